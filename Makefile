@@ -1,0 +1,106 @@
+# Needs only make and Python 3.11, 3.12 or 3.13: neither pip nor venv's ensurepip.
+#   make setup PYTHON=python3.12    take another Python than python3
+#   make test ARGS="-k mask"        pass options on (run, test, test-all, bench)
+
+PYTHON   ?= python3
+VENV     := .venv
+BIN      := $(VENV)/bin
+PACKAGES := $(VENV)/.packages-done
+STAMP    := $(VENV)/.setup-done
+
+PIP_WHEEL  := assets/bootstrap/pip-26.3-py3-none-any.whl
+PIP_SHA256 := f3b60b20ffaadd4415ed7957212a38ac63fa4c5fa375bd0f4a797777940fad13
+PIP        := PYTHONUNBUFFERED=1 $(BIN)/python $(PIP_WHEEL)/pip --disable-pip-version-check
+
+UV    := uv==0.13.9
+TORCH := torch==2.13.0
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup run test test-all lint bench hooks lock clean FORCE
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' Makefile
+
+setup: $(STAMP) ## Make .venv with everything in requirements.lock
+	@echo "Ready: $(BIN)/tfticket --help"
+
+run: $(STAMP) ## Run the quickstart experiment
+	$(BIN)/tfticket run quickstart $(ARGS)
+
+test: $(STAMP) ## Run the tests, without the slow ones
+	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+
+test-all: $(STAMP) ## Run all the tests
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(STAMP) ## Check style, types and the layering of imports
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy tfticket experiments
+	$(BIN)/lint-imports
+
+bench: $(STAMP) ## Run the benchmarks (the first time, install PyTorch for them)
+	@$(BIN)/python -c 'from importlib.metadata import version; \
+	    assert "torch==" + version("torch").split("+")[0] == "$(TORCH)"' 2>/dev/null \
+	    || { echo "Installing $(TORCH)"; $(PIP) install $(TORCH); }
+	$(BIN)/python -m experiments.benchmarks $(ARGS)
+
+hooks: $(STAMP) ## Install the git pre-commit hooks
+	$(BIN)/pre-commit install
+
+lock: ## Renew requirements.lock from pyproject.toml
+	@test -x $(BIN)/python || { $(check-bootstrap) $(PYTHON) -m venv --without-pip $(VENV); }
+	@$(PIP) install --quiet $(UV)
+	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --generate-hashes -p 3.11 \
+	    --no-emit-index-url --custom-compile-command "make lock" --quiet -o requirements.lock
+
+clean: ## Remove .venv, caches and build output (workspace/ stays)
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find tfticket experiments tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Refuses a Python that won't do and a pip wheel that isn't the one meant.
+define check-bootstrap
+v=$$($(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null); \
+case "$$v" in \
+    3.11|3.12|3.13) ;; \
+    *) echo "tfticket needs Python 3.11, 3.12 or 3.13, but '$(PYTHON)' is $${v:-missing}." \
+            "Install one of these and name it: make setup PYTHON=python3.12" >&2; exit 1 ;; \
+esac; \
+$(PYTHON) -c 'import hashlib; \
+    assert hashlib.sha256(open("$(PIP_WHEEL)", "rb").read()).hexdigest() == "$(PIP_SHA256)"' 2>/dev/null \
+    || { echo "$(PIP_WHEEL) is missing or damaged: restore it with git checkout." >&2; exit 1; };
+endef
+
+# A PYTHON given on the command line replaces a .venv made with another version.
+ifeq ($(origin PYTHON),command line)
+ifneq ($(shell $(PYTHON) -V 2>/dev/null),$(shell $(BIN)/python -V 2>/dev/null))
+OTHER_PYTHON := yes
+$(PACKAGES): FORCE
+endif
+endif
+
+# What requirements.lock names. The stamp is written last: a .venv without it was cut short,
+# so it is made anew. One with an outdated stamp is only brought up to date.
+$(PACKAGES): requirements.lock Makefile
+	@$(check-bootstrap) \
+	if test -e $@ && test -z "$(OTHER_PYTHON)" && $(BIN)/python -c "" 2>/dev/null; then \
+	    echo "Updating $(VENV)"; rm -f $@; \
+	else \
+	    echo "Making $(VENV) with Python $$v: about 750 MB to download, 2.5 GB on disk"; \
+	    rm -rf $(VENV); $(PYTHON) -m venv --without-pip $(VENV); \
+	fi
+	@$(PIP) install --quiet --no-index --no-deps $(PIP_WHEEL)
+	@echo "Installing the packages of requirements.lock"
+	@{ $(PIP) install --progress-bar off --require-hashes -r requirements.lock && touch $@.tmp; } \
+	| while read -r verb file; do case "$$verb $$file" in \
+	    Downloading*MB*) echo "  $${file%%-*} ($${file##*(}" ;; \
+	    Installing*) echo "  unpacking" ;; \
+	  esac; done; test -e $@.tmp
+	@mv $@.tmp $@
+
+# The project itself, editable.
+$(STAMP): $(PACKAGES) pyproject.toml
+	@echo "Installing tfticket itself"
+	@$(PIP) install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
