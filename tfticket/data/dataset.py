@@ -1,0 +1,45 @@
+"""The one form in which data reach a model."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tfticket.errors import InputError
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Images and labels after the split.
+
+    Attributes:
+        name: What the figures call it.
+        x_train, x_validation, x_test: uint8 [rows, height, width, channels].
+        y_train, y_validation, y_test: int32 [rows], labels in 0 .. num_classes - 1.
+        num_classes: How many classes there are.
+        checksum: SHA-256 over source and split; equal data have equal checksums.
+    """
+
+    name: str
+    x_train: np.ndarray
+    y_train: np.ndarray
+    x_validation: np.ndarray
+    y_validation: np.ndarray
+    x_test: np.ndarray
+    y_test: np.ndarray
+    num_classes: int
+    checksum: str
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of one image, (height, width, channels)."""
+        return tuple(self.x_train.shape[1:])
+
+    def split(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+        """Images and labels of 'train', 'validation' or 'test'."""
+        if name not in ("train", "validation", "test"):
+            raise InputError(f"Unknown split '{name}'. Known: train, validation, test.")
+        return getattr(self, f"x_{name}"), getattr(self, f"y_{name}")
+
+
+SCALE = 1.0 / 255.0
+"""Pixels reach the first layer as value x SCALE, in [0, 1]: the one place that says so."""

@@ -1,0 +1,1 @@
+"""Folders: atomic writes, artefacts, events, leases. Nothing here imports TensorFlow."""

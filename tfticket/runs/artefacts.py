@@ -1,0 +1,77 @@
+"""Tensors on disk: safetensors with JSON metadata. Never pickle."""
+
+import functools
+import importlib.metadata
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors
+import safetensors.numpy
+
+from tfticket.errors import InputError
+from tfticket.runs.files import atomic_write
+
+FORMAT_VERSION = 1
+
+
+def save_tensors(path: Path, kind: str, tensors: dict[str, np.ndarray], metadata: dict[str, Any]) -> None:
+    """Write tensors and metadata in one file, atomically.
+
+    Args:
+        path: Where to.
+        kind: What it holds ('ticket', 'weights', 'checkpoint'); checked on reading.
+        tensors: Name -> array.
+        metadata: JSON values.
+    """
+    header = {"format": FORMAT_VERSION, "kind": kind, "versions": versions(), **metadata}
+    arrays = {name: np.asarray(array, order="C") for name, array in tensors.items()}
+    texts = {"tfticket": json.dumps(header)}
+    atomic_write(path, lambda file: safetensors.numpy.save_file(arrays, file, metadata=texts))
+
+
+def load_tensors(path: Path, kind: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Read what ``save_tensors`` wrote.
+
+    Raises:
+        InputError: No such file, truncated or damaged, written by another program, of another kind or a
+            newer format.
+    """
+    try:
+        with safetensors.safe_open(path, framework="numpy") as file:
+            texts = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except FileNotFoundError:
+        raise InputError(f"There is no file {path}.") from None
+    except IsADirectoryError:
+        raise InputError(f"{path} is a folder; expected a {kind} file (.safetensors).") from None
+    except (OSError, safetensors.SafetensorError, TypeError) as error:
+        raise InputError(f"{path} is damaged or not a safetensors file: {error}") from None
+    try:
+        header = json.loads(texts["tfticket"])
+        found, version = header["kind"], header["format"]
+    except (KeyError, ValueError, TypeError):
+        raise InputError(f"{path} was not written by tfticket; expected a {kind} with its metadata.") from None
+    if version != FORMAT_VERSION:
+        raise InputError(f"{path} has format {version}; this tfticket reads format {FORMAT_VERSION}. Update tfticket.")
+    if found != kind:
+        raise InputError(f"{path} holds a {found}; expected a {kind}.")
+    return tensors, header
+
+
+@functools.cache
+def versions() -> dict[str, str]:
+    """Versions of what decides bits, and the commit where the program runs from a checkout."""
+    names = ("tfticket", "tensorflow", "tf-keras", "tensorflow-model-optimization", "numpy")
+    found = {name: importlib.metadata.version(name) for name in names}
+    root = Path(__file__).parents[2]
+    if (root / ".git").exists():
+        command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
+            found["commit"] = done.stdout.strip()
+        except (OSError, subprocess.SubprocessError):
+            pass  # no git: the version numbers must do
+    return found

@@ -1,0 +1,85 @@
+"""One live process a folder: an exclusive lease that a crash does not leave behind."""
+
+import fcntl
+import os
+import platform
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from tfticket.runs.files import read_json, write_json
+
+
+class InUse(Exception):
+    """The folder is leased by a live process; ``holder`` says which."""
+
+    def __init__(self, folder: Path, holder: dict[str, Any]) -> None:
+        super().__init__(f"{folder} is in use by process {holder['pid']} on {holder['host']}")
+        self.holder = holder
+
+
+def _boot_id() -> str:
+    path = Path("/proc/sys/kernel/random/boot_id")
+    return path.read_text().strip() if path.exists() else str(int(psutil.boot_time()))
+
+
+def _me() -> dict[str, Any]:
+    return {
+        "host": platform.node(),
+        "boot_id": _boot_id(),
+        "pid": os.getpid(),
+        "started": psutil.Process().create_time(),
+    }
+
+
+def is_alive(holder: dict[str, Any]) -> bool:
+    """Whether the process that took a lease still runs. On another host: taken for alive."""
+    if holder["host"] != platform.node():
+        return True
+    if holder["boot_id"] != _boot_id():
+        return False
+    try:
+        return abs(psutil.Process(holder["pid"]).create_time() - float(holder["started"])) < 1.0
+    except psutil.NoSuchProcess:
+        return False
+
+
+def holder_of(folder: Path) -> dict[str, Any] | None:
+    """The live process that holds the folder, if one does."""
+    path = folder / "lease.json"
+    if not path.exists():
+        return None
+    holder: dict[str, Any] = read_json(path)
+    return holder if holder.get("held") and is_alive(holder) else None
+
+
+@contextmanager
+def lease(folder: Path) -> Iterator[int]:
+    """Hold a folder for this process; yields the attempt, 1 for the first.
+
+    Raises:
+        InUse: A live process holds it.
+    """
+    path = folder / "lease.json"
+    with _exclusive(folder):
+        holder = holder_of(folder)
+        if holder is not None:
+            raise InUse(folder, holder)
+        attempt = 1 + (read_json(path)["attempt"] if path.exists() else 0)
+        write_json(path, {**_me(), "attempt": attempt, "held": True, "since": time.time()}, sync=False)
+    try:
+        yield attempt
+    finally:
+        write_json(path, {**_me(), "attempt": attempt, "held": False, "until": time.time()}, sync=False)
+
+
+@contextmanager
+def _exclusive(folder: Path) -> Iterator[None]:
+    """A short critical section over look-and-take, so that two processes cannot both see a stale lease."""
+    with (folder / ".lease.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,29 @@
+"""What a step is given by the lab: its folder, its inputs' folders, and ways to tell how it goes."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tfticket.config import Execution
+from tfticket.runs.events import EventWriter
+
+
+@dataclass(frozen=True)
+class StepContext:
+    """Handed to a step's function beside its configuration.
+
+    Attributes:
+        folder: The step's own folder, to write in.
+        inputs: Name -> folder of a finished step.
+        events: The step's diary.
+        execution: Threads and how often to checkpoint.
+        should_stop: True once the user has asked to stop: checkpoint and raise ``Stopped``.
+        progress: Called with (iterations done, iterations in all).
+    """
+
+    folder: Path
+    inputs: Mapping[str, Path]
+    events: EventWriter
+    execution: Execution
+    should_stop: Callable[[], bool]
+    progress: Callable[[int, int], None]
