@@ -1,0 +1,35 @@
+"""What a trained network predicts."""
+
+import numpy as np
+
+from tfticket.data import Dataset
+from tfticket.evaluation.metrics import all_metrics, log_probabilities
+from tfticket.models import Spec, Weights
+from tfticket.network import network_of
+from tfticket.pruning.mask import Mask
+
+
+def predict(spec: Spec, mask: Mask, weights: Weights, images: np.ndarray) -> np.ndarray:
+    """Log probabilities of a trained network.
+
+    Args:
+        spec: The network.
+        mask: Kernel path -> boolean array.
+        weights: Path -> array, trained.
+        images: uint8 [rows, height, width, channels].
+
+    Returns:
+        float64 [rows, classes].
+    """
+    network = network_of(spec)
+    network.assign(mask, weights)
+    return log_probabilities(network.logits(images))
+
+
+def evaluate_splits(spec: Spec, mask: Mask, weights: Weights, data: Dataset) -> dict[str, dict[str, float]]:
+    """Every metric on validation and test rows: {'validation': {...}, 'test': {...}}."""
+    return {
+        split: all_metrics(predict(spec, mask, weights, images), labels)
+        for split in ("validation", "test")
+        for images, labels in [data.split(split)]
+    }

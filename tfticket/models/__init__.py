@@ -1,0 +1,16 @@
+"""Networks: plain functional Keras builders, their description as data, their initial weights."""
+
+from tfticket.models.initial import initial_weights
+from tfticket.models.spec import Spec, build_model, model_from_spec, spec_of
+from tfticket.models.variables import Weights, kernel_shapes, named_variables
+
+__all__ = [
+    "Spec",
+    "Weights",
+    "build_model",
+    "initial_weights",
+    "kernel_shapes",
+    "model_from_spec",
+    "named_variables",
+    "spec_of",
+]

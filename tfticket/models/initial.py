@@ -1,0 +1,91 @@
+"""Initial weights drawn on the host, from a seed, for any Keras model."""
+
+import math
+from typing import Any
+
+import numpy as np
+from scipy.special import ndtri
+
+from tfticket import seeds
+from tfticket.models.variables import Weights, named_variables
+
+# Variance scaling: Keras class -> (scale, mode, distribution). Glorot and Bengio (2010), He et al. (2015),
+# LeCun et al. (1998).
+_VARIANCE_SCALING = {
+    "GlorotNormal": (1.0, "fan_avg", "truncated_normal"),
+    "GlorotUniform": (1.0, "fan_avg", "uniform"),
+    "HeNormal": (2.0, "fan_in", "truncated_normal"),
+    "HeUniform": (2.0, "fan_in", "uniform"),
+    "LecunNormal": (1.0, "fan_in", "truncated_normal"),
+    "LecunUniform": (1.0, "fan_in", "uniform"),
+}
+# Standard deviation of a unit normal cut off at +-2.
+_TRUNCATED_SD = 0.87962566103423978
+
+
+def initial_weights(model: Any, seed: int) -> Weights:
+    """Draw every weight of a model from its own layer's initialiser.
+
+    Args:
+        model: Any functional or Sequential ``tf_keras`` model.
+        seed: Root seed; each weight has a stream of its own, by its path, so that a layer's draw does not
+            depend on the layers before it.
+
+    Returns:
+        Path -> float32 array. A weight whose layer names no initialiser for it keeps its present value.
+    """
+    weights: Weights = {}
+    for path, (layer, variable) in named_variables(model).items():
+        name = path.rpartition("/")[2]
+        initialiser = getattr(layer, f"{name}_initializer", None)
+        shape = tuple(variable.shape)
+        if initialiser is None:
+            weights[path] = variable.numpy()
+        else:
+            weights[path] = _draw(initialiser, shape, seed, path).astype(variable.dtype.as_numpy_dtype)
+    return weights
+
+
+def _draw(initialiser: Any, shape: tuple[int, ...], seed: int, path: str) -> np.ndarray:
+    kind, config = type(initialiser).__name__, initialiser.get_config()
+    random = seeds.generator(seed, "initial", path)
+    if kind in _VARIANCE_SCALING or kind == "VarianceScaling":
+        scale, mode, distribution = _VARIANCE_SCALING.get(kind) or (
+            config["scale"],
+            config["mode"],
+            config["distribution"],
+        )
+        return _variance_scaling(random, shape, scale, mode, distribution)
+    if kind == "RandomNormal":
+        return random.normal(config["mean"], config["stddev"], shape)
+    if kind == "TruncatedNormal":
+        return float(config["mean"]) + float(config["stddev"]) * _truncated_normal(random, shape)
+    if kind == "RandomUniform":
+        return random.uniform(config["minval"], config["maxval"], shape)
+    # Any other initialiser draws its own numbers, from our seed where it takes one.
+    if "seed" in config:
+        config["seed"] = int(random.integers(2**31))
+        initialiser = type(initialiser).from_config(config)
+    return np.asarray(initialiser(shape, dtype="float32"))
+
+
+def _variance_scaling(
+    random: np.random.Generator, shape: tuple[int, ...], scale: float, mode: str, distribution: str
+) -> np.ndarray:
+    """Variance scale / fan; the fan counts the kernel's receptive field, as Keras does."""
+    receptive = math.prod(shape[:-2])
+    fan_in, fan_out = (shape[-2] * receptive, shape[-1] * receptive) if len(shape) > 1 else (shape[0], shape[0])
+    fan = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[mode]
+    sd = math.sqrt(scale / max(1.0, fan))
+    if distribution == "uniform":
+        return random.uniform(-math.sqrt(3) * sd, math.sqrt(3) * sd, shape)
+    if distribution == "untruncated_normal":
+        return random.normal(0.0, sd, shape)
+    return sd / _TRUNCATED_SD * _truncated_normal(random, shape)
+
+
+def _truncated_normal(random: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    """A unit normal cut off at +-2, by its inverse distribution function."""
+    below, above = 0.022750131948179195, 0.9772498680518208
+    cut: np.ndarray = ndtri(random.uniform(below, above, shape))
+    return cut

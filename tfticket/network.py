@@ -1,0 +1,102 @@
+"""A masked Keras model seen as arrays by path: mask and weights go in, weights and logits come out."""
+
+import functools
+import json
+from typing import Any
+
+import numpy as np
+
+from tfticket.backend import jit_policy, tf
+from tfticket.data.dataset import SCALE, Dataset
+from tfticket.errors import InputError
+from tfticket.models import Spec, Weights, kernel_shapes, model_from_spec, named_variables
+from tfticket.pruning.mask import Mask, dense_mask
+from tfticket.pruning.wrapping import assign_mask, mask_variables, with_mask
+
+TILE = 1000
+"""Rows per forward pass in evaluation."""
+
+
+class MaskedNetwork:
+    """One wrapped model for all tickets of a network: masks and weights are assigned, never captured.
+
+    Attributes:
+        model: The wrapped ``tf_keras`` model.
+        variables: Path -> variable, of every weight.
+        masked: Kernel path -> (kernel, mask) variables.
+        jit: Whether its loops are compiled by XLA.
+    """
+
+    def __init__(self, model: Any) -> None:
+        self.jit = jit_policy(model)
+        self.model = with_mask(model, dense_mask(kernel_shapes(model)))
+        self.variables = {path: variable for path, (_, variable) in named_variables(self.model).items()}
+        self.masked = mask_variables(self.model)
+        self._forward = tf.function(self._logits, jit_compile=self.jit)
+
+    def assign(self, mask: Mask, weights: Weights) -> None:
+        """Put a mask and weights in; pruned weights become 0.
+
+        Raises:
+            InputError: Other paths or shapes than this network's.
+        """
+        if set(weights) != set(self.variables):
+            raise InputError(f"The weights are {', '.join(weights)}; the network's are {', '.join(self.variables)}.")
+        for path, variable in self.variables.items():
+            if weights[path].shape != tuple(variable.shape):
+                raise InputError(f"{path} is {weights[path].shape}; the network's is {tuple(variable.shape)}.")
+            variable.assign(weights[path])
+        assign_mask(self.model, mask)
+
+    def check_data(self, data: Dataset) -> None:
+        """See that images and classes fit.
+
+        Raises:
+            InputError: They do not.
+        """
+        shape, classes = tuple(self.model.input_shape[1:]), int(self.model.output_shape[-1])
+        if shape != data.input_shape or classes < data.num_classes:
+            raise InputError(
+                f"The network takes images {shape} and tells {classes} classes; {data.name} has images "
+                f"{data.input_shape} of {data.num_classes} classes. Use the data that the ticket was made for."
+            )
+
+    def read(self) -> Weights:
+        """The weights as they are now, path -> float32 array."""
+        return {path: variable.numpy() for path, variable in self.variables.items()}
+
+    def logits(self, images: np.ndarray) -> np.ndarray:
+        """Logits of the network as it is now.
+
+        Args:
+            images: uint8 [rows, height, width, channels].
+
+        Returns:
+            float32 [rows, classes].
+        """
+        parts = []
+        for begin in range(0, len(images), TILE):
+            tile = images[begin : begin + TILE]
+            short = TILE - len(tile)
+            if short:  # one shape, so one compilation
+                tile = np.concatenate([tile, np.zeros((short, *tile.shape[1:]), tile.dtype)])
+            parts.append(self._forward(tf.constant(tile)).numpy()[: TILE - short])
+        return np.concatenate(parts)
+
+    def _logits(self, images: Any) -> Any:
+        return self.model(scaled(images), training=False)
+
+
+def scaled(images: Any) -> Any:
+    """uint8 pixels as the network's float32 input."""
+    return tf.cast(images, tf.float32) * SCALE
+
+
+def network_of(spec: Spec) -> MaskedNetwork:
+    """The network of a spec; the last few stay compiled for the levels, seeds and replicates to come."""
+    return _network(json.dumps(spec, sort_keys=True))
+
+
+@functools.lru_cache(maxsize=4)
+def _network(spec: str) -> MaskedNetwork:
+    return MaskedNetwork(model_from_spec(json.loads(spec)))

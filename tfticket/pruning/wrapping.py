@@ -1,0 +1,79 @@
+"""TFMOT's ``PruneLowMagnitude`` as the carrier of our masks.
+
+The wrapper multiplies its kernel by its mask at every forward pass. Its own masks are per tensor and by
+magnitude only, so its schedule never fires and the mask is assigned from outside.
+"""
+
+from typing import Any
+
+import numpy as np
+import tensorflow_model_optimization as tfmot
+
+from tfticket.backend import keras, tf
+from tfticket.errors import InputError
+from tfticket.models.variables import is_prunable, named_variables
+from tfticket.pruning.mask import Mask
+
+
+class MaskFromOutside(tfmot.sparsity.keras.PruningSchedule):
+    """A pruning schedule that never updates the mask."""
+
+    def __call__(self, step: Any) -> tuple[Any, Any]:
+        # Python values would raise inside a tf.function.
+        return tf.constant(False), tf.constant(0.0)
+
+    def get_config(self) -> dict[str, Any]:
+        return {"class_name": type(self).__name__, "config": {}}
+
+
+def with_mask(model: Any, mask: Mask) -> Any:
+    """A copy of a model whose prunable layers carry a mask; shares no variable with it, has its weights.
+
+    Args:
+        model: A functional or Sequential ``tf_keras`` model.
+        mask: Kernel path -> boolean array, for every prunable layer.
+
+    Raises:
+        InputError: The mask is not one of this model.
+    """
+
+    def wrap(layer: Any) -> Any:
+        copy = type(layer).from_config(layer.get_config())
+        if not is_prunable(layer):
+            return copy
+        return tfmot.sparsity.keras.prune_low_magnitude(copy, pruning_schedule=MaskFromOutside())
+
+    masked = keras.models.clone_model(model, clone_function=wrap)
+    theirs = named_variables(model)
+    for path, (_, variable) in named_variables(masked).items():
+        variable.assign(theirs[path][1])
+    for wrapper in masked.layers:
+        if hasattr(wrapper, "pruning_vars"):
+            wrapper.pruning_step.assign(1)  # it fails below 1: there is no UpdatePruningStep callback here
+    assign_mask(masked, mask)
+    return masked
+
+
+def mask_variables(masked: Any) -> dict[str, tuple[Any, Any]]:
+    """Kernel path -> (kernel variable, mask variable) of a wrapped model."""
+    return {
+        f"{wrapper.layer.name}/kernel": (kernel, carried)
+        for wrapper in masked.layers
+        for kernel, carried, _ in getattr(wrapper, "pruning_vars", ())
+    }
+
+
+def assign_mask(masked: Any, mask: Mask) -> None:
+    """Put a mask into a wrapped model and zero what it prunes.
+
+    Raises:
+        InputError: Other kernels, or other shapes, than the model's.
+    """
+    variables = mask_variables(masked)
+    if set(mask) != set(variables):
+        raise InputError(f"The mask is over {', '.join(mask)}; the model's kernels are {', '.join(variables)}.")
+    for path, (kernel, carried) in variables.items():
+        if mask[path].shape != tuple(kernel.shape):
+            raise InputError(f"The mask of {path} is {mask[path].shape}; the kernel is {tuple(kernel.shape)}.")
+        carried.assign(mask[path].astype(np.float32))
+        kernel.assign(kernel * carried)

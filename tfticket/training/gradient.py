@@ -1,0 +1,215 @@
+"""Train masked weights by gradient descent: segments of the compiled loop, between them the host's work."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from tfticket.backend import tf
+from tfticket.config import TrainConfig, iterations_in, moments_in
+from tfticket.data import Dataset
+from tfticket.errors import InputError, Stopped, TfticketError
+from tfticket.evaluation.metrics import all_metrics, log_probabilities
+from tfticket.models import Spec, Weights
+from tfticket.pruning.mask import Mask
+from tfticket.training.loop import GradientLoop, State, gradient_loop
+from tfticket.training.optimisers import learning_rates
+from tfticket.training.order import RowOrder
+
+MAX_SEGMENT = 1000
+"""At most so many iterations in one call of the compiled loop."""
+
+
+@dataclass
+class Trained:
+    """What a training leaves.
+
+    Attributes:
+        weights: Trained weights, 0 off the mask.
+        kept: Iteration -> weights at that moment, for rewinding.
+        history: One row an evaluation: iteration, loss (mean since the last), accuracy, nll (validation).
+        iterations: The last iteration.
+        seconds: Wall time: 'training' (the compiled loop after its first call), 'evaluation', 'first_call'
+            (the first segment of a freshly compiled loop, compilation included).
+    """
+
+    weights: Weights
+    kept: dict[int, Weights]
+    history: list[dict[str, float]]
+    iterations: int
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A training's state at a segment's end; JSON-able but for the tensors.
+
+    Attributes:
+        iteration: Iterations done.
+        state: Weights and optimiser slots.
+        kept: Iteration -> weights kept for rewinding so far.
+        history: Evaluations so far.
+        losses: Losses since the last evaluation.
+    """
+
+    iteration: int
+    state: State
+    kept: dict[int, Weights]
+    history: list[dict[str, float]]
+    losses: list[float]
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """What happens between segments; the default does nothing.
+
+    Attributes:
+        resume: The checkpoint to go on from.
+        checkpoint: Called with a checkpoint at most ``checkpoint_seconds`` apart, and before stopping.
+        checkpoint_seconds: See there.
+        segment_seconds: Compiled work between two looks at the hooks.
+        evaluated: Called with each new row of the history.
+        progress: Called with (iterations done, iterations in all).
+        should_stop: Asked after each segment.
+    """
+
+    resume: Checkpoint | None = None
+    checkpoint: Callable[[Checkpoint], None] | None = None
+    checkpoint_seconds: float = 30.0
+    segment_seconds: float = 5.0
+    evaluated: Callable[[dict[str, float]], None] = lambda row: None
+    progress: Callable[[int, int], None] = lambda done, total: None
+    should_stop: Callable[[], bool] = lambda: False
+
+
+def train_weights(
+    spec: Spec,
+    mask: Mask,
+    start: Weights,
+    data: Dataset,
+    config: TrainConfig,
+    seed: int,
+    *,
+    first_iteration: int = 0,
+    keep: tuple[str, ...] = (),
+    hooks: Hooks | None = None,
+) -> Trained:
+    """Train a masked network.
+
+    Args:
+        spec: The network.
+        mask: Kernel path -> boolean array.
+        start: Path -> array, of every weight.
+        data: Training and validation rows.
+        config: Optimiser, schedule, length.
+        seed: Of the order of the rows.
+        first_iteration: Where in the schedule and the order to begin: k for weights rewound to iteration k.
+        keep: Moments whose weights are kept.
+        hooks: Checkpoints, progress, stopping.
+
+    Raises:
+        Stopped: ``hooks.should_stop`` said so; a checkpoint was made.
+        TfticketError: The loss is not finite; says at which iteration. The last checkpoint stands.
+    """
+    hooks = hooks or Hooks()
+    rows = len(data.x_train)
+    total = iterations_in(config.epochs, rows, config.batch_size)
+    evaluations = moments_in(config.evaluate_every, rows, config.batch_size, total)
+    moments = {iterations_in(moment, rows, config.batch_size) for moment in keep}
+    _check_length(config, total, first_iteration, moments)
+
+    longest = max(late - early for early, late in zip([0, *evaluations], evaluations, strict=False))
+    loop = gradient_loop(spec, config, capacity=min(MAX_SEGMENT, longest))
+    loop.network.check_data(data)
+    order = RowOrder(seed, rows, config.batch_size)
+    images, labels = _on_device(data)
+    seconds = {"training": 0.0, "evaluation": 0.0, "first_call": 0.0}
+
+    if hooks.resume is None:
+        loop.start(mask, start)
+        iteration, kept, history, losses = first_iteration, {}, [], []
+    else:
+        resume = hooks.resume
+        loop.restore(mask, resume.state)
+        iteration, kept, history, losses = resume.iteration, resume.kept, resume.history, resume.losses
+    if iteration in moments:
+        kept[iteration] = loop.network.read()
+
+    saved = time.perf_counter()
+    while iteration < total:
+        due = [moment for moment in (*evaluations, *moments) if moment > iteration]
+        end = min(*due, iteration + loop.length_for(hooks.segment_seconds))
+        fresh = loop.fresh
+        began = time.perf_counter()
+        segment = loop.run(images, labels, order.batches(iteration, end), learning_rates(config, rows, iteration, end))
+        seconds["first_call" if fresh else "training"] += time.perf_counter() - began
+        _check_finite(segment, iteration)
+        losses.extend(segment.tolist())
+        iteration = end
+        if iteration in moments:
+            kept[iteration] = loop.network.read()
+        if iteration in evaluations:
+            began = time.perf_counter()
+            history.append(_evaluate(loop, data, iteration, losses))
+            losses = []
+            seconds["evaluation"] += time.perf_counter() - began
+            hooks.evaluated(history[-1])
+        hooks.progress(iteration, total)
+        stopping = iteration < total and hooks.should_stop()
+        old = iteration < total and time.perf_counter() - saved >= hooks.checkpoint_seconds
+        if hooks.checkpoint is not None and (stopping or old):
+            hooks.checkpoint(Checkpoint(iteration, loop.state(), kept, history, losses))
+            saved = time.perf_counter()
+        if stopping:
+            raise Stopped(f"stopped at iteration {iteration} of {total}")
+
+    weights = loop.network.read()
+    _check_pruned(weights, mask)
+    return Trained(weights, kept, history, iteration, seconds)
+
+
+def _check_length(config: TrainConfig, total: int, first: int, moments: set[int]) -> None:
+    if total <= first:
+        raise InputError(
+            f"Training for {config.epochs} is {total} iterations, but it begins at iteration {first}. Train longer."
+        )
+    late = [moment for moment in moments if moment > total]
+    if late:
+        raise InputError(
+            f"Weights of iteration {min(late)} are to be kept, but training ends at {total} ({config.epochs}). "
+            "Rewind to an earlier moment, or train longer."
+        )
+
+
+def _check_finite(losses: np.ndarray, first: int) -> None:
+    bad = np.flatnonzero(~np.isfinite(losses))
+    if len(bad):
+        raise TfticketError(
+            f"The training loss became {losses[bad[0]]} at iteration {first + int(bad[0])}. "
+            "Lower the learning rate, or look at the data."
+        )
+
+
+def _check_pruned(weights: Weights, mask: Mask) -> None:
+    for path, kept in mask.items():
+        back = int(np.count_nonzero(weights[path][~kept]))
+        if back:
+            raise TfticketError(f"{back} pruned weights of {path} came back in training; this is a fault of tfticket.")
+
+
+def _evaluate(loop: GradientLoop, data: Dataset, iteration: int, losses: list[float]) -> dict[str, float]:
+    metrics = all_metrics(log_probabilities(loop.network.logits(data.x_validation)), data.y_validation)
+    return {"iteration": iteration, "loss": float(np.mean(losses)), **metrics}
+
+
+_device: dict[str, tuple[Any, Any]] = {}
+
+
+def _on_device(data: Dataset) -> tuple[Any, Any]:
+    """Training images and labels as tensors; the last data set stays on the device."""
+    if data.checksum not in _device:
+        _device.clear()
+        _device[data.checksum] = (tf.constant(data.x_train), tf.constant(data.y_train))
+    return _device[data.checksum]

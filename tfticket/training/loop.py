@@ -1,0 +1,134 @@
+"""The one compiled gradient loop.
+
+Data lie on the device as uint8; one compiled function runs a segment of many iterations. Mask, weights,
+optimiser slots, rows and learning rates are assigned or passed in, never captured, so that levels, seeds and
+replicates use one compilation.
+"""
+
+import functools
+import json
+import time
+from typing import Any
+
+import numpy as np
+
+from tfticket.backend import tf
+from tfticket.config import TrainConfig
+from tfticket.models import Spec, Weights
+from tfticket.network import network_of, scaled
+from tfticket.pruning.mask import Mask
+from tfticket.training.optimisers import make_optimiser
+
+State = dict[str, np.ndarray]
+"""Everything an iteration changes: 'weights/<path>' and 'optimiser/<index>'."""
+
+
+class GradientLoop:
+    """A network, an optimiser and their compiled segment of iterations.
+
+    The gradient of the mean cross-entropy over the batch, plus weight_decay x weight, times the mask. Masking
+    the gradient keeps pruned weights and their optimiser slots at exactly 0 (and is quicker than without: the
+    slots of weights that swing about 0 make the arithmetic slow).
+
+    Attributes:
+        capacity: At most so many iterations a segment.
+        fresh: True until the first segment has run, which compiles.
+        network: The masked network that is trained.
+    """
+
+    def __init__(self, spec: Spec, train: TrainConfig, capacity: int) -> None:
+        self.capacity = capacity
+        self.fresh = True
+        self._pace = 1.0  # iterations a second, learnt as segments run
+        self.network = network_of(spec)
+        self._optimiser = make_optimiser(train.optimizer)
+        self._optimiser.build(self.network.model.trainable_variables)
+        self._slots = [v for v in self._optimiser.variables if v is not self._optimiser.learning_rate]
+        self._weight_decay = train.weight_decay
+        self._segment = tf.function(self._run, jit_compile=self.network.jit)
+
+    def start(self, mask: Mask, weights: Weights) -> None:
+        """Begin a training: mask and weights put in, optimiser slots 0."""
+        self.network.assign(mask, weights)
+        for slot in self._slots:
+            slot.assign(tf.zeros_like(slot))
+
+    def state(self) -> State:
+        """Weights and optimiser slots as they are now."""
+        weights = {f"weights/{path}": array for path, array in self.network.read().items()}
+        return weights | {f"optimiser/{index:03d}": slot.numpy() for index, slot in enumerate(self._slots)}
+
+    def restore(self, mask: Mask, state: State) -> None:
+        """Go on from a state."""
+        prefix = "weights/"
+        weights = {name.removeprefix(prefix): array for name, array in state.items() if name.startswith(prefix)}
+        self.network.assign(mask, weights)
+        for index, slot in enumerate(self._slots):
+            slot.assign(state[f"optimiser/{index:03d}"])
+
+    def length_for(self, seconds: float) -> int:
+        """How many iterations take about so long; never more than ``capacity``. Bits do not depend on it."""
+        return int(min(self.capacity, max(1.0, seconds * self._pace)))
+
+    def run(self, images: Any, labels: Any, rows: np.ndarray, rates: np.ndarray) -> np.ndarray:
+        """Run a segment.
+
+        Args:
+            images: uint8 tensor [training rows, height, width, channels] on the device.
+            labels: int32 tensor [training rows].
+            rows: int32 [iterations, batch_size], at most ``capacity`` iterations.
+            rates: float32 [iterations], learning rates.
+
+        Returns:
+            float32 [iterations], the batch's mean cross-entropy before each update.
+        """
+        count = len(rows)
+        padding = self.capacity - count  # one shape, so one compilation for segments of any length
+        began = time.perf_counter()
+        losses = self._segment(
+            images,
+            labels,
+            tf.constant(np.pad(rows, ((0, padding), (0, 0)))),
+            tf.constant(np.pad(rates, (0, padding))),
+            tf.constant(count),
+        )
+        result: np.ndarray = losses.numpy()[:count]
+        if not self.fresh:  # the first call also compiles; then at most ten times more iterations each time
+            self._pace = min(count / (time.perf_counter() - began), 10.0 * self._pace)
+        self.fresh = False
+        return result
+
+    def _run(self, images: Any, labels: Any, rows: Any, rates: Any, count: Any) -> Any:
+        model = self.network.model
+        variables = model.trainable_variables
+        mask_of = {kernel.ref(): mask for kernel, mask in self.network.masked.values()}
+        losses = tf.TensorArray(tf.float32, self.capacity, element_shape=[])
+        for iteration in tf.range(count):
+            batch = rows[iteration]
+            self._optimiser.learning_rate.assign(rates[iteration])
+            with tf.GradientTape() as tape:
+                logits = model(scaled(tf.gather(images, batch)), training=True)
+                targets = tf.gather(labels, batch)
+                loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(targets, logits))
+            gradients = tape.gradient(loss, variables)
+            updates = []
+            for variable, gradient in zip(variables, gradients, strict=True):
+                if self._weight_decay:
+                    gradient = gradient + self._weight_decay * variable
+                if variable.ref() in mask_of:
+                    gradient = gradient * mask_of[variable.ref()]
+                updates.append(gradient)
+            self._optimiser.apply_gradients(zip(updates, variables, strict=True))
+            losses = losses.write(iteration, loss)
+        return losses.stack()
+
+
+def gradient_loop(spec: Spec, train: TrainConfig, capacity: int) -> GradientLoop:
+    """The loop for a network and what a training configuration compiles into it; the last few are kept."""
+    compiled = TrainConfig(batch_size=train.batch_size, optimizer=train.optimizer, weight_decay=train.weight_decay)
+    return _loop(json.dumps(spec, sort_keys=True), compiled, capacity)
+
+
+@functools.lru_cache(maxsize=4)
+def _loop(spec: str, train: TrainConfig, capacity: int) -> GradientLoop:
+    return GradientLoop(json.loads(spec), train, capacity)
