@@ -1,0 +1,1 @@
+"""Headless experiments: each an ordinary function that asks a lab for steps, with its presets beside it."""

@@ -1,0 +1,103 @@
+"""Find lottery tickets by iterative pruning and train them beside their controls.
+
+For each IMP seed: the network is trained, pruned and rewound level by level; every level's ticket is trained.
+At some densities two controls are trained as the ticket was, in the same order of rows:
+
+- reinitialised: the ticket's mask, weights drawn anew;
+- random mask: the ticket's start, as many survivors in each layer as the ticket has, chosen at random.
+
+References:
+    Frankle and Carbin (2019), "The Lottery Ticket Hypothesis", section 2 and figures 1 and 3.
+"""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from tfticket.config import (
+    ControlStep,
+    DataConfig,
+    EvaluateStep,
+    ExperimentConfig,
+    ModelConfig,
+    PruneConfig,
+    StartStep,
+    TrainConfig,
+    TrainStep,
+)
+from tfticket.lab import Handle, Lab
+
+NEXT = "tfticket run quickstart -o 'seeds=[0,1,2,3,4]'    two more seeds; the three are not computed again"
+
+CONTROLS = ("reinitialise", "random-mask")
+
+Density = Annotated[float, Field(gt=0, le=1)]
+
+
+class Config(ExperimentConfig):
+    """The quickstart's configuration."""
+
+    data: DataConfig = Field(DataConfig(), description="Data and their split, the same for all seeds")
+    model: ModelConfig = Field(ModelConfig(), description="The network")
+    train: TrainConfig = Field(TrainConfig(), description="The training of every level and control")
+    prune: PruneConfig = Field(PruneConfig(sparsity=0.99), description="Iterative pruning")
+    seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(
+        (0, 1, 2), min_length=1, description="IMP seeds: each brings its own initialisation, order of rows and mask"
+    )
+    control_densities: tuple[Density, ...] = Field(
+        (0.25, 0.1, 0.04, 0.01), description="Densities whose nearest level is trained beside its controls"
+    )
+
+
+def check(config: Config) -> None:
+    """Refuse before any folder is made what cannot work."""
+    from tfticket.data import load_dataset
+    from tfticket.models import build_model, kernel_shapes
+    from tfticket.pruning.mask import dense_mask
+    from tfticket.pruning.selection import check_levels
+
+    model = build_model(config.model.name, load_dataset(config.data), initialiser=config.model.initialiser)
+    check_levels(dense_mask(kernel_shapes(model)), config.prune)
+
+
+def main(lab: Lab, config: Config) -> None:
+    """Run the experiment; the report is made from the folders afterwards."""
+    keep_share = 1.0 - config.prune.rate_per_level
+    densities = [keep_share**level for level in range(config.prune.levels + 1)]
+    control_levels = {
+        min(range(1, len(densities)), key=lambda level: abs(densities[level] - wanted))
+        for wanted in config.control_densities
+    }
+    lab.listener.expect(trainings=len(config.seeds) * (len(densities) + len(CONTROLS) * len(control_levels)))
+    for seed in config.seeds:
+        run_seed(lab, config, seed, control_levels)
+
+
+def run_seed(lab: Lab, config: Config, seed: int, control_levels: set[int]) -> None:
+    """One IMP seed: its tickets, and their controls at some levels."""
+    from tfticket.tickets.iterative import iterative_pruning
+
+    dense = lab.step("start", StartStep(data=config.data, model=config.model, seed=seed), label={"seed": seed})
+
+    def train(ticket: Handle, arm: str = "ticket") -> Handle:
+        keep = (config.prune.rewind,) if config.prune.rewinds_later and ticket == dense else ()
+        step = TrainStep(data=config.data, train=config.train, seed=seed, keep=keep)
+        return lab.step("train", step, {"ticket": ticket}, label(ticket, arm))
+
+    def prune(ticket: Handle, trained: Handle) -> Handle:
+        inputs = {"ticket": ticket, "trained": trained}
+        return lab.step("prune", config.prune.step(seed), inputs, {"seed": seed})
+
+    def evaluate(ticket: Handle, arm: str) -> None:
+        inputs = {"ticket": ticket, "trained": train(ticket, arm)}
+        lab.step("evaluate", EvaluateStep(data=config.data), inputs, label(ticket, arm))
+
+    def label(ticket: Handle, arm: str) -> dict[str, object]:
+        made = ticket.result()
+        return {"arm": arm, "seed": seed, "level": made["level"], "density": made["density"]}
+
+    for level, ticket in enumerate(iterative_pruning(dense, config.prune.levels, train, prune)):
+        evaluate(ticket, "ticket")
+        if level in control_levels:
+            for arm in CONTROLS:
+                evaluate(lab.step("control", ControlStep(control=arm, seed=seed), {"ticket": ticket}), arm)

@@ -1,0 +1,5 @@
+"""``python -m tfticket``."""
+
+from tfticket.cli import main
+
+main()

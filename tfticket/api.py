@@ -1,0 +1,187 @@
+"""What a notebook user types. These functions compute in memory and write nothing; lab steps wrap them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from tfticket.config import PruneConfig, TrainConfig, iterations_in, validate
+from tfticket.data import Dataset, load_data
+from tfticket.errors import InputError
+from tfticket.evaluation.metrics import all_metrics
+from tfticket.evaluation.predictive import predict
+from tfticket.models import build_model
+from tfticket.pruning.selection import check_levels
+from tfticket.tickets.iterative import iterative_pruning, needs_rewinding, prune_ticket
+from tfticket.tickets.ticket import Ticket, Weights
+from tfticket.training.gradient import Trained, train_weights
+
+__all__ = ["TicketSeries", "TrainedTicket", "build_model", "evaluate", "find_tickets", "load_data", "train"]
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedTicket:
+    """A ticket and the weights that training gave it.
+
+    Attributes:
+        ticket: What was trained.
+        weights: Path -> array, 0 where pruned.
+        history: One row an evaluation: iteration, loss, accuracy and nll on validation rows.
+        kept: Iteration -> weights at that moment, where asked for.
+    """
+
+    ticket: Ticket
+    weights: Weights
+    history: list[dict[str, float]]
+    kept: dict[int, Weights] = field(default_factory=dict)
+
+    def predict(self, images: np.ndarray) -> np.ndarray:
+        """Probabilities [rows, classes] for uint8 images [rows, height, width, channels]."""
+        probabilities: np.ndarray = np.exp(predict(self.ticket.model, self.ticket.mask, self.weights, images))
+        return probabilities
+
+
+class TicketSeries(Sequence[Ticket]):
+    """The tickets of levels 0 to n, by level."""
+
+    def __init__(self, tickets: Sequence[Ticket]) -> None:
+        self._tickets = list(tickets)
+
+    def __len__(self) -> int:
+        return len(self._tickets)
+
+    def __getitem__(self, level: Any) -> Any:
+        return self._tickets[level]
+
+    def at(self, sparsity: float, exact: bool = False) -> Ticket:
+        """The ticket whose sparsity is nearest.
+
+        Args:
+            sparsity: Fraction pruned, in [0, 1).
+            exact: Refuse a level that is off by more than 0.0005.
+
+        Raises:
+            InputError: A sparsity outside [0, 1); with ``exact``, no level has it.
+        """
+        if not 0 <= sparsity < 1:
+            raise InputError(f"The sparsity is {sparsity}; expected 0 <= sparsity < 1.")
+        nearest = min(self._tickets, key=lambda ticket: abs(ticket.sparsity - sparsity))
+        if exact and abs(nearest.sparsity - sparsity) > 5e-4:
+            have = ", ".join(f"{ticket.sparsity:.4f}" for ticket in self._tickets)
+            raise InputError(f"No level has sparsity {sparsity}. The levels have {have}.")
+        return nearest
+
+
+def find_tickets(
+    model: Any,
+    data: Dataset,
+    *,
+    sparsity: float | None = None,
+    rate: float | None = None,
+    levels: int = 10,
+    score: str = "magnitude",
+    scope: str = "global",
+    exempt: Sequence[str] = (),
+    rewind: str | int = "0it",
+    allow_empty: bool = False,
+    train: TrainConfig | dict[str, Any] | None = None,
+    seed: int = 0,
+    start: str = "seed",
+) -> TicketSeries:
+    """Find tickets by iterative pruning (Frankle and Carbin, 2019).
+
+    Args:
+        model: A network from ``build_model``, or any functional or Sequential ``tf_keras`` model that returns
+            logits.
+        data: From ``load_data``.
+        sparsity: Fraction pruned after the last level; 0.99 where neither this nor ``rate`` is given.
+        rate: Instead: the fraction of the survivors that goes at each level.
+        levels: Rounds of train, prune, rewind.
+        score: 'magnitude' or 'random'.
+        scope: 'global' or 'layerwise'.
+        exempt: Names of layers never pruned.
+        rewind: '0it' (initialisation), '500it' or '1ep' (weights of that moment), 'none' (keep the trained
+            weights, restart the schedule: learning-rate rewinding).
+        allow_empty: Allow a level to prune a layer to nothing.
+        train: Training of each level, a ``TrainConfig`` or its fields.
+        seed: Root of all draws.
+        start: 'seed' draws the start weights; 'current' takes the model's present ones.
+
+    Returns:
+        The tickets of levels 0 (dense) to ``levels``.
+
+    Raises:
+        InputError: Bad options; a layer would be emptied.
+        TfticketError: A training diverged.
+    """
+    options = {
+        "levels": levels,
+        "sparsity": 0.99 if sparsity is None and rate is None else sparsity,
+        "rate": rate,
+        "score": score,
+        "scope": scope,
+        "exempt": tuple(exempt),
+        "rewind": f"{rewind}it" if isinstance(rewind, int) else rewind,
+        "allow_empty": allow_empty,
+    }
+    pruning = validate(PruneConfig, options, where="find_tickets")
+    training = _train_config(train)
+    step = pruning.step(seed)
+    dense = Ticket.dense(model, seed, start)
+    check_levels(dense.mask, pruning)
+
+    def train_level(ticket: Ticket) -> Trained:
+        keep = (step.rewind,) if needs_rewinding(ticket, step.rewind) else ()
+        return _train(ticket, data, training, seed, keep)
+
+    def prune_level(ticket: Ticket, trained: Trained) -> Ticket:
+        rewound = None
+        if needs_rewinding(ticket, step.rewind):
+            iteration = iterations_in(step.rewind, len(data.x_train), training.batch_size)
+            rewound = (trained.kept[iteration], iteration)
+        return prune_ticket(ticket, trained.weights, step, rewound)
+
+    return TicketSeries(list(iterative_pruning(dense, pruning.levels, train_level, prune_level)))
+
+
+def train(
+    ticket: Ticket, data: Dataset, *, train: TrainConfig | dict[str, Any] | None = None, seed: int = 0
+) -> TrainedTicket:
+    """Train a ticket from its own start.
+
+    Args:
+        ticket: Any ticket; ``Ticket.dense(model)`` for the unpruned network.
+        data: From ``load_data``.
+        train: A ``TrainConfig`` or its fields, e.g. ``{"epochs": 20}``.
+        seed: Of the order of the rows.
+
+    Raises:
+        InputError: A ticket of other shapes than the data; bad options.
+        TfticketError: The training diverged.
+    """
+    trained = _train(ticket, data, _train_config(train), seed)
+    return TrainedTicket(ticket, trained.weights, trained.history, trained.kept)
+
+
+def evaluate(trained: TrainedTicket, data: Dataset, split: str = "test") -> dict[str, float]:
+    """Accuracy (a fraction) and NLL (nats a row) of a trained ticket on 'test' or 'validation' rows."""
+    images, labels = data.split(split)
+    return all_metrics(predict(trained.ticket.model, trained.ticket.mask, trained.weights, images), labels)
+
+
+def _train_config(train: TrainConfig | dict[str, Any] | None) -> TrainConfig:
+    return train if isinstance(train, TrainConfig) else validate(TrainConfig, train or {}, where="train")
+
+
+def _train(ticket: Ticket, data: Dataset, config: TrainConfig, seed: int, keep: tuple[str, ...] = ()) -> Trained:
+    return train_weights(
+        ticket.model,
+        ticket.mask,
+        ticket.start,
+        data,
+        config,
+        seed,
+        first_iteration=ticket.iteration,
+        keep=keep,
+    )

@@ -1,0 +1,238 @@
+"""The lab: experiments ask it for steps, and it computes each step once per workspace.
+
+A step is a function of (its configuration, its input artefacts, its seeds) that writes one folder
+``steps/<kind>-<16 hex>/``. The folder's name comes from the fingerprint: a hash of the kind, its version, the
+scientific fields, the inputs' fingerprints and the data's checksum. ``result.json`` is written last, so its
+presence means done. Steps run here and now, in this process.
+"""
+
+import hashlib
+import json
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tfticket.config import Config, DataConfig, Execution, ExperimentConfig, scientific_fields
+from tfticket.data import data_checksum
+from tfticket.errors import InputError, Stopped
+from tfticket.registry import STEPS, resolve
+from tfticket.runs.artefacts import versions
+from tfticket.runs.events import EventWriter
+from tfticket.runs.files import atomic_write, check_writable, read_json, write_json
+from tfticket.runs.lease import InUse, lease
+from tfticket.runs.step import StepContext
+from tfticket.runs.stop import stop_requests
+
+
+@dataclass(frozen=True)
+class Handle:
+    """A finished step: what it was and where it lies."""
+
+    kind: str
+    fingerprint: str
+    path: Path
+
+    def result(self) -> dict[str, Any]:
+        """What the step found, from its folder."""
+        found: dict[str, Any] = read_json(self.path / "result.json")["result"]
+        return found
+
+
+class Listener:
+    """Hears how a run goes. This one is deaf; the command line's draws a progress bar."""
+
+    def expect(self, trainings: int) -> None:
+        """The experiment will ask for so many trainings."""
+
+    def started(self, kind: str, label: Mapping[str, Any]) -> None:
+        """A step begins to compute."""
+
+    def progress(self, done: int, total: int) -> None:
+        """The step is at this iteration."""
+
+    def finished(self, handle: Handle, computed: bool) -> None:
+        """The step is done; ``computed`` is False where it was found finished."""
+
+
+def fingerprint(kind: str, config: Config, inputs: Mapping[str, Handle]) -> str:
+    """The hash that decides whether a step was computed before.
+
+    Only scientific fields that differ from their defaults count, and all discriminators; never threads, folders
+    or names of runs.
+    """
+    data = getattr(config, "data", None)
+    parts = {
+        "kind": kind,
+        "version": STEPS[kind].version,
+        "config": scientific_fields(config),
+        "inputs": {name: handle.fingerprint for name, handle in inputs.items()},
+        "data": data_checksum(data) if isinstance(data, DataConfig) else None,
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+class Lab:
+    """Computes steps in a workspace, each once."""
+
+    def __init__(
+        self,
+        workspace: Path,
+        execution: Execution | None = None,
+        listener: Listener | None = None,
+        should_stop: Callable[[], bool] = lambda: False,
+        run_folder: Path | None = None,
+    ) -> None:
+        self.workspace = workspace
+        self.listener = listener or Listener()
+        self._execution = execution or Execution()
+        self._should_stop = should_stop
+        self._run_folder = run_folder
+        self._manifest: dict[str, dict[str, Any]] = {}
+
+    def step(
+        self,
+        kind: str,
+        config: Config,
+        inputs: Mapping[str, Handle] | None = None,
+        label: Mapping[str, Any] | None = None,
+    ) -> Handle:
+        """Compute a step, or find it computed.
+
+        Args:
+            kind: A name in ``tfticket.registry.STEPS``.
+            config: The step's configuration.
+            inputs: Finished steps that it reads.
+            label: What the run's report calls it, e.g. ``{"arm": "ticket", "seed": 0, "level": 3}``.
+
+        Raises:
+            Stopped: The user asked to stop; what was done is kept.
+        """
+        inputs = inputs or {}
+        label = dict(label or {})
+        full = fingerprint(kind, config, inputs)
+        handle = Handle(kind, full, self.workspace / "steps" / f"{kind}-{full[:16]}")
+        computed = not self._done(handle)
+        if computed:
+            self._compute(handle, config, inputs, label)
+        if full not in self._manifest:
+            self._manifest[full] = {"kind": kind, "folder": handle.path.name, "fingerprint": full, "label": label}
+            if self._run_folder is not None:
+                write_json(self._run_folder / "manifest.json", {"steps": list(self._manifest.values())}, sync=False)
+            self.listener.finished(handle, computed)
+        return handle
+
+    def _done(self, handle: Handle) -> bool:
+        path = handle.path / "result.json"
+        if not path.exists():
+            return False
+        if read_json(path)["fingerprint"] != handle.fingerprint:
+            raise InputError(f"{handle.path} belongs to another step of the same short name. Use another workspace.")
+        return True
+
+    def _compute(self, handle: Handle, config: Config, inputs: Mapping[str, Handle], label: dict[str, Any]) -> None:
+        handle.path.mkdir(parents=True, exist_ok=True)
+        with ExitStack() as stack:
+            attempt = self._wait_for_lease(handle, stack)
+            if self._done(handle):  # another process finished it while we waited
+                return
+            if self._should_stop():
+                raise Stopped("stopped before a step began")
+            self.listener.started(handle.kind, label)
+            events = EventWriter(handle.path / "events.jsonl", attempt)
+            write_json(handle.path / "config.json", _describe(handle, config, inputs))
+            context = StepContext(
+                folder=handle.path,
+                inputs={name: source.path for name, source in inputs.items()},
+                events=events,
+                execution=self._execution,
+                should_stop=self._should_stop,
+                progress=self.listener.progress,
+            )
+            events.write("start")
+            began = time.perf_counter()
+            try:
+                result = resolve(STEPS[handle.kind].target)(context, config)
+            except Exception:
+                with suppress(OSError), (handle.path / "log.txt").open("a", encoding="utf-8") as log:
+                    log.write(f"attempt {attempt}\n{traceback.format_exc()}\n")
+                raise
+            seconds = time.perf_counter() - began
+            events.write("done", seconds=round(seconds, 3))
+            record = {"fingerprint": handle.fingerprint, "kind": handle.kind, "seconds": seconds, "attempt": attempt}
+            write_json(handle.path / "result.json", {**record, "versions": versions(), "result": result})
+
+    def _wait_for_lease(self, handle: Handle, stack: ExitStack) -> int:
+        """Take the step's lease; while another run computes the step, wait for it."""
+        while True:
+            try:
+                return stack.enter_context(lease(handle.path))
+            except InUse:
+                if self._should_stop():
+                    raise Stopped("stopped while another run computes the step") from None
+                time.sleep(0.2)
+
+
+def _describe(handle: Handle, config: Config, inputs: Mapping[str, Handle]) -> dict[str, Any]:
+    return {
+        "kind": handle.kind,
+        "version": STEPS[handle.kind].version,
+        "fingerprint": handle.fingerprint,
+        "config": config.model_dump(mode="json"),
+        "inputs": {name: source.path.name for name, source in inputs.items()},
+    }
+
+
+def run_folder(workspace: Path, config: ExperimentConfig) -> Path:
+    """The folder of a run; the same configuration has the same folder, which is how a run resumes."""
+    text = json.dumps(scientific_fields(config), sort_keys=True)
+    return workspace / "runs" / f"{config.name}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+
+@contextmanager
+def open_run(workspace: Path, config: ExperimentConfig, listener: Listener | None = None) -> Iterator[Lab]:
+    """Open the run of a configuration, new or to be resumed, and give it a lab.
+
+    Keeps ``status.json`` true: running, then done, stopped or failed (with the traceback).
+
+    Raises:
+        InputError: The workspace cannot be written, or a live process holds this run.
+    """
+    workspace = workspace.absolute()
+    folder = run_folder(workspace, config)
+    check_writable(folder)
+    started = time.time()
+
+    def status(state: str, **values: Any) -> None:
+        record = {"state": state, "experiment": config.experiment, "started": started, "updated": time.time()}
+        with suppress(OSError):  # a full disk must not hide the error that is being reported
+            write_json(folder / "status.json", {**record, **values}, sync=False)
+
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(lease(folder))
+        except InUse as busy:
+            raise InputError(
+                f"{folder} is in use: process {busy.holder['pid']} on {busy.holder['host']} is running it. "
+                "Wait for it, stop it, or change the configuration (a name is enough: -o name=...)."
+            ) from None
+        should_stop = stack.enter_context(stop_requests(folder))
+        text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
+        atomic_write(folder / "config.yaml", lambda file: file.write_text(text, encoding="utf-8"))
+        status("running")
+        try:
+            yield Lab(workspace, config.execution, listener, should_stop, folder)
+        except (Stopped, KeyboardInterrupt) as stopped:
+            status("stopped")
+            if isinstance(stopped, Stopped):
+                raise
+            raise Stopped("stopped at once; the last checkpoint stands") from None
+        except Exception as error:
+            status("failed", message=str(error), traceback=traceback.format_exc())
+            raise
+        status("done")

@@ -1,0 +1,1 @@
+"""Reports: rows, tables and figures made from run folders and from nothing else. No TensorFlow."""

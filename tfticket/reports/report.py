@@ -1,0 +1,52 @@
+"""Write a report: a figure (PNG and PDF), a table, a CSV, from run folders alone."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from tfticket.errors import InputError
+from tfticket.reports.figures import accuracy_figure
+from tfticket.reports.rows import Row, Run, rows_of
+from tfticket.reports.tables import Cell, rows_csv, summarise
+from tfticket.runs.files import atomic_write, check_writable, write_json
+
+
+@dataclass(frozen=True)
+class Report:
+    """A written report: its folder, its summary, its rows."""
+
+    folder: Path
+    cells: list[Cell]
+    rows: list[Row]
+
+
+def write_report(runs: Sequence[Run], folder: Path | None = None) -> Report:
+    """Write the report of one run or of several together.
+
+    Args:
+        runs: From ``read_run``.
+        folder: Where to; a single run's own ``report/`` by default.
+
+    Raises:
+        InputError: No folder for several runs; no finished evaluation.
+    """
+    if folder is None:
+        if len(runs) != 1:
+            raise InputError("Several runs in one report need a folder of their own: --out FOLDER.")
+        folder = runs[0].folder / "report"
+    rows = [row for run in runs for row in rows_of(run)]
+    if not rows:
+        raise InputError(f"{', '.join(run.folder.name for run in runs)}: nothing has been evaluated yet.")
+    check_writable(folder)
+    cells = summarise(rows)
+    titles = dict.fromkeys(f"{run.config['model']['name']} on {run.config['data']['name']}" for run in runs)
+    seeds = len({(row.run, row.seed) for row in rows})
+    figure = accuracy_figure(cells, f"{', '.join(titles)}: mean and range of {seeds} seed{'s' if seeds > 1 else ''}")
+    for kind in ("png", "pdf"):
+        atomic_write(
+            folder / f"accuracy.{kind}",
+            lambda file, kind=kind: figure.savefig(file, format=kind, dpi=200),  # type: ignore[misc]
+        )
+    atomic_write(folder / "results.csv", lambda file: file.write_text(rows_csv(rows), encoding="utf-8"))
+    write_json(folder / "summary.json", [asdict(cell) for cell in cells])
+    return Report(folder, cells, rows)

@@ -1,0 +1,118 @@
+"""A run folder as rows: one row an evaluation."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tfticket.errors import InputError
+from tfticket.runs.files import read_json
+from tfticket.runs.lease import holder_of
+
+
+@dataclass(frozen=True)
+class Row:
+    """One evaluated training.
+
+    Attributes:
+        run: Name of the run's folder.
+        arm: 'ticket' or a control's name.
+        seed: The IMP seed.
+        level: Rounds of pruning.
+        density: Fraction of the prunable weights that survive.
+        test, validation: Metric name -> value.
+    """
+
+    run: str
+    arm: str
+    seed: int
+    level: int
+    density: float
+    test: dict[str, float]
+    validation: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run folder says.
+
+    Attributes:
+        folder: Where it lies.
+        config: Its configuration, as plain values.
+        status: state, started, updated, and message and traceback of a failure.
+        steps: The manifest's entries: kind, folder, fingerprint, label.
+    """
+
+    folder: Path
+    config: dict[str, Any]
+    status: dict[str, Any]
+    steps: list[dict[str, Any]]
+
+    @property
+    def state(self) -> str:
+        """'running', 'done', 'stopped', 'failed', or 'killed' for one whose process is gone."""
+        state: str = self.status["state"]
+        return "killed" if state == "running" and holder_of(self.folder) is None else state
+
+
+def read_run(folder: Path) -> Run:
+    """Read a run folder.
+
+    Raises:
+        InputError: Not a run folder.
+    """
+    if not (folder / "status.json").is_file():
+        raise InputError(f"{folder} is not a run folder: it has no status.json. `tfticket list runs` shows the runs.")
+    manifest = folder / "manifest.json"
+    return Run(
+        folder=folder,
+        config=yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8")),
+        status=read_json(folder / "status.json"),
+        steps=read_json(manifest)["steps"] if manifest.exists() else [],
+    )
+
+
+def find_runs(workspace: Path) -> list[Run]:
+    """Every run of a workspace, the newest first."""
+    runs = [read_run(path.parent) for path in (workspace / "runs").glob("*/status.json")]
+    return sorted(runs, key=lambda run: run.status["started"], reverse=True)
+
+
+def find_run(workspace: Path, name: str) -> Run:
+    """A run by its folder's path, its name, or the beginning of its name where only one has it.
+
+    Raises:
+        InputError: None, or several.
+    """
+    if (Path(name) / "status.json").is_file():
+        return read_run(Path(name))
+    matches = [run for run in find_runs(workspace) if run.folder.name.startswith(name)]
+    exact = [run for run in matches if run.folder.name == name]
+    if len(exact or matches) != 1:
+        known = ", ".join(run.folder.name for run in find_runs(workspace)) or "none yet"
+        what = "No run" if not matches else f"{len(matches)} runs"
+        raise InputError(f"{what} named '{name}' in {workspace}. Runs there: {known}.")
+    return (exact or matches)[0]
+
+
+def rows_of(run: Run) -> list[Row]:
+    """One row for each finished evaluation of a run, in the order of the run."""
+    rows = []
+    for step in run.steps:
+        if step["kind"] != "evaluate":
+            continue
+        result = read_json(run.folder.parents[1] / "steps" / step["folder"] / "result.json")["result"]
+        label = step["label"]
+        rows.append(
+            Row(
+                run=run.folder.name,
+                arm=label["arm"],
+                seed=label["seed"],
+                level=result["level"],
+                density=result["density"],
+                test=result["test"],
+                validation=result["validation"],
+            )
+        )
+    return rows

@@ -1,0 +1,130 @@
+"""The lab's steps: from a configuration and input folders to one folder of results.
+
+Each reads artefacts, calls the library, writes artefacts, and returns what ``result.json`` is to hold. A change
+that alters a step's bits raises its version in ``tfticket.registry.STEPS``.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from tfticket import backend
+from tfticket.config import ControlStep, EvaluateStep, PruneStep, StartStep, TrainStep, iterations_in
+from tfticket.data import load_dataset
+from tfticket.evaluation.predictive import evaluate_splits
+from tfticket.models import Weights, build_model
+from tfticket.registry import CONTROLS, resolve
+from tfticket.runs.artefacts import load_tensors, save_tensors
+from tfticket.runs.step import StepContext
+from tfticket.tickets import Ticket
+from tfticket.tickets.iterative import needs_rewinding, prune_ticket
+from tfticket.tickets.weights import load_weights, save_weights
+from tfticket.training.gradient import Checkpoint, Hooks, train_weights
+from tfticket.training.loop import State
+
+TICKET = "ticket.safetensors"
+WEIGHTS = "weights.safetensors"
+CHECKPOINT = "checkpoint.safetensors"
+
+
+def start(context: StepContext, config: StartStep) -> dict[str, Any]:
+    """The dense ticket of a seed -> ticket.safetensors."""
+    model = build_model(config.model.name, load_dataset(config.data), initialiser=config.model.initialiser)
+    return _write_ticket(context, Ticket.dense(model, config.seed))
+
+
+def prune(context: StepContext, config: PruneStep) -> dict[str, Any]:
+    """One level of pruning: inputs 'ticket' and 'trained' -> ticket.safetensors."""
+    ticket = Ticket.load(context.inputs["ticket"] / TICKET)
+    folder = context.inputs["trained"]
+    trained, _ = load_weights(folder / WEIGHTS)
+    rewound = load_weights(folder / _kept_name(config.rewind)) if needs_rewinding(ticket, config.rewind) else None
+    return _write_ticket(context, prune_ticket(ticket, trained, config, rewound))
+
+
+def control(context: StepContext, config: ControlStep) -> dict[str, Any]:
+    """A ticket altered on purpose: input 'ticket' -> ticket.safetensors."""
+    ticket = Ticket.load(context.inputs["ticket"] / TICKET)
+    return _write_ticket(context, resolve(CONTROLS[config.control].target)(ticket, config.seed))
+
+
+def train(context: StepContext, config: TrainStep) -> dict[str, Any]:
+    """Train a ticket from its own start: input 'ticket' -> weights.safetensors; resumes from its checkpoint."""
+    backend.configure(context.execution.threads)
+    ticket = Ticket.load(context.inputs["ticket"] / TICKET)
+    data = load_dataset(config.data)
+    path = context.folder / CHECKPOINT
+    resume = _read_checkpoint(path) if path.exists() else None
+    if resume is not None:
+        context.events.write("resume", iteration=resume.iteration)
+    hooks = Hooks(
+        resume=resume,
+        checkpoint=lambda checkpoint: _write_checkpoint(path, checkpoint),
+        checkpoint_seconds=context.execution.checkpoint_seconds,
+        segment_seconds=context.execution.segment_seconds,
+        evaluated=lambda row: context.events.write("evaluation", **row),
+        progress=context.progress,
+        should_stop=context.should_stop,
+    )
+    trained = train_weights(
+        ticket.model,
+        ticket.mask,
+        ticket.start,
+        data,
+        config.train,
+        config.seed,
+        first_iteration=ticket.iteration,
+        keep=config.keep,
+        hooks=hooks,
+    )
+    for moment in config.keep:
+        iteration = iterations_in(moment, len(data.x_train), config.train.batch_size)
+        save_weights(context.folder / _kept_name(moment), trained.kept[iteration], iteration)
+    save_weights(context.folder / WEIGHTS, trained.weights, trained.iterations)
+    path.unlink(missing_ok=True)
+    return {
+        "density": ticket.density,
+        "iterations": trained.iterations,
+        "history": trained.history,
+        "seconds": trained.seconds,
+        "environment": backend.environment(),
+    }
+
+
+def evaluate(context: StepContext, config: EvaluateStep) -> dict[str, Any]:
+    """Metrics of trained weights on validation and test rows: inputs 'ticket' and 'trained'."""
+    backend.configure(context.execution.threads)
+    ticket = Ticket.load(context.inputs["ticket"] / TICKET)
+    weights, _ = load_weights(context.inputs["trained"] / WEIGHTS)
+    metrics = evaluate_splits(ticket.model, ticket.mask, weights, load_dataset(config.data))
+    return {"density": ticket.density, "level": ticket.level, **metrics}
+
+
+def _write_ticket(context: StepContext, ticket: Ticket) -> dict[str, Any]:
+    ticket.save(context.folder / TICKET)
+    return {"density": ticket.density, "level": ticket.level, "survivors": ticket.survivors}
+
+
+def _kept_name(moment: str) -> str:
+    return f"weights-{moment}.safetensors"
+
+
+def _write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
+    tensors = {f"state/{name}": array for name, array in checkpoint.state.items()}
+    for iteration, weights in checkpoint.kept.items():
+        tensors |= {f"kept/{iteration}/{name}": array for name, array in weights.items()}
+    metadata = {"iteration": checkpoint.iteration, "history": checkpoint.history, "losses": checkpoint.losses}
+    save_tensors(path, "checkpoint", tensors, metadata)
+
+
+def _read_checkpoint(path: Path) -> Checkpoint:
+    tensors, header = load_tensors(path, "checkpoint")
+    state: State = {}
+    kept: dict[int, Weights] = {}
+    for name, array in tensors.items():
+        part, _, rest = name.partition("/")
+        if part == "state":
+            state[rest] = array
+        else:
+            iteration, _, weight = rest.partition("/")
+            kept.setdefault(int(iteration), {})[weight] = array
+    return Checkpoint(header["iteration"], state, kept, header["history"], header["losses"])

@@ -1,0 +1,88 @@
+"""Iterative pruning, the procedure that finds lottery tickets.
+
+References:
+    Frankle and Carbin (2019), "The Lottery Ticket Hypothesis", strategy 1; Frankle et al. (2020), "Linear
+    Mode Connectivity and the Lottery Ticket Hypothesis" (rewinding to iteration k); Renda et al. (2020),
+    "Comparing Rewinding and Fine-tuning" (learning-rate rewinding).
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import TypeVar
+
+from tfticket import seeds
+from tfticket.config import PruneStep
+from tfticket.pruning.selection import prune_mask
+from tfticket.registry import SCORES, resolve
+from tfticket.tickets.ticket import Ticket, Weights
+
+AnyTicket = TypeVar("AnyTicket")
+AnyTrained = TypeVar("AnyTrained")
+
+
+def iterative_pruning(
+    ticket: AnyTicket,
+    levels: int,
+    train: Callable[[AnyTicket], AnyTrained],
+    prune: Callable[[AnyTicket, AnyTrained], AnyTicket],
+) -> Iterator[AnyTicket]:
+    """Train, prune the lowest-scoring survivors, rewind the rest, and again.
+
+    It works on tickets in memory as on the handles of a lab: it only hands to ``prune`` what ``train`` returned.
+
+    Args:
+        ticket: The dense ticket, level 0.
+        levels: Rounds of pruning.
+        train: Trains a ticket from its own start.
+        prune: From a ticket and its training to the next level's ticket, rewound.
+
+    Yields:
+        The tickets of levels 0 to ``levels``.
+    """
+    yield ticket
+    for _ in range(levels):
+        trained = train(ticket)
+        ticket = prune(ticket, trained)
+        yield ticket
+
+
+def needs_rewinding(ticket: Ticket, rewind: str) -> bool:
+    """Whether pruning this ticket moves its start to later weights of its own training.
+
+    Only level 0 does, and only for 'rewind' at iteration k > 0; later levels keep the start they were given.
+    """
+    return ticket.level == 0 and rewind not in ("none", "0it", "0ep")
+
+
+def prune_ticket(
+    ticket: Ticket, trained: Weights, config: PruneStep, rewound: tuple[Weights, int] | None = None
+) -> Ticket:
+    """The next level's ticket: the mask pruned by the trained weights' scores, the survivors rewound.
+
+    Args:
+        ticket: The ticket that was trained.
+        trained: Its trained weights.
+        config: Rate, score, scope, exempt layers, where to rewind to, seed.
+        rewound: Where ``needs_rewinding``: the weights at that moment, and its iteration.
+
+    Raises:
+        InputError: A layer would be emptied; unknown exempt layer.
+    """
+    level_seed = seeds.derive(config.seed, "prune", ticket.level)
+    mask = prune_mask(
+        ticket.mask,
+        resolve(SCORES[config.score].target)(trained, ticket.mask, level_seed),
+        config.rate,
+        scope=config.scope,
+        exempt=config.exempt,
+        allow_empty=config.allow_empty,
+        seed=level_seed,
+    )
+    how = config.model_dump(mode="json", exclude={"seed"}) | {"prune_seed": config.seed}
+    pruned = replace(ticket, mask=mask, level=ticket.level + 1, provenance=ticket.provenance | how)
+    if config.rewind == "none":
+        return replace(pruned, start=trained, iteration=0)
+    if rewound is not None:
+        weights, iteration = rewound
+        return replace(pruned, start=weights, iteration=iteration)
+    return pruned

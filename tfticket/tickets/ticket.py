@@ -1,0 +1,159 @@
+"""The ticket: mask, start weights, the network's description, and where it came from."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tfticket.errors import InputError
+from tfticket.pruning.mask import Mask, density, survivors
+from tfticket.runs.artefacts import load_tensors, save_tensors
+
+Weights = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True, eq=False)
+class Ticket:
+    """A sparse network that can be trained.
+
+    Attributes:
+        model: The network's description (``tfticket.models.Spec``).
+        mask: Kernel path -> boolean array, True = survives.
+        start: Path -> array, the weights training starts from, unmasked; every weight of the network.
+        initial: The weights at initialisation, unmasked; the same object as ``start`` unless rewound later.
+        level: Rounds of pruning so far; 0 is dense.
+        iteration: The iteration that ``start`` belongs to, where the schedule goes on; 0 at initialisation.
+        provenance: How it was made: seed, score, scope, rate, exempt layers, rewinding, control, ...
+    """
+
+    model: dict[str, Any]
+    mask: Mask
+    start: Weights
+    initial: Weights
+    level: int = 0
+    iteration: int = 0
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _validate(self, "ticket")
+
+    @classmethod
+    def dense(cls, model: Any, seed: int = 0, start: str = "seed") -> "Ticket":
+        """The unpruned ticket of a model.
+
+        Args:
+            model: A functional or Sequential ``tf_keras`` model that returns logits.
+            seed: Of the start weights, drawn from the layers' own initialisers.
+            start: 'seed' draws them; 'current' takes the model's present weights.
+
+        Raises:
+            InputError: The model cannot be described, or has no layer to prune.
+        """
+        from tfticket.models import initial_weights, kernel_shapes, named_variables, spec_of
+        from tfticket.pruning.mask import dense_mask
+
+        spec = spec_of(model)
+        if start == "seed":
+            weights = initial_weights(model, seed)
+        elif start == "current":
+            weights = {path: variable.numpy() for path, (_, variable) in named_variables(model).items()}
+        else:
+            raise InputError(f"Unknown start '{start}'. Known: seed, current.")
+        provenance = {"seed": seed, "start": start}
+        return cls(spec, dense_mask(kernel_shapes(model)), weights, weights, provenance=provenance)
+
+    @property
+    def density(self) -> float:
+        """Fraction of the prunable kernel weights that survive; exempt layers do not count."""
+        return density(self.mask, self.provenance.get("exempt", ()))
+
+    @property
+    def sparsity(self) -> float:
+        """Fraction pruned, 1 - density."""
+        return 1.0 - self.density
+
+    @property
+    def survivors(self) -> dict[str, int]:
+        """Kernel path -> number of surviving weights."""
+        return survivors(self.mask)
+
+    def build_model(self) -> Any:
+        """The network as a plain Keras model with the start weights, 0 where pruned."""
+        from tfticket.models import model_from_spec, named_variables
+
+        model = model_from_spec(self.model)
+        for path, (_, variable) in named_variables(model).items():
+            weights = self.start[path]
+            variable.assign(weights * self.mask[path] if path in self.mask else weights)
+        return model
+
+    def save(self, path: str | Path) -> None:
+        """Write the ticket as safetensors with JSON metadata, atomically."""
+        tensors = {f"mask/{name}": kept for name, kept in self.mask.items()}
+        tensors |= {f"start/{name}": array for name, array in self.start.items()}
+        if self.initial is not self.start:
+            tensors |= {f"initial/{name}": array for name, array in self.initial.items()}
+        metadata = {
+            "model": self.model,
+            "kernels": list(self.mask),
+            "weights": list(self.start),
+            "level": self.level,
+            "iteration": self.iteration,
+            "provenance": self.provenance,
+        }
+        save_tensors(Path(path), "ticket", tensors, metadata)
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Ticket":
+        """Read a ticket and check it.
+
+        Raises:
+            InputError: No such file; damaged; not a ticket; shapes, types or paths that do not fit; values
+                that are not finite.
+        """
+        path = Path(path)
+        tensors, header = load_tensors(path, "ticket")
+        try:
+            kernels, names = header["kernels"], header["weights"]
+            mask = {name: tensors.pop(f"mask/{name}") for name in kernels}
+            start = {name: tensors.pop(f"start/{name}") for name in names}
+            initial = {name: tensors.pop(f"initial/{name}") for name in names} if tensors else start
+            ticket = (header["model"], mask, start, initial, header["level"], header["iteration"])
+            provenance = header["provenance"]
+        except (KeyError, TypeError) as error:
+            raise InputError(f"{path} is not a whole ticket: {error} is missing.") from None
+        if tensors:
+            raise InputError(f"{path} holds tensors that no ticket has: {', '.join(sorted(tensors))}.")
+        try:
+            return cls(*ticket, provenance=provenance)
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from None
+
+
+def _validate(ticket: Ticket, what: str) -> None:
+    if not ticket.mask:
+        raise InputError(f"The {what} has no mask.")
+    if not isinstance(ticket.level, int) or not isinstance(ticket.iteration, int):
+        raise InputError(
+            f"The {what}'s level and iteration are {ticket.level!r} and {ticket.iteration!r}, not integers."
+        )
+    if not isinstance(ticket.model, dict) or not isinstance(ticket.provenance, dict):
+        raise InputError(f"The {what}'s model and provenance are no tables of names and values.")
+    for path, kept in ticket.mask.items():
+        if kept.dtype != np.bool_:
+            raise InputError(f"The mask of {path} is {kept.dtype}; expected bool.")
+        if path not in ticket.start:
+            raise InputError(f"There is a mask for {path} but no start weights.")
+        if ticket.start[path].shape != kept.shape:
+            raise InputError(f"The mask of {path} is {kept.shape}, its weights are {ticket.start[path].shape}.")
+    if list(ticket.start) != list(ticket.initial):
+        raise InputError(f"The {what}'s start and initial weights are not over the same paths.")
+    for name, weights in (("start", ticket.start), ("initial", ticket.initial)):
+        for path, array in weights.items():
+            if not np.issubdtype(array.dtype, np.floating):
+                raise InputError(f"The {name} weights of {path} are {array.dtype}; expected floating point.")
+            if array.shape != ticket.start[path].shape:
+                raise InputError(f"The {name} weights of {path} are {array.shape}, not {ticket.start[path].shape}.")
+            if not np.all(np.isfinite(array)):
+                raise InputError(f"The {name} weights of {path} are not all finite.")

@@ -1,0 +1,21 @@
+"""Trained weights on disk."""
+
+from pathlib import Path
+
+from tfticket.runs.artefacts import load_tensors, save_tensors
+from tfticket.tickets.ticket import Weights
+
+
+def save_weights(path: Path, weights: Weights, iteration: int) -> None:
+    """Write trained weights (0 off the mask) and the iteration they are from."""
+    save_tensors(path, "weights", weights, {"weights": list(weights), "iteration": iteration})
+
+
+def load_weights(path: Path) -> tuple[Weights, int]:
+    """Read trained weights, in the network's order, and the iteration they are from.
+
+    Raises:
+        InputError: No such file, damaged, or not weights.
+    """
+    tensors, header = load_tensors(path, "weights")
+    return {name: tensors[name] for name in header["weights"]}, header["iteration"]
