@@ -10,9 +10,9 @@ References:
     Frankle and Carbin (2019), "The Lottery Ticket Hypothesis", section 2 and figures 1 and 3.
 """
 
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from tfticket.config import (
     ControlStep,
@@ -47,6 +47,12 @@ class Config(ExperimentConfig):
     control_densities: tuple[Density, ...] = Field(
         (0.25, 0.1, 0.04, 0.01), description="Densities whose nearest level is trained beside its controls"
     )
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if len(set(self.seeds)) < len(self.seeds):
+            raise ValueError(f"the seeds {list(self.seeds)} repeat; a seed counts once")
+        return self
 
 
 def check(config: Config) -> None:

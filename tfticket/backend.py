@@ -12,18 +12,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tfticket.errors import InputError
+
 
 @contextmanager
 def _start_up_noise_hidden() -> Iterator[None]:
     """Hide what TensorFlow's C++ writes while it starts on a machine without a GPU; show it if that fails.
 
-    Its log level does not reach these lines. They stay where there is a GPU, or where the user set
-    TF_CPP_MIN_LOG_LEVEL.
+    Its log level does not reach these lines. They stay where there is a GPU, or with TF_CPP_MIN_LOG_LEVEL=0.
     """
-    if "TF_CPP_MIN_LOG_LEVEL" in os.environ or Path("/dev/nvidiactl").exists():
+    if os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2") == "0" or Path("/dev/nvidiactl").exists():
         yield
         return
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
     sys.stderr.flush()
     stderr = os.dup(2)
     with tempfile.TemporaryFile() as hidden:
@@ -59,17 +59,23 @@ tf.config.experimental.enable_tensor_float_32_execution(False)
 
 
 def configure(threads: int | None) -> None:
-    """Set the number of CPU threads; None takes the CPUs that this process may use.
-
-    Call it before the first operation: TensorFlow cannot change it afterwards, and then it must already be so.
+    """Set the number of CPU threads; None leaves TensorFlow's own choice, all CPUs that this process may use.
 
     Raises:
-        RuntimeError: TensorFlow already runs with another number.
+        InputError: TensorFlow already runs with another number, which it cannot change.
     """
-    count = threads or len(os.sched_getaffinity(0))
-    if tf.config.threading.get_intra_op_parallelism_threads() != count:
-        tf.config.threading.set_intra_op_parallelism_threads(count)
-        tf.config.threading.set_inter_op_parallelism_threads(count)
+    if threads is None or tf.config.threading.get_intra_op_parallelism_threads() == threads:
+        return
+    try:
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+        tf.config.threading.set_inter_op_parallelism_threads(threads)
+    except RuntimeError:
+        raise InputError(f"TensorFlow already runs in this process; {threads} threads need a new one.") from None
+
+
+def _threads() -> int:
+    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return tf.config.threading.get_intra_op_parallelism_threads() or available or 1
 
 
 def has_gpu() -> bool:
@@ -94,4 +100,4 @@ def environment() -> dict[str, Any]:
     """What bitwise promises hold for: recorded with every result that training or sampling made."""
     gpus = tf.config.list_physical_devices("GPU")
     device = tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU") if gpus else "CPU"
-    return {"device": device, "threads": tf.config.threading.get_intra_op_parallelism_threads()}
+    return {"device": device, "threads": _threads()}

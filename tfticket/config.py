@@ -4,6 +4,7 @@ One definition feeds YAML files, ``-o`` overrides on the command line, forms and
 imports TensorFlow.
 """
 
+import itertools
 import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self, TypeVar, get_args, get_origin
@@ -11,7 +12,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar, get_args, get_origin
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from tfticket.errors import InputError, unknown
-from tfticket.registry import DATA_SETS, EXPERIMENTS, MODELS, SCORES
+from tfticket.registry import CONTROLS, DATA_SETS, EXPERIMENTS, MODELS, SCORES
 
 ConfigType = TypeVar("ConfigType", bound="Config")
 
@@ -26,9 +27,9 @@ def _duration(value: object) -> object:
     if isinstance(value, bool) or not isinstance(value, int | str):
         raise ValueError("expected a duration such as '40ep' (epochs) or '2000it' (iterations)")
     text = f"{value}ep" if isinstance(value, int) or value.isdecimal() else value
-    if not re.fullmatch(r"\d+(ep|it)", text):
+    if not re.fullmatch(r"[0-9]+(ep|it)", text):
         raise ValueError(f"'{value}' is not a duration; write '40ep' (epochs) or '2000it' (iterations)")
-    return text
+    return f"{int(text[:-2])}{text[-2:]}"
 
 
 def moments_in(duration: str, rows: int, batch_size: int, total: int) -> list[int]:
@@ -44,13 +45,9 @@ def moments_in(duration: str, rows: int, batch_size: int, total: int) -> list[in
         Ascending iterations in 1 .. total; total is the last.
     """
     count, unit = int(duration[:-2]), duration[-2:]
-    moments = set()
-    for times in range(1, total + 1):
-        moment = iterations_in(f"{times * count}{unit}", rows, batch_size)
-        if moment >= total:
-            break
-        moments.add(max(1, moment))
-    return sorted(moments | {total})
+    multiples = (iterations_in(f"{times * count}{unit}", rows, batch_size) for times in itertools.count(1))
+    due = itertools.takewhile(lambda moment: moment < total, multiples)
+    return sorted({max(1, moment) for moment in due} | {total})
 
 
 def _known(what: str, table: Mapping[str, object]) -> AfterValidator:
@@ -64,6 +61,9 @@ def _known(what: str, table: Mapping[str, object]) -> AfterValidator:
 
 Duration = Annotated[str, BeforeValidator(_duration)]
 """A length of training: '40ep' is 40 passes over the training rows, '2000it' is 2,000 iterations; 40 is '40ep'."""
+
+Rewind = Annotated[str, BeforeValidator(lambda value: value if value == "none" else _duration(value))]
+"""Where survivors start again: a duration from the start of training, or 'none' to keep the trained weights."""
 
 
 def iterations_in(duration: str, rows: int, batch_size: int) -> int:
@@ -164,7 +164,7 @@ class PruneConfig(Config):
     exempt: tuple[str, ...] = Field(
         (), description="Layers never pruned, e.g. ['dense_3']; they do not count in the sparsity"
     )
-    rewind: Literal["none"] | Duration = Field(
+    rewind: Rewind = Field(
         "0it", description="Where survivors start again: '0it' (initialisation), '500it', 'none' (rate rewinding)"
     )
     allow_empty: bool = Field(False, description="Allow a level to prune a layer to nothing")
@@ -235,10 +235,10 @@ class PruneStep(Config):
     """Prune a trained ticket by one level."""
 
     rate: float = Field(ge=0, lt=1)
-    score: str = "magnitude"
+    score: Annotated[str, _known("score", SCORES)] = "magnitude"
     scope: Literal["global", "layerwise"] = "global"
     exempt: tuple[str, ...] = ()
-    rewind: Literal["none"] | Duration = "0it"
+    rewind: Rewind = "0it"
     allow_empty: bool = False
     seed: int = Field(ge=0, description="Seed of ties and of random scores")
 
@@ -246,7 +246,7 @@ class PruneStep(Config):
 class ControlStep(Config):
     """Alter a ticket on purpose."""
 
-    control: str
+    control: Annotated[str, _known("control", CONTROLS)]
     seed: int = Field(ge=0)
 
 
@@ -293,29 +293,29 @@ def validate(cls: type[ConfigType], values: Any, where: str) -> ConfigType:
     except ValidationError as error:
         lines = []
         for problem in error.errors():
-            path = ".".join(str(part) for part in problem["loc"])
+            path, beside = _path_and_keys(cls, problem["loc"])
             if problem["type"] == "extra_forbidden":
-                lines.append(unknown("key", path, _keys_beside(cls, problem["loc"])))
+                lines.append(unknown("key", path, beside))
             else:
                 lines.append(f"{path}: {problem['msg'].removeprefix('Value error, ')} (got {problem['input']!r}).")
         raise InputError(f"{where}: " + "\n".join(lines)) from None
 
 
-def _keys_beside(cls: type[Config], location: tuple[int | str, ...]) -> list[str]:
-    """The dotted keys that would have been known where an unknown one stood."""
+def _path_and_keys(cls: type[Config], location: tuple[int | str, ...]) -> tuple[str, list[str]]:
+    """The dotted key as a user writes it, without the tag of a union, and the keys that are known beside it."""
     options: list[type[Config]] = [cls]
-    for part in location[:-1]:
-        inner = [option.model_fields[str(part)].annotation for option in options if str(part) in option.model_fields]
-        if inner:
-            options = [known for annotation in inner for known in _config_classes(annotation)]
-        else:  # the tag of a discriminated union
-            options = [
-                option
-                for option in options
-                if "name" in option.model_fields and option.model_fields["name"].get_default() == part
-            ] or options
-    prefix = "".join(f"{part}." for part in location[:-1])
-    return [prefix + name for option in options for name in option.model_fields]
+    written: list[str] = []
+    for part in map(str, location[:-1]):
+        fields = [option.model_fields[part] for option in options if part in option.model_fields]
+        tagged = [o for o in options if "name" in o.model_fields and o.model_fields["name"].get_default() == part]
+        if not fields and tagged:
+            options = tagged
+            continue
+        written.append(part)
+        if fields:
+            options = [known for field in fields for known in _config_classes(field.annotation)]
+    prefix = "".join(f"{part}." for part in written)
+    return prefix + "".join(map(str, location[-1:])), [prefix + name for o in options for name in o.model_fields]
 
 
 def _config_classes(annotation: Any) -> list[type[Config]]:

@@ -53,6 +53,9 @@ class Listener:
     def started(self, kind: str, label: Mapping[str, Any]) -> None:
         """A step begins to compute."""
 
+    def waiting(self, folder: Path) -> None:
+        """Another process computes the step in this folder; the run waits for it."""
+
     def progress(self, done: int, total: int) -> None:
         """The step is at this iteration."""
 
@@ -169,10 +172,14 @@ class Lab:
 
     def _wait_for_lease(self, handle: Handle, stack: ExitStack) -> int:
         """Take the step's lease; while another run computes the step, wait for it."""
+        told = False
         while True:
             try:
                 return stack.enter_context(lease(handle.path))
             except InUse:
+                if not told:
+                    self.listener.waiting(handle.path)
+                    told = True
                 if self._should_stop():
                     raise Stopped("stopped while another run computes the step") from None
                 time.sleep(0.2)
@@ -219,7 +226,8 @@ def open_run(workspace: Path, config: ExperimentConfig, listener: Listener | Non
         except InUse as busy:
             raise InputError(
                 f"{folder} is in use: process {busy.holder['pid']} on {busy.holder['host']} is running it. "
-                "Wait for it, stop it, or change the configuration (a name is enough: -o name=...)."
+                "Wait for it, stop it, or change the configuration (a name is enough: -o name=...). "
+                f"If that process is no more, delete {folder / 'lease.json'}."
             ) from None
         should_stop = stack.enter_context(stop_requests(folder))
         text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)

@@ -32,7 +32,7 @@ class MaskedNetwork:
         self.model = with_mask(model, dense_mask(kernel_shapes(model)))
         self.variables = {path: variable for path, (_, variable) in named_variables(self.model).items()}
         self.masked = mask_variables(self.model)
-        self._forward = tf.function(self._logits, jit_compile=self.jit)
+        self._forward = tf.function(self._logits, jit_compile=self.jit, autograph=False)
 
     def assign(self, mask: Mask, weights: Weights) -> None:
         """Put a mask and weights in; pruned weights become 0.

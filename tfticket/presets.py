@@ -30,7 +30,7 @@ def load_experiment(source: str, overrides: Sequence[str] = ()) -> ExperimentCon
     Raises:
         InputError: No such preset or file, not YAML, an unknown key or a wrong value.
     """
-    values = _read(source, seen=())
+    values = _read(source, Path(), seen=())
     for override in overrides:
         _apply(values, override)
     name = values.get("experiment")
@@ -42,13 +42,15 @@ def load_experiment(source: str, overrides: Sequence[str] = ()) -> ExperimentCon
     return config
 
 
-def _read(source: str, seen: tuple[str, ...]) -> dict[str, Any]:
-    if source in seen:
-        raise InputError(f"'extends' goes in a circle: {' -> '.join((*seen, source))}.")
+def _read(source: str, folder: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
+    """The keys of a preset or of a file named from ``folder``, laid over what it extends."""
     presets = preset_paths()
-    path = presets.get(source) or Path(source)
+    path = (presets.get(source) or folder / source).resolve()
+    if path in seen:
+        raise InputError(f"'extends' goes in a circle: {' -> '.join(map(str, (*seen, path)))}.")
     if not path.is_file():
-        raise InputError(f"{unknown('preset', source, presets)} Or give the path of a YAML file.")
+        where = f"{seen[-1]}: extends: " if seen else ""
+        raise InputError(f"{where}{unknown('preset', source, presets)} Or give the path of a YAML file.")
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -56,11 +58,7 @@ def _read(source: str, seen: tuple[str, ...]) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise InputError(f"{path}: expected keys and values such as 'experiment: quickstart'.")
     parent = values.pop("extends", None)
-    if parent is None:
-        return values
-    if str(parent) not in presets:
-        parent = path.parent / str(parent)
-    return _merge(_read(str(parent), (*seen, source)), values)
+    return values if parent is None else _merge(_read(str(parent), path.parent, (*seen, path)), values)
 
 
 def _merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
@@ -68,8 +66,9 @@ def _merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
     result = dict(below)
     for key, value in above.items():
         old = result.get(key)
-        if isinstance(value, dict) and isinstance(old, dict) and value.get("name") in (None, old.get("name")):
-            value = _merge(old, value)
+        if isinstance(value, dict) and isinstance(old, dict):
+            other_kind = "name" in old and value.get("name", old["name"]) != old["name"]
+            value = value if other_kind else _merge(old, value)
         result[key] = value
     return result
 
@@ -88,4 +87,6 @@ def _apply(values: dict[str, Any], override: str) -> None:
         inner = node.get(part)
         node[part] = dict(inner) if isinstance(inner, dict) else {}
         node = node[part]
+    if node is not values and parts[-1] == "name" and node.get("name", value) != value:
+        node.clear()  # another kind: the old one's fields do not belong to it, as in a file
     node[parts[-1]] = value

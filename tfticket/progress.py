@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -48,6 +49,9 @@ class ProgressBar(Listener):
             what = f"seed {label.get('seed')} · {label.get('arm')} · level {label.get('level')}"
             density = label.get("density")
             self._show(what + (f" · {density:.1%} left" if density is not None else ""))
+
+    def waiting(self, folder: Path) -> None:
+        self._show(f"waiting for the process that computes {folder.name}")
 
     def progress(self, done: int, total: int) -> None:
         self._fraction = done / total

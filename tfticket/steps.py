@@ -28,12 +28,14 @@ CHECKPOINT = "checkpoint.safetensors"
 
 def start(context: StepContext, config: StartStep) -> dict[str, Any]:
     """The dense ticket of a seed -> ticket.safetensors."""
+    backend.configure(context.execution.threads)
     model = build_model(config.model.name, load_dataset(config.data), initialiser=config.model.initialiser)
     return _write_ticket(context, Ticket.dense(model, config.seed))
 
 
 def prune(context: StepContext, config: PruneStep) -> dict[str, Any]:
     """One level of pruning: inputs 'ticket' and 'trained' -> ticket.safetensors."""
+    backend.configure(context.execution.threads)
     ticket = Ticket.load(context.inputs["ticket"] / TICKET)
     folder = context.inputs["trained"]
     trained, _ = load_weights(folder / WEIGHTS)
@@ -43,6 +45,7 @@ def prune(context: StepContext, config: PruneStep) -> dict[str, Any]:
 
 def control(context: StepContext, config: ControlStep) -> dict[str, Any]:
     """A ticket altered on purpose: input 'ticket' -> ticket.safetensors."""
+    backend.configure(context.execution.threads)
     ticket = Ticket.load(context.inputs["ticket"] / TICKET)
     return _write_ticket(context, resolve(CONTROLS[config.control].target)(ticket, config.seed))
 
@@ -54,8 +57,7 @@ def train(context: StepContext, config: TrainStep) -> dict[str, Any]:
     data = load_dataset(config.data)
     path = context.folder / CHECKPOINT
     resume = _read_checkpoint(path) if path.exists() else None
-    if resume is not None:
-        context.events.write("resume", iteration=resume.iteration)
+    context.events.write("begin", iteration=ticket.iteration if resume is None else resume.iteration)
     hooks = Hooks(
         resume=resume,
         checkpoint=lambda checkpoint: _write_checkpoint(path, checkpoint),

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from tfticket import seeds
-from tfticket.config import DataConfig
+from tfticket.config import DataConfig, validate
 from tfticket.data.dataset import Dataset
 from tfticket.data.sources import npz
 from tfticket.errors import InputError
@@ -45,14 +45,15 @@ def load_data(
     given = (x_train, y_train, x_test, y_test)
     if all(array is None for array in given):
         check_name("data set", name, DATA_SETS)
-        return load_dataset(DataConfig(name=name, **config))
+        return load_dataset(validate(DataConfig, {"name": name, **config}, where="load_data"))
     if x_train is None or y_train is None or x_test is None or y_test is None:
         raise InputError("Own data need all four arrays: x_train, y_train, x_test, y_test.")
     digest = hashlib.sha256()
     for array in (x_train, y_train, x_test, y_test):
         array = np.ascontiguousarray(array)
         digest.update(f"{array.dtype}{array.shape}".encode() + array.tobytes())
-    return _split(name, x_train, y_train, x_test, y_test, DataConfig(**config), digest.hexdigest())
+    checked = validate(DataConfig, config, where="load_data")
+    return _split(name, x_train, y_train, x_test, y_test, checked, digest.hexdigest())
 
 
 @functools.lru_cache(maxsize=2)
@@ -106,12 +107,12 @@ def _split(
     checksum = hashlib.sha256(json.dumps([source_checksum, split], sort_keys=True).encode()).hexdigest()
     return Dataset(
         name=name,
-        x_train=x_train[train],
-        y_train=y_train[train],
-        x_validation=x_train[validation],
-        y_validation=y_train[validation],
-        x_test=x_test,
-        y_test=y_test,
+        x_train=_frozen(x_train[train]),
+        y_train=_frozen(y_train[train]),
+        x_validation=_frozen(x_train[validation]),
+        y_validation=_frozen(y_train[validation]),
+        x_test=_frozen(x_test),
+        y_test=_frozen(y_test),
         num_classes=num_classes,
         checksum=checksum,
     )
@@ -136,3 +137,10 @@ def _checked(name: str, part: str, images: np.ndarray, labels: np.ndarray) -> tu
     if labels.min() < 0:
         raise InputError(f"{name}: {part} label {labels.min()} is negative; expected 0 to classes - 1.")
     return images, labels.astype(np.int32)
+
+
+def _frozen(array: np.ndarray) -> np.ndarray:
+    """A view that cannot be written: a data set stays what its checksum says."""
+    view = array.view()
+    view.flags.writeable = False
+    return view

@@ -1,5 +1,7 @@
 """Where raw data come from. A source returns (x_train, y_train, x_test, y_test) as they lie on disk."""
 
+import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +29,7 @@ def npz(path: Path) -> Arrays:
             if missing:
                 raise InputError(f"{path}: no array {', '.join(missing)}; expected {', '.join(keys)}.")
             return file["x_train"], file["y_train"], file["x_test"], file["y_test"]
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise InputError(f"{path} is not a readable npz file: {error}") from None
 
 

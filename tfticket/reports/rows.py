@@ -62,20 +62,37 @@ def read_run(folder: Path) -> Run:
     Raises:
         InputError: Not a run folder.
     """
+    folder = folder.resolve()
     if not (folder / "status.json").is_file():
         raise InputError(f"{folder} is not a run folder: it has no status.json. `tfticket list runs` shows the runs.")
     manifest = folder / "manifest.json"
     return Run(
         folder=folder,
-        config=yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8")),
+        config=_read_yaml(folder / "config.yaml"),
         status=read_json(folder / "status.json"),
         steps=read_json(manifest)["steps"] if manifest.exists() else [],
     )
 
 
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise InputError(f"{path} is not readable as YAML: {error}") from None
+    if not isinstance(values, dict):
+        raise InputError(f"{path} holds no configuration.")
+    return values
+
+
 def find_runs(workspace: Path) -> list[Run]:
-    """Every run of a workspace, the newest first."""
-    runs = [read_run(path.parent) for path in (workspace / "runs").glob("*/status.json")]
+    """Every run of a workspace, the newest first; a folder that cannot be read has the state 'damaged'."""
+    runs = []
+    for path in (workspace / "runs").glob("*/status.json"):
+        try:
+            runs.append(read_run(path.parent))
+        except InputError as error:
+            damaged = {"state": "damaged", "experiment": "?", "started": path.stat().st_mtime, "message": str(error)}
+            runs.append(Run(path.parent, {}, damaged, []))
     return sorted(runs, key=lambda run: run.status["started"], reverse=True)
 
 
@@ -93,7 +110,7 @@ def find_run(workspace: Path, name: str) -> Run:
         known = ", ".join(run.folder.name for run in find_runs(workspace)) or "none yet"
         what = "No run" if not matches else f"{len(matches)} runs"
         raise InputError(f"{what} named '{name}' in {workspace}. Runs there: {known}.")
-    return (exact or matches)[0]
+    return read_run((exact or matches)[0].folder)
 
 
 def rows_of(run: Run) -> list[Row]:

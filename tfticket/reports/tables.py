@@ -63,10 +63,11 @@ def summarise(rows: Sequence[Row]) -> list[Cell]:
 
 
 def table_rows(cells: Sequence[Cell]) -> tuple[list[str], list[list[str]]]:
-    """Header and rows of the report's table: the levels that have controls, and the dense network."""
-    shown = {(cell.run, cell.level) for cell in cells if cell.ticket_minus or cell.level == 0}
-    if not any(cell.ticket_minus for cell in cells):
-        shown = {(cell.run, cell.level) for cell in cells}
+    """Header and rows of the report's table: of a run with controls, the dense level and the levels that have some."""
+    controlled = {cell.run for cell in cells if cell.ticket_minus}
+    shown = {
+        (cell.run, cell.level) for cell in cells if cell.ticket_minus or cell.level == 0 or cell.run not in controlled
+    }
     several = len({cell.run for cell in cells}) > 1
     accuracy, nll = ["test\naccuracy", "ticket - arm\n(points)"], ["test\nNLL", "ticket - arm\n(nats)"]
     header = ["run"] * several + ["weights\nremaining", "arm", *accuracy, *nll]

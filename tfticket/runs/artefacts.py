@@ -26,7 +26,7 @@ def save_tensors(path: Path, kind: str, tensors: dict[str, np.ndarray], metadata
         tensors: Name -> array.
         metadata: JSON values.
     """
-    header = {"format": FORMAT_VERSION, "kind": kind, "versions": versions(), **metadata}
+    header = {**metadata, "format": FORMAT_VERSION, "kind": kind, "versions": versions()}
     arrays = {name: np.asarray(array, order="C") for name, array in tensors.items()}
     texts = {"tfticket": json.dumps(header)}
     atomic_write(path, lambda file: safetensors.numpy.save_file(arrays, file, metadata=texts))
@@ -39,15 +39,15 @@ def load_tensors(path: Path, kind: str) -> tuple[dict[str, np.ndarray], dict[str
         InputError: No such file, truncated or damaged, written by another program, of another kind or a
             newer format.
     """
+    if path.is_dir():
+        raise InputError(f"{path} is a folder; expected a {kind} file (.safetensors).")
     try:
         with safetensors.safe_open(path, framework="numpy") as file:
             texts = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except FileNotFoundError:
         raise InputError(f"There is no file {path}.") from None
-    except IsADirectoryError:
-        raise InputError(f"{path} is a folder; expected a {kind} file (.safetensors).") from None
-    except (OSError, safetensors.SafetensorError, TypeError) as error:
+    except (OSError, safetensors.SafetensorError, TypeError, AttributeError) as error:
         raise InputError(f"{path} is damaged or not a safetensors file: {error}") from None
     try:
         header = json.loads(texts["tfticket"])

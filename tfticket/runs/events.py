@@ -9,8 +9,8 @@ from typing import Any
 class EventWriter:
     """Appends events of one attempt.
 
-    An attempt that resumes says from which iteration (``resume``); readers then drop what earlier attempts
-    wrote beyond it.
+    An attempt says at which iteration it begins (``begin``); readers then drop what earlier attempts wrote
+    beyond it.
     """
 
     def __init__(self, path: Path, attempt: int) -> None:
@@ -41,7 +41,7 @@ def read_events(path: Path) -> list[dict[str, Any]]:
             event = json.loads(line)
         except ValueError:
             continue
-        if event["event"] == "resume":
+        if event["event"] == "begin":
             events = [old for old in events if old.get("iteration", 0) <= event["iteration"]]
         events.append(event)
     return events

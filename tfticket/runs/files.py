@@ -26,8 +26,9 @@ def atomic_write(path: Path, write: Callable[[Path], object], *, sync: bool = Tr
             with temporary.open("rb") as file:
                 os.fsync(file.fileno())
         temporary.replace(path)
-    finally:
+    except BaseException:
         temporary.unlink(missing_ok=True)
+        raise
 
 
 def write_json(path: Path, value: object, *, sync: bool = True) -> None:

@@ -5,12 +5,13 @@ import os
 import platform
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import psutil
 
+from tfticket.errors import InputError
 from tfticket.runs.files import read_json, write_json
 
 
@@ -27,12 +28,17 @@ def _boot_id() -> str:
     return path.read_text().strip() if path.exists() else str(int(psutil.boot_time()))
 
 
+def _started(process: psutil.Process) -> float:
+    """Seconds from the machine's boot to the process's start: unlike the time of day, no clock can move it."""
+    return process.create_time() - psutil.boot_time()
+
+
 def _me() -> dict[str, Any]:
     return {
         "host": platform.node(),
         "boot_id": _boot_id(),
         "pid": os.getpid(),
-        "started": psutil.Process().create_time(),
+        "started": _started(psutil.Process()),
     }
 
 
@@ -43,7 +49,9 @@ def is_alive(holder: dict[str, Any]) -> bool:
     if holder["boot_id"] != _boot_id():
         return False
     try:
-        return abs(psutil.Process(holder["pid"]).create_time() - float(holder["started"])) < 1.0
+        process = psutil.Process(holder["pid"])
+        same = abs(_started(process) - float(holder["started"])) < 1.0
+        return same and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
 
@@ -51,10 +59,17 @@ def is_alive(holder: dict[str, Any]) -> bool:
 def holder_of(folder: Path) -> dict[str, Any] | None:
     """The live process that holds the folder, if one does."""
     path = folder / "lease.json"
-    if not path.exists():
-        return None
-    holder: dict[str, Any] = read_json(path)
+    holder = _read(path)
     return holder if holder.get("held") and is_alive(holder) else None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """The lease as it was written last; {} where there is none, or a power cut left it torn."""
+    try:
+        holder: dict[str, Any] = read_json(path)
+    except InputError:
+        return {}
+    return holder
 
 
 @contextmanager
@@ -69,12 +84,13 @@ def lease(folder: Path) -> Iterator[int]:
         holder = holder_of(folder)
         if holder is not None:
             raise InUse(folder, holder)
-        attempt = 1 + (read_json(path)["attempt"] if path.exists() else 0)
+        attempt = 1 + _read(path).get("attempt", 0)
         write_json(path, {**_me(), "attempt": attempt, "held": True, "since": time.time()}, sync=False)
     try:
         yield attempt
     finally:
-        write_json(path, {**_me(), "attempt": attempt, "held": False, "until": time.time()}, sync=False)
+        with suppress(OSError), _exclusive(folder):  # a full disk must not hide the error that is being reported
+            write_json(path, {**_me(), "attempt": attempt, "held": False, "until": time.time()}, sync=False)
 
 
 @contextmanager

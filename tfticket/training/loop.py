@@ -45,7 +45,7 @@ class GradientLoop:
         self._optimiser.build(self.network.model.trainable_variables)
         self._slots = [v for v in self._optimiser.variables if v is not self._optimiser.learning_rate]
         self._weight_decay = train.weight_decay
-        self._segment = tf.function(self._run, jit_compile=self.network.jit)
+        self._segment = tf.function(self._run, jit_compile=self.network.jit, autograph=False)
 
     def start(self, mask: Mask, weights: Weights) -> None:
         """Begin a training: mask and weights put in, optimiser slots 0."""
@@ -99,28 +99,36 @@ class GradientLoop:
         return result
 
     def _run(self, images: Any, labels: Any, rows: Any, rates: Any, count: Any) -> Any:
+        losses = tf.TensorArray(tf.float32, self.capacity, element_shape=[])
+        _, losses = tf.while_loop(
+            lambda iteration, _: iteration < count,
+            lambda iteration, losses: (
+                iteration + 1,
+                losses.write(iteration, self._iterate(images, labels, rows[iteration], rates[iteration])),
+            ),
+            (tf.constant(0), losses),
+        )
+        return losses.stack()
+
+    def _iterate(self, images: Any, labels: Any, batch: Any, rate: Any) -> Any:
+        """One update of the weights; returns the batch's loss before it."""
         model = self.network.model
         variables = model.trainable_variables
         mask_of = {kernel.ref(): mask for kernel, mask in self.network.masked.values()}
-        losses = tf.TensorArray(tf.float32, self.capacity, element_shape=[])
-        for iteration in tf.range(count):
-            batch = rows[iteration]
-            self._optimiser.learning_rate.assign(rates[iteration])
-            with tf.GradientTape() as tape:
-                logits = model(scaled(tf.gather(images, batch)), training=True)
-                targets = tf.gather(labels, batch)
-                loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(targets, logits))
-            gradients = tape.gradient(loss, variables)
-            updates = []
-            for variable, gradient in zip(variables, gradients, strict=True):
-                if self._weight_decay:
-                    gradient = gradient + self._weight_decay * variable
-                if variable.ref() in mask_of:
-                    gradient = gradient * mask_of[variable.ref()]
-                updates.append(gradient)
-            self._optimiser.apply_gradients(zip(updates, variables, strict=True))
-            losses = losses.write(iteration, loss)
-        return losses.stack()
+        self._optimiser.learning_rate.assign(rate)
+        with tf.GradientTape() as tape:
+            logits = model(scaled(tf.gather(images, batch)), training=True)
+            targets = tf.gather(labels, batch)
+            loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(targets, logits))
+        updates = []
+        for variable, gradient in zip(variables, tape.gradient(loss, variables), strict=True):
+            if self._weight_decay:
+                gradient = gradient + self._weight_decay * variable
+            if variable.ref() in mask_of:
+                gradient = gradient * mask_of[variable.ref()]
+            updates.append(gradient)
+        self._optimiser.apply_gradients(zip(updates, variables, strict=True))
+        return loss
 
 
 def gradient_loop(spec: Spec, train: TrainConfig, capacity: int) -> GradientLoop:

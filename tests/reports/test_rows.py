@@ -1,0 +1,140 @@
+import json
+
+import pytest
+import yaml
+
+from tfticket.errors import InputError
+from tfticket.reports.rows import Row, find_run, find_runs, read_run, rows_of
+from tfticket.runs.lease import lease
+
+METRICS = {"accuracy": 0.9, "nll": 0.3}
+
+
+@pytest.fixture
+def make_run(tmp_path):
+    """Makes a run folder by hand; evaluations are (arm, seed, level)."""
+
+    def make(name, state="done", started=0.0, evaluations=None):
+        folder = tmp_path / "runs" / name
+        folder.mkdir(parents=True)
+        (folder / "config.yaml").write_text(yaml.safe_dump({"name": name, "seeds": [0]}))
+        (folder / "status.json").write_text(json.dumps({"state": state, "started": started}))
+        if evaluations is None:
+            return folder
+        steps = [{"kind": "start", "folder": "start-0", "fingerprint": "0", "label": {"seed": 0}}]
+        for number, (arm, seed, level) in enumerate(evaluations):
+            step = tmp_path / "steps" / f"evaluate-{name}-{number}"
+            step.mkdir(parents=True)
+            result = {"level": level, "density": 0.5**level, "test": METRICS, "validation": METRICS}
+            (step / "result.json").write_text(json.dumps({"fingerprint": "0", "result": result}))
+            label = {"arm": arm, "seed": seed, "level": level}
+            steps.append({"kind": "evaluate", "folder": step.name, "fingerprint": "0", "label": label})
+        (folder / "manifest.json").write_text(json.dumps({"steps": steps}))
+        return folder
+
+    return make
+
+
+def test_a_run_says_what_its_folder_says(make_run):
+    run = read_run(make_run("a-1", evaluations=[("ticket", 0, 0)]))
+    assert run.config == {"name": "a-1", "seeds": [0]}
+    assert [step["kind"] for step in run.steps] == ["start", "evaluate"]
+    assert run.state == "done"
+
+
+def test_a_run_that_has_just_begun_has_no_steps(make_run):
+    run = read_run(make_run("a-1"))
+    assert run.steps == []
+    assert rows_of(run) == []
+
+
+@pytest.mark.parametrize("state", ["done", "stopped", "failed"])
+def test_a_run_that_ended_keeps_its_state(make_run, state):
+    assert read_run(make_run("a-1", state)).state == state
+
+
+def test_a_run_is_running_while_its_process_lives_and_killed_after(make_run):
+    folder = make_run("a-1", "running")
+    with lease(folder):
+        assert read_run(folder).state == "running"
+        held = (folder / "lease.json").read_text()
+    assert read_run(folder).state == "killed"
+    (folder / "lease.json").write_text(json.dumps({**json.loads(held), "boot_id": "another"}))
+    assert read_run(folder).state == "killed"
+    (folder / "lease.json").unlink()
+    assert read_run(folder).state == "killed"
+
+
+def test_rows_are_the_finished_evaluations_in_the_runs_order(make_run):
+    run = read_run(make_run("a-1", evaluations=[("ticket", 1, 0), ("ticket", 1, 2), ("random-mask", 1, 2)]))
+    assert rows_of(run) == [
+        Row("a-1", "ticket", 1, 0, 1.0, METRICS, METRICS),
+        Row("a-1", "ticket", 1, 2, 0.25, METRICS, METRICS),
+        Row("a-1", "random-mask", 1, 2, 0.25, METRICS, METRICS),
+    ]
+
+
+def test_a_step_that_is_gone_is_missed_by_name(make_run, tmp_path):
+    run = read_run(make_run("a-1", evaluations=[("ticket", 0, 0)]))
+    (tmp_path / "steps" / "evaluate-a-1-0" / "result.json").unlink()
+    with pytest.raises(InputError, match="evaluate-a-1-0"):
+        rows_of(run)
+
+
+def test_runs_are_listed_the_newest_first(make_run, tmp_path):
+    assert find_runs(tmp_path) == []
+    for name, started in [("a", 2.0), ("b", 3.0), ("c", 1.0)]:
+        make_run(name, started=started)
+    (tmp_path / "runs" / "no-run").mkdir()
+    assert [run.folder.name for run in find_runs(tmp_path)] == ["b", "a", "c"]
+
+
+def test_a_run_is_found_by_name_by_the_beginning_of_it_and_by_folder(make_run, tmp_path):
+    folder = make_run("quick-12ab")
+    make_run("other-34cd")
+    for name in ("quick-12ab", "quick", "q", str(folder)):
+        assert find_run(tmp_path, name).folder == folder
+
+
+def test_a_whole_name_counts_more_than_a_beginning(make_run, tmp_path):
+    make_run("quick-1")
+    folder = make_run("quick")
+    assert find_run(tmp_path, "quick").folder == folder
+
+
+@pytest.mark.parametrize(("name", "message"), [("quick", "2 runs named 'quick'"), ("slow", "No run named 'slow'")])
+def test_an_ambiguous_or_unknown_name_is_refused_with_what_there_is(make_run, tmp_path, name, message):
+    make_run("quick-1", started=1.0)
+    make_run("quick-2")
+    with pytest.raises(InputError, match=f"{message} .*quick-1, quick-2"):
+        find_run(tmp_path, name)
+
+
+def test_an_empty_workspace_says_so(tmp_path):
+    with pytest.raises(InputError, match="none yet"):
+        find_run(tmp_path, "quick")
+
+
+@pytest.mark.parametrize(
+    ("where", "name"), [(".", "runs/a-1"), ("runs", "a-1"), ("runs/a-1", "."), ("steps", "../runs/a-1")]
+)
+def test_a_folder_may_be_named_from_anywhere(make_run, tmp_path, monkeypatch, where, name):
+    make_run("a-1", evaluations=[("ticket", 0, 0)])
+    monkeypatch.chdir(tmp_path / where)
+    assert rows_of(find_run(tmp_path, name)) == [Row("a-1", "ticket", 0, 0, 1.0, METRICS, METRICS)]
+
+
+@pytest.mark.parametrize("missing", ["status.json", "config.yaml"])
+def test_a_folder_that_is_no_whole_run_is_refused(make_run, missing):
+    folder = make_run("a-1")
+    (folder / missing).unlink()
+    with pytest.raises(InputError, match=missing):
+        read_run(folder)
+
+
+@pytest.mark.parametrize(("file", "content"), [("status.json", ""), ("config.yaml", "a: ["), ("manifest.json", "{")])
+def test_a_damaged_run_is_refused_by_name(make_run, file, content):
+    folder = make_run("a-1", evaluations=[])
+    (folder / file).write_text(content)
+    with pytest.raises(InputError, match=file):
+        read_run(folder)

@@ -1,0 +1,307 @@
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from experiments import quickstart
+from tfticket import config as module
+from tfticket.config import (
+    Adam,
+    Config,
+    ControlStep,
+    DataConfig,
+    EvaluateStep,
+    Execution,
+    PruneConfig,
+    PruneStep,
+    Sgd,
+    StartStep,
+    TrainConfig,
+    TrainStep,
+    iterations_in,
+    moments_in,
+    scientific_fields,
+    validate,
+)
+from tfticket.errors import InputError
+from tfticket.lab import Handle, fingerprint
+from tfticket.registry import STEPS
+
+CHANGED = (
+    "a default or the fingerprint changed: raise the step's version in tfticket/registry.py and renew this literal"
+)
+
+
+def quick(**values):
+    return validate(quickstart.Config, {"experiment": "quickstart", "name": "run", **values}, where="here")
+
+
+# Durations
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"), [(40, "40ep"), ("40", "40ep"), ("40ep", "40ep"), ("2000it", "2000it"), ("007ep", "7ep")]
+)
+def test_a_duration_has_one_spelling(given, meant):
+    assert TrainConfig(epochs=given).epochs == meant
+
+
+@pytest.mark.parametrize(
+    "given", ["", "ep", "40 ep", "-3it", -3, "1.5ep", 1.5, "2000iter", "2000it\n", True, None, [1]]
+)
+def test_what_is_no_duration_is_refused(given):
+    with pytest.raises(InputError, match=r"duration such as|is not a duration"):
+        validate(TrainConfig, {"epochs": given}, where="here")
+
+
+@pytest.mark.parametrize("field", ["epochs", "evaluate_every"])
+@pytest.mark.parametrize("nothing", [0, "0ep", "0it", "00ep"])
+def test_a_training_or_a_pause_of_no_length_is_refused(field, nothing):
+    with pytest.raises(InputError, match="must be longer"):
+        validate(TrainConfig, {field: nothing}, where="here")
+
+
+def test_iterations_of_mnist():
+    assert iterations_in("1ep", 55_000, 128) == 430
+    assert iterations_in("6ep", 55_000, 128) == 2578
+    assert iterations_in("2000it", 55_000, 128) == 2000
+
+
+ROWS, BATCH, COUNT = st.integers(1, 300), st.integers(1, 60), st.integers(1, 20)
+
+
+@given(COUNT, ROWS, BATCH)
+def test_epochs_are_rounded_to_whole_iterations_only_once(count, rows, batch_size):
+    assert abs(iterations_in(f"{count}ep", rows, batch_size) * batch_size - count * rows) * 2 <= batch_size
+    assert iterations_in(f"{count}it", rows, batch_size) == count
+
+
+@given(COUNT, st.sampled_from(["ep", "it"]), ROWS, BATCH, st.integers(1, 200))
+def test_moments_are_every_multiple_of_the_duration_and_the_last_iteration(count, unit, rows, batch_size, total):
+    moments = moments_in(f"{count}{unit}", rows, batch_size, total)
+    enough = total * (batch_size if unit == "ep" else 1) + 1
+    multiples = {iterations_in(f"{times * count}{unit}", rows, batch_size) for times in range(1, enough)}
+    assert moments == sorted({max(1, moment) for moment in multiples if moment < total} | {total})
+
+
+# Keys and values
+
+
+@pytest.mark.parametrize(
+    ("values", "nearest"),
+    [
+        ({"trian": {}}, "train"),
+        ({"train": {"epoch": 3}}, "train.epochs"),
+        ({"prune": {"sparsity": 0.9, "scopes": "global"}}, "prune.scope"),
+        ({"train": {"optimizer": {"name": "adam", "learning_rte": 1}}}, "train.optimizer.learning_rate"),
+        ({"train": {"optimizer": {"name": "sgd", "momentun": 0}}}, "train.optimizer.momentum"),
+        ({"model": {"name": "lenet-300"}}, "lenet-300-100"),
+        ({"prune": {"sparsity": 0.9, "score": "magnitud"}}, "magnitude"),
+    ],
+)
+def test_what_is_unknown_is_refused_and_the_nearest_suggested(values, nearest):
+    with pytest.raises(InputError, match=f"(?s)^here: .*Did you mean '{nearest}'"):
+        quick(**values)
+
+
+def test_only_the_keys_of_the_chosen_optimizer_are_known():
+    with pytest.raises(InputError, match="beta_1") as refused:
+        quick(train={"optimizer": {"name": "sgd", "beta_1": 0.9}})
+    assert "momentum" in str(refused.value)
+    assert "beta_2" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("cls", "field", "value"),
+    [
+        *[(PruneConfig, "sparsity", value) for value in (-0.1, 1.0, 1.5, float("nan"), "most")],
+        *[(PruneConfig, "rate", value) for value in (-0.1, 0.0, 1.0, float("inf"))],
+        (PruneConfig, "levels", 0),
+        (PruneConfig, "rewind", "soon"),
+        (TrainConfig, "batch_size", 0),
+        (TrainConfig, "weight_decay", -1),
+        (DataConfig, "train_rows", 0),
+        (DataConfig, "split_seed", -1),
+        (Adam, "beta_1", 1),
+        (Sgd, "learning_rate", 0),
+        (Execution, "threads", 0),
+    ],
+)
+def test_a_value_out_of_bounds_is_refused_by_name(cls, field, value):
+    amount = {"sparsity": 0.9} if cls is PruneConfig and field not in ("sparsity", "rate") else {}
+    with pytest.raises(InputError, match=f"here: {field}"):
+        validate(cls, {**amount, field: value}, where="here")
+
+
+@pytest.mark.parametrize("values", [{}, {"sparsity": 0.9, "rate": 0.2}, {"sparsity": None}])
+def test_pruning_takes_either_a_target_or_a_rate(values):
+    with pytest.raises(InputError, match="either sparsity"):
+        validate(PruneConfig, values, where="here")
+
+
+@pytest.mark.parametrize("name", ["", "../up", "a/b", ".hidden", "two words", "line\n"])
+def test_a_run_is_named_as_a_folder_may_be(name):
+    with pytest.raises(InputError, match="name"):
+        quick(name=name)
+
+
+@given(st.floats(0, 0.9999), st.integers(1, 40))
+def test_the_rates_of_all_levels_make_the_target(sparsity, levels):
+    rate = PruneConfig(sparsity=sparsity, levels=levels).rate_per_level
+    assert (1 - rate) ** levels == pytest.approx(1 - sparsity)
+
+
+def test_more_levels_at_one_rate_have_the_same_steps():
+    few, many = (PruneConfig(rate=0.2, levels=levels, exempt=["dense_3"]) for levels in (3, 9))
+    assert few.step(seed=5) == many.step(seed=5) == PruneStep(rate=0.2, exempt=["dense_3"], seed=5)
+
+
+@pytest.mark.parametrize("config", [Adam(), DataConfig(), PruneConfig(rate=0.2), TrainConfig(), quick()])
+def test_a_configuration_is_frozen_and_equal_ones_are_one_key(config):
+    for field in type(config).model_fields:
+        with pytest.raises(ValidationError, match="frozen"):
+            setattr(config, field, getattr(config, field))
+    assert len({config, type(config).model_validate(config.model_dump())}) == 1
+
+
+def test_what_is_written_down_is_read_back_the_same():
+    config = quick(train={"optimizer": {"name": "sgd"}, "milestones": ["10it"]}, prune={"rate": 0.2, "rewind": "5it"})
+    assert quickstart.Config.model_validate(json.loads(json.dumps(config.model_dump(mode="json")))) == config
+
+
+# What counts in a fingerprint
+
+
+def test_defaults_do_not_count_and_discriminators_do():
+    assert scientific_fields(TrainConfig()) == {"optimizer": {"name": "adam"}}
+    assert scientific_fields(TrainConfig(optimizer=Sgd(momentum=0))) == {"optimizer": {"name": "sgd", "momentum": 0.0}}
+    assert scientific_fields(StartStep(seed=0)) == {"seed": 0}
+    assert scientific_fields(StartStep(seed=0, data=DataConfig(train_rows=9))) == {"seed": 0, "data": {"train_rows": 9}}
+
+
+@pytest.mark.parametrize("config", [DataConfig(), Adam(), Sgd(), TrainConfig(), PruneConfig(rate=0.2), quick()])
+def test_a_default_that_is_spelt_out_counts_no_more_than_one_left_out(config):
+    assert scientific_fields(type(config).model_validate(config.model_dump())) == scientific_fields(config)
+
+
+def test_execution_and_the_runs_name_never_count():
+    changed = quick(name="another", execution={"threads": 1, "checkpoint_seconds": 1, "segment_seconds": 1})
+    assert scientific_fields(changed) == scientific_fields(quick())
+    assert scientific_fields(quick(seeds=[5])) != scientific_fields(quick())
+
+
+# Frozen: a nested configuration appears as its class and what differs from the defaults of that class
+
+DEFAULTS = {
+    "Adam": {"name": "adam", "learning_rate": 0.0012, "beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-07},
+    "Config": {
+        "experiment": "<required>",
+        "name": "<required>",
+        "execution": {"Execution": {}},
+        "data": {"DataConfig": {}},
+        "model": {"ModelConfig": {}},
+        "train": {"TrainConfig": {"optimizer": {"name": "adam"}}},
+        "prune": {"PruneConfig": {"sparsity": 0.99}},
+        "seeds": [0, 1, 2],
+        "control_densities": [0.25, 0.1, 0.04, 0.01],
+    },
+    "ControlStep": {"control": "<required>", "seed": "<required>"},
+    "DataConfig": {"name": "mnist", "validation_rows": 5000, "train_rows": None, "split_seed": 0},
+    "EvaluateStep": {"data": {"DataConfig": {}}},
+    "Execution": {"threads": None, "checkpoint_seconds": 30.0, "segment_seconds": 5.0},
+    "ExperimentConfig": {"experiment": "<required>", "name": "<required>", "execution": {"Execution": {}}},
+    "ModelConfig": {"name": "lenet-300-100", "initialiser": "glorot_normal"},
+    "PruneConfig": {
+        "levels": 10,
+        "sparsity": None,
+        "rate": None,
+        "score": "magnitude",
+        "scope": "global",
+        "exempt": [],
+        "rewind": "0it",
+        "allow_empty": False,
+    },
+    "PruneStep": {
+        "rate": "<required>",
+        "score": "magnitude",
+        "scope": "global",
+        "exempt": [],
+        "rewind": "0it",
+        "allow_empty": False,
+        "seed": "<required>",
+    },
+    "Sgd": {"name": "sgd", "learning_rate": 0.1, "momentum": 0.9, "nesterov": False},
+    "StartStep": {"data": {"DataConfig": {}}, "model": {"ModelConfig": {}}, "seed": "<required>"},
+    "TrainConfig": {
+        "epochs": "6ep",
+        "batch_size": 128,
+        "optimizer": {"Adam": {"name": "adam"}},
+        "weight_decay": 0.0,
+        "milestones": [],
+        "gamma": 0.1,
+        "evaluate_every": "1ep",
+    },
+    "TrainStep": {
+        "data": {"DataConfig": {}},
+        "train": {"TrainConfig": {"optimizer": {"name": "adam"}}},
+        "seed": "<required>",
+        "keep": [],
+    },
+}
+
+
+def default_of(field):
+    if field.is_required():
+        return "<required>"
+    default = field.get_default()
+    return {type(default).__name__: scientific_fields(default)} if isinstance(default, Config) else default
+
+
+def test_the_defaults_are_frozen():
+    classes = [
+        cls
+        for namespace in (vars(module), vars(quickstart))
+        for cls in namespace.values()
+        if isinstance(cls, type) and issubclass(cls, Config) and cls is not Config
+    ]
+    found = {cls.__name__: {name: default_of(field) for name, field in cls.model_fields.items()} for cls in classes}
+    assert json.loads(json.dumps(found)) == DEFAULTS, CHANGED
+
+
+TICKET, TRAINED = Handle("prune", "a" * 64, None), Handle("train", "b" * 64, None)
+
+FROZEN_STEPS = {
+    "start": (
+        StartStep(seed=3),
+        {},
+        "8085244ed180cc7998c0c2c9b6164a112bdf2f1a2c2b459e6baecbf6bea95650",
+    ),
+    "train": (
+        TrainStep(seed=3, keep=("500it",)),
+        {"ticket": TICKET},
+        "4a5b8bf61dfe6c23ff4f78f0af06f5d7db9688c6864dfef19f1420758efcb645",
+    ),
+    "prune": (
+        PruneStep(rate=0.2, seed=3),
+        {"ticket": TICKET, "trained": TRAINED},
+        "9bf47402d201f9628caf277dfcb6575b3bab4d3a2011d6a673ab88a810e8d6d1",
+    ),
+    "control": (
+        ControlStep(control="random-mask", seed=3),
+        {"ticket": TICKET},
+        "c8a4549cbc1a40a6f82ced5eff1b45db504e61ef80919d4b15b210f42456c93e",
+    ),
+    "evaluate": (
+        EvaluateStep(),
+        {"ticket": TICKET, "trained": TRAINED},
+        "184e57aa21b1df7511123bf94e5a28548397a3e77496fd406ff0962e7c700118",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", STEPS)
+def test_the_fingerprint_of_each_kind_of_step_is_frozen(kind):
+    config, inputs, frozen = FROZEN_STEPS[kind]
+    assert fingerprint(kind, config, inputs) == frozen, CHANGED

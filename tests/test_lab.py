@@ -1,0 +1,169 @@
+"""The lab without TensorFlow: steps of a kind made for the test, which write what they are told."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tfticket import lab as lab_module
+from tfticket.config import Config, ControlStep, Execution, StartStep
+from tfticket.errors import InputError, Stopped, TfticketError
+from tfticket.lab import Lab, Listener, fingerprint, open_run, run_folder
+from tfticket.presets import load_experiment
+from tfticket.registry import STEPS, StepKind
+from tfticket.runs.files import read_json
+
+calls: list[int] = []
+
+
+class Echo(Config):
+    value: int = 0
+    fail: bool = False
+
+
+def echo(context, config):
+    calls.append(config.value)
+    if config.fail:
+        raise TfticketError("it was told to fail")
+    found = [read_json(folder / "result.json")["result"]["value"] for folder in context.inputs.values()]
+    return {"value": config.value + sum(found)}
+
+
+@pytest.fixture(autouse=True)
+def echo_steps(monkeypatch):
+    calls.clear()
+    monkeypatch.setitem(STEPS, "echo", StepKind("echo", 1))
+    monkeypatch.setattr(lab_module, "resolve", lambda target: echo)
+
+
+def test_a_step_is_computed_once_and_its_inputs_reach_it(tmp_path):
+    lab = Lab(tmp_path)
+    one = lab.step("echo", Echo(value=1))
+    two = lab.step("echo", Echo(value=2), {"one": one})
+    assert two.result() == {"value": 3}
+    again = Lab(tmp_path).step("echo", Echo(value=2), {"one": Lab(tmp_path).step("echo", Echo(value=1))})
+    assert again == two
+    assert calls == [1, 2]
+
+
+def test_what_is_no_result_is_computed_again(tmp_path):
+    handle = Lab(tmp_path).step("echo", Echo(value=1))
+    (handle.path / "result.json").unlink()
+    Lab(tmp_path).step("echo", Echo(value=1))
+    assert calls == [1, 1]
+    assert read_json(handle.path / "result.json")["attempt"] == 2
+
+
+def test_the_full_fingerprint_decides_not_the_folders_name(tmp_path):
+    handle = Lab(tmp_path).step("echo", Echo(value=1))
+    result = read_json(handle.path / "result.json")
+    (handle.path / "result.json").write_text(json.dumps({**result, "fingerprint": "another"}))
+    with pytest.raises(InputError, match="another step"):
+        Lab(tmp_path).step("echo", Echo(value=1))
+
+
+def test_a_failed_step_leaves_its_traceback_and_no_result(tmp_path):
+    lab = Lab(tmp_path)
+    with pytest.raises(TfticketError, match="told to fail"):
+        lab.step("echo", Echo(fail=True))
+    (folder,) = (tmp_path / "steps").iterdir()
+    assert "told to fail" in (folder / "log.txt").read_text()
+    assert not (folder / "result.json").exists()
+
+
+def test_what_reaches_a_result_changes_the_fingerprint_and_nothing_else_does(monkeypatch):
+    base = fingerprint("start", StartStep(seed=0), {})
+    assert fingerprint("start", StartStep(seed=0, data={"name": "mnist"}), {}) == base
+    assert fingerprint("start", StartStep(seed=1), {}) != base
+    assert fingerprint("start", StartStep(seed=0, data={"validation_rows": 4000}), {}) != base
+    one, two = (lab_module.Handle("start", name * 64, None) for name in "ab")
+    control = ControlStep(control="reinitialise", seed=0)
+    assert fingerprint("control", control, {"ticket": one}) != fingerprint("control", control, {"ticket": two})
+    monkeypatch.setitem(STEPS, "start", StepKind(STEPS["start"].target, STEPS["start"].version + 1))
+    assert fingerprint("start", StartStep(seed=0), {}) != base
+
+
+def test_the_runs_folder_follows_the_science_and_not_the_execution():
+    folder = run_folder(Path("w"), load_experiment("quickstart"))
+    assert run_folder(Path("w"), load_experiment("quickstart", ["execution.threads=1"])) == folder
+    assert run_folder(Path("w"), load_experiment("quickstart", ["train.epochs=5"])) != folder
+
+
+def test_a_run_is_listed_with_labels_and_ends_done(tmp_path):
+    config = load_experiment("quickstart")
+    heard = []
+
+    class Ears(Listener):
+        def finished(self, handle, computed):
+            heard.append(computed)
+
+    for expected in (True, False):
+        with open_run(tmp_path, config, Ears()) as lab:
+            lab.step("echo", Echo(value=1), label={"arm": "ticket"})
+            lab.step("echo", Echo(value=1), label={"arm": "ticket"})
+        assert heard.pop() is expected
+        assert not heard
+    folder = run_folder(tmp_path, config)
+    (step,) = read_json(folder / "manifest.json")["steps"]
+    assert step["label"] == {"arm": "ticket"}
+    assert read_json(folder / "status.json")["state"] == "done"
+
+
+@pytest.mark.parametrize(
+    ("error", "state"),
+    [(TfticketError("no luck"), "failed"), (Stopped("enough"), "stopped"), (OSError(28, "full"), "failed")],
+)
+def test_a_run_that_ends_early_says_so(error, state, tmp_path):
+    config = load_experiment("quickstart")
+    with pytest.raises(type(error)), open_run(tmp_path, config):
+        raise error
+    status = read_json(run_folder(tmp_path, config) / "status.json")
+    assert status["state"] == state
+    assert ("traceback" in status) == (state == "failed")
+
+
+def test_a_stop_file_stops_before_the_next_step(tmp_path):
+    config = load_experiment("quickstart")
+    with pytest.raises(Stopped), open_run(tmp_path, config) as lab:  # noqa: PT012
+        lab.step("echo", Echo(value=1))
+        (run_folder(tmp_path, config) / "STOP").touch()
+        lab.step("echo", Echo(value=2))
+    assert calls == [1]
+    with open_run(tmp_path, config) as lab:
+        lab.step("echo", Echo(value=2))
+    assert calls == [1, 2]
+
+
+HOLD = """
+import sys
+from pathlib import Path
+from tfticket.lab import open_run
+from tfticket.presets import load_experiment
+with open_run(Path(sys.argv[1]), load_experiment("quickstart")):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_run_held_by_a_live_process_is_refused_and_taken_over_after_its_death(tmp_path):
+    config = load_experiment("quickstart")
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as holder:
+        assert holder.stdout.readline() == "held\n"
+        with pytest.raises(InputError, match=f"process {holder.pid}"), open_run(tmp_path, config):
+            pass
+        assert read_json(run_folder(tmp_path, config) / "status.json")["state"] == "running"
+        holder.kill()
+    with open_run(tmp_path, config):
+        pass
+    assert read_json(run_folder(tmp_path, config) / "status.json")["state"] == "done"
+
+
+def test_execution_reaches_the_step(tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr(lab_module, "resolve", lambda target: lambda context, config: seen.append(context.execution))
+    Lab(tmp_path, Execution(threads=1)).step("echo", Echo())
+    assert seen == [Execution(threads=1)]

@@ -1,0 +1,48 @@
+"""Needs TensorFlow."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import tfticket as tt
+from tfticket.registry import CONTROLS, resolve
+from tfticket.tickets.controls import random_mask, reinitialise
+
+
+@pytest.fixture(scope="module")
+def ticket():
+    dense = tt.Ticket.dense(tt.build_model("lenet-300-100", input_shape=(8, 8, 1), num_classes=10), seed=4)
+    random = np.random.default_rng(0)
+    return replace(dense, mask={path: random.random(kept.shape) < 0.3 for path, kept in dense.mask.items()}, level=3)
+
+
+def test_reinitialising_keeps_the_mask_and_draws_all_kernels_anew_even_at_the_tickets_seed(ticket):
+    for seed in (4, 5):
+        control = reinitialise(ticket, seed)
+        assert control.mask is ticket.mask
+        for path in ticket.mask:
+            assert not np.any(control.start[path] == ticket.start[path])
+            assert np.std(control.start[path]) == pytest.approx(np.std(ticket.start[path]), rel=0.1)
+        assert control.initial is control.start
+
+
+def test_a_random_mask_keeps_the_start_and_each_layers_count(ticket):
+    control = random_mask(ticket, seed=4)
+    assert control.start is ticket.start
+    assert control.survivors == ticket.survivors
+    for path, kept in ticket.mask.items():
+        overlap = np.mean(control.mask[path][kept])
+        assert overlap == pytest.approx(kept.mean(), abs=5 / np.sqrt(kept.sum()))
+
+
+@pytest.mark.parametrize("name", CONTROLS)
+def test_controls_are_seeded_and_say_what_they_are(name, ticket):
+    control = resolve(CONTROLS[name].target)
+    one, same, other = control(ticket, 1), control(ticket, 1), control(ticket, 2)
+    assert one.provenance["control"] == name
+    assert one.level == ticket.level
+    path = "dense_1/kernel"
+    np.testing.assert_array_equal(one.mask[path], same.mask[path])
+    np.testing.assert_array_equal(one.start[path], same.start[path])
+    assert np.any(one.mask[path] != other.mask[path]) or np.any(one.start[path] != other.start[path])

@@ -1,0 +1,83 @@
+"""Needs TensorFlow."""
+
+from itertools import pairwise
+from typing import get_args
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tfticket.backend import tf
+from tfticket.config import Adam, Sgd, TrainConfig, iterations_in
+from tfticket.training.optimisers import learning_rates, make_optimiser
+
+
+def adam(config, weight, gradients):
+    first = second = np.zeros_like(weight)
+    for count, gradient in enumerate(gradients, start=1):
+        first = config.beta_1 * first + (1 - config.beta_1) * gradient
+        second = config.beta_2 * second + (1 - config.beta_2) * gradient**2
+        rate = config.learning_rate * np.sqrt(1 - config.beta_2**count) / (1 - config.beta_1**count)
+        weight = weight - rate * first / (np.sqrt(second) + config.epsilon)
+    return weight
+
+
+def sgd(config, weight, gradients):
+    velocity = np.zeros_like(weight)
+    for gradient in gradients:
+        velocity = config.momentum * velocity - config.learning_rate * gradient
+        ahead = config.momentum * velocity - config.learning_rate * gradient
+        weight = weight + (ahead if config.nesterov else velocity)
+    return weight
+
+
+CASES = [
+    (Adam(), adam),
+    (Adam(learning_rate=0.1, beta_1=0.5, beta_2=0.7, epsilon=0.3), adam),
+    (Sgd(momentum=0.0), sgd),
+    (Sgd(learning_rate=0.3, momentum=0.8), sgd),
+    (Sgd(learning_rate=0.3, momentum=0.8, nesterov=True), sgd),
+]
+
+
+def test_every_optimiser_has_a_case():
+    union = get_args(TrainConfig.model_fields["optimizer"].annotation)
+    assert {type(config) for config, _ in CASES} == set(union)
+
+
+@pytest.mark.parametrize(("config", "by_hand"), CASES)
+def test_updates_are_those_of_the_papers(config, by_hand):
+    random = np.random.default_rng(0)
+    weight, gradients = random.normal(size=(3, 2)), random.normal(size=(4, 3, 2))
+    variable = tf.Variable(weight.astype(np.float32))
+    optimiser = make_optimiser(config)
+    for gradient in gradients:
+        optimiser.apply_gradients([(tf.constant(gradient.astype(np.float32)), variable)])
+    np.testing.assert_allclose(variable.numpy(), by_hand(config, weight, gradients), rtol=1e-5, atol=1e-6)
+
+
+def test_the_rate_falls_by_gamma_from_each_milestone_on():
+    config = TrainConfig(optimizer=Sgd(learning_rate=0.8), milestones=["3it", "1ep"], gamma=0.5, batch_size=10)
+    found = learning_rates(config, rows=50, first=0, last=7)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, [0.8, 0.8, 0.8, 0.4, 0.4, 0.2, 0.2])
+
+
+def test_without_milestones_the_rate_is_constant():
+    np.testing.assert_array_equal(learning_rates(TrainConfig(), 50, 3, 6), np.full(3, 1.2e-3, np.float32))
+
+
+MILESTONES = st.lists(
+    st.tuples(st.integers(0, 5), st.sampled_from(["ep", "it"])).map(lambda m: f"{m[0]}{m[1]}"), max_size=3
+)
+
+
+@given(MILESTONES, st.integers(1, 40), st.integers(1, 10), st.lists(st.integers(0, 60), min_size=1, max_size=4))
+def test_the_rate_depends_on_the_iteration_and_not_on_the_cut(milestones, rows, batch_size, cuts):
+    config = TrainConfig(milestones=milestones, batch_size=batch_size)
+    bounds = sorted({0, *cuts, 60})
+    parts = [learning_rates(config, rows, first, last) for first, last in pairwise(bounds)]
+    passed = [sum(now >= iterations_in(m, rows, batch_size) for m in milestones) for now in range(60)]
+    np.testing.assert_allclose(np.concatenate(parts), 1.2e-3 * 0.1 ** np.array(passed), rtol=1e-6)
+    np.testing.assert_array_equal(np.concatenate(parts), learning_rates(config, rows, 0, 60))
