@@ -24,10 +24,10 @@ from tfticket.config import (
     StartStep,
     TrainConfig,
     TrainStep,
+    check_lengths,
+    rewinds_later,
 )
 from tfticket.lab import Handle, Lab
-
-NEXT = "tfticket run quickstart -o 'seeds=[0,1,2,3,4]'    two more seeds; the three are not computed again"
 
 CONTROLS = ("reinitialise", "random-mask")
 
@@ -55,6 +55,12 @@ class Config(ExperimentConfig):
         return self
 
 
+def next_step(config: Config) -> tuple[str, str]:
+    """What to try after this run: an override, and why."""
+    more = [*config.seeds, max(config.seeds) + 1, max(config.seeds) + 2]
+    return f"seeds={more}".replace(" ", ""), "two more seeds; those that are done are not computed again"
+
+
 def check(config: Config) -> None:
     """Refuse before any folder is made what cannot work."""
     from tfticket.data import load_dataset
@@ -62,7 +68,9 @@ def check(config: Config) -> None:
     from tfticket.pruning.mask import dense_mask
     from tfticket.pruning.selection import check_levels
 
-    model = build_model(config.model.name, load_dataset(config.data), initialiser=config.model.initialiser)
+    data = load_dataset(config.data)
+    check_lengths(config.train, config.prune.rewind, len(data.x_train))
+    model = build_model(config.model.name, data, initialiser=config.model.initialiser)
     check_levels(dense_mask(kernel_shapes(model)), config.prune)
 
 
@@ -86,7 +94,7 @@ def run_seed(lab: Lab, config: Config, seed: int, control_levels: set[int]) -> N
     dense = lab.step("start", StartStep(data=config.data, model=config.model, seed=seed), label={"seed": seed})
 
     def train(ticket: Handle, arm: str = "ticket") -> Handle:
-        keep = (config.prune.rewind,) if config.prune.rewinds_later and ticket == dense else ()
+        keep = (config.prune.rewind,) if rewinds_later(config.prune.rewind) and ticket == dense else ()
         step = TrainStep(data=config.data, train=config.train, seed=seed, keep=keep)
         return lab.step("train", step, {"ticket": ticket}, label(ticket, arm))
 

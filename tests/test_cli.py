@@ -30,13 +30,16 @@ def fresh(code: str) -> str:
     return subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=60).stdout
 
 
+INVOKE = "import typer.testing; from tfticket.cli import app; assert typer.testing.CliRunner().invoke"
+
+
 @pytest.mark.parametrize(
     "doing",
     [
         "import tfticket",
         "import tfticket.lab, tfticket.reports.report, experiments.quickstart",
-        "import typer.testing; from tfticket.cli import app; typer.testing.CliRunner().invoke(app, ['--help'])",
-        "import typer.testing; from tfticket.cli import app; typer.testing.CliRunner().invoke(app, ['list', 'models'])",
+        f"{INVOKE}(app, ['--help']).exit_code == 0",
+        f"{INVOKE}(app, ['list', 'models']).exit_code == 0",
     ],
 )
 def test_these_do_without_tensorflow(doing):
@@ -52,7 +55,7 @@ def test_every_command_teaches_by_example(command, capsys):
 
 BAD = {
     "unknown key": (["run", "quickstart", "-o", "train.epoch=5"], "Did you mean 'train.epochs'"),
-    "unknown optimizer key": (["run", "quickstart", "-o", "train.optimizer.rate=1"], "learning_rate"),
+    "unknown optimiser key": (["run", "quickstart", "-o", "train.optimiser.rate=1"], "learning_rate"),
     "unknown model": (["run", "quickstart", "-o", "model.name=lenet"], "lenet-300-100"),
     "unknown preset": (["run", "quickstar"], "Did you mean 'quickstart'"),
     "unknown score": (["run", "quickstart", "-o", "prune.score=size"], "magnitude"),
@@ -63,6 +66,10 @@ BAD = {
     "a duration": (["run", "quickstart", "-o", "train.epochs=long"], "'40ep'"),
     "not an override": (["run", "quickstart", "-o", "train.epochs"], "key=value"),
     "too many rows": (["run", "quickstart", "-o", "data.validation_rows=60000"], "validation_rows"),
+    "rewinding to the end": (["run", "quickstart", "-o", "prune.rewind=6ep"], "rewind"),
+    "rewinding beyond the end": (["run", "quickstart", "-o", "prune.rewind=50000it"], "Train longer"),
+    "training of no iteration": (["run", "quickstart", "-o", "data.train_rows=10", "-o", "train.epochs=1"], "is 0 it"),
+    "a seed twice": (["run", "quickstart", "-o", "seeds=[1,1]"], "repeat"),
     "exempt layer": (["run", "quickstart", "-o", "prune.exempt=[dense_7]"], "dense_7"),
     "emptied layer": (
         ["run", "quickstart", "-o", "prune.scope=layerwise", "-o", "prune.sparsity=0.9999"],
@@ -112,7 +119,7 @@ def test_global_pruning_that_empties_a_layer_names_it_and_keeps_what_is_done(tmp
 
 
 def test_a_diverging_run_exits_1_and_says_where(tmp_path, capsys):
-    options = ["train.optimizer={name: sgd, learning_rate: 1.0e+25}", "seeds=[0]"]
+    options = ["train.optimiser={name: sgd, learning_rate: 1.0e+25}", "seeds=[0]"]
     arguments = [part for option in options for part in ("-o", option)]
     code, _, err = call(capsys, "-q", "run", "quickstart-smoke", "-w", tmp_path, *arguments)
     assert code == 1
@@ -146,7 +153,19 @@ def test_a_run_says_what_it_does_and_where_everything_is(finished):
         assert str(run / "report" / name) in done.stdout.replace("\n", "")
         assert (run / "report" / name).stat().st_size > 500
     assert "IMP ticket" in done.stdout
-    assert "Next:" in done.stdout
+    assert "Means over 2 seeds" in done.stdout
+    assert "ETA" in done.stderr
+    proposed = [line.split("Next:")[-1].strip() for line in done.stdout.splitlines() if "tfticket" in line]
+    shown = subprocess.run(
+        [sys.executable, *proposed[-2].split()[1:]],
+        cwd=workspace,
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert "done, started" in shown.stdout
+    assert "-o 'seeds=[0,1,2,3]'" in proposed[-1]
 
 
 def test_a_second_run_computes_nothing_and_reports_the_same(finished, capsys):
@@ -189,6 +208,35 @@ def test_reports_come_from_folders_alone(finished, tmp_path, capsys):
     assert code == 0
     assert "10.0%" in out
     assert (tmp_path / "out" / "results.csv").read_text() == (run / "report" / "results.csv").read_text()
+
+
+def test_two_runs_make_one_report_where_it_is_told_to(finished, tmp_path, capsys):
+    workspace, _ = finished
+    runs = [path.name for path in workspace.glob("runs/*")]
+    assert len(runs) == 2
+    assert call(capsys, "report", *runs, "-w", workspace)[0] == 2
+    code, out, _ = call(capsys, "report", *runs, "-w", workspace, "--out", tmp_path / "both", "--json")
+    assert code == 0
+    assert {cell["run"] for cell in json.loads(out)["results"]} == set(runs)
+    assert (tmp_path / "both" / "accuracy.png").stat().st_size > 10_000
+
+
+def test_the_newest_run_of_a_name_is_meant(finished, capsys):
+    workspace, _ = finished
+    _, out, _ = call(capsys, "list", "runs", "-w", workspace, "--json")
+    newest = json.loads(out)[0]["run"]
+    code, out, _ = call(capsys, "show", "quickstart-smoke", "-w", workspace)
+    assert code == 0
+    assert newest in out.splitlines()[0]
+
+
+@pytest.mark.parametrize(
+    "arguments", [["-q", "list", "models"], ["list", "models", "-q"], ["list", "models", "--debug"]]
+)
+def test_what_holds_for_every_command_is_said_before_or_after_it(arguments, capsys):
+    code, out, _ = call(capsys, *arguments)
+    assert code == 0
+    assert "lenet-300-100" in out
 
 
 def test_list_show_and_inspect_what_is_there(finished, capsys):

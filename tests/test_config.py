@@ -95,8 +95,8 @@ def test_moments_are_every_multiple_of_the_duration_and_the_last_iteration(count
         ({"trian": {}}, "train"),
         ({"train": {"epoch": 3}}, "train.epochs"),
         ({"prune": {"sparsity": 0.9, "scopes": "global"}}, "prune.scope"),
-        ({"train": {"optimizer": {"name": "adam", "learning_rte": 1}}}, "train.optimizer.learning_rate"),
-        ({"train": {"optimizer": {"name": "sgd", "momentun": 0}}}, "train.optimizer.momentum"),
+        ({"train": {"optimiser": {"name": "adam", "learning_rte": 1}}}, "train.optimiser.learning_rate"),
+        ({"train": {"optimiser": {"name": "sgd", "momentun": 0}}}, "train.optimiser.momentum"),
         ({"model": {"name": "lenet-300"}}, "lenet-300-100"),
         ({"prune": {"sparsity": 0.9, "score": "magnitud"}}, "magnitude"),
     ],
@@ -108,7 +108,7 @@ def test_what_is_unknown_is_refused_and_the_nearest_suggested(values, nearest):
 
 def test_only_the_keys_of_the_chosen_optimizer_are_known():
     with pytest.raises(InputError, match="beta_1") as refused:
-        quick(train={"optimizer": {"name": "sgd", "beta_1": 0.9}})
+        quick(train={"optimiser": {"name": "sgd", "beta_1": 0.9}})
     assert "momentum" in str(refused.value)
     assert "beta_2" not in str(refused.value)
 
@@ -167,7 +167,7 @@ def test_a_configuration_is_frozen_and_equal_ones_are_one_key(config):
 
 
 def test_what_is_written_down_is_read_back_the_same():
-    config = quick(train={"optimizer": {"name": "sgd"}, "milestones": ["10it"]}, prune={"rate": 0.2, "rewind": "5it"})
+    config = quick(train={"optimiser": {"name": "sgd"}, "milestones": ["10it"]}, prune={"rate": 0.2, "rewind": "5it"})
     assert quickstart.Config.model_validate(json.loads(json.dumps(config.model_dump(mode="json")))) == config
 
 
@@ -175,8 +175,8 @@ def test_what_is_written_down_is_read_back_the_same():
 
 
 def test_defaults_do_not_count_and_discriminators_do():
-    assert scientific_fields(TrainConfig()) == {"optimizer": {"name": "adam"}}
-    assert scientific_fields(TrainConfig(optimizer=Sgd(momentum=0))) == {"optimizer": {"name": "sgd", "momentum": 0.0}}
+    assert scientific_fields(TrainConfig()) == {"optimiser": {"name": "adam"}}
+    assert scientific_fields(TrainConfig(optimiser=Sgd(momentum=0))) == {"optimiser": {"name": "sgd", "momentum": 0.0}}
     assert scientific_fields(StartStep(seed=0)) == {"seed": 0}
     assert scientific_fields(StartStep(seed=0, data=DataConfig(train_rows=9))) == {"seed": 0, "data": {"train_rows": 9}}
 
@@ -202,7 +202,7 @@ DEFAULTS = {
         "execution": {"Execution": {}},
         "data": {"DataConfig": {}},
         "model": {"ModelConfig": {}},
-        "train": {"TrainConfig": {"optimizer": {"name": "adam"}}},
+        "train": {"TrainConfig": {"optimiser": {"name": "adam"}}},
         "prune": {"PruneConfig": {"sparsity": 0.99}},
         "seeds": [0, 1, 2],
         "control_densities": [0.25, 0.1, 0.04, 0.01],
@@ -237,7 +237,7 @@ DEFAULTS = {
     "TrainConfig": {
         "epochs": "6ep",
         "batch_size": 128,
-        "optimizer": {"Adam": {"name": "adam"}},
+        "optimiser": {"Adam": {"name": "adam"}},
         "weight_decay": 0.0,
         "milestones": [],
         "gamma": 0.1,
@@ -245,7 +245,7 @@ DEFAULTS = {
     },
     "TrainStep": {
         "data": {"DataConfig": {}},
-        "train": {"TrainConfig": {"optimizer": {"name": "adam"}}},
+        "train": {"TrainConfig": {"optimiser": {"name": "adam"}}},
         "seed": "<required>",
         "keep": [],
     },
@@ -281,7 +281,7 @@ FROZEN_STEPS = {
     "train": (
         TrainStep(seed=3, keep=("500it",)),
         {"ticket": TICKET},
-        "4a5b8bf61dfe6c23ff4f78f0af06f5d7db9688c6864dfef19f1420758efcb645",
+        "2d625aa544b3ae735b954758a2b4bf2a2ef0fb03cd60f7078023ddd25ae11851",
     ),
     "prune": (
         PruneStep(rate=0.2, seed=3),

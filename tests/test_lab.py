@@ -13,7 +13,8 @@ from tfticket.errors import InputError, Stopped, TfticketError
 from tfticket.lab import Lab, Listener, fingerprint, open_run, run_folder
 from tfticket.presets import load_experiment
 from tfticket.registry import STEPS, StepKind
-from tfticket.runs.files import read_json
+from tfticket.runs.files import read_json, write_json
+from tfticket.runs.step import CHECKPOINT
 
 calls: list[int] = []
 
@@ -62,6 +63,76 @@ def test_the_full_fingerprint_decides_not_the_folders_name(tmp_path):
     (handle.path / "result.json").write_text(json.dumps({**result, "fingerprint": "another"}))
     with pytest.raises(InputError, match="another step"):
         Lab(tmp_path).step("echo", Echo(value=1))
+
+
+def test_a_checkpoint_stands_until_the_result_does(tmp_path, monkeypatch):
+    def leaves_a_checkpoint(context, config):
+        (context.folder / CHECKPOINT).touch()
+        return {"value": 1}
+
+    def full_disk(path, value, **options):
+        if path.name == "result.json":
+            raise OSError(28, "No space left on device")
+        write_json(path, value, **options)
+
+    monkeypatch.setattr(lab_module, "resolve", lambda target: leaves_a_checkpoint)
+    with monkeypatch.context() as full:
+        full.setattr(lab_module, "write_json", full_disk)
+        with pytest.raises(OSError, match="No space left"):
+            Lab(tmp_path).step("echo", Echo())
+    (folder,) = (tmp_path / "steps").iterdir()
+    assert (folder / CHECKPOINT).exists()
+    Lab(tmp_path).step("echo", Echo())
+    assert not (folder / CHECKPOINT).exists()
+
+
+WAIT = """
+import sys
+from pathlib import Path
+from tfticket.runs.files import write_json
+from tfticket.runs.lease import lease
+folder, fingerprint = Path(sys.argv[1]), sys.argv[2]
+folder.mkdir(parents=True)
+with lease(folder):
+    print("held", flush=True)
+    sys.stdin.readline()
+    write_json(folder / "result.json", {"fingerprint": fingerprint, "result": {"value": 7}})
+"""
+
+
+def test_a_step_that_another_process_computes_is_waited_for_and_not_computed_again(tmp_path):
+    full = fingerprint("echo", Echo(value=7), {})
+    folder = tmp_path / "steps" / f"echo-{full[:16]}"
+    with subprocess.Popen(
+        [sys.executable, "-c", WAIT, str(folder), full], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout.readline() == "held\n"
+        told = []
+
+        class Ears(Listener):
+            def waiting(self, reason):
+                told.append(reason)
+                other.stdin.write("go on\n")
+                other.stdin.flush()
+
+        handle = Lab(tmp_path, listener=Ears()).step("echo", Echo(value=7))
+    assert handle.result() == {"value": 7}
+    assert calls == []
+    assert len(told) == 1
+    assert f"process {other.pid}" in told[0]
+    assert str(folder / "lease.json") in told[0]
+
+
+def test_a_resumed_run_shows_no_fewer_steps_than_before(tmp_path):
+    config = load_experiment("quickstart")
+    with open_run(tmp_path, config) as lab:
+        for value in (1, 2, 3):
+            lab.step("echo", Echo(value=value))
+    manifest = run_folder(tmp_path, config) / "manifest.json"
+    with open_run(tmp_path, config) as lab:
+        lab.step("echo", Echo(value=1))
+        assert len(read_json(manifest)["steps"]) == 3
+    assert len(read_json(manifest)["steps"]) == 1
 
 
 def test_a_failed_step_leaves_its_traceback_and_no_result(tmp_path):

@@ -87,7 +87,7 @@ def test_naming_the_kind_that_was_meant_anyway_loses_no_field(write):
         ("name=mine", ["name"], "mine"),
         ("train.epochs=5", ["train", "epochs"], "5ep"),
         ("train.epochs=200it", ["train", "epochs"], "200it"),
-        ("train.optimizer.learning_rate=1e-3", ["train", "optimizer", "learning_rate"], 1e-3),
+        ("train.optimiser.learning_rate=1e-3", ["train", "optimiser", "learning_rate"], 1e-3),
         ("seeds=[4, 5]", ["seeds"], (4, 5)),
         ("data.train_rows=100", ["data", "train_rows"], 100),
         ("data.train_rows=null", ["data", "train_rows"], None),
@@ -111,27 +111,27 @@ def test_the_last_override_of_a_field_counts():
     assert load_experiment("quickstart", ["train.epochs=5", "train.epochs=7"]).train.epochs == "7ep"
 
 
-BELOW = RUN + "train: {optimizer: {name: adam, learning_rate: 0.5, beta_1: 0.5}}\n"
+BELOW = RUN + "train: {optimiser: {name: adam, learning_rate: 0.5, beta_1: 0.5}}\n"
 
 
 @pytest.mark.parametrize(
     ("overrides", "expected"),
     [
-        (["train.optimizer={name: sgd}"], Sgd()),
-        (["train.optimizer.name=sgd"], Sgd()),
-        (["train.optimizer.name=sgd", "train.optimizer.momentum=0.5"], Sgd(momentum=0.5)),
-        (["train.optimizer.name=adam"], Adam(learning_rate=0.5, beta_1=0.5)),
-        (["train.optimizer.beta_1=0.8"], Adam(learning_rate=0.5, beta_1=0.8)),
+        (["train.optimiser={name: sgd}"], Sgd()),
+        (["train.optimiser.name=sgd"], Sgd()),
+        (["train.optimiser.name=sgd", "train.optimiser.momentum=0.5"], Sgd(momentum=0.5)),
+        (["train.optimiser.name=adam"], Adam(learning_rate=0.5, beta_1=0.5)),
+        (["train.optimiser.beta_1=0.8"], Adam(learning_rate=0.5, beta_1=0.8)),
     ],
 )
 def test_another_optimizer_brings_its_own_defaults_and_the_same_one_keeps_its_fields(write, overrides, expected):
-    assert load_experiment(write("mine.yaml", BELOW), overrides).train.optimizer == expected
+    assert load_experiment(write("mine.yaml", BELOW), overrides).train.optimiser == expected
 
 
 def test_a_file_that_extends_another_may_change_the_optimizer(write):
     write("below.yaml", BELOW)
-    above = write("above.yaml", "extends: below.yaml\ntrain: {optimizer: {name: sgd}}\n")
-    assert load_experiment(above).train.optimizer == Sgd()
+    above = write("above.yaml", "extends: below.yaml\ntrain: {optimiser: {name: sgd}}\n")
+    assert load_experiment(above).train.optimiser == Sgd()
 
 
 # Errors

@@ -114,7 +114,9 @@ def test_killed_stopped_and_out_of_disk_it_ends_with_the_bits_of_an_undisturbed_
             full = on_a_small_disk(workspace)
             assert (full.returncode, state()) == (1, "failed")
             assert "Failed" in full.stderr
+            assert "Cannot write" in full.stderr
             assert "File too large" in full.stderr
+            assert "fault of tfticket" not in full.stderr
         done = len(list(workspace.glob("steps/*/result.json")))
         assert done >= kept
         kept = done

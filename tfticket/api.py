@@ -1,12 +1,12 @@
 """What a notebook user types. These functions compute in memory and write nothing; lab steps wrap them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from tfticket.config import PruneConfig, TrainConfig, iterations_in, validate
+from tfticket.config import PruneConfig, TrainConfig, check_lengths, iterations_in, validate
 from tfticket.data import Dataset, load_data
 from tfticket.errors import InputError
 from tfticket.evaluation.metrics import all_metrics
@@ -14,8 +14,9 @@ from tfticket.evaluation.predictive import predict
 from tfticket.models import build_model
 from tfticket.pruning.selection import check_levels
 from tfticket.tickets.iterative import iterative_pruning, needs_rewinding, prune_ticket
-from tfticket.tickets.ticket import Ticket, Weights
+from tfticket.tickets.ticket import Ticket
 from tfticket.training.gradient import Trained, train_weights
+from tfticket.types import Weights
 
 __all__ = ["TicketSeries", "TrainedTicket", "build_model", "evaluate", "find_tickets", "load_data", "train"]
 
@@ -28,13 +29,11 @@ class TrainedTicket:
         ticket: What was trained.
         weights: Path -> array, 0 where pruned.
         history: One row an evaluation: iteration, loss, accuracy and nll on validation rows.
-        kept: Iteration -> weights at that moment, where asked for.
     """
 
     ticket: Ticket
     weights: Weights
     history: list[dict[str, float]]
-    kept: dict[int, Weights] = field(default_factory=dict)
 
     def predict(self, images: np.ndarray) -> np.ndarray:
         """Probabilities [rows, classes] for uint8 images [rows, height, width, channels]."""
@@ -127,7 +126,8 @@ def find_tickets(
     }
     pruning = validate(PruneConfig, options, where="find_tickets")
     training = _train_config(train)
-    step = pruning.step(seed)
+    check_lengths(training, pruning.rewind, len(data.x_train))
+    step = pruning.step(_seed(seed))
     dense = Ticket.dense(model, seed, start)
     check_levels(dense.mask, pruning)
 
@@ -160,8 +160,8 @@ def train(
         InputError: A ticket of other shapes than the data; bad options.
         TfticketError: The training diverged.
     """
-    trained = _train(ticket, data, _train_config(train), seed)
-    return TrainedTicket(ticket, trained.weights, trained.history, trained.kept)
+    trained = _train(ticket, data, _train_config(train), _seed(seed))
+    return TrainedTicket(ticket, trained.weights, trained.history)
 
 
 def evaluate(trained: TrainedTicket, data: Dataset, split: str = "test") -> dict[str, float]:
@@ -172,6 +172,12 @@ def evaluate(trained: TrainedTicket, data: Dataset, split: str = "test") -> dict
 
 def _train_config(train: TrainConfig | dict[str, Any] | None) -> TrainConfig:
     return train if isinstance(train, TrainConfig) else validate(TrainConfig, train or {}, where="train")
+
+
+def _seed(seed: int) -> int:
+    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+        raise InputError(f"The seed is {seed!r}; expected an integer >= 0.")
+    return seed
 
 
 def _train(ticket: Ticket, data: Dataset, config: TrainConfig, seed: int, keep: tuple[str, ...] = ()) -> Trained:

@@ -92,12 +92,16 @@ def jit_policy(model: Any) -> bool:
     """
     if has_gpu():
         return True
-    convolutional = (keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D)
-    return not any(isinstance(layer, convolutional) for layer in model.submodules)
+    any_convolution = keras.layers.Conv2D.__bases__[0]  # depthwise, separable and transposed ones too
+    return not any(isinstance(layer, any_convolution) for layer in model.submodules)
 
 
-def environment() -> dict[str, Any]:
-    """What bitwise promises hold for: recorded with every result that training or sampling made."""
+def environment(jit: bool) -> dict[str, Any]:
+    """What bitwise promises hold for, beside the versions: recorded with every result that training made.
+
+    Args:
+        jit: Whether XLA compiles the loop.
+    """
     gpus = tf.config.list_physical_devices("GPU")
     device = tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU") if gpus else "CPU"
-    return {"device": device, "threads": _threads()}
+    return {"device": device, "threads": _threads(), "jit": jit}

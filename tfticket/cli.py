@@ -4,6 +4,8 @@ TensorFlow is imported by ``run`` only, and by no help text.
 """
 
 import json
+import shlex
+import shutil
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -30,19 +32,29 @@ DEFAULT_WORKSPACE = Path("workspace")
 
 
 class Options:
-    """What holds for every command."""
+    """What holds for every command; said before its name or after."""
 
     quiet = False
     debug = False
 
 
+def _be_quiet(value: bool) -> None:
+    Options.quiet = Options.quiet or value
+
+
+def _be_open(value: bool) -> None:
+    Options.debug = Options.debug or value
+
+
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", callback=_be_quiet, help="Print errors and what was asked for, no more.")
+]
+Debug = Annotated[bool, typer.Option("--debug", callback=_be_open, help="On an error show the whole traceback.")]
+
+
 @app.callback()
-def options(
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors and what was asked for, no more.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="On an error show the whole traceback.")] = False,
-) -> None:
+def options(quiet: Quiet = False, debug: Debug = False) -> None:
     """What holds for every command."""
-    Options.quiet, Options.debug = quiet, debug
 
 
 @app.command(
@@ -60,15 +72,17 @@ def run(
     ] = None,
     workspace: Workspace = DEFAULT_WORKSPACE,
     as_json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
 ) -> None:
     """Run an experiment, or go on with it, and report what came out."""
     import importlib
 
     from rich.console import Console
 
-    from tfticket.lab import Listener, open_run, run_folder
+    from tfticket.lab import open_run, run_folder
     from tfticket.presets import load_experiment
-    from tfticket.progress import ProgressBar
+    from tfticket.progress import ProgressBar, WaitingTold
     from tfticket.registry import EXPERIMENTS
     from tfticket.reports.report import write_report
     from tfticket.reports.rows import read_run
@@ -83,17 +97,27 @@ def run(
 
     backend.configure(config.execution.threads)
     experiment.check(config)
-    if silent:
-        with open_run(workspace, config, Listener()) as lab:
-            experiment.main(lab, config)
-    else:
-        bar = ProgressBar(Console(stderr=True))
-        with bar, open_run(workspace, config, bar) as lab:
-            experiment.main(lab, config)
-    report = write_report([read_run(folder)])
+    listener = WaitingTold() if silent else ProgressBar(Console(stderr=True))
+    with listener, open_run(workspace, config, listener) as lab:
+        experiment.main(lab, config)
+        report = write_report([read_run(folder)])
     _show_report(report, as_json)
     if not silent:
-        typer.echo(f"\nNext: tfticket show {folder.name}    what the run did\n      {experiment.NEXT}")
+        program, there = _program(), [] if workspace == DEFAULT_WORKSPACE else ["--workspace", str(workspace)]
+        change, why = experiment.next_step(config)
+        said = [part for text in override or () for part in ("-o", text)]
+        typer.echo(
+            f"\nNext: {shlex.join([*program, 'show', folder.name, *there])}\n          what the run did\n"
+            f"      {shlex.join([*program, 'run', source, *said, '-o', change, *there])}\n          {why}"
+        )
+
+
+def _program() -> list[str]:
+    """How the user called the program, so that what we propose can be typed as it stands."""
+    called = sys.argv[0]
+    if Path(called).name == "__main__.py":
+        return ["python", "-m", "tfticket"]
+    return ["tfticket"] if shutil.which("tfticket") == called else [called]
 
 
 @app.command(
@@ -104,6 +128,8 @@ def list_(
     what: Annotated[str, typer.Argument(help="runs, presets, experiments, models, data, scores, controls.")] = "runs",
     workspace: Workspace = DEFAULT_WORKSPACE,
     as_json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
 ) -> None:
     """List the runs of a workspace, or what the program has by name."""
     from tfticket import registry
@@ -149,6 +175,8 @@ def show(
     run: Annotated[str, typer.Argument(help="A run's name, the beginning of it, or its folder.")],
     workspace: Workspace = DEFAULT_WORKSPACE,
     as_json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
 ) -> None:
     """Show a run: its state, its configuration, its results so far."""
     import yaml
@@ -180,6 +208,8 @@ def report(
     out: Annotated[Path | None, typer.Option(help="Folder to write to; a single run's own report/ by default.")] = None,
     workspace: Workspace = DEFAULT_WORKSPACE,
     as_json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
 ) -> None:
     """Write the figure, the table and the CSV of runs, from their folders alone."""
     from tfticket.reports.report import write_report
@@ -195,6 +225,8 @@ def report(
 def inspect(
     ticket: Annotated[Path, typer.Argument(help="A ticket's file, or the folder of a step that made one.")],
     as_json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
 ) -> None:
     """Look into a ticket: layers, survivors, where it came from."""
     from tfticket.pruning.mask import layer_of
@@ -260,10 +292,10 @@ def _show_report(report: Any, as_json: bool) -> None:
 
 
 def _show_cells(cells: list[Any]) -> None:
-    from tfticket.reports.tables import table_rows
+    from tfticket.reports.tables import seeds_text, table_rows
 
     _show_table(*table_rows(cells))
-    typer.echo("Means over seeds; ± is the unadjusted 95 % interval of the difference, paired by seed.")
+    typer.echo(f"Means over {seeds_text(cells)}; ± is the unadjusted 95 % interval of the difference, paired by seed.")
 
 
 def main() -> None:

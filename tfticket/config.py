@@ -32,6 +32,32 @@ def _duration(value: object) -> object:
     return f"{int(text[:-2])}{text[-2:]}"
 
 
+def rewinds_later(rewind: str) -> bool:
+    """Whether survivors start again from weights of an iteration k > 0."""
+    return rewind not in ("none", "0it")
+
+
+def check_lengths(train: "TrainConfig", rewind: str, rows: int) -> None:
+    """See before any training that it has an iteration, and that rewinding leaves some.
+
+    Args:
+        train: The training of a level.
+        rewind: Where survivors start again.
+        rows: Training rows after the split.
+
+    Raises:
+        InputError: It has not.
+    """
+    total = iterations_in(train.epochs, rows, train.batch_size)
+    first = iterations_in(rewind, rows, train.batch_size) if rewinds_later(rewind) else 0
+    if total <= first:
+        begin = f", but it begins at iteration {first} (rewind {rewind})" if first else ""
+        raise InputError(
+            f"Training for {train.epochs} of {rows:,} rows in batches of {train.batch_size} is {total} "
+            f"iterations{begin}. Train longer, or rewind to an earlier moment."
+        )
+
+
 def moments_in(duration: str, rows: int, batch_size: int, total: int) -> list[int]:
     """The iterations at which something that recurs falls due: every ``duration``, and the last one.
 
@@ -62,7 +88,14 @@ def _known(what: str, table: Mapping[str, object]) -> AfterValidator:
 Duration = Annotated[str, BeforeValidator(_duration)]
 """A length of training: '40ep' is 40 passes over the training rows, '2000it' is 2,000 iterations; 40 is '40ep'."""
 
-Rewind = Annotated[str, BeforeValidator(lambda value: value if value == "none" else _duration(value))]
+
+def _rewind(value: object) -> object:
+    """'0ep' is '0it': one meaning, one fingerprint."""
+    text = value if value == "none" else _duration(value)
+    return "0it" if text == "0ep" else text
+
+
+Rewind = Annotated[str, BeforeValidator(_rewind)]
 """Where survivors start again: a duration from the start of training, or 'none' to keep the trained weights."""
 
 
@@ -129,7 +162,7 @@ class TrainConfig(Config):
 
     epochs: Duration = Field("6ep", description="Length: 6 or '6ep' (epochs), '2000it' (iterations)")
     batch_size: int = Field(128, ge=1, description="Rows per iteration")
-    optimizer: Annotated[Adam | Sgd, Field(discriminator="name")] = Field(Adam(), description="Update rule")
+    optimiser: Annotated[Adam | Sgd, Field(discriminator="name")] = Field(Adam(), description="Update rule")
     weight_decay: float = Field(
         0.0, ge=0, description="Coupled decay: weight_decay x weight is added to the gradient of every weight"
     )
@@ -184,11 +217,6 @@ class PruneConfig(Config):
         assert self.sparsity is not None
         kept: float = (1.0 - self.sparsity) ** (1.0 / self.levels)
         return 1.0 - kept
-
-    @property
-    def rewinds_later(self) -> bool:
-        """Whether survivors start again from weights of an iteration k > 0."""
-        return self.rewind not in ("none", "0it", "0ep")
 
     def step(self, seed: int) -> "PruneStep":
         """One level's step. It knows no number of levels, so that more levels re-use the ones there are."""

@@ -26,7 +26,7 @@ from tfticket.runs.artefacts import versions
 from tfticket.runs.events import EventWriter
 from tfticket.runs.files import atomic_write, check_writable, read_json, write_json
 from tfticket.runs.lease import InUse, lease
-from tfticket.runs.step import StepContext
+from tfticket.runs.step import CHECKPOINT, StepContext
 from tfticket.runs.stop import stop_requests
 
 
@@ -53,8 +53,8 @@ class Listener:
     def started(self, kind: str, label: Mapping[str, Any]) -> None:
         """A step begins to compute."""
 
-    def waiting(self, folder: Path) -> None:
-        """Another process computes the step in this folder; the run waits for it."""
+    def waiting(self, reason: str) -> None:
+        """Another process computes the next step; the run waits for it."""
 
     def progress(self, done: int, total: int) -> None:
         """The step is at this iteration."""
@@ -97,6 +97,7 @@ class Lab:
         self._should_stop = should_stop
         self._run_folder = run_folder
         self._manifest: dict[str, dict[str, Any]] = {}
+        self._before = _entries(run_folder / "manifest.json") if run_folder else {}
 
     def step(
         self,
@@ -125,10 +126,15 @@ class Lab:
             self._compute(handle, config, inputs, label)
         if full not in self._manifest:
             self._manifest[full] = {"kind": kind, "folder": handle.path.name, "fingerprint": full, "label": label}
-            if self._run_folder is not None:
-                write_json(self._run_folder / "manifest.json", {"steps": list(self._manifest.values())}, sync=False)
+            self.write_manifest(self._before | self._manifest)
             self.listener.finished(handle, computed)
         return handle
+
+    def write_manifest(self, entries: dict[str, dict[str, Any]] | None = None) -> None:
+        """Write which steps the run has: those of this session, or with what earlier ones had got further."""
+        if self._run_folder is not None:
+            steps = list((self._manifest if entries is None else entries).values())
+            write_json(self._run_folder / "manifest.json", {"steps": steps}, sync=False)
 
     def _done(self, handle: Handle) -> bool:
         path = handle.path / "result.json"
@@ -161,6 +167,8 @@ class Lab:
             began = time.perf_counter()
             try:
                 result = resolve(STEPS[handle.kind].target)(context, config)
+            except Stopped:
+                raise
             except Exception:
                 with suppress(OSError), (handle.path / "log.txt").open("a", encoding="utf-8") as log:
                     log.write(f"attempt {attempt}\n{traceback.format_exc()}\n")
@@ -169,6 +177,7 @@ class Lab:
             events.write("done", seconds=round(seconds, 3))
             record = {"fingerprint": handle.fingerprint, "kind": handle.kind, "seconds": seconds, "attempt": attempt}
             write_json(handle.path / "result.json", {**record, "versions": versions(), "result": result})
+            (handle.path / CHECKPOINT).unlink(missing_ok=True)
 
     def _wait_for_lease(self, handle: Handle, stack: ExitStack) -> int:
         """Take the step's lease; while another run computes the step, wait for it."""
@@ -176,13 +185,24 @@ class Lab:
         while True:
             try:
                 return stack.enter_context(lease(handle.path))
-            except InUse:
+            except InUse as busy:
                 if not told:
-                    self.listener.waiting(handle.path)
+                    self.listener.waiting(
+                        f"waiting for process {busy.holder['pid']} on {busy.holder['host']}, which computes "
+                        f"{handle.path.name}; if it is no more, delete {handle.path / 'lease.json'}"
+                    )
                     told = True
                 if self._should_stop():
                     raise Stopped("stopped while another run computes the step") from None
                 time.sleep(0.2)
+
+
+def _entries(path: Path) -> dict[str, dict[str, Any]]:
+    """A manifest's entries by fingerprint; none where there is no manifest or it is damaged."""
+    try:
+        return {entry["fingerprint"]: entry for entry in read_json(path)["steps"]}
+    except InputError:
+        return {}
 
 
 def _describe(handle: Handle, config: Config, inputs: Mapping[str, Handle]) -> dict[str, Any]:
@@ -201,6 +221,14 @@ def run_folder(workspace: Path, config: ExperimentConfig) -> Path:
     return workspace / "runs" / f"{config.name}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
+def _first_start(status: Path) -> float:
+    """When the run began, before whatever interrupted it."""
+    try:
+        return float(read_json(status)["started"])
+    except (InputError, KeyError):
+        return time.time()
+
+
 @contextmanager
 def open_run(workspace: Path, config: ExperimentConfig, listener: Listener | None = None) -> Iterator[Lab]:
     """Open the run of a configuration, new or to be resumed, and give it a lab.
@@ -212,8 +240,8 @@ def open_run(workspace: Path, config: ExperimentConfig, listener: Listener | Non
     """
     workspace = workspace.absolute()
     folder = run_folder(workspace, config)
-    check_writable(folder)
-    started = time.time()
+    check_writable(folder, "--workspace")
+    started = _first_start(folder / "status.json")
 
     def status(state: str, **values: Any) -> None:
         record = {"state": state, "experiment": config.experiment, "started": started, "updated": time.time()}
@@ -233,8 +261,10 @@ def open_run(workspace: Path, config: ExperimentConfig, listener: Listener | Non
         text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
         atomic_write(folder / "config.yaml", lambda file: file.write_text(text, encoding="utf-8"))
         status("running")
+        lab = Lab(workspace, config.execution, listener, should_stop, folder)
         try:
-            yield Lab(workspace, config.execution, listener, should_stop, folder)
+            yield lab
+            lab.write_manifest()
         except (Stopped, KeyboardInterrupt) as stopped:
             status("stopped")
             if isinstance(stopped, Stopped):

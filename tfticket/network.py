@@ -9,9 +9,10 @@ import numpy as np
 from tfticket.backend import jit_policy, tf
 from tfticket.data.dataset import SCALE, Dataset
 from tfticket.errors import InputError
-from tfticket.models import Spec, Weights, kernel_shapes, model_from_spec, named_variables
-from tfticket.pruning.mask import Mask, dense_mask
+from tfticket.models import kernel_shapes, model_from_spec, named_variables
+from tfticket.pruning.mask import dense_mask
 from tfticket.pruning.wrapping import assign_mask, mask_variables, with_mask
+from tfticket.types import Mask, Spec, Weights
 
 TILE = 1000
 """Rows per forward pass in evaluation."""

@@ -53,7 +53,7 @@ def _read(source: str, folder: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
         raise InputError(f"{where}{unknown('preset', source, presets)} Or give the path of a YAML file.")
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
         raise InputError(f"{path} is not readable as YAML: {error}") from None
     if not isinstance(values, dict):
         raise InputError(f"{path}: expected keys and values such as 'experiment: quickstart'.")

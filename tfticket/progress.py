@@ -2,13 +2,24 @@
 
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from tfticket.lab import Handle, Listener
+
+
+class WaitingTold(Listener):
+    """Silent, but for a wait that only the user can end."""
+
+    def __enter__(self) -> "WaitingTold":
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def waiting(self, reason: str) -> None:
+        Console(stderr=True).print(reason)
 
 
 class ProgressBar(Listener):
@@ -50,8 +61,8 @@ class ProgressBar(Listener):
             density = label.get("density")
             self._show(what + (f" · {density:.1%} left" if density is not None else ""))
 
-    def waiting(self, folder: Path) -> None:
-        self._show(f"waiting for the process that computes {folder.name}")
+    def waiting(self, reason: str) -> None:
+        self._progress.console.print(reason)
 
     def progress(self, done: int, total: int) -> None:
         self._fraction = done / total

@@ -10,20 +10,22 @@ from typing import Any
 from tfticket import backend
 from tfticket.config import ControlStep, EvaluateStep, PruneStep, StartStep, TrainStep, iterations_in
 from tfticket.data import load_dataset
+from tfticket.errors import InputError
 from tfticket.evaluation.predictive import evaluate_splits
-from tfticket.models import Weights, build_model
+from tfticket.models import build_model
+from tfticket.network import network_of
 from tfticket.registry import CONTROLS, resolve
 from tfticket.runs.artefacts import load_tensors, save_tensors
-from tfticket.runs.step import StepContext
+from tfticket.runs.step import CHECKPOINT, StepContext
 from tfticket.tickets import Ticket
 from tfticket.tickets.iterative import needs_rewinding, prune_ticket
 from tfticket.tickets.weights import load_weights, save_weights
 from tfticket.training.gradient import Checkpoint, Hooks, train_weights
 from tfticket.training.loop import State
+from tfticket.types import Weights
 
 TICKET = "ticket.safetensors"
 WEIGHTS = "weights.safetensors"
-CHECKPOINT = "checkpoint.safetensors"
 
 
 def start(context: StepContext, config: StartStep) -> dict[str, Any]:
@@ -56,11 +58,13 @@ def train(context: StepContext, config: TrainStep) -> dict[str, Any]:
     ticket = Ticket.load(context.inputs["ticket"] / TICKET)
     data = load_dataset(config.data)
     path = context.folder / CHECKPOINT
-    resume = _read_checkpoint(path) if path.exists() else None
+    resume, environments = _resume(context, path)
+    environment = backend.environment(network_of(ticket.model).jit)
+    environments += [environment] * (environment not in environments)
     context.events.write("begin", iteration=ticket.iteration if resume is None else resume.iteration)
     hooks = Hooks(
         resume=resume,
-        checkpoint=lambda checkpoint: _write_checkpoint(path, checkpoint),
+        checkpoint=lambda checkpoint: _write_checkpoint(path, checkpoint, environments),
         checkpoint_seconds=context.execution.checkpoint_seconds,
         segment_seconds=context.execution.segment_seconds,
         evaluated=lambda row: context.events.write("evaluation", **row),
@@ -82,13 +86,12 @@ def train(context: StepContext, config: TrainStep) -> dict[str, Any]:
         iteration = iterations_in(moment, len(data.x_train), config.train.batch_size)
         save_weights(context.folder / _kept_name(moment), trained.kept[iteration], iteration)
     save_weights(context.folder / WEIGHTS, trained.weights, trained.iterations)
-    path.unlink(missing_ok=True)
     return {
         "density": ticket.density,
         "iterations": trained.iterations,
         "history": trained.history,
         "seconds": trained.seconds,
-        "environment": backend.environment(),
+        "environments": environments,
     }
 
 
@@ -110,15 +113,27 @@ def _kept_name(moment: str) -> str:
     return f"weights-{moment}.safetensors"
 
 
-def _write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
+def _resume(context: StepContext, path: Path) -> tuple[Checkpoint | None, list[dict[str, Any]]]:
+    """The step's checkpoint and the environments it was computed in so far; a damaged one counts as none."""
+    if not path.exists():
+        return None, []
+    try:
+        return _read_checkpoint(path)
+    except InputError as error:
+        context.events.write("checkpoint discarded", reason=str(error))
+        return None, []
+
+
+def _write_checkpoint(path: Path, checkpoint: Checkpoint, environments: list[dict[str, Any]]) -> None:
     tensors = {f"state/{name}": array for name, array in checkpoint.state.items()}
     for iteration, weights in checkpoint.kept.items():
         tensors |= {f"kept/{iteration}/{name}": array for name, array in weights.items()}
     metadata = {"iteration": checkpoint.iteration, "history": checkpoint.history, "losses": checkpoint.losses}
+    metadata["environments"] = environments
     save_tensors(path, "checkpoint", tensors, metadata)
 
 
-def _read_checkpoint(path: Path) -> Checkpoint:
+def _read_checkpoint(path: Path) -> tuple[Checkpoint, list[dict[str, Any]]]:
     tensors, header = load_tensors(path, "checkpoint")
     state: State = {}
     kept: dict[int, Weights] = {}
@@ -129,4 +144,5 @@ def _read_checkpoint(path: Path) -> Checkpoint:
         else:
             iteration, _, weight = rest.partition("/")
             kept.setdefault(int(iteration), {})[weight] = array
-    return Checkpoint(header["iteration"], state, kept, header["history"], header["losses"])
+    checkpoint = Checkpoint(header["iteration"], state, kept, header["history"], header["losses"])
+    return checkpoint, header["environments"]

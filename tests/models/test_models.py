@@ -96,6 +96,8 @@ class Subclassed(keras.Model):
         (lambda: keras.Sequential([keras.layers.Dense(2)]), "not built"),
         (lambda: sequential(keras.layers.Dense(3, activation="softmax")), "logits"),
         (lambda: sequential(keras.layers.Dense(3), keras.layers.Softmax()), "logits"),
+        (lambda: sequential(keras.layers.Dense(3, activation="sigmoid")), "logits"),
+        (lambda: sequential(keras.layers.Dense(3, kernel_regularizer="l2")), "regularisers"),
         (lambda: sequential(), "to prune"),
         (lambda: sequential(keras.layers.Dropout(0.5), keras.layers.Dense(3)), "Dropout"),
         (lambda: keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Conv2D(3, 3)]), "rows, classes"),
@@ -119,3 +121,28 @@ def test_unknown_names_are_refused_with_the_nearest():
         tt.build_model("lenet300", input_shape=(28, 28, 1), num_classes=10)
     with pytest.raises(tt.InputError, match="initialiser"):
         tt.build_model("lenet-300-100", input_shape=(28, 28, 1), num_classes=10, initialiser="zeros")
+
+
+def test_depthwise_kernels_are_drawn_from_the_seed_too():
+    images = keras.Input((8, 8, 2))
+    x = keras.layers.Flatten()(keras.layers.SeparableConv2D(3, 3, name="separable")(images))
+    model = keras.Model(images, keras.layers.Dense(3)(x))
+    one, same, other = (initial_weights(model, seed) for seed in (0, 0, 1))
+    for name in ("depthwise_kernel", "pointwise_kernel"):
+        np.testing.assert_array_equal(one[f"separable/{name}"], same[f"separable/{name}"])
+        assert np.all(one[f"separable/{name}"] != other[f"separable/{name}"])
+
+
+class Scaled(keras.layers.Layer):
+    def build(self, shape):
+        self.factor = self.add_weight("factor", shape[-1:], initializer="ones")
+
+    def call(self, inputs):
+        return inputs * self.factor
+
+
+def test_a_weight_without_a_known_initialiser_is_refused_unless_the_models_own_are_taken():
+    model = sequential(Scaled(name="scaled"), keras.layers.Dense(3, name="out"))
+    with pytest.raises(tt.InputError, match="scaled names no initialiser"):
+        tt.Ticket.dense(model)
+    assert tt.Ticket.dense(model, start="current").start["scaled/factor"].tolist() == [1.0] * 16

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tfticket.reports.figures import accuracy_figure
-from tfticket.reports.rows import Row
+from tfticket.reports.rows import ARM_NAMES, Row
 from tfticket.reports.tables import summarise
 
 
@@ -15,7 +15,7 @@ def rows(run="r-1", levels=(0, 1, 2), seeds=(0, 1), base=0.5):
         for arm in ("ticket", "reinitialise") if level == 1 else ("ticket",):
             for seed in seeds:
                 metrics = {"accuracy": 0.9 - 0.01 * level - 0.02 * seed - 0.1 * (arm != "ticket"), "nll": 0.3}
-                found.append(Row(run, arm, seed, level, base**level, metrics, metrics))
+                found.append(Row(run, arm, ARM_NAMES[arm], seed, level, base**level, metrics, metrics))
     return found
 
 

@@ -68,9 +68,9 @@ def test_a_run_is_running_while_its_process_lives_and_killed_after(make_run):
 def test_rows_are_the_finished_evaluations_in_the_runs_order(make_run):
     run = read_run(make_run("a-1", evaluations=[("ticket", 1, 0), ("ticket", 1, 2), ("random-mask", 1, 2)]))
     assert rows_of(run) == [
-        Row("a-1", "ticket", 1, 0, 1.0, METRICS, METRICS),
-        Row("a-1", "ticket", 1, 2, 0.25, METRICS, METRICS),
-        Row("a-1", "random-mask", 1, 2, 0.25, METRICS, METRICS),
+        Row("a-1", "ticket", "IMP ticket", 1, 0, 1.0, METRICS, METRICS),
+        Row("a-1", "ticket", "IMP ticket", 1, 2, 0.25, METRICS, METRICS),
+        Row("a-1", "random-mask", "random mask", 1, 2, 0.25, METRICS, METRICS),
     ]
 
 
@@ -102,7 +102,9 @@ def test_a_whole_name_counts_more_than_a_beginning(make_run, tmp_path):
     assert find_run(tmp_path, "quick").folder == folder
 
 
-@pytest.mark.parametrize(("name", "message"), [("quick", "2 runs named 'quick'"), ("slow", "No run named 'slow'")])
+@pytest.mark.parametrize(
+    ("name", "message"), [("quick", "2 runs are named 'quick'"), ("slow", "No run is named 'slow'")]
+)
 def test_an_ambiguous_or_unknown_name_is_refused_with_what_there_is(make_run, tmp_path, name, message):
     make_run("quick-1", started=1.0)
     make_run("quick-2")
@@ -121,7 +123,7 @@ def test_an_empty_workspace_says_so(tmp_path):
 def test_a_folder_may_be_named_from_anywhere(make_run, tmp_path, monkeypatch, where, name):
     make_run("a-1", evaluations=[("ticket", 0, 0)])
     monkeypatch.chdir(tmp_path / where)
-    assert rows_of(find_run(tmp_path, name)) == [Row("a-1", "ticket", 0, 0, 1.0, METRICS, METRICS)]
+    assert rows_of(find_run(tmp_path, name)) == [Row("a-1", "ticket", "IMP ticket", 0, 0, 1.0, METRICS, METRICS)]
 
 
 @pytest.mark.parametrize("missing", ["status.json", "config.yaml"])

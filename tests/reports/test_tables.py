@@ -3,14 +3,23 @@ import io
 
 import pytest
 
-from tfticket.reports.rows import Row
+from tfticket.reports.rows import ARM_NAMES, Row
 from tfticket.reports.statistics import mean_interval
 from tfticket.reports.tables import rows_csv, summarise, table_rows
 
 
 def row(arm="ticket", seed=0, level=0, accuracy=0.9, nll=0.3, run="r-1"):
     density = 0.5**level
-    return Row(run, arm, seed, level, density, {"accuracy": accuracy, "nll": nll}, {"accuracy": 0.8, "nll": 0.4})
+    return Row(
+        run,
+        arm,
+        ARM_NAMES[arm],
+        seed,
+        level,
+        density,
+        {"accuracy": accuracy, "nll": nll},
+        {"accuracy": 0.8, "nll": 0.4},
+    )
 
 
 ROWS = [

@@ -81,13 +81,13 @@ def test_a_missing_file_and_a_folder_are_refused_by_name(tmp_path):
 
 
 def test_a_folder_that_can_be_written_is_made_and_left_empty(tmp_path):
-    check_writable(tmp_path / "a" / "b")
+    check_writable(tmp_path / "a" / "b", "--workspace")
     assert list((tmp_path / "a" / "b").iterdir()) == []
-    check_writable(tmp_path / "a" / "b")
+    check_writable(tmp_path / "a" / "b", "--workspace")
 
 
 @pytest.mark.parametrize("below", ["", "inner"])
 def test_a_file_where_the_folder_should_be_is_refused(tmp_path, below):
     (tmp_path / "file").write_text(json.dumps(1))
     with pytest.raises(InputError, match=r"Cannot write in .*--workspace"):
-        check_writable(tmp_path / "file" / below)
+        check_writable(tmp_path / "file" / below, "--workspace")

@@ -46,3 +46,11 @@ def test_controls_are_seeded_and_say_what_they_are(name, ticket):
     np.testing.assert_array_equal(one.mask[path], same.mask[path])
     np.testing.assert_array_equal(one.start[path], same.start[path])
     assert np.any(one.mask[path] != other.mask[path]) or np.any(one.start[path] != other.start[path])
+
+
+def test_after_learning_rate_rewinding_a_random_mask_starts_from_the_initial_weights(ticket):
+    trained = {path: array * ticket.mask.get(path, True) for path, array in ticket.start.items()}
+    rewound = replace(ticket, start=trained, provenance={"rewind": "none"})
+    control = random_mask(rewound, seed=4)
+    assert control.start is ticket.initial
+    assert all(control.start[path][kept].all() for path, kept in control.mask.items())

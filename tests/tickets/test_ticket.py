@@ -87,6 +87,12 @@ CORRUPTIONS = {
     "kernels not a list": lambda t, h: h.update(kernels=3),
     "level not a number": lambda t, h: h.update(level="two"),
     "provenance not a table": lambda t, h: h.update(provenance=[1]),
+    "an empty model": lambda t, h: h.update(model={}),
+    "a model of wrong values": lambda t, h: h["model"].update(input_shape="wide"),
+    "every layer exempt": lambda t, h: h["provenance"].update(exempt=["dense_1", "dense_2", "dense_3"]),
+    "exempt layers of another network": lambda t, h: h["provenance"].update(exempt=["conv"]),
+    "exempt not a list": lambda t, h: h["provenance"].update(exempt=3),
+    "a level below 0": lambda t, h: h.update(level=-1),
     "a newer format": lambda t, h: h.update(format=99),
     "another kind": lambda t, h: h.update(kind="weights"),
 }

@@ -32,9 +32,9 @@ def by_hand(ticket, data, config, iterations):
     variables = {path: tf.Variable(ticket.start[path]) for path in paths}
     masks = {path: tf.constant(kept.astype(np.float32)) for path, kept in ticket.mask.items()}
     optimiser = {
-        "adam": lambda: keras.optimizers.Adam(config.optimizer.learning_rate, epsilon=1e-7),
-        "sgd": lambda: keras.optimizers.SGD(config.optimizer.learning_rate, momentum=0.9),
-    }[config.optimizer.name]()
+        "adam": lambda: keras.optimizers.Adam(config.optimiser.learning_rate, epsilon=1e-7),
+        "sgd": lambda: keras.optimizers.SGD(config.optimiser.learning_rate, momentum=0.9),
+    }[config.optimiser.name]()
 
     @tf.function(jit_compile=True)
     def step(images, labels):
@@ -59,7 +59,7 @@ def by_hand(ticket, data, config, iterations):
 
 @pytest.mark.parametrize(
     "config",
-    [TrainConfig(epochs="200it"), TrainConfig(epochs="200it", optimizer=Sgd(), weight_decay=1e-3)],
+    [TrainConfig(epochs="200it"), TrainConfig(epochs="200it", optimiser=Sgd(), weight_decay=1e-3)],
     ids=["adam", "sgd with decay"],
 )
 def test_wrapped_training_agrees_with_the_mask_multiplied_in_by_hand(ticket, data, config):
@@ -113,20 +113,36 @@ def test_order_and_start_decide_and_nothing_left_over_from_the_training_before(t
 
 def test_a_rewound_training_goes_on_in_the_schedule(ticket, data):
     """With plain SGD there is no momentum to lose, so from the weights of iteration 12 it ends where it did."""
-    config = TrainConfig(epochs="30it", optimizer=Sgd(momentum=0.0), milestones=("20it",))
+    config = TrainConfig(epochs="30it", optimiser=Sgd(momentum=0.0), milestones=("20it",))
     whole = run(ticket, data, config, keep=("12it",))
     rest = train_weights(ticket.model, ticket.mask, whole.kept[12], data, config, seed=3, first_iteration=12)
     for path in whole.weights:
         np.testing.assert_array_equal(whole.weights[path], rest.weights[path])
 
 
-def test_a_loss_that_is_not_finite_is_told_with_its_iteration(ticket, data):
+def test_a_loss_that_is_not_finite_is_told_with_its_iteration_and_the_last_checkpoint_is_good(ticket, data):
+    """The learning rate jumps at iteration 30: the loss before the update of 31 is the first that shows it."""
     saved = []
-    config = TrainConfig(epochs="60it", optimizer=Sgd(learning_rate=1e25))
-    hooks = Hooks(checkpoint=saved.append, checkpoint_seconds=0.0)
-    with pytest.raises(TfticketError, match=r"at iteration \d+\. Lower the learning rate"):
+    config = TrainConfig(epochs="60it", optimiser=Sgd(), milestones=("30it",), gamma=1e30)
+    hooks = Hooks(checkpoint=saved.append, checkpoint_seconds=0.0, segment_seconds=1e-3)
+    with pytest.raises(TfticketError, match=r"at iteration 3[01]\. Lower the learning rate"):
         run(ticket, data, config, hooks=hooks)
+    assert 0 < saved[-1].iteration <= 30
     assert all(np.isfinite(array).all() for checkpoint in saved for array in checkpoint.state.values())
+
+
+def test_a_last_update_that_diverges_is_no_result(ticket, data):
+    config = TrainConfig(epochs="31it", optimiser=Sgd(), milestones=("30it",), gamma=1e38)
+    with pytest.raises(TfticketError, match=r"at iteration 3[01]\."):
+        run(ticket, data, config)
+
+
+def test_other_arrays_are_other_data(ticket, data):
+    """A data set made from another by hand keeps its checksum; its rows count."""
+    config = TrainConfig(epochs="10it")
+    first = run(ticket, data, config)
+    other = run(ticket, replace(data, y_train=(data.y_train + 1) % 10), config)
+    assert np.any(first.weights["dense_3/bias"] != other.weights["dense_3/bias"])
 
 
 def test_levels_and_seeds_are_not_traced_again(ticket, data):

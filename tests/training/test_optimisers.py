@@ -42,7 +42,7 @@ CASES = [
 
 
 def test_every_optimiser_has_a_case():
-    union = get_args(TrainConfig.model_fields["optimizer"].annotation)
+    union = get_args(TrainConfig.model_fields["optimiser"].annotation)
     assert {type(config) for config, _ in CASES} == set(union)
 
 
@@ -58,7 +58,7 @@ def test_updates_are_those_of_the_papers(config, by_hand):
 
 
 def test_the_rate_falls_by_gamma_from_each_milestone_on():
-    config = TrainConfig(optimizer=Sgd(learning_rate=0.8), milestones=["3it", "1ep"], gamma=0.5, batch_size=10)
+    config = TrainConfig(optimiser=Sgd(learning_rate=0.8), milestones=["3it", "1ep"], gamma=0.5, batch_size=10)
     found = learning_rates(config, rows=50, first=0, last=7)
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, [0.8, 0.8, 0.8, 0.4, 0.4, 0.2, 0.2])

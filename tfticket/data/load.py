@@ -16,7 +16,7 @@ from tfticket.registry import DATA_SETS, check_name, resolve
 
 
 def load_data(
-    name: str = "mnist",
+    name: str | None = None,
     *,
     validation_rows: int = 5000,
     train_rows: int | None = None,
@@ -29,7 +29,7 @@ def load_data(
     """Load a data set by name, or take the user's own arrays, and split it.
 
     Args:
-        name: A registered data set; with arrays, what figures call them.
+        name: A registered data set, 'mnist' by default; with arrays, what figures call them.
         validation_rows: Rows taken from the training set for validation.
         train_rows: Keep only so many of the rest; None keeps all.
         split_seed: Seed of the split.
@@ -44,8 +44,8 @@ def load_data(
     config = {"validation_rows": validation_rows, "train_rows": train_rows, "split_seed": split_seed}
     given = (x_train, y_train, x_test, y_test)
     if all(array is None for array in given):
-        check_name("data set", name, DATA_SETS)
-        return load_dataset(validate(DataConfig, {"name": name, **config}, where="load_data"))
+        check_name("data set", name or "mnist", DATA_SETS)
+        return load_dataset(validate(DataConfig, {"name": name or "mnist", **config}, where="load_data"))
     if x_train is None or y_train is None or x_test is None or y_test is None:
         raise InputError("Own data need all four arrays: x_train, y_train, x_test, y_test.")
     digest = hashlib.sha256()
@@ -53,7 +53,8 @@ def load_data(
         array = np.ascontiguousarray(array)
         digest.update(f"{array.dtype}{array.shape}".encode() + array.tobytes())
     checked = validate(DataConfig, config, where="load_data")
-    return _split(name, x_train, y_train, x_test, y_test, checked, digest.hexdigest())
+    name = name or "own data"
+    return _split(name, x_train, y_train, np.array(x_test), np.array(y_test), checked, digest.hexdigest())
 
 
 @functools.lru_cache(maxsize=2)

@@ -4,9 +4,8 @@ import numpy as np
 
 from tfticket.data import Dataset
 from tfticket.evaluation.metrics import all_metrics, log_probabilities
-from tfticket.models import Spec, Weights
 from tfticket.network import network_of
-from tfticket.pruning.mask import Mask
+from tfticket.types import Mask, Spec, Weights
 
 
 def predict(spec: Spec, mask: Mask, weights: Weights, images: np.ndarray) -> np.ndarray:

@@ -1,12 +1,10 @@
 """Networks: plain functional Keras builders, their description as data, their initial weights."""
 
 from tfticket.models.initial import initial_weights
-from tfticket.models.spec import Spec, build_model, model_from_spec, spec_of
-from tfticket.models.variables import Weights, kernel_shapes, named_variables
+from tfticket.models.spec import build_model, model_from_spec, spec_of
+from tfticket.models.variables import kernel_shapes, named_variables
 
 __all__ = [
-    "Spec",
-    "Weights",
     "build_model",
     "initial_weights",
     "kernel_shapes",

@@ -7,7 +7,9 @@ import numpy as np
 from scipy.special import ndtri
 
 from tfticket import seeds
-from tfticket.models.variables import Weights, named_variables
+from tfticket.errors import InputError
+from tfticket.models.variables import named_variables
+from tfticket.types import Weights
 
 # Variance scaling: Keras class -> (scale, mode, distribution). Glorot and Bengio (2010), He et al. (2015),
 # LeCun et al. (1998).
@@ -32,18 +34,34 @@ def initial_weights(model: Any, seed: int) -> Weights:
             depend on the layers before it.
 
     Returns:
-        Path -> float32 array. A weight whose layer names no initialiser for it keeps its present value.
+        Path -> array. What is not trained and has no initialiser keeps its present value.
+
+    Raises:
+        InputError: A trainable weight whose layer names no initialiser for it.
     """
     weights: Weights = {}
     for path, (layer, variable) in named_variables(model).items():
-        name = path.rpartition("/")[2]
-        initialiser = getattr(layer, f"{name}_initializer", None)
-        shape = tuple(variable.shape)
-        if initialiser is None:
-            weights[path] = variable.numpy()
+        initialiser = _initialiser_of(layer, path.rpartition("/")[2])
+        if initialiser is not None:
+            drawn = _draw(initialiser, tuple(variable.shape), seed, path)
+            weights[path] = drawn.astype(variable.dtype.as_numpy_dtype)
+        elif variable.trainable:
+            raise InputError(
+                f"{model.name}: the layer {layer.name} names no initialiser for {path}, so it cannot be drawn from a "
+                "seed. Take the model's own weights: start='current'."
+            )
         else:
-            weights[path] = _draw(initialiser, shape, seed, path).astype(variable.dtype.as_numpy_dtype)
+            weights[path] = variable.numpy()
     return weights
+
+
+def _initialiser_of(layer: Any, name: str) -> Any:
+    """The initialiser that a layer, or its recurrent cell, names for one of its weights."""
+    for owner in (layer, getattr(layer, "cell", None)):
+        for key in (name, name.removesuffix("_kernel")):
+            if getattr(owner, f"{key}_initializer", None) is not None:
+                return getattr(owner, f"{key}_initializer")
+    return None
 
 
 def _draw(initialiser: Any, shape: tuple[int, ...], seed: int, path: str) -> np.ndarray:

@@ -2,16 +2,14 @@
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, get_args
 
 from tfticket.backend import keras
-from tfticket.config import ModelConfig, validate
+from tfticket.config import Initialiser, ModelConfig, validate
 from tfticket.data import Dataset
 from tfticket.errors import InputError
 from tfticket.registry import MODELS, check_name, resolve
-
-Spec = dict[str, Any]
-"""``{"name", "input_shape", "num_classes", "initialiser"}`` for a registered network, else ``{"keras": config}``."""
+from tfticket.types import Spec
 
 
 def build_model(
@@ -50,8 +48,8 @@ def spec_of(model: Any) -> Spec:
     """Describe a model: by name where a registered builder makes just this model, else by its Keras config.
 
     Raises:
-        InputError: Not a functional or Sequential model, not built, not one input, or it ends in an activation
-            that makes probabilities.
+        InputError: Not a functional or Sequential model, not built, not one input, random or regularised
+            layers, or it does not end in logits.
     """
     if not isinstance(model, keras.Model) or not hasattr(model, "get_config"):
         raise InputError(f"Expected a tf_keras model, got {type(model).__name__}.")
@@ -67,11 +65,16 @@ def spec_of(model: Any) -> Spec:
                 f"{model.name}: the layer {layer.name} ({type(layer).__name__}) draws random numbers that a resumed "
                 "training could not repeat. Leave it out."
             )
-    activation = getattr(model.layers[-1], "activation", None)
-    if getattr(activation, "__name__", "") == "softmax" or isinstance(model.layers[-1], keras.layers.Softmax):
-        raise InputError(f"{model.name} ends in a softmax. Let it return logits: leave the last activation out.")
+    if model.losses:
+        raise InputError(
+            f"{model.name} has layers with regularisers, which training would leave out. Take them off; weight_decay "
+            "is an option of the training."
+        )
+    activation = getattr(model.layers[-1], "activation", keras.activations.linear)
+    if activation is not keras.activations.linear or isinstance(model.layers[-1], keras.layers.Softmax):
+        raise InputError(f"{model.name} does not end in logits. Leave the last layer's activation out.")
     if model.name in MODELS:
-        for initialiser in ("glorot_normal", "glorot_uniform", "he_normal", "he_uniform"):
+        for initialiser in get_args(Initialiser):
             spec = {
                 "name": model.name,
                 "input_shape": list(model.input_shape[1:]),

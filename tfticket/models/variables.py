@@ -2,13 +2,8 @@
 
 from typing import Any
 
-import numpy as np
-
 from tfticket.backend import keras
 from tfticket.errors import InputError
-
-Weights = dict[str, np.ndarray]
-"""Path of a weight -> array."""
 
 _PRUNABLE = (keras.layers.Dense, keras.layers.Conv1D, keras.layers.Conv2D)
 

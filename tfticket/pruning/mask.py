@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 
 import numpy as np
 
-Mask = dict[str, np.ndarray]
+from tfticket.types import Mask
 
 
 def dense_mask(shapes: Mapping[str, tuple[int, ...]]) -> Mask:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from tfticket import seeds
-from tfticket.pruning.mask import Mask
+from tfticket.types import Mask
 
 Scores = dict[str, np.ndarray]
 

@@ -7,8 +7,9 @@ import numpy as np
 from tfticket import seeds
 from tfticket.config import PruneConfig
 from tfticket.errors import InputError
-from tfticket.pruning.mask import Mask, layer_of, split_like, survivors
+from tfticket.pruning.mask import layer_of, split_like, survivors
 from tfticket.pruning.scores import Scores
+from tfticket.types import Mask
 
 _MEND = "Prune fewer levels or at a lower rate, exempt the layer, use the global scope, or set allow_empty."
 

@@ -12,7 +12,7 @@ import tensorflow_model_optimization as tfmot
 from tfticket.backend import keras, tf
 from tfticket.errors import InputError
 from tfticket.models.variables import is_prunable, named_variables
-from tfticket.pruning.mask import Mask
+from tfticket.types import Mask
 
 
 class MaskFromOutside(tfmot.sparsity.keras.PruningSchedule):

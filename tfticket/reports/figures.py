@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from tfticket.reports.tables import Cell, name_of
+from tfticket.reports.tables import Cell
 
 # Okabe and Ito's colours, told apart by the colour-blind; a marker each, for print.
 _LOOKS = [("#0072B2", "o"), ("#D55E00", "s"), ("#009E73", "^"), ("#CC79A7", "D"), ("#E69F00", "v"), ("#56B4E9", "P")]
@@ -27,10 +27,10 @@ def accuracy_figure(cells: Sequence[Cell], title: str) -> Any:
     for cell in cells:
         lines.setdefault((cell.run, cell.arm), []).append(cell)
     several = len({cell.run for cell in cells}) > 1
-    for number, ((run, arm), line) in enumerate(lines.items()):
+    for number, ((run, _), line) in enumerate(lines.items()):
         colour, marker = _LOOKS[number % len(_LOOKS)]
         x = [100 * cell.density for cell in line]
-        name = name_of(arm)
+        name = line[0].name
         axes.plot(
             x,
             [100 * cell.test["accuracy"].mean for cell in line],

@@ -7,7 +7,7 @@ from pathlib import Path
 from tfticket.errors import InputError
 from tfticket.reports.figures import accuracy_figure
 from tfticket.reports.rows import Row, Run, rows_of
-from tfticket.reports.tables import Cell, rows_csv, summarise
+from tfticket.reports.tables import Cell, rows_csv, seeds_text, summarise
 from tfticket.runs.files import atomic_write, check_writable, write_json
 
 
@@ -37,11 +37,10 @@ def write_report(runs: Sequence[Run], folder: Path | None = None) -> Report:
     rows = [row for run in runs for row in rows_of(run)]
     if not rows:
         raise InputError(f"{', '.join(run.folder.name for run in runs)}: nothing has been evaluated yet.")
-    check_writable(folder)
+    check_writable(folder, "--out")
     cells = summarise(rows)
     titles = dict.fromkeys(f"{run.config['model']['name']} on {run.config['data']['name']}" for run in runs)
-    seeds = len({(row.run, row.seed) for row in rows})
-    figure = accuracy_figure(cells, f"{', '.join(titles)}: mean and range of {seeds} seed{'s' if seeds > 1 else ''}")
+    figure = accuracy_figure(cells, f"{', '.join(titles)}: mean and range of {seeds_text(cells)}")
     for kind in ("png", "pdf"):
         atomic_write(
             folder / f"accuracy.{kind}",

@@ -10,6 +10,9 @@ from tfticket.errors import InputError
 from tfticket.runs.files import read_json
 from tfticket.runs.lease import holder_of
 
+ARM_NAMES = {"ticket": "IMP ticket", "reinitialise": "re-initialised", "random-mask": "random mask"}
+"""What tables and figures call an arm."""
+
 
 @dataclass(frozen=True)
 class Row:
@@ -18,6 +21,7 @@ class Row:
     Attributes:
         run: Name of the run's folder.
         arm: 'ticket' or a control's name.
+        name: What tables and figures call the arm.
         seed: The IMP seed.
         level: Rounds of pruning.
         density: Fraction of the prunable weights that survive.
@@ -26,6 +30,7 @@ class Row:
 
     run: str
     arm: str
+    name: str
     seed: int
     level: int
     density: float
@@ -97,24 +102,29 @@ def find_runs(workspace: Path) -> list[Run]:
 
 
 def find_run(workspace: Path, name: str) -> Run:
-    """A run by its folder's path, its name, or the beginning of its name where only one has it.
+    """A run by its folder or its folder's name; by its configuration's name, the newest; by how its name begins.
 
     Raises:
-        InputError: None, or several.
+        InputError: None, or several that begin so.
     """
     if (Path(name) / "status.json").is_file():
         return read_run(Path(name))
-    matches = [run for run in find_runs(workspace) if run.folder.name.startswith(name)]
-    exact = [run for run in matches if run.folder.name == name]
-    if len(exact or matches) != 1:
-        known = ", ".join(run.folder.name for run in find_runs(workspace)) or "none yet"
-        what = "No run" if not matches else f"{len(matches)} runs"
+    runs = find_runs(workspace)
+    called = [run for run in runs if run.folder.name == name] or [run for run in runs if run.config.get("name") == name]
+    matches = called[:1] or [run for run in runs if run.folder.name.startswith(name)]
+    if len(matches) != 1:
+        known = ", ".join(run.folder.name for run in runs) or "none yet"
+        what = "No run is" if not matches else f"{len(matches)} runs are"
         raise InputError(f"{what} named '{name}' in {workspace}. Runs there: {known}.")
-    return read_run((exact or matches)[0].folder)
+    return read_run(matches[0].folder)
 
 
 def rows_of(run: Run) -> list[Row]:
     """One row for each finished evaluation of a run, in the order of the run."""
+    names = dict(ARM_NAMES)
+    score = run.config.get("prune", {}).get("score", "magnitude")
+    if score != "magnitude":
+        names["ticket"] = f"ticket by {score} score"
     rows = []
     for step in run.steps:
         if step["kind"] != "evaluate":
@@ -125,6 +135,7 @@ def rows_of(run: Run) -> list[Row]:
             Row(
                 run=run.folder.name,
                 arm=label["arm"],
+                name=names.get(label["arm"], label["arm"]),
                 seed=label["seed"],
                 level=result["level"],
                 density=result["density"],

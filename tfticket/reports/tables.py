@@ -17,6 +17,7 @@ class Cell:
 
     Attributes:
         run, arm, level, density: Which; density is the mean over seeds.
+        name: What tables and figures call the arm.
         test: Metric -> estimate over seeds, on test rows.
         accuracy_range: Lowest and highest test accuracy of a seed.
         ticket_minus: Metric -> estimate of (ticket - this arm), paired by seed; empty for the ticket itself.
@@ -24,6 +25,7 @@ class Cell:
 
     run: str
     arm: str
+    name: str
     level: int
     density: float
     test: dict[str, Estimate]
@@ -49,6 +51,7 @@ def summarise(rows: Sequence[Row]) -> list[Cell]:
             Cell(
                 run=run,
                 arm=arm,
+                name=next(iter(mine.values())).name,
                 level=level,
                 density=sum(row.density for row in mine.values()) / len(mine),
                 test={metric: mean_interval([row.test[metric] for row in mine.values()]) for metric in METRICS},
@@ -76,14 +79,16 @@ def table_rows(cells: Sequence[Cell]) -> tuple[list[str], list[list[str]]]:
         if (cell.run, cell.level) in shown:
             accuracy = [f"{cell.test['accuracy'].mean:.2%}", _difference(cell.ticket_minus.get("accuracy"), 100, 2)]
             nll = [f"{cell.test['nll'].mean:.3f}", _difference(cell.ticket_minus.get("nll"), 1, 3)]
-            arm = "dense" if cell.level == 0 else name_of(cell.arm)
+            arm = "dense" if cell.level == 0 else cell.name
             rows.append([cell.run] * several + [f"{cell.density:.1%}", arm, *accuracy, *nll])
     return header, rows
 
 
-def name_of(arm: str) -> str:
-    """What tables and figures call an arm."""
-    return {"ticket": "IMP ticket", "reinitialise": "re-initialised", "random-mask": "random mask"}.get(arm, arm)
+def seeds_text(cells: Sequence[Cell]) -> str:
+    """'3 seeds', or '2 to 3 seeds' where a run is not through."""
+    counts = sorted({cell.test["accuracy"].count for cell in cells})
+    span = f"{counts[0]} to {counts[-1]}" if len(counts) > 1 else f"{counts[0]}"
+    return f"{span} seed{'' if counts == [1] else 's'}"
 
 
 def _difference(estimate: Estimate | None, factor: float, digits: int) -> str:

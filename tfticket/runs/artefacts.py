@@ -11,7 +11,7 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
-from tfticket.errors import InputError
+from tfticket.errors import InputError, TfticketError
 from tfticket.runs.files import atomic_write
 
 FORMAT_VERSION = 1
@@ -29,7 +29,10 @@ def save_tensors(path: Path, kind: str, tensors: dict[str, np.ndarray], metadata
     header = {**metadata, "format": FORMAT_VERSION, "kind": kind, "versions": versions()}
     arrays = {name: np.asarray(array, order="C") for name, array in tensors.items()}
     texts = {"tfticket": json.dumps(header)}
-    atomic_write(path, lambda file: safetensors.numpy.save_file(arrays, file, metadata=texts))
+    try:
+        atomic_write(path, lambda file: safetensors.numpy.save_file(arrays, file, metadata=texts))
+    except safetensors.SafetensorError as error:  # what a full disk comes as
+        raise TfticketError(f"Cannot write {path}: {error}. Free some space and run the same again.") from None
 
 
 def load_tensors(path: Path, kind: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
@@ -55,7 +58,8 @@ def load_tensors(path: Path, kind: str) -> tuple[dict[str, np.ndarray], dict[str
     except (KeyError, ValueError, TypeError):
         raise InputError(f"{path} was not written by tfticket; expected a {kind} with its metadata.") from None
     if version != FORMAT_VERSION:
-        raise InputError(f"{path} has format {version}; this tfticket reads format {FORMAT_VERSION}. Update tfticket.")
+        mend = "Update tfticket" if isinstance(version, int) and version > FORMAT_VERSION else "Make it anew"
+        raise InputError(f"{path} has format {version}; this tfticket reads format {FORMAT_VERSION}. {mend}.")
     if found != kind:
         raise InputError(f"{path} holds a {found}; expected a {kind}.")
     return tensors, header
@@ -64,7 +68,7 @@ def load_tensors(path: Path, kind: str) -> tuple[dict[str, np.ndarray], dict[str
 @functools.cache
 def versions() -> dict[str, str]:
     """Versions of what decides bits, and the commit where the program runs from a checkout."""
-    names = ("tfticket", "tensorflow", "tf-keras", "tensorflow-model-optimization", "numpy")
+    names = ("tfticket", "tensorflow", "tf-keras", "tensorflow-model-optimization", "numpy", "scipy")
     found = {name: importlib.metadata.version(name) for name in names}
     root = Path(__file__).parents[2]
     if (root / ".git").exists():

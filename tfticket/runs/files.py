@@ -51,8 +51,12 @@ def read_json(path: Path) -> Any:
         raise InputError(f"{path} is not readable as JSON: {error}") from None
 
 
-def check_writable(folder: Path) -> None:
+def check_writable(folder: Path, option: str) -> None:
     """Make a folder and see that it takes files.
+
+    Args:
+        folder: The folder.
+        option: The option that names another one, for the message.
 
     Raises:
         InputError: It cannot be made or written.
@@ -63,6 +67,4 @@ def check_writable(folder: Path) -> None:
         probe.touch()
         probe.unlink()
     except OSError as error:
-        raise InputError(
-            f"Cannot write in {folder} ({error.strerror}). Choose another folder with --workspace."
-        ) from None
+        raise InputError(f"Cannot write in {folder} ({error.strerror}). Choose another folder with {option}.") from None

@@ -7,6 +7,9 @@ from pathlib import Path
 from tfticket.config import Execution
 from tfticket.runs.events import EventWriter
 
+CHECKPOINT = "checkpoint.safetensors"
+"""Where a long step keeps what it needs to go on; the lab removes it once the result is written."""
+
 
 @dataclass(frozen=True)
 class StepContext:

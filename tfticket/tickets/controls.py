@@ -27,11 +27,15 @@ def reinitialise(ticket: Ticket, seed: int) -> Ticket:
 def random_mask(ticket: Ticket, seed: int) -> Ticket:
     """Keep the start and each layer's number of survivors, choose the survivors at random.
 
-    References:
-        "Layerwise shuffle" of Frankle et al. (2021), "Pruning Neural Networks at Initialization".
+    After learning-rate rewinding the start is 0 off the ticket's mask, where most random survivors would lie; the
+    control then starts from the initial weights.
     """
     mask = {
         path: seeds.generator(seed, "random mask", path).permutation(kept.ravel()).reshape(kept.shape)
         for path, kept in ticket.mask.items()
     }
-    return replace(ticket, mask=mask, provenance=ticket.provenance | {"control": "random-mask", "control_seed": seed})
+    start, iteration = ticket.start, ticket.iteration
+    if ticket.provenance.get("rewind") == "none":
+        start, iteration = ticket.initial, 0
+    provenance = ticket.provenance | {"control": "random-mask", "control_seed": seed}
+    return replace(ticket, mask=mask, start=start, iteration=iteration, provenance=provenance)

@@ -11,10 +11,11 @@ from dataclasses import replace
 from typing import TypeVar
 
 from tfticket import seeds
-from tfticket.config import PruneStep
+from tfticket.config import PruneStep, rewinds_later
 from tfticket.pruning.selection import prune_mask
 from tfticket.registry import SCORES, resolve
-from tfticket.tickets.ticket import Ticket, Weights
+from tfticket.tickets.ticket import Ticket
+from tfticket.types import Weights
 
 AnyTicket = TypeVar("AnyTicket")
 AnyTrained = TypeVar("AnyTrained")
@@ -51,7 +52,7 @@ def needs_rewinding(ticket: Ticket, rewind: str) -> bool:
 
     Only level 0 does, and only for 'rewind' at iteration k > 0; later levels keep the start they were given.
     """
-    return ticket.level == 0 and rewind not in ("none", "0it", "0ep")
+    return ticket.level == 0 and rewinds_later(rewind)
 
 
 def prune_ticket(

@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 
 from tfticket.errors import InputError
-from tfticket.pruning.mask import Mask, density, survivors
+from tfticket.pruning.mask import density, layer_of, survivors
 from tfticket.runs.artefacts import load_tensors, save_tensors
-
-Weights = dict[str, np.ndarray]
+from tfticket.types import Mask, Weights
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,7 +19,8 @@ class Ticket:
     Attributes:
         model: The network's description (``tfticket.models.Spec``).
         mask: Kernel path -> boolean array, True = survives.
-        start: Path -> array, the weights training starts from, unmasked; every weight of the network.
+        start: Path -> array, the weights training starts from; every weight of the network. Unmasked, except
+            after learning-rate rewinding, where they are trained weights and so 0 off the mask they had.
         initial: The weights at initialisation, unmasked; the same object as ``start`` unless rewound later.
         level: Rounds of pruning so far; 0 is dense.
         iteration: The iteration that ``start`` belongs to, where the schedule goes on; 0 at initialisation.
@@ -36,7 +36,7 @@ class Ticket:
     provenance: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        _validate(self, "ticket")
+        _validate(self)
 
     @classmethod
     def dense(cls, model: Any, seed: int = 0, start: str = "seed") -> "Ticket":
@@ -131,15 +131,18 @@ class Ticket:
             raise InputError(f"{path}: {error}") from None
 
 
-def _validate(ticket: Ticket, what: str) -> None:
+def _validate(ticket: Ticket) -> None:
     if not ticket.mask:
-        raise InputError(f"The {what} has no mask.")
-    if not isinstance(ticket.level, int) or not isinstance(ticket.iteration, int):
-        raise InputError(
-            f"The {what}'s level and iteration are {ticket.level!r} and {ticket.iteration!r}, not integers."
-        )
-    if not isinstance(ticket.model, dict) or not isinstance(ticket.provenance, dict):
-        raise InputError(f"The {what}'s model and provenance are no tables of names and values.")
+        raise InputError("The ticket has no mask.")
+    for name in ("level", "iteration"):
+        value = getattr(ticket, name)
+        if not isinstance(value, int) or value < 0:
+            raise InputError(f"The ticket's {name} is {value!r}; expected an integer >= 0.")
+    _validate_model(ticket.model)
+    exempt = ticket.provenance.get("exempt", []) if isinstance(ticket.provenance, dict) else None
+    layers = {layer_of(path) for path in ticket.mask}
+    if not isinstance(exempt, list | tuple) or not set(map(str, exempt)) < layers:
+        raise InputError(f"The ticket's exempt layers are {exempt!r}; expected some of {', '.join(sorted(layers))}.")
     for path, kept in ticket.mask.items():
         if kept.dtype != np.bool_:
             raise InputError(f"The mask of {path} is {kept.dtype}; expected bool.")
@@ -148,7 +151,7 @@ def _validate(ticket: Ticket, what: str) -> None:
         if ticket.start[path].shape != kept.shape:
             raise InputError(f"The mask of {path} is {kept.shape}, its weights are {ticket.start[path].shape}.")
     if list(ticket.start) != list(ticket.initial):
-        raise InputError(f"The {what}'s start and initial weights are not over the same paths.")
+        raise InputError("The ticket's start and initial weights are not over the same paths.")
     for name, weights in (("start", ticket.start), ("initial", ticket.initial)):
         for path, array in weights.items():
             if not np.issubdtype(array.dtype, np.floating):
@@ -157,3 +160,13 @@ def _validate(ticket: Ticket, what: str) -> None:
                 raise InputError(f"The {name} weights of {path} are {array.shape}, not {ticket.start[path].shape}.")
             if not np.all(np.isfinite(array)):
                 raise InputError(f"The {name} weights of {path} are not all finite.")
+
+
+def _validate_model(model: Any) -> None:
+    registered = {"name": str, "input_shape": list, "num_classes": int, "initialiser": str}
+    known = isinstance(model, dict) and (
+        isinstance(model.get("keras"), dict)
+        or (set(model) == set(registered) and all(isinstance(model[key], kind) for key, kind in registered.items()))
+    )
+    if not known:
+        raise InputError(f"The ticket's model is {model!r}; expected {', '.join(registered)}, or a Keras config.")

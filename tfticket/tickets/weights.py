@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from tfticket.runs.artefacts import load_tensors, save_tensors
-from tfticket.tickets.ticket import Weights
+from tfticket.types import Weights
 
 
 def save_weights(path: Path, weights: Weights, iteration: int) -> None:

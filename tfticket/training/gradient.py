@@ -12,11 +12,10 @@ from tfticket.config import TrainConfig, iterations_in, moments_in
 from tfticket.data import Dataset
 from tfticket.errors import InputError, Stopped, TfticketError
 from tfticket.evaluation.metrics import all_metrics, log_probabilities
-from tfticket.models import Spec, Weights
-from tfticket.pruning.mask import Mask
 from tfticket.training.loop import GradientLoop, State, gradient_loop
 from tfticket.training.optimisers import learning_rates
 from tfticket.training.order import RowOrder
+from tfticket.types import Mask, Spec, Weights
 
 MAX_SEGMENT = 1000
 """At most so many iterations in one call of the compiled loop."""
@@ -133,7 +132,8 @@ def train_weights(
     else:
         resume = hooks.resume
         loop.restore(mask, resume.state)
-        iteration, kept, history, losses = resume.iteration, resume.kept, resume.history, resume.losses
+        iteration, kept = resume.iteration, dict(resume.kept)
+        history, losses = list(resume.history), list(resume.losses)
     if iteration in moments:
         kept[iteration] = loop.network.read()
 
@@ -145,11 +145,12 @@ def train_weights(
         began = time.perf_counter()
         segment = loop.run(images, labels, order.batches(iteration, end), learning_rates(config, rows, iteration, end))
         seconds["first_call" if fresh else "training"] += time.perf_counter() - began
-        _check_finite(segment, iteration)
+        weights = loop.network.read()
+        _check_finite(segment, weights, iteration)
         losses.extend(segment.tolist())
         iteration = end
         if iteration in moments:
-            kept[iteration] = loop.network.read()
+            kept[iteration] = weights
         if iteration in evaluations:
             began = time.perf_counter()
             history.append(_evaluate(loop, data, iteration, losses))
@@ -160,12 +161,11 @@ def train_weights(
         stopping = iteration < total and hooks.should_stop()
         old = iteration < total and time.perf_counter() - saved >= hooks.checkpoint_seconds
         if hooks.checkpoint is not None and (stopping or old):
-            hooks.checkpoint(Checkpoint(iteration, loop.state(), kept, history, losses))
+            hooks.checkpoint(Checkpoint(iteration, loop.state(), dict(kept), list(history), list(losses)))
             saved = time.perf_counter()
         if stopping:
             raise Stopped(f"stopped at iteration {iteration} of {total}")
 
-    weights = loop.network.read()
     _check_pruned(weights, mask)
     return Trained(weights, kept, history, iteration, seconds)
 
@@ -183,13 +183,16 @@ def _check_length(config: TrainConfig, total: int, first: int, moments: set[int]
         )
 
 
-def _check_finite(losses: np.ndarray, first: int) -> None:
+def _check_finite(losses: np.ndarray, weights: Weights, first: int) -> None:
+    """Losses are from before each update, so the last update shows in the weights alone."""
     bad = np.flatnonzero(~np.isfinite(losses))
     if len(bad):
-        raise TfticketError(
-            f"The training loss became {losses[bad[0]]} at iteration {first + int(bad[0])}. "
-            "Lower the learning rate, or look at the data."
-        )
+        what, iteration = f"training loss became {losses[bad[0]]}", first + int(bad[0])
+    elif all(np.isfinite(array).all() for array in weights.values()):
+        return
+    else:
+        what, iteration = "weights became infinite or undefined", first + len(losses) - 1
+    raise TfticketError(f"The {what} at iteration {iteration}. Lower the learning rate, or look at the data.")
 
 
 def _check_pruned(weights: Weights, mask: Mask) -> None:
@@ -201,15 +204,18 @@ def _check_pruned(weights: Weights, mask: Mask) -> None:
 
 def _evaluate(loop: GradientLoop, data: Dataset, iteration: int, losses: list[float]) -> dict[str, float]:
     metrics = all_metrics(log_probabilities(loop.network.logits(data.x_validation)), data.y_validation)
+    if not np.isfinite(metrics["nll"]):
+        raise TfticketError(
+            f"The validation NLL became {metrics['nll']} at iteration {iteration}. Lower the learning rate."
+        )
     return {"iteration": iteration, "loss": float(np.mean(losses)), **metrics}
 
 
-_device: dict[str, tuple[Any, Any]] = {}
+_device: list[tuple[np.ndarray, np.ndarray, Any, Any]] = []
 
 
 def _on_device(data: Dataset) -> tuple[Any, Any]:
-    """Training images and labels as tensors; the last data set stays on the device."""
-    if data.checksum not in _device:
-        _device.clear()
-        _device[data.checksum] = (tf.constant(data.x_train), tf.constant(data.y_train))
-    return _device[data.checksum]
+    """Training images and labels as tensors; the last ones stay on the device."""
+    if not _device or _device[0][0] is not data.x_train or _device[0][1] is not data.y_train:
+        _device[:] = [(data.x_train, data.y_train, tf.constant(data.x_train), tf.constant(data.y_train))]
+    return _device[0][2:]

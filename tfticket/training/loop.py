@@ -14,10 +14,9 @@ import numpy as np
 
 from tfticket.backend import tf
 from tfticket.config import TrainConfig
-from tfticket.models import Spec, Weights
 from tfticket.network import network_of, scaled
-from tfticket.pruning.mask import Mask
 from tfticket.training.optimisers import make_optimiser
+from tfticket.types import Mask, Spec, Weights
 
 State = dict[str, np.ndarray]
 """Everything an iteration changes: 'weights/<path>' and 'optimiser/<index>'."""
@@ -41,7 +40,7 @@ class GradientLoop:
         self.fresh = True
         self._pace = 1.0  # iterations a second, learnt as segments run
         self.network = network_of(spec)
-        self._optimiser = make_optimiser(train.optimizer)
+        self._optimiser = make_optimiser(train.optimiser)
         self._optimiser.build(self.network.model.trainable_variables)
         self._slots = [v for v in self._optimiser.variables if v is not self._optimiser.learning_rate]
         self._weight_decay = train.weight_decay
@@ -133,7 +132,7 @@ class GradientLoop:
 
 def gradient_loop(spec: Spec, train: TrainConfig, capacity: int) -> GradientLoop:
     """The loop for a network and what a training configuration compiles into it; the last few are kept."""
-    compiled = TrainConfig(batch_size=train.batch_size, optimizer=train.optimizer, weight_decay=train.weight_decay)
+    compiled = TrainConfig(batch_size=train.batch_size, optimiser=train.optimiser, weight_decay=train.weight_decay)
     return _loop(json.dumps(spec, sort_keys=True), compiled, capacity)
 
 

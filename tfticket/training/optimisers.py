@@ -21,5 +21,5 @@ def learning_rates(config: TrainConfig, rows: int, first: int, last: int) -> np.
     """Learning rate of iterations first to last - 1, float32: multiplied by gamma from each milestone on."""
     milestones = [iterations_in(milestone, rows, config.batch_size) for milestone in config.milestones]
     passed = np.sum(np.arange(first, last)[:, None] >= np.array(milestones, dtype=int)[None, :], axis=1)
-    rates: np.ndarray = (config.optimizer.learning_rate * config.gamma**passed).astype(np.float32)
+    rates: np.ndarray = (config.optimiser.learning_rate * config.gamma**passed).astype(np.float32)
     return rates
