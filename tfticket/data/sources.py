@@ -24,7 +24,7 @@ def npz(path: Path) -> Arrays:
     """Read an npz with Keras' keys x_train, y_train, x_test, y_test."""
     keys = ("x_train", "y_train", "x_test", "y_test")
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             missing = [key for key in keys if key not in file]
             if missing:
                 raise InputError(f"{path}: no array {', '.join(missing)}; expected {', '.join(keys)}.")
