@@ -96,12 +96,8 @@ def jit_policy(model: Any) -> bool:
     return not any(isinstance(layer, any_convolution) for layer in model.submodules)
 
 
-def environment(jit: bool) -> dict[str, Any]:
-    """What bitwise promises hold for, beside the versions: recorded with every result that training made.
-
-    Args:
-        jit: Whether XLA compiles the loop.
-    """
+def environment() -> dict[str, Any]:
+    """What bitwise promises hold for, beside versions and jit policy: recorded with every training's result."""
     gpus = tf.config.list_physical_devices("GPU")
     device = tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU") if gpus else "CPU"
-    return {"device": device, "threads": _threads(), "jit": jit}
+    return {"device": device, "threads": _threads()}

@@ -13,7 +13,6 @@ from tfticket.data import load_dataset
 from tfticket.errors import InputError
 from tfticket.evaluation.predictive import evaluate_splits
 from tfticket.models import build_model
-from tfticket.network import network_of
 from tfticket.registry import CONTROLS, resolve
 from tfticket.runs.artefacts import load_tensors, save_tensors
 from tfticket.runs.step import CHECKPOINT, StepContext
@@ -59,7 +58,7 @@ def train(context: StepContext, config: TrainStep) -> dict[str, Any]:
     data = load_dataset(config.data)
     path = context.folder / CHECKPOINT
     resume, environments = _resume(context, path)
-    environment = backend.environment(network_of(ticket.model).jit)
+    environment = backend.environment()
     environments += [environment] * (environment not in environments)
     context.events.write("begin", iteration=ticket.iteration if resume is None else resume.iteration)
     hooks = Hooks(
@@ -92,6 +91,7 @@ def train(context: StepContext, config: TrainStep) -> dict[str, Any]:
         "history": trained.history,
         "seconds": trained.seconds,
         "environments": environments,
+        "jit": trained.jit,
     }
 
 

@@ -41,7 +41,10 @@ def with_mask(model: Any, mask: Mask) -> Any:
         copy = type(layer).from_config(layer.get_config())
         if not is_prunable(layer):
             return copy
-        return tfmot.sparsity.keras.prune_low_magnitude(copy, pruning_schedule=MaskFromOutside())
+        wrapper = tfmot.sparsity.keras.prune_low_magnitude(copy, pruning_schedule=MaskFromOutside())
+        # It has no Python control flow over tensors; rewriting it all the same would take half a second.
+        wrapper.call = tf.autograph.experimental.do_not_convert(wrapper.call)
+        return wrapper
 
     masked = keras.models.clone_model(model, clone_function=wrap)
     theirs = named_variables(model)

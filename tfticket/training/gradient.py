@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -31,14 +31,16 @@ class Trained:
         history: One row an evaluation: iteration, loss (mean since the last), accuracy, nll (validation).
         iterations: The last iteration.
         seconds: Wall time: 'training' (the compiled loop after its first call), 'evaluation', 'first_call'
-            (the first segment of a freshly compiled loop, compilation included).
+            (of a loop that was not there yet: building the wrapped network, compilation, the first segment).
+        jit: Whether XLA compiled the loop.
     """
 
     weights: Weights
     kept: dict[int, Weights]
     history: list[dict[str, float]]
     iterations: int
-    seconds: dict[str, float] = field(default_factory=dict)
+    seconds: dict[str, float]
+    jit: bool
 
 
 @dataclass(frozen=True)
@@ -120,12 +122,14 @@ def train_weights(
     _check_length(config, total, first_iteration, moments)
 
     longest = max(late - early for early, late in zip([0, *evaluations], evaluations, strict=False))
+    seconds = {"training": 0.0, "evaluation": 0.0, "first_call": 0.0}
+    began = time.perf_counter()
     loop = gradient_loop(spec, config, capacity=min(MAX_SEGMENT, longest))
+    if loop.fresh:
+        seconds["first_call"] += time.perf_counter() - began
     loop.network.check_data(data)
     order = RowOrder(seed, rows, config.batch_size)
     images, labels = _on_device(data)
-    seconds = {"training": 0.0, "evaluation": 0.0, "first_call": 0.0}
-
     if hooks.resume is None:
         loop.start(mask, start)
         iteration, kept, history, losses = first_iteration, {}, [], []
@@ -167,7 +171,7 @@ def train_weights(
             raise Stopped(f"stopped at iteration {iteration} of {total}")
 
     _check_pruned(weights, mask)
-    return Trained(weights, kept, history, iteration, seconds)
+    return Trained(weights, kept, history, iteration, seconds, loop.network.jit)
 
 
 def _check_length(config: TrainConfig, total: int, first: int, moments: set[int]) -> None:

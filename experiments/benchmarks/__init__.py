@@ -1,0 +1,14 @@
+"""Benchmarks: each measures one thing and prints it beside its target.
+
+``python -m experiments.benchmarks`` runs all of them; ``--list`` shows their names. Quiet machines give true
+figures: nothing else should run. A missed target is printed, never an error.
+"""
+
+BENCHMARKS = {
+    "epoch": "an epoch of LeNet-300-100, against PyTorch and Model.fit",
+    "overhead": "what the lab adds to the trainings of a level loop",
+    "main_job": "the whole quickstart: wall time and peak memory",
+    "startup": "`import tfticket` and `tfticket --help`",
+    "determinism": "what op determinism costs, and whether bits repeat",
+}
+"""Name, which is also the module's, -> one line about it."""

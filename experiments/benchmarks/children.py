@@ -1,0 +1,224 @@
+"""What the benchmarks' subprocesses do: ``python -m experiments.benchmarks.children NAME JSON``.
+
+Prints what the function returned as one line of JSON. TensorFlow and PyTorch are imported in the functions, so
+that no process has more than the one that it measures.
+"""
+
+import hashlib
+import importlib
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+
+from tfticket.config import Adam, TrainConfig
+from tfticket.data import load_data
+from tfticket.data.dataset import SCALE
+from tfticket.tickets import Ticket
+
+BATCH_SIZE = 128
+ADAM = Adam(learning_rate=1.2e-3)
+DENSITY = 0.2
+SEED = 0
+
+
+def make_ticket(path: str, threads: int) -> dict[str, Any]:
+    """A ticket of LeNet-300-100 by iterative pruning to 20 % in seven levels of one epoch -> a file."""
+    import tfticket as tt
+    from tfticket import backend
+
+    backend.configure(threads)
+    data = load_data()
+    model = tt.build_model("lenet-300-100", data)
+    tickets = tt.find_tickets(model, data, sparsity=1 - DENSITY, levels=7, train={"epochs": 1}, seed=SEED)
+    tickets[-1].save(path)
+    return {"density": tickets[-1].density}
+
+
+def train_tfticket(ticket: str, epochs: int, threads: int, deterministic: bool = True) -> dict[str, Any]:
+    """Train by the product's own path; its evaluations, which it times itself, are taken off.
+
+    A first training of one epoch compiles and warms up.
+    """
+    if not deterministic:
+        _without_op_determinism()
+    from tfticket import backend
+    from tfticket.training import train_weights
+
+    backend.configure(threads)
+    found, data = Ticket.load(ticket), load_data()
+
+    def train(count: int) -> Any:
+        config = TrainConfig(epochs=f"{count}ep", batch_size=BATCH_SIZE, optimiser=ADAM)
+        return train_weights(found.model, found.mask, found.start, data, config, SEED)
+
+    train(1)
+    began = time.perf_counter()
+    trained = train(epochs)
+    seconds = time.perf_counter() - began - trained.seconds["evaluation"]
+    if trained.seconds["first_call"]:
+        raise RuntimeError("the training that is timed compiled something; the warm-up should have")
+    digest = hashlib.sha256(b"".join(trained.weights[path].tobytes() for path in sorted(trained.weights)))
+    return {"seconds": seconds / epochs, "loss": trained.history[-1]["loss"], "digest": digest.hexdigest()}
+
+
+def train_pytorch(ticket: str, epochs: int, threads: int, masked: str, fused: bool = False) -> dict[str, Any]:
+    """Train eagerly in PyTorch, all rows as one float32 tensor in memory, a new permutation each epoch.
+
+    A first training of one epoch warms up.
+
+    Args:
+        ticket: File of the ticket.
+        epochs: Length.
+        threads: Threads.
+        masked: 'no' trains the dense network; 'forward' multiplies the kernels by the mask in each forward pass;
+            'gradient' multiplies them once at the start, and then each gradient.
+        fused: Take Adam's fused kernel instead of the default.
+    """
+    torch: Any = importlib.import_module("torch")
+    torch.set_num_threads(threads)
+    torch.manual_seed(SEED)
+    found, data = Ticket.load(ticket), load_data()
+    images = torch.from_numpy(data.x_train.reshape(len(data.x_train), -1)).float() * SCALE
+    labels = torch.from_numpy(data.y_train).long()
+    names = [path.rpartition("/")[0] for path in found.mask]
+    masks = [torch.from_numpy(found.mask[f"{name}/kernel"].T).float().contiguous() for name in names]
+
+    def layer(name: str, mask: Any) -> Any:
+        kernel = torch.from_numpy(found.start[f"{name}/kernel"].T).contiguous()
+        built = torch.nn.Linear(kernel.shape[1], kernel.shape[0])
+        with torch.no_grad():
+            built.weight.copy_(kernel if masked == "no" else kernel * mask)
+            built.bias.copy_(torch.from_numpy(found.start[f"{name}/bias"]))
+        return built
+
+    def train(count: int) -> float:
+        layers = [layer(name, mask) for name, mask in zip(names, masks, strict=True)]
+        parameters = [parameter for built in layers for parameter in built.parameters()]
+        betas = (ADAM.beta_1, ADAM.beta_2)
+        # None is PyTorch's own default
+        adam = torch.optim.Adam(parameters, ADAM.learning_rate, betas, ADAM.epsilon, fused=fused or None)
+        for _ in range(count):
+            total, steps = torch.zeros(()), 0
+            for batch in torch.randperm(len(images)).split(BATCH_SIZE):
+                hidden = images[batch]
+                for built, mask in zip(layers, masks, strict=True):
+                    kernel = built.weight * mask if masked == "forward" else built.weight
+                    hidden = torch.nn.functional.linear(hidden, kernel, built.bias)
+                    if built is not layers[-1]:
+                        hidden = torch.relu(hidden)
+                loss = torch.nn.functional.cross_entropy(hidden, labels[batch])
+                adam.zero_grad()
+                loss.backward()
+                if masked == "gradient":
+                    for built, mask in zip(layers, masks, strict=True):
+                        built.weight.grad.mul_(mask)
+                adam.step()
+                total += loss.detach()
+                steps += 1
+        return float(total) / steps
+
+    train(1)
+    began = time.perf_counter()
+    final = train(epochs)
+    return {"seconds": (time.perf_counter() - began) / epochs, "loss": final}
+
+
+def train_fit(ticket: str, epochs: int, threads: int) -> dict[str, Any]:
+    """Train by ``keras.Model.fit`` with TFMOT's wrappers and callback, rows as float32 in memory.
+
+    Timed from the end of the first epoch, which traces, to the end of the last. Without op determinism: it
+    slows ``tf.data``, and a user of fit would not have it.
+    """
+    _without_op_determinism()
+    import tensorflow_model_optimization as tfmot
+
+    from tfticket import backend
+    from tfticket.backend import keras
+    from tfticket.models import model_from_spec, named_variables
+    from tfticket.pruning.wrapping import with_mask
+
+    backend.configure(threads)
+    found, data = Ticket.load(ticket), load_data()
+    plain = model_from_spec(found.model)
+    for path, (_, variable) in named_variables(plain).items():
+        variable.assign(found.start[path])
+    model = with_mask(plain, found.mask)
+    model.compile(
+        keras.optimizers.Adam(ADAM.learning_rate, ADAM.beta_1, ADAM.beta_2, ADAM.epsilon),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+    )
+    ends: list[float] = []
+    clock = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: ends.append(time.perf_counter()))
+    history = model.fit(
+        data.x_train.astype(np.float32) * np.float32(SCALE),
+        data.y_train,
+        batch_size=BATCH_SIZE,
+        epochs=epochs,
+        verbose=0,
+        callbacks=[tfmot.sparsity.keras.UpdatePruningStep(), clock],
+    )
+    return {"seconds": (ends[-1] - ends[0]) / (epochs - 1), "loss": history.history["loss"][-1]}
+
+
+def level_loop(workspace: str, preset: str, overrides: list[str], threads: int) -> dict[str, Any]:
+    """Run an experiment by the lab, as the command line does.
+
+    Returns:
+        'wall': seconds of the run; 'evaluation': those within the metrics of its evaluate steps, which these
+        steps' records do not tell apart from reading and writing.
+    """
+    from tfticket import backend
+    from tfticket.evaluation.predictive import evaluate_splits
+    from tfticket.lab import open_run
+    from tfticket.presets import load_experiment
+    from tfticket.registry import EXPERIMENTS
+
+    evaluation = 0.0
+
+    def clocked(*arguments: Any) -> Any:
+        nonlocal evaluation
+        began = time.perf_counter()
+        metrics = evaluate_splits(*arguments)
+        evaluation += time.perf_counter() - began
+        return metrics
+
+    config: Any = load_experiment(preset, overrides)
+    backend.configure(threads)
+    experiment = importlib.import_module(EXPERIMENTS[config.experiment].target.partition(":")[0])
+    experiment.check(config)  # loads the data
+    with patch("tfticket.steps.evaluate_splits", clocked):
+        began = time.perf_counter()
+        with open_run(Path(workspace), config) as lab:
+            experiment.main(lab, config)
+        wall = time.perf_counter() - began
+    return {"wall": wall, "evaluation": evaluation}
+
+
+CHILDREN: dict[str, Callable[..., dict[str, Any]]] = {
+    "make_ticket": make_ticket,
+    "train_tfticket": train_tfticket,
+    "train_pytorch": train_pytorch,
+    "train_fit": train_fit,
+    "level_loop": level_loop,
+}
+
+
+def _without_op_determinism() -> None:
+    """Import the backend with its call of ``enable_op_determinism`` made to do nothing."""
+    os.environ["TF_USE_LEGACY_KERAS"] = "1"
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    import tensorflow as tf
+
+    tf.config.experimental.enable_op_determinism = lambda: None
+    importlib.import_module("tfticket.backend")
+
+
+if __name__ == "__main__":
+    print(json.dumps(CHILDREN[sys.argv[1]](**json.loads(sys.argv[2]))))

@@ -1,0 +1,275 @@
+"""What all benchmarks share: figures beside targets, measurements in subprocesses, the machine, the command line.
+
+Every measurement runs in a subprocess of its own, so that no library's thread pool, allocator or settings reach
+another's figure, and all get the same number of threads.
+"""
+
+import argparse
+import importlib.metadata
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import psutil
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from experiments.benchmarks import BENCHMARKS
+
+DISTURBED = 0.05
+"""Above this share of the CPUs taken by other processes, a report warns of its figures."""
+
+LIBRARIES = ("tfticket", "tensorflow", "tf-keras", "tensorflow-model-optimization", "torch", "numpy")
+
+Summary = Callable[[Sequence[float]], float]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One figure.
+
+    Attributes:
+        name: What was measured.
+        value: The figure, or yes or no.
+        unit: Its unit; '' for ratios, fractions and facts.
+        values: Every single measurement, in order.
+        target: What it should be, e.g. '<= 0.45'; '' where nothing is asked.
+        met: Whether it is; None where nothing is asked.
+    """
+
+    name: str
+    value: float | bool
+    unit: str = ""
+    values: tuple[float, ...] = ()
+    target: str = ""
+    met: bool | None = None
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a benchmark found.
+
+    Attributes:
+        rows: Its figures.
+        notes: What a reader needs to judge them.
+        others: Share of the CPUs that other processes took meanwhile.
+    """
+
+    rows: list[Row]
+    notes: list[str] = field(default_factory=list)
+    others: float = 0.0
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """A benchmark: its name, its function of the number of rounds, how many rounds it takes by itself."""
+
+    name: str
+    run: Callable[[int], Report]
+    rounds: int
+
+
+def figure(
+    name: str,
+    values: Sequence[float],
+    unit: str = "",
+    at_most: float | None = None,
+    summary: Summary = statistics.median,
+) -> Row:
+    """A row for repeated measurements.
+
+    Args:
+        name: What was measured.
+        values: One a round.
+        unit: Of the values.
+        at_most: The target.
+        summary: Makes one figure of the values.
+    """
+    value = float(summary(values))
+    if at_most is None:
+        return Row(name, value, unit, tuple(values))
+    target = f"<= {_number(at_most)} {unit}".rstrip()
+    return Row(name, value, unit, tuple(values), target, value <= at_most)
+
+
+def fact(name: str, value: bool, wanted: bool | None = None) -> Row:
+    """A row for a yes or no."""
+    if wanted is None:
+        return Row(name, value)
+    return Row(name, value, target=_yes(wanted), met=value == wanted)
+
+
+def ratios(ours: Sequence[float], theirs: Sequence[float]) -> list[float]:
+    """Ours over theirs, round by round."""
+    return [our / their for our, their in zip(ours, theirs, strict=True)]
+
+
+def threads() -> int:
+    """How many threads everything that is measured may use: the CPUs of this process."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def child(name: str, **arguments: Any) -> dict[str, Any]:
+    """Run a function of ``experiments.benchmarks.children`` in a fresh process; returns what it returned.
+
+    Raises:
+        RuntimeError: It failed; the message ends with what it wrote to stderr.
+    """
+    command = [sys.executable, "-m", "experiments.benchmarks.children", name, json.dumps(arguments)]
+    count = str(threads())
+    environment = {**os.environ, "OMP_NUM_THREADS": count, "MKL_NUM_THREADS": count}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    if done.returncode != 0:
+        raise RuntimeError(f"The measurement '{name}' failed:\n{done.stderr[-2000:]}")
+    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return result
+
+
+def machine() -> dict[str, Any]:
+    """What the figures hold for."""
+    return {
+        "cpu": _cpu_model(),
+        "threads": threads(),
+        "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
+        "load_average": round(os.getloadavg()[0], 2),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        **{name: _version(name) for name in LIBRARIES},
+    }
+
+
+def say(text: str) -> None:
+    """Tell how the work goes, on stderr."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def undisturbed(benchmark: Benchmark, rounds: int) -> Report:
+    """Run a benchmark and see what other processes took of the CPUs; its report warns where that was much.
+
+    A busy machine does not slow all alike: OpenMP's threads spin while they wait for one that does not run, so
+    PyTorch may take ten times as long, which would flatter us.
+    """
+    began, busy, own = time.perf_counter(), _busy_seconds(), _own_seconds()
+    report = benchmark.run(rounds)
+    foreign = (_busy_seconds() - busy) - (_own_seconds() - own)
+    others = max(0.0, foreign / (time.perf_counter() - began) / (psutil.cpu_count() or 1))
+    warning = f"Other processes took {others:.0%} of the CPUs meanwhile: do not trust these figures."
+    return replace(report, others=round(others, 3), notes=report.notes + [warning] * (others > DISTURBED))
+
+
+def command(benchmarks: Sequence[Benchmark], arguments: Sequence[str] | None = None) -> None:
+    """The command line over some benchmarks.
+
+    Args:
+        benchmarks: Those that can be named; all of them run where none is.
+        arguments: Instead of the process's.
+    """
+    names = [benchmark.name for benchmark in benchmarks]
+    parser = argparse.ArgumentParser(prog="python -m experiments.benchmarks", description="Measure, beside targets.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(names)}; all of them by default")
+    parser.add_argument("--json", action="store_true", help="print JSON, with every single measurement")
+    parser.add_argument("--rounds", type=int, help="repetitions; each benchmark has its own default")
+    parser.add_argument("--list", action="store_true", help="list the benchmarks")
+    options = parser.parse_args(arguments)
+    wrong = [name for name in options.names if name not in names]
+    if wrong:
+        parser.error(f"no benchmark '{wrong[0]}'; there are {', '.join(names)}")
+    if options.rounds is not None and options.rounds < 1:
+        parser.error("--rounds must be at least 1")
+    if options.list:
+        print_list(names)
+        return
+    here = machine()
+    if not options.json:
+        print_machine(here)
+    reports = {}
+    for benchmark in benchmarks:
+        if benchmark.name in (options.names or names):
+            say(f"{benchmark.name} ...")
+            reports[benchmark.name] = undisturbed(benchmark, options.rounds or benchmark.rounds)
+            if not options.json:
+                print_report(benchmark.name, reports[benchmark.name])
+    if options.json:
+        found = {name: asdict(report) for name, report in reports.items()}
+        print(json.dumps({"machine": here, "benchmarks": found}, indent=1))
+
+
+def print_list(names: Sequence[str]) -> None:
+    """The benchmarks and a line about each."""
+    for name in names:
+        print(f"{name:12} {BENCHMARKS[name]}")
+
+
+def print_machine(here: dict[str, Any]) -> None:
+    """What the figures hold for, in two lines."""
+    versions = ", ".join(f"{name} {here[name] or 'absent'}" for name in LIBRARIES)
+    print(
+        f"{here['cpu']}, {here['threads']} threads, {here['memory_gb']} GB, load {here['load_average']}, "
+        f"{here['system']}, Python {here['python']}\n{versions}"
+    )
+
+
+def print_report(name: str, report: Report) -> None:
+    """A table: figure, spread over the rounds, target, whether it is met."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=name, title_justify="left")
+    for column in ("what", "figure", "min - max", "target", "met"):
+        table.add_column(column, justify="left" if column in ("what", "met") else "right")
+    for row in report.rows:
+        table.add_row(row.name, _value(row), _spread(row), row.target, "" if row.met is None else _yes(row.met))
+    console = Console()
+    console.print(table)
+    for note in report.notes:
+        console.print(f"- {note}", markup=False, highlight=False)
+
+
+def _busy_seconds() -> float:
+    """CPU seconds that all processes have used since the machine started."""
+    times = psutil.cpu_times()
+    return float(times.user + times.nice + times.system)
+
+
+def _own_seconds() -> float:
+    """CPU seconds of this process and of the children that it waited for."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
+
+
+def _value(row: Row) -> str:
+    return _yes(row.value) if isinstance(row.value, bool) else f"{_number(row.value)} {row.unit}".rstrip()
+
+
+def _spread(row: Row) -> str:
+    return f"{_number(min(row.values))} - {_number(max(row.values))}" if len(row.values) > 1 else ""
+
+
+def _number(value: float) -> str:
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def _yes(value: bool) -> str:
+    return "yes" if value else "no"
+
+
+def _cpu_model() -> str:
+    listing = Path("/proc/cpuinfo")
+    if listing.exists():
+        for line in listing.read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or "unknown CPU"
+
+
+def _version(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
