@@ -57,6 +57,13 @@ def test_what_is_no_result_is_computed_again(tmp_path):
     assert read_json(handle.path / "result.json")["attempt"] == 2
 
 
+def test_a_damaged_result_is_computed_again(tmp_path):
+    handle = Lab(tmp_path).step("echo", Echo(value=1))
+    (handle.path / "result.json").write_text("")
+    assert Lab(tmp_path).step("echo", Echo(value=1)).result() == {"value": 1}
+    assert calls == [1, 1]
+
+
 def test_the_full_fingerprint_decides_not_the_folders_name(tmp_path):
     handle = Lab(tmp_path).step("echo", Echo(value=1))
     result = read_json(handle.path / "result.json")

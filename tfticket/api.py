@@ -35,6 +35,9 @@ class TrainedTicket:
     weights: Weights
     history: list[dict[str, float]]
 
+    def __repr__(self) -> str:
+        return f"TrainedTicket({self.ticket!r}, validation accuracy {self.history[-1]['accuracy']:.2%})"
+
     def predict(self, images: np.ndarray) -> np.ndarray:
         """Probabilities [rows, classes] for uint8 images [rows, height, width, channels]."""
         probabilities: np.ndarray = np.exp(predict(self.ticket.model, self.ticket.mask, self.weights, images))
@@ -46,6 +49,9 @@ class TicketSeries(Sequence[Ticket]):
 
     def __init__(self, tickets: Sequence[Ticket]) -> None:
         self._tickets = list(tickets)
+
+    def __repr__(self) -> str:
+        return f"TicketSeries({len(self)} tickets, density {self[0].density:.1%} to {self[-1].density:.1%})"
 
     def __len__(self) -> int:
         return len(self._tickets)
@@ -120,7 +126,7 @@ def find_tickets(
         "rate": rate,
         "score": score,
         "scope": scope,
-        "exempt": tuple(exempt),
+        "exempt": (exempt,) if isinstance(exempt, str) else tuple(exempt),
         "rewind": f"{rewind}it" if isinstance(rewind, int) else rewind,
         "allow_empty": allow_empty,
     }
@@ -175,9 +181,9 @@ def _train_config(train: TrainConfig | dict[str, Any] | None) -> TrainConfig:
 
 
 def _seed(seed: int) -> int:
-    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
         raise InputError(f"The seed is {seed!r}; expected an integer >= 0.")
-    return seed
+    return int(seed)
 
 
 def _train(ticket: Ticket, data: Dataset, config: TrainConfig, seed: int, keep: tuple[str, ...] = ()) -> Trained:

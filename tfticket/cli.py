@@ -105,7 +105,8 @@ def run(
     if not silent:
         program, there = _program(), [] if workspace == DEFAULT_WORKSPACE else ["--workspace", str(workspace)]
         change, why = experiment.next_step(config)
-        said = [part for text in override or () for part in ("-o", text)]
+        kept = [text for text in override or () if text.partition("=")[0] != change.partition("=")[0]]
+        said = [part for text in kept for part in ("-o", text)]
         typer.echo(
             f"\nNext: {shlex.join([*program, 'show', folder.name, *there])}\n          what the run did\n"
             f"      {shlex.join([*program, 'run', source, *said, '-o', change, *there])}\n          {why}"
@@ -244,8 +245,7 @@ def inspect(
         record |= {"provenance": found.provenance, "layers": [dict(zip(keys, layer, strict=True)) for layer in layers]}
         typer.echo(json.dumps(record))
         return
-    name = found.model.get("name") or found.model["keras"]["config"]["name"]
-    typer.echo(f"{path}\n{name}, level {found.level}, {found.density:.3%} of the prunable weights remain")
+    typer.echo(f"{path}\n{found.name}, level {found.level}, {found.density:.3%} of the prunable weights remain")
     typer.echo(f"start: weights of iteration {found.iteration}")
     _show_table(
         ["layer", "shape", "weights", "survivors", "weights remaining"],
@@ -271,7 +271,7 @@ def _show_table(header: list[str], rows: list[list[Any]], as_json: bool = False,
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for number, name in enumerate(header):
         numeric = all(str(row[number])[:1] in "+-0123456789" for row in rows if row[number] != "")
         table.add_column(name, justify="right" if numeric else "left")
@@ -295,7 +295,9 @@ def _show_cells(cells: list[Any]) -> None:
     from tfticket.reports.tables import seeds_text, table_rows
 
     _show_table(*table_rows(cells))
-    typer.echo(f"Means over {seeds_text(cells)}; ± is the unadjusted 95 % interval of the difference, paired by seed.")
+    single = all(cell.test["accuracy"].count == 1 for cell in cells)
+    interval = "one seed gives no interval" if single else "± is the unadjusted 95 % interval, paired by seed"
+    typer.echo(f"Means over {seeds_text(cells)}; {interval}.")
 
 
 def main() -> None:

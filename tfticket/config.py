@@ -206,7 +206,7 @@ class PruneConfig(Config):
     @classmethod
     def _one_amount(cls, values: Any) -> Any:
         if isinstance(values, dict) and (values.get("sparsity") is None) == (values.get("rate") is None):
-            raise ValueError("give either sparsity (the target) or rate (per level), and set the other to null")
+            raise ValueError("give either sparsity (the target) or rate (per level); set the other to null")
         return values
 
     @property
@@ -325,7 +325,8 @@ def validate(cls: type[ConfigType], values: Any, where: str) -> ConfigType:
             if problem["type"] == "extra_forbidden":
                 lines.append(unknown("key", path, beside))
             else:
-                lines.append(f"{path}: {problem['msg'].removeprefix('Value error, ')} (got {problem['input']!r}).")
+                got = "" if isinstance(problem["input"], dict) else f" (got {problem['input']!r})"
+                lines.append(f"{path}: {problem['msg'].removeprefix('Value error, ')}{got}.".removeprefix(": "))
         raise InputError(f"{where}: " + "\n".join(lines)) from None
 
 

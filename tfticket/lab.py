@@ -138,9 +138,11 @@ class Lab:
 
     def _done(self, handle: Handle) -> bool:
         path = handle.path / "result.json"
-        if not path.exists():
+        try:
+            found = read_json(path).get("fingerprint")
+        except (InputError, AttributeError):  # not there, or damaged: computed again
             return False
-        if read_json(path)["fingerprint"] != handle.fingerprint:
+        if found != handle.fingerprint:
             raise InputError(f"{handle.path} belongs to another step of the same short name. Use another workspace.")
         return True
 

@@ -49,6 +49,8 @@ def _read(source: str, folder: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
     if path in seen:
         raise InputError(f"'extends' goes in a circle: {' -> '.join(map(str, (*seen, path)))}.")
     if not path.is_file():
+        if path.suffix in (".yaml", ".yml") and not seen:
+            raise InputError(f"There is no file {path}.")
         where = f"{seen[-1]}: extends: " if seen else ""
         raise InputError(f"{where}{unknown('preset', source, presets)} Or give the path of a YAML file.")
     try:

@@ -8,7 +8,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 import tfticket as tt
-from tfticket.runs.artefacts import save_tensors
+from tfticket.runs.artefacts import checksum, save_tensors
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +71,7 @@ def rewrite(source, target, change):
         header = json.loads(file.metadata()["tfticket"])
     tensors = load_file(source)
     change(tensors, header)
+    header["sha256"] = checksum(tensors)
     save_file(tensors, target, metadata={"tfticket": json.dumps(header)})
 
 
@@ -104,6 +105,16 @@ def test_a_ticket_that_does_not_fit_is_refused_and_its_file_named(name, ticket, 
     rewrite(tmp_path / "good.safetensors", tmp_path / "bad.safetensors", CORRUPTIONS[name])
     with pytest.raises(tt.InputError, match=r"bad\.safetensors"):
         tt.Ticket.load(tmp_path / "bad.safetensors")
+
+
+def test_one_changed_byte_is_noticed(ticket, tmp_path):
+    path = tmp_path / "bad.safetensors"
+    ticket.save(path)
+    content = bytearray(path.read_bytes())
+    content[-1000] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(tt.InputError, match="not those that were written"):
+        tt.Ticket.load(path)
 
 
 @pytest.mark.parametrize("length", [0, 7, 100, 5000])

@@ -29,6 +29,24 @@ class Dataset:
     num_classes: int
     checksum: str
 
+    def __post_init__(self) -> None:
+        for split in ("train", "validation", "test"):
+            images, labels = self.split(split)
+            if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != self.x_train.shape[1:]:
+                raise InputError(
+                    f"{self.name}: {split} images are {images.dtype} {images.shape}; expected uint8 pixels 0 to 255, "
+                    "[rows, height, width, channels], of one size in all splits."
+                )
+            if labels.dtype != np.int32 or labels.shape != (len(images),) or not len(labels):
+                raise InputError(
+                    f"{self.name}: {split} labels are {labels.dtype} {labels.shape}; expected int32 [{len(images)}]."
+                )
+            if labels.min() < 0 or labels.max() >= self.num_classes:
+                raise InputError(
+                    f"{self.name}: {split} labels go from {labels.min()} to {labels.max()}; expected 0 to "
+                    f"{self.num_classes - 1}, for {self.num_classes} classes."
+                )
+
     @property
     def input_shape(self) -> tuple[int, ...]:
         """Shape of one image, (height, width, channels)."""

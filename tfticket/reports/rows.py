@@ -92,12 +92,14 @@ def _read_yaml(path: Path) -> dict[str, Any]:
 def find_runs(workspace: Path) -> list[Run]:
     """Every run of a workspace, the newest first; a folder that cannot be read has the state 'damaged'."""
     runs = []
-    for path in (workspace / "runs").glob("*/status.json"):
+    for path in {
+        file.parent for name in ("status.json", "config.yaml") for file in (workspace / "runs").glob(f"*/{name}")
+    }:
         try:
-            runs.append(read_run(path.parent))
+            runs.append(read_run(path))
         except InputError as error:
             damaged = {"state": "damaged", "experiment": "?", "started": path.stat().st_mtime, "message": str(error)}
-            runs.append(Run(path.parent, {}, damaged, []))
+            runs.append(Run(path, {}, damaged, []))
     return sorted(runs, key=lambda run: run.status["started"], reverse=True)
 
 

@@ -1,6 +1,7 @@
 """Tensors on disk: safetensors with JSON metadata. Never pickle."""
 
 import functools
+import hashlib
 import importlib.metadata
 import json
 import subprocess
@@ -16,6 +17,8 @@ from tfticket.runs.files import atomic_write
 
 FORMAT_VERSION = 1
 
+_ANEW = "If it lies in a step's folder, delete that folder and run the same again."
+
 
 def save_tensors(path: Path, kind: str, tensors: dict[str, np.ndarray], metadata: dict[str, Any]) -> None:
     """Write tensors and metadata in one file, atomically.
@@ -26,8 +29,10 @@ def save_tensors(path: Path, kind: str, tensors: dict[str, np.ndarray], metadata
         tensors: Name -> array.
         metadata: JSON values.
     """
-    header = {**metadata, "format": FORMAT_VERSION, "kind": kind, "versions": versions()}
+    if not path.parent.is_dir():
+        raise InputError(f"There is no folder {path.parent} to write {path.name} in. Make it first.")
     arrays = {name: np.asarray(array, order="C") for name, array in tensors.items()}
+    header = {**metadata, "format": FORMAT_VERSION, "kind": kind, "versions": versions(), "sha256": checksum(arrays)}
     texts = {"tfticket": json.dumps(header)}
     try:
         atomic_write(path, lambda file: safetensors.numpy.save_file(arrays, file, metadata=texts))
@@ -51,7 +56,7 @@ def load_tensors(path: Path, kind: str) -> tuple[dict[str, np.ndarray], dict[str
     except FileNotFoundError:
         raise InputError(f"There is no file {path}.") from None
     except (OSError, safetensors.SafetensorError, TypeError, AttributeError) as error:
-        raise InputError(f"{path} is damaged or not a safetensors file: {error}") from None
+        raise InputError(f"{path} is damaged or not a safetensors file: {error}. {_ANEW}") from None
     try:
         header = json.loads(texts["tfticket"])
         found, version = header["kind"], header["format"]
@@ -62,7 +67,19 @@ def load_tensors(path: Path, kind: str) -> tuple[dict[str, np.ndarray], dict[str
         raise InputError(f"{path} has format {version}; this tfticket reads format {FORMAT_VERSION}. {mend}.")
     if found != kind:
         raise InputError(f"{path} holds a {found}; expected a {kind}.")
+    if header.pop("sha256", None) != checksum(tensors):
+        raise InputError(f"{path} is damaged: its tensors are not those that were written. {_ANEW}")
     return tensors, header
+
+
+def checksum(tensors: dict[str, np.ndarray]) -> str:
+    """SHA-256 over names, types, shapes and bytes: what a changed byte in a file is known by."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        array = np.asarray(tensors[name], order="C")
+        digest.update(f"{name}{array.dtype}{array.shape}".encode())
+        digest.update(array.data if array.size else b"")
+    return digest.hexdigest()
 
 
 @functools.cache

@@ -22,6 +22,7 @@ def atomic_write(path: Path, write: Callable[[Path], object], *, sync: bool = Tr
     temporary = path.with_name(f".{path.name}.part")
     try:
         write(temporary)
+        temporary.chmod(0o644)  # some libraries write files that nobody else can read
         if sync:
             with temporary.open("rb") as file:
                 os.fsync(file.fileno())

@@ -63,6 +63,14 @@ class Ticket:
         provenance = {"seed": seed, "start": start}
         return cls(spec, dense_mask(kernel_shapes(model)), weights, weights, provenance=provenance)
 
+    def __repr__(self) -> str:
+        return f"Ticket({self.name}, level {self.level}, {self.density:.3%} of the prunable weights remain)"
+
+    @property
+    def name(self) -> str:
+        """The network's name."""
+        return str(self.model.get("name") or self.model["keras"]["config"].get("name", "own model"))
+
     @property
     def density(self) -> float:
         """Fraction of the prunable kernel weights that survive; exempt layers do not count."""
