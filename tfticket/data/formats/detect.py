@@ -1,0 +1,80 @@
+"""Which format lies at a path, found out by content."""
+
+import tarfile
+from pathlib import Path
+
+from tfticket.data.formats import cifar, idx, images, npz, zips
+from tfticket.data.formats.raw import Raw, damaged, unzipped
+from tfticket.errors import InputError
+
+EXPECTED = (
+    f"one of: {npz.EXPECTED}; a folder with the IDX files {idx.EXPECTED}; {cifar.EXPECTED}; "
+    f"a folder or zip with {images.EXPECTED}"
+)
+
+
+def read(path: Path) -> Raw:
+    """Read raw data, whatever known format they have.
+
+    Args:
+        path: A file or a folder.
+
+    Returns:
+        Images and labels, checked to fit together.
+
+    Raises:
+        InputError: Nothing there, no known format, or damaged, unfit or hostile files. Says which and how to mend it.
+    """
+    try:
+        with damaged(path, EXPECTED):
+            return _read_folder(path) if path.is_dir() else _read_file(path)
+    except InputError as error:
+        # A name need not be printable or short, a message has to be.
+        message = "".join(char if char.isprintable() else repr(char)[1:-1] for char in str(error))
+        raise InputError(message if len(message) < 1500 else f"{message[:700]} ... {message[-700:]}") from None
+    except MemoryError:
+        raise InputError(f"{path} does not fit into this machine's memory. Take fewer or smaller images.") from None
+
+
+def _read_folder(path: Path) -> Raw:
+    visible = sorted(child for child in path.iterdir() if not child.name.startswith("."))
+    names = [child.name for child in visible]
+    if any(idx.NAME.fullmatch(name) for name in names):
+        return idx.read(path)
+    if any(name in cifar.NAMES or cifar.BATCH.fullmatch(name) for name in names):
+        return cifar.read(path)
+    if any(name in images.SPLITS for name in names):
+        return images.read(path)
+    if len(visible) == 1 and visible[0].is_dir() and not visible[0].is_symlink():
+        return _read_folder(visible[0])  # archives unpack to one folder
+    found = ", ".join(repr(name) for name in names[:8]) or "nothing"
+    raise InputError(f"{path} is a folder of no known format (found: {found}). Expected {EXPECTED}.")
+
+
+def _read_file(path: Path) -> Raw:
+    if not path.exists():
+        raise InputError(f"{path} does not exist. Check the path. Expected {EXPECTED}.")
+    if not path.is_file():
+        raise InputError(f"{path} is neither file nor folder. Expected {EXPECTED}.")
+    with path.open("rb") as file:
+        start = unzipped(file).read(tarfile.BLOCKSIZE)
+    if start.startswith(b"PK"):
+        with zips.opened(path, "an npz or a zip of images") as archive:
+            arrays = any(name.endswith(".npy") for name in archive.namelist())
+            return npz.read(path, archive) if arrays else images.read_zip(path, archive)
+    if _is_tar(start):
+        return cifar.read(path)
+    hint = "It is none of them."
+    if start.startswith(b"\x93NUMPY"):
+        hint = "It is a single array: save all four by np.savez."
+    elif start[:3] == b"\0\0\x08":
+        hint = "It is one IDX file: give the folder of all four."
+    raise InputError(f"{path} is of no known format. Expected {EXPECTED}. {hint}")
+
+
+def _is_tar(block: bytes) -> bool:
+    try:
+        tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
+    except tarfile.HeaderError:
+        return False
+    return True

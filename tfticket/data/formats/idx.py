@@ -1,0 +1,60 @@
+"""IDX, the format of MNIST and Fashion-MNIST: a folder of four files, each gzipped or not."""
+
+import math
+import re
+import struct
+from pathlib import Path
+
+import numpy as np
+
+from tfticket.data.formats.raw import AGAIN, Raw, checked, damaged, fill, sane, unzipped
+from tfticket.errors import InputError
+
+NAME = re.compile(r"(train|t10k|test)-(images|labels)[-.]idx\d-ubyte(\.gz)?")
+EXPECTED = (
+    "train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte, each with "
+    "or without .gz"
+)
+TYPES = {0x09: "int8", 0x0B: "int16", 0x0C: "int32", 0x0D: "float32", 0x0E: "float64"}
+
+
+def read(folder: Path) -> Raw:
+    """Read the four files; of a file and its gzipped twin, the file."""
+    found: dict[tuple[str, str], Path] = {}
+    for path in sorted(folder.iterdir()):
+        if match := NAME.fullmatch(path.name):
+            found.setdefault(("train" if match[1] == "train" else "test", match[2]), path)
+    wanted = [(split, what) for split in ("train", "test") for what in ("images", "labels")]
+    missing = [f"{split} {what}" for split, what in wanted if (split, what) not in found]
+    if missing:
+        raise InputError(f"{folder} has no IDX file of the {', '.join(missing)}; expected {EXPECTED}. Add it.")
+    files = [found[key] for key in wanted]
+    arrays = [_array(path, (3, 4) if what == "images" else (1,)) for path, (_, what) in zip(files, wanted, strict=True)]
+    return checked((files[0], files[1], files[2], files[3]), *arrays, files=tuple(files))
+
+
+def _array(path: Path, dimensions: tuple[int, ...]) -> np.ndarray:
+    expected = f"an IDX file of uint8 with {' or '.join(map(str, dimensions))} dimensions"
+    with damaged(path, expected):
+        if not path.is_file():
+            raise InputError(f"{path} is no file; expected {expected}.")
+        with path.open("rb") as file:
+            size = path.stat().st_size
+            stream = unzipped(file)
+            magic = stream.read(4)
+            if len(magic) < 4 or magic[:2] != b"\0\0" or (magic[2] != 0x08 and magic[2] not in TYPES):
+                raise InputError(f"{path} starts with {magic.hex(' ') or 'nothing'}; expected {expected}. {AGAIN}")
+            if magic[2] != 0x08:
+                raise InputError(f"{path} holds {TYPES[magic[2]]}; expected uint8 0..255. Convert it and save it so.")
+            if magic[3] not in dimensions:
+                raise InputError(f"{path} has {magic[3]} dimensions; expected {expected}. Check its name.")
+            shape = struct.unpack(f">{magic[3]}I", stream.read(4 * magic[3]))
+            data, start = math.prod(shape), 4 + 4 * magic[3]
+            if stream is not file:
+                sane(path, data, size)
+            elif start + data != size:
+                raise InputError(
+                    f"{path} has {size:,} bytes; expected {start + data:,} for the {shape} of its header. "
+                    f"It is truncated or damaged. {AGAIN}"
+                )
+            return fill(data, stream, path).reshape(shape)

@@ -1,0 +1,72 @@
+"""NumPy's npz with Keras' keys. Pickled objects are refused by their header, before anything of them is read."""
+
+import math
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from tfticket.data.formats.raw import AGAIN, Raw, Stream, check_images, check_labels, checked, fill, reason
+from tfticket.errors import InputError
+
+KEYS = ("x_train", "y_train", "x_test", "y_test")
+EXPECTED = f"an npz with the arrays {', '.join(KEYS)}"
+
+
+def read(path: Path, archive: zipfile.ZipFile) -> Raw:
+    """Read x_train, y_train, x_test and y_test from the opened archive."""
+    members = {member.filename: member for member in archive.infolist()}
+    missing = [key for key in KEYS if f"{key}.npy" not in members]
+    if missing:
+        found = ", ".join(repr(name.removesuffix(".npy")) for name in list(members)[:8]) or "nothing"
+        raise InputError(
+            f"{path} has no array {', '.join(missing)}, but {found}; expected {', '.join(KEYS)}. "
+            "Save it by np.savez(path, x_train=..., y_train=..., x_test=..., y_test=...)."
+        )
+    arrays = [_array(f"{path}: {key}", archive, members[f"{key}.npy"], key) for key in KEYS]
+    where = tuple(f"{path}: {key}" for key in KEYS)
+    return checked((where[0], where[1], where[2], where[3]), *arrays, files=(path,))
+
+
+def _array(where: str, archive: zipfile.ZipFile, member: zipfile.ZipInfo, key: str) -> np.ndarray:
+    with archive.open(member) as stream:
+        start, shape, fortran, dtype = _header(where, stream)
+        (check_images if key.startswith("x") else check_labels)(where, dtype, shape)
+        size = math.prod(shape) * dtype.itemsize
+        if start + size != member.file_size:
+            raise InputError(
+                f"{where} has {member.file_size - start:,} bytes of data; expected {size:,} for its header's "
+                f"{dtype} {shape}. It is damaged. {AGAIN}"
+            )
+        flat = fill(size, stream, where).view(dtype)
+    # The rare array in Fortran's order costs a copy.
+    return np.ascontiguousarray(flat.reshape(shape[::-1]).T) if fortran else flat.reshape(shape)
+
+
+def _header(where: str, stream: Stream) -> tuple[int, tuple[int, ...], bool, np.dtype]:
+    """Bytes of the header, the array's shape, whether it is in Fortran's order, its type."""
+    counting = _Counting(stream)
+    try:
+        version = np.lib.format.read_magic(counting)
+        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, fortran, dtype = read(counting)
+    except Exception as error:  # NumPy's parser of damaged headers has no list of what it raises
+        raise InputError(
+            f"{where} has no npy header that NumPy reads ({reason(error)}); expected np.savez's. {AGAIN}"
+        ) from None
+    return counting.bytes, shape, fortran, dtype
+
+
+class _Counting:
+    """A stream that counts what was read of it, and gives no more than a header's worth."""
+
+    def __init__(self, stream: Stream) -> None:
+        self.stream = stream
+        self.bytes = 0
+
+    def read(self, size: int = -1, /) -> bytes:
+        if not 0 <= size < 2**16:
+            raise ValueError(f"a header of {size:,} bytes")
+        chunk = self.stream.read(size)
+        self.bytes += len(chunk)
+        return chunk
