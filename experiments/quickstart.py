@@ -10,6 +10,7 @@ References:
     Frankle and Carbin (2019), "The Lottery Ticket Hypothesis", section 2 and figures 1 and 3.
 """
 
+import math
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
@@ -25,8 +26,9 @@ from tfticket.config import (
     TrainConfig,
     TrainStep,
     check_lengths,
-    rewinds_later,
 )
+from tfticket.data import load_dataset
+from tfticket.durations import rewinds_later
 from tfticket.lab import Handle, Lab
 
 CONTROLS = ("reinitialise", "random-mask")
@@ -45,7 +47,8 @@ class Config(ExperimentConfig):
         (0, 1, 2), min_length=1, description="IMP seeds: each brings its own initialisation, order of rows and mask"
     )
     control_densities: tuple[Density, ...] = Field(
-        (0.25, 0.1, 0.04, 0.01), description="Densities whose nearest level is trained beside its controls"
+        (0.25, 0.1, 0.04, 0.01),
+        description="Densities whose nearest level is trained beside its controls; not those beyond the last level",
     )
 
     @model_validator(mode="after")
@@ -61,15 +64,20 @@ def next_step(config: Config) -> tuple[str, str]:
     return f"seeds={more}".replace(" ", ""), "two more seeds; those that are done are not computed again"
 
 
-def check(config: Config) -> None:
-    """Refuse before any folder is made what cannot work."""
-    from tfticket.data import load_dataset
+def check_data(config: Config) -> None:
+    """Refuse, before TensorFlow starts, data that do not fit."""
+    check_lengths(config.train, config.prune.rewind, len(load_dataset(config.data).x_train))
+
+
+def check_model(config: Config) -> None:
+    """Refuse, before any folder is made, a network that cannot be pruned so."""
+    from tfticket.backend import configure
     from tfticket.models import build_model, kernel_shapes
     from tfticket.pruning.mask import dense_mask
     from tfticket.pruning.selection import check_levels
 
+    configure(config.execution.threads)
     data = load_dataset(config.data)
-    check_lengths(config.train, config.prune.rewind, len(data.x_train))
     model = build_model(config.model.name, data, initialiser=config.model.initialiser)
     check_levels(dense_mask(kernel_shapes(model)), config.prune)
 
@@ -78,10 +86,12 @@ def main(lab: Lab, config: Config) -> None:
     """Run the experiment; the report is made from the folders afterwards."""
     keep_share = 1.0 - config.prune.rate_per_level
     densities = [keep_share**level for level in range(config.prune.levels + 1)]
-    control_levels = {
-        min(range(1, len(densities)), key=lambda level: abs(densities[level] - wanted))
-        for wanted in config.control_densities
-    }
+    half_a_level = -0.5 * math.log(keep_share) if keep_share < 1 else 0.0
+    control_levels = set()
+    for wanted in config.control_densities:
+        nearest = min(range(1, len(densities)), key=lambda level: abs(math.log(densities[level] / wanted)))
+        if abs(math.log(densities[nearest] / wanted)) <= half_a_level + 1e-9:
+            control_levels.add(nearest)
     lab.listener.expect(trainings=len(config.seeds) * (len(densities) + len(CONTROLS) * len(control_levels)))
     for seed in config.seeds:
         run_seed(lab, config, seed, control_levels)

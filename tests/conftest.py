@@ -1,9 +1,17 @@
 """Shared fixtures: real data, few rows."""
 
+import os
+import sys
+from unittest import mock
+
 import pytest
 from hypothesis import settings
 
 import tfticket as tt
+from tests.data.formats.conftest import colour, digits, form, writers  # noqa: F401 -- fixtures for tests elsewhere too
+from tfticket import cli
+from tfticket.data import load_dataset, sources
+from tfticket.registry import DATA_DIR
 
 settings.register_profile("tfticket", derandomize=True, deadline=None, database=None)
 settings.load_profile("tfticket")
@@ -12,3 +20,44 @@ settings.load_profile("tfticket")
 @pytest.fixture(scope="session")
 def data():
     return tt.load_data("mnist", train_rows=2000, validation_rows=1000)
+
+
+@pytest.fixture
+def no_data_folder(tmp_path_factory, monkeypatch):
+    """Data folders are what a test names."""
+    nothing = tmp_path_factory.mktemp("nothing")
+    for name in ("XDG_DATA_HOME", "KERAS_HOME"):
+        monkeypatch.setenv(name, str(nothing))
+    monkeypatch.setenv(DATA_DIR, "")
+
+
+@pytest.fixture
+def call(capsys):
+    """Calls the command line in this process: exit code, stdout and stderr of one command."""
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        cli.Options.quiet = cli.Options.debug = False
+        with (
+            mock.patch.dict(os.environ),  # where --data-dir leaves its folder
+            mock.patch.object(sys, "argv", ["tfticket", *map(str, arguments)]),
+            pytest.raises(SystemExit) as end,
+        ):
+            cli.main()
+        out, err = capsys.readouterr()
+        return int(end.value.code or 0), out, err
+
+    return call
+
+
+@pytest.fixture
+def folders(monkeypatch, tmp_path):
+    """The folders in which data sets are looked for, all empty: the user's own, the program's, Keras'."""
+    own, program, keras = (tmp_path / name for name in ("own", "program", "keras"))
+    for folder in (own, program / "data", keras / "datasets"):
+        folder.mkdir(parents=True)
+    monkeypatch.setenv("TFTICKET_DATA", str(own))
+    monkeypatch.setenv("KERAS_HOME", str(keras))
+    monkeypatch.setattr(sources.platformdirs, "user_data_path", lambda name: program)
+    load_dataset.cache_clear()
+    yield own, program / "data", keras / "datasets"
+    load_dataset.cache_clear()

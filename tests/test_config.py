@@ -9,7 +9,7 @@ from experiments import quickstart
 from tfticket import config as module
 from tfticket.config import (
     Adam,
-    Config,
+    Augment,
     ControlStep,
     DataConfig,
     EvaluateStep,
@@ -20,14 +20,13 @@ from tfticket.config import (
     StartStep,
     TrainConfig,
     TrainStep,
-    iterations_in,
-    moments_in,
     scientific_fields,
-    validate,
 )
+from tfticket.durations import iterations_in, moments_in
 from tfticket.errors import InputError
 from tfticket.lab import Handle, fingerprint
 from tfticket.registry import STEPS
+from tfticket.schema import Config, validate
 
 CHANGED = (
     "a default or the fingerprint changed: raise the step's version in tfticket/registry.py and renew this literal"
@@ -99,6 +98,8 @@ def test_moments_are_every_multiple_of_the_duration_and_the_last_iteration(count
         ({"train": {"optimiser": {"name": "sgd", "momentun": 0}}}, "train.optimiser.momentum"),
         ({"model": {"name": "lenet-300"}}, "lenet-300-100"),
         ({"prune": {"sparsity": 0.9, "score": "magnitud"}}, "magnitude"),
+        ({"data": {"clases": [3, 5]}}, "data.classes"),
+        ({"train": {"augment": {"flips": True}}}, "train.augment.flip"),
     ],
 )
 def test_what_is_unknown_is_refused_and_the_nearest_suggested(values, nearest):
@@ -122,7 +123,14 @@ def test_only_the_keys_of_the_chosen_optimizer_are_known():
         (PruneConfig, "rewind", "soon"),
         (TrainConfig, "batch_size", 0),
         (TrainConfig, "weight_decay", -1),
+        (DataConfig, "name", ""),
         (DataConfig, "train_rows", 0),
+        (DataConfig, "validation_rows", 0),
+        *[(DataConfig, "classes", value) for value in ("37", [1.5, 2], [None, 1], [1, True], [False, 2], [1.0, 2], 3)],
+        (DataConfig, "normalise", "z-score"),
+        (DataConfig, "path", 3),
+        (Augment, "crop", -1),
+        (Augment, "flip", "sometimes"),
         (DataConfig, "split_seed", -1),
         (Adam, "beta_1", 1),
         (Sgd, "learning_rate", 0),
@@ -158,7 +166,13 @@ def test_more_levels_at_one_rate_have_the_same_steps():
     assert few.step(seed=5) == many.step(seed=5) == PruneStep(rate=0.2, exempt=["dense_3"], seed=5)
 
 
-@pytest.mark.parametrize("config", [Adam(), DataConfig(), PruneConfig(rate=0.2), TrainConfig(), quick()])
+OWN_DATA = DataConfig(path="rows.npz", classes=[3, "cat"], normalise="standard")
+AUGMENTED = TrainConfig(augment={"flip": True, "crop": 4})
+
+
+@pytest.mark.parametrize(
+    "config", [Adam(), DataConfig(), OWN_DATA, PruneConfig(rate=0.2), TrainConfig(), AUGMENTED, quick()]
+)
 def test_a_configuration_is_frozen_and_equal_ones_are_one_key(config):
     for field in type(config).model_fields:
         with pytest.raises(ValidationError, match="frozen"):
@@ -167,8 +181,74 @@ def test_a_configuration_is_frozen_and_equal_ones_are_one_key(config):
 
 
 def test_what_is_written_down_is_read_back_the_same():
-    config = quick(train={"optimiser": {"name": "sgd"}, "milestones": ["10it"]}, prune={"rate": 0.2, "rewind": "5it"})
+    config = quick(
+        train={"optimiser": {"name": "sgd"}, "milestones": ["10it"], "augment": {"crop": 4}},
+        prune={"rate": 0.2, "rewind": "5it"},
+        data={"path": "rows.npz", "classes": ["cat", 3]},
+    )
     assert quickstart.Config.model_validate(json.loads(json.dumps(config.model_dump(mode="json")))) == config
+
+
+# Which data
+
+
+@pytest.mark.parametrize(
+    ("values", "name"),
+    [
+        ({}, "mnist"),
+        ({"path": None}, "mnist"),
+        ({"path": "digits.npz"}, "digits"),
+        ({"path": "some/folder/digits.tar.gz"}, "digits"),
+        ({"path": "/some/digits"}, "digits"),
+        ({"path": "/some/digits/"}, "digits"),
+        ({"path": "/some/digits.1890.zip"}, "digits.1890"),
+        ({"path": "/some/digits.1890"}, "digits.1890"),
+        ({"path": "/some/.npz"}, "own data"),
+        ({"path": "/"}, "own data"),
+        ({"path": "digits.npz", "name": None}, "digits"),
+        ({"path": "digits.npz", "name": "mine"}, "mine"),
+        ({"name": "mine"}, "mine"),
+    ],
+)
+def test_own_data_are_named_after_their_file_where_nobody_names_them(values, name):
+    assert validate(DataConfig, values, where="here").name == name
+
+
+@pytest.mark.parametrize(
+    ("path", "absolute"),
+    [("digits.npz", "{here}/digits.npz"), ("~/digits.npz", "{home}/digits.npz"), ("/a/digits.npz", "/a/digits.npz")],
+)
+def test_a_path_is_absolute_so_that_it_means_the_same_elsewhere(path, absolute, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    config = DataConfig(path=path)
+    assert config.path == absolute.format(here=tmp_path, home=tmp_path / "home")
+    monkeypatch.chdir("/")
+    assert DataConfig.model_validate(config.model_dump()) == config
+
+
+def test_the_home_of_nobody_is_a_folder_of_that_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config = DataConfig(path="~nosuchuser/digits.npz")
+    assert (config.name, config.path) == ("digits", str(tmp_path / "~nosuchuser" / "digits.npz"))
+
+
+@pytest.mark.parametrize("classes", [[], [3], ["cat"]])
+def test_one_class_is_no_choice(classes):
+    with pytest.raises(InputError, match=r"^here: classes must be at least two, got \["):
+        validate(DataConfig, {"classes": classes}, where="here")
+
+
+def test_classes_stay_the_numbers_and_names_that_they_are():
+    config = DataConfig(classes=["3", 5])
+    assert config.classes == ("3", 5)
+    assert DataConfig.model_validate(json.loads(json.dumps(config.model_dump(mode="json")))) == config
+
+
+@pytest.mark.parametrize("classes", [[3, 3], [3, "3"], ["cat", "dog", "cat"]])
+def test_a_class_is_named_once(classes):
+    with pytest.raises(InputError, match=r"here: the classes .* repeat"):
+        validate(DataConfig, {"classes": classes}, where="here")
 
 
 # What counts in a fingerprint
@@ -177,11 +257,16 @@ def test_what_is_written_down_is_read_back_the_same():
 def test_defaults_do_not_count_and_discriminators_do():
     assert scientific_fields(TrainConfig()) == {"optimiser": {"name": "adam"}}
     assert scientific_fields(TrainConfig(optimiser=Sgd(momentum=0))) == {"optimiser": {"name": "sgd", "momentum": 0.0}}
+    assert scientific_fields(AUGMENTED) == {"optimiser": {"name": "adam"}, "augment": {"flip": True, "crop": 4}}
+    assert scientific_fields(TrainConfig(augment=Augment())) == scientific_fields(TrainConfig())
     assert scientific_fields(StartStep(seed=0)) == {"seed": 0}
     assert scientific_fields(StartStep(seed=0, data=DataConfig(train_rows=9))) == {"seed": 0, "data": {"train_rows": 9}}
 
 
-@pytest.mark.parametrize("config", [DataConfig(), Adam(), Sgd(), TrainConfig(), PruneConfig(rate=0.2), quick()])
+@pytest.mark.parametrize(
+    "config",
+    [DataConfig(), OWN_DATA, Adam(), Sgd(), Augment(), TrainConfig(), AUGMENTED, PruneConfig(rate=0.2), quick()],
+)
 def test_a_default_that_is_spelt_out_counts_no_more_than_one_left_out(config):
     assert scientific_fields(type(config).model_validate(config.model_dump())) == scientific_fields(config)
 
@@ -196,6 +281,7 @@ def test_execution_and_the_runs_name_never_count():
 
 DEFAULTS = {
     "Adam": {"name": "adam", "learning_rate": 0.0012, "beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-07},
+    "Augment": {"flip": False, "crop": 0},
     "Config": {
         "experiment": "<required>",
         "name": "<required>",
@@ -208,7 +294,15 @@ DEFAULTS = {
         "control_densities": [0.25, 0.1, 0.04, 0.01],
     },
     "ControlStep": {"control": "<required>", "seed": "<required>"},
-    "DataConfig": {"name": "mnist", "validation_rows": 5000, "train_rows": None, "split_seed": 0},
+    "DataConfig": {
+        "name": "mnist",
+        "path": None,
+        "classes": None,
+        "validation_rows": None,
+        "train_rows": None,
+        "split_seed": 0,
+        "normalise": "unit",
+    },
     "EvaluateStep": {"data": {"DataConfig": {}}},
     "Execution": {"threads": None, "checkpoint_seconds": 30.0, "segment_seconds": 5.0},
     "ExperimentConfig": {"experiment": "<required>", "name": "<required>", "execution": {"Execution": {}}},
@@ -239,6 +333,7 @@ DEFAULTS = {
         "batch_size": 128,
         "optimiser": {"Adam": {"name": "adam"}},
         "weight_decay": 0.0,
+        "augment": {"Augment": {}},
         "milestones": [],
         "gamma": 0.1,
         "evaluate_every": "1ep",
@@ -276,27 +371,27 @@ FROZEN_STEPS = {
     "start": (
         StartStep(seed=3),
         {},
-        "8085244ed180cc7998c0c2c9b6164a112bdf2f1a2c2b459e6baecbf6bea95650",
+        "edfc61663964a2e256e263fa7594b5d1dce5922e7d8a866adc0753690e96be91",
     ),
     "train": (
         TrainStep(seed=3, keep=("500it",)),
         {"ticket": TICKET},
-        "2d625aa544b3ae735b954758a2b4bf2a2ef0fb03cd60f7078023ddd25ae11851",
+        "3d546530a3e6a2fae6e895ec5af785dab31d8198a91e92aeeafe9b77a9a3132a",
     ),
     "prune": (
         PruneStep(rate=0.2, seed=3),
         {"ticket": TICKET, "trained": TRAINED},
-        "9bf47402d201f9628caf277dfcb6575b3bab4d3a2011d6a673ab88a810e8d6d1",
+        "4a9a8879fbf09082f2123dc43166e9419e1b6ed33220fcbf884387f90206397a",
     ),
     "control": (
         ControlStep(control="random-mask", seed=3),
         {"ticket": TICKET},
-        "c8a4549cbc1a40a6f82ced5eff1b45db504e61ef80919d4b15b210f42456c93e",
+        "aeda741d722f12491bb66f9f43d7bcdcc0adbac22ebdcaad8c818a49d25136bf",
     ),
     "evaluate": (
         EvaluateStep(),
         {"ticket": TICKET, "trained": TRAINED},
-        "184e57aa21b1df7511123bf94e5a28548397a3e77496fd406ff0962e7c700118",
+        "667bdfa47dc8a2a6d2bbdee3e38e73950bb16ca00b1cde35a731dc152436eaca",
     ),
 }
 

@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 
 from tfticket import lab as lab_module
-from tfticket.config import Config, ControlStep, Execution, StartStep
+from tfticket.config import ControlStep, EvaluateStep, Execution, StartStep, TrainStep
 from tfticket.errors import InputError, Stopped, TfticketError
 from tfticket.lab import Lab, Listener, fingerprint, open_run, run_folder
 from tfticket.presets import load_experiment
 from tfticket.registry import STEPS, StepKind
 from tfticket.runs.files import read_json, write_json
 from tfticket.runs.step import CHECKPOINT
+from tfticket.schema import Config
 
 calls: list[int] = []
 
@@ -163,10 +164,55 @@ def test_what_reaches_a_result_changes_the_fingerprint_and_nothing_else_does(mon
     assert fingerprint("start", StartStep(seed=0), {}) != base
 
 
+@pytest.fixture
+def same_rows(writers, digits, tmp_path, folders):
+    """The same rows as npz, as gzipped IDX, and where they are found by a name."""
+    form = writers.formats["npz"]
+    npz = form.pack(form.members(digits), tmp_path / "npz")
+    form = writers.formats["idx gzipped"]
+    idx = form.pack(form.members(digits), tmp_path / "idx")
+    (folders[0] / "digits.npz").write_bytes(npz.read_bytes())
+    return [{"path": str(npz)}, {"path": str(idx)}, {"path": str(idx), "name": "mine"}, {"name": "digits"}]
+
+
+@pytest.mark.parametrize("cls", [StartStep, TrainStep, EvaluateStep])
+def test_equal_data_have_one_fingerprint_wherever_they_lie_and_whatever_they_are_called(cls, same_rows):
+    kind = cls.__name__.removesuffix("Step").lower()
+    seed = {"seed": 0} if "seed" in cls.model_fields else {}
+
+    def full(data, **changes):
+        return fingerprint(kind, cls(data={"validation_rows": 40, **data, **changes}, **seed), {})
+
+    assert len({full(data) for data in same_rows}) == 1
+    others = [{}, {"split_seed": 1}, {"validation_rows": 41}, {"train_rows": 9}, {"classes": [3, 5]}]
+    others += [{"classes": [5, 3]}, {"normalise": "standard"}]
+    assert len({full(same_rows[0], **changes) for changes in others}) == len(others)
+    spelt_out = {"classes": [*range(10)], "train_rows": 260}
+    assert full(same_rows[0], **spelt_out) == full(same_rows[0])
+    assert full({"name": "mnist"}) != full(same_rows[0])
+
+
+def test_augmentation_changes_the_fingerprint_of_a_training():
+    def full(**augment):
+        return fingerprint("train", TrainStep(seed=0, train={"augment": augment}), {})
+
+    assert full() == full(flip=False, crop=0) == fingerprint("train", TrainStep(seed=0), {})
+    assert len({full(), full(flip=True), full(crop=4), full(flip=True, crop=4)}) == 4
+
+
 def test_the_runs_folder_follows_the_science_and_not_the_execution():
     folder = run_folder(Path("w"), load_experiment("quickstart"))
     assert run_folder(Path("w"), load_experiment("quickstart", ["execution.threads=1"])) == folder
     assert run_folder(Path("w"), load_experiment("quickstart", ["train.epochs=5"])) != folder
+
+
+def test_equal_data_have_one_run_folder_wherever_they_lie_and_whatever_they_are_called(same_rows):
+    def folder(data, *more):
+        given = [f"data.{key}={value}" for key, value in {"validation_rows": 40, **data}.items()]
+        return run_folder(Path("w"), load_experiment("quickstart", [*given, *more]))
+
+    assert len({folder(data) for data in same_rows}) == 1
+    assert folder(same_rows[0], "data.split_seed=1") != folder(same_rows[0]) != folder({"name": "mnist"})
 
 
 def test_a_run_is_listed_with_labels_and_ends_done(tmp_path):

@@ -1,7 +1,12 @@
+import itertools
+import json
+import os
+from pathlib import Path
+
 import pytest
 
 from experiments.quickstart import Config
-from tfticket.config import Adam, PruneConfig, Sgd
+from tfticket.config import Adam, DataConfig, ModelConfig, PruneConfig, Sgd
 from tfticket.errors import InputError
 from tfticket.presets import load_experiment, preset_paths
 
@@ -22,6 +27,13 @@ def write(tmp_path):
 @pytest.mark.parametrize("name", preset_paths())
 def test_every_preset_loads_and_names_its_runs_after_itself(name):
     assert load_experiment(name).name == name
+
+
+def test_presets_are_listed_by_name():
+    names = [*preset_paths()]
+    assert names == sorted(names)
+    assert names.index("quickstart") < names.index("quickstart-smoke")
+    assert all(path.stem == name for name, path in preset_paths().items())
 
 
 def test_the_smoke_preset_is_the_quickstart_but_for_its_own_keys():
@@ -72,10 +84,11 @@ def test_two_files_may_extend_the_same_preset_in_turn(write):
     assert load_experiment(write("above.yaml", "extends: below.yaml\n")).seeds == (5,)
 
 
-def test_naming_the_kind_that_was_meant_anyway_loses_no_field(write):
-    write("below.yaml", RUN + "model: {initialiser: he_normal}\n")
-    above = write("above.yaml", "extends: below.yaml\nmodel: {name: lenet-300-100}\n")
-    assert load_experiment(above).model.initialiser == "he_normal"
+@pytest.mark.parametrize("name", ["lenet-300-100", "conv-2"])
+def test_naming_a_model_loses_no_field_of_the_table(name, write):
+    write("below.yaml", RUN + "model: {name: lenet-300-100, initialiser: he_normal}\n")
+    above = write("above.yaml", f"extends: below.yaml\nmodel: {{name: {name}}}\n")
+    assert load_experiment(above).model == ModelConfig(name=name, initialiser="he_normal")
 
 
 # Overrides
@@ -103,12 +116,61 @@ def test_an_override_sets_its_field_and_no_other(override, path, value):
     assert load_experiment("quickstart", [override]).model_dump() == expected
 
 
-def test_a_table_given_whole_replaces_the_old_one():
-    assert load_experiment("quickstart", ["prune={rate: 0.2}"]).prune == PruneConfig(rate=0.2)
+def test_a_table_is_laid_over_the_old_one_as_in_a_file(write):
+    expected = PruneConfig(rate=0.2, levels=10)
+    assert load_experiment("quickstart", ["prune={rate: 0.2, sparsity: null}"]).prune == expected
+    above = write("above.yaml", "extends: quickstart\nprune: {rate: 0.2, sparsity: null}\n")
+    assert load_experiment(above).prune == expected
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ["train.optimiser.name=sgd", "train.optimiser.momentum=0.5", "train.optimiser.learning_rate=0.2"],
+        ["prune.rate=0.2", "prune.sparsity=null", "train.batch_size=32"],
+        ["data.path=rows.npz", "data.name=mine", "data.train_rows=9"],
+        ["data.classes=[1, 2]", "data.path=rows.npz", "data.validation_rows=7"],
+    ],
+)
+def test_the_order_of_overrides_of_different_fields_is_no_matter(overrides):
+    orders = itertools.permutations(overrides)
+    assert len({load_experiment("quickstart", order) for order in orders}) == 1
 
 
 def test_the_last_override_of_a_field_counts():
     assert load_experiment("quickstart", ["train.epochs=5", "train.epochs=7"]).train.epochs == "7ep"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "expected"),
+    [
+        (["train={epochs: 5, gamma: 0.5}", "train.epochs=7"], {"epochs": "7ep", "gamma": 0.5}),
+        (["train.epochs=7", "train={epochs: 5, gamma: 0.5}"], {"epochs": "5ep", "gamma": 0.5}),
+        (["train.gamma=0.5", "train={batch_size: 32}"], {"gamma": 0.5, "batch_size": 32}),
+        (["train={batch_size: 32}", "train={gamma: 0.5}"], {"gamma": 0.5, "batch_size": 32}),
+        (["train=3", "train.gamma=0.5"], {"gamma": 0.5}),
+        (["train.augment={flip: true}", "train.augment.crop=4"], {"augment": {"flip": True, "crop": 4}}),
+        (["train.augment.crop=4", "train={augment: {flip: true}}"], {"augment": {"flip": True, "crop": 4}}),
+    ],
+)
+def test_overrides_are_laid_over_one_another_in_their_order_and_deeply(overrides, expected):
+    whole = load_experiment("quickstart").model_dump()
+    whole["train"] |= expected
+    assert load_experiment("quickstart", overrides).model_dump() == whole
+
+
+@pytest.mark.parametrize(
+    ("overrides", "expected"),
+    [
+        (["train.optimiser={name: sgd, momentum: 0.5}", "train.optimiser.learning_rate=0.2"], (0.5, 0.2)),
+        (["train.optimiser.learning_rate=0.2", "train.optimiser={name: sgd, momentum: 0.5}"], (0.5, 0.2)),
+        (["train.optimiser={name: sgd, momentum: 0.5}", "train={optimiser: {name: sgd}}"], (0.5, 0.1)),
+    ],
+)
+def test_parts_of_another_optimizer_may_come_one_by_one(overrides, expected):
+    momentum, learning_rate = expected
+    found = load_experiment("quickstart", overrides).train.optimiser
+    assert found == Sgd(momentum=momentum, learning_rate=learning_rate)
 
 
 BELOW = RUN + "train: {optimiser: {name: adam, learning_rate: 0.5, beta_1: 0.5}}\n"
@@ -134,6 +196,87 @@ def test_a_file_that_extends_another_may_change_the_optimizer(write):
     assert load_experiment(above).train.optimiser == Sgd()
 
 
+# Which data
+
+
+@pytest.fixture
+def home(monkeypatch, tmp_path):
+    """The user's home and, below it, the folder that the program is started in."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    return tmp_path
+
+
+@pytest.mark.parametrize("start", [".", "inner", "here"])
+def test_a_path_is_seen_from_the_file_that_says_it(start, write, home, monkeypatch):
+    write("inner/below.yaml", RUN + "data: {path: rows.npz}\n")
+    write("middle.yaml", "extends: inner/below.yaml\n")
+    write("here/above.yaml", "extends: ../middle.yaml\ndata: {train_rows: 9}\n")
+    write("here/other.yaml", "extends: ../middle.yaml\ndata: {path: ../data/rows}\n")
+    monkeypatch.chdir(home / start)
+    for name in ("inner/below.yaml", "middle.yaml", "here/above.yaml"):
+        assert Path(load_experiment(os.path.relpath(home / name)).data.path).resolve() == home / "inner" / "rows.npz"
+    assert Path(load_experiment(str(home / "here/other.yaml")).data.path).resolve() == home / "data" / "rows"
+
+
+def test_a_path_on_the_command_line_is_seen_from_where_the_user_is(write, home):
+    path = write("inner/mine.yaml", RUN + "data: {path: rows.npz}\n")
+    assert load_experiment(path, ["data.path=other.npz"]).data.path == str(home / "here" / "other.npz")
+
+
+def test_the_home_of_nobody_is_a_folder_of_that_name(write, home):
+    path = write("inner/mine.yaml", RUN + "data: {path: ~nosuchuser/rows.npz}\n")
+    assert load_experiment(path).data.path == str(home / "inner" / "~nosuchuser" / "rows.npz")
+    given = load_experiment("quickstart", ["data.path=~nosuchuser/rows.npz"]).data
+    assert (given.name, given.path) == ("rows", str(home / "here" / "~nosuchuser" / "rows.npz"))
+
+
+@pytest.mark.parametrize("path", ["~/rows.npz", "{home}/rows.npz"])
+def test_a_path_may_begin_at_home_or_at_the_root(path, write, home):
+    path = path.format(home=home)
+    config = load_experiment(write("inner/mine.yaml", RUN + f"data: {{path: {path}}}\n"))
+    assert config.data.path == str(home / "rows.npz")
+    assert load_experiment("quickstart", [f"data.path={path}"]).data == config.data
+
+
+ROWS = {"train_rows": 9, "validation_rows": 7, "split_seed": 3, "normalise": "standard"}
+
+
+@pytest.mark.parametrize(
+    ("below", "above", "expected"),
+    [
+        ({"name": "cifar-10"}, {"path": "/d/rows.npz"}, {"name": "rows", "path": "/d/rows.npz"}),
+        ({"path": "/d/old.npz"}, {"path": "/d/rows.npz"}, {"name": "rows", "path": "/d/rows.npz"}),
+        ({"path": "/d/old.npz", "name": "old"}, {"path": "/d/rows.npz"}, {"name": "rows", "path": "/d/rows.npz"}),
+        ({"path": "/d/old.npz"}, {"name": "cifar-10"}, {"name": "cifar-10"}),
+        ({"path": "/d/old.npz", "name": "old"}, {"name": "cifar-10"}, {"name": "cifar-10"}),
+        ({"path": "/d/old.npz"}, {"path": "/d/a.b.zip", "name": "mine"}, {"path": "/d/a.b.zip", "name": "mine"}),
+        ({"name": "cifar-10"}, {"path": "/d/a.b.zip"}, {"path": "/d/a.b.zip", "name": "a.b"}),
+        ({"path": "/d/old.npz"}, {"name": "mine"}, {"path": "/d/old.npz", "name": "mine"}),
+        ({"path": "/d/old.npz", "name": "old"}, {"name": "mine"}, {"path": "/d/old.npz", "name": "mine"}),
+        ({"path": "/d/old.npz"}, {"name": "mine", "path": None}, {"name": "mine"}),
+        ({"name": "cifar-10"}, {"name": "mine"}, {"name": "mine"}),
+        ({"path": "/d/old.npz"}, {}, {"name": "old", "path": "/d/old.npz"}),
+        ({"path": "/d/old.npz"}, {"path": None}, {}),
+        ({"path": "/d/old.npz"}, {"path": None, "name": "cifar-10"}, {"name": "cifar-10"}),
+        ({"path": "/d/old.npz", "name": "old"}, {"path": None}, {"name": "old"}),
+        ({"name": "cifar-10"}, {"path": None}, {"name": "cifar-10"}),
+        ({"name": "cifar-10", "path": None}, {"path": "/d/rows.npz"}, {"name": "rows", "path": "/d/rows.npz"}),
+        ({"path": None, "name": None}, {"path": "/d/rows.npz", "name": None}, {"name": "rows", "path": "/d/rows.npz"}),
+        ({"name": "cifar-10"}, {}, {"name": "cifar-10"}),
+    ],
+)
+def test_other_data_replace_name_and_path_and_keep_the_rest(below, above, expected, write):
+    whole = DataConfig(**ROWS, **expected)
+    path = write("below.yaml", RUN + f"data: {json.dumps({**ROWS, **below})}\n")
+    each = [f"data.{key}={json.dumps(value)}" for key, value in above.items()]
+    for order in itertools.permutations(each):
+        assert load_experiment(path, order).data == whole
+    assert load_experiment(path, [f"data={json.dumps(above)}"]).data == whole
+    assert load_experiment(write("above.yaml", f"extends: below.yaml\ndata: {json.dumps(above)}\n")).data == whole
+
+
 # Errors
 
 
@@ -151,6 +294,15 @@ def test_a_file_that_extends_another_may_change_the_optimizer(write):
         (RUN + "1: 2", "1: Keys should be strings"),
         (RUN + "train: null", "train: Input should be"),
         (RUN + "train: {epochs: soon}", "'soon' is not a duration"),
+        (RUN + "data: mnist", "data: Input should be"),
+        (RUN + "data: {path: 3}", "data.path: Input should be a valid string"),
+        (RUN + "data: {classes: [3]}", r"mine\.yaml: data: classes must be at least two, got \[3\]"),
+        (
+            RUN + "data: {classes: [3, true]}",
+            r"data\.classes: expected a list of numbers or names, .*\(got \[3, True\]\)",
+        ),
+        (RUN + "data: {classes: [yes, no]}", "put yes and no in quotes"),
+        (RUN + "data: {normalize: unit}", "Did you mean 'data.normalise'"),
     ],
 )
 def test_a_wrong_file_is_refused(write, text, message):
@@ -175,6 +327,12 @@ def test_an_unknown_preset_is_refused_and_the_nearest_suggested(tmp_path):
 def test_an_override_that_says_nothing_is_refused(override):
     with pytest.raises(InputError, match="Override"):
         load_experiment("quickstart", [override])
+
+
+@pytest.mark.parametrize("kind", ["[1]", "{a: 1}", "7", "true"])
+def test_a_name_of_data_that_is_none_is_refused(kind):
+    with pytest.raises(InputError, match=r"^quickstart: data\.name: Input should be a valid string"):
+        load_experiment("quickstart", [f"data.name={kind}"])
 
 
 @pytest.mark.parametrize("override", ["train.epoch=3", "seeds.0=3", "train.epochs.it=3", "extends=quickstart"])

@@ -4,37 +4,149 @@ One definition feeds YAML files, ``-o`` overrides on the command line, forms and
 imports TensorFlow.
 """
 
-import itertools
-import re
+import os
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self, TypeVar, get_args, get_origin
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, get_args, get_origin
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from tfticket.durations import Duration, Rewind, iterations_in, rewinds_later
 from tfticket.errors import InputError, unknown
-from tfticket.registry import CONTROLS, DATA_SETS, EXPERIMENTS, MODELS, SCORES
-
-ConfigType = TypeVar("ConfigType", bound="Config")
-
-
-class Config(BaseModel):
-    """The parent of every configuration: immutable, and an unknown key is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+from tfticket.registry import CONTROLS, EXPERIMENTS, MODELS, SCORES
+from tfticket.schema import Config
 
 
-def _duration(value: object) -> object:
-    if isinstance(value, bool) or not isinstance(value, int | str):
-        raise ValueError("expected a duration such as '40ep' (epochs) or '2000it' (iterations)")
-    text = f"{value}ep" if isinstance(value, int) or value.isdecimal() else value
-    if not re.fullmatch(r"[0-9]+(ep|it)", text):
-        raise ValueError(f"'{value}' is not a duration; write '40ep' (epochs) or '2000it' (iterations)")
-    return f"{int(text[:-2])}{text[-2:]}"
+def _known(what: str, table: Mapping[str, object]) -> AfterValidator:
+    def check(name: str) -> str:
+        if name not in table:
+            raise ValueError(unknown(what, name, table))
+        return name
+
+    return AfterValidator(check)
 
 
-def rewinds_later(rewind: str) -> bool:
-    """Whether survivors start again from weights of an iteration k > 0."""
-    return rewind not in ("none", "0it")
+ENDINGS = (".npz", ".zip", ".tar.gz")
+"""Of the files that data may lie in."""
+
+
+def name_of(path: Path) -> str:
+    """What data are called after their file or folder."""
+    ending = next((ending for ending in ENDINGS if path.name.endswith(ending)), "")
+    return path.name.removesuffix(ending) or "own data"
+
+
+def _absolute(path: str) -> str:
+    return os.path.abspath(os.path.expanduser(path))  # pathlib raises where there is no such user
+
+
+def _classes(value: object) -> object:
+    if not isinstance(value, list | tuple) or not all(type(one) in (int, str) for one in value):
+        raise ValueError("expected a list of numbers or names, such as [3, 5] or [cat, dog]; put yes and no in quotes")
+    return tuple(value)
+
+
+class DataConfig(Config):
+    """Which data, and how they are split. One split serves all seeds of a run."""
+
+    name: str = Field(
+        "mnist",
+        min_length=1,
+        description="Data set, `tfticket data` shows them; with `path`, what figures call it (default: its file name)",
+    )
+    path: Annotated[str, Field(min_length=1), AfterValidator(_absolute)] | None = Field(
+        None,
+        description="File or folder to read: npz, IDX, CIFAR-10's archives, images in folders or a zip of these",
+    )
+    classes: Annotated[tuple[int | str, ...], BeforeValidator(_classes)] | None = Field(
+        None, description="Keep only these classes, by number or name, labelled 0, 1, ... in this order"
+    )
+    validation_rows: int | None = Field(
+        None,
+        ge=1,
+        description="Rows taken from the training set for validation; null: 5,000, or a tenth of under 50,000",
+    )
+    train_rows: int | None = Field(None, ge=1, description="Keep only so many training rows (seeded); null: all")
+    split_seed: int = Field(0, ge=0, description="Seed of the split; independent of the runs' seeds")
+    normalise: Literal["unit", "standard"] = Field(
+        "unit",
+        description="Input of the network: pixels / 255, or mean 0 and deviation 1 per channel over the training rows",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named_after_path(cls, values: Any) -> Any:
+        if isinstance(values, dict) and values.get("path") and values.get("name") is None:
+            return {**values, "name": name_of(Path(_absolute(str(values["path"]))))}
+        return values
+
+    @model_validator(mode="after")
+    def _check_classes(self) -> Self:
+        if self.classes is not None and len(self.classes) < 2:
+            raise ValueError(f"classes must be at least two, got {list(self.classes)}")
+        if len(set(map(str, self.classes or ()))) < len(self.classes or ()):
+            raise ValueError(f"the classes {list(self.classes or ())} repeat")
+        return self
+
+
+Initialiser = Literal["glorot_normal", "glorot_uniform", "he_normal", "he_uniform"]
+
+
+class ModelConfig(Config):
+    """Which network."""
+
+    name: Annotated[str, _known("model", MODELS)] = Field(
+        "lenet-300-100", description="Network; `tfticket list models` shows them"
+    )
+    initialiser: Initialiser = Field("glorot_normal", description="Distribution of the initial kernels; biases are 0")
+
+
+class Adam(Config):
+    """Adam (Kingma and Ba, 2015)."""
+
+    name: Literal["adam"] = Field("adam", description="Adam; or sgd")
+    learning_rate: float = Field(1.2e-3, gt=0, description="Step size at the start of the schedule")
+    beta_1: float = Field(0.9, ge=0, lt=1, description="Decay of the first moment, per iteration")
+    beta_2: float = Field(0.999, ge=0, lt=1, description="Decay of the second moment, per iteration")
+    epsilon: float = Field(1e-7, gt=0, description="Added to the root of the second moment")
+
+
+class Sgd(Config):
+    """Stochastic gradient descent with momentum."""
+
+    name: Literal["sgd"] = Field("sgd", description="Gradient descent; or adam")
+    learning_rate: float = Field(0.1, gt=0, description="Step size at the start of the schedule")
+    momentum: float = Field(0.9, ge=0, lt=1, description="Decay of the velocity, per iteration")
+    nesterov: bool = Field(False, description="Nesterov's form of the momentum")
+
+
+class Augment(Config):
+    """Augmentation of the training images, drawn anew for each image at each iteration."""
+
+    flip: bool = Field(False, description="Mirror left to right, with probability one half")
+    crop: int = Field(0, ge=0, description="Pad by so many black pixels, then cut out the image's size at random")
+
+
+class TrainConfig(Config):
+    """Training by gradient descent on the cross-entropy."""
+
+    epochs: Duration = Field("6ep", description="Length: 6 or '6ep' (epochs), '2000it' (iterations)")
+    batch_size: int = Field(128, ge=1, description="Rows per iteration")
+    optimiser: Annotated[Adam | Sgd, Field(discriminator="name")] = Field(Adam(), description="Update rule")
+    weight_decay: float = Field(
+        0.0, ge=0, description="Coupled decay: weight_decay x weight is added to the gradient of every weight"
+    )
+    augment: Augment = Field(Augment(), description="Random changes of the training images; never in evaluation")
+    milestones: tuple[Duration, ...] = Field((), description="When the learning rate is multiplied by `gamma`")
+    gamma: float = Field(0.1, gt=0, description="Factor on the learning rate at each milestone")
+    evaluate_every: Duration = Field("1ep", description="How often validation accuracy and NLL are recorded")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        for name in ("epochs", "evaluate_every"):
+            if getattr(self, name) in ("0ep", "0it"):
+                raise ValueError(f"{name} must be longer than '{getattr(self, name)}'")
+        return self
 
 
 def check_lengths(train: "TrainConfig", rewind: str, rows: int) -> None:
@@ -56,126 +168,6 @@ def check_lengths(train: "TrainConfig", rewind: str, rows: int) -> None:
             f"Training for {train.epochs} of {rows:,} rows in batches of {train.batch_size} is {total} "
             f"iterations{begin}. Train longer, or rewind to an earlier moment."
         )
-
-
-def moments_in(duration: str, rows: int, batch_size: int, total: int) -> list[int]:
-    """The iterations at which something that recurs falls due: every ``duration``, and the last one.
-
-    Args:
-        duration: '1ep' or '500it'.
-        rows: Training rows after the split.
-        batch_size: Rows per iteration.
-        total: Iterations in all.
-
-    Returns:
-        Ascending iterations in 1 .. total; total is the last.
-    """
-    count, unit = int(duration[:-2]), duration[-2:]
-    multiples = (iterations_in(f"{times * count}{unit}", rows, batch_size) for times in itertools.count(1))
-    due = itertools.takewhile(lambda moment: moment < total, multiples)
-    return sorted({max(1, moment) for moment in due} | {total})
-
-
-def _known(what: str, table: Mapping[str, object]) -> AfterValidator:
-    def check(name: str) -> str:
-        if name not in table:
-            raise ValueError(unknown(what, name, table))
-        return name
-
-    return AfterValidator(check)
-
-
-Duration = Annotated[str, BeforeValidator(_duration)]
-"""A length of training: '40ep' is 40 passes over the training rows, '2000it' is 2,000 iterations; 40 is '40ep'."""
-
-
-def _rewind(value: object) -> object:
-    """'0ep' is '0it': one meaning, one fingerprint."""
-    text = value if value == "none" else _duration(value)
-    return "0it" if text == "0ep" else text
-
-
-Rewind = Annotated[str, BeforeValidator(_rewind)]
-"""Where survivors start again: a duration from the start of training, or 'none' to keep the trained weights."""
-
-
-def iterations_in(duration: str, rows: int, batch_size: int) -> int:
-    """How many iterations a duration is.
-
-    An epoch is rows / batch_size iterations, a fraction where the batch does not divide the rows, and k
-    epochs are that times k, rounded: batches are cut from one stream of permutations (see
-    ``tfticket.training.order``), so none is short.
-
-    Args:
-        duration: '40ep' or '2000it'.
-        rows: Training rows after the split.
-        batch_size: Rows per iteration.
-    """
-    count, unit = int(duration[:-2]), duration[-2:]
-    return count if unit == "it" else round(count * rows / batch_size)
-
-
-class DataConfig(Config):
-    """Which data, and how they are split. One split serves all seeds of a run."""
-
-    name: Annotated[str, _known("data set", DATA_SETS)] = Field(
-        "mnist", description="Data set; `tfticket list data` shows them"
-    )
-    validation_rows: int = Field(5000, ge=1, description="Rows taken from the training set for validation")
-    train_rows: int | None = Field(None, ge=1, description="Keep only so many training rows (seeded); null: all")
-    split_seed: int = Field(0, ge=0, description="Seed of the split; independent of the runs' seeds")
-
-
-Initialiser = Literal["glorot_normal", "glorot_uniform", "he_normal", "he_uniform"]
-
-
-class ModelConfig(Config):
-    """Which network."""
-
-    name: Annotated[str, _known("model", MODELS)] = Field(
-        "lenet-300-100", description="Network; `tfticket list models` shows them"
-    )
-    initialiser: Initialiser = Field("glorot_normal", description="Distribution of the initial kernels; biases are 0")
-
-
-class Adam(Config):
-    """Adam (Kingma and Ba, 2015)."""
-
-    name: Literal["adam"] = "adam"
-    learning_rate: float = Field(1.2e-3, gt=0, description="Step size at the start of the schedule")
-    beta_1: float = Field(0.9, ge=0, lt=1, description="Decay of the first moment, per iteration")
-    beta_2: float = Field(0.999, ge=0, lt=1, description="Decay of the second moment, per iteration")
-    epsilon: float = Field(1e-7, gt=0, description="Added to the root of the second moment")
-
-
-class Sgd(Config):
-    """Stochastic gradient descent with momentum."""
-
-    name: Literal["sgd"] = "sgd"
-    learning_rate: float = Field(0.1, gt=0, description="Step size at the start of the schedule")
-    momentum: float = Field(0.9, ge=0, lt=1, description="Decay of the velocity, per iteration")
-    nesterov: bool = Field(False, description="Nesterov's form of the momentum")
-
-
-class TrainConfig(Config):
-    """Training by gradient descent on the cross-entropy."""
-
-    epochs: Duration = Field("6ep", description="Length: 6 or '6ep' (epochs), '2000it' (iterations)")
-    batch_size: int = Field(128, ge=1, description="Rows per iteration")
-    optimiser: Annotated[Adam | Sgd, Field(discriminator="name")] = Field(Adam(), description="Update rule")
-    weight_decay: float = Field(
-        0.0, ge=0, description="Coupled decay: weight_decay x weight is added to the gradient of every weight"
-    )
-    milestones: tuple[Duration, ...] = Field((), description="When the learning rate is multiplied by `gamma`")
-    gamma: float = Field(0.1, gt=0, description="Factor on the learning rate at each milestone")
-    evaluate_every: Duration = Field("1ep", description="How often validation accuracy and NLL are recorded")
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        for name in ("epochs", "evaluate_every"):
-            if getattr(self, name) in ("0ep", "0it"):
-                raise ValueError(f"{name} must be longer than '{getattr(self, name)}'")
-        return self
 
 
 class PruneConfig(Config):
@@ -303,51 +295,3 @@ def scientific_fields(config: Config) -> dict[str, Any]:
         if discriminator or field.is_required() or value != field.get_default():
             result[name] = value
     return result
-
-
-def validate(cls: type[ConfigType], values: Any, where: str) -> ConfigType:
-    """Build a configuration from plain values.
-
-    Args:
-        cls: The configuration's class.
-        values: Nested dictionaries, lists and scalars.
-        where: The file or command that the values come from, for the message.
-
-    Raises:
-        InputError: Unknown key (with the nearest known one), wrong type or value.
-    """
-    try:
-        return cls.model_validate(values)
-    except ValidationError as error:
-        lines = []
-        for problem in error.errors():
-            path, beside = _path_and_keys(cls, problem["loc"])
-            if problem["type"] == "extra_forbidden":
-                lines.append(unknown("key", path, beside))
-            else:
-                got = "" if isinstance(problem["input"], dict) else f" (got {problem['input']!r})"
-                lines.append(f"{path}: {problem['msg'].removeprefix('Value error, ')}{got}.".removeprefix(": "))
-        raise InputError(f"{where}: " + "\n".join(lines)) from None
-
-
-def _path_and_keys(cls: type[Config], location: tuple[int | str, ...]) -> tuple[str, list[str]]:
-    """The dotted key as a user writes it, without the tag of a union, and the keys that are known beside it."""
-    options: list[type[Config]] = [cls]
-    written: list[str] = []
-    for part in map(str, location[:-1]):
-        fields = [option.model_fields[part] for option in options if part in option.model_fields]
-        tagged = [o for o in options if "name" in o.model_fields and o.model_fields["name"].get_default() == part]
-        if not fields and tagged:
-            options = tagged
-            continue
-        written.append(part)
-        if fields:
-            options = [known for field in fields for known in _config_classes(field.annotation)]
-    prefix = "".join(f"{part}." for part in written)
-    return prefix + "".join(map(str, location[-1:])), [prefix + name for o in options for name in o.model_fields]
-
-
-def _config_classes(annotation: Any) -> list[type[Config]]:
-    if isinstance(annotation, type) and issubclass(annotation, Config):
-        return [annotation]
-    return [known for part in get_args(annotation) for known in _config_classes(part)]

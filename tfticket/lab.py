@@ -18,8 +18,8 @@ from typing import Any
 
 import yaml
 
-from tfticket.config import Config, DataConfig, Execution, ExperimentConfig, scientific_fields
-from tfticket.data import data_checksum
+from tfticket.config import DataConfig, Execution, ExperimentConfig, scientific_fields
+from tfticket.data import load_dataset
 from tfticket.errors import InputError, Stopped
 from tfticket.registry import STEPS, resolve
 from tfticket.runs.artefacts import versions
@@ -28,6 +28,7 @@ from tfticket.runs.files import atomic_write, check_writable, read_json, write_j
 from tfticket.runs.lease import InUse, lease
 from tfticket.runs.step import CHECKPOINT, StepContext
 from tfticket.runs.stop import stop_requests
+from tfticket.schema import Config
 
 
 @dataclass(frozen=True)
@@ -67,17 +68,21 @@ def fingerprint(kind: str, config: Config, inputs: Mapping[str, Handle]) -> str:
     """The hash that decides whether a step was computed before.
 
     Only scientific fields that differ from their defaults count, and all discriminators; never threads, folders
-    or names of runs.
+    or names of runs. Data count by their checksum, wherever they lie and whatever they are called.
     """
-    data = getattr(config, "data", None)
     parts = {
         "kind": kind,
         "version": STEPS[kind].version,
-        "config": scientific_fields(config),
+        "config": _what_counts(config),
         "inputs": {name: handle.fingerprint for name, handle in inputs.items()},
-        "data": data_checksum(data) if isinstance(data, DataConfig) else None,
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _what_counts(config: Config) -> dict[str, Any]:
+    """The scientific fields, data by their checksum."""
+    data = getattr(config, "data", None)
+    return scientific_fields(config) | ({"data": load_dataset(data).checksum} if isinstance(data, DataConfig) else {})
 
 
 class Lab:
@@ -219,7 +224,7 @@ def _describe(handle: Handle, config: Config, inputs: Mapping[str, Handle]) -> d
 
 def run_folder(workspace: Path, config: ExperimentConfig) -> Path:
     """The folder of a run; the same configuration has the same folder, which is how a run resumes."""
-    text = json.dumps(scientific_fields(config), sort_keys=True)
+    text = json.dumps(_what_counts(config), sort_keys=True)
     return workspace / "runs" / f"{config.name}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 

@@ -1,6 +1,7 @@
 """Configuration files: presets by name, the user's YAML, ``extends:`` and ``-o`` overrides."""
 
 import importlib
+import os
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -8,15 +9,16 @@ from typing import Any
 
 import yaml
 
-from tfticket.config import ExperimentConfig, validate
+from tfticket.config import ExperimentConfig
 from tfticket.errors import InputError, unknown
-from tfticket.registry import EXPERIMENTS, check_name
+from tfticket.registry import DATA_SETS, EXPERIMENTS, check_name
+from tfticket.schema import validate
 
 
 def preset_paths() -> dict[str, Path]:
     """Every preset that ships with the program: name -> YAML file."""
     folder = Path(str(files("experiments") / "presets"))
-    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+    return {path.stem: path for path in sorted(folder.glob("*.yaml"), key=lambda path: path.stem)}
 
 
 def load_experiment(source: str, overrides: Sequence[str] = ()) -> ExperimentConfig:
@@ -30,9 +32,7 @@ def load_experiment(source: str, overrides: Sequence[str] = ()) -> ExperimentCon
     Raises:
         InputError: No such preset or file, not YAML, an unknown key or a wrong value.
     """
-    values = _read(source, Path(), seen=())
-    for override in overrides:
-        _apply(values, override)
+    values = _merge(_read(source, Path(), seen=()), _overrides(overrides))
     name = values.get("experiment")
     if name is None:
         raise InputError(f"{source}: no 'experiment:' key. Say which, e.g. 'experiment: quickstart'.")
@@ -59,36 +59,52 @@ def _read(source: str, folder: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
         raise InputError(f"{path} is not readable as YAML: {error}") from None
     if not isinstance(values, dict):
         raise InputError(f"{path}: expected keys and values such as 'experiment: quickstart'.")
+    data = values.get("data")
+    if isinstance(data, dict) and isinstance(data.get("path"), str):
+        data["path"] = str(path.parent / os.path.expanduser(data["path"]))  # as seen from the file that says it
     parent = values.pop("extends", None)
     return values if parent is None else _merge(_read(str(parent), path.parent, (*seen, path)), values)
 
 
+_KINDS = ("optimiser",)
+"""Tables whose keys depend on the kind that ``name:`` says."""
+
+
 def _merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
-    """Lay one tree of keys over another; a table that names another kind (``name:``) replaces the old whole."""
+    """Lay one tree of keys over another; a table that names another kind replaces the old one whole."""
     result = dict(below)
     for key, value in above.items():
         old = result.get(key)
         if isinstance(value, dict) and isinstance(old, dict):
-            other_kind = "name" in old and value.get("name", old["name"]) != old["name"]
+            if key == "data" and value.get("path") is not None:
+                old = {inner: kept for inner, kept in old.items() if inner != "name"}
+            elif key == "data" and str(value.get("name")) in DATA_SETS:
+                old = {inner: kept for inner, kept in old.items() if inner != "path"}
+            other_kind = key in _KINDS and value.get("name", old.get("name")) != old.get("name")
             value = value if other_kind else _merge(old, value)
         result[key] = value
     return result
 
 
-def _apply(values: dict[str, Any], override: str) -> None:
-    key, equals, text = override.partition("=")
-    parts = key.strip().split(".")
-    if not equals or not all(parts):
-        raise InputError(f"Override '{override}' was not understood. Write key=value, e.g. -o train.epochs=5")
-    try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError:
-        raise InputError(f"Override '{override}': the value is not readable as YAML.") from None
-    node = values
-    for part in parts[:-1]:
-        inner = node.get(part)
-        node[part] = dict(inner) if isinstance(inner, dict) else {}
-        node = node[part]
-    if node is not values and parts[-1] == "name" and node.get("name", value) != value:
-        node.clear()  # another kind: the old one's fields do not belong to it, as in a file
-    node[parts[-1]] = value
+def _overrides(texts: Sequence[str]) -> dict[str, Any]:
+    """``key.key=value`` texts as one tree of keys, the later ones laid over the earlier."""
+    tree: dict[str, Any] = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        keys = key.strip().split(".")
+        if not equals or not all(keys):
+            raise InputError(f"Override '{text}' was not understood. Write key=value, e.g. -o train.epochs=5")
+        try:
+            node = yaml.safe_load(value)
+        except yaml.YAMLError:
+            raise InputError(f"Override '{text}': the value is not readable as YAML.") from None
+        for part in reversed(keys):
+            node = {part: node}
+        tree = _laid_over(tree, node)
+    return tree
+
+
+def _laid_over(below: Any, above: Any) -> Any:
+    if not isinstance(below, dict) or not isinstance(above, dict):
+        return above
+    return below | {key: _laid_over(below.get(key), value) for key, value in above.items()}

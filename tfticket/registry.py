@@ -4,7 +4,8 @@ Listing and checking a name imports nothing, so that help and forms stay quick.
 """
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from tfticket.errors import InputError, unknown
@@ -28,12 +29,29 @@ EXPERIMENTS = {
     "quickstart": Entry("experiments.quickstart:main", "tickets by iterative pruning, trained beside their controls"),
 }
 
+DEFAULT_WORKSPACE = Path("workspace")
+"""Folder of all runs and steps, where the user names none."""
+
+DATA_DIR = "TFTICKET_DATA"
+"""The environment variable that names the user's folder of data sets; ``--data-dir`` sets it."""
+
 DATA_SETS = {
     "mnist": Entry("tfticket.data.sources:mnist", "28x28 grey digits, 60,000 + 10,000 rows, bundled"),
+    "fashion-mnist": Entry("tfticket.data.sources:fashion_mnist", "28x28 grey clothes, 60,000 + 10,000 rows"),
+    "cifar-10": Entry("tfticket.data.sources:cifar_10", "32x32 colour photographs, 50,000 + 10,000 rows"),
+    "cifar-10-jpeg": Entry(
+        "tfticket.data.sources:cifar_10_jpeg", "CIFAR-10 re-encoded as JPEG (lossy), 50,000 + 10,000 rows"
+    ),
+    "cifar-10-small": Entry(
+        "tfticket.data.sources:cifar_10_small", "5,000 + 1,000 rows of CIFAR-10 re-encoded as JPEG, bundled"
+    ),
 }
 
 MODELS = {
     "lenet-300-100": Entry("tfticket.models.lenet:lenet_300_100", "two hidden dense layers, 266,610 on MNIST"),
+    "conv-2": Entry("tfticket.models.conv:conv_2", "2 convolutions, 3 dense layers, 4,301,642 on CIFAR-10"),
+    "conv-4": Entry("tfticket.models.conv:conv_4", "4 convolutions, 3 dense layers, 2,425,930 on CIFAR-10"),
+    "conv-6": Entry("tfticket.models.conv:conv_6", "6 convolutions, 3 dense layers, 2,262,602 on CIFAR-10"),
 }
 
 SCORES = {
@@ -45,6 +63,15 @@ CONTROLS = {
     "reinitialise": Entry("tfticket.tickets.controls:reinitialise", "the mask kept, weights drawn anew"),
     "random-mask": Entry("tfticket.tickets.controls:random_mask", "the start kept, each layer's mask permuted"),
 }
+
+LISTS = {
+    "experiments": EXPERIMENTS,
+    "models": MODELS,
+    "data": DATA_SETS,
+    "scores": SCORES,
+    "controls": CONTROLS,
+}
+"""What `tfticket list` shows, beside runs and presets."""
 
 STEPS = {
     "start": StepKind("tfticket.steps:start", 1),
@@ -66,8 +93,7 @@ def check_name(what: str, name: str, table: Mapping[str, object]) -> str:
     return name
 
 
-def resolve(target: str) -> Callable[..., Any]:
-    """Import 'module:function' and return the function."""
+def resolve(target: str) -> Any:
+    """Import 'module:name' and return what has that name."""
     module, _, name = target.partition(":")
-    function: Callable[..., Any] = getattr(importlib.import_module(module), name)
-    return function
+    return getattr(importlib.import_module(module), name)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tfticket.data.normalisation import Normalisation
 from tfticket.errors import InputError
 
 
@@ -12,21 +13,31 @@ class Dataset:
     """Images and labels after the split.
 
     Attributes:
-        name: What the figures call it.
-        x_train, x_validation, x_test: uint8 [rows, height, width, channels].
-        y_train, y_validation, y_test: int32 [rows], labels in 0 .. num_classes - 1.
-        num_classes: How many classes there are.
-        checksum: SHA-256 over source and split; equal data have equal checksums.
+        name: What configurations call it.
+        label: What figures and tables call it; says where its images were altered before we had them.
+        x_train: uint8 [rows, height, width, channels].
+        y_train: int32 [rows], labels in 0 .. num_classes - 1.
+        x_validation: As ``x_train``.
+        y_validation: As ``y_train``.
+        x_test: As ``x_train``.
+        y_test: As ``y_train``.
+        class_names: What the classes are called, by label.
+        normalisation: How its pixels become a network's input.
+        contents: SHA-256 of all images and labels before the split, in whatever format and order they lay.
+        checksum: SHA-256 of rows in their order, classes, split, normalisation; equal data have equal checksums.
     """
 
     name: str
+    label: str
     x_train: np.ndarray
     y_train: np.ndarray
     x_validation: np.ndarray
     y_validation: np.ndarray
     x_test: np.ndarray
     y_test: np.ndarray
-    num_classes: int
+    class_names: tuple[str, ...]
+    normalisation: Normalisation
+    contents: str
     checksum: str
 
     def __post_init__(self) -> None:
@@ -47,6 +58,16 @@ class Dataset:
                     f"{self.num_classes - 1}, for {self.num_classes} classes."
                 )
 
+    def __repr__(self) -> str:
+        rows = " + ".join(f"{len(self.split(name)[0]):,}" for name in ("train", "validation", "test"))
+        shape = "x".join(map(str, self.input_shape))
+        return f"Dataset({self.label}, {rows} images of {shape}, {self.num_classes} classes)"
+
+    @property
+    def num_classes(self) -> int:
+        """How many classes there are."""
+        return len(self.class_names)
+
     @property
     def input_shape(self) -> tuple[int, ...]:
         """Shape of one image, (height, width, channels)."""
@@ -57,7 +78,3 @@ class Dataset:
         if name not in ("train", "validation", "test"):
             raise InputError(f"Unknown split '{name}'. Known: train, validation, test.")
         return getattr(self, f"x_{name}"), getattr(self, f"y_{name}")
-
-
-SCALE = 1.0 / 255.0
-"""Pixels reach the first layer as value x SCALE, in [0, 1]: the one place that says so."""

@@ -2,6 +2,7 @@
 
 import gzip
 import pickle
+import zipfile
 
 import numpy as np
 import pytest
@@ -175,6 +176,31 @@ def test_classes_are_alphabetical_and_junk_is_passed_over(tmp_path, writers, dig
     raw = read(writers.folder({**members, **junk}, tmp_path / "images"))
     assert raw.class_names == ("Ant", "bee 2", "zebra", "äpfel")
     assert raw.y_train.tolist() == raw.y_test.tolist() == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize(
+    ("names", "order"),
+    [
+        ([str(number) for number in range(12)], [str(number) for number in range(12)]),
+        (["2", "10", "007", "1"], ["1", "2", "007", "10"]),
+        (["10", "9", "cat", "Dog"], ["Dog", "cat", "9", "10"]),
+        (["a10", "a9", "-1", "1.5"], ["-1", "1.5", "a10", "a9"]),
+    ],
+)
+def test_classes_that_are_numbers_go_by_their_number(names, order, packed, tmp_path, writers):
+    members = {
+        f"{split}/{name}/{row}.png": writers.png(np.full((2, 2), 20 * number + row, np.uint8))
+        for number, name in enumerate(names)
+        for split, rows in (("train", 2), ("test", 1))
+        for row in range(rows)
+    }
+    pack = writers.zipped("images.zip", zipfile.ZIP_STORED) if packed else writers.folder
+    raw = read(pack(members, tmp_path / "images"))
+    assert raw.class_names == tuple(order)
+    for images, labels in ((raw.x_train, raw.y_train), (raw.x_test, raw.y_test)):
+        assert [order[label] for label in labels] == [names[pixel // 20] for pixel in images[:, 0, 0, 0]]
+    assert np.bincount(raw.y_train).tolist() == [2] * len(names)
 
 
 @pytest.mark.parametrize("split", ["train", "test"])

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tfticket.data.formats import pickled, tars
-from tfticket.data.formats.raw import AGAIN, Raw, check_range, checked, damaged, fill
+from tfticket.data.formats.raw import AGAIN, Raw, check_range, checked, damaged, fill, room
 from tfticket.errors import InputError
 
 ROWS = 10_000
@@ -24,8 +24,7 @@ SOURCE = "Download it from https://www.cs.toronto.edu/~kriz/cifar.html."
 
 def read(path: Path) -> Raw:
     """Read either version from its folder or archive, one batch after the other."""
-    # Pages that no row is written to take no memory.
-    images = np.empty((len(BATCHES) * ROWS, 32, 32, 3), np.uint8)
+    images = room((len(BATCHES) * ROWS, 32, 32, 3))
     labels = np.empty(len(BATCHES) * ROWS, np.uint8)
     rows: dict[str, int] = {}
     class_names, files = None, [] if path.is_dir() else [path]

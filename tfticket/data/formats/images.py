@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from tfticket.data.formats.raw import AGAIN, Raw, checked, damaged, reason, sane
+from tfticket.data.formats.raw import AGAIN, Raw, checked, damaged, reason, room, sane
 from tfticket.errors import InputError
 
 SPLITS = ("train", "test")
@@ -41,8 +41,8 @@ class Entry(NamedTuple):
 def read(path: Path) -> Raw:
     """Read a folder.
 
-    Classes are numbered in the alphabetical order of their names. If all images are grey they have one channel,
-    else three; palettes are looked up, alpha is dropped. Of an animation, the first image counts.
+    Classes are numbered in the alphabetical order of their names, 10 after 9. If all images are grey they have one
+    channel, else three; palettes are looked up, alpha is dropped. Of an animation, the first image counts.
     """
     entries = [entry for entry in _folder(path) if not _junk(entry)]
     return _read(path, entries, lambda entry: Path(entry.where))
@@ -86,7 +86,7 @@ def _junk(entry: Entry) -> bool:
 
 def _read(path: Path, entries: list[Entry], file: Callable[[Entry], Path]) -> Raw:
     splits = _by_class(path, entries)
-    names = sorted(splits["train"])
+    names = sorted(splits["train"], key=_class_order)
     unknown = sorted({*splits["test"]} - {*names})
     if unknown:
         raise InputError(
@@ -112,6 +112,11 @@ def _read(path: Path, entries: list[Entry], file: Callable[[Entry], Path]) -> Ra
         files=tuple(files),
         class_names=tuple(names),
     )
+
+
+def _class_order(name: str) -> tuple[int, str]:
+    """Alphabetical; names that are numbers by their number."""
+    return (int(name) if name.isdecimal() else 0, name)
 
 
 def _by_class(path: Path, entries: list[Entry]) -> dict[str, dict[str, list[Entry]]]:
@@ -186,7 +191,7 @@ def _room(image: Image.Image, entries: list[Entry]) -> np.ndarray:
         )
     where = f"{entries[0].where} and others of its {width} x {height} pixels"
     sane(where, 3 * width * height * len(entries), sum(entry.size for entry in entries))
-    return np.empty((len(entries), height, width, 1 if image.mode in GREY else 3), np.uint8)
+    return room((len(entries), height, width, 1 if image.mode in GREY else 3))
 
 
 def _fitted(image: Image.Image, entry: Entry, first: Entry, images: np.ndarray) -> np.ndarray:

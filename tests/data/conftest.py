@@ -1,0 +1,22 @@
+"""Data sets as they lie in their files, and known ones of few rows."""
+
+from dataclasses import replace
+
+import pytest
+
+from tfticket.data import sources
+from tfticket.data.formats import read
+from tfticket.data.sources import asset
+
+
+@pytest.fixture(scope="session")
+def mnist():
+    """MNIST as it lies in its file."""
+    return read(asset("mnist.npz"))
+
+
+@pytest.fixture
+def few_of_cifar(monkeypatch, colour):
+    """CIFAR-10, which is known by its size alone, in the size of our rows."""
+    size = (len(colour.x_train), len(colour.x_test), colour.x_train.shape[1:])
+    monkeypatch.setattr(sources, "cifar_10", replace(sources.cifar_10, size=size))

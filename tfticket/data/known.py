@@ -1,0 +1,119 @@
+"""Which data set is which: by its name, and by its contents."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import PIL
+
+from tfticket.data.formats import Raw
+from tfticket.data.sources import Source, own_data
+from tfticket.errors import InputError, unknown
+from tfticket.registry import DATA_DIR, DATA_SETS, resolve
+
+
+def registered() -> list[Source]:
+    """Every data set with a name."""
+    return [resolve(entry.target) for entry in DATA_SETS.values()]
+
+
+def source_of(name: str) -> Source | None:
+    """The registered data set of a name; None where there is none."""
+    return next((source for source in registered() if source.name == name), None)
+
+
+def source_with(contents: str) -> Source | None:
+    """The registered data set that is known to have these contents (``Dataset.contents``)."""
+    return next((source for source in registered() if source.contents == contents), None)
+
+
+def label_of(name: str, contents: str) -> str:
+    """What figures call data: known contents by their own label, whatever the user calls them."""
+    source = source_with(contents) or source_of(name)
+    return name if source is None else source.label
+
+
+def class_names_of(raw: Raw, contents: str) -> tuple[str, ...]:
+    """Names of the classes, by label: of the source, of the known data set that it is, else '0', '1', ..."""
+    known = source_with(contents)
+    own = raw.class_names or (known.class_names if known is not None else ())
+    return own or tuple(map(str, range(int(raw.y_train.max()) + 1)))
+
+
+def locate(name: str) -> Path:
+    """Where the data set of a name lies; downloads it if it lies nowhere and can be had.
+
+    Raises:
+        InputError: There is none of this name, or it cannot be downloaded.
+    """
+    source = source_of(name)
+    path = own_data(name) if source is None else source.path()
+    if path is None:
+        raise InputError(
+            f"{unknown('data set', name, DATA_SETS)} Own data: give their file or folder as data.path, or their folder "
+            f"by --data-dir or {DATA_DIR}."
+        )
+    return path
+
+
+def check_contents(name: str, raw: Raw, contents: str, where: str) -> None:
+    """See that data which are called as a registered data set are that data set.
+
+    Args:
+        name: What they are called.
+        raw: The data.
+        contents: Their SHA-256.
+        where: Where they lie, for the message.
+
+    Raises:
+        InputError: They are others.
+    """
+    named, known = source_of(name), source_with(contents)
+    if named is None or known is named:
+        return
+    if named.contents is None and known is None:  # the size is all that we know of it
+        size = (len(raw.x_train), len(raw.x_test), raw.x_train.shape[1:])
+        if size == named.size:
+            return
+        expected = f"expected {named.size[0]:,} + {named.size[1]:,} images of {'x'.join(map(str, named.size[2]))}"
+        what = f"has {size[0]:,} + {size[1]:,} images of {'x'.join(map(str, size[2]))}; {expected}"
+    elif known is not None:
+        what = f"holds the images and labels of {known.name}"
+    else:
+        what = f"holds other images or labels than its publishers' (SHA-256 {contents[:16]}...)"
+    mend = "Give it another name."
+    if known is not None:
+        mend = f"Call it {known.name}."
+    elif named.bundled is not None and where == str(named.find()):
+        mend = f"Another JPEG decoder may be the reason: Pillow {PIL.__version__} here. Install tfticket again."
+    raise InputError(f"{where} is called {name}, but {what}. {mend}")
+
+
+@dataclass(frozen=True, eq=False)
+class Identity:
+    """What raw data are, in whatever order and format they lie.
+
+    Attributes:
+        contents: SHA-256 of all rows, sorted.
+        train_order: The training rows sorted by their hashes, int64 [rows].
+        test_order: The test rows likewise.
+    """
+
+    contents: str
+    train_order: np.ndarray
+    test_order: np.ndarray
+
+
+def identify(raw: Raw) -> Identity:
+    """Hash every row, and all of them in the order of their hashes."""
+    digest = hashlib.sha256(str(raw.x_train.shape[1:]).encode())
+    orders = []
+    for images, labels in ((raw.x_train, raw.y_train), (raw.x_test, raw.y_test)):
+        hashes = [
+            hashlib.sha256(image.tobytes() + label.tobytes()).digest()
+            for image, label in zip(images, labels, strict=True)
+        ]
+        orders.append(np.array(sorted(range(len(hashes)), key=hashes.__getitem__)))
+        digest.update(b"|" + b"".join(sorted(hashes)))
+    return Identity(digest.hexdigest(), orders[0], orders[1])

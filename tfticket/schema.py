@@ -1,0 +1,73 @@
+"""What every configuration is: frozen, typed, and refused if it holds a key we do not know."""
+
+from typing import Any, TypeVar, get_args
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from tfticket.errors import InputError, unknown
+
+ConfigType = TypeVar("ConfigType", bound="Config")
+
+
+class Config(BaseModel):
+    """The parent of every configuration: immutable, and an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+def validate(cls: type[ConfigType], values: Any, where: str) -> ConfigType:
+    """Build a configuration from plain values.
+
+    Args:
+        cls: The configuration's class.
+        values: Nested dictionaries, lists and scalars.
+        where: The file or command that the values come from, for the message.
+
+    Raises:
+        InputError: Unknown key (with the nearest known one), wrong type or value.
+    """
+    try:
+        return cls.model_validate(values)
+    except ValidationError as error:
+        lines = []
+        for problem in error.errors():
+            path, beside = _path_and_keys(cls, problem["loc"])
+            if problem["type"] == "extra_forbidden":
+                lines.append(unknown("key", path, beside))
+            else:
+                got = "" if isinstance(problem["input"], dict) else f" (got {problem['input']!r})"
+                lines.append(f"{path}: {problem['msg'].removeprefix('Value error, ')}{got}.".removeprefix(": "))
+        raise InputError(f"{where}: " + "\n".join(lines)) from None
+
+
+def _path_and_keys(cls: type[Config], location: tuple[int | str, ...]) -> tuple[str, list[str]]:
+    """The dotted key as a user writes it, without the tag of a union, and the keys that are known beside it."""
+    options: list[type[Config]] = [cls]
+    written: list[str] = []
+    for part in map(str, location[:-1]):
+        fields = [option.model_fields[part] for option in options if part in option.model_fields]
+        tagged = [o for o in options if "name" in o.model_fields and o.model_fields["name"].get_default() == part]
+        if not fields and tagged:
+            options = tagged
+            continue
+        written.append(part)
+        if fields:
+            options = [known for field in fields for known in config_classes(field.annotation)]
+    prefix = "".join(f"{part}." for part in written)
+    return prefix + "".join(map(str, location[-1:])), [prefix + name for o in options for name in o.model_fields]
+
+
+def field_names(cls: type[Config]) -> list[str]:
+    """Every field of a configuration as a user writes it, 'train.optimiser.learning_rate'."""
+    names: list[str] = []
+    for name, field in cls.model_fields.items():
+        inner = [part for known in config_classes(field.annotation) for part in field_names(known)]
+        names += [f"{name}.{part}" for part in dict.fromkeys(inner)] or [name]
+    return names
+
+
+def config_classes(annotation: Any) -> list[type[Config]]:
+    """The configurations among a field's types."""
+    if isinstance(annotation, type) and issubclass(annotation, Config):
+        return [annotation]
+    return [known for part in get_args(annotation) for known in config_classes(part)]
