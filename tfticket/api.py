@@ -6,13 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from tfticket.config import PruneConfig, TrainConfig, check_lengths, iterations_in, validate
+from tfticket.config import PruneConfig, TrainConfig, check_lengths
 from tfticket.data import Dataset, load_data
+from tfticket.durations import iterations_in
 from tfticket.errors import InputError
 from tfticket.evaluation.metrics import all_metrics
 from tfticket.evaluation.predictive import predict
 from tfticket.models import build_model
+from tfticket.network import network_of
 from tfticket.pruning.selection import check_levels
+from tfticket.schema import validate
 from tfticket.tickets.iterative import iterative_pruning, needs_rewinding, prune_ticket
 from tfticket.tickets.ticket import Ticket
 from tfticket.training.gradient import Trained, train_weights
@@ -134,7 +137,7 @@ def find_tickets(
     training = _train_config(train)
     check_lengths(training, pruning.rewind, len(data.x_train))
     step = pruning.step(_seed(seed))
-    dense = Ticket.dense(model, seed, start)
+    dense = Ticket.dense(model, seed, start, data)
     check_levels(dense.mask, pruning)
 
     def train_level(ticket: Ticket) -> Trained:
@@ -173,6 +176,7 @@ def train(
 def evaluate(trained: TrainedTicket, data: Dataset, split: str = "test") -> dict[str, float]:
     """Accuracy (a fraction) and NLL (nats a row) of a trained ticket on 'test' or 'validation' rows."""
     images, labels = data.split(split)
+    network_of(trained.ticket.model).check_data(data)
     return all_metrics(predict(trained.ticket.model, trained.ticket.mask, trained.weights, images), labels)
 
 

@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from tfticket.errors import InputError
 
 
@@ -30,7 +32,7 @@ def _start_up_noise_hidden() -> Iterator[None]:
         os.dup2(hidden.fileno(), 2)
         try:
             yield
-        except BaseException:
+        except Exception:
             hidden.seek(0)
             os.write(stderr, hidden.read())
             raise
@@ -46,7 +48,7 @@ with _start_up_noise_hidden():
 
     tf.config.list_physical_devices()
 
-__all__ = ["configure", "environment", "has_gpu", "jit_policy", "keras", "tf"]
+__all__ = ["configure", "environment", "has_gpu", "jit_policy", "keras", "on_device", "tf"]
 
 keras.utils.disable_interactive_logging()
 # Op determinism costs nothing measurable here (experiments/benchmarks/determinism.py), and without it bits
@@ -81,6 +83,22 @@ def _threads() -> int:
 def has_gpu() -> bool:
     """Whether TensorFlow sees a GPU."""
     return bool(tf.config.list_physical_devices("GPU"))
+
+
+def on_device(array: np.ndarray) -> Any:
+    """An array as a tensor where the work is done: on a CPU in the array's own memory, if it is aligned for that.
+
+    Args:
+        array: Nobody may write to it afterwards.
+    """
+    shared = array.view()
+    try:
+        shared.flags.writeable = True  # DLPack knows no arrays that are read only; nobody writes to this view
+    except ValueError:  # memory that is truly read only
+        return tf.constant(array)
+    if has_gpu() or array.ctypes.data % 64 or not array.flags.c_contiguous:
+        return tf.constant(array)
+    return tf.experimental.dlpack.from_dlpack(shared.__dlpack__())
 
 
 def jit_policy(model: Any) -> bool:

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from tfticket.backend import jit_policy, tf
-from tfticket.data.dataset import SCALE, Dataset
+from tfticket.data import Dataset, Normalisation
+from tfticket.data.normalisation import UNIT
 from tfticket.errors import InputError
-from tfticket.models import kernel_shapes, model_from_spec, named_variables
+from tfticket.models import kernel_shapes, model_from_spec, named_variables, normalisation_of
 from tfticket.pruning.mask import dense_mask
 from tfticket.pruning.wrapping import assign_mask, mask_variables, with_mask
 from tfticket.types import Mask, Spec, Weights
@@ -28,7 +29,14 @@ class MaskedNetwork:
         jit: Whether its loops are compiled by XLA.
     """
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, normalisation: Normalisation) -> None:
+        channels = model.input_shape[-1]
+        if len(normalisation.scale) not in (1, channels):
+            raise InputError(
+                f"{model.name} takes images of {channels} channels; the ticket's normalisation has "
+                f"{len(normalisation.scale)}. Make the ticket for data of its shape."
+            )
+        self._normalisation = normalisation
         self.jit = jit_policy(model)
         self.model = with_mask(model, dense_mask(kernel_shapes(model)))
         self.variables = {path: variable for path, (_, variable) in named_variables(self.model).items()}
@@ -55,6 +63,11 @@ class MaskedNetwork:
         Raises:
             InputError: They do not.
         """
+        if data.normalisation != UNIT and self._normalisation == UNIT:
+            raise InputError(
+                f"{data.name} was loaded with other inputs than pixels / 255, which this ticket takes. Make it for "
+                "these data, by find_tickets or Ticket.dense(model, data=data), or load them by normalise='unit'."
+            )
         shape, classes = tuple(self.model.input_shape[1:]), int(self.model.output_shape[-1])
         if shape != data.input_shape or classes < data.num_classes:
             raise InputError(
@@ -74,7 +87,15 @@ class MaskedNetwork:
 
         Returns:
             float32 [rows, classes].
+
+        Raises:
+            InputError: Images of another type or shape.
         """
+        expected = tuple(self.model.input_shape[1:])
+        if images.dtype != np.uint8 or images.shape[1:] != expected:
+            raise InputError(
+                f"Expected images uint8 [rows, {', '.join(map(str, expected))}]; got {images.dtype} {images.shape}."
+            )
         parts = []
         for begin in range(0, len(images), TILE):
             tile = images[begin : begin + TILE]
@@ -85,12 +106,12 @@ class MaskedNetwork:
         return np.concatenate(parts)
 
     def _logits(self, images: Any) -> Any:
-        return self.model(scaled(images), training=False)
+        return self.model(self.inputs(images), training=False)
 
-
-def scaled(images: Any) -> Any:
-    """uint8 pixels as the network's float32 input."""
-    return tf.cast(images, tf.float32) * SCALE
+    def inputs(self, images: Any) -> Any:
+        """uint8 pixels [rows, height, width, channels] as the model's float32 input."""
+        values = tf.cast(images, tf.float32) * tf.constant(self._normalisation.scale)
+        return values + tf.constant(self._normalisation.shift) if any(self._normalisation.shift) else values
 
 
 def network_of(spec: Spec) -> MaskedNetwork:
@@ -100,4 +121,5 @@ def network_of(spec: Spec) -> MaskedNetwork:
 
 @functools.lru_cache(maxsize=4)
 def _network(spec: str) -> MaskedNetwork:
-    return MaskedNetwork(model_from_spec(json.loads(spec)))
+    description = json.loads(spec)
+    return MaskedNetwork(model_from_spec(description), normalisation_of(description))

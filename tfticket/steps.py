@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from tfticket import backend
-from tfticket.config import ControlStep, EvaluateStep, PruneStep, StartStep, TrainStep, iterations_in
+from tfticket.config import ControlStep, EvaluateStep, PruneStep, StartStep, TrainStep
 from tfticket.data import load_dataset
+from tfticket.durations import iterations_in
 from tfticket.errors import InputError
 from tfticket.evaluation.predictive import evaluate_splits
 from tfticket.models import build_model
@@ -30,8 +31,9 @@ WEIGHTS = "weights.safetensors"
 def start(context: StepContext, config: StartStep) -> dict[str, Any]:
     """The dense ticket of a seed -> ticket.safetensors."""
     backend.configure(context.execution.threads)
-    model = build_model(config.model.name, load_dataset(config.data), initialiser=config.model.initialiser)
-    return _write_ticket(context, Ticket.dense(model, config.seed))
+    data = load_dataset(config.data)
+    model = build_model(config.model.name, data, initialiser=config.model.initialiser)
+    return _write_ticket(context, Ticket.dense(model, config.seed, data=data))
 
 
 def prune(context: StepContext, config: PruneStep) -> dict[str, Any]:
@@ -100,8 +102,10 @@ def evaluate(context: StepContext, config: EvaluateStep) -> dict[str, Any]:
     backend.configure(context.execution.threads)
     ticket = Ticket.load(context.inputs["ticket"] / TICKET)
     weights, _ = load_weights(context.inputs["trained"] / WEIGHTS)
-    metrics = evaluate_splits(ticket.model, ticket.mask, weights, load_dataset(config.data))
-    return {"density": ticket.density, "level": ticket.level, **metrics}
+    data = load_dataset(config.data)
+    metrics = evaluate_splits(ticket.model, ticket.mask, weights, data)
+    described = {"contents": data.contents, "training_rows": len(data.x_train)}
+    return {"density": ticket.density, "level": ticket.level, "data": described, **metrics}
 
 
 def _write_ticket(context: StepContext, ticket: Ticket) -> dict[str, Any]:

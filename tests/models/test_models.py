@@ -1,25 +1,112 @@
 """Needs TensorFlow."""
 
+import re
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.stats import ks_2samp
 
 import tfticket as tt
-from tfticket.backend import keras
+from tfticket.backend import keras, tf
+from tfticket.config import Sgd, TrainConfig
 from tfticket.models import initial_weights, kernel_shapes, model_from_spec, named_variables, spec_of
 from tfticket.registry import MODELS
+from tfticket.training.gradient import train_weights
+from tfticket.training.order import RowOrder
 
-PARAMETERS = {"lenet-300-100": {(28, 28, 1): 266_610, (32, 32, 3): 953_010}}
+PARAMETERS = {
+    "lenet-300-100": {(28, 28, 1): 266_610, (32, 32, 3): 953_010},
+    "conv-2": {(32, 32, 3): 4_301_642, (28, 28, 1): 3_317_450},
+    "conv-4": {(32, 32, 3): 2_425_930, (28, 28, 1): 1_933_258},
+    "conv-6": {(32, 32, 3): 2_262_602, (28, 28, 1): 1_802_698},
+}
+DENSE_LAYERS = {"dense_2/kernel": (256, 256), "dense_3/kernel": (256, 10)}
+BLOCK_1 = {"conv_1/kernel": (3, 3, 3, 64), "conv_2/kernel": (3, 3, 64, 64)}
+BLOCK_2 = {"conv_3/kernel": (3, 3, 64, 128), "conv_4/kernel": (3, 3, 128, 128)}
+BLOCK_3 = {"conv_5/kernel": (3, 3, 128, 256), "conv_6/kernel": (3, 3, 256, 256)}
+KERNELS = {
+    "lenet-300-100": {"dense_1/kernel": (3072, 300), "dense_2/kernel": (300, 100), "dense_3/kernel": (100, 10)},
+    "conv-2": BLOCK_1 | {"dense_1/kernel": (16 * 16 * 64, 256)} | DENSE_LAYERS,
+    "conv-4": BLOCK_1 | BLOCK_2 | {"dense_1/kernel": (8 * 8 * 128, 256)} | DENSE_LAYERS,
+    "conv-6": BLOCK_1 | BLOCK_2 | BLOCK_3 | {"dense_1/kernel": (4 * 4 * 256, 256)} | DENSE_LAYERS,
+}
+"""Of 32x32x3 images and 10 classes."""
 
 
 def test_every_model_has_a_row():
-    assert set(PARAMETERS) == set(MODELS)
+    assert set(PARAMETERS) == set(KERNELS) == set(MODELS)
 
 
 @pytest.mark.parametrize("name", MODELS)
 def test_models_have_the_published_size(name):
     for shape, count in PARAMETERS[name].items():
         assert tt.build_model(name, input_shape=shape, num_classes=10).count_params() == count
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_models_have_the_published_kernels_in_the_order_of_their_layers(name):
+    shapes = kernel_shapes(tt.build_model(name, input_shape=(32, 32, 3), num_classes=10))
+    assert list(shapes.items()) == list(KERNELS[name].items())
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_models_end_in_logits_and_have_a_relu_after_every_other_kernel(name):
+    layers = [layer for layer in tt.build_model(name, input_shape=(32, 32, 3), num_classes=10).layers if layer.weights]
+    assert [layer.activation.__name__ for layer in layers] == ["relu"] * (len(layers) - 1) + ["linear"]
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [
+        ("conv-6", (7, 9, 1)),
+        ("conv-6", (28, 4, 1)),
+        ("conv-4", (3, 3, 3)),
+        ("conv-2", (1, 32, 3)),
+    ],
+)
+def test_images_too_small_for_the_pools_are_refused(name, shape):
+    said = f"{name} cannot be built for images of {shape}: "
+    with pytest.raises(tt.InputError, match=rf"^{re.escape(said)}.+\. Take larger images, or another network\.$"):
+        tt.build_model(name, input_shape=shape, num_classes=10)
+
+
+def test_images_just_large_enough_for_the_pools_are_taken():
+    assert tt.build_model("conv-6", input_shape=(8, 9, 1), num_classes=10).output_shape == (None, 10)
+
+
+@pytest.fixture(scope="module")
+def photographs():
+    """24 training, 8 validation and 1,000 test rows."""
+    return tt.load_data("cifar-10-small", train_rows=24, validation_rows=8)
+
+
+@pytest.mark.parametrize("name", [name for name in MODELS if name.startswith("conv")])
+def test_a_convolutional_tickets_step_is_the_masked_gradient_of_the_plain_network(name, photographs, monkeypatch):
+    monkeypatch.setattr("tfticket.network.TILE", 8)  # images in one evaluation
+    plain = tt.build_model(name, photographs)
+    dense = tt.Ticket.dense(plain, seed=1)
+    random = np.random.default_rng(0)
+    ticket = replace(dense, mask={path: random.random(kept.shape) < 0.3 for path, kept in dense.mask.items()})
+    start = {path: weights * ticket.mask.get(path, True) for path, weights in ticket.start.items()}
+    variables = {path: variable for path, (_, variable) in named_variables(plain).items()}
+    for path, variable in variables.items():
+        variable.assign(start[path])
+    (rows,) = RowOrder(3, 24, 8).batches(0, 1)
+    with tf.GradientTape() as tape:
+        logits = plain(photographs.x_train[rows] / np.float32(255))
+        loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(photographs.y_train[rows], logits))
+    gradients = dict(zip(variables, tape.gradient(loss, list(variables.values())), strict=True))
+
+    config = TrainConfig(epochs="1it", batch_size=8, optimiser=Sgd(learning_rate=0.5, momentum=0.0))
+    trained = train_weights(ticket.model, ticket.mask, ticket.start, photographs, config, seed=3)
+    assert trained.history[0]["loss"] == pytest.approx(float(loss), rel=1e-5)
+    for path, gradient in gradients.items():
+        step = 0.5 * gradient.numpy() * ticket.mask.get(path, True)
+        assert np.linalg.norm(step) > 0
+        assert np.linalg.norm(start[path] - trained.weights[path] - step) < 1e-3 * np.linalg.norm(step)
+    for path, kept in ticket.mask.items():
+        assert np.all(trained.weights[path][~kept] == 0)
 
 
 @pytest.mark.parametrize("initialiser", ["glorot_normal", "glorot_uniform", "he_normal", "he_uniform"])
@@ -62,10 +149,11 @@ def test_a_layers_own_initialiser_is_drawn_from(initialiser):
     assert ks_2samp(one["conv/kernel"].ravel(), theirs.ravel()).pvalue > 1e-3
 
 
-def test_a_registered_model_is_described_by_name_and_built_again():
-    model = tt.build_model("lenet-300-100", input_shape=(8, 8, 1), num_classes=3, initialiser="he_uniform")
+@pytest.mark.parametrize("name", MODELS)
+def test_a_registered_model_is_described_by_name_and_built_again(name):
+    model = tt.build_model(name, input_shape=(8, 8, 1), num_classes=3, initialiser="he_uniform")
     spec = spec_of(model)
-    assert spec == {"name": "lenet-300-100", "input_shape": [8, 8, 1], "num_classes": 3, "initialiser": "he_uniform"}
+    assert spec == {"name": name, "input_shape": [8, 8, 1], "num_classes": 3, "initialiser": "he_uniform"}
     assert list(named_variables(model_from_spec(spec))) == list(named_variables(model))
 
 

@@ -7,7 +7,8 @@ import pytest
 
 import tfticket as tt
 from tfticket.backend import keras, tf
-from tfticket.config import Sgd, TrainConfig, iterations_in
+from tfticket.config import Sgd, TrainConfig
+from tfticket.durations import iterations_in
 from tfticket.errors import Stopped, TfticketError
 from tfticket.training.gradient import Hooks, train_weights
 

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tfticket.backend import tf
-from tfticket.config import Adam, Sgd, TrainConfig, iterations_in
+from tfticket.config import Adam, Sgd, TrainConfig
+from tfticket.durations import iterations_in
 from tfticket.training.optimisers import learning_rates, make_optimiser
 
 

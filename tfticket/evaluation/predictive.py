@@ -27,6 +27,7 @@ def predict(spec: Spec, mask: Mask, weights: Weights, images: np.ndarray) -> np.
 
 def evaluate_splits(spec: Spec, mask: Mask, weights: Weights, data: Dataset) -> dict[str, dict[str, float]]:
     """Every metric on validation and test rows: {'validation': {...}, 'test': {...}}."""
+    network_of(spec).check_data(data)
     return {
         split: all_metrics(predict(spec, mask, weights, images), labels)
         for split in ("validation", "test")

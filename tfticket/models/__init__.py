@@ -1,7 +1,7 @@
 """Networks: plain functional Keras builders, their description as data, their initial weights."""
 
 from tfticket.models.initial import initial_weights
-from tfticket.models.spec import build_model, model_from_spec, spec_of
+from tfticket.models.spec import build_model, model_from_spec, normalisation_of, spec_of
 from tfticket.models.variables import kernel_shapes, named_variables
 
 __all__ = [
@@ -10,5 +10,6 @@ __all__ = [
     "kernel_shapes",
     "model_from_spec",
     "named_variables",
+    "normalisation_of",
     "spec_of",
 ]

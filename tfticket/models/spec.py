@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from typing import Any, get_args
 
 from tfticket.backend import keras
-from tfticket.config import Initialiser, ModelConfig, validate
-from tfticket.data import Dataset
+from tfticket.config import Initialiser, ModelConfig
+from tfticket.data import Dataset, Normalisation
 from tfticket.errors import InputError
 from tfticket.registry import MODELS, check_name, resolve
+from tfticket.schema import validate
 from tfticket.types import Spec
 
 
@@ -30,7 +31,7 @@ def build_model(
         initialiser: 'glorot_normal', 'glorot_uniform', 'he_normal' or 'he_uniform'.
 
     Returns:
-        A functional ``tf_keras`` model from images scaled to [0, 1] to logits.
+        A functional ``tf_keras`` model from normalised images (pixels / 255 by default) to logits.
 
     Raises:
         InputError: Unknown network or initialiser, or no shape.
@@ -41,11 +42,21 @@ def build_model(
     if input_shape is None or num_classes is None:
         raise InputError("build_model needs data, or both input_shape and num_classes.")
     config = validate(ModelConfig, {"name": name, "initialiser": initialiser}, where="build_model")
-    return resolve(MODELS[name].target)(tuple(input_shape), int(num_classes), config.initialiser)
+    try:
+        return resolve(MODELS[name].target)(tuple(input_shape), int(num_classes), config.initialiser)
+    except ValueError as error:  # Keras', where pooling leaves nothing
+        raise InputError(
+            f"{name} cannot be built for images of {tuple(input_shape)}: {str(error).splitlines()[0]} Take larger "
+            "images, or another network."
+        ) from None
 
 
-def spec_of(model: Any) -> Spec:
+def spec_of(model: Any, normalisation: Normalisation | None = None) -> Spec:
     """Describe a model: by name where a registered builder makes just this model, else by its Keras config.
+
+    Args:
+        model: A functional or Sequential ``tf_keras`` model that returns logits.
+        normalisation: How pixels become its input; None is pixels / 255.
 
     Raises:
         InputError: Not a functional or Sequential model, not built, not one input, random or regularised
@@ -73,6 +84,9 @@ def spec_of(model: Any) -> Spec:
     activation = getattr(model.layers[-1], "activation", keras.activations.linear)
     if activation is not keras.activations.linear or isinstance(model.layers[-1], keras.layers.Softmax):
         raise InputError(f"{model.name} does not end in logits. Leave the last layer's activation out.")
+    constants: Spec = {}
+    if normalisation is not None and normalisation != Normalisation():
+        constants = {"normalisation": normalisation.model_dump(mode="json")}
     if model.name in MODELS:
         for initialiser in get_args(Initialiser):
             spec = {
@@ -82,8 +96,8 @@ def spec_of(model: Any) -> Spec:
                 "initialiser": initialiser,
             }
             if _keras_config(model_from_spec(spec)) == _keras_config(model):
-                return spec
-    return {"keras": _keras_config(model)}
+                return spec | constants
+    return {"keras": _keras_config(model)} | constants
 
 
 def model_from_spec(spec: Spec) -> Any:
@@ -101,6 +115,11 @@ def model_from_spec(spec: Spec) -> Any:
         num_classes=spec["num_classes"],
         initialiser=spec["initialiser"],
     )
+
+
+def normalisation_of(spec: Spec) -> Normalisation:
+    """How pixels become the input of the model that a spec describes."""
+    return validate(Normalisation, spec.get("normalisation", {}), where="The normalisation")
 
 
 def _keras_config(model: Any) -> dict[str, Any]:

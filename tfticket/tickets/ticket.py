@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from tfticket.data import Dataset, Normalisation
 from tfticket.errors import InputError
 from tfticket.pruning.mask import density, layer_of, survivors
 from tfticket.runs.artefacts import load_tensors, save_tensors
+from tfticket.schema import validate
 from tfticket.types import Mask, Weights
 
 
@@ -39,13 +41,14 @@ class Ticket:
         _validate(self)
 
     @classmethod
-    def dense(cls, model: Any, seed: int = 0, start: str = "seed") -> "Ticket":
+    def dense(cls, model: Any, seed: int = 0, start: str = "seed", data: "Dataset | None" = None) -> "Ticket":
         """The unpruned ticket of a model.
 
         Args:
             model: A functional or Sequential ``tf_keras`` model that returns logits.
             seed: Of the start weights, drawn from the layers' own initialisers.
             start: 'seed' draws them; 'current' takes the model's present weights.
+            data: What it is for: their normalisation is stored with it, pixels / 255 without.
 
         Raises:
             InputError: The model cannot be described, or has no layer to prune.
@@ -53,14 +56,16 @@ class Ticket:
         from tfticket.models import initial_weights, kernel_shapes, named_variables, spec_of
         from tfticket.pruning.mask import dense_mask
 
-        spec = spec_of(model)
+        spec = spec_of(model, None if data is None else data.normalisation)
         if start == "seed":
             weights = initial_weights(model, seed)
         elif start == "current":
             weights = {path: variable.numpy() for path, (_, variable) in named_variables(model).items()}
         else:
             raise InputError(f"Unknown start '{start}'. Known: seed, current.")
-        provenance = {"seed": seed, "start": start}
+        provenance: dict[str, Any] = {"seed": seed, "start": start}
+        if data is not None:
+            provenance |= {"data_contents": data.contents, "data_checksum": data.checksum}
         return cls(spec, dense_mask(kernel_shapes(model)), weights, weights, provenance=provenance)
 
     def __repr__(self) -> str:
@@ -87,7 +92,10 @@ class Ticket:
         return survivors(self.mask)
 
     def build_model(self) -> Any:
-        """The network as a plain Keras model with the start weights, 0 where pruned."""
+        """The network as a plain Keras model with the start weights, 0 where pruned.
+
+        Its inputs are normalised pixels: ``tfticket.models.normalisation_of(ticket.model)`` says how.
+        """
         from tfticket.models import model_from_spec, named_variables
 
         model = model_from_spec(self.model)
@@ -171,6 +179,9 @@ def _validate(ticket: Ticket) -> None:
 
 
 def _validate_model(model: Any) -> None:
+    if isinstance(model, dict) and "normalisation" in model:
+        validate(Normalisation, model["normalisation"], where="The ticket's normalisation")
+        model = {key: value for key, value in model.items() if key != "normalisation"}
     registered = {"name": str, "input_shape": list, "num_classes": int, "initialiser": str}
     known = isinstance(model, dict) and (
         isinstance(model.get("keras"), dict)

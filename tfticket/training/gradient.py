@@ -7,14 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from tfticket.backend import tf
-from tfticket.config import TrainConfig, iterations_in, moments_in
+from tfticket.backend import on_device
+from tfticket.config import TrainConfig
 from tfticket.data import Dataset
+from tfticket.durations import iterations_in, moments_in
 from tfticket.errors import InputError, Stopped, TfticketError
 from tfticket.evaluation.metrics import all_metrics, log_probabilities
 from tfticket.training.loop import GradientLoop, State, gradient_loop
 from tfticket.training.optimisers import learning_rates
-from tfticket.training.order import RowOrder
+from tfticket.training.order import Augmentations, RowOrder
 from tfticket.types import Mask, Spec, Weights
 
 MAX_SEGMENT = 1000
@@ -128,7 +129,13 @@ def train_weights(
     if loop.fresh:
         seconds["first_call"] += time.perf_counter() - began
     loop.network.check_data(data)
+    if config.augment.crop >= min(data.input_shape[:2]):
+        raise InputError(
+            f"augment.crop is {config.augment.crop} pixels on images of {data.input_shape[0]}x{data.input_shape[1]}; "
+            "expected fewer than their height and width."
+        )
     order = RowOrder(seed, rows, config.batch_size)
+    augmentations = Augmentations(seed, rows, config.batch_size, config.augment)
     images, labels = _on_device(data)
     if hooks.resume is None:
         loop.start(mask, start)
@@ -147,7 +154,8 @@ def train_weights(
         end = min(*due, iteration + loop.length_for(hooks.segment_seconds))
         fresh = loop.fresh
         began = time.perf_counter()
-        segment = loop.run(images, labels, order.batches(iteration, end), learning_rates(config, rows, iteration, end))
+        batches, moves = order.batches(iteration, end), augmentations.batches(iteration, end)
+        segment = loop.run(images, labels, batches, moves, learning_rates(config, rows, iteration, end))
         seconds["first_call" if fresh else "training"] += time.perf_counter() - began
         weights = loop.network.read()
         _check_finite(segment, weights, iteration)
@@ -221,5 +229,5 @@ _device: list[tuple[np.ndarray, np.ndarray, Any, Any]] = []
 def _on_device(data: Dataset) -> tuple[Any, Any]:
     """Training images and labels as tensors; the last ones stay on the device."""
     if not _device or _device[0][0] is not data.x_train or _device[0][1] is not data.y_train:
-        _device[:] = [(data.x_train, data.y_train, tf.constant(data.x_train), tf.constant(data.y_train))]
+        _device[:] = [(data.x_train, data.y_train, on_device(data.x_train), on_device(data.y_train))]
     return _device[0][2:]

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from tfticket.backend import tf
-from tfticket.config import TrainConfig
-from tfticket.network import network_of, scaled
+from tfticket.config import Augment, TrainConfig
+from tfticket.network import network_of
+from tfticket.training.augmentation import augmented
 from tfticket.training.optimisers import make_optimiser
 from tfticket.types import Mask, Spec, Weights
 
@@ -44,6 +45,7 @@ class GradientLoop:
         self._optimiser.build(self.network.model.trainable_variables)
         self._slots = [v for v in self._optimiser.variables if v is not self._optimiser.learning_rate]
         self._weight_decay = train.weight_decay
+        self._augments = train.augment != Augment()
         self._segment = tf.function(self._run, jit_compile=self.network.jit, autograph=False)
 
     def start(self, mask: Mask, weights: Weights) -> None:
@@ -69,13 +71,14 @@ class GradientLoop:
         """How many iterations take about so long; never more than ``capacity``. Bits do not depend on it."""
         return int(min(self.capacity, max(1.0, seconds * self._pace)))
 
-    def run(self, images: Any, labels: Any, rows: np.ndarray, rates: np.ndarray) -> np.ndarray:
+    def run(self, images: Any, labels: Any, rows: np.ndarray, moves: np.ndarray, rates: np.ndarray) -> np.ndarray:
         """Run a segment.
 
         Args:
             images: uint8 tensor [training rows, height, width, channels] on the device.
             labels: int32 tensor [training rows].
             rows: int32 [iterations, batch_size], at most ``capacity`` iterations.
+            moves: int32 [iterations, batch_size, 3], how each image is augmented; unread without augmentation.
             rates: float32 [iterations], learning rates.
 
         Returns:
@@ -88,6 +91,7 @@ class GradientLoop:
             images,
             labels,
             tf.constant(np.pad(rows, ((0, padding), (0, 0)))),
+            tf.constant(np.pad(moves, ((0, padding), (0, 0), (0, 0)))),
             tf.constant(np.pad(rates, (0, padding))),
             tf.constant(count),
         )
@@ -97,26 +101,31 @@ class GradientLoop:
         self.fresh = False
         return result
 
-    def _run(self, images: Any, labels: Any, rows: Any, rates: Any, count: Any) -> Any:
+    def _run(self, images: Any, labels: Any, rows: Any, moves: Any, rates: Any, count: Any) -> Any:
         losses = tf.TensorArray(tf.float32, self.capacity, element_shape=[])
         _, losses = tf.while_loop(
             lambda iteration, _: iteration < count,
             lambda iteration, losses: (
                 iteration + 1,
-                losses.write(iteration, self._iterate(images, labels, rows[iteration], rates[iteration])),
+                losses.write(
+                    iteration, self._iterate(images, labels, rows[iteration], moves[iteration], rates[iteration])
+                ),
             ),
             (tf.constant(0), losses),
         )
         return losses.stack()
 
-    def _iterate(self, images: Any, labels: Any, batch: Any, rate: Any) -> Any:
+    def _iterate(self, images: Any, labels: Any, batch: Any, moves: Any, rate: Any) -> Any:
         """One update of the weights; returns the batch's loss before it."""
         model = self.network.model
         variables = model.trainable_variables
         mask_of = {kernel.ref(): mask for kernel, mask in self.network.masked.values()}
         self._optimiser.learning_rate.assign(rate)
+        chosen = tf.gather(images, batch)
+        if self._augments:
+            chosen = augmented(chosen, moves)
         with tf.GradientTape() as tape:
-            logits = model(scaled(tf.gather(images, batch)), training=True)
+            logits = model(self.network.inputs(chosen), training=True)
             targets = tf.gather(labels, batch)
             loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(targets, logits))
         updates = []
@@ -132,7 +141,9 @@ class GradientLoop:
 
 def gradient_loop(spec: Spec, train: TrainConfig, capacity: int) -> GradientLoop:
     """The loop for a network and what a training configuration compiles into it; the last few are kept."""
-    compiled = TrainConfig(batch_size=train.batch_size, optimiser=train.optimiser, weight_decay=train.weight_decay)
+    compiled = TrainConfig(
+        batch_size=train.batch_size, optimiser=train.optimiser, weight_decay=train.weight_decay, augment=train.augment
+    )
     return _loop(json.dumps(spec, sort_keys=True), compiled, capacity)
 
 

@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 
 from tfticket.backend import keras
-from tfticket.config import Adam, Sgd, TrainConfig, iterations_in
+from tfticket.config import Adam, Sgd, TrainConfig
+from tfticket.durations import iterations_in
 
 
 def make_optimiser(config: Adam | Sgd) -> Any:

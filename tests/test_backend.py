@@ -1,0 +1,45 @@
+import numpy as np
+import pytest
+
+from tfticket.backend import has_gpu, on_device
+from tfticket.data.formats.raw import room
+
+
+def images(offset):
+    whole = room((1002 * 48,))
+    whole[:] = np.random.default_rng(0).integers(0, 256, whole.shape)
+    part = whole[offset : offset + 1000 * 48].reshape(1000, 4, 4, 3).view()
+    part.flags.writeable = False
+    return whole, part
+
+
+@pytest.mark.parametrize("offset", [0, 1, 48, 64])
+def test_a_tensor_holds_the_array(offset):
+    _, part = images(offset)
+    tensor = on_device(part)
+    np.testing.assert_array_equal(tensor, part)
+    assert tensor.dtype.as_numpy_dtype == part.dtype
+    assert not part.flags.writeable
+
+
+def test_labels_too():
+    labels = np.arange(10, dtype=np.int32)
+    np.testing.assert_array_equal(on_device(labels), labels)
+
+
+@pytest.mark.skipif(has_gpu(), reason="a GPU has memory of its own")
+def test_on_a_cpu_an_aligned_array_is_not_copied():
+    whole, part = images(0)
+    tensor = on_device(part)
+    whole[0] ^= 1
+    np.testing.assert_array_equal(tensor, part)
+
+
+def test_a_tensor_outlives_the_array():
+    whole, part = images(0)
+    expected, tensor = part.copy(), on_device(part)
+    del whole, part
+    others = [room((1002 * 48,)) for _ in range(50)]
+    for other in others:
+        other[:] = 7
+    np.testing.assert_array_equal(tensor, expected)
