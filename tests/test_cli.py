@@ -1,6 +1,7 @@
 """The command line as a user meets it. Bad input is tried in this process, the rest in one of its own."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,19 +11,10 @@ import pytest
 
 import tfticket as tt
 from tfticket import cli
+from tfticket.doctor import MARKS
+from tfticket.registry import LISTS
 
-
-def call(capsys, *arguments: object) -> tuple[int, str, str]:
-    """Exit code, stdout and stderr of one command."""
-    cli.Options.quiet = cli.Options.debug = False
-    old, sys.argv = sys.argv, ["tfticket", *map(str, arguments)]
-    try:
-        with pytest.raises(SystemExit) as end:
-            cli.main()
-    finally:
-        sys.argv = old
-    out, err = capsys.readouterr()
-    return int(end.value.code or 0), out, err
+pytestmark = pytest.mark.usefixtures("no_data_folder")
 
 
 def fresh(code: str) -> str:
@@ -40,15 +32,21 @@ INVOKE = "import typer.testing; from tfticket.cli import app; assert typer.testi
         "import tfticket.lab, tfticket.reports.report, experiments.quickstart",
         f"{INVOKE}(app, ['--help']).exit_code == 0",
         f"{INVOKE}(app, ['list', 'models']).exit_code == 0",
+        f"{INVOKE}(app, ['doctor', '--help']).exit_code == 0",
+        f"{INVOKE}(app, ['data']).exit_code == 0",
+        f"{INVOKE}(app, ['data', 'cifar-10-small']).exit_code == 0",
     ],
 )
 def test_these_do_without_tensorflow(doing):
     assert fresh(f"{doing}\nimport sys; print('tensorflow' in sys.modules)").split()[-1] == "False"
 
 
-@pytest.mark.parametrize("command", ["run", "list", "show", "report", "inspect"])
-def test_every_command_teaches_by_example(command, capsys):
-    code, out, _ = call(capsys, command, "--help")
+COMMANDS = [command.name or command.callback.__name__ for command in cli.app.registered_commands]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_teaches_by_example(command, call):
+    code, out, _ = call(command, "--help")
     assert code == 0
     assert f"tfticket {command}" in out.split("Examples:")[1]
 
@@ -75,6 +73,17 @@ BAD = {
         ["run", "quickstart", "-o", "prune.scope=layerwise", "-o", "prune.sparsity=0.9999"],
         "would empty dense_3 (1,000 weights) at level",
     ),
+    "no such file of data": (["run", "quickstart", "-o", "data.path=nowhere.npz"], "nowhere.npz does not exist"),
+    "too few classes": (["run", "quickstart", "-o", "data.classes=[1]"], "classes must be at least two, got [1]"),
+    "unknown class": (["run", "quickstart", "-o", "data.classes=[1,17]"], "0 to 9"),
+    "data that are not here": (["run", "quickstart", "-o", "data.name=cifar-10-jpeg"], "cifar-10-small, which is bun"),
+    "no folder of data": (
+        ["run", "quickstart", "-o", "data.name=letters", "--data-dir", "nowhere"],
+        "The data folder nowhere does not exist",
+    ),
+    "no folder of data to look in": (["data", "--data-dir", "nowhere"], "The data folder nowhere does not exist"),
+    "unknown data to show": (["data", "minst"], "Did you mean 'mnist'"),
+    "data to show that are not here": (["data", "cifar-10-jpeg"], "cifar-10-jpeg is not on this machine; looked for"),
     "no such list": (["list", "model"], "Did you mean 'models'"),
     "no such run": (["show", "nothing"], "Runs there: none yet"),
     "no such ticket": (["inspect", "nothing.safetensors"], "There is no file"),
@@ -82,10 +91,10 @@ BAD = {
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_bad_input_is_one_message_exit_code_2_and_no_folder(name, tmp_path, monkeypatch, capsys):
+def test_bad_input_is_one_message_exit_code_2_and_no_folder(name, tmp_path, monkeypatch, call):
     arguments, message = BAD[name]
     monkeypatch.chdir(tmp_path)
-    code, out, err = call(capsys, *arguments)
+    code, out, err = call(*arguments)
     assert code == 2
     assert message in err
     assert "Traceback" not in err
@@ -93,41 +102,73 @@ def test_bad_input_is_one_message_exit_code_2_and_no_folder(name, tmp_path, monk
     assert not any(tmp_path.iterdir())
 
 
-def test_a_folder_that_cannot_be_written_is_refused(tmp_path, capsys):
+def test_a_folder_that_cannot_be_written_is_refused(tmp_path, call):
     (tmp_path / "file").touch()
-    code, _, err = call(capsys, "run", "quickstart-smoke", "-w", tmp_path / "file" / "workspace")
+    code, _, err = call("run", "quickstart-smoke", "-w", tmp_path / "file" / "workspace")
     assert code == 2
     assert "Cannot write in" in err
 
 
-def test_a_corrupted_ticket_is_refused(tmp_path, capsys):
+def test_a_corrupted_ticket_is_refused(tmp_path, call):
     path = tmp_path / "ticket.safetensors"
     path.write_bytes(np.random.default_rng(0).bytes(1000))
-    code, _, err = call(capsys, "inspect", path)
+    code, _, err = call("inspect", path)
     assert code == 2
     assert str(path) in err
 
 
-def test_global_pruning_that_empties_a_layer_names_it_and_keeps_what_is_done(tmp_path, capsys):
+def test_global_pruning_that_empties_a_layer_names_it_and_keeps_what_is_done(tmp_path, call):
     options = ["prune.sparsity=0.99999", "prune.levels=1", "seeds=[0]", "train.epochs=5it"]
     arguments = [part for option in options for part in ("-o", option)]
-    code, _, err = call(capsys, "-q", "run", "quickstart-smoke", "-w", tmp_path, *arguments)
+    code, _, err = call("-q", "run", "quickstart-smoke", "-w", tmp_path, *arguments)
     assert code == 2
     assert "would empty dense_" in err
     assert "allow_empty" in err
     assert len(list(tmp_path.glob("steps/train-*/result.json"))) == 1
 
 
-def test_a_diverging_run_exits_1_and_says_where(tmp_path, capsys):
+def test_a_diverging_run_exits_1_and_says_where(tmp_path, call):
     options = ["train.optimiser={name: sgd, learning_rate: 1.0e+25}", "seeds=[0]"]
     arguments = [part for option in options for part in ("-o", option)]
-    code, _, err = call(capsys, "-q", "run", "quickstart-smoke", "-w", tmp_path, *arguments)
+    code, _, err = call("-q", "run", "quickstart-smoke", "-w", tmp_path, *arguments)
     assert code == 1
     assert "at iteration" in err
-    code, out, _ = call(capsys, "show", "quickstart-smoke", "-w", tmp_path)
+    code, out, _ = call("show", "quickstart-smoke", "-w", tmp_path)
     assert code == 0
     assert "failed" in out
     assert "at iteration" in out
+
+
+def ctrl_c(*arguments, **options):
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    ("where", "command"),
+    [
+        ("tfticket.presets.load_experiment", ["run", "quickstart"]),
+        ("experiments.quickstart.check_data", ["run", "quickstart"]),
+        ("experiments.quickstart.check_model", ["-q", "run", "quickstart"]),
+        ("tfticket.data.summary.summary", ["data", "mnist"]),
+    ],
+)
+def test_a_ctrl_c_before_a_run_begins_leaves_nothing(where, command, tmp_path, monkeypatch, call):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(where, ctrl_c)
+    code, out, err = call(*command)
+    assert (code, out) == (130, "")
+    assert err.splitlines()[-1] == "Stopped before anything began."
+    assert "Traceback" not in err
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_ctrl_c_after_a_run_began_is_told_as_such(tmp_path, monkeypatch, call):
+    monkeypatch.setattr("experiments.quickstart.main", ctrl_c)
+    code, _, err = call("-q", "run", "quickstart-smoke", "-w", tmp_path)
+    assert code == 130
+    assert err == "Stopped: stopped at once; the last checkpoint stands. Run the same command again to go on.\n"
+    _, out, _ = call("show", "quickstart-smoke", "-w", tmp_path)
+    assert out.splitlines()[1].startswith("stopped, started ")
 
 
 def test_debug_shows_the_traceback(tmp_path):
@@ -149,9 +190,11 @@ def test_a_run_says_what_it_does_and_where_everything_is(finished):
     (run,) = (workspace / "runs").iterdir()
     assert "14.0/14 trainings" in done.stderr
     assert "WARNING" not in done.stderr
-    for name in ("accuracy.png", "accuracy.pdf", "results.csv"):
-        assert str(run / "report" / name) in done.stdout.replace("\n", "")
-        assert (run / "report" / name).stat().st_size > 500
+    names = ("accuracy.png", "accuracy.pdf", "results.csv", "summary.json")
+    assert f"Figure, CSV and summary in {run / 'report'}: {', '.join(names)}\n" in done.stdout
+    assert all((run / "report" / name).stat().st_size > 500 for name in names)
+    assert done.stderr.startswith(f"quickstart-smoke: {run}\nStarting TensorFlow ...\n")
+    assert done.stdout.startswith("lenet-300-100 on MNIST, 2,000 training rows\n")
     assert "IMP ticket" in done.stdout
     assert "Means over 2 seeds" in done.stdout
     assert "ETA" in done.stderr
@@ -168,22 +211,26 @@ def test_a_run_says_what_it_does_and_where_everything_is(finished):
     assert "-o 'seeds=[0,1,2,3]'" in proposed[-1]
 
 
-def test_a_second_run_computes_nothing_and_reports_the_same(finished, capsys):
+def test_a_second_run_computes_nothing_and_reports_the_same(finished, call):
     workspace, _ = finished
     before = {path: path.stat().st_mtime_ns for path in workspace.glob("steps/*/*")}
     (table,) = workspace.glob("runs/*/report/results.csv")
     text = table.read_text()
-    code, out, _ = call(capsys, "run", "quickstart-smoke", "-w", workspace, "--json")
+    code, out, _ = call("run", "quickstart-smoke", "-w", workspace, "--json")
     assert code == 0
     assert {path: path.stat().st_mtime_ns for path in workspace.glob("steps/*/*")} == before
     assert table.read_text() == text
-    assert {cell["arm"] for cell in json.loads(out)["results"]} == {"ticket", "reinitialise", "random-mask"}
+    printed = json.loads(out)
+    assert {cell["arm"] for cell in printed["results"]} == {"ticket", "reinitialise", "random-mask"}
+    assert printed["title"] == "lenet-300-100 on MNIST, 2,000 training rows"
+    assert {Path(file).parent for file in printed["files"]} == {table.parent}
+    assert all(Path(file).is_file() for file in printed["files"])
 
 
-def test_one_field_changed_recomputes_only_what_it_reaches(finished, capsys):
+def test_one_field_changed_recomputes_only_what_it_reaches(finished, call):
     workspace, _ = finished
     before = {path.name for path in workspace.glob("steps/*")}
-    code, _, _ = call(capsys, "-q", "run", "quickstart-smoke", "-w", workspace, "-o", "control_densities=[0.1]")
+    code, _, _ = call("-q", "run", "quickstart-smoke", "-w", workspace, "-o", "control_densities=[0.1]")
     assert code == 0
     assert {path.name for path in workspace.glob("steps/*")} == before
     assert len(list(workspace.glob("runs/*"))) == 2
@@ -201,31 +248,33 @@ def test_the_library_finds_the_tickets_that_the_lab_finds(finished, data):
             np.testing.assert_array_equal(series[level].start[path], found[level].start[path])
 
 
-def test_reports_come_from_folders_alone(finished, tmp_path, capsys):
+def test_reports_come_from_folders_alone(finished, tmp_path, call):
     workspace, _ = finished
     run = next(path for path in sorted(workspace.glob("runs/*")) if (path / "report").exists())
-    code, out, _ = call(capsys, "report", run, "--out", tmp_path / "out", "-w", tmp_path / "elsewhere")
+    code, out, _ = call("report", run, "--out", tmp_path / "out", "-w", tmp_path / "elsewhere")
     assert code == 0
+    assert out.startswith("lenet-300-100 on MNIST, 2,000 training rows\n")
     assert "10.0%" in out
     assert (tmp_path / "out" / "results.csv").read_text() == (run / "report" / "results.csv").read_text()
 
 
-def test_two_runs_make_one_report_where_it_is_told_to(finished, tmp_path, capsys):
+def test_two_runs_make_one_report_where_it_is_told_to(finished, tmp_path, call):
     workspace, _ = finished
     runs = [path.name for path in workspace.glob("runs/*")]
     assert len(runs) == 2
-    assert call(capsys, "report", *runs, "-w", workspace)[0] == 2
-    code, out, _ = call(capsys, "report", *runs, "-w", workspace, "--out", tmp_path / "both", "--json")
+    assert call("report", *runs, "-w", workspace)[0] == 2
+    code, out, _ = call("report", *runs, "-w", workspace, "--out", tmp_path / "both", "--json")
     assert code == 0
     assert {cell["run"] for cell in json.loads(out)["results"]} == set(runs)
+    assert json.loads(out)["title"] == "lenet-300-100 on MNIST, 2,000 training rows"
     assert (tmp_path / "both" / "accuracy.png").stat().st_size > 10_000
 
 
-def test_the_newest_run_of_a_name_is_meant(finished, capsys):
+def test_the_newest_run_of_a_name_is_meant(finished, call):
     workspace, _ = finished
-    _, out, _ = call(capsys, "list", "runs", "-w", workspace, "--json")
+    _, out, _ = call("list", "runs", "-w", workspace, "--json")
     newest = json.loads(out)[0]["run"]
-    code, out, _ = call(capsys, "show", "quickstart-smoke", "-w", workspace)
+    code, out, _ = call("show", "quickstart-smoke", "-w", workspace)
     assert code == 0
     assert newest in out.splitlines()[0]
 
@@ -233,33 +282,85 @@ def test_the_newest_run_of_a_name_is_meant(finished, capsys):
 @pytest.mark.parametrize(
     "arguments", [["-q", "list", "models"], ["list", "models", "-q"], ["list", "models", "--debug"]]
 )
-def test_what_holds_for_every_command_is_said_before_or_after_it(arguments, capsys):
-    code, out, _ = call(capsys, *arguments)
+def test_what_holds_for_every_command_is_said_before_or_after_it(arguments, call):
+    code, out, _ = call(*arguments)
     assert code == 0
     assert "lenet-300-100" in out
 
 
-def test_list_show_and_inspect_what_is_there(finished, capsys):
+def shown_in(encoding, *arguments):
+    """What a terminal of this encoding shows."""
+    environment = {**os.environ, "PYTHONIOENCODING": encoding}
+    command = [sys.executable, "-m", "tfticket", *map(str, arguments)]
+    done = subprocess.run(command, env=environment, capture_output=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, b"")
+    return done.stdout.decode(encoding)
+
+
+def test_a_terminal_without_our_signs_is_written_to_all_the_same(finished, tmp_path):
+    (tmp_path / "runs" / "größer").mkdir(parents=True)
+    (tmp_path / "runs" / "größer" / "status.json").touch()
+    assert "gr??er" in shown_in("ascii", "list", "runs", "-w", tmp_path)
     workspace, _ = finished
-    code, out, _ = call(capsys, "list", "runs", "-w", workspace, "--json")
+    shown = shown_in("iso8859-2", "show", "quickstart-smoke", "-w", workspace)
+    assert "Means over 2 seeds; ? is the unadjusted 95 % interval" in shown
+
+
+def test_list_show_and_inspect_what_is_there(finished, call):
+    workspace, _ = finished
+    code, out, _ = call("list", "runs", "-w", workspace, "--json")
     assert code == 0
     assert {run["state"] for run in json.loads(out)} == {"done"}
     name = json.loads(out)[-1]["run"]
-    code, out, _ = call(capsys, "show", name, "-w", workspace, "--json")
+    code, out, _ = call("show", name, "-w", workspace, "--json")
     assert code == 0
     assert json.loads(out)["config"]["train"]["epochs"] == "1ep"
     folder = next(workspace.glob("steps/prune-*"))
-    code, out, _ = call(capsys, "inspect", folder, "--json")
+    code, out, _ = call("inspect", folder, "--json")
     assert code == 0
     ticket = tt.Ticket.load(folder / "ticket.safetensors")
     assert [layer["survivors"] for layer in json.loads(out)["layers"]] == list(ticket.survivors.values())
 
 
-@pytest.mark.parametrize("what", ["presets", "experiments", "models", "data", "scores", "controls"])
-def test_everything_that_has_a_name_is_listed(what, capsys):
-    code, out, _ = call(capsys, "list", what)
+@pytest.mark.parametrize("what", ["presets", *LISTS])
+def test_everything_that_has_a_name_is_listed(what, call):
+    code, out, _ = call("list", what)
     assert code == 0
     assert len(out.splitlines()) > 3
+
+
+def test_the_doctor_finds_what_the_program_needs_on_this_machine(tmp_path, call):
+    code, out, _ = call("doctor", "--json", "-w", tmp_path)
+    assert code == 0
+    findings = {row["what"]: row for row in json.loads(out)}
+    assert set(findings["Python"]) == {"what", "state", "found", "mend"}
+    assert {row["state"] for row in findings.values()} <= {"ok", "note"}
+    for what in ("tfticket", "packages", "memory", "workspace", "data mnist", "data cifar-10-small"):
+        assert findings[what]["state"] == "ok"
+    assert "tensorflow 2." in findings["packages"]["found"]
+    code, out, err = call("doctor", "-w", tmp_path)
+    assert code == 0
+    assert [line.split()[:2] for line in out.splitlines() if "packages" in line] == [[MARKS["ok"], "packages"]]
+    assert f"{MARKS['note']} data cifar-10-jpeg: It is CIFAR-10 as lossy JPEG" in out
+    assert err == "Starting TensorFlow ...\n"
+
+
+def test_the_doctor_exits_1_where_the_program_cannot_work_and_says_what_to_do(tmp_path, call):
+    (tmp_path / "file").touch()
+    workspace = tmp_path / "file" / "w"
+    code, out, err = call("doctor", "--json", "-w", workspace, "--data-dir", tmp_path / "none")
+    assert code == 1
+    assert [row["what"] for row in json.loads(out) if row["state"] == "broken"] == ["workspace", "data folder"]
+    said = [
+        f"workspace: {workspace}: {tmp_path / 'file'} cannot be written. Use --workspace.",
+        f"data folder: The data folder {tmp_path / 'none'} does not exist. Mend --data-dir or TFTICKET_DATA.",
+    ]
+    assert err.splitlines() == [f"Failed: {said[0]}", said[1]]
+    code, out, err = call("doctor", "-w", workspace)
+    assert code == 1
+    assert [line.split()[:2] for line in out.splitlines() if " workspace " in line] == [[MARKS["broken"], "workspace"]]
+    assert err.splitlines() == ["Starting TensorFlow ...", f"Failed: {said[0]}"]
+    assert not workspace.exists()
 
 
 def test_the_api_example_of_the_readme_runs(tmp_path):

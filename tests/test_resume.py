@@ -109,7 +109,6 @@ def test_killed_stopped_and_out_of_disk_it_ends_with_the_bits_of_an_undisturbed_
         assert disturb(workspace, number, how, delay) == expected, f"{how} came too late"
         if expected == 130:
             assert state() == "stopped"
-            assert any(workspace.glob("steps/train-*/checkpoint.safetensors"))
         if number == 2:
             full = on_a_small_disk(workspace)
             assert (full.returncode, state()) == (1, "failed")

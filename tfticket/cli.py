@@ -1,18 +1,23 @@
 """The command line. Thin: each command reads its arguments, calls the library, and shows what came out.
 
-TensorFlow is imported by ``run`` only, and by no help text.
+TensorFlow is imported by ``run`` and ``doctor``, and where data are downloaded; never for a help text.
 """
 
+import io
 import json
+import os
 import shlex
 import shutil
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from tfticket.errors import InputError, Stopped, TfticketError
+from tfticket import completion
+from tfticket.console import show_cells, show_report, show_table, when
+from tfticket.errors import InputError, Stopped, TfticketError, unknown
+from tfticket.registry import DATA_DIR, DATA_SETS, DEFAULT_WORKSPACE, LISTS
 
 app = typer.Typer(
     name="tfticket",
@@ -27,8 +32,21 @@ app = typer.Typer(
 Workspace = Annotated[
     Path, typer.Option("--workspace", "-w", envvar="TFTICKET_WORKSPACE", help="Folder of all runs and steps.")
 ]
+
+
+def _set_data_dir(value: Path | None) -> Path | None:
+    if value is not None:
+        os.environ[DATA_DIR] = str(value)
+    return value
+
+
+DataDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--data-dir", envvar=DATA_DIR, callback=_set_data_dir, help="Folder in which data sets are looked for."
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
-DEFAULT_WORKSPACE = Path("workspace")
 
 
 class Options:
@@ -66,11 +84,24 @@ def options(quiet: Quiet = False, debug: Debug = False) -> None:
     "Run the same again and it goes on where it stopped; what is computed is never computed twice."
 )
 def run(
-    source: Annotated[str, typer.Argument(metavar="PRESET_OR_YAML", help="A preset's name, or a YAML file.")],
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="PRESET_OR_YAML", autocompletion=completion.presets, help="A preset's name, or a YAML file."
+        ),
+    ],
     override: Annotated[
-        list[str] | None, typer.Option("--override", "-o", metavar="KEY=VALUE", help="Change a field; repeatable.")
+        list[str] | None,
+        typer.Option(
+            "--override",
+            "-o",
+            metavar="KEY=VALUE",
+            autocompletion=completion.fields,
+            help="Change a field; repeatable.",
+        ),
     ] = None,
     workspace: Workspace = DEFAULT_WORKSPACE,
+    data_dir: DataDir = None,
     as_json: Json = False,
     quiet: Quiet = False,
     debug: Debug = False,
@@ -88,25 +119,23 @@ def run(
     from tfticket.reports.rows import read_run
 
     config = load_experiment(source, override or ())
-    folder = run_folder(workspace, config)
     experiment = importlib.import_module(EXPERIMENTS[config.experiment].target.partition(":")[0])
     silent = Options.quiet or as_json
+    experiment.check_data(config)
+    folder = run_folder(workspace, config)
     if not silent:
         typer.echo(f"{config.name}: {folder}\nStarting TensorFlow ...", err=True)
-    from tfticket import backend
-
-    backend.configure(config.execution.threads)
-    experiment.check(config)
+    experiment.check_model(config)
     listener = WaitingTold() if silent else ProgressBar(Console(stderr=True))
     with listener, open_run(workspace, config, listener) as lab:
         experiment.main(lab, config)
         report = write_report([read_run(folder)])
-    _show_report(report, as_json)
+    show_report(report, as_json, Options.quiet)
     if not silent:
         program, there = _program(), [] if workspace == DEFAULT_WORKSPACE else ["--workspace", str(workspace)]
         change, why = experiment.next_step(config)
         kept = [text for text in override or () if text.partition("=")[0] != change.partition("=")[0]]
-        said = [part for text in kept for part in ("-o", text)]
+        said = [part for text in kept for part in ("-o", text)] + ([f"--data-dir={data_dir}"] if data_dir else [])
         typer.echo(
             f"\nNext: {shlex.join([*program, 'show', folder.name, *there])}\n          what the run did\n"
             f"      {shlex.join([*program, 'run', source, *said, '-o', change, *there])}\n          {why}"
@@ -126,30 +155,22 @@ def _program() -> list[str]:
     epilog="Examples:\n\n  tfticket list\n\n  tfticket list presets\n\n  tfticket list runs --json",
 )
 def list_(
-    what: Annotated[str, typer.Argument(help="runs, presets, experiments, models, data, scores, controls.")] = "runs",
+    what: Annotated[
+        str, typer.Argument(autocompletion=completion.lists, help=f"runs, presets, {', '.join(LISTS)}.")
+    ] = "runs",
     workspace: Workspace = DEFAULT_WORKSPACE,
     as_json: Json = False,
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
     """List the runs of a workspace, or what the program has by name."""
-    from tfticket import registry
-    from tfticket.errors import unknown
-
-    tables = {
-        "experiments": registry.EXPERIMENTS,
-        "models": registry.MODELS,
-        "data": registry.DATA_SETS,
-        "scores": registry.SCORES,
-        "controls": registry.CONTROLS,
-    }
     if what == "runs":
         from tfticket.reports.rows import find_runs
 
-        _show_table(
+        show_table(
             ["run", "state", "experiment", "started", "steps"],
             [
-                [run.folder.name, run.state, run.status["experiment"], _when(run.status["started"]), len(run.steps)]
+                [run.folder.name, run.state, run.status["experiment"], when(run.status["started"]), len(run.steps)]
                 for run in find_runs(workspace)
             ],
             as_json,
@@ -162,18 +183,91 @@ def list_(
             [name, path.read_text(encoding="utf-8").partition("\n")[0].lstrip("# ")]
             for name, path in preset_paths().items()
         ]
-        _show_table(["preset", "what it is"], rows, as_json)
-    elif what in tables:
-        _show_table([what, "what it is"], [[name, entry.about] for name, entry in tables[what].items()], as_json)
+        show_table(["preset", "what it is"], rows, as_json)
+    elif what in LISTS:
+        show_table([what, "what it is"], [[name, entry.about] for name, entry in LISTS[what].items()], as_json)
     else:
-        raise InputError(unknown("list", what, ["runs", "presets", *tables]))
+        raise InputError(unknown("list", what, ["runs", "presets", *LISTS]))
+
+
+@app.command(
+    epilog="Examples:\n\n  tfticket data\n\n  tfticket data mnist cifar-10-small\n\n  tfticket data ~/digits.npz --json"
+)
+def data(
+    sources: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="NAME_OR_PATH",
+            autocompletion=completion.data_sets,
+            help="Data sets to read; none lists what there is.",
+        ),
+    ] = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Show data sets: which have a name and where they lie, or what some of them hold."""
+    from dataclasses import asdict
+
+    from tfticket.data.known import registered
+    from tfticket.data.sources import own_data_sets
+    from tfticket.data.summary import summary
+
+    if sources:
+        found = [summary(source) for source in sources]
+        if as_json:
+            typer.echo(json.dumps([{**asdict(one), "path": str(one.path)} for one in found]))
+        else:
+            typer.echo("\n".join(map(str, found)))
+        return
+    rows: list[tuple[str, str, Path | None, str]] = [
+        (source.name, source.label, source.find(), source.how) for source in registered()
+    ]
+    rows += [(name, "your own", path, "") for name, path in own_data_sets().items() if name not in DATA_SETS]
+    if as_json:
+        keys = ("name", "label", "path", "how")
+        typer.echo(json.dumps([dict(zip(keys, row, strict=True)) for row in rows], default=str))
+        return
+    for name, label, path, how in rows:
+        typer.echo(f"{name:15} {label}\n{'':15} {path or f'not here. {how}'}")
+
+
+@app.command(epilog="Examples:\n\n  tfticket doctor\n\n  tfticket doctor --workspace /data/tickets --json")
+def doctor(
+    workspace: Workspace = DEFAULT_WORKSPACE,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Examine this machine: versions, devices, data, disk; what is missing, and how to get it."""
+    from dataclasses import asdict
+
+    from tfticket.doctor import examine
+
+    if not (Options.quiet or as_json):
+        typer.echo("Starting TensorFlow ...", err=True)
+    findings = examine(workspace)
+    if as_json:
+        typer.echo(json.dumps([asdict(finding) for finding in findings]))
+    else:
+        show_table(["state", "what", "found"], [[f.mark, f.what, f.found] for f in findings])
+        for finding in findings:
+            if finding.mend and finding.state != "broken":
+                typer.echo(f"{finding.mark} {finding.what}: {finding.mend}")
+    broken = [f"{f.what}: {f.found.removesuffix('.')}. {f.mend}".rstrip() for f in findings if f.state == "broken"]
+    if broken:
+        raise TfticketError("\n".join(broken))
 
 
 @app.command(
     epilog="Examples:\n\n  tfticket show quickstart\n\n  tfticket show workspace/runs/quickstart-1a2b3c4d --json"
 )
 def show(
-    run: Annotated[str, typer.Argument(help="A run's name, the beginning of it, or its folder.")],
+    run: Annotated[
+        str, typer.Argument(autocompletion=completion.runs, help="A run's name, the beginning of it, or its folder.")
+    ],
     workspace: Workspace = DEFAULT_WORKSPACE,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -182,30 +276,36 @@ def show(
     """Show a run: its state, its configuration, its results so far."""
     import yaml
 
+    from tfticket.reports.report import title_of
     from tfticket.reports.rows import find_run, rows_of
     from tfticket.reports.tables import summarise
 
     found = find_run(workspace, run)
-    cells = summarise(rows_of(found))
+    rows = rows_of(found)
+    cells, title = summarise(rows), title_of([found], rows)
     if as_json:
         from dataclasses import asdict
 
         record = {"folder": str(found.folder), "state": found.state, "status": found.status, "config": found.config}
+        record["title"] = title
         typer.echo(json.dumps({**record, "steps": found.steps, "results": [asdict(cell) for cell in cells]}))
         return
-    typer.echo(f"{found.folder}\n{found.state}, started {_when(found.status['started'])}, {len(found.steps)} steps")
+    typer.echo(f"{found.folder}\n{found.state}, started {when(found.status['started'])}, {len(found.steps)} steps")
     if found.status.get("message"):
         typer.echo(f"{found.status['message']}")
     typer.echo("\n" + yaml.safe_dump(found.config, sort_keys=False, default_flow_style=None).rstrip() + "\n")
     if cells:
-        _show_cells(cells)
+        typer.echo(title)
+        show_cells(cells)
 
 
 @app.command(
     epilog="Examples:\n\n  tfticket report quickstart\n\n  tfticket report quickstart other-run --out comparison"
 )
 def report(
-    runs: Annotated[list[str], typer.Argument(help="Runs: names, beginnings of names, or folders.")],
+    runs: Annotated[
+        list[str], typer.Argument(autocompletion=completion.runs, help="Runs: names, beginnings of names, or folders.")
+    ],
     out: Annotated[Path | None, typer.Option(help="Folder to write to; a single run's own report/ by default.")] = None,
     workspace: Workspace = DEFAULT_WORKSPACE,
     as_json: Json = False,
@@ -216,7 +316,7 @@ def report(
     from tfticket.reports.report import write_report
     from tfticket.reports.rows import find_run
 
-    _show_report(write_report([find_run(workspace, run) for run in runs], out), as_json)
+    show_report(write_report([find_run(workspace, run) for run in runs], out), as_json, Options.quiet)
 
 
 @app.command(
@@ -247,63 +347,24 @@ def inspect(
         return
     typer.echo(f"{path}\n{found.name}, level {found.level}, {found.density:.3%} of the prunable weights remain")
     typer.echo(f"start: weights of iteration {found.iteration}")
-    _show_table(
+    show_table(
         ["layer", "shape", "weights", "survivors", "weights remaining"],
         [[*layer[:2], f"{layer[2]:,}", f"{layer[3]:,}", f"{layer[4]:.3%}"] for layer in layers],
     )
     typer.echo("provenance: " + ", ".join(f"{key}={value}" for key, value in found.provenance.items()))
 
 
-def _when(seconds: float) -> str:
-    import datetime
-
-    return datetime.datetime.fromtimestamp(seconds).strftime("%Y-%m-%d %H:%M")
-
-
-def _show_table(header: list[str], rows: list[list[Any]], as_json: bool = False, empty: str = "") -> None:
-    if as_json:
-        typer.echo(json.dumps([dict(zip(header, row, strict=True)) for row in rows]))
-        return
-    if not rows:
-        typer.echo(empty)
-        return
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    for number, name in enumerate(header):
-        numeric = all(str(row[number])[:1] in "+-0123456789" for row in rows if row[number] != "")
-        table.add_column(name, justify="right" if numeric else "left")
-    for row in rows:
-        table.add_row(*map(str, row))
-    Console().print(table)
-
-
-def _show_report(report: Any, as_json: bool) -> None:
-    files = [str(report.folder / name) for name in ("accuracy.png", "accuracy.pdf", "results.csv", "summary.json")]
-    if as_json:
-        from dataclasses import asdict
-
-        typer.echo(json.dumps({"files": files, "results": [asdict(cell) for cell in report.cells]}))
-    elif not Options.quiet:
-        _show_cells(report.cells)
-        typer.echo("Figure, CSV and summary: " + "  ".join(files))
-
-
-def _show_cells(cells: list[Any]) -> None:
-    from tfticket.reports.tables import seeds_text, table_rows
-
-    _show_table(*table_rows(cells))
-    single = all(cell.test["accuracy"].count == 1 for cell in cells)
-    interval = "one seed gives no interval" if single else "± is the unadjusted 95 % interval, paired by seed"
-    typer.echo(f"Means over {seeds_text(cells)}; {interval}.")
-
-
 def main() -> None:
     """Run the command line; errors become one message and an exit code: 1 failed, 2 bad input, 130 stopped."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without our signs
     try:
         app()
+    except SystemExit as end:
+        if end.code == Stopped.exit_code:  # typer's way of a Ctrl-C that no run was there to hear
+            typer.echo("Stopped before anything began.", err=True)
+        raise
     except Exception as error:
         if Options.debug:
             raise

@@ -1,43 +1,20 @@
 import json
 
 import pytest
-import yaml
 
+from tfticket.data import sources
 from tfticket.errors import InputError
 from tfticket.reports.rows import Row, find_run, find_runs, read_run, rows_of
 from tfticket.runs.lease import lease
 
 METRICS = {"accuracy": 0.9, "nll": 0.3}
-
-
-@pytest.fixture
-def make_run(tmp_path):
-    """Makes a run folder by hand; evaluations are (arm, seed, level)."""
-
-    def make(name, state="done", started=0.0, evaluations=None):
-        folder = tmp_path / "runs" / name
-        folder.mkdir(parents=True)
-        (folder / "config.yaml").write_text(yaml.safe_dump({"name": name, "seeds": [0]}))
-        (folder / "status.json").write_text(json.dumps({"state": state, "started": started}))
-        if evaluations is None:
-            return folder
-        steps = [{"kind": "start", "folder": "start-0", "fingerprint": "0", "label": {"seed": 0}}]
-        for number, (arm, seed, level) in enumerate(evaluations):
-            step = tmp_path / "steps" / f"evaluate-{name}-{number}"
-            step.mkdir(parents=True)
-            result = {"level": level, "density": 0.5**level, "test": METRICS, "validation": METRICS}
-            (step / "result.json").write_text(json.dumps({"fingerprint": "0", "result": result}))
-            label = {"arm": arm, "seed": seed, "level": level}
-            steps.append({"kind": "evaluate", "folder": step.name, "fingerprint": "0", "label": label})
-        (folder / "manifest.json").write_text(json.dumps({"steps": steps}))
-        return folder
-
-    return make
+MNIST = sources.mnist.contents
+DATA = "MNIST, 2,000 training rows"
 
 
 def test_a_run_says_what_its_folder_says(make_run):
     run = read_run(make_run("a-1", evaluations=[("ticket", 0, 0)]))
-    assert run.config == {"name": "a-1", "seeds": [0]}
+    assert (run.config["name"], run.config["model"]) == ("a-1", {"name": "lenet-300-100"})
     assert [step["kind"] for step in run.steps] == ["start", "evaluate"]
     assert run.state == "done"
 
@@ -68,10 +45,45 @@ def test_a_run_is_running_while_its_process_lives_and_killed_after(make_run):
 def test_rows_are_the_finished_evaluations_in_the_runs_order(make_run):
     run = read_run(make_run("a-1", evaluations=[("ticket", 1, 0), ("ticket", 1, 2), ("random-mask", 1, 2)]))
     assert rows_of(run) == [
-        Row("a-1", "ticket", "IMP ticket", 1, 0, 1.0, METRICS, METRICS),
-        Row("a-1", "ticket", "IMP ticket", 1, 2, 0.25, METRICS, METRICS),
-        Row("a-1", "random-mask", "random mask", 1, 2, 0.25, METRICS, METRICS),
+        Row("a-1", "ticket", "IMP ticket", 1, 0, 1.0, DATA, METRICS, METRICS),
+        Row("a-1", "ticket", "IMP ticket", 1, 2, 0.25, DATA, METRICS, METRICS),
+        Row("a-1", "random-mask", "random mask", 1, 2, 0.25, DATA, METRICS, METRICS),
     ]
+
+
+OTHERS = "0" * 64
+
+
+@pytest.mark.parametrize(
+    ("data", "contents", "named"),
+    [
+        ({}, MNIST, "MNIST"),
+        ({"name": "my digits", "path": "/my/digits.npz"}, MNIST, "MNIST"),
+        ({"name": "my digits", "path": "/my/digits.npz"}, OTHERS, "my digits"),
+        ({"name": "cifar-10"}, OTHERS, "CIFAR-10"),
+        ({"name": "cifar-10-jpeg"}, sources.cifar_10_jpeg.contents, "CIFAR-10 (re-encoded as JPEG)"),
+        ({"classes": [3, 5]}, MNIST, "MNIST, classes 3, 5"),
+        ({"classes": []}, MNIST, "MNIST"),
+        ({"name": "pets", "classes": ["dog", 3]}, OTHERS, "pets, classes dog, 3"),
+    ],
+)
+@pytest.mark.parametrize(("training_rows", "said"), [(55_000, "55,000 training rows"), (900, "900 training rows")])
+def test_rows_name_their_data_by_contents_and_how_much_of_them_was_trained_on(
+    make_run, data, contents, named, training_rows, said
+):
+    evaluations = [("ticket", 0, 0), ("random-mask", 0, 1)]
+    folder = make_run("a-1", evaluations=evaluations, data=data, contents=contents, training_rows=training_rows)
+    assert [row.data for row in rows_of(read_run(folder))] == [f"{named}, {said}"] * 2
+
+
+def test_runs_that_share_an_evaluation_call_its_data_each_by_their_own_name(make_run):
+    folders = [
+        make_run(f"{name}-1", evaluations=[("ticket", 0, 0)], data={"name": name}, contents=OTHERS)
+        for name in ("letters", "glyphs")
+    ]
+    (folders[1] / "manifest.json").write_text((folders[0] / "manifest.json").read_text())
+    for name, folder in zip(("letters", "glyphs"), folders, strict=True):
+        assert [row.data for row in rows_of(read_run(folder))] == [f"{name}, 2,000 training rows"]
 
 
 def test_a_step_that_is_gone_is_missed_by_name(make_run, tmp_path):
@@ -79,6 +91,19 @@ def test_a_step_that_is_gone_is_missed_by_name(make_run, tmp_path):
     (tmp_path / "steps" / "evaluate-a-1-0" / "result.json").unlink()
     with pytest.raises(InputError, match="evaluate-a-1-0"):
         rows_of(run)
+
+
+@pytest.mark.parametrize(
+    ("data", "named"),
+    [({}, "MNIST"), ({"name": "my digits"}, "my digits"), ({"classes": [3, 5]}, "MNIST, classes 3, 5")],
+)
+def test_a_run_of_before_evaluations_named_their_data_is_still_read(make_run, tmp_path, data, named):
+    run = read_run(make_run("a-1", evaluations=[("ticket", 0, 0)], data=data))
+    path = tmp_path / "steps" / "evaluate-a-1-0" / "result.json"
+    record = json.loads(path.read_text())
+    del record["result"]["data"]
+    path.write_text(json.dumps(record))
+    assert [(row.data, row.test) for row in rows_of(run)] == [(named, METRICS)]
 
 
 def test_runs_are_listed_the_newest_first(make_run, tmp_path):
@@ -123,7 +148,7 @@ def test_an_empty_workspace_says_so(tmp_path):
 def test_a_folder_may_be_named_from_anywhere(make_run, tmp_path, monkeypatch, where, name):
     make_run("a-1", evaluations=[("ticket", 0, 0)])
     monkeypatch.chdir(tmp_path / where)
-    assert rows_of(find_run(tmp_path, name)) == [Row("a-1", "ticket", "IMP ticket", 0, 0, 1.0, METRICS, METRICS)]
+    assert rows_of(find_run(tmp_path, name)) == [Row("a-1", "ticket", "IMP ticket", 0, 0, 1.0, DATA, METRICS, METRICS)]
 
 
 @pytest.mark.parametrize("missing", ["status.json", "config.yaml"])

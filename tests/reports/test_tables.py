@@ -8,7 +8,7 @@ from tfticket.reports.statistics import mean_interval
 from tfticket.reports.tables import rows_csv, summarise, table_rows
 
 
-def row(arm="ticket", seed=0, level=0, accuracy=0.9, nll=0.3, run="r-1"):
+def row(arm="ticket", seed=0, level=0, accuracy=0.9, nll=0.3, run="r-1", data="MNIST, 100 training rows"):
     density = 0.5**level
     return Row(
         run,
@@ -17,6 +17,7 @@ def row(arm="ticket", seed=0, level=0, accuracy=0.9, nll=0.3, run="r-1"):
         seed,
         level,
         density,
+        data,
         {"accuracy": accuracy, "nll": nll},
         {"accuracy": 0.8, "nll": 0.4},
     )
@@ -104,16 +105,12 @@ def test_several_runs_are_told_apart():
 
 
 def test_the_csv_has_every_row_to_the_last_digit():
-    rows = [*ROWS, row(accuracy=1 / 3, run='odd, "name"')]
+    rows = [*ROWS, row(accuracy=1 / 3, run='odd, "name"', data='my "letters", classes a, b, 7 training rows')]
     lines = list(csv.DictReader(io.StringIO(rows_csv(rows))))
     assert len(lines) == len(rows)
     for line, one in zip(lines, rows, strict=True):
-        assert (line["run"], line["arm"], int(line["seed"]), int(line["level"])) == (
-            one.run,
-            one.arm,
-            one.seed,
-            one.level,
-        )
+        assert (line["run"], line["data"], line["arm"]) == (one.run, one.data, one.arm)
+        assert (int(line["seed"]), int(line["level"])) == (one.seed, one.level)
         assert float(line["density"]) == one.density
         assert float(line["sparsity"]) == 1.0 - one.density
         for split in ("test", "validation"):

@@ -9,12 +9,13 @@ from tfticket.reports.tables import Cell
 _LOOKS = [("#0072B2", "o"), ("#D55E00", "s"), ("#009E73", "^"), ("#CC79A7", "D"), ("#E69F00", "v"), ("#56B4E9", "P")]
 
 
-def accuracy_figure(cells: Sequence[Cell], title: str) -> Any:
+def accuracy_figure(cells: Sequence[Cell], title: str, legend_title: str) -> Any:
     """Test accuracy against weights remaining (log axis): mean over seeds, band from lowest to highest seed.
 
     Args:
         cells: From ``summarise``; with several runs, one line a run and arm.
-        title: Written above the axes.
+        title: Written above the axes: network and data.
+        legend_title: Written above the legend: what lines and bands are.
 
     Returns:
         A ``matplotlib.figure.Figure``.
@@ -52,8 +53,8 @@ def accuracy_figure(cells: Sequence[Cell], title: str) -> Any:
     axes.set_xticks([], minor=True)
     axes.set_xlabel("weights remaining (%)")
     axes.set_ylabel("test accuracy (%)")
-    axes.set_title(title, fontsize=11, loc="left")
+    axes.set_title(title.replace("$", r"\$"), fontsize=11, loc="left", wrap=True)  # a name is no formula
     axes.grid(alpha=0.25, lw=0.6)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, loc="lower left")
+    axes.legend(frameon=False, loc="lower left", title=legend_title, alignment="left", title_fontsize=9)
     return figure

@@ -13,9 +13,10 @@ from tfticket.runs.files import atomic_write, check_writable, write_json
 
 @dataclass(frozen=True)
 class Report:
-    """A written report: its folder, its summary, its rows."""
+    """A written report: its folder, what it is of, its summary, its rows."""
 
     folder: Path
+    title: str
     cells: list[Cell]
     rows: list[Row]
 
@@ -39,8 +40,8 @@ def write_report(runs: Sequence[Run], folder: Path | None = None) -> Report:
         raise InputError(f"{', '.join(run.folder.name for run in runs)}: nothing has been evaluated yet.")
     check_writable(folder, "--out")
     cells = summarise(rows)
-    titles = dict.fromkeys(f"{run.config['model']['name']} on {run.config['data']['name']}" for run in runs)
-    figure = accuracy_figure(cells, f"{', '.join(titles)}: mean and range of {seeds_text(cells)}")
+    title = title_of(runs, rows)
+    figure = accuracy_figure(cells, title, f"mean and range of {seeds_text(cells)}")
     for kind in ("png", "pdf"):
         atomic_write(
             folder / f"accuracy.{kind}",
@@ -48,4 +49,10 @@ def write_report(runs: Sequence[Run], folder: Path | None = None) -> Report:
         )
     atomic_write(folder / "results.csv", lambda file: file.write_text(rows_csv(rows), encoding="utf-8"))
     write_json(folder / "summary.json", [asdict(cell) for cell in cells])
-    return Report(folder, cells, rows)
+    return Report(folder, title, cells, rows)
+
+
+def title_of(runs: Sequence[Run], rows: Sequence[Row]) -> str:
+    """Which networks and data rows are of, a line each: 'lenet-5 on MNIST, 55,000 training rows'."""
+    models = {run.folder.name: run.config["model"]["name"] for run in runs}
+    return "\n".join(dict.fromkeys(f"{models[row.run]} on {row.data}" for row in rows))

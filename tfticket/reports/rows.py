@@ -6,6 +6,7 @@ from typing import Any
 
 import yaml
 
+from tfticket.data.known import label_of
 from tfticket.errors import InputError
 from tfticket.runs.files import read_json
 from tfticket.runs.lease import holder_of
@@ -25,6 +26,7 @@ class Row:
         seed: The IMP seed.
         level: Rounds of pruning.
         density: Fraction of the prunable weights that survive.
+        data: What figures call the data, and how many rows were trained on.
         test, validation: Metric name -> value.
     """
 
@@ -34,6 +36,7 @@ class Row:
     seed: int
     level: int
     density: float
+    data: str
     test: dict[str, float]
     validation: dict[str, float]
 
@@ -121,6 +124,15 @@ def find_run(workspace: Path, name: str) -> Run:
     return read_run(matches[0].folder)
 
 
+def _data(run: Run, result: dict[str, Any]) -> str:
+    """What figures call a run's data. The evaluation may have been computed for another run, with another name."""
+    found, config = result.get("data", {}), run.config["data"]
+    text = label_of(config["name"], found.get("contents", ""))
+    if config.get("classes"):
+        text += f", classes {', '.join(map(str, config['classes']))}"
+    return f"{text}, {found['training_rows']:,} training rows" if found else text
+
+
 def rows_of(run: Run) -> list[Row]:
     """One row for each finished evaluation of a run, in the order of the run."""
     names = dict(ARM_NAMES)
@@ -141,6 +153,7 @@ def rows_of(run: Run) -> list[Row]:
                 seed=label["seed"],
                 level=result["level"],
                 density=result["density"],
+                data=_data(run, result),
                 test=result["test"],
                 validation=result["validation"],
             )

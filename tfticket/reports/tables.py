@@ -99,13 +99,13 @@ def _difference(estimate: Estimate | None, factor: float, digits: int) -> str:
 
 
 def rows_csv(rows: Sequence[Row]) -> str:
-    """Every row as CSV: run, arm, seed, level, density, sparsity, then each split's metrics (fractions, nats)."""
+    """Every row as CSV: run, data, arm, seed, level, density, sparsity, then each split's metrics (fractions, nats)."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     splits = ("test", "validation")
-    names = ["run", "arm", "seed", "level", "density", "sparsity"]
+    names = ["run", "data", "arm", "seed", "level", "density", "sparsity"]
     writer.writerow(names + [f"{split}_{metric}" for split in splits for metric in METRICS])
     for row in rows:
         values = [getattr(row, split)[metric] for split in splits for metric in METRICS]
-        writer.writerow([row.run, row.arm, row.seed, row.level, row.density, 1.0 - row.density, *values])
+        writer.writerow([row.run, row.data, row.arm, row.seed, row.level, row.density, 1.0 - row.density, *values])
     return buffer.getvalue()

@@ -1,0 +1,48 @@
+"""Run folders made by hand."""
+
+import json
+
+import pytest
+import yaml
+
+from tfticket.data import sources
+
+METRICS = {"accuracy": 0.9, "nll": 0.3}
+
+
+@pytest.fixture
+def make_run(tmp_path):
+    """Makes a run folder by hand; evaluations are (arm, seed, level), ``data`` what the configuration says of them."""
+
+    def make(
+        name,
+        state="done",
+        started=0.0,
+        evaluations=None,
+        *,
+        model="lenet-300-100",
+        data=None,
+        contents=sources.mnist.contents,
+        training_rows=2000,
+    ):
+        folder = tmp_path / "runs" / name
+        folder.mkdir(parents=True)
+        config = {"name": name, "model": {"name": model}, "data": {"name": "mnist", "classes": None, **(data or {})}}
+        (folder / "config.yaml").write_text(yaml.safe_dump(config))
+        (folder / "status.json").write_text(json.dumps({"state": state, "started": started}))
+        if evaluations is None:
+            return folder
+        steps = [{"kind": "start", "folder": "start-0", "fingerprint": "0", "label": {"seed": 0}}]
+        described = {"contents": contents, "training_rows": training_rows}
+        for number, (arm, seed, level) in enumerate(evaluations):
+            step = tmp_path / "steps" / f"evaluate-{name}-{number}"
+            step.mkdir(parents=True)
+            result = {"level": level, "density": 0.5**level, "data": described}
+            result |= {"test": METRICS, "validation": METRICS}
+            (step / "result.json").write_text(json.dumps({"fingerprint": "0", "result": result}))
+            step_label = {"arm": arm, "seed": seed, "level": level}
+            steps.append({"kind": "evaluate", "folder": step.name, "fingerprint": "0", "label": step_label})
+        (folder / "manifest.json").write_text(json.dumps({"steps": steps}))
+        return folder
+
+    return make

@@ -1,0 +1,111 @@
+import csv
+import json
+
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.text import Text
+
+from tfticket.data import sources
+from tfticket.errors import InputError
+from tfticket.reports import report
+from tfticket.reports.rows import read_run
+
+EVALUATIONS = [("ticket", 0, 0), ("ticket", 1, 0), ("ticket", 0, 1)]
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """Every figure that a report draws."""
+    figures = []
+
+    def note(*arguments):
+        figures.append(draw(*arguments))
+        return figures[-1]
+
+    draw = report.accuracy_figure
+    monkeypatch.setattr(report, "accuracy_figure", note)
+    return figures
+
+
+def title_of(figure):
+    (axes,) = figure.axes
+    return axes.get_title(loc="left")
+
+
+def test_the_figure_is_called_after_network_and_data_and_its_legend_says_how_many_seeds(make_run, drawn):
+    written = report.write_report([read_run(make_run("a-1", evaluations=EVALUATIONS))])
+    (figure,) = drawn
+    assert title_of(figure) == written.title == "lenet-300-100 on MNIST, 2,000 training rows"
+    assert figure.axes[0].get_legend().get_title().get_text() == "mean and range of 1 to 2 seeds"
+
+
+def test_runs_of_one_network_on_one_data_set_share_a_title(make_run, drawn, tmp_path):
+    runs = [read_run(make_run(name, evaluations=EVALUATIONS)) for name in ("a-1", "b-1")]
+    report.write_report(runs, tmp_path / "both")
+    assert title_of(drawn[0]) == "lenet-300-100 on MNIST, 2,000 training rows"
+
+
+def test_runs_of_several_networks_or_data_sets_are_all_named(make_run, drawn, tmp_path):
+    small = {"data": {"name": "mine"}, "contents": sources.cifar_10_small.contents, "training_rows": 900}
+    runs = [
+        read_run(make_run("a-1", evaluations=EVALUATIONS)),
+        read_run(make_run("b-1", evaluations=EVALUATIONS, **small)),
+        read_run(make_run("c-1", evaluations=EVALUATIONS, **small, model="conv-2")),
+        read_run(make_run("d-1", evaluations=EVALUATIONS, data={"classes": [3, 5]}, training_rows=900)),
+    ]
+    written = report.write_report(runs, tmp_path / "all")
+    assert written.title == title_of(drawn[0])
+    assert written.title.splitlines() == [
+        "lenet-300-100 on MNIST, 2,000 training rows",
+        "lenet-300-100 on CIFAR-10 small (6,000 images, re-encoded as JPEG), 900 training rows",
+        "conv-2 on CIFAR-10 small (6,000 images, re-encoded as JPEG), 900 training rows",
+        "lenet-300-100 on MNIST, classes 3, 5, 900 training rows",
+    ]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"name": "CIFAR-10 small (6,000 images, re-encoded as JPEG)"},
+        {"name": "my letters of 1890" * 6},
+        {"classes": [f"a class of number {number}" for number in range(10)]},
+    ],
+)
+def test_a_long_title_stays_within_the_figure(make_run, drawn, data):
+    options = {"data": data, "contents": "0", "training_rows": 4500}
+    report.write_report([read_run(make_run("a-1", evaluations=EVALUATIONS, **options))])
+    (figure,) = drawn
+    FigureCanvasAgg(figure).draw()
+    (title,) = [one for one in figure.axes[0].findobj(Text) if one.get_text().startswith("lenet")]
+    extent = title.get_window_extent()
+    assert 0 <= extent.x0 <= extent.x1 <= figure.bbox.x1
+    assert figure.axes[0].bbox.y1 <= extent.y0 <= extent.y1 <= figure.bbox.y1
+
+
+def test_a_name_with_dollars_is_no_formula(make_run, drawn):
+    name = r"$5 \frac $x"
+    run = read_run(make_run("a-1", evaluations=EVALUATIONS, data={"name": name}, contents="0"))
+    written = report.write_report([run])
+    assert written.title == f"lenet-300-100 on {name}, 2,000 training rows"
+    assert title_of(drawn[0]) == written.title.replace("$", r"\$")
+
+
+def test_a_report_has_its_figure_twice_its_rows_and_its_summary(make_run):
+    folder = make_run("a-1", evaluations=EVALUATIONS)
+    written = report.write_report([read_run(folder)])
+    assert written.folder == folder / "report"
+    files = {path.name: path.read_bytes() for path in written.folder.iterdir()}
+    assert set(files) == {"accuracy.png", "accuracy.pdf", "results.csv", "summary.json"}
+    table = list(csv.DictReader(files["results.csv"].decode().splitlines()))
+    assert [line["data"] for line in table] == ["MNIST, 2,000 training rows"] * len(EVALUATIONS)
+    assert [row.data for row in written.rows] == [line["data"] for line in table]
+    assert [(cell["level"], cell["density"]) for cell in json.loads(files["summary.json"])] == [(0, 1.0), (1, 0.5)]
+
+
+def test_what_cannot_be_reported_is_refused(make_run, tmp_path):
+    runs = [read_run(make_run("a-1", evaluations=EVALUATIONS)), read_run(make_run("b-1", evaluations=[]))]
+    with pytest.raises(InputError, match="--out FOLDER"):
+        report.write_report(runs)
+    with pytest.raises(InputError, match="b-1: nothing has been evaluated yet"):
+        report.write_report(runs[1:])
+    assert not list(tmp_path.glob("runs/*/report"))

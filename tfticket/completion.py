@@ -1,0 +1,48 @@
+"""What the shell's completion offers. Each function takes what was typed so far and returns how it may go on."""
+
+import importlib
+import os
+from pathlib import Path
+
+import typer
+
+from tfticket.errors import InputError
+from tfticket.registry import DATA_SETS, DEFAULT_WORKSPACE, EXPERIMENTS, LISTS
+
+
+def presets(incomplete: str) -> list[str]:
+    """Presets; the shell itself completes files where none fits."""
+    from tfticket.presets import preset_paths
+
+    return [name for name in preset_paths() if name.startswith(incomplete)]
+
+
+def fields(incomplete: str) -> list[str]:
+    """Fields of configurations."""
+    from tfticket.schema import field_names
+
+    modules = {entry.target.partition(":")[0] for entry in EXPERIMENTS.values()}
+    known = {name for module in modules for name in field_names(importlib.import_module(module).Config)}
+    return sorted(f"{name}=" for name in known if name.startswith(incomplete))
+
+
+def runs(context: typer.Context, incomplete: str) -> list[str]:
+    """Runs of the workspace."""
+    folder = context.params.get("workspace") or os.environ.get("TFTICKET_WORKSPACE") or DEFAULT_WORKSPACE
+    return sorted(path.name for path in Path(folder, "runs").glob("*") if path.name.startswith(incomplete))
+
+
+def lists(incomplete: str) -> list[str]:
+    """What can be listed."""
+    return [name for name in ("runs", "presets", *LISTS) if name.startswith(incomplete)]
+
+
+def data_sets(incomplete: str) -> list[str]:
+    """Data sets, also the user's own; the shell itself completes files where none fits."""
+    from tfticket.data.sources import own_data_sets
+
+    try:
+        own = own_data_sets()
+    except InputError:  # a folder that is not there; no place to say so
+        own = {}
+    return [name for name in (*DATA_SETS, *own) if name.startswith(incomplete)]
