@@ -12,12 +12,16 @@ PIP_WHEEL  := assets/bootstrap/pip-26.3-py3-none-any.whl
 PIP_SHA256 := f3b60b20ffaadd4415ed7957212a38ac63fa4c5fa375bd0f4a797777940fad13
 PIP        := PYTHONUNBUFFERED=1 $(BIN)/python $(PIP_WHEEL)/pip --disable-pip-version-check
 
+# All pages anew, since some are made from the code; every warning is an error.
+SPHINX := $(BIN)/python -m sphinx -E -W --keep-going -d docs/_build/doctrees
+DOCS   := docs docs/_build/html
+
 UV    := uv==0.13.9
 TORCH := torch==2.13.0
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run test test-all lint bench hooks lock clean FORCE
+.PHONY: help setup run test test-all lint docs bench hooks lock clean FORCE
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' Makefile
@@ -34,11 +38,15 @@ test: $(STAMP) ## Run the tests, without the slow ones
 test-all: $(STAMP) ## Run all the tests
 	$(BIN)/python -m pytest $(ARGS)
 
-lint: $(STAMP) ## Check style, types and the layering of imports
+lint: $(STAMP) ## Check style, types, the layering of imports and the documentation
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy tfticket experiments
 	$(BIN)/lint-imports
+	$(SPHINX) -q $(DOCS)
+
+docs: $(STAMP) ## Build the documentation in docs/_build/html
+	$(SPHINX) $(DOCS)
 
 bench: $(STAMP) ## Run the benchmarks (the first time, install PyTorch for them)
 	@$(BIN)/python -c 'from importlib.metadata import version; \
@@ -56,8 +64,9 @@ lock: ## Renew requirements.lock from pyproject.toml
 	    --no-emit-index-url --custom-compile-command "make lock" --quiet -o requirements.lock
 
 clean: ## Remove .venv, caches and build output (workspace/ stays)
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
-	find tfticket experiments tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	rm -rf $(VENV) build dist docs/_build *.egg-info
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find tfticket experiments tests docs -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Refuses a Python that won't do and a pip wheel that isn't the one meant.
 define check-bootstrap

@@ -1,0 +1,131 @@
+"""The wheel and the sdist, built from the checkout. The slow test installs from a package index, as a user does."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+ASSETS = {"mnist.npz", "cifar-10-small.zip"}
+SDIST = {
+    ".gitignore",
+    "CHANGELOG.md",
+    "LICENSE",
+    "Makefile",
+    "PKG-INFO",
+    "README.md",
+    "assets",
+    "docs",
+    "experiments",
+    "gui",
+    "pyproject.toml",
+    "requirements.lock",
+    "tests",
+    "tfticket",
+}
+
+READ_BUNDLED = """
+from tfticket.data.formats import read
+from tfticket.data.sources import asset
+for name in ("mnist.npz", "cifar-10-small.zip"):
+    raw = read(asset(name))
+    print(len(raw.x_train), len(raw.x_test))
+"""
+
+
+def run(*command: object, cwd: Path | None = None, env: dict[str, str] | None = None) -> str:
+    """What a command prints; if it fails, the test fails with all that it said."""
+    done = subprocess.run([*map(str, command)], capture_output=True, text=True, cwd=cwd, env=env)
+    if done.returncode != 0:
+        pytest.fail(f"{' '.join(map(str, command))}\n{done.stdout}\n{done.stderr}", pytrace=False)
+    return done.stdout
+
+
+def build(root: Path, folder: Path) -> tuple[Path, Path]:
+    """The wheel and the sdist of these sources."""
+    run(sys.executable, "-m", "hatchling", "build", "-d", folder, cwd=root)
+    (wheel,), (sdist,) = folder.glob("*.whl"), folder.glob("*.tar.gz")
+    return wheel, sdist
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    return build(ROOT, tmp_path_factory.mktemp("dist"))
+
+
+@pytest.fixture
+def venv(tmp_path):
+    """A venv without a package in it; removed afterwards, for it grows to two gigabytes."""
+    folder = tmp_path / "venv"
+    run(sys.executable, "-m", "venv", "--without-pip", folder)
+    yield folder
+    shutil.rmtree(folder)
+
+
+def test_the_wheel_holds_the_program_its_presets_and_its_data_and_no_tests(built):
+    with zipfile.ZipFile(built[0]) as wheel:
+        names = {name for name in wheel.namelist() if ".dist-info/" not in name}
+        for asset in ASSETS:
+            assert wheel.read(f"tfticket/_assets/{asset}") == (ROOT / "assets" / asset).read_bytes()
+    assert {name.partition("/")[0] for name in names} == {"tfticket", "experiments", "gui"}
+    assert {Path(name).suffix for name in names if not name.startswith("tfticket/_assets/")} == {".py", ".yaml"}
+    assert {name for name in names if "_assets" in name} == {f"tfticket/_assets/{asset}" for asset in ASSETS}
+    for kind in ("tfticket/**/*.py", "experiments/**/*.py", "experiments/presets/*.yaml"):
+        assert names >= {path.relative_to(ROOT).as_posix() for path in ROOT.glob(kind)}
+
+
+def test_the_wheel_carries_the_licence_and_the_readme(built):
+    with zipfile.ZipFile(built[0]) as wheel:
+        texts = {name.partition(".dist-info/")[2]: wheel.read(name) for name in wheel.namelist()}
+    assert texts["licenses/LICENSE"] == (ROOT / "LICENSE").read_bytes()
+    assert (ROOT / "README.md").read_bytes() in texts["METADATA"]
+
+
+def test_the_sdist_holds_what_builds_and_tests_the_program_and_no_more(built):
+    with tarfile.open(built[1]) as sdist:
+        names = {name.partition("/")[2] for name in sdist.getnames()}
+    assert {name.partition("/")[0] for name in names} == SDIST
+    assert not [name for name in names if "__pycache__" in name or name.startswith("experiments/results")]
+    assert names >= {f"assets/{asset}" for asset in ASSETS}
+    assert names >= {path.relative_to(ROOT).as_posix() for path in ROOT.glob("tests/**/*.py")}
+
+
+def test_the_sdist_builds_the_wheel_to_the_byte(built, tmp_path):
+    wheel, sdist = built
+    run(sys.executable, "-m", "tarfile", "-e", sdist, tmp_path)
+    again, _ = build(tmp_path / sdist.name.removesuffix(".tar.gz"), tmp_path)
+    assert again.name == wheel.name
+    with zipfile.ZipFile(again) as left, zipfile.ZipFile(wheel) as right:
+        assert left.namelist() == right.namelist()
+        assert [name for name in right.namelist() if left.read(name) != right.read(name)] == []
+    assert again.read_bytes() == wheel.read_bytes()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_the_wheel_works_in_an_empty_venv_away_from_the_checkout(built, venv, tmp_path):
+    (pip,) = (ROOT / "assets" / "bootstrap").glob("pip-*.whl")
+    run(venv / "bin" / "python", pip / "pip", "--disable-pip-version-check", "install", "--quiet", built[0])
+
+    home, elsewhere, workspace = tmp_path / "home", tmp_path / "elsewhere", tmp_path / "workspace"
+    home.mkdir()
+    elsewhere.mkdir()
+    own = ("PYTHON", "TFTICKET", "XDG_")
+    env = {name: value for name, value in os.environ.items() if not name.startswith(own)} | {"HOME": str(home)}
+
+    def installed(program: str, *arguments: object) -> str:
+        return run(venv / "bin" / program, *arguments, cwd=elsewhere, env=env)
+
+    assert installed("python", "-c", "import tfticket; print(tfticket.__file__)").startswith(str(venv))
+    assert "tfticket run quickstart" in installed("tfticket", "--help")
+    assert "quickstart" in installed("tfticket", "list", "presets").split()
+    assert installed("python", "-c", READ_BUNDLED).split() == ["60000", "10000", "5000", "1000"]
+    installed("tfticket", "run", "quickstart-smoke", "--workspace", workspace)
+    (report,) = workspace.glob("runs/*/report")
+    assert {"results.csv", "accuracy.png"} <= {path.name for path in report.iterdir()}
+    assert list(elsewhere.iterdir()) == []
