@@ -9,6 +9,8 @@ BENCHMARKS = {
     "overhead": "what the lab adds to the trainings of a level loop",
     "main_job": "the whole quickstart: wall time and peak memory",
     "startup": "`import tfticket` and `tfticket --help`",
+    "data": "50,000 images from an npz to the device: time and memory",
+    "augmentation": "what flips and crops add to a step of Conv-2",
     "determinism": "what op determinism costs, and whether bits repeat",
 }
 """Name, which is also the module's, -> one line about it."""

@@ -9,6 +9,7 @@ import importlib
 import json
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,16 +17,19 @@ from typing import Any
 from unittest.mock import patch
 
 import numpy as np
+import psutil
 
-from tfticket.config import Adam, TrainConfig
+from tfticket.config import Adam, Augment, TrainConfig
 from tfticket.data import load_data
-from tfticket.data.dataset import SCALE
+from tfticket.data.normalisation import UNIT
 from tfticket.tickets import Ticket
 
 BATCH_SIZE = 128
+SCALE = UNIT.scale[0]
 ADAM = Adam(learning_rate=1.2e-3)
 DENSITY = 0.2
 SEED = 0
+SPLITS = ("train", "validation", "test")
 
 
 def make_ticket(path: str, threads: int) -> dict[str, Any]:
@@ -201,13 +205,96 @@ def level_loop(workspace: str, preset: str, overrides: list[str], threads: int) 
     return {"wall": wall, "evaluation": evaluation}
 
 
+def data_tfticket(path: str, threads: int) -> dict[str, Any]:
+    """Read an npz by the product's path until the training images are on the device."""
+    from tfticket import backend
+
+    backend.configure(threads)
+    backend.on_device(np.zeros(64, np.uint8))
+
+    def ready() -> tuple[Any, int]:
+        data = load_data(path=path)
+        return (data, backend.on_device(data.x_train)), sum(data.split(split)[0].nbytes for split in SPLITS)
+
+    return _time_and_memory(ready)
+
+
+def data_numpy(path: str, threads: int) -> dict[str, Any]:
+    """The same by ``numpy.load``, a fancy index and ``tf.constant``: nothing is checked or hashed."""
+    from tfticket import backend
+
+    backend.configure(threads)
+    backend.on_device(np.zeros(64, np.uint8))
+
+    def ready() -> tuple[Any, int]:
+        with np.load(path) as file:
+            images, test = file["x_train"], file["x_test"]
+        order = np.random.default_rng(0).permutation(len(images))
+        train, validation = images[order[5000:]], images[order[:5000]]
+        return (test, validation, train, backend.tf.constant(train)), images.nbytes + test.nbytes
+
+    return _time_and_memory(ready)
+
+
+def augment_conv_2(rounds: int, iterations: int, threads: int) -> dict[str, Any]:
+    """Seconds an iteration of Conv-2 with and without augmentation, in turn."""
+    import tfticket as tt
+    from tfticket import backend
+    from tfticket.training import train_weights
+
+    backend.configure(threads)
+    data = load_data("cifar-10-small", validation_rows=100)
+    ticket = Ticket.dense(tt.build_model("conv-2", data), SEED)
+    found: dict[str, list[float]] = {"augmented": [], "plain": []}
+    for round_ in range(rounds + 1):
+        for name, augment in (("augmented", Augment(flip=True, crop=4)), ("plain", Augment())):
+            length = f"{iterations}it"
+            config = TrainConfig(
+                epochs=length,
+                evaluate_every=length,
+                batch_size=60,
+                optimiser=Adam(learning_rate=2e-4),
+                augment=augment,
+            )
+            trained = train_weights(ticket.model, ticket.mask, ticket.start, data, config, SEED)
+            if round_:  # the first one compiles
+                found[name].append(trained.seconds["training"] / iterations)
+    return found
+
+
 CHILDREN: dict[str, Callable[..., dict[str, Any]]] = {
     "make_ticket": make_ticket,
     "train_tfticket": train_tfticket,
     "train_pytorch": train_pytorch,
     "train_fit": train_fit,
     "level_loop": level_loop,
+    "data_tfticket": data_tfticket,
+    "data_numpy": data_numpy,
+    "augment_conv_2": augment_conv_2,
 }
+
+
+def _time_and_memory(work: Callable[[], tuple[Any, int]]) -> dict[str, Any]:
+    """Seconds of some work, and its highest resident memory over the bytes of its images, looked at all the time."""
+    process = psutil.Process()
+    before = process.memory_info().rss
+    peak, done = before, threading.Event()
+
+    def look() -> None:
+        nonlocal peak
+        while not done.wait(0.002):
+            peak = max(peak, process.memory_info().rss)
+
+    watcher = threading.Thread(target=look)
+    watcher.start()
+    began = time.perf_counter()
+    kept, size = work()
+    seconds = time.perf_counter() - began
+    done.set()
+    watcher.join()
+    peak = max(peak, process.memory_info().rss)
+    del kept
+    return {"seconds": seconds, "memory": (peak - before) / size}
 
 
 def _without_op_determinism() -> None:
