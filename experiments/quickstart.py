@@ -85,14 +85,9 @@ def check_model(config: Config) -> None:
 def main(lab: Lab, config: Config) -> None:
     """Run the experiment; the report is made from the folders afterwards."""
     keep_share = 1.0 - config.prune.rate_per_level
-    densities = [keep_share**level for level in range(config.prune.levels + 1)]
-    half_a_level = -0.5 * math.log(keep_share) if keep_share < 1 else 0.0
-    control_levels = set()
-    for wanted in config.control_densities:
-        nearest = min(range(1, len(densities)), key=lambda level: abs(math.log(densities[level] / wanted)))
-        if abs(math.log(densities[nearest] / wanted)) <= half_a_level + 1e-9:
-            control_levels.add(nearest)
-    lab.listener.expect(trainings=len(config.seeds) * (len(densities) + len(CONTROLS) * len(control_levels)))
+    wanted = (math.log(density) / math.log(keep_share) if keep_share < 1 else 0 for density in config.control_densities)
+    control_levels = {round(level) for level in wanted} & set(range(1, config.prune.levels + 1))
+    lab.listener.expect(trainings=len(config.seeds) * (1 + config.prune.levels + len(CONTROLS) * len(control_levels)))
     for seed in config.seeds:
         run_seed(lab, config, seed, control_levels)
 

@@ -137,6 +137,9 @@ def test_a_diverging_run_exits_1_and_says_where(tmp_path, call):
     assert code == 0
     assert "failed" in out
     assert "at iteration" in out
+    assert "lenet-300-100 on" not in out, "nothing was evaluated"
+    code, out, _ = call("show", "quickstart-smoke", "-w", tmp_path, "--json")
+    assert (code, json.loads(out)["title"], json.loads(out)["results"]) == (0, "", [])
 
 
 def ctrl_c(*arguments, **options):
@@ -146,9 +149,9 @@ def ctrl_c(*arguments, **options):
 @pytest.mark.parametrize(
     ("where", "command"),
     [
-        ("tfticket.presets.load_experiment", ["run", "quickstart"]),
-        ("experiments.quickstart.check_data", ["run", "quickstart"]),
-        ("experiments.quickstart.check_model", ["-q", "run", "quickstart"]),
+        ("tfticket.presets.load_experiment", ["run", "quickstart-smoke"]),
+        ("experiments.quickstart.check_data", ["run", "quickstart-smoke"]),
+        ("experiments.quickstart.check_model", ["-q", "run", "quickstart-smoke"]),
         ("tfticket.data.summary.summary", ["data", "mnist"]),
     ],
 )
@@ -315,6 +318,10 @@ def test_list_show_and_inspect_what_is_there(finished, call):
     code, out, _ = call("show", name, "-w", workspace, "--json")
     assert code == 0
     assert json.loads(out)["config"]["train"]["epochs"] == "1ep"
+    assert json.loads(out)["title"] == "lenet-300-100 on MNIST, 2,000 training rows"
+    code, out, _ = call("show", name, "-w", workspace)
+    assert code == 0
+    assert "\n\nlenet-300-100 on MNIST, 2,000 training rows\n" in out
     folder = next(workspace.glob("steps/prune-*"))
     code, out, _ = call("inspect", folder, "--json")
     assert code == 0

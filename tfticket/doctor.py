@@ -124,7 +124,11 @@ def _data() -> Iterator[Finding]:
         yield Finding("data folder", "broken", str(error))
         return
     for source in registered():
-        path = source.find()
+        try:
+            path = source.find()
+        except InputError as error:
+            yield Finding(f"data {source.name}", "broken", str(error))
+            continue
         state, found = ("ok", str(path)) if path is not None else ("note", "not on this machine")
         yield Finding(f"data {source.name}", state, found, "" if path is not None else source.how)
     for name, path in own.items():

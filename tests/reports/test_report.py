@@ -109,3 +109,9 @@ def test_what_cannot_be_reported_is_refused(make_run, tmp_path):
     with pytest.raises(InputError, match="b-1: nothing has been evaluated yet"):
         report.write_report(runs[1:])
     assert not list(tmp_path.glob("runs/*/report"))
+
+
+def test_two_runs_of_one_folder_name_are_not_mixed(make_run, tmp_path):
+    run = read_run(make_run("a-1", evaluations=[("ticket", 0, 0)]))
+    with pytest.raises(InputError, match="the same folder name: a-1, a-1"):
+        report.write_report([run, run], tmp_path / "both")

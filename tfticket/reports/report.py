@@ -35,6 +35,11 @@ def write_report(runs: Sequence[Run], folder: Path | None = None) -> Report:
         if len(runs) != 1:
             raise InputError("Several runs in one report need a folder of their own: --out FOLDER.")
         folder = runs[0].folder / "report"
+    names = [run.folder.name for run in runs]
+    if len(set(names)) < len(names):
+        raise InputError(
+            f"Two runs of one report have the same folder name: {', '.join(names)}. Give one another name."
+        )
     rows = [row for run in runs for row in rows_of(run)]
     if not rows:
         raise InputError(f"{', '.join(run.folder.name for run in runs)}: nothing has been evaluated yet.")
