@@ -260,3 +260,17 @@ def test_what_is_proposed_after_a_run_finds_the_data_too(letters, tmp_path, call
     assert code == 0
     proposed = [line for line in out.splitlines() if " run quickstart-smoke " in line]
     assert [f"--data-dir={letters.parent}" in line.split() for line in proposed] == [True]
+
+
+def test_data_of_one_class_are_refused(tmp_path, call):
+    images, labels = np.zeros((20, 4, 4), np.uint8), np.zeros(20, np.uint8)
+    np.savez(tmp_path / "one.npz", x_train=images, y_train=labels, x_test=images, y_test=labels)
+    code, _, err = call("run", "quickstart-smoke", "-o", f"data.path={tmp_path / 'one.npz'}")
+    assert code == 2
+    assert "one.npz holds one class only; expected at least two" in err
+
+
+def test_an_override_without_a_value_is_refused(call):
+    code, _, err = call("run", "quickstart", "-o", "data.path=")
+    assert code == 2
+    assert "Override 'data.path=' was not understood" in err

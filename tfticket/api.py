@@ -123,6 +123,7 @@ def find_tickets(
         InputError: Bad options; a layer would be emptied.
         TfticketError: A training diverged.
     """
+    _check_data(data)
     options = {
         "levels": levels,
         "sparsity": 0.99 if sparsity is None and rate is None else sparsity,
@@ -169,15 +170,24 @@ def train(
         InputError: A ticket of other shapes than the data; bad options.
         TfticketError: The training diverged.
     """
+    _check_data(data)
     trained = _train(ticket, data, _train_config(train), _seed(seed))
     return TrainedTicket(ticket, trained.weights, trained.history)
 
 
 def evaluate(trained: TrainedTicket, data: Dataset, split: str = "test") -> dict[str, float]:
     """Accuracy (a fraction) and NLL (nats a row) of a trained ticket on 'test' or 'validation' rows."""
+    _check_data(data)
+    if not isinstance(trained, TrainedTicket):
+        raise InputError(f"evaluate takes what train returns, not {type(trained).__name__}.")
     images, labels = data.split(split)
     network_of(trained.ticket.model).check_data(data)
     return all_metrics(predict(trained.ticket.model, trained.ticket.mask, trained.weights, images), labels)
+
+
+def _check_data(data: Any) -> None:
+    if not isinstance(data, Dataset):
+        raise InputError(f"The data are {type(data).__name__}; expected what load_data returns.")
 
 
 def _train_config(train: TrainConfig | dict[str, Any] | None) -> TrainConfig:

@@ -45,4 +45,4 @@ def data_sets(incomplete: str) -> list[str]:
         own = own_data_sets()
     except InputError:  # a folder that is not there; no place to say so
         own = {}
-    return [name for name in (*DATA_SETS, *own) if name.startswith(incomplete)]
+    return [name for name in {**dict.fromkeys(DATA_SETS), **own} if name.startswith(incomplete)]

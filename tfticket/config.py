@@ -166,7 +166,8 @@ def check_lengths(train: "TrainConfig", rewind: str, rows: int) -> None:
         begin = f", but it begins at iteration {first} (rewind {rewind})" if first else ""
         raise InputError(
             f"Training for {train.epochs} of {rows:,} rows in batches of {train.batch_size} is {total} "
-            f"iterations{begin}. Train longer, or rewind to an earlier moment."
+            f"iterations{begin}. Train longer (train.epochs), in smaller batches (train.batch_size)"
+            f"{', or rewind to an earlier moment' if first else ''}."
         )
 
 

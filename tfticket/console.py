@@ -58,7 +58,11 @@ def show_cells(cells: "list[Cell]") -> None:
     """Print a report's table, and what its intervals are."""
     from tfticket.reports.tables import seeds_text, table_rows
 
-    show_table(*table_rows(cells))
+    runs = list(dict.fromkeys(cell.run for cell in cells))
+    for run in runs:
+        if len(runs) > 1:
+            typer.echo(f"\n{run}")
+        show_table(*table_rows([cell for cell in cells if cell.run == run]))
     single = all(cell.test["accuracy"].count == 1 for cell in cells)
     interval = "one seed gives no interval" if single else "± is the unadjusted 95 % interval, paired by seed"
     typer.echo(f"Means over {seeds_text(cells)}; {interval}.")

@@ -20,7 +20,7 @@ import yaml
 
 from tfticket.config import DataConfig, Execution, ExperimentConfig, scientific_fields
 from tfticket.data import load_dataset
-from tfticket.errors import InputError, Stopped
+from tfticket.errors import InputError, Stopped, TfticketError
 from tfticket.registry import STEPS, resolve
 from tfticket.runs.artefacts import versions
 from tfticket.runs.events import EventWriter
@@ -279,5 +279,7 @@ def open_run(workspace: Path, config: ExperimentConfig, listener: Listener | Non
             raise Stopped("stopped at once; the last checkpoint stands") from None
         except Exception as error:
             status("failed", message=str(error), traceback=traceback.format_exc())
+            if isinstance(error, InputError):  # it is no matter of input any more: steps were computed
+                raise TfticketError(str(error)) from error
             raise
         status("done")

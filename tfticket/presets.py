@@ -92,8 +92,10 @@ def _overrides(texts: Sequence[str]) -> dict[str, Any]:
     for text in texts:
         key, equals, value = text.partition("=")
         keys = key.strip().split(".")
-        if not equals or not all(keys):
-            raise InputError(f"Override '{text}' was not understood. Write key=value, e.g. -o train.epochs=5")
+        if not equals or not all(keys) or not value.strip():
+            raise InputError(
+                f"Override '{text}' was not understood. Write key=value, e.g. -o train.epochs=5, or key=null."
+            )
         try:
             node = yaml.safe_load(value)
         except yaml.YAMLError:

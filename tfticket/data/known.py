@@ -49,6 +49,8 @@ def locate(name: str) -> Path:
     """
     source = source_of(name)
     path = own_data(name) if source is None else source.path()
+    if path is None and Path(name).is_file():
+        raise InputError(f"'{name}' is a file or folder, not the name of a data set: give it as path (data.path).")
     if path is None:
         raise InputError(
             f"{unknown('data set', name, DATA_SETS)} Own data: give their file or folder as data.path, or their folder "

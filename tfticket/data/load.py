@@ -108,6 +108,8 @@ def _dataset(raw: Raw, config: DataConfig, where: str, *, owned: bool) -> Datase
     check_contents(config.name, raw, identity.contents, where)
     class_names = class_names_of(raw, identity.contents)
     chosen = _chosen(config, class_names)
+    if len(chosen) < 2:
+        raise InputError(f"{where} holds one class only; expected at least two, numbered from 0.")
     renumbered = np.full(len(class_names), -1, np.int32)
     renumbered[chosen] = np.arange(len(chosen))
 

@@ -11,7 +11,10 @@ from tfticket.pruning.mask import layer_of, split_like, survivors
 from tfticket.pruning.scores import Scores
 from tfticket.types import Mask
 
-_MEND = "Prune fewer levels or at a lower rate, exempt the layer, use the global scope, or set allow_empty."
+_MEND = (
+    "Prune less (a lower sparsity or rate), in more and smaller levels, exempt the layer, or set allow_empty; "
+    "the global scope spares small layers."
+)
 
 
 def prune_mask(

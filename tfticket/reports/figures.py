@@ -56,5 +56,12 @@ def accuracy_figure(cells: Sequence[Cell], title: str, legend_title: str) -> Any
     axes.set_title(title.replace("$", r"\$"), fontsize=11, loc="left", wrap=True)  # a name is no formula
     axes.grid(alpha=0.25, lw=0.6)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, loc="lower left", title=legend_title, alignment="left", title_fontsize=9)
+    axes.legend(
+        frameon=several,
+        framealpha=0.8,
+        loc="best" if several else "lower left",
+        title=legend_title,
+        alignment="left",
+        title_fontsize=9,
+    )
     return figure

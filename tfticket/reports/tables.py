@@ -66,21 +66,20 @@ def summarise(rows: Sequence[Row]) -> list[Cell]:
 
 
 def table_rows(cells: Sequence[Cell]) -> tuple[list[str], list[list[str]]]:
-    """Header and rows of the report's table: of a run with controls, the dense level and the levels that have some."""
+    """Header and rows of a run's table: of a run with controls, the dense level and the levels that have some."""
     controlled = {cell.run for cell in cells if cell.ticket_minus}
     shown = {
         (cell.run, cell.level) for cell in cells if cell.ticket_minus or cell.level == 0 or cell.run not in controlled
     }
-    several = len({cell.run for cell in cells}) > 1
     accuracy, nll = ["test\naccuracy", "ticket - arm\n(points)"], ["test\nNLL", "ticket - arm\n(nats)"]
-    header = ["run"] * several + ["weights\nremaining", "arm", *accuracy, *nll]
+    header = ["weights\nremaining", "arm", *accuracy, *nll]
     rows = []
     for cell in cells:
         if (cell.run, cell.level) in shown:
             accuracy = [f"{cell.test['accuracy'].mean:.2%}", _difference(cell.ticket_minus.get("accuracy"), 100, 2)]
             nll = [f"{cell.test['nll'].mean:.3f}", _difference(cell.ticket_minus.get("nll"), 1, 3)]
             arm = "dense" if cell.level == 0 else cell.name
-            rows.append([cell.run] * several + [f"{cell.density:.1%}", arm, *accuracy, *nll])
+            rows.append([f"{cell.density:.1%}", arm, *accuracy, *nll])
     return header, rows
 
 

@@ -31,6 +31,8 @@ def save_tensors(path: Path, kind: str, tensors: dict[str, np.ndarray], metadata
     """
     if not path.parent.is_dir():
         raise InputError(f"There is no folder {path.parent} to write {path.name} in. Make it first.")
+    if path.is_dir():
+        raise InputError(f"{path} is a folder; expected the name of a file to write.")
     arrays = {name: np.asarray(array, order="C") for name, array in tensors.items()}
     header = {**metadata, "format": FORMAT_VERSION, "kind": kind, "versions": versions(), "sha256": checksum(arrays)}
     texts = {"tfticket": json.dumps(header)}

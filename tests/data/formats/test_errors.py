@@ -30,17 +30,17 @@ def refused(path, *parts):
 
 
 def test_what_is_not_there_or_of_no_known_format(tmp_path, writers):
-    refused(tmp_path / "none", "none does not exist", "Check the path", "an npz with the arrays x_train, y_train")
+    refused(tmp_path / "none", "none does not exist", "Check the path")
     refused(writers.folder({}, tmp_path), "a folder of no known format (found: nothing)", "train/<class>/<name>.png")
     os.mkfifo(tmp_path / "pipe")
     refused(tmp_path / "pipe", "neither file nor folder")
     cases = {
-        "empty": (b"", "It is none of them"),
-        "text.csv": (b"1,2,3\n", "It is none of them"),
+        "empty": (b"", "is empty"),
+        "text.csv": (b"1,2,3\n", "is of no known format"),
         "x.npy": (writers.npy(IMAGES), "a single array: save all four by np.savez"),
         "train-images": (writers.idx(IMAGES), "one IDX file: give the folder of all four"),
         "train-images.gz": (gzip.compress(writers.idx(IMAGES)), "one IDX file: give the folder of all four"),
-        "text.gz": (gzip.compress(b"hello"), "It is none of them"),
+        "text.gz": (gzip.compress(b"hello"), "is of no known format"),
         "broken.gz": (gzip.compress(b"hello")[:12], "cannot be read"),
     }
     for name, (content, hint) in cases.items():
@@ -67,7 +67,7 @@ def test_a_file_that_may_not_be_read(write, monkeypatch):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(type(path), "open", denied)
-    refused(path, "Permission denied", "Check its permissions")
+    refused(path, "permission denied", "Check its permissions")
 
 
 # npz
@@ -92,8 +92,8 @@ def test_a_file_that_may_not_be_read(write, monkeypatch):
         ({"y_train": LABELS.astype(float)}, ["y_train is float64; expected integers", "y.astype(np.int32)"]),
         ({"y_train": np.eye(10, dtype=int)[LABELS]}, ["shape (20, 10)", "one-hot", "argmax"]),
         ({"y_train": LABELS[:, None, None]}, ["y_train has the shape (20, 1, 1)"]),
-        ({"y_train": np.arange(20) - 1}, ["y_train holds the label -1; expected 0 to 19"]),
-        ({"y_train": LABELS + np.int64(4_000_000_000)}, ["the label 4000000009; expected 0 to 19"]),
+        ({"y_train": np.arange(20) - 1}, ["y_train holds the label -1; expected classes numbered 0, 1, 2"]),
+        ({"y_train": LABELS + np.int64(4_000_000_000)}, ["the label 4000000009; expected classes numbered 0, 1, 2"]),
         ({"y_train": LABELS.astype(np.uint64) + np.uint64(2**64 - 10)}, ["the label 18446744073709551615"]),
         ({"y_test": np.full(10, 10)}, ["y_test holds the label 10; expected 0 to 9"]),
         ({"y_test": np.full(10, -1)}, ["y_test holds the label -1"]),
@@ -280,3 +280,15 @@ def test_images_that_declare_a_huge_size_are_refused(size, expected, tmp_path, w
     members = {f"{split}/a/{number}.png": header(*size) for split in ("train", "test") for number in range(3)}
     outcome, text = limited_read(writers.folder(members, tmp_path / "images"))
     assert (outcome, expected in text) == ("refused", True), text
+
+
+def test_labels_of_another_form_have_their_own_advice(tmp_path):
+    rows = {"x_train": np.zeros((6, 2, 2), np.uint8), "x_test": np.zeros((6, 2, 2), np.uint8)}
+    for labels, advice in ((np.eye(6), "y.argmax(axis=1)"), (np.array(list("abcdef")), "return_inverse=True")):
+        np.savez(tmp_path / "rows.npz", **rows, y_train=labels, y_test=labels)
+        refused(tmp_path / "rows.npz", "y_train", advice)
+
+
+def test_an_empty_file_is_called_empty(tmp_path):
+    (tmp_path / "rows.npz").touch()
+    refused(tmp_path / "rows.npz", "rows.npz is empty. Expected one of")

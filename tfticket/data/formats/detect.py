@@ -53,7 +53,7 @@ def _read_folder(path: Path) -> Raw:
 
 def _read_file(path: Path) -> Raw:
     if not path.exists():
-        raise InputError(f"{path} does not exist. Check the path. Expected {EXPECTED}.")
+        raise InputError(f"{path} does not exist. Check the path.")
     if not path.is_file():
         raise InputError(f"{path} is neither file nor folder. Expected {EXPECTED}.")
     with path.open("rb") as file:
@@ -64,12 +64,14 @@ def _read_file(path: Path) -> Raw:
             return npz.read(path, archive) if arrays else images.read_zip(path, archive)
     if _is_tar(start):
         return cifar.read(path)
-    hint = "It is none of them."
-    if start.startswith(b"\x93NUMPY"):
-        hint = "It is a single array: save all four by np.savez."
+    what = "is of no known format"
+    if not start:
+        what = "is empty"
+    elif start.startswith(b"\x93NUMPY"):
+        what = "is a single array: save all four by np.savez"
     elif start[:3] == b"\0\0\x08":
-        hint = "It is one IDX file: give the folder of all four."
-    raise InputError(f"{path} is of no known format. Expected {EXPECTED}. {hint}")
+        what = "is one IDX file: give the folder of all four"
+    raise InputError(f"{path} {what}. Expected {EXPECTED}.")
 
 
 def _is_tar(block: bytes) -> bool:

@@ -81,8 +81,9 @@ def damaged(where: object, expected: str) -> Iterator[None]:
     try:
         yield
     except FAULTS as error:
-        mend = "Check its permissions." if isinstance(error, PermissionError) else AGAIN
-        raise InputError(f"{where} cannot be read: {reason(error)}. Expected {expected}. {mend}") from None
+        if isinstance(error, PermissionError):
+            raise InputError(f"{where} cannot be read: permission denied. Check its permissions.") from None
+        raise InputError(f"{where} cannot be read: {reason(error)}. Expected {expected}. {AGAIN}") from None
 
 
 def sane(where: object, unpacked: int, packed: int) -> None:
@@ -148,10 +149,12 @@ def check_images(where: object, dtype: np.dtype, shape: tuple[int, ...]) -> None
 def check_labels(where: object, dtype: np.dtype, shape: tuple[int, ...]) -> None:
     """Whether labels are of a type and shape that we take; asked before they are read."""
     _check_plain(where, dtype, "int32")
-    if dtype.kind not in "iu":
-        raise InputError(f"{where} is {dtype}; expected integers. Convert it by y.astype(np.int32).")
     if len(shape) == 2 and shape[1] > 1:
         raise InputError(f"{where} has the shape {shape}; expected [rows]. If it is one-hot, save y.argmax(axis=1).")
+    if dtype.kind in "US":
+        raise InputError(f"{where} holds texts; expected integers. Save np.unique(y, return_inverse=True)[1].")
+    if dtype.kind not in "iu":
+        raise InputError(f"{where} is {dtype}; expected integers. Convert it by y.astype(np.int32).")
     if len(shape) not in (1, 2) or min(shape) < 1:
         raise InputError(f"{where} has the shape {shape}; expected [rows], at least one. Reshape it.")
 
@@ -205,8 +208,13 @@ def checked(
         )
     if classes is None:
         # Every class has a training image, so that there are no more classes than rows.
-        check_range(where[1], y_train, len(y_train))
-        classes = int(y_train.max()) + 1
+        low, high = int(y_train.min()), int(y_train.max())
+        if low < 0 or high >= len(y_train):
+            wrong = low if low < 0 else high
+            raise InputError(
+                f"{where[1]} holds the label {wrong}; expected classes numbered 0, 1, 2, ... Number them so."
+            )
+        classes = high + 1
     check_range(where[1], y_train, classes)
     check_range(where[3], y_test, classes)
     empty = np.flatnonzero(np.bincount(y_train.astype(np.int32), minlength=classes) == 0)
