@@ -69,10 +69,10 @@ def check_data(config: Config) -> None:
     check_lengths(config.train, config.prune.rewind, len(load_dataset(config.data).x_train))
 
 
-def check_model(config: Config) -> None:
-    """Refuse, before any folder is made, a network that cannot be pruned so."""
+def check_model(config: Config) -> list[str]:
+    """Refuse, before any folder is made, a network that cannot be pruned so; returns what a user should know of it."""
     from tfticket.backend import configure
-    from tfticket.models import build_model, kernel_shapes
+    from tfticket.models import build_model, kernel_shapes, left_alone
     from tfticket.pruning.mask import dense_mask
     from tfticket.pruning.selection import check_levels
 
@@ -80,6 +80,8 @@ def check_model(config: Config) -> None:
     data = load_dataset(config.data)
     model = build_model(config.model.name, data, initialiser=config.model.initialiser)
     check_levels(dense_mask(kernel_shapes(model)), config.prune)
+    others = ", ".join(f"{path} ({kind})" for path, kind in left_alone(model).items())
+    return [f"Left alone, since they cannot be pruned: {others}"] if others else []
 
 
 def main(lab: Lab, config: Config) -> None:

@@ -379,3 +379,17 @@ def test_the_api_example_of_the_readme_runs(tmp_path):
     done = subprocess.run([sys.executable, "-c", short], cwd=tmp_path, capture_output=True, text=True, timeout=200)
     assert done.returncode == 0, done.stderr
     assert "accuracy" in done.stdout
+
+
+def test_a_keras_file_is_loaded_only_with_trust(tmp_path, call):
+    model = tt.build_model("lenet-300-100", input_shape=(28, 28, 1), num_classes=10)
+    model.save(tmp_path / "mine.keras")
+    options = ["-o", f"model={{name: {tmp_path / 'mine.keras'}}}", "-w", tmp_path / "ws", "-o", "seeds=[0]"]
+    code, _, err = call("run", "quickstart-smoke", *options)
+    assert code == 2
+    assert "mine.keras can run code when it is loaded. If you trust it, say so: --trust" in err
+    assert not (tmp_path / "ws").exists()
+    short = ["-o", "prune.levels=1", "-o", "train.epochs=3it", "-o", "control_densities=[]"]
+    code, out, _ = call("run", "quickstart-smoke", "--trust", *options, *short)
+    assert code == 0
+    assert "IMP ticket" in out

@@ -306,7 +306,7 @@ DEFAULTS = {
     "EvaluateStep": {"data": {"DataConfig": {}}},
     "Execution": {"threads": None, "checkpoint_seconds": 30.0, "segment_seconds": 5.0},
     "ExperimentConfig": {"experiment": "<required>", "name": "<required>", "execution": {"Execution": {}}},
-    "ModelConfig": {"name": "lenet-300-100", "initialiser": "glorot_normal"},
+    "ModelConfig": {"name": "lenet-300-100", "initialiser": "glorot_normal", "start": "seed"},
     "PruneConfig": {
         "levels": 10,
         "sparsity": None,
@@ -333,9 +333,13 @@ DEFAULTS = {
         "batch_size": 128,
         "optimiser": {"Adam": {"name": "adam"}},
         "weight_decay": 0.0,
+        "decoupled": False,
         "augment": {"Augment": {}},
         "milestones": [],
         "gamma": 0.1,
+        "schedule": "steps",
+        "warmup": "0it",
+        "precision": "float32",
         "evaluate_every": "1ep",
     },
     "TrainStep": {

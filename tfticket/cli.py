@@ -10,7 +10,7 @@ import shlex
 import shutil
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -102,6 +102,9 @@ def run(
     ] = None,
     workspace: Workspace = DEFAULT_WORKSPACE,
     data_dir: DataDir = None,
+    trust: Annotated[
+        bool, typer.Option("--trust", help="Load a .keras file without asking; such a file can run code.")
+    ] = False,
     as_json: Json = False,
     quiet: Quiet = False,
     debug: Debug = False,
@@ -122,10 +125,14 @@ def run(
     experiment = importlib.import_module(EXPERIMENTS[config.experiment].target.partition(":")[0])
     silent = Options.quiet or as_json
     experiment.check_data(config)
+    _ask_for_trust(getattr(config, "model", None), trust, can_ask=not silent and sys.stdin.isatty())
     folder = run_folder(workspace, config)
     if not silent:
         typer.echo(f"{config.name}: {folder}\nStarting TensorFlow ...", err=True)
-    experiment.check_model(config)
+    notes = experiment.check_model(config)
+    if not silent:
+        for note in notes:
+            typer.echo(note, err=True)
     listener = WaitingTold() if silent else ProgressBar(Console(stderr=True))
     with listener, open_run(workspace, config, listener) as lab:
         experiment.main(lab, config)
@@ -140,6 +147,18 @@ def run(
             f"\nNext: {shlex.join([*program, 'show', folder.name, *there])}\n          what the run did\n"
             f"      {shlex.join([*program, 'run', source, *said, '-o', change, *there])}\n          {why}"
         )
+
+
+def _ask_for_trust(model: Any, trust: bool, can_ask: bool) -> None:
+    """A .keras file can run code when it is loaded, whoever wrote it."""
+    from tfticket.own import is_file
+
+    if model is None or trust or not is_file(model.name):
+        return
+    if not can_ask:
+        raise InputError(f"{model.name} can run code when it is loaded. If you trust it, say so: --trust.")
+    if not typer.confirm(f"{model.name} can run code when it is loaded. Load it?"):
+        raise InputError("Not loaded. Nothing was begun.")
 
 
 def _program() -> list[str]:

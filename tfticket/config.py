@@ -5,6 +5,7 @@ imports TensorFlow.
 """
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args, get_origin
@@ -13,6 +14,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from tfticket.durations import Duration, Rewind, iterations_in, rewinds_later
 from tfticket.errors import InputError, unknown
+from tfticket.own import is_file, is_own
 from tfticket.registry import CONTROLS, EXPERIMENTS, MODELS, SCORES
 from tfticket.schema import Config
 
@@ -24,6 +26,15 @@ def _known(what: str, table: Mapping[str, object]) -> AfterValidator:
         return name
 
     return AfterValidator(check)
+
+
+def _model(name: str) -> str:
+    """A registered name, or how a user names a network of their own."""
+    if is_file(name):
+        return _absolute(name)
+    if name in MODELS or re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", name):
+        return name
+    raise ValueError(unknown("model", name, MODELS) + " Own networks: package.module:function, or a .keras file.")
 
 
 ENDINGS = (".npz", ".zip", ".tar.gz")
@@ -89,16 +100,39 @@ class DataConfig(Config):
         return self
 
 
-Initialiser = Literal["glorot_normal", "glorot_uniform", "he_normal", "he_uniform"]
+Initialiser = Literal[
+    "glorot_normal",
+    "glorot_uniform",
+    "glorot_untruncated",
+    "he_normal",
+    "he_uniform",
+    "he_untruncated",
+]
+"""Of kernels. 'normal' is cut off at two standard deviations, as Keras has it; 'untruncated' is not. He is Kaiming."""
 
 
 class ModelConfig(Config):
     """Which network."""
 
-    name: Annotated[str, _known("model", MODELS)] = Field(
-        "lenet-300-100", description="Network; `tfticket list models` shows them"
+    name: Annotated[str, AfterValidator(_model)] = Field(
+        "lenet-300-100",
+        description="Network, `tfticket list models` shows them; or your own, package.module:function or a .keras file",
     )
-    initialiser: Initialiser = Field("glorot_normal", description="Distribution of the initial kernels; biases are 0")
+    initialiser: Initialiser = Field(
+        "glorot_normal", description="Distribution of the initial kernels; biases are 0. An own network has its own"
+    )
+    start: Literal["seed", "current"] = Field(
+        "seed", description="Start weights: drawn from the seed, or those that an own network comes with"
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        own = is_own(self.name)
+        if own and self.initialiser != "glorot_normal":
+            raise ValueError(f"initialiser has no say in an own network such as {self.name}; set it there")
+        if not own and self.start == "current":
+            raise ValueError(f"start: current is for own networks; {self.name} comes with no weights")
+        return self
 
 
 class Adam(Config):
@@ -136,9 +170,19 @@ class TrainConfig(Config):
     weight_decay: float = Field(
         0.0, ge=0, description="Coupled decay: weight_decay x weight is added to the gradient of every weight"
     )
+    decoupled: bool = Field(
+        False, description="Decay apart from the gradient, as AdamW: learning rate x weight_decay x weight is taken off"
+    )
     augment: Augment = Field(Augment(), description="Random changes of the training images; never in evaluation")
     milestones: tuple[Duration, ...] = Field((), description="When the learning rate is multiplied by `gamma`")
     gamma: float = Field(0.1, gt=0, description="Factor on the learning rate at each milestone")
+    schedule: Literal["steps", "cosine"] = Field(
+        "steps", description="Learning rate: constant between milestones, or half a cosine from its start to 0"
+    )
+    warmup: Duration = Field("0it", description="The learning rate first rises linearly from 0 for so long")
+    precision: Literal["float32", "bfloat16"] = Field(
+        "float32", description="Arithmetic of the layers in training; weights, loss and evaluation are float32 anyway"
+    )
     evaluate_every: Duration = Field("1ep", description="How often validation accuracy and NLL are recorded")
 
     @model_validator(mode="after")
@@ -146,6 +190,8 @@ class TrainConfig(Config):
         for name in ("epochs", "evaluate_every"):
             if getattr(self, name) in ("0ep", "0it"):
                 raise ValueError(f"{name} must be longer than '{getattr(self, name)}'")
+        if self.schedule == "cosine" and self.milestones:
+            raise ValueError("a cosine schedule has no milestones; take them out, or take schedule: steps")
         return self
 
 

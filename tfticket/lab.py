@@ -18,9 +18,10 @@ from typing import Any
 
 import yaml
 
-from tfticket.config import DataConfig, Execution, ExperimentConfig, scientific_fields
+from tfticket.config import DataConfig, Execution, ExperimentConfig, ModelConfig, scientific_fields
 from tfticket.data import load_dataset
 from tfticket.errors import InputError, Stopped, TfticketError
+from tfticket.own import is_own, source_checksum
 from tfticket.registry import STEPS, resolve
 from tfticket.runs.artefacts import versions
 from tfticket.runs.events import EventWriter
@@ -80,9 +81,14 @@ def fingerprint(kind: str, config: Config, inputs: Mapping[str, Handle]) -> str:
 
 
 def _what_counts(config: Config) -> dict[str, Any]:
-    """The scientific fields, data by their checksum."""
-    data = getattr(config, "data", None)
-    return scientific_fields(config) | ({"data": load_dataset(data).checksum} if isinstance(data, DataConfig) else {})
+    """The scientific fields; data by their checksum, a user's own network also by its source's."""
+    fields = scientific_fields(config)
+    data, model = (getattr(config, name, None) for name in ("data", "model"))
+    if isinstance(data, DataConfig):
+        fields["data"] = load_dataset(data).checksum
+    if isinstance(model, ModelConfig) and is_own(model.name):
+        fields["model"]["source"] = source_checksum(model.name)
+    return fields
 
 
 class Lab:

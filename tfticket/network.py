@@ -2,6 +2,7 @@
 
 import functools
 import json
+import math
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,10 @@ from tfticket.pruning.wrapping import assign_mask, mask_variables, with_mask
 from tfticket.types import Mask, Spec, Weights
 
 TILE = 1000
-"""Rows per forward pass in evaluation."""
+"""At most so many rows per forward pass in evaluation."""
+
+TILE_BYTES = 2**26
+"""At most so many bytes of a single layer's output in such a pass."""
 
 
 class MaskedNetwork:
@@ -29,7 +33,7 @@ class MaskedNetwork:
         jit: Whether its loops are compiled by XLA.
     """
 
-    def __init__(self, model: Any, normalisation: Normalisation) -> None:
+    def __init__(self, model: Any, normalisation: Normalisation, precision: str = "float32") -> None:
         channels = model.input_shape[-1]
         if len(normalisation.scale) not in (1, channels):
             raise InputError(
@@ -38,10 +42,14 @@ class MaskedNetwork:
             )
         self._normalisation = normalisation
         self.jit = jit_policy(model)
-        self.model = with_mask(model, dense_mask(kernel_shapes(model)))
+        self.model = with_mask(model, dense_mask(kernel_shapes(model)), precision)
         self.variables = {path: variable for path, (_, variable) in named_variables(self.model).items()}
         self.masked = mask_variables(self.model)
-        self._forward = tf.function(self._logits, jit_compile=self.jit, autograph=False)
+        largest = max(
+            math.prod(layer.output_shape[1:]) for layer in model.layers if isinstance(layer.output_shape, tuple)
+        )
+        self._tile = max(1, min(TILE, TILE_BYTES // (4 * largest)))
+        self._forward = tf.function(functools.partial(self._logits), jit_compile=self.jit, autograph=False)
 
     def assign(self, mask: Mask, weights: Weights) -> None:
         """Put a mask and weights in; pruned weights become 0.
@@ -97,16 +105,16 @@ class MaskedNetwork:
                 f"Expected images uint8 [rows, {', '.join(map(str, expected))}]; got {images.dtype} {images.shape}."
             )
         parts = []
-        for begin in range(0, len(images), TILE):
-            tile = images[begin : begin + TILE]
-            short = TILE - len(tile)
+        for begin in range(0, len(images), self._tile):
+            tile = images[begin : begin + self._tile]
+            short = self._tile - len(tile)
             if short:  # one shape, so one compilation
                 tile = np.concatenate([tile, np.zeros((short, *tile.shape[1:]), tile.dtype)])
-            parts.append(self._forward(tf.constant(tile)).numpy()[: TILE - short])
+            parts.append(self._forward(tf.constant(tile)).numpy()[: self._tile - short])
         return np.concatenate(parts)
 
     def _logits(self, images: Any) -> Any:
-        return self.model(self.inputs(images), training=False)
+        return tf.cast(self.model(self.inputs(images), training=False), tf.float32)
 
     def inputs(self, images: Any) -> Any:
         """uint8 pixels [rows, height, width, channels] as the model's float32 input."""
@@ -114,12 +122,17 @@ class MaskedNetwork:
         return values + tf.constant(self._normalisation.shift) if any(self._normalisation.shift) else values
 
 
-def network_of(spec: Spec) -> MaskedNetwork:
-    """The network of a spec; the last few stay compiled for the levels, seeds and replicates to come."""
-    return _network(json.dumps(spec, sort_keys=True))
+def network_of(spec: Spec, precision: str = "float32") -> MaskedNetwork:
+    """The network of a spec; the last few stay compiled for the levels, seeds and replicates to come.
+
+    Args:
+        spec: The network.
+        precision: 'float32', or 'bfloat16' for its layers' arithmetic; weights are float32.
+    """
+    return _network(json.dumps(spec, sort_keys=True), precision)
 
 
 @functools.lru_cache(maxsize=4)
-def _network(spec: str) -> MaskedNetwork:
+def _network(spec: str, precision: str) -> MaskedNetwork:
     description = json.loads(spec)
-    return MaskedNetwork(model_from_spec(description), normalisation_of(description))
+    return MaskedNetwork(model_from_spec(description), normalisation_of(description), precision)

@@ -3,8 +3,10 @@
 Listing and checking a name imports nothing, so that help and forms stay quick.
 """
 
+import functools
 import importlib
-from collections.abc import Mapping
+import importlib.metadata
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,9 +27,50 @@ class StepKind(NamedTuple):
     version: int
 
 
-EXPERIMENTS = {
-    "quickstart": Entry("experiments.quickstart:main", "tickets by iterative pruning, trained beside their controls"),
-}
+class Table(Mapping[str, Entry]):
+    """Named things: ours, and those that installed packages register as entry points.
+
+    A package says in its pyproject.toml, with the table's group::
+
+        [project.entry-points."tfticket.models"]
+        my-net = "my_package.networks:my_net"
+
+    Args:
+        group: Name of the entry points' group.
+        ours: Name -> entry; a package cannot replace one of these.
+    """
+
+    def __init__(self, group: str, ours: Mapping[str, Entry]) -> None:
+        self.group = group
+        self._ours = dict(ours)
+
+    @functools.cached_property
+    def _all(self) -> dict[str, Entry]:
+        found = importlib.metadata.entry_points(group=self.group)
+        theirs = {point.name: Entry(point.value, f"from {point.dist.name if point.dist else '?'}") for point in found}
+        return theirs | self._ours
+
+    def __getitem__(self, name: str) -> Entry:
+        return self._ours[name] if name in self._ours else self._all[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._ours or name in self._all
+
+    def __iter__(self) -> Iterator[str]:
+        return iter({**self._ours, **self._all})
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+
+EXPERIMENTS = Table(
+    "tfticket.experiments",
+    {
+        "quickstart": Entry(
+            "experiments.quickstart:main", "tickets by iterative pruning, trained beside their controls"
+        ),
+    },
+)
 
 DEFAULT_WORKSPACE = Path("workspace")
 """Folder of all runs and steps, where the user names none."""
@@ -35,34 +78,55 @@ DEFAULT_WORKSPACE = Path("workspace")
 DATA_DIR = "TFTICKET_DATA"
 """The environment variable that names the user's folder of data sets; ``--data-dir`` sets it."""
 
-DATA_SETS = {
-    "mnist": Entry("tfticket.data.sources:mnist", "28x28 grey digits, 60,000 + 10,000 rows, bundled"),
-    "fashion-mnist": Entry("tfticket.data.sources:fashion_mnist", "28x28 grey clothes, 60,000 + 10,000 rows"),
-    "cifar-10": Entry("tfticket.data.sources:cifar_10", "32x32 colour photographs, 50,000 + 10,000 rows"),
-    "cifar-10-jpeg": Entry(
-        "tfticket.data.sources:cifar_10_jpeg", "CIFAR-10 re-encoded as JPEG (lossy), 50,000 + 10,000 rows"
-    ),
-    "cifar-10-small": Entry(
-        "tfticket.data.sources:cifar_10_small", "5,000 + 1,000 rows of CIFAR-10 re-encoded as JPEG, bundled"
-    ),
-}
+DATA_SETS = Table(
+    "tfticket.data",
+    {
+        "mnist": Entry("tfticket.data.sources:mnist", "28x28 grey digits, 60,000 + 10,000 rows, bundled"),
+        "fashion-mnist": Entry("tfticket.data.sources:fashion_mnist", "28x28 grey clothes, 60,000 + 10,000 rows"),
+        "cifar-10": Entry("tfticket.data.sources:cifar_10", "32x32 colour photographs, 50,000 + 10,000 rows"),
+        "cifar-10-jpeg": Entry(
+            "tfticket.data.sources:cifar_10_jpeg", "CIFAR-10 re-encoded as JPEG (lossy), 50,000 + 10,000 rows"
+        ),
+        "cifar-10-small": Entry(
+            "tfticket.data.sources:cifar_10_small", "5,000 + 1,000 rows of CIFAR-10 re-encoded as JPEG, bundled"
+        ),
+    },
+)
 
-MODELS = {
-    "lenet-300-100": Entry("tfticket.models.lenet:lenet_300_100", "two hidden dense layers, 266,610 on MNIST"),
-    "conv-2": Entry("tfticket.models.conv:conv_2", "2 convolutions, 3 dense layers, 4,301,642 on CIFAR-10"),
-    "conv-4": Entry("tfticket.models.conv:conv_4", "4 convolutions, 3 dense layers, 2,425,930 on CIFAR-10"),
-    "conv-6": Entry("tfticket.models.conv:conv_6", "6 convolutions, 3 dense layers, 2,262,602 on CIFAR-10"),
-}
+MODELS = Table(
+    "tfticket.models",
+    {
+        "lenet-300-100": Entry("tfticket.models.lenet:lenet_300_100", "two hidden dense layers, 266,610 on MNIST"),
+        "lenet-5": Entry("tfticket.models.lenet:lenet_5", "two convolutions, two dense layers, 431,080 on MNIST"),
+        "conv-2": Entry("tfticket.models.conv:conv_2", "2 convolutions, 3 dense layers, 4,301,642 on CIFAR-10"),
+        "conv-4": Entry("tfticket.models.conv:conv_4", "4 convolutions, 3 dense layers, 2,425,930 on CIFAR-10"),
+        "conv-6": Entry("tfticket.models.conv:conv_6", "6 convolutions, 3 dense layers, 2,262,602 on CIFAR-10"),
+        "resnet-18": Entry("tfticket.models.resnet:resnet_18", "residual, widths 64 to 512, 11,173,962 on CIFAR-10"),
+        "resnet-20": Entry("tfticket.models.resnet:resnet_20", "residual, widths 16 to 64, 272,474 on CIFAR-10"),
+        "resnet-110": Entry("tfticket.models.resnet:resnet_110", "residual, widths 16 to 64, 1,730,714 on CIFAR-10"),
+        "vgg-11": Entry("tfticket.models.vgg:vgg_11", "8 convolutions, a dense layer, 9,228,362 on CIFAR-10"),
+        "vgg-16": Entry("tfticket.models.vgg:vgg_16", "13 convolutions, a dense layer, 14,724,042 on CIFAR-10"),
+        "vgg-19": Entry("tfticket.models.vgg:vgg_19", "16 convolutions, a dense layer, 20,035,018 on CIFAR-10"),
+        "vit-tiny": Entry("tfticket.models.vit:vit_tiny", "transformer of width 192, 5,362,762 on CIFAR-10"),
+        "vit-base": Entry("tfticket.models.vit:vit_base", "transformer of width 768, 85,152,010 on CIFAR-10"),
+    },
+)
 
-SCORES = {
-    "magnitude": Entry("tfticket.pruning.scores:magnitude", "absolute value of the trained weight"),
-    "random": Entry("tfticket.pruning.scores:random", "a seeded uniform draw, the control"),
-}
+SCORES = Table(
+    "tfticket.scores",
+    {
+        "magnitude": Entry("tfticket.pruning.scores:magnitude", "absolute value of the trained weight"),
+        "random": Entry("tfticket.pruning.scores:random", "a seeded uniform draw, the control"),
+    },
+)
 
-CONTROLS = {
-    "reinitialise": Entry("tfticket.tickets.controls:reinitialise", "the mask kept, weights drawn anew"),
-    "random-mask": Entry("tfticket.tickets.controls:random_mask", "the start kept, each layer's mask permuted"),
-}
+CONTROLS = Table(
+    "tfticket.controls",
+    {
+        "reinitialise": Entry("tfticket.tickets.controls:reinitialise", "the mask kept, weights drawn anew"),
+        "random-mask": Entry("tfticket.tickets.controls:random_mask", "the start kept, each layer's mask permuted"),
+    },
+)
 
 LISTS = {
     "experiments": EXPERIMENTS,

@@ -33,7 +33,7 @@ def start(context: StepContext, config: StartStep) -> dict[str, Any]:
     backend.configure(context.execution.threads)
     data = load_dataset(config.data)
     model = build_model(config.model.name, data, initialiser=config.model.initialiser)
-    return _write_ticket(context, Ticket.dense(model, config.seed, data=data))
+    return _write_ticket(context, Ticket.dense(model, config.seed, config.model.start, data))
 
 
 def prune(context: StepContext, config: PruneStep) -> dict[str, Any]:

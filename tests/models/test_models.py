@@ -1,26 +1,52 @@
 """Needs TensorFlow."""
 
+import math
 import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy.stats import ks_2samp
+from scipy.stats import ks_2samp, kstest
 
 import tfticket as tt
 from tfticket.backend import keras, tf
 from tfticket.config import Sgd, TrainConfig
-from tfticket.models import initial_weights, kernel_shapes, model_from_spec, named_variables, spec_of
+from tfticket.models import initial_weights, kernel_shapes, left_alone, model_from_spec, named_variables, spec_of
 from tfticket.registry import MODELS
 from tfticket.training.gradient import train_weights
 from tfticket.training.order import RowOrder
 
 PARAMETERS = {
     "lenet-300-100": {(28, 28, 1): 266_610, (32, 32, 3): 953_010},
+    "lenet-5": {(28, 28, 1): 431_080, (32, 32, 3): 657_080},
     "conv-2": {(32, 32, 3): 4_301_642, (28, 28, 1): 3_317_450},
     "conv-4": {(32, 32, 3): 2_425_930, (28, 28, 1): 1_933_258},
     "conv-6": {(32, 32, 3): 2_262_602, (28, 28, 1): 1_802_698},
+    "resnet-18": {(32, 32, 3): 11_173_962},
+    "resnet-20": {(32, 32, 3): 272_474},
+    "resnet-110": {(32, 32, 3): 1_730_714},
+    "vgg-11": {(32, 32, 3): 9_228_362},
+    "vgg-16": {(32, 32, 3): 14_724_042},
+    "vgg-19": {(32, 32, 3): 20_035_018},
+    "vit-tiny": {(32, 32, 3): 5_362_762},
+    "vit-base": {(32, 32, 3): 85_152_010},
 }
+"""Trainable parameters; of the papers, or of PyTorch's networks of that name."""
+KERNEL_COUNT = {
+    "lenet-5": 4,
+    "resnet-18": 1 + 16 + 3 + 1,
+    "resnet-20": 1 + 18 + 2 + 1,
+    "resnet-110": 1 + 108 + 2 + 1,
+    "vgg-11": 8 + 1,
+    "vgg-16": 13 + 1,
+    "vgg-19": 16 + 1,
+    "vit-tiny": 1 + 12 * 6 + 1,
+    "vit-base": 1 + 12 * 6 + 1,
+}
+"""Stem, convolutions of the blocks, shortcuts, the last layer; patches, attention and dense layers, the last layer."""
+DEEP = ("resnet-110", "vit-tiny", "vit-base")
+"""Half a minute each to trace."""
+QUICK_FIRST = [pytest.param(name, marks=pytest.mark.slow if name in DEEP else ()) for name in MODELS]
 DENSE_LAYERS = {"dense_2/kernel": (256, 256), "dense_3/kernel": (256, 10)}
 BLOCK_1 = {"conv_1/kernel": (3, 3, 3, 64), "conv_2/kernel": (3, 3, 64, 64)}
 BLOCK_2 = {"conv_3/kernel": (3, 3, 64, 128), "conv_4/kernel": (3, 3, 128, 128)}
@@ -35,22 +61,45 @@ KERNELS = {
 
 
 def test_every_model_has_a_row():
-    assert set(PARAMETERS) == set(KERNELS) == set(MODELS)
+    assert set(PARAMETERS) == set(KERNELS) | set(KERNEL_COUNT) == set(MODELS)
 
 
 @pytest.mark.parametrize("name", MODELS)
 def test_models_have_the_published_size(name):
     for shape, count in PARAMETERS[name].items():
-        assert tt.build_model(name, input_shape=shape, num_classes=10).count_params() == count
+        model = tt.build_model(name, input_shape=shape, num_classes=10)
+        assert sum(math.prod(variable.shape) for variable in model.trainable_weights) == count
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", KERNEL_COUNT)
+def test_models_have_so_many_kernels_and_end_in_logits(name):
+    model = tt.build_model(name, input_shape=(32, 32, 3), num_classes=7)
+    assert len(kernel_shapes(model)) == KERNEL_COUNT[name]
+    assert left_alone(model) in ({}, {"class": "ClassToken", "positions": "Positions"})
+    assert model.output_shape == (None, 7)
+
+
+@pytest.mark.parametrize("name", QUICK_FIRST)
+def test_one_step_under_a_mask_moves_the_survivors_only(name, photographs, monkeypatch):
+    monkeypatch.setattr("tfticket.network.TILE", 8)
+    dense = tt.Ticket.dense(tt.build_model(name, photographs), seed=1)
+    random = np.random.default_rng(0)
+    ticket = replace(dense, mask={path: random.random(kept.shape) < 0.3 for path, kept in dense.mask.items()})
+    config = TrainConfig(epochs="2it", batch_size=2)
+    trained = train_weights(ticket.model, ticket.mask, ticket.start, photographs, config, seed=0)
+    assert np.isfinite(trained.history[0]["loss"])
+    for path, kept in ticket.mask.items():
+        assert np.all(trained.weights[path][~kept] == 0)
+        assert np.any(trained.weights[path][kept] != ticket.start[path][kept])
+
+
+@pytest.mark.parametrize("name", KERNELS)
 def test_models_have_the_published_kernels_in_the_order_of_their_layers(name):
     shapes = kernel_shapes(tt.build_model(name, input_shape=(32, 32, 3), num_classes=10))
     assert list(shapes.items()) == list(KERNELS[name].items())
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", [*KERNELS, "lenet-5"])
 def test_models_end_in_logits_and_have_a_relu_after_every_other_kernel(name):
     layers = [layer for layer in tt.build_model(name, input_shape=(32, 32, 3), num_classes=10).layers if layer.weights]
     assert [layer.activation.__name__ for layer in layers] == ["relu"] * (len(layers) - 1) + ["linear"]
@@ -109,6 +158,24 @@ def test_a_convolutional_tickets_step_is_the_masked_gradient_of_the_plain_networ
         assert np.all(trained.weights[path][~kept] == 0)
 
 
+def test_untruncated_initialisers_are_normal_distributions_of_the_same_variance():
+    for cut, whole, scale, fan in (
+        ("glorot_normal", "glorot_untruncated", 1.0, (784 + 300) / 2),
+        ("he_normal", "he_untruncated", 2.0, 784),
+    ):
+        drawn = {
+            name: initial_weights(
+                tt.build_model("lenet-300-100", input_shape=(28, 28, 1), num_classes=10, initialiser=name), 0
+            )
+            for name in (cut, whole)
+        }
+        sd = math.sqrt(scale / fan)
+        for name, weights in drawn.items():
+            assert weights["dense_1/kernel"].std() == pytest.approx(sd, rel=0.01), name
+        assert kstest(drawn[whole]["dense_1/kernel"].ravel() / sd, "norm").pvalue > 1e-3
+        assert np.abs(drawn[cut]["dense_1/kernel"]).max() < 2.3 * sd < np.abs(drawn[whole]["dense_1/kernel"]).max()
+
+
 @pytest.mark.parametrize("initialiser", ["glorot_normal", "glorot_uniform", "he_normal", "he_uniform"])
 def test_initial_kernels_are_distributed_as_keras_draws_them(initialiser):
     model = tt.build_model("lenet-300-100", input_shape=(28, 28, 1), num_classes=10, initialiser=initialiser)
@@ -151,9 +218,9 @@ def test_a_layers_own_initialiser_is_drawn_from(initialiser):
 
 @pytest.mark.parametrize("name", MODELS)
 def test_a_registered_model_is_described_by_name_and_built_again(name):
-    model = tt.build_model(name, input_shape=(8, 8, 1), num_classes=3, initialiser="he_uniform")
+    model = tt.build_model(name, input_shape=(20, 16, 1), num_classes=3, initialiser="he_uniform")
     spec = spec_of(model)
-    assert spec == {"name": name, "input_shape": [8, 8, 1], "num_classes": 3, "initialiser": "he_uniform"}
+    assert spec == {"name": name, "input_shape": [20, 16, 1], "num_classes": 3, "initialiser": "he_uniform"}
     assert list(named_variables(model_from_spec(spec))) == list(named_variables(model))
 
 

@@ -2,12 +2,13 @@
 
 from tfticket.models.initial import initial_weights
 from tfticket.models.spec import build_model, model_from_spec, normalisation_of, spec_of
-from tfticket.models.variables import kernel_shapes, named_variables
+from tfticket.models.variables import kernel_shapes, left_alone, named_variables
 
 __all__ = [
     "build_model",
     "initial_weights",
     "kernel_shapes",
+    "left_alone",
     "model_from_spec",
     "named_variables",
     "normalisation_of",

@@ -11,7 +11,7 @@ import tensorflow_model_optimization as tfmot
 
 from tfticket.backend import keras, tf
 from tfticket.errors import InputError
-from tfticket.models.variables import is_prunable, named_variables
+from tfticket.models.variables import is_prunable, layers_by_path, named_variables
 from tfticket.types import Mask
 
 
@@ -26,19 +26,23 @@ class MaskFromOutside(tfmot.sparsity.keras.PruningSchedule):
         return {"class_name": type(self).__name__, "config": {}}
 
 
-def with_mask(model: Any, mask: Mask) -> Any:
+def with_mask(model: Any, mask: Mask, precision: str = "float32") -> Any:
     """A copy of a model whose prunable layers carry a mask; shares no variable with it, has its weights.
 
     Args:
         model: A functional or Sequential ``tf_keras`` model.
         mask: Kernel path -> boolean array, for every prunable layer.
+        precision: 'float32', or 'bfloat16' for the layers' arithmetic; variables are float32.
 
     Raises:
         InputError: The mask is not one of this model.
     """
+    policy = {} if precision == "float32" else {"dtype": f"mixed_{precision}"}
 
     def wrap(layer: Any) -> Any:
-        copy = type(layer).from_config(layer.get_config())
+        if isinstance(layer, keras.Model):
+            return keras.models.clone_model(layer, clone_function=wrap)
+        copy = type(layer).from_config({**layer.get_config(), **policy})
         if not is_prunable(layer):
             return copy
         wrapper = tfmot.sparsity.keras.prune_low_magnitude(copy, pruning_schedule=MaskFromOutside())
@@ -50,7 +54,7 @@ def with_mask(model: Any, mask: Mask) -> Any:
     theirs = named_variables(model)
     for path, (_, variable) in named_variables(masked).items():
         variable.assign(theirs[path][1])
-    for wrapper in masked.layers:
+    for _, wrapper in layers_by_path(masked):
         if hasattr(wrapper, "pruning_vars"):
             wrapper.pruning_step.assign(1)  # it fails below 1: there is no UpdatePruningStep callback here
     assign_mask(masked, mask)
@@ -60,8 +64,8 @@ def with_mask(model: Any, mask: Mask) -> Any:
 def mask_variables(masked: Any) -> dict[str, tuple[Any, Any]]:
     """Kernel path -> (kernel variable, mask variable) of a wrapped model."""
     return {
-        f"{wrapper.layer.name}/kernel": (kernel, carried)
-        for wrapper in masked.layers
+        f"{path}/kernel": (kernel, carried)
+        for path, wrapper in layers_by_path(masked)
         for kernel, carried, _ in getattr(wrapper, "pruning_vars", ())
     }
 

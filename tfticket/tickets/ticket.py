@@ -53,7 +53,7 @@ class Ticket:
         Raises:
             InputError: The model cannot be described, or has no layer to prune.
         """
-        from tfticket.models import initial_weights, kernel_shapes, named_variables, spec_of
+        from tfticket.models import initial_weights, kernel_shapes, left_alone, named_variables, spec_of
         from tfticket.pruning.mask import dense_mask
 
         spec = spec_of(model, None if data is None else data.normalisation)
@@ -64,6 +64,8 @@ class Ticket:
         else:
             raise InputError(f"Unknown start '{start}'. Known: seed, current.")
         provenance: dict[str, Any] = {"seed": seed, "start": start}
+        if others := left_alone(model):
+            provenance["left_alone"] = others
         if data is not None:
             provenance |= {"data_contents": data.contents, "data_checksum": data.checksum}
         return cls(spec, dense_mask(kernel_shapes(model)), weights, weights, provenance=provenance)

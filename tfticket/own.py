@@ -1,0 +1,72 @@
+"""A user's own network: named as package.module:function, or as a .keras file. Does without TensorFlow."""
+
+import hashlib
+import importlib
+import importlib.util
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tfticket.errors import InputError
+
+
+def is_own(name: str) -> bool:
+    """Whether a model's name is one of a user's own network."""
+    return ":" in name or is_file(name)
+
+
+def is_file(name: str) -> bool:
+    """Whether it is a .keras file, which can run code when it is loaded: ask first."""
+    return name.endswith(".keras")
+
+
+def source_checksum(name: str) -> str:
+    """SHA-256 of what defines a network: the .keras file, or the source of the function's module.
+
+    Raises:
+        InputError: It is not there.
+    """
+    return hashlib.sha256(source_file(name).read_bytes()).hexdigest()
+
+
+def builder(name: str) -> Callable[..., Any]:
+    """Import the function that a name says; runs the user's code.
+
+    Raises:
+        InputError: No such module or function, or its import fails.
+    """
+    module_name, _, function_name = name.partition(":")
+    source_file(name)
+    try:
+        function = getattr(importlib.import_module(module_name), function_name)
+    except AttributeError:
+        raise InputError(f"model: {module_name} has no '{function_name}'. Write the name of its function.") from None
+    except Exception as error:  # the user's code
+        raise InputError(f"model: {module_name} cannot be imported: {type(error).__name__}: {error}") from None
+    if not callable(function):
+        raise InputError(f"model: {name} is {type(function).__name__}; expected a function (input_shape, num_classes).")
+    found: Callable[..., Any] = function
+    return found
+
+
+def source_file(name: str) -> Path:
+    """The .keras file, or the source of the function's module.
+
+    Raises:
+        InputError: It is not there.
+    """
+    if is_file(name):
+        if not Path(name).is_file():
+            raise InputError(f"model: there is no file {name}.")
+        return Path(name)
+    if (here := str(Path.cwd())) not in sys.path:
+        sys.path.insert(0, here)  # as `python -m` does
+    module = name.partition(":")[0]
+    try:
+        found = importlib.util.find_spec(module)
+    except (ImportError, ValueError):
+        found = None
+    if found is None or found.origin is None or not Path(found.origin).is_file():
+        raise InputError(f"model: there is no module '{module}'. Install it, or run where it lies.")
+    return Path(found.origin)
