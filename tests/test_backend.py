@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from tfticket.backend import has_gpu, on_device
+from tfticket import backend
+from tfticket.backend import has_gpu, keras, on_device
 from tfticket.data.formats.raw import room
 
 
@@ -43,3 +44,21 @@ def test_a_tensor_outlives_the_array():
     for other in others:
         other[:] = 7
     np.testing.assert_array_equal(tensor, expected)
+
+
+# XLA or not
+
+
+@pytest.mark.parametrize(
+    ("gpu", "layers", "xla"),
+    [
+        (False, [keras.layers.Dense(2)], True),
+        (False, [keras.layers.Conv2D(2, 3), keras.layers.Flatten()], False),
+        (False, [keras.layers.DepthwiseConv2D(3), keras.layers.Flatten()], False),
+        (True, [keras.layers.Dense(2)], True),
+        (True, [keras.layers.Conv2D(2, 3), keras.layers.Flatten()], True),
+    ],
+)
+def test_xla_compiles_everything_on_a_gpu_and_dense_networks_on_a_cpu(gpu, layers, xla, monkeypatch):
+    monkeypatch.setattr(backend, "has_gpu", lambda: gpu)
+    assert backend.jit_policy(keras.Sequential([keras.Input((8, 8, 1)), *layers])) is xla

@@ -19,6 +19,7 @@ from unittest.mock import patch
 import numpy as np
 import psutil
 
+from experiments.benchmarks import network_children
 from tfticket.config import Adam, Augment, TrainConfig
 from tfticket.data import load_data
 from tfticket.data.normalisation import UNIT
@@ -271,6 +272,10 @@ CHILDREN: dict[str, Callable[..., dict[str, Any]]] = {
     "data_tfticket": data_tfticket,
     "data_numpy": data_numpy,
     "augment_conv_2": augment_conv_2,
+    "step_tfticket": network_children.step_tfticket,
+    "step_pytorch": network_children.step_pytorch,
+    "evaluate_tfticket": network_children.evaluate_tfticket,
+    "evaluate_pytorch": network_children.evaluate_pytorch,
 }
 
 

@@ -10,7 +10,10 @@ from tfticket.backend import keras, tf
 from tfticket.config import Sgd, TrainConfig
 from tfticket.durations import iterations_in
 from tfticket.errors import Stopped, TfticketError
+from tfticket.evaluation.metrics import nll
+from tfticket.evaluation.predictive import predict
 from tfticket.training.gradient import Hooks, train_weights
+from tfticket.training.order import RowOrder
 
 
 @pytest.fixture(scope="module")
@@ -27,8 +30,6 @@ def run(ticket, data, config, **options):
 
 def by_hand(ticket, data, config, iterations):
     """The same training written out: a mask multiplied in, Keras' optimiser, no wrapper, no loop of ours."""
-    from tfticket.training.order import RowOrder
-
     paths = list(ticket.start)
     variables = {path: tf.Variable(ticket.start[path]) for path in paths}
     masks = {path: tf.constant(kept.astype(np.float32)) for path, kept in ticket.mask.items()}
@@ -173,3 +174,37 @@ def test_a_moment_after_the_end_cannot_be_kept(ticket, data):
 def test_history_falls_on_epochs(ticket, data):
     trained = run(ticket, data, TrainConfig(epochs="3ep"))
     assert [row["iteration"] for row in trained.history] == [iterations_in(f"{k}ep", 2000, 128) for k in (1, 2, 3)]
+
+
+def test_decoupled_decay_is_that_of_adamw(ticket, data):
+    config = TrainConfig(epochs="30it", weight_decay=0.05, decoupled=True)
+    ours = run(ticket, data, config).weights
+    start = {path: tf.Variable(ticket.start[path] * ticket.mask.get(path, True)) for path in ticket.start}
+    adam = keras.optimizers.AdamW(1.2e-3, weight_decay=0.05, epsilon=1e-7)
+    rows = RowOrder(3, len(data.x_train), config.batch_size).batches(0, 30)
+    for batch in rows:
+        with tf.GradientTape() as tape:
+            x = tf.reshape(tf.cast(data.x_train[batch], tf.float32) / 255.0, [len(batch), -1])
+            for layer in ("dense_1", "dense_2", "dense_3"):
+                x = x @ start[f"{layer}/kernel"] + start[f"{layer}/bias"]
+                x = tf.nn.relu(x) if layer != "dense_3" else x
+            loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(data.y_train[batch], x))
+        gradients = tape.gradient(loss, list(start.values()))
+        masked = [g * ticket.mask.get(path, 1.0) for path, g in zip(start, gradients, strict=True)]
+        adam.apply_gradients(zip(masked, start.values(), strict=True))
+    for path, weights in ours.items():
+        assert np.linalg.norm(weights - start[path]) <= 1e-4 * np.linalg.norm(weights)
+    coupled = run(ticket, data, TrainConfig(epochs="30it", weight_decay=0.05)).weights
+    assert any(np.any(coupled[path] != ours[path]) for path in ours)
+
+
+def test_bfloat16_trains_float32_weights_and_is_evaluated_in_float32(ticket, data):
+    short = {"epochs": "60it", "evaluate_every": "60it"}
+    half, single = (run(ticket, data, TrainConfig(**short, precision=name)) for name in ("bfloat16", "float32"))
+    assert {array.dtype for array in half.weights.values()} == {np.dtype(np.float32)}
+    assert any(np.any(half.weights[path] != single.weights[path]) for path in half.weights)
+    assert half.history[-1]["accuracy"] == pytest.approx(single.history[-1]["accuracy"], abs=0.05)
+    in_float32 = predict(ticket.model, ticket.mask, half.weights, data.x_validation)
+    assert half.history[-1]["nll"] == pytest.approx(nll(in_float32, data.y_validation), rel=1e-6)
+    for path, kept in ticket.mask.items():
+        assert np.all(half.weights[path][~kept] == 0)

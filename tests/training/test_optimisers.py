@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tfticket.backend import tf
+from tfticket.backend import keras, tf
 from tfticket.config import Adam, Sgd, TrainConfig
 from tfticket.durations import iterations_in
+from tfticket.errors import InputError
+from tfticket.schema import validate
 from tfticket.training.optimisers import learning_rates, make_optimiser
 
 
@@ -82,3 +84,29 @@ def test_the_rate_depends_on_the_iteration_and_not_on_the_cut(milestones, rows, 
     passed = [sum(now >= iterations_in(m, rows, batch_size) for m in milestones) for now in range(60)]
     np.testing.assert_allclose(np.concatenate(parts), 1.2e-3 * 0.1 ** np.array(passed), rtol=1e-6)
     np.testing.assert_array_equal(np.concatenate(parts), learning_rates(config, rows, 0, 60))
+
+
+# Warm-up and cosine
+
+
+def rates(**values):
+    config = TrainConfig(optimiser={"name": "sgd", "learning_rate": 0.2}, batch_size=10, **values)
+    return learning_rates(config, 100, 0, iterations_in(config.epochs, 100, 10))
+
+
+def test_a_warm_up_rises_linearly_and_then_leaves_the_schedule_as_it_is():
+    warm, cold = rates(epochs="100it", warmup="10it", milestones=("50it",)), rates(epochs="100it", milestones=("50it",))
+    np.testing.assert_allclose(warm[:10], 0.2 * np.arange(1, 11) / 10, rtol=1e-6)
+    np.testing.assert_array_equal(warm[10:], cold[10:])
+
+
+def test_a_cosine_falls_from_the_warm_ups_end_to_0_at_the_end():
+    found = rates(epochs="110it", warmup="1ep", schedule="cosine")
+    np.testing.assert_allclose(found[:10], 0.2 * np.arange(1, 11) / 10, rtol=1e-6)
+    keras_cosine = keras.optimizers.schedules.CosineDecay(0.2, 100)
+    np.testing.assert_allclose(found[10:], [float(keras_cosine(step)) for step in range(100)], rtol=1e-5, atol=1e-8)
+
+
+def test_a_cosine_has_no_milestones():
+    with pytest.raises(InputError, match="a cosine schedule has no milestones"):
+        validate(TrainConfig, {"schedule": "cosine", "milestones": ["3ep"]}, where="here")

@@ -13,6 +13,7 @@ from tfticket.data import Dataset
 from tfticket.durations import iterations_in, moments_in
 from tfticket.errors import InputError, Stopped, TfticketError
 from tfticket.evaluation.metrics import all_metrics, log_probabilities
+from tfticket.network import MaskedNetwork, network_of
 from tfticket.training.loop import GradientLoop, State, gradient_loop
 from tfticket.training.optimisers import learning_rates
 from tfticket.training.order import Augmentations, RowOrder
@@ -165,7 +166,7 @@ def train_weights(
             kept[iteration] = weights
         if iteration in evaluations:
             began = time.perf_counter()
-            history.append(_evaluate(loop, data, iteration, losses))
+            history.append(_evaluate(_in_float32(loop, spec, mask, weights), data, iteration, losses))
             losses = []
             seconds["evaluation"] += time.perf_counter() - began
             hooks.evaluated(history[-1])
@@ -214,8 +215,16 @@ def _check_pruned(weights: Weights, mask: Mask) -> None:
             raise TfticketError(f"{back} pruned weights of {path} came back in training; this is a fault of tfticket.")
 
 
-def _evaluate(loop: GradientLoop, data: Dataset, iteration: int, losses: list[float]) -> dict[str, float]:
-    metrics = all_metrics(log_probabilities(loop.network.logits(data.x_validation)), data.y_validation)
+def _in_float32(loop: GradientLoop, spec: Spec, mask: Mask, weights: Weights) -> MaskedNetwork:
+    """The network to evaluate: the loop's own, or its copy in float32 where it computes in another precision."""
+    network = network_of(spec)
+    if network is not loop.network:
+        network.assign(mask, weights)
+    return network
+
+
+def _evaluate(network: MaskedNetwork, data: Dataset, iteration: int, losses: list[float]) -> dict[str, float]:
+    metrics = all_metrics(log_probabilities(network.logits(data.x_validation)), data.y_validation)
     if not np.isfinite(metrics["nll"]):
         raise TfticketError(
             f"The validation NLL became {metrics['nll']} at iteration {iteration}. Lower the learning rate."

@@ -19,6 +19,9 @@ from tfticket.training.augmentation import augmented
 from tfticket.training.optimisers import make_optimiser
 from tfticket.types import Mask, Spec, Weights
 
+COMPILED = ("batch_size", "optimiser", "weight_decay", "decoupled", "augment", "precision")
+"""What of a training's configuration goes into the compiled loop; the rest is passed in."""
+
 State = dict[str, np.ndarray]
 """Everything an iteration changes: 'weights/<path>' and 'optimiser/<index>'."""
 
@@ -26,9 +29,10 @@ State = dict[str, np.ndarray]
 class GradientLoop:
     """A network, an optimiser and their compiled segment of iterations.
 
-    The gradient of the mean cross-entropy over the batch, plus weight_decay x weight, times the mask. Masking
-    the gradient keeps pruned weights and their optimiser slots at exactly 0 (and is quicker than without: the
-    slots of weights that swing about 0 make the arithmetic slow).
+    The gradient of the mean cross-entropy over the batch, plus weight_decay x weight, times the mask. A decoupled
+    decay takes learning rate x weight_decay x weight off the weights instead (Loshchilov and Hutter 2019, algorithm
+    2). Masking the gradient keeps pruned weights and their optimiser slots at exactly 0, and is quicker than without:
+    the slots of weights that swing about 0 make the arithmetic slow.
 
     Attributes:
         capacity: At most so many iterations a segment.
@@ -40,13 +44,15 @@ class GradientLoop:
         self.capacity = capacity
         self.fresh = True
         self._pace = 1.0  # iterations a second, learnt as segments run
-        self.network = network_of(spec)
+        self.network = network_of(spec, train.precision)
         self._optimiser = make_optimiser(train.optimiser)
         self._optimiser.build(self.network.model.trainable_variables)
         self._slots = [v for v in self._optimiser.variables if v is not self._optimiser.learning_rate]
         self._weight_decay = train.weight_decay
+        self._decoupled = train.decoupled
         self._augments = train.augment != Augment()
-        self._segment = tf.function(self._run, jit_compile=self.network.jit, autograph=False)
+        # A partial, lest TensorFlow takes the loops of several networks for one that is traced again and again.
+        self._segment = tf.function(functools.partial(self._run), jit_compile=self.network.jit, autograph=False)
 
     def start(self, mask: Mask, weights: Weights) -> None:
         """Begin a training: mask and weights put in, optimiser slots 0."""
@@ -125,26 +131,28 @@ class GradientLoop:
         if self._augments:
             chosen = augmented(chosen, moves)
         with tf.GradientTape() as tape:
-            logits = model(self.network.inputs(chosen), training=True)
+            logits = tf.cast(model(self.network.inputs(chosen), training=True), tf.float32)
             targets = tf.gather(labels, batch)
             loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(targets, logits))
         updates = []
         for variable, gradient in zip(variables, tape.gradient(loss, variables), strict=True):
-            if self._weight_decay:
+            if self._weight_decay and not self._decoupled:
                 gradient = gradient + self._weight_decay * variable
             if variable.ref() in mask_of:
                 gradient = gradient * mask_of[variable.ref()]
             updates.append(gradient)
+        if self._weight_decay and self._decoupled:
+            for variable in variables:
+                variable.assign_sub(rate * self._weight_decay * variable)
         self._optimiser.apply_gradients(zip(updates, variables, strict=True))
         return loss
 
 
 def gradient_loop(spec: Spec, train: TrainConfig, capacity: int) -> GradientLoop:
     """The loop for a network and what a training configuration compiles into it; the last few are kept."""
-    compiled = TrainConfig(
-        batch_size=train.batch_size, optimiser=train.optimiser, weight_decay=train.weight_decay, augment=train.augment
-    )
-    return _loop(json.dumps(spec, sort_keys=True), compiled, capacity)
+    compiled = {name: getattr(train, name) for name in COMPILED}
+    compiled["optimiser"] = train.optimiser.model_copy(update={"learning_rate": 1.0})  # set at every iteration
+    return _loop(json.dumps(spec, sort_keys=True), TrainConfig(**compiled), capacity)
 
 
 @functools.lru_cache(maxsize=4)

@@ -19,8 +19,22 @@ def make_optimiser(config: Adam | Sgd) -> Any:
 
 
 def learning_rates(config: TrainConfig, rows: int, first: int, last: int) -> np.ndarray:
-    """Learning rate of iterations first to last - 1, float32: multiplied by gamma from each milestone on."""
-    milestones = [iterations_in(milestone, rows, config.batch_size) for milestone in config.milestones]
-    passed = np.sum(np.arange(first, last)[:, None] >= np.array(milestones, dtype=int)[None, :], axis=1)
-    rates: np.ndarray = (config.optimiser.learning_rate * config.gamma**passed).astype(np.float32)
+    """Learning rate of iterations first to last - 1, float32.
+
+    A linear warm-up from 0 first. Then, by ``config.schedule``, 'steps': multiplied by gamma from each milestone on,
+    counted from iteration 0; 'cosine': half a cosine from the end of the warm-up to 0 at the end of training.
+
+    References:
+        Loshchilov and Hutter (2017), "SGDR", equation 5 without restarts; Goyal et al. (2017), section 2.2.
+    """
+    iterations = np.arange(first, last)
+    warmup, total = (iterations_in(length, rows, config.batch_size) for length in (config.warmup, config.epochs))
+    if config.schedule == "cosine":
+        done = np.clip((iterations - warmup) / max(1, total - warmup), 0.0, 1.0)
+        factor = 0.5 * (1.0 + np.cos(np.pi * done))
+    else:
+        milestones = [iterations_in(milestone, rows, config.batch_size) for milestone in config.milestones]
+        factor = config.gamma ** np.sum(iterations[:, None] >= np.array(milestones, dtype=int)[None, :], axis=1)
+    rising = np.minimum(1.0, (iterations + 1) / warmup) if warmup else 1.0
+    rates: np.ndarray = (config.optimiser.learning_rate * factor * rising).astype(np.float32)
     return rates

@@ -1,0 +1,100 @@
+"""What the subprocesses of the ``networks`` benchmark do; see ``children.py``."""
+
+import importlib
+import resource
+import sys
+import time
+from typing import Any
+
+import numpy as np
+
+from tfticket.config import Adam, TrainConfig
+from tfticket.data import load_data
+from tfticket.tickets import Ticket
+
+EVALUATED_ROWS = 10_000
+KERNEL_UNIT = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss, in bytes
+
+
+def step_tfticket(name: str, batch_size: int, iterations: int, threads: int) -> dict[str, Any]:
+    """Seconds a step by the product's path, under a mask of 20 %, and the process's peak memory in GB."""
+    import tfticket as tt
+    from tfticket import backend
+    from tfticket.training import train_weights
+
+    backend.configure(threads)
+    data = load_data("cifar-10-small", validation_rows=100)
+    ticket = Ticket.dense(tt.build_model(name, data), seed=0)
+    random = np.random.default_rng(0)
+    mask = {path: random.random(kept.shape) < 0.2 for path, kept in ticket.mask.items()}
+    length = f"{iterations}it"
+    config = TrainConfig(
+        epochs=length, evaluate_every=length, batch_size=batch_size, optimiser=Adam(learning_rate=1e-3)
+    )
+    for _ in range(2):  # the first one compiles
+        trained = train_weights(ticket.model, mask, ticket.start, data, config, seed=0)
+    return {"seconds": trained.seconds["training"] / iterations, "peak": _peak()}
+
+
+def step_pytorch(name: str, batch_size: int, iterations: int, threads: int) -> dict[str, Any]:
+    """The same in eager PyTorch, dense."""
+    torch, model = _pytorch(name, threads)
+    data = load_data("cifar-10-small", validation_rows=100)
+    images = torch.from_numpy(data.x_train.transpose(0, 3, 1, 2).astype(np.float32) / 255)
+    labels = torch.from_numpy(data.y_train.astype(np.int64))
+    adam = torch.optim.Adam(model.parameters(), 1e-3, fused=True)
+
+    def train(count: int) -> None:
+        for batch in torch.randperm(len(images))[: count * batch_size].split(batch_size):
+            loss = torch.nn.functional.cross_entropy(model(images[batch]), labels[batch])
+            adam.zero_grad()
+            loss.backward()
+            adam.step()
+
+    train(2)
+    began = time.perf_counter()
+    train(iterations)
+    return {"seconds": (time.perf_counter() - began) / iterations, "peak": _peak()}
+
+
+def evaluate_tfticket(name: str, threads: int) -> dict[str, Any]:
+    """Seconds to evaluate 10,000 images."""
+    import tfticket as tt
+    from tfticket import backend
+    from tfticket.network import network_of
+
+    backend.configure(threads)
+    data = load_data("cifar-10-small")
+    ticket = Ticket.dense(tt.build_model(name, data), seed=0)
+    network = network_of(ticket.model)
+    network.assign(ticket.mask, ticket.start)
+    images = np.resize(data.x_train, (EVALUATED_ROWS, *data.input_shape))
+    network.logits(images[:2000])
+    began = time.perf_counter()
+    network.logits(images)
+    return {"seconds": time.perf_counter() - began, "peak": _peak()}
+
+
+def evaluate_pytorch(name: str, threads: int) -> dict[str, Any]:
+    """The same in PyTorch, in batches of 500 (the quickest of 128, 500 and 1,000 here)."""
+    torch, model = _pytorch(name, threads)
+    model.eval()
+    data = load_data("cifar-10-small")
+    pixels = torch.from_numpy(np.resize(data.x_train, (EVALUATED_ROWS, *data.input_shape)).transpose(0, 3, 1, 2).copy())
+    with torch.inference_mode():
+        model(pixels[:500].float() / 255)
+        began = time.perf_counter()
+        torch.cat([model(batch.float() / 255) for batch in pixels.split(500)])
+        return {"seconds": time.perf_counter() - began, "peak": _peak()}
+
+
+def _pytorch(name: str, threads: int) -> tuple[Any, Any]:
+    torch: Any = importlib.import_module("torch")
+    torch.set_num_threads(threads)
+    torch.manual_seed(0)
+    build = importlib.import_module("experiments.benchmarks.torch_models").build
+    return torch, build(name)
+
+
+def _peak() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * KERNEL_UNIT / 1e9
