@@ -16,7 +16,7 @@ EVALUATED_ROWS = 10_000
 KERNEL_UNIT = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss, in bytes
 
 
-def step_tfticket(name: str, batch_size: int, iterations: int, threads: int) -> dict[str, Any]:
+def step_tfticket(network: str, batch_size: int, iterations: int, threads: int) -> dict[str, Any]:
     """Seconds a step by the product's path, under a mask of 20 %, and the process's peak memory in GB."""
     import tfticket as tt
     from tfticket import backend
@@ -24,7 +24,7 @@ def step_tfticket(name: str, batch_size: int, iterations: int, threads: int) -> 
 
     backend.configure(threads)
     data = load_data("cifar-10-small", validation_rows=100)
-    ticket = Ticket.dense(tt.build_model(name, data), seed=0)
+    ticket = Ticket.dense(tt.build_model(network, data), seed=0)
     random = np.random.default_rng(0)
     mask = {path: random.random(kept.shape) < 0.2 for path, kept in ticket.mask.items()}
     length = f"{iterations}it"
@@ -36,9 +36,9 @@ def step_tfticket(name: str, batch_size: int, iterations: int, threads: int) -> 
     return {"seconds": trained.seconds["training"] / iterations, "peak": _peak()}
 
 
-def step_pytorch(name: str, batch_size: int, iterations: int, threads: int) -> dict[str, Any]:
+def step_pytorch(network: str, batch_size: int, iterations: int, threads: int) -> dict[str, Any]:
     """The same in eager PyTorch, dense."""
-    torch, model = _pytorch(name, threads)
+    torch, model = _pytorch(network, threads)
     data = load_data("cifar-10-small", validation_rows=100)
     images = torch.from_numpy(data.x_train.transpose(0, 3, 1, 2).astype(np.float32) / 255)
     labels = torch.from_numpy(data.y_train.astype(np.int64))
@@ -57,7 +57,7 @@ def step_pytorch(name: str, batch_size: int, iterations: int, threads: int) -> d
     return {"seconds": (time.perf_counter() - began) / iterations, "peak": _peak()}
 
 
-def evaluate_tfticket(name: str, threads: int) -> dict[str, Any]:
+def evaluate_tfticket(network: str, threads: int) -> dict[str, Any]:
     """Seconds to evaluate 10,000 images."""
     import tfticket as tt
     from tfticket import backend
@@ -65,19 +65,19 @@ def evaluate_tfticket(name: str, threads: int) -> dict[str, Any]:
 
     backend.configure(threads)
     data = load_data("cifar-10-small")
-    ticket = Ticket.dense(tt.build_model(name, data), seed=0)
-    network = network_of(ticket.model)
-    network.assign(ticket.mask, ticket.start)
+    ticket = Ticket.dense(tt.build_model(network, data), seed=0)
+    built = network_of(ticket.model)
+    built.assign(ticket.mask, ticket.start)
     images = np.resize(data.x_train, (EVALUATED_ROWS, *data.input_shape))
-    network.logits(images[:2000])
+    built.logits(images[:2000])
     began = time.perf_counter()
-    network.logits(images)
+    built.logits(images)
     return {"seconds": time.perf_counter() - began, "peak": _peak()}
 
 
-def evaluate_pytorch(name: str, threads: int) -> dict[str, Any]:
+def evaluate_pytorch(network: str, threads: int) -> dict[str, Any]:
     """The same in PyTorch, in batches of 500 (the quickest of 128, 500 and 1,000 here)."""
-    torch, model = _pytorch(name, threads)
+    torch, model = _pytorch(network, threads)
     model.eval()
     data = load_data("cifar-10-small")
     pixels = torch.from_numpy(np.resize(data.x_train, (EVALUATED_ROWS, *data.input_shape)).transpose(0, 3, 1, 2).copy())

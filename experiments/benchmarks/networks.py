@@ -23,20 +23,20 @@ REMEMBERED = "resnet-18"
 def measure_networks(rounds: int) -> Report:
     rows = []
     for name, work in STEPS.items():
-        arguments = {"name": name, "batch_size": work["batch_size"], "iterations": work["iterations"]}
+        arguments = {"network": name, "batch_size": work["batch_size"], "iterations": work["iterations"]}
         ours, theirs = _in_turn("step_tfticket", "step_pytorch", rounds, arguments)
         rows += [
             figure(f"{name}: a step of {work['batch_size']}, tfticket", ours, "s"),
             figure(f"{name}: PyTorch", theirs, "s"),
             figure(f"{name}: tfticket / PyTorch", ratios(ours, theirs), at_most=work["at_most"]),
         ]
-    ours, theirs = _in_turn("evaluate_tfticket", "evaluate_pytorch", rounds, {"name": EVALUATED})
+    ours, theirs = _in_turn("evaluate_tfticket", "evaluate_pytorch", rounds, {"network": EVALUATED})
     rows += [
         figure(f"{EVALUATED}: evaluation of 10,000 images, tfticket", ours, "s"),
         figure(f"{EVALUATED}: PyTorch", theirs, "s"),
         figure(f"{EVALUATED}: tfticket / PyTorch", ratios(ours, theirs), at_most=1.0),
     ]
-    arguments = {"name": REMEMBERED, "batch_size": 128, "iterations": 2}
+    arguments = {"network": REMEMBERED, "batch_size": 128, "iterations": 2}
     ours, theirs = _in_turn("step_tfticket", "step_pytorch", 1, arguments, "peak")
     rows += [
         figure(f"{REMEMBERED}: peak memory at batch 128, tfticket", ours, "GB"),
@@ -54,7 +54,7 @@ def _in_turn(
         for contender in (ours, theirs):
             one = child(contender, **arguments, threads=threads())
             found[contender].append(one[what])
-            say(f"  round {number + 1} of {rounds}: {arguments['name']}, {contender} {one[what]:.3f}")
+            say(f"  round {number + 1} of {rounds}: {arguments['network']}, {contender} {one[what]:.3f}")
     return found[ours], found[theirs]
 
 
