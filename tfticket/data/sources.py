@@ -41,7 +41,7 @@ class Source:
         class_names: Names of its classes, by label; none where they are digits.
         files: What its file or folder may be called in a folder of data sets.
         contents: SHA-256 of its images and labels (``Dataset.contents``); None where we do not know it.
-        bundled: Its file among the program's own, which comes first: a name gives the same rows on all machines.
+        bundled: Its file among the program's own, which comes before any other.
         installed: Where a system's package puts it.
         remote: What to download; several files go to one folder.
         get: How a user gets it by hand.

@@ -84,7 +84,7 @@ class GradientLoop:
             images: uint8 tensor [training rows, height, width, channels] on the device.
             labels: int32 tensor [training rows].
             rows: int32 [iterations, batch_size], at most ``capacity`` iterations.
-            moves: int32 [iterations, batch_size, 3], how each image is augmented; unread without augmentation.
+            moves: int32 [iterations, batch_size, 3], how each image is augmented; last axis empty without.
             rates: float32 [iterations], learning rates.
 
         Returns:
