@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -62,3 +65,34 @@ def test_a_tensor_outlives_the_array():
 def test_xla_compiles_everything_on_a_gpu_and_dense_networks_on_a_cpu(gpu, layers, xla, monkeypatch):
     monkeypatch.setattr(backend, "has_gpu", lambda: gpu)
     assert backend.jit_policy(keras.Sequential([keras.Input((8, 8, 1)), *layers])) is xla
+
+
+SIGNALS = """
+import signal
+from tfticket import backend
+from tfticket.backend import tf
+
+backend.configure(1)  # so that the main thread, where signals land, multiplies the matrices
+signal.signal(signal.SIGALRM, lambda *_: None)
+x, w = tf.random.normal([500, 784]), tf.random.normal([784, 300])
+
+
+@tf.function(jit_compile=True)
+def work(x, w):
+    def body(i, w):
+        return i + 1, w + 1e-9 * tf.matmul(x, tf.matmul(x, w), transpose_a=True)
+
+    return tf.while_loop(lambda i, w: i < 400, body, (0, w))[1]
+
+
+quiet = work(x, w)
+signal.setitimer(signal.ITIMER_REAL, 0.0002, 0.0002)
+disturbed = work(x, w)
+signal.setitimer(signal.ITIMER_REAL, 0)
+assert bool(tf.reduce_all(quiet == disturbed))
+"""
+
+
+def test_a_signal_in_the_middle_of_a_matrix_product_harms_nothing():
+    """Without the alternate stack of ``backend`` the process dies with "corrupted size vs. prev_size"."""
+    subprocess.run([sys.executable, "-c", SIGNALS], check=True, timeout=120)

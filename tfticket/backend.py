@@ -4,6 +4,7 @@
 layers and TFMOT's wrappers need.
 """
 
+import faulthandler
 import os
 import sys
 import tempfile
@@ -51,6 +52,11 @@ with _start_up_noise_hidden():
 __all__ = ["configure", "environment", "has_gpu", "jit_policy", "keras", "on_device", "tf"]
 
 keras.utils.disable_interactive_logging()
+# oneDNN's matrix products let the stack pointer point into the heap (its issue 4845), so that a signal's frame
+# is written over other data unless it goes to an alternate stack. faulthandler sets one up for this thread,
+# which is the one that hears signals, and Python's handlers use it.
+if not faulthandler.is_enabled():
+    faulthandler.enable(file=2)
 # Op determinism costs nothing measurable here (experiments/benchmarks/determinism.py), and without it bits
 # may differ from run to run on a GPU. It makes random ops without any seed an error, also in the user's own
 # code, hence the global seed; no draw of ours comes from it.
