@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -29,9 +30,11 @@ INVOKE = "import typer.testing; from tfticket.cli import app; assert typer.testi
     "doing",
     [
         "import tfticket",
-        "import tfticket.lab, tfticket.reports.report, experiments.quickstart",
+        "import tfticket.lab, tfticket.reports.report, experiments.imp",
         f"{INVOKE}(app, ['--help']).exit_code == 0",
         f"{INVOKE}(app, ['list', 'models']).exit_code == 0",
+        f"{INVOKE}(app, ['list', 'presets']).exit_code == 0",
+        f"{INVOKE}(app, ['run', 'quickstart', '--dry-run']).exit_code == 0",
         f"{INVOKE}(app, ['doctor', '--help']).exit_code == 0",
         f"{INVOKE}(app, ['data']).exit_code == 0",
         f"{INVOKE}(app, ['data', 'cifar-10-small']).exit_code == 0",
@@ -149,9 +152,9 @@ def ctrl_c(*arguments, **options):
 @pytest.mark.parametrize(
     ("where", "command"),
     [
-        ("tfticket.presets.load_experiment", ["run", "quickstart-smoke"]),
-        ("experiments.quickstart.check_data", ["run", "quickstart-smoke"]),
-        ("experiments.quickstart.check_model", ["-q", "run", "quickstart-smoke"]),
+        ("tfticket.presets.load_sourced", ["run", "quickstart-smoke"]),
+        ("experiments.imp.check_data", ["run", "quickstart-smoke"]),
+        ("experiments.imp.check_model", ["-q", "run", "quickstart-smoke"]),
         ("tfticket.data.summary.summary", ["data", "mnist"]),
     ],
 )
@@ -166,7 +169,7 @@ def test_a_ctrl_c_before_a_run_begins_leaves_nothing(where, command, tmp_path, m
 
 
 def test_a_ctrl_c_after_a_run_began_is_told_as_such(tmp_path, monkeypatch, call):
-    monkeypatch.setattr("experiments.quickstart.main", ctrl_c)
+    monkeypatch.setattr("experiments.imp.main", ctrl_c)
     code, _, err = call("-q", "run", "quickstart-smoke", "-w", tmp_path)
     assert code == 130
     assert err == "Stopped: stopped at once; the last checkpoint stands. Run the same command again to go on.\n"
@@ -327,6 +330,20 @@ def test_list_show_and_inspect_what_is_there(finished, call):
     assert code == 0
     ticket = tt.Ticket.load(folder / "ticket.safetensors")
     assert [layer["survivors"] for layer in json.loads(out)["layers"]] == list(ticket.survivors.values())
+
+
+def test_a_dry_run_shows_where_each_field_comes_from_and_begins_nothing(tmp_path, monkeypatch, call):
+    monkeypatch.chdir(tmp_path)
+    run = ["run", "bayesian-lth-resnet-20-paper", "-o", "train.epochs=3", "--dry-run"]
+    code, out, err = call(*run)
+    assert (code, err) == (0, "")
+    assert re.search(r"train.epochs +\"3ep\" +yours: -o", out)
+    assert re.search(r"prune.rate +0.2 +stated: section 4", out)
+    assert re.search(r"165 trainings of 1,055 iterations: .* on \d+ cores\. Nothing was begun\.", out)
+    code, out, _ = call(*run, "--json")
+    fields = {row["field"]: row for row in json.loads(out)}
+    assert fields["train.epochs"] == {"field": "train.epochs", "value": "3ep", "where from": "yours: -o"}
+    assert not any(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("what", ["presets", *LISTS])

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tfticket.config import scientific_fields
-from tfticket.presets import load_experiment, preset_paths
+from tfticket.presets import load_experiment, presets
 from tfticket.registry import DATA_SETS, LISTS
 
 SCRIPT = Path(sys.executable).with_name("tfticket")
@@ -58,7 +58,8 @@ def test_commands_and_their_options_are_completed(complete):
 
 def test_run_takes_presets_and_leaves_files_to_the_shell(complete, tmp_path):
     (tmp_path / "quick.yaml").touch()
-    assert complete("tfticket run quick") == complete("tfticket run ") == [*preset_paths()]
+    assert complete("tfticket run ") == [*presets()]
+    assert complete("tfticket run quick") == ["quickstart-smoke", "quickstart"]
     assert complete("tfticket run quickstart-") == ["quickstart-smoke"]
     for nothing in ("quick.", "./quick", f"{tmp_path}/", "~/"):
         assert complete(f"tfticket run {nothing}") == []

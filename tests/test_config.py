@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from experiments import quickstart
+from experiments import imp
 from tfticket import config as module
 from tfticket.config import (
     Adam,
@@ -34,7 +34,7 @@ CHANGED = (
 
 
 def quick(**values):
-    return validate(quickstart.Config, {"experiment": "quickstart", "name": "run", **values}, where="here")
+    return validate(imp.Config, {"experiment": "imp", "name": "run", **values}, where="here")
 
 
 # Durations
@@ -186,7 +186,7 @@ def test_what_is_written_down_is_read_back_the_same():
         prune={"rate": 0.2, "rewind": "5it"},
         data={"path": "rows.npz", "classes": ["cat", 3]},
     )
-    assert quickstart.Config.model_validate(json.loads(json.dumps(config.model_dump(mode="json")))) == config
+    assert imp.Config.model_validate(json.loads(json.dumps(config.model_dump(mode="json")))) == config
 
 
 # Which data
@@ -361,7 +361,7 @@ def default_of(field):
 def test_the_defaults_are_frozen():
     classes = [
         cls
-        for namespace in (vars(module), vars(quickstart))
+        for namespace in (vars(module), vars(imp))
         for cls in namespace.values()
         if isinstance(cls, type) and issubclass(cls, Config) and cls is not Config
     ]

@@ -1,16 +1,25 @@
+import functools
 import itertools
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
 
-from experiments.quickstart import Config
+from experiments.imp import Config
+from tfticket import build_model, costs
 from tfticket.config import Adam, DataConfig, ModelConfig, PruneConfig, Sgd
+from tfticket.costs import cost_of
+from tfticket.data.known import source_of
 from tfticket.errors import InputError
-from tfticket.presets import load_experiment, preset_paths
+from tfticket.models import kernel_shapes
+from tfticket.presets import load_experiment, load_sourced, presets
+from tfticket.pruning.mask import dense_mask
+from tfticket.pruning.selection import check_levels
+from tfticket.registry import MODELS
 
-RUN = "experiment: quickstart\nname: mine\n"
+RUN = "experiment: imp\nname: mine\n"
 
 
 @pytest.fixture
@@ -24,16 +33,82 @@ def write(tmp_path):
     return write
 
 
-@pytest.mark.parametrize("name", preset_paths())
+@pytest.mark.parametrize("name", presets())
 def test_every_preset_loads_and_names_its_runs_after_itself(name):
-    assert load_experiment(name).name == name
+    assert load_experiment(name).name == name == presets()[name].name
 
 
-def test_presets_are_listed_by_name():
-    names = [*preset_paths()]
-    assert names == sorted(names)
-    assert names.index("quickstart") < names.index("quickstart-smoke")
-    assert all(path.stem == name for name, path in preset_paths().items())
+@pytest.mark.parametrize("name", presets())
+def test_every_field_of_a_preset_says_where_it_comes_from(name):
+    sourced = load_sourced(name)
+    config = sourced.config.model_dump()
+    assert {field.partition(".")[0] for field in sourced.fields} == set(config) - {"experiment", "name", "execution"}
+    for field, (value, where) in sourced.fields.items():
+        mark, _, words = where.partition(": ")
+        assert mark in ("stated", "inferred", "ours"), field
+        assert words or mark == "ours", field
+        assert mark != "stated" or re.search(r"section|figure|table|appendix", words), field
+        inner = config
+        for key in field.split("."):
+            inner = inner[key]
+        assert inner == value, field
+
+
+def test_the_budgets_of_a_paper_differ_in_what_is_ours_alone():
+    for name, preset in presets().items():
+        if preset.budget in ("smoke", "desk"):
+            paper, cheaper = load_sourced(name.removesuffix(preset.budget) + "paper"), load_sourced(name)
+            for field, (value, where) in cheaper.fields.items():
+                assert value == paper.fields[field][0] or where.startswith("ours"), f"{name} {field}"
+
+
+def test_every_network_that_the_papers_train_has_a_smoke_and_a_paper_preset():
+    for budget in ("smoke", "paper"):
+        names = [name for name, preset in presets().items() if preset.budget == budget]
+        assert {load_experiment(name).model.name for name in names} == {*MODELS}
+
+
+def test_what_a_user_changes_is_said_to_be_theirs(write):
+    path = write("mine.yaml", "extends: bayesian-lth-resnet-20-paper\nname: mine\ntrain: {epochs: 3ep}\n")
+    fields = load_sourced(path, ["seeds=[7]", "train.optimiser.name=sgd"]).fields
+    assert fields["train.epochs"] == ("3ep", "yours: mine.yaml")
+    assert fields["seeds"] == ((7,), "yours: -o")
+    assert fields["train.batch_size"] == (128, "inferred: open_lth")
+    assert fields["train.optimiser.name"] == ("sgd", "yours: -o")
+    assert fields["train.optimiser.learning_rate"] == (0.1, "ours: the default")  # Adam's is gone with its table
+
+
+@pytest.mark.parametrize("name", presets())
+def test_every_preset_can_be_planned_and_costs_what_its_network_does(name):
+    config = load_experiment(name)
+    cost = cost_of(config)
+    model = built(config.model.name, source_of(config.data.name).size[2])
+    check_levels(dense_mask(kernel_shapes(model)), config.prune)
+    assert cost.trainings >= len(config.seeds) * (1 + config.prune.levels)
+    assert cost.iterations * config.train.batch_size >= 8
+    assert cost.seconds is not None, "no measured step: renew experiments/presets/costs.json"
+
+
+@functools.cache
+def built(name, shape):
+    return build_model(name, input_shape=shape, num_classes=10)
+
+
+def test_the_cost_is_what_the_benchmark_measured(monkeypatch):
+    monkeypatch.setattr(costs, "_measured", lambda: ({"conv-2 32x32x3": 0.001}, "2 cores"))
+    config = load_experiment("monte-carlo-tickets-conv-2-desk", ["seeds=[0]"])
+    # 5 levels and a random mask, each of 8 epochs of 10,000 rows in batches of 60
+    assert cost_of(config).seconds == pytest.approx(6 * 1333 * 60 * 0.001)
+    assert str(cost_of(config)) == "6 trainings of 1,333 iterations: 8 min on 2 cores"
+    assert cost_of(load_experiment("quickstart")).seconds is None
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(3, "under 1 min"), (60, "1 min"), (3000, "50 min"), (9000, "2.5 h"), (864000, "10 days"), (1e8, "3.2 years")],
+)
+def test_times_are_said_as_people_say_them(seconds, text):
+    assert costs.duration_text(seconds) == text
 
 
 def test_the_smoke_preset_is_the_quickstart_but_for_its_own_keys():
@@ -56,7 +131,7 @@ def test_extends_is_relative_to_the_file_that_says_it(write, tmp_path, monkeypat
     write("inner/middle.yaml", "extends: ../base.yaml\ntrain: {gamma: 0.2}\n")
     top = write("top.yaml", "extends: inner/middle.yaml\nname: top\n")
     expected = Config.model_validate(
-        {"experiment": "quickstart", "name": "top", "seeds": [5], "train": {"batch_size": 32, "gamma": 0.2}}
+        {"experiment": "imp", "name": "top", "seeds": [5], "train": {"batch_size": 32, "gamma": 0.2}}
     )
     assert load_experiment(top) == expected
     monkeypatch.chdir(tmp_path)
@@ -289,8 +364,8 @@ def test_other_data_replace_name_and_path_and_keep_the_rest(below, above, expect
         ("", "expected keys and values"),
         ("- 1", "expected keys and values"),
         ("name: mine", "no 'experiment:' key"),
-        ("experiment: quickstrat\nname: mine", "Did you mean 'quickstart'"),
-        ("experiment: quickstart", "name: Field required"),
+        ("experiment: inp\nname: mine", "Did you mean 'imp'"),
+        ("experiment: imp", "name: Field required"),
         (RUN + "1: 2", "1: Keys should be strings"),
         (RUN + "train: null", "train: Input should be"),
         (RUN + "train: {epochs: soon}", "'soon' is not a duration"),

@@ -80,6 +80,7 @@ def options(quiet: Quiet = False, debug: Debug = False) -> None:
     "  tfticket run quickstart\n\n"
     "  tfticket run quickstart -o train.epochs=3 -o 'seeds=[0,1,2,3,4]'\n\n"
     "  tfticket run my.yaml --workspace /data/tickets\n\n"
+    "  tfticket run bayesian-lth-resnet-20-desk --dry-run\n\n"
     "A YAML file may build on a preset:  extends: quickstart\n\n"
     "Run the same again and it goes on where it stopped; what is computed is never computed twice."
 )
@@ -105,6 +106,9 @@ def run(
     trust: Annotated[
         bool, typer.Option("--trust", help="Load a .keras file without asking; such a file can run code.")
     ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only show each field, where it comes from, and what the run costs.")
+    ] = False,
     as_json: Json = False,
     quiet: Quiet = False,
     debug: Debug = False,
@@ -114,14 +118,24 @@ def run(
 
     from rich.console import Console
 
+    from tfticket.costs import cost_of
     from tfticket.lab import open_run, run_folder
-    from tfticket.presets import load_experiment
+    from tfticket.presets import load_sourced
     from tfticket.progress import ProgressBar, WaitingTold
     from tfticket.registry import EXPERIMENTS
     from tfticket.reports.report import write_report
     from tfticket.reports.rows import read_run
 
-    config = load_experiment(source, override or ())
+    sourced = load_sourced(source, override or ())
+    config = sourced.config
+    if dry_run:
+        rows = [
+            [name, value if as_json else json.dumps(value), where] for name, (value, where) in sourced.fields.items()
+        ]
+        show_table(["field", "value", "where from"], rows, as_json)
+        if not as_json:
+            typer.echo(f"{cost_of(config)}. Nothing was begun.")
+        return
     experiment = importlib.import_module(EXPERIMENTS[config.experiment].target.partition(":")[0])
     silent = Options.quiet or as_json
     experiment.check_data(config)
@@ -196,13 +210,15 @@ def list_(
             empty=f"No runs in {workspace} yet. Start one: tfticket run quickstart",
         )
     elif what == "presets":
-        from tfticket.presets import preset_paths
+        from tfticket.costs import cost_of
+        from tfticket.presets import load_experiment, presets
 
-        rows = [
-            [name, path.read_text(encoding="utf-8").partition("\n")[0].lstrip("# ")]
-            for name, path in preset_paths().items()
-        ]
-        show_table(["preset", "what it is"], rows, as_json)
+        rows = []
+        for one in presets().values():
+            cost = cost_of(load_experiment(one.name))
+            rows.append([one.about, one.name, cost.trainings, cost.iterations, cost.time])
+        header = ["what it is", "preset", "trainings", "iterations", f"training on {cost.machine}"]
+        show_table(header, rows, as_json, grouped=True)
     elif what in LISTS:
         show_table([what, "what it is"], [[name, entry.about] for name, entry in LISTS[what].items()], as_json)
     else:

@@ -12,9 +12,9 @@ from tfticket.registry import DATA_SETS, DEFAULT_WORKSPACE, EXPERIMENTS, LISTS
 
 def presets(incomplete: str) -> list[str]:
     """Presets; the shell itself completes files where none fits."""
-    from tfticket.presets import preset_paths
+    from tfticket.presets import presets as known
 
-    return [name for name in preset_paths() if name.startswith(incomplete)]
+    return [name for name in known() if name.startswith(incomplete)]
 
 
 def fields(incomplete: str) -> list[str]:

@@ -310,10 +310,13 @@ class PruneStep(Config):
     seed: int = Field(ge=0, description="Seed of ties and of random scores")
 
 
+ControlName = Annotated[str, _known("control", CONTROLS)]
+
+
 class ControlStep(Config):
     """Alter a ticket on purpose."""
 
-    control: Annotated[str, _known("control", CONTROLS)]
+    control: ControlName
     seed: int = Field(ge=0)
 
 

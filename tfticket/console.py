@@ -18,13 +18,20 @@ def when(seconds: float) -> str:
     return datetime.datetime.fromtimestamp(seconds).strftime("%Y-%m-%d %H:%M")
 
 
-def show_table(header: list[str], rows: list[list[Any]], as_json: bool = False, empty: str = "") -> None:
-    """Print a table, or as JSON one object a row; ``empty`` where there is no row."""
+def show_table(
+    header: list[str], rows: list[list[Any]], as_json: bool = False, empty: str = "", grouped: bool = False
+) -> None:
+    """Print a table, or as JSON an object a row; ``empty``: there is no row; ``grouped``: by the first column."""
     if as_json:
         typer.echo(json.dumps([dict(zip(header, row, strict=True)) for row in rows]))
         return
     if not rows:
         typer.echo(empty)
+        return
+    if grouped:
+        for title in dict.fromkeys(row[0] for row in rows):
+            typer.echo(title)
+            show_table(header[1:], [row[1:] for row in rows if row[0] == title])
         return
     from rich import box
     from rich.console import Console
@@ -34,9 +41,14 @@ def show_table(header: list[str], rows: list[list[Any]], as_json: bool = False, 
     for number, name in enumerate(header):
         paths = any(os.sep in str(row[number]) for row in rows)
         numeric = all(str(row[number])[:1] in "+-0123456789" for row in rows if row[number] != "")
-        table.add_column(name, justify="right" if numeric else "left", overflow="fold" if paths else "ellipsis")
+        table.add_column(
+            name,
+            justify="right" if numeric else "left",
+            overflow="fold" if paths else "ellipsis",
+            no_wrap=number == 0 and not paths,
+        )
     for row in rows:
-        table.add_row(*map(str, row))
+        table.add_row(*(f"{value:,}" if type(value) is int else str(value) for value in row))
     Console().print(table)
 
 

@@ -1,24 +1,110 @@
-"""Configuration files: presets by name, the user's YAML, ``extends:`` and ``-o`` overrides."""
+"""Configuration files: presets by name, the user's YAML, ``extends:`` and ``-o`` overrides.
 
+A preset says of each of its fields where it comes from. Its file may hold one preset, or a paper's whole family: what
+all have in common, what each network brings, and what each budget makes of it::
+
+    about: What they are of
+    experiment: imp
+    prune: {levels: 20, sparsity: null, rate: 0.2}
+    sources: {prune: "stated: section 4"}
+    networks:
+      resnet-20:
+        model: {name: resnet-20}
+        sources: {model: "stated: table 1"}
+        budgets: {paper: {}, desk: {prune: {levels: 4}}}
+    budgets:
+      paper: {}
+      desk: {data: {train_rows: 10000}, sources: {"*": "ours: what two cores do in an hour"}}
+
+The preset `<file>-<network>-<budget>` lays these over one another in that order.
+"""
+
+import functools
 import importlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
 from tfticket.config import ExperimentConfig
 from tfticket.errors import InputError, unknown
 from tfticket.registry import DATA_SETS, EXPERIMENTS, check_name
-from tfticket.schema import validate
+from tfticket.schema import Config, validate
+
+DEFAULT = "ours: the default"
 
 
-def preset_paths() -> dict[str, Path]:
-    """Every preset that ships with the program: name -> YAML file."""
+class Layer(NamedTuple):
+    """Keys as some file, preset or option sets them.
+
+    Attributes:
+        values: A tree of keys.
+        sources: Where a field comes from: its dotted name, or the beginning of one, or '*' for any -> a few words.
+    """
+
+    values: dict[str, Any]
+    sources: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A configuration that ships with the program.
+
+    Attributes:
+        name: What it is called, and so its runs.
+        about: What it is of.
+        budget: 'smoke', 'desk' or 'paper'; '' for those that have none.
+        layers: Its keys, the later ones laid over the earlier.
+    """
+
+    name: str
+    about: str
+    budget: str
+    layers: tuple[Layer, ...]
+
+
+@dataclass(frozen=True)
+class Sourced:
+    """A configuration and where its scientific fields come from: dotted name -> (value, a few words)."""
+
+    config: ExperimentConfig
+    fields: dict[str, tuple[Any, str]]
+
+
+@functools.lru_cache(maxsize=1)
+def presets() -> dict[str, Preset]:
+    """Every preset that ships with the program."""
     folder = Path(str(files("experiments") / "presets"))
-    return {path.stem: path for path in sorted(folder.glob("*.yaml"), key=lambda path: path.stem)}
+    found = (preset for path in sorted(folder.glob("*.yaml")) for preset in _presets_in(path))
+    return {preset.name: preset for preset in found}
+
+
+def _presets_in(path: Path) -> Iterator[Preset]:
+    values = _yaml(path)
+    about, networks, budgets = (values.pop(key, None) for key in ("about", "networks", "budgets"))
+    parent = values.pop("extends", None)
+    below = next(_presets_in(path.with_name(f"{parent}.yaml"))).layers if parent else ()
+    common = _layer(values)
+    if networks is None:
+        yield Preset(path.stem, about, "", (*below, common, Layer({"name": path.stem}, {})))
+        return
+    for network, own in networks.items():
+        of_network = _layer(own, common.sources)
+        for budget, more in of_network.values.pop("budgets").items():
+            name = f"{path.stem}-{network}-{budget}"
+            of_budget = _layer(budgets[budget])
+            layers = (common, of_network, of_budget, _layer(more, of_budget.sources), Layer({"name": name}, {}))
+            yield Preset(name, about, budget, (*below, *layers))
+
+
+def _layer(values: Mapping[str, Any], sources: Mapping[str, str] | None = None) -> Layer:
+    """Keys and their sources, of a part of a file; it may rely on the sources of the part that it belongs to."""
+    own = {key: value for key, value in values.items() if key != "sources"}
+    return Layer(own, {**(sources or {}), **values.get("sources", {})})
 
 
 def load_experiment(source: str, overrides: Sequence[str] = ()) -> ExperimentConfig:
@@ -32,38 +118,82 @@ def load_experiment(source: str, overrides: Sequence[str] = ()) -> ExperimentCon
     Raises:
         InputError: No such preset or file, not YAML, an unknown key or a wrong value.
     """
-    values = _merge(_read(source, Path(), seen=()), _overrides(overrides))
+    return load_sourced(source, overrides).config
+
+
+def load_sourced(source: str, overrides: Sequence[str] = ()) -> Sourced:
+    """As ``load_experiment``, with where each field comes from."""
+    layers = [*_read(source, Path(), seen=()), Layer(_overrides(overrides), {"*": "yours: -o"})]
+    values: dict[str, Any] = functools.reduce(_merge, (layer.values for layer in layers), {})
     name = values.get("experiment")
     if name is None:
-        raise InputError(f"{source}: no 'experiment:' key. Say which, e.g. 'experiment: quickstart'.")
+        raise InputError(f"{source}: no 'experiment:' key. Say which, e.g. 'experiment: imp'.")
     check_name("experiment", str(name), EXPERIMENTS)
     module = importlib.import_module(EXPERIMENTS[str(name)].target.partition(":")[0])
     config: ExperimentConfig = validate(module.Config, values, where=source)
-    return config
+    said = {field: _source(layer.sources, field) for layer in layers for field, _ in _leaves(layer.values)}
+    kept = {field for field, _ in _leaves(values)}
+    fields = {
+        field: (value, said[field] if field in kept else DEFAULT)
+        for field, value in _leaves_of(config)
+        if field.partition(".")[0] not in ExperimentConfig.model_fields
+    }
+    return Sourced(config, fields)
 
 
-def _read(source: str, folder: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
-    """The keys of a preset or of a file named from ``folder``, laid over what it extends."""
-    presets = preset_paths()
-    path = (presets.get(source) or folder / source).resolve()
+def _source(sources: Mapping[str, str], field: str) -> str:
+    """What the layer says of a field: by its name, by the nearest table that holds it, or of all fields."""
+    names = field.split(".")
+    candidates = (".".join(names[:length]) for length in range(len(names), 0, -1))
+    return next((sources[name] for name in (*candidates, "*") if name in sources), "")
+
+
+def _leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in values.items():
+        if isinstance(value, dict):
+            yield from _leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _leaves_of(config: Config, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key in type(config).model_fields:
+        value = getattr(config, key)
+        if isinstance(value, Config):
+            yield from _leaves_of(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _read(source: str, folder: Path, seen: tuple[Path, ...]) -> list[Layer]:
+    """The layers of a preset or of a file named from ``folder``, over those of what it extends."""
+    if source in presets():
+        return list(presets()[source].layers)
+    path = (folder / source).resolve()
     if path in seen:
         raise InputError(f"'extends' goes in a circle: {' -> '.join(map(str, (*seen, path)))}.")
     if not path.is_file():
         if path.suffix in (".yaml", ".yml") and not seen:
             raise InputError(f"There is no file {path}.")
         where = f"{seen[-1]}: extends: " if seen else ""
-        raise InputError(f"{where}{unknown('preset', source, presets)} Or give the path of a YAML file.")
+        raise InputError(f"{where}{unknown('preset', source, presets())} Or give the path of a YAML file.")
+    values = _yaml(path)
+    data = values.get("data")
+    if isinstance(data, dict) and isinstance(data.get("path"), str):
+        data["path"] = str(path.parent / os.path.expanduser(data["path"]))  # as seen from the file that says it
+    parent = values.pop("extends", None)
+    own = Layer(values, {"*": f"yours: {path.name}"})
+    return [own] if parent is None else [*_read(str(parent), path.parent, (*seen, path)), own]
+
+
+def _yaml(path: Path) -> dict[str, Any]:
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
         raise InputError(f"{path} is not readable as YAML: {error}") from None
     if not isinstance(values, dict):
-        raise InputError(f"{path}: expected keys and values such as 'experiment: quickstart'.")
-    data = values.get("data")
-    if isinstance(data, dict) and isinstance(data.get("path"), str):
-        data["path"] = str(path.parent / os.path.expanduser(data["path"]))  # as seen from the file that says it
-    parent = values.pop("extends", None)
-    return values if parent is None else _merge(_read(str(parent), path.parent, (*seen, path)), values)
+        raise InputError(f"{path}: expected keys and values such as 'experiment: imp'.")
+    return values
 
 
 _KINDS = ("optimiser",)

@@ -66,9 +66,7 @@ class Table(Mapping[str, Entry]):
 EXPERIMENTS = Table(
     "tfticket.experiments",
     {
-        "quickstart": Entry(
-            "experiments.quickstart:main", "tickets by iterative pruning, trained beside their controls"
-        ),
+        "imp": Entry("experiments.imp:main", "tickets by iterative pruning, trained beside their controls"),
     },
 )
 

@@ -11,6 +11,7 @@ BENCHMARKS = {
     "startup": "`import tfticket` and `tfticket --help`",
     "data": "50,000 images from an npz to the device: time and memory",
     "augmentation": "what flips and crops add to a step of Conv-2",
+    "costs": "a training step of every network, for the costs of presets",
     "networks": "a step of Conv-2, ResNet-20, VGG-11, ViT-tiny; evaluation; memory; against PyTorch",
     "determinism": "what op determinism costs, and whether bits repeat",
 }

@@ -16,15 +16,17 @@ EVALUATED_ROWS = 10_000
 KERNEL_UNIT = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss, in bytes
 
 
-def step_tfticket(network: str, batch_size: int, iterations: int, threads: int) -> dict[str, Any]:
+def step_tfticket(
+    network: str, batch_size: int, iterations: int, threads: int, data: str = "cifar-10-small"
+) -> dict[str, Any]:
     """Seconds a step by the product's path, under a mask of 20 %, and the process's peak memory in GB."""
     import tfticket as tt
     from tfticket import backend
     from tfticket.training import train_weights
 
     backend.configure(threads)
-    data = load_data("cifar-10-small", validation_rows=100)
-    ticket = Ticket.dense(tt.build_model(network, data), seed=0)
+    rows = load_data(data, validation_rows=100)
+    ticket = Ticket.dense(tt.build_model(network, rows), seed=0)
     random = np.random.default_rng(0)
     mask = {path: random.random(kept.shape) < 0.2 for path, kept in ticket.mask.items()}
     length = f"{iterations}it"
@@ -32,7 +34,7 @@ def step_tfticket(network: str, batch_size: int, iterations: int, threads: int) 
         epochs=length, evaluate_every=length, batch_size=batch_size, optimiser=Adam(learning_rate=1e-3)
     )
     for _ in range(2):  # the first one compiles
-        trained = train_weights(ticket.model, mask, ticket.start, data, config, seed=0)
+        trained = train_weights(ticket.model, mask, ticket.start, rows, config, seed=0)
     return {"seconds": trained.seconds["training"] / iterations, "peak": _peak()}
 
 

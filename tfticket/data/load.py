@@ -13,7 +13,7 @@ from tfticket.config import DataConfig
 from tfticket.data.dataset import Dataset
 from tfticket.data.formats import Raw, read
 from tfticket.data.formats.raw import ALIGNMENT, checked, room
-from tfticket.data.known import check_contents, class_names_of, identify, label_of, locate
+from tfticket.data.known import check_contents, class_names_of, identify, label_of, locate, source_of
 from tfticket.data.normalisation import UNIT, standard
 from tfticket.errors import InputError, unknown
 from tfticket.schema import validate
@@ -165,11 +165,24 @@ def _chosen(config: DataConfig, class_names: tuple[str, ...]) -> list[int]:
     return chosen
 
 
+def training_rows(config: DataConfig) -> int:
+    """How many rows training has after the split: of a data set with a name, that is whole, without reading it."""
+    source = source_of(config.name)
+    if source is None or config.path is not None or config.classes is not None:
+        return len(load_dataset(config).x_train)
+    rows = source.size[0]
+    return config.train_rows or rows - _validation_rows(config, rows)
+
+
+def _validation_rows(config: DataConfig, rows: int) -> int:
+    if config.validation_rows is not None:
+        return config.validation_rows
+    return max(1, min(USUAL_VALIDATION_ROWS, rows // 10))
+
+
 def _split(config: DataConfig, rows: int) -> tuple[np.ndarray, np.ndarray]:
     """Positions of training and validation rows among so many."""
-    validation = config.validation_rows
-    if validation is None:
-        validation = max(1, min(USUAL_VALIDATION_ROWS, rows // 10))
+    validation = _validation_rows(config, rows)
     left = rows - validation
     wanted = config.train_rows if config.train_rows is not None else left
     if left < 1 or wanted > left:

@@ -1,8 +1,8 @@
-"""The quickstart's plan, without a training."""
+"""The experiment's plan, without a training."""
 
 import pytest
 
-from experiments import quickstart
+from experiments import imp
 from tfticket.lab import Listener
 from tfticket.presets import load_experiment
 
@@ -19,17 +19,17 @@ class Plan(Listener):
 
 @pytest.fixture
 def plan(monkeypatch):
-    """What the quickstart does with some overrides."""
+    """What it does with some overrides."""
 
-    def note(plan, config, seed, control_levels):
+    def note(plan, config, seed):
         plan.seeds.append(seed)
-        plan.levels = control_levels
+        plan.levels = set(config.control_levels)
 
-    monkeypatch.setattr(quickstart, "run_seed", note)
+    monkeypatch.setattr(imp, "run_seed", note)
 
     def planned(*overrides):
         lab = Plan()
-        quickstart.main(lab, load_experiment("quickstart", overrides))
+        imp.main(lab, load_experiment("quickstart", overrides))
         return lab
 
     return planned

@@ -1,7 +1,7 @@
 """Find lottery tickets by iterative pruning and train them beside their controls.
 
 For each IMP seed: the network is trained, pruned and rewound level by level; every level's ticket is trained.
-At some densities two controls are trained as the ticket was, in the same order of rows:
+At some densities controls are trained as the ticket was, in the same order of rows, by default:
 
 - reinitialised: the ticket's mask, weights drawn anew;
 - random mask: the ticket's start, as many survivors in each layer as the ticket has, chosen at random.
@@ -16,6 +16,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from tfticket.config import (
+    ControlName,
     ControlStep,
     DataConfig,
     EvaluateStep,
@@ -31,13 +32,11 @@ from tfticket.data import load_dataset
 from tfticket.durations import rewinds_later
 from tfticket.lab import Handle, Lab
 
-CONTROLS = ("reinitialise", "random-mask")
-
 Density = Annotated[float, Field(gt=0, le=1)]
 
 
 class Config(ExperimentConfig):
-    """The quickstart's configuration."""
+    """Iterative pruning, and controls of its tickets."""
 
     data: DataConfig = Field(DataConfig(), description="Data and their split, the same for all seeds")
     model: ModelConfig = Field(ModelConfig(), description="The network")
@@ -51,11 +50,28 @@ class Config(ExperimentConfig):
         description="Densities whose nearest level is trained beside its controls; not those beyond the last level",
     )
 
+    controls: tuple[ControlName, ...] = Field(
+        ("reinitialise", "random-mask"), description="Which controls; `tfticket list controls` shows them"
+    )
+
     @model_validator(mode="after")
     def _check(self) -> Self:
-        if len(set(self.seeds)) < len(self.seeds):
-            raise ValueError(f"the seeds {list(self.seeds)} repeat; a seed counts once")
+        for name in ("seeds", "controls"):
+            if len(set(getattr(self, name))) < len(getattr(self, name)):
+                raise ValueError(f"the {name} {list(getattr(self, name))} repeat; each counts once")
         return self
+
+    @property
+    def control_levels(self) -> list[int]:
+        """The levels whose tickets have controls: those nearest to the densities asked for, of those there are."""
+        share = 1.0 - self.prune.rate_per_level
+        wanted = {round(math.log(density) / math.log(share)) if share < 1 else 0 for density in self.control_densities}
+        return sorted(wanted & set(range(1, self.prune.levels + 1)))
+
+    @property
+    def trainings(self) -> int:
+        """How many trainings it takes."""
+        return len(self.seeds) * (1 + self.prune.levels + len(self.controls) * len(self.control_levels))
 
 
 def next_step(config: Config) -> tuple[str, str]:
@@ -86,15 +102,12 @@ def check_model(config: Config) -> list[str]:
 
 def main(lab: Lab, config: Config) -> None:
     """Run the experiment; the report is made from the folders afterwards."""
-    keep_share = 1.0 - config.prune.rate_per_level
-    wanted = (math.log(density) / math.log(keep_share) if keep_share < 1 else 0 for density in config.control_densities)
-    control_levels = {round(level) for level in wanted} & set(range(1, config.prune.levels + 1))
-    lab.listener.expect(trainings=len(config.seeds) * (1 + config.prune.levels + len(CONTROLS) * len(control_levels)))
+    lab.listener.expect(trainings=config.trainings)
     for seed in config.seeds:
-        run_seed(lab, config, seed, control_levels)
+        run_seed(lab, config, seed)
 
 
-def run_seed(lab: Lab, config: Config, seed: int, control_levels: set[int]) -> None:
+def run_seed(lab: Lab, config: Config, seed: int) -> None:
     """One IMP seed: its tickets, and their controls at some levels."""
     from tfticket.tickets.iterative import iterative_pruning
 
@@ -119,6 +132,6 @@ def run_seed(lab: Lab, config: Config, seed: int, control_levels: set[int]) -> N
 
     for level, ticket in enumerate(iterative_pruning(dense, config.prune.levels, train, prune)):
         evaluate(ticket, "ticket")
-        if level in control_levels:
-            for arm in CONTROLS:
+        if level in config.control_levels:
+            for arm in config.controls:
                 evaluate(lab.step("control", ControlStep(control=arm, seed=seed), {"ticket": ticket}), arm)

@@ -1,0 +1,41 @@
+"""Seconds of training that an image costs each network: what presets' costs are made of.
+
+``python -m experiments.benchmarks costs --json > experiments/presets/costs.json`` renews what `tfticket list presets`
+and `tfticket run --dry-run` go by.
+"""
+
+from experiments.benchmarks.measure import Benchmark, Report, child, figure, say, threads
+
+GREY, COLOUR = ("mnist", "28x28x1"), ("cifar-10-small", "32x32x3")
+
+WORK = (
+    ("lenet-300-100", GREY, 60, 400),
+    ("lenet-300-100", COLOUR, 60, 200),
+    ("lenet-5", GREY, 60, 40),
+    ("lenet-5", COLOUR, 60, 40),
+    ("conv-2", COLOUR, 60, 20),
+    ("conv-4", COLOUR, 60, 10),
+    ("conv-6", COLOUR, 60, 10),
+    ("resnet-18", COLOUR, 128, 2),
+    ("resnet-20", COLOUR, 128, 12),
+    ("resnet-110", COLOUR, 128, 3),
+    ("vgg-11", COLOUR, 128, 4),
+    ("vgg-16", COLOUR, 128, 3),
+    ("vgg-19", COLOUR, 128, 3),
+    ("vit-tiny", COLOUR, 128, 3),
+    ("vit-base", COLOUR, 16, 2),
+)
+"""Network, data set and shape of an image, rows of a batch (the papers' but for vit-base's), iterations to measure."""
+
+
+def measure_costs(rounds: int) -> Report:
+    rows = []
+    for network, (data, shape), batch_size, iterations in WORK:
+        arguments = {"network": network, "batch_size": batch_size, "iterations": iterations, "data": data}
+        steps = [child("step_tfticket", **arguments, threads=threads())["seconds"] for _ in range(rounds)]
+        say(f"  {network}, {shape}, a step of {batch_size}: {steps}")
+        rows.append(figure(f"{network} {shape}", [step / batch_size for step in steps], "s an image"))
+    return Report(rows)
+
+
+BENCHMARK = Benchmark("costs", measure_costs, rounds=1)

@@ -1,0 +1,38 @@
+"""Every network that the papers train, through two levels of its preset `smoke` on real images."""
+
+import json
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from tfticket.cli import app
+from tfticket.presets import load_experiment, presets
+from tfticket.runs.files import read_json
+from tfticket.tickets import Ticket
+
+QUICK = ("bayes-always-wins-lenet-300-100-mnist-smoke", "monte-carlo-tickets-conv-2-smoke")
+SMOKE = [
+    pytest.param(name, marks=() if name in QUICK else pytest.mark.slow)
+    for name, preset in presets().items()
+    if preset.budget == "smoke"
+]
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("name", SMOKE)
+def test_two_levels_of_every_network(name, tmp_path):
+    done = CliRunner().invoke(app, ["run", name, "--workspace", str(tmp_path), "--json"])
+    assert done.exit_code == 0, done.output
+    config = load_experiment(name)
+    levels = {one["level"] for one in json.loads(done.stdout)["results"] if one["arm"] == "ticket"}
+    assert levels == {0, 1, 2}
+    folders = list(tmp_path.glob("steps/prune-*"))
+    tickets = sorted((Ticket.load(folder / "ticket.safetensors") for folder in folders), key=lambda one: one.level)
+    kept = 1 - config.prune.rate_per_level
+    assert [ticket.density for ticket in tickets] == pytest.approx([kept, kept**2], rel=0.01)
+    exempt = {f"{layer}/kernel" for layer in config.prune.exempt}
+    assert all(ticket.mask[path].all() for ticket in tickets for path in exempt)
+    assert all(np.all(tickets[0].mask[path] >= tickets[1].mask[path]) for path in tickets[0].mask)
+    for folder in tmp_path.glob("steps/evaluate-*"):
+        assert np.isfinite(read_json(folder / "result.json")["result"]["test"]["nll"])

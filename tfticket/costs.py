@@ -1,0 +1,71 @@
+"""What an experiment will cost: its trainings, their length, and the time they took where it was measured."""
+
+import functools
+import json
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+from tfticket.data import training_rows
+from tfticket.data.known import source_of
+from tfticket.durations import iterations_in
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What an experiment computes.
+
+    Attributes:
+        trainings: How many.
+        iterations: Of each.
+        seconds: Of all, by the measured time of a step; None for a network or images that were not measured.
+        machine: What the time holds for.
+    """
+
+    trainings: int
+    iterations: int
+    seconds: float | None
+    machine: str
+
+    def __str__(self) -> str:
+        work = f"{self.trainings} training{'s' * (self.trainings > 1)} of {self.iterations:,} iterations"
+        return f"{work}: {self.time} on {self.machine}"
+
+    @property
+    def time(self) -> str:
+        """The time in words."""
+        return "time not measured" if self.seconds is None else duration_text(self.seconds)
+
+
+def cost_of(config: Any) -> Cost:
+    """The cost of an experiment that says how many ``trainings`` it takes; evaluation comes on top.
+
+    Raises:
+        InputError: The data are the user's own, and cannot be read.
+    """
+    rows = training_rows(config.data)
+    iterations = iterations_in(config.train.epochs, rows, config.train.batch_size)
+    source = None if config.data.path else source_of(config.data.name)
+    shape = "x".join(map(str, source.size[2])) if source else ""
+    per_image, machine = _measured()
+    seconds = per_image.get(f"{config.model.name} {shape}")
+    images = config.trainings * iterations * config.train.batch_size
+    return Cost(config.trainings, iterations, None if seconds is None else seconds * images, machine)
+
+
+@functools.lru_cache(maxsize=1)
+def _measured() -> tuple[dict[str, float], str]:
+    """Seconds of training an image, by network and shape, and the machine: what the benchmark `costs` wrote."""
+    found = json.loads((files("experiments") / "presets" / "costs.json").read_text(encoding="utf-8"))
+    rows = found["benchmarks"]["costs"]["rows"]
+    return {row["name"]: row["value"] for row in rows}, f"{found['machine']['threads']} cores"
+
+
+def duration_text(seconds: float) -> str:
+    """A time as people say it: '5 min', '2.5 h', '12 days', '3 years'."""
+    if seconds < 60:
+        return "under 1 min"
+    for unit, size, limit in (("min", 60, 90), ("h", 3600, 48), ("days", 86400, 730)):
+        if seconds < limit * size:
+            return f"{seconds / size:.2g} {unit}" if seconds < 10 * size else f"{seconds / size:.0f} {unit}"
+    return f"{seconds / 31_557_600:.2g} years"
