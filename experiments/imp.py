@@ -31,6 +31,7 @@ from tfticket.config import (
 from tfticket.data import load_dataset
 from tfticket.durations import rewinds_later
 from tfticket.lab import Handle, Lab
+from tfticket.own import is_own, source_file
 
 Density = Annotated[float, Field(gt=0, le=1)]
 
@@ -64,9 +65,12 @@ class Config(ExperimentConfig):
     @property
     def control_levels(self) -> list[int]:
         """The levels whose tickets have controls: those nearest to the densities asked for, of those there are."""
+        return sorted({self.level_at(each) for each in self.control_densities} & set(range(1, self.prune.levels + 1)))
+
+    def level_at(self, density: float) -> int:
+        """The level nearest to a density, also one beyond the last."""
         share = 1.0 - self.prune.rate_per_level
-        wanted = {round(math.log(density) / math.log(share)) if share < 1 else 0 for density in self.control_densities}
-        return sorted(wanted & set(range(1, self.prune.levels + 1)))
+        return round(math.log(density) / math.log(share)) if share < 1 else 0
 
     @property
     def trainings(self) -> int:
@@ -81,14 +85,16 @@ def next_step(config: Config) -> tuple[str, str]:
 
 
 def check_data(config: Config) -> None:
-    """Refuse, before TensorFlow starts, data that do not fit."""
+    """Refuse, before TensorFlow starts, data that do not fit, and a file or module of a network that is not there."""
     check_lengths(config.train, config.prune.rewind, len(load_dataset(config.data).x_train))
+    if is_own(config.model.name):
+        source_file(config.model.name)
 
 
 def check_model(config: Config) -> list[str]:
     """Refuse, before any folder is made, a network that cannot be pruned so; returns what a user should know of it."""
     from tfticket.backend import configure
-    from tfticket.models import build_model, kernel_shapes, left_alone
+    from tfticket.models import build_model, initial_weights, kernel_shapes, left_alone
     from tfticket.pruning.mask import dense_mask
     from tfticket.pruning.selection import check_levels
 
@@ -96,8 +102,27 @@ def check_model(config: Config) -> list[str]:
     data = load_dataset(config.data)
     model = build_model(config.model.name, data, initialiser=config.model.initialiser)
     check_levels(dense_mask(kernel_shapes(model)), config.prune)
+    drawn_anew = "reinitialise" in config.controls and config.control_levels
+    if is_own(config.model.name) and (config.model.start == "seed" or drawn_anew):
+        initial_weights(model, seed=0)
+    notes = _unmatched(config)
     others = ", ".join(f"{path} ({kind})" for path, kind in left_alone(model).items())
-    return [f"Left alone, since they cannot be pruned: {others}"] if others else []
+    return notes + [f"Left alone, since they cannot be pruned: {others}"] * bool(others)
+
+
+def _unmatched(config: Config) -> list[str]:
+    """A note for each control density that no level lies near."""
+    share = 1.0 - config.prune.rate_per_level
+    levels = range(1, config.prune.levels + 1)
+    notes = []
+    for density in config.control_densities if config.controls else ():
+        if config.level_at(density) not in levels:
+            nearest = min(levels, key=lambda level: abs(share**level - density))
+            notes.append(
+                f"No level lies near the control density {density:g}; the nearest is level {nearest}, of density "
+                f"{share**nearest:.3g}. It has no control."
+            )
+    return notes
 
 
 def main(lab: Lab, config: Config) -> None:

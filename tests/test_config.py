@@ -292,6 +292,7 @@ DEFAULTS = {
         "prune": {"PruneConfig": {"sparsity": 0.99}},
         "seeds": [0, 1, 2],
         "control_densities": [0.25, 0.1, 0.04, 0.01],
+        "controls": ["reinitialise", "random-mask"],
     },
     "ControlStep": {"control": "<required>", "seed": "<required>"},
     "DataConfig": {
@@ -375,12 +376,12 @@ FROZEN_STEPS = {
     "start": (
         StartStep(seed=3),
         {},
-        "edfc61663964a2e256e263fa7594b5d1dce5922e7d8a866adc0753690e96be91",
+        "df9f6cb56cde32db691f13f109a9a2ae38789dbe32261e7699fecbb611103efd",
     ),
     "train": (
         TrainStep(seed=3, keep=("500it",)),
         {"ticket": TICKET},
-        "3d546530a3e6a2fae6e895ec5af785dab31d8198a91e92aeeafe9b77a9a3132a",
+        "6115820a3379e8c95df25ae538a3e071da80867d2176e350dde194a1b5167201",
     ),
     "prune": (
         PruneStep(rate=0.2, seed=3),
@@ -390,12 +391,12 @@ FROZEN_STEPS = {
     "control": (
         ControlStep(control="random-mask", seed=3),
         {"ticket": TICKET},
-        "aeda741d722f12491bb66f9f43d7bcdcc0adbac22ebdcaad8c818a49d25136bf",
+        "0714136d2cd15ea9a2ce1965e3fec3dc06edeaf3ff5fdc6b0c6a51dcb3146e5e",
     ),
     "evaluate": (
         EvaluateStep(),
         {"ticket": TICKET, "trained": TRAINED},
-        "667bdfa47dc8a2a6d2bbdee3e38e73950bb16ca00b1cde35a731dc152436eaca",
+        "1ab1b111360c6089abfc6854777924b209d2eb4ca0225c574b343582dd9d24f5",
     ),
 }
 

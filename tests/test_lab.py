@@ -1,5 +1,6 @@
 """The lab without TensorFlow: steps of a kind made for the test, which write what they are told."""
 
+import importlib.metadata
 import json
 import subprocess
 import sys
@@ -8,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from tfticket import lab as lab_module
-from tfticket.config import ControlStep, EvaluateStep, Execution, StartStep, TrainStep
+from tfticket.config import ControlStep, EvaluateStep, Execution, PruneStep, StartStep, TrainStep
 from tfticket.errors import InputError, Stopped, TfticketError
 from tfticket.lab import Lab, Listener, fingerprint, open_run, run_folder
 from tfticket.presets import load_experiment
-from tfticket.registry import STEPS, StepKind
+from tfticket.registry import CONTROLS, MODELS, SCORES, STEPS, Entry, StepKind
 from tfticket.runs.files import read_json, write_json
 from tfticket.runs.step import CHECKPOINT
 from tfticket.schema import Config
@@ -162,6 +163,41 @@ def test_what_reaches_a_result_changes_the_fingerprint_and_nothing_else_does(mon
     assert fingerprint("control", control, {"ticket": one}) != fingerprint("control", control, {"ticket": two})
     monkeypatch.setitem(STEPS, "start", StepKind(STEPS["start"].target, STEPS["start"].version + 1))
     assert fingerprint("start", StartStep(seed=0), {}) != base
+
+
+class Dist:
+    name, version = "theirs", "1.0"
+
+
+@pytest.mark.parametrize(
+    ("table", "kind", "values"),
+    [
+        (MODELS, "start", {"model": {"name": "theirs"}, "seed": 0}),
+        (SCORES, "prune", {"score": "theirs", "rate": 0.2, "seed": 0}),
+        (CONTROLS, "control", {"control": "theirs", "seed": 0}),
+    ],
+)
+def test_a_package_counts_by_its_version_and_source(table, kind, values, tmp_path, monkeypatch):
+    monkeypatch.setitem(vars(table), "_all", {**table, "theirs": Entry("their_package:theirs", "from theirs")})
+    point = importlib.metadata.EntryPoint("theirs", "their_package:theirs", table.group)
+    vars(point)["dist"] = Dist
+    monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: [point] if group == table.group else [])
+    monkeypatch.syspath_prepend(tmp_path)
+    config = {"start": StartStep, "prune": PruneStep, "control": ControlStep}[kind](**values)
+    found = set()
+    for source, version in (("1", "1.0"), ("2", "1.0"), ("2", "1.1"), ("2", "1.1")):
+        (tmp_path / "their_package.py").write_text(source)
+        monkeypatch.setattr(Dist, "version", version)
+        found.add(fingerprint(kind, config, {}))
+    assert len(found) == 3
+
+
+def test_a_package_whose_module_is_not_there_is_named(monkeypatch):
+    monkeypatch.setitem(vars(MODELS), "_all", {**MODELS, "theirs": Entry("no_module:theirs", "from theirs")})
+    point = importlib.metadata.EntryPoint("theirs", "no_module:theirs", MODELS.group)
+    monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: [point])
+    with pytest.raises(InputError, match=r"theirs .*no_module:theirs in group tfticket\.models.*entry point"):
+        fingerprint("start", StartStep(model={"name": "theirs"}, seed=0), {})
 
 
 @pytest.fixture

@@ -176,7 +176,7 @@ def train(
 
 
 def evaluate(trained: TrainedTicket, data: Dataset, split: str = "test") -> dict[str, float]:
-    """Accuracy (a fraction) and NLL (nats a row) of a trained ticket on 'test' or 'validation' rows."""
+    """Every metric of a trained ticket on 'test' or 'validation' rows: see ``tfticket.evaluation.metrics``."""
     _check_data(data)
     if not isinstance(trained, TrainedTicket):
         raise InputError(f"evaluate takes what train returns, not {type(trained).__name__}.")

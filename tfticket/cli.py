@@ -9,6 +9,7 @@ import os
 import shlex
 import shutil
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -70,8 +71,19 @@ Quiet = Annotated[
 Debug = Annotated[bool, typer.Option("--debug", callback=_be_open, help="On an error show the whole traceback.")]
 
 
+def _show_version(value: bool) -> None:
+    if value:
+        from importlib.metadata import version
+
+        typer.echo(f"tfticket {version('tfticket')}")
+        raise typer.Exit
+
+
+Version = Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")]
+
+
 @app.callback()
-def options(quiet: Quiet = False, debug: Debug = False) -> None:
+def options(quiet: Quiet = False, debug: Debug = False, version: Version = False) -> None:
     """What holds for every command."""
 
 
@@ -107,7 +119,10 @@ def run(
         bool, typer.Option("--trust", help="Load a .keras file without asking; such a file can run code.")
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only show each field, where it comes from, and what the run costs.")
+        bool,
+        typer.Option(
+            "--dry-run", help="Only show each field, its source and the cost, without a look at network and data."
+        ),
     ] = False,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -120,23 +135,26 @@ def run(
 
     from tfticket.costs import cost_of
     from tfticket.lab import open_run, run_folder
-    from tfticket.presets import load_sourced
+    from tfticket.presets import DEFAULT, load_sourced
     from tfticket.progress import ProgressBar, WaitingTold
-    from tfticket.registry import EXPERIMENTS
+    from tfticket.registry import EXPERIMENTS, resolve
     from tfticket.reports.report import write_report
     from tfticket.reports.rows import read_run
 
     sourced = load_sourced(source, override or ())
     config = sourced.config
     if dry_run:
-        rows = [
-            [name, value if as_json else json.dumps(value), where] for name, (value, where) in sourced.fields.items()
-        ]
-        show_table(["field", "value", "where from"], rows, as_json)
-        if not as_json:
-            typer.echo(f"{cost_of(config)}. Nothing was begun.")
+        cost = cost_of(config)
+        if as_json:
+            fields = {name: {"value": value, "source": source} for name, (value, source) in sourced.fields.items()}
+            typer.echo(json.dumps({"name": config.name, "fields": fields, "cost": asdict(cost)}))
+            return
+        rows = [[name, json.dumps(value), source] for name, (value, source) in sourced.fields.items()]
+        show_table(["field", "value", "where from"], sorted(rows, key=lambda row: row[2] == DEFAULT))
+        typer.echo(f"{cost}. Nothing was begun.")
         return
-    experiment = importlib.import_module(EXPERIMENTS[config.experiment].target.partition(":")[0])
+    entry = EXPERIMENTS[config.experiment]
+    experiment = importlib.import_module(entry.target.partition(":")[0])
     silent = Options.quiet or as_json
     experiment.check_data(config)
     _ask_for_trust(getattr(config, "model", None), trust, can_ask=not silent and sys.stdin.isatty())
@@ -149,7 +167,7 @@ def run(
             typer.echo(note, err=True)
     listener = WaitingTold() if silent else ProgressBar(Console(stderr=True))
     with listener, open_run(workspace, config, listener) as lab:
-        experiment.main(lab, config)
+        resolve(entry.target)(lab, config)
         report = write_report([read_run(folder)])
     show_report(report, as_json, Options.quiet)
     if not silent:
@@ -157,6 +175,7 @@ def run(
         change, why = experiment.next_step(config)
         kept = [text for text in override or () if text.partition("=")[0] != change.partition("=")[0]]
         said = [part for text in kept for part in ("-o", text)] + ([f"--data-dir={data_dir}"] if data_dir else [])
+        said += ["--trust"] * trust
         typer.echo(
             f"\nNext: {shlex.join([*program, 'show', folder.name, *there])}\n          what the run did\n"
             f"      {shlex.join([*program, 'run', source, *said, '-o', change, *there])}\n          {why}"
@@ -213,12 +232,21 @@ def list_(
         from tfticket.costs import cost_of
         from tfticket.presets import load_experiment, presets
 
-        rows = []
-        for one in presets().values():
-            cost = cost_of(load_experiment(one.name))
-            rows.append([one.about, one.name, cost.trainings, cost.iterations, cost.time])
-        header = ["what it is", "preset", "trainings", "iterations", f"training on {cost.machine}"]
-        show_table(header, rows, as_json, grouped=True)
+        costs = [(one, cost_of(load_experiment(one.name))) for one in presets().values()]
+        if as_json:
+            records = [
+                {"preset": one.name, "about": one.about, "budget": one.budget} | asdict(cost) for one, cost in costs
+            ]
+            typer.echo(json.dumps(records))
+            return
+        for about in dict.fromkeys(one.about for one, _ in costs):
+            typer.echo(about)
+            rows = [[one.name, c.trainings, c.iterations, c.time] for one, c in costs if one.about == about]
+            show_table(["preset", "trainings", "iterations", "time"], rows)
+        typer.echo(
+            f"Iterations are of each training. Time is that of training on {costs[0][1].machine}, beside starting and "
+            "compiling.\nsmoke: shows that all works, its numbers mean nothing. desk: 2 cores. paper: a GPU."
+        )
     elif what in LISTS:
         show_table([what, "what it is"], [[name, entry.about] for name, entry in LISTS[what].items()], as_json)
     else:
@@ -243,8 +271,6 @@ def data(
     debug: Debug = False,
 ) -> None:
     """Show data sets: which have a name and where they lie, or what some of them hold."""
-    from dataclasses import asdict
-
     from tfticket.data.known import registered
     from tfticket.data.sources import own_data_sets
     from tfticket.data.summary import summary
@@ -277,8 +303,6 @@ def doctor(
     debug: Debug = False,
 ) -> None:
     """Examine this machine: versions, devices, data, disk; what is missing, and how to get it."""
-    from dataclasses import asdict
-
     from tfticket.doctor import examine
 
     if not (Options.quiet or as_json):
@@ -319,8 +343,6 @@ def show(
     rows = rows_of(found)
     cells, title = summarise(rows), title_of([found], rows)
     if as_json:
-        from dataclasses import asdict
-
         record = {"folder": str(found.folder), "state": found.state, "status": found.status, "config": found.config}
         record["title"] = title
         typer.echo(json.dumps({**record, "steps": found.steps, "results": [asdict(cell) for cell in cells]}))

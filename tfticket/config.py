@@ -168,7 +168,7 @@ class TrainConfig(Config):
     batch_size: int = Field(128, ge=1, description="Rows per iteration")
     optimiser: Annotated[Adam | Sgd, Field(discriminator="name")] = Field(Adam(), description="Update rule")
     weight_decay: float = Field(
-        0.0, ge=0, description="Coupled decay: weight_decay x weight is added to the gradient of every weight"
+        0.0, ge=0, description="Decay of every weight: weight_decay x weight is added to its gradient, if not decoupled"
     )
     decoupled: bool = Field(
         False, description="Decay apart from the gradient, as AdamW: learning rate x weight_decay x weight is taken off"
@@ -179,7 +179,7 @@ class TrainConfig(Config):
     schedule: Literal["steps", "cosine"] = Field(
         "steps", description="Learning rate: constant between milestones, or half a cosine from its start to 0"
     )
-    warmup: Duration = Field("0it", description="The learning rate first rises linearly from 0 for so long")
+    warmup: Duration = Field("0it", description="The learning rate first rises linearly to its start for so long")
     precision: Literal["float32", "bfloat16"] = Field(
         "float32", description="Arithmetic of the layers in training; weights, loss and evaluation are float32 anyway"
     )
@@ -196,7 +196,7 @@ class TrainConfig(Config):
 
 
 def check_lengths(train: "TrainConfig", rewind: str, rows: int) -> None:
-    """See before any training that it has an iteration, and that rewinding leaves some.
+    """See before any training that it has an iteration, that rewinding leaves some, and that the warm-up ends.
 
     Args:
         train: The training of a level.
@@ -214,6 +214,12 @@ def check_lengths(train: "TrainConfig", rewind: str, rows: int) -> None:
             f"Training for {train.epochs} of {rows:,} rows in batches of {train.batch_size} is {total} "
             f"iterations{begin}. Train longer (train.epochs), in smaller batches (train.batch_size)"
             f"{', or rewind to an earlier moment' if first else ''}."
+        )
+    warmup = iterations_in(train.warmup, rows, train.batch_size)
+    if warmup >= total:
+        raise InputError(
+            f"A warm-up of {train.warmup} is {warmup} iterations; training for {train.epochs} ends after {total}, "
+            "before the learning rate is reached. Shorten train.warmup, or train longer."
         )
 
 

@@ -18,20 +18,13 @@ def when(seconds: float) -> str:
     return datetime.datetime.fromtimestamp(seconds).strftime("%Y-%m-%d %H:%M")
 
 
-def show_table(
-    header: list[str], rows: list[list[Any]], as_json: bool = False, empty: str = "", grouped: bool = False
-) -> None:
-    """Print a table, or as JSON an object a row; ``empty``: there is no row; ``grouped``: by the first column."""
+def show_table(header: list[str], rows: list[list[Any]], as_json: bool = False, empty: str = "") -> None:
+    """Print a table, or as JSON an object a row; ``empty``: there is no row."""
     if as_json:
         typer.echo(json.dumps([dict(zip(header, row, strict=True)) for row in rows]))
         return
     if not rows:
         typer.echo(empty)
-        return
-    if grouped:
-        for title in dict.fromkeys(row[0] for row in rows):
-            typer.echo(title)
-            show_table(header[1:], [row[1:] for row in rows if row[0] == title])
         return
     from rich import box
     from rich.console import Console

@@ -2,6 +2,7 @@
 
 import functools
 import json
+import math
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
@@ -29,16 +30,19 @@ class Cost:
 
     def __str__(self) -> str:
         work = f"{self.trainings} training{'s' * (self.trainings > 1)} of {self.iterations:,} iterations"
-        return f"{work}: {self.time} on {self.machine}"
+        return f"{work}: {self.time} of training on {self.machine}"
 
     @property
     def time(self) -> str:
         """The time in words."""
-        return "time not measured" if self.seconds is None else duration_text(self.seconds)
+        return "not measured" if self.seconds is None else duration_text(self.seconds)
 
 
 def cost_of(config: Any) -> Cost:
-    """The cost of an experiment that says how many ``trainings`` it takes; evaluation comes on top.
+    """The cost of an experiment that says how many ``trainings`` it takes; evaluation and compiling come on top.
+
+    A step is taken to last as long as the measured one of the nearest batch size, and longer in proportion if its
+    batch is larger: for smaller batches that is too much rather than too little.
 
     Raises:
         InputError: The data are the user's own, and cannot be read.
@@ -47,25 +51,28 @@ def cost_of(config: Any) -> Cost:
     iterations = iterations_in(config.train.epochs, rows, config.train.batch_size)
     source = None if config.data.path else source_of(config.data.name)
     shape = "x".join(map(str, source.size[2])) if source else ""
-    per_image, machine = _measured()
-    seconds = per_image.get(f"{config.model.name} {shape}")
-    images = config.trainings * iterations * config.train.batch_size
-    return Cost(config.trainings, iterations, None if seconds is None else seconds * images, machine)
+    steps, machine = _measured()
+    measured = {batch: seconds for (name, batch), seconds in steps.items() if name == f"{config.model.name} {shape}"}
+    if not measured:
+        return Cost(config.trainings, iterations, None, machine)
+    batch = min(measured, key=lambda batch: abs(math.log(batch / config.train.batch_size)))
+    step = measured[batch] * max(1.0, config.train.batch_size / batch)
+    return Cost(config.trainings, iterations, config.trainings * iterations * step, machine)
 
 
 @functools.lru_cache(maxsize=1)
-def _measured() -> tuple[dict[str, float], str]:
-    """Seconds of training an image, by network and shape, and the machine: what the benchmark `costs` wrote."""
+def _measured() -> tuple[dict[tuple[str, int], float], str]:
+    """Seconds of a step, by network with shape and by batch size, and the machine: what the benchmark wrote."""
     found = json.loads((files("experiments") / "presets" / "costs.json").read_text(encoding="utf-8"))
-    rows = found["benchmarks"]["costs"]["rows"]
-    return {row["name"]: row["value"] for row in rows}, f"{found['machine']['threads']} cores"
+    rows = [(*row["name"].rsplit(" x ", 1), row["value"]) for row in found["benchmarks"]["costs"]["rows"]]
+    return {(name, int(batch)): seconds for name, batch, seconds in rows}, f"{found['machine']['threads']} cores"
 
 
 def duration_text(seconds: float) -> str:
-    """A time as people say it: '5 min', '2.5 h', '12 days', '3 years'."""
+    """A time as people say it: '5 min', '2.5 h', '12 d', '3 y'."""
     if seconds < 60:
-        return "under 1 min"
-    for unit, size, limit in (("min", 60, 90), ("h", 3600, 48), ("days", 86400, 730)):
+        return "< 1 min"
+    for unit, size, limit in (("min", 60, 90), ("h", 3600, 48), ("d", 86400, 730)):
         if seconds < limit * size:
             return f"{seconds / size:.2g} {unit}" if seconds < 10 * size else f"{seconds / size:.0f} {unit}"
-    return f"{seconds / 31_557_600:.2g} years"
+    return f"{seconds / 31_557_600:.1f} y"

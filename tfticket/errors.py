@@ -22,9 +22,16 @@ class Stopped(TfticketError):
     exit_code = 130
 
 
+MANY = 30
+"""So many names fit in a message."""
+
+
 def unknown(what: str, name: object, known: Iterable[str]) -> str:
-    """A message for a name that is not among the known ones, with the nearest of them."""
+    """A message for a name that is not among the known ones, with the nearest of them, or all if they are not many."""
     names = sorted(known)
-    near = difflib.get_close_matches(str(name), names, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(str(name), names, n=4, cutoff=0.5)
     hint = f" Did you mean '{near[0]}'?" if near else ""
-    return f"Unknown {what} '{name}'.{hint} Known: {', '.join(names)}."
+    if len(names) <= MANY:
+        return f"Unknown {what} '{name}'.{hint} Known: {', '.join(names)}."
+    others = f" Near it: {', '.join(near[1:])}." if near[1:] else ""
+    return f"Unknown {what} '{name}'.{hint}{others} There are {len(names)}."

@@ -7,6 +7,7 @@ presence means done. Steps run here and now, in this process.
 """
 
 import hashlib
+import importlib.metadata
 import json
 import time
 import traceback
@@ -21,8 +22,8 @@ import yaml
 from tfticket.config import DataConfig, Execution, ExperimentConfig, ModelConfig, scientific_fields
 from tfticket.data import load_dataset
 from tfticket.errors import InputError, Stopped, TfticketError
-from tfticket.own import is_own, source_checksum
-from tfticket.registry import STEPS, resolve
+from tfticket.own import is_file, is_own, source_checksum
+from tfticket.registry import CONTROLS, MODELS, SCORES, STEPS, Table, resolve
 from tfticket.runs.artefacts import versions
 from tfticket.runs.events import EventWriter
 from tfticket.runs.files import atomic_write, check_writable, read_json, write_json
@@ -81,14 +82,32 @@ def fingerprint(kind: str, config: Config, inputs: Mapping[str, Handle]) -> str:
 
 
 def _what_counts(config: Config) -> dict[str, Any]:
-    """The scientific fields; data by their checksum, a user's own network also by its source's."""
+    """The scientific fields; data and .keras files by their checksum, other code that is not ours also by its own."""
     fields = scientific_fields(config)
     data, model = (getattr(config, name, None) for name in ("data", "model"))
     if isinstance(data, DataConfig):
         fields["data"] = load_dataset(data).checksum
     if isinstance(model, ModelConfig) and is_own(model.name):
         fields["model"]["source"] = source_checksum(model.name)
+        if is_file(model.name):
+            del fields["model"]["name"]
+    score, control = (getattr(config, name, None) for name in ("score", "control"))
+    for name, table in ((getattr(model, "name", None), MODELS), (score, SCORES), (control, CONTROLS)):
+        if name is not None and name in table and not table[name].target.startswith("tfticket."):
+            fields[f"package of {name}"] = _package(table, name)
     return fields
+
+
+def _package(table: Table, name: str) -> list[str]:
+    """What changes when a package that registers a name does: its version, and the source of the name's module."""
+    point = {point.name: point for point in importlib.metadata.entry_points(group=table.group)}[name]
+    try:
+        return [point.dist.version if point.dist else "", source_checksum(point.value)]
+    except InputError:
+        raise InputError(
+            f"{name} is of an installed package, {point.value} in group {table.group}, but that module is not there. "
+            "Mend the package or its entry point."
+        ) from None
 
 
 class Lab:

@@ -3,15 +3,17 @@
 import functools
 import json
 import math
+import textwrap
 from typing import Any
 
 import numpy as np
 
-from tfticket.backend import jit_policy, tf
+from tfticket.backend import jit_policy, keras, tf
 from tfticket.data import Dataset, Normalisation
 from tfticket.data.normalisation import UNIT
 from tfticket.errors import InputError
 from tfticket.models import kernel_shapes, model_from_spec, named_variables, normalisation_of
+from tfticket.models.trust import own_code
 from tfticket.pruning.mask import dense_mask
 from tfticket.pruning.wrapping import assign_mask, mask_variables, with_mask
 from tfticket.types import Mask, Spec, Weights
@@ -42,12 +44,22 @@ class MaskedNetwork:
             )
         self._normalisation = normalisation
         self.jit = jit_policy(model)
-        self.model = with_mask(model, dense_mask(kernel_shapes(model)), precision)
+        try:
+            with keras.saving.custom_object_scope(own_code()):
+                self.model = with_mask(model, dense_mask(kernel_shapes(model)), precision)
+        except InputError:
+            raise
+        except Exception as error:  # a layer of the user's own
+            cast = " or cast its constants to its input's type" if precision != "float32" else ""
+            raise InputError(
+                f"{model.name} cannot be computed in {precision}: {textwrap.shorten(str(error), 300)} "
+                f"Mend the layer{cast}."
+            ) from None
         self.variables = {path: variable for path, (_, variable) in named_variables(self.model).items()}
         self.masked = mask_variables(self.model)
-        largest = max(
-            math.prod(layer.output_shape[1:]) for layer in model.layers if isinstance(layer.output_shape, tuple)
-        )
+        nodes = [node for layer in model.layers for node in layer.inbound_nodes]
+        shapes = [tensor.shape for tensor in tf.nest.flatten([node.outputs for node in nodes])]
+        largest = max(math.prod(filter(None, shape[1:])) for shape in shapes if shape.rank)
         self._tile = max(1, min(TILE, TILE_BYTES // (4 * largest)))
         self._forward = tf.function(functools.partial(self._logits), jit_compile=self.jit, autograph=False)
 
@@ -80,7 +92,8 @@ class MaskedNetwork:
         if shape != data.input_shape or classes < data.num_classes:
             raise InputError(
                 f"The network takes images {shape} and tells {classes} classes; {data.name} has images "
-                f"{data.input_shape} of {data.num_classes} classes. Use the data that the ticket was made for."
+                f"{data.input_shape} of {data.num_classes} classes. Use the data that the ticket was made for, or make "
+                f"one with Ticket.dense(model, data=data), of a model that ends in Dense({data.num_classes})."
             )
 
     def read(self) -> Weights:

@@ -4,6 +4,8 @@ import hashlib
 import importlib
 import importlib.util
 import sys
+import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -24,10 +26,21 @@ def is_file(name: str) -> bool:
 def source_checksum(name: str) -> str:
     """SHA-256 of what defines a network: the .keras file, or the source of the function's module.
 
+    A module that was imported is as it was then: an edit during a run does not count, since Python does not see it.
+
     Raises:
         InputError: It is not there.
     """
-    return hashlib.sha256(source_file(name).read_bytes()).hexdigest()
+    path = source_file(name)
+    now = hashlib.sha256(path.read_bytes()).hexdigest()
+    if name.partition(":")[0] in sys.modules:
+        return _LOOKED_AT.setdefault(path, now)
+    _LOOKED_AT[path] = now
+    return now
+
+
+_LOOKED_AT: dict[Path, str] = {}
+"""Source -> its checksum when it was last looked at before its import, or first after."""
 
 
 def builder(name: str) -> Callable[..., Any]:
@@ -37,7 +50,7 @@ def builder(name: str) -> Callable[..., Any]:
         InputError: No such module or function, or its import fails.
     """
     module_name, _, function_name = name.partition(":")
-    source_file(name)
+    source_checksum(name)  # remembered as what is imported
     try:
         function = getattr(importlib.import_module(module_name), function_name)
     except AttributeError:
@@ -68,5 +81,28 @@ def source_file(name: str) -> Path:
     except (ImportError, ValueError):
         found = None
     if found is None or found.origin is None or not Path(found.origin).is_file():
+        if module.endswith(".py"):
+            raise InputError(
+                f"model: there is no module '{module}'. Write it without .py: {name.replace('.py:', ':')}."
+            )
+        if found is not None:
+            raise InputError(f"model: {module} has no source file of its own. Name a function in a .py file.")
         raise InputError(f"model: there is no module '{module}'. Install it, or run where it lies.")
     return Path(found.origin)
+
+
+def whole_file(name: str) -> Path:
+    """A .keras file that is there and undamaged.
+
+    Raises:
+        InputError: It is not.
+    """
+    path = source_file(name)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            whole = archive.testzip() is None and "config.json" in archive.namelist()
+    except (zipfile.BadZipFile, zlib.error, EOFError):
+        whole = False
+    if not whole:
+        raise InputError(f"model: {name} is damaged, or no .keras file. Write it again: model.save('{path.name}').")
+    return path

@@ -32,6 +32,7 @@ import yaml
 
 from tfticket.config import ExperimentConfig
 from tfticket.errors import InputError, unknown
+from tfticket.own import is_file
 from tfticket.registry import DATA_SETS, EXPERIMENTS, check_name
 from tfticket.schema import Config, validate
 
@@ -79,8 +80,8 @@ class Sourced:
 def presets() -> dict[str, Preset]:
     """Every preset that ships with the program."""
     folder = Path(str(files("experiments") / "presets"))
-    found = (preset for path in sorted(folder.glob("*.yaml")) for preset in _presets_in(path))
-    return {preset.name: preset for preset in found}
+    found = [preset for path in sorted(folder.glob("*.yaml")) for preset in _presets_in(path)]
+    return {preset.name: preset for preset in sorted(found, key=lambda preset: bool(preset.budget))}
 
 
 def _presets_in(path: Path) -> Iterator[Preset]:
@@ -89,6 +90,7 @@ def _presets_in(path: Path) -> Iterator[Preset]:
     parent = values.pop("extends", None)
     below = next(_presets_in(path.with_name(f"{parent}.yaml"))).layers if parent else ()
     common = _layer(values)
+    about = about or next(_presets_in(path.with_name(f"{parent}.yaml"))).about
     if networks is None:
         yield Preset(path.stem, about, "", (*below, common, Layer({"name": path.stem}, {})))
         return
@@ -176,14 +178,23 @@ def _read(source: str, folder: Path, seen: tuple[Path, ...]) -> list[Layer]:
         if path.suffix in (".yaml", ".yml") and not seen:
             raise InputError(f"There is no file {path}.")
         where = f"{seen[-1]}: extends: " if seen else ""
-        raise InputError(f"{where}{unknown('preset', source, presets())} Or give the path of a YAML file.")
+        raise InputError(
+            f"{where}{unknown('preset', source, presets())} `tfticket list presets` shows "
+            "them. Or give the path of a YAML file."
+        )
     values = _yaml(path)
-    data = values.get("data")
+    data, model = values.get("data"), values.get("model")
     if isinstance(data, dict) and isinstance(data.get("path"), str):
-        data["path"] = str(path.parent / os.path.expanduser(data["path"]))  # as seen from the file that says it
+        data["path"] = _seen_from(path, data["path"])
+    if isinstance(model, dict) and is_file(str(model.get("name"))):
+        model["name"] = _seen_from(path, model["name"])
     parent = values.pop("extends", None)
     own = Layer(values, {"*": f"yours: {path.name}"})
     return [own] if parent is None else [*_read(str(parent), path.parent, (*seen, path)), own]
+
+
+def _seen_from(file: Path, path: str) -> str:
+    return str(file.parent / os.path.expanduser(path))
 
 
 def _yaml(path: Path) -> dict[str, Any]:

@@ -63,6 +63,9 @@ class Table(Mapping[str, Entry]):
         return len(self._all)
 
 
+# A package's experiment is a function of (lab, config). Beside it in its module: Config, an ExperimentConfig with
+# `trainings`; check_data(config) and check_model(config), which refuse before anything begins, the second returning
+# notes; next_step(config), an override to try next, and why. See experiments/imp.py.
 EXPERIMENTS = Table(
     "tfticket.experiments",
     {
@@ -136,11 +139,11 @@ LISTS = {
 """What `tfticket list` shows, beside runs and presets."""
 
 STEPS = {
-    "start": StepKind("tfticket.steps:start", 1),
-    "train": StepKind("tfticket.steps:train", 1),
+    "start": StepKind("tfticket.steps:start", 2),
+    "train": StepKind("tfticket.steps:train", 2),
     "prune": StepKind("tfticket.steps:prune", 1),
-    "control": StepKind("tfticket.steps:control", 1),
-    "evaluate": StepKind("tfticket.steps:evaluate", 1),
+    "control": StepKind("tfticket.steps:control", 2),
+    "evaluate": StepKind("tfticket.steps:evaluate", 2),
 }
 
 

@@ -1,10 +1,10 @@
-"""Seconds of training that an image costs each network: what presets' costs are made of.
+"""Seconds of a training step of every network: what presets' costs are made of.
 
 ``python -m experiments.benchmarks costs --json > experiments/presets/costs.json`` renews what `tfticket list presets`
 and `tfticket run --dry-run` go by.
 """
 
-from experiments.benchmarks.measure import Benchmark, Report, child, figure, say, threads
+from experiments.benchmarks.measure import Benchmark, Report, child, command, figure, say, threads
 
 GREY, COLOUR = ("mnist", "28x28x1"), ("cifar-10-small", "32x32x3")
 
@@ -16,6 +16,7 @@ WORK = (
     ("conv-2", COLOUR, 60, 20),
     ("conv-4", COLOUR, 60, 10),
     ("conv-6", COLOUR, 60, 10),
+    ("resnet-18", COLOUR, 60, 4),
     ("resnet-18", COLOUR, 128, 2),
     ("resnet-20", COLOUR, 128, 12),
     ("resnet-110", COLOUR, 128, 3),
@@ -34,8 +35,16 @@ def measure_costs(rounds: int) -> Report:
         arguments = {"network": network, "batch_size": batch_size, "iterations": iterations, "data": data}
         steps = [child("step_tfticket", **arguments, threads=threads())["seconds"] for _ in range(rounds)]
         say(f"  {network}, {shape}, a step of {batch_size}: {steps}")
-        rows.append(figure(f"{network} {shape}", [step / batch_size for step in steps], "s an image"))
+        rows.append(figure(f"{network} {shape} x {batch_size}", steps, "s"))
     return Report(rows)
 
 
-BENCHMARK = Benchmark("costs", measure_costs, rounds=1)
+BENCHMARK = Benchmark("costs", measure_costs, rounds=3)
+
+
+def main() -> None:
+    command([BENCHMARK])
+
+
+if __name__ == "__main__":
+    main()

@@ -12,6 +12,8 @@ import tfticket as tt
 from tfticket.backend import keras, tf
 from tfticket.config import Sgd, TrainConfig
 from tfticket.models import initial_weights, kernel_shapes, left_alone, model_from_spec, named_variables, spec_of
+from tfticket.models.spec import names_for_draws
+from tfticket.models.vit import _vit
 from tfticket.registry import MODELS
 from tfticket.training.gradient import train_weights
 from tfticket.training.order import RowOrder
@@ -79,10 +81,12 @@ def test_models_have_so_many_kernels_and_end_in_logits(name):
     assert model.output_shape == (None, 7)
 
 
-@pytest.mark.parametrize("name", QUICK_FIRST)
+@pytest.mark.parametrize("name", ["one block of vit", *QUICK_FIRST])
 def test_one_step_under_a_mask_moves_the_survivors_only(name, photographs, monkeypatch):
     monkeypatch.setattr("tfticket.network.TILE", 8)
-    dense = tt.Ticket.dense(tt.build_model(name, photographs), seed=1)
+    one_block = name == "one block of vit"
+    model = _vit("vit", 24, 3, (32, 32, 3), 10, "he_normal", 1) if one_block else tt.build_model(name, photographs)
+    dense = tt.Ticket.dense(model, seed=1)
     random = np.random.default_rng(0)
     ticket = replace(dense, mask={path: random.random(kept.shape) < 0.3 for path, kept in dense.mask.items()})
     config = TrainConfig(epochs="2it", batch_size=2)
@@ -91,6 +95,22 @@ def test_one_step_under_a_mask_moves_the_survivors_only(name, photographs, monke
     for path, kept in ticket.mask.items():
         assert np.all(trained.weights[path][~kept] == 0)
         assert np.any(trained.weights[path][kept] != ticket.start[path][kept])
+
+
+@pytest.mark.parametrize("size", [8, 9])
+def test_a_residual_blocks_branches_look_at_the_same_pixels(size):
+    model = tt.build_model("resnet-20", input_shape=(2 * size, 2 * size, 3), num_classes=10)
+    path = "stage_2_block_1_conv_1"
+    before = model.get_layer(f"{path}_pad").input
+    outputs = [model.get_layer(name).output for name in (path, "stage_2_block_1_shortcut")]
+    branches = keras.Model(before, outputs)
+    centre = np.zeros((3, 3, 16, 32), np.float32)
+    centre[1, 1] = random = np.random.default_rng(0).normal(size=(16, 32))
+    branches.get_layer(path).kernel.assign(centre)
+    branches.get_layer("stage_2_block_1_shortcut").kernel.assign(random[None, None])
+    images = np.random.default_rng(1).normal(size=(2, *before.shape[1:])).astype(np.float32)
+    convolved, shortcut = branches(images)
+    np.testing.assert_allclose(convolved, shortcut, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", KERNELS)
@@ -112,12 +132,46 @@ def test_models_end_in_logits_and_have_a_relu_after_every_other_kernel(name):
         ("conv-6", (28, 4, 1)),
         ("conv-4", (3, 3, 3)),
         ("conv-2", (1, 32, 3)),
+        ("vgg-11", (7, 9, 3)),
+        ("lenet-5", (3, 3, 1)),
     ],
 )
 def test_images_too_small_for_the_pools_are_refused(name, shape):
     said = f"{name} cannot be built for images of {shape}: "
-    with pytest.raises(tt.InputError, match=rf"^{re.escape(said)}.+\. Take larger images, or another network\.$"):
+    why = r"its layer \w+_\d has too few pixels left\. Take larger images, or another network\."
+    with pytest.raises(tt.InputError, match=f"^{re.escape(said)}{why}$"):
         tt.build_model(name, input_shape=shape, num_classes=10)
+
+
+def test_another_fault_is_told_without_that_remedy(monkeypatch):
+    def fails(shape, classes, initialiser):
+        raise ValueError("First line.\n\nThe cause.\n\nCall arguments received by layer x:\n  inputs")
+
+    monkeypatch.setattr("tfticket.models.lenet.lenet_5", fails)
+    with pytest.raises(tt.InputError, match=r"images of \(28, 28, 1\): The cause\.$"):
+        tt.build_model("lenet-5", input_shape=(28, 28, 1), num_classes=10)
+
+
+@pytest.mark.parametrize("shape", [(0, 28, 1), 28, (28.5, 28, 1), (None, None, 1), (28, 28), "abc", (True, 28, 1)])
+def test_a_shape_that_no_image_has_is_refused(shape):
+    with pytest.raises(tt.InputError, match=r"input_shape is .*expected height, width and channels"):
+        tt.build_model("lenet-300-100", input_shape=shape, num_classes=10)
+
+
+@pytest.mark.parametrize("classes", [0, 1, 2.5, True, "10", -3])
+def test_a_number_of_classes_that_cannot_be_is_refused(classes):
+    with pytest.raises(tt.InputError, match=r"num_classes is .*expected a whole number of 2 or more"):
+        tt.build_model("lenet-300-100", input_shape=(28, 28, 1), num_classes=classes)
+    spec = {"name": "lenet-5", "input_shape": [28, 28, 1], "num_classes": classes, "initialiser": "he_normal"}
+    with pytest.raises(tt.InputError, match="num_classes is"):
+        model_from_spec(spec)
+
+
+@pytest.mark.parametrize("given", [{"input_shape": (32, 32, 3)}, {"num_classes": 5}, {"num_classes": 1}])
+def test_what_contradicts_the_data_is_refused(given, data):
+    with pytest.raises(tt.InputError, match=r"Leave them out|2 or more"):
+        tt.build_model("lenet-300-100", data, **given)
+    assert tt.build_model("lenet-300-100", data, input_shape=[28, 28, 1], num_classes=10)
 
 
 def test_images_just_large_enough_for_the_pools_are_taken():
@@ -221,7 +275,10 @@ def test_a_registered_model_is_described_by_name_and_built_again(name):
     model = tt.build_model(name, input_shape=(20, 16, 1), num_classes=3, initialiser="he_uniform")
     spec = spec_of(model)
     assert spec == {"name": name, "input_shape": [20, 16, 1], "num_classes": 3, "initialiser": "he_uniform"}
-    assert list(named_variables(model_from_spec(spec))) == list(named_variables(model))
+    again = model_from_spec(spec)
+    assert list(named_variables(again)) == list(named_variables(model))
+    for each in (model, again):
+        assert names_for_draws(each) == {path: path for path in named_variables(model)}
 
 
 def test_a_users_model_is_described_by_its_config_and_built_again():

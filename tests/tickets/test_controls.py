@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 import tfticket as tt
+from tfticket import seeds
+from tfticket.backend import keras
 from tfticket.registry import CONTROLS, resolve
 from tfticket.tickets.controls import random_mask, reinitialise
 
@@ -27,6 +29,25 @@ def test_reinitialising_keeps_the_mask_and_draws_all_kernels_anew_even_at_the_ti
         assert control.initial is control.start
 
 
+class Constant(keras.layers.Layer):
+    """Holds a number that is not trained and has no initialiser."""
+
+    def build(self, shape):
+        self.number = self.add_weight("number", (), initializer="zeros", trainable=False)
+
+    def call(self, inputs):
+        return inputs + self.number
+
+
+def test_reinitialising_keeps_the_tickets_constants():
+    model = keras.Sequential(
+        [keras.Input((2, 2, 1)), keras.layers.Flatten(), Constant(name="constant"), keras.layers.Dense(3, name="out")]
+    )
+    model.get_layer("constant").number.assign(5.0)
+    control = reinitialise(tt.Ticket.dense(model, seed=1), seed=2)
+    assert control.start["constant/number"] == 5
+
+
 def test_a_random_mask_keeps_the_start_and_each_layers_count(ticket):
     control = random_mask(ticket, seed=4)
     assert control.start is ticket.start
@@ -34,6 +55,13 @@ def test_a_random_mask_keeps_the_start_and_each_layers_count(ticket):
     for path, kept in ticket.mask.items():
         overlap = np.mean(control.mask[path][kept])
         assert overlap == pytest.approx(kept.mean(), abs=5 / np.sqrt(kept.sum()))
+
+
+def test_a_random_mask_is_drawn_by_the_paths_of_a_registered_network(ticket):
+    control = random_mask(ticket, seed=4)
+    for path, kept in ticket.mask.items():
+        drawn = seeds.generator(4, "random mask", path).permutation(kept.ravel()).reshape(kept.shape)
+        np.testing.assert_array_equal(control.mask[path], drawn)
 
 
 @pytest.mark.parametrize("name", CONTROLS)

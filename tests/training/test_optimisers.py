@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tfticket.backend import keras, tf
-from tfticket.config import Adam, Sgd, TrainConfig
+from tfticket.config import Adam, Sgd, TrainConfig, check_lengths
 from tfticket.durations import iterations_in
 from tfticket.errors import InputError
 from tfticket.schema import validate
@@ -110,3 +110,11 @@ def test_a_cosine_falls_from_the_warm_ups_end_to_0_at_the_end():
 def test_a_cosine_has_no_milestones():
     with pytest.raises(InputError, match="a cosine schedule has no milestones"):
         validate(TrainConfig, {"schedule": "cosine", "milestones": ["3ep"]}, where="here")
+
+
+@pytest.mark.parametrize("warmup", ["100it", "101it", "10ep"])
+def test_a_warm_up_that_does_not_end_is_refused(warmup):
+    config = TrainConfig(epochs="100it", batch_size=10, warmup=warmup)
+    with pytest.raises(InputError, match=r"Shorten train\.warmup, or train longer"):
+        check_lengths(config, "0it", 100)
+    check_lengths(config.model_copy(update={"warmup": "99it"}), "0it", 100)

@@ -20,7 +20,7 @@ def registered() -> list[Source]:
 
 def source_of(name: str) -> Source | None:
     """The registered data set of a name; None where there is none."""
-    return next((source for source in registered() if source.name == name), None)
+    return resolve(DATA_SETS[name].target) if name in DATA_SETS else None
 
 
 def source_with(contents: str) -> Source | None:

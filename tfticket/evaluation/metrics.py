@@ -1,7 +1,22 @@
-"""Metrics: pure functions on log probabilities and labels."""
+"""Metrics: pure functions on log probabilities and labels.
+
+In all of them ``log_probs`` is float [rows, classes] and ``labels`` integer [rows]. A row's confidence is its largest
+probability; the row is correct if that is the label's.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from scipy.special import log_softmax
+
+from tfticket import seeds
+
+BINS = 10
+"""Of calibration, unless something else is said."""
+
+Metric = Callable[[np.ndarray, np.ndarray], float]
 
 
 def log_probabilities(logits: np.ndarray) -> np.ndarray:
@@ -20,6 +35,85 @@ def nll(log_probs: np.ndarray, labels: np.ndarray) -> float:
     return float(-np.mean(log_probs[np.arange(len(labels)), labels]))
 
 
+def brier(log_probs: np.ndarray, labels: np.ndarray) -> float:
+    """Mean over the rows of the squared distance between the probabilities and the label's unit vector, 0 to 2.
+
+    References:
+        Brier (1950), equation 2.
+    """
+    distance = np.exp(log_probs)
+    distance[np.arange(len(labels)), labels] -= 1.0
+    return float(np.mean(np.sum(distance**2, axis=1)))
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """A reliability diagram: the bins that hold rows, in the order of their confidence.
+
+    Attributes:
+        count: Rows, int [bins].
+        confidence: Their mean confidence, [bins].
+        accuracy: Fraction of them that are correct, [bins].
+    """
+
+    count: np.ndarray
+    confidence: np.ndarray
+    accuracy: np.ndarray
+
+    @property
+    def gap(self) -> np.ndarray:
+        """abs(accuracy - confidence), [bins]."""
+        result: np.ndarray = np.abs(self.accuracy - self.confidence)
+        return result
+
+
+def reliability(
+    log_probs: np.ndarray, labels: np.ndarray, bins: int = BINS, by: Literal["width", "mass"] = "width"
+) -> Reliability:
+    """Accuracy beside confidence.
+
+    Args:
+        log_probs: [rows, classes].
+        labels: [rows].
+        bins: How many bins; empty ones are left out.
+        by: Bins of equal width, (0, 1/bins], (1/bins, 2/bins], ...; or of equal mass, as many rows in each as can be.
+    """
+    confidence = np.exp(np.max(log_probs, axis=1))
+    correct = np.argmax(log_probs, axis=1) == labels
+    if by == "width":
+        bin_of = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
+    else:
+        bin_of = np.empty(len(confidence), int)
+        bin_of[np.argsort(confidence, kind="stable")] = np.arange(len(confidence)) * bins // len(confidence)
+    count = np.bincount(bin_of, minlength=bins)
+    held = count > 0
+    sums = (np.bincount(bin_of, values, minlength=bins)[held] for values in (confidence, correct))
+    return Reliability(count[held], *(total / count[held] for total in sums))
+
+
+def ece(log_probs: np.ndarray, labels: np.ndarray, bins: int = BINS) -> float:
+    """Expected calibration error: the mean over rows of their bin's abs(accuracy - confidence), bins of equal width.
+
+    References:
+        Guo et al. (2017), equation 3.
+    """
+    found = reliability(log_probs, labels, bins)
+    return float(np.average(found.gap, weights=found.count))
+
+
+def mace(log_probs: np.ndarray, labels: np.ndarray, bins: int = BINS, by: Literal["width", "mass"] = "width") -> float:
+    """Mean absolute calibration error: the mean over bins that hold rows of abs(accuracy - confidence), unweighted.
+
+    References:
+        "Bayesian lottery ticket hypothesis", section 3.
+    """
+    return float(np.mean(reliability(log_probs, labels, bins, by).gap))
+
+
+METRICS: dict[str, Metric] = {"accuracy": accuracy, "nll": nll, "brier": brier, "ece": ece, "mace": mace}
+"""What every evaluation records."""
+
+
 def all_metrics(log_probs: np.ndarray, labels: np.ndarray) -> dict[str, float]:
     """Every metric by name.
 
@@ -27,4 +121,36 @@ def all_metrics(log_probs: np.ndarray, labels: np.ndarray) -> dict[str, float]:
         log_probs: [rows, classes].
         labels: Integers [rows].
     """
-    return {"accuracy": accuracy(log_probs, labels), "nll": nll(log_probs, labels)}
+    return {name: metric(log_probs, labels) for name, metric in METRICS.items()}
+
+
+def bootstrap_interval(
+    metric: Metric, log_probs: np.ndarray, labels: np.ndarray, seed: int, resamples: int = 1000, level: float = 0.95
+) -> tuple[float, float]:
+    """Percentile interval of a metric over resampled rows: how far these rows, not other seeds, decide it.
+
+    Calibration errors are biased upwards in small samples, and more so in resampled ones.
+
+    Args:
+        metric: One of ``METRICS``, or another function of log probabilities and labels.
+        log_probs: [rows, classes].
+        labels: [rows].
+        seed: Of the resampling.
+        resamples: How many.
+        level: Coverage.
+    """
+    from scipy.stats import bootstrap  # a second to import
+
+    def of_rows(rows: np.ndarray) -> float:
+        return metric(log_probs[rows], labels[rows])
+
+    found = bootstrap(
+        (np.arange(len(labels)),),
+        of_rows,
+        vectorized=False,
+        method="percentile",
+        n_resamples=resamples,
+        confidence_level=level,
+        random_state=seeds.generator(seed, "bootstrap"),
+    )
+    return float(found.confidence_interval.low), float(found.confidence_interval.high)

@@ -8,6 +8,7 @@ from scipy.special import ndtri
 
 from tfticket import seeds
 from tfticket.errors import InputError
+from tfticket.models.spec import names_for_draws
 from tfticket.models.variables import named_variables
 from tfticket.types import Weights
 
@@ -31,7 +32,7 @@ def initial_weights(model: Any, seed: int) -> Weights:
     Args:
         model: Any functional or Sequential ``tf_keras`` model.
         seed: Root seed; each weight has a stream of its own, by its path, so that a layer's draw does not
-            depend on the layers before it.
+            depend on the layers before it. Automatic names in it count by their order in the model.
 
     Returns:
         Path -> array. What is not trained and has no initialiser keeps its present value.
@@ -40,15 +41,17 @@ def initial_weights(model: Any, seed: int) -> Weights:
         InputError: A trainable weight whose layer names no initialiser for it.
     """
     weights: Weights = {}
+    names = names_for_draws(model)
     for path, (layer, variable) in named_variables(model).items():
         initialiser = _initialiser_of(layer, path.rpartition("/")[2])
         if initialiser is not None:
-            drawn = _draw(initialiser, tuple(variable.shape), seed, path)
+            draw = _forget_bias if _is_forget_bias(layer, path) else _draw
+            drawn = draw(initialiser, tuple(variable.shape), seed, names[path])
             weights[path] = drawn.astype(variable.dtype.as_numpy_dtype)
         elif variable.trainable:
             raise InputError(
                 f"{model.name}: the layer {layer.name} names no initialiser for {path}, so it cannot be drawn from a "
-                "seed. Take the model's own weights: start='current'."
+                "seed. Take the model's own weights, start='current', and leave out the control 'reinitialise'."
             )
         else:
             weights[path] = variable.numpy()
@@ -56,12 +59,22 @@ def initial_weights(model: Any, seed: int) -> Weights:
 
 
 def _initialiser_of(layer: Any, name: str) -> Any:
-    """The initialiser that a layer, or its recurrent cell, names for one of its weights."""
-    for owner in (layer, getattr(layer, "cell", None)):
-        for key in (name, name.removesuffix("_kernel")):
-            if getattr(owner, f"{key}_initializer", None) is not None:
-                return getattr(owner, f"{key}_initializer")
+    """The initialiser that a layer names for one of its weights."""
+    for key in (name, name.removesuffix("_kernel")):
+        if getattr(layer, f"{key}_initializer", None) is not None:
+            return getattr(layer, f"{key}_initializer")
     return None
+
+
+def _is_forget_bias(layer: Any, path: str) -> bool:
+    return path.endswith("/bias") and getattr(layer, "unit_forget_bias", False)
+
+
+def _forget_bias(initialiser: Any, shape: tuple[int, ...], seed: int, path: str) -> np.ndarray:
+    """The biases of an LSTM's four gates, as Keras draws them: 1 for the second, which forgets."""
+    units = shape[0] // 4
+    first = _draw(initialiser, (units,), seed, path)
+    return np.concatenate([first, np.ones(units), _draw(initialiser, (2 * units,), seed, f"{path}/rest")])
 
 
 def _draw(initialiser: Any, shape: tuple[int, ...], seed: int, path: str) -> np.ndarray:

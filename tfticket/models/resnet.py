@@ -40,7 +40,10 @@ def _resnet(
     layers = keras.layers
 
     def convolution(x: Any, width: int, size: int, stride: int, path: str) -> Any:
-        options = {"padding": "same", "use_bias": False, "kernel_initializer": initialiser}
+        same = stride == 1 or size == 1
+        if not same:  # a pixel on every side: Keras' "same" pads two sides, a pixel beside what the shortcut sees
+            x = layers.ZeroPadding2D(size // 2, name=f"{path}_pad")(x)
+        options = {"padding": "same" if same else "valid", "use_bias": False, "kernel_initializer": initialiser}
         x = layers.Conv2D(width, size, stride, name=path, **options)(x)
         return layers.BatchNormalization(name=f"{path}_norm", **NORM)(x)
 

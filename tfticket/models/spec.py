@@ -1,16 +1,22 @@
 """A model as data: what a ticket stores so that the network can be built again."""
 
+import copy
 import json
+import re
+import textwrap
 import weakref
 from collections.abc import Sequence
+from numbers import Integral
 from typing import Any
 
 from tfticket.backend import keras
 from tfticket.config import ModelConfig
 from tfticket.data import Dataset, Normalisation
 from tfticket.errors import InputError
-from tfticket.own import builder, is_file, is_own, source_file
-from tfticket.registry import MODELS, resolve
+from tfticket.models.trust import all_layers, check_no_lambda, own_code, refuse_strangers, trust
+from tfticket.models.variables import counted_anew, named_variables
+from tfticket.own import builder, is_file, is_own, whole_file
+from tfticket.registry import MODELS, check_name, resolve
 from tfticket.schema import validate
 from tfticket.types import Spec
 
@@ -38,28 +44,25 @@ def build_model(
         A functional ``tf_keras`` model from normalised images (pixels / 255 by default) to logits.
 
     Raises:
-        InputError: Unknown network or initialiser, or no shape.
+        InputError: Unknown network or initialiser; no shape, or one that cannot be or is not the data's; a network
+            of the user's or of a package that fails, or does not fit.
     """
     config = validate(ModelConfig, {"name": name, "initialiser": initialiser}, where="build_model")
-    if data is not None:
-        input_shape, num_classes = data.input_shape, data.num_classes
-    if input_shape is None or num_classes is None:
-        raise InputError("build_model needs data, or both input_shape and num_classes.")
+    shape, classes = _sizes(data, input_shape, num_classes)
     if is_own(config.name):
-        return _own_model(config.name, tuple(input_shape), int(num_classes))
-    try:
-        model = resolve(MODELS[name].target)(tuple(input_shape), int(num_classes), _keras_name(config.initialiser))
-    except ValueError as error:  # Keras', where pooling leaves nothing
-        raise InputError(
-            f"{name} cannot be built for images of {tuple(input_shape)}: {str(error).splitlines()[0]} Take larger "
-            "images, or another network."
-        ) from None
-    spec = {
-        "name": name,
-        "input_shape": list(input_shape),
-        "num_classes": int(num_classes),
-        "initialiser": config.initialiser,
-    }
+        return _own_model(config.name, shape, classes)
+    target = MODELS[name].target
+    if not target.startswith("tfticket."):
+        model = _model_of_a_package(name, target, shape, classes, _keras_name(config.initialiser))
+    else:
+        try:
+            model = resolve(target)(shape, classes, _keras_name(config.initialiser))
+        except ValueError as error:  # Keras', where pooling leaves nothing
+            remedy = "Take larger images, or another network." if _has_too_few_pixels(error) else ""
+            raise InputError(
+                f"{name} cannot be built for images of {shape}: {_reason(error)}. {remedy}".strip()
+            ) from None
+    spec = {"name": name, "input_shape": list(shape), "num_classes": classes, "initialiser": config.initialiser}
     _BUILT[model] = (spec, _keras_config(model))
     return model
 
@@ -75,7 +78,7 @@ def spec_of(model: Any, normalisation: Normalisation | None = None) -> Spec:
         InputError: Not a functional or Sequential model, not built, not one input, random or regularised
             layers, or it does not end in logits.
     """
-    if not isinstance(model, keras.Model) or not hasattr(model, "get_config"):
+    if not isinstance(model, keras.Model):
         raise InputError(f"Expected a tf_keras model, got {type(model).__name__}.")
     if not isinstance(model, keras.Sequential) and not model._is_graph_network:
         raise InputError(f"{model.name} is a subclassed model, which cannot be cloned. Write it as a functional model.")
@@ -83,21 +86,28 @@ def spec_of(model: Any, normalisation: Normalisation | None = None) -> Spec:
         raise InputError(f"{model.name} is not built: give it an input shape.")
     if len(model.inputs) != 1 or len(model.outputs) != 1 or len(model.output_shape) != 2:
         raise InputError(f"{model.name}: expected one input and one output of shape [rows, classes].")
-    for layer in model.submodules:
+    if None in model.input_shape[1:]:
+        raise InputError(
+            f"{model.name} leaves sizes of its input open, {model.input_shape[1:]}. Give Input the images' shape."
+        )
+    classes = model.output_shape[-1]
+    if classes is None or classes < 2:
+        raise InputError(
+            f"{model.name} has {classes or 'an open number of'} outputs; expected a logit for each of 2 or more "
+            "classes. End it in Dense(number of classes)."
+        )
+    for layer in all_layers(model):
         if isinstance(layer, keras.__internal__.layers.BaseRandomLayer) and _draws(layer):
             raise InputError(
                 f"{model.name}: the layer {layer.name} ({type(layer).__name__}) draws random numbers that a resumed "
                 "training could not repeat. Leave it out."
             )
-        if not _of_keras(type(layer).__module__):
-            _check_copy(model, layer)
     if model.losses:
         raise InputError(
             f"{model.name} has layers with regularisers, which training would leave out. Take them off; weight_decay "
             "is an option of the training."
         )
-    activation = getattr(model.layers[-1], "activation", keras.activations.linear)
-    if activation is not keras.activations.linear or isinstance(model.layers[-1], keras.layers.Softmax):
+    if not _is_linear(_last_layer(model.outputs[0])):
         raise InputError(f"{model.name} does not end in logits. Leave the last layer's activation out.")
     constants: Spec = {}
     if normalisation is not None and normalisation != Normalisation():
@@ -105,27 +115,44 @@ def spec_of(model: Any, normalisation: Normalisation | None = None) -> Spec:
     spec, config = _BUILT.get(model, (None, None))
     if spec is not None and config == _keras_config(model):
         return spec | constants
-    _TRUSTED.update({(type(layer).__module__, type(layer).__name__): type(layer) for layer in model.submodules})
-    return {"keras": _keras_config(model)} | constants
+    return {"keras": _rehearsed_config(model)} | constants
 
 
 def model_from_spec(spec: Spec) -> Any:
-    """Build the model that a spec describes, with arbitrary weights.
+    """Build the model that a spec describes, with arbitrary weights. Nothing is imported because a spec says so.
 
     Raises:
-        InputError: An unknown name, or a Keras config that would run code from outside Keras.
+        InputError: No registered name, or a Keras config that is damaged or would run code from outside Keras.
     """
-    if "keras" in spec:
-        _refuse_foreign_code(spec["keras"])
-        classes = {f"{module}>{name}": cls for (module, name), cls in _TRUSTED.items()}
-        classes |= {cls.__name__: cls for cls in _TRUSTED.values() if not _of_keras(cls.__module__)}
-        return keras.saving.deserialize_keras_object(spec["keras"], custom_objects=classes, safe_mode=True)
-    return build_model(
-        spec["name"],
-        input_shape=spec["input_shape"],
-        num_classes=spec["num_classes"],
-        initialiser=spec["initialiser"],
-    )
+    if "keras" not in spec:
+        return build_model(
+            check_name("network", spec["name"], MODELS),
+            input_shape=spec["input_shape"],
+            num_classes=spec["num_classes"],
+            initialiser=spec["initialiser"],
+        )
+    refuse_strangers(spec["keras"])
+    try:
+        config = copy.deepcopy(spec["keras"])  # some layers take out what they read
+        model = keras.saving.deserialize_keras_object(config, custom_objects=own_code(), safe_mode=True)
+        named_variables(model)
+    except Exception as error:  # Keras' or the user's code
+        raise InputError(f"The model is not made again from its Keras config: {_reason(error)}") from None
+    return model
+
+
+def check_fits(model: Any, what: str, data: Dataset) -> None:
+    """See that a model takes the data's images and has an output for each of their classes.
+
+    Raises:
+        InputError: It does not.
+    """
+    _check_sizes(model, what, data.input_shape, data.num_classes)
+
+
+def names_for_draws(model: Any) -> dict[str, str]:
+    """Path -> the name by which a weight's numbers are drawn: of registered networks the path itself."""
+    return {path: path for path in named_variables(model)} if model in _BUILT else counted_anew(model)
 
 
 def normalisation_of(spec: Spec) -> Normalisation:
@@ -136,47 +163,192 @@ def normalisation_of(spec: Spec) -> Normalisation:
 _BUILT: "weakref.WeakKeyDictionary[Any, tuple[Spec, dict[str, Any]]]" = weakref.WeakKeyDictionary()
 """Registered networks built in this process, with their specs and their configs at that time."""
 
-_TRUSTED: dict[tuple[str, str], type] = {}
-"""(module, name) -> class, of the layers of all models that were described in this process: their code runs already."""
+
+def _sizes(
+    data: Dataset | None, input_shape: Sequence[int] | None, num_classes: int | None
+) -> tuple[tuple[int, ...], int]:
+    """Shape of an image and number of classes, as given or the data's."""
+    shape: Any = data.input_shape if input_shape is None and data is not None else input_shape
+    classes = data.num_classes if num_classes is None and data is not None else num_classes
+    if shape is None or classes is None:
+        raise InputError("build_model needs data, or both input_shape and num_classes.")
+    if not isinstance(shape, Sequence) or len(shape) != 3 or not all(_is_whole(size) and size > 0 for size in shape):
+        raise InputError(
+            f"input_shape is {shape!r}; expected height, width and channels as whole numbers above 0, such as "
+            "(28, 28, 1)."
+        )
+    if not _is_whole(classes) or classes < 2:
+        raise InputError(f"num_classes is {classes!r}; expected a whole number of 2 or more, such as 10.")
+    if data is not None and (tuple(shape), classes) != (data.input_shape, data.num_classes):
+        raise InputError(
+            f"{data.name} has images {data.input_shape} of {data.num_classes} classes; input_shape={tuple(shape)} and "
+            f"num_classes={classes} say otherwise. Leave them out where you give data."
+        )
+    return tuple(map(int, shape)), int(classes)
+
+
+def _is_whole(number: Any) -> bool:
+    return isinstance(number, Integral) and not isinstance(number, bool)
 
 
 def _own_model(name: str, input_shape: tuple[int, ...], num_classes: int) -> Any:
     """A user's own network, checked to fit the data."""
+    what = f"model: {name}"
     try:
-        model = (
-            keras.models.load_model(source_file(name), compile=False)
-            if is_file(name)
-            else builder(name)(input_shape, num_classes)
-        )
+        if is_file(name):
+            model = keras.models.load_model(whole_file(name), compile=False)
+        else:
+            keras.backend.reset_uids()  # automatic names seed draws, and must not depend on what was built before
+            model = builder(name)(input_shape, num_classes)
     except InputError:
         raise
     except Exception as error:  # the user's code, or what Keras raises at a damaged file
-        raise InputError(f"model: {name} fails with {type(error).__name__}: {error}") from None
+        raise InputError(f"{what} fails with {type(error).__name__}: {_reason(error)}") from None
+    _check_is_model(model, what)
     spec_of(model)
-    if tuple(model.input_shape[1:]) != input_shape or int(model.output_shape[-1]) < num_classes:
-        raise InputError(
-            f"model: {name} takes images {tuple(model.input_shape[1:])} and tells {model.output_shape[-1]} classes; "
-            f"the data have images {input_shape} of {num_classes} classes."
-        )
+    _check_sizes(model, what, input_shape, num_classes)
     return model
 
 
-def _check_copy(model: Any, layer: Any) -> None:
-    """See that a user's own layer can be made again from its configuration."""
+def _model_of_a_package(
+    name: str, target: str, input_shape: tuple[int, ...], num_classes: int, initialiser: Any
+) -> Any:
+    """A network that an installed package registers, checked to fit the data."""
+    what = f"The network {name} of an installed package, {target},"
+    keras.backend.reset_uids()  # as for a user's function
     try:
-        if isinstance(layer, keras.layers.Layer) and not isinstance(layer, keras.Model):
-            type(layer).from_config(layer.get_config())
-    except Exception as error:  # the user's code
-        reason = str(error).splitlines()[-1]
+        model = resolve(target)(input_shape, num_classes, initialiser)
+    except InputError:
+        raise
+    except Exception as error:  # the package's code
         raise InputError(
-            f"{model.name} cannot be cloned: its layer {layer.name} ({type(layer).__name__}) is not made again from "
-            f"its configuration: {reason}. Give the layer a get_config that returns what its __init__ takes."
+            f"{what} fails with {type(error).__name__}: {_reason(error)}. Expected a function (input_shape, "
+            "num_classes, initialiser). Mend the package or its entry point."
         ) from None
+    _check_is_model(model, what)
+    _check_sizes(model, what, input_shape, num_classes)
+    return model
+
+
+def _check_is_model(model: Any, what: str) -> None:
+    if not isinstance(model, keras.Model) or not model.built:
+        kind = "a model without an input shape" if isinstance(model, keras.Model) else type(model).__name__
+        raise InputError(f"{what} returns {kind}; expected a tf_keras model, built.")
+
+
+def _check_sizes(model: Any, what: str, input_shape: tuple[int, ...], num_classes: int) -> None:
+    if tuple(model.input_shape[1:]) != input_shape:
+        raise InputError(
+            f"{what} takes images {tuple(model.input_shape[1:])}; the data have images {input_shape}. Build it with "
+            f"Input({input_shape})."
+        )
+    if model.output_shape[-1] != num_classes:
+        raise InputError(
+            f"{what} has {model.output_shape[-1]} outputs; the data have {num_classes} classes. End it in "
+            f"Dense({num_classes})."
+        )
+
+
+def _rehearsed_config(model: Any) -> dict[str, Any]:
+    """A model's Keras config, after a rehearsal: a copy is made from it, and has the same weights.
+
+    Raises:
+        InputError: It cannot be; the message names the layer.
+    """
+    shapes = {}
+    for path, (layer, variable) in named_variables(model).items():
+        if not variable.dtype.is_floating:
+            raise InputError(
+                f"{model.name}: {path} ({type(layer).__name__}) is {variable.dtype.name}; a ticket holds floating "
+                "point. Leave the layer out; Normalization(mean=..., variance=...) does without adapt()."
+            )
+        shapes[path] = variable.shape
+    check_no_lambda(model)
+    try:
+        config = _keras_config(model)
+    except Exception as error:  # the user's code
+        raise InputError(f"{model.name} cannot be cloned: {_culprit(model) or _reason(error)}") from None
+    trust(model, config)
+    try:
+        again = named_variables(model_from_spec({"keras": config}))
+        copied = {path: variable.shape for path, (_, variable) in again.items()}
+    except Exception as error:  # Keras' or the user's code
+        raise InputError(f"{model.name} cannot be cloned: {_culprit(model) or _reason(error)}") from None
+    if copied != shapes:
+        lacking = [path for path, shape in shapes.items() if copied.get(path) != shape]
+        raise InputError(
+            f"{model.name} cannot be cloned: a copy has not the same {', '.join(lacking) or 'weights, but more'}. Give "
+            "the layer a get_config that returns what its __init__ takes, its name too."
+        )
+    return config
+
+
+def _culprit(model: Any) -> str:
+    """The first layer that is not made again from its configuration, and why; '' where each alone is."""
+    for layer in all_layers(model):
+        if isinstance(layer, keras.Model):
+            continue
+        try:
+            json.dumps(keras.saving.serialize_keras_object(layer))
+            with keras.saving.custom_object_scope(own_code()):
+                type(layer).from_config(layer.get_config())
+        except Exception as error:  # the user's code
+            return (
+                f"its layer {layer.name} ({type(layer).__name__}) is not made again from its configuration: "
+                f"{_reason(error)}. Give the layer a get_config that returns what its __init__ takes."
+            )
+    return ""
+
+
+def _reason(error: Exception) -> str:
+    """The last line of a message, without Keras' list of what a layer was called with."""
+    text = str(error).partition("\n\nCall arguments received by")[0]
+    if _has_too_few_pixels(error) and (layer := re.search(r"calling layer \"([^\"]+)|downsampling in (\w+)", text)):
+        return f"its layer {layer[1] or layer[2]} has too few pixels left"
+    return textwrap.shorten((text.splitlines() or [type(error).__name__])[-1], 300).removesuffix(".")
+
+
+def _has_too_few_pixels(error: Exception) -> bool:
+    return re.search("Negative dimension size|dimensions in the output is <= 0", str(error)) is not None
 
 
 def _draws(layer: Any) -> bool:
     """Whether a layer that may draw random numbers does: an attention layer or a dropout of rate 0 does not."""
-    return bool(getattr(layer, "rate", getattr(layer, "dropout", 1.0)))
+    rates = [getattr(layer, name) for name in ("rate", "dropout", "recurrent_dropout") if hasattr(layer, name)]
+    return any(rates) or not rates
+
+
+def _last_layer(output: Any) -> Any:
+    """The layer that computes an output, inside the models that it ends with, before what only reshapes."""
+    layer, node, _ = output._keras_history
+    if isinstance(layer, keras.Model):
+        return _last_layer(layer.outputs[0])
+    if isinstance(layer, _RESHAPING) or getattr(layer, "symbol", None) in _RESHAPING_OPS or _is_identity(layer):
+        return _last_layer(layer.inbound_nodes[node].keras_inputs[0])
+    return layer
+
+
+_RESHAPING = (keras.layers.Reshape, keras.layers.Flatten, keras.layers.Permute)
+_RESHAPING_OPS = ("reshape", "squeeze", "compat.v1.squeeze", "identity", "cast")
+_NON_LINEAR = tuple(
+    getattr(keras.layers, name) for name in ("ELU", "LeakyReLU", "PReLU", "ReLU", "Softmax", "ThresholdedReLU")
+)
+_NON_LINEAR_OPS = {
+    *("nn.elu", "nn.gelu", "nn.leaky_relu", "nn.relu", "nn.relu6", "nn.selu", "nn.silu", "nn.softmax", "nn.softsign"),
+    *("math.sigmoid", "math.softplus", "math.tanh"),
+}
+
+
+def _is_identity(layer: Any) -> bool:
+    return isinstance(layer, keras.layers.Activation) and _is_linear(layer)
+
+
+def _is_linear(layer: Any) -> bool:
+    return (
+        getattr(layer, "activation", keras.activations.linear) is keras.activations.linear
+        and not isinstance(layer, _NON_LINEAR)
+        and getattr(layer, "symbol", None) not in _NON_LINEAR_OPS
+    )
 
 
 def _keras_name(initialiser: str) -> Any:
@@ -190,24 +362,3 @@ def _keras_name(initialiser: str) -> Any:
 def _keras_config(model: Any) -> dict[str, Any]:
     config: dict[str, Any] = json.loads(json.dumps(keras.saving.serialize_keras_object(model)))
     return config
-
-
-def _refuse_foreign_code(config: Any) -> None:
-    """Keras imports any module that a config names; only its own are let in, and classes of models made here."""
-    if isinstance(config, dict):
-        module, name = config.get("module") or "tf_keras", config.get("class_name")
-        known = (_of_keras(str(module)) and name != "Lambda") or (module, name) in _TRUSTED
-        if not known:
-            raise InputError(
-                f"The model holds {name} from {module}, which would run code from outside Keras. If it is yours, "
-                "build a model with it first in this process: tfticket.build_model, or Ticket.dense(model)."
-            )
-        for value in config.values():
-            _refuse_foreign_code(value)
-    elif isinstance(config, list):
-        for value in config:
-            _refuse_foreign_code(value)
-
-
-def _of_keras(module: str) -> bool:
-    return module.split(".")[0] in ("keras", "tf_keras", "tfticket")

@@ -15,7 +15,7 @@ def vgg_11(input_shape: tuple[int, ...], num_classes: int, initialiser: str) -> 
         initialiser: Keras name of the kernels' initialiser.
 
     References:
-        Simonyan and Zisserman (2015), table 1, as open_lth has it for CIFAR-10.
+        Simonyan and Zisserman (2015), table 1, as open_lth has it for CIFAR-10 but for the convolutions' biases.
     """
     return _vgg("vgg-11", (1, 1, 2, 2, 2), input_shape, num_classes, initialiser)
 

@@ -45,6 +45,8 @@ def with_mask(model: Any, mask: Mask, precision: str = "float32") -> Any:
         copy = type(layer).from_config({**layer.get_config(), **policy})
         if not is_prunable(layer):
             return copy
+        if policy:
+            copy.call = _in_its_precision(copy)
         wrapper = tfmot.sparsity.keras.prune_low_magnitude(copy, pruning_schedule=MaskFromOutside())
         # It has no Python control flow over tensors; rewriting it all the same would take half a second.
         wrapper.call = tf.autograph.experimental.do_not_convert(wrapper.call)
@@ -59,6 +61,17 @@ def with_mask(model: Any, mask: Mask, precision: str = "float32") -> Any:
             wrapper.pruning_step.assign(1)  # it fails below 1: there is no UpdatePruningStep callback here
     assign_mask(masked, mask)
     return masked
+
+
+def _in_its_precision(layer: Any) -> Any:
+    """The layer's function, in its own precision: TFMOT calls it bare, past Keras' casts of input and variables."""
+    bare, precision = layer.call, tf.as_dtype(layer.compute_dtype)
+
+    def call(inputs: Any) -> Any:
+        with keras.src.mixed_precision.autocast_variable.enable_auto_cast_variables(precision):
+            return bare(tf.cast(inputs, precision))
+
+    return call
 
 
 def mask_variables(masked: Any) -> dict[str, tuple[Any, Any]]:

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from tfticket.reports.rows import Row
 from tfticket.reports.statistics import Estimate, mean_interval
 
-METRICS = ("accuracy", "nll")
-
 
 @dataclass(frozen=True)
 class Cell:
@@ -42,7 +40,7 @@ def summarise(rows: Sequence[Row]) -> list[Cell]:
     groups: dict[tuple[str, int, str], dict[int, Row]] = {}
     for row in rows:
         groups.setdefault((row.run, row.level, row.arm), {})[row.seed] = row
-    cells = []
+    metrics, cells = metrics_of(rows), []
     for (run, level, arm), mine in sorted(groups.items(), key=lambda item: (item[0][:2], item[0][2] != "ticket")):
         tickets = groups.get((run, level, "ticket"), {})
         paired = [seed for seed in mine if seed in tickets] if arm != "ticket" else []
@@ -54,15 +52,20 @@ def summarise(rows: Sequence[Row]) -> list[Cell]:
                 name=next(iter(mine.values())).name,
                 level=level,
                 density=sum(row.density for row in mine.values()) / len(mine),
-                test={metric: mean_interval([row.test[metric] for row in mine.values()]) for metric in METRICS},
+                test={metric: mean_interval([row.test[metric] for row in mine.values()]) for metric in metrics},
                 accuracy_range=(min(accuracies), max(accuracies)),
                 ticket_minus={
                     metric: mean_interval([tickets[seed].test[metric] - mine[seed].test[metric] for seed in paired])
-                    for metric in (METRICS if paired else ())
+                    for metric in (metrics if paired else ())
                 },
             )
         )
     return cells
+
+
+def metrics_of(rows: Sequence[Row]) -> list[str]:
+    """The metrics that every row has."""
+    return [name for name in rows[0].test if all(name in row.test for row in rows)] if rows else []
 
 
 def table_rows(cells: Sequence[Cell]) -> tuple[list[str], list[list[str]]]:
@@ -101,10 +104,10 @@ def rows_csv(rows: Sequence[Row]) -> str:
     """Every row as CSV: run, data, arm, seed, level, density, sparsity, then each split's metrics (fractions, nats)."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    splits = ("test", "validation")
+    splits, metrics = ("test", "validation"), metrics_of(rows)
     names = ["run", "data", "arm", "seed", "level", "density", "sparsity"]
-    writer.writerow(names + [f"{split}_{metric}" for split in splits for metric in METRICS])
+    writer.writerow(names + [f"{split}_{metric}" for split in splits for metric in metrics])
     for row in rows:
-        values = [getattr(row, split)[metric] for split in splits for metric in METRICS]
+        values = [getattr(row, split)[metric] for split in splits for metric in metrics]
         writer.writerow([row.run, row.data, row.arm, row.seed, row.level, row.density, 1.0 - row.density, *values])
     return buffer.getvalue()

@@ -9,6 +9,7 @@ import numpy as np
 from tfticket.data import Dataset, Normalisation
 from tfticket.errors import InputError
 from tfticket.pruning.mask import density, layer_of, survivors
+from tfticket.registry import MODELS, check_name
 from tfticket.runs.artefacts import load_tensors, save_tensors
 from tfticket.schema import validate
 from tfticket.types import Mask, Weights
@@ -51,12 +52,15 @@ class Ticket:
             data: What it is for: their normalisation is stored with it, pixels / 255 without.
 
         Raises:
-            InputError: The model cannot be described, or has no layer to prune.
+            InputError: The model cannot be described, has no layer to prune, or does not fit the data.
         """
         from tfticket.models import initial_weights, kernel_shapes, left_alone, named_variables, spec_of
+        from tfticket.models.spec import check_fits
         from tfticket.pruning.mask import dense_mask
 
         spec = spec_of(model, None if data is None else data.normalisation)
+        if data is not None:
+            check_fits(model, model.name, data)
         if start == "seed":
             weights = initial_weights(model, seed)
         elif start == "current":
@@ -191,3 +195,5 @@ def _validate_model(model: Any) -> None:
     )
     if not known:
         raise InputError(f"The ticket's model is {model!r}; expected {', '.join(registered)}, or a Keras config.")
+    if "keras" not in model:
+        check_name("network", model["name"], MODELS)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tfticket.backend import on_device
-from tfticket.config import TrainConfig
+from tfticket.config import TrainConfig, check_lengths
 from tfticket.data import Dataset
 from tfticket.durations import iterations_in, moments_in
 from tfticket.errors import InputError, Stopped, TfticketError
@@ -121,7 +121,8 @@ def train_weights(
     total = iterations_in(config.epochs, rows, config.batch_size)
     evaluations = moments_in(config.evaluate_every, rows, config.batch_size, total)
     moments = {iterations_in(moment, rows, config.batch_size) for moment in keep}
-    _check_length(config, total, first_iteration, moments)
+    check_lengths(config, f"{first_iteration}it", rows)
+    _check_kept(moments, total, config)
 
     longest = max(late - early for early, late in zip([0, *evaluations], evaluations, strict=False))
     seconds = {"training": 0.0, "evaluation": 0.0, "first_call": 0.0}
@@ -183,11 +184,7 @@ def train_weights(
     return Trained(weights, kept, history, iteration, seconds, loop.network.jit)
 
 
-def _check_length(config: TrainConfig, total: int, first: int, moments: set[int]) -> None:
-    if total <= first:
-        raise InputError(
-            f"Training for {config.epochs} is {total} iterations, but it begins at iteration {first}. Train longer."
-        )
+def _check_kept(moments: set[int], total: int, config: TrainConfig) -> None:
     late = [moment for moment in moments if moment > total]
     if late:
         raise InputError(

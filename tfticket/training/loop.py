@@ -30,9 +30,10 @@ class GradientLoop:
     """A network, an optimiser and their compiled segment of iterations.
 
     The gradient of the mean cross-entropy over the batch, plus weight_decay x weight, times the mask. A decoupled
-    decay takes learning rate x weight_decay x weight off the weights instead (Loshchilov and Hutter 2019, algorithm
-    2). Masking the gradient keeps pruned weights and their optimiser slots at exactly 0, and is quicker than without:
-    the slots of weights that swing about 0 make the arithmetic slow.
+    decay takes learning rate x weight_decay x weight off the weights instead: Loshchilov and Hutter 2019, algorithm
+    2, with the learning rate in it as PyTorch and Keras have AdamW. Masking the gradient keeps pruned weights and
+    their optimiser slots at exactly 0, and is quicker than without: the slots of weights that swing about 0 make the
+    arithmetic slow.
 
     Attributes:
         capacity: At most so many iterations a segment.

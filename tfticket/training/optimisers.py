@@ -21,8 +21,9 @@ def make_optimiser(config: Adam | Sgd) -> Any:
 def learning_rates(config: TrainConfig, rows: int, first: int, last: int) -> np.ndarray:
     """Learning rate of iterations first to last - 1, float32.
 
-    A linear warm-up from 0 first. Then, by ``config.schedule``, 'steps': multiplied by gamma from each milestone on,
-    counted from iteration 0; 'cosine': half a cosine from the end of the warm-up to 0 at the end of training.
+    A linear warm-up first, from rate / warm-up at iteration 0. Then, by ``config.schedule``, 'steps': multiplied by
+    gamma from each milestone on, counted from iteration 0; 'cosine': half a cosine from the end of the warm-up to 0 at
+    the end of training.
 
     References:
         Loshchilov and Hutter (2017), "SGDR", equation 5 without restarts; Goyal et al. (2017), section 2.2.
