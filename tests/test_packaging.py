@@ -73,9 +73,10 @@ def test_the_wheel_holds_the_program_its_presets_and_its_data_and_no_tests(built
         for asset in ASSETS:
             assert wheel.read(f"tfticket/_assets/{asset}") == (ROOT / "assets" / asset).read_bytes()
     assert {name.partition("/")[0] for name in names} == {"tfticket", "experiments", "gui"}
-    assert {Path(name).suffix for name in names if not name.startswith("tfticket/_assets/")} == {".py", ".yaml"}
+    kinds = {Path(name).suffix for name in names if not name.startswith("tfticket/_assets/")}
+    assert kinds == {".json", ".py", ".yaml"}
     assert {name for name in names if "_assets" in name} == {f"tfticket/_assets/{asset}" for asset in ASSETS}
-    for kind in ("tfticket/**/*.py", "experiments/**/*.py", "experiments/presets/*.yaml"):
+    for kind in ("tfticket/**/*.py", "experiments/**/*.py", "experiments/presets/*.yaml", "experiments/presets/*.json"):
         assert names >= {path.relative_to(ROOT).as_posix() for path in ROOT.glob(kind)}
 
 

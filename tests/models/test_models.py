@@ -3,6 +3,7 @@
 import math
 import re
 from dataclasses import replace
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from scipy.stats import ks_2samp, kstest
 
 import tfticket as tt
 from tfticket.backend import keras, tf
-from tfticket.config import Sgd, TrainConfig
+from tfticket.config import Initialiser, Sgd, TrainConfig
 from tfticket.models import initial_weights, kernel_shapes, left_alone, model_from_spec, named_variables, spec_of
 from tfticket.models.spec import names_for_draws
 from tfticket.models.vit import _vit
@@ -182,6 +183,13 @@ def test_images_just_large_enough_for_the_pools_are_taken():
 def photographs():
     """24 training, 8 validation and 1,000 test rows."""
     return tt.load_data("cifar-10-small", train_rows=24, validation_rows=8)
+
+
+@pytest.mark.parametrize("initialiser", get_args(Initialiser))
+def test_equal_layers_of_a_new_model_begin_apart(initialiser):
+    model = tt.build_model("resnet-20", input_shape=(8, 8, 3), num_classes=10, initialiser=initialiser)
+    first, second = (model.get_layer(f"stage_1_block_1_conv_{number}").kernel for number in (1, 2))
+    assert np.any(first != second)
 
 
 @pytest.mark.parametrize("name", [name for name in MODELS if name.startswith("conv")])

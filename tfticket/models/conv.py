@@ -5,13 +5,13 @@ from typing import Any
 from tfticket.backend import keras
 
 
-def conv_2(input_shape: tuple[int, ...], num_classes: int, initialiser: str) -> Any:
+def conv_2(input_shape: tuple[int, ...], num_classes: int, initialiser: Any) -> Any:
     """Two 3x3 convolutions of 64, max-pool, dense 256, 256, num_classes: 4,301,642 parameters on CIFAR-10.
 
     Args:
         input_shape: Shape of one image, (height, width, channels).
         num_classes: Width of the last layer, which gives logits.
-        initialiser: Keras name of the kernels' initialiser.
+        initialiser: What Keras calls the kernels' initialiser: a name, or a config.
 
     References:
         Frankle and Carbin (2019), figure 2.
@@ -19,17 +19,17 @@ def conv_2(input_shape: tuple[int, ...], num_classes: int, initialiser: str) -> 
     return _conv("conv-2", (64,), input_shape, num_classes, initialiser)
 
 
-def conv_4(input_shape: tuple[int, ...], num_classes: int, initialiser: str) -> Any:
+def conv_4(input_shape: tuple[int, ...], num_classes: int, initialiser: Any) -> Any:
     """As ``conv_2`` with a second block of two convolutions of 128: 2,425,930 parameters on CIFAR-10."""
     return _conv("conv-4", (64, 128), input_shape, num_classes, initialiser)
 
 
-def conv_6(input_shape: tuple[int, ...], num_classes: int, initialiser: str) -> Any:
+def conv_6(input_shape: tuple[int, ...], num_classes: int, initialiser: Any) -> Any:
     """As ``conv_4`` with a third block of two convolutions of 256: 2,262,602 parameters on CIFAR-10."""
     return _conv("conv-6", (64, 128, 256), input_shape, num_classes, initialiser)
 
 
-def _conv(name: str, widths: tuple[int, ...], input_shape: tuple[int, ...], num_classes: int, initialiser: str) -> Any:
+def _conv(name: str, widths: tuple[int, ...], input_shape: tuple[int, ...], num_classes: int, initialiser: Any) -> Any:
     layers = keras.layers
     options = {"activation": "relu", "kernel_initializer": initialiser}
     x = images = keras.Input(input_shape, name="images")

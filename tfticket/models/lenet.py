@@ -5,13 +5,13 @@ from typing import Any
 from tfticket.backend import keras
 
 
-def lenet_300_100(input_shape: tuple[int, ...], num_classes: int, initialiser: str) -> Any:
+def lenet_300_100(input_shape: tuple[int, ...], num_classes: int, initialiser: Any) -> Any:
     """Dense 300, dense 100, dense num_classes, ReLU between: 266,610 parameters on MNIST.
 
     Args:
         input_shape: Shape of one image, (height, width, channels).
         num_classes: Width of the last layer, which gives logits.
-        initialiser: Keras name of the kernels' initialiser.
+        initialiser: What Keras calls the kernels' initialiser: a name, or a config.
 
     References:
         LeCun et al. (1998); Frankle and Carbin (2019), section 2.
@@ -25,7 +25,7 @@ def lenet_300_100(input_shape: tuple[int, ...], num_classes: int, initialiser: s
     return keras.Model(images, logits, name="lenet-300-100")
 
 
-def lenet_5(input_shape: tuple[int, ...], num_classes: int, initialiser: str) -> Any:
+def lenet_5(input_shape: tuple[int, ...], num_classes: int, initialiser: Any) -> Any:
     """LeNet-5 in Caffe's sizes: convolutions of 20 and 50 (5x5, no padding), each max-pooled, dense 500, num_classes.
 
     431,080 parameters on MNIST, 657,080 on CIFAR-10. A ReLU after each layer but the last; Caffe's own network has one

@@ -5,13 +5,13 @@ from typing import Any
 from tfticket.backend import keras
 
 
-def resnet_18(input_shape: tuple[int, ...], num_classes: int, initialiser: str) -> Any:
+def resnet_18(input_shape: tuple[int, ...], num_classes: int, initialiser: Any) -> Any:
     """ResNet-18 with the stem of CIFAR-10 (3x3, stride 1, no max-pool): 11,173,962 trainable parameters there.
 
     Args:
         input_shape: Shape of one image, (height, width, channels).
         num_classes: Width of the last layer, which gives logits.
-        initialiser: Keras name of the kernels' initialiser.
+        initialiser: What Keras calls the kernels' initialiser: a name, or a config.
 
     References:
         He et al. (2016), "Deep residual learning for image recognition", table 1.
@@ -19,7 +19,7 @@ def resnet_18(input_shape: tuple[int, ...], num_classes: int, initialiser: str) 
     return _resnet("resnet-18", (64, 128, 256, 512), 2, input_shape, num_classes, initialiser)
 
 
-def resnet_20(input_shape: tuple[int, ...], num_classes: int, initialiser: str) -> Any:
+def resnet_20(input_shape: tuple[int, ...], num_classes: int, initialiser: Any) -> Any:
     """ResNet-20 as open_lth has it, 1x1 convolutions as shortcuts: 272,474 trainable parameters on CIFAR-10.
 
     References:
@@ -28,13 +28,13 @@ def resnet_20(input_shape: tuple[int, ...], num_classes: int, initialiser: str) 
     return _resnet("resnet-20", (16, 32, 64), 3, input_shape, num_classes, initialiser)
 
 
-def resnet_110(input_shape: tuple[int, ...], num_classes: int, initialiser: str) -> Any:
+def resnet_110(input_shape: tuple[int, ...], num_classes: int, initialiser: Any) -> Any:
     """ResNet-110, as ``resnet_20`` with 18 blocks in each stage: 1,730,714 trainable parameters on CIFAR-10."""
     return _resnet("resnet-110", (16, 32, 64), 18, input_shape, num_classes, initialiser)
 
 
 def _resnet(
-    name: str, widths: tuple[int, ...], blocks: int, input_shape: tuple[int, ...], num_classes: int, initialiser: str
+    name: str, widths: tuple[int, ...], blocks: int, input_shape: tuple[int, ...], num_classes: int, initialiser: Any
 ) -> Any:
     """Stages of basic blocks; the first block of each but the first stage halves height and width."""
     layers = keras.layers

@@ -352,11 +352,12 @@ def _is_linear(layer: Any) -> bool:
 
 
 def _keras_name(initialiser: str) -> Any:
-    """Keras' initialiser of a configuration's name."""
+    """What Keras calls a configuration's initialiser: a name, or a config."""
     if not initialiser.endswith("_untruncated"):
         return initialiser
     scale, mode = (1.0, "fan_avg") if initialiser.startswith("glorot") else (2.0, "fan_in")
-    return keras.initializers.VarianceScaling(scale, mode, "untruncated_normal", seed=0)  # drawn anew anyway
+    options = {"scale": scale, "mode": mode, "distribution": "untruncated_normal"}
+    return {"class_name": "VarianceScaling", "config": options}  # an instance would give all layers the same numbers
 
 
 def _keras_config(model: Any) -> dict[str, Any]:

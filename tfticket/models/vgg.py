@@ -6,13 +6,13 @@ from tfticket.backend import keras
 from tfticket.models.resnet import NORM
 
 
-def vgg_11(input_shape: tuple[int, ...], num_classes: int, initialiser: str) -> Any:
+def vgg_11(input_shape: tuple[int, ...], num_classes: int, initialiser: Any) -> Any:
     """VGG-11 with batch normalisation and one dense layer: 9,228,362 trainable parameters on CIFAR-10.
 
     Args:
         input_shape: Shape of one image, (height, width, channels).
         num_classes: Width of the last layer, which gives logits.
-        initialiser: Keras name of the kernels' initialiser.
+        initialiser: What Keras calls the kernels' initialiser: a name, or a config.
 
     References:
         Simonyan and Zisserman (2015), table 1, as open_lth has it for CIFAR-10 but for the convolutions' biases.
@@ -20,17 +20,17 @@ def vgg_11(input_shape: tuple[int, ...], num_classes: int, initialiser: str) -> 
     return _vgg("vgg-11", (1, 1, 2, 2, 2), input_shape, num_classes, initialiser)
 
 
-def vgg_16(input_shape: tuple[int, ...], num_classes: int, initialiser: str) -> Any:
+def vgg_16(input_shape: tuple[int, ...], num_classes: int, initialiser: Any) -> Any:
     """VGG-16, as ``vgg_11``: 14,724,042 trainable parameters on CIFAR-10."""
     return _vgg("vgg-16", (2, 2, 3, 3, 3), input_shape, num_classes, initialiser)
 
 
-def vgg_19(input_shape: tuple[int, ...], num_classes: int, initialiser: str) -> Any:
+def vgg_19(input_shape: tuple[int, ...], num_classes: int, initialiser: Any) -> Any:
     """VGG-19, as ``vgg_11``: 20,035,018 trainable parameters on CIFAR-10."""
     return _vgg("vgg-19", (2, 2, 4, 4, 4), input_shape, num_classes, initialiser)
 
 
-def _vgg(name: str, depths: tuple[int, ...], input_shape: tuple[int, ...], num_classes: int, initialiser: str) -> Any:
+def _vgg(name: str, depths: tuple[int, ...], input_shape: tuple[int, ...], num_classes: int, initialiser: Any) -> Any:
     """Blocks of 3x3 convolutions, max-pooling between them, the mean over what is left, one dense layer."""
     layers = keras.layers
     options = {"padding": "same", "use_bias": False, "kernel_initializer": initialiser}

@@ -66,13 +66,13 @@ class Attend(keras.layers.Layer):
         return {**super().get_config(), "heads": self.heads}
 
 
-def vit_tiny(input_shape: tuple[int, ...], num_classes: int, initialiser: str) -> Any:
+def vit_tiny(input_shape: tuple[int, ...], num_classes: int, initialiser: Any) -> Any:
     """ViT-tiny with patches of 4x4: width 192, depth 12, 3 heads: 5,362,762 parameters on CIFAR-10.
 
     Args:
         input_shape: Shape of one image, (height, width, channels); height and width are multiples of 4.
         num_classes: Width of the last layer, which gives logits.
-        initialiser: Keras name of the kernels' initialiser.
+        initialiser: What Keras calls the kernels' initialiser: a name, or a config.
 
     References:
         Dosovitskiy et al. (2021), "An image is worth 16x16 words"; Touvron et al. (2021), table 1, for its size.
@@ -80,13 +80,13 @@ def vit_tiny(input_shape: tuple[int, ...], num_classes: int, initialiser: str) -
     return _vit("vit-tiny", 192, 3, input_shape, num_classes, initialiser)
 
 
-def vit_base(input_shape: tuple[int, ...], num_classes: int, initialiser: str) -> Any:
+def vit_base(input_shape: tuple[int, ...], num_classes: int, initialiser: Any) -> Any:
     """ViT-base, as ``vit_tiny`` with width 768 and 12 heads: 85,152,010 parameters on CIFAR-10."""
     return _vit("vit-base", 768, 12, input_shape, num_classes, initialiser)
 
 
 def _vit(
-    name: str, width: int, heads: int, input_shape: tuple[int, ...], num_classes: int, initialiser: str, depth: int = 12
+    name: str, width: int, heads: int, input_shape: tuple[int, ...], num_classes: int, initialiser: Any, depth: int = 12
 ) -> Any:
     """A class token and patches, ``depth`` blocks of attention and of two dense layers, the class token's logits."""
     layers = keras.layers

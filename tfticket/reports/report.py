@@ -46,7 +46,8 @@ def write_report(runs: Sequence[Run], folder: Path | None = None) -> Report:
     check_writable(folder, "--out")
     cells = summarise(rows)
     title = title_of(runs, rows)
-    figure = accuracy_figure(cells, title, f"mean and range of {seeds_text(cells)}")
+    seeds = seeds_text(cells)
+    figure = accuracy_figure(cells, title, seeds if seeds == "1 seed" else f"mean and range of {seeds}")
     for kind in ("png", "pdf"):
         atomic_write(
             folder / f"accuracy.{kind}",

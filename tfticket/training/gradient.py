@@ -12,7 +12,7 @@ from tfticket.config import TrainConfig, check_lengths
 from tfticket.data import Dataset
 from tfticket.durations import iterations_in, moments_in
 from tfticket.errors import InputError, Stopped, TfticketError
-from tfticket.evaluation.metrics import all_metrics, log_probabilities
+from tfticket.evaluation.metrics import all_metrics, log_probabilities, nll
 from tfticket.network import MaskedNetwork, network_of
 from tfticket.training.loop import GradientLoop, State, gradient_loop
 from tfticket.training.optimisers import learning_rates
@@ -221,12 +221,10 @@ def _in_float32(loop: GradientLoop, spec: Spec, mask: Mask, weights: Weights) ->
 
 
 def _evaluate(network: MaskedNetwork, data: Dataset, iteration: int, losses: list[float]) -> dict[str, float]:
-    metrics = all_metrics(log_probabilities(network.logits(data.x_validation)), data.y_validation)
-    if not np.isfinite(metrics["nll"]):
-        raise TfticketError(
-            f"The validation NLL became {metrics['nll']} at iteration {iteration}. Lower the learning rate."
-        )
-    return {"iteration": iteration, "loss": float(np.mean(losses)), **metrics}
+    log_probs = log_probabilities(network.logits(data.x_validation))
+    if not np.isfinite(value := nll(log_probs, data.y_validation)):
+        raise TfticketError(f"The validation NLL became {value} at iteration {iteration}. Lower the learning rate.")
+    return {"iteration": iteration, "loss": float(np.mean(losses)), **all_metrics(log_probs, data.y_validation)}
 
 
 _device: list[tuple[np.ndarray, np.ndarray, Any, Any]] = []
