@@ -88,9 +88,11 @@ def _presets_in(path: Path) -> Iterator[Preset]:
     values = _yaml(path)
     about, networks, budgets = (values.pop(key, None) for key in ("about", "networks", "budgets"))
     parent = values.pop("extends", None)
-    below = next(_presets_in(path.with_name(f"{parent}.yaml"))).layers if parent else ()
+    below: tuple[Layer, ...] = ()
+    if parent is not None:
+        extended = next(_presets_in(path.with_name(f"{parent}.yaml")))
+        below, about = extended.layers, about or extended.about
     common = _layer(values)
-    about = about or next(_presets_in(path.with_name(f"{parent}.yaml"))).about
     if networks is None:
         yield Preset(path.stem, about, "", (*below, common, Layer({"name": path.stem}, {})))
         return
