@@ -17,6 +17,13 @@ settings.register_profile("tfticket", derandomize=True, deadline=None, database=
 settings.load_profile("tfticket")
 
 
+@pytest.fixture(autouse=True)
+def keras_draws_the_same_again():
+    """The initial weights that Keras gives a model are the same in every run of a test."""
+    if keras := sys.modules.get("tf_keras"):
+        keras.utils.set_random_seed(0)
+
+
 @pytest.fixture(scope="session")
 def data():
     return tt.load_data("mnist", train_rows=2000, validation_rows=1000)
