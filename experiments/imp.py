@@ -3,20 +3,23 @@
 For each IMP seed: the network is trained, pruned and rewound level by level; every level's ticket is trained.
 At some densities controls are trained as the ticket was, in the same order of rows, by default:
 
-- reinitialised: the ticket's mask, weights drawn anew;
-- random mask: the ticket's start, as many survivors in each layer as the ticket has, chosen at random.
+- re-initialised: the ticket's mask, weights drawn anew;
+- shuffled layerwise: the ticket's start, as many survivors in each layer as the ticket has, chosen at random.
 
 References:
     Frankle and Carbin (2019), "The Lottery Ticket Hypothesis", section 2 and figures 1 and 3.
 """
 
+import itertools
 import math
-from typing import Annotated, Self
+from collections.abc import Sequence
+from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
+from tfticket import seeds
 from tfticket.config import (
-    ControlName,
+    Control,
     ControlStep,
     DataConfig,
     EvaluateStep,
@@ -30,8 +33,10 @@ from tfticket.config import (
 )
 from tfticket.data import load_dataset
 from tfticket.durations import rewinds_later
+from tfticket.errors import InputError
 from tfticket.lab import Handle, Lab
 from tfticket.own import is_own, source_file
+from tfticket.schema import validate
 
 Density = Annotated[float, Field(gt=0, le=1)]
 
@@ -50,32 +55,42 @@ class Config(ExperimentConfig):
         (0.25, 0.1, 0.04, 0.01),
         description="Densities whose nearest level is trained beside its controls; not those beyond the last level",
     )
-
-    controls: tuple[ControlName, ...] = Field(
-        ("reinitialise", "random-mask"), description="Which controls; `tfticket list controls` shows them"
+    control_levels: tuple[Annotated[int, Field(ge=0)], ...] | None = Field(
+        None, description="Instead: the levels themselves, 0 is dense; null: those of control_densities"
     )
+    controls: tuple[Control, ...] = Field(
+        (Control(name="reinitialise"), Control(name="shuffle-layerwise")),
+        description="Which controls, by name or {name: reinitialise, initialiser: he_normal}; `tfticket list controls`",
+    )
+    replicates: int = Field(1, ge=1, description="How many of each control, with other seeds, of one ticket")
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        for name in ("seeds", "controls"):
-            if len(set(getattr(self, name))) < len(getattr(self, name)):
-                raise ValueError(f"the {name} {list(getattr(self, name))} repeat; each counts once")
+        for name, values in (("seeds", self.seeds), ("controls", [control.arm for control in self.controls])):
+            if len(set(values)) < len(values):
+                raise ValueError(f"the {name} {', '.join(map(str, values))} repeat; each counts once")
+        for level in self.control_levels or ():
+            if level > self.prune.levels:
+                raise ValueError(f"control_levels: there is no level {level}; the last is {self.prune.levels}")
         return self
 
     @property
-    def control_levels(self) -> list[int]:
-        """The levels whose tickets have controls: those nearest to the densities asked for, of those there are."""
+    def controlled(self) -> list[int]:
+        """The levels whose tickets have controls: those asked for, or those nearest to the densities asked for."""
+        if self.control_levels is not None:
+            return sorted(set(self.control_levels))
         return sorted({self.level_at(each) for each in self.control_densities} & set(range(1, self.prune.levels + 1)))
 
     def level_at(self, density: float) -> int:
-        """The level nearest to a density, also one beyond the last."""
+        """The level nearest to a density, also one beyond the last; layers with a rate of their own do not count."""
         share = 1.0 - self.prune.rate_per_level
         return round(math.log(density) / math.log(share)) if share < 1 else 0
 
     @property
     def trainings(self) -> int:
         """How many trainings it takes."""
-        return len(self.seeds) * (1 + self.prune.levels + len(self.controls) * len(self.control_levels))
+        controls = self.replicates * len(self.controls) * len(self.controlled)
+        return len(self.seeds) * (1 + self.prune.levels + controls)
 
 
 def next_step(config: Config) -> tuple[str, str]:
@@ -102,7 +117,7 @@ def check_model(config: Config) -> list[str]:
     data = load_dataset(config.data)
     model = build_model(config.model.name, data, initialiser=config.model.initialiser)
     check_levels(dense_mask(kernel_shapes(model)), config.prune)
-    drawn_anew = "reinitialise" in config.controls and config.control_levels
+    drawn_anew = config.controlled and any(each.name in ("reinitialise", "keep-signs") for each in config.controls)
     if is_own(config.model.name) and (config.model.start == "seed" or drawn_anew):
         initial_weights(model, seed=0)
     notes = _unmatched(config)
@@ -115,7 +130,7 @@ def _unmatched(config: Config) -> list[str]:
     share = 1.0 - config.prune.rate_per_level
     levels = range(1, config.prune.levels + 1)
     notes = []
-    for density in config.control_densities if config.controls else ():
+    for density in config.control_densities if config.controls and config.control_levels is None else ():
         if config.level_at(density) not in levels:
             nearest = min(levels, key=lambda level: abs(share**level - density))
             notes.append(
@@ -123,6 +138,33 @@ def _unmatched(config: Config) -> list[str]:
                 f"{share**nearest:.3g}. It has no control."
             )
     return notes
+
+
+def branch(
+    run: dict[str, Any], controls: Sequence[Any], levels: Sequence[int] | None, replicates: int, name: str | None
+) -> Config:
+    """The same tickets, with other controls: a run that shares all steps of the tickets.
+
+    Args:
+        run: A run's configuration, as plain values.
+        controls: Names, or names with options.
+        levels: Whose tickets are altered; None: the run's own.
+        replicates: How many of each.
+        name: Of the new run; None: the old one's with '-branch'.
+
+    Raises:
+        InputError: An unknown control, one that is told what it does not take, or no level to alter.
+    """
+    changes = {
+        "controls": controls,
+        "replicates": replicates,
+        "name": name or f"{run['name'].removesuffix('-branch')}-branch",
+    }
+    config = validate(Config, run | changes | ({} if levels is None else {"control_levels": levels}), where="branch")
+    if not config.controlled:
+        last = config.prune.levels
+        raise InputError(f"branch: {run['name']} has controls at no level. Say at which, e.g. --levels 0-{last}.")
+    return config
 
 
 def main(lab: Lab, config: Config) -> None:
@@ -138,25 +180,34 @@ def run_seed(lab: Lab, config: Config, seed: int) -> None:
 
     dense = lab.step("start", StartStep(data=config.data, model=config.model, seed=seed), label={"seed": seed})
 
-    def train(ticket: Handle, arm: str = "ticket") -> Handle:
+    def train(ticket: Handle, arm: str = "ticket", replicate: int = 0) -> Handle:
         keep = (config.prune.rewind,) if rewinds_later(config.prune.rewind) and ticket == dense else ()
         step = TrainStep(data=config.data, train=config.train, seed=seed, keep=keep)
-        return lab.step("train", step, {"ticket": ticket}, label(ticket, arm))
+        return lab.step("train", step, {"ticket": ticket}, label(ticket, arm, replicate))
 
     def prune(ticket: Handle, trained: Handle) -> Handle:
         inputs = {"ticket": ticket, "trained": trained}
         return lab.step("prune", config.prune.step(seed), inputs, {"seed": seed})
 
-    def evaluate(ticket: Handle, arm: str) -> None:
-        inputs = {"ticket": ticket, "trained": train(ticket, arm)}
-        lab.step("evaluate", EvaluateStep(data=config.data), inputs, label(ticket, arm))
+    def evaluate(ticket: Handle, arm: str, replicate: int = 0) -> None:
+        inputs = {"ticket": ticket, "trained": train(ticket, arm, replicate)}
+        lab.step("evaluate", EvaluateStep(data=config.data), inputs, label(ticket, arm, replicate))
 
-    def label(ticket: Handle, arm: str) -> dict[str, object]:
+    def label(ticket: Handle, arm: str, replicate: int) -> dict[str, object]:
         made = ticket.result()
-        return {"arm": arm, "seed": seed, "level": made["level"], "density": made["density"]}
+        again = {"replicate": replicate} if replicate else {}
+        return {"arm": arm, "seed": seed, "level": made["level"], "density": made["density"]} | again
+
+    def altered(ticket: Handle, control: Control, replicate: int) -> Handle:
+        its_seed = seeds.derive(seed, "replicate", replicate) if replicate else seed
+        made = lab.step("control", ControlStep(control=control, seed=its_seed), {"ticket": ticket})
+        if emptied := made.result()["emptied"]:
+            what, level = f"seed {seed}: {control.arm}", ticket.result()["level"]
+            lab.listener.note(f"{what} leaves no weight in {', '.join(emptied)} at level {level}.")
+        return made
 
     for level, ticket in enumerate(iterative_pruning(dense, config.prune.levels, train, prune)):
         evaluate(ticket, "ticket")
-        if level in config.control_levels:
-            for arm in config.controls:
-                evaluate(lab.step("control", ControlStep(control=arm, seed=seed), {"ticket": ticket}), arm)
+        if level in config.controlled:
+            for control, replicate in itertools.product(config.controls, range(config.replicates)):
+                evaluate(altered(ticket, control, replicate), control.arm, replicate)

@@ -196,8 +196,9 @@ def test_a_run_says_what_it_does_and_where_everything_is(finished):
     (run,) = (workspace / "runs").iterdir()
     assert "14.0/14 trainings" in done.stderr
     assert "WARNING" not in done.stderr
-    names = ("accuracy.png", "accuracy.pdf", "results.csv", "summary.json")
-    assert f"Figure, CSV and summary in {run / 'report'}: {', '.join(names)}\n" in done.stdout
+    figures = [f"{name}.{kind}" for name in ("accuracy", "calibration", "reliability") for kind in ("png", "pdf")]
+    names = [*figures, "results.csv", "summary.json", "claims.json"]
+    assert f"Figures, CSV, summary and claims in {run / 'report'}: {', '.join(names)}\n" in done.stdout
     assert all((run / "report" / name).stat().st_size > 500 for name in names)
     assert done.stderr.startswith(f"quickstart-smoke: {run}\nStarting TensorFlow ...\n")
     assert done.stdout.startswith("lenet-300-100 on MNIST, 2,000 training rows\n")
@@ -227,7 +228,7 @@ def test_a_second_run_computes_nothing_and_reports_the_same(finished, call):
     assert {path: path.stat().st_mtime_ns for path in workspace.glob("steps/*/*")} == before
     assert table.read_text() == text
     printed = json.loads(out)
-    assert {cell["arm"] for cell in printed["results"]} == {"ticket", "reinitialise", "random-mask"}
+    assert {cell["arm"] for cell in printed["results"]} == {"ticket", "reinitialise", "shuffle-layerwise"}
     assert printed["title"] == "lenet-300-100 on MNIST, 2,000 training rows"
     assert {Path(file).parent for file in printed["files"]} == {table.parent}
     assert all(Path(file).is_file() for file in printed["files"])
@@ -339,10 +340,10 @@ def test_a_dry_run_shows_where_each_field_comes_from_and_begins_nothing(tmp_path
     assert (code, err) == (0, "")
     assert re.search(r"train.epochs +\"3ep\" +yours: -o", out)
     assert re.search(r"prune.rate +0.2 +stated: section 4", out)
-    assert re.search(r"165 trainings of 1,055 iterations: .* of training on \d+ cores\. Nothing was begun\.", out)
+    assert re.search(r"225 trainings of 1,055 iterations: .* of training on \d+ cores\. Nothing was begun\.", out)
     code, out, _ = call(*run, "--json")
     assert json.loads(out)["fields"]["train.epochs"] == {"value": "3ep", "source": "yours: -o"}
-    assert json.loads(out)["cost"]["trainings"] == 165
+    assert json.loads(out)["cost"]["trainings"] == 225
     assert not any(tmp_path.iterdir())
 
 

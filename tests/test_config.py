@@ -292,8 +292,11 @@ DEFAULTS = {
         "prune": {"PruneConfig": {"sparsity": 0.99}},
         "seeds": [0, 1, 2],
         "control_densities": [0.25, 0.1, 0.04, 0.01],
-        "controls": ["reinitialise", "random-mask"],
+        "control_levels": None,
+        "controls": ["reinitialise", "shuffle-layerwise"],
+        "replicates": 1,
     },
+    "Control": {"name": "<required>", "initialiser": None, "densities": None, "allow_empty": True},
     "ControlStep": {"control": "<required>", "seed": "<required>"},
     "DataConfig": {
         "name": "mnist",
@@ -315,6 +318,7 @@ DEFAULTS = {
         "score": "magnitude",
         "scope": "global",
         "exempt": [],
+        "rates": {},
         "rewind": "0it",
         "allow_empty": False,
     },
@@ -323,6 +327,7 @@ DEFAULTS = {
         "score": "magnitude",
         "scope": "global",
         "exempt": [],
+        "rates": {},
         "rewind": "0it",
         "allow_empty": False,
         "seed": "<required>",
@@ -356,6 +361,8 @@ def default_of(field):
     if field.is_required():
         return "<required>"
     default = field.get_default()
+    if isinstance(default, tuple):
+        return [one.model_dump(mode="json") if isinstance(one, Config) else one for one in default]
     return {type(default).__name__: scientific_fields(default)} if isinstance(default, Config) else default
 
 
@@ -389,14 +396,14 @@ FROZEN_STEPS = {
         "4a9a8879fbf09082f2123dc43166e9419e1b6ed33220fcbf884387f90206397a",
     ),
     "control": (
-        ControlStep(control="random-mask", seed=3),
+        ControlStep(control="shuffle-layerwise", seed=3),
         {"ticket": TICKET},
-        "0714136d2cd15ea9a2ce1965e3fec3dc06edeaf3ff5fdc6b0c6a51dcb3146e5e",
+        "09791b275f32ced2abeb302ee2a236c98aca52e93396215d5fa63420e36d18f9",
     ),
     "evaluate": (
         EvaluateStep(),
         {"ticket": TICKET, "trained": TRAINED},
-        "1ab1b111360c6089abfc6854777924b209d2eb4ca0225c574b343582dd9d24f5",
+        "aa1aa0589022c9678b3c9b50937698c942551f15e2babe3fecc9e58a15b3cdca",
     ),
 }
 

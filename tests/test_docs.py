@@ -119,7 +119,7 @@ def test_the_command_lines_tickets_are_the_librarys_to_the_bit(tutorial):
     command, _ = commands("tutorial.md")[0]
     run_command([*command, "-o", "seeds=[0]", "-o", "control_densities=[0.04]"], folder)
     rows = {row["arm"]: row for row in results(folder) if row["level"] == "7"}
-    assert set(rows) == {"ticket", "reinitialise", "random-mask"}
+    assert set(rows) == {"ticket", "reinitialise", "shuffle-layerwise"}
     found = {metric: float(rows["ticket"][f"test_{metric}"]) for metric in METRICS}
     assert found == tt.evaluate(names["trained"], names["data"])
 

@@ -3,6 +3,7 @@
 import pytest
 
 from experiments import imp
+from tfticket.errors import InputError
 from tfticket.lab import Listener
 from tfticket.presets import load_experiment
 
@@ -23,7 +24,7 @@ def plan(monkeypatch):
 
     def note(plan, config, seed):
         plan.seeds.append(seed)
-        plan.levels = set(config.control_levels)
+        plan.levels = set(config.controlled)
 
     monkeypatch.setattr(imp, "run_seed", note)
 
@@ -65,3 +66,50 @@ def test_controls_are_trained_at_the_nearest_level_and_beyond_the_last_one_not_a
 
 def test_where_nothing_is_pruned_there_is_nothing_to_compare(plan):
     assert plan("prune.sparsity=0", "prune.levels=2").levels == set()
+
+
+def test_levels_can_be_named_themselves_and_every_control_replicated(plan):
+    lab = plan("control_levels=[7,0,7]", "replicates=4", "controls=[shuffle-even]", "seeds=[3]")
+    assert lab.levels == {0, 7}
+    assert lab.trainings == 11 + 2 * 4
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("control_levels=[3,11]", "there is no level 11; the last is 10"),
+        ("controls=[keep-signs,keep-signs]", "the controls keep-signs, keep-signs repeat"),
+        ("controls=[{name: shuffle-even, allow_emty: true}]", "Did you mean 'controls.0.allow_empty'"),
+        ("controls=[random-mask]", "random-mask needs densities"),
+        ("prune.rates={dense_3: 1.0}", "prune.rates.dense_3"),
+        ("prune={exempt: [dense_3], rates: {dense_3: 0.1}}", "dense_3 cannot be both in exempt"),
+    ],
+)
+def test_what_cannot_be_is_refused(override, message):
+    with pytest.raises(InputError, match=message.replace("[", r"\[")):
+        load_experiment("quickstart", [override])
+
+
+def test_controls_of_one_name_and_other_options_are_others():
+    config = load_experiment("quickstart", ["controls=[reinitialise, {name: reinitialise, initialiser: he_normal}]"])
+    assert [control.arm for control in config.controls] == ["reinitialise", "reinitialise he_normal"]
+
+
+def test_a_branch_is_the_run_with_other_controls():
+    run = load_experiment("quickstart", ["controls=[shuffle-even]", "seeds=[5]"]).model_dump(mode="json")
+    config = imp.branch(run, ["keep-signs"], [2, 3], 3, None)
+    assert config.name == "quickstart-branch"
+    assert config.controlled == [2, 3]
+    assert [control.arm for control in config.controls] == ["keep-signs"]
+    same = ("data", "model", "train", "prune", "seeds", "execution")
+    assert config.model_dump(include=set(same), mode="json") == {name: run[name] for name in same}
+    again = imp.branch(config.model_dump(mode="json"), ["shuffle-even"], None, 1, None)
+    assert again.name == "quickstart-branch"
+    assert again.controlled == [2, 3]
+    assert imp.branch(run, ["keep-signs"], None, 1, "mine").name == "mine"
+
+
+def test_a_branch_without_a_level_is_refused():
+    run = load_experiment("quickstart", ["control_densities=[]"]).model_dump(mode="json")
+    with pytest.raises(InputError, match=r"has controls at no level\. Say at which, e\.g\. --levels 0-10"):
+        imp.branch(run, ["keep-signs"], None, 1, None)

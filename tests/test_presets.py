@@ -41,7 +41,7 @@ def test_every_preset_loads_and_names_its_runs_after_itself(name):
 @pytest.mark.parametrize("name", presets())
 def test_every_field_of_a_preset_says_where_it_comes_from(name):
     sourced = load_sourced(name)
-    config = sourced.config.model_dump()
+    config = sourced.config.model_dump(mode="json")
     assert {field.partition(".")[0] for field in sourced.fields} == set(config) - {"experiment", "name", "execution"}
     for field, (value, where) in sourced.fields.items():
         mark, _, words = where.partition(": ")
@@ -72,7 +72,7 @@ def test_what_a_user_changes_is_said_to_be_theirs(write):
     path = write("mine.yaml", "extends: bayesian-lth-resnet-20-paper\nname: mine\ntrain: {epochs: 3ep}\n")
     fields = load_sourced(path, ["seeds=[7]", "train.optimiser.name=sgd"]).fields
     assert fields["train.epochs"] == ("3ep", "yours: mine.yaml")
-    assert fields["seeds"] == ((7,), "yours: -o")
+    assert fields["seeds"] == ([7], "yours: -o")
     assert fields["train.batch_size"] == (128, "inferred: open_lth")
     assert fields["train.optimiser.name"] == ("sgd", "yours: -o")
     assert fields["train.optimiser.learning_rate"] == (0.1, "ours: the default")  # Adam's is gone with its table

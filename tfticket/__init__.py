@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tfticket.errors import InputError, Stopped, TfticketError
 
 if TYPE_CHECKING:
-    from tfticket.api import TicketSeries, TrainedTicket, build_model, evaluate, find_tickets, train
+    from tfticket.api import TicketSeries, TrainedTicket, build_model, control, evaluate, find_tickets, train
     from tfticket.config import TrainConfig
     from tfticket.data import Dataset, load_data
     from tfticket.tickets import Ticket
@@ -21,6 +21,7 @@ _WHERE = {
     "TrainConfig": "tfticket.config",
     "TrainedTicket": "tfticket.api",
     "build_model": "tfticket.api",
+    "control": "tfticket.api",
     "evaluate": "tfticket.api",
     "find_tickets": "tfticket.api",
     "load_data": "tfticket.data",
@@ -37,6 +38,7 @@ __all__ = [
     "TrainConfig",
     "TrainedTicket",
     "build_model",
+    "control",
     "evaluate",
     "find_tickets",
     "load_data",

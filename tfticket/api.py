@@ -1,12 +1,12 @@
 """What a notebook user types. These functions compute in memory and write nothing; lab steps wrap them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from tfticket.config import PruneConfig, TrainConfig, check_lengths
+from tfticket.config import Control, PruneConfig, TrainConfig, check_lengths
 from tfticket.data import Dataset, load_data
 from tfticket.durations import iterations_in
 from tfticket.errors import InputError
@@ -15,13 +15,14 @@ from tfticket.evaluation.predictive import predict
 from tfticket.models import build_model
 from tfticket.network import network_of
 from tfticket.pruning.selection import check_levels
+from tfticket.registry import CONTROLS, resolve
 from tfticket.schema import validate
 from tfticket.tickets.iterative import iterative_pruning, needs_rewinding, prune_ticket
 from tfticket.tickets.ticket import Ticket
 from tfticket.training.gradient import Trained, train_weights
 from tfticket.types import Weights
 
-__all__ = ["TicketSeries", "TrainedTicket", "build_model", "evaluate", "find_tickets", "load_data", "train"]
+__all__ = ["TicketSeries", "TrainedTicket", "build_model", "control", "evaluate", "find_tickets", "load_data", "train"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,6 +92,7 @@ def find_tickets(
     score: str = "magnitude",
     scope: str = "global",
     exempt: Sequence[str] = (),
+    rates: Mapping[str, float] | None = None,
     rewind: str | int = "0it",
     allow_empty: bool = False,
     train: TrainConfig | dict[str, Any] | None = None,
@@ -109,6 +111,7 @@ def find_tickets(
         score: 'magnitude' or 'random'.
         scope: 'global' or 'layerwise'.
         exempt: Names of layers never pruned.
+        rates: Layer's name -> a rate of its own; such a layer is ranked alone, and ``sparsity`` is the others' target.
         rewind: '0it' (initialisation), '500it' or '1ep' (weights of that moment), 'none' (keep the trained
             weights, restart the schedule: learning-rate rewinding).
         allow_empty: Allow a level to prune a layer to nothing.
@@ -131,6 +134,7 @@ def find_tickets(
         "score": score,
         "scope": scope,
         "exempt": (exempt,) if isinstance(exempt, str) else tuple(exempt),
+        "rates": dict(rates or {}),
         "rewind": f"{rewind}it" if isinstance(rewind, int) else rewind,
         "allow_empty": allow_empty,
     }
@@ -153,6 +157,23 @@ def find_tickets(
         return prune_ticket(ticket, trained.weights, step, rewound)
 
     return TicketSeries(list(iterative_pruning(dense, pruning.levels, train_level, prune_level)))
+
+
+def control(ticket: Ticket, name: str, seed: int = 0, **options: Any) -> Ticket:
+    """Alter a ticket on purpose, to see what of it matters: see ``tfticket.tickets.controls``.
+
+    Args:
+        ticket: Of any level.
+        name: 'reinitialise', 'keep-signs', 'shuffle-global', 'shuffle-even', 'shuffle-layerwise' or 'random-mask'.
+        seed: Of its draws.
+        **options: What the control takes: ``initialiser``, ``densities``, ``allow_empty``.
+
+    Raises:
+        InputError: An unknown control, options that it does not take, or a layer emptied that may not be.
+    """
+    config = validate(Control, {"name": name, **options}, where="control")
+    altered: Ticket = resolve(CONTROLS[name].target)(ticket, _seed(seed), **config.options)
+    return altered
 
 
 def train(

@@ -1,13 +1,12 @@
 """What the shell's completion offers. Each function takes what was typed so far and returns how it may go on."""
 
-import importlib
 import os
 from pathlib import Path
 
 import typer
 
 from tfticket.errors import InputError
-from tfticket.registry import DATA_SETS, DEFAULT_WORKSPACE, EXPERIMENTS, LISTS
+from tfticket.registry import CONTROLS, DATA_SETS, DEFAULT_WORKSPACE, EXPERIMENTS, LISTS
 
 
 def presets(incomplete: str) -> list[str]:
@@ -19,10 +18,10 @@ def presets(incomplete: str) -> list[str]:
 
 def fields(incomplete: str) -> list[str]:
     """Fields of configurations."""
+    from tfticket.presets import experiment_of
     from tfticket.schema import field_names
 
-    modules = {entry.target.partition(":")[0] for entry in EXPERIMENTS.values()}
-    known = {name for module in modules for name in field_names(importlib.import_module(module).Config)}
+    known = {name for experiment in EXPERIMENTS for name in field_names(experiment_of(experiment).Config)}
     return sorted(f"{name}=" for name in known if name.startswith(incomplete))
 
 
@@ -30,6 +29,11 @@ def runs(context: typer.Context, incomplete: str) -> list[str]:
     """Runs of the workspace."""
     folder = context.params.get("workspace") or os.environ.get("TFTICKET_WORKSPACE") or DEFAULT_WORKSPACE
     return sorted(path.name for path in Path(folder, "runs").glob("*") if path.name.startswith(incomplete))
+
+
+def controls(incomplete: str) -> list[str]:
+    """Controls."""
+    return [name for name in CONTROLS if name.startswith(incomplete)]
 
 
 def lists(incomplete: str) -> list[str]:

@@ -2,11 +2,13 @@
 
 import json
 import os
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 if TYPE_CHECKING:
+    from tfticket.reports.claims import Decision
     from tfticket.reports.report import Report
     from tfticket.reports.tables import Cell
 
@@ -33,12 +35,12 @@ def show_table(header: list[str], rows: list[list[Any]], as_json: bool = False, 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for number, name in enumerate(header):
         paths = any(os.sep in str(row[number]) for row in rows)
-        numeric = all(str(row[number])[:1] in "+-0123456789" for row in rows if row[number] != "")
+        numeric = all(str(row[number])[:1] in "+-<0123456789" for row in rows if row[number] != "")
         table.add_column(
             name,
             justify="right" if numeric else "left",
             overflow="fold" if paths else "ellipsis",
-            no_wrap=number == 0 and not paths,
+            no_wrap=(number == 0 or numeric) and not paths,
         )
     for row in rows:
         table.add_row(*(f"{value:,}" if type(value) is int else str(value) for value in row))
@@ -46,20 +48,23 @@ def show_table(header: list[str], rows: list[list[Any]], as_json: bool = False, 
 
 
 def show_report(report: "Report", as_json: bool, quiet: bool) -> None:
-    """Print a report's table, and where its files are."""
-    names = ("accuracy.png", "accuracy.pdf", "results.csv", "summary.json")
+    """Print a report's tables, and where its files are."""
     if as_json:
         from dataclasses import asdict
 
-        files = [str(report.folder / name) for name in names]
-        typer.echo(json.dumps({"title": report.title, "files": files, "results": [asdict(c) for c in report.cells]}))
+        from tfticket.reports.papers import records
+
+        record: dict[str, Any] = {"title": report.title, "files": [str(report.folder / name) for name in report.files]}
+        record |= {"results": [asdict(cell) for cell in report.cells], "claims": records(report.decisions)}
+        typer.echo(json.dumps(record))
     elif not quiet:
         typer.echo(report.title)
         show_cells(report.cells)
-        typer.echo(f"Figure, CSV and summary in {report.folder}: {', '.join(names)}")
+        show_claims(report.decisions)
+        typer.echo(f"Figures, CSV, summary and claims in {report.folder}: {', '.join(report.files)}")
 
 
-def show_cells(cells: "list[Cell]") -> None:
+def show_cells(cells: "Sequence[Cell]") -> None:
     """Print a report's table, and what its intervals are."""
     from tfticket.reports.tables import seeds_text, table_rows
 
@@ -71,3 +76,23 @@ def show_cells(cells: "list[Cell]") -> None:
     single = all(cell.test["accuracy"].count == 1 for cell in cells)
     interval = "one seed gives no interval" if single else "± is the unadjusted 95 % interval, paired by seed"
     typer.echo(f"Means over {seeds_text(cells)}; {interval}.")
+
+
+def show_claims(decisions: "Mapping[str, Sequence[Decision]]") -> None:
+    """Print what is decided of the papers' claims, and by which rule; nothing where no claim is tested.
+
+    Args:
+        decisions: Run -> its decisions, from ``decisions_of``.
+    """
+    from tfticket.reports.tables import claims_rows
+
+    if not decisions:
+        return
+    for run, each in decisions.items():
+        if len(decisions) > 1:
+            typer.echo(f"\n{run}")
+        show_table(*claims_rows(each))
+    for claim in dict.fromkeys(one.comparison.claim for each in decisions.values() for one in each):
+        typer.echo(claim)
+    tables = "these tables" if len(decisions) > 1 else "this table"
+    typer.echo(f"Claims: 5 %, Holm-adjusted over the claims of {tables}; seeds are the unit; intervals are unadjusted.")

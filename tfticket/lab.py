@@ -56,6 +56,9 @@ class Listener:
     def started(self, kind: str, label: Mapping[str, Any]) -> None:
         """A step begins to compute."""
 
+    def note(self, text: str) -> None:
+        """Something that a user should know of a result."""
+
     def waiting(self, reason: str) -> None:
         """Another process computes the next step; the run waits for it."""
 
@@ -92,7 +95,8 @@ def _what_counts(config: Config) -> dict[str, Any]:
         if is_file(model.name):
             del fields["model"]["name"]
     score, control = (getattr(config, name, None) for name in ("score", "control"))
-    for name, table in ((getattr(model, "name", None), MODELS), (score, SCORES), (control, CONTROLS)):
+    named = ((getattr(model, "name", None), MODELS), (score, SCORES), (getattr(control, "name", None), CONTROLS))
+    for name, table in named:
         if name is not None and name in table and not table[name].target.startswith("tfticket."):
             fields[f"package of {name}"] = _package(table, name)
     return fields

@@ -133,16 +133,22 @@ def load_sourced(source: str, overrides: Sequence[str] = ()) -> Sourced:
     if name is None:
         raise InputError(f"{source}: no 'experiment:' key. Say which, e.g. 'experiment: imp'.")
     check_name("experiment", str(name), EXPERIMENTS)
-    module = importlib.import_module(EXPERIMENTS[str(name)].target.partition(":")[0])
-    config: ExperimentConfig = validate(module.Config, values, where=source)
-    said = {field: _source(layer.sources, field) for layer in layers for field, _ in _leaves(layer.values)}
+    config: ExperimentConfig = validate(experiment_of(str(name)).Config, values, where=source)
     kept = {field for field, _ in _leaves(values)}
+    said = {
+        field: _source(layer.sources, field) for layer in layers for field, _ in _leaves(layer.values) if field in kept
+    }
     fields = {
-        field: (value, said[field] if field in kept else DEFAULT)
+        field: (value, _of_field(said, field))
         for field, value in _leaves_of(config)
         if field.partition(".")[0] not in ExperimentConfig.model_fields
     }
     return Sourced(config, fields)
+
+
+def experiment_of(name: str) -> Any:
+    """The module of a registered experiment."""
+    return importlib.import_module(EXPERIMENTS[name].target.partition(":")[0])
 
 
 def _source(sources: Mapping[str, str], field: str) -> str:
@@ -150,6 +156,12 @@ def _source(sources: Mapping[str, str], field: str) -> str:
     names = field.split(".")
     candidates = (".".join(names[:length]) for length in range(len(names), 0, -1))
     return next((sources[name] for name in (*candidates, "*") if name in sources), "")
+
+
+def _of_field(said: Mapping[str, str], field: str) -> str:
+    """Where a field comes from; of a table of the user's keys, such as rates by layer, where the last key does."""
+    found = [source for name, source in said.items() if name == field or name.startswith(f"{field}.")]
+    return found[-1] if found else DEFAULT
 
 
 def _leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -161,12 +173,13 @@ def _leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
 
 
 def _leaves_of(config: Config, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    plain = config.model_dump(mode="json")
     for key in type(config).model_fields:
         value = getattr(config, key)
         if isinstance(value, Config):
             yield from _leaves_of(value, f"{prefix}{key}.")
         else:
-            yield f"{prefix}{key}", value
+            yield f"{prefix}{key}", plain[key]
 
 
 def _read(source: str, folder: Path, seen: tuple[Path, ...]) -> list[Layer]:

@@ -64,6 +64,9 @@ class ProgressBar(Listener):
     def waiting(self, reason: str) -> None:
         self._progress.console.print(reason)
 
+    def note(self, text: str) -> None:
+        self._progress.console.print(text)
+
     def progress(self, done: int, total: int) -> None:
         self._fraction = done / total
         self._show()

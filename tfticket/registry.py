@@ -125,7 +125,15 @@ CONTROLS = Table(
     "tfticket.controls",
     {
         "reinitialise": Entry("tfticket.tickets.controls:reinitialise", "the mask kept, weights drawn anew"),
-        "random-mask": Entry("tfticket.tickets.controls:random_mask", "the start kept, each layer's mask permuted"),
+        "keep-signs": Entry("tfticket.tickets.controls:keep_signs", "the mask and the weights' signs kept"),
+        "shuffle-global": Entry("tfticket.tickets.controls:shuffle_global", "survivors permuted over all layers"),
+        "shuffle-even": Entry(
+            "tfticket.tickets.controls:shuffle_even", "survivors at random, all layers at the mean density"
+        ),
+        "shuffle-layerwise": Entry("tfticket.tickets.controls:shuffle_layerwise", "survivors permuted in each layer"),
+        "random-mask": Entry(
+            "tfticket.tickets.controls:random_mask", "survivors at random, at densities that you give"
+        ),
     },
 )
 
@@ -142,8 +150,8 @@ STEPS = {
     "start": StepKind("tfticket.steps:start", 2),
     "train": StepKind("tfticket.steps:train", 2),
     "prune": StepKind("tfticket.steps:prune", 1),
-    "control": StepKind("tfticket.steps:control", 2),
-    "evaluate": StepKind("tfticket.steps:evaluate", 2),
+    "control": StepKind("tfticket.steps:control", 3),
+    "evaluate": StepKind("tfticket.steps:evaluate", 3),
 }
 
 

@@ -1,6 +1,7 @@
 """What every configuration is: frozen, typed, and refused if it holds a key we do not know."""
 
-from typing import Any, TypeVar, get_args
+import json
+from typing import Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -13,6 +14,9 @@ class Config(BaseModel):
     """The parent of every configuration: immutable, and an unknown key is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    def __hash__(self) -> int:
+        return hash(json.dumps(self.model_dump(mode="json"), sort_keys=True))  # some hold dictionaries
 
 
 def validate(cls: type[ConfigType], values: Any, where: str) -> ConfigType:
@@ -61,7 +65,8 @@ def field_names(cls: type[Config]) -> list[str]:
     """Every field of a configuration as a user writes it, 'train.optimiser.learning_rate'."""
     names: list[str] = []
     for name, field in cls.model_fields.items():
-        inner = [part for known in config_classes(field.annotation) for part in field_names(known)]
+        listed = get_origin(field.annotation) is tuple  # of which one cannot be named
+        inner = [part for known in config_classes(field.annotation) if not listed for part in field_names(known)]
         names += [f"{name}.{part}" for part in dict.fromkeys(inner)] or [name]
     return names
 

@@ -14,6 +14,7 @@ from tfticket.durations import iterations_in
 from tfticket.errors import InputError
 from tfticket.evaluation.predictive import evaluate_splits
 from tfticket.models import build_model
+from tfticket.pruning.mask import emptied_layers
 from tfticket.registry import CONTROLS, resolve
 from tfticket.runs.artefacts import load_tensors, save_tensors
 from tfticket.runs.step import CHECKPOINT, StepContext
@@ -50,7 +51,8 @@ def control(context: StepContext, config: ControlStep) -> dict[str, Any]:
     """A ticket altered on purpose: input 'ticket' -> ticket.safetensors."""
     backend.configure(context.execution.threads)
     ticket = Ticket.load(context.inputs["ticket"] / TICKET)
-    return _write_ticket(context, resolve(CONTROLS[config.control].target)(ticket, config.seed))
+    altered = resolve(CONTROLS[config.control.name].target)(ticket, config.seed, **config.control.options)
+    return _write_ticket(context, altered) | {"emptied": emptied_layers(ticket.mask, altered.mask)}
 
 
 def train(context: StepContext, config: TrainStep) -> dict[str, Any]:
@@ -98,14 +100,14 @@ def train(context: StepContext, config: TrainStep) -> dict[str, Any]:
 
 
 def evaluate(context: StepContext, config: EvaluateStep) -> dict[str, Any]:
-    """Metrics of trained weights on validation and test rows: inputs 'ticket' and 'trained'."""
+    """Metrics and reliability of trained weights on validation and test rows: inputs 'ticket' and 'trained'."""
     backend.configure(context.execution.threads)
     ticket = Ticket.load(context.inputs["ticket"] / TICKET)
     weights, _ = load_weights(context.inputs["trained"] / WEIGHTS)
     data = load_dataset(config.data)
-    metrics = evaluate_splits(ticket.model, ticket.mask, weights, data)
+    found = evaluate_splits(ticket.model, ticket.mask, weights, data)
     described = {"contents": data.contents, "training_rows": len(data.x_train)}
-    return {"density": ticket.density, "level": ticket.level, "data": described, **metrics}
+    return {"density": ticket.density, "level": ticket.level, "data": described, **found}
 
 
 def _write_ticket(context: StepContext, ticket: Ticket) -> dict[str, Any]:

@@ -39,8 +39,8 @@ def fields_of(cls: type[Config], default: Config | None, prefix: str, depth: int
     for name, field in cls.model_fields.items():
         key = f"{prefix}{name}"
         value = getattr(default, name) if default is not None else ... if field.is_required() else field.get_default()
-        inner = config_classes(field.annotation)
-        if not inner:
+        inner, listed = config_classes(field.annotation), get_origin(field.annotation) is tuple
+        if listed or not inner:
             kind = type_text(Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation)
             usual = "required" if value is ... else code(yaml_text(value))
             rows.append([code(key), kind, usual, prose(field.description or "")])
@@ -49,6 +49,9 @@ def fields_of(cls: type[Config], default: Config | None, prefix: str, depth: int
             if len(inner) > 1:
                 usual = " (the default)" if isinstance(value, part) else ""
                 title += f" with {code('name: ' + part.model_fields['name'].get_default())}{usual}"
+            if listed:
+                sections.append((f"One of {title}", prose(inspect.getdoc(part) or ""), part, None, ""))
+                continue
             own = value if isinstance(value, part) else part()
             sections.append((title, prose(inspect.getdoc(part) or ""), part, own, f"{key}."))
     if rows:
@@ -78,6 +81,10 @@ def type_text(annotation: Any, plural: str = "") -> str:
         return " or ".join(type_text(part, plural) for part in parts)
     if origin is tuple:
         return f"list of {type_text(parts[0], 's')}"
+    if origin is dict:
+        return f"table of {type_text(parts[1], 's')} by name"
+    if isinstance(annotation, type) and issubclass(annotation, Config):
+        return f"name{plural} or table{plural}"
     if annotation is bool:
         return "true or false"
     if annotation is type(None):
@@ -92,6 +99,8 @@ def yaml_text(value: Any) -> str:
     """A default as a YAML file says it."""
     if isinstance(value, tuple):
         return f"[{', '.join(map(yaml_text, value))}]"
+    if isinstance(value, Config):
+        return yaml_text(value.model_dump(mode="json"))
     if isinstance(value, float):
         return f"{value:g}"
     return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)

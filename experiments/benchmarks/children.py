@@ -197,7 +197,7 @@ def level_loop(workspace: str, preset: str, overrides: list[str], threads: int) 
     config: Any = load_experiment(preset, overrides)
     backend.configure(threads)
     experiment = importlib.import_module(EXPERIMENTS[config.experiment].target.partition(":")[0])
-    experiment.check(config)  # loads the data
+    experiment.check_data(config)  # loads the data
     with patch("tfticket.steps.evaluate_splits", clocked):
         began = time.perf_counter()
         with open_run(Path(workspace), config) as lab:

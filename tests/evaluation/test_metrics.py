@@ -1,3 +1,4 @@
+import json
 import math
 
 import numpy as np
@@ -10,6 +11,7 @@ from scipy.special import expit
 
 from tfticket import backend  # noqa: F401  before TFP, which needs its Keras
 from tfticket.evaluation.metrics import (
+    BINS,
     METRICS,
     accuracy,
     all_metrics,
@@ -20,6 +22,7 @@ from tfticket.evaluation.metrics import (
     mace,
     nll,
     reliability,
+    reliability_record,
 )
 
 LOGITS = arrays(np.float32, st.tuples(st.integers(1, 6), st.integers(2, 5)), elements=st.floats(-50, 50, width=32))
@@ -34,6 +37,7 @@ def test_a_case_worked_by_hand():
     # Confidences 0.5, 0.7, 0.6, 0.6 in the bins (0.4, 0.5], (0.6, 0.7], (0.5, 0.6]; right, right, wrong, wrong.
     found = reliability(log_probs, labels)
     assert [*found.count] == [1, 2, 1]
+    assert [*found.index] == [4, 5, 6]
     np.testing.assert_allclose(found.confidence, [0.5, 0.6, 0.7])
     np.testing.assert_allclose(found.accuracy, [1, 0, 1])
     assert ece(log_probs, labels) == pytest.approx((0.5 + 2 * 0.6 + 0.3) / 4)
@@ -129,6 +133,25 @@ def test_bins_hold_every_row_once_and_no_bin_is_empty(by):
     if by == "mass":
         assert {*found.count} == {10, 11}
     assert np.average(found.accuracy, weights=found.count) == pytest.approx(accuracy(log_probs, labels))
+
+
+def test_a_record_has_every_bin_and_is_json():
+    log_probs, labels = drawn(30)
+    record = json.loads(json.dumps(reliability_record(log_probs, labels)))
+    found, empty = reliability(log_probs, labels), [index for index, count in enumerate(record["count"]) if not count]
+    assert empty
+    for name, values in record.items():
+        assert len(values) == BINS
+        assert [values[index] for index in found.index] == getattr(found, name).tolist()
+        assert {values[index] for index in empty} == ({0} if name == "count" else {None})
+
+
+def test_the_errors_of_calibration_can_be_had_from_the_record():
+    log_probs, labels = drawn(200)
+    record = {name: np.array(values, float) for name, values in reliability_record(log_probs, labels).items()}
+    gap = np.abs(record["accuracy"] - record["confidence"])
+    assert np.nanmean(gap) == pytest.approx(mace(log_probs, labels))
+    assert np.nansum(gap * record["count"]) / 200 == pytest.approx(ece(log_probs, labels))
 
 
 def test_a_confidence_on_an_edge_lies_below_it():

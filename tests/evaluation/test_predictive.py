@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 import tfticket as tt
+from tfticket.evaluation import predictive
+from tfticket.evaluation.metrics import METRICS
 from tfticket.evaluation.predictive import evaluate_splits
 
 
@@ -45,3 +47,25 @@ def test_data_of_another_shape_or_of_more_classes_are_refused(trained, data):
             tt.evaluate(one, rows)
         with pytest.raises(tt.InputError, match="Use the data that the ticket was made for"):
             evaluate_splits(one.ticket.model, one.ticket.mask, one.weights, rows)
+
+
+def test_an_evaluation_has_metrics_and_reliability_of_both_splits_and_predicts_each_once(trained, data, monkeypatch):
+    predicted = []
+
+    def note(spec, mask, weights, images):
+        predicted.append(len(images))
+        return predict(spec, mask, weights, images)
+
+    predict = predictive.predict
+    monkeypatch.setattr(predictive, "predict", note)
+    found = evaluate_splits(trained.ticket.model, trained.ticket.mask, trained.weights, data)
+    assert predicted == [len(data.x_validation), len(data.x_test)]
+    assert set(found) == {"validation", "test", "reliability"}
+    for split, rows in zip(("validation", "test"), predicted, strict=True):
+        assert found[split] == tt.evaluate(trained, data, split)
+        assert set(found[split]) == set(METRICS)
+        bins = found["reliability"][split]
+        held = [index for index, count in enumerate(bins["count"]) if count]
+        assert sum(bins["count"]) == rows
+        right = sum(bins["count"][index] * bins["accuracy"][index] for index in held)
+        assert right / rows == pytest.approx(found[split]["accuracy"])

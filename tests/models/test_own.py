@@ -20,7 +20,7 @@ from tfticket.network import network_of
 from tfticket.presets import load_experiment
 from tfticket.registry import MODELS, Entry
 from tfticket.schema import validate
-from tfticket.tickets.controls import random_mask, reinitialise
+from tfticket.tickets.controls import reinitialise, shuffle_layerwise
 
 layers = keras.layers
 IMAGE = (28, 28, 1)
@@ -267,11 +267,11 @@ def test_automatic_names_count_from_0_in_the_models_order_and_others_stay():
     assert names[4:] == ["holding/first", "holding/others/0", "holding/others/1", "dense_2"]
 
 
-def test_a_random_mask_of_an_own_network_is_the_same_again():
+def test_a_shuffle_of_an_own_network_is_the_same_again():
     tickets = [tt.Ticket.dense(unnamed()) for _ in range(2)]
     half = [np.random.default_rng(0).random(kept.shape) < 0.5 for kept in tickets[0].mask.values()]
     halved = [replace(ticket, mask=dict(zip(ticket.mask, half, strict=True))) for ticket in tickets]
-    masks = [list(random_mask(ticket, 3).mask.values()) for ticket in halved]
+    masks = [list(shuffle_layerwise(ticket, 3).mask.values()) for ticket in halved]
     for one, other, kept in zip(*masks, half, strict=True):
         np.testing.assert_array_equal(one, other)
         assert np.any(one != kept)
@@ -608,7 +608,12 @@ def test_a_function_in_the_current_folder_builds_a_network(package, data):
 
 @pytest.mark.parametrize(
     ("change", "fails"),
-    [([], True), (["controls=[random-mask]"], False), (["control_densities=[]"], False), (["model.start=seed"], True)],
+    [
+        ([], True),
+        (["controls=[shuffle-layerwise]"], False),
+        (["control_densities=[]"], False),
+        (["model.start=seed"], True),
+    ],
 )
 def test_that_weights_can_be_drawn_is_known_before_a_run(change, fails, package, monkeypatch):
     monkeypatch.setattr(trust, "_OWN", {})

@@ -238,3 +238,47 @@ def test_the_check_says_which_layer_and_which_level():
 def test_the_check_refuses_exempt_layers_that_are_not_there(scope):
     with pytest.raises(InputError, match="exempt layer 'dense_9'"):
         check_levels(SMALL, PruneConfig(rate=0.2, scope=scope, exempt=["dense_9"]))
+
+
+# Layers with a rate of their own
+
+
+@given(masks_and_scores(), RATES, RATES, SCOPES)
+def test_a_layer_with_a_rate_of_its_own_loses_just_that_and_the_others_as_if_it_were_not_there(case, rate, own, scope):
+    mask, scores = case
+    pruned = prune_mask(mask, scores, rate, scope=scope, rates={"a": own}, allow_empty=True)
+    alone = {"a/kernel": mask["a/kernel"]}
+    np.testing.assert_array_equal(
+        pruned["a/kernel"], prune_mask(alone, scores, own, scope=scope, allow_empty=True)["a/kernel"]
+    )
+    others = {path: kept for path, kept in mask.items() if path not in alone}
+    if others:
+        theirs = prune_mask(others, scores, rate, scope=scope, allow_empty=True)
+        for path, kept in theirs.items():
+            np.testing.assert_array_equal(pruned[path], kept)
+
+
+def test_frankle_and_carbins_output_layer_at_half_the_rate():
+    mask = dense_mask({"hidden/kernel": (10, 100), "out/kernel": (100, 10)})
+    scores = {"hidden/kernel": np.arange(1000).reshape(10, 100), "out/kernel": np.zeros((100, 10))}
+    pruned = prune_mask(mask, scores, 0.2, rates={"out": 0.1})
+    assert survivors(pruned) == {"hidden/kernel": 800, "out/kernel": 900}
+
+
+@pytest.mark.parametrize(
+    ("rates", "message"),
+    [({"dense_9": 0.1}, "'dense_9' is not among"), ({"a": 1.0}, "a is 1.0"), ({"a": -0.1}, "a is")],
+)
+def test_rates_that_cannot_be_are_refused(rates, message):
+    mask = dense_mask({"a/kernel": (4,), "b/kernel": (4,)})
+    with pytest.raises(InputError, match=message):
+        prune_mask(mask, mask, 0.5, rates=rates)
+
+
+def test_the_check_foresees_what_a_rate_of_its_own_empties():
+    mask = dense_mask({"big/kernel": (1000,), "small/kernel": (4,)})
+    with pytest.raises(InputError, match=r"would empty small \(4 weights\) at level 2"):
+        check_levels(mask, PruneConfig(rate=0.1, levels=3, rates={"small": 0.75}))
+    check_levels(mask, PruneConfig(rate=0.1, levels=3, rates={"small": 0.2}))
+    with pytest.raises(InputError, match="'dense_9' is not among"):
+        check_levels(mask, PruneConfig(rate=0.1, rates={"dense_9": 0.1}))

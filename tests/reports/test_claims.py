@@ -6,9 +6,17 @@ from scipy.stats import ttest_rel
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.weightstats import ttost_paired
 
-from tfticket.reports.claims import MARGIN, Comparison, decide, holm
+from tfticket.reports.claims import FEWEST_SEEDS, LEVEL, MARGIN, Comparison, decide, holm
+from tfticket.reports.statistics import mean_interval
 
 KINDS = ("beats", "matches", "reaches")
+
+
+SPREAD = 0.001 * np.array([-1.5, -0.5, 0.0, 0.5, 1.5])
+
+
+def single(claim, kind, differences):
+    return Comparison(claim, kind, {"it": differences})
 
 
 def arms(seeds=6, difference=0.0, seed=0):
@@ -20,7 +28,7 @@ def arms(seeds=6, difference=0.0, seed=0):
 @pytest.mark.parametrize("difference", [-0.01, 0.0, 0.001, 0.004, 0.01])
 def test_p_values_are_those_of_scipy_and_statsmodels(difference):
     ours, theirs = arms(difference=difference)
-    decided = {kind: decide([Comparison("A", kind, ours - theirs)])[0] for kind in KINDS}
+    decided = {kind: decide([single("A", kind, ours - theirs)])[0] for kind in KINDS}
     assert decided["beats"].p == pytest.approx(ttest_rel(ours, theirs, alternative="greater").pvalue)
     assert decided["beats"].p_against == pytest.approx(ttest_rel(ours, theirs, alternative="less").pvalue)
     assert decided["matches"].p == pytest.approx(ttost_paired(ours, theirs, -MARGIN, MARGIN)[0])
@@ -50,26 +58,103 @@ def test_the_adjustment_is_statsmodels(p_values):
     ],
 )
 def test_what_is_clear_is_decided(kind, difference, verdict):
-    spread = 0.001 * np.array([-1.5, -0.5, 0.0, 0.5, 1.5])
-    assert decide([Comparison("A", kind, difference + spread)])[0].verdict == verdict
+    assert decide([single("A", kind, difference + SPREAD)])[0].verdict == verdict
     if verdict != "not decided":  # seeds that agree to the last digit leave no doubt
-        assert decide([Comparison("A", kind, [difference] * 5)])[0].verdict == verdict
+        assert decide([single("A", kind, [difference] * 5)])[0].verdict == verdict
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_fewer_than_five_seeds_decide_nothing_and_weigh_on_no_other_claim(kind):
-    few = Comparison("A", kind, [0.0, 0.0001, 0.0002, 0.0001])
-    assert decide([few])[0].verdict == "not decided"
-    clear = Comparison("B", "beats", 0.02 + 0.001 * np.arange(5))
+    few = single("A", kind, [0.0, 0.0001, 0.0002, 0.0001])
+    decision = decide([few])[0]
+    assert (decision.verdict, decision.p, decision.p_against) == ("not decided", None, None)
+    assert decision.difference == mean_interval(few.differences["it"])
+    clear = single("B", "beats", 0.02 + 0.001 * np.arange(5))
     alone, beside = decide([clear])[0], decide([few, clear, few])[1]
     assert alone == beside
 
 
 def test_claims_that_are_decided_together_are_harder_to_decide():
     ours, theirs = arms(difference=0.01, seed=3)
-    clear, others = ours - theirs, [Comparison(f"{n}", "beats", theirs - ours) for n in range(9)]
-    alone, crowd = (decide([Comparison("A", "beats", clear), *more])[0] for more in ([], others))
+    clear, others = ours - theirs, [single(f"{n}", "beats", theirs - ours) for n in range(9)]
+    alone, crowd = (decide([single("A", "beats", clear), *more])[0] for more in ([], others))
     assert crowd.p == pytest.approx(10 * alone.p)
+
+
+def test_the_rule_is_frozen():
+    """What was decided by this rule is not to be decided otherwise by a later version of the program."""
+    assert (LEVEL, MARGIN, FEWEST_SEEDS) == (0.05, 0.005, 5)
+    decisions = decide(
+        [
+            Comparison("A", "beats", {"a": 0.003 + SPREAD, "b": 0.002 + 2 * SPREAD}),
+            Comparison("B", "reaches", {"a": -0.001 + SPREAD, "b": -0.002 + SPREAD}),
+            Comparison("C", "matches", {"a": 0.008 + SPREAD, "b": 0.001 + SPREAD}),
+        ]
+    )
+    assert [(one.verdict, one.member) for one in decisions] == [
+        ("not decided", "b"),
+        ("holds", "b"),
+        ("contradicted", "a"),
+    ]
+    # By hand, with 4 degrees of freedom: t = 2 has p 0.0580583 and t = 6 has 0.00194127. Holm doubles A's and trebles
+    # B's; what speaks against C is of 2 sides, 2 members and 3 claims.
+    found = [(one.p, one.p_against) for one in decisions]
+    p = 0.00194127
+    np.testing.assert_allclose(found, [(2 * 0.0580583, 1), (3 * p, 1), (1 - p, 12 * p)], rtol=1e-5)
+
+
+# Claims of several members
+
+
+def p_of(values, bound):
+    return ttest_rel(values, np.full(len(values), bound), alternative="greater").pvalue
+
+
+def test_every_member_must_hold_so_that_the_largest_p_counts():
+    members = {name: 0.004 * number + SPREAD for number, name in enumerate(["weak", "middle", "strong"], start=1)}
+    (decision,) = decide([Comparison("A", "beats", members)])
+    assert decision.p == pytest.approx(p_of(members["weak"], 0.0))
+    assert (decision.member, decision.difference) == ("weak", mean_interval(members["weak"]))
+    assert decision.verdict == "holds"
+
+
+def test_any_member_contradicts_by_bonferroni():
+    members = {"one": 0.02 + SPREAD, "against": -0.004 + SPREAD, "other": 0.02 + SPREAD}
+    (decision,) = decide([Comparison("A", "beats", members)])
+    assert decision.p_against == pytest.approx(3 * p_of(-members["against"], 0.0))
+    assert (decision.verdict, decision.member) == ("contradicted", "against")
+    assert decision.difference == mean_interval(members["against"])
+    (alone,) = decide([single("A", "beats", members["against"])])
+    assert decision.p_against == pytest.approx(3 * alone.p_against)
+
+
+def test_the_adjustment_is_over_claims_not_over_their_members():
+    claims = [
+        Comparison(name, "beats", {"a": shift + SPREAD, "b": 0.02 + SPREAD})
+        for name, shift in (("A", 0.002), ("B", 0.003))
+    ]
+    expected = multipletests([p_of(shift + SPREAD, 0.0) for shift in (0.002, 0.003)], method="holm")[1]
+    assert [one.p for one in decide(claims)] == pytest.approx(list(expected))
+
+
+def test_a_member_of_too_few_seeds_leaves_the_whole_claim_open_and_is_shown():
+    members = {"many": -0.02 + SPREAD, "few": 0.02 + SPREAD[:3], "few and worse": 0.01 + SPREAD[:3]}
+    (decision,) = decide([Comparison("A", "beats", members)])
+    assert (decision.verdict, decision.member, decision.p) == ("not decided", "few and worse", None)
+    assert decision.difference.count == 3
+    members = {"near": SPREAD[:4], "far": -0.02 + SPREAD[:4], "farther": 0.03 + SPREAD[:4]}
+    assert decide([Comparison("A", "matches", members)])[0].member == "farther"
+
+
+def test_no_claims_are_no_decisions():
+    assert decide([]) == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_means_that_differ_in_their_last_digits_only_are_the_same(kind):
+    bound = 0.0 if kind == "beats" else -MARGIN
+    noise = 1e-17 * np.arange(5)
+    assert decide([single("A", kind, bound + noise)])[0].verdict == "not decided"
 
 
 @pytest.mark.parametrize(
@@ -79,8 +164,7 @@ def test_at_the_null_a_claim_is_held_at_the_stated_rate(kind, null):
     random = np.random.default_rng(1)
     trials = 1000
     held = sum(
-        decide([Comparison("A", kind, null + 0.001 * random.normal(size=5))])[0].verdict == "holds"
-        for _ in range(trials)
+        decide([single("A", kind, null + 0.001 * random.normal(size=5))])[0].verdict == "holds" for _ in range(trials)
     )
     assert abs(held / trials - 0.05) < 3 * np.sqrt(0.05 * 0.95 / trials)
 
@@ -91,7 +175,42 @@ def test_of_several_false_claims_none_is_decided_but_at_the_stated_rate(side):
     trials, spread = 500, 0.001
     wrong = 0
     for _ in range(trials):
-        decisions = decide([Comparison(f"{n}", "beats", spread * random.normal(size=5)) for n in range(4)])
+        decisions = decide([single(f"{n}", "beats", spread * random.normal(size=5)) for n in range(4)])
         wrong += any(decision.verdict == side for decision in decisions)
     assert wrong / trials < 0.05 + 3 * np.sqrt(0.05 * 0.95 / trials)
     assert wrong > 0
+
+
+def rate_of(verdict, kind, means, trials=1000, seed=4):
+    random = np.random.default_rng(seed)
+    found = 0
+    for _ in range(trials):
+        members = {f"{n}": mean + 0.001 * random.normal(size=5) for n, mean in enumerate(means)}
+        found += decide([Comparison("A", kind, members)])[0].verdict == verdict
+    return found / trials, 3 * np.sqrt(0.05 * 0.95 / trials)
+
+
+@pytest.mark.parametrize(
+    ("kind", "null", "true"), [("beats", 0.0, 0.05), ("reaches", -MARGIN, 0.05), ("matches", MARGIN, 0.0)]
+)
+def test_with_one_member_at_the_null_and_the_others_true_a_conjunction_is_held_at_the_stated_rate(kind, null, true):
+    rate, error = rate_of("holds", kind, [true, null, true])
+    assert abs(rate - 0.05) < error
+
+
+@pytest.mark.parametrize(("kind", "null"), [("beats", 0.0), ("reaches", -MARGIN), ("matches", MARGIN)])
+def test_with_all_members_at_the_null_a_conjunction_errs_no_more_often_than_stated(kind, null):
+    for verdict in ("holds", "contradicted"):
+        rate, error = rate_of(verdict, kind, [null] * 3)
+        assert rate < 0.05 + error
+
+
+def test_differences_of_one_seed_go_together_and_the_rates_stay():
+    random = np.random.default_rng(5)
+    wrong = {"holds": 0, "contradicted": 0}
+    for _ in range(1000):
+        shared = 0.001 * random.normal(size=5)  # the ticket's, in every member
+        members = {f"{n}": shared + 0.0005 * random.normal(size=5) for n in range(4)}
+        verdict = decide([Comparison("A", "beats", members)])[0].verdict
+        wrong[verdict] = wrong.get(verdict, 0) + 1
+    assert max(wrong["holds"], wrong["contradicted"]) / 1000 < 0.05 + 3 * np.sqrt(0.05 * 0.95 / 1000)

@@ -3,24 +3,28 @@ import warnings
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from tfticket.reports.figures import accuracy_figure
-from tfticket.reports.rows import ARM_NAMES, Row
+from tfticket.evaluation.metrics import BINS, METRICS
+from tfticket.reports.figures import metric_figure, reliability_figure
+from tfticket.reports.rows import ARM_NAMES, Row, arm_name
 from tfticket.reports.tables import summarise
 
 
-def rows(run="r-1", levels=(0, 1, 2), seeds=(0, 1), base=0.5):
+def rows(run="r-1", levels=(0, 1, 2), seeds=(0, 1), base=0.5, arms=("reinitialise",), controlled=(1,), **options):
     found = []
     for level in levels:
-        for arm in ("ticket", "reinitialise") if level == 1 else ("ticket",):
+        for arm in ("ticket", *arms) if level in controlled else ("ticket",):
             for seed in seeds:
-                metrics = {"accuracy": 0.9 - 0.01 * level - 0.02 * seed - 0.1 * (arm != "ticket"), "nll": 0.3}
-                found.append(
-                    Row(
-                        run, arm, ARM_NAMES[arm], seed, level, base**level, "MNIST, 100 training rows", metrics, metrics
-                    )
-                )
+                accuracy = 0.9 - 0.01 * level - 0.02 * seed - 0.1 * (arm != "ticket")
+                metrics = dict.fromkeys(METRICS, 0.1 * (level + 1)) | {"accuracy": accuracy}
+                whose = (run, arm, arm_name(arm), seed, level, base**level)
+                found.append(Row(*whose, "MNIST, 100 training rows", metrics, metrics, **options))
     return found
+
+
+def accuracy_figure(some, title="title", legend_title="legend"):
+    return metric_figure(summarise(some), "accuracy", title, legend_title)
 
 
 def lines_of(figure):
@@ -28,8 +32,35 @@ def lines_of(figure):
     return {line.get_label(): line for line in axes.get_lines()}
 
 
+def looks_of(figure):
+    """Name -> everything that tells a line from another."""
+    looks = {}
+    for axes in figure.axes:
+        for line in axes.get_lines():
+            look = line.get_color(), line.get_marker(), line.get_linestyle(), line.get_markerfacecolor()
+            looks.setdefault(line.get_label(), set()).add(look)
+    assert all(len(found) == 1 for found in looks.values())
+    return {name: found.pop() for name, found in looks.items()}
+
+
+def legend_of(figure):
+    (legend,) = figure.legends
+    return legend.get_title().get_text(), [text.get_text() for text in legend.get_texts()]
+
+
+def assert_all_is_within_the_figure(figure):
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    (legend,) = figure.legends
+    extents = [legend.get_window_extent(), *(axes.get_tightbbox() for axes in figure.axes)]
+    for extent in extents:
+        assert 0 <= extent.x0 < extent.x1 <= figure.bbox.x1
+        assert 0 <= extent.y0 < extent.y1 <= figure.bbox.y1
+    assert all(extent.y0 >= extents[0].y1 - 1 for extent in extents[1:])  # the legend hides nothing
+
+
 def test_lines_show_the_means_of_each_arm():
-    lines = lines_of(accuracy_figure(summarise(rows()), "title", "legend"))
+    lines = lines_of(accuracy_figure(rows()))
     assert set(lines) == {"IMP ticket", "re-initialised", "dense"}
     np.testing.assert_allclose(lines["IMP ticket"].get_xdata(), [100, 50, 25])
     np.testing.assert_allclose(lines["IMP ticket"].get_ydata(), [89, 88, 87])
@@ -37,8 +68,19 @@ def test_lines_show_the_means_of_each_arm():
     np.testing.assert_allclose(lines["dense"].get_ydata(), 89)
 
 
+@pytest.mark.parametrize("metric", METRICS)
+def test_every_metric_that_is_recorded_has_a_figure_in_its_own_unit(metric):
+    figure = metric_figure(summarise(rows()), metric, "title", "legend")
+    (axes,) = figure.axes
+    percent = axes.get_ylabel() in ("test accuracy (%)", "test ECE (points)", "test MACE (points)")
+    assert percent == (metric in ("accuracy", "ece", "mace"))
+    if metric != "accuracy":
+        factor = 100 if percent else 1
+        np.testing.assert_allclose(lines_of(figure)["IMP ticket"].get_ydata(), factor * np.array([0.1, 0.2, 0.3]))
+
+
 def test_bands_reach_from_the_lowest_to_the_highest_seed():
-    (axes,) = accuracy_figure(summarise(rows()), "title", "legend").axes
+    (axes,) = accuracy_figure(rows()).axes
     band = axes.collections[0].get_paths()[0].vertices
     for density, low, high in [(100, 88, 90), (50, 87, 89), (25, 86, 88)]:
         heights = band[np.isclose(band[:, 0], density), 1]
@@ -46,7 +88,7 @@ def test_bands_reach_from_the_lowest_to_the_highest_seed():
 
 
 def test_the_axis_is_logarithmic_and_runs_from_dense_to_sparse():
-    (axes,) = accuracy_figure(summarise(rows(base=0.1)), "title", "legend").axes
+    (axes,) = accuracy_figure(rows(base=0.1)).axes
     assert axes.get_xscale() == "log"
     assert axes.get_xlim()[0] > axes.get_xlim()[1]
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("weights remaining (%)", "test accuracy (%)")
@@ -54,31 +96,161 @@ def test_the_axis_is_logarithmic_and_runs_from_dense_to_sparse():
 
 
 def test_the_title_stands_above_the_axes_and_the_legends_above_its_entries():
-    (axes,) = accuracy_figure(summarise(rows()), "one\ntwo", "mean of 2").axes
-    assert axes.get_title(loc="left") == "one\ntwo"
-    legend = axes.get_legend()
-    assert legend.get_title().get_text() == "mean of 2"
-    assert [text.get_text() for text in legend.get_texts()] == ["IMP ticket", "re-initialised", "dense"]
+    figure = accuracy_figure(rows(), "one\ntwo", "mean of 2")
+    assert figure.axes[0].get_title(loc="left") == "one\ntwo"
+    assert legend_of(figure) == ("mean of 2", ["IMP ticket", "re-initialised", "dense"])
 
 
 def test_several_runs_have_a_line_each_with_a_look_of_its_own():
-    lines = lines_of(accuracy_figure(summarise(rows("r-1") + rows("r-2")), "title", "legend"))
-    assert set(lines) == {f"{arm} ({run})" for arm in ("IMP ticket", "re-initialised") for run in ("r-1", "r-2")}
-    assert len({(line.get_color(), line.get_marker()) for line in lines.values()}) == len(lines)
+    looks = looks_of(accuracy_figure([row for n in range(4) for row in rows(f"r-{n}")]))
+    assert set(looks) == {f"{arm} (r-{n})" for arm in ("IMP ticket", "re-initialised") for n in range(4)}
+    assert len(set(looks.values())) == len(looks)
+    assert len({colour for colour, *_ in looks.values()}) == 2  # an arm's colour is the same in all
+    for n in range(4):  # and a run's style
+        assert looks[f"IMP ticket (r-{n})"][2] == looks[f"re-initialised (r-{n})"][2]
 
 
-@pytest.mark.parametrize(
-    "few",
-    [
-        rows(levels=[0], seeds=[0]),
-        rows(levels=[3], seeds=[0]),
-        rows(levels=range(12)),
-    ],
+def test_up_to_eight_runs_or_options_are_told_apart():
+    arms = [f"random-mask 0.{n}" for n in range(8)]
+    for some in (rows(arms=arms), [row for n in range(8) for row in rows(f"r-{n}", arms=[])]):
+        looks = looks_of(accuracy_figure(some))
+        assert len(set(looks.values())) == len(looks) >= 8
+
+
+OPTIONS = (
+    "reinitialise he_normal",
+    "reinitialise glorot_uniform",
+    "random-mask 0.2",
+    "random-mask 0.1",
+    "mine",
+    "mine 2",
 )
+ALL_ARMS = (*[arm for arm in ARM_NAMES if arm != "ticket"], *OPTIONS, "another", "a third")
+
+
+def test_every_arm_has_a_look_of_its_own():
+    looks = looks_of(accuracy_figure(rows(arms=ALL_ARMS)))
+    del looks["dense"]
+    assert len(set(looks.values())) == len(looks) == len(ALL_ARMS) + 1
+    markers = {(colour, marker) for colour, marker, *_ in looks.values()}
+    assert len(markers) == len({arm.partition(" ")[0] for arm in ALL_ARMS}) + 1
+
+
+def test_an_arm_looks_the_same_whichever_others_there_are_and_in_every_figure():
+    all_of_them = looks_of(accuracy_figure(rows(arms=ALL_ARMS)))
+    for arm in ARM_NAMES:
+        alone = looks_of(metric_figure(summarise(rows(arms=(arm,))), "mace", "title", "legend"))
+        assert alone[arm_name(arm)] == all_of_them[arm_name(arm)]
+
+
+MANY = rows(levels=range(12), controlled=range(1, 12), base=0.66, arms=ALL_ARMS[:7])
+
+
+@pytest.mark.parametrize("some", [rows(), MANY, MANY + rows("a-run-with-a-long-name-12345678")])
+def test_the_legend_stands_below_and_nothing_is_cut_off(some):
+    figure = accuracy_figure(some)
+    assert_all_is_within_the_figure(figure)
+    assert figure.axes[0].bbox.height > 200
+
+
+@pytest.mark.parametrize("few", [rows(levels=[0], seeds=[0]), rows(levels=[3], seeds=[0]), MANY])
 @pytest.mark.parametrize("kind", ["png", "pdf"])
 def test_any_amount_of_results_is_drawn_without_a_warning(few, kind):
     buffer = io.BytesIO()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        accuracy_figure(summarise(few), "title", "legend").savefig(buffer, format=kind)
+        accuracy_figure(few).savefig(buffer, format=kind)
     assert buffer.getvalue().startswith({"png": b"\x89PNG", "pdf": b"%PDF"}[kind])
+
+
+# Reliability diagrams
+
+
+def bins(**held):
+    """All bins, of which some hold (rows, confidence, accuracy): bins(b9=(8, 0.95, 0.9))."""
+    record = {"count": [0] * BINS, "confidence": [None] * BINS, "accuracy": [None] * BINS}
+    for name, values in held.items():
+        for field, value in zip(record.values(), values, strict=True):
+            field[int(name[1:])] = value
+    return record
+
+
+def panels_of(figure):
+    """(diagram, histogram) of each panel."""
+    axes = sorted(
+        figure.axes, key=lambda one: (-one.get_subplotspec().rowspan.start, one.get_subplotspec().colspan.start)
+    )
+    diagrams = [one for one in axes if one.get_title(loc="left")]
+    return {
+        one.get_title(loc="left"): (one, below)
+        for one in diagrams
+        for below in axes
+        if below.get_subplotspec().rowspan.start == one.get_subplotspec().rowspan.start + 1
+        and below.get_subplotspec().colspan == one.get_subplotspec().colspan
+    }
+
+
+RECORD = bins(b4=(9, 0.45, 0.4), b8=(10, 0.85, 0.7), b9=(81, 0.95, 0.9))
+
+
+def test_a_panel_shows_accuracy_against_confidence_pooled_over_seeds():
+    first, second = bins(b8=(10, 0.82, 0.7), b9=(80, 0.95, 0.9)), bins(b4=(9, 0.45, 0.4), b8=(30, 0.86, 0.9))
+    some = [*rows(seeds=[0], levels=[0], reliability=first), *rows(seeds=[1], levels=[0], reliability=second)]
+    ((diagram, below),) = panels_of(reliability_figure(some, "title", "legend")).values()
+    (line,) = [line for line in diagram.get_lines() if line.get_marker() == "o"]
+    np.testing.assert_allclose(line.get_xydata(), [[85, 85], [95, 90]])  # nine rows say little
+    heights = [bar.get_height() for bar in below.patches]
+    np.testing.assert_allclose(heights, 100 * np.array([0, 0, 0, 0, 9, 0, 0, 0, 40, 80]) / 129)
+
+
+def test_every_panel_has_the_diagonal_its_arms_and_the_tickets_histogram():
+    some = rows(reliability=RECORD, arms=("reinitialise", "mine"))
+    figure = reliability_figure(some, "one\ntwo", "bins of 2 seeds")
+    panels = panels_of(figure)
+    assert list(panels) == ["dense", "50.0 % of the weights", "25.0 % of the weights"]
+    for number, (diagram, below) in enumerate(panels.values()):
+        diagonal, *lines = diagram.get_lines()
+        np.testing.assert_array_equal(diagonal.get_xydata(), [[0, 0], [100, 100]])
+        assert len(lines) == (3 if number == 1 else 1)
+        assert len(below.patches) == BINS
+    assert figure.get_suptitle() == "one\ntwo"
+    assert legend_of(figure) == ("bins of 2 seeds", ["IMP ticket", "re-initialised", "mine", "calibrated"])
+
+
+def test_arms_look_as_in_the_other_figures():
+    some = rows(reliability=RECORD, arms=ALL_ARMS)
+    there = looks_of(accuracy_figure(some))
+    (legend,) = reliability_figure(some, "title", "legend").legends
+    for text, line in zip(legend.get_texts(), legend.get_lines(), strict=True):
+        if text.get_text() != "calibrated":
+            look = line.get_color(), line.get_marker(), line.get_linestyle(), line.get_markerfacecolor()
+            assert look == there[text.get_text()]
+
+
+def test_of_many_levels_six_are_shown_the_first_and_the_last_among_them():
+    figure = reliability_figure(rows(levels=range(21), base=0.8, reliability=RECORD), "title", "legend")
+    titles = list(panels_of(figure))
+    assert len(titles) == 6
+    assert {"dense", f"{100 * 0.8**20:.1f} % of the weights"} < set(titles)
+
+
+@pytest.mark.parametrize("levels", [[0], [2], [0, 1], range(4), range(5), range(12)])
+@pytest.mark.parametrize("arms", [(), ALL_ARMS[:7]])
+def test_any_number_of_panels_fits_the_figure(levels, arms):
+    figure = reliability_figure(
+        rows(levels=levels, controlled=levels, arms=arms, reliability=RECORD), "title", "legend"
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert_all_is_within_the_figure(figure)
+    assert len(figure.axes) == 2 * min(len(levels), 6)
+
+
+def test_bins_of_few_rows_only_leave_a_panel_empty():
+    buffer = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        figure = reliability_figure(rows(seeds=[0], reliability=bins(b9=(9, 0.95, 0.9))), "title", "legend")
+        figure.savefig(buffer, format="png")
+    for diagram, _ in panels_of(figure).values():
+        assert all(len(line.get_xdata()) == 0 for line in diagram.get_lines()[1:])

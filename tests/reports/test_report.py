@@ -5,25 +5,38 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 
+from tfticket.console import show_report
 from tfticket.data import sources
 from tfticket.errors import InputError
 from tfticket.reports import report
 from tfticket.reports.rows import read_run
 
 EVALUATIONS = [("ticket", 0, 0), ("ticket", 1, 0), ("ticket", 0, 1)]
+BINS = {"count": [0, 20], "confidence": [None, 0.9], "accuracy": [None, 0.8]}
+
+
+def full(seeds=range(5), accuracy=0.95):
+    """Evaluations as they are now recorded: dense, tickets and controls."""
+    recorded = {"test": {"mace": 0.1}, "reliability": {"test": BINS, "validation": BINS}}
+    better = recorded | {"test": {"mace": 0.2, "accuracy": accuracy}}
+    return [
+        (arm, seed, level, better if arm == "ticket" else recorded)
+        for seed in seeds
+        for arm, level in [("ticket", 0), ("ticket", 1), ("reinitialise", 1)]
+    ]
 
 
 @pytest.fixture
 def drawn(monkeypatch):
-    """Every figure that a report draws."""
+    """Every figure of metrics that a report draws."""
     figures = []
 
     def note(*arguments):
         figures.append(draw(*arguments))
         return figures[-1]
 
-    draw = report.accuracy_figure
-    monkeypatch.setattr(report, "accuracy_figure", note)
+    draw = report.metric_figure
+    monkeypatch.setattr(report, "metric_figure", note)
     return figures
 
 
@@ -36,7 +49,8 @@ def test_the_figure_is_called_after_network_and_data_and_its_legend_says_how_man
     written = report.write_report([read_run(make_run("a-1", evaluations=EVALUATIONS))])
     (figure,) = drawn
     assert title_of(figure) == written.title == "lenet-300-100 on MNIST, 2,000 training rows"
-    assert figure.axes[0].get_legend().get_title().get_text() == "mean and range of 1 to 2 seeds"
+    (legend,) = figure.legends
+    assert legend.get_title().get_text() == "mean and range of 1 to 2 seeds"
 
 
 def test_runs_of_one_network_on_one_data_set_share_a_title(make_run, drawn, tmp_path):
@@ -90,12 +104,72 @@ def test_a_name_with_dollars_is_no_formula(make_run, drawn):
     assert title_of(drawn[0]) == written.title.replace("$", r"\$")
 
 
-def test_a_report_has_its_figure_twice_its_rows_and_its_summary(make_run):
+def test_a_report_has_its_figures_twice_its_rows_its_summary_and_its_claims(make_run):
+    written = report.write_report([read_run(make_run("a-1", evaluations=full()))])
+    figures = [f"{name}.{kind}" for name in ("accuracy", "calibration", "reliability") for kind in ("png", "pdf")]
+    assert written.files == [*figures, "results.csv", "summary.json", "claims.json"]
+    assert {path.name for path in written.folder.iterdir()} == set(written.files)
+    for name in figures:
+        assert (written.folder / name).read_bytes().startswith({"png": b"\x89PNG", "pdf": b"%PDF"}[name[-3:]])
+    claims = json.loads((written.folder / "claims.json").read_text())
+    assert [(one["run"], one["claim"][:2], one["verdict"]) for one in claims] == [
+        ("a-1", "A5", "holds"),
+        ("a-1", "B5", "holds"),
+    ]
+    assert [one.verdict for one in written.decisions["a-1"]] == ["holds", "holds"]
+
+
+def test_the_figure_of_calibration_shows_the_mace(make_run, drawn):
+    report.write_report([read_run(make_run("a-1", evaluations=full()))])
+    accuracy, calibration = drawn
+    assert accuracy.axes[0].get_ylabel() == "test accuracy (%)"
+    assert calibration.axes[0].get_ylabel() == "test MACE (points)"
+    assert calibration.axes[0].get_lines()[0].get_ydata().tolist() == [20, 20]
+
+
+def test_several_runs_have_no_reliability_diagrams_and_each_its_claims(make_run, tmp_path):
+    good, bad = make_run("a-1", evaluations=full()), make_run("b-1", evaluations=full(accuracy=0.8))
+    written = report.write_report([read_run(good), read_run(bad)], tmp_path / "both")
+    assert written.files[2:] == ["calibration.png", "calibration.pdf", "results.csv", "summary.json", "claims.json"]
+    verdicts = {run: [one.verdict for one in each] for run, each in written.decisions.items()}
+    assert verdicts == {"a-1": ["holds", "holds"], "b-1": ["contradicted", "contradicted"]}
+
+
+def test_figures_of_another_report_do_not_stay_in_the_folder(make_run, tmp_path):
+    new, old = make_run("a-1", evaluations=full()), make_run("b-1", evaluations=EVALUATIONS)
+    for run in (new, old):
+        written = report.write_report([read_run(run)], tmp_path / "out")
+        assert {path.name for path in (tmp_path / "out").iterdir()} == set(written.files)
+
+
+@pytest.fixture
+def small(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+
+
+def test_what_is_printed_names_results_claims_and_files(make_run, small, capsys):
+    written = report.write_report([read_run(make_run("a-1", evaluations=full()))])
+    show_report(written, as_json=False, quiet=False)
+    said = capsys.readouterr().out
+    positions = [said.index(text) for text in (written.title, "IMP ticket", "Means over 5 seeds", "A5", "Claims: 5 %")]
+    assert positions == sorted(positions)
+    assert said.endswith(f"Figures, CSV, summary and claims in {written.folder}: {', '.join(written.files)}\n")
+    show_report(written, as_json=True, quiet=False)
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["claims"] == json.loads((written.folder / "claims.json").read_text())
+    assert printed["results"] == json.loads((written.folder / "summary.json").read_text())
+    assert printed["files"] == [str(written.folder / name) for name in written.files]
+    show_report(written, as_json=False, quiet=True)
+    assert capsys.readouterr().out == ""
+
+
+def test_a_report_of_former_evaluations_has_what_they_hold(make_run):
     folder = make_run("a-1", evaluations=EVALUATIONS)
     written = report.write_report([read_run(folder)])
     assert written.folder == folder / "report"
     files = {path.name: path.read_bytes() for path in written.folder.iterdir()}
-    assert set(files) == {"accuracy.png", "accuracy.pdf", "results.csv", "summary.json"}
+    assert set(files) == {"accuracy.png", "accuracy.pdf", "results.csv", "summary.json", "claims.json"}
+    assert json.loads(files["claims.json"]) == []
     table = list(csv.DictReader(files["results.csv"].decode().splitlines()))
     assert [line["data"] for line in table] == ["MNIST, 2,000 training rows"] * len(EVALUATIONS)
     assert [row.data for row in written.rows] == [line["data"] for line in table]

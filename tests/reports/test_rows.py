@@ -4,7 +4,8 @@ import pytest
 
 from tfticket.data import sources
 from tfticket.errors import InputError
-from tfticket.reports.rows import Row, find_run, find_runs, read_run, rows_of
+from tfticket.registry import CONTROLS
+from tfticket.reports.rows import ARM_NAMES, Row, arm_name, control_of, find_run, find_runs, read_run, rows_of
 from tfticket.runs.lease import lease
 
 METRICS = {"accuracy": 0.9, "nll": 0.3}
@@ -49,6 +50,40 @@ def test_rows_are_the_finished_evaluations_in_the_runs_order(make_run):
         Row("a-1", "ticket", "IMP ticket", 1, 2, 0.25, DATA, METRICS, METRICS),
         Row("a-1", "random-mask", "random mask", 1, 2, 0.25, DATA, METRICS, METRICS),
     ]
+
+
+@pytest.mark.parametrize(
+    ("arm", "control", "name"),
+    [
+        ("ticket", "ticket", "IMP ticket"),
+        ("reinitialise", "reinitialise", "re-initialised"),
+        ("reinitialise he_normal", "reinitialise", "re-initialised (he_normal)"),
+        ("random-mask dense_1=0.2 dense_2=0.1", "random-mask", "random mask (dense_1=0.2 dense_2=0.1)"),
+        ("mine", "mine", "mine"),
+        ("mine 3", "mine", "mine 3"),
+    ],
+)
+def test_an_arm_is_called_after_its_control_and_its_options(make_run, arm, control, name):
+    assert (control_of(arm), arm_name(arm)) == (control, name)
+    (row,) = rows_of(read_run(make_run("a-1", evaluations=[(arm, 0, 1)])))
+    assert (row.arm, row.name) == (arm, name)
+
+
+def test_every_control_of_the_program_has_a_name_for_people():
+    assert set(ARM_NAMES) == {"ticket", *CONTROLS}
+
+
+def test_a_row_says_which_replicate_it_is_and_the_first_is_0(make_run):
+    evaluations = [("reinitialise", 4, 1), ("reinitialise", 4, 1, {"label": {"replicate": 2}})]
+    rows = rows_of(read_run(make_run("a-1", evaluations=evaluations)))
+    assert [(row.seed, row.replicate) for row in rows] == [(4, 0), (4, 2)]
+
+
+def test_a_row_has_the_reliability_of_its_test_rows_where_it_was_recorded(make_run):
+    bins = {"count": [0, 7], "confidence": [None, 0.9], "accuracy": [None, 0.8]}
+    recorded = {"reliability": {"test": bins, "validation": {}}}
+    rows = rows_of(read_run(make_run("a-1", evaluations=[("ticket", 0, 0), ("ticket", 1, 0, recorded)])))
+    assert [row.reliability for row in rows] == [None, bins]
 
 
 OTHERS = "0" * 64

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from tfticket.reports.statistics import Estimate, mean_interval
+from tfticket.evaluation.metrics import log_probabilities, reliability_record
+from tfticket.reports.statistics import Estimate, mean_interval, pool_bins
 
 
 def test_a_case_worked_by_hand():
@@ -37,3 +38,21 @@ def test_the_interval_holds_the_true_mean_in_95_of_100_samples():
     found = [mean_interval(sample) for sample in samples]
     coverage = np.mean([estimate.low <= 3.0 <= estimate.high for estimate in found])
     assert abs(coverage - 0.95) < 3 * math.sqrt(0.95 * 0.05 / len(samples))
+
+
+def test_bins_are_pooled_by_hand():
+    one = {"count": [0, 1, 3], "confidence": [None, 0.5, 0.8], "accuracy": [None, 1.0, 0.0]}
+    two = {"count": [0, 0, 1], "confidence": [None, None, 0.9], "accuracy": [None, None, 1.0]}
+    pooled = pool_bins([one, two])
+    np.testing.assert_array_equal(pooled["count"], [0, 1, 4])
+    np.testing.assert_allclose(pooled["confidence"], [np.nan, 0.5, 0.825])
+    np.testing.assert_allclose(pooled["accuracy"], [np.nan, 1.0, 0.25])
+
+
+def test_pooled_bins_are_those_of_all_rows_together():
+    random = np.random.default_rng(0)
+    log_probs, labels = log_probabilities(2 * random.normal(size=(300, 3))), random.integers(0, 3, 300)
+    parts = [slice(0, 20), slice(20, 120), slice(120, 300)]
+    pooled = pool_bins([reliability_record(log_probs[part], labels[part]) for part in parts])
+    for name, whole in reliability_record(log_probs, labels).items():
+        np.testing.assert_allclose(pooled[name], np.array(whole, dtype=float))

@@ -4,24 +4,26 @@ import io
 import pytest
 
 from tfticket.console import show_cells
-from tfticket.reports.rows import ARM_NAMES, Row
+from tfticket.reports.rows import Row, arm_name
 from tfticket.reports.statistics import mean_interval
-from tfticket.reports.tables import rows_csv, summarise, table_rows
+from tfticket.reports.tables import (
+    by_seed,
+    density_of,
+    paired,
+    rows_csv,
+    seeds_text,
+    shown_levels,
+    summarise,
+    table_rows,
+)
+
+DATA = "MNIST, 100 training rows"
 
 
-def row(arm="ticket", seed=0, level=0, accuracy=0.9, nll=0.3, run="r-1", data="MNIST, 100 training rows"):
-    density = 0.5**level
-    return Row(
-        run,
-        arm,
-        ARM_NAMES[arm],
-        seed,
-        level,
-        density,
-        data,
-        {"accuracy": accuracy, "nll": nll},
-        {"accuracy": 0.8, "nll": 0.4},
-    )
+def row(arm="ticket", seed=0, level=0, accuracy=0.9, nll=0.3, run="r-1", data=DATA, replicate=0, density=None):
+    density = 0.5**level if density is None else density
+    test, validation = {"accuracy": accuracy, "nll": nll}, {"accuracy": 0.8, "nll": 0.4}
+    return Row(run, arm, arm_name(arm), seed, level, density, data, test, validation, replicate)
 
 
 ROWS = [
@@ -45,7 +47,7 @@ def test_a_cell_is_the_mean_and_range_over_its_seeds():
     dense, ticket, _, last = summarise(ROWS)
     assert dense.test["accuracy"] == mean_interval([0.95, 0.97])
     assert dense.test["nll"] == mean_interval([0.3, 0.3])
-    assert dense.accuracy_range == (0.95, 0.97)
+    assert dense.test_range == {"accuracy": (0.95, 0.97), "nll": (0.3, 0.3)}
     assert (dense.density, ticket.density, last.density) == (1.0, 0.5, 0.25)
     assert last.test["accuracy"] == mean_interval([0.8])
 
@@ -56,6 +58,77 @@ def test_a_control_is_paired_with_the_ticket_of_its_own_seed():
     assert control.ticket_minus["nll"].mean == pytest.approx((-0.05 - 0.4) / 2)
     assert control.ticket_minus["accuracy"] == mean_interval([0.96 - 0.91, 0.98 - 0.95])
     assert dense.ticket_minus == ticket.ticket_minus == last.ticket_minus == {}
+
+
+def test_controls_come_in_the_order_in_which_the_run_has_them():
+    arms = ["shuffle-even", "ticket", "mine", "reinitialise he_normal", "reinitialise"]
+    some = [row(arm, level=2) for arm in arms] + [row(arm, level=1) for arm in arms[::-1]]
+    expected = ["ticket", "shuffle-even", "mine", "reinitialise he_normal", "reinitialise"]
+    assert [(cell.level, cell.arm) for cell in summarise(some)] == [(n, arm) for n in (1, 2) for arm in expected]
+
+
+REPLICATES = [
+    row(level=1, accuracy=0.9),
+    row(seed=1, level=1, accuracy=0.8),
+    *(
+        row("reinitialise", level=1, accuracy=a, nll=b, replicate=n)
+        for n, (a, b) in enumerate([(0.7, 0.5), (0.5, 0.7)])
+    ),
+    row("reinitialise", seed=1, level=1, accuracy=0.75, nll=0.4),
+]
+
+
+def test_the_replicates_of_a_seed_are_averaged_before_anything_else():
+    _, control = summarise(REPLICATES)
+    assert control.test["accuracy"] == mean_interval([0.6, 0.75])
+    assert control.test["nll"] == mean_interval([0.6, 0.4])
+    assert control.test_range == {"accuracy": (0.6, 0.75), "nll": (0.4, 0.6)}
+    assert control.ticket_minus["accuracy"] == mean_interval([0.9 - 0.6, 0.8 - 0.75])
+    assert (control.ticket_minus["accuracy"].count, control.replicates) == (2, (1, 2))
+
+
+def test_more_replicates_do_not_make_more_seeds():
+    one, three = (
+        [row("mine", seed, 1, 0.8 + 0.01 * seed, replicate=n) for seed in range(4) for n in range(k)] for k in (1, 3)
+    )
+    first, second = (summarise([*[row(seed=seed, level=1) for seed in range(4)], *some])[1] for some in (one, three))
+    for name in ("accuracy", "nll"):
+        for found, expected in ((second.test, first.test), (second.ticket_minus, first.ticket_minus)):
+            assert vars(found[name]) == pytest.approx(vars(expected[name]))
+
+
+def test_an_evaluation_that_is_listed_twice_counts_once():
+    assert summarise([*REPLICATES, *REPLICATES]) == summarise(REPLICATES)
+
+
+def test_differences_of_two_controls_are_paired_by_seed_too():
+    some = [row("a", 0, accuracy=0.9), row("a", 1, accuracy=0.8), row("b", 1, accuracy=0.5), row("b", 2)]
+    groups = by_seed(some)
+    assert paired(groups["r-1", 0, "a"], groups["r-1", 0, "b"], "accuracy") == [pytest.approx(0.3)]
+
+
+def test_the_density_is_the_mean_over_seeds():
+    some = [row(seed=0, density=0.2, replicate=n) for n in range(3)] + [row(seed=1, density=0.4)]
+    assert density_of(by_seed(some)["r-1", 0, "ticket"]) == pytest.approx(0.3)
+
+
+@pytest.mark.parametrize(
+    ("replicates", "said"),
+    [
+        ({}, "2 seeds"),
+        ({0: 1, 1: 1}, "2 seeds"),
+        ({0: 3, 1: 3}, "2 seeds, 3 replicates of each control"),
+        ({0: 3, 1: 1}, "2 seeds, 1 to 3 replicates of each control"),
+        ({0: 2}, "1 to 2 seeds, 2 replicates of each control"),
+    ],
+)
+def test_it_is_said_how_many_seeds_and_replicates_there_are(capsys, replicates, said):
+    some = [row(seed=0), row(seed=1)]
+    some += [row("mine", seed, replicate=n) for seed, count in replicates.items() for n in range(count)]
+    cells = summarise(some)
+    assert seeds_text(cells) == said
+    show_cells(cells)
+    assert capsys.readouterr().out.splitlines()[-1].startswith(f"Means over {said}; ")
 
 
 def test_seeds_without_a_partner_are_left_out_of_the_difference_only():
@@ -98,6 +171,12 @@ def test_without_controls_the_table_shows_every_level():
     assert [line[0] for line in rows] == ["100.0%", "50.0%", "25.0%", "12.5%"]
 
 
+def test_a_control_of_the_dense_network_is_called_by_its_name():
+    cells = summarise([row(), row("reinitialise he_normal", accuracy=0.8), row(level=1)])
+    assert [line[1] for line in table_rows(cells)[1]] == ["dense", "re-initialised (he_normal)"]
+    assert shown_levels(cells) == [0]
+
+
 def test_several_runs_have_a_table_each_under_their_names(capsys):
     show_cells(summarise([row(), row(run="r-2", accuracy=0.5)]))
     first, second = capsys.readouterr().out.split("\nr-1\n")[1].split("\nr-2\n")
@@ -107,12 +186,16 @@ def test_several_runs_have_a_table_each_under_their_names(capsys):
 
 
 def test_the_csv_has_every_row_to_the_last_digit():
-    rows = [*ROWS, row(accuracy=1 / 3, run='odd, "name"', data='my "letters", classes a, b, 7 training rows')]
+    rows = [
+        *ROWS,
+        *REPLICATES,
+        row(accuracy=1 / 3, run='odd, "name"', data='my "letters", classes a, b, 7 training rows'),
+    ]
     lines = list(csv.DictReader(io.StringIO(rows_csv(rows))))
     assert len(lines) == len(rows)
     for line, one in zip(lines, rows, strict=True):
         assert (line["run"], line["data"], line["arm"]) == (one.run, one.data, one.arm)
-        assert (int(line["seed"]), int(line["level"])) == (one.seed, one.level)
+        assert [int(line[name]) for name in ("seed", "replicate", "level")] == [one.seed, one.replicate, one.level]
         assert float(line["density"]) == one.density
         assert float(line["sparsity"]) == 1.0 - one.density
         for split in ("test", "validation"):

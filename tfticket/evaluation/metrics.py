@@ -6,7 +6,7 @@ probability; the row is correct if that is the label's.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from scipy.special import log_softmax
@@ -51,11 +51,13 @@ class Reliability:
     """A reliability diagram: the bins that hold rows, in the order of their confidence.
 
     Attributes:
+        index: Which of all bins, from 0, int [bins].
         count: Rows, int [bins].
         confidence: Their mean confidence, [bins].
         accuracy: Fraction of them that are correct, [bins].
     """
 
+    index: np.ndarray
     count: np.ndarray
     confidence: np.ndarray
     accuracy: np.ndarray
@@ -88,7 +90,25 @@ def reliability(
     count = np.bincount(bin_of, minlength=bins)
     held = count > 0
     sums = (np.bincount(bin_of, values, minlength=bins)[held] for values in (confidence, correct))
-    return Reliability(count[held], *(total / count[held] for total in sums))
+    return Reliability(np.flatnonzero(held), count[held], *(total / count[held] for total in sums))
+
+
+def reliability_record(log_probs: np.ndarray, labels: np.ndarray) -> dict[str, list[Any]]:
+    """All ``BINS`` bins of equal width as JSON keeps them, so that evaluations can be pooled bin by bin.
+
+    Args:
+        log_probs: [rows, classes].
+        labels: [rows].
+
+    Returns:
+        'count', 'confidence' and 'accuracy', each of ``BINS`` values; of an empty bin 0, None and None.
+    """
+    found = reliability(log_probs, labels)
+    record: dict[str, list[Any]] = {"count": [0] * BINS, "confidence": [None] * BINS, "accuracy": [None] * BINS}
+    for name, values in record.items():
+        for index, value in zip(found.index.tolist(), getattr(found, name).tolist(), strict=True):
+            values[index] = value
+    return record
 
 
 def ece(log_probs: np.ndarray, labels: np.ndarray, bins: int = BINS) -> float:

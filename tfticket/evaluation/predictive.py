@@ -1,9 +1,11 @@
 """What a trained network predicts."""
 
+from typing import Any
+
 import numpy as np
 
 from tfticket.data import Dataset
-from tfticket.evaluation.metrics import all_metrics, log_probabilities
+from tfticket.evaluation.metrics import all_metrics, log_probabilities, reliability_record
 from tfticket.network import network_of
 from tfticket.types import Mask, Spec, Weights
 
@@ -25,11 +27,26 @@ def predict(spec: Spec, mask: Mask, weights: Weights, images: np.ndarray) -> np.
     return log_probabilities(network.logits(images))
 
 
-def evaluate_splits(spec: Spec, mask: Mask, weights: Weights, data: Dataset) -> dict[str, dict[str, float]]:
-    """Every metric on validation and test rows: {'validation': {...}, 'test': {...}}."""
+def evaluate_splits(spec: Spec, mask: Mask, weights: Weights, data: Dataset) -> dict[str, dict[str, Any]]:
+    """What an evaluation records of a trained network.
+
+    Args:
+        spec: The network.
+        mask: Kernel path -> boolean array.
+        weights: Path -> array, trained.
+        data: Whose validation and test rows are predicted, once each.
+
+    Returns:
+        'validation' and 'test': every metric by name; 'reliability': split -> ``reliability_record``.
+
+    Raises:
+        InputError: Data of other shapes, or of more classes, than the network's.
+    """
     network_of(spec).check_data(data)
-    return {
-        split: all_metrics(predict(spec, mask, weights, images), labels)
-        for split in ("validation", "test")
-        for images, labels in [data.split(split)]
-    }
+    result: dict[str, dict[str, Any]] = {"reliability": {}}
+    for split in ("validation", "test"):
+        images, labels = data.split(split)
+        log_probs = predict(spec, mask, weights, images)
+        result[split] = all_metrics(log_probs, labels)
+        result["reliability"][split] = reliability_record(log_probs, labels)
+    return result

@@ -7,9 +7,10 @@ import numpy as np
 from scipy.special import ndtri
 
 from tfticket import seeds
+from tfticket.backend import keras
 from tfticket.errors import InputError
-from tfticket.models.spec import names_for_draws
-from tfticket.models.variables import named_variables
+from tfticket.models.spec import keras_initialiser, names_for_draws
+from tfticket.models.variables import kernel_shapes, named_variables
 from tfticket.types import Weights
 
 # Variance scaling: Keras class -> (scale, mode, distribution). Glorot and Bengio (2010), He et al. (2015),
@@ -26,13 +27,14 @@ _VARIANCE_SCALING = {
 _TRUNCATED_SD = 0.87962566103423978
 
 
-def initial_weights(model: Any, seed: int) -> Weights:
+def initial_weights(model: Any, seed: int, initialiser: str | None = None) -> Weights:
     """Draw every weight of a model from its own layer's initialiser.
 
     Args:
         model: Any functional or Sequential ``tf_keras`` model.
         seed: Root seed; each weight has a stream of its own, by its path, so that a layer's draw does not
             depend on the layers before it. Automatic names in it count by their order in the model.
+        initialiser: Of the prunable kernels, instead of their layers' own; as in a network's configuration.
 
     Returns:
         Path -> array. What is not trained and has no initialiser keeps its present value.
@@ -42,11 +44,14 @@ def initial_weights(model: Any, seed: int) -> Weights:
     """
     weights: Weights = {}
     names = names_for_draws(model)
+    kernels = keras.initializers.get(keras_initialiser(initialiser)) if initialiser else None
+    prunable = kernel_shapes(model) if initialiser else {}
     for path, (layer, variable) in named_variables(model).items():
-        initialiser = _initialiser_of(layer, path.rpartition("/")[2])
-        if initialiser is not None:
+        own = _initialiser_of(layer, path.rpartition("/")[2])
+        drawn_from = kernels if path in prunable else own
+        if drawn_from is not None:
             draw = _forget_bias if _is_forget_bias(layer, path) else _draw
-            drawn = draw(initialiser, tuple(variable.shape), seed, names[path])
+            drawn = draw(drawn_from, tuple(variable.shape), seed, names[path])
             weights[path] = drawn.astype(variable.dtype.as_numpy_dtype)
         elif variable.trainable:
             raise InputError(

@@ -53,10 +53,10 @@ def build_model(
         return _own_model(config.name, shape, classes)
     target = MODELS[name].target
     if not target.startswith("tfticket."):
-        model = _model_of_a_package(name, target, shape, classes, _keras_name(config.initialiser))
+        model = _model_of_a_package(name, target, shape, classes, keras_initialiser(config.initialiser))
     else:
         try:
-            model = resolve(target)(shape, classes, _keras_name(config.initialiser))
+            model = resolve(target)(shape, classes, keras_initialiser(config.initialiser))
         except ValueError as error:  # Keras', where pooling leaves nothing
             remedy = "Take larger images, or another network." if _has_too_few_pixels(error) else ""
             raise InputError(
@@ -351,7 +351,7 @@ def _is_linear(layer: Any) -> bool:
     )
 
 
-def _keras_name(initialiser: str) -> Any:
+def keras_initialiser(initialiser: str) -> Any:
     """What Keras calls a configuration's initialiser: a name, or a config."""
     if not initialiser.endswith("_untruncated"):
         return initialiser

@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping
 
 import numpy as np
 
+from tfticket.errors import InputError
 from tfticket.types import Mask
 
 
@@ -27,6 +28,27 @@ def density(mask: Mask, exempt: Collection[str] = ()) -> float:
     """
     counted = [kept for path, kept in mask.items() if layer_of(path) not in exempt]
     return sum(int(np.count_nonzero(kept)) for kept in counted) / sum(kept.size for kept in counted)
+
+
+def prunable_part(mask: Mask, exempt: Collection[str]) -> Mask:
+    """The masks of the layers that are pruned.
+
+    Raises:
+        InputError: An exempt layer that there is not, or nothing is left to prune.
+    """
+    layers = [layer_of(path) for path in mask]
+    for name in exempt:
+        if name not in layers:
+            raise InputError(f"The exempt layer '{name}' is not among the prunable ones: {', '.join(layers)}.")
+    prunable = {path: kept for path, kept in mask.items() if layer_of(path) not in exempt}
+    if not prunable:
+        raise InputError("Every layer is exempt, so there is nothing to prune.")
+    return prunable
+
+
+def emptied_layers(before: Mask, after: Mask) -> list[str]:
+    """Names of the layers that have survivors before and none after."""
+    return [layer_of(path) for path, kept in before.items() if kept.any() and not after[path].any()]
 
 
 def layer_of(path: str) -> str:

@@ -7,7 +7,7 @@ import numpy as np
 from tfticket import seeds
 from tfticket.config import PruneConfig
 from tfticket.errors import InputError
-from tfticket.pruning.mask import layer_of, split_like, survivors
+from tfticket.pruning.mask import emptied_layers, layer_of, prunable_part, split_like
 from tfticket.pruning.scores import Scores
 from tfticket.types import Mask
 
@@ -24,6 +24,7 @@ def prune_mask(
     *,
     scope: str = "global",
     exempt: Collection[str] = (),
+    rates: Mapping[str, float] | None = None,
     allow_empty: bool = False,
     seed: int = 0,
 ) -> Mask:
@@ -35,6 +36,7 @@ def prune_mask(
         rate: Fraction of the survivors that goes, in [0, 1).
         scope: 'global' ranks over all layers together, 'layerwise' in each layer apart.
         exempt: Names of layers left as they are; they do not count among the survivors.
+        rates: Layer's name -> its own rate; such a layer is ranked apart from all others.
         allow_empty: Allow a layer to lose its last weight.
         seed: Decides among equal scores.
 
@@ -42,28 +44,25 @@ def prune_mask(
         The new mask, a subset of the old.
 
     Raises:
-        InputError: A rate outside [0, 1), an unknown exempt layer, scores that are not finite, or a layer
-            that would be emptied.
+        InputError: A rate outside [0, 1), an unknown layer, scores that are not finite, or a layer that would be
+            emptied.
     """
     if not 0 <= rate < 1:
         raise InputError(f"The rate is {rate}; expected a fraction of the survivors, 0 <= rate < 1.")
-    prunable = _prunable(mask, exempt)
+    prunable = prunable_part(mask, exempt)
     for path, kept in prunable.items():
         if not np.all(np.isfinite(scores[path][kept])):
             raise InputError(f"The scores of {path} are not finite; the training before has diverged.")
-    if scope == "global":
-        pruned = _prune_together(prunable, scores, rate, seed)
-    elif scope == "layerwise":
-        pruned = {path: _prune_together({path: kept}, scores, rate, seed)[path] for path, kept in prunable.items()}
-    else:
-        raise InputError(f"Unknown scope '{scope}'. Known: global, layerwise.")
+    pruned: Mask = {}
+    for group, own in _groups(prunable, rate, scope, rates or {}):
+        pruned |= _prune_together(group, scores, own, seed)
     if not allow_empty:
-        _refuse_empty(prunable, survivors(pruned), rate, scope)
+        _refuse_empty(prunable, pruned, rate, scope)
     return {path: pruned.get(path, kept) for path, kept in mask.items()}
 
 
 def check_levels(mask: Mask, config: PruneConfig) -> None:
-    """See before any training what can be seen of a pruning: exempt layers exist, layerwise empties none.
+    """See before any training what can be seen of a pruning: its layers exist, none that is ranked apart is emptied.
 
     Args:
         mask: The dense mask.
@@ -72,26 +71,31 @@ def check_levels(mask: Mask, config: PruneConfig) -> None:
     Raises:
         InputError: An unknown exempt layer, or a layer that would be emptied; says which, and at which level.
     """
-    prunable = _prunable(mask, config.exempt)
-    if config.scope != "layerwise" or config.allow_empty:
-        return
-    left = survivors(prunable)
+    prunable = prunable_part(mask, config.exempt)
+    groups = _groups(prunable, config.rate_per_level, config.scope, config.rates)
+    alone = {path: rate for group, rate in groups for path in group if len(group) == 1}
+    left = {path: prunable[path].size for path in alone if not config.allow_empty}
     for level in range(1, config.levels + 1):
-        left = {path: count - round(config.rate_per_level * count) for path, count in left.items()}
+        left = {path: count - round(alone[path] * count) for path, count in left.items()}
         emptied = [f"{layer_of(path)} ({mask[path].size:,} weights)" for path, count in left.items() if not count]
         if emptied:
-            raise InputError(f"Layerwise pruning would empty {', '.join(emptied)} at level {level}. {_MEND}")
+            raise InputError(f"Pruning layer by layer would empty {', '.join(emptied)} at level {level}. {_MEND}")
 
 
-def _prunable(mask: Mask, exempt: Collection[str]) -> Mask:
-    layers = [layer_of(path) for path in mask]
-    for name in exempt:
+def _groups(mask: Mask, rate: float, scope: str, rates: Mapping[str, float]) -> list[tuple[Mask, float]]:
+    """Masks that are ranked together, and their rates: layers with a rate of their own are apart from the others."""
+    if scope not in ("global", "layerwise"):
+        raise InputError(f"Unknown scope '{scope}'. Known: global, layerwise.")
+    layers = {layer_of(path): path for path in mask}
+    for name, own in rates.items():
         if name not in layers:
-            raise InputError(f"The exempt layer '{name}' is not among the prunable ones: {', '.join(layers)}.")
-    prunable = {path: kept for path, kept in mask.items() if layer_of(path) not in exempt}
-    if not prunable:
-        raise InputError("Every layer is exempt, so there is nothing to prune.")
-    return prunable
+            raise InputError(f"rates: '{name}' is not among the layers that are pruned: {', '.join(layers)}.")
+        if not 0 <= own < 1:
+            raise InputError(f"rates: {name} is {own}; expected a fraction of its survivors, 0 <= rate < 1.")
+    apart = {path: rates.get(layer, rate) for layer, path in layers.items() if layer in rates or scope == "layerwise"}
+    groups = [({path: mask[path]}, own) for path, own in apart.items()]
+    together = {path: kept for path, kept in mask.items() if path not in apart}
+    return [*groups, (together, rate)] if together else groups
 
 
 def _prune_together(mask: Mask, scores: Scores, rate: float, seed: int) -> Mask:
@@ -107,7 +111,6 @@ def _prune_together(mask: Mask, scores: Scores, rate: float, seed: int) -> Mask:
     return split_like(left, mask)
 
 
-def _refuse_empty(before: Mask, after: Mapping[str, int], rate: float, scope: str) -> None:
-    emptied = [layer_of(path) for path, kept in before.items() if kept.any() and not after[path]]
-    if emptied:
+def _refuse_empty(before: Mask, after: Mask, rate: float, scope: str) -> None:
+    if emptied := emptied_layers(before, after):
         raise InputError(f"Pruning {rate:.1%} of the survivors ({scope}) would empty {', '.join(emptied)}. " + _MEND)

@@ -1,19 +1,48 @@
-"""Figures: matplotlib ``Figure`` objects, made from rows."""
+"""Figures: matplotlib ``Figure`` objects, made from cells and rows."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
+from tfticket.reports.rows import Row, control_of
+from tfticket.reports.statistics import pool_bins
 from tfticket.reports.tables import Cell
 
 # Okabe and Ito's colours, told apart by the colour-blind; a marker each, for print.
-_LOOKS = [("#0072B2", "o"), ("#D55E00", "s"), ("#009E73", "^"), ("#CC79A7", "D"), ("#E69F00", "v"), ("#56B4E9", "P")]
+_LOOKS = {
+    "ticket": ("#0072B2", "o"),
+    "reinitialise": ("#D55E00", "s"),
+    "keep-signs": ("#E69F00", "v"),
+    "shuffle-global": ("#CC79A7", "D"),
+    "shuffle-even": ("#56B4E9", "P"),
+    "shuffle-layerwise": ("#009E73", "^"),
+    "random-mask": ("#000000", "X"),
+}
+_FURTHER_LOOKS = [("#882255", "<"), ("#999933", ">"), ("#332288", "p"), ("#7F7F7F", "h")]
+_STYLES = ["-", "--", ":", "-."]
+
+_AXES = {
+    "accuracy": (100.0, "test accuracy (%)"),
+    "nll": (1.0, "test NLL (nats)"),
+    "brier": (1.0, "test Brier score"),
+    "ece": (100.0, "test ECE (points)"),
+    "mace": (100.0, "test MACE (points)"),
+}
+"""Metric -> the factor that brings it to its axis' unit, and the axis' label."""
+
+_TICKS = [mantissa * 10.0**power for power in range(2, -4, -1) for mantissa in (5, 2, 1)][2:]
+_MOST_PANELS = 6
+_FEWEST_ROWS = 10
+"""A bin of fewer rows says little of its accuracy: no point is drawn."""
 
 
-def accuracy_figure(cells: Sequence[Cell], title: str, legend_title: str) -> Any:
-    """Test accuracy against weights remaining (log axis): mean over seeds, band from lowest to highest seed.
+def metric_figure(cells: Sequence[Cell], metric: str, title: str, legend_title: str) -> Any:
+    """A metric on test rows against weights remaining (log axis): mean over seeds, band from lowest to highest seed.
 
     Args:
         cells: From ``summarise``; with several runs, one line a run and arm.
+        metric: One that every cell has: 'accuracy', 'nll', 'brier', 'ece' or 'mace'.
         title: Written above the axes: network and data.
         legend_title: Written above the legend: what lines and bands are.
 
@@ -22,46 +51,163 @@ def accuracy_figure(cells: Sequence[Cell], title: str, legend_title: str) -> Any
     """
     from matplotlib.figure import Figure  # a second to import
 
-    figure = Figure(figsize=(7.2, 4.6), layout="constrained")
-    axes = figure.subplots()
+    factor, label = _AXES[metric]
     lines: dict[tuple[str, str], list[Cell]] = {}
     for cell in cells:
         lines.setdefault((cell.run, cell.arm), []).append(cell)
-    several = len({cell.run for cell in cells}) > 1
-    for number, ((run, _), line) in enumerate(lines.items()):
-        colour, marker = _LOOKS[number % len(_LOOKS)]
+    looks = _looks(list(lines))
+    several = len({run for run, _ in lines}) > 1
+    figure = Figure(figsize=(7.2, 4.2), layout="constrained")
+    axes = figure.subplots()
+    for key, line in lines.items():
         x = [100 * cell.density for cell in line]
-        name = line[0].name
-        axes.plot(
-            x,
-            [100 * cell.test["accuracy"].mean for cell in line],
-            color=colour,
-            marker=marker,
-            ms=5,
-            lw=1.6,
-            label=f"{name} ({run})" if several else name,
-        )
-        low, high = zip(*[cell.accuracy_range for cell in line], strict=True)
-        axes.fill_between(x, [100 * a for a in low], [100 * a for a in high], color=colour, alpha=0.18, lw=0)
-    if not several and cells[0].level == 0:
-        dense = 100 * cells[0].test["accuracy"].mean
-        axes.axhline(dense, color="0.45", lw=1, ls="--", zorder=0, label="dense")
+        low, high = np.transpose([cell.test_range[metric] for cell in line]) * factor
+        name = f"{line[0].name} ({key[0]})" if several else line[0].name
+        axes.plot(x, [factor * cell.test[metric].mean for cell in line], label=name, **looks[key])
+        axes.fill_between(x, low, high, color=looks[key]["color"], alpha=0.12, lw=0)
+    if not several and (cells[0].level, cells[0].arm) == (0, "ticket"):
+        axes.axhline(factor * cells[0].test[metric].mean, color="0.45", lw=1, ls="--", zorder=0, label="dense")
     axes.set_xscale("log")
     axes.invert_xaxis()
-    ticks = [t for t in (100, 50, 20, 10, 5, 2, 1, 0.5, 0.2, 0.1) if t >= 90 * min(c.density for c in cells)]
+    ticks = [tick for tick in _TICKS if tick >= 90 * min(cell.density for cell in cells)]
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks], minor=False)
     axes.set_xticks([], minor=True)
     axes.set_xlabel("weights remaining (%)")
-    axes.set_ylabel("test accuracy (%)")
-    axes.set_title(title.replace("$", r"\$"), fontsize=11, loc="left", wrap=True)  # a name is no formula
+    axes.set_ylabel(label)
+    _title(axes, title)
     axes.grid(alpha=0.25, lw=0.6)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(
-        frameon=several,
-        framealpha=0.8,
-        loc="best" if several else "lower left",
-        title=legend_title,
+    _legend(figure, axes.get_legend_handles_labels(), legend_title)
+    return figure
+
+
+def reliability_figure(rows: Sequence[Row], title: str, legend_title: str) -> Any:
+    """Reliability diagrams on test rows: accuracy against confidence of each bin, and below how many rows it holds.
+
+    All rows of an arm at a level are pooled, bin by bin. A bin of fewer than ten rows has no point. The histogram is
+    the ticket's.
+
+    Args:
+        rows: Of one run, each with its reliability; a panel each level, of more than six levels some evenly between
+            the first and the last.
+        title: Written above the panels: network and data.
+        legend_title: Written above the legend: what the lines are.
+
+    Returns:
+        A ``matplotlib.figure.Figure``.
+    """
+    from matplotlib.figure import Figure  # a second to import
+
+    levels = sorted({row.level for row in rows})
+    chosen = [levels[round(at)] for at in np.linspace(0, len(levels) - 1, min(len(levels), _MOST_PANELS))]
+    arms = sorted(dict.fromkeys((row.run, row.arm) for row in rows), key=lambda key: key[1] != "ticket")
+    looks, across = _looks(arms), min(len(chosen), 3)
+    down = -(-len(chosen) // across)
+    figure = Figure(figsize=(max(2.4 * across, 4.8), 3.1 * down + 0.3), layout="constrained")
+    panels = figure.subplots(2 * down, across, squeeze=False, height_ratios=[4, 1] * down)
+    named: dict[str, Any] = {}  # line by name, in the order of the legend
+    for number, level in enumerate(chosen):
+        row, column = divmod(number, across)
+        here = [one for one in rows if one.level == level]
+        named |= _reliability_panel(panels[2 * row, column], panels[2 * row + 1, column], here, looks)
+        panels[2 * row, column].set_title(_panel_title(here), fontsize=9, loc="left")
+        if column == 0:
+            panels[2 * row, column].set_ylabel("accuracy (%)", fontsize=9)
+            panels[2 * row + 1, column].set_ylabel("ticket's\nrows (%)", fontsize=8)
+        panels[2 * row + 1, column].set_xlabel("confidence (%)", fontsize=9)
+    for unused in panels.reshape(down, 2, across).transpose(0, 2, 1).reshape(-1, 2)[len(chosen) :].ravel():
+        unused.remove()
+    figure.suptitle(_plain(title), fontsize=11, x=0.01, ha="left", wrap=True)
+    named["calibrated"] = named.pop("calibrated")  # the last
+    _legend(figure, (list(named.values()), list(named)), legend_title)
+    return figure
+
+
+def _reliability_panel(
+    axes: Any, below: Any, rows: Sequence[Row], looks: Mapping[tuple[str, str], dict[str, Any]]
+) -> dict[str, Any]:
+    """Draw one level's diagram and histogram; returns name -> line."""
+    arms: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        arms.setdefault((row.run, row.arm), []).append(row)
+    (diagonal,) = axes.plot([0, 100], [0, 100], color="0.45", lw=1, ls="--", zorder=0)
+    named = {}
+    for key in sorted(arms, key=list(looks).index):
+        bins = pool_bins([row.reliability for row in arms[key] if row.reliability])
+        drawn = bins["count"] >= _FEWEST_ROWS
+        points = (100 * bins[name][drawn] for name in ("confidence", "accuracy"))
+        (named[arms[key][0].name],) = axes.plot(
+            *points, **looks[key] | {"ms": 3.5, "lw": 1.2}, clip_on=False, in_layout=False
+        )
+        if key[1] == "ticket":
+            edges = np.linspace(0, 100, len(drawn) + 1)
+            share = 100 * bins["count"] / bins["count"].sum()
+            below.bar(edges[:-1], share, np.diff(edges), align="edge", color=looks[key]["color"], alpha=0.5, lw=0)
+    axes.set(ylim=(0, 100), yticks=[0, 25, 50, 75, 100])
+    axes.tick_params(labelbottom=False)
+    below.set(yscale="log", ylim=(0.01, 100), yticks=[0.01, 1, 100], yticklabels=["0.01", "1", "100"])
+    below.minorticks_off()
+    for one in (axes, below):
+        one.set(xlim=(0, 100), xticks=[0, 25, 50, 75, 100])
+        one.grid(alpha=0.25, lw=0.6)
+        one.tick_params(labelsize=8)
+        one.spines[["top", "right"]].set_visible(False)
+    return {"calibrated": diagonal} | named
+
+
+def _panel_title(rows: Sequence[Row]) -> str:
+    if rows[0].level == 0:
+        return "dense"
+    tickets = [row.density for row in rows if row.arm == "ticket"] or [row.density for row in rows]
+    return f"{100 * sum(tickets) / len(tickets):.1f} % of the weights"
+
+
+def _looks(arms: Sequence[tuple[str, str]]) -> dict[tuple[str, str], dict[str, Any]]:
+    """How to draw each (run, arm): colour and marker by the control, whichever others there are.
+
+    Arms of one control, with other options or of other runs, differ by the line and by hollow markers.
+    """
+    looks = dict(_LOOKS)
+    alike: dict[tuple[str, str], list[str]] = {}
+    for run, arm in arms:
+        control = control_of(arm)
+        alike.setdefault((run, control), []).append(arm)
+        if control not in looks:
+            looks[control] = _FURTHER_LOOKS[(len(looks) - len(_LOOKS)) % len(_FURTHER_LOOKS)]
+    runs, most = list(dict.fromkeys(run for run, _ in arms)), max(map(len, alike.values()))
+    found = {}
+    for run, arm in arms:
+        control = control_of(arm)
+        colour, marker = looks[control]
+        number = runs.index(run) * most + alike[run, control].index(arm)
+        style, hollow = _STYLES[number % len(_STYLES)], (number + number // len(_STYLES)) % 2
+        face = "white" if hollow else colour
+        found[run, arm] = {"color": colour, "marker": marker, "mfc": face, "ls": style, "ms": 5, "lw": 1.6}
+    return found
+
+
+def _plain(text: str) -> str:
+    return text.replace("$", r"\$")  # a name is no formula
+
+
+def _title(axes: Any, text: str) -> None:
+    axes.set_title(_plain(text), fontsize=11, loc="left", wrap=True)
+
+
+def _legend(figure: Any, handles_and_labels: tuple[list[Any], list[str]], title: str) -> None:
+    """Below the axes, where it hides nothing: the figure becomes higher by it."""
+    handles, labels = handles_and_labels
+    width, height = figure.get_size_inches()
+    columns = max(1, min(4, len(labels), int(17 * width) // (max(map(len, labels)) + 11)))  # 17 letters an inch
+    figure.set_size_inches(width, height + 0.18 * -(-len(labels) // columns) + 0.3)
+    figure.legend(
+        handles,
+        [_plain(label) for label in labels],
+        loc="outside lower left",
+        ncols=columns,
+        frameon=False,
+        fontsize=9,
+        title=title,
         alignment="left",
         title_fontsize=9,
     )
-    return figure

@@ -1,24 +1,40 @@
-"""Write a report: a figure (PNG and PDF), a table, a CSV, from run folders alone."""
+"""Write a report: figures (PNG and PDF), a table, a CSV, verdicts on claims, from run folders alone."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from tfticket.errors import InputError
-from tfticket.reports.figures import accuracy_figure
+from tfticket.reports.claims import Decision
+from tfticket.reports.figures import metric_figure, reliability_figure
+from tfticket.reports.papers import decisions_of, records
 from tfticket.reports.rows import Row, Run, rows_of
-from tfticket.reports.tables import Cell, rows_csv, seeds_text, summarise
+from tfticket.reports.tables import Cell, rows_csv, seeds_text, shown_levels, summarise
 from tfticket.runs.files import atomic_write, check_writable, write_json
+
+_FIGURES = ("accuracy", "calibration", "reliability")
 
 
 @dataclass(frozen=True)
 class Report:
-    """A written report: its folder, what it is of, its summary, its rows."""
+    """A written report.
+
+    Attributes:
+        folder: Where it lies.
+        files: The names of its files.
+        title: What it is of.
+        cells: Its summary.
+        rows: What that sums up.
+        decisions: Run -> what is decided of the papers' claims.
+    """
 
     folder: Path
+    files: list[str]
     title: str
     cells: list[Cell]
     rows: list[Row]
+    decisions: dict[str, list[Decision]]
 
 
 def write_report(runs: Sequence[Run], folder: Path | None = None) -> Report:
@@ -44,18 +60,36 @@ def write_report(runs: Sequence[Run], folder: Path | None = None) -> Report:
     if not rows:
         raise InputError(f"{', '.join(run.folder.name for run in runs)}: nothing has been evaluated yet.")
     check_writable(folder, "--out")
-    cells = summarise(rows)
-    title = title_of(runs, rows)
-    seeds = seeds_text(cells)
-    figure = accuracy_figure(cells, title, seeds if seeds == "1 seed" else f"mean and range of {seeds}")
-    for kind in ("png", "pdf"):
-        atomic_write(
-            folder / f"accuracy.{kind}",
-            lambda file, kind=kind: figure.savefig(file, format=kind, dpi=200),  # type: ignore[misc]
-        )
+    cells, decisions, title = summarise(rows), decisions_of(rows), title_of(runs, rows)
+    figures = _figures(rows, cells, title)
+    for name in set(_FIGURES) - set(figures):  # of another report in this folder
+        for kind in ("png", "pdf"):
+            (folder / f"{name}.{kind}").unlink(missing_ok=True)
+    files = []
+    for name, figure in figures.items():
+        for kind in ("png", "pdf"):
+            files.append(f"{name}.{kind}")
+            atomic_write(
+                folder / files[-1],
+                lambda file, figure=figure, kind=kind: figure.savefig(file, format=kind, dpi=200),  # type: ignore[misc]
+            )
     atomic_write(folder / "results.csv", lambda file: file.write_text(rows_csv(rows), encoding="utf-8"))
     write_json(folder / "summary.json", [asdict(cell) for cell in cells])
-    return Report(folder, title, cells, rows)
+    write_json(folder / "claims.json", records(decisions))
+    return Report(folder, [*files, "results.csv", "summary.json", "claims.json"], title, cells, rows, decisions)
+
+
+def _figures(rows: Sequence[Row], cells: Sequence[Cell], title: str) -> dict[str, Any]:
+    """Name -> figure, of what the rows hold: evaluations of former versions have less."""
+    seeds = seeds_text(cells)
+    spread = seeds if seeds == "1 seed" else f"mean and range of {seeds}"
+    figures = {"accuracy": metric_figure(cells, "accuracy", title, spread)}
+    if "mace" in cells[0].test:
+        figures["calibration"] = metric_figure(cells, "mace", title, spread)
+    shown = [row for row in rows if row.level in shown_levels(cells) and row.reliability]
+    if shown and len({row.run for row in rows}) == 1:
+        figures["reliability"] = reliability_figure(shown, title, f"bins of the test rows of {seeds}")
+    return figures
 
 
 def title_of(runs: Sequence[Run], rows: Sequence[Row]) -> str:

@@ -11,8 +11,16 @@ from tfticket.errors import InputError
 from tfticket.runs.files import read_json
 from tfticket.runs.lease import holder_of
 
-ARM_NAMES = {"ticket": "IMP ticket", "reinitialise": "re-initialised", "random-mask": "random mask"}
-"""What tables and figures call an arm."""
+ARM_NAMES = {
+    "ticket": "IMP ticket",
+    "reinitialise": "re-initialised",
+    "keep-signs": "signs kept",
+    "shuffle-global": "shuffled globally",
+    "shuffle-even": "shuffled evenly",
+    "shuffle-layerwise": "shuffled layerwise",
+    "random-mask": "random mask",
+}
+"""What tables and figures call the ticket and the known controls."""
 
 
 @dataclass(frozen=True)
@@ -21,13 +29,15 @@ class Row:
 
     Attributes:
         run: Name of the run's folder.
-        arm: 'ticket' or a control's name.
+        arm: 'ticket', or a control's name, which its options may follow: 'reinitialise he_normal'.
         name: What tables and figures call the arm.
         seed: The IMP seed.
         level: Rounds of pruning.
         density: Fraction of the prunable weights that survive.
         data: What figures call the data, and how many rows were trained on.
         test, validation: Metric name -> value.
+        replicate: Which of the same controls of one IMP seed, each of a seed of its own.
+        reliability: count, confidence and accuracy of each bin of the test rows; None where none was recorded.
     """
 
     run: str
@@ -39,6 +49,8 @@ class Row:
     data: str
     test: dict[str, float]
     validation: dict[str, float]
+    replicate: int = 0
+    reliability: dict[str, list[Any]] | None = None
 
 
 @dataclass(frozen=True)
@@ -133,29 +145,42 @@ def _data(run: Run, result: dict[str, Any]) -> str:
     return f"{text}, {found['training_rows']:,} training rows" if found else text
 
 
+def control_of(arm: str) -> str:
+    """An arm without its options: 'reinitialise' of 'reinitialise he_normal'."""
+    return arm.partition(" ")[0]
+
+
+def arm_name(arm: str) -> str:
+    """What tables and figures call an arm: 're-initialised (he_normal)'; of an unknown control the arm itself."""
+    control, _, options = arm.partition(" ")
+    if control not in ARM_NAMES:
+        return arm
+    return f"{ARM_NAMES[control]} ({options})" if options else ARM_NAMES[control]
+
+
 def rows_of(run: Run) -> list[Row]:
     """One row for each finished evaluation of a run, in the order of the run."""
-    names = dict(ARM_NAMES)
     score = run.config.get("prune", {}).get("score", "magnitude")
-    if score != "magnitude":
-        names["ticket"] = f"ticket by {score} score"
     rows = []
     for step in run.steps:
         if step["kind"] != "evaluate":
             continue
         result = read_json(run.folder.parents[1] / "steps" / step["folder"] / "result.json")["result"]
         label = step["label"]
+        other_score = label["arm"] == "ticket" and score != "magnitude"
         rows.append(
             Row(
                 run=run.folder.name,
                 arm=label["arm"],
-                name=names.get(label["arm"], label["arm"]),
+                name=f"ticket by {score} score" if other_score else arm_name(label["arm"]),
                 seed=label["seed"],
                 level=result["level"],
                 density=result["density"],
                 data=_data(run, result),
                 test=result["test"],
                 validation=result["validation"],
+                replicate=label.get("replicate", 0),
+                reliability=result.get("reliability", {}).get("test"),  # None before evaluations recorded it
             )
         )
     return rows

@@ -1,12 +1,16 @@
-"""Rows summed up over seeds: the report's table and its CSV."""
+"""Rows summed up over seeds: the report's tables and its CSV."""
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from tfticket.reports.claims import FEWEST_SEEDS, Decision
 from tfticket.reports.rows import Row
 from tfticket.reports.statistics import Estimate, mean_interval
+
+Seeds = Mapping[int, Sequence[Row]]
+"""IMP seed -> its replicates, of one arm at one level."""
 
 
 @dataclass(frozen=True)
@@ -16,8 +20,9 @@ class Cell:
     Attributes:
         run, arm, level, density: Which; density is the mean over seeds.
         name: What tables and figures call the arm.
+        replicates: How many the seed with the fewest has, and that with the most.
         test: Metric -> estimate over seeds, on test rows.
-        accuracy_range: Lowest and highest test accuracy of a seed.
+        test_range: Metric -> its lowest and highest value of a seed.
         ticket_minus: Metric -> estimate of (ticket - this arm), paired by seed; empty for the ticket itself.
     """
 
@@ -26,41 +31,68 @@ class Cell:
     name: str
     level: int
     density: float
+    replicates: tuple[int, int]
     test: dict[str, Estimate]
-    accuracy_range: tuple[float, float]
+    test_range: dict[str, tuple[float, float]]
     ticket_minus: dict[str, Estimate]
 
 
 def summarise(rows: Sequence[Row]) -> list[Cell]:
-    """Sum rows up over seeds: by run, by level, the ticket first.
+    """Sum rows up over seeds: by run, by level, the ticket first, controls in the order of the run.
 
-    The unit of pairing is the IMP seed: a control's difference is taken to the ticket whose mask it altered.
-    Intervals are unadjusted 95 % ones.
+    The unit is the IMP seed: its replicates are averaged first, and a control's difference is taken to the ticket
+    that it altered. Intervals are unadjusted 95 % ones.
     """
-    groups: dict[tuple[str, int, str], dict[int, Row]] = {}
-    for row in rows:
-        groups.setdefault((row.run, row.level, row.arm), {})[row.seed] = row
-    metrics, cells = metrics_of(rows), []
-    for (run, level, arm), mine in sorted(groups.items(), key=lambda item: (item[0][:2], item[0][2] != "ticket")):
-        tickets = groups.get((run, level, "ticket"), {})
-        paired = [seed for seed in mine if seed in tickets] if arm != "ticket" else []
-        accuracies = [row.test["accuracy"] for row in mine.values()]
-        cells.append(
-            Cell(
-                run=run,
-                arm=arm,
-                name=next(iter(mine.values())).name,
-                level=level,
-                density=sum(row.density for row in mine.values()) / len(mine),
-                test={metric: mean_interval([row.test[metric] for row in mine.values()]) for metric in metrics},
-                accuracy_range=(min(accuracies), max(accuracies)),
-                ticket_minus={
-                    metric: mean_interval([tickets[seed].test[metric] - mine[seed].test[metric] for seed in paired])
-                    for metric in (metrics if paired else ())
-                },
-            )
-        )
-    return cells
+    groups = by_seed(rows)
+    return [
+        _cell(key, seeds, groups.get((*key[:2], "ticket"), {}), metrics_of(rows))
+        for key, seeds in sorted(groups.items(), key=lambda item: item[0][:2])
+    ]
+
+
+def by_seed(rows: Sequence[Row]) -> dict[tuple[str, int, str], dict[int, list[Row]]]:
+    """Rows as (run, level, arm) -> seed -> replicates: tickets first, then the arms as they first appear."""
+    found: dict[tuple[str, int, str], dict[int, dict[int, Row]]] = {}
+    arms = list(dict.fromkeys((row.run, row.arm) for row in rows))
+    for row in sorted(rows, key=lambda row: (row.arm != "ticket", arms.index((row.run, row.arm)))):
+        found.setdefault((row.run, row.level, row.arm), {}).setdefault(row.seed, {})[row.replicate] = row
+    return {key: {seed: list(each.values()) for seed, each in seeds.items()} for key, seeds in found.items()}
+
+
+def density_of(seeds: Seeds) -> float:
+    """Mean density over seeds."""
+    return _mean([_mean([row.density for row in replicates]) for replicates in seeds.values()])
+
+
+def paired(ours: Seeds, theirs: Seeds, metric: str) -> list[float]:
+    """Ours - theirs on test rows, one difference for each seed that has both, replicates averaged first."""
+    return [_value(ours[seed], metric) - _value(theirs[seed], metric) for seed in ours if seed in theirs]
+
+
+def _value(replicates: Sequence[Row], metric: str) -> float:
+    return _mean([row.test[metric] for row in replicates])
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
+
+
+def _cell(key: tuple[str, int, str], seeds: Seeds, ticket: Seeds, metrics: Sequence[str]) -> Cell:
+    run, level, arm = key
+    counts = [len(replicates) for replicates in seeds.values()]
+    values = {metric: [_value(replicates, metric) for replicates in seeds.values()] for metric in metrics}
+    compared = metrics if arm != "ticket" and not ticket.keys().isdisjoint(seeds) else ()
+    return Cell(
+        run=run,
+        arm=arm,
+        name=next(iter(seeds.values()))[0].name,
+        level=level,
+        density=density_of(seeds),
+        replicates=(min(counts), max(counts)),
+        test={metric: mean_interval(values[metric]) for metric in metrics},
+        test_range={metric: (min(values[metric]), max(values[metric])) for metric in metrics},
+        ticket_minus={metric: mean_interval(paired(ticket, seeds, metric)) for metric in compared},
+    )
 
 
 def metrics_of(rows: Sequence[Row]) -> list[str]:
@@ -68,29 +100,38 @@ def metrics_of(rows: Sequence[Row]) -> list[str]:
     return [name for name in rows[0].test if all(name in row.test for row in rows)] if rows else []
 
 
+def shown_levels(cells: Sequence[Cell]) -> list[int]:
+    """Of a run with controls, the dense level and the levels that have some; else all."""
+    levels = {cell.level for cell in cells}
+    controlled = {cell.level for cell in cells if cell.ticket_minus}
+    return sorted(controlled | ({0} & levels) if controlled else levels)
+
+
 def table_rows(cells: Sequence[Cell]) -> tuple[list[str], list[list[str]]]:
-    """Header and rows of a run's table: of a run with controls, the dense level and the levels that have some."""
-    controlled = {cell.run for cell in cells if cell.ticket_minus}
-    shown = {
-        (cell.run, cell.level) for cell in cells if cell.ticket_minus or cell.level == 0 or cell.run not in controlled
-    }
+    """Header and rows of one run's table: ``shown_levels`` and their arms."""
+    shown = shown_levels(cells)
     accuracy, nll = ["test\naccuracy", "ticket - arm\n(points)"], ["test\nNLL", "ticket - arm\n(nats)"]
     header = ["weights\nremaining", "arm", *accuracy, *nll]
     rows = []
     for cell in cells:
-        if (cell.run, cell.level) in shown:
+        if cell.level in shown:
             accuracy = [f"{cell.test['accuracy'].mean:.2%}", _difference(cell.ticket_minus.get("accuracy"), 100, 2)]
             nll = [f"{cell.test['nll'].mean:.3f}", _difference(cell.ticket_minus.get("nll"), 1, 3)]
-            arm = "dense" if cell.level == 0 else cell.name
+            arm = "dense" if cell.level == 0 and cell.arm == "ticket" else cell.name
             rows.append([f"{cell.density:.1%}", arm, *accuracy, *nll])
     return header, rows
 
 
 def seeds_text(cells: Sequence[Cell]) -> str:
-    """'3 seeds', or '2 to 3 seeds' where a run is not through."""
-    counts = sorted({cell.test["accuracy"].count for cell in cells})
-    span = f"{counts[0]} to {counts[-1]}" if len(counts) > 1 else f"{counts[0]}"
-    return f"{span} seed{'' if counts == [1] else 's'}"
+    """'5 seeds, 3 replicates of each control'; '2 to 3 seeds' where a run is not through."""
+    text = _span([cell.test["accuracy"].count for cell in cells], "seed")
+    replicates = [count for cell in cells if cell.arm != "ticket" for count in cell.replicates]
+    return f"{text}, {_span(replicates, 'replicate')} of each control" if max(replicates, default=1) > 1 else text
+
+
+def _span(counts: Sequence[int], what: str) -> str:
+    low, high = min(counts), max(counts)
+    return f"{low} to {high} {what}s" if low < high else f"{low} {what}{'' if low == 1 else 's'}"
 
 
 def _difference(estimate: Estimate | None, factor: float, digits: int) -> str:
@@ -100,14 +141,35 @@ def _difference(estimate: Estimate | None, factor: float, digits: int) -> str:
     return text if estimate.high is None else f"{text} ± {factor * (estimate.high - estimate.mean):.{digits}f}"
 
 
+def claims_rows(decisions: Sequence[Decision]) -> tuple[list[str], list[list[str]]]:
+    """Header and rows of the table of claims of one run."""
+    header = ["claim", "claimed mean\n(points)", "decided by", "difference\n(points)", "verdict", "p"]
+    return header, [_claim_row(one) for one in decisions]
+
+
+def _claim_row(one: Decision) -> list[str]:
+    members, margin = len(one.comparison.differences), 100 * one.comparison.margin
+    test = {"beats": "above 0", "matches": f"within ±{margin:g}", "reaches": f"above -{margin:g}"}[one.comparison.kind]
+    verdict: str = one.verdict
+    if one.p is None:
+        fewest = _span([one.difference.count], "seed")
+        verdict += f" ({fewest}; {FEWEST_SEEDS} are needed)"
+    p = one.p_against if one.verdict == "contradicted" else one.p
+    shown = "" if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}"
+    test = f"all {members} {test}" if members > 1 else test
+    name = one.comparison.claim.partition(":")[0]
+    return [name, test, one.member, _difference(one.difference, 100, 2), verdict, shown]
+
+
 def rows_csv(rows: Sequence[Row]) -> str:
-    """Every row as CSV: run, data, arm, seed, level, density, sparsity, then each split's metrics (fractions, nats)."""
+    """Every row as CSV: whose it is, density and sparsity, then each split's metrics (fractions, nats)."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     splits, metrics = ("test", "validation"), metrics_of(rows)
-    names = ["run", "data", "arm", "seed", "level", "density", "sparsity"]
+    names = ["run", "data", "arm", "seed", "replicate", "level", "density", "sparsity"]
     writer.writerow(names + [f"{split}_{metric}" for split in splits for metric in metrics])
     for row in rows:
         values = [getattr(row, split)[metric] for split in splits for metric in metrics]
-        writer.writerow([row.run, row.data, row.arm, row.seed, row.level, row.density, 1.0 - row.density, *values])
+        whose = [row.run, row.data, row.arm, row.seed, row.replicate, row.level]
+        writer.writerow([*whose, row.density, 1.0 - row.density, *values])
     return buffer.getvalue()

@@ -1,45 +1,169 @@
-"""Controls: a ticket altered on purpose, to see what of it matters. Pure and seeded."""
+"""Controls: a ticket altered on purpose, to see what of it matters. Pure and seeded.
 
+A shuffle moves survivors about, in the layers that are pruned; exempt ones stay as they are. Each control keeps the
+ticket's number of survivors exactly, but for ``random_mask``, which is told how many. Where the ticket's start is 0 off
+its mask, after learning-rate rewinding, a control with another mask starts from the initial weights.
+"""
+
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
+
+import numpy as np
 
 from tfticket import seeds
+from tfticket.errors import InputError
 from tfticket.models import initial_weights, model_from_spec
 from tfticket.models.variables import counted_anew
+from tfticket.pruning.mask import emptied_layers, layer_of, prunable_part, survivors
+from tfticket.pruning.shuffles import chosen, even_counts, global_counts
 from tfticket.tickets.ticket import Ticket
+from tfticket.types import Mask
 
 
-def reinitialise(ticket: Ticket, seed: int) -> Ticket:
-    """Keep the mask, draw the weights anew from the layers' own initialisers; constants stay the ticket's.
+def reinitialise(ticket: Ticket, seed: int, initialiser: str | None = None) -> Ticket:
+    """Keep the mask, draw the weights anew; constants stay the ticket's.
+
+    Args:
+        ticket: Of any level.
+        seed: Of the draws.
+        initialiser: Distribution of the kernels, as in a network's configuration; None is each layer's own.
+
+    Raises:
+        InputError: A layer of an own network names no initialiser.
 
     References:
         Frankle and Carbin (2019), section 2, "random reinitialization".
     """
     model = replace(ticket, start=ticket.initial).build_model()
     # A seed of its own: the plain one would give the ticket's initialisation back.
-    weights = initial_weights(model, seeds.derive(seed, "reinitialise"))
+    weights = initial_weights(model, seeds.derive(seed, "reinitialise"), initialiser)
+    how = {"initialiser": initialiser} if initialiser else {}
     return replace(
-        ticket,
-        start=weights,
-        initial=weights,
-        iteration=0,
-        provenance=ticket.provenance | {"control": "reinitialise", "control_seed": seed},
+        ticket, start=weights, initial=weights, iteration=0, provenance=_said(ticket, "reinitialise", seed, **how)
     )
 
 
-def random_mask(ticket: Ticket, seed: int) -> Ticket:
-    """Keep the start and each layer's number of survivors, choose the survivors at random.
+def keep_signs(ticket: Ticket, seed: int, initialiser: str | None = None) -> Ticket:
+    """Keep the mask and the signs of the kernels' start weights, draw all else anew.
 
-    After learning-rate rewinding the start is 0 off the ticket's mask, where most random survivors would lie; the
-    control then starts from the initial weights.
+    Args:
+        ticket: Of any level.
+        seed: Of the draws.
+        initialiser: As for ``reinitialise``; of it the magnitudes are taken.
+
+    Raises:
+        InputError: As ``reinitialise``.
+
+    References:
+        Zhou et al. (2019), "Deconstructing lottery tickets", section 4.
     """
-    own = "keras" in ticket.model
-    names = counted_anew(model_from_spec(ticket.model)) if own else {path: path for path in ticket.mask}
-    mask = {
-        path: seeds.generator(seed, "random mask", names[path]).permutation(kept.ravel()).reshape(kept.shape)
-        for path, kept in ticket.mask.items()
-    }
+    drawn = reinitialise(ticket, seed, initialiser)
+    weights = drawn.start | {path: np.copysign(drawn.start[path], ticket.start[path]) for path in ticket.mask}
+    how = {"initialiser": initialiser} if initialiser else {}
+    return replace(drawn, start=weights, initial=weights, provenance=_said(ticket, "keep-signs", seed, **how))
+
+
+def shuffle_global(ticket: Ticket, seed: int, allow_empty: bool = True) -> Ticket:
+    """Permute the survivors over all layers together: each layer has the mean density, but for chance.
+
+    Args:
+        ticket: Of any level.
+        seed: Of the permutation.
+        allow_empty: Let a layer lose its last weight; the ticket's provenance says which did.
+
+    Raises:
+        InputError: A layer was emptied, and may not be.
+
+    References:
+        "Bayesian lottery ticket hypothesis", section 4; Frankle et al. (2021), "Pruning neural networks at
+        initialization: why are we missing the mark?", section 5.
+    """
+    mask = _shuffled_part(ticket)
+    mask = chosen(mask, global_counts(mask, seed), seed, "shuffle global", _names(ticket))
+    return _with_mask(ticket, mask, "shuffle-global", seed, allow_empty)
+
+
+def shuffle_even(ticket: Ticket, seed: int, allow_empty: bool = True) -> Ticket:
+    """Choose each layer's survivors at random, all layers at the mean density.
+
+    A layer's number is rounded, up for those with the largest remainder, so that the sum is the ticket's.
+
+    Args, Raises, References: as ``shuffle_global``.
+    """
+    mask = _shuffled_part(ticket)
+    mask = chosen(mask, even_counts(mask), seed, "shuffle even", _names(ticket))
+    return _with_mask(ticket, mask, "shuffle-even", seed, allow_empty)
+
+
+def shuffle_layerwise(ticket: Ticket, seed: int, allow_empty: bool = True) -> Ticket:
+    """Permute each layer's mask: as many survivors in each layer as the ticket has.
+
+    It empties no layer; ``allow_empty`` is there so that all shuffles are called alike.
+
+    Args, References: as ``shuffle_global``.
+    """
+    mask = _shuffled_part(ticket)
+    mask = chosen(mask, survivors(mask), seed, "shuffle layerwise", _names(ticket))
+    return _with_mask(ticket, mask, "shuffle-layerwise", seed, allow_empty)
+
+
+def random_mask(ticket: Ticket, seed: int, densities: float | Mapping[str, float], allow_empty: bool = True) -> Ticket:
+    """Choose survivors at random at given densities, whatever the ticket's are.
+
+    Args:
+        ticket: Of any level.
+        seed: Of the choice.
+        densities: Fraction of each layer that survives, in [0, 1]: one for all that are pruned, or by the layer's
+            name; a layer that is not named keeps its mask. Each leaves round(density x weights).
+        allow_empty: As for ``shuffle_global``.
+
+    Raises:
+        InputError: A density outside [0, 1], a layer that there is not, or a layer emptied that may not be.
+    """
+    mask = _shuffled_part(ticket)
+    if not isinstance(densities, Mapping):
+        densities = {layer_of(path): densities for path in mask}
+    known = {layer_of(path): path for path in ticket.mask}
+    for layer, share in densities.items():
+        if layer not in known:
+            raise InputError(f"densities: there is no layer '{layer}' to mask. Known: {', '.join(known)}.")
+        if not 0 <= share <= 1:
+            raise InputError(f"densities: {layer} is {share}; expected a fraction of its weights, 0 to 1.")
+    told = {known[layer]: ticket.mask[known[layer]] for layer in densities}
+    counts = {known[layer]: round(share * told[known[layer]].size) for layer, share in densities.items()}
+    mask = chosen(told, counts, seed, "random mask", _names(ticket))
+    return _with_mask(ticket, mask, "random-mask", seed, allow_empty)
+
+
+def _shuffled_part(ticket: Ticket) -> Mask:
+    return prunable_part(ticket.mask, ticket.provenance.get("exempt", ()))
+
+
+def _names(ticket: Ticket) -> dict[str, str]:
+    """Kernel path -> the name of its stream: automatic names of an own network's layers are counted anew."""
+    return (
+        counted_anew(model_from_spec(ticket.model)) if "keras" in ticket.model else {path: path for path in ticket.mask}
+    )
+
+
+def _with_mask(ticket: Ticket, part: Mask, control: str, seed: int, allow_empty: bool) -> Ticket:
+    """The ticket with other masks in some layers; layers without a survivor that had one are reported or refused."""
+    mask = ticket.mask | part
+    emptied = emptied_layers(ticket.mask, mask)
+    if emptied and not allow_empty:
+        raise InputError(
+            f"The control {control} (seed {seed}) leaves no weight in {', '.join(emptied)}. Set allow_empty, as the "
+            "papers have it, or take a denser ticket."
+        )
     start, iteration = ticket.start, ticket.iteration
     if ticket.provenance.get("rewind") == "none":
         start, iteration = ticket.initial, 0
-    provenance = ticket.provenance | {"control": "random-mask", "control_seed": seed}
-    return replace(ticket, mask=mask, start=start, iteration=iteration, provenance=provenance)
+    said = _said(ticket, control, seed, **({"emptied": emptied} if emptied else {}))
+    return replace(ticket, mask=mask, start=start, iteration=iteration, provenance=said)
+
+
+def _said(ticket: Ticket, control: str, seed: int, **how: object) -> dict[str, Any]:
+    """A ticket's provenance with one more control."""
+    controls = [*ticket.provenance.get("controls", ()), {"control": control, "seed": seed, **how}]
+    return ticket.provenance | {"controls": controls}

@@ -64,7 +64,7 @@ def prune_ticket(
     Args:
         ticket: The ticket that was trained.
         trained: Its trained weights.
-        config: Rate, score, scope, exempt layers, where to rewind to, seed.
+        config: Rates, score, scope, exempt layers, where to rewind to, seed.
         rewound: Where ``needs_rewinding``: the weights at that moment, and its iteration.
 
     Raises:
@@ -77,6 +77,7 @@ def prune_ticket(
         config.rate,
         scope=config.scope,
         exempt=config.exempt,
+        rates=config.rates,
         allow_empty=config.allow_empty,
         seed=level_seed,
     )

@@ -1,0 +1,41 @@
+"""The command line. Thin: each command reads its arguments, calls the library, and shows what came out.
+
+TensorFlow is imported by ``run``, ``branch``, ``inspect`` and ``doctor``, and where data are downloaded; never for a
+help text.
+"""
+
+import io
+import sys
+
+import typer
+
+from tfticket.cli import run, results, browse  # noqa: F401  # isort: skip -- in the order of the help text
+from tfticket.cli.options import Options, app
+from tfticket.errors import InputError, Stopped, TfticketError
+
+__all__ = ["Options", "app", "main"]
+
+
+def main() -> None:
+    """Run the command line; errors become one message and an exit code: 1 failed, 2 bad input, 130 stopped."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without our signs
+    try:
+        app()
+    except SystemExit as end:
+        if end.code == Stopped.exit_code:  # typer's way of a Ctrl-C that no run was there to hear
+            typer.echo("Stopped before anything began.", err=True)
+        raise
+    except Exception as error:
+        if Options.debug:
+            raise
+        code = error.exit_code if isinstance(error, TfticketError) else 1
+        if code == Stopped.exit_code:
+            message = f"Stopped: {error}. Run the same command again to go on."
+        elif isinstance(error, TfticketError | OSError):
+            message = f"{'Error' if code == InputError.exit_code else 'Failed'}: {error}"
+        else:
+            message = f"Failed, by a fault of tfticket: {type(error).__name__}: {error} (--debug shows where)"
+        typer.echo(message, err=True)
+        sys.exit(code)

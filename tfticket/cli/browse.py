@@ -1,0 +1,132 @@
+"""Commands that show what there is."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tfticket import completion
+from tfticket.cli.options import DataDir, Debug, Json, Options, Quiet, Workspace, app
+from tfticket.console import show_table, when
+from tfticket.errors import InputError, TfticketError, unknown
+from tfticket.registry import DATA_SETS, DEFAULT_WORKSPACE, LISTS
+
+
+@app.command(
+    "list",
+    epilog="Examples:\n\n  tfticket list\n\n  tfticket list presets\n\n  tfticket list runs --json",
+)
+def list_(
+    what: Annotated[
+        str, typer.Argument(autocompletion=completion.lists, help=f"runs, presets, {', '.join(LISTS)}.")
+    ] = "runs",
+    workspace: Workspace = DEFAULT_WORKSPACE,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """List the runs of a workspace, or what the program has by name."""
+    if what == "runs":
+        from tfticket.reports.rows import find_runs
+
+        show_table(
+            ["run", "state", "experiment", "started", "steps"],
+            [
+                [run.folder.name, run.state, run.status["experiment"], when(run.status["started"]), len(run.steps)]
+                for run in find_runs(workspace)
+            ],
+            as_json,
+            empty=f"No runs in {workspace} yet. Start one: tfticket run quickstart",
+        )
+    elif what == "presets":
+        from tfticket.costs import cost_of
+        from tfticket.presets import load_experiment, presets
+
+        costs = [(one, cost_of(load_experiment(one.name))) for one in presets().values()]
+        if as_json:
+            records = [
+                {"preset": one.name, "about": one.about, "budget": one.budget} | asdict(cost) for one, cost in costs
+            ]
+            typer.echo(json.dumps(records))
+            return
+        for about in dict.fromkeys(one.about for one, _ in costs):
+            typer.echo(about)
+            rows = [[one.name, c.trainings, c.iterations, c.time] for one, c in costs if one.about == about]
+            show_table(["preset", "trainings", "iterations", "time"], rows)
+        typer.echo(
+            f"Iterations are of each training. Time is that of training on {costs[0][1].machine}, beside starting and "
+            "compiling.\nsmoke: shows that all works, its numbers mean nothing. desk: 2 cores. paper: a GPU."
+        )
+    elif what in LISTS:
+        show_table([what, "what it is"], [[name, entry.about] for name, entry in LISTS[what].items()], as_json)
+    else:
+        raise InputError(unknown("list", what, ["runs", "presets", *LISTS]))
+
+
+@app.command(
+    epilog="Examples:\n\n  tfticket data\n\n  tfticket data mnist cifar-10-small\n\n  tfticket data ~/digits.npz --json"
+)
+def data(
+    sources: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="NAME_OR_PATH",
+            autocompletion=completion.data_sets,
+            help="Data sets to read; none lists what there is.",
+        ),
+    ] = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Show data sets: which have a name and where they lie, or what some of them hold."""
+    from tfticket.data.known import registered
+    from tfticket.data.sources import own_data_sets
+    from tfticket.data.summary import summary
+
+    if sources:
+        found = [summary(source) for source in sources]
+        if as_json:
+            typer.echo(json.dumps([{**asdict(one), "path": str(one.path)} for one in found]))
+        else:
+            typer.echo("\n".join(map(str, found)))
+        return
+    rows: list[tuple[str, str, Path | None, str]] = [
+        (source.name, source.label, source.find(), source.how) for source in registered()
+    ]
+    rows += [(name, "your own", path, "") for name, path in own_data_sets().items() if name not in DATA_SETS]
+    if as_json:
+        keys = ("name", "label", "path", "how")
+        typer.echo(json.dumps([dict(zip(keys, row, strict=True)) for row in rows], default=str))
+        return
+    for name, label, path, how in rows:
+        typer.echo(f"{name:15} {label}\n{'':15} {path or f'not here. {how}'}")
+
+
+@app.command(epilog="Examples:\n\n  tfticket doctor\n\n  tfticket doctor --workspace /data/tickets --json")
+def doctor(
+    workspace: Workspace = DEFAULT_WORKSPACE,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Examine this machine: versions, devices, data, disk; what is missing, and how to get it."""
+    from tfticket.doctor import examine
+
+    if not (Options.quiet or as_json):
+        typer.echo("Starting TensorFlow ...", err=True)
+    findings = examine(workspace)
+    if as_json:
+        typer.echo(json.dumps([asdict(finding) for finding in findings]))
+    else:
+        show_table(["state", "what", "found"], [[f.mark, f.what, f.found] for f in findings])
+        for finding in findings:
+            if finding.mend and finding.state != "broken":
+                typer.echo(f"{finding.mark} {finding.what}: {finding.mend}")
+    broken = [f"{f.what}: {f.found.removesuffix('.')}. {f.mend}".rstrip() for f in findings if f.state == "broken"]
+    if broken:
+        raise TfticketError("\n".join(broken))

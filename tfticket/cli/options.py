@@ -1,0 +1,75 @@
+"""The program itself, and the options that several of its commands have."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tfticket.registry import DATA_DIR
+
+app = typer.Typer(
+    name="tfticket",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Find lottery tickets, train them beside their controls, and see what they are worth.",
+    epilog="First steps:  [bold]tfticket run quickstart[/]  (4 minutes),  then  [bold]tfticket show quickstart[/]",
+)
+
+Workspace = Annotated[
+    Path, typer.Option("--workspace", "-w", envvar="TFTICKET_WORKSPACE", help="Folder of all runs and steps.")
+]
+
+
+def _set_data_dir(value: Path | None) -> Path | None:
+    if value is not None:
+        os.environ[DATA_DIR] = str(value)
+    return value
+
+
+DataDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--data-dir", envvar=DATA_DIR, callback=_set_data_dir, help="Folder in which data sets are looked for."
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+
+
+class Options:
+    """What holds for every command; said before its name or after."""
+
+    quiet = False
+    debug = False
+
+
+def _be_quiet(value: bool) -> None:
+    Options.quiet = Options.quiet or value
+
+
+def _be_open(value: bool) -> None:
+    Options.debug = Options.debug or value
+
+
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", callback=_be_quiet, help="Print errors and what was asked for, no more.")
+]
+Debug = Annotated[bool, typer.Option("--debug", callback=_be_open, help="On an error show the whole traceback.")]
+
+
+def _show_version(value: bool) -> None:
+    if value:
+        from importlib.metadata import version
+
+        typer.echo(f"tfticket {version('tfticket')}")
+        raise typer.Exit
+
+
+Version = Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")]
+
+
+@app.callback()
+def options(quiet: Quiet = False, debug: Debug = False, version: Version = False) -> None:
+    """What holds for every command."""

@@ -1,0 +1,106 @@
+"""Commands that look at results."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tfticket import completion
+from tfticket.cli.options import Debug, Json, Options, Quiet, Workspace, app
+from tfticket.console import show_cells, show_claims, show_report, show_table, when
+from tfticket.registry import DEFAULT_WORKSPACE
+
+
+@app.command(
+    epilog="Examples:\n\n  tfticket show quickstart\n\n  tfticket show workspace/runs/quickstart-1a2b3c4d --json"
+)
+def show(
+    run: Annotated[
+        str, typer.Argument(autocompletion=completion.runs, help="A run's name, the beginning of it, or its folder.")
+    ],
+    workspace: Workspace = DEFAULT_WORKSPACE,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Show a run: its state, its configuration, its results so far."""
+    import yaml
+
+    from tfticket.reports.papers import decisions_of, records
+    from tfticket.reports.report import title_of
+    from tfticket.reports.rows import find_run, rows_of
+    from tfticket.reports.tables import summarise
+
+    found = find_run(workspace, run)
+    rows = rows_of(found)
+    cells, title, decisions = summarise(rows), title_of([found], rows), decisions_of(rows)
+    if as_json:
+        said = {"folder": str(found.folder), "state": found.state, "status": found.status, "config": found.config}
+        results = {"title": title, "results": [asdict(cell) for cell in cells], "claims": records(decisions)}
+        typer.echo(json.dumps({**said, "steps": found.steps, **results}))
+        return
+    typer.echo(f"{found.folder}\n{found.state}, started {when(found.status['started'])}, {len(found.steps)} steps")
+    if found.status.get("message"):
+        typer.echo(f"{found.status['message']}")
+    typer.echo("\n" + yaml.safe_dump(found.config, sort_keys=False, default_flow_style=None).rstrip() + "\n")
+    if cells:
+        typer.echo(title)
+        show_cells(cells)
+        show_claims(decisions)
+
+
+@app.command(
+    epilog="Examples:\n\n  tfticket report quickstart\n\n  tfticket report quickstart other-run --out comparison"
+)
+def report(
+    runs: Annotated[
+        list[str], typer.Argument(autocompletion=completion.runs, help="Runs: names, beginnings of names, or folders.")
+    ],
+    out: Annotated[Path | None, typer.Option(help="Folder to write to; a single run's own report/ by default.")] = None,
+    workspace: Workspace = DEFAULT_WORKSPACE,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Write the figures, the table, the claims and the CSV of runs, from their folders alone."""
+    from tfticket.reports.report import write_report
+    from tfticket.reports.rows import find_run
+
+    show_report(write_report([find_run(workspace, run) for run in runs], out), as_json, Options.quiet)
+
+
+@app.command(
+    epilog="Examples:\n\n  tfticket inspect ticket.safetensors\n\n"
+    "  tfticket inspect workspace/steps/prune-0123456789abcdef"
+)
+def inspect(
+    ticket: Annotated[Path, typer.Argument(help="A ticket's file, or the folder of a step that made one.")],
+    as_json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Look into a ticket: layers, survivors, where it came from."""
+    from tfticket.pruning.mask import layer_of
+    from tfticket.tickets.ticket import Ticket
+
+    path = ticket / "ticket.safetensors" if ticket.is_dir() else ticket
+    found = Ticket.load(path)
+    layers = [
+        [layer_of(name), "x".join(map(str, kept.shape)), kept.size, count, count / kept.size]
+        for (name, kept), count in zip(found.mask.items(), found.survivors.values(), strict=True)
+    ]
+    if as_json:
+        keys = ("layer", "shape", "weights", "survivors", "density")
+        record = {"level": found.level, "density": found.density, "iteration": found.iteration, "model": found.model}
+        record |= {"provenance": found.provenance, "layers": [dict(zip(keys, layer, strict=True)) for layer in layers]}
+        typer.echo(json.dumps(record))
+        return
+    typer.echo(f"{path}\n{found.name}, level {found.level}, {found.density:.3%} of the prunable weights remain")
+    typer.echo(f"start: weights of iteration {found.iteration}")
+    show_table(
+        ["layer", "shape", "weights", "survivors", "weights remaining"],
+        [[*layer[:2], f"{layer[2]:,}", f"{layer[3]:,}", f"{layer[4]:.3%}"] for layer in layers],
+    )
+    typer.echo("provenance: " + ", ".join(f"{key}={value}" for key, value in found.provenance.items()))

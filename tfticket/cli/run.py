@@ -1,0 +1,225 @@
+"""Commands that compute."""
+
+import json
+import shlex
+import shutil
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tfticket import completion
+from tfticket.cli.options import DataDir, Debug, Json, Options, Quiet, Workspace, app
+from tfticket.console import show_report, show_table
+from tfticket.errors import InputError
+from tfticket.registry import DEFAULT_WORKSPACE, EXPERIMENTS, check_name, resolve
+
+if TYPE_CHECKING:
+    from tfticket.config import ExperimentConfig
+    from tfticket.presets import Sourced
+
+Trust = Annotated[bool, typer.Option("--trust", help="Load a .keras file without asking; such a file can run code.")]
+
+
+@app.command(
+    epilog="Examples:\n\n"
+    "  tfticket run quickstart\n\n"
+    "  tfticket run quickstart -o train.epochs=3 -o 'seeds=[0,1,2,3,4]'\n\n"
+    "  tfticket run my.yaml --workspace /data/tickets\n\n"
+    "  tfticket run bayesian-lth-resnet-20-desk --dry-run\n\n"
+    "A YAML file may build on a preset:  extends: quickstart\n\n"
+    "Run the same again and it goes on where it stopped; what is computed is never computed twice."
+)
+def run(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="PRESET_OR_YAML", autocompletion=completion.presets, help="A preset's name, or a YAML file."
+        ),
+    ],
+    override: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--override",
+            "-o",
+            metavar="KEY=VALUE",
+            autocompletion=completion.fields,
+            help="Change a field; repeatable.",
+        ),
+    ] = None,
+    workspace: Workspace = DEFAULT_WORKSPACE,
+    data_dir: DataDir = None,
+    trust: Trust = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run", help="Only show each field, its source and the cost, without a look at network and data."
+        ),
+    ] = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Run an experiment, or go on with it, and report what came out."""
+    from tfticket.presets import experiment_of, load_sourced
+
+    sourced = load_sourced(source, override or ())
+    config = sourced.config
+    if dry_run:
+        _show_plan(sourced, as_json)
+        return
+    folder = _carry_out(config, workspace, trust, as_json)
+    if not (Options.quiet or as_json):
+        change, why = experiment_of(config.experiment).next_step(config)
+        kept = [text for text in override or () if text.partition("=")[0] != change.partition("=")[0]]
+        again = ["run", source, *(part for text in kept for part in ("-o", text))]
+        again += ([f"--data-dir={data_dir}"] if data_dir else []) + ["--trust"] * trust
+        _propose(workspace, (["show", folder.name], "what the run did"), ([*again, "-o", change], why))
+
+
+@app.command(
+    epilog="Examples:\n\n"
+    "  tfticket branch quickstart --levels 0-5,8 --control shuffle-layerwise --replicates 3\n\n"
+    "  tfticket branch quickstart --control keep-signs --control '{name: reinitialise, initialiser: he_normal}'\n\n"
+    "  tfticket branch quickstart --control '{name: random-mask, densities: {dense_1: 0.1, dense_2: 0.5}}'\n\n"
+    "`tfticket list controls` shows them. What the run has computed is used as it is."
+)
+def branch(
+    run: Annotated[
+        str, typer.Argument(autocompletion=completion.runs, help="A run's name, the beginning of it, or its folder.")
+    ],
+    control: Annotated[
+        list[str],
+        typer.Option(
+            "--control",
+            "-c",
+            autocompletion=completion.controls,
+            help="A control, by name or with options as YAML; repeatable.",
+        ),
+    ],
+    levels: Annotated[
+        str | None, typer.Option(help="Levels whose tickets are altered, such as 0-5,8; default: the run's own.")
+    ] = None,
+    replicates: Annotated[int, typer.Option(min=1, help="How many of each, with other seeds, of one ticket.")] = 1,
+    name: Annotated[str | None, typer.Option(help="Name of the new run; default: RUN's with -branch.")] = None,
+    workspace: Workspace = DEFAULT_WORKSPACE,
+    data_dir: DataDir = None,
+    trust: Trust = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Train controls of a finished run's tickets, as a run of its own that shares its steps."""
+    from tfticket.presets import experiment_of
+    from tfticket.reports.rows import find_run
+
+    found = find_run(workspace, run)
+    if found.state != "done":
+        raise InputError(f"{found.folder.name} is {found.state}; a branch needs its tickets. Finish that run first.")
+    kind = check_name("experiment", found.config["experiment"], EXPERIMENTS)
+    experiment = experiment_of(kind)
+    if not hasattr(experiment, "branch"):
+        raise InputError(f"{found.folder.name} is a run of {kind}, which has no branches.")
+    chosen = None if levels is None else levels_in(levels)
+    config = experiment.branch(found.config, [_control(text) for text in control], chosen, replicates, name)
+    folder = _carry_out(config, found.folder.parents[1], trust, as_json)
+    if not (Options.quiet or as_json):
+        both = ["report", found.folder.name, folder.name, "--out", "comparison"]
+        _propose(workspace, (["show", folder.name], "what the branch did"), (both, "it and its run in one figure"))
+
+
+def levels_in(text: str) -> list[int]:
+    """The levels that a text such as '0-5,8' names.
+
+    Raises:
+        InputError: It is none.
+    """
+    levels: list[int] = []
+    for part in text.split(","):
+        first, dash, last = (piece.strip() for piece in part.partition("-"))
+        if not first.isdecimal() or (dash and not last.isdecimal()) or (dash and int(last) < int(first)):
+            raise InputError(f"--levels '{text}' was not understood. Write numbers and ranges, such as 0-5,8.")
+        levels += range(int(first), int(last or first) + 1)
+    return list(dict.fromkeys(levels))
+
+
+def _control(text: str) -> Any:
+    import yaml
+
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise InputError(f"--control '{text}' is not readable as YAML. Write a name, or {{name: ..., ...}}.") from None
+
+
+def _show_plan(sourced: "Sourced", as_json: bool) -> None:
+    """What a run would be, where each field comes from, and what it costs."""
+    from tfticket.costs import cost_of
+    from tfticket.presets import DEFAULT
+
+    cost = cost_of(sourced.config)
+    if as_json:
+        fields = {name: {"value": value, "source": source} for name, (value, source) in sourced.fields.items()}
+        typer.echo(json.dumps({"name": sourced.config.name, "fields": fields, "cost": asdict(cost)}))
+        return
+    rows = [[name, json.dumps(value), source] for name, (value, source) in sourced.fields.items()]
+    show_table(["field", "value", "where from"], sorted(rows, key=lambda row: row[2] == DEFAULT))
+    typer.echo(f"{cost}. Nothing was begun.")
+
+
+def _carry_out(config: "ExperimentConfig", workspace: Path, trust: bool, as_json: bool) -> Path:
+    """Run an experiment in its folder, write its report and show it; returns the folder."""
+    from rich.console import Console
+
+    from tfticket.lab import open_run, run_folder
+    from tfticket.presets import experiment_of
+    from tfticket.progress import ProgressBar, WaitingTold
+    from tfticket.reports.report import write_report
+    from tfticket.reports.rows import read_run
+
+    experiment = experiment_of(config.experiment)
+    silent = Options.quiet or as_json
+    experiment.check_data(config)
+    _ask_for_trust(getattr(config, "model", None), trust, can_ask=not silent and sys.stdin.isatty())
+    folder = run_folder(workspace, config)
+    if not silent:
+        typer.echo(f"{config.name}: {folder}\nStarting TensorFlow ...", err=True)
+    notes = experiment.check_model(config)
+    if not silent:
+        for note in notes:
+            typer.echo(note, err=True)
+    listener = WaitingTold() if silent else ProgressBar(Console(stderr=True))
+    with listener, open_run(workspace, config, listener) as lab:
+        resolve(EXPERIMENTS[config.experiment].target)(lab, config)
+        report = write_report([read_run(folder)])
+    show_report(report, as_json, Options.quiet)
+    return folder
+
+
+def _ask_for_trust(model: Any, trust: bool, can_ask: bool) -> None:
+    """A .keras file can run code when it is loaded, whoever wrote it."""
+    from tfticket.own import is_file
+
+    if model is None or trust or not is_file(model.name):
+        return
+    if not can_ask:
+        raise InputError(f"{model.name} can run code when it is loaded. If you trust it, say so: --trust.")
+    if not typer.confirm(f"{model.name} can run code when it is loaded. Load it?"):
+        raise InputError("Not loaded. Nothing was begun.")
+
+
+def _propose(workspace: Path, *commands: tuple[list[str], str]) -> None:
+    """What to type next, and why."""
+    there = [] if workspace == DEFAULT_WORKSPACE else ["--workspace", str(workspace)]
+    lines = [f"{_said([*command, *there])}\n          {why}" for command, why in commands]
+    typer.echo("\nNext: " + "\n      ".join(lines))
+
+
+def _said(command: list[str]) -> str:
+    """A command as the user called the program, so that what we propose can be typed as it stands."""
+    called = sys.argv[0]
+    if Path(called).name == "__main__.py":
+        return shlex.join(["python", "-m", "tfticket", *command])
+    return shlex.join(["tfticket" if shutil.which("tfticket") == called else called, *command])

@@ -1,0 +1,120 @@
+"""Which data, which network."""
+
+import os
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+
+from tfticket.errors import unknown
+from tfticket.own import is_file, is_own
+from tfticket.registry import MODELS
+from tfticket.schema import Config
+
+
+def _model(name: str) -> str:
+    """A registered name, or how a user names a network of their own."""
+    if is_file(name):
+        return _absolute(name)
+    if name in MODELS or re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", name):
+        return name
+    raise ValueError(unknown("model", name, MODELS) + " Own networks: package.module:function, or a .keras file.")
+
+
+ENDINGS = (".npz", ".zip", ".tar.gz")
+"""Of the files that data may lie in."""
+
+
+def name_of(path: Path) -> str:
+    """What data are called after their file or folder."""
+    ending = next((ending for ending in ENDINGS if path.name.endswith(ending)), "")
+    return path.name.removesuffix(ending) or "own data"
+
+
+def _absolute(path: str) -> str:
+    return os.path.abspath(os.path.expanduser(path))  # pathlib raises where there is no such user
+
+
+def _classes(value: object) -> object:
+    if not isinstance(value, list | tuple) or not all(type(one) in (int, str) for one in value):
+        raise ValueError("expected a list of numbers or names, such as [3, 5] or [cat, dog]; put yes and no in quotes")
+    return tuple(value)
+
+
+class DataConfig(Config):
+    """Which data, and how they are split. One split serves all seeds of a run."""
+
+    name: str = Field(
+        "mnist",
+        min_length=1,
+        description="Data set, `tfticket data` shows them; with `path`, what figures call it (default: its file name)",
+    )
+    path: Annotated[str, Field(min_length=1), AfterValidator(_absolute)] | None = Field(
+        None,
+        description="File or folder to read: npz, IDX, CIFAR-10's archives, images in folders or a zip of these",
+    )
+    classes: Annotated[tuple[int | str, ...], BeforeValidator(_classes)] | None = Field(
+        None, description="Keep only these classes, by number or name, labelled 0, 1, ... in this order"
+    )
+    validation_rows: int | None = Field(
+        None,
+        ge=1,
+        description="Rows taken from the training set for validation; null: 5,000, or a tenth of under 50,000",
+    )
+    train_rows: int | None = Field(None, ge=1, description="Keep only so many training rows (seeded); null: all")
+    split_seed: int = Field(0, ge=0, description="Seed of the split; independent of the runs' seeds")
+    normalise: Literal["unit", "standard"] = Field(
+        "unit",
+        description="Input of the network: pixels / 255, or mean 0 and deviation 1 per channel over the training rows",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named_after_path(cls, values: Any) -> Any:
+        if isinstance(values, dict) and values.get("path") and values.get("name") is None:
+            return {**values, "name": name_of(Path(_absolute(str(values["path"]))))}
+        return values
+
+    @model_validator(mode="after")
+    def _check_classes(self) -> Self:
+        if self.classes is not None and len(self.classes) < 2:
+            raise ValueError(f"classes must be at least two, got {list(self.classes)}")
+        if len(set(map(str, self.classes or ()))) < len(self.classes or ()):
+            raise ValueError(f"the classes {list(self.classes or ())} repeat")
+        return self
+
+
+Initialiser = Literal[
+    "glorot_normal",
+    "glorot_uniform",
+    "glorot_untruncated",
+    "he_normal",
+    "he_uniform",
+    "he_untruncated",
+]
+"""Of kernels. 'normal' is cut off at two standard deviations, as Keras has it; 'untruncated' is not. He is Kaiming."""
+
+
+class ModelConfig(Config):
+    """Which network."""
+
+    name: Annotated[str, AfterValidator(_model)] = Field(
+        "lenet-300-100",
+        description="Network, `tfticket list models` shows them; or your own, package.module:function or a .keras file",
+    )
+    initialiser: Initialiser = Field(
+        "glorot_normal", description="Distribution of the initial kernels; biases are 0. An own network has its own"
+    )
+    start: Literal["seed", "current"] = Field(
+        "seed", description="Start weights: drawn from the seed, or those that an own network comes with"
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        own = is_own(self.name)
+        if own and self.initialiser != "glorot_normal":
+            raise ValueError(f"initialiser has no say in an own network such as {self.name}; set it there")
+        if not own and self.start == "current":
+            raise ValueError(f"start: current is for own networks; {self.name} comes with no weights")
+        return self

@@ -1,0 +1,143 @@
+"""How tickets are found, and altered on purpose."""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+
+from tfticket.config.data import Initialiser
+from tfticket.config.names import known
+from tfticket.durations import Rewind
+from tfticket.registry import CONTROLS, SCORES
+from tfticket.schema import Config
+
+
+class PruneConfig(Config):
+    """Iterative pruning: which weights go, how many, and where the survivors start again.
+
+    Either ``sparsity`` (the target after all levels: each keeps (1 - sparsity)^(1/levels) of the survivors)
+    or ``rate`` (the fraction of the survivors that goes at each level).
+    """
+
+    levels: int = Field(10, ge=1, description="Rounds of train, prune, rewind after the dense level 0")
+    sparsity: float | None = Field(None, ge=0, lt=1, description="Fraction pruned after the last level, in [0, 1)")
+    rate: float | None = Field(None, gt=0, lt=1, description="Fraction of the survivors pruned at each level")
+    score: Annotated[str, known("score", SCORES)] = Field(
+        "magnitude", description="What ranks the weights; `tfticket list scores` shows them"
+    )
+    scope: Literal["global", "layerwise"] = Field(
+        "global", description="Weights are ranked over all layers together, or in each layer apart"
+    )
+    exempt: tuple[str, ...] = Field(
+        (), description="Layers never pruned, e.g. ['dense_3']; they do not count in the sparsity"
+    )
+    rates: dict[str, Annotated[float, Field(ge=0, lt=1)]] = Field(
+        {},
+        description="Layers with a rate of their own, e.g. {dense_3: 0.1}: this share of their survivors goes a level, "
+        "ranked in the layer alone; `sparsity` is then the target of the others",
+    )
+    rewind: Rewind = Field(
+        "0it", description="Where survivors start again: '0it' (initialisation), '500it', 'none' (rate rewinding)"
+    )
+    allow_empty: bool = Field(False, description="Allow a level to prune a layer to nothing")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_amount(cls, values: Any) -> Any:
+        if isinstance(values, dict) and (values.get("sparsity") is None) == (values.get("rate") is None):
+            raise ValueError("give either sparsity (the target) or rate (per level); set the other to null")
+        return values
+
+    @model_validator(mode="after")
+    def _exempt_or_pruned(self) -> Self:
+        if both := sorted(set(self.exempt) & set(self.rates)):
+            raise ValueError(f"{', '.join(both)} cannot be both in exempt, never pruned, and in rates")
+        return self
+
+    @property
+    def rate_per_level(self) -> float:
+        """The fraction of the survivors that goes at each level."""
+        if self.rate is not None:
+            return self.rate
+        assert self.sparsity is not None
+        kept: float = (1.0 - self.sparsity) ** (1.0 / self.levels)
+        return 1.0 - kept
+
+    def step(self, seed: int) -> "PruneStep":
+        """One level's step. It knows no number of levels, so that more levels re-use the ones there are."""
+        shared = ("score", "scope", "exempt", "rates", "rewind", "allow_empty")
+        return PruneStep(rate=self.rate_per_level, seed=seed, **{name: getattr(self, name) for name in shared})
+
+
+class PruneStep(Config):
+    """Prune a trained ticket by one level."""
+
+    rate: float = Field(ge=0, lt=1)
+    score: Annotated[str, known("score", SCORES)] = "magnitude"
+    scope: Literal["global", "layerwise"] = "global"
+    exempt: tuple[str, ...] = ()
+    rates: dict[str, float] = Field({})
+    rewind: Rewind = "0it"
+    allow_empty: bool = False
+    seed: int = Field(ge=0, description="Seed of ties and of random scores")
+
+
+_OPTIONS = {
+    "initialiser": ("reinitialise", "keep-signs"),
+    "densities": ("random-mask",),
+    "allow_empty": ("shuffle-global", "shuffle-even", "shuffle-layerwise", "random-mask"),
+}
+"""Which controls an option is of."""
+
+_Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Control(Config):
+    """A ticket altered on purpose. A control without options is just its name."""
+
+    name: Annotated[str, known("control", CONTROLS)] = Field(description="Which; `tfticket list controls` shows them")
+    initialiser: Initialiser | None = Field(
+        None, description="Of reinitialise and keep-signs: the kernels' distribution; null: the layers' own"
+    )
+    densities: _Share | dict[str, _Share] | None = Field(
+        None, description="Of random-mask: the fraction that survives, one for all layers or {layer: fraction}"
+    )
+    allow_empty: bool = Field(
+        True, description="Of shuffles and random-mask: a layer may lose its last weight; else the run fails there"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _just_a_name(cls, values: Any) -> Any:
+        return {"name": values} if isinstance(values, str) else values
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        for option in self.options:
+            if self.name not in _OPTIONS[option]:
+                raise ValueError(f"{option} has no say in {self.name}; it is of {', '.join(_OPTIONS[option])}")
+        if self.name == "random-mask" and self.densities is None:
+            raise ValueError(
+                "random-mask needs densities, e.g. {name: random-mask, densities: 0.2}; "
+                "shuffle-layerwise takes the ticket's own"
+            )
+        return self
+
+    @model_serializer(mode="wrap")
+    def _written(self, handler: SerializerFunctionWrapHandler) -> Any:
+        return {"name": self.name} | self.options if self.options else self.name
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What is said beside the name."""
+        fields = type(self).model_fields
+        return {name: getattr(self, name) for name in _OPTIONS if getattr(self, name) != fields[name].default}
+
+    @property
+    def arm(self) -> str:
+        """What reports call its trainings: the name, and what distinguishes it from others of that name."""
+        said: list[str] = [self.initialiser] if self.initialiser else []
+        if isinstance(self.densities, dict):
+            said += [f"{layer}={share:g}" for layer, share in self.densities.items()]
+        elif self.densities is not None:
+            said.append(f"{self.densities:g}")
+        return " ".join([self.name, *said])

@@ -1,0 +1,65 @@
+"""What the lab's steps are told, and what of it decides their results."""
+
+from typing import Any, Literal, get_args, get_origin
+
+from pydantic import Field
+
+from tfticket.config.data import DataConfig, ModelConfig
+from tfticket.config.experiment import Execution, ExperimentConfig
+from tfticket.config.pruning import Control
+from tfticket.config.training import TrainConfig
+from tfticket.durations import Duration
+from tfticket.schema import Config
+
+
+class StartStep(Config):
+    """The dense ticket of level 0: initial weights drawn from the seed, every weight kept."""
+
+    data: DataConfig = DataConfig()
+    model: ModelConfig = ModelConfig()
+    seed: int = Field(ge=0)
+
+
+class TrainStep(Config):
+    """Train a ticket from its own start."""
+
+    data: DataConfig = DataConfig()
+    train: TrainConfig = TrainConfig()
+    seed: int = Field(ge=0, description="Seed of the order of the rows")
+    keep: tuple[Duration, ...] = Field((), description="Also keep the weights of these moments, for rewinding")
+
+
+class ControlStep(Config):
+    """Alter a ticket on purpose."""
+
+    control: Control
+    seed: int = Field(ge=0)
+
+
+class EvaluateStep(Config):
+    """Measure trained weights on the validation and the test rows."""
+
+    data: DataConfig = DataConfig()
+
+
+def scientific_fields(config: Config) -> dict[str, Any]:
+    """The fields that decide a result: those that differ from the default, and always the discriminators.
+
+    Execution fields and the run's name are left out. So a new option, at its default, changes no fingerprint.
+    """
+    result: dict[str, Any] = {}
+    for name, field in type(config).model_fields.items():
+        value = getattr(config, name)
+        if isinstance(value, Execution) or (isinstance(config, ExperimentConfig) and name == "name"):
+            continue
+        if isinstance(value, Config):
+            inner = scientific_fields(value)
+            if inner or field.is_required():
+                result[name] = inner
+            continue
+        if isinstance(value, tuple) and value != field.get_default():
+            value = tuple(scientific_fields(one) if isinstance(one, Config) else one for one in value)
+        discriminator = get_origin(field.annotation) is Literal and len(get_args(field.annotation)) == 1
+        if discriminator or field.is_required() or value != field.get_default():
+            result[name] = value
+    return result

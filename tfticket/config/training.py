@@ -1,0 +1,97 @@
+"""How a network is trained by gradient descent."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from tfticket.durations import Duration, iterations_in, rewinds_later
+from tfticket.errors import InputError
+from tfticket.schema import Config
+
+
+class Adam(Config):
+    """Adam (Kingma and Ba, 2015)."""
+
+    name: Literal["adam"] = Field("adam", description="Adam; or sgd")
+    learning_rate: float = Field(1.2e-3, gt=0, description="Step size at the start of the schedule")
+    beta_1: float = Field(0.9, ge=0, lt=1, description="Decay of the first moment, per iteration")
+    beta_2: float = Field(0.999, ge=0, lt=1, description="Decay of the second moment, per iteration")
+    epsilon: float = Field(1e-7, gt=0, description="Added to the root of the second moment")
+
+
+class Sgd(Config):
+    """Stochastic gradient descent with momentum."""
+
+    name: Literal["sgd"] = Field("sgd", description="Gradient descent; or adam")
+    learning_rate: float = Field(0.1, gt=0, description="Step size at the start of the schedule")
+    momentum: float = Field(0.9, ge=0, lt=1, description="Decay of the velocity, per iteration")
+    nesterov: bool = Field(False, description="Nesterov's form of the momentum")
+
+
+class Augment(Config):
+    """Augmentation of the training images, drawn anew for each image at each iteration."""
+
+    flip: bool = Field(False, description="Mirror left to right, with probability one half")
+    crop: int = Field(0, ge=0, description="Pad by so many black pixels, then cut out the image's size at random")
+
+
+class TrainConfig(Config):
+    """Training by gradient descent on the cross-entropy."""
+
+    epochs: Duration = Field("6ep", description="Length: 6 or '6ep' (epochs), '2000it' (iterations)")
+    batch_size: int = Field(128, ge=1, description="Rows per iteration")
+    optimiser: Annotated[Adam | Sgd, Field(discriminator="name")] = Field(Adam(), description="Update rule")
+    weight_decay: float = Field(
+        0.0, ge=0, description="Decay of every weight: weight_decay x weight is added to its gradient, if not decoupled"
+    )
+    decoupled: bool = Field(
+        False, description="Decay apart from the gradient, as AdamW: learning rate x weight_decay x weight is taken off"
+    )
+    augment: Augment = Field(Augment(), description="Random changes of the training images; never in evaluation")
+    milestones: tuple[Duration, ...] = Field((), description="When the learning rate is multiplied by `gamma`")
+    gamma: float = Field(0.1, gt=0, description="Factor on the learning rate at each milestone")
+    schedule: Literal["steps", "cosine"] = Field(
+        "steps", description="Learning rate: constant between milestones, or half a cosine from its start to 0"
+    )
+    warmup: Duration = Field("0it", description="The learning rate first rises linearly to its start for so long")
+    precision: Literal["float32", "bfloat16"] = Field(
+        "float32", description="Arithmetic of the layers in training; weights, loss and evaluation are float32 anyway"
+    )
+    evaluate_every: Duration = Field("1ep", description="How often validation accuracy and NLL are recorded")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        for name in ("epochs", "evaluate_every"):
+            if getattr(self, name) in ("0ep", "0it"):
+                raise ValueError(f"{name} must be longer than '{getattr(self, name)}'")
+        if self.schedule == "cosine" and self.milestones:
+            raise ValueError("a cosine schedule has no milestones; take them out, or take schedule: steps")
+        return self
+
+
+def check_lengths(train: "TrainConfig", rewind: str, rows: int) -> None:
+    """See before any training that it has an iteration, that rewinding leaves some, and that the warm-up ends.
+
+    Args:
+        train: The training of a level.
+        rewind: Where survivors start again.
+        rows: Training rows after the split.
+
+    Raises:
+        InputError: It has not.
+    """
+    total = iterations_in(train.epochs, rows, train.batch_size)
+    first = iterations_in(rewind, rows, train.batch_size) if rewinds_later(rewind) else 0
+    if total <= first:
+        begin = f", but it begins at iteration {first} (rewind {rewind})" if first else ""
+        raise InputError(
+            f"Training for {train.epochs} of {rows:,} rows in batches of {train.batch_size} is {total} "
+            f"iterations{begin}. Train longer (train.epochs), in smaller batches (train.batch_size)"
+            f"{', or rewind to an earlier moment' if first else ''}."
+        )
+    warmup = iterations_in(train.warmup, rows, train.batch_size)
+    if warmup >= total:
+        raise InputError(
+            f"A warm-up of {train.warmup} is {warmup} iterations; training for {train.epochs} ends after {total}, "
+            "before the learning rate is reached. Shorten train.warmup, or train longer."
+        )

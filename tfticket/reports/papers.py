@@ -1,0 +1,126 @@
+"""The papers' claims, as far as a run's rows decide them.
+
+What decides which, all by test accuracy, the ticket's or control's minus the other's:
+
+- A5 ("bayes-always-wins", of its training by gradients): the ticket against its mask with weights drawn anew, at the
+  sparsest level that has such a control, since the paper speaks of its highest sparsity. ``beats``.
+- B5 ("bayesian-lth", section 7): the ticket against every control of as many weights, at every level that was pruned.
+  ``reaches``: a control may come up to half a point of accuracy above its ceiling.
+- B6 ("bayesian-lth", section 7): re-initialised and layerwise shuffled tickets, which keep each layer's density,
+  against evenly and globally shuffled ones, which do not, at the sparsest level that has all of them. ``beats``. This
+  is what the paper concludes: the layers' densities are "a crucial ingredient". That the first come close to the
+  ticket, and that the others lose every advantage, is left to the table of results.
+
+Network, data and training are the run's, seldom the paper's: a verdict is about the claim as far as this run tests it.
+Where the run rewinds to a later iteration, the weights of that moment stand for the initialisation.
+The claims are about tickets by magnitude: a run whose tickets are found by another score decides none.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tfticket.reports.claims import Comparison, Decision, Kind, decide
+from tfticket.reports.rows import ARM_NAMES, Row, control_of
+from tfticket.reports.tables import Seeds, by_seed, density_of, paired
+
+A5 = "A5: the ticket's initialisation beats random ones"
+B5 = "B5: the IMP ticket is the ceiling of all controls"
+B6 = "B6: re-initialised and layerwise shuffled tickets beat evenly and globally shuffled ones"
+
+_ROUNDING = 0.01
+"""Relative: so far may a control's density be from its ticket's. Random masks may have one of their own."""
+
+_Groups = Mapping[tuple[int, str], Seeds]
+"""(level, arm) -> seed -> rows."""
+
+
+def decisions_of(rows: Sequence[Row]) -> dict[str, list[Decision]]:
+    """Decide the claims of all runs of a report together: run -> decisions, of each run that speaks to a claim."""
+    claims = {run: claims_of([row for row in rows if row.run == run]) for run in dict.fromkeys(row.run for row in rows)}
+    decided = iter(decide([claim for each in claims.values() for claim in each]))
+    return {run: [next(decided) for _ in each] for run, each in claims.items() if each}
+
+
+def claims_of(rows: Sequence[Row]) -> list[Comparison]:
+    """The claims that the rows of one run speak to: differences in accuracy, as fractions, of seeds that have both."""
+    if any(row.arm == "ticket" and row.name != ARM_NAMES["ticket"] for row in rows):
+        return []
+    groups = {(level, arm): seeds for (_, level, arm), seeds in by_seed(rows).items()}
+    controlled = [(level, arm) for level, arm in groups if level > 0 and _is_control(groups, level, arm)]
+    drawn_anew = _at_the_last_level([key for key in controlled if control_of(key[1]) == "reinitialise"])
+    members: list[tuple[str, Kind, dict[str, list[float]]]] = [
+        (A5, "beats", _ticket_minus(groups, drawn_anew)),
+        (B5, "reaches", _ticket_minus(groups, controlled)),
+        (B6, "beats", _densities_kept_minus_lost(groups, controlled)),
+    ]
+    return [Comparison(claim, kind, differences) for claim, kind, differences in members if differences]
+
+
+def records(decisions: Mapping[str, list[Decision]]) -> list[dict[str, Any]]:
+    """Decisions as plain values, one object a claim, for JSON."""
+    return [
+        {
+            "run": run,
+            "claim": one.comparison.claim,
+            "kind": one.comparison.kind,
+            "margin": one.comparison.margin,
+            "differences": {label: list(values) for label, values in one.comparison.differences.items()},
+            "verdict": one.verdict,
+            "member": one.member,
+            "difference": vars(one.difference),
+            "p": one.p,
+            "p_against": one.p_against,
+        }
+        for run, each in decisions.items()
+        for one in each
+    ]
+
+
+def _is_control(groups: _Groups, level: int, arm: str) -> bool:
+    """Whether an arm is a control of as many weights as its ticket."""
+    ticket = groups.get((level, "ticket"))
+    if arm == "ticket" or not ticket or not paired(ticket, groups[level, arm], "accuracy"):
+        return False
+    return abs(density_of(groups[level, arm]) / density_of(ticket) - 1.0) <= _ROUNDING
+
+
+def _at_the_last_level(keys: list[tuple[int, str]]) -> list[tuple[int, str]]:
+    last = max((level for level, _ in keys), default=0)
+    return [key for key in keys if key[0] == last]
+
+
+def _ticket_minus(groups: _Groups, controls: list[tuple[int, str]]) -> dict[str, list[float]]:
+    """A member each control: 're-initialised at 10.0 %' -> ticket - control, by seed."""
+    found = {}
+    for level, arm in controls:
+        label = _label(groups[level, arm], _row(groups[level, arm]).name)
+        if label in found:  # two levels of nearly one density
+            label += f" (level {level})"
+        found[label] = paired(groups[level, "ticket"], groups[level, arm], "accuracy")
+    return found
+
+
+def _densities_kept_minus_lost(groups: _Groups, controls: list[tuple[int, str]]) -> dict[str, list[float]]:
+    """A member each pair of a control that keeps the layers' densities and one that does not."""
+    needed = ("reinitialise", "shuffle-layerwise", "shuffle-even", "shuffle-global")
+    there = {level: {control_of(arm) for each, arm in controls if each == level} for level, _ in controls}
+    last = max((level for level, arms in there.items() if arms.issuperset(needed)), default=None)
+    found = {}
+    here = [groups[key] for key in controls if key[0] == last]
+    kept, lost = (
+        [seeds for seeds in here if control_of(_row(seeds).arm) in names] for names in (needed[:2], needed[2:])
+    )
+    for ours in kept:
+        for theirs in lost:
+            if differences := paired(ours, theirs, "accuracy"):
+                found[_label(ours, f"{_row(ours).name} - {_row(theirs).name}")] = differences
+    return found
+
+
+def _row(seeds: Seeds) -> Row:
+    """One of them, for what they all share."""
+    return next(iter(seeds.values()))[0]
+
+
+def _label(seeds: Seeds, what: str) -> str:
+    return f"{what} at {100 * density_of(seeds):.1f} %"
