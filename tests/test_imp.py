@@ -4,7 +4,7 @@ import pytest
 
 from experiments import imp
 from tfticket.errors import InputError
-from tfticket.lab import Listener
+from tfticket.listener import Listener
 from tfticket.presets import load_experiment
 
 

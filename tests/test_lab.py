@@ -11,7 +11,8 @@ import pytest
 from tfticket import lab as lab_module
 from tfticket.config import ControlStep, EvaluateStep, Execution, PruneStep, StartStep, TrainStep
 from tfticket.errors import InputError, Stopped, TfticketError
-from tfticket.lab import Lab, Listener, fingerprint, open_run, run_folder
+from tfticket.lab import Lab, fingerprint, open_run, run_folder
+from tfticket.listener import Listener
 from tfticket.presets import load_experiment
 from tfticket.registry import CONTROLS, MODELS, SCORES, STEPS, Entry, StepKind
 from tfticket.runs.files import read_json, write_json
@@ -256,7 +257,7 @@ def test_a_run_is_listed_with_labels_and_ends_done(tmp_path):
     heard = []
 
     class Ears(Listener):
-        def finished(self, handle, computed):
+        def finished(self, kind, computed):
             heard.append(computed)
 
     for expected in (True, False):

@@ -22,6 +22,7 @@ import yaml
 from tfticket.config import DataConfig, Execution, ExperimentConfig, ModelConfig, scientific_fields
 from tfticket.data import load_dataset
 from tfticket.errors import InputError, Stopped, TfticketError
+from tfticket.listener import Listener, Recorder
 from tfticket.own import is_file, is_own, source_checksum
 from tfticket.registry import CONTROLS, MODELS, SCORES, STEPS, Table, resolve
 from tfticket.runs.artefacts import versions
@@ -45,28 +46,6 @@ class Handle:
         """What the step found, from its folder."""
         found: dict[str, Any] = read_json(self.path / "result.json")["result"]
         return found
-
-
-class Listener:
-    """Hears how a run goes. This one is deaf; the command line's draws a progress bar."""
-
-    def expect(self, trainings: int) -> None:
-        """The experiment will ask for so many trainings."""
-
-    def started(self, kind: str, label: Mapping[str, Any]) -> None:
-        """A step begins to compute."""
-
-    def note(self, text: str) -> None:
-        """Something that a user should know of a result."""
-
-    def waiting(self, reason: str) -> None:
-        """Another process computes the next step; the run waits for it."""
-
-    def progress(self, done: int, total: int) -> None:
-        """The step is at this iteration."""
-
-    def finished(self, handle: Handle, computed: bool) -> None:
-        """The step is done; ``computed`` is False where it was found finished."""
 
 
 def fingerprint(kind: str, config: Config, inputs: Mapping[str, Handle]) -> str:
@@ -161,7 +140,7 @@ class Lab:
         if full not in self._manifest:
             self._manifest[full] = {"kind": kind, "folder": handle.path.name, "fingerprint": full, "label": label}
             self.write_manifest(self._before | self._manifest)
-            self.listener.finished(handle, computed)
+            self.listener.finished(kind, computed)
         return handle
 
     def write_manifest(self, entries: dict[str, dict[str, Any]] | None = None) -> None:
@@ -188,7 +167,7 @@ class Lab:
                 return
             if self._should_stop():
                 raise Stopped("stopped before a step began")
-            self.listener.started(handle.kind, label)
+            self.listener.started(handle.kind, handle.path.name, label)
             events = EventWriter(handle.path / "events.jsonl", attempt)
             write_json(handle.path / "config.json", _describe(handle, config, inputs))
             context = StepContext(
@@ -297,7 +276,9 @@ def open_run(workspace: Path, config: ExperimentConfig, listener: Listener | Non
         text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
         atomic_write(folder / "config.yaml", lambda file: file.write_text(text, encoding="utf-8"))
         status("running")
-        lab = Lab(workspace, config.execution, listener, should_stop, folder)
+        recorder = Recorder(folder, listener or Listener())
+        stack.callback(recorder.close)
+        lab = Lab(workspace, config.execution, recorder, should_stop, folder)
         try:
             yield lab
             lab.write_manifest()

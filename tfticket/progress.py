@@ -1,13 +1,12 @@
-"""The command line's progress bar: what runs now, how far the run is, when it will end."""
+"""What the command line shows of a run while it goes: a bar, what runs now, when it will end."""
 
-import time
 from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-from tfticket.lab import Handle, Listener
+from tfticket.listener import Listener, Tally
 
 
 class WaitingTold(Listener):
@@ -22,10 +21,11 @@ class WaitingTold(Listener):
         Console(stderr=True).print(reason)
 
 
-class ProgressBar(Listener):
-    """Counts trainings, and parts of them; the ETA comes from those computed now, not from those found done."""
+class ProgressBar(Tally):
+    """Counts trainings, and parts of them."""
 
     def __init__(self, console: Console) -> None:
+        super().__init__()
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=28),
@@ -34,12 +34,6 @@ class ProgressBar(Listener):
             console=console,
         )
         self._task = self._progress.add_task("starting", total=None, eta="", visible=False)
-        self._done = 0
-        self._total = 0
-        self._computed = 0
-        self._fraction = 0.0
-        self._training = False
-        self._began: float | None = None
 
     def __enter__(self) -> "ProgressBar":
         self._progress.start()
@@ -48,18 +42,13 @@ class ProgressBar(Listener):
     def __exit__(self, *_: object) -> None:
         self._progress.stop()
 
-    def expect(self, trainings: int) -> None:
-        self._total = trainings
-        self._progress.update(self._task, total=trainings, visible=True)
-
-    def started(self, kind: str, label: Mapping[str, Any]) -> None:
-        self._training = kind == "train"
-        if self._training:
-            self._began = self._began or time.monotonic()
-            self._fraction = 0.0
+    def started(self, kind: str, folder: str, label: Mapping[str, Any]) -> None:
+        super().started(kind, folder, label)
+        if kind == "train":
             what = f"seed {label.get('seed')} · {label.get('arm')} · level {label.get('level')}"
             density = label.get("density")
-            self._show(what + (f" · {density:.1%} left" if density is not None else ""))
+            what += f" · {density:.1%} left" if density is not None else ""
+            self._progress.update(self._task, description=what)
 
     def waiting(self, reason: str) -> None:
         self._progress.console.print(reason)
@@ -67,26 +56,19 @@ class ProgressBar(Listener):
     def note(self, text: str) -> None:
         self._progress.console.print(text)
 
-    def progress(self, done: int, total: int) -> None:
-        self._fraction = done / total
-        self._show()
+    def changed(self) -> None:
+        """Draw the count."""
+        eta = self.state.seconds_left
+        self._progress.update(
+            self._task,
+            total=self.state.trainings,
+            completed=self.state.completed,
+            eta="" if eta is None else f"ETA {clock(eta)}",
+            visible=self.state.trainings is not None,
+        )
 
-    def finished(self, handle: Handle, computed: bool) -> None:
-        if handle.kind == "train":
-            self._done += 1
-            self._computed += computed
-            self._fraction = 0.0
-            self._show()
 
-    def _show(self, description: str | None = None) -> None:
-        completed = self._done + self._fraction
-        work = self._computed + self._fraction
-        eta = ""
-        if self._began is not None and work > 0:
-            seconds = (time.monotonic() - self._began) / work * (self._total - completed)
-            minutes, rest = divmod(round(seconds), 60)
-            eta = f"ETA {minutes // 60}:{minutes % 60:02d}:{rest:02d}" if minutes >= 60 else f"ETA {minutes}:{rest:02d}"
-        fields: dict[str, Any] = {"completed": completed, "eta": eta}
-        if description is not None:
-            fields["description"] = description
-        self._progress.update(self._task, **fields)
+def clock(seconds: float) -> str:
+    """A length of time as 'h:mm:ss', or 'm:ss' where it is under an hour."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}" if minutes >= 60 else f"{minutes}:{rest:02d}"

@@ -1,0 +1,90 @@
+import pytest
+
+from tfticket import listener
+from tfticket.listener import Listener, Recorder, Tally
+from tfticket.progress import clock
+from tfticket.runs.progress import Progress, read_progress, write_progress
+
+LABEL = {"seed": 0, "arm": "ticket", "level": 1}
+
+
+@pytest.fixture
+def clocked(monkeypatch):
+    """A clock that a test sets."""
+    time = [100.0]
+    monkeypatch.setattr(listener, "now", lambda: time[0])
+    return time
+
+
+def test_trainings_and_parts_of_them_are_counted_and_the_time_left_told(clocked):
+    tally = Tally()
+    tally.expect(4)
+    assert tally.state.seconds_left is None
+    tally.finished("train", computed=False)
+    tally.finished("evaluate", computed=False)
+    assert (tally.state.done, tally.state.seconds_left) == (1, None)
+    tally.started("train", "train-1", LABEL)
+    clocked[0] += 10
+    tally.progress(50, 200)
+    assert tally.state.completed == 1.25
+    assert tally.state.seconds_left == pytest.approx(10 / 0.25 * 2.75)
+    tally.finished("train", computed=True)
+    assert tally.state.step is None
+    assert (tally.state.done, tally.state.computed, tally.state.fraction) == (2, 1, 0.0)
+
+
+def test_a_run_that_is_watched_by_its_folder_says_how_far_it_is(tmp_path, clocked):
+    recorder = Recorder(tmp_path, Listener())
+    recorder.expect(2)
+    recorder.started("train", "train-1", LABEL)
+    found = read_progress(tmp_path)
+    assert found.step == {"kind": "train", "folder": "train-1", "label": LABEL}
+    recorder.progress(1, 10)  # too soon
+    assert read_progress(tmp_path) == found
+    clocked[0] += 1
+    recorder.progress(2, 10)
+    assert (read_progress(tmp_path).iteration, read_progress(tmp_path).iterations) == (2, 10)
+    recorder.finished("train", computed=True)
+    recorder.finished("train", computed=False)
+    recorder.close()
+    assert read_progress(tmp_path).done == 2
+
+
+def test_another_listener_hears_everything(tmp_path):
+    heard = []
+
+    class Ears(Listener):
+        def __getattribute__(self, name):
+            return lambda *values, **named: heard.append((name, *values, *named.values()))
+
+    recorder = Recorder(tmp_path, Ears())
+    calls = [
+        ("expect", 3),
+        ("started", "train", "train-1", LABEL),
+        ("note", "n"),
+        ("waiting", "w"),
+        ("progress", 1, 2),
+        ("finished", "train", True),
+    ]
+    for name, *values in calls:
+        getattr(recorder, name)(*values)
+    assert heard == calls
+    assert {name for name in vars(Listener) if not name.startswith("_")} == {name for name, *_ in calls}
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"trainings": 3, "more": 1}', "[1]"])
+def test_progress_that_cannot_be_read_is_none(text, tmp_path):
+    assert read_progress(tmp_path) is None
+    (tmp_path / "progress.json").write_text(text)
+    assert read_progress(tmp_path) is None
+
+
+def test_progress_is_read_as_it_was_written(tmp_path):
+    progress = Progress(trainings=3, done=1, step={"kind": "train", "folder": "train-1", "label": LABEL}, began=1.5)
+    write_progress(tmp_path, progress)
+    assert read_progress(tmp_path) == progress
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(0, "0:00"), (61.6, "1:02"), (3599.6, "1:00:00"), (7322, "2:02:02")])
+def test_a_time_as_a_clock_shows_it(seconds, text):
+    assert clock(seconds) == text

@@ -1,0 +1,72 @@
+"""How far a run is: counted as it goes, and kept in its folder for those who watch it."""
+
+import time
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from tfticket.errors import InputError
+from tfticket.runs.files import read_json, write_json
+
+FILE = "progress.json"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is.
+
+    Attributes:
+        trainings: How many it takes; None before it said so.
+        done: Trainings that are done, also those found done.
+        computed: Of these, computed since the run began or went on.
+        fraction: How much of the present one is done, 0 to 1.
+        iteration, iterations: Where it is, and its length.
+        step: The step that is computed now: kind, folder, label; None between steps.
+        began: When the first training of this session began, seconds since 1970; None before.
+        updated: When this was written.
+    """
+
+    trainings: int | None = None
+    done: int = 0
+    computed: int = 0
+    fraction: float = 0.0
+    iteration: int = 0
+    iterations: int = 0
+    step: dict[str, Any] | None = field(default=None)
+    began: float | None = None
+    updated: float = 0.0
+
+    @property
+    def completed(self) -> float:
+        """Trainings done, and the part of the present one."""
+        return self.done + self.fraction
+
+    @property
+    def seconds_left(self) -> float | None:
+        """From the trainings computed so far, not from those found done; None while there is nothing to go by."""
+        work = self.computed + self.fraction
+        if self.began is None or self.trainings is None or work <= 0:
+            return None
+        return (self.updated - self.began) / work * max(0.0, self.trainings - self.completed)
+
+    def at(self, now: float, **changes: Any) -> "Progress":
+        """The same later, with some changes."""
+        return replace(self, updated=now, **changes)
+
+
+def read_progress(folder: Path) -> Progress | None:
+    """What a run's folder says; None where it says nothing, or nothing that can be read."""
+    try:
+        return Progress(**read_json(folder / FILE))
+    except (InputError, TypeError):
+        return None
+
+
+def write_progress(folder: Path, progress: Progress) -> None:
+    """Put it in a run's folder, in one move."""
+    write_json(folder / FILE, asdict(progress), sync=False)
+
+
+def now() -> float:
+    """Seconds since 1970."""
+    return time.time()
