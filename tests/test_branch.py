@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tfticket.cli.run import levels_in
+from tfticket.cli.run import numbers_in
 from tfticket.errors import InputError
 from tfticket.reports.rows import find_run, rows_of
 from tfticket.runs.files import write_json
@@ -14,13 +14,13 @@ from tfticket.runs.files import write_json
     ("text", "levels"), [("3", [3]), ("0-2", [0, 1, 2]), ("0-5, 8,12", [0, 1, 2, 3, 4, 5, 8, 12]), ("4-4,4", [4])]
 )
 def test_levels_are_numbers_and_ranges(text, levels):
-    assert levels_in(text) == levels
+    assert numbers_in(text, "--levels") == levels
 
 
 @pytest.mark.parametrize("text", ["", "a", "3-1", "1-", "-2", "1,,2", "1.5", "1-2-3"])
 def test_what_is_no_level_is_refused(text):
     with pytest.raises(InputError, match="such as 0-5,8"):
-        levels_in(text)
+        numbers_in(text, "--levels")
 
 
 @pytest.fixture(scope="module")

@@ -330,7 +330,7 @@ def test_list_show_and_inspect_what_is_there(finished, call):
     code, out, _ = call("inspect", folder, "--json")
     assert code == 0
     ticket = tt.Ticket.load(folder / "ticket.safetensors")
-    assert [layer["survivors"] for layer in json.loads(out)["layers"]] == list(ticket.survivors.values())
+    assert [kernel["survivors"] for kernel in json.loads(out)["kernels"]] == list(ticket.survivors.values())
 
 
 def test_a_dry_run_shows_where_each_field_comes_from_and_begins_nothing(tmp_path, monkeypatch, call):

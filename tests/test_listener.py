@@ -2,8 +2,7 @@ import pytest
 
 from tfticket import listener
 from tfticket.listener import Listener, Recorder, Tally
-from tfticket.progress import clock
-from tfticket.runs.progress import Progress, read_progress, write_progress
+from tfticket.runs.progress import Progress, clock, read_progress, write_progress
 
 LABEL = {"seed": 0, "arm": "ticket", "level": 1}
 

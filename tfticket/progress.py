@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from tfticket.listener import Listener, Tally
+from tfticket.runs.progress import clock
 
 
 class WaitingTold(Listener):
@@ -66,9 +67,3 @@ class ProgressBar(Tally):
             eta="" if eta is None else f"ETA {clock(eta)}",
             visible=self.state.trainings is not None,
         )
-
-
-def clock(seconds: float) -> str:
-    """A length of time as 'h:mm:ss', or 'm:ss' where it is under an hour."""
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}" if minutes >= 60 else f"{minutes}:{rest:02d}"

@@ -13,6 +13,7 @@ BENCHMARKS = {
     "augmentation": "what flips and crops add to a step of Conv-2",
     "costs": "a training step of every network, for the costs of presets",
     "networks": "a step of Conv-2, ResNet-20, VGG-11, ViT-tiny; evaluation; memory; against PyTorch",
+    "inside": "what is done to ResNet-18's mask: controls, algebra, inspection",
     "determinism": "what op determinism costs, and whether bits repeat",
 }
 """Name, which is also the module's, -> one line about it."""

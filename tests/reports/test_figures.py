@@ -1,5 +1,6 @@
 import io
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -254,3 +255,17 @@ def test_bins_of_few_rows_only_leave_a_panel_empty():
         figure.savefig(buffer, format="png")
     for diagram, _ in panels_of(figure).values():
         assert all(len(line.get_xdata()) == 0 for line in diagram.get_lines()[1:])
+
+
+@pytest.mark.parametrize(("worst", "scaled"), [(0.95, False), (0.3, True)])
+def test_where_an_arm_collapses_the_others_stay_apart(worst, scaled):
+    some = [replace(row, test=row.test | {"accuracy": 0.98}) for row in rows(levels=(1,), seeds=(0,), arms=("a", "b"))]
+    for number, accuracy in ((1, 0.97), (2, worst)):
+        some[number] = replace(some[number], test=some[number].test | {"accuracy": accuracy})
+    figure = accuracy_figure(some)
+    figure.draw_without_rendering()
+    (axes,) = figure.axes
+    low, middle, high = axes.transData.transform([(50, 100 * worst), (50, 97), (50, 98)])[:, 1]
+    assert (high - middle) / (high - low) > 0.1
+    assert ("log of the error" in axes.get_ylabel()) is scaled
+    assert all(abs(place - 0.5) <= 0.5 for place in axes.transAxes.inverted().transform([(0, low), (0, high)])[:, 1])

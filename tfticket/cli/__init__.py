@@ -9,7 +9,7 @@ import sys
 
 import typer
 
-from tfticket.cli import run, results, browse  # noqa: F401  # isort: skip -- in the order of the help text
+from tfticket.cli import run, results, inside, browse  # noqa: F401  # isort: skip -- in the order of the help text
 from tfticket.cli.options import Options, app
 from tfticket.errors import InputError, Stopped, TfticketError
 

@@ -9,7 +9,7 @@ import typer
 
 from tfticket import completion
 from tfticket.cli.options import Debug, Json, Options, Quiet, Workspace, app
-from tfticket.console import show_cells, show_claims, show_report, show_table, when
+from tfticket.console import show_cells, show_claims, show_report, when
 from tfticket.registry import DEFAULT_WORKSPACE
 
 
@@ -69,38 +69,3 @@ def report(
     from tfticket.reports.rows import find_run
 
     show_report(write_report([find_run(workspace, run) for run in runs], out), as_json, Options.quiet)
-
-
-@app.command(
-    epilog="Examples:\n\n  tfticket inspect ticket.safetensors\n\n"
-    "  tfticket inspect workspace/steps/prune-0123456789abcdef"
-)
-def inspect(
-    ticket: Annotated[Path, typer.Argument(help="A ticket's file, or the folder of a step that made one.")],
-    as_json: Json = False,
-    quiet: Quiet = False,
-    debug: Debug = False,
-) -> None:
-    """Look into a ticket: layers, survivors, where it came from."""
-    from tfticket.pruning.mask import layer_of
-    from tfticket.tickets.ticket import Ticket
-
-    path = ticket / "ticket.safetensors" if ticket.is_dir() else ticket
-    found = Ticket.load(path)
-    layers = [
-        [layer_of(name), "x".join(map(str, kept.shape)), kept.size, count, count / kept.size]
-        for (name, kept), count in zip(found.mask.items(), found.survivors.values(), strict=True)
-    ]
-    if as_json:
-        keys = ("layer", "shape", "weights", "survivors", "density")
-        record = {"level": found.level, "density": found.density, "iteration": found.iteration, "model": found.model}
-        record |= {"provenance": found.provenance, "layers": [dict(zip(keys, layer, strict=True)) for layer in layers]}
-        typer.echo(json.dumps(record))
-        return
-    typer.echo(f"{path}\n{found.name}, level {found.level}, {found.density:.3%} of the prunable weights remain")
-    typer.echo(f"start: weights of iteration {found.iteration}")
-    show_table(
-        ["layer", "shape", "weights", "survivors", "weights remaining"],
-        [[*layer[:2], f"{layer[2]:,}", f"{layer[3]:,}", f"{layer[4]:.3%}"] for layer in layers],
-    )
-    typer.echo("provenance: " + ", ".join(f"{key}={value}" for key, value in found.provenance.items()))

@@ -122,7 +122,7 @@ def branch(
     experiment = experiment_of(kind)
     if not hasattr(experiment, "branch"):
         raise InputError(f"{found.folder.name} is a run of {kind}, which has no branches.")
-    chosen = None if levels is None else levels_in(levels)
+    chosen = None if levels is None else numbers_in(levels, "--levels")
     config = experiment.branch(found.config, [_control(text) for text in control], chosen, replicates, name)
     folder = _carry_out(config, found.folder.parents[1], trust, as_json)
     if not (Options.quiet or as_json):
@@ -130,19 +130,23 @@ def branch(
         _propose(workspace, (["show", folder.name], "what the branch did"), (both, "it and its run in one figure"))
 
 
-def levels_in(text: str) -> list[int]:
-    """The levels that a text such as '0-5,8' names.
+def numbers_in(text: str, option: str) -> list[int]:
+    """The numbers that a text such as '0-5,8' names.
+
+    Args:
+        text: What the user wrote.
+        option: Where, for the message.
 
     Raises:
-        InputError: It is none.
+        InputError: It names none.
     """
-    levels: list[int] = []
+    numbers: list[int] = []
     for part in text.split(","):
         first, dash, last = (piece.strip() for piece in part.partition("-"))
         if not first.isdecimal() or (dash and not last.isdecimal()) or (dash and int(last) < int(first)):
-            raise InputError(f"--levels '{text}' was not understood. Write numbers and ranges, such as 0-5,8.")
-        levels += range(int(first), int(last or first) + 1)
-    return list(dict.fromkeys(levels))
+            raise InputError(f"{option} '{text}' was not understood. Write numbers and ranges, such as 0-5,8.")
+        numbers += range(int(first), int(last or first) + 1)
+    return list(dict.fromkeys(numbers))
 
 
 def _control(text: str) -> Any:

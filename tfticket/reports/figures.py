@@ -1,6 +1,7 @@
 """Figures: matplotlib ``Figure`` objects, made from cells and rows."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -23,11 +24,11 @@ _FURTHER_LOOKS = [("#882255", "<"), ("#999933", ">"), ("#332288", "p"), ("#7F7F7
 _STYLES = ["-", "--", ":", "-."]
 
 _AXES = {
-    "accuracy": (100.0, "test accuracy (%)"),
-    "nll": (1.0, "test NLL (nats)"),
-    "brier": (1.0, "test Brier score"),
-    "ece": (100.0, "test ECE (points)"),
-    "mace": (100.0, "test MACE (points)"),
+    "accuracy": (100.0, "accuracy (%)"),
+    "nll": (1.0, "NLL (nats)"),
+    "brier": (1.0, "Brier score"),
+    "ece": (100.0, "ECE (points)"),
+    "mace": (100.0, "MACE (points)"),
 }
 """Metric -> the factor that brings it to its axis' unit, and the axis' label."""
 
@@ -35,6 +36,57 @@ _TICKS = [mantissa * 10.0**power for power in range(2, -4, -1) for mantissa in (
 _MOST_PANELS = 6
 _FEWEST_ROWS = 10
 """A bin of fewer rows says little of its accuracy: no point is drawn."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of a metric against weights remaining, with its band; the metric in its own unit (fractions, nats).
+
+    Attributes:
+        name: What the legend calls it.
+        densities, means, lows, highs: One number a level; low and high are the mean where there is no band.
+        look: Of the line, as matplotlib takes it.
+    """
+
+    name: str
+    densities: Sequence[float]
+    means: Sequence[float]
+    lows: Sequence[float]
+    highs: Sequence[float]
+    look: Mapping[str, Any]
+
+
+def axis_of(metric: str, split: str = "test") -> tuple[float, str]:
+    """The factor that brings a metric to its axis' unit, and the axis' label: 'test accuracy (%)'."""
+    factor, label = _AXES[metric]
+    return factor, f"{split} {label}"
+
+
+def draw_metric(axes: Any, lines: Sequence[Line], metric: str, split: str = "test") -> None:
+    """Draw a metric against weights remaining (log axis, the dense network at the left).
+
+    Args:
+        axes: Empty matplotlib axes.
+        lines: What to draw, at least one.
+        metric: 'accuracy', 'nll', 'brier', 'ece' or 'mace'.
+        split: On which rows it was measured: 'test' or 'validation'.
+    """
+    factor, label = axis_of(metric, split)
+    for line in lines:
+        x, low, high = (np.asarray(values) for values in (line.densities, line.lows, line.highs))
+        axes.plot(100 * x, factor * np.asarray(line.means), label=line.name, **line.look)
+        axes.fill_between(100 * x, factor * low, factor * high, color=line.look["color"], alpha=0.12, lw=0)
+    axes.set_xscale("log")
+    axes.invert_xaxis()
+    ticks = [tick for tick in _TICKS if tick >= 90 * min(min(line.densities) for line in lines)]
+    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks], minor=False)
+    axes.set_xticks([], minor=True)
+    axes.set_xlabel("weights remaining (%)")
+    axes.set_ylabel(label)
+    if metric == "accuracy":
+        spread_errors(axes, [100 * bound for line in lines for bounds in (line.lows, line.highs) for bound in bounds])
+    axes.grid(alpha=0.25, lw=0.6)
+    axes.spines[["top", "right"]].set_visible(False)
 
 
 def metric_figure(cells: Sequence[Cell], metric: str, title: str, legend_title: str) -> Any:
@@ -51,34 +103,49 @@ def metric_figure(cells: Sequence[Cell], metric: str, title: str, legend_title: 
     """
     from matplotlib.figure import Figure  # a second to import
 
-    factor, label = _AXES[metric]
-    lines: dict[tuple[str, str], list[Cell]] = {}
+    found: dict[tuple[str, str], list[Cell]] = {}
     for cell in cells:
-        lines.setdefault((cell.run, cell.arm), []).append(cell)
-    looks = _looks(list(lines))
-    several = len({run for run, _ in lines}) > 1
+        found.setdefault((cell.run, cell.arm), []).append(cell)
+    looks = arm_looks(list(found))
+    several = len({run for run, _ in found}) > 1
     figure = Figure(figsize=(7.2, 4.2), layout="constrained")
     axes = figure.subplots()
-    for key, line in lines.items():
-        x = [100 * cell.density for cell in line]
-        low, high = np.transpose([cell.test_range[metric] for cell in line]) * factor
-        name = f"{line[0].name} ({key[0]})" if several else line[0].name
-        axes.plot(x, [factor * cell.test[metric].mean for cell in line], label=name, **looks[key])
-        axes.fill_between(x, low, high, color=looks[key]["color"], alpha=0.12, lw=0)
+    lines = []
+    for (run, arm), line in found.items():
+        name = f"{line[0].name} ({run})" if several else line[0].name
+        low, high = np.transpose([cell.test_range[metric] for cell in line])
+        means = [cell.test[metric].mean for cell in line]
+        lines.append(Line(name, [cell.density for cell in line], means, low, high, looks[run, arm]))
+    draw_metric(axes, lines, metric)
     if not several and (cells[0].level, cells[0].arm) == (0, "ticket"):
-        axes.axhline(factor * cells[0].test[metric].mean, color="0.45", lw=1, ls="--", zorder=0, label="dense")
-    axes.set_xscale("log")
-    axes.invert_xaxis()
-    ticks = [tick for tick in _TICKS if tick >= 90 * min(cell.density for cell in cells)]
-    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks], minor=False)
-    axes.set_xticks([], minor=True)
-    axes.set_xlabel("weights remaining (%)")
-    axes.set_ylabel(label)
+        dense = axis_of(metric)[0] * cells[0].test[metric].mean
+        axes.axhline(dense, color="0.45", lw=1, ls="--", zorder=0, label="dense")
     _title(axes, title)
-    axes.grid(alpha=0.25, lw=0.6)
-    axes.spines[["top", "right"]].set_visible(False)
     _legend(figure, axes.get_legend_handles_labels(), legend_title)
     return figure
+
+
+def spread_errors(axes: Any, accuracies: Sequence[float]) -> None:
+    """Where some arms collapse, scale the y axis by the logarithm of the error, so that the others stay apart.
+
+    Args:
+        axes: With accuracies in % as y.
+        accuracies: All that are drawn.
+    """
+    least, most = (max(0.05, 100 - bound) for bound in (max(accuracies), min(accuracies)))
+    if most < 8 * least:
+        return
+
+    def forward(accuracy: Any) -> Any:
+        return -np.log(np.maximum(100 - np.asarray(accuracy), 0.01))
+
+    axes.set_yscale("function", functions=(forward, lambda value: 100 - np.exp(-np.asarray(value))))
+    axes.set_ylim(100 - min(100, 1.15 * most), 100 - least / 1.15)
+    low, high = axes.get_ylim()
+    ticks = [tick for tick in (0, 20, 40, 60, 80, 90, 95, 97, 98, 99, 99.5, 99.8, 99.9) if low <= tick <= high]
+    axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks], minor=False)
+    axes.set_yticks([], minor=True)
+    axes.set_ylabel(f"{axes.get_ylabel()}, log of the error")
 
 
 def reliability_figure(rows: Sequence[Row], title: str, legend_title: str) -> Any:
@@ -101,7 +168,7 @@ def reliability_figure(rows: Sequence[Row], title: str, legend_title: str) -> An
     levels = sorted({row.level for row in rows})
     chosen = [levels[round(at)] for at in np.linspace(0, len(levels) - 1, min(len(levels), _MOST_PANELS))]
     arms = sorted(dict.fromkeys((row.run, row.arm) for row in rows), key=lambda key: key[1] != "ticket")
-    looks, across = _looks(arms), min(len(chosen), 3)
+    looks, across = arm_looks(arms), min(len(chosen), 3)
     down = -(-len(chosen) // across)
     figure = Figure(figsize=(max(2.4 * across, 4.8), 3.1 * down + 0.3), layout="constrained")
     panels = figure.subplots(2 * down, across, squeeze=False, height_ratios=[4, 1] * down)
@@ -162,7 +229,7 @@ def _panel_title(rows: Sequence[Row]) -> str:
     return f"{100 * sum(tickets) / len(tickets):.1f} % of the weights"
 
 
-def _looks(arms: Sequence[tuple[str, str]]) -> dict[tuple[str, str], dict[str, Any]]:
+def arm_looks(arms: Sequence[tuple[str, str]]) -> dict[tuple[str, str], dict[str, Any]]:
     """How to draw each (run, arm): colour and marker by the control, whichever others there are.
 
     Arms of one control, with other options or of other runs, differ by the line and by hollow markers.

@@ -70,3 +70,9 @@ def write_progress(folder: Path, progress: Progress) -> None:
 def now() -> float:
     """Seconds since 1970."""
     return time.time()
+
+
+def clock(seconds: float) -> str:
+    """A length of time as 'h:mm:ss', or 'm:ss' where it is under an hour."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}" if minutes >= 60 else f"{minutes}:{rest:02d}"

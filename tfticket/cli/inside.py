@@ -1,0 +1,263 @@
+"""The command that looks into tickets."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tfticket import completion
+from tfticket.cli.options import Debug, Json, Options, Quiet, Workspace, app
+from tfticket.cli.run import numbers_in
+from tfticket.console import show_table
+from tfticket.errors import InputError
+from tfticket.registry import DEFAULT_WORKSPACE
+
+if TYPE_CHECKING:
+    from tfticket.inspection.result import Inspection, TicketComparison
+    from tfticket.inspection.run_tickets import RunTicket
+    from tfticket.tickets import Ticket
+    from tfticket.types import Weights
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A ticket to look into.
+
+    Attributes:
+        name: What tables and figures call it.
+        ticket: The ticket.
+        trained: Its trained weights, where a run has them.
+        before: The trained weights from which its mask was chosen, where a run has them.
+    """
+
+    name: str
+    ticket: "Ticket"
+    trained: "Weights | None" = None
+    before: "Weights | None" = None
+
+
+@app.command(
+    epilog="Examples:\n\n"
+    "  tfticket inspect ticket.safetensors --out inside\n\n"
+    "  tfticket inspect quickstart --level 10 --seed 0\n\n"
+    "  tfticket inspect quickstart --level 10 --seed 0-2\n\n"
+    "  tfticket inspect quickstart --level 0-10\n\n"
+    "  tfticket inspect by-magnitude at-random --level 5\n\n"
+    "One ticket is looked into; several are compared: seeds, levels, arms of a run, or tickets of several runs."
+)
+def inspect(
+    what: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="TICKET_OR_RUN...",
+            autocompletion=completion.runs,
+            help="Tickets' files, steps' folders, or runs by name or folder.",
+        ),
+    ],
+    level: Annotated[str | None, typer.Option(help="Of a run: levels, such as 3 or 0-10; default: the last.")] = None,
+    seed: Annotated[str | None, typer.Option(help="Of a run: IMP seeds, such as 0 or 0-4; default: the first.")] = None,
+    arm: Annotated[
+        list[str] | None,
+        typer.Option(help="Of a run: 'ticket', or a control's name; repeatable. Default: ticket."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for figures and data; default: in the report of a run that is named.")
+    ] = None,
+    workspace: Workspace = DEFAULT_WORKSPACE,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Look into a ticket: layers, weights, dead inputs and units, paths, cost; or compare several."""
+    from tfticket.runs.files import check_writable
+
+    chosen, folder = _choose(what, workspace, level, seed, tuple(arm or ("ticket",)))
+    folder = out or folder
+    if folder is not None:
+        check_writable(folder, "--out")
+    if len(chosen) == 1:
+        _look_into(chosen[0], folder, as_json)
+    else:
+        _compare(chosen, folder, as_json)
+    if not (as_json or Options.quiet):
+        typer.echo(f"Figures and data in {folder}" if folder else "--out FOLDER writes figures and data.")
+
+
+def _choose(
+    what: Sequence[str], workspace: Path, level: str | None, seed: str | None, arms: tuple[str, ...]
+) -> tuple[list[Chosen], Path | None]:
+    """The tickets that are meant, and the folder of a run's report for what is found."""
+    from tfticket.reports.rows import find_run
+    from tfticket.tickets import Ticket
+
+    chosen: list[Chosen] = []
+    folder = None
+    for one in what:
+        path = Path(one)
+        if path.is_file() or (path / "ticket.safetensors").is_file() or path.suffix == ".safetensors":
+            file = path / "ticket.safetensors" if path.is_dir() else path
+            chosen.append(Chosen(one, Ticket.load(file)))
+            continue
+        run = find_run(workspace, one)
+        found = _of_run(run, level, seed, arms)
+        several = f"{run.folder.name}: " if len(what) > 1 else ""
+        chosen += [_loaded(each, several) for each in found]
+        if folder is None:
+            ends = dict.fromkeys(each.name.replace(", ", "-").replace(" ", "-") for each in (found[0], found[-1]))
+            folder = run.folder / "report" / f"inside-{'-to-'.join(ends)}"
+    names = [each.name for each in chosen]
+    if len(set(names)) < len(names):
+        raise InputError(f"The same ticket is named twice: {', '.join(names)}.")
+    return chosen, folder
+
+
+def _loaded(found: "RunTicket", before_name: str) -> Chosen:
+    from tfticket.inspection.load import load
+
+    return Chosen(before_name + found.name, *load(found))
+
+
+def _of_run(run: Any, level: str | None, seed: str | None, arms: tuple[str, ...]) -> list["RunTicket"]:
+    """A run's tickets at these levels, of these seeds and arms; the last level and the first seed, unless told."""
+    from tfticket.inspection.run_tickets import tickets_of
+
+    there = tickets_of(run)
+    if not there:
+        raise InputError(f"{run.folder.name}: nothing has been evaluated yet.")
+    of_arms = [each for each in there if each.label["arm"] in arms]
+    known = sorted({each.label["arm"] for each in there})
+    if missing := [arm for arm in arms if arm not in known]:
+        raise InputError(f"{run.folder.name} has no arm '{missing[0]}'. It has: {', '.join(known)}.")
+    for key, text, default in (("level", level, max), ("seed", seed, min)):
+        values = {each.label[key] for each in of_arms}
+        wanted = numbers_in(text, f"--{key}") if text is not None else [default(values)]
+        if not values.intersection(wanted):
+            shown = ", ".join(map(str, sorted(values)))
+            raise InputError(f"{run.folder.name} has no {key} {text} of {', '.join(arms)}. It has: {shown}.")
+        of_arms = [each for each in of_arms if each.label[key] in wanted]
+    return of_arms
+
+
+def _look_into(chosen: Chosen, folder: Path | None, as_json: bool) -> None:
+    """Print what is inside one ticket, and write its figures and data."""
+    from tfticket.inspection.files import numbers_of, write_inspection
+    from tfticket.inspection.ticket import inspect_ticket
+
+    ticket = chosen.ticket
+    found = inspect_ticket(ticket, chosen.trained, chosen.before)
+    if folder is not None:
+        write_inspection(folder, found)
+        _save(folder, _figures(found, f"{ticket.name}: {chosen.name}"))
+    if as_json:
+        made = {"iteration": ticket.iteration, "model": ticket.model, "provenance": ticket.provenance}
+        typer.echo(json.dumps({**numbers_of(found), **made, "folder": str(folder) if folder else None}))
+        return
+    typer.echo(
+        f"{chosen.name}\n{ticket.name}, level {ticket.level}, {ticket.density:.3%} of the prunable weights remain"
+    )
+    typer.echo(f"start: weights of iteration {ticket.iteration}")
+    show_table(*_layers(found))
+    for line in _summary(found):
+        typer.echo(line)
+    typer.echo("provenance: " + ", ".join(f"{key}={value}" for key, value in ticket.provenance.items()))
+
+
+def _layers(found: "Inspection") -> tuple[list[str], list[list[Any]]]:
+    from tfticket.pruning.mask import layer_of
+
+    header = ["layer", "shape", "survivors", "weights\nremaining", "live", "dead\nunits", "multiplies\nsurviving"]
+    rows = []
+    for kernel in found.kernels:
+        row: list[Any] = [layer_of(kernel.path), "x".join(map(str, kernel.shape)), kernel.survivors]
+        row += [f"{kernel.density:.2%}", "?" if kernel.live is None else kernel.live]
+        row += ["?" if kernel.dead is None else f"{kernel.dead:,}/{kernel.units:,}", kernel.surviving_multiplies]
+        rows.append(row)
+    return header, rows
+
+
+def _summary(found: "Inspection") -> list[str]:
+    lines = [
+        f"parameters: {found.surviving_parameters:,} of {found.parameters:,}",
+        f"multiplies an image: {found.surviving_multiplies:,} of {found.multiplies:,}, by prunable kernels",
+    ]
+    if found.paths is not None:
+        ratio = "" if found.path_ratio is None else f", {found.path_ratio:.2e} of the dense network's"
+        lines.append(f"paths from input to output: {found.paths:.4g}{ratio}")
+    if found.dead_inputs is not None:
+        lines.append(f"dead inputs: {found.dead_input_count:,} of {found.dead_inputs.size:,}")
+    return [*lines, *found.notes]
+
+
+def _figures(found: "Inspection", title: str) -> dict[str, Any]:
+    from tfticket.reports import inside
+
+    figures = {
+        "layers": inside.layers_figure({title: found}, title),
+        "weights": inside.weights_figure(found, title),
+        "masks": inside.masks_figure(found, title),
+    }
+    if found.receptive_fields is not None:
+        figures["receptive-fields"] = inside.receptive_fields_figure(found, title)
+    return figures
+
+
+def _compare(chosen: Sequence[Chosen], folder: Path | None, as_json: bool) -> None:
+    """Print what several tickets share, and write it with its figures."""
+    from dataclasses import asdict
+
+    from tfticket.inspection.comparison import compare_tickets
+    from tfticket.inspection.ticket import inspect_ticket
+    from tfticket.reports import inside
+    from tfticket.runs.files import write_json
+
+    shared, names = _shortened([each.name for each in chosen])
+    found = compare_tickets({name: each.ticket for name, each in zip(names, chosen, strict=True)})
+    record = {key: value.tolist() if hasattr(value, "tolist") else value for key, value in asdict(found).items()}
+    if folder is not None:
+        title = ": ".join(filter(None, [chosen[0].ticket.name, shared]))
+        looked = {name: inspect_ticket(each.ticket) for name, each in zip(names, chosen, strict=True)}
+        _save(folder, {"layers": inside.layers_figure(looked, title), "overlap": inside.overlap_figure(found, title)})
+        write_json(folder / "comparison.json", record)
+    if as_json:
+        typer.echo(json.dumps(record | {"folder": str(folder) if folder else None}))
+        return
+    if shared:
+        typer.echo(shared)
+    show_table(*_overlaps(found))
+    typer.echo(
+        "Jaccard: survivors of both over survivors of either. By chance: of masks with the same density in each layer."
+    )
+
+
+def _shortened(names: Sequence[str]) -> tuple[str, list[str]]:
+    """What all names have in common, and the names without it: 'ticket, level 10' and 'seed 0', 'seed 1'."""
+    parts = [name.split(", ") for name in names]
+    shared = [part for part in parts[0] if all(part in each for each in parts)]
+    short = [", ".join(part for part in each if part not in shared) for each in parts]
+    return (", ".join(shared), short) if all(short) and len(set(short)) == len(short) else ("", list(names))
+
+
+def _overlaps(found: "TicketComparison") -> tuple[list[str], list[list[Any]]]:
+    """A row for each pair."""
+    rows = []
+    for one in range(len(found.names)):
+        for other in range(one + 1, len(found.names)):
+            row: list[Any] = [found.names[one], found.names[other]]
+            measures = (found.total_jaccard, found.total_jaccard_by_chance, found.total_coefficient)
+            row += [f"{measure[one, other]:.3f}" for measure in measures]
+            rows.append([*row, f"{found.total_over_chance[one, other]:.2f}"])
+    return ["ticket", "ticket", "Jaccard", "by chance", "of the\nsparser", "shared\n/ chance"], rows
+
+
+def _save(folder: Path, figures: dict[str, Any]) -> None:
+    from tfticket.runs.files import atomic_write
+
+    for name, figure in figures.items():
+        for kind in ("png", "pdf"):
+            atomic_write(
+                folder / f"{name}.{kind}",
+                lambda file, figure=figure, kind=kind: figure.savefig(file, format=kind, dpi=200),  # type: ignore[misc]
+            )

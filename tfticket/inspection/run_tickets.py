@@ -1,0 +1,82 @@
+"""Which tickets a run has, from its folders. No TensorFlow."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from tfticket.errors import InputError
+from tfticket.runs.files import read_json
+
+_ANEW = "Delete the folder and run the same again."
+
+
+class RunFolder(Protocol):
+    """What is read of a ``tfticket.reports.rows.Run``."""
+
+    @property
+    def folder(self) -> Path:
+        """Where it lies, in a workspace."""
+
+    @property
+    def steps(self) -> list[dict[str, Any]]:
+        """The manifest's entries."""
+
+
+@dataclass(frozen=True)
+class RunTicket:
+    """A ticket that a run has trained and evaluated.
+
+    Attributes:
+        label: What the run calls it: arm, seed, level, density, and whatever else tells it from others.
+        ticket: The folder of the step that made it.
+        trained: The folder of its training.
+        before: The folder of the training from which its mask was chosen; None where no pruning made it.
+    """
+
+    label: dict[str, Any]
+    ticket: Path
+    trained: Path
+    before: Path | None
+
+    @property
+    def name(self) -> str:
+        """The label in words, e.g. 'ticket, seed 0, level 3'; the density is left out."""
+        rest = (f"{name} {value}" for name, value in self.label.items() if name not in ("arm", "density"))
+        return ", ".join([str(self.label.get("arm", "ticket")), *rest])
+
+
+def tickets_of(run: RunFolder) -> list[RunTicket]:
+    """The tickets of a run's finished evaluations, in its order.
+
+    Args:
+        run: A ``tfticket.reports.rows.Run``.
+
+    Raises:
+        InputError: A step's folder is not whole.
+    """
+    steps = run.folder.parents[1] / "steps"
+    found = []
+    for entry in run.steps:
+        if entry["kind"] == "evaluate":
+            inputs = _inputs(steps / entry["folder"], "ticket", "trained")
+            ticket = steps / inputs["ticket"]
+            before = None
+            if _config(ticket).get("kind") == "prune":
+                before = steps / _inputs(ticket, "trained")["trained"]
+            found.append(RunTicket(entry["label"], ticket, steps / inputs["trained"], before))
+    return found
+
+
+def _inputs(step: Path, *names: str) -> dict[str, str]:
+    """A step's inputs, name -> name of a folder."""
+    inputs = _config(step).get("inputs")
+    if not isinstance(inputs, dict) or not all(isinstance(inputs.get(name), str) for name in names):
+        raise InputError(f"{step} does not name its inputs {', '.join(names)}. {_ANEW}")
+    return inputs
+
+
+def _config(step: Path) -> dict[str, Any]:
+    config = read_json(step / "config.json")
+    if not isinstance(config, dict):
+        raise InputError(f"{step} has no configuration. {_ANEW}")
+    return config
