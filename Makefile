@@ -21,7 +21,7 @@ TORCH := torch==2.13.0
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run test test-all lint docs bench hooks lock clean FORCE
+.PHONY: help setup run gui test test-all lint docs bench hooks lock clean FORCE
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' Makefile
@@ -31,6 +31,9 @@ setup: $(STAMP) ## Make .venv with everything in requirements.lock
 
 run: $(STAMP) ## Run the quickstart experiment
 	$(BIN)/tfticket run quickstart $(ARGS)
+
+gui: $(STAMP) ## Open the window on ./workspace
+	$(BIN)/tfticket gui $(ARGS)
 
 test: $(STAMP) ## Run the tests, without the slow ones
 	$(BIN)/python -m pytest -m "not slow" $(ARGS)

@@ -36,7 +36,10 @@ from tfticket.durations import rewinds_later
 from tfticket.errors import InputError
 from tfticket.lab import Handle, Lab
 from tfticket.own import is_own, source_file
+from tfticket.pruning.mask import layer_of
+from tfticket.pruning.shuffles import counts_at
 from tfticket.schema import validate
+from tfticket.types import Mask
 
 Density = Annotated[float, Field(gt=0, le=1)]
 
@@ -116,13 +119,28 @@ def check_model(config: Config) -> list[str]:
     configure(config.execution.threads)
     data = load_dataset(config.data)
     model = build_model(config.model.name, data, initialiser=config.model.initialiser)
-    check_levels(dense_mask(kernel_shapes(model)), config.prune)
-    drawn_anew = config.controlled and any(each.name in ("reinitialise", "keep-signs") for each in config.controls)
-    if is_own(config.model.name) and (config.model.start == "seed" or drawn_anew):
+    dense = dense_mask(kernel_shapes(model))
+    check_levels(dense, config.prune)
+    for control in config.controls if config.controlled else ():
+        if control.densities is not None:
+            _check_random_mask(control, dense, config.prune.exempt)
+        if is_own(config.model.name) and control.name in ("reinitialise", "keep-signs"):
+            initial_weights(model, seed=0, initialiser=control.initialiser)
+    if is_own(config.model.name) and config.model.start == "seed":
         initial_weights(model, seed=0)
     notes = _unmatched(config)
     others = ", ".join(f"{path} ({kind})" for path, kind in left_alone(model).items())
     return notes + [f"Left alone, since they cannot be pruned: {others}"] * bool(others)
+
+
+def _check_random_mask(control: Control, dense: Mask, exempt: tuple[str, ...]) -> None:
+    assert control.densities is not None
+    counts = counts_at(dense, control.densities, exempt)
+    emptied = [layer_of(path) for path, count in counts.items() if not count]
+    if emptied and not control.allow_empty:
+        raise InputError(
+            f"The control {control.arm} leaves no weight in {', '.join(emptied)}. Give it a larger density."
+        )
 
 
 def _unmatched(config: Config) -> list[str]:

@@ -81,6 +81,7 @@ def test_levels_can_be_named_themselves_and_every_control_replicated(plan):
         ("controls=[keep-signs,keep-signs]", "the controls keep-signs, keep-signs repeat"),
         ("controls=[{name: shuffle-even, allow_emty: true}]", "Did you mean 'controls.0.allow_empty'"),
         ("controls=[random-mask]", "random-mask needs densities"),
+        ("controls=[{name: random-mask, densities: {}}]", "random-mask needs densities"),
         ("prune.rates={dense_3: 1.0}", "prune.rates.dense_3"),
         ("prune={exempt: [dense_3], rates: {dense_3: 0.1}}", "dense_3 cannot be both in exempt"),
     ],

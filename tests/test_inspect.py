@@ -101,10 +101,11 @@ def test_tickets_of_files_and_runs_are_compared(finished, call, tmp_path):
     ("arguments", "message"),
     [
         (["--level", "3"], "has no level 3 of ticket. It has: 0, 1, 2."),
-        (["--seed", "7-9"], "has no seed 7-9 of ticket. It has: 0, 4."),
+        (["--seed", "7-9"], "has no seed 7, 8, 9 of ticket. It has: 0, 4."),
         (["--seed", "x"], "--seed 'x' was not understood"),
         (["--arm", "reinitialise"], "has no arm 'reinitialise'. It has: shuffle-even, ticket."),
         (["--arm", "shuffle-even", "--level", "0"], "has no level 0 of shuffle-even"),
+        (["--level", "0-9"], "has no level 3, 4, 5, 6, 7, 8, 9 of ticket"),
         ([RUN], "The same ticket is named twice"),
     ],
 )

@@ -9,7 +9,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +64,9 @@ tf.config.experimental.enable_op_determinism()
 tf.random.set_seed(0)
 # Tensor float 32 keeps 10 bits of the mantissa: too few for a Metropolis test, and bits would differ by GPU.
 tf.config.experimental.enable_tensor_float_32_execution(False)
+# Memory as it is needed, or the first of two runs would take all of a GPU.
+for _gpu in tf.config.list_physical_devices("GPU"):
+    tf.config.experimental.set_memory_growth(_gpu, True)
 
 
 def configure(threads: int | None) -> None:
@@ -79,6 +82,12 @@ def configure(threads: int | None) -> None:
         tf.config.threading.set_inter_op_parallelism_threads(threads)
     except RuntimeError:
         raise InputError(f"TensorFlow already runs in this process; {threads} threads need a new one.") from None
+
+
+def leave_gpus_alone() -> None:
+    """Work on the CPU: for what needs a network's structure only, beside a training that has the GPU."""
+    with suppress(RuntimeError):  # TensorFlow has taken them already
+        tf.config.set_visible_devices([], "GPU")
 
 
 def _threads() -> int:

@@ -73,6 +73,10 @@ def show_cells(cells: "Sequence[Cell]") -> None:
         if len(runs) > 1:
             typer.echo(f"\n{run}")
         show_table(*table_rows([cell for cell in cells if cell.run == run]))
+    for cell in cells:
+        for layer, seeds in cell.emptied.items():
+            of = f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}"
+            typer.echo(f"{cell.name} at {cell.density:.1%}: no weight is left in {layer} ({of}).")
     single = all(cell.test["accuracy"].count == 1 for cell in cells)
     interval = "one seed gives no interval" if single else "± is the unadjusted 95 % interval, paired by seed"
     typer.echo(f"Means over {seeds_text(cells)}; {interval}.")

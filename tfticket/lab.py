@@ -230,9 +230,13 @@ def _describe(handle: Handle, config: Config, inputs: Mapping[str, Handle]) -> d
     }
 
 
+RUN_VERSION = 2
+"""Of runs' folders: raised when an experiment's default changes, so that a run is not taken for one of before."""
+
+
 def run_folder(workspace: Path, config: ExperimentConfig) -> Path:
     """The folder of a run; the same configuration has the same folder, which is how a run resumes."""
-    text = json.dumps(_what_counts(config), sort_keys=True)
+    text = json.dumps({"version": RUN_VERSION, **_what_counts(config)}, sort_keys=True)
     return workspace / "runs" / f"{config.name}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 

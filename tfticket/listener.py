@@ -79,7 +79,7 @@ class Recorder(Tally):
     def changed(self) -> None:
         """Write, unless it has just been done."""
         same = self.state.step == self._written.step and self.state.trainings == self._written.trainings
-        if same and self.state.updated - self._written.updated < self._pause:
+        if same and abs(self.state.updated - self._written.updated) < self._pause:  # also if the clock was set back
             return
         self.close()
 

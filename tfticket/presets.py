@@ -128,7 +128,7 @@ def load_experiment(source: str, overrides: Sequence[str] = ()) -> ExperimentCon
 def load_sourced(source: str, overrides: Sequence[str] = ()) -> Sourced:
     """As ``load_experiment``, with where each field comes from."""
     layers = [*_read(source, Path(), seen=()), Layer(_overrides(overrides), {"*": "yours: -o"})]
-    values: dict[str, Any] = functools.reduce(_merge, (layer.values for layer in layers), {})
+    values: dict[str, Any] = functools.reduce(merge, (layer.values for layer in layers), {})
     name = values.get("experiment")
     if name is None:
         raise InputError(f"{source}: no 'experiment:' key. Say which, e.g. 'experiment: imp'.")
@@ -226,7 +226,7 @@ _KINDS = ("optimiser",)
 """Tables whose keys depend on the kind that ``name:`` says."""
 
 
-def _merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+def merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
     """Lay one tree of keys over another; a table that names another kind replaces the old one whole."""
     result = dict(below)
     for key, value in above.items():
@@ -237,7 +237,7 @@ def _merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
             elif key == "data" and str(value.get("name")) in DATA_SETS:
                 old = {inner: kept for inner, kept in old.items() if inner != "path"}
             other_kind = key in _KINDS and value.get("name", old.get("name")) != old.get("name")
-            value = value if other_kind else _merge(old, value)
+            value = value if other_kind else merge(old, value)
         result[key] = value
     return result
 

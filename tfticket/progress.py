@@ -8,6 +8,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 
 from tfticket.listener import Listener, Tally
 from tfticket.runs.progress import clock
+from tfticket.runs.summary import step_words
 
 
 class WaitingTold(Listener):
@@ -46,10 +47,9 @@ class ProgressBar(Tally):
     def started(self, kind: str, folder: str, label: Mapping[str, Any]) -> None:
         super().started(kind, folder, label)
         if kind == "train":
-            what = f"seed {label.get('seed')} · {label.get('arm')} · level {label.get('level')}"
             density = label.get("density")
-            what += f" · {density:.1%} left" if density is not None else ""
-            self._progress.update(self._task, description=what)
+            left = f" · {density:.1%} left" if density is not None else ""
+            self._progress.update(self._task, description=step_words(label) + left)
 
     def waiting(self, reason: str) -> None:
         self._progress.console.print(reason)

@@ -14,7 +14,7 @@ from tfticket.durations import iterations_in
 from tfticket.errors import InputError
 from tfticket.evaluation.predictive import evaluate_splits
 from tfticket.models import build_model
-from tfticket.pruning.mask import emptied_layers
+from tfticket.pruning.mask import emptied_layers, layer_of
 from tfticket.registry import CONTROLS, resolve
 from tfticket.runs.artefacts import load_tensors, save_tensors
 from tfticket.runs.step import CHECKPOINT, StepContext
@@ -107,7 +107,8 @@ def evaluate(context: StepContext, config: EvaluateStep) -> dict[str, Any]:
     data = load_dataset(config.data)
     found = evaluate_splits(ticket.model, ticket.mask, weights, data)
     described = {"contents": data.contents, "training_rows": len(data.x_train)}
-    return {"density": ticket.density, "level": ticket.level, "data": described, **found}
+    emptied = [layer_of(path) for path, kept in ticket.mask.items() if not kept.any()]
+    return {"density": ticket.density, "level": ticket.level, "emptied": emptied, "data": described, **found}
 
 
 def _write_ticket(context: StepContext, ticket: Ticket) -> dict[str, Any]:

@@ -15,7 +15,6 @@ from tfticket.evaluation.metrics import (
     METRICS,
     accuracy,
     all_metrics,
-    bootstrap_interval,
     brier,
     ece,
     log_probabilities,
@@ -157,15 +156,3 @@ def test_the_errors_of_calibration_can_be_had_from_the_record():
 def test_a_confidence_on_an_edge_lies_below_it():
     log_probs = np.log(np.array([[0.8, 0.2], [0.75, 0.25], [0.81, 0.19]]))
     assert [*reliability(log_probs, np.zeros(3, int), bins=5).count] == [2, 1]
-
-
-def test_the_bootstrap_covers_the_true_accuracy_at_its_level_and_repeats():
-    log_probs = np.log(np.array([[0.7, 0.3]]))
-    covered = 0
-    for seed in range(100):
-        labels = (np.random.default_rng(seed).random(200) > 0.7).astype(int)
-        low, high = bootstrap_interval(accuracy, np.repeat(log_probs, 200, 0), labels, seed, resamples=200, level=0.9)
-        covered += low <= 0.7 <= high
-    assert 80 <= covered <= 97
-    again = bootstrap_interval(accuracy, np.repeat(log_probs, 200, 0), labels, 99, resamples=200, level=0.9)
-    assert again == (low, high)

@@ -60,7 +60,7 @@ def test_an_evaluation_has_metrics_and_reliability_of_both_splits_and_predicts_e
     monkeypatch.setattr(predictive, "predict", note)
     found = evaluate_splits(trained.ticket.model, trained.ticket.mask, trained.weights, data)
     assert predicted == [len(data.x_validation), len(data.x_test)]
-    assert set(found) == {"validation", "test", "reliability"}
+    assert set(found) == {"validation", "test", "reliability", "intervals"}
     for split, rows in zip(("validation", "test"), predicted, strict=True):
         assert found[split] == tt.evaluate(trained, data, split)
         assert set(found[split]) == set(METRICS)

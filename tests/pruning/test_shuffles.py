@@ -23,7 +23,7 @@ def shapes(mask):
 
 @given(masks(), SEEDS)
 def test_global_counts_add_up_to_the_masks_and_fit_the_layers(mask, seed):
-    counts = global_counts(mask, seed)
+    counts = global_counts(mask, seed, 1)
     assert sum(counts.values()) == sum(survivors(mask).values())
     assert all(0 <= counts[path] <= kept.size for path, kept in mask.items())
 
@@ -32,7 +32,7 @@ def test_global_counts_are_distributed_as_those_of_a_permutation():
     mask = {"a/kernel": np.arange(20).reshape(4, 5) < 9, "b/kernel": np.zeros(7, bool), "c/kernel": np.ones(3, bool)}
     together, random = np.concatenate([kept.ravel() for kept in mask.values()]), np.random.default_rng(0)
     theirs = [tuple(part.sum() for part in np.split(random.permutation(together), [20, 27])) for _ in range(4000)]
-    ours = [tuple(global_counts(mask, seed).values()) for seed in range(4000)]
+    ours = [tuple(global_counts(mask, seed, 1).values()) for seed in range(4000)]
     kinds = sorted({*ours, *theirs})
     table = [[counts.count(kind) for kind in kinds] for counts in (ours, theirs)]
     common = [column for column in zip(*table, strict=True) if sum(column) >= 20]
@@ -52,7 +52,7 @@ def test_even_counts_are_the_mean_density_within_one_weight_and_add_up_exactly(m
 @given(masks(), SEEDS, st.data())
 def test_just_so_many_survivors_are_chosen(mask, seed, data):
     counts = {path: data.draw(st.integers(0, kept.size)) for path, kept in mask.items()}
-    made = chosen(mask, counts, seed, "test", {path: path for path in mask})
+    made = chosen(mask, counts, seed, "test", 1, {path: path for path in mask})
     assert survivors(made) == counts
     assert shapes(made) == shapes(mask)
 
@@ -61,7 +61,7 @@ def test_every_weight_is_chosen_equally_often():
     mask = {"a/kernel": np.zeros((4, 5), bool), "b/kernel": np.zeros(7, bool)}
     counts, names = {"a/kernel": 5, "b/kernel": 2}, {path: path for path in mask}
     drawn = [
-        np.concatenate([kept.ravel() for kept in chosen(mask, counts, seed, "test", names).values()])
+        np.concatenate([kept.ravel() for kept in chosen(mask, counts, seed, "test", 1, names).values()])
         for seed in range(2000)
     ]
     np.testing.assert_allclose(

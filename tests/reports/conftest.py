@@ -32,7 +32,7 @@ def make_run(tmp_path):
         folder.mkdir(parents=True)
         config = {"name": name, "model": {"name": model}, "data": {"name": "mnist", "classes": None, **(data or {})}}
         (folder / "config.yaml").write_text(yaml.safe_dump(config))
-        (folder / "status.json").write_text(json.dumps({"state": state, "started": started}))
+        (folder / "status.json").write_text(json.dumps({"state": state, "started": started, "experiment": "imp"}))
         if evaluations is None:
             return folder
         steps = [{"kind": "start", "folder": "start-0", "fingerprint": "0", "label": {"seed": 0}}]

@@ -269,3 +269,10 @@ def test_where_an_arm_collapses_the_others_stay_apart(worst, scaled):
     assert (high - middle) / (high - low) > 0.1
     assert ("log of the error" in axes.get_ylabel()) is scaled
     assert all(abs(place - 0.5) <= 0.5 for place in axes.transAxes.inverted().transform([(0, low), (0, high)])[:, 1])
+
+
+def test_losses_that_differ_much_have_a_logarithmic_axis():
+    figure = metric_figure(summarise(rows()), "nll", "title", "legend")
+    assert figure.axes[0].get_yscale() == "linear"
+    figure = metric_figure(summarise(rows(levels=tuple(range(12)))), "nll", "title", "legend")
+    assert figure.axes[0].get_yscale() == "log"

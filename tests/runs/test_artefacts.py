@@ -125,3 +125,16 @@ def test_a_failed_save_leaves_the_old_file(path, whole):
     with pytest.raises(TypeError):
         save_tensors(path, "ticket", {}, {"level": object()})
     assert path.read_bytes() == whole
+
+
+def test_single_tensors_are_read_alone_and_no_names_read_the_metadata(path):
+    save_tensors(path, "ticket", {"a": np.arange(3), "b": np.ones(4, bool)}, {"kernels": ["b"]})
+    tensors, header = load_tensors(path, "ticket", ("b",))
+    assert list(tensors) == ["b"]
+    assert tensors["b"].tolist() == [True] * 4
+    assert load_tensors(path, "ticket", ()) == ({}, header)
+    assert header["kernels"] == ["b"]
+    with pytest.raises(InputError, match="damaged"):
+        load_tensors(path, "ticket", ("c",))
+    with pytest.raises(InputError, match="holds a ticket"):
+        load_tensors(path, "weights", ())

@@ -1,5 +1,6 @@
 """Needs TensorFlow."""
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -81,12 +82,13 @@ def test_reinitialising_keeps_the_tickets_constants():
     assert control.start["constant/number"] == 5
 
 
-def test_kept_signs_are_the_starts_and_magnitudes_those_of_a_reinitialisation(ticket):
+def test_kept_signs_are_the_starts_and_magnitudes_are_drawn_anew(ticket):
     rewound = replace(ticket, start={path: -array for path, array in ticket.start.items()}, iteration=7)
-    control, drawn = keep_signs(rewound, seed=4), reinitialise(rewound, seed=4)
+    control = keep_signs(rewound, seed=4)
     for path in ticket.mask:
         np.testing.assert_array_equal(np.sign(control.start[path]), np.sign(rewound.start[path]))
-        np.testing.assert_array_equal(np.abs(control.start[path]), np.abs(drawn.start[path]))
+        assert not np.any(np.abs(control.start[path]) == np.abs(rewound.start[path]))
+        assert np.std(control.start[path]) == pytest.approx(np.std(ticket.start[path]), rel=0.1)
     assert control.mask is ticket.mask
     assert control.iteration == 0
     assert [each["control"] for each in control.provenance["controls"]] == ["keep-signs"]
@@ -130,15 +132,52 @@ def test_a_random_mask_has_the_density_that_it_is_told(ticket):
     }
 
 
-def test_a_random_mask_can_be_told_the_density_of_each_layer(exempt):
-    control = random_mask(exempt, seed=4, densities={"dense_1": 0.25, "dense_3": 0.1})
-    assert control.survivors == exempt.survivors | {"dense_1/kernel": 64 * 300 // 4, "dense_3/kernel": 100}
-    assert control.mask["dense_2/kernel"] is exempt.mask["dense_2/kernel"]
+def test_a_random_mask_can_be_told_the_density_of_each_layer(ticket):
+    control = random_mask(ticket, seed=4, densities={"dense_1": 0.25, "dense_3": 0.1})
+    assert control.survivors == ticket.survivors | {"dense_1/kernel": 64 * 300 // 4, "dense_3/kernel": 100}
+    assert control.mask["dense_2/kernel"] is ticket.mask["dense_2/kernel"]
+
+
+def test_an_exempt_layer_has_no_random_mask(exempt):
+    with pytest.raises(InputError, match="densities: dense_3: it is exempt"):
+        random_mask(exempt, seed=4, densities={"dense_3": 0.1})
+
+
+DRAWS = {
+    "one": (shuffle_layerwise, 0, 3, {}),
+    "another level": (shuffle_layerwise, 0, 4, {}),
+    "another seed": (shuffle_layerwise, 1, 3, {}),
+    "another replicate": (shuffle_layerwise, seeds.derive(0, "replicate", 1), 3, {}),
+    "evenly": (shuffle_even, 0, 3, {}),
+    "globally": (shuffle_global, 0, 3, {}),
+    "at a density": (random_mask, 0, 3, {"densities": 0.3}),
+}
+
+
+@pytest.mark.parametrize(("one", "other"), list(itertools.combinations(DRAWS, 2)))
+def test_two_draws_know_nothing_of_one_another(one, other, ticket):
+    masks = []
+    for control, seed, level, options in (DRAWS[one], DRAWS[other]):
+        masks.append(control(replace(ticket, level=level), seed, **options).mask["dense_1/kernel"])
+    first, second = masks
+    expected = first.mean() * second.mean()
+    assert np.mean(first & second) == pytest.approx(expected, abs=5 * np.sqrt(expected / first.size))
+
+
+@pytest.mark.parametrize("other", ["keep signs", "another seed"])
+def test_weights_of_two_controls_are_drawn_apart(other, ticket):
+    one = reinitialise(ticket, 0).start["dense_1/kernel"]
+    two = (keep_signs(ticket, 0) if other == "keep signs" else reinitialise(ticket, 1)).start["dense_1/kernel"]
+    assert np.corrcoef(np.abs(one).ravel(), np.abs(two).ravel())[0, 1] == pytest.approx(0, abs=5 / np.sqrt(one.size))
 
 
 @pytest.mark.parametrize(
     ("densities", "message"),
-    [(1.5, "expected a fraction"), ({"dense_1": -0.1}, "dense_1 is -0.1"), ({"dense_9": 0.1}, "no layer 'dense_9'")],
+    [
+        (1.5, "expected a fraction"),
+        ({"dense_1": -0.1}, "dense_1 is -0.1"),
+        ({"dense_9": 0.1}, "dense_9: there is no such layer"),
+    ],
 )
 def test_densities_that_cannot_be_are_refused(densities, message, ticket):
     with pytest.raises(InputError, match=message):
@@ -148,7 +187,7 @@ def test_densities_that_cannot_be_are_refused(densities, message, ticket):
 def test_a_layerwise_shuffle_is_drawn_by_the_paths_of_a_registered_network(ticket):
     control = shuffle_layerwise(ticket, seed=4)
     for path, kept in ticket.mask.items():
-        random = seeds.generator(4, "shuffle layerwise", path)
+        random = seeds.generator(4, "shuffle layerwise", 3, path)
         drawn = random.permutation(np.arange(kept.size) < kept.sum()).reshape(kept.shape)
         np.testing.assert_array_equal(control.mask[path], drawn)
 

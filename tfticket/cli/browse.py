@@ -1,6 +1,8 @@
 """Commands that show what there is."""
 
 import json
+import os
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -104,6 +106,20 @@ def data(
         return
     for name, label, path, how in rows:
         typer.echo(f"{name:15} {label}\n{'':15} {path or f'not here. {how}'}")
+
+
+@app.command(epilog="Examples:\n\n  tfticket gui\n\n  tfticket gui /data/tickets --theme dark")
+def gui(
+    workspace: Annotated[
+        Path | None, typer.Argument(help="Folder of all runs and steps, or a run's folder; default: ./workspace.")
+    ] = None,
+    theme: Annotated[str | None, typer.Option(help="light, dark or system.")] = None,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Open the window: configure runs, watch them live, see what came out."""
+    options = ([str(workspace)] if workspace else []) + (["--theme", theme] if theme else [])
+    os.execv(sys.executable, [sys.executable, "-m", "gui", *options])  # noqa: S606 -- the library never imports the window
 
 
 @app.command(epilog="Examples:\n\n  tfticket doctor\n\n  tfticket doctor --workspace /data/tickets --json")

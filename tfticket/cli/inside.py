@@ -1,7 +1,9 @@
 """The command that looks into tickets."""
 
+import hashlib
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -72,8 +74,10 @@ def inspect(
     debug: Debug = False,
 ) -> None:
     """Look into a ticket: layers, weights, dead inputs and units, paths, cost; or compare several."""
+    from tfticket.backend import leave_gpus_alone
     from tfticket.runs.files import check_writable
 
+    leave_gpus_alone()
     chosen, folder = _choose(what, workspace, level, seed, tuple(arm or ("ticket",)))
     folder = out or folder
     if folder is not None:
@@ -106,12 +110,21 @@ def _choose(
         several = f"{run.folder.name}: " if len(what) > 1 else ""
         chosen += [_loaded(each, several) for each in found]
         if folder is None:
-            ends = dict.fromkeys(each.name.replace(", ", "-").replace(" ", "-") for each in (found[0], found[-1]))
-            folder = run.folder / "report" / f"inside-{'-to-'.join(ends)}"
+            folder = run.folder / "report"
     names = [each.name for each in chosen]
     if len(set(names)) < len(names):
         raise InputError(f"The same ticket is named twice: {', '.join(names)}.")
-    return chosen, folder
+    if folder is None and (level, seed, arms) != (None, None, ("ticket",)):
+        raise InputError("--level, --seed and --arm choose among a run's tickets; no run is named.")
+    return chosen, folder / _folder_name(names) if folder else None
+
+
+def _folder_name(names: Sequence[str]) -> str:
+    """Of all tickets, so that no other choice writes to the same folder."""
+    words = re.sub(r"[^A-Za-z0-9._=-]+", "-", names[0])
+    if len(names) == 1:
+        return f"inside-{words}"
+    return f"compared-{words}-and-{len(names) - 1}-{hashlib.sha256(json.dumps(names).encode()).hexdigest()[:8]}"
 
 
 def _loaded(found: "RunTicket", before_name: str) -> Chosen:
@@ -121,36 +134,48 @@ def _loaded(found: "RunTicket", before_name: str) -> Chosen:
 
 
 def _of_run(run: Any, level: str | None, seed: str | None, arms: tuple[str, ...]) -> list["RunTicket"]:
-    """A run's tickets at these levels, of these seeds and arms; the last level and the first seed, unless told."""
+    """A run's tickets of these arms, at these levels, of these seeds.
+
+    Unless told: the last level that all the arms have, and the first seed.
+    """
     from tfticket.inspection.run_tickets import tickets_of
 
     there = tickets_of(run)
     if not there:
         raise InputError(f"{run.folder.name}: nothing has been evaluated yet.")
-    of_arms = [each for each in there if each.label["arm"] in arms]
     known = sorted({each.label["arm"] for each in there})
     if missing := [arm for arm in arms if arm not in known]:
         raise InputError(f"{run.folder.name} has no arm '{missing[0]}'. It has: {', '.join(known)}.")
+    found = [each for each in there if each.label["arm"] in arms]
     for key, text, default in (("level", level, max), ("seed", seed, min)):
-        values = {each.label[key] for each in of_arms}
-        wanted = numbers_in(text, f"--{key}") if text is not None else [default(values)]
-        if not values.intersection(wanted):
-            shown = ", ".join(map(str, sorted(values)))
-            raise InputError(f"{run.folder.name} has no {key} {text} of {', '.join(arms)}. It has: {shown}.")
-        of_arms = [each for each in of_arms if each.label[key] in wanted]
-    return of_arms
+        of_arm = {arm: {each.label[key] for each in found if each.label["arm"] == arm} for arm in arms}
+        common = set.intersection(*of_arm.values())
+        if text is None and not common:
+            raise InputError(f"{run.folder.name}: {', '.join(arms)} have no {key} in common. Say which: --{key}.")
+        wanted = {default(common)} if text is None else set(numbers_in(text, f"--{key}"))
+        for arm, values in of_arm.items():
+            if not wanted <= values if len(arms) == 1 else not wanted & values:
+                shown = ", ".join(map(str, sorted(values)))
+                raise InputError(f"{run.folder.name} has no {key} {_span(wanted - values)} of {arm}. It has: {shown}.")
+        found = [each for each in found if each.label[key] in wanted]
+    return found
+
+
+def _span(numbers: Iterable[int]) -> str:
+    return ", ".join(map(str, sorted(numbers)))
 
 
 def _look_into(chosen: Chosen, folder: Path | None, as_json: bool) -> None:
     """Print what is inside one ticket, and write its figures and data."""
     from tfticket.inspection.files import numbers_of, write_inspection
     from tfticket.inspection.ticket import inspect_ticket
+    from tfticket.reports.figures import save_figures
 
     ticket = chosen.ticket
     found = inspect_ticket(ticket, chosen.trained, chosen.before)
     if folder is not None:
         write_inspection(folder, found)
-        _save(folder, _figures(found, f"{ticket.name}: {chosen.name}"))
+        save_figures(folder, _figures(found, f"{ticket.name}: {chosen.name}"))
     if as_json:
         made = {"iteration": ticket.iteration, "model": ticket.model, "provenance": ticket.provenance}
         typer.echo(json.dumps({**numbers_of(found), **made, "folder": str(folder) if folder else None}))
@@ -211,6 +236,7 @@ def _compare(chosen: Sequence[Chosen], folder: Path | None, as_json: bool) -> No
     from tfticket.inspection.comparison import compare_tickets
     from tfticket.inspection.ticket import inspect_ticket
     from tfticket.reports import inside
+    from tfticket.reports.figures import save_figures
     from tfticket.runs.files import write_json
 
     shared, names = _shortened([each.name for each in chosen])
@@ -219,7 +245,9 @@ def _compare(chosen: Sequence[Chosen], folder: Path | None, as_json: bool) -> No
     if folder is not None:
         title = ": ".join(filter(None, [chosen[0].ticket.name, shared]))
         looked = {name: inspect_ticket(each.ticket) for name, each in zip(names, chosen, strict=True)}
-        _save(folder, {"layers": inside.layers_figure(looked, title), "overlap": inside.overlap_figure(found, title)})
+        save_figures(
+            folder, {"layers": inside.layers_figure(looked, title), "overlap": inside.overlap_figure(found, title)}
+        )
         write_json(folder / "comparison.json", record)
     if as_json:
         typer.echo(json.dumps(record | {"folder": str(folder) if folder else None}))
@@ -250,14 +278,3 @@ def _overlaps(found: "TicketComparison") -> tuple[list[str], list[list[Any]]]:
             row += [f"{measure[one, other]:.3f}" for measure in measures]
             rows.append([*row, f"{found.total_over_chance[one, other]:.2f}"])
     return ["ticket", "ticket", "Jaccard", "by chance", "of the\nsparser", "shared\n/ chance"], rows
-
-
-def _save(folder: Path, figures: dict[str, Any]) -> None:
-    from tfticket.runs.files import atomic_write
-
-    for name, figure in figures.items():
-        for kind in ("png", "pdf"):
-            atomic_write(
-                folder / f"{name}.{kind}",
-                lambda file, figure=figure, kind=kind: figure.savefig(file, format=kind, dpi=200),  # type: ignore[misc]
-            )

@@ -124,10 +124,15 @@ def branch(
         raise InputError(f"{found.folder.name} is a run of {kind}, which has no branches.")
     chosen = None if levels is None else numbers_in(levels, "--levels")
     config = experiment.branch(found.config, [_control(text) for text in control], chosen, replicates, name)
-    folder = _carry_out(config, found.folder.parents[1], trust, as_json)
+    there = found.folder.parents[1]
+    folder = _carry_out(config, there, trust, as_json)
     if not (Options.quiet or as_json):
         both = ["report", found.folder.name, folder.name, "--out", "comparison"]
-        _propose(workspace, (["show", folder.name], "what the branch did"), (both, "it and its run in one figure"))
+        _propose(
+            workspace if there == workspace.absolute() else there,
+            (["show", folder.name], "what the branch did"),
+            (both, "it and its run in one figure"),
+        )
 
 
 def numbers_in(text: str, option: str) -> list[int]:

@@ -7,9 +7,10 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from tfticket.config.names import Suggested
 from tfticket.errors import unknown
 from tfticket.own import is_file, is_own
-from tfticket.registry import MODELS
+from tfticket.registry import DATA_SETS, MODELS
 from tfticket.schema import Config
 
 
@@ -45,17 +46,17 @@ def _classes(value: object) -> object:
 class DataConfig(Config):
     """Which data, and how they are split. One split serves all seeds of a run."""
 
-    name: str = Field(
+    name: Annotated[str, Suggested(DATA_SETS)] = Field(
         "mnist",
         min_length=1,
         description="Data set, `tfticket data` shows them; with `path`, what figures call it (default: its file name)",
     )
     path: Annotated[str, Field(min_length=1), AfterValidator(_absolute)] | None = Field(
         None,
-        description="File or folder to read: npz, IDX, CIFAR-10's archives, images in folders or a zip of these",
+        description="File or folder to read: npz, IDX, CIFAR-10's archives, images in folders or zipped; null: by name",
     )
     classes: Annotated[tuple[int | str, ...], BeforeValidator(_classes)] | None = Field(
-        None, description="Keep only these classes, by number or name, labelled 0, 1, ... in this order"
+        None, description="Keep only these classes, by number or name, labelled 0, 1, ... in this order; null: all"
     )
     validation_rows: int | None = Field(
         None,
@@ -99,7 +100,7 @@ Initialiser = Literal[
 class ModelConfig(Config):
     """Which network."""
 
-    name: Annotated[str, AfterValidator(_model)] = Field(
+    name: Annotated[str, Suggested(MODELS), AfterValidator(_model)] = Field(
         "lenet-300-100",
         description="Network, `tfticket list models` shows them; or your own, package.module:function or a .keras file",
     )

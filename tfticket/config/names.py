@@ -1,18 +1,33 @@
 """Names that a configuration may hold."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from pydantic import AfterValidator
 
 from tfticket.errors import unknown
 
 
-def known(what: str, table: Mapping[str, object]) -> AfterValidator:
-    """A validator that takes the names of a table alone, and suggests the nearest."""
+@dataclass(frozen=True, eq=False)
+class Known:
+    """Takes the names of a table alone, and suggests the nearest."""
 
-    def check(name: str) -> str:
-        if name not in table:
-            raise ValueError(unknown(what, name, table))
+    what: str
+    table: Mapping[str, object]
+
+    def __call__(self, name: str) -> str:
+        if name not in self.table:
+            raise ValueError(unknown(self.what, name, self.table))
         return name
 
-    return AfterValidator(check)
+
+def known(what: str, table: Mapping[str, object]) -> AfterValidator:
+    """A validator that takes the names of a table alone; forms find the table as ``.func.table``."""
+    return AfterValidator(Known(what, table))
+
+
+@dataclass(frozen=True, eq=False)
+class Suggested:
+    """Beside a text's type: names that a form offers, where others are taken too. It checks nothing."""
+
+    table: Mapping[str, object]

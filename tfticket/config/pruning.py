@@ -19,8 +19,12 @@ class PruneConfig(Config):
     """
 
     levels: int = Field(10, ge=1, description="Rounds of train, prune, rewind after the dense level 0")
-    sparsity: float | None = Field(None, ge=0, lt=1, description="Fraction pruned after the last level, in [0, 1)")
-    rate: float | None = Field(None, gt=0, lt=1, description="Fraction of the survivors pruned at each level")
+    sparsity: float | None = Field(
+        None, ge=0, lt=1, description="Fraction pruned after the last level; null: `rate` says"
+    )
+    rate: float | None = Field(
+        None, gt=0, lt=1, description="Fraction of the survivors pruned at a level; null: `sparsity` says"
+    )
     score: Annotated[str, known("score", SCORES)] = Field(
         "magnitude", description="What ranks the weights; `tfticket list scores` shows them"
     )
@@ -115,7 +119,7 @@ class Control(Config):
         for option in self.options:
             if self.name not in _OPTIONS[option]:
                 raise ValueError(f"{option} has no say in {self.name}; it is of {', '.join(_OPTIONS[option])}")
-        if self.name == "random-mask" and self.densities is None:
+        if self.name == "random-mask" and self.densities in (None, {}):
             raise ValueError(
                 "random-mask needs densities, e.g. {name: random-mask, densities: 0.2}; "
                 "shuffle-layerwise takes the ticket's own"

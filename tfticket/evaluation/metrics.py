@@ -11,8 +11,6 @@ from typing import Any, Literal
 import numpy as np
 from scipy.special import log_softmax
 
-from tfticket import seeds
-
 BINS = 10
 """Of calibration, unless something else is said."""
 
@@ -25,9 +23,21 @@ def log_probabilities(logits: np.ndarray) -> np.ndarray:
     return result
 
 
+def correct_rows(log_probs: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Bool [rows]: whether the most probable class is the label."""
+    result: np.ndarray = np.argmax(log_probs, axis=1) == labels
+    return result
+
+
+def bin_of_width(confidence: np.ndarray, bins: int) -> np.ndarray:
+    """Which of the bins (0, 1/bins], (1/bins, 2/bins], ... a confidence is in, int [rows]."""
+    result: np.ndarray = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
+    return result
+
+
 def accuracy(log_probs: np.ndarray, labels: np.ndarray) -> float:
     """Fraction of rows whose most probable class is the label."""
-    return float(np.mean(np.argmax(log_probs, axis=1) == labels))
+    return float(np.mean(correct_rows(log_probs, labels)))
 
 
 def nll(log_probs: np.ndarray, labels: np.ndarray) -> float:
@@ -80,10 +90,9 @@ def reliability(
         bins: How many bins; empty ones are left out.
         by: Bins of equal width, (0, 1/bins], (1/bins, 2/bins], ...; or of equal mass, as many rows in each as can be.
     """
-    confidence = np.exp(np.max(log_probs, axis=1))
-    correct = np.argmax(log_probs, axis=1) == labels
+    confidence, correct = np.exp(np.max(log_probs, axis=1)), correct_rows(log_probs, labels)
     if by == "width":
-        bin_of = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
+        bin_of = bin_of_width(confidence, bins)
     else:
         bin_of = np.empty(len(confidence), int)
         bin_of[np.argsort(confidence, kind="stable")] = np.arange(len(confidence)) * bins // len(confidence)
@@ -142,35 +151,3 @@ def all_metrics(log_probs: np.ndarray, labels: np.ndarray) -> dict[str, float]:
         labels: Integers [rows].
     """
     return {name: metric(log_probs, labels) for name, metric in METRICS.items()}
-
-
-def bootstrap_interval(
-    metric: Metric, log_probs: np.ndarray, labels: np.ndarray, seed: int, resamples: int = 1000, level: float = 0.95
-) -> tuple[float, float]:
-    """Percentile interval of a metric over resampled rows: how far these rows, not other seeds, decide it.
-
-    Calibration errors are biased upwards in small samples, and more so in resampled ones.
-
-    Args:
-        metric: One of ``METRICS``, or another function of log probabilities and labels.
-        log_probs: [rows, classes].
-        labels: [rows].
-        seed: Of the resampling.
-        resamples: How many.
-        level: Coverage.
-    """
-    from scipy.stats import bootstrap  # a second to import
-
-    def of_rows(rows: np.ndarray) -> float:
-        return metric(log_probs[rows], labels[rows])
-
-    found = bootstrap(
-        (np.arange(len(labels)),),
-        of_rows,
-        vectorized=False,
-        method="percentile",
-        n_resamples=resamples,
-        confidence_level=level,
-        random_state=seeds.generator(seed, "bootstrap"),
-    )
-    return float(found.confidence_interval.low), float(found.confidence_interval.high)

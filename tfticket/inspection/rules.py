@@ -32,7 +32,7 @@ _SAME_OPS = {
     *("nn.relu", "nn.relu6", "nn.leaky_relu", "nn.elu", "nn.gelu", "nn.selu", "nn.silu", "identity", "cast"),
     *("math.sigmoid", "math.softplus", "math.tanh"),
 }
-_SUM_OPS = {"__operators__.add", "math.add"}
+_SUM_OPS = {"__operators__.add", "math.add", "math.subtract", "math.maximum", "math.minimum"}
 _SUMS = ("Add", "Average", "Maximum", "Minimum", "Subtract")
 
 

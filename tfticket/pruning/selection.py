@@ -57,7 +57,7 @@ def prune_mask(
     for group, own in _groups(prunable, rate, scope, rates or {}):
         pruned |= _prune_together(group, scores, own, seed)
     if not allow_empty:
-        _refuse_empty(prunable, pruned, rate, scope)
+        _refuse_empty(prunable, pruned, rate, scope, rates or {})
     return {path: pruned.get(path, kept) for path, kept in mask.items()}
 
 
@@ -111,6 +111,8 @@ def _prune_together(mask: Mask, scores: Scores, rate: float, seed: int) -> Mask:
     return split_like(left, mask)
 
 
-def _refuse_empty(before: Mask, after: Mask, rate: float, scope: str) -> None:
+def _refuse_empty(before: Mask, after: Mask, rate: float, scope: str, rates: Mapping[str, float]) -> None:
     if emptied := emptied_layers(before, after):
+        if emptied[0] in rates:
+            rate, scope = rates[emptied[0]], "its own rate"
         raise InputError(f"Pruning {rate:.1%} of the survivors ({scope}) would empty {', '.join(emptied)}. " + _MEND)

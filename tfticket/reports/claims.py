@@ -165,7 +165,7 @@ def _above(values: np.ndarray, bound: float) -> float:
     from scipy.stats import t  # a second to import
 
     distance = values.mean() - bound
-    if np.ptp(values) < _DIGITS:  # no spread: the mean is known
-        return 0.0 if distance > _DIGITS else 1.0
+    if np.ptp(values) < _DIGITS:  # no spread: as the sign test, which assumes less
+        return 2.0 ** -len(values) if distance > _DIGITS else 1.0
     error = values.std(ddof=1) / np.sqrt(len(values))
     return float(t.sf(distance / error, len(values) - 1))

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from tfticket.reports.rows import Row, control_of
 from tfticket.reports.statistics import pool_bins
 from tfticket.reports.tables import Cell
+from tfticket.runs.files import atomic_write
 
 # Okabe and Ito's colours, told apart by the colour-blind; a marker each, for print.
 _LOOKS = {
@@ -83,10 +85,23 @@ def draw_metric(axes: Any, lines: Sequence[Line], metric: str, split: str = "tes
     axes.set_xticks([], minor=True)
     axes.set_xlabel("weights remaining (%)")
     axes.set_ylabel(label)
+    bounds = [factor * bound for line in lines for ends in (line.lows, line.highs) for bound in ends]
     if metric == "accuracy":
-        spread_errors(axes, [100 * bound for line in lines for bounds in (line.lows, line.highs) for bound in bounds])
+        spread_errors(axes, bounds)
+    elif metric == "nll" and max(bounds) > 8 * min(bounds) > 0:
+        _log_values(axes)
     axes.grid(alpha=0.25, lw=0.6)
     axes.spines[["top", "right"]].set_visible(False)
+
+
+def _log_values(axes: Any) -> None:
+    """A logarithmic y axis with plain numbers."""
+    from matplotlib.ticker import FuncFormatter, LogLocator
+
+    axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.set_yticks([], minor=True)
 
 
 def metric_figure(cells: Sequence[Cell], metric: str, title: str, legend_title: str) -> Any:
@@ -278,3 +293,16 @@ def _legend(figure: Any, handles_and_labels: tuple[list[Any], list[str]], title:
         alignment="left",
         title_fontsize=9,
     )
+
+
+def save_figures(folder: Path, figures: Mapping[str, Any]) -> list[str]:
+    """Write figures as PNG and PDF, each in one move; returns the files' names."""
+    files = []
+    for name, figure in figures.items():
+        for kind in ("png", "pdf"):
+            files.append(f"{name}.{kind}")
+            atomic_write(
+                folder / files[-1],
+                lambda file, figure=figure, kind=kind: figure.savefig(file, format=kind, dpi=200),  # type: ignore[misc]
+            )
+    return files

@@ -7,7 +7,7 @@ from typing import Any
 
 from tfticket.errors import InputError
 from tfticket.reports.claims import Decision
-from tfticket.reports.figures import metric_figure, reliability_figure
+from tfticket.reports.figures import metric_figure, reliability_figure, save_figures
 from tfticket.reports.papers import decisions_of, records
 from tfticket.reports.rows import Row, Run, rows_of
 from tfticket.reports.tables import Cell, rows_csv, seeds_text, shown_levels, summarise
@@ -65,14 +65,7 @@ def write_report(runs: Sequence[Run], folder: Path | None = None) -> Report:
     for name in set(_FIGURES) - set(figures):  # of another report in this folder
         for kind in ("png", "pdf"):
             (folder / f"{name}.{kind}").unlink(missing_ok=True)
-    files = []
-    for name, figure in figures.items():
-        for kind in ("png", "pdf"):
-            files.append(f"{name}.{kind}")
-            atomic_write(
-                folder / files[-1],
-                lambda file, figure=figure, kind=kind: figure.savefig(file, format=kind, dpi=200),  # type: ignore[misc]
-            )
+    files = save_figures(folder, figures)
     atomic_write(folder / "results.csv", lambda file: file.write_text(rows_csv(rows), encoding="utf-8"))
     write_json(folder / "summary.json", [asdict(cell) for cell in cells])
     write_json(folder / "claims.json", records(decisions))

@@ -9,7 +9,7 @@ import yaml
 from tfticket.data.known import label_of
 from tfticket.errors import InputError
 from tfticket.runs.files import read_json
-from tfticket.runs.lease import holder_of
+from tfticket.runs.summary import state_of
 
 ARM_NAMES = {
     "ticket": "IMP ticket",
@@ -38,6 +38,7 @@ class Row:
         test, validation: Metric name -> value.
         replicate: Which of the same controls of one IMP seed, each of a seed of its own.
         reliability: count, confidence and accuracy of each bin of the test rows; None where none was recorded.
+        emptied: Layers without a survivor.
     """
 
     run: str
@@ -51,6 +52,7 @@ class Row:
     validation: dict[str, float]
     replicate: int = 0
     reliability: dict[str, list[Any]] | None = None
+    emptied: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -72,8 +74,7 @@ class Run:
     @property
     def state(self) -> str:
         """'running', 'done', 'stopped', 'failed', or 'killed' for one whose process is gone."""
-        state: str = self.status["state"]
-        return "killed" if state == "running" and holder_of(self.folder) is None else state
+        return state_of(self.folder, self.status["state"])
 
 
 def read_run(folder: Path) -> Run:
@@ -86,10 +87,13 @@ def read_run(folder: Path) -> Run:
     if not (folder / "status.json").is_file():
         raise InputError(f"{folder} is not a run folder: it has no status.json. `tfticket list runs` shows the runs.")
     manifest = folder / "manifest.json"
+    status = read_json(folder / "status.json")
+    if not isinstance(status, dict) or not {"state", "started", "experiment"} <= set(status):
+        raise InputError(f"{folder / 'status.json'} does not say the run's state, experiment and start.")
     return Run(
         folder=folder,
         config=_read_yaml(folder / "config.yaml"),
-        status=read_json(folder / "status.json"),
+        status=status,
         steps=read_json(manifest)["steps"] if manifest.exists() else [],
     )
 
@@ -160,27 +164,35 @@ def arm_name(arm: str) -> str:
 
 def rows_of(run: Run) -> list[Row]:
     """One row for each finished evaluation of a run, in the order of the run."""
+    steps = run.folder.parents[1] / "steps"
+    return [
+        row_of(run, step["label"], read_json(steps / step["folder"] / "result.json")["result"])
+        for step in run.steps
+        if step["kind"] == "evaluate"
+    ]
+
+
+def row_of(run: Run, label: dict[str, Any], result: dict[str, Any]) -> Row:
+    """One finished evaluation of a run.
+
+    Args:
+        run: The run.
+        label: What the manifest calls the evaluation.
+        result: What its step found.
+    """
     score = run.config.get("prune", {}).get("score", "magnitude")
-    rows = []
-    for step in run.steps:
-        if step["kind"] != "evaluate":
-            continue
-        result = read_json(run.folder.parents[1] / "steps" / step["folder"] / "result.json")["result"]
-        label = step["label"]
-        other_score = label["arm"] == "ticket" and score != "magnitude"
-        rows.append(
-            Row(
-                run=run.folder.name,
-                arm=label["arm"],
-                name=f"ticket by {score} score" if other_score else arm_name(label["arm"]),
-                seed=label["seed"],
-                level=result["level"],
-                density=result["density"],
-                data=_data(run, result),
-                test=result["test"],
-                validation=result["validation"],
-                replicate=label.get("replicate", 0),
-                reliability=result.get("reliability", {}).get("test"),  # None before evaluations recorded it
-            )
-        )
-    return rows
+    other_score = label["arm"] == "ticket" and score != "magnitude"
+    return Row(
+        run=run.folder.name,
+        arm=label["arm"],
+        name=f"ticket by {score} score" if other_score else arm_name(label["arm"]),
+        seed=label["seed"],
+        level=result["level"],
+        density=result["density"],
+        data=_data(run, result),
+        test=result["test"],
+        validation=result["validation"],
+        replicate=label.get("replicate", 0),
+        reliability=result.get("reliability", {}).get("test"),  # None before evaluations recorded it
+        emptied=tuple(result.get("emptied", ())),
+    )

@@ -24,6 +24,7 @@ class Cell:
         test: Metric -> estimate over seeds, on test rows.
         test_range: Metric -> its lowest and highest value of a seed.
         ticket_minus: Metric -> estimate of (ticket - this arm), paired by seed; empty for the ticket itself.
+        emptied: Layer -> the seeds of which some replicate has no weight left in it.
     """
 
     run: str
@@ -35,6 +36,7 @@ class Cell:
     test: dict[str, Estimate]
     test_range: dict[str, tuple[float, float]]
     ticket_minus: dict[str, Estimate]
+    emptied: dict[str, list[int]]
 
 
 def summarise(rows: Sequence[Row]) -> list[Cell]:
@@ -92,7 +94,16 @@ def _cell(key: tuple[str, int, str], seeds: Seeds, ticket: Seeds, metrics: Seque
         test={metric: mean_interval(values[metric]) for metric in metrics},
         test_range={metric: (min(values[metric]), max(values[metric])) for metric in metrics},
         ticket_minus={metric: mean_interval(paired(ticket, seeds, metric)) for metric in compared},
+        emptied=_emptied(seeds),
     )
+
+
+def _emptied(seeds: Seeds) -> dict[str, list[int]]:
+    found: dict[str, list[int]] = {}
+    for seed, replicates in seeds.items():
+        for layer in dict.fromkeys(layer for row in replicates for layer in row.emptied):
+            found.setdefault(layer, []).append(seed)
+    return found
 
 
 def metrics_of(rows: Sequence[Row]) -> list[str]:

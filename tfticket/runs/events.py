@@ -1,6 +1,7 @@
 """The diary of a step: one JSON object a line, appended as the work goes on."""
 
 import json
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -22,26 +23,97 @@ class EventWriter:
 
     def write(self, event: str, **values: Any) -> None:
         """Append one event, e.g. ``write("evaluation", iteration=430, accuracy=0.97)``."""
-        line = json.dumps({"attempt": self._attempt, "event": event, "time": round(time.time(), 3), **values})
         with self._path.open("a", encoding="utf-8") as file:
-            file.write(line + "\n")
+            file.write(event_line(self._attempt, event, time.time(), **values))
+
+
+def event_line(attempt: int, event: str, moment: float, **values: Any) -> str:
+    """One event as a line of a diary; ``moment`` is in seconds since 1970."""
+    return json.dumps({"attempt": attempt, "event": event, "time": round(moment, 3), **values}) + "\n"
+
+
+class EventReader:
+    """Reads a diary as it grows, each time only what was appended.
+
+    Attributes:
+        events: Those that still count, in order: without what a later attempt superseded, which is events of an
+            earlier attempt beyond the iteration from which the later one went on.
+        fresh: What the last ``poll`` read, counting or not.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.events: list[dict[str, Any]] = []
+        self.fresh: list[dict[str, Any]] = []
+        self._path = path
+        self._rest = self._head = b""
+        self._inode = self._size = 0
+
+    def poll(self) -> bool:
+        """Read what was appended; True where events came, or where the diary is another one or gone.
+
+        A last line that lacks its end waits for the rest.
+        """
+        self.fresh = []
+        known = bool(self.events)
+        try:
+            stat = os.stat(self._path)  # noqa: PTH116 -- often called, and twice as fast
+            if (stat.st_ino, stat.st_size) == (self._inode, self._size):
+                return False
+            text = self._appended()
+        except OSError:
+            self._forget()
+            return known
+        *lines, self._rest = (self._rest + text).split(b"\n")
+        for line in lines:
+            self._take(line)
+        return bool(self.fresh) or (known and not self.events)
+
+    def end(self) -> None:
+        """Nothing more will come: a last line that lacks nothing but its end counts too."""
+        self._take(self._rest)
+        self._rest = b""
+
+    def _appended(self) -> bytes:
+        """The bytes after those read before; of a diary that was replaced or cut, all of them."""
+        with self._path.open("rb") as file:
+            stat = os.fstat(file.fileno())
+            if stat.st_size < self._size or file.read(len(self._head)) != self._head:
+                self._forget()
+            file.seek(self._size)
+            text = file.read()
+        self._head = (self._head + text)[:_HEAD]
+        self._inode, self._size = stat.st_ino, self._size + len(text)
+        return text
+
+    def _forget(self) -> None:
+        self.events = []
+        self._rest = self._head = b""
+        self._inode = self._size = 0
+
+    def _take(self, line: bytes) -> None:
+        """Add a line's event; a torn line, left by a process that was killed while it wrote, is left out."""
+        try:
+            event = json.loads(line) if line else None
+        except (ValueError, RecursionError):
+            return
+        if not isinstance(event, dict) or not isinstance(event.get("event"), str):
+            return
+        if not isinstance(event.get("iteration", 0), int):
+            return
+        if event["event"] == "begin":
+            first = event.get("iteration", 0)
+            self.events = [old for old in self.events if old.get("iteration", 0) <= first]
+        self.events.append(event)
+        self.fresh.append(event)
+
+
+_HEAD = 128
+"""Bytes at a diary's beginning, its first event's time among them, by which it is known for the same one."""
 
 
 def read_events(path: Path) -> list[dict[str, Any]]:
-    """The events that still count, in order; [] where there is no file.
-
-    A torn last line (the process was killed while it wrote) is left out, and so is what a later attempt
-    superseded: events of an earlier attempt beyond the iteration from which the later one went on.
-    """
-    if not path.is_file():
-        return []
-    events: list[dict[str, Any]] = []
-    for line in path.read_bytes().split(b"\n"):
-        try:
-            event = json.loads(line)
-        except ValueError:
-            continue
-        if event["event"] == "begin":
-            events = [old for old in events if old.get("iteration", 0) <= event["iteration"]]
-        events.append(event)
-    return events
+    """The events that still count (see ``EventReader``), in order; [] where there is no file."""
+    reader = EventReader(path)
+    reader.poll()
+    reader.end()
+    return reader.events

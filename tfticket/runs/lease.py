@@ -60,16 +60,16 @@ def holder_of(folder: Path) -> dict[str, Any] | None:
     """The live process that holds the folder, if one does."""
     path = folder / "lease.json"
     holder = _read(path)
-    return holder if holder.get("held") and is_alive(holder) else None
+    return holder if holder.get("held") and set(_me()) <= set(holder) and is_alive(holder) else None
 
 
 def _read(path: Path) -> dict[str, Any]:
     """The lease as it was written last; {} where there is none, or a power cut left it torn."""
     try:
-        holder: dict[str, Any] = read_json(path)
+        holder = read_json(path)
     except InputError:
         return {}
-    return holder
+    return holder if isinstance(holder, dict) else {}
 
 
 @contextmanager

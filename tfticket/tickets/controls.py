@@ -15,14 +15,16 @@ from tfticket import seeds
 from tfticket.errors import InputError
 from tfticket.models import initial_weights, model_from_spec
 from tfticket.models.variables import counted_anew
-from tfticket.pruning.mask import emptied_layers, layer_of, prunable_part, survivors
-from tfticket.pruning.shuffles import chosen, even_counts, global_counts
+from tfticket.pruning.mask import emptied_layers, prunable_part, survivors
+from tfticket.pruning.shuffles import chosen, counts_at, even_counts, global_counts
 from tfticket.tickets.ticket import Ticket
-from tfticket.types import Mask
+from tfticket.types import Mask, Weights
 
 
 def reinitialise(ticket: Ticket, seed: int, initialiser: str | None = None) -> Ticket:
     """Keep the mask, draw the weights anew; constants stay the ticket's.
+
+    All levels of a seed have the same new weights, as they had the same initial ones.
 
     Args:
         ticket: Of any level.
@@ -35,13 +37,7 @@ def reinitialise(ticket: Ticket, seed: int, initialiser: str | None = None) -> T
     References:
         Frankle and Carbin (2019), section 2, "random reinitialization".
     """
-    model = replace(ticket, start=ticket.initial).build_model()
-    # A seed of its own: the plain one would give the ticket's initialisation back.
-    weights = initial_weights(model, seeds.derive(seed, "reinitialise"), initialiser)
-    how = {"initialiser": initialiser} if initialiser else {}
-    return replace(
-        ticket, start=weights, initial=weights, iteration=0, provenance=_said(ticket, "reinitialise", seed, **how)
-    )
+    return _with_weights(ticket, _drawn(ticket, seed, "reinitialise", initialiser), "reinitialise", seed, initialiser)
 
 
 def keep_signs(ticket: Ticket, seed: int, initialiser: str | None = None) -> Ticket:
@@ -58,10 +54,9 @@ def keep_signs(ticket: Ticket, seed: int, initialiser: str | None = None) -> Tic
     References:
         Zhou et al. (2019), "Deconstructing lottery tickets", section 4.
     """
-    drawn = reinitialise(ticket, seed, initialiser)
-    weights = drawn.start | {path: np.copysign(drawn.start[path], ticket.start[path]) for path in ticket.mask}
-    how = {"initialiser": initialiser} if initialiser else {}
-    return replace(drawn, start=weights, initial=weights, provenance=_said(ticket, "keep-signs", seed, **how))
+    drawn = _drawn(ticket, seed, "keep signs", initialiser)
+    signed = {path: np.copysign(drawn[path], ticket.start[path]) for path in ticket.mask}
+    return _with_weights(ticket, drawn | signed, "keep-signs", seed, initialiser)
 
 
 def shuffle_global(ticket: Ticket, seed: int, allow_empty: bool = True) -> Ticket:
@@ -76,11 +71,11 @@ def shuffle_global(ticket: Ticket, seed: int, allow_empty: bool = True) -> Ticke
         InputError: A layer was emptied, and may not be.
 
     References:
-        "Bayesian lottery ticket hypothesis", section 4; Frankle et al. (2021), "Pruning neural networks at
+        "Bayesian lottery ticket hypothesis", section 7; Frankle et al. (2021), "Pruning neural networks at
         initialization: why are we missing the mark?", section 5.
     """
     mask = _shuffled_part(ticket)
-    mask = chosen(mask, global_counts(mask, seed), seed, "shuffle global", _names(ticket))
+    mask = chosen(mask, global_counts(mask, seed, ticket.level), seed, "shuffle global", ticket.level, _names(ticket))
     return _with_mask(ticket, mask, "shuffle-global", seed, allow_empty)
 
 
@@ -92,7 +87,7 @@ def shuffle_even(ticket: Ticket, seed: int, allow_empty: bool = True) -> Ticket:
     Args, Raises, References: as ``shuffle_global``.
     """
     mask = _shuffled_part(ticket)
-    mask = chosen(mask, even_counts(mask), seed, "shuffle even", _names(ticket))
+    mask = chosen(mask, even_counts(mask), seed, "shuffle even", ticket.level, _names(ticket))
     return _with_mask(ticket, mask, "shuffle-even", seed, allow_empty)
 
 
@@ -104,7 +99,7 @@ def shuffle_layerwise(ticket: Ticket, seed: int, allow_empty: bool = True) -> Ti
     Args, References: as ``shuffle_global``.
     """
     mask = _shuffled_part(ticket)
-    mask = chosen(mask, survivors(mask), seed, "shuffle layerwise", _names(ticket))
+    mask = chosen(mask, survivors(mask), seed, "shuffle layerwise", ticket.level, _names(ticket))
     return _with_mask(ticket, mask, "shuffle-layerwise", seed, allow_empty)
 
 
@@ -119,20 +114,12 @@ def random_mask(ticket: Ticket, seed: int, densities: float | Mapping[str, float
         allow_empty: As for ``shuffle_global``.
 
     Raises:
-        InputError: A density outside [0, 1], a layer that there is not, or a layer emptied that may not be.
+        InputError: A density outside [0, 1], a layer that there is not or that is exempt, or a layer emptied that
+            may not be.
     """
-    mask = _shuffled_part(ticket)
-    if not isinstance(densities, Mapping):
-        densities = {layer_of(path): densities for path in mask}
-    known = {layer_of(path): path for path in ticket.mask}
-    for layer, share in densities.items():
-        if layer not in known:
-            raise InputError(f"densities: there is no layer '{layer}' to mask. Known: {', '.join(known)}.")
-        if not 0 <= share <= 1:
-            raise InputError(f"densities: {layer} is {share}; expected a fraction of its weights, 0 to 1.")
-    told = {known[layer]: ticket.mask[known[layer]] for layer in densities}
-    counts = {known[layer]: round(share * told[known[layer]].size) for layer, share in densities.items()}
-    mask = chosen(told, counts, seed, "random mask", _names(ticket))
+    wanted = counts_at(ticket.mask, densities, ticket.provenance.get("exempt", ()))
+    told = {path: ticket.mask[path] for path in wanted}
+    mask = chosen(told, wanted, seed, "random mask", ticket.level, _names(ticket))
     return _with_mask(ticket, mask, "random-mask", seed, allow_empty)
 
 
@@ -161,6 +148,17 @@ def _with_mask(ticket: Ticket, part: Mask, control: str, seed: int, allow_empty:
         start, iteration = ticket.initial, 0
     said = _said(ticket, control, seed, **({"emptied": emptied} if emptied else {}))
     return replace(ticket, mask=mask, start=start, iteration=iteration, provenance=said)
+
+
+def _drawn(ticket: Ticket, seed: int, what: str, initialiser: str | None) -> Weights:
+    model = replace(ticket, start=ticket.initial).build_model()
+    # A seed of its own: the plain one would give the ticket's initialisation back.
+    return initial_weights(model, seeds.derive(seed, what), initialiser)
+
+
+def _with_weights(ticket: Ticket, weights: Weights, control: str, seed: int, initialiser: str | None) -> Ticket:
+    said = _said(ticket, control, seed, **({"initialiser": initialiser} if initialiser else {}))
+    return replace(ticket, start=weights, initial=weights, iteration=0, provenance=said)
 
 
 def _said(ticket: Ticket, control: str, seed: int, **how: object) -> dict[str, Any]:

@@ -1,0 +1,178 @@
+"""How soon a workspace of many long runs is listed, and a long run read.
+
+A workspace is made of files as runs write them, without a training: what the window reads of a run, that is its
+configuration, status, progress, manifest and lease, the diaries of its trainings and the results of its evaluations.
+``python -m experiments.benchmarks.workspaces make FOLDER`` leaves one to look at.
+"""
+
+import hashlib
+import random
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import closing
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from experiments.benchmarks.measure import Benchmark, Report, command, figure, say
+from tfticket.presets import load_experiment
+from tfticket.runs.events import event_line
+from tfticket.runs.files import write_json
+from tfticket.runs.follow import RunFollower
+from tfticket.runs.index import FILE, Index
+from tfticket.runs.lease import lease
+from tfticket.runs.progress import Progress, write_progress
+
+RUNS, EVENTS = 200, 10_000
+PRESET = "quickstart"
+SEEDS, LEVELS, RATE = 2, 5, 0.5
+STATES = ("done", "done", "done", "stopped", "failed")
+BEGAN = 1_700_000_000.0
+MESSAGE = "The loss is not finite at iteration 4,300. Lower train.optimiser.learning_rate."
+
+
+def make_workspace(workspace: Path, runs: int = RUNS, events: int = EVENTS) -> list[Path]:
+    """Fill a folder with runs that have ended.
+
+    Args:
+        workspace: Where; made where it is not there.
+        runs: How many, in turn of the ``STATES``.
+        events: Evaluations during training that each has in its diaries, spread over its trainings.
+
+    Returns:
+        The runs' folders, the newest last.
+    """
+    return [make_run(workspace, number, STATES[number % len(STATES)], events) for number in range(runs)]
+
+
+def make_run(workspace: Path, number: int, state: str, events: int) -> Path:
+    """One run, an hour after the one before: its folder, and those of its steps."""
+    name, began = f"synthetic-{number:04d}", BEGAN + 3600.0 * number
+    folder = workspace / "runs" / f"{name}-{_digest(name)[:8]}"
+    folder.mkdir(parents=True)
+    (folder / "config.yaml").write_text(yaml.safe_dump({**_config(), "name": name}, sort_keys=False), encoding="utf-8")
+    trainings = SEEDS * (1 + LEVELS)
+    done = trainings if state == "done" else trainings - 2
+    places = [(seed, level) for seed in range(SEEDS) for level in range(1 + LEVELS)][:done]
+    steps = [_start(workspace, name, seed) for seed in range(SEEDS)]
+    for seed, level in places:
+        steps += _level(workspace, name, seed, level, events // done + (level < events % done))
+    write_json(folder / "manifest.json", {"steps": steps}, sync=False)
+    until = began + 3000.0
+    write_progress(folder, Progress(trainings, done, done, began=began, updated=until))
+    failure = {"message": MESSAGE, "traceback": f"Traceback (most recent call last):\nTfticketError: {MESSAGE}\n"}
+    status = {"state": state, "experiment": "imp", "started": began, "updated": until}
+    write_json(folder / "status.json", status | (failure if state == "failed" else {}), sync=False)
+    with lease(folder):
+        pass
+    return folder
+
+
+def _digest(*parts: object) -> str:
+    return hashlib.sha256("/".join(map(str, parts)).encode()).hexdigest()
+
+
+@cache
+def _config() -> dict[str, Any]:
+    overrides = [f"seeds={list(range(SEEDS))}".replace(" ", ""), f"prune.levels={LEVELS}", "control_densities=[]"]
+    return load_experiment(PRESET, overrides).model_dump(mode="json")
+
+
+def _start(workspace: Path, run: str, seed: int) -> dict[str, Any]:
+    return _step(workspace, run, "start", {"seed": seed}, {"density": 1.0, "level": 0}, _diary(0))
+
+
+def _level(workspace: Path, run: str, seed: int, level: int, events: int) -> list[dict[str, Any]]:
+    """Training and evaluation of a ticket, and the pruning before them."""
+    density = RATE**level
+    label = {"arm": "ticket", "seed": seed, "level": level, "density": density}
+    draw = random.Random(_digest(run, seed, level))  # noqa: S311 -- no secret
+    metrics = {name: draw.uniform(0.05, 0.95) for name in ("accuracy", "nll", "brier", "ece", "mace")}
+    made = {"density": density, "level": level}
+    pruned = [_step(workspace, run, "prune", {"seed": seed, "level": level}, made, _diary(0))] if level else []
+    trained = _step(workspace, run, "train", label, {"density": density, "iterations": events}, _diary(events))
+    found = {**made, "validation": metrics, "test": metrics}
+    return [*pruned, trained, _step(workspace, run, "evaluate", label, found, _diary(0))]
+
+
+def _step(
+    workspace: Path, run: str, kind: str, label: dict[str, Any], result: dict[str, Any], diary: str
+) -> dict[str, Any]:
+    """A step's folder; returns its entry in the manifest."""
+    full = _digest(run, kind, label)
+    folder = workspace / "steps" / f"{kind}-{full[:16]}"
+    folder.mkdir(parents=True)
+    (folder / "events.jsonl").write_text(diary, encoding="utf-8")
+    record = {"fingerprint": full, "kind": kind, "seconds": 250.0, "attempt": 1, "versions": {}, "result": result}
+    write_json(folder / "result.json", record, sync=False)
+    return {"kind": kind, "folder": folder.name, "fingerprint": full, "label": label}
+
+
+@cache
+def _diary(events: int) -> str:
+    """A step's diary with so many evaluations; the same for all that have as many."""
+    lines = [event_line(1, "start", BEGAN)]
+    if events:
+        lines.append(event_line(1, "begin", BEGAN, iteration=0))
+    for iteration in range(1, events + 1):
+        loss = 2.3 / iteration**0.5
+        metrics = {"loss": loss, "accuracy": 1 - loss / 3, "nll": 1.1 * loss, "brier": loss / 3, "ece": 0.1 / iteration}
+        lines.append(event_line(1, "evaluation", BEGAN + iteration, iteration=iteration, **metrics, mace=0.1))
+    return "".join([*lines, event_line(1, "done", BEGAN + events, seconds=float(events))])
+
+
+def measure_workspace(rounds: int) -> Report:
+    with tempfile.TemporaryDirectory() as folder:
+        workspace = Path(folder)
+        say(f"  making {RUNS} runs of {EVENTS:,} events")
+        runs = make_workspace(workspace)
+        cold, warm, unchanged, followed, idle = [], [], [], [], []
+        for _ in range(rounds):
+            (workspace / FILE).unlink(missing_ok=True)
+            cold.append(_seconds(lambda: _open(workspace)))
+            warm.append(_seconds(lambda: _open(workspace)))
+            with closing(Index(workspace)) as index:
+                index.refresh()
+                unchanged.append(_seconds(index.refresh))
+            follower = RunFollower(runs[0])
+            followed.append(_seconds(follower.poll))
+            idle.append(_seconds(follower.poll))
+    return Report(
+        [
+            figure("open and look, no index yet", cold, "s"),
+            figure("open and look, warm index", warm, "s", at_most=1.0),
+            figure("look again, nothing changed", unchanged, "s", at_most=0.05),
+            figure(f"read a run's {EVENTS:,} events", followed, "s", at_most=0.3),
+            figure("look at it again, nothing appended", idle, "s"),
+        ],
+        [f"{RUNS} runs of {EVENTS:,} events each; the files lie in the system's cache."],
+    )
+
+
+def _open(workspace: Path) -> None:
+    with closing(Index(workspace)) as index:
+        index.refresh()
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+BENCHMARK = Benchmark("workspaces", measure_workspace, rounds=5)
+
+
+def main() -> None:
+    if sys.argv[1:2] == ["make"] and len(sys.argv) == 3:
+        make_workspace(Path(sys.argv[2]))
+    else:
+        command([BENCHMARK])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,124 @@
+"""A run as it goes on: its trainings' points and a log, read from its folder a little at a time."""
+
+import os
+import time
+from collections import deque
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tfticket.errors import InputError
+from tfticket.runs.events import EventReader
+from tfticket.runs.progress import read_progress
+from tfticket.runs.summary import MANIFEST, PROGRESS, is_step, last_change, read_manifest, step_words
+
+LOG_LINES = 2000
+
+
+@dataclass(frozen=True)
+class Training:
+    """One training of a run.
+
+    Attributes:
+        folder: Its step folder's name.
+        label: arm, seed, level, density, and the replicate of a control that has several.
+        points: The evaluations that still count, in order: iteration, loss, accuracy, nll and what else was recorded.
+        done: Whether it is finished.
+    """
+
+    folder: str
+    label: dict[str, Any]
+    points: tuple[dict[str, Any], ...] = ()
+    done: bool = False
+
+
+class RunFollower:
+    """Follows a run, live or ended.
+
+    Args:
+        run: Its folder, in the 'runs' of a workspace.
+
+    Attributes:
+        trainings: In the run's order: those of its manifest, then the one that is computed or was interrupted.
+    """
+
+    def __init__(self, run: Path) -> None:
+        self.trainings: list[Training] = []
+        self._run = run.resolve()
+        self._steps = self._run.parents[1] / "steps"
+        self._labels: dict[str, dict[str, Any]] = {}
+        self._seen: list[list[int]] = []
+        self._readers: dict[str, EventReader] = {}
+        self._log: deque[str] = deque(maxlen=LOG_LINES)
+
+    @property
+    def log(self) -> list[str]:
+        """What happened in the trainings, a line each, newest last; the last 2,000."""
+        return list(self._log)
+
+    def poll(self) -> bool:
+        """Read what was added since the last call; True where something is new."""
+        self._look()
+        self._readers = {folder: self._readers.get(folder) or self._reader(folder) for folder in self._labels}
+        changed = {folder for folder, reader in self._readers.items() if reader.poll()}
+        if changed:
+            self._tell([folder for folder in self._labels if folder in changed])
+        known = {training.folder: training for training in self.trainings}
+        trainings = [self._training(known.get(folder), folder, folder in changed) for folder in self._labels]
+        same = [id(training) for training in trainings] == [id(training) for training in self.trainings]
+        self.trainings = trainings
+        return bool(changed) or not same
+
+    def _look(self) -> None:
+        """See which trainings the run has now, if its files changed. What a damaged one said before stays."""
+        seen = [last_change(f"{self._run}/{name}") for name in (MANIFEST, PROGRESS)]
+        if seen == self._seen:
+            return
+        try:
+            steps = read_manifest(self._run)
+        except InputError:
+            return
+        progress = read_progress(self._run)
+        if progress is not None and is_step(progress.step):
+            steps = [*steps, progress.step or {}]
+        self._labels = {step["folder"]: step["label"] for step in steps if step["kind"] == "train"}
+        self._seen = seen
+
+    def _reader(self, folder: str) -> EventReader:
+        return EventReader(self._steps / folder / "events.jsonl")
+
+    def _training(self, old: Training | None, folder: str, changed: bool) -> Training:
+        """A training as it is now; the same object where nothing changed."""
+        done = os.path.exists(self._steps / folder / "result.json")  # noqa: PTH110 -- of every training at every poll
+        label = self._labels[folder]
+        if old is not None and not changed and (old.label, old.done) == (label, done):
+            return old
+        points = [event for event in self._readers[folder].events if event["event"] == "evaluation"]
+        return Training(folder, label, tuple(points), done)
+
+    def _tell(self, folders: list[str]) -> None:
+        """Add to the log what the diaries of some trainings said last, in the order in which it happened."""
+        told = [(_moment(event), folder, event) for folder in folders for event in self._readers[folder].fresh]
+        told.sort(key=lambda one: one[0])
+        for moment, folder, event in told[-LOG_LINES:]:
+            when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(moment))
+            self._log.append(f"{when}  {step_words(self._labels[folder])}: {_words(event)}")
+
+
+def _moment(event: dict[str, Any]) -> float:
+    moment = event.get("time")
+    return moment if isinstance(moment, int | float) and 0 <= moment < 1e11 else 0.0
+
+
+def _words(event: dict[str, Any]) -> str:
+    """An event for people: 'iteration 430, loss 0.0812, accuracy 0.973, nll 0.0921', 'done, seconds 12.8'."""
+    names = [name for name in event if name not in ("attempt", "event", "time")]
+    words = [] if event["event"] == "evaluation" else [event["event"]]
+    if not words:
+        names = [name for name in ("iteration", "loss", "accuracy", "nll") if name in event]
+    words += [f"attempt {event['attempt']}"] if event.get("attempt", 1) != 1 and event["event"] == "start" else []
+    return ", ".join(words + [f"{name} {_value(event[name])}" for name in names])
+
+
+def _value(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)

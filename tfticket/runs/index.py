@@ -1,0 +1,210 @@
+"""All runs of a workspace at a glance, from a database that is derived from their folders.
+
+``index.sqlite`` spares reading again what has not changed. It can be deleted at any time, also while it is in use;
+one that is damaged or of another version is made anew. Several processes may use it at once: transactions are
+short, and what cannot be written now is kept in memory and written later. The folders alone are the truth.
+"""
+
+import json
+import os
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from tfticket.errors import InputError
+from tfticket.runs.database import Database, Result, Row
+from tfticket.runs.files import read_json
+from tfticket.runs.summary import (
+    CONFIG,
+    MANIFEST,
+    PROGRESS,
+    STATUS,
+    Facts,
+    RunSummary,
+    config_facts,
+    facts_of,
+    last_change,
+    number,
+    progress_facts,
+    read_manifest,
+    state_of,
+    status_facts,
+    summarise,
+)
+
+__all__ = ["FILE", "Index", "RunSummary"]
+
+FILE = "index.sqlite"
+
+Seen = dict[str, list[int]]
+"""File -> what its last change is known by. Files that are not there are left out."""
+
+_READERS = {STATUS: status_facts, CONFIG: config_facts, PROGRESS: progress_facts}
+_WATCHED = (*_READERS, MANIFEST, "lease.json")
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """What is known of a run: its files as they were seen, what they said, and its state."""
+
+    seen: Seen
+    facts: dict[str, Facts]
+    state: str
+    summary: RunSummary
+
+    @classmethod
+    def make(cls, folder: Path, seen: Seen, facts: dict[str, Facts], state: str) -> "_Entry":
+        changed = max(times[0] for times in seen.values()) / 1e9
+        return cls(seen, facts, state, summarise(folder, changed, state, facts))
+
+
+class Index:
+    """The runs of a workspace. It may be handed from thread to thread, but one at a time may use it.
+
+    Args:
+        workspace: Its folder, which need not be there.
+    """
+
+    def __init__(self, workspace: Path) -> None:
+        self._workspace = workspace.absolute()
+        self._runs = self._workspace / "runs"
+        self._database = Database(self._workspace / FILE)
+        self._entries: dict[str, _Entry] = {}
+        self._unsaved: set[str] = set()
+        self._catch_up()
+
+    def runs(self) -> list[RunSummary]:
+        """What the database says, the newest first; looks at no folder."""
+        self._catch_up()
+        return self._summaries()
+
+    def refresh(self) -> list[RunSummary]:
+        """Look at the folders, read what changed, forget what vanished; the newest first."""
+        self._catch_up()
+        folders = _look(str(self._runs))
+        for name in self._entries.keys() - folders.keys():
+            del self._entries[name]
+            self._unsaved.add(name)
+        for name, seen in folders.items():
+            old = self._entries.get(name)
+            new = self._again(self._runs / name, seen, old)
+            if new is not old:
+                self._entries[name] = new
+                self._unsaved.add(name)
+        self._save()
+        return self._summaries()
+
+    def close(self) -> None:
+        """Close the database; the index is not to be used any more."""
+        self._database.close()
+
+    def _summaries(self) -> list[RunSummary]:
+        runs = (entry.summary for entry in self._entries.values())
+        return sorted(runs, key=lambda run: (run.started, run.folder), reverse=True)
+
+    def _catch_up(self) -> None:
+        """Take over what other processes wrote; into a new database goes all that is known."""
+        if self._database.is_gone():
+            self._database.open()
+            self._unsaved |= self._entries.keys()
+        rows = self._database.news()
+        if rows is not None:
+            kept = {name: self._entries[name] for name in self._unsaved & self._entries.keys()}
+            self._entries = self._decoded(rows) | kept
+
+    def _decoded(self, rows: Iterable[Row]) -> dict[str, _Entry]:
+        found = {}
+        for name, seen, facts, state in rows:
+            with suppress(AttributeError, KeyError, TypeError, ValueError):  # what is not ours is read again
+                known = json.loads(name)
+                if known not in self._unsaved:
+                    found[known] = _Entry.make(self._runs / known, json.loads(seen), json.loads(facts), state)
+        return found
+
+    def _save(self) -> None:
+        """Write what is not written yet, if that can be done now."""
+        rows: list[Row] = []
+        for name in self._unsaved & self._entries.keys():
+            entry = self._entries[name]
+            rows.append((_key(name), json.dumps(entry.seen), json.dumps(entry.facts), entry.state))
+        if self._database.save(rows, [_key(name) for name in self._unsaved - self._entries.keys()]):
+            self._unsaved.clear()
+
+    def _again(self, folder: Path, seen: Seen, old: _Entry | None) -> _Entry:
+        """A run as it is now; the same object where nothing changed."""
+        if old is not None and _has_arrived(folder, old.facts[MANIFEST].get("missing")):
+            old = None
+        if old is not None and old.seen == seen:
+            # A killed run goes on only with a new lease, which would have been seen.
+            state = state_of(folder, old.state)
+            return old if state == old.state else _Entry.make(folder, seen, old.facts, state)
+        facts = {}
+        for name, read in {**_READERS, MANIFEST: self._outcome}.items():
+            same = old is not None and old.seen.get(name) == seen.get(name)
+            facts[name] = old.facts[name] if old is not None and same else facts_of(read, folder, name)
+        return _Entry.make(folder, seen, facts, state_of(folder, facts[STATUS].get("state", "running")))
+
+    def _outcome(self, folder: Path) -> Facts:
+        """The sparsest evaluated ticket: its level; density, accuracy and NLL as means over seeds.
+
+        Under 'missing' a sparser one, or one of another seed, whose result is not there.
+        """
+        facts: Facts = {}
+        for level, steps in sorted(_evaluations(folder).items(), reverse=True):
+            results = {step: self._result(folder, step) for step in steps}
+            for step, result in results.items():
+                if result is None and not _result_of(folder, step).exists():
+                    facts.setdefault("missing", step)
+            if found := [result for result in results.values() if result is not None]:
+                means = [sum(values) / len(found) for values in zip(*found, strict=True)]
+                return {**facts, "level": level, **dict(zip(("density", "accuracy", "nll"), means, strict=True))}
+        return facts
+
+    def _result(self, folder: Path, step: str) -> Result | None:
+        """What an evaluation found, read once, since a result never changes; None where it cannot be read."""
+        known = self._database.result(step)
+        if known is None:
+            with suppress(InputError, KeyError, TypeError, ValueError, OverflowError, RecursionError):
+                result = read_json(_result_of(folder, step))["result"]
+                metrics = result["validation"]
+                known = number(result["density"]), number(metrics["accuracy"]), number(metrics["nll"])
+                self._database.results[step] = known
+        return known
+
+
+def _evaluations(folder: Path) -> dict[int, list[str]]:
+    """Level -> the folders of its tickets' evaluations, as a run's manifest says."""
+    levels: dict[int, list[str]] = {}
+    for step in read_manifest(folder):
+        level = step["label"].get("level")
+        if step["kind"] == "evaluate" and step["label"].get("arm") == "ticket" and isinstance(level, int):
+            levels.setdefault(level, []).append(step["folder"])
+    return levels
+
+
+def _result_of(folder: Path, step: str) -> Path:
+    """Where the result of a run's step lies: beside the run, also of one that is linked from another workspace."""
+    return folder.resolve().parents[1] / "steps" / step / "result.json"
+
+
+def _has_arrived(folder: Path, step: str | None) -> bool:
+    """Whether a step that had no result has one now, as in a workspace that is being copied."""
+    return step is not None and _result_of(folder, step).exists()
+
+
+def _look(runs: str) -> dict[str, Seen]:
+    """The run folders, with their files as they are now; a folder without any of a run's files is none."""
+    found = {}
+    with suppress(OSError), os.scandir(runs) as folders:
+        for folder in folders:
+            files = {name: last_change(f"{folder.path}/{name}") for name in _WATCHED}
+            seen = {name: times for name, times in files.items() if times}
+            if seen.keys() - {"lease.json"}:
+                found[folder.name] = seen
+    return found
+
+
+def _key(name: str) -> str:
+    """A folder's name as the database keeps it: JSON, since bytes that are no UTF-8 would not go in."""
+    return json.dumps(name)
