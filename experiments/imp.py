@@ -153,7 +153,7 @@ def _unmatched(config: Config) -> list[str]:
             nearest = min(levels, key=lambda level: abs(share**level - density))
             notes.append(
                 f"No level lies near the control density {density:g}; the nearest is level {nearest}, of density "
-                f"{share**nearest:.3g}. It has no control."
+                f"{share**nearest:.3g}. It has no control; control_levels names levels themselves."
             )
     return notes
 
@@ -176,7 +176,7 @@ def branch(
     changes = {
         "controls": controls,
         "replicates": replicates,
-        "name": name or f"{run['name'].removesuffix('-branch')}-branch",
+        "name": name if name is not None else f"{run['name'].removesuffix('-branch')}-branch",
     }
     config = validate(Config, run | changes | ({} if levels is None else {"control_levels": levels}), where="branch")
     if not config.controlled:

@@ -98,4 +98,4 @@ def test_a_run_that_is_not_done_has_no_branch(tmp_path, call):
     write_json(folder / "status.json", {"state": "stopped", "experiment": "imp", "started": 0.0})
     code, _, err = call("branch", "half", "-w", tmp_path, "-c", "shuffle-even")
     assert code == 2
-    assert "half-12345678 is stopped; a branch needs its tickets. Finish that run first." in err
+    assert "half-12345678 is stopped; a branch needs its tickets. Finish it: " in err

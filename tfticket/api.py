@@ -171,6 +171,8 @@ def control(ticket: Ticket, name: str, seed: int = 0, **options: Any) -> Ticket:
     Raises:
         InputError: An unknown control, options that it does not take, or a layer emptied that may not be.
     """
+    if not isinstance(ticket, Ticket):
+        raise InputError(f"control takes a ticket, not {type(ticket).__name__}; Ticket.dense(model) makes one.")
     config = validate(Control, {"name": name, **options}, where="control")
     altered: Ticket = resolve(CONTROLS[name].target)(ticket, _seed(seed), **config.options)
     return altered

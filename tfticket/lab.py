@@ -273,7 +273,7 @@ def open_run(workspace: Path, config: ExperimentConfig, listener: Listener | Non
         except InUse as busy:
             raise InputError(
                 f"{folder} is in use: process {busy.holder['pid']} on {busy.holder['host']} is running it. "
-                "Wait for it, stop it, or change the configuration (a name is enough: -o name=...). "
+                "Wait for it, stop it, or give the new run another name. "
                 f"If that process is no more, delete {folder / 'lease.json'}."
             ) from None
         should_stop = stack.enter_context(stop_requests(folder))

@@ -11,11 +11,10 @@ from tfticket.inspection.pictures import picture, receptive_fields
 from tfticket.inspection.result import Inspection, KernelInspection, TicketComparison
 from tfticket.reports.inside import (
     layers_figure,
-    masks_figure,
     overlap_figure,
-    receptive_fields_figure,
     weights_figure,
 )
+from tfticket.reports.inside_masks import masks_figure, receptive_fields_figure
 
 
 def kernel(path, shape, density, live=0.9, seed=0):

@@ -253,7 +253,7 @@ def test_a_control_by_its_name_in_a_notebook(name, ticket):
         ({"name": "shuffle-even", "initialiser": "he_normal"}, "initialiser has no say in shuffle-even"),
         ({"name": "reinitialise", "densities": 0.5}, "densities has no say in reinitialise; it is of random-mask"),
         ({"name": "random-mask"}, "random-mask needs densities"),
-        ({"name": "random-mask", "densities": 2.0}, "less than or equal to 1"),
+        ({"name": "random-mask", "densities": 2.0}, "expected a fraction, 0 to 1"),
     ],
 )
 def test_options_that_do_not_fit_a_control_are_refused(options, message, ticket):

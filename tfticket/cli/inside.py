@@ -105,6 +105,8 @@ def _choose(
             file = path / "ticket.safetensors" if path.is_dir() else path
             chosen.append(Chosen(one, Ticket.load(file)))
             continue
+        if (path / "result.json").is_file():
+            raise InputError(f"{one} is a step without a ticket. Name one that made a ticket, or the run.")
         run = find_run(workspace, one)
         found = _of_run(run, level, seed, arms)
         several = f"{run.folder.name}: " if len(what) > 1 else ""
@@ -139,13 +141,15 @@ def _of_run(run: Any, level: str | None, seed: str | None, arms: tuple[str, ...]
     Unless told: the last level that all the arms have, and the first seed.
     """
     from tfticket.inspection.run_tickets import tickets_of
+    from tfticket.reports.rows import control_of
 
     there = tickets_of(run)
     if not there:
         raise InputError(f"{run.folder.name}: nothing has been evaluated yet.")
     known = sorted({each.label["arm"] for each in there})
-    if missing := [arm for arm in arms if arm not in known]:
+    if missing := [arm for arm in arms if arm not in {*known, *map(control_of, known)}]:
         raise InputError(f"{run.folder.name} has no arm '{missing[0]}'. It has: {', '.join(known)}.")
+    arms = tuple(arm for arm in known if arm in arms or control_of(arm) in arms)
     found = [each for each in there if each.label["arm"] in arms]
     for key, text, default in (("level", level, max), ("seed", seed, min)):
         of_arm = {arm: {each.label[key] for each in found if each.label["arm"] == arm} for arm in arms}
@@ -187,7 +191,16 @@ def _look_into(chosen: Chosen, folder: Path | None, as_json: bool) -> None:
     show_table(*_layers(found))
     for line in _summary(found):
         typer.echo(line)
-    typer.echo("provenance: " + ", ".join(f"{key}={value}" for key, value in ticket.provenance.items()))
+    typer.echo("made by: " + ", ".join(f"{key} {_short(value)}" for key, value in ticket.provenance.items() if value))
+
+
+def _short(value: Any) -> str:
+    """A piece of provenance: hashes by their beginning, controls by their names."""
+    if isinstance(value, list | tuple):
+        return "+".join(map(_short, value))
+    if isinstance(value, dict):
+        return " ".join(_short(each) for each in value.values())
+    return f"{value:.4g}" if isinstance(value, float) else str(value)[:12] if len(str(value)) == 64 else str(value)
 
 
 def _layers(found: "Inspection") -> tuple[list[str], list[list[Any]]]:
@@ -217,15 +230,15 @@ def _summary(found: "Inspection") -> list[str]:
 
 
 def _figures(found: "Inspection", title: str) -> dict[str, Any]:
-    from tfticket.reports import inside
+    from tfticket.reports import inside, inside_masks
 
     figures = {
         "layers": inside.layers_figure({title: found}, title),
         "weights": inside.weights_figure(found, title),
-        "masks": inside.masks_figure(found, title),
+        "masks": inside_masks.masks_figure(found, title),
     }
     if found.receptive_fields is not None:
-        figures["receptive-fields"] = inside.receptive_fields_figure(found, title)
+        figures["receptive-fields"] = inside_masks.receptive_fields_figure(found, title)
     return figures
 
 

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from tfticket.config import ExperimentConfig
     from tfticket.presets import Sourced
 
+MOST = 100_000
+"""No level or seed that is named in a range is beyond this."""
+
 Trust = Annotated[bool, typer.Option("--trust", help="Load a .keras file without asking; such a file can run code.")]
 
 
@@ -107,6 +110,9 @@ def branch(
     workspace: Workspace = DEFAULT_WORKSPACE,
     data_dir: DataDir = None,
     trust: Trust = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what it costs, with what RUN has already.")
+    ] = False,
     as_json: Json = False,
     quiet: Quiet = False,
     debug: Debug = False,
@@ -117,13 +123,20 @@ def branch(
 
     found = find_run(workspace, run)
     if found.state != "done":
-        raise InputError(f"{found.folder.name} is {found.state}; a branch needs its tickets. Finish that run first.")
+        again = _said(["run", str(found.folder / "config.yaml"), "--workspace", str(found.folder.parents[1])])
+        why = f" ({found.status['message'].splitlines()[0]})" if found.status.get("message") else ""
+        raise InputError(f"{found.folder.name} is {found.state}{why}; a branch needs its tickets. Finish it: {again}")
     kind = check_name("experiment", found.config["experiment"], EXPERIMENTS)
     experiment = experiment_of(kind)
     if not hasattr(experiment, "branch"):
         raise InputError(f"{found.folder.name} is a run of {kind}, which has no branches.")
     chosen = None if levels is None else numbers_in(levels, "--levels")
     config = experiment.branch(found.config, [_control(text) for text in control], chosen, replicates, name)
+    if dry_run:
+        from tfticket.costs import cost_of
+
+        typer.echo(f"{cost_of(config)}, of which {found.folder.name} has its tickets'. Nothing was begun.")
+        return
     there = found.folder.parents[1]
     folder = _carry_out(config, there, trust, as_json)
     if not (Options.quiet or as_json):
@@ -150,6 +163,8 @@ def numbers_in(text: str, option: str) -> list[int]:
         first, dash, last = (piece.strip() for piece in part.partition("-"))
         if not first.isdecimal() or (dash and not last.isdecimal()) or (dash and int(last) < int(first)):
             raise InputError(f"{option} '{text}' was not understood. Write numbers and ranges, such as 0-5,8.")
+        if int(last or first) > MOST:
+            raise InputError(f"{option} '{text}': {last or first} is more than {MOST:,}; there are no so many.")
         numbers += range(int(first), int(last or first) + 1)
     return list(dict.fromkeys(numbers))
 

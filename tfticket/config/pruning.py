@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import BeforeValidator, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from tfticket.config.data import Initialiser
 from tfticket.config.names import known
@@ -95,6 +95,16 @@ _OPTIONS = {
 _Share = Annotated[float, Field(ge=0, le=1)]
 
 
+def _shares(value: Any) -> Any:
+    """Say in words of our own what densities are; pydantic has a message for each type that they might be of."""
+    shares = value.values() if isinstance(value, dict) and value else [value]
+    if value is not None and not all(type(share) in (int, float) and 0 <= share <= 1 for share in shares):
+        raise ValueError("expected a fraction, 0 to 1, or a table {layer: fraction}")
+    if value is not None and not any(shares):
+        raise ValueError("expected a fraction above 0: no weight would be left")
+    return value
+
+
 class Control(Config):
     """A ticket altered on purpose. A control without options is just its name."""
 
@@ -102,7 +112,7 @@ class Control(Config):
     initialiser: Initialiser | None = Field(
         None, description="Of reinitialise and keep-signs: the kernels' distribution; null: the layers' own"
     )
-    densities: _Share | dict[str, _Share] | None = Field(
+    densities: Annotated[_Share | dict[str, _Share] | None, BeforeValidator(_shares)] = Field(
         None, description="Of random-mask: the fraction that survives, one for all layers or {layer: fraction}"
     )
     allow_empty: bool = Field(
@@ -112,6 +122,8 @@ class Control(Config):
     @model_validator(mode="before")
     @classmethod
     def _just_a_name(cls, values: Any) -> Any:
+        if not isinstance(values, str | dict | Control):
+            raise ValueError("expected a control's name, or {name: ..., and its options}")
         return {"name": values} if isinstance(values, str) else values
 
     @model_validator(mode="after")

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from tfticket.errors import InputError
 from tfticket.runs.files import read_json
 
-_ANEW = "Delete the folder and run the same again."
+_ANEW = "`tfticket run` with the run's config.yaml computes it anew."
 
 
 class RunFolder(Protocol):

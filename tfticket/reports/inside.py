@@ -1,22 +1,17 @@
 """Figures of what is inside tickets: matplotlib ``Figure`` objects, made from inspections and comparisons."""
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from tfticket.inspection.result import Histogram, Inspection, KernelInspection, Picture, TicketComparison
+from tfticket.inspection.result import Histogram, Inspection, KernelInspection, TicketComparison
 
 # Okabe and Ito's colours, told apart by the colour-blind; a marker each, for print.
 _LOOKS = [("#0072B2", "o"), ("#D55E00", "s"), ("#009E73", "^"), ("#CC79A7", "D"), ("#E69F00", "v"), ("#56B4E9", "P")]
-_KEPT, _PRUNED, _DARK = "#0072B2", "#E69F00", "#00263d"
+KEPT, _PRUNED = "#0072B2", "#E69F00"
 _PANELS = 6
 """Layers in a figure of one panel or row a layer, at most."""
-_TILES = 100
-"""Receptive fields in a figure, at most."""
-_DOTS = 200
-"""Cells of a mask's picture along each side, at most."""
 _COLUMNS = {
     "initial": "initial weights",
     "start": "start weights",
@@ -35,9 +30,9 @@ def layers_figure(tickets: Mapping[str, Inspection], title: str) -> Any:
     Returns:
         A ``matplotlib.figure.Figure``.
     """
-    figure, axes = _figure(7.2, 4.4, title)
+    figure, axes = new_figure(7.2, 4.4, title)
     first = next(iter(tickets.values()))
-    lines = {_plain(name): [kernel.density for kernel in found.kernels] for name, found in tickets.items()}
+    lines = {plain(name): [kernel.density for kernel in found.kernels] for name, found in tickets.items()}
     size = _marker_size(len(first.kernels))
     looks = [{**look, "lw": 1.6, "ms": size} for look in _looks(len(lines))]
     live = [kernel.live / kernel.weights for kernel in first.kernels if kernel.live is not None]
@@ -74,9 +69,10 @@ def weights_figure(inspection: Inspection, title: str, paths: Sequence[str] | No
     Returns:
         A ``matplotlib.figure.Figure``.
     """
-    kernels = _chosen(inspection, paths)
+    kernels = chosen(inspection, paths)
+    title = of_how_many(title, kernels, inspection)
     columns = [name for name in _COLUMNS if name in kernels[0].histograms]
-    figure, grid = _figure(
+    figure, grid = new_figure(
         1.2 + 3.0 * len(columns), 1.2 + 1.55 * len(kernels), title, (len(kernels), len(columns)), squeeze=False
     )
     for row, kernel in zip(grid, kernels, strict=True):
@@ -86,8 +82,8 @@ def weights_figure(inspection: Inspection, title: str, paths: Sequence[str] | No
                 axes.set_title(_COLUMNS[name], fontsize=10, pad=20)
             if axes in grid[-1]:
                 axes.set_xlabel("weight")
-        text = f"{_layer(kernel.path)}: {_percent(kernel.density)} kept"
-        row[0].text(0, 1.04, _plain(text), transform=row[0].transAxes, fontsize=9, va="bottom")
+        text = f"{layer_name(kernel.path)}: {percent(kernel.density)} kept"
+        row[0].text(0, 1.04, plain(text), transform=row[0].transAxes, fontsize=9, va="bottom")
     handles = {
         text: handle for axes in grid.flat for handle, text in zip(*axes.get_legend_handles_labels(), strict=True)
     }
@@ -103,63 +99,6 @@ def weights_figure(inspection: Inspection, title: str, paths: Sequence[str] | No
     return figure
 
 
-def receptive_fields_figure(inspection: Inspection, title: str) -> Any:
-    """What the units at the input see: a tile a unit, those with most survivors first; and survivors at each input.
-
-    Args:
-        inspection: What was found in the ticket; it has receptive fields.
-        title: Written above.
-
-    Returns:
-        A ``matplotlib.figure.Figure``.
-    """
-    found = inspection.receptive_fields
-    assert found is not None
-    dead = inspection.kernel(found.path).dead_units
-    order = np.argsort(-found.fields.sum(axis=(1, 2, 3)), kind="stable")[:_TILES]
-    figure, (left, right) = _figure(12.0, 6.0, title, (1, 2), width_ratios=[1.2, 1])
-    tiles = _mosaic(found.fields, order, dead)
-    left.imshow(tiles, interpolation="nearest" if len(tiles) < 500 else "antialiased")
-    shown = "all" if len(order) == len(found.fields) else f"the {len(order)} with most survivors of"
-    about = ""
-    if dead is not None:
-        about = f"; {np.count_nonzero(dead) or 'none'} dead{', grey' if dead[order].any() else ''}"
-    left.set_title(_plain(f"{_layer(found.path)}: {shown} {len(found.fields)} units{about}"), fontsize=10)
-    colour = "white: pruned; red, green, blue: one channel survives; darker: two; black: all three"
-    left.set_xlabel(colour if found.fields.shape[-1] == 3 else "white: pruned; dark: survives", fontsize=9)
-    _survivors_panel(figure, right, inspection)
-    for axes in (left, right):
-        axes.set_xticks([])
-        axes.set_yticks([])
-    return figure
-
-
-def masks_figure(inspection: Inspection, title: str, paths: Sequence[str] | None = None) -> Any:
-    """The layers' masks as pictures: a row for each input of a unit, a column for each unit.
-
-    Args:
-        inspection: What was found in the ticket.
-        title: Written above.
-        paths: Kernels to show; by default six, from the first to the last.
-
-    Returns:
-        A ``matplotlib.figure.Figure``.
-    """
-    kernels = _chosen(inspection, paths)
-    columns = min(3, len(kernels))
-    rows = -(-len(kernels) // columns)
-    figure, grid = _figure(0.6 + 3.1 * columns, 0.7 + 2.9 * rows, title, (rows, columns), squeeze=False)
-    for axes in list(grid.flat)[len(kernels) :]:
-        axes.remove()
-    for axes, kernel in zip(grid.flat, kernels, strict=False):
-        _mask_panel(figure, axes, kernel.picture)
-        inputs = kernel.weights // kernel.units
-        axes.set_title(_plain(f"{_layer(kernel.path)}: {_percent(kernel.density)} kept"), fontsize=9)
-        axes.set_xlabel(f"{kernel.units:,} units", fontsize=9)
-        axes.set_ylabel(f"{inputs:,} inputs", fontsize=9)
-    return figure
-
-
 def overlap_figure(comparison: TicketComparison, title: str) -> Any:
     """Which tickets keep the same weights: Jaccard index of each pair, and layer by layer against chance.
 
@@ -172,7 +111,9 @@ def overlap_figure(comparison: TicketComparison, title: str) -> Any:
     """
     count = len(comparison.names)
     side = max(3.4, 0.42 * count + 1.6)
-    figure, (left, right) = _figure(side + 5.4, max(4.2, side), title, (1, 2), width_ratios=[max(1.0, side / 4.4), 1])
+    figure, (left, right) = new_figure(
+        side + 5.4, max(4.2, side), title, (1, 2), width_ratios=[max(1.0, side / 4.4), 1]
+    )
     _heat_map(left, comparison)
     pairs = np.triu_indices(count, 1)
     empty = comparison.densities.T[:, pairs[0]] + comparison.densities.T[:, pairs[1]] == 0
@@ -180,7 +121,7 @@ def overlap_figure(comparison: TicketComparison, title: str) -> Any:
         np.ma.masked_array(100 * each[:, *pairs], empty) for each in (comparison.jaccard, comparison.jaccard_by_chance)
     )
     numbers = np.arange(1, len(comparison.paths) + 1)
-    for values, colour, marker, name in ((observed, _KEPT, "o", "tickets"), (chance, "0.45", "s", "by chance")):
+    for values, colour, marker, name in ((observed, KEPT, "o", "tickets"), (chance, "0.45", "s", "by chance")):
         style = {
             "color": colour,
             "marker": marker,
@@ -190,7 +131,7 @@ def overlap_figure(comparison: TicketComparison, title: str) -> Any:
         }
         right.plot(numbers, values.mean(axis=1), label=name, **style)
     if len(pairs[0]) > 1:
-        right.fill_between(numbers, observed.min(axis=1), observed.max(axis=1), color=_KEPT, alpha=0.18, lw=0)
+        right.fill_between(numbers, observed.min(axis=1), observed.max(axis=1), color=KEPT, alpha=0.18, lw=0)
     _layer_axis(right, comparison.paths)
     right.set_ylim(bottom=0)
     right.set_ylabel("Jaccard index (%)")
@@ -200,29 +141,41 @@ def overlap_figure(comparison: TicketComparison, title: str) -> Any:
     return figure
 
 
-def _figure(width: float, height: float, title: str, grid: tuple[int, int] = (1, 1), **options: Any) -> tuple[Any, Any]:
+def new_figure(
+    width: float, height: float, title: str, grid: tuple[int, int] = (1, 1), **options: Any
+) -> tuple[Any, Any]:
     """A figure with its title, and its axes."""
     from matplotlib.figure import Figure  # a second to import
 
     figure = Figure(figsize=(width, height), layout="constrained")
     axes = figure.subplots(*grid, **options)
-    figure.suptitle(_plain(title), fontsize=11, x=0.01, ha="left", wrap=True)
+    figure.suptitle(plain(title), fontsize=11, x=0.01, ha="left", wrap=True)
     return figure, axes
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
+    """Text that is no formula."""
     return text.replace("$", r"\$")  # a name is no formula
 
 
-def _layer(path: str) -> str:
+def layer_name(path: str) -> str:
+    """The layer of a kernel."""
     return path.rpartition("/")[0]
 
 
-def _percent(share: float) -> str:
+def percent(share: float) -> str:
+    """A share in words."""
     return f"{100 * share:.3g} %"
 
 
-def _chosen(inspection: Inspection, paths: Sequence[str] | None) -> list[KernelInspection]:
+def of_how_many(title: str, kernels: Sequence[KernelInspection], inspection: Inspection) -> str:
+    """A title that says when layers are left out."""
+    if len(kernels) == len(inspection.kernels):
+        return title
+    return f"{title} ({len(kernels)} of {len(inspection.kernels)} layers)"
+
+
+def chosen(inspection: Inspection, paths: Sequence[str] | None) -> list[KernelInspection]:
     """The kernels asked for, or as many as fit, from the first to the last."""
     if paths is not None:
         return [inspection.kernel(path) for path in paths]
@@ -272,7 +225,7 @@ def _percent_ticks(axes: Any) -> None:
 def _layer_axis(axes: Any, paths: Sequence[str]) -> None:
     """Layers by name where they are few, else by number."""
     if len(paths) <= 24:
-        names = [_plain(_layer(path)) for path in paths]
+        names = [plain(layer_name(path)) for path in paths]
         options = {"rotation": 40 if len(paths) < 12 else 60, "ha": "right", "rotation_mode": "anchor"}
         axes.set_xticks(range(1, len(paths) + 1), names, fontsize=8 if len(paths) < 12 else 7, **options)
     else:
@@ -293,7 +246,7 @@ def _legend(figure: Any, axes: Any, lines: int) -> None:
 def _density(axes: Any, histogram: Histogram) -> None:
     """Kept and pruned weights, each as a density of area 1."""
     width = np.diff(histogram.edges)
-    for counts, colour, name in ((histogram.pruned, _PRUNED, "pruned"), (histogram.kept, _KEPT, "kept")):
+    for counts, colour, name in ((histogram.pruned, _PRUNED, "pruned"), (histogram.kept, KEPT, "kept")):
         if total := counts.sum():
             options = {"color": colour, "alpha": 0.45, "edgecolor": colour, "lw": 1.0, "label": name}
             axes.stairs(counts / total / width, histogram.edges, fill=True, **options)
@@ -305,95 +258,11 @@ def _density(axes: Any, histogram: Histogram) -> None:
     axes.spines[["top", "right", "left"]].set_visible(False)
 
 
-def _mosaic(fields: np.ndarray, order: np.ndarray, dead: np.ndarray | None) -> np.ndarray:
-    """Tiles in a square, [height, width, 3], with lines between."""
-    columns = math.ceil(math.sqrt(len(order)))
-    rows = -(-len(order) // columns)
-    tiles = [_tile(fields[unit], dead is not None and bool(dead[unit])) for unit in order]
-    height, width, _ = tiles[0].shape
-    canvas = np.ones((rows * (height + 1) + 1, columns * (width + 1) + 1, 3))
-    for place, tile in enumerate(tiles):
-        top, left = (height + 1) * (place // columns), (width + 1) * (place % columns)
-        canvas[top : top + height + 2, left : left + width + 2] = 0.7
-        canvas[top + 1 : top + height + 1, left + 1 : left + width + 1] = tile
-    return canvas
-
-
-def _tile(field: np.ndarray, dead: bool) -> np.ndarray:
-    """A unit's mask in colour, small ones larger, [height, width, 3]."""
-    from matplotlib.colors import to_rgb
-
-    field = field.repeat(scale := max(1, 24 // max(field.shape[:2])), axis=0).repeat(scale, axis=1)
-    if dead:
-        return _shade(field.mean(axis=-1), to_rgb("0.45"), to_rgb("0.82"))
-    if field.shape[-1] != 3:
-        return _shade(field.mean(axis=-1), to_rgb(_DARK))
-    count = field.sum(axis=-1, keepdims=True)
-    hues = np.array([to_rgb(each) for each in ("#D62728", "#2CA02C", "#1F5FD0")])
-    colours: np.ndarray = field @ hues / np.maximum(count, 1) * np.array([1.0, 1.0, 0.8, 0.05])[count]
-    return np.where(count, colours, 1.0)
-
-
-def _shade(values: np.ndarray, dark: Sequence[float], light: Sequence[float] = (1.0, 1.0, 1.0)) -> np.ndarray:
-    """Values in [0, 1] as colours from light to dark."""
-    shades: np.ndarray = np.asarray(light) + values[..., None] * (np.asarray(dark) - np.asarray(light))
-    return shades
-
-
-def _survivors_panel(figure: Any, axes: Any, inspection: Inspection) -> None:
-    """Surviving weights at each pixel, or at each place of the window."""
-    found = inspection.receptive_fields
-    assert found is not None
-    counts = (found.fields.sum(axis=0) if found.per_pixel is None else found.per_pixel).sum(axis=-1)
-    title = "surviving weights at each place of the window"
-    if found.per_pixel is not None:
-        title = "surviving weights at each pixel"
-        if inspection.dead_inputs is not None:
-            dead = inspection.dead_inputs.all(axis=-1)
-            counts = np.where(dead, np.nan, counts)
-            title += f"\ngrey: no path begins here ({np.count_nonzero(dead):,} of {dead.size:,})" if dead.any() else ""
-    from matplotlib import colormaps
-
-    image = axes.imshow(
-        counts,
-        cmap=colormaps["viridis"].with_extremes(bad="0.8"),
-        vmin=0,
-        vmax=max(1.0, float(np.max(counts, initial=1, where=counts > 0))),
-    )
-    figure.colorbar(image, ax=axes, shrink=0.75)
-    axes.set_title(title, fontsize=10)
-
-
-def _mask_panel(figure: Any, axes: Any, picture: Picture) -> None:
-    from matplotlib.colors import LinearSegmentedColormap
-
-    colours = LinearSegmentedColormap.from_list("kept", ["white", _KEPT, _DARK])
-    values = _coarser(picture.values)
-    image = axes.imshow(values, aspect="auto", cmap=colours, vmin=0, vmax=values.max() or 1, interpolation="nearest")
-    if picture.binned or values.shape != picture.values.shape:
-        figure.colorbar(image, ax=axes, shrink=0.8, label="local density").ax.tick_params(labelsize=8)
-    axes.set_xticks([])
-    axes.set_yticks([])
-
-
-def _coarser(values: np.ndarray) -> np.ndarray:
-    """Means of cells, so that no cell is smaller than a dot of a usual screen."""
-    values = values.astype(float)
-    for axis in (0, 1):
-        size = values.shape[axis]
-        if size > _DOTS:
-            begins = np.arange(_DOTS) * size // _DOTS
-            widths = np.diff(begins, append=size)
-            sums = np.add.reduceat(values, begins, axis=axis)
-            values = sums / (widths[:, None] if axis == 0 else widths)
-    return values
-
-
 def _heat_map(axes: Any, comparison: TicketComparison) -> None:
     values = 100 * comparison.total_jaccard
     count = len(values)
     axes.imshow(values, cmap="viridis", vmin=0, vmax=100)
-    names = [_plain(name) for name in comparison.names]
+    names = [plain(name) for name in comparison.names]
     axes.set_xticks(range(count), names, rotation=40, ha="right", rotation_mode="anchor", fontsize=8)
     axes.set_yticks(range(count), names, fontsize=8)
     for row in range(count):

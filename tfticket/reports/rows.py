@@ -164,12 +164,21 @@ def arm_name(arm: str) -> str:
 
 def rows_of(run: Run) -> list[Row]:
     """One row for each finished evaluation of a run, in the order of the run."""
-    steps = run.folder.parents[1] / "steps"
-    return [
-        row_of(run, step["label"], read_json(steps / step["folder"] / "result.json")["result"])
-        for step in run.steps
-        if step["kind"] == "evaluate"
-    ]
+    rows = []
+    for step in run.steps:
+        if step["kind"] == "evaluate":
+            folder = run.folder.parents[1] / "steps" / step["folder"]
+            try:
+                result = read_json(folder / "result.json")["result"]
+            except InputError as error:
+                raise InputError(f"{error} {computed_anew(run)}") from None
+            rows.append(row_of(run, step["label"], result))
+    return rows
+
+
+def computed_anew(run: Run) -> str:
+    """How to get back what a run's steps have lost."""
+    return f"`tfticket run {run.folder / 'config.yaml'} --workspace {run.folder.parents[1]}` computes it anew."
 
 
 def row_of(run: Run, label: dict[str, Any], result: dict[str, Any]) -> Row:

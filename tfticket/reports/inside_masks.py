@@ -1,0 +1,158 @@
+"""Pictures of what is inside a ticket: receptive fields and masks."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from tfticket.inspection.result import Inspection, Picture
+from tfticket.reports.inside import KEPT, chosen, layer_name, new_figure, of_how_many, percent, plain
+
+_DARK = "#00263d"
+_TILES = 100
+"""Receptive fields in a figure, at most."""
+_DOTS = 200
+"""Cells of a mask's picture along each side, at most."""
+
+
+def receptive_fields_figure(inspection: Inspection, title: str) -> Any:
+    """What the units at the input see: a tile a unit, those with most survivors first; and survivors at each input.
+
+    Args:
+        inspection: What was found in the ticket; it has receptive fields.
+        title: Written above.
+
+    Returns:
+        A ``matplotlib.figure.Figure``.
+    """
+    found = inspection.receptive_fields
+    assert found is not None
+    dead = inspection.kernel(found.path).dead_units
+    order = np.argsort(-found.fields.sum(axis=(1, 2, 3)), kind="stable")[:_TILES]
+    figure, (left, right) = new_figure(12.0, 6.0, title, (1, 2), width_ratios=[1.2, 1])
+    tiles = _mosaic(found.fields, order, dead)
+    left.imshow(tiles, interpolation="nearest" if len(tiles) < 500 else "antialiased")
+    shown = "all" if len(order) == len(found.fields) else f"the {len(order)} with most survivors of"
+    about = ""
+    if dead is not None:
+        about = f"; {np.count_nonzero(dead) or 'none'} dead{', grey' if dead[order].any() else ''}"
+    left.set_title(plain(f"{layer_name(found.path)}: {shown} {len(found.fields)} units{about}"), fontsize=10)
+    colour = "white: pruned; red, green, blue: one channel survives; darker: two; black: all three"
+    left.set_xlabel(colour if found.fields.shape[-1] == 3 else "white: pruned; dark: survives", fontsize=9)
+    _survivors_panel(figure, right, inspection)
+    for axes in (left, right):
+        axes.set_xticks([])
+        axes.set_yticks([])
+    return figure
+
+
+def masks_figure(inspection: Inspection, title: str, paths: Sequence[str] | None = None) -> Any:
+    """The layers' masks as pictures: a row for each input of a unit, a column for each unit.
+
+    Args:
+        inspection: What was found in the ticket.
+        title: Written above.
+        paths: Kernels to show; by default six, from the first to the last.
+
+    Returns:
+        A ``matplotlib.figure.Figure``.
+    """
+    kernels = chosen(inspection, paths)
+    title = of_how_many(title, kernels, inspection)
+    columns = min(3, len(kernels))
+    rows = -(-len(kernels) // columns)
+    figure, grid = new_figure(0.6 + 3.1 * columns, 0.7 + 2.9 * rows, title, (rows, columns), squeeze=False)
+    for axes in list(grid.flat)[len(kernels) :]:
+        axes.remove()
+    for axes, kernel in zip(grid.flat, kernels, strict=False):
+        _mask_panel(figure, axes, kernel.picture)
+        inputs = kernel.weights // kernel.units
+        axes.set_title(plain(f"{layer_name(kernel.path)}: {percent(kernel.density)} kept"), fontsize=9)
+        axes.set_xlabel(f"{kernel.units:,} units", fontsize=9)
+        axes.set_ylabel(f"{inputs:,} inputs", fontsize=9)
+    return figure
+
+
+def _mosaic(fields: np.ndarray, order: np.ndarray, dead: np.ndarray | None) -> np.ndarray:
+    """Tiles in a square, [height, width, 3], with lines between."""
+    columns = math.ceil(math.sqrt(len(order)))
+    rows = -(-len(order) // columns)
+    tiles = [_tile(fields[unit], dead is not None and bool(dead[unit])) for unit in order]
+    height, width, _ = tiles[0].shape
+    canvas = np.ones((rows * (height + 1) + 1, columns * (width + 1) + 1, 3))
+    for place, tile in enumerate(tiles):
+        top, left = (height + 1) * (place // columns), (width + 1) * (place % columns)
+        canvas[top : top + height + 2, left : left + width + 2] = 0.7
+        canvas[top + 1 : top + height + 1, left + 1 : left + width + 1] = tile
+    return canvas
+
+
+def _tile(field: np.ndarray, dead: bool) -> np.ndarray:
+    """A unit's mask in colour, small ones larger, [height, width, 3]."""
+    from matplotlib.colors import to_rgb
+
+    field = field.repeat(scale := max(1, 24 // max(field.shape[:2])), axis=0).repeat(scale, axis=1)
+    if dead:
+        return _shade(field.mean(axis=-1), to_rgb("0.45"), to_rgb("0.82"))
+    if field.shape[-1] != 3:
+        return _shade(field.mean(axis=-1), to_rgb(_DARK))
+    count = field.sum(axis=-1, keepdims=True)
+    hues = np.array([to_rgb(each) for each in ("#D62728", "#2CA02C", "#1F5FD0")])
+    colours: np.ndarray = field @ hues / np.maximum(count, 1) * np.array([1.0, 1.0, 0.8, 0.05])[count]
+    return np.where(count, colours, 1.0)
+
+
+def _shade(values: np.ndarray, dark: Sequence[float], light: Sequence[float] = (1.0, 1.0, 1.0)) -> np.ndarray:
+    """Values in [0, 1] as colours from light to dark."""
+    shades: np.ndarray = np.asarray(light) + values[..., None] * (np.asarray(dark) - np.asarray(light))
+    return shades
+
+
+def _survivors_panel(figure: Any, axes: Any, inspection: Inspection) -> None:
+    """Surviving weights at each pixel, or at each place of the window."""
+    found = inspection.receptive_fields
+    assert found is not None
+    counts = (found.fields.sum(axis=0) if found.per_pixel is None else found.per_pixel).sum(axis=-1)
+    title = "surviving weights at each place of the window"
+    if found.per_pixel is not None:
+        title = "surviving weights at each pixel"
+        if inspection.dead_inputs is not None:
+            dead = inspection.dead_inputs.all(axis=-1)
+            counts = np.where(dead, np.nan, counts)
+            title += f"\ngrey: no path begins here ({np.count_nonzero(dead):,} of {dead.size:,})" if dead.any() else ""
+    from matplotlib import colormaps
+
+    image = axes.imshow(
+        counts,
+        cmap=colormaps["viridis"].with_extremes(bad="0.8"),
+        vmin=0,
+        vmax=max(1.0, float(np.max(counts, initial=1, where=counts > 0))),
+    )
+    figure.colorbar(image, ax=axes, shrink=0.75)
+    axes.set_title(title, fontsize=10)
+
+
+def _mask_panel(figure: Any, axes: Any, picture: Picture) -> None:
+    from matplotlib.colors import LinearSegmentedColormap
+
+    colours = LinearSegmentedColormap.from_list("kept", ["white", KEPT, _DARK])
+    values = _coarser(picture.values)
+    image = axes.imshow(values, aspect="auto", cmap=colours, vmin=0, vmax=values.max() or 1, interpolation="nearest")
+    if picture.binned or values.shape != picture.values.shape:
+        figure.colorbar(image, ax=axes, shrink=0.8, label="local density").ax.tick_params(labelsize=8)
+    axes.set_xticks([])
+    axes.set_yticks([])
+
+
+def _coarser(values: np.ndarray) -> np.ndarray:
+    """Means of cells, so that no cell is smaller than a dot of a usual screen."""
+    values = values.astype(float)
+    for axis in (0, 1):
+        size = values.shape[axis]
+        if size > _DOTS:
+            begins = np.arange(_DOTS) * size // _DOTS
+            widths = np.diff(begins, append=size)
+            sums = np.add.reduceat(values, begins, axis=axis)
+            values = sums / (widths[:, None] if axis == 0 else widths)
+    return values
