@@ -1,0 +1,64 @@
+"""The desktop program: `tfticket gui`, `tfticket-gui`, `python -m gui`."""
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from gui import system
+from tfticket.registry import DEFAULT_WORKSPACE
+
+BAD_INPUT = 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Open the window; returns when it is closed. Runs go on without it."""
+    options = _parser().parse_args(arguments)
+    if fault := system.complaint():
+        return _refused(fault)
+    named, workspace = options.workspace is not None, options.workspace or options.default
+    if workspace.exists() and not workspace.is_dir():
+        return _refused(f"{workspace} is a file; a workspace is a folder.")
+
+    from PySide6.QtCore import QSettings
+    from PySide6.QtWidgets import QApplication
+
+    application = QApplication.instance() or QApplication([sys.argv[0]])
+    assert isinstance(application, QApplication)
+    application.setApplicationName("tfticket")
+    application.setOrganizationName("tfticket")
+    application.setDesktopFileName("tfticket")
+
+    from gui.views.main_window import MainWindow
+    from gui.views.theme import set_theme
+
+    settings = QSettings()
+    set_theme(options.theme or str(settings.value("theme", "system")))
+    window = MainWindow(settings)
+    signal.signal(signal.SIGINT, lambda *_: window.close())
+    signal.signal(signal.SIGTERM, lambda *_: window.close())
+    if named or workspace.is_dir():
+        window.open_folder(workspace)
+    window.show()
+    return application.exec()
+
+
+def _refused(message: str) -> int:
+    sys.stderr.write(f"Error: {message}\n")
+    return BAD_INPUT
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="tfticket gui",
+        description="Configure runs, watch them live, and see what came out. Closing the window stops no run.",
+    )
+    default = Path(os.environ.get("TFTICKET_WORKSPACE") or DEFAULT_WORKSPACE)
+    parser.add_argument(
+        "workspace", nargs="?", type=Path, help=f"Folder of all runs and steps, or a run's folder (default: {default})."
+    )
+    parser.add_argument("--theme", choices=["light", "dark", "system"], help="Colours of the window.")
+    parser.set_defaults(default=default)
+    return parser

@@ -1,0 +1,134 @@
+"""What is typed into a form's fields: read as values, and values written so that they are read back."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+from gui.models.form_fields import MISSING, Field
+
+
+def read_text(field: Field, text: str) -> tuple[Any, str]:
+    """The value that a text means.
+
+    Returns:
+        The value (the text itself where it is no number), and why it was not understood or ''.
+    """
+    stripped = text.strip()
+    if not stripped and field.kind not in ("list", "table", "configs"):
+        return None, ""
+    if not stripped and field.optional:
+        return None, ""
+    if field.kind in ("list", "table"):
+        return _read(_enclosed(stripped, *_BRACKETS[field.kind]), _EXPECTED[field.kind])
+    if field.kind == "configs":
+        return _read_lines(stripped)
+    if field.kind in ("integer", "number"):
+        return _number(stripped), ""
+    return _read(stripped, _EXPECTED["yaml"]) if field.kind == "yaml" else (stripped, "")
+
+
+def write_text(field: Field, value: Any) -> str:
+    """A value as one types it; '' for null."""
+    if value is None or value is MISSING:
+        return ""
+    if field.kind == "configs" and isinstance(value, list):
+        return "\n".join(_flow(one) for one in value)
+    if field.kind in ("list", "table") and isinstance(value, list | dict):
+        return _flow(value)[1:-1]
+    if field.kind == "yaml":
+        return _flow(value)
+    return short(value) if isinstance(value, float) else str(value)
+
+
+def short(number: float) -> str:
+    """A number with all its digits: 0.0012, 1e-7, 30."""
+    if number.is_integer() and abs(number) < 1e9:
+        return str(int(number))
+    return re.sub(r"e([+-])0*", r"e\1", repr(number)).replace("e+", "e")
+
+
+def describe(field: Field, value: Any) -> str:
+    """A value in a sentence."""
+    if value is None or value is MISSING:
+        return field.null or "nothing"
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return write_text(field, value).replace("\n", ", ") or "nothing"
+
+
+def write_yaml(tree: Mapping[str, Any]) -> str:
+    """A configuration as YAML: a line a field."""
+    return "".join(_lines(tree, ""))
+
+
+def read_yaml(text: str) -> tuple[dict[str, Any], str]:
+    """What YAML says, and why it was not understood or ''."""
+    try:
+        values = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"Line {mark.line + 1}: " if mark else ""
+        return {}, f"{where}not readable as YAML: {getattr(error, 'problem', None) or error}."
+    if not isinstance(values, dict):
+        return {}, "Expected keys and values such as 'name: my-run'."
+    return values, ""
+
+
+class Table(dict[str, Any]):
+    """Keys and values that are one field's, not a group of fields."""
+
+
+_BRACKETS = {"list": ("[", "]"), "table": ("{", "}")}
+
+_EXPECTED = {
+    "list": "expected a list such as 0, 1, 2",
+    "table": "expected names and values such as dense_1: 0.2, dense_3: 0.1",
+    "configs": "expected one a line: a name, or {name: ..., option: ...}",
+    "yaml": "not understood; put texts with colons or brackets in quotes",
+}
+
+
+def _number(text: str) -> Any:
+    for make in (int, float):
+        try:
+            return make(text)
+        except ValueError:
+            continue
+    return text
+
+
+def _enclosed(text: str, opening: str, closing: str) -> str:
+    return text if text.startswith(opening) else f"{opening}{text}{closing}"
+
+
+def _read(text: str, expected: str) -> tuple[Any, str]:
+    try:
+        return yaml.safe_load(text), ""
+    except yaml.YAMLError:
+        return text, expected
+
+
+def _read_lines(text: str) -> tuple[Any, str]:
+    """One item a line; or a list as YAML has it."""
+    if text.startswith(("[", "- ")):
+        return _read(text, _EXPECTED["configs"])
+    items = [_read(line, _EXPECTED["configs"]) for line in text.splitlines() if line.strip()]
+    problem = next((f"line {number}: {bad}" for number, (_, bad) in enumerate(items, 1) if bad), "")
+    return (text, problem) if problem else ([value for value, _ in items], "")
+
+
+def _flow(value: Any) -> str:
+    text = yaml.safe_dump(value, default_flow_style=True, width=float("inf"), sort_keys=False, allow_unicode=True)
+    return text.removesuffix("\n").removesuffix("\n...")
+
+
+def _lines(tree: Mapping[str, Any], indent: str) -> list[str]:
+    lines = []
+    for key, value in tree.items():
+        if isinstance(value, dict) and not isinstance(value, Table):
+            lines += [f"{indent}{key}:\n", *_lines(value, f"{indent}  ")]
+        else:
+            lines.append(f"{indent}{key}: {_flow(dict(value) if isinstance(value, Table) else value)}\n")
+    return lines

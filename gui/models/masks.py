@@ -1,0 +1,279 @@
+"""What survives: pictures of a run's masks, level by level and layer by layer. No TensorFlow."""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gui.models.mask_pictures import MaskPicture, numbers_of, picture_of
+from gui.models.signal import Signal
+from tfticket.errors import InputError
+from tfticket.inspection.pictures import receptive_fields
+from tfticket.runs.artefacts import load_tensors
+from tfticket.runs.files import read_json
+from tfticket.runs.summary import read_manifest
+
+NO_RUN = "Choose a run in the list, or start one."
+WAITING = "There is no ticket yet: the first comes when the network is initialised."
+CONTROL = "A control is made anew at each level: it has no level before."
+_KEPT_MASKS = 64
+
+
+@dataclass(frozen=True)
+class TicketEntry:
+    """A ticket of the run.
+
+    Attributes:
+        arm, seed, replicate, level: Which.
+        density: Fraction of the prunable weights that survive.
+        folder: Its step's.
+    """
+
+    arm: str
+    seed: int
+    replicate: int
+    level: int
+    density: float
+    folder: Path
+
+
+class MasksModel:
+    """Tickets of a run and the layer that is looked at. ``changed`` is emitted when anything shown is new.
+
+    Attributes:
+        run: The run's folder; None: none.
+        tickets: In the order of the run.
+        difference: Whether what the last pruning took is shown.
+        fields: Whether the layer at the input is shown as what each of its units sees.
+    """
+
+    def __init__(self) -> None:
+        self.changed = Signal()
+        self.difference = self.fields = False
+        self.show(None)
+
+    def show(self, run: Path | None) -> None:
+        """Look at another run, or none."""
+        self.run = run
+        self.tickets: list[TicketEntry] = []
+        self._problem = self._unread = ""
+        self._seen: Any = None
+        self._entries: dict[str, TicketEntry] = {}
+        self._chosen: tuple[str, int, int] | None = None
+        self._level: int | None = None
+        self._layer = 0
+        self._headers: dict[Path, dict[str, Any]] = {}
+        self._masks: OrderedDict[tuple[Path, str], np.ndarray] = OrderedDict()
+        self.poll()
+        self.changed.emit()
+
+    def poll(self) -> bool:
+        """Look whether the run has other tickets; whether it has."""
+        if self.run is None:
+            return False
+        try:
+            stat = (self.run / "manifest.json").stat()
+            seen: Any = (stat.st_mtime_ns, stat.st_size)
+        except OSError:
+            seen = "no tickets" if self.run.is_dir() else "gone"
+        if seen == self._seen:
+            return False
+        self._seen = seen
+        if seen == "gone":
+            self._problem = "The run's folder is gone."
+        else:
+            self._find()
+        self.changed.emit()
+        return True
+
+    @property
+    def problem(self) -> str:
+        """Why something cannot be read; '' where all can."""
+        return self._unread or self._problem
+
+    @property
+    def message(self) -> str:
+        """Why there is nothing to see; '' where there is."""
+        if self.run is None:
+            return NO_RUN
+        return "" if self.tickets else self.problem or WAITING
+
+    @property
+    def groups(self) -> list[tuple[str, int, int]]:
+        """Arm, seed and replicate of every ticket."""
+        return sorted({_group(one) for one in self.tickets}, key=lambda group: (group[0] != "ticket", *group))
+
+    @property
+    def group(self) -> tuple[str, int, int] | None:
+        """The arm, seed and replicate looked at."""
+        groups = self.groups
+        return self._chosen if self._chosen in groups else next(iter(groups), None)
+
+    @property
+    def levels(self) -> list[TicketEntry]:
+        """The levels of that arm, seed and replicate, one after another."""
+        return sorted((one for one in self.tickets if _group(one) == self.group), key=lambda one: one.level)
+
+    @property
+    def ticket(self) -> TicketEntry | None:
+        """The ticket looked at: the chosen level, else the nearest; the last where none was chosen."""
+        levels = self.levels
+        if not levels or self._level is None:
+            return levels[-1] if levels else None
+        wanted = self._level
+        return min(levels, key=lambda one: abs(one.level - wanted))
+
+    @property
+    def before(self) -> TicketEntry | None:
+        """The ticket of the level before; a control has none."""
+        ticket = self.ticket
+        if ticket is None or ticket.arm != "ticket":
+            return None
+        return next((one for one in self.levels if one.level == ticket.level - 1), None)
+
+    @property
+    def layers(self) -> list[str]:
+        """Kernels that can be pruned, in the network's order."""
+        header = self._header()
+        return [] if header is None else [str(path) for path in header["kernels"]]
+
+    @property
+    def layer(self) -> str | None:
+        """The kernel looked at."""
+        layers = self.layers
+        return layers[min(self._layer, len(layers) - 1)] if layers else None
+
+    def choose_group(self, group: tuple[str, int, int]) -> None:
+        """Look at another arm, seed or replicate."""
+        self._chosen = group
+        self.changed.emit()
+
+    def choose_level(self, level: int) -> None:
+        """Look at another level."""
+        self._level = level
+        self.changed.emit()
+
+    def choose_layer(self, number: int) -> None:
+        """Look at another layer, by its place in ``layers``."""
+        self._layer = max(0, min(number, len(self.layers) - 1))
+        self.changed.emit()
+
+    def step(self, levels: int = 0, layers: int = 0) -> None:
+        """Go so many levels and layers on, or back; at the ends stay."""
+        ticket = self.ticket
+        if ticket is not None and levels:
+            there = self.levels
+            self._level = there[max(0, min(there.index(ticket) + levels, len(there) - 1))].level
+        self.choose_layer(self._layer + layers)
+
+    def change(self, **options: bool) -> None:
+        """Set difference or fields."""
+        for name, value in options.items():
+            setattr(self, name, value)
+        self.changed.emit()
+
+    @property
+    def has_fields(self) -> bool:
+        """Whether the layer looks at the image itself."""
+        mask = self._mask(self.ticket)
+        return (
+            mask is not None and receptive_fields("", mask[:0] if mask.ndim == 0 else mask, self._image()) is not None
+        )
+
+    def picture(self) -> MaskPicture | None:
+        """The picture of the layer; None where it cannot be read, and ``problem`` says why."""
+        self._unread = ""
+        kept = self._mask(self.ticket)
+        if kept is None:
+            return None
+        before = self._mask(self.before) if self.difference else None
+        lost = before & ~kept if before is not None and before.shape == kept.shape else None
+        return picture_of(kept, lost, self._image() if self.fields else None)
+
+    def numbers(self) -> list[tuple[str, str]]:
+        """What there is to say of the layer: name and value."""
+        ticket, kept = self.ticket, self._mask(self.ticket)
+        if ticket is None or kept is None:
+            return []
+        network = [("level", str(ticket.level)), ("network", f"{100 * ticket.density:.3g} %")]
+        return network + numbers_of(kept, self._mask(self.before))
+
+    def _find(self) -> None:
+        """The run's tickets, from its manifest; of a step that cannot be read none."""
+        assert self.run is not None
+        steps = self.run.absolute().parents[1] / "steps"
+        try:
+            manifest = read_manifest(self.run)
+        except InputError as error:
+            self._problem = str(error)
+            return
+        found: dict[Path, TicketEntry] = {}
+        damaged = 0
+        for step in manifest:
+            try:
+                entry = self._entries.get(step["folder"]) or _entry(step, steps)
+            except (InputError, OSError, KeyError, TypeError, ValueError, AttributeError):
+                damaged += 1
+                continue
+            if entry is not None:
+                self._entries[step["folder"]] = entry
+                found[entry.folder] = entry
+        self.tickets = list(found.values())
+        self._problem = f"{damaged} of its steps cannot be read." if damaged else ""
+
+    def _header(self) -> dict[str, Any] | None:
+        ticket = self.ticket
+        if ticket is None:
+            return None
+        if ticket.folder not in self._headers:
+            try:
+                _, header = load_tensors(ticket.folder / "ticket.safetensors", "ticket", ())
+                self._headers[ticket.folder] = header | {"kernels": list(header["kernels"])}
+            except (InputError, KeyError, TypeError) as error:
+                self._unread = f"This ticket cannot be read: {error}"
+                return None
+        return self._headers[ticket.folder]
+
+    def _mask(self, ticket: TicketEntry | None) -> np.ndarray | None:
+        layer = self.layer
+        if ticket is None or layer is None:
+            return None
+        key = (ticket.folder, layer)
+        if key not in self._masks:
+            try:
+                name = f"mask/{layer}"
+                tensors, _ = load_tensors(ticket.folder / "ticket.safetensors", "ticket", (name,))
+            except InputError as error:
+                self._unread = f"This ticket cannot be read: {error}"
+                return None
+            self._masks[key] = tensors[name]
+            if len(self._masks) > _KEPT_MASKS:
+                self._masks.popitem(last=False)
+        return self._masks[key]
+
+    def _image(self) -> tuple[int, ...]:
+        """Height, width and channels of an image of the network; () where its description does not say."""
+        model = (self._header() or {}).get("model", {})
+        shape = model.get("input_shape") if isinstance(model, dict) else None
+        return tuple(shape) if isinstance(shape, list) else ()
+
+
+def _group(ticket: TicketEntry) -> tuple[str, int, int]:
+    return ticket.arm, ticket.seed, ticket.replicate
+
+
+def _entry(step: dict[str, Any], steps: Path) -> TicketEntry | None:
+    """The ticket that a step evaluates or makes; a control is known by its evaluation only."""
+    label = step["label"]
+    if step["kind"] == "evaluate":
+        folder = steps / read_json(steps / step["folder"] / "config.json")["inputs"]["ticket"]
+        return TicketEntry(
+            str(label["arm"]), label["seed"], label.get("replicate", 0), label["level"], label["density"], folder
+        )
+    if step["kind"] in ("start", "prune"):
+        result = read_json(steps / step["folder"] / "result.json")["result"]
+        whose = ("ticket", label["seed"], 0)
+        return TicketEntry(*whose, result.get("level", 0), result.get("density", 1.0), steps / step["folder"])
+    return None

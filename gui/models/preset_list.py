@@ -1,0 +1,40 @@
+"""The presets as one chooses among them."""
+
+import functools
+from dataclasses import dataclass
+from typing import Any
+
+from tfticket.costs import cost_of
+from tfticket.presets import load_experiment, presets
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A preset: its name, what it is of, its budget, how long it trains, in words."""
+
+    name: str
+    about: str
+    budget: str
+    time: str
+    trainings: int
+
+
+@functools.lru_cache(maxsize=1)
+def offers() -> tuple[Offer, ...]:
+    """Every preset, in the order in which the command line lists them."""
+    found = []
+    for preset in presets().values():
+        cost = cost_of(load_experiment(preset.name))
+        found.append(Offer(preset.name, preset.about, preset.budget or "desk", cost.time, cost.trainings))
+    return tuple(found)
+
+
+def matching(text: str) -> list[Offer]:
+    """Presets that have every word of a text in their name, budget or line."""
+    words = text.casefold().split()
+    return [one for one in offers() if all(word in f"{one.name} {one.about}".casefold() for word in words)]
+
+
+def values_of(name: str) -> dict[str, Any]:
+    """A preset's configuration as plain values."""
+    return load_experiment(name).model_dump(mode="json")

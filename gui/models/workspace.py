@@ -1,0 +1,173 @@
+"""The workspace that the window shows: its runs, the one in focus, those laid over it."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gui.models.colours import colour_of
+from gui.models.signal import Signal
+from tfticket.errors import InputError
+from tfticket.runs.files import read_json
+from tfticket.runs.index import Index, RunSummary
+from tfticket.runs.progress import clock
+
+SIGNS = {"running": "▶", "done": "✓", "stopped": "■", "failed": "✗", "killed": "⚡", "damaged": "?"}
+"""A sign for each state; the word stands beside it."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something that went wrong.
+
+    Attributes:
+        title: One line.
+        details: All that is known, such as a traceback.
+        run: The run's folder, if it is a run's.
+    """
+
+    title: str
+    details: str
+    run: Path | None = None
+
+
+class WorkspaceModel:
+    """Runs of a folder, looked at again by ``poll``.
+
+    Attributes:
+        runs_changed: The list or a row of it is new.
+        focus_changed: Another run is in focus, or none.
+        eyes_changed: Other runs are laid over.
+        problem_found: A run failed: called with a ``Problem``.
+    """
+
+    def __init__(self) -> None:
+        self.folder: Path | None = None
+        self.runs: list[RunSummary] = []
+        self.eyes: list[Path] = []
+        self.runs_changed, self.focus_changed, self.eyes_changed, self.problem_found = (Signal() for _ in range(4))
+        self._focus: Path | None = None
+        self._index: Index | None = None
+        self._states: dict[Path, str] | None = None
+
+    def open(self, folder: Path) -> None:
+        """Show another workspace; what the index knows comes at once, the folders at the next ``poll``.
+
+        Raises:
+            InputError: Not a folder.
+        """
+        folder = folder.absolute()
+        if folder.exists() and not folder.is_dir():
+            raise InputError(f"{folder} is a file; a workspace is a folder.")
+        self.close()
+        self.folder, self._index = folder, Index(folder)
+        self.runs = self._index.runs()
+        self.runs_changed.emit()
+        self.focus_changed.emit()
+        self.eyes_changed.emit()
+
+    def close(self) -> None:
+        """Show nothing."""
+        if self._index is not None:
+            self._index.close()
+        self.folder, self._index, self._focus, self._states = None, None, None, None
+        self.runs, self.eyes = [], []
+
+    def poll(self) -> bool:
+        """Look at the folders; whether anything is new. Runs that have failed since the last look are told."""
+        if self._index is None:
+            return False
+        runs = self._index.refresh()
+        states = {run.folder: run.state for run in runs}
+        failed = [run for run in runs if run.state == "failed" and (self._states or states).get(run.folder) != "failed"]
+        self._states = states
+        changed = runs != self.runs
+        self.runs = runs
+        self.eyes = [folder for folder in self.eyes if folder in states]
+        if self._focus is not None and self._focus not in states:
+            self.focus(None)
+        if changed:
+            self.runs_changed.emit()
+        for run in failed:
+            self.problem_found.emit(problem_of(run))
+        return changed
+
+    @property
+    def focused(self) -> RunSummary | None:
+        """The run in focus."""
+        return self.run_at(self._focus)
+
+    def run_at(self, folder: Path | None) -> RunSummary | None:
+        """The run in a folder."""
+        return next((run for run in self.runs if run.folder == folder), None)
+
+    def focus(self, folder: Path | None) -> None:
+        """Put a run in focus, or none."""
+        if folder != self._focus:
+            self._focus = folder
+            self.focus_changed.emit()
+
+    def set_eye(self, folder: Path, shown: bool) -> None:
+        """Lay a run over the others, or no more."""
+        if shown != (folder in self.eyes):
+            self.eyes = [*self.eyes, folder] if shown else [eye for eye in self.eyes if eye != folder]
+            self.eyes_changed.emit()
+
+    def clear_eyes(self) -> None:
+        """Lay no run over."""
+        if self.eyes:
+            self.eyes = []
+            self.eyes_changed.emit()
+
+    @property
+    def shown(self) -> list[Path]:
+        """The runs of a plot: that in focus, then those laid over."""
+        first = [] if self._focus is None else [self._focus]
+        return first + [eye for eye in self.eyes if eye != self._focus]
+
+    def colour(self, folder: Path) -> str:
+        """The run's colour: by its place among the runs in the order in which they began."""
+        order = sorted(self.runs, key=lambda run: (run.started, run.folder))
+        return colour_of(next((number for number, run in enumerate(order) if run.folder == folder), 0))
+
+    def status(self) -> str:
+        """The status line: what runs, until when, and the room that is left."""
+        if self.folder is None:
+            return ""
+        counts = [(sum(run.state == state for run in self.runs), state) for state in SIGNS]
+        parts = [", ".join(f"{count} {state}" for count, state in counts if count) or "no runs yet"]
+        left = [run.seconds_left for run in self.runs if run.state == "running" and run.seconds_left is not None]
+        parts += [f"ETA {clock(max(left))}"] if left else []
+        there = next(folder for folder in (self.folder, *self.folder.parents) if folder.exists())
+        parts.append(f"{shutil.disk_usage(there).free / 1e9:.0f} GB free")
+        return "  |  ".join(parts)
+
+
+def problem_of(run: RunSummary) -> Problem:
+    """Why a run failed, with its traceback."""
+    try:
+        status: dict[str, Any] = read_json(run.folder / "status.json")
+    except InputError as error:
+        status = {"message": str(error)}
+    message = str(status.get("message") or run.message or run.state)
+    return Problem(f"{run.name}: {message.splitlines()[0]}", str(status.get("traceback") or message), run.folder)
+
+
+def matches(run: RunSummary, text: str) -> bool:
+    """Whether a run fits a filter: every word is in its name, state or what it does; 'state=failed' names where."""
+    fields = {
+        "name": run.name,
+        "folder": run.folder.name,
+        "state": run.state,
+        "experiment": run.experiment,
+        "doing": run.doing,
+        "level": "" if run.level is None else str(run.level),
+    }
+    for word in text.casefold().split():
+        key, equals, value = word.partition("=")
+        if equals and key in fields:
+            if value not in fields[key].casefold():
+                return False
+        elif not any(word in field.casefold() for field in fields.values()):
+            return False
+    return True

@@ -1,0 +1,1 @@
+"""Qt views, each named after the model that it shows."""

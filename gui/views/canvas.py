@@ -1,0 +1,214 @@
+"""A matplotlib canvas that follows the theme and draws no more often than it is looked at."""
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from matplotlib.backends.backend_qtagg import FigureCanvasQTAgg
+from matplotlib.figure import Figure
+from PySide6.QtCore import QEvent, QTimer, Signal
+from PySide6.QtGui import QContextMenuEvent, QGuiApplication, QImage, QPalette, QResizeEvent, QShowEvent
+from PySide6.QtWidgets import QFileDialog, QMenu, QWidget
+
+from gui.views.figure_theme import LIGHT, Theme, dress, theme_of, zoom
+from tfticket.errors import InputError
+from tfticket.runs.files import atomic_write
+
+PAUSE_MS = 250
+"""At least between two drawings of what streams in."""
+FORMATS = ("png", "pdf", "svg")
+_SCROLL = 0.8
+
+
+class FigureCanvas(FigureCanvasQTAgg):
+    """Shows a figure in the colours of the window's palette.
+
+    ``request`` asks for a drawing: at most four a second, none while hidden. The wheel zooms, dragging moves, a double
+    click shows all again. Saved and copied figures are always light.
+
+    Attributes:
+        moving: Artists whose data stream in; made with ``animated=True``. Where they alone are new, the rest of the
+            figure is not drawn again.
+        theme: The colours that the figure wears now.
+        moved: Whether the user zoomed or moved: limits are the user's then.
+    """
+
+    themed = Signal()
+    """The theme is another: colour what is drawn."""
+    view_reset = Signal()
+    """The user wants to see all again."""
+
+    def __init__(self, name: str, parent: QWidget | None = None) -> None:
+        super().__init__(Figure(layout="constrained"))
+        self.setParent(parent)
+        self.setPalette(QPalette())  # the window's: matplotlib's is white
+        self.setAccessibleName(name)
+        self.setMinimumSize(160, 120)
+        self.theme = theme_of(self.palette())
+        self.moved = False
+        self.moving: list[Any] = []
+        self._name = name
+        self._stale = self._all = self._layout = True
+        self._background: Any = None
+        self._home: dict[Any, tuple[Any, Any]] = {}
+        self._dragged: Any = None
+        self._pause = QTimer(self, singleShot=True, interval=PAUSE_MS)
+        self._pause.timeout.connect(self._draw_what_is_new)
+        for event in ("scroll", "button_press", "motion_notify", "button_release"):
+            self.mpl_connect(f"{event}_event", getattr(self, f"_on_{event}"))
+
+    @property
+    def points(self) -> float:
+        """The size of text, in points: the window's."""
+        return float(min(12.0, max(8.0, self.font().pointSizeF())))
+
+    def request(self, *, layout: bool = False, moving: bool = False, at_once: bool = False) -> None:
+        """Draw soon what changed.
+
+        Args:
+            layout: Texts or axes have changed, too: make room for them.
+            moving: Nothing but the data of ``moving`` has changed.
+            at_once: The user did it, and waits.
+        """
+        self._stale = True
+        self._all |= not moving
+        self._layout |= layout
+        if at_once or not self._pause.isActive():
+            self._draw_what_is_new()
+
+    def draw(self) -> None:
+        """Draw now; room for texts is made only where they changed."""
+        if self._layout:
+            dress(self.figure, self.theme, self.points)
+            self.figure.set_layout_engine("constrained")
+        super().draw()
+        self._all = False
+        if self._layout:
+            self._layout = False
+            self.figure.set_layout_engine("none")
+        if self.moving:
+            self._background = self.copy_from_bbox(self.figure.bbox)
+            self._draw_moving()
+
+    def _draw_moving(self) -> None:
+        for artist in self.moving:
+            artist.draw(self.get_renderer())
+
+    def save(self, path: Path) -> None:
+        """Write the figure, in the light theme.
+
+        Raises:
+            InputError: Another ending than .png, .pdf or .svg.
+        """
+        kind = path.suffix.lower().removeprefix(".")
+        if kind not in FORMATS:
+            raise InputError(f"{path.name}: a figure is saved as {', '.join('.' + one for one in FORMATS)}.")
+        with self._light():
+            atomic_write(path, lambda file: self.figure.savefig(file, format=kind, dpi=200))
+
+    def copy(self) -> None:
+        """Put the figure on the clipboard, in the light theme."""
+        buffer = io.BytesIO()
+        with self._light():
+            self.figure.savefig(buffer, format="png", dpi=200)
+        QGuiApplication.clipboard().setImage(QImage.fromData(buffer.getvalue(), "PNG"))
+
+    def reset_view(self) -> None:
+        """Show all again."""
+        for axes, (across, up) in self._home.items():
+            if axes in self.figure.axes:
+                axes.set(xlim=across, ylim=up)
+        self.forget_view()
+        self.view_reset.emit()
+        self.draw_idle()
+
+    def forget_view(self) -> None:
+        """Limits are the program's again."""
+        self._home.clear()
+        self.moved = False
+
+    @contextmanager
+    def _light(self) -> Iterator[None]:
+        theme = self.theme
+        self._wear(LIGHT)
+        try:
+            yield
+        finally:
+            self._wear(theme)
+
+    def _wear(self, theme: Theme) -> None:
+        self.theme = theme
+        self.themed.emit()
+        dress(self.figure, theme, self.points)
+        self.figure.set_layout_engine("constrained")
+        self.request(layout=True)
+
+    def _draw_what_is_new(self) -> None:
+        if self._stale and self.isVisible():
+            self._stale = False
+            self._pause.start()
+            if self._all or self._background is None:
+                self.draw_idle()
+            else:
+                self.restore_region(self._background)
+                self._draw_moving()
+                self.update()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self._draw_what_is_new()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        self._layout = True
+        self._background = None
+        super().resizeEvent(event)
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() in (QEvent.Type.PaletteChange, QEvent.Type.FontChange) and hasattr(self, "theme"):
+            self._wear(theme_of(self.palette()))
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        menu = QMenu(self)
+        menu.addAction("&Copy figure", self.copy)
+        menu.addAction("&Save figure…", self._ask_and_save)
+        menu.addAction("&Reset view", self.reset_view).setEnabled(self.moved)
+        menu.exec(event.globalPos())
+        menu.deleteLater()
+
+    def _ask_and_save(self) -> None:
+        kinds = ";;".join(f"{kind.upper()} (*.{kind})" for kind in FORMATS)
+        name, _ = QFileDialog.getSaveFileName(self, "Save figure", f"{self._name.lower()}.png", kinds)
+        if name:
+            self.save(Path(name) if Path(name).suffix else Path(name + ".png"))
+
+    def _moving(self) -> None:
+        if not self._home:
+            self._home = {axes: (axes.get_xlim(), axes.get_ylim()) for axes in self.figure.axes}
+        self.moved = True
+
+    def _on_scroll(self, event: Any) -> None:
+        if event.inaxes is not None:
+            self._moving()
+            zoom(event.inaxes, _SCROLL**event.step, event.xdata, event.ydata)
+            self.draw_idle()
+
+    def _on_button_press(self, event: Any) -> None:
+        if event.dblclick:
+            self.reset_view()
+        elif event.button == 1 and event.inaxes is not None:
+            self._dragged = event.inaxes
+            event.inaxes.start_pan(event.x, event.y, 1)
+
+    def _on_motion_notify(self, event: Any) -> None:
+        if self._dragged is not None:
+            self._moving()
+            self._dragged.drag_pan(1, event.key, event.x, event.y)
+            self.draw_idle()
+
+    def _on_button_release(self, event: Any) -> None:
+        if self._dragged is not None and event.button == 1:
+            self._dragged.end_pan()
+            self._dragged = None

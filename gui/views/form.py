@@ -1,0 +1,339 @@
+"""Qt view for the form model: a configuration's fields in sections, and the same as YAML."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from PySide6.QtCore import QEvent, QObject, Qt
+from PySide6.QtGui import QKeyEvent, QKeySequence, QResizeEvent
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QScrollArea,
+    QSizePolicy,
+    QTabWidget,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from gui.models.form import Field, FormModel, Group
+from gui.models.form_schema import sections
+from gui.views.form_rows import INDENT, Row, Section, error_colour, paint_text, sentence, show_words, words_label
+from gui.views.form_yaml import YamlPage
+
+FORM, YAML = 0, 1
+"""The pages."""
+
+
+class ConfigForm(QWidget):
+    """A configuration to edit: sections of fields, a filter, help of the field one is at, and a page of YAML.
+
+    Args:
+        model: What it shows.
+        read_only: Whether it only shows, as for a run that is done.
+    """
+
+    def __init__(self, model: FormModel, read_only: bool = False, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.model = model
+        self.read_only = read_only
+        self.rows: dict[str, Row] = {}
+        self.sections: dict[str, Section] = {}
+        self._root: Group | None = None
+        self._make()
+        model.changed.connect(self.refresh)
+        self.refresh()
+
+    def set_model(self, model: FormModel, read_only: bool = False) -> None:
+        """Show another configuration."""
+        self.model.changed.disconnect(self.refresh)
+        self.model, self.read_only, self._root = model, read_only, None
+        model.changed.connect(self.refresh)
+        self.yaml.model = model
+        self.yaml.write()
+        self.refresh()
+
+    def set_read_only(self, on: bool) -> None:
+        """Whether it only shows."""
+        self.read_only, self._root = on, None
+        self.refresh()
+
+    def undo(self) -> None:
+        """Take the last edit back, and go where it was."""
+        self._went(self.model.undo())
+
+    def redo(self) -> None:
+        """Do again what was taken back, and go where it is."""
+        self._went(self.model.redo())
+
+    def show_yaml(self, on: bool = True) -> None:
+        """Show the page of YAML, or the fields."""
+        self.pages.setCurrentIndex(YAML if on else FORM)
+
+    def go_to(self, path: str) -> None:
+        """Show a field, or the first of a group, and give it the keyboard."""
+        self.show_yaml(False)
+        row = next((row for spot, row in self.rows.items() if f"{spot}.".startswith(f"{path}." if path else "")), None)
+        if row is None:
+            return
+        if row.isHidden():
+            self.filter.clear()
+            self.only.setChecked(False)
+        for section in self.sections.values():
+            if section.isAncestorOf(row):
+                section.expand()
+        row.editor.setFocus(Qt.FocusReason.OtherFocusReason)
+        self._reveal(row)
+
+    def refresh(self) -> None:
+        """Show the model as it is now."""
+        if self.model.root is not self._root:
+            self._build()
+        for row in self.rows.values():
+            row.refresh()
+        for section in self.sections.values():
+            section.refresh(self.model)
+        self._say_errors()
+        self._apply_filter()
+        self.yaml.refresh(is_shown=self.pages.currentIndex() == YAML)
+
+    def focusNextPrevChild(self, forward: bool) -> bool:
+        """The Tab key goes from top to bottom, also through fields that came later; Qt's chain has them at its end."""
+        stops = [stop for stop in self._stops(self._root) if stop.isVisible() and stop.isEnabled() and _takes_tab(stop)]
+        now = self.focusWidget()
+        here = next((place for place, stop in enumerate(stops) if stop is now or stop.isAncestorOf(now)), None)
+        there = None if here is None else here + (1 if forward else -1)
+        if there is None or not 0 <= there < len(stops):
+            return super().focusNextPrevChild(forward)
+        stops[there].setFocus(Qt.FocusReason.TabFocusReason if forward else Qt.FocusReason.BacktabFocusReason)
+        return True
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.PaletteChange:
+            self._recolour()
+        elif event.type() in (QEvent.Type.FontChange, QEvent.Type.StyleChange):
+            self._spread()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._spread()
+
+    def event(self, event: QEvent) -> bool:
+        """Undo and redo also where no field has the keyboard."""
+        return self._keys(event) or super().event(event)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """See which field has the keyboard, and take its undo and redo for the form's."""
+        kind = event.type()
+        if kind == QEvent.Type.FocusIn:
+            self._focused(watched)
+        elif kind == QEvent.Type.FocusOut:
+            self.model.finish()
+        return self._keys(event)
+
+    def _keys(self, event: QEvent) -> bool:
+        if not isinstance(event, QKeyEvent) or event.type() == QEvent.Type.KeyRelease:
+            return False
+        undo, redo = event.matches(QKeySequence.StandardKey.Undo), event.matches(QKeySequence.StandardKey.Redo)
+        if not (undo or redo):
+            return False
+        event.accept()
+        if event.type() == QEvent.Type.KeyPress and not self.read_only:
+            (self.undo if undo else self.redo)()
+        return True
+
+    def _make(self) -> None:
+        self.yaml = YamlPage(self.model)
+        self.pages = QTabWidget()
+        self.pages.setDocumentMode(True)
+        self.pages.addTab(self._form_page(), "Form")
+        self.pages.addTab(self.yaml, "YAML")
+        self.pages.currentChanged.connect(self._turned)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(4)
+        layout.addWidget(self.pages, 1)
+        layout.addWidget(self._foot())
+
+    def _form_page(self) -> QWidget:
+        self.filter = QLineEdit()
+        self.filter.setPlaceholderText("Filter fields")
+        self.filter.setAccessibleName("Show only the fields with these words")
+        self.filter.setClearButtonEnabled(True)
+        self.filter.textChanged.connect(self._apply_filter)
+        self.only = QCheckBox("Only changed")
+        self.only.setToolTip("Show only what differs from the preset")
+        self.only.toggled.connect(self._apply_filter)
+        self.all_reset = QToolButton()
+        self.all_reset.setText("Reset all")
+        self.all_reset.setToolTip("Give every field the preset's value; undo takes it back")
+        self.all_reset.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.all_reset.clicked.connect(lambda: self.model.reset(""))
+        top = QHBoxLayout()
+        for widget in (self.filter, self.only, self.all_reset):
+            top.addWidget(widget)
+        self.nothing = words_label()
+        page = QWidget()
+        layout = QVBoxLayout(page)
+        layout.setContentsMargins(6, 6, 6, 0)
+        layout.addLayout(top)
+        layout.addWidget(self.nothing)
+        layout.addWidget(self._scrolled(), 1)
+        return page
+
+    def _scrolled(self) -> QScrollArea:
+        self.inner = QWidget()
+        self._lines = QVBoxLayout(self.inner)
+        self._lines.setContentsMargins(0, 0, 4, 0)
+        self._lines.setSpacing(4)
+        self.area = QScrollArea()
+        self.area.setWidgetResizable(True)
+        self.area.setFrameShape(QFrame.Shape.NoFrame)
+        self.area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.area.setWidget(self.inner)
+        return self.area
+
+    def _foot(self) -> QWidget:
+        """What is wrong, wherever it is, and the help of the field one is at."""
+        self.problems = QToolButton()
+        self.problems.setAutoRaise(True)
+        self.problems.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.problems.setToolTip("Go to the first of them")
+        self.problems.clicked.connect(lambda: self.go_to(next(iter(self.model.errors), "")))
+        self.banner = words_label()
+        self.help = QLabel()
+        self.help.setWordWrap(True)
+        self.help.setTextFormat(Qt.TextFormat.PlainText)
+        self.help.setAlignment(Qt.AlignmentFlag.AlignTop)
+        self.help.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+        self.help.setMinimumHeight(3 * self.fontMetrics().lineSpacing())
+        foot = QFrame()
+        layout = QVBoxLayout(foot)
+        layout.setContentsMargins(6, 0, 6, 4)
+        layout.setSpacing(2)
+        for widget in (self.problems, self.banner, self.help):
+            layout.addWidget(widget)
+        return foot
+
+    def _build(self) -> None:
+        """Make the sections and rows that the model has; those that stay are kept as they are."""
+        old_rows, old_sections = self.rows, self.sections
+        self._root, self.rows, self.sections = self.model.root, {}, {}
+        tops = [self._section(group, old_rows, old_sections) for group in sections(self._root)]
+        for section in old_sections.values():
+            if section not in self.sections.values():
+                section.deleteLater()
+        while self._lines.count():
+            self._lines.takeAt(0)
+        for section in tops:
+            self._lines.addWidget(section)
+        self._lines.addStretch()
+        self._recolour()
+        self._spread()
+        self.yaml.text.setReadOnly(self.read_only)
+        self.all_reset.setVisible(not self.read_only)
+
+    def _section(self, group: Group, old_rows: dict[str, Row], old_sections: dict[str, Section]) -> Section:
+        key = group.path or group.label
+        section = old_sections.get(key) or Section(group, expanded=group.path != "execution")
+        if key not in old_sections:
+            section.head.installEventFilter(self)
+        section.group = group
+        self.sections[key] = section
+        widgets: list[QWidget] = [
+            self._row(part, old_rows) if isinstance(part, Field) else self._section(part, old_rows, old_sections)
+            for part in group.parts
+        ]
+        section.put(widgets)
+        return section
+
+    def _row(self, field: Field, old: dict[str, Row]) -> Row:
+        row = old.get(field.path)
+        if row is None or not (row.field is field or (row.field.switches and field.switches)):
+            row = Row(field, self.model)
+            row.reset.connect(lambda path: self.model.reset(path))
+            for control in row.controls:
+                control.installEventFilter(self)
+        row.show_field(field, self.model)
+        row.set_read_only(self.read_only)
+        self.rows[field.path] = row
+        return row
+
+    def _stops(self, root: Group | None) -> Iterator[QWidget]:
+        def within(group: Group) -> Iterator[QWidget]:
+            if (section := self.sections.get(group.path or group.label)) is not None:  # it may be in the making
+                yield section.head
+            for part in group.parts:
+                if isinstance(part, Group):
+                    yield from within(part)
+                elif part.path in self.rows:
+                    yield from self.rows[part.path].controls
+
+        for group in sections(root) if root else ():
+            yield from within(group)
+
+    def _spread(self) -> None:
+        """Stand editors beside their labels where there is room."""
+        metrics = self.fontMetrics()
+        label = max((metrics.horizontalAdvance(row.field.label) for row in self.rows.values()), default=0)
+        room = self.width() - label - 3 * INDENT
+        letter = metrics.averageCharWidth()
+        for row in self.rows.values():
+            depth = row.field.group.count(".") + bool(row.field.group) - 1
+            row.set_width(label - INDENT * max(depth, 0), room > (40 if row.editor.broad else 20) * letter)
+
+    def _recolour(self) -> None:
+        parts: list[Row | Section] = [*self.rows.values(), *self.sections.values()]
+        for part in parts:
+            part.recolour(self.palette())
+        for label in (self.banner, self.yaml.error, self.problems):
+            paint_text(label, error_colour(self.palette()))
+
+    def _say_errors(self) -> None:
+        errors = self.model.errors
+        self.problems.setVisible(bool(errors))
+        self.problems.setText("1 thing is wrong" if len(errors) == 1 else f"{len(errors)} things are wrong")
+        dropped = " The next edit here drops it." * bool(self.model.yaml_problem)
+        show_words(self.banner, sentence(errors.get("", "")) + dropped if "" in errors else "")
+
+    def _apply_filter(self) -> None:
+        words, only = self.filter.text().lower().split(), self.only.isChecked()
+        for path, row in self.rows.items():
+            text = f"{path} {row.field.label} {row.field.description} {self.model.text(path)}".lower()
+            fits = all(word in text for word in words) and (not only or self.model.differs(path))
+            row.setVisible(fits or row.editor.control.hasFocus())
+        for section in self.sections.values():
+            section.show_whole(bool(words) or only)
+            section.setVisible(any(not self.rows[field.path].isHidden() for field in section.group.fields))
+        empty = all(row.isHidden() for row in self.rows.values())
+        show_words(self.nothing, "No field is like that." if empty else "")
+
+    def _focused(self, watched: Any) -> None:
+        for row in self.rows.values():
+            if watched in row.controls:
+                self.help.setText(row.help)
+                self._reveal(row)
+                return
+        found = next((one.group.description for one in self.sections.values() if watched is one.head), "")
+        self.help.setText(sentence(found))
+
+    def _reveal(self, row: Row) -> None:
+        self.area.ensureWidgetVisible(row, 0, 8)
+
+    def _went(self, path: str) -> None:
+        if path in self.rows and self.pages.currentIndex() == FORM:
+            self.go_to(path)
+
+    def _turned(self, page: int) -> None:
+        self.model.finish()
+        if page == YAML and not self.model.yaml_problem:
+            self.yaml.write()
+
+
+def _takes_tab(widget: QWidget) -> bool:
+    return bool(widget.focusPolicy() & Qt.FocusPolicy.TabFocus)

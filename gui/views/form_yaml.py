@@ -1,0 +1,55 @@
+"""The YAML of a form, to read and to edit."""
+
+from PySide6.QtCore import QSignalBlocker
+from PySide6.QtGui import QFontDatabase
+from PySide6.QtWidgets import QPlainTextEdit, QVBoxLayout, QWidget
+
+from gui.models.form import FormModel
+from gui.views.form_rows import sentence, show_words, words_label
+
+
+class YamlPage(QWidget):
+    """All values of a configuration as YAML. What is typed is taken over as it is typed; its undo is the text's own.
+
+    Args:
+        model: Whose values.
+    """
+
+    def __init__(self, model: FormModel) -> None:
+        super().__init__()
+        self.model = model
+        self._typing = False
+        self.text = QPlainTextEdit()
+        self.text.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
+        self.text.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
+        self.text.setTabChangesFocus(True)
+        self.text.setAccessibleName("The configuration as YAML")
+        self.text.textChanged.connect(self._typed)
+        self.error = words_label()
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(6, 6, 6, 0)
+        layout.addWidget(self.text, 1)
+        layout.addWidget(self.error)
+
+    def refresh(self, is_shown: bool) -> None:
+        """Say what is wrong; show the values as they are now, but where they come from here."""
+        model = self.model
+        wrong = [f"{path}: {words}" if path else sentence(words) for path, words in model.errors.items()]
+        show_words(self.error, "\n".join([model.yaml_problem] if model.yaml_problem else wrong))
+        self.text.setAccessibleDescription(self.error.text())
+        if is_shown and not self._typing:
+            self.write()
+
+    def write(self) -> None:
+        """Show the values."""
+        text = self.model.yaml()
+        if text != self.text.toPlainText():
+            with QSignalBlocker(self.text):
+                self.text.setPlainText(text)
+
+    def _typed(self) -> None:
+        self._typing = True
+        try:
+            self.model.set_yaml(self.text.toPlainText())
+        finally:
+            self._typing = False

@@ -1,0 +1,185 @@
+"""Qt view for the live model: loss and accuracy of the run in focus, what happens now, the log."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from PySide6.QtCore import QSignalBlocker, Qt
+from PySide6.QtGui import QFontDatabase, QResizeEvent, QShowEvent
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QHBoxLayout,
+    QLabel,
+    QPlainTextEdit,
+    QProgressBar,
+    QSlider,
+    QSplitter,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
+from superqt import QElidingLabel, QFlowLayout
+
+from gui.models.live import LiveModel
+from gui.views.canvas import FigureCanvas
+from gui.views.figure_theme import readable
+from gui.views.live_plots import LivePlots
+from gui.views.plot_controls import ArmBoxes, fill, labelled, level, named
+from tfticket.reports.figures import arm_looks, axis_of
+from tfticket.reports.rows import arm_name
+
+
+class LiveTab(QWidget):
+    """Curves of one seed of the run in focus, level by level, as they grow."""
+
+    def __init__(self, model: LiveModel, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.model = model
+        self._stale = True
+        self._run: Path | None = None
+        self._log: list[str] = []
+        self.canvas = FigureCanvas("Live curves")
+        self.plots = LivePlots(self.canvas)
+        self.doing, self.ending, self.bar = QElidingLabel(), QLabel(), QProgressBar()
+        self.seed_box, self.beside = (
+            named(QComboBox(), "Seed"),
+            named(QComboBox(), "Metric of the second plot"),
+        )
+        self.smoothing = named(QSlider(Qt.Orientation.Horizontal), "Smoothing")
+        self.log_loss = QCheckBox("log loss")
+        self.log = LogView()
+        self.message = QLabel(alignment=Qt.AlignmentFlag.AlignCenter, wordWrap=True)
+        self._lay_out()
+        self._connect()
+        model.changed.connect(self._changed)
+        self.destroyed.connect(lambda: model.changed.disconnect(self._changed))
+
+    def refresh(self) -> None:
+        """Read what is new; called by the window's timer while the tab is shown."""
+        self.model.poll()
+
+    def export_figure(self, path: Path) -> None:
+        """Write the plots, in the light theme."""
+        self._update()
+        self.canvas.save(path)
+
+    def _lay_out(self) -> None:
+        status = QHBoxLayout()
+        self.bar.setMaximumWidth(220)
+        self.bar.setAccessibleName("Progress of the run")
+        self.doing.setAccessibleName("What runs now")
+        status.addWidget(self.doing, 1)
+        status.addWidget(self.bar)
+        status.addWidget(self.ending)
+        self._controls = QFlowLayout()
+        self._controls.setHorizontalSpacing(10)
+        self.smoothing.setRange(0, 99)
+        self.smoothing.setFixedWidth(110)
+        self.log_loss.setToolTip("A logarithmic axis for the loss")
+        self.smoothing.setToolTip("Exponential smoothing within each training; what was measured stays behind, faint")
+        for text, widget in (("Seed", self.seed_box), ("Beside", self.beside), ("Smoothing", self.smoothing)):
+            self._controls.addWidget(labelled(text, widget))
+        level(self.log_loss)
+        self._controls.addWidget(self.log_loss)
+        self.arms = ArmBoxes(self._controls, self.model.set_hidden)
+        self.stack = QStackedWidget()
+        self.stack.addWidget(self.message)
+        self.stack.addWidget(self.canvas)
+        splitter = QSplitter(Qt.Orientation.Vertical)
+        splitter.addWidget(self.stack)
+        splitter.addWidget(self.log)
+        splitter.setStretchFactor(0, 5)
+        splitter.setStretchFactor(1, 1)
+        splitter.setSizes([500, 100])
+        layout = QVBoxLayout(self)
+        layout.addLayout(status)
+        layout.addLayout(self._controls)
+        layout.addWidget(splitter, 1)
+
+    def _connect(self) -> None:
+        self.seed_box.activated.connect(lambda: self.model.choose_seed(self.seed_box.currentData()))
+        self.beside.activated.connect(lambda: self.model.change(metric=self.beside.currentData()))
+        self.smoothing.valueChanged.connect(lambda value: self.model.change(smoothing=value / 100))
+        self.log_loss.toggled.connect(lambda on: self.model.change(log_loss=on))
+        self.canvas.themed.connect(self._colour)
+        self.canvas.view_reset.connect(self._changed)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        if self._stale:
+            self._update()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self.plots.arrange()
+
+    def _changed(self) -> None:
+        self._stale = True
+        if self.isVisible():
+            self._update()
+
+    def _update(self) -> None:
+        model, self._stale = self.model, False
+        if model.run != self._run:
+            self._run, self._log = model.run, []
+            self.log.clear()
+            self.plots.clear()
+        self._fill_controls()
+        self.doing.setText(model.doing)
+        self.ending.setText(model.left)
+        fraction = model.fraction
+        self.bar.setVisible(fraction is not None)
+        self.bar.setValue(round(100 * (fraction or 0)))
+        self._append_log(model.log)
+        self.message.setText(model.message)
+        self.stack.setCurrentIndex(0 if model.message else 1)
+        if not model.message:
+            self.plots.update(model)
+
+    def _fill_controls(self) -> None:
+        model = self.model
+        now = "the one that trains" if model.state == "running" else "the last"
+        seeds = [(f"{now} ({model.seed})", None), *((str(seed), seed) for seed in model.seeds)]
+        fill(self.seed_box, seeds if model.seeds else [], None if model.follows else model.seed)
+        names = [(axis_of(metric)[1].removeprefix("test ").partition(" (")[0], metric) for metric in model.metrics]
+        fill(self.beside, names, model.metric)
+        with QSignalBlocker(self.smoothing), QSignalBlocker(self.log_loss):
+            self.smoothing.setValue(round(100 * model.smoothing))
+            self.log_loss.setChecked(model.log_loss)
+        if self.arms.update({arm: arm_name(arm) for arm in model.arms}, model.hidden):
+            self._colour()
+
+    def _colour(self) -> None:
+        """The arms' colours on their boxes and lines."""
+        looks = arm_looks([("", arm) for arm in self.arms.boxes]) if self.arms.boxes else {}
+        background = self.canvas.theme.background
+        self.plots.colours = {arm: readable(look["color"], background) for (_, arm), look in looks.items()}
+        self.arms.colour(self.plots.colours)
+        self.plots.colour()
+
+    def _append_log(self, lines: Sequence[str]) -> None:
+        old, new = self._log, list(lines)
+        kept = next((skip for skip in range(len(old)) if old[skip:] == new[: len(old) - skip]), len(old))
+        added = new[len(old) - kept :]
+        if added:
+            self.log.appendPlainText("\n".join(added))  # stays at the end where it is there
+        self._log = new
+
+
+class LogView(QPlainTextEdit):
+    """The last lines of a log; shows the end unless the user scrolled up."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setReadOnly(True)
+        self.setAccessibleName("Log of the run")
+        self.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
+        self.setMaximumBlockCount(2000)
+        self.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        bar = self.verticalScrollBar()
+        at_end = bar.value() == bar.maximum()
+        super().resizeEvent(event)
+        if at_end:
+            bar.setValue(bar.maximum())

@@ -1,0 +1,101 @@
+"""Problems: a list that stays, and a bar that tells of the newest. Qt views for ``Problem``."""
+
+import traceback
+from types import TracebackType
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QFontDatabase
+from PySide6.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QListWidget,
+    QListWidgetItem,
+    QPlainTextEdit,
+    QPushButton,
+    QSplitter,
+    QVBoxLayout,
+    QWidget,
+)
+
+from gui.models.signal import Signal
+from gui.models.workspace import Problem
+
+MOST = 200
+"""So many problems are kept."""
+
+
+class ProblemsView(QWidget):
+    """What went wrong, the newest first, and beside it all that is known of the one that is chosen."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.titles = QListWidget(self)
+        self.titles.setAccessibleName("Problems")
+        self.details = QPlainTextEdit(self, readOnly=True)
+        self.details.setAccessibleName("Details of the problem")
+        self.details.setPlaceholderText("Nothing went wrong so far.")
+        self.details.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
+        self.details.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
+        split = QSplitter(self)
+        split.addWidget(self.titles)
+        split.addWidget(self.details)
+        split.setStretchFactor(1, 2)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(4, 4, 4, 4)
+        layout.addWidget(split)
+        self.titles.currentItemChanged.connect(self._show)
+
+    def add(self, problem: Problem) -> None:
+        """Put a problem on top and show it."""
+        item = QListWidgetItem(problem.title)
+        item.setData(Qt.ItemDataRole.UserRole, problem)
+        item.setToolTip(problem.title)
+        self.titles.insertItem(0, item)
+        while self.titles.count() > MOST:
+            self.titles.takeItem(self.titles.count() - 1)
+        self.titles.setCurrentItem(item)
+
+    def _show(self, item: QListWidgetItem | None) -> None:
+        self.details.setPlainText("" if item is None else item.data(Qt.ItemDataRole.UserRole).details)
+
+
+class NotificationBar(QFrame):
+    """One line above the plots: what went wrong last, with a way to all that is known of it.
+
+    Attributes:
+        asked: The user wants the details: called with the problem.
+    """
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.asked = Signal()
+        self._problem: Problem | None = None
+        self.setFrameShape(QFrame.Shape.StyledPanel)
+        self.setAutoFillBackground(True)
+        self.text = QLabel(self)
+        self.text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.text.setWordWrap(True)
+        self.show_button = QPushButton("Show &traceback", self)
+        close = QPushButton("&Dismiss", self)
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(8, 4, 4, 4)
+        layout.addWidget(self.text, 1)
+        layout.addWidget(self.show_button)
+        layout.addWidget(close)
+        self.show_button.clicked.connect(lambda: self._problem is not None and self.asked.emit(self._problem))
+        close.clicked.connect(self.hide)
+        self.hide()
+
+    def tell(self, problem: Problem) -> None:
+        """Show a problem."""
+        self._problem = problem
+        self.text.setText(f"✗ {problem.title}")
+        self.text.setAccessibleName(f"Problem: {problem.title}")
+        self.show()
+
+
+def problem_of_exception(kind: type[BaseException], error: BaseException, where: TracebackType | None) -> Problem:
+    """A fault of the program itself."""
+    title = f"A fault of the window: {kind.__name__}: {str(error).splitlines()[0] if str(error) else ''}".rstrip(": ")
+    return Problem(title, "".join(traceback.format_exception(kind, error, where)))

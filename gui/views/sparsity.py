@@ -1,0 +1,148 @@
+"""Qt view for the sparsity model: metrics against weights remaining, the papers' numbers beside."""
+
+from pathlib import Path
+
+from PySide6.QtCore import QSignalBlocker, Qt
+from PySide6.QtGui import QResizeEvent, QShowEvent
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QFileDialog,
+    QLabel,
+    QMenu,
+    QStackedWidget,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+from superqt import QFlowLayout
+
+from gui.models.sparsity import SparsityModel
+from gui.views.canvas import FORMATS, FigureCanvas
+from gui.views.plot_controls import ArmBoxes, fill, labelled, level, named
+from gui.views.sparsity_plots import SparsityPlots
+from tfticket.reports.figures import axis_of
+from tfticket.runs.files import atomic_write
+
+
+class SparsityTab(QWidget):
+    """Accuracy and another metric against weights remaining, of the run in focus and of those laid over it."""
+
+    def __init__(self, model: SparsityModel, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.model = model
+        self._stale = True
+        self.canvas = FigureCanvas("Metrics against weights remaining")
+        self.plots = SparsityPlots(self.canvas)
+        self.beside = named(QComboBox(), "Metric of the second plot")
+        self.split = named(QComboBox(), "Rows that are measured on")
+        self.spread = named(QComboBox(), "What the band shows")
+        self.log_axis = named(QCheckBox("log axis"), "log axis", "A logarithmic axis for the weights remaining")
+        self.reported = named(
+            QCheckBox("reported"), "reported", "The papers' numbers for this network and data, as stars"
+        )
+        self.export = QToolButton()
+        self.export.setText("Export")
+        self.export.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        self.message = QLabel(alignment=Qt.AlignmentFlag.AlignCenter, wordWrap=True)
+        self.problem = QLabel(wordWrap=True)
+        self._lay_out()
+        self._connect()
+        model.changed.connect(self._changed)
+        self.destroyed.connect(lambda: model.changed.disconnect(self._changed))
+
+    def refresh(self) -> None:
+        """Look for new evaluations; called by the window's timer while the tab is shown."""
+        self.model.poll()
+
+    def export_figure(self, path: Path) -> None:
+        """Write the plots, in the light theme.
+
+        Raises:
+            InputError: Another ending than .png, .pdf or .svg.
+        """
+        self._update()
+        self.canvas.save(path)
+
+    def export_csv(self, path: Path) -> None:
+        """Write the evaluations of the runs and arms shown."""
+        text = self.model.csv()
+        atomic_write(path, lambda file: file.write_text(text, encoding="utf-8"))
+
+    def _lay_out(self) -> None:
+        self._controls = QFlowLayout()
+        self._controls.setHorizontalSpacing(10)
+        for text, widget in (("Beside", self.beside), ("Rows", self.split), ("Band", self.spread)):
+            self._controls.addWidget(labelled(text, widget))
+        for control in (self.log_axis, self.reported, self.export):
+            level(control)
+            self._controls.addWidget(control)
+        self.arms = ArmBoxes(self._controls, self.model.set_hidden)
+        self.stack = QStackedWidget()
+        self.stack.addWidget(self.message)
+        self.stack.addWidget(self.canvas)
+        layout = QVBoxLayout(self)
+        layout.addLayout(self._controls)
+        layout.addWidget(self.problem)
+        layout.addWidget(self.stack, 1)
+
+    def _connect(self) -> None:
+        self.beside.activated.connect(lambda: self.model.change(metric=self.beside.currentData()))
+        self.split.activated.connect(lambda: self.model.change(split=self.split.currentData()))
+        self.spread.activated.connect(lambda: self.model.change(spread=self.spread.currentData()))
+        self.log_axis.toggled.connect(lambda on: self.model.change(log=on))
+        self.reported.toggled.connect(lambda on: self.model.change(reported=on))
+        menu = QMenu(self.export)
+        menu.addAction("Figure…", self._save_figure).setToolTip("As PNG, PDF or SVG, in the light theme")
+        menu.addAction("CSV…", self._save_csv).setToolTip("Every evaluation of the runs and arms shown")
+        self.export.setMenu(menu)
+        self.canvas.themed.connect(self._draw)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        if self._stale:
+            self._update()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._changed()
+
+    def _changed(self) -> None:
+        self._stale = True
+        if self.isVisible():
+            self._update()
+
+    def _update(self) -> None:
+        model, self._stale = self.model, False
+        metrics = [metric for metric in model.metrics if metric != "accuracy"]
+        names = [(axis_of(metric)[1].removeprefix("test ").partition(" (")[0], metric) for metric in metrics]
+        fill(self.beside, names, model.metric)
+        fill(self.split, [("validation", "validation"), ("test", "test")], model.split)
+        fill(self.spread, [("range of seeds", "range"), ("95 % t interval", "interval")], model.spread)
+        for box, on in ((self.log_axis, model.log), (self.reported, model.reported)):
+            with QSignalBlocker(box):
+                box.setChecked(on)
+        self.export.setEnabled(not model.message)
+        self.arms.update(model.arms, model.hidden)
+        self.problem.setText(model.problem)
+        self.problem.setVisible(bool(model.problem and not model.message))
+        self.message.setText(model.message)
+        self.stack.setCurrentIndex(0 if model.message else 1)
+        self.canvas.forget_view()
+        self._draw()
+
+    def _draw(self) -> None:
+        if not self.model.message:
+            self.plots.update(self.model)
+            self.arms.colour(self.plots.colours)
+
+    def _save_figure(self) -> None:
+        kinds = ";;".join(f"{kind.upper()} (*.{kind})" for kind in FORMATS)
+        name, _ = QFileDialog.getSaveFileName(self, "Save figure", "sparsity.png", kinds)
+        if name:
+            self.export_figure(Path(name) if Path(name).suffix else Path(name + ".png"))
+
+    def _save_csv(self) -> None:
+        name, _ = QFileDialog.getSaveFileName(self, "Save CSV", "sparsity.csv", "CSV (*.csv)")
+        if name:
+            self.export_csv(Path(name))

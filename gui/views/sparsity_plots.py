@@ -1,0 +1,194 @@
+"""The two plots of the sparsity tab."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from matplotlib.gridspec import GridSpec
+from matplotlib.lines import Line2D
+
+from gui.models.sparsity import SparsityModel
+from gui.views.canvas import FigureCanvas
+from gui.views.figure_theme import readable
+from tfticket.reports.figures import Line, arm_looks, axis_of, draw_metric
+from tfticket.reports.reported import ARMS, Reported
+from tfticket.reports.rows import ARM_NAMES
+
+_LOW = 290
+"""Pixels of height below which there is no legend beneath the plots."""
+_STAR = {"marker": "*", "ms": 10, "mfc": "none", "mew": 1.2, "ls": "none", "zorder": 4}
+
+
+class SparsityPlots:
+    """Accuracy, and another metric beside it; drawn anew where there is a new evaluation.
+
+    Attributes:
+        colours: Arm -> the colour of its lines; empty where the colours are the runs'.
+    """
+
+    def __init__(self, canvas: FigureCanvas) -> None:
+        self.canvas = canvas
+        self.colours: dict[str, str] = {}
+        self._narrow = False
+        self._height = 100.0  # of a plot, in pixels, about
+        self.axes = list(canvas.figure.subplots(1, 2))
+
+    def arrange(self) -> None:
+        """Beside one another, or one above the other where the canvas is high."""
+        narrow = self.canvas.height() > self.canvas.width()
+        if narrow != self._narrow:
+            self._narrow = narrow
+            grid = GridSpec(*((2, 1) if narrow else (1, 2)), figure=self.canvas.figure)
+            for number, axes in enumerate(self.axes):
+                axes.set_subplotspec(grid[number])
+
+    def update(self, model: SparsityModel) -> None:
+        """Draw what the model shows."""
+        self.arrange()
+        self.colours = {}
+        metrics = model.shown_metrics
+        rows = self._legend(model) + 1 + model.title.count("\n")
+        height = self.canvas.height() - rows * 1.65 * self._pixels - 4.5 * self._pixels
+        self._height = max(40.0, height / (2 if self._narrow else 1))
+        for axes, metric in zip(self.axes, [*metrics, None][:2], strict=True):
+            axes.clear()
+            axes.set_visible(metric is not None)
+            if metric is not None:
+                self._draw(axes, model, metric)
+        self.canvas.figure.suptitle(_plain(model.title), x=0.01, ha="left")
+        self.canvas.request(layout=True)
+
+    @property
+    def _pixels(self) -> float:
+        return float(self.canvas.points * 4 / 3)
+
+    @property
+    def _width(self) -> float:
+        return self.canvas.width() / (1 if self._narrow else 2)
+
+    def _draw(self, axes: Any, model: SparsityModel, metric: str) -> None:
+        lines = {key: self._on_background(line) for key, line in model.lines(metric).items()}
+        if not lines:
+            return
+        if not model.several:
+            self.colours = {arm: line.look["color"] for (_, arm), line in lines.items()}
+        numbers = [one for group in model.references(metric) for one in group.numbers]
+        colours = self._star_colours(numbers, model.several)
+        stars = [_star(one, colours[one.arm]) for one in numbers]
+        draw_metric(axes, [*lines.values(), *stars], metric, model.split)
+        factor = axis_of(metric)[0]
+        if not model.several and (dense := model.dense(metric)) is not None:
+            axes.axhline(factor * dense, color=self.canvas.theme.grid, lw=1, ls="--", zorder=0)
+        if not model.log:
+            shares = [100 * share for line in (*lines.values(), *stars) for share in line.densities]
+            room = 0.04 * (max(shares) - min(shares)) or 1.0
+            axes.set_xscale("linear")
+            axes.set_xlim(max(shares) + room, min(shares) - room)
+        for one in numbers:
+            if one.spread is not None:
+                spread = {"ecolor": colours[one.arm], "elinewidth": 1, "capsize": 2, "fmt": "none"}
+                axes.errorbar(100 * (one.density or 1), factor * one.value, factor * one.spread, **spread)
+        self._fit_labels(axes, model)
+        if self._width > 300:
+            self._name_stars(axes, numbers, factor, colours)
+
+    def _fit_labels(self, axes: Any, model: SparsityModel) -> None:
+        """Shorter labels and fewer ticks in a small plot."""
+        label = axes.get_ylabel()
+        short = label.removeprefix(f"{model.split} ")
+        choices = [label, label.replace(", ", "\n"), short.replace(", ", "\n"), short.partition(", ")[0]]
+        room = self._height / (0.58 * self._pixels)
+        fits = (text for text in choices if max(map(len, text.split("\n"))) <= room)
+        axes.set_ylabel(next(fits, choices[-1]))
+        if model.log and self._width < 330:
+            low, high = sorted(axes.get_xlim())
+            ticks = [tick for tick in (100, 10, 1, 0.1, 0.01) if low <= tick <= high]
+            axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+
+    def _on_background(self, line: Line) -> Line:
+        """A line that can be seen on the background."""
+        background = self.canvas.theme.background
+        colour = readable(line.look["color"], background)
+        hollow = line.look.get("mfc") in ("white", "none")
+        return replace(line, look={**line.look, "color": colour, "mfc": background if hollow else colour})
+
+    def _star_colours(self, numbers: Sequence[Reported], several: bool) -> dict[str, str]:
+        """Arm -> colour: its own, in which its line is drawn, too; where colours are the runs', that of text."""
+        arms = sorted({one.arm for one in numbers}, key=lambda arm: (arm not in ARM_NAMES, arm))
+        looks = arm_looks([("", arm) for arm in arms]) if arms else {}
+        theme = self.canvas.theme
+        return {arm: theme.text if several else readable(looks["", arm]["color"], theme.background) for arm in arms}
+
+    def _name_stars(self, axes: Any, numbers: Sequence[Reported], factor: float, colours: dict[str, str]) -> None:
+        """Arms beside the stars, far enough from one another to be read."""
+        gap = 1.25 * self._pixels / self._height
+        to_axes = axes.transData + axes.transAxes.inverted()
+        places = [(*to_axes.transform((100 * (one.density or 1), factor * one.value)), one) for one in numbers]
+        before: dict[float, float] = {}
+        for x, y, one in sorted(places, key=lambda place: place[1]):
+            at = max(y, before.get(round(x, 2), -1.0) + gap)
+            before[round(x, 2)] = at
+            axes.annotate(
+                ARMS.get(one.arm) or ARM_NAMES[one.arm],
+                xy=(x, y),
+                xytext=(max(x + 0.05, 1.01 if x > 0.85 else 0.0), at),
+                xycoords="axes fraction",
+                textcoords="axes fraction",
+                va="center",
+                arrowprops={
+                    "arrowstyle": "-",
+                    "lw": 0.6,
+                    "color": colours[one.arm],
+                    "shrinkB": 4,
+                    "shrinkA": 0,
+                    "relpos": (0, 0.5),
+                },
+            )
+
+    def _legend(self, model: SparsityModel) -> int:
+        """What lines, bands and stars are, below the plots; how many rows it takes."""
+        figure = self.canvas.figure
+        for legend in list(figure.legends):
+            legend.remove()
+        handles = self._handles(model)
+        if not handles or self.canvas.height() < _LOW:
+            return 0
+        room = int(self.canvas.width() / (0.6 * self._pixels))  # in letters
+        names = [_plain(_short(name, max(22, room // 3 - 8))) for name in handles]
+        columns = max(1, min(6, room // (max(map(len, names)) + 8)))
+        groups = dict.fromkeys(group for metric in model.shown_metrics for group in model.references(metric))
+        title = [model.spread_text, *dict.fromkeys(f"☆ reported: {group.source}" for group in groups)]
+        options: dict[str, Any] = {"loc": "outside lower left", "frameon": False, "alignment": "left"}
+        figure.legend(list(handles.values()), names, ncols=columns, title="\n".join(title), **options)
+        return len(title) - (-len(handles) // columns)
+
+    def _handles(self, model: SparsityModel) -> dict[str, Any]:
+        """What the legend shows: lines by arm; of several runs their colours, and the arms' lines."""
+        lines = {key: self._on_background(line) for key, line in model.lines("accuracy").items()}
+        text = self.canvas.theme.text
+        handles: dict[str, Any] = {}
+        for (run, arm), line in lines.items():
+            if model.several:
+                handles.setdefault(run, Line2D([], [], color=line.look["color"], lw=4))
+                look = {**line.look, "color": text, "mfc": text if arm == "ticket" else "none"}
+                handles.setdefault(f"\0{line.name}", Line2D([], [], **look))
+            else:
+                handles[line.name] = Line2D([], [], **line.look)
+        runs_first = sorted(handles, key=lambda name: name.startswith("\0"))
+        return {name.removeprefix("\0"): handles[name] for name in runs_first}
+
+
+def _star(one: Reported, colour: str) -> Line:
+    value, spread = one.value, one.spread or 0.0
+    density = one.density or 1.0
+    return Line(one.arm, [density], [value], [value - spread], [value + spread], {**_STAR, "color": colour})
+
+
+def _plain(text: str) -> str:
+    return text.replace("$", r"\$")  # a name is no formula
+
+
+def _short(text: str, most: int) -> str:
+    """A text without its middle, where it is too long."""
+    half = max(4, (most - 1) // 2)
+    return text if len(text) <= most else f"{text[:half]}…{text[-half:]}"

@@ -1,0 +1,45 @@
+"""Light, dark, or as the desktop has it."""
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QColor, QGuiApplication, QPalette
+from PySide6.QtWidgets import QApplication
+
+SCHEMES = {"light": Qt.ColorScheme.Light, "dark": Qt.ColorScheme.Dark, "system": Qt.ColorScheme.Unknown}
+
+
+def set_theme(name: str) -> None:
+    """Set the colours of every window: 'light', 'dark' or 'system'; what is unknown is the system's."""
+    QApplication.setStyle("Fusion")  # the style that follows the scheme everywhere
+    QGuiApplication.styleHints().setColorScheme(SCHEMES.get(name, Qt.ColorScheme.Unknown))
+    QApplication.setPalette(QPalette())
+    if name in ("light", "dark") and is_dark() != (name == "dark"):  # a desktop that has no schemes
+        QApplication.setPalette(_dark() if name == "dark" else QPalette(QColor("#efefef")))
+
+
+def is_dark() -> bool:
+    """Whether windows are dark now."""
+    return QGuiApplication.palette().window().color().lightness() < 128
+
+
+def _dark() -> QPalette:
+    palette = QPalette(QColor("#323232"))
+    colours = {
+        QPalette.ColorRole.Window: "#2b2b2b",
+        QPalette.ColorRole.WindowText: "#e6e6e6",
+        QPalette.ColorRole.Base: "#1f1f1f",
+        QPalette.ColorRole.AlternateBase: "#262626",
+        QPalette.ColorRole.Text: "#e6e6e6",
+        QPalette.ColorRole.Button: "#3a3a3a",
+        QPalette.ColorRole.ButtonText: "#e6e6e6",
+        QPalette.ColorRole.ToolTipBase: "#3a3a3a",
+        QPalette.ColorRole.ToolTipText: "#e6e6e6",
+        QPalette.ColorRole.PlaceholderText: "#8c8c8c",
+        QPalette.ColorRole.Highlight: "#2f6da8",
+        QPalette.ColorRole.HighlightedText: "#ffffff",
+        QPalette.ColorRole.Link: "#6cb2f0",
+    }
+    for role, colour in colours.items():
+        palette.setColor(role, QColor(colour))
+    for role in (QPalette.ColorRole.WindowText, QPalette.ColorRole.Text, QPalette.ColorRole.ButtonText):
+        palette.setColor(QPalette.ColorGroup.Disabled, role, QColor("#7a7a7a"))
+    return palette

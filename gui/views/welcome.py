@@ -1,0 +1,182 @@
+"""Where to begin: a workspace, one of the last, a preset. Qt view for recent folders and preset offers."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from PySide6.QtCore import Qt
+from PySide6.QtCore import Signal as QtSignal
+from PySide6.QtGui import QKeyEvent
+from PySide6.QtWidgets import (
+    QDialog,
+    QDialogButtonBox,
+    QHBoxLayout,
+    QHeaderView,
+    QLabel,
+    QLineEdit,
+    QListWidget,
+    QListWidgetItem,
+    QPushButton,
+    QTreeWidget,
+    QTreeWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from gui.models.preset_list import Offer, matching
+
+
+class PresetTree(QWidget):
+    """The presets by what they are of, with a filter; one is chosen by Enter or a double click."""
+
+    chosen = QtSignal(str)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.filter = QLineEdit(placeholderText="filter presets: lenet mnist desk", clearButtonEnabled=True)
+        self.filter.setAccessibleName("Filter of the presets")
+        self.tree = QTreeWidget(self)
+        self.tree.setAccessibleName("Presets")
+        self.tree.setHeaderLabels(["preset", "trainings", "time on 2 cores"])
+        self.tree.header().setStretchLastSection(False)
+        self.tree.header().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.filter)
+        layout.addWidget(self.tree)
+        self.filter.textChanged.connect(self.fill)
+        self.filter.returnPressed.connect(self._choose_first)
+        self.tree.itemActivated.connect(self._choose)
+        self.fill("")
+
+    def fill(self, text: str) -> None:
+        """Show the presets that fit a text."""
+        self.tree.clear()
+        groups: dict[str, QTreeWidgetItem] = {}
+        for offer in matching(text):
+            if offer.about not in groups:
+                groups[offer.about] = QTreeWidgetItem(self.tree, [offer.about])
+                groups[offer.about].setFirstColumnSpanned(True)
+                groups[offer.about].setFlags(Qt.ItemFlag.ItemIsEnabled)
+            self._row(groups[offer.about], offer)
+        first = next(iter(groups.values()), None)
+        for group in groups.values():
+            group.setExpanded(bool(text) or group is first)
+        if first is not None:
+            self.tree.setCurrentItem(first.child(0))
+        self.tree.resizeColumnToContents(1)
+        self.tree.resizeColumnToContents(2)
+
+    def _row(self, group: QTreeWidgetItem, offer: Offer) -> None:
+        row = QTreeWidgetItem(group, [offer.name, f"{offer.trainings:,}", offer.time])
+        row.setData(0, Qt.ItemDataRole.UserRole, offer.name)
+        row.setToolTip(0, offer.about)
+        for column in (1, 2):
+            row.setTextAlignment(column, Qt.AlignmentFlag.AlignRight)
+
+    @property
+    def current(self) -> str | None:
+        """The preset that is marked."""
+        item = self.tree.currentItem()
+        return item.data(0, Qt.ItemDataRole.UserRole) if item is not None else None
+
+    def _choose(self, item: QTreeWidgetItem) -> None:
+        if name := item.data(0, Qt.ItemDataRole.UserRole):
+            self.chosen.emit(name)
+
+    def _choose_first(self) -> None:
+        if self.current:
+            self.chosen.emit(self.current)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() == Qt.Key.Key_Down and self.filter.hasFocus():
+            self.tree.setFocus()
+        else:
+            super().keyPressEvent(event)
+
+
+class PresetDialog(QDialog):
+    """Choose a preset: to fill the form, or to run it as it is."""
+
+    def __init__(self, can_run: bool, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setWindowTitle("New from preset")
+        self.presets = PresetTree(self)
+        self.run_now = False
+        buttons = QDialogButtonBox(self)
+        fill = buttons.addButton("&Fill the form", QDialogButtonBox.ButtonRole.AcceptRole)
+        self.run_button = buttons.addButton("&Run now", QDialogButtonBox.ButtonRole.ApplyRole)
+        self.run_button.setEnabled(can_run)
+        buttons.addButton(QDialogButtonBox.StandardButton.Cancel)
+        fill.setDefault(True)
+        layout = QVBoxLayout(self)
+        layout.addWidget(self.presets)
+        layout.addWidget(buttons)
+        self.resize(620, 460)
+        buttons.accepted.connect(self._accept)
+        buttons.rejected.connect(self.reject)
+        self.run_button.clicked.connect(self._run)
+        self.presets.chosen.connect(self._accept)
+        self.presets.filter.setFocus()
+
+    def _accept(self) -> None:
+        if self.presets.current:
+            self.accept()
+
+    def _run(self) -> None:
+        self.run_now = True
+        self._accept()
+
+
+class WelcomePage(QWidget):
+    """Shown while no run is: open a workspace, one of the last, or begin with a preset."""
+
+    open_asked = QtSignal()
+    folder_chosen = QtSignal(str)
+    preset_chosen = QtSignal(str)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        title = QLabel("tfticket", self)
+        font = title.font()
+        font.setPointSizeF(1.9 * font.pointSizeF())
+        font.setBold(True)
+        title.setFont(font)
+        self.where = QLabel(self)
+        self.where.setWordWrap(True)
+        open_button = QPushButton("&Open workspace...", self)
+        open_button.clicked.connect(self.open_asked)
+        self.recent = QListWidget(self)
+        self.recent.setAccessibleName("Recent workspaces")
+        self.recent.itemActivated.connect(lambda item: self.folder_chosen.emit(item.text()))
+        self.recent.itemClicked.connect(lambda item: self.folder_chosen.emit(item.text()))
+        self.presets = PresetTree(self)
+        self.presets.chosen.connect(self.preset_chosen)
+        left, right = QVBoxLayout(), QVBoxLayout()
+        left.addWidget(QLabel("Recent workspaces", self))
+        left.addWidget(self.recent)
+        left.addWidget(open_button)
+        right.addWidget(QLabel("Begin with a preset: double-click fills the form, then Run", self))
+        right.addWidget(self.presets)
+        both = QHBoxLayout()
+        both.addLayout(left, 2)
+        both.addLayout(right, 3)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(24, 18, 24, 18)
+        layout.addWidget(title)
+        layout.addWidget(self.where)
+        layout.addSpacing(8)
+        layout.addLayout(both, 1)
+
+    def set_recent(self, folders: Sequence[str]) -> None:
+        """List the workspaces that were open before."""
+        self.recent.clear()
+        for folder in folders:
+            item = QListWidgetItem(folder, self.recent)
+            item.setToolTip(folder if Path(folder).is_dir() else f"{folder} is not there any more")
+
+    def set_workspace(self, folder: Path | None) -> None:
+        """Say which workspace is open."""
+        if folder is None:
+            self.where.setText("Open a workspace, or drop its folder here. A YAML file fills the form.")
+        else:
+            self.where.setText(f"{folder} has no run yet. Begin with a preset, or fill the form and press Run.")

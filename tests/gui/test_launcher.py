@@ -1,0 +1,123 @@
+"""Runs as processes of their own, at the smoke budget, without Qt. Needs TensorFlow (in the processes)."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from gui.models.desk import Desk
+from gui.models.launcher import PLACE, Launcher, ask_to_stop, kill
+from gui.models.workspace import WorkspaceModel
+from tfticket.errors import InputError
+from tfticket.runs.lease import lease
+
+
+def wait_for(what, seconds=90.0):
+    """Wait until something is so; no longer than it takes."""
+    end = time.monotonic() + seconds
+    while not (found := what()):
+        assert time.monotonic() < end, "it never came to be"
+        time.sleep(0.05)
+    return found
+
+
+@pytest.fixture
+def draft():
+    """A run of seconds, long enough to be stopped."""
+    desk = Desk()
+    desk.take_preset("quickstart-smoke")
+    desk.form.set("seeds", [0])
+    desk.form.set("train.epochs", "2000ep")
+    desk.form.set("prune.levels", 1)
+    desk.form.set("execution.segment_seconds", 0.2)
+    return desk
+
+
+@pytest.fixture
+def launcher():
+    launcher = Launcher()
+    yield launcher
+    for launched in launcher._launched:
+        if launched.process.poll() is None:
+            os.killpg(launched.process.pid, signal.SIGKILL)
+            launched.process.wait()
+
+
+@pytest.fixture
+def model(tmp_path):
+    model = WorkspaceModel()
+    model.open(tmp_path)
+    yield model
+    model.close()
+
+
+def run_in(model, state):
+    """The one run, once it is in a state."""
+
+    def there():
+        model.poll()
+        return next((run for run in model.runs if run.state == state), None)
+
+    return wait_for(there)
+
+
+def test_a_run_is_started_found_stopped_goes_on_and_is_killed(tmp_path, draft, launcher, model):
+    launched = launcher.start(tmp_path, draft.form.yaml())
+    assert launched.configuration.parent == tmp_path / PLACE
+    assert os.getsid(launched.process.pid) == launched.process.pid  # it outlives the window
+    run = run_in(model, "running")
+    wait_for(lambda: model.poll() and model.runs[0].completed > 0)
+    assert model.runs[0].doing.startswith("seed 0")
+    ask_to_stop(run.folder)
+    run_in(model, "stopped")
+    launched.process.wait(60)
+    with pytest.raises(InputError, match="is not running"):
+        ask_to_stop(run.folder)
+
+    again = launcher.start(tmp_path, (run.folder / "config.yaml").read_text())
+    assert run_in(model, "running").folder == run.folder
+    kill(run.folder)
+    assert run_in(model, "killed").folder == run.folder
+    again.process.wait(60)
+    told = []
+    launcher.ended.connect(told.append)
+    launcher.poll()
+    assert launcher.beginning == 0
+    assert ["ended by signal 9" in problem.title for problem in told] == [True]
+
+
+def test_a_refused_configuration_is_told_in_the_programs_own_words(tmp_path, draft, launcher):
+    told = []
+    launcher.ended.connect(told.append)
+    launched = launcher.start(tmp_path, draft.form.yaml().replace("levels: 1", "levels: none"))
+    launched.process.wait(60)
+    launcher.poll()
+    launcher.poll()
+    (problem,) = told
+    assert "prune.levels" in problem.title
+    assert "Error" in problem.details
+    assert "Traceback" not in problem.details
+
+
+def test_a_workspace_that_cannot_be_written_is_refused(tmp_path, draft, launcher):
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="Cannot write in"):
+        launcher.start(tmp_path / "file" / "workspace", draft.form.yaml())
+    assert launcher.beginning == 0
+
+
+def test_a_process_of_another_start_time_is_never_killed(tmp_path):
+    folder = tmp_path / "runs" / "a-12345678"
+    folder.mkdir(parents=True)
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as other:
+        with lease(folder):
+            text = (folder / "lease.json").read_text()
+        text = text.replace(f'"pid": {os.getpid()}', f'"pid": {other.pid}').replace('"held": false', '"held": true')
+        (folder / "lease.json").write_text(text)
+        with pytest.raises(InputError, match="is not running"):
+            kill(folder)
+        assert other.poll() is None
+        other.kill()

@@ -1,0 +1,254 @@
+import json
+import shutil
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QColor, QPalette
+from PySide6.QtWidgets import QStackedWidget, QWidget
+
+from gui.models.mask_pictures import picture_of
+from gui.models.masks import NO_RUN, WAITING, MasksModel
+from gui.views.masks import MasksTab
+from tests.gui.real_run import make_run
+from tfticket.inspection.pictures import LARGEST
+from tfticket.runs.artefacts import load_tensors
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    return make_run(tmp_path_factory.mktemp("masks"), "model.name=lenet-5", "train.epochs=2it")
+
+
+@pytest.fixture
+def run(made, tmp_path):
+    """A copy of the run, to be changed."""
+    shutil.copytree(made.parents[1], tmp_path / "workspace")
+    return tmp_path / "workspace" / "runs" / made.name
+
+
+@pytest.fixture
+def model(run):
+    found = MasksModel()
+    found.show(run)
+    return found
+
+
+@pytest.fixture
+def tab(model, qtbot):
+    made = MasksTab(model)
+    qtbot.addWidget(made)
+    made.resize(900, 600)
+    made.show()
+    return made
+
+
+def mask_of(ticket, layer):
+    tensors, _ = load_tensors(ticket.folder / "ticket.safetensors", "ticket")
+    return tensors[f"mask/{layer}"]
+
+
+def test_tickets_are_told_by_arm_seed_and_level(model):
+    assert model.message == model.problem == ""
+    assert model.groups == [("ticket", 0, 0), ("ticket", 1, 0), ("reinitialise", 0, 0), ("reinitialise", 1, 0)]
+    assert [one.level for one in model.levels] == [0, 1, 2]
+    assert model.ticket.level == 2
+    assert [layer.split("/")[0][:4] for layer in model.layers] == ["conv", "conv", "dens", "dens"]
+
+
+def test_numbers_are_those_of_the_whole_ticket(model):
+    for _ in model.layers:
+        kept, numbers = mask_of(model.ticket, model.layer), dict(model.numbers())
+        before = mask_of(model.before, model.layer)
+        assert numbers["survivors"] == f"{kept.sum():,}"
+        assert numbers["shape"] == " x ".join(map(str, kept.shape))
+        assert numbers["just pruned"] == f"{(before & ~kept).sum():,}"
+        unfed = int((~kept.reshape(-1, kept.shape[-1]).any(axis=0)).sum())
+        assert numbers["unfed units"] == f"{unfed:,} of {kept.shape[-1]:,}"
+        model.step(layers=1)
+
+
+def test_pictures_and_differences_count_every_weight(model):
+    model.change(difference=True)
+    picture = model.picture()
+    kept, before = mask_of(model.ticket, model.layer), mask_of(model.before, model.layer)
+    assert np.nansum(picture.kept) == kept.sum()
+    assert np.nansum(picture.lost) == (before & ~kept).sum()
+    model.choose_level(0)
+    assert model.before is None
+    assert model.picture().lost is None
+    assert np.nansum(model.picture().kept) == kept.size
+
+
+def test_steps_stop_at_the_ends_and_a_control_has_no_level_before(model):
+    model.step(levels=5)
+    assert model.ticket.level == 2
+    model.step(levels=-1, layers=-3)
+    assert (model.ticket.level, model.layer) == (1, model.layers[0])
+    model.step(levels=-7, layers=9)
+    assert (model.ticket.level, model.layer) == (0, model.layers[-1])
+    model.choose_group(("reinitialise", 1, 0))
+    assert model.ticket.arm == "reinitialise"
+    assert model.before is None
+
+
+def test_only_one_layer_is_read(model, monkeypatch):
+    names = []
+
+    def read(path, kind, wanted=None):
+        names.append(wanted)
+        return load_tensors(path, kind, wanted)
+
+    monkeypatch.setattr("gui.models.masks.load_tensors", read)
+    model.choose_level(1)
+    model.picture()
+    assert names == [(), (f"mask/{model.layer}",)]
+    model.picture()
+    assert len(names) == 2
+
+
+def test_the_first_layer_is_shown_as_receptive_fields(model):
+    assert model.has_fields
+    model.change(fields=True)
+    picture = model.picture()
+    kept = mask_of(model.ticket, model.layer)
+    assert picture.square
+    assert np.nansum(picture.kept) == kept.sum()
+    model.step(layers=1)
+    assert not model.has_fields
+    assert model.picture() is not None
+
+
+@given(st.tuples(*[st.integers(1, 5)] * 2, *[st.integers(1, 60)] * 2), st.floats(0, 1))
+def test_any_convolution_has_a_picture_of_its_density(shape, density):
+    kept = np.random.default_rng(0).random(shape) < density
+    picture = picture_of(kept, kept, None)
+    assert max(picture.kept.shape) <= LARGEST
+    assert np.nanmean(picture.kept) == pytest.approx(kept.mean(), abs=1e-9)
+    assert picture.kept.shape == picture.lost.shape
+
+
+@pytest.mark.parametrize("shape", [(3, 3, 512, 512), (1, 1, 600, 500), (3072, 300), (5, 7)])
+def test_large_masks_are_local_densities(shape):
+    kept = np.random.default_rng(0).random(shape) < 0.3
+    picture = picture_of(kept, None, (8, 8, 3))
+    assert max(picture.kept.shape) <= LARGEST
+    assert picture.binned == (max(shape) > LARGEST)
+    assert picture.kept.mean() == pytest.approx(kept.mean(), abs=0.02)
+
+
+def test_dense_units_that_see_an_image_are_tiles():
+    kept = np.random.default_rng(0).random((28 * 28, 10)) < 0.1
+    picture = picture_of(kept, None, (28, 28, 1))
+    assert np.nansum(picture.kept) == kept.sum()
+    assert np.array_equal(picture.kept[:28, :28], kept[:, 0].reshape(28, 28))
+
+
+def test_a_ticket_just_pruned_is_there_before_its_training(model, run):
+    manifest = json.loads((run / "manifest.json").read_text())
+    upto = next(number for number, step in enumerate(manifest["steps"]) if step["kind"] == "prune")
+    (run / "manifest.json").write_text(json.dumps({"steps": manifest["steps"][: upto + 1]}))
+    assert model.poll()
+    assert [one.level for one in model.levels] == [0, 1]
+    assert not model.poll()
+    (run / "manifest.json").unlink()
+    assert model.poll()
+    assert model.message == WAITING
+
+
+def test_damaged_and_vanished_folders_are_told(model, run):
+    file = model.ticket.folder / "ticket.safetensors"
+    file.write_bytes(file.read_bytes()[:100])
+    fresh = MasksModel()
+    fresh.show(run)
+    assert fresh.picture() is None
+    assert "cannot be read" in fresh.problem
+    assert fresh.numbers() == []
+    fresh.choose_level(1)
+    assert fresh.picture() is not None
+    assert fresh.problem == ""
+    shutil.rmtree(run.parents[1])
+    assert fresh.poll()
+    assert "gone" in fresh.problem
+    fresh.choose_level(0)
+    fresh.picture()
+    fresh.show(None)
+    assert fresh.message == NO_RUN
+
+
+def test_arrow_keys_scrub_through_levels_and_layers(tab, model, qtbot):
+    assert tab.slider.value() == 2
+    for key in (Qt.Key.Key_Left, Qt.Key.Key_Down):
+        qtbot.keyClick(tab.canvas, key)
+    assert (model.ticket.level, model.layer) == (1, model.layers[1])
+    assert (tab.slider.value(), tab.layer.currentIndex()) == (1, 1)
+    for key in (Qt.Key.Key_Right, Qt.Key.Key_Up):
+        qtbot.keyClick(tab.slider, key)
+    assert (model.ticket.level, model.layer) == (2, model.layers[0])
+    assert "level 2" in tab.axes.get_title(loc="left")
+
+
+def test_the_slider_and_boxes_choose(tab, model):
+    image, shape = tab.image, tab.image.get_array().shape
+    tab.slider.setValue(0)
+    assert model.ticket.level == 0
+    assert not tab.difference.isEnabled()
+    assert tab.image is image
+    assert image.get_array().shape == shape
+    tab.slider.setValue(2)
+    tab.difference.setChecked(True)
+    names = [text.get_text() for text in tab.canvas.figure.legends[0].get_texts()]
+    assert names == ["survives", "pruned since level 1", "pruned"]
+    tab.fields.setChecked(True)
+    assert "image" in tab.axes.get_xlabel()
+    tab.arm.setCurrentIndex(1)
+    tab.arm.activated.emit(1)
+    assert model.group == ("reinitialise", 0, 0)
+    assert not tab.difference.isEnabled()
+    tab.seed_box.setCurrentIndex(1)
+    tab.seed_box.activated.emit(1)
+    assert model.group == ("reinitialise", 1, 0)
+    tab.layer.setCurrentIndex(3)
+    tab.layer.activated.emit(3)
+    assert model.layer == model.layers[3]
+    assert not tab.fields.isEnabled()
+
+
+def test_a_hidden_tab_draws_when_it_is_shown_again(model, qtbot, monkeypatch):
+    tab, tabs = MasksTab(model), QStackedWidget()
+    qtbot.addWidget(tabs)
+    tabs.addWidget(QWidget())
+    tabs.addWidget(tab)
+    tabs.show()
+    painted = []
+    monkeypatch.setattr(tab, "_paint", lambda: painted.append(1))
+    model.choose_level(0)
+    assert painted == []
+    tabs.setCurrentIndex(1)
+    assert painted
+
+
+def test_themes_files_and_no_run(tab, model, tmp_path):
+    before = np.array(tab.image.get_array())
+    dark = QPalette(QColor("#303030"))
+    dark.setColor(QPalette.ColorRole.Base, QColor("#101010"))
+    tab.setPalette(dark)
+    assert not np.array_equal(before, np.array(tab.image.get_array()))
+    tab.export_figure(tmp_path / "mask.png")
+    assert (tmp_path / "mask.png").stat().st_size > 3000
+    assert tab.canvas.theme.dark
+    model.show(None)
+    assert tab.stack.currentIndex() == 0
+    assert tab.message.text() == NO_RUN
+
+
+def test_a_damaged_ticket_is_told_beside_the_controls(tab, model):
+    file = model.levels[0].folder / "ticket.safetensors"
+    file.write_bytes(b"nothing")
+    tab.slider.setValue(0)
+    assert tab.problem.isVisible()
+    assert "cannot be read" in tab.problem.text()
+    tab.slider.setValue(2)
+    assert not tab.problem.isVisible()

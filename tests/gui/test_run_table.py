@@ -1,0 +1,150 @@
+"""The table of runs. Every change is watched by Qt's own tester of models, which ends the process at a fault."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import QModelIndex, Qt
+from PySide6.QtTest import QAbstractItemModelTester
+
+from gui.models.workspace import WorkspaceModel
+from gui.views import run_table
+from gui.views.run_table import EYE, FRACTION, PROGRESS, RUN, STARTED, STATE, TITLES, RunTable, sort_key, text_of
+from tfticket.runs.index import RunSummary
+
+
+def summary(name, **changes):
+    values = {
+        "folder": Path(f"/ws/runs/{name}-12345678"),
+        "name": name,
+        "experiment": "imp",
+        "state": "done",
+        "started": 1000.0 + len(name),
+        "updated": 2000.0,
+        "trainings": 10,
+        "completed": 10.0,
+        "seconds_left": None,
+        "doing": "",
+        "level": 3,
+        "density": 0.1,
+        "accuracy": 0.975,
+        "nll": 0.1,
+        "message": "",
+    }
+    return RunSummary(**values | changes)
+
+
+@pytest.fixture
+def model():
+    return WorkspaceModel()
+
+
+@pytest.fixture
+def table(model, qtbot):
+    table = RunTable(model)
+    qtbot.addWidget(table)
+    QAbstractItemModelTester(table.rows, QAbstractItemModelTester.FailureReportingMode.Fatal, table)
+    QAbstractItemModelTester(table.proxy, QAbstractItemModelTester.FailureReportingMode.Fatal, table)
+    yield table
+    table.close_model()
+
+
+def show(model, *runs):
+    model.runs = list(runs)
+    model.runs_changed.emit()
+
+
+def names(table):
+    return [table.proxy.index(row, RUN).data() for row in range(table.proxy.rowCount())]
+
+
+def test_runs_come_go_and_change_where_they_are(model, table, qtbot):
+    one, two, three = (summary(name) for name in ("a", "bb", "ccc"))
+    show(model, two, one)
+    assert names(table) == ["bb", "a"]
+    with qtbot.waitSignal(table.rows.dataChanged) as changed:
+        show(model, two, replace(one, state="failed"))
+    first, last = changed.args[:2]
+    assert (first.row(), last.row()) == (1, 1)
+    show(model, three, two, one)
+    assert names(table) == ["ccc", "bb", "a"]
+    show(model, three, one)
+    assert names(table) == ["ccc", "a"]
+    show(model, one, three)  # the first began again
+    assert table.rows.run(0).name == "a"
+    show(model)
+    assert names(table) == []
+    assert table.rows.rowCount(QModelIndex()) == 0
+
+
+def test_the_selected_row_is_in_focus_and_the_focus_is_selected(model, table):
+    one, two = summary("a"), summary("bb")
+    show(model, two, one)
+    table.view.selectRow(1)
+    assert model.focused == one
+    model.focus(two.folder)
+    assert [index.row() for index in table.view.selectionModel().selectedRows()] == [0]
+    assert table.selected() == [two.folder]
+    show(model, summary("ccc"), two, one)  # a newer run above does not move the focus
+    assert model.focused == two
+    assert table.selected() == [two.folder]
+
+
+def test_an_eye_is_a_check_box(model, table):
+    one = summary("a")
+    show(model, one)
+    index = table.rows.index(0, EYE)
+    assert table.rows.data(index, Qt.ItemDataRole.CheckStateRole) == Qt.CheckState.Unchecked
+    assert table.rows.setData(index, Qt.CheckState.Checked, Qt.ItemDataRole.CheckStateRole)
+    assert model.eyes == [one.folder]
+    assert table.rows.data(index, Qt.ItemDataRole.CheckStateRole) == Qt.CheckState.Checked
+    assert not table.rows.setData(table.rows.index(0, RUN), Qt.CheckState.Checked, Qt.ItemDataRole.CheckStateRole)
+
+
+def test_rows_are_filtered_as_one_types_and_sorted_by_what_cells_mean(model, table, qtbot):
+    runs = [summary("a", accuracy=0.9), summary("bb", accuracy=None), summary("ccc", accuracy=0.11, state="failed")]
+    show(model, *reversed(runs))
+    qtbot.keyClicks(table.filter, "state=fail")
+    assert names(table) == ["ccc"]
+    table.filter.clear()
+    table.view.sortByColumn(run_table.ACCURACY, Qt.SortOrder.AscendingOrder)
+    assert names(table) == ["bb", "ccc", "a"]
+    table.view.sortByColumn(STARTED, Qt.SortOrder.DescendingOrder)
+    assert names(table) == ["ccc", "bb", "a"]
+
+
+def test_cells_say_what_is_known_and_nothing_where_it_is_not():
+    run = summary("a", state="running", completed=2.5, seconds_left=61.0, density=0.00345)
+    assert [text_of(run, column) for column in range(1, 9)] == [
+        "a",
+        "▶ running",
+        "2.5/10",
+        "1:01",
+        "3",
+        "0.345 %",
+        "97.50 %",
+        "0.100",
+    ]
+    bare = summary("a", trainings=None, level=None, density=None, accuracy=None, nll=None)
+    assert [text_of(bare, column) for column in range(3, 9)] == [""] * 6
+    assert all(sort_key(bare, column) == -1.0 for column in (PROGRESS, run_table.LEVEL, run_table.NLL, EYE))
+
+
+def test_every_cell_has_a_name_for_those_who_do_not_see_it(model, table):
+    show(model, summary("a"))
+    said = [table.rows.data(table.rows.index(0, c), Qt.ItemDataRole.AccessibleTextRole) for c in range(len(TITLES))]
+    assert said[STATE] == "state: ✓ done"
+    assert all(said)
+    assert table.rows.data(table.rows.index(0, PROGRESS), FRACTION) == 1.0
+    assert table.view.accessibleName()
+    assert table.filter.accessibleName()
+
+
+def test_the_table_is_drawn(model, table, qtbot):
+    show(model, summary("a", state="running", completed=4.0), summary("bb", trainings=None))
+    table.resize(700, 200)
+    table.show()
+    qtbot.waitExposed(table)
+    picture = table.view.grab().toImage()
+    colours = {picture.pixelColor(x, y).name() for x in range(0, 700, 3) for y in range(0, 100, 3)}
+    assert len(colours) > 5

@@ -1,0 +1,229 @@
+import csv
+import io
+import json
+import shutil
+
+import pytest
+from PySide6.QtGui import QColor, QPalette
+from PySide6.QtWidgets import QStackedWidget, QWidget
+
+from gui.models.sparsity import NO_RUN, WAITING, SparsityModel
+from gui.views.sparsity import SparsityTab
+from tests.gui.real_run import make_run
+from tfticket.errors import InputError
+from tfticket.reports.rows import read_run, rows_of
+from tfticket.reports.tables import summarise
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory):
+    """Two runs in one workspace: that with seeds 0 and 1, and one with another batch size."""
+    folder = tmp_path_factory.mktemp("sparsity")
+    first = make_run(folder)
+    second = make_run(folder, "train.batch_size=10", "seeds=[0]", "name=other")
+    return folder, first, second
+
+
+@pytest.fixture
+def runs(workspace, tmp_path):
+    """A copy of them, to be changed."""
+    folder, *made = workspace
+    shutil.copytree(folder, tmp_path / "workspace")
+    return [tmp_path / "workspace" / "runs" / run.name for run in made]
+
+
+@pytest.fixture
+def model(runs):
+    found = SparsityModel()
+    found.show(runs[:1])
+    return found
+
+
+@pytest.fixture
+def tab(model, qtbot):
+    made = SparsityTab(model)
+    qtbot.addWidget(made)
+    made.resize(900, 600)
+    made.show()
+    return made
+
+
+def test_lines_are_the_reports_numbers(model, runs):
+    cells = [cell for cell in summarise(rows_of(read_run(runs[0]))) if cell.arm == "ticket"]
+    model.change(split="test")
+    line = model.lines("accuracy")[runs[0].name, "ticket"]
+    assert line.name == "IMP ticket"
+    assert line.means == [cell.test["accuracy"].mean for cell in cells]
+    assert line.densities == [cell.density for cell in cells]
+    assert list(zip(line.lows, line.highs, strict=True)) == [cell.test_range["accuracy"] for cell in cells]
+    model.change(spread="interval")
+    line = model.lines("accuracy")[runs[0].name, "ticket"]
+    assert line.lows == [cell.test["accuracy"].low for cell in cells]
+    assert model.spread_text == "mean and 95 % t interval of 2 seeds"
+
+
+def test_validation_is_the_default(model, runs):
+    rows = [row for row in rows_of(read_run(runs[0])) if (row.arm, row.level) == ("ticket", 0)]
+    mean = sum(row.validation["accuracy"] for row in rows) / len(rows)
+    assert model.lines("accuracy")[runs[0].name, "ticket"].means[0] == pytest.approx(mean)
+    assert model.dense("accuracy") == pytest.approx(mean)
+
+
+def test_the_papers_numbers_are_beside_where_network_and_data_match(model):
+    (table,) = model.references("accuracy")
+    assert table.source == "Bayes always wins the lottery, table 1 (test rows)"
+    assert {one.arm for one in table.numbers} == {"hmc", "ticket", "svi", "reinitialise"}
+    model.set_hidden("reinitialise", True)
+    assert "reinitialise" not in {one.arm for one in model.references("accuracy")[0].numbers}
+    assert model.references("mace") == []
+    model.change(reported=False)
+    assert model.references("accuracy") == []
+
+
+def test_only_what_is_new_is_read(model, runs, monkeypatch):
+    assert not model.poll()
+    manifest = json.loads((runs[0] / "manifest.json").read_text())
+    read = []
+    monkeypatch.setattr("gui.models.sparsity.read_json", lambda path: read.append(path) or json.loads(path.read_text()))
+    last = next(step for step in reversed(manifest["steps"]) if step["kind"] == "evaluate")
+    fewer = [step for step in manifest["steps"] if step is not last]
+    (runs[0] / "manifest.json").write_text(json.dumps({"steps": fewer}))
+    assert model.poll()
+    (runs[0] / "manifest.json").write_text(json.dumps(manifest))
+    assert model.poll()
+    assert read == []
+    assert len(model.rows) == len(rows_of(read_run(runs[0])))
+
+
+def test_several_runs_have_a_colour_each_and_lines_by_arm(model, runs):
+    model.show(runs, {runs[0]: "#112233", runs[1]: "#445566"})
+    looks = {key: line.look for key, line in model.lines("accuracy").items()}
+    assert model.several
+    assert {run: look["color"] for (run, _), look in looks.items()} == {
+        runs[0].name: "#112233",
+        runs[1].name: "#445566",
+    }
+    for arm in ("ticket", "reinitialise"):
+        first, second = (looks[run.name, arm] for run in runs)
+        assert (first["ls"], first["marker"]) == (second["ls"], second["marker"])
+    assert looks[runs[0].name, "ticket"]["ls"] != looks[runs[0].name, "reinitialise"]["ls"]
+
+
+def test_damaged_and_vanished_folders_are_told_and_the_rest_is_shown(model, runs):
+    model.show(runs)
+    steps = runs[1].parents[1] / "steps"
+    manifest = json.loads((runs[1] / "manifest.json").read_text())
+    broken = next(step["folder"] for step in manifest["steps"] if step["kind"] == "evaluate")
+    (steps / broken / "result.json").write_text("{")
+    fresh = SparsityModel()
+    fresh.show(runs)
+    assert "1 of its evaluations cannot be read" in fresh.problem
+    shutil.rmtree(runs[1])
+    assert fresh.poll()
+    assert "gone" in fresh.problem
+    assert fresh.message == ""
+    (runs[0] / "manifest.json").write_text("[]")
+    assert fresh.poll()
+    assert "cannot be read" in fresh.problem
+    fresh.show([])
+    assert (fresh.message, fresh.lines("accuracy"), fresh.spread_text) == (NO_RUN, {}, "")
+
+
+def test_a_run_without_evaluations_says_so(model, runs):
+    (runs[0] / "manifest.json").unlink()
+    fresh = SparsityModel()
+    fresh.show(runs[:1])
+    assert fresh.message == WAITING
+
+
+def test_the_plots_show_lines_bands_and_stars(tab, model):
+    accuracy, nll = tab.plots.axes
+    assert accuracy.get_ylabel().startswith("validation accuracy")
+    assert "NLL" in nll.get_ylabel()
+    stars = [line for line in accuracy.get_lines() if line.get_marker() == "*"]
+    assert [round(line.get_xdata()[0], 6) for line in stars] == [1.0] * 4
+    assert all(line.get_markerfacecolor() == "none" for line in stars)
+    (legend,) = tab.canvas.figure.legends
+    assert "☆ reported: Bayes always wins the lottery, table 1 (test rows)" in legend.get_title().get_text()
+    assert [text.get_text() for text in legend.get_texts()] == ["IMP ticket", "re-initialised"]
+    assert accuracy.get_xscale() == "log"
+    tab.log_axis.setChecked(False)
+    assert accuracy.get_xscale() == "linear"
+    assert accuracy.get_xlim()[0] > 100 > 0 >= accuracy.get_xlim()[1]
+
+
+def test_controls_change_what_is_drawn(tab, model):
+    tab.split.setCurrentIndex(tab.split.findData("test"))
+    tab.split.activated.emit(1)
+    assert tab.plots.axes[0].get_ylabel().startswith("test accuracy")
+    tab.beside.setCurrentIndex(tab.beside.findData("mace"))
+    tab.beside.activated.emit(1)
+    assert "MACE" in tab.plots.axes[1].get_ylabel()
+    tab.spread.setCurrentIndex(tab.spread.findData("interval"))
+    tab.spread.activated.emit(1)
+    assert "interval" in tab.canvas.figure.legends[0].get_title().get_text()
+    tab.arms.boxes["reinitialise"].setChecked(False)
+    assert list(tab.plots.colours) == ["ticket"]
+    tab.arms.boxes["ticket"].setChecked(False)
+    assert tab.plots.axes[0].get_lines() == []
+
+
+def test_overlaid_runs_share_a_plot(tab, model, runs):
+    model.show(runs)
+    legend = [text.get_text() for text in tab.canvas.figure.legends[0].get_texts()]
+    assert legend[2:] == ["IMP ticket", "re-initialised"]
+    assert [name[:5] for name in legend[:2]] == ["quick", "other"]
+    assert all(name.endswith(run.name[-8:]) for name, run in zip(legend, runs, strict=False))
+    assert tab.plots.colours == {}
+    assert sum(line.get_marker() == "o" for line in tab.plots.axes[0].get_lines()) == 2
+
+
+def test_a_hidden_tab_draws_when_it_is_shown_again(model, qtbot, monkeypatch):
+    tab, tabs = SparsityTab(model), QStackedWidget()
+    qtbot.addWidget(tabs)
+    tabs.addWidget(QWidget())
+    tabs.addWidget(tab)
+    tabs.show()
+    updates = []
+    monkeypatch.setattr(tab.plots, "update", lambda model: updates.append(model))
+    model.change(metric="mace")
+    assert updates == []
+    tabs.setCurrentIndex(1)
+    assert updates
+
+
+def test_exports_hold_what_is_shown(tab, model, tmp_path):
+    model.set_hidden("reinitialise", True)
+    tab.export_csv(tmp_path / "shown.csv")
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "shown.csv").read_text())))
+    assert {row["arm"] for row in rows} == {"ticket"}
+    assert len(rows) == 6
+    for kind in ("png", "pdf", "svg"):
+        tab.export_figure(tmp_path / f"shown.{kind}")
+        assert (tmp_path / f"shown.{kind}").stat().st_size > 3000
+    with pytest.raises(InputError):
+        tab.export_figure(tmp_path / "shown.gif")
+
+
+def test_dark_lines_can_be_seen_and_no_run_is_a_friendly_text(tab, model, qtbot):
+    dark = QPalette(QColor("#303030"))
+    dark.setColor(QPalette.ColorRole.Base, QColor("#101010"))
+    tab.setPalette(dark)
+    assert tab.canvas.theme.dark
+    assert tab.plots.axes[0].get_lines()
+    model.show([])
+    assert tab.stack.currentIndex() == 0
+    assert tab.message.text() == NO_RUN
+    assert not tab.export.isEnabled()
+
+
+@pytest.mark.parametrize("size", [(500, 360), (700, 500), (1200, 800)])
+def test_no_label_is_cut_off(tab, size):
+    tab.resize(*size)
+    tab.canvas.draw()
+    width, height = tab.canvas.figure.bbox.size
+    for axes in tab.plots.axes:
+        box = axes.get_tightbbox(tab.canvas.get_renderer())
+        assert min(box.x0, box.y0) >= -1
+        assert box.x1 <= width + 1
+        assert box.y1 <= height + 1

@@ -1,0 +1,263 @@
+"""The workspace model, actions and differences, without Qt."""
+
+import shutil
+import time
+from dataclasses import replace
+
+import pytest
+import yaml
+
+from gui.models import actions
+from gui.models.colours import colour_of
+from gui.models.desk import Desk, configuration_of
+from gui.models.differences import differences
+from gui.models.preset_list import matching, offers, values_of
+from gui.models.signal import Signal
+from gui.models.workspace import SIGNS, WorkspaceModel, matches, problem_of
+from tfticket.errors import InputError
+from tfticket.presets import presets
+from tfticket.runs.files import write_json
+from tfticket.runs.progress import Progress, write_progress
+
+
+@pytest.fixture
+def workspace(tmp_path):
+    return tmp_path / "workspace"
+
+
+@pytest.fixture
+def make(workspace):
+    """Writes a run's folder as `tfticket run` does."""
+
+    def make(name, state="done", started=None, **status):
+        folder = workspace / "runs" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        values = values_of("quickstart-smoke") | {"name": name.rpartition("-")[0]}
+        (folder / "config.yaml").write_text(yaml.safe_dump(values))
+        record = {"state": state, "experiment": "imp", "started": started or time.time(), "updated": time.time()}
+        write_json(folder / "status.json", record | status)
+        write_json(folder / "manifest.json", {"steps": []})
+        return folder
+
+    return make
+
+
+@pytest.fixture
+def model():
+    model = WorkspaceModel()
+    yield model
+    model.close()
+
+
+def test_runs_are_found_and_what_changed_is_told_once(workspace, make, model):
+    told = []
+    model.runs_changed.connect(lambda: told.append(len(model.runs)))
+    model.open(workspace)
+    assert told == [0]
+    make("a-11111111", started=1.0)
+    assert model.poll()
+    assert not model.poll()
+    make("b-22222222", started=2.0)
+    assert model.poll()
+    assert [run.name for run in model.runs] == ["b", "a"]
+    assert told == [0, 1, 2]
+
+
+def test_a_run_that_vanishes_is_neither_in_focus_nor_overlaid_any_more(workspace, make, model):
+    first, second = make("a-11111111"), make("b-22222222")
+    model.open(workspace)
+    model.poll()
+    model.focus(first)
+    model.set_eye(first, True)
+    model.set_eye(second, True)
+    assert model.shown == [first, second]
+    shutil.rmtree(first)
+    model.poll()
+    assert model.focused is None
+    assert model.shown == [second]
+
+
+def test_only_runs_that_fail_while_one_looks_are_told(workspace, make, model):
+    make("old-11111111", "failed", message="long ago", traceback="...")
+    told = []
+    model.problem_found.connect(told.append)
+    model.open(workspace)
+    model.poll()
+    assert told == []
+    folder = make("new-22222222", "stopped")
+    model.poll()
+    make("new-22222222", "failed", message="just now\nmore", traceback="Traceback: here")
+    model.poll()
+    model.poll()
+    (problem,) = told
+    assert (problem.title, problem.details, problem.run) == ("new: just now", "Traceback: here", folder)
+
+
+def test_a_problem_of_a_folder_that_is_gone_still_says_something(workspace, make, model):
+    folder = make("a-11111111", "failed", message="no luck", traceback="...")
+    model.open(workspace)
+    model.poll()
+    shutil.rmtree(folder)
+    assert "a: " in problem_of(model.runs[0]).title
+
+
+def test_a_runs_colour_stays_when_newer_runs_come(workspace, make, model):
+    first = make("a-11111111", started=1.0)
+    model.open(workspace)
+    model.poll()
+    before = model.colour(first)
+    second = make("b-22222222", started=2.0)
+    model.poll()
+    assert model.colour(first) == before != model.colour(second)
+    assert colour_of(0) == colour_of(12)
+
+
+def test_focus_and_eyes_tell_only_changes(workspace, make, model):
+    folder = make("a-11111111")
+    model.open(workspace)
+    model.poll()
+    told = []
+    model.focus_changed.connect(lambda: told.append("focus"))
+    model.eyes_changed.connect(lambda: told.append("eyes"))
+    for _ in range(2):
+        model.focus(folder)
+        model.set_eye(folder, True)
+    model.clear_eyes()
+    model.clear_eyes()
+    assert told == ["focus", "eyes", "eyes"]
+
+
+def test_the_status_line_counts_runs_and_names_the_last_to_end(workspace, make, model):
+    folder = make("a-11111111", "done")
+    make("b-22222222", "failed", message="m", traceback="t")
+    model.open(workspace)
+    model.poll()
+    assert model.status().startswith("1 done, 1 failed  |  ")
+    assert "GB free" in model.status()
+    moment = time.time()
+    write_progress(folder, Progress(trainings=10, done=5, computed=5, began=moment - 60, updated=moment))
+    model.poll()
+    running = replace(model.run_at(folder), state="running", seconds_left=60.0)
+    model.runs = [running]
+    assert "1 running  |  ETA 1:00" in model.status()
+
+
+def test_a_file_is_no_workspace(tmp_path, model):
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="is a file; a workspace is a folder"):
+        model.open(tmp_path / "file")
+
+
+def test_a_folder_that_is_not_there_is_an_empty_workspace(tmp_path, model):
+    model.open(tmp_path / "not" / "there")
+    assert not model.poll()
+    assert model.runs == []
+    assert "no runs yet" in model.status()
+
+
+@pytest.mark.parametrize(
+    ("text", "fits"),
+    [
+        ("", True),
+        ("quick", True),
+        ("QUICK done", True),
+        ("state=done", True),
+        ("state=do name=quick", True),
+        ("state=failed", False),
+        ("name=done", False),
+        ("level=3", True),
+        ("level=30", False),
+        ("nothing=done", False),
+    ],
+)
+def test_a_filter_is_words_and_fields(text, fits, workspace, make, model):
+    make("quickstart-11111111")
+    model.open(workspace)
+    model.poll()
+    assert matches(replace(model.runs[0], level=3), text) is fits
+
+
+def test_every_state_has_a_sign_and_no_two_the_same():
+    assert set(SIGNS) == {"running", "done", "stopped", "failed", "killed", "damaged"}
+    assert len(set(SIGNS.values())) == len(SIGNS)
+
+
+def test_actions_have_names_of_their_own_and_shortcuts_too():
+    assert len({action.id for action in actions.ACTIONS}) == len(actions.ACTIONS)
+    keys = [action.keys for action in actions.ACTIONS if action.keys]
+    assert len(set(keys)) == len(keys)
+    assert {action.menu for action in actions.ACTIONS} == set(actions.MENUS)
+    for menu in actions.MENUS:
+        letters = [one.title[one.title.index("&") + 1].casefold() for one in actions.ACTIONS if one.menu == menu]
+        assert len(set(letters)) == len(letters), menu
+
+
+def test_the_palette_offers_what_can_be_done_now(workspace, make, model):
+    assert "stop_run" not in {action.id for action in actions.matching("", model)}
+    make("a-11111111", "stopped")
+    model.open(workspace)
+    model.poll()
+    model.focus(model.runs[0].folder)
+    assert {action.id for action in actions.matching("go on", model)} >= {"resume_run"}
+    assert "start_run" in {action.id for action in actions.matching("", model)}
+
+
+def test_every_preset_is_offered_and_found_by_its_words():
+    assert [offer.name for offer in offers()] == list(presets())
+    found = matching("lenet mnist desk")
+    assert found
+    assert all({"lenet", "mnist", "desk"} <= set(offer.name.split("-")) for offer in found)
+
+
+def test_a_draft_comes_from_a_preset_a_file_or_a_run(tmp_path, make):
+    desk, told = Desk(), []
+    desk.replaced.connect(lambda: told.append(desk.origin))
+    desk.take_preset("quickstart-smoke")
+    path = tmp_path / "mine.yaml"
+    path.write_text("extends: quickstart-smoke\nname: mine\nseeds: [7]\n")
+    desk.take_file(path)
+    assert desk.form.values["seeds"] == [7]
+    folder = make("a-11111111")
+    desk.take_run(folder)
+    assert told == ["from the preset quickstart-smoke", "from mine.yaml", "as the run a-11111111"]
+    assert desk.form.values == configuration_of(folder)
+    assert desk.form.differing == []
+    assert not desk.needs_trust
+
+
+def test_a_draft_of_a_run_that_cannot_be_read_is_refused_and_the_old_one_stays(make):
+    desk, folder = Desk(), make("a-11111111")
+    before = desk.form
+    for text in ("[1", "just a word"):
+        (folder / "config.yaml").write_text(text)
+        with pytest.raises(InputError, match=r"config\.yaml"):
+            desk.take_run(folder)
+    (folder / "config.yaml").write_text("{experiment: other, name: a}")
+    with pytest.raises(InputError, match="other"):
+        desk.take_run(folder)
+    assert desk.form is before
+
+
+def test_only_fields_that_differ_are_shown():
+    one = {"name": "a", "train": {"epochs": "6ep", "augment": {"flip": True}}, "seeds": [0, 1], "more": {}}
+    other = {"name": "b", "train": {"epochs": "6ep", "augment": {"flip": False}}, "seeds": [0, 1], "less": None}
+    assert differences({"one": one, "other": other}) == [
+        ("name", ["a", "b"]),
+        ("train.augment.flip", ["True", "False"]),
+        ("more", ["{}", "-"]),
+    ]
+
+
+def test_a_signal_calls_what_is_connected_when_it_is_emitted():
+    signal, told = Signal(), []
+
+    def once(value):
+        told.append(value)
+        signal.disconnect(once)
+
+    signal.connect(once)
+    signal.connect(once)
+    signal.connect(told.append)
+    signal.emit(1)
+    signal.emit(2)
+    assert told == [1, 1, 2]

@@ -1,0 +1,144 @@
+"""What the papers' tables report, as data. Nothing here is a result of this program.
+
+Of "Bayes always wins the lottery in Monte Carlo" (paper A) everything is on test rows; its ResNet-18 could not be
+sampled for want of memory, so that it has no HMC. Its text gives 96.74 % and 53.27 % for tuned SVI of LeNet-300-100 on
+MNIST and CIFAR-10, where its table gives 97 % and 52.22 %: both are here, told apart by their table. Of SVI with
+default weights of the KL term only the text speaks. "Random" are 20 initialisations drawn anew; their spread is the
+number after ± as printed, of which the paper does not say what it is.
+
+Of "Monte Carlo winning tickets" (paper C) accuracies are on 5,000 rows held out from the training images; its random
+pruning is random in each layer. Of "Bayesian lottery ticket hypothesis" (paper B) the only table is of running times;
+its accuracies are printed as figures alone.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+A = "Bayes always wins the lottery"
+B = "Bayesian lottery ticket hypothesis"
+C = "Monte Carlo winning tickets"
+
+ARMS = {
+    "hmc": "HMC",
+    "svi": "SVI",
+    "svi-default": "SVI, default KL weights",
+    "monte-carlo": "Monte Carlo ticket",
+    "monte-carlo-connectivity": "Monte Carlo ticket, connectivity",
+    "dense": "unpruned",
+    "deterministic": "deterministic",
+    "bayesian": "Bayesian",
+}
+"""Arms that only the papers have; the others are called as ``tfticket.reports.rows.ARM_NAMES`` calls them."""
+
+
+@dataclass(frozen=True)
+class Reported:
+    """One number that a paper reports.
+
+    Attributes:
+        paper: Its short title.
+        table: 'table 1', or where in the text.
+        network, data: Names of this program's networks and data sets.
+        arm: A name of ``ARM_NAMES`` or of ``ARMS``.
+        density: Fraction of the weights that remain; None of a running time, which is a mean over levels.
+        metric: 'accuracy' (a fraction), 'nll' (nats), or 'minutes' of one level's training.
+        value: The number.
+        spread: What is printed after ±; None where nothing is.
+        rows: On which rows it was measured.
+    """
+
+    paper: str
+    table: str
+    network: str
+    data: str
+    arm: str
+    density: float | None
+    metric: str
+    value: float
+    spread: float | None = None
+    rows: str = "test rows"
+
+    @property
+    def source(self) -> str:
+        """Paper and table."""
+        return f"{self.paper}, {self.table}"
+
+
+_A_COLUMNS = (
+    ("lenet-300-100", "mnist", 0.01),
+    ("lenet-300-100", "cifar-10", 0.01),
+    ("lenet-5", "mnist", 0.01),
+    ("resnet-18", "cifar-10", 0.08),
+)
+_A_TABLE: tuple[tuple[str, str, tuple[float | None, ...], tuple[float | None, ...]], ...] = (
+    ("hmc", "accuracy", (97.79, 56.45, 97.65, None), (None,) * 4),
+    ("ticket", "accuracy", (97.05, 53.3, 97.6, 80.79), (None,) * 4),
+    ("svi", "accuracy", (97.0, 52.22, 99.04, 86.04), (None,) * 4),
+    ("reinitialise", "accuracy", (96.85, 51.28, 89.81, 78.59), (0.79, 0.38, 1.39, 0.08)),
+    ("hmc", "nll", (0.0981, 1.2519, 0.0747, None), (None,) * 4),
+    ("ticket", "nll", (0.1028, 1.4559, 0.0689, 4.0451), (None,) * 4),
+    ("svi", "nll", (0.1162, 1.4092, 0.0618, 1.2957), (None,) * 4),
+    ("reinitialise", "nll", (0.117, 1.376, 0.333, 4.062), (0.01, 0.01, 0.05, 0.01)),
+)
+"""Arm, metric, values in the order of the columns, spreads; accuracies in per cent, as printed."""
+
+_A_TEXT = (
+    ("svi", "mnist", 96.74),
+    ("svi", "cifar-10", 53.27),
+    ("svi-default", "mnist", 96.5),
+    ("svi-default", "cifar-10", 52.4),
+)
+
+_C_NETWORKS = ("conv-2", "conv-4", "conv-6")
+_C_TABLE = (
+    ("dense", 1.0, (67.20, 74.62, 77.40)),
+    ("random-mask", 0.2, (66.90, 73.20, 73.14)),
+    ("ticket", 0.2, (70.42, 74.92, 78.04)),
+    ("monte-carlo", 0.2, (69.47, 76.39, 78.10)),
+    ("monte-carlo-connectivity", 0.2, (68.40, 76.21, 78.17)),
+)
+"""Arm, density, accuracies in per cent."""
+
+_B_TABLE = (("resnet-20", 12.0, 33.0), ("vgg-11", 13.0, 72.0), ("vit-tiny", 9.0, 51.0))
+"""Network, minutes of a level: deterministic, Bayesian."""
+
+
+def reported_for(network: str, data: str, metric: str) -> list[Reported]:
+    """What the papers report of a network on data.
+
+    Args:
+        network: Its name, 'lenet-300-100'.
+        data: The data set's name, 'mnist'.
+        metric: 'accuracy', 'nll' or 'minutes'.
+    """
+    return [one for one in REPORTED if (one.network, one.data, one.metric) == (network, data, metric)]
+
+
+def _paper_a() -> Iterator[Reported]:
+    for arm, metric, values, spreads in _A_TABLE:
+        scale = 0.01 if metric == "accuracy" else 1.0
+        for (network, data, density), value, spread in zip(_A_COLUMNS, values, spreads, strict=True):
+            if value is not None:
+                around = None if spread is None else round(scale * spread, 6)
+                yield Reported(A, "table 1", network, data, arm, density, metric, round(scale * value, 6), around)
+    for arm, data, value in _A_TEXT:
+        yield Reported(A, "section 5", "lenet-300-100", data, arm, 0.01, "accuracy", round(value / 100, 6))
+
+
+def _paper_b() -> Iterator[Reported]:
+    for network, *minutes in _B_TABLE:
+        for arm, value in zip(("deterministic", "bayesian"), minutes, strict=True):
+            yield Reported(B, "table 1", network, "cifar-10", arm, None, "minutes", value, rows="training")
+
+
+def _paper_c() -> Iterator[Reported]:
+    for arm, density, values in _C_TABLE:
+        for network, value in zip(_C_NETWORKS, values, strict=True):
+            percent = round(value / 100, 6)
+            yield Reported(
+                C, "table 1", network, "cifar-10", arm, density, "accuracy", percent, rows="held-out training rows"
+            )
+
+
+REPORTED: tuple[Reported, ...] = (*_paper_a(), *_paper_b(), *_paper_c())
+"""Every number of the papers' tables, and of the text where it adds to them."""
