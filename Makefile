@@ -21,7 +21,7 @@ TORCH := torch==2.13.0
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run gui test test-all lint docs bench hooks lock clean FORCE
+.PHONY: help setup run gui screenshots test test-all lint docs bench hooks lock clean FORCE
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' Makefile
@@ -34,6 +34,9 @@ run: $(STAMP) ## Run the quickstart experiment
 
 gui: $(STAMP) ## Open the window on ./workspace
 	$(BIN)/tfticket gui $(ARGS)
+
+screenshots: $(STAMP) ## Take pictures of the window's tabs (after make run)
+	$(BIN)/python -m experiments.screenshots $(ARGS)
 
 test: $(STAMP) ## Run the tests, without the slow ones
 	$(BIN)/python -m pytest -m "not slow" $(ARGS)

@@ -6,7 +6,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from PySide6.QtCore import QByteArray, QSettings, Qt, QTimer, QUrl
+from PySide6.QtCore import QByteArray, QEvent, QSettings, Qt, QTimer, QUrl
 from PySide6.QtGui import (
     QAction,
     QCloseEvent,
@@ -23,7 +23,6 @@ from PySide6.QtWidgets import (
     QMainWindow,
     QMessageBox,
     QStackedWidget,
-    QStyle,
     QTabWidget,
     QToolBar,
     QVBoxLayout,
@@ -46,7 +45,7 @@ from gui.views.palette import CommandPalette
 from gui.views.problems import NotificationBar, ProblemsView, problem_of_exception
 from gui.views.run_table import RunTable
 from gui.views.sparsity import SparsityTab
-from gui.views.theme import set_theme
+from gui.views.theme import icon, set_theme
 from gui.views.welcome import PresetDialog, WelcomePage
 from tfticket.errors import InputError
 from tfticket.runs.lease import holder_of
@@ -56,13 +55,8 @@ TICK = 500
 TICKS_A_LOOK = 2
 """So many ticks between two looks at the workspace."""
 RECENT = 10
-ICONS = {
-    "new_run": QStyle.StandardPixmap.SP_FileIcon,
-    "start_run": QStyle.StandardPixmap.SP_MediaPlay,
-    "stop_run": QStyle.StandardPixmap.SP_MediaStop,
-    "resume_run": QStyle.StandardPixmap.SP_MediaSkipForward,
-    "duplicate_run": QStyle.StandardPixmap.SP_FileDialogDetailedView,
-}
+SIGNS = {"new_run": "+", "start_run": "▶", "stop_run": "■", "resume_run": "»", "duplicate_run": "❐"}
+"""On the toolbar."""
 
 
 class MainWindow(QMainWindow):
@@ -85,6 +79,7 @@ class MainWindow(QMainWindow):
         self._make_centre()
         self._make_docks()
         self._make_actions()
+        self._draw_icons()
         self._connect()
         self._restore()
         self._show_desk()
@@ -136,7 +131,7 @@ class MainWindow(QMainWindow):
         self.problems_dock = self._dock("Problems", self.problems, Qt.DockWidgetArea.BottomDockWidgetArea)
         self.problems_dock.hide()
         self.resizeDocks([self.runs_dock, self.config_dock], [330, 470], Qt.Orientation.Vertical)
-        self.resizeDocks([self.runs_dock], [430], Qt.Orientation.Horizontal)
+        self.resizeDocks([self.runs_dock], [480], Qt.Orientation.Horizontal)
         self.status = QLabel(self)
         self.statusBar().addPermanentWidget(self.status)
 
@@ -173,11 +168,13 @@ class MainWindow(QMainWindow):
             made.setShortcut(QKeySequence(action.keys))
         made.setToolTip(f"{action.about} ({action.keys})" if action.keys else action.about)
         made.setStatusTip(action.about)
-        if action.id in ICONS:
-            made.setIcon(self.style().standardIcon(ICONS[action.id]))
         made.triggered.connect(lambda: self.do(action.id))
         self.actions_by_id[action.id] = made
         return made
+
+    def _draw_icons(self) -> None:
+        for name, sign in SIGNS.items():
+            self.actions_by_id[name].setIcon(icon(sign))
 
     def _connect(self) -> None:
         self.model.runs_changed.connect(self._show_runs)
@@ -497,6 +494,11 @@ class MainWindow(QMainWindow):
         QMessageBox.about(self, "About tfticket", about_text())
 
     # The window itself
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.PaletteChange and self.actions_by_id:
+            self._draw_icons()
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         if any(url.isLocalFile() for url in event.mimeData().urls()):

@@ -13,7 +13,7 @@ from PySide6.QtCore import (
     QSortFilterProxyModel,
     Qt,
 )
-from PySide6.QtGui import QColor, QFontDatabase, QIcon, QPainter, QPixmap
+from PySide6.QtGui import QColor, QIcon, QPainter, QPixmap
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QHeaderView,
@@ -269,15 +269,14 @@ class RunTable(QWidget):
         view.verticalHeader().setDefaultSectionSize(view.fontMetrics().height() + 8)
         view.setShowGrid(False)
         view.setWordWrap(False)
+        view.setTextElideMode(Qt.TextElideMode.ElideMiddle)  # names often begin alike
         view.setTabKeyNavigation(False)
         view.setAlternatingRowColors(True)
         header = view.horizontalHeader()
         header.setHighlightSections(False)
         header.setStretchLastSection(True)
         header.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
-        figures = QFontDatabase.systemFont(QFontDatabase.SystemFont.GeneralFont)
         width = view.fontMetrics().averageCharWidth()
-        view.setFont(figures)
         for column, letters in enumerate((4, 26, 11, 11, 8, 7, 9, 10, 8, 13)):
             header.resizeSection(column, letters * width + 8)
 
@@ -301,7 +300,7 @@ class RunTable(QWidget):
         focused = self._model.focused
         row = self.rows.row_of(focused.folder if focused else None)
         index = QModelIndex() if row is None else self.proxy.mapFromSource(self.rows.index(row, RUN))
-        current = self.view.currentIndex()
-        if index.isValid() and index.row() != current.row():
+        selection = self.view.selectionModel()
+        if index.isValid() and not selection.isRowSelected(index.row(), QModelIndex()):
             rows = QItemSelectionModel.SelectionFlag.ClearAndSelect | QItemSelectionModel.SelectionFlag.Rows
-            self.view.selectionModel().setCurrentIndex(index, rows)
+            selection.setCurrentIndex(index, rows)

@@ -1,7 +1,7 @@
 """Light, dark, or as the desktop has it."""
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QColor, QGuiApplication, QPalette
+from PySide6.QtGui import QColor, QFont, QGuiApplication, QIcon, QPainter, QPalette, QPixmap
 from PySide6.QtWidgets import QApplication
 
 SCHEMES = {"light": Qt.ColorScheme.Light, "dark": Qt.ColorScheme.Dark, "system": Qt.ColorScheme.Unknown}
@@ -16,6 +16,27 @@ def set_theme(name: str) -> None:
         QApplication.setPalette(_dark() if name == "dark" else QPalette(QColor("#efefef")))
 
 
+def icon(sign: str) -> QIcon:
+    """A sign as an icon in the colours of the text, which the style's own icons are not in the dark."""
+    made, size = QIcon(), 64
+    palette = QGuiApplication.palette()
+    for mode, group in (
+        (QIcon.Mode.Normal, QPalette.ColorGroup.Active),
+        (QIcon.Mode.Disabled, QPalette.ColorGroup.Disabled),
+    ):
+        pixmap = QPixmap(size, size)
+        pixmap.fill(Qt.GlobalColor.transparent)
+        painter = QPainter(pixmap)
+        font = QFont(painter.font())
+        font.setPixelSize(round(0.8 * size))
+        painter.setFont(font)
+        painter.setPen(palette.color(group, QPalette.ColorRole.ButtonText))
+        painter.drawText(pixmap.rect(), Qt.AlignmentFlag.AlignCenter, sign)
+        painter.end()
+        made.addPixmap(pixmap, mode)
+    return made
+
+
 def is_dark() -> bool:
     """Whether windows are dark now."""
     return QGuiApplication.palette().window().color().lightness() < 128
@@ -24,12 +45,12 @@ def is_dark() -> bool:
 def _dark() -> QPalette:
     palette = QPalette(QColor("#323232"))
     colours = {
-        QPalette.ColorRole.Window: "#2b2b2b",
+        QPalette.ColorRole.Window: "#363636",
         QPalette.ColorRole.WindowText: "#e6e6e6",
-        QPalette.ColorRole.Base: "#1f1f1f",
-        QPalette.ColorRole.AlternateBase: "#262626",
+        QPalette.ColorRole.Base: "#202020",
+        QPalette.ColorRole.AlternateBase: "#282828",
         QPalette.ColorRole.Text: "#e6e6e6",
-        QPalette.ColorRole.Button: "#3a3a3a",
+        QPalette.ColorRole.Button: "#464646",
         QPalette.ColorRole.ButtonText: "#e6e6e6",
         QPalette.ColorRole.ToolTipBase: "#3a3a3a",
         QPalette.ColorRole.ToolTipText: "#e6e6e6",
