@@ -411,3 +411,12 @@ def test_a_keras_file_is_loaded_only_with_trust(tmp_path, call):
     code, out, _ = call("run", "quickstart-smoke", "--trust", *options, *short)
     assert code == 0
     assert "IMP ticket" in out
+
+
+def test_the_window_is_opened_by_a_process_of_its_own(monkeypatch, call):
+    started = []
+    monkeypatch.setattr("os.execv", lambda program, arguments: started.append((program, arguments)))
+    assert call("gui")[0] == 0
+    assert call("gui", "somewhere", "--theme", "dark")[0] == 0
+    begin = [sys.executable, "-m", "gui"]
+    assert started == [(sys.executable, begin), (sys.executable, [*begin, "somewhere", "--theme", "dark"])]

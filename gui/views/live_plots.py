@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.gridspec import GridSpec
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
 from gui.models.live import Band, Curve, LiveModel
 from gui.views.canvas import FigureCanvas
@@ -123,6 +123,9 @@ class LivePlots:
         scale = "log" if log else "linear"
         if new := axes.get_yscale() != scale:
             axes.set_yscale(scale)
+            if scale == "log":  # without formulas, which take a tenth of a second to set
+                axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+                axes.yaxis.set_minor_formatter(NullFormatter())
             self.canvas.forget_view()
         if self.canvas.moved or not bands:
             return new
