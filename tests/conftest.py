@@ -8,10 +8,23 @@ import pytest
 from hypothesis import settings
 
 import tfticket as tt
+from gui import system
 from tests.data.formats.conftest import colour, digits, form, writers  # noqa: F401 -- fixtures for tests elsewhere too
 from tfticket import cli
 from tfticket.data import load_dataset, sources
 from tfticket.registry import DATA_DIR
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+os.environ.setdefault("PYTEST_QT_API", "pyside6")
+NO_WINDOW = system.complaint()
+"""Why no window can be made here; then the tests of windows are left out, and the header says so."""
+# By its entry point pytest-qt would be loaded, and end everything, also where Qt cannot be (see addopts).
+pytest_plugins = [] if NO_WINDOW else ["pytestqt.plugin"]
+
+
+def pytest_report_header() -> str:
+    return f"tests of windows are left out: {NO_WINDOW}" if NO_WINDOW else "tests of windows are drawn nowhere"
+
 
 settings.register_profile("tfticket", derandomize=True, deadline=None, database=None)
 settings.load_profile("tfticket")
