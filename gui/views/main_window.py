@@ -6,11 +6,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from PySide6.QtCore import QByteArray, QEvent, QSettings, Qt, QTimer, QUrl
+from PySide6.QtCore import QByteArray, QEvent, QSettings, Qt, QTimer
 from PySide6.QtGui import (
     QAction,
     QCloseEvent,
-    QDesktopServices,
     QDragEnterEvent,
     QDropEvent,
     QGuiApplication,
@@ -18,7 +17,6 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import (
     QDockWidget,
-    QFileDialog,
     QLabel,
     QMainWindow,
     QMessageBox,
@@ -30,23 +28,21 @@ from PySide6.QtWidgets import (
 )
 
 from gui.models.actions import ACTIONS, MENUS, Action
-from gui.models.desk import Desk, configuration_of
-from gui.models.differences import differences
-from gui.models.launcher import Launched, Launcher, ask_to_stop, kill
+from gui.models.desk import Desk
+from gui.models.launcher import Launched, Launcher
 from gui.models.live import LiveModel
 from gui.models.masks import MasksModel
 from gui.models.sparsity import SparsityModel
-from gui.models.workspace import Problem, WorkspaceModel, problem_of
-from gui.views.dialogs import TableDialog, about_text, shortcuts_dialog
+from gui.models.workspace import Problem, WorkspaceModel
+from gui.views.commands import Commands
 from gui.views.form import ConfigForm
 from gui.views.live import LiveTab
 from gui.views.masks import MasksTab
-from gui.views.palette import CommandPalette
 from gui.views.problems import NotificationBar, ProblemsView, problem_of_exception
 from gui.views.run_table import RunTable
 from gui.views.sparsity import SparsityTab
-from gui.views.theme import icon, set_theme
-from gui.views.welcome import PresetDialog, WelcomePage
+from gui.views.theme import icon
+from gui.views.welcome import WelcomePage
 from tfticket.errors import InputError
 from tfticket.runs.lease import holder_of
 
@@ -70,6 +66,7 @@ class MainWindow(QMainWindow):
         super().__init__()
         self.settings = settings
         self.model, self.desk, self.launcher = WorkspaceModel(), Desk(), Launcher()
+        self.commands = Commands(self)
         self.live, self.sparsity, self.masks = LiveModel(), SparsityModel(), MasksModel()
         self._awaited: list[Launched] = []
         self._ticks = 0
@@ -183,7 +180,7 @@ class MainWindow(QMainWindow):
         self.model.problem_found.connect(self.tell)
         self.launcher.ended.connect(self.tell)
         self.desk.replaced.connect(self._show_desk)
-        self.notification.asked.connect(self._show_problem)
+        self.notification.asked.connect(self.show_problem)
         self.tabs.currentChanged.connect(lambda: self._refresh_tab())
         self.welcome.open_asked.connect(lambda: self.do("open_workspace"))
         self.welcome.folder_chosen.connect(lambda folder: self.open_folder(Path(folder)))
@@ -206,6 +203,10 @@ class MainWindow(QMainWindow):
         if self.model.focused is None and self.model.runs:
             self.model.focus(self.model.runs[0].folder)
 
+    def await_run(self, launched: Launched) -> None:
+        """Bring a run that was just started into focus once its folder is there."""
+        self._awaited.append(launched)
+
     def _focus_what_began(self) -> None:
         """A run that this window started comes into focus once its folder is there."""
         self._awaited = [one for one in self._awaited if one.process.poll() is None]
@@ -218,10 +219,11 @@ class MainWindow(QMainWindow):
 
     def _refresh_tab(self) -> None:
         if self.pages.currentWidget() is self.tabs and self.tabs.isVisible():
-            self._tab.refresh()
+            self.tab.refresh()
 
     @property
-    def _tab(self) -> Any:
+    def tab(self) -> Any:
+        """The tab that is shown."""
         return self.tabs.currentWidget()
 
     def _show_runs(self) -> None:
@@ -263,7 +265,8 @@ class MainWindow(QMainWindow):
         self.problems.add(problem)
         self.notification.tell(problem)
 
-    def _show_problem(self, problem: Problem) -> None:
+    def show_problem(self, problem: Problem) -> None:
+        """Show all that is known of it, and its run."""
         self.problems_dock.show()
         self.problems_dock.raise_()
         if problem.run is not None:
@@ -284,11 +287,9 @@ class MainWindow(QMainWindow):
             return False
         return True
 
-    # Actions: a method for each id
-
     def do(self, name: str) -> None:
         """Do an action by its id."""
-        self._guard(getattr(self, name))
+        self._guard(getattr(self.commands, name))
 
     def open_folder(self, folder: Path) -> None:
         """Open a workspace, or a run's folder: its workspace, with the run in focus."""
@@ -314,184 +315,6 @@ class MainWindow(QMainWindow):
             self.recent_menu.addAction(folder, lambda folder=folder: self.open_folder(Path(folder)))
         self.recent_menu.setEnabled(bool(self.recent()))
         self.welcome.set_recent(self.recent())
-
-    def open_workspace(self) -> None:
-        """Ask for a folder and open it."""
-        if folder := QFileDialog.getExistingDirectory(self, "Open workspace", str(self.model.folder or Path.cwd())):
-            self.open_folder(Path(folder))
-
-    def open_yaml(self) -> None:
-        """Ask for a YAML file and fill the form from it."""
-        if path := QFileDialog.getOpenFileName(self, "Open configuration", "", "YAML (*.yaml *.yml)")[0]:
-            self.desk.take_file(Path(path))
-
-    def save_yaml(self) -> None:
-        """Ask for a file and write the form to it."""
-        self._save("Save configuration", "YAML (*.yaml)", lambda path: path.write_text(self.desk.form.yaml(), "utf-8"))
-
-    def export_figure(self) -> None:
-        """Ask for a file and write the tab's figure to it."""
-        self._save("Export figure", "PNG (*.png);;PDF (*.pdf);;SVG (*.svg)", self._tab.export_figure)
-
-    def export_csv(self) -> None:
-        """Ask for a file and write the tab's numbers to it."""
-        if not hasattr(self._tab, "export_csv"):
-            raise InputError("This tab has no numbers to export; the tab Sparsity has.")
-        self._save("Export CSV", "CSV (*.csv)", self._tab.export_csv)
-
-    def _save(self, title: str, kinds: str, write: Callable[[Path], object]) -> None:
-        name = QFileDialog.getSaveFileName(self, title, "", kinds)[0]
-        if not name:
-            return
-        path = Path(name)
-        if not path.suffix:
-            path = path.with_suffix(kinds[kinds.index("*") + 1 : kinds.index(")")])
-        try:
-            write(path)
-        except OSError as error:
-            raise InputError(f"{path} cannot be written: {error.strerror}.") from None
-        self.statusBar().showMessage(f"Written: {path}", 5000)
-
-    def copy_figure(self) -> None:
-        """Copy the tab's figure as a picture."""
-        self._tab.canvas.copy()
-        self.statusBar().showMessage("The figure is in the clipboard", 3000)
-
-    def undo(self) -> None:
-        """Take back the last change in the form."""
-        self.form.undo()
-
-    def redo(self) -> None:
-        """Make it again."""
-        self.form.redo()
-
-    def find_run(self) -> None:
-        """Go to the filter of the runs."""
-        self.runs_dock.show()
-        self.runs.filter.setFocus()
-        self.runs.filter.selectAll()
-
-    def new_run(self) -> None:
-        """Choose a preset: to fill the form, or to run as it is."""
-        dialog = PresetDialog(can_run=self.model.folder is not None, parent=self)
-        if dialog.exec() and dialog.presets.current:
-            self.desk.take_preset(dialog.presets.current)
-            if dialog.run_now:
-                self.start_run()
-
-    def start_run(self) -> None:
-        """Start what the form says."""
-        assert self.model.folder is not None
-        if not self.desk.form.is_valid:
-            path, message = next(iter(self.desk.form.errors.items()))
-            self.form.go_to(path)
-            raise InputError(f"The configuration has an error. {path}: {message}".replace(" : ", " "))
-        self._launch(self.desk.form.yaml(), self.desk.needs_trust)
-
-    def _launch(self, text: str, needs_trust: bool) -> None:
-        assert self.model.folder is not None
-        if needs_trust:
-            question = "The network is a .keras file, which can run code when it is loaded. Load it?"
-            if QMessageBox.question(self, "Load the network?", question) != QMessageBox.StandardButton.Yes:
-                return
-        self._awaited.append(self.launcher.start(self.model.folder, text, ["--trust"] * needs_trust))
-        self.statusBar().showMessage("Starting: TensorFlow takes some seconds", 10000)
-
-    def stop_run(self) -> None:
-        """Ask the run in focus to checkpoint and stop."""
-        if run := self.model.focused:
-            ask_to_stop(run.folder)
-            self.statusBar().showMessage(f"{run.name} stops at its next checkpoint", 5000)
-
-    def resume_run(self) -> None:
-        """Go on with the run in focus."""
-        if run := self.model.focused:
-            values = configuration_of(run.folder)
-            needs_trust = str(values.get("model", {}).get("name", "")).endswith(".keras")
-            self._launch((run.folder / "config.yaml").read_text(encoding="utf-8"), needs_trust)
-
-    def duplicate_run(self) -> None:
-        """Fill the form as the run in focus."""
-        if run := self.model.focused:
-            self.desk.take_run(run.folder)
-            self.config_dock.show()
-
-    def kill_run(self) -> None:
-        """End the process of the run in focus at once, if the user is sure."""
-        run = self.model.focused
-        question = "End its process at once? What it did since its last checkpoint is lost."
-        if run and QMessageBox.question(self, f"Kill {run.name}?", question) == QMessageBox.StandardButton.Yes:
-            kill(run.folder)
-
-    def show_folder(self) -> None:
-        """Open the folder of the run in focus in the file manager."""
-        if run := self.model.focused:
-            QDesktopServices.openUrl(QUrl.fromLocalFile(str(run.folder)))
-
-    def show_traceback(self) -> None:
-        """Show why the run in focus failed."""
-        if run := self.model.focused:
-            problem = problem_of(run)
-            self.problems.add(problem)
-            self._show_problem(problem)
-
-    def show_palette(self) -> None:
-        """Find an action by typing."""
-        palette = CommandPalette(self.model, self)
-        if palette.exec() and palette.chosen:
-            self.do(palette.chosen)
-
-    def next_tab(self) -> None:
-        """Show the tab to the right."""
-        self.tabs.setCurrentIndex((self.tabs.currentIndex() + 1) % self.tabs.count())
-
-    def previous_tab(self) -> None:
-        """Show the tab to the left."""
-        self.tabs.setCurrentIndex((self.tabs.currentIndex() - 1) % self.tabs.count())
-
-    def theme_light(self) -> None:
-        """Dark on white."""
-        self._set_theme("light")
-
-    def theme_dark(self) -> None:
-        """Light on dark."""
-        self._set_theme("dark")
-
-    def theme_system(self) -> None:
-        """As the desktop has it."""
-        self._set_theme("system")
-
-    def _set_theme(self, name: str) -> None:
-        self.settings.setValue("theme", name)
-        set_theme(name)
-
-    def toggle_eye(self) -> None:
-        """Lay the selected runs over the others, or no more if all are."""
-        chosen = self.runs.selected() or ([self.model.focused.folder] if self.model.focused else [])
-        shown = not all(folder in self.model.eyes for folder in chosen)
-        for folder in chosen:
-            self.model.set_eye(folder, shown)
-
-    def clear_eyes(self) -> None:
-        """Show one run alone."""
-        self.model.clear_eyes()
-
-    def show_differences(self) -> None:
-        """Show the fields that differ between the selected runs, or those that are overlaid."""
-        selected = self.runs.selected()
-        folders = selected if len(selected) > 1 else self.model.shown
-        found = differences({folder.name: configuration_of(folder) for folder in folders})
-        rows = [[field, *said] for field, said in found]
-        empty = "Select or overlay two runs or more." if len(folders) < 2 else "No field differs."
-        TableDialog("Configuration differences", ["field", *(f.name for f in folders)], rows, empty, self).exec()
-
-    def show_shortcuts(self) -> None:
-        """Every action and its keys."""
-        shortcuts_dialog(self).exec()
-
-    def show_about(self) -> None:
-        """Versions."""
-        QMessageBox.about(self, "About tfticket", about_text())
 
     # The window itself
 

@@ -337,7 +337,7 @@ def test_the_preset_dialog_fills_the_form_or_runs_at_once(window, tmp_path, monk
 def test_every_action_has_a_method_and_a_place_in_a_menu(window):
     assert {action.id for action in ACTIONS} == set(window.actions_by_id)
     for action in ACTIONS:
-        assert callable(getattr(window, action.id)), action.id
+        assert callable(getattr(window.commands, action.id)), action.id
     assert window.actions_by_id["start_run"].shortcut().toString() == "Ctrl+R"
 
 

@@ -1,0 +1,214 @@
+"""What the window does when an action is chosen: a method for each id in the table of actions."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QUrl
+from PySide6.QtGui import QDesktopServices
+from PySide6.QtWidgets import QFileDialog, QMessageBox
+
+from gui.models.desk import configuration_of
+from gui.models.differences import differences
+from gui.models.launcher import ask_to_stop, kill
+from gui.models.workspace import problem_of
+from gui.views.dialogs import TableDialog, about_text, shortcuts_dialog
+from gui.views.palette import CommandPalette
+from gui.views.theme import set_theme
+from gui.views.welcome import PresetDialog
+from tfticket.errors import InputError
+
+if TYPE_CHECKING:
+    from gui.views.main_window import MainWindow
+
+
+class Commands:
+    """The actions of a window."""
+
+    def __init__(self, window: "MainWindow") -> None:
+        self.window = window
+
+    def open_workspace(self) -> None:
+        """Ask for a folder and open it."""
+        there = str(self.window.model.folder or Path.cwd())
+        if folder := QFileDialog.getExistingDirectory(self.window, "Open workspace", there):
+            self.window.open_folder(Path(folder))
+
+    def open_yaml(self) -> None:
+        """Ask for a YAML file and fill the form from it."""
+        if path := QFileDialog.getOpenFileName(self.window, "Open configuration", "", "YAML (*.yaml *.yml)")[0]:
+            self.window.desk.take_file(Path(path))
+
+    def save_yaml(self) -> None:
+        """Ask for a file and write the form to it."""
+        text = self.window.desk.form.yaml()
+        self._save("Save configuration", "YAML (*.yaml)", lambda path: path.write_text(text, "utf-8"))
+
+    def export_figure(self) -> None:
+        """Ask for a file and write the tab's figure to it."""
+        self._save("Export figure", "PNG (*.png);;PDF (*.pdf);;SVG (*.svg)", self.window.tab.export_figure)
+
+    def export_csv(self) -> None:
+        """Ask for a file and write the tab's numbers to it."""
+        if not hasattr(self.window.tab, "export_csv"):
+            raise InputError("This tab has no numbers to export; the tab Sparsity has.")
+        self._save("Export CSV", "CSV (*.csv)", self.window.tab.export_csv)
+
+    def _save(self, title: str, kinds: str, write: Callable[[Path], object]) -> None:
+        name = QFileDialog.getSaveFileName(self.window, title, "", kinds)[0]
+        if not name:
+            return
+        path = Path(name)
+        if not path.suffix:
+            path = path.with_suffix(kinds[kinds.index("*") + 1 : kinds.index(")")])
+        try:
+            write(path)
+        except OSError as error:
+            raise InputError(f"{path} cannot be written: {error.strerror}.") from None
+        self.window.statusBar().showMessage(f"Written: {path}", 5000)
+
+    def close(self) -> None:
+        """Close the window."""
+        self.window.close()
+
+    def copy_figure(self) -> None:
+        """Copy the tab's figure as a picture."""
+        self.window.tab.canvas.copy()
+        self.window.statusBar().showMessage("The figure is in the clipboard", 3000)
+
+    def undo(self) -> None:
+        """Take back the last change in the form."""
+        self.window.form.undo()
+
+    def redo(self) -> None:
+        """Make it again."""
+        self.window.form.redo()
+
+    def find_run(self) -> None:
+        """Go to the filter of the runs."""
+        self.window.runs_dock.show()
+        self.window.runs.filter.setFocus()
+        self.window.runs.filter.selectAll()
+
+    def new_run(self) -> None:
+        """Choose a preset: to fill the form, or to run as it is."""
+        dialog = PresetDialog(can_run=self.window.model.folder is not None, parent=self.window)
+        if dialog.exec() and dialog.presets.current:
+            self.window.desk.take_preset(dialog.presets.current)
+            if dialog.run_now:
+                self.start_run()
+
+    def start_run(self) -> None:
+        """Start what the form says."""
+        assert self.window.model.folder is not None
+        if not self.window.desk.form.is_valid:
+            path, message = next(iter(self.window.desk.form.errors.items()))
+            self.window.form.go_to(path)
+            raise InputError(f"The configuration has an error. {path}: {message}".replace(" : ", " "))
+        self._launch(self.window.desk.form.yaml(), self.window.desk.needs_trust)
+
+    def _launch(self, text: str, needs_trust: bool) -> None:
+        assert self.window.model.folder is not None
+        if needs_trust:
+            question = "The network is a .keras file, which can run code when it is loaded. Load it?"
+            if QMessageBox.question(self.window, "Load the network?", question) != QMessageBox.StandardButton.Yes:
+                return
+        self.window.await_run(self.window.launcher.start(self.window.model.folder, text, ["--trust"] * needs_trust))
+        self.window.statusBar().showMessage("Starting: TensorFlow takes some seconds", 10000)
+
+    def stop_run(self) -> None:
+        """Ask the run in focus to checkpoint and stop."""
+        if run := self.window.model.focused:
+            ask_to_stop(run.folder)
+            self.window.statusBar().showMessage(f"{run.name} stops at its next checkpoint", 5000)
+
+    def resume_run(self) -> None:
+        """Go on with the run in focus."""
+        if run := self.window.model.focused:
+            values = configuration_of(run.folder)
+            needs_trust = str(values.get("model", {}).get("name", "")).endswith(".keras")
+            self._launch((run.folder / "config.yaml").read_text(encoding="utf-8"), needs_trust)
+
+    def duplicate_run(self) -> None:
+        """Fill the form as the run in focus."""
+        if run := self.window.model.focused:
+            self.window.desk.take_run(run.folder)
+            self.window.config_dock.show()
+
+    def kill_run(self) -> None:
+        """End the process of the run in focus at once, if the user is sure."""
+        run = self.window.model.focused
+        question = "End its process at once? What it did since its last checkpoint is lost."
+        if run and QMessageBox.question(self.window, f"Kill {run.name}?", question) == QMessageBox.StandardButton.Yes:
+            kill(run.folder)
+
+    def show_folder(self) -> None:
+        """Open the folder of the run in focus in the file manager."""
+        if run := self.window.model.focused:
+            QDesktopServices.openUrl(QUrl.fromLocalFile(str(run.folder)))
+
+    def show_traceback(self) -> None:
+        """Show why the run in focus failed."""
+        if run := self.window.model.focused:
+            problem = problem_of(run)
+            self.window.problems.add(problem)
+            self.window.show_problem(problem)
+
+    def show_palette(self) -> None:
+        """Find an action by typing."""
+        palette = CommandPalette(self.window.model, self.window)
+        if palette.exec() and palette.chosen:
+            self.window.do(palette.chosen)
+
+    def next_tab(self) -> None:
+        """Show the tab to the right."""
+        self.window.tabs.setCurrentIndex((self.window.tabs.currentIndex() + 1) % self.window.tabs.count())
+
+    def previous_tab(self) -> None:
+        """Show the tab to the left."""
+        self.window.tabs.setCurrentIndex((self.window.tabs.currentIndex() - 1) % self.window.tabs.count())
+
+    def theme_light(self) -> None:
+        """Dark on white."""
+        self._set_theme("light")
+
+    def theme_dark(self) -> None:
+        """Light on dark."""
+        self._set_theme("dark")
+
+    def theme_system(self) -> None:
+        """As the desktop has it."""
+        self._set_theme("system")
+
+    def _set_theme(self, name: str) -> None:
+        self.window.settings.setValue("theme", name)
+        set_theme(name)
+
+    def toggle_eye(self) -> None:
+        """Lay the selected runs over the others, or no more if all are."""
+        model = self.window.model
+        chosen = self.window.runs.selected() or ([model.focused.folder] if model.focused else [])
+        shown = not all(folder in model.eyes for folder in chosen)
+        for folder in chosen:
+            model.set_eye(folder, shown)
+
+    def clear_eyes(self) -> None:
+        """Show one run alone."""
+        self.window.model.clear_eyes()
+
+    def show_differences(self) -> None:
+        """Show the fields that differ between the selected runs, or those that are overlaid."""
+        selected = self.window.runs.selected()
+        folders = selected if len(selected) > 1 else self.window.model.shown
+        found = differences({folder.name: configuration_of(folder) for folder in folders})
+        rows = [[field, *said] for field, said in found]
+        empty = "Select or overlay two runs or more." if len(folders) < 2 else "No field differs."
+        TableDialog("Configuration differences", ["field", *(f.name for f in folders)], rows, empty, self.window).exec()
+
+    def show_shortcuts(self) -> None:
+        """Every action and its keys."""
+        shortcuts_dialog(self.window).exec()
+
+    def show_about(self) -> None:
+        """Versions."""
+        QMessageBox.about(self.window, "About tfticket", about_text())
