@@ -138,7 +138,7 @@ def field_of(cls: type[Config], name: str, path: str, switch: tuple[Choice, ...]
         default=default_of(info),
         switches=bool(switch),
         fixed=path == "" and name == "experiment",
-        adapter=TypeAdapter(Annotated[info.annotation, info]),
+        adapter=TypeAdapter(Annotated[info.annotation, info]),  # type: ignore[arg-type]
     )
 
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from gui.models.signal import Signal
 from gui.models.workspace import Problem
@@ -130,7 +131,7 @@ def kill(run: Path) -> None:
             os.killpg(group, signal.SIGKILL)
 
 
-def _holder(run: Path) -> dict[str, int | str]:
+def _holder(run: Path) -> dict[str, Any]:
     holder = holder_of(run)
     if holder is None:
         raise InputError(f"{run.name} is not running.")

@@ -66,8 +66,8 @@ def numbers_of(kept: np.ndarray, before: np.ndarray | None) -> list[tuple[str, s
         kept: bool, the mask.
         before: That of the level before; None where there is none.
     """
-    fed = list(kept.reshape(-1, kept.shape[-1]).any(axis=0))
-    used = list(np.moveaxis(kept, -2, 0).reshape(kept.shape[-2], -1).any(axis=1))
+    fed = np.any(kept.reshape(-1, kept.shape[-1]), axis=0).tolist()
+    used = np.any(np.moveaxis(kept, -2, 0).reshape(kept.shape[-2], -1), axis=1).tolist()
     survivors = int(np.count_nonzero(kept))
     found = [
         ("shape", " x ".join(map(str, kept.shape))),

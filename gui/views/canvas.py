@@ -57,7 +57,8 @@ class FigureCanvas(FigureCanvasQTAgg):
         self._pause = QTimer(self, singleShot=True, interval=PAUSE_MS)
         self._pause.timeout.connect(self._draw_what_is_new)
         for event in ("scroll", "button_press", "motion_notify", "button_release"):
-            self.mpl_connect(f"{event}_event", getattr(self, f"_on_{event}"))
+            kind: Any = f"{event}_event"
+            self.mpl_connect(kind, getattr(self, f"_on_{event}"))
 
     @property
     def points(self) -> float:
@@ -113,7 +114,7 @@ class FigureCanvas(FigureCanvasQTAgg):
         buffer = io.BytesIO()
         with self._light():
             self.figure.savefig(buffer, format="png", dpi=200)
-        QGuiApplication.clipboard().setImage(QImage.fromData(buffer.getvalue(), "PNG"))
+        QGuiApplication.clipboard().setImage(QImage.fromData(buffer.getvalue()))
 
     def reset_view(self) -> None:
         """Show all again."""

@@ -1,5 +1,6 @@
 """Editors of a form's fields: one kind of widget for each kind of field."""
 
+import functools
 from collections.abc import Callable
 
 from PySide6.QtCore import QSignalBlocker, Qt, Signal
@@ -172,8 +173,8 @@ class ChoiceEditor(Editor):
         self._combo.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self._offer(field)
         self._combo.activated.connect(lambda index: self.edited.emit(self._combo.itemData(index)))
-        if field.others:
-            self._combo.lineEdit().textEdited.connect(self.edited.emit)
+        if (line := self._combo.lineEdit()) is not None:
+            line.textEdited.connect(self.edited.emit)
 
     def refresh(self, model: FormModel) -> None:
         self.field = model.field(self.field.path)
@@ -261,7 +262,7 @@ class ItemsEditor(Editor):
         self._remove.menu().clear()
         for place, line in enumerate(lines := self.lines):
             rest = lines[:place] + lines[place + 1 :]
-            self._remove.menu().addAction(line.replace("&", "&&"), lambda rest=rest: self._put(rest))
+            self._remove.menu().addAction(line.replace("&", "&&"), functools.partial(self._put, rest))
 
     def _put(self, lines: list[str]) -> None:
         """One edit of its own, though it changes the text."""

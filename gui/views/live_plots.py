@@ -100,7 +100,7 @@ class LivePlots:
         key = (number, curve.key)
         if key not in self.lines:
             ticket = curve.key[0] == "ticket"
-            look = {
+            look: dict[str, Any] = {
                 "color": self.colours.get(curve.key[0]),
                 "lw": 1.8 if ticket else 1.2,
                 "marker": ".",
@@ -128,7 +128,7 @@ class LivePlots:
                 axes.yaxis.set_minor_formatter(NullFormatter())
             self.canvas.forget_view()
         if self.canvas.moved or not bands:
-            return new
+            return bool(new)
         before = (axes.get_xlim(), axes.get_ylim())
         axes.set_xlim(0, 1.005 * bands[-1].end)
         values = factor * np.concatenate([curve.raw for curve in curves] or [np.empty(0)])

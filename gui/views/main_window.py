@@ -1,5 +1,6 @@
 """The window: docks around tabs. Qt view for the workspace, the draft and the launcher."""
 
+import functools
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -236,9 +237,8 @@ class MainWindow(QMainWindow):
         folder = run.folder if run else None
         self.live.show(folder)
         self.masks.show(folder)
-        self.setWindowTitle(
-            " - ".join(filter(None, [run and run.folder.name, str(self.model.folder or ""), "tfticket"]))
-        )
+        parts = [run.folder.name if run else "", str(self.model.folder or ""), "tfticket"]
+        self.setWindowTitle(" - ".join(filter(None, parts)))
         self._show_eyes()
 
     def _show_eyes(self) -> None:
@@ -306,13 +306,13 @@ class MainWindow(QMainWindow):
 
     def recent(self) -> list[str]:
         """Workspaces that were open before, the last first."""
-        found = self.settings.value("recent", [])
+        found: Any = self.settings.value("recent", [])
         return [found] if isinstance(found, str) else list(found or [])
 
     def _show_recent(self) -> None:
         self.recent_menu.clear()
         for folder in self.recent():
-            self.recent_menu.addAction(folder, lambda folder=folder: self.open_folder(Path(folder)))
+            self.recent_menu.addAction(folder, functools.partial(self.open_folder, Path(folder)))
         self.recent_menu.setEnabled(bool(self.recent()))
         self.welcome.set_recent(self.recent())
 

@@ -83,9 +83,13 @@ class NotificationBar(QFrame):
         layout.addWidget(self.text, 1)
         layout.addWidget(self.show_button)
         layout.addWidget(close)
-        self.show_button.clicked.connect(lambda: self._problem is not None and self.asked.emit(self._problem))
+        self.show_button.clicked.connect(self._ask)
         close.clicked.connect(self.hide)
         self.hide()
+
+    def _ask(self) -> None:
+        if self._problem is not None:
+            self.asked.emit(self._problem)
 
     def tell(self, problem: Problem) -> None:
         """Show a problem."""

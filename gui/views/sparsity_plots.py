@@ -64,7 +64,7 @@ class SparsityPlots:
 
     @property
     def _width(self) -> float:
-        return self.canvas.width() / (1 if self._narrow else 2)
+        return float(self.canvas.width()) / (1 if self._narrow else 2)
 
     def _draw(self, axes: Any, model: SparsityModel, metric: str) -> None:
         lines = {key: self._on_background(line) for key, line in model.lines(metric).items()}

@@ -61,8 +61,8 @@ class PresetTree(QWidget):
         first = next(iter(groups.values()), None)
         for group in groups.values():
             group.setExpanded(bool(text) or group is first)
-        if first is not None:
-            self.tree.setCurrentItem(first.child(0))
+        if first is not None and (best := first.child(0)) is not None:
+            self.tree.setCurrentItem(best)
         self.tree.resizeColumnToContents(1)
         self.tree.resizeColumnToContents(2)
 
