@@ -3,14 +3,12 @@
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from gui.models.form import FormModel
 from gui.models.preset_list import values_of
 from gui.models.signal import Signal
-from tfticket.errors import InputError
 from tfticket.presets import experiment_of, load_experiment
 from tfticket.registry import EXPERIMENTS, check_name
+from tfticket.reports.rows import read_configuration
 
 FIRST_PRESET = "quickstart"
 
@@ -74,11 +72,4 @@ def configuration_of(folder: Path) -> dict[str, Any]:
     Raises:
         InputError: It cannot be read.
     """
-    path = folder / "config.yaml"
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise InputError(f"{path} is not readable: {error}") from None
-    if not isinstance(values, dict):
-        raise InputError(f"{path} holds no configuration.")
-    return values
+    return read_configuration(folder / "config.yaml")

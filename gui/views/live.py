@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from PySide6.QtCore import QSignalBlocker, Qt
-from PySide6.QtGui import QFontDatabase, QResizeEvent, QShowEvent
+from PySide6.QtGui import QFontDatabase, QResizeEvent
 from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -21,24 +21,21 @@ from PySide6.QtWidgets import (
 from superqt import QElidingLabel, QFlowLayout
 
 from gui.models.live import LiveModel
-from gui.views.canvas import FigureCanvas
 from gui.views.figure_theme import readable
 from gui.views.live_plots import LivePlots
 from gui.views.plot_controls import ArmBoxes, fill, labelled, level, named
+from gui.views.tab import Tab
 from tfticket.reports.figures import arm_looks, axis_of
 from tfticket.reports.rows import arm_name
 
 
-class LiveTab(QWidget):
+class LiveTab(Tab):
     """Curves of one seed of the run in focus, level by level, as they grow."""
 
     def __init__(self, model: LiveModel, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.model = model
-        self._stale = True
+        super().__init__(model, "Live curves", parent)
         self._run: Path | None = None
         self._log: list[str] = []
-        self.canvas = FigureCanvas("Live curves")
         self.plots = LivePlots(self.canvas)
         self.doing, self.ending, self.bar = QElidingLabel(), QLabel(), QProgressBar()
         self.seed_box, self.beside = (
@@ -48,20 +45,8 @@ class LiveTab(QWidget):
         self.smoothing = named(QSlider(Qt.Orientation.Horizontal), "Smoothing")
         self.log_loss = QCheckBox("log loss")
         self.log = LogView()
-        self.message = QLabel(alignment=Qt.AlignmentFlag.AlignCenter, wordWrap=True)
         self._lay_out()
         self._connect()
-        model.changed.connect(self._changed)
-        self.destroyed.connect(lambda: model.changed.disconnect(self._changed))
-
-    def refresh(self) -> None:
-        """Read what is new; called by the window's timer while the tab is shown."""
-        self.model.poll()
-
-    def export_figure(self, path: Path) -> None:
-        """Write the plots, in the light theme."""
-        self._update()
-        self.canvas.save(path)
 
     def _lay_out(self) -> None:
         status = QHBoxLayout()
@@ -104,19 +89,9 @@ class LiveTab(QWidget):
         self.canvas.themed.connect(self._colour)
         self.canvas.view_reset.connect(self._changed)
 
-    def showEvent(self, event: QShowEvent) -> None:
-        super().showEvent(event)
-        if self._stale:
-            self._update()
-
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         self.plots.arrange()
-
-    def _changed(self) -> None:
-        self._stale = True
-        if self.isVisible():
-            self._update()
 
     def _update(self) -> None:
         model, self._stale = self.model, False

@@ -1,13 +1,12 @@
 """Qt view for the masks model: a layer's mask, scrubbed through levels and layers."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from matplotlib.colors import to_rgb
 from matplotlib.patches import Patch
 from PySide6.QtCore import QEvent, QObject, QSignalBlocker, Qt
-from PySide6.QtGui import QKeyEvent, QResizeEvent, QShowEvent
+from PySide6.QtGui import QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -23,9 +22,9 @@ from superqt import QFlowLayout
 
 from gui.models.mask_pictures import MEANINGS, MaskPicture
 from gui.models.masks import CONTROL, MasksModel
-from gui.views.canvas import FigureCanvas
 from gui.views.figure_theme import mix, readable
 from gui.views.plot_controls import fill, labelled, level, named
+from gui.views.tab import Tab
 from tfticket.reports.rows import arm_name
 
 _KEPT, _LOST = "#0072B2", "#D55E00"
@@ -37,15 +36,12 @@ _STEPS = {
 }
 
 
-class MasksTab(QWidget):
+class MasksTab(Tab):
     """The mask of a layer of a ticket; left and right change the level, up and down the layer."""
 
     def __init__(self, model: MasksModel, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.model = model
-        self._stale = True
+        super().__init__(model, "Mask of a layer", parent)
         self._shape: tuple[Any, ...] = ()
-        self.canvas = FigureCanvas("Mask of a layer")
         self.canvas.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.axes = self.canvas.figure.subplots()
         self.image = self.axes.imshow(np.zeros((1, 1, 3)), aspect="auto")
@@ -56,22 +52,10 @@ class MasksTab(QWidget):
         self.fields = named(
             QCheckBox("receptive fields"), "receptive fields", "What each unit of the first layer sees of the image"
         )
-        self.message = QLabel(alignment=Qt.AlignmentFlag.AlignCenter, wordWrap=True)
         self.problem = QLabel(wordWrap=True)
         self._numbers: dict[str, QLabel] = {}
         self._lay_out()
         self._connect()
-        model.changed.connect(self._changed)
-        self.destroyed.connect(lambda: model.changed.disconnect(self._changed))
-
-    def refresh(self) -> None:
-        """Look for new tickets; called by the window's timer while the tab is shown."""
-        self.model.poll()
-
-    def export_figure(self, path: Path) -> None:
-        """Write the picture, in the light theme."""
-        self._update()
-        self.canvas.save(path)
 
     def _lay_out(self) -> None:
         controls = QFlowLayout()
@@ -127,19 +111,9 @@ class MasksTab(QWidget):
             return True
         return super().eventFilter(watched, event)
 
-    def showEvent(self, event: QShowEvent) -> None:
-        super().showEvent(event)
-        if self._stale:
-            self._update()
-
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         self._changed()
-
-    def _changed(self) -> None:
-        self._stale = True
-        if self.isVisible():
-            self._update()
 
     def _update(self) -> None:
         model, self._stale = self.model, False

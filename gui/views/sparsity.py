@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from PySide6.QtCore import QSignalBlocker, Qt
-from PySide6.QtGui import QResizeEvent, QShowEvent
+from PySide6.QtCore import QSignalBlocker
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -18,21 +18,19 @@ from PySide6.QtWidgets import (
 from superqt import QFlowLayout
 
 from gui.models.sparsity import SparsityModel
-from gui.views.canvas import FORMATS, FigureCanvas
+from gui.views.canvas import FORMATS
 from gui.views.plot_controls import ArmBoxes, fill, labelled, level, named
 from gui.views.sparsity_plots import SparsityPlots
+from gui.views.tab import Tab
 from tfticket.reports.figures import axis_of
 from tfticket.runs.files import atomic_write
 
 
-class SparsityTab(QWidget):
+class SparsityTab(Tab):
     """Accuracy and another metric against weights remaining, of the run in focus and of those laid over it."""
 
     def __init__(self, model: SparsityModel, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.model = model
-        self._stale = True
-        self.canvas = FigureCanvas("Metrics against weights remaining")
+        super().__init__(model, "Metrics against weights remaining", parent)
         self.plots = SparsityPlots(self.canvas)
         self.beside = named(QComboBox(), "Metric of the second plot")
         self.split = named(QComboBox(), "Rows that are measured on")
@@ -44,25 +42,9 @@ class SparsityTab(QWidget):
         self.export = QToolButton()
         self.export.setText("Export")
         self.export.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
-        self.message = QLabel(alignment=Qt.AlignmentFlag.AlignCenter, wordWrap=True)
         self.problem = QLabel(wordWrap=True)
         self._lay_out()
         self._connect()
-        model.changed.connect(self._changed)
-        self.destroyed.connect(lambda: model.changed.disconnect(self._changed))
-
-    def refresh(self) -> None:
-        """Look for new evaluations; called by the window's timer while the tab is shown."""
-        self.model.poll()
-
-    def export_figure(self, path: Path) -> None:
-        """Write the plots, in the light theme.
-
-        Raises:
-            InputError: Another ending than .png, .pdf or .svg.
-        """
-        self._update()
-        self.canvas.save(path)
 
     def export_csv(self, path: Path) -> None:
         """Write the evaluations of the runs and arms shown."""
@@ -98,19 +80,9 @@ class SparsityTab(QWidget):
         self.export.setMenu(menu)
         self.canvas.themed.connect(self._draw)
 
-    def showEvent(self, event: QShowEvent) -> None:
-        super().showEvent(event)
-        if self._stale:
-            self._update()
-
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         self._changed()
-
-    def _changed(self) -> None:
-        self._stale = True
-        if self.isVisible():
-            self._update()
 
     def _update(self) -> None:
         model, self._stale = self.model, False

@@ -1,5 +1,6 @@
 """Windows are drawn nowhere, and nothing that a test starts outlives it."""
 
+import shutil
 import threading
 
 import pytest
@@ -16,3 +17,10 @@ def no_thread_is_left_over():
     yield
     left = [thread for thread in threading.enumerate() if thread not in before and thread.is_alive()]
     assert not left, f"threads left over: {left}"
+
+
+@pytest.fixture
+def run(made, tmp_path):
+    """A copy of the run that a module calls ``made``, to be changed."""
+    shutil.copytree(made.parents[1], tmp_path / "workspace")
+    return tmp_path / "workspace" / "runs" / made.name

@@ -20,13 +20,6 @@ def made(tmp_path_factory):
 
 
 @pytest.fixture
-def run(made, tmp_path):
-    """A copy of the run, to be changed."""
-    shutil.copytree(made.parents[1], tmp_path / "workspace")
-    return tmp_path / "workspace" / "runs" / made.name
-
-
-@pytest.fixture
 def model(run):
     found = LiveModel()
     found.show(run)

@@ -92,13 +92,18 @@ def read_run(folder: Path) -> Run:
         raise InputError(f"{folder / 'status.json'} does not say the run's state, experiment and start.")
     return Run(
         folder=folder,
-        config=_read_yaml(folder / "config.yaml"),
+        config=read_configuration(folder / "config.yaml"),
         status=status,
         steps=read_json(manifest)["steps"] if manifest.exists() else [],
     )
 
 
-def _read_yaml(path: Path) -> dict[str, Any]:
+def read_configuration(path: Path) -> dict[str, Any]:
+    """A run's configuration as plain values.
+
+    Raises:
+        InputError: It cannot be read.
+    """
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError) as error:
