@@ -18,11 +18,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     if fault := system.complaint():
         return _refused(fault)
-    named, workspace = options.workspace is not None, options.workspace or options.default
+    workspace = options.workspace or options.default
     if workspace.exists() and not workspace.is_dir():
         return _refused(f"{workspace} is a file; a workspace is a folder.")
 
-    from PySide6.QtCore import QSettings
+    from PySide6.QtCore import QSettings, QTimer
     from PySide6.QtWidgets import QApplication
 
     application = QApplication.instance() or QApplication([sys.argv[0]])
@@ -37,10 +37,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     settings = QSettings()
     set_theme(options.theme or str(settings.value("theme", "system")))
     window = MainWindow(settings)
-    signal.signal(signal.SIGINT, lambda *_: window.close())
-    signal.signal(signal.SIGTERM, lambda *_: window.close())
-    if named or workspace.is_dir():
-        window.open_folder(workspace)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: QTimer.singleShot(0, window.close))
+    window.open_folder(workspace)
     window.show()
     return application.exec()
 

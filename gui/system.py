@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Mapping
 
-# Library -> Debian package. Qt itself links to the first, its window on X11 to the second.
+# Library -> Debian package. Qt itself links to the first, its window to one of the others.
 _ALWAYS = {
     "libGL.so.1": "libgl1",
     "libEGL.so.1": "libegl1",
@@ -14,6 +14,7 @@ _ALWAYS = {
     "libdbus-1.so.3": "libdbus-1-3",
     "libglib-2.0.so.0": "libglib2.0-0",
 }
+_ON_WAYLAND = {"libwayland-client.so.0": "libwayland-client0", "libwayland-cursor.so.0": "libwayland-cursor0"}
 _ON_X11 = {
     "libX11-xcb.so.1": "libx11-xcb1",
     "libxcb-cursor.so.0": "libxcb-cursor0",
@@ -46,7 +47,7 @@ def complaint(environment: Mapping[str, str] = os.environ) -> str | None:
             "There is no display: DISPLAY and WAYLAND_DISPLAY are empty. Start it in a desktop session, or over "
             "ssh -X. Without a display `tfticket list`, `show` and `report` tell the same."
         )
-    needed = _ALWAYS | ({} if drawn or wayland else _ON_X11)
+    needed = _ALWAYS | ({} if drawn else _ON_WAYLAND if wayland else _ON_X11)
     missing = [package for library, package in needed.items() if not _loads(library)]
     if missing:
         return (

@@ -418,5 +418,5 @@ def test_the_window_is_opened_by_a_process_of_its_own(monkeypatch, call):
     monkeypatch.setattr("os.execv", lambda program, arguments: started.append((program, arguments)))
     assert call("gui")[0] == 0
     assert call("gui", "somewhere", "--theme", "dark")[0] == 0
-    begin = [sys.executable, "-m", "gui"]
+    begin = [sys.executable, "-P", "-m", "gui"]
     assert started == [(sys.executable, begin), (sys.executable, [*begin, "somewhere", "--theme", "dark"])]

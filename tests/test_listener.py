@@ -71,7 +71,10 @@ def test_another_listener_hears_everything(tmp_path):
     assert {name for name in vars(Listener) if not name.startswith("_")} == {name for name, *_ in calls}
 
 
-@pytest.mark.parametrize("text", ["", "{", '{"trainings": 3, "more": 1}', "[1]"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "{", '{"trainings": 3, "more": 1}', "[1]", '{"step": 3}', '{"trainings": "x"}', '{"step": {"kind": "train"}}'],
+)
 def test_progress_that_cannot_be_read_is_none(text, tmp_path):
     assert read_progress(tmp_path) is None
     (tmp_path / "progress.json").write_text(text)

@@ -1,6 +1,7 @@
 """Runs as processes of their own: started in their own session, found again by their folders, stopped by a file."""
 
 import os
+import platform
 import re
 import signal
 import subprocess
@@ -12,10 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from gui.models.signal import Signal
 from gui.models.workspace import Problem
-from tfticket.errors import InputError
-from tfticket.runs.files import check_writable
+from tfticket.errors import InputError, Stopped
+from tfticket.runs.files import check_writable, read_json
 from tfticket.runs.lease import holder_of
 
 PLACE = "desktop"
@@ -24,8 +27,10 @@ PLACE = "desktop"
 
 @dataclass(frozen=True)
 class Launched:
-    """A process that this window started: its configuration, what it prints, itself."""
+    """A process that this window started: where, since when, its configuration, what it prints, itself."""
 
+    workspace: Path
+    began: float
     configuration: Path
     log: Path
     process: "subprocess.Popen[bytes]"
@@ -66,7 +71,9 @@ class Launcher:
         number = next(n for n in range(1, 1000) if not (place / f"{stem}-{n}.yaml").exists())
         configuration, log = place / f"{stem}-{number}.yaml", place / f"{stem}-{number}.log"
         configuration.write_text(text, encoding="utf-8")
-        command = [sys.executable, "-m", "tfticket", "run", str(configuration), "--workspace", str(workspace), "-q"]
+        # -P: nothing of the folder that the window was started in is taken for a module.
+        command = [sys.executable, "-P", "-m", "tfticket", "run", str(configuration)]
+        command += ["--workspace", str(workspace), "-q"]
         with log.open("wb") as printed:
             process = subprocess.Popen(
                 [*command, *options],
@@ -75,7 +82,7 @@ class Launcher:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # it outlives the window
             )
-        launched = Launched(configuration, log, process)
+        launched = Launched(workspace, time.time(), configuration, log, process)
         self._launched.append(launched)
         return launched
 
@@ -91,11 +98,21 @@ class Launcher:
             if code is None:
                 continue
             self._launched.remove(launched)
-            if code == InputError.exit_code or code < 0:
+            if code not in (0, Stopped.exit_code) and not _told_by_its_run(launched):
                 printed = launched.printed().strip()
-                last = printed.splitlines()[-1] if printed else f"ended by signal {-code}"
+                last = printed.splitlines()[-1] if printed and code > 0 else f"ended by signal {-code}"
                 name = launched.configuration.stem
                 self.ended.emit(Problem(f"{name}: {last.removeprefix('Error: ')}", printed or last))
+
+
+def _told_by_its_run(launched: Launched) -> bool:
+    """Whether a run of its workspace has failed since it began: then that says why."""
+    for path in (launched.workspace / "runs").glob("*/status.json"):
+        with suppress(InputError, KeyError, TypeError):
+            status = read_json(path)
+            if status["state"] == "failed" and status["updated"] >= launched.began:
+                return True
+    return False
 
 
 def ask_to_stop(run: Path) -> None:
@@ -105,11 +122,13 @@ def ask_to_stop(run: Path) -> None:
         InputError: No live process holds it, or it cannot be told.
     """
     holder = _holder(run)
+    if (run / "STOP").exists():  # a second signal would end it at once
+        raise InputError(f"{run.name} was asked already; it stops at its next checkpoint. Run > Kill ends it at once.")
     try:
         (run / "STOP").touch()
     except OSError as error:
         raise InputError(f"{run.name} cannot be told to stop: {error.strerror}.") from None
-    if holder["host"] == os.uname().nodename:
+    if holder["host"] == platform.node():
         with suppress(ProcessLookupError, PermissionError):
             os.kill(holder["pid"], signal.SIGTERM)
 
@@ -121,14 +140,17 @@ def kill(run: Path) -> None:
         InputError: No live process on this machine holds it: its start time was compared with the recorded one.
     """
     holder = _holder(run)
-    if holder["host"] != os.uname().nodename:
+    if holder["host"] != platform.node():
         raise InputError(f"{run.name} runs on {holder['host']}, process {holder['pid']}. End it there.")
-    with suppress(ProcessLookupError):
-        group = os.getpgid(holder["pid"])
-        if group == os.getpgid(0):  # started from the same terminal as this window
-            os.kill(holder["pid"], signal.SIGKILL)
-        else:
-            os.killpg(group, signal.SIGKILL)
+    try:
+        process = psutil.Process(holder["pid"])
+        for one in [*process.children(recursive=True), process]:  # not its group: a script may run several
+            with suppress(psutil.NoSuchProcess):
+                one.kill()
+    except psutil.NoSuchProcess:
+        return
+    except psutil.AccessDenied:
+        raise InputError(f"{run.name} is another user's process, {holder['pid']}; it is not yours to end.") from None
 
 
 def _holder(run: Path) -> dict[str, Any]:

@@ -203,7 +203,7 @@ class MasksModel:
     def _find(self) -> None:
         """The run's tickets, from its manifest; of a step that cannot be read none."""
         assert self.run is not None
-        steps = self.run.absolute().parents[1] / "steps"
+        steps = self.run.resolve().parents[1] / "steps"
         try:
             manifest = read_manifest(self.run)
         except InputError as error:

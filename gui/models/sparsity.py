@@ -91,7 +91,7 @@ class _Rows:
 
     def _result(self, folder: str) -> dict[str, Any]:
         if folder not in self._results:
-            path = self.folder.parents[1] / "steps" / folder / "result.json"
+            path = self.folder.resolve().parents[1] / "steps" / folder / "result.json"
             self._results[folder] = read_json(path)["result"]
         return self._results[folder]
 

@@ -1,6 +1,7 @@
 """The workspace that the window shows: its runs, the one in focus, those laid over it."""
 
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,7 +49,7 @@ class WorkspaceModel:
         self.runs_changed, self.focus_changed, self.eyes_changed, self.problem_found = (Signal() for _ in range(4))
         self._focus: Path | None = None
         self._index: Index | None = None
-        self._states: dict[Path, str] | None = None
+        self._states: dict[Path, tuple[str, float]] | None = None
 
     def open(self, folder: Path) -> None:
         """Show another workspace; what the index knows comes at once, the folders at the next ``poll``.
@@ -78,12 +79,15 @@ class WorkspaceModel:
         if self._index is None:
             return False
         runs = self._index.refresh()
-        states = {run.folder: run.state for run in runs}
-        failed = [run for run in runs if run.state == "failed" and (self._states or states).get(run.folder) != "failed"]
+        states = {run.folder: (run.state, run.updated) for run in runs}
+        before = states if self._states is None else self._states
+        failed = [run for run in runs if run.state == "failed" and before.get(run.folder) != states[run.folder]]
         self._states = states
         changed = runs != self.runs
         self.runs = runs
-        self.eyes = [folder for folder in self.eyes if folder in states]
+        if left := set(self.eyes) - set(states):
+            self.eyes = [folder for folder in self.eyes if folder not in left]
+            self.eyes_changed.emit()
         if self._focus is not None and self._focus not in states:
             self.focus(None)
         if changed:
@@ -138,8 +142,9 @@ class WorkspaceModel:
         parts = [", ".join(f"{count} {state}" for count, state in counts if count) or "no runs yet"]
         left = [run.seconds_left for run in self.runs if run.state == "running" and run.seconds_left is not None]
         parts += [f"ETA {clock(max(left))}"] if left else []
-        there = next(folder for folder in (self.folder, *self.folder.parents) if folder.exists())
-        parts.append(f"{shutil.disk_usage(there).free / 1e9:.0f} GB free")
+        with suppress(OSError):  # a disk that does not answer
+            there = next(folder for folder in (self.folder, *self.folder.parents) if folder.exists())
+            parts.append(f"{shutil.disk_usage(there).free / 1e9:.0f} GB free")
         return "  |  ".join(parts)
 
 

@@ -41,6 +41,8 @@ class Commands:
 
     def save_yaml(self) -> None:
         """Ask for a file and write the form to it."""
+        if problem := self.window.desk.form.yaml_problem:
+            raise InputError(f"The YAML is not understood, so it is not saved: {problem}")
         text = self.window.desk.form.yaml()
         self._save("Save configuration", "YAML (*.yaml)", lambda path: path.write_text(text, "utf-8"))
 
@@ -55,12 +57,14 @@ class Commands:
         self._save("Export CSV", "CSV (*.csv)", self.window.tab.export_csv)
 
     def _save(self, title: str, kinds: str, write: Callable[[Path], object]) -> None:
-        name = QFileDialog.getSaveFileName(self.window, title, "", kinds)[0]
+        name, chosen = QFileDialog.getSaveFileName(self.window, title, "", kinds)
         if not name:
             return
-        path = Path(name)
+        path, kind = Path(name), chosen or kinds
         if not path.suffix:
-            path = path.with_suffix(kinds[kinds.index("*") + 1 : kinds.index(")")])
+            path = path.with_suffix(kind[kind.index("*") + 1 : kind.index(")")])
+            if path.exists():
+                raise InputError(f"{path} exists already. Choose it by its whole name to write over it.")
         try:
             write(path)
         except OSError as error:
@@ -150,9 +154,7 @@ class Commands:
     def show_traceback(self) -> None:
         """Show why the run in focus failed."""
         if run := self.window.model.focused:
-            problem = problem_of(run)
-            self.window.problems.add(problem)
-            self.window.show_problem(problem)
+            self.window.show_problem(problem_of(run))
 
     def show_palette(self) -> None:
         """Find an action by typing."""

@@ -267,6 +267,7 @@ class MainWindow(QMainWindow):
 
     def show_problem(self, problem: Problem) -> None:
         """Show all that is known of it, and its run."""
+        self.problems.add(problem)
         self.problems_dock.show()
         self.problems_dock.raise_()
         if problem.run is not None:

@@ -47,7 +47,11 @@ class ProblemsView(QWidget):
         self.titles.currentItemChanged.connect(self._show)
 
     def add(self, problem: Problem) -> None:
-        """Put a problem on top and show it."""
+        """Put a problem on top and show it; the same again is not another."""
+        newest = self.titles.item(0)
+        if newest is not None and newest.data(Qt.ItemDataRole.UserRole) == problem:
+            self.titles.setCurrentItem(newest)
+            return
         item = QListWidgetItem(problem.title)
         item.setData(Qt.ItemDataRole.UserRole, problem)
         item.setToolTip(problem.title)
@@ -76,7 +80,7 @@ class NotificationBar(QFrame):
         self.text = QLabel(self)
         self.text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.text.setWordWrap(True)
-        self.show_button = QPushButton("Show &traceback", self)
+        self.show_button = QPushButton("&Details", self)
         close = QPushButton("&Dismiss", self)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(8, 4, 4, 4)

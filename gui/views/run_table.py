@@ -1,5 +1,6 @@
 """The table of runs: Qt view for the workspace model."""
 
+import datetime
 from pathlib import Path
 from typing import Any
 
@@ -65,13 +66,14 @@ class RunTableModel(QAbstractTableModel):
     def update(self) -> None:
         """Take the model's runs: rows that vanished go, new ones come, others change where they are."""
         new = self._model.runs
-        folders = [run.folder for run in new]
+        folders = {run.folder: None for run in new}
         for row in reversed(range(len(self._rows))):
             if self._rows[row].folder not in folders:
                 self.beginRemoveRows(QModelIndex(), row, row)
                 del self._rows[row]
                 self.endRemoveRows()
-        if [run.folder for run in self._rows] != [f for f in folders if f in {run.folder for run in self._rows}]:
+        known = {run.folder for run in self._rows}
+        if [run.folder for run in self._rows] != [folder for folder in folders if folder in known]:
             self.beginResetModel()  # another order: a run began again
             self._rows = list(new)
             self.endResetModel()
@@ -148,8 +150,6 @@ class RunTableModel(QAbstractTableModel):
 
 def text_of(run: RunSummary, column: int) -> str:
     """What a cell says."""
-    import datetime
-
     texts = {
         RUN: run.name,
         STATE: f"{SIGNS.get(run.state, '?')} {run.state}",
@@ -159,7 +159,7 @@ def text_of(run: RunSummary, column: int) -> str:
         DENSITY: "" if run.density is None else f"{100 * run.density:.3g} %",
         ACCURACY: "" if run.accuracy is None else f"{100 * run.accuracy:.2f} %",
         NLL: "" if run.nll is None else f"{run.nll:.3f}",
-        STARTED: datetime.datetime.fromtimestamp(run.started).strftime("%d %b %H:%M"),
+        STARTED: datetime.datetime.fromtimestamp(run.started).strftime("%Y-%m-%d %H:%M"),
     }
     return texts.get(column, "")
 

@@ -72,6 +72,8 @@ def test_a_run_is_started_found_stopped_goes_on_and_is_killed(tmp_path, draft, l
     wait_for(lambda: model.poll() and model.runs[0].completed > 0)
     assert model.runs[0].doing.startswith("seed 0")
     ask_to_stop(run.folder)
+    with pytest.raises(InputError, match=r"was asked already|is not running"):
+        ask_to_stop(run.folder)  # a second signal would end it without a checkpoint
     run_in(model, "stopped")
     launched.process.wait(60)
     with pytest.raises(InputError, match="is not running"):
@@ -121,3 +123,20 @@ def test_a_process_of_another_start_time_is_never_killed(tmp_path):
             kill(folder)
         assert other.poll() is None
         other.kill()
+
+
+def test_a_process_that_ends_before_it_has_a_run_is_told(tmp_path, draft, launcher, monkeypatch):
+    told = []
+    launcher.ended.connect(told.append)
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    launched = launcher.start(tmp_path, draft.form.yaml())
+    launched.process.wait(60)
+    launcher.poll()
+    assert len(told) == 1
+
+
+def test_a_module_in_the_folder_one_is_in_is_not_taken_for_a_librarys(tmp_path, draft, launcher, monkeypatch):
+    (tmp_path / "tfticket.py").write_text("raise SystemExit(7)")
+    monkeypatch.chdir(tmp_path)
+    launched = launcher.start(tmp_path, draft.form.yaml().replace("levels: 1", "levels: none"))
+    assert launched.process.wait(60) == 2

@@ -34,7 +34,7 @@ def make(workspace):
         folder.mkdir(parents=True, exist_ok=True)
         values = values_of("quickstart-smoke") | {"name": name.rpartition("-")[0]}
         (folder / "config.yaml").write_text(yaml.safe_dump(values))
-        record = {"state": state, "experiment": "imp", "started": started or time.time(), "updated": time.time()}
+        record = {"state": state, "experiment": "imp", "started": started or 1000.0, "updated": 1000.0}
         write_json(folder / "status.json", record | status)
         write_json(folder / "manifest.json", {"steps": []})
         return folder
@@ -261,3 +261,28 @@ def test_a_signal_calls_what_is_connected_when_it_is_emitted():
     signal.emit(1)
     signal.emit(2)
     assert told == [1, 1, 2]
+
+
+def test_the_first_run_of_an_empty_workspace_is_told_when_it_fails(workspace, make, model):
+    told = []
+    model.problem_found.connect(told.append)
+    model.open(workspace)
+    model.poll()
+    make("a-11111111", "failed", message="at once", traceback="t", updated=2000.0)
+    model.poll()
+    make("a-11111111", "failed", message="again, and longer", traceback="t", updated=3000.0)
+    model.poll()
+    model.poll()  # a file that changed a moment ago is looked at once more
+    assert [problem.title for problem in told] == ["a: at once", "a: again, and longer"]
+
+
+def test_eyes_of_runs_that_vanish_are_told(workspace, make, model):
+    folder = make("a-11111111")
+    model.open(workspace)
+    model.poll()
+    model.set_eye(folder, True)
+    told = []
+    model.eyes_changed.connect(lambda: told.append(list(model.eyes)))
+    shutil.rmtree(folder)
+    model.poll()
+    assert told == [[]]

@@ -618,7 +618,11 @@ def test_a_function_in_the_current_folder_builds_a_network(package, data):
 def test_that_weights_can_be_drawn_is_known_before_a_run(change, fails, package, monkeypatch):
     monkeypatch.setattr(trust, "_OWN", {})
     config = load_experiment("quickstart", ["model.name=my_networks:scaled", "model.start=current", *change])
-    with pytest.raises(tt.InputError, match=r"scaled names no.*start='current'.*reini") if fails else nullcontext():
+    with (
+        pytest.raises(tt.InputError, match=r"scaled names no.*start='current'.*draw weights anew")
+        if fails
+        else nullcontext()
+    ):
         imp.check_model(config)
 
 

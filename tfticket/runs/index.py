@@ -83,6 +83,8 @@ class Index:
         """Look at the folders, read what changed, forget what vanished; the newest first."""
         self._catch_up()
         folders = _look(str(self._runs))
+        if folders is None:
+            return self._summaries()
         for name in self._entries.keys() - folders.keys():
             del self._entries[name]
             self._unsaved.add(name)
@@ -193,15 +195,23 @@ def _has_arrived(folder: Path, step: str | None) -> bool:
     return step is not None and _result_of(folder, step).exists()
 
 
-def _look(runs: str) -> dict[str, Seen]:
-    """The run folders, with their files as they are now; a folder without any of a run's files is none."""
+def _look(runs: str) -> dict[str, Seen] | None:
+    """The run folders, with their files as they are now; a folder without any of a run's files is none.
+
+    None: they cannot be looked at now.
+    """
     found = {}
-    with suppress(OSError), os.scandir(runs) as folders:
-        for folder in folders:
-            files = {name: last_change(f"{folder.path}/{name}") for name in _WATCHED}
-            seen = {name: times for name, times in files.items() if times}
-            if seen.keys() - {"lease.json"}:
-                found[folder.name] = seen
+    try:
+        with os.scandir(runs) as folders:
+            for folder in folders:
+                files = {name: last_change(f"{folder.path}/{name}") for name in _WATCHED}
+                seen = {name: times for name, times in files.items() if times}
+                if seen.keys() - {"lease.json"}:
+                    found[folder.name] = seen
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except OSError:  # a disk that does not answer: nothing is known of it
+        return None
     return found
 
 

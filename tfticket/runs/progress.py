@@ -57,9 +57,22 @@ class Progress:
 def read_progress(folder: Path) -> Progress | None:
     """What a run's folder says; None where it says nothing, or nothing that can be read."""
     try:
-        return Progress(**read_json(folder / FILE))
+        found = Progress(**read_json(folder / FILE))
     except (InputError, TypeError):
         return None
+    return found if _is_sound(found) else None
+
+
+def _is_sound(found: Progress) -> bool:
+    """Whether its values are of the kinds that they should be, whoever wrote them."""
+    numbers = [found.done, found.computed, found.fraction, found.iteration, found.iterations, found.updated]
+    numbers += [each for each in (found.trainings, found.began) if each is not None]
+    step = found.step
+    kinds = {"kind": str, "folder": str, "label": dict}
+    return all(type(each) in (int, float) for each in numbers) and (
+        step is None
+        or (isinstance(step, dict) and all(isinstance(step.get(name), kind) for name, kind in kinds.items()))
+    )
 
 
 def write_progress(folder: Path, progress: Progress) -> None:

@@ -19,6 +19,9 @@ STATUS, CONFIG, PROGRESS, MANIFEST = "status.json", "config.yaml", FILE, "manife
 
 _STATES = ("running", "done", "stopped", "failed")
 
+_LATEST = 1e11
+"""Seconds since 1970 beyond which no run began: dates end before."""
+
 Facts = dict[str, Any]
 """What one file of a run says, as JSON values; under 'damaged' why it says nothing."""
 
@@ -136,6 +139,8 @@ def status_facts(folder: Path) -> Facts:
         return {"damaged": f"{folder} has no status.json."}
     found = read_json(path)
     started = number(found["started"])
+    if not 0 <= started < _LATEST:
+        raise ValueError(f"it began at {started:g} seconds since 1970")
     reason = str(found.get("message") or "") or str(found.get("traceback") or "").strip().rpartition("\n")[2]
     if found["state"] not in _STATES:
         return {"damaged": f"{path} says '{found['state']}', which is none of {', '.join(_STATES)}."}
