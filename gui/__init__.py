@@ -1,1 +1,1 @@
-"""The desktop program comes here; it reads run folders and never imports TensorFlow."""
+"""The desktop program; it reads run folders and never imports TensorFlow."""

@@ -85,7 +85,9 @@ ACTIONS = (
     Action("theme_light", "view", "&Light", "", "Dark on white", apart=True),
     Action("theme_dark", "view", "&Dark", "", "Light on dark"),
     Action("theme_system", "view", "As the s&ystem", "", "Light or dark, as the desktop has it"),
-    Action("toggle_eye", "compare", "&Overlay run", "Ctrl+L", "Show the run in the plots beside others", _has_run),
+    Action(
+        "toggle_eye", "compare", "&Overlay run", "Ctrl+L", "Show the run beside others in the tab Sparsity", _has_run
+    ),
     Action("clear_eyes", "compare", "&Clear overlay", "Ctrl+Shift+L", "Show one run alone", lambda m: bool(m.eyes)),
     Action(
         "show_differences", "compare", "Configuration &differences", "", "Fields that differ between the runs", _has_run
@@ -100,4 +102,5 @@ def matching(text: str, model: WorkspaceModel) -> list[Action]:
     """Actions that can be done now and have every word of a text in their title or line, for the palette."""
     words = text.casefold().split()
     found = [action for action in ACTIONS if action.can(model)]
-    return [action for action in found if all(word in f"{action.name} {action.about}".casefold() for word in words)]
+    fitting = [action for action in found if all(word in f"{action.name} {action.about}".casefold() for word in words)]
+    return sorted(fitting, key=lambda action: not all(word in action.name.casefold() for word in words))

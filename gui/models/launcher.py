@@ -86,6 +86,11 @@ class Launcher:
         self._launched.append(launched)
         return launched
 
+    def is_running(self, text: str) -> bool:
+        """Whether a process that this window started runs this configuration."""
+        running = (launched for launched in self._launched if launched.process.poll() is None)
+        return any(launched.configuration.read_text(encoding="utf-8") == text for launched in running)
+
     @property
     def beginning(self) -> int:
         """How many processes run that this window started."""
@@ -98,7 +103,7 @@ class Launcher:
             if code is None:
                 continue
             self._launched.remove(launched)
-            if code not in (0, Stopped.exit_code) and not _told_by_its_run(launched):
+            if code not in (0, Stopped.exit_code, -signal.SIGKILL) and not _told_by_its_run(launched):
                 printed = launched.printed().strip()
                 last = printed.splitlines()[-1] if printed and code > 0 else f"ended by signal {-code}"
                 name = launched.configuration.stem

@@ -132,12 +132,21 @@ class FigureCanvas(FigureCanvasQTAgg):
 
     @contextmanager
     def _light(self) -> Iterator[None]:
-        theme = self.theme
-        self._wear(LIGHT)
+        theme, home, moved = self.theme, dict(self._home), self.moved
+        limits = [(axes.get_xlim(), axes.get_ylim()) for axes in self.figure.axes]
+
+        def wear(wanted: Theme) -> None:
+            self._wear(wanted)  # views draw anew, and so show all
+            if moved:
+                self._home, self.moved = home, True
+                for axes, (across, up) in zip(self.figure.axes, limits, strict=False):
+                    axes.set(xlim=across, ylim=up)
+
+        wear(LIGHT)
         try:
             yield
         finally:
-            self._wear(theme)
+            wear(theme)
 
     def _wear(self, theme: Theme) -> None:
         self.theme = theme

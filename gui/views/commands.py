@@ -117,6 +117,9 @@ class Commands:
             question = "The network is a .keras file, which can run code when it is loaded. Load it?"
             if QMessageBox.question(self.window, "Load the network?", question) != QMessageBox.StandardButton.Yes:
                 return
+        if self.window.launcher.is_running(text):
+            raise InputError("This configuration runs already. Change a field, or its name, to run it beside.")
+        self.window.notification.hide()
         self.window.await_run(self.window.launcher.start(self.window.model.folder, text, ["--trust"] * needs_trust))
         self.window.statusBar().showMessage("Starting: TensorFlow takes some seconds", 10000)
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.gridspec import GridSpec
-from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator
 
 from gui.models.live import Band, Curve, LiveModel
 from gui.views.canvas import FigureCanvas
@@ -125,7 +125,9 @@ class LivePlots:
             axes.set_yscale(scale)
             if scale == "log":  # without formulas, which take a tenth of a second to set
                 axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-                axes.yaxis.set_minor_formatter(NullFormatter())
+                axes.yaxis.set_minor_locator(LogLocator(subs=(2, 5)))
+                axes.yaxis.set_minor_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+                axes.tick_params(axis="y", which="minor", labelsize="small")
             self.canvas.forget_view()
         if self.canvas.moved or not bands:
             return bool(new)

@@ -71,6 +71,7 @@ class MainWindow(QMainWindow):
         self.live, self.sparsity, self.masks = LiveModel(), SparsityModel(), MasksModel()
         self._awaited: list[Launched] = []
         self._ticks = 0
+        self._followed: dict[int, Any] = {}
         self.actions_by_id: dict[str, QAction] = {}
         self.setWindowTitle("tfticket")
         self.setAcceptDrops(True)
@@ -220,6 +221,7 @@ class MainWindow(QMainWindow):
 
     def _refresh_tab(self) -> None:
         if self.pages.currentWidget() is self.tabs and self.tabs.isVisible():
+            self._follow()
             self.tab.refresh()
 
     @property
@@ -234,18 +236,27 @@ class MainWindow(QMainWindow):
 
     def _show_focus(self) -> None:
         run = self.model.focused
-        folder = run.folder if run else None
-        self.live.show(folder)
-        self.masks.show(folder)
         parts = [run.folder.name if run else "", str(self.model.folder or ""), "tfticket"]
         self.setWindowTitle(" - ".join(filter(None, parts)))
         self._show_eyes()
 
     def _show_eyes(self) -> None:
-        shown = self.model.shown
-        self.sparsity.show(shown, {folder: self.model.colour(folder) for folder in shown})
         self._enable()
+        self._follow()
         self._refresh_tab()
+
+    def _follow(self) -> None:
+        """Let the tab that is shown, and no other, read the runs that are to be seen."""
+        focused, shown = self.model.focused, self.model.shown
+        folder, wanted = focused.folder if focused else None, (focused and focused.folder, tuple(shown))
+        if self._followed.get(self.tabs.currentIndex()) == wanted:
+            return
+        self._followed[self.tabs.currentIndex()] = wanted
+        model = self.tab.model
+        if model is self.sparsity:
+            self.sparsity.show(shown, {run: self.model.colour(run) for run in shown})
+        else:
+            model.show(folder)
 
     def _show_desk(self) -> None:
         if self.form.model is not self.desk.form:

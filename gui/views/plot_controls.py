@@ -39,6 +39,7 @@ def fill(box: QComboBox, items: Sequence[tuple[str, Any]], current: Any) -> None
     """Give a combo box its items (text, value), unless it has them, and choose one; nothing is emitted."""
     with QSignalBlocker(box):
         if [(box.itemText(number), box.itemData(number)) for number in range(box.count())] != list(items):
+            box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
             box.clear()
             for text, value in items:
                 box.addItem(text, value)

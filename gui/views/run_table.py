@@ -33,10 +33,10 @@ from tfticket.runs.progress import clock
 
 Index = QModelIndex | QPersistentModelIndex
 
-EYE, RUN, STATE, PROGRESS, LEFT, LEVEL, DENSITY, ACCURACY, NLL, STARTED = range(10)
-TITLES = ("", "run", "state", "progress", "ETA", "level", "weights", "accuracy", "NLL", "began")
+EYE, RUN, STATE, PROGRESS, DENSITY, ACCURACY, NLL, LEFT, LEVEL, STARTED = range(10)
+TITLES = ("", "run", "state", "progress", "weights", "accuracy", "NLL", "ETA", "level", "began")
 TIPS = {
-    EYE: "Lay the run over the one in focus, in every plot",
+    EYE: "Lay the run over the one in focus, in the tab Sparsity",
     PROGRESS: "Trainings done",
     LEVEL: "Rounds of pruning of what is trained now, or of the sparsest ticket",
     DENSITY: "Weights remaining of what is trained now, or of the sparsest ticket",
@@ -127,7 +127,7 @@ class RunTableModel(QAbstractTableModel):
             return _swatch(self._model.colour(run.folder))
         if role == Qt.ItemDataRole.ToolTipRole:
             return "\n".join(filter(None, [str(run.folder), run.doing, run.message]))
-        if role == Qt.ItemDataRole.TextAlignmentRole and column >= LEFT:
+        if role == Qt.ItemDataRole.TextAlignmentRole and column >= DENSITY:
             return Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
         if role == Qt.ItemDataRole.AccessibleTextRole:
             return f"{TITLES[column] or 'overlay'}: {text_of(run, column)}"
@@ -237,6 +237,7 @@ class RunTable(QWidget):
     def __init__(self, model: WorkspaceModel, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._model = model
+        self._filtering = False
         self.filter = QLineEdit(placeholderText="filter: a word, or state=failed", clearButtonEnabled=True)
         self.filter.setAccessibleName("Filter of the runs")
         self.filter.setToolTip(
@@ -251,8 +252,9 @@ class RunTable(QWidget):
         layout.setContentsMargins(4, 4, 4, 4)
         layout.addWidget(self.filter)
         layout.addWidget(self.view)
-        self.filter.textChanged.connect(self.proxy.set_text)
-        self.view.selectionModel().currentRowChanged.connect(self._focus)
+        QWidget.setTabOrder(self.filter, self.view)
+        self.filter.textChanged.connect(self._filter)
+        self.view.selectionModel().selectionChanged.connect(self._focus)
         model.focus_changed.connect(self._select)
         model.runs_changed.connect(self._select)
 
@@ -277,7 +279,7 @@ class RunTable(QWidget):
         header.setStretchLastSection(True)
         header.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
         width = view.fontMetrics().averageCharWidth()
-        for column, letters in enumerate((4, 26, 11, 11, 8, 7, 9, 10, 8, 13)):
+        for column, letters in enumerate((4, 20, 10, 9, 8, 9, 7, 8, 7, 16)):
             header.resizeSection(column, letters * width + 8)
 
     def close_model(self) -> None:
@@ -291,8 +293,17 @@ class RunTable(QWidget):
         rows = (self.proxy.mapToSource(index).row() for index in self.view.selectionModel().selectedRows())
         return [self.rows.run(row).folder for row in rows]
 
-    def _focus(self, current: QModelIndex) -> None:
-        if current.isValid():
+    def _filter(self, text: str) -> None:
+        """Rows come and go; the run in focus stays, also where it is hidden."""
+        self._filtering = True
+        self.proxy.set_text(text)
+        self._filtering = False
+        self._select()
+
+    def _focus(self) -> None:
+        current = self.view.currentIndex()
+        selected = current.isValid() and self.view.selectionModel().isRowSelected(current.row(), QModelIndex())
+        if selected and not self._filtering:  # Qt marks a first row, without selecting it, when the table is entered
             self._model.focus(self.rows.run(self.proxy.mapToSource(current).row()).folder)
 
     def _select(self) -> None:

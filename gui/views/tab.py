@@ -37,7 +37,8 @@ class Tab(QWidget):
         Raises:
             InputError: Another ending than .png, .pdf or .svg.
         """
-        self._update()
+        if self._stale:
+            self._update()
         self.canvas.save(path)
 
     def showEvent(self, event: QShowEvent) -> None:

@@ -88,7 +88,7 @@ def test_a_run_is_started_found_stopped_goes_on_and_is_killed(tmp_path, draft, l
     launcher.ended.connect(told.append)
     launcher.poll()
     assert launcher.beginning == 0
-    assert ["ended by signal 9" in problem.title for problem in told] == [True]
+    assert told == []  # it was asked for
 
 
 def test_a_refused_configuration_is_told_in_the_programs_own_words(tmp_path, draft, launcher):

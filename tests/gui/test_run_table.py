@@ -119,11 +119,11 @@ def test_cells_say_what_is_known_and_nothing_where_it_is_not():
         "a",
         "▶ running",
         "2.5/10",
-        "1:01",
-        "3",
         "0.345 %",
         "97.50 %",
         "0.100",
+        "1:01",
+        "3",
     ]
     bare = summary("a", trainings=None, level=None, density=None, accuracy=None, nll=None)
     assert [text_of(bare, column) for column in range(3, 9)] == [""] * 6
@@ -148,3 +148,17 @@ def test_the_table_is_drawn(model, table, qtbot):
     picture = table.view.grab().toImage()
     colours = {picture.pixelColor(x, y).name() for x in range(0, 700, 3) for y in range(0, 100, 3)}
     assert len(colours) > 5
+
+
+def test_a_filter_moves_no_focus_and_neither_does_entering_the_table(model, table, qtbot):
+    one, two = summary("a"), summary("bb")
+    show(model, two, one)
+    model.focus(one.folder)
+    table.show()
+    qtbot.waitExposed(table)
+    for text in ("bb", "nothing"):
+        table.filter.setText(text)
+        table.view.setFocus()
+        assert model.focused == one
+    table.filter.clear()
+    assert table.selected() == [one.folder]

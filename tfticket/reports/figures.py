@@ -77,7 +77,10 @@ def draw_metric(axes: Any, lines: Sequence[Line], metric: str, split: str = "tes
     for line in lines:
         x, low, high = (np.asarray(values) for values in (line.densities, line.lows, line.highs))
         axes.plot(100 * x, factor * np.asarray(line.means), label=line.name, **line.look)
-        axes.fill_between(100 * x, factor * low, factor * high, color=line.look["color"], alpha=0.12, lw=0)
+        if len(x) > 1:
+            axes.fill_between(100 * x, factor * low, factor * high, color=line.look["color"], alpha=0.12, lw=0)
+        else:  # of one point a band is nothing
+            axes.vlines(100 * x, factor * low, factor * high, color=line.look["color"], alpha=0.5, lw=1.5)
     axes.set_xscale("log")
     axes.invert_xaxis()
     ticks = [tick for tick in _TICKS if tick >= 90 * min(min(line.densities) for line in lines)]
