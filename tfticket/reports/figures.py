@@ -283,7 +283,7 @@ def _legend(figure: Any, handles_and_labels: tuple[list[Any], list[str]], title:
     """Below the axes, where it hides nothing: the figure becomes higher by it."""
     handles, labels = handles_and_labels
     width, height = figure.get_size_inches()
-    columns = max(1, min(4, len(labels), int(17 * width) // (max(map(len, labels)) + 11)))  # 17 letters an inch
+    columns = max(1, min(4, len(labels), int(16 * width) // (max(map(len, labels)) + 11)))  # 16 letters an inch
     figure.set_size_inches(width, height + 0.18 * -(-len(labels) // columns) + 0.3)
     figure.legend(
         handles,
