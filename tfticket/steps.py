@@ -17,16 +17,13 @@ from tfticket.models import build_model
 from tfticket.pruning.mask import emptied_layers, layer_of
 from tfticket.registry import CONTROLS, resolve
 from tfticket.runs.artefacts import load_tensors, save_tensors
-from tfticket.runs.step import CHECKPOINT, StepContext
+from tfticket.runs.step import CHECKPOINT, TICKET, WEIGHTS, StepContext
 from tfticket.tickets import Ticket
 from tfticket.tickets.iterative import needs_rewinding, prune_ticket
 from tfticket.tickets.weights import load_weights, save_weights
 from tfticket.training.gradient import Checkpoint, Hooks, train_weights
 from tfticket.training.loop import State
 from tfticket.types import Weights
-
-TICKET = "ticket.safetensors"
-WEIGHTS = "weights.safetensors"
 
 
 def start(context: StepContext, config: StartStep) -> dict[str, Any]:

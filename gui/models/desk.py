@@ -55,10 +55,6 @@ class Desk:
         self.origin = origin
         self.replaced.emit()
 
-    def options(self, trusted: bool) -> list[str]:
-        """Options of the command line that the draft needs."""
-        return ["--trust"] if trusted else []
-
     @property
     def needs_trust(self) -> bool:
         """Whether its network is a .keras file, which can run code when it is loaded."""

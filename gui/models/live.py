@@ -12,7 +12,7 @@ from tfticket.errors import InputError
 from tfticket.reports.rows import arm_name
 from tfticket.runs.files import read_json
 from tfticket.runs.follow import RunFollower, Training
-from tfticket.runs.progress import Progress, read_progress
+from tfticket.runs.progress import Progress, clock, read_progress
 from tfticket.runs.summary import state_of, step_words
 
 METRICS = ("accuracy", "nll", "mace", "ece", "brier")
@@ -226,10 +226,7 @@ class LiveModel:
     def left(self) -> str:
         """When the run will be through: 'ETA 12:30'; '' where it does not run, or nothing is known."""
         seconds = self.progress.seconds_left if self.progress is not None and self.state == "running" else None
-        if seconds is None:
-            return ""
-        minutes, rest = divmod(round(seconds), 60)
-        return f"ETA {minutes // 60}:{minutes % 60:02d}:{rest:02d}" if minutes >= 60 else f"ETA {minutes}:{rest:02d}"
+        return "" if seconds is None else f"ETA {clock(seconds)}"
 
     def _shown(self, hidden: bool = False) -> list[Training]:
         seed = self.seed

@@ -13,6 +13,7 @@ from tfticket.errors import InputError
 from tfticket.inspection.pictures import receptive_fields
 from tfticket.runs.artefacts import load_tensors
 from tfticket.runs.files import read_json
+from tfticket.runs.step import TICKET
 from tfticket.runs.summary import read_manifest
 
 NO_RUN = "Choose a run in the list, or start one."
@@ -229,7 +230,7 @@ class MasksModel:
             return None
         if ticket.folder not in self._headers:
             try:
-                _, header = load_tensors(ticket.folder / "ticket.safetensors", "ticket", ())
+                _, header = load_tensors(ticket.folder / TICKET, "ticket", ())
                 self._headers[ticket.folder] = header | {"kernels": list(header["kernels"])}
             except (InputError, KeyError, TypeError) as error:
                 self._unread = f"This ticket cannot be read: {error}"
@@ -244,7 +245,7 @@ class MasksModel:
         if key not in self._masks:
             try:
                 name = f"mask/{layer}"
-                tensors, _ = load_tensors(ticket.folder / "ticket.safetensors", "ticket", (name,))
+                tensors, _ = load_tensors(ticket.folder / TICKET, "ticket", (name,))
             except InputError as error:
                 self._unread = f"This ticket cannot be read: {error}"
                 return None

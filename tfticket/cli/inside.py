@@ -95,14 +95,15 @@ def _choose(
 ) -> tuple[list[Chosen], Path | None]:
     """The tickets that are meant, and the folder of a run's report for what is found."""
     from tfticket.reports.rows import find_run
+    from tfticket.runs.step import TICKET
     from tfticket.tickets import Ticket
 
     chosen: list[Chosen] = []
     folder = None
     for one in what:
         path = Path(one)
-        if path.is_file() or (path / "ticket.safetensors").is_file() or path.suffix == ".safetensors":
-            file = path / "ticket.safetensors" if path.is_dir() else path
+        if path.is_file() or (path / TICKET).is_file() or path.suffix == ".safetensors":
+            file = path / TICKET if path.is_dir() else path
             chosen.append(Chosen(one, Ticket.load(file)))
             continue
         if (path / "result.json").is_file():

@@ -1,12 +1,10 @@
 """Read a run's ticket with its weights."""
 
 from tfticket.inspection.run_tickets import RunTicket
+from tfticket.runs.step import TICKET, WEIGHTS
 from tfticket.tickets import Ticket
 from tfticket.tickets.weights import load_weights
 from tfticket.types import Weights
-
-TICKET = "ticket.safetensors"
-WEIGHTS = "weights.safetensors"
 
 
 def load(found: RunTicket) -> tuple[Ticket, Weights, Weights | None]:

@@ -7,6 +7,10 @@ from pathlib import Path
 from tfticket.config import Execution
 from tfticket.runs.events import EventWriter
 
+TICKET = "ticket.safetensors"
+WEIGHTS = "weights.safetensors"
+"""What steps that make a ticket, and trainings, leave in their folders."""
+
 CHECKPOINT = "checkpoint.safetensors"
 """Where a long step keeps what it needs to go on; the lab removes it once the result is written."""
 
