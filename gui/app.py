@@ -11,6 +11,8 @@ from gui import system
 from tfticket.registry import DEFAULT_WORKSPACE
 
 BAD_INPUT = 2
+CONFIGURATIONS = (".yaml", ".yml")
+"""Endings of files that the form takes."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -18,7 +20,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     if fault := system.complaint():
         return _refused(fault)
-    workspace = options.workspace or options.default
+    place = options.place or options.default
+    configuration = place if place.suffix in CONFIGURATIONS else None
+    if configuration and not configuration.is_file():
+        return _refused(f"{configuration} is not there.")
+    workspace = options.default if configuration else place
     if workspace.exists() and not workspace.is_dir():
         return _refused(f"{workspace} is a file; a workspace is a folder.")
 
@@ -38,8 +44,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     set_theme(options.theme or str(settings.value("theme", "system")))
     window = MainWindow(settings)
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: QTimer.singleShot(0, window.close))
+        signal.signal(number, lambda *_: QTimer.singleShot(0, window.leave))
+    application.commitDataRequest.connect(window.leave)  # the session ends
     window.open_folder(workspace)
+    if configuration:
+        window.open_path(configuration)
     window.show()
     return application.exec()
 
@@ -56,7 +65,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     default = Path(os.environ.get("TFTICKET_WORKSPACE") or DEFAULT_WORKSPACE)
     parser.add_argument(
-        "workspace", nargs="?", type=Path, help=f"Folder of all runs and steps, or a run's folder (default: {default})."
+        "place",
+        nargs="?",
+        type=Path,
+        help=f"Folder of all runs and steps, or a run's folder (default: {default}); or a YAML file, for the form.",
     )
     parser.add_argument("--theme", choices=["light", "dark", "system"], help="Colours of the window.")
     parser.set_defaults(default=default)

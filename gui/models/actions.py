@@ -19,6 +19,8 @@ class Action:
         can: Whether it can be done now.
         toolbar: Whether the toolbar has it too.
         apart: Whether a line is drawn above it.
+        of_run: Whether the menu of a run in the table has it too.
+        one_of: A group of which one is chosen, and marked, at a time; '' for none.
     """
 
     id: str
@@ -29,6 +31,8 @@ class Action:
     can: Callable[[WorkspaceModel], bool] = lambda model: True
     toolbar: bool = False
     apart: bool = False
+    of_run: bool = False
+    one_of: str = ""
 
     @property
     def name(self) -> str:
@@ -56,6 +60,14 @@ ACTIONS = (
     Action("save_yaml", "file", "&Save configuration...", "Ctrl+S", "Write the form to a YAML file"),
     Action("export_figure", "file", "&Export figure...", "Ctrl+E", "Write the figure of this tab", apart=True),
     Action("export_csv", "file", "Export CS&V...", "Ctrl+Shift+E", "Write the numbers of this tab"),
+    Action(
+        "export_all",
+        "file",
+        "Export figure, CSV and confi&guration...",
+        "Ctrl+Alt+E",
+        "Write the figure and the numbers of this tab and the run's configuration",
+        _has_run,
+    ),
     Action("close", "file", "&Quit", "Ctrl+Q", "Close the window; runs go on", apart=True),
     Action("undo", "edit", "&Undo", "Ctrl+Z", "Take back the last change in the form"),
     Action("redo", "edit", "&Redo", "Ctrl+Shift+Z", "Make it again"),
@@ -64,7 +76,14 @@ ACTIONS = (
     Action("new_run", "run", "&New from preset...", "Ctrl+N", "Fill the form from a preset", toolbar=True),
     Action("start_run", "run", "&Run", "Ctrl+R", "Start what the form says", _is_open, toolbar=True),
     Action(
-        "stop_run", "run", "&Stop", "Ctrl+.", "Checkpoint and stop; it can go on later", _in("running"), toolbar=True
+        "stop_run",
+        "run",
+        "&Stop",
+        "Ctrl+.",
+        "Checkpoint and stop; it can go on later",
+        _in("running"),
+        toolbar=True,
+        of_run=True,
     ),
     Action(
         "resume_run",
@@ -74,23 +93,41 @@ ACTIONS = (
         "Go on where the run stopped",
         _in("stopped", "killed", "failed"),
         toolbar=True,
+        of_run=True,
     ),
-    Action("duplicate_run", "run", "&Duplicate", "Ctrl+D", "Fill the form as this run", _has_run, toolbar=True),
-    Action("kill_run", "run", "&Kill...", "", "End its process at once", _in("running"), apart=True),
-    Action("show_folder", "run", "Show &folder", "", "Open the run's folder in the file manager", _has_run),
-    Action("show_traceback", "run", "Show &traceback", "Ctrl+T", "Why the run failed", _in("failed")),
+    Action(
+        "duplicate_run", "run", "&Duplicate", "Ctrl+D", "Fill the form as this run", _has_run, toolbar=True, of_run=True
+    ),
+    Action("kill_run", "run", "&Kill...", "", "End its process at once", _in("running"), apart=True, of_run=True),
+    Action(
+        "show_folder", "run", "Show &folder", "", "Open the run's folder in the file manager", _has_run, of_run=True
+    ),
+    Action("show_traceback", "run", "Show &traceback", "Ctrl+T", "Why the run failed", _in("failed"), of_run=True),
     Action("show_palette", "view", "Command &palette", "Ctrl+Shift+P", "Find an action by typing"),
     Action("next_tab", "view", "&Next tab", "Ctrl+PgDown", "Show the tab to the right", apart=True),
     Action("previous_tab", "view", "P&revious tab", "Ctrl+PgUp", "Show the tab to the left"),
-    Action("theme_light", "view", "&Light", "", "Dark on white", apart=True),
-    Action("theme_dark", "view", "&Dark", "", "Light on dark"),
-    Action("theme_system", "view", "As the s&ystem", "", "Light or dark, as the desktop has it"),
+    Action("theme_light", "view", "&Light theme", "", "Dark on white", apart=True, one_of="theme"),
+    Action("theme_dark", "view", "&Dark theme", "", "Light on dark", one_of="theme"),
+    Action("theme_system", "view", "S&ystem's theme", "", "Light or dark, as the desktop has it", one_of="theme"),
     Action(
-        "toggle_eye", "compare", "&Overlay run", "Ctrl+L", "Show the run beside others in the tab Sparsity", _has_run
+        "toggle_eye",
+        "compare",
+        "&Overlay run",
+        "Ctrl+L",
+        "Show the run beside others in the tabs Live and Sparsity",
+        _has_run,
+        apart=True,
+        of_run=True,
     ),
     Action("clear_eyes", "compare", "&Clear overlay", "Ctrl+Shift+L", "Show one run alone", lambda m: bool(m.eyes)),
     Action(
-        "show_differences", "compare", "Configuration &differences", "", "Fields that differ between the runs", _has_run
+        "show_differences",
+        "compare",
+        "Configuration &differences",
+        "",
+        "Fields that differ between the runs",
+        _has_run,
+        of_run=True,
     ),
     Action("show_shortcuts", "help", "&Shortcuts", "F1", "Every action and its keys"),
     Action("show_about", "help", "&About tfticket", "", "Versions"),

@@ -1,35 +1,39 @@
 """What the configuration dock holds: a draft of a run, where it came from, and what it is compared with."""
 
+import json
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from gui.models.form import FormModel
 from gui.models.preset_list import values_of
-from gui.models.signal import Signal
+from tfticket.errors import InputError
 from tfticket.presets import experiment_of, load_experiment
 from tfticket.registry import EXPERIMENTS, check_name
 from tfticket.reports.rows import read_configuration
+from tfticket.schema import Config
 
 FIRST_PRESET = "quickstart"
 
 
 class Desk:
-    """The draft.
+    """The draft; what takes its place can be undone as any edit of it.
+
+    Args:
+        kept: A draft as ``save`` gave it; one that this version does not understand counts as none.
 
     Attributes:
         form: The draft's form.
-        origin: Where it came from, in words.
-        replaced: Another form took its place.
     """
 
-    def __init__(self) -> None:
-        self.replaced = Signal()
-        self.take_preset(FIRST_PRESET)
+    def __init__(self, kept: str = "") -> None:
+        values = values_of(FIRST_PRESET)
+        self.form = _restored(kept) or FormModel(_class_of(values), values, values, _of_preset(FIRST_PRESET))
 
     def take_preset(self, name: str) -> None:
         """Begin with a preset."""
-        values = values_of(name)
-        self._take(values, values, f"from the preset {name}")
+        self._take(values_of(name), _of_preset(name))
 
     def take_file(self, path: Path) -> None:
         """Begin with a YAML file.
@@ -37,8 +41,7 @@ class Desk:
         Raises:
             InputError: It cannot be read, or is no configuration.
         """
-        values = load_experiment(str(path)).model_dump(mode="json")
-        self._take(values, values, f"from {path.name}")
+        self._take(load_experiment(str(path)).model_dump(mode="json"), f"from {path.name}")
 
     def take_run(self, folder: Path) -> None:
         """Begin with a run's configuration; what is changed is marked.
@@ -46,20 +49,25 @@ class Desk:
         Raises:
             InputError: It cannot be read.
         """
-        values = configuration_of(folder)
-        self._take(values, values, f"as the run {folder.name}")
+        self._take(configuration_of(folder), f"as the run {folder.name}")
 
-    def _take(self, values: dict[str, Any], base: dict[str, Any], origin: str) -> None:
-        kind = check_name("experiment", str(values.get("experiment")), EXPERIMENTS)
-        self.form = FormModel(experiment_of(kind).Config, values, base)
-        self.origin = origin
-        self.replaced.emit()
+    def _take(self, values: dict[str, Any], origin: str) -> None:
+        self.form.take(_class_of(values), values, values, origin)
+
+    def save(self) -> str:
+        """The draft as a text, to be kept until the next session."""
+        form = self.form
+        return json.dumps({"values": form.values, "base": form.base, "origin": form.origin}, default=str)
 
     @property
     def needs_trust(self) -> bool:
         """Whether its network is a .keras file, which can run code when it is loaded."""
-        name = self.form.values.get("model", {}).get("name", "")
-        return str(name).endswith(".keras")
+        return needs_trust(self.form.values)
+
+
+def needs_trust(values: Mapping[str, Any]) -> bool:
+    """Whether a configuration's network is a .keras file, which can run code when it is loaded."""
+    return str(values.get("model", {}).get("name", "")).endswith(".keras")
 
 
 def configuration_of(folder: Path) -> dict[str, Any]:
@@ -69,3 +77,20 @@ def configuration_of(folder: Path) -> dict[str, Any]:
         InputError: It cannot be read.
     """
     return read_configuration(folder / "config.yaml")
+
+
+def _restored(kept: str) -> FormModel | None:
+    with suppress(InputError, ValueError, KeyError, TypeError, AttributeError):
+        draft = json.loads(kept)
+        return FormModel(_class_of(draft["values"]), draft["values"], draft["base"], draft["origin"])
+    return None
+
+
+def _class_of(values: Mapping[str, Any]) -> type[Config]:
+    kind = check_name("experiment", str(values.get("experiment")), EXPERIMENTS)
+    config_class: type[Config] = experiment_of(kind).Config
+    return config_class
+
+
+def _of_preset(name: str) -> str:
+    return f"from the preset {name}"

@@ -29,6 +29,8 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 def _text(value: Any) -> str:
     if value is None:
         return "-"
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{name}: {_text(one)}" for name, one in value.items()) + "}"
     if isinstance(value, Sequence) and not isinstance(value, str):
         return "[" + ", ".join(map(_text, value)) + "]"
     return str(value)

@@ -1,29 +1,29 @@
 """A configuration as a form: values as they are typed, what is wrong with them, and the way back."""
 
-import functools
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-from gui.models.form_errors import own_error
 from gui.models.form_fields import MISSING, Field, Group
 from gui.models.form_schema import flatten, read_schema
 from gui.models.form_state import (
+    Draft,
     State,
+    draft_of,
+    dropped,
     entries_of,
     entry_of,
     errors_of,
     kept,
+    reference_of,
     restored,
-    state_of,
     switched,
     typed_entry,
-    within,
 )
 from gui.models.form_text import describe, read_yaml, write_text, write_yaml
 from gui.models.signal import Signal
 from tfticket.config import ExperimentConfig
 from tfticket.errors import InputError
-from tfticket.presets import merge
 from tfticket.schema import Config
 
 __all__ = ["Field", "FormModel", "Group"]
@@ -39,28 +39,58 @@ class FormModel:
         config_class: Its class.
         values: Nested dictionaries, lists and scalars; what is not there has its default.
         base: The preset's, that marks and resets compare with; None: the defaults.
+        origin: Where they came from, in words.
 
     Attributes:
         changed: Emitted without values after every change.
-        has_preset: Whether it is compared with a preset, and not with the defaults.
 
     Raises:
         InputError: An unknown key. Wrong values are shown as errors instead.
     """
 
     def __init__(
-        self, config_class: type[Config], values: Mapping[str, Any], base: Mapping[str, Any] | None = None
+        self,
+        config_class: type[Config],
+        values: Mapping[str, Any],
+        base: Mapping[str, Any] | None = None,
+        origin: str = "",
     ) -> None:
-        self.config_class = config_class
         self.changed = Signal()
-        self._state = state_of(config_class, values)
-        self._base = state_of(config_class, base or {})
-        self.has_preset = base is not None
-        self._past: list[State] = []
-        self._future: list[State] = []
+        self._draft = draft_of(config_class, values, base, origin)
+        self._past: list[Draft] = []
+        self._future: list[Draft] = []
         self._merging: str | None = None  # the field that typing goes on in
         self._yaml_problem = ""
         self._look()
+
+    def take(
+        self,
+        config_class: type[Config],
+        values: Mapping[str, Any],
+        base: Mapping[str, Any] | None = None,
+        origin: str = "",
+    ) -> None:
+        """Hold another configuration instead; undo brings back what was there.
+
+        Raises:
+            InputError: An unknown key; what was there stays.
+        """
+        self._record(draft_of(config_class, values, base, origin), None)
+
+    @property
+    def config_class(self) -> type[Config]:
+        """The configuration's class."""
+        return self._draft.config_class
+
+    @property
+    def origin(self) -> str:
+        """Where the configuration came from, in words."""
+        return self._draft.origin
+
+    @property
+    def has_preset(self) -> bool:
+        """Whether it is compared with a preset, and not with the defaults."""
+        return self._draft.has_preset
 
     @property
     def root(self) -> Group:
@@ -103,25 +133,15 @@ class FormModel:
         if field.switches:
             if value == self.get(path):
                 return
-            self._record(switched(self.config_class, self._state, self._base, field, value), None)
+            self._edit(switched(self.config_class, self._state, self._base, field, value), None)
             return
         typed = isinstance(value, str) and (field.kind != "choice" or field.others)
         entry = typed_entry(field, value) if typed else entry_of(field, value)
         if entry != self._state.entries[path] or self._yaml_problem:
             entries = {**self._state.entries, path: entry}
-            for emptied in self._dropped(path, entry.value):  # such as the name of data that a path replaces
+            for emptied in dropped(self._state, path, entry.value):  # such as the name of data that a path replaces
                 entries[emptied] = typed_entry(self._fields[emptied], "")
-            self._record(State(entries, self._state.kinds), path if typed else None)
-
-    def _dropped(self, path: str, value: Any) -> list[str]:
-        """The fields that go when a file is laid over these values which says this one alone."""
-        above = functools.reduce(lambda inner, part: {part: inner}, reversed(path.split(".")), value)
-        if not isinstance(above, dict):
-            return []
-        laid = merge(self.values, above)
-        group, _, _ = path.rpartition(".")
-        beside = [spot for spot in self._fields if spot.rpartition(".")[0] == group and spot != path]
-        return [spot for spot in beside if _has(self.values, spot) and not _has(laid, spot)]
+            self._edit(State(entries, self._state.kinds), path if typed else None)
 
     def finish(self) -> None:
         """End an edit, as when a field is left: typing in it again is another step."""
@@ -161,10 +181,10 @@ class FormModel:
         field = self._fields.get(path)
         if field is not None and not field.switches:
             entry = entry_of(field, self._reference[path])
-            self._record(State({**self._state.entries, path: entry}, self._state.kinds), None)
+            self._edit(State({**self._state.entries, path: entry}, self._state.kinds), None)
         else:
             group = path if field is None else field.group
-            self._record(restored(self.config_class, self._state, self._base, group), None)
+            self._edit(restored(self.config_class, self._state, self._base, group), None)
 
     @property
     def can_undo(self) -> bool:
@@ -189,6 +209,11 @@ class FormModel:
         """The values as a plain tree."""
         return self._state.plain
 
+    @property
+    def base(self) -> dict[str, Any] | None:
+        """The preset's values as a plain tree; None: it is compared with the defaults."""
+        return self._base.plain if self.has_preset else None
+
     def yaml(self) -> str:
         """All values, as YAML."""
         return write_yaml(self._state.tree)
@@ -202,7 +227,7 @@ class FormModel:
             self._look()
             self.changed.emit()
             return
-        self._record(kept(self._state, entries_of(self.config_class, flat, kinds)), "yaml")
+        self._edit(kept(self._state, entries_of(self.config_class, flat, kinds)), "yaml")
 
     @property
     def yaml_problem(self) -> str:
@@ -226,26 +251,37 @@ class FormModel:
             raise InputError("The configuration is not ready. " + "\n".join(said))
         return self.config_class.model_validate(self.values)
 
-    def _record(self, state: State, merging: str | None) -> None:
+    @property
+    def _state(self) -> State:
+        return self._draft.state
+
+    @property
+    def _base(self) -> State:
+        return self._draft.base
+
+    def _edit(self, state: State, merging: str | None) -> None:
+        self._record(replace(self._draft, state=state), merging)
+
+    def _record(self, draft: Draft, merging: str | None) -> None:
         """Make an edit that can be undone; typing that goes on is one."""
         if merging is None or merging != self._merging:
-            self._past = [*self._past, self._state][-MOST_STEPS:]
+            self._past = [*self._past, self._draft][-MOST_STEPS:]
         self._future = []
         self._merging = merging
-        self._show(state)
+        self._show(draft)
 
-    def _step(self, source: list[State], target: list[State]) -> str:
+    def _step(self, source: list[Draft], target: list[Draft]) -> str:
         if not source:
             return ""
         before = self._state.entries
-        target.append(self._state)
+        target.append(self._draft)
         self._merging = None
         self._show(source.pop())
         after = self._state.entries
         return next((path for path in self._fields if path not in before or before[path] != after[path]), "")
 
-    def _show(self, state: State) -> None:
-        self._state = state
+    def _show(self, draft: Draft) -> None:
+        self._draft = draft
         self._yaml_problem = ""
         self._look()
         self.changed.emit()
@@ -253,19 +289,10 @@ class FormModel:
     def _look(self) -> None:
         """See which fields there are, what the preset says of them, and what is wrong."""
         self._fields = {field.path: field for field in self.root.fields}
-        self._reference = {field.path: self._reference_of(field) for field in self.root.fields}
+        self._reference = {field.path: reference_of(field, self._state, self._base) for field in self.root.fields}
         self._errors = errors_of(self.config_class, self._state)
         if self._yaml_problem:
             self._errors = {"": f"The YAML is not understood. {self._yaml_problem}"} | self._errors
-
-    def _reference_of(self, field: Field) -> Any:
-        """The preset's value; the default where the preset has a table of another kind."""
-        here, there = dict(self._state.kinds), dict(self._base.kinds)
-        around = [path for path in here if within(field.group, path)]
-        if not field.switches and any(here[path] != there.get(path) for path in around):
-            return own_error(field, field.default)[0]
-        entry = self._base.entries.get(field.path)
-        return MISSING if entry is None else entry.value
 
     def _other_experiment(self, flat: Mapping[str, Any]) -> str:
         """Why values of another experiment are not taken: its form has other fields."""
@@ -273,11 +300,3 @@ class FormModel:
             return ""
         mine, theirs = self.get("experiment"), flat["experiment"]
         return "" if mine == theirs else f"This form is of the experiment '{mine}'; for '{theirs}' take a preset of it."
-
-
-def _has(values: Any, path: str) -> bool:
-    for part in path.split("."):
-        if not isinstance(values, dict) or part not in values:
-            return False
-        values = values[part]
-    return True

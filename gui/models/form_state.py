@@ -13,6 +13,7 @@ from gui.models.form_fields import MISSING, Field
 from gui.models.form_schema import flatten, read_schema
 from gui.models.form_text import Table, read_text
 from tfticket.errors import InputError
+from tfticket.presets import merge
 from tfticket.schema import Config
 
 Kinds = tuple[tuple[str, str], ...]
@@ -53,6 +54,34 @@ class State:
     def plain(self) -> dict[str, Any]:
         """Nested values, for whoever may change them."""
         return _plain(self.tree)
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What a form holds at one moment.
+
+    Attributes:
+        config_class: The configuration's class.
+        state: The values.
+        base: The preset's values, that marks and resets compare with.
+        has_preset: Whether these are a preset's, and not the defaults.
+        origin: Where the draft came from, in words.
+    """
+
+    config_class: type[Config]
+    state: State
+    base: State
+    has_preset: bool
+    origin: str
+
+
+def draft_of(cls: type[Config], values: Mapping[str, Any], base: Mapping[str, Any] | None, origin: str) -> Draft:
+    """A draft that begins with these values.
+
+    Raises:
+        InputError: Keys that are not known.
+    """
+    return Draft(cls, state_of(cls, values), state_of(cls, base or {}), base is not None, origin)
 
 
 def typed_entry(field: Field, text: str) -> Entry:
@@ -124,6 +153,27 @@ def switched(cls: type[Config], state: State, base: State, field: Field, kind: A
     return kept(state, entries_of(cls, flat, kinds), but=field.group)
 
 
+def dropped(state: State, path: str, value: Any) -> list[str]:
+    """The fields that go when a file is laid over these values which says this one alone."""
+    above = functools.reduce(lambda inner, part: {part: inner}, reversed(path.split(".")), value)
+    if not isinstance(above, dict):
+        return []
+    laid = merge(state.plain, above)
+    group, _, _ = path.rpartition(".")
+    beside = [spot for spot in state.entries if spot.rpartition(".")[0] == group and spot != path]
+    return [spot for spot in beside if _has(state.plain, spot) and not _has(laid, spot)]
+
+
+def reference_of(field: Field, state: State, base: State) -> Any:
+    """The preset's value of a field; the default where the preset has a table of another kind."""
+    here, there = dict(state.kinds), dict(base.kinds)
+    around = [path for path in here if within(field.group, path)]
+    if not field.switches and any(here[path] != there.get(path) for path in around):
+        return own_error(field, field.default)[0]
+    entry = base.entries.get(field.path)
+    return MISSING if entry is None else entry.value
+
+
 def errors_of(cls: type[Config], state: State) -> dict[str, str]:
     """What is wrong: path of a field or a group -> words, groups first."""
     entries, root = state.entries, read_schema(cls, state.kinds)
@@ -145,6 +195,14 @@ def errors_of(cls: type[Config], state: State) -> dict[str, str]:
 def within(path: str, group: str) -> bool:
     """Whether a path is a group's, or of something in it."""
     return not group or path == group or path.startswith(f"{group}.")
+
+
+def _has(values: Any, path: str) -> bool:
+    for part in path.split("."):
+        if not isinstance(values, dict) or part not in values:
+            return False
+        values = values[part]
+    return True
 
 
 def _plain(tree: dict[str, Any]) -> dict[str, Any]:

@@ -19,27 +19,53 @@ from gui.models.signal import Signal
 from gui.models.workspace import Problem
 from tfticket.errors import InputError, Stopped
 from tfticket.runs.files import check_writable, read_json
+from tfticket.runs.index import RunSummary
 from tfticket.runs.lease import holder_of
 
 PLACE = "desktop"
 """The workspace's folder for what the window starts: configurations as they were, and what the processes print."""
 
 
+FAILURES = 20
+"""So many launches that failed are kept there."""
+
+
 @dataclass(frozen=True)
 class Launched:
-    """A process that this window started: where, since when, its configuration, what it prints, itself."""
+    """A process that this window started.
+
+    Attributes:
+        workspace: Where its run is kept.
+        began: When, seconds since 1970.
+        text: Its configuration.
+        configuration, log: Files: the same, and what it prints.
+        process: Itself.
+        resumes: The run that it was to go on with, if any.
+    """
 
     workspace: Path
     began: float
+    text: str
     configuration: Path
     log: Path
     process: "subprocess.Popen[bytes]"
+    resumes: Path | None = None
 
     def printed(self) -> str:
         """What it printed so far."""
         with suppress(OSError):
             return self.log.read_text(encoding="utf-8", errors="replace")
         return ""
+
+    def computes(self, run: Path) -> bool:
+        """Whether this process, and not one of the same number on another machine, holds a run's folder."""
+        holder = holder_of(run)
+        return holder is not None and (holder["host"], holder["pid"]) == (platform.node(), self.process.pid)
+
+    def forget(self) -> None:
+        """Remove its files."""
+        for path in (self.configuration, self.log):
+            path.unlink(missing_ok=True)
 
 
 class Launcher:
@@ -52,20 +78,23 @@ class Launcher:
     def __init__(self) -> None:
         self.ended = Signal()
         self._launched: list[Launched] = []
+        self._awaited: list[Launched] = []
 
-    def start(self, workspace: Path, text: str, options: Sequence[str] = ()) -> Launched:
+    def start(self, workspace: Path, text: str, options: Sequence[str] = (), resumes: Path | None = None) -> Launched:
         """Start a run of a configuration.
 
         Args:
             workspace: Where it is kept.
             text: The configuration, as YAML.
             options: More of the command line, such as '--trust'.
+            resumes: The run that it is to go on with, if any.
 
         Raises:
             InputError: The workspace cannot be written.
         """
         place = workspace / PLACE
         check_writable(place, "File > Open workspace")
+        self._tidy(place)
         named = re.search(r"^name:\s*([A-Za-z0-9._-]+)", text, re.MULTILINE)
         stem = f"{time.strftime('%Y%m%d-%H%M%S')}-{named.group(1) if named else 'run'}"
         number = next(n for n in range(1, 1000) if not (place / f"{stem}-{n}.yaml").exists())
@@ -82,19 +111,27 @@ class Launcher:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # it outlives the window
             )
-        launched = Launched(workspace, time.time(), configuration, log, process)
+        launched = Launched(workspace, time.time(), text, configuration, log, process, resumes)
         self._launched.append(launched)
+        self._awaited.append(launched)
         return launched
 
     def is_running(self, text: str) -> bool:
         """Whether a process that this window started runs this configuration."""
-        running = (launched for launched in self._launched if launched.process.poll() is None)
-        return any(launched.configuration.read_text(encoding="utf-8") == text for launched in running)
+        return any(launched.text == text for launched in self._launched if launched.process.poll() is None)
 
     @property
     def beginning(self) -> int:
         """How many processes run that this window started."""
         return sum(launched.process.poll() is None for launched in self._launched)
+
+    def begun(self, runs: Sequence[RunSummary]) -> list[tuple[Launched, RunSummary]]:
+        """Processes that came to have a run since the last call, each with its run."""
+        self._awaited = [one for one in self._awaited if one.process.poll() is None]
+        running = [run for run in runs if run.state == "running"] if self._awaited else []
+        found = [(one, run) for one in self._awaited for run in running if one.computes(run.folder)]
+        self._awaited = [one for one in self._awaited if one not in [begun for begun, _ in found]]
+        return found
 
     def poll(self) -> None:
         """Look which processes ended; tell of those that ended without a run of theirs to say why."""
@@ -103,11 +140,31 @@ class Launcher:
             if code is None:
                 continue
             self._launched.remove(launched)
-            if code not in (0, Stopped.exit_code, -signal.SIGKILL) and not _told_by_its_run(launched):
+            if code in (0, Stopped.exit_code, -signal.SIGKILL):
+                launched.forget()
+            elif not _told_by_its_run(launched):
                 printed = launched.printed().strip()
                 last = printed.splitlines()[-1] if printed and code > 0 else f"ended by signal {-code}"
                 name = launched.configuration.stem
                 self.ended.emit(Problem(f"{name}: {last.removeprefix('Error: ')}", printed or last))
+
+    def _tidy(self, place: Path) -> None:
+        """Keep the last of what failed, or was started by a window that did not see it end."""
+        running = {launched.configuration for launched in self._launched}
+        kept = [path for path in sorted(place.glob("*.yaml")) if path not in running]
+        for path in kept[:-FAILURES]:
+            path.unlink(missing_ok=True)
+            path.with_suffix(".log").unlink(missing_ok=True)
+
+
+def where_it_goes_on(run: RunSummary) -> str:
+    """The name of the folder in which a run goes on: that of its configuration's name and hash.
+
+    A folder that was renamed or copied is not it; then the hash is not known, but from a copy's own name.
+    """
+    pattern = re.escape(run.name) + "-[0-9a-f]{8}"
+    found = re.search(pattern, run.folder.name)
+    return found.group() if found else f"{run.name}-…"
 
 
 def _told_by_its_run(launched: Launched) -> bool:

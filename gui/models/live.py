@@ -1,59 +1,28 @@
-"""The run in focus, as it goes: curves of one seed, level by level, and what happens now."""
+"""The run in focus, as it goes: curves of one seed, level by level, what happens now, and runs laid over it."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from gui.models.colours import colour_of
+from gui.models.followed import METRICS, Axis, Band, Curve, FollowedRun, arm_of, level_of
 from gui.models.signal import Signal
-from tfticket.errors import InputError
-from tfticket.reports.rows import arm_name
-from tfticket.runs.files import read_json
-from tfticket.runs.follow import RunFollower, Training
-from tfticket.runs.progress import Progress, clock, read_progress
-from tfticket.runs.summary import state_of, step_words
+from tfticket.runs.follow import Training
+from tfticket.runs.progress import Progress, clock
+from tfticket.runs.summary import step_words
 
-METRICS = ("accuracy", "nll", "mace", "ece", "brier")
-"""Of the second plot, in this order; those that the run measures."""
 NO_RUN = "Choose a run in the list, or start one."
 WAITING = "Nothing has been measured yet: the first numbers come at the first evaluation."
-
-
-@dataclass(frozen=True)
-class Band:
-    """The stretch of a level on the axis of iterations.
-
-    Attributes:
-        level: Which.
-        density: Fraction of the weights that remains; None where nothing says it.
-        begin, end: Iterations of the run of one seed.
-    """
-
-    level: int
-    density: float | None
-    begin: int
-    end: int
-
-
-@dataclass(frozen=True, eq=False)
-class Curve:
-    """A metric of one arm along the run; NaN between levels.
-
-    Attributes:
-        key: Arm and replicate.
-        name: What the legend calls it.
-        x: Iterations of the run of one seed, float [points].
-        raw: As measured, in the metric's own unit, float [points].
-        smooth: Smoothed within each training, float [points].
-    """
-
-    key: tuple[str, int]
-    name: str
-    x: np.ndarray
-    raw: np.ndarray
-    smooth: np.ndarray
+ENDED = {
+    "failed": "This run failed before it measured anything: {said}",
+    "stopped": "This run was stopped before it measured anything. Resume goes on with it.",
+    "killed": "This run's process ended, without a word, before it measured anything. Resume goes on with it.",
+    "done": "This run is done, and measured nothing on its way.",
+}
+"""What there is to say of a run that is no more and has no curves."""
 
 
 class LiveModel:
@@ -61,6 +30,8 @@ class LiveModel:
 
     Attributes:
         run: The run's folder; None: none.
+        colours: Run -> its colour, where several are shown.
+        axis: What the curves are to be drawn against: see ``shown_axis``.
         smoothing: 0 shows what was measured, towards 1 smoother.
         log_loss: Whether the loss has a logarithmic axis.
         metric: Of the second plot.
@@ -69,75 +40,85 @@ class LiveModel:
 
     def __init__(self) -> None:
         self.changed = Signal()
+        self.axis: Axis = "iteration"
         self.smoothing, self.log_loss, self.metric = 0.0, True, "accuracy"
         self.hidden: set[str] = set()
-        self.show(None)
-
-    def show(self, run: Path | None) -> None:
-        """Follow another run, or none."""
-        self.run = run
-        self.problem = ""
-        self.progress: Progress | None = None
-        self.state = ""
+        self.run: Path | None = None
+        self.colours: dict[Path, str] = {}
         self._chosen: int | None = None
-        self._follower = None if run is None else RunFollower(run)
-        self._curves: dict[str, tuple[Any, dict[str, np.ndarray]]] = {}
-        self.poll()
+        self._followed: dict[Path, FollowedRun] = {}
+
+    def show(self, run: Path | None, overlaid: Sequence[Path] = (), colours: Mapping[Path, str] | None = None) -> None:
+        """Follow another run, or none.
+
+        Args:
+            run: Its folder.
+            overlaid: Folders of the runs whose tickets are laid over it.
+            colours: A colour each, where several are shown.
+        """
+        if run != self.run:
+            self._chosen = None
+        self.run = run
+        others = [folder for folder in dict.fromkeys(overlaid) if folder != run] if run is not None else []
+        folders = [run, *others] if run is not None else []
+        self._followed = {folder: self._followed.get(folder) or FollowedRun(folder) for folder in folders}
+        self.colours = {folder: (colours or {}).get(folder, colour_of(n)) for n, folder in enumerate(folders)}
+        for followed in self._followed.values():
+            followed.poll()
         self.changed.emit()
 
     def poll(self) -> bool:
         """Read what is new; whether anything is. A damaged or vanished folder becomes ``message``."""
-        if self._follower is None or self.run is None:
-            return False
-        before = (self.progress, self.state, self.problem)
-        new = False
-        try:
-            new = self._follower.poll()
-            self.progress = read_progress(self.run)
-            self.state = state_of(self.run, str(read_json(self.run / "status.json")["state"]))
-            self.problem = ""
-        except (InputError, OSError, ValueError, KeyError, TypeError) as error:
-            gone = not self.run.is_dir()
-            self.problem = "The run's folder is gone." if gone else f"This run cannot be read: {error}"
-            self.state = "" if gone else "damaged"
-        new |= before != (self.progress, self.state, self.problem)
+        new = [followed for followed in self._followed.values() if followed.poll()]
         if new:
             self.changed.emit()
-        return new
+        return bool(new)
 
     @property
     def message(self) -> str:
         """Why there is nothing to see; '' where there is."""
-        if self.run is None:
+        if self._focus is None:
             return NO_RUN
         if any(training.points for training in self.trainings):
             return ""
-        return self.problem or WAITING
+        waiting = ENDED.get(self.state, WAITING).format(said=self._focus.said or "it does not say why")
+        return self._focus.problem or waiting
+
+    @property
+    def _focus(self) -> FollowedRun | None:
+        return None if self.run is None else self._followed[self.run]
+
+    @property
+    def overlaid(self) -> list[Path]:
+        """The runs that are laid over."""
+        return list(self._followed)[1:]
+
+    @property
+    def state(self) -> str:
+        """The run's state as its folder says it."""
+        return "" if self._focus is None else self._focus.state
 
     @property
     def trainings(self) -> Sequence[Training]:
         """All that the run has so far."""
-        return () if self._follower is None else [one for one in self._follower.trainings if "seed" in one.label]
+        return () if self._focus is None else self._focus.trainings
 
     @property
     def log(self) -> Sequence[str]:
         """The log's lines, newest last."""
-        return () if self._follower is None else self._follower.log
+        return () if self._focus is None else self._focus.log
 
     @property
     def seeds(self) -> list[int]:
         """Seeds that have begun."""
-        return sorted({training.label["seed"] for training in self.trainings})
+        return [] if self._focus is None else self._focus.seeds
 
     @property
     def seed(self) -> int | None:
         """The seed shown: the chosen one, else the one that trains, else the last."""
-        if self._chosen in self.seeds:
-            return self._chosen
-        step = self.progress.step if self.progress is not None and self.state == "running" else None
-        trained = (step or {}).get("label", {}).get("seed")
-        trainings = self.trainings
-        return trained if trained in self.seeds else trainings[-1].label["seed"] if trainings else None
+        if self._focus is None:
+            return None
+        return self._chosen if self._chosen in self.seeds else self._focus.seed
 
     @property
     def follows(self) -> bool:
@@ -155,7 +136,7 @@ class LiveModel:
         self.changed.emit()
 
     def change(self, **options: Any) -> None:
-        """Set smoothing, log_loss or metric."""
+        """Set axis, smoothing, log_loss or metric."""
         for name, value in options.items():
             setattr(self, name, value)
         self.changed.emit()
@@ -163,8 +144,7 @@ class LiveModel:
     @property
     def arms(self) -> list[str]:
         """Arms of the run, the ticket first."""
-        found = dict.fromkeys(str(training.label.get("arm", "ticket")) for training in self.trainings)
-        return sorted(found, key=lambda arm: arm != "ticket")
+        return [] if self._focus is None else self._focus.arms
 
     @property
     def metrics(self) -> list[str]:
@@ -173,39 +153,50 @@ class LiveModel:
         return [name for name in METRICS if name in found]
 
     @property
+    def axes(self) -> list[Axis]:
+        """What the curves can be drawn against."""
+        return ["iteration"] if self._focus is None else self._focus.axes
+
+    @property
+    def shown_axis(self) -> Axis:
+        """What the curves are drawn against: what was asked for, where the run tells it."""
+        return self.axis if self.axis in self.axes else "iteration"
+
+    @property
     def bands(self) -> list[Band]:
         """The levels of the seed shown, one after another."""
-        lengths: dict[int, int] = {}
-        densities: dict[int, float] = {}
-        for training in self._shown(hidden=True):
-            level = training.label.get("level", 0)
-            lengths[level] = max(lengths.get(level, 1), self._length(training))
-            if training.label.get("density") is not None:
-                densities.setdefault(level, training.label["density"])
-        bands, begin = [], 0
-        for level in sorted(lengths):
-            bands.append(Band(level, densities.get(level), begin, begin + lengths[level]))
-            begin += lengths[level]
-        return bands
+        return [] if self._focus is None else self._focus.bands(self.seed, self.shown_axis)
 
     def curves(self, metric: str) -> list[Curve]:
-        """The curves of a metric ('loss' or one of ``metrics``): the seed shown, arms that are not hidden."""
-        begins = {band.level: band.begin for band in self.bands}
-        parts: dict[tuple[str, int], list[tuple[int, Training]]] = {}
-        for training in self._shown():
-            key = (str(training.label.get("arm", "ticket")), int(training.label.get("replicate", 0)))
-            parts.setdefault(key, []).append((begins[training.label.get("level", 0)], training))
-        return [self._curve(key, metric, parts[key]) for key in sorted(parts, key=lambda key: self.arms.index(key[0]))]
+        """The curves of a metric ('loss' or one of ``metrics``): the seed shown, arms that are not hidden.
+
+        Then the tickets of the runs laid over, each of the seed that it trains, else of its last.
+        """
+        if self._focus is None:
+            return []
+        how: tuple[Axis, float] = (self.shown_axis, self.smoothing)
+        found = [one for one in self._focus.curves(metric, self.seed, *how) if one.key[1] not in self.hidden]
+        for run in self.overlaid:
+            other = self._followed[run]
+            if self.shown_axis in other.axes and "ticket" in other.arms:
+                curves = other.curves(metric, other.seed, *how)
+                name = f"{run.name}, seed {other.seed}"
+                found += [
+                    replace(one, key=(run.name, "ticket", 0), name=name) for one in curves if one.key[1] == "ticket"
+                ]
+        return found
 
     @property
     def doing(self) -> str:
         """What runs now, in words."""
-        if self.run is None:
+        if self._focus is None:
             return ""
-        progress = self.progress
+        if self._focus.problem:
+            return self._focus.problem
+        progress = self._focus.progress
         if self.state != "running" or progress is None:
             done = f", {progress.done} of {progress.trainings} trainings" if progress and progress.trainings else ""
-            return f"{self.state}{done}" if not self.problem else self.problem
+            return f"{self.state}{done}" + (f": {self._focus.said}" if self._focus.said else "")
         if progress.step is None:
             return "running, between two steps"
         words = step_words(progress.step.get("label", {}), progress.step.get("kind", "train"))
@@ -218,71 +209,32 @@ class LiveModel:
         """How much of the run is done; None where nothing says it."""
         if self.state == "done":
             return 1.0
-        if self.progress is None or not self.progress.trainings:
-            return None
-        return min(1.0, self.progress.completed / self.progress.trainings)
+        progress = self._progress
+        return min(1.0, progress.completed / progress.trainings) if progress and progress.trainings else None
 
     @property
     def left(self) -> str:
         """When the run will be through: 'ETA 12:30'; '' where it does not run, or nothing is known."""
-        seconds = self.progress.seconds_left if self.progress is not None and self.state == "running" else None
+        seconds = self._progress.seconds_left if self._progress is not None and self.state == "running" else None
         return "" if seconds is None else f"ETA {clock(seconds)}"
 
-    def _shown(self, hidden: bool = False) -> list[Training]:
-        seed = self.seed
-        return [
-            training
-            for training in self.trainings
-            if training.label["seed"] == seed and (hidden or training.label.get("arm", "ticket") not in self.hidden)
-        ]
+    @property
+    def _progress(self) -> Progress | None:
+        return None if self._focus is None else self._focus.progress
 
-    def _length(self, training: Training) -> int:
-        """How many iterations a training takes, as far as is known."""
-        last = int(training.points[-1]["iteration"]) if training.points else 1
-        progress = self.progress
-        if progress is not None and progress.step is not None and progress.step.get("folder") == training.folder:
-            return max(last, progress.iterations)
-        return last
-
-    def _curve(self, key: tuple[str, int], metric: str, parts: list[tuple[int, Training]]) -> Curve:
-        found: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
-        for begin, training in sorted(parts, key=lambda part: part[0]):
-            arrays = self._arrays(training)
-            raw = arrays.get(metric, np.full(len(training.points), np.nan))
-            found.append((begin + arrays["iteration"], raw, smoothed(raw, self.smoothing)))
-        gap = (np.full(1, np.nan),) * 3
-        joined = [piece for part in found for piece in (part, gap)][:-1]
-        x, raw, smooth = (np.concatenate(pieces) for pieces in zip(*joined, strict=True))
-        name = arm_name(key[0]) + (f" ({key[1] + 1})" if key[1] else "")
-        return Curve(key, name, x, raw, smooth)
-
-    def _arrays(self, training: Training) -> dict[str, np.ndarray]:
-        """A training's points as arrays, kept until it has others."""
-        points, arrays = self._curves.get(training.folder, (None, {}))
-        if points != (len(training.points), training.points[-1:]):
-            names = {name for point in training.points[:1] for name in point if name in ("iteration", "loss", *METRICS)}
-            arrays = {name: np.array([_number(point.get(name)) for point in training.points]) for name in names}
-            arrays.setdefault("iteration", np.empty(0))
-            self._curves[training.folder] = ((len(training.points), training.points[-1:]), arrays)
-        return arrays
-
-
-def _number(value: Any) -> float:
-    return float(value) if isinstance(value, int | float) else np.nan
-
-
-def smoothed(values: np.ndarray, weight: float) -> np.ndarray:
-    """Exponential moving mean without the bias of its beginning; what is not finite stays as it is.
-
-    Args:
-        values: float [points].
-        weight: 0 (as they are) to below 1: how much of the mean before counts.
-    """
-    if weight <= 0:
-        return values
-    mean, total, found = 0.0, 0.0, values.astype(float)
-    for number, value in enumerate(values):
-        if np.isfinite(value):
-            mean, total = weight * mean + (1 - weight) * value, weight * total + (1 - weight)
-            found[number] = mean / total
-    return found
+    def csv(self) -> str:
+        """What is shown as CSV: a row an evaluation, as measured."""
+        buffer = io.StringIO()
+        writer = csv.writer(buffer, lineterminator="\n")
+        measured = ["iteration", "loss", *METRICS]
+        writer.writerow(["run", "arm", "seed", "replicate", "level", "density", "seconds", *measured])
+        for run, followed in self._followed.items():
+            focus = run == self.run
+            for training in followed.of_seed(self.seed if focus else followed.seed):
+                arm, label = arm_of(training), training.label
+                if arm not in self.hidden if focus else arm == "ticket":
+                    whose = [run.name, arm, label["seed"], label.get("replicate", 0), level_of(training)]
+                    for point, second in zip(training.points, training.seconds, strict=True):
+                        values = [point.get(name, "") for name in measured]
+                        writer.writerow([*whose, label.get("density", ""), f"{second:.3f}", *values])
+        return buffer.getvalue()

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tfticket.inspection.pictures import LARGEST, picture, receptive_fields
+from tfticket.inspection.pictures import LARGEST, receptive_fields
 
 MEANINGS = {
     "network": "Weights remaining of the whole network",
@@ -15,8 +15,14 @@ MEANINGS = {
     "just pruned": "Weights that this level has no more and the one before had",
 }
 """What the numbers of a layer are, where their names do not say it."""
+COUNTS = ("weights", "survivors", "units", "unfed units", "inputs", "unused inputs", "just pruned")
+"""What ``counts_of`` counts."""
 _LONGEST = 4
 """Times as long as wide that a picture of square cells may be."""
+_CELL, _TILED_CELL = 3.0, 1.5
+"""Pixels a side that a cell has at least; one of a kernel's tile."""
+_FINEST = 1000
+"""Cells a side at most, however near one looks."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,20 +32,39 @@ class MaskPicture:
     Attributes:
         kept: float [rows, columns], the share of a cell's weights that survives; NaN between tiles.
         lost: The share that the last pruning took, of the same shape; None where there is no level before.
-        binned: Whether a cell stands for several weights.
+        cell: How many weights a cell stands for, at most.
         square: Whether cells are as high as wide.
         rows, columns: What they are, in words.
     """
 
     kept: np.ndarray
     lost: np.ndarray | None
-    binned: bool
+    cell: int
     square: bool
     rows: str
     columns: str
 
+    @property
+    def strengths(self) -> tuple[np.ndarray, float]:
+        """How strongly each cell is coloured, 0 to 1, and the share of weights that has the full colour.
 
-def picture_of(kept: np.ndarray, lost: np.ndarray | None, image: tuple[int, ...] | None) -> MaskPicture:
+        A cell with a single weight can be seen, however many weights it stands for.
+        """
+        shares = self.kept if self.lost is None else self.kept + self.lost
+        full = float(np.nanmax(shares, initial=0.0)) or 1.0 if self.cell > 1 else 1.0
+        return np.where(shares > 0, _FAINTEST + (1 - _FAINTEST) * shares / full, 0.0), full
+
+
+_FAINTEST = 0.4
+"""Share of the full colour that a single weight has."""
+
+
+def picture_of(
+    kept: np.ndarray,
+    lost: np.ndarray | None,
+    image: tuple[int, ...] | None,
+    pixels: tuple[float, float] | None = None,
+) -> MaskPicture:
     """Draw a layer's mask: inputs x units; small kernels of a convolution as tiles, many as their densities.
 
     Args:
@@ -47,16 +72,34 @@ def picture_of(kept: np.ndarray, lost: np.ndarray | None, image: tuple[int, ...]
         lost: bool, what the last pruning took; None where that is not asked or not known.
         image: Height, width and channels of an image, where units are to be drawn as what they see of it. A layer
             that does not look at the image is drawn as others.
+        pixels: Height and width that the picture is to be seen in; None: at most ``LARGEST`` cells a side.
     """
     if image is not None and (seen := receptive_fields("", kept, image)) is not None:
         taken = None if lost is None else receptive_fields("", lost, image)
-        tiles = None if taken is None else _mosaic(taken.fields)
-        return MaskPicture(_mosaic(seen.fields), tiles, False, True, "", "a tile a unit: what it sees of the image")
-    values, binned, tiled = _drawn(kept)
+        values, cell = _mosaic(seen.fields, _most(pixels, _TILED_CELL))
+        tiles = None if taken is None else _mosaic(taken.fields, _most(pixels, _TILED_CELL))[0]
+        return MaskPicture(values, tiles, cell, True, "", "a tile a unit: what it sees of the image")
+    values, cell, tiled = _drawn(kept, pixels)
     words = ("inputs", "units") if kept.ndim == 2 else ("input channels", "output channels")
     cells = f", a tile a {kept.shape[0]} x {kept.shape[1]} kernel" if tiled else ""
     square = tiled and max(values.shape) <= _LONGEST * min(values.shape)
-    return MaskPicture(values, None if lost is None else _drawn(lost)[0], binned, square, words[0], words[1] + cells)
+    gone = None if lost is None else _drawn(lost, pixels)[0]
+    return MaskPicture(values, gone, cell, square, words[0], words[1] + cells)
+
+
+def counts_of(kept: np.ndarray, before: np.ndarray | None) -> dict[str, int]:
+    """What can be counted of a layer's mask: see ``COUNTS``.
+
+    Args:
+        kept: bool, the mask.
+        before: That of the level before; None where there is none, and nothing was just pruned.
+    """
+    fed = np.any(kept.reshape(-1, kept.shape[-1]), axis=0)
+    used = np.any(np.moveaxis(kept, -2, 0).reshape(kept.shape[-2], -1), axis=1)
+    numbers = [kept.size, np.count_nonzero(kept), fed.size, np.sum(~fed), used.size, np.sum(~used)]
+    if before is not None and before.shape == kept.shape:
+        numbers.append(np.count_nonzero(before & ~kept))
+    return {name: int(number) for name, number in zip(COUNTS, numbers, strict=False)}
 
 
 def numbers_of(kept: np.ndarray, before: np.ndarray | None) -> list[tuple[str, str]]:
@@ -66,52 +109,67 @@ def numbers_of(kept: np.ndarray, before: np.ndarray | None) -> list[tuple[str, s
         kept: bool, the mask.
         before: That of the level before; None where there is none.
     """
-    fed = np.any(kept.reshape(-1, kept.shape[-1]), axis=0).tolist()
-    used = np.any(np.moveaxis(kept, -2, 0).reshape(kept.shape[-2], -1), axis=1).tolist()
-    survivors = int(np.count_nonzero(kept))
+    counts = counts_of(kept, before)
     found = [
         ("shape", " x ".join(map(str, kept.shape))),
-        ("weights", f"{kept.size:,}"),
-        ("survivors", f"{survivors:,}"),
-        ("layer", f"{100 * survivors / kept.size:.3g} %"),
-        ("unfed units", f"{fed.count(False):,} of {len(fed):,}"),
-        ("unused inputs", f"{used.count(False):,} of {len(used):,}"),
+        ("weights", f"{counts['weights']:,}"),
+        ("survivors", f"{counts['survivors']:,}"),
+        ("layer", f"{100 * counts['survivors'] / counts['weights']:.3g} %"),
+        ("unfed units", f"{counts['unfed units']:,} of {counts['units']:,}"),
+        ("unused inputs", f"{counts['unused inputs']:,} of {counts['inputs']:,}"),
     ]
-    if before is not None and before.shape == kept.shape:
-        found.append(("just pruned", f"{np.count_nonzero(before & ~kept):,}"))
-    return found
+    return found + [(name, f"{counts[name]:,}") for name in ("just pruned",) if name in counts]
 
 
-def _drawn(mask: np.ndarray) -> tuple[np.ndarray, bool, bool]:
-    """A mask as shares of cells; whether cells stand for several weights; whether kernels are tiles."""
-    if mask.ndim == 4 and math.prod(mask.shape[:2]) > 1:
+def _most(pixels: tuple[float, float] | None, cell: float) -> tuple[int, int]:
+    """How many rows and columns of cells of a size there may be."""
+    if pixels is None:
+        return LARGEST, LARGEST
+    rows, columns = (max(1, min(_FINEST, int(side / cell))) for side in pixels)
+    return rows, columns
+
+
+def _drawn(mask: np.ndarray, pixels: tuple[float, float] | None) -> tuple[np.ndarray, int, bool]:
+    """A mask as shares of cells; how many weights a cell stands for; whether kernels are tiles."""
+    kernel = math.prod(mask.shape[:2]) if mask.ndim == 4 else 1
+    if kernel > 1:
         height, width, inputs, units = mask.shape
-        if max(inputs * (height + 1), units * (width + 1)) <= LARGEST:
+        rows, columns = _most(pixels, _TILED_CELL)
+        if inputs * (height + 1) <= rows and units * (width + 1) <= columns:
             tiles = np.full((inputs, height + 1, units, width + 1), np.nan)
             tiles[:, :height, :, :width] = mask.transpose(2, 0, 3, 1)
-            return tiles.reshape(inputs * (height + 1), -1)[:-1, :-1], False, True
-        return _coarse(mask.mean(axis=(0, 1))), True, False
-    found = picture(mask)
-    return found.values.astype(float), found.binned, False
+            return tiles.reshape(inputs * (height + 1), -1)[:-1, :-1], 1, True
+        shares = mask.mean(axis=(0, 1))
+    else:
+        shares = mask.reshape(-1, mask.shape[-1]).astype(float)
+    high, wide = (-(-size // most) for size, most in zip(shares.shape, _most(pixels, _CELL), strict=True))
+    return _coarse(shares, high, wide), kernel * high * wide, False
 
 
-def _coarse(shares: np.ndarray) -> np.ndarray:
-    """Means over cells, at most ``LARGEST`` a side."""
-    for axis in (0, 1):
-        size = shares.shape[axis]
-        if size > LARGEST:
-            begins = np.arange(LARGEST) * size // LARGEST
-            widths = np.diff(begins, append=size)
-            shares = np.add.reduceat(shares, begins, axis=axis) / (widths[:, None] if axis == 0 else widths)
+def _coarse(shares: np.ndarray, high: int, wide: int) -> np.ndarray:
+    """Means over cells of so many rows and columns: the last two dimensions; the last cells may be smaller."""
+    for axis, block in ((-2, high), (-1, wide)):
+        if block > 1:
+            size = shares.shape[axis]
+            begins = np.arange(0, size, block)
+            sizes = np.diff(begins, append=size)
+            shares = np.add.reduceat(shares, begins, axis=axis) / (sizes[:, None] if axis == -2 else sizes)
     return shares
 
 
-def _mosaic(fields: np.ndarray) -> np.ndarray:
-    """A tile a unit, in the units' order, so that a tile stays where it is from level to level."""
-    units, height, width, _ = fields.shape
+def _mosaic(fields: np.ndarray, most: tuple[int, int]) -> tuple[np.ndarray, int]:
+    """A tile a unit, in the units' order, so that a tile stays where it is from level to level; a cell's weights."""
+    units, height, width, channels = fields.shape
     columns = math.ceil(math.sqrt(units * height / width))
     rows = -(-units // columns)
+    block = 1
+    while block < max(height, width) and (
+        rows * (-(-height // block) + 1) > most[0] or columns * (-(-width // block) + 1) > most[1]
+    ):
+        block += 1
+    shares = _coarse(fields.mean(axis=-1), block, block)
+    height, width = shares.shape[1:]
     tiles = np.full((rows, height + 1, columns, width + 1), np.nan)
-    for unit, share in enumerate(fields.mean(axis=-1)):
+    for unit, share in enumerate(shares):
         tiles[unit // columns, :height, unit % columns, :width] = share
-    return tiles.reshape(rows * (height + 1), -1)[:-1, :-1]
+    return tiles.reshape(rows * (height + 1), -1)[:-1, :-1], block**2 * channels

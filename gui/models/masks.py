@@ -1,43 +1,26 @@
 """What survives: pictures of a run's masks, level by level and layer by layer. No TensorFlow."""
 
+import csv
+import io
 from collections import OrderedDict
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from gui.models.mask_pictures import MaskPicture, numbers_of, picture_of
+from gui.models.mask_pictures import COUNTS, MaskPicture, counts_of, numbers_of, picture_of
+from gui.models.patience import Patience
 from gui.models.signal import Signal
+from gui.models.tickets import TicketEntry, tickets_of
 from tfticket.errors import InputError
 from tfticket.inspection.pictures import receptive_fields
 from tfticket.runs.artefacts import load_tensors
-from tfticket.runs.files import read_json
 from tfticket.runs.step import TICKET
-from tfticket.runs.summary import read_manifest
 
 NO_RUN = "Choose a run in the list, or start one."
 WAITING = "There is no ticket yet: the first comes when the network is initialised."
 CONTROL = "A control is made anew at each level: it has no level before."
 _KEPT_MASKS = 64
-
-
-@dataclass(frozen=True)
-class TicketEntry:
-    """A ticket of the run.
-
-    Attributes:
-        arm, seed, replicate, level: Which.
-        density: Fraction of the prunable weights that survive.
-        folder: Its step's.
-    """
-
-    arm: str
-    seed: int
-    replicate: int
-    level: int
-    density: float
-    folder: Path
 
 
 class MasksModel:
@@ -61,6 +44,7 @@ class MasksModel:
         self.tickets: list[TicketEntry] = []
         self._problem = self._unread = ""
         self._seen: Any = None
+        self._patience = Patience()
         self._entries: dict[str, TicketEntry] = {}
         self._chosen: tuple[str, int, int] | None = None
         self._level: int | None = None
@@ -79,13 +63,16 @@ class MasksModel:
             seen: Any = (stat.st_mtime_ns, stat.st_size)
         except OSError:
             seen = "no tickets" if self.run.is_dir() else "gone"
-        if seen == self._seen:
+        if seen == self._seen and not self._patience.is_over:
             return False
-        self._seen = seen
+        before, self._seen = (self._seen, self.tickets, self._problem), seen
         if seen == "gone":
             self._problem = "The run's folder is gone."
         else:
             self._find()
+        self._patience.tried(failed=bool(self._problem))
+        if before == (self._seen, self.tickets, self._problem):
+            return False
         self.changed.emit()
         return True
 
@@ -104,7 +91,7 @@ class MasksModel:
     @property
     def groups(self) -> list[tuple[str, int, int]]:
         """Arm, seed and replicate of every ticket."""
-        return sorted({_group(one) for one in self.tickets}, key=lambda group: (group[0] != "ticket", *group))
+        return sorted({one.group for one in self.tickets}, key=lambda group: (group[0] != "ticket", *group))
 
     @property
     def group(self) -> tuple[str, int, int] | None:
@@ -115,7 +102,7 @@ class MasksModel:
     @property
     def levels(self) -> list[TicketEntry]:
         """The levels of that arm, seed and replicate, one after another."""
-        return sorted((one for one in self.tickets if _group(one) == self.group), key=lambda one: one.level)
+        return sorted((one for one in self.tickets if one.group == self.group), key=lambda one: one.level)
 
     @property
     def ticket(self) -> TicketEntry | None:
@@ -183,15 +170,19 @@ class MasksModel:
             mask is not None and receptive_fields("", mask[:0] if mask.ndim == 0 else mask, self._image()) is not None
         )
 
-    def picture(self) -> MaskPicture | None:
-        """The picture of the layer; None where it cannot be read, and ``problem`` says why."""
+    def picture(self, pixels: tuple[float, float] | None = None) -> MaskPicture | None:
+        """The picture of the layer; None where it cannot be read, and ``problem`` says why.
+
+        Args:
+            pixels: Height and width that it is to be seen in: no cell is so small that it would not be seen.
+        """
         self._unread = ""
         kept = self._mask(self.ticket)
         if kept is None:
             return None
         before = self._mask(self.before) if self.difference else None
         lost = before & ~kept if before is not None and before.shape == kept.shape else None
-        return picture_of(kept, lost, self._image() if self.fields else None)
+        return picture_of(kept, lost, self._image() if self.fields else None, pixels)
 
     def numbers(self) -> list[tuple[str, str]]:
         """What there is to say of the layer: name and value."""
@@ -201,27 +192,38 @@ class MasksModel:
         network = [("level", str(ticket.level)), ("network", f"{100 * ticket.density:.3g} %")]
         return network + numbers_of(kept, self._mask(self.before))
 
+    def csv(self) -> str:
+        """As CSV what there is to say of every layer at every level of the arm, seed and replicate looked at.
+
+        Raises:
+            InputError: A ticket cannot be read.
+        """
+        buffer = io.StringIO()
+        writer = csv.writer(buffer, lineterminator="\n")
+        ticket_names = ("arm", "seed", "replicate", "level")
+        writer.writerow(["run", *ticket_names, "network_density", "layer", "shape", "density", *COUNTS])
+        before: dict[str, np.ndarray] = {}
+        for ticket in self.levels:
+            masks, _ = load_tensors(ticket.folder / TICKET, "ticket", [f"mask/{layer}" for layer in self.layers])
+            whose = [self.run and self.run.name, *(getattr(ticket, name) for name in ticket_names), ticket.density]
+            for layer in self.layers:
+                kept = masks[f"mask/{layer}"]
+                counts = counts_of(kept, before.get(f"mask/{layer}"))
+                shape = " x ".join(map(str, kept.shape))
+                density = counts["survivors"] / counts["weights"]
+                writer.writerow([*whose, layer, shape, density, *(counts.get(name, "") for name in COUNTS)])
+            before = masks if ticket.arm == "ticket" else {}
+        return buffer.getvalue()
+
     def _find(self) -> None:
         """The run's tickets, from its manifest; of a step that cannot be read none."""
         assert self.run is not None
-        steps = self.run.resolve().parents[1] / "steps"
         try:
-            manifest = read_manifest(self.run)
+            self._entries, damaged = tickets_of(self.run, self._entries)
         except InputError as error:
             self._problem = str(error)
             return
-        found: dict[Path, TicketEntry] = {}
-        damaged = 0
-        for step in manifest:
-            try:
-                entry = self._entries.get(step["folder"]) or _entry(step, steps)
-            except (InputError, OSError, KeyError, TypeError, ValueError, AttributeError):
-                damaged += 1
-                continue
-            if entry is not None:
-                self._entries[step["folder"]] = entry
-                found[entry.folder] = entry
-        self.tickets = list(found.values())
+        self.tickets = list({entry.folder: entry for entry in self._entries.values()}.values())
         self._problem = f"{damaged} of its steps cannot be read." if damaged else ""
 
     def _header(self) -> dict[str, Any] | None:
@@ -259,22 +261,3 @@ class MasksModel:
         model = (self._header() or {}).get("model", {})
         shape = model.get("input_shape") if isinstance(model, dict) else None
         return tuple(shape) if isinstance(shape, list) else ()
-
-
-def _group(ticket: TicketEntry) -> tuple[str, int, int]:
-    return ticket.arm, ticket.seed, ticket.replicate
-
-
-def _entry(step: dict[str, Any], steps: Path) -> TicketEntry | None:
-    """The ticket that a step evaluates or makes; a control is known by its evaluation only."""
-    label = step["label"]
-    if step["kind"] == "evaluate":
-        folder = steps / read_json(steps / step["folder"] / "config.json")["inputs"]["ticket"]
-        return TicketEntry(
-            str(label["arm"]), label["seed"], label.get("replicate", 0), label["level"], label["density"], folder
-        )
-    if step["kind"] in ("start", "prune"):
-        result = read_json(steps / step["folder"] / "result.json")["result"]
-        whose = ("ticket", label["seed"], 0)
-        return TicketEntry(*whose, result.get("level", 0), result.get("density", 1.0), steps / step["folder"])
-    return None

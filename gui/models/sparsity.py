@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from gui.models.colours import colour_of
+from gui.models.patience import Patience
 from gui.models.signal import Signal
 from tfticket.data.known import source_with
 from tfticket.errors import InputError
@@ -20,6 +21,8 @@ METRICS = ("accuracy", "nll", "mace", "ece", "brier")
 NO_RUN = "Choose a run in the list, or start one."
 WAITING = "Nothing has been evaluated yet: the first point comes when the dense network is trained."
 STYLES = ("-", "--", ":", "-.")
+_WIDTHS, _SIZES = (3.6, 1.2), (8.5, 4.5)
+"""Of the lines and marks of several runs, that of the first and that of the last: equal ones do not hide each other."""
 Split = Literal["validation", "test"]
 Spread = Literal["range", "interval"]
 
@@ -38,7 +41,7 @@ class Reference:
 
 
 class _Rows:
-    """The rows of one run, read again only where the folder says that something is new."""
+    """The rows of one run, read again where the folder says that something is new; what failed, also later."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -48,6 +51,7 @@ class _Rows:
         self._seen: tuple[Any, ...] = ()
         self._results: dict[str, dict[str, Any]] = {}
         self._run: Run | None = None
+        self._patience = Patience()
 
     def poll(self) -> bool:
         """Whether anything is new."""
@@ -55,7 +59,7 @@ class _Rows:
             seen: tuple[Any, ...] = tuple(self._stamp(name) for name in ("config.yaml", "manifest.json"))
         except OSError:
             seen = ("gone" if not self.folder.is_dir() else "damaged",)
-        if seen == self._seen:
+        if seen == self._seen and not self._patience.is_over:
             return False
         before, self._seen = (self.rows, self.problem), seen
         try:
@@ -64,6 +68,7 @@ class _Rows:
                 self._read()
         except (InputError, OSError, KeyError, TypeError, ValueError, AttributeError) as error:
             self.problem = f"This run cannot be read: {error}"
+        self._patience.tried(failed=bool(self.problem))
         return before != (self.rows, self.problem)
 
     def _stamp(self, name: str) -> tuple[int, int]:
@@ -272,13 +277,17 @@ class SparsityModel:
         arms = list(dict.fromkeys(arm for _, arm in keys))
         alone = {arm: arm_looks([("", arm)])["", arm]["marker"] for arm in arms}
         colours = {run.name: self._colours.get(run, colour_of(number)) for number, run in enumerate(self.runs)}
+        places = {run.name: number / max(1, len(self.runs) - 1) for number, run in enumerate(self.runs)}
         for run, arm in keys:
             number = arms.index(arm)
-            colour = colours[run]
+            colour, place = colours[run], places[run]
             shape = {
                 "marker": alone[arm],
                 "ls": STYLES[number % len(STYLES)],
                 "mfc": colour if arm == "ticket" else "none",
+                "lw": _WIDTHS[0] + place * (_WIDTHS[1] - _WIDTHS[0]),
+                "ms": _SIZES[0] + place * (_SIZES[1] - _SIZES[0]),
+                "zorder": 2.0 + place,
             }
             looks[run, arm] = looks[run, arm] | shape | {"color": colour}
         return looks

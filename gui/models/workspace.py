@@ -1,12 +1,13 @@
 """The workspace that the window shows: its runs, the one in focus, those laid over it."""
 
 import shutil
+from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gui.models.colours import colour_of
+from gui.models.colours import colour_of, colours_of
 from gui.models.signal import Signal
 from tfticket.errors import InputError
 from tfticket.runs.files import read_json
@@ -50,6 +51,8 @@ class WorkspaceModel:
         self._focus: Path | None = None
         self._index: Index | None = None
         self._states: dict[Path, tuple[str, float]] | None = None
+        self._numbers: dict[Path, int] = {}
+        self._names: Counter[str] = Counter()
 
     def open(self, folder: Path) -> None:
         """Show another workspace; what the index knows comes at once, the folders at the next ``poll``.
@@ -62,7 +65,7 @@ class WorkspaceModel:
             raise InputError(f"{folder} is a file; a workspace is a folder.")
         self.close()
         self.folder, self._index = folder, Index(folder)
-        self.runs = self._index.runs()
+        self._take(self._index.runs(), self._index.numbers)
         self.runs_changed.emit()
         self.focus_changed.emit()
         self.eyes_changed.emit()
@@ -72,7 +75,8 @@ class WorkspaceModel:
         if self._index is not None:
             self._index.close()
         self.folder, self._index, self._focus, self._states = None, None, None, None
-        self.runs, self.eyes = [], []
+        self._take([], {})
+        self.eyes = []
 
     def poll(self) -> bool:
         """Look at the folders; whether anything is new. Runs that have failed since the last look are told."""
@@ -84,7 +88,7 @@ class WorkspaceModel:
         failed = [run for run in runs if run.state == "failed" and before.get(run.folder) != states[run.folder]]
         self._states = states
         changed = runs != self.runs
-        self.runs = runs
+        self._take(runs, self._index.numbers)
         if left := set(self.eyes) - set(states):
             self.eyes = [folder for folder in self.eyes if folder not in left]
             self.eyes_changed.emit()
@@ -95,6 +99,14 @@ class WorkspaceModel:
         for run in failed:
             self.problem_found.emit(problem_of(run))
         return changed
+
+    def _take(self, runs: list[RunSummary], numbers: dict[Path, int]) -> None:
+        self.runs, self._numbers = runs, numbers
+        self._names = Counter(run.name for run in runs)
+
+    def title(self, run: RunSummary) -> str:
+        """What a run is called: its name; its folder's, which ends in a hash, where another has the same name."""
+        return run.name if self._names[run.name] < 2 else run.folder.name
 
     @property
     def focused(self) -> RunSummary | None:
@@ -130,9 +142,12 @@ class WorkspaceModel:
         return first + [eye for eye in self.eyes if eye != self._focus]
 
     def colour(self, folder: Path) -> str:
-        """The run's colour: by its place among the runs in the order in which they began."""
-        order = sorted(self.runs, key=lambda run: (run.started, run.folder))
-        return colour_of(next((number for number, run in enumerate(order) if run.folder == folder), 0))
+        """The run's colour, which it keeps; of more than two dozen runs those that are shown still differ."""
+        together = list(dict.fromkeys([*self.eyes, *self.shown]))
+        if folder not in together:
+            return colour_of(self._numbers.get(folder, 0))
+        numbers = [self._numbers.get(run, 0) for run in together]
+        return colours_of(numbers)[together.index(folder)]
 
     def status(self) -> str:
         """The status line: what runs, until when, and the room that is left."""

@@ -1,16 +1,17 @@
 """A matplotlib canvas that follows the theme and draws no more often than it is looked at."""
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from matplotlib.backends.backend_qtagg import FigureCanvasQTAgg
 from matplotlib.figure import Figure
+from matplotlib.gridspec import GridSpec
 from PySide6.QtCore import QEvent, QTimer, Signal
-from PySide6.QtGui import QContextMenuEvent, QGuiApplication, QImage, QPalette, QResizeEvent, QShowEvent
-from PySide6.QtWidgets import QFileDialog, QMenu, QWidget
+from PySide6.QtGui import QContextMenuEvent, QGuiApplication, QHideEvent, QImage, QPalette, QResizeEvent, QShowEvent
+from PySide6.QtWidgets import QMenu, QWidget
 
 from gui.views.figure_theme import LIGHT, Theme, dress, theme_of, zoom
 from tfticket.errors import InputError
@@ -39,6 +40,8 @@ class FigureCanvas(FigureCanvasQTAgg):
     """The theme is another: colour what is drawn."""
     view_reset = Signal()
     """The user wants to see all again."""
+    asked = Signal(str)
+    """The user wants an action of the window's, by its id."""
 
     def __init__(self, name: str, parent: QWidget | None = None) -> None:
         super().__init__(Figure(layout="constrained"))
@@ -49,10 +52,10 @@ class FigureCanvas(FigureCanvasQTAgg):
         self.theme = theme_of(self.palette())
         self.moved = False
         self.moving: list[Any] = []
-        self._name = name
+        self._narrow = False
         self._stale = self._all = self._layout = True
         self._background: Any = None
-        self._home: dict[Any, tuple[Any, Any]] = {}
+        self._home: dict[Any, Any] = {}
         self._dragged: Any = None
         self._pause = QTimer(self, singleShot=True, interval=PAUSE_MS)
         self._pause.timeout.connect(self._draw_what_is_new)
@@ -131,22 +134,37 @@ class FigureCanvas(FigureCanvasQTAgg):
         self.moved = False
 
     @contextmanager
+    def keeping_view(self) -> Iterator[None]:
+        """Within, axes are drawn anew: limits that the user chose stay, on axes whose scales do."""
+        before = {axes: self._limits(axes) for axes in self.figure.axes} if self.moved else {}
+        yield
+        self._home = {axes: self._limits(axes)[:2] for axes in before}
+        for axes, (across, up, *scales) in before.items():
+            if scales == self._limits(axes)[2:]:
+                axes.set(xlim=across, ylim=up)
+
+    @staticmethod
+    def _limits(axes: Any) -> list[Any]:
+        return [axes.get_xlim(), axes.get_ylim(), axes.get_xscale(), axes.get_yscale()]
+
+    def arrange(self, axes: Sequence[Any]) -> bool:
+        """Put two plots beside one another, or one above the other where the canvas is high; whether it is."""
+        narrow = bool(self.height() > self.width())
+        if narrow != self._narrow:
+            self._narrow = narrow
+            grid = GridSpec(*((2, 1) if narrow else (1, 2)), figure=self.figure)
+            for number, each in enumerate(axes):
+                each.set_subplotspec(grid[number])
+        return narrow
+
+    @contextmanager
     def _light(self) -> Iterator[None]:
-        theme, home, moved = self.theme, dict(self._home), self.moved
-        limits = [(axes.get_xlim(), axes.get_ylim()) for axes in self.figure.axes]
-
-        def wear(wanted: Theme) -> None:
-            self._wear(wanted)  # views draw anew, and so show all
-            if moved:
-                self._home, self.moved = home, True
-                for axes, (across, up) in zip(self.figure.axes, limits, strict=False):
-                    axes.set(xlim=across, ylim=up)
-
-        wear(LIGHT)
+        theme = self.theme
+        self._wear(LIGHT)
         try:
             yield
         finally:
-            wear(theme)
+            self._wear(theme)
 
     def _wear(self, theme: Theme) -> None:
         self.theme = theme
@@ -170,6 +188,10 @@ class FigureCanvas(FigureCanvasQTAgg):
         super().showEvent(event)
         self._draw_what_is_new()
 
+    def hideEvent(self, event: QHideEvent) -> None:
+        self._pause.stop()
+        super().hideEvent(event)
+
     def resizeEvent(self, event: QResizeEvent) -> None:
         self._layout = True
         self._background = None
@@ -181,18 +203,17 @@ class FigureCanvas(FigureCanvasQTAgg):
             self._wear(theme_of(self.palette()))
 
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:
-        menu = QMenu(self)
-        menu.addAction("&Copy figure", self.copy)
-        menu.addAction("&Save figure…", self._ask_and_save)
-        menu.addAction("&Reset view", self.reset_view).setEnabled(self.moved)
+        menu = self.menu()
         menu.exec(event.globalPos())
         menu.deleteLater()
 
-    def _ask_and_save(self) -> None:
-        kinds = ";;".join(f"{kind.upper()} (*.{kind})" for kind in FORMATS)
-        name, _ = QFileDialog.getSaveFileName(self, "Save figure", f"{self._name.lower()}.png", kinds)
-        if name:
-            self.save(Path(name) if Path(name).suffix else Path(name + ".png"))
+    def menu(self) -> QMenu:
+        """What can be done with the figure."""
+        menu = QMenu(self)
+        menu.addAction("&Copy figure", self.copy)
+        menu.addAction("&Save figure…", lambda: self.asked.emit("export_figure"))
+        menu.addAction("&Reset view", self.reset_view).setEnabled(self.moved)
+        return menu
 
     def _moving(self) -> None:
         if not self._home:

@@ -1,6 +1,7 @@
 """What the window does when an action is chosen: a method for each id in the table of actions."""
 
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,11 +9,13 @@ from PySide6.QtCore import QUrl
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QFileDialog, QMessageBox
 
-from gui.models.desk import configuration_of
+from gui.models.desk import configuration_of, needs_trust
 from gui.models.differences import differences
-from gui.models.launcher import ask_to_stop, kill
+from gui.models.launcher import ask_to_stop, kill, where_it_goes_on
 from gui.models.workspace import problem_of
-from gui.views.dialogs import TableDialog, about_text, shortcuts_dialog
+from gui.views.canvas import FORMATS
+from gui.views.dialogs import about_text, save_as, shortcuts_dialog
+from gui.views.differences import DifferencesDialog
 from gui.views.palette import CommandPalette
 from gui.views.theme import set_theme
 from gui.views.welcome import PresetDialog
@@ -44,32 +47,35 @@ class Commands:
         if problem := self.window.desk.form.yaml_problem:
             raise InputError(f"The YAML is not understood, so it is not saved: {problem}")
         text = self.window.desk.form.yaml()
-        self._save("Save configuration", "YAML (*.yaml)", lambda path: path.write_text(text, "utf-8"))
+        self._save("Save configuration", "config", {"yaml": lambda path: path.write_text(text, "utf-8")})
 
     def export_figure(self) -> None:
         """Ask for a file and write the tab's figure to it."""
-        self._save("Export figure", "PNG (*.png);;PDF (*.pdf);;SVG (*.svg)", self.window.tab.export_figure)
+        self._save("Export figure", self._name(), dict.fromkeys(FORMATS, self.window.tab.export_figure))
 
     def export_csv(self) -> None:
         """Ask for a file and write the tab's numbers to it."""
-        if not hasattr(self.window.tab, "export_csv"):
-            raise InputError("This tab has no numbers to export; the tab Sparsity has.")
-        self._save("Export CSV", "CSV (*.csv)", self.window.tab.export_csv)
+        self._save("Export CSV", self._name(), {"csv": self.window.tab.export_csv})
 
-    def _save(self, title: str, kinds: str, write: Callable[[Path], object]) -> None:
-        name, chosen = QFileDialog.getSaveFileName(self.window, title, "", kinds)
-        if not name:
-            return
-        path, kind = Path(name), chosen or kinds
-        if not path.suffix:
-            path = path.with_suffix(kind[kind.index("*") + 1 : kind.index(")")])
-            if path.exists():
-                raise InputError(f"{path} exists already. Choose it by its whole name to write over it.")
-        try:
-            write(path)
-        except OSError as error:
-            raise InputError(f"{path} cannot be written: {error.strerror}.") from None
-        self.window.statusBar().showMessage(f"Written: {path}", 5000)
+    def export_all(self) -> None:
+        """Ask for a name and write the tab's figure, its numbers and the configuration of the run in focus."""
+        name, run, tab = self._name(), self.window.model.focused, self.window.tab
+        beside = {"csv": tab.export_csv}
+        if run is not None:
+            beside["yaml"] = lambda path: shutil.copyfile(run.folder / "config.yaml", path)
+        title = "Export figure, CSV and configuration"
+        self._save(title, name, dict.fromkeys(FORMATS, tab.export_figure), beside)
+
+    def _name(self) -> str:
+        """What an export of the tab is called; of a tab that shows nothing there is none."""
+        tabs, run = self.window.tabs, self.window.model.focused
+        if self.window.tab.model.message:
+            raise InputError(f"There is nothing to export. {self.window.tab.model.message}")
+        return "-".join([*([run.folder.name] if run else []), tabs.tabText(tabs.currentIndex()).lower()])
+
+    def _save(self, title: str, name: str, *files: Mapping[str, Callable[[Path], object]]) -> None:
+        if path := save_as(self.window, title, name, *files):
+            self.window.statusBar().showMessage(f"Written: {path}", 5000)
 
     def close(self) -> None:
         """Close the window."""
@@ -98,9 +104,15 @@ class Commands:
         """Choose a preset: to fill the form, or to run as it is."""
         dialog = PresetDialog(can_run=self.window.model.folder is not None, parent=self.window)
         if dialog.exec() and dialog.presets.current:
-            self.window.desk.take_preset(dialog.presets.current)
             if dialog.run_now:
-                self.start_run()
+                self.run_preset(dialog.presets.current)
+            else:
+                self.window.desk.take_preset(dialog.presets.current)
+
+    def run_preset(self, name: str) -> None:
+        """Fill the form from a preset and start it."""
+        self.window.desk.take_preset(name)
+        self.start_run()
 
     def start_run(self) -> None:
         """Start what the form says."""
@@ -111,16 +123,17 @@ class Commands:
             raise InputError(f"The configuration has an error. {path}: {message}".replace(" : ", " "))
         self._launch(self.window.desk.form.yaml(), self.window.desk.needs_trust)
 
-    def _launch(self, text: str, needs_trust: bool) -> None:
+    def _launch(self, text: str, trusting: bool, resumes: Path | None = None) -> None:
         assert self.window.model.folder is not None
-        if needs_trust:
+        if trusting:
             question = "The network is a .keras file, which can run code when it is loaded. Load it?"
-            if QMessageBox.question(self.window, "Load the network?", question) != QMessageBox.StandardButton.Yes:
+            if not self._is_sure("Load the network?", question):
                 return
         if self.window.launcher.is_running(text):
             raise InputError("This configuration runs already. Change a field, or its name, to run it beside.")
         self.window.notification.hide()
-        self.window.await_run(self.window.launcher.start(self.window.model.folder, text, ["--trust"] * needs_trust))
+        options = ["--trust"] * trusting
+        self.window.launcher.start(self.window.model.folder, text, options, resumes)
         self.window.statusBar().showMessage("Starting: TensorFlow takes some seconds", 10000)
 
     def stop_run(self) -> None:
@@ -130,24 +143,38 @@ class Commands:
             self.window.statusBar().showMessage(f"{run.name} stops at its next checkpoint", 5000)
 
     def resume_run(self) -> None:
-        """Go on with the run in focus."""
-        if run := self.window.model.focused:
-            values = configuration_of(run.folder)
-            needs_trust = str(values.get("model", {}).get("name", "")).endswith(".keras")
-            self._launch((run.folder / "config.yaml").read_text(encoding="utf-8"), needs_trust)
+        """Go on with the run in focus; where its folder was renamed or copied, if the user is sure."""
+        run = self.window.model.focused
+        if run is None:
+            return
+        there = where_it_goes_on(run)
+        question = (
+            f"This folder was renamed or copied: {run.folder.name}. A run goes on in the folder of its name and hash, "
+            f"{there}; what the workspace has of it is taken over. Go on there?"
+        )
+        if there != run.folder.name and not self._is_sure("Resume elsewhere?", question):
+            return
+        trusting = needs_trust(configuration_of(run.folder))
+        self._launch((run.folder / "config.yaml").read_text(encoding="utf-8"), trusting, run.folder)
 
     def duplicate_run(self) -> None:
-        """Fill the form as the run in focus."""
+        """Fill the form as the run in focus; what is typed then finds the field to change."""
         if run := self.window.model.focused:
             self.window.desk.take_run(run.folder)
             self.window.config_dock.show()
+            self.window.form.find_field()
 
     def kill_run(self) -> None:
         """End the process of the run in focus at once, if the user is sure."""
         run = self.window.model.focused
         question = "End its process at once? What it did since its last checkpoint is lost."
-        if run and QMessageBox.question(self.window, f"Kill {run.name}?", question) == QMessageBox.StandardButton.Yes:
+        if run and self._is_sure(f"Kill {run.name}?", question):
             kill(run.folder)
+
+    def _is_sure(self, title: str, question: str) -> bool:
+        """Whether the user says yes; Enter alone says no."""
+        yes, no = QMessageBox.StandardButton.Yes, QMessageBox.StandardButton.No
+        return QMessageBox.question(self.window, title, question, yes | no, no) == yes
 
     def show_folder(self) -> None:
         """Open the folder of the run in focus in the file manager."""
@@ -186,7 +213,8 @@ class Commands:
         self._set_theme("system")
 
     def _set_theme(self, name: str) -> None:
-        self.window.settings.setValue("theme", name)
+        self.window.remembered.keep_theme(name)
+        self.window.actions_by_id[f"theme_{name}"].setChecked(True)
         set_theme(name)
 
     def toggle_eye(self) -> None:
@@ -206,9 +234,8 @@ class Commands:
         selected = self.window.runs.selected()
         folders = selected if len(selected) > 1 else self.window.model.shown
         found = differences({folder.name: configuration_of(folder) for folder in folders})
-        rows = [[field, *said] for field, said in found]
-        empty = "Select or overlay two runs or more." if len(folders) < 2 else "No field differs."
-        TableDialog("Configuration differences", ["field", *(f.name for f in folders)], rows, empty, self.window).exec()
+        runs = [(folder.name, self.window.model.colour(folder)) for folder in folders]
+        DifferencesDialog(runs, found, self.window).exec()
 
     def show_shortcuts(self) -> None:
         """Every action and its keys."""

@@ -1,14 +1,17 @@
-"""Small windows: which fields differ, which keys there are, which versions."""
+"""Small windows: where to write something, which keys there are, which versions."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import (
     QDialog,
     QDialogButtonBox,
+    QFileDialog,
     QHeaderView,
     QLabel,
+    QMessageBox,
     QTableWidget,
     QTableWidgetItem,
     QVBoxLayout,
@@ -16,6 +19,7 @@ from PySide6.QtWidgets import (
 )
 
 from gui.models.actions import ACTIONS, MENUS
+from tfticket.errors import InputError
 
 PACKAGES = (
     "tfticket",
@@ -26,6 +30,64 @@ PACKAGES = (
     "matplotlib",
     "numpy",
 )
+
+_LAST_FOLDER = "last folder"
+"""A property of the window: where something was written last."""
+
+
+def save_as(
+    parent: QWidget,
+    title: str,
+    name: str,
+    write: Mapping[str, Callable[[Path], object]],
+    beside: Mapping[str, Callable[[Path], object]] | None = None,
+) -> Path | None:
+    """Ask for a file and write it; the dialog itself asks before it writes over one.
+
+    Args:
+        parent: What the dialog is above.
+        title: Of the dialog.
+        name: The file's name, without its ending.
+        write: Ending, such as 'png', -> what writes such a file; the first is that of a name without one.
+        beside: Ending -> what writes a further file of the same name with that ending.
+
+    Returns:
+        The file; None where the user chose none.
+
+    Raises:
+        InputError: It cannot be written.
+    """
+    dialog = QFileDialog(parent, title, parent.window().property(_LAST_FOLDER) or "")
+    dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+    dialog.setNameFilters([f"{ending.upper()} (*.{ending})" for ending in write])
+    dialog.setDefaultSuffix(next(iter(write)))
+    dialog.filterSelected.connect(lambda chosen: dialog.setDefaultSuffix(chosen.partition("*.")[2].rstrip(")")))
+    dialog.selectFile(f"{name}.{next(iter(write))}")
+    chosen = dialog.exec() == QDialog.DialogCode.Accepted
+    path = Path(dialog.selectedFiles()[0]) if chosen else None
+    dialog.deleteLater()
+    if path is None:
+        return None
+    ending = path.suffix.removeprefix(".").lower()
+    if ending not in write:
+        raise InputError(f"{path.name}: it is written as {', '.join('.' + one for one in write)}.")
+    files = {path: write[ending]} | {path.with_suffix(f".{other}"): each for other, each in (beside or {}).items()}
+    if not _may_replace([file for file in files if file != path and file.exists()], parent):
+        return None
+    parent.window().setProperty(_LAST_FOLDER, str(path.parent))
+    for file, fill in files.items():
+        try:
+            fill(file)
+        except OSError as error:
+            raise InputError(f"{file} cannot be written: {error.strerror or error}.") from None
+    return path
+
+
+def _may_replace(files: Sequence[Path], parent: QWidget) -> bool:
+    """Whether there are none of these files, or the user wants them to be replaced."""
+    question = f"Already there: {', '.join(file.name for file in files)}. Replace?"
+    yes, no = QMessageBox.StandardButton.Yes, QMessageBox.StandardButton.No
+    return not files or QMessageBox.question(parent, "Replace?", question, yes | no, no) == yes
 
 
 class TableDialog(QDialog):

@@ -97,6 +97,17 @@ def zoom(axes: Any, factor: float, x: float, y: float) -> None:
         (axes.set_xlim if axis is axes.xaxis else axes.set_ylim)(limits)
 
 
+def plain(text: str) -> str:
+    """A text that matplotlib takes for no formula."""
+    return text.replace("$", r"\$")
+
+
+def short(text: str, most: int) -> str:
+    """A text of at most so many letters: of a longer one its beginning and, as names differ there, most of its end."""
+    begin = max(5, most // 4)
+    return text if len(text) <= most else f"{text[:begin]}…{text[begin + 1 - most :]}"
+
+
 def dress(figure: Figure, theme: Theme, points: float) -> None:
     """Give a figure's texts, axes and legends the theme's colours, and its texts their size."""
     figure.set_facecolor(theme.background)

@@ -9,10 +9,8 @@ from PySide6.QtWidgets import (
     QCheckBox,
     QFrame,
     QHBoxLayout,
-    QLabel,
     QLineEdit,
     QScrollArea,
-    QSizePolicy,
     QTabWidget,
     QToolButton,
     QVBoxLayout,
@@ -21,6 +19,7 @@ from PySide6.QtWidgets import (
 
 from gui.models.form import Field, FormModel, Group
 from gui.models.form_schema import sections
+from gui.views.form_foot import Foot
 from gui.views.form_rows import INDENT, Row, Section, error_colour, paint_text, sentence, show_words, words_label
 from gui.views.form_yaml import YamlPage
 
@@ -33,32 +32,16 @@ class ConfigForm(QWidget):
 
     Args:
         model: What it shows.
-        read_only: Whether it only shows, as for a run that is done.
     """
 
-    def __init__(self, model: FormModel, read_only: bool = False, parent: QWidget | None = None) -> None:
+    def __init__(self, model: FormModel, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.model = model
-        self.read_only = read_only
         self.rows: dict[str, Row] = {}
         self.sections: dict[str, Section] = {}
         self._root: Group | None = None
         self._make()
         model.changed.connect(self.refresh)
-        self.refresh()
-
-    def set_model(self, model: FormModel, read_only: bool = False) -> None:
-        """Show another configuration."""
-        self.model.changed.disconnect(self.refresh)
-        self.model, self.read_only, self._root = model, read_only, None
-        model.changed.connect(self.refresh)
-        self.yaml.model = model
-        self.yaml.write()
-        self.refresh()
-
-    def set_read_only(self, on: bool) -> None:
-        """Whether it only shows."""
-        self.read_only, self._root = on, None
         self.refresh()
 
     def undo(self) -> None:
@@ -72,6 +55,19 @@ class ConfigForm(QWidget):
     def show_yaml(self, on: bool = True) -> None:
         """Show the page of YAML, or the fields."""
         self.pages.setCurrentIndex(YAML if on else FORM)
+
+    def find_field(self) -> None:
+        """Let one type a field's name."""
+        self.show_yaml(False)
+        self.only.setChecked(False)
+        self.filter.clear()
+        self.filter.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def _go_to_found(self) -> None:
+        """Enter in the filter: go to the first field that fits."""
+        if row := next((row for row in self.rows.values() if not row.isHidden()), None):
+            row.editor.setFocus(Qt.FocusReason.OtherFocusReason)
+            self._reveal(row)
 
     def go_to(self, path: str) -> None:
         """Show a field, or the first of a group, and give it the keyboard."""
@@ -96,7 +92,8 @@ class ConfigForm(QWidget):
             row.refresh()
         for section in self.sections.values():
             section.refresh(self.model)
-        self._say_errors()
+        show_words(self.origin, f"New run, {self.model.origin}" if self.model.origin else "")
+        self.foot.say_errors(self.model)
         self._apply_filter()
         self.yaml.refresh(is_shown=self.pages.currentIndex() == YAML)
 
@@ -128,6 +125,8 @@ class ConfigForm(QWidget):
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """See which field has the keyboard, and take its undo and redo for the form's."""
+        if watched is self.filter and self.filter.text():  # whose typing has an undo of its own
+            return False
         kind = event.type()
         if kind == QEvent.Type.FocusIn:
             self._focused(watched)
@@ -142,7 +141,7 @@ class ConfigForm(QWidget):
         if not (undo or redo):
             return False
         event.accept()
-        if event.type() == QEvent.Type.KeyPress and not self.read_only:
+        if event.type() == QEvent.Type.KeyPress:
             (self.undo if undo else self.redo)()
         return True
 
@@ -153,18 +152,25 @@ class ConfigForm(QWidget):
         self.pages.addTab(self._form_page(), "Form")
         self.pages.addTab(self.yaml, "YAML")
         self.pages.currentChanged.connect(self._turned)
+        self.origin = words_label()
+        self.origin.setContentsMargins(8, 4, 8, 0)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
+        layout.addWidget(self.origin)
         layout.addWidget(self.pages, 1)
-        layout.addWidget(self._foot())
+        self.foot = Foot()
+        self.foot.problems.clicked.connect(lambda: self.go_to(next(iter(self.model.errors), "")))
+        layout.addWidget(self.foot)
 
     def _form_page(self) -> QWidget:
         self.filter = QLineEdit()
         self.filter.setPlaceholderText("Filter fields")
         self.filter.setAccessibleName("Show only the fields with these words")
         self.filter.setClearButtonEnabled(True)
+        self.filter.installEventFilter(self)
         self.filter.textChanged.connect(self._apply_filter)
+        self.filter.returnPressed.connect(self._go_to_found)
         self.only = QCheckBox("Only changed")
         self.only.setToolTip("Show only what differs from the preset")
         self.only.toggled.connect(self._apply_filter)
@@ -198,28 +204,6 @@ class ConfigForm(QWidget):
         self.area.setWidget(self.inner)
         return self.area
 
-    def _foot(self) -> QWidget:
-        """What is wrong, wherever it is, and the help of the field one is at."""
-        self.problems = QToolButton()
-        self.problems.setAutoRaise(True)
-        self.problems.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.problems.setToolTip("Go to the first of them")
-        self.problems.clicked.connect(lambda: self.go_to(next(iter(self.model.errors), "")))
-        self.banner = words_label()
-        self.help = QLabel()
-        self.help.setWordWrap(True)
-        self.help.setTextFormat(Qt.TextFormat.PlainText)
-        self.help.setAlignment(Qt.AlignmentFlag.AlignTop)
-        self.help.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
-        self.help.setMinimumHeight(3 * self.fontMetrics().lineSpacing())
-        foot = QFrame()
-        layout = QVBoxLayout(foot)
-        layout.setContentsMargins(6, 0, 6, 4)
-        layout.setSpacing(2)
-        for widget in (self.problems, self.banner, self.help):
-            layout.addWidget(widget)
-        return foot
-
     def _build(self) -> None:
         """Make the sections and rows that the model has; those that stay are kept as they are."""
         old_rows, old_sections = self.rows, self.sections
@@ -235,8 +219,6 @@ class ConfigForm(QWidget):
         self._lines.addStretch()
         self._recolour()
         self._spread()
-        self.yaml.text.setReadOnly(self.read_only)
-        self.all_reset.setVisible(not self.read_only)
 
     def _section(self, group: Group, old_rows: dict[str, Row], old_sections: dict[str, Section]) -> Section:
         key = group.path or group.label
@@ -260,7 +242,6 @@ class ConfigForm(QWidget):
             for control in row.controls:
                 control.installEventFilter(self)
         row.show_field(field, self.model)
-        row.set_read_only(self.read_only)
         self.rows[field.path] = row
         return row
 
@@ -291,15 +272,8 @@ class ConfigForm(QWidget):
         parts: list[Row | Section] = [*self.rows.values(), *self.sections.values()]
         for part in parts:
             part.recolour(self.palette())
-        for label in (self.banner, self.yaml.error, self.problems):
+        for label in (self.foot.banner, self.yaml.error, self.foot.problems):
             paint_text(label, error_colour(self.palette()))
-
-    def _say_errors(self) -> None:
-        errors = self.model.errors
-        self.problems.setVisible(bool(errors))
-        self.problems.setText("1 thing is wrong" if len(errors) == 1 else f"{len(errors)} things are wrong")
-        dropped = " The next edit here drops it." * bool(self.model.yaml_problem)
-        show_words(self.banner, sentence(errors.get("", "")) + dropped if "" in errors else "")
 
     def _apply_filter(self) -> None:
         words, only = self.filter.text().lower().split(), self.only.isChecked()
@@ -316,11 +290,11 @@ class ConfigForm(QWidget):
     def _focused(self, watched: Any) -> None:
         for row in self.rows.values():
             if watched in row.controls:
-                self.help.setText(row.help)
+                self.foot.help.setText(row.help)
                 self._reveal(row)
                 return
         found = next((one.group.description for one in self.sections.values() if watched is one.head), "")
-        self.help.setText(sentence(found))
+        self.foot.help.setText(sentence(found))
 
     def _reveal(self, row: Row) -> None:
         self.area.ensureWidgetVisible(row, 0, 8)

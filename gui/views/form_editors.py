@@ -62,10 +62,6 @@ class Editor(QWidget):
         """Show the field's value."""
         raise NotImplementedError
 
-    def set_read_only(self, on: bool) -> None:
-        """Whether it only shows."""
-        self.control.setEnabled(not on)
-
 
 class _Line(QLineEdit):
     """One line; the arrow keys change a whole number by one."""
@@ -77,7 +73,7 @@ class _Line(QLineEdit):
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         step = {Qt.Key.Key_Up: 1, Qt.Key.Key_Down: -1}.get(Qt.Key(event.key()), 0)
-        if step and self._field.kind == "integer" and not self.isReadOnly() and _is_whole(self.text()):
+        if step and self._field.kind == "integer" and _is_whole(self.text()):
             number = int(self.text()) + step
             self.setText(str(number if self._field.lowest is None else max(self._field.lowest, number)))
             self.textEdited.emit(self.text())
@@ -105,9 +101,6 @@ class LineEditor(Editor):
         if self._line.text() != text:
             self._line.setText(text)
 
-    def set_read_only(self, on: bool) -> None:
-        self._line.setReadOnly(on)
-
 
 class PathEditor(LineEditor):
     """A path, and a button that looks for a file or a folder."""
@@ -126,10 +119,6 @@ class PathEditor(LineEditor):
     @property
     def controls(self) -> list[QWidget]:
         return [self.control, self._browse]
-
-    def set_read_only(self, on: bool) -> None:
-        super().set_read_only(on)
-        self._browse.setEnabled(not on)
 
     def _choose(self, ask: Callable[[], str]) -> None:
         if path := ask():
@@ -238,11 +227,6 @@ class ItemsEditor(Editor):
                 self._text.setPlainText(text)
         self._fit()
 
-    def set_read_only(self, on: bool) -> None:
-        self._text.setReadOnly(on)
-        for button in (self._add, self._remove):
-            button.setEnabled(not on)
-
     def _button(self, text: str, name: str) -> QPushButton:
         button = QPushButton(text)
         button.setAccessibleName(name)
@@ -298,6 +282,5 @@ EDITORS: dict[str, Callable[[Field], Editor]] = {
 def editor_of(field: Field) -> Editor:
     """An editor for a field."""
     editor = EDITORS[field.kind](field)
-    if field.fixed:
-        editor.set_read_only(True)
+    editor.control.setEnabled(not field.fixed)
     return editor

@@ -95,7 +95,6 @@ class Row(QWidget):
         self.editor.edited.connect(lambda value: self.model.set(self.field.path, value))
         self.editor.left.connect(lambda: self.model.finish())
         self._wide: bool | None = None
-        self._read_only = field.fixed
         self._make()
         self._name()
 
@@ -152,11 +151,6 @@ class Row(QWidget):
         self.editor.field = field
         self._name()
 
-    def set_read_only(self, on: bool) -> None:
-        """Whether it only shows."""
-        self._read_only = on or self.field.fixed
-        self.editor.set_read_only(self._read_only)
-
     def refresh(self) -> None:
         """Show the value, whether it differs, and what is wrong with it."""
         path, model = self.field.path, self.model
@@ -166,7 +160,7 @@ class Row(QWidget):
         tip = f"Differs. {'Preset' if model.has_preset else 'Default'}: {model.preset_text(path)}" if differs else ""
         self.mark.setToolTip(tip)
         self.button.setToolTip(f"Back to the {self._origin}: {model.preset_text(path)}" if differs else "")
-        self.button.setVisible(differs and not self._read_only)
+        self.button.setVisible(differs and not self.field.fixed)
         show_words(self.error, sentence(model.error(path)))
         said = self.help
         if self.label.toolTip() != said:

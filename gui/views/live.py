@@ -12,6 +12,7 @@ from PySide6.QtWidgets import (
     QLabel,
     QPlainTextEdit,
     QProgressBar,
+    QPushButton,
     QSlider,
     QSplitter,
     QStackedWidget,
@@ -22,7 +23,7 @@ from superqt import QElidingLabel, QFlowLayout
 
 from gui.models.live import LiveModel
 from gui.views.figure_theme import readable
-from gui.views.live_plots import LivePlots
+from gui.views.live_plots import AXES, LivePlots
 from gui.views.plot_controls import ArmBoxes, fill, labelled, level, named
 from gui.views.tab import Tab
 from tfticket.reports.figures import arm_looks, axis_of
@@ -42,8 +43,10 @@ class LiveTab(Tab):
             named(QComboBox(), "Seed"),
             named(QComboBox(), "Metric of the second plot"),
         )
+        self.x_axis = named(QComboBox(), "X axis", "Iterations, or training time, of the run of one seed")
         self.smoothing = named(QSlider(Qt.Orientation.Horizontal), "Smoothing")
         self.log_loss = QCheckBox("log loss")
+        self.why = named(QPushButton("Show &traceback"), "Show traceback", "Why the run failed")
         self.log = LogView()
         self._lay_out()
         self._connect()
@@ -54,6 +57,7 @@ class LiveTab(Tab):
         self.bar.setAccessibleName("Progress of the run")
         self.doing.setAccessibleName("What runs now")
         status.addWidget(self.doing, 1)
+        status.addWidget(self.why)
         status.addWidget(self.bar)
         status.addWidget(self.ending)
         self._controls = QFlowLayout()
@@ -62,10 +66,12 @@ class LiveTab(Tab):
         self.smoothing.setFixedWidth(110)
         self.log_loss.setToolTip("A logarithmic axis for the loss")
         self.smoothing.setToolTip("Exponential smoothing within each training; what was measured stays behind, faint")
-        for text, widget in (("Seed", self.seed_box), ("Beside", self.beside), ("Smoothing", self.smoothing)):
+        boxes = (("Seed", self.seed_box), ("Beside", self.beside), ("x", self.x_axis), ("Smoothing", self.smoothing))
+        for text, widget in boxes:
             self._controls.addWidget(labelled(text, widget))
         level(self.log_loss)
-        self._controls.addWidget(self.log_loss)
+        for control in (self.log_loss, self.export):
+            self._controls.addWidget(control)
         self.arms = ArmBoxes(self._controls, self.model.set_hidden)
         self.stack = QStackedWidget()
         self.stack.addWidget(self.message)
@@ -84,6 +90,8 @@ class LiveTab(Tab):
     def _connect(self) -> None:
         self.seed_box.activated.connect(lambda: self.model.choose_seed(self.seed_box.currentData()))
         self.beside.activated.connect(lambda: self.model.change(metric=self.beside.currentData()))
+        self.x_axis.activated.connect(lambda: self.model.change(axis=self.x_axis.currentData()))
+        self.why.clicked.connect(lambda: self.asked.emit("show_traceback"))
         self.smoothing.valueChanged.connect(lambda value: self.model.change(smoothing=value / 100))
         self.log_loss.toggled.connect(lambda on: self.model.change(log_loss=on))
         self.canvas.themed.connect(self._colour)
@@ -92,6 +100,7 @@ class LiveTab(Tab):
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         self.plots.arrange()
+        self._changed()
 
     def _update(self) -> None:
         model, self._stale = self.model, False
@@ -101,6 +110,8 @@ class LiveTab(Tab):
             self.plots.clear()
         self._fill_controls()
         self.doing.setText(model.doing)
+        self.doing.setToolTip(model.doing)
+        self.why.setVisible(model.state == "failed")
         self.ending.setText(model.left)
         fraction = model.fraction
         self.bar.setVisible(fraction is not None)
@@ -108,6 +119,7 @@ class LiveTab(Tab):
         self._append_log(model.log)
         self.message.setText(model.message)
         self.stack.setCurrentIndex(0 if model.message else 1)
+        self.export.setEnabled(not model.message)
         if not model.message:
             self.plots.update(model)
 
@@ -118,19 +130,30 @@ class LiveTab(Tab):
         fill(self.seed_box, seeds if model.seeds else [], None if model.follows else model.seed)
         names = [(axis_of(metric)[1].removeprefix("test ").partition(" (")[0], metric) for metric in model.metrics]
         fill(self.beside, names, model.metric)
+        fill(self.x_axis, [(AXES[axis], axis) for axis in model.axes], model.shown_axis)
         with QSignalBlocker(self.smoothing), QSignalBlocker(self.log_loss):
             self.smoothing.setValue(round(100 * model.smoothing))
             self.log_loss.setChecked(model.log_loss)
-        if self.arms.update({arm: arm_name(arm) for arm in model.arms}, model.hidden):
+        fresh = self.arms.update({arm: arm_name(arm) for arm in model.arms}, model.hidden)
+        if fresh or self._run_colours() != self.plots.run_colours:
             self._colour()
 
     def _colour(self) -> None:
-        """The arms' colours on their boxes and lines."""
+        """The arms' colours on their boxes and lines; where runs are laid over, a colour each run's ticket."""
         looks = arm_looks([("", arm) for arm in self.arms.boxes]) if self.arms.boxes else {}
         background = self.canvas.theme.background
+        self.plots.run_colours = self._run_colours()
         self.plots.colours = {arm: readable(look["color"], background) for (_, arm), look in looks.items()}
+        if "" in self.plots.run_colours:
+            self.plots.colours["ticket"] = self.plots.run_colours[""]
         self.arms.colour(self.plots.colours)
         self.plots.colour()
+
+    def _run_colours(self) -> dict[str, str]:
+        """Run -> its colour, where runs are laid over; '' is that in focus."""
+        model, background = self.model, self.canvas.theme.background
+        found = {run.name: readable(model.colours[run], background) for run in model.overlaid}
+        return found | ({"": readable(model.colours[model.run], background)} if found else {})
 
     def _append_log(self, lines: Sequence[str]) -> None:
         old, new = self._log, list(lines)

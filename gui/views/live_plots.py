@@ -1,30 +1,42 @@
 """The two plots of the live tab."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from matplotlib.gridspec import GridSpec
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator
 
-from gui.models.live import Band, Curve, LiveModel
+from gui.models.followed import Band, Curve
+from gui.models.live import LiveModel
 from gui.views.canvas import FigureCanvas
-from gui.views.figure_theme import decimate
+from gui.views.figure_theme import decimate, plain, short
 from tfticket.reports.figures import axis_of
 
 _FEW = 150
 """Points of a curve up to which each is marked."""
+AXES = {"iteration": "iterations", "time": "training time"}
+"""What the x axis can show, in words."""
+_UNITS = ((7200, 3600, "h"), (120, 60, "min"), (0, 1, "s"))
+"""Of training time: from how many seconds on, the unit's seconds, its name."""
 
 
 class LivePlots:
-    """The two plots: artists are made once, then only their data change."""
+    """The two plots: artists are made once, then only their data change.
+
+    Attributes:
+        colours: Arm -> the colour of its lines.
+        run_colours: Run that is laid over -> the colour of its ticket; '' is the run in focus, where there are such.
+    """
 
     def __init__(self, canvas: FigureCanvas) -> None:
         self.canvas = canvas
         self.colours: dict[str, str] = {}
+        self.run_colours: dict[str, str] = {}
         self.axes = list(canvas.figure.subplots(1, 2))
         self.tops = [axes.secondary_xaxis("top") for axes in self.axes]
-        self.lines: dict[tuple[int, tuple[str, int]], tuple[Any, Any]] = {}
+        self.lines: dict[tuple[int, tuple[str, str, int]], tuple[Any, Any]] = {}
+        self._unit = (1, "")  # of the x axis: its size, its name
         self._bands: list[Band] = []
         self._spans: list[Any] = []
         self._words: tuple[Any, ...] = ()
@@ -32,8 +44,7 @@ class LivePlots:
         for axes, top in zip(self.axes, self.tops, strict=True):
             axes.grid(axis="y")
             axes.spines[["top", "right"]].set_visible(False)
-            axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
-            axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+            axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{round(value, 6):,}".removesuffix(".0")))
             top.spines["top"].set_visible(False)
             top.tick_params(length=0, pad=1)
 
@@ -48,12 +59,8 @@ class LivePlots:
 
     def arrange(self) -> None:
         """Beside one another, or one above the other where the canvas is high."""
-        narrow = self.canvas.height() > self.canvas.width()
-        if narrow != self._narrow:
-            self._narrow = narrow
-            grid = GridSpec(*((2, 1) if narrow else (1, 2)), figure=self.canvas.figure)
-            for number, axes in enumerate(self.axes):
-                axes.set_subplotspec(grid[number])
+        self._narrow = self.canvas.arrange(self.axes)
+        self._place_ticks()
         self._label_bands()
         self.canvas.request(layout=True)
 
@@ -61,64 +68,90 @@ class LivePlots:
         """Show what the model has."""
         metrics = ("loss", model.metric if model.metric in model.metrics else next(iter(model.metrics), "accuracy"))
         factors = (1.0, axis_of(metrics[1])[0])
-        bands = model.bands
         found = [model.curves(metric) for metric in metrics]
+        bands, end = model.bands, _end(model.bands, found[0])
+        units = [(size, name) for least, size, name in _UNITS if end >= least]
+        self._unit = units[0] if model.shown_axis == "time" else (1, "")
+        bands = [replace(band, begin=band.begin / self._unit[0], end=band.end / self._unit[0]) for band in bands]
         known, moved = set(self.lines), False
         few = max((len(curve.x) for curve in found[0]), default=0) <= _FEW
         for number, curves in enumerate(found):
             for curve in curves:
                 self._draw(number, curve, factors[number], model.smoothing > 0, few)
             log = number == 0 and model.log_loss
-            moved |= self._limits(self.axes[number], curves, factors[number], log, bands)
+            moved |= self._limits(self.axes[number], curves, factors[number], log, end / self._unit[0])
         for key in [key for key in self.lines if key[1] not in {curve.key for curve in found[key[0]]}]:
             for line in self.lines.pop(key):
                 line.remove()
-        labels = ("training loss", axis_of(metrics[1], "validation")[1], f"iterations of seed {model.seed}")
-        words = (labels, model.log_loss)
+        labels = ("training loss", axis_of(metrics[1], "validation")[1], self._x_label(model))
+        words = (labels, model.log_loss, model.run and model.run.name)
         fresh = words != self._words or known != set(self.lines)
         if bands != self._bands:
             self._bands, fresh = bands, True
             self._draw_bands()
         if fresh:
             self._words = words
+            self._place_ticks()
             for axes, label in zip(self.axes, labels, strict=False):
                 axes.set(xlabel=labels[2], ylabel=label)
             self._legend()
         self.canvas.moving = [line for pair in self.lines.values() for line in pair]
         self.canvas.request(layout=fresh or moved, moving=not (fresh or moved))
 
+    def _place_ticks(self) -> None:
+        """As many ticks as there is room for; whole numbers of iterations."""
+        room = self.canvas.width() / (1 if self._narrow else 2) - 90
+        count = int(min(5, max(2, room / (7 * self.canvas.points))))
+        for axes in self.axes:
+            axes.xaxis.set_major_locator(MaxNLocator(count, integer=not self._unit[1]))
+
+    def _x_label(self, model: LiveModel) -> str:
+        whose = "one seed" if model.overlaid else f"seed {model.seed}"
+        unit = f" ({self._unit[1]})" if self._unit[1] else ""
+        return f"{AXES[model.shown_axis]} of {whose}{unit}"
+
     def colour(self) -> None:
         """Give lines and bands the theme's colours."""
-        for (_, (arm, _)), pair in self.lines.items():
+        for (_, key), pair in self.lines.items():
             for line in pair:
-                line.set_color(self.colours.get(arm, self.canvas.theme.text))
+                line.set_color(self._colour_of(key))
         self._draw_bands()
         self._legend()
         self.canvas.request(layout=True)
 
+    def _colour_of(self, key: tuple[str, str, int]) -> str:
+        run, arm, _ = key
+        return (self.run_colours.get(run) if run else self.colours.get(arm)) or self.canvas.theme.text
+
+    def _width(self, run: str) -> float:
+        """Of a ticket's line: thinner from run to run, so that equal ones do not hide each other."""
+        if not self.run_colours:
+            return 1.8
+        runs = ["", *(other for other in self.run_colours if other)]
+        return 4.0 - 3.0 * runs.index(run) / max(1, len(runs) - 1) if run in runs else 1.2
+
     def _draw(self, number: int, curve: Curve, factor: float, faint: bool, few: bool) -> None:
         key = (number, curve.key)
         if key not in self.lines:
-            ticket = curve.key[0] == "ticket"
-            look: dict[str, Any] = {
-                "color": self.colours.get(curve.key[0]),
-                "lw": 1.8 if ticket else 1.2,
-                "marker": ".",
-                "ms": 5,
-                "animated": True,
-            }
-            look |= {"zorder": 3.0 if ticket else 2.5, "ls": "-" if ticket else (0, (4, 1))}
+            arm = curve.key[1]
+            look: dict[str, Any] = {"color": self._colour_of(curve.key), "marker": ".", "ms": 5, "animated": True}
+            look |= {"lw": 1.2, "zorder": 3.0 if arm == "ticket" else 2.5}
+            look |= {"ls": "-" if arm == "ticket" else (0, (4, 1))}
             raw, smooth = (self.axes[number].plot([], [], **look)[0] for _ in range(2))
             raw.set(alpha=0.3, ls="-", lw=0.9, zorder=2.0)
-            smooth.set_label(curve.name if not curve.key[1] else "_")
             self.lines[key] = (raw, smooth)
         raw, smooth = self.lines[key]
-        smooth.set_marker("." if few and not faint else "")
-        raw.set_marker("." if few else "")
-        smooth.set_data(*decimate(curve.x, factor * curve.smooth))
-        raw.set_data(*(decimate(curve.x, factor * curve.raw) if faint else ([], [])))
+        smooth.set_label(curve.name)
+        marked = few and not curve.key[0]
+        smooth.set_marker("." if marked and not faint else "")
+        raw.set_marker("." if marked else "")
+        if curve.key[1] == "ticket":
+            smooth.set_linewidth(self._width(curve.key[0]))
+        x = curve.x / self._unit[0]
+        smooth.set_data(*decimate(x, factor * curve.smooth))
+        raw.set_data(*(decimate(x, factor * curve.raw) if faint else ([], [])))
 
-    def _limits(self, axes: Any, curves: Sequence[Curve], factor: float, log: bool, bands: Sequence[Band]) -> bool:
+    def _limits(self, axes: Any, curves: Sequence[Curve], factor: float, log: bool, end: float) -> bool:
         """Make room for what is drawn, unless the user chose; whether that changed anything."""
         scale = "log" if log else "linear"
         if new := axes.get_yscale() != scale:
@@ -129,10 +162,10 @@ class LivePlots:
                 axes.yaxis.set_minor_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
                 axes.tick_params(axis="y", which="minor", labelsize="small")
             self.canvas.forget_view()
-        if self.canvas.moved or not bands:
+        if self.canvas.moved or end <= 0:
             return bool(new)
         before = (axes.get_xlim(), axes.get_ylim())
-        axes.set_xlim(0, 1.005 * bands[-1].end)
+        axes.set_xlim(0, 1.005 * end)
         values = factor * np.concatenate([curve.raw for curve in curves] or [np.empty(0)])
         values = values[np.isfinite(values) & ((values > 0) | (not log))]
         if len(values):
@@ -166,10 +199,21 @@ class LivePlots:
     def _legend(self) -> None:
         for legend in list(self.canvas.figure.legends):
             legend.remove()
-        handles = [pair[1] for (number, (_, again)), pair in self.lines.items() if number == 0 and not again]
-        if len(handles) > 1:
-            columns = 2 if self.canvas.width() < 560 else min(4, len(handles))
-            self.canvas.figure.legend(handles=handles, loc="outside lower left", ncols=columns, frameon=False)
+        lines = {key: pair[1] for (number, key), pair in self.lines.items() if number == 0 and not key[2]}
+        if len(lines) > 1:
+            focus = self._words[2] if self._words and self.run_colours else None
+            names = [focus if focus and key[:2] == ("", "ticket") else line.get_label() for key, line in lines.items()]
+            room = int(self.canvas.width() / (0.8 * self.canvas.points))  # in letters
+            names = [plain(short(name, max(22, room // 3 - 8))) for name in names]
+            columns = max(1, min(4, room // (max(map(len, names)) + 8)))
+            options: dict[str, Any] = {"loc": "outside lower left", "ncols": columns, "frameon": False}
+            self.canvas.figure.legend(list(lines.values()), names, **options)
+
+
+def _end(bands: Sequence[Band], curves: Sequence[Curve]) -> float:
+    """How far to the right anything is drawn."""
+    ends = [band.end for band in bands[-1:]] + [float(np.nanmax(curve.x)) for curve in curves if len(curve.x)]
+    return max([end for end in ends if np.isfinite(end)], default=0.0)
 
 
 def _percent(share: float) -> str:

@@ -1,36 +1,28 @@
 """The window: docks around tabs. Qt view for the workspace, the draft and the launcher."""
 
-import functools
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from PySide6.QtCore import QByteArray, QEvent, QSettings, Qt, QTimer
-from PySide6.QtGui import (
-    QAction,
-    QCloseEvent,
-    QDragEnterEvent,
-    QDropEvent,
-    QGuiApplication,
-    QKeySequence,
-)
+from PySide6.QtCore import QEvent, QSettings, Qt, QTimer
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import (
+    QApplication,
     QDockWidget,
     QLabel,
     QMainWindow,
     QMessageBox,
     QStackedWidget,
     QTabWidget,
-    QToolBar,
     QVBoxLayout,
     QWidget,
 )
 
-from gui.models.actions import ACTIONS, MENUS, Action
+from gui.models.actions import ACTIONS
 from gui.models.desk import Desk
-from gui.models.launcher import Launched, Launcher
+from gui.models.launcher import Launcher
 from gui.models.live import LiveModel
 from gui.models.masks import MasksModel
 from gui.models.sparsity import SparsityModel
@@ -39,49 +31,46 @@ from gui.views.commands import Commands
 from gui.views.form import ConfigForm
 from gui.views.live import LiveTab
 from gui.views.masks import MasksTab
+from gui.views.menus import Menus
 from gui.views.problems import NotificationBar, ProblemsView, problem_of_exception
+from gui.views.remembered import Remembered
 from gui.views.run_table import RunTable
 from gui.views.sparsity import SparsityTab
-from gui.views.theme import icon
+from gui.views.theme import theme
 from gui.views.welcome import WelcomePage
 from tfticket.errors import InputError
-from tfticket.runs.lease import holder_of
 
 TICK = 500
 """Milliseconds between two looks at the tab that is shown."""
 TICKS_A_LOOK = 2
 """So many ticks between two looks at the workspace."""
-RECENT = 10
-SIGNS = {"new_run": "+", "start_run": "▶", "stop_run": "■", "resume_run": "»", "duplicate_run": "❐"}
-"""On the toolbar."""
 
 
 class MainWindow(QMainWindow):
     """The desktop program's one window.
 
     Args:
-        settings: Where geometry, theme and recent workspaces are kept.
+        settings: Where is kept what the next session goes on with.
     """
 
     def __init__(self, settings: QSettings) -> None:
         super().__init__()
-        self.settings = settings
-        self.model, self.desk, self.launcher = WorkspaceModel(), Desk(), Launcher()
+        self.remembered = Remembered(settings)
+        self.model, self.desk, self.launcher = WorkspaceModel(), Desk(self.remembered.draft), Launcher()
         self.commands = Commands(self)
         self.live, self.sparsity, self.masks = LiveModel(), SparsityModel(), MasksModel()
-        self._awaited: list[Launched] = []
         self._ticks = 0
         self._followed: dict[int, Any] = {}
-        self.actions_by_id: dict[str, QAction] = {}
+        self._asks, self._draft_is_kept = True, True
         self.setWindowTitle("tfticket")
         self.setAcceptDrops(True)
         self._make_centre()
         self._make_docks()
-        self._make_actions()
-        self._draw_icons()
+        self._make_menus()
         self._connect()
-        self._restore()
-        self._show_desk()
+        self.remembered.restore(self)
+        self._show_recent()
+        self.welcome.set_workspace(None)
         self._show_focus()
         self.timer = QTimer(self, interval=TICK)
         self.timer.timeout.connect(self.tick)
@@ -100,6 +89,7 @@ class MainWindow(QMainWindow):
             ("Sparsity", SparsityTab(self.sparsity)),
             ("Masks", MasksTab(self.masks)),
         ):
+            tab.asked.connect(self.do)
             self.tabs.addTab(tab, title)
         self.pages = QStackedWidget(self)
         self.pages.addWidget(self.welcome)
@@ -115,18 +105,10 @@ class MainWindow(QMainWindow):
     def _make_docks(self) -> None:
         self.runs = RunTable(self.model, self)
         self.form = ConfigForm(self.desk.form, parent=self)
-        self.origin = QLabel(self)
-        self.origin.setWordWrap(True)
-        self.origin.setContentsMargins(8, 4, 8, 0)
-        draft = QWidget(self)
-        layout = QVBoxLayout(draft)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self.origin)
-        layout.addWidget(self.form, 1)
         self.problems = ProblemsView(self)
         self.setCorner(Qt.Corner.BottomLeftCorner, Qt.DockWidgetArea.LeftDockWidgetArea)
         self.runs_dock = self._dock("Runs", self.runs, Qt.DockWidgetArea.LeftDockWidgetArea)
-        self.config_dock = self._dock("Configuration", draft, Qt.DockWidgetArea.LeftDockWidgetArea)
+        self.config_dock = self._dock("Configuration", self.form, Qt.DockWidgetArea.LeftDockWidgetArea)
         self.problems_dock = self._dock("Problems", self.problems, Qt.DockWidgetArea.BottomDockWidgetArea)
         self.problems_dock.hide()
         self.resizeDocks([self.runs_dock, self.config_dock], [330, 470], Qt.Orientation.Vertical)
@@ -141,39 +123,14 @@ class MainWindow(QMainWindow):
         self.addDockWidget(area, dock)
         return dock
 
-    def _make_actions(self) -> None:
-        menus = {key: self.menuBar().addMenu(title) for key, title in MENUS.items()}
-        toolbar = QToolBar("Run", self)
-        toolbar.setObjectName("Run")
-        toolbar.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
-        toolbar.setMovable(False)
-        self.addToolBar(toolbar)
-        for action in ACTIONS:
-            if action.apart:
-                menus[action.menu].addSeparator()
-            made = self._action(action)
-            menus[action.menu].addAction(made)
-            if action.toolbar:
-                toolbar.addAction(made)
-            if action.id == "open_yaml":
-                self.recent_menu = menus["file"].addMenu("Open &recent")
-        menus["view"].addSeparator()
-        for dock in (self.runs_dock, self.config_dock, self.problems_dock):
-            menus["view"].addAction(dock.toggleViewAction())
-
-    def _action(self, action: Action) -> QAction:
-        made = QAction(action.title, self)
-        if action.keys:
-            made.setShortcut(QKeySequence(action.keys))
-        made.setToolTip(f"{action.about} ({action.keys})" if action.keys else action.about)
-        made.setStatusTip(action.about)
-        made.triggered.connect(lambda: self.do(action.id))
-        self.actions_by_id[action.id] = made
-        return made
-
-    def _draw_icons(self) -> None:
-        for name, sign in SIGNS.items():
-            self.actions_by_id[name].setIcon(icon(sign))
+    def _make_menus(self) -> None:
+        self.menus = Menus(self, self.do)
+        self.actions_by_id = self.menus.actions
+        self.menus.add_to_view(
+            [dock.toggleViewAction() for dock in (self.runs_dock, self.config_dock, self.problems_dock)]
+        )
+        self.menus.add_to_run(self.runs.view)
+        self.actions_by_id[f"theme_{theme()}"].setChecked(True)
 
     def _connect(self) -> None:
         self.model.runs_changed.connect(self._show_runs)
@@ -181,12 +138,13 @@ class MainWindow(QMainWindow):
         self.model.eyes_changed.connect(self._show_eyes)
         self.model.problem_found.connect(self.tell)
         self.launcher.ended.connect(self.tell)
-        self.desk.replaced.connect(self._show_desk)
+        self.desk.form.changed.connect(self._draft_changed)
         self.notification.asked.connect(self.show_problem)
         self.tabs.currentChanged.connect(lambda: self._refresh_tab())
         self.welcome.open_asked.connect(lambda: self.do("open_workspace"))
         self.welcome.folder_chosen.connect(lambda folder: self.open_folder(Path(folder)))
-        self.welcome.preset_chosen.connect(lambda name: self._guard(self.desk.take_preset, name))
+        self.welcome.presets.chosen.connect(lambda name: self._guard(self.desk.take_preset, name))
+        self.welcome.presets.run_asked.connect(lambda name: self._guard(self.commands.run_preset, name))
 
     # What goes on
 
@@ -194,30 +152,22 @@ class MainWindow(QMainWindow):
         """Look at what changed: the tab that is shown at every tick, the workspace at every other."""
         self._ticks += 1
         self.launcher.poll()
-        if self._ticks % TICKS_A_LOOK == 0 or self.launcher.beginning > len(self.model.runs):
+        if self._ticks % TICKS_A_LOOK == 0:
             self._look()
+        if not self._draft_is_kept:
+            self._draft_is_kept = True
+            self.remembered.keep_draft(self.desk.save())
         self._refresh_tab()
 
     def _look(self) -> None:
         self.model.poll()
         self.status.setText(self.model.status())
-        self._focus_what_began()
+        for launched, run in self.launcher.begun(self.model.runs):
+            self.model.focus(run.folder)
+            if launched.resumes not in (None, run.folder):
+                self.statusBar().showMessage(f"Resume goes on in {run.folder.name}")
         if self.model.focused is None and self.model.runs:
             self.model.focus(self.model.runs[0].folder)
-
-    def await_run(self, launched: Launched) -> None:
-        """Bring a run that was just started into focus once its folder is there."""
-        self._awaited.append(launched)
-
-    def _focus_what_began(self) -> None:
-        """A run that this window started comes into focus once its folder is there."""
-        self._awaited = [one for one in self._awaited if one.process.poll() is None]
-        by_process = {one.process.pid: one for one in self._awaited}
-        for run in self.model.runs if by_process else ():
-            holder = holder_of(run.folder) if run.state == "running" else None
-            if holder and holder["pid"] in by_process:
-                self._awaited.remove(by_process.pop(holder["pid"]))
-                self.model.focus(run.folder)
 
     def _refresh_tab(self) -> None:
         if self.pages.currentWidget() is self.tabs and self.tabs.isVisible():
@@ -252,17 +202,16 @@ class MainWindow(QMainWindow):
         if self._followed.get(self.tabs.currentIndex()) == wanted:
             return
         self._followed[self.tabs.currentIndex()] = wanted
-        model = self.tab.model
-        if model is self.sparsity:
-            self.sparsity.show(shown, {run: self.model.colour(run) for run in shown})
+        colours = {run: self.model.colour(run) for run in shown}
+        if self.tab.model is self.live:
+            self.live.show(folder, shown[1:], colours)
+        elif self.tab.model is self.sparsity:
+            self.sparsity.show(shown, colours)
         else:
-            model.show(folder)
+            self.masks.show(folder)
 
-    def _show_desk(self) -> None:
-        if self.form.model is not self.desk.form:
-            self.form.set_model(self.desk.form)
-        self.origin.setText(f"New run, {self.desk.origin}")
-        self.desk.form.changed.connect(self._enable)
+    def _draft_changed(self) -> None:
+        self._draft_is_kept = False
         self._enable()
 
     def _enable(self) -> None:
@@ -309,31 +258,23 @@ class MainWindow(QMainWindow):
         workspace = run.parents[1] if run else folder
         if not self._guard(self.model.open, workspace):
             return
-        known = [str(workspace.absolute()), *self.recent()]
-        self.settings.setValue("recent", list(dict.fromkeys(known))[:RECENT])
+        self.remembered.keep_recent([str(workspace.absolute()), *self.remembered.recent()])
         self._show_recent()
         self._look()
         if run:
             self.model.focus(run)
 
-    def recent(self) -> list[str]:
-        """Workspaces that were open before, the last first."""
-        found: Any = self.settings.value("recent", [])
-        return [found] if isinstance(found, str) else list(found or [])
-
     def _show_recent(self) -> None:
-        self.recent_menu.clear()
-        for folder in self.recent():
-            self.recent_menu.addAction(folder, functools.partial(self.open_folder, Path(folder)))
-        self.recent_menu.setEnabled(bool(self.recent()))
-        self.welcome.set_recent(self.recent())
+        recent = self.remembered.recent()
+        self.menus.show_recent(recent, self.open_folder)
+        self.welcome.set_recent(recent)
 
     # The window itself
 
     def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)
-        if event.type() == QEvent.Type.PaletteChange and self.actions_by_id:
-            self._draw_icons()
+        if event.type() == QEvent.Type.PaletteChange and hasattr(self, "menus"):
+            self.menus.draw_icons()
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         if any(url.isLocalFile() for url in event.mimeData().urls()):
@@ -341,14 +282,13 @@ class MainWindow(QMainWindow):
 
     def dropEvent(self, event: QDropEvent) -> None:
         for url in event.mimeData().urls()[:1]:
-            self._guard(self.take, Path(url.toLocalFile()))
+            self.open_path(Path(url.toLocalFile()))
 
-    def take(self, path: Path) -> None:
-        """What was dropped on the window: a workspace, a run's folder, or a configuration.
+    def open_path(self, path: Path) -> None:
+        """Open what was dropped on the window or named at its start: a workspace, a run's folder, a configuration."""
+        self._guard(self._take, path)
 
-        Raises:
-            InputError: None of these.
-        """
+    def _take(self, path: Path) -> None:
         if path.is_dir():
             self.open_folder(path)
         elif path.suffix in (".yaml", ".yml"):
@@ -356,27 +296,18 @@ class MainWindow(QMainWindow):
         else:
             raise InputError(f"{path.name} is neither a folder nor a YAML file.")
 
-    def _restore(self) -> None:
-        geometry, state = (self.settings.value(name) for name in ("geometry", "state"))
-        self.resize(1280, 860)
-        if isinstance(geometry, QByteArray):
-            self.restoreGeometry(geometry)
-            screens = [screen.availableGeometry() for screen in QGuiApplication.screens()]
-            if not any(screen.intersects(self.frameGeometry()) for screen in screens):
-                self.setGeometry(screens[0].adjusted(40, 40, -40, -40))
-        if isinstance(state, QByteArray):
-            self.restoreState(state)
-        self._show_recent()
-        self.welcome.set_workspace(None)
+    def leave(self) -> None:
+        """Close the window without a question, as when the session ends; runs go on."""
+        self._asks = False
+        QApplication.closeAllWindows()  # a question that is open goes first
 
     def closeEvent(self, event: QCloseEvent) -> None:
         running = self.launcher.beginning
-        if running and self.isVisible() and not self._sure_to_close(running):
+        if running and self._asks and self.isVisible() and not self._sure_to_close(running):
             event.ignore()
             return
         self.timer.stop()
-        self.settings.setValue("geometry", self.saveGeometry())
-        self.settings.setValue("state", self.saveState())
+        self.remembered.keep(self)
         if sys.excepthook == self._fault:
             sys.excepthook = self._hook
         self.runs.close_model()

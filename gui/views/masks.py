@@ -6,8 +6,9 @@ import numpy as np
 from matplotlib.colors import to_rgb
 from matplotlib.patches import Patch
 from PySide6.QtCore import QEvent, QObject, QSignalBlocker, Qt
-from PySide6.QtGui import QKeyEvent, QResizeEvent
+from PySide6.QtGui import QKeyEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import (
+    QApplication,
     QCheckBox,
     QComboBox,
     QFormLayout,
@@ -15,6 +16,7 @@ from PySide6.QtWidgets import (
     QLabel,
     QSlider,
     QStackedWidget,
+    QTabBar,
     QVBoxLayout,
     QWidget,
 )
@@ -44,7 +46,8 @@ class MasksTab(Tab):
         self._shape: tuple[Any, ...] = ()
         self.canvas.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.axes = self.canvas.figure.subplots()
-        self.image = self.axes.imshow(np.zeros((1, 1, 3)), aspect="auto")
+        self.image = self.axes.imshow(np.zeros((1, 1, 3)), aspect="auto", extent=(0, 1, 1, 0), interpolation="nearest")
+        self._pixels = (0.0, 0.0)
         self.arm, self.seed_box = named(QComboBox(), "Arm"), named(QComboBox(), "Seed")
         self.layer = named(QComboBox(), "Layer")
         self.slider = named(QSlider(Qt.Orientation.Horizontal), "Level")
@@ -70,6 +73,7 @@ class MasksTab(Tab):
         for box in (self.difference, self.fields):
             level(box)
             controls.addWidget(box)
+        controls.addWidget(self.export)
         self.table = QWidget()
         self._form = QFormLayout(self.table)
         self._form.setContentsMargins(4, 4, 4, 4)
@@ -96,7 +100,9 @@ class MasksTab(Tab):
         self.difference.toggled.connect(lambda on: model.change(difference=on))
         self.fields.toggled.connect(lambda on: model.change(fields=on))
         self.canvas.themed.connect(self._paint)
-        for watched in (self.canvas, self.slider):
+        self.canvas.view_reset.connect(self._paint)
+        self.axes.callbacks.connect("ylim_changed", lambda axes: self._look_closer())
+        for watched in (self.canvas, self.slider, self.difference, self.fields, self.arm, self.seed_box, self.layer):
             watched.installEventFilter(self)
 
     def _choose(self, arm: str) -> None:
@@ -107,9 +113,16 @@ class MasksTab(Tab):
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         if event.type() == QEvent.Type.KeyPress and isinstance(event, QKeyEvent) and event.key() in _STEPS:
-            self.model.step(**_STEPS[Qt.Key(event.key())])
-            return True
+            up_or_down = event.key() in (Qt.Key.Key_Up, Qt.Key.Key_Down)
+            if not (isinstance(watched, QComboBox) and up_or_down):  # which chooses there
+                self.model.step(**_STEPS[Qt.Key(event.key())])
+                return True
         return super().eventFilter(watched, event)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        if not event.spontaneous() and not isinstance(QApplication.focusWidget(), QTabBar):
+            self.canvas.setFocus()  # so that arrow keys work at once
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
@@ -119,6 +132,7 @@ class MasksTab(Tab):
         model, self._stale = self.model, False
         self.message.setText(model.message)
         self.stack.setCurrentIndex(0 if model.message else 1)
+        self.export.setEnabled(not model.message)
         self._fill_controls()
         if not model.message:
             self._paint()
@@ -161,48 +175,62 @@ class MasksTab(Tab):
             self._numbers[name].setText(value)
 
     def _paint(self) -> None:
-        picture, ticket = self.model.picture(), self.model.ticket
+        self._pixels = self._seen_in()
+        picture, ticket = self.model.picture(self._pixels), self.model.ticket
         self.axes.set_visible(picture is not None)
         for legend in list(self.canvas.figure.legends):
             legend.remove()
         if picture is not None and ticket is not None:
-            colours, most = self._colours(picture)
-            rows, columns = picture.kept.shape
-            self.image.set_data(colours)
-            self.image.set_extent((0, columns, rows, 0))
-            self.axes.set_aspect("equal" if picture.square else "auto")
-            if self._shape != (picture.kept.shape, picture.square):
-                self._shape = (picture.kept.shape, picture.square)
+            shape = (self.model.layer, self.model.fields)
+            if self._shape != shape:
+                self._shape = shape
                 self.canvas.forget_view()
+            self.image.set_data(self._colours(picture))
             if not self.canvas.moved:
-                self.axes.set(xlim=(0, columns), ylim=(rows, 0))
+                rows, columns = picture.kept.shape
+                self.axes.set_aspect(rows / columns if picture.square else "auto")
+                self.axes.set(xlim=(0, 1), ylim=(1, 0))
             self.axes.set(xticks=[], yticks=[], xlabel=picture.columns, ylabel=picture.rows)
             name = f"{(self.model.layer or '').removesuffix('/kernel')}, level {ticket.level}"
             self.axes.set_title(f"{name}, {100 * ticket.density:.3g} % of the network", loc="left")
-            self._legend(picture, most)
+            self._legend(picture)
         self.canvas.request(layout=True, at_once=True)
 
-    def _colours(self, picture: MaskPicture) -> tuple[np.ndarray, float]:
-        """The picture in colours [rows, columns, 3], and the share that has the full one."""
-        theme = self.canvas.theme
-        pruned = np.array(to_rgb(self._pruned))
-        lost = np.zeros_like(picture.kept) if picture.lost is None else picture.lost
-        most = float(np.nanmax(picture.kept + lost, initial=0.0)) or 1.0 if picture.binned else 1.0
-        found: np.ndarray = pruned + sum(
-            (share / most)[..., None] * (np.array(to_rgb(readable(colour, theme.background))) - pruned)
-            for share, colour in ((picture.kept, _KEPT), (lost, _LOST))
-        )
-        found[np.isnan(picture.kept)] = to_rgb(theme.background)
-        return np.clip(found, 0.0, 1.0), most
+    def _seen_in(self) -> tuple[float, float]:
+        """Height and width in pixels that the whole picture would have, as near as one looks now."""
+        text = 1.6 * 4 / 3 * self.canvas.points  # a line of it
+        high, wide = self.canvas.height() - 4 * text, self.canvas.width() - 2 * text
+        (left, right), (low, top) = self.axes.get_xlim(), self.axes.get_ylim()
+        if not self.canvas.moved:
+            return high, wide
+        return high / max(abs(top - low), 1e-3), wide / max(abs(right - left), 1e-3)
+
+    def _look_closer(self) -> None:
+        """Finer cells where the user zooms in."""
+        if self.canvas.moved and not np.allclose(self._pixels, self._seen_in(), rtol=0.01):
+            self._paint()
+
+    def _colours(self, picture: MaskPicture) -> np.ndarray:
+        """The picture in colours [rows, columns, 3]."""
+        background, pruned = self.canvas.theme.background, np.array(to_rgb(self._pruned))
+        kept, lost = (np.array(to_rgb(readable(colour, background))) for colour in (_KEPT, _LOST))
+        shares = np.nan_to_num(picture.kept)
+        taken = np.zeros_like(shares) if picture.lost is None else np.nan_to_num(picture.lost)
+        part = (taken / np.maximum(shares + taken, 1e-9))[..., None]
+        strength = picture.strengths[0][..., None]
+        found: np.ndarray = np.clip(pruned + strength * (kept + part * (lost - kept) - pruned), 0.0, 1.0)
+        found[np.isnan(picture.kept)] = to_rgb(background)
+        return found
 
     @property
     def _pruned(self) -> str:
         return mix(self.canvas.theme.background, self.canvas.theme.text, 0.1)
 
-    def _legend(self, picture: MaskPicture, most: float) -> None:
+    def _legend(self, picture: MaskPicture) -> None:
         background = self.canvas.theme.background
         narrow = self.canvas.width() < 420
-        full = f" (full colour: {100 * most:.3g} % of a cell)" if picture.binned and not narrow else ""
+        share = f"full colour: {100 * picture.strengths[1]:.3g} % of a cell's {picture.cell} weights"
+        full = f" ({share})" if picture.cell > 1 and not narrow else ""
         handles = [Patch(color=readable(_KEPT, background), label="survives" + full)]
         if picture.lost is not None and self.model.before is not None:
             name = f"pruned since level {self.model.before.level}"

@@ -1,10 +1,19 @@
 """The command palette: find an action by typing. Qt view for the table of actions."""
 
-from PySide6.QtCore import QEvent, QObject, Qt
-from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QDialog, QLineEdit, QListWidget, QListWidgetItem, QVBoxLayout, QWidget
+from PySide6.QtCore import QEvent, QObject, QSize, Qt
+from PySide6.QtGui import QKeyEvent, QKeySequence
+from PySide6.QtWidgets import (
+    QApplication,
+    QDialog,
+    QHeaderView,
+    QLineEdit,
+    QTreeWidget,
+    QTreeWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
 
-from gui.models.actions import matching
+from gui.models.actions import MENUS, matching
 from gui.models.workspace import WorkspaceModel
 
 
@@ -19,12 +28,20 @@ class CommandPalette(QDialog):
         self.text = QLineEdit(self, placeholderText="what to do")
         self.text.setAccessibleName("What to do")
         self.text.installEventFilter(self)
-        self.found = QListWidget(self)
+        self.found = QTreeWidget(self)
         self.found.setAccessibleName("Actions")
+        self.found.setHeaderLabels(["action", "menu", "keys"])
+        self.found.setRootIsDecorated(False)
+        self.found.setUniformRowHeights(True)
+        self.found.setAlternatingRowColors(True)
+        self.found.header().setStretchLastSection(False)
+        self.found.header().setMinimumSectionSize(90)
+        self.found.header().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        self.found.header().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
         layout = QVBoxLayout(self)
         layout.addWidget(self.text)
         layout.addWidget(self.found)
-        self.resize(460, 360)
+        self.resize(560, 420)
         self.text.textChanged.connect(self.fill)
         self.text.returnPressed.connect(lambda: self._choose(self.found.currentItem()))
         self.found.itemActivated.connect(self._choose)
@@ -37,23 +54,23 @@ class CommandPalette(QDialog):
         for action in matching(text, self._model):
             if action.id == "show_palette":
                 continue
-            keys = f"   ({action.keys})" if action.keys else ""
-            item = QListWidgetItem(f"{action.name}{keys}", self.found)
-            item.setToolTip(action.about)
-            item.setData(Qt.ItemDataRole.UserRole, action.id)
-        self.found.setCurrentRow(0)
+            keys = QKeySequence(action.keys).toString(QKeySequence.SequenceFormat.NativeText)
+            item = QTreeWidgetItem(self.found, [action.name, MENUS[action.menu].replace("&", ""), keys])
+            item.setSizeHint(0, QSize(0, self.fontMetrics().height() + 8))
+            item.setData(0, Qt.ItemDataRole.UserRole, action.id)
+            for column in range(self.found.columnCount()):
+                item.setToolTip(column, action.about)
+        if (first := self.found.topLevelItem(0)) is not None:
+            self.found.setCurrentItem(first)
 
-    def _choose(self, item: QListWidgetItem | None) -> None:
+    def _choose(self, item: QTreeWidgetItem | None) -> None:
         if item is not None:
-            self.chosen = item.data(Qt.ItemDataRole.UserRole)
+            self.chosen = item.data(0, Qt.ItemDataRole.UserRole)
             self.accept()
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Up and down move in the list while one types."""
-        if isinstance(event, QKeyEvent) and event.type() == QEvent.Type.KeyPress:
-            step = {Qt.Key.Key_Down: 1, Qt.Key.Key_Up: -1}.get(Qt.Key(event.key()))
-            if step:
-                row = self.found.currentRow() + step
-                self.found.setCurrentRow(max(0, min(self.found.count() - 1, row)))
-                return True
+        moves = (Qt.Key.Key_Down, Qt.Key.Key_Up, Qt.Key.Key_PageDown, Qt.Key.Key_PageUp)
+        if isinstance(event, QKeyEvent) and event.type() == QEvent.Type.KeyPress and event.key() in moves:
+            return QApplication.sendEvent(self.found, event)
         return super().eventFilter(watched, event)

@@ -1,29 +1,24 @@
 """Qt view for the sparsity model: metrics against weights remaining, the papers' numbers beside."""
 
-from pathlib import Path
+from typing import Any
 
 from PySide6.QtCore import QSignalBlocker
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
-    QFileDialog,
     QLabel,
-    QMenu,
     QStackedWidget,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
 from superqt import QFlowLayout
 
 from gui.models.sparsity import SparsityModel
-from gui.views.canvas import FORMATS
 from gui.views.plot_controls import ArmBoxes, fill, labelled, level, named
 from gui.views.sparsity_plots import SparsityPlots
 from gui.views.tab import Tab
 from tfticket.reports.figures import axis_of
-from tfticket.runs.files import atomic_write
 
 
 class SparsityTab(Tab):
@@ -39,17 +34,10 @@ class SparsityTab(Tab):
         self.reported = named(
             QCheckBox("reported"), "reported", "The papers' numbers for this network and data, as stars"
         )
-        self.export = QToolButton()
-        self.export.setText("Export")
-        self.export.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        self._drawn: tuple[Any, ...] = ()
         self.problem = QLabel(wordWrap=True)
         self._lay_out()
         self._connect()
-
-    def export_csv(self, path: Path) -> None:
-        """Write the evaluations of the runs and arms shown."""
-        text = self.model.csv()
-        atomic_write(path, lambda file: file.write_text(text, encoding="utf-8"))
 
     def _lay_out(self) -> None:
         self._controls = QFlowLayout()
@@ -74,10 +62,6 @@ class SparsityTab(Tab):
         self.spread.activated.connect(lambda: self.model.change(spread=self.spread.currentData()))
         self.log_axis.toggled.connect(lambda on: self.model.change(log=on))
         self.reported.toggled.connect(lambda on: self.model.change(reported=on))
-        menu = QMenu(self.export)
-        menu.addAction("Figure…", self._save_figure).setToolTip("As PNG, PDF or SVG, in the light theme")
-        menu.addAction("CSV…", self._save_csv).setToolTip("Every evaluation of the runs and arms shown")
-        self.export.setMenu(menu)
         self.canvas.themed.connect(self._draw)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
@@ -100,21 +84,14 @@ class SparsityTab(Tab):
         self.problem.setVisible(bool(model.problem and not model.message))
         self.message.setText(model.message)
         self.stack.setCurrentIndex(0 if model.message else 1)
-        self.canvas.forget_view()
+        drawn = (model.runs[:1], model.shown_metrics, model.log)
+        if drawn != self._drawn:
+            self._drawn = drawn
+            self.canvas.forget_view()
         self._draw()
 
     def _draw(self) -> None:
         if not self.model.message:
-            self.plots.update(self.model)
+            with self.canvas.keeping_view():
+                self.plots.update(self.model)
             self.arms.colour(self.plots.colours)
-
-    def _save_figure(self) -> None:
-        kinds = ";;".join(f"{kind.upper()} (*.{kind})" for kind in FORMATS)
-        name, _ = QFileDialog.getSaveFileName(self, "Save figure", "sparsity.png", kinds)
-        if name:
-            self.export_figure(Path(name) if Path(name).suffix else Path(name + ".png"))
-
-    def _save_csv(self) -> None:
-        name, _ = QFileDialog.getSaveFileName(self, "Save CSV", "sparsity.csv", "CSV (*.csv)")
-        if name:
-            self.export_csv(Path(name))

@@ -4,12 +4,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from matplotlib.gridspec import GridSpec
 from matplotlib.lines import Line2D
 
 from gui.models.sparsity import SparsityModel
 from gui.views.canvas import FigureCanvas
-from gui.views.figure_theme import readable
+from gui.views.figure_theme import plain, readable, short
 from tfticket.reports.figures import Line, arm_looks, axis_of, draw_metric
 from tfticket.reports.reported import ARMS, Reported
 from tfticket.reports.rows import ARM_NAMES
@@ -33,18 +32,9 @@ class SparsityPlots:
         self._height = 100.0  # of a plot, in pixels, about
         self.axes = list(canvas.figure.subplots(1, 2))
 
-    def arrange(self) -> None:
-        """Beside one another, or one above the other where the canvas is high."""
-        narrow = self.canvas.height() > self.canvas.width()
-        if narrow != self._narrow:
-            self._narrow = narrow
-            grid = GridSpec(*((2, 1) if narrow else (1, 2)), figure=self.canvas.figure)
-            for number, axes in enumerate(self.axes):
-                axes.set_subplotspec(grid[number])
-
     def update(self, model: SparsityModel) -> None:
         """Draw what the model shows."""
-        self.arrange()
+        self._narrow = self.canvas.arrange(self.axes)
         self.colours = {}
         metrics = model.shown_metrics
         rows = self._legend(model) + 1 + model.title.count("\n")
@@ -55,7 +45,7 @@ class SparsityPlots:
             axes.set_visible(metric is not None)
             if metric is not None:
                 self._draw(axes, model, metric)
-        self.canvas.figure.suptitle(_plain(model.title), x=0.01, ha="left")
+        self.canvas.figure.suptitle(plain(model.title), x=0.01, ha="left")
         self.canvas.request(layout=True)
 
     @property
@@ -120,7 +110,7 @@ class SparsityPlots:
         return {arm: theme.text if several else readable(looks["", arm]["color"], theme.background) for arm in arms}
 
     def _name_stars(self, axes: Any, numbers: Sequence[Reported], factor: float, colours: dict[str, str]) -> None:
-        """Arms beside the stars, far enough from one another to be read."""
+        """Arms beside the stars, far enough from one another to be read; they move and vanish with their stars."""
         gap = 1.25 * self._pixels / self._height
         to_axes = axes.transData + axes.transAxes.inverted()
         places = [(*to_axes.transform((100 * (one.density or 1), factor * one.value)), one) for one in numbers]
@@ -130,11 +120,11 @@ class SparsityPlots:
             before[round(x, 2)] = at
             axes.annotate(
                 ARMS.get(one.arm) or ARM_NAMES[one.arm],
-                xy=(x, y),
-                xytext=(max(x + 0.05, 1.01 if x > 0.85 else 0.0), at),
-                xycoords="axes fraction",
-                textcoords="axes fraction",
+                xy=(100 * (one.density or 1), factor * one.value),
+                xytext=(1.4 * self.canvas.points, 0.75 * (at - y) * self._height),
+                textcoords="offset points",
                 va="center",
+                annotation_clip=True,
                 arrowprops={
                     "arrowstyle": "-",
                     "lw": 0.6,
@@ -154,7 +144,7 @@ class SparsityPlots:
         if not handles or self.canvas.height() < _LOW:
             return 0
         room = int(self.canvas.width() / (0.6 * self._pixels))  # in letters
-        names = [_plain(_short(name, max(22, room // 3 - 8))) for name in handles]
+        names = [plain(short(name, max(22, room // 3 - 8))) for name in handles]
         columns = max(1, min(6, room // (max(map(len, names)) + 8)))
         groups = dict.fromkeys(group for metric in model.shown_metrics for group in model.references(metric))
         title = [model.spread_text, *dict.fromkeys(f"☆ reported: {group.source}" for group in groups)]
@@ -170,7 +160,7 @@ class SparsityPlots:
         for (run, arm), line in lines.items():
             if model.several:
                 handles.setdefault(run, Line2D([], [], color=line.look["color"], lw=4))
-                look = {**line.look, "color": text, "mfc": text if arm == "ticket" else "none"}
+                look = {**line.look, "color": text, "mfc": text if arm == "ticket" else "none", "lw": 1.6, "ms": 5}
                 handles.setdefault(f"\0{line.name}", Line2D([], [], **look))
             else:
                 handles[line.name] = Line2D([], [], **line.look)
@@ -182,13 +172,3 @@ def _star(one: Reported, colour: str) -> Line:
     value, spread = one.value, one.spread or 0.0
     density = one.density or 1.0
     return Line(one.arm, [density], [value], [value - spread], [value + spread], {**_STAR, "color": colour})
-
-
-def _plain(text: str) -> str:
-    return text.replace("$", r"\$")  # a name is no formula
-
-
-def _short(text: str, most: int) -> str:
-    """A text without its middle, where it is too long."""
-    half = max(4, (most - 1) // 2)
-    return text if len(text) <= most else f"{text[:half]}…{text[-half:]}"

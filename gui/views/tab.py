@@ -1,31 +1,58 @@
 """What the tabs have in common: a model that they follow while they are shown, and a figure."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QShowEvent
-from PySide6.QtWidgets import QLabel, QWidget
+from PySide6.QtWidgets import QLabel, QMenu, QToolButton, QWidget
 
 from gui.views.canvas import FigureCanvas
+from gui.views.plot_controls import level, named
+from tfticket.runs.files import atomic_write
+
+EXPORTS = (
+    ("&Figure…", "export_figure", "As PNG, PDF or SVG, in the light theme"),
+    ("&CSV…", "export_csv", "The numbers of what is shown"),
+    ("&All…", "export_all", "Figure, CSV and the configuration of the run in focus, side by side under one name"),
+)
+"""Of the button: what it says, the action's id, what it does."""
 
 
 class Tab(QWidget):
     """A figure of a model: drawn anew when the model changes, but only while it is shown.
 
     Args:
-        model: With ``changed`` and ``poll``.
+        model: With ``changed``, ``poll``, ``message`` and ``csv``.
         name: What the figure is called for those who do not see it.
     """
+
+    asked = Signal(str)
+    """The user wants an action of the window's, by its id."""
 
     def __init__(self, model: Any, name: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.model = model
         self.canvas = FigureCanvas(name)
+        self.canvas.asked.connect(self.asked)
         self.message = QLabel(alignment=Qt.AlignmentFlag.AlignCenter, wordWrap=True)
+        self.export = self._export_button()
         self._stale = True
         model.changed.connect(self._changed)
         self.destroyed.connect(lambda: model.changed.disconnect(self._changed))
+
+    def _export_button(self) -> QToolButton:
+        button = named(QToolButton(), "Export", "Write what is shown")
+        button.setText("Export")
+        button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        menu = QMenu(button)
+        menu.setToolTipsVisible(True)
+        for text, action, tip in EXPORTS:
+            menu.addAction(text, partial(self.asked.emit, action)).setToolTip(tip)
+        button.setMenu(menu)
+        level(button)
+        return button
 
     def refresh(self) -> None:
         """Read what is new; called by the window's timer while the tab is shown."""
@@ -40,6 +67,11 @@ class Tab(QWidget):
         if self._stale:
             self._update()
         self.canvas.save(path)
+
+    def export_csv(self, path: Path) -> None:
+        """Write the numbers of what is shown."""
+        text = self.model.csv()
+        atomic_write(path, lambda file: file.write_text(text, encoding="utf-8"))
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)

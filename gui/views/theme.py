@@ -1,5 +1,7 @@
 """Light, dark, or as the desktop has it."""
 
+import functools
+
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QFont, QGuiApplication, QIcon, QPainter, QPalette, QPixmap
 from PySide6.QtWidgets import QApplication
@@ -9,11 +11,19 @@ SCHEMES = {"light": Qt.ColorScheme.Light, "dark": Qt.ColorScheme.Dark, "system":
 
 def set_theme(name: str) -> None:
     """Set the colours of every window: 'light', 'dark' or 'system'; what is unknown is the system's."""
+    if (application := QApplication.instance()) is not None:
+        application.setProperty("theme", name if name in SCHEMES else "system")
     QApplication.setStyle("Fusion")  # the style that follows the scheme everywhere
     QGuiApplication.styleHints().setColorScheme(SCHEMES.get(name, Qt.ColorScheme.Unknown))
     QApplication.setPalette(QPalette())
     if name in ("light", "dark") and is_dark() != (name == "dark"):  # a desktop that has no schemes
         QApplication.setPalette(_dark() if name == "dark" else QPalette(QColor("#efefef")))
+
+
+def theme() -> str:
+    """The name that ``set_theme`` was given last; 'system' before."""
+    application = QApplication.instance()
+    return str(application.property("theme") or "system") if application else "system"
 
 
 def icon(sign: str) -> QIcon:
@@ -33,6 +43,17 @@ def icon(sign: str) -> QIcon:
         painter.setPen(palette.color(group, QPalette.ColorRole.ButtonText))
         painter.drawText(pixmap.rect(), Qt.AlignmentFlag.AlignCenter, sign)
         painter.end()
+        made.addPixmap(pixmap, mode)
+    return made
+
+
+@functools.lru_cache(maxsize=64)
+def swatch(colour: str) -> QIcon:
+    """A square in a colour, '#rrggbb'; the same where its row is selected."""
+    pixmap = QPixmap(12, 12)
+    pixmap.fill(QColor(colour))
+    made = QIcon()
+    for mode in (QIcon.Mode.Normal, QIcon.Mode.Selected):
         made.addPixmap(pixmap, mode)
     return made
 

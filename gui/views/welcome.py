@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QSize, Qt
 from PySide6.QtCore import Signal as QtSignal
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import (
@@ -24,19 +24,29 @@ from PySide6.QtWidgets import (
 
 from gui.models.preset_list import Offer, matching
 
+RUN = 3
+"""The column of the tree in which a click runs a preset."""
+
 
 class PresetTree(QWidget):
-    """The presets by what they are of, with a filter; one is chosen by Enter or a double click."""
+    """The presets by what they are of, with a filter; one is chosen by Enter or a double click, or run by a click.
+
+    Args:
+        can_run: Whether they can be run now.
+    """
 
     chosen = QtSignal(str)
+    run_asked = QtSignal(str)
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(self, can_run: bool, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._can_run = can_run
         self.filter = QLineEdit(placeholderText="filter presets: lenet mnist desk", clearButtonEnabled=True)
         self.filter.setAccessibleName("Filter of the presets")
         self.tree = QTreeWidget(self)
         self.tree.setAccessibleName("Presets")
-        self.tree.setHeaderLabels(["preset", "trainings", "time on 2 cores"])
+        self.tree.setHeaderLabels(["preset", "trainings", "time on 2 cores", ""])
+        self.tree.setTextElideMode(Qt.TextElideMode.ElideMiddle)  # names often begin alike
         self.tree.header().setStretchLastSection(False)
         self.tree.header().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
         layout = QVBoxLayout(self)
@@ -46,6 +56,7 @@ class PresetTree(QWidget):
         self.filter.textChanged.connect(self.fill)
         self.filter.returnPressed.connect(self._choose_first)
         self.tree.itemActivated.connect(self._choose)
+        self.tree.itemClicked.connect(self._run)
         self.fill("")
 
     def fill(self, text: str) -> None:
@@ -58,20 +69,30 @@ class PresetTree(QWidget):
                 groups[offer.about].setFirstColumnSpanned(True)
                 groups[offer.about].setFlags(Qt.ItemFlag.ItemIsEnabled)
             self._row(groups[offer.about], offer)
+        self.tree.expandAll()
         first = next(iter(groups.values()), None)
-        for group in groups.values():
-            group.setExpanded(bool(text) or group is first)
         if first is not None and (best := first.child(0)) is not None:
             self.tree.setCurrentItem(best)
-        self.tree.resizeColumnToContents(1)
-        self.tree.resizeColumnToContents(2)
+        for column in (1, 2, RUN):
+            self.tree.resizeColumnToContents(column)
+
+    def set_can_run(self, on: bool) -> None:
+        """Whether they can be run now."""
+        if on != self._can_run:
+            self._can_run = on
+            self.fill(self.filter.text())
 
     def _row(self, group: QTreeWidgetItem, offer: Offer) -> None:
-        row = QTreeWidgetItem(group, [offer.name, f"{offer.trainings:,}", offer.time])
+        run = "▶ Run" if self._can_run else ""
+        row = QTreeWidgetItem(group, [offer.name, f"{offer.trainings:,}", offer.time, run])
+        row.setToolTip(RUN, "Run it as it is" if run else "")
+        row.setData(RUN, Qt.ItemDataRole.AccessibleTextRole, f"Run {offer.name}" if run else "")
+        row.setForeground(RUN, self.palette().link())
         row.setData(0, Qt.ItemDataRole.UserRole, offer.name)
-        row.setToolTip(0, offer.about)
+        row.setSizeHint(0, QSize(0, self.fontMetrics().height() + 6))
+        row.setToolTip(0, f"{offer.name}: {offer.about}")
         for column in (1, 2):
-            row.setTextAlignment(column, Qt.AlignmentFlag.AlignRight)
+            row.setTextAlignment(column, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
 
     @property
     def current(self) -> str | None:
@@ -82,6 +103,10 @@ class PresetTree(QWidget):
     def _choose(self, item: QTreeWidgetItem) -> None:
         if name := item.data(0, Qt.ItemDataRole.UserRole):
             self.chosen.emit(name)
+
+    def _run(self, item: QTreeWidgetItem, column: int) -> None:
+        if column == RUN and self._can_run and (name := item.data(0, Qt.ItemDataRole.UserRole)):
+            self.run_asked.emit(name)
 
     def _choose_first(self) -> None:
         if self.current:
@@ -100,11 +125,11 @@ class PresetDialog(QDialog):
     def __init__(self, can_run: bool, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setWindowTitle("New from preset")
-        self.presets = PresetTree(self)
+        self.presets = PresetTree(can_run, self)
         self.run_now = False
         buttons = QDialogButtonBox(self)
         fill = buttons.addButton("&Fill the form", QDialogButtonBox.ButtonRole.AcceptRole)
-        self.run_button = buttons.addButton("&Run now", QDialogButtonBox.ButtonRole.ApplyRole)
+        self.run_button = buttons.addButton("&Run now", QDialogButtonBox.ButtonRole.AcceptRole)
         self.run_button.setEnabled(can_run)
         buttons.addButton(QDialogButtonBox.StandardButton.Cancel)
         fill.setDefault(True)
@@ -112,10 +137,11 @@ class PresetDialog(QDialog):
         layout.addWidget(self.presets)
         layout.addWidget(buttons)
         self.resize(620, 460)
-        buttons.accepted.connect(self._accept)
+        fill.clicked.connect(self._accept)
         buttons.rejected.connect(self.reject)
         self.run_button.clicked.connect(self._run)
         self.presets.chosen.connect(self._accept)
+        self.presets.run_asked.connect(self._run)
         self.presets.filter.setFocus()
 
     def _accept(self) -> None:
@@ -132,7 +158,6 @@ class WelcomePage(QWidget):
 
     open_asked = QtSignal()
     folder_chosen = QtSignal(str)
-    preset_chosen = QtSignal(str)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -149,17 +174,16 @@ class WelcomePage(QWidget):
         self.recent.setAccessibleName("Recent workspaces")
         self.recent.itemActivated.connect(lambda item: self.folder_chosen.emit(item.text()))
         self.recent.itemClicked.connect(lambda item: self.folder_chosen.emit(item.text()))
-        self.presets = PresetTree(self)
-        self.presets.chosen.connect(self.preset_chosen)
+        self.presets = PresetTree(can_run=False, parent=self)
         left, right = QVBoxLayout(), QVBoxLayout()
         left.addWidget(QLabel("Recent workspaces", self))
         left.addWidget(self.recent)
         left.addWidget(open_button)
-        right.addWidget(QLabel("Begin with a preset: double-click fills the form, then Run", self))
+        right.addWidget(QLabel("Begin with a preset: a double click fills the form", self))
         right.addWidget(self.presets)
         both = QHBoxLayout()
-        both.addLayout(left, 2)
-        both.addLayout(right, 3)
+        both.addLayout(left, 1)
+        both.addLayout(right, 2)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(24, 18, 24, 18)
         layout.addWidget(title)
@@ -176,6 +200,7 @@ class WelcomePage(QWidget):
 
     def set_workspace(self, folder: Path | None) -> None:
         """Say which workspace is open."""
+        self.presets.set_can_run(folder is not None)
         if folder is None:
             self.where.setText("Open a workspace, or drop its folder here. A YAML file fills the form.")
         else:

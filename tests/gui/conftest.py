@@ -1,6 +1,8 @@
 """Windows are drawn nowhere, and nothing that a test starts outlives it."""
 
+import gc
 import shutil
+import sys
 import threading
 from pathlib import Path
 
@@ -20,6 +22,23 @@ def no_thread_is_left_over():
     yield
     left = [thread for thread in threading.enumerate() if thread not in before and thread.is_alive()]
     assert not left, f"threads left over: {left}"
+
+
+@pytest.fixture(autouse=True)
+def no_timer_and_no_thread_of_qt_is_left_over():
+    """A test that leaves one going fails; windows that it closed are gone, and their timers with them."""
+    yield
+    if "PySide6.QtCore" not in sys.modules:
+        return
+    import shiboken6
+    from PySide6.QtCore import QCoreApplication, QEvent, QThread, QTimer
+
+    application = QCoreApplication.instance()
+    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    own = application.thread() if application else None
+    objects = [one for one in gc.get_objects() if isinstance(one, QTimer | QThread) and shiboken6.isValid(one)]
+    left = [one for one in objects if (one.isActive() if isinstance(one, QTimer) else one != own and one.isRunning())]
+    assert not left, f"left going: {left}"
 
 
 @pytest.fixture

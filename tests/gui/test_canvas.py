@@ -152,6 +152,45 @@ def test_the_wheel_zooms_dragging_moves_and_a_double_click_shows_all(canvas, sca
     assert not canvas.moved
 
 
+def test_what_is_drawn_anew_keeps_the_users_limits_until_all_is_wanted(canvas):
+    axes = canvas.figure.axes[0]
+
+    def draw(last):
+        with canvas.keeping_view():
+            axes.clear()
+            axes.plot([1, last], [1, 2])
+
+    draw(3)
+    whole = axes.get_xlim()
+    draw(5)
+    assert axes.get_xlim() != whole
+    MouseEvent("scroll_event", canvas, *axes.transAxes.transform((0.5, 0.5)), step=1)._process()
+    zoomed = axes.get_xlim()
+    draw(9)
+    assert axes.get_xlim() == zoomed
+    canvas.reset_view()
+    assert axes.get_xlim()[1] > 9
+    assert not canvas.moved
+
+
+def test_two_plots_stand_above_one_another_where_the_canvas_is_high(canvas):
+    canvas.figure.clear()
+    axes = list(canvas.figure.subplots(1, 2))
+    assert not canvas.arrange(axes)
+    canvas.resize(300, 400)
+    assert canvas.arrange(axes)
+    above, below = (each.get_subplotspec().get_position(canvas.figure) for each in axes)
+    assert above.y0 > below.y1
+    canvas.moving = []
+
+
+def test_the_context_menu_asks_for_the_windows_export(canvas, qtbot):
+    save = next(action for action in canvas.menu().actions() if "Save" in action.text())
+    with qtbot.waitSignal(canvas.asked) as told:
+        save.trigger()
+    assert told.args == ["export_figure"]
+
+
 @pytest.mark.parametrize("size", [(500, 300), (320, 240), (1200, 800)])
 def test_no_label_is_cut_off(canvas, size):
     canvas.resize(*size)

@@ -63,6 +63,7 @@ TYPED = {
     ),
     "replicates": ("3", 3),
     "execution.threads": ("2", 2),
+    "execution.processes": ("2", 2),
     "execution.checkpoint_seconds": ("60", 60.0),
     "execution.segment_seconds": ("0.5", 0.5),
 }

@@ -82,13 +82,13 @@ def test_typing_shows_the_error_below_the_field_and_the_mark(form, qtbot):
     assert "Expected" in control(form, "train.batch_size").accessibleDescription()
     assert row.mark.text() == "●"
     assert row.mark.toolTip() == "Differs. Preset: 128"
-    assert form.problems.text() == "1 thing is wrong"
+    assert form.foot.problems.text() == "1 thing is wrong"
     assert form.sections["train"].note.text() == "1 wrong, 1 changed"
     row.button.click()
     assert control(form, "train.batch_size").text() == "128"
     assert row.mark.text() == ""
     assert not row.error.isVisible()
-    assert not form.problems.isVisible()
+    assert not form.foot.problems.isVisible()
 
 
 def test_the_group_says_what_does_not_go_together(form, qtbot):
@@ -96,7 +96,7 @@ def test_the_group_says_what_does_not_go_together(form, qtbot):
     assert form.sections["prune"].error.isVisible()
     assert "either sparsity" in form.sections["prune"].error.text()
     form.sections["prune"].expand(False)
-    form.problems.click()
+    form.foot.problems.click()
     assert form.sections["prune"].is_expanded
     assert control(form, "prune.levels").hasFocus()
 
@@ -154,7 +154,7 @@ def test_another_optimiser_brings_its_fields_and_keeps_the_keyboard(form, qtbot)
 def test_tab_goes_from_top_to_bottom_and_skips_what_is_folded(form, qtbot):
     form.filter.setFocus()
     seen = []
-    while (focus := QApplication.focusWidget()) is not form.problems and len(seen) < 200:
+    while (focus := QApplication.focusWidget()) is not form.foot.problems and len(seen) < 200:
         seen.append(focus)
         qtbot.keyClick(focus, Qt.Key.Key_Tab)
         if QApplication.focusWidget() is form.filter or QApplication.focusWidget() in seen:
@@ -178,7 +178,7 @@ def test_a_section_folds_by_keyboard(form, qtbot):
 
 def test_help_of_the_field_one_is_at(form):
     control(form, "train.optimiser.beta_1").setFocus()
-    assert form.help.text() == "Decay of the first moment, per iteration. At least 0, less than 1. Preset: 0.9."
+    assert form.foot.help.text() == "Decay of the first moment, per iteration. At least 0, less than 1. Preset: 0.9."
 
 
 def test_the_yaml_page_is_edited_into_the_form(form, qtbot):
@@ -190,7 +190,7 @@ def test_the_yaml_page_is_edited_into_the_form(form, qtbot):
     page.setPlainText("train: [")
     assert form.yaml.error.text().startswith("Line 1: not readable")
     form.show_yaml(False)
-    assert "The YAML is not understood" in form.banner.text()
+    assert "The YAML is not understood" in form.foot.banner.text()
     assert control(form, "train.batch_size").text() == "64"
     form.show_yaml()
     assert page.toPlainText() == "train: [", "what was typed is still there to mend"
@@ -256,28 +256,45 @@ def test_the_wheel_passes_over_a_drop_down_without_the_keyboard(form, qtbot):
     assert form.model.get("prune.scope") == "layerwise"
 
 
-def test_read_only_shows_and_takes_nothing(form, qtbot):
-    form.set_read_only(True)
-    line = control(form, "train.batch_size")
-    qtbot.keyClicks(line, "9")
-    assert line.text() == "128"
-    assert not control(form, "prune.scope").isEnabled()
-    assert not form.all_reset.isVisible()
-    assert form.yaml.text.isReadOnly()
-    form.set_read_only(False)
-    qtbot.keyClicks(line, "9")
-    assert form.model.get("train.batch_size") == 1289
+def test_which_experiment_it_is_of_is_shown_only(form):
     assert not control(form, "experiment").isEnabled()
 
 
-def test_another_model_is_shown_in_the_same_form(form, qtbot):
-    old, other = form.model, model_of("quickstart-smoke")
-    form.set_model(other)
+def test_another_configuration_is_shown_in_the_same_form_and_undone_as_an_edit(form, qtbot):
+    retype(qtbot, control(form, "seeds"), "7")
+    config = load_experiment("quickstart-smoke")
+    values = config.model_dump(mode="json")
+    form.model.take(type(config), values, values, "from elsewhere")
     assert control(form, "train.epochs").text() == "1ep"
+    assert (form.model.differing, form.model.origin) == ([], "from elsewhere")
     retype(qtbot, control(form, "train.epochs"), "3ep")
-    assert (other.get("train.epochs"), old.get("train.epochs")) == ("3ep", "6ep")
-    old.set("name", "unseen")
-    assert control(form, "name").text() == "quickstart-smoke"
+    assert form.rows["train.epochs"].mark.text() == "●"
+    for _ in range(2):
+        form.undo()
+    assert control(form, "train.epochs").text() == "6ep"
+    assert (form.model.differing, form.model.origin) == (["seeds"], "")
+    form.redo()
+    assert form.model.origin == "from elsewhere"
+
+
+def test_a_field_is_found_by_typing_after_an_action_asked_for_it(form, qtbot):
+    form.show_yaml()
+    form.only.setChecked(True)
+    form.find_field()
+    assert form.filter.hasFocus()
+    form.model.set("seeds", "7")
+    qtbot.keyClick(form.filter, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    assert form.model.differing == []
+    form.find_field()
+    qtbot.keyClicks(form.filter, "seeds")
+    qtbot.keyClick(form.filter, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    assert form.filter.text() == ""
+    qtbot.keyClicks(form.filter, "seeds")
+    shown = [path for path, row in form.rows.items() if row.isVisible()]
+    assert "seeds" in shown
+    assert len(shown) < 5
+    qtbot.keyClick(form.filter, Qt.Key.Key_Return)
+    assert control(form, shown[0]).hasFocus()
 
 
 def test_a_wrong_choice_from_yaml_is_shown_and_can_be_left(form):

@@ -1,16 +1,20 @@
 """Runs as processes of their own, at the smoke budget, without Qt. Needs TensorFlow (in the processes)."""
 
 import os
+import platform
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from gui.models.desk import Desk
-from gui.models.launcher import PLACE, Launcher, ask_to_stop, kill
+from gui.models.launcher import FAILURES, PLACE, Launcher, ask_to_stop, kill, where_it_goes_on
 from gui.models.workspace import WorkspaceModel
+from tests.gui.summaries import summary
 from tfticket.errors import InputError
 from tfticket.runs.lease import lease
 
@@ -89,6 +93,7 @@ def test_a_run_is_started_found_stopped_goes_on_and_is_killed(tmp_path, draft, l
     launcher.poll()
     assert launcher.beginning == 0
     assert told == []  # it was asked for
+    assert list((tmp_path / PLACE).iterdir()) == []
 
 
 def test_a_refused_configuration_is_told_in_the_programs_own_words(tmp_path, draft, launcher):
@@ -140,3 +145,40 @@ def test_a_module_in_the_folder_one_is_in_is_not_taken_for_a_librarys(tmp_path, 
     monkeypatch.chdir(tmp_path)
     launched = launcher.start(tmp_path, draft.form.yaml().replace("levels: 1", "levels: none"))
     assert launched.process.wait(60) == 2
+
+
+def test_the_last_failures_are_kept_and_what_still_runs(tmp_path, draft, launcher, monkeypatch):
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    place = tmp_path / PLACE
+    for _ in range(FAILURES + 3):
+        launcher.start(tmp_path, draft.form.yaml()).process.wait(60)
+        launcher.poll()
+    last = launcher.start(tmp_path, draft.form.yaml())
+    assert len(list(place.glob("*.yaml"))) == len(list(place.glob("*.log"))) == FAILURES + 1
+    assert last.configuration.exists()
+    last.process.wait(60)
+
+
+def test_a_process_has_a_run_if_it_holds_its_folder_on_this_machine(tmp_path, draft, launcher, monkeypatch):
+    monkeypatch.setattr(sys, "executable", "/bin/cat")  # waits for nothing that comes
+    launched = launcher.start(tmp_path, draft.form.yaml())
+    holder = {"host": platform.node(), "pid": launched.process.pid}
+    monkeypatch.setattr("gui.models.launcher.holder_of", lambda run: holder)
+    assert launched.computes(tmp_path)
+    holder["host"] = "another"
+    assert not launched.computes(tmp_path)
+    launched.process.wait(60)
+
+
+@pytest.mark.parametrize(
+    ("folder", "there"),
+    [
+        ("imp-1234abcd", "imp-1234abcd"),
+        ("imp-1234abcd (copy)", "imp-1234abcd"),
+        ("old-imp-1234abcd", "imp-1234abcd"),
+        ("best", "imp-…"),
+        ("imp-best", "imp-…"),
+    ],
+)
+def test_a_run_goes_on_in_the_folder_of_its_name_and_hash(folder, there):
+    assert where_it_goes_on(replace(summary("imp"), folder=Path("/ws/runs") / folder)) == there

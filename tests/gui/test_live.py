@@ -1,6 +1,9 @@
+import csv
+import io
 import itertools
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,10 +11,11 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QPalette
 from PySide6.QtWidgets import QStackedWidget, QWidget
 
-from gui.models.live import NO_RUN, LiveModel, smoothed
+from gui.models.followed import smoothed
+from gui.models.live import NO_RUN, WAITING, LiveModel
 from gui.views.live import LiveTab
 from tests.gui.real_run import make_run
-from tfticket.runs.progress import Progress, write_progress
+from tfticket.runs.progress import Progress, read_progress, write_progress
 
 
 @pytest.fixture(scope="module")
@@ -36,8 +40,10 @@ def tab(model, qtbot):
 
 
 def measure_again(model, iteration=8):
-    """Another evaluation of the training that was begun last."""
+    """Another evaluation of the ticket's last training, which goes on."""
     training = [one for one in model.trainings if one.label["arm"] == "ticket"][-1]
+    step = {"kind": "train", "folder": training.folder, "label": training.label}
+    write_progress(model.run, replace(read_progress(model.run), step=step))
     path = model.run.parents[1] / "steps" / training.folder / "events.jsonl"
     point = {**training.points[-1], "iteration": iteration}
     with path.open("a") as file:
@@ -61,9 +67,70 @@ def test_curves_follow_one_another_level_by_level(model):
     assert np.nanmax(control.x) <= bands[-1].end
 
 
+def test_training_time_is_an_x_axis_where_the_diaries_tell_it(model, run):
+    assert model.axes == ["iteration", "time"]
+    model.change(axis="time")
+    bands = model.bands
+    assert all(before.end == after.begin for before, after in itertools.pairwise(bands))
+    ticket = model.curves("loss")[0]
+    seconds = [second for one in model.trainings if one.label["seed"] == 1 for second in one.seconds]
+    assert np.nanmax(ticket.x) <= bands[-1].end <= sum(seconds)
+    assert np.all(np.diff(ticket.x[np.isfinite(ticket.x)]) > 0)
+    for diary in (run.parents[1] / "steps").glob("train-*/events.jsonl"):
+        lines = diary.read_text().splitlines(keepends=True)
+        diary.write_text("".join(line for line in lines if '"begin"' not in line))
+    fresh = LiveModel()
+    fresh.show(run)
+    fresh.change(axis="time")
+    assert fresh.axes == ["iteration"]
+    assert fresh.shown_axis == "iteration"
+    assert np.array_equal(fresh.curves("loss")[0].raw, ticket.raw, equal_nan=True)
+
+
+def test_the_tickets_of_other_runs_are_laid_over(model, run):
+    other = shutil.copytree(run, run.with_name("other-12345678"))
+    gone = run.with_name("gone-12345678")
+    model.choose_seed(0)
+    model.show(run, [run, other, gone], {run: "#111111", other: "#222222"})
+    assert model.seed == 0  # it is the same run
+    assert model.overlaid == [other, gone]
+    assert (model.colours[run], model.colours[other]) == ("#111111", "#222222")
+    curves = {curve.key: curve for curve in model.curves("loss")}
+    assert list(curves) == [("", "ticket", 0), ("", "reinitialise", 0), (other.name, "ticket", 0)]
+    assert curves[other.name, "ticket", 0].name == "other-12345678, seed 1"
+    model.set_hidden("ticket", True)
+    assert [curve.key[0] for curve in model.curves("loss")] == ["", other.name]
+    model.set_hidden("ticket", False)
+    rows = list(csv.DictReader(io.StringIO(model.csv())))
+    assert {(row["run"], row["arm"], row["seed"]) for row in rows} == {
+        (run.name, "ticket", "0"),
+        (run.name, "reinitialise", "0"),
+        (other.name, "ticket", "1"),
+    }
+    assert all(float(row["seconds"]) > 0 and float(row["loss"]) > 0 for row in rows)
+    model.show(run)
+    assert model.overlaid == []
+    assert len(model.curves("loss")) == 2
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [("failed", "boom"), ("stopped", "Resume"), ("running", "process ended"), ("done", "measured nothing")],
+)
+def test_a_run_that_ended_before_it_measured_anything_says_why(run, state, words):
+    status = json.loads((run / "status.json").read_text())
+    (run / "status.json").write_text(json.dumps(status | {"state": state, "message": "boom"}))
+    (run / "manifest.json").unlink()
+    (run / "progress.json").unlink()
+    fresh = LiveModel()
+    fresh.show(run)
+    assert words in fresh.message
+    assert WAITING not in fresh.message
+
+
 def test_a_hidden_arm_has_no_curve_and_its_band_stays(model):
     model.set_hidden("ticket", True)
-    assert [curve.key for curve in model.curves("loss")] == [("reinitialise", 0)]
+    assert [curve.key for curve in model.curves("loss")] == [("", "reinitialise", 0)]
     assert len(model.bands) == 3
 
 
@@ -71,7 +138,7 @@ def test_the_seed_follows_the_training_until_one_is_chosen(model, monkeypatch):
     step = {"kind": "train", "folder": "x", "label": {"arm": "ticket", "seed": 0, "level": 1, "density": 0.5}}
     progress = Progress(trainings=10, done=2, computed=2, step=step, iteration=3, iterations=6, began=0.0, updated=60.0)
     write_progress(model.run, progress)
-    monkeypatch.setattr("gui.models.live.state_of", lambda folder, state: "running")
+    monkeypatch.setattr("gui.models.followed.state_of", lambda folder, state: "running")
     assert model.poll()
     assert model.seed == 0
     assert model.doing == "seed 0 · ticket · level 1 · iteration 3 of 6"
@@ -119,11 +186,11 @@ def test_damaged_and_vanished_folders_become_a_message(model, run):
 
 def test_streaming_adds_points_and_keeps_the_artists(tab, model, qtbot):
     lines = dict(tab.plots.lines)
-    points = len(lines[0, ("ticket", 0)][1].get_xdata())
+    points = len(lines[0, ("", "ticket", 0)][1].get_xdata())
     measure_again(model, iteration=6)
     tab.refresh()
     assert tab.plots.lines == lines
-    assert len(lines[0, ("ticket", 0)][1].get_xdata()) == points + 1
+    assert len(lines[0, ("", "ticket", 0)][1].get_xdata()) == points + 1
 
 
 def test_a_hidden_tab_draws_when_it_is_shown_again(model, qtbot, monkeypatch):
@@ -144,7 +211,7 @@ def test_a_hidden_tab_draws_when_it_is_shown_again(model, qtbot, monkeypatch):
 def test_controls_change_what_is_shown(tab, model, qtbot):
     tab.smoothing.setValue(60)
     assert model.smoothing == 0.6
-    raw, smooth = tab.plots.lines[0, ("ticket", 0)]
+    raw, smooth = tab.plots.lines[0, ("", "ticket", 0)]
     assert len(raw.get_xdata()) == len(smooth.get_xdata()) > 0
     tab.log_loss.setChecked(False)
     assert tab.plots.axes[0].get_yscale() == "linear"
@@ -152,10 +219,62 @@ def test_controls_change_what_is_shown(tab, model, qtbot):
     tab.beside.activated.emit(0)
     assert "NLL" in tab.plots.axes[1].get_ylabel()
     tab.arms.boxes["reinitialise"].setChecked(False)
-    assert (0, ("reinitialise", 0)) not in tab.plots.lines
+    assert (0, ("", "reinitialise", 0)) not in tab.plots.lines
     tab.seed_box.setCurrentIndex(tab.seed_box.findData(0))
     tab.seed_box.activated.emit(0)
     assert tab.plots.axes[0].get_xlabel() == "iterations of seed 0"
+
+
+def test_the_x_axis_is_chosen_at_once(tab, model):
+    tab.x_axis.setCurrentIndex(tab.x_axis.findData("time"))
+    tab.x_axis.activated.emit(1)
+    for axes in tab.plots.axes:
+        assert axes.get_xlabel() == "training time of seed 1 (s)"
+        assert axes.get_xlim()[1] == pytest.approx(1.005 * model.bands[-1].end)
+    begins = [span.get_x() for span in tab.plots._spans]
+    assert begins == pytest.approx([model.bands[1].begin] * 2)
+
+
+def test_overlaid_runs_have_their_colours_and_thinner_lines(tab, model, run):
+    other = shutil.copytree(run, run.with_name("other-12345678"))
+    model.show(run, [other], {run: "#AA3377", other: "#228833"})
+    mine, theirs = (tab.plots.lines[0, (name, "ticket", 0)][1] for name in ("", other.name))
+    assert (mine.get_color().lower(), theirs.get_color().lower()) == ("#aa3377", "#228833")
+    assert mine.get_linewidth() > theirs.get_linewidth()
+    names = [text.get_text() for text in tab.canvas.figure.legends[0].get_texts()]
+    assert names[1] == "re-initialised"
+    assert run.name.endswith(names[0][-8:])
+    assert names[2].endswith("seed 1")
+    model.show(run)
+    assert mine.get_linewidth() == 1.8
+    assert mine.get_color() == tab.plots.colours["ticket"] != "#aa3377"
+    assert [text.get_text() for text in tab.canvas.figure.legends[0].get_texts()] == ["IMP ticket", "re-initialised"]
+
+
+def test_the_traceback_of_a_failed_run_is_a_click_away(tab, model, run, qtbot):
+    assert not tab.why.isVisible()
+    status = json.loads((run / "status.json").read_text())
+    (run / "status.json").write_text(json.dumps(status | {"state": "failed", "message": "boom"}))
+    tab.refresh()
+    assert tab.why.isVisible()
+    assert tab.doing.text().endswith("trainings: boom")
+    with qtbot.waitSignal(tab.asked) as told:
+        tab.why.click()
+    assert told.args == ["show_traceback"]
+
+
+def test_numbers_are_written_and_asked_for(tab, model, tmp_path, qtbot):
+    tab.export_csv(tmp_path / "live.csv")
+    assert len((tmp_path / "live.csv").read_text().splitlines()) == 1 + sum(
+        len(one.points) for one in model.trainings if one.label["seed"] == 1
+    )
+    asked = []
+    tab.asked.connect(asked.append)
+    for action in tab.export.menu().actions():
+        action.trigger()
+    assert asked == ["export_figure", "export_csv", "export_all"]
+    model.show(None)
+    assert not tab.export.isEnabled()
 
 
 def test_the_log_follows_its_end_unless_scrolled_up(tab, model, run):
@@ -178,7 +297,14 @@ def test_colours_follow_the_theme_and_files_are_written(tab, model, qtbot, tmp_p
     tab.export_figure(tmp_path / "live.png")
     assert (tmp_path / "live.png").stat().st_size > 5000
     assert tab.canvas.theme.dark
-    assert tab.plots.lines[0, ("ticket", 0)][1].get_color() == tab.plots.colours["ticket"]
+    assert tab.plots.lines[0, ("", "ticket", 0)][1].get_color() == tab.plots.colours["ticket"]
+
+
+def test_a_model_that_was_shown_no_run_yet(qtbot):
+    tab = LiveTab(LiveModel())
+    qtbot.addWidget(tab)
+    tab.show()
+    assert tab.message.text() == NO_RUN
 
 
 def test_no_run_and_another_run(tab, model, run, qtbot):

@@ -12,15 +12,34 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import QMimeData, QPointF, QSettings, Qt, QUrl
 from PySide6.QtGui import QDropEvent
-from PySide6.QtWidgets import QApplication, QDialog, QFileDialog, QMessageBox
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QAbstractItemView,
+    QAbstractSlider,
+    QAbstractSpinBox,
+    QApplication,
+    QComboBox,
+    QDialog,
+    QFileDialog,
+    QLineEdit,
+    QMessageBox,
+    QPlainTextEdit,
+    QScrollBar,
+    QToolButton,
+    QWidget,
+)
 
 from gui.models.actions import ACTIONS
 from gui.models.launcher import PLACE
-from gui.views.dialogs import TableDialog
+from gui.views.dialogs import shortcuts_dialog
+from gui.views.differences import DifferencesDialog
 from gui.views.main_window import MainWindow
-from gui.views.run_table import EYE, RUN
+from gui.views.palette import CommandPalette
+from gui.views.run_rows import ACCURACY, EYE, RUN
+from gui.views.welcome import RUN as PRESET_RUN
 from gui.views.welcome import PresetDialog
 from tests.gui.test_launcher import wait_for
+from tfticket.presets import presets
 from tfticket.runs.files import read_json, write_json
 
 MINUTE = 60_000
@@ -187,13 +206,13 @@ def test_a_finished_run_is_shown_in_every_tab_duplicated_and_compared(window, qt
     window.actions_by_id["previous_tab"].trigger()
     window.actions_by_id["duplicate_run"].trigger()
     assert window.desk.form.values["seeds"] == [0]
-    assert "quickstart-smoke-" in window.origin.text()
+    assert "quickstart-smoke-" in window.form.origin.text()
     window.desk.form.set("seeds", [0, 1])
     assert window.desk.form.differing == ["seeds"]
     window.actions_by_id["undo"].trigger()
     assert window.desk.form.differing == []
     shown = []
-    monkeypatch.setattr(TableDialog, "exec", lambda dialog: shown.append(dialog.table.rowCount()))
+    monkeypatch.setattr(DifferencesDialog, "exec", lambda dialog: shown.append(dialog.table.rowCount()))
     window.actions_by_id["show_differences"].trigger()
     assert shown == [0]
 
@@ -220,13 +239,21 @@ def test_figures_numbers_and_configurations_are_written(window, qtbot, workspace
     until(qtbot, window, lambda: state_of(window) == "done")
     window.tabs.setCurrentIndex(1)
     window.tick()
-    for action, name in (("export_figure", "f.png"), ("export_csv", "n.csv"), ("save_yaml", "c")):
-        monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_, name=name: (str(tmp_path / name), ""))
+    accepted = QDialog.DialogCode.Accepted
+    actions = (("export_figure", "f.png"), ("export_csv", "n.csv"), ("export_all", "all"), ("save_yaml", "c"))
+    for action, name in actions:
+        monkeypatch.setattr(
+            QFileDialog, "exec", lambda dialog, name=name: dialog.selectFile(str(tmp_path / name)) or accepted
+        )
         window.actions_by_id[action].trigger()
+    for ending in ("png", "csv", "yaml"):
+        assert (tmp_path / f"all.{ending}").stat().st_size > 100
     assert (tmp_path / "f.png").read_bytes()[:4] == b"\x89PNG"
     assert len((tmp_path / "n.csv").read_text().splitlines()) == 1 + len(window.sparsity.rows)
     assert "experiment: imp" in (tmp_path / "c.yaml").read_text()
-    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(tmp_path / "not" / "there.png"), ""))
+    monkeypatch.setattr(
+        QFileDialog, "exec", lambda dialog: dialog.selectFile(str(tmp_path / "not" / "there.png")) or accepted
+    )
     window.actions_by_id["export_figure"].trigger()
     assert window.notification.isVisible()
 
@@ -304,7 +331,7 @@ def test_geometry_theme_and_workspaces_are_remembered(make, settings, workspace)
     again = make()
     assert settings.value("theme") == "dark"
     assert (again.width(), again.height()) == (780, 620)
-    assert again.recent() == [str(workspace)]
+    assert again.remembered.recent() == [str(workspace)]
     assert [again.welcome.recent.item(row).text() for row in range(again.welcome.recent.count())] == [str(workspace)]
     again.actions_by_id["theme_light"].trigger()
 
@@ -327,7 +354,6 @@ def test_the_preset_dialog_fills_the_form_or_runs_at_once(window, tmp_path, monk
     window.open_folder(tmp_path)
     started = []
     monkeypatch.setattr(window.launcher, "start", lambda *words: started.append(words))
-    monkeypatch.setattr(window, "await_run", lambda launched: None)
 
     def choose(dialog):
         dialog.presets.filter.setText("lenet-5 mnist smoke")
@@ -388,3 +414,195 @@ def test_where_nothing_changes_nothing_is_told(window, qtbot, workspace):
     for _ in range(6):
         window.tick()
     assert told == []
+
+
+def test_the_draft_is_there_again_after_the_window_closed_or_was_killed(make, settings, qtbot):
+    window = make()
+    window.desk.take_preset("quickstart-smoke")
+    window.desk.form.set("seeds", "7")
+    until(qtbot, window, lambda: "[7]" in str(settings.value("draft")))  # written while the window is open
+    window.desk.form.set("replicates", "2")
+    window.close()
+    again = make()
+    assert again.desk.form.values["seeds"] == [7]
+    assert again.desk.form.differing == ["seeds", "replicates"]
+    assert again.form.origin.text() == "New run, from the preset quickstart-smoke"
+
+
+def test_what_fills_the_form_is_taken_back_by_undo(window, tmp_path):
+    window.desk.form.set("seeds", "7")
+    (tmp_path / "mine.yaml").write_text("extends: quickstart-smoke\nname: mine\n")
+    window.open_path(tmp_path / "mine.yaml")
+    assert window.form.origin.text() == "New run, from mine.yaml"
+    window.actions_by_id["undo"].trigger()
+    assert window.desk.form.differing == ["seeds"]
+    assert window.form.origin.text() == "New run, from the preset quickstart"
+    window.actions_by_id["redo"].trigger()
+    assert window.desk.form.values["name"] == "mine"
+
+
+def test_a_duplicate_with_one_other_field_runs_in_three_clicks(window, qtbot, workspace, monkeypatch):
+    window.open_folder(workspace)
+    until(qtbot, window, lambda: state_of(window) == "done")
+    window.activateWindow()
+    started = []
+    monkeypatch.setattr(window.launcher, "start", lambda *words: started.append(words[1]))
+    buttons = {button.text(): button for button in window.findChildren(QToolButton)}
+    qtbot.mouseClick(buttons["Duplicate"], Qt.MouseButton.LeftButton)
+    qtbot.keyClicks(window.focusWidget(), "seeds")
+    line = window.form.rows["seeds"].editor.control
+    assert line.isVisible()
+    qtbot.mouseClick(line, Qt.MouseButton.LeftButton)
+    qtbot.keyClick(line, Qt.Key.Key_A, Qt.KeyboardModifier.ControlModifier)
+    qtbot.keyClicks(line, "5")
+    qtbot.mouseClick(buttons["Run"], Qt.MouseButton.LeftButton)
+    (text,) = started
+    assert "seeds: [5]" in text
+
+
+def test_any_preset_runs_in_two_clicks(window, qtbot, tmp_path, monkeypatch):
+    window.open_folder(tmp_path)
+    started = []
+    monkeypatch.setattr(window.launcher, "start", lambda *words: started.append(words[1]))
+    name = list(presets())[-1]
+
+    def click(dialog):
+        dialog.show()
+        (row,) = dialog.presets.tree.findItems(name, Qt.MatchFlag.MatchExactly | Qt.MatchFlag.MatchRecursive, 0)
+        dialog.presets.tree.scrollToItem(row)
+        place = dialog.presets.tree.visualRect(dialog.presets.tree.indexFromItem(row, PRESET_RUN)).center()
+        qtbot.mouseClick(dialog.presets.tree.viewport(), Qt.MouseButton.LeftButton, pos=place)
+        return dialog.result()
+
+    monkeypatch.setattr(PresetDialog, "exec", click)
+    window.actions_by_id["new_run"].trigger()
+    assert len(started) == 1
+    assert f"name: {name}\n" in started[0]
+
+
+def test_a_run_in_a_renamed_folder_goes_on_elsewhere_only_if_one_is_sure(window, qtbot, workspace, monkeypatch):
+    (run,) = (workspace / "runs").iterdir()
+    run.rename(run.with_name("best"))
+    status = read_json(run.with_name("best") / "status.json")
+    write_json(run.with_name("best") / "status.json", status | {"state": "stopped"})
+    window.open_folder(workspace)
+    until(qtbot, window, lambda: state_of(window) == "stopped")
+    asked = []
+
+    def answer(parent, title, question, buttons, default):
+        asked.append((question, default))
+        return default
+
+    monkeypatch.setattr(QMessageBox, "question", answer)
+    window.actions_by_id["resume_run"].trigger()
+    ((question, default),) = asked
+    assert "renamed or copied: best" in question
+    assert "quickstart-smoke-…" in question
+    assert default == QMessageBox.StandardButton.No
+    assert window.launcher.beginning == 0
+    monkeypatch.setattr(QMessageBox, "question", lambda *_: QMessageBox.StandardButton.Yes)
+    window.actions_by_id["resume_run"].trigger()
+    until(qtbot, window, lambda: window.model.run_at(run))  # by its name and hash, beside the renamed one
+    until(qtbot, window, lambda: window.model.run_at(run).state == "done")
+
+
+def test_a_branch_resumes_in_its_own_folder(window, qtbot, workspace):
+    (run,) = (workspace / "runs").iterdir()
+    command = [sys.executable, "-m", "tfticket", "-q", "branch", run.name, "-w", str(workspace), "-c", "keep-signs"]
+    subprocess.run([*command, "--levels", "0"], check=True, capture_output=True, timeout=200)
+    (branch,) = set((workspace / "runs").iterdir()) - {run}
+    write_json(branch / "status.json", read_json(branch / "status.json") | {"state": "stopped"})
+    window.open_folder(branch)
+    assert state_of(window) == "stopped"
+    window.actions_by_id["resume_run"].trigger()
+    until(qtbot, window, lambda: state_of(window) == "done")
+    assert set((workspace / "runs").iterdir()) == {run, branch}
+
+
+def test_the_table_the_filter_and_the_tab_are_remembered(make, workspace):
+    window = make()
+    window.open_folder(workspace)
+    window.runs.view.sortByColumn(ACCURACY, Qt.SortOrder.AscendingOrder)
+    window.runs.view.horizontalHeader().resizeSection(RUN, 321)
+    window.runs.filter.setText("quick")
+    window.tabs.setCurrentIndex(2)
+    window.close()
+    again = make()
+    head = again.runs.view.horizontalHeader()
+    assert (head.sortIndicatorSection(), head.sortIndicatorOrder()) == (ACCURACY, Qt.SortOrder.AscendingOrder)
+    assert head.sectionSize(RUN) == 321
+    assert again.runs.filter.text() == "quick"
+    assert again.tabs.currentIndex() == 2
+
+
+def test_the_theme_is_marked_in_its_menu(make, qtbot):
+    window = make()
+    window.do("theme_dark")  # as from the palette
+    marked = [name for name, action in window.actions_by_id.items() if action.isChecked()]
+    assert marked == ["theme_dark"]
+    window.actions_by_id["theme_light"].trigger()
+    assert [name for name, action in window.actions_by_id.items() if action.isChecked()] == ["theme_light"]
+    window.do("theme_system")
+
+
+def test_a_run_has_a_menu_of_the_same_actions(window):
+    shown = [action for action in window.runs.view.actions() if not action.isSeparator()]
+    assert shown == [window.actions_by_id[action.id] for action in ACTIONS if action.of_run]
+    assert {"stop_run", "resume_run", "duplicate_run", "toggle_eye"} <= {one.id for one in ACTIONS if one.of_run}
+
+
+def test_the_palette_shows_menus_and_keys_and_is_moved_through_while_one_types(window, qtbot):
+    palette = CommandPalette(window.model, window)
+    palette.show()
+    qtbot.keyClicks(palette.text, "theme")
+    rows = [palette.found.topLevelItem(row) for row in range(palette.found.topLevelItemCount())]
+    assert [row.text(0) for row in rows] == ["Light theme", "Dark theme", "System's theme"]
+    assert {row.text(1) for row in rows} == {"View"}
+    qtbot.keyClick(palette.text, Qt.Key.Key_Down)
+    qtbot.keyClick(palette.text, Qt.Key.Key_Return)
+    assert palette.chosen == "theme_dark"
+    palette.text.setText("open configuration")
+    assert palette.found.topLevelItem(0).text(2) == "Ctrl+Shift+O"
+
+
+def test_differences_are_shown_by_run_and_copied(qtbot):
+    rows = [("seeds", ["[0]", "[1]"]), ("name", ["a", "b"])]
+    dialog = DifferencesDialog([("a-long-name-of-a-run-that-wraps-11111111", "#112233"), ("b", "#445566")], rows)
+    qtbot.addWidget(dialog)
+    dialog.show()
+    head = dialog.table.horizontalHeaderItem(0)
+    assert head.text() == "a-long-name-of-a-run-that-\nwraps\n11111111"
+    assert head.icon().pixmap(8).toImage().pixelColor(4, 4).name() == "#112233"
+    dialog.copy()
+    copied = QApplication.clipboard().text()
+    assert copied.splitlines()[1:] == ["seeds\t[0]\t[1]", "name\ta\tb"]
+    dialog.table.selectColumn(1)
+    dialog.copy_selected()
+    assert QApplication.clipboard().text() == "[1]\nb"
+
+
+def test_every_control_of_the_window_and_its_dialogs_has_a_name(window, qtbot, workspace):
+    window.open_folder(workspace)
+    until(qtbot, window, lambda: state_of(window) == "done")
+    window.problems_dock.show()
+    dialogs = [CommandPalette(window.model, window), PresetDialog(True, window), shortcuts_dialog(window)]
+    dialogs.append(DifferencesDialog([("a-1", "#112233")], [], window))
+    for number in range(window.tabs.count()):
+        window.tabs.setCurrentIndex(number)
+        window.tick()
+    parts = [part for top in (window, *dialogs) for part in top.findChildren(QWidget)]
+    assert [(part, part.parent()) for part in parts if not _has_name(part)] == []
+
+
+def _has_name(part):
+    """Whether a screen reader can say what it is; parts of Qt's own, and what takes no keyboard, need not."""
+    texts, chosen = (QLineEdit, QPlainTextEdit, QAbstractButton), (QComboBox, QAbstractSlider, QAbstractSpinBox)
+    parts_of_others = (QComboBox, QAbstractSpinBox, QAbstractItemView)
+    above = part.parent()
+    while above is not None and not isinstance(above, parts_of_others):
+        above = above.parent()
+    if not isinstance(part, (*texts, *chosen, QAbstractItemView)) or isinstance(part, QScrollBar) or above is not None:
+        return True
+    if part.focusPolicy() == Qt.FocusPolicy.NoFocus or part.objectName().startswith("qt_"):
+        return True
+    return bool(part.accessibleName() or (isinstance(part, QAbstractButton) and part.text()))

@@ -1,3 +1,5 @@
+import csv
+import io
 import json
 import shutil
 
@@ -5,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.backend_bases import MouseEvent
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QPalette
 from PySide6.QtWidgets import QStackedWidget, QWidget
@@ -128,8 +131,36 @@ def test_large_masks_are_local_densities(shape):
     kept = np.random.default_rng(0).random(shape) < 0.3
     picture = picture_of(kept, None, (8, 8, 3))
     assert max(picture.kept.shape) <= LARGEST
-    assert picture.binned == (max(shape) > LARGEST)
+    assert (picture.cell > 1) == (max(shape) > LARGEST)
     assert picture.kept.mean() == pytest.approx(kept.mean(), abs=0.02)
+
+
+@pytest.mark.parametrize("shape", [(784, 300), (3, 3, 512, 256), (300, 10)])
+@pytest.mark.parametrize("pixels", [(300, 400), (90, 2000), (10, 10)])
+def test_a_single_survivor_can_be_seen_however_small_the_picture_is(shape, pixels):
+    kept = np.zeros(shape, bool)
+    kept[..., 2, 3] = True
+    kept[..., -1, :] = True
+    picture = picture_of(kept, None, None, pixels)
+    rows, columns = picture.kept.shape
+    assert (rows, columns) <= (pixels[0] / 3, pixels[1] / 3) or picture.cell == 1
+    strengths, full = picture.strengths
+    assert np.nanmax(strengths) == 1.0
+    assert full == np.nanmax(picture.kept)
+    found = strengths[strengths > 0]
+    assert found.min() >= 0.4
+    assert len(found) > columns - 1
+
+
+def test_tiles_of_many_units_are_coarser_in_fewer_pixels():
+    kept = np.zeros((784, 300), bool)
+    kept[400, ::2] = True
+    whole, small = (picture_of(kept, kept, (28, 28, 1), pixels) for pixels in ((1500, 1500), (300, 300)))
+    assert (whole.cell, whole.kept.shape) == (1, (18 * 29 - 1 - 29, 18 * 29 - 1))
+    assert small.cell > 1
+    assert max(small.kept.shape) <= 200
+    for picture in (whole, small):
+        assert np.count_nonzero(np.nan_to_num(picture.strengths[0])) == 150
 
 
 def test_dense_units_that_see_an_image_are_tiles():
@@ -149,6 +180,36 @@ def test_a_ticket_just_pruned_is_there_before_its_training(model, run):
     (run / "manifest.json").unlink()
     assert model.poll()
     assert model.message == WAITING
+
+
+def test_a_step_that_could_not_be_read_is_tried_again_later(model, run, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr("gui.models.patience.time.monotonic", lambda: now[0])
+    (start, *_) = (run.parents[1] / "steps").glob("start-*/result.json")
+    whole = start.read_text()
+    start.write_text("{")
+    fresh = MasksModel()
+    fresh.show(run)
+    assert fresh.problem == "1 of its steps cannot be read."
+    start.write_text(whole)
+    assert not fresh.poll()
+    now[0] = 2.5
+    assert fresh.poll()
+    assert fresh.problem == ""
+
+
+def test_the_numbers_of_every_layer_and_level_are_written(model):
+    rows = list(csv.DictReader(io.StringIO(model.csv())))
+    assert len(rows) == 3 * len(model.layers)
+    for row in rows[-len(model.layers) :]:
+        kept = mask_of(model.ticket, row["layer"])
+        assert int(row["survivors"]) == kept.sum()
+        assert float(row["density"]) == kept.mean()
+        assert int(row["just pruned"]) == (mask_of(model.before, row["layer"]) & ~kept).sum()
+    assert {row["just pruned"] for row in rows[: len(model.layers)]} == {""}
+    assert [row["level"] for row in rows[:: len(model.layers)]] == ["0", "1", "2"]
+    model.choose_group(("reinitialise", 1, 0))
+    assert {row["just pruned"] for row in csv.DictReader(io.StringIO(model.csv()))} == {""}
 
 
 def test_damaged_and_vanished_folders_are_told(model, run):
@@ -181,6 +242,35 @@ def test_arrow_keys_scrub_through_levels_and_layers(tab, model, qtbot):
         qtbot.keyClick(tab.slider, key)
     assert (model.ticket.level, model.layer) == (2, model.layers[0])
     assert "level 2" in tab.axes.get_title(loc="left")
+
+
+def test_arrow_keys_work_at_once_and_from_every_control(tab, model, qtbot):
+    assert tab.focusWidget() is tab.canvas
+    for control in (tab.fields, tab.difference, tab.layer, tab.arm):
+        qtbot.keyClick(control, Qt.Key.Key_Left)
+        assert model.ticket.level == 1
+        qtbot.keyClick(control, Qt.Key.Key_Right)
+        assert model.ticket.level == 2
+    qtbot.keyClick(tab.fields, Qt.Key.Key_Down)
+    assert model.layer == model.layers[1]
+    qtbot.keyClick(tab.layer, Qt.Key.Key_Down)
+    assert (model.layer, model.ticket.level) == (model.layers[2], 2)
+
+
+def test_who_comes_nearer_sees_single_weights(tab, model):
+    tab.resize(500, 400)
+    model.step(layers=2)
+    coarse = tab.image.get_array().shape
+    x, y = tab.axes.transAxes.transform((0.5, 0.5))
+    for _ in range(16):
+        MouseEvent("scroll_event", tab.canvas, x, y, step=1)._process()
+    near = tab.axes.get_ylim()
+    assert tab.image.get_array().shape[:2] == mask_of(model.ticket, model.layer).shape != coarse[:2]
+    model.step(levels=-1)
+    assert tab.axes.get_ylim() == near
+    tab.canvas.reset_view()
+    assert tab.image.get_array().shape == coarse
+    assert tab.axes.get_ylim() == (1, 0)
 
 
 def test_the_slider_and_boxes_choose(tab, model):

@@ -1,37 +1,16 @@
 """The table of runs. Every change is watched by Qt's own tester of models, which ends the process at a fault."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QModelIndex, Qt
 from PySide6.QtTest import QAbstractItemModelTester
 
 from gui.models.workspace import WorkspaceModel
-from gui.views import run_table
-from gui.views.run_table import EYE, FRACTION, PROGRESS, RUN, STARTED, STATE, TITLES, RunTable, sort_key, text_of
-from tfticket.runs.index import RunSummary
-
-
-def summary(name, **changes):
-    values = {
-        "folder": Path(f"/ws/runs/{name}-12345678"),
-        "name": name,
-        "experiment": "imp",
-        "state": "done",
-        "started": 1000.0 + len(name),
-        "updated": 2000.0,
-        "trainings": 10,
-        "completed": 10.0,
-        "seconds_left": None,
-        "doing": "",
-        "level": 3,
-        "density": 0.1,
-        "accuracy": 0.975,
-        "nll": 0.1,
-        "message": "",
-    }
-    return RunSummary(**values | changes)
+from gui.views import run_rows
+from gui.views.run_rows import EYE, FRACTION, PROGRESS, RUN, STARTED, STATE, TITLES, sort_key, text_of
+from gui.views.run_table import RunTable
+from tests.gui.summaries import summary
 
 
 @pytest.fixture
@@ -107,7 +86,7 @@ def test_rows_are_filtered_as_one_types_and_sorted_by_what_cells_mean(model, tab
     qtbot.keyClicks(table.filter, "state=fail")
     assert names(table) == ["ccc"]
     table.filter.clear()
-    table.view.sortByColumn(run_table.ACCURACY, Qt.SortOrder.AscendingOrder)
+    table.view.sortByColumn(run_rows.ACCURACY, Qt.SortOrder.AscendingOrder)
     assert names(table) == ["bb", "ccc", "a"]
     table.view.sortByColumn(STARTED, Qt.SortOrder.DescendingOrder)
     assert names(table) == ["ccc", "bb", "a"]
@@ -127,7 +106,7 @@ def test_cells_say_what_is_known_and_nothing_where_it_is_not():
     ]
     bare = summary("a", trainings=None, level=None, density=None, accuracy=None, nll=None)
     assert [text_of(bare, column) for column in range(3, 9)] == [""] * 6
-    assert all(sort_key(bare, column) == -1.0 for column in (PROGRESS, run_table.LEVEL, run_table.NLL, EYE))
+    assert all(sort_key(bare, column) == -1.0 for column in (PROGRESS, run_rows.LEVEL, run_rows.NLL, EYE))
 
 
 def test_every_cell_has_a_name_for_those_who_do_not_see_it(model, table):
@@ -162,3 +141,19 @@ def test_a_filter_moves_no_focus_and_neither_does_entering_the_table(model, tabl
         assert model.focused == one
     table.filter.clear()
     assert table.selected() == [one.folder]
+
+
+def test_a_selected_row_shows_its_colour_and_its_bar(model, table, qtbot):
+    show(model, summary("a", state="running", completed=5.0))
+    table.resize(700, 200)
+    table.show()
+    qtbot.waitExposed(table)
+    table.view.selectRow(0)
+    picture = table.view.grab().toImage()
+    head = table.view.horizontalHeader()
+    y = head.height() + table.view.rowHeight(0) // 2
+    swatch = {picture.pixelColor(head.sectionViewportPosition(RUN) + x, y).name() for x in range(20)}
+    assert model.colour(model.runs[0].folder).lower() in swatch
+    left = head.sectionViewportPosition(PROGRESS)
+    ends = [picture.pixelColor(left + x, y - 6).name() for x in (4, head.sectionSize(PROGRESS) - 4)]
+    assert ends[0] != ends[1]

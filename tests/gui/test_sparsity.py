@@ -4,6 +4,7 @@ import json
 import shutil
 
 import pytest
+from matplotlib.backend_bases import MouseEvent
 from PySide6.QtGui import QColor, QPalette
 from PySide6.QtWidgets import QStackedWidget, QWidget
 
@@ -106,6 +107,8 @@ def test_several_runs_have_a_colour_each_and_lines_by_arm(model, runs):
     for arm in ("ticket", "reinitialise"):
         first, second = (looks[run.name, arm] for run in runs)
         assert (first["ls"], first["marker"]) == (second["ls"], second["marker"])
+        assert first["lw"] > second["lw"]  # equal lines do not hide each other
+        assert first["zorder"] < second["zorder"]
     assert looks[runs[0].name, "ticket"]["ls"] != looks[runs[0].name, "reinitialise"]["ls"]
 
 
@@ -127,6 +130,24 @@ def test_damaged_and_vanished_folders_are_told_and_the_rest_is_shown(model, runs
     assert "cannot be read" in fresh.problem
     fresh.show([])
     assert (fresh.message, fresh.lines("accuracy"), fresh.spread_text) == (NO_RUN, {}, "")
+
+
+def test_what_could_not_be_read_is_tried_again_later(model, runs, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr("gui.models.patience.time.monotonic", lambda: now[0])
+    steps = runs[0].parents[1] / "steps"
+    manifest = json.loads((runs[0] / "manifest.json").read_text())
+    broken = next(step["folder"] for step in manifest["steps"] if step["kind"] == "evaluate")
+    whole = (steps / broken / "result.json").read_text()
+    (steps / broken / "result.json").write_text("{")
+    fresh = SparsityModel()
+    fresh.show(runs[:1])
+    (steps / broken / "result.json").write_text(whole)
+    assert not fresh.poll()
+    now[0] = 2.5
+    assert fresh.poll()
+    assert fresh.problem == ""
+    assert len(fresh.rows) == len(model.rows)
 
 
 def test_a_run_without_evaluations_says_so(model, runs):
@@ -166,6 +187,48 @@ def test_controls_change_what_is_drawn(tab, model):
     assert list(tab.plots.colours) == ["ticket"]
     tab.arms.boxes["ticket"].setChecked(False)
     assert tab.plots.axes[0].get_lines() == []
+
+
+def test_the_users_view_stays_until_another_run_or_metric_is_shown(tab, model, runs):
+    axes = tab.plots.axes[0]
+    tab.canvas.draw()
+
+    def zoom():
+        MouseEvent("scroll_event", tab.canvas, *axes.transAxes.transform((0.5, 0.5)), step=1)._process()
+        return axes.get_xlim(), axes.get_ylim()
+
+    whole = axes.get_xlim(), axes.get_ylim()
+    zoomed = zoom()
+    assert zoomed != whole
+    model.changed.emit()
+    tab.resize(800, 500)
+    model.change(spread="interval")
+    model.show(runs)
+    assert (axes.get_xlim(), axes.get_ylim()) == zoomed
+    model.show(runs[:1])
+    tab.canvas.reset_view()
+    assert axes.get_xlim() == pytest.approx(whole[0])
+    zoom()
+    model.show(runs[1:])
+    assert not tab.canvas.moved
+    zoom()
+    model.change(metric="mace")
+    assert not tab.canvas.moved
+
+
+def test_names_of_stars_move_and_vanish_with_them(tab):
+    axes = tab.plots.axes[0]
+    tab.canvas.draw()
+    names = [text for text in axes.texts if text.arrow_patch is not None]
+    assert len(names) == 4
+    before = [text.get_window_extent() for text in names]
+    left, right = axes.get_xlim()
+    axes.set_xlim(0.7 * left, 0.7 * right)
+    after = [text.get_window_extent() for text in names]
+    assert all(new.x0 < old.x0 - 10 for old, new in zip(before, after, strict=True))
+    assert all(text._check_xy(tab.canvas.get_renderer()) for text in names)
+    axes.set_xlim(left, 20 * right)
+    assert not any(text._check_xy(tab.canvas.get_renderer()) for text in names)
 
 
 def test_overlaid_runs_share_a_plot(tab, model, runs):

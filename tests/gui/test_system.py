@@ -1,9 +1,15 @@
+import os
+import signal
 import subprocess
 import sys
 
 import pytest
+from PySide6.QtCore import QSettings, QTimer
+from PySide6.QtWidgets import QMessageBox
 
 from gui import app, system
+from gui.views.main_window import MainWindow
+from tests.gui.test_launcher import wait_for
 
 
 @pytest.fixture
@@ -57,3 +63,46 @@ def test_the_window_imports_neither_tensorflow_nor_pyplot_nor_arviz():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.strip() == "[]"
+
+
+def gui(*arguments, settings, **options):
+    """The program in a process of its own, its settings in a folder of the test."""
+    environment = os.environ | {"QT_QPA_PLATFORM": "offscreen", "XDG_CONFIG_HOME": str(settings)}
+    return subprocess.Popen([sys.executable, "-m", "gui", *map(str, arguments)], env=environment, **options)
+
+
+def test_a_configuration_opens_in_the_form_and_sigterm_closes_at_once_with_the_draft_kept(tmp_path):
+    (tmp_path / "mine.yaml").write_text("extends: quickstart-smoke\nname: mine\n")
+    kept = tmp_path / "tfticket" / "tfticket.conf"
+    with gui(tmp_path / "mine.yaml", settings=tmp_path, cwd=tmp_path) as program:
+        wait_for(lambda: kept.exists() and "from mine.yaml" in kept.read_text())  # the window is there
+        program.send_signal(signal.SIGTERM)
+        assert program.wait(60) == 0
+    assert "geometry" in kept.read_text()
+    assert str(tmp_path / "workspace") in kept.read_text()
+
+
+def test_a_configuration_that_is_not_there_is_refused(tmp_path, capsys):
+    assert app.main([str(tmp_path / "not.yaml")]) == 2
+    assert "is not there" in capsys.readouterr().err
+
+
+def test_a_window_opens_on_a_workspace_and_is_left_without_a_question(tmp_path, qapp, monkeypatch):
+    QSettings.setPath(QSettings.Format.NativeFormat, QSettings.Scope.UserScope, str(tmp_path))
+    monkeypatch.setattr(QMessageBox, "question", lambda *_: pytest.fail("it asks"))
+    monkeypatch.setattr(MainWindow, "_sure_to_close", lambda *_: pytest.fail("it asks"))
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    seen = []
+
+    def look():
+        (window,) = (one for one in qapp.topLevelWidgets() if isinstance(one, MainWindow) and one.isVisible())
+        seen.append((window.model.folder, window.width()))
+        monkeypatch.setattr(type(window.launcher), "beginning", 1)  # as while a run goes on
+        window.resize(777, 600)
+        window.leave()
+
+    for _ in range(2):
+        QTimer.singleShot(0, look)
+        assert app.main([str(tmp_path / "runs-of-mine"), "--theme", "light"]) == 0
+    assert seen[0][0] == tmp_path / "runs-of-mine"
+    assert [width for _, width in seen] == [1280, 777]

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from gui.models import actions
-from gui.models.colours import colour_of
+from gui.models.colours import colour_of, colours_of
 from gui.models.desk import Desk, configuration_of
 from gui.models.differences import differences
 from gui.models.preset_list import matching, offers, values_of
@@ -17,6 +17,7 @@ from gui.models.workspace import SIGNS, WorkspaceModel, matches, problem_of
 from tfticket.errors import InputError
 from tfticket.presets import presets
 from tfticket.runs.files import write_json
+from tfticket.runs.index import FILE
 from tfticket.runs.progress import Progress, write_progress
 
 
@@ -101,15 +102,47 @@ def test_a_problem_of_a_folder_that_is_gone_still_says_something(workspace, make
     assert "a: " in problem_of(model.runs[0]).title
 
 
-def test_a_runs_colour_stays_when_newer_runs_come(workspace, make, model):
-    first = make("a-11111111", started=1.0)
+def test_a_runs_colour_stays_when_other_runs_come_and_go_and_in_the_next_session(workspace, make, model):
+    first, second = make("a-11111111", started=1.0), make("b-22222222", started=2.0)
     model.open(workspace)
     model.poll()
-    before = model.colour(first)
-    second = make("b-22222222", started=2.0)
+    before = model.colour(second)
+    assert model.colour(first) != before
+    shutil.rmtree(first)
+    older = make("c-33333333", started=0.5)
     model.poll()
-    assert model.colour(first) == before != model.colour(second)
-    assert colour_of(0) == colour_of(12)
+    assert model.colour(second) == before != model.colour(older)
+    model.open(workspace)
+    assert model.colour(second) == before
+    (workspace / FILE).unlink()
+    make("d-44444444", started=3.0)
+    model.open(workspace)
+    model.poll()
+    assert len({model.colour(run.folder) for run in model.runs}) == 3
+
+
+def test_runs_that_are_shown_together_have_colours_of_their_own(workspace, make, model):
+    folders = [make(f"a-{number:08d}", started=1.0 + number) for number in range(30)]
+    model.open(workspace)
+    model.poll()
+    assert len({model.colour(folder) for folder in folders}) == 24
+    first, again = folders[1], folders[25]
+    assert model.colour(first) == model.colour(again)
+    model.set_eye(first, True)
+    model.focus(again)
+    assert model.colour(first) == colour_of(1) != model.colour(again)
+    assert colours_of(range(24)) == [colour_of(number) for number in range(24)]
+
+
+def test_runs_of_one_name_are_told_apart_by_their_hashes(workspace, make, model):
+    make("a-11111111")
+    model.open(workspace)
+    model.poll()
+    assert model.title(model.runs[0]) == "a"
+    make("a-22222222")
+    make("b-33333333")
+    model.poll()
+    assert {model.title(run) for run in model.runs} == {"a-11111111", "a-22222222", "b"}
 
 
 def test_focus_and_eyes_tell_only_changes(workspace, make, model):
@@ -211,7 +244,7 @@ def test_every_preset_is_offered_and_found_by_its_words():
 
 def test_a_draft_comes_from_a_preset_a_file_or_a_run(tmp_path, make):
     desk, told = Desk(), []
-    desk.replaced.connect(lambda: told.append(desk.origin))
+    desk.form.changed.connect(lambda: told.append(desk.form.origin))
     desk.take_preset("quickstart-smoke")
     path = tmp_path / "mine.yaml"
     path.write_text("extends: quickstart-smoke\nname: mine\nseeds: [7]\n")
@@ -225,9 +258,43 @@ def test_a_draft_comes_from_a_preset_a_file_or_a_run(tmp_path, make):
     assert not desk.needs_trust
 
 
+def test_what_takes_a_drafts_place_is_undone_as_an_edit(make):
+    desk = Desk()
+    desk.form.set("seeds", "7")
+    desk.take_preset("quickstart-smoke")
+    desk.take_run(make("a-11111111"))
+    desk.form.undo()
+    assert desk.form.origin == "from the preset quickstart-smoke"
+    desk.form.undo()
+    assert (desk.form.values["seeds"], desk.form.differing) == ([7], ["seeds"])
+    desk.form.redo()
+    assert desk.form.origin == "from the preset quickstart-smoke"
+
+
+def test_a_draft_is_kept_with_its_marks_and_its_errors():
+    desk = Desk()
+    desk.take_preset("quickstart-smoke")
+    desk.form.set("seeds", "7, 8")
+    desk.form.set("train.batch_size", "12.5")
+    again = Desk(desk.save())
+    assert again.form.values == desk.form.values
+    assert again.form.origin == desk.form.origin
+    assert again.form.differing == desk.form.differing == ["train.batch_size", "seeds"]
+    assert again.form.errors == desk.form.errors
+    again.form.reset("")
+    assert again.form.yaml() == Desk(again.save()).form.yaml()
+
+
+@pytest.mark.parametrize(
+    "kept", ["", "{", "[]", "{}", '{"values": {"experiment": "other"}, "base": null, "origin": ""}']
+)
+def test_a_draft_that_is_not_understood_counts_as_none(kept):
+    assert Desk(kept).form.yaml() == Desk().form.yaml()
+
+
 def test_a_draft_of_a_run_that_cannot_be_read_is_refused_and_the_old_one_stays(make):
     desk, folder = Desk(), make("a-11111111")
-    before = desk.form
+    before = desk.form.values
     for text in ("[1", "just a word"):
         (folder / "config.yaml").write_text(text)
         with pytest.raises(InputError, match=r"config\.yaml"):
@@ -235,16 +302,19 @@ def test_a_draft_of_a_run_that_cannot_be_read_is_refused_and_the_old_one_stays(m
     (folder / "config.yaml").write_text("{experiment: other, name: a}")
     with pytest.raises(InputError, match="other"):
         desk.take_run(folder)
-    assert desk.form is before
+    assert desk.form.values == before
+    assert not desk.form.can_undo
 
 
 def test_only_fields_that_differ_are_shown():
     one = {"name": "a", "train": {"epochs": "6ep", "augment": {"flip": True}}, "seeds": [0, 1], "more": {}}
+    one["controls"] = [{"name": "x", "levels": [0, 1]}]
     other = {"name": "b", "train": {"epochs": "6ep", "augment": {"flip": False}}, "seeds": [0, 1], "less": None}
     assert differences({"one": one, "other": other}) == [
         ("name", ["a", "b"]),
         ("train.augment.flip", ["True", "False"]),
         ("more", ["{}", "-"]),
+        ("controls", ["[{name: x, levels: [0, 1]}]", "-"]),
     ]
 
 

@@ -25,6 +25,13 @@ def test_the_interval_is_the_one_sample_t_tests(values):
     assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
 
 
+@pytest.mark.parametrize("count", [*range(2, 36), 100])
+def test_the_stored_points_of_students_t_are_scipys(count):
+    values = np.arange(count, dtype=float)
+    half = stats.t.ppf(0.975, count - 1) * values.std(ddof=1) / math.sqrt(count)
+    assert mean_interval(values).high - values.mean() == pytest.approx(half, rel=1e-12)
+
+
 def test_one_value_has_no_interval():
     assert mean_interval([0.3]) == Estimate(mean=0.3, low=None, high=None, count=1)
 

@@ -3,6 +3,7 @@
 import json
 import shutil
 
+import numpy as np
 import pytest
 
 from experiments.benchmarks.workspaces import make_run
@@ -119,6 +120,56 @@ def test_only_appended_bytes_are_read(hand, follower, monkeypatch):
     follower.poll()
     assert [json.loads(line)["iteration"] for line in taken] == [500]
     assert len(follower.trainings[0].points) == 500
+
+
+def test_a_training_that_is_done_is_not_looked_at_again(hand, follower, monkeypatch):
+    for name in ("train-a", "train-b"):
+        hand.start(name, label(0))
+        hand.finish(name, label(0))
+    hand.start("train-c", label(1))
+    monkeypatch.setattr("tfticket.runs.follow.last_change", lambda path: [path == str(hand.steps)])
+    follower.poll()
+    follower._seen = []
+    polled = []
+    poll = EventReader.poll
+    monkeypatch.setattr(EventReader, "poll", lambda self: (polled.append(self._path.parent.name), poll(self))[1])
+    hand.evaluate("train-c", 10)
+    assert follower.poll() is True
+    assert polled == ["train-c"]
+
+
+def test_a_training_that_is_computed_anew_is_looked_at_though_it_was_done(hand, follower):
+    hand.start("train-a", label(0))
+    hand.evaluate("train-a", 10)
+    hand.finish("train-a", label(0))
+    follower.poll()
+    (hand.steps / "train-a" / "result.json").unlink()
+    hand.start("train-a", label(0))
+    hand.evaluate("train-a", 20)
+    assert follower.poll() is True
+    assert not follower.trainings[0].done
+
+
+def test_training_time_goes_on_where_the_attempt_before_was(hand, follower):
+    lines = [
+        (1, "start", 100.0, {}),
+        (1, "evaluation", 101.0, {"iteration": 5}),
+        (1, "begin", 102.0, {"iteration": 0}),
+        (1, "evaluation", 103.0, {"iteration": 10}),
+        (1, "evaluation", 105.5, {"iteration": 20}),
+        (1, "evaluation", 109.0, {"iteration": 30}),
+        (2, "begin", 500.0, {"iteration": 20}),
+        (2, "evaluation", 502.0, {"iteration": 30}),
+    ]
+    hand.start("train-a", label(0))
+    hand.diary("train-a").write_text("".join(event_line(*line[:3], **line[3]) for line in lines))
+    follower.poll()
+    (training,) = follower.trainings
+    assert [point["iteration"] for point in training.points] == [10, 20, 30]
+    assert training.seconds == (1.0, 3.5, 5.5)
+    hand.diary("train-a").write_text("".join(event_line(*line[:3], **line[3]) for line in lines[3:5]))
+    follower.poll()
+    assert np.isnan(follower.trainings[0].seconds).tolist() == [True, True]
 
 
 def test_a_last_line_without_its_end_waits_for_the_rest(hand, follower):

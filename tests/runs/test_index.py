@@ -220,3 +220,21 @@ def test_an_index_that_was_deleted_is_written_again_without_reading_a_folder(wor
     assert found.refresh() == runs
     assert reads == []
     assert opened(workspace).runs() == runs
+
+
+def test_a_run_keeps_its_number_in_every_index_and_of_one_that_vanished_it_is_given_again(tmp_path, opened):
+    make_workspace(tmp_path, runs=3, events=5)
+    found = opened(tmp_path)
+    order = [run.folder for run in reversed(found.refresh())]
+    assert found.numbers == {folder: place for place, folder in enumerate(order)}
+    shutil.rmtree(order[0])
+    other = opened(tmp_path)
+    other.refresh()
+    assert other.numbers == {order[1]: 1, order[2]: 2}
+    shutil.copytree(order[1], tmp_path / "runs" / "new-12345678")
+    other.refresh()
+    found.refresh()
+    assert found.numbers == other.numbers == {order[1]: 1, order[2]: 2, tmp_path / "runs" / "new-12345678": 0}
+    (tmp_path / FILE).unlink()
+    found.refresh()
+    assert opened(tmp_path).numbers == found.numbers == other.numbers

@@ -108,10 +108,15 @@ def data(
         typer.echo(f"{name:15} {label}\n{'':15} {path or f'not here. {how}'}")
 
 
-@app.command(epilog="Examples:\n\n  tfticket gui\n\n  tfticket gui /data/tickets --theme dark")
+@app.command(
+    epilog="Examples:\n\n  tfticket gui\n\n  tfticket gui /data/tickets --theme dark\n\n  tfticket gui mine.yaml"
+)
 def gui(
     workspace: Annotated[
-        Path | None, typer.Argument(help="Folder of all runs and steps, or a run's folder; default: ./workspace.")
+        Path | None,
+        typer.Argument(
+            help="Folder of all runs and steps, or a run's folder; default: ./workspace. Or a YAML file, for the form."
+        ),
     ] = None,
     theme: Annotated[str | None, typer.Option(help="light, dark or system.")] = None,
     quiet: Quiet = False,

@@ -9,8 +9,8 @@ import sqlite3
 from contextlib import suppress
 from pathlib import Path
 
-Row = tuple[str, str, str, str]
-"""A run's name, its files as they were seen, what they said, its state."""
+Row = tuple[str, str, str, str, int]
+"""A run's name, its files as they were seen, what they said, its state, its number."""
 
 Result = tuple[float, float, float]
 """Density, accuracy and NLL of an evaluation."""
@@ -34,9 +34,10 @@ class Database:
         results: Step folder -> its result, of those to be written with the next ``save``.
     """
 
-    VERSION = 1
+    VERSION = 2
     TABLES = (
-        "CREATE TABLE runs (name TEXT PRIMARY KEY, seen TEXT NOT NULL, facts TEXT NOT NULL, state TEXT NOT NULL)",
+        "CREATE TABLE runs (name TEXT PRIMARY KEY, seen TEXT NOT NULL, facts TEXT NOT NULL, state TEXT NOT NULL, "
+        "number INTEGER NOT NULL)",
         "CREATE TABLE results (step TEXT PRIMARY KEY, density REAL, accuracy REAL, nll REAL)",
     )
     WAIT_SECONDS = 0.05
@@ -70,7 +71,7 @@ class Database:
             version = self._connection.execute("PRAGMA data_version").fetchone()[0]
             if version == self._version:
                 return None
-            rows = self._connection.execute("SELECT name, seen, facts, state FROM runs").fetchall()
+            rows = self._connection.execute("SELECT name, seen, facts, state, number FROM runs").fetchall()
         except sqlite3.Error as error:
             self._give_up(error)
             return None
@@ -98,7 +99,7 @@ class Database:
         try:
             with self._connection:
                 self._connection.execute("BEGIN IMMEDIATE")
-                self._connection.executemany("REPLACE INTO runs VALUES (?, ?, ?, ?)", runs)
+                self._connection.executemany("REPLACE INTO runs VALUES (?, ?, ?, ?, ?)", runs)
                 self._connection.executemany("DELETE FROM runs WHERE name = ?", [(name,) for name in forgotten])
                 results = [(step, *values) for step, values in self.results.items()]
                 self._connection.executemany("REPLACE INTO results VALUES (?, ?, ?, ?)", results)

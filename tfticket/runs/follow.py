@@ -1,8 +1,10 @@
 """A run as it goes on: its trainings' points and a log, read from its folder a little at a time."""
 
+import math
 import os
 import time
 from collections import deque
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,12 +25,14 @@ class Training:
         folder: Its step folder's name.
         label: arm, seed, level, density, and the replicate of a control that has several.
         points: The evaluations that still count, in order: iteration, loss, accuracy, nll and what else was recorded.
+        seconds: How long it had trained at each of them, over all attempts; NaN where its diary does not tell.
         done: Whether it is finished.
     """
 
     folder: str
     label: dict[str, Any]
     points: tuple[dict[str, Any], ...] = ()
+    seconds: tuple[float, ...] = ()
     done: bool = False
 
 
@@ -48,6 +52,8 @@ class RunFollower:
         self._steps = self._run.parents[1] / "steps"
         self._labels: dict[str, dict[str, Any]] = {}
         self._seen: list[list[int]] = []
+        self._steps_seen: list[int] = []
+        self._now = ""
         self._readers: dict[str, EventReader] = {}
         self._log: deque[str] = deque(maxlen=LOG_LINES)
 
@@ -57,17 +63,32 @@ class RunFollower:
         return list(self._log)
 
     def poll(self) -> bool:
-        """Read what was added since the last call; True where something is new."""
+        """Read what was added since the last call; True where something is new.
+
+        A training that is done is not looked at again until a step comes or goes: nothing more is written to it.
+        """
         self._look()
+        known = {training.folder: training for training in self.trainings}
+        settled = self._settled(known)
+        done = {folder: folder in settled or self._is_done(folder) for folder in self._labels}
         self._readers = {folder: self._readers.get(folder) or self._reader(folder) for folder in self._labels}
-        changed = {folder for folder, reader in self._readers.items() if reader.poll()}
+        changed = {folder for folder, reader in self._readers.items() if folder not in settled and reader.poll()}
         if changed:
             self._tell([folder for folder in self._labels if folder in changed])
-        known = {training.folder: training for training in self.trainings}
-        trainings = [self._training(known.get(folder), folder, folder in changed) for folder in self._labels]
+        trainings = [
+            self._training(known.get(folder), folder, folder in changed, done[folder]) for folder in self._labels
+        ]
         same = [id(training) for training in trainings] == [id(training) for training in self.trainings]
         self.trainings = trainings
         return bool(changed) or not same
+
+    def _settled(self, known: dict[str, Training]) -> set[str]:
+        """Trainings that were done at the last look and have not changed since."""
+        seen = last_change(str(self._steps))
+        if seen != self._steps_seen:
+            self._steps_seen = seen
+            return set()
+        return {folder for folder, training in known.items() if training.done and folder != self._now}
 
     def _look(self) -> None:
         """See which trainings the run has now, if its files changed. What a damaged one said before stays."""
@@ -79,22 +100,27 @@ class RunFollower:
         except InputError:
             return
         progress = read_progress(self._run)
+        self._now = ""
         if progress is not None and is_step(progress.step):
             steps = [*steps, progress.step or {}]
+            self._now = steps[-1]["folder"]
         self._labels = {step["folder"]: step["label"] for step in steps if step["kind"] == "train"}
         self._seen = seen
 
     def _reader(self, folder: str) -> EventReader:
         return EventReader(self._steps / folder / "events.jsonl")
 
-    def _training(self, old: Training | None, folder: str, changed: bool) -> Training:
+    def _is_done(self, folder: str) -> bool:
+        return os.path.exists(self._steps / folder / "result.json")  # noqa: PTH110 -- of many at every poll
+
+    def _training(self, old: Training | None, folder: str, changed: bool, done: bool) -> Training:
         """A training as it is now; the same object where nothing changed."""
-        done = os.path.exists(self._steps / folder / "result.json")  # noqa: PTH110 -- of every training at every poll
         label = self._labels[folder]
         if old is not None and not changed and (old.label, old.done) == (label, done):
             return old
-        points = [event for event in self._readers[folder].events if event["event"] == "evaluation"]
-        return Training(folder, label, tuple(points), done)
+        events = self._readers[folder].events
+        points = [event for event in events if event["event"] == "evaluation"]
+        return Training(folder, label, tuple(points), tuple(_seconds(events)), done)
 
     def _tell(self, folders: list[str]) -> None:
         """Add to the log what the diaries of some trainings said last, in the order in which it happened."""
@@ -103,6 +129,18 @@ class RunFollower:
         for moment, folder, event in told[-LOG_LINES:]:
             when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(moment))
             self._log.append(f"{when}  {step_words(self._labels[folder])}: {_words(event)}")
+
+
+def _seconds(events: Sequence[dict[str, Any]]) -> Iterator[float]:
+    """How long a training had trained at each evaluation; an attempt goes on where the one before was."""
+    before, last, began = 0.0, 0.0, math.nan
+    for event in events:
+        if event["event"] == "begin":
+            before, began = last, _moment(event) or math.nan
+        elif event["event"] == "evaluation":
+            gone = _moment(event) - began
+            last = before + (0.0 if gone < 0 else gone)  # a clock that was set back
+            yield last
 
 
 def _moment(event: dict[str, Any]) -> float:

@@ -5,6 +5,7 @@ one that is damaged or of another version is made anew. Several processes may us
 short, and what cannot be written now is kept in memory and written later. The folders alone are the truth.
 """
 
+import itertools
 import json
 import os
 from collections.abc import Iterable
@@ -71,6 +72,7 @@ class Index:
         self._runs = self._workspace / "runs"
         self._database = Database(self._workspace / FILE)
         self._entries: dict[str, _Entry] = {}
+        self._numbers: dict[str, int] = {}
         self._unsaved: set[str] = set()
         self._catch_up()
 
@@ -94,8 +96,14 @@ class Index:
             if new is not old:
                 self._entries[name] = new
                 self._unsaved.add(name)
+        self._count()
         self._save()
         return self._summaries()
+
+    @property
+    def numbers(self) -> dict[Path, int]:
+        """Folder -> a number that the run keeps and no other has, from 0; of one that vanished it goes to the next."""
+        return {self._runs / name: number for name, number in self._numbers.items()}
 
     def close(self) -> None:
         """Close the database; the index is not to be used any more."""
@@ -105,6 +113,14 @@ class Index:
         runs = (entry.summary for entry in self._entries.values())
         return sorted(runs, key=lambda run: (run.started, run.folder), reverse=True)
 
+    def _count(self) -> None:
+        """Number the runs that have no number yet, in the order in which they began."""
+        self._numbers = {name: number for name, number in self._numbers.items() if name in self._entries}
+        free = (number for number in itertools.count() if number not in self._numbers.values())
+        new = self._entries.keys() - self._numbers.keys()
+        for name in sorted(new, key=lambda name: (self._entries[name].summary.started, name)):
+            self._numbers[name] = next(free)
+
     def _catch_up(self) -> None:
         """Take over what other processes wrote; into a new database goes all that is known."""
         if self._database.is_gone():
@@ -113,13 +129,17 @@ class Index:
         rows = self._database.news()
         if rows is not None:
             kept = {name: self._entries[name] for name in self._unsaved & self._entries.keys()}
+            counted = {name: number for name, number in self._numbers.items() if name in kept}
+            self._numbers = {}
             self._entries = self._decoded(rows) | kept
+            self._numbers |= counted
 
     def _decoded(self, rows: Iterable[Row]) -> dict[str, _Entry]:
         found = {}
-        for name, seen, facts, state in rows:
+        for name, seen, facts, state, counted in rows:
             with suppress(AttributeError, KeyError, TypeError, ValueError):  # what is not ours is read again
                 known = json.loads(name)
+                self._numbers[known] = counted
                 if known not in self._unsaved:
                     found[known] = _Entry.make(self._runs / known, json.loads(seen), json.loads(facts), state)
         return found
@@ -129,7 +149,7 @@ class Index:
         rows: list[Row] = []
         for name in self._unsaved & self._entries.keys():
             entry = self._entries[name]
-            rows.append((_key(name), json.dumps(entry.seen), json.dumps(entry.facts), entry.state))
+            rows.append((_key(name), json.dumps(entry.seen), json.dumps(entry.facts), entry.state, self._numbers[name]))
         if self._database.save(rows, [_key(name) for name in self._unsaved - self._entries.keys()]):
             self._unsaved.clear()
 

@@ -1,0 +1,108 @@
+"""Which fields of several configurations differ. Qt view for ``differences``."""
+
+import textwrap
+from collections.abc import Sequence
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QGuiApplication, QKeySequence, QShortcut
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QDialog,
+    QDialogButtonBox,
+    QLabel,
+    QTableWidget,
+    QTableWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from gui.views.theme import swatch
+
+LETTERS = 28
+"""In a line of a run's name."""
+WIDEST = 260
+"""Pixels of a column that holds a long name or value; it can be drawn wider."""
+
+
+class DifferencesDialog(QDialog):
+    """A line a field that differs, a column a run; the fields' names stay where one scrolls.
+
+    Args:
+        runs: Folder's name and colour of each.
+        rows: From ``differences``: a field, and what each run says of it.
+    """
+
+    def __init__(
+        self,
+        runs: Sequence[tuple[str, str]],
+        rows: Sequence[tuple[str, Sequence[str]]],
+        parent: QWidget | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self.setWindowTitle("Configuration differences")
+        self._lines = [["field", *(name for name, _ in runs)], *([field, *said] for field, said in rows)]
+        self.table = QTableWidget(len(rows), len(runs), self)
+        self.table.setAccessibleName("Fields that differ")
+        self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.table.setAlternatingRowColors(True)
+        self.table.setVerticalHeaderLabels([field for field, _ in rows])
+        for column, (name, colour) in enumerate(runs):
+            stem, _, hashed = name.rpartition("-")
+            head = QTableWidgetItem(swatch(colour), "\n".join([*textwrap.wrap(stem, LETTERS), hashed]))
+            head.setTextAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+            head.setToolTip(name)
+            self.table.setHorizontalHeaderItem(column, head)
+        for row, (_, said) in enumerate(rows):
+            for column, text in enumerate(said):
+                item = QTableWidgetItem(text)
+                item.setToolTip(text)
+                self.table.setItem(row, column, item)
+        self._lay_out(len(runs))
+
+    def _lay_out(self, runs: int) -> None:
+        few = "Select or overlay two runs or more." if runs < 2 else "No field differs."
+        empty = QLabel(few, self, alignment=Qt.AlignmentFlag.AlignCenter)
+        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close, self)
+        copy = buttons.addButton("&Copy all", QDialogButtonBox.ButtonRole.ActionRole)
+        copy.setToolTip("As lines with tabs, for a spreadsheet; Ctrl+C copies the cells that are selected")
+        copy.clicked.connect(self.copy)
+        buttons.button(QDialogButtonBox.StandardButton.Close).setDefault(True)
+        buttons.rejected.connect(self.reject)
+        QShortcut(QKeySequence.StandardKey.Copy, self.table, self.copy_selected)
+        layout = QVBoxLayout(self)
+        for widget in (empty, self.table, buttons):
+            layout.addWidget(widget)
+        has_rows = self.table.rowCount() > 0
+        empty.setVisible(not has_rows)
+        self.table.setVisible(has_rows)
+        copy.setVisible(has_rows)
+        self._fit(has_rows)
+
+    def _fit(self, has_rows: bool) -> None:
+        """As large as what it shows, within the screen."""
+        if not has_rows:
+            self.resize(360, 110)
+            return
+        self.table.resizeColumnsToContents()
+        for column in range(self.table.columnCount()):
+            self.table.setColumnWidth(column, min(WIDEST, self.table.columnWidth(column) + 12))
+        self.table.resizeRowsToContents()
+        across, down = self.table.horizontalHeader(), self.table.verticalHeader()
+        room = QGuiApplication.primaryScreen().availableSize() * 0.8
+        width = down.sizeHint().width() + across.length() + 60
+        height = across.sizeHint().height() + down.length() + 90
+        self.resize(min(max(width, 420), room.width()), min(max(height, 160), room.height()))
+
+    def copy(self) -> None:
+        """Copy the whole table, names of runs and fields included."""
+        self._put(self._lines)
+
+    def copy_selected(self) -> None:
+        """Copy the selected cells."""
+        lines: dict[int, list[str]] = {}
+        for index in sorted(self.table.selectedIndexes(), key=lambda index: (index.row(), index.column())):
+            lines.setdefault(index.row(), []).append(str(index.data()))
+        self._put(list(lines.values()))
+
+    def _put(self, lines: Sequence[Sequence[str]]) -> None:
+        QGuiApplication.clipboard().setText("\n".join("\t".join(line) for line in lines))
