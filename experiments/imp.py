@@ -13,7 +13,7 @@ References:
 import itertools
 import math
 from collections.abc import Sequence
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
@@ -192,8 +192,27 @@ def main(lab: Lab, config: Config) -> None:
         run_seed(lab, config, seed)
 
 
-def run_seed(lab: Lab, config: Config, seed: int) -> None:
-    """One IMP seed: its tickets, and their controls at some levels."""
+class Made(NamedTuple):
+    """A ticket that was trained, and what it is to its seed.
+
+    Attributes:
+        arm: 'ticket', or the control's.
+        level: Rounds of pruning.
+        replicate: Which of the same controls.
+        ticket, trained: The steps.
+        label: What the run's report calls it.
+    """
+
+    arm: str
+    level: int
+    replicate: int
+    ticket: Handle
+    trained: Handle
+    label: dict[str, Any]
+
+
+def run_seed(lab: Lab, config: Config, seed: int) -> list[Made]:
+    """One IMP seed: its tickets, and their controls at some levels; returns them in the order of their training."""
     from tfticket.tickets.iterative import iterative_pruning
 
     dense = lab.step("start", StartStep(data=config.data, model=config.model, seed=seed), label={"seed": seed})
@@ -208,10 +227,12 @@ def run_seed(lab: Lab, config: Config, seed: int) -> None:
         return lab.step("prune", config.prune.step(seed), inputs, {"seed": seed})
 
     def evaluate(ticket: Handle, arm: str, replicate: int = 0) -> None:
-        inputs = {"ticket": ticket, "trained": train(ticket, arm, replicate)}
-        lab.step("evaluate", EvaluateStep(data=config.data), inputs, label(ticket, arm, replicate))
+        trained, its_label = train(ticket, arm, replicate), label(ticket, arm, replicate)
+        inputs = {"ticket": ticket, "trained": trained}
+        lab.step("evaluate", EvaluateStep(data=config.data), inputs, its_label)
+        found.append(Made(arm, its_label["level"], replicate, ticket, trained, its_label))
 
-    def label(ticket: Handle, arm: str, replicate: int) -> dict[str, object]:
+    def label(ticket: Handle, arm: str, replicate: int) -> dict[str, Any]:
         made = ticket.result()
         again = {"replicate": replicate} if replicate else {}
         return {"arm": arm, "seed": seed, "level": made["level"], "density": made["density"]} | again
@@ -224,8 +245,10 @@ def run_seed(lab: Lab, config: Config, seed: int) -> None:
             lab.listener.note(f"{what} leaves no weight in {', '.join(emptied)} at level {level}.")
         return made
 
+    found: list[Made] = []
     for level, ticket in enumerate(iterative_pruning(dense, config.prune.levels, train, prune)):
         evaluate(ticket, "ticket")
         if level in config.controlled:
             for control, replicate in itertools.product(config.controls, range(config.replicates)):
                 evaluate(altered(ticket, control, replicate), control.arm, replicate)
+    return found

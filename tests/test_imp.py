@@ -14,7 +14,7 @@ class Plan(Listener):
     def __init__(self):
         self.listener, self.trainings, self.seeds, self.levels = self, None, [], set()
 
-    def expect(self, trainings):
+    def expect(self, trainings, chains=0):
         self.trainings = trainings
 
 

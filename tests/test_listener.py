@@ -32,6 +32,29 @@ def test_trainings_and_parts_of_them_are_counted_and_the_time_left_told(clocked)
     assert (tally.state.done, tally.state.computed, tally.state.fraction) == (2, 1, 0.0)
 
 
+def test_the_time_left_counts_chains_apart_from_trainings(clocked):
+    tally = Tally()
+    tally.expect(4, chains=2)
+    tally.started("train", "train-1", LABEL)
+    clocked[0] += 10
+    tally.finished("train", computed=True)
+    assert tally.state.seconds_left is None  # nothing is known of chains
+    tally.started("sample", "sample-1", LABEL)
+    clocked[0] += 60
+    tally.progress(50, 100)
+    assert tally.state.seconds_left == pytest.approx(1 * 10 + 1.5 * 120)
+    tally.finished("sample", computed=True)
+    clocked[0] += 5
+    tally.started("train", "train-2", LABEL)
+    clocked[0] += 5
+    tally.progress(1, 2)
+    assert tally.state.completed == 2.5
+    assert tally.state.seconds_left == pytest.approx(0.5 * 20 / 1.5 + 1 * 60)
+    tally.finished("train", computed=False)
+    tally.finished("sample", computed=False)
+    assert (tally.state.done, tally.state.chains_done, tally.state.seconds_left) == (4, 2, 0.0)
+
+
 def test_a_run_that_is_watched_by_its_folder_says_how_far_it_is(tmp_path, clocked):
     recorder = Recorder(tmp_path, Listener())
     recorder.expect(2)
@@ -58,7 +81,7 @@ def test_another_listener_hears_everything(tmp_path):
 
     recorder = Recorder(tmp_path, Ears())
     calls = [
-        ("expect", 3),
+        ("expect", 3, 1),
         ("started", "train", "train-1", LABEL),
         ("note", "n"),
         ("waiting", "w"),

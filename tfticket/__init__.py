@@ -12,10 +12,12 @@ if TYPE_CHECKING:
     from tfticket.api import TicketSeries, TrainedTicket, build_model, control, evaluate, find_tickets, train
     from tfticket.config import TrainConfig
     from tfticket.data import Dataset, load_data
+    from tfticket.sampling.sampled import SampledTicket, sample
     from tfticket.tickets import Ticket
 
 _WHERE = {
     "Dataset": "tfticket.data",
+    "SampledTicket": "tfticket.sampling.sampled",
     "Ticket": "tfticket.tickets",
     "TicketSeries": "tfticket.api",
     "TrainConfig": "tfticket.config",
@@ -25,12 +27,14 @@ _WHERE = {
     "evaluate": "tfticket.api",
     "find_tickets": "tfticket.api",
     "load_data": "tfticket.data",
+    "sample": "tfticket.sampling.sampled",
     "train": "tfticket.api",
 }
 
 __all__ = [
     "Dataset",
     "InputError",
+    "SampledTicket",
     "Stopped",
     "TfticketError",
     "Ticket",
@@ -42,6 +46,7 @@ __all__ = [
     "evaluate",
     "find_tickets",
     "load_data",
+    "sample",
     "train",
 ]
 

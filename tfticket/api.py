@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,7 +22,19 @@ from tfticket.tickets.ticket import Ticket
 from tfticket.training.gradient import Trained, train_weights
 from tfticket.types import Weights
 
-__all__ = ["TicketSeries", "TrainedTicket", "build_model", "control", "evaluate", "find_tickets", "load_data", "train"]
+if TYPE_CHECKING:
+    from tfticket.sampling.sampled import SampledTicket
+
+__all__ = [
+    "TicketSeries",
+    "TrainedTicket",
+    "build_model",
+    "control",
+    "evaluate",
+    "find_tickets",
+    "load_data",
+    "train",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -198,14 +210,22 @@ def train(
     return TrainedTicket(ticket, trained.weights, trained.history)
 
 
-def evaluate(trained: TrainedTicket, data: Dataset, split: str = "test") -> dict[str, float]:
-    """Every metric of a trained ticket on 'test' or 'validation' rows: see ``tfticket.evaluation.metrics``."""
+def evaluate(found: "TrainedTicket | SampledTicket", data: Dataset, split: str = "test") -> dict[str, float]:
+    """Every metric of a trained or a sampled ticket: see ``tfticket.evaluation.metrics``.
+
+    Args:
+        found: What ``train`` or ``sample`` returns.
+        data: From ``load_data``.
+        split: 'test' or 'validation'.
+    """
     _check_data(data)
-    if not isinstance(trained, TrainedTicket):
-        raise InputError(f"evaluate takes what train returns, not {type(trained).__name__}.")
+    if not hasattr(found, "ticket") or not hasattr(found, "predict"):
+        raise InputError(f"evaluate takes what train or sample returns, not {type(found).__name__}.")
     images, labels = data.split(split)
-    network_of(trained.ticket.model).check_data(data)
-    return all_metrics(predict(trained.ticket.model, trained.ticket.mask, trained.weights, images), labels)
+    network_of(found.ticket.model).check_data(data)
+    if isinstance(found, TrainedTicket):
+        return all_metrics(predict(found.ticket.model, found.ticket.mask, found.weights, images), labels)
+    return all_metrics(np.log(found.predict(images)), labels)
 
 
 def _check_data(data: Any) -> None:

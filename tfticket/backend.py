@@ -90,9 +90,13 @@ def leave_gpus_alone() -> None:
         tf.config.set_visible_devices([], "GPU")
 
 
+def usable_cpus() -> int:
+    """CPUs that this process may use."""
+    return (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()) or 1
+
+
 def _threads() -> int:
-    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return tf.config.threading.get_intra_op_parallelism_threads() or available or 1
+    return tf.config.threading.get_intra_op_parallelism_threads() or usable_cpus()
 
 
 def has_gpu() -> bool:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 if TYPE_CHECKING:
+    from tfticket.reports.chains import Pool
     from tfticket.reports.claims import Decision
     from tfticket.reports.report import Report
     from tfticket.reports.tables import Cell
@@ -56,11 +57,13 @@ def show_report(report: "Report", as_json: bool, quiet: bool) -> None:
 
         record: dict[str, Any] = {"title": report.title, "files": [str(report.folder / name) for name in report.files]}
         record |= {"results": [asdict(cell) for cell in report.cells], "claims": records(report.decisions)}
+        record["chains"] = [pool.label | pool.diagnostics for pool in report.pools]
         typer.echo(json.dumps(record))
     elif not quiet:
         typer.echo(report.title)
         show_cells(report.cells)
         show_claims(report.decisions)
+        show_chains(report.pools)
         typer.echo(f"Figures, CSV, summary and claims in {report.folder}: {', '.join(report.files)}")
 
 
@@ -80,6 +83,17 @@ def show_cells(cells: "Sequence[Cell]") -> None:
     single = all(cell.test["accuracy"].count == 1 for cell in cells)
     interval = "one seed gives no interval" if single else "± is the unadjusted 95 % interval, paired by seed"
     typer.echo(f"Means over {seeds_text(cells)}; {interval}.")
+
+
+def show_chains(pools: "Sequence[Pool]") -> None:
+    """Print what chains cost and whether they may be believed."""
+    from tfticket.reports.chains import CHAIN_HEADER, chain_row, verdict_of
+
+    if not pools:
+        return
+    show_table(CHAIN_HEADER, [chain_row(pool) for pool in pools])
+    for pool in pools:
+        typer.echo(verdict_of(pool.name, pool.diagnostics))
 
 
 def show_claims(decisions: "Mapping[str, Sequence[Decision]]") -> None:

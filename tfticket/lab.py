@@ -11,7 +11,7 @@ import importlib.metadata
 import json
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +24,7 @@ from tfticket.data import load_dataset
 from tfticket.errors import InputError, Stopped, TfticketError
 from tfticket.listener import Listener, Recorder
 from tfticket.own import is_file, is_own, source_checksum
+from tfticket.processes import Tell, run_apart
 from tfticket.registry import CONTROLS, MODELS, SCORES, STEPS, Table, resolve
 from tfticket.runs.artefacts import versions
 from tfticket.runs.events import EventWriter
@@ -93,6 +94,15 @@ def _package(table: Table, name: str) -> list[str]:
         ) from None
 
 
+@dataclass(frozen=True)
+class Request:
+    """A step that is asked for: see ``Lab.step``."""
+
+    config: Config
+    inputs: Mapping[str, Handle]
+    label: Mapping[str, Any]
+
+
 class Lab:
     """Computes steps in a workspace, each once."""
 
@@ -132,16 +142,59 @@ class Lab:
         """
         inputs = inputs or {}
         label = dict(label or {})
-        full = fingerprint(kind, config, inputs)
-        handle = Handle(kind, full, self.workspace / "steps" / f"{kind}-{full[:16]}")
+        handle = self._handle(kind, config, inputs)
         computed = not self._done(handle)
         if computed:
             self._compute(handle, config, inputs, label)
+        self._enter(handle, label, computed)
+        return handle
+
+    def steps(self, kind: str, requests: Sequence[Request]) -> list[Handle]:
+        """Compute steps that do not depend on one another, several at once in processes of their own.
+
+        How many at once, ``execution.processes`` says. What fails in a process is computed here once more, so that it
+        fails as a single step does.
+
+        Raises:
+            Stopped: The user asked to stop; what was done is kept.
+        """
+        handles = [self._handle(kind, request.config, request.inputs) for request in requests]
+        pending = [number for number, handle in enumerate(handles) if not self._done(handle)]
+        processes = min(self._execution.processes_at_once, len(pending))
+        if processes > 1:
+            asked = [requests[number] for number in pending]
+            self.listener.started(kind, handles[pending[0]].path.name, dict(asked[0].label))
+            self._compute_apart(kind, asked, processes)
+        for number, (handle, request) in enumerate(zip(handles, requests, strict=True)):
+            done = self._done(handle)
+            if not done:
+                self._compute(handle, request.config, request.inputs, dict(request.label))
+            self._enter(handle, dict(request.label), number in pending)
+        return handles
+
+    def _compute_apart(self, kind: str, requests: Sequence[Request], processes: int) -> None:
+        """Compute steps in other processes; what is not done then is this one's."""
+        execution = self._execution.share(processes)
+        jobs = [(self.workspace, execution, kind, request) for request in requests]
+        done: dict[int, int] = {}
+
+        def told(number: int, progress: tuple[int, int]) -> None:
+            done[number] = progress[0]
+            self.listener.progress(sum(done.values()), progress[1])
+
+        run_apart(_compute_one, jobs, processes, told, self._should_stop)
+
+    def _handle(self, kind: str, config: Config, inputs: Mapping[str, Handle]) -> Handle:
+        full = fingerprint(kind, config, inputs)
+        return Handle(kind, full, self.workspace / "steps" / f"{kind}-{full[:16]}")
+
+    def _enter(self, handle: Handle, label: dict[str, Any], computed: bool) -> None:
+        """Enter a finished step in the manifest."""
+        kind, full = handle.kind, handle.fingerprint
         if full not in self._manifest:
             self._manifest[full] = {"kind": kind, "folder": handle.path.name, "fingerprint": full, "label": label}
             self.write_manifest(self._before | self._manifest)
             self.listener.finished(kind, computed)
-        return handle
 
     def write_manifest(self, entries: dict[str, dict[str, Any]] | None = None) -> None:
         """Write which steps the run has: those of this session, or with what earlier ones had got further."""
@@ -210,6 +263,23 @@ class Lab:
                 if self._should_stop():
                     raise Stopped("stopped while another run computes the step") from None
                 time.sleep(0.2)
+
+
+class _Telling(Listener):
+    """Tells another process how far a step is."""
+
+    def __init__(self, tell: Tell) -> None:
+        self._tell = tell
+
+    def progress(self, done: int, total: int) -> None:
+        self._tell((done, total))
+
+
+def _compute_one(job: tuple[Path, Execution, str, Request], tell: Tell, should_stop: Callable[[], bool]) -> None:
+    """A step in a process of its own. Errors are told where the parent computes it again."""
+    workspace, execution, kind, request = job
+    with suppress(Exception):
+        Lab(workspace, execution, _Telling(tell), should_stop).step(kind, request.config, request.inputs, request.label)
 
 
 def _entries(path: Path) -> dict[str, dict[str, Any]]:

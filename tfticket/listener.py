@@ -7,12 +7,15 @@ from typing import Any
 
 from tfticket.runs.progress import Progress, now, write_progress
 
+COUNTED = ("train", "sample")
+"""Kinds of steps that count as trainings."""
+
 
 class Listener:
     """Hears how a run goes. This one is deaf."""
 
-    def expect(self, trainings: int) -> None:
-        """The experiment will ask for so many trainings."""
+    def expect(self, trainings: int, chains: int = 0) -> None:
+        """The experiment will ask for so many trainings, chains among them."""
 
     def started(self, kind: str, folder: str, label: Mapping[str, Any]) -> None:
         """A step begins to compute, in a folder of this name."""
@@ -43,23 +46,35 @@ class Tally(Listener):
         self.state = self.state.at(now(), **changes)
         self.changed()
 
-    def expect(self, trainings: int) -> None:
-        self._set(trainings=trainings)
+    def expect(self, trainings: int, chains: int = 0) -> None:
+        self._set(trainings=trainings, chains=chains)
 
     def started(self, kind: str, folder: str, label: Mapping[str, Any]) -> None:
-        training = {"fraction": 0.0, "iteration": 0, "iterations": 0, "began": self.state.began or now()}
-        step = {"kind": kind, "folder": folder, "label": dict(label)}
-        self._set(step=step, **(training if kind == "train" else {}))
+        present: dict[str, Any] = {}
+        if kind in COUNTED:
+            moment = now()
+            present = {"fraction": 0.0, "iteration": 0, "iterations": 0, "began": self.state.began or moment}
+            present["chain_began"] = moment if kind == "sample" else None
+        self._set(step={"kind": kind, "folder": folder, "label": dict(label)}, **present)
 
     def progress(self, done: int, total: int) -> None:
         self._set(fraction=done / total, iteration=done, iterations=total)
 
     def finished(self, kind: str, computed: bool) -> None:
-        if kind == "train":
+        if kind in COUNTED:
             counts = {"done": self.state.done + 1, "computed": self.state.computed + computed}
-            self._set(**counts, fraction=0.0, iteration=0, iterations=0, step=None)
+            if kind == "sample":
+                counts["chains_done"] = self.state.chains_done + 1
+                counts["chains_computed"] = self.state.chains_computed + computed
+            self._set(**counts, **self._spent(), fraction=0.0, iteration=0, iterations=0, step=None)
         elif computed:
             self._set(step=None)
+
+    def _spent(self) -> dict[str, Any]:
+        """The present chain is over."""
+        if self.state.chain_began is None:
+            return {}
+        return {"chain_seconds": self.state.chain_seconds + now() - self.state.chain_began, "chain_began": None}
 
 
 class Recorder(Tally):
@@ -91,9 +106,9 @@ class Recorder(Tally):
             write_progress(self._folder, self.state)
         self._written = self.state
 
-    def expect(self, trainings: int) -> None:
-        super().expect(trainings)
-        self._other.expect(trainings)
+    def expect(self, trainings: int, chains: int = 0) -> None:
+        super().expect(trainings, chains)
+        self._other.expect(trainings, chains)
 
     def started(self, kind: str, folder: str, label: Mapping[str, Any]) -> None:
         super().started(kind, folder, label)

@@ -33,6 +33,7 @@ class MaskedNetwork:
         variables: Path -> variable, of every weight.
         masked: Kernel path -> (kernel, mask) variables.
         jit: Whether its loops are compiled by XLA.
+        tile: Rows of a pass; what bounds the memory.
     """
 
     def __init__(self, model: Any, normalisation: Normalisation, precision: str = "float32") -> None:
@@ -60,7 +61,7 @@ class MaskedNetwork:
         nodes = [node for layer in model.layers for node in layer.inbound_nodes]
         shapes = [tensor.shape for tensor in tf.nest.flatten([node.outputs for node in nodes])]
         largest = max(math.prod(filter(None, shape[1:])) for shape in shapes if shape.rank)
-        self._tile = max(1, min(TILE, TILE_BYTES // (4 * largest)))
+        self.tile = max(1, min(TILE, TILE_BYTES // (4 * largest)))
         self._forward = tf.function(functools.partial(self._logits), jit_compile=self.jit, autograph=False)
 
     def assign(self, mask: Mask, weights: Weights) -> None:
@@ -118,12 +119,12 @@ class MaskedNetwork:
                 f"Expected images uint8 [rows, {', '.join(map(str, expected))}]; got {images.dtype} {images.shape}."
             )
         parts = []
-        for begin in range(0, len(images), self._tile):
-            tile = images[begin : begin + self._tile]
-            short = self._tile - len(tile)
+        for begin in range(0, len(images), self.tile):
+            tile = images[begin : begin + self.tile]
+            short = self.tile - len(tile)
             if short:  # one shape, so one compilation
                 tile = np.concatenate([tile, np.zeros((short, *tile.shape[1:]), tile.dtype)])
-            parts.append(self._forward(tf.constant(tile)).numpy()[: self._tile - short])
+            parts.append(self._forward(tf.constant(tile)).numpy()[: self.tile - short])
         return np.concatenate(parts)
 
     def _logits(self, images: Any) -> Any:

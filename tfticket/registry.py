@@ -70,6 +70,9 @@ EXPERIMENTS = Table(
     "tfticket.experiments",
     {
         "imp": Entry("experiments.imp:main", "tickets by iterative pruning, trained beside their controls"),
+        "bayes-always-wins": Entry(
+            "experiments.bayes_always_wins:main", "tickets by iterative pruning, trained and sampled by NUTS or HMC"
+        ),
     },
 )
 
@@ -137,12 +140,23 @@ CONTROLS = Table(
     },
 )
 
+SAMPLERS = Table(
+    "tfticket.samplers",
+    {
+        "nuts": Entry("tfticket.sampling.nuts:build", "No-U-Turn sampler (Hoffman and Gelman, 2014), by tfp.mcmc"),
+        "hmc": Entry(
+            "tfticket.sampling.hmc:build", "Hamiltonian Monte Carlo with a fixed number of steps, by tfp.mcmc"
+        ),
+    },
+)
+
 LISTS = {
     "experiments": EXPERIMENTS,
     "models": MODELS,
     "data": DATA_SETS,
     "scores": SCORES,
     "controls": CONTROLS,
+    "samplers": SAMPLERS,
 }
 """What `tfticket list` shows, beside runs and presets."""
 
@@ -152,6 +166,9 @@ STEPS = {
     "prune": StepKind("tfticket.steps:prune", 1),
     "control": StepKind("tfticket.steps:control", 3),
     "evaluate": StepKind("tfticket.steps:evaluate", 3),
+    "ensemble": StepKind("tfticket.steps:ensemble", 1),
+    "sample": StepKind("tfticket.sampling.steps:sample", 1),
+    "pool": StepKind("tfticket.sampling.steps:pool", 1),
 }
 
 

@@ -7,18 +7,20 @@ that alters a step's bits raises its version in ``tfticket.registry.STEPS``.
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from tfticket import backend
-from tfticket.config import ControlStep, EvaluateStep, PruneStep, StartStep, TrainStep
+from tfticket.config import ControlStep, EnsembleStep, EvaluateStep, PruneStep, StartStep, TrainStep
 from tfticket.data import load_dataset
 from tfticket.durations import iterations_in
 from tfticket.errors import InputError
-from tfticket.evaluation.predictive import evaluate_splits
 from tfticket.models import build_model
-from tfticket.pruning.mask import emptied_layers, layer_of
+from tfticket.pruning.mask import emptied_layers
 from tfticket.registry import CONTROLS, resolve
 from tfticket.runs.artefacts import load_tensors, save_tensors
 from tfticket.runs.step import CHECKPOINT, TICKET, WEIGHTS, StepContext
 from tfticket.tickets import Ticket
+from tfticket.tickets.evaluation import evaluation_of, predictions_of
 from tfticket.tickets.iterative import needs_rewinding, prune_ticket
 from tfticket.tickets.weights import load_weights, save_weights
 from tfticket.training.gradient import Checkpoint, Hooks, train_weights
@@ -102,10 +104,18 @@ def evaluate(context: StepContext, config: EvaluateStep) -> dict[str, Any]:
     ticket = Ticket.load(context.inputs["ticket"] / TICKET)
     weights, _ = load_weights(context.inputs["trained"] / WEIGHTS)
     data = load_dataset(config.data)
-    found = evaluate_splits(ticket.model, ticket.mask, weights, data)
-    described = {"contents": data.contents, "training_rows": len(data.x_train)}
-    emptied = [layer_of(path) for path, kept in ticket.mask.items() if not kept.any()]
-    return {"density": ticket.density, "level": ticket.level, "emptied": emptied, "data": described, **found}
+    return evaluation_of(ticket, data, predictions_of(ticket, weights, data))
+
+
+def ensemble(context: StepContext, config: EnsembleStep) -> dict[str, Any]:
+    """The mean prediction of trainings of one ticket: inputs 'ticket' and 'member 0', 'member 1', ..."""
+    backend.configure(context.execution.threads)
+    ticket = Ticket.load(context.inputs["ticket"] / TICKET)
+    data = load_dataset(config.data)
+    members = [folder for name, folder in context.inputs.items() if name != "ticket"]
+    found = [predictions_of(ticket, load_weights(folder / WEIGHTS)[0], data) for folder in members]
+    means = {split: np.logaddexp.reduce([one[split] for one in found]) - np.log(len(found)) for split in found[0]}
+    return evaluation_of(ticket, data, means) | {"members": len(found)}
 
 
 def _write_ticket(context: StepContext, ticket: Ticket) -> dict[str, Any]:

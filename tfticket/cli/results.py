@@ -3,13 +3,14 @@
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from tfticket import completion
 from tfticket.cli.options import Debug, Json, Options, Quiet, Workspace, app
-from tfticket.console import show_cells, show_claims, show_report, when
+from tfticket.console import show_cells, show_chains, show_claims, show_report, when
+from tfticket.errors import InputError
 from tfticket.registry import DEFAULT_WORKSPACE
 
 
@@ -28,6 +29,7 @@ def show(
     """Show a run: its state, its configuration, its results so far."""
     import yaml
 
+    from tfticket.reports.chains import pools_of
     from tfticket.reports.papers import decisions_of, records
     from tfticket.reports.report import title_of
     from tfticket.reports.rows import find_run, rows_of
@@ -49,6 +51,7 @@ def show(
         typer.echo(title)
         show_cells(cells)
         show_claims(decisions)
+        show_chains(pools_of(found))
 
 
 @app.command(
@@ -69,3 +72,40 @@ def report(
     from tfticket.reports.rows import find_run
 
     show_report(write_report([find_run(workspace, run) for run in runs], out), as_json, Options.quiet)
+
+
+@app.command(
+    epilog="Examples:\n\n  tfticket export my-run --out chains.nc\n\n"
+    "  tfticket export workspace/steps/sample-0123456789abcdef --out chain.nc\n\n"
+    "In Python:  arviz.from_netcdf('chains.nc')"
+)
+def export(
+    chain: Annotated[
+        str,
+        typer.Argument(
+            autocompletion=completion.runs, help="A run with chains, or the folder of a step: sample, pool."
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="The file to write.")],
+    format: Annotated[  # noqa: A002 -- the option's name
+        Literal["netcdf"], typer.Option(help="netcdf: as ArviZ reads it, with its names.")
+    ] = "netcdf",
+    workspace: Workspace = DEFAULT_WORKSPACE,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Write chains for other programs: draws of the surviving weights, and what was told of each draw."""
+    from tfticket.export import chains_of, pools_of, to_netcdf
+    from tfticket.reports.rows import find_run
+
+    if (Path(chain) / "config.json").is_file():
+        folders = chains_of(Path(chain))
+    else:
+        pools = pools_of(find_run(workspace, chain))
+        if len(pools) != 1:
+            which = "".join(f"\n  {folder}: {name}" for name, folder in pools.items())
+            raise InputError(f"{chain} has {len(pools)} tickets whose chains are done. Name one step's folder:{which}")
+        folders = chains_of(*pools.values())
+    found = to_netcdf(folders, out)
+    if not Options.quiet:
+        typer.echo("{}: {chains} chains, {draws:,} draws of {weights:,} weights".format(out, **found))

@@ -7,23 +7,38 @@ imports TensorFlow.
 from tfticket.config.data import ENDINGS, DataConfig, Initialiser, ModelConfig, name_of
 from tfticket.config.experiment import Execution, ExperimentConfig
 from tfticket.config.pruning import Control, PruneConfig, PruneStep
-from tfticket.config.steps import ControlStep, EvaluateStep, StartStep, TrainStep, scientific_fields
+from tfticket.config.sampling import SHORTEST_WARMUP, PriorConfig, SampleConfig, SampleStep
+from tfticket.config.steps import (
+    ControlStep,
+    EnsembleStep,
+    EvaluateStep,
+    PoolStep,
+    StartStep,
+    TrainStep,
+    scientific_fields,
+)
 from tfticket.config.training import Adam, Augment, Sgd, TrainConfig, check_lengths
 
 __all__ = [
     "ENDINGS",
+    "SHORTEST_WARMUP",
     "Adam",
     "Augment",
     "Control",
     "ControlStep",
     "DataConfig",
+    "EnsembleStep",
     "EvaluateStep",
     "Execution",
     "ExperimentConfig",
     "Initialiser",
     "ModelConfig",
+    "PoolStep",
+    "PriorConfig",
     "PruneConfig",
     "PruneStep",
+    "SampleConfig",
+    "SampleStep",
     "Sgd",
     "StartStep",
     "TrainConfig",

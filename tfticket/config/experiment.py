@@ -1,5 +1,7 @@
 """What every experiment's configuration has in common."""
 
+import os
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
@@ -13,8 +15,27 @@ class Execution(Config):
     """How a run is carried out. None of it changes a result's bits but ``threads``, which is recorded."""
 
     threads: int | None = Field(None, ge=1, description="CPU threads; null: all that this process may use")
+    processes: int | None = Field(
+        None, ge=1, description="Chains sampled at once, each in a process; null: as many as CPUs, on a GPU one"
+    )
     checkpoint_seconds: float = Field(30.0, ge=0, description="At most so long between two checkpoints")
     segment_seconds: float = Field(5.0, gt=0, description="Compiled work between two looks at stop requests")
+
+    @property
+    def processes_at_once(self) -> int:
+        """How many processes share the machine; a GPU is not shared."""
+        if self.processes is not None:
+            return self.processes
+        return 1 if Path("/dev/nvidiactl").exists() else max(1, _cpus() // (self.threads or 1))
+
+    def share(self, processes: int) -> "Execution":
+        """What each of so many processes may use."""
+        return self.model_copy(update={"threads": self.threads or max(1, _cpus() // processes)})
+
+
+def _cpus() -> int:
+    """CPUs that this process may use."""
+    return (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()) or 1
 
 
 class ExperimentConfig(Config):

@@ -36,6 +36,18 @@ class ControlStep(Config):
     seed: int = Field(ge=0)
 
 
+class PoolStep(Config):
+    """Measure the pooled prediction of chains, and see whether they may be believed."""
+
+    data: DataConfig = DataConfig()
+
+
+class EnsembleStep(Config):
+    """Measure the mean prediction of several trainings."""
+
+    data: DataConfig = DataConfig()
+
+
 class EvaluateStep(Config):
     """Measure trained weights on the validation and the test rows."""
 

@@ -2,6 +2,9 @@
 
 What decides which, all by test accuracy, the ticket's or control's minus the other's:
 
+- A1 to A3 ("bayes-always-wins", table 1, one for each network): NUTS on the ticket's mask against the ticket, at the
+  sparsest level that was sampled. ``reaches``: it may come up to half a point below.
+- A4 ("bayes-always-wins", table 1): there, NUTS against the mask with weights drawn anew. ``beats``.
 - A5 ("bayes-always-wins", of its training by gradients): the ticket against its mask with weights drawn anew, at the
   sparsest level that has such a control, since the paper speaks of its highest sparsity. ``beats``.
 - B5 ("bayesian-lth", section 7): the ticket against every control of as many weights, at every level that was pruned.
@@ -16,13 +19,15 @@ Where the run rewinds to a later iteration, the weights of that moment stand for
 The claims are about tickets by magnitude: a run whose tickets are found by another score decides none.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from tfticket.reports.claims import Comparison, Decision, Kind, decide
-from tfticket.reports.rows import ARM_NAMES, Row, control_of
+from tfticket.reports.rows import ARM_NAMES, METHODS, Row, control_of
 from tfticket.reports.tables import Seeds, by_seed, density_of, paired
 
+A1 = "A1-A3: NUTS reaches or beats the ticket, within half a point"
+A4 = "A4: NUTS beats random initialisations"
 A5 = "A5: the ticket's initialisation beats random ones"
 B5 = "B5: the IMP ticket is the ceiling of all controls, within half a point"
 B6A = "B6a: even and global shuffles fall behind layerwise ones and re-initialisation"
@@ -53,6 +58,8 @@ def claims_of(rows: Sequence[Row]) -> list[Comparison]:
     controlled = [(level, arm) for level, arm in groups if level > 0 and _is_control(groups, level, arm)]
     drawn_anew = _at_the_last_level([key for key in controlled if control_of(key[1]) == "reinitialise"])
     members: list[tuple[str, Kind, dict[str, list[float]]]] = [
+        (A1, "reaches", _sampled_minus(groups, lambda arm: arm == "ticket")),
+        (A4, "beats", _sampled_minus(groups, lambda arm: control_of(arm) == "reinitialise")),
         (A5, "beats", _ticket_minus(groups, drawn_anew)),
         (B5, "reaches", _ticket_minus(groups, controlled)),
         (B6A, "beats", _densities_kept_minus_lost(groups, controlled)),
@@ -84,9 +91,26 @@ def records(decisions: Mapping[str, list[Decision]]) -> list[dict[str, Any]]:
 def _is_control(groups: _Groups, level: int, arm: str) -> bool:
     """Whether an arm is a control of as many weights as its ticket."""
     ticket = groups.get((level, "ticket"))
-    if arm == "ticket" or not ticket or not paired(ticket, groups[level, arm], "accuracy"):
+    if (
+        arm == "ticket"
+        or control_of(arm) in METHODS
+        or not ticket
+        or not paired(ticket, groups[level, arm], "accuracy")
+    ):
         return False
     return abs(density_of(groups[level, arm]) / density_of(ticket) - 1.0) <= _ROUNDING
+
+
+def _sampled_minus(groups: _Groups, is_other: Callable[[str], bool]) -> dict[str, list[float]]:
+    """A member each other arm: NUTS on the ticket's mask - the other, by seed, at the last level that was sampled."""
+    level = max((level for level, arm in groups if arm == "nuts"), default=None)
+    found = {}
+    for each, arm in groups:
+        if each != level or not is_other(arm):
+            continue
+        if differences := paired(groups[level, "nuts"], groups[level, arm], "accuracy"):
+            found[_label(groups[level, arm], f"NUTS - {_row(groups[level, arm]).name}")] = differences
+    return found
 
 
 def _at_the_last_level(keys: list[tuple[int, str]]) -> list[tuple[int, str]]:

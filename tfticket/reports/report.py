@@ -1,15 +1,16 @@
 """Write a report: figures (PNG and PDF), a table, a CSV, verdicts on claims, from run folders alone."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from tfticket.errors import InputError
+from tfticket.reports.chains import Pool, chains_figure, pools_of
 from tfticket.reports.claims import Decision
 from tfticket.reports.figures import metric_figure, reliability_figure, save_figures
 from tfticket.reports.papers import decisions_of, records
-from tfticket.reports.rows import Row, Run, rows_of
+from tfticket.reports.rows import Row, Run, control_of, rows_of
 from tfticket.reports.tables import Cell, rows_csv, seeds_text, shown_levels, summarise
 from tfticket.runs.files import atomic_write, check_writable, write_json
 
@@ -27,6 +28,7 @@ class Report:
         cells: Its summary.
         rows: What that sums up.
         decisions: Run -> what is decided of the papers' claims.
+        pools: Tickets' chains.
     """
 
     folder: Path
@@ -35,6 +37,7 @@ class Report:
     cells: list[Cell]
     rows: list[Row]
     decisions: dict[str, list[Decision]]
+    pools: list[Pool]
 
 
 def write_report(runs: Sequence[Run], folder: Path | None = None) -> Report:
@@ -65,11 +68,20 @@ def write_report(runs: Sequence[Run], folder: Path | None = None) -> Report:
     for name in set(_FIGURES) - set(figures):  # of another report in this folder
         for kind in ("png", "pdf"):
             (folder / f"{name}.{kind}").unlink(missing_ok=True)
-    files = save_figures(folder, figures)
+    pools = {run.folder.name: pools_of(run) for run in runs}
+    files = save_figures(folder, figures | _chain_figures(pools, rows))
     atomic_write(folder / "results.csv", lambda file: file.write_text(rows_csv(rows), encoding="utf-8"))
     write_json(folder / "summary.json", [asdict(cell) for cell in cells])
     write_json(folder / "claims.json", records(decisions))
-    return Report(folder, [*files, "results.csv", "summary.json", "claims.json"], title, cells, rows, decisions)
+    return Report(
+        folder,
+        [*files, "results.csv", "summary.json", "claims.json"],
+        title,
+        cells,
+        rows,
+        decisions,
+        [pool for each in pools.values() for pool in each],
+    )
 
 
 def _figures(rows: Sequence[Row], cells: Sequence[Cell], title: str) -> dict[str, Any]:
@@ -82,6 +94,19 @@ def _figures(rows: Sequence[Row], cells: Sequence[Cell], title: str) -> dict[str
     shown = [row for row in rows if row.level in shown_levels(cells) and row.reliability]
     if shown and len({row.run for row in rows}) == 1:
         figures["reliability"] = reliability_figure(shown, title, f"bins of the test rows of {seeds}")
+    return figures
+
+
+def _chain_figures(pools: Mapping[str, Sequence[Pool]], rows: Sequence[Row]) -> dict[str, Any]:
+    """Name -> figure of each ticket's chains."""
+    figures = {}
+    for run, each in pools.items():
+        for pool in each:
+            arm, seed, level = (pool.label[name] for name in ("arm", "seed", "level"))
+            beside = [row for row in rows if (row.run, row.seed, row.level) == (run, seed, level)]
+            beside = [row for row in beside if row.arm == "ticket" or control_of(row.arm) == "ensemble"]
+            name = f"chains-{arm.replace(' ', '-')}-seed-{seed}-level-{level}"
+            figures[name if len(pools) == 1 else f"{name}-{run}"] = chains_figure(pool, beside)
     return figures
 
 

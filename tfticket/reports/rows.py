@@ -20,6 +20,10 @@ ARM_NAMES = {
     "shuffle-layerwise": "shuffled layerwise",
     "random-mask": "random mask",
 }
+EVALUATIONS = ("evaluate", "ensemble", "pool")
+"""Kinds of steps that say how good an arm is."""
+METHODS = {"nuts": "NUTS", "hmc": "HMC", "ensemble": "ensemble"}
+"""First words of arms that are no single training: what follows is whose."""
 """What tables and figures call the ticket and the known controls."""
 
 
@@ -162,6 +166,8 @@ def control_of(arm: str) -> str:
 def arm_name(arm: str) -> str:
     """What tables and figures call an arm: 're-initialised (he_normal)'; of an unknown control the arm itself."""
     control, _, options = arm.partition(" ")
+    if control in METHODS:
+        return f"{METHODS[control]}, {arm_name(options)}" if options else METHODS[control]
     if control not in ARM_NAMES:
         return arm
     return f"{ARM_NAMES[control]} ({options})" if options else ARM_NAMES[control]
@@ -171,7 +177,7 @@ def rows_of(run: Run) -> list[Row]:
     """One row for each finished evaluation of a run, in the order of the run."""
     rows = []
     for step in run.steps:
-        if step["kind"] == "evaluate":
+        if step["kind"] in EVALUATIONS:
             folder = run.folder.parents[1] / "steps" / step["folder"]
             try:
                 result = read_json(folder / "result.json")["result"]

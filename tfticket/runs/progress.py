@@ -16,7 +16,7 @@ class Progress:
     """How far a run is.
 
     Attributes:
-        trainings: How many it takes; None before it said so.
+        trainings: How many it takes, chains among them; None before it said so.
         done: Trainings that are done, also those found done.
         computed: Of these, computed since the run began or went on.
         fraction: How much of the present one is done, 0 to 1.
@@ -24,6 +24,11 @@ class Progress:
         step: The step that is computed now: kind, folder, label; None between steps.
         began: When the first training of this session began, seconds since 1970; None before.
         updated: When this was written.
+        chains: Of the trainings, how many are chains, which take another time.
+        chains_done: As ``done``, of chains alone.
+        chains_computed: As ``computed``, of chains alone.
+        chain_seconds: What the chains computed took, in all.
+        chain_began: When the present chain began; None where it is none.
     """
 
     trainings: int | None = None
@@ -35,6 +40,11 @@ class Progress:
     step: dict[str, Any] | None = field(default=None)
     began: float | None = None
     updated: float = 0.0
+    chains: int = 0
+    chains_done: int = 0
+    chains_computed: int = 0
+    chain_seconds: float = 0.0
+    chain_began: float | None = None
 
     @property
     def completed(self) -> float:
@@ -43,11 +53,26 @@ class Progress:
 
     @property
     def seconds_left(self) -> float | None:
-        """From the trainings computed so far, not from those found done; None while there is nothing to go by."""
-        work = self.computed + self.fraction
-        if self.began is None or self.trainings is None or work <= 0:
+        """From what was computed so far, trainings and chains apart; None while there is nothing to go by."""
+        if self.began is None or self.trainings is None:
             return None
-        return (self.updated - self.began) / work * max(0.0, self.trainings - self.completed)
+        in_chain = self.chain_began is not None
+        chain, training = (self.fraction, 0.0) if in_chain else (0.0, self.fraction)
+        chain_seconds = self.chain_seconds + (self.updated - self.chain_began if self.chain_began is not None else 0.0)
+        left_chains = self.chains - self.chains_done - chain
+        total = 0.0
+        for seconds, work, left in (
+            (chain_seconds, self.chains_computed + chain, left_chains),
+            (
+                self.updated - self.began - chain_seconds,
+                self.computed - self.chains_computed + training,
+                self.trainings - self.completed - left_chains,
+            ),
+        ):
+            if left > 0 and work <= 0:
+                return None
+            total += seconds / work * left if left > 0 else 0.0
+        return total
 
     def at(self, now: float, **changes: Any) -> "Progress":
         """The same later, with some changes."""
@@ -66,7 +91,8 @@ def read_progress(folder: Path) -> Progress | None:
 def _is_sound(found: Progress) -> bool:
     """Whether its values are of the kinds that they should be, whoever wrote them."""
     numbers = [found.done, found.computed, found.fraction, found.iteration, found.iterations, found.updated]
-    numbers += [each for each in (found.trainings, found.began) if each is not None]
+    numbers += [found.chains, found.chains_done, found.chains_computed, found.chain_seconds]
+    numbers += [each for each in (found.trainings, found.began, found.chain_began) if each is not None]
     step = found.step
     kinds = {"kind": str, "folder": str, "label": dict}
     return all(type(each) in (int, float) for each in numbers) and (

@@ -1,0 +1,132 @@
+"""Bayes always wins the lottery in Monte Carlo: sample the posterior of a pruned network, beside training it.
+
+For each IMP seed: tickets by iterative magnitude pruning, trained from their own start and re-initialised, as in
+``experiments.imp``. Then, at some levels:
+
+- NUTS: chains over the ticket's surviving weights, each from an independent draw of the prior, pooled;
+- the deep ensemble: the mean prediction of the re-initialised trainings, which tells averaging from sampling.
+
+References:
+    "Bayes always wins the lottery in Monte Carlo", sections 3 to 5 and table 1.
+"""
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Self
+
+from pydantic import Field, model_validator
+
+from experiments import imp
+from experiments.imp import Made, check_data, next_step
+from tfticket.config import EnsembleStep, PoolStep, SampleConfig, SampleStep
+from tfticket.lab import Handle, Lab, Request
+from tfticket.reports.chains import verdict_of
+
+__all__ = ["Config", "branch", "check_data", "check_model", "main", "next_step"]
+
+
+class Config(imp.Config):
+    """Iterative pruning, its controls, and chains over the tickets' weights."""
+
+    sample: SampleConfig = Field(SampleConfig(), description="The chains")
+    chains: int = Field(4, ge=0, description="Of each ticket, from independent starts; 0: none")
+    sampled_levels: tuple[Annotated[int, Field(ge=0)], ...] | None = Field(
+        None, description="Levels whose tickets are sampled, 0 is dense; null: the last"
+    )
+    sampled_arms: tuple[str, ...] = Field(
+        ("ticket",), description="Which are sampled there: 'ticket', or one of the controls, whose masks are judged so"
+    )
+    ensemble: bool = Field(True, description="Also the mean prediction of each control's replicates, two or more")
+
+    @model_validator(mode="after")
+    def _check_sampling(self) -> Self:
+        for level in self.sampled_levels or ():
+            if level > self.prune.levels:
+                raise ValueError(f"sampled_levels: there is no level {level}; the last is {self.prune.levels}")
+        known = ["ticket", *(control.arm for control in self.controls)]
+        for arm in self.sampled_arms:
+            if arm not in known:
+                raise ValueError(f"sampled_arms: '{arm}' is none of {', '.join(known)}")
+            if arm != "ticket" and not set(self.sampled) & set(self.controlled):
+                raise ValueError(f"sampled_arms: '{arm}' is at none of the levels that are sampled; see control_levels")
+        return self
+
+    @property
+    def sampled(self) -> list[int]:
+        """The levels whose tickets are sampled."""
+        return [self.prune.levels] if self.sampled_levels is None else sorted(set(self.sampled_levels))
+
+    @property
+    def trainings(self) -> int:
+        """How many trainings it takes, chains among them."""
+        return super().trainings + self.samplings
+
+    @property
+    def samplings(self) -> int:
+        """How many chains it takes."""
+        controlled = len(set(self.sampled) & set(self.controlled)) * self.replicates
+        tickets = sum(len(self.sampled) if arm == "ticket" else controlled for arm in self.sampled_arms)
+        return len(self.seeds) * tickets * self.chains
+
+
+def check_model(config: Config) -> list[str]:
+    """Refuse, before any folder is made, a network that cannot be pruned or sampled so."""
+    from tfticket.data import load_dataset
+    from tfticket.models import build_model
+    from tfticket.sampling.build import check_engine
+
+    notes = imp.check_model(config)
+    if not config.chains:
+        return notes
+    model = build_model(config.model.name, load_dataset(config.data), initialiser=config.model.initialiser)
+    return [*notes, check_engine(model, config.sample)]
+
+
+def branch(
+    run: dict[str, Any], controls: Sequence[Any], levels: Sequence[int] | None, replicates: int, name: str | None
+) -> imp.Config:
+    """The same tickets with other controls, trained and not sampled: as ``experiments.imp.branch``."""
+    fields = {key: value for key, value in run.items() if key in imp.Config.model_fields}
+    return imp.branch(fields | {"experiment": "imp"}, controls, levels, replicates, name)
+
+
+def main(lab: Lab, config: Config) -> None:
+    """Run the experiment; the report is made from the folders afterwards."""
+    lab.listener.expect(trainings=config.trainings, chains=config.samplings)
+    for seed in config.seeds:
+        made = imp.run_seed(lab, config, seed)
+        if config.ensemble:
+            average_replicates(lab, config, made)
+        for one in made:
+            if config.chains and one.level in config.sampled and one.arm in config.sampled_arms:
+                sample(lab, config, seed, one)
+
+
+def average_replicates(lab: Lab, config: Config, made: Sequence[Made]) -> None:
+    """The deep ensemble of each control that has replicates (Lakshminarayanan et al., 2017)."""
+    for level, arm in dict.fromkeys((one.level, one.arm) for one in made):
+        members = [one for one in made if (one.level, one.arm) == (level, arm)]
+        if len(members) > 1:
+            inputs = {"ticket": members[0].ticket}
+            inputs |= {f"member {one.replicate}": one.trained for one in members}
+            label = members[0].label | {"arm": f"ensemble {arm}"}
+            lab.step("ensemble", EnsembleStep(data=config.data), inputs, label)
+
+
+def sample(lab: Lab, config: Config, seed: int, one: Made) -> Handle:
+    """Chains of a ticket, and what they say together."""
+    arm = config.sample.method if one.arm == "ticket" else f"{config.sample.method} {one.arm}"
+    label = one.label | {"arm": arm}
+    requests = [
+        Request(
+            SampleStep(data=config.data, sample=config.sample, seed=seed, chain=chain),
+            {"ticket": one.ticket},
+            label | {"chain": chain},
+        )
+        for chain in range(config.chains)
+    ]
+    chains = lab.steps("sample", requests)
+    inputs = {"ticket": one.ticket} | {f"chain {number}": chain for number, chain in enumerate(chains)}
+    pooled = lab.step("pool", PoolStep(data=config.data), inputs, label)
+    found = pooled.result()["diagnostics"]
+    lab.listener.note(verdict_of(f"seed {seed}, level {one.level}, {arm}", found))
+    return pooled

@@ -1,0 +1,130 @@
+"""How a ticket's posterior is sampled."""
+
+import re
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from tfticket.config.data import DataConfig
+from tfticket.config.names import known
+from tfticket.registry import SAMPLERS
+from tfticket.schema import Config
+
+_WRITTEN = re.compile(r"([a-z-]+)\(\s*([^,()]+?)\s*(?:,\s*([^,()]+?)\s*)?\)")
+
+
+class PriorConfig(Config):
+    """A prior, the same for all weights of a kind. Also written 'normal(0, 1)', 'uniform(-1, 1)', 'glorot-normal'."""
+
+    name: Literal["normal", "uniform", "glorot-normal", "glorot-uniform"] = Field(
+        "normal", description="The distribution; Glorot's has a variance of its own for each layer"
+    )
+    deviation: float = Field(1.0, gt=0, description="Of normal: standard deviation, around 0")
+    low: float = Field(-1.0, description="Of uniform: lower bound")
+    high: float = Field(1.0, description="Of uniform: upper bound")
+    factor: float = Field(1.44, gt=0, description="Of Glorot's: the variance is this times 2 / (fan in + fan out)")
+    fan: Literal["dense", "surviving"] = Field(
+        "surviving", description="Of Glorot's: fans of the dense layer, as printed, or of its surviving weights"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _written(cls, values: Any) -> Any:
+        if not isinstance(values, str):
+            return values
+        if not (found := _WRITTEN.fullmatch(values.strip())):
+            return {"name": values.strip()}
+        name, first, second = found.groups()
+        try:
+            numbers = [float(number) for number in (first, second) if number is not None]
+        except ValueError:
+            raise ValueError("expected numbers in the brackets, as in normal(0, 1)") from None
+        if name == "normal" and len(numbers) == 2 and numbers[0] == 0:
+            return {"name": name, "deviation": numbers[1]}
+        if name == "uniform" and len(numbers) == 2:
+            return {"name": name, "low": numbers[0], "high": numbers[1]}
+        raise ValueError("expected normal(0, deviation), uniform(low, high), glorot-normal or glorot-uniform")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.low >= self.high:
+            raise ValueError(f"the lower bound {self.low:g} is not below the upper one, {self.high:g}")
+        return self
+
+    @property
+    def is_bounded(self) -> bool:
+        """Whether weights have bounds."""
+        return self.name in ("uniform", "glorot-uniform")
+
+    @property
+    def is_glorot(self) -> bool:
+        """Whether the variance is the layer's own."""
+        return self.name.startswith("glorot")
+
+    @property
+    def centre(self) -> float:
+        """The middle."""
+        return (self.low + self.high) / 2 if self.name == "uniform" else 0.0
+
+    @property
+    def half_width(self) -> float:
+        """Of uniform: half the interval."""
+        return (self.high - self.low) / 2
+
+
+SHORTEST_WARMUP = 20
+"""Draws that the windows of a warm-up need at least."""
+
+
+class SampleConfig(Config):
+    """A Markov chain over a ticket's surviving weights, biases and the like."""
+
+    method: Annotated[str, known("sampler", SAMPLERS)] = Field(
+        "nuts", description="Sampler; `tfticket list samplers` shows them"
+    )
+    draws: int = Field(1400, ge=1, description="Draws after the warm-up")
+    warmup: int = Field(
+        200,
+        ge=SHORTEST_WARMUP,
+        description=f"Draws that tune step size and mass and are thrown away, at least {SHORTEST_WARMUP}",
+    )
+    prior: PriorConfig = Field(
+        PriorConfig(), description="Of kernels: normal(0, 1), uniform(-1, 1), glorot-normal, ..."
+    )
+    other_prior: PriorConfig = Field(PriorConfig(), description="Of biases and the like")
+    likelihood_power: float = Field(1.0, gt=0, description="The likelihood is raised to this; 1 is Bayes")
+    start: Literal["prior", "ticket"] = Field(
+        "prior", description="The chain begins at a draw from the prior, or at the ticket's start weights"
+    )
+    max_tree_depth: int = Field(10, ge=1, le=20, description="Of nuts: at most 2^this - 1 gradients a draw")
+    warmup_tree_depth: int | None = Field(
+        None, ge=1, le=20, description="Of nuts: the same in the warm-up; null: as max_tree_depth"
+    )
+    leapfrog_steps: int = Field(50, ge=1, description="Of hmc: gradients a draw")
+    target_acceptance: float = Field(0.8, gt=0, lt=1, description="Acceptance rate that the step size is tuned for")
+    evaluate_every: int = Field(10, ge=1, description="Draws between two evaluations of the posterior predictive")
+    keep_every: int = Field(1, ge=1, description="Of so many draws one is kept on disk; predictions use all")
+    engine: Literal["auto", "sparse", "keras"] = Field(
+        "auto", description="Computes gradients: over surviving weights on the CPU, or by Keras, dense and masked"
+    )
+    freeze_batch_norm: bool = Field(False, description="Let batch statistics stay as in the ticket's start")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.other_prior.is_glorot:
+            raise ValueError("other_prior: biases have no fans for a Glorot prior; expected normal or uniform")
+        return self
+
+    @property
+    def depth_in_warmup(self) -> int:
+        """The cap on the tree's depth in the warm-up."""
+        return self.max_tree_depth if self.warmup_tree_depth is None else self.warmup_tree_depth
+
+
+class SampleStep(Config):
+    """One chain of a ticket."""
+
+    data: DataConfig = DataConfig()
+    sample: SampleConfig = SampleConfig()
+    seed: int = Field(ge=0)
+    chain: int = Field(ge=0, description="Chains of one seed differ in their draws")

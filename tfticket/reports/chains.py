@@ -1,0 +1,174 @@
+"""What chains did: their verdicts, traces, and accuracy against draws, from a run's folders alone."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tfticket.errors import InputError
+from tfticket.reports.rows import Row, Run, arm_name, computed_anew
+from tfticket.runs.artefacts import load_tensors
+from tfticket.runs.files import read_json
+from tfticket.runs.progress import clock
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#882255")
+_TOLD = ("log_likelihood", "n_steps", "step_size", "acceptance_rate")
+
+
+@dataclass(frozen=True)
+class Trace:
+    """One chain, draw by draw, the warm-up first.
+
+    Attributes:
+        told: Name -> one number a draw, float64 [draws].
+        history: One row an evaluation: iteration, warmup, accuracy, nll (validation rows), test_accuracy, test_nll.
+        warmup: Draws of the warm-up.
+        windows: After which draws its mass was set anew.
+    """
+
+    told: dict[str, np.ndarray]
+    history: list[dict[str, float]]
+    warmup: int
+    windows: list[int]
+
+
+@dataclass(frozen=True)
+class Pool:
+    """The chains of one ticket, pooled.
+
+    Attributes:
+        label: arm, seed, level, density.
+        diagnostics: See ``tfticket.sampling.diagnostics``.
+        result: What the pooled prediction's evaluation found.
+        traces: Of its chains.
+    """
+
+    label: dict[str, Any]
+    diagnostics: dict[str, Any]
+    result: dict[str, Any]
+    traces: list[Trace]
+
+    @property
+    def name(self) -> str:
+        """In words."""
+        return (
+            f"{arm_name(self.label['arm'])}, seed {self.label['seed']}, {100 * self.label['density']:.3g} % remaining"
+        )
+
+
+def pools_of(run: Run) -> list[Pool]:
+    """The pooled chains of a run, in its order.
+
+    Raises:
+        InputError: A step's folder is not whole.
+    """
+    steps = run.folder.parents[1] / "steps"
+    found = []
+    for entry in run.steps:
+        if entry["kind"] == "pool":
+            folder = steps / entry["folder"]
+            try:
+                result = read_json(folder / "result.json")["result"]
+                inputs = read_json(folder / "config.json")["inputs"]
+                chains = [name for key, name in inputs.items() if key != "ticket"]
+                traces = [_trace(steps / name) for name in chains]
+            except InputError as error:
+                raise InputError(f"{error} {computed_anew(run)}") from None
+            found.append(Pool(entry["label"], result["diagnostics"], result, traces))
+    return found
+
+
+def _trace(folder: Path) -> Trace:
+    path = folder / "chain.safetensors"
+    tensors, header = load_tensors(path, "chain", [f"told/{name}" for name in _TOLD])
+    windows = header["windows"]
+    ends = windows["first"] + np.cumsum(windows["slow"])
+    total = windows["first"] + sum(windows["slow"]) + windows["last"]
+    told = {name.removeprefix("told/"): values for name, values in tensors.items()}
+    return Trace(told, header["history"], total, [int(end) for end in ends])
+
+
+def verdict_of(name: str, found: dict[str, Any]) -> str:
+    """The verdict on chains, its reasons and the caution, in a sentence each.
+
+    Args:
+        name: Whose chains they are.
+        found: Their diagnostics.
+    """
+    reasons = f": {'; '.join(found['reasons'])}" if found["reasons"] else ""
+    return f"{name}: {found['verdict']}{reasons}. {found['caution']}"
+
+
+CHAIN_HEADER = ["chains of", "draws", "R-hat", "ESS", "capped", "div.", "time", "grad/s"]
+"""Of ``chain_row``: R-hat and ESS (the smaller of bulk and tail) in function space, trees at the cap, divergences."""
+
+
+def chain_row(pool: Pool) -> list[str]:
+    """A table's row of ``CHAIN_HEADER``."""
+    found, function = pool.diagnostics, pool.diagnostics["function"]
+    known = function["r_hat"] is not None
+    return [
+        pool.name,
+        f"{found['chains']} x {min(found['draws']):,}",
+        f"{function['r_hat']:.4g}" if known else "-",
+        f"{min(function['ess_bulk'], function['ess_tail']):.0f}" if known else "-",
+        f"{found['capped']:.0%}",
+        str(found["divergences"]),
+        clock(found["seconds"]),
+        f"{found['gradients'] / found['seconds']:.0f}",
+    ]
+
+
+def chains_figure(pool: Pool, others: Sequence[Row]) -> Any:
+    """Traces of chains, and the validation accuracy and NLL of their prediction against draws.
+
+    Args:
+        pool: The chains.
+        others: Rows of the same seed and level to draw as lines beside: the ticket, an ensemble.
+
+    Returns:
+        A ``matplotlib.figure.Figure``.
+    """
+    from matplotlib.figure import Figure  # a second to import
+
+    figure = Figure(figsize=(9.6, 6.4), layout="constrained")
+    likelihood, accuracy, work, nll = figure.subplots(2, 2).ravel()
+    for number, trace in enumerate(pool.traces):
+        look = {"color": COLOURS[number % len(COLOURS)], "lw": 1.0, "label": f"chain {number + 1}"}
+        draws = np.arange(1, len(trace.told["n_steps"]) + 1)
+        likelihood.plot(draws, trace.told["log_likelihood"] / 1000, **look)
+        work.plot(draws, trace.told["step_size"], **look)
+        for axes, metric, factor in ((accuracy, "accuracy", 100.0), (nll, "nll", 1.0)):
+            kept = [row for row in trace.history if not row["warmup"]]
+            axes.plot([row["iteration"] for row in kept], [factor * row[metric] for row in kept], **look)
+    for axes, metric, factor in ((accuracy, "accuracy", 100.0), (nll, "nll", 1.0)):
+        lines = [("all chains", pool.result["validation"][metric], "-")]
+        lines += [
+            (row.name, row.validation[metric], style) for row, style in zip(others, ("--", ":", "-."), strict=False)
+        ]
+        for name, value, style in lines:
+            axes.axhline(factor * value, color="#444444", lw=1.1, ls=style, label=name)
+    trace = pool.traces[0]
+    for axes in (likelihood, work):
+        axes.axvspan(0, trace.warmup, color="#888888", alpha=0.12, lw=0)
+        for end in trace.windows:
+            axes.axvline(end, color="#888888", lw=0.6, alpha=0.7)
+    settled = np.concatenate([each.told["log_likelihood"][len(each.told["n_steps"]) // 10 :] for each in pool.traces])
+    spread = np.ptp(settled) / 1000
+    likelihood.set_ylim(settled.min() / 1000 - 0.05 * spread, settled.max() / 1000 + 0.05 * spread)
+    work.set_yscale("log")
+    for axes, label in (
+        (likelihood, "log likelihood (1,000 nats)"),
+        (accuracy, "validation accuracy (%)"),
+        (work, "step size"),
+        (nll, "validation NLL (nats)"),
+    ):
+        axes.set_ylabel(label)
+        axes.set_xlabel("draw, warm-up shaded" if axes in (likelihood, work) else "draw, of the mean prediction so far")
+        axes.grid(alpha=0.25, lw=0.6)
+        axes.spines[["top", "right"]].set_visible(False)
+    accuracy.legend(frameon=False, fontsize=8)
+    figure.suptitle(f"{pool.name}: {pool.diagnostics['verdict']}", fontsize=11)
+    return figure

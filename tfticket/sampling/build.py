@@ -1,0 +1,104 @@
+"""From a ticket and data to its posterior."""
+
+from typing import Any
+
+import numpy as np
+
+from tfticket.backend import has_gpu, keras, usable_cpus
+from tfticket.config import SampleConfig
+from tfticket.data import Dataset
+from tfticket.errors import InputError
+from tfticket.models import kernel_shapes, model_from_spec, named_variables, normalisation_of
+from tfticket.network import MaskedNetwork
+from tfticket.pruning.mask import dense_mask
+from tfticket.sampling.dense import KerasEngine
+from tfticket.sampling.layout import Layout
+from tfticket.sampling.posterior import Engine, Posterior
+from tfticket.sampling.priors import Prior
+from tfticket.sampling.program import compile_network
+from tfticket.sampling.reader import CannotRun, sparse_layers
+from tfticket.sampling.sparse import SparseEngine
+from tfticket.tickets.ticket import Ticket
+
+
+def build_posterior(ticket: Ticket, data: Dataset, config: SampleConfig, threads: int | None = None) -> Posterior:
+    """The posterior of a ticket's surviving weights, given the training rows.
+
+    Args:
+        ticket: Of any method; its mask counts, not its start weights.
+        data: Whose training rows it is.
+        config: Priors, likelihood power, engine.
+        threads: Of the sparse engine; None: all CPUs that this process may use.
+
+    Raises:
+        InputError: No weight survives; a model with batch statistics that are not to be frozen; data of other
+            shapes; an engine that cannot run the model.
+    """
+    model = model_from_spec(ticket.model)
+    _check_statistics(model, config.freeze_batch_norm)
+    normalisation = normalisation_of(ticket.model)
+    network = MaskedNetwork(model, normalisation)
+    network.check_data(data)
+    trained = {id(variable) for variable in model.trainable_weights}  # a frozen layer's are not
+    sampled = [path for path, (_, variable) in named_variables(model).items() if id(variable) in trained]
+    layout = Layout.of(ticket.start, ticket.mask, sampled)
+    prior = Prior.of(layout, config.prior, config.other_prior)
+    fixed = {
+        path: array * ticket.mask[path] if path in ticket.mask else array
+        for path, array in ticket.start.items()
+        if path not in layout.shapes
+    }
+    engine = _engine(config.engine, model, network, layout, ticket, data, threads)
+    return Posterior(engine, layout, prior, config.likelihood_power, fixed)
+
+
+def check_engine(model: Any, config: SampleConfig) -> str:
+    """Refuse a model that cannot be sampled so; says which engine computes its gradients, and why.
+
+    Args:
+        model: A ``tf_keras`` model.
+        config: Engine and batch statistics.
+
+    Raises:
+        InputError: Batch statistics, or an engine that cannot run the model.
+    """
+    _check_statistics(model, config.freeze_batch_norm)
+    weights = {path: variable.numpy() for path, (_, variable) in named_variables(model).items()}
+    layout = Layout.of(weights, dense_mask(kernel_shapes(model)), weights)
+    engine = config.engine
+    if engine == "auto" and has_gpu():
+        return "Gradients by Keras, dense and masked, on the GPU."
+    if engine == "keras":
+        return "Gradients by Keras, dense and masked, as asked."
+    try:
+        sparse_layers(model, layout)
+    except CannotRun as error:
+        if engine == "sparse":
+            raise
+        return f"Gradients by Keras, dense and masked. {error}"
+    return "Gradients over the surviving weights alone, on the CPU."
+
+
+def _check_statistics(model: Any, frozen: bool) -> None:
+    layers = [layer.name for layer in model.submodules if isinstance(layer, keras.layers.BatchNormalization)]
+    if layers and not frozen:
+        raise InputError(
+            f"{model.name} normalises by the statistics of a batch ({layers[0]} and {len(layers) - 1} more): no "
+            "row has a likelihood of its own. Take a network without, or set freeze_batch_norm: true: the statistics "
+            "of the ticket's start then stay as they are."
+        )
+
+
+def _engine(
+    wanted: str, model: Any, network: MaskedNetwork, layout: Layout, ticket: Ticket, data: Dataset, threads: int | None
+) -> Engine:
+    if wanted == "sparse" or (wanted == "auto" and not has_gpu()):
+        try:
+            image, layers = sparse_layers(model, layout)
+            normalisation = normalisation_of(ticket.model)
+            compiled = compile_network(image, layers, np.array(normalisation.scale), np.array(normalisation.shift))
+            return SparseEngine(compiled, layout.size, data.x_train, data.y_train, threads or usable_cpus())
+        except CannotRun:
+            if wanted == "sparse":
+                raise
+    return KerasEngine(network, layout, ticket.start, data.x_train, data.y_train)

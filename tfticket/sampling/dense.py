@@ -1,0 +1,86 @@
+"""The keras engine: likelihood and gradient of any model, dense and masked, tile by tile."""
+
+from typing import Any
+
+import numpy as np
+
+from tfticket.backend import on_device, tf
+from tfticket.network import MaskedNetwork
+from tfticket.sampling.layout import Layout
+from tfticket.types import Weights
+
+
+class KerasEngine:
+    """Likelihood of a wrapped Keras model over fixed rows.
+
+    Args:
+        network: The model, this engine's own: its weights are changed.
+        layout: Of theta.
+        weights: All of the network's; those that theta does not hold stay.
+        images: uint8 [rows, height, width, channels].
+        labels: int [rows].
+    """
+
+    name = "keras"
+
+    def __init__(
+        self, network: MaskedNetwork, layout: Layout, weights: Weights, images: np.ndarray, labels: np.ndarray
+    ) -> None:
+        network.assign(layout.mask, weights)
+        self._network, self._layout, self._weights = network, layout, weights
+        self.rows, self._tile = len(images), min(network.tile, max(1, len(images)))
+        padding = -len(images) % self._tile
+        self._images = on_device(np.concatenate([images, np.zeros((padding, *images.shape[1:]), images.dtype)]))
+        self._labels = tf.constant(np.concatenate([labels, np.zeros(padding, labels.dtype)]).astype(np.int32))
+        self._entries = {path: tf.constant(entries[:, None]) for path, entries in layout.indices.items()}
+        self._compiled = tf.function(self.as_tensors, autograph=False)
+
+    def log_likelihood_and_gradient(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
+        """Log likelihood of the training rows, and its gradient, float64 [size]."""
+        found, gradient = self._compiled(tf.constant(theta))
+        return float(found), gradient.numpy()
+
+    def as_tensors(self, theta: Any) -> tuple[Any, Any]:
+        """The same as operations of a graph; a loop over tiles bounds the memory."""
+        self._assign(theta)
+        tiles = len(self._images) // self._tile
+
+        def add(tile: Any, total: Any, gradient: Any) -> tuple[Any, Any, Any]:
+            found, parts = self._tile_gradient(tile * self._tile)
+            return tile + 1, total + tf.cast(found, tf.float64), gradient + tf.cast(parts, tf.float64)
+
+        start = (tf.constant(0), tf.constant(0.0, tf.float64), tf.zeros(self._layout.size, tf.float64))
+        _, total, gradient = tf.while_loop(lambda tile, *_: tile < tiles, add, start, parallel_iterations=1)
+        return total, gradient
+
+    def _assign(self, theta: Any) -> None:
+        for path, part in self._layout.slices.items():
+            shape = self._layout.shapes[path]
+            flat = tf.scatter_nd(self._entries[path], tf.cast(theta[part], tf.float32), [int(np.prod(shape))])
+            self._network.variables[path].assign(tf.reshape(flat, shape))
+
+    def _tile_gradient(self, begin: Any) -> tuple[Any, Any]:
+        """Log likelihood of a tile, float32, and its gradient, float32 [size]."""
+        variables = [self._network.variables[path] for path in self._layout.shapes]
+        images, labels = self._images[begin : begin + self._tile], self._labels[begin : begin + self._tile]
+        there = tf.cast(begin + tf.range(self._tile) < self.rows, tf.float32)
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(variables)
+            logits = tf.cast(self._network.model(self._network.inputs(images), training=False), tf.float32)
+            losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+            found = -tf.reduce_sum(losses * there)
+        gradients = tape.gradient(found, variables, unconnected_gradients="zero")
+        parts = [
+            tf.gather(tf.reshape(gradient, [-1]), self._layout.indices[path])
+            for path, gradient in zip(self._layout.shapes, gradients, strict=True)
+        ]
+        return found, tf.concat(parts, 0)
+
+    def prepare(self, images: np.ndarray) -> np.ndarray:
+        """Nothing: images are laid out tile by tile."""
+        return images
+
+    def logits(self, theta: np.ndarray, prepared: np.ndarray) -> np.ndarray:
+        """Logits, float32 [rows, classes]."""
+        self._network.assign(self._layout.mask, self._weights | self._layout.unpack(theta))
+        return self._network.logits(prepared)

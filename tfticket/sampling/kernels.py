@@ -1,0 +1,398 @@
+"""What the sparse engine does with a tile of rows, compiled by Numba: forward, loss, backward.
+
+Everything lies feature by feature, the tile's rows side by side, so that a weight acts on a run of contiguous numbers:
+a tile's rows for a dense unit, a whole row of pixels for a convolution. Tables say which run each weight meets
+(``tfticket.sampling.program`` makes them); no dense kernel is formed and pruned weights cost nothing. Sums over the
+rows of a tile are float32, sums over tiles float64.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import float32, njit
+
+from tfticket.sampling.vectors import (
+    LANES,
+    add,
+    divide,
+    exponential,
+    hyperbolic_tangent,
+    load,
+    load_bytes,
+    maximum,
+    multiply,
+    multiply_add,
+    positive,
+    splat,
+    store,
+    subtract,
+    total,
+    where_equal,
+    where_positive,
+)
+
+BLOCK = 8 * LANES
+"""Numbers of a run that are summed in registers at once."""
+
+LINEAR, MAX_POOL, AVERAGE_POOL, ACTIVATION = range(4)
+"""Kinds of operations."""
+NONE, RELU, TANH = range(3)
+"""Kinds of activations."""
+
+
+class Program(NamedTuple):
+    """A masked network as tables. Positions are in the buffers of values and of errors, in numbers, for one tile.
+
+    Attributes:
+        operations: int64 [operations, 12]: kind, activation, and the first and the last (exclusive) of its forward
+            runs or windows, its backward runs, its dots, its bias sums, its pairs.
+        runs: int64 [runs, 6]: target, length, first and last product, shift of the products' sources, bias or -1.
+        sources: int64 [products]: where each product's run begins, before the shift.
+        product_weights: int64 [products]: position of each product's weight in theta.
+        dots: int64 [weights, 7]: value, error, rows, pitch of values, pitch of errors, length, position in theta.
+        biases: int64 [biases, 5]: error, rows, pitch, length, position in theta.
+        pairs: int64 [pairs, 3]: value, error, length; what an activation's derivative or copy meets.
+        windows: int64 [windows, 4]: value and error of a pooled output, its first and its last member.
+        members: int64 [members, 2]: value and error of a pooled input.
+        inputs: int64 [inputs]: value that each of the image's numbers goes to.
+        scale, shift: float32 [inputs]: of the normalisation.
+        logits: int64 [classes, 2]: value and error.
+    """
+
+    operations: np.ndarray
+    runs: np.ndarray
+    sources: np.ndarray
+    product_weights: np.ndarray
+    dots: np.ndarray
+    biases: np.ndarray
+    pairs: np.ndarray
+    windows: np.ndarray
+    members: np.ndarray
+    inputs: np.ndarray
+    scale: np.ndarray
+    shift: np.ndarray
+    logits: np.ndarray
+
+
+@njit(inline="always")
+def _activated(vector: Any, activation: Any) -> Any:
+    if activation == RELU:
+        return positive(vector)
+    if activation == TANH:
+        return hyperbolic_tangent(vector)
+    return vector
+
+
+@njit(nogil=True, cache=True)
+def _sum_products(
+    program: Any, begin: int, end: int, activation: int, theta: Any, weights: Any, source: Any, target: Any
+) -> None:
+    """Each run: target = activation(bias + sum over products of weight * source), the sums in registers."""
+    runs, sources = program.runs, program.sources
+    for number in range(begin, end):
+        at, length, first, last, shift, bias = runs[number]
+        start = splat(float32(0.0) if bias < 0 else theta[bias])
+        whole = length - length % BLOCK
+        for column in range(0, whole, BLOCK):
+            a = b = c = d = e = f = g = h = start
+            here = shift + column
+            for product in range(first, last):
+                weight, place = splat(weights[product]), sources[product] + here
+                a = multiply_add(a, weight, load(source, place))
+                b = multiply_add(b, weight, load(source, place + LANES))
+                c = multiply_add(c, weight, load(source, place + 2 * LANES))
+                d = multiply_add(d, weight, load(source, place + 3 * LANES))
+                e = multiply_add(e, weight, load(source, place + 4 * LANES))
+                f = multiply_add(f, weight, load(source, place + 5 * LANES))
+                g = multiply_add(g, weight, load(source, place + 6 * LANES))
+                h = multiply_add(h, weight, load(source, place + 7 * LANES))
+            there = at + column
+            store(target, there, _activated(a, activation))
+            store(target, there + LANES, _activated(b, activation))
+            store(target, there + 2 * LANES, _activated(c, activation))
+            store(target, there + 3 * LANES, _activated(d, activation))
+            store(target, there + 4 * LANES, _activated(e, activation))
+            store(target, there + 5 * LANES, _activated(f, activation))
+            store(target, there + 6 * LANES, _activated(g, activation))
+            store(target, there + 7 * LANES, _activated(h, activation))
+        for column in range(whole, length, LANES):
+            a = start
+            for product in range(first, last):
+                a = multiply_add(a, splat(weights[product]), load(source, sources[product] + shift + column))
+            store(target, at + column, _activated(a, activation))
+
+
+@njit(nogil=True, cache=True)
+def _sum_gradients(program: Any, begin: int, end: int, values: Any, errors: Any, gradient: Any) -> None:
+    """Each weight: gradient += sum over its runs of value * error."""
+    dots = program.dots
+    zero = splat(float32(0.0))
+    for number in range(begin, end):
+        value, error, rows, value_pitch, error_pitch, length, weight = dots[number]
+        a = b = c = d = zero
+        whole = length - length % (4 * LANES)
+        for _ in range(rows):
+            for column in range(0, whole, 4 * LANES):
+                p, q = value + column, error + column
+                a = multiply_add(a, load(values, p), load(errors, q))
+                b = multiply_add(b, load(values, p + LANES), load(errors, q + LANES))
+                c = multiply_add(c, load(values, p + 2 * LANES), load(errors, q + 2 * LANES))
+                d = multiply_add(d, load(values, p + 3 * LANES), load(errors, q + 3 * LANES))
+            for column in range(whole, length, LANES):
+                a = multiply_add(a, load(values, value + column), load(errors, error + column))
+            value += value_pitch
+            error += error_pitch
+        gradient[weight] += total(add(add(a, b), add(c, d)))
+
+
+@njit(nogil=True, cache=True)
+def _propagate_back(
+    program: Any, begin: int, end: int, width: int, weights: Any, values: Any, errors: Any, gradient: Any
+) -> None:
+    """Both of a dense layer at once: each input's error, and its weights' gradients; the errors are read once."""
+    runs, sources, places = program.runs, program.sources, program.product_weights
+    zero = splat(float32(0.0))
+    whole = width - width % (4 * LANES)
+    for number in range(begin, end):
+        target, value, first, last = runs[number, 0], runs[number, 4], runs[number, 2], runs[number, 3]
+        for column in range(0, whole, 4 * LANES):
+            p = value + column
+            v, w, x, y = (
+                load(values, p),
+                load(values, p + LANES),
+                load(values, p + 2 * LANES),
+                load(values, p + 3 * LANES),
+            )
+            a = b = c = d = zero
+            for product in range(first, last):
+                weight, q = splat(weights[product]), sources[product] + column
+                e, f, g, h = (
+                    load(errors, q),
+                    load(errors, q + LANES),
+                    load(errors, q + 2 * LANES),
+                    load(errors, q + 3 * LANES),
+                )
+                a, b = multiply_add(a, weight, e), multiply_add(b, weight, f)
+                c, d = multiply_add(c, weight, g), multiply_add(d, weight, h)
+                i, j = multiply_add(multiply(v, e), w, f), multiply_add(multiply(x, g), y, h)
+                gradient[places[product]] += total(add(i, j))
+            if target >= 0:
+                q = target + column
+                store(errors, q, a)
+                store(errors, q + LANES, b)
+                store(errors, q + 2 * LANES, c)
+                store(errors, q + 3 * LANES, d)
+        for column in range(whole, width, LANES):
+            v, a = load(values, value + column), zero
+            for product in range(first, last):
+                e = load(errors, sources[product] + column)
+                a = multiply_add(a, splat(weights[product]), e)
+                gradient[places[product]] += total(multiply(v, e))
+            if target >= 0:
+                store(errors, target + column, a)
+
+
+@njit(nogil=True, cache=True)
+def _sum_biases(program: Any, begin: int, end: int, errors: Any, gradient: Any) -> None:
+    """Each bias: gradient += sum of its unit's errors."""
+    for number in range(begin, end):
+        error, rows, pitch, length, bias = program.biases[number]
+        found = splat(float32(0.0))
+        for row in range(rows):
+            for column in range(0, length, LANES):
+                found = add(found, load(errors, error + row * pitch + column))
+        gradient[bias] += total(found)
+
+
+@njit(nogil=True, cache=True)
+def _differentiate(program: Any, begin: int, end: int, activation: int, values: Any, errors: Any) -> None:
+    """Errors of an activation's output become those of its input; the derivative is seen from the output."""
+    one = splat(float32(1.0))
+    for number in range(begin, end):
+        value, error, length = program.pairs[number]
+        for column in range(0, length, LANES):
+            output, found = load(values, value + column), load(errors, error + column)
+            if activation == RELU:
+                found = where_positive(output, found)
+            else:
+                found = multiply(found, subtract(one, multiply(output, output)))
+            store(errors, error + column, found)
+
+
+@njit(nogil=True, cache=True)
+def _pool(program: Any, begin: int, end: int, kind: int, width: int, values: Any) -> None:
+    """The largest, or the mean, of each window."""
+    members = program.members
+    for number in range(begin, end):
+        output, _, first, last = program.windows[number]
+        share = splat(float32(1.0 / (last - first)))
+        for column in range(0, width, LANES):
+            found = load(values, members[first, 0] + column)
+            for member in range(first + 1, last):
+                other = load(values, members[member, 0] + column)
+                found = maximum(found, other) if kind == MAX_POOL else add(found, other)
+            store(values, output + column, found if kind == MAX_POOL else multiply(found, share))
+
+
+@njit(nogil=True, cache=True)
+def _unpool(program: Any, begin: int, end: int, kind: int, width: int, values: Any, errors: Any) -> None:
+    """Each window's error goes to its first largest member, or in equal shares to all."""
+    members, zero = program.members, splat(float32(0.0))
+    for member in range(program.windows[begin, 2], program.windows[end - 1, 3]):
+        for column in range(0, width, LANES):
+            store(errors, members[member, 1] + column, zero)
+    for number in range(begin, end):
+        output, error, first, last = program.windows[number]
+        share = splat(float32(1.0 / (last - first)))
+        for column in range(0, width, LANES):
+            left = load(errors, error + column)
+            largest = load(values, output + column)
+            for member in range(first, last):
+                place = members[member, 1] + column
+                if kind == MAX_POOL:
+                    part = where_equal(load(values, members[member, 0] + column), largest, left)
+                    left = subtract(left, part)
+                else:
+                    part = multiply(left, share)
+                store(errors, place, add(load(errors, place), part))
+
+
+@njit(nogil=True, cache=True)
+def _activate(program: Any, begin: int, end: int, activation: int, values: Any) -> None:
+    """An activation that follows something else than a dense layer or a convolution: pairs are input and output."""
+    for number in range(begin, end):
+        source, target, length = program.pairs[number]
+        for column in range(0, length, LANES):
+            store(values, target + column, _activated(load(values, source + column), activation))
+
+
+@njit(nogil=True, cache=True)
+def _fill(program: Any, tile: Any, width: int, values: Any) -> None:
+    """The tile's pixels, normalised, where the first operation looks for them."""
+    for number in range(len(program.inputs)):
+        scale, shift = splat(program.scale[number]), splat(program.shift[number])
+        for column in range(0, width, LANES):
+            pixels = load_bytes(tile, number * width + column)
+            store(values, program.inputs[number] + column, multiply_add(shift, pixels, scale))
+
+
+@njit(nogil=True, cache=True)
+def _softmax(program: Any, labels: Any, width: int, values: Any, errors: Any) -> float:
+    """The log likelihood of a tile's labels; errors become its gradient in the logits. A label below 0 is no row."""
+    logits = program.logits
+    classes = len(logits)
+    largest, whole = len(errors) - 2 * width, len(errors) - width  # the buffer's last two runs are ours
+    minus = splat(float32(-1.0))
+    for column in range(0, width, LANES):
+        peak = load(values, logits[0, 0] + column)
+        for each in range(1, classes):
+            peak = maximum(peak, load(values, logits[each, 0] + column))
+        powers = splat(float32(0.0))
+        for each in range(classes):
+            power = exponential(subtract(load(values, logits[each, 0] + column), peak))
+            store(errors, logits[each, 1] + column, power)
+            powers = add(powers, power)
+        share = divide(minus, powers)
+        for each in range(classes):
+            at = logits[each, 1] + column
+            store(errors, at, multiply(load(errors, at), share))
+        store(errors, largest + column, peak)
+        store(errors, whole + column, powers)
+    found = 0.0
+    for row in range(width):
+        label = labels[row]
+        if label < 0:
+            for each in range(classes):
+                errors[logits[each, 1] + row] = float32(0.0)
+        else:
+            errors[logits[label, 1] + row] += float32(1.0)
+            above = np.float64(values[logits[label, 0] + row]) - np.float64(errors[largest + row])
+            found += above - np.log(np.float64(errors[whole + row]))
+    return found
+
+
+@njit(nogil=True, cache=True)
+def _forward(program: Any, theta: Any, weights: Any, tile: Any, width: int, values: Any) -> None:
+    _fill(program, tile, width, values)
+    for number in range(len(program.operations)):
+        operation = program.operations[number]
+        kind, activation, begin, end = operation[0], operation[1], operation[2], operation[3]
+        if kind == LINEAR:
+            _sum_products(program, begin, end, activation, theta, weights, values, values)
+        elif kind == ACTIVATION:
+            _activate(program, begin, end, activation, values)
+        else:
+            _pool(program, begin, end, kind, width, values)
+
+
+@njit(nogil=True, cache=True)
+def _backward(program: Any, theta: Any, weights: Any, width: int, values: Any, errors: Any, gradient: Any) -> None:
+    for number in range(len(program.operations) - 1, -1, -1):
+        operation = program.operations[number]
+        kind, activation = operation[0], operation[1]
+        if kind in (MAX_POOL, AVERAGE_POOL):
+            if operation[5] > operation[4]:
+                _unpool(program, operation[2], operation[3], kind, width, values, errors)
+            continue
+        if activation != NONE:
+            _differentiate(program, operation[10], operation[11], activation, values, errors)
+        if kind == LINEAR:
+            _sum_gradients(program, operation[6], operation[7], values, errors, gradient)
+            _sum_biases(program, operation[8], operation[9], errors, gradient)
+            if operation[12]:
+                _propagate_back(program, operation[4], operation[5], width, weights, values, errors, gradient)
+            else:
+                _sum_products(program, operation[4], operation[5], NONE, theta, weights, errors, errors)
+
+
+@njit(nogil=True, cache=True)
+def sum_tiles(
+    program: Any,
+    theta: Any,
+    weights: Any,
+    tiles: Any,
+    labels: Any,
+    width: int,
+    values: Any,
+    errors: Any,
+    gradient: Any,
+) -> float:
+    """The log likelihood of some tiles; its gradient is added up.
+
+    Args:
+        program: The network.
+        theta: float32 [dimensions].
+        weights: float32 [products]: theta at the program's ``product_weights``.
+        tiles: uint8 [tiles, inputs * width].
+        labels: int32 [tiles, width], -1 where there is no row.
+        width: Rows of a tile.
+        values: float32 buffer; what the program's padding needs to be 0 is 0.
+        errors: As ``values``.
+        gradient: float64 [dimensions].
+    """
+    found = 0.0
+    for number in range(len(tiles)):
+        _forward(program, theta, weights, tiles[number], width, values)
+        found += _softmax(program, labels[number], width, values, errors)
+        _backward(program, theta, weights, width, values, errors, gradient)
+    return found
+
+
+@njit(nogil=True, cache=True)
+def tell_logits(program: Any, theta: Any, weights: Any, tiles: Any, width: int, values: Any, found: Any) -> None:
+    """The logits of some tiles.
+
+    Args:
+        program: As of ``sum_tiles``, like the others.
+        theta: The same.
+        weights: The same.
+        tiles: The same.
+        width: The same.
+        values: The same.
+        found: float32 [tiles, classes, width].
+    """
+    for number in range(len(tiles)):
+        _forward(program, theta, weights, tiles[number], width, values)
+        for each in range(found.shape[1]):
+            at = program.logits[each, 0]
+            found[number, each] = values[at : at + width]

@@ -1,0 +1,78 @@
+"""Which numbers a sampler moves: a ticket's surviving weights, biases and the like, as one flat vector."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from tfticket.errors import InputError
+from tfticket.types import Mask, Weights
+
+
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """The order of the flat vector theta: tensor by tensor, each in C order, pruned entries left out.
+
+    Attributes:
+        shapes: Path -> shape of every tensor that is sampled, in the network's order.
+        mask: Kernel path -> boolean array, True = survives.
+    """
+
+    shapes: Mapping[str, tuple[int, ...]]
+    mask: Mask
+
+    @classmethod
+    def of(cls, weights: Weights, mask: Mask, sampled: Iterable[str]) -> "Layout":
+        """The layout of a ticket.
+
+        Raises:
+            InputError: No kernel has a weight left.
+        """
+        if not any(kept.any() for kept in mask.values()):
+            raise InputError(
+                "The mask leaves no weight in any layer, so there is nothing to sample. Take a ticket of a lower level."
+            )
+        return cls({path: weights[path].shape for path in sampled}, mask)
+
+    @cached_property
+    def indices(self) -> dict[str, np.ndarray]:
+        """Path -> int64 [survivors], their places in the flattened tensor."""
+        return {
+            path: np.flatnonzero(self.mask[path]) if path in self.mask else np.arange(np.prod(shape, dtype=int))
+            for path, shape in self.shapes.items()
+        }
+
+    @cached_property
+    def slices(self) -> dict[str, slice]:
+        """Path -> its part of theta."""
+        found, begin = {}, 0
+        for path, entries in self.indices.items():
+            found[path] = slice(begin, begin + len(entries))
+            begin += len(entries)
+        return found
+
+    @property
+    def size(self) -> int:
+        """Length of theta."""
+        return sum(len(entries) for entries in self.indices.values())
+
+    def pack(self, weights: Weights) -> np.ndarray:
+        """Theta of weights, float64 [size]."""
+        return np.concatenate([weights[path].ravel()[entries] for path, entries in self.indices.items()]).astype(float)
+
+    def unpack(self, theta: np.ndarray) -> Weights:
+        """The weights of theta, 0 where pruned.
+
+        Args:
+            theta: float [..., size].
+
+        Returns:
+            Path -> float32 [..., *shape].
+        """
+        found: Weights = {}
+        for path, shape in self.shapes.items():
+            full = np.zeros((*theta.shape[:-1], int(np.prod(shape, dtype=int))), np.float32)
+            full[..., self.indices[path]] = theta[..., self.slices[path]]
+            found[path] = full.reshape(*theta.shape[:-1], *shape)
+        return found

@@ -1,0 +1,115 @@
+"""The posterior of a ticket's surviving weights: exact sums over all rows, in bounded memory.
+
+log p(theta | data) = power * sum over rows of log p(label | image, theta) + log prior(theta) + constant
+
+Two engines compute the first sum: ``sparse`` over the surviving weights alone, on the CPU, and ``keras``, which runs
+any model, dense and masked. Both sum tiles of rows in float32 and tiles in float64.
+"""
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import numpy as np
+
+from tfticket.backend import tf
+from tfticket.sampling.layout import Layout
+from tfticket.sampling.priors import Prior
+from tfticket.types import Weights
+
+
+class Engine(Protocol):
+    """What computes the likelihood of the training rows.
+
+    Attributes:
+        name: 'sparse' or 'keras'.
+        rows: How many rows it sums over.
+    """
+
+    name: str
+    rows: int
+
+    def log_likelihood_and_gradient(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
+        """Log likelihood of the training rows and its gradient in theta, float64 [size] both."""
+
+    def as_tensors(self, theta: Any) -> tuple[Any, Any]:
+        """The same as an operation of a graph, float64 tensors [] and [size]."""
+
+    def prepare(self, images: np.ndarray) -> Any:
+        """Lay out images uint8 [rows, height, width, channels] that are to be predicted often."""
+
+    def logits(self, theta: np.ndarray, prepared: Any) -> np.ndarray:
+        """Logits float32 [rows, classes] of such images."""
+
+
+class Posterior:
+    """Log density and gradient over the sampler's variables u.
+
+    Args:
+        engine: Of the likelihood.
+        layout: Which weights theta holds.
+        prior: Of theta; it also says how u becomes theta.
+        power: Of the likelihood; 1 is Bayes.
+        fixed: Weights that are not sampled.
+    """
+
+    def __init__(self, engine: Engine, layout: Layout, prior: Prior, power: float, fixed: Weights) -> None:
+        self.engine, self.layout, self.prior, self.power = engine, layout, prior, power
+        self.fixed = fixed
+
+    @property
+    def size(self) -> int:
+        """Number of variables."""
+        return self.layout.size
+
+    @property
+    def rows(self) -> int:
+        """Training rows."""
+        return self.engine.rows
+
+    def log_density_and_gradient(self, u: np.ndarray) -> tuple[float, np.ndarray]:
+        """Log density up to a constant, and its gradient.
+
+        Args:
+            u: float64 [size].
+
+        Returns:
+            A number, and float64 [size].
+        """
+        return self._combined(u, *self.engine.log_likelihood_and_gradient(self.prior.constrain(u)))
+
+    def log_likelihood(self, u: np.ndarray, log_density: float) -> float:
+        """The log likelihood of the training rows, power 1, where the log density is known."""
+        return (log_density - self.prior.log_density_and_gradient(u)[0]) / self.power
+
+    @np.errstate(over="ignore", invalid="ignore")  # of a trajectory that has run away
+    def _combined(self, u: np.ndarray, likelihood: float, gradient: np.ndarray) -> tuple[float, np.ndarray]:
+        log_prior, found = self.prior.log_density_and_gradient(u)
+        slope = self.prior.slope(u) if self.prior.bounded.any() else 1.0
+        return self.power * float(likelihood) + log_prior, found + self.power * gradient * slope
+
+    def target(self) -> Callable[[Any], Any]:
+        """The log density as a function of tensors, for ``tfp.mcmc``."""
+
+        def combined(u: Any, likelihood: Any, gradient: Any) -> tuple[Any, Any]:
+            value, found = self._combined(u, likelihood, gradient)
+            return np.float64(value), found
+
+        @tf.custom_gradient  # type: ignore[untyped-decorator]
+        def log_density(u: Any) -> tuple[Any, Any]:
+            theta = tf.numpy_function(self.prior.constrain, [u], tf.float64) if self.prior.bounded.any() else u
+            theta = tf.ensure_shape(theta, [self.size])
+            value, gradient = tf.numpy_function(combined, [u, *self.engine.as_tensors(theta)], (tf.float64, tf.float64))
+            value, gradient = tf.ensure_shape(value, []), tf.ensure_shape(gradient, [self.size])
+
+            def pulled_back(upstream: Any, variables: Any = ()) -> Any:
+                """Variables: the keras engine's, which hold theta; nobody asks for their gradients."""
+                return (upstream * gradient, [None] * len(variables)) if variables else upstream * gradient
+
+            return value, pulled_back
+
+        found: Callable[[Any], Any] = log_density
+        return found
+
+    def weights(self, u: np.ndarray) -> Weights:
+        """All of the network's weights at u, 0 where pruned."""
+        return self.fixed | self.layout.unpack(self.prior.constrain(u))

@@ -1,0 +1,144 @@
+"""Read a Keras model as layers that the sparse engine knows, or say why it cannot run it."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from tfticket.backend import keras
+from tfticket.errors import InputError
+from tfticket.sampling.kernels import AVERAGE_POOL, MAX_POOL, NONE, RELU, TANH
+from tfticket.sampling.layout import Layout
+from tfticket.sampling.program import Activation, Layer, Linear, Pair, Pool, Shape
+
+_ACTIVATIONS = {"linear": NONE, "relu": RELU, "tanh": TANH}
+
+
+class CannotRun(InputError):
+    """A model that the sparse engine does not know."""
+
+
+def sparse_layers(model: Any, layout: Layout) -> tuple[Shape, list[Layer]]:
+    """The image's (channels, height, width), and the layers up to the logits.
+
+    Args:
+        model: A functional or Sequential ``tf_keras`` model.
+        layout: Of theta, over the model's weights.
+
+    Raises:
+        CannotRun: Something else than a chain of known layers.
+    """
+    layers = _chain(model)
+    height, width, channels = model.input_shape[1:]
+    image: Shape = (channels, height, width)
+    found: list[Layer] = []
+    shape, is_flat = image, False
+    for layer in layers:
+        kind = type(layer)
+        last = found[-1] if found else None
+        if kind is keras.layers.Flatten:
+            if layer.data_format != "channels_last":
+                raise CannotRun(_refusal(f"{layer.name} has its channels first"))
+            is_flat = True
+        elif kind in (keras.layers.Dense, keras.layers.Conv2D):
+            found.append(_linear(layer, shape, is_flat, layout))
+            is_flat = kind is keras.layers.Dense
+        elif kind in (keras.layers.MaxPooling2D, keras.layers.AveragePooling2D):
+            found.append(_pool(layer, shape))
+        elif kind is keras.layers.GlobalAveragePooling2D:
+            if layer.data_format != "channels_last":
+                raise CannotRun(_refusal(f"{layer.name} has its channels first"))
+            found.append(Pool(AVERAGE_POOL, shape[1:], shape[1:], (0, 0), (shape[0], 1, 1)))
+            is_flat = not layer.keepdims
+        elif kind in (keras.layers.Activation, keras.layers.ReLU):
+            activation = _activation(layer)
+            if isinstance(last, Linear) and last.activation == NONE:
+                found[-1] = Linear(**{**last.__dict__, "activation": activation})
+            elif activation != NONE:
+                found.append(Activation(activation, shape))
+        else:
+            raise CannotRun(_refusal(f"{layer.name} is a {kind.__name__}"))
+        shape = found[-1].shape if found else image
+    if not found or not isinstance(found[-1], Linear) or found[-1].activation != NONE or shape[1:] != (1, 1):
+        raise CannotRun(_refusal(f"{model.name} does not end in a layer that gives logits"))
+    return image, found
+
+
+def _refusal(what: str) -> str:
+    return (
+        f"The sparse engine cannot run this network: {what}. It knows chains of Dense, Conv2D, max and average "
+        "pooling, Flatten, ReLU and tanh. Use engine: keras."
+    )
+
+
+def _chain(model: Any) -> list[Any]:
+    """The layers after the input, each with the one before as its only input.
+
+    Raises:
+        CannotRun: The model branches or uses a layer twice.
+    """
+    layers = [layer for layer in model.layers if not isinstance(layer, keras.layers.InputLayer)]
+    before = model.inputs[0] if len(model.inputs) == 1 else None
+    for layer in layers:
+        if len(layer.inbound_nodes) != 1 or layer.input is not before:
+            raise CannotRun(_refusal(f"{model.name} is no chain of layers at {layer.name}"))
+        before = layer.output
+    if len(model.input_shape) != 4:
+        raise CannotRun(_refusal(f"{model.name} takes no images [height, width, channels]"))
+    return layers
+
+
+def _activation(layer: Any) -> int:
+    if isinstance(layer, keras.layers.ReLU):
+        plain = layer.max_value is None and not layer.negative_slope and not layer.threshold
+        name = "relu" if plain else "ReLU with options"
+    else:
+        name = getattr(layer.activation, "__name__", "its own")
+    if name not in _ACTIVATIONS:
+        raise CannotRun(_refusal(f"{layer.name} has the activation {name}"))
+    return _ACTIVATIONS[name]
+
+
+def _linear(layer: Any, shape: Shape, is_flat: bool, layout: Layout) -> Linear:
+    path = f"{layer.name}/kernel"
+    if path not in layout.slices:
+        raise CannotRun(_refusal(f"{layer.name} is not trained"))
+    kept, part = layout.mask[path], layout.slices[path]
+    activation = _activation(layer)
+    units = kept.shape[-1]
+    bias = layout.slices.get(f"{layer.name}/bias")
+    biases = np.full(units, -1) if bias is None else np.arange(bias.start, bias.stop)
+    kernel = np.arange(part.start, part.stop)
+    if type(layer) is keras.layers.Dense:
+        if not is_flat:
+            raise CannotRun(_refusal(f"{layer.name} is applied to each pixel of an image"))
+        whole = kept.reshape(*shape[1:], shape[0], units)
+        return Linear(whole, kernel, biases, (units, 1, 1), activation)
+    if layer.data_format != "channels_last" or layer.groups != 1 or tuple(layer.dilation_rate) != (1, 1):
+        raise CannotRun(_refusal(f"{layer.name} is grouped, dilated or has its channels first"))
+    sizes, padding = _window(shape, layer.kernel_size, layer.strides, layer.padding)
+    if padding == (0, 0):  # a kernel that is larger than the image meets nothing there
+        down, right = np.nonzero(kept)[:2]
+        kernel, kept = kernel[(down < shape[1]) & (right < shape[2])], kept[: shape[1], : shape[2]]
+    return Linear(kept, kernel, biases, (units, *sizes), activation, tuple(layer.strides), padding)
+
+
+def _pool(layer: Any, shape: Shape) -> Pool:
+    if layer.data_format != "channels_last":
+        raise CannotRun(_refusal(f"{layer.name} has its channels first"))
+    kind = MAX_POOL if type(layer) is keras.layers.MaxPooling2D else AVERAGE_POOL
+    sizes, padding = _window(shape, layer.pool_size, layer.strides, layer.padding)
+    return Pool(kind, tuple(layer.pool_size), tuple(layer.strides), padding, (shape[0], *sizes))
+
+
+def _window(shape: Shape, size: Any, stride: Any, padding: str) -> tuple[Pair, Pair]:
+    """Height and width of the output, and the padding at the top and on the left, as TensorFlow has them."""
+    outs, before = [], []
+    for length, each, step in zip(shape[1:], size, stride, strict=True):
+        if padding == "valid":
+            outs.append((length - each) // step + 1)
+            before.append(0)
+        else:
+            outs.append(math.ceil(length / step))
+            before.append(max((outs[-1] - 1) * step + each - length, 0) // 2)
+    return (outs[0], outs[1]), (before[0], before[1])

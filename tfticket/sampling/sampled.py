@@ -1,0 +1,125 @@
+"""Chains of a ticket in memory: what a notebook works with."""
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tfticket.config import SampleConfig
+from tfticket.data import Dataset
+from tfticket.errors import InputError
+from tfticket.evaluation.metrics import log_probabilities
+from tfticket.pruning.mask import layer_of
+from tfticket.sampling.build import build_posterior
+from tfticket.sampling.chain import Chain, Hooks, run_chain
+from tfticket.sampling.posterior import Posterior
+from tfticket.schema import validate
+from tfticket.tickets.ticket import Ticket
+
+
+@dataclass(frozen=True, eq=False)
+class SampledTicket:
+    """A ticket and draws of its weights from their posterior.
+
+    Attributes:
+        ticket: What was sampled.
+        posterior: Of its surviving weights.
+        chains: What each chain found; ``told`` holds the diagnostics of each draw.
+        theta: The draws, float32 [chains, draws, size]; ``posterior.layout`` says which weight is where.
+    """
+
+    ticket: Ticket
+    posterior: Posterior
+    chains: Sequence[Chain]
+    theta: np.ndarray
+
+    def __repr__(self) -> str:
+        chains, draws, size = self.theta.shape
+        return f"SampledTicket({self.ticket!r}, {chains} x {draws} draws of {size:,} weights)"
+
+    def predict(self, images: np.ndarray) -> np.ndarray:
+        """The posterior predictive: probabilities float64 [rows, classes], their mean over all draws.
+
+        Args:
+            images: uint8 [rows, height, width, channels].
+        """
+        engine = self.posterior.engine
+        prepared = engine.prepare(images)
+        draws = self.theta.reshape(-1, self.theta.shape[-1]).astype(float)
+        total = sum(np.exp(log_probabilities(engine.logits(draw, prepared))) for draw in draws)
+        return np.asarray(total) / len(draws)
+
+    def kernel_draws(self, layer: str) -> np.ndarray:
+        """A layer's kernels, float32 [chains * draws, *kernel], 0 where pruned.
+
+        Raises:
+            InputError: No such layer.
+        """
+        path = f"{layer}/kernel"
+        if path not in self.ticket.mask:
+            known = ", ".join(map(layer_of, self.ticket.mask))
+            raise InputError(f"There is no prunable layer '{layer}'. The layers are {known}.")
+        return self.posterior.layout.unpack(self.theta.reshape(-1, self.theta.shape[-1]))[path]
+
+    def diagnostics(self) -> dict[str, Any]:
+        """Whether the chains may be believed: see ``tfticket.sampling.diagnostics``."""
+        from tfticket.sampling.diagnostics import diagnose
+
+        return diagnose(self.chains, list(self.theta))
+
+    @property
+    def told(self) -> Mapping[str, np.ndarray]:
+        """What was told of each draw after the warm-up, by name, float64 [chains, draws]."""
+        begin = self.chains[0].adaptation.total
+        names = self.chains[0].told
+        return {name: np.stack([np.array(chain.told[name][begin:]) for chain in self.chains]) for name in names}
+
+
+def sample(
+    ticket: Ticket,
+    data: Dataset,
+    *,
+    chains: int = 1,
+    seed: int = 0,
+    progress: Callable[[int, int, Mapping[str, float]], None] | None = None,
+    **options: Any,
+) -> SampledTicket:
+    """Sample the posterior of a ticket's surviving weights, biases and the like, given the training rows.
+
+    Args:
+        ticket: Any ticket; its mask counts, its start weights only with ``start='ticket'``.
+        data: From ``load_data``; every gradient is over all training rows.
+        chains: So many, one after another, each from a start of its own.
+        seed: Of all draws.
+        progress: Called after each draw with the chain's number, the draw's, and what is told of it.
+        **options: ``method`` ('nuts' or 'hmc'), ``draws``, ``warmup``, ``prior`` ('normal(0, 1)', 'uniform(-1, 1)',
+            'glorot-normal', ...), ``max_tree_depth`` and the other fields of ``tfticket.config.SampleConfig``.
+
+    Raises:
+        InputError: Bad options, a mask without survivors, a model with batch statistics.
+    """
+    if not isinstance(data, Dataset):
+        raise InputError(f"The data are {type(data).__name__}; expected what load_data returns.")
+    if not isinstance(ticket, Ticket):
+        raise InputError(f"sample takes a ticket, not {type(ticket).__name__}; Ticket.dense(model) makes one.")
+    if isinstance(chains, bool) or not isinstance(chains, int) or chains < 1:
+        raise InputError(f"chains is {chains!r}; expected an integer >= 1.")
+    config = validate(SampleConfig, options, where="sample")
+    posterior = build_posterior(ticket, data, config)
+    start = posterior.layout.pack(ticket.start) if config.start == "ticket" else None
+    splits = {"validation": data.split("validation")}
+    found: list[Chain] = []
+    kept: list[np.ndarray] = []
+    for number in range(chains):
+        parts: list[np.ndarray] = []
+        tell = functools.partial(progress, number) if progress else lambda draw, row: None
+        hooks = Hooks(save=functools.partial(_keep, parts), drawn=tell)
+        found.append(run_chain(posterior, config, seed, number, splits, start, hooks))
+        kept.append(np.concatenate(parts))
+    return SampledTicket(ticket, posterior, found, np.stack(kept))
+
+
+def _keep(parts: list[np.ndarray], chain: Chain, position: np.ndarray, results: Any, draws: np.ndarray) -> None:
+    parts.append(draws)

@@ -1,0 +1,110 @@
+"""The lab's steps of sampling: a chain, and what pooled chains say."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tfticket import backend
+from tfticket.config import PoolStep, SampleStep
+from tfticket.data import load_dataset
+from tfticket.errors import InputError
+from tfticket.runs.artefacts import save_tensors
+from tfticket.runs.step import CHECKPOINT, TICKET, StepContext
+from tfticket.sampling.build import build_posterior
+from tfticket.sampling.chain import Chain, Hooks, run_chain
+from tfticket.sampling.files import (
+    CHAIN,
+    draw_file,
+    draw_files,
+    read_chain,
+    read_checkpoint,
+    read_draws,
+    write_chain,
+    write_checkpoint,
+)
+from tfticket.tickets import Ticket
+from tfticket.tickets.evaluation import SPLITS, evaluation_of, predictions_of
+
+
+def sample(context: StepContext, config: SampleStep) -> dict[str, Any]:
+    """One chain over a ticket's weights: input 'ticket' -> draws, chain.safetensors; resumes from its checkpoint."""
+    backend.configure(context.execution.threads)
+    ticket = Ticket.load(context.inputs["ticket"] / TICKET)
+    data = load_dataset(config.data)
+    posterior = build_posterior(ticket, data, config.sample, context.execution.threads)
+    path = context.folder / CHECKPOINT
+    resume, files, environments = _resume_chain(context, path)
+    environment = backend.environment()
+    environments += [environment] * (environment not in environments)
+    context.events.write("begin", iteration=resume[0].done if resume else 0)
+    total = config.sample.warmup + config.sample.draws
+
+    def save(chain: Chain, position: np.ndarray, results: list[np.ndarray], draws: np.ndarray) -> None:
+        nonlocal files
+        if len(draws):
+            files += 1
+            draw_file(context.folder, files).parent.mkdir(exist_ok=True)
+            save_tensors(draw_file(context.folder, files), "draws", {"theta": draws}, {"last": chain.kept})
+        write_checkpoint(path, chain, position, results, files, {"environments": environments})
+
+    def drawn(number: int, row: dict[str, float]) -> None:
+        context.events.write("draw", iteration=number, **row)
+        context.progress(number, total)
+
+    hooks = Hooks(
+        resume=resume,
+        save=save,
+        save_seconds=context.execution.checkpoint_seconds,
+        drawn=drawn,
+        evaluated=lambda row: context.events.write("evaluation", **row),
+        should_stop=context.should_stop,
+    )
+    splits = {split: data.split(split) for split in SPLITS}
+    start = posterior.layout.pack(ticket.start) if config.sample.start == "ticket" else None
+    chain = run_chain(posterior, config.sample, config.seed, config.chain, splits, start, hooks)
+    described = {"model": ticket.model, "ticket": context.inputs["ticket"].name, "data": data.checksum}
+    write_chain(context.folder / CHAIN, chain, posterior.layout, described)
+    means = posterior.layout.unpack(chain.mean) | posterior.fixed
+    return {
+        "density": ticket.density,
+        "engine": posterior.engine.name,
+        "dimensions": posterior.size,
+        "windows": str(chain.adaptation.windows),
+        "step_size": chain.adaptation.step_size,
+        "history": chain.history,
+        "mean_weights": evaluation_of(ticket, data, predictions_of(ticket, means, data)),
+        "seconds": sum(chain.told["seconds"]),
+        "gradients": int(sum(chain.told["n_steps"])),
+        "environments": environments,
+    }
+
+
+def pool(context: StepContext, config: PoolStep) -> dict[str, Any]:
+    """The pooled prediction of chains, and their diagnostics: inputs 'ticket' and 'chain 0', 'chain 1', ..."""
+    from tfticket.sampling.diagnostics import diagnose  # ArviZ takes seconds to import
+
+    backend.configure(context.execution.threads)
+    ticket = Ticket.load(context.inputs["ticket"] / TICKET)
+    data = load_dataset(config.data)
+    folders = [folder for name, folder in context.inputs.items() if name != "ticket"]
+    chains = [read_chain(folder)[0] for folder in folders]
+    draws = sum(chain.draws for chain in chains)
+    predictions = {split: np.log(sum(chain.sums[split] for chain in chains) / draws) for split in SPLITS}
+    thetas = [np.concatenate(list(read_draws(folder))) for folder in folders]
+    return evaluation_of(ticket, data, predictions) | {"diagnostics": diagnose(chains, thetas)}
+
+
+def _resume_chain(context: StepContext, path: Path) -> tuple[Any, int, list[dict[str, Any]]]:
+    """Where a chain goes on, its files of draws, and its environments; files beyond the checkpoint are removed."""
+    resume, files = None, 0
+    notes: dict[str, Any] = {"environments": []}
+    if path.exists():
+        try:
+            chain, position, results, files, notes = read_checkpoint(path)
+            resume = (chain, position, results)
+        except InputError as error:
+            context.events.write("checkpoint discarded", reason=str(error))
+    for file in draw_files(context.folder)[files:]:
+        file.unlink()
+    return resume, files, notes["environments"]
