@@ -17,20 +17,28 @@ class Cost:
     """What an experiment computes.
 
     Attributes:
-        trainings: How many.
+        trainings: How many by gradient descent.
         iterations: Of each.
-        seconds: Of all, by the measured time of a step; None for a network or images that were not measured.
+        seconds: Of all of them, by the measured time of a step; None for a network or images that were not measured.
         machine: What the time holds for.
+        chains: How many Markov chains, whose time is not in ``seconds``.
+        gradients: Of each, over all training rows, at most.
     """
 
     trainings: int
     iterations: int
     seconds: float | None
     machine: str
+    chains: int = 0
+    gradients: int = 0
 
     def __str__(self) -> str:
         work = f"{self.trainings} training{'s' * (self.trainings > 1)} of {self.iterations:,} iterations"
-        return f"{work}: {self.time} of training on {self.machine}"
+        said = f"{work}: {self.time} of training on {self.machine}"
+        if not self.chains:
+            return said
+        chains = f"{self.chains} chain{'s' * (self.chains > 1)}"
+        return f"{said}; {chains} of at most {self.gradients:,} gradients over all training rows, not in that time"
 
     @property
     def time(self) -> str:
@@ -53,11 +61,14 @@ def cost_of(config: Any) -> Cost:
     shape = "x".join(map(str, source.size[2])) if source else ""
     steps, machine = _measured()
     measured = {batch: seconds for (name, batch), seconds in steps.items() if name == f"{config.model.name} {shape}"}
+    chains = getattr(config, "samplings", 0)
+    trainings = config.trainings - chains
+    sampled = (chains, config.sample.most_gradients if chains else 0)
     if not measured:
-        return Cost(config.trainings, iterations, None, machine)
+        return Cost(trainings, iterations, None, machine, *sampled)
     batch = min(measured, key=lambda batch: abs(math.log(batch / config.train.batch_size)))
     step = measured[batch] * max(1.0, config.train.batch_size / batch)
-    return Cost(config.trainings, iterations, config.trainings * iterations * step, machine)
+    return Cost(trainings, iterations, trainings * iterations * step, machine, *sampled)
 
 
 @functools.lru_cache(maxsize=1)

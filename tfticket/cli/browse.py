@@ -55,8 +55,8 @@ def list_(
             return
         for about in dict.fromkeys(one.about for one, _ in costs):
             typer.echo(about)
-            rows = [[one.name, c.trainings, c.iterations, c.time] for one, c in costs if one.about == about]
-            show_table(["preset", "trainings", "iterations", "time"], rows)
+            rows = [[one.name, c.trainings, c.iterations, c.time, c.chains or ""] for one, c in costs if one.about == about]
+            show_table(["preset", "trainings", "iterations", "time", "chains"], rows)
         typer.echo(
             f"Iterations are of each training. Time is that of training on {costs[0][1].machine}, beside starting and "
             "compiling.\nsmoke: shows that all works, its numbers mean nothing. desk: 2 cores. paper: a GPU."

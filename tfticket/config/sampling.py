@@ -120,6 +120,13 @@ class SampleConfig(Config):
         """The cap on the tree's depth in the warm-up."""
         return self.max_tree_depth if self.warmup_tree_depth is None else self.warmup_tree_depth
 
+    @property
+    def most_gradients(self) -> int:
+        """Gradients of a chain, at most."""
+        if self.method == "hmc":
+            return (self.warmup + self.draws) * self.leapfrog_steps
+        return self.warmup * (2**self.depth_in_warmup - 1) + self.draws * (2**self.max_tree_depth - 1)
+
 
 class SampleStep(Config):
     """One chain of a ticket."""

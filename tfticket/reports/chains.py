@@ -54,7 +54,7 @@ class Pool:
     def name(self) -> str:
         """In words."""
         return (
-            f"{arm_name(self.label['arm'])}, seed {self.label['seed']}, {100 * self.label['density']:.3g} % remaining"
+            f"{arm_name(self.label['arm'])}, seed {self.label['seed']}, {100 * self.label['density']:.3g} % left"
         )
 
 

@@ -1,0 +1,216 @@
+"""The experiment of "Bayes always wins the lottery in Monte Carlo", on real data. Needs TensorFlow."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import arviz
+import numpy as np
+import pytest
+from pydantic import ValidationError
+from safetensors.numpy import load_file
+
+from experiments.bayes_always_wins import Config
+from tfticket import load_data
+from tfticket.presets import load_experiment
+from tfticket.reports.rows import find_run, rows_of
+from tfticket.runs.files import read_json
+from tfticket.sampling.files import draw_files
+
+PRESET = "bayes-always-wins-lenet-300-100-mnist-smoke"
+OPTIONS = [
+    "replicates=2",
+    "controls=[reinitialise]",
+    "chains=2",
+    "sample.warmup=20",
+    "sample.draws=16",
+    "sample.evaluate_every=4",
+    "execution.checkpoint_seconds=0",
+]
+
+
+def command(workspace: Path, *options: str) -> list[str]:
+    given = [text for option in [*OPTIONS, *options] for text in ("-o", option)]
+    return [sys.executable, "-m", "tfticket", "run", PRESET, "-w", str(workspace), *given]
+
+
+def chains(workspace: Path) -> dict[str, dict[str, np.ndarray]]:
+    """Of each chain everything but times: its draws as one array, what was told of them, its prediction."""
+    found = {}
+    for folder in sorted((workspace / "steps").glob("sample-*")):
+        tensors = load_file(folder / "chain.safetensors")
+        tensors.pop("told/seconds")
+        draws = [load_file(file)["theta"] for file in draw_files(folder)]
+        assert [file.name for file in draw_files(folder)] == [f"{n + 1:06d}.safetensors" for n in range(len(draws))]
+        found[folder.name] = tensors | {"draws": np.concatenate(draws)}
+    return found
+
+
+def drawn(workspace: Path, since: float) -> bool:
+    """Whether a chain has kept a draw since then and is not done."""
+    running = [path.parents[1] for path in workspace.glob("steps/sample-*/draws/*") if path.stat().st_mtime > since]
+    return any(not (folder / "result.json").exists() for folder in running)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    workspace = tmp_path_factory.mktemp("undisturbed")
+    done = subprocess.run(command(workspace), capture_output=True, text=True, timeout=280)
+    assert done.returncode == 0, done.stderr
+    return workspace, done.stdout + done.stderr
+
+
+def test_tickets_are_sampled_beside_trainings_and_an_ensemble(undisturbed):
+    workspace, said = undisturbed
+    run = find_run(workspace, PRESET)
+    rows = {row.arm: row for row in rows_of(run) if row.level == 2}
+    assert set(rows) == {"ticket", "reinitialise", "ensemble reinitialise", "nuts"}
+    assert [row.name for row in rows.values()] == ["IMP ticket", "re-initialised", "ensemble, re-initialised", "NUTS"]
+    densities = {row.density for row in rows.values()}
+    assert len(densities) == 1
+    assert "not converged" in said
+    assert "does not prove convergence in weight space" in said
+    assert (run.folder / "report" / "chains-nuts-seed-0-level-2.png").stat().st_size > 10_000
+    assert len(list(workspace.glob("steps/sample-*"))) == 2
+    (pool,) = workspace.glob("steps/pool-*/result.json")
+    found = read_json(pool)["result"]["diagnostics"]
+    assert (found["chains"], found["draws"]) == (2, [16, 16])
+    assert len(found["e_bfmi"]) == 2
+
+
+def test_the_pooled_prediction_is_the_mean_of_all_draws(undisturbed):
+    workspace, _ = undisturbed
+    each = chains(workspace).values()
+    mean = sum(chain["sums/test"] for chain in each) / 32
+    np.testing.assert_allclose(mean.sum(axis=1), 1.0)
+    (pool,) = workspace.glob("steps/pool-*/result.json")
+    labels = load_data("mnist", train_rows=500, validation_rows=100).y_test
+    accuracy = (mean.argmax(axis=1) == labels).mean()
+    assert read_json(pool)["result"]["test"]["accuracy"] == pytest.approx(accuracy)
+
+
+def test_a_second_run_computes_nothing(undisturbed):
+    workspace, _ = undisturbed
+    before = {path: path.stat().st_mtime_ns for path in workspace.glob("steps/*/result.json")}
+    done = subprocess.run(command(workspace), capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0
+    assert {path: path.stat().st_mtime_ns for path in workspace.glob("steps/*/result.json")} == before
+
+
+def test_killed_and_stopped_chains_go_on_to_the_same_bits(undisturbed, tmp_path):
+    reached = 0
+    for how in (signal.SIGKILL, signal.SIGTERM):
+        since = time.time()
+        with subprocess.Popen(command(tmp_path), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+            while process.poll() is None and not drawn(tmp_path, since):
+                time.sleep(0.005)
+            reached += process.poll() is None
+            process.send_signal(how)
+            process.wait(timeout=60)
+        deadline = time.time() + 30
+        while how == signal.SIGKILL and time.time() < deadline and _children(tmp_path):
+            time.sleep(0.1)  # orphans notice within a draw
+        assert not _children(tmp_path), "a chain's process outlived its parent"
+    subprocess.run(command(tmp_path), check=True, capture_output=True, timeout=280)
+    assert reached == 2, "the runs ended before they could be disturbed"
+    expected = chains(undisturbed[0])
+    found = chains(tmp_path)
+    assert list(found) == list(expected)
+    for name, tensors in expected.items():
+        for tensor, values in tensors.items():
+            np.testing.assert_array_equal(found[name][tensor], values, err_msg=f"{name} {tensor}")
+    assert not list(tmp_path.glob("steps/*/checkpoint.safetensors"))
+
+
+def _children(workspace: Path) -> list[int]:
+    """Processes that hold a step of a workspace."""
+    from tfticket.runs.lease import holder_of
+
+    holders = [holder_of(folder) for folder in workspace.glob("steps/sample-*")]
+    return [holder["pid"] for holder in holders if holder]
+
+
+def test_chains_open_in_arviz_with_the_standard_names(undisturbed, tmp_path):
+    workspace, _ = undisturbed
+    out = tmp_path / "chains.nc"
+    arguments = [sys.executable, "-m", "tfticket", "export", PRESET, "-w", str(workspace), "--out", str(out)]
+    done = subprocess.run(arguments, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    data = arviz.from_netcdf(out)
+    names = {"diverging", "energy", "tree_depth", "n_steps", "acceptance_rate", "step_size", "lp"}
+    assert names <= set(data.sample_stats)
+    assert data.sample_stats.sizes == {"chain": 2, "draw": 16}
+    assert data.warmup_sample_stats.sizes == {"chain": 2, "draw": 20}
+    draws = [chain["draws"] for chain in chains(workspace).values()]
+    values = np.concatenate([data.posterior[name].values for name in data.posterior], axis=-1)
+    np.testing.assert_array_equal(np.sort(values, axis=None), np.sort(np.stack(draws), axis=None))
+    ticket = load_file(next(iter(workspace.glob("steps/prune-*/ticket.safetensors"))))
+    assert "mask/dense_1/kernel" in ticket
+    lowest = data.posterior["dense_3.kernel"]
+    assert lowest.dims == ("chain", "draw", "dense_3.kernel_place")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["no-such-run"], "No run is named"),
+        (["steps"], "holds no finished chain"),
+    ],
+)
+def test_what_cannot_be_exported_is_refused(undisturbed, tmp_path, arguments, message):
+    workspace, _ = undisturbed
+    if arguments == ["steps"]:
+        arguments = [str(next(iter(workspace.glob("steps/train-*"))))]
+    line = [
+        sys.executable,
+        "-m",
+        "tfticket",
+        "export",
+        *arguments,
+        "-w",
+        str(workspace),
+        "--out",
+        str(tmp_path / "x.nc"),
+    ]
+    done = subprocess.run(line, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, message in done.stderr) == (2, True), done.stderr
+    assert not (tmp_path / "x.nc").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"sampled_levels": [3]}, "no level 3; the last is 2"),
+        ({"sampled_arms": ["shuffle-even"]}, "is none of ticket, reinitialise, shuffle-layerwise"),
+        ({"sampled_arms": ["reinitialise"], "sampled_levels": [0]}, "at none of the levels that are sampled"),
+        ({"sample": {"warmup": 19}}, "greater than or equal to 20"),
+        ({"sample": {"max_tree_depth": 0}}, "greater than or equal to 1"),
+        ({"sample": {"prior": "cauchy"}}, "normal"),
+        ({"sample": {"prior": "uniform(1, -1)"}}, "is not below"),
+    ],
+)
+def test_what_cannot_be_sampled_is_refused_before_it_begins(changes, message):
+    values = load_experiment(PRESET).model_dump(mode="json")
+    with pytest.raises(ValidationError, match=message):
+        Config.model_validate(values | changes)
+
+
+def test_a_network_with_batch_statistics_is_refused_before_it_begins(tmp_path):
+    line = command(tmp_path, "model.name=resnet-20", "data.name=cifar-10-small")
+    done = subprocess.run(line, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 2
+    assert "freeze_batch_norm" in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_number_of_trainings_counts_chains():
+    config = load_experiment(PRESET, OPTIONS)
+    assert (config.trainings, config.samplings) == (3 + 2 + 2, 2)
+    more = load_experiment(
+        PRESET, [*OPTIONS, "sampled_arms=[ticket, reinitialise]", "sampled_levels=[1, 2]", "seeds=[0, 1]"]
+    )
+    assert more.samplings == 2 * (2 + 2) * 2  # seeds, two tickets and two re-initialised at level 2 alone, chains
+    assert json.loads(json.dumps(config.model_dump(mode="json")))["sample"]["draws"] == 16
