@@ -6,11 +6,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import experiments.benchmarks
-from experiments.benchmarks import BENCHMARKS, epoch, measure, overhead, startup
-from experiments.benchmarks.measure import Benchmark, Report, fact, figure
+from experiments.benchmarks import BENCHMARKS, epoch, measure, nuts_draws, nuts_gradient, overhead, startup
+from experiments.benchmarks.measure import Benchmark, Option, Report, child, fact, figure
+from experiments.benchmarks.nuts_figure import Cost, cost_figure
+from experiments.benchmarks.nuts_peers import alive_units
+from tfticket.errors import InputError
+from tfticket.sampling.layout import Layout
 
 
 @pytest.mark.parametrize("name", BENCHMARKS)
@@ -23,16 +28,17 @@ def test_a_benchmark_has_a_main_and_its_name(name):
 
 def test_every_module_with_a_benchmark_is_listed():
     modules = {path.stem for path in Path(experiments.benchmarks.__file__).parent.glob("*.py")}
-    helpers = {"measure", "children", "gui_child", "network_children", "torch_models"}
+    helpers = {"measure", "children", "process", "gui_child", "network_children", "torch_models"}
+    helpers |= {"nuts_children", "nuts_figure", "nuts_peers"}
     assert modules - {"__init__", "__main__"} - helpers == set(BENCHMARKS)
 
 
-def test_importing_them_all_imports_neither_torch_nor_tensorflow():
+def test_importing_them_all_imports_no_library_that_is_measured():
     code = (
         "import importlib, sys\n"
         f"for name in {[*BENCHMARKS, 'children']}:\n"
         "    importlib.import_module('experiments.benchmarks.' + name)\n"
-        "print(*{'torch', 'tensorflow'} & set(sys.modules))"
+        "print(*{'jax', 'numpyro', 'torch', 'tensorflow'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
@@ -63,6 +69,26 @@ def test_an_unknown_name_is_refused(capsys):
         measure.command([Benchmark("one", lambda rounds: Report([]), 1)], ["two"])
     assert error.value.code == 2
     assert "there are one" in capsys.readouterr().err
+
+
+def test_more_is_better_where_a_target_says_at_least():
+    row = figure("ratio", [14.0, 16.0, 17.0], at_least=15)
+    assert (row.value, row.target, row.met) == (16.0, ">= 15", True)
+    assert figure("ratio", [14.0], at_least=15).met is False
+
+
+def test_a_benchmark_is_given_its_own_options():
+    given = []
+
+    def note(rounds, colour):
+        given.append((rounds, colour))
+        return Report([])
+
+    plain = Benchmark("plain", lambda rounds: Report([]), 1)
+    choosy = Benchmark("choosy", note, 2, (Option("colour", "red", "its colour"),))
+    measure.command([plain, choosy], ["--json"])
+    measure.command([plain, choosy], ["choosy", "--rounds", "3", "--colour", "blue"])
+    assert given == [(2, "red"), (3, "blue")]
 
 
 def test_facts_are_judged_only_where_one_is_wanted():
@@ -114,3 +140,63 @@ def test_imported_packages_are_read_from_importtime():
     )
     assert startup.imported(listing) >= {"tensorflow"}
     assert "other" not in startup.imported(listing)
+
+
+def test_the_quickest_way_of_a_peer_is_that_of_the_gradients_target():
+    def rounds(*seconds, norm=1.0):
+        return [{"99": {"seconds": one, "log_density": -2.0, "gradient_norm": norm}} for one in seconds]
+
+    found = {"sparse": rounds(0.1, 0.2), "jax": rounds(4.0, 4.0, norm=1.5), "jax_tiles": rounds(2.0, 2.0)}
+    rows = {row.name: row for row in nuts_gradient.compare(found)}
+    assert rows["jax_over_sparse_99"].met is None
+    ratio = rows["jax_tiles_over_sparse_99"]
+    assert ratio.values == pytest.approx((20.0, 10.0))
+    assert (ratio.target, ratio.met) == (">= 15 (aim 25)", True)
+    assert rows["jax_99_s"].value == 4.0
+    assert (rows["log_density_error_99"].value, rows["gradient_norm_error_99"].value) == (0.0, 0.5)
+    assert "tensorflow_over_sparse_99" not in rows
+
+
+@pytest.mark.parametrize(("name", "words"), [("mnist", "expected cifar-10"), ("cifar-10-jpeg", "not on this machine")])
+def test_the_large_network_takes_real_images_only(name, words, folders):
+    with pytest.raises(InputError, match=words):
+        nuts_gradient.check_data(name)
+
+
+def test_a_line_through_costs_and_its_figure():
+    cost = Cost("rows", [1000.0, 2000.0, 3000.0], [0.03, 0.05, 0.07])
+    found = {row.name: row for row in nuts_gradient.fit_rows(cost)}
+    assert found["cost_rows_slope_s"].value == pytest.approx(2e-5)
+    assert found["cost_rows_intercept_s"].value == pytest.approx(0.01)
+    assert (found["cost_rows_r2"].value, found["cost_rows_r2"].met) == (pytest.approx(1.0), True)
+    left, right = cost_figure([Cost("density", [0.1, 0.2], [1.0, 2.0]), cost]).axes
+    assert (left.get_xlabel(), right.get_xlabel()) == ("weights remaining (%)", "rows (thousands)")
+    assert "10.0 ms + 20 ms per 1,000 rows" in right.get_legend().get_texts()[0].get_text()
+
+
+def test_units_are_alive_that_reach_the_logits():
+    first = np.array([[1, 0, 1], [0, 1, 0], [0, 0, 0]], bool)
+    second = np.array([[1, 0], [0, 0], [0, 0]], bool)
+    assert [list(units) for units in alive_units([first, second])] == [[0], [0], [0, 1]]
+
+
+def test_draws_are_compared_only_where_all_trees_are_full():
+    assert nuts_draws.full_trees({"sparse": [{"n_steps": [63, 63]}], "numpyro": [{"n_steps": [63]}]}) == 63
+    with pytest.raises(RuntimeError, match=r"numpyro took \[31, 63\]"):
+        nuts_draws.full_trees({"sparse": [{"n_steps": [63]}], "numpyro": [{"n_steps": [31, 63]}]})
+
+
+@pytest.mark.slow
+def test_peers_have_the_posterior_that_we_have(tmp_path):
+    import tfticket as tt
+    from experiments.benchmarks.nuts_children import random_ticket
+
+    ticket = random_ticket(tt.build_model("lenet-300-100", input_shape=(28, 28, 1), num_classes=10), 0.005)
+    ticket.save(tmp_path / "ticket")
+    kept = Layout.of(ticket.start, ticket.mask, ticket.start)
+    assert sum(map(len, alive_units(list(ticket.mask.values())))) < 784 + 300 + 100 + 10 < kept.size
+    shared = {"tickets": {"one": str(tmp_path / "ticket")}, "rows": 300, "threads": 1}
+    contenders = nuts_gradient.DENSE.values()
+    found = [child(**how | ({"tile": 128} if how.get("tile") else {}), **shared)["one"] for how in contenders]
+    for what in ("log_density", "gradient_norm"):
+        np.testing.assert_allclose([one[what] for one in found], found[0][what], rtol=1e-5)

@@ -5,10 +5,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from tfticket.runs.progress import Progress, now, write_progress
-
-COUNTED = ("train", "sample")
-"""Kinds of steps that count as trainings."""
+from tfticket.runs.progress import COUNTED, Progress, now, write_progress
 
 
 class Listener:

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from tfticket.listener import Listener, Tally
-from tfticket.runs.progress import clock
+from tfticket.runs.progress import COUNTED, clock
 from tfticket.runs.summary import step_words
 
 
@@ -46,10 +46,10 @@ class ProgressBar(Tally):
 
     def started(self, kind: str, folder: str, label: Mapping[str, Any]) -> None:
         super().started(kind, folder, label)
-        if kind == "train":
+        if kind in COUNTED:
             density = label.get("density")
             left = f" · {density:.1%} left" if density is not None else ""
-            self._progress.update(self._task, description=step_words(label) + left)
+            self._progress.update(self._task, description=step_words(label, kind) + left)
 
     def waiting(self, reason: str) -> None:
         self._progress.console.print(reason)

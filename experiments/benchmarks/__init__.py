@@ -14,6 +14,8 @@ BENCHMARKS = {
     "costs": "a training step of every network, for the costs of presets",
     "networks": "a step of Conv-2, ResNet-20, VGG-11, ViT-tiny; evaluation; memory; against PyTorch",
     "inside": "what is done to ResNet-18's mask: controls, algebra, inspection",
+    "nuts_gradient": "exact gradients of tickets' posteriors, against JAX and TensorFlow; memory; cost",
+    "nuts_draws": "draws of NUTS against NumPyro; what the sampler adds to its gradients",
     "gui": "the window: start, opening, stalls, CPU, memory",
     "workspaces": "listing 200 runs of 10,000 events, and reading one",
     "determinism": "what op determinism costs, and whether bits repeat",

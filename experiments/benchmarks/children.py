@@ -4,10 +4,10 @@ Prints what the function returned as one line of JSON. TensorFlow and PyTorch ar
 that no process has more than the one that it measures.
 """
 
+import functools
 import hashlib
 import importlib
 import json
-import os
 import sys
 import threading
 import time
@@ -19,7 +19,8 @@ from unittest.mock import patch
 import numpy as np
 import psutil
 
-from experiments.benchmarks import network_children
+from experiments.benchmarks import network_children, nuts_children, nuts_peers
+from experiments.benchmarks.process import without_op_determinism
 from tfticket.config import Adam, Augment, TrainConfig
 from tfticket.data import load_data
 from tfticket.data.normalisation import UNIT
@@ -52,7 +53,7 @@ def train_tfticket(ticket: str, epochs: int, threads: int, deterministic: bool =
     A first training of one epoch compiles and warms up.
     """
     if not deterministic:
-        _without_op_determinism()
+        without_op_determinism()
     from tfticket import backend
     from tfticket.training import train_weights
 
@@ -141,7 +142,7 @@ def train_fit(ticket: str, epochs: int, threads: int) -> dict[str, Any]:
     Timed from the end of the first epoch, which traces, to the end of the last. Without op determinism: it
     slows ``tf.data``, and a user of fit would not have it.
     """
-    _without_op_determinism()
+    without_op_determinism()
     import tensorflow_model_optimization as tfmot
 
     from tfticket import backend
@@ -180,25 +181,28 @@ def level_loop(workspace: str, preset: str, overrides: list[str], threads: int) 
         steps' records do not tell apart from reading and writing.
     """
     from tfticket import backend
-    from tfticket.evaluation.predictive import evaluate_splits
     from tfticket.lab import open_run
     from tfticket.presets import load_experiment
     from tfticket.registry import EXPERIMENTS
+    from tfticket.tickets.evaluation import evaluation_of, predictions_of
 
     evaluation = 0.0
 
-    def clocked(*arguments: Any) -> Any:
+    def clocked(work: Callable[..., Any], *arguments: Any) -> Any:
         nonlocal evaluation
         began = time.perf_counter()
-        metrics = evaluate_splits(*arguments)
+        found = work(*arguments)
         evaluation += time.perf_counter() - began
-        return metrics
+        return found
 
     config: Any = load_experiment(preset, overrides)
     backend.configure(threads)
     experiment = importlib.import_module(EXPERIMENTS[config.experiment].target.partition(":")[0])
     experiment.check_data(config)  # loads the data
-    with patch("tfticket.steps.evaluate_splits", clocked):
+    with (
+        patch("tfticket.steps.predictions_of", functools.partial(clocked, predictions_of)),
+        patch("tfticket.steps.evaluation_of", functools.partial(clocked, evaluation_of)),
+    ):
         began = time.perf_counter()
         with open_run(Path(workspace), config) as lab:
             experiment.main(lab, config)
@@ -276,6 +280,16 @@ CHILDREN: dict[str, Callable[..., dict[str, Any]]] = {
     "step_pytorch": network_children.step_pytorch,
     "evaluate_tfticket": network_children.evaluate_tfticket,
     "evaluate_pytorch": network_children.evaluate_pytorch,
+    "find_benchmark_tickets": nuts_children.find_benchmark_tickets,
+    "gradient_sparse": nuts_children.gradient_sparse,
+    "gradient_jax": nuts_peers.gradient_jax,
+    "gradient_tensorflow": nuts_peers.gradient_tensorflow,
+    "gradient_conv": nuts_children.gradient_conv,
+    "scale_density": nuts_children.scale_density,
+    "scale_rows": nuts_children.scale_rows,
+    "draw_sparse": nuts_children.draw_sparse,
+    "draw_overhead": nuts_children.draw_overhead,
+    "draw_numpyro": nuts_peers.draw_numpyro,
 }
 
 
@@ -300,16 +314,6 @@ def _time_and_memory(work: Callable[[], tuple[Any, int]]) -> dict[str, Any]:
     peak = max(peak, process.memory_info().rss)
     del kept
     return {"seconds": seconds, "memory": (peak - before) / size}
-
-
-def _without_op_determinism() -> None:
-    """Import the backend with its call of ``enable_op_determinism`` made to do nothing."""
-    os.environ["TF_USE_LEGACY_KERAS"] = "1"
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    import tensorflow as tf
-
-    tf.config.experimental.enable_op_determinism = lambda: None
-    importlib.import_module("tfticket.backend")
 
 
 if __name__ == "__main__":

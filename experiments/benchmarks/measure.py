@@ -13,7 +13,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,17 @@ from experiments.benchmarks import BENCHMARKS
 DISTURBED = 0.05
 """Above this share of the CPUs taken by other processes, a report warns of its figures."""
 
-LIBRARIES = ("tfticket", "tensorflow", "tf-keras", "tensorflow-model-optimization", "torch", "numpy")
+LIBRARIES = (
+    "tfticket",
+    "tensorflow",
+    "tf-keras",
+    "tensorflow-model-optimization",
+    "torch",
+    "jax",
+    "numpyro",
+    "numba",
+    "numpy",
+)
 
 Summary = Callable[[Sequence[float]], float]
 
@@ -70,12 +80,35 @@ class Report:
 
 
 @dataclass(frozen=True)
-class Benchmark:
-    """A benchmark: its name, its function of the number of rounds, how many rounds it takes by itself."""
+class Option:
+    """An option of a benchmark's own on the command line; benchmarks that share one share its meaning.
+
+    Attributes:
+        name: Of the flag, and of the argument of the benchmark's function.
+        default: Where it is not given.
+        help: A line about it.
+    """
 
     name: str
-    run: Callable[[int], Report]
+    default: str
+    help: str
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """A benchmark.
+
+    Attributes:
+        name: Its name.
+        run: Measures, given the number of rounds and its options.
+        rounds: How many it takes by itself.
+        options: Its own.
+    """
+
+    name: str
+    run: Callable[..., Report]
     rounds: int
+    options: tuple[Option, ...] = ()
 
 
 def figure(
@@ -84,6 +117,7 @@ def figure(
     unit: str = "",
     at_most: float | None = None,
     summary: Summary = statistics.median,
+    at_least: float | None = None,
 ) -> Row:
     """A row for repeated measurements.
 
@@ -93,8 +127,11 @@ def figure(
         unit: Of the values.
         at_most: The target.
         summary: Makes one figure of the values.
+        at_least: The target, where more is better.
     """
     value = float(summary(values))
+    if at_least is not None:
+        return Row(name, value, unit, tuple(values), f">= {_number(at_least)} {unit}".rstrip(), value >= at_least)
     if at_most is None:
         return Row(name, value, unit, tuple(values))
     target = f"<= {_number(at_most)} {unit}".rstrip()
@@ -152,14 +189,14 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def undisturbed(benchmark: Benchmark, rounds: int) -> Report:
-    """Run a benchmark and see what other processes took of the CPUs; its report warns where that was much.
+def undisturbed(benchmark: Benchmark, rounds: int, chosen: Mapping[str, str]) -> Report:
+    """Run a benchmark with its options and see what others took of the CPUs; its report warns where that was much.
 
     A busy machine does not slow all alike: OpenMP's threads spin while they wait for one that does not run, so
     PyTorch may take ten times as long, which would flatter us.
     """
     began, busy, own = time.perf_counter(), _busy_seconds(), _own_seconds()
-    report = benchmark.run(rounds)
+    report = benchmark.run(rounds, **chosen)
     foreign = (_busy_seconds() - busy) - (_own_seconds() - own)
     others = max(0.0, foreign / (time.perf_counter() - began) / (psutil.cpu_count() or 1))
     warning = f"Other processes took {others:.0%} of the CPUs meanwhile: do not trust these figures."
@@ -179,6 +216,10 @@ def command(benchmarks: Sequence[Benchmark], arguments: Sequence[str] | None = N
     parser.add_argument("--json", action="store_true", help="print JSON, with every single measurement")
     parser.add_argument("--rounds", type=int, help="repetitions; each benchmark has its own default")
     parser.add_argument("--list", action="store_true", help="list the benchmarks")
+    own = {option.name: option for benchmark in benchmarks for option in benchmark.options}
+    for option in own.values():
+        users = ", ".join(benchmark.name for benchmark in benchmarks if option in benchmark.options)
+        parser.add_argument(f"--{option.name}", default=option.default, help=f"{option.help} ({users})")
     options = parser.parse_args(arguments)
     wrong = [name for name in options.names if name not in names]
     if wrong:
@@ -195,7 +236,8 @@ def command(benchmarks: Sequence[Benchmark], arguments: Sequence[str] | None = N
     for benchmark in benchmarks:
         if benchmark.name in (options.names or names):
             say(f"{benchmark.name} ...")
-            reports[benchmark.name] = undisturbed(benchmark, options.rounds or benchmark.rounds)
+            chosen = {option.name: getattr(options, option.name) for option in benchmark.options}
+            reports[benchmark.name] = undisturbed(benchmark, options.rounds or benchmark.rounds, chosen)
             if not options.json:
                 print_report(benchmark.name, reports[benchmark.name])
     if options.json:
@@ -206,7 +248,7 @@ def command(benchmarks: Sequence[Benchmark], arguments: Sequence[str] | None = N
 def print_list(names: Sequence[str]) -> None:
     """The benchmarks and a line about each."""
     for name in names:
-        print(f"{name:12} {BENCHMARKS[name]}")
+        print(f"{name:13} {BENCHMARKS[name]}")
 
 
 def print_machine(here: dict[str, Any]) -> None:

@@ -1,19 +1,17 @@
 """What the subprocesses of the ``networks`` benchmark do; see ``children.py``."""
 
 import importlib
-import resource
-import sys
 import time
 from typing import Any
 
 import numpy as np
 
+from experiments.benchmarks.process import peak_memory
 from tfticket.config import Adam, TrainConfig
 from tfticket.data import load_data
 from tfticket.tickets import Ticket
 
 EVALUATED_ROWS = 10_000
-KERNEL_UNIT = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss, in bytes
 
 
 def step_tfticket(
@@ -35,7 +33,7 @@ def step_tfticket(
     )
     for _ in range(2):  # the first one compiles
         trained = train_weights(ticket.model, mask, ticket.start, rows, config, seed=0)
-    return {"seconds": trained.seconds["training"] / iterations, "peak": _peak()}
+    return {"seconds": trained.seconds["training"] / iterations, "peak": peak_memory()}
 
 
 def step_pytorch(network: str, batch_size: int, iterations: int, threads: int) -> dict[str, Any]:
@@ -56,7 +54,7 @@ def step_pytorch(network: str, batch_size: int, iterations: int, threads: int) -
     train(2)
     began = time.perf_counter()
     train(iterations)
-    return {"seconds": (time.perf_counter() - began) / iterations, "peak": _peak()}
+    return {"seconds": (time.perf_counter() - began) / iterations, "peak": peak_memory()}
 
 
 def evaluate_tfticket(network: str, threads: int) -> dict[str, Any]:
@@ -74,7 +72,7 @@ def evaluate_tfticket(network: str, threads: int) -> dict[str, Any]:
     built.logits(images[:2000])
     began = time.perf_counter()
     built.logits(images)
-    return {"seconds": time.perf_counter() - began, "peak": _peak()}
+    return {"seconds": time.perf_counter() - began, "peak": peak_memory()}
 
 
 def evaluate_pytorch(network: str, threads: int) -> dict[str, Any]:
@@ -87,7 +85,7 @@ def evaluate_pytorch(network: str, threads: int) -> dict[str, Any]:
         model(pixels[:500].float() / 255)
         began = time.perf_counter()
         torch.cat([model(batch.float() / 255) for batch in pixels.split(500)])
-        return {"seconds": time.perf_counter() - began, "peak": _peak()}
+        return {"seconds": time.perf_counter() - began, "peak": peak_memory()}
 
 
 def _pytorch(name: str, threads: int) -> tuple[Any, Any]:
@@ -96,7 +94,3 @@ def _pytorch(name: str, threads: int) -> tuple[Any, Any]:
     torch.manual_seed(0)
     build = importlib.import_module("experiments.benchmarks.torch_models").build
     return torch, build(name)
-
-
-def _peak() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * KERNEL_UNIT / 1e9

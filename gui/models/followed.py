@@ -145,7 +145,7 @@ class FollowedRun:
         begins = {band.level: band.begin for band in self.bands(seed, axis)}
         parts: dict[tuple[str, int], list[Training]] = {}
         for training in self.of_seed(seed):
-            key = (arm_of(training), int(training.label.get("replicate", 0)))
+            key = (arm_of(training), number_of(training))
             parts.setdefault(key, []).append(training)
         found = []
         for arm, replicate in sorted(parts, key=lambda key: self.arms.index(key[0])):
@@ -191,6 +191,11 @@ _GAP = (np.full(1, np.nan),) * 3
 def arm_of(training: Training) -> str:
     """Which arm a training is of."""
     return str(training.label.get("arm", "ticket"))
+
+
+def number_of(training: Training) -> int:
+    """Which of its arm's replicates, or chains, it is."""
+    return int(training.label.get("replicate", training.label.get("chain", 0)))
 
 
 def level_of(training: Training) -> int:

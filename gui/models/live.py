@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gui.models.colours import colour_of
-from gui.models.followed import METRICS, Axis, Band, Curve, FollowedRun, arm_of, level_of
+from gui.models.followed import METRICS, Axis, Band, Curve, FollowedRun, arm_of, level_of, number_of
 from gui.models.signal import Signal
 from tfticket.runs.follow import Training
 from tfticket.runs.progress import Progress, clock
@@ -233,7 +233,7 @@ class LiveModel:
             for training in followed.of_seed(self.seed if focus else followed.seed):
                 arm, label = arm_of(training), training.label
                 if arm not in self.hidden if focus else arm == "ticket":
-                    whose = [run.name, arm, label["seed"], label.get("replicate", 0), level_of(training)]
+                    whose = [run.name, arm, label["seed"], number_of(training), level_of(training)]
                     for point, second in zip(training.points, training.seconds, strict=True):
                         values = [point.get(name, "") for name in measured]
                         writer.writerow([*whose, label.get("density", ""), f"{second:.3f}", *values])

@@ -55,7 +55,8 @@ def list_(
             return
         for about in dict.fromkeys(one.about for one, _ in costs):
             typer.echo(about)
-            rows = [[one.name, c.trainings, c.iterations, c.time, c.chains or ""] for one, c in costs if one.about == about]
+            mine = [(one.name, cost) for one, cost in costs if one.about == about]
+            rows = [[name, cost.trainings, cost.iterations, cost.time, cost.chains or ""] for name, cost in mine]
             show_table(["preset", "trainings", "iterations", "time", "chains"], rows)
         typer.echo(
             f"Iterations are of each training. Time is that of training on {costs[0][1].machine}, beside starting and "

@@ -125,7 +125,7 @@ class SampleConfig(Config):
         """Gradients of a chain, at most."""
         if self.method == "hmc":
             return (self.warmup + self.draws) * self.leapfrog_steps
-        return self.warmup * (2**self.depth_in_warmup - 1) + self.draws * (2**self.max_tree_depth - 1)
+        return int(self.warmup * (2**self.depth_in_warmup - 1) + self.draws * (2**self.max_tree_depth - 1))
 
 
 class SampleStep(Config):

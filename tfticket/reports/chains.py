@@ -53,9 +53,7 @@ class Pool:
     @property
     def name(self) -> str:
         """In words."""
-        return (
-            f"{arm_name(self.label['arm'])}, seed {self.label['seed']}, {100 * self.label['density']:.3g} % left"
-        )
+        return f"{arm_name(self.label['arm'])}, seed {self.label['seed']}, {100 * self.label['density']:.3g} % left"
 
 
 def pools_of(run: Run) -> list[Pool]:

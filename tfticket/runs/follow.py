@@ -11,7 +11,7 @@ from typing import Any
 
 from tfticket.errors import InputError
 from tfticket.runs.events import EventReader
-from tfticket.runs.progress import read_progress
+from tfticket.runs.progress import COUNTED, read_progress
 from tfticket.runs.summary import MANIFEST, PROGRESS, is_step, last_change, read_manifest, step_words
 
 LOG_LINES = 2000
@@ -23,7 +23,7 @@ class Training:
 
     Attributes:
         folder: Its step folder's name.
-        label: arm, seed, level, density, and the replicate of a control that has several.
+        label: arm, seed, level, density, the replicate of a control that has several, the number of a chain.
         points: The evaluations that still count, in order: iteration, loss, accuracy, nll and what else was recorded.
         seconds: How long it had trained at each of them, over all attempts; NaN where its diary does not tell.
         done: Whether it is finished.
@@ -104,7 +104,7 @@ class RunFollower:
         if progress is not None and is_step(progress.step):
             steps = [*steps, progress.step or {}]
             self._now = steps[-1]["folder"]
-        self._labels = {step["folder"]: step["label"] for step in steps if step["kind"] == "train"}
+        self._labels = {step["folder"]: step["label"] for step in steps if step["kind"] in COUNTED}
         self._seen = seen
 
     def _reader(self, folder: str) -> EventReader:

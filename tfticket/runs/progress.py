@@ -10,6 +10,9 @@ from tfticket.runs.files import read_json, write_json
 
 FILE = "progress.json"
 
+COUNTED = ("train", "sample")
+"""Kinds of steps that count as trainings."""
+
 
 @dataclass(frozen=True)
 class Progress:

@@ -97,7 +97,7 @@ def step_words(label: Mapping[str, Any], kind: str = "train") -> str:
     words = [kind] if kind != "train" else []
     words += [f"seed {label['seed']}"] if "seed" in label else []
     words += [str(label["arm"])] if "arm" in label else []
-    return " · ".join(words + [f"{name} {label[name]}" for name in ("level", "replicate") if name in label])
+    return " · ".join(words + [f"{name} {label[name]}" for name in ("level", "replicate", "chain") if name in label])
 
 
 def read_manifest(folder: Path) -> list[dict[str, Any]]:

@@ -1,0 +1,277 @@
+"""What the subprocesses of the ``nuts_gradient`` and ``nuts_draws`` benchmarks do on our side; see ``children.py``."""
+
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from experiments.benchmarks.process import peak_memory
+from tfticket.config import SampleConfig
+from tfticket.data import Dataset, load_data
+from tfticket.tickets import Ticket
+
+SEED = 0
+SEARCHES: dict[str, dict[str, Any]] = {
+    "lenet-300-100": {"levels": 20, "epochs": 2, "kept": {10: 90, 13: 95, 20: 99}},
+    "lenet-5": {"levels": 10, "epochs": 1, "kept": {10: 99}},
+}
+"""Network -> how its tickets are found, and which levels are kept: level -> its sparsity in percent."""
+
+
+def ticket_file(folder: str, network: str, sparsity: int) -> str:
+    """Where the ticket of a network at a sparsity in percent lies."""
+    return str(Path(folder) / f"{network}-{sparsity}.safetensors")
+
+
+def find_benchmark_tickets(folder: str, network: str, threads: int) -> dict[str, Any]:
+    """Tickets of a network by one run of global iterative pruning to 99 % -> files, unless they are there.
+
+    Returns:
+        Sparsity in percent -> density of the ticket that is nearest to it.
+    """
+    import tfticket as tt
+    from tfticket import backend
+
+    backend.configure(threads)
+    search = SEARCHES[network]
+    files = {level: ticket_file(folder, network, sparsity) for level, sparsity in search["kept"].items()}
+    if not all(Path(file).exists() for file in files.values()):
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        data = load_data()
+        found = tt.find_tickets(
+            tt.build_model(network, data),
+            data,
+            sparsity=0.99,
+            levels=search["levels"],
+            train={"epochs": search["epochs"]},
+            seed=SEED,
+        )
+        for level, file in files.items():
+            found[level].save(file)
+    return {str(search["kept"][level]): Ticket.load(file).density for level, file in files.items()}
+
+
+def whole_mnist(rows: int | None = None) -> Dataset:
+    """MNIST with the rows of training and validation, 60,000, or the first so many of them, as training rows."""
+    data = _all_rows(load_data())
+    return replace(data, x_train=data.x_train[:rows], y_train=data.y_train[:rows])
+
+
+def seconds_of(
+    gradient: Callable[[np.ndarray], tuple[float, np.ndarray]], theta: np.ndarray, calls: int = 3
+) -> dict[str, float]:
+    """Time calls of a log density with its gradient, warm: so many, and for two seconds.
+
+    Args:
+        gradient: Theta -> log density, gradient.
+        theta: Where.
+        calls: At least so many.
+
+    Returns:
+        'seconds' of a call, the median; 'log_density'; 'gradient_norm'.
+    """
+    value, slope = gradient(theta)
+    seconds: list[float] = []
+    while len(seconds) < calls or sum(seconds) < 2.0:
+        began = time.perf_counter()
+        gradient(theta)
+        seconds.append(time.perf_counter() - began)
+    norm = float(np.linalg.norm(np.asarray(slope, np.float64)))
+    return {"seconds": statistics.median(seconds), "log_density": value, "gradient_norm": norm}
+
+
+def gradient_sparse(tickets: Mapping[str, str], threads: int, rows: int | None = None) -> dict[str, Any]:
+    """Log density and gradient by the sparse engine, for each ticket, over the 60,000 rows or so many."""
+    from tfticket import backend
+    from tfticket.sampling.build import build_posterior
+
+    backend.configure(threads)
+    data, config = whole_mnist(rows), SampleConfig(engine="sparse")
+    found = {}
+    for name, file in tickets.items():
+        ticket = Ticket.load(file)
+        posterior = build_posterior(ticket, data, config, threads)
+        found[name] = seconds_of(posterior.log_density_and_gradient, posterior.layout.pack(ticket.start))
+    return found
+
+
+def conv_net(input_shape: Sequence[int], num_classes: int) -> Any:
+    """A plain Keras model of the size that broke 48 GB: 1,116,970 parameters on CIFAR-10.
+
+    Two blocks of two convolutions 3x3 with max-pooling, 32 and 64 channels wide, then dense 256 and the logits.
+    """
+    from tfticket.backend import keras
+
+    layers = keras.layers
+    x = images = keras.Input(input_shape, name="images")
+    for block, width in enumerate((32, 64), 1):
+        for number in (1, 2):
+            x = layers.Conv2D(width, 3, padding="same", activation="relu", name=f"conv_{block}_{number}")(x)
+        x = layers.MaxPooling2D(name=f"pool_{block}")(x)
+    x = layers.Flatten(name="flatten")(x)
+    x = layers.Dense(256, activation="relu", name="dense_1")(x)
+    return keras.Model(images, layers.Dense(num_classes, name="dense_2")(x), name="conv-net")
+
+
+def gradient_conv(data: str, engine: str, sparsity: int, threads: int) -> dict[str, Any]:
+    """One gradient of the convolutional network over all of CIFAR-10's training rows, under a random mask.
+
+    Args:
+        data: Name of the data set.
+        engine: 'sparse' or 'keras'.
+        sparsity: In percent.
+        threads: Threads.
+
+    Returns:
+        'seconds' of it; 'peak' memory of the process in GB; 'rows'; 'layers': (name, parameters) each.
+    """
+    from tfticket import backend
+    from tfticket.sampling.build import build_posterior
+
+    backend.configure(threads)
+    rows = _all_rows(load_data(data))
+    model = conv_net(rows.input_shape, rows.num_classes)
+    ticket = random_ticket(model, 1 - sparsity / 100)
+    config = SampleConfig(engine=engine)
+    few = replace(rows, x_train=rows.x_train[:500], y_train=rows.y_train[:500])
+    warm = build_posterior(ticket, few, config, threads)
+    theta = warm.layout.pack(ticket.start)
+    warm.log_density_and_gradient(theta)
+    posterior = build_posterior(ticket, rows, config, threads)
+    began = time.perf_counter()
+    value, _ = posterior.log_density_and_gradient(theta)
+    return {
+        "seconds": time.perf_counter() - began,
+        "log_density": value,
+        "peak": peak_memory(),
+        "rows": posterior.rows,
+        "layers": [(layer.name, layer.count_params()) for layer in model.layers],
+    }
+
+
+def random_ticket(model: Any, density: float) -> Ticket:
+    """A ticket of random masks, of equal density in each layer."""
+    dense, random = Ticket.dense(model, SEED), np.random.default_rng(SEED)
+    mask = {}
+    for path, kept in dense.mask.items():
+        chosen = random.permutation(kept.size) < round(density * kept.size)
+        mask[path] = chosen.reshape(kept.shape)
+    return replace(dense, mask=mask)
+
+
+def scale_density(densities: Sequence[float], calls: int, threads: int) -> dict[str, Any]:
+    """Seconds of a gradient of LeNet-300-100 over 60,000 rows under random masks, one each density, in turn."""
+    import tfticket as tt
+    from tfticket import backend
+    from tfticket.sampling.build import build_posterior
+
+    backend.configure(threads)
+    data, config = whole_mnist(), SampleConfig(engine="sparse")
+    model = tt.build_model("lenet-300-100", data)
+    tickets = [random_ticket(model, density) for density in densities]
+    posteriors = [build_posterior(ticket, data, config, threads) for ticket in tickets]
+    return {"seconds": _in_turn(posteriors, tickets, calls), "x": [ticket.density for ticket in tickets]}
+
+
+def scale_rows(ticket: str, rows: Sequence[int], calls: int, threads: int) -> dict[str, Any]:
+    """Seconds of a gradient of a ticket over numbers of rows, in turn."""
+    from tfticket import backend
+    from tfticket.sampling.build import build_posterior
+
+    backend.configure(threads)
+    found, config = Ticket.load(ticket), SampleConfig(engine="sparse")
+    posteriors = [build_posterior(found, whole_mnist(count), config, threads) for count in rows]
+    return {"seconds": _in_turn(posteriors, [found] * len(rows), calls), "x": list(map(float, rows))}
+
+
+def draw_sparse(ticket: str, rows: int, depth: int, step_size: float, draws: int, threads: int) -> dict[str, Any]:
+    """Draws by our NUTS of full trees, from the ticket's start weights; the first one compiles.
+
+    Returns:
+        'seconds' of a draw; 'n_steps' of each.
+    """
+    from tfticket import backend
+
+    backend.configure(threads)
+    _, draw = _drawing(ticket, rows, depth, step_size, threads)
+    seconds, steps = [], []
+    for number in range(draws + 1):
+        began = time.perf_counter()
+        taken = draw()
+        if number:
+            seconds.append(time.perf_counter() - began)
+            steps.append(taken)
+    return {"seconds": statistics.median(seconds), "n_steps": steps}
+
+
+def draw_overhead(ticket: str, depth: int, step_size: float, draws: int, threads: int) -> dict[str, Any]:
+    """What a draw of a full tree over 60,000 rows takes beyond its gradients: those gradients and a draw, in turn.
+
+    Returns:
+        'overhead': the median of (a draw - its gradients) / its gradients; 'seconds' of a draw.
+    """
+    from tfticket import backend
+
+    backend.configure(threads)
+    posterior, draw = _drawing(ticket, None, depth, step_size, threads)
+    theta = posterior.layout.pack(Ticket.load(ticket).start)
+    gradients = draw()
+    posterior.log_density_and_gradient(theta)
+    overheads, seconds = [], []
+    for _ in range(draws):
+        began = time.perf_counter()
+        for _ in range(gradients):
+            posterior.log_density_and_gradient(theta)
+        bare = time.perf_counter() - began
+        began = time.perf_counter()
+        if draw() != gradients:
+            raise RuntimeError("a draw's tree was not full; take a smaller step")
+        seconds.append(time.perf_counter() - began)
+        overheads.append((seconds[-1] - bare) / bare)
+    return {"overhead": statistics.median(overheads), "seconds": statistics.median(seconds), "n_steps": gradients}
+
+
+def _drawing(
+    ticket: str, rows: int | None, depth: int, step_size: float, threads: int
+) -> tuple[Any, Callable[[], int]]:
+    """A ticket's posterior, and a function that draws once and tells the number of gradients."""
+    from tfticket.sampling.build import build_posterior
+    from tfticket.sampling.nuts import build
+
+    found, config = Ticket.load(ticket), SampleConfig(engine="sparse", max_tree_depth=depth)
+    posterior = build_posterior(found, whole_mnist(rows), config, threads)
+    sampler = build(posterior.target(), config, warming_up=False)
+    state, number = sampler.init(posterior.layout.pack(found.start)), 0
+
+    def draw() -> int:
+        nonlocal state, number
+        state, info = sampler.step(state, step_size, np.ones(posterior.size), (SEED, number))
+        number += 1
+        return info.n_steps
+
+    return posterior, draw
+
+
+def _in_turn(posteriors: Sequence[Any], tickets: Sequence[Ticket], calls: int) -> list[float]:
+    """Seconds of a gradient of each, medians over calls in turn, after one of each to warm up."""
+    found: list[list[float]] = [[] for _ in posteriors]
+    thetas = [one.layout.pack(ticket.start) for one, ticket in zip(posteriors, tickets, strict=True)]
+    for call in range(calls + 1):
+        for posterior, theta, seconds in zip(posteriors, thetas, found, strict=True):
+            began = time.perf_counter()
+            posterior.log_density_and_gradient(theta)
+            if call:
+                seconds.append(time.perf_counter() - began)
+    return [statistics.median(seconds) for seconds in found]
+
+
+def _all_rows(data: Dataset) -> Dataset:
+    """The rows of training and validation as training rows."""
+    images, labels = (
+        np.concatenate([getattr(data, f"{part}_{split}") for split in ("train", "validation")]) for part in "xy"
+    )
+    return replace(data, x_train=images, y_train=labels)

@@ -1,0 +1,233 @@
+"""What the subprocesses of the ``nuts_gradient`` and ``nuts_draws`` benchmarks do on the peers' side.
+
+JAX, NumPyro and TensorFlow are each written as their users write them; see ``children.py``. All have the posterior
+that we have: the same surviving weights as one flat vector, the same rows, N(0, 1) as prior.
+"""
+
+import importlib
+import math
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from experiments.benchmarks.nuts_children import seconds_of, whole_mnist
+from experiments.benchmarks.process import without_op_determinism
+from tfticket.sampling.layout import Layout
+from tfticket.tickets import Ticket
+
+
+def gradient_jax(
+    tickets: Mapping[str, str], tile: int | None, threads: int, calls: int = 3, rows: int | None = None
+) -> dict[str, Any]:
+    """Log density and gradient by JAX, kernels dense with zeros, compiled, all rows as float32 in memory.
+
+    Args:
+        tickets: Name -> file.
+        tile: Rows of a call; None: all in one.
+        threads: Of the process: JAX takes all CPUs that it may use.
+        calls: So many are timed at least.
+        rows: How many; None: 60,000.
+    """
+    jax: Any = importlib.import_module("jax")
+    jnp: Any = importlib.import_module("jax.numpy")
+
+    def build(ticket: Ticket, layout: Layout) -> Callable[[np.ndarray], tuple[float, np.ndarray]]:
+        images, labels = _rows(rows)
+        size = tile or len(images)
+        parts = [
+            (jnp.asarray(images[begin : begin + size]), jnp.asarray(labels[begin : begin + size]))
+            for begin in range(0, len(images), size)
+        ]
+        likelihood = jax.jit(jax.value_and_grad(_jax_log_likelihood(layout)))
+        prior = jax.jit(jax.value_and_grad(lambda theta: -0.5 * jnp.sum(theta**2)))
+
+        def evaluate(at: np.ndarray) -> tuple[float, np.ndarray]:
+            theta = jnp.asarray(at, jnp.float32)
+            value, gradient = prior(theta)
+            for images_, labels_ in parts:
+                found, slope = likelihood(theta, images_, labels_)
+                value, gradient = value + found, gradient + slope
+            return float(value) - 0.5 * layout.size * math.log(2 * math.pi), np.asarray(gradient)
+
+        return evaluate
+
+    return _gradients(tickets, build, calls)
+
+
+def gradient_tensorflow(
+    tickets: Mapping[str, str], compile_: bool, threads: int, rows: int | None = None
+) -> dict[str, Any]:
+    """Log density and gradient by TensorFlow, dense kernels without the dead inputs and units, all rows in one call.
+
+    Args:
+        tickets: Name -> file; networks of dense layers alone.
+        compile_: Whether by XLA.
+        threads: Threads.
+        rows: How many; None: 60,000.
+    """
+    without_op_determinism()
+    from tfticket import backend
+    from tfticket.backend import tf
+
+    backend.configure(threads)
+
+    def build(ticket: Ticket, layout: Layout) -> Callable[[np.ndarray], tuple[float, np.ndarray]]:
+        images, labels = _rows(rows)
+        alive = alive_units(list(ticket.mask.values()))
+        places, shapes = _compacted(layout, alive)
+        inputs = tf.constant(np.ascontiguousarray(images.reshape(len(images), -1)[:, alive[0]]))
+        answers = tf.constant(labels)
+        biases = [path for path in layout.shapes if path not in layout.mask]
+
+        def evaluate(theta: Any) -> tuple[Any, Any]:
+            with tf.GradientTape() as tape:
+                tape.watch(theta)
+                hidden = inputs
+                for number, kernel in enumerate(layout.mask):
+                    entries, sources = places[kernel]
+                    dense = tf.scatter_nd(entries[:, None], tf.gather(theta, sources), [math.prod(shapes[kernel])])
+                    bias = tf.gather(theta, places[biases[number]][1])
+                    hidden = hidden @ tf.reshape(dense, shapes[kernel]) + bias
+                    if number < len(layout.mask) - 1:
+                        hidden = tf.nn.relu(hidden)
+                losses = tf.nn.sparse_softmax_cross_entropy_with_logits(answers, hidden)
+                value = -tf.reduce_sum(losses) - 0.5 * tf.reduce_sum(theta**2)
+            return value, tape.gradient(value, theta)
+
+        compiled = tf.function(evaluate, autograph=False, jit_compile=compile_)
+
+        def numbers(at: np.ndarray) -> tuple[float, np.ndarray]:
+            value, gradient = compiled(tf.constant(at, tf.float32))
+            gradient = tf.convert_to_tensor(gradient)
+            return float(value) - 0.5 * layout.size * math.log(2 * math.pi), gradient.numpy()
+
+        return numbers
+
+    return _gradients(tickets, build)
+
+
+def alive_units(masks: list[np.ndarray]) -> list[np.ndarray]:
+    """Which inputs and units of dense layers reach the logits: int64, the inputs' first, the logits' last."""
+    alive = [np.arange(masks[-1].shape[1])]
+    for kept in reversed(masks):
+        alive.insert(0, np.flatnonzero(kept[:, alive[0]].any(axis=1)))
+    return alive
+
+
+def _compacted(
+    layout: Layout, alive: list[np.ndarray]
+) -> tuple[dict[str, tuple[np.ndarray, np.ndarray]], dict[str, tuple[int, ...]]]:
+    """Path -> (places in the flattened compact tensor, places in theta) of what is in it; path -> its shape."""
+    places, shapes, number = {}, {}, 0
+    for path, part in layout.slices.items():
+        sources = np.arange(part.start, part.stop)
+        if path in layout.mask:
+            number += 1
+            axes = [alive[number - 1], alive[number]]
+        else:
+            axes = [alive[number]]
+        numbered = np.full(layout.shapes[path], -1)
+        numbered.ravel()[layout.indices[path]] = sources
+        compact = numbered[np.ix_(*axes)]
+        entries = np.flatnonzero(compact.ravel() >= 0)
+        places[path], shapes[path] = (entries, compact.ravel()[entries]), compact.shape
+    return places, shapes
+
+
+def draw_numpyro(ticket: str, rows: int, depth: int, step_size: float, draws: int, threads: int) -> dict[str, Any]:
+    """Draws by NumPyro's NUTS of full trees, float32, from the ticket's start weights; the first one compiles.
+
+    Returns:
+        'seconds' of a draw; 'n_steps' of each.
+    """
+    jax: Any = importlib.import_module("jax")
+    jnp: Any = importlib.import_module("jax.numpy")
+    numpyro: Any = importlib.import_module("numpyro")
+    nuts: Any = importlib.import_module("numpyro.infer").NUTS
+    found = Ticket.load(ticket)
+    layout = Layout.of(found.start, found.mask, found.start)
+    logits_of = _jax_logits(layout)
+
+    def model(images: Any, labels: Any) -> None:
+        prior = numpyro.distributions.Normal(0.0, 1.0).expand([layout.size]).to_event(1)
+        theta = numpyro.sample("theta", prior)
+        numpyro.sample("labels", numpyro.distributions.Categorical(logits=logits_of(theta, images)), obs=labels)
+
+    kernel = nuts(model, step_size=step_size, adapt_step_size=False, adapt_mass_matrix=False, max_tree_depth=depth)
+    data = tuple(map(jnp.asarray, _rows(rows)))
+    start = {"theta": jnp.asarray(layout.pack(found.start), jnp.float32)}
+    state = kernel.init(jax.random.PRNGKey(0), 0, start, data, {})
+    step = jax.jit(lambda now: kernel.sample(now, data, {}))
+    seconds, steps = [], []
+    for number in range(draws + 1):
+        began = time.perf_counter()
+        state = jax.block_until_ready(step(state))
+        if number:
+            seconds.append(time.perf_counter() - began)
+            steps.append(int(state.num_steps))
+    return {"seconds": float(np.median(seconds)), "n_steps": steps}
+
+
+def _gradients(
+    tickets: Mapping[str, str],
+    build: Callable[[Ticket, Layout], Callable[[np.ndarray], tuple[float, np.ndarray]]],
+    calls: int = 3,
+) -> dict[str, Any]:
+    """Name -> seconds of a gradient at the ticket's start weights, the log density there, the gradient's norm."""
+    found = {}
+    for name, file in tickets.items():
+        ticket = Ticket.load(file)
+        layout = Layout.of(ticket.start, ticket.mask, ticket.start)
+        found[name] = seconds_of(build(ticket, layout), layout.pack(ticket.start), calls)
+    return found
+
+
+def _rows(count: int | None) -> tuple[np.ndarray, np.ndarray]:
+    """Images float32 in 0 to 1 and labels int32 of the first so many of the 60,000 rows."""
+    data = whole_mnist(count)
+    return data.x_train.astype(np.float32) / 255, data.y_train
+
+
+def _jax_logits(layout: Layout) -> Callable[[Any, Any], Any]:
+    """Theta and images -> logits of a LeNet: convolutions with ReLU and max-pooling by 2, then dense layers."""
+    jax: Any = importlib.import_module("jax")
+    jnp: Any = importlib.import_module("jax.numpy")
+    last = list(layout.mask)[-1]
+
+    def full(theta: Any, path: str) -> Any:
+        shape = layout.shapes[path]
+        values = theta[layout.slices[path]]
+        if path in layout.mask:
+            values = jnp.zeros(math.prod(shape), jnp.float32).at[layout.indices[path]].set(values)
+        return values.reshape(shape)
+
+    def logits(theta: Any, images: Any) -> Any:
+        x = images
+        for path, shape in layout.shapes.items():
+            if path not in layout.mask:
+                continue
+            kernel, bias = full(theta, path), full(theta, path.replace("kernel", "bias"))
+            if len(shape) == 4:
+                x = jax.lax.conv_general_dilated(x, kernel, (1, 1), "VALID", dimension_numbers=("NHWC", "HWIO", "NHWC"))
+                x = jax.nn.relu(x + bias)
+                x = jax.lax.reduce_window(x, -jnp.inf, jax.lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "VALID")
+            else:
+                x = x.reshape(len(x), -1) @ kernel + bias
+                x = x if path == last else jax.nn.relu(x)
+        return x
+
+    return logits
+
+
+def _jax_log_likelihood(layout: Layout) -> Callable[[Any, Any, Any], Any]:
+    jax: Any = importlib.import_module("jax")
+    jnp: Any = importlib.import_module("jax.numpy")
+    logits = _jax_logits(layout)
+
+    def log_likelihood(theta: Any, images: Any, labels: Any) -> Any:
+        found = jax.nn.log_softmax(logits(theta, images))
+        return jnp.sum(jnp.take_along_axis(found, labels[:, None], axis=1))
+
+    return log_likelihood
