@@ -10,7 +10,7 @@ from tfticket.config import Control, PruneConfig, TrainConfig, check_lengths
 from tfticket.data import Dataset, load_data
 from tfticket.durations import iterations_in
 from tfticket.errors import InputError
-from tfticket.evaluation.metrics import all_metrics
+from tfticket.evaluation.metrics import all_metrics, log_of
 from tfticket.evaluation.predictive import predict
 from tfticket.models import build_model
 from tfticket.network import network_of
@@ -225,7 +225,7 @@ def evaluate(found: "TrainedTicket | SampledTicket", data: Dataset, split: str =
     network_of(found.ticket.model).check_data(data)
     if isinstance(found, TrainedTicket):
         return all_metrics(predict(found.ticket.model, found.ticket.mask, found.weights, images), labels)
-    return all_metrics(np.log(found.predict(images)), labels)
+    return all_metrics(log_of(found.predict(images)), labels)
 
 
 def _check_data(data: Any) -> None:

@@ -23,6 +23,12 @@ def log_probabilities(logits: np.ndarray) -> np.ndarray:
     return result
 
 
+def log_of(probabilities: np.ndarray) -> np.ndarray:
+    """Logarithms of probabilities that are means; one that is 0 counts as the smallest number that there is."""
+    logarithms: np.ndarray = np.log(np.maximum(probabilities, np.finfo(np.float64).tiny))
+    return logarithms
+
+
 def correct_rows(log_probs: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Bool [rows]: whether the most probable class is the label."""
     result: np.ndarray = np.argmax(log_probs, axis=1) == labels

@@ -15,7 +15,7 @@ from tfticket import seeds
 from tfticket.backend import tf
 from tfticket.config import SampleConfig
 from tfticket.errors import InputError, Stopped, TfticketError
-from tfticket.evaluation.metrics import all_metrics, log_probabilities
+from tfticket.evaluation.metrics import all_metrics, log_of, log_probabilities
 from tfticket.registry import SAMPLERS, resolve
 from tfticket.sampling.posterior import Posterior
 from tfticket.sampling.types import Info, State
@@ -193,7 +193,7 @@ class _Run:
         position = self._state.position.numpy()
         warming_up = chain.done < self._config.warmup
         chain.done += 1
-        if warming_up and adaptation.learn(position, info.acceptance_rate):
+        if warming_up and adaptation.learn(position, self._sampler.gradient(self._state), info.acceptance_rate):
             self._find_step_size(position)
         row = self._tell(info, position, seconds)
         theta = self._posterior.prior.constrain(position)
@@ -231,7 +231,7 @@ class _Run:
             if warming_up:
                 log_probs = log_probabilities(self._posterior.engine.logits(theta, self._images[name]))
             else:
-                log_probs = np.log(self.chain.probabilities(name))
+                log_probs = log_of(self.chain.probabilities(name))
             found = all_metrics(log_probs, labels)
             row |= (
                 found if name == "validation" else {f"{name}_{metric}": found[metric] for metric in ("accuracy", "nll")}

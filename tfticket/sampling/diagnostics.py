@@ -37,8 +37,6 @@ def diagnose(chains: Sequence[Chain], thetas: Sequence[np.ndarray]) -> dict[str,
         'function' and 'weights': r_hat (the largest), ess_bulk and ess_tail (the smallest), and of what;
         'e_bfmi' of each chain, 'divergences', 'capped' (share of trees), 'gradients', 'seconds', 'verdict'.
     """
-    import arviz
-
     told = [
         {name: np.array(values[chain.adaptation.total :]) for name, values in chain.told.items()} for chain in chains
     ]
@@ -54,7 +52,7 @@ def diagnose(chains: Sequence[Chain], thetas: Sequence[np.ndarray]) -> dict[str,
         "draws": [chain.draws for chain in chains],
         "function": _worst(function),
         "weights": _worst({"weights": weights.astype(float)}),
-        "e_bfmi": [float(value) for value in arviz.bfmi(np.stack([each["energy"][-length:] for each in told]))],
+        "e_bfmi": _e_bfmi(np.stack([each["energy"][-length:] for each in told])),
         "divergences": int(sum(each["diverging"].sum() for each in told)),
         "capped": float(np.concatenate([each["reached_cap"] for each in told]).mean()),
         "gradients": int(sum(sum(chain.told["n_steps"]) for chain in chains)),
@@ -65,6 +63,18 @@ def diagnose(chains: Sequence[Chain], thetas: Sequence[np.ndarray]) -> dict[str,
     found["reasons"] = reasons
     found["caution"] = CAUTION
     return found
+
+
+def _e_bfmi(energy: np.ndarray) -> list[float | None]:
+    """Of each chain [chains, draws]; None of too few draws, or where the energy stands still."""
+    import arviz
+
+    if energy.shape[1] < 4:
+        return [None] * len(energy)
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore", RuntimeWarning)
+        found = arviz.bfmi(energy)
+    return [float(value) if np.isfinite(value) else None for value in found]
 
 
 def _worst(groups: dict[str, np.ndarray]) -> dict[str, Any]:
@@ -110,7 +120,9 @@ def _reasons(found: dict[str, Any]) -> list[str]:
             reasons.append(f"{ess:.0f} effective draws in function space, under {LIMITS['ess']:.0f}")
     if found["divergences"]:
         reasons.append(f"{found['divergences']} divergences")
-    if not min(found["e_bfmi"]) > LIMITS["e_bfmi"]:
+    if None in found["e_bfmi"]:
+        reasons.append("no E-BFMI: too few draws, or an energy that stands still")
+    elif not min(found["e_bfmi"]) > LIMITS["e_bfmi"]:
         reasons.append(f"E-BFMI {min(found['e_bfmi']):.2g}, not above {LIMITS['e_bfmi']}")
     if not found["capped"] < LIMITS["capped"]:
         reasons.append(f"{found['capped']:.0%} of the trees reached the cap on their depth, not under 5 %")

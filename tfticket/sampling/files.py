@@ -86,8 +86,10 @@ def _parts(chain: Chain) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     adaptation = chain.adaptation
     tensors = {
         "scale": adaptation.scale,
-        "variance/mean": adaptation.variance.mean,
-        "variance/squares": adaptation.variance.squares,
+        "draws/mean": adaptation.draws.mean,
+        "draws/squares": adaptation.draws.squares,
+        "gradients/mean": adaptation.gradients.mean,
+        "gradients/squares": adaptation.gradients.squares,
         "mean": chain.mean,
         "probes": np.array(chain.probes, np.float32),
     }
@@ -99,7 +101,7 @@ def _parts(chain: Chain) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         "history": chain.history,
         "windows": asdict(adaptation.windows),
         "dual": asdict(adaptation.dual),
-        "variance_count": adaptation.variance.count,
+        "window_count": adaptation.draws.count,
         "adapted": adaptation.done,
     }
     return tensors, metadata
@@ -111,10 +113,15 @@ def _chain(tensors: dict[str, np.ndarray], header: dict[str, Any]) -> Chain:
 
     try:
         windows = header["windows"]
+        draws, gradients = (
+            RunningVariance(header["window_count"], tensors[f"{name}/mean"], tensors[f"{name}/squares"])
+            for name in ("draws", "gradients")
+        )
         adaptation = Adaptation(
             Windows(windows["first"], tuple(windows["slow"]), windows["last"]),
             DualAveraging(**header["dual"]),
-            RunningVariance(header["variance_count"], tensors["variance/mean"], tensors["variance/squares"]),
+            draws,
+            gradients,
             tensors["scale"],
             header["adapted"],
         )

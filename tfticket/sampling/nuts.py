@@ -37,6 +37,11 @@ class Nuts:
         at = tf.constant(position, tf.float64)
         return State(at, self._init(at))
 
+    def gradient(self, state: State) -> np.ndarray:
+        """The log density's gradient at a state, float64 [size]."""
+        found: np.ndarray = tf.nest.flatten(state.results.grads_target_log_prob)[0].numpy()
+        return found
+
     def step(self, state: State, step_size: float, scale: np.ndarray, seed: tuple[int, int]) -> tuple[State, Info]:
         """One draw; see ``types.Sampler``."""
         position, results = self._step(state.position, state.results, tf.constant(step_size * scale), tf.constant(seed))

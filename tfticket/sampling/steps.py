@@ -9,6 +9,7 @@ from tfticket import backend
 from tfticket.config import PoolStep, SampleStep
 from tfticket.data import load_dataset
 from tfticket.errors import InputError
+from tfticket.evaluation.metrics import log_of
 from tfticket.runs.artefacts import save_tensors
 from tfticket.runs.step import CHECKPOINT, TICKET, StepContext
 from tfticket.sampling.build import build_posterior
@@ -90,7 +91,7 @@ def pool(context: StepContext, config: PoolStep) -> dict[str, Any]:
     folders = [folder for name, folder in context.inputs.items() if name != "ticket"]
     chains = [read_chain(folder)[0] for folder in folders]
     draws = sum(chain.draws for chain in chains)
-    predictions = {split: np.log(sum(chain.sums[split] for chain in chains) / draws) for split in SPLITS}
+    predictions = {split: log_of(np.sum([chain.sums[split] for chain in chains], axis=0) / draws) for split in SPLITS}
     thetas = [np.concatenate(list(read_draws(folder))) for folder in folders]
     return evaluation_of(ticket, data, predictions) | {"diagnostics": diagnose(chains, thetas)}
 

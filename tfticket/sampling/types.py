@@ -51,6 +51,9 @@ class Sampler(Protocol):
     def init(self, position: np.ndarray) -> State:
         """The state at a position, float64 [size]."""
 
+    def gradient(self, state: State) -> np.ndarray:
+        """The log density's gradient at a state, float64 [size]."""
+
     def step(self, state: State, step_size: float, scale: np.ndarray, seed: tuple[int, int]) -> tuple[State, Info]:
         """One transition.
 

@@ -1,0 +1,185 @@
+"""Data, networks and masks for the tests of sampling; a network in NumPy, float64, that shares no line with ours."""
+
+import numpy as np
+from scipy.special import log_softmax
+
+from tfticket.backend import keras
+from tfticket.config import SampleConfig
+from tfticket.data import Dataset, Normalisation
+from tfticket.models import kernel_shapes, model_from_spec, named_variables, normalisation_of
+from tfticket.network import MaskedNetwork
+from tfticket.sampling.build import build_posterior
+from tfticket.sampling.dense import KerasEngine
+from tfticket.sampling.layout import Layout
+from tfticket.sampling.warmup import Adaptation, reasonable_step_size
+from tfticket.tickets.ticket import Ticket
+
+L = keras.layers
+
+
+def dataset(x_train, y_train, x_other=None, y_other=None, classes=None, normalisation=None):
+    """A data set of these training rows; the other two splits are the same rows unless others are given."""
+    if x_other is None:
+        x_other, y_other = x_train, y_train
+    names = tuple(map(str, range(int(y_train.max()) + 1 if classes is None else classes)))
+    y_train, y_other = y_train.astype(np.int32), y_other.astype(np.int32)
+    splits = (x_train, y_train, x_other, y_other, x_other, y_other)
+    return Dataset("rows", "rows", *splits, names, normalisation or Normalisation(), "", "")
+
+
+def random_data(random, shape, classes=3, rows=50, normalisation=None):
+    """Pixels and labels that have nothing to do with each other."""
+    images = random.integers(0, 256, (rows, *shape)).astype(np.uint8)
+    return dataset(images, random.integers(0, classes, rows), classes=classes, normalisation=normalisation)
+
+
+def network(shape, *layers):
+    """A chain of layers over images."""
+    return keras.Sequential([keras.Input(shape), *layers])
+
+
+def small_network(activation="tanh"):
+    """4x4 images, 3 classes, two dense layers: 5 units between."""
+    return network((4, 4, 1), L.Flatten(), L.Dense(5, activation=activation), L.Dense(3))
+
+
+def random_mask(random, model, density):
+    """Each weight survives with this probability, but one at least does."""
+    mask = {path: random.random(shape) < density for path, shape in kernel_shapes(model).items()}
+    path = list(mask)[random.integers(len(mask))]
+    mask[path].flat[random.integers(mask[path].size)] = True
+    return mask
+
+
+def ticket_of(model, data, mask=None, start=None):
+    """A ticket of this model, dense unless a mask is given."""
+    dense = Ticket.dense(model, data=data)
+    return Ticket(dense.model, mask or dense.mask, start or dense.start, start or dense.initial)
+
+
+def random_weights(random, model, mask, gain=1.0):
+    """Weights whose activations neither vanish nor grow, whatever survives; path -> float32."""
+    found = {}
+    for path, (_, variable) in named_variables(model).items():
+        shape = tuple(variable.shape)
+        kept = mask.get(path)
+        fan = 4.0 if kept is None else max(1.0, kept.reshape(-1, shape[-1]).sum(axis=0).mean())
+        drawn = (gain * random.normal(size=shape) / np.sqrt(fan)).astype(np.float32)
+        found[path] = drawn if kept is None else drawn * kept
+    return found
+
+
+def posterior_of(ticket, data, threads=1, **values):
+    return build_posterior(ticket, data, SampleConfig(**values), threads)
+
+
+def keras_engine(ticket, data):
+    """The keras engine over every weight of the network, pruned or not: one compilation for all masks."""
+    model = model_from_spec(ticket.model)
+    layout = Layout.of(ticket.start, Ticket.dense(model).mask, ticket.start)
+    wrapped = MaskedNetwork(model, normalisation_of(ticket.model))
+    return layout, KerasEngine(wrapped, layout, ticket.start, data.x_train, data.y_train)
+
+
+def mnist_of_three(data, rows):
+    """Real digits 0, 1 and 2 at 7x7 pixels: training rows and 40 others."""
+    found = []
+    for split, count in (("train", rows), ("validation", 40)):
+        images, labels = data.split(split)
+        chosen = np.flatnonzero(labels < 3)[:count]
+        means = images[chosen].reshape(count, 7, 4, 7, 4, 1).mean(axis=(2, 4))
+        found += [means.round().astype(np.uint8), labels[chosen]]
+    return dataset(*found)
+
+
+# A network in NumPy
+
+
+def convolve(images, kernel, bias, stride):
+    """A convolution without padding, [rows, height, width, channels]."""
+    windows = np.lib.stride_tricks.sliding_window_view(images, kernel.shape[:2], axis=(1, 2))
+    return np.einsum("nyxcij,ijco->nyxo", windows[:, ::stride, ::stride], kernel) + bias
+
+
+def average(images, size):
+    """Means of squares that do not overlap, what is left over cut off."""
+    rows, height, width, channels = images.shape
+    images = images[:, : height // size * size, : width // size * size]
+    return images.reshape(rows, height // size, size, width // size, size, channels).mean(axis=(2, 4))
+
+
+def normal_log_density(values, deviation):
+    return float(np.sum(-0.5 * (values / deviation) ** 2 - np.log(deviation) - 0.5 * np.log(2 * np.pi)))
+
+
+def label_log_likelihood(logits, labels):
+    return float(log_softmax(logits, axis=1)[np.arange(len(labels)), labels].sum())
+
+
+def central_differences(function, at, coordinates, step=1e-5):
+    """The gradient in some coordinates, by differences of both sides."""
+    found = []
+    for coordinate in coordinates:
+        there = np.zeros_like(at)
+        there[coordinate] = step
+        found.append((function(at + there) - function(at - there)) / (2 * step))
+    return np.array(found)
+
+
+# A chain without its trimmings
+
+
+def sample(sampler, density, start, warmup, draws, seed, warmed=None):
+    """Warm up, then draw.
+
+    Args:
+        sampler: What is stepped.
+        density: Position -> log density and gradient, NumPy.
+        start: float64 [size].
+        warmup: Draws of the warm-up.
+        draws: Draws after it.
+        seed: Of everything.
+        warmed: A warm-up that is over, to be taken instead of one's own.
+
+    Returns:
+        Draws [draws, size], what was told of each, and the warm-up.
+    """
+    random = np.random.default_rng(seed)
+    adaptation = warmed or Adaptation.begin(warmup, len(start), 0.8)
+
+    def find_step_size(position):
+        adaptation.dual.restart(reasonable_step_size(density, position, adaptation.scale, random))
+
+    state, found, told = sampler.init(start), [], []
+    if warmed is None:
+        find_step_size(start)
+    for _ in range((0 if warmed else warmup) + draws):
+        seeds = tuple(int(each) for each in random.integers(2**31, size=2))
+        state, info = sampler.step(state, adaptation.step_size, adaptation.scale, seeds)
+        position = state.position.numpy()
+        if adaptation.done < adaptation.total:
+            if adaptation.learn(position, sampler.gradient(state), info.acceptance_rate):
+                find_step_size(position)
+            continue
+        found.append(position)
+        told.append(info)
+    return np.array(found), told, adaptation
+
+
+def effective(draws):
+    """Effective number of draws for the mean of each column, by ArviZ."""
+    import arviz
+
+    return arviz.ess(arviz.convert_to_dataset({"x": draws[None]}), method="mean")["x"].values
+
+
+def worst_difference(draws, means, errors=0.0):
+    """The largest distance between the draws' means and those given, in standard errors.
+
+    Args:
+        draws: float [draws, quantities].
+        means: float [quantities].
+        errors: Standard errors of those means.
+    """
+    own = draws.var(axis=0) / effective(draws)
+    return float((np.abs(draws.mean(axis=0) - means) / np.sqrt(own + np.square(errors))).max())

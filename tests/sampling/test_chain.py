@@ -1,0 +1,232 @@
+"""Chains: cut off and gone on with, cut into pieces, started where they cannot start. Needs TensorFlow."""
+
+import copy
+
+import numpy as np
+import pytest
+
+from tests.sampling.problems import L, dataset, network, posterior_of, random_data, small_network, ticket_of
+from tfticket.config import SampleConfig
+from tfticket.errors import InputError, Stopped
+from tfticket.evaluation.metrics import log_probabilities
+from tfticket.sampling.chain import PROBES, Hooks, run_chain
+from tfticket.sampling.files import read_checkpoint, write_checkpoint
+
+WARMUP, DRAWS = 20, 12
+
+
+def problem(**values):
+    """A small posterior, its options, and rows to predict."""
+    data = random_data(np.random.default_rng(0), (2, 2, 1), rows=30)
+    ticket = ticket_of(network((2, 2, 1), L.Flatten(), L.Dense(3)), data)
+    config = SampleConfig(**{"warmup": WARMUP, "draws": DRAWS, "max_tree_depth": 4, "leapfrog_steps": 5} | values)
+    posterior = posterior_of(ticket, data, threads=1, **values)
+    splits = {"validation": data.split("validation"), "test": (data.x_test[:7], data.y_test[:7])}
+    return posterior, config, splits
+
+
+class Saved:
+    """All that a chain hands out to be saved, as it is at that time."""
+
+    def __init__(self):
+        self.states, self.draws = {}, []
+
+    def __call__(self, chain, position, results, draws):
+        self.states[chain.done] = copy.deepcopy((chain, position, results))
+        self.draws.append(draws)
+
+    @property
+    def theta(self):
+        return np.concatenate(self.draws)
+
+
+def run(posed, hooks=None, chain=0, seed=3, **options):
+    """A chain and all of its draws that were kept."""
+    posterior, config, splits = posed
+    saved = Saved()
+    found = run_chain(posterior, config, seed, chain, splits, hooks=Hooks(save=saved, **options))
+    return found, saved
+
+
+def assert_same(first, second):
+    """All but the clock."""
+    assert first.done == second.done
+    assert first.kept == second.kept
+    assert set(first.told) == set(second.told)
+    for name in set(first.told) - {"seconds"}:
+        np.testing.assert_array_equal(first.told[name], second.told[name], err_msg=name)
+    np.testing.assert_array_equal(np.array(first.probes), np.array(second.probes))
+    assert set(first.sums) == set(second.sums)
+    for name, sums in first.sums.items():
+        np.testing.assert_array_equal(sums, second.sums[name])
+    np.testing.assert_array_equal(first.mean, second.mean)
+    assert first.history == second.history
+    np.testing.assert_array_equal(first.adaptation.scale, second.adaptation.scale)
+    assert first.adaptation.step_size == second.adaptation.step_size
+    assert first.adaptation.dual == second.adaptation.dual
+
+
+@pytest.fixture(scope="module", params=["nuts", "hmc"])
+def whole(request):
+    """A problem, its undisturbed chain, and what it was saved as after each draw."""
+    posed = problem(method=request.param, warmup_tree_depth=3)
+    return posed, *run(posed, save_seconds=0.0)
+
+
+def test_how_often_a_chain_is_saved_changes_no_bit(whole):
+    posed, chain, saved = whole
+    rarely, once = run(posed)
+    assert len(once.draws) == 1
+    assert list(saved.states) == list(range(1, WARMUP + DRAWS + 1))
+    assert_same(chain, rarely)
+    np.testing.assert_array_equal(saved.theta, once.theta)
+
+
+@pytest.mark.parametrize("done", [13, WARMUP, WARMUP + 7])
+def test_a_chain_that_was_cut_off_goes_on_to_the_same_bits(whole, done):
+    posed, chain, saved = whole
+    resumed, rest = run(posed, resume=copy.deepcopy(saved.states[done]))
+    assert_same(chain, resumed)
+    np.testing.assert_array_equal(saved.theta[max(0, done - WARMUP) :], rest.theta)
+
+
+def test_a_checkpoint_on_disk_goes_on_to_the_same_bits(whole, tmp_path):
+    posed, chain, saved = whole
+    path = tmp_path / "checkpoint.safetensors"
+    write_checkpoint(path, *saved.states[13], 2, {"note": 1})
+    *state, files, notes = read_checkpoint(path)
+    assert (files, notes) == (2, {"note": 1})
+    resumed, _ = run(posed, resume=tuple(state))
+    assert_same(chain, resumed)
+
+
+def test_a_chain_that_was_asked_to_stop_has_saved_its_draws_and_goes_on(whole):
+    posed, chain, saved = whole
+    told = []
+    stopped = Saved()
+    hooks = Hooks(save=stopped, drawn=lambda number, row: told.append(number), should_stop=lambda: len(told) == 25)
+    with pytest.raises(Stopped):
+        run_chain(*posed[:2], 3, 0, posed[2], hooks=hooks)
+    assert told == list(range(1, 26))
+    assert list(stopped.states) == [25]
+    resumed, rest = run(posed, resume=stopped.states[25])
+    assert_same(chain, resumed)
+    np.testing.assert_array_equal(saved.theta, np.concatenate([stopped.theta, rest.theta]))
+
+
+def test_chains_and_seeds_differ_from_the_first_draw_on(whole):
+    posed, chain, _ = whole
+    for options in ({"chain": 1}, {"seed": 4}):
+        other, _ = run(posed, **options)
+        assert other.told["log_density"][0] != chain.told["log_density"][0]
+
+
+def test_what_a_chain_tells_is_true_of_its_draws(whole):
+    (posterior, _, splits), chain, saved = whole
+    assert chain.done == WARMUP + DRAWS
+    assert chain.draws == chain.kept == len(chain.probes) == DRAWS
+    assert all(len(values) == WARMUP + DRAWS for values in chain.told.values())
+    theta = saved.theta.astype(float)
+    np.testing.assert_allclose(chain.mean, theta.mean(axis=0), rtol=1e-5, atol=1e-6)
+    probes = posterior.engine.prepare(splits["validation"][0][:PROBES])
+    for number, draw in enumerate(theta):
+        at = WARMUP + number
+        assert chain.told["log_density"][at] == pytest.approx(posterior.log_density_and_gradient(draw)[0], rel=1e-5)
+        likelihood = posterior.engine.log_likelihood_and_gradient(draw)[0]
+        assert chain.told["log_likelihood"][at] == pytest.approx(likelihood, rel=1e-5)
+        np.testing.assert_allclose(chain.probes[number], posterior.engine.logits(draw, probes).ravel(), atol=1e-4)
+    for name, (images, _) in splits.items():
+        prepared = posterior.engine.prepare(images)
+        each = [np.exp(log_probabilities(posterior.engine.logits(draw, prepared))) for draw in theta]
+        np.testing.assert_allclose(chain.probabilities(name), np.mean(each, axis=0), atol=1e-5)
+    assert [row["iteration"] for row in chain.history] == [10, 20, 30, 32]
+    assert [bool(row["warmup"]) for row in chain.history] == [True, True, False, False]
+    labels = splits["validation"][1]
+    nll = -np.log(chain.probabilities("validation")[np.arange(len(labels)), labels]).mean()
+    assert chain.history[-1]["nll"] == pytest.approx(nll)
+    assert {"test_accuracy", "test_nll"} <= set(chain.history[-1])
+    assert chain.history[-1]["loss"] == pytest.approx(-chain.told["log_likelihood"][-1] / 30)
+
+
+def test_after_the_warm_up_step_size_and_mass_hold(whole):
+    _, chain, saved = whole
+    assert len(set(chain.told["step_size"][WARMUP:])) == 1
+    assert len(set(chain.told["step_size"][:WARMUP])) > 10
+    np.testing.assert_array_equal(saved.states[WARMUP][0].adaptation.scale, chain.adaptation.scale)
+
+
+def test_the_warm_up_has_its_own_cap(whole):
+    (_, config, _), chain, _ = whole
+    if config.method == "nuts":
+        depths = np.array(chain.told["tree_depth"])
+        assert depths[:WARMUP].max() == 3
+        assert depths[WARMUP:].max() <= 4
+
+
+def test_of_so_many_draws_one_is_kept_and_predictions_use_all():
+    posed = problem(method="hmc", keep_every=5)
+    thinned, some = run(posed, save_seconds=0.0)
+    chain, saved = run(problem(method="hmc"))
+    np.testing.assert_array_equal(some.theta, saved.theta[::5])
+    assert thinned.kept == 3
+    np.testing.assert_array_equal(thinned.probabilities("test"), chain.probabilities("test"))
+    resumed, rest = run(posed, resume=copy.deepcopy(some.states[WARMUP + 7]))
+    assert_same(thinned, resumed)
+    np.testing.assert_array_equal(rest.theta, some.theta[2:])
+
+
+@pytest.mark.parametrize("method", ["nuts", "hmc"])
+def test_a_chain_by_the_keras_engine_follows_that_of_the_sparse_one(method):
+    """As far as float32 lets it: a few draws."""
+    chains = [run(problem(method=method, engine=engine))[0] for engine in ("sparse", "keras")]
+    for name in ("log_density", "energy", "n_steps"):
+        first, second = (chain.told[name][:8] for chain in chains)
+        np.testing.assert_allclose(first, second, rtol=1e-2)
+
+
+def test_a_chain_may_begin_at_the_tickets_weights():
+    data = random_data(np.random.default_rng(0), (2, 2, 1), rows=30)
+    ticket = ticket_of(network((2, 2, 1), L.Flatten(), L.Dense(3)), data)
+    config = SampleConfig(method="hmc", warmup=20, draws=1, leapfrog_steps=1, prior="uniform(-2, 2)")
+    posterior = posterior_of(ticket, data, prior="uniform(-2, 2)")
+    start = posterior.layout.pack(ticket.start)
+    expected, _ = posterior.log_density_and_gradient(posterior.prior.unconstrain(start))
+    near = run_chain(posterior, config, 0, 0, {"validation": data.split("validation")}, start=start)
+    assert abs(near.told["log_density"][0] - expected) < 10
+
+
+def test_a_bounded_prior_gives_bounded_draws():
+    _, saved = run(problem(method="hmc", prior="uniform(-0.5, 0.25)"))
+    kernels = saved.theta[:, :12]
+    assert kernels.min() >= -0.5
+    assert kernels.max() <= 0.25
+
+
+# Where a chain cannot go on
+
+
+@pytest.mark.parametrize(("layer", "values"), [("first", {"prior": "normal(0, 1e30)"}), ("last", {})])
+def test_a_start_without_a_finite_log_density_names_the_tensor(layer, values):
+    random = np.random.default_rng(0)
+    data = random_data(random, (4, 4, 1))
+    ticket = ticket_of(small_network("relu"), data)
+    kernels = list(ticket.mask)
+    posterior = posterior_of(ticket, data, **values)
+    start = None
+    named = kernels[0]
+    if layer == "last":
+        start = np.zeros(posterior.size)
+        start[posterior.layout.slices[kernels[1]]] = np.nan
+        named = kernels[1]
+    with pytest.raises(InputError, match=rf"^The log density at the chain's start is .*{named}.*start: ticket"):
+        run_chain(posterior, SampleConfig(), 0, 0, {"validation": data.split("validation")}, start=start)
+
+
+def test_a_prediction_that_is_surely_wrong_is_told_without_a_warning():
+    images = np.full((8, 1, 1, 1), 255, np.uint8)
+    data = dataset(images, np.tile([0, 1], 4), images, np.ones(8, int))
+    ticket = ticket_of(network((1, 1, 1), L.Flatten(), L.Dense(2, use_bias=False)), data)
+    posterior = posterior_of(ticket, data, likelihood_power=1e-6, prior="normal(0, 1e6)")
+    config = SampleConfig(method="hmc", warmup=20, draws=2, leapfrog_steps=1, evaluate_every=1)
+    chain = run_chain(posterior, config, 0, 0, {"validation": data.split("validation")})
+    assert all(not np.isnan(row["nll"]) for row in chain.history)

@@ -1,0 +1,153 @@
+"""The verdict over chains, against ArviZ called directly."""
+
+import arviz
+import numpy as np
+import pytest
+
+from tfticket.sampling.chain import Chain
+from tfticket.sampling.diagnostics import diagnose
+from tfticket.sampling.warmup import Adaptation
+
+WARMUP, DRAWS, SIZE = 20, 600, 30
+
+
+def chains_of(random, count=4, draws=DRAWS, shift=None, correlation=0.0):
+    """Chains whose log likelihoods and logits are independent draws, and their thetas."""
+    found, thetas = [], []
+    for number in range(count):
+        adaptation = Adaptation.begin(WARMUP, SIZE, 0.8)
+        adaptation.done = WARMUP
+
+        def series(*shape, about=number):
+            """Normal, with a shift by chain; the warm-up's are far away."""
+            values = random.normal(size=(WARMUP + draws, *shape))
+            for row in range(1, len(values)):
+                values[row] = correlation * values[row - 1] + np.sqrt(1 - correlation**2) * values[row]
+            values[:WARMUP] += 1e6
+            return values + (0.0 if shift is None else shift[about])
+
+        total = WARMUP + draws
+        told = {
+            "log_density": series().tolist(),
+            "log_likelihood": series().tolist(),
+            "energy": series().tolist(),
+            "diverging": [1.0] * WARMUP + [0.0] * draws,
+            "reached_cap": [1.0] * WARMUP + [0.0] * draws,
+            "n_steps": [3.0] * total,
+            "seconds": [0.25] * total,
+        }
+        probes = list(series(6)[WARMUP:].astype(np.float32))
+        found.append(Chain(adaptation, done=total, told=told, probes=probes, kept=draws))
+        thetas.append(random.normal(size=(draws, SIZE)).astype(np.float32))
+    return found, thetas
+
+
+def reasons(chains, thetas):
+    found = diagnose(chains, thetas)
+    assert found["verdict"] == ("not converged" if found["reasons"] else "converged")
+    assert found["caution"] == "Agreement in function space does not prove convergence in weight space."
+    return found["reasons"]
+
+
+@pytest.fixture
+def good():
+    return chains_of(np.random.default_rng(0))
+
+
+def test_chains_that_agree_have_converged(good):
+    assert reasons(*good) == []
+
+
+def test_the_figures_are_arvizs_over_the_draws_after_the_warm_up(good):
+    chains, thetas = good
+    found = diagnose(chains, thetas)
+    after = {name: np.array([chain.told[name][WARMUP:] for chain in chains]) for name in ("log_likelihood", "energy")}
+    probes = np.array([chain.probes for chain in chains], float)
+    r_hats = [float(arviz.rhat(after["log_likelihood"], method="rank"))]
+    bulk = [float(arviz.ess(after["log_likelihood"], method="bulk"))]
+    tail = [float(arviz.ess(after["log_likelihood"], method="tail"))]
+    for logit in range(probes.shape[-1]):
+        r_hats.append(float(arviz.rhat(probes[..., logit], method="rank")))
+        bulk.append(float(arviz.ess(probes[..., logit], method="bulk")))
+        tail.append(float(arviz.ess(probes[..., logit], method="tail")))
+    function = found["function"]
+    assert function["r_hat"] == pytest.approx(max(r_hats))
+    assert function["ess_bulk"] == pytest.approx(min(bulk))
+    assert function["ess_tail"] == pytest.approx(min(tail))
+    weights = np.stack(thetas).astype(float)
+    worst = max(float(arviz.rhat(weights[..., number], method="rank")) for number in range(SIZE))
+    assert found["weights"]["r_hat"] == pytest.approx(worst)
+    np.testing.assert_allclose(found["e_bfmi"], arviz.bfmi(after["energy"]))
+    assert found["chains"] == 4
+    assert found["draws"] == [DRAWS] * 4
+    assert found["divergences"] == 0
+    assert found["capped"] == 0.0
+    assert found["gradients"] == 4 * 3 * (WARMUP + DRAWS)
+    assert found["seconds"] == pytest.approx(4 * 0.25 * (WARMUP + DRAWS))
+
+
+def test_chains_apart_have_not_converged():
+    chains, thetas = chains_of(np.random.default_rng(0), shift=[0, 0, 0, 1.0])
+    assert any("R-hat" in reason and "function space" in reason for reason in reasons(chains, thetas))
+
+
+def test_weights_apart_do_not_count_against_chains_that_agree_on_the_function(good):
+    chains, thetas = good
+    found = diagnose(chains, [theta + 10 * number for number, theta in enumerate(thetas)])
+    assert found["weights"]["r_hat"] > 2
+    assert found["verdict"] == "converged"
+
+
+def test_few_effective_draws_are_too_few():
+    chains, thetas = chains_of(np.random.default_rng(0), draws=60)
+    assert any("effective draws in function space, under 400" in reason for reason in reasons(chains, thetas))
+
+
+def test_a_single_chain_cannot_show_agreement():
+    chains, thetas = chains_of(np.random.default_rng(0), count=1, draws=2000)
+    assert any("a single chain" in reason for reason in reasons(chains, thetas))
+
+
+def test_one_divergence_after_the_warm_up_is_one_too_many(good):
+    chains, thetas = good
+    chains[2].told["diverging"][WARMUP + 5] = 1.0
+    assert any("1 divergence" in reason for reason in reasons(chains, thetas))
+
+
+@pytest.mark.parametrize(("share", "converged"), [(0.04, True), (0.06, False)])
+def test_trees_at_the_cap_count_from_five_in_a_hundred(good, share, converged):
+    chains, thetas = good
+    for chain in chains:
+        for draw in range(int(share * DRAWS)):
+            chain.told["reached_cap"][WARMUP + draw] = 1.0
+    found = reasons(chains, thetas)
+    assert found == [] if converged else any("of the trees reached the cap" in reason for reason in found)
+
+
+def test_energies_that_hardly_move_count(good):
+    chains, thetas = good
+    chains[1].told["energy"] = np.cumsum(np.random.default_rng(1).normal(size=WARMUP + DRAWS)).tolist()
+    assert any("E-BFMI" in reason for reason in reasons(chains, thetas))
+
+
+@pytest.mark.parametrize("draws", [1, 3, 7])
+def test_too_few_draws_for_any_estimate_have_not_converged(draws):
+    chains, thetas = chains_of(np.random.default_rng(0), draws=draws)
+    assert reasons(chains, thetas)
+
+
+def test_chains_of_different_lengths_are_compared_over_the_shortest(good):
+    chains, thetas = good
+    longer, more = chains_of(np.random.default_rng(1), count=1, draws=DRAWS + 50)
+    found = diagnose([*chains[:3], *longer], [*thetas[:3], *more])
+    assert found["draws"] == [DRAWS] * 3 + [DRAWS + 50]
+    assert found["verdict"] == "converged"
+
+
+def test_chains_that_stand_still_have_not_converged(good):
+    chains, thetas = good
+    for chain in chains:
+        chain.told["log_likelihood"] = [-5.0] * (WARMUP + DRAWS)
+        chain.told["energy"] = [5.0] * (WARMUP + DRAWS)
+        chain.probes = [np.zeros(6, np.float32)] * DRAWS
+    assert reasons(chains, [np.zeros_like(theta) for theta in thetas])
