@@ -20,6 +20,8 @@ class Action:
         toolbar: Whether the toolbar has it too.
         apart: Whether a line is drawn above it.
         of_run: Whether the menu of a run in the table has it too.
+        more_keys: Further shortcuts.
+        short: What the toolbar calls it, where that is not the title.
         one_of: A group of which one is chosen, and marked, at a time; '' for none.
     """
 
@@ -33,6 +35,8 @@ class Action:
     apart: bool = False
     of_run: bool = False
     one_of: str = ""
+    more_keys: tuple[str, ...] = ()
+    short: str = ""
 
     @property
     def name(self) -> str:
@@ -70,7 +74,7 @@ ACTIONS = (
     ),
     Action("close", "file", "&Quit", "Ctrl+Q", "Close the window; runs go on", apart=True),
     Action("undo", "edit", "&Undo", "Ctrl+Z", "Take back the last change in the form"),
-    Action("redo", "edit", "&Redo", "Ctrl+Shift+Z", "Make it again"),
+    Action("redo", "edit", "&Redo", "Ctrl+Shift+Z", "Make it again", more_keys=("Ctrl+Y",)),
     Action("copy_figure", "edit", "&Copy figure", "Ctrl+Shift+C", "Copy this tab's figure as a picture", apart=True),
     Action("find_run", "edit", "&Find runs", "Ctrl+F", "Type a filter for the table of runs"),
     Action("new_run", "run", "&New from preset...", "Ctrl+N", "Fill the form from a preset", toolbar=True),
@@ -125,9 +129,11 @@ ACTIONS = (
         "compare",
         "Configuration &differences",
         "",
-        "Fields that differ between the runs",
+        "Fields that differ between the runs that are selected or overlaid",
         _has_run,
         of_run=True,
+        toolbar=True,
+        short="Differences",
     ),
     Action("show_shortcuts", "help", "&Shortcuts", "F1", "Every action and its keys"),
     Action("show_about", "help", "&About tfticket", "", "Versions"),

@@ -8,6 +8,7 @@ from typing import Any
 
 from gui.models.form import FormModel
 from gui.models.preset_list import values_of
+from gui.models.signal import Signal
 from tfticket.errors import InputError
 from tfticket.presets import experiment_of, load_experiment
 from tfticket.registry import EXPERIMENTS, check_name
@@ -25,9 +26,11 @@ class Desk:
 
     Attributes:
         form: The draft's form.
+        taken: Another draft took the place of what was there.
     """
 
     def __init__(self, kept: str = "") -> None:
+        self.taken = Signal()
         values = values_of(FIRST_PRESET)
         self.form = _restored(kept) or FormModel(_class_of(values), values, values, _of_preset(FIRST_PRESET))
 
@@ -53,6 +56,7 @@ class Desk:
 
     def _take(self, values: dict[str, Any], origin: str) -> None:
         self.form.take(_class_of(values), values, values, origin)
+        self.taken.emit()
 
     def save(self) -> str:
         """The draft as a text, to be kept until the next session."""

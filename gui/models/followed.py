@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from gui.models.ended import UNREADABLE
 from tfticket.errors import InputError
 from tfticket.reports.rows import arm_name
 from tfticket.runs.follow import RunFollower, Training
@@ -40,8 +41,9 @@ class Curve:
     """A metric of one arm along the run; NaN between levels.
 
     Attributes:
-        key: The run's folder, '' of that in focus; arm; replicate.
-        name: What the legend calls it.
+        key: The run's folder, '' of that in focus; arm; replicate or chain.
+        name: What it is called.
+        together: What it and the others of its arm are called: 'NUTS, 2 chains'.
         x: Iterations or seconds of the run of one seed, float [points].
         raw: As measured, in the metric's own unit, float [points].
         smooth: Smoothed within each training, float [points].
@@ -49,6 +51,7 @@ class Curve:
 
     key: tuple[str, str, int]
     name: str
+    together: str
     x: np.ndarray
     raw: np.ndarray
     smooth: np.ndarray
@@ -86,7 +89,7 @@ class FollowedRun:
             self.problem = ""
         except (InputError, OSError, ValueError, KeyError, TypeError) as error:
             gone = not self.run.is_dir()
-            self.problem = "The run's folder is gone." if gone else f"This run cannot be read: {error}"
+            self.problem = "The run's folder is gone." if gone else UNREADABLE.format(why=error)
             self.state = "" if gone else "damaged"
         return new or before != (self.progress, self.state, self.said, self.problem)
 
@@ -148,15 +151,16 @@ class FollowedRun:
             key = (arm_of(training), number_of(training))
             parts.setdefault(key, []).append(training)
         found = []
-        for arm, replicate in sorted(parts, key=lambda key: self.arms.index(key[0])):
+        for arm, replicate in sorted(parts, key=lambda key: (self.arms.index(key[0]), key[1])):
             pieces = []
             for training in sorted(parts[arm, replicate], key=lambda one: begins[level_of(one)]):
                 arrays = self._arrays_of(training)
                 raw = arrays.get(metric, np.full(len(training.points), np.nan))
                 pieces += [(begins[level_of(training)] + arrays[axis], raw, smoothed(raw, smoothing)), _GAP]
             x, raw, smooth = (np.concatenate(one) for one in zip(*pieces[:-1], strict=True))
-            name = arm_name(arm) + (f" ({replicate + 1})" if replicate else "")
-            found.append(Curve(("", arm, replicate), name, x, raw, smooth))
+            count = sum(other == arm for other, _ in parts)
+            names = _names(arm, replicate, count, is_chain(parts[arm, replicate][0]))
+            found.append(Curve(("", arm, replicate), *names, x, raw, smooth))
         return found
 
     def of_seed(self, seed: int | None) -> list[Training]:
@@ -196,6 +200,21 @@ def arm_of(training: Training) -> str:
 def number_of(training: Training) -> int:
     """Which of its arm's replicates, or chains, it is."""
     return int(training.label.get("replicate", training.label.get("chain", 0)))
+
+
+def is_chain(training: Training) -> bool:
+    """Whether it is a chain of a sampler, whose iterations are draws."""
+    return "chain" in training.label
+
+
+def _names(arm: str, number: int, count: int, chain: bool) -> tuple[str, str]:
+    """What one of an arm's replicates or chains is called, and all of them together."""
+    name = arm_name(arm)
+    if count == 1:
+        return name, name
+    if chain:
+        return f"{name}, chain {number + 1}", f"{name}, {count} chains"
+    return f"{name} ({number + 1})" if number else name, name
 
 
 def level_of(training: Training) -> int:

@@ -51,6 +51,11 @@ class Launched:
     process: "subprocess.Popen[bytes]"
     resumes: Path | None = None
 
+    @property
+    def name(self) -> str:
+        """What it is called: its run's folder where there is one, else the name in its configuration."""
+        return self.resumes.name if self.resumes else name_in(self.text)
+
     def printed(self) -> str:
         """What it printed so far."""
         with suppress(OSError):
@@ -95,8 +100,7 @@ class Launcher:
         place = workspace / PLACE
         check_writable(place, "File > Open workspace")
         self._tidy(place)
-        named = re.search(r"^name:\s*([A-Za-z0-9._-]+)", text, re.MULTILINE)
-        stem = f"{time.strftime('%Y%m%d-%H%M%S')}-{named.group(1) if named else 'run'}"
+        stem = f"{time.strftime('%Y%m%d-%H%M%S')}-{name_in(text)}"
         number = next(n for n in range(1, 1000) if not (place / f"{stem}-{n}.yaml").exists())
         configuration, log = place / f"{stem}-{number}.yaml", place / f"{stem}-{number}.log"
         configuration.write_text(text, encoding="utf-8")
@@ -119,6 +123,11 @@ class Launcher:
     def is_running(self, text: str) -> bool:
         """Whether a process that this window started runs this configuration."""
         return any(launched.text == text for launched in self._launched if launched.process.poll() is None)
+
+    @property
+    def is_awaiting(self) -> bool:
+        """Whether a process that this window started has no run to be seen yet."""
+        return any(launched.process.poll() is None for launched in self._awaited)
 
     @property
     def beginning(self) -> int:
@@ -145,8 +154,7 @@ class Launcher:
             elif not _told_by_its_run(launched):
                 printed = launched.printed().strip()
                 last = printed.splitlines()[-1] if printed and code > 0 else f"ended by signal {-code}"
-                name = launched.configuration.stem
-                self.ended.emit(Problem(f"{name}: {last.removeprefix('Error: ')}", printed or last))
+                self.ended.emit(Problem(f"{launched.name}: {last.removeprefix('Error: ')}", printed or last))
 
     def _tidy(self, place: Path) -> None:
         """Keep the last of what failed, or was started by a window that did not see it end."""
@@ -155,6 +163,12 @@ class Launcher:
         for path in kept[:-FAILURES]:
             path.unlink(missing_ok=True)
             path.with_suffix(".log").unlink(missing_ok=True)
+
+
+def name_in(text: str) -> str:
+    """The name that a configuration gives its run; 'run' where it gives none."""
+    named = re.search(r"^name:\s*([A-Za-z0-9._-]+)", text, re.MULTILINE)
+    return named.group(1) if named else "run"
 
 
 def where_it_goes_on(run: RunSummary) -> str:

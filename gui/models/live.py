@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from gui.models.colours import colour_of
-from gui.models.followed import METRICS, Axis, Band, Curve, FollowedRun, arm_of, level_of, number_of
+from gui.models.ended import why_empty
+from gui.models.followed import METRICS, Axis, Band, Curve, FollowedRun, arm_of, is_chain, level_of, number_of
 from gui.models.signal import Signal
 from tfticket.runs.follow import Training
 from tfticket.runs.progress import Progress, clock
@@ -16,13 +17,6 @@ from tfticket.runs.summary import step_words
 
 NO_RUN = "Choose a run in the list, or start one."
 WAITING = "Nothing has been measured yet: the first numbers come at the first evaluation."
-ENDED = {
-    "failed": "This run failed before it measured anything: {said}",
-    "stopped": "This run was stopped before it measured anything. Resume goes on with it.",
-    "killed": "This run's process ended, without a word, before it measured anything. Resume goes on with it.",
-    "done": "This run is done, and measured nothing on its way.",
-}
-"""What there is to say of a run that is no more and has no curves."""
 
 
 class LiveModel:
@@ -81,8 +75,7 @@ class LiveModel:
             return NO_RUN
         if any(training.points for training in self.trainings):
             return ""
-        waiting = ENDED.get(self.state, WAITING).format(said=self._focus.said or "it does not say why")
-        return self._focus.problem or waiting
+        return self._focus.problem or why_empty(self.state, self._focus.said, WAITING)
 
     @property
     def _focus(self) -> FollowedRun | None:
@@ -167,6 +160,17 @@ class LiveModel:
         """The levels of the seed shown, one after another."""
         return [] if self._focus is None else self._focus.bands(self.seed, self.shown_axis)
 
+    @property
+    def has_chains(self) -> bool:
+        """Whether what is shown of the run in focus has chains of samplers, whose iterations are draws."""
+        trainings = [] if self._focus is None else self._focus.of_seed(self.seed)
+        return any(is_chain(training) for training in trainings if arm_of(training) not in self.hidden)
+
+    @property
+    def title(self) -> str:
+        """The run in focus and its seed, for a figure that leaves the window."""
+        return "" if self.run is None else f"{self.run.name}, seed {self.seed}"
+
     def curves(self, metric: str) -> list[Curve]:
         """The curves of a metric ('loss' or one of ``metrics``): the seed shown, arms that are not hidden.
 
@@ -181,9 +185,8 @@ class LiveModel:
             if self.shown_axis in other.axes and "ticket" in other.arms:
                 curves = other.curves(metric, other.seed, *how)
                 name = f"{run.name}, seed {other.seed}"
-                found += [
-                    replace(one, key=(run.name, "ticket", 0), name=name) for one in curves if one.key[1] == "ticket"
-                ]
+                key = (run.name, "ticket", 0)
+                found += [replace(one, key=key, name=name, together=name) for one in curves if one.key[1] == "ticket"]
         return found
 
     @property
@@ -201,7 +204,8 @@ class LiveModel:
             return "running, between two steps"
         words = step_words(progress.step.get("label", {}), progress.step.get("kind", "train"))
         if progress.iterations:
-            words += f" · iteration {progress.iteration:,} of {progress.iterations:,}"
+            what = "draw" if progress.step.get("kind") == "sample" else "iteration"
+            words += f" · {what} {progress.iteration:,} of {progress.iterations:,}"
         return words
 
     @property
@@ -227,13 +231,15 @@ class LiveModel:
         buffer = io.StringIO()
         writer = csv.writer(buffer, lineterminator="\n")
         measured = ["iteration", "loss", *METRICS]
-        writer.writerow(["run", "arm", "seed", "replicate", "level", "density", "seconds", *measured])
+        names = ["iteration", "training_loss", *(f"validation_{metric}" for metric in METRICS)]
+        writer.writerow(["run", "arm", "seed", "replicate", "chain", "level", "density", "seconds", *names])
         for run, followed in self._followed.items():
             focus = run == self.run
             for training in followed.of_seed(self.seed if focus else followed.seed):
                 arm, label = arm_of(training), training.label
                 if arm not in self.hidden if focus else arm == "ticket":
-                    whose = [run.name, arm, label["seed"], number_of(training), level_of(training)]
+                    number = ["", number_of(training)] if is_chain(training) else [number_of(training), ""]
+                    whose = [run.name, arm, label["seed"], *number, level_of(training)]
                     for point, second in zip(training.points, training.seconds, strict=True):
                         values = [point.get(name, "") for name in measured]
                         writer.writerow([*whose, label.get("density", ""), f"{second:.3f}", *values])

@@ -19,8 +19,8 @@ COUNTS = ("weights", "survivors", "units", "unfed units", "inputs", "unused inpu
 """What ``counts_of`` counts."""
 _LONGEST = 4
 """Times as long as wide that a picture of square cells may be."""
-_CELL, _TILED_CELL = 3.0, 1.5
-"""Pixels a side that a cell has at least; one of a kernel's tile."""
+_CELL, _TILED_CELL = 3.0, 2.0
+"""Pixels a side that a cell has at least; one of a tile, so that lines between tiles stay to be seen."""
 _FINEST = 1000
 """Cells a side at most, however near one looks."""
 
@@ -45,18 +45,30 @@ class MaskPicture:
     columns: str
 
     @property
-    def strengths(self) -> tuple[np.ndarray, float]:
-        """How strongly each cell is coloured, 0 to 1, and the share of weights that has the full colour.
+    def strengths(self) -> np.ndarray:
+        """How strongly each cell is coloured, 0 to 1, float [rows, columns]."""
+        return self._strength(self.kept if self.lost is None else self.kept + self.lost)
 
-        A cell with a single weight can be seen, however many weights it stands for.
+    @property
+    def faintest(self) -> float:
+        """How strongly a cell is coloured that has a single one of its weights."""
+        return float(self._strength(np.array(1 / self.cell)))
+
+    def _strength(self, shares: np.ndarray) -> np.ndarray:
+        """In proportion to the share, above what lets a single weight be seen.
+
+        That is more where few cells have any, so that points of a sparse mask stand out, and little where many have,
+        so that a mask does not look denser than it is.
         """
-        shares = self.kept if self.lost is None else self.kept + self.lost
-        full = float(np.nanmax(shares, initial=0.0)) or 1.0 if self.cell > 1 else 1.0
-        return np.where(shares > 0, _FAINTEST + (1 - _FAINTEST) * shares / full, 0.0), full
+        drawn = self.kept if self.lost is None else self.kept + self.lost
+        cells = drawn[np.isfinite(drawn)]
+        empty = float(np.mean(cells == 0)) if cells.size else 0.0
+        least = _FAINTEST + (_STRONGEST - _FAINTEST) * empty**4
+        return np.where(shares > 0, least + (1 - least) * shares, 0.0)
 
 
-_FAINTEST = 0.4
-"""Share of the full colour that a single weight has."""
+_FAINTEST, _STRONGEST = 0.08, 0.55
+"""Shares of the full colour that a single of very many weights has: among others everywhere, and alone."""
 
 
 def picture_of(
@@ -79,12 +91,17 @@ def picture_of(
         values, cell = _mosaic(seen.fields, _most(pixels, _TILED_CELL))
         tiles = None if taken is None else _mosaic(taken.fields, _most(pixels, _TILED_CELL))[0]
         return MaskPicture(values, tiles, cell, True, "", "a tile a unit: what it sees of the image")
-    values, cell, tiled = _drawn(kept, pixels)
+    gone = None
+    if kept.ndim == 4 and (grid := _grid(kept.shape, pixels)) is not None:
+        if lost is not None:
+            gone = _tiles(lost, *grid)
+        tile = f"a tile a {kept.shape[0]} x {kept.shape[1]} kernel"
+        return MaskPicture(_tiles(kept, *grid), gone, 1, True, *_grid_words(kept.shape, *grid, tile))
+    values, cell = _drawn(kept, pixels)
     words = ("inputs", "units") if kept.ndim == 2 else ("input channels", "output channels")
-    cells = f", a tile a {kept.shape[0]} x {kept.shape[1]} kernel" if tiled else ""
-    square = tiled and max(values.shape) <= _LONGEST * min(values.shape)
-    gone = None if lost is None else _drawn(lost, pixels)[0]
-    return MaskPicture(values, gone, cell, square, words[0], words[1] + cells)
+    if lost is not None:
+        gone = _drawn(lost, pixels)[0]
+    return MaskPicture(values, gone, cell, False, *words)
 
 
 def counts_of(kept: np.ndarray, before: np.ndarray | None) -> dict[str, int]:
@@ -129,21 +146,69 @@ def _most(pixels: tuple[float, float] | None, cell: float) -> tuple[int, int]:
     return rows, columns
 
 
-def _drawn(mask: np.ndarray, pixels: tuple[float, float] | None) -> tuple[np.ndarray, int, bool]:
-    """A mask as shares of cells; how many weights a cell stands for; whether kernels are tiles."""
-    kernel = math.prod(mask.shape[:2]) if mask.ndim == 4 else 1
-    if kernel > 1:
-        height, width, inputs, units = mask.shape
-        rows, columns = _most(pixels, _TILED_CELL)
-        if inputs * (height + 1) <= rows and units * (width + 1) <= columns:
-            tiles = np.full((inputs, height + 1, units, width + 1), np.nan)
-            tiles[:, :height, :, :width] = mask.transpose(2, 0, 3, 1)
-            return tiles.reshape(inputs * (height + 1), -1)[:-1, :-1], 1, True
-        shares = mask.mean(axis=(0, 1))
-    else:
-        shares = mask.reshape(-1, mask.shape[-1]).astype(float)
+def _grid(shape: tuple[int, ...], pixels: tuple[float, float] | None) -> tuple[int, int] | None:
+    """How many input channels stand below one another, and output channels beside one another, as tiles.
+
+    What is more than so many goes on in a further band. None where kernels are single weights, or there are too many
+    tiles to be seen.
+    """
+    height, width, inputs, units = shape
+    if height * width == 1:
+        return None
+    most = _most(pixels, _TILED_CELL)
+    wanted = 1.0 if pixels is None else pixels[0] / pixels[1]
+
+    def size(grid: tuple[int, int]) -> tuple[int, int]:
+        down, across = -(-units // grid[1]), -(-inputs // grid[0])
+        return down * (grid[0] * (height + 1) + 1) - 2, across * (grid[1] * (width + 1) + 1) - 2
+
+    def cost(grid: tuple[int, int]) -> float:
+        rows, columns = size(grid)
+        return abs(float(np.log(rows / columns / wanted)))
+
+    whole = (inputs, units)
+    rows, columns = size(whole)
+    if max(rows, columns) <= _LONGEST * min(rows, columns) and rows <= most[0] and columns <= most[1]:
+        return whole
+    broken = [(inputs, some) for some in range(1, units)] + [(some, units) for some in range(1, inputs)]
+    fitting = [grid for grid in broken if size(grid)[0] <= most[0] and size(grid)[1] <= most[1]]
+    return min(fitting, key=cost, default=None)
+
+
+def _tiles(mask: np.ndarray, down: int, across: int) -> np.ndarray:
+    """A convolution's kernels as tiles: see ``_grid``; NaN between tiles, twice as wide between bands."""
+    height, width, inputs, units = mask.shape
+    if down < inputs:
+        return _tiles(mask.transpose(1, 0, 3, 2), across, down).T
+    bands = -(-units // across)
+    found = np.full((bands, inputs * (height + 1) + 1, across * (width + 1)), np.nan)
+    for unit in range(units):
+        band, place = divmod(unit, across)
+        tile = np.full((inputs, height + 1, width), np.nan)
+        tile[:, :height] = mask[:, :, :, unit].transpose(2, 0, 1)
+        left = place * (width + 1)
+        found[band, :-1, left : left + width] = tile.reshape(-1, width)
+    if inputs == 1:  # a band is a row of tiles
+        return found[:, :-1].reshape(-1, across * (width + 1))[:-1, :-1]
+    return found.reshape(-1, across * (width + 1))[:-2, :-1]
+
+
+def _grid_words(shape: tuple[int, ...], down: int, across: int, tile: str) -> tuple[str, str]:
+    """What rows and columns of tiles are."""
+    inputs, units = shape[2:]
+    if (down, across) == (inputs, units):
+        return "input channels", f"output channels, {tile}"
+    if down < inputs:
+        return f"input channels, {down} a column", f"output channels in each column, {tile}"
+    return ("input channels in each band" if inputs > 1 else ""), f"output channels, {across} a row, {tile}"
+
+
+def _drawn(mask: np.ndarray, pixels: tuple[float, float] | None) -> tuple[np.ndarray, int]:
+    """A mask as shares of cells, inputs x units; how many weights a cell stands for."""
+    kernel = math.prod(mask.shape[:-2])
+    shares = mask.mean(axis=tuple(range(mask.ndim - 2))) if mask.ndim > 2 else mask.astype(float)
     high, wide = (-(-size // most) for size, most in zip(shares.shape, _most(pixels, _CELL), strict=True))
-    return _coarse(shares, high, wide), kernel * high * wide, False
+    return _coarse(shares, high, wide), kernel * high * wide
 
 
 def _coarse(shares: np.ndarray, high: int, wide: int) -> np.ndarray:

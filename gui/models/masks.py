@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from gui.models.ended import why_folder_is_empty
 from gui.models.mask_pictures import COUNTS, MaskPicture, counts_of, numbers_of, picture_of
 from gui.models.patience import Patience
 from gui.models.signal import Signal
 from gui.models.tickets import TicketEntry, tickets_of
 from tfticket.errors import InputError
 from tfticket.inspection.pictures import receptive_fields
+from tfticket.reports.rows import arm_name
 from tfticket.runs.artefacts import load_tensors
 from tfticket.runs.step import TICKET
 
@@ -42,7 +44,7 @@ class MasksModel:
         """Look at another run, or none."""
         self.run = run
         self.tickets: list[TicketEntry] = []
-        self._problem = self._unread = ""
+        self._problem = self._unread = self._waiting = ""
         self._seen: Any = None
         self._patience = Patience()
         self._entries: dict[str, TicketEntry] = {}
@@ -58,23 +60,29 @@ class MasksModel:
         """Look whether the run has other tickets; whether it has."""
         if self.run is None:
             return False
+        before = (self._seen, self.tickets, self._problem, self._waiting)
+        self._look(self.run)
+        self._waiting = "" if self.tickets else why_folder_is_empty(self.run, WAITING)
+        if before == (self._seen, self.tickets, self._problem, self._waiting):
+            return False
+        self.changed.emit()
+        return True
+
+    def _look(self, run: Path) -> None:
+        """Read the run's manifest, where it is another."""
         try:
-            stat = (self.run / "manifest.json").stat()
+            stat = (run / "manifest.json").stat()
             seen: Any = (stat.st_mtime_ns, stat.st_size)
         except OSError:
-            seen = "no tickets" if self.run.is_dir() else "gone"
+            seen = "no tickets" if run.is_dir() else "gone"
         if seen == self._seen and not self._patience.is_over:
-            return False
-        before, self._seen = (self._seen, self.tickets, self._problem), seen
+            return
+        self._seen = seen
         if seen == "gone":
             self._problem = "The run's folder is gone."
         else:
             self._find()
         self._patience.tried(failed=bool(self._problem))
-        if before == (self._seen, self.tickets, self._problem):
-            return False
-        self.changed.emit()
-        return True
 
     @property
     def problem(self) -> str:
@@ -86,7 +94,7 @@ class MasksModel:
         """Why there is nothing to see; '' where there is."""
         if self.run is None:
             return NO_RUN
-        return "" if self.tickets else self.problem or WAITING
+        return "" if self.tickets else self.problem or self._waiting or WAITING
 
     @property
     def groups(self) -> list[tuple[str, int, int]]:
@@ -161,6 +169,14 @@ class MasksModel:
         for name, value in options.items():
             setattr(self, name, value)
         self.changed.emit()
+
+    @property
+    def title(self) -> str:
+        """The run, arm and seed looked at, for a figure that leaves the window."""
+        if self.run is None or self.group is None:
+            return ""
+        arm, seed, replicate = self.group
+        return f"{self.run.name}, {arm_name(arm)}, seed {seed}" + (f", replicate {replicate}" if replicate else "")
 
     @property
     def has_fields(self) -> bool:

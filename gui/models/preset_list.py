@@ -10,13 +10,21 @@ from tfticket.presets import load_experiment, presets
 
 @dataclass(frozen=True)
 class Offer:
-    """A preset: its name, what it is of, its budget, how long it trains, in words."""
+    """A preset: its name, what it is of, its budget, how long it trains, in words; how much it computes."""
 
     name: str
     about: str
     budget: str
     time: str
     trainings: int
+    chains: int
+
+    @property
+    def work(self) -> str:
+        """How much it computes: '57', '5 + 2 chains'."""
+        chains = f"{self.chains:,} chain{'s' * (self.chains > 1)}" if self.chains else ""
+        trainings = f"{self.trainings:,}" if self.trainings or not chains else ""
+        return " + ".join(filter(None, (trainings, chains)))
 
 
 @functools.lru_cache(maxsize=1)
@@ -25,7 +33,7 @@ def offers() -> tuple[Offer, ...]:
     found = []
     for preset in presets().values():
         cost = cost_of(load_experiment(preset.name))
-        found.append(Offer(preset.name, preset.about, preset.budget or "desk", cost.time, cost.trainings))
+        found.append(Offer(preset.name, preset.about, preset.budget or "desk", cost.time, cost.trainings, cost.chains))
     return tuple(found)
 
 

@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from gui.models.colours import colour_of
+from gui.models.ended import UNREADABLE, why_folder_is_empty
 from gui.models.patience import Patience
 from gui.models.signal import Signal
 from tfticket.data.known import source_with
 from tfticket.errors import InputError
 from tfticket.reports.figures import Line, arm_looks
 from tfticket.reports.reported import Reported, reported_for
-from tfticket.reports.rows import Row, Run, read_run, row_of
+from tfticket.reports.rows import EVALUATIONS, Row, Run, read_run, row_of
 from tfticket.reports.tables import Cell, metrics_of, rows_csv, seeds_text, summarise
 from tfticket.runs.files import read_json
 from tfticket.runs.summary import read_manifest
@@ -46,7 +47,7 @@ class _Rows:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.rows: list[Row] = []
-        self.problem = ""
+        self.problem = self.waiting = ""
         self.model = self.data = ""
         self._seen: tuple[Any, ...] = ()
         self._results: dict[str, dict[str, Any]] = {}
@@ -55,21 +56,26 @@ class _Rows:
 
     def poll(self) -> bool:
         """Whether anything is new."""
+        before = (self.rows, self.problem, self.waiting)
+        self._look()
+        self.waiting = "" if self.rows else why_folder_is_empty(self.folder, WAITING)
+        return before != (self.rows, self.problem, self.waiting)
+
+    def _look(self) -> None:
         try:
             seen: tuple[Any, ...] = tuple(self._stamp(name) for name in ("config.yaml", "manifest.json"))
         except OSError:
             seen = ("gone" if not self.folder.is_dir() else "damaged",)
         if seen == self._seen and not self._patience.is_over:
-            return False
-        before, self._seen = (self.rows, self.problem), seen
+            return
+        self._seen = seen
         try:
             self.problem = "" if self.folder.is_dir() else "The run's folder is gone."
             if not self.problem:
                 self._read()
         except (InputError, OSError, KeyError, TypeError, ValueError, AttributeError) as error:
-            self.problem = f"This run cannot be read: {error}"
+            self.problem = UNREADABLE.format(why=error)
         self._patience.tried(failed=bool(self.problem))
-        return before != (self.rows, self.problem)
 
     def _stamp(self, name: str) -> tuple[int, int]:
         path = self.folder / name
@@ -83,7 +89,7 @@ class _Rows:
             self._run = read_run(self.folder)
         rows, damaged = [], 0
         for step in read_manifest(self.folder):
-            if step["kind"] == "evaluate":
+            if step["kind"] in EVALUATIONS:
                 try:
                     rows.append(row_of(self._run, step["label"], self._result(step["folder"])))
                 except (InputError, OSError, KeyError, TypeError, AttributeError):
@@ -165,7 +171,10 @@ class SparsityModel:
         """Why there is nothing to see; '' where there is."""
         if not self.runs:
             return NO_RUN
-        return "" if self.rows else next((read.problem for read in self._read.values() if read.problem), WAITING)
+        if self.rows:
+            return ""
+        problems = [read.problem for read in self._read.values() if read.problem]
+        return problems[0] if problems else self._read[self.runs[0]].waiting or WAITING
 
     @property
     def problem(self) -> str:
@@ -271,11 +280,12 @@ class SparsityModel:
         return estimate.low, estimate.high
 
     def _looks(self, keys: list[tuple[str, str]]) -> dict[tuple[str, str], dict[str, Any]]:
-        looks = arm_looks(keys)
+        every = list(dict.fromkeys([*((row.run, row.arm) for row in self.rows), *keys]))  # also hidden ones
+        looks = arm_looks(every)
         if not self.several:
             return looks
-        arms = list(dict.fromkeys(arm for _, arm in keys))
-        alone = {arm: arm_looks([("", arm)])["", arm]["marker"] for arm in arms}
+        arms = list(dict.fromkeys(arm for _, arm in every))
+        alone = {arm: look["marker"] for (_, arm), look in arm_looks([("", arm) for arm in arms]).items()}
         colours = {run.name: self._colours.get(run, colour_of(number)) for number, run in enumerate(self.runs)}
         places = {run.name: number / max(1, len(self.runs) - 1) for number, run in enumerate(self.runs)}
         for run, arm in keys:

@@ -40,7 +40,8 @@ class WorkspaceModel:
         runs_changed: The list or a row of it is new.
         focus_changed: Another run is in focus, or none.
         eyes_changed: Other runs are laid over.
-        problem_found: A run failed: called with a ``Problem``.
+        problem_found: A run failed, or the folder of that in focus is gone: called with a ``Problem``.
+        has_lost: Whether the folder of the run in focus went, and none was put in focus since.
     """
 
     def __init__(self) -> None:
@@ -48,6 +49,7 @@ class WorkspaceModel:
         self.runs: list[RunSummary] = []
         self.eyes: list[Path] = []
         self.runs_changed, self.focus_changed, self.eyes_changed, self.problem_found = (Signal() for _ in range(4))
+        self.has_lost = False
         self._focus: Path | None = None
         self._index: Index | None = None
         self._states: dict[Path, tuple[str, float]] | None = None
@@ -76,7 +78,7 @@ class WorkspaceModel:
             self._index.close()
         self.folder, self._index, self._focus, self._states = None, None, None, None
         self._take([], {})
-        self.eyes = []
+        self.eyes, self.has_lost = [], False
 
     def poll(self) -> bool:
         """Look at the folders; whether anything is new. Runs that have failed since the last look are told."""
@@ -84,6 +86,7 @@ class WorkspaceModel:
             return False
         runs = self._index.refresh()
         states = {run.folder: (run.state, run.updated) for run in runs}
+        lost = self.focused if self._focus not in states else None
         before = states if self._states is None else self._states
         failed = [run for run in runs if run.state == "failed" and before.get(run.folder) != states[run.folder]]
         self._states = states
@@ -94,10 +97,13 @@ class WorkspaceModel:
             self.eyes_changed.emit()
         if self._focus is not None and self._focus not in states:
             self.focus(None)
+            self.has_lost = bool(runs)
         if changed:
             self.runs_changed.emit()
         for run in failed:
-            self.problem_found.emit(problem_of(run))
+            self.problem_found.emit(problem_of(run, self.title(run)))
+        if lost is not None:
+            self.problem_found.emit(_gone(lost))
         return changed
 
     def _take(self, runs: list[RunSummary], numbers: dict[Path, int]) -> None:
@@ -120,7 +126,7 @@ class WorkspaceModel:
     def focus(self, folder: Path | None) -> None:
         """Put a run in focus, or none."""
         if folder != self._focus:
-            self._focus = folder
+            self._focus, self.has_lost = folder, False
             self.focus_changed.emit()
 
     def set_eye(self, folder: Path, shown: bool) -> None:
@@ -163,14 +169,22 @@ class WorkspaceModel:
         return "  |  ".join(parts)
 
 
-def problem_of(run: RunSummary) -> Problem:
-    """Why a run failed, with its traceback."""
+def problem_of(run: RunSummary, title: str = "") -> Problem:
+    """Why a run failed, with its traceback; the run is called by its name, or by a title."""
     try:
         status: dict[str, Any] = read_json(run.folder / "status.json")
     except InputError as error:
         status = {"message": str(error)}
     message = str(status.get("message") or run.message or run.state)
-    return Problem(f"{run.name}: {message.splitlines()[0]}", str(status.get("traceback") or message), run.folder)
+    return Problem(
+        f"{title or run.name}: {message.splitlines()[0]}", str(status.get("traceback") or message), run.folder
+    )
+
+
+def _gone(run: RunSummary) -> Problem:
+    """A run was renamed, moved or deleted while it was in focus."""
+    told = f"It was renamed, moved or deleted outside of this window:\n{run.folder}\nChoose a run in the table."
+    return Problem(f"The run's folder is gone: {run.folder.name}", told)
 
 
 def matches(run: RunSummary, text: str) -> bool:

@@ -1,6 +1,7 @@
 """A matplotlib canvas that follows the theme and draws no more often than it is looked at."""
 
 import io
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,10 @@ PAUSE_MS = 250
 """At least between two drawings of what streams in."""
 FORMATS = ("png", "pdf", "svg")
 _SCROLL = 0.8
+_SMALLEST = (280, 170)
+"""Width and height in pixels: in less no plot has room for its texts."""
+_NO_ROOM = "constrained_layout not applied"
+"""What matplotlib warns of where texts leave no room for plots: the figure is drawn all the same."""
 
 
 class FigureCanvas(FigureCanvasQTAgg):
@@ -34,12 +39,15 @@ class FigureCanvas(FigureCanvasQTAgg):
             figure is not drawn again.
         theme: The colours that the figure wears now.
         moved: Whether the user zoomed or moved: limits are the user's then.
+        saving: Whether the figure is drawn for a file or the clipboard.
     """
 
     themed = Signal()
     """The theme is another: colour what is drawn."""
     view_reset = Signal()
     """The user wants to see all again."""
+    resized = Signal()
+    """The canvas has another size."""
     asked = Signal(str)
     """The user wants an action of the window's, by its id."""
 
@@ -48,9 +56,9 @@ class FigureCanvas(FigureCanvasQTAgg):
         self.setParent(parent)
         self.setPalette(QPalette())  # the window's: matplotlib's is white
         self.setAccessibleName(name)
-        self.setMinimumSize(160, 120)
+        self.setMinimumSize(*_SMALLEST)
         self.theme = theme_of(self.palette())
-        self.moved = False
+        self.moved = self.saving = False
         self.moving: list[Any] = []
         self._narrow = False
         self._stale = self._all = self._layout = True
@@ -87,7 +95,9 @@ class FigureCanvas(FigureCanvasQTAgg):
         if self._layout:
             dress(self.figure, self.theme, self.points)
             self.figure.set_layout_engine("constrained")
-        super().draw()
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", _NO_ROOM)
+            super().draw()
         self._all = False
         if self._layout:
             self._layout = False
@@ -110,14 +120,20 @@ class FigureCanvas(FigureCanvasQTAgg):
         if kind not in FORMATS:
             raise InputError(f"{path.name}: a figure is saved as {', '.join('.' + one for one in FORMATS)}.")
         with self._light():
-            atomic_write(path, lambda file: self.figure.savefig(file, format=kind, dpi=200))
+            atomic_write(path, lambda file: self._write(file, kind))
 
     def copy(self) -> None:
         """Put the figure on the clipboard, in the light theme."""
         buffer = io.BytesIO()
         with self._light():
-            self.figure.savefig(buffer, format="png", dpi=200)
+            self._write(buffer, "png")
         QGuiApplication.clipboard().setImage(QImage.fromData(buffer.getvalue()))
+
+    def _write(self, file: Any, kind: str) -> None:
+        """Without empty space around."""
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", _NO_ROOM)
+            self.figure.savefig(file, format=kind, dpi=200, bbox_inches="tight")
 
     def reset_view(self) -> None:
         """Show all again."""
@@ -159,11 +175,12 @@ class FigureCanvas(FigureCanvasQTAgg):
 
     @contextmanager
     def _light(self) -> Iterator[None]:
-        theme = self.theme
+        theme, self.saving = self.theme, True
         self._wear(LIGHT)
         try:
             yield
         finally:
+            self.saving = False
             self._wear(theme)
 
     def _wear(self, theme: Theme) -> None:
@@ -196,6 +213,7 @@ class FigureCanvas(FigureCanvasQTAgg):
         self._layout = True
         self._background = None
         super().resizeEvent(event)
+        self.resized.emit()
 
     def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)

@@ -11,18 +11,23 @@ from PySide6.QtWidgets import QFileDialog, QMessageBox
 
 from gui.models.desk import configuration_of, needs_trust
 from gui.models.differences import differences
+from gui.models.done import done_run
 from gui.models.launcher import ask_to_stop, kill, where_it_goes_on
-from gui.models.workspace import problem_of
+from gui.models.workspace import Problem, problem_of
 from gui.views.canvas import FORMATS
 from gui.views.dialogs import about_text, save_as, shortcuts_dialog
 from gui.views.differences import DifferencesDialog
 from gui.views.palette import CommandPalette
 from gui.views.theme import set_theme
 from gui.views.welcome import PresetDialog
+from tfticket.config import ExperimentConfig
 from tfticket.errors import InputError
 
 if TYPE_CHECKING:
     from gui.views.main_window import MainWindow
+
+STARTING = "Starting: TensorFlow takes some seconds"
+"""In the status bar, until the run is seen."""
 
 
 class Commands:
@@ -74,8 +79,9 @@ class Commands:
         return "-".join([*([run.folder.name] if run else []), tabs.tabText(tabs.currentIndex()).lower()])
 
     def _save(self, title: str, name: str, *files: Mapping[str, Callable[[Path], object]]) -> None:
-        if path := save_as(self.window, title, name, *files):
-            self.window.statusBar().showMessage(f"Written: {path}", 5000)
+        if written := save_as(self.window, title, name, *files):
+            names = ", ".join(path.name for path in written)
+            self.window.statusBar().showMessage(f"Written: {names} in {written[0].parent}", 8000)
 
     def close(self) -> None:
         """Close the window."""
@@ -116,12 +122,21 @@ class Commands:
 
     def start_run(self) -> None:
         """Start what the form says."""
-        assert self.window.model.folder is not None
-        if not self.window.desk.form.is_valid:
-            path, message = next(iter(self.window.desk.form.errors.items()))
+        model, form = self.window.model, self.window.desk.form
+        if not form.is_valid:
+            path, message = next(iter(form.errors.items()))
             self.window.form.go_to(path)
-            raise InputError(f"The configuration has an error. {path}: {message}".replace(" : ", " "))
-        self._launch(self.window.desk.form.yaml(), self.window.desk.needs_trust)
+            words = f"The configuration has an error. {path}: {message}".replace(" : ", " ")
+            self.window.tell(Problem(words.splitlines()[0], words), lambda: form.is_valid)
+            return
+        config = form.config()
+        if isinstance(config, ExperimentConfig) and (done := done_run(config, model.runs)):
+            model.focus(done.folder)
+            self.window.notification.say(
+                f"Already done: {done.folder.name}. Change a field, or its name, to run again."
+            )
+            return
+        self._launch(form.yaml(), self.window.desk.needs_trust)
 
     def _launch(self, text: str, trusting: bool, resumes: Path | None = None) -> None:
         assert self.window.model.folder is not None
@@ -134,13 +149,13 @@ class Commands:
         self.window.notification.hide()
         options = ["--trust"] * trusting
         self.window.launcher.start(self.window.model.folder, text, options, resumes)
-        self.window.statusBar().showMessage("Starting: TensorFlow takes some seconds", 10000)
+        self.window.statusBar().showMessage(STARTING)
 
     def stop_run(self) -> None:
         """Ask the run in focus to checkpoint and stop."""
         if run := self.window.model.focused:
             ask_to_stop(run.folder)
-            self.window.statusBar().showMessage(f"{run.name} stops at its next checkpoint", 5000)
+            self.window.statusBar().showMessage(f"{self.window.model.title(run)} stops at its next checkpoint", 5000)
 
     def resume_run(self) -> None:
         """Go on with the run in focus; where its folder was renamed or copied, if the user is sure."""
@@ -168,7 +183,7 @@ class Commands:
         """End the process of the run in focus at once, if the user is sure."""
         run = self.window.model.focused
         question = "End its process at once? What it did since its last checkpoint is lost."
-        if run and self._is_sure(f"Kill {run.name}?", question):
+        if run and self._is_sure(f"Kill {self.window.model.title(run)}?", question):
             kill(run.folder)
 
     def _is_sure(self, title: str, question: str) -> bool:
@@ -184,7 +199,7 @@ class Commands:
     def show_traceback(self) -> None:
         """Show why the run in focus failed."""
         if run := self.window.model.focused:
-            self.window.show_problem(problem_of(run))
+            self.window.show_problem(problem_of(run, self.window.model.title(run)))
 
     def show_palette(self) -> None:
         """Find an action by typing."""

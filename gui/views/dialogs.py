@@ -41,7 +41,7 @@ def save_as(
     name: str,
     write: Mapping[str, Callable[[Path], object]],
     beside: Mapping[str, Callable[[Path], object]] | None = None,
-) -> Path | None:
+) -> list[Path]:
     """Ask for a file and write it; the dialog itself asks before it writes over one.
 
     Args:
@@ -52,7 +52,7 @@ def save_as(
         beside: Ending -> what writes a further file of the same name with that ending.
 
     Returns:
-        The file; None where the user chose none.
+        The files that were written, the chosen one first; none where the user chose none.
 
     Raises:
         InputError: It cannot be written.
@@ -67,20 +67,20 @@ def save_as(
     path = Path(dialog.selectedFiles()[0]) if chosen else None
     dialog.deleteLater()
     if path is None:
-        return None
+        return []
     ending = path.suffix.removeprefix(".").lower()
     if ending not in write:
         raise InputError(f"{path.name}: it is written as {', '.join('.' + one for one in write)}.")
     files = {path: write[ending]} | {path.with_suffix(f".{other}"): each for other, each in (beside or {}).items()}
     if not _may_replace([file for file in files if file != path and file.exists()], parent):
-        return None
+        return []
     parent.window().setProperty(_LAST_FOLDER, str(path.parent))
     for file, fill in files.items():
         try:
             fill(file)
         except OSError as error:
             raise InputError(f"{file} cannot be written: {error.strerror or error}.") from None
-    return path
+    return list(files)
 
 
 def _may_replace(files: Sequence[Path], parent: QWidget) -> bool:

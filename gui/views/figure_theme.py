@@ -1,5 +1,6 @@
 """What a figure in the window looks like: colours of the theme, size of texts, limits, as few points as can be told."""
 
+from colorsys import hls_to_rgb, rgb_to_hls
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,14 +45,25 @@ def mix(colour: str, other: str, share: float) -> str:
 
 
 def readable(colour: Any, background: str) -> str:
-    """A colour, lighter or darker where it could not be told from the background (contrast 3 : 1)."""
-    towards = "#ffffff" if _luminance(background) < 0.2 else "#000000"
+    """A colour, lighter or darker where it could not be told from the background (contrast 3 : 1).
+
+    On a dark background dark colours change places with light ones, so that several shades stay apart.
+    """
+    dark = _luminance(background) < 0.2
+    found, towards = str(to_hex(colour)), "#ffffff" if dark else "#000000"
+    if dark and _contrast(found, background) < _CONTRAST:
+        hue, lightness, saturation = rgb_to_hls(*to_rgb(found))
+        found = str(to_hex(hls_to_rgb(hue, 1 - lightness, saturation)))
     for share in np.linspace(0, 1, 21):
-        found = mix(to_hex(colour), towards, share)
-        bright, dim = sorted((_luminance(found), _luminance(background)), reverse=True)
-        if (bright + 0.05) / (dim + 0.05) >= _CONTRAST:
+        seen = mix(found, towards, share)
+        if _contrast(seen, background) >= _CONTRAST:
             break
-    return found
+    return seen
+
+
+def _contrast(colour: str, other: str) -> float:
+    bright, dim = sorted((_luminance(colour), _luminance(other)), reverse=True)
+    return (bright + 0.05) / (dim + 0.05)
 
 
 def _luminance(colour: str) -> float:

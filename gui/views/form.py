@@ -6,7 +6,6 @@ from typing import Any
 from PySide6.QtCore import QEvent, QObject, Qt
 from PySide6.QtGui import QKeyEvent, QKeySequence, QResizeEvent
 from PySide6.QtWidgets import (
-    QCheckBox,
     QFrame,
     QHBoxLayout,
     QLineEdit,
@@ -19,9 +18,11 @@ from PySide6.QtWidgets import (
 
 from gui.models.form import Field, FormModel, Group
 from gui.models.form_schema import sections
+from gui.models.form_search import closeness
 from gui.views.form_foot import Foot
 from gui.views.form_rows import INDENT, Row, Section, error_colour, paint_text, sentence, show_words, words_label
 from gui.views.form_yaml import YamlPage
+from gui.views.theme import CheckBox
 
 FORM, YAML = 0, 1
 """The pages."""
@@ -40,6 +41,7 @@ class ConfigForm(QWidget):
         self.rows: dict[str, Row] = {}
         self.sections: dict[str, Section] = {}
         self._root: Group | None = None
+        self._at: QWidget | None = None  # the control that had the keyboard last
         self._make()
         model.changed.connect(self.refresh)
         self.refresh()
@@ -59,15 +61,30 @@ class ConfigForm(QWidget):
     def find_field(self) -> None:
         """Let one type a field's name."""
         self.show_yaml(False)
-        self.only.setChecked(False)
-        self.filter.clear()
+        self.show_all()
         self.filter.setFocus(Qt.FocusReason.OtherFocusReason)
 
+    def show_all(self) -> None:
+        """Filter no field out."""
+        self.only.setChecked(False)
+        self.filter.clear()
+
     def _go_to_found(self) -> None:
-        """Enter in the filter: go to the first field that fits."""
-        if row := next((row for row in self.rows.values() if not row.isHidden()), None):
-            row.editor.setFocus(Qt.FocusReason.OtherFocusReason)
-            self._reveal(row)
+        """Enter in the filter: go to the field that fits best."""
+        found = {path: self._closeness(path) for path in self.rows}
+        if fitting := {path: close for path, close in found.items() if close is not None}:
+            self._enter(self.rows[min(fitting, key=lambda path: fitting[path])])
+
+    def _closeness(self, path: str) -> int | None:
+        """How well a field fits the filter; None where it is filtered out."""
+        if self.only.isChecked() and not self.model.differs(path):
+            return None
+        return closeness(self.model.field(path), self.model.text(path), self.filter.text())
+
+    def _enter(self, row: Row) -> None:
+        """Give a field the keyboard, its value selected as by the Tab key: what is typed takes its place."""
+        row.editor.setFocus(Qt.FocusReason.TabFocusReason)
+        self._reveal(row)
 
     def go_to(self, path: str) -> None:
         """Show a field, or the first of a group, and give it the keyboard."""
@@ -76,13 +93,11 @@ class ConfigForm(QWidget):
         if row is None:
             return
         if row.isHidden():
-            self.filter.clear()
-            self.only.setChecked(False)
+            self.show_all()
         for section in self.sections.values():
             if section.isAncestorOf(row):
                 section.expand()
-        row.editor.setFocus(Qt.FocusReason.OtherFocusReason)
-        self._reveal(row)
+        self._enter(row)
 
     def refresh(self) -> None:
         """Show the model as it is now."""
@@ -94,6 +109,7 @@ class ConfigForm(QWidget):
             section.refresh(self.model)
         show_words(self.origin, f"New run, {self.model.origin}" if self.model.origin else "")
         self.foot.say_errors(self.model)
+        self.foot.say_help(self._help())
         self._apply_filter()
         self.yaml.refresh(is_shown=self.pages.currentIndex() == YAML)
 
@@ -171,7 +187,7 @@ class ConfigForm(QWidget):
         self.filter.installEventFilter(self)
         self.filter.textChanged.connect(self._apply_filter)
         self.filter.returnPressed.connect(self._go_to_found)
-        self.only = QCheckBox("Only changed")
+        self.only = CheckBox("Only changed")
         self.only.setToolTip("Show only what differs from the preset")
         self.only.toggled.connect(self._apply_filter)
         self.all_reset = QToolButton()
@@ -276,27 +292,33 @@ class ConfigForm(QWidget):
             paint_text(label, error_colour(self.palette()))
 
     def _apply_filter(self) -> None:
-        words, only = self.filter.text().lower().split(), self.only.isChecked()
+        filtered = bool(self.filter.text().strip()) or self.only.isChecked()
         for path, row in self.rows.items():
-            text = f"{path} {row.field.label} {row.field.description} {self.model.text(path)}".lower()
-            fits = all(word in text for word in words) and (not only or self.model.differs(path))
-            row.setVisible(fits or row.editor.control.hasFocus())
+            row.setVisible(self._closeness(path) is not None or row.editor.control.hasFocus())
         for section in self.sections.values():
-            section.show_whole(bool(words) or only)
+            section.show_whole(filtered)
             section.setVisible(any(not self.rows[field.path].isHidden() for field in section.group.fields))
         empty = all(row.isHidden() for row in self.rows.values())
         show_words(self.nothing, "No field is like that." if empty else "")
 
     def _focused(self, watched: Any) -> None:
-        for row in self.rows.values():
-            if watched in row.controls:
-                self.foot.help.setText(row.help)
-                self._reveal(row)
-                return
-        found = next((one.group.description for one in self.sections.values() if watched is one.head), "")
-        self.foot.help.setText(sentence(found))
+        self._at = watched
+        self.foot.say_help(self._help())
+        if row := self._row_of(watched):
+            self._reveal(row)
+
+    def _row_of(self, control: QWidget | None) -> Row | None:
+        return next((row for row in self.rows.values() if control in row.controls), None)
+
+    def _help(self) -> str:
+        """Of the field or section that one is at, or was last."""
+        if row := self._row_of(self._at):
+            return row.help
+        heads = (section for section in self.sections.values() if section.head is self._at)
+        return sentence(next((section.group.description for section in heads), ""))
 
     def _reveal(self, row: Row) -> None:
+        self.foot.settle(self)
         self.area.ensureWidgetVisible(row, 0, 8)
 
     def _went(self, path: str) -> None:

@@ -4,10 +4,9 @@ import functools
 from collections.abc import Callable
 
 from PySide6.QtCore import QSignalBlocker, Qt, Signal
-from PySide6.QtGui import QAction, QFontDatabase, QKeyEvent, QWheelEvent
+from PySide6.QtGui import QAction, QFocusEvent, QFontDatabase, QKeyEvent, QWheelEvent
 from PySide6.QtWidgets import (
     QBoxLayout,
-    QCheckBox,
     QComboBox,
     QFileDialog,
     QHBoxLayout,
@@ -20,6 +19,7 @@ from PySide6.QtWidgets import (
 )
 
 from gui.models.form import Field, FormModel
+from gui.views.theme import CheckBox
 
 NARROWEST = 6
 """Characters that a drop-down shows however little room there is."""
@@ -80,6 +80,16 @@ class _Line(QLineEdit):
         else:
             super().keyPressEvent(event)
 
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        super().focusOutEvent(event)
+        _show_beginning(self)
+
+
+def _show_beginning(line: QLineEdit) -> None:
+    """Of a text that is longer than its field; not while one is at it."""
+    if not line.hasFocus() and not line.hasSelectedText():
+        line.setCursorPosition(0)
+
 
 _EMPTY = {"list": "none", "table": "none, e.g. dense_1: 0.2"}
 
@@ -100,6 +110,7 @@ class LineEditor(Editor):
         text = model.text(self.field.path)
         if self._line.text() != text:
             self._line.setText(text)
+            _show_beginning(self._line)
 
 
 class PathEditor(LineEditor):
@@ -129,7 +140,7 @@ class SwitchEditor(Editor):
     """On or off."""
 
     def __init__(self, field: Field) -> None:
-        self._box = QCheckBox()
+        self._box = CheckBox()
         super().__init__(field, self._box)
         self._layout.addStretch()
         self._box.clicked.connect(self.edited.emit)
@@ -164,11 +175,13 @@ class ChoiceEditor(Editor):
         self._combo.activated.connect(lambda index: self.edited.emit(self._combo.itemData(index)))
         if (line := self._combo.lineEdit()) is not None:
             line.textEdited.connect(self.edited.emit)
+            line.editingFinished.connect(lambda: _show_beginning(line))
 
     def refresh(self, model: FormModel) -> None:
         self.field = model.field(self.field.path)
         value = model.get(self.field.path)
         known = next((place for place, each in enumerate(self.field.choices) if each.value == value), -1)
+        before = self._combo.currentText()
         with QSignalBlocker(self._combo):
             while self._combo.count() > len(self.field.choices):
                 self._combo.removeItem(self._combo.count() - 1)
@@ -178,6 +191,8 @@ class ChoiceEditor(Editor):
             self._combo.setCurrentIndex(known)
             if self.field.others and self._combo.currentText() != model.text(self.field.path):
                 self._combo.setEditText(model.text(self.field.path))
+            if (line := self._combo.lineEdit()) is not None and line.text() != before:
+                _show_beginning(line)
 
     def _offer(self, field: Field) -> None:
         for place, choice in enumerate(field.choices):

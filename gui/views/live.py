@@ -22,12 +22,15 @@ from PySide6.QtWidgets import (
 from superqt import QElidingLabel, QFlowLayout
 
 from gui.models.live import LiveModel
-from gui.views.figure_theme import readable
+from gui.views.figure_theme import plain, readable
 from gui.views.live_plots import AXES, LivePlots
-from gui.views.plot_controls import ArmBoxes, fill, labelled, level, named
+from gui.views.plot_controls import ArmBoxes, Choice, fill, labelled, level, named
 from gui.views.tab import Tab
 from tfticket.reports.figures import arm_looks, axis_of
 from tfticket.reports.rows import arm_name
+
+_LOG_FROM = 400
+"""Pixels of height of the tab below which the log makes room for the curves."""
 
 
 class LiveTab(Tab):
@@ -43,7 +46,7 @@ class LiveTab(Tab):
             named(QComboBox(), "Seed"),
             named(QComboBox(), "Metric of the second plot"),
         )
-        self.x_axis = named(QComboBox(), "X axis", "Iterations, or training time, of the run of one seed")
+        self.x_axis = Choice("X axis", "Iterations, or training time, of the run of one seed")
         self.smoothing = named(QSlider(Qt.Orientation.Horizontal), "Smoothing")
         self.log_loss = QCheckBox("log loss")
         self.why = named(QPushButton("Show &traceback"), "Show traceback", "Why the run failed")
@@ -90,16 +93,17 @@ class LiveTab(Tab):
     def _connect(self) -> None:
         self.seed_box.activated.connect(lambda: self.model.choose_seed(self.seed_box.currentData()))
         self.beside.activated.connect(lambda: self.model.change(metric=self.beside.currentData()))
-        self.x_axis.activated.connect(lambda: self.model.change(axis=self.x_axis.currentData()))
+        self.x_axis.chosen.connect(lambda axis: self.model.change(axis=axis))
         self.why.clicked.connect(lambda: self.asked.emit("show_traceback"))
         self.smoothing.valueChanged.connect(lambda value: self.model.change(smoothing=value / 100))
         self.log_loss.toggled.connect(lambda on: self.model.change(log_loss=on))
         self.canvas.themed.connect(self._colour)
+        self.canvas.resized.connect(self.plots.arrange)
         self.canvas.view_reset.connect(self._changed)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        self.plots.arrange()
+        self.log.setVisible(self.height() >= _LOG_FROM)
         self._changed()
 
     def _update(self) -> None:
@@ -130,7 +134,7 @@ class LiveTab(Tab):
         fill(self.seed_box, seeds if model.seeds else [], None if model.follows else model.seed)
         names = [(axis_of(metric)[1].removeprefix("test ").partition(" (")[0], metric) for metric in model.metrics]
         fill(self.beside, names, model.metric)
-        fill(self.x_axis, [(AXES[axis], axis) for axis in model.axes], model.shown_axis)
+        self.x_axis.fill([(AXES[axis], axis) for axis in model.axes], model.shown_axis)
         with QSignalBlocker(self.smoothing), QSignalBlocker(self.log_loss):
             self.smoothing.setValue(round(100 * model.smoothing))
             self.log_loss.setChecked(model.log_loss)
@@ -140,13 +144,15 @@ class LiveTab(Tab):
 
     def _colour(self) -> None:
         """The arms' colours on their boxes and lines; where runs are laid over, a colour each run's ticket."""
-        looks = arm_looks([("", arm) for arm in self.arms.boxes]) if self.arms.boxes else {}
+        looks = {arm: look for (_, arm), look in arm_looks([("", arm) for arm in self.arms.boxes]).items()}
         background = self.canvas.theme.background
+        self.plots.looks = looks
         self.plots.run_colours = self._run_colours()
-        self.plots.colours = {arm: readable(look["color"], background) for (_, arm), look in looks.items()}
+        self.plots.colours = {arm: readable(look["color"], background) for arm, look in looks.items()}
         if "" in self.plots.run_colours:
             self.plots.colours["ticket"] = self.plots.run_colours[""]
         self.arms.colour(self.plots.colours)
+        self.canvas.figure.suptitle(plain(self.model.title) if self.canvas.saving else "", x=0.01, ha="left")
         self.plots.colour()
 
     def _run_colours(self) -> dict[str, str]:

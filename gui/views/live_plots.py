@@ -5,16 +5,26 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator
+from matplotlib.ticker import MaxNLocator
 
 from gui.models.followed import Band, Curve
 from gui.models.live import LiveModel
 from gui.views.canvas import FigureCanvas
-from gui.views.figure_theme import decimate, plain, short
+from gui.views.figure_theme import decimate
+from gui.views.legends import fitting, legend_below
 from tfticket.reports.figures import axis_of
+from tfticket.reports.number_axes import Numbers, log_axis
 
 _FEW = 150
 """Points of a curve up to which each is marked."""
+_MARKS = 12
+"""So many are marked of a longer one that is no ticket's."""
+_LINES = {"-": (0, (4, 1)), "--": (0, (2, 1)), ":": (0, (1, 1)), "-.": (0, (5, 1, 1, 1))}
+"""How lines of arms other than the ticket are drawn."""
+_MARGIN = 0.02
+"""Of the x axis, so that no mark at its end is cut."""
+_LOW = 80
+"""Pixels of height of a plot below which levels are not named."""
 AXES = {"iteration": "iterations", "time": "training time"}
 """What the x axis can show, in words."""
 _UNITS = ((7200, 3600, "h"), (120, 60, "min"), (0, 1, "s"))
@@ -25,26 +35,33 @@ class LivePlots:
     """The two plots: artists are made once, then only their data change.
 
     Attributes:
-        colours: Arm -> the colour of its lines.
+        looks: Arm -> its look, as ``arm_looks`` says it.
+        colours: Arm -> the colour of its lines, on this background.
         run_colours: Run that is laid over -> the colour of its ticket; '' is the run in focus, where there are such.
     """
 
     def __init__(self, canvas: FigureCanvas) -> None:
         self.canvas = canvas
+        self.looks: dict[str, dict[str, Any]] = {}
         self.colours: dict[str, str] = {}
         self.run_colours: dict[str, str] = {}
-        self.axes = list(canvas.figure.subplots(1, 2))
+        self.axes = list(canvas.figure.subplots(1, 2, sharex=True))
         self.tops = [axes.secondary_xaxis("top") for axes in self.axes]
         self.lines: dict[tuple[int, tuple[str, str, int]], tuple[Any, Any]] = {}
         self._unit = (1, "")  # of the x axis: its size, its name
         self._bands: list[Band] = []
         self._spans: list[Any] = []
         self._words: tuple[Any, ...] = ()
+        self._labels = ("", "")  # of the y axes
         self._narrow = False
+        self._height = 200.0  # of a plot, in pixels, about
         for axes, top in zip(self.axes, self.tops, strict=True):
             axes.grid(axis="y")
             axes.spines[["top", "right"]].set_visible(False)
-            axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{round(value, 6):,}".removesuffix(".0")))
+            axes.xaxis.set_major_formatter(Numbers(large=np.inf))
+            axes.yaxis.set_major_formatter(Numbers())
+            axes.callbacks.connect("xlim_changed", lambda axes: self._label_bands())
+            axes.tick_params(labelbottom=True)
             top.spines["top"].set_visible(False)
             top.tick_params(length=0, pad=1)
 
@@ -61,7 +78,7 @@ class LivePlots:
         """Beside one another, or one above the other where the canvas is high."""
         self._narrow = self.canvas.arrange(self.axes)
         self._place_ticks()
-        self._label_bands()
+        self._legend()
         self.canvas.request(layout=True)
 
     def update(self, model: LiveModel) -> None:
@@ -92,8 +109,9 @@ class LivePlots:
         if fresh:
             self._words = words
             self._place_ticks()
-            for axes, label in zip(self.axes, labels, strict=False):
-                axes.set(xlabel=labels[2], ylabel=label)
+            self._labels = labels[:2]
+            for axes in self.axes:
+                axes.set_xlabel(labels[2])
             self._legend()
         self.canvas.moving = [line for pair in self.lines.values() for line in pair]
         self.canvas.request(layout=fresh or moved, moving=not (fresh or moved))
@@ -108,13 +126,15 @@ class LivePlots:
     def _x_label(self, model: LiveModel) -> str:
         whose = "one seed" if model.overlaid else f"seed {model.seed}"
         unit = f" ({self._unit[1]})" if self._unit[1] else ""
-        return f"{AXES[model.shown_axis]} of {whose}{unit}"
+        draws = " (of chains: draws)" if model.has_chains and model.shown_axis == "iteration" else ""
+        return f"{AXES[model.shown_axis]} of {whose}{unit}{draws}"
 
     def colour(self) -> None:
         """Give lines and bands the theme's colours."""
         for (_, key), pair in self.lines.items():
             for line in pair:
                 line.set_color(self._colour_of(key))
+            self._wear(pair[1], key)
         self._draw_bands()
         self._legend()
         self.canvas.request(layout=True)
@@ -133,23 +153,32 @@ class LivePlots:
     def _draw(self, number: int, curve: Curve, factor: float, faint: bool, few: bool) -> None:
         key = (number, curve.key)
         if key not in self.lines:
-            arm = curve.key[1]
-            look: dict[str, Any] = {"color": self._colour_of(curve.key), "marker": ".", "ms": 5, "animated": True}
-            look |= {"lw": 1.2, "zorder": 3.0 if arm == "ticket" else 2.5}
-            look |= {"ls": "-" if arm == "ticket" else (0, (4, 1))}
+            look: dict[str, Any] = {"color": self._colour_of(curve.key), "animated": True}
+            look |= {"lw": 1.2, "zorder": 3.0 if curve.key[1] == "ticket" else 2.5}
             raw, smooth = (self.axes[number].plot([], [], **look)[0] for _ in range(2))
-            raw.set(alpha=0.3, ls="-", lw=0.9, zorder=2.0)
+            raw.set(alpha=0.3, ls="-", lw=0.9, zorder=2.0, ms=5)
+            self._wear(smooth, curve.key)
             self.lines[key] = (raw, smooth)
         raw, smooth = self.lines[key]
-        smooth.set_label(curve.name)
-        marked = few and not curve.key[0]
-        smooth.set_marker("." if marked and not faint else "")
-        raw.set_marker("." if marked else "")
+        smooth.set_label(curve.together)
+        every = few and not faint
+        shown = not curve.key[0] and (every or curve.key[1] != "ticket")
+        size = 3.0 if curve.key[1] == "ticket" else 4.5
+        smooth.set(markersize=size if shown else 0.0, markevery=None if every else max(1, len(curve.x) // _MARKS))
+        raw.set_marker("." if few and not curve.key[0] else "")
         if curve.key[1] == "ticket":
             smooth.set_linewidth(self._width(curve.key[0]))
         x = curve.x / self._unit[0]
         smooth.set_data(*decimate(x, factor * curve.smooth))
         raw.set_data(*(decimate(x, factor * curve.raw) if faint else ([], [])))
+
+    def _wear(self, line: Any, key: tuple[str, str, int]) -> None:
+        """Give a line its arm's marker and dashes."""
+        look = self.looks.get(key[1], {})
+        hollow = look.get("mfc") == "white"
+        face = self.canvas.theme.background if hollow else self._colour_of(key)
+        line.set(marker=look.get("marker", "o"), markerfacecolor=face, markeredgecolor=self._colour_of(key))
+        line.set_linestyle("-" if key[1] == "ticket" else _LINES[look.get("ls", "-")])
 
     def _limits(self, axes: Any, curves: Sequence[Curve], factor: float, log: bool, end: float) -> bool:
         """Make room for what is drawn, unless the user chose; whether that changed anything."""
@@ -157,16 +186,16 @@ class LivePlots:
         if new := axes.get_yscale() != scale:
             axes.set_yscale(scale)
             if scale == "log":  # without formulas, which take a tenth of a second to set
-                axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-                axes.yaxis.set_minor_locator(LogLocator(subs=(2, 5)))
-                axes.yaxis.set_minor_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-                axes.tick_params(axis="y", which="minor", labelsize="small")
+                log_axis(axes.yaxis)
+            else:
+                axes.yaxis.set_major_formatter(Numbers())
             self.canvas.forget_view()
         if self.canvas.moved or end <= 0:
             return bool(new)
         before = (axes.get_xlim(), axes.get_ylim())
-        axes.set_xlim(0, 1.005 * end)
-        values = factor * np.concatenate([curve.raw for curve in curves] or [np.empty(0)])
+        axes.set_xlim(-_MARGIN / 2 * end, (1 + _MARGIN) * end)
+        last = (1 + _MARGIN) * end * self._unit[0]
+        values = factor * np.concatenate([curve.raw[curve.x <= last] for curve in curves] or [np.empty(0)])
         values = values[np.isfinite(values) & ((values > 0) | (not log))]
         if len(values):
             limits = _roomy(np.log(values) if log else values, *(np.log(before[1]) if log else before[1]))
@@ -186,34 +215,46 @@ class LivePlots:
         self._label_bands()
 
     def _label_bands(self) -> None:
-        """As many levels as there is room for: number and weights remaining."""
-        if not self._bands:
-            return
-        room = (self.canvas.width() / (1 if self._narrow else 2) - 90) / len(self._bands)
-        step = max(1, int(np.ceil(4.6 * self.canvas.points / max(room, 1.0))))
-        shown = self._bands[::step]
-        labels = [f"{band.level}\n{'' if band.density is None else _percent(band.density)}" for band in shown]
+        """The levels that there is room for: number and weights remaining."""
+        left, right = self.axes[0].get_xlim()
+        scale = (self.canvas.width() / (1 if self._narrow else 2) - 90) / max(right - left, 1e-9)
+        letter, free = 0.85 * self.canvas.points, -np.inf
+        places: list[float] = []
+        names: list[str] = []
+        for band in self._bands if self._height >= _LOW else []:
+            at = (max(left, band.begin) + min(right, band.end)) / 2
+            density = "" if band.density is None else _percent(band.density)
+            name = f"{'' if names else 'level '}{band.level}"
+            half = letter * max(len(name), len(density)) / 2
+            if band.end > left and band.begin < right and scale * at - half >= free:
+                places.append(at)
+                names.append(f"{name}\n{density}")
+                free = scale * at + half + letter
         for top in self.tops:
-            top.set_xticks([(band.begin + band.end) / 2 for band in shown], [f"level {labels[0]}", *labels[1:]])
+            top.set_xticks(places, names)
 
     def _legend(self) -> None:
-        for legend in list(self.canvas.figure.legends):
-            legend.remove()
-        lines = {key: pair[1] for (number, key), pair in self.lines.items() if number == 0 and not key[2]}
-        if len(lines) > 1:
-            focus = self._words[2] if self._words and self.run_colours else None
-            names = [focus if focus and key[:2] == ("", "ticket") else line.get_label() for key, line in lines.items()]
-            room = int(self.canvas.width() / (0.8 * self.canvas.points))  # in letters
-            names = [plain(short(name, max(22, room // 3 - 8))) for name in names]
-            columns = max(1, min(4, room // (max(map(len, names)) + 8)))
-            options: dict[str, Any] = {"loc": "outside lower left", "ncols": columns, "frameon": False}
-            self.canvas.figure.legend(list(lines.values()), names, **options)
+        lines = {key: pair[1] for (number, key), pair in self.lines.items() if number == 0}
+        firsts = {key: line for key, line in lines.items() if key[2] == min(k[2] for k in lines if k[:2] == key[:2])}
+        focus = self._words[2] if self._words and self.run_colours else None
+        names = [focus if focus and key[:2] == ("", "ticket") else line.get_label() for key, line in firsts.items()]
+        height = legend_below(self.canvas, list(firsts.values()), names) if len(firsts) > 1 else 0.0
+        if len(firsts) < 2:
+            legend_below(self.canvas, [], [])
+        text = 1.4 * self.canvas.points
+        self._height = max(20.0, (self.canvas.height() - height) / (2 if self._narrow else 1) - 6 * text)
+        for axes, label in zip(self.axes, self._labels, strict=True):
+            without = label.partition(" ")[2]  # 'training', 'validation'
+            choices = [label, without, without.partition(" (")[0]]
+            axes.set_ylabel(fitting(choices, self._height, self.canvas.points))
+        self._label_bands()
 
 
 def _end(bands: Sequence[Band], curves: Sequence[Curve]) -> float:
-    """How far to the right anything is drawn."""
-    ends = [band.end for band in bands[-1:]] + [float(np.nanmax(curve.x)) for curve in curves if len(curve.x)]
-    return max([end for end in ends if np.isfinite(end)], default=0.0)
+    """How far to the right the run in focus goes; where it has nothing yet, those that are laid over."""
+    if bands:
+        return bands[-1].end
+    return max((float(np.nanmax(curve.x)) for curve in curves if np.isfinite(curve.x).any()), default=0.0)
 
 
 def _percent(share: float) -> str:

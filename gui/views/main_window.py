@@ -27,7 +27,8 @@ from gui.models.live import LiveModel
 from gui.models.masks import MasksModel
 from gui.models.sparsity import SparsityModel
 from gui.models.workspace import Problem, WorkspaceModel
-from gui.views.commands import Commands
+from gui.views.commands import STARTING, Commands
+from gui.views.dock import Dock, KeptWidth
 from gui.views.form import ConfigForm
 from gui.views.live import LiveTab
 from gui.views.masks import MasksTab
@@ -113,13 +114,12 @@ class MainWindow(QMainWindow):
         self.problems_dock.hide()
         self.resizeDocks([self.runs_dock, self.config_dock], [330, 470], Qt.Orientation.Vertical)
         self.resizeDocks([self.runs_dock], [480], Qt.Orientation.Horizontal)
+        self.docks_width = KeptWidth(self, self.runs_dock)
         self.status = QLabel(self)
         self.statusBar().addPermanentWidget(self.status)
 
     def _dock(self, title: str, widget: QWidget, area: Qt.DockWidgetArea) -> QDockWidget:
-        dock = QDockWidget(title, self)
-        dock.setObjectName(title)  # by which its place is restored
-        dock.setWidget(widget)
+        dock = Dock(title, widget, self)
         self.addDockWidget(area, dock)
         return dock
 
@@ -139,6 +139,7 @@ class MainWindow(QMainWindow):
         self.model.problem_found.connect(self.tell)
         self.launcher.ended.connect(self.tell)
         self.desk.form.changed.connect(self._draft_changed)
+        self.desk.taken.connect(self.form.show_all)
         self.notification.asked.connect(self.show_problem)
         self.tabs.currentChanged.connect(lambda: self._refresh_tab())
         self.welcome.open_asked.connect(lambda: self.do("open_workspace"))
@@ -166,7 +167,9 @@ class MainWindow(QMainWindow):
             self.model.focus(run.folder)
             if launched.resumes not in (None, run.folder):
                 self.statusBar().showMessage(f"Resume goes on in {run.folder.name}")
-        if self.model.focused is None and self.model.runs:
+        if self.statusBar().currentMessage() == STARTING and not self.launcher.is_awaiting:
+            self.statusBar().clearMessage()
+        if self.model.focused is None and self.model.runs and not self.model.has_lost:
             self.model.focus(self.model.runs[0].folder)
 
     def _refresh_tab(self) -> None:
@@ -212,6 +215,7 @@ class MainWindow(QMainWindow):
 
     def _draft_changed(self) -> None:
         self._draft_is_kept = False
+        self.notification.look()
         self._enable()
 
     def _enable(self) -> None:
@@ -220,10 +224,10 @@ class MainWindow(QMainWindow):
         self.actions_by_id["undo"].setEnabled(self.desk.form.can_undo)
         self.actions_by_id["redo"].setEnabled(self.desk.form.can_redo)
 
-    def tell(self, problem: Problem) -> None:
-        """Something went wrong: say it above the plots and keep it in the list."""
+    def tell(self, problem: Problem, is_over: Callable[[], bool] | None = None) -> None:
+        """Something went wrong: say it above the plots, until it is over, and keep it in the list."""
         self.problems.add(problem)
-        self.notification.tell(problem)
+        self.notification.tell(problem, is_over)
 
     def show_problem(self, problem: Problem) -> None:
         """Show all that is known of it, and its run."""

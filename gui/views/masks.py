@@ -24,12 +24,14 @@ from superqt import QFlowLayout
 
 from gui.models.mask_pictures import MEANINGS, MaskPicture
 from gui.models.masks import CONTROL, MasksModel
-from gui.views.figure_theme import mix, readable
+from gui.views.figure_theme import mix, plain
+from gui.views.legends import legend_below
 from gui.views.plot_controls import fill, labelled, level, named
 from gui.views.tab import Tab
 from tfticket.reports.rows import arm_name
 
-_KEPT, _LOST = "#0072B2", "#D55E00"
+_KEPT, _LOST = ("#0072B2", "#5CB8FF"), ("#D55E00", "#FF9340")
+"""On a light background, and on a dark one."""
 _STEPS = {
     Qt.Key.Key_Left: {"levels": -1},
     Qt.Key.Key_Right: {"levels": 1},
@@ -178,8 +180,7 @@ class MasksTab(Tab):
         self._pixels = self._seen_in()
         picture, ticket = self.model.picture(self._pixels), self.model.ticket
         self.axes.set_visible(picture is not None)
-        for legend in list(self.canvas.figure.legends):
-            legend.remove()
+        legend_below(self.canvas, [], [])
         if picture is not None and ticket is not None:
             shape = (self.model.layer, self.model.fields)
             if self._shape != shape:
@@ -189,17 +190,19 @@ class MasksTab(Tab):
             if not self.canvas.moved:
                 rows, columns = picture.kept.shape
                 self.axes.set_aspect(rows / columns if picture.square else "auto")
+                self.axes.set_anchor("SW" if self.canvas.saving else "C")  # without a gap to the legend
                 self.axes.set(xlim=(0, 1), ylim=(1, 0))
             self.axes.set(xticks=[], yticks=[], xlabel=picture.columns, ylabel=picture.rows)
             name = f"{(self.model.layer or '').removesuffix('/kernel')}, level {ticket.level}"
-            self.axes.set_title(f"{name}, {100 * ticket.density:.3g} % of the network", loc="left")
+            whose = plain(self.model.title) + "\n" if self.canvas.saving else ""
+            self.axes.set_title(f"{whose}{name}, {100 * ticket.density:.3g} % of the network", loc="left")
             self._legend(picture)
         self.canvas.request(layout=True, at_once=True)
 
     def _seen_in(self) -> tuple[float, float]:
         """Height and width in pixels that the whole picture would have, as near as one looks now."""
         text = 1.6 * 4 / 3 * self.canvas.points  # a line of it
-        high, wide = self.canvas.height() - 4 * text, self.canvas.width() - 2 * text
+        high, wide = self.canvas.height() - 6 * text, self.canvas.width() - 2 * text
         (left, right), (low, top) = self.axes.get_xlim(), self.axes.get_ylim()
         if not self.canvas.moved:
             return high, wide
@@ -212,29 +215,34 @@ class MasksTab(Tab):
 
     def _colours(self, picture: MaskPicture) -> np.ndarray:
         """The picture in colours [rows, columns, 3]."""
-        background, pruned = self.canvas.theme.background, np.array(to_rgb(self._pruned))
-        kept, lost = (np.array(to_rgb(readable(colour, background))) for colour in (_KEPT, _LOST))
+        background = self.canvas.theme.background
+        kept, lost, pruned = (np.array(to_rgb(colour)) for colour in (*self._hues, self._pruned))
         shares = np.nan_to_num(picture.kept)
         taken = np.zeros_like(shares) if picture.lost is None else np.nan_to_num(picture.lost)
         part = (taken / np.maximum(shares + taken, 1e-9))[..., None]
-        strength = picture.strengths[0][..., None]
+        strength = picture.strengths[..., None]
         found: np.ndarray = np.clip(pruned + strength * (kept + part * (lost - kept) - pruned), 0.0, 1.0)
         found[np.isnan(picture.kept)] = to_rgb(background)
         return found
+
+    @property
+    def _hues(self) -> tuple[str, str]:
+        """Of what survives, and of what was just pruned."""
+        dark = self.canvas.theme.dark
+        return _KEPT[dark], _LOST[dark]
 
     @property
     def _pruned(self) -> str:
         return mix(self.canvas.theme.background, self.canvas.theme.text, 0.1)
 
     def _legend(self, picture: MaskPicture) -> None:
-        background = self.canvas.theme.background
-        narrow = self.canvas.width() < 420
-        share = f"full colour: {100 * picture.strengths[1]:.3g} % of a cell's {picture.cell} weights"
-        full = f" ({share})" if picture.cell > 1 and not narrow else ""
-        handles = [Patch(color=readable(_KEPT, background), label="survives" + full)]
+        """What the colours are; where a cell stands for several weights, also that of a single one."""
+        kept, lost = self._hues
+        named = [("survives", kept)]
+        if picture.cell > 1:
+            faint = mix(self._pruned, kept, picture.faintest)
+            named = [(f"1 of a cell's {picture.cell} weights", faint), ("all survive", kept)]
         if picture.lost is not None and self.model.before is not None:
-            name = f"pruned since level {self.model.before.level}"
-            handles.append(Patch(color=readable(_LOST, background), label=name))
-        handles.append(Patch(color=self._pruned, label="pruned"))
-        columns = 2 if narrow else len(handles)
-        self.canvas.figure.legend(handles=handles, loc="outside lower left", ncols=columns, frameon=False)
+            named.append((f"pruned since level {self.model.before.level}", lost))
+        named.append(("pruned", self._pruned))
+        legend_below(self.canvas, [Patch(color=colour) for _, colour in named], [name for name, _ in named])

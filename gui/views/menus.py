@@ -10,7 +10,14 @@ from PySide6.QtWidgets import QMainWindow, QMenu, QToolBar, QWidget
 from gui.models.actions import ACTIONS, MENUS, Action
 from gui.views.theme import icon
 
-SIGNS = {"new_run": "+", "start_run": "▶", "stop_run": "■", "resume_run": "»", "duplicate_run": "❐"}
+SIGNS = {
+    "new_run": "+",
+    "start_run": "▶",
+    "stop_run": "■",
+    "resume_run": "»",
+    "duplicate_run": "❐",
+    "show_differences": "≠",
+}
 """On the toolbar."""
 
 
@@ -31,6 +38,8 @@ class Menus:
         self._window, self._do = window, do
         self._groups: dict[str, QActionGroup] = {}
         self._menus = {key: window.menuBar().addMenu(title) for key, title in MENUS.items()}
+        for menu in self._menus.values():
+            menu.setToolTipsVisible(True)
         self.recent = QMenu("Open &recent", window)
         toolbar = QToolBar("Run", window)
         toolbar.setObjectName("Run")  # by which its place is restored
@@ -51,9 +60,10 @@ class Menus:
     def _make(self, action: Action) -> QAction:
         made = QAction(action.title, self._window)
         if action.keys:
-            made.setShortcut(QKeySequence(action.keys))
+            made.setShortcuts([QKeySequence(keys) for keys in (action.keys, *action.more_keys)])
+        if action.short:
+            made.setIconText(action.short)
         made.setToolTip(f"{action.about} ({action.keys})" if action.keys else action.about)
-        made.setStatusTip(action.about)
         made.triggered.connect(lambda: self._do(action.id))
         if action.one_of:
             made.setCheckable(True)

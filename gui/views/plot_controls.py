@@ -3,9 +3,9 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, TypeVar
 
-from PySide6.QtCore import QSignalBlocker
+from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtGui import QColor, QIcon, QPixmap
-from PySide6.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QLabel, QLayout, QWidget
+from PySide6.QtWidgets import QButtonGroup, QCheckBox, QComboBox, QHBoxLayout, QLabel, QLayout, QToolButton, QWidget
 
 AnyWidget = TypeVar("AnyWidget", bound=QWidget)
 
@@ -46,6 +46,49 @@ def fill(box: QComboBox, items: Sequence[tuple[str, Any]], current: Any) -> None
         values = [value for _, value in items]
         box.setCurrentIndex(values.index(current) if current in values else 0)
         box.setEnabled(len(items) > 1)
+
+
+class Choice(QWidget):
+    """A few things to choose from in one click: buttons side by side, of which one is pressed.
+
+    Args:
+        name: What is chosen, for those who do not see it.
+        tip: Told where the mouse rests.
+    """
+
+    chosen = Signal(object)
+    """The value that the user chose."""
+
+    def __init__(self, name: str, tip: str = "") -> None:
+        super().__init__()
+        named(self, name, tip)
+        self.buttons: dict[Any, QToolButton] = {}
+        self._row = QHBoxLayout(self)
+        self._row.setContentsMargins(0, 0, 0, 0)
+        self._row.setSpacing(0)
+        self._group = QButtonGroup(self)
+
+    def fill(self, items: Sequence[tuple[str, Any]], current: Any) -> None:
+        """Give it its items (text, value), unless it has them, and press one; nothing is emitted."""
+        if [(button.text(), value) for value, button in self.buttons.items()] != list(items):
+            for button in self.buttons.values():
+                self._row.removeWidget(button)
+                button.deleteLater()
+            self.buttons = {value: self._button(text, value) for text, value in items}
+        for value, button in self.buttons.items():
+            button.setChecked(value == current)
+            button.setEnabled(len(items) > 1)
+
+    def _button(self, text: str, value: Any) -> QToolButton:
+        button = named(QToolButton(), f"{self.accessibleName()}: {text}", self.toolTip())
+        button.setText(text)
+        button.setCheckable(True)
+        button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        button.clicked.connect(lambda: self.chosen.emit(value))
+        level(button)
+        self._group.addButton(button)
+        self._row.addWidget(button)
+        return button
 
 
 def swatch(colour: str) -> QIcon:

@@ -1,10 +1,11 @@
 """Problems: a list that stays, and a bar that tells of the newest. Qt views for ``Problem``."""
 
 import traceback
+from collections.abc import Callable
 from types import TracebackType
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QFontDatabase
+from PySide6.QtGui import QFontDatabase, QShowEvent, QTextCursor
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
@@ -62,6 +63,17 @@ class ProblemsView(QWidget):
 
     def _show(self, item: QListWidgetItem | None) -> None:
         self.details.setPlainText("" if item is None else item.data(Qt.ItemDataRole.UserRole).details)
+        self._go_to_end()
+
+    def _go_to_end(self) -> None:
+        """Where a traceback says what went wrong."""
+        self.details.moveCursor(QTextCursor.MoveOperation.End)
+        self.details.moveCursor(QTextCursor.MoveOperation.StartOfBlock)
+        self.details.ensureCursorVisible()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self._go_to_end()
 
 
 class NotificationBar(QFrame):
@@ -75,6 +87,7 @@ class NotificationBar(QFrame):
         super().__init__(parent)
         self.asked = Signal()
         self._problem: Problem | None = None
+        self._is_over: Callable[[], bool] | None = None
         self.setFrameShape(QFrame.Shape.StyledPanel)
         self.setAutoFillBackground(True)
         self.text = QLabel(self)
@@ -95,11 +108,25 @@ class NotificationBar(QFrame):
         if self._problem is not None:
             self.asked.emit(self._problem)
 
-    def tell(self, problem: Problem) -> None:
-        """Show a problem."""
-        self._problem = problem
-        self.text.setText(f"✗ {problem.title}")
-        self.text.setAccessibleName(f"Problem: {problem.title}")
+    def tell(self, problem: Problem, is_over: Callable[[], bool] | None = None) -> None:
+        """Show a problem, until another comes, it is dismissed, or it is over as far as ``look`` can see."""
+        self._show(f"✗ {problem.title}", f"Problem: {problem.title}", problem, is_over)
+
+    def say(self, words: str) -> None:
+        """Show something that is no problem, until the next ``look``."""
+        self._show(words, words, None, lambda: True)
+
+    def look(self) -> None:
+        """Hide a problem that is over."""
+        if self._is_over is not None and self._is_over():
+            self._is_over = None
+            self.hide()
+
+    def _show(self, words: str, said: str, problem: Problem | None, is_over: Callable[[], bool] | None) -> None:
+        self._problem, self._is_over = problem, is_over
+        self.text.setText(words)
+        self.text.setAccessibleName(said)
+        self.show_button.setVisible(problem is not None)
         self.show()
 
 

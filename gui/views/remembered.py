@@ -33,9 +33,12 @@ class Remembered:
                 window.setGeometry(screens[0].adjusted(40, 40, -40, -40))
         if (state := self._bytes("state")) is not None:
             window.restoreState(state)
+        width = str(self._settings.value("docks/width", ""))
+        window.docks_width.wanted = int(width) if width.isdecimal() else 0
         if (columns := self._bytes("runs/columns")) is not None:
-            window.runs.view.horizontalHeader().restoreState(columns)
+            window.runs.view.restore_columns(columns)
         window.runs.filter.setText(str(self._settings.value("runs/filter", "")))
+        window.live.change(axis="time" if self._settings.value("live/axis") == "time" else "iteration")
         tab = str(self._settings.value("tab", ""))
         titles = [window.tabs.tabText(number) for number in range(window.tabs.count())]
         window.tabs.setCurrentIndex(titles.index(tab) if tab in titles else 0)
@@ -44,8 +47,10 @@ class Remembered:
         """Note how a window is left."""
         self._settings.setValue("geometry", window.saveGeometry())
         self._settings.setValue("state", window.saveState())
-        self._settings.setValue("runs/columns", window.runs.view.horizontalHeader().saveState())
+        self._settings.setValue("docks/width", window.docks_width.wanted)
+        self._settings.setValue("runs/columns", window.runs.view.save_columns())
         self._settings.setValue("runs/filter", window.runs.filter.text())
+        self._settings.setValue("live/axis", window.live.axis)
         self._settings.setValue("tab", window.tabs.tabText(window.tabs.currentIndex()))
         self.keep_draft(window.desk.save())
 

@@ -19,10 +19,11 @@ TITLES = ("", "run", "state", "progress", "weights", "accuracy", "NLL", "ETA", "
 TIPS = {
     EYE: "Lay the run over the one in focus, in the tabs Live and Sparsity",
     PROGRESS: "Trainings done",
-    LEVEL: "Rounds of pruning of what is trained now, or of the sparsest ticket",
-    DENSITY: "Weights remaining of what is trained now, or of the sparsest ticket",
-    ACCURACY: "Of the sparsest ticket on validation rows, mean over seeds",
-    NLL: "Of the sparsest ticket on validation rows, nats, mean over seeds",
+    LEVEL: "Rounds of pruning of that ticket, as weights remaining",
+    DENSITY: "Weights remaining of the sparsest ticket so far, whose accuracy and NLL stand beside; "
+    "before there is one, of what is trained now",
+    ACCURACY: "Of the sparsest ticket so far on validation rows, mean over the seeds that have it",
+    NLL: "Of the sparsest ticket so far on validation rows, nats, mean over the seeds that have it",
 }
 SORT = Qt.ItemDataRole.UserRole
 FRACTION = Qt.ItemDataRole.UserRole + 1
@@ -132,11 +133,16 @@ class RunTableModel(QAbstractTableModel):
         return next((row for row, run in enumerate(self._rows) if run.folder == folder), None)
 
 
+def state_text(state: str) -> str:
+    """A state as a sign and a word."""
+    return f"{SIGNS.get(state, '?')} {state}"
+
+
 def text_of(run: RunSummary, column: int) -> str:
     """What a cell says."""
     texts = {
         RUN: run.name,
-        STATE: f"{SIGNS.get(run.state, '?')} {run.state}",
+        STATE: state_text(run.state),
         PROGRESS: "" if run.trainings is None else f"{run.completed:.1f}/{run.trainings}".replace(".0/", "/"),
         LEFT: clock(run.seconds_left) if run.state == "running" and run.seconds_left is not None else "",
         LEVEL: "" if run.level is None else str(run.level),

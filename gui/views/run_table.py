@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from PySide6.QtCore import QItemSelectionModel, QModelIndex, QRect, QSize, QSortFilterProxyModel, Qt
-from PySide6.QtGui import QColor, QPainter, QPalette
+from PySide6.QtCore import QByteArray, QItemSelectionModel, QModelIndex, QRect, QSize, QSortFilterProxyModel, Qt
+from PySide6.QtGui import QColor, QKeyEvent, QPainter, QPalette, QResizeEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QHeaderView,
@@ -16,8 +16,19 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from gui.models.workspace import WorkspaceModel, matches
-from gui.views.run_rows import EYE, FRACTION, PROGRESS, RUN, SORT, STARTED, Index, RunTableModel
+from gui.models.workspace import SIGNS, WorkspaceModel, matches
+from gui.views.run_rows import (
+    EYE,
+    FRACTION,
+    PROGRESS,
+    RUN,
+    SORT,
+    STARTED,
+    STATE,
+    Index,
+    RunTableModel,
+    state_text,
+)
 
 
 class RunFilter(QSortFilterProxyModel):
@@ -76,6 +87,58 @@ class EyeDelegate(QStyledItemDelegate):
         painter.drawRect(box.adjusted(0, 0, -1, -1))
 
 
+class RunsView(QTableView):
+    """A table in which the room that is left goes to the runs' names, and Home and End go to the first and last row."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._fitting = False
+        self._name_width = 0  # what the user gave the names; they are wider where there is room
+        self.horizontalHeader().sectionResized.connect(self._resized)
+
+    def save_columns(self) -> QByteArray:
+        """The order and widths of the columns."""
+        self._set_name_width(self._name_width)
+        state = self.horizontalHeader().saveState()
+        self.fit()
+        return state
+
+    def restore_columns(self, state: QByteArray) -> None:
+        """Give the columns the order and widths that were saved."""
+        self.horizontalHeader().restoreState(state)
+        self.horizontalHeader().setStretchLastSection(False)
+        self._name_width = self.horizontalHeader().sectionSize(RUN)
+        self.fit()
+
+    def fit(self) -> None:
+        """Let the names fill the room that is left."""
+        head = self.horizontalHeader()
+        self._set_name_width(max(self._name_width, self.viewport().width() - head.length() + head.sectionSize(RUN)))
+
+    def _set_name_width(self, width: int) -> None:
+        self._fitting = True
+        self.horizontalHeader().resizeSection(RUN, width)
+        self._fitting = False
+
+    def _resized(self, column: int, _: int, width: int) -> None:
+        if self._fitting:
+            return
+        if column == RUN:
+            self._name_width = width
+        else:
+            self.fit()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self.fit()
+
+    def moveCursor(self, action: QAbstractItemView.CursorAction, keys: Qt.KeyboardModifier) -> QModelIndex:
+        ends = {QAbstractItemView.CursorAction.MoveHome: 0, QAbstractItemView.CursorAction.MoveEnd: -1}
+        if action not in ends or not self.model().rowCount():
+            return super().moveCursor(action, keys)
+        return self.model().index(range(self.model().rowCount())[ends[action]], max(self.currentIndex().column(), RUN))
+
+
 class RunTable(QWidget):
     """The runs, with a filter above them."""
 
@@ -91,7 +154,7 @@ class RunTable(QWidget):
         self.rows = RunTableModel(model, self)
         self.proxy = RunFilter(self)
         self.proxy.setSourceModel(self.rows)
-        self.view = QTableView(self)
+        self.view = RunsView(self)
         self._set_up_view()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(4, 4, 4, 4)
@@ -123,17 +186,24 @@ class RunTable(QWidget):
         view.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)  # of the actions that the window adds
         header = view.horizontalHeader()
         header.setHighlightSections(False)
-        header.setStretchLastSection(True)
         header.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
         width = view.fontMetrics().averageCharWidth()
-        for column, letters in enumerate((3, 24, 10, 9, 8, 9, 7, 8, 7, 16)):
+        for column, letters in enumerate((3, 24, 10, 9, 8, 9, 7, 8, 7, 18)):
             header.resizeSection(column, letters * width + 8)
+        widest = max(view.fontMetrics().horizontalAdvance(state_text(state)) for state in SIGNS)
+        header.resizeSection(STATE, widest + 14)
 
     def close_model(self) -> None:
         """Hear the model no more."""
         self._model.focus_changed.disconnect(self._select)
         self._model.runs_changed.disconnect(self._select)
         self.rows.disconnect_model()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() == Qt.Key.Key_Escape and self.filter.text():
+            self.filter.clear()
+        else:
+            super().keyPressEvent(event)
 
     def selected(self) -> list[Path]:
         """Folders of the selected runs."""

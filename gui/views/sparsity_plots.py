@@ -8,13 +8,12 @@ from matplotlib.lines import Line2D
 
 from gui.models.sparsity import SparsityModel
 from gui.views.canvas import FigureCanvas
-from gui.views.figure_theme import plain, readable, short
+from gui.views.figure_theme import plain, readable
+from gui.views.legends import fitting, legend_below
 from tfticket.reports.figures import Line, arm_looks, axis_of, draw_metric
 from tfticket.reports.reported import ARMS, Reported
 from tfticket.reports.rows import ARM_NAMES
 
-_LOW = 290
-"""Pixels of height below which there is no legend beneath the plots."""
 _STAR = {"marker": "*", "ms": 10, "mfc": "none", "mew": 1.2, "ls": "none", "zorder": 4}
 
 
@@ -37,8 +36,8 @@ class SparsityPlots:
         self._narrow = self.canvas.arrange(self.axes)
         self.colours = {}
         metrics = model.shown_metrics
-        rows = self._legend(model) + 1 + model.title.count("\n")
-        height = self.canvas.height() - rows * 1.65 * self._pixels - 4.5 * self._pixels
+        rows = 1 + model.title.count("\n")
+        height = self.canvas.height() - self._legend(model) - rows * 1.65 * self._pixels - 4.5 * self._pixels
         self._height = max(40.0, height / (2 if self._narrow else 1))
         for axes, metric in zip(self.axes, [*metrics, None][:2], strict=True):
             axes.clear()
@@ -85,11 +84,17 @@ class SparsityPlots:
     def _fit_labels(self, axes: Any, model: SparsityModel) -> None:
         """Shorter labels and fewer ticks in a small plot."""
         label = axes.get_ylabel()
-        short = label.removeprefix(f"{model.split} ")
-        choices = [label, label.replace(", ", "\n"), short.replace(", ", "\n"), short.partition(", ")[0]]
-        room = self._height / (0.58 * self._pixels)
-        fits = (text for text in choices if max(map(len, text.split("\n"))) <= room)
-        axes.set_ylabel(next(fits, choices[-1]))
+        brief = label.removeprefix(f"{model.split} ")
+        choices = [
+            label,
+            label.replace(", ", "\n"),
+            brief.replace(", ", "\n"),
+            brief.partition(", ")[0],
+            brief.partition(" (")[0],
+        ]
+        axes.set_ylabel(fitting(choices, self._height, self.canvas.points))
+        across = [axes.get_xlabel(), "weights (%)", "%"]
+        axes.set_xlabel(fitting(across, self._width - 6 * self._pixels, self.canvas.points))
         if model.log and self._width < 330:
             low, high = sorted(axes.get_xlim())
             ticks = [tick for tick in (100, 10, 1, 0.1, 0.01) if low <= tick <= high]
@@ -135,22 +140,12 @@ class SparsityPlots:
                 },
             )
 
-    def _legend(self, model: SparsityModel) -> int:
-        """What lines, bands and stars are, below the plots; how many rows it takes."""
-        figure = self.canvas.figure
-        for legend in list(figure.legends):
-            legend.remove()
+    def _legend(self, model: SparsityModel) -> float:
+        """What lines, bands and stars are, below the plots; how many pixels of height it takes."""
         handles = self._handles(model)
-        if not handles or self.canvas.height() < _LOW:
-            return 0
-        room = int(self.canvas.width() / (0.6 * self._pixels))  # in letters
-        names = [plain(short(name, max(22, room // 3 - 8))) for name in handles]
-        columns = max(1, min(6, room // (max(map(len, names)) + 8)))
         groups = dict.fromkeys(group for metric in model.shown_metrics for group in model.references(metric))
         title = [model.spread_text, *dict.fromkeys(f"☆ reported: {group.source}" for group in groups)]
-        options: dict[str, Any] = {"loc": "outside lower left", "frameon": False, "alignment": "left"}
-        figure.legend(list(handles.values()), names, ncols=columns, title="\n".join(title), **options)
-        return len(title) - (-len(handles) // columns)
+        return legend_below(self.canvas, list(handles.values()), list(handles), "\n".join(title))
 
     def _handles(self, model: SparsityModel) -> dict[str, Any]:
         """What the legend shows: lines by arm; of several runs their colours, and the arms' lines."""

@@ -3,8 +3,8 @@
 import functools
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QColor, QFont, QGuiApplication, QIcon, QPainter, QPalette, QPixmap
-from PySide6.QtWidgets import QApplication
+from PySide6.QtGui import QColor, QFont, QGuiApplication, QIcon, QPainter, QPaintEvent, QPalette, QPixmap
+from PySide6.QtWidgets import QApplication, QCheckBox, QStyle, QStyleOptionButton
 
 SCHEMES = {"light": Qt.ColorScheme.Light, "dark": Qt.ColorScheme.Dark, "system": Qt.ColorScheme.Unknown}
 
@@ -49,13 +49,32 @@ def icon(sign: str) -> QIcon:
 
 @functools.lru_cache(maxsize=64)
 def swatch(colour: str) -> QIcon:
-    """A square in a colour, '#rrggbb'; the same where its row is selected."""
+    """A square in a colour, '#rrggbb'; with a white edge where its row is selected, whose colour may be the same."""
     pixmap = QPixmap(12, 12)
     pixmap.fill(QColor(colour))
     made = QIcon()
-    for mode in (QIcon.Mode.Normal, QIcon.Mode.Selected):
-        made.addPixmap(pixmap, mode)
+    made.addPixmap(pixmap, QIcon.Mode.Normal)
+    painter = QPainter(pixmap)
+    painter.setPen(Qt.GlobalColor.white)
+    painter.drawRect(pixmap.rect().adjusted(0, 0, -1, -1))
+    painter.end()
+    made.addPixmap(pixmap, QIcon.Mode.Selected)
     return made
+
+
+class CheckBox(QCheckBox):
+    """A check box with an outline, which the style leaves out of sight in the dark."""
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        super().paintEvent(event)
+        shown = QStyleOptionButton()
+        self.initStyleOption(shown)
+        box = self.style().subElementRect(QStyle.SubElement.SE_CheckBoxIndicator, shown, self)
+        role = QPalette.ColorRole.Highlight if self.hasFocus() else QPalette.ColorRole.PlaceholderText
+        painter = QPainter(self)
+        painter.setPen(self.palette().color(role))
+        painter.drawRect(box.adjusted(0, 0, -1, -1))
+        painter.end()
 
 
 def is_dark() -> bool:

@@ -1,16 +1,16 @@
 """Where to begin: a workspace, one of the last, a preset. Qt view for recent folders and preset offers."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from PySide6.QtCore import QSize, Qt
+from PySide6.QtCore import QModelIndex, QSize, Qt
 from PySide6.QtCore import Signal as QtSignal
-from PySide6.QtGui import QKeyEvent
+from PySide6.QtGui import QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import (
+    QAbstractItemView,
     QDialog,
     QDialogButtonBox,
     QHBoxLayout,
-    QHeaderView,
     QLabel,
     QLineEdit,
     QListWidget,
@@ -24,8 +24,42 @@ from PySide6.QtWidgets import (
 
 from gui.models.preset_list import Offer, matching
 
+RECENT = 4
+"""Lines of recent workspaces that are seen at once."""
+
 RUN = 3
 """The column of the tree in which a click runs a preset."""
+
+
+class _Tree(QTreeWidget):
+    """Groups of rows: the keyboard goes from row to row and passes over the groups, and no name is cut."""
+
+    def fit(self) -> None:
+        """As wide as the widest name, and as the room that is left."""
+        header = self.header()
+        others = sum(header.sectionSize(column) for column in range(1, header.count()))
+        widest = max((self.fontMetrics().horizontalAdvance(name) for name in self._names()), default=0)
+        header.resizeSection(0, max(widest + 2 * self.indentation() + 10, self.viewport().width() - others))
+
+    def _names(self) -> Iterator[str]:
+        model = self.model()
+        for row in range(model.rowCount()):
+            group = model.index(row, 0)
+            yield from (str(model.index(place, 0, group).data()) for place in range(model.rowCount(group)))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self.fit()
+
+    def moveCursor(self, action: QAbstractItemView.CursorAction, keys: Qt.KeyboardModifier) -> QModelIndex:
+        moves, before = QAbstractItemView.CursorAction, self.currentIndex()
+        if action == moves.MoveLeft:  # which folds a group
+            return before
+        found = super().moveCursor(action, keys)
+        onwards = self.indexAbove if action in (moves.MoveUp, moves.MovePrevious, moves.MovePageUp) else self.indexBelow
+        while found.isValid() and not found.parent().isValid():
+            found = onwards(found)
+        return found if found.isValid() else before
 
 
 class PresetTree(QWidget):
@@ -43,12 +77,11 @@ class PresetTree(QWidget):
         self._can_run = can_run
         self.filter = QLineEdit(placeholderText="filter presets: lenet mnist desk", clearButtonEnabled=True)
         self.filter.setAccessibleName("Filter of the presets")
-        self.tree = QTreeWidget(self)
+        self.tree = _Tree(self)
+        self.tree.setIndentation(12)
         self.tree.setAccessibleName("Presets")
         self.tree.setHeaderLabels(["preset", "trainings", "time on 2 cores", ""])
-        self.tree.setTextElideMode(Qt.TextElideMode.ElideMiddle)  # names often begin alike
         self.tree.header().setStretchLastSection(False)
-        self.tree.header().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.filter)
@@ -75,6 +108,7 @@ class PresetTree(QWidget):
             self.tree.setCurrentItem(best)
         for column in (1, 2, RUN):
             self.tree.resizeColumnToContents(column)
+        self.tree.fit()
 
     def set_can_run(self, on: bool) -> None:
         """Whether they can be run now."""
@@ -84,13 +118,14 @@ class PresetTree(QWidget):
 
     def _row(self, group: QTreeWidgetItem, offer: Offer) -> None:
         run = "▶ Run" if self._can_run else ""
-        row = QTreeWidgetItem(group, [offer.name, f"{offer.trainings:,}", offer.time, run])
+        row = QTreeWidgetItem(group, [offer.name, offer.work, offer.time, run])
         row.setToolTip(RUN, "Run it as it is" if run else "")
         row.setData(RUN, Qt.ItemDataRole.AccessibleTextRole, f"Run {offer.name}" if run else "")
         row.setForeground(RUN, self.palette().link())
         row.setData(0, Qt.ItemDataRole.UserRole, offer.name)
         row.setSizeHint(0, QSize(0, self.fontMetrics().height() + 6))
         row.setToolTip(0, f"{offer.name}: {offer.about}")
+        row.setToolTip(2, "Of the trainings; chains come on top" if offer.chains else "")
         for column in (1, 2):
             row.setTextAlignment(column, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
 
@@ -136,7 +171,7 @@ class PresetDialog(QDialog):
         layout = QVBoxLayout(self)
         layout.addWidget(self.presets)
         layout.addWidget(buttons)
-        self.resize(620, 460)
+        self.resize(680, 480)
         fill.clicked.connect(self._accept)
         buttons.rejected.connect(self.reject)
         self.run_button.clicked.connect(self._run)
@@ -175,21 +210,20 @@ class WelcomePage(QWidget):
         self.recent.itemActivated.connect(lambda item: self.folder_chosen.emit(item.text()))
         self.recent.itemClicked.connect(lambda item: self.folder_chosen.emit(item.text()))
         self.presets = PresetTree(can_run=False, parent=self)
-        left, right = QVBoxLayout(), QVBoxLayout()
-        left.addWidget(QLabel("Recent workspaces", self))
-        left.addWidget(self.recent)
-        left.addWidget(open_button)
-        right.addWidget(QLabel("Begin with a preset: a double click fills the form", self))
-        right.addWidget(self.presets)
-        both = QHBoxLayout()
-        both.addLayout(left, 1)
-        both.addLayout(right, 2)
+        self.recent.setMaximumHeight(RECENT * (self.fontMetrics().height() + 3))
+        top = QHBoxLayout()
+        top.addWidget(QLabel("Recent workspaces", self), 1)
+        top.addWidget(open_button)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(24, 18, 24, 18)
         layout.addWidget(title)
         layout.addWidget(self.where)
         layout.addSpacing(8)
-        layout.addLayout(both, 1)
+        layout.addLayout(top)
+        layout.addWidget(self.recent)
+        layout.addSpacing(8)
+        layout.addWidget(QLabel("Begin with a preset: a double click fills the form", self))
+        layout.addWidget(self.presets, 1)
 
     def set_recent(self, folders: Sequence[str]) -> None:
         """List the workspaces that were open before."""

@@ -201,3 +201,22 @@ def test_no_label_is_cut_off(canvas, size):
     assert min(box.x0, box.y0) >= 0
     assert box.x1 <= width
     assert box.y1 <= height
+
+
+def test_what_is_saved_has_no_empty_space_around(canvas, tmp_path):
+    canvas.resize(900, 300)
+    axes = canvas.figure.axes[0]
+    axes.set(aspect="equal", anchor="SW", xlim=(0, 1), ylim=(0, 1))
+    canvas.save(tmp_path / "figure.png")
+    picture = imread(tmp_path / "figure.png")[..., :3]
+    drawn = np.flatnonzero((picture < 0.9).any(axis=(0, 2)))
+    assert drawn[0] < 60
+    assert picture.shape[1] - drawn[-1] < 60
+    assert not canvas.saving
+
+
+def test_a_figure_without_room_is_drawn_without_a_warning(canvas, recwarn):
+    axes = canvas.figure.axes[0]
+    axes.set(title="a title\n" * 30, ylabel="label")
+    canvas.draw()
+    assert not recwarn.list

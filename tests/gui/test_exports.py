@@ -1,7 +1,8 @@
 import pytest
-from PySide6.QtWidgets import QDialog, QFileDialog, QMessageBox, QWidget
+from PySide6.QtWidgets import QDialog, QFileDialog, QMainWindow, QMessageBox, QWidget
 
 from gui.views.canvas import FORMATS
+from gui.views.commands import Commands
 from gui.views.dialogs import save_as
 from tfticket.errors import InputError
 
@@ -41,8 +42,8 @@ def words(text):
 def test_a_name_without_ending_gets_that_of_the_chosen_kind(parent, choose, tmp_path):
     shown = choose(tmp_path / "figure", "svg")
     written = save_as(parent, "Export", "live", {ending: words(ending) for ending in FORMATS})
-    assert written == tmp_path / "figure.svg"
-    assert written.read_text() == "svg"
+    assert written == [tmp_path / "figure.svg"]
+    assert written[0].read_text() == "svg"
     assert shown[0][1] == ["PNG (*.png)", "PDF (*.pdf)", "SVG (*.svg)"]
     assert shown[0][2][0].endswith("/live.png")
 
@@ -53,7 +54,7 @@ def test_the_folder_of_the_last_export_is_where_the_next_begins(parent, choose, 
     save_as(parent, "Export", "live", {"png": words("")})
     child = QWidget(parent)
     shown = choose(None)
-    assert save_as(child, "Export", "live", {"png": words("")}) is None
+    assert save_as(child, "Export", "live", {"png": words("")}) == []
     assert shown[-1][0] == str(tmp_path / "figures")
 
 
@@ -75,5 +76,14 @@ def test_files_beside_are_replaced_only_if_the_user_says_so(parent, choose, tmp_
     written = save_as(parent, "Export", "a", {"png": words("p")}, {"csv": words("new"), "yaml": words("y")})
     assert asked == ["Already there: a.csv. Replace?"]
     yes = answer == QMessageBox.StandardButton.Yes
-    assert (written is not None) == (tmp_path / "a.yaml").exists() == (tmp_path / "a.png").exists() == yes
+    assert [path.name for path in written] == (["a.png", "a.csv", "a.yaml"] if yes else [])
+    assert (tmp_path / "a.yaml").exists() == (tmp_path / "a.png").exists() == yes
     assert (tmp_path / "a.csv").read_text() == ("new" if yes else "old")
+
+
+def test_what_was_written_is_told_by_name(qtbot, choose, tmp_path):
+    window = QMainWindow()
+    qtbot.addWidget(window)
+    choose(tmp_path / "a.png")
+    Commands(window)._save("Export", "a", {"png": words("p")}, {"csv": words("c"), "yaml": words("y")})
+    assert window.statusBar().currentMessage() == f"Written: a.png, a.csv, a.yaml in {tmp_path}"

@@ -11,6 +11,7 @@ from PySide6.QtGui import QColor, QPalette, QWheelEvent
 from PySide6.QtWidgets import QAbstractButton, QApplication, QComboBox, QLineEdit, QPlainTextEdit, QWidget
 
 from gui.models.form import FormModel
+from gui.models.form_search import closeness
 from gui.views.form import ConfigForm
 from gui.views.form_rows import error_colour, mark_colour
 from tfticket.config import Control
@@ -294,7 +295,11 @@ def test_a_field_is_found_by_typing_after_an_action_asked_for_it(form, qtbot):
     assert "seeds" in shown
     assert len(shown) < 5
     qtbot.keyClick(form.filter, Qt.Key.Key_Return)
-    assert control(form, shown[0]).hasFocus()
+    assert shown[0] == "data.split_seed"
+    line = control(form, "seeds")
+    assert line.hasFocus(), "its label is the text that was typed"
+    qtbot.keyClicks(line, "3")
+    assert form.model.get("seeds") == [3], "what is typed takes the place of the old value"
 
 
 def test_a_wrong_choice_from_yaml_is_shown_and_can_be_left(form):
@@ -304,6 +309,92 @@ def test_a_wrong_choice_from_yaml_is_shown_and_can_be_left(form):
     assert "expected one of" in form.model.error("prune.scope")
     form.undo()
     assert [combo.itemText(place) for place in range(combo.count())] == ["global", "layerwise"]
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "expected"),
+    [
+        ("seeds", "seeds", 0),
+        ("Learning rate", "train.optimiser.learning_rate", 0),
+        ("learning_rate", "train.optimiser.learning_rate", 0),
+        ("learn", "train.optimiser.learning_rate", 1),
+        ("rate", "train.optimiser.learning_rate", 2),
+        ("optimiser rate", "train.optimiser.learning_rate", 3),
+        ("0.0012", "train.optimiser.learning_rate", 5),
+        ("", "seeds", 1),
+        ("no such thing", "seeds", None),
+    ],
+)
+def test_how_well_a_field_fits_what_is_typed(text, path, expected):
+    model = model_of()
+    assert closeness(model.field(path), model.text(path), text) == expected
+
+
+def test_help_holds_a_word_less_well_than_a_label(form):
+    help_only = [
+        path for path in form.rows if closeness(form.model.field(path), form.model.text(path), "iteration") == 4
+    ]
+    assert help_only
+
+
+def test_enter_in_the_filter_goes_to_no_field_where_none_fits(form, qtbot):
+    control(form, "seeds").setFocus()  # whose row stays to be seen
+    form.filter.setFocus()
+    qtbot.keyClicks(form.filter, "no such thing")
+    qtbot.keyClick(form.filter, Qt.Key.Key_Return)
+    assert form.filter.hasFocus()
+
+
+def test_the_help_follows_another_preset_and_a_reset(form):
+    control(form, "train.epochs").setFocus()
+    assert "Preset: 6ep." in form.foot.help.text()
+    config = load_experiment("quickstart-smoke")
+    values = config.model_dump(mode="json")
+    form.model.take(type(config), values, values, "from elsewhere")
+    assert "Preset: 1ep." in form.foot.help.text()
+    form.model.undo()
+    assert "Preset: 6ep." in form.foot.help.text()
+
+
+def test_help_has_no_room_before_there_is_some_and_keeps_it(form):
+    assert not form.foot.help.isVisible()
+    control(form, "seeds").setFocus()
+    assert form.foot.help.isVisible()
+    height = form.foot.height()
+    control(form, "replicates").setFocus()
+    form.filter.setFocus()
+    assert form.foot.height() == height
+
+
+def test_a_field_at_the_edge_stays_in_sight_when_the_help_takes_its_room(form):
+    visible = [path for path, row in form.rows.items() if row.visibleRegion().boundingRect().height() == row.height()]
+    control(form, visible[-1]).setFocus()
+    assert form.rows[visible[-1]].visibleRegion().boundingRect().height() == form.rows[visible[-1]].height()
+
+
+@pytest.mark.parametrize("path", ["name", "data.name"])
+def test_a_long_text_shows_its_beginning_unless_one_is_at_it(form, qtbot, path):
+    form.filter.setFocus()
+    form.model.set(path, "a-very-long-name-that-is-wider-than-any-field-of-the-form-can-be-0123456789")
+    editor = control(form, path)
+    line = editor.lineEdit() if isinstance(editor, QComboBox) else editor
+    assert line.cursorPosition() == 0
+    editor.setFocus()
+    qtbot.keyClick(line, Qt.Key.Key_End)
+    qtbot.keyClicks(line, "x")
+    assert line.cursorPosition() == len(line.text())
+    form.filter.setFocus()
+    assert line.cursorPosition() == 0
+    assert form.model.text(path).endswith("9x")
+
+
+def test_a_check_box_has_an_outline_in_the_dark(form):
+    palette = QPalette(QColor("#202020"))
+    palette.setColor(QPalette.ColorRole.PlaceholderText, QColor("#8c8c8c"))
+    form.only.setPalette(palette)
+    picture = form.only.grab().toImage()
+    colours = {picture.pixelColor(x, picture.height() // 2).name() for x in range(16)}
+    assert "#8c8c8c" in colours
 
 
 class _Sampler(Config):

@@ -105,6 +105,7 @@ def test_a_refused_configuration_is_told_in_the_programs_own_words(tmp_path, dra
     launcher.poll()
     (problem,) = told
     assert "prune.levels" in problem.title
+    assert problem.title.startswith("quickstart-smoke: "), "the run's name, not that of a log"
     assert "Error" in problem.details
     assert "Traceback" not in problem.details
 

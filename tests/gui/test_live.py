@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from matplotlib.backend_bases import MouseEvent
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QPalette
 from PySide6.QtWidgets import QStackedWidget, QWidget
@@ -107,7 +108,7 @@ def test_the_tickets_of_other_runs_are_laid_over(model, run):
         (run.name, "reinitialise", "0"),
         (other.name, "ticket", "1"),
     }
-    assert all(float(row["seconds"]) > 0 and float(row["loss"]) > 0 for row in rows)
+    assert all(float(row["seconds"]) > 0 and float(row["training_loss"]) > 0 for row in rows)
     model.show(run)
     assert model.overlaid == []
     assert len(model.curves("loss")) == 2
@@ -226,11 +227,12 @@ def test_controls_change_what_is_shown(tab, model, qtbot):
 
 
 def test_the_x_axis_is_chosen_at_once(tab, model):
-    tab.x_axis.setCurrentIndex(tab.x_axis.findData("time"))
-    tab.x_axis.activated.emit(1)
+    assert tab.x_axis.buttons["iteration"].isChecked()
+    tab.x_axis.buttons["time"].click()
+    assert [button.isChecked() for button in tab.x_axis.buttons.values()] == [False, True]
     for axes in tab.plots.axes:
         assert axes.get_xlabel() == "training time of seed 1 (s)"
-        assert axes.get_xlim()[1] == pytest.approx(1.005 * model.bands[-1].end)
+        assert axes.get_xlim()[1] == pytest.approx(1.02 * model.bands[-1].end)
     begins = [span.get_x() for span in tab.plots._spans]
     assert begins == pytest.approx([model.bands[1].begin] * 2)
 
@@ -249,6 +251,77 @@ def test_overlaid_runs_have_their_colours_and_thinner_lines(tab, model, run):
     assert mine.get_linewidth() == 1.8
     assert mine.get_color() == tab.plots.colours["ticket"] != "#aa3377"
     assert [text.get_text() for text in tab.canvas.figure.legends[0].get_texts()] == ["IMP ticket", "re-initialised"]
+
+
+def test_a_long_run_that_is_laid_over_leaves_the_scale_to_that_in_focus(tab, model, run):
+    other = shutil.copytree(run, run.with_name("other-12345678"))
+    end = model.bands[-1].end
+    first = next(one for one in model.trainings if one.label["seed"] == 1)
+    diary = run.parents[1] / "steps" / first.folder / "events.jsonl"
+    long = run.parents[1] / "steps" / "train-long"
+    shutil.copytree(diary.parent, long)
+    (long / "events.jsonl").write_text(diary.read_text().replace('"iteration": 6', '"iteration": 6000'))
+    manifest = (other / "manifest.json").read_text().replace(f'"{first.folder}"', '"train-long"')
+    (other / "manifest.json").write_text(manifest)
+    model.show(run, [other])
+    assert np.nanmax(model.curves("loss")[-1].x) >= 6000
+    assert tab.plots.axes[0].get_xlim()[1] == pytest.approx(1.02 * end)
+    model.show(other, [run])
+    tab.canvas.draw()
+    for top in tab.plots.tops:  # its first level is nearly all
+        boxes = [label.get_window_extent() for label in top.get_xticklabels()]
+        assert len(boxes) < 3
+        assert all(left.x1 < right.x0 for left, right in itertools.pairwise(boxes))
+
+
+def test_the_x_axes_are_one(tab):
+    tab.canvas.draw()
+    first, second = tab.plots.axes
+    MouseEvent("scroll_event", tab.canvas, *first.transAxes.transform((0.5, 0.5)), step=1)._process()
+    assert first.get_xlim() == second.get_xlim()
+    assert all(axis.xaxis.get_major_formatter()(5000.0) == "5,000" for axis in (first, second))
+
+
+def test_chains_are_named_and_numbered(model, run):
+    manifest = json.loads((run / "manifest.json").read_text())
+    for step in manifest["steps"]:
+        if step["kind"] == "train" and step["label"]["arm"] == "reinitialise":
+            chain = step["label"]["seed"]
+            step["label"] |= {"arm": "nuts", "seed": 0, "chain": chain}
+            step["kind"] = "sample"
+    (run / "manifest.json").write_text(json.dumps(manifest))
+    fresh = LiveModel()
+    fresh.show(run)
+    fresh.choose_seed(0)
+    curves = fresh.curves("loss")[1:]
+    assert [curve.name for curve in curves] == ["NUTS, chain 1", "NUTS, chain 2"]
+    assert {curve.together for curve in curves} == {"NUTS, 2 chains"}
+    assert fresh.has_chains
+    rows = [row for row in csv.DictReader(io.StringIO(fresh.csv())) if row["arm"] == "nuts"]
+    assert {(row["replicate"], row["chain"]) for row in rows} == {("", "0"), ("", "1")}
+    assert all(float(row["validation_accuracy"]) >= 0 for row in rows)
+
+
+@pytest.mark.parametrize("size", [(420, 330), (500, 420), (640, 480), (900, 600), (1400, 900)])
+def test_the_legend_is_whole_or_not_there(tab, size, recwarn):
+    tab.resize(*size)
+    tab.canvas.draw()
+    figure = tab.canvas.figure
+    for legend in figure.legends:
+        box = legend.get_window_extent()
+        assert box.x1 <= figure.bbox.width + 1
+        assert all(axes.get_tightbbox().y0 >= box.y1 - 1 for axes in tab.plots.axes)
+    assert not recwarn.list
+
+
+def test_a_saved_figure_says_which_run_it_is_of(tab, run, tmp_path, monkeypatch):
+    titles = []
+    monkeypatch.setattr(
+        tab.canvas.figure, "savefig", lambda *_, **__: titles.append(tab.canvas.figure.get_suptitle()) or None
+    )
+    tab.canvas.copy()
+    assert titles == [f"{run.name}, seed 1"]
+    assert tab.canvas.figure.get_suptitle() == ""
 
 
 def test_the_traceback_of_a_failed_run_is_a_click_away(tab, model, run, qtbot):

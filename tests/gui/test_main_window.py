@@ -31,13 +31,17 @@ from PySide6.QtWidgets import (
 
 from gui.models.actions import ACTIONS
 from gui.models.launcher import PLACE
+from gui.models.preset_list import matching
+from gui.models.workspace import Problem
+from gui.views.commands import STARTING
 from gui.views.dialogs import shortcuts_dialog
 from gui.views.differences import DifferencesDialog
+from gui.views.dock import SIGNS
 from gui.views.main_window import MainWindow
 from gui.views.palette import CommandPalette
 from gui.views.run_rows import ACCURACY, EYE, RUN
 from gui.views.welcome import RUN as PRESET_RUN
-from gui.views.welcome import PresetDialog
+from gui.views.welcome import PresetDialog, PresetTree
 from tests.gui.test_launcher import wait_for
 from tfticket.presets import presets
 from tfticket.runs.files import read_json, write_json
@@ -195,6 +199,155 @@ def test_a_configuration_with_an_error_is_not_started_and_the_field_shown(window
     assert window.notification.isVisible()
     assert "prune.levels" in window.notification.text.text()
     assert not (tmp_path / PLACE).exists()
+
+
+def test_what_is_told_of_an_error_in_the_form_goes_when_it_is_mended(window, tmp_path):
+    window.open_folder(tmp_path)
+    window.desk.form.set("prune.levels", "none")
+    window.actions_by_id["start_run"].trigger()
+    window.desk.form.set("seeds", "7")
+    assert window.notification.isVisible()
+    window.desk.form.set("prune.levels", "3")
+    assert not window.notification.isVisible()
+    window.tell(Problem("something else", ""))
+    window.desk.form.set("prune.levels", "4")
+    assert window.notification.isVisible()
+
+
+def test_a_configuration_that_is_done_is_shown_and_not_started(window, qtbot, workspace, monkeypatch):
+    (run,) = (workspace / "runs").iterdir()
+    other = shutil.copytree(run, run.with_name("other-12345678"))
+    (other / "config.yaml").write_text((run / "config.yaml").read_text().replace("name: quickstart-smoke", "name: o"))
+    window.open_folder(workspace)
+    until(qtbot, window, lambda: len(window.model.runs) == 2)
+    started = []
+    monkeypatch.setattr(window.launcher, "start", lambda *words: started.append(words))
+    window.model.focus(run)
+    window.actions_by_id["duplicate_run"].trigger()
+    window.model.focus(other)
+    window.actions_by_id["start_run"].trigger()
+    assert started == []
+    assert window.model.focused.folder == run
+    assert window.notification.text.text().startswith(f"Already done: {run.name}.")
+    assert not window.notification.show_button.isVisible()
+    window.desk.form.set("seeds", "5")
+    assert not window.notification.isVisible()
+    window.actions_by_id["start_run"].trigger()
+    assert len(started) == 1
+
+
+def test_where_the_folder_in_focus_is_renamed_it_is_told_and_no_other_run_is_shown(window, qtbot, workspace):
+    (run,) = (workspace / "runs").iterdir()
+    shutil.copytree(run, run.with_name("other-12345678"))
+    window.open_folder(workspace)
+    until(qtbot, window, lambda: len(window.model.runs) == 2)
+    window.model.focus(run)
+    run.rename(run.with_name("best"))
+    until(qtbot, window, lambda: window.notification.isVisible())
+    assert f"The run's folder is gone: {run.name}" in window.notification.text.text()
+    for _ in range(4):
+        window.tick()
+    assert window.model.focused is None
+    assert window.pages.currentWidget() is window.tabs
+    window.runs.view.selectRow(0)
+    assert window.model.focused is not None
+
+
+def test_the_docks_are_as_wide_again_as_before_the_window_was_narrow(window, qtbot):
+    window.resize(1400, 800)
+    qtbot.waitUntil(lambda: window.width() == 1400)
+    before = window.runs_dock.width()
+    window.resize(window.minimumSizeHint().width(), 800)
+    qtbot.waitUntil(lambda: window.width() < 1400)
+    assert window.runs_dock.width() < before
+    window.resize(1400, 800)
+    qtbot.waitUntil(lambda: window.width() == 1400)
+    qtbot.waitUntil(lambda: window.runs_dock.width() == before)
+
+
+def test_that_a_run_starts_is_said_until_it_is_seen_or_ended(window, tmp_path, monkeypatch):
+    window.open_folder(tmp_path)
+    waits = [True]
+    monkeypatch.setattr(type(window.launcher), "is_awaiting", property(lambda _: waits[0]))
+    monkeypatch.setattr(window.launcher, "start", lambda *_: None)
+    window.actions_by_id["start_run"].trigger()
+    for _ in range(4):
+        window.tick()
+    assert window.statusBar().currentMessage() == STARTING
+    waits[0] = False
+    for _ in range(2):
+        window.tick()
+    assert window.statusBar().currentMessage() == ""
+
+
+def test_no_action_writes_into_the_status_bar_and_redo_has_both_keys(window):
+    assert {action.statusTip() for action in window.actions_by_id.values()} == {""}
+    keys = [key.toString() for key in window.actions_by_id["redo"].shortcuts()]
+    assert keys == ["Ctrl+Shift+Z", "Ctrl+Y"]
+    assert window.actions_by_id["show_differences"].iconText() == "Differences"
+
+
+def test_a_traceback_is_shown_from_its_end(window, qtbot):
+    window.show_problem(Problem("it failed", "\n".join(f"line {number}" for number in range(300))))
+    bar = window.problems.details.verticalScrollBar()
+    qtbot.waitUntil(lambda: bar.maximum() > 0 and bar.value() == bar.maximum())
+    assert window.problems.details.horizontalScrollBar().value() == 0
+
+
+def test_a_preset_takes_the_filter_of_the_form_away(window):
+    window.form.filter.setText("seeds")
+    window.form.only.setChecked(True)
+    window.welcome.presets.chosen.emit("quickstart-smoke")
+    assert window.form.filter.text() == ""
+    assert not window.form.only.isChecked()
+
+
+def test_the_keyboard_passes_over_the_groups_of_presets(window, qtbot):
+    dialog = PresetDialog(True, window)
+    dialog.show()
+    tree = dialog.presets.tree
+    tree.setFocus()
+    first = dialog.presets.current
+    qtbot.keyClick(tree, Qt.Key.Key_Up)
+    assert dialog.presets.current == first
+    seen = [first]
+    for _ in range(300):
+        qtbot.keyClick(tree, Qt.Key.Key_Down)
+        if dialog.presets.current == seen[-1]:
+            break
+        seen.append(dialog.presets.current)
+    assert seen == [offer.name for offer in matching("")] or set(seen) == set(presets())
+    for key in (Qt.Key.Key_Home, Qt.Key.Key_PageDown, Qt.Key.Key_PageUp, Qt.Key.Key_Left, Qt.Key.Key_End):
+        qtbot.keyClick(tree, key)
+        assert dialog.presets.current is not None
+    qtbot.keyClick(tree, Qt.Key.Key_Return)
+    assert dialog.result() == QDialog.DialogCode.Accepted
+
+
+@pytest.mark.parametrize("width", [300, 620, 900])
+def test_no_presets_name_is_cut(qtbot, width):
+    tree = PresetTree(can_run=True)
+    qtbot.addWidget(tree)
+    tree.resize(width, 400)
+    tree.show()
+    qtbot.waitExposed(tree)
+    inner = tree.tree
+    rows = [inner.topLevelItem(place) for place in range(inner.topLevelItemCount())]
+    for row in [group.child(place) for group in rows for place in range(group.childCount())]:
+        index = inner.indexFromItem(row, 0)
+        assert inner.fontMetrics().horizontalAdvance(row.text(0)) < inner.visualRect(index).width()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_buttons_of_a_dock_are_seen(window, theme):
+    window.do(f"theme_{theme}")
+    background = window.palette().window().color().lightness()
+    for name in SIGNS:
+        button = window.runs_dock.findChild(QAbstractButton, name)
+        picture = button.icon().pixmap(64).toImage()
+        shown = [picture.pixelColor(x, y) for x in range(0, 64, 2) for y in range(0, 64, 2)]
+        assert max(abs(one.lightness() - background) for one in shown if one.alpha() > 200) > 100
+    window.do("theme_system")
 
 
 def test_a_finished_run_is_shown_in_every_tab_duplicated_and_compared(window, qtbot, workspace, monkeypatch):

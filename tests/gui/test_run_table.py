@@ -4,12 +4,14 @@ from dataclasses import replace
 
 import pytest
 from PySide6.QtCore import QModelIndex, Qt
+from PySide6.QtGui import QIcon
 from PySide6.QtTest import QAbstractItemModelTester
 
-from gui.models.workspace import WorkspaceModel
+from gui.models.workspace import SIGNS, WorkspaceModel
 from gui.views import run_rows
 from gui.views.run_rows import EYE, FRACTION, PROGRESS, RUN, STARTED, STATE, TITLES, sort_key, text_of
 from gui.views.run_table import RunTable
+from gui.views.theme import swatch
 from tests.gui.summaries import summary
 
 
@@ -157,3 +159,73 @@ def test_a_selected_row_shows_its_colour_and_its_bar(model, table, qtbot):
     left = head.sectionViewportPosition(PROGRESS)
     ends = [picture.pixelColor(left + x, y - 6).name() for x in (4, head.sectionSize(PROGRESS) - 4)]
     assert ends[0] != ends[1]
+
+
+def test_no_word_for_a_state_is_cut(model, table, qtbot):
+    show(model, *(summary(f"{state}-run", state=state) for state in SIGNS))
+    table.show()
+    qtbot.waitExposed(table)
+    assert table.view.sizeHintForColumn(STATE) <= table.view.columnWidth(STATE)
+
+
+def test_the_room_that_is_left_goes_to_the_names(model, table, qtbot):
+    show(model, summary("a"))
+    table.resize(400, 200)
+    table.show()
+    qtbot.waitExposed(table)
+    head = table.view.horizontalHeader()
+    widths = [head.sectionSize(column) for column in range(head.count())]
+    table.resize(1400, 200)
+    assert head.length() == table.view.viewport().width()
+    assert [head.sectionSize(column) for column in range(head.count()) if column != RUN] == [
+        width for column, width in enumerate(widths) if column != RUN
+    ]
+    head.resizeSection(STATE, 60)
+    assert head.length() == table.view.viewport().width()
+    table.resize(400, 200)
+    assert head.sectionSize(RUN) == widths[RUN]
+
+
+def test_a_wide_table_is_remembered_with_the_width_that_the_user_gave_the_names(model, table, qtbot):
+    table.resize(1400, 200)
+    table.show()
+    qtbot.waitExposed(table)
+    table.view.horizontalHeader().resizeSection(RUN, 222)
+    state = table.view.save_columns()
+    table.resize(400, 200)
+    table.view.restore_columns(state)
+    assert table.view.columnWidth(RUN) == 222
+    assert not table.view.horizontalHeader().stretchLastSection()
+
+
+def test_home_and_end_go_by_rows(model, table, qtbot):
+    runs = [summary("a" * number) for number in (1, 2, 3)]
+    show(model, *reversed(runs))
+    table.show()
+    qtbot.waitExposed(table)
+    table.view.selectRow(1)
+    qtbot.keyClick(table.view, Qt.Key.Key_End)
+    assert model.focused == runs[0]
+    qtbot.keyClick(table.view, Qt.Key.Key_Home)
+    assert model.focused == runs[2]
+    show(model)
+    qtbot.keyClick(table.view, Qt.Key.Key_Home)
+
+
+def test_escape_clears_the_filter(model, table, qtbot):
+    show(model, summary("bb"), summary("a"))
+    table.show()
+    qtbot.waitExposed(table)
+    for widget in (table.filter, table.view):
+        table.filter.setText("bb")
+        qtbot.keyClick(widget, Qt.Key.Key_Escape)
+        assert names(table) == ["bb", "a"]
+
+
+def test_the_swatch_of_a_selected_row_has_an_edge():
+    plain, marked = (
+        swatch("#2f6da8").pixmap(12, mode=mode).toImage() for mode in (QIcon.Mode.Normal, QIcon.Mode.Selected)
+    )
+    assert plain.pixelColor(0, 0).name() == "#2f6da8"
+    assert marked.pixelColor(0, 0).name() == "#ffffff"
+    assert marked.pixelColor(6, 6).name() == "#2f6da8"

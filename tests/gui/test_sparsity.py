@@ -2,13 +2,16 @@ import csv
 import io
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 from matplotlib.backend_bases import MouseEvent
 from PySide6.QtGui import QColor, QPalette
 from PySide6.QtWidgets import QStackedWidget, QWidget
 
+from gui.models.live import LiveModel
 from gui.models.sparsity import NO_RUN, WAITING, SparsityModel
+from gui.views.figure_theme import readable
 from gui.views.sparsity import SparsityTab
 from tests.gui.real_run import make_run
 from tfticket.errors import InputError
@@ -150,11 +153,36 @@ def test_what_could_not_be_read_is_tried_again_later(model, runs, monkeypatch):
     assert len(fresh.rows) == len(model.rows)
 
 
-def test_a_run_without_evaluations_says_so(model, runs):
+def test_a_run_without_evaluations_says_why(model, runs, monkeypatch):
     (runs[0] / "manifest.json").unlink()
     fresh = SparsityModel()
     fresh.show(runs[:1])
+    assert "measured nothing" in fresh.message
+    monkeypatch.setattr("gui.models.ended.state_of", lambda folder, state: "running")
+    assert fresh.poll()
     assert fresh.message == WAITING
+    monkeypatch.undo()
+    status = json.loads((runs[0] / "status.json").read_text())
+    (runs[0] / "status.json").write_text(json.dumps(status | {"state": "failed", "message": "boom"}))
+    assert fresh.poll()
+    live = LiveModel()
+    live.show(runs[0])
+    assert fresh.message == live.message == "This run failed before it measured anything: boom"
+
+
+def test_options_of_one_control_are_told_apart_and_keep_their_looks_when_others_are_hidden(model):
+    rows = model._read[model.runs[0]].rows
+    options = [replace(row, arm=f"random-mask 0.{n}") for row in rows if row.arm == "reinitialise" for n in range(1, 7)]
+    rows += options
+    looks = {arm: line.look for (_, arm), line in model.lines("nll").items() if arm.startswith("random")}
+    for part in ("color", "marker"):
+        assert len({look[part] for look in looks.values()}) == 6
+    model.set_hidden("random-mask 0.1", True)
+    assert {arm: line.look for (_, arm), line in model.lines("nll").items() if arm in looks} == {
+        arm: look for arm, look in looks.items() if arm != "random-mask 0.1"
+    }
+    for background in ("#ffffff", "#202020"):
+        assert len({readable(look["color"], background) for look in looks.values()}) == 6
 
 
 def test_the_plots_show_lines_bands_and_stars(tab, model):

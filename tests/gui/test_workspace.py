@@ -72,10 +72,19 @@ def test_a_run_that_vanishes_is_neither_in_focus_nor_overlaid_any_more(workspace
     model.set_eye(first, True)
     model.set_eye(second, True)
     assert model.shown == [first, second]
+    told = []
+    model.problem_found.connect(told.append)
     shutil.rmtree(first)
     model.poll()
     assert model.focused is None
     assert model.shown == [second]
+    assert [problem.title for problem in told] == ["The run's folder is gone: a-11111111"]
+    assert model.has_lost
+    model.focus(second)
+    assert not model.has_lost
+    shutil.rmtree(second)
+    model.poll()
+    assert not model.has_lost, "there is none to choose; the next that comes may be in focus"
 
 
 def test_only_runs_that_fail_while_one_looks_are_told(workspace, make, model):
@@ -92,6 +101,17 @@ def test_only_runs_that_fail_while_one_looks_are_told(workspace, make, model):
     model.poll()
     (problem,) = told
     assert (problem.title, problem.details, problem.run) == ("new: just now", "Traceback: here", folder)
+
+
+def test_a_run_that_fails_is_told_with_its_hash_where_another_has_its_name(workspace, make, model):
+    make("same-11111111")
+    model.open(workspace)
+    model.poll()
+    told = []
+    model.problem_found.connect(told.append)
+    make("same-22222222", "failed", message="just now")
+    model.poll()
+    assert [problem.title for problem in told] == ["same-22222222: just now"]
 
 
 def test_a_problem_of_a_folder_that_is_gone_still_says_something(workspace, make, model):

@@ -7,7 +7,8 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from tfticket.evaluation.metrics import BINS, METRICS
-from tfticket.reports.figures import metric_figure, reliability_figure
+from tfticket.reports.figures import Line, arm_looks, draw_metric, metric_figure, reliability_figure
+from tfticket.reports.number_axes import LogTicks, Numbers
 from tfticket.reports.rows import ARM_NAMES, Row, arm_name
 from tfticket.reports.tables import summarise
 
@@ -133,8 +134,48 @@ def test_every_arm_has_a_look_of_its_own():
     looks = looks_of(accuracy_figure(rows(arms=ALL_ARMS)))
     del looks["dense"]
     assert len(set(looks.values())) == len(looks) == len(ALL_ARMS) + 1
-    markers = {(colour, marker) for colour, marker, *_ in looks.values()}
-    assert len(markers) == len({arm.partition(" ")[0] for arm in ALL_ARMS}) + 1
+    assert len({colour for colour, *_ in looks.values()}) == len(looks)
+    masks = [looks[arm_name(arm)] for arm in OPTIONS if arm.startswith("random-mask")]
+    assert len({marker for _, marker, *_ in masks}) == len(masks)
+
+
+def test_an_arm_without_a_look_of_its_own_has_the_same_in_every_figure():
+    alone, beside = arm_looks([("a", "svi")]), arm_looks([("b", "laplace"), ("b", "swag"), ("b", "svi")])
+    assert (alone["a", "svi"]["color"], alone["a", "svi"]["marker"]) == (
+        beside["b", "svi"]["color"],
+        beside["b", "svi"]["marker"],
+    )
+    assert len({(look["color"], look["marker"]) for look in beside.values()}) == 3
+
+
+@pytest.mark.parametrize("span", [(0.1, 8e6), (1e-5, 1e-4), (1.1, 1.9), (0.09, 2.2), (3e-7, 40)])
+def test_a_logarithmic_axis_has_some_ticks_whose_numbers_are_written_alike(span):
+    ticks = LogTicks().tick_values(*span)
+    assert 2 <= len(ticks) <= 9
+    assert span[0] <= min(ticks) * 1.0001
+    assert max(ticks) <= span[1] * 1.0001
+    texts = Numbers().format_ticks(ticks)
+    assert len(set(texts)) == len(texts)
+    assert len({"10" in text and text[-1] in "⁰¹²³⁴⁵⁶⁷⁸⁹" for text in texts}) == 1
+    assert not any("e" in text for text in texts)
+
+
+def test_numbers_of_one_axis_have_as_many_decimals():
+    assert Numbers().format_ticks([1.4, 1.35]) == ["1.40", "1.35"]
+    assert Numbers().format_ticks([0.00005, 0.0001, 0.1, 1]) == ["0.00005", "0.0001", "0.1", "1"]
+    assert Numbers().format_ticks([0.0, 2e6]) == ["0", "2·10⁶"]
+    assert Numbers(large=float("inf")).format_ticks([0.0, 2e6]) == ["0", "2,000,000"]
+    assert Numbers()(-0.5) == "−0.5"
+
+
+def test_collapsed_arms_leave_the_nll_axis_its_ticks():
+    from matplotlib.figure import Figure
+
+    axes = Figure().subplots()
+    values = [0.1, 30.0, 8e6]
+    draw_metric(axes, [Line("one", [1.0, 0.1, 0.01], values, values, values, {"color": "#000000"})], "nll")
+    low, high = axes.get_ylim()
+    assert sum(low <= tick <= high for tick in axes.get_yticks()) >= 3
 
 
 def test_an_arm_looks_the_same_whichever_others_there_are_and_in_every_figure():

@@ -28,7 +28,8 @@ def test_a_run_that_computes_says_what_and_how_far(workspace, opened):
     with lease(folder):
         write_progress(folder, progress)
         run = by_name(found.refresh())["synthetic-0000"]
-        assert (run.state, run.doing, run.level, run.density) == ("running", "seed 0 · ticket · level 3", 3, 0.125)
+        assert (run.state, run.doing) == ("running", "seed 0 · ticket · level 3")
+        assert (run.level, run.density) == (5, 0.5**5), "of the ticket whose accuracy stands beside"
         assert (run.completed, run.seconds_left) == (3.5, pytest.approx(170))
         assert run.accuracy is not None
         write_progress(folder, progress.at(1e9 + 71, step={"kind": "prune", "folder": "prune-1", "label": {"seed": 0}}))
@@ -37,6 +38,16 @@ def test_a_run_that_computes_says_what_and_how_far(workspace, opened):
         write_progress(folder, Progress(trainings=12))
         run = by_name(found.refresh())["synthetic-0000"]
         assert (run.doing, run.completed, run.seconds_left) == ("", 0.0, None)
+
+
+def test_before_the_first_evaluation_the_density_is_that_of_what_is_trained(workspace, opened):
+    folder = folders(workspace)[0]
+    (folder / "manifest.json").unlink()
+    change(folder / "status.json", state="running")
+    with lease(folder):
+        write_progress(folder, Progress(12, 3, 3, step={"kind": "train", "folder": "train-1", "label": LABEL}))
+        run = by_name(opened(workspace).refresh())["synthetic-0000"]
+        assert (run.level, run.density, run.accuracy) == (3, 0.125, None)
 
 
 def test_a_run_without_its_process_is_killed_and_may_come_back(workspace, opened):

@@ -1,5 +1,6 @@
 """Figures: matplotlib ``Figure`` objects, made from cells and rows."""
 
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,8 +26,16 @@ _LOOKS = {
     "hmc": ("#999933", "d"),
     "ensemble": ("#7F7F7F", "h"),
 }
-_FURTHER_LOOKS = [("#332288", "p"), ("#44AA99", "<"), ("#AA4499", ">"), ("#661100", "H")]
+_FURTHER_LOOKS = [
+    ("#332288", "p"), ("#44AA99", "<"), ("#AA4499", ">"), ("#661100", "H"),
+    ("#6699CC", "8"), ("#117733", "s"), ("#DDAA33", "D"), ("#BB5566", "v"),
+]  # fmt: skip
+"""Of arms that have none of their own: by their name, so that they look alike in every figure."""
 _STYLES = ["-", "--", ":", "-."]
+_MARKERS = "osvDP^Xphd<>H8*"
+"""Those of arms of one control with other options, beginning with the control's."""
+_LIGHTEST, _BLACKS_END = 0.55, "#C77C3B"
+"""How much white the last of such arms has; from black it goes to a colour, as greys are too alike."""
 
 _AXES = {
     "accuracy": (100.0, "accuracy (%)"),
@@ -76,7 +85,10 @@ def draw_metric(axes: Any, lines: Sequence[Line], metric: str, split: str = "tes
         metric: 'accuracy', 'nll', 'brier', 'ece' or 'mace'.
         split: On which rows it was measured: 'test' or 'validation'.
     """
+    from tfticket.reports.number_axes import Numbers, log_axis  # matplotlib takes a second to import
+
     factor, label = axis_of(metric, split)
+    axes.yaxis.set_major_formatter(Numbers())
     for line in lines:
         x, low, high = (np.asarray(values) for values in (line.densities, line.lows, line.highs))
         axes.plot(100 * x, factor * np.asarray(line.means), label=line.name, **line.look)
@@ -85,7 +97,7 @@ def draw_metric(axes: Any, lines: Sequence[Line], metric: str, split: str = "tes
         else:  # of one point a band is nothing
             axes.vlines(100 * x, factor * low, factor * high, color=line.look["color"], alpha=0.5, lw=1.5)
     axes.set_xscale("log")
-    axes.invert_xaxis()
+    axes.xaxis.set_inverted(True)
     ticks = [tick for tick in _TICKS if tick >= 90 * min(min(line.densities) for line in lines)]
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks], minor=False)
     axes.set_xticks([], minor=True)
@@ -95,19 +107,10 @@ def draw_metric(axes: Any, lines: Sequence[Line], metric: str, split: str = "tes
     if metric == "accuracy":
         spread_errors(axes, bounds)
     elif metric == "nll" and max(bounds) > 8 * min(bounds) > 0:
-        _log_values(axes)
+        axes.set_yscale("log")
+        log_axis(axes.yaxis)
     axes.grid(alpha=0.25, lw=0.6)
     axes.spines[["top", "right"]].set_visible(False)
-
-
-def _log_values(axes: Any) -> None:
-    """A logarithmic y axis with plain numbers."""
-    from matplotlib.ticker import FuncFormatter, LogLocator
-
-    axes.set_yscale("log")
-    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.set_yticks([], minor=True)
 
 
 def metric_figure(cells: Sequence[Cell], metric: str, title: str, legend_title: str) -> Any:
@@ -253,25 +256,47 @@ def _panel_title(rows: Sequence[Row]) -> str:
 def arm_looks(arms: Sequence[tuple[str, str]]) -> dict[tuple[str, str], dict[str, Any]]:
     """How to draw each (run, arm): colour and marker by the control, whichever others there are.
 
-    Arms of one control, with other options or of other runs, differ by the line and by hollow markers.
+    Arms of one control with other options have a shade, a marker and a line each. Those of other runs differ by the
+    line and by hollow markers.
     """
-    looks = dict(_LOOKS)
-    alike: dict[tuple[str, str], list[str]] = {}
-    for run, arm in arms:
-        control = control_of(arm)
-        alike.setdefault((run, control), []).append(arm)
-        if control not in looks:
-            looks[control] = _FURTHER_LOOKS[(len(looks) - len(_LOOKS)) % len(_FURTHER_LOOKS)]
-    runs, most = list(dict.fromkeys(run for run, _ in arms)), max(map(len, alike.values()))
+    looks = _control_looks(list(dict.fromkeys(control_of(arm) for _, arm in arms)))
+    alike: dict[str, list[str]] = {}
+    for _, arm in arms:
+        found_so_far = alike.setdefault(control_of(arm), [])
+        if arm not in found_so_far:
+            found_so_far.append(arm)
+    runs, most = list(dict.fromkeys(run for run, _ in arms)), max(map(len, alike.values()), default=1)
     found = {}
     for run, arm in arms:
-        control = control_of(arm)
-        colour, marker = looks[control]
-        number = runs.index(run) * most + alike[run, control].index(arm)
+        colour, marker = looks[control_of(arm)]
+        options = alike[control_of(arm)]
+        option = options.index(arm)
+        colour = _shade(colour, option / max(1, len(options) - 1))
+        marker = _MARKERS[(_MARKERS.index(marker) + option) % len(_MARKERS)]
+        number = runs.index(run) * most + option
         style, hollow = _STYLES[number % len(_STYLES)], (number + number // len(_STYLES)) % 2
         face = "white" if hollow else colour
         found[run, arm] = {"color": colour, "marker": marker, "mfc": face, "ls": style, "ms": 5, "lw": 1.6}
     return found
+
+
+def _control_looks(controls: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """Colour and marker of each control; of two unknown ones that would look alike the second has the next look."""
+    looks = dict(_LOOKS)
+    for control in controls:
+        if control not in looks:
+            begin = zlib.crc32(control.encode())
+            turns = [_FURTHER_LOOKS[(begin + turn) % len(_FURTHER_LOOKS)] for turn in range(len(_FURTHER_LOOKS))]
+            looks[control] = next((look for look in turns if look not in looks.values()), turns[0])
+    return looks
+
+
+def _shade(colour: str, share: float) -> str:
+    """A colour, lighter by a share of what is possible."""
+    share = share**0.7  # dark ones look more alike than light ones
+    end, most = (_BLACKS_END, 1.0) if colour == "#000000" else ("#FFFFFF", _LIGHTEST)
+    ends = zip(bytes.fromhex(colour[1:]), bytes.fromhex(end[1:]), strict=True)
+    return "#" + "".join(f"{round(here + share * most * (there - here)):02X}" for here, there in ends)
 
 
 def _plain(text: str) -> str:

@@ -40,8 +40,9 @@ class RunSummary:
         completed: Trainings done, and the part of the present one.
         seconds_left: Of a running one; None while there is nothing to go by.
         doing: 'seed 0 · ticket · level 3'; '' where nothing is computed.
-        level, density: Of what is computed now, else of the sparsest evaluated ticket, density as a mean over seeds.
-        accuracy, nll: Of the sparsest evaluated ticket on validation rows, means over seeds.
+        level, density, accuracy, nll: Of the sparsest evaluated ticket, all four of the same; accuracy and NLL are on
+            validation rows, means over the seeds that have it. Before there is one: level and density of what is
+            computed now.
         message: Why it failed or what is damaged, in one line.
     """
 
@@ -227,7 +228,7 @@ def summarise(folder: Path, changed: float, state: str, facts: Mapping[str, Fact
     if damage and state != "running":
         state = "damaged"
     now = progress if state == "running" else {}
-    shown = now if now.get("level") is not None else outcome
+    shown = outcome if "accuracy" in outcome else now
     started: float = status.get("started", changed)
     return RunSummary(
         folder=folder,

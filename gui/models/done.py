@@ -1,0 +1,41 @@
+"""Whether a configuration was run to its end already."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from gui.models.desk import configuration_of
+from tfticket.config import ExperimentConfig
+from tfticket.config.steps import scientific_fields
+from tfticket.errors import InputError
+from tfticket.own import is_own
+from tfticket.runs.index import RunSummary
+from tfticket.runs.summary import read_manifest
+
+
+def done_run(config: ExperimentConfig, runs: Sequence[RunSummary]) -> RunSummary | None:
+    """The run that is done and has this configuration, if there is one.
+
+    Of a configuration with files of the user's own, data or a network, none: they may have changed since. Of runs some
+    of whose results were deleted none either: they would be computed again.
+    """
+    data, model = (getattr(config, part, None) for part in ("data", "model"))
+    if getattr(data, "path", None) is not None or is_own(getattr(model, "name", "")):
+        return None
+    same_name = (run for run in runs if run.state == "done" and run.name == config.name)
+    return next((run for run in same_name if _is_of(config, run.folder) and _is_whole(run.folder)), None)
+
+
+def _is_of(config: ExperimentConfig, folder: Path) -> bool:
+    with suppress(InputError, ValidationError):
+        return scientific_fields(type(config).model_validate(configuration_of(folder))) == scientific_fields(config)
+    return False
+
+
+def _is_whole(folder: Path) -> bool:
+    steps = folder.resolve().parents[1] / "steps"
+    with suppress(InputError):
+        return all((steps / step["folder"] / "result.json").exists() for step in read_manifest(folder))
+    return False

@@ -1,0 +1,73 @@
+"""A dock whose buttons are seen on every background, and which keeps its width."""
+
+from PySide6.QtCore import QEvent, QObject, Qt
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QAbstractButton, QDockWidget, QMainWindow, QWidget
+
+from gui.views.theme import icon
+
+SIGNS = {"qt_dockwidget_closebutton": "✕", "qt_dockwidget_floatbutton": "❐"}
+"""Qt's name of a button -> what is drawn on it; the style's own signs are for light themes."""
+
+
+class Dock(QDockWidget):
+    """A dock.
+
+    Args:
+        title: What it is called; its place is restored by it.
+        widget: What it holds.
+    """
+
+    def __init__(self, title: str, widget: QWidget, parent: QWidget | None = None) -> None:
+        super().__init__(title, parent)
+        self.setObjectName(title)
+        self.setWidget(widget)
+        self.topLevelChanged.connect(lambda: self._draw())
+        self._draw()
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() in (QEvent.Type.PaletteChange, QEvent.Type.StyleChange):
+            self._draw()
+
+    def _draw(self) -> None:
+        for name, sign in SIGNS.items():
+            if (button := self.findChild(QAbstractButton, name)) is not None:
+                button.setIcon(icon(sign))
+
+
+class KeptWidth(QObject):
+    """Gives a dock at a side the width that it had before the window was too narrow for it.
+
+    Args:
+        window: Whose dock.
+        dock: Which; those above and below it have the same width.
+        wanted: Its width, in pixels; 0: the one that it has when the window is shown.
+    """
+
+    def __init__(self, window: QMainWindow, dock: QDockWidget, wanted: int = 0) -> None:
+        super().__init__(window)
+        self.wanted = wanted
+        self._window, self._dock = window, dock
+        self._seen = window.width()
+        for watched in (window, dock):
+            watched.installEventFilter(self)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """See the dock being drawn wider or narrower, and the window."""
+        if watched is self._dock and event.type() == QEvent.Type.Resize:
+            is_drawn = QGuiApplication.mouseButtons() & Qt.MouseButton.LeftButton
+            if is_drawn and self._window.width() == self._seen and not self._dock.isFloating():
+                self.wanted = self._dock.width()
+        elif watched is self._window and event.type() in (QEvent.Type.Resize, QEvent.Type.Show):
+            self._seen = self._window.width()
+            if self._window.isVisible():
+                self.wanted = self.wanted or self._dock.width()
+                self._restore()
+        return False
+
+    def _restore(self) -> None:
+        sides = (Qt.DockWidgetArea.LeftDockWidgetArea, Qt.DockWidgetArea.RightDockWidgetArea)
+        at_side = not self._dock.isFloating() and self._window.dockWidgetArea(self._dock) in sides
+        if at_side and self._dock.width() < self.wanted:
+            self._window.resizeDocks([self._dock], [self.wanted], Qt.Orientation.Horizontal)
