@@ -31,7 +31,6 @@ from tfticket.config import (
     TrainStep,
     check_lengths,
 )
-from tfticket.data import load_dataset
 from tfticket.durations import rewinds_later
 from tfticket.errors import InputError
 from tfticket.lab import Handle, Lab
@@ -104,6 +103,8 @@ def next_step(config: Config) -> tuple[str, str]:
 
 def check_data(config: Config) -> None:
     """Refuse, before TensorFlow starts, data that do not fit, and a file or module of a network that is not there."""
+    from tfticket.data import load_dataset
+
     check_lengths(config.train, config.prune.rewind, len(load_dataset(config.data).x_train))
     if is_own(config.model.name):
         source_file(config.model.name)
@@ -112,6 +113,7 @@ def check_data(config: Config) -> None:
 def check_model(config: Config) -> list[str]:
     """Refuse, before any folder is made, a network that cannot be pruned so; returns what a user should know of it."""
     from tfticket.backend import configure
+    from tfticket.data import load_dataset
     from tfticket.models import build_model, initial_weights, kernel_shapes, left_alone
     from tfticket.pruning.mask import dense_mask
     from tfticket.pruning.selection import check_levels

@@ -5,17 +5,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from experiments import imp
+from experiments import bayes_always_wins, imp
 from tfticket import config as module
 from tfticket.config import (
     Adam,
     Augment,
     ControlStep,
     DataConfig,
+    EnsembleStep,
     EvaluateStep,
     Execution,
+    PoolStep,
     PruneConfig,
     PruneStep,
+    SampleStep,
     Sgd,
     StartStep,
     TrainConfig,
@@ -308,7 +311,7 @@ DEFAULTS = {
         "normalise": "unit",
     },
     "EvaluateStep": {"data": {"DataConfig": {}}},
-    "Execution": {"threads": None, "checkpoint_seconds": 30.0, "segment_seconds": 5.0},
+    "Execution": {"threads": None, "processes": None, "checkpoint_seconds": 30.0, "segment_seconds": 5.0},
     "ExperimentConfig": {"experiment": "<required>", "name": "<required>", "execution": {"Execution": {}}},
     "ModelConfig": {"name": "lenet-300-100", "initialiser": "glorot_normal", "start": "seed"},
     "PruneConfig": {
@@ -354,6 +357,39 @@ DEFAULTS = {
         "seed": "<required>",
         "keep": [],
     },
+    "PriorConfig": {
+        "name": "normal",
+        "deviation": 1.0,
+        "low": -1.0,
+        "high": 1.0,
+        "factor": 1.44,
+        "fan": "surviving",
+    },
+    "SampleConfig": {
+        "method": "nuts",
+        "draws": 1400,
+        "warmup": 200,
+        "prior": {"PriorConfig": {}},
+        "other_prior": {"PriorConfig": {}},
+        "likelihood_power": 1.0,
+        "start": "prior",
+        "max_tree_depth": 10,
+        "warmup_tree_depth": None,
+        "leapfrog_steps": 50,
+        "target_acceptance": 0.8,
+        "evaluate_every": 10,
+        "keep_every": 1,
+        "engine": "auto",
+        "freeze_batch_norm": False,
+    },
+    "SampleStep": {
+        "data": {"DataConfig": {}},
+        "sample": {"SampleConfig": {}},
+        "seed": "<required>",
+        "chain": "<required>",
+    },
+    "EnsembleStep": {"data": {"DataConfig": {}}},
+    "PoolStep": {"data": {"DataConfig": {}}},
 }
 
 
@@ -378,6 +414,21 @@ def test_the_defaults_are_frozen():
 
 
 TICKET, TRAINED = Handle("prune", "a" * 64, None), Handle("train", "b" * 64, None)
+
+SAMPLING_DEFAULTS = {
+    "sample": {"SampleConfig": {}},
+    "chains": 4,
+    "sampled_levels": None,
+    "sampled_arms": ["ticket"],
+    "ensemble": True,
+}
+"""What the experiment that samples has beyond iterative pruning."""
+
+
+def test_the_defaults_of_sampling_are_frozen():
+    own = set(bayes_always_wins.Config.model_fields) - set(imp.Config.model_fields)
+    assert {name: default_of(bayes_always_wins.Config.model_fields[name]) for name in own} == SAMPLING_DEFAULTS, CHANGED
+
 
 FROZEN_STEPS = {
     "start": (
@@ -404,6 +455,21 @@ FROZEN_STEPS = {
         EvaluateStep(),
         {"ticket": TICKET, "trained": TRAINED},
         "aa1aa0589022c9678b3c9b50937698c942551f15e2babe3fecc9e58a15b3cdca",
+    ),
+    "ensemble": (
+        EnsembleStep(),
+        {"ticket": TICKET, "member 0": TRAINED},
+        "68d27c078337169dac477fff779d27d7f27ba2f9ec576337704ba092c448569e",
+    ),
+    "sample": (
+        SampleStep(seed=3, chain=1),
+        {"ticket": TICKET},
+        "5b02b095ac4e845be458bbac656ab001705ee8855aa3019e872bb3731de33dbb",
+    ),
+    "pool": (
+        PoolStep(),
+        {"ticket": TICKET, "chain 0": Handle("sample", "c" * 64, None)},
+        "a6e13570e48cbe65eb64934030a396c0ac99a2604125081d7ab51731ae5215ff",
     ),
 }
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
-from tfticket.data import training_rows
 from tfticket.data.known import source_of
 from tfticket.durations import iterations_in
 
@@ -55,6 +54,8 @@ def cost_of(config: Any) -> Cost:
     Raises:
         InputError: The data are the user's own, and cannot be read.
     """
+    from tfticket.data import training_rows  # what reads files is slow to import
+
     rows = training_rows(config.data)
     iterations = iterations_in(config.train.epochs, rows, config.train.batch_size)
     source = None if config.data.path else source_of(config.data.name)

@@ -20,7 +20,6 @@ from typing import Any
 import yaml
 
 from tfticket.config import DataConfig, Execution, ExperimentConfig, ModelConfig, scientific_fields
-from tfticket.data import load_dataset
 from tfticket.errors import InputError, Stopped, TfticketError
 from tfticket.listener import Listener, Recorder
 from tfticket.own import is_file, is_own, source_checksum
@@ -69,6 +68,8 @@ def _what_counts(config: Config) -> dict[str, Any]:
     fields = scientific_fields(config)
     data, model = (getattr(config, name, None) for name in ("data", "model"))
     if isinstance(data, DataConfig):
+        from tfticket.data import load_dataset
+
         fields["data"] = load_dataset(data).checksum
     if isinstance(model, ModelConfig) and is_own(model.name):
         fields["model"]["source"] = source_checksum(model.name)

@@ -34,7 +34,7 @@ from tfticket.config import ExperimentConfig
 from tfticket.errors import InputError, unknown
 from tfticket.own import is_file
 from tfticket.registry import DATA_SETS, EXPERIMENTS, check_name
-from tfticket.schema import Config, validate
+from tfticket.schema import Config, read_yaml, validate
 
 DEFAULT = "ours: the default"
 
@@ -214,7 +214,7 @@ def _seen_from(file: Path, path: str) -> str:
 
 def _yaml(path: Path) -> dict[str, Any]:
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = read_yaml(path)
     except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
         raise InputError(f"{path} is not readable as YAML: {error}") from None
     if not isinstance(values, dict):

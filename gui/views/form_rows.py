@@ -203,7 +203,7 @@ class Row(QWidget):
 class Section(QWidget):
     """A group: a head that folds it, what is wrong with how its fields go together, and its fields.
 
-    Unlike ``superqt.QCollapsible`` it hides what is folded away, so that Tab skips it; its height follows its lines,
+    It hides what is folded away, so that Tab skips it; its height follows its lines,
     and its head shows that it has the keyboard.
     """
 

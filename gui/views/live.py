@@ -19,10 +19,10 @@ from PySide6.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
-from superqt import QElidingLabel, QFlowLayout
 
 from gui.models.live import LiveModel
 from gui.views.figure_theme import plain, readable
+from gui.views.flow import ElidedLabel, FlowLayout
 from gui.views.live_plots import AXES, LivePlots
 from gui.views.plot_controls import ArmBoxes, Choice, fill, labelled, level, named
 from gui.views.tab import Tab
@@ -41,7 +41,7 @@ class LiveTab(Tab):
         self._run: Path | None = None
         self._log: list[str] = []
         self.plots = LivePlots(self.canvas)
-        self.doing, self.ending, self.bar = QElidingLabel(), QLabel(), QProgressBar()
+        self.doing, self.ending, self.bar = ElidedLabel(), QLabel(), QProgressBar()
         self.seed_box, self.beside = (
             named(QComboBox(), "Seed"),
             named(QComboBox(), "Metric of the second plot"),
@@ -63,8 +63,7 @@ class LiveTab(Tab):
         status.addWidget(self.why)
         status.addWidget(self.bar)
         status.addWidget(self.ending)
-        self._controls = QFlowLayout()
-        self._controls.setHorizontalSpacing(10)
+        self._controls = FlowLayout()
         self.smoothing.setRange(0, 99)
         self.smoothing.setFixedWidth(110)
         self.log_loss.setToolTip("A logarithmic axis for the loss")

@@ -20,11 +20,11 @@ from PySide6.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
-from superqt import QFlowLayout
 
 from gui.models.mask_pictures import MEANINGS, MaskPicture
 from gui.models.masks import CONTROL, MasksModel
 from gui.views.figure_theme import mix, plain
+from gui.views.flow import FlowLayout
 from gui.views.legends import legend_below
 from gui.views.plot_controls import fill, labelled, level, named
 from gui.views.tab import Tab
@@ -63,8 +63,7 @@ class MasksTab(Tab):
         self._connect()
 
     def _lay_out(self) -> None:
-        controls = QFlowLayout()
-        controls.setHorizontalSpacing(10)
+        controls = FlowLayout()
         self.slider.setFixedWidth(150)
         self.slider.setPageStep(1)
         self.slider.setTickPosition(QSlider.TickPosition.TicksBelow)

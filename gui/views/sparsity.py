@@ -12,9 +12,9 @@ from PySide6.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
-from superqt import QFlowLayout
 
 from gui.models.sparsity import SparsityModel
+from gui.views.flow import FlowLayout
 from gui.views.plot_controls import ArmBoxes, fill, labelled, level, named
 from gui.views.sparsity_plots import SparsityPlots
 from gui.views.tab import Tab
@@ -40,8 +40,7 @@ class SparsityTab(Tab):
         self._connect()
 
     def _lay_out(self) -> None:
-        self._controls = QFlowLayout()
-        self._controls.setHorizontalSpacing(10)
+        self._controls = FlowLayout()
         for text, widget in (("Beside", self.beside), ("Rows", self.split), ("Band", self.spread)):
             self._controls.addWidget(labelled(text, widget))
         for control in (self.log_axis, self.reported, self.export):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QModelIndex, QSize, Qt
 from PySide6.QtCore import Signal as QtSignal
-from PySide6.QtGui import QKeyEvent, QResizeEvent
+from PySide6.QtGui import QKeyEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QDialog,
@@ -90,10 +90,16 @@ class PresetTree(QWidget):
         self.filter.returnPressed.connect(self._choose_first)
         self.tree.itemActivated.connect(self._choose)
         self.tree.itemClicked.connect(self._run)
-        self.fill("")
+        self._filled = False  # to read all presets takes longer than all else in a window that is opened
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        if not self._filled:
+            self.fill(self.filter.text())
 
     def fill(self, text: str) -> None:
         """Show the presets that fit a text."""
+        self._filled = True
         self.tree.clear()
         groups: dict[str, QTreeWidgetItem] = {}
         for offer in matching(text):

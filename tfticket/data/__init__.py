@@ -1,7 +1,28 @@
-"""Data sets: images as uint8, labels, one split, one place for normalisation."""
+"""Data sets: images as uint8, labels, one split, one place for normalisation.
 
-from tfticket.data.dataset import Dataset
-from tfticket.data.load import load_data, load_dataset, training_rows
-from tfticket.data.normalisation import Normalisation
+What reads files is imported at its first use: a window or a help text that only names data sets does without.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tfticket.data.dataset import Dataset
+    from tfticket.data.load import load_data, load_dataset, training_rows
+    from tfticket.data.normalisation import Normalisation
+
+_WHERE = {
+    "Dataset": "tfticket.data.dataset",
+    "Normalisation": "tfticket.data.normalisation",
+    "load_data": "tfticket.data.load",
+    "load_dataset": "tfticket.data.load",
+    "training_rows": "tfticket.data.load",
+}
 
 __all__ = ["Dataset", "Normalisation", "load_data", "load_dataset", "training_rows"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        raise AttributeError(f"module 'tfticket.data' has no attribute '{name}'")
+    return getattr(importlib.import_module(_WHERE[name]), name)

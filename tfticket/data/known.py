@@ -3,14 +3,17 @@
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import PIL
 
-from tfticket.data.formats import Raw
 from tfticket.data.sources import Source, own_data
 from tfticket.errors import InputError, unknown
 from tfticket.registry import DATA_DIR, DATA_SETS, resolve
+
+if TYPE_CHECKING:
+    from tfticket.data.formats import Raw
 
 
 def registered() -> list[Source]:
@@ -34,7 +37,7 @@ def label_of(name: str, contents: str) -> str:
     return name if source is None else source.label
 
 
-def class_names_of(raw: Raw, contents: str) -> tuple[str, ...]:
+def class_names_of(raw: "Raw", contents: str) -> tuple[str, ...]:
     """Names of the classes, by label: of the source, of the known data set that it is, else '0', '1', ..."""
     known = source_with(contents)
     own = raw.class_names or (known.class_names if known is not None else ())
@@ -59,7 +62,7 @@ def locate(name: str) -> Path:
     return path
 
 
-def check_contents(name: str, raw: Raw, contents: str, where: str) -> None:
+def check_contents(name: str, raw: "Raw", contents: str, where: str) -> None:
     """See that data which are called as a registered data set are that data set.
 
     Args:
@@ -107,7 +110,7 @@ class Identity:
     test_order: np.ndarray
 
 
-def identify(raw: Raw) -> Identity:
+def identify(raw: "Raw") -> Identity:
     """Hash every row, and all of them in the order of their hashes."""
     digest = hashlib.sha256(str(raw.x_train.shape[1:]).encode())
     orders = []

@@ -10,6 +10,7 @@ from tfticket.data.known import label_of
 from tfticket.errors import InputError
 from tfticket.runs.files import read_json
 from tfticket.runs.summary import state_of
+from tfticket.schema import read_yaml
 
 ARM_NAMES = {
     "ticket": "IMP ticket",
@@ -109,7 +110,7 @@ def read_configuration(path: Path) -> dict[str, Any]:
         InputError: It cannot be read.
     """
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = read_yaml(path)
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise InputError(f"{path} is not readable as YAML: {error}") from None
     if not isinstance(values, dict):
