@@ -14,10 +14,11 @@ from pydantic import ValidationError
 from safetensors.numpy import load_file
 
 from experiments.bayes_always_wins import Config
-from tfticket import load_data
-from tfticket.presets import load_experiment
+from tfticket import build_model, load_data
+from tfticket.presets import load_experiment, presets
 from tfticket.reports.rows import find_run, rows_of
 from tfticket.runs.files import read_json
+from tfticket.sampling.build import check_engine
 from tfticket.sampling.files import draw_files
 
 PRESET = "bayes-always-wins-lenet-300-100-mnist-smoke"
@@ -214,3 +215,13 @@ def test_the_number_of_trainings_counts_chains():
     )
     assert more.samplings == 2 * (2 + 2) * 2  # seeds, two tickets and two re-initialised at level 2 alone, chains
     assert json.loads(json.dumps(config.model_dump(mode="json")))["sample"]["draws"] == 16
+
+
+@pytest.mark.parametrize("name", [name for name in presets() if name.startswith("bayes-always-wins")])
+def test_every_preset_that_samples_has_a_network_that_can_be_sampled(name):
+    config = load_experiment(name)
+    if config.samplings:
+        model = build_model(config.model.name, load_data("cifar-10-small" if "cifar" in name else "mnist"))
+        assert check_engine(model, config.sample).startswith("Gradients over the surviving weights alone")
+    else:
+        assert config.model.name == "resnet-18"

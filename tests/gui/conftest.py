@@ -36,7 +36,9 @@ def no_timer_and_no_thread_of_qt_is_left_over():
     application = QCoreApplication.instance()
     QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
     own = application.thread() if application else None
-    objects = [one for one in gc.get_objects() if isinstance(one, QTimer | QThread) and shiboken6.isValid(one)]
+    kinds = {QTimer, QThread, *QTimer.__subclasses__(), *QThread.__subclasses__()}
+    # By type: isinstance asks weak references of others for what they no longer hold, and takes long of all objects.
+    objects = [one for one in gc.get_objects() if type(one) in kinds and shiboken6.isValid(one)]
     left = [one for one in objects if (one.isActive() if isinstance(one, QTimer) else one != own and one.isRunning())]
     assert not left, f"left going: {left}"
 
