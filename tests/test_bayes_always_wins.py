@@ -1,6 +1,7 @@
 """The experiment of "Bayes always wins the lottery in Monte Carlo", on real data. Needs TensorFlow."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -101,6 +102,7 @@ def test_a_second_run_computes_nothing(undisturbed):
     assert {path: path.stat().st_mtime_ns for path in workspace.glob("steps/*/result.json")} == before
 
 
+@pytest.mark.slow  # a minute; what a chain needs to go on is tested in tests/sampling/test_chain.py
 def test_killed_and_stopped_chains_go_on_to_the_same_bits(undisturbed, tmp_path):
     reached = 0
     for how in (signal.SIGKILL, signal.SIGTERM):
@@ -217,7 +219,7 @@ def test_the_number_of_trainings_counts_chains():
     assert json.loads(json.dumps(config.model_dump(mode="json")))["sample"]["draws"] == 16
 
 
-@pytest.mark.parametrize("name", [name for name in presets() if name.startswith("bayes-always-wins")])
+@pytest.mark.parametrize("name", [name for name in presets() if re.match("bayes-always-wins.*-desk", name)])
 def test_every_preset_that_samples_has_a_network_that_can_be_sampled(name):
     config = load_experiment(name)
     if config.samplings:

@@ -52,7 +52,9 @@ def complete(tmp_path):
 
 
 def test_commands_and_their_options_are_completed(complete):
-    assert {"run", "branch", "list", "data", "doctor", "show", "report", "inspect", "gui"} == set(complete("tfticket "))
+    assert {"run", "branch", "list", "data", "doctor", "show", "report", "export", "inspect", "gui"} == set(
+        complete("tfticket ")
+    )
     assert complete("tfticket doctor --w") == ["--workspace"]
 
 
