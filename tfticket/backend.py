@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from tfticket.config.experiment import usable_cpus
 from tfticket.errors import InputError
 
 
@@ -88,11 +89,6 @@ def leave_gpus_alone() -> None:
     """Work on the CPU: for what needs a network's structure only, beside a training that has the GPU."""
     with suppress(RuntimeError):  # TensorFlow has taken them already
         tf.config.set_visible_devices([], "GPU")
-
-
-def usable_cpus() -> int:
-    """CPUs that this process may use."""
-    return (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()) or 1
 
 
 def _threads() -> int:

@@ -23,7 +23,8 @@ from tests.sampling.problems import (
     small_network,
     ticket_of,
 )
-from tfticket.backend import tf, usable_cpus
+from tfticket.backend import tf
+from tfticket.config.experiment import usable_cpus
 from tfticket.data import Normalisation
 from tfticket.models import kernel_shapes
 

@@ -26,14 +26,14 @@ class Execution(Config):
         """How many processes share the machine; a GPU is not shared."""
         if self.processes is not None:
             return self.processes
-        return 1 if Path("/dev/nvidiactl").exists() else max(1, _cpus() // (self.threads or 1))
+        return 1 if Path("/dev/nvidiactl").exists() else max(1, usable_cpus() // (self.threads or 1))
 
     def share(self, processes: int) -> "Execution":
         """What each of so many processes may use."""
-        return self.model_copy(update={"threads": self.threads or max(1, _cpus() // processes)})
+        return self.model_copy(update={"threads": self.threads or max(1, usable_cpus() // processes)})
 
 
-def _cpus() -> int:
+def usable_cpus() -> int:
     """CPUs that this process may use."""
     return (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()) or 1
 

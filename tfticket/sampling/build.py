@@ -4,8 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from tfticket.backend import has_gpu, keras, usable_cpus
+from tfticket.backend import has_gpu, keras
 from tfticket.config import SampleConfig
+from tfticket.config.experiment import usable_cpus
 from tfticket.data import Dataset
 from tfticket.errors import InputError
 from tfticket.models import kernel_shapes, model_from_spec, named_variables, normalisation_of
