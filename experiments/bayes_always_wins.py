@@ -78,7 +78,8 @@ def check_model(config: Config) -> list[str]:
     if not config.chains:
         return notes
     model = build_model(config.model.name, load_dataset(config.data), initialiser=config.model.initialiser)
-    return [*notes, check_engine(model, config.sample)]
+    densities = [(1.0 - config.prune.rate_per_level) ** level for level in config.sampled]
+    return [*notes, *dict.fromkeys(check_engine(model, config.sample, density) for density in densities)]
 
 
 def branch(

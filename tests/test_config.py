@@ -464,7 +464,7 @@ FROZEN_STEPS = {
     "sample": (
         SampleStep(seed=3, chain=1),
         {"ticket": TICKET},
-        "5b02b095ac4e845be458bbac656ab001705ee8855aa3019e872bb3731de33dbb",
+        "3acf1b389298376f01b7f943cb147219ff251ef42e37466ff8d56fbbe0c1d9bf",
     ),
     "pool": (
         PoolStep(),

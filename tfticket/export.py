@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from tfticket.errors import InputError
-from tfticket.reports.rows import Run
-from tfticket.runs.files import check_writable, read_json
+from tfticket.reports.chains import pooled_chains
+from tfticket.runs.files import check_writable
 from tfticket.sampling.chain import Chain
 from tfticket.sampling.files import CHAIN, read_chain, read_draws
 
@@ -36,22 +36,10 @@ def chains_of(target: Path) -> list[Path]:
         InputError: Neither, or a chain that is not finished.
     """
     if target.name.startswith("pool-"):
-        inputs = read_json(target / "config.json")["inputs"]
-        return [target.parent / name for key, name in inputs.items() if key != "ticket"]
+        return pooled_chains(target)
     if not (target / CHAIN).is_file():
         raise InputError(f"{target} holds no finished chain: it has no {CHAIN}. Give a step of sampling, or a run.")
     return [target]
-
-
-def pools_of(run: Run) -> dict[str, Path]:
-    """The pooled chains of a run: what its report calls them -> the step's folder."""
-    steps = run.folder.parents[1] / "steps"
-    return {
-        f"{entry['label']['arm']}, seed {entry['label']['seed']}, level {entry['label']['level']}": steps
-        / entry["folder"]
-        for entry in run.steps
-        if entry["kind"] == "pool"
-    }
 
 
 def to_netcdf(folders: Sequence[Path], path: Path) -> dict[str, int]:

@@ -167,7 +167,7 @@ STEPS = {
     "control": StepKind("tfticket.steps:control", 3),
     "evaluate": StepKind("tfticket.steps:evaluate", 3),
     "ensemble": StepKind("tfticket.steps:ensemble", 1),
-    "sample": StepKind("tfticket.sampling.steps:sample", 1),
+    "sample": StepKind("tfticket.sampling.steps:sample", 2),
     "pool": StepKind("tfticket.sampling.steps:pool", 1),
 }
 

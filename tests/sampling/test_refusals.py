@@ -94,11 +94,13 @@ def test_a_network_that_the_sparse_engine_does_not_know_is_refused_and_sampled_b
     assert np.isfinite(gradient).all()
 
 
-def test_a_known_network_is_sampled_by_the_sparse_engine_unless_keras_is_asked_for():
-    data = random_data(np.random.default_rng(0), (4, 4, 1))
-    ticket = ticket_of(small_network(), data)
+@pytest.mark.parametrize(("density", "chosen"), [(0.3, "sparse"), (0.4, "keras")])
+def test_a_known_network_is_sampled_by_the_sparse_engine_where_few_weights_are_left(density, chosen):
+    random = np.random.default_rng(0)
+    data, model = random_data(random, (4, 4, 1)), small_network()
+    ticket = ticket_of(model, data, random_mask(random, model, density))
     names = {wanted: posterior_of(ticket, data, engine=wanted).engine.name for wanted in ("auto", "sparse", "keras")}
-    assert names == {"auto": "sparse", "sparse": "sparse", "keras": "keras"}
+    assert names == {"auto": chosen, "sparse": "sparse", "keras": "keras"}
 
 
 def test_on_a_gpu_keras_is_chosen(monkeypatch):

@@ -95,7 +95,8 @@ def export(
     debug: Debug = False,
 ) -> None:
     """Write chains for other programs: draws of the surviving weights, and what was told of each draw."""
-    from tfticket.export import chains_of, pools_of, to_netcdf
+    from tfticket.export import chains_of, to_netcdf
+    from tfticket.reports.chains import pools_of
     from tfticket.reports.rows import find_run
 
     if (Path(chain) / "config.json").is_file():
@@ -103,9 +104,9 @@ def export(
     else:
         pools = pools_of(find_run(workspace, chain))
         if len(pools) != 1:
-            which = "".join(f"\n  {folder}: {name}" for name, folder in pools.items())
+            which = "".join(f"\n  {pool.folder}: {pool.name}" for pool in pools)
             raise InputError(f"{chain} has {len(pools)} tickets whose chains are done. Name one step's folder:{which}")
-        folders = chains_of(*pools.values())
+        folders = pools[0].chains
     found = to_netcdf(folders, out)
     if not Options.quiet:
         typer.echo("{}: {chains} chains, {draws:,} draws of {weights:,} weights".format(out, **found))

@@ -39,12 +39,16 @@ class Pool:
     """The chains of one ticket, pooled.
 
     Attributes:
+        folder: The step's.
+        chains: The folders of its chains.
         label: arm, seed, level, density.
         diagnostics: See ``tfticket.sampling.diagnostics``.
         result: What the pooled prediction's evaluation found.
         traces: Of its chains.
     """
 
+    folder: Path
+    chains: list[Path]
     label: dict[str, Any]
     diagnostics: dict[str, Any]
     result: dict[str, Any]
@@ -69,13 +73,18 @@ def pools_of(run: Run) -> list[Pool]:
             folder = steps / entry["folder"]
             try:
                 result = read_json(folder / "result.json")["result"]
-                inputs = read_json(folder / "config.json")["inputs"]
-                chains = [name for key, name in inputs.items() if key != "ticket"]
-                traces = [_trace(steps / name) for name in chains]
+                chains = pooled_chains(folder)
+                traces = [_trace(chain) for chain in chains]
             except InputError as error:
                 raise InputError(f"{error} {computed_anew(run)}") from None
-            found.append(Pool(entry["label"], result["diagnostics"], result, traces))
+            found.append(Pool(folder, chains, entry["label"], result["diagnostics"], result, traces))
     return found
+
+
+def pooled_chains(folder: Path) -> list[Path]:
+    """The folders of the chains that a step has pooled."""
+    inputs = read_json(folder / "config.json")["inputs"]
+    return [folder.parent / name for key, name in inputs.items() if key != "ticket"]
 
 
 def _trace(folder: Path) -> Trace:

@@ -11,7 +11,7 @@ from tfticket.data import Dataset
 from tfticket.errors import InputError
 from tfticket.models import kernel_shapes, model_from_spec, named_variables, normalisation_of
 from tfticket.network import MaskedNetwork
-from tfticket.pruning.mask import dense_mask
+from tfticket.pruning.mask import dense_mask, density
 from tfticket.sampling.dense import KerasEngine
 from tfticket.sampling.layout import Layout
 from tfticket.sampling.posterior import Engine, Posterior
@@ -20,6 +20,9 @@ from tfticket.sampling.program import compile_network
 from tfticket.sampling.reader import CannotRun, sparse_layers
 from tfticket.sampling.sparse import SparseEngine
 from tfticket.tickets.ticket import Ticket
+
+DENSE_FROM = 1 / 3
+"""From this density on, dense arithmetic costs less than sums over surviving weights (``benchmarks/nuts_gradient``)."""
 
 
 def build_posterior(ticket: Ticket, data: Dataset, config: SampleConfig, threads: int | None = None) -> Posterior:
@@ -49,16 +52,23 @@ def build_posterior(ticket: Ticket, data: Dataset, config: SampleConfig, threads
         for path, array in ticket.start.items()
         if path not in layout.shapes
     }
-    engine = _engine(config.engine, model, network, layout, ticket, data, threads)
+    engine: Engine
+    if choose_engine(config.engine, model, layout, density(ticket.mask))[0] == "sparse":
+        image, layers = sparse_layers(model, layout)
+        compiled = compile_network(image, layers, np.array(normalisation.scale), np.array(normalisation.shift))
+        engine = SparseEngine(compiled, layout.size, data.x_train, data.y_train, threads or usable_cpus())
+    else:
+        engine = KerasEngine(network, layout, ticket.start, data.x_train, data.y_train)
     return Posterior(engine, layout, prior, config.likelihood_power, fixed)
 
 
-def check_engine(model: Any, config: SampleConfig) -> str:
+def check_engine(model: Any, config: SampleConfig, kept: float) -> str:
     """Refuse a model that cannot be sampled so; says which engine computes its gradients, and why.
 
     Args:
         model: A ``tf_keras`` model.
         config: Engine and batch statistics.
+        kept: Density of the ticket to come.
 
     Raises:
         InputError: Batch statistics, or an engine that cannot run the model.
@@ -66,18 +76,35 @@ def check_engine(model: Any, config: SampleConfig) -> str:
     _check_statistics(model, config.freeze_batch_norm)
     weights = {path: variable.numpy() for path, (_, variable) in named_variables(model).items()}
     layout = Layout.of(weights, dense_mask(kernel_shapes(model)), weights)
-    engine = config.engine
-    if engine == "auto" and has_gpu():
-        return "Gradients by Keras, dense and masked, on the GPU."
-    if engine == "keras":
-        return "Gradients by Keras, dense and masked, as asked."
+    return choose_engine(config.engine, model, layout, kept)[1]
+
+
+def choose_engine(wanted: str, model: Any, layout: Layout, kept: float) -> tuple[str, str]:
+    """Which engine computes gradients, and why.
+
+    Args:
+        wanted: 'sparse', 'keras', or 'auto'.
+        model: A ``tf_keras`` model.
+        layout: Of the weights to sample.
+        kept: The mask's density.
+
+    Raises:
+        InputError: The sparse engine is wanted and cannot run the model.
+    """
+    dense = "Gradients by Keras, dense and masked"
+    if wanted == "keras":
+        return "keras", f"{dense}, as asked."
+    if wanted == "auto" and has_gpu():
+        return "keras", f"{dense}, on the GPU."
+    if wanted == "auto" and kept > DENSE_FROM:
+        return "keras", f"{dense}: at {kept:.0%} of the weights that is quicker than over the surviving ones alone."
     try:
         sparse_layers(model, layout)
     except CannotRun as error:
-        if engine == "sparse":
+        if wanted == "sparse":
             raise
-        return f"Gradients by Keras, dense and masked. {error}"
-    return "Gradients over the surviving weights alone, on the CPU."
+        return "keras", f"{dense}. {error}"
+    return "sparse", "Gradients over the surviving weights alone, on the CPU."
 
 
 def _check_statistics(model: Any, frozen: bool) -> None:
@@ -88,18 +115,3 @@ def _check_statistics(model: Any, frozen: bool) -> None:
             "row has a likelihood of its own. Take a network without, or set freeze_batch_norm: true: the statistics "
             "of the ticket's start then stay as they are."
         )
-
-
-def _engine(
-    wanted: str, model: Any, network: MaskedNetwork, layout: Layout, ticket: Ticket, data: Dataset, threads: int | None
-) -> Engine:
-    if wanted == "sparse" or (wanted == "auto" and not has_gpu()):
-        try:
-            image, layers = sparse_layers(model, layout)
-            normalisation = normalisation_of(ticket.model)
-            compiled = compile_network(image, layers, np.array(normalisation.scale), np.array(normalisation.shift))
-            return SparseEngine(compiled, layout.size, data.x_train, data.y_train, threads or usable_cpus())
-        except CannotRun:
-            if wanted == "sparse":
-                raise
-    return KerasEngine(network, layout, ticket.start, data.x_train, data.y_train)
