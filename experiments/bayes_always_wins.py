@@ -42,7 +42,7 @@ class Config(imp.Config):
         for level in self.sampled_levels or ():
             if level > self.prune.levels:
                 raise ValueError(f"sampled_levels: there is no level {level}; the last is {self.prune.levels}")
-        known = ["ticket", *(control.arm for control in self.controls)]
+        known = ["ticket", *(one.arm for one in self.controls), *(one.arm for one in self.monte_carlo)]
         for arm in self.sampled_arms:
             if arm not in known:
                 raise ValueError(f"sampled_arms: '{arm}' is none of {', '.join(known)}")

@@ -6,7 +6,10 @@ At some densities controls are trained as the ticket was, in the same order of r
 - re-initialised: the ticket's mask, weights drawn anew;
 - shuffled layerwise: the ticket's start, as many survivors in each layer as the ticket has, chosen at random.
 
+And, if asked for, Monte Carlo tickets: networks of other initialisations, drawn from what the ticket is like.
+
 References:
+    "Monte Carlo winning tickets", section 3, for the last.
     Frankle and Carbin (2019), "The Lottery Ticket Hypothesis", section 2 and figures 1 and 3.
 """
 
@@ -22,10 +25,14 @@ from tfticket.config import (
     Control,
     ControlStep,
     DataConfig,
+    DrawStep,
     EvaluateStep,
     ExperimentConfig,
+    FitStep,
     ModelConfig,
+    MonteCarlo,
     PruneConfig,
+    PruneStep,
     StartStep,
     TrainConfig,
     TrainStep,
@@ -64,11 +71,20 @@ class Config(ExperimentConfig):
         (Control(name="reinitialise"), Control(name="shuffle-layerwise")),
         description="Which controls, by name or {name: reinitialise, initialiser: he_normal}; `tfticket list controls`",
     )
+    monte_carlo: tuple[MonteCarlo, ...] = Field(
+        (),
+        description="Monte Carlo tickets, drawn from what each controlled ticket is like, e.g. [{connectivity: true}]",
+    )
     replicates: int = Field(1, ge=1, description="How many of each control, with other seeds, of one ticket")
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        for name, values in (("seeds", self.seeds), ("controls", [control.arm for control in self.controls])):
+        named: dict[str, list[Any]] = {
+            "seeds": list(self.seeds),
+            "controls": [control.arm for control in self.controls],
+            "monte_carlo": [one.arm for one in self.monte_carlo],
+        }
+        for name, values in named.items():
             if len(set(values)) < len(values):
                 raise ValueError(f"the {name} {', '.join(map(str, values))} repeat; each counts once")
         for level in self.control_levels or ():
@@ -91,8 +107,9 @@ class Config(ExperimentConfig):
     @property
     def trainings(self) -> int:
         """How many trainings it takes."""
-        controls = self.replicates * len(self.controls) * len(self.controlled)
-        return len(self.seeds) * (1 + self.prune.levels + controls)
+        controls = self.replicates * (len(self.controls) + len(self.monte_carlo)) * len(self.controlled)
+        begun = self.replicates if self.monte_carlo and self.controlled and rewinds_later(self.prune.rewind) else 0
+        return len(self.seeds) * (1 + self.prune.levels + controls + begun)
 
 
 def next_step(config: Config) -> tuple[str, str]:
@@ -116,7 +133,9 @@ def check_model(config: Config) -> list[str]:
     from tfticket.data import load_dataset
     from tfticket.models import build_model, initial_weights, kernel_shapes, left_alone
     from tfticket.pruning.mask import dense_mask
+    from tfticket.pruning.own import read_mask
     from tfticket.pruning.selection import check_levels
+    from tfticket.tickets.monte_carlo import rows_of
 
     configure(config.execution.threads)
     data = load_dataset(config.data)
@@ -126,10 +145,14 @@ def check_model(config: Config) -> list[str]:
     for control in config.controls if config.controlled else ():
         if control.densities is not None:
             _check_random_mask(control, dense, config.prune.exempt)
+        if control.path is not None:
+            read_mask(control.path, dense)
         if is_own(config.model.name) and control.name in ("reinitialise", "keep-signs"):
             initial_weights(model, seed=0, initialiser=control.initialiser)
     if is_own(config.model.name) and config.model.start == "seed":
         initial_weights(model, seed=0)
+    for one in config.monte_carlo:
+        rows_of(data, one.images, seed=0)
     notes = _unmatched(config)
     others = ", ".join(f"{path} ({kind})" for path, kind in left_alone(model).items())
     return notes + [f"Left alone, since they cannot be pruned: {others}"] * bool(others)
@@ -247,10 +270,31 @@ def run_seed(lab: Lab, config: Config, seed: int) -> list[Made]:
             lab.listener.note(f"{what} leaves no weight in {', '.join(emptied)} at level {level}.")
         return made
 
+    def fresh(replicate: int) -> Handle:
+        """An unpruned network of its own initialisation, from the moment that tickets are rewound to."""
+        step = StartStep(data=config.data, model=config.model, seed=seeds.derive(seed, "monte carlo", replicate))
+        begun = lab.step("start", step, label={"seed": seed})
+        if not rewinds_later(config.prune.rewind):
+            return begun
+        training = TrainStep(data=config.data, train=config.train, seed=seed, keep=(config.prune.rewind,))
+        trained = lab.step("train", training, {"ticket": begun}, {"arm": "monte-carlo dense", "seed": seed, "level": 0})
+        whole = PruneStep(rate=0.0, rewind=config.prune.rewind, seed=seed)
+        return lab.step("prune", whole, {"ticket": begun, "trained": trained}, {"seed": seed})
+
+    def drawn(ticket: Handle, how: MonteCarlo, replicate: int) -> Handle:
+        made = ticket.result()
+        where = {"seed": seed, "level": made["level"], "density": made["density"]}
+        sampler = lab.step("fit", FitStep(data=config.data, images=how.images, seed=seed), {"ticket": ticket}, where)
+        step = DrawStep(data=config.data, draw=how, seed=seeds.derive(seed, "draw", made["level"], replicate))
+        label = where | {"arm": how.arm, "replicate": replicate}
+        return lab.step("draw", step, {"sampler": sampler, "ticket": fresh(replicate)}, label)
+
     found: list[Made] = []
     for level, ticket in enumerate(iterative_pruning(dense, config.prune.levels, train, prune)):
         evaluate(ticket, "ticket")
         if level in config.controlled:
             for control, replicate in itertools.product(config.controls, range(config.replicates)):
                 evaluate(altered(ticket, control, replicate), control.arm, replicate)
+            for how, replicate in itertools.product(config.monte_carlo, range(config.replicates)):
+                evaluate(drawn(ticket, how, replicate), how.arm, replicate)
     return found

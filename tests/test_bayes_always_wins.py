@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -75,6 +76,7 @@ def test_tickets_are_sampled_beside_trainings_and_an_ensemble(undisturbed):
     assert len(densities) == 1
     assert "not converged" in said
     assert "does not prove convergence in weight space" in said
+    assert len(re.findall(r"of the network of each chain's mean weights [0-9.]+ %, [0-9.]+ %, NLL", said)) == 1
     assert (run.folder / "report" / "chains-nuts-seed-0-level-2.png").stat().st_size > 10_000
     assert len(list(workspace.glob("steps/sample-*"))) == 2
     (pool,) = workspace.glob("steps/pool-*/result.json")
@@ -126,6 +128,19 @@ def test_killed_and_stopped_chains_go_on_to_the_same_bits(undisturbed, tmp_path)
         for tensor, values in tensors.items():
             np.testing.assert_array_equal(found[name][tensor], values, err_msg=f"{name} {tensor}")
     assert not list(tmp_path.glob("steps/*/checkpoint.safetensors"))
+
+
+@pytest.mark.slow  # a chain, and TensorFlow begun twice
+def test_a_chain_that_alone_is_left_is_drawn_to_the_same_bits(undisturbed, tmp_path):
+    workspace = shutil.copytree(undisturbed[0], tmp_path / "workspace")
+    *_, last = sorted(workspace.glob("steps/sample-*"))
+    shutil.rmtree(last)
+    subprocess.run(command(workspace), check=True, capture_output=True, timeout=280)
+    result = read_json(undisturbed[0] / "steps" / last.name / "result.json")["result"]
+    assert read_json(last / "result.json")["result"]["environments"] == result["environments"]
+    expected, found = chains(undisturbed[0]), chains(workspace)
+    for tensor, values in expected[last.name].items():
+        np.testing.assert_array_equal(found[last.name][tensor], values, err_msg=tensor)
 
 
 def _children(workspace: Path) -> list[int]:

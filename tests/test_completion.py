@@ -52,9 +52,20 @@ def complete(tmp_path):
 
 
 def test_commands_and_their_options_are_completed(complete):
-    assert {"run", "branch", "list", "data", "doctor", "show", "report", "export", "inspect", "gui"} == set(
-        complete("tfticket ")
-    )
+    assert {
+        "run",
+        "branch",
+        "list",
+        "data",
+        "doctor",
+        "show",
+        "report",
+        "export",
+        "inspect",
+        "mc-fit",
+        "mc-ticket",
+        "gui",
+    } == set(complete("tfticket "))
     assert complete("tfticket doctor --w") == ["--workspace"]
 
 

@@ -2,6 +2,8 @@
 
 import importlib.metadata
 import json
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +13,7 @@ import pytest
 from tfticket import lab as lab_module
 from tfticket.config import ControlStep, EvaluateStep, Execution, PruneStep, StartStep, TrainStep
 from tfticket.errors import InputError, Stopped, TfticketError
-from tfticket.lab import Lab, fingerprint, open_run, run_folder
+from tfticket.lab import Lab, Request, _compute_one, fingerprint, open_run, run_folder
 from tfticket.listener import Listener
 from tfticket.presets import load_experiment
 from tfticket.registry import CONTROLS, MODELS, SCORES, STEPS, Entry, StepKind
@@ -328,3 +330,112 @@ def test_execution_reaches_the_step(tmp_path, monkeypatch):
     monkeypatch.setattr(lab_module, "resolve", lambda target: lambda context, config: seen.append(context.execution))
     Lab(tmp_path, Execution(threads=1)).step("echo", Echo())
     assert seen == [Execution(threads=1)]
+
+
+class Chain(Config):
+    value: int = 0
+    first: int = 0
+    killed: int = 0
+    fail: bool = False
+
+
+def chain(context, config):
+    """A step for a process of its own: killed so many times, then it fails or says who computed it."""
+    attempts = context.folder / "attempts"
+    before = int(attempts.read_text()) if attempts.exists() else 0
+    attempts.write_text(str(before + 1))
+    if before < config.killed:
+        os.kill(os.getpid(), signal.SIGKILL)
+    if config.fail:
+        raise InputError("it was told to fail")
+    context.events.write("begin", iteration=config.first)
+    context.progress(10, 10)
+    return {"threads": context.execution.threads, "pid": os.getpid()}
+
+
+def compute_chain(job, tell, should_stop):
+    """As the lab's, in a process that does not know this kind of step."""
+    STEPS["chain"] = StepKind(f"{__name__}:chain", 1)
+    _compute_one(job, tell, should_stop)
+
+
+@pytest.fixture
+def chains(monkeypatch):
+    """Four CPUs, and requests of steps that are computed in processes of their own."""
+    monkeypatch.setitem(STEPS, "chain", StepKind("chain", 1))
+    monkeypatch.setattr(lab_module, "_compute_one", compute_chain)
+    monkeypatch.setattr("tfticket.config.experiment.usable_cpus", lambda: 4)
+    return lambda *configs: [Request(config, {}, {"chain": n}) for n, config in enumerate(configs)]
+
+
+@pytest.mark.parametrize("done", [[0], [0, 2]])
+def test_a_step_has_as_many_threads_whichever_others_are_done(done, tmp_path, chains, monkeypatch):
+    requests = chains(*[Chain(value=n) for n in range(3)])
+    with monkeypatch.context() as before:
+        before.setattr(lab_module, "resolve", lambda target: lambda context, config: {"threads": "before"})
+        for number in done:
+            Lab(tmp_path).step("chain", requests[number].config)
+    found = [handle.result() for handle in Lab(tmp_path, Execution(processes=2)).steps("chain", requests)]
+    assert [one["threads"] for one in found] == ["before" if number in done else 2 for number in range(3)]
+    assert os.getpid() not in [one.get("pid") for one in found]
+
+
+class Heard(Listener):
+    def __init__(self):
+        self.notes, self.progresses, self.names, self.computed = [], [], [], []
+
+    def started(self, kind, folder, label, beside=()):
+        self.names += [label, *(its for _, its in beside)]
+
+    def progress(self, done, total, first=0):
+        self.progresses.append((done, total, first))
+
+    def note(self, text):
+        self.notes.append(text)
+
+    def finished(self, kind, computed):
+        self.computed.append(computed)
+
+
+def test_steps_that_are_computed_at_once_are_all_told(tmp_path, chains):
+    heard = Heard()
+    lab = Lab(tmp_path, Execution(processes=2), heard)
+    asked = chains(Chain(first=4), Chain(value=1, first=2))
+    lab.steps("chain", asked)
+    assert heard.names == [{"chain": 0}, {"chain": 1}]
+    assert heard.computed == [True, True]
+    assert heard.progresses
+    assert heard.progresses[0] in [(10, 20, 4), (10, 20, 2)]
+    assert all(first <= done <= total == 20 for done, total, first in heard.progresses)
+    lab.steps("chain", asked)
+    assert len(heard.names) == 2
+
+
+def test_a_step_that_fails_in_its_process_fails_the_run_and_the_others_are_kept(tmp_path, chains):
+    asked = chains(Chain(fail=True), Chain(value=1))
+    lab = Lab(tmp_path, Execution(processes=2))
+    with pytest.raises(InputError, match="told to fail") as failed:
+        lab.steps("chain", asked)
+    assert "in chain" in failed.value.__notes__[0]
+    assert lab.steps("chain", asked[1:])[0].result()["threads"] == 2
+    (log,) = tmp_path.glob("steps/*/log.txt")
+    assert "told to fail" in log.read_text()
+
+
+def test_a_step_whose_process_is_killed_is_computed_once_more_in_the_same_way(tmp_path, chains):
+    heard = Heard()
+    lab = Lab(tmp_path, Execution(processes=2), heard)
+    killed, other = lab.steps("chain", chains(Chain(killed=1), Chain()))
+    assert killed.result()["threads"] == other.result()["threads"] == 2
+    (note,) = heard.notes
+    assert killed.path.name in note
+    assert "killed by SIGKILL" in note
+    assert "killed by SIGKILL" in (killed.path / "log.txt").read_text()
+    with pytest.raises(TfticketError, match="killed by SIGKILL, also alone"):
+        lab.steps("chain", chains(Chain(killed=2), Chain()))
+
+
+def test_stopped_steps_in_processes_stop_the_run(tmp_path, chains):
+    with pytest.raises(Stopped):
+        Lab(tmp_path, Execution(processes=2), should_stop=lambda: True).steps("chain", chains(Chain(), Chain(value=1)))
+    assert not list(tmp_path.glob("steps/*/result.json"))

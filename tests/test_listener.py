@@ -55,6 +55,54 @@ def test_the_time_left_counts_chains_apart_from_trainings(clocked):
     assert (tally.state.done, tally.state.chains_done, tally.state.seconds_left) == (4, 2, 0.0)
 
 
+@pytest.mark.parametrize("kind", ["train", "sample"])
+def test_what_was_done_before_a_run_went_on_tells_nothing_of_the_time_left(kind, clocked):
+    tally = Tally()
+    tally.expect(2, chains=2 if kind == "sample" else 0)
+    tally.started(kind, f"{kind}-1", LABEL)
+    clocked[0] += 10
+    tally.progress(400, 600, 400)
+    assert tally.state.seconds_left is None
+    clocked[0] += 10
+    tally.progress(420, 600, 400)
+    assert tally.state.completed == pytest.approx(0.7)
+    assert tally.state.seconds_left == pytest.approx((180 + 600) * 1)
+    tally.finished(kind, computed=True)
+    assert (tally.state.done, tally.state.computed) == (1, pytest.approx(1 / 3))
+    assert tally.state.seconds_left == pytest.approx(20 * 3)
+    tally.started(kind, f"{kind}-2", LABEL)
+    clocked[0] += 10
+    tally.progress(300, 600)
+    assert tally.state.seconds_left == pytest.approx(0.5 * 30 / (1 / 3 + 1 / 2))
+
+
+def test_chains_that_are_drawn_at_once_count_each(clocked):
+    tally = Tally()
+    tally.expect(4, chains=4)
+    tally.finished("sample", computed=False)
+    tally.started("sample", "sample-1", LABEL, [("sample-2", LABEL), ("sample-3", LABEL)])
+    assert [step["folder"] for step in tally.state.steps] == ["sample-1", "sample-2", "sample-3"]
+    clocked[0] += 10
+    tally.progress(100 + 40 + 10, 300, 90)
+    assert (tally.state.fraction, tally.state.iteration, tally.state.iterations) == (0.5, 50, 100)
+    assert tally.state.completed == 2.5
+    assert tally.state.seconds_left == pytest.approx(10 * 1.5 / 0.6)
+    for _ in range(3):
+        tally.finished("sample", computed=True)
+    assert (tally.state.completed, tally.state.steps) == (4, [])
+    assert tally.state.chains_computed == pytest.approx(2.1)
+
+
+def test_passes_of_other_steps_are_told_and_are_no_trainings(clocked):
+    tally = Tally()
+    tally.expect(1)
+    tally.started("fit", "fit-1", LABEL)
+    tally.progress(3, 4)
+    assert (tally.state.iteration, tally.state.iterations, tally.state.completed) == (3, 4, 0)
+    tally.finished("fit", computed=True)
+    assert (tally.state.step, tally.state.iterations) == (None, 0)
+
+
 def test_a_run_that_is_watched_by_its_folder_says_how_far_it_is(tmp_path, clocked):
     recorder = Recorder(tmp_path, Listener())
     recorder.expect(2)
@@ -82,10 +130,10 @@ def test_another_listener_hears_everything(tmp_path):
     recorder = Recorder(tmp_path, Ears())
     calls = [
         ("expect", 3, 1),
-        ("started", "train", "train-1", LABEL),
+        ("started", "train", "train-1", LABEL, [("train-2", LABEL)]),
         ("note", "n"),
         ("waiting", "w"),
-        ("progress", 1, 2),
+        ("progress", 1, 2, 1),
         ("finished", "train", True),
     ]
     for name, *values in calls:
@@ -96,7 +144,17 @@ def test_another_listener_hears_everything(tmp_path):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "{", '{"trainings": 3, "more": 1}', "[1]", '{"step": 3}', '{"trainings": "x"}', '{"step": {"kind": "train"}}'],
+    [
+        "",
+        "{",
+        '{"trainings": 3, "more": 1}',
+        "[1]",
+        '{"step": 3}',
+        '{"trainings": "x"}',
+        '{"step": {"kind": "train"}}',
+        '{"beside": 3}',
+        '{"step": {"kind": "train", "folder": "train-1", "label": {}}, "beside": [3]}',
+    ],
 )
 def test_progress_that_cannot_be_read_is_none(text, tmp_path):
     assert read_progress(tmp_path) is None
@@ -105,7 +163,8 @@ def test_progress_that_cannot_be_read_is_none(text, tmp_path):
 
 
 def test_progress_is_read_as_it_was_written(tmp_path):
-    progress = Progress(trainings=3, done=1, step={"kind": "train", "folder": "train-1", "label": LABEL}, began=1.5)
+    step = {"kind": "train", "folder": "train-1", "label": LABEL}
+    progress = Progress(trainings=3, done=1, step=step, began=1.5, beside=[step | {"folder": "train-2"}])
     write_progress(tmp_path, progress)
     assert read_progress(tmp_path) == progress
 

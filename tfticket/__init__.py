@@ -14,18 +14,22 @@ if TYPE_CHECKING:
     from tfticket.data import Dataset, load_data
     from tfticket.sampling.sampled import SampledTicket, sample
     from tfticket.tickets import Ticket
+    from tfticket.tickets.monte_carlo import Sampler, draw_ticket, fit_sampler
 
 _WHERE = {
     "Dataset": "tfticket.data",
     "SampledTicket": "tfticket.sampling.sampled",
+    "Sampler": "tfticket.tickets.monte_carlo",
     "Ticket": "tfticket.tickets",
     "TicketSeries": "tfticket.api",
     "TrainConfig": "tfticket.config",
     "TrainedTicket": "tfticket.api",
     "build_model": "tfticket.api",
     "control": "tfticket.api",
+    "draw_ticket": "tfticket.tickets.monte_carlo",
     "evaluate": "tfticket.api",
     "find_tickets": "tfticket.api",
+    "fit_sampler": "tfticket.tickets.monte_carlo",
     "load_data": "tfticket.data",
     "sample": "tfticket.sampling.sampled",
     "train": "tfticket.api",
@@ -35,6 +39,7 @@ __all__ = [
     "Dataset",
     "InputError",
     "SampledTicket",
+    "Sampler",
     "Stopped",
     "TfticketError",
     "Ticket",
@@ -43,8 +48,10 @@ __all__ = [
     "TrainedTicket",
     "build_model",
     "control",
+    "draw_ticket",
     "evaluate",
     "find_tickets",
+    "fit_sampler",
     "load_data",
     "sample",
     "train",

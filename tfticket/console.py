@@ -87,13 +87,14 @@ def show_cells(cells: "Sequence[Cell]") -> None:
 
 def show_chains(pools: "Sequence[Pool]") -> None:
     """Print what chains cost and whether they may be believed."""
-    from tfticket.reports.chains import CHAIN_HEADER, chain_row, verdict_of
+    from tfticket.reports.chains import CHAIN_HEADER, beside_of, chain_row, verdict_of
 
     if not pools:
         return
     show_table(CHAIN_HEADER, [chain_row(pool) for pool in pools])
     for pool in pools:
         typer.echo(verdict_of(pool.name, pool.diagnostics))
+        typer.echo(beside_of(pool))
 
 
 def show_claims(decisions: "Mapping[str, Sequence[Decision]]") -> None:

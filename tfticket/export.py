@@ -8,7 +8,7 @@ import numpy as np
 
 from tfticket.errors import InputError
 from tfticket.reports.chains import pooled_chains
-from tfticket.runs.files import check_writable
+from tfticket.runs.files import atomic_write, check_writable
 from tfticket.sampling.chain import Chain
 from tfticket.sampling.files import CHAIN, read_chain, read_draws
 
@@ -50,27 +50,32 @@ def to_netcdf(folders: Sequence[Path], path: Path) -> dict[str, int]:
 
     Args:
         folders: Of finished chains of one ticket.
-        path: The file.
+        path: The file; it is either whole or not there.
 
     Returns:
         How many 'chains', 'draws' and 'weights' it has.
 
     Raises:
-        InputError: Chains of different tickets or lengths, a damaged file, or a folder that cannot be written.
+        InputError: Chains of different tickets or lengths, a damaged file, a chain that does not tell which draws it
+            kept, or a file that cannot be written.
     """
     import arviz
 
     check_writable(path.absolute().parent, "--out")
+    if path.is_dir():
+        raise InputError(f"{path} is a folder; expected the name of a file to write. Name one with --out.")
     chains, layouts, described = zip(*(read_chain(folder) for folder in folders), strict=True)
     thetas = [np.concatenate(list(read_draws(folder))) for folder in folders]
-    for folder, other, theta in zip(folders, described, thetas, strict=True):
+    shapes = []
+    for folder, chain, other, theta in zip(folders, chains, described, thetas, strict=True):
         if other["ticket"] != described[0]["ticket"]:
             raise InputError(f"{folder.name} is a chain of another ticket than {folders[0].name}: export them apart.")
-        if theta.shape != thetas[0].shape:
-            raise InputError(f"{folder.name} and {folders[0].name} have not as many draws: export them apart.")
+        shapes.append((chain.adaptation.total, chain.draws, _kept_every(folder, chain, other, len(theta))))
+        if shapes[-1] != shapes[0]:
+            raise InputError(f"{folder.name} and {folders[0].name} have not the same draws: export them apart.")
     draws = np.stack(thetas)
     names = {tensor: tensor.replace("/", ".") for tensor in layouts[0].slices}
-    warmup, drawn = _statistics(chains, draws.shape[1])
+    warmup, drawn = _statistics(chains, every=shapes[0][-1])
     data = arviz.from_dict(
         posterior={names[tensor]: draws[..., part] for tensor, part in layouts[0].slices.items()},
         sample_stats=drawn,
@@ -80,14 +85,23 @@ def to_netcdf(folders: Sequence[Path], path: Path) -> dict[str, int]:
         dims={name: [f"{name}_place"] for name in names.values()},
         posterior_attrs={"ticket": described[0]["ticket"], "data": described[0]["data"]},
     )
-    data.to_netcdf(str(path), engine="h5netcdf")
+    atomic_write(path, lambda file: data.to_netcdf(str(file), engine="h5netcdf"))
     return {"chains": draws.shape[0], "draws": draws.shape[1], "weights": draws.shape[2]}
 
 
-def _statistics(chains: Sequence[Chain], kept: int) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What is told of draws [chain, draw], in the warm-up and of those kept."""
+def _kept_every(folder: Path, chain: Chain, described: dict[str, Any], kept: int) -> int:
+    """Of so many draws one was kept; older chains tell it only by having kept all."""
+    if "keep_every" not in described and kept != chain.draws:
+        raise InputError(
+            f"{folder} has kept {kept} of {chain.draws} draws and does not tell which: an older tfticket wrote it. "
+            "Delete that folder and run the same again."
+        )
+    return int(described.get("keep_every", 1))
+
+
+def _statistics(chains: Sequence[Chain], every: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What is told of draws [chain, draw], in the warm-up and of those kept, one in so many."""
     begin = chains[0].adaptation.total
-    every = max(1, -(-chains[0].draws // kept))
     warmup, drawn = {}, {}
     for name, called in STATISTICS.items():
         values: np.ndarray = np.stack([np.array(chain.told[name]) for chain in chains]).astype(

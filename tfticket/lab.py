@@ -19,11 +19,12 @@ from typing import Any
 
 import yaml
 
-from tfticket.config import DataConfig, Execution, ExperimentConfig, ModelConfig, scientific_fields
+from tfticket.config import Control, DataConfig, Execution, ExperimentConfig, ModelConfig, scientific_fields
 from tfticket.errors import InputError, Stopped, TfticketError
 from tfticket.listener import Listener, Recorder
 from tfticket.own import is_file, is_own, source_checksum
 from tfticket.processes import Tell, run_apart
+from tfticket.pruning.own import mask_checksum
 from tfticket.registry import CONTROLS, MODELS, SCORES, STEPS, Table, resolve
 from tfticket.runs.artefacts import versions
 from tfticket.runs.events import EventWriter
@@ -76,6 +77,8 @@ def _what_counts(config: Config) -> dict[str, Any]:
         if is_file(model.name):
             del fields["model"]["name"]
     score, control = (getattr(config, name, None) for name in ("score", "control"))
+    if isinstance(control, Control) and control.path is not None:
+        fields["control"]["path"] = mask_checksum(control.path)
     named = ((getattr(model, "name", None), MODELS), (score, SCORES), (getattr(control, "name", None), CONTROLS))
     for name, table in named:
         if name is not None and name in table and not table[name].target.startswith("tfticket."):
@@ -153,37 +156,65 @@ class Lab:
     def steps(self, kind: str, requests: Sequence[Request]) -> list[Handle]:
         """Compute steps that do not depend on one another, several at once in processes of their own.
 
-        How many at once, ``execution.processes`` says. What fails in a process is computed here once more, so that it
-        fails as a single step does.
+        How many at once, ``execution.processes`` says. Each has the same share of the CPUs, however many of the steps
+        were done before: the number of threads decides bits. One whose process is killed, as where memory runs out, is
+        computed once more, alone.
 
         Raises:
             Stopped: The user asked to stop; what was done is kept.
+            TfticketError: A step's process was killed twice.
         """
         handles = [self._handle(kind, request.config, request.inputs) for request in requests]
-        pending = [number for number, handle in enumerate(handles) if not self._done(handle)]
-        processes = min(self._execution.processes_at_once, len(pending))
-        if processes > 1:
-            asked = [requests[number] for number in pending]
-            self.listener.started(kind, handles[pending[0]].path.name, dict(asked[0].label))
-            self._compute_apart(kind, asked, processes)
-        for number, (handle, request) in enumerate(zip(handles, requests, strict=True)):
-            done = self._done(handle)
-            if not done:
+        processes = min(self._execution.processes_at_once, len(requests))
+        pending = []
+        for handle, request in zip(handles, requests, strict=True):
+            if self._done(handle):
+                self._enter(handle, dict(request.label), False)
+            else:
+                pending.append((handle, request))
+        if pending and processes > 1:
+            self._compute_apart(kind, pending, processes)
+        for handle, request in pending:
+            if not self._done(handle):
                 self._compute(handle, request.config, request.inputs, dict(request.label))
-            self._enter(handle, dict(request.label), number in pending)
+            self._enter(handle, dict(request.label), True)
         return handles
 
-    def _compute_apart(self, kind: str, requests: Sequence[Request], processes: int) -> None:
-        """Compute steps in other processes; what is not done then is this one's."""
+    def _compute_apart(self, kind: str, asked: Sequence[tuple[Handle, Request]], processes: int) -> None:
+        """Compute steps in processes of their own, each with what one of so many processes may use."""
+        (folder, label), *beside = [(handle.path.name, request.label) for handle, request in asked]
+        self.listener.started(kind, folder, label, beside)
         execution = self._execution.share(processes)
-        jobs = [(self.workspace, execution, kind, request) for request in requests]
-        done: dict[int, int] = {}
+        known: dict[int, tuple[int, int, int]] = {}
+        left = list(range(len(asked)))
 
-        def told(number: int, progress: tuple[int, int]) -> None:
-            done[number] = progress[0]
-            self.listener.progress(sum(done.values()), progress[1])
+        def told(place: int, progress: tuple[int, int, int]) -> None:
+            known[left[place]] = progress
+            done, total, first = map(sum, zip(*known.values(), strict=True))
+            self.listener.progress(done, total + (len(asked) - len(known)) * progress[1], first)
 
-        run_apart(_compute_one, jobs, processes, told, self._should_stop)
+        for at_once in (processes, 1):
+            jobs = [(self.workspace, execution, kind, asked[number][1]) for number in left]
+            ends = run_apart(_compute_one, jobs, at_once, told, self._should_stop)
+            killed = {}
+            for number, end in zip(left, ends, strict=True):
+                handle = asked[number][0]
+                if self._done(handle):
+                    continue
+                if end.error is not None:
+                    raise end.error
+                if self._should_stop():
+                    raise Stopped("stopped before a step began")
+                killed[number] = f"The process that computed {handle.path.name} {end.words}"
+                _log(handle.path, killed[number])
+            if not killed:
+                return
+            left = list(killed)
+            self.listener.note(f"{'. '.join(killed.values())}. Once more, alone.")
+        raise TfticketError(
+            f"{killed[left[0]]}, also alone. It was expected to end by itself; SIGKILL is mostly the system's, where "
+            "memory runs out. Make room, then run the same command again: it goes on at the last checkpoint."
+        )
 
     def _handle(self, kind: str, config: Config, inputs: Mapping[str, Handle]) -> Handle:
         full = fingerprint(kind, config, inputs)
@@ -230,7 +261,7 @@ class Lab:
                 events=events,
                 execution=self._execution,
                 should_stop=self._should_stop,
-                progress=self.listener.progress,
+                progress=lambda done, total: self.listener.progress(done, total, events.first),
             )
             events.write("start")
             began = time.perf_counter()
@@ -239,8 +270,7 @@ class Lab:
             except Stopped:
                 raise
             except Exception:
-                with suppress(OSError), (handle.path / "log.txt").open("a", encoding="utf-8") as log:
-                    log.write(f"attempt {attempt}\n{traceback.format_exc()}\n")
+                _log(handle.path, f"attempt {attempt}\n{traceback.format_exc()}")
                 raise
             seconds = time.perf_counter() - began
             events.write("done", seconds=round(seconds, 3))
@@ -272,15 +302,20 @@ class _Telling(Listener):
     def __init__(self, tell: Tell) -> None:
         self._tell = tell
 
-    def progress(self, done: int, total: int) -> None:
-        self._tell((done, total))
+    def progress(self, done: int, total: int, first: int = 0) -> None:
+        self._tell((done, total, first))
 
 
 def _compute_one(job: tuple[Path, Execution, str, Request], tell: Tell, should_stop: Callable[[], bool]) -> None:
-    """A step in a process of its own. Errors are told where the parent computes it again."""
+    """A step in a process of its own."""
     workspace, execution, kind, request = job
-    with suppress(Exception):
-        Lab(workspace, execution, _Telling(tell), should_stop).step(kind, request.config, request.inputs, request.label)
+    Lab(workspace, execution, _Telling(tell), should_stop).step(kind, request.config, request.inputs, request.label)
+
+
+def _log(folder: Path, text: str) -> None:
+    """Keep in a step's folder why it failed."""
+    with suppress(OSError), (folder / "log.txt").open("a", encoding="utf-8") as log:
+        log.write(f"{text}\n")
 
 
 def _entries(path: Path) -> dict[str, dict[str, Any]]:

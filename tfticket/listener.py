@@ -1,6 +1,6 @@
 """Who hears how a run goes: nobody, a terminal, the run's folder."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,17 @@ class Listener:
     def expect(self, trainings: int, chains: int = 0) -> None:
         """The experiment will ask for so many trainings, chains among them."""
 
-    def started(self, kind: str, folder: str, label: Mapping[str, Any]) -> None:
-        """A step begins to compute, in a folder of this name."""
+    def started(
+        self, kind: str, folder: str, label: Mapping[str, Any], beside: Sequence[tuple[str, Mapping[str, Any]]] = ()
+    ) -> None:
+        """A step begins to compute, in a folder of this name; ``beside``: others of the kind that are computed with it.
+
+        Args:
+            kind: A name in ``tfticket.registry.STEPS``.
+            folder: Its folder's name.
+            label: What the run's report calls it.
+            beside: Folder and label of each other one.
+        """
 
     def note(self, text: str) -> None:
         """Something that a user should know of a result."""
@@ -23,8 +32,14 @@ class Listener:
     def waiting(self, reason: str) -> None:
         """Another process computes the next step; the run waits for it."""
 
-    def progress(self, done: int, total: int) -> None:
-        """The step is at this iteration."""
+    def progress(self, done: int, total: int, first: int = 0) -> None:
+        """How far the step is; of several that are computed together, their sums.
+
+        Args:
+            done: Iterations done.
+            total: Iterations in all.
+            first: Iterations that were done before the run went on.
+        """
 
     def finished(self, kind: str, computed: bool) -> None:
         """A step is done; ``computed`` is False where it was found finished."""
@@ -35,6 +50,8 @@ class Tally(Listener):
 
     def __init__(self) -> None:
         self.state = Progress()
+        self._new = 1.0
+        """How much of a present step is computed since the run began or went on, 0 to 1."""
 
     def changed(self) -> None:
         """The state is new."""
@@ -46,32 +63,53 @@ class Tally(Listener):
     def expect(self, trainings: int, chains: int = 0) -> None:
         self._set(trainings=trainings, chains=chains)
 
-    def started(self, kind: str, folder: str, label: Mapping[str, Any]) -> None:
+    def started(
+        self, kind: str, folder: str, label: Mapping[str, Any], beside: Sequence[tuple[str, Mapping[str, Any]]] = ()
+    ) -> None:
         present: dict[str, Any] = {}
         if kind in COUNTED:
             moment = now()
-            present = {"fraction": 0.0, "iteration": 0, "iterations": 0, "began": self.state.began or moment}
+            present["began"] = self.state.began or moment
             present["chain_began"] = moment if kind == "sample" else None
-        self._set(step={"kind": kind, "folder": folder, "label": dict(label)}, **present)
+        step, *others = [{"kind": kind, "folder": name, "label": dict(its)} for name, its in ((folder, label), *beside)]
+        self._new = 1.0
+        self._set(**_NOTHING | present | {"step": step, "beside": others})
 
-    def progress(self, done: int, total: int) -> None:
-        self._set(fraction=done / total, iteration=done, iterations=total)
+    def progress(self, done: int, total: int, first: int = 0) -> None:
+        present: dict[str, Any] = {}
+        if self.state.step is not None and self.state.step["kind"] in COUNTED:
+            present = {"fraction": done / total, "before": first / total}
+            self._new = 1 - first / total
+        at_once = 1 + len(self.state.beside)
+        self._set(iteration=done // at_once, iterations=total // at_once, **present)
 
     def finished(self, kind: str, computed: bool) -> None:
         if kind in COUNTED:
-            counts = {"done": self.state.done + 1, "computed": self.state.computed + computed}
+            new = self._new if computed else 0
+            counts = {"done": self.state.done + 1, "computed": self.state.computed + new}
             if kind == "sample":
                 counts["chains_done"] = self.state.chains_done + 1
-                counts["chains_computed"] = self.state.chains_computed + computed
-            self._set(**counts, **self._spent(), fraction=0.0, iteration=0, iterations=0, step=None)
+                counts["chains_computed"] = self.state.chains_computed + new
+            self._set(**_NOTHING | counts | self._spent())
         elif computed:
-            self._set(step=None)
+            self._set(**_NOTHING)
 
     def _spent(self) -> dict[str, Any]:
         """The present chain is over."""
         if self.state.chain_began is None:
             return {}
         return {"chain_seconds": self.state.chain_seconds + now() - self.state.chain_began, "chain_began": None}
+
+
+_NOTHING: dict[str, Any] = {
+    "fraction": 0.0,
+    "before": 0.0,
+    "iteration": 0,
+    "iterations": 0,
+    "step": None,
+    "beside": [],
+}
+"""What a state says of the present step where there is none."""
 
 
 class Recorder(Tally):
@@ -107,9 +145,11 @@ class Recorder(Tally):
         super().expect(trainings, chains)
         self._other.expect(trainings, chains)
 
-    def started(self, kind: str, folder: str, label: Mapping[str, Any]) -> None:
-        super().started(kind, folder, label)
-        self._other.started(kind, folder, label)
+    def started(
+        self, kind: str, folder: str, label: Mapping[str, Any], beside: Sequence[tuple[str, Mapping[str, Any]]] = ()
+    ) -> None:
+        super().started(kind, folder, label, beside)
+        self._other.started(kind, folder, label, beside)
 
     def note(self, text: str) -> None:
         self._other.note(text)
@@ -117,9 +157,9 @@ class Recorder(Tally):
     def waiting(self, reason: str) -> None:
         self._other.waiting(reason)
 
-    def progress(self, done: int, total: int) -> None:
-        super().progress(done, total)
-        self._other.progress(done, total)
+    def progress(self, done: int, total: int, first: int = 0) -> None:
+        super().progress(done, total, first)
+        self._other.progress(done, total, first)
 
     def finished(self, kind: str, computed: bool) -> None:
         super().finished(kind, computed)

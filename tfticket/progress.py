@@ -1,6 +1,6 @@
 """What the command line shows of a run while it goes: a bar, what runs now, when it will end."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -44,8 +44,10 @@ class ProgressBar(Tally):
     def __exit__(self, *_: object) -> None:
         self._progress.stop()
 
-    def started(self, kind: str, folder: str, label: Mapping[str, Any]) -> None:
-        super().started(kind, folder, label)
+    def started(
+        self, kind: str, folder: str, label: Mapping[str, Any], beside: Sequence[tuple[str, Mapping[str, Any]]] = ()
+    ) -> None:
+        super().started(kind, folder, label, beside)
         if kind in COUNTED:
             density = label.get("density")
             left = f" · {density:.1%} left" if density is not None else ""

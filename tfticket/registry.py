@@ -137,6 +137,7 @@ CONTROLS = Table(
         "random-mask": Entry(
             "tfticket.tickets.controls:random_mask", "survivors at random, at densities that you give"
         ),
+        "own-mask": Entry("tfticket.tickets.controls:own_mask", "a mask of your own, from an .npz"),
     },
 )
 
@@ -165,6 +166,8 @@ STEPS = {
     "train": StepKind("tfticket.steps:train", 2),
     "prune": StepKind("tfticket.steps:prune", 1),
     "control": StepKind("tfticket.steps:control", 3),
+    "fit": StepKind("tfticket.steps:fit", 1),
+    "draw": StepKind("tfticket.steps:draw", 1),
     "evaluate": StepKind("tfticket.steps:evaluate", 3),
     "ensemble": StepKind("tfticket.steps:ensemble", 1),
     "sample": StepKind("tfticket.sampling.steps:sample", 2),

@@ -4,24 +4,28 @@ Each reads artefacts, calls the library, writes artefacts, and returns what ``re
 that alters a step's bits raises its version in ``tfticket.registry.STEPS``.
 """
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from tfticket import backend
-from tfticket.config import ControlStep, EnsembleStep, EvaluateStep, PruneStep, StartStep, TrainStep
+from tfticket.config import ControlStep, DrawStep, EnsembleStep, EvaluateStep, FitStep, PruneStep, StartStep, TrainStep
 from tfticket.data import load_dataset
 from tfticket.durations import iterations_in
 from tfticket.errors import InputError
 from tfticket.models import build_model
-from tfticket.pruning.mask import emptied_layers
+from tfticket.pruning.mask import dense_mask, emptied_layers, layer_of
 from tfticket.registry import CONTROLS, resolve
 from tfticket.runs.artefacts import load_tensors, save_tensors
-from tfticket.runs.step import CHECKPOINT, TICKET, WEIGHTS, StepContext
+from tfticket.runs.step import CHECKPOINT, SAMPLER, TICKET, WEIGHTS, StepContext
 from tfticket.tickets import Ticket
+from tfticket.tickets.controls import shuffle_layerwise
 from tfticket.tickets.evaluation import evaluation_of, predictions_of
 from tfticket.tickets.iterative import needs_rewinding, prune_ticket
+from tfticket.tickets.monte_carlo import Sampler, draw_ticket, fit_sampler, histograms, rows_of, see
 from tfticket.tickets.weights import load_weights, save_weights
 from tfticket.training.gradient import Checkpoint, Hooks, train_weights
 from tfticket.training.loop import State
@@ -52,6 +56,53 @@ def control(context: StepContext, config: ControlStep) -> dict[str, Any]:
     ticket = Ticket.load(context.inputs["ticket"] / TICKET)
     altered = resolve(CONTROLS[config.control.name].target)(ticket, config.seed, **config.control.options)
     return _write_ticket(context, altered) | {"emptied": emptied_layers(ticket.mask, altered.mask)}
+
+
+def fit(context: StepContext, config: FitStep) -> dict[str, Any]:
+    """What a ticket is like: input 'ticket' -> sampler.json."""
+    backend.configure(context.execution.threads)
+    ticket = Ticket.load(context.inputs["ticket"] / TICKET)
+    data = load_dataset(config.data)
+    hooks: dict[str, Any] = {"tell": _passes(context, 2), "should_stop": context.should_stop}
+    images = rows_of(data, config.images, config.seed)
+    seen = see(ticket, images, **hooks)
+    sampler = fit_sampler(ticket, data, config.images, config.seed, seen)
+    sampler.save(context.folder / SAMPLER)
+    uniform = see(shuffle_layerwise(ticket, config.seed), images, **hooks)
+    return {
+        "level": ticket.level,
+        "density": ticket.density,
+        "fits": {family: {name: vars(fit) for name, fit in models.items()} for family, models in sampler.fits.items()},
+        "relative_magnitude": {layer_of(path): layer.relative_magnitude for path, layer in sampler.layers.items()},
+        "histograms": {
+            "dense": histograms(replace(seen, mask=dense_mask({path: kept.shape for path, kept in seen.mask.items()}))),
+            "ticket": histograms(seen),
+            "uniform": histograms(uniform),
+        },
+    }
+
+
+def draw(context: StepContext, config: DrawStep) -> dict[str, Any]:
+    """A Monte Carlo ticket: inputs 'sampler' and the unpruned 'ticket' to be masked -> ticket.safetensors."""
+    backend.configure(context.execution.threads)
+    dense = Ticket.load(context.inputs["ticket"] / TICKET)
+    sampler = Sampler.load(context.inputs["sampler"] / SAMPLER)
+    how = config.draw
+    data, images = load_dataset(config.data), how.images
+    drawn = draw_ticket(
+        sampler,
+        dense,
+        data,
+        config.seed,
+        connectivity=how.connectivity,
+        as_printed=how.as_printed,
+        images=images,
+        tell=_passes(context, len(dense.mask) if how.connectivity else 1),
+        should_stop=context.should_stop,
+    )
+    said = drawn.provenance["monte_carlo"]
+    found = {name: said[name] for name in ("layers", "histograms")}
+    return _write_ticket(context, drawn) | found | {"emptied": said.get("emptied", [])}
 
 
 def train(context: StepContext, config: TrainStep) -> dict[str, Any]:
@@ -116,6 +167,18 @@ def ensemble(context: StepContext, config: EnsembleStep) -> dict[str, Any]:
     found = [predictions_of(ticket, load_weights(folder / WEIGHTS)[0], data) for folder in members]
     means = {split: np.logaddexp.reduce([one[split] for one in found]) - np.log(len(found)) for split in found[0]}
     return evaluation_of(ticket, data, means) | {"members": len(found)}
+
+
+def _passes(context: StepContext, passes: int) -> Callable[[int, int], None]:
+    """Tell how far several passes over images are."""
+    done = 0
+
+    def tell(images: int, of: int) -> None:
+        nonlocal done
+        context.progress(done * of + images, passes * of)
+        done += images == of
+
+    return tell
 
 
 def _write_ticket(context: StepContext, ticket: Ticket) -> dict[str, Any]:

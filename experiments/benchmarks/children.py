@@ -19,7 +19,7 @@ from unittest.mock import patch
 import numpy as np
 import psutil
 
-from experiments.benchmarks import network_children, nuts_children, nuts_peers
+from experiments.benchmarks import monte_carlo_children, network_children, nuts_children, nuts_peers
 from experiments.benchmarks.process import without_op_determinism
 from tfticket.config import Adam, Augment, TrainConfig
 from tfticket.data import load_data
@@ -280,6 +280,8 @@ CHILDREN: dict[str, Callable[..., dict[str, Any]]] = {
     "step_pytorch": network_children.step_pytorch,
     "evaluate_tfticket": network_children.evaluate_tfticket,
     "evaluate_pytorch": network_children.evaluate_pytorch,
+    "fit_conv_6": monte_carlo_children.fit_conv_6,
+    "draw_conv_6": monte_carlo_children.draw_conv_6,
     "find_benchmark_tickets": nuts_children.find_benchmark_tickets,
     "gradient_sparse": nuts_children.gradient_sparse,
     "gradient_jax": nuts_peers.gradient_jax,

@@ -173,7 +173,7 @@ class FollowedRun:
             return max(training.seconds[-1] if training.seconds else 0.0, 0.001)
         last = float(training.points[-1]["iteration"]) if training.points else 1.0
         progress = self.progress
-        if progress is not None and progress.step is not None and progress.step.get("folder") == training.folder:
+        if progress is not None and any(step["folder"] == training.folder for step in progress.steps):
             return max(last, float(progress.iterations))
         return last
 

@@ -12,7 +12,7 @@ from gui.views.figure_theme import plain, readable
 from gui.views.legends import fitting, legend_below
 from tfticket.reports.figures import Line, arm_looks, axis_of, draw_metric
 from tfticket.reports.reported import ARMS, Reported
-from tfticket.reports.rows import ARM_NAMES
+from tfticket.reports.rows import arm_name
 
 _STAR = {"marker": "*", "ms": 10, "mfc": "none", "mew": 1.2, "ls": "none", "zorder": 4}
 
@@ -109,7 +109,7 @@ class SparsityPlots:
 
     def _star_colours(self, numbers: Sequence[Reported], several: bool) -> dict[str, str]:
         """Arm -> colour: its own, in which its line is drawn, too; where colours are the runs', that of text."""
-        arms = sorted({one.arm for one in numbers}, key=lambda arm: (arm not in ARM_NAMES, arm))
+        arms = sorted({one.arm for one in numbers}, key=lambda arm: (arm in ARMS, arm))
         looks = arm_looks([("", arm) for arm in arms]) if arms else {}
         theme = self.canvas.theme
         return {arm: theme.text if several else readable(looks["", arm]["color"], theme.background) for arm in arms}
@@ -124,7 +124,7 @@ class SparsityPlots:
             at = max(y, before.get(round(x, 2), -1.0) + gap)
             before[round(x, 2)] = at
             axes.annotate(
-                ARMS.get(one.arm) or ARM_NAMES[one.arm],
+                ARMS.get(one.arm) or arm_name(one.arm),
                 xy=(100 * (one.density or 1), factor * one.value),
                 xytext=(1.4 * self.canvas.points, 0.75 * (at - y) * self._height),
                 textcoords="offset points",

@@ -4,14 +4,14 @@ import pytest
 
 from tfticket.registry import DATA_SETS, MODELS
 from tfticket.reports.reported import ARMS, REPORTED, reported_for
-from tfticket.reports.rows import ARM_NAMES
+from tfticket.reports.rows import ARM_NAMES, control_of
 
 
 def test_every_number_is_of_a_known_network_data_and_arm():
     for one in REPORTED:
         assert one.network in MODELS
         assert one.data in DATA_SETS
-        assert one.arm in ARM_NAMES or one.arm in ARMS
+        assert control_of(one.arm) in ARM_NAMES or one.arm in ARMS
         assert not set(ARM_NAMES) & set(ARMS)
 
 
@@ -35,7 +35,7 @@ def test_no_number_is_there_twice():
         ("lenet-300-100", "mnist", "accuracy", {"hmc": 0.9779, "ticket": 0.9705, "reinitialise": 0.9685}),
         ("lenet-300-100", "cifar-10", "nll", {"hmc": 1.2519, "svi": 1.4092}),
         ("resnet-18", "cifar-10", "accuracy", {"ticket": 0.8079, "svi": 0.8604}),
-        ("conv-6", "cifar-10", "accuracy", {"dense": 0.774, "monte-carlo-connectivity": 0.7817}),
+        ("conv-6", "cifar-10", "accuracy", {"dense": 0.774, "monte-carlo connectivity": 0.7817}),
         ("vit-tiny", "cifar-10", "minutes", {"deterministic": 9.0, "bayesian": 51.0}),
     ],
 )

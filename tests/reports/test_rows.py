@@ -46,9 +46,9 @@ def test_a_run_is_running_while_its_process_lives_and_killed_after(make_run):
 def test_rows_are_the_finished_evaluations_in_the_runs_order(make_run):
     run = read_run(make_run("a-1", evaluations=[("ticket", 1, 0), ("ticket", 1, 2), ("random-mask", 1, 2)]))
     assert rows_of(run) == [
-        Row("a-1", "ticket", "IMP ticket", 1, 0, 1.0, DATA, METRICS, METRICS),
-        Row("a-1", "ticket", "IMP ticket", 1, 2, 0.25, DATA, METRICS, METRICS),
-        Row("a-1", "random-mask", "random mask", 1, 2, 0.25, DATA, METRICS, METRICS),
+        Row("a-1", "ticket", "IMP ticket", 1, 0, 1.0, DATA, METRICS, METRICS, network="lenet-300-100"),
+        Row("a-1", "ticket", "IMP ticket", 1, 2, 0.25, DATA, METRICS, METRICS, network="lenet-300-100"),
+        Row("a-1", "random-mask", "random mask", 1, 2, 0.25, DATA, METRICS, METRICS, network="lenet-300-100"),
     ]
 
 
@@ -70,7 +70,7 @@ def test_an_arm_is_called_after_its_control_and_its_options(make_run, arm, contr
 
 
 def test_every_control_of_the_program_has_a_name_for_people():
-    assert set(ARM_NAMES) == {"ticket", *CONTROLS}
+    assert set(ARM_NAMES) == {"ticket", "monte-carlo", *CONTROLS}
 
 
 def test_a_row_says_which_replicate_it_is_and_the_first_is_0(make_run):
@@ -183,7 +183,9 @@ def test_an_empty_workspace_says_so(tmp_path):
 def test_a_folder_may_be_named_from_anywhere(make_run, tmp_path, monkeypatch, where, name):
     make_run("a-1", evaluations=[("ticket", 0, 0)])
     monkeypatch.chdir(tmp_path / where)
-    assert rows_of(find_run(tmp_path, name)) == [Row("a-1", "ticket", "IMP ticket", 0, 0, 1.0, DATA, METRICS, METRICS)]
+    assert rows_of(find_run(tmp_path, name)) == [
+        Row("a-1", "ticket", "IMP ticket", 0, 0, 1.0, DATA, METRICS, METRICS, network="lenet-300-100")
+    ]
 
 
 @pytest.mark.parametrize("missing", ["status.json", "config.yaml"])

@@ -97,6 +97,21 @@ def test_a_live_run_is_followed_from_step_to_step(hand, follower):
     assert follower.poll() is False
 
 
+def test_chains_that_are_drawn_at_once_are_all_followed(hand, follower):
+    chains = [{"kind": "sample", "folder": f"sample-{n}", "label": label(1, "nuts") | {"chain": n}} for n in range(3)]
+    for chain in chains[:2]:
+        hand.start(chain["folder"], chain["label"])
+        hand.evaluate(chain["folder"], 10)
+    write_progress(hand.folder, Progress(trainings=4, step=chains[0], beside=chains[1:], updated=2.0))
+    assert follower.poll() is True
+    assert [one.label["chain"] for one in follower.trainings] == [0, 1, 2]
+    assert iterations(follower) == [[10], [10], []]
+    hand.evaluate("sample-1", 20)
+    assert follower.poll() is True
+    assert iterations(follower) == [[10], [10, 20], []]
+    assert "chain 1: iteration 20" in follower.log[-1]
+
+
 def test_what_did_not_change_stays_the_same_object(hand, follower):
     hand.start("train-a", label(0))
     hand.finish("train-a", label(0))

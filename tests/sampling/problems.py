@@ -69,8 +69,8 @@ def random_weights(random, model, mask, gain=1.0):
     return found
 
 
-def posterior_of(ticket, data, threads=1, **values):
-    return build_posterior(ticket, data, SampleConfig(**values), threads)
+def posterior_of(ticket, data, threads=1, engine="sparse", **values):
+    return build_posterior(ticket, data, SampleConfig(engine=engine, **values), threads)
 
 
 def keras_engine(ticket, data):

@@ -130,7 +130,7 @@ def masked(data):
 
 @pytest.mark.parametrize("engine", ["sparse", "keras"])
 def test_log_density_differences_are_numpyros(masked, engine):
-    """NumPy and NumPyro in float64 to 1e-8; ours, which sums rows in float32, to 1e-3."""
+    """Over 100 rows: NumPy and NumPyro in float64 to 1e-8; ours, which sums rows in float32, to 1e-4."""
     ticket, digits = masked
     posterior = posterior_of(ticket, digits, engine=engine)
     masks = list(ticket.mask.values())
@@ -148,7 +148,7 @@ def test_log_density_differences_are_numpyros(masked, engine):
         found.append((float(theirs), exact, posterior.log_density_and_gradient(u)[0]))
     theirs, exact, ours = (np.diff(column) for column in np.transpose(found))
     np.testing.assert_allclose(exact, theirs, rtol=0, atol=1e-8)
-    np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-3)
+    np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-4)
 
 
 @pytest.mark.slow

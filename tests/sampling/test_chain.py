@@ -2,6 +2,7 @@
 
 import copy
 
+import arviz
 import numpy as np
 import pytest
 
@@ -9,6 +10,7 @@ from tests.sampling.problems import L, dataset, network, posterior_of, random_da
 from tfticket.config import SampleConfig
 from tfticket.errors import InputError, Stopped
 from tfticket.evaluation.metrics import log_probabilities
+from tfticket.sampling import hmc
 from tfticket.sampling.chain import PROBES, Hooks, run_chain
 from tfticket.sampling.files import read_checkpoint, write_checkpoint
 
@@ -48,6 +50,10 @@ def run(posed, hooks=None, chain=0, seed=3, **options):
     return found, saved
 
 
+def untimed(history):
+    return [{name: value for name, value in row.items() if name != "gradients_per_second"} for row in history]
+
+
 def assert_same(first, second):
     """All but the clock."""
     assert first.done == second.done
@@ -60,7 +66,7 @@ def assert_same(first, second):
     for name, sums in first.sums.items():
         np.testing.assert_array_equal(sums, second.sums[name])
     np.testing.assert_array_equal(first.mean, second.mean)
-    assert first.history == second.history
+    assert untimed(first.history) == untimed(second.history)
     np.testing.assert_array_equal(first.adaptation.scale, second.adaptation.scale)
     assert first.adaptation.step_size == second.adaptation.step_size
     assert first.adaptation.dual == second.adaptation.dual
@@ -148,6 +154,38 @@ def test_what_a_chain_tells_is_true_of_its_draws(whole):
     assert chain.history[-1]["loss"] == pytest.approx(-chain.told["log_likelihood"][-1] / 30)
 
 
+def test_each_evaluation_tells_how_the_sampler_does_in_its_phase(whole):
+    (_, config, _), chain, _ = whole
+    for row in chain.history:
+        begin = 0 if row["warmup"] else WARMUP
+        told = {name: np.array(values[begin : row["iteration"]]) for name, values in chain.told.items()}
+        assert row["divergences"] == told["diverging"].sum()
+        assert row["capped"] == told["reached_cap"].mean()
+        assert row["e_bfmi"] == pytest.approx(arviz.bfmi(told["energy"])[0])
+        assert row["gradients_per_second"] == pytest.approx(told["n_steps"].sum() / told["seconds"].sum())
+    if config.method == "nuts":
+        assert chain.history[1]["capped"] > 0
+
+
+def test_of_two_draws_there_is_no_e_bfmi():
+    chain, _ = run(problem(method="hmc", evaluate_every=1))
+    told = {row["iteration"] for row in chain.history if "e_bfmi" in row}
+    assert told == set(range(1, WARMUP + DRAWS + 1)) - {1, 2, WARMUP + 1, WARMUP + 2}
+
+
+@pytest.mark.parametrize(("cap", "samplers"), [(None, 1), (4, 1), (3, 2)])
+def test_a_sampler_is_built_anew_after_the_warm_up_only_for_another_cap(monkeypatch, cap, samplers):
+    built = []
+
+    def build(log_density, config, warming_up):
+        built.append(warming_up)
+        return hmc.build(log_density, config, warming_up)
+
+    monkeypatch.setattr("tfticket.sampling.chain.resolve", lambda target: build)
+    run(problem(method="hmc", warmup_tree_depth=cap))
+    assert built == [True, False][:samplers]
+
+
 def test_after_the_warm_up_step_size_and_mass_hold(whole):
     _, chain, saved = whole
     assert len(set(chain.told["step_size"][WARMUP:])) == 1
@@ -205,21 +243,44 @@ def test_a_bounded_prior_gives_bounded_draws():
 # Where a chain cannot go on
 
 
-@pytest.mark.parametrize(("layer", "values"), [("first", {"prior": "normal(0, 1e30)"}), ("last", {})])
-def test_a_start_without_a_finite_log_density_names_the_tensor(layer, values):
-    random = np.random.default_rng(0)
-    data = random_data(random, (4, 4, 1))
-    ticket = ticket_of(small_network("relu"), data)
-    kernels = list(ticket.mask)
-    posterior = posterior_of(ticket, data, **values)
-    start = None
-    named = kernels[0]
-    if layer == "last":
-        start = np.zeros(posterior.size)
-        start[posterior.layout.slices[kernels[1]]] = np.nan
-        named = kernels[1]
-    with pytest.raises(InputError, match=rf"^The log density at the chain's start is .*{named}.*start: ticket"):
-        run_chain(posterior, SampleConfig(), 0, 0, {"validation": data.split("validation")}, start=start)
+def refused_start(prior, start=None):
+    """The paths of a network of two layers, and what is said of a chain that cannot begin; start: path -> theta."""
+    data = random_data(np.random.default_rng(0), (4, 4, 1))
+    posterior = posterior_of(ticket_of(small_network("relu"), data), data, prior=prior)
+    paths, theta = list(posterior.layout.slices), None
+    if start is not None:
+        theta = np.zeros(posterior.size)
+        for number, value in start.items():
+            theta[posterior.layout.slices[paths[number]]] = value
+    with pytest.raises(InputError) as refused:
+        run_chain(posterior, SampleConfig(), 0, 0, {"validation": data.split("validation")}, start=theta)
+    return paths, str(refused.value)
+
+
+def names(paths, said):
+    return {path for path in paths if path in said}
+
+
+def test_a_draw_of_the_prior_too_large_for_the_network_names_the_largest_tensor():
+    paths, said = refused_start("normal(0, 1e30)")
+    assert said.startswith("The log density at the chain's start is ")
+    assert "e+30, are in " in said
+    assert names(paths, said) == {paths[0]}
+    assert said.endswith("Take a narrower prior, or start: ticket for the ticket's own start weights.")
+
+
+@pytest.mark.parametrize(("bad", "verb"), [([2], "has"), ([0, 2], "have")])
+def test_a_tickets_start_that_is_not_finite_names_its_tensors_alone(bad, verb):
+    paths, said = refused_start("normal(0, 1)", dict.fromkeys(bad, np.nan))
+    assert f"{', '.join(paths[number] for number in bad)} {verb} weights that are not finite" in said
+    assert names(paths, said) == {paths[number] for number in bad}
+    assert said.endswith("Take a ticket with other start weights, or start: prior for a draw from the prior.")
+
+
+def test_a_tickets_start_that_is_too_large_is_not_answered_by_itself():
+    paths, said = refused_start("normal(0, 1)", {0: 1.0, 2: 1e200})
+    assert names(paths, said) == {paths[2]}
+    assert "start: ticket" not in said
 
 
 def test_a_prediction_that_is_surely_wrong_is_told_without_a_warning():

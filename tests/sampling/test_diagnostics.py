@@ -111,7 +111,24 @@ def test_a_single_chain_cannot_show_agreement():
 def test_one_divergence_after_the_warm_up_is_one_too_many(good):
     chains, thetas = good
     chains[2].told["diverging"][WARMUP + 5] = 1.0
-    assert any("1 divergence" in reason for reason in reasons(chains, thetas))
+    assert reasons(chains, thetas) == ["1 divergence"]
+    chains[0].told["diverging"][WARMUP] = 1.0
+    assert reasons(chains, thetas) == ["2 divergences"]
+
+
+def test_a_logit_that_is_the_same_in_all_draws_does_not_count(good):
+    chains, thetas = good
+    expected = diagnose(chains, thetas)["function"]
+    for chain in chains:
+        chain.probes = [np.append(row, np.float32(-3.0)) for row in chain.probes]
+    assert diagnose(chains, thetas)["function"] == expected
+
+
+def test_a_logit_that_stands_still_elsewhere_in_each_chain_counts(good):
+    chains, thetas = good
+    for number, chain in enumerate(chains):
+        chain.probes = [np.append(row, np.float32(number)) for row in chain.probes]
+    assert any(reason.startswith("R-hat ") for reason in reasons(chains, thetas))
 
 
 @pytest.mark.parametrize(("share", "converged"), [(0.04, True), (0.06, False)])

@@ -115,9 +115,9 @@ def networks(draw):
 NORMALISATIONS = st.sampled_from(["unit", "standard"])
 
 
-@settings(max_examples=6, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
-@given(networks(), NORMALISATIONS, st.integers(1, 300), st.integers(0, 2**32 - 1))
-def test_the_engines_agree_on_networks_at_random(case, normalisation, rows, seed):
+@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+@given(networks(), NORMALISATIONS, st.integers(1, 300), st.sampled_from(DENSITIES), st.integers(0, 2**32 - 1))
+def test_the_engines_agree_on_networks_at_random(case, normalisation, rows, density, seed):
     shape, layers = case
     model = network(shape, *layers)
     random = np.random.default_rng(seed)
@@ -127,7 +127,7 @@ def test_the_engines_agree_on_networks_at_random(case, normalisation, rows, seed
             scale=tuple(random.uniform(0.005, 0.05, shape[-1])), shift=tuple(random.uniform(-3, 3, shape[-1]))
         )
     classes = model.output_shape[-1]
-    check_engines_agree(model, random_data(random, shape, classes, rows, scales), random)
+    check_engines_agree(model, random_data(random, shape, classes, rows, scales), random, (density, 0.3))
 
 
 # Networks that are worth a case of their own

@@ -17,6 +17,7 @@ from tests.sampling.problems import (
 from tfticket.backend import keras
 from tfticket.config import SampleConfig
 from tfticket.errors import InputError
+from tfticket.sampling.build import check_engine
 from tfticket.schema import validate
 
 SHAPE = (6, 6, 2)
@@ -99,14 +100,17 @@ def test_a_known_network_is_sampled_by_the_sparse_engine_where_few_weights_are_l
     random = np.random.default_rng(0)
     data, model = random_data(random, (4, 4, 1)), small_network()
     ticket = ticket_of(model, data, random_mask(random, model, density))
-    names = {wanted: posterior_of(ticket, data, engine=wanted).engine.name for wanted in ("auto", "sparse", "keras")}
+    found = {wanted: posterior_of(ticket, data, engine=wanted) for wanted in ("auto", "sparse", "keras")}
+    names = {wanted: posterior.engine.name for wanted, posterior in found.items()}
     assert names == {"auto": chosen, "sparse": "sparse", "keras": "keras"}
+    assert ("surviving weights alone, on the CPU" in found["auto"].engine_reason) == (chosen == "sparse")
+    assert found["keras"].engine_reason == "Gradients by Keras, dense and masked, as asked."
 
 
 def test_on_a_gpu_keras_is_chosen(monkeypatch):
     monkeypatch.setattr("tfticket.sampling.build.has_gpu", lambda: True)
     data = random_data(np.random.default_rng(0), (4, 4, 1))
-    assert posterior_of(ticket_of(small_network(), data), data).engine.name == "keras"
+    assert posterior_of(ticket_of(small_network(), data), data, engine="auto").engine.name == "keras"
 
 
 @pytest.mark.parametrize("engine", ["auto", "keras"])
@@ -136,6 +140,22 @@ def test_batch_statistics_are_refused(engine):
         posterior_of(ticket_of(normalised(), data), data, engine=engine)
 
 
+def sisters():
+    """Layers that normalise by a batch and are not keras.layers.BatchNormalization."""
+    from tf_keras.src.layers.normalization.batch_normalization import SyncBatchNormalization
+    from tf_keras.src.layers.normalization.batch_normalization_v1 import BatchNormalization
+
+    return {"synchronised": SyncBatchNormalization, "version 1": BatchNormalization}
+
+
+@pytest.mark.parametrize("name", ["synchronised", "version 1"])
+def test_the_sisters_of_the_layer_are_refused_too(name):
+    layer = sisters()[name](name="only_norm")
+    model = network(SHAPE, L.Conv2D(3, 3), layer, L.Flatten(), L.Dense(3))
+    with pytest.raises(InputError, match=r"by the statistics of a batch \(only_norm\): no row"):
+        check_engine(model, SampleConfig(), 1.0)
+
+
 def test_frozen_batch_statistics_stay_and_their_scales_and_shifts_are_sampled():
     random = np.random.default_rng(0)
     data = random_data(random, SHAPE)
@@ -143,7 +163,7 @@ def test_frozen_batch_statistics_stay_and_their_scales_and_shifts_are_sampled():
     start = random_weights(random, model, {})
     start = {path: np.abs(array) if path.endswith("variance") else array for path, array in start.items()}
     ticket = ticket_of(model, data, start=start)
-    posterior = posterior_of(ticket, data, freeze_batch_norm=True)
+    posterior = posterior_of(ticket, data, engine="auto", freeze_batch_norm=True)
     assert posterior.engine.name == "keras"
     statistics = {path for path in start if "moving" in path}
     assert len(statistics) == 4

@@ -1,7 +1,7 @@
 """The command line. Thin: each command reads its arguments, calls the library, and shows what came out.
 
-TensorFlow is imported by ``run``, ``branch``, ``inspect`` and ``doctor``, and where data are downloaded; never for a
-help text.
+TensorFlow is imported by ``run``, ``branch``, ``inspect``, ``mc-fit``, ``mc-ticket`` and ``doctor``, and where data are
+downloaded; never for a help text.
 """
 
 import io
@@ -9,7 +9,7 @@ import sys
 
 import typer
 
-from tfticket.cli import run, results, inside, browse  # noqa: F401  # isort: skip -- in the order of the help text
+from tfticket.cli import run, results, inside, monte_carlo, browse  # noqa: F401  # isort: skip -- in the order of the help text
 from tfticket.cli.options import Options, app
 from tfticket.errors import InputError, Stopped, TfticketError
 

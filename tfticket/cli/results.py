@@ -76,7 +76,7 @@ def report(
 
 @app.command(
     epilog="Examples:\n\n  tfticket export my-run --out chains.nc\n\n"
-    "  tfticket export workspace/steps/sample-0123456789abcdef --out chain.nc\n\n"
+    "  tfticket export workspace/steps/sample-0123456789abcdef\n\n"
     "In Python:  arviz.from_netcdf('chains.nc')"
 )
 def export(
@@ -86,7 +86,9 @@ def export(
             autocompletion=completion.runs, help="A run with chains, or the folder of a step: sample, pool."
         ),
     ],
-    out: Annotated[Path, typer.Option(help="The file to write.")],
+    out: Annotated[
+        Path | None, typer.Option(help="The file to write; by default here, with the name of the run or step.")
+    ] = None,
     format: Annotated[  # noqa: A002 -- the option's name
         Literal["netcdf"], typer.Option(help="netcdf: as ArviZ reads it, with its names.")
     ] = "netcdf",
@@ -100,13 +102,17 @@ def export(
     from tfticket.reports.rows import find_run
 
     if (Path(chain) / "config.json").is_file():
-        folders = chains_of(Path(chain))
+        whose = Path(chain).resolve()
+        folders = chains_of(whose)
     else:
-        pools = pools_of(find_run(workspace, chain))
+        run = find_run(workspace, chain)
+        whose, pools = run.folder, pools_of(run)
         if len(pools) != 1:
             which = "".join(f"\n  {pool.folder}: {pool.name}" for pool in pools)
             raise InputError(f"{chain} has {len(pools)} tickets whose chains are done. Name one step's folder:{which}")
         folders = pools[0].chains
+    out = out or Path(f"{whose.name}.nc")
     found = to_netcdf(folders, out)
     if not Options.quiet:
-        typer.echo("{}: {chains} chains, {draws:,} draws of {weights:,} weights".format(out, **found))
+        chains = f"{found['chains']} chain{'s' * (found['chains'] > 1)}"
+        typer.echo(f"{out}: {chains}, {found['draws']:,} draws of {found['weights']:,} weights")

@@ -6,6 +6,7 @@ imports TensorFlow.
 
 from tfticket.config.data import ENDINGS, DataConfig, Initialiser, ModelConfig, name_of
 from tfticket.config.experiment import Execution, ExperimentConfig
+from tfticket.config.monte_carlo import DrawStep, FitStep, MonteCarlo
 from tfticket.config.pruning import Control, PruneConfig, PruneStep
 from tfticket.config.sampling import SHORTEST_WARMUP, PriorConfig, SampleConfig, SampleStep
 from tfticket.config.steps import (
@@ -27,12 +28,15 @@ __all__ = [
     "Control",
     "ControlStep",
     "DataConfig",
+    "DrawStep",
     "EnsembleStep",
     "EvaluateStep",
     "Execution",
     "ExperimentConfig",
+    "FitStep",
     "Initialiser",
     "ModelConfig",
+    "MonteCarlo",
     "PoolStep",
     "PriorConfig",
     "PruneConfig",

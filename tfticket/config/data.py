@@ -17,7 +17,7 @@ from tfticket.schema import Config
 def _model(name: str) -> str:
     """A registered name, or how a user names a network of their own."""
     if is_file(name):
-        return _absolute(name)
+        return absolute_path(name)
     if name in MODELS or re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", name):
         return name
     raise ValueError(unknown("model", name, MODELS) + " Own networks: package.module:function, or a .keras file.")
@@ -33,7 +33,8 @@ def name_of(path: Path) -> str:
     return path.name.removesuffix(ending) or "own data"
 
 
-def _absolute(path: str) -> str:
+def absolute_path(path: str) -> str:
+    """A path from the root, '~' being the user's home."""
     return os.path.abspath(os.path.expanduser(path))  # pathlib raises where there is no such user
 
 
@@ -51,7 +52,7 @@ class DataConfig(Config):
         min_length=1,
         description="Data set, `tfticket data` shows them; with `path`, what figures call it (default: its file name)",
     )
-    path: Annotated[str, Field(min_length=1), AfterValidator(_absolute)] | None = Field(
+    path: Annotated[str, Field(min_length=1), AfterValidator(absolute_path)] | None = Field(
         None,
         description="File or folder to read: npz, IDX, CIFAR-10's archives, images in folders or zipped; null: by name",
     )
@@ -74,7 +75,7 @@ class DataConfig(Config):
     @classmethod
     def _named_after_path(cls, values: Any) -> Any:
         if isinstance(values, dict) and values.get("path") and values.get("name") is None:
-            return {**values, "name": name_of(Path(_absolute(str(values["path"]))))}
+            return {**values, "name": name_of(Path(absolute_path(str(values["path"]))))}
         return values
 
     @model_validator(mode="after")

@@ -12,7 +12,11 @@ from tfticket.schema import Config
 
 
 class Execution(Config):
-    """How a run is carried out. None of it changes a result's bits but ``threads``, which is recorded."""
+    """How a run is carried out.
+
+    None of it changes a result's bits but ``threads``, which is recorded, and of chains ``processes``, among which the
+    threads are shared.
+    """
 
     threads: int | None = Field(None, ge=1, description="CPU threads; null: all that this process may use")
     processes: int | None = Field(

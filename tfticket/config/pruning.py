@@ -1,10 +1,18 @@
 """How tickets are found, and altered on purpose."""
 
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
-from tfticket.config.data import Initialiser
+from tfticket.config.data import Initialiser, absolute_path
 from tfticket.config.names import known
 from tfticket.durations import Rewind
 from tfticket.registry import CONTROLS, SCORES
@@ -88,7 +96,8 @@ class PruneStep(Config):
 _OPTIONS = {
     "initialiser": ("reinitialise", "keep-signs"),
     "densities": ("random-mask",),
-    "allow_empty": ("shuffle-global", "shuffle-even", "shuffle-layerwise", "random-mask"),
+    "path": ("own-mask",),
+    "allow_empty": ("shuffle-global", "shuffle-even", "shuffle-layerwise", "random-mask", "own-mask"),
 }
 """Which controls an option is of."""
 
@@ -115,8 +124,11 @@ class Control(Config):
     densities: Annotated[_Share | dict[str, _Share] | None, BeforeValidator(_shares)] = Field(
         None, description="Of random-mask: the fraction that survives, one for all layers or {layer: fraction}"
     )
+    path: Annotated[str, Field(min_length=1), AfterValidator(absolute_path)] | None = Field(
+        None, description="Of own-mask: an .npz with a mask of 0 and 1 for each layer; layers it lacks stay as they are"
+    )
     allow_empty: bool = Field(
-        True, description="Of shuffles and random-mask: a layer may lose its last weight; else the run fails there"
+        True, description="Of shuffles and masks: a layer may lose its last weight; else the run fails there"
     )
 
     @model_validator(mode="before")
@@ -136,6 +148,8 @@ class Control(Config):
                 "random-mask needs densities, e.g. {name: random-mask, densities: 0.2}; "
                 "shuffle-layerwise takes the ticket's own"
             )
+        if self.name == "own-mask" and self.path is None:
+            raise ValueError("own-mask needs path, e.g. {name: own-mask, path: mask.npz}")
         return self
 
     @model_serializer(mode="wrap")
@@ -156,4 +170,6 @@ class Control(Config):
             said += [f"{layer}={share:g}" for layer, share in self.densities.items()]
         elif self.densities is not None:
             said.append(f"{self.densities:g}")
+        if self.path is not None:
+            said.append(Path(self.path).stem)
         return " ".join([self.name, *said])

@@ -44,6 +44,7 @@ class Pool:
         label: arm, seed, level, density.
         diagnostics: See ``tfticket.sampling.diagnostics``.
         result: What the pooled prediction's evaluation found.
+        mean_weights: Of each chain: metrics on test rows of the network of its mean weights.
         traces: Of its chains.
     """
 
@@ -52,6 +53,7 @@ class Pool:
     label: dict[str, Any]
     diagnostics: dict[str, Any]
     result: dict[str, Any]
+    mean_weights: list[dict[str, float]]
     traces: list[Trace]
 
     @property
@@ -74,10 +76,11 @@ def pools_of(run: Run) -> list[Pool]:
             try:
                 result = read_json(folder / "result.json")["result"]
                 chains = pooled_chains(folder)
+                means = [read_json(chain / "result.json")["result"]["mean_weights"]["test"] for chain in chains]
                 traces = [_trace(chain) for chain in chains]
             except InputError as error:
                 raise InputError(f"{error} {computed_anew(run)}") from None
-            found.append(Pool(folder, chains, entry["label"], result["diagnostics"], result, traces))
+            found.append(Pool(folder, chains, entry["label"], result["diagnostics"], result, means, traces))
     return found
 
 
@@ -108,24 +111,45 @@ def verdict_of(name: str, found: dict[str, Any]) -> str:
     return f"{name}: {found['verdict']}{reasons}. {found['caution']}"
 
 
-CHAIN_HEADER = ["chains of", "draws", "R-hat", "ESS", "capped", "div.", "time", "grad/s"]
-"""Of ``chain_row``: R-hat and ESS (the smaller of bulk and tail) in function space, trees at the cap, divergences."""
+def beside_of(pool: Pool) -> str:
+    """What sampling cost, and what the networks of mean weights do on test rows beside the mean prediction."""
+
+    def words(each: Sequence[dict[str, float]]) -> str:
+        accuracies = (f"{100 * one['accuracy']:.2f} %" for one in each)
+        nlls = (f"{one['nll']:.4f}" for one in each)
+        return f"{', '.join(accuracies)}, NLL {', '.join(nlls)}"
+
+    found = pool.diagnostics
+    return (
+        f"{pool.name}: {clock(found['seconds'])} of sampling, summed over chains, "
+        f"{found['gradients'] / found['seconds']:,.0f} gradients a second. Test accuracy of the mean prediction "
+        f"{words([pool.result['test']])}; of the network of each chain's mean weights {words(pool.mean_weights)}."
+    )
+
+
+CHAIN_HEADER = ["chains of", "draws", "R-hat", "R-hat\nweights", "ESS", "E-\nBFMI", "at\ncap", "div."]
+"""Of ``chain_row``: R-hat and ESS (the smaller of bulk and tail) in function space, R-hat of weights, the lowest
+E-BFMI, trees at the cap, divergences; narrow enough for 80 columns."""
 
 
 def chain_row(pool: Pool) -> list[str]:
     """A table's row of ``CHAIN_HEADER``."""
     found, function = pool.diagnostics, pool.diagnostics["function"]
-    known = function["r_hat"] is not None
+    arm, _, rest = pool.name.rpartition(", seed ")
     return [
-        pool.name,
-        f"{found['chains']} x {min(found['draws']):,}",
-        f"{function['r_hat']:.4g}" if known else "-",
-        f"{min(function['ess_bulk'], function['ess_tail']):.0f}" if known else "-",
+        "\n".join([*arm.split(", "), f"seed {rest}"]),
+        f"{found['chains']} x {min(found['draws'])}",
+        _known(function["r_hat"], ".4g"),
+        _known(found["weights"]["r_hat"], ".4g"),
+        _known(None if function["r_hat"] is None else min(function["ess_bulk"], function["ess_tail"]), ".0f"),
+        _known(None if None in found["e_bfmi"] else min(found["e_bfmi"]), ".2f"),
         f"{found['capped']:.0%}",
         str(found["divergences"]),
-        clock(found["seconds"]),
-        f"{found['gradients'] / found['seconds']:.0f}",
     ]
+
+
+def _known(value: float | None, written: str) -> str:
+    return "-" if value is None else format(value, written)
 
 
 def chains_figure(pool: Pool, others: Sequence[Row]) -> Any:

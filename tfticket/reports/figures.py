@@ -22,12 +22,14 @@ _LOOKS = {
     "shuffle-even": ("#56B4E9", "P"),
     "shuffle-layerwise": ("#009E73", "^"),
     "random-mask": ("#000000", "X"),
+    "own-mask": ("#661100", "H"),
+    "monte-carlo": ("#332288", "p"),
     "nuts": ("#882255", "*"),
     "hmc": ("#999933", "d"),
     "ensemble": ("#7F7F7F", "h"),
 }
 _FURTHER_LOOKS = [
-    ("#332288", "p"), ("#44AA99", "<"), ("#AA4499", ">"), ("#661100", "H"),
+    ("#44AA99", "<"), ("#AA4499", ">"),
     ("#6699CC", "8"), ("#117733", "s"), ("#DDAA33", "D"), ("#BB5566", "v"),
 ]  # fmt: skip
 """Of arms that have none of their own: by their name, so that they look alike in every figure."""
@@ -144,8 +146,8 @@ def metric_figure(cells: Sequence[Cell], metric: str, title: str, legend_title: 
     if not several and (cells[0].level, cells[0].arm) == (0, "ticket"):
         dense = axis_of(metric)[0] * cells[0].test[metric].mean
         axes.axhline(dense, color="0.45", lw=1, ls="--", zorder=0, label="dense")
-    _title(axes, title)
-    _legend(figure, axes.get_legend_handles_labels(), legend_title)
+    title_above(axes, title)
+    legend_below(figure, axes.get_legend_handles_labels(), legend_title)
     return figure
 
 
@@ -210,7 +212,7 @@ def reliability_figure(rows: Sequence[Row], title: str, legend_title: str) -> An
         unused.remove()
     figure.suptitle(_plain(title), fontsize=11, x=0.01, ha="left", wrap=True)
     named["calibrated"] = named.pop("calibrated")  # the last
-    _legend(figure, (list(named.values()), list(named)), legend_title)
+    legend_below(figure, (list(named.values()), list(named)), legend_title)
     return figure
 
 
@@ -303,11 +305,12 @@ def _plain(text: str) -> str:
     return text.replace("$", r"\$")  # a name is no formula
 
 
-def _title(axes: Any, text: str) -> None:
+def title_above(axes: Any, text: str) -> None:
+    """Write a title above axes."""
     axes.set_title(_plain(text), fontsize=11, loc="left", wrap=True)
 
 
-def _legend(figure: Any, handles_and_labels: tuple[list[Any], list[str]], title: str) -> None:
+def legend_below(figure: Any, handles_and_labels: tuple[list[Any], list[str]], title: str) -> None:
     """Below the axes, where it hides nothing: the figure becomes higher by it."""
     handles, labels = handles_and_labels
     width, height = figure.get_size_inches()

@@ -14,6 +14,15 @@ What decides which, all by test accuracy, the ticket's or control's minus the ot
   ``beats``, of every pair. B6b: the latter two come close to the ticket. ``matches``. That the former "lose every
   advantage" has no test of its own here.
 
+- C1 to C4 ("monte-carlo-tickets", table 1), at the sparsest level with Monte Carlo tickets, those ``as_printed`` left
+  out. C1: each kind against the ticket. ``matches``. C2: each against the masks that are random in every layer, at the
+  same density. ``beats``. C3, for Conv-4 and Conv-6 alone: each against the ticket. ``beats``. C4: with connectivity
+  against magnitude alone. ``matches``.
+- C5 ("monte-carlo-tickets", figure 1): the mean initial magnitude of the ticket's survivors over that of all weights,
+  less 1, mean over layers; in hundredths, not points of accuracy. ``beats``.
+- C6 ("monte-carlo-tickets", section 3): each kind against the unpruned network and random masks, by the mean validation
+  accuracy over the evaluations of the training, that is the area under the learning curve. ``beats``.
+
 Network, data and training are the run's, seldom the paper's: a verdict is about the claim as far as this run tests it.
 Where the run rewinds to a later iteration, the weights of that moment stand for the initialisation.
 The claims are about tickets by magnitude: a run whose tickets are found by another score decides none.
@@ -31,6 +40,12 @@ A4 = "A4: NUTS beats random initialisations"
 A5 = "A5: the ticket's initialisation beats random ones"
 B5 = "B5: the IMP ticket is the ceiling of all controls, within half a point"
 B6A = "B6a: even and global shuffles fall behind layerwise ones and re-initialisation"
+C1 = "C1: Monte Carlo tickets match IMP tickets, within half a point"
+C2 = "C2: Monte Carlo tickets beat random masks"
+C3 = "C3: Monte Carlo tickets exceed IMP tickets on Conv-4 and Conv-6"
+C4 = "C4: connectivity adds little, within half a point"
+C5 = "C5: tickets keep large initial weights (survivors' mean magnitude over all weights', less 1, in %)"
+C6 = "C6: Monte Carlo tickets learn faster (mean validation accuracy over the training)"
 B6B = "B6b: layerwise shuffles and re-initialisation come close to the ticket"
 
 _KEPT, _LOST = ("reinitialise", "shuffle-layerwise"), ("shuffle-even", "shuffle-global")
@@ -64,6 +79,7 @@ def claims_of(rows: Sequence[Row]) -> list[Comparison]:
         (B5, "reaches", _ticket_minus(groups, controlled)),
         (B6A, "beats", _densities_kept_minus_lost(groups, controlled)),
         (B6B, "matches", _ticket_minus(groups, _of_level_with_all(controlled, _KEPT))),
+        *_monte_carlo(groups, rows[0].network),
     ]
     return [Comparison(claim, kind, differences) for claim, kind, differences in members if differences]
 
@@ -93,7 +109,7 @@ def _is_control(groups: _Groups, level: int, arm: str) -> bool:
     ticket = groups.get((level, "ticket"))
     if (
         arm == "ticket"
-        or control_of(arm) in METHODS
+        or control_of(arm) in (*METHODS, "monte-carlo", "own-mask")
         or not ticket
         or not paired(ticket, groups[level, arm], "accuracy")
     ):
@@ -111,6 +127,58 @@ def _sampled_minus(groups: _Groups, is_other: Callable[[str], bool]) -> dict[str
         if differences := paired(groups[level, "nuts"], groups[level, arm], "accuracy"):
             found[_label(groups[level, arm], f"NUTS - {_row(groups[level, arm]).name}")] = differences
     return found
+
+
+def _monte_carlo(groups: _Groups, network: str) -> list[tuple[str, Kind, dict[str, list[float]]]]:
+    """The claims about Monte Carlo tickets, at the last level that has some."""
+    drawn = [(level, arm) for level, arm in groups if control_of(arm) == "monte-carlo" and "as printed" not in arm]
+    last = _at_the_last_level(drawn)
+    if not last:
+        return []
+    level = last[0][0]
+    ticket, density = groups[level, "ticket"], density_of(groups[level, "ticket"])
+    random = [
+        seeds
+        for (each, arm), seeds in groups.items()
+        if each == level
+        and control_of(arm) in ("shuffle-layerwise", "random-mask")
+        and abs(density_of(seeds) / density - 1.0) <= _ROUNDING
+    ]
+    ours = [groups[key] for key in last]
+    by = {arm: groups[level, arm] for _, arm in last}
+    magnitude, connectivity = (by.get(f"monte-carlo {name}") for name in ("magnitude", "connectivity"))
+    little = _minus([connectivity], [magnitude], "accuracy") if magnitude and connectivity else {}
+    dense = [groups[0, "ticket"]] if (0, "ticket") in groups else []
+    large = [
+        row.beside["relative_magnitude"] - 1 for (row, *_) in ticket.values() if "relative_magnitude" in row.beside
+    ]
+    against = _minus(ours, [ticket], "accuracy")
+    return [
+        (C1, "matches", against),
+        (C2, "beats", _minus(ours, random, "accuracy")),
+        (C3, "beats", against if network in ("conv-4", "conv-6") else {}),
+        (C4, "matches", little),
+        (C5, "beats", {_label(ticket, "survivors / all - 1"): large} if large else {}),
+        (C6, "beats", _minus(ours, dense + random, "learning")),
+    ]
+
+
+def _minus(ours: Sequence[Seeds], theirs: Sequence[Seeds], metric: str) -> dict[str, list[float]]:
+    """A member each pair of arms: by seed, ours - theirs."""
+    found = {}
+    for one in ours:
+        for other in theirs:
+            known = all(
+                metric in row.test or metric in row.beside for arm in (one, other) for (row, *_) in arm.values()
+            )
+            if known and (differences := paired(one, other, metric)):
+                found[_label(one, f"{_row(one).name} - {_dense_or_name(other)}")] = differences
+    return found
+
+
+def _dense_or_name(seeds: Seeds) -> str:
+    row = _row(seeds)
+    return "unpruned" if (row.level, row.arm) == (0, "ticket") else row.name
 
 
 def _at_the_last_level(keys: list[tuple[int, str]]) -> list[tuple[int, str]]:

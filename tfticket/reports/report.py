@@ -8,13 +8,15 @@ from typing import Any
 from tfticket.errors import InputError
 from tfticket.reports.chains import Pool, chains_figure, pools_of
 from tfticket.reports.claims import Decision
+from tfticket.reports.curves import curves_of, learning_figure, shown_curves
 from tfticket.reports.figures import metric_figure, reliability_figure, save_figures
 from tfticket.reports.papers import decisions_of, records
+from tfticket.reports.portraits import connectivity_figure, portraits_of, weights_figure
 from tfticket.reports.rows import Row, Run, control_of, rows_of
 from tfticket.reports.tables import Cell, rows_csv, seeds_text, shown_levels, summarise
 from tfticket.runs.files import atomic_write, check_writable, write_json
 
-_FIGURES = ("accuracy", "calibration", "reliability")
+_FIGURES = ("accuracy", "calibration", "reliability", "learning", "start-weights", "connectivity")
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,8 @@ def write_report(runs: Sequence[Run], folder: Path | None = None) -> Report:
     check_writable(folder, "--out")
     cells, decisions, title = summarise(rows), decisions_of(rows), title_of(runs, rows)
     figures = _figures(rows, cells, title)
+    if len(runs) == 1:
+        figures |= _further_figures(runs[0], title)
     for name in set(_FIGURES) - set(figures):  # of another report in this folder
         for kind in ("png", "pdf"):
             (folder / f"{name}.{kind}").unlink(missing_ok=True)
@@ -94,6 +98,19 @@ def _figures(rows: Sequence[Row], cells: Sequence[Cell], title: str) -> dict[str
     shown = [row for row in rows if row.level in shown_levels(cells) and row.reliability]
     if shown and len({row.run for row in rows}) == 1:
         figures["reliability"] = reliability_figure(shown, title, f"bins of the test rows of {seeds}")
+    return figures
+
+
+def _further_figures(run: Run, title: str) -> dict[str, Any]:
+    """Name -> figure, of what a run has beside its evaluations."""
+    figures = {}
+    curves = shown_curves(curves_of(run))
+    if any(curve.level for curve in curves) and max(len(curve.iterations) for curve in curves) > 1:
+        figures["learning"] = learning_figure(curves, title)
+    if portraits := portraits_of(run):
+        figures["start-weights"] = weights_figure(portraits, title)
+        if len({one.layer for one in portraits}) > 1:
+            figures["connectivity"] = connectivity_figure(portraits, title)
     return figures
 
 

@@ -1,6 +1,6 @@
 """A run folder as rows: one row an evaluation."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +20,14 @@ ARM_NAMES = {
     "shuffle-even": "shuffled evenly",
     "shuffle-layerwise": "shuffled layerwise",
     "random-mask": "random mask",
+    "own-mask": "own mask",
+    "monte-carlo": "Monte Carlo",
 }
-EVALUATIONS = ("evaluate", "ensemble", "pool")
-"""Kinds of steps that say how good an arm is."""
+"""What tables and figures call the ticket and the known controls."""
 METHODS = {"nuts": "NUTS", "hmc": "HMC", "ensemble": "ensemble"}
 """First words of arms that are no single training: what follows is whose."""
-"""What tables and figures call the ticket and the known controls."""
+EVALUATIONS = ("evaluate", "ensemble", "pool")
+"""Kinds of steps that say how good an arm is."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,10 @@ class Row:
         replicate: Which of the same controls of one IMP seed, each of a seed of its own.
         reliability: count, confidence and accuracy of each bin of the test rows; None where none was recorded.
         emptied: Layers without a survivor.
+        network: The network's name.
+        beside: What else claims are about: 'learning', the mean validation accuracy over the evaluations of the
+            training; 'relative_magnitude', the mean magnitude of a ticket's survivors over that of all weights, at the
+            moment it was rewound to, mean over layers.
     """
 
     run: str
@@ -58,6 +64,8 @@ class Row:
     replicate: int = 0
     reliability: dict[str, list[Any]] | None = None
     emptied: tuple[str, ...] = ()
+    network: str = ""
+    beside: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -177,15 +185,39 @@ def arm_name(arm: str) -> str:
 def rows_of(run: Run) -> list[Row]:
     """One row for each finished evaluation of a run, in the order of the run."""
     rows = []
+    beside: dict[tuple[Any, ...], dict[str, float]] = {}
     for step in run.steps:
+        label = step["label"]
         if step["kind"] in EVALUATIONS:
-            folder = run.folder.parents[1] / "steps" / step["folder"]
-            try:
-                result = read_json(folder / "result.json")["result"]
-            except InputError as error:
-                raise InputError(f"{error} {computed_anew(run)}") from None
-            rows.append(row_of(run, step["label"], result))
+            found = beside.get(_whose(label), {}) if step["kind"] == "evaluate" else {}
+            rows.append(row_of(run, label, result_of(run, step), found))
+        elif step["kind"] == "train" and (history := result_of(run, step).get("history")):
+            learning = sum(row["accuracy"] for row in history) / len(history)
+            beside.setdefault(_whose(label), {})["learning"] = learning
+    for step in run.steps:
+        if step["kind"] == "fit":
+            layers = [one for one in result_of(run, step)["relative_magnitude"].values() if one is not None]
+            for row in rows:
+                if (row.arm, row.seed, row.level) == ("ticket", step["label"]["seed"], step["label"]["level"]):
+                    row.beside["relative_magnitude"] = sum(layers) / len(layers)
     return rows
+
+
+def result_of(run: Run, step: dict[str, Any]) -> dict[str, Any]:
+    """What a step of a run has found.
+
+    Raises:
+        InputError: Its folder is not whole.
+    """
+    try:
+        result: dict[str, Any] = read_json(run.folder.parents[1] / "steps" / step["folder"] / "result.json")["result"]
+    except InputError as error:
+        raise InputError(f"{error} {computed_anew(run)}") from None
+    return result
+
+
+def _whose(label: dict[str, Any]) -> tuple[Any, ...]:
+    return tuple(label.get(name, 0) for name in ("arm", "seed", "level", "replicate"))
 
 
 def computed_anew(run: Run) -> str:
@@ -193,13 +225,14 @@ def computed_anew(run: Run) -> str:
     return f"`tfticket run {run.folder / 'config.yaml'} --workspace {run.folder.parents[1]}` computes it anew."
 
 
-def row_of(run: Run, label: dict[str, Any], result: dict[str, Any]) -> Row:
+def row_of(run: Run, label: dict[str, Any], result: dict[str, Any], beside: dict[str, float] | None = None) -> Row:
     """One finished evaluation of a run.
 
     Args:
         run: The run.
         label: What the manifest calls the evaluation.
         result: What its step found.
+        beside: See ``Row``.
     """
     score = run.config.get("prune", {}).get("score", "magnitude")
     other_score = label["arm"] == "ticket" and score != "magnitude"
@@ -216,4 +249,6 @@ def row_of(run: Run, label: dict[str, Any], result: dict[str, Any]) -> Row:
         replicate=label.get("replicate", 0),
         reliability=result.get("reliability", {}).get("test"),  # None before evaluations recorded it
         emptied=tuple(result.get("emptied", ())),
+        network=run.config["model"]["name"],
+        beside=dict(beside or {}),
     )

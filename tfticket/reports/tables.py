@@ -67,12 +67,18 @@ def density_of(seeds: Seeds) -> float:
 
 
 def paired(ours: Seeds, theirs: Seeds, metric: str) -> list[float]:
-    """Ours - theirs on test rows, one difference for each seed that has both, replicates averaged first."""
+    """Ours - theirs, one difference for each seed that has both, replicates averaged first.
+
+    Args:
+        ours: An arm.
+        theirs: Another.
+        metric: One on test rows, or what rows have beside.
+    """
     return [_value(ours[seed], metric) - _value(theirs[seed], metric) for seed in ours if seed in theirs]
 
 
 def _value(replicates: Sequence[Row], metric: str) -> float:
-    return _mean([row.test[metric] for row in replicates])
+    return _mean([row.test[metric] if metric in row.test else row.beside[metric] for row in replicates])
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -12,9 +12,13 @@ class EventWriter:
 
     An attempt says at which iteration it begins (``begin``); readers then drop what earlier attempts wrote
     beyond it.
+
+    Attributes:
+        first: The iteration at which this attempt began; 0 before it said so.
     """
 
     def __init__(self, path: Path, attempt: int) -> None:
+        self.first = 0
         self._path = path
         self._attempt = attempt
         if path.exists() and not path.read_bytes().endswith(b"\n"):  # the attempt before died in mid-line
@@ -23,6 +27,8 @@ class EventWriter:
 
     def write(self, event: str, **values: Any) -> None:
         """Append one event, e.g. ``write("evaluation", iteration=430, accuracy=0.97)``."""
+        if event == "begin":
+            self.first = values.get("iteration", 0)
         with self._path.open("a", encoding="utf-8") as file:
             file.write(event_line(self._attempt, event, time.time(), **values))
 

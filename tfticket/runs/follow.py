@@ -12,7 +12,7 @@ from typing import Any
 from tfticket.errors import InputError
 from tfticket.runs.events import EventReader
 from tfticket.runs.progress import COUNTED, read_progress
-from tfticket.runs.summary import MANIFEST, PROGRESS, is_step, last_change, read_manifest, step_words
+from tfticket.runs.summary import MANIFEST, PROGRESS, last_change, read_manifest, step_words
 
 LOG_LINES = 2000
 
@@ -43,7 +43,7 @@ class RunFollower:
         run: Its folder, in the 'runs' of a workspace.
 
     Attributes:
-        trainings: In the run's order: those of its manifest, then the one that is computed or was interrupted.
+        trainings: In the run's order: those of its manifest, then those that are computed or were interrupted.
     """
 
     def __init__(self, run: Path) -> None:
@@ -53,7 +53,7 @@ class RunFollower:
         self._labels: dict[str, dict[str, Any]] = {}
         self._seen: list[list[int]] = []
         self._steps_seen: list[int] = []
-        self._now = ""
+        self._now: set[str] = set()
         self._readers: dict[str, EventReader] = {}
         self._log: deque[str] = deque(maxlen=LOG_LINES)
 
@@ -88,7 +88,7 @@ class RunFollower:
         if seen != self._steps_seen:
             self._steps_seen = seen
             return set()
-        return {folder for folder, training in known.items() if training.done and folder != self._now}
+        return {folder for folder, training in known.items() if training.done and folder not in self._now}
 
     def _look(self) -> None:
         """See which trainings the run has now, if its files changed. What a damaged one said before stays."""
@@ -100,10 +100,9 @@ class RunFollower:
         except InputError:
             return
         progress = read_progress(self._run)
-        self._now = ""
-        if progress is not None and is_step(progress.step):
-            steps = [*steps, progress.step or {}]
-            self._now = steps[-1]["folder"]
+        present = progress.steps if progress is not None else []
+        self._now = {step["folder"] for step in present}
+        steps = [*steps, *present]
         self._labels = {step["folder"]: step["label"] for step in steps if step["kind"] in COUNTED}
         self._seen = seen
 

@@ -21,9 +21,9 @@ class Progress:
     Attributes:
         trainings: How many it takes, chains among them; None before it said so.
         done: Trainings that are done, also those found done.
-        computed: Of these, computed since the run began or went on.
-        fraction: How much of the present one is done, 0 to 1.
-        iteration, iterations: Where it is, and its length.
+        computed: Of these, computed since the run began or went on; a part of one that itself went on.
+        fraction: How much of the present one is done, 0 to 1; of several at once, their mean.
+        iteration, iterations: Where it is, and its length; of several at once, their means.
         step: The step that is computed now: kind, folder, label; None between steps.
         began: When the first training of this session began, seconds since 1970; None before.
         updated: When this was written.
@@ -32,11 +32,13 @@ class Progress:
         chains_computed: As ``computed``, of chains alone.
         chain_seconds: What the chains computed took, in all.
         chain_began: When the present chain began; None where it is none.
+        before: As ``fraction``, what was done before the run went on.
+        beside: Further steps that are computed together with ``step``, some of them later, as many at once as may be.
     """
 
     trainings: int | None = None
     done: int = 0
-    computed: int = 0
+    computed: float = 0
     fraction: float = 0.0
     iteration: int = 0
     iterations: int = 0
@@ -45,14 +47,21 @@ class Progress:
     updated: float = 0.0
     chains: int = 0
     chains_done: int = 0
-    chains_computed: int = 0
+    chains_computed: float = 0
     chain_seconds: float = 0.0
     chain_began: float | None = None
+    before: float = 0.0
+    beside: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def steps(self) -> list[dict[str, Any]]:
+        """The steps that are computed now."""
+        return [self.step, *self.beside] if self.step is not None else []
 
     @property
     def completed(self) -> float:
-        """Trainings done, and the part of the present one."""
-        return self.done + self.fraction
+        """Trainings done, and the parts of the present ones."""
+        return self.done + self.fraction * (1 + len(self.beside))
 
     @property
     def seconds_left(self) -> float | None:
@@ -60,15 +69,17 @@ class Progress:
         if self.began is None or self.trainings is None:
             return None
         in_chain = self.chain_began is not None
-        chain, training = (self.fraction, 0.0) if in_chain else (0.0, self.fraction)
+        at_once = 1 + len(self.beside)
+        new = (self.fraction - self.before) * at_once
+        new_chain, new_training = (new, 0.0) if in_chain else (0.0, new)
         chain_seconds = self.chain_seconds + (self.updated - self.chain_began if self.chain_began is not None else 0.0)
-        left_chains = self.chains - self.chains_done - chain
+        left_chains = self.chains - self.chains_done - (self.fraction * at_once if in_chain else 0.0)
         total = 0.0
         for seconds, work, left in (
-            (chain_seconds, self.chains_computed + chain, left_chains),
+            (chain_seconds, self.chains_computed + new_chain, left_chains),
             (
                 self.updated - self.began - chain_seconds,
-                self.computed - self.chains_computed + training,
+                self.computed - self.chains_computed + new_training,
                 self.trainings - self.completed - left_chains,
             ),
         ):
@@ -94,13 +105,14 @@ def read_progress(folder: Path) -> Progress | None:
 def _is_sound(found: Progress) -> bool:
     """Whether its values are of the kinds that they should be, whoever wrote them."""
     numbers = [found.done, found.computed, found.fraction, found.iteration, found.iterations, found.updated]
-    numbers += [found.chains, found.chains_done, found.chains_computed, found.chain_seconds]
+    numbers += [found.chains, found.chains_done, found.chains_computed, found.chain_seconds, found.before]
     numbers += [each for each in (found.trainings, found.began, found.chain_began) if each is not None]
-    step = found.step
+    if not all(type(each) in (int, float) for each in numbers) or not isinstance(found.beside, list):
+        return False
     kinds = {"kind": str, "folder": str, "label": dict}
-    return all(type(each) in (int, float) for each in numbers) and (
-        step is None
-        or (isinstance(step, dict) and all(isinstance(step.get(name), kind) for name, kind in kinds.items()))
+    return all(
+        isinstance(step, dict) and all(isinstance(step.get(name), kind) for name, kind in kinds.items())
+        for step in found.steps
     )
 
 

@@ -9,7 +9,8 @@ from tfticket.runs.events import EventWriter
 
 TICKET = "ticket.safetensors"
 WEIGHTS = "weights.safetensors"
-"""What steps that make a ticket, and trainings, leave in their folders."""
+SAMPLER = "sampler.json"
+"""What steps that make a ticket, trainings, and fits to a ticket leave in their folders."""
 
 CHECKPOINT = "checkpoint.safetensors"
 """Where a long step keeps what it needs to go on; the lab removes it once the result is written."""

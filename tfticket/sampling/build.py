@@ -21,6 +21,9 @@ from tfticket.sampling.reader import CannotRun, sparse_layers
 from tfticket.sampling.sparse import SparseEngine
 from tfticket.tickets.ticket import Ticket
 
+BATCH_NORMALISATION = keras.layers.BatchNormalization.__base__
+"""Base of the layer, of its synchronised sister and of its older self in ``tf.compat.v1``."""
+
 DENSE_FROM = 1 / 3
 """From this density on, dense arithmetic costs less than sums over surviving weights (``benchmarks/nuts_gradient``)."""
 
@@ -53,13 +56,14 @@ def build_posterior(ticket: Ticket, data: Dataset, config: SampleConfig, threads
         if path not in layout.shapes
     }
     engine: Engine
-    if choose_engine(config.engine, model, layout, density(ticket.mask))[0] == "sparse":
+    chosen, reason = choose_engine(config.engine, model, layout, density(ticket.mask))
+    if chosen == "sparse":
         image, layers = sparse_layers(model, layout)
         compiled = compile_network(image, layers, np.array(normalisation.scale), np.array(normalisation.shift))
         engine = SparseEngine(compiled, layout.size, data.x_train, data.y_train, threads or usable_cpus())
     else:
         engine = KerasEngine(network, layout, ticket.start, data.x_train, data.y_train)
-    return Posterior(engine, layout, prior, config.likelihood_power, fixed)
+    return Posterior(engine, layout, prior, config.likelihood_power, fixed, reason)
 
 
 def check_engine(model: Any, config: SampleConfig, kept: float) -> str:
@@ -108,10 +112,11 @@ def choose_engine(wanted: str, model: Any, layout: Layout, kept: float) -> tuple
 
 
 def _check_statistics(model: Any, frozen: bool) -> None:
-    layers = [layer.name for layer in model.submodules if isinstance(layer, keras.layers.BatchNormalization)]
+    layers = [layer.name for layer in model.submodules if isinstance(layer, BATCH_NORMALISATION)]
     if layers and not frozen:
+        more = f" and {len(layers) - 1} more" if len(layers) > 1 else ""
         raise InputError(
-            f"{model.name} normalises by the statistics of a batch ({layers[0]} and {len(layers) - 1} more): no "
+            f"{model.name} normalises by the statistics of a batch ({layers[0]}{more}): no "
             "row has a likelihood of its own. Take a network without, or set freeze_batch_norm: true: the statistics "
             "of the ticket's start then stay as they are."
         )

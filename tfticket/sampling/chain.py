@@ -39,7 +39,9 @@ class Chain:
         probes: Logits of the probe rows, float32 [classes * rows], one row a draw after the warm-up.
         sums: Split -> sum over draws of the predicted probabilities, float64 [rows, classes].
         mean: Mean of theta over draws, float64 [size].
-        history: One row an evaluation.
+        history: One row an evaluation: iteration, warmup, loss, metrics, and of the draws so far of the warm-up or
+            after it: divergences, capped (share of trees at the cap on their depth), e_bfmi (absent with fewer than 3
+            draws or an energy that stands still), gradients_per_second.
         adaptation: The warm-up's state; its scale and step size hold for all draws after.
         kept: Draws that have been handed out to be kept.
     """
@@ -105,7 +107,7 @@ def run_chain(
         hooks: Checkpoints, stop requests and what is told.
 
     Raises:
-        InputError: The log density at the start is not finite.
+        InputError: The log density at the start, or its gradient, is not finite.
         Stopped: The user asked to stop; all draws were saved.
     """
     return _Run(posterior, config, seed, chain, splits, start, hooks or Hooks()).to_the_end()
@@ -166,14 +168,15 @@ class _Run:
         position = prior.draw(seeds.generator(*self._names, "start")) if start is None else prior.unconstrain(start)
         found, gradient = self._posterior.log_density_and_gradient(position)
         if not (math.isfinite(found) and np.isfinite(gradient).all()):
-            raise InputError(_not_finite(self._posterior, position, gradient, found))
+            raise InputError(_not_finite(self._posterior, position, found, of_ticket=start is not None))
         return position
 
     def _choose_sampler(self) -> None:
         """The warm-up's, or that of the draws to be kept."""
         warming_up = self.chain.done < self._config.warmup
         self._sampler = self._build(self._target, self._config, warming_up)
-        self._sampler_warms_up = warming_up
+        one_cap = self._config.depth_in_warmup == self._config.max_tree_depth  # then one sampler does, compiled once
+        self._sampler_serves = (True, False) if one_cap else (warming_up,)
 
     def _find_step_size(self, position: np.ndarray) -> None:
         random = seeds.generator(*self._names, "step size", self.chain.done)
@@ -183,7 +186,7 @@ class _Run:
 
     def _draw(self) -> None:
         chain, adaptation = self.chain, self.chain.adaptation
-        if self._sampler_warms_up != (chain.done < self._config.warmup):
+        if (chain.done < self._config.warmup) not in self._sampler_serves:
             self._choose_sampler()
         number = seeds.derive(*self._names, "draw", chain.done)
         seed = (number & 0x7FFFFFFF, (number >> 31) & 0x7FFFFFFF)
@@ -236,8 +239,20 @@ class _Run:
             row |= (
                 found if name == "validation" else {f"{name}_{metric}": found[metric] for metric in ("accuracy", "nll")}
             )
+        row |= self._so_far(warming_up)
         self.chain.history.append(row)
         self._hooks.evaluated(row)
+
+    def _so_far(self, warming_up: bool) -> dict[str, float]:
+        """How the sampler does, over the draws of the warm-up or those after it."""
+        begin = 0 if warming_up else self.chain.adaptation.total
+        told = {name: np.array(values[begin:]) for name, values in self.chain.told.items()}
+        row = {"divergences": int(told["diverging"].sum()), "capped": float(told["reached_cap"].mean())}
+        deviations = np.square(told["energy"] - told["energy"].mean()).sum()
+        if len(told["energy"]) >= 3 and deviations > 0:
+            row["e_bfmi"] = float(np.square(np.diff(told["energy"])).sum() / deviations)
+        row["gradients_per_second"] = float(told["n_steps"].sum() / told["seconds"].sum())
+        return row
 
     def _save(self) -> None:
         draws = np.array(self._unsaved, np.float32).reshape(-1, self._posterior.size)
@@ -247,14 +262,21 @@ class _Run:
         self._unsaved = []
 
 
-def _not_finite(posterior: Posterior, position: np.ndarray, gradient: np.ndarray, found: float) -> str:
-    """Which tensor it comes from, as far as that can be seen."""
-    theta = posterior.prior.constrain(position)
-    parts = posterior.layout.slices.items()
-    bad = [path for path, part in parts if not (np.isfinite(theta[part]).all() and np.isfinite(gradient[part]).all())]
-    largest = max(parts, key=lambda one: np.abs(theta[one[1]]).max(initial=0))[0]
-    where = f"{', '.join(bad)} has no finite gradient" if bad else f"the largest weights are in {largest}"
-    return (
-        f"The log density at the chain's start is {found}: {where}. Take a narrower prior, or start: ticket for the "
-        "ticket's own start weights."
+def _not_finite(posterior: Posterior, position: np.ndarray, found: float, of_ticket: bool) -> str:
+    """Which tensors it comes from, as far as that can be seen, and what to do about it."""
+    theta, parts = posterior.prior.constrain(position), posterior.layout.slices.items()
+    bad = [path for path, part in parts if not np.isfinite(theta[part]).all()]
+    if bad:
+        where = f"{', '.join(bad)} {'has' if len(bad) == 1 else 'have'} weights that are not finite"
+    else:
+        largest = max(parts, key=lambda one: np.abs(theta[one[1]]).max(initial=0))[0]
+        where = f"the largest weights, up to {np.abs(theta).max():.2g}, are in {largest}"
+    mend = (
+        "Take a ticket with other start weights, or start: prior for a draw from the prior."
+        if of_ticket
+        else "Take a narrower prior, or start: ticket for the ticket's own start weights."
     )
+    what = "gradient of the log density at the chain's start is not finite"
+    if not math.isfinite(found):
+        what = f"log density at the chain's start is {found}"
+    return f"The {what}: {where}. {mend}"

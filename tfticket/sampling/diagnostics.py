@@ -26,12 +26,17 @@ LIMITS = {"r_hat": 1.01, "ess": 400.0, "divergences": 0, "e_bfmi": 0.3, "capped"
 CAUTION = "Agreement in function space does not prove convergence in weight space."
 
 
-def diagnose(chains: Sequence[Chain], thetas: Sequence[np.ndarray]) -> dict[str, Any]:
+def looked_at(size: int) -> np.ndarray:
+    """The entries of theta [size] that are looked at, int64 [at most ``WEIGHTS``], from the first to the last."""
+    return np.linspace(0, size - 1, min(size, WEIGHTS)).astype(int)
+
+
+def diagnose(chains: Sequence[Chain], weights: Sequence[np.ndarray]) -> dict[str, Any]:
     """Diagnostics over the draws after the warm-up.
 
     Args:
         chains: Of one posterior.
-        thetas: Of each, the draws kept, float32 [n, size].
+        weights: Of each, the entries of theta that are ``looked_at`` in the draws kept, float32 [n, entries].
 
     Returns:
         'function' and 'weights': r_hat (the largest), ess_bulk and ess_tail (the smallest), and of what;
@@ -44,14 +49,13 @@ def diagnose(chains: Sequence[Chain], thetas: Sequence[np.ndarray]) -> dict[str,
     likelihood = np.stack([each["log_likelihood"][-length:] for each in told])
     probes = np.stack([np.array(chain.probes[-length:]) for chain in chains])
     function = {"log likelihood": likelihood[..., None], "probe logits": probes}
-    shortest = min(len(theta) for theta in thetas)
-    step = max(1, thetas[0].shape[1] // WEIGHTS)
-    weights = np.stack([theta[-shortest:, ::step][:, :WEIGHTS] for theta in thetas])
+    shortest = min(map(len, weights))
+    last = np.stack([each[-shortest:] for each in weights]).astype(float)
     found: dict[str, Any] = {
         "chains": len(chains),
         "draws": [chain.draws for chain in chains],
         "function": _worst(function),
-        "weights": _worst({"weights": weights.astype(float)}),
+        "weights": _worst({"weights": last}),
         "e_bfmi": _e_bfmi(np.stack([each["energy"][-length:] for each in told])),
         "divergences": int(sum(each["diverging"].sum() for each in told)),
         "capped": float(np.concatenate([each["reached_cap"] for each in told]).mean()),
@@ -78,14 +82,19 @@ def _e_bfmi(energy: np.ndarray) -> list[float | None]:
 
 
 def _worst(groups: dict[str, np.ndarray]) -> dict[str, Any]:
-    """The worst of each diagnostic over quantities [chains, draws, quantities], by group."""
+    """The worst of each diagnostic over quantities [chains, draws, quantities], by group.
+
+    What is the same in all draws of all chains, such as the logit of a unit cut off, has no R-hat and does not count,
+    unless all is the same.
+    """
     import arviz
 
     found: dict[str, Any] = {"r_hat": 0.0, "ess_bulk": np.inf, "ess_tail": np.inf}
     for name, values in groups.items():
         if values.shape[1] < 4:  # ArviZ has no estimate of fewer
             return {"r_hat": None, "ess_bulk": None, "ess_tail": None}
-        data = arviz.convert_to_dataset({"x": values})
+        moves = np.ptp(values, axis=(0, 1)) > 0
+        data = arviz.convert_to_dataset({"x": values[..., moves] if moves.any() else values})
         with warnings.catch_warnings(), np.errstate(all="ignore"):  # of chains that stand still
             warnings.simplefilter("ignore", RuntimeWarning)
             r_hat = arviz.rhat(data, method="rank")["x"].values
@@ -119,7 +128,7 @@ def _reasons(found: dict[str, Any]) -> list[str]:
         if not ess >= LIMITS["ess"]:
             reasons.append(f"{ess:.0f} effective draws in function space, under {LIMITS['ess']:.0f}")
     if found["divergences"]:
-        reasons.append(f"{found['divergences']} divergences")
+        reasons.append(f"{found['divergences']} divergence{'s' * (found['divergences'] > 1)}")
     if None in found["e_bfmi"]:
         reasons.append("no E-BFMI: too few draws, or an energy that stands still")
     elif not min(found["e_bfmi"]) > LIMITS["e_bfmi"]:

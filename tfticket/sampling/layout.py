@@ -70,9 +70,11 @@ class Layout:
         Returns:
             Path -> float32 [..., *shape].
         """
-        found: Weights = {}
-        for path, shape in self.shapes.items():
-            full = np.zeros((*theta.shape[:-1], int(np.prod(shape, dtype=int))), np.float32)
-            full[..., self.indices[path]] = theta[..., self.slices[path]]
-            found[path] = full.reshape(*theta.shape[:-1], *shape)
-        return found
+        return {path: self.unpack_one(theta, path) for path in self.shapes}
+
+    def unpack_one(self, theta: np.ndarray, path: str) -> np.ndarray:
+        """One tensor of theta [..., size], float32 [..., *shape], 0 where pruned."""
+        shape = self.shapes[path]
+        full = np.zeros((*theta.shape[:-1], int(np.prod(shape, dtype=int))), np.float32)
+        full[..., self.indices[path]] = theta[..., self.slices[path]]
+        return full.reshape(*theta.shape[:-1], *shape)

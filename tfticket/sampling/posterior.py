@@ -50,11 +50,14 @@ class Posterior:
         prior: Of theta; it also says how u becomes theta.
         power: Of the likelihood; 1 is Bayes.
         fixed: Weights that are not sampled.
+        engine_reason: Why this engine, in a sentence.
     """
 
-    def __init__(self, engine: Engine, layout: Layout, prior: Prior, power: float, fixed: Weights) -> None:
+    def __init__(
+        self, engine: Engine, layout: Layout, prior: Prior, power: float, fixed: Weights, engine_reason: str = ""
+    ) -> None:
         self.engine, self.layout, self.prior, self.power = engine, layout, prior, power
-        self.fixed = fixed
+        self.fixed, self.engine_reason = fixed, engine_reason
 
     @property
     def size(self) -> int:

@@ -25,7 +25,7 @@ class SampledTicket:
 
     Attributes:
         ticket: What was sampled.
-        posterior: Of its surviving weights.
+        posterior: Of its surviving weights; its ``engine_reason`` says which engine computes gradients, and why.
         chains: What each chain found; ``told`` holds the diagnostics of each draw.
         theta: The draws, float32 [chains, draws, size]; ``posterior.layout`` says which weight is where.
     """
@@ -37,16 +37,32 @@ class SampledTicket:
 
     def __repr__(self) -> str:
         chains, draws, size = self.theta.shape
-        return f"SampledTicket({self.ticket!r}, {chains} x {draws} draws of {size:,} weights)"
+        engine = self.posterior.engine.name
+        return f"SampledTicket({self.ticket!r}, {chains} x {draws} draws of {size:,} weights, {engine} engine)"
 
-    def predict(self, images: np.ndarray) -> np.ndarray:
-        """The posterior predictive: probabilities float64 [rows, classes], their mean over all draws.
+    def predict(self, images: np.ndarray, by: str = "draws", chain: int = 0) -> np.ndarray:
+        """The posterior predictive, or what the network of mean weights predicts instead.
 
         Args:
             images: uint8 [rows, height, width, channels].
+            by: 'draws': the mean of the predictions of all draws of all chains; 'mean weights': the prediction of one
+                network, whose weights are the mean of one chain's draws.
+            chain: Whose mean weights, from 0: chains need not agree on the weights.
+
+        Returns:
+            Probabilities float64 [rows, classes].
+
+        Raises:
+            InputError: Another ``by``, or a chain that is not there.
         """
+        if by not in ("draws", "mean weights"):
+            raise InputError(f"by is {by!r}; expected 'draws' or 'mean weights'.")
+        if chain not in range(len(self.chains)):
+            raise InputError(f"chain is {chain!r}; expected a number from 0 to {len(self.chains) - 1}.")
         engine = self.posterior.engine
         prepared = engine.prepare(images)
+        if by == "mean weights":
+            return np.asarray(np.exp(log_probabilities(engine.logits(self.chains[chain].mean, prepared))))
         draws = self.theta.reshape(-1, self.theta.shape[-1]).astype(float)
         total = sum(np.exp(log_probabilities(engine.logits(draw, prepared))) for draw in draws)
         return np.asarray(total) / len(draws)
@@ -61,13 +77,13 @@ class SampledTicket:
         if path not in self.ticket.mask:
             known = ", ".join(map(layer_of, self.ticket.mask))
             raise InputError(f"There is no prunable layer '{layer}'. The layers are {known}.")
-        return self.posterior.layout.unpack(self.theta.reshape(-1, self.theta.shape[-1]))[path]
+        return self.posterior.layout.unpack_one(self.theta.reshape(-1, self.theta.shape[-1]), path)
 
     def diagnostics(self) -> dict[str, Any]:
         """Whether the chains may be believed: see ``tfticket.sampling.diagnostics``."""
-        from tfticket.sampling.diagnostics import diagnose
+        from tfticket.sampling.diagnostics import diagnose, looked_at
 
-        return diagnose(self.chains, list(self.theta))
+        return diagnose(self.chains, list(self.theta[..., looked_at(self.theta.shape[-1])]))
 
     @property
     def told(self) -> Mapping[str, np.ndarray]:

@@ -34,6 +34,7 @@ def sample(context: StepContext, config: SampleStep) -> dict[str, Any]:
     ticket = Ticket.load(context.inputs["ticket"] / TICKET)
     data = load_dataset(config.data)
     posterior = build_posterior(ticket, data, config.sample, context.execution.threads)
+    context.events.write("engine", name=posterior.engine.name, reason=posterior.engine_reason)
     path = context.folder / CHECKPOINT
     resume, files, environments = _resume_chain(context, path)
     environment = backend.environment()
@@ -64,7 +65,12 @@ def sample(context: StepContext, config: SampleStep) -> dict[str, Any]:
     splits = {split: data.split(split) for split in SPLITS}
     start = posterior.layout.pack(ticket.start) if config.sample.start == "ticket" else None
     chain = run_chain(posterior, config.sample, config.seed, config.chain, splits, start, hooks)
-    described = {"model": ticket.model, "ticket": context.inputs["ticket"].name, "data": data.checksum}
+    described = {
+        "model": ticket.model,
+        "ticket": context.inputs["ticket"].name,
+        "data": data.checksum,
+        "keep_every": config.sample.keep_every,
+    }
     write_chain(context.folder / CHAIN, chain, posterior.layout, described)
     means = posterior.layout.unpack(chain.mean) | posterior.fixed
     return {
@@ -82,18 +88,35 @@ def sample(context: StepContext, config: SampleStep) -> dict[str, Any]:
 
 
 def pool(context: StepContext, config: PoolStep) -> dict[str, Any]:
-    """The pooled prediction of chains, and their diagnostics: inputs 'ticket' and 'chain 0', 'chain 1', ..."""
-    from tfticket.sampling.diagnostics import diagnose  # ArviZ takes seconds to import
+    """The pooled prediction of chains, and their diagnostics: inputs 'ticket' and 'chain 0', 'chain 1', ...
+
+    Raises:
+        InputError: A chain of another ticket or of other data, or a damaged file.
+    """
+    from tfticket.sampling.diagnostics import diagnose, looked_at  # ArviZ takes seconds to import
 
     backend.configure(context.execution.threads)
     ticket = Ticket.load(context.inputs["ticket"] / TICKET)
     data = load_dataset(config.data)
     folders = [folder for name, folder in context.inputs.items() if name != "ticket"]
-    chains = [read_chain(folder)[0] for folder in folders]
+    chains = [_chain_of(folder, context.inputs["ticket"].name, data.checksum) for folder in folders]
     draws = sum(chain.draws for chain in chains)
     predictions = {split: log_of(np.sum([chain.sums[split] for chain in chains], axis=0) / draws) for split in SPLITS}
-    thetas = [np.concatenate(list(read_draws(folder))) for folder in folders]
-    return evaluation_of(ticket, data, predictions) | {"diagnostics": diagnose(chains, thetas)}
+    columns = looked_at(len(chains[0].mean))
+    weights = [np.concatenate([theta[:, columns] for theta in read_draws(folder)]) for folder in folders]
+    return evaluation_of(ticket, data, predictions) | {"diagnostics": diagnose(chains, weights)}
+
+
+def _chain_of(folder: Path, ticket: str, data: str) -> Chain:
+    """A finished chain, which must be of this ticket and data."""
+    chain, _, described = read_chain(folder)
+    for what, expected in (("ticket", ticket), ("data", data)):
+        if described[what] != expected:
+            raise InputError(
+                f"{folder.name} is a chain of the {what} {described[what]}; expected {expected}. Pool chains of one "
+                "ticket and the same data."
+            )
+    return chain
 
 
 def _resume_chain(context: StepContext, path: Path) -> tuple[Any, int, list[dict[str, Any]]]:

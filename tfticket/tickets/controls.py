@@ -1,8 +1,9 @@
 """Controls: a ticket altered on purpose, to see what of it matters. Pure and seeded.
 
 A shuffle moves survivors about, in the layers that are pruned; exempt ones stay as they are. Each control keeps the
-ticket's number of survivors exactly, but for ``random_mask``, which is told how many. Where the ticket's start is 0 off
-its mask, after learning-rate rewinding, a control with another mask starts from the initial weights.
+ticket's number of survivors exactly, but for ``random_mask``, which is told how many, and ``own_mask``. Where the
+ticket's start is 0 off its mask, after learning-rate rewinding, a control with another mask starts from the initial
+weights.
 """
 
 from collections.abc import Mapping
@@ -16,6 +17,7 @@ from tfticket.errors import InputError
 from tfticket.models import initial_weights, model_from_spec
 from tfticket.models.variables import counted_anew
 from tfticket.pruning.mask import emptied_layers, prunable_part, survivors
+from tfticket.pruning.own import read_mask
 from tfticket.pruning.shuffles import chosen, counts_at, even_counts, global_counts
 from tfticket.tickets.ticket import Ticket
 from tfticket.types import Mask, Weights
@@ -75,7 +77,9 @@ def shuffle_global(ticket: Ticket, seed: int, allow_empty: bool = True) -> Ticke
         initialization: why are we missing the mark?", section 5.
     """
     mask = _shuffled_part(ticket)
-    mask = chosen(mask, global_counts(mask, seed, ticket.level), seed, "shuffle global", ticket.level, _names(ticket))
+    mask = chosen(
+        mask, global_counts(mask, seed, ticket.level), seed, "shuffle global", ticket.level, stream_names(ticket)
+    )
     return _with_mask(ticket, mask, "shuffle-global", seed, allow_empty)
 
 
@@ -87,7 +91,7 @@ def shuffle_even(ticket: Ticket, seed: int, allow_empty: bool = True) -> Ticket:
     Args, Raises, References: as ``shuffle_global``.
     """
     mask = _shuffled_part(ticket)
-    mask = chosen(mask, even_counts(mask), seed, "shuffle even", ticket.level, _names(ticket))
+    mask = chosen(mask, even_counts(mask), seed, "shuffle even", ticket.level, stream_names(ticket))
     return _with_mask(ticket, mask, "shuffle-even", seed, allow_empty)
 
 
@@ -99,7 +103,7 @@ def shuffle_layerwise(ticket: Ticket, seed: int, allow_empty: bool = True) -> Ti
     Args, References: as ``shuffle_global``.
     """
     mask = _shuffled_part(ticket)
-    mask = chosen(mask, survivors(mask), seed, "shuffle layerwise", ticket.level, _names(ticket))
+    mask = chosen(mask, survivors(mask), seed, "shuffle layerwise", ticket.level, stream_names(ticket))
     return _with_mask(ticket, mask, "shuffle-layerwise", seed, allow_empty)
 
 
@@ -119,15 +123,30 @@ def random_mask(ticket: Ticket, seed: int, densities: float | Mapping[str, float
     """
     wanted = counts_at(ticket.mask, densities, ticket.provenance.get("exempt", ()))
     told = {path: ticket.mask[path] for path in wanted}
-    mask = chosen(told, wanted, seed, "random mask", ticket.level, _names(ticket))
+    mask = chosen(told, wanted, seed, "random mask", ticket.level, stream_names(ticket))
     return _with_mask(ticket, mask, "random-mask", seed, allow_empty)
+
+
+def own_mask(ticket: Ticket, seed: int, path: str, allow_empty: bool = True) -> Ticket:
+    """Put a mask of the user's own on the ticket's weights.
+
+    Args:
+        ticket: Of any level.
+        seed: There is no draw: all seeds have the same mask.
+        path: See ``tfticket.pruning.own.read_mask``.
+        allow_empty: As for ``shuffle_global``.
+
+    Raises:
+        InputError: A file that does not fit, or a layer emptied that may not be.
+    """
+    return _with_mask(ticket, read_mask(path, ticket.mask), "own-mask", seed, allow_empty)
 
 
 def _shuffled_part(ticket: Ticket) -> Mask:
     return prunable_part(ticket.mask, ticket.provenance.get("exempt", ()))
 
 
-def _names(ticket: Ticket) -> dict[str, str]:
+def stream_names(ticket: Ticket) -> dict[str, str]:
     """Kernel path -> the name of its stream: automatic names of an own network's layers are counted anew."""
     return (
         counted_anew(model_from_spec(ticket.model)) if "keras" in ticket.model else {path: path for path in ticket.mask}

@@ -1,0 +1,84 @@
+"""Chains in memory, as a notebook has them. Needs TensorFlow."""
+
+import numpy as np
+import pytest
+from scipy.special import softmax
+
+import tfticket as tt
+from tests.sampling.problems import L, network, random_data, random_mask, ticket_of
+from tfticket.sampling.diagnostics import looked_at
+
+
+@pytest.fixture(scope="module")
+def found():
+    """Two short chains over a masked dense layer, and the data."""
+    random = np.random.default_rng(0)
+    data, model = random_data(random, (2, 3, 1), rows=30), network((2, 3, 1), L.Flatten(), L.Dense(3, name="only"))
+    ticket = ticket_of(model, data, random_mask(random, model, 0.6))
+    options = {"method": "hmc", "warmup": 20, "draws": 6, "leapfrog_steps": 3, "engine": "sparse"}
+    return tt.sample(ticket, data, chains=2, **options), data
+
+
+def by_hand(theta, sampled, images):
+    """Probabilities of a dense layer, float64."""
+    (mask,) = sampled.ticket.mask.values()
+    kernel = np.zeros(mask.shape)
+    kernel[mask] = theta[: mask.sum()]
+    return softmax(images.reshape(len(images), -1) / 255 @ kernel + theta[mask.sum() :], axis=1)
+
+
+def test_the_prediction_is_the_mean_over_all_draws_of_all_chains(found):
+    sampled, data = found
+    expected = np.mean([by_hand(draw, sampled, data.x_test) for draw in sampled.theta.reshape(12, -1)], axis=0)
+    np.testing.assert_allclose(sampled.predict(data.x_test), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("chain", [0, 1])
+def test_the_network_of_mean_weights_is_that_of_one_chain(found, chain):
+    sampled, data = found
+    expected = by_hand(sampled.theta[chain].mean(axis=0, dtype=float), sampled, data.x_test)
+    np.testing.assert_allclose(sampled.predict(data.x_test, by="mean weights", chain=chain), expected, atol=1e-6)
+    assert np.abs(expected - sampled.predict(data.x_test)).max() > 1e-3
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"by": "median"}, "by is 'median'; expected 'draws' or 'mean weights'"),
+        ({"by": "mean weights", "chain": 2}, "chain is 2; expected a number from 0 to 1"),
+        ({"by": "mean weights", "chain": -1}, "chain is -1; expected a number from 0 to 1"),
+    ],
+)
+def test_what_there_is_no_prediction_of_is_refused(found, options, message):
+    sampled, data = found
+    with pytest.raises(tt.InputError, match=message):
+        sampled.predict(data.x_test, **options)
+
+
+def test_kernels_of_all_draws_are_0_where_pruned(found):
+    sampled, _ = found
+    (mask,) = sampled.ticket.mask.values()
+    kernels = sampled.kernel_draws("only")
+    assert kernels.shape == (12, 6, 3)
+    np.testing.assert_array_equal(kernels[:, mask], sampled.theta.reshape(12, -1)[:, : mask.sum()])
+    assert not kernels[:, ~mask].any()
+    with pytest.raises(tt.InputError, match="no prunable layer 'other'"):
+        sampled.kernel_draws("other")
+
+
+def test_it_says_what_it_is_and_which_engine_computed_it(found):
+    sampled, _ = found
+    assert repr(sampled).endswith(f"2 x 6 draws of {sampled.theta.shape[-1]} weights, sparse engine)")
+    assert sampled.posterior.engine_reason == "Gradients over the surviving weights alone, on the CPU."
+    assert sampled.diagnostics()["verdict"] == "not converged"
+
+
+@pytest.mark.parametrize("size", [1, 7, 200, 201, 399, 599, 266_610])
+def test_the_weights_looked_at_lie_evenly_over_theta(size):
+    places = looked_at(size)
+    assert len(places) == min(size, 200)
+    assert (places[0], places[-1]) == (0, size - 1)
+    gaps = np.diff(places)
+    if size > 1:
+        assert gaps.min() >= 1
+        assert gaps.max() - gaps.min() <= 1

@@ -1,0 +1,137 @@
+"""The lab's steps of sampling, and chains written for other programs. Needs TensorFlow."""
+
+from pathlib import Path
+
+import arviz
+import numpy as np
+import pytest
+
+from tests.sampling.problems import L, network
+from tfticket.config import DataConfig, Execution, PoolStep, SampleConfig, SampleStep
+from tfticket.errors import InputError
+from tfticket.export import to_netcdf
+from tfticket.runs.artefacts import load_tensors, save_tensors
+from tfticket.runs.events import EventWriter, read_events
+from tfticket.runs.files import write_json
+from tfticket.runs.step import TICKET, StepContext
+from tfticket.sampling.files import CHAIN, draw_files, read_chain
+from tfticket.sampling.steps import pool, sample
+from tfticket.tickets.ticket import Ticket
+
+DATA = DataConfig(train_rows=300, validation_rows=50)
+WARMUP, DRAWS, EVERY = 20, 12, 5
+SAMPLE = SampleConfig(method="hmc", warmup=WARMUP, draws=DRAWS, keep_every=EVERY, leapfrog_steps=2, engine="sparse")
+
+
+def context(folder, **inputs):
+    folder.mkdir()
+    diary = EventWriter(folder / "events.jsonl", 1)
+    return StepContext(folder, inputs, diary, Execution(), lambda: False, lambda done, total: None)
+
+
+@pytest.fixture(scope="module")
+def sampled(tmp_path_factory):
+    """A ticket's folder, another ticket's, and two chains of the first, of which draws 1, 6 and 11 were kept."""
+    steps = tmp_path_factory.mktemp("steps")
+    tickets = []
+    for name in ("prune-a", "prune-b"):
+        model = network((28, 28, 1), L.MaxPooling2D(7), L.Flatten(), L.Dense(10))
+        (steps / name).mkdir()
+        Ticket.dense(model).save(steps / name / TICKET)
+        tickets.append(steps / name)
+    chains = []
+    for chain in range(2):
+        at = context(steps / f"sample-{chain}", ticket=tickets[0])
+        result = sample(at, SampleStep(data=DATA, sample=SAMPLE, seed=0, chain=chain))
+        write_json(at.folder / "result.json", {"result": result})
+        write_json(at.folder / "config.json", {"inputs": {"ticket": tickets[0].name}})
+        chains.append(at.folder)
+    return tickets, chains
+
+
+def altered(folder, to, change):
+    """A copy of a chain whose description was changed."""
+    (to / "draws").mkdir(parents=True)
+    for file in draw_files(folder):
+        (to / "draws" / file.name).write_bytes(file.read_bytes())
+    tensors, header = load_tensors(folder / CHAIN, "chain")
+    change(header["described"])
+    save_tensors(to / CHAIN, "chain", tensors, header)
+    return to
+
+
+def test_the_diary_says_which_engine_and_why(sampled):
+    (event,) = [one for one in read_events(sampled[1][0] / "events.jsonl") if one["event"] == "engine"]
+    assert event["name"] == "sparse"
+    assert event["reason"] == "Gradients over the surviving weights alone, on the CPU."
+
+
+def test_chains_of_one_ticket_are_pooled(sampled, tmp_path):
+    (ticket, _), chains = sampled
+    found = pool(context(tmp_path / "pool", ticket=ticket, first=chains[0], second=chains[1]), PoolStep(data=DATA))
+    assert found["diagnostics"]["draws"] == [DRAWS, DRAWS]
+    assert found["diagnostics"]["weights"]["r_hat"] is None  # of three draws kept
+    assert found["test"]["accuracy"] > 0
+
+
+def test_a_chain_of_another_ticket_or_of_other_data_is_not_pooled(sampled, tmp_path):
+    (ticket, other), chains = sampled
+    inputs = {"chain 0": chains[0], "chain 1": chains[1]}
+    with pytest.raises(InputError, match=r"^sample-0 is a chain of the ticket prune-a; expected prune-b\. Pool chains"):
+        pool(context(tmp_path / "pool-0", ticket=other, **inputs), PoolStep(data=DATA))
+    fewer = DataConfig(train_rows=200, validation_rows=50)
+    with pytest.raises(InputError, match=r"^sample-0 is a chain of the data [0-9a-f]{64}; expected [0-9a-f]{64}\."):
+        pool(context(tmp_path / "pool-1", ticket=ticket, **inputs), PoolStep(data=fewer))
+
+
+def test_what_is_told_of_a_draw_is_exported_beside_it(sampled, tmp_path):
+    _, chains = sampled
+    assert to_netcdf(chains, tmp_path / "chains.nc") == {"chains": 2, "draws": 3, "weights": 170}
+    assert [path.name for path in tmp_path.iterdir()] == ["chains.nc"]
+    data = arviz.from_netcdf(tmp_path / "chains.nc")
+    for number, folder in enumerate(chains):
+        told = read_chain(folder)[0].told
+        for name, called in (("log_likelihood", "log_likelihood_sum"), ("energy", "energy")):
+            expected = [told[name][WARMUP + draw] for draw in (0, 5, 10)]
+            np.testing.assert_array_equal(data.sample_stats[called][number], expected)
+            np.testing.assert_array_equal(data.warmup_sample_stats[called][number], told[name][:WARMUP])
+
+
+def test_an_old_chain_that_does_not_tell_which_draws_it_kept_is_not_exported(sampled, tmp_path):
+    old = altered(sampled[1][0], tmp_path / "sample-old", lambda described: described.pop("keep_every"))
+    with pytest.raises(InputError, match=r"has kept 3 of 12 draws and does not tell which.*Delete that folder"):
+        to_netcdf([old], tmp_path / "chains.nc")
+    assert not (tmp_path / "chains.nc").exists()
+
+
+def test_chains_of_several_tickets_are_not_exported_in_one_file(sampled, tmp_path):
+    first = sampled[1][0]
+    other = altered(first, tmp_path / "sample-other", lambda described: described.update(ticket="prune-b"))
+    with pytest.raises(InputError, match="sample-other is a chain of another ticket than sample-0: export them apart"):
+        to_netcdf([first, other], tmp_path / "chains.nc")
+
+
+def test_a_file_that_could_not_be_written_whole_leaves_the_one_before(sampled, tmp_path, monkeypatch):
+    path = tmp_path / "chains.nc"
+    path.write_bytes(b"before")
+
+    def fail(self, file, **_):
+        Path(file).write_bytes(b"half")
+        raise OSError("no space left")
+
+    monkeypatch.setattr(arviz.InferenceData, "to_netcdf", fail)
+    with pytest.raises(OSError, match="no space left"):
+        to_netcdf(sampled[1], path)
+    assert [(one.name, one.read_bytes()) for one in tmp_path.iterdir()] == [("chains.nc", b"before")]
+
+
+def test_a_folder_is_no_file_to_export_to(sampled, tmp_path):
+    with pytest.raises(InputError, match=r"is a folder; expected the name of a file.*--out"):
+        to_netcdf(sampled[1], tmp_path)
+
+
+def test_without_a_name_a_step_is_exported_here_under_its_own(sampled, tmp_path, monkeypatch, call):
+    monkeypatch.chdir(tmp_path)
+    code, said, wrong = call("export", sampled[1][1])
+    assert (code, said.strip(), wrong) == (0, "sample-1.nc: 1 chain, 3 draws of 170 weights", "")
+    assert [path.name for path in tmp_path.iterdir()] == ["sample-1.nc"]

@@ -1,0 +1,212 @@
+"""The commands that fit a sampler of Monte Carlo tickets, and draw from it."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tfticket import completion
+from tfticket.cli.options import DataDir, Debug, Json, Options, Quiet, Workspace, app
+from tfticket.console import show_table
+from tfticket.errors import InputError
+from tfticket.registry import DEFAULT_WORKSPACE
+
+if TYPE_CHECKING:
+    from tfticket.data import Dataset
+
+
+class By(StrEnum):
+    """What tells which weights survive."""
+
+    magnitude = "magnitude"
+    connectivity = "connectivity"
+
+
+DataName = Annotated[
+    str, typer.Option("--data", autocompletion=completion.data_sets, help="A data set's name, or a file or folder.")
+]
+Images = Annotated[
+    int | None, typer.Option(min=1, help="Training images over which connectivity is averaged; default: all.")
+]
+TrainRows = Annotated[int | None, typer.Option(min=1, help="Training rows; default: all but the validation rows.")]
+Seed = Annotated[int, typer.Option(min=0, help="Of weights, masks, and the choice of images.")]
+
+
+@app.command(
+    "mc-fit",
+    epilog="Examples:\n\n  tfticket mc-fit ticket.safetensors --data cifar-10 --out sampler.json\n\n"
+    "  tfticket mc-fit ticket.safetensors --data cifar-10 --images 5000 --out sampler.json",
+)
+def mc_fit(
+    ticket: Annotated[Path, typer.Argument(help="A ticket's file, or the folder of the step that made it.")],
+    out: Annotated[Path, typer.Option(help="The sampler to write, JSON.")],
+    data: DataName = "mnist",
+    images: Images = None,
+    train_rows: TrainRows = None,
+    seed: Seed = 0,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Learn from a ticket what Monte Carlo tickets are to be like: which weights survive, by what they are."""
+    from tfticket.runs.files import check_writable
+    from tfticket.runs.step import TICKET
+
+    check_writable(out.absolute().parent, "--out")
+    rows = _load(data, train_rows)
+    from tfticket.tickets import Ticket
+    from tfticket.tickets.monte_carlo import fit_sampler
+
+    found = Ticket.load(ticket / TICKET if ticket.is_dir() else ticket)
+    with _progress("connectivity", 1) as tell:
+        sampler = fit_sampler(found, rows, images, seed, tell=tell)
+    sampler.save(out)
+    fits = [(family, name, fit) for family, models in sampler.fits.items() for name, fit in models.items()]
+    if as_json:
+        typer.echo(json.dumps([{"layers": family, "by": name, **vars(fit)} for family, name, fit in fits]))
+    elif not Options.quiet:
+        show_table(
+            ["layers", "by", "intercept", "magnitude", "connectivity", "weights", "survive"],
+            [
+                [
+                    family,
+                    name,
+                    f"{fit.intercept:.3g}",
+                    f"{fit.slopes[0]:.3g}",
+                    f"{fit.slopes[1]:.3g}" if len(fit.slopes) > 1 else "-",
+                    f"{fit.weights:,}",
+                    f"{fit.survivors / fit.weights:.1%}",
+                ]
+                for family, name, fit in fits
+            ],
+        )
+        typer.echo(f"Sampler of {found.name}, level {found.level}: {out}")
+
+
+@app.command(
+    "mc-ticket",
+    epilog="Examples:\n\n  tfticket mc-ticket sampler.json --model conv-6 --data cifar-10 --out ticket.safetensors\n\n"
+    "  tfticket mc-ticket my-run --model conv-4 --data cifar-10 --by magnitude --seed 3 --out ticket.safetensors\n\n"
+    "In Python:  tt.train(tt.Ticket.load('ticket.safetensors'), data)",
+)
+def mc_ticket(
+    sampler: Annotated[
+        str,
+        typer.Argument(autocompletion=completion.runs, help="A sampler's file, the step that fitted it, or a run."),
+    ],
+    out: Annotated[Path, typer.Option(help="The ticket to write, .safetensors.")],
+    model: Annotated[str, typer.Option(help="The network, a name or a function or file of your own.")],
+    data: DataName = "mnist",
+    by: Annotated[By, typer.Option(help="Weights' magnitude alone, or also their mean input.")] = By.connectivity,
+    as_printed: Annotated[bool, typer.Option(help="The paper's formula as printed, without an intercept.")] = False,
+    density: Annotated[float | None, typer.Option(help="Of every layer; default: the ticket's.")] = None,
+    initialiser: Annotated[str, typer.Option(help="Of the kernels.")] = "glorot_normal",
+    images: Images = None,
+    train_rows: TrainRows = None,
+    seed: Seed = 0,
+    workspace: Workspace = DEFAULT_WORKSPACE,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Draw a sparse network from a sampler, on new weights; nothing is trained."""
+    from tfticket.config import ModelConfig
+    from tfticket.runs.files import check_writable
+    from tfticket.schema import validate
+
+    if out.suffix != ".safetensors":
+        raise InputError(f"--out is {out}; expected a name that ends in .safetensors.")
+    check_writable(out.absolute().parent, "--out")
+    network = validate(ModelConfig, {"name": model, "initialiser": initialiser}, where="mc-ticket")
+    file = _sampler_file(sampler, workspace)
+    rows = _load(data, train_rows)
+    from tfticket.models import build_model
+    from tfticket.tickets import Ticket
+    from tfticket.tickets.monte_carlo import Sampler, draw_ticket
+
+    found = Sampler.load(file)
+    dense = Ticket.dense(build_model(network.name, rows, initialiser=network.initialiser), seed, data=rows)
+    with _progress("drawing", len(dense.mask) if by == By.connectivity else 1) as tell:
+        ticket = draw_ticket(
+            found,
+            dense,
+            rows,
+            seed,
+            connectivity=by == By.connectivity,
+            as_printed=as_printed,
+            density=density,
+            images=images,
+            tell=tell,
+        )
+    ticket.save(out)
+    _show(ticket, out, as_json)
+
+
+def _show(ticket: Any, out: Path, as_json: bool) -> None:
+    layers = ticket.provenance["monte_carlo"]["layers"]
+    if as_json:
+        typer.echo(json.dumps({"ticket": str(out), "density": ticket.density, "layers": layers}))
+    elif not Options.quiet:
+        header = ["layer", "density", "ticket's", "KS of weights", "KS of connectivity"]
+        cells = [[f"{one['density']:.2%}", *map(_number, list(one.values())[1:])] for one in layers.values()]
+        show_table(header, [[name, *row] for name, row in zip(layers, cells, strict=True)])
+        typer.echo("KS: Kolmogorov-Smirnov distances of survivors to those of the ticket that was learnt from.")
+        typer.echo(f"{ticket!r}: {out}")
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _sampler_file(what: str, workspace: Path) -> Path:
+    """The file that is meant: itself, in a step's folder, or of a run."""
+    from tfticket.reports.rows import find_run
+    from tfticket.runs.step import SAMPLER
+
+    path = Path(what)
+    if path.is_file() or path.suffix == ".json":
+        return path
+    if (path / SAMPLER).is_file():
+        return path / SAMPLER
+    run = find_run(workspace, what)
+    fits = {step["folder"]: step["label"] for step in run.steps if step["kind"] == "fit"}
+    steps = run.folder.parents[1] / "steps"
+    if len(fits) != 1:
+        which = "".join(
+            f"\n  {steps / folder}: seed {label['seed']}, level {label['level']}" for folder, label in fits.items()
+        )
+        raise InputError(f"{what} has {len(fits)} samplers. Name the folder of one:{which}")
+    return Path(steps / next(iter(fits)) / SAMPLER)
+
+
+def _load(data: str, train_rows: int | None) -> "Dataset":
+    from tfticket.data import load_data
+    from tfticket.registry import DATA_SETS
+
+    named = data in DATA_SETS or not Path(data).exists()
+    return load_data(data, train_rows=train_rows) if named else load_data(path=data, train_rows=train_rows)
+
+
+@contextmanager
+def _progress(what: str, passes: int) -> Iterator[Callable[[int, int], None]]:
+    """A bar over passes over images."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    done = 0
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=Options.quiet or not console.is_terminal) as bar:
+        task = bar.add_task(what, total=passes)
+
+        def tell(images: int, of: int) -> None:
+            nonlocal done
+            bar.update(task, completed=done + images / of)
+            done += images == of
+
+        yield tell

@@ -1,0 +1,137 @@
+"""What tickets and Monte Carlo tickets look like: figures 1 and 2 of "Monte Carlo winning tickets"."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tfticket.reports.figures import arm_looks
+from tfticket.reports.rows import Run, arm_name, result_of
+
+_FIRST = {"dense": "#7F7F7F", "uniform": "#000000"}
+_NAMES = {"dense": "all weights", "ticket": "IMP ticket", "uniform": "random mask"}
+
+
+@dataclass(frozen=True)
+class Portrait:
+    """Histograms of a layer's survivors, summed over seeds.
+
+    Attributes:
+        arm: 'ticket', 'dense' (all weights), 'uniform' (a random mask), or a Monte Carlo arm.
+        layer: Its name.
+        level: Rounds of pruning.
+        weights: Counts in bins of start weights, in the layer's standard deviations, from -3 to 3.
+        connectivity: Counts in bins of mean inputs, in the layer's mean, from 0 to 4.
+    """
+
+    arm: str
+    layer: str
+    level: int
+    weights: np.ndarray
+    connectivity: np.ndarray
+
+    @property
+    def name(self) -> str:
+        """What figures call it."""
+        return _NAMES.get(self.arm) or arm_name(self.arm)
+
+
+def portraits_of(run: Run) -> list[Portrait]:
+    """The histograms of a run's fitted tickets and Monte Carlo tickets, of its last level that has some.
+
+    Raises:
+        InputError: A step's folder is not whole.
+    """
+    found: dict[tuple[int, str, str], Portrait] = {}
+
+    def add(level: int, arm: str, layers: Mapping[str, Mapping[str, Sequence[int]]]) -> None:
+        for layer, counts in layers.items():
+            weights, connectivity = (np.array(counts[name]) for name in ("weights", "connectivity"))
+            if old := found.get((level, arm, layer)):
+                weights, connectivity = weights + old.weights, connectivity + old.connectivity
+            found[level, arm, layer] = Portrait(arm, layer, level, weights, connectivity)
+
+    for step in run.steps:
+        if step["kind"] == "fit":
+            for arm, layers in result_of(run, step)["histograms"].items():
+                add(step["label"]["level"], arm, layers)
+        elif step["kind"] == "draw":
+            add(step["label"]["level"], step["label"]["arm"], result_of(run, step)["histograms"])
+    last = max((level for level, _, _ in found), default=0)
+    return [one for (level, _, _), one in found.items() if level == last]
+
+
+def weights_figure(portraits: Sequence[Portrait], title: str) -> Any:
+    """Start weights of each layer: all, those of tickets, those of Monte Carlo tickets (the paper's figure 1)."""
+    return _figure(
+        [one for one in portraits if one.arm != "uniform"],
+        "weights",
+        (-3.0, 3.0),
+        title,
+        "start weight / standard deviation",
+    )
+
+
+def connectivity_figure(portraits: Sequence[Portrait], title: str) -> Any:
+    """Connectivity of each layer's survivors: tickets, Monte Carlo tickets, random masks (the paper's figure 2)."""
+    first = portraits[0].layer
+    return _figure(
+        [one for one in portraits if one.arm != "dense" and one.layer != first],
+        "connectivity",
+        (0.0, 4.0),
+        title,
+        "mean input / the layer's mean",
+        squashed=True,
+    )
+
+
+def _figure(
+    portraits: Sequence[Portrait],
+    what: str,
+    ends: tuple[float, float],
+    title: str,
+    label: str,
+    squashed: bool = False,
+) -> Any:
+    from matplotlib.figure import Figure  # a second to import
+
+    arms = list(dict.fromkeys(one.arm for one in portraits))
+    layers = list(dict.fromkeys(one.layer for one in portraits))
+    looks = arm_looks([("", arm) for arm in arms])
+    across = min(3, len(layers))
+    down = -(-len(layers) // across)
+    figure = Figure(figsize=(3.2 * across + 0.4, 2.3 * down + 1.1), layout="constrained")
+    panels = figure.subplots(down, across, squeeze=False)
+    named: dict[str, Any] = {}
+    for axes, layer in zip(panels.ravel(), layers, strict=False):
+        for one in portraits:
+            if one.layer == layer:
+                counts = getattr(one, what)
+                edges = np.linspace(*ends, len(counts) + 1)
+                shares = counts / max(1, counts.sum()) / (edges[1] - edges[0])
+                colour = _FIRST.get(one.arm) or looks["", one.arm]["color"]
+                filled = {"color": colour, "alpha": 0.25} if one.arm in _FIRST else {}
+                if filled:
+                    named[one.name] = axes.stairs(shares, edges, fill=True, lw=0, **filled)
+                else:
+                    style = looks["", one.arm]["ls"]
+                    named[one.name] = axes.stairs(shares, edges, color=colour, lw=1.4, ls=style)
+        axes.set_title(layer, fontsize=9, loc="left")
+        axes.set_xlim(*ends)
+        if squashed:  # most survivors have hardly any input: the root shows the others too
+            axes.set_yscale("function", functions=(np.sqrt, np.square))
+        axes.set_yticks([])
+        axes.tick_params(labelsize=8)
+        axes.spines[["top", "right", "left"]].set_visible(False)
+    for unused in panels.ravel()[len(layers) :]:
+        unused.remove()
+    for number, axes in enumerate(panels.ravel()[: len(layers)]):
+        if number + across >= len(layers):
+            axes.set_xlabel(label, fontsize=9)
+    figure.supylabel("density of survivors, root" if squashed else "density of survivors", fontsize=9)
+    figure.suptitle(title.replace("$", r"\$"), fontsize=11, x=0.01, ha="left")
+    figure.legend(
+        list(named.values()), list(named), loc="outside lower left", ncols=min(4, len(named)), frameon=False, fontsize=9
+    )
+    return figure
