@@ -17,16 +17,20 @@ from safetensors.numpy import load_file
 
 from experiments.bayes_always_wins import Config
 from tfticket import build_model, load_data
+from tfticket.evaluation.predictive import predict
 from tfticket.presets import load_experiment, presets
 from tfticket.reports.rows import find_run, rows_of
 from tfticket.runs.files import read_json
+from tfticket.runs.step import TICKET, WEIGHTS
 from tfticket.sampling.build import check_engine
 from tfticket.sampling.files import draw_files
+from tfticket.tickets import Ticket
+from tfticket.tickets.weights import load_weights
 
 PRESET = "bayes-always-wins-lenet-300-100-mnist-smoke"
 OPTIONS = [
     "replicates=2",
-    "controls=[reinitialise]",
+    "controls=[reinitialise, shuffle-layerwise]",
     "chains=2",
     "sample.warmup=20",
     "sample.draws=16",
@@ -70,8 +74,14 @@ def test_tickets_are_sampled_beside_trainings_and_an_ensemble(undisturbed):
     workspace, said = undisturbed
     run = find_run(workspace, PRESET)
     rows = {row.arm: row for row in rows_of(run) if row.level == 2}
-    assert set(rows) == {"ticket", "reinitialise", "ensemble reinitialise", "nuts"}
-    assert [row.name for row in rows.values()] == ["IMP ticket", "re-initialised", "ensemble, re-initialised", "NUTS"]
+    assert {arm: row.name for arm, row in rows.items()} == {
+        "ticket": "IMP ticket",
+        "reinitialise": "re-initialised",
+        "shuffle-layerwise": "shuffled layerwise",
+        "ensemble reinitialise": "ensemble, re-initialised",
+        "ensemble shuffle-layerwise": "ensemble, shuffled layerwise",
+        "nuts": "NUTS",
+    }
     densities = {row.density for row in rows.values()}
     assert len(densities) == 1
     assert "not converged" in said
@@ -94,6 +104,25 @@ def test_the_pooled_prediction_is_the_mean_of_all_draws(undisturbed):
     labels = load_data("mnist", train_rows=500, validation_rows=100).y_test
     accuracy = (mean.argmax(axis=1) == labels).mean()
     assert read_json(pool)["result"]["test"]["accuracy"] == pytest.approx(accuracy)
+
+
+def test_an_ensemble_is_the_mean_of_its_members_each_under_its_own_mask(undisturbed):
+    workspace, _ = undisturbed
+    data = load_data("mnist", train_rows=500, validation_rows=100)
+    for row in (row for row in rows_of(find_run(workspace, PRESET)) if row.arm.startswith("ensemble")):
+        (entry,) = (step for step in find_run(workspace, PRESET).steps if step["label"].get("arm") == row.arm)
+        members = read_json(workspace / "steps" / entry["folder"] / "config.json")["inputs"]
+        probabilities = []
+        for name in (folder for role, folder in members.items() if role != "ticket"):
+            ticket = read_json(workspace / "steps" / name / "config.json")["inputs"]["ticket"]
+            weights, _ = load_weights(workspace / "steps" / name / WEIGHTS)
+            its = Ticket.load(workspace / "steps" / ticket / TICKET)
+            probabilities.append(np.exp(predict(its.model, its.mask, weights, data.x_test)))
+        assert len(probabilities) == 2
+        mean = np.mean(probabilities, axis=0)
+        assert row.test["accuracy"] == pytest.approx((mean.argmax(axis=1) == data.y_test).mean())
+        likelihoods = mean[np.arange(len(mean)), data.y_test]
+        assert row.test["nll"] == pytest.approx(-np.log(likelihoods).mean(), rel=1e-6)
 
 
 def test_a_second_run_computes_nothing(undisturbed):

@@ -471,7 +471,7 @@ FROZEN_STEPS = {
     "ensemble": (
         EnsembleStep(),
         {"ticket": TICKET, "member 0": TRAINED},
-        "68d27c078337169dac477fff779d27d7f27ba2f9ec576337704ba092c448569e",
+        "382506b4d8bdfa6decb67629c52e2abdf24c0883671b08eb996157439bf46db0",
     ),
     "sample": (
         SampleStep(seed=3, chain=1),

@@ -169,7 +169,7 @@ STEPS = {
     "fit": StepKind("tfticket.steps:fit", 1),
     "draw": StepKind("tfticket.steps:draw", 1),
     "evaluate": StepKind("tfticket.steps:evaluate", 3),
-    "ensemble": StepKind("tfticket.steps:ensemble", 1),
+    "ensemble": StepKind("tfticket.steps:ensemble", 2),
     "sample": StepKind("tfticket.sampling.steps:sample", 2),
     "pool": StepKind("tfticket.sampling.steps:pool", 1),
 }

@@ -159,12 +159,14 @@ def evaluate(context: StepContext, config: EvaluateStep) -> dict[str, Any]:
 
 
 def ensemble(context: StepContext, config: EnsembleStep) -> dict[str, Any]:
-    """The mean prediction of trainings of one ticket: inputs 'ticket' and 'member 0', 'member 1', ..."""
+    """The mean prediction of replicates' trainings: inputs 'ticket', of the first, and 'member 0', 'member 1', ..."""
     backend.configure(context.execution.threads)
     ticket = Ticket.load(context.inputs["ticket"] / TICKET)
     data = load_dataset(config.data)
     members = [folder for name, folder in context.inputs.items() if name != "ticket"]
-    found = [predictions_of(ticket, load_weights(folder / WEIGHTS)[0], data) for folder in members]
+    # Replicates of a shuffle have a mask each, off which their weights are 0: no mask is laid on them here.
+    unmasked = replace(ticket, mask=dense_mask({path: kept.shape for path, kept in ticket.mask.items()}))
+    found = [predictions_of(unmasked, load_weights(folder / WEIGHTS)[0], data) for folder in members]
     means = {split: np.logaddexp.reduce([one[split] for one in found]) - np.log(len(found)) for split in found[0]}
     return evaluation_of(ticket, data, means) | {"members": len(found)}
 

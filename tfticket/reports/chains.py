@@ -174,13 +174,20 @@ def chains_figure(pool: Pool, others: Sequence[Row]) -> Any:
         for axes, metric, factor in ((accuracy, "accuracy", 100.0), (nll, "nll", 1.0)):
             kept = [row for row in trace.history if not row["warmup"]]
             axes.plot([row["iteration"] for row in kept], [factor * row[metric] for row in kept], **look)
-    for axes, metric, factor in ((accuracy, "accuracy", 100.0), (nll, "nll", 1.0)):
+    for axes, metric, factor, digits in ((accuracy, "accuracy", 100.0, 2), (nll, "nll", 1.0, 3)):
         lines = [("all chains", pool.result["validation"][metric], "-")]
         lines += [
             (row.name, row.validation[metric], style) for row, style in zip(others, ("--", ":", "-."), strict=False)
         ]
+        near = [value for line in axes.lines for value in line.get_ydata()] + [factor * lines[0][1]]
+        room = 3 * max(max(near) - min(near), 0.02 * abs(near[-1]))
         for name, value, style in lines:
-            axes.axhline(factor * value, color="#444444", lw=1.1, ls=style, label=name)
+            value *= factor
+            label = f"{name}: {value:.{digits}f}"
+            if min(near) - room <= value <= max(near) + room:
+                axes.axhline(value, color="#444444", lw=1.1, ls=style, label=label)
+            else:  # it would press the chains together
+                axes.plot([], [], color="#444444", lw=1.1, ls=style, label=f"{label} (outside)")
     trace = pool.traces[0]
     for axes in (likelihood, work):
         axes.axvspan(0, trace.warmup, color="#888888", alpha=0.12, lw=0)
@@ -200,6 +207,7 @@ def chains_figure(pool: Pool, others: Sequence[Row]) -> Any:
         axes.set_xlabel("draw, warm-up shaded" if axes in (likelihood, work) else "draw, of the mean prediction so far")
         axes.grid(alpha=0.25, lw=0.6)
         axes.spines[["top", "right"]].set_visible(False)
-    accuracy.legend(frameon=False, fontsize=8)
+        if axes in (accuracy, nll):
+            axes.legend(frameon=False, fontsize=8)
     figure.suptitle(f"{pool.name}: {pool.diagnostics['verdict']}", fontsize=11)
     return figure

@@ -97,7 +97,8 @@ def _worst(groups: dict[str, np.ndarray]) -> dict[str, Any]:
         data = arviz.convert_to_dataset({"x": values[..., moves] if moves.any() else values})
         with warnings.catch_warnings(), np.errstate(all="ignore"):  # of chains that stand still
             warnings.simplefilter("ignore", RuntimeWarning)
-            r_hat = arviz.rhat(data, method="rank")["x"].values
+            one = values.shape[0] < 2  # which ArviZ would warn of
+            r_hat = np.nan * np.zeros(1) if one else arviz.rhat(data, method="rank")["x"].values
             bulk, tail = (arviz.ess(data, method=method)["x"].values for method in ("bulk", "tail"))
         each = {
             "r_hat": float(np.where(np.isnan(r_hat), np.inf, r_hat).max()),
@@ -119,11 +120,11 @@ def _reasons(found: dict[str, Any]) -> list[str]:
     reasons = []
     if found["chains"] < 2:
         reasons.append("a single chain cannot show that chains from different starts agree")
-    if function["r_hat"] is None:
+    elif function["r_hat"] is None:
         reasons.append("no R-hat: too few draws, or chains that stand still")
-    else:
-        if not function["r_hat"] <= LIMITS["r_hat"]:
-            reasons.append(f"R-hat {function['r_hat']:.3g} in function space, above {LIMITS['r_hat']}")
+    elif not function["r_hat"] <= LIMITS["r_hat"]:
+        reasons.append(f"R-hat {function['r_hat']:.3g} in function space, above {LIMITS['r_hat']}")
+    if function["ess_bulk"] is not None:
         ess = min(function["ess_bulk"], function["ess_tail"])
         if not ess >= LIMITS["ess"]:
             reasons.append(f"{ess:.0f} effective draws in function space, under {LIMITS['ess']:.0f}")
