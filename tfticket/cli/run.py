@@ -217,6 +217,7 @@ def _carry_out(config: "ExperimentConfig", workspace: Path, trust: bool, as_json
     listener = WaitingTold() if silent else ProgressBar(Console(stderr=True))
     with listener, open_run(workspace, config, listener) as lab:
         resolve(EXPERIMENTS[config.experiment].target)(lab, config)
+        lab.write_manifest()  # without what former versions computed: the report is of these steps alone
         report = write_report([read_run(folder)])
     show_report(report, as_json, Options.quiet)
     return folder

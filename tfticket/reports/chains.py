@@ -164,7 +164,7 @@ def chains_figure(pool: Pool, others: Sequence[Row]) -> Any:
     """
     from matplotlib.figure import Figure  # a second to import
 
-    figure = Figure(figsize=(9.6, 6.4), layout="constrained")
+    figure = Figure(figsize=(9.6, 7.0), layout="constrained")
     likelihood, accuracy, work, nll = figure.subplots(2, 2).ravel()
     for number, trace in enumerate(pool.traces):
         look = {"color": COLOURS[number % len(COLOURS)], "lw": 1.0, "label": f"chain {number + 1}"}
@@ -207,7 +207,9 @@ def chains_figure(pool: Pool, others: Sequence[Row]) -> Any:
         axes.set_xlabel("draw, warm-up shaded" if axes in (likelihood, work) else "draw, of the mean prediction so far")
         axes.grid(alpha=0.25, lw=0.6)
         axes.spines[["top", "right"]].set_visible(False)
-        if axes in (accuracy, nll):
-            axes.legend(frameon=False, fontsize=8)
+        if axes in (accuracy, nll):  # below, where it hides nothing; the chains' names stand once, at the traces
+            lines = axes.get_lines()[len(pool.traces) :]
+            axes.legend(handles=lines, loc="upper left", bbox_to_anchor=(0, -0.19), ncols=2, frameon=False, fontsize=8)
+    likelihood.legend(loc="lower right", frameon=False, fontsize=8)
     figure.suptitle(f"{pool.name}: {pool.diagnostics['verdict']}", fontsize=11)
     return figure
