@@ -14,12 +14,13 @@ if TYPE_CHECKING:
     from tfticket.data import Dataset, load_data
     from tfticket.sampling.sampled import SampledTicket, sample
     from tfticket.tickets import Ticket
-    from tfticket.tickets.monte_carlo import Sampler, draw_ticket, fit_sampler
+    from tfticket.tickets.monte_carlo import draw_ticket, fit_sampler
+    from tfticket.tickets.sampler import Sampler
 
 _WHERE = {
     "Dataset": "tfticket.data",
     "SampledTicket": "tfticket.sampling.sampled",
-    "Sampler": "tfticket.tickets.monte_carlo",
+    "Sampler": "tfticket.tickets.sampler",
     "Ticket": "tfticket.tickets",
     "TicketSeries": "tfticket.api",
     "TrainConfig": "tfticket.config",

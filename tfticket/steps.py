@@ -25,7 +25,8 @@ from tfticket.tickets import Ticket
 from tfticket.tickets.controls import shuffle_layerwise
 from tfticket.tickets.evaluation import evaluation_of, predictions_of
 from tfticket.tickets.iterative import needs_rewinding, prune_ticket
-from tfticket.tickets.monte_carlo import Sampler, draw_ticket, fit_sampler, histograms, rows_of, see
+from tfticket.tickets.monte_carlo import draw_ticket, fit_sampler, histograms, rows_of, see
+from tfticket.tickets.sampler import Sampler
 from tfticket.tickets.weights import load_weights, save_weights
 from tfticket.training.gradient import Checkpoint, Hooks, train_weights
 from tfticket.training.loop import State

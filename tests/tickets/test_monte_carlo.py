@@ -21,7 +21,6 @@ from tfticket.tickets.controls import shuffle_layerwise
 from tfticket.tickets.monte_carlo import (
     CONNECTIVITY_EDGES,
     WEIGHT_EDGES,
-    Sampler,
     Seen,
     closeness,
     draw_ticket,
@@ -32,6 +31,7 @@ from tfticket.tickets.monte_carlo import (
     rows_of,
     see,
 )
+from tfticket.tickets.sampler import Sampler
 
 layers = keras.layers
 

@@ -128,7 +128,8 @@ def mc_ticket(
     rows = _load(data, train_rows)
     from tfticket.models import build_model
     from tfticket.tickets import Ticket
-    from tfticket.tickets.monte_carlo import Sampler, draw_ticket
+    from tfticket.tickets.monte_carlo import draw_ticket
+    from tfticket.tickets.sampler import Sampler
 
     found = Sampler.load(file)
     dense = Ticket.dense(build_model(network.name, rows, initialiser=network.initialiser), seed, data=rows)

@@ -1,0 +1,142 @@
+"""The sampler of Monte Carlo tickets: what a genuine ticket is like, as an artefact.
+
+References:
+    "Monte Carlo winning tickets", section 2, equations 1 and 4.
+"""
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tfticket.errors import InputError
+from tfticket.pruning.mask import layer_of
+from tfticket.runs.files import read_json, write_json
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Logistic:
+    """P(a weight survives) = sigmoid(intercept + slopes . features).
+
+    Attributes:
+        intercept: 0 as printed.
+        slopes: One a feature: magnitude, and connectivity.
+        weights, survivors: How many it was fitted to.
+    """
+
+    intercept: float
+    slopes: tuple[float, ...]
+    weights: int
+    survivors: int
+
+    def logits(self, features: np.ndarray) -> np.ndarray:
+        """Logits float64 [...] of features [features, ...]."""
+        return self.intercept + np.tensordot(np.array(self.slopes), features, 1)
+
+
+@dataclass(frozen=True)
+class TicketLayer:
+    """What a layer of the ticket is like.
+
+    Attributes:
+        density: Fraction of its weights that survive.
+        relative_magnitude: Mean magnitude of its survivors, over that of all its weights; None without a survivor.
+        weights: Quantiles of its survivors' magnitudes, in standard deviations of the layer.
+        connectivity: Quantiles of its survivors' connectivity, in means of the layer.
+    """
+
+    density: float
+    relative_magnitude: float | None
+    weights: tuple[float, ...]
+    connectivity: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """What a ticket is like, to draw others from.
+
+    Attributes:
+        fits: 'dense' or 'conv' -> 'magnitude', 'connectivity', and each with ' as printed' -> its model.
+        layers: Kernel path -> what that layer of the ticket is like.
+        sizes: Kernel path -> number of weights.
+        level: The ticket's.
+        exempt: Layers that the ticket's pruning left whole.
+        provenance: Of which network, data and images, and which of the ticket's weights.
+    """
+
+    fits: dict[str, dict[str, Logistic]]
+    layers: dict[str, TicketLayer]
+    sizes: dict[str, int]
+    level: int
+    exempt: tuple[str, ...] = ()
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+    def density(self, path: str, family: str) -> float:
+        """Of a layer of any network: that of the ticket's layer of this name, or the mean of the ticket's family.
+
+        Raises:
+            InputError: The ticket had no such layer, nor any of the family.
+        """
+        if path in self.layers and self.provenance["families"][path] == family:
+            return self.layers[path].density
+        alike = [each for each, kind in self.provenance["families"].items() if kind == family]
+        alike = [each for each in alike if layer_of(each) not in self.exempt] or alike
+        if not alike:
+            raise InputError(self._unknown(layer_of(path), family))
+        kept = sum(self.layers[each].density * self.sizes[each] for each in alike)
+        return kept / sum(self.sizes[each] for each in alike)
+
+    def fit(self, layer: str, family: str, statistic: str) -> Logistic:
+        """The model of a layer.
+
+        Raises:
+            InputError: The ticket had no layer to fit it to.
+        """
+        if statistic not in self.fits.get(family, {}):
+            raise InputError(self._unknown(layer, family, statistic))
+        return self.fits[family][statistic]
+
+    def _unknown(self, layer: str, family: str, statistic: str = "") -> str:
+        known = "; ".join(f"{kind}: {', '.join(models)}" for kind, models in self.fits.items())
+        return (
+            f"The sampler cannot draw {layer}: it has no model of {family} layers{statistic and f' by {statistic}'}. "
+            f"It was fitted to {self.provenance['network']} and has {known}. Fit one to a ticket of a network that has "
+            "such layers."
+        )
+
+    def save(self, path: str | Path) -> None:
+        """Write the sampler as JSON."""
+        if not (path := Path(path)).parent.is_dir():
+            raise InputError(f"There is no folder {path.parent} to write {path.name} in. Make it first.")
+        write_json(path, {"format": FORMAT, "kind": "sampler", **asdict(self)})
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Sampler":
+        """Read a sampler.
+
+        Raises:
+            InputError: No such file, or not a sampler's.
+        """
+        found = read_json(Path(path))
+        if not isinstance(found, dict) or found.get("kind") != "sampler":
+            raise InputError(f"{path} is no sampler. `tfticket mc-fit` writes one, and a run with Monte Carlo tickets.")
+        if found.get("format") != FORMAT:
+            raise InputError(f"{path} has format {found.get('format')}; this version reads {FORMAT}. Fit it anew.")
+        try:
+            fits = {
+                family: {name: Logistic(**one | {"slopes": tuple(one["slopes"])}) for name, one in models.items()}
+                for family, models in found["fits"].items()
+            }
+            layers = {
+                name: TicketLayer(**one | {each: tuple(one[each]) for each in ("weights", "connectivity")})
+                for name, one in found["layers"].items()
+            }
+            exempt, provenance = tuple(found["exempt"]), found["provenance"]
+            if missing := set(layers) - (set(found["sizes"]) & set(provenance["families"])):
+                raise KeyError(", ".join(sorted(missing)))
+            return cls(fits, layers, found["sizes"], found["level"], exempt, provenance)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise InputError(f"{path} is not a whole sampler: {error}.") from None
