@@ -61,6 +61,13 @@ TYPED = {
         "keep-signs\n{name: random-mask, densities: 0.2}",
         ["keep-signs", {"name": "random-mask", "densities": 0.2}],
     ),
+    "monte_carlo": (
+        "{connectivity: false}\n{images: 500}",
+        [
+            {"connectivity": False, "as_printed": False, "images": None},
+            {"connectivity": True, "as_printed": False, "images": 500},
+        ],
+    ),
     "replicates": ("3", 3),
     "execution.threads": ("2", 2),
     "execution.processes": ("2", 2),

@@ -90,7 +90,7 @@ def mc_fit(
 
 @app.command(
     "mc-ticket",
-    epilog="Examples:\n\n  tfticket mc-ticket sampler.json --model conv-6 --data cifar-10 --out ticket.safetensors\n\n"
+    epilog="Examples:\n\n  tfticket mc-ticket sampler.json --model conv-6 --data cifar-10\n\n"
     "  tfticket mc-ticket my-run --model conv-4 --data cifar-10 --by magnitude --seed 3 --out ticket.safetensors\n\n"
     "In Python:  tt.train(tt.Ticket.load('ticket.safetensors'), data)",
 )
@@ -99,7 +99,6 @@ def mc_ticket(
         str,
         typer.Argument(autocompletion=completion.runs, help="A sampler's file, the step that fitted it, or a run."),
     ],
-    out: Annotated[Path, typer.Option(help="The ticket to write, .safetensors.")],
     model: Annotated[str, typer.Option(help="The network, a name or a function or file of your own.")],
     data: DataName = "mnist",
     by: Annotated[By, typer.Option(help="Weights' magnitude alone, or also their mean input.")] = By.connectivity,
@@ -109,6 +108,9 @@ def mc_ticket(
     images: Images = None,
     train_rows: TrainRows = None,
     seed: Seed = 0,
+    out: Annotated[
+        Path | None, typer.Option(help="The ticket to write, .safetensors; default: here, by network and seed.")
+    ] = None,
     workspace: Workspace = DEFAULT_WORKSPACE,
     data_dir: DataDir = None,
     as_json: Json = False,
@@ -120,10 +122,11 @@ def mc_ticket(
     from tfticket.runs.files import check_writable
     from tfticket.schema import validate
 
+    network = validate(ModelConfig, {"name": model, "initialiser": initialiser}, where="mc-ticket")
+    out = out or Path(f"{Path(model).stem.replace(':', '-')}-mc-{seed}.safetensors")
     if out.suffix != ".safetensors":
         raise InputError(f"--out is {out}; expected a name that ends in .safetensors.")
     check_writable(out.absolute().parent, "--out")
-    network = validate(ModelConfig, {"name": model, "initialiser": initialiser}, where="mc-ticket")
     file = _sampler_file(sampler, workspace)
     rows = _load(data, train_rows)
     from tfticket.models import build_model
