@@ -20,6 +20,7 @@ from experiments.imp import Made, check_data, next_step
 from tfticket.config import EnsembleStep, PoolStep, SampleConfig, SampleStep
 from tfticket.lab import Handle, Lab, Request
 from tfticket.reports.chains import verdict_of
+from tfticket.reports.rows import control_of
 
 __all__ = ["Config", "branch", "check_data", "check_model", "main", "next_step"]
 
@@ -33,7 +34,9 @@ class Config(imp.Config):
         None, description="Levels whose tickets are sampled, 0 is dense; null: the last"
     )
     sampled_arms: tuple[str, ...] = Field(
-        ("ticket",), description="Which are sampled there: 'ticket', or one of the controls, whose masks are judged so"
+        ("ticket",),
+        min_length=1,
+        description="Which are sampled there: 'ticket', or one of the controls, whose masks are judged so",
     )
     ensemble: bool = Field(True, description="Also the mean prediction of each control's replicates, two or more")
 
@@ -46,6 +49,11 @@ class Config(imp.Config):
         for arm in self.sampled_arms:
             if arm not in known:
                 raise ValueError(f"sampled_arms: '{arm}' is none of {', '.join(known)}")
+            if self.sample.start == "prior" and control_of(arm) in ("reinitialise", "keep-signs"):
+                raise ValueError(
+                    f"sampled_arms: '{arm}' has the ticket's mask, and chains that begin at draws of the prior are the "
+                    "ticket's own; leave it out, or set sample.start to ticket"
+                )
             if arm != "ticket" and not set(self.sampled) & set(self.controlled):
                 raise ValueError(f"sampled_arms: '{arm}' is at none of the levels that are sampled; see control_levels")
         return self

@@ -198,6 +198,7 @@ def test_chains_open_in_arviz_with_the_standard_names(undisturbed, tmp_path):
     assert "mask/dense_1/kernel" in ticket
     lowest = data.posterior["dense_3.kernel"]
     assert lowest.dims == ("chain", "draw", "dense_3.kernel_place")
+    assert lowest.attrs["shape"].tolist() == [100, 10]
 
 
 @pytest.mark.parametrize(
@@ -232,7 +233,9 @@ def test_what_cannot_be_exported_is_refused(undisturbed, tmp_path, arguments, me
     [
         ({"sampled_levels": [3]}, "no level 3; the last is 2"),
         ({"sampled_arms": ["shuffle-even"]}, "is none of ticket, reinitialise, shuffle-layerwise"),
-        ({"sampled_arms": ["reinitialise"], "sampled_levels": [0]}, "at none of the levels that are sampled"),
+        ({"sampled_arms": ["ticket", "reinitialise"]}, "'reinitialise' has the ticket's mask"),
+        ({"sampled_arms": []}, "at least 1 item"),
+        ({"sampled_arms": ["shuffle-layerwise"], "sampled_levels": [0]}, "at none of the levels that are sampled"),
         ({"sample": {"warmup": 19}}, "greater than or equal to 20"),
         ({"sample": {"max_tree_depth": 0}}, "greater than or equal to 1"),
         ({"sample": {"prior": "cauchy"}}, "normal"),
@@ -255,11 +258,11 @@ def test_a_network_with_batch_statistics_is_refused_before_it_begins(tmp_path):
 
 def test_the_number_of_trainings_counts_chains():
     config = load_experiment(PRESET, OPTIONS)
-    assert (config.trainings, config.samplings) == (3 + 2 + 2, 2)
+    assert (config.trainings, config.samplings) == (3 + 4 + 2, 2)
     more = load_experiment(
-        PRESET, [*OPTIONS, "sampled_arms=[ticket, reinitialise]", "sampled_levels=[1, 2]", "seeds=[0, 1]"]
+        PRESET, [*OPTIONS, "sampled_arms=[ticket, shuffle-layerwise]", "sampled_levels=[1, 2]", "seeds=[0, 1]"]
     )
-    assert more.samplings == 2 * (2 + 2) * 2  # seeds, two tickets and two re-initialised at level 2 alone, chains
+    assert more.samplings == 2 * (2 + 2) * 2  # seeds, two tickets and two shuffled at level 2 alone, chains
     assert json.loads(json.dumps(config.model_dump(mode="json")))["sample"]["draws"] == 16
 
 

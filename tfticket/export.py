@@ -46,7 +46,8 @@ def to_netcdf(folders: Sequence[Path], path: Path) -> dict[str, int]:
     """Write chains as ArviZ's InferenceData.
 
     The group 'posterior' has one variable a tensor, [chain, draw, survivors], its coordinate being the survivor's place
-    in the flattened tensor; 'sample_stats' and 'warmup_sample_stats' have what is told of each draw.
+    in the flattened tensor, whose 'shape' is an attribute; 'draw' counts all draws after the warm-up, of which one in
+    ``keep_every`` is there; 'sample_stats' and 'warmup_sample_stats' have what is told of each draw.
 
     Args:
         folders: Of finished chains of one ticket.
@@ -85,6 +86,11 @@ def to_netcdf(folders: Sequence[Path], path: Path) -> dict[str, int]:
         dims={name: [f"{name}_place"] for name in names.values()},
         posterior_attrs={"ticket": described[0]["ticket"], "data": described[0]["data"]},
     )
+    kept = np.arange(0, shapes[0][1], shapes[0][-1])
+    for group in ("posterior", "sample_stats"):
+        data[group] = data[group].assign_coords(draw=kept)
+    for tensor, name in names.items():
+        data.posterior[name].attrs["shape"] = list(layouts[0].shapes[tensor])
     atomic_write(path, lambda file: data.to_netcdf(str(file), engine="h5netcdf"))
     return {"chains": draws.shape[0], "draws": draws.shape[1], "weights": draws.shape[2]}
 

@@ -55,6 +55,18 @@ def test_what_there_is_no_prediction_of_is_refused(found, options, message):
         sampled.predict(data.x_test, **options)
 
 
+@pytest.mark.parametrize("images", [np.zeros((3, 5)), np.zeros((3, 2, 3, 1)), [[0]]])
+def test_images_of_another_shape_or_type_are_refused(found, images):
+    with pytest.raises(tt.InputError, match=r"^Expected images uint8 \[rows, 2, 3, 1\]; got "):
+        found[0].predict(images)
+
+
+@pytest.mark.parametrize("seed", ["x", -1, True])
+def test_a_seed_is_a_number_from_0(found, seed):
+    with pytest.raises(tt.InputError, match=r"^The seed is "):
+        tt.sample(found[0].ticket, found[1], seed=seed)
+
+
 def test_kernels_of_all_draws_are_0_where_pruned(found):
     sampled, _ = found
     (mask,) = sampled.ticket.mask.values()

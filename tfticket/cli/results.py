@@ -107,7 +107,12 @@ def export(
     else:
         run = find_run(workspace, chain)
         whose, pools = run.folder, pools_of(run)
-        if len(pools) != 1:
+        if not pools:
+            raise InputError(
+                f"{chain} has no tickets whose chains are done. Runs of bayes-always-wins have some, with chains of 1 "
+                "or more; `tfticket show` says how far a run is."
+            )
+        if len(pools) > 1:
             which = "".join(f"\n  {pool.folder}: {pool.name}" for pool in pools)
             raise InputError(f"{chain} has {len(pools)} tickets whose chains are done. Name one step's folder:{which}")
         folders = pools[0].chains

@@ -167,13 +167,13 @@ def chains_figure(pool: Pool, others: Sequence[Row]) -> Any:
     figure = Figure(figsize=(9.6, 7.0), layout="constrained")
     likelihood, accuracy, work, nll = figure.subplots(2, 2).ravel()
     for number, trace in enumerate(pool.traces):
-        look = {"color": COLOURS[number % len(COLOURS)], "lw": 1.0, "label": f"chain {number + 1}"}
+        look = {"color": COLOURS[number % len(COLOURS)], "lw": 1.0, "label": f"chain {number}"}
         draws = np.arange(1, len(trace.told["n_steps"]) + 1)
         likelihood.plot(draws, trace.told["log_likelihood"] / 1000, **look)
         work.plot(draws, trace.told["step_size"], **look)
         for axes, metric, factor in ((accuracy, "accuracy", 100.0), (nll, "nll", 1.0)):
             kept = [row for row in trace.history if not row["warmup"]]
-            axes.plot([row["iteration"] for row in kept], [factor * row[metric] for row in kept], **look)
+            axes.plot([row["iteration"] - trace.warmup for row in kept], [factor * row[metric] for row in kept], **look)
     for axes, metric, factor, digits in ((accuracy, "accuracy", 100.0, 2), (nll, "nll", 1.0, 3)):
         lines = [("all chains", pool.result["validation"][metric], "-")]
         lines += [
@@ -204,7 +204,11 @@ def chains_figure(pool: Pool, others: Sequence[Row]) -> Any:
         (nll, "validation NLL (nats)"),
     ):
         axes.set_ylabel(label)
-        axes.set_xlabel("draw, warm-up shaded" if axes in (likelihood, work) else "draw, of the mean prediction so far")
+        axes.set_xlabel(
+            "draw, warm-up shaded; lines: the mass is set anew"
+            if axes in (likelihood, work)
+            else "draws in the mean prediction so far"
+        )
         axes.grid(alpha=0.25, lw=0.6)
         axes.spines[["top", "right"]].set_visible(False)
         if axes in (accuracy, nll):  # below, where it hides nothing; the chains' names stand once, at the traces

@@ -222,7 +222,8 @@ def _whose(label: dict[str, Any]) -> tuple[Any, ...]:
 
 def computed_anew(run: Run) -> str:
     """How to get back what a run's steps have lost."""
-    return f"`tfticket run {run.folder / 'config.yaml'} --workspace {run.folder.parents[1]}` computes it anew."
+    command = f"tfticket run {run.folder / 'config.yaml'} --workspace {run.folder.parents[1]}"
+    return f"Once that step's folder is deleted, `{command}` computes it anew."
 
 
 def row_of(run: Run, label: dict[str, Any], result: dict[str, Any], beside: dict[str, float] | None = None) -> Row:

@@ -100,14 +100,14 @@ def choose_engine(wanted: str, model: Any, layout: Layout, kept: float) -> tuple
         return "keras", f"{dense}, as asked."
     if wanted == "auto" and has_gpu():
         return "keras", f"{dense}, on the GPU."
-    if wanted == "auto" and kept > DENSE_FROM:
-        return "keras", f"{dense}: at {kept:.0%} of the weights that is quicker than over the surviving ones alone."
     try:
         sparse_layers(model, layout)
     except CannotRun as error:
         if wanted == "sparse":
             raise
         return "keras", f"{dense}. {error}"
+    if wanted == "auto" and kept > DENSE_FROM:
+        return "keras", f"{dense}: at {kept:.0%} of the weights that is quicker than over the surviving ones alone."
     return "sparse", "Gradients over the surviving weights alone, on the CPU."
 
 

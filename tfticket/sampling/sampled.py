@@ -11,6 +11,7 @@ from tfticket.config import SampleConfig
 from tfticket.data import Dataset
 from tfticket.errors import InputError
 from tfticket.evaluation.metrics import log_probabilities
+from tfticket.network import network_of
 from tfticket.pruning.mask import layer_of
 from tfticket.sampling.build import build_posterior
 from tfticket.sampling.chain import Chain, Hooks, run_chain
@@ -60,6 +61,10 @@ class SampledTicket:
         if chain not in range(len(self.chains)):
             raise InputError(f"chain is {chain!r}; expected a number from 0 to {len(self.chains) - 1}.")
         engine = self.posterior.engine
+        shape = tuple(network_of(self.ticket.model).model.input_shape[1:])
+        if not isinstance(images, np.ndarray) or images.dtype != np.uint8 or images.shape[1:] != shape:
+            given = f"{images.dtype} {images.shape}" if isinstance(images, np.ndarray) else type(images).__name__
+            raise InputError(f"Expected images uint8 [rows, {', '.join(map(str, shape))}]; got {given}.")
         prepared = engine.prepare(images)
         if by == "mean weights":
             return np.asarray(np.exp(log_probabilities(engine.logits(self.chains[chain].mean, prepared))))
@@ -114,7 +119,7 @@ def sample(
             'glorot-normal', ...), ``max_tree_depth`` and the other fields of ``tfticket.config.SampleConfig``.
 
     Raises:
-        InputError: Bad options, a mask without survivors, a model with batch statistics.
+        InputError: Bad options or seed, a mask without survivors, a model with batch statistics.
     """
     if not isinstance(data, Dataset):
         raise InputError(f"The data are {type(data).__name__}; expected what load_data returns.")
@@ -122,6 +127,8 @@ def sample(
         raise InputError(f"sample takes a ticket, not {type(ticket).__name__}; Ticket.dense(model) makes one.")
     if isinstance(chains, bool) or not isinstance(chains, int) or chains < 1:
         raise InputError(f"chains is {chains!r}; expected an integer >= 1.")
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+        raise InputError(f"The seed is {seed!r}; expected an integer >= 0.")
     config = validate(SampleConfig, options, where="sample")
     posterior = build_posterior(ticket, data, config)
     start = posterior.layout.pack(ticket.start) if config.start == "ticket" else None
