@@ -17,6 +17,8 @@ from tfticket.runs.step import TICKET, WEIGHTS
 from tfticket.tickets.controls import random_mask
 from tfticket.tickets.weights import load_weights
 
+pytestmark = pytest.mark.slow  # a minute: a training and a chain for each kind of mask
+
 PRESET = "bayes-always-wins-lenet-300-100-mnist-smoke"
 MASKS = {
     "ticket": "IMP",

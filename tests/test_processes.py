@@ -56,7 +56,8 @@ def test_a_parent_that_leaves_by_an_exception_leaves_no_children(what, tmp_path,
     def told(number, text):
         raise KeyboardInterrupt
 
+    before = set(multiprocessing.active_children())  # other tests' libraries have some
     with pytest.raises(KeyboardInterrupt):
         run_apart(work, [(what, tmp_path / "ended")], 1, told, lambda: False)
-    assert multiprocessing.active_children() == []
+    assert set(multiprocessing.active_children()) <= before
     assert (tmp_path / "ended").exists() == (what == "waits")

@@ -115,7 +115,7 @@ def networks(draw):
 NORMALISATIONS = st.sampled_from(["unit", "standard"])
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 @given(networks(), NORMALISATIONS, st.integers(1, 300), st.sampled_from(DENSITIES), st.integers(0, 2**32 - 1))
 def test_the_engines_agree_on_networks_at_random(case, normalisation, rows, density, seed):
     shape, layers = case
