@@ -10,6 +10,7 @@ import typer
 if TYPE_CHECKING:
     from tfticket.reports.chains import Pool
     from tfticket.reports.claims import Decision
+    from tfticket.reports.portraits import Fit
     from tfticket.reports.report import Report
     from tfticket.reports.tables import Cell
 
@@ -57,12 +58,14 @@ def show_report(report: "Report", as_json: bool, quiet: bool) -> None:
 
         record: dict[str, Any] = {"title": report.title, "files": [str(report.folder / name) for name in report.files]}
         record |= {"results": [asdict(cell) for cell in report.cells], "claims": records(report.decisions)}
+        record["fits"] = [asdict(fit) for fit in report.fits]
         record["chains"] = [pool.label | pool.diagnostics for pool in report.pools]
         typer.echo(json.dumps(record))
     elif not quiet:
         typer.echo(report.title)
         show_cells(report.cells)
         show_claims(report.decisions)
+        show_fits(report.fits)
         show_chains(report.pools)
         typer.echo(f"Figures, CSV, summary and claims in {report.folder}: {', '.join(report.files)}")
 
@@ -95,6 +98,16 @@ def show_chains(pools: "Sequence[Pool]") -> None:
     for pool in pools:
         typer.echo(verdict_of(pool.name, pool.diagnostics))
         typer.echo(beside_of(pool))
+
+
+def show_fits(fits: "Sequence[Fit]") -> None:
+    """Print the models of survival that Monte Carlo tickets were drawn from."""
+    from tfticket.reports.portraits import FIT_HEADER, fit_row
+
+    if fits:
+        show_table(FIT_HEADER, list(map(fit_row, fits)))
+        seeds = f"{fits[0].seeds} seed{'s' * (fits[0].seeds > 1)}"
+        typer.echo(f"Logistic models of which weights survive, means over {seeds}; as printed: no intercept.")
 
 
 def show_claims(decisions: "Mapping[str, Sequence[Decision]]") -> None:

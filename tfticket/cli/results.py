@@ -9,7 +9,7 @@ import typer
 
 from tfticket import completion
 from tfticket.cli.options import Debug, Json, Options, Quiet, Workspace, app
-from tfticket.console import show_cells, show_chains, show_claims, show_report, when
+from tfticket.console import show_cells, show_chains, show_claims, show_fits, show_report, when
 from tfticket.errors import InputError
 from tfticket.registry import DEFAULT_WORKSPACE
 
@@ -31,6 +31,7 @@ def show(
 
     from tfticket.reports.chains import pools_of
     from tfticket.reports.papers import decisions_of, records
+    from tfticket.reports.portraits import fits_of
     from tfticket.reports.report import title_of
     from tfticket.reports.rows import find_run, rows_of
     from tfticket.reports.tables import summarise
@@ -51,6 +52,7 @@ def show(
         typer.echo(title)
         show_cells(cells)
         show_claims(decisions)
+        show_fits(fits_of(found))
         show_chains(pools_of(found))
 
 

@@ -52,7 +52,7 @@ def portraits_of(run: Run) -> list[Portrait]:
                 weights, connectivity = weights + old.weights, connectivity + old.connectivity
             found[level, arm, layer] = Portrait(arm, layer, level, weights, connectivity)
 
-    for step in run.steps:
+    for step in sorted(run.steps, key=lambda step: bool(step["kind"] == "draw")):  # the tickets first
         if step["kind"] == "fit":
             for arm, layers in result_of(run, step)["histograms"].items():
                 add(step["label"]["level"], arm, layers)
@@ -60,6 +60,60 @@ def portraits_of(run: Run) -> list[Portrait]:
             add(step["label"]["level"], step["label"]["arm"], result_of(run, step)["histograms"])
     last = max((level for level, _, _ in found), default=0)
     return [one for (level, _, _), one in found.items() if level == last]
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A model of survival, over the seeds of a run's last level that has some.
+
+    Attributes:
+        layers: 'dense' or 'conv'.
+        by: 'magnitude' or 'connectivity', and ' as printed'.
+        intercept: Mean over seeds; 0 as printed.
+        magnitude, connectivity: Slopes, likewise; None without connectivity.
+        survivors: Share of the weights that survive.
+        seeds: How many.
+    """
+
+    layers: str
+    by: str
+    intercept: float
+    magnitude: float
+    connectivity: float | None
+    survivors: float
+    seeds: int
+
+
+def fits_of(run: Run) -> list[Fit]:
+    """The models of survival of a run's tickets.
+
+    Raises:
+        InputError: A step's folder is not whole.
+    """
+    steps = [step for step in run.steps if step["kind"] == "fit"]
+    last = max((step["label"]["level"] for step in steps), default=0)
+    found: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for step in steps:
+        if step["label"]["level"] == last:
+            for layers, models in result_of(run, step)["fits"].items():
+                for by, fit in models.items():
+                    found.setdefault((layers, by), []).append(fit)
+    return [_mean_fit(*key, fits) for key, fits in found.items()]
+
+
+def _mean_fit(layers: str, by: str, fits: Sequence[Mapping[str, Any]]) -> Fit:
+    magnitude, *rest = np.mean([fit["slopes"] for fit in fits], axis=0).tolist()
+    intercept, survivors = np.mean([(fit["intercept"], fit["survivors"] / fit["weights"]) for fit in fits], axis=0)
+    return Fit(layers, by, float(intercept), magnitude, rest[0] if rest else None, float(survivors), len(fits))
+
+
+FIT_HEADER = ["layers", "survival by", "intercept", "slope of\nmagnitude", "slope of\nconnectivity", "survive"]
+
+
+def fit_row(fit: Fit) -> list[str]:
+    """A table's row of ``FIT_HEADER``."""
+    slope = "-" if fit.connectivity is None else f"{fit.connectivity:+.3g}"
+    return [fit.layers, fit.by, f"{fit.intercept:+.3g}", f"{fit.magnitude:+.3g}", slope, f"{fit.survivors:.1%}"]
 
 
 def weights_figure(portraits: Sequence[Portrait], title: str) -> Any:

@@ -11,7 +11,7 @@ from tfticket.reports.claims import Decision
 from tfticket.reports.curves import curves_of, learning_figure, shown_curves
 from tfticket.reports.figures import metric_figure, reliability_figure, save_figures
 from tfticket.reports.papers import decisions_of, records
-from tfticket.reports.portraits import connectivity_figure, portraits_of, weights_figure
+from tfticket.reports.portraits import Fit, connectivity_figure, fits_of, portraits_of, weights_figure
 from tfticket.reports.rows import Row, Run, control_of, rows_of
 from tfticket.reports.tables import Cell, rows_csv, seeds_text, shown_levels, summarise
 from tfticket.runs.files import atomic_write, check_writable, write_json
@@ -31,6 +31,7 @@ class Report:
         rows: What that sums up.
         decisions: Run -> what is decided of the papers' claims.
         pools: Tickets' chains.
+        fits: Of a single run: the models that Monte Carlo tickets were drawn from.
     """
 
     folder: Path
@@ -40,6 +41,7 @@ class Report:
     rows: list[Row]
     decisions: dict[str, list[Decision]]
     pools: list[Pool]
+    fits: list[Fit]
 
 
 def write_report(runs: Sequence[Run], folder: Path | None = None) -> Report:
@@ -85,6 +87,7 @@ def write_report(runs: Sequence[Run], folder: Path | None = None) -> Report:
         rows,
         decisions,
         [pool for each in pools.values() for pool in each],
+        fits_of(runs[0]) if len(runs) == 1 else [],
     )
 
 
