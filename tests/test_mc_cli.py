@@ -10,6 +10,8 @@ import tfticket as tt
 from tfticket.runs.step import SAMPLER, TICKET
 from tfticket.tickets.monte_carlo import Sampler
 
+pytestmark = pytest.mark.slow  # most of a minute, each command starting TensorFlow
+
 pytestmark = pytest.mark.usefixtures("no_data_folder")
 
 DATA = ["--data", "mnist", "--train-rows", 200]
