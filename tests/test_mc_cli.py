@@ -10,9 +10,8 @@ import tfticket as tt
 from tfticket.runs.step import SAMPLER, TICKET
 from tfticket.tickets.monte_carlo import Sampler
 
-pytestmark = pytest.mark.slow  # most of a minute, each command starting TensorFlow
-
-pytestmark = pytest.mark.usefixtures("no_data_folder")
+# Slow: most of a minute, as each command starts TensorFlow.
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("no_data_folder")]
 
 DATA = ["--data", "mnist", "--train-rows", 200]
 NETWORK = ["--model", "lenet-300-100", *DATA]
