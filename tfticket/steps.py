@@ -89,15 +89,14 @@ def draw(context: StepContext, config: DrawStep) -> dict[str, Any]:
     dense = Ticket.load(context.inputs["ticket"] / TICKET)
     sampler = Sampler.load(context.inputs["sampler"] / SAMPLER)
     how = config.draw
-    data, images = load_dataset(config.data), how.images
     drawn = draw_ticket(
         sampler,
         dense,
-        data,
+        load_dataset(config.data),
         config.seed,
         connectivity=how.connectivity,
         as_printed=how.as_printed,
-        images=images,
+        images=how.images,
         tell=_passes(context, len(dense.mask) if how.connectivity else 1),
         should_stop=context.should_stop,
     )
