@@ -79,13 +79,13 @@ class Config(imp.Config):
 def check_model(config: Config) -> list[str]:
     """Refuse, before any folder is made, a network that cannot be pruned or sampled so."""
     from tfticket.data import load_dataset
-    from tfticket.models import build_model
+    from tfticket.models import network_of_config
     from tfticket.sampling.build import check_engine
 
     notes = imp.check_model(config)
     if not config.chains:
         return notes
-    model = build_model(config.model.name, load_dataset(config.data), initialiser=config.model.initialiser)
+    model = network_of_config(config.model, load_dataset(config.data))
     densities = [(1.0 - config.prune.rate_per_level) ** level for level in config.sampled]
     return [*notes, *dict.fromkeys(check_engine(model, config.sample, density) for density in densities)]
 

@@ -131,7 +131,7 @@ def check_model(config: Config) -> list[str]:
     """Refuse, before any folder is made, a network that cannot be pruned so; returns what a user should know of it."""
     from tfticket.backend import configure
     from tfticket.data import load_dataset
-    from tfticket.models import build_model, initial_weights, kernel_shapes, left_alone
+    from tfticket.models import initial_weights, kernel_shapes, left_alone, network_of_config
     from tfticket.pruning.mask import dense_mask
     from tfticket.pruning.own import read_mask
     from tfticket.pruning.selection import check_levels
@@ -139,7 +139,7 @@ def check_model(config: Config) -> list[str]:
 
     configure(config.execution.threads)
     data = load_dataset(config.data)
-    model = build_model(config.model.name, data, initialiser=config.model.initialiser)
+    model = network_of_config(config.model, data)
     dense = dense_mask(kernel_shapes(model))
     check_levels(dense, config.prune)
     for control in config.controls if config.controlled else ():

@@ -12,11 +12,12 @@ from tfticket.backend import jit_policy, keras, tf
 from tfticket.data import Dataset, Normalisation
 from tfticket.data.normalisation import UNIT
 from tfticket.errors import InputError
-from tfticket.models import kernel_shapes, model_from_spec, named_variables, normalisation_of
+from tfticket.models import kernel_shapes, model_from_spec, named_variables, normalisation_of, variational_layers
 from tfticket.models.trust import own_code
 from tfticket.pruning.mask import dense_mask
 from tfticket.pruning.wrapping import assign_mask, mask_variables, with_mask
 from tfticket.types import Mask, Spec, Weights
+from tfticket.variational.noise import Draw, drawing
 
 TILE = 1000
 """At most so many rows per forward pass in evaluation."""
@@ -32,6 +33,7 @@ class MaskedNetwork:
         model: The wrapped ``tf_keras`` model.
         variables: Path -> variable, of every weight.
         masked: Kernel path -> (kernel, mask) variables.
+        variational: Path -> layer, of the variational layers.
         jit: Whether its loops are compiled by XLA.
         tile: Rows of a pass; what bounds the memory.
     """
@@ -62,7 +64,10 @@ class MaskedNetwork:
         shapes = [tensor.shape for tensor in tf.nest.flatten([node.outputs for node in nodes])]
         largest = max(math.prod(filter(None, shape[1:])) for shape in shapes if shape.rank)
         self.tile = max(1, min(TILE, TILE_BYTES // (4 * largest)))
-        self._forward = tf.function(functools.partial(self._logits), jit_compile=self.jit, autograph=False)
+        self.variational = variational_layers(self.model)
+        options = {"jit_compile": self.jit, "autograph": False}
+        self._forward = tf.function(functools.partial(self._logits), **options)
+        self._forward_drawn = tf.function(functools.partial(self._drawn_logits), **options)
 
     def assign(self, mask: Mask, weights: Weights) -> None:
         """Put a mask and weights in; pruned weights become 0.
@@ -101,11 +106,13 @@ class MaskedNetwork:
         """The weights as they are now, path -> float32 array."""
         return {path: variable.numpy() for path, variable in self.variables.items()}
 
-    def logits(self, images: np.ndarray) -> np.ndarray:
+    def logits(self, images: np.ndarray, seed: np.ndarray | None = None, index: int = 0) -> np.ndarray:
         """Logits of the network as it is now.
 
         Args:
             images: uint8 [rows, height, width, channels].
+            seed: Of a variational network's draws, int32 [2]; None is the network of its means.
+            index: Which draw: the same weights for all images.
 
         Returns:
             float32 [rows, classes].
@@ -124,11 +131,19 @@ class MaskedNetwork:
             short = self.tile - len(tile)
             if short:  # one shape, so one compilation
                 tile = np.concatenate([tile, np.zeros((short, *tile.shape[1:]), tile.dtype)])
-            parts.append(self._forward(tf.constant(tile)).numpy()[: self.tile - short])
+            if seed is None:
+                found = self._forward(tf.constant(tile))
+            else:
+                found = self._forward_drawn(tf.constant(tile), tf.constant(seed), tf.constant(index))
+            parts.append(found.numpy()[: self.tile - short])
         return np.concatenate(parts)
 
     def _logits(self, images: Any) -> Any:
         return tf.cast(self.model(self.inputs(images), training=False), tf.float32)
+
+    def _drawn_logits(self, images: Any, seed: Any, index: Any) -> Any:
+        with drawing(Draw(seed, index, "independent")):
+            return self._logits(images)
 
     def inputs(self, images: Any) -> Any:
         """uint8 pixels [rows, height, width, channels] as the model's float32 input."""

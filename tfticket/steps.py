@@ -16,7 +16,7 @@ from tfticket.config import ControlStep, DrawStep, EnsembleStep, EvaluateStep, F
 from tfticket.data import load_dataset
 from tfticket.durations import iterations_in
 from tfticket.errors import InputError
-from tfticket.models import build_model
+from tfticket.models import network_of_config
 from tfticket.pruning.mask import dense_mask, emptied_layers, layer_of
 from tfticket.registry import CONTROLS, resolve
 from tfticket.runs.artefacts import load_tensors, save_tensors
@@ -37,7 +37,7 @@ def start(context: StepContext, config: StartStep) -> dict[str, Any]:
     """The dense ticket of a seed -> ticket.safetensors."""
     backend.configure(context.execution.threads)
     data = load_dataset(config.data)
-    model = build_model(config.model.name, data, initialiser=config.model.initialiser)
+    model = network_of_config(config.model, data)
     return _write_ticket(context, Ticket.dense(model, config.seed, config.model.start, data))
 
 

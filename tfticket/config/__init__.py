@@ -19,6 +19,7 @@ from tfticket.config.steps import (
     scientific_fields,
 )
 from tfticket.config.training import Adam, Augment, Sgd, TrainConfig, check_lengths
+from tfticket.config.variational import Objective, Variational
 
 __all__ = [
     "ENDINGS",
@@ -37,6 +38,7 @@ __all__ = [
     "Initialiser",
     "ModelConfig",
     "MonteCarlo",
+    "Objective",
     "PoolStep",
     "PriorConfig",
     "PruneConfig",
@@ -47,6 +49,7 @@ __all__ = [
     "StartStep",
     "TrainConfig",
     "TrainStep",
+    "Variational",
     "check_lengths",
     "name_of",
     "scientific_fields",

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from tfticket.config.names import Suggested
+from tfticket.config.variational import Variational
 from tfticket.errors import unknown
 from tfticket.own import is_file, is_own
 from tfticket.registry import DATA_SETS, MODELS
@@ -110,6 +111,10 @@ class ModelConfig(Config):
     )
     start: Literal["seed", "current"] = Field(
         "seed", description="Start weights: drawn from the seed, or those that an own network comes with"
+    )
+
+    variational: Variational | None = Field(
+        None, description="Normal posteriors over the weights, {} for the usual ones; null: a deterministic network"
     )
 
     @model_validator(mode="after")

@@ -52,6 +52,8 @@ class EvaluateStep(Config):
     """Measure trained weights on the validation and the test rows."""
 
     data: DataConfig = DataConfig()
+    draws: int = Field(10, ge=1, description="Of a variational network: draws whose mean prediction is measured")
+    seed: int = Field(0, ge=0, description="Of these draws")
 
 
 def scientific_fields(config: Config) -> dict[str, Any]:
@@ -66,7 +68,7 @@ def scientific_fields(config: Config) -> dict[str, Any]:
             continue
         if isinstance(value, Config):
             inner = scientific_fields(value)
-            if inner or field.is_required():
+            if inner or field.is_required() or field.default is None:
                 result[name] = inner
             continue
         if isinstance(value, tuple) and value != field.get_default():

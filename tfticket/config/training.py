@@ -4,6 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from tfticket.config.variational import Objective
 from tfticket.durations import Duration, iterations_in, rewinds_later
 from tfticket.errors import InputError
 from tfticket.schema import Config
@@ -36,7 +37,7 @@ class Augment(Config):
 
 
 class TrainConfig(Config):
-    """Training by gradient descent on the cross-entropy."""
+    """Training by gradient descent: on the cross-entropy, or on what `objective` says of a variational network."""
 
     epochs: Duration = Field("6ep", description="Length: 6 or '6ep' (epochs), '2000it' (iterations)")
     batch_size: int = Field(128, ge=1, description="Rows per iteration")
@@ -57,6 +58,7 @@ class TrainConfig(Config):
     precision: Literal["float32", "bfloat16"] = Field(
         "float32", description="Arithmetic of the layers in training; weights, loss and evaluation are float32 anyway"
     )
+    objective: Objective = Field(Objective(), description="Of variational networks: loss, divergence, draws")
     evaluate_every: Duration = Field("1ep", description="How often validation accuracy and NLL are recorded")
 
     @model_validator(mode="after")

@@ -1,13 +1,21 @@
 """What a trained network predicts."""
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from tfticket.evaluation.metrics import log_probabilities
-from tfticket.network import network_of
+from tfticket.network import MaskedNetwork, network_of
 from tfticket.types import Mask, Spec, Weights
+from tfticket.variational.noise import noise_seeds
+
+DRAWS = 10
+"""Of a variational network, unless something else is said."""
 
 
-def predict(spec: Spec, mask: Mask, weights: Weights, images: np.ndarray) -> np.ndarray:
+def predict(
+    spec: Spec, mask: Mask, weights: Weights, images: np.ndarray, draws: int = DRAWS, seed: int = 0
+) -> np.ndarray:
     """Log probabilities of a trained network.
 
     Args:
@@ -15,10 +23,28 @@ def predict(spec: Spec, mask: Mask, weights: Weights, images: np.ndarray) -> np.
         mask: Kernel path -> boolean array.
         weights: Path -> array, trained.
         images: uint8 [rows, height, width, channels].
+        draws: Of a variational network: draws of its weights whose predictions are averaged.
+        seed: Of these draws.
 
     Returns:
         float64 [rows, classes].
     """
     network = network_of(spec)
     network.assign(mask, weights)
-    return log_probabilities(network.logits(images))
+    return mean_prediction(network, images, draws, seed)
+
+
+def mean_prediction(network: MaskedNetwork, images: np.ndarray, draws: int, seed: int) -> np.ndarray:
+    """Log of the mean over draws of a network's probabilities, as it is now: see ``predict``."""
+    each = list(predictions(network, images, draws, seed))
+    return each[0] if len(each) == 1 else np.logaddexp.reduce(each) - np.log(len(each))
+
+
+def predictions(network: MaskedNetwork, images: np.ndarray, draws: int, seed: int) -> Iterator[np.ndarray]:
+    """Log probabilities float64 [rows, classes] of each draw; of a deterministic network once."""
+    if not network.variational:
+        yield log_probabilities(network.logits(images))
+        return
+    (noise,) = noise_seeds(seed, "evaluation", 0, 1)
+    for index in range(draws):
+        yield log_probabilities(network.logits(images, noise, index))

@@ -1,8 +1,15 @@
 """Networks: plain functional Keras builders, their description as data, their initial weights."""
 
 from tfticket.models.initial import initial_weights
-from tfticket.models.spec import build_model, model_from_spec, normalisation_of, spec_of
-from tfticket.models.variables import kernel_shapes, left_alone, named_variables
+from tfticket.models.spec import (
+    build_model,
+    model_from_spec,
+    network_of_config,
+    normalisation_of,
+    spec_of,
+    to_variational,
+)
+from tfticket.models.variables import kernel_shapes, left_alone, named_variables, variational_layers
 
 __all__ = [
     "build_model",
@@ -11,6 +18,9 @@ __all__ = [
     "left_alone",
     "model_from_spec",
     "named_variables",
+    "network_of_config",
     "normalisation_of",
     "spec_of",
+    "to_variational",
+    "variational_layers",
 ]

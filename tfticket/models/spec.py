@@ -10,7 +10,7 @@ from numbers import Integral
 from typing import Any
 
 from tfticket.backend import keras
-from tfticket.config import ModelConfig
+from tfticket.config import ModelConfig, Variational
 from tfticket.data import Dataset, Normalisation
 from tfticket.errors import InputError
 from tfticket.models.trust import all_layers, check_no_lambda, own_code, refuse_strangers, trust
@@ -118,12 +118,56 @@ def spec_of(model: Any, normalisation: Normalisation | None = None) -> Spec:
     return {"keras": _rehearsed_config(model)} | constants
 
 
+def network_of_config(config: ModelConfig, data: Dataset) -> Any:
+    """Build the network that a configuration names, variational or not, for some data.
+
+    Raises:
+        InputError: As ``build_model`` and ``to_variational``.
+    """
+    model = build_model(config.name, data, initialiser=config.initialiser)
+    return model if config.variational is None else to_variational(model, config.variational)
+
+
+def to_variational(model: Any, config: Variational | dict[str, Any] | None = None) -> Any:
+    """A copy of a network whose dense and convolutional weights have normal posteriors.
+
+    Means are the model's weights; standard deviations are at their start. Other layers, such as BatchNorm and
+    LayerNorm, stay points. Called as it is, it computes with its means; training and evaluation take draws.
+
+    Args:
+        model: A functional or Sequential ``tf_keras`` model that returns logits.
+        config: Prior and initialisation.
+
+    Raises:
+        InputError: As ``spec_of``; or there is no Dense, Conv1D or Conv2D layer.
+
+    References:
+        Blundell et al. (2015), "Weight uncertainty in neural networks".
+    """
+    from tfticket.variational.convert import converted
+
+    config = config if isinstance(config, Variational) else validate(Variational, config or {}, where="to_variational")
+    spec = spec_of(model)
+    if "variational" in spec:
+        raise InputError(f"{model.name} is variational already.")
+    copied = converted(model, config)
+    means = named_variables(model)
+    for path, (_, variable) in named_variables(copied).items():
+        if path in means:
+            variable.assign(means[path][1])
+    _BUILT[copied] = (spec | {"variational": config.model_dump(mode="json")}, _keras_config(copied))
+    return copied
+
+
 def model_from_spec(spec: Spec) -> Any:
     """Build the model that a spec describes, with arbitrary weights. Nothing is imported because a spec says so.
 
     Raises:
         InputError: No registered name, or a Keras config that is damaged or would run code from outside Keras.
     """
+    if "variational" in spec:
+        plain = model_from_spec({key: value for key, value in spec.items() if key != "variational"})
+        return to_variational(plain, spec["variational"])
     if "keras" not in spec:
         return build_model(
             check_name("network", spec["name"], MODELS),
@@ -152,7 +196,8 @@ def check_fits(model: Any, what: str, data: Dataset) -> None:
 
 def names_for_draws(model: Any) -> dict[str, str]:
     """Path -> the name by which a weight's numbers are drawn: of registered networks the path itself."""
-    return {path: path for path in named_variables(model)} if model in _BUILT else counted_anew(model)
+    registered = model in _BUILT and "keras" not in _BUILT[model][0]
+    return {path: path for path in named_variables(model)} if registered else counted_anew(model)
 
 
 def normalisation_of(spec: Spec) -> Normalisation:

@@ -17,8 +17,19 @@ _PRUNABLE = (keras.layers.Dense, keras.layers.Conv1D, keras.layers.Conv2D)
 
 
 def is_prunable(layer: Any) -> bool:
-    """Whether a layer has a kernel that can be pruned: just Dense, Conv1D and Conv2D, not what derives from them."""
-    return type(layer) in _PRUNABLE
+    """Whether a layer has a kernel that can be pruned: just Dense, Conv1D and Conv2D, and our variational ones."""
+    return type(layer) in _PRUNABLE or is_variational(layer)
+
+
+def is_variational(layer: Any) -> bool:
+    """Whether a layer's weights are normal distributions."""
+    return getattr(layer, "is_variational", False) is True
+
+
+def variational_layers(model: Any) -> dict[str, Any]:
+    """Path -> layer, out of its wrapper, of the variational layers in the model's order."""
+    layers = ((path, inner_layer(layer)) for path, layer in layers_by_path(model))
+    return {path: layer for path, layer in layers if is_variational(layer)}
 
 
 def inner_layer(layer: Any) -> Any:

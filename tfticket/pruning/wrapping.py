@@ -11,7 +11,7 @@ import tensorflow_model_optimization as tfmot
 
 from tfticket.backend import keras, tf
 from tfticket.errors import InputError
-from tfticket.models.variables import is_prunable, layers_by_path, named_variables
+from tfticket.models.variables import is_prunable, is_variational, layers_by_path, named_variables
 from tfticket.types import Mask
 
 
@@ -48,6 +48,8 @@ def with_mask(model: Any, mask: Mask, precision: str = "float32") -> Any:
         if policy:
             copy.call = _in_its_precision(copy)
         wrapper = tfmot.sparsity.keras.prune_low_magnitude(copy, pruning_schedule=MaskFromOutside())
+        if is_variational(copy):
+            copy.mask = lambda: wrapper.pruning_vars[0][1]
         # It has no Python control flow over tensors; rewriting it all the same would take half a second.
         wrapper.call = tf.autograph.experimental.do_not_convert(wrapper.call)
         return wrapper

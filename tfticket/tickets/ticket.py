@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tfticket.config import Variational
 from tfticket.data import Dataset, Normalisation
 from tfticket.errors import InputError
 from tfticket.pruning.mask import density, layer_of, survivors
@@ -185,6 +186,9 @@ def _validate(ticket: Ticket) -> None:
 
 
 def _validate_model(model: Any) -> None:
+    if isinstance(model, dict) and "variational" in model:
+        validate(Variational, model["variational"], where="The ticket's variational part")
+        model = {key: value for key, value in model.items() if key != "variational"}
     if isinstance(model, dict) and "normalisation" in model:
         validate(Normalisation, model["normalisation"], where="The ticket's normalisation")
         model = {key: value for key, value in model.items() if key != "normalisation"}

@@ -12,12 +12,15 @@ from tfticket.config import TrainConfig, check_lengths
 from tfticket.data import Dataset
 from tfticket.durations import iterations_in, moments_in
 from tfticket.errors import InputError, Stopped, TfticketError
-from tfticket.evaluation.metrics import all_metrics, log_probabilities, nll
+from tfticket.evaluation.metrics import all_metrics, nll
+from tfticket.evaluation.predictive import mean_prediction
 from tfticket.network import MaskedNetwork, network_of
 from tfticket.training.loop import GradientLoop, State, gradient_loop
 from tfticket.training.optimisers import learning_rates
 from tfticket.training.order import Augmentations, RowOrder
 from tfticket.types import Mask, Spec, Weights
+from tfticket.variational.noise import noise_seeds
+from tfticket.variational.objective import check_objective, divergence_factors
 
 MAX_SEGMENT = 1000
 """At most so many iterations in one call of the compiled loop."""
@@ -136,6 +139,8 @@ def train_weights(
             f"augment.crop is {config.augment.crop} pixels on images of {data.input_shape[0]}x{data.input_shape[1]}; "
             "expected fewer than their height and width."
         )
+    layers = loop.network.variational
+    check_objective(config.objective, layers)
     order = RowOrder(seed, rows, config.batch_size)
     augmentations = Augmentations(seed, rows, config.batch_size, config.augment)
     images, labels = _on_device(data)
@@ -157,7 +162,10 @@ def train_weights(
         fresh = loop.fresh
         began = time.perf_counter()
         batches, moves = order.batches(iteration, end), augmentations.batches(iteration, end)
-        segment = loop.run(images, labels, batches, moves, learning_rates(config, rows, iteration, end))
+        noise = noise_seeds(seed, "noise", iteration, end) if layers else np.zeros((end - iteration, 0), np.int32)
+        rates = learning_rates(config, rows, iteration, end)
+        factors = divergence_factors(config, layers, rows, iteration, end)
+        segment = loop.run(images, labels, batches, moves, rates, noise, factors)
         seconds["first_call" if fresh else "training"] += time.perf_counter() - began
         weights = loop.network.read()
         _check_finite(segment, weights, iteration)
@@ -167,7 +175,8 @@ def train_weights(
             kept[iteration] = weights
         if iteration in evaluations:
             began = time.perf_counter()
-            history.append(_evaluate(_in_float32(loop, spec, mask, weights), data, iteration, losses))
+            network = _in_float32(loop, spec, mask, weights)
+            history.append(_evaluate(network, data, iteration, losses, config.objective.evaluation_draws, seed))
             losses = []
             seconds["evaluation"] += time.perf_counter() - began
             hooks.evaluated(history[-1])
@@ -220,8 +229,10 @@ def _in_float32(loop: GradientLoop, spec: Spec, mask: Mask, weights: Weights) ->
     return network
 
 
-def _evaluate(network: MaskedNetwork, data: Dataset, iteration: int, losses: list[float]) -> dict[str, float]:
-    log_probs = log_probabilities(network.logits(data.x_validation))
+def _evaluate(
+    network: MaskedNetwork, data: Dataset, iteration: int, losses: list[float], draws: int, seed: int
+) -> dict[str, float]:
+    log_probs = mean_prediction(network, data.x_validation, draws, seed)
     if not np.isfinite(value := nll(log_probs, data.y_validation)):
         raise TfticketError(f"The validation NLL became {value} at iteration {iteration}. Lower the learning rate.")
     return {"iteration": iteration, "loss": float(np.mean(losses)), **all_metrics(log_probs, data.y_validation)}

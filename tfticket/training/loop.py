@@ -13,13 +13,15 @@ from typing import Any
 import numpy as np
 
 from tfticket.backend import tf
-from tfticket.config import Augment, TrainConfig
+from tfticket.config import Augment, Objective, TrainConfig
 from tfticket.network import network_of
 from tfticket.training.augmentation import augmented
 from tfticket.training.optimisers import make_optimiser
 from tfticket.types import Mask, Spec, Weights
+from tfticket.variational.noise import Draw, drawing
+from tfticket.variational.objective import fit_of
 
-COMPILED = ("batch_size", "optimiser", "weight_decay", "decoupled", "augment", "precision")
+COMPILED = ("batch_size", "optimiser", "weight_decay", "decoupled", "augment", "precision", "objective")
 """What of a training's configuration goes into the compiled loop; the rest is passed in."""
 
 State = dict[str, np.ndarray]
@@ -34,6 +36,8 @@ class GradientLoop:
     2, with the learning rate in it as PyTorch and Keras have AdamW. Masking the gradient keeps pruned weights and
     their optimiser slots at exactly 0, and is quicker than without: the slots of weights that swing about 0 make the
     arithmetic slow.
+
+    Of a variational network the loss is its objective's, and its standard deviations do not decay.
 
     Attributes:
         capacity: At most so many iterations a segment.
@@ -52,6 +56,14 @@ class GradientLoop:
         self._weight_decay = train.weight_decay
         self._decoupled = train.decoupled
         self._augments = train.augment != Augment()
+        self._objective = train.objective
+        self._scaled = train.objective.scaled
+        self._scales = {
+            rho.ref()
+            for layer in self.network.variational.values()
+            for rho in (layer.kernel_rho, layer.bias_rho)
+            if rho is not None
+        }
         # A partial, lest TensorFlow takes the loops of several networks for one that is traced again and again.
         self._segment = tf.function(functools.partial(self._run), jit_compile=self.network.jit, autograph=False)
 
@@ -78,7 +90,16 @@ class GradientLoop:
         """How many iterations take about so long; never more than ``capacity``. Bits do not depend on it."""
         return int(min(self.capacity, max(1.0, seconds * self._pace)))
 
-    def run(self, images: Any, labels: Any, rows: np.ndarray, moves: np.ndarray, rates: np.ndarray) -> np.ndarray:
+    def run(
+        self,
+        images: Any,
+        labels: Any,
+        rows: np.ndarray,
+        moves: np.ndarray,
+        rates: np.ndarray,
+        noise: np.ndarray,
+        factors: np.ndarray,
+    ) -> np.ndarray:
         """Run a segment.
 
         Args:
@@ -87,9 +108,12 @@ class GradientLoop:
             rows: int32 [iterations, batch_size], at most ``capacity`` iterations.
             moves: int32 [iterations, batch_size, 3], how each image is augmented; last axis empty without.
             rates: float32 [iterations], learning rates.
+            noise: int32 [iterations, 2], seeds of a variational network's draws.
+            factors: float32 [iterations, variational layers], on their KL divergences.
 
         Returns:
-            float32 [iterations], the batch's mean cross-entropy before each update.
+            float32 [iterations], the batch's mean loss before each update: the cross-entropy, or the objective of a
+            mean row.
         """
         count = len(rows)
         padding = self.capacity - count  # one shape, so one compilation for segments of any length
@@ -100,6 +124,8 @@ class GradientLoop:
             tf.constant(np.pad(rows, ((0, padding), (0, 0)))),
             tf.constant(np.pad(moves, ((0, padding), (0, 0), (0, 0)))),
             tf.constant(np.pad(rates, (0, padding))),
+            tf.constant(np.pad(noise, ((0, padding), (0, 0)))),
+            tf.constant(np.pad(factors, ((0, padding), (0, 0)))),
             tf.constant(count),
         )
         result: np.ndarray = losses.numpy()[:count]
@@ -108,21 +134,20 @@ class GradientLoop:
         self.fresh = False
         return result
 
-    def _run(self, images: Any, labels: Any, rows: Any, moves: Any, rates: Any, count: Any) -> Any:
+    def _run(self, images: Any, labels: Any, *changing: Any) -> Any:
+        *of_iteration, count = changing
         losses = tf.TensorArray(tf.float32, self.capacity, element_shape=[])
         _, losses = tf.while_loop(
             lambda iteration, _: iteration < count,
             lambda iteration, losses: (
                 iteration + 1,
-                losses.write(
-                    iteration, self._iterate(images, labels, rows[iteration], moves[iteration], rates[iteration])
-                ),
+                losses.write(iteration, self._iterate(images, labels, *(each[iteration] for each in of_iteration))),
             ),
             (tf.constant(0), losses),
         )
         return losses.stack()
 
-    def _iterate(self, images: Any, labels: Any, batch: Any, moves: Any, rate: Any) -> Any:
+    def _iterate(self, images: Any, labels: Any, batch: Any, moves: Any, rate: Any, noise: Any, factors: Any) -> Any:
         """One update of the weights; returns the batch's loss before it."""
         model = self.network.model
         variables = model.trainable_variables
@@ -132,26 +157,45 @@ class GradientLoop:
         if self._augments:
             chosen = augmented(chosen, moves)
         with tf.GradientTape() as tape:
-            logits = tf.cast(model(self.network.inputs(chosen), training=True), tf.float32)
-            targets = tf.gather(labels, batch)
-            loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(targets, logits))
+            inputs, targets = self.network.inputs(chosen), tf.gather(labels, batch)
+            if self.network.variational:
+                loss = self._variational_loss(inputs, targets, noise, factors)
+            else:
+                logits = tf.cast(model(inputs, training=True), tf.float32)
+                loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(targets, logits))
         updates = []
         for variable, gradient in zip(variables, tape.gradient(loss, variables), strict=True):
-            if self._weight_decay and not self._decoupled:
+            if self._scaled:
+                gradient = gradient * tf.cast(tf.shape(images)[0], tf.float32)
+            if self._weight_decay and not self._decoupled and variable.ref() not in self._scales:
                 gradient = gradient + self._weight_decay * variable
             if variable.ref() in mask_of:
                 gradient = gradient * mask_of[variable.ref()]
             updates.append(gradient)
         if self._weight_decay and self._decoupled:
             for variable in variables:
+                if variable.ref() in self._scales:
+                    continue
                 variable.assign_sub(rate * self._weight_decay * variable)
         self._optimiser.apply_gradients(zip(updates, variables, strict=True))
         return loss
+
+    def _variational_loss(self, inputs: Any, targets: Any, noise: Any, factors: Any) -> Any:
+        """The objective of a mean row; all draws share what is the same for them."""
+        shared: dict[Any, Any] = {}
+        logits = []
+        for index in range(self._objective.draws):
+            with drawing(Draw(noise, index, self._objective.estimator, shared)):
+                logits.append(tf.cast(self.network.model(inputs, training=True), tf.float32))
+        divergences = tf.stack([layer.divergence() for layer in self.network.variational.values()])
+        return fit_of(tf.stack(logits), targets, self._objective.loss) + tf.tensordot(factors, divergences, 1)
 
 
 def gradient_loop(spec: Spec, train: TrainConfig, capacity: int) -> GradientLoop:
     """The loop for a network and what a training configuration compiles into it; the last few are kept."""
     compiled = {name: getattr(train, name) for name in COMPILED}
+    into = {name: getattr(train.objective, name) for name in ("estimator", "draws", "loss", "scaled")}
+    compiled["objective"] = Objective(**into) if "variational" in spec else Objective()
     compiled["optimiser"] = train.optimiser.model_copy(update={"learning_rate": 1.0})  # set at every iteration
     return _loop(json.dumps(spec, sort_keys=True), TrainConfig(**compiled), capacity)
 

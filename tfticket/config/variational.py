@@ -1,0 +1,44 @@
+"""Networks whose weights are normal distributions, and how these are fitted."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from tfticket.durations import Duration
+from tfticket.schema import Config
+
+
+class Variational(Config):
+    """Mean-field normal posteriors over the kernels and biases of all dense and convolutional layers."""
+
+    prior: float = Field(1.0, gt=0, description="Standard deviation of the normal prior of every weight, around 0")
+    deviation: float = Field(
+        0.01, gt=0, description="Standard deviations of the posteriors at the start, in units of 1 / sqrt(fan in)"
+    )
+    means: Literal["fan-in", "own"] = Field(
+        "fan-in", description="Means at the start: U(-b, b) with b = 1 / sqrt(fan in); or as each layer is initialised"
+    )
+
+
+class Objective(Config):
+    """What the training of a variational network minimises, and by which estimate; of no other network."""
+
+    estimator: Literal["flipout", "independent", "local"] = Field(
+        "flipout",
+        description="Noise of a draw: signs of its own for each row, none, or noise on the outputs (dense layers only)",
+    )
+    draws: int = Field(1, ge=1, description="Draws of all weights in a batch")
+    loss: Literal["elbo", "predictive"] = Field(
+        "elbo", description="Mean over draws of the log-likelihood, or log-likelihood of the mean prediction"
+    )
+    scaled: bool = Field(
+        False, description="The loss is of all training rows, not of a mean row; matters beside weight decay"
+    )
+    temperature: float = Field(
+        1.0, ge=0, description="Factor on the KL divergence; 1 is Bayes, under it a cold posterior"
+    )
+    kl_weights: dict[str, Annotated[float, Field(ge=0)]] = Field(
+        {}, description="Layer -> its factor on the KL divergence, e.g. {dense: 0.1}; 1 for the others"
+    )
+    kl_warmup: Duration = Field("0it", description="The KL divergence first rises linearly from 0 for so long")
+    evaluation_draws: int = Field(10, ge=1, description="Draws whose mean prediction is evaluated")

@@ -1,0 +1,1 @@
+"""Networks whose weights are normal distributions: layers, conversion, divergence, objective."""

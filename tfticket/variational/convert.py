@@ -1,0 +1,64 @@
+"""Layers of any Keras model swapped for variational ones."""
+
+import itertools
+from typing import Any
+
+from tfticket.backend import keras
+from tfticket.config import Variational
+from tfticket.errors import InputError
+from tfticket.variational.layers import LAYERS
+
+
+def converted(model: Any, config: Variational) -> Any:
+    """A copy of a model, of arbitrary weights, whose dense and convolutional layers are variational.
+
+    Args:
+        model: A functional or Sequential ``tf_keras`` model.
+        config: Prior and initialisation.
+
+    Raises:
+        InputError: There is no Dense, Conv1D or Conv2D layer.
+    """
+    untouched = _before_any(model)
+    places = itertools.count()
+    swapped = False
+
+    def convert(layer: Any) -> Any:
+        if isinstance(layer, keras.Model):
+            return keras.models.clone_model(layer, clone_function=convert)
+        if type(layer) not in LAYERS:
+            return type(layer).from_config(layer.get_config())
+        nonlocal swapped
+        swapped = True
+        return LAYERS[type(layer)](
+            layer=layer.get_config(),
+            prior=config.prior,
+            deviation=config.deviation,
+            means=config.means,
+            place=next(places),
+            first=id(layer) in untouched,
+            name=layer.name,
+        )
+
+    copy = keras.models.clone_model(model, clone_function=convert)
+    if not swapped:
+        raise InputError(f"{model.name} has no Dense, Conv1D or Conv2D layer that could become variational.")
+    return copy
+
+
+def _before_any(model: Any) -> set[int]:
+    """Identities of the layers, used once, whose input no layer that is converted changes; a model inside is one."""
+    found: dict[Any, bool] = {}
+
+    def is_noisy(layer: Any) -> bool:
+        """Whether a layer's output depends on a draw."""
+        if layer not in found:
+            found[layer] = type(layer) in LAYERS or isinstance(layer, keras.Model) or after_noise(layer)
+        return found[layer]
+
+    def after_noise(layer: Any) -> bool:
+        parents = [parent for node in layer.inbound_nodes for parent in node.parent_nodes]
+        return any(is_noisy(parent.layer) for parent in parents)
+
+    once = (layer for layer in model.layers if type(layer) in LAYERS and len(layer.inbound_nodes) == 1)
+    return {id(layer) for layer in once if not after_noise(layer)}

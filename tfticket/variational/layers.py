@@ -1,0 +1,196 @@
+"""Dense and convolutional layers whose weights are independent normal distributions.
+
+A layer has a mean and a rho for each weight; the standard deviation is softplus(rho). A pruned weight has mean and
+standard deviation 0: TFMOT's wrapper carries the mask and puts the mean to 0, the layer takes the mask from the
+wrapper and multiplies the standard deviation by it. The rho of a pruned weight stays as it was.
+
+References:
+    Blundell et al. (2015), "Weight uncertainty in neural networks"; Wen et al. (2018), "Flipout: efficient
+    pseudo-independent weight perturbations on mini-batches"; Kingma et al. (2015), "Variational dropout and the local
+    reparameterization trick".
+"""
+
+import json
+import math
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow_model_optimization as tfmot
+import tensorflow_probability as tfp
+
+from tfticket.backend import keras, tf
+from tfticket.variational import noise
+
+tfd = tfp.distributions
+
+
+class _Variational(tfmot.sparsity.keras.PrunableLayer):  # type: ignore[misc]
+    """What dense and convolutional layers share. The linear map is Keras' own layer, with the kernel that is drawn.
+
+    Attributes:
+        kernel, kernel_rho, bias, bias_rho: Variables; of the biases None where the layer has none.
+        kernel_posterior, bias_posterior: TFP's distributions of them.
+        mask: Returns the mask of the kernel, float32 of its shape, or None for a layer that is not pruned.
+        place: A number that no other layer of the network has; it seeds its noise.
+        first: Whether its input is the same in all draws.
+    """
+
+    is_variational = True
+    is_dense = False
+    _kind: Any
+    """Keras' own layer."""
+
+    def __init__(
+        self, layer: dict[str, Any], prior: float, deviation: float, means: str, place: int, first: bool, name: str
+    ) -> None:
+        like = self._kind.from_config(layer)
+        sizes = {key: layer[key] for key in ("units", "filters", "kernel_size") if key in layer}
+        super().__init__(
+            **sizes,
+            activation=like.activation,
+            kernel_prior_fn=None,
+            kernel_divergence_fn=None,
+            bias_divergence_fn=None,
+            name=name,
+        )
+        config = {"layer": layer, "prior": prior, "deviation": deviation, "means": means, "place": place}
+        self._config = json.dumps(config | {"first": first, "name": name})  # Keras would track a dictionary
+        self.prior, self.place, self.first = tfd.Normal(0.0, prior), place, first
+        self.kernel_prior = self.bias_prior = None  # of TFP's divergences, which are not used: they know no mask
+        self.mask: Callable[[], Any] = lambda: None
+        self.kernel_posterior_tensor = self.bias_posterior_tensor = None
+        self._like = self._kind.from_config({**layer, "use_bias": False, "activation": None})
+
+    def get_config(self) -> dict[str, Any]:
+        config: dict[str, Any] = json.loads(self._config)
+        return config
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Any:
+        return cls(**config)
+
+    def build(self, input_shape: Any) -> None:
+        config = self.get_config()
+        like = self._kind.from_config(config["layer"])
+        like.build(input_shape)
+        shape = tuple(like.kernel.shape)
+        bound = 1.0 / math.sqrt(math.prod(shape[:-1]))
+        rho = keras.initializers.Constant(math.log(math.expm1(config["deviation"] * bound)))
+        self.kernel_initializer, self.bias_initializer = like.kernel_initializer, like.bias_initializer
+        if config["means"] == "fan-in":
+            self.kernel_initializer = keras.initializers.VarianceScaling(1 / 3, "fan_in", "uniform")
+            self.bias_initializer = keras.initializers.RandomUniform(-bound, bound)
+        self.kernel_rho_initializer = self.bias_rho_initializer = rho
+        self.kernel = self.add_weight("kernel", shape, initializer=self.kernel_initializer)
+        self.kernel_rho = self.add_weight("kernel_rho", shape, initializer=rho)
+        self.kernel_posterior = _normal(self.kernel, self.kernel_rho, lambda: self.mask())
+        self.bias: Any = None
+        self.bias_rho: Any = None
+        self.bias_posterior: Any = None
+        if like.use_bias:
+            self.bias = self.add_weight("bias", shape[-1:], initializer=self.bias_initializer)
+            self.bias_rho = self.add_weight("bias_rho", shape[-1:], initializer=rho)
+            self.bias_posterior = _normal(self.bias, self.bias_rho, lambda: None)
+        self.input_spec = like.input_spec
+        self.built = True
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        return self._like.compute_output_shape(input_shape)
+
+    def get_prunable_weights(self) -> list[Any]:
+        return [self.kernel]
+
+    def divergence(self) -> Any:
+        """KL divergence of the surviving weights' posteriors from the prior, in nats; finite at any sparsity."""
+        kernel = tfd.kl_divergence(tfd.Normal(self.kernel, tf.nn.softplus(self.kernel_rho)), self.prior)
+        mask = self.mask()
+        total = tf.reduce_sum(kernel if mask is None else tf.where(mask > 0, kernel, 0.0))
+        if self.bias is None:
+            return total
+        return total + tf.reduce_sum(tfd.kl_divergence(self.bias_posterior.distribution, self.prior))
+
+    def _apply_variational_kernel(self, inputs: Any) -> Any:
+        draw = noise.current_draw()
+        if draw is None:
+            return self._linear(inputs, self.kernel)
+        scale = draw.once(self.place, "scale", self.kernel_posterior.distribution.stddev)
+        if draw.estimator == "local":
+            return self._local(inputs, scale, draw)
+        noisy = scale * draw.normal(self.place, noise.KERNEL, scale.shape)
+        if draw.estimator == "independent":
+            return self._linear(inputs, self.kernel + noisy)
+
+        def mean() -> Any:
+            return self._linear(inputs, self.kernel)
+
+        at_mean = draw.once(self.place, "mean", mean) if self.first else mean()
+        return at_mean + self._signed(
+            self._linear(self._signed(inputs, draw, noise.SIGNS_IN), noisy), draw, noise.SIGNS_OUT
+        )
+
+    def _apply_variational_bias(self, outputs: Any) -> Any:
+        if self.bias is None:
+            return outputs
+        draw = noise.current_draw()
+        bias = self.bias
+        if draw is not None:
+            scale = draw.once(self.place, "bias scale", self.bias_posterior.distribution.stddev)
+            bias = bias + scale * draw.normal(self.place, noise.BIAS, scale.shape)
+        return tf.nn.bias_add(outputs, bias, "NC..." if self._channel_axis == 1 else None)
+
+    def _signed(self, values: Any, draw: noise.Draw, what: int) -> Any:
+        """A row's values times signs of its own, one for each channel."""
+        shape = tf.shape(values)
+        ones = [1] * values.shape.rank
+        ones[0], ones[self._channel_axis] = shape[0], values.shape[self._channel_axis]
+        return values * draw.signs(self.place, what, ones)
+
+    def _local(self, inputs: Any, scale: Any, draw: noise.Draw) -> Any:
+        """Outputs of their own normal distribution, given the inputs; 0 variance stays exactly 0."""
+        variance = self._linear(tf.square(inputs), tf.square(scale))
+        varies = variance > 0
+        deviation = tf.where(varies, tf.sqrt(tf.where(varies, variance, 1.0)), 0.0)
+        mean = self._linear(inputs, self.kernel)
+        return mean + deviation * draw.normal(self.place, noise.OUTPUT, tf.shape(mean))
+
+    def _linear(self, inputs: Any, kernel: Any) -> Any:
+        self._like.kernel = tf.convert_to_tensor(kernel)
+        outputs = self._like.call(inputs)
+        self._like.kernel = None
+        return outputs
+
+    @property
+    def _channel_axis(self) -> int:
+        return 1 if getattr(self._like, "data_format", None) == "channels_first" else -1
+
+
+def _normal(mean: Any, rho: Any, mask: Callable[[], Any]) -> Any:
+    def deviation(value: Any) -> Any:
+        kept = mask()
+        return tf.nn.softplus(value) if kept is None else kept * tf.nn.softplus(value)
+
+    scale = tfp.util.DeferredTensor(rho, deviation)
+    return tfd.Independent(tfd.Normal(mean, scale), len(mean.shape))
+
+
+class VariationalDense(_Variational, tfp.layers.DenseFlipout):  # type: ignore[misc]
+    """A dense layer of normal weights."""
+
+    is_dense = True
+    _kind = keras.layers.Dense
+
+
+class VariationalConv1D(_Variational, tfp.layers.Convolution1DFlipout):  # type: ignore[misc]
+    """A convolution over one axis, of normal weights."""
+
+    _kind = keras.layers.Conv1D
+
+
+class VariationalConv2D(_Variational, tfp.layers.Convolution2DFlipout):  # type: ignore[misc]
+    """A convolution over two axes, of normal weights."""
+
+    _kind = keras.layers.Conv2D
+
+
+LAYERS = {kind._kind: kind for kind in (VariationalDense, VariationalConv1D, VariationalConv2D)}
+"""Keras' layer -> ours."""
