@@ -88,6 +88,18 @@ def test_how_it_is_drawn_is_an_option(made, tmp_path, call):
     assert tt.Ticket.load(out).density == pytest.approx(0.5, abs=0.01)
 
 
+def test_tickets_drawn_in_other_ways_have_other_names(made, tmp_path, monkeypatch, call):
+    monkeypatch.chdir(tmp_path)
+    for options in ([], ["--by", "magnitude", "--as-printed"], ["--by", "magnitude", "--density", 0.5]):
+        code, _, err = call("mc-ticket", made / SAMPLER, *NETWORK, "--images", 50, "--seed", 4, *options)
+        assert (code, "fitted to weights of iteration" in err) == (0, False)
+    assert sorted(file.name for file in tmp_path.iterdir()) == [
+        "lenet-300-100-mc-connectivity-4.safetensors",
+        "lenet-300-100-mc-magnitude-as-printed-4.safetensors",
+        "lenet-300-100-mc-magnitude-density-0.5-4.safetensors",
+    ]
+
+
 BAD = {
     "no such sampler": (["mc-ticket", "none.json", *NETWORK], "There is no file none.json"),
     "no such run": (["mc-ticket", "none", *NETWORK], "No run is named"),
@@ -96,6 +108,10 @@ BAD = {
     "wrong suffix": (["mc-ticket", SAMPLER, *NETWORK, "--out", "ticket.npz"], "ends in .safetensors"),
     "no folder": (["mc-ticket", SAMPLER, *NETWORK, "--out", "file/a.safetensors"], "Choose another folder with --out"),
     "density of 0": (["mc-ticket", SAMPLER, *NETWORK, "--density", "0"], "The density is 0.0; expected 0 < density"),
+    "density as printed": (
+        ["mc-ticket", SAMPLER, *NETWORK, "--as-printed", "--density", "0.5"],
+        "density has no say as printed",
+    ),
     "unknown model": (["mc-ticket", SAMPLER, "--model", "lenet-300", *DATA], "Did you mean 'lenet-300-100'"),
     "unknown initialiser": (["mc-ticket", SAMPLER, *NETWORK, "--initialiser", "he"], "initialiser"),
     "too many images": (["mc-ticket", SAMPLER, *NETWORK, "--images", 201], "images is 201; expected 1 to 200"),
@@ -103,6 +119,7 @@ BAD = {
     "no such ticket": (["mc-fit", "none.safetensors", *DATA], "There is no file none.safetensors"),
     "no such data": (["mc-fit", TICKET, "--data", "minst"], "Did you mean 'mnist'"),
     "other data": (["mc-fit", TICKET, "--data", "cifar-10-small", "--train-rows", 50], "(28, 28, 1)"),
+    "the ticket for the sampler": (["mc-fit", TICKET, *DATA, "--out", TICKET], "expected a name that ends in .json"),
     "no folder for the sampler": (["mc-fit", TICKET, *DATA, "--out", "file/a.json"], "another folder with --out"),
 }
 

@@ -61,14 +61,14 @@ def tickets_of(run: Path, known: Mapping[str, TicketEntry]) -> tuple[dict[str, T
 
 
 def _entry(step: dict[str, Any], steps: Path) -> TicketEntry | None:
-    """The ticket that a step evaluates or makes; a control is known by its evaluation only."""
+    """The ticket that a step evaluates or makes; what has an arm of its own is known by its evaluation only."""
     label = step["label"]
     if step["kind"] == "evaluate":
         folder = steps / read_json(steps / step["folder"] / "config.json")["inputs"]["ticket"]
         return TicketEntry(
             str(label["arm"]), label["seed"], label.get("replicate", 0), label["level"], label["density"], folder
         )
-    if step["kind"] in ("start", "prune"):
+    if step["kind"] in ("start", "prune") and "arm" not in label:
         result = read_json(steps / step["folder"] / "result.json")["result"]
         whose = ("ticket", label["seed"], 0)
         return TicketEntry(*whose, result.get("level", 0), result.get("density", 1.0), steps / step["folder"])

@@ -6,7 +6,7 @@ import pytest
 from tfticket.backend import keras
 from tfticket.errors import InputError, Stopped
 from tfticket.evaluation import connectivity
-from tfticket.evaluation.connectivity import Connectivity, by_weight
+from tfticket.evaluation.connectivity import Connectivity, by_weight, over_passes
 from tfticket.models import initial_weights, kernel_shapes, named_variables, spec_of
 
 layers = keras.layers
@@ -173,6 +173,15 @@ def test_it_tells_how_far_it_is_and_can_be_stopped():
             problem.paths, problem.mask
         )
     assert told == [(TILE, 2 * TILE + 37), (2 * TILE, 2 * TILE + 37)]
+
+
+def test_several_passes_are_told_as_one():
+    told = []
+    tell = over_passes(lambda *done: told.append(done), 3)
+    for _ in range(3):
+        tell(40, 60)
+        tell(60, 60)
+    assert told == [(40, 180), (60, 180), (100, 180), (120, 180), (160, 180), (180, 180)]
 
 
 @pytest.mark.parametrize("images", [np.zeros((5, 9, 9, 1), np.uint8), np.zeros((5, *IMAGE), np.float32)])

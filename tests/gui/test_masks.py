@@ -14,6 +14,7 @@ from PySide6.QtWidgets import QStackedWidget, QWidget
 
 from gui.models.mask_pictures import picture_of
 from gui.models.masks import NO_RUN, WAITING, MasksModel
+from gui.models.tickets import tickets_of
 from gui.views.masks import MasksTab
 from tests.gui.real_run import make_run
 from tfticket.inspection.pictures import LARGEST
@@ -39,6 +40,23 @@ def tab(model, qtbot):
     made.resize(900, 600)
     made.show()
     return made
+
+
+def test_networks_of_monte_carlo_tickets_are_no_tickets_of_the_run(tmp_path):
+    """Where tickets are rewound later, these have a level as the run's own tickets have."""
+    steps = []
+    for whose in ({"seed": 0}, {"seed": 0, "arm": "monte-carlo dense", "replicate": 0}):
+        for level, kind in enumerate(("start", "prune")):
+            folder = tmp_path / "steps" / f"{kind}-{len(steps)}"
+            folder.mkdir(parents=True)
+            (folder / "result.json").write_text(json.dumps({"result": {"level": level, "density": 1.0}}))
+            steps.append({"kind": kind, "folder": folder.name, "fingerprint": folder.name, "label": whose})
+    run = tmp_path / "runs" / "a-1"
+    run.mkdir(parents=True)
+    (run / "manifest.json").write_text(json.dumps({"steps": steps}))
+    found, damaged = tickets_of(run, {})
+    assert [(one.group, one.level) for one in found.values()] == [(("ticket", 0, 0), 0), (("ticket", 0, 0), 1)]
+    assert damaged == 0
 
 
 def mask_of(ticket, layer):

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
+from experiments.imp import Config
 from tfticket.config import Control, ControlStep
 from tfticket.errors import InputError
-from tfticket.lab import fingerprint
+from tfticket.lab import fingerprint, run_folder
 from tfticket.pruning.own import mask_checksum, read_mask
 from tfticket.schema import validate
 
@@ -37,7 +38,9 @@ BAD = {
     "transposed": ({"dense_1": OURS.T}, r"dense_1 is \(3, 4\); the network's is \(4, 3\)"),
     "weights": ({"dense_1": OURS * 0.5}, "dense_1 has other values than 0 and 1"),
     "not a number": ({"dense_1": np.full((4, 3), np.nan)}, "dense_1 has other values than 0 and 1"),
-    "text": ({"dense_1": np.full((4, 3), "1")}, "dense_1 has other values than 0 and 1"),
+    "text": ({"dense_1": np.full((4, 3), "1")}, r"dense_1 holds <U1, no numbers; expected an \.npz"),
+    "complex": ({"dense_1": OURS + 0j}, "dense_1 holds complex128, no numbers"),
+    "structured": ({"dense_1": np.ones((4, 3), [("kept", "u1")])}, r"dense_1 holds \[\('kept', 'u1'\)\], no numbers"),
     "nothing": (NOTHING, "keeps no weight at all"),
     "no array": ({}, "holds no array"),
     "objects": ({"dense_1": np.array([{}], object)}, "cannot be read .* expected an .npz"),
@@ -137,3 +140,24 @@ def test_a_path_is_of_own_masks_and_they_need_one(control, message):
 
 def test_two_masks_are_two_arms():
     assert [Control(name="own-mask", path=f"masks/{name}.npz").arm for name in "ab"] == ["own-mask a", "own-mask b"]
+
+
+def test_masks_from_files_of_one_name_are_refused_with_how_to_mend_it():
+    controls = [{"name": "own-mask", "path": f"{folder}/mask.npz"} for folder in "ab"]
+    with pytest.raises(InputError, match=r"own-mask mask, own-mask mask repeat; .* name the files differently"):
+        validate(Config, {"experiment": "imp", "name": "masks", "controls": controls}, where="test")
+
+
+def test_a_run_goes_by_what_its_masks_hold(file, tmp_path):
+    def folder(path):
+        controls = [{"name": "own-mask", "path": str(path)}, "reinitialise"]
+        return run_folder(
+            tmp_path, validate(Config, {"experiment": "imp", "name": "masks", "controls": controls}, where="test")
+        )
+
+    np.savez(file, dense_1=OURS)
+    before = folder(file)
+    np.savez(tmp_path / "same.npz", dense_1=OURS.astype(int))
+    assert folder(tmp_path / "same.npz") == before
+    np.savez(file, dense_1=~OURS)
+    assert folder(file) != before

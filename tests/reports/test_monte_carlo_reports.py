@@ -6,9 +6,13 @@ import json
 import numpy as np
 import pytest
 
+from tfticket.cli.monte_carlo import _sampler_file
+from tfticket.console import show_closeness
+from tfticket.errors import InputError
 from tfticket.reports.curves import curves_of, learning_figure, shown_curves
 from tfticket.reports.papers import C1, C2, C3, C4, C5, C6, claims_of
-from tfticket.reports.portraits import connectivity_figure, fits_of, portraits_of, weights_figure
+from tfticket.reports.portraits import closeness_of, connectivity_figure, fits_of, portraits_of, weights_figure
+from tfticket.reports.report import write_report
 from tfticket.reports.rows import read_run, rows_of
 
 MAGNITUDE, CONNECTIVITY, PRINTED = (
@@ -22,6 +26,31 @@ def histogram(layers, seed):
     return {layer: {"weights": [seed, 1] * 30, "connectivity": [1, seed] * 20} for layer in layers}
 
 
+def closeness(layer_density, seed, **changes):
+    layer = {"density": layer_density, "ticket_density": 0.2, "ks_weights": 0.01 * seed, "ks_connectivity": 0.3}
+    return layer | changes
+
+
+def add(folder, kind, label, result):
+    """A step more, after the run's first."""
+    manifest = json.loads((folder / "manifest.json").read_text())
+    steps = manifest["steps"]
+    step = folder.parents[1] / "steps" / f"{kind}-{len(steps)}"
+    step.mkdir()
+    (step / "result.json").write_text(json.dumps({"fingerprint": "0", "result": result}))
+    steps.insert(1, {"kind": kind, "folder": step.name, "fingerprint": str(len(steps)), "label": label})
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+
+
+def fit_of(seed, slope=1.0):
+    fit = {"intercept": -2.0 - seed, "slopes": [slope + seed], "weights": 100, "survivors": 20}
+    return {
+        "fits": {"dense": {"magnitude": fit, "connectivity": fit | {"slopes": [slope + seed, 0.5]}}},
+        "relative_magnitude": {"conv_1": 1.4, "dense_1": 1.2, "dense_2": None, "exempt": 1.0},
+        "histograms": {arm: histogram(("conv_1", "dense_1"), seed) for arm in ("dense", "ticket", "uniform")},
+    }
+
+
 @pytest.fixture
 def run(make_run):
     """Five seeds of every arm at level 2, with their trainings, fits and draws."""
@@ -30,30 +59,18 @@ def run(make_run):
         for arm, accuracy in ACCURACY.items():
             evaluations.append((arm, seed, 2, {"test": {"accuracy": accuracy + 0.001 * seed}}))
     folder = make_run("a-1", evaluations=evaluations, model="conv-4")
-    manifest = json.loads((folder / "manifest.json").read_text())
-    steps = manifest["steps"]
-
-    def add(kind, label, result):
-        step = folder.parents[1] / "steps" / f"{kind}-{len(steps)}"
-        step.mkdir()
-        (step / "result.json").write_text(json.dumps({"fingerprint": "0", "result": result}))
-        steps.insert(1, {"kind": kind, "folder": step.name, "fingerprint": str(len(steps)), "label": label})
-
     for seed in SEEDS:
         where = {"seed": seed, "level": 2}
         for level, arm, speed in [(0, "ticket", 0.3), *((2, arm, accuracy / 2) for arm, accuracy in ACCURACY.items())]:
             rows = [{"iteration": 10 * n, "accuracy": speed + 0.01 * n + 0.001 * seed} for n in (1, 2, 3)]
-            add("train", {"arm": arm, "seed": seed, "level": level}, {"history": rows})
-        fit = {"intercept": -2.0 - seed, "slopes": [1.0 + seed], "weights": 100, "survivors": 20}
-        both = fit | {"slopes": [1.0 + seed, 0.5]}
-        result = {
-            "fits": {"dense": {"magnitude": fit, "connectivity": both}},
-            "relative_magnitude": {"conv_1": 1.4, "dense_1": 1.2, "dense_2": None},
-            "histograms": {arm: histogram(("conv_1", "dense_1"), seed) for arm in ("dense", "ticket", "uniform")},
+            add(folder, "train", {"arm": arm, "seed": seed, "level": level}, {"history": rows})
+        add(folder, "fit", where, fit_of(seed))
+        layers = {
+            "conv_1": closeness(0.25, seed),
+            "dense_1": closeness(0.15, seed, **({"ks_connectivity": None} if seed == 3 else {})),
         }
-        add("fit", where, result)
-        add("draw", where | {"arm": MAGNITUDE}, {"histograms": histogram(("conv_1", "dense_1"), seed)})
-    (folder / "manifest.json").write_text(json.dumps(manifest))
+        drawn = {"histograms": histogram(layers, seed), "layers": layers}
+        add(folder, "draw", where | {"arm": MAGNITUDE, "replicate": 0}, drawn)
     return read_run(folder)
 
 
@@ -84,12 +101,95 @@ def test_conv_2_says_nothing_of_claim_c3(run):
     assert C3 not in {one.claim for one in claims_of(rows)}
 
 
+def test_where_tickets_begin_later_the_unpruned_network_counts_from_then_on(run):
+    expected = {one.claim: one for one in claims_of(rows_of(run))}[C6]
+    for step in run.steps:
+        if step["kind"] == "train" and step["label"]["level"]:
+            file = run.folder.parents[1] / "steps" / step["folder"] / "result.json"
+            record = json.loads(file.read_text())
+            del record["result"]["history"][0]
+            file.write_text(json.dumps(record))
+    found = {one.claim: one for one in claims_of(rows_of(run))}[C6]
+    assert list(found.differences) == list(expected.differences)
+    for member, values in expected.differences.items():
+        np.testing.assert_allclose(found.differences[member], values)
+    unpruned = next(row for row in rows_of(run) if (row.arm, row.level, row.seed) == ("ticket", 0, 0))
+    assert unpruned.beside["learning"] == pytest.approx(0.3 + 0.025)
+
+
+def test_a_ticket_without_a_pruned_layer_has_no_claim_c5(run):
+    for seed in SEEDS:
+        whole = fit_of(seed) | {"relative_magnitude": {"conv_1": 1.0, "dense_1": 1.0}}
+        for step in run.steps:
+            if step["kind"] == "fit" and step["label"]["seed"] == seed:
+                file = run.folder.parents[1] / "steps" / step["folder"] / "result.json"
+                file.write_text(json.dumps({"fingerprint": "0", "result": whole}))
+    assert C5 not in {one.claim for one in claims_of(rows_of(run))}
+
+
+def test_kinds_of_other_numbers_of_images_are_compared_too(run):
+    rows = [
+        dataclasses.replace(row, arm=f"{row.arm}, 5000 images") if row.arm == CONNECTIVITY else row
+        for row in rows_of(run)
+    ]
+    (difference,) = next(one for one in claims_of(rows) if one.claim == C4).differences.values()
+    np.testing.assert_allclose(difference, 0.005)
+
+
 def test_models_of_survival_are_means_over_seeds(run):
     magnitude, connectivity = fits_of(run)
     assert (magnitude.layers, magnitude.by, magnitude.seeds) == ("dense", "magnitude", 5)
     assert (magnitude.intercept, magnitude.magnitude, magnitude.connectivity) == (-4.0, 3.0, None)
     assert connectivity.connectivity == 0.5
     assert magnitude.survivors == pytest.approx(0.2)
+
+
+def test_one_ticket_with_several_numbers_of_images_is_one_seed_and_counts_once(run):
+    expected = portraits_of(run)
+    for seed in SEEDS:
+        add(run.folder, "fit", {"seed": seed, "level": 2, "images": 50}, fit_of(seed, slope=2.0))
+    found = read_run(run.folder)
+    assert {(one.by, one.magnitude, one.seeds) for one in fits_of(found)} == {
+        ("magnitude", 3.0, 5),
+        ("connectivity", 3.0, 5),
+        ("magnitude, 50 images", 4.0, 5),
+        ("connectivity, 50 images", 4.0, 5),
+    }
+    for ours, theirs in zip(portraits_of(found), expected, strict=True):
+        assert (ours.arm, ours.layer) == (theirs.arm, theirs.layer)
+        np.testing.assert_array_equal(ours.weights, theirs.weights)
+
+
+def test_a_runs_samplers_are_told_apart_and_missed_by_name(run, make_run, tmp_path):
+    add(run.folder, "fit", {"seed": 0, "level": 2, "images": 50}, fit_of(0))
+    with pytest.raises(InputError, match=r"(?s)a-1 has 6 samplers.*fit-\d+: seed 0, level 2, 50 images\n"):
+        _sampler_file("a-1", tmp_path)
+    make_run("b-1", evaluations=[("ticket", 0, 0)])
+    with pytest.raises(InputError, match=r"b-1 has none: it has no Monte Carlo tickets; `tfticket mc-fit` fits"):
+        _sampler_file("b-1", tmp_path)
+
+
+def test_closeness_is_a_mean_over_seeds_layer_by_layer(run, capsys):
+    label = {"seed": 0, "level": 2, "arm": MAGNITUDE, "replicate": 1}
+    add(run.folder, "draw", label, {"histograms": {}, "layers": {"conv_1": closeness(0.35, 10)}})
+    add(run.folder, "draw", label | {"level": 1}, {"histograms": {}, "layers": {"conv_1": closeness(0.9, 10)}})
+    conv, dense = sorted(closeness_of(read_run(run.folder)), key=lambda one: one.layer)
+    assert (conv.arm, conv.layer, conv.seeds) == (MAGNITUDE, "conv_1", 5)
+    assert conv.density == pytest.approx((0.3 + 4 * 0.25) / 5)  # replicates first, then seeds
+    assert conv.ks_weights == pytest.approx(0.01 * (5 + 1 + 2 + 3 + 4) / 5)
+    assert (dense.ticket_density, dense.ks_connectivity) == (pytest.approx(0.2), None)
+    show_closeness([conv, dense])
+    said = capsys.readouterr().out
+    assert [line.split()[-5:] for line in said.splitlines() if "dense_1" in line] == [
+        ["dense_1", "15.00%", "20.00%", "0.020", "-"]
+    ]
+    assert "KS: Kolmogorov-Smirnov distances" in said
+
+
+def test_a_report_has_closeness_beside_its_fits(run):
+    report = write_report([run])
+    assert report.closeness == closeness_of(run)
+    assert report.fits == fits_of(run)
 
 
 def test_histograms_are_summed_over_seeds_and_drawn(run):

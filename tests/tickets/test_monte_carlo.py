@@ -143,7 +143,7 @@ def test_its_coefficients_are_those_of_statsmodels(intercept, scales):
 @pytest.mark.parametrize("scale", [1.0, 0.02])
 def test_a_ticket_that_a_threshold_tells_has_no_model(weights, scale):
     features = scale * np.abs(np.random.default_rng(0).normal(size=(1, weights)))
-    with pytest.raises(InputError, match="A threshold tells the ticket's survivors"):
+    with pytest.raises(InputError, match=r"A threshold tells, or all but tells, .* train longer between prunings"):
         logistic(features, features[0] > np.median(features), intercept=True)
 
 
@@ -151,6 +151,36 @@ def test_a_ticket_that_a_threshold_tells_has_no_model(weights, scale):
 def test_where_all_or_none_survive_there_is_nothing_to_fit(survives):
     with pytest.raises(InputError, match="all or none survive"):
         logistic(np.ones((1, 20)), np.full(20, survives), intercept=True)
+
+
+@pytest.mark.parametrize("constant", [0.1, 0.3, 1.0, 0.0, -7.0])
+@pytest.mark.parametrize("intercept", [True, False])
+def test_a_constant_feature_tells_nothing_and_stands_for_an_intercept_where_there_is_none(constant, intercept):
+    random = np.random.default_rng(3)
+    told, same = np.abs(random.normal(size=2000)), np.full(2000, constant)
+    kept = random.random(2000) < expit(told - 2)
+    alone = logistic(told[None], kept, intercept or constant != 0)
+    found = logistic(np.stack([told, same]), kept, intercept)
+    assert found.slopes[0] == pytest.approx(alone.slopes[0], rel=1e-6)
+    assert found.slopes[1] * constant + found.intercept == pytest.approx(alone.intercept, rel=1e-6)
+    assert not intercept or found.slopes[1] == 0
+    assert not intercept or logistic(same[None], kept, True).intercept == pytest.approx(
+        np.log(kept.mean() / (~kept).mean())
+    )
+
+
+def test_without_any_feature_or_intercept_all_survive_alike():
+    kept = np.arange(50) < 10
+    found = logistic(np.zeros((2, 50)), kept, intercept=False)
+    assert (found.intercept, found.slopes, found.weights, found.survivors) == (0.0, (0.0, 0.0), 50, 10)
+
+
+@pytest.mark.parametrize("intercept", [True, False])
+def test_proportional_features_are_refused(intercept):
+    random = np.random.default_rng(3)
+    told = np.abs(random.normal(size=2000))
+    with pytest.raises(InputError, match=r"proportional to one another.* Take a ticket"):
+        logistic(np.stack([told, 3 * told]), random.random(2000) < expit(told - 2), intercept)
 
 
 @given(
@@ -240,7 +270,7 @@ def test_of_a_ticket_whose_rate_was_rewound_the_initial_weights_are_modelled(sma
 
 def test_what_cannot_be_fitted_is_refused(ticket, rows, colours):
     with pytest.raises(InputError, match="The ticket is dense"):
-        fit_sampler(dense_ticket(rows, 1), rows)
+        fit_sampler(dense_ticket(rows, 1), colours)  # told before the images are looked at
     with pytest.raises(InputError, match="images is 301; expected 1 to 300, the training images of mnist"):
         fit_sampler(ticket, rows, images=301)
     with pytest.raises(InputError, match="The network takes images"):
@@ -360,6 +390,19 @@ def test_masks_are_drawn_for_the_start_weights_of_a_late_rewound_network(small, 
     assert found.start is late.start
 
 
+def test_a_ticket_tells_of_which_iteration_its_weights_and_its_samplers_are(small, rows):
+    sampler = fit_sampler(other_start(small, iteration=9), rows)
+    found = draw_ticket(sampler, unpruned(small), rows, 5, connectivity=False)
+    assert (found.iteration, found.provenance["monte_carlo"]["sampler"]["iteration"]) == (0, 9)
+
+
+def test_a_density_as_printed_and_a_pruned_network_are_refused(small, sampler, rows):
+    with pytest.raises(InputError, match="density has no say as printed"):
+        draw_ticket(sampler, unpruned(small), rows, 5, as_printed=True, density=0.1)
+    with pytest.raises(InputError, match=r"mixed is pruned, to [0-9.]+%; give the unpruned network"):
+        draw_ticket(sampler, small, rows, 5)
+
+
 @pytest.mark.parametrize("density", [0.0, 1.001, float("nan")])
 def test_no_density_is_refused(density, sampler, rows):
     with pytest.raises(InputError, match="expected 0 < density <= 1"):
@@ -379,6 +422,18 @@ def test_exempt_layers_stay_whole(small, rows):
         assert found.density == pytest.approx(density or exempt.density, abs=0.02)
 
 
+def test_a_layer_of_an_exempt_name_and_another_family_is_drawn(sampler, colours):
+    sampler = replace(sampler, exempt=("dense_1", "dense_2"))
+    dense = tt.Ticket.dense(mixed(colours.input_shape, 10), 3, data=colours)
+    found = draw_ticket(sampler, dense, colours, 1, connectivity=False, density=0.5, images=20)
+    own = {"dense_2": sampler.layers["dense_2/kernel"].density}
+    assert_densities(found, dict.fromkeys(map(layer_of, found.mask), 0.5) | own)  # dense_1 is a convolution here
+    assert found.provenance["exempt"] == ["dense_2"]
+    assert layers_of(found)["dense_1"]["ticket_density"] is None
+    assert layers_of(found)["dense_2"]["ticket_density"] == sampler.layers["dense_2/kernel"].density
+    assert (sampler.layer("dense_1/kernel", "conv"), sampler.is_exempt("dense_1/kernel", "conv")) == (None, False)
+
+
 def test_an_emptied_layer_is_drawn_empty(small, rows):
     mask = small.mask | {"dense_2/kernel": np.zeros_like(small.mask["dense_2/kernel"])}
     found = draw_ticket(fit_sampler(replace(small, mask=mask), rows), unpruned(small), rows, 5)
@@ -396,6 +451,15 @@ def test_a_family_that_the_ticket_had_not_is_refused(rows):
             InputError, match=r"cannot draw conv_1: .* no model of conv layers.* lenet-300-100 .*Fit one"
         ):
             draw_ticket(sampler, dense_ticket(rows, 2), rows, 5, **wanted)
+
+
+def test_where_connectivity_alone_has_no_model_magnitude_is_offered(sampler, rows):
+    by_magnitude = {name: fit for name, fit in sampler.fits["conv"].items() if "magnitude" in name}
+    first_alone = replace(sampler, fits=sampler.fits | {"conv": by_magnitude})
+    with pytest.raises(InputError, match=r"cannot draw conv_2: .* by connectivity\. .*, or draw by magnitude\."):
+        draw_ticket(first_alone, dense_ticket(rows, 2), rows, 5)
+    found = draw_ticket(first_alone, dense_ticket(rows, 2), rows, 5, connectivity=False, images=20)
+    assert found.density == pytest.approx(0.2, abs=0.05)
 
 
 def test_images_that_do_not_fit_are_refused(sampler, rows, colours):

@@ -57,6 +57,8 @@ def mc_fit(
     from tfticket.runs.files import check_writable
     from tfticket.runs.step import TICKET
 
+    if out.suffix != ".json":
+        raise InputError(f"--out is {out}; expected a name that ends in .json.")
     check_writable(out.absolute().parent, "--out")
     rows = _load(data, train_rows)
     from tfticket.tickets import Ticket
@@ -109,7 +111,8 @@ def mc_ticket(
     train_rows: TrainRows = None,
     seed: Seed = 0,
     out: Annotated[
-        Path | None, typer.Option(help="The ticket to write, .safetensors; default: here, by network and seed.")
+        Path | None,
+        typer.Option(help="The ticket to write, .safetensors; default: here, by network, how it is drawn, and seed."),
     ] = None,
     workspace: Workspace = DEFAULT_WORKSPACE,
     data_dir: DataDir = None,
@@ -123,7 +126,8 @@ def mc_ticket(
     from tfticket.schema import validate
 
     network = validate(ModelConfig, {"name": model, "initialiser": initialiser}, where="mc-ticket")
-    out = out or Path(f"{Path(model).stem.replace(':', '-')}-mc-{seed}.safetensors")
+    how = f"{by}{'-as-printed' if as_printed else ''}{'' if density is None else f'-density-{density:g}'}"
+    out = out or Path(f"{Path(model).stem.replace(':', '-')}-mc-{how}-{seed}.safetensors")
     if out.suffix != ".safetensors":
         raise InputError(f"--out is {out}; expected a name that ends in .safetensors.")
     check_writable(out.absolute().parent, "--out")
@@ -150,6 +154,8 @@ def mc_ticket(
         )
     ticket.save(out)
     _show(ticket, out, as_json)
+    if (iteration := found.provenance.get("iteration", 0)) and not Options.quiet:
+        typer.echo(f"The sampler was fitted to weights of iteration {iteration}; these are initial ones.", err=True)
 
 
 def _show(ticket: Any, out: Path, as_json: bool) -> None:
@@ -181,12 +187,20 @@ def _sampler_file(what: str, workspace: Path) -> Path:
     run = find_run(workspace, what)
     fits = {step["folder"]: step["label"] for step in run.steps if step["kind"] == "fit"}
     steps = run.folder.parents[1] / "steps"
-    if len(fits) != 1:
-        which = "".join(
-            f"\n  {steps / folder}: seed {label['seed']}, level {label['level']}" for folder, label in fits.items()
+    if not fits:
+        raise InputError(
+            f"{what} has none: it has no Monte Carlo tickets; `tfticket mc-fit` fits a sampler to a ticket."
         )
+    if len(fits) > 1:
+        which = "".join(f"\n  {steps / folder}: {_of_fit(label)}" for folder, label in fits.items())
         raise InputError(f"{what} has {len(fits)} samplers. Name the folder of one:{which}")
     return Path(steps / next(iter(fits)) / SAMPLER)
+
+
+def _of_fit(label: dict[str, Any]) -> str:
+    """Of which ticket a run's sampler is, and over how many images."""
+    over = f", {label['images']} images" if "images" in label else ""
+    return f"seed {label['seed']}, level {label['level']}{over}"
 
 
 def _load(data: str, train_rows: int | None) -> "Dataset":
@@ -203,14 +217,9 @@ def _progress(what: str, passes: int) -> Iterator[Callable[[int, int], None]]:
     from rich.console import Console
     from rich.progress import Progress
 
-    done = 0
+    from tfticket.evaluation.connectivity import over_passes
+
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=Options.quiet or not console.is_terminal) as bar:
-        task = bar.add_task(what, total=passes)
-
-        def tell(images: int, of: int) -> None:
-            nonlocal done
-            bar.update(task, completed=done + images / of)
-            done += images == of
-
-        yield tell
+        task = bar.add_task(what, total=None)
+        yield over_passes(lambda images, of: bar.update(task, completed=images, total=of), passes)

@@ -24,6 +24,26 @@ Tell = Callable[[int, int], None]
 """Told how many images are done, and of how many."""
 
 
+def over_passes(tell: Tell, passes: int) -> Tell:
+    """Tell how far several passes over images are together.
+
+    Args:
+        tell: Told of all passes as of one.
+        passes: How many there are.
+
+    Returns:
+        What is told of each pass.
+    """
+    done = 0
+
+    def told(images: int, of: int) -> None:
+        nonlocal done
+        tell(done * of + images, passes * of)
+        done += images == of
+
+    return told
+
+
 class Connectivity:
     """Mean inputs of a network's prunable layers under masks that may be chosen layer by layer.
 

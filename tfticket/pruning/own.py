@@ -69,4 +69,7 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
         raise InputError(f"{path} cannot be read ({error}); {expected}.") from None
     if not arrays:
         raise InputError(f"{path} holds no array; {expected}.")
+    for name, array in arrays.items():
+        if array.dtype.kind not in "biuf":
+            raise InputError(f"{path}: {name} holds {array.dtype}, no numbers; {expected}.")
     return arrays

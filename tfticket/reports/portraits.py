@@ -1,4 +1,4 @@
-"""What tickets and Monte Carlo tickets look like: figures 1 and 2 of "Monte Carlo winning tickets"."""
+"""What tickets and Monte Carlo tickets look like: figures 1 and 2 of "Monte Carlo winning tickets", and in numbers."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -52,14 +52,22 @@ def portraits_of(run: Run) -> list[Portrait]:
                 weights, connectivity = weights + old.weights, connectivity + old.connectivity
             found[level, arm, layer] = Portrait(arm, layer, level, weights, connectivity)
 
-    for step in sorted(run.steps, key=lambda step: bool(step["kind"] == "draw")):  # the tickets first
-        if step["kind"] == "fit":
-            for arm, layers in result_of(run, step)["histograms"].items():
-                add(step["label"]["level"], arm, layers)
-        elif step["kind"] == "draw":
+    fits: dict[tuple[int, int], dict[str, Any]] = {}  # a ticket counts once: with the most images it was fitted with
+    for step in sorted((step for step in run.steps if step["kind"] == "fit"), key=lambda step: _images(step["label"])):
+        fits[step["label"]["seed"], step["label"]["level"]] = step
+    for (_, level), step in fits.items():
+        for arm, layers in result_of(run, step)["histograms"].items():
+            add(level, arm, layers)
+    for step in run.steps:
+        if step["kind"] == "draw":
             add(step["label"]["level"], step["label"]["arm"], result_of(run, step)["histograms"])
     last = max((level for level, _, _ in found), default=0)
     return [one for (level, _, _), one in found.items() if level == last]
+
+
+def _images(label: Mapping[str, Any]) -> float:
+    """Over how many images a fit's connectivity is averaged; infinity: all."""
+    return float(label.get("images", np.inf))
 
 
 @dataclass(frozen=True)
@@ -68,7 +76,7 @@ class Fit:
 
     Attributes:
         layers: 'dense' or 'conv'.
-        by: 'magnitude' or 'connectivity', and ' as printed'.
+        by: 'magnitude' or 'connectivity', ' as printed', and over how many images unless over all.
         intercept: Mean over seeds; 0 as printed.
         magnitude, connectivity: Slopes, likewise; None without connectivity.
         survivors: Share of the weights that survive.
@@ -93,18 +101,22 @@ def fits_of(run: Run) -> list[Fit]:
     steps = [step for step in run.steps if step["kind"] == "fit"]
     last = max((step["label"]["level"] for step in steps), default=0)
     found: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    seeds: dict[tuple[str, str], set[int]] = {}
     for step in steps:
-        if step["label"]["level"] == last:
+        label = step["label"]
+        if label["level"] == last:
+            over = f", {label['images']} images" if "images" in label else ""
             for layers, models in result_of(run, step)["fits"].items():
                 for by, fit in models.items():
-                    found.setdefault((layers, by), []).append(fit)
-    return [_mean_fit(*key, fits) for key, fits in found.items()]
+                    found.setdefault((layers, by + over), []).append(fit)
+                    seeds.setdefault((layers, by + over), set()).add(label["seed"])
+    return [_mean_fit(*key, fits, len(seeds[key])) for key, fits in found.items()]
 
 
-def _mean_fit(layers: str, by: str, fits: Sequence[Mapping[str, Any]]) -> Fit:
+def _mean_fit(layers: str, by: str, fits: Sequence[Mapping[str, Any]], seeds: int) -> Fit:
     magnitude, *rest = np.mean([fit["slopes"] for fit in fits], axis=0).tolist()
     intercept, survivors = np.mean([(fit["intercept"], fit["survivors"] / fit["weights"]) for fit in fits], axis=0)
-    return Fit(layers, by, float(intercept), magnitude, rest[0] if rest else None, float(survivors), len(fits))
+    return Fit(layers, by, float(intercept), magnitude, rest[0] if rest else None, float(survivors), seeds)
 
 
 FIT_HEADER = ["layers", "survival by", "intercept", "slope of\nmagnitude", "slope of\nconnectivity", "survive"]
@@ -114,6 +126,68 @@ def fit_row(fit: Fit) -> list[str]:
     """A table's row of ``FIT_HEADER``."""
     slope = "-" if fit.connectivity is None else f"{fit.connectivity:+.3g}"
     return [fit.layers, fit.by, f"{fit.intercept:+.3g}", f"{fit.magnitude:+.3g}", slope, f"{fit.survivors:.1%}"]
+
+
+@dataclass(frozen=True)
+class Closeness:
+    """How close a layer of Monte Carlo tickets is to the tickets', means over the seeds of a run's last level.
+
+    Attributes:
+        arm: Which Monte Carlo tickets.
+        layer: Its name.
+        density: Fraction of its weights that survive.
+        ticket_density: The same of the tickets; None where they had no such layer.
+        ks_weights, ks_connectivity: Kolmogorov-Smirnov distances of survivors' magnitudes and connectivities to those
+            of the tickets; None where some seed has none to compare.
+        seeds: How many.
+    """
+
+    arm: str
+    layer: str
+    density: float
+    ticket_density: float | None
+    ks_weights: float | None
+    ks_connectivity: float | None
+    seeds: int
+
+
+def closeness_of(run: Run) -> list[Closeness]:
+    """How close a run's Monte Carlo tickets are to its tickets, layer by layer; replicates are averaged first.
+
+    Raises:
+        InputError: A step's folder is not whole.
+    """
+    steps = [step for step in run.steps if step["kind"] == "draw"]
+    last = max((step["label"]["level"] for step in steps), default=0)
+    found: dict[tuple[str, str], dict[int, list[dict[str, float | None]]]] = {}
+    for step in steps:
+        if (label := step["label"])["level"] == last:
+            for layer, said in result_of(run, step)["layers"].items():
+                found.setdefault((label["arm"], layer), {}).setdefault(label["seed"], []).append(said)
+    return [_mean_closeness(*key, list(seeds.values())) for key, seeds in found.items()]
+
+
+def _mean_closeness(arm: str, layer: str, seeds: Sequence[Sequence[Mapping[str, float | None]]]) -> Closeness:
+    def mean(name: str) -> float | None:
+        each = [[said[name] for said in replicates] for replicates in seeds]
+        if any(value is None for values in each for value in values):
+            return None
+        return float(np.mean([np.mean(np.array(values, float)) for values in each]))
+
+    density = mean("density")
+    assert density is not None
+    distances = {name: mean(name) for name in ("ticket_density", "ks_weights", "ks_connectivity")}
+    return Closeness(arm, layer, density, seeds=len(seeds), **distances)
+
+
+CLOSENESS_HEADER = ["arm", "layer", "density", "ticket's", "KS of\nweights", "KS of\nconnectivity"]
+
+
+def closeness_row(one: Closeness) -> list[str]:
+    """A table's row of ``CLOSENESS_HEADER``."""
+    densities = ["-" if value is None else f"{value:.2%}" for value in (one.density, one.ticket_density)]
+    distances = ["-" if value is None else f"{value:.3f}" for value in (one.ks_weights, one.ks_connectivity)]
+    return [arm_name(one.arm), one.layer, *densities, *distances]
 
 
 def weights_figure(portraits: Sequence[Portrait], title: str) -> Any:

@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from scipy.linalg import LinAlgWarning
 from scipy.optimize import brentq
 from scipy.special import expit
 from scipy.stats import ks_2samp
@@ -91,10 +92,10 @@ def fit_sampler(
     Raises:
         InputError: Nothing was pruned; data of other shapes.
     """
-    seen = seen or see(ticket, rows_of(data, images, seed), **hooks)
     pruned = [path for path, kept in ticket.mask.items() if not kept.all()]
     if not pruned:
         raise InputError("The ticket is dense: which weights survive can be learnt from a pruned one alone.")
+    seen = seen or see(ticket, rows_of(data, images, seed), **hooks)
     first = next(iter(ticket.mask))
     fits: dict[str, dict[str, Logistic]] = {}
     for family in ("dense", "conv"):
@@ -144,24 +145,30 @@ def draw_ticket(
         seed: Of the draws, and of the choice of images.
         connectivity: By magnitude and connectivity (equation 4), else by magnitude alone (equation 1).
         as_printed: No intercept, features as they are, and no offset: the density is what comes out.
-        density: Of every layer that is drawn; None: the ticket's, layer by layer, or for a layer that the ticket had
-            not, the ticket's mean over layers of its family, dense or convolutional.
+        density: Of every layer that is drawn, not as printed; None: the ticket's, layer by layer, or for a layer that
+            the ticket had not, the ticket's mean over layers of its family, dense or convolutional.
         images: So many of the training images, chosen by the seed; None: all.
         hooks: ``tell`` and ``should_stop`` of ``Connectivity``.
 
     Returns:
-        The ticket; its provenance has under 'monte_carlo' how close each layer is to the genuine ticket's.
+        The ticket; its provenance has under 'monte_carlo' how close each layer is to the genuine ticket's. Its
+        iteration is that of the weights it was drawn for; that of the weights the sampler was fitted to is under
+        'sampler' there, and may be another.
 
     Raises:
-        InputError: A density outside (0, 1]; a layer of a family that the sampler has no model of; data of other
-            shapes.
+        InputError: A density outside (0, 1], or one as printed; a pruned network; a layer of a family that the sampler
+            has no model of; data of other shapes.
     """
     if density is not None and not 0 < density <= 1:
         raise InputError(f"The density is {density}; expected 0 < density <= 1.")
+    if density is not None and as_printed:
+        raise InputError("density has no say as printed: it is what comes out. Leave out one of the two.")
+    if not all(kept.all() for kept in dense.mask.values()):
+        raise InputError(f"{dense.name} is pruned, to {dense.density:.1%}; give the unpruned network.")
     weights, names = weights_of(dense), stream_names(dense)
     families = {path: family_of(weights[path]) for path in dense.mask}
     wanted = {
-        path: sampler.density(path, family) if density is None or layer_of(path) in sampler.exempt else density
+        path: sampler.density(path, family) if density is None or sampler.is_exempt(path, family) else density
         for path, family in families.items()
     }
     printed = " as printed" if as_printed else ""
@@ -197,7 +204,8 @@ def draw_ticket(
     }
     if emptied := emptied_layers(dense.mask, mask):
         said["emptied"] = emptied
-    exempt = [name for name in sampler.exempt if name in map(layer_of, mask)]
+    left_whole = {layer_of(path) for path, family in families.items() if sampler.is_exempt(path, family)}
+    exempt = [name for name in sampler.exempt if name in left_whole]
     provenance = dense.provenance | {"monte_carlo": said} | ({"exempt": exempt} if exempt else {})
     return replace(dense, mask=mask, level=sampler.level, provenance=provenance)
 
@@ -250,13 +258,17 @@ def standardised(channels: np.ndarray) -> np.ndarray:
 def logistic(features: np.ndarray, kept: np.ndarray, intercept: bool) -> Logistic:
     """Logistic regression without a penalty.
 
+    A feature that is the same everywhere tells nothing and has slope 0; without an intercept the first such stands for
+    one.
+
     Args:
         features: float64 [features, weights].
         kept: Which weights survive, boolean [weights].
         intercept: Fit one, or have 0.
 
     Raises:
-        InputError: No finite fit: nothing or everything survives, or a threshold tells the survivors.
+        InputError: No finite fit: nothing or everything survives, a threshold tells the survivors, or features are
+            proportional.
     """
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression  # a second to import
@@ -265,19 +277,35 @@ def logistic(features: np.ndarray, kept: np.ndarray, intercept: bool) -> Logisti
     if count in (0, kept.size):
         raise InputError("Of the weights to be modelled all or none survive: there is nothing to tell them apart by.")
     separable = InputError(
-        "A threshold tells the ticket's survivors from what was pruned, so that no logistic model fits: was its mask "
-        "chosen by its initial weights? Take a ticket that was found by training."
+        "A threshold tells, or all but tells, the ticket's survivors from what was pruned, so that no logistic model "
+        "fits: was its mask chosen by its initial weights? Take a ticket that was found by training; train longer "
+        "between prunings."
     )
-    scale = np.where((spread := features.std(1)) > 0, spread, 1.0)  # for the solver's sake
+    size, spread = np.maximum(features.max(1), -features.min(1)), features.std(1)
+    used = told = spread > 1e-9 * size  # rounding gives constants a spread, too
+    if not intercept and (constant := np.flatnonzero(~told & (size > 0))).size:
+        used = told | (np.arange(len(features)) == constant[0])
+    slopes = np.zeros(len(features))
+    if not used.any():
+        middle = math.log(count / (kept.size - count)) if intercept else 0.0
+        return Logistic(middle, tuple(slopes.tolist()), kept.size, count)
+    scale = np.where(told, spread, size)[used]  # for the solver's sake
     model = LogisticRegression(C=np.inf, solver="newton-cholesky", fit_intercept=intercept, tol=1e-8, max_iter=100)
     with warnings.catch_warnings():
         warnings.simplefilter("error", ConvergenceWarning)
+        warnings.simplefilter("error", LinAlgWarning)
         try:
-            model.fit((features / scale[:, None]).T, kept)
+            model.fit(((features if used.all() else features[used]) / scale[:, None]).T, kept)
         except (ConvergenceWarning, np.linalg.LinAlgError):
             raise separable from None
-    slopes = tuple(float(slope) for slope in model.coef_[0] / scale)
-    found = Logistic(float(model.intercept_[0]) if intercept else 0.0, slopes, kept.size, count)
+        except LinAlgWarning:
+            raise InputError(
+                "Magnitude and connectivity of the weights to be modelled are proportional to one another, so that no "
+                "model tells what each does. Take a ticket of another initialisation, or other images."
+            ) from None
+    slopes[used] = model.coef_[0] / scale
+    middle = float(model.intercept_[0]) if intercept else 0.0
+    found = Logistic(middle, tuple(slopes.tolist()), kept.size, count)
     if np.array_equal(found.logits(features) > 0, kept):  # of few weights the solver ends all the same
         raise separable
     return found
@@ -311,7 +339,7 @@ def closeness(sampler: Sampler, drawn: Seen, path: str) -> dict[str, float | Non
         'density', 'ticket_density', 'ks_weights', 'ks_connectivity'; None where the ticket had no such layer, or one
         of the two has no survivor.
     """
-    kept, layer = drawn.mask[path], sampler.layers.get(path)
+    kept, layer = drawn.mask[path], sampler.layer(path, family_of(drawn.weights[path]))
     found: dict[str, float | None] = {"density": float(kept.mean())}
     found["ticket_density"] = None if layer is None else layer.density
     known = layer is not None and layer.weights and kept.any()

@@ -74,14 +74,22 @@ class Sampler:
     exempt: tuple[str, ...] = ()
     provenance: dict[str, Any] = field(default_factory=dict)
 
+    def layer(self, path: str, family: str) -> TicketLayer | None:
+        """The ticket's layer of a kernel's name and family, 'dense' or 'conv'; None where it had none."""
+        return self.layers.get(path) if self.provenance["families"].get(path) == family else None
+
+    def is_exempt(self, path: str, family: str) -> bool:
+        """Whether the ticket's pruning left its layer of this name and family whole."""
+        return layer_of(path) in self.exempt and self.layer(path, family) is not None
+
     def density(self, path: str, family: str) -> float:
         """Of a layer of any network: that of the ticket's layer of this name, or the mean of the ticket's family.
 
         Raises:
             InputError: The ticket had no such layer, nor any of the family.
         """
-        if path in self.layers and self.provenance["families"][path] == family:
-            return self.layers[path].density
+        if (layer := self.layer(path, family)) is not None:
+            return layer.density
         alike = [each for each, kind in self.provenance["families"].items() if kind == family]
         alike = [each for each in alike if layer_of(each) not in self.exempt] or alike
         if not alike:
@@ -101,10 +109,14 @@ class Sampler:
 
     def _unknown(self, layer: str, family: str, statistic: str = "") -> str:
         known = "; ".join(f"{kind}: {', '.join(models)}" for kind, models in self.fits.items())
+        by_magnitude = statistic.replace("connectivity", "magnitude")
+        other = (
+            ", or draw by magnitude" if statistic != by_magnitude and by_magnitude in self.fits.get(family, {}) else ""
+        )
         return (
             f"The sampler cannot draw {layer}: it has no model of {family} layers{statistic and f' by {statistic}'}. "
             f"It was fitted to {self.provenance['network']} and has {known}. Fit one to a ticket of a network that has "
-            "such layers."
+            f"such layers{other}."
         )
 
     def save(self, path: str | Path) -> None:
