@@ -16,6 +16,10 @@ class InputError(TfticketError):
     exit_code = 2
 
 
+class Diverged(TfticketError):
+    """A training's loss, weights or predictions are no finite numbers any more (exit code 1)."""
+
+
 class Stopped(TfticketError):
     """The user asked a run to stop; it resumes from its last checkpoint (exit code 130)."""
 

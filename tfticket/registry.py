@@ -70,6 +70,9 @@ EXPERIMENTS = Table(
     "tfticket.experiments",
     {
         "imp": Entry("experiments.imp:main", "tickets by iterative pruning, trained beside their controls"),
+        "bayesian-lth": Entry(
+            "experiments.bayesian_lth:main", "tickets of variational networks beside deterministic ones; transplants"
+        ),
         "bayes-always-wins": Entry(
             "experiments.bayes_always_wins:main", "tickets by iterative pruning, trained and sampled by NUTS or HMC"
         ),
@@ -120,6 +123,9 @@ SCORES = Table(
     "tfticket.scores",
     {
         "magnitude": Entry("tfticket.pruning.scores:magnitude", "absolute value of the trained weight"),
+        "mu": Entry("tfticket.pruning.scores:mu", "absolute posterior mean; of variational networks"),
+        "snr": Entry("tfticket.pruning.scores:snr", "posterior mean over deviation; of variational networks"),
+        "square": Entry("tfticket.pruning.scores:square", "root of squared mean plus variance; of variational ones"),
         "random": Entry("tfticket.pruning.scores:random", "a seeded uniform draw, the control"),
     },
 )
@@ -165,7 +171,9 @@ STEPS = {
     "start": StepKind("tfticket.steps:start", 2),
     "train": StepKind("tfticket.steps:train", 2),
     "prune": StepKind("tfticket.steps:prune", 1),
+    "transplant": StepKind("tfticket.steps:transplant", 1),
     "control": StepKind("tfticket.steps:control", 3),
+    "member": StepKind("tfticket.tickets.member:member", 1),
     "fit": StepKind("tfticket.steps:fit", 1),
     "draw": StepKind("tfticket.steps:draw", 1),
     "evaluate": StepKind("tfticket.steps:evaluate", 3),

@@ -10,7 +10,7 @@ from tfticket.backend import keras, tf
 from tfticket.config import Sgd, TrainConfig
 from tfticket.durations import iterations_in
 from tfticket.errors import Stopped, TfticketError
-from tfticket.evaluation.metrics import nll
+from tfticket.evaluation.metrics import all_metrics, nll
 from tfticket.evaluation.predictive import predict
 from tfticket.models import kernel_shapes
 from tfticket.models.vit import Attend
@@ -81,6 +81,19 @@ def test_training_learns(ticket, data):
     trained = run(ticket, data, TrainConfig(epochs="10ep"))
     assert trained.history[-1]["accuracy"] > 0.85
     assert trained.history[-1]["loss"] < trained.history[0]["loss"] / 3
+
+
+def test_test_rows_are_recorded_if_asked_for_and_change_nothing(ticket, data):
+    config = TrainConfig(epochs="20it", evaluate_every="10it")
+    usual, told = run(ticket, data, config), []
+    hooks = Hooks(evaluated=told.append)
+    both = run(ticket, data, config.model_copy(update={"evaluate_test": True}), hooks=hooks)
+    assert [{name: row[name] for name in row if name != "test"} for row in both.history] == usual.history
+    assert told == both.history
+    for path in usual.weights:
+        np.testing.assert_array_equal(both.weights[path], usual.weights[path])
+    log_probs = predict(ticket.model, ticket.mask, both.weights, data.x_test)
+    assert both.history[-1]["test"] == all_metrics(log_probs, data.y_test)
 
 
 def test_a_training_cut_anywhere_has_the_bits_of_an_undisturbed_one(ticket, data):

@@ -10,7 +10,7 @@ from tfticket.runs.files import read_json, write_json
 
 FILE = "progress.json"
 
-COUNTED = ("train", "sample")
+COUNTED = ("train", "sample", "member")
 """Kinds of steps that count as trainings."""
 
 

@@ -15,6 +15,9 @@ SAMPLER = "sampler.json"
 CHECKPOINT = "checkpoint.safetensors"
 """Where a long step keeps what it needs to go on; the lab removes it once the result is written."""
 
+STATE = "state.safetensors"
+"""What a member of a population leaves to go on from: a checkpoint that stays."""
+
 
 @dataclass(frozen=True)
 class StepContext:

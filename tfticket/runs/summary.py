@@ -99,7 +99,8 @@ def step_words(label: Mapping[str, Any], kind: str = "train") -> str:
     words = [kind] if kind != "train" else []
     words += [f"seed {label['seed']}"] if "seed" in label else []
     words += [str(label["arm"])] if "arm" in label else []
-    return " · ".join(words + [f"{name} {label[name]}" for name in ("level", "replicate", "chain") if name in label])
+    numbered = ("level", "replicate", "chain", "member", "generation")
+    return " · ".join(words + [f"{name} {label[name]}" for name in numbered if name in label])
 
 
 def read_manifest(folder: Path) -> list[dict[str, Any]]:

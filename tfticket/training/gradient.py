@@ -11,7 +11,7 @@ from tfticket.backend import on_device
 from tfticket.config import TrainConfig, check_lengths
 from tfticket.data import Dataset
 from tfticket.durations import iterations_in, moments_in
-from tfticket.errors import InputError, Stopped, TfticketError
+from tfticket.errors import Diverged, InputError, Stopped, TfticketError
 from tfticket.evaluation.metrics import all_metrics, nll
 from tfticket.evaluation.predictive import mean_prediction
 from tfticket.network import MaskedNetwork, network_of
@@ -33,7 +33,8 @@ class Trained:
     Attributes:
         weights: Trained weights, 0 off the mask.
         kept: Iteration -> weights at that moment, for rewinding.
-        history: One row an evaluation: iteration, loss (mean since the last), accuracy, nll (validation).
+        history: One row an evaluation: iteration, loss (mean since the last), metrics on validation rows; if
+            ``evaluate_test``, 'test': those on test rows.
         iterations: The last iteration.
         seconds: Wall time: 'training' (the compiled loop after its first call), 'evaluation', 'first_call'
             (of a loop that was not there yet: building the wrapped network, compilation, the first segment).
@@ -42,7 +43,7 @@ class Trained:
 
     weights: Weights
     kept: dict[int, Weights]
-    history: list[dict[str, float]]
+    history: list[dict[str, Any]]
     iterations: int
     seconds: dict[str, float]
     jit: bool
@@ -63,7 +64,7 @@ class Checkpoint:
     iteration: int
     state: State
     kept: dict[int, Weights]
-    history: list[dict[str, float]]
+    history: list[dict[str, Any]]
     losses: list[float]
 
 
@@ -73,7 +74,8 @@ class Hooks:
 
     Attributes:
         resume: The checkpoint to go on from.
-        checkpoint: Called with a checkpoint at most ``checkpoint_seconds`` apart, and before stopping.
+        checkpoint: Called with a checkpoint at most ``checkpoint_seconds`` apart, before stopping, and at the end of
+            a training that ends before its schedule does.
         checkpoint_seconds: See there.
         segment_seconds: Compiled work between two looks at the hooks.
         evaluated: Called with each new row of the history.
@@ -85,7 +87,7 @@ class Hooks:
     checkpoint: Callable[[Checkpoint], None] | None = None
     checkpoint_seconds: float = 30.0
     segment_seconds: float = 5.0
-    evaluated: Callable[[dict[str, float]], None] = lambda row: None
+    evaluated: Callable[[dict[str, Any]], None] = lambda row: None
     progress: Callable[[int, int], None] = lambda done, total: None
     should_stop: Callable[[], bool] = lambda: False
 
@@ -99,6 +101,7 @@ def train_weights(
     seed: int,
     *,
     first_iteration: int = 0,
+    until: int | None = None,
     keep: tuple[str, ...] = (),
     hooks: Hooks | None = None,
 ) -> Trained:
@@ -112,12 +115,13 @@ def train_weights(
         config: Optimiser, schedule, length.
         seed: Of the order of the rows.
         first_iteration: Where in the schedule and the order to begin: k for weights rewound to iteration k.
+        until: End at this iteration of the schedule, evaluate there and make a checkpoint; None: at its end.
         keep: Moments whose weights are kept.
         hooks: Checkpoints, progress, stopping.
 
     Raises:
         Stopped: ``hooks.should_stop`` said so; a checkpoint was made.
-        TfticketError: The loss is not finite; says at which iteration. The last checkpoint stands.
+        Diverged: The loss is not finite; says at which iteration. The last checkpoint stands.
     """
     hooks = hooks or Hooks()
     rows = len(data.x_train)
@@ -125,9 +129,12 @@ def train_weights(
     evaluations = moments_in(config.evaluate_every, rows, config.batch_size, total)
     moments = {iterations_in(moment, rows, config.batch_size) for moment in keep}
     check_lengths(config, f"{first_iteration}it", rows)
+    longest = max(late - early for early, late in zip([0, *evaluations], evaluations, strict=False))
+    if until is not None:
+        _check_until(until, first_iteration, total)
+        total, evaluations = until, [*(moment for moment in evaluations if moment < until), until]
     _check_kept(moments, total, config)
 
-    longest = max(late - early for early, late in zip([0, *evaluations], evaluations, strict=False))
     seconds = {"training": 0.0, "evaluation": 0.0, "first_call": 0.0}
     began = time.perf_counter()
     loop = gradient_loop(spec, config, capacity=min(MAX_SEGMENT, longest))
@@ -176,14 +183,14 @@ def train_weights(
         if iteration in evaluations:
             began = time.perf_counter()
             network = _in_float32(loop, spec, mask, weights)
-            history.append(_evaluate(network, data, iteration, losses, config.objective.evaluation_draws, seed))
+            history.append(_evaluate(network, data, iteration, losses, config, seed))
             losses = []
             seconds["evaluation"] += time.perf_counter() - began
             hooks.evaluated(history[-1])
         hooks.progress(iteration, total)
         stopping = iteration < total and hooks.should_stop()
         old = iteration < total and time.perf_counter() - saved >= hooks.checkpoint_seconds
-        if hooks.checkpoint is not None and (stopping or old):
+        if hooks.checkpoint is not None and (stopping or old or iteration == until):
             hooks.checkpoint(Checkpoint(iteration, loop.state(), dict(kept), list(history), list(losses)))
             saved = time.perf_counter()
         if stopping:
@@ -191,6 +198,11 @@ def train_weights(
 
     _check_pruned(weights, mask)
     return Trained(weights, kept, history, iteration, seconds, loop.network.jit)
+
+
+def _check_until(until: int, first: int, total: int) -> None:
+    if not first < until <= total:
+        raise InputError(f"Training is to end at iteration {until}; expected one from {first + 1} to {total}.")
 
 
 def _check_kept(moments: set[int], total: int, config: TrainConfig) -> None:
@@ -211,7 +223,7 @@ def _check_finite(losses: np.ndarray, weights: Weights, first: int) -> None:
         return
     else:
         what, iteration = "weights became infinite or undefined", first + len(losses) - 1
-    raise TfticketError(f"The {what} at iteration {iteration}. Lower the learning rate, or look at the data.")
+    raise Diverged(f"The {what} at iteration {iteration}. Lower the learning rate, or look at the data.")
 
 
 def _check_pruned(weights: Weights, mask: Mask) -> None:
@@ -230,12 +242,17 @@ def _in_float32(loop: GradientLoop, spec: Spec, mask: Mask, weights: Weights) ->
 
 
 def _evaluate(
-    network: MaskedNetwork, data: Dataset, iteration: int, losses: list[float], draws: int, seed: int
-) -> dict[str, float]:
+    network: MaskedNetwork, data: Dataset, iteration: int, losses: list[float], config: TrainConfig, seed: int
+) -> dict[str, Any]:
+    draws = config.objective.evaluation_draws
     log_probs = mean_prediction(network, data.x_validation, draws, seed)
     if not np.isfinite(value := nll(log_probs, data.y_validation)):
-        raise TfticketError(f"The validation NLL became {value} at iteration {iteration}. Lower the learning rate.")
-    return {"iteration": iteration, "loss": float(np.mean(losses)), **all_metrics(log_probs, data.y_validation)}
+        raise Diverged(f"The validation NLL became {value} at iteration {iteration}. Lower the learning rate.")
+    row: dict[str, Any] = {"iteration": iteration, "loss": float(np.mean(losses))}
+    row |= all_metrics(log_probs, data.y_validation)
+    if config.evaluate_test:
+        row["test"] = all_metrics(mean_prediction(network, data.x_test, draws, seed), data.y_test)
+    return row
 
 
 _device: list[tuple[np.ndarray, np.ndarray, Any, Any]] = []

@@ -14,6 +14,7 @@ import numpy as np
 
 from tfticket.backend import tf
 from tfticket.config import Augment, Objective, TrainConfig
+from tfticket.errors import InputError
 from tfticket.network import network_of
 from tfticket.training.augmentation import augmented
 from tfticket.training.optimisers import make_optimiser
@@ -192,7 +193,13 @@ class GradientLoop:
 
 
 def gradient_loop(spec: Spec, train: TrainConfig, capacity: int) -> GradientLoop:
-    """The loop for a network and what a training configuration compiles into it; the last few are kept."""
+    """The loop for a network and what a training configuration compiles into it; the last few are kept.
+
+    Raises:
+        InputError: A variational network in another precision than float32.
+    """
+    if "variational" in spec and train.precision != "float32":
+        raise InputError(f"train.precision {train.precision} is not for variational networks. Take float32.")
     compiled = {name: getattr(train, name) for name in COMPILED}
     into = {name: getattr(train.objective, name) for name in ("estimator", "draws", "loss", "scaled")}
     compiled["objective"] = Objective(**into) if "variational" in spec else Objective()
