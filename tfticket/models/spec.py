@@ -14,7 +14,7 @@ from tfticket.config import ModelConfig, Variational
 from tfticket.data import Dataset, Normalisation
 from tfticket.errors import InputError
 from tfticket.models.trust import all_layers, check_no_lambda, own_code, refuse_strangers, trust
-from tfticket.models.variables import counted_anew, named_variables
+from tfticket.models.variables import counted_anew, named_variables, variational_layers
 from tfticket.own import builder, is_file, is_own, whole_file
 from tfticket.registry import MODELS, check_name, resolve
 from tfticket.schema import validate
@@ -115,6 +115,11 @@ def spec_of(model: Any, normalisation: Normalisation | None = None) -> Spec:
     spec, config = _BUILT.get(model, (None, None))
     if spec is not None and config == _keras_config(model):
         return spec | constants
+    if layers := variational_layers(model):
+        raise InputError(
+            f"{model.name}: {', '.join(layers)} are variational, but it is not just what to_variational returned. Put "
+            "the network together of plain layers, then call to_variational."
+        )
     return {"keras": _rehearsed_config(model)} | constants
 
 
@@ -147,9 +152,9 @@ def to_variational(model: Any, config: Variational | dict[str, Any] | None = Non
     from tfticket.variational.convert import converted
 
     config = config if isinstance(config, Variational) else validate(Variational, config or {}, where="to_variational")
-    spec = spec_of(model)
-    if "variational" in spec:
+    if isinstance(model, keras.Model) and variational_layers(model):
         raise InputError(f"{model.name} is variational already.")
+    spec = spec_of(model)
     copied = converted(model, config)
     means = named_variables(model)
     for path, (_, variable) in named_variables(copied).items():

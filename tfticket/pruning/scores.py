@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from tfticket import seeds
+from tfticket.errors import InputError
 from tfticket.types import Mask
 
 Scores = dict[str, np.ndarray]
@@ -13,6 +14,43 @@ Scores = dict[str, np.ndarray]
 def magnitude(weights: Mapping[str, np.ndarray], mask: Mask, seed: int) -> Scores:
     """Absolute value of the trained weight (Han et al., 2015; Frankle and Carbin, 2019)."""
     return {path: np.abs(weights[path]) for path in mask}
+
+
+def mu(weights: Mapping[str, np.ndarray], mask: Mask, seed: int) -> Scores:
+    """Absolute value of the posterior's mean ("Bayesian lottery ticket hypothesis", section 5)."""
+    return {path: np.abs(mean) for path, (mean, _) in _posteriors(weights, mask, "mu").items()}
+
+
+def snr(weights: Mapping[str, np.ndarray], mask: Mask, seed: int) -> Scores:
+    """Signal-to-noise ratio abs(mu) / sigma of the posterior (Blundell et al., 2015, section 3.4)."""
+    return {path: np.abs(mean) / deviation for path, (mean, deviation) in _posteriors(weights, mask, "snr").items()}
+
+
+def square(weights: Mapping[str, np.ndarray], mask: Mask, seed: int) -> Scores:
+    """sqrt(mu^2 + sigma^2) of the posterior ("Bayesian lottery ticket hypothesis", section 5)."""
+    return {path: np.hypot(mean, deviation) for path, (mean, deviation) in _posteriors(weights, mask, "square").items()}
+
+
+def deviation_of(rho: np.ndarray) -> np.ndarray:
+    """The standard deviation softplus(rho), float64."""
+    result: np.ndarray = np.logaddexp(0.0, rho.astype(np.float64))
+    return result
+
+
+def _posteriors(weights: Mapping[str, np.ndarray], mask: Mask, score: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Means and standard deviations of the kernels, float64.
+
+    Raises:
+        InputError: Of a deterministic network, which has none.
+    """
+    for path in mask:
+        if f"{path}_rho" not in weights:
+            raise InputError(
+                f"The score {score} ranks by a variational network's posteriors; {path} has none, the network is "
+                "deterministic. Make it variational (model.variational: {}, or to_variational(model)), or take "
+                "the score magnitude."
+            )
+    return {path: (weights[path].astype(np.float64), deviation_of(weights[f"{path}_rho"])) for path in mask}
 
 
 def random(weights: Mapping[str, np.ndarray], mask: Mask, seed: int) -> Scores:

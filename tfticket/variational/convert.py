@@ -17,7 +17,7 @@ def converted(model: Any, config: Variational) -> Any:
         config: Prior and initialisation.
 
     Raises:
-        InputError: There is no Dense, Conv1D or Conv2D layer.
+        InputError: There is no Dense, Conv1D or Conv2D layer, or one computes in another precision than float32.
     """
     untouched = _before_any(model)
     places = itertools.count()
@@ -28,6 +28,11 @@ def converted(model: Any, config: Variational) -> Any:
             return keras.models.clone_model(layer, clone_function=convert)
         if type(layer) not in LAYERS:
             return type(layer).from_config(layer.get_config())
+        if layer.compute_dtype != "float32":
+            raise InputError(
+                f"{model.name}: the layer {layer.name} computes in {layer.compute_dtype}; one that becomes variational "
+                "must in float32. Leave its dtype out."
+            )
         nonlocal swapped
         swapped = True
         return LAYERS[type(layer)](

@@ -33,10 +33,11 @@ class _Variational(tfmot.sparsity.keras.PrunableLayer):  # type: ignore[misc]
         mask: Returns the mask of the kernel, float32 of its shape, or None for a layer that is not pruned.
         place: A number that no other layer of the network has; it seeds its noise.
         first: Whether its input is the same in all draws.
+        is_local: Whether each of its weights acts in one place, so that its outputs are independent given the inputs.
     """
 
     is_variational = True
-    is_dense = False
+    is_local = False
     _kind: Any
     """Keras' own layer."""
 
@@ -51,6 +52,7 @@ class _Variational(tfmot.sparsity.keras.PrunableLayer):  # type: ignore[misc]
             kernel_prior_fn=None,
             kernel_divergence_fn=None,
             bias_divergence_fn=None,
+            trainable=like.trainable,
             name=name,
         )
         config = {"layer": layer, "prior": prior, "deviation": deviation, "means": means, "place": place}
@@ -75,20 +77,26 @@ class _Variational(tfmot.sparsity.keras.PrunableLayer):  # type: ignore[misc]
         like.build(input_shape)
         shape = tuple(like.kernel.shape)
         bound = 1.0 / math.sqrt(math.prod(shape[:-1]))
-        rho = keras.initializers.Constant(math.log(math.expm1(config["deviation"] * bound)))
-        self.kernel_initializer, self.bias_initializer = like.kernel_initializer, like.bias_initializer
+        deviation = config["deviation"] * bound
+        rho = keras.initializers.Constant(deviation + math.log(-math.expm1(-deviation)))  # softplus of it is deviation
+        own = self._like  # its initialisers have drawn nothing yet; Keras warns of one that draws twice
+        self.kernel_initializer, self.bias_initializer = own.kernel_initializer, own.bias_initializer
         if config["means"] == "fan-in":
             self.kernel_initializer = keras.initializers.VarianceScaling(1 / 3, "fan_in", "uniform")
             self.bias_initializer = keras.initializers.RandomUniform(-bound, bound)
         self.kernel_rho_initializer = self.bias_rho_initializer = rho
-        self.kernel = self.add_weight("kernel", shape, initializer=self.kernel_initializer)
+        self.kernel = self.add_weight(
+            "kernel", shape, initializer=self.kernel_initializer, constraint=own.kernel_constraint
+        )
         self.kernel_rho = self.add_weight("kernel_rho", shape, initializer=rho)
         self.kernel_posterior = _normal(self.kernel, self.kernel_rho, lambda: self.mask())
         self.bias: Any = None
         self.bias_rho: Any = None
         self.bias_posterior: Any = None
         if like.use_bias:
-            self.bias = self.add_weight("bias", shape[-1:], initializer=self.bias_initializer)
+            self.bias = self.add_weight(
+                "bias", shape[-1:], initializer=self.bias_initializer, constraint=own.bias_constraint
+            )
             self.bias_rho = self.add_weight("bias_rho", shape[-1:], initializer=rho)
             self.bias_posterior = _normal(self.bias, self.bias_rho, lambda: None)
         self.input_spec = like.input_spec
@@ -123,10 +131,13 @@ class _Variational(tfmot.sparsity.keras.PrunableLayer):  # type: ignore[misc]
         def mean() -> Any:
             return self._linear(inputs, self.kernel)
 
+        def signed() -> Any:
+            return inputs * self._signs(inputs, draw, noise.SIGNS_IN)
+
         at_mean = draw.once(self.place, "mean", mean) if self.first else mean()
-        return at_mean + self._signed(
-            self._linear(self._signed(inputs, draw, noise.SIGNS_IN), noisy), draw, noise.SIGNS_OUT
-        )
+        flipped = draw.once(self.place, "signed", signed) if self.first else signed()
+        outputs = self._linear(flipped, noisy)
+        return at_mean + outputs * self._signs(outputs, draw, noise.SIGNS_OUT)
 
     def _apply_variational_bias(self, outputs: Any) -> Any:
         if self.bias is None:
@@ -138,12 +149,12 @@ class _Variational(tfmot.sparsity.keras.PrunableLayer):  # type: ignore[misc]
             bias = bias + scale * draw.normal(self.place, noise.BIAS, scale.shape)
         return tf.nn.bias_add(outputs, bias, "NC..." if self._channel_axis == 1 else None)
 
-    def _signed(self, values: Any, draw: noise.Draw, what: int) -> Any:
-        """A row's values times signs of its own, one for each channel."""
-        shape = tf.shape(values)
+    def _signs(self, values: Any, draw: noise.Draw, what: int) -> Any:
+        """Signs for a row's values, one for each channel; the same in all draws, whose noise is independent anyway."""
         ones = [1] * values.shape.rank
-        ones[0], ones[self._channel_axis] = shape[0], values.shape[self._channel_axis]
-        return values * draw.signs(self.place, what, ones)
+        ones[0], ones[self._channel_axis] = tf.shape(values)[0], values.shape[self._channel_axis]
+        # A layer that is used twice takes the same signs, in the form of what it is used on.
+        return draw.once(self.place, f"signs {what} {len(ones)}", lambda: draw.signs(self.place, what, ones))
 
     def _local(self, inputs: Any, scale: Any, draw: noise.Draw) -> Any:
         """Outputs of their own normal distribution, given the inputs; 0 variance stays exactly 0."""
@@ -176,8 +187,11 @@ def _normal(mean: Any, rho: Any, mask: Callable[[], Any]) -> Any:
 class VariationalDense(_Variational, tfp.layers.DenseFlipout):  # type: ignore[misc]
     """A dense layer of normal weights."""
 
-    is_dense = True
     _kind = keras.layers.Dense
+
+    def build(self, input_shape: Any) -> None:
+        super().build(input_shape)
+        self.is_local = len(input_shape) == 2
 
 
 class VariationalConv1D(_Variational, tfp.layers.Convolution1DFlipout):  # type: ignore[misc]

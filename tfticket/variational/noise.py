@@ -1,5 +1,6 @@
 """The noise of a draw: stateless, from a seed, so that it depends on (seed, draw, layer) and on nothing else."""
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -39,18 +40,59 @@ class Draw:
 
     def normal(self, place: int, what: int, shape: Any) -> Any:
         """Unit normals, float32."""
-        return tf.random.stateless_normal(shape, self._seed_of(place, what), alg="philox")
+        size = tf.reduce_prod(tf.convert_to_tensor(shape, tf.int32))
+        bits = self._bits(place, what, [2, (size + 1) // 2])
+        return tf.reshape(tf.concat(tf.unstack(normals_from(bits)), 0)[:size], shape)
 
     def signs(self, place: int, what: int, shape: Any) -> Any:
         """-1 or 1 with equal probability, float32."""
-        bits = tf.random.stateless_uniform(
-            shape, self._seed_of(place, what), minval=None, maxval=None, dtype=tf.int32, alg="philox"
-        )
-        return tf.where(bits < 0, -1.0, 1.0)
+        return tf.where(self._bits(place, what, shape) < 2**31, 1.0, -1.0)
 
-    def _seed_of(self, place: int, what: int) -> Any:
-        """Philox scrambles its seed, so that numbers that differ in a bit give unrelated streams."""
-        return tf.bitwise.bitwise_xor(self.seed, tf.stack([self.index, 8 * place + what]))
+    def _bits(self, place: int, what: int, shape: Any) -> Any:
+        """Random uint32 of Philox.
+
+        Its key is the seed, its counter begins 2**64 apart for every (draw, place, what). stateless_uniform would first
+        scramble a seed, by sixty operations each time: half of a deep network.
+        """
+        key = self.once(-1, "key", lambda: tf.reshape(tf.bitcast(self.seed, tf.uint64), [1]))
+        counter = tf.bitcast(tf.reshape(tf.stack([0, 0, self.index, 8 * place + what]), [2, 2]), tf.uint64)
+        return tf.raw_ops.StatelessRandomUniformFullIntV2(shape=shape, key=key, counter=counter, alg=1, dtype=tf.uint32)
+
+
+def normals_from(bits: Any) -> Any:
+    """Independent unit normals by Box and Muller's transform.
+
+    A fifth of the time of TensorFlow's own under XLA on a CPU, and six tenths without (``benchmarks/vi_step``): these
+    take the inverse error function. Two numbers come of one radius and one angle, whose sine and cosine are
+    polynomials, off by less than 1e-7. Numbers end at 5.8, as the 24 bits of a radius do.
+
+    Args:
+        bits: Random uint32 [2, pairs].
+
+    Returns:
+        float32 [2, pairs].
+
+    References:
+        Box and Muller (1958), "A note on the generation of random normal deviates".
+    """
+    uniform = tf.cast(tf.bitwise.right_shift(bits, tf.constant(8, tf.uint32)), tf.float32) * 2.0**-24
+    radius = tf.sqrt(-2.0 * tf.math.log(uniform[0] + 2.0**-24))
+    turns = uniform[1] - 0.5
+    away = tf.abs(turns)
+    sine = _sine(tf.sign(turns) * (0.25 - tf.abs(away - 0.25)))
+    return tf.stack([radius * _sine(0.25 - away), radius * sine])
+
+
+_TAYLOR = [(-1) ** k * (2 * math.pi) ** (2 * k + 1) / math.factorial(2 * k + 1) for k in range(6)]
+
+
+def _sine(turns: Any) -> Any:
+    """sin(2 pi turns) for a quarter of a turn to either side."""
+    squared = turns * turns
+    total = tf.constant(_TAYLOR[-1], tf.float32)
+    for coefficient in reversed(_TAYLOR[:-1]):
+        total = total * squared + coefficient
+    return total * turns
 
 
 _draw: ContextVar[Draw | None] = ContextVar("draw", default=None)

@@ -53,13 +53,14 @@ def check_objective(objective: Objective, layers: Mapping[str, Any]) -> None:
         layers: Path -> variational layer.
 
     Raises:
-        InputError: A weight for a layer that there is not; local noise in convolutions.
+        InputError: A weight for a layer that there is not; local noise where weights act in several places.
     """
     for name in objective.kl_weights:
         if name not in layers:
             known = ", ".join(layers) or "none, the network is deterministic; set model.variational"
             raise InputError(f"objective.kl_weights: there is no variational layer '{name}'. Known: {known}.")
-    if objective.estimator == "local" and (others := [path for path, layer in layers.items() if not layer.is_dense]):
+    if objective.estimator == "local" and (others := [path for path, layer in layers.items() if not layer.is_local]):
         raise InputError(
-            f"objective.estimator local is for dense layers; {', '.join(others)} are convolutions. Take flipout."
+            "objective.estimator local is for dense layers of one vector a row; each weight acts in several places in "
+            f"{', '.join(others)}. Take flipout."
         )
