@@ -54,7 +54,7 @@ class Config(imp.Config):
                     f"sampled_arms: '{arm}' has the ticket's mask, and chains that begin at draws of the prior are the "
                     "ticket's own; leave it out, or set sample.start to ticket"
                 )
-            if arm != "ticket" and not set(self.sampled) & set(self.controlled):
+            if arm != "ticket" and not self.levels_of(arm):
                 raise ValueError(f"sampled_arms: '{arm}' is at none of the levels that are sampled; see control_levels")
         return self
 
@@ -71,9 +71,14 @@ class Config(imp.Config):
     @property
     def samplings(self) -> int:
         """How many chains it takes."""
-        controlled = len(set(self.sampled) & set(self.controlled)) * self.replicates
-        tickets = sum(len(self.sampled) if arm == "ticket" else controlled for arm in self.sampled_arms)
+        copies = {arm: 1 if arm == "ticket" else self.replicates for arm in self.sampled_arms}
+        tickets = sum(len(self.levels_of(arm)) * copies[arm] for arm in self.sampled_arms)
         return len(self.seeds) * tickets * self.chains
+
+    def levels_of(self, arm: str) -> list[int]:
+        """The levels at which tickets of an arm are sampled."""
+        there = self.drawn_levels if control_of(arm) == "monte-carlo" else self.controlled
+        return self.sampled if arm == "ticket" else [level for level in self.sampled if level in there]
 
 
 def check_model(config: Config) -> list[str]:

@@ -44,6 +44,7 @@ from tfticket.lab import Handle, Lab
 from tfticket.own import is_own, source_file
 from tfticket.pruning.mask import layer_of
 from tfticket.pruning.shuffles import counts_at
+from tfticket.registry import SCORES, resolve
 from tfticket.schema import validate
 from tfticket.types import Mask
 
@@ -76,6 +77,11 @@ class Config(ExperimentConfig):
         description="Monte Carlo tickets, drawn from what each controlled ticket is like, e.g. [{connectivity: true}]",
     )
     replicates: int = Field(1, ge=1, description="How many of each control, with other seeds, of one ticket")
+    out_of_distribution: DataConfig | None = Field(
+        None,
+        description="Data of the same image shape that evaluations tell from the test rows by uncertainty, e.g. "
+        "{name: fashion-mnist} beside mnist; null: none",
+    )
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -86,11 +92,25 @@ class Config(ExperimentConfig):
         }
         for name, values in named.items():
             if len(set(values)) < len(values):
-                raise ValueError(f"the {name} {', '.join(map(str, values))} repeat; each counts once")
+                mend = self._masks_of_one_name() if name == "controls" else ""
+                raise ValueError(f"the {name} {', '.join(map(str, values))} repeat; each counts once{mend}")
         for level in self.control_levels or ():
             if level > self.prune.levels:
                 raise ValueError(f"control_levels: there is no level {level}; the last is {self.prune.levels}")
+        if self.monte_carlo and self.control_levels and not self.drawn_levels:
+            raise ValueError("monte_carlo: level 0 has nothing to learn from; name a level above 0 in control_levels")
         return self
+
+    def _masks_of_one_name(self) -> str:
+        """How to mend controls that repeat where they are masks from files of one name; '' where they are not."""
+        arms = {control.path: control.arm for control in self.controls if control.path is not None}
+        alike = len(set(arms.values())) < len(arms)
+        return "; own masks are told apart by their files' names: name the files differently" if alike else ""
+
+    def evaluation(self, seed: int) -> EvaluateStep:
+        """How a training is evaluated; draws are a variational network's."""
+        drawn = {} if self.model.variational is None else {"draws": self.train.objective.evaluation_draws, "seed": seed}
+        return EvaluateStep(data=self.data, out_of_distribution=self.out_of_distribution, **drawn)
 
     @property
     def controlled(self) -> list[int]:
@@ -98,6 +118,11 @@ class Config(ExperimentConfig):
         if self.control_levels is not None:
             return sorted(set(self.control_levels))
         return sorted({self.level_at(each) for each in self.control_densities} & set(range(1, self.prune.levels + 1)))
+
+    @property
+    def drawn_levels(self) -> list[int]:
+        """The controlled levels that have Monte Carlo tickets: from level 0, which is dense, nothing can be learnt."""
+        return [level for level in self.controlled if level > 0]
 
     def level_at(self, density: float) -> int:
         """The level nearest to a density, also one beyond the last; layers with a rate of their own do not count."""
@@ -107,9 +132,9 @@ class Config(ExperimentConfig):
     @property
     def trainings(self) -> int:
         """How many trainings it takes."""
-        controls = self.replicates * (len(self.controls) + len(self.monte_carlo)) * len(self.controlled)
-        begun = self.replicates if self.monte_carlo and self.controlled and rewinds_later(self.prune.rewind) else 0
-        return len(self.seeds) * (1 + self.prune.levels + controls + begun)
+        altered = len(self.controls) * len(self.controlled) + len(self.monte_carlo) * len(self.drawn_levels)
+        begun = self.monte_carlo and self.drawn_levels and rewinds_later(self.prune.rewind)
+        return len(self.seeds) * (1 + self.prune.levels + self.replicates * (altered + bool(begun)))
 
 
 def next_step(config: Config) -> tuple[str, str]:
@@ -120,9 +145,12 @@ def next_step(config: Config) -> tuple[str, str]:
 
 def check_data(config: Config) -> None:
     """Refuse, before TensorFlow starts, data that do not fit, and a file or module of a network that is not there."""
-    from tfticket.data import load_dataset
+    from tfticket.data import check_alike, load_dataset
 
-    check_lengths(config.train, config.prune.rewind, len(load_dataset(config.data).x_train))
+    data = load_dataset(config.data)
+    check_lengths(config.train, config.prune.rewind, len(data.x_train))
+    if config.out_of_distribution is not None:
+        check_alike(data, load_dataset(config.out_of_distribution))
     if is_own(config.model.name):
         source_file(config.model.name)
 
@@ -131,17 +159,28 @@ def check_model(config: Config) -> list[str]:
     """Refuse, before any folder is made, a network that cannot be pruned so; returns what a user should know of it."""
     from tfticket.backend import configure
     from tfticket.data import load_dataset
-    from tfticket.models import initial_weights, kernel_shapes, left_alone, network_of_config
+    from tfticket.models import (
+        initial_weights,
+        kernel_shapes,
+        left_alone,
+        named_variables,
+        network_of_config,
+        variational_layers,
+    )
     from tfticket.pruning.mask import dense_mask
     from tfticket.pruning.own import read_mask
     from tfticket.pruning.selection import check_levels
     from tfticket.tickets.monte_carlo import rows_of
+    from tfticket.variational.objective import check_objective
 
     configure(config.execution.threads)
     data = load_dataset(config.data)
     model = network_of_config(config.model, data)
     dense = dense_mask(kernel_shapes(model))
     check_levels(dense, config.prune)
+    weights = {path: variable.numpy() for path, (_, variable) in named_variables(model).items()}
+    resolve(SCORES[config.prune.score].target)(weights, dense, 0)  # refuses a network that it cannot rank
+    check_objective(config.train.objective, variational_layers(model))
     for control in config.controls if config.controlled else ():
         if control.densities is not None:
             _check_random_mask(control, dense, config.prune.exempt)
@@ -173,12 +212,14 @@ def _unmatched(config: Config) -> list[str]:
     share = 1.0 - config.prune.rate_per_level
     levels = range(1, config.prune.levels + 1)
     notes = []
-    for density in config.control_densities if config.controls and config.control_levels is None else ():
+    compared = (config.controls or config.monte_carlo) and config.control_levels is None
+    for density in config.control_densities if compared else ():
         if config.level_at(density) not in levels:
             nearest = min(levels, key=lambda level: abs(share**level - density))
             notes.append(
                 f"No level lies near the control density {density:g}; the nearest is level {nearest}, of density "
-                f"{share**nearest:.3g}. It has no control; control_levels names levels themselves."
+                f"{share**nearest:.3g}. It has no control and no Monte Carlo ticket; control_levels names levels "
+                "themselves."
             )
     return notes
 
@@ -186,7 +227,7 @@ def _unmatched(config: Config) -> list[str]:
 def branch(
     run: dict[str, Any], controls: Sequence[Any], levels: Sequence[int] | None, replicates: int, name: str | None
 ) -> Config:
-    """The same tickets, with other controls: a run that shares all steps of the tickets.
+    """The same tickets, with other controls: a run that shares all steps of the tickets. It has no Monte Carlo tickets.
 
     Args:
         run: A run's configuration, as plain values.
@@ -200,6 +241,7 @@ def branch(
     """
     changes = {
         "controls": controls,
+        "monte_carlo": [],
         "replicates": replicates,
         "name": name if name is not None else f"{run['name'].removesuffix('-branch')}-branch",
     }
@@ -236,11 +278,19 @@ class Made(NamedTuple):
     label: dict[str, Any]
 
 
-def run_seed(lab: Lab, config: Config, seed: int) -> list[Made]:
-    """One IMP seed: its tickets, and their controls at some levels; returns them in the order of their training."""
+def run_seed(lab: Lab, config: Config, seed: int, trunk: str = "") -> list[Made]:
+    """One IMP seed: its tickets, and their controls at some levels; returns them in the order of their training.
+
+    Args:
+        lab: Where steps are computed.
+        config: What is pruned, and how.
+        seed: Of all of it.
+        trunk: Where a run prunes in several ways: what its report calls the tickets of this one; '' are the run's own.
+    """
     from tfticket.tickets.iterative import iterative_pruning
 
-    dense = lab.step("start", StartStep(data=config.data, model=config.model, seed=seed), label={"seed": seed})
+    whose = {"seed": seed, **({"arm": trunk} if trunk else {})}
+    dense = lab.step("start", StartStep(data=config.data, model=config.model, seed=seed), label=whose)
 
     def train(ticket: Handle, arm: str = "ticket", replicate: int = 0) -> Handle:
         keep = (config.prune.rewind,) if rewinds_later(config.prune.rewind) and ticket == dense else ()
@@ -249,45 +299,53 @@ def run_seed(lab: Lab, config: Config, seed: int) -> list[Made]:
 
     def prune(ticket: Handle, trained: Handle) -> Handle:
         inputs = {"ticket": ticket, "trained": trained}
-        return lab.step("prune", config.prune.step(seed), inputs, {"seed": seed})
+        return lab.step("prune", config.prune.step(seed), inputs, whose)
 
     def evaluate(ticket: Handle, arm: str, replicate: int = 0) -> None:
         trained, its_label = train(ticket, arm, replicate), label(ticket, arm, replicate)
         inputs = {"ticket": ticket, "trained": trained}
-        lab.step("evaluate", EvaluateStep(data=config.data), inputs, its_label)
+        lab.step("evaluate", config.evaluation(seed), inputs, its_label)
         found.append(Made(arm, its_label["level"], replicate, ticket, trained, its_label))
 
     def label(ticket: Handle, arm: str, replicate: int) -> dict[str, Any]:
         made = ticket.result()
         again = {"replicate": replicate} if replicate else {}
-        return {"arm": arm, "seed": seed, "level": made["level"], "density": made["density"]} | again
+        called = f"{trunk} {arm}".removesuffix(" ticket") if trunk else arm
+        return {"arm": called, "seed": seed, "level": made["level"], "density": made["density"]} | again
 
     def altered(ticket: Handle, control: Control, replicate: int) -> Handle:
         its_seed = seeds.derive(seed, "replicate", replicate) if replicate else seed
         made = lab.step("control", ControlStep(control=control, seed=its_seed), {"ticket": ticket})
-        if emptied := made.result()["emptied"]:
-            what, level = f"seed {seed}: {control.arm}", ticket.result()["level"]
-            lab.listener.note(f"{what} leaves no weight in {', '.join(emptied)} at level {level}.")
+        tell_emptied(made, control.arm)
         return made
+
+    def tell_emptied(made: Handle, arm: str) -> None:
+        if emptied := (found := made.result())["emptied"]:
+            where = f"{', '.join(emptied)} at level {found['level']}"
+            lab.listener.note(f"seed {seed}: {arm} leaves no weight in {where}.")
 
     def fresh(replicate: int) -> Handle:
         """An unpruned network of its own initialisation, from the moment that tickets are rewound to."""
         step = StartStep(data=config.data, model=config.model, seed=seeds.derive(seed, "monte carlo", replicate))
-        begun = lab.step("start", step, label={"seed": seed})
+        its = {"arm": "monte-carlo dense", "seed": seed, "replicate": replicate}
+        begun = lab.step("start", step, label=its)
         if not rewinds_later(config.prune.rewind):
             return begun
         training = TrainStep(data=config.data, train=config.train, seed=seed, keep=(config.prune.rewind,))
-        trained = lab.step("train", training, {"ticket": begun}, {"arm": "monte-carlo dense", "seed": seed, "level": 0})
+        trained = lab.step("train", training, {"ticket": begun}, its | {"level": 0, "density": 1.0})
         whole = PruneStep(rate=0.0, rewind=config.prune.rewind, seed=seed)
-        return lab.step("prune", whole, {"ticket": begun, "trained": trained}, {"seed": seed})
+        return lab.step("prune", whole, {"ticket": begun, "trained": trained}, its)
 
     def drawn(ticket: Handle, how: MonteCarlo, replicate: int) -> Handle:
         made = ticket.result()
         where = {"seed": seed, "level": made["level"], "density": made["density"]}
-        sampler = lab.step("fit", FitStep(data=config.data, images=how.images, seed=seed), {"ticket": ticket}, where)
+        images = {} if how.images is None else {"images": how.images}
+        sampler = lab.step("fit", FitStep(data=config.data, seed=seed, **images), {"ticket": ticket}, where | images)
         step = DrawStep(data=config.data, draw=how, seed=seeds.derive(seed, "draw", made["level"], replicate))
         label = where | {"arm": how.arm, "replicate": replicate}
-        return lab.step("draw", step, {"sampler": sampler, "ticket": fresh(replicate)}, label)
+        found = lab.step("draw", step, {"sampler": sampler, "ticket": fresh(replicate)}, label)
+        tell_emptied(found, how.arm)
+        return found
 
     found: list[Made] = []
     for level, ticket in enumerate(iterative_pruning(dense, config.prune.levels, train, prune)):
@@ -295,6 +353,7 @@ def run_seed(lab: Lab, config: Config, seed: int) -> list[Made]:
         if level in config.controlled:
             for control, replicate in itertools.product(config.controls, range(config.replicates)):
                 evaluate(altered(ticket, control, replicate), control.arm, replicate)
+        if level in config.drawn_levels:
             for how, replicate in itertools.product(config.monte_carlo, range(config.replicates)):
                 evaluate(drawn(ticket, how, replicate), how.arm, replicate)
     return found

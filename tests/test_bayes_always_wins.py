@@ -228,6 +228,9 @@ def test_what_cannot_be_exported_is_refused(undisturbed, tmp_path, arguments, me
     assert not (tmp_path / "x.nc").exists()
 
 
+MONTE_CARLO = {"monte_carlo": [{"connectivity": False}], "control_levels": [0, 2]}
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -236,6 +239,7 @@ def test_what_cannot_be_exported_is_refused(undisturbed, tmp_path, arguments, me
         ({"sampled_arms": ["ticket", "reinitialise"]}, "'reinitialise' has the ticket's mask"),
         ({"sampled_arms": []}, "at least 1 item"),
         ({"sampled_arms": ["shuffle-layerwise"], "sampled_levels": [0]}, "at none of the levels that are sampled"),
+        (MONTE_CARLO | {"sampled_arms": ["monte-carlo magnitude"], "sampled_levels": [0]}, "none of the levels"),
         ({"sample": {"warmup": 19}}, "greater than or equal to 20"),
         ({"sample": {"max_tree_depth": 0}}, "greater than or equal to 1"),
         ({"sample": {"prior": "cauchy"}}, "normal"),
@@ -264,6 +268,9 @@ def test_the_number_of_trainings_counts_chains():
     )
     assert more.samplings == 2 * (2 + 2) * 2  # seeds, two tickets and two shuffled at level 2 alone, chains
     assert json.loads(json.dumps(config.model_dump(mode="json")))["sample"]["draws"] == 16
+    arms = {"sampled_arms": ["shuffle-layerwise", "monte-carlo magnitude"], "sampled_levels": [0, 2]}
+    drawn = Config.model_validate(config.model_dump(mode="json") | MONTE_CARLO | arms)
+    assert drawn.samplings == (2 + 1) * 2 * 2  # none is drawn at level 0; replicates, chains
 
 
 @pytest.mark.parametrize("name", [name for name in presets() if re.match("bayes-always-wins.*-desk", name)])

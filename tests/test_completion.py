@@ -95,7 +95,7 @@ def test_overrides_take_the_fields_of_a_configuration(complete):
     assert {"train.optimiser.learning_rate=", "train.optimiser.nesterov=", "data.path="} <= set(every)
     assert every == sorted(set(every))
     again = complete("tfticket run quickstart -o train.epochs=2 --override train.e")
-    assert again == ["train.epochs=", "train.evaluate_every="]
+    assert again == ["train.epochs=", "train.evaluate_every=", "train.evaluate_test="]
 
 
 @pytest.fixture

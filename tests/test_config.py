@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from experiments import bayes_always_wins, imp
+from experiments import bayes_always_wins, bayesian_lth, imp
 from tfticket import config as module
 from tfticket.config import (
     Adam,
@@ -17,6 +17,7 @@ from tfticket.config import (
     EvaluateStep,
     Execution,
     FitStep,
+    MemberStep,
     PoolStep,
     PruneConfig,
     PruneStep,
@@ -25,6 +26,7 @@ from tfticket.config import (
     StartStep,
     TrainConfig,
     TrainStep,
+    TransplantStep,
     scientific_fields,
 )
 from tfticket.durations import iterations_in, moments_in
@@ -301,6 +303,7 @@ DEFAULTS = {
         "controls": ["reinitialise", "shuffle-layerwise"],
         "monte_carlo": [],
         "replicates": 1,
+        "out_of_distribution": None,
     },
     "Control": {"name": "<required>", "initialiser": None, "densities": None, "path": None, "allow_empty": True},
     "ControlStep": {"control": "<required>", "seed": "<required>"},
@@ -314,7 +317,13 @@ DEFAULTS = {
         "normalise": "unit",
     },
     "DrawStep": {"data": {"DataConfig": {}}, "draw": {"MonteCarlo": {}}, "seed": "<required>"},
-    "EvaluateStep": {"data": {"DataConfig": {}}, "draws": 10, "seed": 0},
+    "EvaluateStep": {
+        "data": {"DataConfig": {}},
+        "draws": 10,
+        "seed": 0,
+        "passes": 5,
+        "out_of_distribution": None,
+    },
     "FitStep": {"data": {"DataConfig": {}}, "images": None, "seed": "<required>"},
     "MonteCarlo": {"connectivity": True, "as_printed": False, "images": None},
     "Execution": {"threads": None, "processes": None, "checkpoint_seconds": 30.0, "segment_seconds": 5.0},
@@ -357,6 +366,7 @@ DEFAULTS = {
         "precision": "float32",
         "objective": {"Objective": {}},
         "evaluate_every": "1ep",
+        "evaluate_test": False,
     },
     "TrainStep": {
         "data": {"DataConfig": {}},
@@ -407,7 +417,25 @@ DEFAULTS = {
         "evaluation_draws": 10,
     },
     "EnsembleStep": {"data": {"DataConfig": {}}},
+    "TransplantStep": {"carried": "start"},
     "PoolStep": {"data": {"DataConfig": {}}},
+    "Population": {
+        "members": 50,
+        "generations": 10,
+        "truncation": 0.2,
+        "perturb": [0.8, 1.25],
+        "resample": 0.25,
+        "low": 0.0001,
+        "high": 10.0,
+        "metric": "nll",
+    },
+    "MemberStep": {
+        "data": {"DataConfig": {}},
+        "train": {"TrainConfig": {"optimiser": {"name": "adam"}}},
+        "seed": "<required>",
+        "first": "<required>",
+        "last": "<required>",
+    },
 }
 
 
@@ -443,9 +471,21 @@ SAMPLING_DEFAULTS = {
 """What the experiment that samples has beyond iterative pruning."""
 
 
-def test_the_defaults_of_sampling_are_frozen():
-    own = set(bayes_always_wins.Config.model_fields) - set(imp.Config.model_fields)
-    assert {name: default_of(bayes_always_wins.Config.model_fields[name]) for name in own} == SAMPLING_DEFAULTS, CHANGED
+BAYESIAN_DEFAULTS = {
+    "variational": {"Variational": {}},
+    "variational_train": None,
+    "trunks": [{"variational": True, "score": "snr", "rewind": None, "controls": True}],
+    "transplants": ["start"],
+}
+"""The same of the one that prunes variational networks."""
+
+
+@pytest.mark.parametrize(
+    ("experiment", "frozen"), [(bayes_always_wins, SAMPLING_DEFAULTS), (bayesian_lth, BAYESIAN_DEFAULTS)]
+)
+def test_the_defaults_of_what_builds_on_iterative_pruning_are_frozen(experiment, frozen):
+    own = set(experiment.Config.model_fields) - set(imp.Config.model_fields)
+    assert {name: default_of(experiment.Config.model_fields[name]) for name in own} == frozen, CHANGED
 
 
 FROZEN_STEPS = {
@@ -489,6 +529,16 @@ FROZEN_STEPS = {
         SampleStep(seed=3, chain=1),
         {"ticket": TICKET},
         "3acf1b389298376f01b7f943cb147219ff251ef42e37466ff8d56fbbe0c1d9bf",
+    ),
+    "transplant": (
+        TransplantStep(carried="trained"),
+        {"ticket": TICKET, "onto": Handle("start", "c" * 64, None), "trained": TRAINED},
+        "4ff85928cc767dcc49e0ce7f1bc87b1b333e628b71868ed7041d3e9f108fa6e7",
+    ),
+    "member": (
+        MemberStep(seed=3, first=40, last=80),
+        {"ticket": TICKET, "parent": Handle("member", "e" * 64, None)},
+        "97858dc15ef3875e954c7e2c4331c3ca837fc70613390535cec427db764fb4d7",
     ),
     "pool": (
         PoolStep(),

@@ -1,5 +1,8 @@
 """The experiment's plan, without a training."""
 
+from dataclasses import dataclass
+from typing import Any
+
 import pytest
 
 from experiments import imp
@@ -74,6 +77,87 @@ def test_levels_can_be_named_themselves_and_every_control_replicated(plan):
     assert lab.trainings == 11 + 2 * 4
 
 
+def test_monte_carlo_tickets_are_drawn_at_controlled_levels_above_0(plan):
+    kinds = "monte_carlo=[{connectivity: false}, {connectivity: true}]"
+    config = load_experiment("quickstart", ["control_levels=[0,7]", kinds])
+    assert (config.controlled, config.drawn_levels) == ([0, 7], [7])
+    lab = plan("control_levels=[0,7]", kinds, "replicates=3", "controls=[shuffle-even]", "seeds=[3]")
+    assert lab.trainings == 11 + 3 * (2 + 2)
+    later = plan("control_levels=[0,7]", kinds, "replicates=3", "controls=[]", "seeds=[3]", "prune.rewind=2it")
+    assert later.trainings == 11 + 3 * (2 + 1)  # each has an unpruned network that is trained, too
+    assert plan("control_levels=[]", kinds, "seeds=[3]", "prune.rewind=2it").trainings == 11
+
+
+@dataclass(frozen=True)
+class Made:
+    """A step that was not computed."""
+
+    kind: str
+    config: Any
+    level: int
+
+    def result(self):
+        return {"level": self.level, "density": 0.5**self.level, "emptied": ["dense_3"] * (self.kind == "draw")}
+
+
+class Asked:
+    """A lab that computes nothing and hears which steps are asked for, under which labels, and what is noted."""
+
+    def __init__(self):
+        self.steps, self.notes = [], []
+        self.listener = Listener()
+        self.listener.note = self.notes.append
+
+    def step(self, kind, config, inputs=None, label=None):
+        self.steps.append((kind, label))
+        given = (inputs or {}).get("sampler") or (inputs or {}).get("ticket")
+        return Made(kind, config, given.level + (kind == "prune") if given else 0)
+
+
+@pytest.fixture(scope="module")
+def asked():
+    kinds = "monte_carlo=[{connectivity: false}, {connectivity: true, images: 50}]"
+    overrides = ["control_levels=[0,1]", "prune.levels=1", "prune.rewind=2it", "controls=[]", kinds, "replicates=2"]
+    lab = Asked()
+    made = imp.run_seed(lab, load_experiment("quickstart", overrides), 4)
+    return lab, made
+
+
+def test_a_networks_own_steps_are_told_from_the_tickets(asked):
+    lab, made = asked
+    assert [(one.arm, one.level, one.replicate) for one in made] == [
+        ("ticket", 0, 0),
+        ("ticket", 1, 0),
+        *((arm, 1, n) for arm in ("monte-carlo magnitude", "monte-carlo connectivity, 50 images") for n in (0, 1)),
+    ]
+    for kind in ("start", "prune"):
+        assert [label for each, label in lab.steps if each == kind and "arm" not in label] == [{"seed": 4}]
+        others = [label for each, label in lab.steps if each == kind and "arm" in label]
+        assert others == [{"arm": "monte-carlo dense", "seed": 4, "replicate": n} for n in (0, 1)] * 2
+    begun = [label for kind, label in lab.steps if kind == "train" and label["arm"] == "monte-carlo dense"]
+    assert {(label["level"], label["density"]) for label in begun} == {(0, 1.0)}
+
+
+def test_a_fit_is_told_by_its_number_of_images(asked):
+    fits = [label.get("images") for kind, label in asked[0].steps if kind == "fit"]
+    assert fits == [None, None, 50, 50]
+
+
+def test_a_layer_that_is_drawn_empty_is_noted(asked):
+    notes = asked[0].notes
+    assert "seed 4: monte-carlo magnitude leaves no weight in dense_3 at level 1." in notes
+    assert len(notes) == 4
+
+
+@pytest.mark.parametrize("others", ["controls=[]", "monte_carlo=[]"])
+def test_a_density_without_a_level_is_told_whatever_would_be_there(others):
+    densities = "control_densities=[1e-9]"
+    overrides = ["monte_carlo=[{connectivity: true}]", "controls=[keep-signs]", densities, others]
+    (note,) = imp._unmatched(load_experiment("quickstart", overrides))
+    assert "no Monte Carlo ticket" in note
+    assert imp._unmatched(load_experiment("quickstart", ["controls=[]", densities])) == []
+
+
 @pytest.mark.parametrize(
     ("override", "message"),
     [
@@ -93,6 +177,11 @@ def test_what_cannot_be_is_refused(override, message):
         load_experiment("quickstart", [override])
 
 
+def test_monte_carlo_tickets_of_the_dense_network_are_refused():
+    with pytest.raises(InputError, match="level 0 has nothing to learn from"):
+        load_experiment("quickstart", ["control_levels=[0]", "monte_carlo=[{connectivity: true}]"])
+
+
 def test_controls_of_one_name_and_other_options_are_others():
     config = load_experiment("quickstart", ["controls=[reinitialise, {name: reinitialise, initialiser: he_normal}]"])
     assert [control.arm for control in config.controls] == ["reinitialise", "reinitialise he_normal"]
@@ -110,6 +199,14 @@ def test_a_branch_is_the_run_with_other_controls():
     assert again.name == "quickstart-branch"
     assert again.controlled == [2, 3]
     assert imp.branch(run, ["keep-signs"], None, 1, "mine").name == "mine"
+
+
+def test_a_branch_has_no_monte_carlo_tickets():
+    overrides = ["monte_carlo=[{connectivity: true}]", "control_levels=[7]"]
+    run = load_experiment("quickstart", overrides).model_dump(mode="json")
+    config = imp.branch(run, ["keep-signs"], [0], 3, None)
+    assert config.monte_carlo == ()
+    assert config.trainings == 3 * (11 + 3)
 
 
 def test_a_branch_without_a_level_is_refused():

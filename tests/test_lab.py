@@ -231,6 +231,16 @@ def test_equal_data_have_one_fingerprint_wherever_they_lie_and_whatever_they_are
     assert full({"name": "mnist"}) != full(same_rows[0])
 
 
+def test_data_from_elsewhere_count_by_their_checksum_too(same_rows):
+    def full(others):
+        return fingerprint("evaluate", EvaluateStep(out_of_distribution=others), {})
+
+    cut = [{"validation_rows": 40, **data} for data in same_rows]
+    assert len({full(one) for one in cut}) == 1
+    assert len({full(one) for one in (None, {}, cut[0], {**cut[0], "classes": [0, 1]})}) == 4
+    assert full(None) == fingerprint("evaluate", EvaluateStep(), {})
+
+
 def test_augmentation_changes_the_fingerprint_of_a_training():
     def full(**augment):
         return fingerprint("train", TrainStep(seed=0, train={"augment": augment}), {})

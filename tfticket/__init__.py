@@ -12,10 +12,12 @@ if TYPE_CHECKING:
     from tfticket.api import TicketSeries, TrainedTicket, build_model, control, evaluate, find_tickets, train
     from tfticket.config import TrainConfig
     from tfticket.data import Dataset, load_data
+    from tfticket.models import to_variational
     from tfticket.sampling.sampled import SampledTicket, sample
     from tfticket.tickets import Ticket
     from tfticket.tickets.monte_carlo import draw_ticket, fit_sampler
     from tfticket.tickets.sampler import Sampler
+    from tfticket.tickets.transplant import to_deterministic, transplant
 
 _WHERE = {
     "Dataset": "tfticket.data",
@@ -33,7 +35,10 @@ _WHERE = {
     "fit_sampler": "tfticket.tickets.monte_carlo",
     "load_data": "tfticket.data",
     "sample": "tfticket.sampling.sampled",
+    "to_deterministic": "tfticket.tickets.transplant",
+    "to_variational": "tfticket.models",
     "train": "tfticket.api",
+    "transplant": "tfticket.tickets.transplant",
 }
 
 __all__ = [
@@ -55,7 +60,10 @@ __all__ = [
     "fit_sampler",
     "load_data",
     "sample",
+    "to_deterministic",
+    "to_variational",
     "train",
+    "transplant",
 ]
 
 

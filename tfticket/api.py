@@ -11,11 +11,11 @@ from tfticket.data import Dataset, load_data
 from tfticket.durations import iterations_in
 from tfticket.errors import InputError
 from tfticket.evaluation.metrics import all_metrics, log_of
-from tfticket.evaluation.predictive import predict
+from tfticket.evaluation.predictive import DRAWS, predict
 from tfticket.models import build_model
 from tfticket.network import network_of
 from tfticket.pruning.selection import check_levels
-from tfticket.registry import CONTROLS, resolve
+from tfticket.registry import CONTROLS, SCORES, resolve
 from tfticket.schema import validate
 from tfticket.tickets.iterative import iterative_pruning, needs_rewinding, prune_ticket
 from tfticket.tickets.ticket import Ticket
@@ -49,14 +49,22 @@ class TrainedTicket:
 
     ticket: Ticket
     weights: Weights
-    history: list[dict[str, float]]
+    history: list[dict[str, Any]]
 
     def __repr__(self) -> str:
         return f"TrainedTicket({self.ticket!r}, validation accuracy {self.history[-1]['accuracy']:.2%})"
 
-    def predict(self, images: np.ndarray) -> np.ndarray:
-        """Probabilities [rows, classes] for uint8 images [rows, height, width, channels]."""
-        probabilities: np.ndarray = np.exp(predict(self.ticket.model, self.ticket.mask, self.weights, images))
+    def predict(self, images: np.ndarray, *, draws: int = DRAWS, seed: int = 0) -> np.ndarray:
+        """Probabilities [rows, classes].
+
+        Args:
+            images: uint8 [rows, height, width, channels].
+            draws: Of a variational network: draws of its weights whose predictions are averaged.
+            seed: Of these draws.
+        """
+        _check_draws(draws)
+        log_probs = predict(self.ticket.model, self.ticket.mask, self.weights, images, draws, _seed(seed))
+        probabilities: np.ndarray = np.exp(log_probs)
         return probabilities
 
 
@@ -120,7 +128,7 @@ def find_tickets(
         sparsity: Fraction pruned after the last level; 0.99 where neither this nor ``rate`` is given.
         rate: Instead: the fraction of the survivors that goes at each level.
         levels: Rounds of train, prune, rewind.
-        score: 'magnitude' or 'random'.
+        score: 'magnitude' or 'random'; of variational networks also 'mu', 'snr' and 'square'.
         scope: 'global' or 'layerwise'.
         exempt: Names of layers never pruned.
         rates: Layer's name -> a rate of its own; such a layer is ranked alone, and ``sparsity`` is the others' target.
@@ -156,6 +164,7 @@ def find_tickets(
     step = pruning.step(_seed(seed))
     dense = Ticket.dense(model, seed, start, data)
     check_levels(dense.mask, pruning)
+    resolve(SCORES[pruning.score].target)(dense.start, dense.mask, step.seed)  # refuses a network that it cannot rank
 
     def train_level(ticket: Ticket) -> Trained:
         keep = (step.rewind,) if needs_rewinding(ticket, step.rewind) else ()
@@ -210,27 +219,38 @@ def train(
     return TrainedTicket(ticket, trained.weights, trained.history)
 
 
-def evaluate(found: "TrainedTicket | SampledTicket", data: Dataset, split: str = "test") -> dict[str, float]:
+def evaluate(
+    found: "TrainedTicket | SampledTicket", data: Dataset, split: str = "test", *, draws: int = DRAWS, seed: int = 0
+) -> dict[str, float]:
     """Every metric of a trained or a sampled ticket: see ``tfticket.evaluation.metrics``.
 
     Args:
         found: What ``train`` or ``sample`` returns.
         data: From ``load_data``.
         split: 'test' or 'validation'.
+        draws: Of a trained variational network: draws of its weights whose predictions are averaged.
+        seed: Of these draws.
     """
     _check_data(data)
+    _check_draws(draws)
     if not hasattr(found, "ticket") or not hasattr(found, "predict"):
         raise InputError(f"evaluate takes what train or sample returns, not {type(found).__name__}.")
     images, labels = data.split(split)
     network_of(found.ticket.model).check_data(data)
     if isinstance(found, TrainedTicket):
-        return all_metrics(predict(found.ticket.model, found.ticket.mask, found.weights, images), labels)
+        ticket = found.ticket
+        return all_metrics(predict(ticket.model, ticket.mask, found.weights, images, draws, _seed(seed)), labels)
     return all_metrics(log_of(found.predict(images)), labels)
 
 
 def _check_data(data: Any) -> None:
     if not isinstance(data, Dataset):
         raise InputError(f"The data are {type(data).__name__}; expected what load_data returns.")
+
+
+def _check_draws(draws: int) -> None:
+    if isinstance(draws, bool) or not isinstance(draws, int | np.integer) or draws < 1:
+        raise InputError(f"draws is {draws!r}; expected an integer >= 1.")
 
 
 def _train_config(train: TrainConfig | dict[str, Any] | None) -> TrainConfig:

@@ -10,9 +10,11 @@ import typer
 if TYPE_CHECKING:
     from tfticket.reports.chains import Pool
     from tfticket.reports.claims import Decision
-    from tfticket.reports.portraits import Fit
+    from tfticket.reports.moments import RecordedTraining
+    from tfticket.reports.portraits import Closeness, Fit
     from tfticket.reports.report import Report
     from tfticket.reports.tables import Cell
+    from tfticket.reports.uncertainty import Evaluated
 
 
 def when(seconds: float) -> str:
@@ -59,13 +61,19 @@ def show_report(report: "Report", as_json: bool, quiet: bool) -> None:
         record: dict[str, Any] = {"title": report.title, "files": [str(report.folder / name) for name in report.files]}
         record |= {"results": [asdict(cell) for cell in report.cells], "claims": records(report.decisions)}
         record["fits"] = [asdict(fit) for fit in report.fits]
+        record["closeness"] = [asdict(one) for one in report.closeness]
+        record["uncertainty"] = [asdict(one) for one in report.uncertainty]
+        record["moments"] = [asdict(one) for one in report.moments]
         record["chains"] = [pool.label | pool.diagnostics for pool in report.pools]
         typer.echo(json.dumps(record))
     elif not quiet:
         typer.echo(report.title)
         show_cells(report.cells)
+        show_uncertainty(report.uncertainty, report.cells)
+        show_moments(report.moments)
         show_claims(report.decisions)
         show_fits(report.fits)
+        show_closeness(report.closeness)
         show_chains(report.pools)
         typer.echo(f"Figures, CSV, summary and claims in {report.folder}: {', '.join(report.files)}")
 
@@ -108,6 +116,34 @@ def show_fits(fits: "Sequence[Fit]") -> None:
         show_table(FIT_HEADER, list(map(fit_row, fits)))
         seeds = f"{fits[0].seeds} seed{'s' * (fits[0].seeds > 1)}"
         typer.echo(f"Logistic models of which weights survive, means over {seeds}; as printed: no intercept.")
+
+
+def show_uncertainty(found: "Sequence[Evaluated]", cells: "Sequence[Cell]") -> None:
+    """Print how unsure variational networks are; nothing where there are none."""
+    from tfticket.reports.tables import shown_levels
+    from tfticket.reports.uncertainty import WHAT, uncertainty_table
+
+    if found:
+        show_table(*uncertainty_table(found, shown_levels(cells)))
+        typer.echo(WHAT)
+
+
+def show_moments(moments: "Sequence[RecordedTraining]") -> None:
+    """Print test metrics at the last and the best evaluations; nothing where they were not recorded."""
+    from tfticket.reports.moments import WHAT, moments_table
+
+    if moments:
+        show_table(*moments_table(moments))
+        typer.echo(WHAT)
+
+
+def show_closeness(closeness: "Sequence[Closeness]") -> None:
+    """Print how close Monte Carlo tickets are to the tickets that were learnt from, layer by layer."""
+    from tfticket.reports.portraits import CLOSENESS_HEADER, closeness_row
+
+    if closeness:
+        show_table(CLOSENESS_HEADER, list(map(closeness_row, closeness)))
+        typer.echo("KS: Kolmogorov-Smirnov distances of survivors to those of the tickets that were learnt from.")
 
 
 def show_claims(decisions: "Mapping[str, Sequence[Decision]]") -> None:

@@ -67,11 +67,12 @@ def fingerprint(kind: str, config: Config, inputs: Mapping[str, Handle]) -> str:
 def _what_counts(config: Config) -> dict[str, Any]:
     """The scientific fields; data and .keras files by their checksum, other code that is not ours also by its own."""
     fields = scientific_fields(config)
-    data, model = (getattr(config, name, None) for name in ("data", "model"))
-    if isinstance(data, DataConfig):
-        from tfticket.data import load_dataset
+    model = getattr(config, "model", None)
+    for field in type(config).model_fields:
+        if isinstance(data := getattr(config, field), DataConfig):
+            from tfticket.data import load_dataset
 
-        fields["data"] = load_dataset(data).checksum
+            fields[field] = load_dataset(data).checksum
     if isinstance(model, ModelConfig) and is_own(model.name):
         fields["model"]["source"] = source_checksum(model.name)
         if is_file(model.name):
@@ -79,6 +80,9 @@ def _what_counts(config: Config) -> dict[str, Any]:
     score, control = (getattr(config, name, None) for name in ("score", "control"))
     if isinstance(control, Control) and control.path is not None:
         fields["control"]["path"] = mask_checksum(control.path)
+    for one, its in zip(fields.get("controls", ()), getattr(config, "controls", ()), strict=False):  # of a run
+        if its.path is not None:
+            one["path"] = mask_checksum(its.path)
     named = ((getattr(model, "name", None), MODELS), (score, SCORES), (getattr(control, "name", None), CONTROLS))
     for name, table in named:
         if name is not None and name in table and not table[name].target.startswith("tfticket."):

@@ -84,7 +84,8 @@ def field_names(cls: type[Config]) -> list[str]:
     for name, field in cls.model_fields.items():
         listed = get_origin(field.annotation) is tuple  # of which one cannot be named
         inner = [part for known in config_classes(field.annotation) if not listed for part in field_names(known)]
-        names += [f"{name}.{part}" for part in dict.fromkeys(inner)] or [name]
+        whole = not inner or field.default is None  # one that may be null is also set as a whole
+        names += [name] * whole + [f"{name}.{part}" for part in dict.fromkeys(inner)]
     return names
 
 

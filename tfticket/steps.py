@@ -4,33 +4,41 @@ Each reads artefacts, calls the library, writes artefacts, and returns what ``re
 that alters a step's bits raises its version in ``tfticket.registry.STEPS``.
 """
 
-from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from tfticket import backend
-from tfticket.config import ControlStep, DrawStep, EnsembleStep, EvaluateStep, FitStep, PruneStep, StartStep, TrainStep
+from tfticket.config import (
+    ControlStep,
+    DrawStep,
+    EnsembleStep,
+    EvaluateStep,
+    FitStep,
+    PruneStep,
+    StartStep,
+    TrainStep,
+    TransplantStep,
+)
 from tfticket.data import load_dataset
 from tfticket.durations import iterations_in
-from tfticket.errors import InputError
+from tfticket.errors import Stopped
+from tfticket.evaluation.connectivity import over_passes
 from tfticket.models import network_of_config
 from tfticket.pruning.mask import dense_mask, emptied_layers, layer_of
 from tfticket.registry import CONTROLS, resolve
-from tfticket.runs.artefacts import load_tensors, save_tensors
-from tfticket.runs.step import CHECKPOINT, SAMPLER, TICKET, WEIGHTS, StepContext
+from tfticket.runs.step import SAMPLER, TICKET, WEIGHTS, StepContext
 from tfticket.tickets import Ticket
 from tfticket.tickets.controls import shuffle_layerwise
-from tfticket.tickets.evaluation import evaluation_of, predictions_of
+from tfticket.tickets.evaluation import evaluate_weights, evaluation_of, predictions_of
 from tfticket.tickets.iterative import needs_rewinding, prune_ticket
 from tfticket.tickets.monte_carlo import draw_ticket, fit_sampler, histograms, rows_of, see
 from tfticket.tickets.sampler import Sampler
+from tfticket.tickets.transplant import transplant as transplanted
 from tfticket.tickets.weights import load_weights, save_weights
-from tfticket.training.gradient import Checkpoint, Hooks, train_weights
-from tfticket.training.loop import State
-from tfticket.types import Weights
+from tfticket.training.checkpoints import found_checkpoint, hooks_of
+from tfticket.training.gradient import train_weights
 
 
 def start(context: StepContext, config: StartStep) -> dict[str, Any]:
@@ -59,12 +67,20 @@ def control(context: StepContext, config: ControlStep) -> dict[str, Any]:
     return _write_ticket(context, altered) | {"emptied": emptied_layers(ticket.mask, altered.mask)}
 
 
+def transplant(context: StepContext, config: TransplantStep) -> dict[str, Any]:
+    """A ticket's mask on another network: inputs 'ticket', 'onto', and 'trained' if asked for -> ticket.safetensors."""
+    backend.configure(context.execution.threads)
+    ticket, onto = (Ticket.load(context.inputs[name] / TICKET) for name in ("ticket", "onto"))
+    trained = load_weights(context.inputs["trained"] / WEIGHTS)[0] if config.carried == "trained" else None
+    return _write_ticket(context, transplanted(ticket, onto, config.carried, trained))
+
+
 def fit(context: StepContext, config: FitStep) -> dict[str, Any]:
     """What a ticket is like: input 'ticket' -> sampler.json."""
     backend.configure(context.execution.threads)
     ticket = Ticket.load(context.inputs["ticket"] / TICKET)
     data = load_dataset(config.data)
-    hooks: dict[str, Any] = {"tell": _passes(context, 2), "should_stop": context.should_stop}
+    hooks: dict[str, Any] = {"tell": over_passes(context.progress, 2), "should_stop": context.should_stop}
     images = rows_of(data, config.images, config.seed)
     seen = see(ticket, images, **hooks)
     sampler = fit_sampler(ticket, data, config.images, config.seed, seen)
@@ -97,7 +113,7 @@ def draw(context: StepContext, config: DrawStep) -> dict[str, Any]:
         connectivity=how.connectivity,
         as_printed=how.as_printed,
         images=how.images,
-        tell=_passes(context, len(dense.mask) if how.connectivity else 1),
+        tell=over_passes(context.progress, len(dense.mask) if how.connectivity else 1),
         should_stop=context.should_stop,
     )
     said = drawn.provenance["monte_carlo"]
@@ -110,20 +126,8 @@ def train(context: StepContext, config: TrainStep) -> dict[str, Any]:
     backend.configure(context.execution.threads)
     ticket = Ticket.load(context.inputs["ticket"] / TICKET)
     data = load_dataset(config.data)
-    path = context.folder / CHECKPOINT
-    resume, environments = _resume(context, path)
-    environment = backend.environment()
-    environments += [environment] * (environment not in environments)
+    resume, environments = found_checkpoint(context)
     context.events.write("begin", iteration=ticket.iteration if resume is None else resume.iteration)
-    hooks = Hooks(
-        resume=resume,
-        checkpoint=lambda checkpoint: _write_checkpoint(path, checkpoint, environments),
-        checkpoint_seconds=context.execution.checkpoint_seconds,
-        segment_seconds=context.execution.segment_seconds,
-        evaluated=lambda row: context.events.write("evaluation", **row),
-        progress=context.progress,
-        should_stop=context.should_stop,
-    )
     trained = train_weights(
         ticket.model,
         ticket.mask,
@@ -133,7 +137,7 @@ def train(context: StepContext, config: TrainStep) -> dict[str, Any]:
         config.seed,
         first_iteration=ticket.iteration,
         keep=config.keep,
-        hooks=hooks,
+        hooks=hooks_of(context, resume, environments),
     )
     for moment in config.keep:
         iteration = iterations_in(moment, len(data.x_train), config.train.batch_size)
@@ -154,8 +158,16 @@ def evaluate(context: StepContext, config: EvaluateStep) -> dict[str, Any]:
     backend.configure(context.execution.threads)
     ticket = Ticket.load(context.inputs["ticket"] / TICKET)
     weights, _ = load_weights(context.inputs["trained"] / WEIGHTS)
-    data = load_dataset(config.data)
-    return evaluation_of(ticket, data, predictions_of(ticket, weights, data))
+    others = config.out_of_distribution
+
+    def tell(done: int, total: int) -> None:
+        context.progress(done, total)
+        if done < total and context.should_stop():
+            raise Stopped("stopped; the evaluation begins anew")
+
+    return evaluate_weights(
+        ticket, weights, load_dataset(config.data), config, None if others is None else load_dataset(others), tell
+    )
 
 
 def ensemble(context: StepContext, config: EnsembleStep) -> dict[str, Any]:
@@ -164,23 +176,14 @@ def ensemble(context: StepContext, config: EnsembleStep) -> dict[str, Any]:
     ticket = Ticket.load(context.inputs["ticket"] / TICKET)
     data = load_dataset(config.data)
     members = [folder for name, folder in context.inputs.items() if name != "ticket"]
-    # Replicates of a shuffle have a mask each, off which their weights are 0: no mask is laid on them here.
-    unmasked = replace(ticket, mask=dense_mask({path: kept.shape for path, kept in ticket.mask.items()}))
-    found = [predictions_of(unmasked, load_weights(folder / WEIGHTS)[0], data) for folder in members]
+    found = []
+    for folder in members:
+        weights, _ = load_weights(folder / WEIGHTS)
+        # Replicates of a shuffle have a mask each, off which their weights, or means, are 0.
+        own = replace(ticket, mask={path: weights[path] != 0 for path in ticket.mask})
+        found.append(predictions_of(own, weights, data))
     means = {split: np.logaddexp.reduce([one[split] for one in found]) - np.log(len(found)) for split in found[0]}
     return evaluation_of(ticket, data, means) | {"members": len(found)}
-
-
-def _passes(context: StepContext, passes: int) -> Callable[[int, int], None]:
-    """Tell how far several passes over images are."""
-    done = 0
-
-    def tell(images: int, of: int) -> None:
-        nonlocal done
-        context.progress(done * of + images, passes * of)
-        done += images == of
-
-    return tell
 
 
 def _write_ticket(context: StepContext, ticket: Ticket) -> dict[str, Any]:
@@ -190,38 +193,3 @@ def _write_ticket(context: StepContext, ticket: Ticket) -> dict[str, Any]:
 
 def _kept_name(moment: str) -> str:
     return f"weights-{moment}.safetensors"
-
-
-def _resume(context: StepContext, path: Path) -> tuple[Checkpoint | None, list[dict[str, Any]]]:
-    """The step's checkpoint and the environments it was computed in so far; a damaged one counts as none."""
-    if not path.exists():
-        return None, []
-    try:
-        return _read_checkpoint(path)
-    except InputError as error:
-        context.events.write("checkpoint discarded", reason=str(error))
-        return None, []
-
-
-def _write_checkpoint(path: Path, checkpoint: Checkpoint, environments: list[dict[str, Any]]) -> None:
-    tensors = {f"state/{name}": array for name, array in checkpoint.state.items()}
-    for iteration, weights in checkpoint.kept.items():
-        tensors |= {f"kept/{iteration}/{name}": array for name, array in weights.items()}
-    metadata = {"iteration": checkpoint.iteration, "history": checkpoint.history, "losses": checkpoint.losses}
-    metadata["environments"] = environments
-    save_tensors(path, "checkpoint", tensors, metadata)
-
-
-def _read_checkpoint(path: Path) -> tuple[Checkpoint, list[dict[str, Any]]]:
-    tensors, header = load_tensors(path, "checkpoint")
-    state: State = {}
-    kept: dict[int, Weights] = {}
-    for name, array in tensors.items():
-        part, _, rest = name.partition("/")
-        if part == "state":
-            state[rest] = array
-        else:
-            iteration, _, weight = rest.partition("/")
-            kept.setdefault(int(iteration), {})[weight] = array
-    checkpoint = Checkpoint(header["iteration"], state, kept, header["history"], header["losses"])
-    return checkpoint, header["environments"]

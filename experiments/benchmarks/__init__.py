@@ -15,6 +15,7 @@ BENCHMARKS = {
     "networks": "a step of Conv-2, ResNet-20, VGG-11, ViT-tiny; evaluation; memory; against PyTorch",
     "inside": "what is done to ResNet-18's mask: controls, algebra, inspection",
     "monte_carlo": "a Monte Carlo ticket for Conv-6, against a training",
+    "vi_step": "a step of variational inference, against torch-blue and deterministic steps; memory",
     "nuts_gradient": "exact gradients of tickets' posteriors, against JAX and TensorFlow; memory; cost",
     "nuts_draws": "draws of NUTS against NumPyro; what the sampler adds to its gradients",
     "gui": "the window: start, opening, stalls, CPU, memory",

@@ -19,7 +19,13 @@ from unittest.mock import patch
 import numpy as np
 import psutil
 
-from experiments.benchmarks import monte_carlo_children, network_children, nuts_children, nuts_peers
+from experiments.benchmarks import (
+    monte_carlo_children,
+    network_children,
+    nuts_children,
+    nuts_peers,
+    variational_children,
+)
 from experiments.benchmarks.process import without_op_determinism
 from tfticket.config import Adam, Augment, TrainConfig
 from tfticket.data import load_data
@@ -184,7 +190,7 @@ def level_loop(workspace: str, preset: str, overrides: list[str], threads: int) 
     from tfticket.lab import open_run
     from tfticket.presets import load_experiment
     from tfticket.registry import EXPERIMENTS
-    from tfticket.tickets.evaluation import evaluation_of, predictions_of
+    from tfticket.tickets.evaluation import evaluate_weights
 
     evaluation = 0.0
 
@@ -199,10 +205,7 @@ def level_loop(workspace: str, preset: str, overrides: list[str], threads: int) 
     backend.configure(threads)
     experiment = importlib.import_module(EXPERIMENTS[config.experiment].target.partition(":")[0])
     experiment.check_data(config)  # loads the data
-    with (
-        patch("tfticket.steps.predictions_of", functools.partial(clocked, predictions_of)),
-        patch("tfticket.steps.evaluation_of", functools.partial(clocked, evaluation_of)),
-    ):
+    with patch("tfticket.steps.evaluate_weights", functools.partial(clocked, evaluate_weights)):
         began = time.perf_counter()
         with open_run(Path(workspace), config) as lab:
             experiment.main(lab, config)
@@ -282,6 +285,8 @@ CHILDREN: dict[str, Callable[..., dict[str, Any]]] = {
     "evaluate_pytorch": network_children.evaluate_pytorch,
     "fit_conv_6": monte_carlo_children.fit_conv_6,
     "draw_conv_6": monte_carlo_children.draw_conv_6,
+    "vi_step_tfticket": variational_children.vi_step_tfticket,
+    "vi_step_torch_blue": variational_children.vi_step_torch_blue,
     "find_benchmark_tickets": nuts_children.find_benchmark_tickets,
     "gradient_sparse": nuts_children.gradient_sparse,
     "gradient_jax": nuts_peers.gradient_jax,

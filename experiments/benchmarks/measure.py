@@ -34,6 +34,7 @@ LIBRARIES = (
     "tf-keras",
     "tensorflow-model-optimization",
     "torch",
+    "torch-blue",
     "jax",
     "numpyro",
     "numba",

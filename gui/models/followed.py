@@ -198,8 +198,9 @@ def arm_of(training: Training) -> str:
 
 
 def number_of(training: Training) -> int:
-    """Which of its arm's replicates, or chains, it is."""
-    return int(training.label.get("replicate", training.label.get("chain", 0)))
+    """Which of its arm's replicates, chains or members it is."""
+    numbers = (training.label[name] for name in ("replicate", "chain", "member") if name in training.label)
+    return int(next(numbers, 0))
 
 
 def is_chain(training: Training) -> bool:

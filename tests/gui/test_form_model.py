@@ -10,12 +10,15 @@ import yaml
 from pydantic import Field, model_validator
 
 from gui.models.form import FormModel
+from tfticket.config import DataConfig
 from tfticket.config.names import Suggested, known
 from tfticket.errors import InputError
 from tfticket.presets import experiment_of, load_experiment, presets
 from tfticket.schema import Config, field_names
 
 Imp = experiment_of("imp").Config
+
+OTHERS = DataConfig(name="fashion-mnist", classes=(1, 2)).model_dump(mode="json")
 
 TYPED = {
     "name": ("my-run", "my-run"),
@@ -28,6 +31,7 @@ TYPED = {
     "data.normalise": ("standard", "standard"),
     "model.name": ("conv-2", "conv-2"),
     "model.initialiser": ("he_normal", "he_normal"),
+    "model.variational": ("{prior: 2}", {"prior": 2.0, "deviation": 0.01, "means": "fan-in"}),
     "train.epochs": ("8", "8ep"),
     "train.batch_size": ("64", 64),
     "train.optimiser.name": ("sgd", "sgd"),
@@ -44,7 +48,16 @@ TYPED = {
     "train.schedule": ("cosine", "cosine"),
     "train.warmup": ("100it", "100it"),
     "train.precision": ("bfloat16", "bfloat16"),
+    "train.objective.estimator": ("independent", "independent"),
+    "train.objective.draws": ("2", 2),
+    "train.objective.loss": ("predictive", "predictive"),
+    "train.objective.scaled": (True, True),
+    "train.objective.temperature": ("0.1", 0.1),
+    "train.objective.kl_weights": ("dense_1: 0.1, dense_2: 2", {"dense_1": 0.1, "dense_2": 2.0}),
+    "train.objective.kl_warmup": ("100it", "100it"),
+    "train.objective.evaluation_draws": ("20", 20),
     "train.evaluate_every": ("2ep", "2ep"),
+    "train.evaluate_test": (True, True),
     "prune.levels": ("12", 12),
     "prune.sparsity": ("0.9", 0.9),
     "prune.rate": ("0.2", 0.2),
@@ -69,6 +82,7 @@ TYPED = {
         ],
     ),
     "replicates": ("3", 3),
+    "out_of_distribution": ("{name: fashion-mnist, classes: [1, 2]}", OTHERS),
     "execution.threads": ("2", 2),
     "execution.processes": ("2", 2),
     "execution.checkpoint_seconds": ("60", 60.0),
@@ -315,7 +329,13 @@ def test_yaml_brings_wrong_values_to_their_fields_and_is_one_step(model):
 
 
 def test_help_has_choices_bounds_and_what_null_means(model):
-    assert [choice.value for choice in model.field("prune.score").choices] == ["magnitude", "random"]
+    assert [choice.value for choice in model.field("prune.score").choices] == [
+        "magnitude",
+        "mu",
+        "snr",
+        "square",
+        "random",
+    ]
     assert model.field("prune.score").choices[0].about == "absolute value of the trained weight"
     assert model.field("train.optimiser.beta_1").bounds == "at least 0, less than 1"
     assert model.field("data.validation_rows").null == "5,000, or a tenth of under 50,000"

@@ -97,6 +97,16 @@ def test_a_live_run_is_followed_from_step_to_step(hand, follower):
     assert follower.poll() is False
 
 
+def test_test_metrics_in_an_evaluation_are_passed_on_and_not_spoken_of(hand, follower):
+    hand.start("train-a", label(0))
+    metrics = {"loss": 0.5, "accuracy": 0.9, "nll": 0.25, "test": {"accuracy": 0.875}}
+    hand.write("train-a", "evaluation", iteration=10, **metrics)
+    follower.poll()
+    (training,) = follower.trainings
+    assert training.points[0]["test"] == {"accuracy": 0.875}
+    assert follower.log[-1].endswith("iteration 10, loss 0.5, accuracy 0.9, nll 0.25")
+
+
 def test_chains_that_are_drawn_at_once_are_all_followed(hand, follower):
     chains = [{"kind": "sample", "folder": f"sample-{n}", "label": label(1, "nuts") | {"chain": n}} for n in range(3)]
     for chain in chains[:2]:

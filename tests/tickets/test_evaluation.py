@@ -1,12 +1,26 @@
 """Needs TensorFlow."""
 
+import json
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 import tfticket as tt
+from tfticket.config import DataConfig, EnsembleStep, EvaluateStep, Execution
+from tfticket.data import load_dataset
+from tfticket.errors import Stopped
 from tfticket.evaluation.metrics import METRICS
+from tfticket.evaluation.predictive import predictions, seed_of_pass
+from tfticket.evaluation.uncertainty import auroc, strangeness, uncertainty_of
+from tfticket.models import to_variational
+from tfticket.network import network_of
+from tfticket.runs.events import EventWriter
+from tfticket.runs.step import TICKET, WEIGHTS, StepContext
+from tfticket.steps import ensemble, evaluate
 from tfticket.tickets import evaluation
-from tfticket.tickets.evaluation import evaluation_of, predictions_of
+from tfticket.tickets.evaluation import evaluate_weights, evaluation_of, predictions_of
+from tfticket.tickets.weights import save_weights
 
 
 @pytest.fixture(scope="module")
@@ -69,3 +83,172 @@ def test_an_evaluation_has_metrics_and_reliability_of_both_splits_and_predicts_e
         assert sum(bins["count"]) == rows
         right = sum(bins["count"][index] * bins["accuracy"][index] for index in held)
         assert right / rows == pytest.approx(found[split]["accuracy"])
+
+
+# Variational networks
+
+DRAWS = 3
+CONFIG = EvaluateStep(draws=DRAWS, seed=5, passes=3)
+
+
+@pytest.fixture(scope="module")
+def digits(data, tmp_path_factory):
+    """Some of MNIST, with few test rows."""
+    path = tmp_path_factory.mktemp("digits") / "digits.npz"
+    parts = {"x_train": data.x_train[:450], "y_train": data.y_train[:450]}
+    np.savez(path, **parts, x_test=data.x_test[:400], y_test=data.y_test[:400])
+    return DataConfig(path=str(path), train_rows=300, validation_rows=150)
+
+
+@pytest.fixture(scope="module")
+def rows(digits):
+    return load_dataset(digits)
+
+
+@pytest.fixture(scope="module")
+def noise():
+    """Images of nothing, of MNIST's shape."""
+    random = np.random.default_rng(0)
+    x_train, x_test = (random.integers(0, 256, (count, 28, 28), np.uint8) for count in (60, 40))
+    labels = [np.arange(count) % 2 for count in (60, 40)]
+    return tt.load_data("nothing", x_train=x_train, y_train=labels[0], x_test=x_test, y_test=labels[1])
+
+
+@pytest.fixture(scope="module")
+def unsure(rows):
+    """A variational network with half of its weights at random and larger deviations than at the start."""
+    dense = tt.Ticket.dense(to_variational(tt.build_model("lenet-300-100", rows), {"prior": 0.5}), 0, data=rows)
+    random = np.random.default_rng(0)
+    ticket = replace(dense, mask={path: random.random(kept.shape) < 0.5 for path, kept in dense.mask.items()})
+    weights = {path: array + 2 if path.endswith("_rho") else array for path, array in ticket.start.items()}
+    weights |= {path: weights[path] * kept for path, kept in ticket.mask.items()}
+    return tt.TrainedTicket(ticket, weights, [])
+
+
+@pytest.fixture(scope="module")
+def found(unsure, rows, noise):
+    return evaluate_weights(unsure.ticket, unsure.weights, rows, CONFIG, noise)
+
+
+def each_draw(trained, images, seed, draws=DRAWS):
+    network = network_of(trained.ticket.model)
+    network.assign(trained.ticket.mask, trained.weights)
+    return np.array(list(predictions(network, images, draws, seed)))
+
+
+def test_an_evaluation_of_a_variational_network_is_json_and_has_more(found):
+    read = json.loads(json.dumps(found))
+    assert {name: read[name] for name in read if name != "intervals"} == {
+        name: found[name] for name in found if name != "intervals"
+    }
+    more = {"uncertainty", "passes", "posterior", "out_of_distribution"}
+    usual = {"validation", "test", "reliability", "intervals", "density", "level", "emptied", "data"}
+    assert set(found) == usual | more
+
+
+def test_the_reported_numbers_are_those_of_the_pooled_draws(unsure, rows, found):
+    assert found["test"] == tt.evaluate(unsure, rows, draws=DRAWS, seed=5)
+    for split in ("validation", "test"):
+        images, _ = rows.split(split)
+        theirs = uncertainty_of(each_draw(unsure, images, 5)).means()
+        assert found["uncertainty"][split] == pytest.approx(theirs, rel=1e-9)
+        assert found["uncertainty"][split]["epistemic"] > 0
+
+
+def test_passes_are_repeated_evaluations_by_draws_of_their_own_the_first_of_which_is_reported(unsure, rows, found):
+    for split in ("validation", "test"):
+        passes = found["passes"][split]
+        assert set(passes) == set(METRICS)
+        for name, values in passes.items():
+            assert len(values) == 3
+            assert values[0] == found[split][name]
+        assert len(set(passes["nll"])) == 3
+    again = tt.evaluate(unsure, rows, draws=DRAWS, seed=seed_of_pass(5, 2))
+    assert {name: values[2] for name, values in found["passes"]["test"].items()} == again
+
+
+def test_more_passes_change_no_other_number(unsure, rows, found):
+    one = evaluate_weights(unsure.ticket, unsure.weights, rows, EvaluateStep(draws=DRAWS, seed=5, passes=1))
+    assert all(len(values) == 1 for values in one["passes"]["test"].values())
+    assert {name: value for name, value in one.items() if name != "passes"} == {
+        name: found[name] for name in one if name != "passes"
+    }
+
+
+def test_the_posterior_of_a_layer_has_the_divergence_that_training_knows(unsure, rows, found):
+    network = network_of(unsure.ticket.model)
+    network.assign(unsure.ticket.mask, unsure.weights)
+    assert list(found["posterior"]) == list(network.variational)
+    for name, layer in network.variational.items():
+        assert found["posterior"][name]["divergence"] == pytest.approx(float(layer.divergence()), rel=1e-4)
+
+
+def test_rows_from_elsewhere_are_told_apart_by_each_score(unsure, rows, noise, found):
+    said = found["out_of_distribution"]
+    assert (said["rows"], said["data"]) == (40, {"name": "nothing", "contents": noise.contents})
+    assert set(said["auroc"]) == {"confidence", "entropy", "epistemic"}
+    both = [uncertainty_of(each_draw(unsure, data.x_test, 5)) for data in (rows, noise)]
+    for score in ("entropy", "epistemic"):
+        inside, outside = (getattr(one, score) for one in both)
+        assert said["auroc"][score] == pytest.approx(auroc(inside, outside))
+
+
+def test_a_deterministic_network_has_neither_draws_nor_epistemic_scores(trained, rows, noise):
+    plain = evaluate_weights(trained.ticket, trained.weights, rows, EvaluateStep())
+    assert plain == evaluation_of(trained.ticket, rows, predictions_of(trained.ticket, trained.weights, rows))
+    told = []
+    said = evaluate_weights(trained.ticket, trained.weights, rows, EvaluateStep(), noise, lambda *one: told.append(one))
+    assert told == []
+    assert set(said) - set(plain) == {"out_of_distribution"}
+    scores = [
+        strangeness(evaluation.predict(trained.ticket.model, trained.ticket.mask, trained.weights, data.x_test))
+        for data in (rows, noise)
+    ]
+    expected = {name: auroc(scores[0][name], scores[1][name]) for name in ("confidence", "entropy")}
+    assert said["out_of_distribution"]["auroc"] == expected
+
+
+def test_data_of_another_shape_are_refused_by_both_names(trained, rows):
+    with pytest.raises(tt.InputError, match=r"cifar-10-small has images \(32, 32, 3\), and digits has .*\(28, 28, 1\)"):
+        evaluate_weights(trained.ticket, trained.weights, rows, CONFIG, tt.load_data("cifar-10-small"))
+
+
+def test_draws_and_seed_are_what_predictions_are_made_of(unsure, rows):
+    images = rows.x_test[:5]
+    with pytest.raises(tt.InputError, match="draws is 0; expected an integer >= 1"):
+        unsure.predict(images, draws=0)
+    with pytest.raises(tt.InputError, match="draws is 0"):
+        tt.evaluate(unsure, rows, draws=0)
+    one, other = (unsure.predict(images, draws=2, seed=seed) for seed in (0, 1))
+    assert np.abs(one - other).max() > 0
+    np.testing.assert_allclose(one, np.exp(each_draw(unsure, images, 0, draws=2)).mean(axis=0), rtol=1e-9)
+    assert tt.evaluate(unsure, rows, draws=2, seed=1) != tt.evaluate(unsure, rows, draws=2)
+
+
+@pytest.fixture
+def step(tmp_path, unsure):
+    """Makes the context of a step over the trained network."""
+    unsure.ticket.save(tmp_path / TICKET)
+    save_weights(tmp_path / WEIGHTS, unsure.weights, 20)
+
+    def step(should_stop=lambda: False, progress=lambda done, total: None, **inputs):
+        inputs = inputs or {"ticket": tmp_path, "trained": tmp_path}
+        return StepContext(tmp_path, inputs, EventWriter(tmp_path / "events", 1), Execution(), should_stop, progress)
+
+    return step
+
+
+def test_the_step_tells_how_far_it_is_and_stops_between_draws(step, unsure, digits, rows):
+    config, told = EvaluateStep(data=digits, draws=2, passes=2), []
+    result = evaluate(step(progress=lambda *one: told.append(one)), config)
+    assert told == [(done, 8) for done in range(1, 9)]
+    assert result == evaluate_weights(unsure.ticket, unsure.weights, rows, config)
+    with pytest.raises(Stopped):
+        evaluate(step(should_stop=lambda: True), config)
+
+
+def test_an_ensemble_of_variational_networks_leaves_their_pruned_weights_out(step, tmp_path, unsure, digits, rows):
+    members = {"ticket": tmp_path, "member 0": tmp_path, "member 1": tmp_path}
+    result = ensemble(step(**members), EnsembleStep(data=digits))
+    assert result["test"] == pytest.approx(tt.evaluate(unsure, rows), rel=1e-9)
+    assert result["members"] == 2

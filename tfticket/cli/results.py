@@ -9,7 +9,17 @@ import typer
 
 from tfticket import completion
 from tfticket.cli.options import Debug, Json, Options, Quiet, Workspace, app
-from tfticket.console import show_cells, show_chains, show_claims, show_fits, show_report, when
+from tfticket.console import (
+    show_cells,
+    show_chains,
+    show_claims,
+    show_closeness,
+    show_fits,
+    show_moments,
+    show_report,
+    show_uncertainty,
+    when,
+)
 from tfticket.errors import InputError
 from tfticket.registry import DEFAULT_WORKSPACE
 
@@ -30,11 +40,13 @@ def show(
     import yaml
 
     from tfticket.reports.chains import pools_of
+    from tfticket.reports.moments import recorded_trainings
     from tfticket.reports.papers import decisions_of, records
-    from tfticket.reports.portraits import fits_of
+    from tfticket.reports.portraits import closeness_of, fits_of
     from tfticket.reports.report import title_of
     from tfticket.reports.rows import find_run, rows_of
     from tfticket.reports.tables import summarise
+    from tfticket.reports.uncertainty import evaluated_of
 
     found = find_run(workspace, run)
     rows = rows_of(found)
@@ -51,8 +63,11 @@ def show(
     if cells:
         typer.echo(title)
         show_cells(cells)
+        show_uncertainty(evaluated_of(found), cells)
+        show_moments(recorded_trainings(found))
         show_claims(decisions)
         show_fits(fits_of(found))
+        show_closeness(closeness_of(found))
         show_chains(pools_of(found))
 
 

@@ -7,6 +7,7 @@ imports TensorFlow.
 from tfticket.config.data import ENDINGS, DataConfig, Initialiser, ModelConfig, name_of
 from tfticket.config.experiment import Execution, ExperimentConfig
 from tfticket.config.monte_carlo import DrawStep, FitStep, MonteCarlo
+from tfticket.config.population import MemberStep, Population
 from tfticket.config.pruning import Control, PruneConfig, PruneStep
 from tfticket.config.sampling import SHORTEST_WARMUP, PriorConfig, SampleConfig, SampleStep
 from tfticket.config.steps import (
@@ -16,6 +17,7 @@ from tfticket.config.steps import (
     PoolStep,
     StartStep,
     TrainStep,
+    TransplantStep,
     scientific_fields,
 )
 from tfticket.config.training import Adam, Augment, Sgd, TrainConfig, check_lengths
@@ -36,10 +38,12 @@ __all__ = [
     "ExperimentConfig",
     "FitStep",
     "Initialiser",
+    "MemberStep",
     "ModelConfig",
     "MonteCarlo",
     "Objective",
     "PoolStep",
+    "Population",
     "PriorConfig",
     "PruneConfig",
     "PruneStep",
@@ -49,6 +53,7 @@ __all__ = [
     "StartStep",
     "TrainConfig",
     "TrainStep",
+    "TransplantStep",
     "Variational",
     "check_lengths",
     "name_of",

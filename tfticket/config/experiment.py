@@ -14,13 +14,15 @@ from tfticket.schema import Config
 class Execution(Config):
     """How a run is carried out.
 
-    None of it changes a result's bits but ``threads``, which is recorded, and of chains ``processes``, among which the
-    threads are shared.
+    None of it changes a result's bits but ``threads``, which is recorded, and of chains and members of a population
+    ``processes``, among which the threads are shared.
     """
 
     threads: int | None = Field(None, ge=1, description="CPU threads; null: all that this process may use")
     processes: int | None = Field(
-        None, ge=1, description="Chains sampled at once, each in a process; null: as many as CPUs, on a GPU one"
+        None,
+        ge=1,
+        description="Chains or members computed at once, each in a process; null: as many as CPUs, on a GPU one",
     )
     checkpoint_seconds: float = Field(30.0, ge=0, description="At most so long between two checkpoints")
     segment_seconds: float = Field(5.0, gt=0, description="Compiled work between two looks at stop requests")

@@ -36,6 +36,12 @@ class ControlStep(Config):
     seed: int = Field(ge=0)
 
 
+class TransplantStep(Config):
+    """Put a ticket's mask, and its weights if wanted, on another network."""
+
+    carried: Literal["mask", "start", "trained"] = "start"
+
+
 class PoolStep(Config):
     """Measure the pooled prediction of chains, and see whether they may be believed."""
 
@@ -54,6 +60,12 @@ class EvaluateStep(Config):
     data: DataConfig = DataConfig()
     draws: int = Field(10, ge=1, description="Of a variational network: draws whose mean prediction is measured")
     seed: int = Field(0, ge=0, description="Of these draws")
+    passes: int = Field(
+        5, ge=1, description="Of a variational network: evaluations, each by as many draws of its own; one is reported"
+    )
+    out_of_distribution: DataConfig | None = Field(
+        None, description="Data of the same image shape whose test rows are to be told from ours by their uncertainty"
+    )
 
 
 def scientific_fields(config: Config) -> dict[str, Any]:

@@ -60,6 +60,11 @@ class TrainConfig(Config):
     )
     objective: Objective = Field(Objective(), description="Of variational networks: loss, divergence, draws")
     evaluate_every: Duration = Field("1ep", description="How often validation accuracy and NLL are recorded")
+    evaluate_test: bool = Field(
+        False,
+        description="Also record accuracy, NLL and calibration on the test rows at each evaluation; the paper reports "
+        "its best test accuracy. Nothing is chosen by it",
+    )
 
     @model_validator(mode="after")
     def _check(self) -> Self:

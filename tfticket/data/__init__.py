@@ -7,19 +7,20 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tfticket.data.dataset import Dataset
+    from tfticket.data.dataset import Dataset, check_alike
     from tfticket.data.load import load_data, load_dataset, training_rows
     from tfticket.data.normalisation import Normalisation
 
 _WHERE = {
     "Dataset": "tfticket.data.dataset",
     "Normalisation": "tfticket.data.normalisation",
+    "check_alike": "tfticket.data.dataset",
     "load_data": "tfticket.data.load",
     "load_dataset": "tfticket.data.load",
     "training_rows": "tfticket.data.load",
 }
 
-__all__ = ["Dataset", "Normalisation", "load_data", "load_dataset", "training_rows"]
+__all__ = ["Dataset", "Normalisation", "check_alike", "load_data", "load_dataset", "training_rows"]
 
 
 def __getattr__(name: str) -> Any:

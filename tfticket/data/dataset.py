@@ -78,3 +78,16 @@ class Dataset:
         if name not in ("train", "validation", "test"):
             raise InputError(f"Unknown split '{name}'. Known: train, validation, test.")
         return getattr(self, f"x_{name}"), getattr(self, f"y_{name}")
+
+
+def check_alike(data: Dataset, others: Dataset) -> None:
+    """See that the images of other data are as large.
+
+    Raises:
+        InputError: They are not.
+    """
+    if others.input_shape != data.input_shape:
+        raise InputError(
+            f"out_of_distribution: {others.name} has images {others.input_shape}, and {data.name} has images "
+            f"{data.input_shape}. Only rows of one shape can be told apart by one network; give other data."
+        )

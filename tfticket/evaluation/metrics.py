@@ -4,7 +4,8 @@ In all of them ``log_probs`` is float [rows, classes] and ``labels`` integer [ro
 probability; the row is correct if that is the label's.
 """
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -157,3 +158,17 @@ def all_metrics(log_probs: np.ndarray, labels: np.ndarray) -> dict[str, float]:
         labels: Integers [rows].
     """
     return {name: metric(log_probs, labels) for name, metric in METRICS.items()}
+
+
+def ranking(values: Sequence[float], metric: str) -> list[int]:
+    """Places of a metric's values, the best first: the highest accuracy, the lowest of any other.
+
+    Values that are not finite come last; of equal ones the first comes first.
+    """
+    sign = -1 if metric == "accuracy" else 1
+    return sorted(range(len(values)), key=lambda place: _worse_last(sign * values[place]))
+
+
+def _worse_last(value: float) -> tuple[bool, float]:
+    finite = math.isfinite(value)
+    return not finite, value if finite else 0.0

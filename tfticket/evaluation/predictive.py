@@ -4,7 +4,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from tfticket import seeds
 from tfticket.evaluation.metrics import log_probabilities
+from tfticket.evaluation.uncertainty import Pooled
 from tfticket.network import MaskedNetwork, network_of
 from tfticket.types import Mask, Spec, Weights
 from tfticket.variational.noise import noise_seeds
@@ -36,8 +38,12 @@ def predict(
 
 def mean_prediction(network: MaskedNetwork, images: np.ndarray, draws: int, seed: int) -> np.ndarray:
     """Log of the mean over draws of a network's probabilities, as it is now: see ``predict``."""
-    each = list(predictions(network, images, draws, seed))
-    return each[0] if len(each) == 1 else np.logaddexp.reduce(each) - np.log(len(each))
+    return Pooled(predictions(network, images, draws, seed)).log_probs
+
+
+def seed_of_pass(seed: int, number: int) -> int:
+    """The seed of the draws of a repeated evaluation; pass 0 is the one that is reported."""
+    return seeds.derive(seed, "pass", number) if number else seed
 
 
 def predictions(network: MaskedNetwork, images: np.ndarray, draws: int, seed: int) -> Iterator[np.ndarray]:

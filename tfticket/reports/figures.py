@@ -98,12 +98,7 @@ def draw_metric(axes: Any, lines: Sequence[Line], metric: str, split: str = "tes
             axes.fill_between(100 * x, factor * low, factor * high, color=line.look["color"], alpha=0.12, lw=0)
         else:  # of one point a band is nothing
             axes.vlines(100 * x, factor * low, factor * high, color=line.look["color"], alpha=0.5, lw=1.5)
-    axes.set_xscale("log")
-    axes.xaxis.set_inverted(True)
-    ticks = [tick for tick in _TICKS if tick >= 90 * min(min(line.densities) for line in lines)]
-    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks], minor=False)
-    axes.set_xticks([], minor=True)
-    axes.set_xlabel("weights remaining (%)")
+    weights_axis(axes, [density for line in lines for density in line.densities])
     axes.set_ylabel(label)
     bounds = [factor * bound for line in lines for ends in (line.lows, line.highs) for bound in ends]
     if metric == "accuracy":
@@ -113,6 +108,21 @@ def draw_metric(axes: Any, lines: Sequence[Line], metric: str, split: str = "tes
         log_axis(axes.yaxis)
     axes.grid(alpha=0.25, lw=0.6)
     axes.spines[["top", "right"]].set_visible(False)
+
+
+def weights_axis(axes: Any, densities: Sequence[float]) -> None:
+    """Make the x axis that of weights remaining: logarithmic, the dense network at the left.
+
+    Args:
+        axes: With densities in % as x.
+        densities: All that are drawn, fractions.
+    """
+    axes.set_xscale("log")
+    axes.xaxis.set_inverted(True)
+    ticks = [tick for tick in _TICKS if tick >= 90 * min(densities)]
+    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks], minor=False)
+    axes.set_xticks([], minor=True)
+    axes.set_xlabel("weights remaining (%)")
 
 
 def metric_figure(cells: Sequence[Cell], metric: str, title: str, legend_title: str) -> Any:

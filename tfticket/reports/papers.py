@@ -19,9 +19,10 @@ What decides which, all by test accuracy, the ticket's or control's minus the ot
   same density. ``beats``. C3, for Conv-4 and Conv-6 alone: each against the ticket. ``beats``. C4: with connectivity
   against magnitude alone. ``matches``.
 - C5 ("monte-carlo-tickets", figure 1): the mean initial magnitude of the ticket's survivors over that of all weights,
-  less 1, mean over layers; in hundredths, not points of accuracy. ``beats``.
+  less 1, mean over the layers that were pruned; in hundredths, not points of accuracy. ``beats``.
 - C6 ("monte-carlo-tickets", section 3): each kind against the unpruned network and random masks, by the mean validation
-  accuracy over the evaluations of the training, that is the area under the learning curve. ``beats``.
+  accuracy over the evaluations of the training, that is the area under the learning curve. ``beats``. Where tickets are
+  rewound to iteration k, evaluations before the first one after k count for none, the unpruned network among them.
 
 Network, data and training are the run's, seldom the paper's: a verdict is about the claim as far as this run tests it.
 Where the run rewinds to a later iteration, the weights of that moment stand for the initialisation.
@@ -31,6 +32,7 @@ The claims are about tickets by magnitude: a run whose tickets are found by anot
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
+from tfticket.reports.bayesian import bayesian_claims
 from tfticket.reports.claims import Comparison, Decision, Kind, decide
 from tfticket.reports.rows import ARM_NAMES, METHODS, Row, control_of
 from tfticket.reports.tables import Seeds, by_seed, density_of, paired
@@ -81,7 +83,9 @@ def claims_of(rows: Sequence[Row]) -> list[Comparison]:
         (B6B, "matches", _ticket_minus(groups, _of_level_with_all(controlled, _KEPT))),
         *_monte_carlo(groups, rows[0].network),
     ]
-    return [Comparison(claim, kind, differences) for claim, kind, differences in members if differences]
+    found = [Comparison(claim, kind, differences) for claim, kind, differences in members if differences]
+    bayesian = bayesian_claims(groups, rows[0].network)
+    return found + [Comparison(one.text, one.kind, one.differences, one.margin) for one in bayesian]
 
 
 def records(decisions: Mapping[str, list[Decision]]) -> list[dict[str, Any]]:
@@ -145,9 +149,10 @@ def _monte_carlo(groups: _Groups, network: str) -> list[tuple[str, Kind, dict[st
         and abs(density_of(seeds) / density - 1.0) <= _ROUNDING
     ]
     ours = [groups[key] for key in last]
-    by = {arm: groups[level, arm] for _, arm in last}
-    magnitude, connectivity = (by.get(f"monte-carlo {name}") for name in ("magnitude", "connectivity"))
-    little = _minus([connectivity], [magnitude], "accuracy") if magnitude and connectivity else {}
+    magnitude, connectivity = (
+        [groups[key] for key in last if key[1].split(", ")[0] == f"monte-carlo {name}"]  # of however many images
+        for name in ("magnitude", "connectivity")
+    )
     dense = [groups[0, "ticket"]] if (0, "ticket") in groups else []
     large = [
         row.beside["relative_magnitude"] - 1 for (row, *_) in ticket.values() if "relative_magnitude" in row.beside
@@ -157,7 +162,7 @@ def _monte_carlo(groups: _Groups, network: str) -> list[tuple[str, Kind, dict[st
         (C1, "matches", against),
         (C2, "beats", _minus(ours, random, "accuracy")),
         (C3, "beats", against if network in ("conv-4", "conv-6") else {}),
-        (C4, "matches", little),
+        (C4, "matches", _minus(connectivity, magnitude, "accuracy")),
         (C5, "beats", {_label(ticket, "survivors / all - 1"): large} if large else {}),
         (C6, "beats", _minus(ours, dense + random, "learning")),
     ]

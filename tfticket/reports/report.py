@@ -10,13 +10,42 @@ from tfticket.reports.chains import Pool, chains_figure, pools_of
 from tfticket.reports.claims import Decision
 from tfticket.reports.curves import curves_of, learning_figure, shown_curves
 from tfticket.reports.figures import metric_figure, reliability_figure, save_figures
+from tfticket.reports.lineage import lineage_csv, lineage_figures, lineages_of
+from tfticket.reports.moments import RecordedTraining, moments_csv, recorded_trainings
 from tfticket.reports.papers import decisions_of, records
-from tfticket.reports.portraits import Fit, connectivity_figure, fits_of, portraits_of, weights_figure
+from tfticket.reports.portraits import (
+    Closeness,
+    Fit,
+    closeness_of,
+    connectivity_figure,
+    fits_of,
+    portraits_of,
+    weights_figure,
+)
 from tfticket.reports.rows import Row, Run, control_of, rows_of
 from tfticket.reports.tables import Cell, rows_csv, seeds_text, shown_levels, summarise
+from tfticket.reports.uncertainty import (
+    Evaluated,
+    evaluated_of,
+    posterior_figure,
+    uncertainty_csv,
+    uncertainty_figure,
+)
 from tfticket.runs.files import atomic_write, check_writable, write_json
 
-_FIGURES = ("accuracy", "calibration", "reliability", "learning", "start-weights", "connectivity")
+_FIGURES = (
+    "accuracy",
+    "calibration",
+    "reliability",
+    "learning",
+    "start-weights",
+    "connectivity",
+    "uncertainty",
+    "posterior",
+    "lineage",
+)
+_TABLES = ("uncertainty.csv", "moments.csv", "lineage.csv")
+"""Of a single run that has what they show."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +61,9 @@ class Report:
         decisions: Run -> what is decided of the papers' claims.
         pools: Tickets' chains.
         fits: Of a single run: the models that Monte Carlo tickets were drawn from.
+        closeness: Of a single run: how close these are to its tickets.
+        uncertainty: Of a single run with variational tickets: how unsure its networks are.
+        moments: Of a single run: its trainings that recorded test metrics as they went on.
     """
 
     folder: Path
@@ -42,6 +74,9 @@ class Report:
     decisions: dict[str, list[Decision]]
     pools: list[Pool]
     fits: list[Fit]
+    closeness: list[Closeness]
+    uncertainty: list[Evaluated]
+    moments: list[RecordedTraining]
 
 
 def write_report(runs: Sequence[Run], folder: Path | None = None) -> Report:
@@ -69,25 +104,37 @@ def write_report(runs: Sequence[Run], folder: Path | None = None) -> Report:
     check_writable(folder, "--out")
     cells, decisions, title = summarise(rows), decisions_of(rows), title_of(runs, rows)
     figures = _figures(rows, cells, title)
+    uncertainty = evaluated_of(runs[0]) if len(runs) == 1 else []
+    moments = recorded_trainings(runs[0]) if len(runs) == 1 else []
     if len(runs) == 1:
-        figures |= _further_figures(runs[0], title)
+        figures |= _further_figures(runs[0], title) | _variational_figures(uncertainty, title)
     for name in set(_FIGURES) - set(figures):  # of another report in this folder
         for kind in ("png", "pdf"):
             (folder / f"{name}.{kind}").unlink(missing_ok=True)
     pools = {run.folder.name: pools_of(run) for run in runs}
     files = save_figures(folder, figures | _chain_figures(pools, rows))
     atomic_write(folder / "results.csv", lambda file: file.write_text(rows_csv(rows), encoding="utf-8"))
+    tables = _tables(uncertainty, moments)
+    if len(runs) == 1 and (lineages := lineages_of(runs[0])):
+        tables["lineage.csv"] = lineage_csv(lineages)
+    for name in _TABLES:
+        (folder / name).unlink(missing_ok=True)
+    for name, text in tables.items():
+        atomic_write(folder / name, lambda file, text=text: file.write_text(text, encoding="utf-8"))  # type: ignore[misc]
     write_json(folder / "summary.json", [asdict(cell) for cell in cells])
     write_json(folder / "claims.json", records(decisions))
     return Report(
         folder,
-        [*files, "results.csv", "summary.json", "claims.json"],
+        [*files, "results.csv", *tables, "summary.json", "claims.json"],
         title,
         cells,
         rows,
         decisions,
         [pool for each in pools.values() for pool in each],
         fits_of(runs[0]) if len(runs) == 1 else [],
+        closeness_of(runs[0]) if len(runs) == 1 else [],
+        uncertainty,
+        moments,
     )
 
 
@@ -114,7 +161,21 @@ def _further_figures(run: Run, title: str) -> dict[str, Any]:
         figures["start-weights"] = weights_figure(portraits, title)
         if len({one.layer for one in portraits}) > 1:
             figures["connectivity"] = connectivity_figure(portraits, title)
+    return figures | lineage_figures(lineages_of(run), title)
+
+
+def _variational_figures(found: Sequence[Evaluated], title: str) -> dict[str, Any]:
+    """Name -> figure, of a run's variational networks."""
+    figures = {"uncertainty": uncertainty_figure(found, title)} if found else {}
+    if any(one.posterior for one in found):
+        figures["posterior"] = posterior_figure(found, title)
     return figures
+
+
+def _tables(uncertainty: Sequence[Evaluated], moments: Sequence[RecordedTraining]) -> dict[str, str]:
+    """File -> text, of what a run has beside its metrics."""
+    tables = {"uncertainty.csv": uncertainty_csv(uncertainty)} if uncertainty else {}
+    return tables | ({"moments.csv": moments_csv(moments)} if moments else {})
 
 
 def _chain_figures(pools: Mapping[str, Sequence[Pool]], rows: Sequence[Row]) -> dict[str, Any]:

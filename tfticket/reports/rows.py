@@ -24,8 +24,20 @@ ARM_NAMES = {
     "monte-carlo": "Monte Carlo",
 }
 """What tables and figures call the ticket and the known controls."""
-METHODS = {"nuts": "NUTS", "hmc": "HMC", "ensemble": "ensemble"}
-"""First words of arms that are no single training: what follows is whose."""
+_SCORES = {"snr": "SNR", "mu": "abs(mu)", "square": "square", "magnitude": "magnitude", "random": "random"}
+METHODS = {
+    "nuts": "NUTS",
+    "hmc": "HMC",
+    "ensemble": "ensemble",
+    **{f"bayesian-{score}": f"Bayesian, {name}" for score, name in _SCORES.items()},
+    **{f"bayesian-{score}-lrr": f"Bayesian, {name}, rate rewound" for score, name in _SCORES.items()},
+    **{f"deterministic-{score}": name for score, name in _SCORES.items()},
+    **{f"deterministic-{score}-lrr": f"{name}, rate rewound" for score, name in _SCORES.items()},
+    "transplant-start": "transplanted",
+    "transplant-trained": "transplanted, trained weights",
+    "transplant-mask": "transplanted mask",
+}
+"""First words of arms of another method than training the run's own tickets: what follows is whose."""
 EVALUATIONS = ("evaluate", "ensemble", "pool")
 """Kinds of steps that say how good an arm is."""
 
@@ -48,8 +60,10 @@ class Row:
         emptied: Layers without a survivor.
         network: The network's name.
         beside: What else claims are about: 'learning', the mean validation accuracy over the evaluations of the
-            training; 'relative_magnitude', the mean magnitude of a ticket's survivors over that of all weights, at the
-            moment it was rewound to, mean over layers.
+            training, from the iteration on at which all trainings of the run have begun; 'relative_magnitude', the mean
+            magnitude of a ticket's survivors over that of all weights, at the moment it was rewound to, mean over the
+            layers that were pruned; 'seconds' of the training; 'depth', Spearman's correlation of the layers' places
+            with the shares pruned in them, of the layers that may be.
     """
 
     run: str
@@ -185,22 +199,75 @@ def arm_name(arm: str) -> str:
 def rows_of(run: Run) -> list[Row]:
     """One row for each finished evaluation of a run, in the order of the run."""
     rows = []
-    beside: dict[tuple[Any, ...], dict[str, float]] = {}
+    known = {"learning": _learning_of(run)}
+    if run.config.get("trunks"):  # claims of no other experiment ask for these
+        known |= {"seconds": _seconds_of(run), "depth": _depths_of(run)}
     for step in run.steps:
         label = step["label"]
         if step["kind"] in EVALUATIONS:
-            found = beside.get(_whose(label), {}) if step["kind"] == "evaluate" else {}
+            whose = _whose(label)
+            trained = known.items() if step["kind"] == "evaluate" else ()
+            found = {name: values[whose] for name, values in trained if whose in values}
             rows.append(row_of(run, label, result_of(run, step), found))
-        elif step["kind"] == "train" and (history := result_of(run, step).get("history")):
-            learning = sum(row["accuracy"] for row in history) / len(history)
-            beside.setdefault(_whose(label), {})["learning"] = learning
     for step in run.steps:
         if step["kind"] == "fit":
-            layers = [one for one in result_of(run, step)["relative_magnitude"].values() if one is not None]
+            relative = result_of(run, step)["relative_magnitude"].values()
+            layers = [one for one in relative if one not in (None, 1.0)]  # exactly 1: nothing was pruned there
+            ticket = ("ticket", step["label"]["seed"], step["label"]["level"])
             for row in rows:
-                if (row.arm, row.seed, row.level) == ("ticket", step["label"]["seed"], step["label"]["level"]):
+                if layers and (row.arm, row.seed, row.level) == ticket:
                     row.beside["relative_magnitude"] = sum(layers) / len(layers)
     return rows
+
+
+def _learning_of(run: Run) -> dict[tuple[Any, ...], float]:
+    """Mean validation accuracy of each training, over the evaluations from which on all trainings have some.
+
+    A ticket that was rewound to iteration k is first evaluated after k; what the unpruned network did before that
+    would count against it.
+    """
+    histories = {}
+    for step in run.steps:
+        if step["kind"] == "train" and "arm" in step["label"] and (history := result_of(run, step).get("history")):
+            histories[_whose(step["label"])] = history
+    begin = max((history[0]["iteration"] for history in histories.values()), default=0)
+    found = {}
+    for whose, history in histories.items():
+        if accuracies := [row["accuracy"] for row in history if row["iteration"] >= begin]:
+            found[whose] = sum(accuracies) / len(accuracies)
+    return found
+
+
+def _seconds_of(run: Run) -> dict[tuple[Any, ...], float]:
+    """Seconds of each training's compiled loop, after its first call."""
+    found = {}
+    for step in run.steps:
+        if step["kind"] == "train" and "arm" in step["label"]:
+            found[_whose(step["label"])] = float(result_of(run, step)["seconds"]["training"])
+    return found
+
+
+def _depths_of(run: Run) -> dict[tuple[Any, ...], float]:
+    """Of each pruned ticket: see ``Row.beside``; none where all layers are pruned alike."""
+    from scipy.stats import spearmanr  # a second to import
+
+    if run.config["prune"]["scope"] == "layerwise":
+        return {}
+    exempt = run.config.get("prune", {}).get("exempt", [])
+    survivors: dict[tuple[Any, ...], dict[str, int]] = {}
+    for step in run.steps:
+        if step["kind"] in ("start", "prune"):
+            label, result = step["label"], result_of(run, step)
+            survivors[label.get("arm", "ticket"), label.get("seed"), result["level"]] = result["survivors"]
+    found = {}
+    for (arm, seed, level), left in survivors.items():
+        dense = survivors.get((arm, seed, 0), {})
+        pruned = [
+            1 - left[path] / dense[path] for path in left if path in dense and path.rpartition("/")[0] not in exempt
+        ]
+        if level and len(set(pruned)) > 1:
+            found[arm, seed, level, 0] = float(spearmanr(range(len(pruned)), pruned).statistic)
+    return found
 
 
 def result_of(run: Run, step: dict[str, Any]) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from tfticket.sampling.chain import Chain, Hooks, run_chain
 from tfticket.sampling.posterior import Posterior
 from tfticket.schema import validate
 from tfticket.tickets.ticket import Ticket
+from tfticket.tickets.transplant import to_deterministic
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +111,8 @@ def sample(
     """Sample the posterior of a ticket's surviving weights, biases and the like, given the training rows.
 
     Args:
-        ticket: Any ticket; its mask counts, its start weights only with ``start='ticket'``.
+        ticket: Any ticket; its mask counts, its start weights only with ``start='ticket'``. Of a variational one the
+            network of its means.
         data: From ``load_data``; every gradient is over all training rows.
         chains: So many, one after another, each from a start of its own.
         seed: Of all draws.
@@ -130,6 +132,7 @@ def sample(
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
         raise InputError(f"The seed is {seed!r}; expected an integer >= 0.")
     config = validate(SampleConfig, options, where="sample")
+    ticket = to_deterministic(ticket)
     posterior = build_posterior(ticket, data, config)
     start = posterior.layout.pack(ticket.start) if config.start == "ticket" else None
     splits = {"validation": data.split("validation")}

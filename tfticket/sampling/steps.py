@@ -26,12 +26,13 @@ from tfticket.sampling.files import (
 )
 from tfticket.tickets import Ticket
 from tfticket.tickets.evaluation import SPLITS, evaluation_of, predictions_of
+from tfticket.tickets.transplant import to_deterministic
 
 
 def sample(context: StepContext, config: SampleStep) -> dict[str, Any]:
     """One chain over a ticket's weights: input 'ticket' -> draws, chain.safetensors; resumes from its checkpoint."""
     backend.configure(context.execution.threads)
-    ticket = Ticket.load(context.inputs["ticket"] / TICKET)
+    ticket = to_deterministic(Ticket.load(context.inputs["ticket"] / TICKET))
     data = load_dataset(config.data)
     posterior = build_posterior(ticket, data, config.sample, context.execution.threads)
     context.events.write("engine", name=posterior.engine.name, reason=posterior.engine_reason)
@@ -96,7 +97,7 @@ def pool(context: StepContext, config: PoolStep) -> dict[str, Any]:
     from tfticket.sampling.diagnostics import diagnose, looked_at  # ArviZ takes seconds to import
 
     backend.configure(context.execution.threads)
-    ticket = Ticket.load(context.inputs["ticket"] / TICKET)
+    ticket = to_deterministic(Ticket.load(context.inputs["ticket"] / TICKET))
     data = load_dataset(config.data)
     folders = [folder for name, folder in context.inputs.items() if name != "ticket"]
     chains = [_chain_of(folder, context.inputs["ticket"].name, data.checksum) for folder in folders]

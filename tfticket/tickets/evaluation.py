@@ -1,14 +1,17 @@
 """What an evaluation says of a ticket: from predictions, however they were come by."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
-from tfticket.data import Dataset
+from tfticket.config import EvaluateStep
+from tfticket.data import Dataset, check_alike
 from tfticket.evaluation.bootstrap import bootstrap_intervals
-from tfticket.evaluation.metrics import all_metrics, reliability_record
-from tfticket.evaluation.predictive import predict
+from tfticket.evaluation.metrics import METRICS, all_metrics, reliability_record
+from tfticket.evaluation.posterior import posterior_of
+from tfticket.evaluation.predictive import predict, predictions, seed_of_pass
+from tfticket.evaluation.uncertainty import Pooled, aurocs, strangeness
 from tfticket.network import network_of
 from tfticket.pruning.mask import layer_of
 from tfticket.tickets.ticket import Ticket
@@ -53,4 +56,73 @@ def evaluation_of(ticket: Ticket, data: Dataset, predictions: Mapping[str, np.nd
         result[split] = all_metrics(log_probs, labels)
         result["reliability"][split] = reliability_record(log_probs, labels)
         result["intervals"][split] = bootstrap_intervals(log_probs, labels)
+    return result
+
+
+def evaluate_weights(
+    ticket: Ticket,
+    weights: Weights,
+    data: Dataset,
+    config: EvaluateStep,
+    others: Dataset | None = None,
+    tell: Callable[[int, int], None] = lambda done, total: None,
+) -> dict[str, Any]:
+    """Everything that an evaluation of trained weights records. Draws are taken in one after another.
+
+    Args:
+        ticket: Whose weights they are.
+        weights: Path -> array, trained.
+        data: What they were trained on.
+        config: Draws, passes, seed.
+        others: Data whose test rows are to be told from those of ``data``.
+        tell: Told after each draw of a variational network: (draws done, draws in all).
+
+    Returns:
+        As ``evaluation_of``. Of a variational network also 'uncertainty': split -> mean 'entropy', 'aleatoric' and
+        'epistemic' entropy; 'passes': split -> metric -> its value in each of the repeated evaluations, the first of
+        which is the one that is reported: they are error bars of the draws, and no replicates; 'posterior': layer ->
+        what ``posterior_of`` tells. With ``others`` 'out_of_distribution': their 'data', how many 'rows', and 'auroc'
+        by each score.
+
+    Raises:
+        InputError: Data of other shapes, or of more classes, than the network's; others of another shape.
+    """
+    network = network_of(ticket.model)
+    network.check_data(data)
+    if others is not None:
+        check_alike(data, others)
+    network.assign(ticket.mask, weights)
+    variational = bool(network.variational)
+    passes, done = config.passes if variational else 1, 0
+    total = config.draws * (passes * len(SPLITS) + (others is not None))
+
+    def told(draws: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+        nonlocal done
+        for log_probs in draws:
+            yield log_probs
+            done += 1
+            if variational:
+                tell(done, total)
+
+    def pooled(images: np.ndarray, number: int = 0) -> Pooled:
+        return Pooled(told(predictions(network, images, config.draws, seed_of_pass(config.seed, number))))
+
+    first = {split: pooled(data.split(split)[0]) for split in SPLITS}
+    result = evaluation_of(ticket, data, {split: one.log_probs for split, one in first.items()})
+    if variational:
+        result["uncertainty"] = {split: one.uncertainty.means() for split, one in first.items()}
+        result["passes"] = {}
+        for split in SPLITS:
+            images, labels = data.split(split)
+            again = [all_metrics(pooled(images, number).log_probs, labels) for number in range(1, passes)]
+            result["passes"][split] = {name: [one[name] for one in (result[split], *again)] for name in METRICS}
+        result["posterior"] = posterior_of(ticket.mask, weights, ticket.model["variational"]["prior"])
+    if others is not None:
+        both = (first["test"], pooled(others.x_test))
+        inside, outside = (strangeness(one.log_probs, one.uncertainty if variational else None) for one in both)
+        result["out_of_distribution"] = {
+            "data": {"name": others.label, "contents": others.contents},
+            "rows": len(others.x_test),
+            "auroc": aurocs(inside, outside),
+        }
     return result

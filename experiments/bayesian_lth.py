@@ -1,0 +1,149 @@
+"""The Bayesian lottery ticket hypothesis: tickets of variational networks, beside those of deterministic ones.
+
+For each IMP seed:
+
+- the deterministic network is pruned level by level, with its controls, as in ``experiments.imp``;
+- variational networks are pruned in the same way, each by a score of its own, with the same controls;
+- at the controlled levels the deterministic ticket is transplanted: its mask, with its weights as posterior means, in
+  a variational network, which is trained once by variational inference.
+
+Learning-rate rewinding is a way of pruning like the others here: weights stay as they were trained.
+
+References:
+    "Bayesian lottery ticket hypothesis", sections 4 to 8 and appendices.
+"""
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from experiments import imp
+from experiments.imp import Made, check_data, next_step
+from tfticket import seeds
+from tfticket.config import ModelConfig, StartStep, TrainConfig, TrainStep, TransplantStep, Variational
+from tfticket.config.names import known
+from tfticket.durations import Rewind
+from tfticket.lab import Lab
+from tfticket.registry import SCORES
+from tfticket.schema import Config as Part
+
+__all__ = ["Config", "branch", "check_data", "check_model", "main", "next_step"]
+
+
+class Trunk(Part):
+    """Iterative pruning once more, from the same initialisation of the seed, in another way."""
+
+    variational: bool = Field(True, description="Of the variational network; false: of the deterministic one")
+    score: Annotated[str, known("score", SCORES)] = Field("snr", description="What ranks the weights")
+    rewind: Rewind | None = Field(None, description="'none' for learning-rate rewinding; null: as prune.rewind")
+    controls: bool = Field(True, description="With controls of its own at the controlled levels")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if not self.variational and self.score in ("snr", "mu", "square"):
+            raise ValueError(f"the score {self.score} is of variational networks; take magnitude")
+        return self
+
+    @property
+    def arm(self) -> str:
+        """What reports call its tickets."""
+        kind = "bayesian" if self.variational else "deterministic"
+        return "-".join([kind, self.score, *(["lrr"] if self.rewind == "none" else [])])
+
+
+class Config(imp.Config):
+    """Iterative pruning of deterministic and of variational networks, and transplants."""
+
+    variational: Variational = Field(Variational(), description="How the network is made variational")
+    variational_train: TrainConfig | None = Field(
+        None, description="The training of variational networks, transplants among them; null: as `train`"
+    )
+    trunks: tuple[Trunk, ...] = Field(
+        (Trunk(),), description="Other ways of iterative pruning, e.g. [{score: snr}, {score: mu}, {rewind: none}]"
+    )
+    transplants: tuple[Literal["start", "trained", "mask"], ...] = Field(
+        ("start",),
+        description="What goes along with a deterministic ticket's mask: its start weights, trained ones, or nothing",
+    )
+
+    @model_validator(mode="after")
+    def _check_trunks(self) -> Self:
+        arms = [trunk.arm for trunk in self.trunks]
+        if len(set(arms)) < len(arms) or len(set(self.transplants)) < len(self.transplants):
+            raise ValueError("trunks or transplants repeat; each counts once")
+        if self.model.variational is not None:
+            raise ValueError(
+                "model.variational: the base is the deterministic network here; `variational` is the other's"
+            )
+        return self
+
+    @property
+    def trainings(self) -> int:
+        """How many trainings it takes."""
+        alone = sum(_config_of(self, trunk).trainings for trunk in self.trunks)
+        transplanted = len(self.seeds) * len(self.transplants) * len(self.controlled) * self.replicates
+        return super().trainings + alone + transplanted
+
+
+def _config_of(config: Config, trunk: Trunk) -> imp.Config:
+    """A trunk as an experiment of its own."""
+    rewind = config.prune.rewind if trunk.rewind is None else trunk.rewind
+    changes: dict[str, Any] = {"prune": config.prune.model_copy(update={"score": trunk.score, "rewind": rewind})}
+    if trunk.variational:
+        changes |= {"model": _variational_model(config), "train": config.variational_train or config.train}
+    changes |= {"monte_carlo": ()} | ({} if trunk.controls else {"controls": ()})
+    fields = {name: getattr(config, name) for name in imp.Config.model_fields}
+    return imp.Config.model_construct(**(fields | changes))
+
+
+def _variational_model(config: Config) -> ModelConfig:
+    return config.model.model_copy(update={"variational": config.variational})
+
+
+def check_model(config: Config) -> list[str]:
+    """Refuse, before any folder is made, a network that cannot be pruned so."""
+    notes = imp.check_model(config)
+    for trunk in config.trunks:
+        notes += imp.check_model(_config_of(config, trunk))
+    return list(dict.fromkeys(notes))
+
+
+def branch(
+    run: dict[str, Any], controls: Sequence[Any], levels: Sequence[int] | None, replicates: int, name: str | None
+) -> imp.Config:
+    """The same deterministic tickets with other controls: as ``experiments.imp.branch``."""
+    fields = {key: value for key, value in run.items() if key in imp.Config.model_fields}
+    return imp.branch(fields | {"experiment": "imp"}, controls, levels, replicates, name)
+
+
+def main(lab: Lab, config: Config) -> None:
+    """Run the experiment; the report is made from the folders afterwards."""
+    lab.listener.expect(trainings=config.trainings)
+    for seed in config.seeds:
+        made = imp.run_seed(lab, config, seed)
+        for trunk in config.trunks:
+            imp.run_seed(lab, _config_of(config, trunk), seed, trunk.arm)
+        for one in made:
+            if one.arm == "ticket" and one.level in config.controlled:
+                transplant(lab, config, seed, one)
+
+
+def transplant(lab: Lab, config: Config, seed: int, one: Made) -> None:
+    """A deterministic ticket, trained as a variational network."""
+    training = config.variational_train or config.train
+    for carried in config.transplants:
+        for replicate in range(config.replicates):
+            label = one.label | {"arm": f"transplant-{carried}"} | ({"replicate": replicate} if replicate else {})
+            its_seed = seeds.derive(seed, "transplant", replicate) if replicate or carried == "mask" else seed
+            start = StartStep(data=config.data, model=_variational_model(config), seed=its_seed)
+            inputs = {"ticket": one.ticket, "onto": lab.step("start", start, label={"seed": seed, "arm": label["arm"]})}
+            if carried == "trained":
+                inputs["trained"] = one.trained
+            ticket = lab.step("transplant", TransplantStep(carried=carried), inputs, label)
+            step = TrainStep(data=config.data, train=training, seed=seed)
+            trained = lab.step("train", step, {"ticket": ticket}, label)
+            evaluation = config.evaluation(seed).model_copy(
+                update={"draws": training.objective.evaluation_draws, "seed": seed}
+            )
+            lab.step("evaluate", evaluation, {"ticket": ticket, "trained": trained}, label)

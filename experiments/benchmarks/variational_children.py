@@ -1,0 +1,80 @@
+"""What the subprocesses of the ``vi_step`` benchmark do; see ``children.py``."""
+
+import importlib
+import time
+from typing import Any
+
+import numpy as np
+
+from experiments.benchmarks.process import peak_memory
+from tfticket.config import Adam, Objective, TrainConfig
+from tfticket.data import load_data
+from tfticket.tickets import Ticket
+
+BATCH_SIZE = 128
+DATA = {"lenet-300-100": "mnist", "lenet-5": "mnist", "resnet-20": "cifar-10-small"}
+
+
+def vi_step_tfticket(network: str, estimator: str, draws: int, iterations: int, threads: int) -> dict[str, Any]:
+    """Seconds a step by the product's path, and the process's peak memory in GB; without an estimator deterministic."""
+    import tfticket as tt
+    from tfticket import backend
+    from tfticket.training import train_weights
+
+    backend.configure(threads)
+    rows = load_data(DATA[network], validation_rows=100)
+    model = tt.build_model(network, rows)
+    ticket = Ticket.dense(tt.to_variational(model) if estimator else model, seed=0)
+    length = f"{iterations}it"
+    objective = Objective(estimator=estimator, draws=draws, evaluation_draws=1) if estimator else Objective()
+    config = TrainConfig(
+        epochs=length,
+        evaluate_every=length,
+        batch_size=BATCH_SIZE,
+        optimiser=Adam(learning_rate=1e-3),
+        objective=objective,
+    )
+    for _ in range(2):  # the first one compiles
+        trained = train_weights(ticket.model, ticket.mask, ticket.start, rows, config, seed=0)
+    return {"seconds": trained.seconds["training"] / iterations, "peak": peak_memory()}
+
+
+def vi_step_torch_blue(network: str, draws: int, iterations: int, threads: int) -> dict[str, Any]:
+    """The same by torch-blue: as many weight draws, each shared by the batch; its sampled divergence; Adam, fused."""
+    torch: Any = importlib.import_module("torch")
+    vi: Any = importlib.import_module("torch_blue.vi")
+    distributions: Any = importlib.import_module("torch_blue.vi.distributions")
+    torch.set_num_threads(threads)
+    torch.manual_seed(0)
+    data = load_data(DATA[network], validation_rows=100)
+    images = torch.from_numpy(data.x_train.transpose(0, 3, 1, 2).astype(np.float32) / 255)
+    labels = torch.from_numpy(data.y_train.astype(np.int64))
+    model = _model(network, torch, vi)
+    loss_of = vi.KullbackLeiblerLoss(distributions.Categorical(), dataset_size=len(images), heat=1.0)
+    adam = torch.optim.Adam(model.parameters(), 1e-3, fused=True)
+
+    def train(count: int) -> None:
+        for batch in torch.randperm(len(images))[: count * BATCH_SIZE].split(BATCH_SIZE):
+            loss = loss_of(model(images[batch], samples=draws), labels[batch])
+            adam.zero_grad()
+            loss.backward()
+            adam.step()
+
+    train(2)
+    began = time.perf_counter()
+    train(iterations)
+    return {"seconds": (time.perf_counter() - began) / iterations, "peak": peak_memory()}
+
+
+def _model(network: str, torch: Any, vi: Any) -> Any:
+    """LeNet-300-100 or LeNet-5 in Caffe's form, of torch-blue's layers."""
+    nn = torch.nn
+    if network == "lenet-300-100":
+        sizes = [(784, 300), (300, 100), (100, 10)]
+        layers: list[Any] = [nn.Flatten()]
+    else:
+        sizes = [(800, 500), (500, 10)]
+        layers = [vi.VIConv2d(1, 20, 5), nn.MaxPool2d(2), vi.VIConv2d(20, 50, 5), nn.MaxPool2d(2), nn.Flatten()]
+    for place, (inputs, units) in enumerate(sizes):
+        layers += [nn.ReLU()] * (place > 0) + [vi.VILinear(inputs, units)]
+    return vi.VISequential(*layers)

@@ -1,0 +1,97 @@
+"""Which rows decide the claims about variational networks."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tfticket.reports import bayesian
+from tfticket.reports.papers import claims_of
+from tfticket.reports.rows import Row, arm_name, control_of
+
+SEEDS = range(5)
+ACCURACY = {
+    "ticket": 0.70,
+    "bayesian-snr": 0.71,
+    "bayesian-mu": 0.705,
+    "bayesian-square": 0.60,
+    "bayesian-snr-lrr": 0.73,
+    "deterministic-magnitude-lrr": 0.72,
+    "transplant-start": 0.708,
+    "bayesian-snr reinitialise": 0.65,
+}
+LEVELS = {0: 1.0, 1: 0.5, 2: 0.1, 3: 0.05}
+
+
+def row(arm, seed, level, network):
+    accuracy = ACCURACY[arm] - 0.01 * level + 1e-3 * seed + 1e-9 * seed * (arm == "bayesian-snr")
+    test = {"accuracy": accuracy, "mace": 0.1 - 0.02 * level + 1e-4 * seed}
+    beside = {"seconds": 6.0 + 0.1 * seed if arm.startswith("bayesian") else 1.0}
+    if level:
+        beside["depth"] = 0.8 if arm.startswith("bayesian") else 0.5 + 0.01 * seed
+    return Row("r", arm, arm_name(arm), seed, level, LEVELS[level], "d", test, test, network=network, beside=beside)
+
+
+def rows(network="resnet-20", arms=tuple(ACCURACY)):
+    trunks = [arm for arm in arms if arm.startswith(("ticket", "bayesian", "deterministic")) and " " not in arm]
+    return [
+        row(arm, seed, level, network) for arm in arms for seed in SEEDS for level in LEVELS if level or arm in trunks
+    ]
+
+
+def claims(some):
+    return {one.claim: one for one in claims_of(some)}
+
+
+def test_every_claim_is_about_its_arms():
+    found = claims(rows())
+    expected = {
+        bayesian.B1: (2, -0.02, "reaches"),  # levels of 50 % and 10 %, not that of 5 %
+        bayesian.B2A: (6, -0.0075, "matches"),
+        bayesian.B2B: (2, 0.1075, "beats"),
+        bayesian.B3_FALLS: (1, 0.06, "beats"),
+        bayesian.B4A: (2, 0.66, "beats"),
+        bayesian.B4B: (1, 0.28, "beats"),
+        bayesian.B8: (3, -0.002, "matches"),
+        bayesian.B9: (1, 0.012, "matches"),
+        bayesian.B10: (2, 0.02, "reaches"),
+    }
+    for claim, (members, mean, kind) in expected.items():
+        one = found[claim]
+        assert one.kind == kind
+        assert len(one.differences) == members
+        assert all(len(values) == len(SEEDS) for values in one.differences.values())
+        if claim != bayesian.B1:
+            assert np.mean([np.mean(values) for values in one.differences.values()]) == pytest.approx(mean, abs=1e-6)
+    assert found[bayesian.B9].margin == 0.02
+    assert bayesian.B3_FLAT not in found
+
+
+def test_b1_is_each_level_against_its_own_dense_network():
+    differences = claims(rows())[bayesian.B1].differences
+    assert {label: round(float(np.mean(values)), 6) for label, values in differences.items()} == {
+        "Bayesian, SNR - its dense network at 50 %": -0.01,
+        "Bayesian, SNR - its dense network at 10 %": -0.02,
+    }
+
+
+def test_calibration_is_claimed_flat_of_a_vgg_and_of_other_networks_nothing():
+    assert claims(rows("vgg-11"))[bayesian.B3_FLAT].kind == "matches"
+    assert not {bayesian.B3_FLAT, bayesian.B3_FALLS} & set(claims(rows("lenet-300-100")))
+
+
+def test_what_is_not_there_is_not_claimed():
+    assert not {claim for claim in claims(rows(arms=("ticket",))) if claim.startswith(("B1", "B2", "B4", "B8", "B9"))}
+    alone = claims(rows(arms=("bayesian-snr", "ticket")))
+    assert {bayesian.B1, bayesian.B9} <= set(alone)
+    assert not {bayesian.B2B, bayesian.B8, bayesian.B10} & set(alone)
+    without = [replace(one, beside={}) for one in rows()]
+    assert not {bayesian.B4A, bayesian.B4B, bayesian.B9} & set(claims(without))
+
+
+def test_a_trunks_controls_are_no_controls_of_the_deterministic_ticket():
+    assert control_of("bayesian-snr reinitialise") == "bayesian-snr"
+    assert arm_name("bayesian-snr reinitialise") == "Bayesian, SNR, re-initialised"
+    assert arm_name("bayesian-snr-lrr") == "Bayesian, SNR, rate rewound"
+    with_controls, without = (claims(rows(arms=arms)) for arms in (tuple(ACCURACY), tuple(ACCURACY)[:-1]))
+    assert set(with_controls) == set(without)

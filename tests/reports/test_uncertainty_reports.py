@@ -1,0 +1,208 @@
+"""What reports say of variational networks: uncertainty, posteriors, the moments of a training."""
+
+import csv
+import dataclasses
+import io
+import json
+
+import numpy as np
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+from tfticket.console import show_report
+from tfticket.evaluation.moments import MOMENTS
+from tfticket.reports.moments import moments_csv, moments_table, recorded_trainings
+from tfticket.reports.report import write_report
+from tfticket.reports.rows import read_run
+from tfticket.reports.uncertainty import (
+    evaluated_of,
+    posterior_figure,
+    uncertainty_csv,
+    uncertainty_figure,
+    uncertainty_table,
+)
+
+LAYERS = [f"conv_{number}" for number in range(1, 9)]
+
+
+def edit(folder, kind, change):
+    """Change the results of a run's steps of a kind."""
+    for step in json.loads((folder / "manifest.json").read_text())["steps"]:
+        path = folder.parents[1] / "steps" / step["folder"] / "result.json"
+        if step["kind"] == kind:
+            record = json.loads(path.read_text())
+            change(step["label"], record["result"])
+            path.write_text(json.dumps(record))
+
+
+def as_variational(label, result):
+    """What an evaluation of a variational network has more; a deterministic arm is left alone."""
+    seed, level = label["seed"], label["level"]
+    for split in ("validation", "test"):
+        result[split] |= {"mace": 0.1 + 0.01 * seed, "ece": 0.05}
+    if label["arm"] == "keep-signs":
+        return
+    aleatoric, epistemic = 0.2 + 0.1 * seed + 0.1 * label.get("replicate", 0), 0.01 * (level + 1)
+    parts = {"entropy": aleatoric + epistemic, "aleatoric": aleatoric, "epistemic": epistemic}
+    result["uncertainty"] = {"test": parts, "validation": parts}
+    result["passes"] = {"test": {"accuracy": [0.9, 0.92, 0.94]}}
+    result["posterior"] = {
+        layer: {
+            "magnitude": 0.1,
+            "sigma": [0.01 * (n + 1) * q for q in (1, 2, 3, 4, 5)],
+            "snr": [(level + 1.0) * q for q in (1, 2, 3, 4, 5)],
+            "divergence": 100.0,
+        }
+        for n, layer in enumerate(LAYERS)
+    }
+    if level == 2 and label["arm"] == "ticket":
+        result["posterior"][LAYERS[0]] |= {"magnitude": None, "sigma": None, "snr": None}
+
+
+@pytest.fixture
+def folder(make_run):
+    """Tickets of three levels and two seeds, replicates of a control, a deterministic arm."""
+    evaluations = [("ticket", seed, level) for seed in (0, 1) for level in (0, 1, 2)]
+    evaluations += [
+        ("reinitialise", seed, 1, {"label": {"replicate": replicate}}) for seed in (0, 1) for replicate in (0, 1)
+    ]
+    evaluations += [("keep-signs", seed, 1) for seed in (0, 1)]
+    folder = make_run("a-1", evaluations=evaluations)
+    edit(folder, "evaluate", as_variational)
+    return folder
+
+
+def with_auroc(label, result):
+    scores = {"confidence": 0.8, "entropy": 0.9} | ({"epistemic": 0.95} if "uncertainty" in result else {})
+    result["out_of_distribution"] = {"data": {"name": "Fashion-MNIST", "contents": "0"}, "rows": 9, "auroc": scores}
+
+
+def test_a_run_without_variational_networks_has_nothing_of_this(make_run):
+    folder = make_run("b-1", evaluations=[("ticket", 0, 0), ("ticket", 0, 1)])
+    edit(folder, "evaluate", with_auroc)
+    run = read_run(folder)
+    assert evaluated_of(run) == []
+    assert recorded_trainings(run) == []
+    written = write_report([run])
+    assert not {"uncertainty.png", "posterior.png", "uncertainty.csv", "moments.csv"} & set(written.files)
+
+
+def test_the_table_has_means_over_seeds_of_averaged_replicates(folder):
+    header, rows = uncertainty_table(evaluated_of(read_run(folder)), levels=[0, 1])
+    assert header == [
+        "weights\nremaining", "arm", "MACE", "ECE", "aleatoric", "epistemic", "accuracy,\ndeviation of passes",
+    ]  # fmt: skip
+    assert rows == [
+        ["100.0%", "dense", "0.105", "0.050", "0.25", "0.01", "2.00%"],
+        ["50.0%", "IMP ticket", "0.105", "0.050", "0.25", "0.02", "2.00%"],
+        ["50.0%", "re-initialised", "0.105", "0.050", "0.3", "0.02", "2.00%"],
+        ["50.0%", "signs kept", "0.105", "0.050", "", "", ""],
+    ]
+
+
+def test_the_table_has_an_auroc_of_each_score_where_rows_from_elsewhere_were_scored(folder):
+    edit(folder, "evaluate", with_auroc)
+    header, rows = uncertainty_table(evaluated_of(read_run(folder)), levels=[1])
+    assert header[6:9] == ["AUROC by\nconfidence", "AUROC by\nentropy", "AUROC by\nepistemic"]
+    assert [row[6:9] for row in rows] == [["0.800", "0.900", "0.950"]] * 2 + [["0.800", "0.900", ""]]
+
+
+def test_the_csv_has_every_network_and_is_empty_where_nothing_was_recorded(folder):
+    found = evaluated_of(read_run(folder))
+    table = list(csv.DictReader(io.StringIO(uncertainty_csv(found))))
+    assert len(table) == len(found) == 12
+    assert {row["epistemic"] for row in table if row["arm"] == "keep-signs"} == {""}
+    assert float(table[0]["accuracy_deviation_of_passes"]) == pytest.approx(0.02)
+
+
+def test_the_figure_shows_both_parts_of_the_entropy_with_bars_over_seeds(folder):
+    figure = uncertainty_figure(evaluated_of(read_run(folder)), "title")
+    aleatoric, epistemic = figure.axes
+    assert [axes.get_ylabel() for axes in figure.axes] == ["aleatoric entropy (nats)", "epistemic entropy (nats)"]
+    for axes in figure.axes:
+        assert axes.get_xscale() == "log"
+        assert axes.get_xlim()[0] > axes.get_xlim()[1]
+        assert [one.get_label() for one in axes.containers] == ["IMP ticket", "re-initialised"]
+    line, _, (bars,) = epistemic.containers[0]
+    np.testing.assert_allclose(line.get_xydata(), [[100, 0.01], [50, 0.02], [25, 0.03]])
+    line, _, (bars,) = aleatoric.containers[0]
+    np.testing.assert_allclose(line.get_ydata(), 0.25)
+    np.testing.assert_allclose([segment[:, 1] for segment in bars.get_segments()], [[0.2, 0.3]] * 3)
+    assert figure.legends[0].get_title().get_text() == "mean and range of 2 seeds"
+    FigureCanvasAgg(figure).draw()
+
+
+def test_the_figure_of_posteriors_shows_some_layers_and_a_gap_where_one_is_emptied(folder):
+    figure = posterior_figure(evaluated_of(read_run(folder)), "title")
+    assert len(figure.axes) == 12
+    assert [axes.get_title(loc="left") for axes in figure.axes[:6]] == [LAYERS[n] for n in (0, 1, 3, 4, 6, 7)]
+    ticket, control = figure.axes[6].get_lines()
+    assert ticket.get_label() == "IMP ticket"
+    np.testing.assert_allclose(ticket.get_ydata(), [3, 6, np.nan])
+    np.testing.assert_allclose(control.get_xydata(), [[50, 6]])
+    np.testing.assert_allclose(figure.axes[7].get_lines()[0].get_ydata(), [3, 6, 9])
+    FigureCanvasAgg(figure).draw()
+
+
+# The moments of a training
+
+
+def add_trainings(folder, metrics=("accuracy", "mace"), tested=True):
+    """A training of each evaluation, its test accuracy best at the second of three evaluations."""
+    manifest = json.loads((folder / "manifest.json").read_text())
+    evaluations = [step for step in manifest["steps"] if step["kind"] == "evaluate"]
+    for number, step in enumerate(evaluations):
+        rows = []
+        for n, (validation, test) in enumerate([(0.8, 0.70), (0.7, 0.80), (0.9, 0.75)]):
+            seen = {"test": dict.fromkeys(metrics, test + 0.02 * step["label"]["seed"])} if tested else {}
+            rows.append({"iteration": 10 * (n + 1), "accuracy": validation, **seen})
+        rows.append({**rows[0], "iteration": 40})
+        at = folder.parents[1] / "steps" / f"train-{number}"
+        at.mkdir()
+        result = {"density": 0.5 ** step["label"]["level"], "history": rows, "seconds": {"training": 1.0}}
+        (at / "result.json").write_text(json.dumps({"result": result}))
+        manifest["steps"].append({"kind": "train", "folder": at.name, "fingerprint": "0", "label": step["label"]})
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+
+
+def test_the_three_moments_stand_beside_one_another(folder):
+    add_trainings(folder)
+    found = recorded_trainings(read_run(folder))
+    assert len(found) == 12
+    header, rows = moments_table(found)
+    assert header[2:5] == [f"accuracy,\n{moment}" for moment in MOMENTS]
+    assert rows[0] == ["100.0%", "dense", "71.00%", "76.00%", "81.00%", "0.710", "0.760", "0.810"]
+    assert [row[1] for row in rows] == ["dense", "IMP ticket", "re-initialised", "signs kept", "IMP ticket"]
+    table = list(csv.DictReader(io.StringIO(moments_csv(found))))
+    assert [(row["moment"], row["iteration"], row["test_accuracy"]) for row in table[:3]] == [
+        ("last", "40", "0.7"),
+        ("best by validation", "30", "0.75"),
+        ("best by test", "20", "0.8"),
+    ]
+
+
+def test_trainings_that_did_not_look_at_test_rows_are_left_out(folder):
+    add_trainings(folder, tested=False)
+    assert recorded_trainings(read_run(folder)) == []
+
+
+def test_a_report_has_all_of_it_and_prints_it(folder, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "120")
+    add_trainings(folder)
+    written = write_report([read_run(folder)])
+    new = {"uncertainty.png", "posterior.pdf", "uncertainty.csv", "moments.csv"}
+    assert new <= set(written.files) == {path.name for path in written.folder.iterdir()}
+    show_report(written, as_json=False, quiet=False)
+    said = capsys.readouterr().out
+    for text in ("epistemic", "passes are no replicates", "best by test", "so too high"):
+        assert text in said.replace("\n", " ")
+    show_report(written, as_json=True, quiet=False)
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["moments"] == [dataclasses.asdict(one) for one in written.moments]
+    assert len(printed["uncertainty"]) == 12
+    without = folder.parent / "a-1" / "manifest.json"
+    steps = [step for step in json.loads(without.read_text())["steps"] if step["kind"] == "evaluate"][-1:]
+    without.write_text(json.dumps({"steps": steps}))
+    left = write_report([read_run(folder)])
+    assert {path.name for path in left.folder.iterdir()} == set(left.files)
+    assert not new & set(left.files)

@@ -1,0 +1,90 @@
+"""Test metrics at the last evaluation, the best by validation and the best by test, beside one another."""
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tfticket.evaluation.moments import MOMENTS, moments_of
+from tfticket.reports.rows import Run, arm_name, result_of
+
+WHAT = (
+    "Test metrics at the last evaluation of each training, at the one of the highest validation accuracy, and at the "
+    "one of the highest test accuracy, which is chosen on the test rows themselves and so too high. Means over seeds."
+)
+"""What the table shows."""
+
+
+@dataclass(frozen=True)
+class RecordedTraining:
+    """A training whose test metrics were recorded as it went on.
+
+    Attributes:
+        arm, name: What it trained, and what tables call it.
+        seed, level, replicate: Which.
+        density: Fraction of the prunable weights that survive.
+        moments: 'last', 'best by validation', 'best by test' -> 'iteration' and every test metric.
+    """
+
+    arm: str
+    name: str
+    seed: int
+    level: int
+    replicate: int
+    density: float
+    moments: dict[str, dict[str, float]]
+
+
+def recorded_trainings(run: Run) -> list[RecordedTraining]:
+    """The trainings of a run that have an arm and recorded test metrics, in its order.
+
+    Raises:
+        InputError: A step's folder is not whole.
+    """
+    found = []
+    for step in run.steps:
+        label = step["label"]
+        if step["kind"] != "train" or not label.get("arm"):
+            continue
+        result = result_of(run, step)
+        if moments := moments_of(result.get("history", ())):
+            dense = (label["arm"], label["level"]) == ("ticket", 0)
+            name, replicate = "dense" if dense else arm_name(label["arm"]), label.get("replicate", 0)
+            whose = (label["arm"], name, label["seed"], label["level"], replicate)
+            found.append(RecordedTraining(*whose, result["density"], moments))
+    return found
+
+
+def moments_table(trainings: Sequence[RecordedTraining]) -> tuple[list[str], list[list[str]]]:
+    """Header and rows: a row for each level and arm, its accuracy and MACE at each moment."""
+    groups: dict[tuple[int, str], dict[int, list[RecordedTraining]]] = {}
+    for one in trainings:
+        groups.setdefault((one.level, one.arm), {}).setdefault(one.seed, []).append(one)
+    header = ["weights\nremaining", "arm"]
+    header += [f"{what},\n{moment}" for what in ("accuracy", "MACE") for moment in MOMENTS]
+    rows = []
+    for (_, _), seeds in sorted(groups.items(), key=lambda group: group[0][0]):
+        each = [one for replicates in seeds.values() for one in replicates]
+        row = [f"{np.mean([one.density for one in each]):.1%}", each[0].name]
+        for metric in ("accuracy", "mace"):
+            for moment in MOMENTS:
+                values = [np.mean([one.moments[moment][metric] for one in same]) for same in seeds.values()]
+                row.append(f"{np.mean(values):.2%}" if metric == "accuracy" else f"{np.mean(values):.3f}")
+        rows.append(row)
+    return header, rows
+
+
+def moments_csv(trainings: Sequence[RecordedTraining]) -> str:
+    """A row for each training and moment: whose, when, and its test metrics (fractions, nats)."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    metrics = [name for name in trainings[0].moments["last"] if name != "iteration"]
+    whose = ["arm", "seed", "replicate", "level", "density", "moment", "iteration"]
+    writer.writerow([*whose, *(f"test_{metric}" for metric in metrics)])
+    for one in trainings:
+        for moment, found in one.moments.items():
+            values = [found[name] for name in ("iteration", *metrics)]
+            writer.writerow([one.arm, one.seed, one.replicate, one.level, one.density, moment, *values])
+    return buffer.getvalue()

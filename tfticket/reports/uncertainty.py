@@ -1,0 +1,244 @@
+"""How unsure variational tickets are, beside how well they are calibrated, and what their posteriors are like."""
+
+import csv
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tfticket.evaluation.posterior import QUANTILES
+from tfticket.reports.figures import arm_looks, legend_below, weights_axis
+from tfticket.reports.rows import Run, arm_name, result_of
+
+AUROC = "auroc by "
+"""What the names of AUROCs begin with; the score follows."""
+PASSES = "deviation of passes"
+"""What the names of standard deviations over repeated passes end with."""
+
+WHAT = (
+    f"Entropies in nats a row, means over the test rows and over seeds. The {PASSES} is that of repeated evaluations "
+    "of the same weights by other draws; passes are no replicates. AUROC: out-of-distribution rows against test rows."
+)
+"""What the table shows."""
+
+_PARTS = ("aleatoric", "epistemic")
+_MOST_LAYERS, _MOST_ARMS = 6, 3
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """An evaluated network of a run that has variational ones.
+
+    Attributes:
+        arm, name: What it is, and what tables and figures call it.
+        seed, level, replicate: Which.
+        density: Fraction of the prunable weights that survive.
+        values: On test rows: 'accuracy', 'mace', 'ece'; where there, 'aleatoric', 'epistemic' and total 'entropy' in
+            nats, 'auroc by confidence', ..., and 'accuracy, deviation of passes', ...
+        posterior: Layer -> what its weights' posteriors are like; {} of a deterministic network.
+    """
+
+    arm: str
+    name: str
+    seed: int
+    level: int
+    replicate: int
+    density: float
+    values: dict[str, float]
+    posterior: dict[str, dict[str, Any]]
+
+
+def evaluated_of(run: Run) -> list[Evaluated]:
+    """The evaluated networks of a run in its order; none where no variational one is among them.
+
+    Raises:
+        InputError: A step's folder is not whole.
+    """
+    found = []
+    for step in run.steps:
+        if step["kind"] == "evaluate":
+            label, result = step["label"], result_of(run, step)
+            name = "dense" if (label["arm"], result["level"]) == ("ticket", 0) else arm_name(label["arm"])
+            whose = (label["arm"], name, label["seed"], result["level"], label.get("replicate", 0))
+            found.append(Evaluated(*whose, result["density"], _values(result), result.get("posterior", {})))
+    return found if any("epistemic" in one.values for one in found) else []
+
+
+def _values(result: dict[str, Any]) -> dict[str, float]:
+    values = {name: result["test"][name] for name in ("accuracy", "mace", "ece") if name in result["test"]}
+    values |= result.get("uncertainty", {}).get("test", {})
+    auroc = result.get("out_of_distribution", {}).get("auroc", {})
+    values |= {f"{AUROC}{score}": value for score, value in auroc.items()}
+    for name, passes in result.get("passes", {}).get("test", {}).items():
+        if len(passes) > 1:
+            values[f"{name}, {PASSES}"] = float(np.std(passes, ddof=1))
+    return values
+
+
+def uncertainty_table(found: Sequence[Evaluated], levels: Sequence[int]) -> tuple[list[str], list[list[str]]]:
+    """Header and rows: means over seeds of each arm at these levels; what was not recorded is left out or empty."""
+    columns: list[tuple[str, str, Callable[[float], str]]] = [
+        ("mace", "MACE", "{:.3f}".format),
+        ("ece", "ECE", "{:.3f}".format),
+        ("aleatoric", "aleatoric", "{:.3g}".format),
+        ("epistemic", "epistemic", "{:.3g}".format),
+    ]
+    scores = dict.fromkeys(name for one in found for name in one.values if name.startswith(AUROC))
+    columns += [(name, f"AUROC by\n{name.removeprefix(AUROC)}", "{:.3f}".format) for name in scores]
+    columns.append((f"accuracy, {PASSES}", f"accuracy,\n{PASSES}", "{:.2%}".format))
+    rows = []
+    for (level, _), seeds in sorted(_by_arm(found).items(), key=lambda group: group[0][0]):
+        if level not in levels:
+            continue
+        each = [one for replicates in seeds.values() for one in replicates]
+        row = [f"{np.mean([one.density for one in each]):.1%}", each[0].name]
+        for name, _, written in columns:
+            there = all(name in one.values for one in each)
+            row.append(written(float(np.mean(_over_seeds(seeds, name)))) if there else "")
+        rows.append(row)
+    return ["weights\nremaining", "arm", *(header for _, header, _ in columns)], rows
+
+
+def uncertainty_csv(found: Sequence[Evaluated]) -> str:
+    """A row for each evaluated network: whose, then its values (fractions, nats); empty where there is none."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    names = list(dict.fromkeys(name for one in found for name in one.values))
+    titles = (name.replace(", ", "_").replace(" ", "_") for name in names)
+    writer.writerow(["arm", "seed", "replicate", "level", "density", *titles])
+    for one in found:
+        whose = [one.arm, one.seed, one.replicate, one.level, one.density]
+        writer.writerow([*whose, *(one.values.get(name, "") for name in names)])
+    return buffer.getvalue()
+
+
+def uncertainty_figure(found: Sequence[Evaluated], title: str) -> Any:
+    """Aleatoric and epistemic entropy on test rows against weights remaining: mean over seeds, bars to the range.
+
+    Args:
+        found: From ``evaluated_of``.
+        title: Written above the panels: network and data.
+
+    Returns:
+        A ``matplotlib.figure.Figure``.
+    """
+    from matplotlib.figure import Figure  # a second to import
+
+    from tfticket.reports.number_axes import Numbers
+
+    found = [one for one in found if "epistemic" in one.values]
+    arms, groups = list(dict.fromkeys(one.arm for one in found)), _by_arm(found)
+    looks = arm_looks([("", arm) for arm in arms])
+    figure = Figure(figsize=(7.8, 3.9), layout="constrained")
+    for axes, part in zip(figure.subplots(1, 2), _PARTS, strict=True):
+        for arm in arms:
+            levels = sorted(level for level, other in groups if other == arm)
+            values = [_over_seeds(groups[level, arm], part) for level in levels]
+            means = np.array([np.mean(one) for one in values])
+            bars = [means - [min(one) for one in values], [max(one) for one in values] - means]
+            densities = [100 * _density(groups[level, arm]) for level in levels]
+            axes.errorbar(densities, means, np.maximum(bars, 0), label=arm_name(arm), capsize=2.5, **looks["", arm])
+        weights_axis(axes, [one.density for one in found])
+        axes.set_ylim(bottom=0)
+        axes.set_ylabel(f"{part} entropy (nats)")
+        axes.yaxis.set_major_formatter(Numbers())
+        _plainly(axes)
+    figure.suptitle(title.replace("$", r"\$"), fontsize=11, x=0.01, ha="left")
+    legend_below(figure, axes.get_legend_handles_labels(), _seeds_text(found, "mean and range of"))
+    return figure
+
+
+def posterior_figure(found: Sequence[Evaluated], title: str) -> Any:
+    """Posterior deviations, and means over deviations, of surviving weights against weights remaining, by layer.
+
+    The line is the median; of the first arm a dark band holds half of the weights, a light one nine tenths; means over
+    seeds. Of more than six layers some evenly between the first and the last; of more than three arms those of the most
+    levels.
+
+    Args:
+        found: From ``evaluated_of``.
+        title: Written above the panels: network and data.
+
+    Returns:
+        A ``matplotlib.figure.Figure``.
+    """
+    from matplotlib.figure import Figure  # a second to import
+
+    from tfticket.reports.number_axes import log_axis
+
+    groups = _by_arm([one for one in found if one.posterior])
+    arms = sorted(dict.fromkeys(arm for _, arm in groups), key=lambda arm: -sum(arm == other for _, other in groups))
+    looks = arm_looks([("", arm) for arm in arms[:_MOST_ARMS]])
+    every = list(dict.fromkeys(layer for one in found for layer in one.posterior))
+    places = np.linspace(0, len(every) - 1, min(len(every), _MOST_LAYERS))
+    layers = [every[round(place)] for place in places]
+    figure = Figure(figsize=(max(2.2 * len(layers), 4.8) + 0.6, 5.0), layout="constrained")
+    panels = figure.subplots(2, len(layers), squeeze=False, sharey="row")
+    labels = {"sigma": "deviation", "snr": "abs(mean) / deviation"}
+    for panel_row, (what, label) in zip(panels, labels.items(), strict=True):
+        for axes, layer in zip(panel_row, layers, strict=True):
+            drawn = []
+            for _, arm in looks:
+                levels = sorted(level for level, other in groups if other == arm)
+                quantiles = np.array([_quantiles(groups[level, arm], layer, what) for level in levels]).T
+                densities = [_density(groups[level, arm]) for level in levels]
+                lowest, low, middle, high, highest = quantiles
+                x, colour = 100 * np.array(densities), looks["", arm]["color"]
+                axes.plot(x, middle, label=arm_name(arm), **looks["", arm] | {"ms": 3.5})
+                if arm == arms[0]:  # those of several would hide one another
+                    axes.fill_between(x, low, high, color=colour, alpha=0.25, lw=0)
+                    axes.fill_between(x, lowest, highest, color=colour, alpha=0.1, lw=0)
+                drawn += densities
+            weights_axis(axes, drawn)
+            axes.set_yscale("log")
+            _plainly(axes)
+            if what == "sigma":
+                axes.set_title(layer, fontsize=9, loc="left")
+                axes.set_xlabel("")
+        panel_row[0].set_ylabel(label)
+        log_axis(panel_row[0].yaxis)
+    figure.suptitle(title.replace("$", r"\$"), fontsize=11, x=0.01, ha="left")
+    spread = _seeds_text(found, "means over")
+    bands = f"medians of surviving weights; {arm_name(arms[0])}: bands of a half and of nine tenths; {spread}"
+    legend_below(figure, panels[0, 0].get_legend_handles_labels(), bands)
+    return figure
+
+
+def _by_arm(found: Sequence[Evaluated]) -> dict[tuple[int, str], dict[int, list[Evaluated]]]:
+    """(level, arm) -> seed -> replicates, arms as they first appear."""
+    groups: dict[tuple[int, str], dict[int, list[Evaluated]]] = {}
+    for one in found:
+        groups.setdefault((one.level, one.arm), {}).setdefault(one.seed, []).append(one)
+    return groups
+
+
+def _over_seeds(seeds: dict[int, list[Evaluated]], name: str) -> list[float]:
+    """A value of each seed; its replicates are averaged."""
+    return [float(np.mean([one.values[name] for one in replicates])) for replicates in seeds.values()]
+
+
+def _density(seeds: dict[int, list[Evaluated]]) -> float:
+    return float(np.mean([one.density for replicates in seeds.values() for one in replicates]))
+
+
+def _quantiles(seeds: dict[int, list[Evaluated]], layer: str, what: str) -> np.ndarray:
+    """Quantiles of a layer, means over replicates and seeds that have weights left in it; else NaN."""
+    found = []
+    for replicates in seeds.values():
+        each = [one.posterior[layer][what] for one in replicates if one.posterior[layer][what] is not None]
+        if each:
+            found.append(np.mean(each, axis=0))
+    return np.mean(found, axis=0) if found else np.full(len(QUANTILES), np.nan)
+
+
+def _seeds_text(found: Sequence[Evaluated], many: str) -> str:
+    count = len({one.seed for one in found})
+    return "1 seed" if count == 1 else f"{many} {count} seeds"
+
+
+def _plainly(axes: Any) -> None:
+    axes.grid(alpha=0.25, lw=0.6)
+    axes.tick_params(labelsize=8)
+    axes.spines[["top", "right"]].set_visible(False)

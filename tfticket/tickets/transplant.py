@@ -1,0 +1,90 @@
+"""Transplants: a ticket's mask, and its weights if wanted, put on another network of the same kernels.
+
+From a deterministic network into a variational one, weights become posterior means and standard deviations stay at
+their initialisation. The other way, means become weights.
+
+References:
+    "Bayesian lottery ticket hypothesis", section 8; "Bayes always wins the lottery in Monte Carlo", section 4 (masks
+    alone, trained by variational inference from random initialisations).
+"""
+
+from dataclasses import replace
+from typing import Literal
+
+from tfticket.errors import InputError
+from tfticket.tickets.ticket import Ticket
+from tfticket.types import Spec, Weights
+
+Carried = Literal["mask", "start", "trained"]
+"""What goes along: the mask alone, or also the ticket's start weights, or those that training gave it."""
+
+
+def transplant(ticket: Ticket, onto: Ticket, carried: Carried = "start", trained: Weights | None = None) -> Ticket:
+    """Put a ticket's mask and weights on another network; what else that has stays at its own start.
+
+    Args:
+        ticket: Of any level.
+        onto: The unpruned network that receives, e.g. ``Ticket.dense(to_variational(model))``.
+        carried: 'mask', 'start' or 'trained'.
+        trained: For 'trained': the ticket's trained weights.
+
+    Returns:
+        A ticket of ``onto``'s network that begins at iteration 0.
+
+    Raises:
+        InputError: Another architecture, which names the first difference; ``onto`` is pruned.
+    """
+    check_same_architecture(ticket, onto)
+    if not all(kept.all() for kept in onto.mask.values()):
+        raise InputError("The network to transplant onto is pruned; give the unpruned one, Ticket.dense(model).")
+    if carried == "trained" and trained is None:
+        raise InputError("To carry trained weights, give them: transplant(ticket, onto, 'trained', trained.weights).")
+    weights = {"mask": {}, "start": ticket.start, "trained": trained or {}}[carried]
+    start = {path: weights.get(path, array) for path, array in onto.start.items()}
+    provenance = onto.provenance | {"transplanted": carried, "from": ticket.provenance}
+    if "exempt" in ticket.provenance:
+        provenance["exempt"] = ticket.provenance["exempt"]
+    return replace(onto, mask=ticket.mask, start=start, initial=start, level=ticket.level, provenance=provenance)
+
+
+def check_same_architecture(ticket: Ticket, onto: Ticket) -> None:
+    """See that two networks have the same weights, but for standard deviations.
+
+    Raises:
+        InputError: They have not; the message names the first difference.
+    """
+    ours, theirs = ({path: array.shape for path, array in plain_weights(one).items()} for one in (ticket, onto))
+    for path in [*ours, *theirs]:
+        if ours.get(path) != theirs.get(path):
+            here, there = (f"shape {one[path]}" if path in one else "missing" for one in (ours, theirs))
+            raise InputError(
+                f"A ticket of {ticket.name} cannot be transplanted onto {onto.name}: {path} is {here} in the first and "
+                f"{there} in the second. Take two networks of one architecture."
+            )
+    if list(ticket.mask) != list(onto.mask):
+        raise InputError(f"{ticket.name} and {onto.name} do not prune the same layers, so no mask fits both.")
+
+
+def plain_weights(ticket: Ticket) -> Weights:
+    """Start weights without those that only a variational network has."""
+    return {path: array for path, array in ticket.start.items() if not is_scale(ticket.model, path)}
+
+
+def is_scale(spec: Spec, path: str) -> bool:
+    """Whether a weight decides a posterior's standard deviation."""
+    return "variational" in spec and path.endswith("_rho")
+
+
+def to_deterministic(ticket: Ticket) -> Ticket:
+    """The ticket of the network of means; of a deterministic network the ticket itself.
+
+    Chains, models of survival and exports take it: they know weights, not their distributions.
+    """
+    if "variational" not in ticket.model:
+        return ticket
+    spec = {key: value for key, value in ticket.model.items() if key != "variational"}
+    start, initial = (
+        {path: array for path, array in weights.items() if not is_scale(ticket.model, path)}
+        for weights in (ticket.start, ticket.initial)
+    )
+    return replace(ticket, model=spec, start=start, initial=start if ticket.initial is ticket.start else initial)
