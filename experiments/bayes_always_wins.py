@@ -4,6 +4,7 @@ For each IMP seed: tickets by iterative magnitude pruning, trained from their ow
 ``experiments.imp``. Then, at some levels:
 
 - NUTS: chains over the ticket's surviving weights, each from an independent draw of the prior, pooled;
+- stochastic variational inference on the ticket's mask, if asked for;
 - the deep ensemble: the mean prediction of the re-initialised trainings, which tells averaging from sampling.
 
 References:
@@ -17,6 +18,7 @@ from pydantic import Field, model_validator
 
 from experiments import imp
 from experiments.imp import Made, check_data, next_step
+from experiments.svi import Svi, infer, tuned_weights
 from tfticket.config import EnsembleStep, PoolStep, SampleConfig, SampleStep
 from tfticket.lab import Handle, Lab, Request
 from tfticket.reports.chains import verdict_of
@@ -37,6 +39,9 @@ class Config(imp.Config):
         ("ticket",),
         min_length=1,
         description="Which are sampled there: 'ticket', or one of the controls, whose masks are judged so",
+    )
+    svi: Svi | None = Field(
+        None, description="Variational inference on the same masks, {} for the paper's ways; null: none"
     )
     ensemble: bool = Field(True, description="Also the mean prediction of each control's replicates, two or more")
 
@@ -66,14 +71,19 @@ class Config(imp.Config):
     @property
     def trainings(self) -> int:
         """How many trainings it takes, chains among them."""
-        return super().trainings + self.samplings
+        inferred = 0 if self.svi is None else self.svi.trainings(self._masks, len(self.sampled))
+        return super().trainings + self.samplings + inferred
 
     @property
     def samplings(self) -> int:
         """How many chains it takes."""
+        return self._masks * self.chains
+
+    @property
+    def _masks(self) -> int:
+        """How many tickets are sampled, of all seeds."""
         copies = {arm: 1 if arm == "ticket" else self.replicates for arm in self.sampled_arms}
-        tickets = sum(len(self.levels_of(arm)) * copies[arm] for arm in self.sampled_arms)
-        return len(self.seeds) * tickets * self.chains
+        return len(self.seeds) * sum(len(self.levels_of(arm)) * copies[arm] for arm in self.sampled_arms)
 
     def levels_of(self, arm: str) -> list[int]:
         """The levels at which tickets of an arm are sampled."""
@@ -84,10 +94,17 @@ class Config(imp.Config):
 def check_model(config: Config) -> list[str]:
     """Refuse, before any folder is made, a network that cannot be pruned or sampled so."""
     from tfticket.data import load_dataset
-    from tfticket.models import network_of_config
+    from tfticket.models import network_of_config, variational_layers
     from tfticket.sampling.build import check_engine
+    from tfticket.variational.objective import check_objective
 
     notes = imp.check_model(config)
+    if config.svi is not None:
+        training = config.svi.train or config.train
+        variational = config.model.model_copy(update={"variational": config.svi.variational})
+        check_objective(
+            training.objective, variational_layers(network_of_config(variational, load_dataset(config.data)))
+        )
     if not config.chains:
         return notes
     model = network_of_config(config.model, load_dataset(config.data))
@@ -106,13 +123,21 @@ def branch(
 def main(lab: Lab, config: Config) -> None:
     """Run the experiment; the report is made from the folders afterwards."""
     lab.listener.expect(trainings=config.trainings, chains=config.samplings)
+    tuned: dict[int, dict[str, float]] = {}  # by level: the first seed's ticket decides for all
     for seed in config.seeds:
         made = imp.run_seed(lab, config, seed)
         if config.ensemble:
             average_replicates(lab, config, made)
         for one in made:
-            if config.chains and one.level in config.sampled and one.arm in config.sampled_arms:
+            if one.level not in config.sampled or one.arm not in config.sampled_arms:
+                continue
+            if config.chains:
                 sample(lab, config, seed, one)
+            if config.svi is not None:
+                theirs = (lab, config.data, config.model, config.train, config.svi, seed, one)
+                if "tuned" in config.svi.ways and one.level not in tuned:
+                    tuned[one.level] = tuned_weights(*theirs)
+                infer(*theirs, tuned.get(one.level, {}))
 
 
 def average_replicates(lab: Lab, config: Config, made: Sequence[Made]) -> None:

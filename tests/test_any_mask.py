@@ -28,7 +28,7 @@ MASKS = {
     "monte-carlo connectivity, 100 images": "Monte Carlo",
 }
 """Arm -> what its mask is."""
-METHODS = {"gradient": "", "NUTS": "nuts"}
+METHODS = {"gradient": "", "NUTS": "nuts", "SVI": "svi"}
 SHAPES = {"dense_1": (784, 300), "dense_2": (300, 100), "dense_3": (100, 10)}
 OWN = {layer: np.random.default_rng(0).random(shape) < 0.1 for layer, shape in SHAPES.items()}
 
@@ -52,6 +52,7 @@ def workspace(tmp_path_factory) -> Path:
         "sample.warmup": 20,
         "sample.draws": 4,
         "sample.max_tree_depth": 2,
+        "svi": {"ways": ["default"], "train": {"epochs": "10it", "batch_size": 20, "objective": {"draws": 2}}},
     }
     given = [text for name, value in options.items() for text in ("-o", f"{name}={json.dumps(value)}")]
     done = tfticket("run", PRESET, "-w", folder, *given)
@@ -67,7 +68,7 @@ def rows(workspace):
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("mask", MASKS.values())
-def test_a_mask_of_any_kind_is_trained_and_sampled(mask, method, rows):
+def test_a_mask_of_any_kind_is_trained_sampled_and_inferred(mask, method, rows):
     kind = next(arm for arm, what in MASKS.items() if what == mask)
     arm = f"{METHODS[method]} {'' if kind == 'ticket' and METHODS[method] else kind}".strip()
     row = rows[arm]

@@ -462,6 +462,7 @@ def test_the_defaults_are_frozen():
 TICKET, TRAINED = Handle("prune", "a" * 64, None), Handle("train", "b" * 64, None)
 
 SAMPLING_DEFAULTS = {
+    "svi": None,
     "sample": {"SampleConfig": {}},
     "chains": 4,
     "sampled_levels": None,

@@ -7,6 +7,9 @@ What decides which, all by test accuracy, the ticket's or control's minus the ot
 - A4 ("bayes-always-wins", table 1): there, NUTS against the mask with weights drawn anew. ``beats``.
 - A5 ("bayes-always-wins", of its training by gradients): the ticket against its mask with weights drawn anew, at the
   sparsest level that has such a control, since the paper speaks of its highest sparsity. ``beats``.
+- A6 ("bayes-always-wins", table 1): variational inference with tuned KL weights on the ticket's mask against the
+  ticket, at the sparsest level that has it, LeNet-300-100 alone. ``matches``. A7 (section 6): it against that with weights of
+  1. ``beats``. A8 (table 1), LeNet-5 and ResNet-18 alone: as A6. ``beats``.
 - B5 ("bayesian-lth", section 7): the ticket against every control of as many weights, at every level that was pruned.
   ``reaches``: a control may come up to half a point of accuracy above its ceiling, which the claim's text says.
 - B6 ("bayesian-lth", section 7) says two things of the sparsest level that has all four controls. B6a: evenly and
@@ -40,6 +43,9 @@ from tfticket.reports.tables import Seeds, by_seed, density_of, paired
 A1 = "A1-A3: NUTS reaches or beats the ticket, within half a point"
 A4 = "A4: NUTS beats random initialisations"
 A5 = "A5: the ticket's initialisation beats random ones"
+A6 = "A6: tuned SVI matches the ticket, within half a point"
+A7 = "A7: tuned KL weights beat default ones"
+A8 = "A8: SVI beats the ticket"
 B5 = "B5: the IMP ticket is the ceiling of all controls, within half a point"
 B6A = "B6a: even and global shuffles fall behind layerwise ones and re-initialisation"
 C1 = "C1: Monte Carlo tickets match IMP tickets, within half a point"
@@ -78,6 +84,7 @@ def claims_of(rows: Sequence[Row]) -> list[Comparison]:
         (A1, "reaches", _sampled_minus(groups, lambda arm: arm == "ticket")),
         (A4, "beats", _sampled_minus(groups, lambda arm: control_of(arm) == "reinitialise")),
         (A5, "beats", _ticket_minus(groups, drawn_anew)),
+        *_inferred(groups, rows[0].network),
         (B5, "reaches", _ticket_minus(groups, controlled)),
         (B6A, "beats", _densities_kept_minus_lost(groups, controlled)),
         (B6B, "matches", _ticket_minus(groups, _of_level_with_all(controlled, _KEPT))),
@@ -131,6 +138,23 @@ def _sampled_minus(groups: _Groups, is_other: Callable[[str], bool]) -> dict[str
         if differences := paired(groups[level, "nuts"], groups[level, arm], "accuracy"):
             found[_label(groups[level, arm], f"NUTS - {_row(groups[level, arm]).name}")] = differences
     return found
+
+
+def _inferred(groups: _Groups, network: str) -> list[tuple[str, Kind, dict[str, list[float]]]]:
+    """The claims about variational inference on tickets' masks, at the last level that has it."""
+    level = max((level for level, arm in groups if arm == "svi-tuned"), default=None)
+    if level is None:
+        return []
+    tuned, default, ticket = ([groups[level, arm]] if (level, arm) in groups else [] for arm in _SVI)
+    against = _minus(tuned, ticket, "accuracy")
+    return [
+        (A6, "matches", against if network == "lenet-300-100" else {}),
+        (A7, "beats", _minus(tuned, default, "accuracy")),
+        (A8, "beats", against if network in ("lenet-5", "resnet-18") else {}),
+    ]
+
+
+_SVI = ("svi-tuned", "svi", "ticket")
 
 
 def _monte_carlo(groups: _Groups, network: str) -> list[tuple[str, Kind, dict[str, list[float]]]]:
