@@ -55,9 +55,9 @@ docs: $(STAMP) ## Build the documentation in docs/_build/html
 	$(SPHINX) $(DOCS)
 
 bench: $(STAMP) ## Run the benchmarks (the first time, install PyTorch for them)
-	@$(BIN)/python -c 'from importlib.metadata import version; \
+	@$(BIN)/python -c 'from importlib.metadata import version; import torch_blue; \
 	    assert "torch==" + version("torch").split("+")[0] == "$(TORCH)"' 2>/dev/null \
-	    || { echo "Installing $(TORCH)"; $(PIP) install $(TORCH); }
+	    || { echo "Installing $(TORCH) and torch-blue"; $(PIP) install $(TORCH) torch-blue; }
 	$(BIN)/python -m experiments.benchmarks $(ARGS)
 
 hooks: $(STAMP) ## Install the git pre-commit hooks

@@ -8,8 +8,8 @@ What decides which, all by test accuracy, the ticket's or control's minus the ot
 - A5 ("bayes-always-wins", of its training by gradients): the ticket against its mask with weights drawn anew, at the
   sparsest level that has such a control, since the paper speaks of its highest sparsity. ``beats``.
 - A6 ("bayes-always-wins", table 1), LeNet-300-100 alone: variational inference with tuned KL weights on the ticket's
-  mask against the ticket, at the sparsest level that has it. ``matches``. A7 (section 6): it against that with weights of 1.
-  ``beats``. A8 (table 1), LeNet-5 and ResNet-18 alone: as A6. ``beats``.
+  mask against the ticket, at the sparsest level that has it. ``matches``. A7 (section 6): it against that with weights
+  of 1. ``beats``. A8 (table 1), LeNet-5 and ResNet-18 alone: as A6. ``beats``.
 - B5 ("bayesian-lth", section 7): the ticket against every control of as many weights, at every level that was pruned.
   ``reaches``: a control may come up to half a point of accuracy above its ceiling, which the claim's text says.
 - B6 ("bayesian-lth", section 7) says two things of the sparsest level that has all four controls. B6a: evenly and
