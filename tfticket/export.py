@@ -60,7 +60,9 @@ def to_netcdf(folders: Sequence[Path], path: Path) -> dict[str, int]:
         InputError: Chains of different tickets or lengths, a damaged file, a chain that does not tell which draws it
             kept, or a file that cannot be written.
     """
-    import arviz
+    from tfticket.sampling.diagnostics import arviz_quietly
+
+    arviz = arviz_quietly()
 
     check_writable(path.absolute().parent, "--out")
     if path.is_dir():

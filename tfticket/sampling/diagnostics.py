@@ -26,6 +26,14 @@ LIMITS = {"r_hat": 1.01, "ess": 400.0, "divergences": 0, "e_bfmi": 0.3, "capped"
 CAUTION = "Agreement in function space does not prove convergence in weight space."
 
 
+def arviz_quietly() -> Any:
+    """ArviZ, without what it says of its own future once a day; it takes seconds to import."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        import arviz
+    return arviz
+
+
 def looked_at(size: int) -> np.ndarray:
     """The entries of theta [size] that are looked at, int64 [at most ``WEIGHTS``], from the first to the last."""
     return np.linspace(0, size - 1, min(size, WEIGHTS)).astype(int)
@@ -71,7 +79,7 @@ def diagnose(chains: Sequence[Chain], weights: Sequence[np.ndarray]) -> dict[str
 
 def _e_bfmi(energy: np.ndarray) -> list[float | None]:
     """Of each chain [chains, draws]; None of too few draws, or where the energy stands still."""
-    import arviz
+    arviz = arviz_quietly()
 
     if energy.shape[1] < 4:
         return [None] * len(energy)
@@ -87,7 +95,7 @@ def _worst(groups: dict[str, np.ndarray]) -> dict[str, Any]:
     What is the same in all draws of all chains, such as the logit of a unit cut off, has no R-hat and does not count,
     unless all is the same.
     """
-    import arviz
+    arviz = arviz_quietly()
 
     found: dict[str, Any] = {"r_hat": 0.0, "ess_bulk": np.inf, "ess_tail": np.inf}
     for name, values in groups.items():
