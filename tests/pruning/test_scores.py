@@ -11,7 +11,9 @@ MASK = dense_mask(SHAPES)
 WEIGHTS = {
     "a/bias": np.ones(20, np.float32),
     **{path: np.random.default_rng(0).normal(size=shape).astype(np.float32) for path, shape in SHAPES.items()},
+    **{f"{path}_rho": np.random.default_rng(1).normal(size=shape).astype(np.float32) for path, shape in SHAPES.items()},
 }
+"""Of a variational network: scores of others need no rho."""
 
 
 @pytest.mark.parametrize("name", SCORES)
