@@ -29,7 +29,7 @@ def test_a_benchmark_has_a_main_and_its_name(name):
 def test_every_module_with_a_benchmark_is_listed():
     modules = {path.stem for path in Path(experiments.benchmarks.__file__).parent.glob("*.py")}
     helpers = {"measure", "children", "process", "gui_child", "network_children", "torch_models"}
-    helpers |= {"monte_carlo_children", "nuts_children", "nuts_figure", "nuts_peers"}
+    helpers |= {"monte_carlo_children", "nuts_children", "nuts_figure", "nuts_peers", "variational_children"}
     assert modules - {"__init__", "__main__"} - helpers == set(BENCHMARKS)
 
 

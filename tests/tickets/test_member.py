@@ -55,7 +55,7 @@ def context(folder, *, execution=None, stop=None, told=None, **inputs):
         folder,
         inputs,
         diary,
-        execution or Execution(threads=1),
+        execution or Execution(),
         stop or (lambda: False),
         lambda done, total: told.append((done, total, diary.first)),
     )
@@ -123,7 +123,7 @@ def test_a_copy_with_other_weights_goes_on_from_its_parents_state(ticket, tmp_pa
 def test_a_member_that_was_stopped_goes_on_to_the_same_bits_and_tells_of_its_generation_alone(ticket, tmp_path):
     trained(tmp_path / "parent", ticket, 0, 4)
     undisturbed = trained(tmp_path / "undisturbed", ticket, 4, 12, tmp_path / "parent")
-    short = Execution(threads=1, segment_seconds=1e-6)
+    short = Execution(segment_seconds=1e-6)
     folder, told = tmp_path / "stopped", []
     with pytest.raises(Stopped):
         trained(folder, ticket, 4, 12, tmp_path / "parent", execution=short, stop=lambda: True, told=told)
@@ -187,7 +187,7 @@ LABEL = {"seed": 0, "level": 0, "density": 1.0}
 
 
 def tuned(workspace, counting, processes=1, model=MODEL, population=POPULATION):
-    execution = Execution(threads=1, processes=processes)
+    execution = Execution(processes=processes)
     run = workspace / "runs" / "a"
     run.mkdir(parents=True, exist_ok=True)
     lab = Lab(workspace, execution, counting, counting.should_stop, run)
@@ -265,12 +265,14 @@ def test_a_population_that_was_stopped_goes_on_where_it_was(population, tmp_path
 @pytest.mark.slow  # TensorFlow begun six times
 @pytest.mark.timeout(900)
 def test_members_in_processes_of_their_own_find_the_same(population, tmp_path):
-    assert tuned(tmp_path, Counting(), processes=2) == population[1]
+    """But for the last digits: each process has a share of the threads, and these decide bits."""
+    alone, beside = population[1], tuned(tmp_path, Counting(), processes=2)
+    assert (beside.weights, beside.member, beside.generations) == (alone.weights, alone.member, alone.generations)
     found, expected = states(tmp_path), states(population[0])
     assert list(found) == list(expected)
     for name, (tensors, _) in expected.items():
         for tensor, array in tensors.items():
-            np.testing.assert_array_equal(found[name][0][tensor], array, err_msg=f"{name} {tensor}")
+            np.testing.assert_allclose(found[name][0][tensor], array, rtol=1e-3, atol=1e-5, err_msg=f"{name} {tensor}")
 
 
 def test_a_deterministic_network_has_no_kl_weights(tmp_path):
