@@ -31,7 +31,7 @@ from tfticket.tickets.monte_carlo import (
     rows_of,
     see,
 )
-from tfticket.tickets.sampler import Sampler
+from tfticket.tickets.sampler import Logistic, Sampler, TicketLayer
 
 layers = keras.layers
 
@@ -554,3 +554,37 @@ def test_damaged_and_missing_files_are_refused(sampler, tmp_path):
         Sampler.load(tmp_path / "half.json")
     with pytest.raises(InputError, match="There is no folder"):
         sampler.save(tmp_path / "none" / "sampler.json")
+
+
+@pytest.mark.parametrize(
+    ("keys", "value", "named"),
+    [
+        (("layers", "density"), -0.2, "density is -0.2"),
+        (("layers", "density"), 2.0, "density is 2.0"),
+        (("layers", "weights"), [float("nan")], "weights is nan"),
+        (("layers", "weights"), ["x"], "weights is 'x'"),
+        (("slopes",), ["a"], "slopes is 'a'"),
+        (("slopes",), [float("nan")], "slopes is nan"),
+        (("slopes",), [1e308], "slopes is 1e.308"),
+        (("slopes",), [1.0, 2.0], "how many .* is 2"),
+        (("all layers",), {}, "how many layers there are is 0"),
+    ],
+)
+def test_a_sampler_with_numbers_that_no_fit_makes_is_refused_by_name(tmp_path, keys, value, named):
+    layer = TicketLayer(0.2, 1.5, (1.0, 2.0), ())
+    made = {"kernel": 10}
+    fits = {"dense": {"magnitude": Logistic(-1.0, (2.0,), 10, 2)}}
+    path = tmp_path / "sampler.json"
+    whole = Sampler(fits, {"kernel": layer}, made, 1, provenance={"network": "n", "families": {"kernel": "dense"}})
+    whole.save(path)
+    assert Sampler.load(path) == whole
+    found = json.loads(path.read_text())
+    if keys[0] == "layers":
+        found["layers"]["kernel"][keys[1]] = value
+    elif keys[0] == "slopes":
+        found["fits"]["dense"]["magnitude"]["slopes"] = value
+    else:
+        found["layers"] = value
+    path.write_text(json.dumps(found))
+    with pytest.raises(InputError, match=named):
+        Sampler.load(path)

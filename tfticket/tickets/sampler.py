@@ -149,6 +149,39 @@ class Sampler:
             exempt, provenance = tuple(found["exempt"]), found["provenance"]
             if missing := set(layers) - (set(found["sizes"]) & set(provenance["families"])):
                 raise KeyError(", ".join(sorted(missing)))
-            return cls(fits, layers, found["sizes"], found["level"], exempt, provenance)
+            sampler = cls(fits, layers, found["sizes"], found["level"], exempt, provenance)
         except (KeyError, TypeError, AttributeError) as error:
             raise InputError(f"{path} is not a whole sampler: {error}.") from None
+        _check_values(sampler, path)
+        return sampler
+
+
+_MOST = 1e9
+"""Larger numbers would overflow, and no fit has them."""
+
+
+def _check_values(sampler: Sampler, path: str | Path) -> None:
+    """Refuse numbers that no fit makes; the message says which."""
+
+    def number(value: Any, low: float, high: float, what: str) -> None:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+            raise InputError(
+                f"{path}: {what} is {value!r}; expected a number from {low:g} to {high:g}. The file was altered; fit "
+                "the sampler anew, `tfticket mc-fit`."
+            )
+
+    for family, models in sampler.fits.items():
+        for name, fit in models.items():
+            what = f"fits.{family}.{name}"
+            number(fit.intercept, -_MOST, _MOST, f"{what}.intercept")
+            features = 1 + name.startswith("connectivity")
+            number(len(fit.slopes), features, features, f"how many {what}.slopes there are")
+            for slope in fit.slopes:
+                number(slope, -_MOST, _MOST, f"{what}.slopes")
+    for what, least in (("fits", sampler.fits), ("layers", sampler.layers)):
+        number(len(least), 1, 1e6, f"how many {what} there are")
+    for layer, like in sampler.layers.items():
+        number(like.density, 0.0, 1.0, f"layers.{layer}.density")
+        for name in ("weights", "connectivity"):
+            for quantile in getattr(like, name):
+                number(quantile, -_MOST, _MOST, f"layers.{layer}.{name}")
