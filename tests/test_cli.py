@@ -163,7 +163,7 @@ def test_a_ctrl_c_before_a_run_begins_leaves_nothing(where, command, tmp_path, m
     monkeypatch.setattr(where, ctrl_c)
     code, out, err = call(*command)
     assert (code, out) == (130, "")
-    assert err.splitlines()[-1] == "Stopped before anything began."
+    assert err.splitlines()[-1] == "Stopped; nothing was written."
     assert "Traceback" not in err
     assert not any(tmp_path.iterdir())
 

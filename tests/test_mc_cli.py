@@ -65,7 +65,8 @@ def test_a_ticket_is_drawn_from_the_command_line(made, tmp_path, call):
         np.testing.assert_array_equal(ticket.start[path], expected.start[path])
     layer = ticket.provenance["monte_carlo"]["layers"]["dense_1"]
     row = next(line.split() for line in said.splitlines() if "dense_1" in line)
-    assert row == ["dense_1", f"{layer['density']:.2%}", *(f"{layer[name]:.3f}" for name in list(layer)[1:])]
+    shares, distances = list(layer.values())[:2], list(layer.values())[2:]
+    assert row == ["dense_1", *(f"{one:.2%}" for one in shares), *(f"{one:.3f}" for one in distances)]
     assert "KS: Kolmogorov-Smirnov distances" in said
     code, said, _ = call("mc-ticket", made, *NETWORK, "--seed", 4, "--out", out, "--json")  # the folder of a step
     assert code == 0

@@ -25,7 +25,7 @@ def main() -> None:
         app()
     except SystemExit as end:
         if end.code == Stopped.exit_code:  # typer's way of a Ctrl-C that no run was there to hear
-            typer.echo("Stopped before anything began.", err=True)
+            typer.echo("Stopped; nothing was written.", err=True)
         raise
     except Exception as error:
         if Options.debug:

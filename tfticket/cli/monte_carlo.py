@@ -156,6 +156,8 @@ def mc_ticket(
     _show(ticket, out, as_json)
     if (iteration := found.provenance.get("iteration", 0)) and not Options.quiet:
         typer.echo(f"The sampler was fitted to weights of iteration {iteration}; these are initial ones.", err=True)
+    if (emptied := ticket.provenance["monte_carlo"].get("emptied")) and not Options.quiet:
+        typer.echo(f"No weight is left in {', '.join(emptied)}; a larger --density leaves some.", err=True)
 
 
 def _show(ticket: Any, out: Path, as_json: bool) -> None:
@@ -164,10 +166,17 @@ def _show(ticket: Any, out: Path, as_json: bool) -> None:
         typer.echo(json.dumps({"ticket": str(out), "density": ticket.density, "layers": layers}))
     elif not Options.quiet:
         header = ["layer", "density", "ticket's", "KS of weights", "KS of connectivity"]
-        cells = [[f"{one['density']:.2%}", *map(_number, list(one.values())[1:])] for one in layers.values()]
+        cells = [
+            [f"{one['density']:.2%}", _share(one["ticket_density"]), *map(_number, list(one.values())[2:])]
+            for one in layers.values()
+        ]
         show_table(header, [[name, *row] for name, row in zip(layers, cells, strict=True)])
         typer.echo("KS: Kolmogorov-Smirnov distances of survivors to those of the ticket that was learnt from.")
         typer.echo(f"{ticket!r}: {out}")
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2%}"
 
 
 def _number(value: float | None) -> str:
