@@ -12,12 +12,12 @@ References:
 """
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
 from experiments import imp
-from experiments.imp import Made, check_data, next_step
+from experiments.imp import Made, branch, check_data, next_step
 from experiments.svi import Svi, infer, tuned_weights
 from tfticket.config import EnsembleStep, PoolStep, SampleConfig, SampleStep
 from tfticket.lab import Handle, Lab, Request
@@ -112,14 +112,6 @@ def check_model(config: Config) -> list[str]:
     return [*notes, *dict.fromkeys(check_engine(model, config.sample, density) for density in densities)]
 
 
-def branch(
-    run: dict[str, Any], controls: Sequence[Any], levels: Sequence[int] | None, replicates: int, name: str | None
-) -> imp.Config:
-    """The same tickets with other controls, trained and not sampled: as ``experiments.imp.branch``."""
-    fields = {key: value for key, value in run.items() if key in imp.Config.model_fields}
-    return imp.branch(fields | {"experiment": "imp"}, controls, levels, replicates, name)
-
-
 def main(lab: Lab, config: Config) -> None:
     """Run the experiment; the report is made from the folders afterwards."""
     lab.listener.expect(trainings=config.trainings, chains=config.samplings)
@@ -134,10 +126,9 @@ def main(lab: Lab, config: Config) -> None:
             if config.chains:
                 sample(lab, config, seed, one)
             if config.svi is not None:
-                theirs = (lab, config.data, config.model, config.train, config.svi, seed, one)
                 if "tuned" in config.svi.ways and one.level not in tuned:
-                    tuned[one.level] = tuned_weights(*theirs)
-                infer(*theirs, tuned.get(one.level, {}))
+                    tuned[one.level] = tuned_weights(lab, config, config.svi, seed, one)
+                infer(lab, config, config.svi, seed, one, tuned.get(one.level, {}))
 
 
 def average_replicates(lab: Lab, config: Config, made: Sequence[Made]) -> None:

@@ -13,15 +13,15 @@ References:
     "Bayesian lottery ticket hypothesis", sections 4 to 8 and appendices.
 """
 
-from collections.abc import Sequence
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
 from experiments import imp
-from experiments.imp import Made, check_data, next_step
+from experiments.imp import Made, branch, check_data, next_step
+from experiments.transplants import train_and_evaluate, transplanted
 from tfticket import seeds
-from tfticket.config import ModelConfig, StartStep, TrainConfig, TrainStep, TransplantStep, Variational
+from tfticket.config import Carried, TrainConfig, Variational
 from tfticket.config.names import known
 from tfticket.durations import Rewind
 from tfticket.lab import Lab
@@ -62,7 +62,7 @@ class Config(imp.Config):
     trunks: tuple[Trunk, ...] = Field(
         (Trunk(),), description="Other ways of iterative pruning, e.g. [{score: snr}, {score: mu}, {rewind: none}]"
     )
-    transplants: tuple[Literal["start", "trained", "mask"], ...] = Field(
+    transplants: tuple[Carried, ...] = Field(
         ("start",),
         description="What goes along with a deterministic ticket's mask: its start weights, trained ones, or nothing",
     )
@@ -91,14 +91,11 @@ def _config_of(config: Config, trunk: Trunk) -> imp.Config:
     rewind = config.prune.rewind if trunk.rewind is None else trunk.rewind
     changes: dict[str, Any] = {"prune": config.prune.model_copy(update={"score": trunk.score, "rewind": rewind})}
     if trunk.variational:
-        changes |= {"model": _variational_model(config), "train": config.variational_train or config.train}
+        variational = config.model.model_copy(update={"variational": config.variational})
+        changes |= {"model": variational, "train": config.variational_train or config.train}
     changes |= {"monte_carlo": ()} | ({} if trunk.controls else {"controls": ()})
     fields = {name: getattr(config, name) for name in imp.Config.model_fields}
     return imp.Config.model_construct(**(fields | changes))
-
-
-def _variational_model(config: Config) -> ModelConfig:
-    return config.model.model_copy(update={"variational": config.variational})
 
 
 def check_model(config: Config) -> list[str]:
@@ -107,14 +104,6 @@ def check_model(config: Config) -> list[str]:
     for trunk in config.trunks:
         notes += imp.check_model(_config_of(config, trunk))
     return list(dict.fromkeys(notes))
-
-
-def branch(
-    run: dict[str, Any], controls: Sequence[Any], levels: Sequence[int] | None, replicates: int, name: str | None
-) -> imp.Config:
-    """The same deterministic tickets with other controls: as ``experiments.imp.branch``."""
-    fields = {key: value for key, value in run.items() if key in imp.Config.model_fields}
-    return imp.branch(fields | {"experiment": "imp"}, controls, levels, replicates, name)
 
 
 def main(lab: Lab, config: Config) -> None:
@@ -136,14 +125,5 @@ def transplant(lab: Lab, config: Config, seed: int, one: Made) -> None:
         for replicate in range(config.replicates):
             label = one.label | {"arm": f"transplant-{carried}"} | ({"replicate": replicate} if replicate else {})
             its_seed = seeds.derive(seed, "transplant", replicate) if replicate or carried == "mask" else seed
-            start = StartStep(data=config.data, model=_variational_model(config), seed=its_seed)
-            inputs = {"ticket": one.ticket, "onto": lab.step("start", start, label={"seed": seed, "arm": label["arm"]})}
-            if carried == "trained":
-                inputs["trained"] = one.trained
-            ticket = lab.step("transplant", TransplantStep(carried=carried), inputs, label)
-            step = TrainStep(data=config.data, train=training, seed=seed)
-            trained = lab.step("train", step, {"ticket": ticket}, label)
-            evaluation = config.evaluation(seed).model_copy(
-                update={"draws": training.objective.evaluation_draws, "seed": seed}
-            )
-            lab.step("evaluate", evaluation, {"ticket": ticket, "trained": trained}, label)
+            ticket = transplanted(lab, config, config.variational, carried, its_seed, one, label)
+            train_and_evaluate(lab, config, training, ticket, seed, seed, label)

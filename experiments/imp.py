@@ -31,6 +31,7 @@ from tfticket.config import (
     FitStep,
     ModelConfig,
     MonteCarlo,
+    Objective,
     PruneConfig,
     PruneStep,
     StartStep,
@@ -107,9 +108,9 @@ class Config(ExperimentConfig):
         alike = len(set(arms.values())) < len(arms)
         return "; own masks are told apart by their files' names: name the files differently" if alike else ""
 
-    def evaluation(self, seed: int) -> EvaluateStep:
-        """How a training is evaluated; draws are a variational network's."""
-        drawn = {} if self.model.variational is None else {"draws": self.train.objective.evaluation_draws, "seed": seed}
+    def evaluation(self, seed: int, objective: Objective | None = None) -> EvaluateStep:
+        """How a training is evaluated: of a variational network, by as many draws as its objective says."""
+        drawn = {} if objective is None else {"draws": objective.evaluation_draws, "seed": seed}
         return EvaluateStep(data=self.data, out_of_distribution=self.out_of_distribution, **drawn)
 
     @property
@@ -230,7 +231,7 @@ def branch(
     """The same tickets, with other controls: a run that shares all steps of the tickets. It has no Monte Carlo tickets.
 
     Args:
-        run: A run's configuration, as plain values.
+        run: A run's configuration, as plain values; of an experiment that builds on this one, its part of this.
         controls: Names, or names with options.
         levels: Whose tickets are altered; None: the run's own.
         replicates: How many of each.
@@ -239,6 +240,8 @@ def branch(
     Raises:
         InputError: An unknown control, one that is told what it does not take, or no level to alter.
     """
+    if run["experiment"] != "imp":
+        run = {key: value for key, value in run.items() if key in Config.model_fields} | {"experiment": "imp"}
     changes = {
         "controls": controls,
         "monte_carlo": [],
@@ -304,7 +307,8 @@ def run_seed(lab: Lab, config: Config, seed: int, trunk: str = "") -> list[Made]
     def evaluate(ticket: Handle, arm: str, replicate: int = 0) -> None:
         trained, its_label = train(ticket, arm, replicate), label(ticket, arm, replicate)
         inputs = {"ticket": ticket, "trained": trained}
-        lab.step("evaluate", config.evaluation(seed), inputs, its_label)
+        objective = None if config.model.variational is None else config.train.objective
+        lab.step("evaluate", config.evaluation(seed, objective), inputs, its_label)
         found.append(Made(arm, its_label["level"], replicate, ticket, trained, its_label))
 
     def label(ticket: Handle, arm: str, replicate: int) -> dict[str, Any]:

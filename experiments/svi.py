@@ -10,20 +10,11 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from experiments.imp import Made
+from experiments.imp import Config, Made
 from experiments.population import member_steps, tune
+from experiments.transplants import train_and_evaluate, transplanted
 from tfticket import seeds
-from tfticket.config import (
-    DataConfig,
-    EvaluateStep,
-    ModelConfig,
-    Population,
-    StartStep,
-    TrainConfig,
-    TrainStep,
-    TransplantStep,
-    Variational,
-)
+from tfticket.config import Carried, DataConfig, Population, TrainConfig, Variational
 from tfticket.lab import Handle, Lab
 from tfticket.schema import Config as Part
 
@@ -42,7 +33,7 @@ class Svi(Part):
         min_length=1,
         description="KL weights: 1 (default), tuned by a population, or the sum's, not divided by the rows (unscaled)",
     )
-    carried: Literal["mask", "start", "trained"] = Field(
+    carried: Carried = Field(
         "mask", description="What of a ticket goes along; by its mask alone, means begin at random initialisations"
     )
     replicates: int = Field(1, ge=1, description="Trainings of each ticket, from initialisations of their own")
@@ -60,66 +51,38 @@ class Svi(Part):
         return tickets * len(self.ways) * self.replicates + tuned
 
 
-def infer(
-    lab: Lab,
-    data: DataConfig,
-    model: ModelConfig,
-    train: TrainConfig,
-    svi: Svi,
-    seed: int,
-    one: Made,
-    tuned: Mapping[str, float],
-) -> None:
+def infer(lab: Lab, config: Config, svi: Svi, seed: int, one: Made, tuned: Mapping[str, float]) -> None:
     """Train a ticket's mask by variational inference in each way.
 
     Args:
         lab: Where steps are computed.
-        data: The run's.
-        model: The run's.
-        train: The run's.
+        config: The run's.
         svi: What is asked for.
         seed: The IMP seed.
         one: The ticket.
         tuned: KL weights for the way 'tuned'.
     """
-    training = svi.train or train
     for way in svi.ways:
         arm = ARMS[way] if one.arm == "ticket" else f"{ARMS[way]} {one.arm}"
+        training = _with_weights(svi.train or config.train, way, tuned, config.data)
         for replicate in range(svi.replicates):
             number = one.replicate * svi.replicates + replicate
             label = one.label | {"arm": arm} | ({"replicate": number} if number else {})
             its_seed = seeds.derive(seed, "svi", replicate)
-            ticket = _ticket(lab, data, model, svi, its_seed, one, label)
-            step = TrainStep(data=data, train=_with_weights(training, way, tuned, data), seed=its_seed)
-            trained = lab.step("train", step, {"ticket": ticket}, label)
-            evaluation = EvaluateStep(data=data, draws=training.objective.evaluation_draws, seed=seed)
-            lab.step("evaluate", evaluation, {"ticket": ticket, "trained": trained}, label)
+            ticket = transplanted(lab, config, svi.variational, svi.carried, its_seed, one, label)
+            train_and_evaluate(lab, config, training, ticket, its_seed, seed, label)
 
 
-def tuned_weights(
-    lab: Lab, data: DataConfig, model: ModelConfig, train: TrainConfig, svi: Svi, seed: int, one: Made
-) -> dict[str, float]:
+def tuned_weights(lab: Lab, config: Config, svi: Svi, seed: int, one: Made) -> dict[str, float]:
     """The KL weights that a population finds for a ticket, by its metric on validation rows."""
     label = one.label | {"arm": "population"}
 
     def start_of_member(member: int) -> Handle:
-        return _ticket(lab, data, model, svi, seeds.derive(seed, "member", member), one, label)
+        its_seed = seeds.derive(seed, "member", member)
+        return transplanted(lab, config, svi.variational, svi.carried, its_seed, one, label)
 
-    return tune(lab, data, svi.train or train, svi.population, start_of_member, seed, one.label).weights
-
-
-def _ticket(
-    lab: Lab, data: DataConfig, model: ModelConfig, svi: Svi, seed: int, one: Made, label: dict[str, Any]
-) -> Handle:
-    """The ticket's mask on a variational network of an initialisation of its own."""
-    variational = model.model_copy(update={"variational": svi.variational})
-    inputs = {
-        "ticket": one.ticket,
-        "onto": lab.step("start", StartStep(data=data, model=variational, seed=seed), label=label),
-    }
-    if svi.carried == "trained":
-        inputs["trained"] = one.trained
-    return lab.step("transplant", TransplantStep(carried=svi.carried), inputs, label)
+    training = svi.train or config.train
+    return tune(lab, config.data, training, svi.population, start_of_member, seed, one.label).weights
 
 
 def _with_weights(train: TrainConfig, way: Way, tuned: Mapping[str, float], data: DataConfig) -> TrainConfig:

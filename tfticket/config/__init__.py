@@ -21,13 +21,14 @@ from tfticket.config.steps import (
     scientific_fields,
 )
 from tfticket.config.training import Adam, Augment, Sgd, TrainConfig, check_lengths
-from tfticket.config.variational import Objective, Variational
+from tfticket.config.variational import Carried, Objective, Variational
 
 __all__ = [
     "ENDINGS",
     "SHORTEST_WARMUP",
     "Adam",
     "Augment",
+    "Carried",
     "Control",
     "ControlStep",
     "DataConfig",

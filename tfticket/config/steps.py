@@ -8,6 +8,7 @@ from tfticket.config.data import DataConfig, ModelConfig
 from tfticket.config.experiment import Execution, ExperimentConfig
 from tfticket.config.pruning import Control
 from tfticket.config.training import TrainConfig
+from tfticket.config.variational import Carried
 from tfticket.durations import Duration
 from tfticket.schema import Config
 
@@ -39,7 +40,7 @@ class ControlStep(Config):
 class TransplantStep(Config):
     """Put a ticket's mask, and its weights if wanted, on another network."""
 
-    carried: Literal["mask", "start", "trained"] = "start"
+    carried: Carried = "start"
 
 
 class PoolStep(Config):

@@ -7,6 +7,9 @@ from pydantic import Field
 from tfticket.durations import Duration
 from tfticket.schema import Config
 
+Carried = Literal["mask", "start", "trained"]
+"""What of a ticket a transplant carries: its mask alone, or also its start weights, or those that training gave it."""
+
 
 class Variational(Config):
     """Mean-field normal posteriors over the kernels and biases of all dense and convolutional layers."""

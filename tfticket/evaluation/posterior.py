@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from tfticket.pruning.mask import layer_of
+from tfticket.pruning.scores import deviation_of
 from tfticket.types import Mask, Weights
 
 QUANTILES = (5, 25, 50, 75, 95)
@@ -12,12 +13,6 @@ QUANTILES = (5, 25, 50, 75, 95)
 
 _SMALLEST = 1e-300
 """Standard deviations are at least so large, for logarithms and ratios to be finite."""
-
-
-def softplus(rho: np.ndarray) -> np.ndarray:
-    """log(1 + exp(rho)), float64, without overflow."""
-    result: np.ndarray = np.logaddexp(0.0, rho.astype(np.float64))
-    return result
 
 
 def divergence(mean: np.ndarray, deviation: np.ndarray, prior: float) -> float:
@@ -64,7 +59,7 @@ def posterior_of(mask: Mask, weights: Weights, prior: float) -> dict[str, dict[s
 
 
 def _normal(weights: Weights, path: str) -> tuple[np.ndarray, np.ndarray]:
-    return weights[path].astype(np.float64), np.maximum(softplus(weights[f"{path}_rho"]), _SMALLEST)
+    return weights[path].astype(np.float64), np.maximum(deviation_of(weights[f"{path}_rho"]), _SMALLEST)
 
 
 def _quantiles(values: np.ndarray) -> list[float]:

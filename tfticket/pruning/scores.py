@@ -32,7 +32,7 @@ def square(weights: Mapping[str, np.ndarray], mask: Mask, seed: int) -> Scores:
 
 
 def deviation_of(rho: np.ndarray) -> np.ndarray:
-    """The standard deviation softplus(rho), float64."""
+    """The standard deviation softplus(rho) = log(1 + exp(rho)), float64, without overflow."""
     result: np.ndarray = np.logaddexp(0.0, rho.astype(np.float64))
     return result
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tfticket.reports.figures import arm_looks, legend_below, spread_errors, title_above
-from tfticket.reports.rows import Run, arm_name, result_of
+from tfticket.reports.rows import Run, name_at, result_of
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def curves_of(run: Run) -> list[Curve]:
     for step in run.steps:
         label = step["label"]
         if step["kind"] == "train" and label.get("arm") and (history := result_of(run, step).get("history")):
-            name = "unpruned" if (label["arm"], label["level"]) == ("ticket", 0) else arm_name(label["arm"])
+            name = name_at(label["arm"], label["level"], "unpruned")
             iterations = tuple(int(row["iteration"]) for row in history)
             accuracies = tuple(float(row["accuracy"]) for row in history)
             found.append(Curve(label["arm"], name, label["seed"], label["level"], iterations, accuracies))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tfticket.evaluation.moments import MOMENTS, moments_of
-from tfticket.reports.rows import Run, arm_name, result_of
+from tfticket.reports.rows import Run, name_at, result_of
 
 WHAT = (
     "Test metrics at the last evaluation of each training, at the one of the highest validation accuracy, and at the "
@@ -50,9 +50,8 @@ def recorded_trainings(run: Run) -> list[RecordedTraining]:
             continue
         result = result_of(run, step)
         if moments := moments_of(result.get("history", ())):
-            dense = (label["arm"], label["level"]) == ("ticket", 0)
-            name, replicate = "dense" if dense else arm_name(label["arm"]), label.get("replicate", 0)
-            whose = (label["arm"], name, label["seed"], label["level"], replicate)
+            name = name_at(label["arm"], label["level"])
+            whose = (label["arm"], name, label["seed"], label["level"], label.get("replicate", 0))
             found.append(RecordedTraining(*whose, result["density"], moments))
     return found
 

@@ -199,6 +199,11 @@ def arm_name(arm: str) -> str:
     return f"{ARM_NAMES[control]} ({options})" if options else ARM_NAMES[control]
 
 
+def name_at(arm: str, level: int, dense: str = "dense") -> str:
+    """What tables and figures call an arm at a level: the ticket of level 0 is the unpruned network."""
+    return dense if (arm, level) == ("ticket", 0) else arm_name(arm)
+
+
 def rows_of(run: Run) -> list[Row]:
     """One row for each finished evaluation of a run, in the order of the run."""
     rows = []

@@ -10,7 +10,7 @@ import numpy as np
 
 from tfticket.evaluation.posterior import QUANTILES
 from tfticket.reports.figures import arm_looks, legend_below, weights_axis
-from tfticket.reports.rows import Run, arm_name, result_of
+from tfticket.reports.rows import Run, arm_name, name_at, result_of
 
 AUROC = "auroc by "
 """What the names of AUROCs begin with; the score follows."""
@@ -60,7 +60,7 @@ def evaluated_of(run: Run) -> list[Evaluated]:
     for step in run.steps:
         if step["kind"] == "evaluate":
             label, result = step["label"], result_of(run, step)
-            name = "dense" if (label["arm"], result["level"]) == ("ticket", 0) else arm_name(label["arm"])
+            name = name_at(label["arm"], result["level"])
             whose = (label["arm"], name, label["seed"], result["level"], label.get("replicate", 0))
             found.append(Evaluated(*whose, result["density"], _values(result), result.get("posterior", {})))
     return found if any("epistemic" in one.values for one in found) else []

@@ -9,14 +9,11 @@ References:
 """
 
 from dataclasses import replace
-from typing import Literal
 
+from tfticket.config import Carried
 from tfticket.errors import InputError
 from tfticket.tickets.ticket import Ticket
 from tfticket.types import Spec, Weights
-
-Carried = Literal["mask", "start", "trained"]
-"""What goes along: the mask alone, or also the ticket's start weights, or those that training gave it."""
 
 
 def transplant(ticket: Ticket, onto: Ticket, carried: Carried = "start", trained: Weights | None = None) -> Ticket:
