@@ -110,7 +110,9 @@ class Config(ExperimentConfig):
 
     def evaluation(self, seed: int, objective: Objective | None = None) -> EvaluateStep:
         """How a training is evaluated: of a variational network, by as many draws as its objective says."""
-        drawn = {} if objective is None else {"draws": objective.evaluation_draws, "seed": seed}
+        drawn: dict[str, int] = {}
+        if objective is not None:
+            drawn = {"draws": objective.evaluation_draws, "passes": objective.evaluation_passes, "seed": seed}
         return EvaluateStep(data=self.data, out_of_distribution=self.out_of_distribution, **drawn)
 
     @property

@@ -176,7 +176,7 @@ STEPS = {
     "member": StepKind("tfticket.tickets.member:member", 1),
     "fit": StepKind("tfticket.steps:fit", 1),
     "draw": StepKind("tfticket.steps:draw", 1),
-    "evaluate": StepKind("tfticket.steps:evaluate", 3),
+    "evaluate": StepKind("tfticket.steps:evaluate", 4),
     "ensemble": StepKind("tfticket.steps:ensemble", 2),
     "sample": StepKind("tfticket.sampling.steps:sample", 2),
     "pool": StepKind("tfticket.sampling.steps:pool", 1),

@@ -45,7 +45,7 @@ def as_variational(label, result):
     aleatoric, epistemic = 0.2 + 0.1 * seed + 0.1 * label.get("replicate", 0), 0.01 * (level + 1)
     parts = {"entropy": aleatoric + epistemic, "aleatoric": aleatoric, "epistemic": epistemic}
     result["uncertainty"] = {"test": parts, "validation": parts}
-    result["passes"] = {"test": {"accuracy": [0.9, 0.92, 0.94]}}
+    result["passes"] = {"accuracy": [0.9, 0.92, 0.94]}
     result["posterior"] = {
         layer: {
             "magnitude": 0.1,

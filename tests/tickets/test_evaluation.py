@@ -156,20 +156,19 @@ def test_the_reported_numbers_are_those_of_the_pooled_draws(unsure, rows, found)
 
 
 def test_passes_are_repeated_evaluations_by_draws_of_their_own_the_first_of_which_is_reported(unsure, rows, found):
-    for split in ("validation", "test"):
-        passes = found["passes"][split]
-        assert set(passes) == set(METRICS)
-        for name, values in passes.items():
-            assert len(values) == 3
-            assert values[0] == found[split][name]
-        assert len(set(passes["nll"])) == 3
+    passes = found["passes"]
+    assert set(passes) == set(METRICS)
+    for name, values in passes.items():
+        assert len(values) == 3
+        assert values[0] == found["test"][name]
+    assert len(set(passes["nll"])) == 3
     again = tt.evaluate(unsure, rows, draws=DRAWS, seed=seed_of_pass(5, 2))
-    assert {name: values[2] for name, values in found["passes"]["test"].items()} == again
+    assert {name: values[2] for name, values in passes.items()} == again
 
 
 def test_more_passes_change_no_other_number(unsure, rows, found):
     one = evaluate_weights(unsure.ticket, unsure.weights, rows, EvaluateStep(draws=DRAWS, seed=5, passes=1))
-    assert all(len(values) == 1 for values in one["passes"]["test"].values())
+    assert all(len(values) == 1 for values in one["passes"].values())
     assert {name: value for name, value in one.items() if name != "passes"} == {
         name: found[name] for name in one if name != "passes"
     }

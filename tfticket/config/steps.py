@@ -62,7 +62,9 @@ class EvaluateStep(Config):
     draws: int = Field(10, ge=1, description="Of a variational network: draws whose mean prediction is measured")
     seed: int = Field(0, ge=0, description="Of these draws")
     passes: int = Field(
-        5, ge=1, description="Of a variational network: evaluations, each by as many draws of its own; one is reported"
+        5,
+        ge=1,
+        description="Of a variational network: evaluations on test rows by as many draws of their own; one is reported",
     )
     out_of_distribution: DataConfig | None = Field(
         None, description="Data of the same image shape whose test rows are to be told from ours by their uncertainty"

@@ -45,3 +45,6 @@ class Objective(Config):
     )
     kl_warmup: Duration = Field("0it", description="The KL divergence first rises linearly from 0 for so long")
     evaluation_draws: int = Field(10, ge=1, description="Draws whose mean prediction is evaluated")
+    evaluation_passes: int = Field(
+        5, ge=1, description="Evaluations on the test rows, by as many draws of their own; the first is reported"
+    )

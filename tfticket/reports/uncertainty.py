@@ -71,7 +71,7 @@ def _values(result: dict[str, Any]) -> dict[str, float]:
     values |= result.get("uncertainty", {}).get("test", {})
     auroc = result.get("out_of_distribution", {}).get("auroc", {})
     values |= {f"{AUROC}{score}": value for score, value in auroc.items()}
-    for name, passes in result.get("passes", {}).get("test", {}).items():
+    for name, passes in result.get("passes", {}).items():
         if len(passes) > 1:
             values[f"{name}, {PASSES}"] = float(np.std(passes, ddof=1))
     return values

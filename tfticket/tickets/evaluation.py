@@ -79,8 +79,8 @@ def evaluate_weights(
 
     Returns:
         As ``evaluation_of``. Of a variational network also 'uncertainty': split -> mean 'entropy', 'aleatoric' and
-        'epistemic' entropy; 'passes': split -> metric -> its value in each of the repeated evaluations, the first of
-        which is the one that is reported: they are error bars of the draws, and no replicates; 'posterior': layer ->
+        'epistemic' entropy; 'passes': metric -> its value on test rows in each of the repeated evaluations, the first
+        of which is the one that is reported: they are error bars of the draws, and no replicates; 'posterior': layer ->
         what ``posterior_of`` tells. With ``others`` 'out_of_distribution': their 'data', how many 'rows', and 'auroc'
         by each score.
 
@@ -94,7 +94,7 @@ def evaluate_weights(
     network.assign(ticket.mask, weights)
     variational = bool(network.variational)
     passes, done = config.passes if variational else 1, 0
-    total = config.draws * (passes * len(SPLITS) + (others is not None))
+    total = config.draws * (len(SPLITS) + passes - 1 + (others is not None))
 
     def told(draws: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
         nonlocal done
@@ -111,11 +111,8 @@ def evaluate_weights(
     result = evaluation_of(ticket, data, {split: one.log_probs for split, one in first.items()})
     if variational:
         result["uncertainty"] = {split: one.uncertainty.means() for split, one in first.items()}
-        result["passes"] = {}
-        for split in SPLITS:
-            images, labels = data.split(split)
-            again = [all_metrics(pooled(images, number).log_probs, labels) for number in range(1, passes)]
-            result["passes"][split] = {name: [one[name] for one in (result[split], *again)] for name in METRICS}
+        again = [all_metrics(pooled(data.x_test, number).log_probs, data.y_test) for number in range(1, passes)]
+        result["passes"] = {name: [one[name] for one in (result["test"], *again)] for name in METRICS}
         result["posterior"] = posterior_of(ticket.mask, weights, ticket.model["variational"]["prior"])
     if others is not None:
         both = (first["test"], pooled(others.x_test))
