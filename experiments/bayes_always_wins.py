@@ -20,6 +20,7 @@ from experiments import imp
 from experiments.imp import Made, branch, check_data, next_step
 from experiments.svi import Svi, infer, tuned_weights
 from tfticket.config import EnsembleStep, PoolStep, SampleConfig, SampleStep
+from tfticket.costs import Work
 from tfticket.lab import Handle, Lab, Request
 from tfticket.reports.chains import verdict_of
 from tfticket.reports.rows import control_of
@@ -69,10 +70,18 @@ class Config(imp.Config):
         return [self.prune.levels] if self.sampled_levels is None else sorted(set(self.sampled_levels))
 
     @property
+    def work(self) -> list[Work]:
+        """The trainings that it takes, by kind; not the chains."""
+        if self.svi is None:
+            return super().work
+        inferred = self.svi.trainings(self._masks, len(self.sampled))
+        return [*super().work, Work(inferred, self.svi.train or self.train, variational=True)]
+
+    @property
     def trainings(self) -> int:
-        """How many trainings it takes, chains among them."""
-        inferred = 0 if self.svi is None else self.svi.trainings(self._masks, len(self.sampled))
-        return super().trainings + self.samplings + inferred
+        """How many trainings it takes, chains and generations of a population's members among them."""
+        generations = 0 if self.svi is None else self.svi.more_steps(len(self.sampled))
+        return super().trainings + self.samplings + generations
 
     @property
     def samplings(self) -> int:

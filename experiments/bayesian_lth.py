@@ -23,6 +23,7 @@ from experiments.transplants import train_and_evaluate, transplanted
 from tfticket import seeds
 from tfticket.config import Carried, TrainConfig, Variational
 from tfticket.config.names import known
+from tfticket.costs import Work
 from tfticket.durations import Rewind
 from tfticket.lab import Lab
 from tfticket.registry import SCORES
@@ -79,11 +80,12 @@ class Config(imp.Config):
         return self
 
     @property
-    def trainings(self) -> int:
-        """How many trainings it takes."""
-        alone = sum(_config_of(self, trunk).trainings for trunk in self.trunks)
+    def work(self) -> list[Work]:
+        """The trainings that it takes, by kind; those of unpruned networks that trunks share are counted for each."""
+        of_trunks = [work for trunk in self.trunks for work in _config_of(self, trunk).work]
         transplanted = len(self.seeds) * len(self.transplants) * len(self.controlled) * self.replicates
-        return super().trainings + alone + transplanted
+        training = self.variational_train or self.train
+        return [*super().work, *of_trunks, Work(transplanted, training, variational=True)]
 
 
 def _config_of(config: Config, trunk: Trunk) -> imp.Config:

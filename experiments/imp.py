@@ -39,6 +39,7 @@ from tfticket.config import (
     TrainStep,
     check_lengths,
 )
+from tfticket.costs import Work
 from tfticket.durations import rewinds_later
 from tfticket.errors import InputError
 from tfticket.lab import Handle, Lab
@@ -133,11 +134,17 @@ class Config(ExperimentConfig):
         return round(math.log(density) / math.log(share)) if share < 1 else 0
 
     @property
-    def trainings(self) -> int:
-        """How many trainings it takes."""
+    def work(self) -> list[Work]:
+        """The trainings that it takes, by kind."""
         altered = len(self.controls) * len(self.controlled) + len(self.monte_carlo) * len(self.drawn_levels)
         begun = self.monte_carlo and self.drawn_levels and rewinds_later(self.prune.rewind)
-        return len(self.seeds) * (1 + self.prune.levels + self.replicates * (altered + bool(begun)))
+        trainings = len(self.seeds) * (1 + self.prune.levels + self.replicates * (altered + bool(begun)))
+        return [Work(trainings, self.train, self.model.variational is not None)]
+
+    @property
+    def trainings(self) -> int:
+        """How many trainings it takes."""
+        return sum(work.trainings for work in self.work)
 
 
 def next_step(config: Config) -> tuple[str, str]:

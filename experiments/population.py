@@ -53,11 +53,6 @@ class Tuned:
         return found
 
 
-def member_steps(population: Population) -> int:
-    """How many steps of members it takes, for ``lab.listener.expect``."""
-    return population.members * population.generations
-
-
 def tune(
     lab: Lab,
     data: DataConfig,

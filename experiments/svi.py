@@ -11,7 +11,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, model_validator
 
 from experiments.imp import Config, Made
-from experiments.population import member_steps, tune
+from experiments.population import tune
 from experiments.transplants import train_and_evaluate, transplanted
 from tfticket import seeds
 from tfticket.config import Carried, DataConfig, Population, TrainConfig, Variational
@@ -46,9 +46,16 @@ class Svi(Part):
         return self
 
     def trainings(self, tickets: int, levels: int) -> int:
-        """How many trainings it takes, on so many tickets of so many levels."""
-        tuned = levels * member_steps(self.population) if "tuned" in self.ways else 0
-        return tickets * len(self.ways) * self.replicates + tuned
+        """How many trainings it takes, on so many tickets of so many levels; a member's generations are one."""
+        return tickets * len(self.ways) * self.replicates + levels * self._members
+
+    def more_steps(self, levels: int) -> int:
+        """How many steps it takes beyond one a training: a member's later generations."""
+        return levels * self._members * (self.population.generations - 1)
+
+    @property
+    def _members(self) -> int:
+        return self.population.members if "tuned" in self.ways else 0
 
 
 def infer(lab: Lab, config: Config, svi: Svi, seed: int, one: Made, tuned: Mapping[str, float]) -> None:

@@ -7,8 +7,24 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
+from tfticket.config import TrainConfig
 from tfticket.data.known import source_of
 from tfticket.durations import iterations_in
+
+
+@dataclass(frozen=True)
+class Work:
+    """Trainings of one kind that an experiment takes.
+
+    Attributes:
+        trainings: How many.
+        train: How long each is.
+        variational: Whether it is of variational networks.
+    """
+
+    trainings: int
+    train: TrainConfig
+    variational: bool = False
 
 
 @dataclass(frozen=True)
@@ -17,7 +33,7 @@ class Cost:
 
     Attributes:
         trainings: How many by gradient descent.
-        iterations: Of each.
+        iterations: Of the longest.
         seconds: Of all of them, by the measured time of a step; None for a network or images that were not measured.
         machine: What the time holds for.
         chains: How many Markov chains, whose time is not in ``seconds``.
@@ -46,10 +62,11 @@ class Cost:
 
 
 def cost_of(config: Any) -> Cost:
-    """The cost of an experiment that says how many ``trainings`` it takes; evaluation and compiling come on top.
+    """The cost of an experiment that says what ``work`` it takes; evaluation and compiling come on top.
 
     A step is taken to last as long as the measured one of the nearest batch size, and longer in proportion if its
-    batch is larger: for smaller batches that is too much rather than too little.
+    batch is larger: for smaller batches that is too much rather than too little. One of a variational network lasts
+    as many times as long as it has draws.
 
     Raises:
         InputError: The data are the user's own, and cannot be read.
@@ -57,24 +74,43 @@ def cost_of(config: Any) -> Cost:
     from tfticket.data import training_rows  # what reads files is slow to import
 
     rows = training_rows(config.data)
-    iterations = iterations_in(config.train.epochs, rows, config.train.batch_size)
     source = None if config.data.path else source_of(config.data.name)
     shape = "x".join(map(str, source.size[2])) if source else ""
-    steps, machine = _measured()
-    measured = {batch: seconds for (name, batch), seconds in steps.items() if name == f"{config.model.name} {shape}"}
     chains = getattr(config, "samplings", 0)
-    trainings = config.trainings - chains
-    sampled = (chains, config.sample.most_gradients if chains else 0)
+    lengths = [iterations_in(work.train.epochs, rows, work.train.batch_size) for work in config.work]
+    steps = [_seconds(f"{config.model.name} {shape}", work) for work in config.work]
+    together = [
+        work.trainings * length * step
+        for work, length, step in zip(config.work, lengths, steps, strict=True)
+        if step is not None
+    ]
+    return Cost(
+        trainings=sum(work.trainings for work in config.work),
+        iterations=max(lengths),
+        seconds=sum(together) if len(together) == len(steps) else None,
+        machine=_measured()[1],
+        chains=chains,
+        gradients=config.sample.most_gradients if chains else 0,
+    )
+
+
+def _seconds(network: str, work: Work) -> float | None:
+    """Of a step of a network on images of a shape, by what was measured."""
+    network += " variational" * work.variational
+    measured = {batch: seconds for (name, batch), seconds in _measured()[0].items() if name == network}
     if not measured:
-        return Cost(trainings, iterations, None, machine, *sampled)
-    batch = min(measured, key=lambda batch: abs(math.log(batch / config.train.batch_size)))
-    step = measured[batch] * max(1.0, config.train.batch_size / batch)
-    return Cost(trainings, iterations, trainings * iterations * step, machine, *sampled)
+        return None
+    batch = min(measured, key=lambda batch: abs(math.log(batch / work.train.batch_size)))
+    draws = work.train.objective.draws if work.variational else 1
+    return draws * measured[batch] * max(1.0, work.train.batch_size / batch)
 
 
 @functools.lru_cache(maxsize=1)
 def _measured() -> tuple[dict[tuple[str, int], float], str]:
-    """Seconds of a step, by network with shape and by batch size, and the machine: what the benchmark wrote."""
+    """Seconds of a step, by network with shape and by batch size, and the machine: what the benchmark wrote.
+
+    Of a variational network it is a draw's share of the step.
+    """
     found = json.loads((files("experiments") / "presets" / "costs.json").read_text(encoding="utf-8"))
     rows = [(*row["name"].rsplit(" x ", 1), row["value"]) for row in found["benchmarks"]["costs"]["rows"]]
     return {(name, int(batch)): seconds for name, batch, seconds in rows}, f"{found['machine']['threads']} cores"

@@ -29,6 +29,26 @@ WORK = (
 """Network, data set and shape of an image, rows of a batch (the papers' but for vit-base's), iterations to measure."""
 
 
+VARIATIONAL = (
+    ("lenet-300-100", GREY, 60, 100),
+    ("lenet-300-100", GREY, 128, 100),
+    ("lenet-300-100", COLOUR, 60, 40),
+    ("lenet-5", GREY, 60, 20),
+    ("lenet-5", COLOUR, 60, 20),
+    ("resnet-18", COLOUR, 60, 2),
+    ("resnet-18", COLOUR, 128, 2),
+    ("resnet-20", COLOUR, 128, 6),
+    ("resnet-110", COLOUR, 128, 2),
+    ("vgg-11", COLOUR, 128, 2),
+    ("vgg-16", COLOUR, 128, 2),
+    ("vgg-19", COLOUR, 128, 2),
+    ("vit-tiny", COLOUR, 128, 2),
+    ("vit-base", COLOUR, 16, 1),
+)
+"""The same of variational networks, with two draws."""
+DRAWS = 2
+
+
 def measure_costs(rounds: int) -> Report:
     rows = []
     for network, (data, shape), batch_size, iterations in WORK:
@@ -36,6 +56,12 @@ def measure_costs(rounds: int) -> Report:
         steps = [child("step_tfticket", **arguments, threads=threads())["seconds"] for _ in range(rounds)]
         say(f"  {network}, {shape}, a step of {batch_size}: {steps}")
         rows.append(figure(f"{network} {shape} x {batch_size}", steps, "s"))
+    for network, (data, shape), batch_size, iterations in VARIATIONAL:
+        arguments = {"network": network, "batch_size": batch_size, "iterations": iterations, "data": data}
+        arguments |= {"estimator": "independent", "draws": DRAWS}
+        steps = [child("vi_step_tfticket", **arguments, threads=threads())["seconds"] / DRAWS for _ in range(rounds)]
+        say(f"  {network}, {shape}, a draw's share of a variational step of {batch_size}: {steps}")
+        rows.append(figure(f"{network} {shape} variational x {batch_size}", steps, "s"))
     return Report(rows)
 
 

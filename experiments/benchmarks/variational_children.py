@@ -15,14 +15,22 @@ BATCH_SIZE = 128
 DATA = {"lenet-300-100": "mnist", "lenet-5": "mnist", "resnet-20": "cifar-10-small"}
 
 
-def vi_step_tfticket(network: str, estimator: str, draws: int, iterations: int, threads: int) -> dict[str, Any]:
+def vi_step_tfticket(
+    network: str,
+    estimator: str,
+    draws: int,
+    iterations: int,
+    threads: int,
+    data: str | None = None,
+    batch_size: int = BATCH_SIZE,
+) -> dict[str, Any]:
     """Seconds a step by the product's path, and the process's peak memory in GB; without an estimator deterministic."""
     import tfticket as tt
     from tfticket import backend
     from tfticket.training import train_weights
 
     backend.configure(threads)
-    rows = load_data(DATA[network], validation_rows=100)
+    rows = load_data(data or DATA[network], validation_rows=100)
     model = tt.build_model(network, rows)
     ticket = Ticket.dense(tt.to_variational(model) if estimator else model, seed=0)
     length = f"{iterations}it"
@@ -30,7 +38,7 @@ def vi_step_tfticket(network: str, estimator: str, draws: int, iterations: int, 
     config = TrainConfig(
         epochs=length,
         evaluate_every=length,
-        batch_size=BATCH_SIZE,
+        batch_size=batch_size,
         optimiser=Adam(learning_rate=1e-3),
         objective=objective,
     )

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from experiments.population import member_steps, tune
+from experiments.population import tune
 from tfticket.config import (
     DataConfig,
     Execution,
@@ -208,7 +208,7 @@ def population(tmp_path_factory):
     workspace = tmp_path_factory.mktemp("workspace")
     counting = Counting()
     found = tuned(workspace, counting)
-    assert counting.members == member_steps(POPULATION) == 6
+    assert counting.members == POPULATION.members * POPULATION.generations == 6
     return workspace, found
 
 
