@@ -70,7 +70,7 @@ def show_report(report: "Report", as_json: bool, quiet: bool) -> None:
         typer.echo(report.title)
         show_cells(report.cells)
         show_uncertainty(report.uncertainty, report.cells)
-        show_moments(report.moments)
+        show_moments(report.moments, report.cells)
         show_claims(report.decisions)
         show_fits(report.fits)
         show_closeness(report.closeness)
@@ -121,19 +121,21 @@ def show_fits(fits: "Sequence[Fit]") -> None:
 def show_uncertainty(found: "Sequence[Evaluated]", cells: "Sequence[Cell]") -> None:
     """Print how unsure variational networks are; nothing where there are none."""
     from tfticket.reports.tables import shown_levels
-    from tfticket.reports.uncertainty import WHAT, uncertainty_table
+    from tfticket.reports.uncertainty import WHAT, uncertainty_tables
 
     if found:
-        show_table(*uncertainty_table(found, shown_levels(cells)))
+        for table in uncertainty_tables(found, shown_levels(cells)):
+            show_table(*table)
         typer.echo(WHAT)
 
 
-def show_moments(moments: "Sequence[RecordedTraining]") -> None:
+def show_moments(moments: "Sequence[RecordedTraining]", cells: "Sequence[Cell]") -> None:
     """Print test metrics at the last and the best evaluations; nothing where they were not recorded."""
     from tfticket.reports.moments import WHAT, moments_table
+    from tfticket.reports.tables import shown_levels
 
     if moments:
-        show_table(*moments_table(moments))
+        show_table(*moments_table(moments, shown_levels(cells)))
         typer.echo(WHAT)
 
 

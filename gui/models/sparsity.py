@@ -11,7 +11,8 @@ from gui.models.patience import Patience
 from gui.models.signal import Signal
 from tfticket.data.known import source_with
 from tfticket.errors import InputError
-from tfticket.reports.figures import Line, arm_looks
+from tfticket.reports.figures import Line
+from tfticket.reports.looks import arm_looks
 from tfticket.reports.reported import Reported, reported_for
 from tfticket.reports.rows import EVALUATIONS, Row, Run, read_run, row_of
 from tfticket.reports.tables import Cell, metrics_of, rows_csv, seeds_text, summarise

@@ -26,7 +26,8 @@ from gui.views.flow import ElidedLabel, FlowLayout
 from gui.views.live_plots import AXES, LivePlots
 from gui.views.plot_controls import ArmBoxes, Choice, fill, labelled, level, named
 from gui.views.tab import Tab
-from tfticket.reports.figures import arm_looks, axis_of
+from tfticket.reports.figures import axis_of
+from tfticket.reports.looks import arm_looks
 from tfticket.reports.rows import arm_name
 
 _LOG_FROM = 400

@@ -10,7 +10,8 @@ from gui.models.sparsity import SparsityModel
 from gui.views.canvas import FigureCanvas
 from gui.views.figure_theme import plain, readable
 from gui.views.legends import fitting, legend_below
-from tfticket.reports.figures import Line, arm_looks, axis_of, draw_metric
+from tfticket.reports.figures import Line, axis_of, draw_metric
+from tfticket.reports.looks import arm_looks
 from tfticket.reports.reported import ARMS, Reported
 from tfticket.reports.rows import arm_name
 

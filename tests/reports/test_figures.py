@@ -7,7 +7,8 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from tfticket.evaluation.metrics import BINS, METRICS
-from tfticket.reports.figures import Line, arm_looks, draw_metric, metric_figure, reliability_figure
+from tfticket.reports.figures import Line, draw_metric, metric_figure, reliability_figure
+from tfticket.reports.looks import arm_looks
 from tfticket.reports.number_axes import LogTicks, Numbers
 from tfticket.reports.rows import ARM_NAMES, Row, arm_name
 from tfticket.reports.tables import summarise
@@ -140,10 +141,10 @@ def test_every_arm_has_a_look_of_its_own():
 
 
 def test_an_arm_without_a_look_of_its_own_has_the_same_in_every_figure():
-    alone, beside = arm_looks([("a", "svi")]), arm_looks([("b", "laplace"), ("b", "swag"), ("b", "svi")])
-    assert (alone["a", "svi"]["color"], alone["a", "svi"]["marker"]) == (
-        beside["b", "svi"]["color"],
-        beside["b", "svi"]["marker"],
+    alone, beside = arm_looks([("a", "sgld")]), arm_looks([("b", "laplace"), ("b", "swag"), ("b", "sgld")])
+    assert (alone["a", "sgld"]["color"], alone["a", "sgld"]["marker"]) == (
+        beside["b", "sgld"]["color"],
+        beside["b", "sgld"]["marker"],
     )
     assert len({(look["color"], look["marker"]) for look in beside.values()}) == 3
 

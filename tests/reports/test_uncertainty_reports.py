@@ -19,7 +19,7 @@ from tfticket.reports.uncertainty import (
     posterior_figure,
     uncertainty_csv,
     uncertainty_figure,
-    uncertainty_table,
+    uncertainty_tables,
 )
 
 LAYERS = [f"conv_{number}" for number in range(1, 9)]
@@ -88,23 +88,23 @@ def test_a_run_without_variational_networks_has_nothing_of_this(make_run):
 
 
 def test_the_table_has_means_over_seeds_of_averaged_replicates(folder):
-    header, rows = uncertainty_table(evaluated_of(read_run(folder)), levels=[0, 1])
+    ((header, rows),) = uncertainty_tables(evaluated_of(read_run(folder)), levels=[0, 1])
     assert header == [
-        "weights\nremaining", "arm", "MACE", "ECE", "aleatoric", "epistemic", "accuracy,\ndeviation of passes",
+        "weights\nremaining", "arm", "MACE", "aleatoric\nentropy", "epistemic\nentropy", "deviation\nof passes",
     ]  # fmt: skip
     assert rows == [
-        ["100.0%", "dense", "0.105", "0.050", "0.25", "0.01", "2.00%"],
-        ["50.0%", "IMP ticket", "0.105", "0.050", "0.25", "0.02", "2.00%"],
-        ["50.0%", "re-initialised", "0.105", "0.050", "0.3", "0.02", "2.00%"],
-        ["50.0%", "signs kept", "0.105", "0.050", "", "", ""],
+        ["100.0%", "dense", "0.105", "0.25", "0.01", "2.00%"],
+        ["50.0%", "IMP ticket", "0.105", "0.25", "0.02", "2.00%"],
+        ["50.0%", "re-initialised", "0.105", "0.3", "0.02", "2.00%"],
+        ["50.0%", "signs kept", "0.105", "", "", ""],
     ]
 
 
 def test_the_table_has_an_auroc_of_each_score_where_rows_from_elsewhere_were_scored(folder):
     edit(folder, "evaluate", with_auroc)
-    header, rows = uncertainty_table(evaluated_of(read_run(folder)), levels=[1])
-    assert header[6:9] == ["AUROC by\nconfidence", "AUROC by\nentropy", "AUROC by\nepistemic"]
-    assert [row[6:9] for row in rows] == [["0.800", "0.900", "0.950"]] * 2 + [["0.800", "0.900", ""]]
+    _, (header, rows) = uncertainty_tables(evaluated_of(read_run(folder)), levels=[1])
+    assert header[2:] == ["AUROC by\nconfidence", "AUROC by\nentropy", "AUROC by\nepistemic"]
+    assert [row[2:] for row in rows] == [["0.800", "0.900", "0.950"]] * 2 + [["0.800", "0.900", ""]]
 
 
 def test_the_csv_has_every_network_and_is_empty_where_nothing_was_recorded(folder):
@@ -169,9 +169,10 @@ def test_the_three_moments_stand_beside_one_another(folder):
     add_trainings(folder)
     found = recorded_trainings(read_run(folder))
     assert len(found) == 12
-    header, rows = moments_table(found)
-    assert header[2:5] == [f"accuracy,\n{moment}" for moment in MOMENTS]
-    assert rows[0] == ["100.0%", "dense", "71.00%", "76.00%", "81.00%", "0.710", "0.760", "0.810"]
+    assert [row[0] for row in moments_table(found, levels=[0])[1]] == ["100.0%"]
+    header, rows = moments_table(found, levels=[0, 1, 2])
+    assert header[2:] == [f"{moment}\naccuracy  MACE" for moment in MOMENTS]
+    assert rows[0] == ["100.0%", "dense", "71.00% 0.710", "76.00% 0.760", "81.00% 0.810"]
     assert [row[1] for row in rows] == ["dense", "IMP ticket", "re-initialised", "signs kept", "IMP ticket"]
     table = list(csv.DictReader(io.StringIO(moments_csv(found))))
     assert [(row["moment"], row["iteration"], row["test_accuracy"]) for row in table[:3]] == [

@@ -64,7 +64,7 @@ def show(
         typer.echo(title)
         show_cells(cells)
         show_uncertainty(evaluated_of(found), cells)
-        show_moments(recorded_trainings(found))
+        show_moments(recorded_trainings(found), cells)
         show_claims(decisions)
         show_fits(fits_of(found))
         show_closeness(closeness_of(found))

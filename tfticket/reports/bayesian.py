@@ -16,7 +16,7 @@ By test accuracy unless something else is said; "Bayesian tickets" are those by 
   less 5: within 2 of it, so 3 to 7 times. The number of draws decides it; the paper has 10.
 - B10 (appendix B): learning-rate rewinding against rewinding to the start, at the last level. ``reaches``.
 
-Differences in correlation are given in hundredths, and B9's in hundredths of a time, so that all tables are alike.
+Differences in correlation are given in hundredths, and B9's in times, in the same column as points of accuracy.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -34,7 +34,7 @@ B3_FLAT = "B3: MACE is flat (VGG), within half a point"
 B4A = "B4a: deeper layers are pruned more (rank correlation, in hundredths)"
 B4B = "B4b: more so in Bayesian networks (rank correlation, in hundredths)"
 B8 = "B8: transplants match Bayesian tickets, within half a point"
-B9 = "B9: a Bayesian training costs 3 to 7 times a deterministic one (times - 5, in hundredths)"
+B9 = "B9: a Bayesian training costs 3 to 7 times a deterministic one (times - 5)"
 B10 = "B10: learning-rate rewinding is at least rewinding to the start, within half a point"
 
 BAYESIAN = "bayesian-snr"

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from tfticket.reports.figures import arm_looks, legend_below, spread_errors, title_above
-from tfticket.reports.rows import Run, name_at, result_of
+from tfticket.reports.figures import legend_below, spread_errors, title_above
+from tfticket.reports.looks import arm_looks
+from tfticket.reports.rows import Run, name_at, result_of, tickets_alone
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,9 @@ def curves_of(run: Run) -> list[Curve]:
 def shown_curves(curves: Sequence[Curve]) -> list[Curve]:
     """The unpruned networks, and the arms of the last level that has some beside the ticket."""
     level = max((curve.level for curve in curves if curve.arm != "ticket" and curve.level), default=None)
-    return [curve for curve in curves if curve.level == level or (curve.arm, curve.level) == ("ticket", 0)]
+    return [
+        curve for curve in tickets_alone(curves) if curve.level == level or (curve.arm, curve.level) == ("ticket", 0)
+    ]
 
 
 def learning_figure(curves: Sequence[Curve], title: str) -> Any:

@@ -1,6 +1,5 @@
 """Figures: matplotlib ``Figure`` objects, made from cells and rows."""
 
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,36 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from tfticket.reports.rows import Row, control_of
+from tfticket.reports.looks import arm_looks
+from tfticket.reports.rows import METHODS, Row, arm_name, trunk_of
 from tfticket.reports.statistics import pool_bins
 from tfticket.reports.tables import Cell
 from tfticket.runs.files import atomic_write
-
-# Okabe and Ito's colours, told apart by the colour-blind; a marker each, for print.
-_LOOKS = {
-    "ticket": ("#0072B2", "o"),
-    "reinitialise": ("#D55E00", "s"),
-    "keep-signs": ("#E69F00", "v"),
-    "shuffle-global": ("#CC79A7", "D"),
-    "shuffle-even": ("#56B4E9", "P"),
-    "shuffle-layerwise": ("#009E73", "^"),
-    "random-mask": ("#000000", "X"),
-    "own-mask": ("#661100", "H"),
-    "monte-carlo": ("#332288", "p"),
-    "nuts": ("#882255", "*"),
-    "hmc": ("#999933", "d"),
-    "ensemble": ("#7F7F7F", "h"),
-}
-_FURTHER_LOOKS = [
-    ("#44AA99", "<"), ("#AA4499", ">"),
-    ("#6699CC", "8"), ("#117733", "s"), ("#DDAA33", "D"), ("#BB5566", "v"),
-]  # fmt: skip
-"""Of arms that have none of their own: by their name, so that they look alike in every figure."""
-_STYLES = ["-", "--", ":", "-."]
-_MARKERS = "osvDP^Xphd<>H8*"
-"""Those of arms of one control with other options, beginning with the control's."""
-_LIGHTEST, _BLACKS_END = 0.55, "#C77C3B"
-"""How much white the last of such arms has; from black it goes to a colour, as greys are too alike."""
 
 _AXES = {
     "accuracy": (100.0, "accuracy (%)"),
@@ -78,7 +52,9 @@ def axis_of(metric: str, split: str = "test") -> tuple[float, str]:
     return factor, f"{split} {label}"
 
 
-def draw_metric(axes: Any, lines: Sequence[Line], metric: str, split: str = "test") -> None:
+def draw_metric(
+    axes: Any, lines: Sequence[Line], metric: str, split: str = "test", beside: Sequence[Line] = ()
+) -> None:
     """Draw a metric against weights remaining (log axis, the dense network at the left).
 
     Args:
@@ -86,6 +62,7 @@ def draw_metric(axes: Any, lines: Sequence[Line], metric: str, split: str = "tes
         lines: What to draw, at least one.
         metric: 'accuracy', 'nll', 'brier', 'ece' or 'mace'.
         split: On which rows it was measured: 'test' or 'validation'.
+        beside: Lines of other axes that share this one's y axis.
     """
     from tfticket.reports.number_axes import Numbers, log_axis  # matplotlib takes a second to import
 
@@ -100,7 +77,7 @@ def draw_metric(axes: Any, lines: Sequence[Line], metric: str, split: str = "tes
             axes.vlines(100 * x, factor * low, factor * high, color=line.look["color"], alpha=0.5, lw=1.5)
     weights_axis(axes, [density for line in lines for density in line.densities])
     axes.set_ylabel(label)
-    bounds = [factor * bound for line in lines for ends in (line.lows, line.highs) for bound in ends]
+    bounds = [factor * bound for line in (*lines, *beside) for ends in (line.lows, line.highs) for bound in ends]
     if metric == "accuracy":
         spread_errors(axes, bounds)
     elif metric == "nll" and max(bounds) > 8 * min(bounds) > 0:
@@ -146,18 +123,69 @@ def metric_figure(cells: Sequence[Cell], metric: str, title: str, legend_title: 
     several = len({run for run, _ in found}) > 1
     figure = Figure(figsize=(7.2, 4.2), layout="constrained")
     axes = figure.subplots()
-    lines = []
-    for (run, arm), line in found.items():
-        name = f"{line[0].name} ({run})" if several else line[0].name
-        low, high = np.transpose([cell.test_range[metric] for cell in line])
-        means = [cell.test[metric].mean for cell in line]
-        lines.append(Line(name, [cell.density for cell in line], means, low, high, looks[run, arm]))
+    lines = [
+        _line(line, metric, f"{line[0].name} ({run})" if several else line[0].name, looks[run, arm])
+        for (run, arm), line in found.items()
+    ]
     draw_metric(axes, lines, metric)
     if not several and (cells[0].level, cells[0].arm) == (0, "ticket"):
         dense = axis_of(metric)[0] * cells[0].test[metric].mean
         axes.axhline(dense, color="0.45", lw=1, ls="--", zorder=0, label="dense")
     title_above(axes, title)
     legend_below(figure, axes.get_legend_handles_labels(), legend_title)
+    return figure
+
+
+def _line(cells: Sequence[Cell], metric: str, name: str, look: Mapping[str, Any]) -> Line:
+    """The line of an arm: its mean over seeds at each level, and the range."""
+    low, high = np.transpose([cell.test_range[metric] for cell in cells])
+    means = [cell.test[metric].mean for cell in cells]
+    return Line(name, [cell.density for cell in cells], means, low, high, look)
+
+
+def controls_figure(cells: Sequence[Cell], title: str, legend_title: str) -> Any:
+    """Controls of several ways of pruning: a column each, with its own tickets; above accuracy, below MACE.
+
+    Args:
+        cells: Of one run, from ``summarise``.
+        title: Written above the panels: network and data.
+        legend_title: Written above the legend: what lines and bands are.
+
+    Returns:
+        A ``matplotlib.figure.Figure``; None where no control of any way has been evaluated.
+    """
+    from matplotlib.figure import Figure  # a second to import
+
+    trunks: dict[str, dict[str, list[Cell]]] = {}  # trunk -> its ticket or control -> cells
+    for cell in cells:
+        trunk = trunk_of(cell.arm)
+        arm = "ticket" if cell.arm == trunk else cell.arm.removeprefix(f"{trunk} ")
+        if arm not in METHODS:
+            trunks.setdefault(trunk, {}).setdefault(arm, []).append(cell)
+    trunks = {trunk: arms for trunk, arms in trunks.items() if len(arms) > 1}
+    if not trunks:
+        return None
+    looks = arm_looks(list(dict.fromkeys(("", arm) for arms in trunks.values() for arm in arms)))
+    metrics = [metric for metric in ("accuracy", "mace") if metric in cells[0].test]
+    figure = Figure(figsize=(max(3.6 * len(trunks), 4.8), 2.6 * len(metrics) + 0.4), layout="constrained")
+    panels = figure.subplots(len(metrics), len(trunks), squeeze=False, sharey="row", sharex=True)
+    named: dict[str, Any] = {}
+    for metric, across in zip(metrics, panels, strict=True):
+        lines = [
+            [
+                _line(line, metric, arm_name(arm) if arm != "ticket" else arm, looks["", arm])
+                for arm, line in arms.items()
+            ]
+            for arms in trunks.values()
+        ]
+        for trunk, axes, own in zip(trunks, across, lines, strict=True):
+            draw_metric(axes, own, metric, beside=[line for each in lines for line in each])
+            named |= {label: handle for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
+            if metric == metrics[0]:
+                axes.set_title(arm_name(trunk), fontsize=9, loc="left")
+            axes.label_outer()
+    figure.suptitle(_plain(title), fontsize=11, x=0.01, ha="left", wrap=True)
+    legend_below(figure, (list(named.values()), list(named)), legend_title)
     return figure
 
 
@@ -263,52 +291,6 @@ def _panel_title(rows: Sequence[Row]) -> str:
         return "dense"
     tickets = [row.density for row in rows if row.arm == "ticket"] or [row.density for row in rows]
     return f"{100 * sum(tickets) / len(tickets):.1f} % of the weights"
-
-
-def arm_looks(arms: Sequence[tuple[str, str]]) -> dict[tuple[str, str], dict[str, Any]]:
-    """How to draw each (run, arm): colour and marker by the control, whichever others there are.
-
-    Arms of one control with other options have a shade, a marker and a line each. Those of other runs differ by the
-    line and by hollow markers.
-    """
-    looks = _control_looks(list(dict.fromkeys(control_of(arm) for _, arm in arms)))
-    alike: dict[str, list[str]] = {}
-    for _, arm in arms:
-        found_so_far = alike.setdefault(control_of(arm), [])
-        if arm not in found_so_far:
-            found_so_far.append(arm)
-    runs, most = list(dict.fromkeys(run for run, _ in arms)), max(map(len, alike.values()), default=1)
-    found = {}
-    for run, arm in arms:
-        colour, marker = looks[control_of(arm)]
-        options = alike[control_of(arm)]
-        option = options.index(arm)
-        colour = _shade(colour, option / max(1, len(options) - 1))
-        marker = _MARKERS[(_MARKERS.index(marker) + option) % len(_MARKERS)]
-        number = runs.index(run) * most + option
-        style, hollow = _STYLES[number % len(_STYLES)], (number + number // len(_STYLES)) % 2
-        face = "white" if hollow else colour
-        found[run, arm] = {"color": colour, "marker": marker, "mfc": face, "ls": style, "ms": 5, "lw": 1.6}
-    return found
-
-
-def _control_looks(controls: Sequence[str]) -> dict[str, tuple[str, str]]:
-    """Colour and marker of each control; of two unknown ones that would look alike the second has the next look."""
-    looks = dict(_LOOKS)
-    for control in controls:
-        if control not in looks:
-            begin = zlib.crc32(control.encode())
-            turns = [_FURTHER_LOOKS[(begin + turn) % len(_FURTHER_LOOKS)] for turn in range(len(_FURTHER_LOOKS))]
-            looks[control] = next((look for look in turns if look not in looks.values()), turns[0])
-    return looks
-
-
-def _shade(colour: str, share: float) -> str:
-    """A colour, lighter by a share of what is possible."""
-    share = share**0.7  # dark ones look more alike than light ones
-    end, most = (_BLACKS_END, 1.0) if colour == "#000000" else ("#FFFFFF", _LIGHTEST)
-    ends = zip(bytes.fromhex(colour[1:]), bytes.fromhex(end[1:]), strict=True)
-    return "#" + "".join(f"{round(here + share * most * (there - here)):02X}" for here, there in ends)
 
 
 def _plain(text: str) -> str:

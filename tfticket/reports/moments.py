@@ -56,21 +56,30 @@ def recorded_trainings(run: Run) -> list[RecordedTraining]:
     return found
 
 
-def moments_table(trainings: Sequence[RecordedTraining]) -> tuple[list[str], list[list[str]]]:
-    """Header and rows: a row for each level and arm, its accuracy and MACE at each moment."""
+def moments_table(trainings: Sequence[RecordedTraining], levels: Sequence[int]) -> tuple[list[str], list[list[str]]]:
+    """Header and rows: a row for each level and arm; in each moment's column accuracy and MACE.
+
+    Args:
+        trainings: From ``recorded_trainings``.
+        levels: Which are shown.
+    """
     groups: dict[tuple[int, str], dict[int, list[RecordedTraining]]] = {}
     for one in trainings:
-        groups.setdefault((one.level, one.arm), {}).setdefault(one.seed, []).append(one)
+        if one.level in levels:
+            groups.setdefault((one.level, one.arm), {}).setdefault(one.seed, []).append(one)
     header = ["weights\nremaining", "arm"]
-    header += [f"{what},\n{moment}" for what in ("accuracy", "MACE") for moment in MOMENTS]
+    header += [f"{moment}\naccuracy  MACE" for moment in MOMENTS]
     rows = []
     for (_, _), seeds in sorted(groups.items(), key=lambda group: group[0][0]):
         each = [one for replicates in seeds.values() for one in replicates]
         row = [f"{np.mean([one.density for one in each]):.1%}", each[0].name]
-        for metric in ("accuracy", "mace"):
-            for moment in MOMENTS:
-                values = [np.mean([one.moments[moment][metric] for one in same]) for same in seeds.values()]
-                row.append(f"{np.mean(values):.2%}" if metric == "accuracy" else f"{np.mean(values):.3f}")
+        for moment in MOMENTS:
+            means = [
+                [np.mean([one.moments[moment][metric] for one in same]) for metric in ("accuracy", "mace")]
+                for same in seeds.values()
+            ]
+            accuracy, mace = np.mean(means, axis=0)
+            row.append(f"{accuracy:.2%} {mace:.3f}")
         rows.append(row)
     return header, rows
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tfticket.reports.figures import arm_looks
+from tfticket.reports.looks import arm_looks
 from tfticket.reports.rows import Run, arm_name, result_of
 
 _FIRST = {"dense": "#7F7F7F", "uniform": "#000000"}

@@ -9,7 +9,7 @@ from tfticket.errors import InputError
 from tfticket.reports.chains import Pool, chains_figure, pools_of
 from tfticket.reports.claims import Decision
 from tfticket.reports.curves import curves_of, learning_figure, shown_curves
-from tfticket.reports.figures import metric_figure, reliability_figure, save_figures
+from tfticket.reports.figures import controls_figure, metric_figure, reliability_figure, save_figures
 from tfticket.reports.lineage import lineage_csv, lineage_figures, lineages_of
 from tfticket.reports.moments import RecordedTraining, moments_csv, recorded_trainings
 from tfticket.reports.papers import decisions_of, records
@@ -22,7 +22,7 @@ from tfticket.reports.portraits import (
     portraits_of,
     weights_figure,
 )
-from tfticket.reports.rows import Row, Run, control_of, rows_of
+from tfticket.reports.rows import Row, Run, control_of, rows_of, tickets_alone
 from tfticket.reports.tables import Cell, rows_csv, seeds_text, shown_levels, summarise
 from tfticket.reports.uncertainty import (
     Evaluated,
@@ -36,6 +36,7 @@ from tfticket.runs.files import atomic_write, check_writable, write_json
 _FIGURES = (
     "accuracy",
     "calibration",
+    "controls",
     "reliability",
     "learning",
     "start-weights",
@@ -142,11 +143,14 @@ def _figures(rows: Sequence[Row], cells: Sequence[Cell], title: str) -> dict[str
     """Name -> figure, of what the rows hold: evaluations of former versions have less."""
     seeds = seeds_text(cells)
     spread = seeds if seeds == "1 seed" else f"mean and range of {seeds}"
-    figures = {"accuracy": metric_figure(cells, "accuracy", title, spread)}
+    alone, one_run = tickets_alone(cells), len({row.run for row in rows}) == 1
+    figures = {"accuracy": metric_figure(alone, "accuracy", title, spread)}
     if "mace" in cells[0].test:
-        figures["calibration"] = metric_figure(cells, "mace", title, spread)
-    shown = [row for row in rows if row.level in shown_levels(cells) and row.reliability]
-    if shown and len({row.run for row in rows}) == 1:
+        figures["calibration"] = metric_figure(alone, "mace", title, spread)
+    if one_run and len(alone) < len(cells) and (controls := controls_figure(cells, title, spread)):
+        figures["controls"] = controls
+    shown = [row for row in tickets_alone(rows) if row.level in shown_levels(cells) and row.reliability]
+    if shown and one_run:
         figures["reliability"] = reliability_figure(shown, title, f"bins of the test rows of {seeds}")
     return figures
 

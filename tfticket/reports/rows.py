@@ -1,8 +1,9 @@
 """A run folder as rows: one row an evaluation."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import yaml
 
@@ -41,8 +42,21 @@ METHODS = {
     "transplant-mask": "transplanted mask",
 }
 """First words of arms of another method than training the run's own tickets: what follows is whose."""
+_TRUNKS = ("bayesian-", "deterministic-")
+"""What arms of iterative pruning other than the run's own begin with."""
 EVALUATIONS = ("evaluate", "ensemble", "pool")
 """Kinds of steps that say how good an arm is."""
+
+
+class HasArm(Protocol):
+    """What is of an arm."""
+
+    @property
+    def arm(self) -> str:
+        """See ``Row``."""
+
+
+Armed = TypeVar("Armed", bound=HasArm)
 
 
 @dataclass(frozen=True)
@@ -187,6 +201,22 @@ def _data(run: Run, result: dict[str, Any]) -> str:
 def control_of(arm: str) -> str:
     """An arm without its options: 'reinitialise' of 'reinitialise he_normal'."""
     return arm.partition(" ")[0]
+
+
+def trunk_of(arm: str) -> str:
+    """The tickets that an arm belongs to: 'bayesian-snr' of 'bayesian-snr reinitialise', else 'ticket'."""
+    return control_of(arm) if arm.startswith(_TRUNKS) else "ticket"
+
+
+def tickets_alone(found: Sequence[Armed]) -> list[Armed]:
+    """Of a run with several ways of iterative pruning, what is of no control, which are too many for one figure.
+
+    Args:
+        found: Rows, cells or curves of the same run; of one that has a single way all are left.
+    """
+    if all(trunk_of(one.arm) == "ticket" for one in found):
+        return list(found)
+    return [one for one in found if one.arm == "ticket" or one.arm in METHODS]
 
 
 def arm_name(arm: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tfticket.reports.claims import FEWEST_SEEDS, Decision
-from tfticket.reports.rows import Row
+from tfticket.reports.rows import Row, trunk_of
 from tfticket.reports.statistics import Estimate, mean_interval
 
 Seeds = Mapping[int, Sequence[Row]]
@@ -43,13 +43,19 @@ def summarise(rows: Sequence[Row]) -> list[Cell]:
     """Sum rows up over seeds: by run, by level, the ticket first, controls in the order of the run.
 
     The unit is the IMP seed: its replicates are averaged first, and a control's difference is taken to the ticket
-    that it altered. Intervals are unadjusted 95 % ones.
+    that it altered; tickets of other ways of pruning are compared with the run's own. Intervals are unadjusted 95 %
+    ones.
     """
     groups = by_seed(rows)
     return [
-        _cell(key, seeds, groups.get((*key[:2], "ticket"), {}), metrics_of(rows))
+        _cell(key, seeds, groups.get((*key[:2], _compared_with(key[2])), {}), metrics_of(rows))
         for key, seeds in sorted(groups.items(), key=lambda item: item[0][:2])
     ]
+
+
+def _compared_with(arm: str) -> str:
+    """The arm whose difference to an arm is told."""
+    return "ticket" if arm == trunk_of(arm) else trunk_of(arm)
 
 
 def by_seed(rows: Sequence[Row]) -> dict[tuple[str, int, str], dict[int, list[Row]]]:
@@ -118,9 +124,9 @@ def metrics_of(rows: Sequence[Row]) -> list[str]:
 
 
 def shown_levels(cells: Sequence[Cell]) -> list[int]:
-    """Of a run with controls, the dense level and the levels that have some; else all."""
+    """Of a run with controls or transplants, the dense level and the levels that have some; else all."""
     levels = {cell.level for cell in cells}
-    controlled = {cell.level for cell in cells if cell.ticket_minus}
+    controlled = {cell.level for cell in cells if cell.ticket_minus and cell.arm != trunk_of(cell.arm)}
     return sorted(controlled | ({0} & levels) if controlled else levels)
 
 

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from tfticket.evaluation.posterior import QUANTILES
-from tfticket.reports.figures import arm_looks, legend_below, weights_axis
-from tfticket.reports.rows import Run, arm_name, name_at, result_of
+from tfticket.reports.figures import legend_below, weights_axis
+from tfticket.reports.looks import arm_looks
+from tfticket.reports.rows import Run, arm_name, name_at, result_of, tickets_alone
 
 AUROC = "auroc by "
 """What the names of AUROCs begin with; the score follows."""
@@ -18,11 +19,14 @@ PASSES = "deviation of passes"
 """What the names of standard deviations over repeated passes end with."""
 
 WHAT = (
-    f"Entropies in nats a row, means over the test rows and over seeds. The {PASSES} is that of repeated evaluations "
-    "of the same weights by other draws; passes are no replicates. AUROC: out-of-distribution rows against test rows."
+    "Aleatoric and epistemic entropies in nats a row, means over the test rows and over seeds. The deviation of passes "
+    "is that of the accuracy over repeated evaluations of the same weights by other draws; passes are no replicates. "
+    "AUROC: out-of-distribution rows against test rows."
 )
 """What the table shows."""
 
+_Column = tuple[str, str, Callable[[float], str]]
+"""A value's name, its header, and how it is written."""
 _PARTS = ("aleatoric", "epistemic")
 _MOST_LAYERS, _MOST_ARMS = 6, 3
 
@@ -77,26 +81,34 @@ def _values(result: dict[str, Any]) -> dict[str, float]:
     return values
 
 
-def uncertainty_table(found: Sequence[Evaluated], levels: Sequence[int]) -> tuple[list[str], list[list[str]]]:
-    """Header and rows: means over seeds of each arm at these levels; what was not recorded is left out or empty."""
-    columns: list[tuple[str, str, Callable[[float], str]]] = [
+def uncertainty_tables(found: Sequence[Evaluated], levels: Sequence[int]) -> list[tuple[list[str], list[list[str]]]]:
+    """Header and rows of the table of entropies, and of that of AUROCs where there are any.
+
+    A row is an arm at one of these levels, means over seeds; what was not recorded is empty.
+    """
+    entropies: list[_Column] = [
         ("mace", "MACE", "{:.3f}".format),
-        ("ece", "ECE", "{:.3f}".format),
-        ("aleatoric", "aleatoric", "{:.3g}".format),
-        ("epistemic", "epistemic", "{:.3g}".format),
+        ("aleatoric", "aleatoric\nentropy", "{:.2g}".format),
+        ("epistemic", "epistemic\nentropy", "{:.2g}".format),
+        (f"accuracy, {PASSES}", "deviation\nof passes", "{:.2%}".format),
     ]
     scores = dict.fromkeys(name for one in found for name in one.values if name.startswith(AUROC))
-    columns += [(name, f"AUROC by\n{name.removeprefix(AUROC)}", "{:.3f}".format) for name in scores]
-    columns.append((f"accuracy, {PASSES}", f"accuracy,\n{PASSES}", "{:.2%}".format))
+    aurocs: list[_Column] = [(name, f"AUROC by\n{name.removeprefix(AUROC)}", "{:.3f}".format) for name in scores]
+    return [_table(found, levels, columns) for columns in (entropies, aurocs) if columns]
+
+
+def _table(
+    found: Sequence[Evaluated], levels: Sequence[int], columns: Sequence[_Column]
+) -> tuple[list[str], list[list[str]]]:
     rows = []
     for (level, _), seeds in sorted(_by_arm(found).items(), key=lambda group: group[0][0]):
-        if level not in levels:
-            continue
         each = [one for replicates in seeds.values() for one in replicates]
+        there = [all(name in one.values for one in each) for name, _, _ in columns]
+        if level not in levels or not any(there):
+            continue
         row = [f"{np.mean([one.density for one in each]):.1%}", each[0].name]
-        for name, _, written in columns:
-            there = all(name in one.values for one in each)
-            row.append(written(float(np.mean(_over_seeds(seeds, name)))) if there else "")
+        for (name, _, written), is_there in zip(columns, there, strict=True):
+            row.append(written(float(np.mean(_over_seeds(seeds, name)))) if is_there else "")
         rows.append(row)
     return ["weights\nremaining", "arm", *(header for _, header, _ in columns)], rows
 
@@ -128,7 +140,7 @@ def uncertainty_figure(found: Sequence[Evaluated], title: str) -> Any:
 
     from tfticket.reports.number_axes import Numbers
 
-    found = [one for one in found if "epistemic" in one.values]
+    found = [one for one in tickets_alone(found) if "epistemic" in one.values]
     arms, groups = list(dict.fromkeys(one.arm for one in found)), _by_arm(found)
     looks = arm_looks([("", arm) for arm in arms])
     figure = Figure(figsize=(7.8, 3.9), layout="constrained")

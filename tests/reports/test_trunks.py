@@ -1,0 +1,132 @@
+"""Reports of runs with several ways of iterative pruning."""
+
+import pytest
+
+from tfticket.evaluation.metrics import METRICS
+from tfticket.reports.curves import Curve, shown_curves
+from tfticket.reports.figures import controls_figure, metric_figure
+from tfticket.reports.looks import arm_looks
+from tfticket.reports.report import write_report
+from tfticket.reports.rows import Row, arm_name, read_run, tickets_alone, trunk_of
+from tfticket.reports.tables import shown_levels, summarise
+
+ARMS = {"ticket": 0.95, "bayesian-snr": 0.96, "bayesian-mu": 0.955, "bayesian-snr-lrr": 0.97}
+CONTROLS = {
+    "reinitialise": 0.9,
+    "shuffle-even": 0.1,
+    "bayesian-snr reinitialise": 0.93,
+    "transplant-start": 0.94,
+}
+
+
+def rows(seeds=(0, 1), controls=tuple(CONTROLS)):
+    found = []
+    for level in (0, 1, 2):
+        arms = ARMS | {arm: CONTROLS[arm] for arm in controls if level == 2}
+        for arm, accuracy in arms.items():
+            for seed in seeds:
+                metrics = dict.fromkeys(METRICS, 0.1) | {"accuracy": accuracy - 0.01 * seed}
+                whose = ("r", arm, arm_name(arm), seed, level, 0.5**level, "MNIST, 100 training rows")
+                found.append(Row(*whose, metrics, metrics))
+    return found
+
+
+def lines_of(axes):
+    return {line.get_label(): line for line in axes.get_lines() if not line.get_label().startswith("_")}
+
+
+@pytest.mark.parametrize(
+    ("arm", "trunk"),
+    [
+        ("ticket", "ticket"),
+        ("shuffle-even", "ticket"),
+        ("random-mask 0.1", "ticket"),
+        ("nuts reinitialise", "ticket"),
+        ("bayesian-snr", "bayesian-snr"),
+        ("bayesian-snr random-mask 0.1", "bayesian-snr"),
+        ("deterministic-magnitude-lrr", "deterministic-magnitude-lrr"),
+        ("transplant-start", "ticket"),
+    ],
+)
+def test_the_tickets_that_an_arm_belongs_to(arm, trunk):
+    assert trunk_of(arm) == trunk
+
+
+def test_a_control_is_compared_with_its_own_ticket_and_a_ticket_with_the_runs():
+    minus = {
+        cell.arm: cell.ticket_minus["accuracy"].mean
+        for cell in summarise(rows())
+        if cell.level == 2 and cell.arm != "ticket"
+    }
+    assert minus == pytest.approx(
+        {
+            "bayesian-snr": -0.01,
+            "bayesian-mu": -0.005,
+            "bayesian-snr-lrr": -0.02,
+            "reinitialise": 0.05,
+            "shuffle-even": 0.85,
+            "bayesian-snr reinitialise": 0.03,
+            "transplant-start": 0.01,
+        }
+    )
+
+
+def test_tables_show_the_levels_of_controls_and_where_there_are_none_all():
+    assert shown_levels(summarise(rows())) == [0, 2]
+    assert shown_levels(summarise(rows(controls=()))) == [0, 1, 2]
+
+
+def test_figures_of_tickets_leave_the_controls_to_their_own():
+    cells = summarise(rows())
+    alone = tickets_alone(cells)
+    assert {cell.arm for cell in alone} == {*ARMS, "transplant-start"}
+    (axes,) = metric_figure(alone, "accuracy", "title", "legend").axes
+    assert {"IMP ticket", "transplanted", "Bayesian, SNR, rate rewound"} <= lines_of(axes).keys()
+    curves = [Curve(row.arm, row.name, row.seed, row.level, (1, 2), (0.5, 0.6)) for row in rows()]
+    assert {curve.arm for curve in shown_curves(curves)} == {*ARMS, "transplant-start"}
+
+
+def test_a_run_with_one_way_of_pruning_keeps_its_controls():
+    cells = [cell for cell in summarise(rows()) if trunk_of(cell.arm) == "ticket"]
+    assert tickets_alone(cells) == cells
+
+
+def test_controls_stand_beside_their_own_tickets():
+    figure = controls_figure(summarise(rows()), "title", "legend")
+    above, beside, *below = figure.axes
+    assert [axes.get_title(loc="left") for axes in (above, beside)] == ["IMP ticket", "Bayesian, SNR"]
+    assert lines_of(above).keys() == {"ticket", "re-initialised", "shuffled evenly"}
+    assert lines_of(beside).keys() == {"ticket", "re-initialised"}
+    assert list(lines_of(beside)["ticket"].get_ydata()) == pytest.approx([95.5] * 3)
+    assert list(lines_of(beside)["re-initialised"].get_ydata()) == pytest.approx([92.5])
+    for one in (above, beside):  # a collapsed arm beside: still one axis for both
+        assert one.get_ylim() == above.get_ylim()
+        assert one.get_yscale() == "function"
+        assert one.get_ylim()[0] < 9.5
+    assert len(below) == 2
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == [
+        "ticket",
+        "re-initialised",
+        "shuffled evenly",
+    ]
+
+
+def test_without_controls_there_is_no_figure_of_them():
+    assert controls_figure(summarise(rows(controls=("transplant-start",))), "title", "legend") is None
+
+
+def test_rewound_rates_have_their_scores_colour_and_another_line():
+    looks = arm_looks([("r", arm) for arm in (*ARMS, "deterministic-magnitude-lrr")])
+    for plain, rewound in (("bayesian-snr", "bayesian-snr-lrr"), ("ticket", "deterministic-magnitude-lrr")):
+        ours, theirs = looks["r", rewound], looks["r", plain]
+        assert (ours["color"], ours["marker"]) == (theirs["color"], theirs["marker"])
+        assert ours["ls"] != theirs["ls"]
+        assert ours["mfc"] == "white" != theirs["mfc"]
+
+
+def test_a_report_has_the_figure_of_controls_where_there_are_some(make_run):
+    arms = [("ticket", 0, 0), ("bayesian-snr", 0, 0), ("ticket", 0, 1), ("bayesian-snr", 0, 1)]
+    folder = make_run("b-1", evaluations=[*arms, ("bayesian-snr reinitialise", 0, 1)])
+    assert {"controls.png", "controls.pdf"} <= set(write_report([read_run(folder)]).files)
+    written = write_report([read_run(make_run("b-2", evaluations=arms))])
+    assert "controls.png" not in written.files
