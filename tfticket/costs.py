@@ -49,7 +49,8 @@ class Cost:
 
     def __str__(self) -> str:
         work = f"{self.trainings} training{'s' * (self.trainings > 1)} of {self.iterations:,} iterations"
-        said = f"{work}: {self.time} of training on {self.machine}"
+        time = "its time was not measured" if self.seconds is None else f"{self.time} of training"
+        said = f"{work}: {time} on {self.machine}"
         if not self.chains:
             return said
         chains = f"{self.chains} chain{'s' * (self.chains > 1)}"

@@ -7,7 +7,7 @@ from tfticket.backend import keras
 from tfticket.errors import InputError, Stopped
 from tfticket.evaluation import connectivity
 from tfticket.evaluation.connectivity import Connectivity, by_weight, over_passes
-from tfticket.models import initial_weights, kernel_shapes, named_variables, spec_of
+from tfticket.models import initial_weights, kernel_shapes, named_variables, spec_of, to_variational
 
 layers = keras.layers
 IMAGE = (8, 8, 1)
@@ -127,6 +127,20 @@ def test_it_is_the_mean_of_what_reaches_a_layer_over_rows_positions_and_calls(pr
     assert list(found) == problem.paths
     for path in problem.paths:
         assert_close(found[path], problem.expected(path))
+
+
+def test_of_a_variational_network_it_is_that_of_the_network_of_means():
+    plain = convolutional()
+    variational = to_variational(plain)
+    weights = {path: variable.numpy() for path, (_, variable) in named_variables(variational).items()}
+    mask = {path: np.random.default_rng(3).random(shape) < 0.5 for path, shape in kernel_shapes(plain).items()}
+    images = np.random.default_rng(4).integers(0, 256, (20, *IMAGE), np.uint8)
+    means = {path: array for path, array in weights.items() if not path.endswith("_rho")}
+    found = Connectivity(spec_of(variational), weights, images).of(list(mask), mask)
+    expected = Connectivity(spec_of(plain), means, images).of(list(mask), mask)
+    assert found.keys() == expected.keys()
+    for path in mask:
+        assert_close(found[path], expected[path])
 
 
 def test_layer_by_layer_it_is_that_of_the_network_masked_so_far(problem):

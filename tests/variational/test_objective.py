@@ -5,11 +5,11 @@ import pytest
 from scipy.special import log_softmax, logsumexp
 
 from tests.variational.small import SEED, broad, divergence_by_hand, own_model, softplus
-from tfticket.backend import tf
+from tfticket.backend import keras, tf
 from tfticket.config import TrainConfig
 from tfticket.config.variational import Objective
 from tfticket.errors import InputError
-from tfticket.models import kernel_shapes, named_variables, spec_of, variational_layers
+from tfticket.models import kernel_shapes, named_variables, spec_of, to_variational, variational_layers
 from tfticket.network import network_of
 from tfticket.pruning.mask import dense_mask
 from tfticket.training.loop import gradient_loop
@@ -171,3 +171,11 @@ def test_local_noise_is_refused_where_weights_act_in_several_places(name, others
     with pytest.raises(InputError, match=rf"in several places in {others}\. Take flipout"):
         check_objective(Objective(estimator="local"), variational_layers(broad(own_model(name))))
     check_objective(Objective(estimator="local"), variational_layers(broad(own_model("dense"))))
+
+
+def test_local_noise_is_refused_for_a_dense_layer_that_is_used_twice():
+    again = keras.layers.Dense(4, name="again")
+    images = keras.Input((4,))
+    model = to_variational(keras.Model(images, keras.layers.Dense(2, name="logits")(again(again(images)))))
+    with pytest.raises(InputError, match=r"in several places in again\. Take flipout"):
+        check_objective(Objective(estimator="local"), variational_layers(model))

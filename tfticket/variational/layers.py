@@ -33,11 +33,11 @@ class _Variational(tfmot.sparsity.keras.PrunableLayer):  # type: ignore[misc]
         mask: Returns the mask of the kernel, float32 of its shape, or None for a layer that is not pruned.
         place: A number that no other layer of the network has; it seeds its noise.
         first: Whether its input is the same in all draws.
-        is_local: Whether each of its weights acts in one place, so that its outputs are independent given the inputs.
     """
 
     is_variational = True
-    is_local = False
+    _of_vectors = False
+    """Whether each row of the input is one vector."""
     _kind: Any
     """Keras' own layer."""
 
@@ -104,6 +104,11 @@ class _Variational(tfmot.sparsity.keras.PrunableLayer):  # type: ignore[misc]
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return self._like.compute_output_shape(input_shape)
+
+    @property
+    def is_local(self) -> bool:
+        """Whether each of its weights acts in one place, so that its outputs are independent given the inputs."""
+        return self._of_vectors and len(self.inbound_nodes) <= 1
 
     def get_prunable_weights(self) -> list[Any]:
         return [self.kernel]
@@ -191,7 +196,7 @@ class VariationalDense(_Variational, tfp.layers.DenseFlipout):  # type: ignore[m
 
     def build(self, input_shape: Any) -> None:
         super().build(input_shape)
-        self.is_local = len(input_shape) == 2
+        self._of_vectors = len(input_shape) == 2
 
 
 class VariationalConv1D(_Variational, tfp.layers.Convolution1DFlipout):  # type: ignore[misc]
