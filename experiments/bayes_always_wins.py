@@ -17,8 +17,9 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from experiments import imp
-from experiments.imp import Made, branch, check_data, next_step
-from experiments.svi import Svi, infer, tuned_weights
+from experiments.imp import Made, branch, next_step
+from experiments.svi import Svi, check_svi, infer, tuned_weights
+from experiments.transplants import check_inference
 from tfticket.config import EnsembleStep, PoolStep, SampleConfig, SampleStep
 from tfticket.costs import Work
 from tfticket.lab import Handle, Lab, Request
@@ -84,6 +85,11 @@ class Config(imp.Config):
         return super().trainings + self.samplings + generations
 
     @property
+    def infers_by_train(self) -> bool:
+        """See ``imp.Config``."""
+        return self.svi is not None and self.svi.train is None
+
+    @property
     def samplings(self) -> int:
         """How many chains it takes."""
         return self._masks * self.chains
@@ -100,20 +106,23 @@ class Config(imp.Config):
         return self.sampled if arm == "ticket" else [level for level in self.sampled if level in there]
 
 
+def check_data(config: Config) -> None:
+    """As ``imp.check_data``, and of variational inference."""
+    imp.check_data(config)
+    if config.svi is not None:
+        check_svi(config, config.svi)
+
+
 def check_model(config: Config) -> list[str]:
     """Refuse, before any folder is made, a network that cannot be pruned or sampled so."""
     from tfticket.data import load_dataset
-    from tfticket.models import network_of_config, variational_layers
+    from tfticket.models import network_of_config
     from tfticket.sampling.build import check_engine
-    from tfticket.variational.objective import check_objective
 
     notes = imp.check_model(config)
     if config.svi is not None:
-        training = config.svi.train or config.train
         variational = config.model.model_copy(update={"variational": config.svi.variational})
-        check_objective(
-            training.objective, variational_layers(network_of_config(variational, load_dataset(config.data)))
-        )
+        check_inference(config.data, variational, config.svi.train or config.train)
     if not config.chains:
         return notes
     model = network_of_config(config.model, load_dataset(config.data))
@@ -136,8 +145,13 @@ def main(lab: Lab, config: Config) -> None:
                 sample(lab, config, seed, one)
             if config.svi is not None:
                 if "tuned" in config.svi.ways and one.level not in tuned:
-                    tuned[one.level] = tuned_weights(lab, config, config.svi, seed, one)
+                    tuned[one.level] = tuned_weights(lab, config, config.svi, seed, _ticket_of(made, one.level))
                 infer(lab, config, config.svi, seed, one, tuned.get(one.level, {}))
+
+
+def _ticket_of(made: Sequence[Made], level: int) -> Made:
+    """The ticket of a level."""
+    return next(one for one in made if (one.arm, one.level) == ("ticket", level))
 
 
 def average_replicates(lab: Lab, config: Config, made: Sequence[Made]) -> None:

@@ -13,18 +13,17 @@ References:
     "Bayesian lottery ticket hypothesis", sections 4 to 8 and appendices.
 """
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from experiments import imp
-from experiments.imp import Made, branch, check_data, next_step
-from experiments.transplants import train_and_evaluate, transplanted
+from experiments.imp import Made, branch, next_step
+from experiments.transplants import check_inference, train_and_evaluate, transplanted
 from tfticket import seeds
-from tfticket.config import Carried, TrainConfig, Variational
+from tfticket.config import Carried, TrainConfig, Variational, check_lengths
 from tfticket.config.names import known
 from tfticket.costs import Work
-from tfticket.durations import Rewind
 from tfticket.lab import Lab
 from tfticket.registry import SCORES
 from tfticket.schema import Config as Part
@@ -37,7 +36,9 @@ class Trunk(Part):
 
     variational: bool = Field(True, description="Of the variational network; false: of the deterministic one")
     score: Annotated[str, known("score", SCORES)] = Field("snr", description="What ranks the weights")
-    rewind: Rewind | None = Field(None, description="'none' for learning-rate rewinding; null: as prune.rewind")
+    rewind: Literal["none"] | None = Field(
+        None, description="'none' for learning-rate rewinding; null: as prune.rewind"
+    )
     controls: bool = Field(True, description="With controls of its own at the controlled levels")
 
     @model_validator(mode="after")
@@ -73,6 +74,8 @@ class Config(imp.Config):
         arms = [trunk.arm for trunk in self.trunks]
         if len(set(arms)) < len(arms) or len(set(self.transplants)) < len(self.transplants):
             raise ValueError("trunks or transplants repeat; each counts once")
+        if self.prune.rewind == "none" and any(trunk.rewind for trunk in self.trunks):
+            raise ValueError("trunks: prune.rewind is 'none' for all; leave `rewind` out of the trunks")
         if self.model.variational is not None:
             raise ValueError(
                 "model.variational: the base is the deterministic network here; `variational` is the other's"
@@ -80,12 +83,22 @@ class Config(imp.Config):
         return self
 
     @property
+    def inference(self) -> TrainConfig:
+        """The training of variational networks."""
+        return self.variational_train or self.train
+
+    @property
+    def infers_by_train(self) -> bool:
+        """See ``imp.Config``."""
+        variational = self.transplants or any(trunk.variational for trunk in self.trunks)
+        return self.variational_train is None and bool(variational)
+
+    @property
     def work(self) -> list[Work]:
         """The trainings that it takes, by kind; those of unpruned networks that trunks share are counted for each."""
         of_trunks = [work for trunk in self.trunks for work in _config_of(self, trunk).work]
         transplanted = len(self.seeds) * len(self.transplants) * len(self.controlled) * self.replicates
-        training = self.variational_train or self.train
-        return [*super().work, *of_trunks, Work(transplanted, training, variational=True)]
+        return [*super().work, *of_trunks, Work(transplanted, self.inference, variational=True)]
 
 
 def _config_of(config: Config, trunk: Trunk) -> imp.Config:
@@ -94,15 +107,27 @@ def _config_of(config: Config, trunk: Trunk) -> imp.Config:
     changes: dict[str, Any] = {"prune": config.prune.model_copy(update={"score": trunk.score, "rewind": rewind})}
     if trunk.variational:
         variational = config.model.model_copy(update={"variational": config.variational})
-        changes |= {"model": variational, "train": config.variational_train or config.train}
+        changes |= {"model": variational, "train": config.inference}
     changes |= {"monte_carlo": ()} | ({} if trunk.controls else {"controls": ()})
+    changes["experiment"] = "imp"
     fields = {name: getattr(config, name) for name in imp.Config.model_fields}
     return imp.Config.model_construct(**(fields | changes))
 
 
+def check_data(config: Config) -> None:
+    """As ``imp.check_data``, and of the training of variational networks."""
+    from tfticket.data import load_dataset
+
+    imp.check_data(config)
+    check_lengths(config.inference, config.prune.rewind, len(load_dataset(config.data).x_train))
+
+
 def check_model(config: Config) -> list[str]:
-    """Refuse, before any folder is made, a network that cannot be pruned so."""
+    """Refuse, before any folder is made, a network that cannot be pruned or made variational so."""
     notes = imp.check_model(config)
+    if config.transplants and config.controlled:
+        variational = config.model.model_copy(update={"variational": config.variational})
+        check_inference(config.data, variational, config.inference)
     for trunk in config.trunks:
         notes += imp.check_model(_config_of(config, trunk))
     return list(dict.fromkeys(notes))
@@ -122,10 +147,9 @@ def main(lab: Lab, config: Config) -> None:
 
 def transplant(lab: Lab, config: Config, seed: int, one: Made) -> None:
     """A deterministic ticket, trained as a variational network."""
-    training = config.variational_train or config.train
     for carried in config.transplants:
         for replicate in range(config.replicates):
             label = one.label | {"arm": f"transplant-{carried}"} | ({"replicate": replicate} if replicate else {})
             its_seed = seeds.derive(seed, "transplant", replicate) if replicate or carried == "mask" else seed
             ticket = transplanted(lab, config, config.variational, carried, its_seed, one, label)
-            train_and_evaluate(lab, config, training, ticket, seed, seed, label)
+            train_and_evaluate(lab, config, config.inference, ticket, its_seed, seed, label)

@@ -109,6 +109,16 @@ class Config(ExperimentConfig):
         alike = len(set(arms.values())) < len(arms)
         return "; own masks are told apart by their files' names: name the files differently" if alike else ""
 
+    @property
+    def training(self) -> TrainConfig:
+        """`train`, of a deterministic network without the objective: it alters nothing there, and would count."""
+        return self.train if self.model.variational else self.train.model_copy(update={"objective": Objective()})
+
+    @property
+    def infers_by_train(self) -> bool:
+        """Whether variational networks beside the run's own are trained as `train` says."""
+        return False
+
     def evaluation(self, seed: int, objective: Objective | None = None) -> EvaluateStep:
         """How a training is evaluated: of a variational network, by as many draws as its objective says."""
         drawn: dict[str, int] = {}
@@ -181,7 +191,7 @@ def check_model(config: Config) -> list[str]:
     from tfticket.pruning.own import read_mask
     from tfticket.pruning.selection import check_levels
     from tfticket.tickets.monte_carlo import rows_of
-    from tfticket.variational.objective import check_objective
+    from tfticket.variational.objective import check_objective, check_precision
 
     configure(config.execution.threads)
     data = load_dataset(config.data)
@@ -190,7 +200,9 @@ def check_model(config: Config) -> list[str]:
     check_levels(dense, config.prune)
     weights = {path: variable.numpy() for path, (_, variable) in named_variables(model).items()}
     resolve(SCORES[config.prune.score].target)(weights, dense, 0)  # refuses a network that it cannot rank
-    check_objective(config.train.objective, variational_layers(model))
+    if not config.infers_by_train:
+        check_objective(config.train.objective, variational_layers(model))
+    check_precision(config.train, config.model.variational is not None)
     for control in config.controls if config.controlled else ():
         if control.densities is not None:
             _check_random_mask(control, dense, config.prune.exempt)
@@ -306,7 +318,7 @@ def run_seed(lab: Lab, config: Config, seed: int, trunk: str = "") -> list[Made]
 
     def train(ticket: Handle, arm: str = "ticket", replicate: int = 0) -> Handle:
         keep = (config.prune.rewind,) if rewinds_later(config.prune.rewind) and ticket == dense else ()
-        step = TrainStep(data=config.data, train=config.train, seed=seed, keep=keep)
+        step = TrainStep(data=config.data, train=config.training, seed=seed, keep=keep)
         return lab.step("train", step, {"ticket": ticket}, label(ticket, arm, replicate))
 
     def prune(ticket: Handle, trained: Handle) -> Handle:
@@ -344,7 +356,7 @@ def run_seed(lab: Lab, config: Config, seed: int, trunk: str = "") -> list[Made]
         begun = lab.step("start", step, label=its)
         if not rewinds_later(config.prune.rewind):
             return begun
-        training = TrainStep(data=config.data, train=config.train, seed=seed, keep=(config.prune.rewind,))
+        training = TrainStep(data=config.data, train=config.training, seed=seed, keep=(config.prune.rewind,))
         trained = lab.step("train", training, {"ticket": begun}, its | {"level": 0, "density": 1.0})
         whole = PruneStep(rate=0.0, rewind=config.prune.rewind, seed=seed)
         return lab.step("prune", whole, {"ticket": begun, "trained": trained}, its)

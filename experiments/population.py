@@ -42,16 +42,6 @@ class Tuned:
     score: float
     generations: "list[list[Child]]"
 
-    @property
-    def ancestry(self) -> list[int]:
-        """The winner's ancestors, a member for each generation; the last is the winner."""
-        found = [self.member]
-        for children in self.generations[:0:-1]:
-            parent = children[found[0]].parent
-            assert parent is not None
-            found.insert(0, parent)
-        return found
-
 
 def tune(
     lab: Lab,

@@ -14,7 +14,8 @@ from experiments.imp import Config, Made
 from experiments.population import tune
 from experiments.transplants import train_and_evaluate, transplanted
 from tfticket import seeds
-from tfticket.config import Carried, DataConfig, Population, TrainConfig, Variational
+from tfticket.config import Carried, DataConfig, Population, TrainConfig, Variational, check_lengths
+from tfticket.durations import iterations_in
 from tfticket.lab import Handle, Lab
 from tfticket.schema import Config as Part
 
@@ -58,6 +59,21 @@ class Svi(Part):
         return self.population.members if "tuned" in self.ways else 0
 
 
+def check_svi(config: Config, svi: Svi) -> None:
+    """Refuse, before TensorFlow starts, lengths that do not fit the data.
+
+    Raises:
+        InputError: A training without an iteration; fewer of them than generations.
+    """
+    from tfticket.data import load_dataset
+    from tfticket.training.population import generation_bounds
+
+    train, rows = svi.train or config.train, len(load_dataset(config.data).x_train)
+    check_lengths(train, "0it", rows)
+    if "tuned" in svi.ways:
+        generation_bounds(0, iterations_in(train.epochs, rows, train.batch_size), svi.population.generations)
+
+
 def infer(lab: Lab, config: Config, svi: Svi, seed: int, one: Made, tuned: Mapping[str, float]) -> None:
     """Train a ticket's mask by variational inference in each way.
 
@@ -94,11 +110,9 @@ def tuned_weights(lab: Lab, config: Config, svi: Svi, seed: int, one: Made) -> d
 
 def _with_weights(train: TrainConfig, way: Way, tuned: Mapping[str, float], data: DataConfig) -> TrainConfig:
     """The training with the KL weights of a way; unscaled, the divergence counts as a whole beside a mean row."""
-    changes: dict[str, Any] = {}
-    if way == "tuned":
-        changes = {"kl_weights": dict(tuned)}
-    elif way == "unscaled":
+    changes: dict[str, Any] = {"kl_weights": dict(tuned) if way == "tuned" else {}}
+    if way == "unscaled":
         from tfticket.data import load_dataset
 
-        changes = {"temperature": train.objective.temperature * len(load_dataset(data).x_train)}
+        changes["temperature"] = train.objective.temperature * len(load_dataset(data).x_train)
     return train.model_copy(update={"objective": train.objective.model_copy(update=changes)})

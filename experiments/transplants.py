@@ -3,8 +3,31 @@
 from typing import Any
 
 from experiments.imp import Config, Made
-from tfticket.config import Carried, StartStep, TrainConfig, TrainStep, TransplantStep, Variational
+from tfticket.config import (
+    Carried,
+    DataConfig,
+    ModelConfig,
+    StartStep,
+    TrainConfig,
+    TrainStep,
+    TransplantStep,
+    Variational,
+)
 from tfticket.lab import Handle, Lab
+
+
+def check_inference(data: DataConfig, model: ModelConfig, training: TrainConfig) -> None:
+    """See that a network can be trained by variational inference so.
+
+    Raises:
+        InputError: It has no layer that could become variational; a training that is not for it.
+    """
+    from tfticket.data import load_dataset
+    from tfticket.models import network_of_config, variational_layers
+    from tfticket.variational.objective import check_objective, check_precision
+
+    check_objective(training.objective, variational_layers(network_of_config(model, load_dataset(data))))
+    check_precision(training, variational=True)
 
 
 def transplanted(

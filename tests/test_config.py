@@ -415,6 +415,7 @@ DEFAULTS = {
         "kl_weights": {},
         "kl_warmup": "0it",
         "evaluation_draws": 10,
+        "evaluation_passes": 5,
     },
     "EnsembleStep": {"data": {"DataConfig": {}}},
     "TransplantStep": {"carried": "start"},

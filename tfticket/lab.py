@@ -225,12 +225,12 @@ class Lab:
         return Handle(kind, full, self.workspace / "steps" / f"{kind}-{full[:16]}")
 
     def _enter(self, handle: Handle, label: dict[str, Any], computed: bool) -> None:
-        """Enter a finished step in the manifest."""
-        kind, full = handle.kind, handle.fingerprint
-        if full not in self._manifest:
-            self._manifest[full] = {"kind": kind, "folder": handle.path.name, "fingerprint": full, "label": label}
+        """Enter a finished step in the manifest, once for each label: what arms share is each of theirs."""
+        entry = {"kind": handle.kind, "folder": handle.path.name, "fingerprint": handle.fingerprint, "label": label}
+        if (key := _key_of(entry)) not in self._manifest:
+            self._manifest[key] = entry
             self.write_manifest(self._before | self._manifest)
-            self.listener.finished(kind, computed)
+            self.listener.finished(handle.kind, computed)
 
     def write_manifest(self, entries: dict[str, dict[str, Any]] | None = None) -> None:
         """Write which steps the run has: those of this session, or with what earlier ones had got further."""
@@ -323,11 +323,15 @@ def _log(folder: Path, text: str) -> None:
 
 
 def _entries(path: Path) -> dict[str, dict[str, Any]]:
-    """A manifest's entries by fingerprint; none where there is no manifest or it is damaged."""
+    """A manifest's entries by what makes them one; none where there is no manifest or it is damaged."""
     try:
-        return {entry["fingerprint"]: entry for entry in read_json(path)["steps"]}
+        return {_key_of(entry): entry for entry in read_json(path)["steps"]}
     except InputError:
         return {}
+
+
+def _key_of(entry: Mapping[str, Any]) -> str:
+    return f"{entry['fingerprint']} {json.dumps(entry['label'], sort_keys=True)}"
 
 
 def _describe(handle: Handle, config: Config, inputs: Mapping[str, Handle]) -> dict[str, Any]:

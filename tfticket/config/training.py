@@ -77,7 +77,7 @@ class TrainConfig(Config):
 
 
 def check_lengths(train: "TrainConfig", rewind: str, rows: int) -> None:
-    """See before any training that it has an iteration, that rewinding leaves some, and that the warm-up ends.
+    """See before any training that it has an iteration, that rewinding leaves some, and that warm-ups end.
 
     Args:
         train: The training of a level.
@@ -95,6 +95,12 @@ def check_lengths(train: "TrainConfig", rewind: str, rows: int) -> None:
             f"Training for {train.epochs} of {rows:,} rows in batches of {train.batch_size} is {total} "
             f"iterations{begin}. Train longer (train.epochs), in smaller batches (train.batch_size)"
             f"{', or rewind to an earlier moment' if first else ''}."
+        )
+    rising = iterations_in(train.objective.kl_warmup, rows, train.batch_size)
+    if rising >= total:
+        raise InputError(
+            f"An objective.kl_warmup of {train.objective.kl_warmup} is {rising} iterations; training for "
+            f"{train.epochs} ends after {total}, before the KL divergence counts in full. Shorten it, or train longer."
         )
     warmup = iterations_in(train.warmup, rows, train.batch_size)
     if warmup >= total:

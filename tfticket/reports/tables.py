@@ -148,7 +148,7 @@ def table_rows(cells: Sequence[Cell]) -> tuple[list[str], list[list[str]]]:
 def seeds_text(cells: Sequence[Cell]) -> str:
     """'5 seeds, 3 replicates of each control'; '2 to 3 seeds' where a run is not through."""
     text = _span([cell.test["accuracy"].count for cell in cells], "seed")
-    replicates = [count for cell in cells if cell.arm != "ticket" for count in cell.replicates]
+    replicates = [count for cell in cells if cell.arm != trunk_of(cell.arm) for count in cell.replicates]
     return f"{text}, {_span(replicates, 'replicate')} of each control" if max(replicates, default=1) > 1 else text
 
 

@@ -14,13 +14,12 @@ import numpy as np
 
 from tfticket.backend import tf
 from tfticket.config import Augment, Objective, TrainConfig
-from tfticket.errors import InputError
 from tfticket.network import network_of
 from tfticket.training.augmentation import augmented
 from tfticket.training.optimisers import make_optimiser
 from tfticket.types import Mask, Spec, Weights
 from tfticket.variational.noise import Draw, drawing
-from tfticket.variational.objective import fit_of
+from tfticket.variational.objective import check_precision, fit_of
 
 COMPILED = ("batch_size", "optimiser", "weight_decay", "decoupled", "augment", "precision", "objective")
 """What of a training's configuration goes into the compiled loop; the rest is passed in."""
@@ -198,8 +197,7 @@ def gradient_loop(spec: Spec, train: TrainConfig, capacity: int) -> GradientLoop
     Raises:
         InputError: A variational network in another precision than float32.
     """
-    if "variational" in spec and train.precision != "float32":
-        raise InputError(f"train.precision {train.precision} is not for variational networks. Take float32.")
+    check_precision(train, "variational" in spec)
     compiled = {name: getattr(train, name) for name in COMPILED}
     into = {name: getattr(train.objective, name) for name in ("estimator", "draws", "loss", "scaled")}
     compiled["objective"] = Objective(**into) if "variational" in spec else Objective()

@@ -45,6 +45,16 @@ def divergence_factors(config: TrainConfig, layers: Collection[str], rows: int, 
     return result
 
 
+def check_precision(config: TrainConfig, variational: bool) -> None:
+    """See that a network is trained in an arithmetic that is for it.
+
+    Raises:
+        InputError: A variational network in another one than float32.
+    """
+    if variational and config.precision != "float32":
+        raise InputError(f"train.precision {config.precision} is not for variational networks. Take float32.")
+
+
 def check_objective(objective: Objective, layers: Mapping[str, Any]) -> None:
     """See that a network can be trained so.
 
