@@ -174,8 +174,12 @@ def test_local_noise_is_refused_where_weights_act_in_several_places(name, others
 
 
 def test_local_noise_is_refused_for_a_dense_layer_that_is_used_twice():
-    again = keras.layers.Dense(4, name="again")
     images = keras.Input((4,))
-    model = to_variational(keras.Model(images, keras.layers.Dense(2, name="logits")(again(again(images)))))
-    with pytest.raises(InputError, match=r"in several places in again\. Take flipout"):
-        check_objective(Objective(estimator="local"), variational_layers(model))
+    again = keras.layers.Dense(4, name="again")
+    inner = keras.Sequential([keras.layers.Dense(4, name="inner")], name="nested")
+    outputs = keras.layers.Dense(2, name="logits")(inner(inner(again(again(images)))))
+    model = to_variational(keras.Model(images, outputs))
+    wrapped = network_of(spec_of(model)).variational  # as in training, where wrappers call the layers
+    for layers in (variational_layers(model), wrapped):
+        with pytest.raises(InputError, match=r"in several places in (nested/inner, again|again, nested/inner)\. Take"):
+            check_objective(Objective(estimator="local"), layers)

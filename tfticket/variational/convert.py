@@ -19,7 +19,7 @@ def converted(model: Any, config: Variational) -> Any:
     Raises:
         InputError: There is no Dense, Conv1D or Conv2D layer, or one computes in another precision than float32.
     """
-    untouched = _before_any(model)
+    untouched, once = _before_any(model), _used_once(model)
     places = itertools.count()
     swapped = False
 
@@ -42,6 +42,7 @@ def converted(model: Any, config: Variational) -> Any:
             means=config.means,
             place=next(places),
             first=id(layer) in untouched,
+            once=id(layer) in once,
             name=layer.name,
         )
 
@@ -49,6 +50,18 @@ def converted(model: Any, config: Variational) -> Any:
     if not swapped:
         raise InputError(f"{model.name} has no Dense, Conv1D or Conv2D layer that could become variational.")
     return copy
+
+
+def _used_once(model: Any, alone: bool = True) -> set[int]:
+    """Identities of the layers that a model, itself used once, uses once, those of models inside it among them."""
+    found = set()
+    for layer in model.layers:
+        once = alone and sum(layer is node.layer for nodes in model._nodes_by_depth.values() for node in nodes) == 1
+        if isinstance(layer, keras.Model):
+            found |= _used_once(layer, once)
+        elif once:
+            found.add(id(layer))
+    return found
 
 
 def _before_any(model: Any) -> set[int]:

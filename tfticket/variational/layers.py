@@ -33,6 +33,7 @@ class _Variational(tfmot.sparsity.keras.PrunableLayer):  # type: ignore[misc]
         mask: Returns the mask of the kernel, float32 of its shape, or None for a layer that is not pruned.
         place: A number that no other layer of the network has; it seeds its noise.
         first: Whether its input is the same in all draws.
+        once: Whether the network uses it once.
     """
 
     is_variational = True
@@ -42,7 +43,15 @@ class _Variational(tfmot.sparsity.keras.PrunableLayer):  # type: ignore[misc]
     """Keras' own layer."""
 
     def __init__(
-        self, layer: dict[str, Any], prior: float, deviation: float, means: str, place: int, first: bool, name: str
+        self,
+        layer: dict[str, Any],
+        prior: float,
+        deviation: float,
+        means: str,
+        place: int,
+        first: bool,
+        name: str,
+        once: bool = True,
     ) -> None:
         like = self._kind.from_config(layer)
         sizes = {key: layer[key] for key in ("units", "filters", "kernel_size") if key in layer}
@@ -56,8 +65,9 @@ class _Variational(tfmot.sparsity.keras.PrunableLayer):  # type: ignore[misc]
             name=name,
         )
         config = {"layer": layer, "prior": prior, "deviation": deviation, "means": means, "place": place}
-        self._config = json.dumps(config | {"first": first, "name": name})  # Keras would track a dictionary
-        self.prior, self.place, self.first = tfd.Normal(0.0, prior), place, first
+        config |= {"first": first, "once": once, "name": name}
+        self._config = json.dumps(config)  # Keras would track a dictionary
+        self.prior, self.place, self.first, self.once = tfd.Normal(0.0, prior), place, first, once
         self.kernel_prior = self.bias_prior = None  # of TFP's divergences, which are not used: they know no mask
         self.mask: Callable[[], Any] = lambda: None
         self.kernel_posterior_tensor = self.bias_posterior_tensor = None
@@ -108,7 +118,7 @@ class _Variational(tfmot.sparsity.keras.PrunableLayer):  # type: ignore[misc]
     @property
     def is_local(self) -> bool:
         """Whether each of its weights acts in one place, so that its outputs are independent given the inputs."""
-        return self._of_vectors and len(self.inbound_nodes) <= 1
+        return self._of_vectors and self.once
 
     def get_prunable_weights(self) -> list[Any]:
         return [self.kernel]
