@@ -29,6 +29,10 @@ from tfticket.reports.rows import control_of
 __all__ = ["Config", "branch", "check_data", "check_model", "main", "next_step"]
 
 
+_OF_ONE_MASK = ("reinitialise", "keep-signs")
+"""Controls that have their ticket's mask."""
+
+
 class Config(imp.Config):
     """Iterative pruning, its controls, and chains over the tickets' weights."""
 
@@ -56,10 +60,15 @@ class Config(imp.Config):
         for arm in self.sampled_arms:
             if arm not in known:
                 raise ValueError(f"sampled_arms: '{arm}' is none of {', '.join(known)}")
-            if self.sample.start == "prior" and control_of(arm) in ("reinitialise", "keep-signs"):
+            if self.sample.start == "prior" and control_of(arm) in _OF_ONE_MASK:
                 raise ValueError(
                     f"sampled_arms: '{arm}' has the ticket's mask, and chains that begin at draws of the prior are the "
                     "ticket's own; leave it out, or set sample.start to ticket"
+                )
+            if self.svi is not None and self.svi.carried == "mask" and control_of(arm) in _OF_ONE_MASK:
+                raise ValueError(
+                    f"sampled_arms: '{arm}' has the ticket's mask, and SVI on a mask alone is the ticket's own; leave "
+                    "it out, or set svi.carried to start"
                 )
             if arm != "ticket" and not self.levels_of(arm):
                 raise ValueError(f"sampled_arms: '{arm}' is at none of the levels that are sampled; see control_levels")

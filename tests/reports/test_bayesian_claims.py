@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tfticket.reports import bayesian
+from tfticket.reports import bayesian, papers
 from tfticket.reports.papers import claims_of
 from tfticket.reports.rows import Row, arm_name, control_of
 
@@ -94,4 +94,44 @@ def test_a_trunks_controls_are_no_controls_of_the_deterministic_ticket():
     assert arm_name("bayesian-snr reinitialise") == "Bayesian, SNR, re-initialised"
     assert arm_name("bayesian-snr-lrr") == "Bayesian, SNR, rate rewound"
     with_controls, without = (claims(rows(arms=arms)) for arms in (tuple(ACCURACY), tuple(ACCURACY)[:-1]))
-    assert set(with_controls) == set(without)
+    assert set(with_controls) == {*without, papers.B5}
+
+
+def test_the_controls_of_every_way_of_pruning_are_below_their_own_tickets():
+    found = claims(rows())
+    assert {label: round(float(np.mean(values)), 6) for label, values in found[papers.B5].differences.items()} == {
+        f"Bayesian, SNR, re-initialised at {100 * LEVELS[level]:.1f} %": 0.06 for level in (1, 2, 3)
+    }
+    assert papers.A5 not in found  # which is of the deterministic ticket
+
+
+def test_shuffles_are_compared_within_their_own_way_of_pruning(monkeypatch):
+    accuracies = {"reinitialise": 0.65, "shuffle-layerwise": 0.64, "shuffle-even": 0.5, "shuffle-global": 0.4}
+    all_four = {f"{trunk}{name}": value for trunk in ("", "bayesian-snr ") for name, value in accuracies.items()}
+    monkeypatch.setattr(f"{__name__}.ACCURACY", ACCURACY | all_four)
+    found = claims(rows(arms=("ticket", "bayesian-snr", *all_four)))
+    assert len(found[papers.B6A].differences) == 8
+    behind = {round(float(np.mean(values)), 6) for values in found[papers.B6A].differences.values()}
+    assert behind == {0.15, 0.14, 0.25, 0.24}
+    close = {label: round(float(np.mean(values)), 6) for label, values in found[papers.B6B].differences.items()}
+    assert close == {
+        "re-initialised at 5.0 %": 0.05,
+        "shuffled layerwise at 5.0 %": 0.06,
+        "Bayesian, SNR, re-initialised at 5.0 %": 0.06,
+        "Bayesian, SNR, shuffled layerwise at 5.0 %": 0.07,
+    }
+    assert papers.B6B not in claims(rows("vit-tiny", arms=("ticket", "bayesian-snr", *all_four)))
+
+
+def test_of_vits_transplants_are_claimed_to_fall_short_of_deterministic_tickets():
+    found = claims(rows("vit-tiny"))
+    assert bayesian.B8 not in found
+    short = found[bayesian.B8_SHORT]
+    assert short.kind == "beats"
+    assert np.mean(list(short.differences.values())) == pytest.approx(-0.008)
+
+
+def test_the_draws_stand_beside_the_times():
+    with_draws = [replace(one, beside=one.beside | {"draws": 10.0}) for one in rows()]
+    (label,) = claims(with_draws)[bayesian.B9].differences
+    assert label == "Bayesian (10 draws) / deterministic - 5"

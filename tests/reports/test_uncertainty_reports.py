@@ -16,6 +16,7 @@ from tfticket.reports.report import write_report
 from tfticket.reports.rows import read_run
 from tfticket.reports.uncertainty import (
     evaluated_of,
+    posterior_csv,
     posterior_figure,
     uncertainty_csv,
     uncertainty_figure,
@@ -132,6 +133,20 @@ def test_the_figure_shows_both_parts_of_the_entropy_with_bars_over_seeds(folder)
     FigureCanvasAgg(figure).draw()
 
 
+def test_the_csv_of_posteriors_has_every_layer_of_every_network_and_is_empty_where_one_is_emptied(folder):
+    found = evaluated_of(read_run(folder))
+    table = list(csv.DictReader(io.StringIO(posterior_csv(found))))
+    expected = [(one.arm, str(one.level), layer, told) for one in found for layer, told in one.posterior.items()]
+    assert [(row["arm"], row["level"], row["layer"]) for row in table] == [each[:3] for each in expected]
+    for row, (*_, told) in zip(table, expected, strict=True):
+        assert float(row["divergence"]) == told["divergence"]
+        assert row["magnitude"] == ("" if told["magnitude"] is None else str(told["magnitude"]))
+        for what in ("sigma", "snr"):
+            quantiles = [row[f"{what}_{quantile}"] for quantile in (5, 25, 50, 75, 95)]
+            assert quantiles == ([""] * 5 if told[what] is None else [str(value) for value in told[what]])
+    assert {row["magnitude"] for row in table} > {""}
+
+
 def test_the_figure_of_posteriors_shows_some_layers_and_a_gap_where_one_is_emptied(folder):
     figure = posterior_figure(evaluated_of(read_run(folder)), "title")
     assert len(figure.axes) == 12
@@ -191,7 +206,7 @@ def test_a_report_has_all_of_it_and_prints_it(folder, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "120")
     add_trainings(folder)
     written = write_report([read_run(folder)])
-    new = {"uncertainty.png", "posterior.pdf", "uncertainty.csv", "moments.csv"}
+    new = {"uncertainty.png", "posterior.pdf", "uncertainty.csv", "posterior.csv", "moments.csv"}
     assert new <= set(written.files) == {path.name for path in written.folder.iterdir()}
     show_report(written, as_json=False, quiet=False)
     said = capsys.readouterr().out

@@ -82,6 +82,20 @@ def test_a_pruned_network_cannot_receive(ticket, onto):
         transplant(ticket, replace(onto, mask=ticket.mask))
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (lambda ticket, onto: (ticket, onto, "starts"), "Unknown weights to carry 'starts'. Did you mean 'start'"),
+        (lambda ticket, onto: ("file", onto), "transplant takes tickets, not str"),
+        (lambda ticket, onto: (ticket, "file"), "transplant takes tickets, not str"),
+        (lambda ticket, onto: (ticket, onto, "trained", {"dense/kernel": np.zeros(3)}), "dense_1/kernel is missing"),
+    ],
+)
+def test_what_is_no_ticket_and_no_weights_of_it_is_refused(ticket, onto, arguments, message):
+    with pytest.raises(InputError, match=message):
+        transplant(*arguments(ticket, onto))
+
+
 def test_tickets_by_what_a_network_is_sure_of():
     data = load_data("mnist", train_rows=300, validation_rows=100)
     model = build_model("lenet-300-100", data)

@@ -112,6 +112,13 @@ def test_a_cosine_has_no_milestones():
         validate(TrainConfig, {"schedule": "cosine", "milestones": ["3ep"]}, where="here")
 
 
+def test_a_rise_of_the_divergence_that_does_not_end_is_refused():
+    config = TrainConfig(epochs="100it", batch_size=10, objective={"kl_warmup": "10ep"})
+    with pytest.raises(InputError, match=r"before the KL divergence counts in full"):
+        check_lengths(config, "0it", rows=100)
+    check_lengths(config, "0it", rows=90)
+
+
 @pytest.mark.parametrize("warmup", ["100it", "101it", "10ep"])
 def test_a_warm_up_that_does_not_end_is_refused(warmup):
     config = TrainConfig(epochs="100it", batch_size=10, warmup=warmup)

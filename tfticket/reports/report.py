@@ -27,6 +27,7 @@ from tfticket.reports.tables import Cell, rows_csv, seeds_text, shown_levels, su
 from tfticket.reports.uncertainty import (
     Evaluated,
     evaluated_of,
+    posterior_csv,
     posterior_figure,
     uncertainty_csv,
     uncertainty_figure,
@@ -45,7 +46,7 @@ _FIGURES = (
     "posterior",
     "lineage",
 )
-_TABLES = ("uncertainty.csv", "moments.csv", "lineage.csv")
+_TABLES = ("uncertainty.csv", "posterior.csv", "moments.csv", "lineage.csv")
 """Of a single run that has what they show."""
 
 
@@ -179,6 +180,8 @@ def _variational_figures(found: Sequence[Evaluated], title: str) -> dict[str, An
 def _tables(uncertainty: Sequence[Evaluated], moments: Sequence[RecordedTraining]) -> dict[str, str]:
     """File -> text, of what a run has beside its metrics."""
     tables = {"uncertainty.csv": uncertainty_csv(uncertainty)} if uncertainty else {}
+    if any(one.posterior for one in uncertainty):
+        tables["posterior.csv"] = posterior_csv(uncertainty)
     return tables | ({"moments.csv": moments_csv(moments)} if moments else {})
 
 

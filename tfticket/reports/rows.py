@@ -79,8 +79,9 @@ class Row:
         beside: What else claims are about: 'learning', the mean validation accuracy over the evaluations of the
             training, from the iteration on at which all trainings of the run have begun; 'relative_magnitude', the mean
             magnitude of a ticket's survivors over that of all weights, at the moment it was rewound to, mean over the
-            layers that were pruned; 'seconds' of the training; 'depth', Spearman's correlation of the layers' places
-            with the shares pruned in them, of the layers that may be.
+            layers that were pruned; 'seconds' of an iteration; 'draws' in it of a variational network; 'depth',
+            Spearman's correlation of layers' places with the shares pruned in them, of the layers that may be, five at
+            least.
     """
 
     run: str
@@ -97,6 +98,9 @@ class Row:
     emptied: tuple[str, ...] = ()
     network: str = ""
     beside: dict[str, float] = field(default_factory=dict)
+
+
+_FEWEST_LAYERS = 5
 
 
 @dataclass(frozen=True)
@@ -239,7 +243,7 @@ def rows_of(run: Run) -> list[Row]:
     rows = []
     known = {"learning": _learning_of(run)}
     if run.config.get("trunks"):  # claims of no other experiment ask for these
-        known |= {"seconds": _seconds_of(run), "depth": _depths_of(run)}
+        known |= {"seconds": _seconds_of(run), "draws": _draws_of(run), "depth": _depths_of(run)}
     for step in run.steps:
         label = step["label"]
         if step["kind"] in EVALUATIONS:
@@ -277,12 +281,22 @@ def _learning_of(run: Run) -> dict[tuple[Any, ...], float]:
 
 
 def _seconds_of(run: Run) -> dict[tuple[Any, ...], float]:
-    """Seconds of each training's compiled loop, after its first call."""
+    """Seconds of an iteration of each training that found its loop compiled; so none that was resumed is among them."""
     found = {}
     for step in run.steps:
         if step["kind"] == "train" and "arm" in step["label"]:
-            found[_whose(step["label"])] = float(result_of(run, step)["seconds"]["training"])
+            result = result_of(run, step)
+            if not result["seconds"]["first_call"]:
+                found[_whose(step["label"])] = float(result["seconds"]["training"]) / result["iterations"]
     return found
+
+
+def _draws_of(run: Run) -> dict[tuple[Any, ...], float]:
+    """Draws of a batch, of each training of a variational network."""
+    training = run.config.get("variational_train") or run.config["train"]
+    draws = float(training["objective"]["draws"])
+    labels = (step["label"] for step in run.steps if step["kind"] == "train")
+    return {_whose(label): draws for label in labels if label.get("arm", "").startswith(("bayesian-", "transplant-"))}
 
 
 def _depths_of(run: Run) -> dict[tuple[Any, ...], float]:
@@ -303,7 +317,7 @@ def _depths_of(run: Run) -> dict[tuple[Any, ...], float]:
         pruned = [
             1 - left[path] / dense[path] for path in left if path in dense and path.rpartition("/")[0] not in exempt
         ]
-        if level and len(set(pruned)) > 1:
+        if level and len(pruned) >= _FEWEST_LAYERS and len(set(pruned)) > 1:
             found[arm, seed, level, 0] = float(spearmanr(range(len(pruned)), pruned).statistic)
     return found
 

@@ -27,6 +27,8 @@ WHAT = (
 
 _Column = tuple[str, str, Callable[[float], str]]
 """A value's name, its header, and how it is written."""
+_QUANTITIES = {"sigma": "deviation", "snr": "abs(mean) / deviation"}
+"""Of which quantiles are recorded, and what axes call them."""
 _PARTS = ("aleatoric", "epistemic")
 _MOST_LAYERS, _MOST_ARMS = 6, 3
 
@@ -126,6 +128,21 @@ def uncertainty_csv(found: Sequence[Evaluated]) -> str:
     return buffer.getvalue()
 
 
+def posterior_csv(found: Sequence[Evaluated]) -> str:
+    """A row for each layer of each variational network: whose, mean magnitude, KL divergence in nats, quantiles."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    titles = [f"{what}_{quantile}" for what in _QUANTITIES for quantile in QUANTILES]
+    writer.writerow(["arm", "seed", "replicate", "level", "density", "layer", "magnitude", "divergence", *titles])
+    for one in found:
+        for layer, told in one.posterior.items():
+            whose = [one.arm, one.seed, one.replicate, one.level, one.density, layer]
+            quantiles = [value for what in _QUANTITIES for value in told[what] or [""] * len(QUANTILES)]
+            magnitude = "" if told["magnitude"] is None else told["magnitude"]
+            writer.writerow([*whose, magnitude, told["divergence"], *quantiles])
+    return buffer.getvalue()
+
+
 def uncertainty_figure(found: Sequence[Evaluated], title: str) -> Any:
     """Aleatoric and epistemic entropy on test rows against weights remaining: mean over seeds, bars to the range.
 
@@ -188,8 +205,7 @@ def posterior_figure(found: Sequence[Evaluated], title: str) -> Any:
     layers = [every[round(place)] for place in places]
     figure = Figure(figsize=(max(2.2 * len(layers), 4.8) + 0.6, 5.0), layout="constrained")
     panels = figure.subplots(2, len(layers), squeeze=False, sharey="row")
-    labels = {"sigma": "deviation", "snr": "abs(mean) / deviation"}
-    for panel_row, (what, label) in zip(panels, labels.items(), strict=True):
+    for panel_row, (what, label) in zip(panels, _QUANTITIES.items(), strict=True):
         for axes, layer in zip(panel_row, layers, strict=True):
             drawn = []
             for _, arm in looks:

@@ -9,9 +9,10 @@ References:
 """
 
 from dataclasses import replace
+from typing import get_args
 
 from tfticket.config import Carried
-from tfticket.errors import InputError
+from tfticket.errors import InputError, unknown
 from tfticket.tickets.ticket import Ticket
 from tfticket.types import Spec, Weights
 
@@ -29,14 +30,24 @@ def transplant(ticket: Ticket, onto: Ticket, carried: Carried = "start", trained
         A ticket of ``onto``'s network that begins at iteration 0.
 
     Raises:
-        InputError: Another architecture, which names the first difference; ``onto`` is pruned.
+        InputError: Another architecture, which names the first difference; ``onto`` is pruned; not tickets, or trained
+            weights of another network.
     """
+    for one in (ticket, onto):
+        if not isinstance(one, Ticket):
+            raise InputError(f"transplant takes tickets, not {type(one).__name__}; Ticket.dense(model) makes one.")
+    if carried not in get_args(Carried):
+        raise InputError(unknown("weights to carry", str(carried), get_args(Carried)))
     check_same_architecture(ticket, onto)
     if not all(kept.all() for kept in onto.mask.values()):
         raise InputError("The network to transplant onto is pruned; give the unpruned one, Ticket.dense(model).")
     if carried == "trained" and trained is None:
         raise InputError("To carry trained weights, give them: transplant(ticket, onto, 'trained', trained.weights).")
     weights = {"mask": {}, "start": ticket.start, "trained": trained or {}}[carried]
+    if missing := [path for path in plain_weights(ticket) if weights and path not in weights]:
+        raise InputError(
+            f"The trained weights are not of {ticket.name}: {missing[0]} is missing. Give those of the ticket."
+        )
     start = {path: weights.get(path, array) for path, array in onto.start.items()}
     provenance = onto.provenance | {"transplanted": carried, "from": ticket.provenance}
     if "exempt" in ticket.provenance:
@@ -46,6 +57,10 @@ def transplant(ticket: Ticket, onto: Ticket, carried: Carried = "start", trained
 
 def check_same_architecture(ticket: Ticket, onto: Ticket) -> None:
     """See that two networks have the same weights, but for standard deviations.
+
+    Args:
+        ticket: Of the one.
+        onto: Of the other.
 
     Raises:
         InputError: They have not; the message names the first difference.
@@ -69,7 +84,7 @@ def plain_weights(ticket: Ticket) -> Weights:
 
 def is_scale(spec: Spec, path: str) -> bool:
     """Whether a weight decides a posterior's standard deviation."""
-    return "variational" in spec and path.endswith("_rho")
+    return "variational" in spec and path.endswith(("/kernel_rho", "/bias_rho"))
 
 
 def to_deterministic(ticket: Ticket) -> Ticket:

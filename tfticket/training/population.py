@@ -38,7 +38,13 @@ class Child:
 
 
 def first_weights(config: Population, layers: Sequence[str], seed: int) -> list[KLWeights]:
-    """KL weights of the first generation, log-uniform in low .. high: of each member by layer."""
+    """KL weights of the first generation, log-uniform in low .. high: of each member by layer.
+
+    Args:
+        config: How many members, low, high.
+        layers: Names of the variational layers.
+        seed: Of the draws.
+    """
     members = (seeds.generator(seed, "first weights", member) for member in range(config.members))
     return [{layer: _drawn(config, random) for layer in layers} for random in members]
 
@@ -79,6 +85,10 @@ def evolve(
 
 def winner_of(config: Population, scores: Sequence[float]) -> int:
     """The best member.
+
+    Args:
+        config: Says by what.
+        scores: ``config.metric`` of each member; not finite for one that diverged.
 
     Raises:
         TfticketError: No score is finite.

@@ -17,7 +17,7 @@ from tfticket.errors import InputError
 
 
 def fit_of(logits: Any, labels: Any, loss: str) -> Any:
-    """Minus the mean log-likelihood of a row.
+    """Minus the mean log-likelihood of a row, in nats.
 
     Args:
         logits: [draws, rows, classes].
@@ -33,9 +33,19 @@ def fit_of(logits: Any, labels: Any, loss: str) -> Any:
 
 
 def divergence_factors(config: TrainConfig, layers: Collection[str], rows: int, first: int, last: int) -> np.ndarray:
-    """Factors on the layers' KL divergences at iterations first to last - 1, float32 [iterations, layers].
+    """Factors on the layers' KL divergences in nats, beside a mean row's: temperature x the layer's weight / rows.
 
-    temperature x the layer's weight / training rows, rising linearly over the warm-up.
+    Over the warm-up they rise linearly.
+
+    Args:
+        config: Temperature, weights, warm-up.
+        layers: Names of the variational layers.
+        rows: Training rows after the split.
+        first: An iteration.
+        last: The iteration after the last of them.
+
+    Returns:
+        float32 [iterations, layers].
     """
     objective = config.objective
     warmup = iterations_in(objective.kl_warmup, rows, config.batch_size)
