@@ -133,6 +133,22 @@ def test_the_figure_shows_both_parts_of_the_entropy_with_bars_over_seeds(folder)
     FigureCanvasAgg(figure).draw()
 
 
+def test_entropies_of_many_magnitudes_have_a_logarithmic_axis(folder):
+    found = evaluated_of(read_run(folder))
+    (plain, _) = uncertainty_figure(found, "title").axes
+    assert plain.get_yscale() == "linear"
+    assert plain.get_ylim()[0] == 0
+    wide = [
+        dataclasses.replace(one, values=one.values | {"epistemic": 100.0**-one.level})
+        for one in found
+        if "epistemic" in one.values
+    ]
+    aleatoric, epistemic = uncertainty_figure(wide, "title").axes
+    assert (aleatoric.get_yscale(), epistemic.get_yscale()) == ("linear", "log")
+    low, high = epistemic.get_ylim()
+    assert 0 < low < 1e-4 < 1 < high
+
+
 def test_the_csv_of_posteriors_has_every_layer_of_every_network_and_is_empty_where_one_is_emptied(folder):
     found = evaluated_of(read_run(folder))
     table = list(csv.DictReader(io.StringIO(posterior_csv(found))))

@@ -31,6 +31,7 @@ _QUANTITIES = {"sigma": "deviation", "snr": "abs(mean) / deviation"}
 """Of which quantiles are recorded, and what axes call them."""
 _PARTS = ("aleatoric", "epistemic")
 _MOST_LAYERS, _MOST_ARMS = 6, 3
+_MANY_TIMES = 30
 
 
 @dataclass(frozen=True)
@@ -155,7 +156,7 @@ def uncertainty_figure(found: Sequence[Evaluated], title: str) -> Any:
     """
     from matplotlib.figure import Figure  # a second to import
 
-    from tfticket.reports.number_axes import Numbers
+    from tfticket.reports.number_axes import Numbers, log_axis
 
     found = [one for one in tickets_alone(found) if "epistemic" in one.values]
     arms, groups = list(dict.fromkeys(one.arm for one in found)), _by_arm(found)
@@ -170,9 +171,14 @@ def uncertainty_figure(found: Sequence[Evaluated], title: str) -> Any:
             densities = [100 * _density(groups[level, arm]) for level in levels]
             axes.errorbar(densities, means, np.maximum(bars, 0), label=arm_name(arm), capsize=2.5, **looks["", arm])
         weights_axis(axes, [one.density for one in found])
-        axes.set_ylim(bottom=0)
         axes.set_ylabel(f"{part} entropy (nats)")
         axes.yaxis.set_major_formatter(Numbers())
+        drawn = [value for (_, arm), seeds in groups.items() if arm in arms for value in _over_seeds(seeds, part)]
+        if max(drawn) > _MANY_TIMES * min(drawn) > 0:  # else all but one would lie on the axis
+            axes.set_yscale("log")
+            log_axis(axes.yaxis)
+        else:
+            axes.set_ylim(bottom=0)
         _plainly(axes)
     figure.suptitle(title.replace("$", r"\$"), fontsize=11, x=0.01, ha="left")
     legend_below(figure, axes.get_legend_handles_labels(), _seeds_text(found, "mean and range of"))
