@@ -56,11 +56,13 @@ def list_(
         for about in dict.fromkeys(one.about for one, _ in costs):
             typer.echo(about)
             mine = [(one.name, cost) for one, cost in costs if one.about == about]
-            rows = [[name, cost.trainings, cost.iterations, cost.time, cost.chains or ""] for name, cost in mine]
-            show_table(["preset", "trainings", "iterations", "time", "chains"], rows)
+            rows = [
+                [name, f"{cost.trainings} x {cost.iterations:,}", cost.time, cost.chains or ""] for name, cost in mine
+            ]
+            show_table(["preset", "trainings x\niterations", "time", "chains"], rows)
         typer.echo(
-            f"Iterations are of each training. Time is that of training on {costs[0][1].machine}, beside starting and "
-            "compiling.\nsmoke: shows that all works, its numbers mean nothing. desk: 2 cores. paper: a GPU."
+            f"Iterations are of the longest training. Time is that of training on {costs[0][1].machine}, beside starting, "
+            "compiling and evaluating.\nsmoke: shows that all works, its numbers mean nothing. desk: 2 cores. paper: a GPU."
         )
     elif what in LISTS:
         show_table([what, "what it is"], [[name, entry.about] for name, entry in LISTS[what].items()], as_json)
