@@ -61,8 +61,9 @@ def list_(
             ]
             show_table(["preset", "trainings x\niterations", "time", "chains"], rows)
         typer.echo(
-            f"Iterations are of the longest training. Time is that of training on {costs[0][1].machine}, beside starting, "
-            "compiling and evaluating.\nsmoke: shows that all works, its numbers mean nothing. desk: 2 cores. paper: a GPU."
+            f"Iterations are of the longest training. Time is that of training on {costs[0][1].machine}, beside "
+            "starting, compiling and evaluating.\n"
+            "smoke: shows that all works, its numbers mean nothing. desk: 2 cores. paper: a GPU."
         )
     elif what in LISTS:
         show_table([what, "what it is"], [[name, entry.about] for name, entry in LISTS[what].items()], as_json)
