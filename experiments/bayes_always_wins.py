@@ -84,13 +84,13 @@ class Config(imp.Config):
         """The trainings that it takes, by kind; not the chains."""
         if self.svi is None:
             return super().work
-        inferred = self.svi.trainings(self._masks, len(self.sampled))
+        inferred = self.svi.trainings(self._masks, len(self._levels))
         return [*super().work, Work(inferred, self.svi.train or self.train, variational=True)]
 
     @property
     def trainings(self) -> int:
         """How many trainings it takes, chains and generations of a population's members among them."""
-        generations = 0 if self.svi is None else self.svi.more_steps(len(self.sampled))
+        generations = 0 if self.svi is None else self.svi.more_steps(len(self._levels))
         return super().trainings + self.samplings + generations
 
     @property
@@ -102,6 +102,11 @@ class Config(imp.Config):
     def samplings(self) -> int:
         """How many chains it takes."""
         return self._masks * self.chains
+
+    @property
+    def _levels(self) -> set[int]:
+        """The levels at which some arm is sampled."""
+        return {level for arm in self.sampled_arms for level in self.levels_of(arm)}
 
     @property
     def _masks(self) -> int:
