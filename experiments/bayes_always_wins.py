@@ -16,7 +16,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from experiments import imp
+from experiments import checks, imp
 from experiments.imp import Made, branch, next_step
 from experiments.svi import Svi, check_svi, infer, tuned_weights
 from experiments.transplants import check_inference
@@ -121,8 +121,8 @@ class Config(imp.Config):
 
 
 def check_data(config: Config) -> None:
-    """As ``imp.check_data``, and of variational inference."""
-    imp.check_data(config)
+    """As ``checks.check_data``, and of variational inference."""
+    checks.check_data(config)
     if config.svi is not None:
         check_svi(config, config.svi)
 
@@ -133,7 +133,7 @@ def check_model(config: Config) -> list[str]:
     from tfticket.models import network_of_config
     from tfticket.sampling.build import check_engine
 
-    notes = imp.check_model(config)
+    notes = checks.check_model(config)
     if config.svi is not None:
         variational = config.model.model_copy(update={"variational": config.svi.variational})
         check_inference(config.data, variational, config.svi.train or config.train)

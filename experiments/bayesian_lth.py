@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from experiments import imp
+from experiments import checks, imp
 from experiments.imp import Made, branch, next_step
 from experiments.transplants import check_inference, train_and_evaluate, transplanted
 from tfticket import seeds
@@ -115,21 +115,21 @@ def _config_of(config: Config, trunk: Trunk) -> imp.Config:
 
 
 def check_data(config: Config) -> None:
-    """As ``imp.check_data``, and of the training of variational networks."""
+    """As ``checks.check_data``, and of the training of variational networks."""
     from tfticket.data import load_dataset
 
-    imp.check_data(config)
+    checks.check_data(config)
     check_lengths(config.inference, config.prune.rewind, len(load_dataset(config.data).x_train))
 
 
 def check_model(config: Config) -> list[str]:
     """Refuse, before any folder is made, a network that cannot be pruned or made variational so."""
-    notes = imp.check_model(config)
+    notes = checks.check_model(config)
     if config.transplants and config.controlled:
         variational = config.model.model_copy(update={"variational": config.variational})
         check_inference(config.data, variational, config.inference)
     for trunk in config.trunks:
-        notes += imp.check_model(_config_of(config, trunk))
+        notes += checks.check_model(_config_of(config, trunk))
     return list(dict.fromkeys(notes))
 
 

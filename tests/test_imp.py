@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from experiments import imp
+from experiments import checks, imp
 from tfticket.errors import InputError
 from tfticket.listener import Listener
 from tfticket.presets import load_experiment
@@ -153,9 +153,9 @@ def test_a_layer_that_is_drawn_empty_is_noted(asked):
 def test_a_density_without_a_level_is_told_whatever_would_be_there(others):
     densities = "control_densities=[1e-9]"
     overrides = ["monte_carlo=[{connectivity: true}]", "controls=[keep-signs]", densities, others]
-    (note,) = imp._unmatched(load_experiment("quickstart", overrides))
+    (note,) = checks._unmatched(load_experiment("quickstart", overrides))
     assert "no Monte Carlo ticket" in note
-    assert imp._unmatched(load_experiment("quickstart", ["controls=[]", densities])) == []
+    assert checks._unmatched(load_experiment("quickstart", ["controls=[]", densities])) == []
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,97 @@
+"""What experiments refuse before any folder is made: data, lengths, networks and controls that do not fit."""
+
+from typing import TYPE_CHECKING
+
+from tfticket.config import Control, check_lengths
+from tfticket.errors import InputError
+from tfticket.own import is_own, source_file
+from tfticket.pruning.mask import layer_of
+from tfticket.pruning.shuffles import counts_at
+from tfticket.registry import SCORES, resolve
+from tfticket.types import Mask
+
+if TYPE_CHECKING:
+    from experiments.imp import Config
+
+
+def check_data(config: "Config") -> None:
+    """Refuse, before TensorFlow starts, data that do not fit, and a file or module of a network that is not there."""
+    from tfticket.data import check_alike, load_dataset
+
+    data = load_dataset(config.data)
+    check_lengths(config.train, config.prune.rewind, len(data.x_train))
+    if config.out_of_distribution is not None:
+        check_alike(data, load_dataset(config.out_of_distribution))
+    if is_own(config.model.name):
+        source_file(config.model.name)
+
+
+def check_model(config: "Config") -> list[str]:
+    """Refuse, before any folder is made, a network that cannot be pruned so; returns what a user should know of it."""
+    from tfticket.backend import configure
+    from tfticket.data import load_dataset
+    from tfticket.models import (
+        initial_weights,
+        kernel_shapes,
+        left_alone,
+        named_variables,
+        network_of_config,
+        variational_layers,
+    )
+    from tfticket.pruning.mask import dense_mask
+    from tfticket.pruning.own import read_mask
+    from tfticket.pruning.selection import check_levels
+    from tfticket.tickets.monte_carlo import rows_of
+    from tfticket.variational.objective import check_objective, check_precision
+
+    configure(config.execution.threads)
+    data = load_dataset(config.data)
+    model = network_of_config(config.model, data)
+    dense = dense_mask(kernel_shapes(model))
+    check_levels(dense, config.prune)
+    weights = {path: variable.numpy() for path, (_, variable) in named_variables(model).items()}
+    resolve(SCORES[config.prune.score].target)(weights, dense, 0)  # refuses a network that it cannot rank
+    if not config.infers_by_train:
+        check_objective(config.train.objective, variational_layers(model))
+    check_precision(config.train, config.model.variational is not None)
+    for control in config.controls if config.controlled else ():
+        if control.densities is not None:
+            _check_random_mask(control, dense, config.prune.exempt)
+        if control.path is not None:
+            read_mask(control.path, dense)
+        if is_own(config.model.name) and control.name in ("reinitialise", "keep-signs"):
+            initial_weights(model, seed=0, initialiser=control.initialiser)
+    if is_own(config.model.name) and config.model.start == "seed":
+        initial_weights(model, seed=0)
+    for one in config.monte_carlo:
+        rows_of(data, one.images, seed=0)
+    notes = _unmatched(config)
+    others = ", ".join(f"{path} ({kind})" for path, kind in left_alone(model).items())
+    return notes + [f"Left alone, since they cannot be pruned: {others}"] * bool(others)
+
+
+def _check_random_mask(control: Control, dense: Mask, exempt: tuple[str, ...]) -> None:
+    assert control.densities is not None
+    counts = counts_at(dense, control.densities, exempt)
+    emptied = [layer_of(path) for path, count in counts.items() if not count]
+    if emptied and not control.allow_empty:
+        raise InputError(
+            f"The control {control.arm} leaves no weight in {', '.join(emptied)}. Give it a larger density."
+        )
+
+
+def _unmatched(config: "Config") -> list[str]:
+    """A note for each control density that no level lies near."""
+    share = 1.0 - config.prune.rate_per_level
+    levels = range(1, config.prune.levels + 1)
+    notes = []
+    compared = (config.controls or config.monte_carlo) and config.control_levels is None
+    for density in config.control_densities if compared else ():
+        if config.level_at(density) not in levels:
+            nearest = min(levels, key=lambda level: abs(share**level - density))
+            notes.append(
+                f"No level lies near the control density {density:g}; the nearest is level {nearest}, of density "
+                f"{share**nearest:.3g}. It has no control and no Monte Carlo ticket; control_levels names levels "
+                "themselves."
+            )
+    return notes
