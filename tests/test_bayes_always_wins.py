@@ -35,6 +35,7 @@ OPTIONS = [
     "sample.warmup=20",
     "sample.draws=16",
     "sample.evaluate_every=4",
+    "svi=null",
     "execution.checkpoint_seconds=0",
 ]
 

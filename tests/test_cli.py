@@ -340,10 +340,10 @@ def test_a_dry_run_shows_where_each_field_comes_from_and_begins_nothing(tmp_path
     assert (code, err) == (0, "")
     assert re.search(r"train.epochs +\"3ep\" +yours: -o", out)
     assert re.search(r"prune.rate +0.2 +stated: section 4", out)
-    assert re.search(r"225 trainings of 1,055 iterations: .* of training on \d+ cores\. Nothing was begun\.", out)
+    assert re.search(r"900 trainings of 1,055 iterations: .* of training on \d+ cores\. Nothing was begun\.", out)
     code, out, _ = call(*run, "--json")
     assert json.loads(out)["fields"]["train.epochs"] == {"value": "3ep", "source": "yours: -o"}
-    assert json.loads(out)["cost"]["trainings"] == 225
+    assert json.loads(out)["cost"]["trainings"] == 900
     assert not any(tmp_path.iterdir())
 
 

@@ -520,7 +520,7 @@ FROZEN_STEPS = {
     "evaluate": (
         EvaluateStep(),
         {"ticket": TICKET, "trained": TRAINED},
-        "aa1aa0589022c9678b3c9b50937698c942551f15e2babe3fecc9e58a15b3cdca",
+        "29ddb7a211866ee8c3ce0b373d6fc77a04d078435b9eb9efeea0c7037a430861",
     ),
     "ensemble": (
         EnsembleStep(),

@@ -130,7 +130,7 @@ def test_it_is_the_mean_of_what_reaches_a_layer_over_rows_positions_and_calls(pr
 
 
 def test_of_a_variational_network_it_is_that_of_the_network_of_means():
-    plain = convolutional()
+    plain, _ = convolutional()
     variational = to_variational(plain)
     weights = {path: variable.numpy() for path, (_, variable) in named_variables(variational).items()}
     mask = {path: np.random.default_rng(3).random(shape) < 0.5 for path, shape in kernel_shapes(plain).items()}

@@ -56,6 +56,7 @@ TYPED = {
     "train.objective.kl_weights": ("dense_1: 0.1, dense_2: 2", {"dense_1": 0.1, "dense_2": 2.0}),
     "train.objective.kl_warmup": ("100it", "100it"),
     "train.objective.evaluation_draws": ("20", 20),
+    "train.objective.evaluation_passes": ("2", 2),
     "train.evaluate_every": ("2ep", "2ep"),
     "train.evaluate_test": (True, True),
     "prune.levels": ("12", 12),
