@@ -86,14 +86,21 @@ def test_a_pruned_network_cannot_receive(ticket, onto):
     ("arguments", "message"),
     [
         (lambda ticket, onto: (ticket, onto, "starts"), "Unknown weights to carry 'starts'. Did you mean 'start'"),
-        (lambda ticket, onto: ("file", onto), "transplant takes tickets, not str"),
-        (lambda ticket, onto: (ticket, "file"), "transplant takes tickets, not str"),
+        (lambda ticket, onto: ("file", onto), "transplant takes a ticket, not str"),
+        (lambda ticket, onto: (ticket, "file"), "transplant takes a ticket, not str"),
+        (lambda ticket, onto: (ticket, onto, "trained", ticket), "give them"),
+        (lambda ticket, onto: (ticket, onto, "start", ticket.start), "by 'trained' alone"),
         (lambda ticket, onto: (ticket, onto, "trained", {"dense/kernel": np.zeros(3)}), "dense_1/kernel is missing"),
     ],
 )
 def test_what_is_no_ticket_and_no_weights_of_it_is_refused(ticket, onto, arguments, message):
     with pytest.raises(InputError, match=message):
         transplant(*arguments(ticket, onto))
+
+
+def test_what_is_no_ticket_has_no_network_of_means():
+    with pytest.raises(InputError, match="to_deterministic takes a ticket, not dict"):
+        to_deterministic({})
 
 
 def test_tickets_by_what_a_network_is_sure_of():

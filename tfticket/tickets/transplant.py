@@ -8,6 +8,7 @@ References:
     alone, trained by variational inference from random initialisations).
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import get_args
 
@@ -34,14 +35,17 @@ def transplant(ticket: Ticket, onto: Ticket, carried: Carried = "start", trained
             weights of another network.
     """
     for one in (ticket, onto):
-        if not isinstance(one, Ticket):
-            raise InputError(f"transplant takes tickets, not {type(one).__name__}; Ticket.dense(model) makes one.")
+        _check_ticket(one, "transplant")
     if carried not in get_args(Carried):
         raise InputError(unknown("weights to carry", str(carried), get_args(Carried)))
     check_same_architecture(ticket, onto)
     if not all(kept.all() for kept in onto.mask.values()):
         raise InputError("The network to transplant onto is pruned; give the unpruned one, Ticket.dense(model).")
-    if carried == "trained" and trained is None:
+    if carried != "trained" and trained is not None:
+        raise InputError(
+            f"Trained weights are carried by 'trained' alone, not by '{carried}'. Leave them out, or say 'trained'."
+        )
+    if carried == "trained" and not isinstance(trained, Mapping):
         raise InputError("To carry trained weights, give them: transplant(ticket, onto, 'trained', trained.weights).")
     weights = {"mask": {}, "start": ticket.start, "trained": trained or {}}[carried]
     if missing := [path for path in plain_weights(ticket) if weights and path not in weights]:
@@ -77,6 +81,11 @@ def check_same_architecture(ticket: Ticket, onto: Ticket) -> None:
         raise InputError(f"{ticket.name} and {onto.name} do not prune the same layers, so no mask fits both.")
 
 
+def _check_ticket(ticket: object, function: str) -> None:
+    if not isinstance(ticket, Ticket):
+        raise InputError(f"{function} takes a ticket, not {type(ticket).__name__}; Ticket.dense(model) makes one.")
+
+
 def plain_weights(ticket: Ticket) -> Weights:
     """Start weights without those that only a variational network has."""
     return {path: array for path, array in ticket.start.items() if not is_scale(ticket.model, path)}
@@ -91,7 +100,11 @@ def to_deterministic(ticket: Ticket) -> Ticket:
     """The ticket of the network of means; of a deterministic network the ticket itself.
 
     Chains, models of survival and exports take it: they know weights, not their distributions.
+
+    Raises:
+        InputError: Not a ticket.
     """
+    _check_ticket(ticket, "to_deterministic")
     if "variational" not in ticket.model:
         return ticket
     spec = {key: value for key, value in ticket.model.items() if key != "variational"}
