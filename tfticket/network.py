@@ -22,6 +22,9 @@ from tfticket.variational.noise import Draw, drawing
 TILE = 1000
 """At most so many rows per forward pass in evaluation."""
 
+DRAWN_TILE = 5000
+"""The same of a variational network's draw, whose weights every pass draws anew."""
+
 TILE_BYTES = 2**26
 """At most so many bytes of a single layer's output in such a pass."""
 
@@ -36,6 +39,7 @@ class MaskedNetwork:
         variational: Path -> layer, of the variational layers.
         jit: Whether its loops are compiled by XLA.
         tile: Rows of a pass; what bounds the memory.
+        drawn_tile: At most so many of a draw.
     """
 
     def __init__(self, model: Any, normalisation: Normalisation, precision: str = "float32") -> None:
@@ -63,7 +67,7 @@ class MaskedNetwork:
         nodes = [node for layer in model.layers for node in layer.inbound_nodes]
         shapes = [tensor.shape for tensor in tf.nest.flatten([node.outputs for node in nodes])]
         largest = max(math.prod(filter(None, shape[1:])) for shape in shapes if shape.rank)
-        self.tile = max(1, min(TILE, TILE_BYTES // (4 * largest)))
+        self.tile, self.drawn_tile = (max(1, min(rows, TILE_BYTES // (4 * largest))) for rows in (TILE, DRAWN_TILE))
         self.variational = variational_layers(self.model)
         options = {"jit_compile": self.jit, "autograph": False}
         self._forward = tf.function(functools.partial(self._logits), **options)
@@ -125,17 +129,18 @@ class MaskedNetwork:
             raise InputError(
                 f"Expected images uint8 [rows, {', '.join(map(str, expected))}]; got {images.dtype} {images.shape}."
             )
+        rows = self.tile if seed is None else min(self.drawn_tile, self.tile * math.ceil(len(images) / self.tile))
         parts = []
-        for begin in range(0, len(images), self.tile):
-            tile = images[begin : begin + self.tile]
-            short = self.tile - len(tile)
+        for begin in range(0, len(images), rows):
+            tile = images[begin : begin + rows]
+            short = rows - len(tile)
             if short:  # one shape, so one compilation
                 tile = np.concatenate([tile, np.zeros((short, *tile.shape[1:]), tile.dtype)])
             if seed is None:
                 found = self._forward(tf.constant(tile))
             else:
                 found = self._forward_drawn(tf.constant(tile), tf.constant(seed), tf.constant(index))
-            parts.append(found.numpy()[: self.tile - short])
+            parts.append(found.numpy()[: rows - short])
         return np.concatenate(parts)
 
     def _logits(self, images: Any) -> Any:
