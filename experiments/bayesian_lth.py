@@ -13,20 +13,23 @@ References:
     "Bayesian lottery ticket hypothesis", sections 4 to 8 and appendices.
 """
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from experiments import checks, imp
-from experiments.imp import Made, branch, next_step
+from experiments.imp import Made, next_step
 from experiments.transplants import check_inference, train_and_evaluate, transplanted
 from tfticket import seeds
 from tfticket.config import Carried, TrainConfig, Variational, check_lengths
 from tfticket.config.names import known
 from tfticket.costs import Work
+from tfticket.errors import InputError, unknown
 from tfticket.lab import Lab
 from tfticket.registry import SCORES
 from tfticket.schema import Config as Part
+from tfticket.schema import validate
 
 __all__ = ["Config", "branch", "check_data", "check_model", "main", "next_step"]
 
@@ -40,6 +43,13 @@ class Trunk(Part):
         None, description="'none' for learning-rate rewinding; null: as prune.rewind"
     )
     controls: bool = Field(True, description="With controls of its own at the controlled levels")
+
+    @field_validator("rewind", mode="before")
+    @classmethod
+    def _check_rewind(cls, value: object) -> object:
+        if value not in (None, "none"):
+            raise ValueError("expected 'none' (learning-rate rewinding) or null (as prune.rewind says for all)")
+        return value
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -71,9 +81,9 @@ class Config(imp.Config):
 
     @model_validator(mode="after")
     def _check_trunks(self) -> Self:
-        arms = [trunk.arm for trunk in self.trunks]
-        if len(set(arms)) < len(arms) or len(set(self.transplants)) < len(self.transplants):
-            raise ValueError("trunks or transplants repeat; each counts once")
+        for name, arms in (("trunks", [trunk.arm for trunk in self.trunks]), ("transplants", self.transplants)):
+            if len(set(arms)) < len(arms):
+                raise ValueError(f"the {name} {', '.join(arms)} repeat; each counts once")
         if self.prune.rewind == "none" and any(trunk.rewind for trunk in self.trunks):
             raise ValueError("trunks: prune.rewind is 'none' for all; leave `rewind` out of the trunks")
         if self.model.variational is not None:
@@ -108,10 +118,30 @@ def _config_of(config: Config, trunk: Trunk) -> imp.Config:
     if trunk.variational:
         variational = config.model.model_copy(update={"variational": config.variational})
         changes |= {"model": variational, "train": config.inference}
+    else:
+        changes["train"] = config.training
     changes |= {"monte_carlo": ()} | ({} if trunk.controls else {"controls": ()})
     changes["experiment"] = "imp"
     fields = {name: getattr(config, name) for name in imp.Config.model_fields}
     return imp.Config.model_construct(**(fields | changes))
+
+
+def branch(
+    run: dict[str, Any],
+    controls: Sequence[Any],
+    levels: Sequence[int] | None,
+    replicates: int,
+    name: str | None,
+    of: str = "ticket",
+) -> imp.Config:
+    """As ``imp.branch``; ``of`` may also be a trunk's arm, such as 'bayesian-snr'."""
+    if of != "ticket":
+        config = validate(Config, run, where="branch")
+        trunks = {trunk.arm: trunk for trunk in config.trunks}
+        if of not in trunks:
+            raise InputError(f"branch: {unknown('tickets', of, ['ticket', *trunks])}")
+        run = _config_of(config, trunks[of]).model_dump(mode="json") | {"name": f"{config.name}-{of}"}
+    return imp.branch(run, controls, levels, replicates, name)
 
 
 def check_data(config: Config) -> None:
@@ -128,6 +158,8 @@ def check_model(config: Config) -> list[str]:
     if config.transplants and config.controlled:
         variational = config.model.model_copy(update={"variational": config.variational})
         check_inference(config.data, variational, config.inference)
+    if config.transplants and not config.controlled:
+        notes.append("No level is controlled, so nothing is transplanted: see control_densities and control_levels.")
     for trunk in config.trunks:
         notes += checks.check_model(_config_of(config, trunk))
     return list(dict.fromkeys(notes))

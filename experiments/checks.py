@@ -20,8 +20,13 @@ def check_data(config: "Config") -> None:
 
     data = load_dataset(config.data)
     check_lengths(config.train, config.prune.rewind, len(data.x_train))
-    if config.out_of_distribution is not None:
-        check_alike(data, load_dataset(config.out_of_distribution))
+    if (outside := config.out_of_distribution) is not None:
+        try:
+            others = load_dataset(outside)
+        except InputError as error:
+            where = f"out_of_distribution.{'name' if outside.path is None else 'path'}"
+            raise InputError(f"{where}: {str(error).replace('data.path', 'out_of_distribution.path')}") from None
+        check_alike(data, others)
     if is_own(config.model.name):
         source_file(config.model.name)
 
@@ -66,6 +71,8 @@ def check_model(config: "Config") -> list[str]:
     for one in config.monte_carlo:
         rows_of(data, one.images, seed=0)
     notes = _unmatched(config)
+    if config.train != config.training and not config.infers_by_train:
+        notes.append("train.objective has no effect: no variational network is trained by it.")
     others = ", ".join(f"{path} ({kind})" for path, kind in left_alone(model).items())
     return notes + [f"Left alone, since they cannot be pruned: {others}"] * bool(others)
 

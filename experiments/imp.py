@@ -41,7 +41,7 @@ from tfticket.config import (
 )
 from tfticket.costs import Work
 from tfticket.durations import rewinds_later
-from tfticket.errors import InputError
+from tfticket.errors import InputError, unknown
 from tfticket.lab import Handle, Lab
 from tfticket.schema import validate
 
@@ -98,6 +98,10 @@ class Config(ExperimentConfig):
                 raise ValueError(f"control_levels: there is no level {level}; the last is {self.prune.levels}")
         if self.monte_carlo and self.control_levels and not self.drawn_levels:
             raise ValueError("monte_carlo: level 0 has nothing to learn from; name a level above 0 in control_levels")
+        if self.monte_carlo and not any((self.prune.rate_per_level, *self.prune.rates.values())):
+            raise ValueError(
+                "monte_carlo: nothing is pruned (prune.sparsity 0), so there is nothing to learn from; raise it"
+            )
         return self
 
     def _masks_of_one_name(self) -> str:
@@ -151,7 +155,7 @@ class Config(ExperimentConfig):
     @property
     def trainings(self) -> int:
         """How many trainings it takes."""
-        return sum(work.trainings for work in self.work)
+        return sum(work.counted for work in self.work)
 
 
 def next_step(config: Config) -> tuple[str, str]:
@@ -161,7 +165,12 @@ def next_step(config: Config) -> tuple[str, str]:
 
 
 def branch(
-    run: dict[str, Any], controls: Sequence[Any], levels: Sequence[int] | None, replicates: int, name: str | None
+    run: dict[str, Any],
+    controls: Sequence[Any],
+    levels: Sequence[int] | None,
+    replicates: int,
+    name: str | None,
+    of: str = "ticket",
 ) -> Config:
     """The same tickets, with other controls: a run that shares all steps of the tickets. It has no Monte Carlo tickets.
 
@@ -171,10 +180,14 @@ def branch(
         levels: Whose tickets are altered; None: the run's own.
         replicates: How many of each.
         name: Of the new run; None: the old one's with '-branch'.
+        of: Which tickets are altered: 'ticket', the run's own.
 
     Raises:
-        InputError: An unknown control, one that is told what it does not take, or no level to alter.
+        InputError: Tickets that the run has not, an unknown control, one that is told what it does not take, or no
+            level to alter.
     """
+    if of != "ticket":
+        raise InputError(f"branch: {unknown('tickets', of, ['ticket'])}")
     if run["experiment"] != "imp":
         run = {key: value for key, value in run.items() if key in Config.model_fields} | {"experiment": "imp"}
     changes = {
@@ -187,7 +200,7 @@ def branch(
     if not config.controlled:
         last = config.prune.levels
         raise InputError(f"branch: {run['name']} has controls at no level. Say at which, e.g. --levels 0-{last}.")
-    return config
+    return config.model_copy(update={"train": config.training})
 
 
 def main(lab: Lab, config: Config) -> None:

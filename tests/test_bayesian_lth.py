@@ -11,7 +11,7 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from experiments import bayesian_lth
+from experiments import bayesian_lth, imp
 from experiments.bayesian_lth import Config
 from tfticket import seeds
 from tfticket.config import Objective
@@ -337,16 +337,16 @@ def test_the_trainings_are_counted_by_seeds_levels_and_kind():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"trunks": [{"score": "snr"}, {"score": "snr"}]}, "trunks or transplants repeat"),
-        ({"trunks": [{"score": "snr"}, {"score": "snr", "controls": False}]}, "trunks or transplants repeat"),
-        ({"transplants": ["start", "start"]}, "trunks or transplants repeat"),
+        ({"trunks": [{"score": "snr"}, {"score": "snr"}]}, "the trunks bayesian-snr, bayesian-snr repeat"),
+        ({"trunks": [{"score": "snr"}, {"score": "snr", "controls": False}]}, "the trunks bayesian-snr, bay.* repeat"),
+        ({"transplants": ["start", "start"]}, "the transplants start, start repeat"),
         ({"trunks": [{"variational": False, "score": "snr"}]}, "the score snr is of variational networks"),
         ({"trunks": [{"variational": False}]}, "the score snr is of variational networks"),
         ({"trunks": [{"score": "sn"}]}, "Did you mean 'snr'"),
         ({"model": {"variational": {}}}, "model.variational: the base is the deterministic network"),
         ({"prune": {"rewind": "none"}}, "prune.rewind is 'none' for all"),
-        ({"trunks": [{"rewind": "2it"}]}, "Input should be 'none'"),
-        ({"trunks": [{"rewind": "0it"}]}, "Input should be 'none'"),
+        ({"trunks": [{"rewind": "2it"}]}, r"expected 'none' \(learning-rate rewinding\) or null"),
+        ({"trunks": [{"rewind": "0it"}]}, r"expected 'none' \(learning-rate rewinding\) or null"),
         ({"transplants": ["weights"]}, "Input should be 'mask', 'start' or 'trained'"),
     ],
 )
@@ -401,16 +401,48 @@ def test_what_cannot_be_trained_is_refused_before_anything_begins(changes, messa
     assert not workspace.exists()
 
 
+WITHOUT_EFFECT = "train.objective has no effect: no variational network is trained by it."
+
+
 @pytest.mark.parametrize(
-    "changes",
+    ("changes", "notes"),
     [
-        objective(kl_warmup="5it", kl_weights={"dense_1": 0.5}),
-        inference(objective={"kl_warmup": "5it", "kl_weights": {"dense_3": 0.5}}),
-        {"train": {"precision": "bfloat16"}} | inference(),
+        (objective(kl_warmup="5it", kl_weights={"dense_1": 0.5}), []),
+        (inference(objective={"kl_warmup": "5it", "kl_weights": {"dense_3": 0.5}}), [WITHOUT_EFFECT]),
+        ({"train": {"precision": "bfloat16"}} | inference(), [WITHOUT_EFFECT]),
     ],
     ids=json.dumps,
 )
-def test_what_is_just_within_the_limits_or_of_deterministic_networks_alone_is_not_refused(changes):
+def test_what_is_just_within_the_limits_or_of_deterministic_networks_alone_is_not_refused(changes, notes):
     config = config_of(changes)
     bayesian_lth.check_data(config)
-    assert bayesian_lth.check_model(config) == []
+    assert bayesian_lth.check_model(config) == notes
+
+
+def test_transplants_that_have_no_level_are_told():
+    told = "No level is controlled, so nothing is transplanted: see control_densities and control_levels."
+    assert told in bayesian_lth.check_model(config_of({"control_densities": []}))
+    assert told not in bayesian_lth.check_model(config_of({"control_densities": [], "transplants": []}))
+
+
+@pytest.mark.parametrize("of", ["ticket", "bayesian-snr", "bayesian-mu", "bayesian-snr-lrr"])
+def test_a_branch_has_the_tickets_of_a_way_of_pruning_and_shares_their_steps(of, done):
+    run = config_of().model_dump(mode="json")
+    config = bayesian_lth.branch(run, ["shuffle-even"], [0, 1], 1, None, of)
+    assert config.name == ("bayesian-branch" if of == "ticket" else f"bayesian-{of}-branch")
+    plan = Plan()
+    imp.main(plan, config)
+    there = {(step["kind"], step["fingerprint"]) for step in done.steps}
+    assert {arm for arm, _, _ in plan.trainings} == {"ticket", "shuffle-even"}
+    for level in (0, 1):
+        assert plan.trainings["ticket", level, 0] == planned().trainings[of, level, 0]
+    assert sorted(kind for kind, _ in plan.all - there) == sorted(2 * ["control", "train", "evaluate"])
+
+
+def test_a_branch_says_whose_controls_it_has(done, call):
+    command = ["branch", "bayesian", "-w", done.workspace, "-c", "shuffle-even", "--dry-run"]
+    _, out, err = call(*command)
+    assert "Controls of the tickets 'ticket' alone; --of names others: bayesian-mu, bayesian-snr, bay" in err
+    assert out.startswith("3 trainings")  # two levels, a control
+    code, _, err = call(*command, "--of", "bayesian-sn")
+    assert (code, "Unknown tickets 'bayesian-sn'. Did you mean 'bayesian-snr'?" in err) == (2, True)

@@ -79,6 +79,7 @@ def test_replicates_differ_and_the_first_is_the_runs_own_control(finished, call)
         (["-c", "random-mask"], "random-mask needs densities"),
         (["-c", "3"], "controls.0"),
         (["-c", "shuffle-even", "--name", "a/b"], "name"),
+        (["-c", "shuffle-even", "--of", "bayesian-snr"], "Unknown tickets 'bayesian-snr'. Known: ticket."),
     ],
 )
 def test_bad_input_is_refused_and_no_folder_made(arguments, message, finished, call):

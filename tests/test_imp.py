@@ -1,5 +1,6 @@
 """The experiment's plan, without a training."""
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -162,6 +163,11 @@ def test_a_density_without_a_level_is_told_whatever_would_be_there(others):
     ("override", "message"),
     [
         ("control_levels=[3,11]", "there is no level 11; the last is 10"),
+        (
+            "model.variational=true",
+            "a table such as {prior: ...}, or {} for the defaults (got True). Keys: prior, d",
+        ),
+        ("train.optimiser=sgd", "Keys: name, learning_rate, beta_1, beta_2, epsilon, momentum, nesterov."),
         ("controls=[keep-signs,keep-signs]", "the controls keep-signs, keep-signs repeat"),
         ("controls=[{name: shuffle-even, allow_emty: true}]", "Did you mean 'controls.0.allow_empty'"),
         ("controls=[random-mask]", "random-mask needs densities"),
@@ -173,13 +179,28 @@ def test_a_density_without_a_level_is_told_whatever_would_be_there(others):
     ],
 )
 def test_what_cannot_be_is_refused(override, message):
-    with pytest.raises(InputError, match=message.replace("[", r"\[")):
+    with pytest.raises(InputError, match=re.escape(message)):
         load_experiment("quickstart", [override])
 
 
 def test_monte_carlo_tickets_of_the_dense_network_are_refused():
     with pytest.raises(InputError, match="level 0 has nothing to learn from"):
         load_experiment("quickstart", ["control_levels=[0]", "monte_carlo=[{connectivity: true}]"])
+
+
+def test_monte_carlo_tickets_are_refused_where_nothing_is_pruned():
+    kinds = ["monte_carlo=[{connectivity: false}]", "control_levels=[1]", "prune.sparsity=0"]
+    with pytest.raises(InputError, match="monte_carlo: nothing is pruned"):
+        load_experiment("quickstart", kinds)
+    assert load_experiment("quickstart", [*kinds, "prune.rates={dense_1: 0.5}"]).drawn_levels == [1]
+
+
+def test_an_objective_without_effect_is_told():
+    told = "train.objective has no effect: no variational network is trained by it."
+    assert told not in checks.check_model(load_experiment("quickstart"))
+    assert told in checks.check_model(load_experiment("quickstart", ["train.objective.draws=2"]))
+    variational = ["train.objective.draws=2", "model.variational={}"]
+    assert told not in checks.check_model(load_experiment("quickstart", variational))
 
 
 def test_controls_of_one_name_and_other_options_are_others():
@@ -199,6 +220,13 @@ def test_a_branch_is_the_run_with_other_controls():
     assert again.name == "quickstart-branch"
     assert again.controlled == [2, 3]
     assert imp.branch(run, ["keep-signs"], None, 1, "mine").name == "mine"
+
+
+def test_a_branch_of_deterministic_tickets_has_no_objective():
+    run = load_experiment("quickstart", ["train.objective.draws=2"]).model_dump(mode="json")
+    assert imp.branch(run, ["keep-signs"], None, 1, None).train.objective.draws == 1
+    run["model"]["variational"] = {}
+    assert imp.branch(run, ["keep-signs"], None, 1, None).train.objective.draws == 2
 
 
 def test_a_branch_has_no_monte_carlo_tickets():

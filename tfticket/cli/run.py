@@ -106,6 +106,9 @@ def branch(
         str | None, typer.Option(help="Levels whose tickets are altered, such as 0-5,8; default: the run's own.")
     ] = None,
     replicates: Annotated[int, typer.Option(min=1, help="How many of each, with other seeds, of one ticket.")] = 1,
+    of: Annotated[
+        str, typer.Option(help="Whose controls: 'ticket', or of bayesian-lth a trunk's, such as bayesian-snr.")
+    ] = "ticket",
     name: Annotated[str | None, typer.Option(help="Name of the new run; default: RUN's with -branch.")] = None,
     workspace: Workspace = DEFAULT_WORKSPACE,
     data_dir: DataDir = None,
@@ -119,7 +122,7 @@ def branch(
 ) -> None:
     """Train controls of a finished run's tickets, as a run of its own that shares its steps."""
     from tfticket.presets import experiment_of
-    from tfticket.reports.rows import find_run
+    from tfticket.reports.rows import find_run, trunk_of
 
     found = find_run(workspace, run)
     if found.state != "done":
@@ -131,7 +134,10 @@ def branch(
     if not hasattr(experiment, "branch"):
         raise InputError(f"{found.folder.name} is a run of {kind}, which has no branches.")
     chosen = None if levels is None else numbers_in(levels, "--levels")
-    config = experiment.branch(found.config, [_control(text) for text in control], chosen, replicates, name)
+    config = experiment.branch(found.config, [_control(text) for text in control], chosen, replicates, name, of)
+    trunks = sorted({trunk_of(step["label"].get("arm", "ticket")) for step in found.steps} - {of})
+    if trunks and not (Options.quiet or as_json):
+        typer.echo(f"Controls of the tickets '{of}' alone; --of names others: {', '.join(trunks)}.", err=True)
     if dry_run:
         from tfticket.costs import cost_of
 
