@@ -88,6 +88,19 @@ BAD = {
     "unknown data to show": (["data", "minst"], "Did you mean 'mnist'"),
     "data to show that are not here": (["data", "cifar-10-jpeg"], "cifar-10-jpeg is not on this machine; looked for"),
     "no such list": (["list", "model"], "Did you mean 'models'"),
+    "the data themselves": (["run", "quickstart", "-o", "out_of_distribution={}"], "so no row is outside"),
+    "some of the data themselves": (
+        ["run", "quickstart", "-o", "out_of_distribution.classes=[3,4]", "-o", "data.classes=[1,3]"],
+        "so no row is outside",
+    ),
+    "unknown data outside": (
+        ["run", "quickstart", "-o", "out_of_distribution.name=minst"],
+        "out_of_distribution.name: Unknown data set 'minst'. Did you mean 'mnist'",
+    ),
+    "no such file of data outside": (
+        ["run", "quickstart", "-o", "out_of_distribution.path=nowhere.npz"],
+        "nowhere.npz does not exist",
+    ),
     "no such run": (["show", "nothing"], "Runs there: none yet"),
     "no such ticket": (["inspect", "nothing.safetensors"], "There is no file"),
 }
@@ -126,7 +139,7 @@ def test_global_pruning_that_empties_a_layer_names_it_and_keeps_what_is_done(tmp
     code, _, err = call("-q", "run", "quickstart-smoke", "-w", tmp_path, *arguments)
     assert code == 1
     assert "Failed: Pruning 100.0% of the survivors (global) would empty dense_" in err
-    assert "allow_empty" in err
+    assert "allow_empty. Finished steps are kept" in err
     assert len(list(tmp_path.glob("steps/train-*/result.json"))) == 1
 
 
@@ -172,7 +185,7 @@ def test_a_ctrl_c_after_a_run_began_is_told_as_such(tmp_path, monkeypatch, call)
     monkeypatch.setattr("experiments.imp.main", ctrl_c)
     code, _, err = call("-q", "run", "quickstart-smoke", "-w", tmp_path)
     assert code == 130
-    assert err == "Stopped: stopped at once; the last checkpoint stands. Run the same command again to go on.\n"
+    assert err == "Stopped at once; the last checkpoint stands. Run the same command again to go on.\n"
     _, out, _ = call("show", "quickstart-smoke", "-w", tmp_path)
     assert out.splitlines()[1].startswith("stopped, started ")
 
@@ -340,7 +353,8 @@ def test_a_dry_run_shows_where_each_field_comes_from_and_begins_nothing(tmp_path
     assert (code, err) == (0, "")
     assert re.search(r"train.epochs +\"3ep\" +yours: -o", out)
     assert re.search(r"prune.rate +0.2 +stated: section 4", out)
-    assert re.search(r"900 trainings of 1,055 iterations: .* of training on \d+ cores\. Nothing was begun\.", out)
+    cost = r"900 trainings of up to 1,055 iterations: .* on \d+ cores, with evaluations, .*\. Nothing was begun\."
+    assert re.search(cost, out)
     code, out, _ = call(*run, "--json")
     assert json.loads(out)["fields"]["train.epochs"] == {"value": "3ep", "source": "yours: -o"}
     assert json.loads(out)["cost"]["trainings"] == 900

@@ -32,7 +32,7 @@ def main() -> None:
             raise
         code = error.exit_code if isinstance(error, TfticketError) else 1
         if code == Stopped.exit_code:
-            message = f"Stopped: {error}. Run the same command again to go on."
+            message = f"{str(error).replace('stopped', 'Stopped', 1)}. Run the same command again to go on."
         elif isinstance(error, TfticketError | OSError):
             message = f"{'Error' if code == InputError.exit_code else 'Failed'}: {error}"
         else:

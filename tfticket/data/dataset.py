@@ -81,11 +81,16 @@ class Dataset:
 
 
 def check_alike(data: Dataset, others: Dataset) -> None:
-    """See that the images of other data are as large.
+    """See that the images of other data are as large, and that their rows are others.
 
     Raises:
         InputError: They are not.
     """
+    if others.contents == data.contents and set(others.class_names) & set(data.class_names):
+        raise InputError(
+            f"out_of_distribution: {others.name} is what the network is trained on, so no row is outside. Name other "
+            "data, such as {name: fashion-mnist} beside mnist, or other classes of these."
+        )
     if others.input_shape != data.input_shape:
         raise InputError(
             f"out_of_distribution: {others.name} has images {others.input_shape}, and {data.name} has images "

@@ -12,8 +12,8 @@ from tfticket.pruning.scores import Scores
 from tfticket.types import Mask
 
 _MEND = (
-    "Prune less (a lower sparsity or rate), in more and smaller levels, exempt the layer, or set allow_empty; "
-    "the global scope spares small layers."
+    "Prune less (a lower sparsity or rate), in more and smaller levels (prune.levels), exempt the layer (prune.exempt) "
+    "or set prune.allow_empty."
 )
 
 
