@@ -84,14 +84,12 @@ class Config(imp.Config):
         """The trainings that it takes, by kind; not the chains."""
         if self.svi is None:
             return super().work
-        inferred = self.svi.trainings(self._masks, len(self._levels))
-        return [*super().work, Work(inferred, self.svi.train or self.train, variational=True)]
+        return [*super().work, *self.svi.work(self.train, self._masks, len(self._levels))]
 
     @property
     def trainings(self) -> int:
-        """How many trainings it takes, chains and generations of a population's members among them."""
-        generations = 0 if self.svi is None else self.svi.more_steps(len(self._levels))
-        return super().trainings + self.samplings + generations
+        """How many trainings it takes, chains among them."""
+        return super().trainings + self.samplings
 
     @property
     def infers_by_train(self) -> bool:

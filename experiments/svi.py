@@ -15,6 +15,7 @@ from experiments.population import tune
 from experiments.transplants import train_and_evaluate, transplanted
 from tfticket import seeds
 from tfticket.config import Carried, DataConfig, Population, TrainConfig, Variational, check_lengths
+from tfticket.costs import Work
 from tfticket.durations import iterations_in
 from tfticket.lab import Handle, Lab
 from tfticket.schema import Config as Part
@@ -43,20 +44,16 @@ class Svi(Part):
     @model_validator(mode="after")
     def _check(self) -> Self:
         if len(set(self.ways)) < len(self.ways):
-            raise ValueError("the ways repeat; each counts once")
+            raise ValueError(f"the ways {', '.join(self.ways)} repeat; each counts once")
         return self
 
-    def trainings(self, tickets: int, levels: int) -> int:
-        """How many trainings it takes, on so many tickets of so many levels; a member's generations are one."""
-        return tickets * len(self.ways) * self.replicates + levels * self._members
-
-    def more_steps(self, levels: int) -> int:
-        """How many steps it takes beyond one a training: a member's later generations."""
-        return levels * self._members * (self.population.generations - 1)
-
-    @property
-    def _members(self) -> int:
-        return self.population.members if "tuned" in self.ways else 0
+    def work(self, usual: TrainConfig, tickets: int, levels: int) -> list[Work]:
+        """The trainings that it takes, on so many tickets of so many levels; ``usual`` is the run's `train`."""
+        train = self.train or usual
+        inferred = Work(tickets * len(self.ways) * self.replicates, train, variational=True)
+        members = self.population.members if "tuned" in self.ways else 0
+        tuned = Work(levels * members, train, variational=True, generations=self.population.generations)
+        return [inferred, tuned] if tuned.trainings else [inferred]
 
 
 def check_svi(config: Config, svi: Svi) -> None:

@@ -1,7 +1,11 @@
+import io
+
 import pytest
+from rich.console import Console
 
 from tfticket import listener
 from tfticket.listener import Listener, Recorder, Tally
+from tfticket.progress import ProgressBar
 from tfticket.runs.progress import Progress, clock, read_progress, write_progress
 
 LABEL = {"seed": 0, "arm": "ticket", "level": 1}
@@ -172,3 +176,19 @@ def test_progress_is_read_as_it_was_written(tmp_path):
 @pytest.mark.parametrize(("seconds", "text"), [(0, "0:00"), (61.6, "1:02"), (3599.6, "1:00:00"), (7322, "2:02:02")])
 def test_a_time_as_a_clock_shows_it(seconds, text):
     assert clock(seconds) == text
+
+
+@pytest.mark.parametrize(("chains", "counted"), [(0, "trainings"), (2, "trainings and chains")])
+def test_the_line_keeps_count_and_time_left_where_the_terminal_is_narrow(chains, counted, clocked):
+    console = Console(width=80, record=True, file=io.StringIO())
+    bar = ProgressBar(console)
+    bar.expect(115, chains)
+    label = {"seed": 0, "arm": "population", "level": 10, "density": 0.01, "member": 0, "generation": 1}
+    bar.started("sample" if chains else "member", "member-1", label, [("member-2", label)])
+    clocked[0] += 60
+    bar.progress(60, 100)
+    console.print(bar._progress.get_renderable())
+    (line,) = console.export_text().splitlines()
+    assert line.startswith("member · seed 0 · popula" if not chains else "sample · seed 0")
+    assert f" 1.2/115 {counted}" in line
+    assert ("ETA 1:34:50" in line) == (not chains)  # of trainings nothing is known where chains come first

@@ -100,12 +100,38 @@ def test_the_cost_is_what_the_benchmark_measured(monkeypatch):
     )
     config = load_experiment("monte-carlo-tickets-conv-2-desk", ["seeds=[0]"])
     # 5 levels, a random mask and 3 Monte Carlo tickets, each of 8 epochs of 10,000 rows in batches of 60
-    assert cost_of(config).seconds == pytest.approx(9 * 1333 * 0.06)
-    assert str(cost_of(config)) == "9 trainings of 1,333 iterations: 12 min of training on 2 cores"
+    evaluated = (8 + 1) * 5000 + 10000  # after each epoch and in the end validation rows, then test rows
+    assert cost_of(config).seconds == pytest.approx(9 * (1333 * 0.06 + evaluated * 0.5 * 0.001))
+    said = "9 trainings of up to 1,333 iterations: 16 min on 2 cores, with evaluations, without compiling"
+    assert str(cost_of(config)) == said
     assert cost_of(load_experiment("quickstart")).seconds is None
-    for batch, step in ((6, 0.06), (30, 0.06), (120, 0.12), (300, 0.3), (1200, 0.6)):  # never less than the nearest
+    # never less than the nearest
+    for batch, step, row in ((6, 0.06, 0.001), (120, 0.12, 0.001), (300, 0.3, 0.0005), (1200, 0.6, 0.0005)):
         config = load_experiment("monte-carlo-tickets-conv-2-desk", ["seeds=[0]", f"train.batch_size={batch}"])
-        assert cost_of(config).seconds == pytest.approx(9 * cost_of(config).iterations * step)
+        seconds = cost_of(config).iterations * step + evaluated * 0.5 * row
+        assert cost_of(config).seconds == pytest.approx(9 * seconds)
+
+
+def test_the_cost_counts_draws_and_passes_of_evaluations(monkeypatch):
+    measured = {("lenet-300-100 28x28x1", 60): 0.006, ("lenet-300-100 28x28x1 variational", 60): 0.06}
+    monkeypatch.setattr(costs, "_measured", lambda: (measured, "2 cores"))
+    train = "train={epochs: 300it, batch_size: 60, evaluate_every: 100it, objective: {draws: 2}}"
+    own = [train, "prune.levels=1", "control_levels=[]", "seeds=[0]", "model.variational={}"]
+
+    def seconds(*more):
+        return cost_of(load_experiment("quickstart", [*own, *more])).seconds
+
+    step, row = 2 * 0.06, 0.5 * 0.001
+    expected = 2 * (300 * step + 10 * row * (3 * 5000 + 5000 + 5 * 10000))
+    assert seconds() == pytest.approx(expected)
+    assert seconds("train.objective.evaluation_draws=1") == pytest.approx(2 * 300 * step + (expected - 72) / 10)
+    passes = seconds("train.objective.evaluation_passes=1")
+    assert passes == pytest.approx(expected - 2 * 10 * row * 4 * 10000)
+    assert seconds("train.evaluate_test=true") == pytest.approx(expected + 2 * 10 * row * 3 * 10000)
+    outside = seconds("out_of_distribution.name=fashion-mnist")
+    assert outside == pytest.approx(expected + 2 * 10 * row * 10000)
+    plain = seconds("model.variational=null")
+    assert plain == pytest.approx(2 * (300 * 0.006 + 0.5 * 0.0001 * (3 * 5000 + 5000 + 10000)))
 
 
 @pytest.mark.parametrize(
@@ -372,9 +398,9 @@ def test_other_data_replace_name_and_path_and_keep_the_rest(below, above, expect
         ("experiment: inp\nname: mine", "Did you mean 'imp'"),
         ("experiment: imp", "name: Field required"),
         (RUN + "1: 2", "1: Keys should be strings"),
-        (RUN + "train: null", "train: Input should be"),
+        (RUN + "train: null", r"train: expected a table such as \{epochs: \.\.\.\}, .* \(got None\)\. Keys: epochs, "),
         (RUN + "train: {epochs: soon}", "'soon' is not a duration"),
-        (RUN + "data: mnist", "data: Input should be"),
+        (RUN + "data: mnist", r"data: expected a table such as \{name: .* \(got 'mnist'\)"),
         (RUN + "data: {path: 3}", "data.path: Input should be a valid string"),
         (RUN + "data: {classes: [3]}", r"mine\.yaml: data: classes must be at least two, got \[3\]"),
         (

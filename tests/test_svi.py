@@ -14,6 +14,7 @@ from experiments import bayes_always_wins, svi
 from experiments.bayes_always_wins import Config
 from experiments.population import Tuned
 from tfticket import seeds
+from tfticket.costs import cost_of
 from tfticket.lab import open_run, run_folder
 from tfticket.listener import Listener
 from tfticket.presets import merge
@@ -208,12 +209,13 @@ def test_ways_give_other_weights(done):
 
 def test_the_trainings_that_it_says_it_takes_are_those_that_it_takes(done):
     config = config_of()
-    deterministic, variational = config.work
+    deterministic, inferred, tuned = config.work
     assert (deterministic.trainings, deterministic.variational) == (2 * 2, False)  # seeds, levels
-    assert (variational.trainings, variational.variational) == (2 * 3 * 2 + 2, True)  # seeds, ways, replicates; members
-    assert variational.train == config.svi.train
-    more = 2  # members that go on in a second generation
-    assert config.trainings == 4 + 14 + more == len(done.of("train")) + len(done.of("member"))
+    assert (inferred.trainings, inferred.variational) == (2 * 3 * 2, True)  # seeds, ways, replicates
+    assert (tuned.trainings, tuned.variational, tuned.counted) == (2, True, 2 * 2)  # members; and generations
+    assert inferred.train == tuned.train == config.svi.train
+    assert config.trainings == 4 + 12 + 4 == len(done.of("train")) + len(done.of("member"))
+    assert cost_of(config).trainings == config.trainings  # what was planned
     assert (done.counted.trainings, done.counted.done) == (20, 20)
 
 
@@ -222,7 +224,9 @@ def test_the_trainings_count_chains_and_generations_of_each_level():
     config = config_of(two | {"svi": {"population": {"members": 5, "generations": 4}}})
     masks, members = 2 * 2, 2 * 5  # seeds, levels; levels, each of which is tuned once
     assert config.samplings == masks * 3
-    assert [work.trainings for work in config.work] == [2 * 4, masks * 3 * 2 + members]
+    assert [work.trainings for work in config.work] == [2 * 4, masks * 3 * 2, members]
+    cost = cost_of(config)
+    assert cost.trainings + cost.chains == config.trainings
     assert config.trainings == 2 * 4 + masks * 3 * 2 + members * 4 + masks * 3
     untuned = config_of(two | {"svi": {"ways": ["default", "unscaled"]}})
     assert untuned.trainings == 2 * 4 + masks * 2 * 2 + masks * 3
@@ -407,7 +411,7 @@ def test_what_is_just_within_the_limits_or_not_asked_for_is_not_refused(changes)
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"svi": {"ways": ["tuned", "tuned"]}}, "the ways repeat"),
+        ({"svi": {"ways": ["tuned", "tuned"]}}, "the ways tuned, tuned repeat"),
         ({"svi": {"ways": []}}, "at least 1 item"),
         (CONTROLS | {"svi": {"carried": "mask"}}, "SVI on a mask alone is the ticket's own"),
     ],

@@ -9,7 +9,7 @@ from typing import Any
 
 from tfticket.config import TrainConfig
 from tfticket.data.known import source_of
-from tfticket.durations import iterations_in
+from tfticket.durations import iterations_in, moments_in
 
 
 @dataclass(frozen=True)
@@ -20,11 +20,22 @@ class Work:
         trainings: How many.
         train: How long each is.
         variational: Whether it is of variational networks.
+        generations: Of members of a population: how many parts each is cut in, which count as trainings.
     """
 
     trainings: int
     train: TrainConfig
     variational: bool = False
+    generations: int | None = None
+
+    @property
+    def counted(self) -> int:
+        """How many trainings the run counts as it goes."""
+        return self.trainings * (self.generations or 1)
+
+
+EVALUATED = 0.5
+"""Time to evaluate a row by a draw, of a training step's time for it; measured of LeNet-300-100."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +45,8 @@ class Cost:
     Attributes:
         trainings: How many by gradient descent.
         iterations: Of the longest.
-        seconds: Of all of them, by the measured time of a step; None for a network or images that were not measured.
+        seconds: Of all of them and their evaluations, by the measured time of a step; None for a network or images that
+            were not measured.
         machine: What the time holds for.
         chains: How many Markov chains, whose time is not in ``seconds``.
         gradients: Of each, over all training rows, at most.
@@ -48,9 +60,9 @@ class Cost:
     gradients: int = 0
 
     def __str__(self) -> str:
-        work = f"{self.trainings} training{'s' * (self.trainings > 1)} of {self.iterations:,} iterations"
-        time = "its time was not measured" if self.seconds is None else f"{self.time} of training"
-        said = f"{work}: {time} on {self.machine}"
+        work = f"{self.trainings} training{'s' * (self.trainings > 1)} of up to {self.iterations:,} iterations"
+        time = "its time was not measured" if self.seconds is None else f"{self.time} on {self.machine}"
+        said = f"{work}: {time}, with evaluations, without compiling"
         if not self.chains:
             return said
         chains = f"{self.chains} chain{'s' * (self.chains > 1)}"
@@ -63,47 +75,69 @@ class Cost:
 
 
 def cost_of(config: Any) -> Cost:
-    """The cost of an experiment that says what ``work`` it takes; evaluation and compiling come on top.
+    """The cost of an experiment that says what ``work`` it takes; compiling comes on top.
 
     A step is taken to last as long as the measured one of the nearest batch size, and longer in proportion if its
     batch is larger: for smaller batches that is too much rather than too little. One of a variational network lasts
-    as many times as long as it has draws.
+    as many times as long as it has draws. Evaluations take ``EVALUATED`` of a step's time for as many rows and draws.
 
     Raises:
         InputError: The data are the user's own, and cannot be read.
     """
-    from tfticket.data import training_rows  # what reads files is slow to import
+    from tfticket.data import split_rows  # what reads files is slow to import
 
-    rows = training_rows(config.data)
+    rows = split_rows(config.data)
+    others = getattr(config, "out_of_distribution", None)
+    outside = split_rows(others)[2] if others is not None else 0
     source = None if config.data.path else source_of(config.data.name)
     shape = "x".join(map(str, source.size[2])) if source else ""
     chains = getattr(config, "samplings", 0)
-    lengths = [iterations_in(work.train.epochs, rows, work.train.batch_size) for work in config.work]
-    steps = [_seconds(f"{config.model.name} {shape}", work) for work in config.work]
-    together = [
-        work.trainings * length * step
-        for work, length, step in zip(config.work, lengths, steps, strict=True)
-        if step is not None
-    ]
+    network = f"{config.model.name} {shape}"
+    seconds = [_seconds(network, work, rows, outside) for work in config.work if work.trainings]
+    known = [each for each in seconds if each is not None]
     return Cost(
-        trainings=sum(work.trainings for work in config.work),
-        iterations=max(lengths),
-        seconds=sum(together) if len(together) == len(steps) else None,
+        trainings=sum(work.counted for work in config.work),
+        iterations=max(iterations_in(work.train.epochs, rows[0], work.train.batch_size) for work in config.work),
+        seconds=sum(known) if len(known) == len(seconds) else None,
         machine=_measured()[1],
         chains=chains,
         gradients=config.sample.most_gradients if chains else 0,
     )
 
 
-def _seconds(network: str, work: Work) -> float | None:
-    """Of a step of a network on images of a shape, by what was measured."""
+def _seconds(network: str, work: Work, rows: tuple[int, int, int], outside: int) -> float | None:
+    """Of all trainings of a kind, of a network on images of a shape, by what was measured.
+
+    Args:
+        network: Its name and the shape.
+        work: The trainings.
+        rows: For training, validation and test.
+        outside: Test rows of data out of distribution.
+    """
     network += " variational" * work.variational
     measured = {batch: seconds for (name, batch), seconds in _measured()[0].items() if name == network}
     if not measured:
         return None
-    batch = min(measured, key=lambda batch: abs(math.log(batch / work.train.batch_size)))
-    draws = work.train.objective.draws if work.variational else 1
-    return draws * measured[batch] * max(1.0, work.train.batch_size / batch)
+    train = work.train
+    batch = min(measured, key=lambda batch: abs(math.log(batch / train.batch_size)))
+    draws = train.objective.draws if work.variational else 1
+    length = iterations_in(train.epochs, rows[0], train.batch_size)
+    step = draws * measured[batch] * max(1.0, train.batch_size / batch)
+    evaluation = EVALUATED * measured[batch] / batch * _rows_evaluated(work, length, rows, outside)
+    return work.trainings * (length * step + evaluation)
+
+
+def _rows_evaluated(work: Work, length: int, rows: tuple[int, int, int], outside: int) -> int:
+    """Rows times draws of a training's evaluations: as it goes on, and in the end, but of a member of a population."""
+    training, validation, test = rows
+    draws, passes = 1, 1
+    if work.variational:
+        draws, passes = work.train.objective.evaluation_draws, work.train.objective.evaluation_passes
+    moments = len(moments_in(work.train.evaluate_every, training, work.train.batch_size, length))
+    found = moments * (validation + test * work.train.evaluate_test)
+    if work.generations is None:
+        found += validation + test * passes + outside
+    return draws * found
 
 
 @functools.lru_cache(maxsize=1)

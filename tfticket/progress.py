@@ -5,6 +5,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
+from rich.table import Column
 
 from tfticket.listener import Listener, Tally
 from tfticket.runs.progress import COUNTED, clock
@@ -29,13 +30,14 @@ class ProgressBar(Tally):
     def __init__(self, console: Console) -> None:
         super().__init__()
         self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=28),
-            TextColumn("{task.completed:.1f}/{task.total:.0f} trainings"),
+            TextColumn("{task.description}", table_column=Column(ratio=1, no_wrap=True)),  # cut where there is no room
+            BarColumn(bar_width=14),
+            TextColumn("{task.completed:.1f}/{task.total:.0f} {task.fields[counted]}"),
             TextColumn("{task.fields[eta]}"),
             console=console,
+            expand=True,
         )
-        self._task = self._progress.add_task("starting", total=None, eta="", visible=False)
+        self._task = self._progress.add_task("starting", total=None, eta="", counted="", visible=False)
 
     def __enter__(self) -> "ProgressBar":
         self._progress.start()
@@ -67,5 +69,6 @@ class ProgressBar(Tally):
             total=self.state.trainings,
             completed=self.state.completed,
             eta="" if eta is None else f"ETA {clock(eta)}",
+            counted="trainings and chains" if self.state.chains else "trainings",
             visible=self.state.trainings is not None,
         )

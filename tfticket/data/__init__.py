@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tfticket.data.dataset import Dataset, check_alike
-    from tfticket.data.load import load_data, load_dataset, training_rows
+    from tfticket.data.load import load_data, load_dataset, split_rows
     from tfticket.data.normalisation import Normalisation
 
 _WHERE = {
@@ -17,10 +17,10 @@ _WHERE = {
     "check_alike": "tfticket.data.dataset",
     "load_data": "tfticket.data.load",
     "load_dataset": "tfticket.data.load",
-    "training_rows": "tfticket.data.load",
+    "split_rows": "tfticket.data.load",
 }
 
-__all__ = ["Dataset", "Normalisation", "check_alike", "load_data", "load_dataset", "training_rows"]
+__all__ = ["Dataset", "Normalisation", "check_alike", "load_data", "load_dataset", "split_rows"]
 
 
 def __getattr__(name: str) -> Any:

@@ -165,13 +165,15 @@ def _chosen(config: DataConfig, class_names: tuple[str, ...]) -> list[int]:
     return chosen
 
 
-def training_rows(config: DataConfig) -> int:
-    """How many rows training has after the split: of a data set with a name, that is whole, without reading it."""
+def split_rows(config: DataConfig) -> tuple[int, int, int]:
+    """Rows for training, validation and test: of a data set with a name, that is whole, without reading it."""
     source = source_of(config.name)
     if source is None or config.path is not None or config.classes is not None:
-        return len(load_dataset(config).x_train)
-    rows = source.size[0]
-    return config.train_rows or rows - _validation_rows(config, rows)
+        data = load_dataset(config)
+        return len(data.x_train), len(data.x_validation), len(data.x_test)
+    rows, test = source.size[:2]
+    validation = _validation_rows(config, rows)
+    return config.train_rows or rows - validation, validation, test
 
 
 def _validation_rows(config: DataConfig, rows: int) -> int:
