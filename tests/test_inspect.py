@@ -134,3 +134,15 @@ def test_tickets_of_two_networks_cannot_be_compared(tmp_path, call):
 )
 def test_names_leave_out_what_all_have_in_common(names, shared, short):
     assert _shortened(names) == (shared, short)
+
+
+def test_a_variational_ticket_is_said_to_be_one(tmp_path, call):
+    plain = tt.build_model("lenet-300-100", input_shape=(4, 4, 1), num_classes=3)
+    for model, name in ((plain, "plain"), (tt.to_variational(plain), "bayesian")):
+        ticket = tt.Ticket.dense(model, seed=0)
+        ticket.save(tmp_path / f"{name}.safetensors")
+        _, out, _ = call("inspect", tmp_path / f"{name}.safetensors")
+        assert "parameters: 35,503 of 35,503\n" in out
+        assert ("variational, level 0" in repr(ticket)) == (name == "bayesian")
+        said = "variational: each weight a mean and a deviation, below counted as one; 71,006 numbers stored\n"
+        assert (said in out) == (name == "bayesian")

@@ -189,6 +189,9 @@ def _look_into(chosen: Chosen, folder: Path | None, as_json: bool) -> None:
         f"{chosen.name}\n{ticket.name}, level {ticket.level}, {ticket.density:.3%} of the prunable weights remain"
     )
     typer.echo(f"start: weights of iteration {ticket.iteration}")
+    if ticket.is_variational:
+        stored = sum(array.size for array in ticket.start.values())
+        typer.echo(f"variational: each weight a mean and a deviation, below counted as one; {stored:,} numbers stored")
     show_table(*_layers(found))
     for line in _summary(found):
         typer.echo(line)

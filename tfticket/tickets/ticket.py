@@ -76,7 +76,13 @@ class Ticket:
         return cls(spec, dense_mask(kernel_shapes(model)), weights, weights, provenance=provenance)
 
     def __repr__(self) -> str:
-        return f"Ticket({self.name}, level {self.level}, {self.density:.3%} of the prunable weights remain)"
+        kind = "variational, " if self.is_variational else ""
+        return f"Ticket({self.name}, {kind}level {self.level}, {self.density:.3%} of the prunable weights remain)"
+
+    @property
+    def is_variational(self) -> bool:
+        """Whether the weights of dense and convolutional layers are distributions, each a mean and a deviation."""
+        return "variational" in self.model
 
     @property
     def name(self) -> str:
