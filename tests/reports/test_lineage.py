@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tfticket.reports import report
-from tfticket.reports.lineage import lineage_csv, lineage_figure, lineages_of
+from tfticket.reports.lineage import _ENDED, lineage_csv, lineage_figure, lineages_of
 from tfticket.reports.rows import read_run
 
 LAYERS = ("dense_1", "dense_2", "dense_3")
@@ -89,7 +89,7 @@ def test_the_winners_ancestry_is_bold_and_who_has_no_descendants_grey(make_popul
         bold = [(x, y) for x, y, line in lines(axes) if line.get_linewidth() > 3 and line.get_linestyle() == "-"]
         assert [x for x, _ in bold if len(x) == 2] == [[0, 1], [1, 2]]
         np.testing.assert_allclose([y for _, y in bold if len(y) == 2], np.array([[1, 0.8], [0.8, 0.8]]) * factor)
-        grey = {(tuple(x), tuple(y)) for x, y, line in lines(axes) if line.get_color() == "0.75" and len(x) == 2}
+        grey = {(tuple(x), tuple(y)) for x, y, line in lines(axes) if line.get_color() == _ENDED and len(x) == 2}
         assert grey == {((0, 1), (0.1 * factor, 0.1 * factor))}
         crosses = {(x[0], y[0]) for x, y, line in lines(axes) if line.get_marker() == "x"}
         assert crosses == {(0, 5.0 * factor), (0, 0.01 * factor), (1, 0.1 * factor)}
@@ -98,6 +98,19 @@ def test_the_winners_ancestry_is_bold_and_who_has_no_descendants_grey(make_popul
     winner = next(line for x, _, line in lines(panels[0]) if line.get_linewidth() > 3)
     other = next(line for x, y, line in lines(panels[0]) if y == [1.25, 1.25])
     assert sum(winner.get_color()[:3]) < sum(other.get_color()[:3])  # the best is the darkest
+
+
+def test_the_legend_shows_lines_and_dots_as_they_are_drawn(make_population):
+    def legend(generations):
+        figure = lineage_figure(*lineages_of(make_population({"seed": 0}, generations=generations)), "title")
+        (found,) = figure.legends
+        dots = {(line.get_color(), line.get_markersize()) for _, _, line in lines(figure.axes[0])}
+        return {text.get_text(): line for text, line in zip(found.get_texts(), found.get_lines(), strict=True)}, dots
+
+    named, drawn = legend(GENERATIONS)
+    assert list(named) == ["winner and its ancestors", "without descendants in the last generation", "replaced"]
+    for line in named.values():
+        assert (line.get_color(), line.get_markersize()) in drawn
 
 
 def test_a_population_that_diverged_is_drawn_too(make_population):

@@ -11,8 +11,8 @@ from tfticket.evaluation.metrics import ranking
 from tfticket.reports.figures import axis_of
 from tfticket.reports.rows import Run, result_of
 
-_ENDED = "0.75"
-"""The grey of lines that nobody of the last generation descends from."""
+_ENDED, _ENDED_WIDTH = "0.6", 0.8
+"""The grey of lines that nobody of the last generation descends from, and their width."""
 _BESIDE = ("arm", "member", "generation", "parent", "weights", "metric")
 """What of a step's label is the member's; the rest is the population's."""
 
@@ -131,7 +131,8 @@ def lineage_figure(lineage: Lineage, title: str) -> Any:
     """KL weights against generations, a panel a layer.
 
     Lines go from a member to those that went on from its state; a cross is where a member was replaced. The colour is
-    the metric of the best member of the last generation that descends from there. The winner's ancestry is bold.
+    the metric of the best member of the last generation that descends from there, grey where none does. The winner's
+    ancestry is bold.
 
     Args:
         lineage: Of one population.
@@ -177,11 +178,12 @@ def lineage_figure(lineage: Lineage, title: str) -> Any:
     figure.suptitle(title.replace("$", r"\$"), fontsize=11, x=0.01, ha="left")
     best = lineage.best_first[0].score(lineage.metric)
     winner = colour_of(best) if math.isfinite(best) else _ENDED
-    named = {
-        "winner and its ancestors": Line2D([], [], lw=3, color=winner),
-        "without descendants": Line2D([], [], color=_ENDED, lw=1),
-        "replaced": Line2D([], [], color="0.4", lw=0, marker="x", ms=5),
-    }
+    named = {"winner and its ancestors": Line2D([], [], lw=3.2, marker="o", ms=4.4, color=winner)}
+    if any(look["color"] == _ENDED for look in looks.values()):
+        named["without descendants in the last generation"] = Line2D(
+            [], [], lw=_ENDED_WIDTH, marker="o", ms=1.2 + _ENDED_WIDTH, color=_ENDED
+        )
+    named["replaced"] = Line2D([], [], color="0.4", lw=0, marker="x", ms=5)
     figure.legend(
         list(named.values()), list(named), loc="outside lower left", ncols=len(named), frameon=False, fontsize=9
     )
@@ -205,7 +207,7 @@ Look = Mapping[str, Any]
 def _looks(lineage: Lineage, colour_of: Callable[[float], Any]) -> dict[tuple[int, int], Look]:
     """How each member's line is drawn, by generation and member."""
     looks: dict[tuple[int, int], Look] = {
-        (one.generation, one.member): {"color": _ENDED, "lw": 0.8, "zorder": 1}
+        (one.generation, one.member): {"color": _ENDED, "lw": _ENDED_WIDTH, "zorder": 1}
         for members in lineage.members
         for one in members.values()
     }
