@@ -17,6 +17,16 @@ if TYPE_CHECKING:
     from tfticket.reports.uncertainty import Evaluated
 
 
+def echo(text: str) -> None:
+    """Print text, its lines wrapped to the width that tables have."""
+    import textwrap
+
+    from rich.console import Console
+
+    for line in text.splitlines() or [""]:
+        typer.echo(textwrap.fill(line, Console().width, break_long_words=False, break_on_hyphens=False))
+
+
 def when(seconds: float) -> str:
     """A moment, in local time."""
     import datetime
@@ -67,7 +77,7 @@ def show_report(report: "Report", as_json: bool, quiet: bool) -> None:
         record["chains"] = [pool.label | pool.diagnostics for pool in report.pools]
         typer.echo(json.dumps(record))
     elif not quiet:
-        typer.echo(report.title)
+        echo(report.title)
         show_cells(report.cells)
         show_uncertainty(report.uncertainty, report.cells)
         show_moments(report.moments, report.cells)
@@ -75,25 +85,35 @@ def show_report(report: "Report", as_json: bool, quiet: bool) -> None:
         show_fits(report.fits)
         show_closeness(report.closeness)
         show_chains(report.pools)
-        typer.echo(f"Figures, CSV, summary and claims in {report.folder}: {', '.join(report.files)}")
+        echo(f"Figures, CSV, summary and claims in {report.folder}: {', '.join(report.files)}")
 
 
 def show_cells(cells: "Sequence[Cell]") -> None:
     """Print a report's table, and what its intervals are."""
-    from tfticket.reports.tables import seeds_text, table_rows
+    from tfticket.reports.tables import references_text, seeds_text, table_rows
 
-    runs = list(dict.fromkeys(cell.run for cell in cells))
+    runs, references = list(dict.fromkeys(cell.run for cell in cells)), ""
     for run in runs:
         if len(runs) > 1:
-            typer.echo(f"\n{run}")
-        show_table(*table_rows([cell for cell in cells if cell.run == run]))
+            echo(f"\n{run}")
+        own = [cell for cell in cells if cell.run == run]
+        _show_arms(*table_rows(own))
+        references = references or references_text(own)
     for cell in cells:
         for layer, seeds in cell.emptied.items():
             of = f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}"
-            typer.echo(f"{cell.name} at {cell.density:.1%}: no weight is left in {layer} ({of}).")
+            echo(f"{cell.name} at {cell.density:.1%}: no weight is left in {layer} ({of}).")
     single = all(cell.test["accuracy"].count == 1 for cell in cells)
     interval = "one seed gives no interval" if single else "± is the unadjusted 95 % interval, paired by seed"
-    typer.echo(f"Means over {seeds_text(cells)}; {interval}.")
+    echo(f"Means over {seeds_text(cells)}; {interval}.")
+    if references:
+        echo(references)
+
+
+def _show_arms(header: list[str], rows: list[list[Any]]) -> None:
+    show_table(header, rows)
+    if "n" in header:
+        echo("n: how many seeds a row is the mean of; rows of different seeds do not compare.")
 
 
 def show_chains(pools: "Sequence[Pool]") -> None:
@@ -104,8 +124,8 @@ def show_chains(pools: "Sequence[Pool]") -> None:
         return
     show_table(CHAIN_HEADER, [chain_row(pool) for pool in pools])
     for pool in pools:
-        typer.echo(verdict_of(pool.name, pool.diagnostics))
-        typer.echo(beside_of(pool))
+        echo(verdict_of(pool.name, pool.diagnostics))
+        echo(beside_of(pool))
 
 
 def show_fits(fits: "Sequence[Fit]") -> None:
@@ -115,18 +135,17 @@ def show_fits(fits: "Sequence[Fit]") -> None:
     if fits:
         show_table(FIT_HEADER, list(map(fit_row, fits)))
         seeds = f"{fits[0].seeds} seed{'s' * (fits[0].seeds > 1)}"
-        typer.echo(f"Logistic models of which weights survive, means over {seeds}; as printed: no intercept.")
+        echo(f"Logistic models of which weights survive, means over {seeds}; as printed: no intercept.")
 
 
 def show_uncertainty(found: "Sequence[Evaluated]", cells: "Sequence[Cell]") -> None:
     """Print how unsure variational networks are; nothing where there are none."""
     from tfticket.reports.tables import shown_levels
-    from tfticket.reports.uncertainty import WHAT, uncertainty_tables
+    from tfticket.reports.uncertainty import uncertainty_tables
 
-    if found:
-        for table in uncertainty_tables(found, shown_levels(cells)):
-            show_table(*table)
-        typer.echo(WHAT)
+    for header, rows, note in uncertainty_tables(found, shown_levels(cells)):
+        _show_arms(header, rows)
+        echo(note)
 
 
 def show_moments(moments: "Sequence[RecordedTraining]", cells: "Sequence[Cell]") -> None:
@@ -135,8 +154,8 @@ def show_moments(moments: "Sequence[RecordedTraining]", cells: "Sequence[Cell]")
     from tfticket.reports.tables import shown_levels
 
     if moments:
-        show_table(*moments_table(moments, shown_levels(cells)))
-        typer.echo(WHAT)
+        _show_arms(*moments_table(moments, shown_levels(cells)))
+        echo(WHAT)
 
 
 def show_closeness(closeness: "Sequence[Closeness]") -> None:
@@ -145,7 +164,7 @@ def show_closeness(closeness: "Sequence[Closeness]") -> None:
 
     if closeness:
         show_table(CLOSENESS_HEADER, list(map(closeness_row, closeness)))
-        typer.echo("KS: Kolmogorov-Smirnov distances of survivors to those of the tickets that were learnt from.")
+        echo("KS: Kolmogorov-Smirnov distances of survivors to those of the tickets that were learnt from.")
 
 
 def show_claims(decisions: "Mapping[str, Sequence[Decision]]") -> None:
@@ -160,9 +179,9 @@ def show_claims(decisions: "Mapping[str, Sequence[Decision]]") -> None:
         return
     for run, each in decisions.items():
         if len(decisions) > 1:
-            typer.echo(f"\n{run}")
+            echo(f"\n{run}")
         show_table(*claims_rows(each))
     for claim in dict.fromkeys(one.comparison.claim for each in decisions.values() for one in each):
-        typer.echo(claim)
+        echo(claim)
     tables = "these tables" if len(decisions) > 1 else "this table"
-    typer.echo(f"Claims: 5 %, Holm-adjusted over the claims of {tables}; seeds are the unit; intervals are unadjusted.")
+    echo(f"Claims: 5 %, Holm-adjusted over the claims of {tables}; seeds are the unit; intervals are unadjusted.")

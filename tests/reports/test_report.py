@@ -153,7 +153,9 @@ def test_what_is_printed_names_results_claims_and_files(make_run, small, capsys)
     said = capsys.readouterr().out
     positions = [said.index(text) for text in (written.title, "IMP ticket", "Means over 5 seeds", "A5", "Claims: 5 %")]
     assert positions == sorted(positions)
-    assert said.endswith(f"Figures, CSV, summary and claims in {written.folder}: {', '.join(written.files)}\n")
+    words = " ".join(said.split())
+    assert words.endswith(f"Figures, CSV, summary and claims in {written.folder}: {', '.join(written.files)}")
+    assert all(len(line) <= 80 for line in said.splitlines() if str(written.folder) not in line)
     show_report(written, as_json=True, quiet=False)
     printed = json.loads(capsys.readouterr().out)
     assert printed["claims"] == json.loads((written.folder / "claims.json").read_text())

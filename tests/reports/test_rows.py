@@ -1,6 +1,7 @@
 import json
 
 import pytest
+import yaml
 
 from tfticket.data import sources
 from tfticket.errors import InputError
@@ -67,6 +68,23 @@ def test_an_arm_is_called_after_its_control_and_its_options(make_run, arm, contr
     assert (control_of(arm), arm_name(arm)) == (control, name)
     (row,) = rows_of(read_run(make_run("a-1", evaluations=[(arm, 0, 1)])))
     assert (row.arm, row.name) == (arm, name)
+
+
+@pytest.mark.parametrize(
+    ("score", "variational", "name"),
+    [
+        ("magnitude", None, "IMP ticket"),
+        ("random", None, "ticket by random score"),
+        ("snr", {"prior": 1.0}, "Bayesian, SNR"),
+        ("magnitude", {"prior": 1.0}, "Bayesian, magnitude"),
+    ],
+)
+def test_a_runs_own_ticket_is_called_after_network_and_score(make_run, score, variational, name):
+    folder = make_run("a-1", evaluations=[("ticket", 0, 1), ("reinitialise", 0, 1)])
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    config["model"]["variational"], config["prune"] = variational, {"score": score}
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    assert [row.name for row in rows_of(read_run(folder))] == [name, "re-initialised"]
 
 
 def test_every_control_of_the_program_has_a_name_for_people():

@@ -128,7 +128,7 @@ def test_it_is_said_how_many_seeds_and_replicates_there_are(capsys, replicates, 
     cells = summarise(some)
     assert seeds_text(cells) == said
     show_cells(cells)
-    assert capsys.readouterr().out.splitlines()[-1].startswith(f"Means over {said}; ")
+    assert f"Means over {said}; " in " ".join(capsys.readouterr().out.split())
 
 
 def test_seeds_without_a_partner_are_left_out_of_the_difference_only():
@@ -175,6 +175,19 @@ def test_a_control_of_the_dense_network_is_called_by_its_name():
     cells = summarise([row(), row("reinitialise he_normal", accuracy=0.8), row(level=1)])
     assert [line[1] for line in table_rows(cells)[1]] == ["dense", "re-initialised (he_normal)"]
     assert shown_levels(cells) == [0]
+
+
+def test_rows_of_different_seeds_say_how_many_they_have(capsys):
+    whole = [row(seed=seed, level=1) for seed in (0, 1)] + [row("mine", seed, 1) for seed in (0, 1)]
+    assert "n" not in table_rows(summarise(whole))[0]
+    show_cells(summarise(whole))
+    assert "\nn: " not in capsys.readouterr().out
+    header, rows = table_rows(summarise(whole[:-1]))
+    assert header[:3] == ["weights\nremaining", "arm", "n"]
+    assert [line[1:3] for line in rows] == [["IMP ticket", "2"], ["mine", "1"]]
+    assert {len(line) for line in rows} == {len(header)}
+    show_cells(summarise(whole[:-1]))
+    assert "\nn: how many seeds a row is the mean of" in capsys.readouterr().out
 
 
 def test_several_runs_have_a_table_each_under_their_names(capsys):

@@ -1,14 +1,17 @@
 """Reports of runs with several ways of iterative pruning."""
 
+import json
+
 import pytest
 
+from tfticket.console import show_cells
 from tfticket.evaluation.metrics import METRICS
-from tfticket.reports.curves import Curve, shown_curves
+from tfticket.reports.curves import Curve, curves_of, learning_figure, shown_curves
 from tfticket.reports.figures import controls_figure, metric_figure
-from tfticket.reports.looks import arm_looks
+from tfticket.reports.looks import arm_looks, tickets_alone
 from tfticket.reports.report import write_report
-from tfticket.reports.rows import Row, arm_name, read_run, tickets_alone, trunk_of
-from tfticket.reports.tables import shown_levels, summarise
+from tfticket.reports.rows import Row, arm_name, read_run, trunk_of
+from tfticket.reports.tables import shown_levels, summarise, table_rows
 
 ARMS = {"ticket": 0.95, "bayesian-snr": 0.96, "bayesian-mu": 0.955, "bayesian-snr-lrr": 0.97}
 CONTROLS = {
@@ -69,6 +72,49 @@ def test_a_control_is_compared_with_its_own_ticket_and_a_ticket_with_the_runs():
             "transplant-start": 0.01,
         }
     )
+
+
+def test_it_is_said_which_ticket_a_difference_is_to_where_there_are_two(capsys):
+    def said(some):
+        show_cells(summarise(some))
+        return "a control's ticket is the one that it altered" in " ".join(capsys.readouterr().out.split())
+
+    assert said(rows())
+    assert not said(rows(controls=("reinitialise", "transplant-start")))
+    assert not said([row for row in rows() if row.level < 2])
+
+
+def test_the_unpruned_network_that_trunks_share_is_printed_once():
+    _, table = table_rows(summarise(rows()))
+    assert [line[:2] for line in table if line[0] == "100.0%"] == [["100.0%", "dense"], ["100.0%", "dense, Bayesian"]]
+    assert len([line for line in table if line[0] == "25.0%"]) == len(ARMS) + len(CONTROLS)
+
+
+def test_the_unpruned_networks_of_both_kinds_are_drawn():
+    (axes,) = metric_figure(tickets_alone(summarise(rows())), "accuracy", "title", "legend").axes
+    lines = lines_of(axes)
+    assert list(lines)[-2:] == ["dense", "dense, Bayesian"]
+    assert list(lines["dense"].get_ydata()) == pytest.approx([94.5] * 2)
+    assert list(lines["dense, Bayesian"].get_ydata()) == pytest.approx([95.5] * 2)
+    assert lines["dense"].get_linestyle() != lines["dense, Bayesian"].get_linestyle()
+
+
+def test_the_learning_curves_of_both_unpruned_networks_are_drawn(make_run):
+    folder = make_run("b-1", evaluations=[(arm, 0, level) for arm in ("ticket", *ARMS) for level in (0, 1)])
+    manifest = folder / "manifest.json"
+    steps = json.loads(manifest.read_text())["steps"][1:]
+    for step in steps:
+        path = folder.parents[1] / "steps" / step["folder"] / "result.json"
+        accuracies = [0.5, 0.6 if step["label"]["arm"] == "ticket" else 0.7]
+        history = [{"iteration": 10 * n, "accuracy": accuracy} for n, accuracy in enumerate(accuracies)]
+        path.write_text(json.dumps({"result": {"history": history}}))
+        step["kind"] = "train"
+    manifest.write_text(json.dumps({"steps": steps}))
+    (axes,) = learning_figure(shown_curves(curves_of(read_run(folder))), "title").axes
+    lines = lines_of(axes)
+    assert list(lines) == ["unpruned", "unpruned, Bayesian", *(arm_name(arm) for arm in ARMS)]
+    assert list(lines["unpruned, Bayesian"].get_ydata()) == pytest.approx([50, 70])
+    assert lines["unpruned"].get_linestyle() != lines["unpruned, Bayesian"].get_linestyle()
 
 
 def test_tables_show_the_levels_of_controls_and_where_there_are_none_all():

@@ -7,13 +7,14 @@ import json
 
 import numpy as np
 import pytest
+import yaml
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from tfticket.console import show_report
 from tfticket.evaluation.moments import MOMENTS
 from tfticket.reports.moments import moments_csv, moments_table, recorded_trainings
 from tfticket.reports.report import write_report
-from tfticket.reports.rows import read_run
+from tfticket.reports.rows import arm_name, read_run
 from tfticket.reports.uncertainty import (
     evaluated_of,
     posterior_csv,
@@ -89,7 +90,7 @@ def test_a_run_without_variational_networks_has_nothing_of_this(make_run):
 
 
 def test_the_table_has_means_over_seeds_of_averaged_replicates(folder):
-    ((header, rows),) = uncertainty_tables(evaluated_of(read_run(folder)), levels=[0, 1])
+    ((header, rows, note),) = uncertainty_tables(evaluated_of(read_run(folder)), levels=[0, 1])
     assert header == [
         "weights\nremaining", "arm", "MACE", "aleatoric\nentropy", "epistemic\nentropy", "deviation\nof passes",
     ]  # fmt: skip
@@ -99,11 +100,46 @@ def test_the_table_has_means_over_seeds_of_averaged_replicates(folder):
         ["50.0%", "re-initialised", "0.105", "0.3", "0.02", "2.00%"],
         ["50.0%", "signs kept", "0.105", "", "", ""],
     ]
+    assert "passes are no replicates" in note
+    assert "Empty: of a deterministic network" in note
+    assert "AUROC" not in note
+
+
+def test_of_single_passes_there_is_no_column_and_of_variational_networks_alone_no_empty_cell(folder):
+    edit(folder, "evaluate", lambda _, result: result.get("passes", {}).update(accuracy=[0.9]))
+    ((header, rows, note),) = uncertainty_tables(evaluated_of(read_run(folder)), levels=[0])
+    assert header[-1] == "epistemic\nentropy"
+    assert all(len(row) == len(header) for row in rows)
+    assert not [word for word in ("passes", "Empty", "AUROC") if word in note]
+
+
+def test_rows_of_different_seeds_say_how_many_they_have(folder):
+    found = [one for one in evaluated_of(read_run(folder)) if (one.arm, one.seed) != ("reinitialise", 1)]
+    ((header, rows, _),) = uncertainty_tables(found, levels=[1])
+    assert header[2] == "n"
+    assert [row[1:3] for row in rows] == [["IMP ticket", "2"], ["re-initialised", "1"], ["signs kept", "2"]]
+
+
+def test_every_table_and_figure_calls_a_ticket_alike_and_has_a_shared_unpruned_network_once(make_run):
+    arms = ("ticket", "bayesian-snr", "bayesian-mu")
+    folder = make_run("a-1", evaluations=[(arm, 0, level) for arm in arms for level in (0, 1)])
+    config = yaml.safe_load((folder / "config.yaml").read_text()) | {"prune": {"score": "random"}}
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    edit(folder, "evaluate", as_variational)
+    add_trainings(folder)
+    run, tickets = read_run(folder), ["ticket by random score", "Bayesian, SNR", "Bayesian, abs(mu)"]
+    found = evaluated_of(run)
+    ((_, entropies, _),) = uncertainty_tables(found, levels=[0, 1])
+    for table in (entropies, moments_table(recorded_trainings(run), levels=[0, 1])[1]):
+        assert [row[1] for row in table] == ["dense", "dense, Bayesian", *tickets]
+    for figure in (uncertainty_figure(found, "title"), posterior_figure(found, "title")):
+        assert [text.get_text() for text in figure.legends[0].get_texts()] == tickets
 
 
 def test_the_table_has_an_auroc_of_each_score_where_rows_from_elsewhere_were_scored(folder):
     edit(folder, "evaluate", with_auroc)
-    _, (header, rows) = uncertainty_tables(evaluated_of(read_run(folder)), levels=[1])
+    _, (header, rows, note) = uncertainty_tables(evaluated_of(read_run(folder)), levels=[1])
+    assert "0.5 is chance" in note
     assert header[2:] == ["AUROC by\nconfidence", "AUROC by\nentropy", "AUROC by\nepistemic"]
     assert [row[2:] for row in rows] == [["0.800", "0.900", "0.950"]] * 2 + [["0.800", "0.900", ""]]
 
@@ -173,6 +209,23 @@ def test_the_figure_of_posteriors_shows_some_layers_and_a_gap_where_one_is_empti
     np.testing.assert_allclose(control.get_xydata(), [[50, 6]])
     np.testing.assert_allclose(figure.axes[7].get_lines()[0].get_ydata(), [3, 6, 9])
     FigureCanvasAgg(figure).draw()
+
+
+def test_the_figure_of_posteriors_shows_all_tickets_and_says_where_controls_are(make_run):
+    scores = ("snr", "mu", "square", "snr-lrr")
+    arms = ["ticket", *(f"bayesian-{score}" for score in scores), "transplant-start"]
+    folder = make_run("a-1", evaluations=[(arm, 0, 1) for arm in (*arms, "bayesian-snr reinitialise")])
+    edit(folder, "evaluate", as_variational)
+    found = evaluated_of(read_run(folder))
+    figure = posterior_figure(found, "title")
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == [arm_name(arm) for arm in arms]
+    assert "controls, which are not shown, are in posterior.csv" in legend.get_title().get_text()
+    widths = [line.get_linewidth() for line in figure.axes[0].get_lines()]
+    assert widths == sorted(widths, reverse=True)
+    assert len(set(widths)) == len(arms)  # of lines that coincide each leaves the ones below it to be seen
+    single = posterior_figure([one for one in found if one.arm == "ticket"], "title")
+    assert "controls" not in single.legends[0].get_title().get_text()
 
 
 # The moments of a training

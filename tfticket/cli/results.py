@@ -10,6 +10,7 @@ import typer
 from tfticket import completion
 from tfticket.cli.options import Debug, Json, Options, Quiet, Workspace, app
 from tfticket.console import (
+    echo,
     show_cells,
     show_chains,
     show_claims,
@@ -58,7 +59,7 @@ def show(
         return
     typer.echo(f"{found.folder}\n{found.state}, started {when(found.status['started'])}, {len(found.steps)} steps")
     if found.status.get("message"):
-        typer.echo(f"{found.status['message']}")
+        echo(found.status["message"])
     typer.echo("\n" + yaml.safe_dump(found.config, sort_keys=False, default_flow_style=None).rstrip() + "\n")
     if cells:
         typer.echo(title)

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from tfticket.reports.figures import legend_below, spread_errors, title_above
-from tfticket.reports.looks import arm_looks
-from tfticket.reports.rows import Run, name_at, result_of, tickets_alone
+from tfticket.reports.figures import UNPRUNED_STYLES, legend_below, spread_errors, title_above
+from tfticket.reports.looks import arm_looks, tickets_alone
+from tfticket.reports.rows import Run, name_at, name_in, result_of, trunk_of
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ def curves_of(run: Run) -> list[Curve]:
     for step in run.steps:
         label = step["label"]
         if step["kind"] == "train" and label.get("arm") and (history := result_of(run, step).get("history")):
-            name = name_at(label["arm"], label["level"], "unpruned")
+            name = name_at(name_in(run, label["arm"]), label["arm"], label["level"], "unpruned")
             iterations = tuple(int(row["iteration"]) for row in history)
             accuracies = tuple(float(row["accuracy"]) for row in history)
             found.append(Curve(label["arm"], name, label["seed"], label["level"], iterations, accuracies))
@@ -50,9 +50,8 @@ def curves_of(run: Run) -> list[Curve]:
 def shown_curves(curves: Sequence[Curve]) -> list[Curve]:
     """The unpruned networks, and the arms of the last level that has some beside the ticket."""
     level = max((curve.level for curve in curves if curve.arm != "ticket" and curve.level), default=None)
-    return [
-        curve for curve in tickets_alone(curves) if curve.level == level or (curve.arm, curve.level) == ("ticket", 0)
-    ]
+    alone = tickets_alone(curves)
+    return [curve for curve in alone if curve.level == level or (curve.level == 0 and curve.arm == trunk_of(curve.arm))]
 
 
 def learning_figure(curves: Sequence[Curve], title: str) -> Any:
@@ -72,12 +71,13 @@ def learning_figure(curves: Sequence[Curve], title: str) -> Any:
     arms: dict[str, list[Curve]] = {}
     for curve in sorted(curves, key=lambda one: (one.level, one.arm != "ticket")):
         arms.setdefault(curve.name, []).append(curve)
-    looks = arm_looks([("", each[0].arm if name != "unpruned" else "unpruned") for name, each in arms.items()])
+    pruned = arm_looks([("", each[0].arm) for each in arms.values() if each[0].level])
+    unpruned = [{"color": "0.45", "ls": style, "lw": 1.6} for style in UNPRUNED_STYLES]
+    looks = [*unpruned[: len(arms) - len(pruned)], *pruned.values()]
     figure = Figure(figsize=(7.2, 4.2), layout="constrained")
     axes = figure.subplots()
     bounds = []
-    for (name, each), look in zip(arms.items(), looks.values(), strict=True):
-        look = {**look, "color": "0.45", "ls": "--", "marker": ""} if name == "unpruned" else look
+    for (name, each), look in zip(arms.items(), looks, strict=True):
         points = min(len(curve.iterations) for curve in each)
         x = each[0].iterations[:points]
         seeds: dict[int, list[Any]] = {}

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tfticket.reports.looks import arm_looks
-from tfticket.reports.rows import METHODS, Row, arm_name, trunk_of
+from tfticket.reports.rows import METHODS, Row, arm_name, name_at, trunk_of
 from tfticket.reports.statistics import pool_bins
 from tfticket.reports.tables import Cell
 from tfticket.runs.files import atomic_write
@@ -21,6 +21,9 @@ _AXES = {
     "mace": (100.0, "MACE (points)"),
 }
 """Metric -> the factor that brings it to its axis' unit, and the axis' label."""
+
+UNPRUNED_STYLES = ("--", ":")
+"""Of the grey lines of the unpruned network, and of the variational one where there are both."""
 
 _TICKS = [mantissa * 10.0**power for power in range(2, -4, -1) for mantissa in (5, 2, 1)][2:]
 _MOST_PANELS = 6
@@ -128,9 +131,13 @@ def metric_figure(cells: Sequence[Cell], metric: str, title: str, legend_title: 
         for (run, arm), line in found.items()
     ]
     draw_metric(axes, lines, metric)
-    if not several and (cells[0].level, cells[0].arm) == (0, "ticket"):
-        dense = axis_of(metric)[0] * cells[0].test[metric].mean
-        axes.axhline(dense, color="0.45", lw=1, ls="--", zorder=0, label="dense")
+    if not several:
+        dense: dict[str, float] = {}  # of each kind of network
+        for cell in cells:
+            if cell.level == 0 and cell.arm == trunk_of(cell.arm):
+                dense.setdefault(name_at(cell.name, cell.arm, 0), axis_of(metric)[0] * cell.test[metric].mean)
+        for (name, value), style in zip(dense.items(), UNPRUNED_STYLES, strict=False):
+            axes.axhline(value, color="0.45", lw=1, ls=style, zorder=0, label=name)
     title_above(axes, title)
     legend_below(figure, axes.get_legend_handles_labels(), legend_title)
     return figure
@@ -165,6 +172,7 @@ def controls_figure(cells: Sequence[Cell], title: str, legend_title: str) -> Any
     trunks = {trunk: arms for trunk, arms in trunks.items() if len(arms) > 1}
     if not trunks:
         return None
+    names = {cell.arm: cell.name for cell in cells}
     looks = arm_looks(list(dict.fromkeys(("", arm) for arms in trunks.values() for arm in arms)))
     metrics = [metric for metric in ("accuracy", "mace") if metric in cells[0].test]
     figure = Figure(figsize=(max(3.6 * len(trunks), 4.8), 2.6 * len(metrics) + 0.4), layout="constrained")
@@ -182,7 +190,7 @@ def controls_figure(cells: Sequence[Cell], title: str, legend_title: str) -> Any
             draw_metric(axes, own, metric, beside=[line for each in lines for line in each])
             named |= {label: handle for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
             if metric == metrics[0]:
-                axes.set_title(arm_name(trunk), fontsize=9, loc="left")
+                axes.set_title(names.get(trunk, trunk), fontsize=9, loc="left")
             axes.label_outer()
     figure.suptitle(_plain(title), fontsize=11, x=0.01, ha="left", wrap=True)
     legend_below(figure, (list(named.values()), list(named)), legend_title)

@@ -1,10 +1,12 @@
-"""How arms look in figures: the same colour and marker in every one, whichever others there are."""
+"""Which arms figures show, and how: of the same colour and marker in every one, whichever others there are."""
 
 import zlib
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, TypeVar
 
-from tfticket.reports.rows import control_of
+import numpy as np
+
+from tfticket.reports.rows import METHODS, control_of, trunk_of
 
 # Okabe and Ito's colours, told apart by the colour-blind; a marker each, for print.
 _LOOKS = {
@@ -45,6 +47,28 @@ _REWOUND = "-lrr"
 """What the arms of tickets end with whose learning rate was rewound, and not their weights."""
 
 
+class HasArm(Protocol):
+    """What is of an arm."""
+
+    @property
+    def arm(self) -> str:
+        """See ``Row``."""
+
+
+Armed = TypeVar("Armed", bound=HasArm)
+
+
+def tickets_alone(found: Sequence[Armed]) -> list[Armed]:
+    """Of a run with several ways of iterative pruning, what is of no control, which are too many for one figure.
+
+    Args:
+        found: Rows, cells or curves of the same run; of one that has a single way all are left.
+    """
+    if all(trunk_of(one.arm) == "ticket" for one in found):
+        return list(found)
+    return [one for one in found if one.arm == "ticket" or one.arm in METHODS]
+
+
 def arm_looks(arms: Sequence[tuple[str, str]]) -> dict[tuple[str, str], dict[str, Any]]:
     """How to draw each (run, arm): colour and marker by the control, whichever others there are.
 
@@ -70,6 +94,15 @@ def arm_looks(arms: Sequence[tuple[str, str]]) -> dict[tuple[str, str], dict[str
         face = "white" if hollow else colour
         found[run, arm] = {"color": colour, "marker": marker, "mfc": face, "ls": style, "ms": 5, "lw": 1.6}
     return found
+
+
+def layered(looks: Mapping[tuple[str, str], dict[str, Any]]) -> dict[tuple[str, str], dict[str, Any]]:
+    """Looks of lines that may coincide: each narrower than the ones drawn before it and broken, so that all show."""
+    widths = np.linspace(0.7 + 0.5 * len(looks), 1.2, len(looks))
+    return {
+        arm: look | {"lw": width, "ls": _STYLES[number % len(_STYLES)], "ms": 2.5 + width}
+        for number, ((arm, look), width) in enumerate(zip(looks.items(), widths, strict=True))
+    }
 
 
 def _base(control: str) -> str:

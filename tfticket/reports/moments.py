@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from tfticket.evaluation.moments import MOMENTS, moments_of
-from tfticket.reports.rows import Run, name_at, result_of
+from tfticket.reports.rows import Run, name_in, result_of
+from tfticket.reports.tables import Line, table_of
 
 WHAT = (
     "Test metrics at the last evaluation of each training, at the one of the highest validation accuracy, and at the "
@@ -50,8 +51,7 @@ def recorded_trainings(run: Run) -> list[RecordedTraining]:
             continue
         result = result_of(run, step)
         if moments := moments_of(result.get("history", ())):
-            name = name_at(label["arm"], label["level"])
-            whose = (label["arm"], name, label["seed"], label["level"], label.get("replicate", 0))
+            whose = (label["arm"], name_in(run, label["arm"]), label["seed"], label["level"], label.get("replicate", 0))
             found.append(RecordedTraining(*whose, result["density"], moments))
     return found
 
@@ -67,21 +67,20 @@ def moments_table(trainings: Sequence[RecordedTraining], levels: Sequence[int]) 
     for one in trainings:
         if one.level in levels:
             groups.setdefault((one.level, one.arm), {}).setdefault(one.seed, []).append(one)
-    header = ["weights\nremaining", "arm"]
-    header += [f"{moment}\naccuracy  MACE" for moment in MOMENTS]
-    rows = []
-    for (_, _), seeds in sorted(groups.items(), key=lambda group: group[0][0]):
+    lines = []
+    for (level, arm), seeds in sorted(groups.items(), key=lambda group: group[0][0]):
         each = [one for replicates in seeds.values() for one in replicates]
-        row = [f"{np.mean([one.density for one in each]):.1%}", each[0].name]
+        values = []
         for moment in MOMENTS:
             means = [
                 [np.mean([one.moments[moment][metric] for one in same]) for metric in ("accuracy", "mace")]
                 for same in seeds.values()
             ]
             accuracy, mace = np.mean(means, axis=0)
-            row.append(f"{accuracy:.2%} {mace:.3f}")
-        rows.append(row)
-    return header, rows
+            values.append(f"{accuracy:.2%} {mace:.3f}")
+        density = float(np.mean([one.density for one in each]))
+        lines.append(Line(arm, each[0].name, level, density, len(seeds), values))
+    return table_of([f"{moment}\naccuracy  MACE" for moment in MOMENTS], lines)
 
 
 def moments_csv(trainings: Sequence[RecordedTraining]) -> str:

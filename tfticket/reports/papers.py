@@ -31,7 +31,7 @@ What decides which, all by test accuracy, the ticket's or control's minus the ot
 
 Network, data and training are the run's, seldom the paper's: a verdict is about the claim as far as this run tests it.
 Where the run rewinds to a later iteration, the weights of that moment stand for the initialisation.
-The claims are about tickets by magnitude: a run whose tickets are found by another score decides none.
+The claims are about tickets by magnitude of deterministic networks: a run of other tickets decides none.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence

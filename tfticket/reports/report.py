@@ -11,6 +11,7 @@ from tfticket.reports.claims import Decision
 from tfticket.reports.curves import curves_of, learning_figure, shown_curves
 from tfticket.reports.figures import controls_figure, metric_figure, reliability_figure, save_figures
 from tfticket.reports.lineage import lineage_csv, lineage_figures, lineages_of
+from tfticket.reports.looks import tickets_alone
 from tfticket.reports.moments import RecordedTraining, moments_csv, recorded_trainings
 from tfticket.reports.papers import decisions_of, records
 from tfticket.reports.portraits import (
@@ -22,7 +23,7 @@ from tfticket.reports.portraits import (
     portraits_of,
     weights_figure,
 )
-from tfticket.reports.rows import Row, Run, control_of, rows_of, tickets_alone
+from tfticket.reports.rows import Row, Run, control_of, rows_of
 from tfticket.reports.tables import Cell, rows_csv, seeds_text, shown_levels, summarise
 from tfticket.reports.uncertainty import (
     Evaluated,

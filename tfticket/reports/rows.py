@@ -1,9 +1,8 @@
 """A run folder as rows: one row an evaluation."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 import yaml
 
@@ -46,17 +45,6 @@ _TRUNKS = ("bayesian-", "deterministic-")
 """What arms of iterative pruning other than the run's own begin with."""
 EVALUATIONS = ("evaluate", "ensemble", "pool")
 """Kinds of steps that say how good an arm is."""
-
-
-class HasArm(Protocol):
-    """What is of an arm."""
-
-    @property
-    def arm(self) -> str:
-        """See ``Row``."""
-
-
-Armed = TypeVar("Armed", bound=HasArm)
 
 
 @dataclass(frozen=True)
@@ -212,17 +200,6 @@ def trunk_of(arm: str) -> str:
     return control_of(arm) if arm.startswith(_TRUNKS) else "ticket"
 
 
-def tickets_alone(found: Sequence[Armed]) -> list[Armed]:
-    """Of a run with several ways of iterative pruning, what is of no control, which are too many for one figure.
-
-    Args:
-        found: Rows, cells or curves of the same run; of one that has a single way all are left.
-    """
-    if all(trunk_of(one.arm) == "ticket" for one in found):
-        return list(found)
-    return [one for one in found if one.arm == "ticket" or one.arm in METHODS]
-
-
 def arm_name(arm: str) -> str:
     """What tables and figures call an arm: 're-initialised (he_normal)'; of an unknown control the arm itself."""
     control, _, options = arm.partition(" ")
@@ -233,9 +210,19 @@ def arm_name(arm: str) -> str:
     return f"{ARM_NAMES[control]} ({options})" if options else ARM_NAMES[control]
 
 
-def name_at(arm: str, level: int, dense: str = "dense") -> str:
-    """What tables and figures call an arm at a level: the ticket of level 0 is the unpruned network."""
-    return dense if (arm, level) == ("ticket", 0) else arm_name(arm)
+def name_in(run: Run, arm: str) -> str:
+    """What tables and figures of a run call an arm: its own tickets by network and score, where these are not IMP's."""
+    score = run.config.get("prune", {}).get("score", "magnitude")
+    if arm == "ticket" and run.config["model"].get("variational"):
+        return f"Bayesian, {_SCORES.get(score, score)}"
+    return f"ticket by {score} score" if arm == "ticket" and score != "magnitude" else arm_name(arm)
+
+
+def name_at(name: str, arm: str, level: int, dense: str = "dense") -> str:
+    """What tables call an arm at a level: tickets of level 0 are an unpruned network, which several arms may share."""
+    if level or arm != trunk_of(arm):
+        return name
+    return f"{dense}, Bayesian" if arm.startswith("bayesian-") else dense
 
 
 def rows_of(run: Run) -> list[Row]:
@@ -354,12 +341,10 @@ def row_of(run: Run, label: dict[str, Any], result: dict[str, Any], beside: dict
         result: What its step found.
         beside: See ``Row``.
     """
-    score = run.config.get("prune", {}).get("score", "magnitude")
-    other_score = label["arm"] == "ticket" and score != "magnitude"
     return Row(
         run=run.folder.name,
         arm=label["arm"],
-        name=f"ticket by {score} score" if other_score else arm_name(label["arm"]),
+        name=name_in(run, label["arm"]),
         seed=label["seed"],
         level=result["level"],
         density=result["density"],

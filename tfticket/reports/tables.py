@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tfticket.reports.claims import FEWEST_SEEDS, Decision
-from tfticket.reports.rows import Row, trunk_of
+from tfticket.reports.rows import Row, name_at, trunk_of
 from tfticket.reports.statistics import Estimate, mean_interval
 
 Seeds = Mapping[int, Sequence[Row]]
@@ -133,16 +133,57 @@ def shown_levels(cells: Sequence[Cell]) -> list[int]:
 def table_rows(cells: Sequence[Cell]) -> tuple[list[str], list[list[str]]]:
     """Header and rows of one run's table: ``shown_levels`` and their arms."""
     shown = shown_levels(cells)
-    accuracy, nll = ["test\naccuracy", "ticket - arm\n(points)"], ["test\nNLL", "ticket - arm\n(nats)"]
-    header = ["weights\nremaining", "arm", *accuracy, *nll]
-    rows = []
+    lines = []
     for cell in cells:
         if cell.level in shown:
             accuracy = [f"{cell.test['accuracy'].mean:.2%}", _difference(cell.ticket_minus.get("accuracy"), 100, 2)]
             nll = [f"{cell.test['nll'].mean:.3f}", _difference(cell.ticket_minus.get("nll"), 1, 3)]
-            arm = "dense" if cell.level == 0 and cell.arm == "ticket" else cell.name
-            rows.append([f"{cell.density:.1%}", arm, *accuracy, *nll])
-    return header, rows
+            seeds = cell.test["accuracy"].count
+            lines.append(Line(cell.arm, cell.name, cell.level, cell.density, seeds, [*accuracy, *nll]))
+    return table_of(["test\naccuracy", "ticket - arm\n(points)", "test\nNLL", "ticket - arm\n(nats)"], lines)
+
+
+@dataclass(frozen=True)
+class Line:
+    """A table's line of one arm at one level.
+
+    Attributes:
+        arm, name, level, density: As of a ``Cell``.
+        seeds: How many it is the mean of.
+        values: What stands in the columns of this table.
+    """
+
+    arm: str
+    name: str
+    level: int
+    density: float
+    seeds: int
+    values: list[str]
+
+
+def table_of(header: Sequence[str], lines: Sequence[Line]) -> tuple[list[str], list[list[str]]]:
+    """Header and rows of a table of arms: weights remaining, arm, 'n' seeds where rows differ in them, the columns.
+
+    An unpruned network that several ways of pruning share has one row.
+    """
+    shown: dict[tuple[int, str], Line] = {}
+    for line in lines:
+        shown.setdefault((line.level, name_at(line.name, line.arm, line.level)), line)
+    differ = len({line.seeds for line in shown.values()}) > 1
+    rows = [
+        [f"{line.density:.1%}", name, *([str(line.seeds)] if differ else []), *line.values]
+        for (_, name), line in shown.items()
+    ]
+    return ["weights\nremaining", "arm", *(["n"] if differ else []), *header], rows
+
+
+def references_text(cells: Sequence[Cell]) -> str:
+    """Which ticket the differences in one run's table are to, where it is not the same for all arms; else nothing."""
+    shown = [cell for cell in cells if cell.level in shown_levels(cells)]
+    if not any(cell.ticket_minus and trunk_of(cell.arm) not in ("ticket", cell.arm) for cell in shown):
+        return ""
+    name = next(cell.name for cell in shown if cell.arm == "ticket")
+    return f"ticket - arm: a control's ticket is the one that it altered, that of any other arm is the {name}."
 
 
 def seeds_text(cells: Sequence[Cell]) -> str:

@@ -3,34 +3,40 @@
 import csv
 import io
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import compress
 from typing import Any
 
 import numpy as np
 
 from tfticket.evaluation.posterior import QUANTILES
 from tfticket.reports.figures import legend_below, weights_axis
-from tfticket.reports.looks import arm_looks
-from tfticket.reports.rows import Run, arm_name, name_at, result_of, tickets_alone
+from tfticket.reports.looks import arm_looks, layered, tickets_alone
+from tfticket.reports.rows import Run, name_in, result_of
+from tfticket.reports.tables import Line, table_of
 
 AUROC = "auroc by "
 """What the names of AUROCs begin with; the score follows."""
 PASSES = "deviation of passes"
 """What the names of standard deviations over repeated passes end with."""
 
-WHAT = (
-    "Aleatoric and epistemic entropies in nats a row, means over the test rows and over seeds. The deviation of passes "
-    "is that of the accuracy over repeated evaluations of the same weights by other draws; passes are no replicates. "
-    "AUROC: out-of-distribution rows against test rows."
+_ENTROPIES = "Aleatoric and epistemic entropies in nats a row, means over the test rows and over seeds."
+_DEVIATIONS = (
+    " The deviation of passes is that of the accuracy over repeated evaluations of the same weights by other draws; "
+    "passes are no replicates."
 )
-"""What the table shows."""
+_EMPTY = " Empty: of a deterministic network, which has no draws."
+_AUROCS = (
+    "AUROC: the probability that an out-of-distribution row scores as stranger than a test row, by low confidence or "
+    "by entropy; 0.5 is chance."
+)
 
 _Column = tuple[str, str, Callable[[float], str]]
 """A value's name, its header, and how it is written."""
 _QUANTITIES = {"sigma": "deviation", "snr": "abs(mean) / deviation"}
 """Of which quantiles are recorded, and what axes call them."""
 _PARTS = ("aleatoric", "epistemic")
-_MOST_LAYERS, _MOST_ARMS = 6, 3
+_MOST_LAYERS = 6
 _MANY_TIMES = 30
 
 
@@ -67,7 +73,7 @@ def evaluated_of(run: Run) -> list[Evaluated]:
     for step in run.steps:
         if step["kind"] == "evaluate":
             label, result = step["label"], result_of(run, step)
-            name = name_at(label["arm"], result["level"])
+            name = name_in(run, label["arm"])
             whose = (label["arm"], name, label["seed"], result["level"], label.get("replicate", 0))
             found.append(Evaluated(*whose, result["density"], _values(result), result.get("posterior", {})))
     return found if any("epistemic" in one.values for one in found) else []
@@ -84,10 +90,13 @@ def _values(result: dict[str, Any]) -> dict[str, float]:
     return values
 
 
-def uncertainty_tables(found: Sequence[Evaluated], levels: Sequence[int]) -> list[tuple[list[str], list[list[str]]]]:
-    """Header and rows of the table of entropies, and of that of AUROCs where there are any.
+def uncertainty_tables(
+    found: Sequence[Evaluated], levels: Sequence[int]
+) -> list[tuple[list[str], list[list[str]], str]]:
+    """Header, rows and footnote of the table of entropies, and of that of AUROCs where there are any.
 
-    A row is an arm at one of these levels, means over seeds; what was not recorded is empty.
+    A row is an arm at one of these levels, means over seeds; what was not recorded is empty, and a column that is empty
+    in all rows is left out.
     """
     entropies: list[_Column] = [
         ("mace", "MACE", "{:.3f}".format),
@@ -97,23 +106,30 @@ def uncertainty_tables(found: Sequence[Evaluated], levels: Sequence[int]) -> lis
     ]
     scores = dict.fromkeys(name for one in found for name in one.values if name.startswith(AUROC))
     aurocs: list[_Column] = [(name, f"AUROC by\n{name.removeprefix(AUROC)}", "{:.3f}".format) for name in scores]
-    return [_table(found, levels, columns) for columns in (entropies, aurocs) if columns]
+    tables = []
+    for note, columns in ((_ENTROPIES, entropies), (_AUROCS, aurocs)):
+        header, rows = _table(found, levels, columns)
+        note += _DEVIATIONS if entropies[-1][1] in header else ""
+        note += _EMPTY if any("" in row for row in rows) else ""
+        tables += [(header, rows, note)] if rows else []
+    return tables
 
 
 def _table(
     found: Sequence[Evaluated], levels: Sequence[int], columns: Sequence[_Column]
 ) -> tuple[list[str], list[list[str]]]:
-    rows = []
-    for (level, _), seeds in sorted(_by_arm(found).items(), key=lambda group: group[0][0]):
+    lines = []
+    for (level, arm), seeds in sorted(_by_arm(found).items(), key=lambda group: group[0][0]):
         each = [one for replicates in seeds.values() for one in replicates]
-        there = [all(name in one.values for one in each) for name, _, _ in columns]
-        if level not in levels or not any(there):
-            continue
-        row = [f"{np.mean([one.density for one in each]):.1%}", each[0].name]
-        for (name, _, written), is_there in zip(columns, there, strict=True):
-            row.append(written(float(np.mean(_over_seeds(seeds, name)))) if is_there else "")
-        rows.append(row)
-    return ["weights\nremaining", "arm", *(header for _, header, _ in columns)], rows
+        values = [
+            written(float(np.mean(_over_seeds(seeds, name)))) if all(name in one.values for one in each) else ""
+            for name, _, written in columns
+        ]
+        if level in levels and any(values):
+            lines.append(Line(arm, each[0].name, level, _density(seeds), len(seeds), values))
+    known = [any(values) for values in zip(*(line.values for line in lines), strict=True)]
+    lines = [replace(line, values=list(compress(line.values, known))) for line in lines]
+    return table_of([header for _, header, _ in compress(columns, known)], lines)
 
 
 def uncertainty_csv(found: Sequence[Evaluated]) -> str:
@@ -159,21 +175,23 @@ def uncertainty_figure(found: Sequence[Evaluated], title: str) -> Any:
     from tfticket.reports.number_axes import Numbers, log_axis
 
     found = [one for one in tickets_alone(found) if "epistemic" in one.values]
-    arms, groups = list(dict.fromkeys(one.arm for one in found)), _by_arm(found)
-    looks = arm_looks([("", arm) for arm in arms])
+    names, groups = {one.arm: one.name for one in found}, _by_arm(found)
+    looks = layered(arm_looks([("", arm) for arm in names]))
     figure = Figure(figsize=(7.8, 3.9), layout="constrained")
     for axes, part in zip(figure.subplots(1, 2), _PARTS, strict=True):
-        for arm in arms:
+        for arm, name in names.items():
             levels = sorted(level for level, other in groups if other == arm)
             values = [_over_seeds(groups[level, arm], part) for level in levels]
             means = np.array([np.mean(one) for one in values])
             bars = [means - [min(one) for one in values], [max(one) for one in values] - means]
             densities = [100 * _density(groups[level, arm]) for level in levels]
-            axes.errorbar(densities, means, np.maximum(bars, 0), label=arm_name(arm), capsize=2.5, **looks["", arm])
+            axes.errorbar(
+                densities, means, np.maximum(bars, 0), label=name, capsize=2.5, elinewidth=1, **looks["", arm]
+            )
         weights_axis(axes, [one.density for one in found])
         axes.set_ylabel(f"{part} entropy (nats)")
         axes.yaxis.set_major_formatter(Numbers())
-        drawn = [value for (_, arm), seeds in groups.items() if arm in arms for value in _over_seeds(seeds, part)]
+        drawn = [value for seeds in groups.values() for value in _over_seeds(seeds, part)]
         if max(drawn) > _MANY_TIMES * min(drawn) > 0:  # else all but one would lie on the axis
             axes.set_yscale("log")
             log_axis(axes.yaxis)
@@ -189,8 +207,7 @@ def posterior_figure(found: Sequence[Evaluated], title: str) -> Any:
     """Posterior deviations, and means over deviations, of surviving weights against weights remaining, by layer.
 
     The line is the median; of the first arm a dark band holds half of the weights, a light one nine tenths; means over
-    seeds. Of more than six layers some evenly between the first and the last; of more than three arms those of the most
-    levels.
+    seeds. Of more than six layers some evenly between the first and the last.
 
     Args:
         found: From ``evaluated_of``.
@@ -203,9 +220,11 @@ def posterior_figure(found: Sequence[Evaluated], title: str) -> Any:
 
     from tfticket.reports.number_axes import log_axis
 
-    groups = _by_arm([one for one in found if one.posterior])
-    arms = sorted(dict.fromkeys(arm for _, arm in groups), key=lambda arm: -sum(arm == other for _, other in groups))
-    looks = arm_looks([("", arm) for arm in arms[:_MOST_ARMS]])
+    variational = [one for one in found if one.posterior]
+    shown = tickets_alone(variational)
+    names, groups = {one.arm: one.name for one in shown}, _by_arm(shown)
+    arms = sorted(names, key=lambda arm: -sum(arm == other for _, other in groups))
+    looks = layered(arm_looks([("", arm) for arm in arms]))
     every = list(dict.fromkeys(layer for one in found for layer in one.posterior))
     places = np.linspace(0, len(every) - 1, min(len(every), _MOST_LAYERS))
     layers = [every[round(place)] for place in places]
@@ -214,13 +233,13 @@ def posterior_figure(found: Sequence[Evaluated], title: str) -> Any:
     for panel_row, (what, label) in zip(panels, _QUANTITIES.items(), strict=True):
         for axes, layer in zip(panel_row, layers, strict=True):
             drawn = []
-            for _, arm in looks:
+            for arm in arms:
                 levels = sorted(level for level, other in groups if other == arm)
                 quantiles = np.array([_quantiles(groups[level, arm], layer, what) for level in levels]).T
                 densities = [_density(groups[level, arm]) for level in levels]
                 lowest, low, middle, high, highest = quantiles
                 x, colour = 100 * np.array(densities), looks["", arm]["color"]
-                axes.plot(x, middle, label=arm_name(arm), **looks["", arm] | {"ms": 3.5})
+                axes.plot(x, middle, label=names[arm], **looks["", arm])
                 if arm == arms[0]:  # those of several would hide one another
                     axes.fill_between(x, low, high, color=colour, alpha=0.25, lw=0)
                     axes.fill_between(x, lowest, highest, color=colour, alpha=0.1, lw=0)
@@ -235,7 +254,8 @@ def posterior_figure(found: Sequence[Evaluated], title: str) -> Any:
         log_axis(panel_row[0].yaxis)
     figure.suptitle(title.replace("$", r"\$"), fontsize=11, x=0.01, ha="left")
     spread = _seeds_text(found, "means over")
-    bands = f"medians of surviving weights; {arm_name(arms[0])}: bands of a half and of nine tenths; {spread}"
+    bands = f"medians of surviving weights; {names[arms[0]]}: bands of a half and of nine tenths; {spread}"
+    bands += "" if len(shown) == len(variational) else "\ncontrols, which are not shown, are in posterior.csv"
     legend_below(figure, panels[0, 0].get_legend_handles_labels(), bands)
     return figure
 
