@@ -113,7 +113,7 @@ def show_cells(cells: "Sequence[Cell]") -> None:
 def _show_arms(header: list[str], rows: list[list[Any]]) -> None:
     show_table(header, rows)
     if "n" in header:
-        echo("n: how many seeds a row is the mean of; rows of different seeds do not compare.")
+        echo("n: how many seeds a row is the mean of; means over different seeds do not compare.")
 
 
 def show_chains(pools: "Sequence[Pool]") -> None:
