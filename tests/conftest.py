@@ -37,6 +37,19 @@ def keras_draws_the_same_again():
         keras.utils.set_random_seed(0)
 
 
+@pytest.fixture(scope="module")
+def without_xla():
+    """No network is compiled by XLA, which takes ten times as long over a variational one as a few iterations do."""
+    from tfticket import network  # TensorFlow, which not every test needs
+    from tfticket.training import loop
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(network, "jit_policy", lambda model: False)
+        yield
+    network._network.cache_clear()
+    loop._loop.cache_clear()
+
+
 @pytest.fixture(scope="session")
 def data():
     return tt.load_data("mnist", train_rows=2000, validation_rows=1000)

@@ -12,7 +12,7 @@ DRAWS = 3
 
 
 @pytest.fixture(scope="module")
-def few():
+def few(without_xla):
     return tt.load_data("mnist", train_rows=200, validation_rows=50)
 
 

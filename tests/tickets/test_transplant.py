@@ -103,7 +103,7 @@ def test_what_is_no_ticket_has_no_network_of_means():
         to_deterministic({})
 
 
-def test_tickets_by_what_a_network_is_sure_of():
+def test_tickets_by_what_a_network_is_sure_of(without_xla):
     data = load_data("mnist", train_rows=300, validation_rows=100)
     model = build_model("lenet-300-100", data)
     length = {"epochs": "4it", "batch_size": 50, "objective": {"draws": 2}}
