@@ -14,9 +14,11 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 from safetensors.numpy import load_file
+from typer.testing import CliRunner
 
 from experiments.bayes_always_wins import Config
 from tfticket import build_model, load_data
+from tfticket.cli import app
 from tfticket.evaluation.predictive import predict
 from tfticket.presets import load_experiment, presets
 from tfticket.reports.rows import find_run, rows_of
@@ -40,9 +42,13 @@ OPTIONS = [
 ]
 
 
-def command(workspace: Path, *options: str) -> list[str]:
+def arguments(workspace: Path, *options: str) -> list[str]:
     given = [text for option in [*OPTIONS, *options] for text in ("-o", option)]
-    return [sys.executable, "-m", "tfticket", "run", PRESET, "-w", str(workspace), *given]
+    return ["run", PRESET, "-w", str(workspace), *given]
+
+
+def command(workspace: Path) -> list[str]:
+    return [sys.executable, "-m", "tfticket", *arguments(workspace)]
 
 
 def chains(workspace: Path) -> dict[str, dict[str, np.ndarray]]:
@@ -66,9 +72,9 @@ def drawn(workspace: Path, since: float) -> bool:
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory):
     workspace = tmp_path_factory.mktemp("undisturbed")
-    done = subprocess.run(command(workspace), capture_output=True, text=True, timeout=280)
-    assert done.returncode == 0, done.stderr
-    return workspace, done.stdout + done.stderr
+    done = CliRunner().invoke(app, arguments(workspace))
+    assert done.exit_code == 0, done.output
+    return workspace, " ".join(done.output.split())
 
 
 def test_tickets_are_sampled_beside_trainings_and_an_ensemble(undisturbed):
@@ -126,11 +132,11 @@ def test_an_ensemble_is_the_mean_of_its_members_each_under_its_own_mask(undistur
         assert row.test["nll"] == pytest.approx(-np.log(likelihoods).mean(), rel=1e-6)
 
 
-def test_a_second_run_computes_nothing(undisturbed):
+def test_a_second_run_computes_nothing(undisturbed, call):
     workspace, _ = undisturbed
     before = {path: path.stat().st_mtime_ns for path in workspace.glob("steps/*/result.json")}
-    done = subprocess.run(command(workspace), capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0
+    code, _, err = call(*arguments(workspace))
+    assert code == 0, err
     assert {path: path.stat().st_mtime_ns for path in workspace.glob("steps/*/result.json")} == before
 
 
@@ -181,12 +187,11 @@ def _children(workspace: Path) -> list[int]:
     return [holder["pid"] for holder in holders if holder]
 
 
-def test_chains_open_in_arviz_with_the_standard_names(undisturbed, tmp_path):
+def test_chains_open_in_arviz_with_the_standard_names(undisturbed, tmp_path, call):
     workspace, _ = undisturbed
     out = tmp_path / "chains.nc"
-    arguments = [sys.executable, "-m", "tfticket", "export", PRESET, "-w", str(workspace), "--out", str(out)]
-    done = subprocess.run(arguments, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
+    code, _, err = call("export", PRESET, "-w", workspace, "--out", out)
+    assert code == 0, err
     data = arviz.from_netcdf(out)
     names = {"diverging", "energy", "tree_depth", "n_steps", "acceptance_rate", "step_size", "lp"}
     assert names <= set(data.sample_stats)
@@ -203,29 +208,18 @@ def test_chains_open_in_arviz_with_the_standard_names(undisturbed, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("what", "message"),
     [
-        (["no-such-run"], "No run is named"),
-        (["steps"], "holds no finished chain"),
+        ("no-such-run", "No run is named"),
+        ("steps", "holds no finished chain"),
     ],
 )
-def test_what_cannot_be_exported_is_refused(undisturbed, tmp_path, arguments, message):
+def test_what_cannot_be_exported_is_refused(undisturbed, tmp_path, what, message, call):
     workspace, _ = undisturbed
-    if arguments == ["steps"]:
-        arguments = [str(next(iter(workspace.glob("steps/train-*"))))]
-    line = [
-        sys.executable,
-        "-m",
-        "tfticket",
-        "export",
-        *arguments,
-        "-w",
-        str(workspace),
-        "--out",
-        str(tmp_path / "x.nc"),
-    ]
-    done = subprocess.run(line, capture_output=True, text=True, timeout=120)
-    assert (done.returncode, message in done.stderr) == (2, True), done.stderr
+    if what == "steps":
+        what = next(iter(workspace.glob("steps/train-*")))
+    code, _, err = call("export", what, "-w", workspace, "--out", tmp_path / "x.nc")
+    assert (code, message in err) == (2, True), err
     assert not (tmp_path / "x.nc").exists()
 
 
@@ -253,11 +247,10 @@ def test_what_cannot_be_sampled_is_refused_before_it_begins(changes, message):
         Config.model_validate(values | changes)
 
 
-def test_a_network_with_batch_statistics_is_refused_before_it_begins(tmp_path):
-    line = command(tmp_path, "model.name=resnet-20", "data.name=cifar-10-small")
-    done = subprocess.run(line, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 2
-    assert "freeze_batch_norm" in done.stderr
+def test_a_network_with_batch_statistics_is_refused_before_it_begins(tmp_path, call):
+    code, _, err = call(*arguments(tmp_path, "model.name=resnet-20", "data.name=cifar-10-small"))
+    assert code == 2
+    assert "freeze_batch_norm" in err
     assert not list(tmp_path.iterdir())
 
 

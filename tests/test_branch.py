@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from tests.real_run import make_run
 from tfticket.cli.run import numbers_in
 from tfticket.errors import InputError
 from tfticket.reports.rows import find_run, rows_of
@@ -24,15 +25,9 @@ def test_what_is_no_level_is_refused(text):
 
 
 @pytest.fixture(scope="module")
-def workspace(tmp_path_factory):
-    return tmp_path_factory.mktemp("branch")
-
-
-@pytest.fixture
-def finished(workspace, call, no_data_folder):
-    options = ["-o", "train.epochs=5it", "-o", "seeds=[4]", "-o", "controls=[reinitialise]"]
-    code, _, _ = call("-q", "run", "quickstart-smoke", "-w", workspace, *options)
-    assert code == 0
+def finished(tmp_path_factory):
+    workspace = tmp_path_factory.mktemp("branch")
+    make_run(workspace, "train.epochs=5it", "seeds=[4]")
     return workspace
 
 

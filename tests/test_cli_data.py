@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.real_run import tfticket
 from tfticket.data import sources
 from tfticket.data.known import source_of
 from tfticket.data.sources import asset
@@ -223,9 +224,7 @@ SHORT = ["-o", "seeds=[0]", "-o", "prune.levels=1", "-o", "data.train_rows=500",
 def own_run(letters, tmp_path_factory):
     """A workspace with a finished run on the user's own file, and what the command printed."""
     workspace = tmp_path_factory.mktemp("own")
-    options = [*SHORT, "-o", f"data.path={letters}", "-w", str(workspace)]
-    command = [sys.executable, "-m", "tfticket", "run", "quickstart-smoke", *options]
-    return workspace, subprocess.run(command, check=True, capture_output=True, text=True, timeout=200).stdout
+    return workspace, tfticket("run", "quickstart-smoke", *SHORT, "-o", f"data.path={letters}", "-w", workspace)
 
 
 def test_a_users_own_file_is_run_and_its_report_names_it(own_run, letters):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import tfticket as tt
+from tests.real_run import make_run
 from tfticket.cli.inside import _shortened
 from tfticket.inspection.files import read_inspection
 
@@ -16,15 +17,9 @@ ARMS = "controls=[shuffle-even]"
 
 
 @pytest.fixture(scope="module")
-def workspace(tmp_path_factory):
-    return tmp_path_factory.mktemp("inspect")
-
-
-@pytest.fixture
-def finished(workspace, call, no_data_folder):
-    options = [f"-o{each}" for each in ("train.epochs=5it", "seeds=[0,4]", ARMS)]
-    code, _, _ = call("-q", "run", RUN, "-w", workspace, *options)
-    assert code == 0
+def finished(tmp_path_factory):
+    workspace = tmp_path_factory.mktemp("inspect")
+    make_run(workspace, "train.epochs=5it", "seeds=[0,4]", ARMS)
     return workspace
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import NO_WINDOW
+from tests.real_run import make_run
 
 _OF_WINDOWS = ("PySide6", "gui.views")
 _FILES = Path(__file__).parent.glob("test_*.py")
@@ -42,8 +43,14 @@ def no_timer_and_no_thread_of_qt_is_left_over(request):
     assert not left, f"left going: {left}"
 
 
+@pytest.fixture(scope="session")
+def made(tmp_path_factory):
+    """A run of seeds 0 and 1, alone in its workspace; modules may have another."""
+    return make_run(tmp_path_factory.mktemp("made"))
+
+
 @pytest.fixture
 def run(made, tmp_path):
-    """A copy of the run that a module calls ``made``, to be changed."""
+    """A copy of the run ``made``, to be changed."""
     shutil.copytree(made.parents[1], tmp_path / "workspace")
     return tmp_path / "workspace" / "runs" / made.name

@@ -15,13 +15,7 @@ from PySide6.QtWidgets import QStackedWidget, QWidget
 from gui.models.followed import smoothed
 from gui.models.live import NO_RUN, WAITING, LiveModel
 from gui.views.live import LiveTab
-from tests.gui.real_run import make_run
 from tfticket.runs.progress import Progress, read_progress, write_progress
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    return make_run(tmp_path_factory.mktemp("live"))
 
 
 @pytest.fixture

@@ -43,6 +43,7 @@ from gui.views.run_rows import ACCURACY, EYE, RUN
 from gui.views.welcome import RUN as PRESET_RUN
 from gui.views.welcome import PresetDialog, PresetTree
 from tests.gui.test_launcher import wait_for
+from tests.real_run import make_run, tfticket
 from tfticket.presets import presets
 from tfticket.runs.files import read_json, write_json
 
@@ -86,9 +87,7 @@ def window(make):
 def finished(tmp_path_factory):
     """A workspace with a finished run, made by the program; tests copy it."""
     workspace = tmp_path_factory.mktemp("finished") / "workspace"
-    options = ["-o", "seeds=[0]", "-o", "train.epochs=5it", "-o", "train.evaluate_every=1it"]
-    command = [sys.executable, "-m", "tfticket", "-q", "run", "quickstart-smoke", "-w", str(workspace), *options]
-    subprocess.run(command, check=True, capture_output=True, timeout=200)
+    make_run(workspace, "seeds=[0]", "train.epochs=5it", "train.evaluate_every=1it")
     return workspace
 
 
@@ -661,8 +660,7 @@ def test_a_run_in_a_renamed_folder_goes_on_elsewhere_only_if_one_is_sure(window,
 
 def test_a_branch_resumes_in_its_own_folder(window, qtbot, workspace):
     (run,) = (workspace / "runs").iterdir()
-    command = [sys.executable, "-m", "tfticket", "-q", "branch", run.name, "-w", str(workspace), "-c", "keep-signs"]
-    subprocess.run([*command, "--levels", "0"], check=True, capture_output=True, timeout=200)
+    tfticket("branch", run.name, "-w", workspace, "-c", "keep-signs", "--levels", "0")
     (branch,) = set((workspace / "runs").iterdir()) - {run}
     write_json(branch / "status.json", read_json(branch / "status.json") | {"state": "stopped"})
     window.open_folder(branch)

@@ -16,7 +16,7 @@ from gui.models.mask_pictures import picture_of
 from gui.models.masks import NO_RUN, WAITING, MasksModel
 from gui.models.tickets import tickets_of
 from gui.views.masks import MasksTab
-from tests.gui.real_run import make_run
+from tests.real_run import make_run
 from tfticket.inspection.pictures import LARGEST
 from tfticket.runs.artefacts import load_tensors
 

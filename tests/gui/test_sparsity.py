@@ -13,19 +13,17 @@ from gui.models.live import LiveModel
 from gui.models.sparsity import NO_RUN, WAITING, SparsityModel
 from gui.views.figure_theme import readable
 from gui.views.sparsity import SparsityTab
-from tests.gui.real_run import make_run
+from tests.real_run import make_run
 from tfticket.errors import InputError
 from tfticket.reports.rows import read_run, rows_of
 from tfticket.reports.tables import summarise
 
 
 @pytest.fixture(scope="module")
-def workspace(tmp_path_factory):
+def workspace(made, tmp_path_factory):
     """Two runs in one workspace: that with seeds 0 and 1, and one with another batch size."""
-    folder = tmp_path_factory.mktemp("sparsity")
-    first = make_run(folder)
-    second = make_run(folder, "train.batch_size=10", "seeds=[0]", "name=other")
-    return folder, first, second
+    folder = shutil.copytree(made.parents[1], tmp_path_factory.mktemp("sparsity") / "workspace")
+    return folder, made, make_run(folder, "train.batch_size=10", "seeds=[0]", "name=other")
 
 
 @pytest.fixture
