@@ -220,3 +220,42 @@ def test_a_damaged_run_is_refused_by_name(make_run, file, content):
     (folder / file).write_text(content)
     with pytest.raises(InputError, match=file):
         read_run(folder)
+
+
+def trained(make_run, results, config):
+    """A run of variational networks, of seed 0 and level 1: arm -> the result of its training."""
+    folder = make_run("a-1", evaluations=[(arm, 0, 1) for arm in results])
+    (folder / "config.yaml").write_text(yaml.safe_dump(yaml.safe_load((folder / "config.yaml").read_text()) | config))
+    manifest = json.loads((folder / "manifest.json").read_text())
+    for arm, result in results.items():
+        label = {"arm": arm, "seed": 0, "level": 1}
+        manifest["steps"].append({"kind": "train", "folder": f"train-{arm}", "fingerprint": "0", "label": label})
+        (folder.parents[1] / "steps" / f"train-{arm}").mkdir()
+        (folder.parents[1] / "steps" / f"train-{arm}" / "result.json").write_text(json.dumps({"result": result}))
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    return {row.arm: row.beside for row in rows_of(read_run(folder))}
+
+
+def timed(first_call):
+    return {"iterations": 50, "seconds": {"first_call": first_call, "training": 10.0}}
+
+
+VARIATIONAL = {
+    "trunks": [{"score": "snr"}],
+    "prune": {"scope": "layerwise"},
+    "train": {"objective": {"draws": 2}},
+}
+
+
+def test_seconds_of_an_iteration_are_those_of_trainings_that_compiled_nothing(make_run):
+    beside = trained(make_run, {"ticket": timed(3.0), "bayesian-snr": timed(0.0)}, VARIATIONAL)
+    assert beside["bayesian-snr"]["seconds"] == 0.2
+    assert "seconds" not in beside["ticket"]
+
+
+@pytest.mark.parametrize(("own", "draws"), [({}, 2.0), ({"variational_train": {"objective": {"draws": 7}}}, 7.0)])
+def test_draws_are_those_of_the_training_of_variational_networks(make_run, own, draws):
+    arms = ("ticket", "reinitialise", "bayesian-snr", "bayesian-snr reinitialise", "transplant-start")
+    beside = trained(make_run, dict.fromkeys(arms, timed(0.0)), VARIATIONAL | own)
+    found = {arm: one["draws"] for arm, one in beside.items() if "draws" in one}
+    assert found == dict.fromkeys(arms[2:], draws)
