@@ -55,14 +55,16 @@ def validate(cls: type[ConfigType], values: Any, where: str) -> ConfigType:
             path, beside = _path_and_keys(cls, problem["loc"])
             if problem["type"] == "extra_forbidden":
                 lines.append(unknown("key", path, beside))
-            elif problem["type"] in ("model_type", "model_attributes_type"):
+                continue
+            if problem["type"] in ("model_type", "model_attributes_type"):
                 _, inside = _path_and_keys(cls, (*problem["loc"], ""))
                 keys = list(dict.fromkeys(key.removeprefix(f"{path}.") for key in inside))
                 mend = f"expected a table such as {{{keys[0]}: ...}}, or {{}} for the defaults"
-                lines.append(f"{path}: {mend} (got {problem['input']!r}). Keys: {', '.join(keys)}.")
+                said = f"{mend} (got {problem['input']!r}). Keys: {', '.join(keys)}."
             else:
                 got = "" if isinstance(problem["input"], dict) else f" (got {problem['input']!r})"
-                lines.append(f"{path}: {problem['msg'].removeprefix('Value error, ')}{got}.".removeprefix(": "))
+                said = f"{problem['msg'].removeprefix('Value error, ')}{got}."
+            lines.append(f"{path}: {said}".removeprefix(": "))
         raise InputError(f"{where}: " + "\n".join(lines)) from None
 
 

@@ -220,13 +220,13 @@ def test_pixels_by_255_leave_no_trace_in_a_ticket(loaded):
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"scale": [1.0, 2.0]}, "must have one number a channel"),
+        ({"scale": [1.0, 2.0]}, ".*must have one number a channel"),
         ({"scale": ["1"]}, r"scale\.0"),
-        ({"scales": [1.0]}, "Did you mean 'scale'"),
-        (7, "Normalisation"),
+        ({"scales": [1.0]}, ".*Did you mean 'scale'"),
+        (7, r"expected a table such as \{scale: \.\.\.\}.*got 7"),
     ],
 )
 def test_a_damaged_normalisation_in_a_ticket_is_refused(values, message, loaded):
     ticket = tt.Ticket.dense(small_model(), data=loaded["standard"])
-    with pytest.raises(InputError, match=rf"^The ticket's normalisation: .*{message}"):
+    with pytest.raises(InputError, match=rf"^The ticket's normalisation: {message}"):
         replace(ticket, model={**ticket.model, "normalisation": values})
