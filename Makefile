@@ -16,6 +16,9 @@ PIP        := PYTHONUNBUFFERED=1 $(BIN)/python $(PIP_WHEEL)/pip --disable-pip-ve
 SPHINX := $(BIN)/python -m sphinx -E -W --keep-going -d docs/_build/doctrees
 DOCS   := docs docs/_build/html
 
+# Of tests: one a core, four at most, for each starts TensorFlow. A file's tests stay together, as they share what they train.
+WORKERS := -n logical --maxprocesses 4 --dist loadfile
+
 UV    := uv==0.13.9
 TORCH := torch==2.13.0
 
@@ -39,10 +42,10 @@ screenshots: $(STAMP) ## Take pictures of the window's tabs (after make run)
 	$(BIN)/python -m experiments.screenshots $(ARGS)
 
 test: $(STAMP) ## Run the tests, without the slow ones
-	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+	$(BIN)/python -m pytest $(WORKERS) -m "not slow" $(ARGS)
 
 test-all: $(STAMP) ## Run all the tests
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest $(WORKERS) $(ARGS)
 
 lint: $(STAMP) ## Check style, types, the layering of imports and the documentation
 	$(BIN)/ruff check
