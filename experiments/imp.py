@@ -76,6 +76,11 @@ class Config(ExperimentConfig):
         description="Monte Carlo tickets, drawn from what each controlled ticket is like, e.g. [{connectivity: true}]",
     )
     replicates: int = Field(1, ge=1, description="How many of each control, with other seeds, of one ticket")
+    evaluation_passes: int = Field(
+        5,
+        ge=1,
+        description="Evaluations of a variational network on the test rows, each by draws of its own; one is reported",
+    )
     out_of_distribution: DataConfig | None = Field(
         None,
         description="Data of the same image shape that evaluations tell from the test rows by uncertainty, e.g. "
@@ -124,7 +129,7 @@ class Config(ExperimentConfig):
         """How a training is evaluated: of a variational network, by as many draws as its objective says."""
         drawn: dict[str, int] = {}
         if objective is not None:
-            drawn = {"draws": objective.evaluation_draws, "passes": objective.evaluation_passes, "seed": seed}
+            drawn = {"draws": objective.evaluation_draws, "passes": self.evaluation_passes, "seed": seed}
         return EvaluateStep(data=self.data, out_of_distribution=self.out_of_distribution, **drawn)
 
     @property

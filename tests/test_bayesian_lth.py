@@ -31,8 +31,9 @@ VALUES = {
     "train": {
         "epochs": "6it",
         "batch_size": 50,
-        "objective": {"draws": 2, "temperature": 0.1, "evaluation_draws": 2, "evaluation_passes": 1},
+        "objective": {"draws": 2, "temperature": 0.1, "evaluation_draws": 2},
     },
+    "evaluation_passes": 1,
     "prune": {"levels": 1, "rate": 0.5},
     "trunks": [
         {"score": "mu", "controls": False},

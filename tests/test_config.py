@@ -303,6 +303,7 @@ DEFAULTS = {
         "controls": ["reinitialise", "shuffle-layerwise"],
         "monte_carlo": [],
         "replicates": 1,
+        "evaluation_passes": 5,
         "out_of_distribution": None,
     },
     "Control": {"name": "<required>", "initialiser": None, "densities": None, "path": None, "allow_empty": True},
@@ -415,7 +416,6 @@ DEFAULTS = {
         "kl_weights": {},
         "kl_warmup": "0it",
         "evaluation_draws": 10,
-        "evaluation_passes": 5,
     },
     "EnsembleStep": {"data": {"DataConfig": {}}},
     "TransplantStep": {"carried": "start"},
@@ -535,7 +535,7 @@ FROZEN_STEPS = {
     "transplant": (
         TransplantStep(carried="trained"),
         {"ticket": TICKET, "onto": Handle("start", "c" * 64, None), "trained": TRAINED},
-        "4ff85928cc767dcc49e0ce7f1bc87b1b333e628b71868ed7041d3e9f108fa6e7",
+        "4ed5484c503802532eff7591794bf5aadc00ea46b48347a70c0587c27f111a93",
     ),
     "member": (
         MemberStep(seed=3, first=40, last=80),

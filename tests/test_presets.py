@@ -125,7 +125,7 @@ def test_the_cost_counts_draws_and_passes_of_evaluations(monkeypatch):
     expected = 2 * (300 * step + 10 * row * (3 * 5000 + 5000 + 5 * 10000))
     assert seconds() == pytest.approx(expected)
     assert seconds("train.objective.evaluation_draws=1") == pytest.approx(2 * 300 * step + (expected - 72) / 10)
-    passes = seconds("train.objective.evaluation_passes=1")
+    passes = seconds("evaluation_passes=1")
     assert passes == pytest.approx(expected - 2 * 10 * row * 4 * 10000)
     assert seconds("train.evaluate_test=true") == pytest.approx(expected + 2 * 10 * row * 3 * 10000)
     outside = seconds("out_of_distribution.name=fashion-mnist")

@@ -30,7 +30,6 @@ INFERENCE = {
         "draws": 2,
         "kl_weights": {"dense_1": 3.0, "dense_3": 0.2},
         "evaluation_draws": 2,
-        "evaluation_passes": 1,
     },
 }
 VALUES = {
@@ -43,6 +42,7 @@ VALUES = {
     "controls": [],
     "control_densities": [],
     "seeds": [0, 1],
+    "evaluation_passes": 1,
     "chains": 0,
     "svi": {
         "train": INFERENCE,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tfticket.config import Control, PruneConfig, TrainConfig, check_lengths
+from tfticket.config import Control, Objective, PruneConfig, TrainConfig, check_lengths
 from tfticket.data import Dataset, load_data
 from tfticket.durations import iterations_in
 from tfticket.errors import InputError
@@ -211,7 +211,7 @@ def train(
         seed: Of the order of the rows.
 
     Raises:
-        InputError: A ticket of other shapes than the data; bad options.
+        InputError: A ticket of other shapes than the data; bad options; an objective of a deterministic network.
         TfticketError: The training diverged.
     """
     _check_data(data)
@@ -264,6 +264,11 @@ def _seed(seed: int) -> int:
 
 
 def _train(ticket: Ticket, data: Dataset, config: TrainConfig, seed: int, keep: tuple[str, ...] = ()) -> Trained:
+    if not ticket.is_variational and config.objective != Objective():
+        raise InputError(
+            "train.objective is of variational networks, and the network is deterministic. Leave it out, or make the "
+            "network variational: to_variational(model)."
+        )
     return train_weights(
         ticket.model,
         ticket.mask,

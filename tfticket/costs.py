@@ -91,9 +91,9 @@ def cost_of(config: Any) -> Cost:
     outside = split_rows(others)[2] if others is not None else 0
     source = None if config.data.path else source_of(config.data.name)
     shape = "x".join(map(str, source.size[2])) if source else ""
-    chains = getattr(config, "samplings", 0)
+    chains, passes = getattr(config, "samplings", 0), getattr(config, "evaluation_passes", 1)
     network = f"{config.model.name} {shape}"
-    seconds = [_seconds(network, work, rows, outside) for work in config.work if work.trainings]
+    seconds = [_seconds(network, work, rows, outside, passes) for work in config.work if work.trainings]
     known = [each for each in seconds if each is not None]
     return Cost(
         trainings=sum(work.counted for work in config.work),
@@ -105,7 +105,7 @@ def cost_of(config: Any) -> Cost:
     )
 
 
-def _seconds(network: str, work: Work, rows: tuple[int, int, int], outside: int) -> float | None:
+def _seconds(network: str, work: Work, rows: tuple[int, int, int], outside: int, passes: int) -> float | None:
     """Of all trainings of a kind, of a network on images of a shape, by what was measured.
 
     Args:
@@ -113,6 +113,7 @@ def _seconds(network: str, work: Work, rows: tuple[int, int, int], outside: int)
         work: The trainings.
         rows: For training, validation and test.
         outside: Test rows of data out of distribution.
+        passes: Evaluations of a trained variational network on the test rows.
     """
     network += " variational" * work.variational
     measured = {batch: seconds for (name, batch), seconds in _measured()[0].items() if name == network}
@@ -123,20 +124,18 @@ def _seconds(network: str, work: Work, rows: tuple[int, int, int], outside: int)
     draws = train.objective.draws if work.variational else 1
     length = iterations_in(train.epochs, rows[0], train.batch_size)
     step = draws * measured[batch] * max(1.0, train.batch_size / batch)
-    evaluation = EVALUATED * measured[batch] / batch * _rows_evaluated(work, length, rows, outside)
+    evaluation = EVALUATED * measured[batch] / batch * _rows_evaluated(work, length, rows, outside, passes)
     return work.trainings * (length * step + evaluation)
 
 
-def _rows_evaluated(work: Work, length: int, rows: tuple[int, int, int], outside: int) -> int:
+def _rows_evaluated(work: Work, length: int, rows: tuple[int, int, int], outside: int, passes: int) -> int:
     """Rows times draws of a training's evaluations: as it goes on, and in the end, but of a member of a population."""
     training, validation, test = rows
-    draws, passes = 1, 1
-    if work.variational:
-        draws, passes = work.train.objective.evaluation_draws, work.train.objective.evaluation_passes
+    draws = work.train.objective.evaluation_draws if work.variational else 1
     moments = len(moments_in(work.train.evaluate_every, training, work.train.batch_size, length))
     found = moments * (validation + test * work.train.evaluate_test)
     if work.generations is None:
-        found += validation + test * passes + outside
+        found += validation + test * (passes if work.variational else 1) + outside
     return draws * found
 
 

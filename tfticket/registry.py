@@ -74,7 +74,8 @@ EXPERIMENTS = Table(
             "experiments.bayesian_lth:main", "tickets of variational networks beside deterministic ones; transplants"
         ),
         "bayes-always-wins": Entry(
-            "experiments.bayes_always_wins:main", "tickets by iterative pruning, trained and sampled by NUTS or HMC"
+            "experiments.bayes_always_wins:main",
+            "tickets by iterative pruning, trained, sampled (NUTS, HMC), inferred (SVI)",
         ),
     },
 )
@@ -171,7 +172,7 @@ STEPS = {
     "start": StepKind("tfticket.steps:start", 2),
     "train": StepKind("tfticket.steps:train", 2),
     "prune": StepKind("tfticket.steps:prune", 1),
-    "transplant": StepKind("tfticket.steps:transplant", 1),
+    "transplant": StepKind("tfticket.steps:transplant", 2),
     "control": StepKind("tfticket.steps:control", 3),
     "member": StepKind("tfticket.tickets.member:member", 1),
     "fit": StepKind("tfticket.steps:fit", 1),

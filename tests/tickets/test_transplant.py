@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 
 from tfticket.api import find_tickets, train
+from tfticket.backend import keras
 from tfticket.data import load_data
 from tfticket.errors import InputError
 from tfticket.evaluation.predictive import predict
 from tfticket.models import build_model, to_variational
+from tfticket.tickets.controls import shuffle_layerwise
 from tfticket.tickets.ticket import Ticket
 from tfticket.tickets.transplant import to_deterministic, transplant
 
@@ -77,6 +79,48 @@ def test_another_architecture_is_refused_by_its_first_difference(ticket, name, c
         transplant(ticket, Ticket.dense(to_variational(other)))
 
 
+def small(activation="relu", stride=1, side=28):
+    keras.backend.reset_uids()
+    layers = [
+        keras.layers.Input((side, side, 1)),
+        keras.layers.Conv2D(2, 3, stride, activation=activation, name="conv"),
+        keras.layers.GlobalAveragePooling2D(),
+        keras.layers.Dense(10, name="logits"),
+    ]
+    return keras.Sequential(layers, name="own")
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        ({"activation": "tanh"}, "activation of conv is relu in the first and tanh in the second"),
+        ({"stride": 2}, r"strides of conv is \(1, 1\) in the first and \(2, 2\) in the second"),
+        ({"side": 32}, r"images are \(28, 28, 1\) in the first and \(32, 32, 1\) in the second"),
+    ],
+)
+def test_another_architecture_of_the_same_weights_is_refused(other, message):
+    with pytest.raises(InputError, match=message):
+        transplant(Ticket.dense(small()), Ticket.dense(to_variational(small(**other))))
+    transplant(Ticket.dense(small(**other)), Ticket.dense(to_variational(small(**other))))
+
+
+def test_a_network_of_other_pixels_is_refused(ticket, onto):
+    constants = {"normalisation": {"scale": [2.0], "shift": [0.0]}}
+    with pytest.raises(InputError, match=r"the images' normalisation is pixels / 255 in the first and .*2\.0"):
+        transplant(ticket, replace(onto, model=onto.model | constants))
+
+
+def test_shuffled_survivors_of_a_trained_transplant_start_at_the_initial_weights(ticket, onto):
+    trained = {path: array * ticket.mask.get(path, True) for path, array in ticket.start.items()}
+    rewound = replace(ticket, start=trained, provenance=ticket.provenance | {"rewind": "none"})
+    for moved in (transplant(ticket, onto, "trained", trained), transplant(rewound, onto)):
+        assert all((moved.start[path][~kept] == 0).all() for path, kept in moved.mask.items())
+        shuffled = shuffle_layerwise(moved, seed=0)
+        for path, kept in shuffled.mask.items():
+            np.testing.assert_array_equal(shuffled.start[path][kept], ticket.initial[path][kept])
+    assert transplant(rewound, onto, "mask").start == onto.start
+
+
 def test_a_pruned_network_cannot_receive(ticket, onto):
     with pytest.raises(InputError, match="pruned"):
         transplant(ticket, replace(onto, mask=ticket.mask))
@@ -91,6 +135,10 @@ def test_a_pruned_network_cannot_receive(ticket, onto):
         (lambda ticket, onto: (ticket, onto, "trained", ticket), "give them"),
         (lambda ticket, onto: (ticket, onto, "start", ticket.start), "by 'trained' alone"),
         (lambda ticket, onto: (ticket, onto, "trained", {"dense/kernel": np.zeros(3)}), "dense_1/kernel is missing"),
+        (
+            lambda ticket, onto: (ticket, onto, "trained", {**ticket.start, "dense_2/bias": np.zeros(99)}),
+            r"\(99,\), not",
+        ),
     ],
 )
 def test_what_is_no_ticket_and_no_weights_of_it_is_refused(ticket, onto, arguments, message):

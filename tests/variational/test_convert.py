@@ -1,11 +1,13 @@
 """Networks made variational: what changes, what stays, and that a ticket carries it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 import tfticket as tt
 from tests.variational.small import MODELS, SEED, broad, draw_of, drawn, images_for, own_model, softplus
-from tfticket.backend import keras
+from tfticket.backend import keras, tf
 from tfticket.errors import InputError
 from tfticket.models import (
     build_model,
@@ -18,6 +20,7 @@ from tfticket.models import (
     variational_layers,
 )
 from tfticket.network import network_of
+from tfticket.variational.noise import Draw, drawing
 
 LENET = {"input_shape": (28, 28, 1), "num_classes": 10}
 
@@ -202,6 +205,8 @@ def test_another_precision_is_refused():
     [
         ({"prior": 0}, "prior"),
         ({"deviation": -1}, "deviation"),
+        ({"deviation": 1e-40}, "deviation: .*greater than"),
+        ({"prior": 1e-30}, "prior: .*greater than"),
         ({"means": "zero"}, "means"),
         ({"priors": 1.0}, "prior"),
     ],
@@ -212,5 +217,27 @@ def test_a_bad_option_is_refused(config, message):
 
 
 def test_large_deviations_are_what_was_asked_for():
-    made = to_variational(own_model("dense"), {"deviation": 1e5})
-    np.testing.assert_allclose(softplus(made.get_layer("dense").kernel_rho), 1e5 / np.sqrt(72), rtol=1e-5)
+    made = to_variational(own_model("dense"), {"deviation": 1e3})
+    np.testing.assert_allclose(softplus(made.get_layer("dense").kernel_rho), 1e3 / np.sqrt(72), rtol=1e-5)
+
+
+@pytest.mark.parametrize(("what", "value"), [("trainable", False), ("activation", keras.activations.tanh)])
+def test_a_layer_that_is_altered_afterwards_is_not_taken_for_what_it_was(what, value):
+    made = to_variational(own_model("dense"))
+    layer = next(layer for layer in made.layers if hasattr(layer, "kernel_rho"))
+    setattr(layer, what, value)
+    with pytest.raises(InputError, match="not just what to_variational returned"):
+        tt.Ticket.dense(made)
+
+
+def test_a_pruned_weight_of_a_tickets_model_is_0_in_every_draw():
+    ticket = tt.Ticket.dense(to_variational(own_model("dense")))
+    ticket = replace(ticket, mask={path: np.zeros_like(kept) for path, kept in ticket.mask.items()})
+    model = ticket.build_model()
+    images = np.ones((2, *model.input_shape[1:]), np.float32)
+    for layer in model.layers:
+        if hasattr(layer, "bias_rho"):
+            layer.bias_rho.assign(tf.fill(layer.bias_rho.shape, -200.0))  # deviations of 0
+            layer.bias.assign(tf.zeros_like(layer.bias))
+    with drawing(Draw(np.array([1, 2], np.int32), 0, "independent")):
+        np.testing.assert_array_equal(model(images), 0.0)

@@ -151,7 +151,7 @@ def test_a_bad_training_is_refused(ticket, data, train, message):
 
 def test_what_other_networks_cannot_do_is_refused(data):
     deterministic = tt.Ticket.dense(plain(), seed=7)
-    with pytest.raises(InputError, match=r"the network is deterministic; set model\.variational"):
+    with pytest.raises(InputError, match=r"the network is deterministic\. Leave it out"):
         tt.train(deterministic, data, train={"objective": {"kl_weights": {"hidden": 2.0}}})
     layers = keras.layers
     conv = layers.Conv2D(2, 5, 4, name="conv")

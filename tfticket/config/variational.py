@@ -14,9 +14,14 @@ Carried = Literal["mask", "start", "trained"]
 class Variational(Config):
     """Mean-field normal posteriors over the kernels and biases of all dense and convolutional layers."""
 
-    prior: float = Field(1.0, gt=0, description="Standard deviation of the normal prior of every weight, around 0")
+    prior: float = Field(
+        1.0, ge=1e-6, le=1e6, description="Standard deviation of the normal prior of every weight, around 0"
+    )
     deviation: float = Field(
-        0.01, gt=0, description="Standard deviations of the posteriors at the start, in units of 1 / sqrt(fan in)"
+        0.01,
+        ge=1e-6,
+        le=1e3,
+        description="Standard deviations of the posteriors at the start, in units of 1 / sqrt(fan in)",
     )
     means: Literal["fan-in", "own"] = Field(
         "fan-in", description="Means at the start: U(-b, b) with b = 1 / sqrt(fan in); or as each layer is initialised"
@@ -45,6 +50,3 @@ class Objective(Config):
     )
     kl_warmup: Duration = Field("0it", description="The KL divergence first rises linearly from 0 for so long")
     evaluation_draws: int = Field(10, ge=1, description="Draws whose mean prediction is evaluated")
-    evaluation_passes: int = Field(
-        5, ge=1, description="Evaluations on the test rows, by as many draws of their own; the first is reported"
-    )

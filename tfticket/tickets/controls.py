@@ -162,9 +162,8 @@ def _with_mask(ticket: Ticket, part: Mask, control: str, seed: int, allow_empty:
             f"The control {control} (seed {seed}) leaves no weight in {', '.join(emptied)}. Set allow_empty, as the "
             "papers have it, or take a denser ticket."
         )
-    start, iteration = ticket.start, ticket.iteration
-    if ticket.provenance.get("rewind") == "none":
-        start, iteration = ticket.initial, 0
+    start = ticket.unmasked_start
+    iteration = ticket.iteration if start is ticket.start else 0
     said = _said(ticket, control, seed, **({"emptied": emptied} if emptied else {}))
     return replace(ticket, mask=mask, start=start, iteration=iteration, provenance=said)
 

@@ -116,7 +116,7 @@ def fit_sampler(
         "data": data.name,
         "data_contents": data.contents,
         "images": len(data.x_train) if images is None else images,
-        "iteration": 0 if weights_of(ticket) is ticket.initial else ticket.iteration,
+        "iteration": 0 if ticket.unmasked_start is ticket.initial else ticket.iteration,
         "families": {path: family_of(array) for path, array in seen.weights.items()},
     }
     layers = {path: ticket_layer(seen, path) for path in ticket.mask}
@@ -165,7 +165,7 @@ def draw_ticket(
         raise InputError("density has no say as printed: it is what comes out. Leave out one of the two.")
     if not all(kept.all() for kept in dense.mask.values()):
         raise InputError(f"{dense.name} is pruned, to {dense.density:.1%}; give the unpruned network.")
-    weights, names = weights_of(dense), stream_names(dense)
+    weights, names = dense.unmasked_start, stream_names(dense)
     families = {path: family_of(weights[path]) for path in dense.mask}
     wanted = {
         path: sampler.density(path, family) if density is None or sampler.is_exempt(path, family) else density
@@ -212,14 +212,9 @@ def draw_ticket(
 
 def see(ticket: Ticket, images: np.ndarray, **hooks: Any) -> Seen:
     """A ticket's layers, its connectivity averaged over images: one pass."""
-    weights = weights_of(ticket)
+    weights = ticket.unmasked_start
     inputs = Connectivity(ticket.model, weights, images, **hooks).of(list(ticket.mask), ticket.mask)
     return Seen(ticket.mask, {path: weights[path] for path in ticket.mask}, inputs)
-
-
-def weights_of(ticket: Ticket) -> Weights:
-    """The weights that survival is modelled on: the start weights, unless they are trained ones, 0 off the mask."""
-    return ticket.initial if ticket.provenance.get("rewind") == "none" else ticket.start
 
 
 def rows_of(data: Dataset, images: int | None, seed: int) -> np.ndarray:

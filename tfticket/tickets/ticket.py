@@ -1,5 +1,6 @@
 """The ticket: mask, start weights, the network's description, and where it came from."""
 
+import functools
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,8 @@ class Ticket:
         model: The network's description (``tfticket.models.Spec``).
         mask: Kernel path -> boolean array, True = survives.
         start: Path -> array, the weights training starts from; every weight of the network. Unmasked, except
-            after learning-rate rewinding, where they are trained weights and so 0 off the mask they had.
+            where they are trained weights, after learning-rate rewinding or of a transplant, and so 0 off the mask
+            they had.
         initial: The weights at initialisation, unmasked; the same object as ``start`` unless rewound later.
         level: Rounds of pruning so far; 0 is dense.
         iteration: The iteration that ``start`` belongs to, where the schedule goes on; 0 at initialisation.
@@ -104,14 +106,24 @@ class Ticket:
         """Kernel path -> number of surviving weights."""
         return survivors(self.mask)
 
+    @property
+    def unmasked_start(self) -> Weights:
+        """``start``; ``initial`` where training found the start and it is 0 off its mask."""
+        return self.initial if self.provenance.get("rewind") == "none" else self.start
+
     def build_model(self) -> Any:
-        """The network as a plain Keras model with the start weights, 0 where pruned.
+        """The network as a Keras model with the start weights, 0 where pruned; in every draw, if it is variational.
 
         Its inputs are normalised pixels: ``tfticket.models.normalisation_of(ticket.model)`` says how.
         """
+        from tfticket.backend import tf
         from tfticket.models import model_from_spec, named_variables
+        from tfticket.models.variables import is_variational, layers_by_path
 
         model = model_from_spec(self.model)
+        for path, layer in layers_by_path(model):
+            if is_variational(layer):
+                layer.mask = functools.partial(tf.constant, self.mask[f"{path}/kernel"], tf.float32)
         for path, (_, variable) in named_variables(model).items():
             weights = self.start[path]
             variable.assign(weights * self.mask[path] if path in self.mask else weights)

@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import get_args
 
+import numpy as np
+
 from tfticket.config import Carried
 from tfticket.errors import InputError, unknown
 from tfticket.tickets.ticket import Ticket
@@ -48,26 +50,32 @@ def transplant(ticket: Ticket, onto: Ticket, carried: Carried = "start", trained
     if carried == "trained" and not isinstance(trained, Mapping):
         raise InputError("To carry trained weights, give them: transplant(ticket, onto, 'trained', trained.weights).")
     weights = {"mask": {}, "start": ticket.start, "trained": trained or {}}[carried]
-    if missing := [path for path in plain_weights(ticket) if weights and path not in weights]:
-        raise InputError(
-            f"The trained weights are not of {ticket.name}: {missing[0]} is missing. Give those of the ticket."
-        )
+    for path, array in plain_weights(ticket).items() if weights else ():
+        if path not in weights or np.shape(weights[path]) != array.shape:
+            found = f"of shape {np.shape(weights[path])}, not {array.shape}" if path in weights else "missing"
+            raise InputError(
+                f"The trained weights are not of {ticket.name}: {path} is {found}. Give those of the ticket."
+            )
     start = {path: weights.get(path, array) for path, array in onto.start.items()}
     provenance = onto.provenance | {"transplanted": carried, "from": ticket.provenance}
     if "exempt" in ticket.provenance:
         provenance["exempt"] = ticket.provenance["exempt"]
-    return replace(onto, mask=ticket.mask, start=start, initial=start, level=ticket.level, provenance=provenance)
+    initial = start
+    if carried == "trained" or (carried == "start" and ticket.unmasked_start is not ticket.start):
+        provenance["rewind"] = "none"  # as after learning-rate rewinding, the start is what training found
+        initial = {path: ticket.initial.get(path, array) for path, array in onto.start.items()}
+    return replace(onto, mask=ticket.mask, start=start, initial=initial, level=ticket.level, provenance=provenance)
 
 
 def check_same_architecture(ticket: Ticket, onto: Ticket) -> None:
-    """See that two networks have the same weights, but for standard deviations.
+    """See that two networks are alike, but for standard deviations, initialisers and names of layers without weights.
 
     Args:
         ticket: Of the one.
         onto: Of the other.
 
     Raises:
-        InputError: They have not; the message names the first difference.
+        InputError: They are not; the message names the first difference.
     """
     ours, theirs = ({path: array.shape for path, array in plain_weights(one).items()} for one in (ticket, onto))
     for path in [*ours, *theirs]:
@@ -79,6 +87,39 @@ def check_same_architecture(ticket: Ticket, onto: Ticket) -> None:
             )
     if list(ticket.mask) != list(onto.mask):
         raise InputError(f"{ticket.name} and {onto.name} do not prune the same layers, so no mask fits both.")
+    if difference := _first_difference(ticket.model, onto.model):
+        raise InputError(
+            f"A ticket of {ticket.name} cannot be transplanted onto {onto.name}: {difference}. Take two networks of "
+            "one architecture, for images normalised alike."
+        )
+
+
+def _first_difference(here: Spec, there: Spec) -> str:
+    """What two networks of the same weights compute in different ways; '' if nothing."""
+    from tfticket.models import model_from_spec
+    from tfticket.models.variables import layers_by_path
+
+    ours, theirs = (_without(spec, "variational", "initialiser") for spec in (here, there))
+    if ours == theirs:
+        return ""
+    constants = [spec.get("normalisation", "pixels / 255") for spec in (ours, theirs)]
+    if constants[0] != constants[1]:
+        return f"the images' normalisation is {constants[0]} in the first and {constants[1]} in the second"
+    models = [model_from_spec(spec) for spec in (ours, theirs)]
+    if models[0].input_shape != models[1].input_shape:
+        return f"images are {models[0].input_shape[1:]} in the first and {models[1].input_shape[1:]} in the second"
+    for (path, one), (_, other) in zip(*map(layers_by_path, models), strict=False):  # further ones have no weights
+        if type(one) is not type(other):
+            return f"{path} is {type(one).__name__} in the first and {type(other).__name__} in the second"
+        first, second = one.get_config(), other.get_config()
+        for key in first:
+            if key != "name" and not key.endswith("_initializer") and first[key] != second.get(key):
+                return f"{key} of {path} is {first[key]} in the first and {second.get(key)} in the second"
+    return ""
+
+
+def _without(spec: Spec, *keys: str) -> Spec:
+    return {key: value for key, value in spec.items() if key not in keys}
 
 
 def _check_ticket(ticket: object, function: str) -> None:
@@ -107,9 +148,13 @@ def to_deterministic(ticket: Ticket) -> Ticket:
     _check_ticket(ticket, "to_deterministic")
     if "variational" not in ticket.model:
         return ticket
-    spec = {key: value for key, value in ticket.model.items() if key != "variational"}
     start, initial = (
         {path: array for path, array in weights.items() if not is_scale(ticket.model, path)}
         for weights in (ticket.start, ticket.initial)
     )
-    return replace(ticket, model=spec, start=start, initial=start if ticket.initial is ticket.start else initial)
+    return replace(
+        ticket,
+        model=_without(ticket.model, "variational"),
+        start=start,
+        initial=start if ticket.initial is ticket.start else initial,
+    )

@@ -74,8 +74,10 @@ class _Variational(tfmot.sparsity.keras.PrunableLayer):  # type: ignore[misc]
         self._like = self._kind.from_config({**layer, "use_bias": False, "activation": None})
 
     def get_config(self) -> dict[str, Any]:
+        """As it is now: what was altered since it was made, its activation or whether it is trained, counts."""
         config: dict[str, Any] = json.loads(self._config)
-        return config
+        now = {"activation": keras.activations.serialize(self.activation), "trainable": self.trainable}
+        return config | {"layer": config["layer"] | now}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:
