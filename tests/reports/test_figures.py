@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 
 from tfticket.evaluation.metrics import BINS, METRICS
-from tfticket.reports.figures import Line, draw_metric, metric_figure, reliability_figure
+from tfticket.reports.figures import Line, draw_metric, metric_figure, reliability_figure, weights_axis
 from tfticket.reports.looks import arm_looks
 from tfticket.reports.number_axes import LogTicks, Numbers
 from tfticket.reports.rows import ARM_NAMES, Row, arm_name
@@ -258,6 +259,20 @@ def test_every_panel_has_the_diagonal_its_arms_and_the_tickets_histogram():
         assert len(below.patches) == BINS
     assert figure.get_suptitle() == "one\ntwo"
     assert legend_of(figure) == ("bins of 2 seeds", ["IMP ticket", "re-initialised", "mine", "calibrated"])
+
+
+def test_a_dense_network_that_several_ways_of_pruning_share_is_drawn_once():
+    some = rows(levels=[0, 1], reliability=RECORD, controlled=())
+    shared = [replace(row, arm="bayesian-mu", name="Bayesian, abs(mu)") for row in some]
+    dense, sparse = panels_of(reliability_figure([*some, *shared], "title", "legend")).values()
+    assert [len(diagram.get_lines()) - 1 for diagram, _ in (dense, sparse)] == [1, 2]
+
+
+def test_the_axis_of_one_level_has_no_ticks_of_denser_networks():
+    axes = Figure().subplots()
+    axes.plot([10.0], [1.0])
+    weights_axis(axes, [0.1])
+    assert axes.get_xticks().tolist() == [10.0]
 
 
 def test_arms_look_as_in_the_other_figures():
