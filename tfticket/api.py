@@ -208,7 +208,7 @@ def train(
         ticket: Any ticket; ``Ticket.dense(model)`` for the unpruned network.
         data: From ``load_data``.
         train: A ``TrainConfig`` or its fields, e.g. ``{"epochs": 20}``.
-        seed: Of the order of the rows.
+        seed: Of the order of the rows, of augmentation, and of a variational network's noise and evaluations.
 
     Raises:
         InputError: A ticket of other shapes than the data; bad options; an objective of a deterministic network.

@@ -11,7 +11,7 @@ from scipy.special import entr, logsumexp
 from sklearn.metrics import roc_auc_score
 
 from tfticket.evaluation.metrics import log_probabilities
-from tfticket.evaluation.uncertainty import Pooled, auroc, aurocs, entropies, strangeness, uncertainty_of
+from tfticket.evaluation.uncertainty import Pooled, auroc, aurocs, entropies, strangeness
 
 LOGITS = arrays(
     np.float64, st.tuples(st.integers(1, 5), st.integers(1, 4), st.integers(2, 4)), elements=st.floats(-40, 40)
@@ -28,7 +28,7 @@ def drawn(draws=6, rows=30, classes=4, seed=0):
 @given(LOGITS)
 def test_the_parts_make_the_whole_and_none_is_negative(logits):
     log_probs = np.array([log_probabilities(draw) for draw in logits])
-    found = uncertainty_of(log_probs)
+    found = Pooled(log_probs).uncertainty
     mean = np.exp(log_probs).mean(axis=0)
     np.testing.assert_allclose(found.entropy, entr(mean).sum(axis=-1), atol=1e-12)
     np.testing.assert_allclose(found.aleatoric, entr(np.exp(log_probs)).sum(axis=-1).mean(axis=0), atol=1e-12)
@@ -40,11 +40,11 @@ def test_the_parts_make_the_whole_and_none_is_negative(logits):
 
 def test_draws_that_agree_know_no_less_together_and_sure_ones_that_do_not_know_nothing():
     one = drawn(1)
-    assert uncertainty_of(one).epistemic.max() == 0
-    np.testing.assert_allclose(uncertainty_of(np.repeat(one, 4, axis=0)).epistemic, 0, atol=1e-12)
+    assert Pooled(one).uncertainty.epistemic.max() == 0
+    np.testing.assert_allclose(Pooled(np.repeat(one, 4, axis=0)).uncertainty.epistemic, 0, atol=1e-12)
     with np.errstate(divide="ignore"):
         against = np.log(np.array([[[1.0, 0.0]], [[0.0, 1.0]]]))
-    found = uncertainty_of(against)
+    found = Pooled(against).uncertainty
     assert (found.entropy[0], found.aleatoric[0]) == (pytest.approx(math.log(2)), 0)
     assert found.epistemic[0] == pytest.approx(math.log(2))
 

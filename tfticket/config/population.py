@@ -49,7 +49,7 @@ class MemberStep(Config):
 
     data: DataConfig = DataConfig()
     train: TrainConfig = Field(TrainConfig(), description="Of the whole schedule; its KL weights are the member's")
-    seed: int = Field(ge=0, description="Seed of the order of the rows and of the noise")
+    seed: int = Field(ge=0, description="Seed of the order of the rows, of augmentation and of the noise")
     first: int = Field(ge=0, description="Iterations of the schedule that are done")
     last: int = Field(ge=1, description="Iterations that are done at its end")
 

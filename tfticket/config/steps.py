@@ -26,7 +26,7 @@ class TrainStep(Config):
 
     data: DataConfig = DataConfig()
     train: TrainConfig = TrainConfig()
-    seed: int = Field(ge=0, description="Seed of the order of the rows")
+    seed: int = Field(ge=0, description="Seed of the order of the rows, of augmentation and of the noise")
     keep: tuple[Duration, ...] = Field((), description="Also keep the weights of these moments, for rewinding")
 
 

@@ -65,15 +65,6 @@ def entropies(log_probs: np.ndarray) -> np.ndarray:
     return result
 
 
-def uncertainty_of(log_probs: np.ndarray) -> Uncertainty:
-    """Entropy of the mean prediction, split.
-
-    Args:
-        log_probs: Of draws, [draws, rows, classes].
-    """
-    return Pooled(log_probs).uncertainty
-
-
 def strangeness(log_probs: np.ndarray, uncertainty: Uncertainty | None = None) -> dict[str, np.ndarray]:
     """Scores that are to be higher for rows unlike the training rows.
 

@@ -113,7 +113,7 @@ def train_weights(
         start: Path -> array, of every weight.
         data: Training and validation rows.
         config: Optimiser, schedule, length.
-        seed: Of the order of the rows.
+        seed: Of the order of the rows, of augmentation, and of a variational network's noise and evaluations.
         first_iteration: Where in the schedule and the order to begin: k for weights rewound to iteration k.
         until: End at this iteration of the schedule, evaluate there and make a checkpoint; None: at its end.
         keep: Moments whose weights are kept.
