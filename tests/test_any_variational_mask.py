@@ -6,8 +6,9 @@ import pytest
 import tfticket as tt
 from tfticket.tickets.transplant import is_scale
 
-TRAIN = {"epochs": "4it", "batch_size": 50, "objective": {"draws": 2}}
-PRUNE = {"sparsity": 0.9, "levels": 2, "train": TRAIN}
+PLAIN = {"epochs": "4it", "batch_size": 50}
+TRAIN = {**PLAIN, "objective": {"draws": 2}}
+PRUNE = {"sparsity": 0.9, "levels": 2}
 DRAWS = 3
 
 
@@ -29,12 +30,12 @@ def onto(few, model):
 
 @pytest.fixture(scope="module")
 def bayesian(few, model):
-    return tt.find_tickets(tt.to_variational(model), few, score="snr", **PRUNE)[-1]
+    return tt.find_tickets(tt.to_variational(model), few, score="snr", **PRUNE, train=TRAIN)[-1]
 
 
 @pytest.fixture(scope="module")
 def imp(few, model):
-    return tt.find_tickets(model, few, **PRUNE)[-1]
+    return tt.find_tickets(model, few, **PRUNE, train=PLAIN)[-1]
 
 
 def drawn(bayesian, onto, few):
@@ -44,7 +45,7 @@ def drawn(bayesian, onto, few):
 
 
 def trained(imp, onto, few):
-    return tt.transplant(imp, onto, "trained", tt.train(imp, few, train=TRAIN).weights)
+    return tt.transplant(imp, onto, "trained", tt.train(imp, few, train=PLAIN).weights)
 
 
 TICKETS = {
@@ -88,7 +89,7 @@ def test_it_is_trained_variationally(ticket, few):
 
 def test_it_is_trained_deterministically_from_its_means(ticket, few):
     plain = tt.to_deterministic(ticket)
-    found = tt.train(plain, few, train=TRAIN)
+    found = tt.train(plain, few, train=PLAIN)
     check(found, few)
     assert not any(is_scale(ticket.model, path) for path in found.weights)
     for path, kept in ticket.mask.items():
@@ -125,8 +126,8 @@ def test_their_masks_and_means_are_what_they_are_called(bayesian, imp, onto, few
 
 @pytest.mark.slow
 def test_a_transplanted_ticket_is_trained_deterministically_as_if_it_had_stayed(imp, onto, few):
-    expected = tt.train(imp, few, train=TRAIN).weights
-    found = tt.train(tt.to_deterministic(tt.transplant(imp, onto)), few, train=TRAIN).weights
+    expected = tt.train(imp, few, train=PLAIN).weights
+    found = tt.train(tt.to_deterministic(tt.transplant(imp, onto)), few, train=PLAIN).weights
     assert list(found) == list(expected)
     for path, array in expected.items():
         np.testing.assert_array_equal(found[path], array, err_msg=path)
