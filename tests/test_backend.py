@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 
@@ -7,6 +8,18 @@ import pytest
 from tfticket import backend
 from tfticket.backend import has_gpu, keras, on_device
 from tfticket.data.formats.raw import room
+
+
+def test_a_user_may_import_keras_first():
+    code = """import tf_keras
+import numpy as np, tfticket as tt
+images, labels = np.zeros((50, 4, 4, 1), "uint8"), np.arange(50) % 2
+data = tt.load_data(x_train=images, y_train=labels, x_test=images, y_test=labels)
+model = tt.to_variational(tt.build_model("lenet-300-100", data))
+tt.train(tt.Ticket.dense(model, data=data), data, train={"epochs": "1it", "batch_size": 10})
+"""
+    environment = {name: value for name, value in os.environ.items() if name != "TF_USE_LEGACY_KERAS"}
+    subprocess.run([sys.executable, "-c", code], check=True, env=environment)
 
 
 def images(offset):

@@ -44,6 +44,10 @@ def _start_up_noise_hidden() -> Iterator[None]:
 
 
 with _start_up_noise_hidden():
+    if "tensorflow" in sys.modules:
+        # It reads the setting below while it is imported, and found none: TensorFlow Probability then finds tf-keras by
+        # itself, but only as long as there is none, and TFMOT sets it too.
+        import tensorflow_probability  # noqa: F401
     os.environ["TF_USE_LEGACY_KERAS"] = "1"
     import tensorflow as tf
     import tf_keras as keras
