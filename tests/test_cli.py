@@ -207,7 +207,7 @@ def finished(tmp_path_factory):
 def test_a_run_says_what_it_does_and_where_everything_is(finished):
     workspace, done = finished
     (run,) = (workspace / "runs").iterdir()
-    assert "14.0/14 trainings" in done.stderr
+    assert "14/14 trainings" in done.stderr
     assert "WARNING" not in done.stderr
     figures = [f"{name}.{kind}" for name in ("accuracy", "calibration", "reliability") for kind in ("png", "pdf")]
     names = [*figures, "results.csv", "summary.json", "claims.json"]

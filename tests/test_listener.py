@@ -192,3 +192,17 @@ def test_the_line_keeps_count_and_time_left_where_the_terminal_is_narrow(chains,
     assert line.startswith("member · seed 0 · popula" if not chains else "sample · seed 0")
     assert f" 1.2/115 {counted}" in line
     assert ("ETA 1:34:50" in line) == (not chains)  # of trainings nothing is known where chains come first
+
+
+def test_the_line_says_what_is_evaluated():
+    console = Console(width=80, record=True, file=io.StringIO())
+    bar = ProgressBar(console)
+    bar.expect(2)
+    for number in range(2):
+        bar.started("train", f"train-{number}", {"seed": number, "arm": "ticket", "level": 0})
+        bar.finished("train", computed=True)
+    bar.started("evaluate", "evaluate-1", {"seed": 1, "arm": "ticket", "level": 0})
+    console.print(bar._progress.get_renderable())
+    line = console.export_text()
+    assert line.startswith("evaluate · seed 1 · ticket · level 0")
+    assert " 2/2 trainings" in line

@@ -32,7 +32,7 @@ class ProgressBar(Tally):
         self._progress = Progress(
             TextColumn("{task.description}", table_column=Column(ratio=1, no_wrap=True)),  # cut where there is no room
             BarColumn(bar_width=14),
-            TextColumn("{task.completed:.1f}/{task.total:.0f} {task.fields[counted]}"),
+            TextColumn("{task.fields[counted]}"),
             TextColumn("{task.fields[eta]}"),
             console=console,
             expand=True,
@@ -50,7 +50,7 @@ class ProgressBar(Tally):
         self, kind: str, folder: str, label: Mapping[str, Any], beside: Sequence[tuple[str, Mapping[str, Any]]] = ()
     ) -> None:
         super().started(kind, folder, label, beside)
-        if kind in COUNTED:
+        if kind in (*COUNTED, "evaluate"):
             density = label.get("density")
             left = f" · {density:.1%} left" if density is not None else ""
             self._progress.update(self._task, description=step_words(label, kind) + left)
@@ -63,12 +63,13 @@ class ProgressBar(Tally):
 
     def changed(self) -> None:
         """Draw the count."""
-        eta = self.state.seconds_left
+        eta, done = self.state.seconds_left, f"{self.state.completed:.1f}".removesuffix(".0")
+        counted = "trainings and chains" if self.state.chains else "trainings"
         self._progress.update(
             self._task,
             total=self.state.trainings,
             completed=self.state.completed,
             eta="" if eta is None else f"ETA {clock(eta)}",
-            counted="trainings and chains" if self.state.chains else "trainings",
+            counted=f"{done}/{self.state.trainings} {counted}",
             visible=self.state.trainings is not None,
         )

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from tfticket.reports import bayesian, papers
+from tfticket.reports.claims import decide
 from tfticket.reports.papers import claims_of
 from tfticket.reports.rows import Row, arm_name, control_of
+from tfticket.reports.tables import claims_rows
 
 SEEDS = range(5)
 ACCURACY = {
@@ -53,7 +55,7 @@ def test_every_claim_is_about_its_arms():
         bayesian.B4A: (2, 0.66, "beats"),
         bayesian.B4B: (1, 0.28, "beats"),
         bayesian.B8: (3, -0.002, "matches"),
-        bayesian.B9: (1, 0.012, "matches"),
+        bayesian.B9: (1, 1.2, "matches"),
         bayesian.B10: (2, 0.02, "reaches"),
     }
     for claim, (members, mean, kind) in expected.items():
@@ -63,8 +65,14 @@ def test_every_claim_is_about_its_arms():
         assert all(len(values) == len(SEEDS) for values in one.differences.values())
         if claim != bayesian.B1:
             assert np.mean([np.mean(values) for values in one.differences.values()]) == pytest.approx(mean, abs=1e-6)
-    assert found[bayesian.B9].margin == 0.02
     assert bayesian.B3_FLAT not in found
+
+
+def test_each_claim_is_told_in_its_own_unit():
+    told = {row[0]: (row[1], row[3]) for row in claims_rows(decide(list(claims(rows()).values())))[1]}
+    assert told["B9"] == ("within ±2 times", "+1.20 ± 0.20 times")
+    assert told["B4b"] == ("above 0", "+0.28 ± 0.02 rho")
+    assert told["B10"] == ("all 2 above -0.5", "+2.00 ± 0.00")
 
 
 def test_b1_is_each_level_against_its_own_dense_network():

@@ -6,7 +6,17 @@ import yaml
 from tfticket.data import sources
 from tfticket.errors import InputError
 from tfticket.registry import CONTROLS
-from tfticket.reports.rows import ARM_NAMES, Row, arm_name, control_of, find_run, find_runs, read_run, rows_of
+from tfticket.reports.rows import (
+    ARM_NAMES,
+    Row,
+    arm_name,
+    control_of,
+    find_run,
+    find_runs,
+    name_at,
+    read_run,
+    rows_of,
+)
 from tfticket.runs.lease import lease
 
 METRICS = {"accuracy": 0.9, "nll": 0.3}
@@ -71,20 +81,22 @@ def test_an_arm_is_called_after_its_control_and_its_options(make_run, arm, contr
 
 
 @pytest.mark.parametrize(
-    ("score", "variational", "name"),
+    ("score", "variational", "name", "unpruned"),
     [
-        ("magnitude", None, "IMP ticket"),
-        ("random", None, "ticket by random score"),
-        ("snr", {"prior": 1.0}, "Bayesian, SNR"),
-        ("magnitude", {"prior": 1.0}, "Bayesian, magnitude"),
+        ("magnitude", None, "IMP ticket", "dense"),
+        ("random", None, "ticket by random score", "dense"),
+        ("snr", {"prior": 1.0}, "Bayesian, SNR", "dense, Bayesian"),
+        ("magnitude", {"prior": 1.0}, "Bayesian, magnitude", "dense, Bayesian"),
     ],
 )
-def test_a_runs_own_ticket_is_called_after_network_and_score(make_run, score, variational, name):
+def test_a_runs_own_ticket_is_called_after_network_and_score(make_run, score, variational, name, unpruned):
     folder = make_run("a-1", evaluations=[("ticket", 0, 1), ("reinitialise", 0, 1)])
     config = yaml.safe_load((folder / "config.yaml").read_text())
     config["model"]["variational"], config["prune"] = variational, {"score": score}
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
-    assert [row.name for row in rows_of(read_run(folder))] == [name, "re-initialised"]
+    rows = rows_of(read_run(folder))
+    assert [row.name for row in rows] == [name, "re-initialised"]
+    assert name_at(rows[0].name, rows[0].arm, 0) == unpruned
 
 
 def test_every_control_of_the_program_has_a_name_for_people():

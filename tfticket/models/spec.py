@@ -136,9 +136,10 @@ def network_of_config(config: ModelConfig, data: Dataset) -> Any:
 def to_variational(model: Any, config: Variational | dict[str, Any] | None = None) -> Any:
     """A copy of a network whose dense and convolutional weights have normal posteriors.
 
-    Its means are the model's weights, but a ticket of it has means of its own, drawn as ``config.means`` says, unless it
-    is ``Ticket.dense(..., start="current")``. Standard deviations are at their start. Other layers, such as BatchNorm and
-    LayerNorm, stay points. Called as it is, it computes with its means; training and evaluation take draws.
+    Its means are the model's weights, but a ticket of it has means of its own, drawn as ``config.means`` says, unless
+    it is ``Ticket.dense(..., start="current")``. Standard deviations are at their start. Other layers, such as
+    BatchNorm and LayerNorm, stay points. Called as it is, it computes with its means; training and evaluation take
+    draws.
 
     Args:
         model: A functional or Sequential ``tf_keras`` model that returns logits.

@@ -6,7 +6,7 @@ By test accuracy unless something else is said; "Bayesian tickets" are those by 
   paper has them "matching and surpassing" it; a ticket may be up to half a point below.
 - B2a: tickets by abs(mu), and deterministic ones by magnitude, against Bayesian tickets at every level. ``matches``.
   B2b: tickets by signal-to-noise ratio and by abs(mu) against those by the square score, at the last level. ``beats``.
-- B3: MACE of the dense Bayesian network less that of its sparsest ticket, in hundredths. For ResNets and ViTs ``beats``
+- B3: MACE of the dense Bayesian network less that of its sparsest ticket. For ResNets and ViTs ``beats``
   (it falls), for VGGs ``matches`` (it is flat); other networks decide nothing.
 - B4a (section 6): Spearman's correlation of a layer's place with the share pruned in it, over the layers that may be
   pruned, at the last level. ``beats`` 0, deterministic tickets too. B4b: that of Bayesian tickets less that of
@@ -17,8 +17,6 @@ By test accuracy unless something else is said; "Bayesian tickets" are those by 
   over the pruned levels, less 5: within 2 of it, so 3 to 7 times. The number of draws decides it, which the member's
   name says; the paper has 10. A training that was computed earlier has the time that it took then.
 - B10 (appendix B): learning-rate rewinding against rewinding to the start, at the last level. ``reaches``.
-
-Differences in correlation are given in hundredths, and B9's in times, in the same column as points of accuracy.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -32,8 +30,8 @@ B2A = "B2a: signal-to-noise ratio, abs(mu) and magnitude agree, within half a po
 B2B = "B2b: the square score is worse"
 B3_FALLS = "B3: MACE falls at high sparsity (ResNet, ViT)"
 B3_FLAT = "B3: MACE is flat (VGG), within half a point"
-B4A = "B4a: deeper layers are pruned more (rank correlation, in hundredths)"
-B4B = "B4b: more so in Bayesian networks (rank correlation, in hundredths)"
+B4A = "B4a: deeper layers are pruned more (rank correlation)"
+B4B = "B4b: more so in Bayesian networks (rank correlation)"
 B8 = "B8: transplants match Bayesian tickets, within half a point"
 B8_SHORT = "B8: transplants fall short of deterministic tickets (ViT)"
 B9 = "B9: a Bayesian training costs 3 to 7 times a deterministic one (times - 5)"
@@ -71,11 +69,11 @@ def bayesian_claims(groups: Groups, network: str) -> list[Comparison]:
         ),
         Comparison(B3_FALLS, "beats", calibration if family in ("resnet", "vit") else {}),
         Comparison(B3_FLAT, "matches", calibration if family == "vgg" else {}),
-        Comparison(B4A, "beats", {label: values for label, values in depths.items() if values}),
-        Comparison(B4B, "beats", _minus(groups, (last, BAYESIAN), (last, "ticket"), "depth")),
+        Comparison(B4A, "beats", {label: values for label, values in depths.items() if values}, unit="rho"),
+        Comparison(B4B, "beats", _minus(groups, (last, BAYESIAN), (last, "ticket"), "depth"), unit="rho"),
         Comparison(B8, "matches", {} if family == "vit" else moved),
         Comparison(B8_SHORT, "beats", short if family == "vit" else {}),
-        Comparison(B9, "matches", _times(groups, levels), 0.02),
+        Comparison(B9, "matches", _times(groups, levels), 2.0, "times"),
         Comparison(
             B10, "reaches", _all(_minus(groups, (last, f"{arm}-lrr"), (last, whose)) for arm, whose in _REWOUND)
         ),
@@ -119,7 +117,7 @@ def _times(groups: Groups, levels: Sequence[int]) -> dict[str, list[float]]:
                 found.setdefault(seed, []).append(seconds[0][0] / seconds[1][0])
     draws = {int(value) for level in levels for value in _beside(groups.get((level, BAYESIAN), {}), "draws")}
     said = f"Bayesian ({', '.join(map(str, sorted(draws)))} draws) / deterministic - 5"
-    return {said: [(mean(found[seed]) - 5) / 100 for seed in sorted(found)]} if found else {}
+    return {said: [mean(found[seed]) - 5 for seed in sorted(found)]} if found else {}
 
 
 def _beside(seeds: Seeds, name: str) -> list[float]:

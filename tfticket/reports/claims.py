@@ -37,6 +37,8 @@ MARGIN = 0.005
 FEWEST_SEEDS = 5
 
 Kind = Literal["beats", "matches", "reaches"]
+Unit = Literal["points", "%", "times", "rho"]
+"""What differences are told in: points and % are hundredths, rho is a rank correlation."""
 Verdict = Literal["holds", "contradicted", "not decided"]
 
 _DIGITS = 1e-12
@@ -52,13 +54,20 @@ class Comparison:
         kind: What is claimed of each member's mean difference.
         differences: What a member compares, e.g. 're-initialised at 10.0 %' -> one difference an IMP seed, at least
             one: larger is better for the arm that the claim is about.
-        margin: What counts as the same, in the metric's unit.
+        margin: What counts as the same, as the differences are given: of points and %, a fraction.
+        unit: What the differences are told in.
     """
 
     claim: str
     kind: Kind
     differences: Mapping[str, Sequence[float]]
     margin: float = MARGIN
+    unit: Unit = "points"
+
+    @property
+    def factor(self) -> float:
+        """What the differences are multiplied by to be in their unit."""
+        return 100 if self.unit in ("points", "%") else 1
 
 
 @dataclass(frozen=True)

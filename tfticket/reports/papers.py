@@ -24,7 +24,7 @@ What decides which, all by test accuracy, the ticket's or control's minus the ot
   same density. ``beats``. C3, for Conv-4 and Conv-6 alone: each against the ticket. ``beats``. C4: with connectivity
   against magnitude alone. ``matches``.
 - C5 ("monte-carlo-tickets", figure 1): the mean initial magnitude of the ticket's survivors over that of all weights,
-  less 1, mean over the layers that were pruned; in hundredths, not points of accuracy. ``beats``.
+  less 1, mean over the layers that were pruned. ``beats``.
 - C6 ("monte-carlo-tickets", section 3): each kind against the unpruned network and random masks, by the mean validation
   accuracy over the evaluations of the training, that is the area under the learning curve. ``beats``. Where tickets are
   rewound to iteration k, evaluations before the first one after k count for none, the unpruned network among them.
@@ -38,7 +38,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from tfticket.reports.bayesian import bayesian_claims
-from tfticket.reports.claims import Comparison, Decision, Kind, decide
+from tfticket.reports.claims import Comparison, Decision, Kind, Unit, decide
 from tfticket.reports.rows import ARM_NAMES, METHODS, Row, control_of, trunk_of
 from tfticket.reports.tables import Seeds, by_seed, density_of, paired
 
@@ -54,7 +54,7 @@ C1 = "C1: Monte Carlo tickets match IMP tickets, within half a point"
 C2 = "C2: Monte Carlo tickets beat random masks"
 C3 = "C3: Monte Carlo tickets exceed IMP tickets on Conv-4 and Conv-6"
 C4 = "C4: connectivity adds little, within half a point"
-C5 = "C5: tickets keep large initial weights (survivors' mean magnitude over all weights', less 1, in %)"
+C5 = "C5: tickets keep large initial weights (survivors' mean magnitude over all weights', less 1)"
 C6 = "C6: Monte Carlo tickets learn faster (mean validation accuracy over the training)"
 B6B = "B6b: layerwise shuffles and re-initialisation come close to the ticket"
 
@@ -96,7 +96,12 @@ def claims_of(rows: Sequence[Row]) -> list[Comparison]:
         (B6B, "matches", {} if network.startswith("vit") else _ticket_minus(groups, close)),
         *_monte_carlo(groups, network),
     ]
-    found = [Comparison(claim, kind, differences) for claim, kind, differences in members if differences]
+    units: dict[str, Unit] = {C5: "%"}
+    found = [
+        Comparison(claim, kind, differences, unit=units.get(claim, "points"))
+        for claim, kind, differences in members
+        if differences
+    ]
     return found + bayesian_claims(groups, network)
 
 
@@ -108,6 +113,7 @@ def records(decisions: Mapping[str, list[Decision]]) -> list[dict[str, Any]]:
             "claim": one.comparison.claim,
             "kind": one.comparison.kind,
             "margin": one.comparison.margin,
+            "unit": one.comparison.unit,
             "differences": {label: list(values) for label, values in one.comparison.differences.items()},
             "verdict": one.verdict,
             "member": one.member,

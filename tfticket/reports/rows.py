@@ -222,7 +222,7 @@ def name_at(name: str, arm: str, level: int, dense: str = "dense") -> str:
     """What tables call an arm at a level: tickets of level 0 are an unpruned network, which several arms may share."""
     if level or arm != trunk_of(arm):
         return name
-    return f"{dense}, Bayesian" if arm.startswith("bayesian-") else dense
+    return f"{dense}, Bayesian" if name.startswith("Bayesian") else dense
 
 
 def rows_of(run: Run) -> list[Row]:

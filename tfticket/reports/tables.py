@@ -201,7 +201,7 @@ def _span(counts: Sequence[int], what: str) -> str:
 def _difference(estimate: Estimate | None, factor: float, digits: int) -> str:
     if estimate is None:
         return ""
-    text = f"{factor * estimate.mean:+.{digits}f}"
+    text = f"{round(factor * estimate.mean, digits) + 0.0:+.{digits}f}"  # no minus before zeros
     return text if estimate.high is None else f"{text} ± {factor * (estimate.high - estimate.mean):.{digits}f}"
 
 
@@ -212,8 +212,10 @@ def claims_rows(decisions: Sequence[Decision]) -> tuple[list[str], list[list[str
 
 
 def _claim_row(one: Decision) -> list[str]:
-    members, margin = len(one.comparison.differences), 100 * one.comparison.margin
-    test = {"beats": "above 0", "matches": f"within ±{margin:g}", "reaches": f"above -{margin:g}"}[one.comparison.kind]
+    members, factor = len(one.comparison.differences), one.comparison.factor
+    unit = "" if one.comparison.unit == "points" else f" {one.comparison.unit}"
+    margin = f"{factor * one.comparison.margin:g}{unit}"
+    test = {"beats": "above 0", "matches": f"within ±{margin}", "reaches": f"above -{margin}"}[one.comparison.kind]
     verdict: str = one.verdict
     if one.p is None:
         fewest = _span([one.difference.count], "seed")
@@ -222,7 +224,7 @@ def _claim_row(one: Decision) -> list[str]:
     shown = "" if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}"
     test = f"all {members} {test}" if members > 1 else test
     name = one.comparison.claim.partition(":")[0]
-    return [name, test, one.member, _difference(one.difference, 100, 2), verdict, shown]
+    return [name, test, one.member, _difference(one.difference, factor, 2) + unit, verdict, shown]
 
 
 def rows_csv(rows: Sequence[Row]) -> str:
