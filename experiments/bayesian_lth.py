@@ -86,6 +86,13 @@ class Config(imp.Config):
                 raise ValueError(f"the {name} {', '.join(arms)} repeat; each counts once")
         if self.prune.rewind == "none" and any(trunk.rewind for trunk in self.trunks):
             raise ValueError("trunks: prune.rewind is 'none' for all; leave `rewind` out of the trunks")
+        if any(
+            not trunk.variational and (trunk.score, trunk.rewind) == (self.prune.score, None) for trunk in self.trunks
+        ):
+            raise ValueError(
+                f"trunks: deterministic tickets by {self.prune.score} are the run's own; leave that trunk out, or give "
+                "it rewind: none"
+            )
         if self.model.variational is not None:
             raise ValueError(
                 "model.variational: the base is the deterministic network here; `variational` is the other's"
@@ -100,8 +107,8 @@ class Config(imp.Config):
     @property
     def infers_by_train(self) -> bool:
         """See ``imp.Config``."""
-        variational = self.transplants or any(trunk.variational for trunk in self.trunks)
-        return self.variational_train is None and bool(variational)
+        moved = bool(self.transplants and self.controlled)
+        return self.variational_train is None and (moved or any(trunk.variational for trunk in self.trunks))
 
     @property
     def work(self) -> list[Work]:

@@ -343,6 +343,10 @@ def test_the_trainings_are_counted_by_seeds_levels_and_kind():
         ({"transplants": ["start", "start"]}, "the transplants start, start repeat"),
         ({"trunks": [{"variational": False, "score": "snr"}]}, "the score snr is of variational networks"),
         ({"trunks": [{"variational": False}]}, "the score snr is of variational networks"),
+        (
+            {"trunks": [{"variational": False, "score": "magnitude"}]},
+            "deterministic tickets by magnitude are the run's own",
+        ),
         ({"trunks": [{"score": "sn"}]}, "Did you mean 'snr'"),
         ({"model": {"variational": {}}}, "model.variational: the base is the deterministic network"),
         ({"prune": {"rewind": "none"}}, "prune.rewind is 'none' for all"),

@@ -97,7 +97,9 @@ def cost_of(config: Any) -> Cost:
     known = [each for each in seconds if each is not None]
     return Cost(
         trainings=sum(work.counted for work in config.work),
-        iterations=max(iterations_in(work.train.epochs, rows[0], work.train.batch_size) for work in config.work),
+        iterations=max(
+            iterations_in(work.train.epochs, rows[0], work.train.batch_size) for work in config.work if work.trainings
+        ),
         seconds=sum(known) if len(known) == len(seconds) else None,
         machine=_measured()[1],
         chains=chains,

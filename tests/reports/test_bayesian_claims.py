@@ -75,6 +75,10 @@ def test_each_claim_is_told_in_its_own_unit():
     assert told["B10"] == ("all 2 above -0.5", "+2.00 ± 0.00")
 
 
+def test_calibration_is_told_of_the_dense_network_and_the_sparsest_ticket():
+    assert list(claims(rows())[bayesian.B3_FALLS].differences) == ["its dense network - Bayesian, SNR at 5 %"]
+
+
 def test_b1_is_each_level_against_its_own_dense_network():
     differences = claims(rows())[bayesian.B1].differences
     assert {label: round(float(np.mean(values)), 6) for label, values in differences.items()} == {

@@ -125,6 +125,7 @@ def test_the_density_is_the_mean_over_seeds():
 def test_it_is_said_how_many_seeds_and_replicates_there_are(capsys, replicates, said):
     some = [row(seed=0), row(seed=1)]
     some += [row("mine", seed, replicate=n) for seed, count in replicates.items() for n in range(count)]
+    some += [row("nuts", seed) for seed in (0, 1)]  # no control, and of one replicate
     cells = summarise(some)
     assert seeds_text(cells) == said
     show_cells(cells)

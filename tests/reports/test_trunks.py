@@ -1,6 +1,7 @@
 """Reports of runs with several ways of iterative pruning."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -88,6 +89,24 @@ def test_the_unpruned_network_that_trunks_share_is_printed_once():
     _, table = table_rows(summarise(rows()))
     assert [line[:2] for line in table if line[0] == "100.0%"] == [["100.0%", "dense"], ["100.0%", "dense, Bayesian"]]
     assert len([line for line in table if line[0] == "25.0%"]) == len(ARMS) + len(CONTROLS)
+
+
+def test_tickets_by_a_score_of_the_users_are_reported_as_all_others():
+    mine = [replace(one, arm=arm, name=arm_name(arm)) for one in rows() for arm in renamed(one.arm)]
+    assert {one.name for one in mine} >= {
+        "Bayesian, mine",
+        "Bayesian, mine, rate rewound",
+        "Bayesian, mine, re-initialised",
+    }
+    _, table = table_rows(summarise(mine))
+    assert [line[1] for line in table if line[0] == "100.0%"] == ["dense", "dense, Bayesian"]
+    arms = {cell.arm for cell in tickets_alone(summarise(mine))}
+    assert arms == {"ticket", "bayesian-mine", "bayesian-mine-lrr", "transplant-start"}
+
+
+def renamed(arm):
+    """Arms of the SNR score as of another one; none of abs(mu)."""
+    return [] if arm == "bayesian-mu" else [arm.replace("-snr", "-mine")]
 
 
 def test_the_unpruned_networks_of_both_kinds_are_drawn():

@@ -97,8 +97,9 @@ def _minus(
     ):
         return {}
     differences = paired(groups[ours], groups[theirs], metric)
-    other = "its dense network" if theirs[0] == 0 and ours[1] == theirs[1] else _name(groups, theirs)
-    label = f"{_name(groups, ours)} - {other} at {100 * density_of(groups[ours]):.3g} %"
+    names = ["its dense network" if key[0] == 0 else _name(groups, key) for key in (ours, theirs)]
+    sparsest = min(density_of(groups[key]) for key in (ours, theirs))
+    label = f"{' - '.join(names)} at {100 * sparsest:.3g} %"
     return {label: differences} if differences else {}
 
 

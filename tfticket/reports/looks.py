@@ -66,7 +66,7 @@ def tickets_alone(found: Sequence[Armed]) -> list[Armed]:
     """
     if all(trunk_of(one.arm) == "ticket" for one in found):
         return list(found)
-    return [one for one in found if one.arm == "ticket" or one.arm in METHODS]
+    return [one for one in found if one.arm == trunk_of(one.arm) or one.arm in METHODS]
 
 
 def arm_looks(arms: Sequence[tuple[str, str]]) -> dict[tuple[str, str], dict[str, Any]]:

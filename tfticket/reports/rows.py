@@ -29,10 +29,6 @@ METHODS = {
     "nuts": "NUTS",
     "hmc": "HMC",
     "ensemble": "ensemble",
-    **{f"bayesian-{score}": f"Bayesian, {name}" for score, name in _SCORES.items()},
-    **{f"bayesian-{score}-lrr": f"Bayesian, {name}, rate rewound" for score, name in _SCORES.items()},
-    **{f"deterministic-{score}": name for score, name in _SCORES.items()},
-    **{f"deterministic-{score}-lrr": f"{name}, rate rewound" for score, name in _SCORES.items()},
     "svi": "SVI",
     "svi-tuned": "SVI, tuned",
     "svi-unscaled": "SVI, unscaled",
@@ -40,7 +36,7 @@ METHODS = {
     "transplant-trained": "transplanted, trained weights",
     "transplant-mask": "transplanted mask",
 }
-"""First words of arms of another method than training the run's own tickets: what follows is whose."""
+"""First words of arms of another method than training tickets: what follows is whose."""
 _TRUNKS = ("bayesian-", "deterministic-")
 """What arms of iterative pruning other than the run's own begin with."""
 EVALUATIONS = ("evaluate", "ensemble", "pool")
@@ -203,11 +199,19 @@ def trunk_of(arm: str) -> str:
 def arm_name(arm: str) -> str:
     """What tables and figures call an arm: 're-initialised (he_normal)'; of an unknown control the arm itself."""
     control, _, options = arm.partition(" ")
-    if control in METHODS:
-        return f"{METHODS[control]}, {arm_name(options)}" if options else METHODS[control]
+    if name := METHODS.get(control) or (_trunk_name(arm) if arm.startswith(_TRUNKS) else ""):
+        return f"{name}, {arm_name(options)}" if options else name
     if control not in ARM_NAMES:
         return arm
     return f"{ARM_NAMES[control]} ({options})" if options else ARM_NAMES[control]
+
+
+def _trunk_name(arm: str) -> str:
+    """'Bayesian, SNR, rate rewound' of 'bayesian-snr-lrr'; a score may be anybody's."""
+    kind, _, score = trunk_of(arm).partition("-")
+    rewound, score = score.endswith("-lrr"), score.removesuffix("-lrr")
+    words = ["Bayesian"] if kind == "bayesian" else []
+    return ", ".join([*words, _SCORES.get(score, score), *(["rate rewound"] if rewound else [])])
 
 
 def name_in(run: Run, arm: str) -> str:

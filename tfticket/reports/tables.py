@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tfticket.reports.claims import FEWEST_SEEDS, Decision
-from tfticket.reports.rows import Row, name_at, trunk_of
+from tfticket.reports.rows import METHODS, Row, control_of, name_at, trunk_of
 from tfticket.reports.statistics import Estimate, mean_interval
 
 Seeds = Mapping[int, Sequence[Row]]
@@ -189,7 +189,8 @@ def references_text(cells: Sequence[Cell]) -> str:
 def seeds_text(cells: Sequence[Cell]) -> str:
     """'5 seeds, 3 replicates of each control'; '2 to 3 seeds' where a run is not through."""
     text = _span([cell.test["accuracy"].count for cell in cells], "seed")
-    replicates = [count for cell in cells if cell.arm != trunk_of(cell.arm) for count in cell.replicates]
+    controls = [cell for cell in cells if cell.arm != trunk_of(cell.arm) and control_of(cell.arm) not in METHODS]
+    replicates = [count for cell in controls for count in cell.replicates]
     return f"{text}, {_span(replicates, 'replicate')} of each control" if max(replicates, default=1) > 1 else text
 
 
