@@ -174,7 +174,10 @@ def average_replicates(lab: Lab, config: Config, made: Sequence[Made]) -> None:
             inputs = {"ticket": members[0].ticket}
             inputs |= {f"member {one.replicate}": one.trained for one in members}
             label = members[0].label | {"arm": f"ensemble {arm}"}
-            lab.step("ensemble", EnsembleStep(data=config.data), inputs, label)
+            drawn: dict[str, int] = {}
+            if config.model.variational is not None:
+                drawn = {"draws": config.train.objective.evaluation_draws, "seed": label["seed"]}
+            lab.step("ensemble", EnsembleStep(data=config.data, **drawn), inputs, label)
 
 
 def sample(lab: Lab, config: Config, seed: int, one: Made) -> Handle:

@@ -417,7 +417,7 @@ DEFAULTS = {
         "kl_warmup": "0it",
         "evaluation_draws": 10,
     },
-    "EnsembleStep": {"data": {"DataConfig": {}}},
+    "EnsembleStep": {"data": {"DataConfig": {}}, "draws": 10, "seed": 0},
     "TransplantStep": {"carried": "start"},
     "PoolStep": {"data": {"DataConfig": {}}},
     "Population": {
@@ -525,7 +525,7 @@ FROZEN_STEPS = {
     "ensemble": (
         EnsembleStep(),
         {"ticket": TICKET, "member 0": TRAINED},
-        "382506b4d8bdfa6decb67629c52e2abdf24c0883671b08eb996157439bf46db0",
+        "17164d00d0bdcd93e84e8d965e65f6d9731cba45862ba21c856baeda02b1d758",
     ),
     "sample": (
         SampleStep(seed=3, chain=1),

@@ -178,7 +178,7 @@ STEPS = {
     "fit": StepKind("tfticket.steps:fit", 1),
     "draw": StepKind("tfticket.steps:draw", 1),
     "evaluate": StepKind("tfticket.steps:evaluate", 4),
-    "ensemble": StepKind("tfticket.steps:ensemble", 2),
+    "ensemble": StepKind("tfticket.steps:ensemble", 3),
     "sample": StepKind("tfticket.sampling.steps:sample", 2),
     "pool": StepKind("tfticket.sampling.steps:pool", 1),
 }

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tfticket import backend
+from tfticket import backend, seeds
 from tfticket.config import (
     ControlStep,
     DrawStep,
@@ -177,11 +177,11 @@ def ensemble(context: StepContext, config: EnsembleStep) -> dict[str, Any]:
     data = load_dataset(config.data)
     members = [folder for name, folder in context.inputs.items() if name != "ticket"]
     found = []
-    for folder in members:
+    for number, folder in enumerate(members):
         weights, _ = load_weights(folder / WEIGHTS)
         # Replicates of a shuffle have a mask each, off which their weights, or means, are 0.
         own = replace(ticket, mask={path: weights[path] != 0 for path in ticket.mask})
-        found.append(predictions_of(own, weights, data))
+        found.append(predictions_of(own, weights, data, config.draws, seeds.derive(config.seed, "member", number)))
     means = {split: np.logaddexp.reduce([one[split] for one in found]) - np.log(len(found)) for split in found[0]}
     return evaluation_of(ticket, data, means) | {"members": len(found)}
 

@@ -248,8 +248,8 @@ def trained(make_run, results, config):
     return {row.arm: row.beside for row in rows_of(read_run(folder))}
 
 
-def timed(first_call):
-    return {"iterations": 50, "seconds": {"first_call": first_call, "training": 10.0}}
+def timed(an_iteration):
+    return {"iterations": 50, "seconds": {"first_call": 3.0, "training": 10.0, "an_iteration": an_iteration}}
 
 
 VARIATIONAL = {
@@ -259,8 +259,8 @@ VARIATIONAL = {
 }
 
 
-def test_seconds_of_an_iteration_are_those_of_trainings_that_compiled_nothing(make_run):
-    beside = trained(make_run, {"ticket": timed(3.0), "bayesian-snr": timed(0.0)}, VARIATIONAL)
+def test_seconds_of_an_iteration_are_told_of_trainings_that_did_more_than_compile(make_run):
+    beside = trained(make_run, {"ticket": timed(0.0), "bayesian-snr": timed(0.2)}, VARIATIONAL)
     assert beside["bayesian-snr"]["seconds"] == 0.2
     assert "seconds" not in beside["ticket"]
 

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 import tfticket as tt
+from tfticket import seeds
 from tfticket.config import DataConfig, EnsembleStep, EvaluateStep, Execution
 from tfticket.data import load_dataset
 from tfticket.errors import Stopped
-from tfticket.evaluation.metrics import METRICS
+from tfticket.evaluation.metrics import METRICS, all_metrics
 from tfticket.evaluation.predictive import predictions, seed_of_pass
 from tfticket.evaluation.uncertainty import Pooled, auroc, strangeness
 from tfticket.models import to_variational
@@ -66,9 +67,9 @@ def test_data_of_another_shape_or_of_more_classes_are_refused(trained, data):
 def test_an_evaluation_has_metrics_and_reliability_of_both_splits_and_predicts_each_once(trained, data, monkeypatch):
     predicted = []
 
-    def note(spec, mask, weights, images):
+    def note(spec, mask, weights, images, *noise):
         predicted.append(len(images))
-        return predict(spec, mask, weights, images)
+        return predict(spec, mask, weights, images, *noise)
 
     predict = evaluation.predict
     monkeypatch.setattr(evaluation, "predict", note)
@@ -248,6 +249,10 @@ def test_the_step_tells_how_far_it_is_and_stops_between_draws(step, unsure, digi
 
 def test_an_ensemble_of_variational_networks_leaves_their_pruned_weights_out(step, tmp_path, unsure, digits, rows):
     members = {"ticket": tmp_path, "member 0": tmp_path, "member 1": tmp_path}
-    result = ensemble(step(**members), EnsembleStep(data=digits))
-    assert result["test"] == pytest.approx(tt.evaluate(unsure, rows), rel=1e-9)
+    result = ensemble(step(**members), EnsembleStep(data=digits, draws=4, seed=7))
+    own = [seeds.derive(7, "member", number) for number in range(2)]
+    one, other = (predictions_of(unsure.ticket, unsure.weights, rows, 4, seed)["test"] for seed in own)
+    assert not np.array_equal(one, other)
+    expected = all_metrics(np.logaddexp(one, other) - np.log(2), rows.y_test)
+    assert result["test"] == pytest.approx(expected, rel=1e-9)
     assert result["members"] == 2

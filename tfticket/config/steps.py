@@ -53,6 +53,8 @@ class EnsembleStep(Config):
     """Measure the mean prediction of several trainings."""
 
     data: DataConfig = DataConfig()
+    draws: int = Field(10, ge=1, description="Of each variational network: draws whose mean prediction is its own")
+    seed: int = Field(0, ge=0, description="Of these draws, each network's from one of its own")
 
 
 class EvaluateStep(Config):

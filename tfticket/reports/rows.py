@@ -272,13 +272,13 @@ def _learning_of(run: Run) -> dict[tuple[Any, ...], float]:
 
 
 def _seconds_of(run: Run) -> dict[tuple[Any, ...], float]:
-    """Seconds of an iteration of each training that found its loop compiled; so none that was resumed is among them."""
+    """Seconds of an iteration of each training, but for those of the segment that compiled."""
     found = {}
     for step in run.steps:
         if step["kind"] == "train" and "arm" in step["label"]:
-            result = result_of(run, step)
-            if not result["seconds"]["first_call"]:
-                found[_whose(step["label"])] = float(result["seconds"]["training"]) / result["iterations"]
+            seconds = result_of(run, step)["seconds"].get("an_iteration")  # not told by trainings of earlier versions
+            if seconds:
+                found[_whose(step["label"])] = float(seconds)
     return found
 
 

@@ -10,7 +10,7 @@ from tfticket.data import Dataset, check_alike
 from tfticket.evaluation.bootstrap import bootstrap_intervals
 from tfticket.evaluation.metrics import METRICS, all_metrics, reliability_record
 from tfticket.evaluation.posterior import posterior_of
-from tfticket.evaluation.predictive import predict, predictions, seed_of_pass
+from tfticket.evaluation.predictive import DRAWS, predict, predictions, seed_of_pass
 from tfticket.evaluation.uncertainty import Pooled, aurocs, strangeness
 from tfticket.network import network_of
 from tfticket.pruning.mask import layer_of
@@ -21,14 +21,16 @@ SPLITS = ("validation", "test")
 """What is evaluated."""
 
 
-def predictions_of(ticket: Ticket, weights: Weights, data: Dataset) -> dict[str, np.ndarray]:
-    """What trained weights predict: split -> log probabilities float64 [rows, classes].
+def predictions_of(
+    ticket: Ticket, weights: Weights, data: Dataset, draws: int = DRAWS, seed: int = 0
+) -> dict[str, np.ndarray]:
+    """What trained weights predict, as ``predict``: split -> log probabilities float64 [rows, classes].
 
     Raises:
         InputError: Data of other shapes, or of more classes, than the network's.
     """
     network_of(ticket.model).check_data(data)
-    return {split: predict(ticket.model, ticket.mask, weights, data.split(split)[0]) for split in SPLITS}
+    return {split: predict(ticket.model, ticket.mask, weights, data.split(split)[0], draws, seed) for split in SPLITS}
 
 
 def evaluation_of(ticket: Ticket, data: Dataset, predictions: Mapping[str, np.ndarray]) -> dict[str, Any]:

@@ -37,7 +37,8 @@ class Trained:
             ``evaluate_test``, 'test': those on test rows.
         iterations: The last iteration.
         seconds: Wall time: 'training' (the compiled loop after its first call), 'evaluation', 'first_call'
-            (of a loop that was not there yet: building the wrapped network, compilation, the first segment).
+            (of a loop that was not there yet: building the wrapped network, compilation, the first segment); and
+            'an_iteration', of those in 'training', 0 where there is none.
         jit: Whether XLA compiled the loop.
     """
 
@@ -162,7 +163,7 @@ def train_weights(
     if iteration in moments:
         kept[iteration] = loop.network.read()
 
-    saved = time.perf_counter()
+    saved, timed = time.perf_counter(), 0
     while iteration < total:
         due = [moment for moment in (*evaluations, *moments) if moment > iteration]
         end = min(*due, iteration + loop.length_for(hooks.segment_seconds))
@@ -174,6 +175,7 @@ def train_weights(
         factors = divergence_factors(config, layers, rows, iteration, end)
         segment = loop.run(images, labels, batches, moves, rates, noise, factors)
         seconds["first_call" if fresh else "training"] += time.perf_counter() - began
+        timed += 0 if fresh else end - iteration
         weights = loop.network.read()
         _check_finite(segment, weights, iteration)
         losses.extend(segment.tolist())
@@ -197,6 +199,7 @@ def train_weights(
             raise Stopped(f"stopped at iteration {iteration} of {total}")
 
     _check_pruned(weights, mask)
+    seconds["an_iteration"] = seconds["training"] / max(1, timed)
     return Trained(weights, kept, history, iteration, seconds, loop.network.jit)
 
 
