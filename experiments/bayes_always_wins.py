@@ -19,7 +19,7 @@ from pydantic import Field, model_validator
 from experiments import checks, imp
 from experiments.imp import Made, branch, next_step
 from experiments.svi import Svi, check_svi, infer, tuned_weights
-from experiments.transplants import check_inference
+from experiments.transplants import check_inference, made_variational
 from tfticket.config import EnsembleStep, PoolStep, SampleConfig, SampleStep
 from tfticket.costs import Work
 from tfticket.lab import Handle, Lab, Request
@@ -133,8 +133,9 @@ def check_model(config: Config) -> list[str]:
 
     notes = checks.check_model(config)
     if config.svi is not None:
-        variational = config.model.model_copy(update={"variational": config.svi.variational})
-        check_inference(config.data, variational, config.svi.train or config.train)
+        carried = (config.svi.carried,)
+        variational = made_variational(config.model, config.svi.variational, carried)
+        check_inference(config.data, variational, carried, config.svi.train or config.train)
     if not config.chains:
         return notes
     model = network_of_config(config.model, load_dataset(config.data))

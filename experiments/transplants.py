@@ -1,5 +1,6 @@
 """A ticket's mask in a variational network, trained there: steps that several experiments take."""
 
+from collections.abc import Collection
 from typing import Any
 
 from experiments.imp import Config, Made
@@ -16,18 +17,27 @@ from tfticket.config import (
 from tfticket.lab import Handle, Lab
 
 
-def check_inference(data: DataConfig, model: ModelConfig, training: TrainConfig) -> None:
-    """See that a network can be trained by variational inference so.
+def check_inference(data: DataConfig, model: ModelConfig, carried: Collection[Carried], training: TrainConfig) -> None:
+    """See that a network, ``made_variational``, can be trained by variational inference so.
 
     Raises:
-        InputError: It has no layer that could become variational; a training that is not for it.
+        InputError: It has no layer that could become variational, or none of its own start; a training that is not
+            for it.
     """
     from tfticket.data import load_dataset
-    from tfticket.models import network_of_config, variational_layers
+    from tfticket.models import initial_weights, network_of_config, variational_layers
     from tfticket.variational.objective import check_objective, check_precision
 
-    check_objective(training.objective, variational_layers(network_of_config(model, load_dataset(data))))
+    network = network_of_config(model, load_dataset(data))
+    if "mask" in carried:
+        initial_weights(network, seed=0)
+    check_objective(training.objective, variational_layers(network))
     check_precision(training, variational=True)
+
+
+def made_variational(model: ModelConfig, variational: Variational, carried: Collection[Carried]) -> ModelConfig:
+    """The network that tickets are carried to: where a mask comes alone, with means drawn from the seed."""
+    return model.model_copy(update={"variational": variational} | ({"start": "seed"} if "mask" in carried else {}))
 
 
 def transplanted(
@@ -44,7 +54,7 @@ def transplanted(
         one: The ticket, and its training.
         label: What the run's report calls it.
     """
-    model = config.model.model_copy(update={"variational": variational})
+    model = made_variational(config.model, variational, (carried,))
     onto = lab.step("start", StartStep(data=config.data, model=model, seed=seed), label=label)
     inputs = {"ticket": one.ticket, "onto": onto} | ({"trained": one.trained} if carried == "trained" else {})
     return lab.step("transplant", TransplantStep(carried=carried), inputs, label)

@@ -345,6 +345,13 @@ def test_trainings_count_no_population_of_a_level_where_nothing_is_sampled(asked
     assert config.trainings == taken(lab)
 
 
+@pytest.mark.parametrize(("carried", "start"), [("mask", "seed"), ("start", "current")])
+def test_on_a_mask_alone_no_mean_is_the_users(asked, carried, start):
+    lab, _ = asked({"model": {"name": "package.module:build", "start": "current"}, "svi": {"carried": carried}})
+    found = {made.config.model.start for _, made in lab.steps if made.kind == "start" and made.config.model.variational}
+    assert found == {start}
+
+
 def test_the_user_may_cool_all_ways(asked):
     lab, _ = asked({"svi": {"train": {"objective": {"temperature": 0.5}}}})
     found = {arm: made.config.train.objective for (arm, *_), made in lab.trained().items()}
