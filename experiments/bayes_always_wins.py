@@ -19,7 +19,7 @@ from pydantic import Field, model_validator
 from experiments import checks, imp
 from experiments.imp import Made, branch, next_step
 from experiments.svi import Svi, check_svi, infer, tuned_weights
-from experiments.transplants import check_inference, made_variational
+from experiments.transplants import check_inference
 from tfticket.config import EnsembleStep, PoolStep, SampleConfig, SampleStep
 from tfticket.costs import Work
 from tfticket.lab import Handle, Lab, Request
@@ -133,9 +133,7 @@ def check_model(config: Config) -> list[str]:
 
     notes = checks.check_model(config)
     if config.svi is not None:
-        carried = (config.svi.carried,)
-        variational = made_variational(config.model, config.svi.variational, carried)
-        check_inference(config.data, variational, carried, config.svi.train or config.train)
+        check_inference(config, config.svi.variational, (config.svi.carried,), config.svi.train or config.train)
     if not config.chains:
         return notes
     model = network_of_config(config.model, load_dataset(config.data))
@@ -175,10 +173,9 @@ def average_replicates(lab: Lab, config: Config, made: Sequence[Made]) -> None:
             inputs = {"ticket": members[0].ticket}
             inputs |= {f"member {one.replicate}": one.trained for one in members}
             label = members[0].label | {"arm": f"ensemble {arm}"}
-            drawn: dict[str, int] = {}
-            if config.model.variational is not None:
-                drawn = {"draws": config.train.objective.evaluation_draws, "seed": label["seed"]}
-            lab.step("ensemble", EnsembleStep(data=config.data, **drawn), inputs, label)
+            objective = None if config.model.variational is None else config.train.objective
+            its = config.evaluation(label["seed"], objective)
+            lab.step("ensemble", EnsembleStep(data=config.data, draws=its.draws, seed=its.seed), inputs, label)
 
 
 def sample(lab: Lab, config: Config, seed: int, one: Made) -> Handle:

@@ -20,7 +20,7 @@ from pydantic import Field, field_validator, model_validator
 
 from experiments import checks, imp
 from experiments.imp import Made, next_step
-from experiments.transplants import check_inference, made_variational, train_and_evaluate, transplanted
+from experiments.transplants import check_inference, train_and_evaluate, transplanted
 from tfticket import seeds
 from tfticket.config import Carried, TrainConfig, Variational, check_lengths
 from tfticket.config.names import known
@@ -163,8 +163,7 @@ def check_model(config: Config) -> list[str]:
     """Refuse, before any folder is made, a network that cannot be pruned or made variational so."""
     notes = checks.check_model(config)
     if config.transplants and config.controlled:
-        variational = made_variational(config.model, config.variational, config.transplants)
-        check_inference(config.data, variational, config.transplants, config.inference)
+        check_inference(config, config.variational, config.transplants, config.inference)
     if config.transplants and not config.controlled:
         notes.append("No level is controlled, so nothing is transplanted: see control_densities and control_levels.")
     for trunk in config.trunks:

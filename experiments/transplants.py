@@ -6,7 +6,6 @@ from typing import Any
 from experiments.imp import Config, Made
 from tfticket.config import (
     Carried,
-    DataConfig,
     ModelConfig,
     StartStep,
     TrainConfig,
@@ -17,8 +16,10 @@ from tfticket.config import (
 from tfticket.lab import Handle, Lab
 
 
-def check_inference(data: DataConfig, model: ModelConfig, carried: Collection[Carried], training: TrainConfig) -> None:
-    """See that a network, ``made_variational``, can be trained by variational inference so.
+def check_inference(
+    config: Config, variational: Variational, carried: Collection[Carried], training: TrainConfig
+) -> None:
+    """See that a run's network can be trained by variational inference so.
 
     Raises:
         InputError: It has no layer that could become variational, or none of its own start; a training that is not
@@ -28,7 +29,7 @@ def check_inference(data: DataConfig, model: ModelConfig, carried: Collection[Ca
     from tfticket.models import initial_weights, network_of_config, variational_layers
     from tfticket.variational.objective import check_objective, check_precision
 
-    network = network_of_config(model, load_dataset(data))
+    network = network_of_config(made_variational(config.model, variational, carried), load_dataset(config.data))
     if "mask" in carried:
         initial_weights(network, seed=0)
     check_objective(training.objective, variational_layers(network))
