@@ -93,12 +93,38 @@ def test_calibration_is_claimed_flat_of_a_vgg_and_of_other_networks_nothing():
 
 
 def test_what_is_not_there_is_not_claimed():
-    assert not {claim for claim in claims(rows(arms=("ticket",))) if claim.startswith(("B1", "B2", "B4", "B8", "B9"))}
+    assert not set(claims(rows(arms=("ticket",))))
     alone = claims(rows(arms=("bayesian-snr", "ticket")))
     assert {bayesian.B1, bayesian.B9} <= set(alone)
     assert not {bayesian.B2B, bayesian.B8, bayesian.B10} & set(alone)
     without = [replace(one, beside={}) for one in rows()]
     assert not {bayesian.B4A, bayesian.B4B, bayesian.B9} & set(claims(without))
+
+
+@pytest.mark.parametrize(
+    ("network", "arms", "claim", "member"),
+    [
+        ("resnet-20", ("bayesian-mu", "bayesian-square"), bayesian.B2B, "Bayesian, abs(mu) - Bayesian, square at 5 %"),
+        ("vit-tiny", ("transplant-start",), bayesian.B8_SHORT, "IMP ticket - transplanted at 5 %"),
+        (
+            "vgg-11",
+            ("deterministic-magnitude-lrr",),
+            bayesian.B10,
+            "magnitude, rate rewound - IMP ticket at 5 %",
+        ),
+    ],
+)
+def test_what_needs_no_tickets_by_signal_to_noise_ratio_is_claimed_without_them(network, arms, claim, member):
+    found = claims(rows(network, ("ticket", *arms)))
+    assert set(found) == {claim}
+    assert any(label.startswith(member) for label in found[claim].differences)
+
+
+def test_a_pair_of_arms_is_compared_at_its_own_last_level():
+    stopped = [one for one in rows() if (one.arm, one.level) not in (("bayesian-snr", 3), ("bayesian-snr-lrr", 3))]
+    found = claims(stopped)
+    assert [label[-4:] for label in found[bayesian.B10].differences] == ["10 %", " 5 %"]
+    assert [label[-4:] for label in found[bayesian.B2B].differences] == ["10 %", " 5 %"]
 
 
 def test_a_trunks_controls_are_no_controls_of_the_deterministic_ticket():

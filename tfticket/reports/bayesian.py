@@ -5,7 +5,8 @@ By test accuracy unless something else is said; "Bayesian tickets" are those by 
 - B1 (section 5): Bayesian tickets against their dense network, at every level that keeps 10 % or more. ``reaches``: the
   paper has them "matching and surpassing" it; a ticket may be up to half a point below.
 - B2a: tickets by abs(mu), and deterministic ones by magnitude, against Bayesian tickets at every level. ``matches``.
-  B2b: tickets by signal-to-noise ratio and by abs(mu) against those by the square score, at the last level. ``beats``.
+  B2b: tickets by signal-to-noise ratio and by abs(mu) against those by the square score, at the last level that has
+  both. ``beats``.
 - B3: MACE of the dense Bayesian network less that of its sparsest ticket. For ResNets and ViTs ``beats``
   (it falls), for VGGs ``matches`` (it is flat); other networks decide nothing.
 - B4a (section 6): Spearman's correlation of a layer's place with the share pruned in it, over the layers that may be
@@ -16,7 +17,8 @@ By test accuracy unless something else is said; "Bayesian tickets" are those by 
 - B9 (table 1): how many times as long an iteration of a Bayesian training takes as one of a deterministic one, mean
   over the pruned levels, less 5: within 2 of it, so 3 to 7 times. The number of draws decides it, which the member's
   name says; the paper has 10. A training that was computed earlier has the time that it took then.
-- B10 (appendix B): learning-rate rewinding against rewinding to the start, at the last level. ``reaches``.
+- B10 (appendix B): learning-rate rewinding against rewinding to the start, of Bayesian tickets and of deterministic
+  ones, at the last level that has both. ``reaches``.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -46,37 +48,38 @@ Groups = Mapping[tuple[int, str], Seeds]
 
 def bayesian_claims(groups: Groups, network: str) -> list[Comparison]:
     """The claims that a run's groups speak to; those without a member are left out."""
-    levels = sorted({level for level, arm in groups if arm == BAYESIAN and level})
-    if (0, BAYESIAN) not in groups or not levels:
-        return []
-    last = levels[-1]
+
+    def both(ours: str, theirs: str) -> list[dict[str, list[float]]]:
+        """A member each pruned level that has both arms: ours - theirs."""
+        levels = [level for level in pruned if (level, theirs) in groups]
+        return [found for level in levels if (found := _minus(groups, (level, ours), (level, theirs)))]
+
+    pruned = sorted({level for level, _ in groups if level})
+    levels = [level for level in pruned if (level, BAYESIAN) in groups]
     tenth = [
         level for level in levels if density_of(groups[level, BAYESIAN]) >= 0.0999
     ]  # a target of 10 % is met but for rounding
     family = network.partition("-")[0]
-    calibration = _minus(groups, (0, BAYESIAN), (last, BAYESIAN), "mace")
-    depths = {_label(groups, last, arm): _beside(groups.get((last, arm), {}), "depth") for arm in (BAYESIAN, "ticket")}
-    agreeing = [(level, ours) for level in levels for ours in ("bayesian-mu", "ticket")]
-    moved = _all(_minus(groups, (level, _MOVED), (level, BAYESIAN)) for level in levels)
-    short = _all(_minus(groups, (level, "ticket"), (level, _MOVED)) for level in levels)
+    calibration = _minus(groups, (0, BAYESIAN), (levels[-1], BAYESIAN), "mace") if levels else {}
+    deepest = [(levels[-1], arm) for arm in (BAYESIAN, "ticket")] if levels else []
+    depths = {_name(groups, key): _beside(groups[key], "depth") for key in deepest if key in groups}
+    moved, short = both(_MOVED, BAYESIAN), both("ticket", _MOVED)
     claims = [
         Comparison(B1, "reaches", _all(_minus(groups, (level, BAYESIAN), (0, BAYESIAN)) for level in tenth)),
-        Comparison(B2A, "matches", _all(_minus(groups, ours, (ours[0], BAYESIAN)) for ours in agreeing)),
+        Comparison(B2A, "matches", _all([*both("bayesian-mu", BAYESIAN), *both("ticket", BAYESIAN)])),
         Comparison(
             B2B,
             "beats",
-            _all(_minus(groups, (last, ours), (last, "bayesian-square")) for ours in (BAYESIAN, "bayesian-mu")),
+            _all(found for arm in (BAYESIAN, "bayesian-mu") for found in both(arm, "bayesian-square")[-1:]),
         ),
         Comparison(B3_FALLS, "beats", calibration if family in ("resnet", "vit") else {}),
         Comparison(B3_FLAT, "matches", calibration if family == "vgg" else {}),
         Comparison(B4A, "beats", {label: values for label, values in depths.items() if values}, unit="rho"),
-        Comparison(B4B, "beats", _minus(groups, (last, BAYESIAN), (last, "ticket"), "depth"), unit="rho"),
-        Comparison(B8, "matches", {} if family == "vit" else moved),
-        Comparison(B8_SHORT, "beats", short if family == "vit" else {}),
+        Comparison(B4B, "beats", _minus(groups, *deepest, "depth") if deepest else {}, unit="rho"),
+        Comparison(B8, "matches", {} if family == "vit" else _all(moved)),
+        Comparison(B8_SHORT, "beats", _all(short) if family == "vit" else {}),
         Comparison(B9, "matches", _times(groups, levels), 2.0, "times"),
-        Comparison(
-            B10, "reaches", _all(_minus(groups, (last, f"{arm}-lrr"), (last, whose)) for arm, whose in _REWOUND)
-        ),
+        Comparison(B10, "reaches", _all(found for arm, whose in _REWOUND for found in both(f"{arm}-lrr", whose)[-1:])),
     ]
     return [claim for claim in claims if claim.differences]
 
@@ -104,6 +107,7 @@ def _minus(
 
 
 def _all(members: Iterable[dict[str, list[float]]]) -> dict[str, list[float]]:
+    """Members of one claim together."""
     return {label: values for member in members for label, values in member.items()}
 
 
@@ -123,10 +127,6 @@ def _times(groups: Groups, levels: Sequence[int]) -> dict[str, list[float]]:
 
 def _beside(seeds: Seeds, name: str) -> list[float]:
     return [row.beside[name] for (row, *_) in seeds.values() if name in row.beside]
-
-
-def _label(groups: Groups, level: int, arm: str) -> str:
-    return _name(groups, (level, arm)) if (level, arm) in groups else arm
 
 
 def _name(groups: Groups, key: tuple[int, str]) -> str:
