@@ -11,8 +11,7 @@ References:
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tfticket import seeds
 from tfticket.config import DataConfig, MemberStep, Population, TrainConfig
@@ -21,26 +20,6 @@ from tfticket.errors import InputError
 from tfticket.lab import Handle, Lab, Request
 from tfticket.runs.artefacts import load_tensors
 from tfticket.runs.step import TICKET
-
-if TYPE_CHECKING:
-    from tfticket.training.population import Child
-
-
-@dataclass(frozen=True)
-class Tuned:
-    """What a population has found.
-
-    Attributes:
-        weights: The winner's KL weights, layer -> factor.
-        member: Its number.
-        score: Its metric on validation rows at the end.
-        generations: Of each generation its members: whose state each went on from, with which weights.
-    """
-
-    weights: dict[str, float]
-    member: int
-    score: float
-    generations: "list[list[Child]]"
 
 
 def tune(
@@ -51,8 +30,8 @@ def tune(
     start_of_member: Callable[[int], Handle],
     seed: int,
     label: Mapping[str, Any],
-) -> Tuned:
-    """Find KL weights.
+) -> dict[str, float]:
+    """Find KL weights: layer -> factor, the winner's. Who descends from whom is in the labels of the run's steps.
 
     Args:
         lab: Computes the members, several at once.
@@ -89,7 +68,6 @@ def tune(
 
     trained: list[Handle] = []
     scores: list[float] = []
-    generations: list[list[Child]] = []
     for generation in range(population.generations):
         if generation == 0:
             children = [Child(None, weights) for weights in first_weights(population, layers, seed)]
@@ -98,10 +76,7 @@ def tune(
         requests = [request(generation, member, child) for member, child in enumerate(children)]
         trained = lab.steps("member", requests)
         scores = [_score(handle, population.metric) for handle in trained]
-        generations.append(children)
-
-    winner = winner_of(population, scores)
-    return Tuned(children[winner].weights, winner, scores[winner], generations)
+    return children[winner_of(population, scores)].weights
 
 
 def _layers_and_iteration(ticket: Handle) -> tuple[list[str], int]:

@@ -102,7 +102,7 @@ def tuned_weights(lab: Lab, config: Config, svi: Svi, seed: int, one: Made) -> d
         return transplanted(lab, config, svi.variational, svi.carried, its_seed, one, label)
 
     training = svi.train or config.train
-    return tune(lab, config.data, training, svi.population, start_of_member, seed, one.label).weights
+    return tune(lab, config.data, training, svi.population, start_of_member, seed, one.label)
 
 
 def _with_weights(train: TrainConfig, way: Way, tuned: Mapping[str, float], data: DataConfig) -> TrainConfig:

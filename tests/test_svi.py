@@ -12,7 +12,6 @@ import yaml
 
 from experiments import bayes_always_wins, svi
 from experiments.bayes_always_wins import Config
-from experiments.population import Tuned
 from tfticket import seeds
 from tfticket.costs import cost_of
 from tfticket.lab import open_run, run_folder
@@ -267,7 +266,7 @@ class Asked(Listener):
     def tune(self, lab, data, train, population, start_of_member, seed, label):
         tickets = [start_of_member(member) for member in range(population.members)]
         self.tuned.append((seed, label["level"], tickets))
-        return Tuned(self.weights, 0, 1.0, [])
+        return self.weights
 
     def trained(self) -> dict[tuple[str, int, int, int], Made]:
         """Arm, seed, level and replicate -> the training, of those by variational inference."""

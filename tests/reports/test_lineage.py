@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -24,7 +25,7 @@ GENERATIONS = [
 def make_population(make_run):
     """Makes a run with populations by hand, a label each; evaluated, so that there is a report of it."""
 
-    def make(*labels, metric="nll", generations=GENERATIONS):
+    def make(*labels, metric="nll", generations=GENERATIONS, size=4):
         folder = make_run("a-1", evaluations=[("ticket", 0, 0), ("ticket", 1, 0)])
         manifest = json.loads((folder / "manifest.json").read_text())
         for label in labels:
@@ -40,7 +41,8 @@ def make_population(make_run):
                     entry = {"kind": "member", "folder": step.name, "fingerprint": step.name, "label": label | said}
                     manifest["steps"].append(entry)
         (folder / "manifest.json").write_text(json.dumps(manifest))
-        return read_run(folder)
+        run = read_run(folder)
+        return replace(run, config=run.config | {"svi": {"population": {"members": size}}})
 
     return make
 
@@ -55,7 +57,6 @@ def test_the_winner_is_the_best_of_the_last_generation_and_its_ancestors_are_fol
 
 def test_a_generation_that_is_not_whole_decides_nothing(make_population):
     (lineage,) = lineages_of(make_population({"seed": 0}, generations=[*GENERATIONS[:2], GENERATIONS[2][:3]]))
-    assert lineage.last == 1
     assert [one.member for one in lineage.best_first] == [3, 1, 2, 0]
     assert lineage_figure(lineage, "title")
 
@@ -114,8 +115,17 @@ def test_the_legend_shows_lines_and_dots_as_they_are_drawn(make_population):
 
 
 def test_a_population_that_diverged_is_drawn_too(make_population):
-    (lineage,) = lineages_of(make_population({"seed": 0}, generations=[[(None, 1.0, None), (None, 2.0, None)]]))
+    (lineage,) = lineages_of(make_population({"seed": 0}, generations=[[(None, 1.0, None), (None, 2.0, None)]], size=2))
     assert lineage_figure(lineage, "title")
+
+
+def test_a_first_generation_that_is_not_whole_has_no_winner(make_population):
+    (lineage,) = lineages_of(make_population({"seed": 0}, generations=[GENERATIONS[0][:2]]))
+    assert lineage.best_first == []
+    figure = lineage_figure(lineage, "title")
+    assert len(figure.axes) == len(LAYERS)  # and no bar of colours
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["the first generation, which is not whole"]
 
 
 def test_the_report_has_the_lineage_and_a_run_without_members_has_none(make_population, make_run):
@@ -127,7 +137,9 @@ def test_the_report_has_the_lineage_and_a_run_without_members_has_none(make_popu
     assert not list(written.folder.glob("lineage*"))
 
 
-def test_several_populations_have_a_figure_each(make_population):
+def test_several_populations_have_a_figure_each(make_population, make_run):
     labels = [{"seed": seed, "level": 2, "density": 0.5 + seed / 100} for seed in (0, 1)]
     written = report.write_report([make_population(*labels)])
     assert {"lineage-seed-0-level-2.png", "lineage-seed-1-level-2.png", "lineage.csv"} <= set(written.files)
+    other = report.write_report([read_run(make_run("b-1", evaluations=[("ticket", 0, 0)]))], written.folder)
+    assert {path.name for path in written.folder.iterdir()} == set(other.files)

@@ -214,7 +214,8 @@ def population(tmp_path_factory):
 
 def lineage_of(workspace):
     folder = workspace / "runs" / "a"
-    (lineage,) = lineages_of(Run(folder, {}, {}, read_json(folder / "manifest.json")["steps"]))
+    config = {"svi": {"population": POPULATION.model_dump(mode="json")}}
+    (lineage,) = lineages_of(Run(folder, config, {}, read_json(folder / "manifest.json")["steps"]))
     return lineage
 
 
@@ -226,9 +227,7 @@ def test_a_member_that_diverged_is_replaced_and_the_winner_is_the_best_on_valida
     for number in diverged:
         assert last[number].parent not in diverged
     scores = {number: one.validation["nll"] for number, one in last.items() if one.validation}
-    assert found.score == min(scores.values())
-    assert scores[found.member] == found.score
-    assert found.weights == last[found.member].weights
+    assert found == last[min(scores, key=scores.__getitem__)].weights
 
 
 def test_the_manifest_alone_tells_the_lineage(population):
@@ -236,14 +235,18 @@ def test_the_manifest_alone_tells_the_lineage(population):
     lineage = lineage_of(workspace)
     assert lineage.label == LABEL
     assert lineage.metric == "nll"
-    assert [one.member for one in lineage.ancestry(lineage.best_first[0])] == [
-        found.generations[1][found.member].parent,
-        found.member,
-    ]
-    for generation, children in enumerate(found.generations):
-        for number, child in enumerate(children):
-            told = lineage.members[generation][number]
-            assert (told.parent, told.weights) == (child.parent, child.weights)
+    winner = lineage.best_first[0]
+    assert winner.weights == found
+    assert [one.member for one in lineage.ancestry(winner)] == [winner.parent, winner.member]
+    folders = {}
+    for step in read_json(workspace / "runs" / "a" / "manifest.json")["steps"]:
+        if step["kind"] == "member":
+            folders[step["label"]["generation"], step["label"]["member"]] = workspace / "steps" / step["folder"]
+    for (generation, number), folder in folders.items():
+        told, made = lineage.members[generation][number], read_json(folder / "config.json")
+        assert told.weights == made["config"]["train"]["objective"]["kl_weights"]
+        parent = None if told.parent is None else folders[generation - 1, told.parent].name
+        assert made["inputs"].get("parent") == parent
 
 
 def test_a_population_that_was_stopped_goes_on_where_it_was(population, tmp_path):
@@ -269,7 +272,7 @@ def test_a_population_that_was_stopped_goes_on_where_it_was(population, tmp_path
 def test_members_in_processes_of_their_own_find_the_same(population, tmp_path):
     """But for the last digits: each process has a share of the threads, and these decide bits."""
     alone, beside = population[1], tuned(tmp_path, Counting(), processes=2)
-    assert (beside.weights, beside.member, beside.generations) == (alone.weights, alone.member, alone.generations)
+    assert beside == alone
     found, expected = states(tmp_path), states(population[0])
     assert list(found) == list(expected)
     for name, (tensors, _) in expected.items():

@@ -61,8 +61,8 @@ def bayesian_claims(groups: Groups, network: str) -> list[Comparison]:
     ]  # a target of 10 % is met but for rounding
     family = network.partition("-")[0]
     calibration = _minus(groups, (0, BAYESIAN), (levels[-1], BAYESIAN), "mace") if levels else {}
-    deepest = [(levels[-1], arm) for arm in (BAYESIAN, "ticket")] if levels else []
-    depths = {_name(groups, key): _beside(groups[key], "depth") for key in deepest if key in groups}
+    ours, theirs = ((levels[-1] if levels else 0, arm) for arm in (BAYESIAN, "ticket"))
+    depths = {_name(groups, key): _beside(groups[key], "depth") for key in (ours, theirs) if levels and key in groups}
     moved, short = both(_MOVED, BAYESIAN), both("ticket", _MOVED)
     claims = [
         Comparison(B1, "reaches", _all(_minus(groups, (level, BAYESIAN), (0, BAYESIAN)) for level in tenth)),
@@ -75,7 +75,7 @@ def bayesian_claims(groups: Groups, network: str) -> list[Comparison]:
         Comparison(B3_FALLS, "beats", calibration if family in ("resnet", "vit") else {}),
         Comparison(B3_FLAT, "matches", calibration if family == "vgg" else {}),
         Comparison(B4A, "beats", {label: values for label, values in depths.items() if values}, unit="rho"),
-        Comparison(B4B, "beats", _minus(groups, *deepest, "depth") if deepest else {}, unit="rho"),
+        Comparison(B4B, "beats", _minus(groups, ours, theirs, "depth"), unit="rho"),
         Comparison(B8, "matches", {} if family == "vit" else _all(moved)),
         Comparison(B8_SHORT, "beats", _all(short) if family == "vit" else {}),
         Comparison(B9, "matches", _times(groups, levels), 2.0, "times"),

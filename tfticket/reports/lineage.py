@@ -46,11 +46,13 @@ class Lineage:
     Attributes:
         label: What the run calls it: seed, level, density, ...
         metric: What ranked its members: 'nll' or 'accuracy'.
+        size: How many members a whole generation has.
         members: All that are done, a dictionary by number for each generation.
     """
 
     label: dict[str, Any]
     metric: str
+    size: int
     members: list[dict[int, Member]]
 
     @property
@@ -59,15 +61,10 @@ class Lineage:
         return list(next(iter(self.members[0].values())).weights)
 
     @property
-    def last(self) -> int:
-        """The last generation that is whole."""
-        whole = [number for number, members in enumerate(self.members) if len(members) == len(self.members[0])]
-        return whole[-1]
-
-    @property
     def best_first(self) -> list[Member]:
-        """The members of the last generation that is whole, the winner first."""
-        members = list(self.members[self.last].values())
+        """The members of the last generation that is whole, the winner first; none before the first is whole."""
+        whole = [list(members.values()) for members in self.members if len(members) == self.size]
+        members = whole[-1] if whole else []
         return [members[place] for place in ranking([one.score(self.metric) for one in members], self.metric)]
 
     def ancestry(self, member: Member) -> list[Member]:
@@ -89,7 +86,8 @@ def lineages_of(run: Run) -> list[Lineage]:
         if step["kind"] == "member":
             label = step["label"]
             rest = {name: value for name, value in label.items() if name not in _BESIDE}
-            lineage = found.setdefault(str(rest), Lineage(rest, label["metric"], []))
+            size = run.config["svi"]["population"]["members"]
+            lineage = found.setdefault(str(rest), Lineage(rest, label["metric"], size, []))
             result = result_of(run, step)
             its = {name: label[name] for name in ("generation", "member", "parent", "weights")}
             lineage.members.extend({} for _ in range(its["generation"] + 1 - len(lineage.members)))
@@ -176,14 +174,16 @@ def lineage_figure(lineage: Lineage, title: str) -> Any:
         bar.ax.tick_params(labelsize=8, which="both")
         bar.ax.minorticks_off()
     figure.suptitle(title.replace("$", r"\$"), fontsize=11, x=0.01, ha="left")
-    best = lineage.best_first[0].score(lineage.metric)
-    winner = colour_of(best) if math.isfinite(best) else _ENDED
-    named = {"winner and its ancestors": Line2D([], [], lw=3.2, marker="o", ms=4.4, color=winner)}
+    named = {}
+    if lineage.best_first:
+        best = lineage.best_first[0].score(lineage.metric)
+        winner = colour_of(best) if math.isfinite(best) else _ENDED
+        named["winner and its ancestors"] = Line2D([], [], lw=3.2, marker="o", ms=4.4, color=winner)
     if any(look["color"] == _ENDED for look in looks.values()):
-        named["without descendants in the last generation"] = Line2D(
-            [], [], lw=_ENDED_WIDTH, marker="o", ms=1.2 + _ENDED_WIDTH, color=_ENDED
-        )
-    named["replaced"] = Line2D([], [], color="0.4", lw=0, marker="x", ms=5)
+        ended = "without descendants in the last generation" if named else "the first generation, which is not whole"
+        named[ended] = Line2D([], [], lw=_ENDED_WIDTH, marker="o", ms=1.2 + _ENDED_WIDTH, color=_ENDED)
+    if len(lineage.members) > 1:
+        named["replaced"] = Line2D([], [], color="0.4", lw=0, marker="x", ms=5)
     figure.legend(
         list(named.values()), list(named), loc="outside lower left", ncols=len(named), frameon=False, fontsize=9
     )

@@ -1,5 +1,6 @@
 """Write a report: figures (PNG and PDF), a table, a CSV, verdicts on claims, from run folders alone."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -35,7 +36,7 @@ from tfticket.reports.uncertainty import (
 )
 from tfticket.runs.files import atomic_write, check_writable, write_json
 
-_FIGURES = (
+_FIGURES = (  # patterns of their names
     "accuracy",
     "calibration",
     "controls",
@@ -46,6 +47,8 @@ _FIGURES = (
     "uncertainty",
     "posterior",
     "lineage",
+    "lineage-seed-*",
+    "chains-*-seed-*",
 )
 _TABLES = ("uncertainty.csv", "posterior.csv", "moments.csv", "lineage.csv")
 """Of a single run that has what they show."""
@@ -111,11 +114,13 @@ def write_report(runs: Sequence[Run], folder: Path | None = None) -> Report:
     moments = recorded_trainings(runs[0]) if len(runs) == 1 else []
     if len(runs) == 1:
         figures |= _further_figures(runs[0], title) | _variational_figures(uncertainty, title)
-    for name in set(_FIGURES) - set(figures):  # of another report in this folder
-        for kind in ("png", "pdf"):
-            (folder / f"{name}.{kind}").unlink(missing_ok=True)
     pools = {run.folder.name: pools_of(run) for run in runs}
-    files = save_figures(folder, figures | _chain_figures(pools, rows))
+    figures |= _chain_figures(pools, rows)
+    for pattern, kind in itertools.product(_FIGURES, ("png", "pdf")):  # of another report in this folder
+        for file in folder.glob(f"{pattern}.{kind}"):
+            if file.stem not in figures:
+                file.unlink()
+    files = save_figures(folder, figures)
     atomic_write(folder / "results.csv", lambda file: file.write_text(rows_csv(rows), encoding="utf-8"))
     tables = _tables(uncertainty, moments)
     if len(runs) == 1 and (lineages := lineages_of(runs[0])):
