@@ -114,6 +114,17 @@ def test_the_legend_shows_lines_and_dots_as_they_are_drawn(make_population):
         assert (line.get_color(), line.get_markersize()) in drawn
 
 
+def test_layers_that_do_not_fill_the_last_row_of_panels_are_drawn_too(make_population):
+    (lineage,) = lineages_of(make_population({"seed": 0}))
+    more = [
+        {number: replace(one, weights=one.weights | {"dense_4": 1.0}) for number, one in members.items()}
+        for members in lineage.members
+    ]
+    figure = lineage_figure(replace(lineage, members=more), "lenet-5")
+    figure.savefig(io.BytesIO())
+    assert len(figure.axes) == 5  # four layers and the bar
+
+
 def test_a_population_that_diverged_is_drawn_too(make_population):
     (lineage,) = lineages_of(make_population({"seed": 0}, generations=[[(None, 1.0, None), (None, 2.0, None)]], size=2))
     assert lineage_figure(lineage, "title")

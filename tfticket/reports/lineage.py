@@ -169,7 +169,7 @@ def lineage_figure(lineage: Lineage, title: str) -> Any:
         unused.remove()
     figure.supylabel("KL weight", fontsize=9)
     if scores:
-        bar = figure.colorbar(colours, ax=panels, pad=0.02, aspect=30, format=Numbers())
+        bar = figure.colorbar(colours, ax=panels.ravel()[: len(layers)], pad=0.02, aspect=30, format=Numbers())
         bar.set_label(f"{label}, last generation", fontsize=9)
         bar.ax.tick_params(labelsize=8, which="both")
         bar.ax.minorticks_off()
