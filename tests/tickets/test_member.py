@@ -242,6 +242,7 @@ def test_the_manifest_alone_tells_the_lineage(population):
     for step in read_json(workspace / "runs" / "a" / "manifest.json")["steps"]:
         if step["kind"] == "member":
             folders[step["label"]["generation"], step["label"]["member"]] = workspace / "steps" / step["folder"]
+    assert len(folders) == POPULATION.members * POPULATION.generations
     for (generation, number), folder in folders.items():
         told, made = lineage.members[generation][number], read_json(folder / "config.json")
         assert told.weights == made["config"]["train"]["objective"]["kl_weights"]

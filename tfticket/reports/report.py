@@ -112,8 +112,10 @@ def write_report(runs: Sequence[Run], folder: Path | None = None) -> Report:
     figures = _figures(rows, cells, title)
     uncertainty = evaluated_of(runs[0]) if len(runs) == 1 else []
     moments = recorded_trainings(runs[0]) if len(runs) == 1 else []
+    lineages = lineages_of(runs[0]) if len(runs) == 1 else []
     if len(runs) == 1:
         figures |= _further_figures(runs[0], title) | _variational_figures(uncertainty, title)
+        figures |= lineage_figures(lineages, title)
     pools = {run.folder.name: pools_of(run) for run in runs}
     figures |= _chain_figures(pools, rows)
     for pattern, kind in itertools.product(_FIGURES, ("png", "pdf")):  # of another report in this folder
@@ -122,9 +124,7 @@ def write_report(runs: Sequence[Run], folder: Path | None = None) -> Report:
                 file.unlink()
     files = save_figures(folder, figures)
     atomic_write(folder / "results.csv", lambda file: file.write_text(rows_csv(rows), encoding="utf-8"))
-    tables = _tables(uncertainty, moments)
-    if len(runs) == 1 and (lineages := lineages_of(runs[0])):
-        tables["lineage.csv"] = lineage_csv(lineages)
+    tables = _tables(uncertainty, moments) | ({"lineage.csv": lineage_csv(lineages)} if lineages else {})
     for name in _TABLES:
         (folder / name).unlink(missing_ok=True)
     for name, text in tables.items():
@@ -172,7 +172,7 @@ def _further_figures(run: Run, title: str) -> dict[str, Any]:
         figures["start-weights"] = weights_figure(portraits, title)
         if len({one.layer for one in portraits}) > 1:
             figures["connectivity"] = connectivity_figure(portraits, title)
-    return figures | lineage_figures(lineages_of(run), title)
+    return figures
 
 
 def _variational_figures(found: Sequence[Evaluated], title: str) -> dict[str, Any]:
