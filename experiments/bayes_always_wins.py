@@ -173,8 +173,7 @@ def average_replicates(lab: Lab, config: Config, made: Sequence[Made]) -> None:
             inputs = {"ticket": members[0].ticket}
             inputs |= {f"member {one.replicate}": one.trained for one in members}
             label = members[0].label | {"arm": f"ensemble {arm}"}
-            objective = None if config.model.variational is None else config.train.objective
-            its = config.evaluation(label["seed"], objective)
+            its = config.evaluation(label["seed"], config.objective)
             lab.step("ensemble", EnsembleStep(data=config.data, draws=its.draws, seed=its.seed), inputs, label)
 
 

@@ -22,7 +22,7 @@ from experiments import checks, imp
 from experiments.imp import Made, next_step
 from experiments.transplants import check_inference, train_and_evaluate, transplanted
 from tfticket import seeds
-from tfticket.config import Carried, TrainConfig, Variational, check_lengths
+from tfticket.config import Carried, TrainConfig, Variational
 from tfticket.config.names import known
 from tfticket.costs import Work
 from tfticket.errors import InputError, unknown
@@ -111,6 +111,11 @@ class Config(imp.Config):
         return self.variational_train is None and (moved or any(trunk.variational for trunk in self.trunks))
 
     @property
+    def compares(self) -> bool:
+        """See ``imp.Config``."""
+        return super().compares or bool(self.transplants)
+
+    @property
     def work(self) -> list[Work]:
         """The trainings that it takes, by kind; those of unpruned networks that trunks share are counted for each."""
         of_trunks = [work for trunk in self.trunks for work in _config_of(self, trunk).work]
@@ -127,7 +132,7 @@ def _config_of(config: Config, trunk: Trunk) -> imp.Config:
         changes |= {"model": variational, "train": config.inference}
     else:
         changes["train"] = config.training
-    changes |= {"monte_carlo": ()} | ({} if trunk.controls else {"controls": ()})
+    changes |= {"keep": config.kept, "monte_carlo": ()} | ({} if trunk.controls else {"controls": ()})
     changes["experiment"] = "imp"
     fields = {name: getattr(config, name) for name in imp.Config.model_fields}
     return imp.Config.model_construct(**(fields | changes))
@@ -156,7 +161,7 @@ def check_data(config: Config) -> None:
     from tfticket.data import load_dataset
 
     checks.check_data(config)
-    check_lengths(config.inference, config.prune.rewind, len(load_dataset(config.data).x_train))
+    checks.check_moments(config, config.inference, len(load_dataset(config.data).x_train))
 
 
 def check_model(config: Config) -> list[str]:

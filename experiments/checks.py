@@ -2,7 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from tfticket.config import Control, check_lengths
+from tfticket.config import Control, TrainConfig, check_lengths
+from tfticket.durations import iterations_in
 from tfticket.errors import InputError
 from tfticket.own import is_own, source_file
 from tfticket.pruning.mask import layer_of
@@ -19,7 +20,7 @@ def check_data(config: "Config") -> None:
     from tfticket.data import check_alike, load_dataset
 
     data = load_dataset(config.data)
-    check_lengths(config.train, config.prune.rewind, len(data.x_train))
+    check_moments(config, config.train, len(data.x_train))
     if (outside := config.out_of_distribution) is not None:
         try:
             others = load_dataset(outside)
@@ -29,6 +30,18 @@ def check_data(config: "Config") -> None:
         check_alike(data, others)
     if is_own(config.model.name):
         source_file(config.model.name)
+
+
+def check_moments(config: "Config", train: TrainConfig, rows: int) -> None:
+    """Refuse moments that a training on so many rows does not come to."""
+    check_lengths(train, config.prune.rewind, rows)
+    last = iterations_in(train.epochs, rows, train.batch_size)
+    for moment in config.keep:
+        if (iteration := iterations_in(moment, rows, train.batch_size)) > last:
+            raise InputError(
+                f"keep: {moment} is iteration {iteration}; training for {train.epochs} ends after {last}. Name an "
+                "earlier moment, or train longer (train.epochs)."
+            )
 
 
 def check_model(config: "Config") -> list[str]:
@@ -92,13 +105,11 @@ def _unmatched(config: "Config") -> list[str]:
     share = 1.0 - config.prune.rate_per_level
     levels = range(1, config.prune.levels + 1)
     notes = []
-    compared = (config.controls or config.monte_carlo) and config.control_levels is None
-    for density in config.control_densities if compared else ():
+    for density in config.control_densities if config.compares and config.control_levels is None else ():
         if config.level_at(density) not in levels:
             nearest = min(levels, key=lambda level: abs(share**level - density))
             notes.append(
-                f"No level lies near the control density {density:g}; the nearest is level {nearest}, of density "
-                f"{share**nearest:.3g}. It has no control and no Monte Carlo ticket; control_levels names levels "
-                "themselves."
+                f"No level lies near the control density {density:g} (the nearest is level {nearest}, of density "
+                f"{share**nearest:.3g}), so nothing is compared there; control_levels names levels themselves."
             )
     return notes

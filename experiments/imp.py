@@ -40,7 +40,7 @@ from tfticket.config import (
     TrainStep,
 )
 from tfticket.costs import Work
-from tfticket.durations import rewinds_later
+from tfticket.durations import Rewind, rewinds_later
 from tfticket.errors import InputError, unknown
 from tfticket.lab import Handle, Lab
 from tfticket.schema import validate
@@ -57,6 +57,11 @@ class Config(ExperimentConfig):
     model: ModelConfig = Field(ModelConfig(), description="The network")
     train: TrainConfig = Field(TrainConfig(), description="The training of every level and control")
     prune: PruneConfig = Field(PruneConfig(sparsity=0.99), description="Iterative pruning")
+    keep: tuple[Rewind, ...] = Field(
+        (),
+        description="Moments of the unpruned trainings, e.g. [1ep, 2ep], whose weights are kept beside prune.rewind's; "
+        "runs that rewind elsewhere and keep the same ones share these trainings",
+    )
     seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(
         (0, 1, 2), min_length=1, description="IMP seeds: each brings its own initialisation, order of rows and mask"
     )
@@ -98,6 +103,11 @@ class Config(ExperimentConfig):
             if len(set(values)) < len(values):
                 mend = self._masks_of_one_name() if name == "controls" else ""
                 raise ValueError(f"the {name} {', '.join(map(str, values))} repeat; each counts once{mend}")
+        for moment in self.keep:
+            if not rewinds_later(moment):
+                raise ValueError(
+                    f"keep: '{moment}' is no moment within a training; expected one such as '1ep' or '500it'"
+                )
         for level in self.control_levels or ():
             if level > self.prune.levels:
                 raise ValueError(f"control_levels: there is no level {level}; the last is {self.prune.levels}")
@@ -119,6 +129,21 @@ class Config(ExperimentConfig):
     def training(self) -> TrainConfig:
         """`train`, of a deterministic network without the objective: it alters nothing there, and would count."""
         return self.train if self.model.variational else self.train.model_copy(update={"objective": Objective()})
+
+    @property
+    def objective(self) -> Objective | None:
+        """What the run's own networks are trained by; None where these are deterministic."""
+        return self.train.objective if self.model.variational else None
+
+    @property
+    def kept(self) -> tuple[str, ...]:
+        """Moments of an unpruned training whose weights are kept: what tickets are rewound to, and those asked for."""
+        return tuple(sorted({moment for moment in (self.prune.rewind, *self.keep) if rewinds_later(moment)}))
+
+    @property
+    def compares(self) -> bool:
+        """Whether there is anything beside the tickets at the controlled levels."""
+        return bool(self.controls or self.monte_carlo)
 
     @property
     def infers_by_train(self) -> bool:
@@ -249,7 +274,7 @@ def run_seed(lab: Lab, config: Config, seed: int, trunk: str = "") -> list[Made]
     dense = lab.step("start", StartStep(data=config.data, model=config.model, seed=seed), label=whose)
 
     def train(ticket: Handle, arm: str = "ticket", replicate: int = 0) -> Handle:
-        keep = (config.prune.rewind,) if rewinds_later(config.prune.rewind) and ticket == dense else ()
+        keep = config.kept if ticket == dense else ()
         step = TrainStep(data=config.data, train=config.training, seed=seed, keep=keep)
         return lab.step("train", step, {"ticket": ticket}, label(ticket, arm, replicate))
 
@@ -260,8 +285,7 @@ def run_seed(lab: Lab, config: Config, seed: int, trunk: str = "") -> list[Made]
     def evaluate(ticket: Handle, arm: str, replicate: int = 0) -> None:
         trained, its_label = train(ticket, arm, replicate), label(ticket, arm, replicate)
         inputs = {"ticket": ticket, "trained": trained}
-        objective = None if config.model.variational is None else config.train.objective
-        lab.step("evaluate", config.evaluation(seed, objective), inputs, its_label)
+        lab.step("evaluate", config.evaluation(seed, config.objective), inputs, its_label)
         found.append(Made(arm, its_label["level"], replicate, ticket, trained, its_label))
 
     def label(ticket: Handle, arm: str, replicate: int) -> dict[str, Any]:
@@ -288,7 +312,7 @@ def run_seed(lab: Lab, config: Config, seed: int, trunk: str = "") -> list[Made]
         begun = lab.step("start", step, label=its)
         if not rewinds_later(config.prune.rewind):
             return begun
-        training = TrainStep(data=config.data, train=config.training, seed=seed, keep=(config.prune.rewind,))
+        training = TrainStep(data=config.data, train=config.training, seed=seed, keep=config.kept)
         trained = lab.step("train", training, {"ticket": begun}, its | {"level": 0, "density": 1.0})
         whole = PruneStep(rate=0.0, rewind=config.prune.rewind, seed=seed)
         return lab.step("prune", whole, {"ticket": begun, "trained": trained}, its)

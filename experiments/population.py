@@ -15,7 +15,7 @@ from typing import Any
 
 from tfticket import seeds
 from tfticket.config import DataConfig, MemberStep, Population, TrainConfig
-from tfticket.durations import iterations_in
+from tfticket.durations import generation_bounds, iterations_in
 from tfticket.errors import InputError
 from tfticket.lab import Handle, Lab, Request
 from tfticket.runs.artefacts import load_tensors
@@ -46,7 +46,7 @@ def tune(
         InputError: The tickets are not of variational networks; too few iterations for so many generations.
         TfticketError: Every member diverged.
     """
-    from tfticket.training.population import Child, evolve, first_weights, generation_bounds, winner_of
+    from tfticket.training.population import Child, evolve, first_weights, winner_of
 
     tickets = [start_of_member(member) for member in range(population.members)]
     layers, begin = _layers_and_iteration(tickets[0])

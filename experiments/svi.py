@@ -16,7 +16,7 @@ from experiments.transplants import train_and_evaluate, transplanted
 from tfticket import seeds
 from tfticket.config import Carried, DataConfig, Population, TrainConfig, Variational, check_lengths
 from tfticket.costs import Work
-from tfticket.durations import iterations_in
+from tfticket.durations import generation_bounds, iterations_in
 from tfticket.lab import Handle, Lab
 from tfticket.schema import Config as Part
 
@@ -63,7 +63,6 @@ def check_svi(config: Config, svi: Svi) -> None:
         InputError: A training without an iteration; fewer of them than generations.
     """
     from tfticket.data import load_dataset
-    from tfticket.training.population import generation_bounds
 
     train, rows = svi.train or config.train, len(load_dataset(config.data).x_train)
     check_lengths(train, "0it", rows)

@@ -352,6 +352,8 @@ def test_the_trainings_are_counted_by_seeds_levels_and_kind():
         ({"prune": {"rewind": "none"}}, "prune.rewind is 'none' for all"),
         ({"trunks": [{"rewind": "2it"}]}, r"expected 'none' \(learning-rate rewinding\) or null"),
         ({"trunks": [{"rewind": "0it"}]}, r"expected 'none' \(learning-rate rewinding\) or null"),
+        ({"keep": ["none"]}, "keep: 'none' is no moment within a training"),
+        ({"keep": ["0ep"]}, "keep: '0it' is no moment within a training"),
         ({"transplants": ["weights"]}, "Input should be 'mask', 'start' or 'trained'"),
     ],
 )
@@ -382,6 +384,8 @@ def inference(**values: Any) -> dict[str, Any]:
         (objective(kl_warmup="6it"), "kl_warmup of 6it is 6 iterations; training for 6it ends after 6"),
         (inference(objective={"kl_warmup": "1ep"}), "kl_warmup of 1ep is 6 iterations; training for 6it ends after 6"),
         (inference(epochs="1ep", batch_size=1000), "Training for 1ep of 300 rows in batches of 1000 is 0 iterations"),
+        ({"keep": ["6it", "7it"]}, "keep: 7it is iteration 7; training for 6it ends after 6. Name an earlier moment"),
+        (inference(epochs="5it") | {"keep": ["6it"]}, "keep: 6it is iteration 6; training for 5it ends after 5."),
         ({"train": {"precision": "bfloat16"}}, "precision bfloat16 is not for variational networks"),
         (inference(precision="bfloat16"), "precision bfloat16 is not for variational networks"),
         (inference(precision="bfloat16") | {"trunks": []}, "precision bfloat16 is not for variational networks"),
@@ -424,6 +428,13 @@ def test_what_is_just_within_the_limits_or_of_deterministic_networks_alone_is_no
     assert bayesian_lth.check_model(config) == notes
 
 
+def test_a_density_that_no_level_is_near_is_told_where_transplants_alone_are_compared():
+    alone = {"control_densities": [0.5, 0.01], "controls": [], "trunks": []}
+    (told,) = bayesian_lth.check_model(config_of(alone))
+    assert told.startswith("No level lies near the control density 0.01 (the nearest is level 1, of density 0.5), so")
+    assert not bayesian_lth.check_model(config_of(alone | {"transplants": [], "train": {"objective": {}}}))[1:]
+
+
 def test_transplants_that_have_no_level_are_told():
     told = "No level is controlled, so nothing is transplanted: see control_densities and control_levels."
     assert told in bayesian_lth.check_model(config_of({"control_densities": []}))
@@ -442,6 +453,39 @@ def test_a_branch_has_the_tickets_of_a_way_of_pruning_and_shares_their_steps(of,
     for level in (0, 1):
         assert plan.trainings["ticket", level, 0] == planned().trainings[of, level, 0]
     assert sorted(kind for kind, _ in plan.all - there) == sorted(2 * ["control", "train", "evaluate"])
+
+
+RATE_REWOUND = [{}, {"rewind": "none"}, {"variational": False, "score": "magnitude", "rewind": "none"}]
+
+
+def test_ways_that_rewind_elsewhere_share_the_dense_trainings_of_a_late_rewound_run():
+    late = planned({"prune": {"rewind": "2it"}, "trunks": RATE_REWOUND}).trainings
+    arms = ["ticket", "bayesian-snr", "bayesian-snr-lrr", "deterministic-magnitude-lrr"]
+    dense, pruned = ({arm: late[arm, level, 0] for arm in arms} for level in (0, 1))
+    assert dense["ticket"] == dense["deterministic-magnitude-lrr"] != dense["bayesian-snr"] == dense["bayesian-snr-lrr"]
+    assert len(set(pruned.values())) == 4
+
+
+def test_a_branch_of_a_rate_rewound_way_shares_the_steps_of_a_late_rewound_run():
+    changes = {"prune": {"rewind": "2it"}, "trunks": RATE_REWOUND}
+    config = bayesian_lth.branch(
+        config_of(changes).model_dump(mode="json"), ["shuffle-even"], [1], 1, None, "bayesian-snr-lrr"
+    )
+    branched, run = Plan(), planned(changes)
+    imp.main(branched, config)
+    for level in (0, 1):
+        assert branched.trainings["ticket", level, 0] == run.trainings["bayesian-snr-lrr", level, 0]
+
+
+def test_runs_that_keep_the_same_moments_share_their_dense_trainings():
+    def dense(**values):
+        return planned({"prune": {"rewind": values.pop("rewind", "0it")}, "trunks": []} | values).trainings[
+            "ticket", 0, 0
+        ]
+
+    assert dense(rewind="2it", keep=["4it"]) == dense(rewind="4it", keep=["2it"]) == dense(keep=["4it", "2it", "2it"])
+    assert dense(keep=["2it"]) == dense(rewind="2it") != dense(rewind="4it")
+    assert dense(keep=[]) == dense() != dense(keep=["2it"])
 
 
 def test_a_branch_says_whose_controls_it_has(done, call):

@@ -297,6 +297,7 @@ DEFAULTS = {
         "model": {"ModelConfig": {}},
         "train": {"TrainConfig": {"optimiser": {"name": "adam"}}},
         "prune": {"PruneConfig": {"sparsity": 0.99}},
+        "keep": [],
         "seeds": [0, 1, 2],
         "control_densities": [0.25, 0.1, 0.04, 0.01],
         "control_levels": None,

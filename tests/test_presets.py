@@ -112,6 +112,21 @@ def test_the_cost_is_what_the_benchmark_measured(monkeypatch):
         assert cost_of(config).seconds == pytest.approx(9 * seconds)
 
 
+def test_the_cost_counts_the_evaluations_of_members_at_the_ends_of_generations(monkeypatch):
+    measured = {("lenet-300-100 28x28x1", 60): 0.0, ("lenet-300-100 28x28x1 variational", 60): 0.06}
+    monkeypatch.setattr(costs, "_measured", lambda: (measured, "2 cores"))
+    train = "train={epochs: 300it, batch_size: 60, evaluate_every: 100it, objective: {draws: 2}}"
+    own = [train, "prune.levels=1", "controls=[]", "seeds=[0]", "chains=0", "ensemble=false"]
+
+    def seconds(generations):
+        svi = f"svi={{ways: [tuned], population: {{members: 8, generations: {generations}}}}}"
+        return cost_of(load_experiment("bayes-always-wins-lenet-300-100-mnist-desk", [*own, svi])).seconds
+
+    evaluation = 10 * 0.5 * 0.001 * 5000  # by ten draws of the validation rows
+    for generations, more in ((1, 0), (2, 1), (3, 0), (6, 3)):  # after each 300, 150, 100, 50 iterations
+        assert seconds(generations) - seconds(1) == pytest.approx(8 * more * evaluation)
+
+
 def test_the_cost_counts_draws_and_passes_of_evaluations(monkeypatch):
     measured = {("lenet-300-100 28x28x1", 60): 0.006, ("lenet-300-100 28x28x1 variational", 60): 0.06}
     monkeypatch.setattr(costs, "_measured", lambda: (measured, "2 cores"))

@@ -9,7 +9,7 @@ from typing import Any
 
 from tfticket.config import TrainConfig
 from tfticket.data.known import source_of
-from tfticket.durations import iterations_in, moments_in
+from tfticket.durations import generation_bounds, iterations_in, moments_in
 
 
 @dataclass(frozen=True)
@@ -131,11 +131,13 @@ def _seconds(network: str, work: Work, rows: tuple[int, int, int], outside: int,
 
 
 def _rows_evaluated(work: Work, length: int, rows: tuple[int, int, int], outside: int, passes: int) -> int:
-    """Rows times draws of a training's evaluations: as it goes on, and in the end, but of a member of a population."""
+    """Rows times draws of a training's evaluations: as it goes on, and in the end; a member's after each generation."""
     training, validation, test = rows
     draws = work.train.objective.evaluation_draws if work.variational else 1
-    moments = len(moments_in(work.train.evaluate_every, training, work.train.batch_size, length))
-    found = moments * (validation + test * work.train.evaluate_test)
+    moments = set(moments_in(work.train.evaluate_every, training, work.train.batch_size, length))
+    if work.generations is not None:
+        moments |= {last for _, last in generation_bounds(0, length, work.generations)}
+    found = len(moments) * (validation + test * work.train.evaluate_test)
     if work.generations is None:
         found += validation + test * (passes if work.variational else 1) + outside
     return draws * found

@@ -6,6 +6,8 @@ from typing import Annotated
 
 from pydantic import BeforeValidator
 
+from tfticket.errors import InputError
+
 
 def _duration(value: object) -> object:
     if isinstance(value, bool) or not isinstance(value, int | str):
@@ -67,3 +69,22 @@ def moments_in(duration: str, rows: int, batch_size: int, total: int) -> list[in
     multiples = (iterations_in(f"{times * count}{unit}", rows, batch_size) for times in itertools.count(1))
     due = itertools.takewhile(lambda moment: moment < total, multiples)
     return sorted({max(1, moment) for moment in due} | {total})
+
+
+def generation_bounds(first: int, last: int, generations: int) -> list[tuple[int, int]]:
+    """First and last iteration of each generation, of as equal lengths as can be.
+
+    Args:
+        first: Where the schedule begins: k for a ticket rewound to iteration k.
+        last: Where it ends.
+        generations: How many.
+
+    Raises:
+        InputError: Fewer iterations than generations.
+    """
+    if last - first < generations:
+        raise InputError(
+            f"{last - first} iterations cannot be cut in {generations} generations. Train longer, or take fewer."
+        )
+    ends = [first + round(part * (last - first) / generations) for part in range(generations + 1)]
+    return list(itertools.pairwise(ends))

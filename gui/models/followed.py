@@ -8,8 +8,8 @@ from typing import Any, Literal
 import numpy as np
 
 from gui.models.ended import UNREADABLE
+from gui.models.names import ArmNames
 from tfticket.errors import InputError
-from tfticket.reports.rows import arm_name
 from tfticket.runs.follow import RunFollower, Training
 from tfticket.runs.progress import Progress, read_progress
 from tfticket.runs.summary import state_of, status_facts
@@ -66,12 +66,14 @@ class FollowedRun:
         said: What it said when it failed or stopped; ''.
         problem: Why it cannot be read; ''.
         progress: How far it is; None where nothing says it.
+        name_of: What it calls an arm.
     """
 
     def __init__(self, run: Path) -> None:
         self.run = run
         self.state = self.said = self.problem = ""
         self.progress: Progress | None = None
+        self.name_of = ArmNames(run)
         self._follower = RunFollower(run)
         self._arrays: dict[str, tuple[Any, dict[str, np.ndarray]]] = {}
 
@@ -159,7 +161,7 @@ class FollowedRun:
                 pieces += [(begins[level_of(training)] + arrays[axis], raw, smoothed(raw, smoothing)), _GAP]
             x, raw, smooth = (np.concatenate(one) for one in zip(*pieces[:-1], strict=True))
             count = sum(other == arm for other, _ in parts)
-            names = _names(arm, replicate, count, is_chain(parts[arm, replicate][0]))
+            names = _names(self.name_of(arm), replicate, count, is_chain(parts[arm, replicate][0]))
             found.append(Curve(("", arm, replicate), *names, x, raw, smooth))
         return found
 
@@ -208,9 +210,8 @@ def is_chain(training: Training) -> bool:
     return "chain" in training.label
 
 
-def _names(arm: str, number: int, count: int, chain: bool) -> tuple[str, str]:
-    """What one of an arm's replicates or chains is called, and all of them together."""
-    name = arm_name(arm)
+def _names(name: str, number: int, count: int, chain: bool) -> tuple[str, str]:
+    """What one of the replicates or chains of an arm of a name is called, and all of them together."""
     if count == 1:
         return name, name
     if chain:

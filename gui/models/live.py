@@ -140,6 +140,11 @@ class LiveModel:
         return [] if self._focus is None else self._focus.arms
 
     @property
+    def arm_names(self) -> dict[str, str]:
+        """Arm -> what the run calls it."""
+        return {} if self._focus is None else {arm: self._focus.name_of(arm) for arm in self.arms}
+
+    @property
     def metrics(self) -> list[str]:
         """Metrics that the run measures, for the second plot."""
         found = {name for training in self.trainings for point in training.points[:1] for name in point}

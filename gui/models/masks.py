@@ -10,6 +10,7 @@ import numpy as np
 
 from gui.models.ended import why_folder_is_empty
 from gui.models.mask_pictures import COUNTS, MaskPicture, counts_of, numbers_of, picture_of
+from gui.models.names import ArmNames
 from gui.models.patience import Patience
 from gui.models.signal import Signal
 from gui.models.tickets import TicketEntry, tickets_of
@@ -43,6 +44,7 @@ class MasksModel:
     def show(self, run: Path | None) -> None:
         """Look at another run, or none."""
         self.run = run
+        self._name_of = ArmNames(run) if run is not None else arm_name
         self.tickets: list[TicketEntry] = []
         self._problem = self._unread = self._waiting = ""
         self._seen: Any = None
@@ -106,6 +108,11 @@ class MasksModel:
         """The arm, seed and replicate looked at."""
         groups = self.groups
         return self._chosen if self._chosen in groups else next(iter(groups), None)
+
+    @property
+    def arm_names(self) -> dict[str, str]:
+        """Arm -> what the run calls it."""
+        return {arm: self._name_of(arm) for arm, _, _ in self.groups}
 
     @property
     def levels(self) -> list[TicketEntry]:
@@ -176,7 +183,7 @@ class MasksModel:
         if self.run is None or self.group is None:
             return ""
         arm, seed, replicate = self.group
-        return f"{self.run.name}, {arm_name(arm)}, seed {seed}" + (f", replicate {replicate}" if replicate else "")
+        return f"{self.run.name}, {self._name_of(arm)}, seed {seed}" + (f", replicate {replicate}" if replicate else "")
 
     @property
     def has_fields(self) -> bool:

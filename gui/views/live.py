@@ -28,7 +28,6 @@ from gui.views.plot_controls import ArmBoxes, Choice, fill, labelled, level, nam
 from gui.views.tab import Tab
 from tfticket.reports.figures import axis_of
 from tfticket.reports.looks import arm_looks
-from tfticket.reports.rows import arm_name
 
 _LOG_FROM = 400
 """Pixels of height of the tab below which the log makes room for the curves."""
@@ -138,7 +137,7 @@ class LiveTab(Tab):
         with QSignalBlocker(self.smoothing), QSignalBlocker(self.log_loss):
             self.smoothing.setValue(round(100 * model.smoothing))
             self.log_loss.setChecked(model.log_loss)
-        fresh = self.arms.update({arm: arm_name(arm) for arm in model.arms}, model.hidden)
+        fresh = self.arms.update(model.arm_names, model.hidden)
         if fresh or self._run_colours() != self.plots.run_colours:
             self._colour()
 

@@ -28,7 +28,6 @@ from gui.views.flow import FlowLayout
 from gui.views.legends import legend_below
 from gui.views.plot_controls import fill, labelled, level, named
 from gui.views.tab import Tab
-from tfticket.reports.rows import arm_name
 
 _KEPT, _LOST = ("#0072B2", "#5CB8FF"), ("#D55E00", "#FF9340")
 """On a light background, and on a dark one."""
@@ -143,8 +142,7 @@ class MasksTab(Tab):
 
     def _fill_controls(self) -> None:
         model, group = self.model, self.model.group
-        arms = list(dict.fromkeys(each[0] for each in model.groups))
-        fill(self.arm, [(arm_name(arm), arm) for arm in arms], group and group[0])
+        fill(self.arm, [(name, arm) for arm, name in model.arm_names.items()], group and group[0])
         seeds = [each for each in model.groups if group is not None and each[0] == group[0]]
         fill(self.seed_box, [(f"{one[1]}" + (f", replicate {one[2]}" if one[2] else ""), one) for one in seeds], group)
         layers = model.layers

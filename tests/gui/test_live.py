@@ -14,7 +14,9 @@ from PySide6.QtWidgets import QStackedWidget, QWidget
 
 from gui.models.followed import smoothed
 from gui.models.live import NO_RUN, WAITING, LiveModel
+from gui.models.masks import MasksModel
 from gui.views.live import LiveTab
+from gui.views.masks import MasksTab
 from tfticket.runs.progress import Progress, read_progress, write_progress
 
 
@@ -43,6 +45,34 @@ def measure_again(model, iteration=8):
     point = {**training.points[-1], "iteration": iteration}
     with path.open("a") as file:
         file.write(json.dumps(point) + "\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("model: {name: lenet-5, variational: {prior: 1.0}}\nprune: {score: snr}", "Bayesian, SNR"),
+        ("model: {name: lenet-5}\nprune: {score: random}", "ticket by random score"),
+        ("model: lenet-5", "IMP ticket"),
+        ("- broken", "IMP ticket"),
+        (None, "IMP ticket"),
+    ],
+)
+def test_arms_are_called_as_the_runs_report_calls_them(text, name, run, qtbot):
+    """Where the configuration does not say how, as those of iterative magnitude pruning are."""
+    (run / "config.yaml").unlink() if text is None else (run / "config.yaml").write_text(text)
+    live, masks = LiveModel(), MasksModel()
+    live.show(run)
+    masks.show(run)
+    named = {"ticket": name, "reinitialise": "re-initialised"}
+    assert live.arm_names == masks.arm_names == named
+    assert [curve.name for curve in live.curves("loss")] == list(named.values())
+    assert f", {name}, seed 0" in masks.title
+    tabs = LiveTab(live), MasksTab(masks)
+    for tab in tabs:
+        qtbot.addWidget(tab)
+        tab.show()
+    assert [box.text() for box in tabs[0].arms.boxes.values()] == list(named.values())
+    assert [tabs[1].arm.itemText(n) for n in range(2)] == list(named.values())
 
 
 def test_curves_follow_one_another_level_by_level(model):

@@ -99,6 +99,17 @@ def test_a_runs_own_ticket_is_called_after_network_and_score(make_run, score, va
     assert name_at(rows[0].name, rows[0].arm, 0) == unpruned
 
 
+def test_a_row_has_the_bootstrap_intervals_of_its_test_metrics(make_run):
+    recorded = {"test": {"accuracy": [0.88, 0.92], "nll": [0.25, 0.4]}, "validation": {"accuracy": [0.5, 0.6]}}
+    folder = make_run("a-1", evaluations=[("ticket", 0, 0), ("ticket", 0, 1)])
+    path = folder.parents[1] / "steps" / "evaluate-a-1-1" / "result.json"
+    found = json.loads(path.read_text())
+    path.write_text(json.dumps({**found, "result": found["result"] | {"intervals": recorded}}))
+    before, told = rows_of(read_run(folder))
+    assert before.intervals == {}
+    assert told.intervals == {"accuracy": (0.88, 0.92), "nll": (0.25, 0.4)}
+
+
 def test_every_control_of_the_program_has_a_name_for_people():
     assert set(ARM_NAMES) == {"ticket", "monte-carlo", *CONTROLS}
 

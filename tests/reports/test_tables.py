@@ -1,5 +1,6 @@
 import csv
 import io
+from dataclasses import replace
 
 import pytest
 
@@ -197,6 +198,15 @@ def test_several_runs_have_a_table_each_under_their_names(capsys):
     assert "50.00%" not in first
     assert "50.00%" in second
     assert first.count("accuracy") == second.count("accuracy") == 1
+
+
+def test_the_csv_ends_with_the_bootstrap_intervals_of_test_metrics_where_there_are_any():
+    told = replace(row(), intervals={"accuracy": (0.96, 0.98), "nll": (0.09, 0.125)})
+    header, first, second = csv.reader(io.StringIO(rows_csv([told, row(seed=1)])))
+    assert header[-4:] == ["test_accuracy_low", "test_accuracy_high", "test_nll_low", "test_nll_high"]
+    assert first[-4:] == ["0.96", "0.98", "0.09", "0.125"]
+    assert second[-4:] == ["", "", "", ""]
+    assert "test_accuracy_low" not in rows_csv([row()])
 
 
 def test_the_csv_has_every_row_to_the_last_digit():

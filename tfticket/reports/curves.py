@@ -40,7 +40,7 @@ def curves_of(run: Run) -> list[Curve]:
     for step in run.steps:
         label = step["label"]
         if step["kind"] == "train" and label.get("arm") and (history := result_of(run, step).get("history")):
-            name = name_at(name_in(run, label["arm"]), label["arm"], label["level"], "unpruned")
+            name = name_at(name_in(run.config, label["arm"]), label["arm"], label["level"], "unpruned")
             iterations = tuple(int(row["iteration"]) for row in history)
             accuracies = tuple(float(row["accuracy"]) for row in history)
             found.append(Curve(label["arm"], name, label["seed"], label["level"], iterations, accuracies))

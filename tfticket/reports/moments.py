@@ -51,7 +51,13 @@ def recorded_trainings(run: Run) -> list[RecordedTraining]:
             continue
         result = result_of(run, step)
         if moments := moments_of(result.get("history", ())):
-            whose = (label["arm"], name_in(run, label["arm"]), label["seed"], label["level"], label.get("replicate", 0))
+            whose = (
+                label["arm"],
+                name_in(run.config, label["arm"]),
+                label["seed"],
+                label["level"],
+                label.get("replicate", 0),
+            )
             found.append(RecordedTraining(*whose, result["density"], moments))
     return found
 

@@ -1,5 +1,6 @@
 """A run folder as rows: one row an evaluation."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,8 @@ class Row:
         reliability: count, confidence and accuracy of each bin of the test rows; None where none was recorded.
         emptied: Layers without a survivor.
         network: The network's name.
+        intervals: Test metric -> (low, high), its 95 % bootstrap interval over the test rows; {} where none was
+            recorded.
         beside: What else claims are about: 'learning', the mean validation accuracy over the evaluations of the
             training, from the iteration on at which all trainings of the run have begun; 'relative_magnitude', the mean
             magnitude of a ticket's survivors over that of all weights, at the moment it was rewound to, mean over the
@@ -81,6 +84,7 @@ class Row:
     reliability: dict[str, list[Any]] | None = None
     emptied: tuple[str, ...] = ()
     network: str = ""
+    intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
     beside: dict[str, float] = field(default_factory=dict)
 
 
@@ -214,10 +218,10 @@ def _trunk_name(arm: str) -> str:
     return ", ".join([*words, _SCORES.get(score, score), *(["rate rewound"] if rewound else [])])
 
 
-def name_in(run: Run, arm: str) -> str:
-    """What tables and figures of a run call an arm: its own tickets by network and score, where these are not IMP's."""
-    score = run.config.get("prune", {}).get("score", "magnitude")
-    if arm == "ticket" and run.config["model"].get("variational"):
+def name_in(config: Mapping[str, Any], arm: str) -> str:
+    """What a run of a configuration calls an arm: its own tickets by network and score, where these are not IMP's."""
+    score = config.get("prune", {}).get("score", "magnitude")
+    if arm == "ticket" and config["model"].get("variational"):
         return f"Bayesian, {_SCORES.get(score, score)}"
     return f"ticket by {score} score" if arm == "ticket" and score != "magnitude" else arm_name(arm)
 
@@ -348,7 +352,7 @@ def row_of(run: Run, label: dict[str, Any], result: dict[str, Any], beside: dict
     return Row(
         run=run.folder.name,
         arm=label["arm"],
-        name=name_in(run, label["arm"]),
+        name=name_in(run.config, label["arm"]),
         seed=label["seed"],
         level=result["level"],
         density=result["density"],
@@ -359,5 +363,6 @@ def row_of(run: Run, label: dict[str, Any], result: dict[str, Any], beside: dict
         reliability=result.get("reliability", {}).get("test"),  # None before evaluations recorded it
         emptied=tuple(result.get("emptied", ())),
         network=run.config["model"]["name"],
+        intervals={metric: (low, high) for metric, (low, high) in result.get("intervals", {}).get("test", {}).items()},
         beside=dict(beside or {}),
     )

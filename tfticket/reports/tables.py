@@ -229,14 +229,20 @@ def _claim_row(one: Decision) -> list[str]:
 
 
 def rows_csv(rows: Sequence[Row]) -> str:
-    """Every row as CSV: whose it is, density and sparsity, then each split's metrics (fractions, nats)."""
+    """Every row as CSV: whose it is, density and sparsity, then each split's metrics (fractions, nats).
+
+    Last, where any was recorded, the ends of the test metrics' bootstrap intervals.
+    """
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     splits, metrics = ("test", "validation"), metrics_of(rows)
     names = ["run", "data", "arm", "seed", "replicate", "level", "density", "sparsity"]
-    writer.writerow(names + [f"{split}_{metric}" for split in splits for metric in metrics])
+    resampled = metrics if any(row.intervals for row in rows) else []
+    names += [f"{split}_{metric}" for split in splits for metric in metrics]
+    writer.writerow(names + [f"test_{metric}_{end}" for metric in resampled for end in ("low", "high")])
     for row in rows:
         values = [getattr(row, split)[metric] for split in splits for metric in metrics]
         whose = [row.run, row.data, row.arm, row.seed, row.replicate, row.level]
-        writer.writerow([*whose, row.density, 1.0 - row.density, *values])
+        ends = [end for metric in resampled for end in row.intervals.get(metric, ("", ""))]
+        writer.writerow([*whose, row.density, 1.0 - row.density, *values, *ends])
     return buffer.getvalue()

@@ -73,7 +73,7 @@ def evaluated_of(run: Run) -> list[Evaluated]:
     for step in run.steps:
         if step["kind"] == "evaluate":
             label, result = step["label"], result_of(run, step)
-            name = name_in(run, label["arm"])
+            name = name_in(run.config, label["arm"])
             whose = (label["arm"], name, label["seed"], result["level"], label.get("replicate", 0))
             found.append(Evaluated(*whose, result["density"], _values(result), result.get("posterior", {})))
     return found if any("epistemic" in one.values for one in found) else []

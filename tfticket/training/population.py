@@ -7,7 +7,6 @@ References:
     truncation selection, exploration by perturbing and resampling.
 """
 
-import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ import numpy as np
 
 from tfticket import seeds
 from tfticket.config import Population
-from tfticket.errors import InputError, TfticketError
+from tfticket.errors import TfticketError
 from tfticket.evaluation.metrics import ranking
 
 KLWeights = dict[str, float]
@@ -100,25 +99,6 @@ def winner_of(config: Population, scores: Sequence[float]) -> int:
             "weight (high)."
         )
     return winner
-
-
-def generation_bounds(first: int, last: int, generations: int) -> list[tuple[int, int]]:
-    """First and last iteration of each generation, of as equal lengths as can be.
-
-    Args:
-        first: Where the schedule begins: k for a ticket rewound to iteration k.
-        last: Where it ends.
-        generations: How many.
-
-    Raises:
-        InputError: Fewer iterations than generations.
-    """
-    if last - first < generations:
-        raise InputError(
-            f"{last - first} iterations cannot be cut in {generations} generations. Train longer, or take fewer."
-        )
-    ends = [first + round(part * (last - first) / generations) for part in range(generations + 1)]
-    return list(itertools.pairwise(ends))
 
 
 def _explored(config: Population, weight: float, random: np.random.Generator) -> float:

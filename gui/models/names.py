@@ -1,0 +1,24 @@
+"""What a run's arms are called in the window: as its report calls them."""
+
+from pathlib import Path
+from typing import Any
+
+from tfticket.errors import InputError
+from tfticket.reports.rows import arm_name, name_in, read_configuration
+
+
+class ArmNames:
+    """Names of a run's arms, from its configuration, which is read once; without it where it cannot be read."""
+
+    def __init__(self, run: Path) -> None:
+        self._file = run / "config.yaml"
+        self._configuration: dict[str, Any] | None = None
+
+    def __call__(self, arm: str) -> str:
+        """What an arm is called."""
+        try:
+            if self._configuration is None:
+                self._configuration = read_configuration(self._file)
+            return name_in(self._configuration, arm)
+        except (InputError, KeyError, AttributeError):
+            return arm_name(arm)
