@@ -99,7 +99,8 @@ class SparsityPlots:
         if model.log and self._width < 330:
             low, high = sorted(axes.get_xlim())
             ticks = [tick for tick in (100, 10, 1, 0.1, 0.01) if low <= tick <= high]
-            axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+            if len(ticks) > 1:
+                axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
 
     def _on_background(self, line: Line) -> Line:
         """A line that can be seen on the background."""

@@ -316,3 +316,21 @@ def test_no_label_is_cut_off(tab, size):
         assert min(box.x0, box.y0) >= -1
         assert box.x1 <= width + 1
         assert box.y1 <= height + 1
+
+
+@pytest.mark.parametrize("size", [(500, 360), (1200, 800)])
+def test_the_axis_of_a_single_round_of_pruning_says_both_ends(runs, size, qtbot):
+    for path in runs[0].parents[1].glob("steps/evaluate-*/result.json"):
+        found = json.loads(path.read_text())
+        found["result"]["density"] = 0.631 if found["result"]["level"] else 1.0
+        path.write_text(json.dumps(found))
+    model = SparsityModel()
+    model.change(reported=False)
+    model.show(runs[:1])
+    tab = SparsityTab(model)
+    qtbot.addWidget(tab)
+    tab.resize(*size)
+    tab.show()
+    tab.canvas.draw()
+    for axes in tab.plots.axes:
+        assert [tick.get_text() for tick in axes.get_xticklabels()] == ["100", "63.1"]

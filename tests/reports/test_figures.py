@@ -99,6 +99,20 @@ def test_the_axis_is_logarithmic_and_runs_from_dense_to_sparse():
     assert [tick.get_text() for tick in axes.get_xticklabels()] == ["100", "50", "20", "10", "5", "2", "1"]
 
 
+@pytest.mark.parametrize(
+    ("base", "levels", "ticks"),
+    [
+        (0.631, (0, 1), ["100", "63.1"]),
+        (0.9, (0, 1, 2, 3), ["100", "72.9"]),
+        (0.631, (0, 1, 2), ["100", "50"]),  # 39.8 at the end
+        (0.9, (4,), ["65.6"]),
+    ],
+)
+def test_an_axis_of_few_levels_says_its_ends(base, levels, ticks):
+    (axes,) = accuracy_figure(rows(base=base, levels=levels, controlled=())).axes
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == ticks
+
+
 def test_the_title_stands_above_the_axes_and_the_legends_above_its_entries():
     figure = accuracy_figure(rows(), "one\ntwo", "mean of 2")
     assert figure.axes[0].get_title(loc="left") == "one\ntwo"

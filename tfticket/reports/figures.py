@@ -100,6 +100,8 @@ def weights_axis(axes: Any, densities: Sequence[float]) -> None:
     axes.set_xscale("log")
     axes.xaxis.set_inverted(True)
     ticks = [tick for tick in _TICKS if 90 * min(densities) <= tick <= 110 * max(densities)]
+    if len(ticks) < 2:  # too near to one another for such numbers
+        ticks = sorted({float(f"{100 * density:.3g}") for density in (min(densities), max(densities))}, reverse=True)
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks], minor=False)
     axes.set_xticks([], minor=True)
     axes.set_xlabel("weights remaining (%)")
