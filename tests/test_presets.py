@@ -417,6 +417,8 @@ def test_other_data_replace_name_and_path_and_keep_the_rest(below, above, expect
         (RUN + "train: {epochs: soon}", "'soon' is not a duration"),
         (RUN + "data: mnist", r"data: expected a table such as \{name: .* \(got 'mnist'\)"),
         (RUN + "data: {path: 3}", "data.path: Input should be a valid string"),
+        (RUN + "seeds: 5", r"seeds: expected a list such as \[5\] \(got 5\)"),
+        (RUN + "controls: keep-signs", r"controls: expected a list such as \[keep-signs\] \(got 'keep-signs'\)"),
         (RUN + "data: {classes: [3]}", r"mine\.yaml: data: classes must be at least two, got \[3\]"),
         (
             RUN + "data: {classes: [3, true]}",

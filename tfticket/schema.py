@@ -61,6 +61,8 @@ def validate(cls: type[ConfigType], values: Any, where: str) -> ConfigType:
                 keys = list(dict.fromkeys(key.removeprefix(f"{path}.") for key in inside))
                 mend = f"expected a table such as {{{keys[0]}: ...}}, or {{}} for the defaults"
                 said = f"{mend} (got {problem['input']!r}). Keys: {', '.join(keys)}."
+            elif problem["type"] == "tuple_type" and isinstance(problem["input"], str | int | float):
+                said = f"expected a list such as [{problem['input']}] (got {problem['input']!r})."
             else:
                 got = "" if isinstance(problem["input"], dict) else f" (got {problem['input']!r})"
                 said = f"{problem['msg'].removeprefix('Value error, ')}{got}."
