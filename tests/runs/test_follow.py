@@ -295,6 +295,24 @@ def test_a_step_that_runs_share_is_read_for_each_under_its_own_label(tmp_path, h
     assert [one.trainings[0].label["arm"] for one in (follower, second)] == ["ticket", "dense"]
 
 
+def test_a_training_that_arms_share_is_there_for_each_and_its_log_once(hand, follower):
+    arms = [label(0, arm=arm) for arm in ("ticket", "bayesian-snr", "bayesian-snr-lrr")]
+    hand.start("train-a", arms[0])
+    hand.evaluate("train-a", 10)
+    follower.poll()
+    for arm in (*arms, arms[1]):
+        hand.finish("train-a", arm)
+    assert follower.poll() is True
+    assert [(one.folder, one.label, one.done) for one in follower.trainings] == [("train-a", arm, True) for arm in arms]
+    first, *others = follower.trainings
+    assert [point["iteration"] for point in first.points] == [10]
+    assert all((one.points, one.seconds) == (first.points, first.seconds) for one in others)
+    assert sum("iteration 10" in line for line in follower.log) == 1
+    before = list(map(id, follower.trainings))
+    assert follower.poll() is False
+    assert list(map(id, follower.trainings)) == before
+
+
 def test_the_log_tells_in_the_order_of_events_what_happened(hand, follower):
     hand.start("train-a", label(0))
     hand.evaluate("train-a", 1000)

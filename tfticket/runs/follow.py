@@ -43,14 +43,15 @@ class RunFollower:
         run: Its folder, in the 'runs' of a workspace.
 
     Attributes:
-        trainings: In the run's order: those of its manifest, then those that are computed or were interrupted.
+        trainings: In the run's order: those of its manifest, then those that are computed or were interrupted. One that
+            several arms share, such as that of an unpruned network, is there for each of them.
     """
 
     def __init__(self, run: Path) -> None:
         self.trainings: list[Training] = []
         self._run = run.resolve()
         self._steps = self._run.parents[1] / "steps"
-        self._labels: dict[str, dict[str, Any]] = {}
+        self._labels: dict[str, list[dict[str, Any]]] = {}
         self._seen: list[list[int]] = []
         self._steps_seen: list[int] = []
         self._now: set[str] = set()
@@ -68,7 +69,9 @@ class RunFollower:
         A training that is done is not looked at again until a step comes or goes: nothing more is written to it.
         """
         self._look()
-        known = {training.folder: training for training in self.trainings}
+        known: dict[str, list[Training]] = {}
+        for training in self.trainings:
+            known.setdefault(training.folder, []).append(training)
         settled = self._settled(known)
         done = {folder: folder in settled or self._is_done(folder) for folder in self._labels}
         self._readers = {folder: self._readers.get(folder) or self._reader(folder) for folder in self._labels}
@@ -76,19 +79,21 @@ class RunFollower:
         if changed:
             self._tell([folder for folder in self._labels if folder in changed])
         trainings = [
-            self._training(known.get(folder), folder, folder in changed, done[folder]) for folder in self._labels
+            training
+            for folder in self._labels
+            for training in self._of(folder, known.get(folder, []), folder in changed, done[folder])
         ]
         same = [id(training) for training in trainings] == [id(training) for training in self.trainings]
         self.trainings = trainings
         return bool(changed) or not same
 
-    def _settled(self, known: dict[str, Training]) -> set[str]:
+    def _settled(self, known: dict[str, list[Training]]) -> set[str]:
         """Trainings that were done at the last look and have not changed since."""
         seen = last_change(str(self._steps))
         if seen != self._steps_seen:
             self._steps_seen = seen
             return set()
-        return {folder for folder, training in known.items() if training.done and folder not in self._now}
+        return {folder for folder, (training, *_) in known.items() if training.done and folder not in self._now}
 
     def _look(self) -> None:
         """See which trainings the run has now, if its files changed. What a damaged one said before stays."""
@@ -103,7 +108,10 @@ class RunFollower:
         present = progress.steps if progress is not None else []
         self._now = {step["folder"] for step in present}
         steps = [*steps, *present]
-        self._labels = {step["folder"]: step["label"] for step in steps if step["kind"] in COUNTED}
+        self._labels = {}
+        for step in steps:
+            if step["kind"] in COUNTED and step["label"] not in (labels := self._labels.setdefault(step["folder"], [])):
+                labels.append(step["label"])
         self._seen = seen
 
     def _reader(self, folder: str) -> EventReader:
@@ -112,14 +120,17 @@ class RunFollower:
     def _is_done(self, folder: str) -> bool:
         return os.path.exists(self._steps / folder / "result.json")  # noqa: PTH110 -- of many at every poll
 
-    def _training(self, old: Training | None, folder: str, changed: bool, done: bool) -> Training:
-        """A training as it is now; the same object where nothing changed."""
-        label = self._labels[folder]
-        if old is not None and not changed and (old.label, old.done) == (label, done):
-            return old
-        events = self._readers[folder].events
-        points = [event for event in events if event["event"] == "evaluation"]
-        return Training(folder, label, tuple(points), tuple(_seconds(events)), done)
+    def _of(self, folder: str, before: Sequence[Training], changed: bool, done: bool) -> Iterator[Training]:
+        """A folder's training as it is now, for each arm; the same objects where nothing changed."""
+        if before and not changed:
+            measured = before[0].points, before[0].seconds
+        else:
+            events = self._readers[folder].events
+            points = [event for event in events if event["event"] == "evaluation"]
+            measured = tuple(points), tuple(_seconds(events))
+        for label in self._labels[folder]:
+            same = [one for one in before if (one.label, one.done) == (label, done)]
+            yield same[0] if same and not changed else Training(folder, label, *measured, done)
 
     def _tell(self, folders: list[str]) -> None:
         """Add to the log what the diaries of some trainings said last, in the order in which it happened."""
@@ -127,7 +138,7 @@ class RunFollower:
         told.sort(key=lambda one: one[0])
         for moment, folder, event in told[-LOG_LINES:]:
             when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(moment))
-            self._log.append(f"{when}  {step_words(self._labels[folder])}: {_words(event)}")
+            self._log.append(f"{when}  {step_words(self._labels[folder][0])}: {_words(event)}")
 
 
 def _seconds(events: Sequence[dict[str, Any]]) -> Iterator[float]:
