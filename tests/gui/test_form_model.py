@@ -67,6 +67,7 @@ TYPED = {
     "prune.rates": ("dense_3: 0.1, dense_1: 0.2", {"dense_3": 0.1, "dense_1": 0.2}),
     "prune.rewind": ("500it", "500it"),
     "prune.allow_empty": (True, True),
+    "keep": ("1ep, 500it", ["1ep", "500it"]),
     "seeds": ("[0, 1]", [0, 1]),
     "control_densities": ("0.5, 1e-1", [0.5, 0.1]),
     "control_levels": ("0, 3", [0, 3]),
