@@ -19,6 +19,7 @@ from typer.testing import CliRunner
 from experiments.bayes_always_wins import Config
 from tfticket import build_model, load_data
 from tfticket.cli import app
+from tfticket.cli.options import Options
 from tfticket.evaluation.predictive import predict
 from tfticket.presets import load_experiment, presets
 from tfticket.reports.rows import find_run, rows_of
@@ -72,6 +73,7 @@ def drawn(workspace: Path, since: float) -> bool:
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory):
     workspace = tmp_path_factory.mktemp("undisturbed")
+    Options.quiet = False  # a test before may have been quiet
     done = CliRunner().invoke(app, arguments(workspace))
     assert done.exit_code == 0, done.output
     return workspace, " ".join(done.output.split())
