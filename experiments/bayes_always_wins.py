@@ -133,7 +133,10 @@ def check_model(config: Config) -> list[str]:
 
     notes = checks.check_model(config)
     if config.svi is not None:
-        check_inference(config, config.svi.variational, (config.svi.carried,), config.svi.train or config.train)
+        training = config.svi.train or config.train
+        check_inference(config, config.svi.variational, (config.svi.carried,), training)
+        if training.objective.kl_weights:
+            notes.append("objective.kl_weights have no effect: svi.ways say where KL weights come from.")
     if not config.chains:
         return notes
     model = network_of_config(config.model, load_dataset(config.data))

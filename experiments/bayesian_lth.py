@@ -89,10 +89,9 @@ class Config(imp.Config):
         if any(
             not trunk.variational and (trunk.score, trunk.rewind) == (self.prune.score, None) for trunk in self.trunks
         ):
-            raise ValueError(
-                f"trunks: deterministic tickets by {self.prune.score} are the run's own; leave that trunk out, or give "
-                "it rewind: none"
-            )
+            otherwise = ", or give it rewind: none" if self.prune.rewind != "none" else ""
+            its = f"deterministic tickets by {self.prune.score}"
+            raise ValueError(f"trunks: {its} are the run's own; leave that trunk out{otherwise}")
         if self.model.variational is not None:
             raise ValueError(
                 "model.variational: the base is the deterministic network here; `variational` is the other's"
@@ -161,7 +160,9 @@ def check_data(config: Config) -> None:
     from tfticket.data import load_dataset
 
     checks.check_data(config)
-    checks.check_moments(config, config.inference, len(load_dataset(config.data).x_train))
+    if config.variational_train is not None:
+        rows = len(load_dataset(config.data).x_train)
+        checks.check_moments(config, config.variational_train, rows, "variational_train")
 
 
 def check_model(config: Config) -> list[str]:

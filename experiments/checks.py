@@ -20,7 +20,7 @@ def check_data(config: "Config") -> None:
     from tfticket.data import check_alike, load_dataset
 
     data = load_dataset(config.data)
-    check_moments(config, config.train, len(data.x_train))
+    check_moments(config, config.train, len(data.x_train), "train")
     if (outside := config.out_of_distribution) is not None:
         try:
             others = load_dataset(outside)
@@ -32,15 +32,15 @@ def check_data(config: "Config") -> None:
         source_file(config.model.name)
 
 
-def check_moments(config: "Config", train: TrainConfig, rows: int) -> None:
-    """Refuse moments that a training on so many rows does not come to."""
-    check_lengths(train, config.prune.rewind, rows)
+def check_moments(config: "Config", train: TrainConfig, rows: int, where: str) -> None:
+    """Refuse moments that a training on so many rows does not come to; ``where`` is the field that holds it."""
+    check_lengths(train, config.prune.rewind, rows, where)
     last = iterations_in(train.epochs, rows, train.batch_size)
     for moment in config.keep:
         if (iteration := iterations_in(moment, rows, train.batch_size)) > last:
             raise InputError(
                 f"keep: {moment} is iteration {iteration}; training for {train.epochs} ends after {last}. Name an "
-                "earlier moment, or train longer (train.epochs)."
+                f"earlier moment, or train longer ({where}.epochs)."
             )
 
 

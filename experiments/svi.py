@@ -65,7 +65,7 @@ def check_svi(config: Config, svi: Svi) -> None:
     from tfticket.data import load_dataset
 
     train, rows = svi.train or config.train, len(load_dataset(config.data).x_train)
-    check_lengths(train, "0it", rows)
+    check_lengths(train, "0it", rows, "train" if svi.train is None else "svi.train")
     if "tuned" in svi.ways:
         generation_bounds(0, iterations_in(train.epochs, rows, train.batch_size), svi.population.generations)
 

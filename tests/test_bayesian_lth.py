@@ -345,7 +345,11 @@ def test_the_trainings_are_counted_by_seeds_levels_and_kind():
         ({"trunks": [{"variational": False}]}, "the score snr is of variational networks"),
         (
             {"trunks": [{"variational": False, "score": "magnitude"}]},
-            "deterministic tickets by magnitude are the run's own",
+            "deterministic tickets by magnitude are the run's own; leave that trunk out, or give it rewind: none",
+        ),
+        (
+            {"prune": {"rewind": "none"}, "trunks": [{"variational": False, "score": "magnitude"}]},
+            "deterministic tickets by magnitude are the run's own; leave that trunk out \\[type",
         ),
         ({"trunks": [{"score": "sn"}]}, "Did you mean 'snr'"),
         ({"model": {"variational": {}}}, "model.variational: the base is the deterministic network"),
@@ -383,9 +387,12 @@ def inference(**values: Any) -> dict[str, Any]:
     [
         (objective(kl_warmup="6it"), "kl_warmup of 6it is 6 iterations; training for 6it ends after 6"),
         (inference(objective={"kl_warmup": "1ep"}), "kl_warmup of 1ep is 6 iterations; training for 6it ends after 6"),
-        (inference(epochs="1ep", batch_size=1000), "Training for 1ep of 300 rows in batches of 1000 is 0 iterations"),
+        (inference(epochs="1ep", batch_size=1000), "0 iterations. Train longer (variational_train.epochs)"),
         ({"keep": ["6it", "7it"]}, "keep: 7it is iteration 7; training for 6it ends after 6. Name an earlier moment"),
-        (inference(epochs="5it") | {"keep": ["6it"]}, "keep: 6it is iteration 6; training for 5it ends after 5."),
+        (
+            inference(epochs="5it") | {"keep": ["6it"]},
+            "ends after 5. Name an earlier moment, or train longer (variational_train.epochs)",
+        ),
         ({"train": {"precision": "bfloat16"}}, "precision bfloat16 is not for variational networks"),
         (inference(precision="bfloat16"), "precision bfloat16 is not for variational networks"),
         (inference(precision="bfloat16") | {"trunks": []}, "precision bfloat16 is not for variational networks"),

@@ -379,7 +379,14 @@ def inference(**values: Any) -> dict[str, Any]:
     ("changes", "message"),
     [
         ({"svi": {"population": {"generations": 7}}}, "6 iterations cannot be cut in 7 generations"),
-        (inference(epochs="1ep", batch_size=1000), "Training for 1ep of 300 rows in batches of 1000 is 0 iterations"),
+        (
+            inference(epochs="1ep", batch_size=1000),
+            "Training for 1ep of 300 rows in batches of 1000 is 0 iterations. Train longer (svi.train.epochs)",
+        ),
+        (
+            {"svi": {"train": None}, "train": {"epochs": "1ep", "batch_size": 1000}},
+            "is 0 iterations. Train longer (train.epochs)",
+        ),
         (inference(objective={"kl_warmup": "6it"}), "kl_warmup of 6it is 6 iterations; training for 6it ends after 6"),
         (inference(precision="bfloat16"), "precision bfloat16 is not for variational networks"),
         ({"svi": {"train": None}, "train": {"precision": "bfloat16"}}, "bfloat16 is not for variational networks"),
@@ -409,9 +416,18 @@ def test_what_cannot_be_inferred_is_refused_before_anything_begins(changes, mess
     ],
 )
 def test_what_is_just_within_the_limits_or_not_asked_for_is_not_refused(changes):
-    config = config_of(changes)
+    unweighted = VALUES | {"svi": VALUES["svi"] | {"train": INFERENCE | {"objective": {"draws": 2}}}}
+    config = Config.model_validate(merge(unweighted, changes))
     bayes_always_wins.check_data(config)
     assert bayes_always_wins.check_model(config) == []
+
+
+def test_kl_weights_that_ways_overrule_are_told():
+    told = ["objective.kl_weights have no effect: svi.ways say where KL weights come from."]
+    assert bayes_always_wins.check_model(config_of()) == told
+    by_train = {"svi": {"train": None}, "train": {"objective": {"kl_weights": {"dense_1": 2.0}}}}
+    assert bayes_always_wins.check_model(config_of(by_train)) == told
+    assert bayes_always_wins.check_model(config_of({"svi": {"train": None}})) == []
 
 
 @pytest.mark.parametrize(

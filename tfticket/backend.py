@@ -45,8 +45,8 @@ def _start_up_noise_hidden() -> Iterator[None]:
 
 with _start_up_noise_hidden():
     if "tensorflow" in sys.modules:
-        # It reads the setting below while it is imported, and found none: TensorFlow Probability then finds tf-keras by
-        # itself, but only as long as there is none, and TFMOT sets it too.
+        # TensorFlow has read the setting below already, and found none. TensorFlow Probability takes tf-keras by itself
+        # as long as the variable is unset, so it is imported before anything sets it.
         import tensorflow_probability  # noqa: F401
     os.environ["TF_USE_LEGACY_KERAS"] = "1"
     import tensorflow as tf

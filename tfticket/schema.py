@@ -56,18 +56,24 @@ def validate(cls: type[ConfigType], values: Any, where: str) -> ConfigType:
             if problem["type"] == "extra_forbidden":
                 lines.append(unknown("key", path, beside))
                 continue
+            _, inside = _path_and_keys(cls, (*problem["loc"], ""))
+            keys = list(dict.fromkeys(key.removeprefix(f"{path}.") for key in inside))
             if problem["type"] in ("model_type", "model_attributes_type"):
-                _, inside = _path_and_keys(cls, (*problem["loc"], ""))
-                keys = list(dict.fromkeys(key.removeprefix(f"{path}.") for key in inside))
                 mend = f"expected a table such as {{{keys[0]}: ...}}, or {{}} for the defaults"
                 said = f"{mend} (got {problem['input']!r}). Keys: {', '.join(keys)}."
-            elif problem["type"] == "tuple_type" and isinstance(problem["input"], str | int | float):
-                said = f"expected a list such as [{problem['input']}] (got {problem['input']!r})."
+            elif problem["type"] == "tuple_type":
+                tables = f" of tables, such as [{{{keys[0]}: ...}}]" if keys else ""
+                said = f"expected a list{tables or _such_as(problem['input'])} (got {problem['input']!r})."
             else:
                 got = "" if isinstance(problem["input"], dict) else f" (got {problem['input']!r})"
                 said = f"{problem['msg'].removeprefix('Value error, ')}{got}."
             lines.append(f"{path}: {said}".removeprefix(": "))
         raise InputError(f"{where}: " + "\n".join(lines)) from None
+
+
+def _such_as(value: Any) -> str:
+    """How a user writes a list of one value, where what was given may be such a value."""
+    return f" such as [{value}]" if isinstance(value, str | int | float) and not isinstance(value, bool) else ""
 
 
 def _path_and_keys(cls: type[Config], location: tuple[int | str, ...]) -> tuple[str, list[str]]:

@@ -76,13 +76,14 @@ class TrainConfig(Config):
         return self
 
 
-def check_lengths(train: "TrainConfig", rewind: str, rows: int) -> None:
+def check_lengths(train: "TrainConfig", rewind: str, rows: int, where: str = "train") -> None:
     """See before any training that it has an iteration, that rewinding leaves some, and that warm-ups end.
 
     Args:
         train: The training of a level.
         rewind: Where survivors start again.
         rows: Training rows after the split.
+        where: The field that holds the training, for messages.
 
     Raises:
         InputError: It has not.
@@ -93,18 +94,18 @@ def check_lengths(train: "TrainConfig", rewind: str, rows: int) -> None:
         begin = f", but it begins at iteration {first} (rewind {rewind})" if first else ""
         raise InputError(
             f"Training for {train.epochs} of {rows:,} rows in batches of {train.batch_size} is {total} "
-            f"iterations{begin}. Train longer (train.epochs), in smaller batches (train.batch_size)"
+            f"iterations{begin}. Train longer ({where}.epochs), in smaller batches ({where}.batch_size)"
             f"{', or rewind to an earlier moment' if first else ''}."
         )
     rising = iterations_in(train.objective.kl_warmup, rows, train.batch_size)
     if rising >= total:
         raise InputError(
-            f"An objective.kl_warmup of {train.objective.kl_warmup} is {rising} iterations; training for "
+            f"A {where}.objective.kl_warmup of {train.objective.kl_warmup} is {rising} iterations; training for "
             f"{train.epochs} ends after {total}, before the KL divergence counts in full. Shorten it, or train longer."
         )
     warmup = iterations_in(train.warmup, rows, train.batch_size)
     if warmup >= total:
         raise InputError(
             f"A warm-up of {train.warmup} is {warmup} iterations; training for {train.epochs} ends after {total}, "
-            "before the learning rate is reached. Shorten train.warmup, or train longer."
+            f"before the learning rate is reached. Shorten {where}.warmup, or train longer."
         )

@@ -14,11 +14,12 @@ By test accuracy unless something else is said; "Bayesian tickets" are those by 
   deterministic ones, at the last level that has both. ``beats``. Of networks of five such layers at
   least: of fewer a rank says little.
 - B8 (section 8): transplanted start weights against Bayesian tickets, at every level that has both. ``matches``; of
-  ViTs the deterministic ticket against the transplant, which falls short of it. ``beats``.
+  ViTs the deterministic ticket against the transplant, which falls short of it. ``beats``. Where tickets are rewound to
+  a later moment, the transplant trains longer than they by so much.
 - B9 (table 1): how many times as long an iteration of a Bayesian training takes as one of a deterministic one, mean
   over the pruned levels, less 5: within 2 of it, so 3 to 7 times. The number of draws decides it, which the member's
   name says; the paper has 10. A training that was computed earlier has the time that it took then.
-- B10 (appendix B): learning-rate rewinding against rewinding to the start, of Bayesian tickets and of deterministic
+- B10 (appendix B): learning-rate rewinding against rewinding weights, of Bayesian tickets and of deterministic
   ones, at the last level that has both. ``reaches``.
 """
 
@@ -38,7 +39,7 @@ B4B = "B4b: more so in Bayesian networks (rank correlation)"
 B8 = "B8: transplants match Bayesian tickets, within half a point"
 B8_SHORT = "B8: transplants fall short of deterministic tickets (ViT)"
 B9 = "B9: a Bayesian training costs 3 to 7 times a deterministic one (times - 5)"
-B10 = "B10: learning-rate rewinding is at least rewinding to the start, within half a point"
+B10 = "B10: learning-rate rewinding is at least rewinding, within half a point"
 
 BAYESIAN = "bayesian-snr"
 """Arm of the tickets that the paper calls Bayesian."""
@@ -86,7 +87,7 @@ def bayesian_claims(groups: Groups, network: str) -> list[Comparison]:
 
 _MOVED = "transplant-start"
 _REWOUND = ((BAYESIAN, BAYESIAN), ("deterministic-magnitude", "ticket"))
-"""Learning-rate rewinding's arm, without '-lrr', and the arm of the same pruning that rewinds to the start."""
+"""Learning-rate rewinding's arm, without '-lrr', and the arm of the same pruning that rewinds weights."""
 
 
 def _minus(

@@ -36,9 +36,9 @@ class Trained:
         history: One row an evaluation: iteration, loss (mean since the last), metrics on validation rows; if
             ``evaluate_test``, 'test': those on test rows.
         iterations: The last iteration.
-        seconds: Wall time: 'training' (the compiled loop after its first call), 'evaluation', 'first_call'
-            (of a loop that was not there yet: building the wrapped network, compilation, the first segment); and
-            'an_iteration', of those in 'training', 0 where there is none.
+        seconds: Wall time: 'first_call' (of a new loop: building the wrapped network, compilation, the first segment),
+            'training' (the compiled loop otherwise), 'evaluation'; and 'an_iteration', the mean of those iterations
+            that 'training' timed, 0 where there are none.
         jit: Whether XLA compiled the loop.
     """
 
