@@ -387,11 +387,15 @@ def inference(**values: Any) -> dict[str, Any]:
     [
         (objective(kl_warmup="6it"), "kl_warmup of 6it is 6 iterations; training for 6it ends after 6"),
         (inference(objective={"kl_warmup": "1ep"}), "kl_warmup of 1ep is 6 iterations; training for 6it ends after 6"),
-        (inference(epochs="1ep", batch_size=1000), "0 iterations. Train longer (variational_train.epochs)"),
+        (
+            inference(epochs="1ep", batch_size=1000),
+            "Training for 1ep of 300 rows in batches of 1000 is 0 iterations. Train longer (variational_train.epochs)",
+        ),
         ({"keep": ["6it", "7it"]}, "keep: 7it is iteration 7; training for 6it ends after 6. Name an earlier moment"),
         (
             inference(epochs="5it") | {"keep": ["6it"]},
-            "ends after 5. Name an earlier moment, or train longer (variational_train.epochs)",
+            "keep: 6it is iteration 6; training for 5it ends after 5. Name an earlier moment, or train longer "
+            "(variational_train.epochs)",
         ),
         ({"train": {"precision": "bfloat16"}}, "precision bfloat16 is not for variational networks"),
         (inference(precision="bfloat16"), "precision bfloat16 is not for variational networks"),

@@ -418,6 +418,8 @@ def test_other_data_replace_name_and_path_and_keep_the_rest(below, above, expect
         (RUN + "data: mnist", r"data: expected a table such as \{name: .* \(got 'mnist'\)"),
         (RUN + "data: {path: 3}", "data.path: Input should be a valid string"),
         (RUN + "seeds: 5", r"seeds: expected a list such as \[5\] \(got 5\)"),
+        (RUN + "controls: keep-signs", r"controls: expected a list such as \[keep-signs\] \(got 'keep-signs'\)"),
+        (RUN + "controls: keep", r"controls: expected a list of tables, such as \[\{name: \.\.\.\}\] \(got 'keep'\)"),
         (RUN + "seeds: {a: 1}", r"seeds: expected a list \(got \{'a': 1\}\)"),
         (RUN + "seeds: true", r"seeds: expected a list \(got True\)"),
         (

@@ -52,18 +52,18 @@ def validate(cls: type[ConfigType], values: Any, where: str) -> ConfigType:
     except ValidationError as error:
         lines = []
         for problem in error.errors():
-            path, beside = _path_and_keys(cls, problem["loc"])
+            path, holders = _place(cls, problem["loc"])
             if problem["type"] == "extra_forbidden":
-                lines.append(unknown("key", path, beside))
+                prefix = path.removesuffix(str(problem["loc"][-1]))
+                lines.append(unknown("key", path, [prefix + name for name in _keys(holders)]))
                 continue
-            _, inside = _path_and_keys(cls, (*problem["loc"], ""))
-            keys = list(dict.fromkeys(key.removeprefix(f"{path}.") for key in inside))
+            _, held = _place(cls, (*problem["loc"], ""))
             if problem["type"] in ("model_type", "model_attributes_type"):
+                keys = _keys(held)
                 mend = f"expected a table such as {{{keys[0]}: ...}}, or {{}} for the defaults"
                 said = f"{mend} (got {problem['input']!r}). Keys: {', '.join(keys)}."
             elif problem["type"] == "tuple_type":
-                tables = f" of tables, such as [{{{keys[0]}: ...}}]" if keys else ""
-                said = f"expected a list{tables or _such_as(problem['input'])} (got {problem['input']!r})."
+                said = f"expected a list{_example(held, problem['input'])} (got {problem['input']!r})."
             else:
                 got = "" if isinstance(problem["input"], dict) else f" (got {problem['input']!r})"
                 said = f"{problem['msg'].removeprefix('Value error, ')}{got}."
@@ -71,13 +71,30 @@ def validate(cls: type[ConfigType], values: Any, where: str) -> ConfigType:
         raise InputError(f"{where}: " + "\n".join(lines)) from None
 
 
-def _such_as(value: Any) -> str:
-    """How a user writes a list of one value, where what was given may be such a value."""
-    return f" such as [{value}]" if isinstance(value, str | int | float) and not isinstance(value, bool) else ""
+def _example(held: list[type[Config]], value: Any) -> str:
+    """How a user writes a list: of what was given, if that may stand in it, or of the tables that it holds, if any."""
+    scalar = isinstance(value, str | int | float) and not isinstance(value, bool)
+    if scalar and (not held or any(_is_one(known, value) for known in held)):
+        return f" such as [{value}]"
+    return f" of tables, such as [{{{_keys(held)[0]}: ...}}]" if held else ""
 
 
-def _path_and_keys(cls: type[Config], location: tuple[int | str, ...]) -> tuple[str, list[str]]:
-    """The dotted key as a user writes it, without the tag of a union, and the keys that are known beside it."""
+def _is_one(cls: type[Config], value: Any) -> bool:
+    """Whether a value is a configuration of a class, a name for one (`keep-signs`) too."""
+    try:
+        cls.model_validate(value)
+    except ValidationError:
+        return False
+    return True
+
+
+def _keys(classes: list[type[Config]]) -> list[str]:
+    """The keys of configurations that may stand in one place."""
+    return list(dict.fromkeys(name for known in classes for name in known.model_fields))
+
+
+def _place(cls: type[Config], location: tuple[int | str, ...]) -> tuple[str, list[type[Config]]]:
+    """The dotted key as a user writes it, without the tag of a union, and the configurations that may hold it."""
     options: list[type[Config]] = [cls]
     written: list[str] = []
     for part in map(str, location[:-1]):
@@ -89,8 +106,7 @@ def _path_and_keys(cls: type[Config], location: tuple[int | str, ...]) -> tuple[
         written.append(part)
         if fields:
             options = [known for field in fields for known in config_classes(field.annotation)]
-    prefix = "".join(f"{part}." for part in written)
-    return prefix + "".join(map(str, location[-1:])), [prefix + name for o in options for name in o.model_fields]
+    return ".".join([*written, *map(str, location[-1:])]), options
 
 
 def field_names(cls: type[Config]) -> list[str]:
