@@ -1,8 +1,8 @@
 """The lab without TensorFlow: steps of a kind made for the test, which write what they are told."""
 
 import importlib.metadata
-import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,6 +19,7 @@ from tfticket.presets import load_experiment
 from tfticket.registry import CONTROLS, MODELS, SCORES, STEPS, Entry, StepKind
 from tfticket.runs.files import read_json, write_json
 from tfticket.runs.step import CHECKPOINT
+from tfticket.runs.step_files import read_result, write_result
 from tfticket.schema import Config
 
 calls: list[int] = []
@@ -62,19 +63,50 @@ def test_what_is_no_result_is_computed_again(tmp_path):
     assert read_json(handle.path / "result.json")["attempt"] == 2
 
 
-def test_a_damaged_result_is_computed_again(tmp_path):
+def test_a_damaged_result_is_refused_and_computed_again_once_its_folder_is_gone(tmp_path):
     handle = Lab(tmp_path).step("echo", Echo(value=1))
     (handle.path / "result.json").write_text("")
+    with pytest.raises(
+        InputError, match=rf"is not readable as JSON\. Put it back from a copy, or delete {handle.path}"
+    ):
+        Lab(tmp_path).step("echo", Echo(value=1))
+    shutil.rmtree(handle.path)
     assert Lab(tmp_path).step("echo", Echo(value=1)).result() == {"value": 1}
     assert calls == [1, 1]
 
 
 def test_the_full_fingerprint_decides_not_the_folders_name(tmp_path):
     handle = Lab(tmp_path).step("echo", Echo(value=1))
-    result = read_json(handle.path / "result.json")
-    (handle.path / "result.json").write_text(json.dumps({**result, "fingerprint": "another"}))
-    with pytest.raises(InputError, match="another step"):
+    record = read_result(handle.path)
+    own = {key: value for key, value in record.items() if key not in ("checksum", "files")}
+    write_result(handle.path, {**own, "fingerprint": handle.fingerprint[:16] + "0" * 48}, record["files"])
+    with pytest.raises(InputError, match="another step of the same short name"):
         Lab(tmp_path).step("echo", Echo(value=1))
+
+
+def test_files_of_a_found_step_are_verified(tmp_path):
+    handle = Lab(tmp_path).step("echo", Echo(value=1))
+    (handle.path / "events.jsonl").write_text("{}\n")
+    with pytest.raises(InputError, match=r"events\.jsonl is not the file that this step wrote"):
+        Lab(tmp_path).step("echo", Echo(value=1))
+
+
+def test_steps_from_before_checksums_are_found_with_one_note(tmp_path):
+    notes = []
+
+    class Notes(Listener):
+        def note(self, text):
+            notes.append(text)
+
+    for value in (1, 2):
+        folder = Lab(tmp_path).step("echo", Echo(value=value)).path
+        record = {key: value for key, value in read_result(folder).items() if key not in ("checksum", "files")}
+        write_json(folder / "result.json", record)
+    lab = Lab(tmp_path, listener=Notes())
+    assert [lab.step("echo", Echo(value=value)).result() for value in (1, 2)] == [{"value": 1}, {"value": 2}]
+    assert calls == [1, 2]
+    assert len(notes) == 1
+    assert "kept no checksums" in notes[0]
 
 
 def test_a_checkpoint_stands_until_the_result_does(tmp_path, monkeypatch):
@@ -82,14 +114,12 @@ def test_a_checkpoint_stands_until_the_result_does(tmp_path, monkeypatch):
         (context.folder / CHECKPOINT).touch()
         return {"value": 1}
 
-    def full_disk(path, value, **options):
-        if path.name == "result.json":
-            raise OSError(28, "No space left on device")
-        write_json(path, value, **options)
+    def full_disk(folder, record, files):
+        raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(lab_module, "resolve", lambda target: leaves_a_checkpoint)
     with monkeypatch.context() as full:
-        full.setattr(lab_module, "write_json", full_disk)
+        full.setattr(lab_module, "write_result", full_disk)
         with pytest.raises(OSError, match="No space left"):
             Lab(tmp_path).step("echo", Echo())
     (folder,) = (tmp_path / "steps").iterdir()

@@ -68,7 +68,9 @@ def to_netcdf(folders: Sequence[Path], path: Path) -> dict[str, int]:
     if path.is_dir():
         raise InputError(f"{path} is a folder; expected the name of a file to write. Name one with --out.")
     chains, layouts, described = zip(*(read_chain(folder) for folder in folders), strict=True)
-    thetas = [np.concatenate(list(read_draws(folder))) for folder in folders]
+    thetas = [
+        np.concatenate(list(read_draws(folder, chain.kept))) for folder, chain in zip(folders, chains, strict=True)
+    ]
     shapes = []
     for folder, chain, other, theta in zip(folders, chains, described, thetas, strict=True):
         if other["ticket"] != described[0]["ticket"]:

@@ -26,11 +26,12 @@ from tfticket.own import is_file, is_own, source_checksum
 from tfticket.processes import Tell, run_apart
 from tfticket.pruning.own import mask_checksum
 from tfticket.registry import CONTROLS, MODELS, SCORES, STEPS, Table, resolve
-from tfticket.runs.artefacts import versions
+from tfticket.runs.artefacts import files_of, verify_step, versions
 from tfticket.runs.events import EventWriter
 from tfticket.runs.files import atomic_write, check_writable, read_json, write_json
 from tfticket.runs.lease import InUse, lease
 from tfticket.runs.step import CHECKPOINT, StepContext
+from tfticket.runs.step_files import RESULT, read_result, write_result
 from tfticket.runs.stop import stop_requests
 from tfticket.schema import Config
 
@@ -45,7 +46,7 @@ class Handle:
 
     def result(self) -> dict[str, Any]:
         """What the step found, from its folder."""
-        found: dict[str, Any] = read_json(self.path / "result.json")["result"]
+        found: dict[str, Any] = read_result(self.path)["result"]
         return found
 
 
@@ -129,6 +130,8 @@ class Lab:
         self._run_folder = run_folder
         self._manifest: dict[str, dict[str, Any]] = {}
         self._before = _entries(run_folder / "manifest.json") if run_folder else {}
+        self._verified: set[str] = set()
+        self._unprotected = False
 
     def step(
         self,
@@ -151,7 +154,7 @@ class Lab:
         inputs = inputs or {}
         label = dict(label or {})
         handle = self._handle(kind, config, inputs)
-        computed = not self._done(handle)
+        computed = not self._found(handle)
         if computed:
             self._compute(handle, config, inputs, label)
         self._enter(handle, label, computed)
@@ -172,7 +175,7 @@ class Lab:
         processes = min(self._execution.processes_at_once, len(requests))
         pending = []
         for handle, request in zip(handles, requests, strict=True):
-            if self._done(handle):
+            if self._found(handle):
                 self._enter(handle, dict(request.label), False)
             else:
                 pending.append((handle, request))
@@ -192,10 +195,12 @@ class Lab:
         known: dict[int, tuple[int, int, int]] = {}
         left = list(range(len(asked)))
 
-        def told(place: int, progress: tuple[int, int, int]) -> None:
+        def told(place: int, progress: tuple[int, int, int] | str) -> None:
+            if isinstance(progress, str):
+                return self.listener.note(progress)
             known[left[place]] = progress
             done, total, first = map(sum, zip(*known.values(), strict=True))
-            self.listener.progress(done, total + (len(asked) - len(known)) * progress[1], first)
+            return self.listener.progress(done, total + (len(asked) - len(known)) * progress[1], first)
 
         for at_once in (processes, 1):
             jobs = [(self.workspace, execution, kind, asked[number][1]) for number in left]
@@ -239,13 +244,24 @@ class Lab:
             write_json(self._run_folder / "manifest.json", {"steps": steps}, sync=False)
 
     def _done(self, handle: Handle) -> bool:
-        path = handle.path / "result.json"
-        try:
-            found = read_json(path).get("fingerprint")
-        except (InputError, AttributeError):  # not there, or damaged: computed again
+        if not (handle.path / RESULT).exists():
             return False
-        if found != handle.fingerprint:
+        if read_result(handle.path).get("fingerprint") != handle.fingerprint:
             raise InputError(f"{handle.path} belongs to another step of the same short name. Use another workspace.")
+        return True
+
+    def _found(self, handle: Handle) -> bool:
+        """Whether a step is done, its files verified the first time that this lab comes upon them."""
+        if not self._done(handle):
+            return False
+        if handle.fingerprint not in self._verified:
+            self._verified.add(handle.fingerprint)
+            if not verify_step(handle.path) and not self._unprotected:
+                self._unprotected = True
+                self.listener.note(
+                    "Some steps were written by a tfticket that kept no checksums. Their files are used as they are: "
+                    "nothing would tell if one were changed or exchanged."
+                )
         return True
 
     def _compute(self, handle: Handle, config: Config, inputs: Mapping[str, Handle], label: dict[str, Any]) -> None:
@@ -266,6 +282,7 @@ class Lab:
                 execution=self._execution,
                 should_stop=self._should_stop,
                 progress=lambda done, total: self.listener.progress(done, total, events.first),
+                note=lambda text: self.listener.note(f"{handle.path.name}: {text}"),
             )
             events.write("start")
             began = time.perf_counter()
@@ -279,7 +296,9 @@ class Lab:
             seconds = time.perf_counter() - began
             events.write("done", seconds=round(seconds, 3))
             record = {"fingerprint": handle.fingerprint, "kind": handle.kind, "seconds": seconds, "attempt": attempt}
-            write_json(handle.path / "result.json", {**record, "versions": versions(), "result": result})
+            files = files_of(handle.path)
+            write_result(handle.path, {**record, "versions": versions(), "result": result}, files)
+            self._verified.add(handle.fingerprint)
             (handle.path / CHECKPOINT).unlink(missing_ok=True)
 
     def _wait_for_lease(self, handle: Handle, stack: ExitStack) -> int:
@@ -305,6 +324,9 @@ class _Telling(Listener):
 
     def __init__(self, tell: Tell) -> None:
         self._tell = tell
+
+    def note(self, text: str) -> None:
+        self._tell(text)
 
     def progress(self, done: int, total: int, first: int = 0) -> None:
         self._tell((done, total, first))

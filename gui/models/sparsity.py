@@ -16,7 +16,7 @@ from tfticket.reports.looks import arm_looks
 from tfticket.reports.reported import Reported, reported_for
 from tfticket.reports.rows import EVALUATIONS, Row, Run, read_run, row_of
 from tfticket.reports.tables import Cell, metrics_of, rows_csv, seeds_text, summarise
-from tfticket.runs.files import read_json
+from tfticket.runs.step_files import read_result
 from tfticket.runs.summary import read_manifest
 
 METRICS = ("accuracy", "nll", "mace", "ece", "brier")
@@ -103,8 +103,7 @@ class _Rows:
 
     def _result(self, folder: str) -> dict[str, Any]:
         if folder not in self._results:
-            path = self.folder.resolve().parents[1] / "steps" / folder / "result.json"
-            self._results[folder] = read_json(path)["result"]
+            self._results[folder] = read_result(self.folder.resolve().parents[1] / "steps" / folder)["result"]
         return self._results[folder]
 
     def _data_set(self) -> str:

@@ -9,7 +9,7 @@ import sys
 
 import typer
 
-from tfticket.cli import run, results, inside, monte_carlo, browse  # noqa: F401  # isort: skip -- in the order of the help text
+from tfticket.cli import run, results, inside, monte_carlo, browse, verify  # noqa: F401  # isort: skip -- in the order of the help text
 from tfticket.cli.options import Options, app
 from tfticket.errors import InputError, Stopped, TfticketError
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from tfticket.errors import InputError
-from tfticket.runs.files import read_json
+from tfticket.runs.step_files import read_step_json
 
 _ANEW = "`tfticket run` with the run's config.yaml computes it anew."
 
@@ -76,7 +76,7 @@ def _inputs(step: Path, *names: str) -> dict[str, str]:
 
 
 def _config(step: Path) -> dict[str, Any]:
-    config = read_json(step / "config.json")
+    config = read_step_json(step / "config.json")
     if not isinstance(config, dict):
         raise InputError(f"{step} has no configuration. {_ANEW}")
     return config

@@ -10,6 +10,7 @@ import yaml
 from tfticket.data.known import label_of
 from tfticket.errors import InputError
 from tfticket.runs.files import read_json
+from tfticket.runs.step_files import read_result
 from tfticket.runs.summary import state_of
 from tfticket.schema import read_yaml
 
@@ -324,7 +325,7 @@ def result_of(run: Run, step: dict[str, Any]) -> dict[str, Any]:
         InputError: Its folder is not whole.
     """
     try:
-        result: dict[str, Any] = read_json(run.folder.parents[1] / "steps" / step["folder"] / "result.json")["result"]
+        result: dict[str, Any] = read_result(run.folder.parents[1] / "steps" / step["folder"])["result"]
     except InputError as error:
         raise InputError(f"{error} {computed_anew(run)}") from None
     return result

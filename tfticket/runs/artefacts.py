@@ -4,6 +4,7 @@ import functools
 import hashlib
 import importlib.metadata
 import json
+import os
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,14 +16,28 @@ import safetensors.numpy
 
 from tfticket.errors import InputError, TfticketError
 from tfticket.runs.files import atomic_write
+from tfticket.runs.step import CHECKPOINT
+from tfticket.runs.step_files import (
+    CHECKSUM,
+    FILES,
+    RESULT,
+    Damaged,
+    check_bytes,
+    checksum_of,
+    checksum_of_bytes,
+    listed,
+    read_result,
+    step_of,
+)
 
-FORMAT_VERSION = 1
-
-_ANEW = "If it lies in a step's folder, delete that folder and run the same again."
+FORMAT_VERSION = 2
+"""1, still read, has one checksum over all tensors and does not name the step."""
 
 
 def save_tensors(path: Path, kind: str, tensors: dict[str, np.ndarray], metadata: dict[str, Any]) -> None:
     """Write tensors and metadata in one file, atomically.
+
+    The metadata name the step in whose folder the file lies, and have a checksum of each tensor and of themselves.
 
     Args:
         path: Where to.
@@ -35,7 +50,9 @@ def save_tensors(path: Path, kind: str, tensors: dict[str, np.ndarray], metadata
     if path.is_dir():
         raise InputError(f"{path} is a folder; expected the name of a file to write.")
     arrays = {name: np.asarray(array, order="C") for name, array in tensors.items()}
-    header = {**metadata, "format": FORMAT_VERSION, "kind": kind, "versions": versions(), "sha256": checksum(arrays)}
+    header = {**metadata, "format": FORMAT_VERSION, "kind": kind, "versions": versions(), "step": _step_name(path)}
+    header["tensors"] = {name: checksum({"": array}) for name, array in arrays.items()}
+    header[CHECKSUM] = checksum_of(json.loads(json.dumps(header)))
     texts = {"tfticket": json.dumps(header)}
     try:
         atomic_write(path, lambda file: safetensors.numpy.save_file(arrays, file, metadata=texts))
@@ -44,44 +61,119 @@ def save_tensors(path: Path, kind: str, tensors: dict[str, np.ndarray], metadata
 
 
 def load_tensors(
-    path: Path, kind: str, names: Sequence[str] | None = None
+    path: Path, kind: str | None, names: Sequence[str] | None = None
 ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """Read what ``save_tensors`` wrote.
+    """Read what ``save_tensors`` wrote, and see that it is: what is read, and that it is of the step it lies in.
 
     Args:
         path: The file.
-        kind: What it must hold.
-        names: Read these tensors alone, quickly and without looking whether a byte of the file has changed; () reads
-            the metadata alone. None: everything.
+        kind: What it must hold; None: anything.
+        names: Read these tensors alone; () reads the metadata alone. None: everything.
 
     Raises:
-        InputError: No such file, truncated or damaged, written by another program, of another kind or a
-            newer format.
+        InputError: No such file, truncated or damaged, written by another program, of another kind, of a newer
+            format, or of another step.
     """
     if path.is_dir():
-        raise InputError(f"{path} is a folder; expected a {kind} file (.safetensors).")
+        raise InputError(f"{path} is a folder; expected a {kind or 'tensor'} file (.safetensors).")
     try:
         with safetensors.safe_open(path, framework="numpy") as file:
             texts = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in (file.keys() if names is None else names)}
     except FileNotFoundError:
-        raise InputError(f"There is no file {path}.") from None
+        raise (Damaged(path, "is missing") if listed(path) else InputError(f"There is no file {path}.")) from None
     except (OSError, safetensors.SafetensorError, TypeError, AttributeError) as error:
-        raise InputError(f"{path} is damaged or not a safetensors file: {error}. {_ANEW}") from None
+        raise Damaged(path, f"is damaged or not a safetensors file: {error}") from None
+    header = _header(path, texts, kind)
+    if header["format"] == 1:
+        header.pop("tensors", None)
+        if names is None and header.pop("sha256", None) != checksum(tensors):
+            raise Damaged(path, "is damaged: its tensors are not those that were written")
+        if listed(path) is not None:
+            raise Damaged(path, "is not the file that this step wrote")
+        return tensors, header
+    checksums = header.pop("tensors")
+    if names is None and tensors.keys() != checksums.keys():
+        raise Damaged(path, "is damaged: its tensors are not those that were written")
+    changed = [name for name, array in tensors.items() if checksum({"": array}) != checksums[name]]
+    if changed:
+        raise Damaged(path, f"is damaged: the bytes of {', '.join(changed[:3])} are not those that were written")
+    return tensors, header
+
+
+def _header(path: Path, texts: dict[str, str], kind: str | None) -> dict[str, Any]:
+    """A file's metadata, checked."""
     try:
         header = json.loads(texts["tfticket"])
         found, version = header["kind"], header["format"]
-    except (KeyError, ValueError, TypeError):
-        raise InputError(f"{path} was not written by tfticket; expected a {kind} with its metadata.") from None
-    if version != FORMAT_VERSION:
+    except (KeyError, ValueError, TypeError, RecursionError):
+        expected = f"a {kind} with its metadata" if kind else "its metadata"
+        raise Damaged(path, f"was not written by tfticket; expected {expected}") from None
+    if version not in (1, FORMAT_VERSION):
         mend = "Update tfticket" if isinstance(version, int) and version > FORMAT_VERSION else "Make it anew"
         raise InputError(f"{path} has format {version}; this tfticket reads format {FORMAT_VERSION}. {mend}.")
-    if found != kind:
+    if version != 1:
+        own = header.pop(CHECKSUM, None)
+        if own != checksum_of(header) or not isinstance(header.get("tensors"), dict):
+            raise Damaged(path, "is damaged: its metadata are not those that were written")
+        step, here = header.pop("step", None), _step_name(path)
+        if here is not None and step != here:
+            of = f"of the step {step}" if step else "of no step"
+            raise Damaged(path, f"is a file {of}, not of the one whose folder it lies in")
+        expected = listed(path)
+        if expected is not None and own != expected:
+            raise Damaged(path, "is not the file that this step wrote")
+    if kind is not None and found != kind:
         raise InputError(f"{path} holds a {found}; expected a {kind}.")
-    sha256 = header.pop("sha256", None)
-    if names is None and sha256 != checksum(tensors):
-        raise InputError(f"{path} is damaged: its tensors are not those that were written. {_ANEW}")
-    return tensors, header
+    return dict(header)
+
+
+def identity(path: Path) -> str:
+    """What a step's ``result.json`` lists of a file: of tensors the checksum of their metadata, else of its bytes.
+
+    Raises:
+        InputError: It cannot be read.
+    """
+    if path.suffix != ".safetensors":
+        return checksum_of_bytes(path)
+    with safetensors.safe_open(path, framework="numpy") as file:
+        return str(json.loads(file.metadata()["tfticket"])[CHECKSUM])
+
+
+def files_of(folder: Path) -> dict[str, str]:
+    """Every file of a step's folder that stays: path in it -> ``identity``; they are on the disk afterwards."""
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if path.is_file() and name not in _UNLISTED and not path.name.startswith("."):
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+            found[name] = identity(path)
+    return found
+
+
+_UNLISTED = {RESULT, CHECKPOINT, "lease.json"}
+
+
+def verify_step(folder: Path) -> bool:
+    """See that each file of a finished step is what the step wrote; False of a step from before checksums.
+
+    Raises:
+        InputError: The first file that is missing, damaged or another one.
+    """
+    files = read_result(folder).get(FILES)
+    for name in files or ():
+        path = folder / name
+        if path.suffix == ".safetensors":
+            load_tensors(path, None)
+        else:
+            check_bytes(path)
+    return files is not None
+
+
+def _step_name(path: Path) -> str | None:
+    step = step_of(path)
+    return None if step is None else step.name
 
 
 def checksum(tensors: dict[str, np.ndarray]) -> str:

@@ -30,6 +30,7 @@ class StepContext:
         execution: Threads and how often to checkpoint.
         should_stop: True once the user has asked to stop: checkpoint and raise ``Stopped``.
         progress: Called with (iterations done, iterations in all).
+        note: Called with something that a user should know of the step.
     """
 
     folder: Path
@@ -38,3 +39,4 @@ class StepContext:
     execution: Execution
     should_stop: Callable[[], bool]
     progress: Callable[[int, int], None]
+    note: Callable[[str], None] = lambda _: None

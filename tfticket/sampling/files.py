@@ -13,6 +13,7 @@ import numpy as np
 
 from tfticket.errors import InputError
 from tfticket.runs.artefacts import load_tensors, save_tensors
+from tfticket.runs.step_files import Damaged
 from tfticket.sampling.chain import Chain
 from tfticket.sampling.layout import Layout
 from tfticket.sampling.warmup import Adaptation, DualAveraging, RunningVariance, Windows
@@ -31,14 +32,43 @@ def draw_files(folder: Path) -> list[Path]:
     return sorted((folder / DRAWS).glob("[0-9]*.safetensors"))
 
 
-def read_draws(folder: Path) -> Iterator[np.ndarray]:
-    """The draws of each file, theta float32 [n, size].
+def write_draws(folder: Path, number: int, draws: np.ndarray, last: int) -> None:
+    """Write a file of draws.
+
+    Args:
+        folder: The chain's.
+        number: The file's, from 1.
+        draws: Theta, float32 [n, size].
+        last: How many draws the chain has kept with these.
+    """
+    path = draw_file(folder, number)
+    path.parent.mkdir(exist_ok=True)
+    save_tensors(path, "draws", {"theta": draws}, {"last": last})
+
+
+def read_draws(folder: Path, kept: int | None = None) -> Iterator[np.ndarray]:
+    """The draws of each file, theta float32 [n, size], in order and without a gap.
+
+    Args:
+        folder: The chain's.
+        kept: How many draws the chain has kept; None: as many as its files hold.
 
     Raises:
-        InputError: A file is damaged.
+        InputError: A file is missing, damaged, or not the next one of this chain.
     """
-    for path in draw_files(folder):
-        yield load_tensors(path, "draws")[0]["theta"]
+    count = 0
+    for number, path in enumerate(draw_files(folder), 1):
+        if path != draw_file(folder, number):
+            raise Damaged(draw_file(folder, number), f"is missing, but there is {path.name}")
+        tensors, header = load_tensors(path, "draws")
+        theta = tensors.get("theta", np.zeros(0))
+        if theta.ndim != 2 or header.get("last") != count + len(theta):
+            last = header.get("last")
+            raise Damaged(path, f"ends at draw {last} with {len(theta)} draws, but {count} draws come before it")
+        count += len(theta)
+        yield theta
+    if kept is not None and count != kept:
+        raise Damaged(folder / DRAWS, f"has {count} draws; the chain has kept {kept}")
 
 
 def write_checkpoint(

@@ -10,23 +10,23 @@ from tfticket.config import PoolStep, SampleStep
 from tfticket.data import load_dataset
 from tfticket.errors import InputError
 from tfticket.evaluation.metrics import log_of
-from tfticket.runs.artefacts import save_tensors
 from tfticket.runs.step import CHECKPOINT, TICKET, StepContext
 from tfticket.sampling.build import build_posterior
 from tfticket.sampling.chain import Chain, Hooks, run_chain
 from tfticket.sampling.files import (
     CHAIN,
-    draw_file,
     draw_files,
     read_chain,
     read_checkpoint,
     read_draws,
     write_chain,
     write_checkpoint,
+    write_draws,
 )
 from tfticket.tickets import Ticket
 from tfticket.tickets.evaluation import SPLITS, evaluation_of, predictions_of
 from tfticket.tickets.transplant import to_deterministic
+from tfticket.training.checkpoints import discard_checkpoint
 
 
 def sample(context: StepContext, config: SampleStep) -> dict[str, Any]:
@@ -47,8 +47,7 @@ def sample(context: StepContext, config: SampleStep) -> dict[str, Any]:
         nonlocal files
         if len(draws):
             files += 1
-            draw_file(context.folder, files).parent.mkdir(exist_ok=True)
-            save_tensors(draw_file(context.folder, files), "draws", {"theta": draws}, {"last": chain.kept})
+            write_draws(context.folder, files, draws, chain.kept)
         write_checkpoint(path, chain, position, results, files, {"environments": environments})
 
     def drawn(number: int, row: dict[str, float]) -> None:
@@ -104,7 +103,10 @@ def pool(context: StepContext, config: PoolStep) -> dict[str, Any]:
     draws = sum(chain.draws for chain in chains)
     predictions = {split: log_of(np.sum([chain.sums[split] for chain in chains], axis=0) / draws) for split in SPLITS}
     columns = looked_at(len(chains[0].mean))
-    weights = [np.concatenate([theta[:, columns] for theta in read_draws(folder)]) for folder in folders]
+    weights = [
+        np.concatenate([theta[:, columns] for theta in read_draws(folder, chain.kept)])
+        for folder, chain in zip(folders, chains, strict=True)
+    ]
     return evaluation_of(ticket, data, predictions) | {"diagnostics": diagnose(chains, weights)}
 
 
@@ -127,9 +129,19 @@ def _resume_chain(context: StepContext, path: Path) -> tuple[Any, int, list[dict
     if path.exists():
         try:
             chain, position, results, files, notes = read_checkpoint(path)
+            _remove_draws(context.folder, beyond=files)
+            for _ in read_draws(context.folder, chain.kept):
+                pass
             resume = (chain, position, results)
         except InputError as error:
-            context.events.write("checkpoint discarded", reason=str(error))
-    for file in draw_files(context.folder)[files:]:
-        file.unlink()
+            discard_checkpoint(context, error)
+            files, notes = 0, {"environments": []}
+    if resume is None:
+        _remove_draws(context.folder, beyond=0)
     return resume, files, notes["environments"]
+
+
+def _remove_draws(folder: Path, beyond: int) -> None:
+    for file in draw_files(folder):
+        if int(file.stem) > beyond:
+            file.unlink()

@@ -24,9 +24,15 @@ def found_checkpoint(context: StepContext) -> tuple[Checkpoint | None, Environme
         try:
             checkpoint, environments = read_checkpoint(path)
         except InputError as error:
-            context.events.write("checkpoint discarded", reason=str(error))
+            discard_checkpoint(context, error)
     environment = backend.environment()
     return checkpoint, environments + [environment] * (environment not in environments)
+
+
+def discard_checkpoint(context: StepContext, error: InputError) -> None:
+    """Record, and tell, that a step begins anew because its checkpoint cannot be used."""
+    context.events.write("checkpoint discarded", reason=str(error))
+    context.note(f"begins anew, since its checkpoint cannot be used: {getattr(error, 'problem', error)}")
 
 
 def hooks_of(context: StepContext, resume: Checkpoint | None, environments: Environments) -> Hooks:
