@@ -2,19 +2,25 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tests.real_run import make_run
+from tfticket.config import Execution
 from tfticket.errors import InputError
 from tfticket.lab import Handle
 from tfticket.runs.artefacts import load_tensors, save_tensors, verify_step
+from tfticket.runs.events import EventWriter
 from tfticket.runs.files import read_json, write_json
+from tfticket.runs.step import CHECKPOINT, STATE, StepContext
 from tfticket.runs.step_files import read_result, read_step_json
 from tfticket.tickets import Ticket
 from tfticket.tickets.weights import load_weights
+from tfticket.training.checkpoints import found_checkpoint, read_checkpoint, write_checkpoint
+from tfticket.training.gradient import Checkpoint
 
 
 @pytest.fixture(scope="module")
@@ -211,3 +217,21 @@ def write_old(path, tensors, header):
 
     texts = {"tfticket": json.dumps(header | {"format": 1, "sha256": checksum(tensors)})}
     safetensors.numpy.save_file(tensors, path, metadata=texts)
+
+
+def test_checkpoints_and_members_states_of_another_step_are_not_gone_on_from(tmp_path):
+    ours, theirs = (tmp_path / f"train-{digit * 16}" for digit in "01")
+    for folder in (ours, theirs):
+        folder.mkdir()
+    for name in (CHECKPOINT, STATE):
+        write_checkpoint(theirs / name, Checkpoint(3, {"losses": np.zeros(2)}, {}, [], []), [])
+        shutil.copy(theirs / name, ours / name)
+    notes = []
+    diary = EventWriter(ours / "events.jsonl", 1)
+    context = StepContext(ours, {}, diary, Execution(), lambda: False, lambda done, total: None, notes.append)
+    assert found_checkpoint(context)[0] is None
+    assert found_checkpoint(replace(context, folder=theirs))[0].iteration == 3
+    assert len(notes) == 1
+    assert f"checkpoint.safetensors is a file of the step {theirs.name}" in notes[0]
+    with pytest.raises(InputError, match=f"is a file of the step {theirs.name}"):
+        read_checkpoint(ours / STATE)

@@ -1,5 +1,7 @@
 """The lab's steps of sampling, and chains written for other programs. Needs TensorFlow."""
 
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import arviz
@@ -8,13 +10,13 @@ import pytest
 
 from tests.sampling.problems import L, network
 from tfticket.config import DataConfig, Execution, PoolStep, SampleConfig, SampleStep
-from tfticket.errors import InputError
+from tfticket.errors import InputError, Stopped
 from tfticket.export import to_netcdf
 from tfticket.runs.artefacts import load_tensors, save_tensors
 from tfticket.runs.events import EventWriter, read_events
 from tfticket.runs.files import write_json
 from tfticket.runs.step import TICKET, StepContext
-from tfticket.sampling.files import CHAIN, draw_files, read_chain
+from tfticket.sampling.files import CHAIN, draw_files, read_chain, read_draws, write_draws
 from tfticket.sampling.steps import pool, sample
 from tfticket.tickets.ticket import Ticket
 
@@ -82,6 +84,79 @@ def test_a_chain_of_another_ticket_or_of_other_data_is_not_pooled(sampled, tmp_p
     fewer = DataConfig(train_rows=200, validation_rows=50)
     with pytest.raises(InputError, match=r"^sample-0 is a chain of the data [0-9a-f]{64}; expected [0-9a-f]{64}\."):
         pool(context(tmp_path / "pool-1", ticket=ticket, **inputs), PoolStep(data=fewer))
+
+
+def whole(folder):
+    for number in range(1, 4):
+        folder.mkdir(exist_ok=True)
+        write_draws(folder, number, np.full((5, 4), number, np.float32), 5 * number)
+    return folder
+
+
+def test_draws_are_read_in_order(tmp_path):
+    assert [theta[0, 0] for theta in read_draws(whole(tmp_path / "chain"), 15)] == [1, 2, 3]
+
+
+def swapped(folder):
+    one, two = draw_files(folder)[:2]
+    first = one.read_bytes()
+    one.write_bytes(two.read_bytes())
+    two.write_bytes(first)
+
+
+def of_another_length(folder):
+    save_tensors(draw_files(folder)[1], "draws", {"theta": np.zeros((50, 4), np.float32)}, {"last": 7})
+
+
+@pytest.mark.parametrize(
+    ("spoil", "problem"),
+    {
+        "swapped": (swapped, r"000001\.safetensors holds draws 5 to 10 of its chain; expected those from 0 on"),
+        "missing": (lambda folder: draw_files(folder)[1].unlink(), r"000002\.safetensors is missing, but 000003"),
+        "first missing": (lambda folder: draw_files(folder)[0].unlink(), r"000001\.safetensors is missing"),
+        "last missing": (lambda folder: draw_files(folder)[2].unlink(), r"holds 10 draws; the chain has kept 15"),
+        "twice": (
+            lambda folder: shutil.copy(draw_files(folder)[1], draw_files(folder)[2]),
+            "draws 5 to 10 of its chain",
+        ),
+        "one more": (
+            lambda folder: write_draws(folder, 4, np.zeros((5, 4)), 20),
+            "holds 20 draws; the chain has kept 15",
+        ),
+        "of another length": (of_another_length, r"holds draws -43 to 7 of its chain"),
+        "no range": (
+            lambda folder: save_tensors(draw_files(folder)[0], "draws", {}, {}),
+            "does not tell which draws",
+        ),
+    }.values(),
+)
+def test_draw_files_that_are_not_the_chains_are_refused(tmp_path, spoil, problem):
+    folder = whole(tmp_path / "chain")
+    spoil(folder)
+    with pytest.raises(InputError, match=problem):
+        read_draws(folder, 15)
+
+
+def test_a_chain_begins_anew_where_its_draws_are_not_those_of_its_checkpoint(sampled, tmp_path):
+    """Stopped in the middle, a file of draws lost, and resumed: told, and the same draws in the end."""
+    (ticket, _), chains = sampled
+    at = context(tmp_path / "sample", ticket=ticket)
+    config = SampleStep(data=DATA, sample=SAMPLE, seed=0, chain=0)
+    stopped = replace(
+        at, execution=Execution(checkpoint_seconds=1e-6), should_stop=lambda: len(draw_files(at.folder)) > 1
+    )
+    with pytest.raises(Stopped):
+        sample(stopped, config)
+    draw_files(at.folder)[0].unlink()
+    notes = []
+    result = sample(replace(at, note=notes.append), config)
+    assert result["gradients"] > 0
+    assert len(notes) == 1
+    assert "begins anew, since its checkpoint cannot be used" in notes[0]
+    assert "000001.safetensors is missing" in notes[0]
+    np.testing.assert_array_equal(
+        np.concatenate(list(read_draws(at.folder))), np.concatenate(list(read_draws(chains[0])))
+    )
 
 
 def test_what_is_told_of_a_draw_is_exported_beside_it(sampled, tmp_path):

@@ -43,11 +43,11 @@ def write_draws(folder: Path, number: int, draws: np.ndarray, last: int) -> None
     """
     path = draw_file(folder, number)
     path.parent.mkdir(exist_ok=True)
-    save_tensors(path, "draws", {"theta": draws}, {"last": last})
+    save_tensors(path, "draws", {"theta": draws}, {"first": last - len(draws), "last": last})
 
 
 def read_draws(folder: Path, kept: int | None = None) -> Iterator[np.ndarray]:
-    """The draws of each file, theta float32 [n, size], in order and without a gap.
+    """The draws of each file, theta float32 [n, size]: all draws of the chain, in order.
 
     Args:
         folder: The chain's.
@@ -56,19 +56,41 @@ def read_draws(folder: Path, kept: int | None = None) -> Iterator[np.ndarray]:
     Raises:
         InputError: A file is missing, damaged, or not the next one of this chain.
     """
+    check_draws(folder, kept)
+    return (load_tensors(path, "draws")[0]["theta"] for path in draw_files(folder))
+
+
+def check_draws(folder: Path, kept: int | None = None) -> None:
+    """See that a chain's files of draws follow one another without a gap; their bytes are verified as they are read.
+
+    Args:
+        folder: The chain's.
+        kept: As of ``read_draws``.
+
+    Raises:
+        InputError: A file is missing, damaged, or not the next one of this chain.
+    """
     count = 0
     for number, path in enumerate(draw_files(folder), 1):
         if path != draw_file(folder, number):
-            raise Damaged(draw_file(folder, number), f"is missing, but there is {path.name}")
-        tensors, header = load_tensors(path, "draws")
-        theta = tensors.get("theta", np.zeros(0))
-        if theta.ndim != 2 or header.get("last") != count + len(theta):
-            last = header.get("last")
-            raise Damaged(path, f"ends at draw {last} with {len(theta)} draws, but {count} draws come before it")
-        count += len(theta)
-        yield theta
+            raise Damaged(draw_file(folder, number), f"is missing, but {path.name} is there")
+        first, last = _range(path)
+        if first != count or last <= first:
+            raise Damaged(path, f"holds draws {first} to {last} of its chain; expected those from {count} on")
+        count = last
     if kept is not None and count != kept:
-        raise Damaged(folder / DRAWS, f"has {count} draws; the chain has kept {kept}")
+        raise Damaged(folder / DRAWS, f"holds {count} draws; the chain has kept {kept}")
+
+
+def _range(path: Path) -> tuple[int, int]:
+    """The first of a file's draws, counted from 0, and the one after its last."""
+    header = load_tensors(path, "draws", ())[1]
+    try:
+        last = int(header["last"])
+        first = int(header["first"]) if "first" in header else last - len(load_tensors(path, "draws")[0]["theta"])
+    except (KeyError, TypeError, ValueError):
+        raise Damaged(path, "does not tell which draws of its chain it holds") from None
+    return first, last
 
 
 def write_checkpoint(

@@ -15,6 +15,7 @@ from tfticket.sampling.build import build_posterior
 from tfticket.sampling.chain import Chain, Hooks, run_chain
 from tfticket.sampling.files import (
     CHAIN,
+    check_draws,
     draw_files,
     read_chain,
     read_checkpoint,
@@ -130,8 +131,7 @@ def _resume_chain(context: StepContext, path: Path) -> tuple[Any, int, list[dict
         try:
             chain, position, results, files, notes = read_checkpoint(path)
             _remove_draws(context.folder, beyond=files)
-            for _ in read_draws(context.folder, chain.kept):
-                pass
+            check_draws(context.folder, chain.kept)
             resume = (chain, position, results)
         except InputError as error:
             discard_checkpoint(context, error)
