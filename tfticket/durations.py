@@ -1,21 +1,31 @@
 """Lengths of training: '40ep' is 40 passes over the training rows, '2000it' is 2,000 iterations."""
 
+import bisect
 import itertools
 import re
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import BeforeValidator
 
-from tfticket.errors import InputError
+from tfticket.errors import InputError, shortened
+
+LONGEST = 2**31 - 1
+"""Iterations of a training, and epochs."""
 
 
 def _duration(value: object) -> object:
     if isinstance(value, bool) or not isinstance(value, int | str):
         raise ValueError("expected a duration such as '40ep' (epochs) or '2000it' (iterations)")
-    text = f"{value}ep" if isinstance(value, int) or value.isdecimal() else value
-    if not re.fullmatch(r"[0-9]+(ep|it)", text):
-        raise ValueError(f"'{value}' is not a duration; write '40ep' (epochs) or '2000it' (iterations)")
-    return f"{int(text[:-2])}{text[-2:]}"
+    text = str(value)
+    found = re.fullmatch(r"([0-9]{1,1000})(ep|it)?", text)
+    if found is None:
+        raise ValueError(f"'{shortened(text)}' is not a duration; write '40ep' (epochs) or '2000it' (iterations)")
+    count = int(found[1])
+    if count > LONGEST:
+        raise ValueError(f"'{shortened(text)}' is more than {LONGEST:,}; no training comes to its end")
+    return f"{count}{found[2] or 'ep'}"
 
 
 Duration = Annotated[str, BeforeValidator(_duration)]
@@ -43,8 +53,21 @@ def iterations_in(duration: str, rows: int, batch_size: int) -> int:
         duration: '40ep' or '2000it'.
         rows: Training rows after the split.
         batch_size: Rows per iteration.
+
+    Raises:
+        InputError: More than ``LONGEST``.
     """
-    count, unit = int(duration[:-2]), duration[-2:]
+    iterations = _multiple(duration, 1, rows, batch_size)
+    if iterations > LONGEST:
+        raise InputError(
+            f"{duration} of {rows:,} rows in batches of {batch_size} is {iterations:,} iterations; expected at most "
+            f"{LONGEST:,}. Take a shorter one."
+        )
+    return iterations
+
+
+def _multiple(duration: str, times: int, rows: int, batch_size: int) -> int:
+    count, unit = times * int(duration[:-2]), duration[-2:]
     return count if unit == "it" else round(count * rows / batch_size)
 
 
@@ -53,22 +76,48 @@ def rewinds_later(rewind: str) -> bool:
     return rewind not in ("none", "0it")
 
 
-def moments_in(duration: str, rows: int, batch_size: int, total: int) -> list[int]:
+@dataclass(frozen=True)
+class Moments(Collection[int]):
     """The iterations at which something that recurs falls due: every ``duration``, and the last one.
 
-    Args:
+    They are computed when they are asked for, however many there are.
+
+    Attributes:
         duration: '1ep' or '500it'.
         rows: Training rows after the split.
         batch_size: Rows per iteration.
         total: Iterations in all.
-
-    Returns:
-        Ascending iterations in 1 .. total; total is the last.
     """
-    count, unit = int(duration[:-2]), duration[-2:]
-    multiples = (iterations_in(f"{times * count}{unit}", rows, batch_size) for times in itertools.count(1))
-    due = itertools.takewhile(lambda moment: moment < total, multiples)
-    return sorted({max(1, moment) for moment in due} | {total})
+
+    duration: str
+    rows: int
+    batch_size: int
+    total: int
+
+    def after(self, iteration: int) -> int:
+        """The first moment after an iteration before the last."""
+        return min(self.total, max(1, self._multiple(self._first_beyond(max(1, iteration) if iteration else 0))))
+
+    def __contains__(self, iteration: object) -> bool:
+        return isinstance(iteration, int) and 1 <= iteration <= self.total and self.after(iteration - 1) == iteration
+
+    def __iter__(self) -> Iterator[int]:
+        moment = 0
+        while moment < self.total:
+            moment = self.after(moment)
+            yield moment
+
+    def __len__(self) -> int:
+        if self._multiple(self.total) < self.total:  # more often than every iteration
+            return self.total
+        return self._first_beyond(self.total - 1)
+
+    def _multiple(self, times: int) -> int:
+        return _multiple(self.duration, times, self.rows, self.batch_size)
+
+    def _first_beyond(self, iteration: int) -> int:
+        """How many durations it takes to pass an iteration, at least one."""
+        return 1 + bisect.bisect_right(range(1, LONGEST * self.batch_size), iteration, key=self._multiple)
 
 
 def generation_bounds(first: int, last: int, generations: int) -> list[tuple[int, int]]:

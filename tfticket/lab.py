@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
 
 from tfticket.config import Control, DataConfig, Execution, ExperimentConfig, ModelConfig, scientific_fields
 from tfticket.errors import InputError, Stopped, TfticketError
@@ -33,6 +32,7 @@ from tfticket.runs.lease import InUse, lease
 from tfticket.runs.step import CHECKPOINT, StepContext
 from tfticket.runs.stop import stop_requests
 from tfticket.schema import Config
+from tfticket.yaml_text import write_yaml
 
 
 @dataclass(frozen=True)
@@ -391,7 +391,7 @@ def open_run(workspace: Path, config: ExperimentConfig, listener: Listener | Non
                 f"If that process is no more, delete {folder / 'lease.json'}."
             ) from None
         should_stop = stack.enter_context(stop_requests(folder))
-        text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
+        text = write_yaml(config.model_dump(mode="json"))
         atomic_write(folder / "config.yaml", lambda file: file.write_text(text, encoding="utf-8"))
         status("running")
         recorder = Recorder(folder, listener or Listener())
