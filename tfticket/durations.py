@@ -1,6 +1,5 @@
 """Lengths of training: '40ep' is 40 passes over the training rows, '2000it' is 2,000 iterations."""
 
-import bisect
 import itertools
 import re
 from collections.abc import Collection, Iterator
@@ -95,8 +94,8 @@ class Moments(Collection[int]):
     total: int
 
     def after(self, iteration: int) -> int:
-        """The first moment after an iteration before the last."""
-        return min(self.total, max(1, self._multiple(self._first_beyond(max(1, iteration) if iteration else 0))))
+        """The first moment after an iteration that is not the last."""
+        return min(self.total, _multiple(self.duration, self._times_beyond(iteration), self.rows, self.batch_size))
 
     def __contains__(self, iteration: object) -> bool:
         return isinstance(iteration, int) and 1 <= iteration <= self.total and self.after(iteration - 1) == iteration
@@ -108,16 +107,30 @@ class Moments(Collection[int]):
             yield moment
 
     def __len__(self) -> int:
-        if self._multiple(self.total) < self.total:  # more often than every iteration
-            return self.total
-        return self._first_beyond(self.total - 1)
+        return self.total if self._step < 1 else self._times_beyond(self.total - 1)
 
-    def _multiple(self, times: int) -> int:
-        return _multiple(self.duration, times, self.rows, self.batch_size)
+    @property
+    def longest(self) -> int:
+        """The most iterations from one moment, or from the start, to the next."""
+        most = last = 0
+        for moment in self:
+            most, last = max(most, moment - last), moment
+            if most >= self._step:  # rounded up, it is the most
+                break
+        return most
 
-    def _first_beyond(self, iteration: int) -> int:
-        """How many durations it takes to pass an iteration, at least one."""
-        return 1 + bisect.bisect_right(range(1, LONGEST * self.batch_size), iteration, key=self._multiple)
+    @property
+    def _step(self) -> float:
+        """The duration in iterations, not rounded."""
+        count = int(self.duration[:-2])
+        return count if self.duration.endswith("it") else count * self.rows / self.batch_size
+
+    def _times_beyond(self, iteration: int) -> int:
+        """How many durations, at least one, end after an iteration."""
+        times = max(1, int((iteration + 0.5) / self._step) - 2)
+        while _multiple(self.duration, times, self.rows, self.batch_size) <= iteration:
+            times += 1
+        return times
 
 
 def generation_bounds(first: int, last: int, generations: int) -> list[tuple[int, int]]:

@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-
 from tfticket.config import Control, DataConfig, Execution, ExperimentConfig, ModelConfig, scientific_fields
 from tfticket.errors import InputError, Stopped, TfticketError
 from tfticket.listener import Listener, Recorder

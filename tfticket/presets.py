@@ -32,8 +32,8 @@ from tfticket.config import ExperimentConfig
 from tfticket.errors import InputError, shortened, unknown
 from tfticket.own import is_file
 from tfticket.registry import DATA_SETS, EXPERIMENTS, check_name
-from tfticket.schema import Config, validate
-from tfticket.yaml_text import DEEPEST, load_yaml, read_yaml
+from tfticket.schema import Config, read_yaml, validate
+from tfticket.yaml_text import DEEPEST, load_yaml
 
 DEFAULT = "ours: the default"
 MOST_FILES = 100
@@ -279,7 +279,8 @@ def _overrides(texts: Sequence[str]) -> dict[str, Any]:
         keys = key.strip().split(".")
         if not equals or not all(keys) or len(keys) > DEEPEST or not value.strip():
             raise InputError(
-                f"Override '{shortened(text)}' was not understood. Write key=value, e.g. -o train.epochs=5, or key=null."
+                f"Override '{shortened(text)}' was not understood. Write key=value, e.g. -o train.epochs=5, "
+                "or key=null."
             )
         node = load_yaml(value, f"Override '{shortened(text)}'")
         for part in reversed(keys):

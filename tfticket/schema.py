@@ -7,6 +7,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, fie
 
 from tfticket.errors import InputError, shortened, unknown
 from tfticket.wording import given, is_key, problem_words
+from tfticket.yaml_text import read_yaml
+
+__all__ = ["Config", "check_seed", "config_classes", "explained", "field_names", "plain", "read_yaml", "validate"]
 
 ConfigType = TypeVar("ConfigType", bound="Config")
 
@@ -77,8 +80,20 @@ def validate(cls: type[ConfigType], values: Any, where: str) -> ConfigType:
         raise InputError(explained(cls, error, where)) from None
 
 
+def check_seed(seed: Any) -> int:
+    """Return a root seed that a function was given, as Python's integer.
+
+    Raises:
+        InputError: It is not an integer, or out of range.
+    """
+    value = plain(seed)
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= LARGEST_SEED:
+        raise InputError(f"The seed is {given(seed)}; expected an integer from 0 to 2^128 - 1.")
+    return value
+
+
 def explained(cls: type["Config"], error: ValidationError, where: str) -> str:
-    """Return what is wrong with values of a configuration, a line for each: field, what was expected, what was given."""
+    """Return what is wrong with values of a configuration, a line for each: field, what was expected, the value."""
     lines = [_line(cls, dict(problem)).removeprefix(": ") for problem in error.errors()]
     return f"{where}: " + "\n".join(dict.fromkeys(lines))
 

@@ -64,7 +64,9 @@ def problem_words(problem: Mapping[str, Any]) -> str:
         kind = "invalid_key"
     if kind == "union_tag_invalid":
         return unknown("kind", context["tag"], [tag.strip(" '") for tag in context["expected_tags"].split(",")])
-    hint = "; YAML reads yes and on as true, no and off as false" if isinstance(value, bool) and kind in _SCALARS else ""
+    hint = (
+        "; YAML reads yes and on as true, no and off as false" if isinstance(value, bool) and kind in _SCALARS else ""
+    )
     return _WORDS.get(kind, "not a value that this field takes").format(**context) + hint
 
 

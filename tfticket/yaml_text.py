@@ -108,7 +108,7 @@ class _Writer(yaml.SafeDumper):
 _Writer.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(f"(?:{_FLOAT.pattern})$"), list("-+.0123456789"))
 
 
-class _Refused(Exception):  # noqa: N818 -- becomes an InputError that says where
+class _Refused(Exception):
     """YAML that a configuration does not hold."""
 
     def __init__(self, said: str, event: yaml.Event | None = None) -> None:

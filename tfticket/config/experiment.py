@@ -45,6 +45,8 @@ def usable_cpus() -> int:
     return (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()) or 1
 
 
+MOST = 10_000
+"""Of levels, replicates, chains and the like."""
 LONGEST_NAME = 200
 """Characters of a run's name; file systems take folders' names of 255."""
 

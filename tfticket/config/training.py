@@ -77,7 +77,7 @@ class TrainConfig(Config):
 
 
 def check_lengths(train: "TrainConfig", rewind: str, rows: int, where: str = "train") -> None:
-    """See before any training that it has an iteration, that rewinding leaves some, and that warm-ups end.
+    """See before any training that its batches, milestones and warm-ups lie within it, and that rewinding leaves some.
 
     Args:
         train: The training of a level.
@@ -86,8 +86,12 @@ def check_lengths(train: "TrainConfig", rewind: str, rows: int, where: str = "tr
         where: The field that holds the training, for messages.
 
     Raises:
-        InputError: It has not.
+        InputError: They do not.
     """
+    if train.batch_size > rows:
+        raise InputError(
+            f"{where}.batch_size is {train.batch_size:,}, but there are {rows:,} training rows. Take at most {rows:,}."
+        )
     total = iterations_in(train.epochs, rows, train.batch_size)
     first = iterations_in(rewind, rows, train.batch_size) if rewinds_later(rewind) else 0
     if total <= first:
@@ -97,6 +101,7 @@ def check_lengths(train: "TrainConfig", rewind: str, rows: int, where: str = "tr
             f"iterations{begin}. Train longer ({where}.epochs), in smaller batches ({where}.batch_size)"
             f"{', or rewind to an earlier moment' if first else ''}."
         )
+    _check_milestones(train, rows, total, where)
     rising = iterations_in(train.objective.kl_warmup, rows, train.batch_size)
     if rising >= total:
         raise InputError(
@@ -109,3 +114,22 @@ def check_lengths(train: "TrainConfig", rewind: str, rows: int, where: str = "tr
             f"A warm-up of {train.warmup} is {warmup} iterations; training for {train.epochs} ends after {total}, "
             f"before the learning rate is reached. Shorten {where}.warmup, or train longer."
         )
+
+
+def _check_milestones(train: "TrainConfig", rows: int, total: int, where: str) -> None:
+    """Refuse a milestone that no iteration follows, one at the start, and two of one iteration."""
+    there: dict[int, str] = {}
+    for milestone in train.milestones:
+        iteration = iterations_in(milestone, rows, train.batch_size)
+        if not 0 < iteration < total:
+            raise InputError(
+                f"{where}.milestones: {milestone} is iteration {iteration:,}; training for {train.epochs} has "
+                f"{total:,}, and the learning rate changes within it. Name a moment after its start and before its end, "
+                f"leave this one out, or train longer ({where}.epochs)."
+            )
+        if iteration in there:
+            raise InputError(
+                f"{where}.milestones: {there[iteration]} and {milestone} are both iteration {iteration:,}; the "
+                "learning rate would change twice there. Leave one out."
+            )
+        there[iteration] = milestone

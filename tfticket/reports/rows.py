@@ -9,7 +9,7 @@ from tfticket.data.known import label_of
 from tfticket.errors import InputError, shortened
 from tfticket.runs.files import read_json
 from tfticket.runs.summary import state_of
-from tfticket.yaml_text import read_yaml
+from tfticket.schema import read_yaml
 
 ARM_NAMES = {
     "ticket": "IMP ticket",

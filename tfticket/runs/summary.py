@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-
 from tfticket.errors import InputError
 from tfticket.runs.files import read_json
 from tfticket.runs.lease import holder_of
 from tfticket.runs.progress import FILE, read_progress
-from tfticket.yaml_text import read_yaml
+from tfticket.schema import read_yaml
 
 STATUS, CONFIG, PROGRESS, MANIFEST = "status.json", "config.yaml", FILE, "manifest.json"
 
