@@ -114,6 +114,8 @@ def _line(cls: type["Config"], problem: dict[str, Any]) -> str:
         tag = problem["ctx"]["discriminator"].strip("'")
         tags = [str(one) for option in held for one in get_args(option.model_fields[tag].annotation)]
         return f"{path}: needs {tag}, which says what kind it is; expected {' or '.join(tags)}."
+    if kind == "union_tag_invalid":
+        path += f".{str(problem['ctx']['discriminator']).strip(chr(39))}"
     if kind == "tuple_type":
         return f"{path}: expected a list{_example(held, value)}{got}."
     words = problem_words(problem)

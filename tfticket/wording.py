@@ -35,7 +35,7 @@ _WORDS = {
     "bool_parsing": _SWITCH,
     "bool_type": _SWITCH,
     "string_type": _TEXT,
-    "string_unicode": "expected a text of valid characters",
+    "string_unicode": "expected a text that UTF-8 can hold",
     "invalid_key": "expected a text as key",
     "literal_error": "expected {expected}",
     "tuple_type": _LIST,

@@ -124,8 +124,8 @@ def _check_milestones(train: "TrainConfig", rows: int, total: int, where: str) -
         if not 0 < iteration < total:
             raise InputError(
                 f"{where}.milestones: {milestone} is iteration {iteration:,}; training for {train.epochs} has "
-                f"{total:,}, and the learning rate changes within it. Name a moment after its start and before its end, "
-                f"leave this one out, or train longer ({where}.epochs)."
+                f"{total:,}. Name a moment after its start and before its end, leave this one out, or train longer "
+                f"({where}.epochs)."
             )
         if iteration in there:
             raise InputError(
