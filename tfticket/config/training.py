@@ -71,6 +71,8 @@ class TrainConfig(Config):
         for name in ("epochs", "evaluate_every"):
             if getattr(self, name) in ("0ep", "0it"):
                 raise ValueError(f"{name} must be longer than '{getattr(self, name)}'")
+        if len(set(self.milestones)) < len(self.milestones):
+            raise ValueError(f"the milestones {', '.join(self.milestones)} repeat; each counts once")
         if self.schedule == "cosine" and self.milestones:
             raise ValueError("a cosine schedule has no milestones; take them out, or take schedule: steps")
         return self
