@@ -20,7 +20,7 @@ from experiments import checks, imp
 from experiments.imp import Made, branch, next_step
 from experiments.svi import Svi, check_svi, infer, tuned_weights
 from experiments.transplants import check_inference
-from tfticket.config import EnsembleStep, PoolStep, SampleConfig, SampleStep
+from tfticket.config import MOST, EnsembleStep, PoolStep, SampleConfig, SampleStep
 from tfticket.costs import Work
 from tfticket.lab import Handle, Lab, Request
 from tfticket.reports.chains import verdict_of
@@ -37,7 +37,7 @@ class Config(imp.Config):
     """Iterative pruning, its controls, and chains over the tickets' weights."""
 
     sample: SampleConfig = Field(SampleConfig(), description="The chains")
-    chains: int = Field(4, ge=0, description="Of each ticket, from independent starts; 0: none")
+    chains: int = Field(4, ge=0, le=MOST, description="Of each ticket, from independent starts; 0: none")
     sampled_levels: tuple[Annotated[int, Field(ge=0)], ...] | None = Field(
         None, description="Levels whose tickets are sampled, 0 is dense; null: the last"
     )

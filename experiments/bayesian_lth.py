@@ -14,6 +14,7 @@ References:
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -117,9 +118,14 @@ class Config(imp.Config):
     @property
     def work(self) -> list[Work]:
         """The trainings that it takes, by kind; those of unpruned networks that trunks share are counted for each."""
-        of_trunks = [work for trunk in self.trunks for work in _config_of(self, trunk).work]
+        own = "train" if self.variational_train is None else "variational_train"
+        of_trunks = [
+            replace(work, where=own if work.variational else "train")
+            for trunk in self.trunks
+            for work in _config_of(self, trunk).work
+        ]
         transplanted = len(self.seeds) * len(self.transplants) * len(self.controlled) * self.replicates
-        return [*super().work, *of_trunks, Work(transplanted, self.inference, variational=True)]
+        return [*super().work, *of_trunks, Work(transplanted, self.inference, variational=True, where=own)]
 
 
 def _config_of(config: Config, trunk: Trunk) -> imp.Config:

@@ -23,6 +23,7 @@ from pydantic import Field, model_validator
 from experiments.checks import check_data, check_model
 from tfticket import seeds
 from tfticket.config import (
+    MOST,
     Control,
     ControlStep,
     DataConfig,
@@ -80,7 +81,7 @@ class Config(ExperimentConfig):
         (),
         description="Monte Carlo tickets, drawn from what each controlled ticket is like, e.g. [{connectivity: true}]",
     )
-    replicates: int = Field(1, ge=1, description="How many of each control, with other seeds, of one ticket")
+    replicates: int = Field(1, ge=1, le=MOST, description="How many of each control, with other seeds, of one ticket")
     evaluation_passes: int = Field(
         5,
         ge=1,
@@ -180,7 +181,7 @@ class Config(ExperimentConfig):
         altered = len(self.controls) * len(self.controlled) + len(self.monte_carlo) * len(self.drawn_levels)
         begun = self.monte_carlo and self.drawn_levels and rewinds_later(self.prune.rewind)
         trainings = len(self.seeds) * (1 + self.prune.levels + self.replicates * (altered + bool(begun)))
-        return [Work(trainings, self.train, self.model.variational is not None)]
+        return [Work(trainings, self.train, self.model.variational is not None, rewind=self.prune.rewind)]
 
     @property
     def trainings(self) -> int:

@@ -14,7 +14,7 @@ from experiments.imp import Config, Made
 from experiments.population import tune
 from experiments.transplants import train_and_evaluate, transplanted
 from tfticket import seeds
-from tfticket.config import Carried, DataConfig, Population, TrainConfig, Variational, check_lengths
+from tfticket.config import MOST, Carried, DataConfig, Population, TrainConfig, Variational, check_lengths
 from tfticket.costs import Work
 from tfticket.durations import generation_bounds, iterations_in
 from tfticket.lab import Handle, Lab
@@ -38,7 +38,7 @@ class Svi(Part):
     carried: Carried = Field(
         "mask", description="What of a ticket goes along; by its mask alone, means begin at random initialisations"
     )
-    replicates: int = Field(1, ge=1, description="Trainings of each ticket, from initialisations of their own")
+    replicates: int = Field(1, ge=1, le=MOST, description="Trainings of each ticket, from initialisations of their own")
     population: Population = Field(Population(), description="How KL weights are tuned, on the first seed's ticket")
 
     @model_validator(mode="after")
@@ -49,10 +49,10 @@ class Svi(Part):
 
     def work(self, usual: TrainConfig, tickets: int, levels: int) -> list[Work]:
         """The trainings that it takes, on so many tickets of so many levels; ``usual`` is the run's `train`."""
-        train = self.train or usual
-        inferred = Work(tickets * len(self.ways) * self.replicates, train, variational=True)
+        train, where = (usual, "train") if self.train is None else (self.train, "svi.train")
+        inferred = Work(tickets * len(self.ways) * self.replicates, train, variational=True, where=where)
         members = self.population.members if "tuned" in self.ways else 0
-        tuned = Work(levels * members, train, variational=True, generations=self.population.generations)
+        tuned = Work(levels * members, train, variational=True, generations=self.population.generations, where=where)
         return [inferred, tuned] if tuned.trainings else [inferred]
 
 

@@ -389,7 +389,7 @@ def inference(**values: Any) -> dict[str, Any]:
         (inference(objective={"kl_warmup": "1ep"}), "kl_warmup of 1ep is 6 iterations; training for 6it ends after 6"),
         (
             inference(epochs="1ep", batch_size=1000),
-            "Training for 1ep of 300 rows in batches of 1000 is 0 iterations. Train longer (variational_train.epochs)",
+            "variational_train.batch_size is 1,000, but there are 300 training rows. Take at most 300.",
         ),
         ({"keep": ["6it", "7it"]}, "keep: 7it is iteration 7; training for 6it ends after 6. Name an earlier moment"),
         (

@@ -29,7 +29,7 @@ from tfticket.config import (
     TransplantStep,
     scientific_fields,
 )
-from tfticket.durations import iterations_in, moments_in
+from tfticket.durations import Moments, iterations_in
 from tfticket.errors import InputError
 from tfticket.lab import Handle, fingerprint
 from tfticket.registry import STEPS
@@ -86,10 +86,15 @@ def test_epochs_are_rounded_to_whole_iterations_only_once(count, rows, batch_siz
 
 @given(COUNT, st.sampled_from(["ep", "it"]), ROWS, BATCH, st.integers(1, 200))
 def test_moments_are_every_multiple_of_the_duration_and_the_last_iteration(count, unit, rows, batch_size, total):
-    moments = moments_in(f"{count}{unit}", rows, batch_size, total)
+    moments = Moments(f"{count}{unit}", rows, batch_size, total)
     enough = total * (batch_size if unit == "ep" else 1) + 1
     multiples = {iterations_in(f"{times * count}{unit}", rows, batch_size) for times in range(1, enough)}
-    assert moments == sorted({max(1, moment) for moment in multiples if moment < total} | {total})
+    expected = sorted({max(1, moment) for moment in multiples if moment < total} | {total})
+    assert list(moments) == expected
+    assert len(moments) == len(expected)
+    assert moments.longest == max(late - early for early, late in zip([0, *expected], expected, strict=False))
+    assert [now for now in range(-1, total + 2) if now in moments] == expected
+    assert [moments.after(now) for now in range(total)] == [min(x for x in expected if x > now) for now in range(total)]
 
 
 # Keys and values

@@ -385,7 +385,7 @@ def inference(**values: Any) -> dict[str, Any]:
         ),
         (
             {"svi": {"train": None}, "train": {"epochs": "1ep", "batch_size": 1000}},
-            "is 0 iterations. Train longer (train.epochs)",
+            "train.batch_size is 1,000, but there are 300 training rows. Take at most 300.",
         ),
         (inference(objective={"kl_warmup": "6it"}), "kl_warmup of 6it is 6 iterations; training for 6it ends after 6"),
         (inference(precision="bfloat16"), "precision bfloat16 is not for variational networks"),

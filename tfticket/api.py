@@ -16,7 +16,7 @@ from tfticket.models import build_model
 from tfticket.network import network_of
 from tfticket.pruning.selection import check_levels
 from tfticket.registry import CONTROLS, SCORES, resolve
-from tfticket.schema import validate
+from tfticket.schema import check_seed, validate
 from tfticket.tickets.iterative import iterative_pruning, needs_rewinding, prune_ticket
 from tfticket.tickets.ticket import Ticket
 from tfticket.training.gradient import Trained, train_weights
@@ -63,7 +63,7 @@ class TrainedTicket:
             seed: Of these draws.
         """
         _check_draws(draws)
-        log_probs = predict(self.ticket.model, self.ticket.mask, self.weights, images, draws, _seed(seed))
+        log_probs = predict(self.ticket.model, self.ticket.mask, self.weights, images, draws, check_seed(seed))
         probabilities: np.ndarray = np.exp(log_probs)
         return probabilities
 
@@ -153,15 +153,15 @@ def find_tickets(
         "rate": rate,
         "score": score,
         "scope": scope,
-        "exempt": (exempt,) if isinstance(exempt, str) else tuple(exempt),
-        "rates": dict(rates or {}),
-        "rewind": f"{rewind}it" if isinstance(rewind, int) else rewind,
+        "exempt": (exempt,) if isinstance(exempt, str) else exempt,
+        "rates": {} if rates is None else rates,
+        "rewind": f"{rewind}it" if isinstance(rewind, int | np.integer) and not isinstance(rewind, bool) else rewind,
         "allow_empty": allow_empty,
     }
     pruning = validate(PruneConfig, options, where="find_tickets")
     training = _train_config(train)
     check_lengths(training, pruning.rewind, len(data.x_train))
-    step = pruning.step(_seed(seed))
+    step = pruning.step(check_seed(seed))
     dense = Ticket.dense(model, seed, start, data)
     check_levels(dense.mask, pruning)
     resolve(SCORES[pruning.score].target)(dense.start, dense.mask, step.seed)  # refuses a network that it cannot rank
@@ -195,7 +195,7 @@ def control(ticket: Ticket, name: str, seed: int = 0, **options: Any) -> Ticket:
     if not isinstance(ticket, Ticket):
         raise InputError(f"control takes a ticket, not {type(ticket).__name__}; Ticket.dense(model) makes one.")
     config = validate(Control, {"name": name, **options}, where="control")
-    altered: Ticket = resolve(CONTROLS[name].target)(ticket, _seed(seed), **config.options)
+    altered: Ticket = resolve(CONTROLS[name].target)(ticket, check_seed(seed), **config.options)
     return altered
 
 
@@ -215,7 +215,7 @@ def train(
         TfticketError: The training diverged.
     """
     _check_data(data)
-    trained = _train(ticket, data, _train_config(train), _seed(seed))
+    trained = _train(ticket, data, _train_config(train), check_seed(seed))
     return TrainedTicket(ticket, trained.weights, trained.history)
 
 
@@ -239,7 +239,7 @@ def evaluate(
     network_of(found.ticket.model).check_data(data)
     if isinstance(found, TrainedTicket):
         ticket = found.ticket
-        return all_metrics(predict(ticket.model, ticket.mask, found.weights, images, draws, _seed(seed)), labels)
+        return all_metrics(predict(ticket.model, ticket.mask, found.weights, images, draws, check_seed(seed)), labels)
     return all_metrics(log_of(found.predict(images)), labels)
 
 
@@ -254,13 +254,11 @@ def _check_draws(draws: int) -> None:
 
 
 def _train_config(train: TrainConfig | dict[str, Any] | None) -> TrainConfig:
-    return train if isinstance(train, TrainConfig) else validate(TrainConfig, train or {}, where="train")
-
-
-def _seed(seed: int) -> int:
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-        raise InputError(f"The seed is {seed!r}; expected an integer >= 0.")
-    return int(seed)
+    return (
+        train
+        if isinstance(train, TrainConfig)
+        else validate(TrainConfig, {} if train is None else train, where="train")
+    )
 
 
 def _train(ticket: Ticket, data: Dataset, config: TrainConfig, seed: int, keep: tuple[str, ...] = ()) -> Trained:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
-from tfticket.config import TrainConfig
+from tfticket.config import TrainConfig, check_lengths
 from tfticket.data.known import source_of
-from tfticket.durations import generation_bounds, iterations_in, moments_in
+from tfticket.durations import Moments, generation_bounds, iterations_in
 
 
 @dataclass(frozen=True)
@@ -21,12 +21,16 @@ class Work:
         train: How long each is.
         variational: Whether it is of variational networks.
         generations: Of members of a population: how many parts each is cut in, which count as trainings.
+        rewind: Where its tickets start again.
+        where: The field that holds ``train``, for messages.
     """
 
     trainings: int
     train: TrainConfig
     variational: bool = False
     generations: int | None = None
+    rewind: str = "0it"
+    where: str = "train"
 
     @property
     def counted(self) -> int:
@@ -82,11 +86,14 @@ def cost_of(config: Any) -> Cost:
     as many times as long as it has draws. Evaluations take ``EVALUATED`` of a step's time for as many rows and draws.
 
     Raises:
-        InputError: The data are the user's own, and cannot be read.
+        InputError: The data are the user's own, and cannot be read; a training does not fit so many rows.
     """
     from tfticket.data import split_rows  # what reads files is slow to import
 
     rows = split_rows(config.data)
+    for work in config.work:
+        if work.trainings:
+            check_lengths(work.train, work.rewind, rows[0], work.where)
     others = getattr(config, "out_of_distribution", None)
     outside = split_rows(others)[2] if others is not None else 0
     source = None if config.data.path else source_of(config.data.name)
@@ -134,10 +141,11 @@ def _rows_evaluated(work: Work, length: int, rows: tuple[int, int, int], outside
     """Rows times draws of a training's evaluations: as it goes on, and in the end; a member's after each generation."""
     training, validation, test = rows
     draws = work.train.objective.evaluation_draws if work.variational else 1
-    moments = set(moments_in(work.train.evaluate_every, training, work.train.batch_size, length))
+    moments = Moments(work.train.evaluate_every, training, work.train.batch_size, length)
+    evaluations = len(moments)
     if work.generations is not None:
-        moments |= {last for _, last in generation_bounds(0, length, work.generations)}
-    found = len(moments) * (validation + test * work.train.evaluate_test)
+        evaluations += sum(last not in moments for _, last in generation_bounds(0, length, work.generations))
+    found = evaluations * (validation + test * work.train.evaluate_test)
     if work.generations is None:
         found += validation + test * (passes if work.variational else 1) + outside
     return draws * found

@@ -2,20 +2,29 @@
 
 import itertools
 import re
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import BeforeValidator
 
-from tfticket.errors import InputError
+from tfticket.errors import InputError, shortened
+
+LONGEST = 2**31 - 1
+"""Iterations of a training, and epochs."""
 
 
 def _duration(value: object) -> object:
     if isinstance(value, bool) or not isinstance(value, int | str):
         raise ValueError("expected a duration such as '40ep' (epochs) or '2000it' (iterations)")
-    text = f"{value}ep" if isinstance(value, int) or value.isdecimal() else value
-    if not re.fullmatch(r"[0-9]+(ep|it)", text):
-        raise ValueError(f"'{value}' is not a duration; write '40ep' (epochs) or '2000it' (iterations)")
-    return f"{int(text[:-2])}{text[-2:]}"
+    text = str(value)
+    found = re.fullmatch(r"([0-9]{1,1000})(ep|it)?", text)
+    if found is None:
+        raise ValueError(f"'{shortened(text)}' is not a duration; write '40ep' (epochs) or '2000it' (iterations)")
+    count = int(found[1])
+    if count > LONGEST:
+        raise ValueError(f"'{shortened(text)}' is more than {LONGEST:,}; no training comes to its end")
+    return f"{count}{found[2] or 'ep'}"
 
 
 Duration = Annotated[str, BeforeValidator(_duration)]
@@ -43,8 +52,21 @@ def iterations_in(duration: str, rows: int, batch_size: int) -> int:
         duration: '40ep' or '2000it'.
         rows: Training rows after the split.
         batch_size: Rows per iteration.
+
+    Raises:
+        InputError: More than ``LONGEST``.
     """
-    count, unit = int(duration[:-2]), duration[-2:]
+    iterations = _multiple(duration, 1, rows, batch_size)
+    if iterations > LONGEST:
+        raise InputError(
+            f"{duration} of {rows:,} rows in batches of {batch_size} is {iterations:,} iterations; expected at most "
+            f"{LONGEST:,}. Take a shorter one."
+        )
+    return iterations
+
+
+def _multiple(duration: str, times: int, rows: int, batch_size: int) -> int:
+    count, unit = times * int(duration[:-2]), duration[-2:]
     return count if unit == "it" else round(count * rows / batch_size)
 
 
@@ -53,22 +75,62 @@ def rewinds_later(rewind: str) -> bool:
     return rewind not in ("none", "0it")
 
 
-def moments_in(duration: str, rows: int, batch_size: int, total: int) -> list[int]:
+@dataclass(frozen=True)
+class Moments(Collection[int]):
     """The iterations at which something that recurs falls due: every ``duration``, and the last one.
 
-    Args:
+    They are computed when they are asked for, however many there are.
+
+    Attributes:
         duration: '1ep' or '500it'.
         rows: Training rows after the split.
         batch_size: Rows per iteration.
         total: Iterations in all.
-
-    Returns:
-        Ascending iterations in 1 .. total; total is the last.
     """
-    count, unit = int(duration[:-2]), duration[-2:]
-    multiples = (iterations_in(f"{times * count}{unit}", rows, batch_size) for times in itertools.count(1))
-    due = itertools.takewhile(lambda moment: moment < total, multiples)
-    return sorted({max(1, moment) for moment in due} | {total})
+
+    duration: str
+    rows: int
+    batch_size: int
+    total: int
+
+    def after(self, iteration: int) -> int:
+        """The first moment after an iteration that is not the last."""
+        return min(self.total, _multiple(self.duration, self._times_beyond(iteration), self.rows, self.batch_size))
+
+    def __contains__(self, iteration: object) -> bool:
+        return isinstance(iteration, int) and 1 <= iteration <= self.total and self.after(iteration - 1) == iteration
+
+    def __iter__(self) -> Iterator[int]:
+        moment = 0
+        while moment < self.total:
+            moment = self.after(moment)
+            yield moment
+
+    def __len__(self) -> int:
+        return self.total if self._step < 1 else self._times_beyond(self.total - 1)
+
+    @property
+    def longest(self) -> int:
+        """The most iterations from one moment, or from the start, to the next."""
+        most = last = 0
+        for moment in self:
+            most, last = max(most, moment - last), moment
+            if most >= self._step:  # rounded up, it is the most
+                break
+        return most
+
+    @property
+    def _step(self) -> float:
+        """The duration in iterations, not rounded."""
+        count = int(self.duration[:-2])
+        return count if self.duration.endswith("it") else count * self.rows / self.batch_size
+
+    def _times_beyond(self, iteration: int) -> int:
+        """How many durations, at least one, end after an iteration."""
+        times = max(1, int((iteration + 0.5) / self._step) - 2)
+        while _multiple(self.duration, times, self.rows, self.batch_size) <= iteration:
+            times += 1
+        return times
 
 
 def generation_bounds(first: int, last: int, generations: int) -> list[tuple[int, int]]:

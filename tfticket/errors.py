@@ -30,10 +30,17 @@ MANY = 30
 """So many names fit in a message."""
 
 
+def shortened(text: str, longest: int = 80) -> str:
+    """Return a text as it fits in a message: on one line, and cut if it is long."""
+    line = "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text[: longest + 1])
+    return line if len(line) <= longest else f"{line[: longest - 3]}..."
+
+
 def unknown(what: str, name: object, known: Iterable[str]) -> str:
     """A message for a name that is not among the known ones, with the nearest of them, or all if they are not many."""
     names = sorted(known)
-    near = difflib.get_close_matches(str(name), names, n=4, cutoff=0.5)
+    name = shortened(str(name))
+    near = difflib.get_close_matches(name, names, n=4, cutoff=0.5)
     hint = f" Did you mean '{near[0]}'?" if near else ""
     if len(names) <= MANY:
         return f"Unknown {what} '{name}'.{hint} Known: {', '.join(names)}."

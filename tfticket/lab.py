@@ -17,8 +17,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from tfticket.config import Control, DataConfig, Execution, ExperimentConfig, ModelConfig, scientific_fields
 from tfticket.errors import InputError, Stopped, TfticketError
 from tfticket.listener import Listener, Recorder
@@ -34,6 +32,7 @@ from tfticket.runs.step import CHECKPOINT, StepContext
 from tfticket.runs.step_files import RESULT, read_result, write_result
 from tfticket.runs.stop import stop_requests
 from tfticket.schema import Config
+from tfticket.yaml_text import write_yaml
 
 
 @dataclass(frozen=True)
@@ -413,7 +412,7 @@ def open_run(workspace: Path, config: ExperimentConfig, listener: Listener | Non
                 f"If that process is no more, delete {folder / 'lease.json'}."
             ) from None
         should_stop = stack.enter_context(stop_requests(folder))
-        text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
+        text = write_yaml(config.model_dump(mode="json"))
         atomic_write(folder / "config.yaml", lambda file: file.write_text(text, encoding="utf-8"))
         status("running")
         recorder = Recorder(folder, listener or Listener())

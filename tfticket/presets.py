@@ -28,15 +28,16 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
-
 from tfticket.config import ExperimentConfig
-from tfticket.errors import InputError, unknown
+from tfticket.errors import InputError, shortened, unknown
 from tfticket.own import is_file
 from tfticket.registry import DATA_SETS, EXPERIMENTS, check_name
 from tfticket.schema import Config, read_yaml, validate
+from tfticket.yaml_text import DEEPEST, load_yaml
 
 DEFAULT = "ours: the default"
+MOST_FILES = 100
+"""Files that extend one another."""
 
 
 class Layer(NamedTuple):
@@ -127,7 +128,7 @@ def load_experiment(source: str, overrides: Sequence[str] = ()) -> ExperimentCon
 
 def load_sourced(source: str, overrides: Sequence[str] = ()) -> Sourced:
     """As ``load_experiment``, with where each field comes from."""
-    layers = [*_read(source, Path(), seen=()), Layer(_overrides(overrides), {"*": "yours: -o"})]
+    layers = [*_read(source), Layer(_overrides(overrides), {"*": "yours: -o"})]
     values: dict[str, Any] = functools.reduce(merge, (layer.values for layer in layers), {})
     name = values.get("experiment")
     if name is None:
@@ -182,30 +183,61 @@ def _leaves_of(config: Config, prefix: str = "") -> Iterator[tuple[str, Any]]:
             yield f"{prefix}{key}", plain[key]
 
 
-def _read(source: str, folder: Path, seen: tuple[Path, ...]) -> list[Layer]:
-    """The layers of a preset or of a file named from ``folder``, over those of what it extends."""
-    if source in presets():
-        return list(presets()[source].layers)
-    path = (folder / source).resolve()
-    if path in seen:
-        raise InputError(f"'extends' goes in a circle: {' -> '.join(map(str, (*seen, path)))}.")
-    if not path.is_file():
-        if path.suffix in (".yaml", ".yml") and not seen:
-            raise InputError(f"There is no file {path}.")
-        where = f"{seen[-1]}: extends: " if seen else ""
-        raise InputError(
-            f"{where}{unknown('preset', source, presets())} `tfticket list presets` shows "
-            "them. Or give the path of a YAML file."
-        )
+def _read(source: str) -> list[Layer]:
+    """The layers of a preset or of a file, over those of what it extends."""
+    layers: list[Layer] = []
+    files: list[Path] = []
+    while source not in presets():
+        path = _file(source, files)
+        values, parent = _values_of(path)
+        layers.insert(0, Layer(values, {"*": f"yours: {path.name}"}))
+        if parent is None:
+            return layers
+        if not isinstance(parent, str):
+            raise InputError(f"{path}: extends: expected a preset's name or the path of a YAML file, got {parent!r}.")
+        files.append(path)
+        source = parent
+    return [*presets()[source].layers, *layers]
+
+
+def _file(source: str, files: Sequence[Path]) -> Path:
+    """The file that is meant, as seen from the last of those that lead to it.
+
+    Raises:
+        InputError: There is none; it is one of them; they are too many.
+    """
+    where = f"{files[-1]}: extends: " if files else ""
+    try:
+        path = ((files[-1].parent if files else Path()) / source).resolve()
+        there, regular = path.exists(), path.is_file()
+    except (OSError, ValueError, RuntimeError) as error:  # a name too long, with a NUL; links in a circle
+        why = getattr(error, "strerror", None) or error
+        raise InputError(f"{where}'{shortened(source)}' cannot be the name of a file: {why}.") from None
+    if path in files:
+        raise InputError(f"'extends' goes in a circle: {' -> '.join(map(str, (*files, path)))}.")
+    if len(files) >= MOST_FILES:
+        raise InputError(f"{files[0]}: more than {MOST_FILES} files extend one another. Put them together in fewer.")
+    if regular:
+        return path
+    if there:
+        raise InputError(f"{where}{path} is not a file. Expected a preset's name or the path of a YAML file.")
+    if path.suffix in (".yaml", ".yml") and not files:
+        raise InputError(f"There is no file {path}.")
+    raise InputError(
+        f"{where}{unknown('preset', source, presets())} `tfticket list presets` shows "
+        "them. Or give the path of a YAML file."
+    )
+
+
+def _values_of(path: Path) -> tuple[dict[str, Any], Any]:
+    """The keys of a file, its paths as seen from it, and what it extends."""
     values = _yaml(path)
     data, model = values.get("data"), values.get("model")
     if isinstance(data, dict) and isinstance(data.get("path"), str):
         data["path"] = _seen_from(path, data["path"])
     if isinstance(model, dict) and is_file(str(model.get("name"))):
         model["name"] = _seen_from(path, model["name"])
-    parent = values.pop("extends", None)
-    own = Layer(values, {"*": f"yours: {path.name}"})
-    return [own] if parent is None else [*_read(str(parent), path.parent, (*seen, path)), own]
+    return values, values.pop("extends", None)
 
 
 def _seen_from(file: Path, path: str) -> str:
@@ -213,10 +245,7 @@ def _seen_from(file: Path, path: str) -> str:
 
 
 def _yaml(path: Path) -> dict[str, Any]:
-    try:
-        values = read_yaml(path)
-    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
-        raise InputError(f"{path} is not readable as YAML: {error}") from None
+    values = read_yaml(path)
     if not isinstance(values, dict):
         raise InputError(f"{path}: expected keys and values such as 'experiment: imp'.")
     return values
@@ -248,14 +277,12 @@ def _overrides(texts: Sequence[str]) -> dict[str, Any]:
     for text in texts:
         key, equals, value = text.partition("=")
         keys = key.strip().split(".")
-        if not equals or not all(keys) or not value.strip():
+        if not equals or not all(keys) or len(keys) > DEEPEST or not value.strip():
             raise InputError(
-                f"Override '{text}' was not understood. Write key=value, e.g. -o train.epochs=5, or key=null."
+                f"Override '{shortened(text)}' was not understood. Write key=value, e.g. -o train.epochs=5, "
+                "or key=null."
             )
-        try:
-            node = yaml.safe_load(value)
-        except yaml.YAMLError:
-            raise InputError(f"Override '{text}': the value is not readable as YAML.") from None
+        node = load_yaml(value, f"Override '{shortened(text)}'")
         for part in reversed(keys):
             node = {part: node}
         tree = _laid_over(tree, node)

@@ -1,39 +1,66 @@
-"""What every configuration is: frozen, typed, and refused if it holds a key we do not know."""
+"""What every configuration is: frozen, strictly typed, and refused if it holds a key we do not know."""
 
 import json
-from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin
 
-import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator, model_validator
 
-from tfticket.errors import InputError, unknown
+from tfticket.errors import InputError, shortened, unknown
+from tfticket.wording import given, is_key, problem_words
+from tfticket.yaml_text import read_yaml
+
+__all__ = ["Config", "check_seed", "config_classes", "explained", "field_names", "plain", "read_yaml", "validate"]
 
 ConfigType = TypeVar("ConfigType", bound="Config")
 
+LARGEST_INTEGER, LARGEST_SEED = 2**63 - 1, 2**128 - 1
+"""Of any field, and of a seed: steps' seeds are derived ones of 128 bits."""
+
 
 class Config(BaseModel):
-    """The parent of every configuration: immutable, and an unknown key is an error."""
+    """The parent of every configuration: immutable, an unknown key is an error, and no type stands for another.
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    A number is no text and no truth value; lists, and the scalars and arrays of NumPy, are as good as Python's own.
+
+    Raises:
+        InputError: A wrong value, where it is made by calling its class.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=True)
+
+    def __init__(self, /, **data: Any) -> None:
+        try:
+            super().__init__(**data)
+        except ValidationError as error:
+            raise InputError(explained(type(self), error, type(self).__name__)) from None
+
+    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]  # else it is also called for nested ones
 
     def __hash__(self) -> int:
         return hash(json.dumps(self.model_dump(mode="json"), sort_keys=True))  # some hold dictionaries
 
+    @model_validator(mode="before")
+    @classmethod
+    def _take_lists_and_numpy(cls, values: Any) -> Any:
+        return plain(values)
 
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-"""Ten times as fast as Python's own, where PyYAML was built with it."""
+    @field_validator("*", mode="after")
+    @classmethod
+    def _check_size(cls, value: Any, info: ValidationInfo) -> Any:
+        limit = LARGEST_SEED if "seed" in (info.field_name or "") else LARGEST_INTEGER
+        for one in value if isinstance(value, tuple) else (value,):
+            if isinstance(one, int) and abs(one) > limit:
+                raise ValueError(f"must be at most {limit:,}")
+        return value
 
 
-def read_yaml(path: Path) -> Any:
-    """A YAML file as plain values.
-
-    Raises:
-        OSError: It cannot be read.
-        ValueError: It is no text.
-        YAMLError: It is no YAML.
-    """
-    return yaml.load(path.read_text(encoding="utf-8"), _LOADER)  # noqa: S506 -- a safe one
+def plain(value: Any) -> Any:
+    """Return tuples for lists, and Python's numbers and texts for NumPy's, at any depth."""
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if isinstance(value, dict):
+        return {key: plain(one) for key, one in value.items()}
+    return tuple(plain(one) for one in value) if isinstance(value, list | tuple) else value
 
 
 def validate(cls: type[ConfigType], values: Any, where: str) -> ConfigType:
@@ -50,32 +77,56 @@ def validate(cls: type[ConfigType], values: Any, where: str) -> ConfigType:
     try:
         return cls.model_validate(values)
     except ValidationError as error:
-        lines = []
-        for problem in error.errors():
-            path, holders = _place(cls, problem["loc"])
-            if problem["type"] == "extra_forbidden":
-                prefix = path.removesuffix(str(problem["loc"][-1]))
-                lines.append(unknown("key", path, [prefix + name for name in _keys(holders)]))
-                continue
-            _, held = _place(cls, (*problem["loc"], ""))
-            if problem["type"] in ("model_type", "model_attributes_type"):
-                keys = _keys(held)
-                mend = f"expected a table such as {{{keys[0]}: ...}}, or {{}} for the defaults"
-                said = f"{mend} (got {problem['input']!r}). Keys: {', '.join(keys)}."
-            elif problem["type"] == "tuple_type":
-                said = f"expected a list{_example(held, problem['input'])} (got {problem['input']!r})."
-            else:
-                got = "" if isinstance(problem["input"], dict) else f" (got {problem['input']!r})"
-                said = f"{problem['msg'].removeprefix('Value error, ')}{got}."
-            lines.append(f"{path}: {said}".removeprefix(": "))
-        raise InputError(f"{where}: " + "\n".join(lines)) from None
+        raise InputError(explained(cls, error, where)) from None
+
+
+def check_seed(seed: Any) -> int:
+    """Return a root seed that a function was given, as Python's integer.
+
+    Raises:
+        InputError: It is not an integer, or out of range.
+    """
+    value = plain(seed)
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= LARGEST_SEED:
+        raise InputError(f"The seed is {given(seed)}; expected an integer from 0 to 2^128 - 1.")
+    return value
+
+
+def explained(cls: type["Config"], error: ValidationError, where: str) -> str:
+    """Return what is wrong with values of a configuration, a line for each: field, what was expected, the value."""
+    lines = [_line(cls, dict(problem)).removeprefix(": ") for problem in error.errors()]
+    return f"{where}: " + "\n".join(dict.fromkeys(lines))
+
+
+def _line(cls: type["Config"], problem: dict[str, Any]) -> str:
+    kind, location, value = str(problem["type"]), tuple(problem["loc"]), problem["input"]
+    path, holders = _place(cls, location)
+    if kind == "extra_forbidden":
+        prefix = path.removesuffix(str(location[-1]))
+        return unknown("key", path, [prefix + name for name in _keys(holders)])
+    _, held = _place(cls, (*location, ""))
+    got = "" if isinstance(value, dict) and kind not in ("string_type", "tuple_type") else f" (got {given(value)})"
+    if kind in ("model_type", "model_attributes_type") and held:
+        keys = _keys(held)
+        words = f"expected a table such as {{{keys[0]}: ...}}, or {{}} for the defaults"
+        return f"{path}: {words} (got {given(value)}). Keys: {', '.join(keys)}."
+    if kind == "union_tag_not_found":
+        tag = problem["ctx"]["discriminator"].strip("'")
+        tags = [str(one) for option in held for one in get_args(option.model_fields[tag].annotation)]
+        return f"{path}: needs {tag}, which says what kind it is; expected {' or '.join(tags)}."
+    if kind == "union_tag_invalid":
+        path += f".{str(problem['ctx']['discriminator']).strip(chr(39))}"
+    if kind == "tuple_type":
+        return f"{path}: expected a list{_example(held, value)}{got}."
+    words = problem_words(problem)
+    return f"{path}: {words}" if words.endswith(".") else f"{path}: {words}{got}."
 
 
 def _example(held: list[type[Config]], value: Any) -> str:
     """How a user writes a list: of what was given, if that may stand in it, or of the tables that it holds, if any."""
     scalar = isinstance(value, str | int | float) and not isinstance(value, bool)
     if scalar and (not held or any(_is_one(known, value) for known in held)):
-        return f" such as [{value}]"
+        return f" such as [{shortened(str(value))}]"
     return f" of tables, such as [{{{_keys(held)[0]}: ...}}]" if held else ""
 
 
@@ -97,7 +148,7 @@ def _place(cls: type[Config], location: tuple[int | str, ...]) -> tuple[str, lis
     """The dotted key as a user writes it, without the tag of a union, and the configurations that may hold it."""
     options: list[type[Config]] = [cls]
     written: list[str] = []
-    for part in map(str, location[:-1]):
+    for part in (str(part) for part in location[:-1] if is_key(part)):
         fields = [option.model_fields[part] for option in options if part in option.model_fields]
         tagged = [o for o in options if "name" in o.model_fields and o.model_fields["name"].get_default() == part]
         if not fields and tagged:
@@ -106,7 +157,7 @@ def _place(cls: type[Config], location: tuple[int | str, ...]) -> tuple[str, lis
         written.append(part)
         if fields:
             options = [known for field in fields for known in config_classes(field.annotation)]
-    return ".".join([*written, *map(str, location[-1:])]), options
+    return ".".join([*written, *(str(part) for part in location[-1:] if is_key(part))]), options
 
 
 def field_names(cls: type[Config]) -> list[str]:

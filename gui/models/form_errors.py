@@ -6,6 +6,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from gui.models.form_fields import Field, Group, join
+from tfticket.schema import plain
+from tfticket.wording import is_key, problem_words
 
 
 def errors_by_path(error: ValidationError, root: Group) -> dict[str, str]:
@@ -21,7 +23,7 @@ def errors_by_path(error: ValidationError, root: Group) -> dict[str, str]:
 def own_error(field: Field, value: Any) -> tuple[Any, str]:
     """The value as the configuration would hold it, and what is wrong with it or ''; then it is as it was."""
     try:
-        return field.adapter.dump_python(field.adapter.validate_python(value), mode="json"), ""
+        return field.adapter.dump_python(field.adapter.validate_python(plain(value)), mode="json"), ""
     except ValidationError as error:
         said = dict.fromkeys(in_words(problem, problem["loc"]) for problem in error.errors())
         return value, "; ".join(said)
@@ -34,45 +36,8 @@ def in_words(problem: Mapping[str, Any], within: tuple[int | str, ...] = ()) -> 
         problem: As pydantic tells it.
         within: Where in the field's value: the number in a list, or a key.
     """
-    numbers = [f"number {part + 1}" if isinstance(part, int) else part for part in within if _is_written(part)]
-    where = "".join(f"{part}: " for part in numbers)
-    return where + _said(str(problem["type"]), problem.get("ctx", {}), problem)
-
-
-def _said(kind: str, bounds: Mapping[str, Any], problem: Mapping[str, Any]) -> str:
-    if (problem.get("input") is None and kind.endswith("_type")) or kind in ("missing", "string_too_short"):
-        return "needed; nothing stands here"
-    if kind in _WORDS:
-        return _WORDS[kind].format(**bounds)
-    return str(problem["msg"]).removeprefix("Value error, ")
-
-
-_WORDS = {
-    "greater_than_equal": "must be at least {ge:g}",
-    "greater_than": "must be more than {gt:g}",
-    "less_than_equal": "must be at most {le:g}",
-    "less_than": "must be less than {lt:g}",
-    "too_short": "needs at least {min_length}, has {actual_length}",
-    "int_parsing": "expected a whole number, such as 128",
-    "int_type": "expected a whole number, such as 128",
-    "int_from_float": "expected a whole number, such as 128",
-    "float_parsing": "expected a number, such as 0.1 or 1e-3",
-    "float_type": "expected a number, such as 0.1 or 1e-3",
-    "finite_number": "expected a finite number",
-    "bool_parsing": "expected true or false",
-    "bool_type": "expected true or false",
-    "string_type": "expected a text; in YAML, put it in quotes",
-    "literal_error": "expected one of {expected}",
-    "tuple_type": "expected a list such as 0, 1, 2",
-    "list_type": "expected a list such as 0, 1, 2",
-    "dict_type": "expected names and values such as dense_1: 0.2, dense_3: 0.1",
-    "string_pattern_mismatch": "not allowed here; the pattern is {pattern}",
-}
-
-
-def _is_written(part: int | str) -> bool:
-    """Whether part of a location is a number or a key, and not pydantic's name of a type."""
-    return isinstance(part, int) or not part.startswith(("constrained-", "dict[", "list[", "tuple[", "function-"))
+    numbers = [f"number {part + 1}" if isinstance(part, int) else part for part in within if is_key(part)]
+    return "".join(f"{part}: " for part in numbers) + problem_words(problem)
 
 
 def _placed(location: tuple[int | str, ...], groups: Mapping[str, Group]) -> tuple[str, tuple[int | str, ...]]:

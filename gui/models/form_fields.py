@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from pydantic import AfterValidator, TypeAdapter
+from pydantic import AfterValidator, ConfigDict, TypeAdapter
 from pydantic.fields import FieldInfo
 from pydantic_core import to_jsonable_python
 
@@ -17,6 +17,9 @@ from tfticket.schema import Config, config_classes
 
 Kind = Literal["text", "integer", "number", "switch", "choice", "list", "table", "configs", "path", "yaml"]
 """How a field is edited: 'table' is keys and values, 'configs' a list of names with options, 'yaml' any value."""
+
+_STRICT = ConfigDict(strict=Config.model_config["strict"], allow_inf_nan=Config.model_config["allow_inf_nan"])
+"""A value alone is taken as in its configuration."""
 
 MISSING: Any = object()
 """Where a value is needed and none is given."""
@@ -138,7 +141,7 @@ def field_of(cls: type[Config], name: str, path: str, switch: tuple[Choice, ...]
         default=default_of(info),
         switches=bool(switch),
         fixed=path == "" and name == "experiment",
-        adapter=TypeAdapter(Annotated[info.annotation, info]),  # type: ignore[arg-type]
+        adapter=TypeAdapter(Annotated[info.annotation, info], config=_STRICT),  # type: ignore[arg-type]
     )
 
 

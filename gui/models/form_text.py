@@ -4,9 +4,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-import yaml
-
 from gui.models.form_fields import MISSING, Field
+from tfticket.errors import InputError
+from tfticket.yaml_text import load_yaml, scalar
+from tfticket.yaml_text import write_yaml as dump_yaml
 
 
 def read_text(field: Field, text: str) -> tuple[Any, str]:
@@ -24,8 +25,8 @@ def read_text(field: Field, text: str) -> tuple[Any, str]:
         return _read(_enclosed(stripped, *_BRACKETS[field.kind]), _EXPECTED[field.kind])
     if field.kind == "configs":
         return _read_lines(stripped)
-    if field.kind in ("integer", "number"):
-        return _number(stripped), ""
+    if field.kind in ("integer", "number", "switch"):
+        return scalar(stripped), ""
     return _read(stripped, _EXPECTED["yaml"]) if field.kind == "yaml" else (stripped, "")
 
 
@@ -66,11 +67,10 @@ def write_yaml(tree: Mapping[str, Any]) -> str:
 def read_yaml(text: str) -> tuple[dict[str, Any], str]:
     """What YAML says, and why it was not understood or ''."""
     try:
-        values = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"Line {mark.line + 1}: " if mark else ""
-        return {}, f"{where}not readable as YAML: {getattr(error, 'problem', None) or error}."
+        values = load_yaml(text, "")
+    except InputError as error:
+        said = str(error)
+        return {}, said[:1].upper() + said[1:]
     if not isinstance(values, dict):
         return {}, "Expected keys and values such as 'name: my-run'."
     return values, ""
@@ -90,23 +90,14 @@ _EXPECTED = {
 }
 
 
-def _number(text: str) -> Any:
-    for make in (int, float):
-        try:
-            return make(text)
-        except ValueError:
-            continue
-    return text
-
-
 def _enclosed(text: str, opening: str, closing: str) -> str:
     return text if text.startswith(opening) else f"{opening}{text}{closing}"
 
 
 def _read(text: str, expected: str) -> tuple[Any, str]:
     try:
-        return yaml.safe_load(text), ""
-    except yaml.YAMLError:
+        return load_yaml(text, ""), ""
+    except InputError:
         return text, expected
 
 
@@ -120,7 +111,7 @@ def _read_lines(text: str) -> tuple[Any, str]:
 
 
 def _flow(value: Any) -> str:
-    text = yaml.safe_dump(value, default_flow_style=True, width=float("inf"), sort_keys=False, allow_unicode=True)
+    text = dump_yaml(value, default_flow_style=True, width=float("inf"), allow_unicode=True)
     return text.removesuffix("\n").removesuffix("\n...")
 
 

@@ -213,6 +213,14 @@ def test_an_ambiguous_or_unknown_name_is_refused_with_what_there_is(make_run, tm
         find_run(tmp_path, name)
 
 
+@pytest.mark.parametrize("name", ["", " ", ".", "..", "/", "*", "?", "[q]uick-1", "quick*", "a" * 5000, "a\0b", "a\nb"])
+def test_what_names_nothing_is_no_run(make_run, tmp_path, monkeypatch, name):
+    make_run("quick-1")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=r"No run is named|name is empty"):
+        find_run(tmp_path, name)
+
+
 def test_an_empty_workspace_says_so(tmp_path):
     with pytest.raises(InputError, match="none yet"):
         find_run(tmp_path, "quick")

@@ -38,8 +38,6 @@ def show(
     debug: Debug = False,
 ) -> None:
     """Show a run: its state, its configuration, its results so far."""
-    import yaml
-
     from tfticket.reports.chains import pools_of
     from tfticket.reports.moments import recorded_trainings
     from tfticket.reports.papers import decisions_of, records
@@ -48,6 +46,7 @@ def show(
     from tfticket.reports.rows import find_run, rows_of
     from tfticket.reports.tables import summarise
     from tfticket.reports.uncertainty import evaluated_of
+    from tfticket.yaml_text import write_yaml
 
     found = find_run(workspace, run)
     rows = rows_of(found)
@@ -60,7 +59,7 @@ def show(
     typer.echo(f"{found.folder}\n{found.state}, started {when(found.status['started'])}, {len(found.steps)} steps")
     if found.status.get("message"):
         echo(found.status["message"])
-    typer.echo("\n" + yaml.safe_dump(found.config, sort_keys=False, default_flow_style=None).rstrip() + "\n")
+    typer.echo("\n" + write_yaml(found.config, default_flow_style=None).rstrip() + "\n")
     if cells:
         typer.echo(title)
         show_cells(cells)

@@ -176,12 +176,9 @@ def numbers_in(text: str, option: str) -> list[int]:
 
 
 def _control(text: str) -> Any:
-    import yaml
+    from tfticket.yaml_text import load_yaml
 
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError:
-        raise InputError(f"--control '{text}' is not readable as YAML. Write a name, or {{name: ..., ...}}.") from None
+    return load_yaml(text, f"--control '{text}'")
 
 
 def _show_plan(sourced: "Sourced", as_json: bool) -> None:

@@ -1,10 +1,11 @@
 """What every experiment's configuration has in common."""
 
 import os
+import re
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from tfticket.config.names import known
 from tfticket.registry import EXPERIMENTS
@@ -44,11 +45,25 @@ def usable_cpus() -> int:
     return (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()) or 1
 
 
+MOST = 10_000
+"""Of levels, replicates, chains and the like."""
+LONGEST_NAME = 200
+"""Characters of a run's name; file systems take folders' names of 255."""
+
+
+def _run_name(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+        raise ValueError("not allowed here; expected letters, digits, '.', '_' and '-', a letter or digit first")
+    if len(name) > LONGEST_NAME:
+        raise ValueError(f"must be at most {LONGEST_NAME} characters long, has {len(name):,}")
+    return name
+
+
 class ExperimentConfig(Config):
     """What every experiment's configuration has in common."""
 
     experiment: Annotated[str, known("experiment", EXPERIMENTS)] = Field(
         description="Which experiment; `tfticket list experiments` shows them"
     )
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="Name of the run's folder")
+    name: Annotated[str, AfterValidator(_run_name)] = Field(description="Name of the run's folder")
     execution: Execution = Field(Execution(), description="Threads, checkpoints: nothing scientific")

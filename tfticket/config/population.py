@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from tfticket.config.data import DataConfig
+from tfticket.config.experiment import MOST
 from tfticket.config.training import TrainConfig
 from tfticket.schema import Config
 
@@ -12,9 +13,12 @@ from tfticket.schema import Config
 class Population(Config):
     """Population-based training of the KL weights, one a layer (Jaderberg et al., 2017)."""
 
-    members: int = Field(50, ge=2, description="Networks that are trained side by side")
+    members: int = Field(50, ge=2, le=MOST, description="Networks that are trained side by side")
     generations: int = Field(
-        10, ge=1, description="Parts of equal length that their training is cut in; between two, the worst are replaced"
+        10,
+        ge=1,
+        le=MOST,
+        description="Parts of equal length that their training is cut in; between two, the worst are replaced",
     )
     truncation: float = Field(
         0.2,

@@ -13,6 +13,7 @@ from pydantic import (
 )
 
 from tfticket.config.data import Initialiser, absolute_path
+from tfticket.config.experiment import MOST
 from tfticket.config.names import known
 from tfticket.durations import Rewind
 from tfticket.registry import CONTROLS, SCORES
@@ -26,7 +27,7 @@ class PruneConfig(Config):
     or ``rate`` (the fraction of the survivors that goes at each level).
     """
 
-    levels: int = Field(10, ge=1, description="Rounds of train, prune, rewind after the dense level 0")
+    levels: int = Field(10, ge=1, le=MOST, description="Rounds of train, prune, rewind after the dense level 0")
     sparsity: float | None = Field(
         None, ge=0, lt=1, description="Fraction pruned after the last level; null: `rate` says"
     )

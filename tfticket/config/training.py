@@ -71,13 +71,15 @@ class TrainConfig(Config):
         for name in ("epochs", "evaluate_every"):
             if getattr(self, name) in ("0ep", "0it"):
                 raise ValueError(f"{name} must be longer than '{getattr(self, name)}'")
+        if len(set(self.milestones)) < len(self.milestones):
+            raise ValueError(f"the milestones {', '.join(self.milestones)} repeat; each counts once")
         if self.schedule == "cosine" and self.milestones:
             raise ValueError("a cosine schedule has no milestones; take them out, or take schedule: steps")
         return self
 
 
 def check_lengths(train: "TrainConfig", rewind: str, rows: int, where: str = "train") -> None:
-    """See before any training that it has an iteration, that rewinding leaves some, and that warm-ups end.
+    """See before any training that its batches, milestones and warm-ups lie within it, and that rewinding leaves some.
 
     Args:
         train: The training of a level.
@@ -86,8 +88,12 @@ def check_lengths(train: "TrainConfig", rewind: str, rows: int, where: str = "tr
         where: The field that holds the training, for messages.
 
     Raises:
-        InputError: It has not.
+        InputError: They do not.
     """
+    if train.batch_size > rows:
+        raise InputError(
+            f"{where}.batch_size is {train.batch_size:,}, but there are {rows:,} training rows. Take at most {rows:,}."
+        )
     total = iterations_in(train.epochs, rows, train.batch_size)
     first = iterations_in(rewind, rows, train.batch_size) if rewinds_later(rewind) else 0
     if total <= first:
@@ -97,6 +103,7 @@ def check_lengths(train: "TrainConfig", rewind: str, rows: int, where: str = "tr
             f"iterations{begin}. Train longer ({where}.epochs), in smaller batches ({where}.batch_size)"
             f"{', or rewind to an earlier moment' if first else ''}."
         )
+    _check_milestones(train, rows, total, where)
     rising = iterations_in(train.objective.kl_warmup, rows, train.batch_size)
     if rising >= total:
         raise InputError(
@@ -109,3 +116,22 @@ def check_lengths(train: "TrainConfig", rewind: str, rows: int, where: str = "tr
             f"A warm-up of {train.warmup} is {warmup} iterations; training for {train.epochs} ends after {total}, "
             f"before the learning rate is reached. Shorten {where}.warmup, or train longer."
         )
+
+
+def _check_milestones(train: "TrainConfig", rows: int, total: int, where: str) -> None:
+    """Refuse a milestone that no iteration follows, one at the start, and two of one iteration."""
+    there: dict[int, str] = {}
+    for milestone in train.milestones:
+        iteration = iterations_in(milestone, rows, train.batch_size)
+        if not 0 < iteration < total:
+            raise InputError(
+                f"{where}.milestones: {milestone} is iteration {iteration:,}; training for {train.epochs} has "
+                f"{total:,}. Name a moment after its start and before its end, leave this one out, or train longer "
+                f"({where}.epochs)."
+            )
+        if iteration in there:
+            raise InputError(
+                f"{where}.milestones: {there[iteration]} and {milestone} are both iteration {iteration:,}; the "
+                "learning rate would change twice there. Leave one out."
+            )
+        there[iteration] = milestone

@@ -153,7 +153,11 @@ def to_variational(model: Any, config: Variational | dict[str, Any] | None = Non
     """
     from tfticket.variational.convert import converted
 
-    config = config if isinstance(config, Variational) else validate(Variational, config or {}, where="to_variational")
+    config = (
+        config
+        if isinstance(config, Variational)
+        else validate(Variational, {} if config is None else config, where="to_variational")
+    )
     if isinstance(model, keras.Model) and variational_layers(model):
         raise InputError(f"{model.name} is variational already.")
     spec = spec_of(model)

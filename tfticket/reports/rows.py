@@ -5,10 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from tfticket.data.known import label_of
-from tfticket.errors import InputError
+from tfticket.errors import InputError, shortened
 from tfticket.runs.files import read_json
 from tfticket.runs.step_files import read_result
 from tfticket.runs.summary import state_of
@@ -141,10 +139,7 @@ def read_configuration(path: Path) -> dict[str, Any]:
     Raises:
         InputError: It cannot be read.
     """
-    try:
-        values = read_yaml(path)
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise InputError(f"{path} is not readable as YAML: {error}") from None
+    values = read_yaml(path)
     if not isinstance(values, dict):
         raise InputError(f"{path} holds no configuration.")
     return values
@@ -170,7 +165,9 @@ def find_run(workspace: Path, name: str) -> Run:
     Raises:
         InputError: None, or several that begin so.
     """
-    if (Path(name) / "status.json").is_file():
+    if not name.strip():
+        raise InputError("The run's name is empty. `tfticket list runs` shows the runs.")
+    if _is_run_folder(name):
         return read_run(Path(name))
     runs = find_runs(workspace)
     called = [run for run in runs if run.folder.name == name] or [run for run in runs if run.config.get("name") == name]
@@ -178,8 +175,15 @@ def find_run(workspace: Path, name: str) -> Run:
     if len(matches) != 1:
         known = ", ".join(run.folder.name for run in runs) or "none yet"
         what = "No run is" if not matches else f"{len(matches)} runs are"
-        raise InputError(f"{what} named '{name}' in {workspace}. Runs there: {known}.")
+        raise InputError(f"{what} named '{shortened(name)}' in {workspace}. Runs there: {known}.")
     return read_run(matches[0].folder)
+
+
+def _is_run_folder(name: str) -> bool:
+    try:
+        return (Path(name) / "status.json").is_file()
+    except (OSError, ValueError):  # a name too long for a file, or with a NUL
+        return False
 
 
 def _data(run: Run, result: dict[str, Any]) -> str:

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from tfticket.errors import InputError
 from tfticket.runs.files import read_json
 from tfticket.runs.lease import holder_of
@@ -159,12 +157,9 @@ def status_facts(folder: Path) -> Facts:
 def config_facts(folder: Path) -> Facts:
     """Of config.yaml: name."""
     path = folder / CONFIG
-    try:
-        found = read_yaml(path)
-    except FileNotFoundError:
+    if not path.exists():
         return {"damaged": f"{folder} has no config.yaml."}
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        return {"damaged": f"{path} is not readable as YAML: {error}"}
+    found = read_yaml(path)
     if not isinstance(found, dict):
         return {"damaged": f"{path} holds no configuration."}
     return {"name": _text(found.get("name", folder.name))}

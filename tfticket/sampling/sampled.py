@@ -16,7 +16,7 @@ from tfticket.pruning.mask import layer_of
 from tfticket.sampling.build import build_posterior
 from tfticket.sampling.chain import Chain, Hooks, run_chain
 from tfticket.sampling.posterior import Posterior
-from tfticket.schema import validate
+from tfticket.schema import check_seed, validate
 from tfticket.tickets.ticket import Ticket
 from tfticket.tickets.transplant import to_deterministic
 
@@ -127,10 +127,9 @@ def sample(
         raise InputError(f"The data are {type(data).__name__}; expected what load_data returns.")
     if not isinstance(ticket, Ticket):
         raise InputError(f"sample takes a ticket, not {type(ticket).__name__}; Ticket.dense(model) makes one.")
-    if isinstance(chains, bool) or not isinstance(chains, int) or chains < 1:
+    if isinstance(chains, bool) or not isinstance(chains, int | np.integer) or chains < 1:
         raise InputError(f"chains is {chains!r}; expected an integer >= 1.")
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-        raise InputError(f"The seed is {seed!r}; expected an integer >= 0.")
+    seed = check_seed(seed)
     config = validate(SampleConfig, options, where="sample")
     ticket = to_deterministic(ticket)
     posterior = build_posterior(ticket, data, config)

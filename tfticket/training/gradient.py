@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from tfticket.backend import on_device
 from tfticket.config import TrainConfig, check_lengths
 from tfticket.data import Dataset
-from tfticket.durations import iterations_in, moments_in
+from tfticket.durations import Moments, iterations_in
 from tfticket.errors import Diverged, InputError, Stopped, TfticketError
 from tfticket.evaluation.metrics import all_metrics, nll
 from tfticket.evaluation.predictive import mean_prediction
@@ -127,18 +127,18 @@ def train_weights(
     hooks = hooks or Hooks()
     rows = len(data.x_train)
     total = iterations_in(config.epochs, rows, config.batch_size)
-    evaluations = moments_in(config.evaluate_every, rows, config.batch_size, total)
+    evaluations = Moments(config.evaluate_every, rows, config.batch_size, total)
     moments = {iterations_in(moment, rows, config.batch_size) for moment in keep}
     check_lengths(config, f"{first_iteration}it", rows)
-    longest = max(late - early for early, late in zip([0, *evaluations], evaluations, strict=False))
+    capacity = min(MAX_SEGMENT, evaluations.longest)
     if until is not None:
         _check_until(until, first_iteration, total)
-        total, evaluations = until, [*(moment for moment in evaluations if moment < until), until]
+        total, evaluations = until, replace(evaluations, total=until)
     _check_kept(moments, total, config)
 
     seconds = {"training": 0.0, "evaluation": 0.0, "first_call": 0.0}
     began = time.perf_counter()
-    loop = gradient_loop(spec, config, capacity=min(MAX_SEGMENT, longest))
+    loop = gradient_loop(spec, config, capacity=capacity)
     if loop.fresh:
         seconds["first_call"] += time.perf_counter() - began
     loop.network.check_data(data)
@@ -165,7 +165,7 @@ def train_weights(
 
     saved, timed = time.perf_counter(), 0
     while iteration < total:
-        due = [moment for moment in (*evaluations, *moments) if moment > iteration]
+        due = [evaluations.after(iteration), *(moment for moment in moments if moment > iteration)]
         end = min(*due, iteration + loop.length_for(hooks.segment_seconds))
         fresh = loop.fresh
         began = time.perf_counter()

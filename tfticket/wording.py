@@ -1,0 +1,80 @@
+"""What is wrong with a configuration's value, in words for a person: none of pydantic's messages is shown."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from tfticket.errors import shortened, unknown
+
+_WHOLE = "expected a whole number, such as 128"
+_NUMBER = "expected a number, such as 0.1 or 1e-3"
+_SWITCH = "expected true or false"
+_TEXT = "expected a text; in YAML, put it in quotes"
+_LIST = "expected a list such as 0, 1, 2"
+_TABLE = "expected names and values such as dense_1: 0.2, dense_3: 0.1"
+_FIELDS = "expected a table of fields"
+_SCALARS = ("int_type", "float_type", "string_type")
+_NEEDED = "needed; nothing stands here"
+
+_WORDS = {
+    "missing": _NEEDED,
+    "string_too_short": _NEEDED,
+    "greater_than_equal": "must be at least {ge:g}",
+    "greater_than": "must be more than {gt:g}",
+    "less_than_equal": "must be at most {le:g}",
+    "less_than": "must be less than {lt:g}",
+    "too_short": "needs at least {min_length}, has {actual_length}",
+    "too_long": "takes at most {max_length}, has {actual_length}",
+    "string_too_long": "must be at most {max_length} characters long",
+    "int_parsing": _WHOLE,
+    "int_parsing_size": _WHOLE,
+    "int_type": _WHOLE,
+    "int_from_float": _WHOLE,
+    "float_parsing": _NUMBER,
+    "float_type": _NUMBER,
+    "finite_number": "expected a finite number",
+    "bool_parsing": _SWITCH,
+    "bool_type": _SWITCH,
+    "string_type": _TEXT,
+    "string_unicode": "expected a text that UTF-8 can hold",
+    "invalid_key": "expected a text as key",
+    "literal_error": "expected {expected}",
+    "tuple_type": _LIST,
+    "list_type": _LIST,
+    "dict_type": _TABLE,
+    "model_type": _FIELDS,
+    "model_attributes_type": _FIELDS,
+    "string_pattern_mismatch": "not allowed here; the pattern is {pattern}",
+    "union_tag_not_found": "needs {discriminator}, which says what kind it is",
+}
+"""Kind of pydantic's error -> what a person is told; bounds and lengths are filled in."""
+
+
+def problem_words(problem: Mapping[str, Any]) -> str:
+    """Return what was expected, in words.
+
+    Args:
+        problem: One of ``ValidationError.errors()``.
+    """
+    kind, context, value = str(problem["type"]), problem.get("ctx", {}), problem.get("input")
+    if kind in ("value_error", "assertion_error"):
+        return str(context["error"])
+    if value is None and kind.endswith("_type"):
+        return _NEEDED
+    if problem["loc"] and problem["loc"][-1] == "[key]":
+        kind = "invalid_key"
+    if kind == "union_tag_invalid":
+        return unknown("kind", context["tag"], [tag.strip(" '") for tag in context["expected_tags"].split(",")])
+    hint = (
+        "; YAML reads yes and on as true, no and off as false" if isinstance(value, bool) and kind in _SCALARS else ""
+    )
+    return _WORDS.get(kind, "not a value that this field takes").format(**context) + hint
+
+
+def given(value: Any) -> str:
+    """Return a value as a message quotes it."""
+    return shortened(repr(list(value) if isinstance(value, tuple) else value))
+
+
+def is_key(part: int | str) -> bool:
+    """Whether part of a location is a number or a key, and not pydantic's name of a type."""
+    return isinstance(part, int) or not part.startswith(("constrained-", "dict[", "list[", "tuple[", "function-", "["))
