@@ -59,7 +59,7 @@ def build_posterior(ticket: Ticket, data: Dataset, config: SampleConfig, threads
     chosen, reason = choose_engine(config.engine, model, layout, density(ticket.mask))
     if chosen == "sparse":
         image, layers = sparse_layers(model, layout)
-        compiled = compile_network(image, layers, np.array(normalisation.scale), np.array(normalisation.shift))
+        compiled = compile_network(image, layers, normalisation)
         engine = SparseEngine(compiled, layout.size, data.x_train, data.y_train, threads or usable_cpus())
     else:
         engine = KerasEngine(network, layout, ticket.start, data.x_train, data.y_train)
