@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import numpy as np
-
 from tfticket.backend import has_gpu, keras
 from tfticket.config import SampleConfig
 from tfticket.config.experiment import usable_cpus
