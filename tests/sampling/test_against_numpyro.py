@@ -182,13 +182,9 @@ def test_a_masked_network_predicts_what_numpyros_nuts_does(masked):
     own, other = (predictions(draws, masks, inputs_of(digits, digits.x_validation)) for draws in (ours, theirs))
     assert np.abs(own.mean(axis=0) - other.mean(axis=0)).max() < 0.05
     agree(own, other)
+    inputs = inputs_of(digits, digits.x_train)
     likelihoods = [
-        np.array(
-            [
-                [label_log_likelihood(in_numpy(draw, masks, inputs_of(digits, digits.x_train)), digits.y_train)]
-                for draw in draws
-            ]
-        )
+        np.array([[label_log_likelihood(in_numpy(draw, masks, inputs), digits.y_train)] for draw in draws])
         for draws in (ours, theirs)
     ]
     agree(*likelihoods)
