@@ -36,9 +36,10 @@ def random_data(random, shape, classes=3, rows=50, normalisation=None):
 
 def random_floats(random, shape, classes=3, rows=50):
     """Standardised floats of all scales, the first channel or feature constant; labels have nothing to do with them."""
-    scale, middle = (10.0 ** random.uniform(-3, 3, shape[-1]) for _ in range(2))
-    scale[0] = 0
-    values = (random.normal(size=(rows, *shape)) * scale + 100 * middle).astype(np.float32)
+    scale = 10.0 ** random.uniform(-3, 3, shape[-1])
+    values = random.normal(size=(rows, *shape)) + 1000 * random.normal(size=shape[-1])
+    values[..., 0] = 1.1
+    values = (values * scale).astype(np.float32)
     return dataset(values, random.integers(0, classes, rows), classes=classes, normalisation=standard_floats(values))
 
 
