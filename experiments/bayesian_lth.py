@@ -23,7 +23,7 @@ from experiments import checks, imp
 from experiments.imp import Made, next_step
 from experiments.transplants import check_inference, train_and_evaluate, transplanted
 from tfticket import seeds
-from tfticket.config import Carried, TrainConfig, Variational
+from tfticket.config import Carried, TrainConfig, Variational, check_augment
 from tfticket.config.names import known
 from tfticket.costs import Work
 from tfticket.errors import InputError, unknown
@@ -167,8 +167,9 @@ def check_data(config: Config) -> None:
 
     checks.check_data(config)
     if config.variational_train is not None:
-        rows = len(load_dataset(config.data).x_train)
-        checks.check_moments(config, config.variational_train, rows, "variational_train")
+        data = load_dataset(config.data)
+        checks.check_moments(config, config.variational_train, len(data.x_train), "variational_train")
+        check_augment(config.variational_train.augment, data.input_shape, "variational_train")
 
 
 def check_model(config: Config) -> list[str]:

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from tfticket.config import Control, TrainConfig, check_lengths
+from tfticket.config import Control, TrainConfig, check_augment, check_lengths
 from tfticket.durations import iterations_in
 from tfticket.errors import InputError
 from tfticket.own import is_own, source_file
@@ -21,6 +21,7 @@ def check_data(config: "Config") -> None:
 
     data = load_dataset(config.data)
     check_moments(config, config.train, len(data.x_train), "train")
+    check_augment(config.train.augment, data.input_shape)
     if (outside := config.out_of_distribution) is not None:
         try:
             others = load_dataset(outside)

@@ -14,7 +14,16 @@ from experiments.imp import Config, Made
 from experiments.population import tune
 from experiments.transplants import train_and_evaluate, transplanted
 from tfticket import seeds
-from tfticket.config import MOST, Carried, DataConfig, Population, TrainConfig, Variational, check_lengths
+from tfticket.config import (
+    MOST,
+    Carried,
+    DataConfig,
+    Population,
+    TrainConfig,
+    Variational,
+    check_augment,
+    check_lengths,
+)
 from tfticket.costs import Work
 from tfticket.durations import generation_bounds, iterations_in
 from tfticket.lab import Handle, Lab
@@ -64,8 +73,10 @@ def check_svi(config: Config, svi: Svi) -> None:
     """
     from tfticket.data import load_dataset
 
-    train, rows = svi.train or config.train, len(load_dataset(config.data).x_train)
-    check_lengths(train, "0it", rows, "train" if svi.train is None else "svi.train")
+    train, data = svi.train or config.train, load_dataset(config.data)
+    rows, where = len(data.x_train), "train" if svi.train is None else "svi.train"
+    check_lengths(train, "0it", rows, where)
+    check_augment(train.augment, data.input_shape, where)
     if "tuned" in svi.ways:
         generation_bounds(0, iterations_in(train.epochs, rows, train.batch_size), svi.population.generations)
 

@@ -58,7 +58,7 @@ class TrainedTicket:
         """Probabilities [rows, classes].
 
         Args:
-            images: uint8 [rows, height, width, channels].
+            images: As the ticket's data: uint8 or floats [rows, height, width, channels], or floats [rows, features].
             draws: Of a variational network: draws of its weights whose predictions are averaged.
             seed: Of these draws.
         """

@@ -12,7 +12,14 @@ from tfticket.backend import jit_policy, keras, tf
 from tfticket.data import Dataset, Normalisation
 from tfticket.data.normalisation import UNIT
 from tfticket.errors import InputError
-from tfticket.models import kernel_shapes, model_from_spec, named_variables, normalisation_of, variational_layers
+from tfticket.models import (
+    described,
+    kernel_shapes,
+    model_from_spec,
+    named_variables,
+    normalisation_of,
+    variational_layers,
+)
 from tfticket.models.trust import own_code
 from tfticket.pruning.mask import dense_mask
 from tfticket.pruning.wrapping import assign_mask, mask_variables, with_mask
@@ -46,8 +53,8 @@ class MaskedNetwork:
         channels = model.input_shape[-1]
         if len(normalisation.scale) not in (1, channels):
             raise InputError(
-                f"{model.name} takes images of {channels} channels; the ticket's normalisation has "
-                f"{len(normalisation.scale)}. Make the ticket for data of its shape."
+                f"{model.name} takes {described(model.input_shape[1:])}; the ticket's normalisation is for "
+                f"{len(normalisation.scale)} channels. Make the ticket for data of its shape."
             )
         self._normalisation = normalisation
         self.jit = jit_policy(model)
@@ -88,11 +95,16 @@ class MaskedNetwork:
         assign_mask(self.model, mask)
 
     def check_data(self, data: Dataset) -> None:
-        """See that images and classes fit.
+        """Check that the data's type, shape and classes fit.
 
         Raises:
             InputError: They do not.
         """
+        if data.dtype != self._normalisation.dtype:
+            raise InputError(
+                f"{data.name} has {data.things} of {data.dtype}, and this ticket takes {self._normalisation.dtype}. "
+                "Make it for these data, by find_tickets or Ticket.dense(model, data=data)."
+            )
         if data.normalisation != UNIT and self._normalisation == UNIT:
             raise InputError(
                 f"{data.name} was loaded with other inputs than pixels / 255, which this ticket takes. Make it for "
@@ -101,10 +113,41 @@ class MaskedNetwork:
         shape, classes = tuple(self.model.input_shape[1:]), int(self.model.output_shape[-1])
         if shape != data.input_shape or classes < data.num_classes:
             raise InputError(
-                f"The network takes images {shape} and tells {classes} classes; {data.name} has images "
-                f"{data.input_shape} of {data.num_classes} classes. Use the data that the ticket was made for, or make "
-                f"one with Ticket.dense(model, data=data), of a model that ends in Dense({data.num_classes})."
+                f"The network takes {described(shape)} and tells {classes} classes; {data.name} has "
+                f"{described(data.input_shape)} of {data.num_classes} classes. Use the data that the ticket was made "
+                f"for, or make one with Ticket.dense(model, data=data), of a model that ends in "
+                f"Dense({data.num_classes})."
             )
+
+    def check_rows(self, rows: Any) -> np.ndarray:
+        """Check rows to be predicted.
+
+        Args:
+            rows: An array, or what NumPy makes one of, such as a data frame.
+
+        Returns:
+            The array; of a network for floats as float32, whatever floats were given.
+
+        Raises:
+            InputError: Another type or shape than the network's data, or floats that are not finite.
+        """
+        if not hasattr(rows, "__array__"):
+            raise InputError(f"{self._expected()}; got {type(rows).__name__}.")
+        array, wanted = np.asarray(rows), np.dtype(self._normalisation.dtype)
+        fits = np.issubdtype(array.dtype, np.floating) if wanted == np.float32 else array.dtype == wanted
+        if not fits or array.shape[1:] != tuple(self.model.input_shape[1:]):
+            raise InputError(f"{self._expected()}; got {array.dtype} {array.shape}.")
+        if wanted == np.float32:
+            with np.errstate(over="ignore"):
+                array = array.astype(np.float32, copy=False)
+            if not np.isfinite(array).all():
+                raise InputError("The rows hold NaN, infinite values, or values beyond float32; expected finite ones.")
+        return array
+
+    def _expected(self) -> str:
+        shape = self.model.input_shape[1:]
+        what = "images" if len(shape) == 3 else "rows"
+        return f"Expected {what} {self._normalisation.dtype} [rows, {', '.join(map(str, shape))}]"
 
     def read(self) -> Weights:
         """The weights as they are now, path -> float32 array."""
@@ -114,7 +157,7 @@ class MaskedNetwork:
         """Logits of the network as it is now.
 
         Args:
-            images: uint8 [rows, height, width, channels].
+            images: Of the ticket's data, uint8 or float32 [rows, height, width, channels] or float32 [rows, features].
             seed: Of a variational network's draws, int32 [2]; None is the network of its means.
             index: Which draw: the same weights for all images.
 
@@ -122,13 +165,9 @@ class MaskedNetwork:
             float32 [rows, classes].
 
         Raises:
-            InputError: Images of another type or shape.
+            InputError: As ``check_rows``.
         """
-        expected = tuple(self.model.input_shape[1:])
-        if images.dtype != np.uint8 or images.shape[1:] != expected:
-            raise InputError(
-                f"Expected images uint8 [rows, {', '.join(map(str, expected))}]; got {images.dtype} {images.shape}."
-            )
+        images = self.check_rows(images)
         rows = self.tile if seed is None else min(self.drawn_tile, self.tile * math.ceil(len(images) / self.tile))
         parts = []
         for begin in range(0, len(images), rows):
@@ -151,9 +190,12 @@ class MaskedNetwork:
             return self._logits(images)
 
     def inputs(self, images: Any) -> Any:
-        """uint8 pixels [rows, height, width, channels] as the model's float32 input."""
-        values = tf.cast(images, tf.float32) * tf.constant(self._normalisation.scale)
-        return values + tf.constant(self._normalisation.shift) if any(self._normalisation.shift) else values
+        """Normalise images or features, uint8 or float32 [rows, ...]: the model's float32 input."""
+        normalisation, values = self._normalisation, tf.cast(images, tf.float32)
+        if any(normalisation.offset):
+            values = values - tf.constant(normalisation.offset)
+        values = values * tf.constant(normalisation.scale)
+        return values + tf.constant(normalisation.shift) if any(normalisation.shift) else values
 
 
 def network_of(spec: Spec, precision: str = "float32") -> MaskedNetwork:

@@ -450,8 +450,8 @@ def test_an_unknown_split_is_refused(data):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"x_validation": np.zeros((10, 2, 1, 1), np.float32)}, "validation images are float32"),
-        ({"x_test": np.zeros((6, 1, 2, 1), np.uint8)}, "of one size in all splits"),
+        ({"x_validation": np.zeros((10, 2, 1, 1), np.float32)}, "validation rows are float32"),
+        ({"x_test": np.zeros((6, 1, 2, 1), np.uint8)}, "of one type and size in all splits"),
         ({"y_test": np.zeros(6, np.int64)}, "test labels are int64"),
         ({"y_test": np.zeros(5, np.int32)}, r"expected int32 \[6\]"),
         ({"y_train": np.full(30, 3, np.int32)}, "train labels go from 3 to 3; expected 0 to 2"),

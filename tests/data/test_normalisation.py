@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import tfticket as tt
 from tfticket.data import Normalisation
-from tfticket.data.normalisation import TILE, UNIT, standard
+from tfticket.data.normalisation import FLOAT_TILE, IDENTITY, TILE, UNIT, standard, standard_floats
 from tfticket.errors import InputError
 from tfticket.schema import validate
 
@@ -78,6 +78,38 @@ def test_without_a_word_the_input_is_pixels_by_255(data):
     assert data.normalisation == UNIT == Normalisation(scale=(1 / 255,), shift=(0.0,)) == Normalisation()
 
 
+# Of floats
+
+
+@given(st.integers(1, 3), st.sampled_from([1, 2, 50]), st.floats(-1e5, 1e5), st.integers(0, 10))
+def test_the_constants_of_floats_are_those_of_numpy(features, rows, mean, seed):
+    values = np.random.default_rng(seed).normal(mean, 3, (rows, 2, features)).astype(np.float32)
+    found = standard_floats(values)
+    flat = values.reshape(-1, features).astype(np.float64)
+    np.testing.assert_allclose(found.offset, flat.mean(axis=0), rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(found.scale, 1 / flat.std(axis=0), rtol=1e-9)
+    assert (found.dtype, found.shift) == ("float32", (0.0,) * features)
+
+
+def test_a_mean_far_above_the_deviation_costs_no_digits():
+    values = (1e6 + np.random.default_rng(0).integers(-8, 9, (1000, 1))).astype(np.float32)
+    found = standard_floats(values)
+    inputs = (values - np.float32(found.offset)) * np.float32(found.scale)
+    assert (inputs.mean(), inputs.std()) == (pytest.approx(0, abs=0.01), pytest.approx(1, abs=1e-5))
+
+
+@pytest.mark.parametrize("value", [0, 0.1, -1e30, 1e-40])
+def test_a_constant_feature_is_0_whatever_its_value(value):
+    values = np.stack([np.full(999, value), np.arange(999)], axis=1).astype(np.float32)
+    found = standard_floats(values)
+    assert (found.offset[0], found.scale[0]) == (np.float32(value), 1)
+
+
+def test_many_rows_are_squared_in_tiles():
+    values = np.random.default_rng(0).normal(size=(FLOAT_TILE + 3, 2)).astype(np.float32)
+    np.testing.assert_allclose(standard_floats(values).scale, 1 / values.std(axis=0, dtype=np.float64), rtol=1e-12)
+
+
 # As JSON
 
 
@@ -103,7 +135,11 @@ def test_what_is_written_is_read_back_to_the_bit(parts):
         {"scale": [1], "shift": ["0"]},
         {"scale": [1.0, 1.0]},
         {"shift": []},
-        {"scale": [1.0], "shift": [0.0], "offset": [0.0]},
+        {"scale": [1.0], "shift": [0.0], "mean": [0.0]},
+        {"offset": [1.0]},
+        {"offset": [0.0, 0.0], "dtype": "float32"},
+        {"offset": [], "dtype": "float32"},
+        {"dtype": "float64"},
         {"scale": 1.0, "shift": 0.0},
         {"scale": [], "shift": []},
         {"scale": [1.0, 1.0], "shift": [0.0]},
@@ -119,6 +155,13 @@ def test_what_is_written_is_read_back_to_the_bit(parts):
 def test_what_is_no_normalisation_is_refused(values):
     with pytest.raises(InputError, match=r"^here: "):
         validate(Normalisation, values, where="here")
+
+
+def test_what_floats_need_is_written_of_floats_alone():
+    assert UNIT.model_dump() == {"scale": (1 / 255,), "shift": (0.0,)}
+    assert IDENTITY.model_dump(mode="json") == {"scale": [1], "shift": [0], "dtype": "float32", "offset": [0]}
+    there = Normalisation(dtype="float32", scale=(2.0, 3.0), shift=(0.0, 1.0), offset=(0.5, 7.0))
+    assert Normalisation.model_validate(json.loads(there.model_dump_json())) == there
 
 
 def test_one_part_alone_leaves_the_other_at_pixels_by_255():

@@ -201,7 +201,7 @@ def test_several_passes_are_told_as_one():
 @pytest.mark.parametrize("images", [np.zeros((5, 9, 9, 1), np.uint8), np.zeros((5, *IMAGE), np.float32)])
 def test_images_that_the_network_does_not_take_are_refused(images):
     problem = Problem(convolutional, rows=5)
-    with pytest.raises(InputError, match=r"takes images uint8 \(8, 8, 1\); these are"):
+    with pytest.raises(InputError, match=r"^Expected images uint8 \[rows, 8, 8, 1\]; got "):
         Connectivity(problem.spec, problem.weights, images)
 
 

@@ -6,6 +6,7 @@ from scipy.special import log_softmax
 from tfticket.backend import keras
 from tfticket.config import SampleConfig
 from tfticket.data import Dataset, Normalisation
+from tfticket.data.normalisation import standard_floats
 from tfticket.models import kernel_shapes, model_from_spec, named_variables, normalisation_of
 from tfticket.network import MaskedNetwork
 from tfticket.sampling.build import build_posterior
@@ -33,8 +34,23 @@ def random_data(random, shape, classes=3, rows=50, normalisation=None):
     return dataset(images, random.integers(0, classes, rows), classes=classes, normalisation=normalisation)
 
 
+def random_floats(random, shape, classes=3, rows=50):
+    """Standardised floats of all scales, the first channel or feature constant; labels have nothing to do with them."""
+    scale = 10.0 ** random.uniform(-3, 3, shape[-1])
+    values = random.normal(size=(rows, *shape)) + 1000 * random.normal(size=shape[-1])
+    values[..., 0] = 1.1
+    values = (values * scale).astype(np.float32)
+    return dataset(values, random.integers(0, classes, rows), classes=classes, normalisation=standard_floats(values))
+
+
+def inputs_of(data, rows):
+    """Rows as a network's inputs, float64, flat."""
+    offset, scale, shift = (np.array(getattr(data.normalisation, name)) for name in ("offset", "scale", "shift"))
+    return ((rows.astype(np.float64) - offset.astype(np.float32)) * scale + shift).reshape(len(rows), -1)
+
+
 def network(shape, *layers):
-    """A chain of layers over images."""
+    """A chain of layers over images or features."""
     return keras.Sequential([keras.Input(shape), *layers])
 
 

@@ -9,10 +9,13 @@ from jax import numpy as jnp
 from numpyro.infer import MCMC, NUTS
 from numpyro.infer.util import log_density
 from scipy.special import softmax
+from sklearn.datasets import load_breast_cancer
 
 from tests.sampling.problems import (
     L,
+    dataset,
     effective,
+    inputs_of,
     label_log_likelihood,
     mnist_of_three,
     network,
@@ -23,6 +26,7 @@ from tests.sampling.problems import (
     worst_difference,
 )
 from tfticket.config import SampleConfig
+from tfticket.data.normalisation import standard_floats
 from tfticket.sampling.chain import Hooks, run_chain
 
 ERRORS = 4.5
@@ -64,7 +68,7 @@ def numpyros_draws(data, masks, prior, draws=500):
     """Theta [draws, size] in our order: kernel, bias, kernel, ..."""
     kernel = NUTS(model, max_tree_depth=6)
     chain = MCMC(kernel, num_warmup=200, num_samples=draws, progress_bar=False)
-    chain.run(jax.random.PRNGKey(0), data.x_train.reshape(len(data.x_train), -1) / 255, data.y_train, masks, prior)
+    chain.run(jax.random.PRNGKey(0), inputs_of(data, data.x_train), data.y_train, masks, prior)
     found = {name: np.asarray(values) for name, values in chain.get_samples().items()}
     parts = [found[f"{kind} {number}"] for number in range(len(masks)) for kind in ("kernel", "bias")]
     return np.concatenate(parts, axis=1)
@@ -79,9 +83,9 @@ def our_draws(posterior, data, **values):
     return np.concatenate(saved).astype(float), chain
 
 
-def in_numpy(theta, masks, images):
+def in_numpy(theta, masks, inputs):
     """Logits, float64 [rows, classes]."""
-    x, begin = images.reshape(len(images), -1) / 255, 0
+    x, begin = inputs, 0
     for number, mask in enumerate(masks):
         kernel = np.zeros(mask.shape)
         kernel[mask] = theta[begin : (begin := begin + int(mask.sum()))]
@@ -90,9 +94,9 @@ def in_numpy(theta, masks, images):
     return x
 
 
-def predictions(draws, masks, images):
+def predictions(draws, masks, inputs):
     """Probabilities [draws, rows * classes]."""
-    return np.stack([softmax(in_numpy(draw, masks, images), axis=1).ravel() for draw in draws])
+    return np.stack([softmax(in_numpy(draw, masks, inputs), axis=1).ravel() for draw in draws])
 
 
 def agree(ours, theirs):
@@ -114,9 +118,27 @@ def test_multinomial_logistic_regression_has_the_posterior_that_numpyro_finds(da
     ours, chain = our_draws(posterior, digits, prior=prior)
     theirs = numpyros_draws(digits, masks, prior)
     agree(ours, theirs)
-    own, other = (predictions(draws, masks, digits.x_validation) for draws in (ours, theirs))
+    check_predictions(chain, ours, theirs, masks, digits)
+
+
+def check_predictions(chain, ours, theirs, masks, data):
+    own, other = (predictions(draws, masks, inputs_of(data, data.x_validation)) for draws in (ours, theirs))
     agree(own, other)
     np.testing.assert_allclose(chain.probabilities("validation").ravel(), own.mean(axis=0), atol=1e-5)
+
+
+@pytest.mark.parametrize("engine", ["sparse", "keras"])
+def test_logistic_regression_on_measured_features_has_the_posterior_that_numpyro_finds(engine):
+    values, labels = load_breast_cancer(return_X_y=True)
+    rows = values[:, :10].astype(np.float32)
+    normalisation = standard_floats(rows[:150])
+    tumours = dataset(rows[:150], labels[:150], rows[150:190], labels[150:190], normalisation=normalisation)
+    ticket = ticket_of(network((10,), L.Dense(2)), tumours)
+    ours, chain = our_draws(posterior_of(ticket, tumours, engine=engine), tumours)
+    masks = list(ticket.mask.values())
+    theirs = numpyros_draws(tumours, masks, "normal(0, 1)")
+    agree(ours, theirs)
+    check_predictions(chain, ours, theirs, masks, tumours)
 
 
 @pytest.fixture
@@ -134,7 +156,7 @@ def test_log_density_differences_are_numpyros(masked, engine):
     ticket, digits = masked
     posterior = posterior_of(ticket, digits, engine=engine)
     masks = list(ticket.mask.values())
-    images = digits.x_train.reshape(len(digits.x_train), -1) / 255
+    images = inputs_of(digits, digits.x_train)
     random = np.random.default_rng(1)
     found = []
     for _ in range(5):
@@ -144,7 +166,7 @@ def test_log_density_differences_are_numpyros(masked, engine):
             for number, (path, part) in enumerate(posterior.layout.slices.items())
         }
         theirs, _ = log_density(model, (images, digits.y_train, masks, "normal(0, 1)"), {}, parts)
-        exact = label_log_likelihood(in_numpy(u, masks, digits.x_train), digits.y_train) + normal_log_density(u, 1.0)
+        exact = label_log_likelihood(in_numpy(u, masks, images), digits.y_train) + normal_log_density(u, 1.0)
         found.append((float(theirs), exact, posterior.log_density_and_gradient(u)[0]))
     theirs, exact, ours = (np.diff(column) for column in np.transpose(found))
     np.testing.assert_allclose(exact, theirs, rtol=0, atol=1e-8)
@@ -157,11 +179,12 @@ def test_a_masked_network_predicts_what_numpyros_nuts_does(masked):
     masks = list(ticket.mask.values())
     ours, chain = our_draws(posterior_of(ticket, digits), digits, max_tree_depth=5)
     theirs = numpyros_draws(digits, masks, "normal(0, 1)")
-    own, other = (predictions(draws, masks, digits.x_validation) for draws in (ours, theirs))
+    own, other = (predictions(draws, masks, inputs_of(digits, digits.x_validation)) for draws in (ours, theirs))
     assert np.abs(own.mean(axis=0) - other.mean(axis=0)).max() < 0.05
     agree(own, other)
+    inputs = inputs_of(digits, digits.x_train)
     likelihoods = [
-        np.array([[label_log_likelihood(in_numpy(draw, masks, digits.x_train), digits.y_train)] for draw in draws])
+        np.array([[label_log_likelihood(in_numpy(draw, masks, inputs), digits.y_train)] for draw in draws])
         for draws in (ours, theirs)
     ]
     agree(*likelihoods)

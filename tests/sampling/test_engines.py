@@ -12,12 +12,14 @@ from tests.sampling.problems import (
     central_differences,
     convolve,
     dataset,
+    inputs_of,
     keras_engine,
     label_log_likelihood,
     network,
     normal_log_density,
     posterior_of,
     random_data,
+    random_floats,
     random_mask,
     random_weights,
     small_network,
@@ -112,7 +114,7 @@ def networks(draw):
     return (height, width, channels), [*layers, L.Dense(draw(st.integers(2, 5)), use_bias=draw(st.booleans()))]
 
 
-NORMALISATIONS = st.sampled_from(["unit", "standard"])
+NORMALISATIONS = st.sampled_from(["unit", "standard", "floats"])
 
 
 @settings(max_examples=12, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
@@ -127,7 +129,27 @@ def test_the_engines_agree_on_networks_at_random(case, normalisation, rows, dens
             scale=tuple(random.uniform(0.005, 0.05, shape[-1])), shift=tuple(random.uniform(-3, 3, shape[-1]))
         )
     classes = model.output_shape[-1]
-    check_engines_agree(model, random_data(random, shape, classes, rows, scales), random, (density, 0.3))
+    if normalisation == "floats":
+        data = random_floats(random, shape, classes, rows)
+    else:
+        data = random_data(random, shape, classes, rows, scales)
+    check_engines_agree(model, data, random, (density, 0.3))
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        [L.Dense(3)],
+        [L.Flatten(), L.Dense(7, activation="tanh"), L.Dense(3, use_bias=False)],
+        [L.ReLU(), L.Dense(20), L.Activation("relu"), L.Dense(5, activation="tanh"), L.Dense(2)],
+    ],
+    ids=["regression", "flattened", "rectified"],
+)
+def test_the_engines_agree_on_features(layers):
+    random = np.random.default_rng(len(layers))
+    model = network((11,), *layers)
+    data = random_floats(random, (11,), model.output_shape[-1], rows=270)
+    check_engines_agree(model, data, random, (1.0, 0.3, 0.0))
 
 
 # Networks that are worth a case of their own
@@ -376,6 +398,29 @@ def smooth_log_posterior(layout, data, deviation, other_deviation, power):
         return power * label_log_likelihood(x @ weights[4] + weights[5], data.y_train) + found
 
     return log_posterior
+
+
+@pytest.mark.parametrize("engine", ["sparse", "keras"])
+def test_the_gradient_over_features_is_that_of_finite_differences(engine):
+    random = np.random.default_rng(6)
+    data = random_floats(random, (9,), rows=40)
+    model = network((9,), L.Dense(5, activation="tanh"), L.Dense(3))
+    posterior = posterior_of(ticket_of(model, data, random_mask(random, model, 0.5)), data, engine=engine)
+    layout, inputs = posterior.layout, inputs_of(data, data.x_train)
+
+    def exact(theta):
+        kernels = [np.zeros(shape) for shape in layout.shapes.values()]
+        for kernel, path in zip(kernels, layout.shapes, strict=True):
+            kernel[layout.mask.get(path, np.ones(kernel.shape, bool))] = theta[layout.slices[path]]
+        x = np.tanh(inputs @ kernels[0] + kernels[1]) @ kernels[2] + kernels[3]
+        return label_log_likelihood(x, data.y_train) + normal_log_density(theta, 1.0)
+
+    u, other = posterior.prior.draw(random), posterior.prior.draw(random)
+    found, gradient = posterior.log_density_and_gradient(u)
+    elsewhere, _ = posterior.log_density_and_gradient(other)
+    assert found - elsewhere == pytest.approx(exact(u) - exact(other), abs=2e-4)
+    differences = central_differences(exact, u, np.arange(posterior.size))
+    assert np.linalg.norm(gradient - differences) <= 1e-5 * np.linalg.norm(differences)
 
 
 @pytest.mark.parametrize("engine", ["sparse", "keras"])

@@ -46,8 +46,8 @@ def _fused(first, second, third, target):
 
 
 @njit
-def _bytes(source, position, target):
-    store(target, 0, vectors.load_bytes(source, position))
+def _inputs(source, position, target):
+    store(target, 0, vectors.load_input(source, position))
 
 
 def grid(low, high, count=16 * 4096):
@@ -125,9 +125,10 @@ def test_a_product_is_added_with_one_rounding():
     assert (target == np.float32(2**-11 + 2**-24)).all()  # the last term is lost where the product is rounded
 
 
-def test_bytes_become_numbers_from_any_position():
-    source = np.arange(256, dtype=np.uint8)
+@pytest.mark.parametrize("kind", [np.uint8, np.float32])
+def test_bytes_and_floats_become_numbers_from_any_position(kind):
+    source = np.arange(256, dtype=np.uint8).astype(kind)
     target = np.zeros(LANES, np.float32)
     for position in (0, 1, 117, 240):
-        _bytes(source, position, target)
+        _inputs(source, position, target)
         np.testing.assert_array_equal(target, source[position : position + LANES])

@@ -95,7 +95,7 @@ def small(activation="relu", stride=1, side=28):
     [
         ({"activation": "tanh"}, "activation of conv is relu in the first and tanh in the second"),
         ({"stride": 2}, r"strides of conv is \(1, 1\) in the first and \(2, 2\) in the second"),
-        ({"side": 32}, r"images are \(28, 28, 1\) in the first and \(32, 32, 1\) in the second"),
+        ({"side": 32}, r"inputs are images \(28, 28, 1\) in the first and images \(32, 32, 1\) in the second"),
     ],
 )
 def test_another_architecture_of_the_same_weights_is_refused(other, message):
@@ -106,7 +106,7 @@ def test_another_architecture_of_the_same_weights_is_refused(other, message):
 
 def test_a_network_of_other_pixels_is_refused(ticket, onto):
     constants = {"normalisation": {"scale": [2.0], "shift": [0.0]}}
-    with pytest.raises(InputError, match=r"the images' normalisation is pixels / 255 in the first and .*2\.0"):
+    with pytest.raises(InputError, match=r"the inputs' normalisation is pixels / 255 in the first and .*2\.0"):
         transplant(ticket, replace(onto, model=onto.model | constants))
 
 

@@ -20,7 +20,7 @@ from tfticket.config.steps import (
     TransplantStep,
     scientific_fields,
 )
-from tfticket.config.training import Adam, Augment, Sgd, TrainConfig, check_lengths
+from tfticket.config.training import Adam, Augment, Sgd, TrainConfig, check_augment, check_lengths
 from tfticket.config.variational import Carried, Objective, Variational
 
 __all__ = [
@@ -57,6 +57,7 @@ __all__ = [
     "TrainStep",
     "TransplantStep",
     "Variational",
+    "check_augment",
     "check_lengths",
     "name_of",
     "scientific_fields",

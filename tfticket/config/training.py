@@ -1,5 +1,6 @@
 """How a network is trained by gradient descent."""
 
+from collections.abc import Sequence
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -135,3 +136,28 @@ def _check_milestones(train: "TrainConfig", rows: int, total: int, where: str) -
                 "learning rate would change twice there. Leave one out."
             )
         there[iteration] = milestone
+
+
+def check_augment(augment: Augment, shape: Sequence[int], where: str = "train") -> None:
+    """Check that training rows of a shape can be augmented.
+
+    Args:
+        augment: What is to be done to them.
+        shape: Of a row: (height, width, channels), or (features,).
+        where: The field that holds the training, for messages.
+
+    Raises:
+        InputError: They are no images, or too small for the crop.
+    """
+    if augment == Augment():
+        return
+    if len(shape) != 3:
+        raise InputError(
+            f"{where}.augment moves and mirrors images; the data are rows of {shape[0]} features. Leave it out."
+        )
+    height, width, _ = shape
+    if augment.crop >= min(height, width):
+        raise InputError(
+            f"augment.crop is {augment.crop} pixels on images of {height}x{width}; expected fewer than their height "
+            "and width."
+        )

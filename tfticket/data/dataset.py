@@ -1,28 +1,32 @@
 """The one form in which data reach a model."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from tfticket.data.normalisation import Normalisation
 from tfticket.errors import InputError
 
+FORMS = ((np.dtype(np.uint8), 4), (np.dtype(np.float32), 4), (np.dtype(np.float32), 2))
+"""Type and number of dimensions."""
+
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Images and labels after the split.
+    """Images or features, and labels, after the split.
 
     Attributes:
         name: What configurations call it.
         label: What figures and tables call it; says where its images were altered before we had them.
-        x_train: uint8 [rows, height, width, channels].
+        x_train: uint8 or float32 [rows, height, width, channels], or float32 [rows, features].
         y_train: int32 [rows], labels in 0 .. num_classes - 1.
         x_validation: As ``x_train``.
         y_validation: As ``y_train``.
         x_test: As ``x_train``.
         y_test: As ``y_train``.
         class_names: What the classes are called, by label.
-        normalisation: How its pixels become a network's input.
+        normalisation: How its pixels or features become a network's input.
         contents: SHA-256 of all images and labels before the split, in whatever format and order they lay.
         checksum: SHA-256 of rows in their order, classes, split, normalisation; equal data have equal checksums.
     """
@@ -43,11 +47,14 @@ class Dataset:
     def __post_init__(self) -> None:
         for split in ("train", "validation", "test"):
             images, labels = self.split(split)
-            if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != self.x_train.shape[1:]:
+            fits = (images.dtype, images.ndim) in FORMS and images.dtype == self.dtype
+            if not fits or images.shape[1:] != self.input_shape:
                 raise InputError(
-                    f"{self.name}: {split} images are {images.dtype} {images.shape}; expected uint8 pixels 0 to 255, "
-                    "[rows, height, width, channels], of one size in all splits."
+                    f"{self.name}: {split} rows are {images.dtype} {images.shape}; expected uint8 or float32 [rows, "
+                    "height, width, channels] or float32 [rows, features], of one type and size in all splits."
                 )
+            if self.dtype == "float32" and not np.isfinite(images).all():
+                raise InputError(f"{self.name}: {split} rows hold NaN or infinite values; expected finite ones.")
             if labels.dtype != np.int32 or labels.shape != (len(images),) or not len(labels):
                 raise InputError(
                     f"{self.name}: {split} labels are {labels.dtype} {labels.shape}; expected int32 [{len(images)}]."
@@ -57,11 +64,16 @@ class Dataset:
                     f"{self.name}: {split} labels go from {labels.min()} to {labels.max()}; expected 0 to "
                     f"{self.num_classes - 1}, for {self.num_classes} classes."
                 )
+        if self.normalisation.dtype != self.dtype or len(self.normalisation.scale) not in (1, self.input_shape[-1]):
+            raise InputError(
+                f"{self.name}: the normalisation is for {self.normalisation.dtype} of {len(self.normalisation.scale)} "
+                f"channels; the rows are {self.dtype} {self.input_shape}."
+            )
 
     def __repr__(self) -> str:
         rows = " + ".join(f"{len(self.split(name)[0]):,}" for name in ("train", "validation", "test"))
-        shape = "x".join(map(str, self.input_shape))
-        return f"Dataset({self.label}, {rows} images of {shape}, {self.num_classes} classes)"
+        shape = "x".join(map(str, self.input_shape)) + " features" * (self.things == "rows")
+        return f"Dataset({self.label}, {rows} {self.things} of {shape}, {self.num_classes} classes)"
 
     @property
     def num_classes(self) -> int:
@@ -70,8 +82,18 @@ class Dataset:
 
     @property
     def input_shape(self) -> tuple[int, ...]:
-        """Shape of one image, (height, width, channels)."""
+        """Shape of one row, (height, width, channels) or (features,)."""
         return tuple(self.x_train.shape[1:])
+
+    @property
+    def dtype(self) -> Literal["uint8", "float32"]:
+        """Type of images or features."""
+        return "uint8" if self.x_train.dtype == np.uint8 else "float32"
+
+    @property
+    def things(self) -> str:
+        """What messages call the rows: 'images' or 'rows'."""
+        return "rows" if len(self.input_shape) == 1 else "images"
 
     def split(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         """Images and labels of 'train', 'validation' or 'test'."""

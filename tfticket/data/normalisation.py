@@ -1,37 +1,56 @@
-"""How pixels become a network's input: the one place that says so."""
+"""How pixels or features become a network's input: the one place that says so."""
 
-from typing import Annotated, Self
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from tfticket.schema import Config
 
 Number = Annotated[float, Field(strict=True)]
 TILE = 1000
 """Rows that are counted at once."""
+FLOAT_TILE = 2**16
+"""Vectors of channels or features that are squared at once."""
 
 
 class Normalisation(Config):
-    """A channel c of the input is pixel x scale[c] + shift[c], for pixels 0 to 255; tickets store it.
+    """An input value is (x - offset[c]) * scale[c] + shift[c], c along the last axis; tickets store it.
 
     Attributes:
-        scale: One number a channel; a single one holds for all.
+        scale: One number a channel or feature; a single one holds for all.
         shift: As ``scale``.
+        dtype: Of the data: 'uint8' for pixels 0 to 255, 'float32' for floats.
+        offset: As ``scale``, or a single one; 0 for uint8. Subtracted first: a mean far above the deviation costs
+            no digits.
     """
 
     scale: tuple[Number, ...] = (1.0 / 255.0,)
     shift: tuple[Number, ...] = (0.0,)
+    dtype: Literal["uint8", "float32"] = "uint8"
+    offset: tuple[Number, ...] = (0.0,)
 
     @model_validator(mode="after")
     def _check(self) -> Self:
         if len(self.scale) != len(self.shift) or not self.scale:
             raise ValueError("scale and shift must have one number a channel")
+        if len(self.offset) not in (1, len(self.scale)):
+            raise ValueError("offset must have one number, or one a channel")
+        if self.dtype == "uint8" and any(self.offset):
+            raise ValueError("offset must be 0 for uint8, whose mean is in shift")
         return self
+
+    @model_serializer(mode="wrap")
+    def _without_defaults(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave the fields for floats out for uint8, so that tickets of pixels stay as they are."""
+        values: dict[str, Any] = dump(self)
+        return values if self.dtype == "float32" else {name: values[name] for name in ("scale", "shift")}
 
 
 UNIT = Normalisation()
 """Pixels / 255."""
+IDENTITY = Normalisation(dtype="float32", scale=(1.0,))
+"""Floats as they are."""
 
 
 def standard(images: np.ndarray) -> Normalisation:
@@ -51,3 +70,21 @@ def standard(images: np.ndarray) -> Normalisation:
     mean, deviation = first / pixels, np.sqrt(squares.astype(np.float64)) / pixels
     scale = 1.0 / np.where(deviation > 0, deviation, 255.0)
     return Normalisation(scale=tuple(scale.tolist()), shift=tuple((-mean * scale).tolist()))
+
+
+def standard_floats(rows: np.ndarray) -> Normalisation:
+    """Mean 0 and standard deviation 1 in each channel or feature over these rows; a constant one is only shifted.
+
+    Args:
+        rows: float32 [rows, ..., channels or features].
+    """
+    columns = rows.reshape(-1, rows.shape[-1])
+    low, high = columns.min(axis=0), columns.max(axis=0)
+    mean = np.where(low == high, low, columns.mean(axis=0, dtype=np.float64))
+    squares = np.zeros(columns.shape[1])
+    for begin in range(0, len(columns), FLOAT_TILE):
+        squares += ((columns[begin : begin + FLOAT_TILE] - mean) ** 2).sum(axis=0)
+    scale = 1.0 / np.where(low == high, 1.0, np.sqrt(squares / len(columns)))
+    return Normalisation(
+        dtype="float32", offset=tuple(mean.tolist()), scale=tuple(scale.tolist()), shift=(0.0,) * len(scale)
+    )

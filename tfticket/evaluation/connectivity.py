@@ -1,4 +1,7 @@
-"""Connectivity: the mean input that reaches each weight of a masked network, over images and positions.
+"""Connectivity: the mean input that reaches each weight of a masked network, over rows and positions.
+
+Inputs of networks for floats are standardised: their mean is 0 and says nothing of what reaches a weight. Of such a
+network it is the mean absolute input; after a ReLU the two are the same.
 
 References:
     "Monte Carlo winning tickets", equations 2 and 3.
@@ -11,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from tfticket.backend import tf
-from tfticket.errors import InputError, Stopped
+from tfticket.errors import Stopped
 from tfticket.models import model_from_spec, normalisation_of
 from tfticket.models.variables import inner_layer, layers_by_path
 from tfticket.network import MaskedNetwork
@@ -53,12 +56,12 @@ class Connectivity:
     Args:
         spec: The network.
         weights: Path -> array.
-        images: uint8 [rows, height, width, channels].
+        images: As the network's data, uint8 or float32 [rows, ...].
         tell: Told of each pass.
         should_stop: Asked after every tile of images.
 
     Raises:
-        InputError: Images of another type or shape than the network takes.
+        InputError: Rows of another type or shape than the network takes.
     """
 
     def __init__(
@@ -69,14 +72,11 @@ class Connectivity:
         tell: Tell = lambda *_: None,
         should_stop: Callable[[], bool] = lambda: False,
     ) -> None:
-        self._network = MaskedNetwork(model_from_spec(spec), normalisation_of(spec))
-        self._weights, self._images, self._tell, self._should_stop = weights, images, tell, should_stop
-        expected = tuple(self._network.model.input_shape[1:])
-        if images.dtype != np.uint8 or images.shape[1:] != expected:
-            raise InputError(
-                f"The network takes images uint8 {expected}; these are {images.dtype} {images.shape[1:]}. Give data of "
-                "its shape."
-            )
+        normalisation = normalisation_of(spec)
+        self._network = MaskedNetwork(model_from_spec(spec), normalisation)
+        self._measured = tf.abs if normalisation.dtype == "float32" else tf.identity
+        self._weights, self._tell, self._should_stop = weights, tell, should_stop
+        self._images = self._network.check_rows(images)
         self._heard: dict[str, list[Any]] = {}
         self._fed: tuple[str, Any] | None = None
         self._begin: tuple[str, np.ndarray] | None = None
@@ -144,7 +144,8 @@ class Connectivity:
         self._network.model(self._network.inputs(images), training=False)
         sums = {}
         for path in paths:
-            means = [tf.reduce_mean(each, list(range(1, each.shape.rank - 1))) for each in self._heard[path]]
+            heard = [self._measured(each) for each in self._heard[path]]
+            means = [tf.reduce_mean(each, list(range(1, each.shape.rank - 1))) for each in heard]
             sums[path] = tf.reduce_sum(tf.add_n(means), 0) / len(means)
         last = self._heard[paths[-1]]
         return sums, last[0] if len(last) == 1 else None

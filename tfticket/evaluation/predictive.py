@@ -24,7 +24,7 @@ def predict(
         spec: The network.
         mask: Kernel path -> boolean array.
         weights: Path -> array, trained.
-        images: uint8 [rows, height, width, channels].
+        images: As the ticket's data, uint8 or float32 [rows, ...].
         draws: Of a variational network: draws of its weights whose predictions are averaged.
         seed: Of these draws.
 

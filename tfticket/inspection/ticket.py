@@ -43,6 +43,8 @@ def inspect_ticket(ticket: Ticket, trained: Weights | None = None, before: Weigh
     model = network_to_look_at(ticket.model)
     graph = graph_of(model)
     found, notes = _reach(graph, ticket.mask)
+    if len(graph.shapes[graph.image]) == 1:
+        notes.append("The inputs are features: they have no picture of receptive fields.")
     paths = dense_paths = input_paths = None
     if found is not None:
         input_paths, paths = _finite(count_paths(graph, ticket.mask), "The ticket", notes)

@@ -3,6 +3,7 @@
 from tfticket.models.initial import initial_weights
 from tfticket.models.spec import (
     build_model,
+    described,
     model_from_spec,
     network_of_config,
     normalisation_of,
@@ -13,6 +14,7 @@ from tfticket.models.variables import kernel_shapes, left_alone, named_variables
 
 __all__ = [
     "build_model",
+    "described",
     "initial_weights",
     "kernel_shapes",
     "left_alone",

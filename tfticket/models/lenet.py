@@ -9,7 +9,7 @@ def lenet_300_100(input_shape: tuple[int, ...], num_classes: int, initialiser: A
     """Dense 300, dense 100, dense num_classes, ReLU between: 266,610 parameters on MNIST.
 
     Args:
-        input_shape: Shape of one image, (height, width, channels).
+        input_shape: Shape of one image, (height, width, channels), or of a row, (features,).
         num_classes: Width of the last layer, which gives logits.
         initialiser: What Keras calls the kernels' initialiser: a name, or a config.
 

@@ -35,13 +35,13 @@ def build_model(
         name: A registered network, e.g. 'lenet-300-100'; or your own: 'package.module:function', which is called with
             (input_shape, num_classes), or a .keras file. Both run code.
         data: Gives input shape and number of classes; or give them yourself.
-        input_shape: Shape of one image, (height, width, channels).
+        input_shape: Shape of one image, (height, width, channels), or of a row of features, (features,).
         num_classes: Number of classes.
         initialiser: Of a registered network's kernels: 'glorot_normal', 'glorot_uniform', 'glorot_untruncated', or
             the same of 'he' (Kaiming).
 
     Returns:
-        A functional ``tf_keras`` model from normalised images (pixels / 255 by default) to logits.
+        A functional ``tf_keras`` model from normalised images (pixels / 255 by default) or features to logits.
 
     Raises:
         InputError: Unknown network or initialiser; no shape, or one that cannot be or is not the data's; a network
@@ -58,6 +58,11 @@ def build_model(
         try:
             model = resolve(target)(shape, classes, keras_initialiser(config.initialiser))
         except ValueError as error:  # Keras', where pooling leaves nothing
+            if len(shape) == 1:
+                raise InputError(
+                    f"{name} takes images [height, width, channels]; these are {described(shape)}. Take lenet-300-100, "
+                    "or a network of your own."
+                ) from None
             remedy = "Take larger images, or another network." if _has_too_few_pixels(error) else ""
             raise InputError(
                 f"{name} cannot be built for images of {shape}: {_reason(error)}. {remedy}".strip()
@@ -72,7 +77,7 @@ def spec_of(model: Any, normalisation: Normalisation | None = None) -> Spec:
 
     Args:
         model: A functional or Sequential ``tf_keras`` model that returns logits.
-        normalisation: How pixels become its input; None is pixels / 255.
+        normalisation: How pixels or features become its input; None is pixels / 255.
 
     Raises:
         InputError: Not a functional or Sequential model, not built, not one input, random or regularised
@@ -88,7 +93,7 @@ def spec_of(model: Any, normalisation: Normalisation | None = None) -> Spec:
         raise InputError(f"{model.name}: expected one input and one output of shape [rows, classes].")
     if None in model.input_shape[1:]:
         raise InputError(
-            f"{model.name} leaves sizes of its input open, {model.input_shape[1:]}. Give Input the images' shape."
+            f"{model.name} leaves sizes of its input open, {model.input_shape[1:]}. Give Input the shape of a row."
         )
     classes = model.output_shape[-1]
     if classes is None or classes < 2:
@@ -197,12 +202,19 @@ def model_from_spec(spec: Spec) -> Any:
 
 
 def check_fits(model: Any, what: str, data: Dataset) -> None:
-    """See that a model takes the data's images and has an output for each of their classes.
+    """See that a model takes the data's rows and has an output for each of their classes.
 
     Raises:
         InputError: It does not.
     """
     _check_sizes(model, what, data.input_shape, data.num_classes)
+
+
+def described(shape: Sequence[int]) -> str:
+    """Name inputs of a shape, for messages: 'images (28, 28, 1)', 'rows of 30 features'."""
+    if len(shape) == 1:
+        return f"rows of {shape[0]} feature{'s' * (shape[0] != 1)}"
+    return f"images {tuple(shape)}" if len(shape) == 3 else f"rows {tuple(shape)}"
 
 
 def names_for_draws(model: Any) -> dict[str, str]:
@@ -212,7 +224,7 @@ def names_for_draws(model: Any) -> dict[str, str]:
 
 
 def normalisation_of(spec: Spec) -> Normalisation:
-    """How pixels become the input of the model that a spec describes."""
+    """How pixels or features become the input of the model that a spec describes."""
     return validate(Normalisation, spec.get("normalisation", {}), where="The normalisation")
 
 
@@ -223,22 +235,23 @@ _BUILT: "weakref.WeakKeyDictionary[Any, tuple[Spec, dict[str, Any]]]" = weakref.
 def _sizes(
     data: Dataset | None, input_shape: Sequence[int] | None, num_classes: int | None
 ) -> tuple[tuple[int, ...], int]:
-    """Shape of an image and number of classes, as given or the data's."""
+    """Shape of a row and number of classes, as given or the data's."""
     shape: Any = data.input_shape if input_shape is None and data is not None else input_shape
     classes = data.num_classes if num_classes is None and data is not None else num_classes
     if shape is None or classes is None:
         raise InputError("build_model needs data, or both input_shape and num_classes.")
-    if not isinstance(shape, Sequence) or len(shape) != 3 or not all(_is_whole(size) and size > 0 for size in shape):
+    known = isinstance(shape, Sequence) and len(shape) in (1, 3)
+    if not known or not all(_is_whole(size) and size > 0 for size in shape):
         raise InputError(
             f"input_shape is {shape!r}; expected height, width and channels as whole numbers above 0, such as "
-            "(28, 28, 1)."
+            "(28, 28, 1), or the number of features, such as (30,)."
         )
     if not _is_whole(classes) or classes < 2:
         raise InputError(f"num_classes is {classes!r}; expected a whole number of 2 or more, such as 10.")
     if data is not None and (tuple(shape), classes) != (data.input_shape, data.num_classes):
         raise InputError(
-            f"{data.name} has images {data.input_shape} of {data.num_classes} classes; input_shape={tuple(shape)} and "
-            f"num_classes={classes} say otherwise. Leave them out where you give data."
+            f"{data.name} has {described(data.input_shape)} of {data.num_classes} classes; input_shape={tuple(shape)} "
+            f"and num_classes={classes} say otherwise. Leave them out where you give data."
         )
     return tuple(map(int, shape)), int(classes)
 
@@ -295,7 +308,7 @@ def _check_is_model(model: Any, what: str) -> None:
 def _check_sizes(model: Any, what: str, input_shape: tuple[int, ...], num_classes: int) -> None:
     if tuple(model.input_shape[1:]) != input_shape:
         raise InputError(
-            f"{what} takes images {tuple(model.input_shape[1:])}; the data have images {input_shape}. Build it with "
+            f"{what} takes {described(model.input_shape[1:])}; the data have {described(input_shape)}. Build it with "
             f"Input({input_shape})."
         )
     if model.output_shape[-1] != num_classes:

@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import numpy as np
-
 from tfticket.backend import has_gpu, keras
 from tfticket.config import SampleConfig
 from tfticket.config.experiment import usable_cpus
@@ -59,7 +57,7 @@ def build_posterior(ticket: Ticket, data: Dataset, config: SampleConfig, threads
     chosen, reason = choose_engine(config.engine, model, layout, density(ticket.mask))
     if chosen == "sparse":
         image, layers = sparse_layers(model, layout)
-        compiled = compile_network(image, layers, np.array(normalisation.scale), np.array(normalisation.shift))
+        compiled = compile_network(image, layers, normalisation)
         engine = SparseEngine(compiled, layout.size, data.x_train, data.y_train, threads or usable_cpus())
     else:
         engine = KerasEngine(network, layout, ticket.start, data.x_train, data.y_train)

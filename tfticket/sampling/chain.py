@@ -25,7 +25,7 @@ PROBES = 20
 """Rows whose logits are recorded at every draw, to see whether chains agree on the function."""
 
 Split = tuple[np.ndarray, np.ndarray]
-"""Images uint8 [rows, height, width, channels] and labels int [rows]."""
+"""Images or features, uint8 or float32 [rows, ...], and labels int [rows]."""
 
 
 @dataclass

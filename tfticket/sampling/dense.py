@@ -17,7 +17,7 @@ class KerasEngine:
         network: The model, this engine's own: its weights are changed.
         layout: Of theta.
         weights: All of the network's; those that theta does not hold stay.
-        images: uint8 [rows, height, width, channels].
+        images: uint8 or float32 [rows, ...].
         labels: int [rows].
     """
 
@@ -30,7 +30,7 @@ class KerasEngine:
         self._network, self._layout, self._weights = network, layout, weights
         self.rows, self._tile = len(images), min(network.tile, max(1, len(images)))
         padding = -len(images) % self._tile
-        self._images = on_device(np.concatenate([images, np.zeros((padding, *images.shape[1:]), images.dtype)]))
+        self._images = on_device(np.concatenate([images, images[[-1] * padding]]))
         self._labels = tf.constant(np.concatenate([labels, np.zeros(padding, labels.dtype)]).astype(np.int32))
         self._entries = {path: tf.constant(entries[:, None]) for path, entries in layout.indices.items()}
         self._compiled = tf.function(self.as_tensors, autograph=False)

@@ -18,7 +18,7 @@ from tfticket.sampling.vectors import (
     exponential,
     hyperbolic_tangent,
     load,
-    load_bytes,
+    load_input,
     maximum,
     multiply,
     multiply_add,
@@ -54,8 +54,8 @@ class Program(NamedTuple):
         pairs: int64 [pairs, 3]: value, error, length; what an activation's derivative or copy meets.
         windows: int64 [windows, 4]: value and error of a pooled output, its first and its last member.
         members: int64 [members, 2]: value and error of a pooled input.
-        inputs: int64 [inputs]: value that each of the image's numbers goes to.
-        scale, shift: float32 [inputs]: of the normalisation.
+        inputs: int64 [inputs]: value that each of a row's numbers goes to.
+        offset, scale, shift: float32 [inputs]: of the normalisation.
         logits: int64 [classes, 2]: value and error.
     """
 
@@ -69,6 +69,7 @@ class Program(NamedTuple):
     windows: np.ndarray
     members: np.ndarray
     inputs: np.ndarray
+    offset: np.ndarray
     scale: np.ndarray
     shift: np.ndarray
     logits: np.ndarray
@@ -268,12 +269,12 @@ def _activate(program: Any, begin: int, end: int, activation: int, values: Any) 
 
 @njit(nogil=True, cache=True)
 def _fill(program: Any, tile: Any, width: int, values: Any) -> None:
-    """The tile's pixels, normalised, where the first operation looks for them."""
+    """Put the tile's pixels or features, normalised, where the first operation looks for them."""
     for number in range(len(program.inputs)):
-        scale, shift = splat(program.scale[number]), splat(program.shift[number])
+        offset, scale, shift = splat(program.offset[number]), splat(program.scale[number]), splat(program.shift[number])
         for column in range(0, width, LANES):
-            pixels = load_bytes(tile, number * width + column)
-            store(values, program.inputs[number] + column, multiply_add(shift, pixels, scale))
+            numbers = subtract(load_input(tile, number * width + column), offset)
+            store(values, program.inputs[number] + column, multiply_add(shift, numbers, scale))
 
 
 @njit(nogil=True, cache=True)
@@ -363,7 +364,7 @@ def sum_tiles(
         program: The network.
         theta: float32 [dimensions].
         weights: float32 [products]: theta at the program's ``product_weights``.
-        tiles: uint8 [tiles, inputs * width].
+        tiles: uint8 or float32 [tiles, inputs * width]; compiled once for each.
         labels: int32 [tiles, width], -1 where there is no row.
         width: Rows of a tile.
         values: float32 buffer; what the program's padding needs to be 0 is 0.

@@ -35,7 +35,7 @@ class Engine(Protocol):
         """The same as an operation of a graph, float64 tensors [] and [size]."""
 
     def prepare(self, images: np.ndarray) -> Any:
-        """Lay out images uint8 [rows, height, width, channels] that are to be predicted often."""
+        """Lay out images or features, uint8 or float32 [rows, ...], that are to be predicted often."""
 
     def logits(self, theta: np.ndarray, prepared: Any) -> np.ndarray:
         """Logits float32 [rows, classes] of such images."""

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tfticket.data import Normalisation
 from tfticket.sampling.kernels import ACTIVATION, LINEAR, NONE, Program
 from tfticket.sampling.vectors import LANES
 
@@ -80,7 +81,7 @@ class Compiled:
         program: The tables.
         width: Rows of a tile.
         values, errors: Lengths of the buffers.
-        inputs: int64 [inputs]: which numbers of an image [height, width, channels], flat, the program takes.
+        inputs: int64 [inputs]: which numbers of a row, [height, width, channels] or [features], flat, it takes.
     """
 
     program: Program
@@ -112,14 +113,13 @@ class _Region:
         return self.error + (channel * height + y * self.spread[0] + top) * width + x * self.spread[1] + left
 
 
-def compile_network(image: Shape, layers: Sequence[Layer], scale: np.ndarray, shift: np.ndarray) -> Compiled:
+def compile_network(image: Shape, layers: Sequence[Layer], normalisation: Normalisation) -> Compiled:
     """The program of a network.
 
     Args:
-        image: (channels, height, width).
+        image: (channels, height, width); (features, 1, 1) of rows that are no images.
         layers: From the image to logits [classes, 1, 1].
-        scale: float [channels], what pixels are multiplied by.
-        shift: float [channels], what is added then.
+        normalisation: Of the rows.
     """
     alive = _alive(image, layers)
     regions = _regions(image, layers)
@@ -131,6 +131,10 @@ def compile_network(image: Shape, layers: Sequence[Layer], scale: np.ndarray, sh
     channel, y, x = np.nonzero(alive[0])
     classes = np.arange(layers[-1].shape[0])
     last = regions[-1]
+
+    def of_channels(constants: tuple[float, ...]) -> np.ndarray:
+        return np.broadcast_to(np.array(constants), image[0])[channel].astype(np.float32)
+
     values = sum(_numbers(region.shape[0], region.value_size) for region in regions)
     errors = sum(_numbers(region.shape[0], region.error_size) for region in regions)
     width = int(np.clip(2 ** int(np.log2(CACHE / values)), LANES, WIDEST))
@@ -145,8 +149,9 @@ def compile_network(image: Shape, layers: Sequence[Layer], scale: np.ndarray, sh
         windows=tables.of("windows", 4, (0, 1), width),
         members=tables.of("members", 2, (0, 1), width),
         inputs=regions[0].value_at(channel, y, x) * width,
-        scale=np.broadcast_to(scale, image[0])[channel].astype(np.float32),
-        shift=np.broadcast_to(shift, image[0])[channel].astype(np.float32),
+        offset=of_channels(normalisation.offset),
+        scale=of_channels(normalisation.scale),
+        shift=of_channels(normalisation.shift),
         logits=np.stack([last.value_at(classes, 0, 0), last.error_at(classes, 0, 0)], axis=1) * width,
     )
     inputs = (y * image[2] + x) * image[0] + channel

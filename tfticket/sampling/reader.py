@@ -19,7 +19,7 @@ class CannotRun(InputError):
 
 
 def sparse_layers(model: Any, layout: Layout) -> tuple[Shape, list[Layer]]:
-    """The image's (channels, height, width), and the layers up to the logits.
+    """The image's (channels, height, width), or (features, 1, 1), and the layers up to the logits.
 
     Args:
         model: A functional or Sequential ``tf_keras`` model.
@@ -29,10 +29,12 @@ def sparse_layers(model: Any, layout: Layout) -> tuple[Shape, list[Layer]]:
         CannotRun: Something else than a chain of known layers.
     """
     layers = _chain(model)
-    height, width, channels = model.input_shape[1:]
+    *size, channels = model.input_shape[1:]
+    is_flat = not size
+    height, width = size or (1, 1)
     image: Shape = (channels, height, width)
     found: list[Layer] = []
-    shape, is_flat = image, False
+    shape = image
     for layer in layers:
         kind = type(layer)
         last = found[-1] if found else None
@@ -83,8 +85,8 @@ def _chain(model: Any) -> list[Any]:
         if len(layer.inbound_nodes) != 1 or layer.input is not before:
             raise CannotRun(_refusal(f"{model.name} is no chain of layers at {layer.name}"))
         before = layer.output
-    if len(model.input_shape) != 4:
-        raise CannotRun(_refusal(f"{model.name} takes no images [height, width, channels]"))
+    if len(model.input_shape) not in (2, 4):
+        raise CannotRun(_refusal(f"{model.name} takes neither images [height, width, channels] nor [features]"))
     return layers
 
 

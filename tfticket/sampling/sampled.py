@@ -46,7 +46,7 @@ class SampledTicket:
         """The posterior predictive, or what the network of mean weights predicts instead.
 
         Args:
-            images: uint8 [rows, height, width, channels].
+            images: As the ticket's data: uint8 or floats [rows, height, width, channels], or floats [rows, features].
             by: 'draws': the mean of the predictions of all draws of all chains; 'mean weights': the prediction of one
                 network, whose weights are the mean of one chain's draws.
             chain: Whose mean weights, from 0: chains need not agree on the weights.
@@ -55,18 +55,14 @@ class SampledTicket:
             Probabilities float64 [rows, classes].
 
         Raises:
-            InputError: Another ``by``, or a chain that is not there.
+            InputError: Another ``by``, a chain that is not there, or rows of another type or shape.
         """
         if by not in ("draws", "mean weights"):
             raise InputError(f"by is {by!r}; expected 'draws' or 'mean weights'.")
         if chain not in range(len(self.chains)):
             raise InputError(f"chain is {chain!r}; expected a number from 0 to {len(self.chains) - 1}.")
         engine = self.posterior.engine
-        shape = tuple(network_of(self.ticket.model).model.input_shape[1:])
-        if not isinstance(images, np.ndarray) or images.dtype != np.uint8 or images.shape[1:] != shape:
-            given = f"{images.dtype} {images.shape}" if isinstance(images, np.ndarray) else type(images).__name__
-            raise InputError(f"Expected images uint8 [rows, {', '.join(map(str, shape))}]; got {given}.")
-        prepared = engine.prepare(images)
+        prepared = engine.prepare(network_of(self.ticket.model).check_rows(images))
         if by == "mean weights":
             return np.asarray(np.exp(log_probabilities(engine.logits(self.chains[chain].mean, prepared))))
         draws = self.theta.reshape(-1, self.theta.shape[-1]).astype(float)

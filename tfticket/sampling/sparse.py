@@ -15,10 +15,10 @@ from tfticket.sampling.program import Compiled
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """Images as the kernels read them.
+    """Images or features as the kernels read them.
 
     Attributes:
-        tiles: uint8 [tiles, inputs * width].
+        tiles: uint8 or float32, as the data, [tiles, inputs * width]. What is over in the last tile repeats a row.
         labels: int32 [tiles, width], -1 where there is no row.
         count: Rows.
     """
@@ -34,7 +34,7 @@ class SparseEngine:
     Args:
         compiled: The network.
         size: Length of theta.
-        images: uint8 [rows, height, width, channels].
+        images: Training rows, uint8 or float32 [rows, ...].
         labels: int [rows].
         threads: How many work at once.
     """
@@ -52,20 +52,21 @@ class SparseEngine:
         return _aligned(self._compiled.values), _aligned(self._compiled.errors)
 
     def prepare(self, images: np.ndarray, labels: np.ndarray | None = None) -> Rows:
-        """Lay images out as the kernels read them.
+        """Lay images or features out as the kernels read them.
 
         Args:
-            images: uint8 [rows, height, width, channels].
+            images: uint8 or float32 [rows, ...].
             labels: int [rows].
         """
         width, inputs = self._compiled.width, self._compiled.inputs
         count = len(images)
         tiles = -(-count // width)
         flat = images.reshape(count, -1)
-        found = np.zeros((tiles, len(inputs), width), np.uint8)
+        found = np.empty((tiles, len(inputs), width), images.dtype)
         for tile in range(tiles):
-            part = flat[tile * width : (tile + 1) * width]
-            found[tile, :, : len(part)] = part[:, inputs].T
+            part = flat[tile * width : (tile + 1) * width][:, inputs].T
+            found[tile, :, : part.shape[1]] = part
+            found[tile, :, part.shape[1] :] = part[:, -1:]
         told = np.full(tiles * width, -1, np.int32)
         if labels is not None:
             told[:count] = labels

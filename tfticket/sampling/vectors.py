@@ -71,14 +71,15 @@ def store(typing: Any, array: Any, position: Any, vector: Any) -> Any:
 
 
 @intrinsic
-def load_bytes(typing: Any, array: Any, position: Any) -> Any:
-    """``array[position : position + LANES]`` of uint8, as a vector of float32."""
+def load_input(typing: Any, array: Any, position: Any) -> Any:
+    """``array[position : position + LANES]`` of uint8 or float32, as a vector of float32."""
+    is_bytes = array.dtype == types.uint8
+    kind = ir.VectorType(ir.IntType(8), LANES) if is_bytes else _VECTOR
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        kind = ir.VectorType(ir.IntType(8), LANES)
-        found = builder.load(_address(context, builder, signature.args[0], values[0], values[1], kind))
-        found.align = 1
-        return builder.uitofp(found, _VECTOR)
+        loaded = builder.load(_address(context, builder, signature.args[0], values[0], values[1], kind))
+        loaded.align = 1 if is_bytes else 4
+        return builder.uitofp(loaded, _VECTOR) if is_bytes else loaded
 
     return vector_type(array, types.intp), generate
 

@@ -1,8 +1,9 @@
 """Monte Carlo winning tickets: sparse networks drawn from what a genuine ticket is like, without pruning.
 
 A weight's survival in the ticket is modelled by logistic regression on its magnitude, and on its connectivity: the mean
-input that reaches it in the untrained network, masked so far. There is one model for dense layers and one for
-convolutions. A new network is then drawn layer by layer, from the input on; its first layer by magnitude alone.
+input that reaches it in the untrained network, masked so far (the mean absolute input, of data of floats). There is one
+model for dense layers and one for convolutions. A new network is then drawn layer by layer, from the input on; its
+first layer by magnitude alone.
 
 Both classes are fitted, the ticket's survivors and what was pruned: the paper speaks of survivors alone, from which a
 probability of survival cannot be told. As printed, without an intercept, a fifth of the weights kept asks for
@@ -83,7 +84,7 @@ def fit_sampler(
     Args:
         ticket: Found by pruning. Modelled are its start weights, which are those at initialisation or, of a ticket
             that was rewound later, of that moment; of one whose learning rate alone was rewound, the initial ones.
-        data: Over whose training images connectivity is averaged.
+        data: Over whose training rows connectivity is averaged.
         images: So many of them, chosen by the seed; None: all.
         seed: Of the choice.
         seen: What ``see`` has found of it, if it was looked at already.
@@ -141,13 +142,13 @@ def draw_ticket(
     Args:
         sampler: Fitted to a ticket, of this network or another.
         dense: The network to be masked, unpruned, with its start weights.
-        data: Over whose training images connectivity is averaged.
-        seed: Of the draws, and of the choice of images.
+        data: Over whose training rows connectivity is averaged.
+        seed: Of the draws, and of the choice of rows.
         connectivity: By magnitude and connectivity (equation 4), else by magnitude alone (equation 1).
         as_printed: No intercept, features as they are, and no offset: the density is what comes out.
         density: Of every layer that is drawn, not as printed; None: the ticket's, layer by layer, or for a layer that
             the ticket had not, the ticket's mean over layers of its family, dense or convolutional.
-        images: So many of the training images, chosen by the seed; None: all.
+        images: So many of the training rows, chosen by the seed; None: all.
         hooks: ``tell`` and ``should_stop`` of ``Connectivity``.
 
     Returns:
@@ -218,7 +219,7 @@ def see(ticket: Ticket, images: np.ndarray, **hooks: Any) -> Seen:
 
 
 def rows_of(data: Dataset, images: int | None, seed: int) -> np.ndarray:
-    """Training images, all or so many, chosen by the seed.
+    """Training rows, all or so many, chosen by the seed.
 
     Raises:
         InputError: More than there are, or none.
@@ -227,7 +228,7 @@ def rows_of(data: Dataset, images: int | None, seed: int) -> np.ndarray:
     if images is None:
         return data.x_train
     if not 1 <= images <= rows:
-        raise InputError(f"images is {images}; expected 1 to {rows}, the training images of {data.name}.")
+        raise InputError(f"images is {images}; expected 1 to {rows}, the training {data.things} of {data.name}.")
     chosen = seeds.generator(seed, "connectivity images").permutation(rows)[:images]
     return data.x_train[np.sort(chosen)]
 
@@ -296,7 +297,7 @@ def logistic(features: np.ndarray, kept: np.ndarray, intercept: bool) -> Logisti
         except LinAlgWarning:
             raise InputError(
                 "Magnitude and connectivity of the weights to be modelled are proportional to one another, so that no "
-                "model tells what each does. Take a ticket of another initialisation, or other images."
+                "model tells what each does. Take a ticket of another initialisation, or other data."
             ) from None
     slopes[used] = model.coef_[0] / scale
     middle = float(model.intercept_[0]) if intercept else 0.0

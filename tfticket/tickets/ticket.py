@@ -52,7 +52,7 @@ class Ticket:
             model: A functional or Sequential ``tf_keras`` model that returns logits.
             seed: Of the start weights, drawn from the layers' own initialisers.
             start: 'seed' draws them; 'current' takes the model's present weights.
-            data: What it is for: their normalisation is stored with it, pixels / 255 without.
+            data: What it is for: their type and normalisation are stored with it, pixels / 255 without.
 
         Raises:
             InputError: The model cannot be described, has no layer to prune, or does not fit the data.
@@ -114,7 +114,7 @@ class Ticket:
     def build_model(self) -> Any:
         """The network as a Keras model with the start weights, 0 where pruned; in every draw, if it is variational.
 
-        Its inputs are normalised pixels: ``tfticket.models.normalisation_of(ticket.model)`` says how.
+        Its inputs are normalised pixels or features: ``tfticket.models.normalisation_of(ticket.model)`` says how.
         """
         from tfticket.backend import tf
         from tfticket.models import model_from_spec, named_variables

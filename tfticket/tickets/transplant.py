@@ -8,6 +8,7 @@ References:
     alone, trained by variational inference from random initialisations).
 """
 
+import textwrap
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import get_args
@@ -90,13 +91,13 @@ def check_same_architecture(ticket: Ticket, onto: Ticket) -> None:
     if difference := _first_difference(ticket.model, onto.model):
         raise InputError(
             f"A ticket of {ticket.name} cannot be transplanted onto {onto.name}: {difference}. Take two networks of "
-            "one architecture, for images normalised alike."
+            "one architecture, for data normalised alike."
         )
 
 
 def _first_difference(here: Spec, there: Spec) -> str:
     """What two networks of the same weights compute in different ways; '' if nothing."""
-    from tfticket.models import model_from_spec
+    from tfticket.models import described, model_from_spec
     from tfticket.models.variables import layers_by_path
 
     ours, theirs = (_without(spec, "variational", "initialiser") for spec in (here, there))
@@ -104,10 +105,12 @@ def _first_difference(here: Spec, there: Spec) -> str:
         return ""
     constants = [spec.get("normalisation", "pixels / 255") for spec in (ours, theirs)]
     if constants[0] != constants[1]:
-        return f"the images' normalisation is {constants[0]} in the first and {constants[1]} in the second"
+        ours_said, theirs_said = (textwrap.shorten(str(each), 120, placeholder=" ...") for each in constants)
+        return f"the inputs' normalisation is {ours_said} in the first and {theirs_said} in the second"
     models = [model_from_spec(spec) for spec in (ours, theirs)]
     if models[0].input_shape != models[1].input_shape:
-        return f"images are {models[0].input_shape[1:]} in the first and {models[1].input_shape[1:]} in the second"
+        sizes = [described(model.input_shape[1:]) for model in models]
+        return f"inputs are {sizes[0]} in the first and {sizes[1]} in the second"
     for (path, one), (_, other) in zip(*map(layers_by_path, models), strict=False):  # further ones have no weights
         if type(one) is not type(other):
             return f"{path} is {type(one).__name__} in the first and {type(other).__name__} in the second"

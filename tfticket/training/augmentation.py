@@ -11,11 +11,11 @@ def augmented(images: Any, moves: Any) -> Any:
     Moving by offsets in -p .. p is a random crop of the image's own size from the image padded by p.
 
     Args:
-        images: uint8 [rows, height, width, channels].
+        images: uint8 or float32 [rows, height, width, channels], before they are normalised.
         moves: int32 [rows, 3]: offset down, offset right, 1 to mirror.
 
     Returns:
-        uint8 [rows, height, width, channels].
+        The same type and shape.
     """
     rows, height, width, channels = images.shape
     down, right, mirror = (moves[:, part, None] for part in range(3))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tfticket.backend import on_device
-from tfticket.config import TrainConfig, check_lengths
+from tfticket.config import TrainConfig, check_augment, check_lengths
 from tfticket.data import Dataset
 from tfticket.durations import Moments, iterations_in
 from tfticket.errors import Diverged, InputError, Stopped, TfticketError
@@ -142,11 +142,7 @@ def train_weights(
     if loop.fresh:
         seconds["first_call"] += time.perf_counter() - began
     loop.network.check_data(data)
-    if config.augment.crop >= min(data.input_shape[:2]):
-        raise InputError(
-            f"augment.crop is {config.augment.crop} pixels on images of {data.input_shape[0]}x{data.input_shape[1]}; "
-            "expected fewer than their height and width."
-        )
+    check_augment(config.augment, data.input_shape)
     layers = loop.network.variational
     check_objective(config.objective, layers)
     order = RowOrder(seed, rows, config.batch_size)

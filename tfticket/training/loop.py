@@ -1,6 +1,6 @@
 """The one compiled gradient loop.
 
-Data lie on the device as uint8; one compiled function runs a segment of many iterations. Mask, weights,
+Data lie on the device as uint8 or float32; one compiled function runs a segment of many iterations. Mask, weights,
 optimiser slots, rows and learning rates are assigned or passed in, never captured, so that levels, seeds and
 replicates use one compilation.
 """
@@ -103,7 +103,7 @@ class GradientLoop:
         """Run a segment.
 
         Args:
-            images: uint8 tensor [training rows, height, width, channels] on the device.
+            images: uint8 or float32 tensor [training rows, ...] on the device.
             labels: int32 tensor [training rows].
             rows: int32 [iterations, batch_size], at most ``capacity`` iterations.
             moves: int32 [iterations, batch_size, 3], how each image is augmented; last axis empty without.
