@@ -4,11 +4,13 @@ import os
 import sys
 from unittest import mock
 
+import psutil
 import pytest
 from hypothesis import settings
 
 import tfticket as tt
 from gui import system
+from tests import processes
 from tests.data.formats.conftest import colour, digits, form, writers  # noqa: F401 -- fixtures for tests elsewhere too
 from tfticket import cli
 from tfticket.data import load_dataset, sources
@@ -26,8 +28,26 @@ def pytest_report_header() -> str:
     return f"tests of windows are left out: {NO_WINDOW}" if NO_WINDOW else "tests of windows are drawn nowhere"
 
 
+processes.mark()
 settings.register_profile("tfticket", derandomize=True, deadline=None, database=None)
 settings.load_profile("tfticket")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_child_is_left_at_the_end():
+    """A session that leaves a process below it fails, with the test that started it; this fixture ends last."""
+    yield
+    left = processes.end(processes.children())
+    assert not left, f"processes left running: {left}"
+
+
+@pytest.fixture(autouse=True)
+def no_process_is_left_over():
+    """A test that leaves a process running fails, be it a child still or an orphan; and the process is killed."""
+    before = set(psutil.pids())
+    yield
+    left = processes.end(processes.executed(before))
+    assert not left, f"processes left running: {left}"
 
 
 @pytest.fixture(autouse=True)

@@ -1,14 +1,15 @@
 """Any mask, any method: each kind of mask is trained and sampled, on real data. Needs TensorFlow."""
 
 import json
-import subprocess
 import sys
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import numpy as np
 import pytest
 
 import tfticket as tt
+from tests.processes import run
 from tfticket.errors import InputError
 from tfticket.pruning.mask import layer_of
 from tfticket.reports.rows import find_run, rows_of
@@ -33,9 +34,8 @@ SHAPES = {"dense_1": (784, 300), "dense_2": (300, 100), "dense_3": (100, 10)}
 OWN = {layer: np.random.default_rng(0).random(shape) < 0.1 for layer, shape in SHAPES.items()}
 
 
-def tfticket(*arguments: object) -> subprocess.CompletedProcess[str]:
-    line = [sys.executable, "-m", "tfticket", *map(str, arguments)]
-    return subprocess.run(line, capture_output=True, text=True, timeout=280)
+def tfticket(*arguments: object) -> CompletedProcess[str]:
+    return run([sys.executable, "-m", "tfticket", *arguments], check=False)
 
 
 @pytest.fixture(scope="module")

@@ -4,10 +4,10 @@ import json
 import re
 import shutil
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
+from subprocess import DEVNULL
 
 import arviz
 import numpy as np
@@ -17,6 +17,7 @@ from safetensors.numpy import load_file
 from typer.testing import CliRunner
 
 from experiments.bayes_always_wins import Config
+from tests.processes import run, started, wait_for
 from tfticket import build_model, load_data
 from tfticket.cli import app
 from tfticket.cli.options import Options
@@ -147,17 +148,14 @@ def test_killed_and_stopped_chains_go_on_to_the_same_bits(undisturbed, tmp_path)
     reached = 0
     for how in (signal.SIGKILL, signal.SIGTERM):
         since = time.time()
-        with subprocess.Popen(command(tmp_path), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        with started(command(tmp_path), stdout=DEVNULL, stderr=DEVNULL) as process:
             while process.poll() is None and not drawn(tmp_path, since):
                 time.sleep(0.005)
             reached += process.poll() is None
             process.send_signal(how)
-            process.wait(timeout=60)
-        deadline = time.time() + 30
-        while how == signal.SIGKILL and time.time() < deadline and _children(tmp_path):
-            time.sleep(0.1)  # orphans notice within a draw
-        assert not _children(tmp_path), "a chain's process outlived its parent"
-    subprocess.run(command(tmp_path), check=True, capture_output=True, timeout=280)
+            process.wait()
+            wait_for(lambda: not _children(tmp_path))  # orphans notice within a draw
+    run(command(tmp_path))
     assert reached == 2, "the runs ended before they could be disturbed"
     expected = chains(undisturbed[0])
     found = chains(tmp_path)
@@ -173,7 +171,7 @@ def test_a_chain_that_alone_is_left_is_drawn_to_the_same_bits(undisturbed, tmp_p
     workspace = shutil.copytree(undisturbed[0], tmp_path / "workspace")
     *_, last = sorted(workspace.glob("steps/sample-*"))
     shutil.rmtree(last)
-    subprocess.run(command(workspace), check=True, capture_output=True, timeout=280)
+    run(command(workspace))
     result = read_json(undisturbed[0] / "steps" / last.name / "result.json")["result"]
     assert read_json(last / "result.json")["result"]["environments"] == result["environments"]
     expected, found = chains(undisturbed[0]), chains(workspace)

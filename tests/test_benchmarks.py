@@ -2,7 +2,6 @@
 
 import importlib
 import json
-import subprocess
 import sys
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from experiments.benchmarks import BENCHMARKS, epoch, measure, nuts_draws, nuts_
 from experiments.benchmarks.measure import Benchmark, Option, Report, child, fact, figure
 from experiments.benchmarks.nuts_figure import Cost, cost_figure
 from experiments.benchmarks.nuts_peers import alive_units
+from tests.processes import run
 from tfticket.errors import InputError
 from tfticket.sampling.layout import Layout
 
@@ -40,13 +40,11 @@ def test_importing_them_all_imports_no_library_that_is_measured():
         "    importlib.import_module('experiments.benchmarks.' + name)\n"
         "print(*{'jax', 'numpyro', 'torch', 'tensorflow'} & set(sys.modules))"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == ""
+    assert run([sys.executable, "-c", code]).stdout.strip() == ""
 
 
 def test_the_list_names_them_all():
-    command = [sys.executable, "-m", "experiments.benchmarks", "--list"]
-    listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    listed = run([sys.executable, "-m", "experiments.benchmarks", "--list"]).stdout
     assert [line.split()[0] for line in listed.splitlines() if line[0] != " "] == list(BENCHMARKS)
 
 

@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import subprocess
 import sys
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import numpy as np
 import pytest
 
 import tfticket as tt
+from tests.processes import run
 from tfticket import cli
 from tfticket.doctor import MARKS
 from tfticket.registry import LISTS
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.usefixtures("no_data_folder")
 
 def fresh(code: str) -> str:
     """What a new Python prints."""
-    return subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=60).stdout
+    return run([sys.executable, "-c", code]).stdout
 
 
 INVOKE = "import typer.testing; from tfticket.cli import app; assert typer.testing.CliRunner().invoke"
@@ -206,8 +206,7 @@ def test_a_ctrl_c_after_a_run_began_is_told_as_such(tmp_path, monkeypatch, call)
 
 
 def test_debug_shows_the_traceback(tmp_path):
-    command = [sys.executable, "-m", "tfticket", "--debug", "show", "nothing", "-w", str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    done = run([sys.executable, "-m", "tfticket", "--debug", "show", "nothing", "-w", tmp_path], check=False)
     assert "Traceback" in done.stderr
 
 
@@ -215,8 +214,7 @@ def test_debug_shows_the_traceback(tmp_path):
 def finished(tmp_path_factory):
     """A workspace with one finished smoke run, and what the command printed."""
     workspace = tmp_path_factory.mktemp("finished")
-    command = [sys.executable, "-m", "tfticket", "run", "quickstart-smoke", "-w", str(workspace)]
-    return workspace, subprocess.run(command, check=True, capture_output=True, text=True, timeout=200)
+    return workspace, run([sys.executable, "-m", "tfticket", "run", "quickstart-smoke", "-w", workspace])
 
 
 def test_a_run_says_what_it_does_and_where_everything_is(finished):
@@ -235,14 +233,7 @@ def test_a_run_says_what_it_does_and_where_everything_is(finished):
     assert "Means over 2 seeds" in done.stdout
     assert "ETA" in done.stderr
     proposed = [line.split("Next:")[-1].strip() for line in done.stdout.splitlines() if "tfticket" in line]
-    shown = subprocess.run(
-        [sys.executable, *proposed[-2].split()[1:]],
-        cwd=workspace,
-        check=True,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    shown = run([sys.executable, *proposed[-2].split()[1:]], cwd=workspace)
     assert "done, started" in shown.stdout
     assert "-o 'seeds=[0,1,2,3]'" in proposed[-1]
 
@@ -327,9 +318,8 @@ def test_what_holds_for_every_command_is_said_before_or_after_it(arguments, call
 def shown_in(encoding, *arguments):
     """What a terminal of this encoding shows."""
     environment = {**os.environ, "PYTHONIOENCODING": encoding}
-    command = [sys.executable, "-m", "tfticket", *map(str, arguments)]
-    done = subprocess.run(command, env=environment, capture_output=True, timeout=60)
-    assert (done.returncode, done.stderr) == (0, b"")
+    done = run([sys.executable, "-m", "tfticket", *arguments], env=environment, text=False)
+    assert done.stderr == b""
     return done.stdout.decode(encoding)
 
 

@@ -1,12 +1,12 @@
 """Completion through the protocol that the shells speak: a process for every press of the tab key."""
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests.processes import run
 from tfticket.config import scientific_fields
 from tfticket.presets import load_experiment, presets
 from tfticket.registry import DATA_SETS, LISTS
@@ -36,14 +36,10 @@ def complete(tmp_path):
             "COMP_WORDS": "\n".join(words),
             "COMP_CWORD": str(len(words) - 1),
         }
-        done = subprocess.run(
+        done = run(
             [sys.executable, "-c", PROGRAM],
             cwd=tmp_path,
             env={**os.environ, **nowhere, **protocol, **environment},
-            check=True,
-            capture_output=True,
-            text=True,
-            timeout=60,
         )
         assert done.stderr == "False\n", "it wrote into the user's line, or imported TensorFlow"
         return done.stdout.split()
@@ -149,7 +145,7 @@ def test_data_sets_are_completed_also_the_users_own_and_files_are_left_to_the_sh
 def test_completion_is_installed_for_the_shell_that_it_is_called_from_and_works_in_it(tmp_path):
     environment = {**os.environ, "HOME": str(tmp_path)}
     command = ["bash", "--norc", "-c", f"{SCRIPT} --install-completion || exit 1; true"]  # bash stays its parent
-    done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True, timeout=60)
+    done = run(command, env=environment)
     (script,) = (path for path in tmp_path.glob(".bash_completions/*") if path.is_file())
     assert str(script) in done.stdout
     assert "restart the terminal" in done.stdout
@@ -162,9 +158,7 @@ def test_completion_is_installed_for_the_shell_that_it_is_called_from_and_works_
         'printf "%s\\n" "${COMPREPLY[@]}"\n'
         "complete -p tfticket\n"
     )
-    pressed = subprocess.run(
-        ["bash", "--norc", "-c", typed], env=environment, check=True, capture_output=True, text=True, timeout=60
-    )
+    pressed = run(["bash", "--norc", "-c", typed], env=environment)
     assert pressed.stdout.splitlines()[0] == "models"
     # -o default: where it offers nothing, bash completes files
     assert pressed.stdout.splitlines()[1] == "complete -o default -F _tfticket_completion tfticket"

@@ -7,13 +7,13 @@ import os
 import re
 import shlex
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 import tfticket as tt
+from tests.processes import run
 from tfticket.evaluation.metrics import METRICS
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -54,10 +54,7 @@ def run_page(page: str, folder: Path) -> tuple[dict, list[tuple[str, str]]]:
 def run_command(command: list[str], folder: Path) -> str:
     assert command[0] == "tfticket"
     env = {name: value for name, value in os.environ.items() if not name.startswith("TFTICKET")}
-    arguments = [sys.executable, "-m", "tfticket", *command[1:]]
-    done = subprocess.run(arguments, capture_output=True, text=True, cwd=folder, env=env | {"COLUMNS": "100"})
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    return run([sys.executable, "-m", "tfticket", *command[1:]], cwd=folder, env=env | {"COLUMNS": "100"}).stdout
 
 
 def assert_alike(shown: str, printed: str, tolerance: float = 0.0) -> None:

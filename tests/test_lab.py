@@ -4,12 +4,13 @@ import importlib.metadata
 import os
 import shutil
 import signal
-import subprocess
 import sys
 from pathlib import Path
+from subprocess import PIPE
 
 import pytest
 
+from tests.processes import started
 from tfticket import lab as lab_module
 from tfticket.config import ControlStep, EvaluateStep, Execution, PruneStep, StartStep, TrainStep
 from tfticket.errors import InputError, Stopped, TfticketError
@@ -145,9 +146,7 @@ with lease(folder):
 def test_a_step_that_another_process_computes_is_waited_for_and_not_computed_again(tmp_path):
     full = fingerprint("echo", Echo(value=7), {})
     folder = tmp_path / "steps" / f"echo-{full[:16]}"
-    with subprocess.Popen(
-        [sys.executable, "-c", WAIT, str(folder), full], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as other:
+    with started([sys.executable, "-c", WAIT, folder, full], stdin=PIPE, stdout=PIPE, text=True) as other:
         assert other.stdout.readline() == "held\n"
         told = []
 
@@ -352,9 +351,7 @@ with open_run(Path(sys.argv[1]), load_experiment("quickstart")):
 
 def test_a_run_held_by_a_live_process_is_refused_and_taken_over_after_its_death(tmp_path):
     config = load_experiment("quickstart")
-    with subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as holder:
+    with started([sys.executable, "-c", HOLD, tmp_path], stdin=PIPE, stdout=PIPE, text=True) as holder:
         assert holder.stdout.readline() == "held\n"
         with pytest.raises(InputError, match=f"process {holder.pid}"), open_run(tmp_path, config):
             pass

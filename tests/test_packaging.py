@@ -2,13 +2,14 @@
 
 import os
 import shutil
-import subprocess
 import sys
 import tarfile
 import zipfile
 from pathlib import Path
 
 import pytest
+
+from tests import processes
 
 ROOT = Path(__file__).parents[1]
 ASSETS = {"mnist.npz", "cifar-10-small.zip"}
@@ -40,10 +41,7 @@ for name in ("mnist.npz", "cifar-10-small.zip"):
 
 def run(*command: object, cwd: Path | None = None, env: dict[str, str] | None = None) -> str:
     """What a command prints; if it fails, the test fails with all that it said."""
-    done = subprocess.run([*map(str, command)], capture_output=True, text=True, cwd=cwd, env=env)
-    if done.returncode != 0:
-        pytest.fail(f"{' '.join(map(str, command))}\n{done.stdout}\n{done.stderr}", pytrace=False)
-    return done.stdout
+    return processes.run(command, cwd=cwd, env=env, seconds=1700).stdout
 
 
 def build(root: Path, folder: Path) -> tuple[Path, Path]:
@@ -108,7 +106,6 @@ def test_the_sdist_builds_the_wheel_to_the_byte(built, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1800)
 def test_the_wheel_works_in_an_empty_venv_away_from_the_checkout(built, venv, tmp_path):
     (pip,) = (ROOT / "assets" / "bootstrap").glob("pip-*.whl")
     run(venv / "bin" / "python", pip / "pip", "--disable-pip-version-check", "install", "--quiet", built[0])

@@ -2,16 +2,17 @@
 
 import resource
 import signal
-import subprocess
 import sys
 import time
 from contextlib import suppress
 from pathlib import Path
+from subprocess import DEVNULL, CompletedProcess
 
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+from tests.processes import run, started
 from tfticket.runs.events import read_events
 from tfticket.runs.files import read_json
 
@@ -75,7 +76,7 @@ def in_training(number: int, workspace: Path, since: float) -> bool:
 def disturb(workspace: Path, number: int, how: signal.Signals | str, delay: float = 0.0) -> int:
     """Run until the number-th training has a checkpoint, wait, end the run; returns the exit code."""
     since = time.time()
-    with subprocess.Popen(command(workspace), stderr=subprocess.DEVNULL) as process:
+    with started(command(workspace), stderr=DEVNULL) as process:
         while process.poll() is None and not in_training(number, workspace, since):
             time.sleep(0.005)
         time.sleep(delay)
@@ -84,23 +85,23 @@ def disturb(workspace: Path, number: int, how: signal.Signals | str, delay: floa
             (run / how).touch()
         else:
             process.send_signal(how)
-        return process.wait(timeout=60)
+        return process.wait()
 
 
-def on_a_small_disk(workspace: Path) -> subprocess.CompletedProcess[str]:
+def on_a_small_disk(workspace: Path) -> CompletedProcess[str]:
     """Run under a limit on files' size, where tickets and weights fit and checkpoints do not."""
 
     def limit() -> None:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (2_000_000, 2_000_000))
 
-    return subprocess.run(command(workspace), preexec_fn=limit, capture_output=True, text=True, timeout=120)
+    return run(command(workspace), check=False, preexec_fn=limit)
 
 
 @pytest.mark.parametrize("ends", [ENDS[:2], pytest.param(ENDS, marks=pytest.mark.slow)], ids=["two ends", "all ends"])
 def test_killed_stopped_and_out_of_disk_it_ends_with_the_bits_of_an_undisturbed_run(ends, tmp_path):
     undisturbed, workspace = tmp_path / "undisturbed", tmp_path / "disturbed"
-    subprocess.run(command(undisturbed), check=True, timeout=120)
+    run(command(undisturbed))
 
     def state() -> str:
         (run,) = (workspace / "runs").iterdir()
@@ -124,7 +125,7 @@ def test_killed_stopped_and_out_of_disk_it_ends_with_the_bits_of_an_undisturbed_
         assert done >= kept
         kept = done
 
-    subprocess.run(command(workspace), check=True, timeout=120)
+    run(command(workspace))
     assert state() == "done"
     assert_same(results(workspace), results(undisturbed))
     diaries = [read_events(path) for path in workspace.glob("steps/train-*/events.jsonl")]

@@ -3,16 +3,26 @@
 import gc
 import shutil
 import threading
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import NO_WINDOW
+from tests.processes import DEADLINE
 from tests.real_run import make_run
 
 _OF_WINDOWS = ("PySide6", "gui.views")
 _FILES = Path(__file__).parent.glob("test_*.py")
 collect_ignore = [path.name for path in _FILES if NO_WINDOW and any(word in path.read_text() for word in _OF_WINDOWS)]
+
+
+@pytest.fixture
+def qtbot(qtbot, monkeypatch):
+    """Its waits are for a condition, not for a time: they end with it, and allow for a CPU that is starved."""
+    for name in ("waitUntil", "waitSignal", "waitExposed"):
+        monkeypatch.setattr(qtbot, name, partial(getattr(qtbot, name), timeout=1000 * DEADLINE))
+    return qtbot
 
 
 @pytest.fixture(autouse=True)

@@ -1,7 +1,6 @@
 """The configuration form in its window: typed into, read, and gone through with the keyboard."""
 
-import statistics
-import time
+from functools import partial
 from typing import Annotated, Literal
 
 import pytest
@@ -14,6 +13,7 @@ from gui.models.form import FormModel
 from gui.models.form_search import closeness
 from gui.views.form import ConfigForm
 from gui.views.form_rows import error_colour, mark_colour
+from tests.gui.work import calls_in
 from tfticket.config import Control
 from tfticket.config.names import Suggested
 from tfticket.presets import load_experiment
@@ -447,13 +447,11 @@ def test_marks_and_errors_are_read_on_light_and_dark(form, window, is_dark):
         assert (shown.lightness() > 128) == is_dark
 
 
-def test_a_keystroke_takes_milliseconds(form, qtbot):
+def test_a_keystroke_takes_little_work(form, qtbot):
     line = control(form, "train.optimiser.learning_rate")
 
-    def seconds(number: int) -> float:
-        began = time.perf_counter()
+    def type_in(number: int) -> None:
         line.setText(f"0.{number + 1}")
         line.textEdited.emit(line.text())
-        return time.perf_counter() - began
 
-    assert statistics.median(seconds(number) for number in range(20)) < 0.02
+    assert max(calls_in(partial(type_in, number)) for number in range(20)) < 30_000

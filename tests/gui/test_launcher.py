@@ -3,9 +3,7 @@
 import os
 import platform
 import signal
-import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,17 +13,9 @@ from gui.models.desk import Desk
 from gui.models.launcher import FAILURES, PLACE, Launcher, ask_to_stop, kill, where_it_goes_on
 from gui.models.workspace import WorkspaceModel
 from tests.gui.summaries import summary
+from tests.processes import DEADLINE, started, wait_for
 from tfticket.errors import InputError
 from tfticket.runs.lease import lease
-
-
-def wait_for(what, seconds=90.0):
-    """Wait until something is so; no longer than it takes."""
-    end = time.monotonic() + seconds
-    while not (found := what()):
-        assert time.monotonic() < end, "it never came to be"
-        time.sleep(0.05)
-    return found
 
 
 @pytest.fixture
@@ -34,7 +24,7 @@ def draft():
     desk = Desk()
     desk.take_preset("quickstart-smoke")
     desk.form.set("seeds", [0])
-    desk.form.set("train.epochs", "2000ep")
+    desk.form.set("train.epochs", "20000ep")
     desk.form.set("prune.levels", 1)
     desk.form.set("execution.segment_seconds", 0.2)
     return desk
@@ -79,7 +69,7 @@ def test_a_run_is_started_found_stopped_goes_on_and_is_killed(tmp_path, draft, l
     with pytest.raises(InputError, match=r"was asked already|is not running"):
         ask_to_stop(run.folder)  # a second signal would end it without a checkpoint
     run_in(model, "stopped")
-    launched.process.wait(60)
+    launched.process.wait(DEADLINE)
     with pytest.raises(InputError, match="is not running"):
         ask_to_stop(run.folder)
 
@@ -87,7 +77,7 @@ def test_a_run_is_started_found_stopped_goes_on_and_is_killed(tmp_path, draft, l
     assert run_in(model, "running").folder == run.folder
     kill(run.folder)
     assert run_in(model, "killed").folder == run.folder
-    again.process.wait(60)
+    again.process.wait(DEADLINE)
     told = []
     launcher.ended.connect(told.append)
     launcher.poll()
@@ -100,7 +90,7 @@ def test_a_refused_configuration_is_told_in_the_programs_own_words(tmp_path, dra
     told = []
     launcher.ended.connect(told.append)
     launched = launcher.start(tmp_path, draft.form.yaml().replace("levels: 1", "levels: none"))
-    launched.process.wait(60)
+    launched.process.wait(DEADLINE)
     launcher.poll()
     launcher.poll()
     (problem,) = told
@@ -120,7 +110,7 @@ def test_a_workspace_that_cannot_be_written_is_refused(tmp_path, draft, launcher
 def test_a_process_of_another_start_time_is_never_killed(tmp_path):
     folder = tmp_path / "runs" / "a-12345678"
     folder.mkdir(parents=True)
-    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as other:
+    with started(["sleep", "infinity"]) as other:
         with lease(folder):
             text = (folder / "lease.json").read_text()
         text = text.replace(f'"pid": {os.getpid()}', f'"pid": {other.pid}').replace('"held": false', '"held": true')
@@ -128,7 +118,6 @@ def test_a_process_of_another_start_time_is_never_killed(tmp_path):
         with pytest.raises(InputError, match="is not running"):
             kill(folder)
         assert other.poll() is None
-        other.kill()
 
 
 def test_a_process_that_ends_before_it_has_a_run_is_told(tmp_path, draft, launcher, monkeypatch):
@@ -136,7 +125,7 @@ def test_a_process_that_ends_before_it_has_a_run_is_told(tmp_path, draft, launch
     launcher.ended.connect(told.append)
     monkeypatch.setattr(sys, "executable", "/bin/false")
     launched = launcher.start(tmp_path, draft.form.yaml())
-    launched.process.wait(60)
+    launched.process.wait(DEADLINE)
     launcher.poll()
     assert len(told) == 1
 
@@ -145,19 +134,19 @@ def test_a_module_in_the_folder_one_is_in_is_not_taken_for_a_librarys(tmp_path, 
     (tmp_path / "tfticket.py").write_text("raise SystemExit(7)")
     monkeypatch.chdir(tmp_path)
     launched = launcher.start(tmp_path, draft.form.yaml().replace("levels: 1", "levels: none"))
-    assert launched.process.wait(60) == 2
+    assert launched.process.wait(DEADLINE) == 2
 
 
 def test_the_last_failures_are_kept_and_what_still_runs(tmp_path, draft, launcher, monkeypatch):
     monkeypatch.setattr(sys, "executable", "/bin/false")
     place = tmp_path / PLACE
     for _ in range(FAILURES + 3):
-        launcher.start(tmp_path, draft.form.yaml()).process.wait(60)
+        launcher.start(tmp_path, draft.form.yaml()).process.wait(DEADLINE)
         launcher.poll()
     last = launcher.start(tmp_path, draft.form.yaml())
     assert len(list(place.glob("*.yaml"))) == len(list(place.glob("*.log"))) == FAILURES + 1
     assert last.configuration.exists()
-    last.process.wait(60)
+    last.process.wait(DEADLINE)
 
 
 def test_a_process_has_a_run_if_it_holds_its_folder_on_this_machine(tmp_path, draft, launcher, monkeypatch):
@@ -168,7 +157,7 @@ def test_a_process_has_a_run_if_it_holds_its_folder_on_this_machine(tmp_path, dr
     assert launched.computes(tmp_path)
     holder["host"] = "another"
     assert not launched.computes(tmp_path)
-    launched.process.wait(60)
+    launched.process.wait(DEADLINE)
 
 
 @pytest.mark.parametrize(

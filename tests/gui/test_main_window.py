@@ -4,9 +4,7 @@ import json
 import os
 import shutil
 import signal
-import subprocess
 import sys
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -42,12 +40,10 @@ from gui.views.palette import CommandPalette
 from gui.views.run_rows import ACCURACY, EYE, RUN
 from gui.views.welcome import RUN as PRESET_RUN
 from gui.views.welcome import PresetDialog, PresetTree
-from tests.gui.test_launcher import wait_for
+from tests.processes import DEADLINE, started, wait_for
 from tests.real_run import make_run, tfticket
 from tfticket.presets import presets
 from tfticket.runs.files import read_json, write_json
-
-MINUTE = 60_000
 
 
 @pytest.fixture
@@ -99,13 +95,13 @@ def workspace(finished, tmp_path):
 def endless(window):
     """Fill the form with a run that goes on until it is stopped."""
     window.desk.take_preset("quickstart-smoke")
-    for field, value in (("seeds", [0]), ("train.epochs", "2000ep"), ("execution.segment_seconds", 0.2)):
+    for field, value in (("seeds", [0]), ("train.epochs", "20000ep"), ("execution.segment_seconds", 0.2)):
         window.desk.form.set(field, value)
 
 
-def until(qtbot, window, what, timeout=MINUTE):
+def until(qtbot, window, what):
     """Let the window go on until something is so."""
-    qtbot.waitUntil(lambda: bool(what()), timeout=timeout)
+    qtbot.waitUntil(lambda: bool(what()))
 
 
 def state_of(window):
@@ -148,7 +144,7 @@ def test_a_run_outlives_the_window_and_is_found_again(make, qtbot, tmp_path):
     until(qtbot, again, lambda: state_of(again) == "running")
     again.actions_by_id["stop_run"].trigger()
     until(qtbot, again, lambda: state_of(again) == "stopped")
-    launched.process.wait(60)
+    launched.process.wait(DEADLINE)
 
 
 def test_a_window_that_is_killed_takes_no_run_with_it_and_another_finds_it(make, qtbot, tmp_path):
@@ -157,23 +153,16 @@ def test_a_window_that_is_killed_takes_no_run_with_it_and_another_finds_it(make,
         "from pathlib import Path; from gui.views.main_window import MainWindow\n"
         "app = QApplication([]); window = MainWindow(QSettings(sys.argv[2], QSettings.Format.IniFormat))\n"
         "window.open_folder(Path(sys.argv[1])); window.desk.take_preset('quickstart-smoke')\n"
-        "window.desk.form.set('train.epochs', '2000ep'); window.do('start_run')\n"
-        "print(window.launcher._launched[0].process.pid, flush=True); app.exec()\n"
+        "window.desk.form.set('train.epochs', '20000ep'); window.do('start_run')\n"
+        "app.exec()\n"
     )
-    command = [sys.executable, "-c", code, str(tmp_path / "ws"), str(tmp_path / "settings.ini")]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as window:
-        pid = int(window.stdout.readline())
+    with started([sys.executable, "-c", code, tmp_path / "ws", tmp_path / "settings.ini"]):
         wait_for(lambda: list(tmp_path.glob("ws/runs/*/lease.json")))
-        window.kill()
-    try:
-        again = make()
-        again.open_folder(tmp_path / "ws")
-        until(qtbot, again, lambda: state_of(again) == "running")
-        again.actions_by_id["stop_run"].trigger()
-        until(qtbot, again, lambda: state_of(again) == "stopped")
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(pid, signal.SIGKILL)
+    again = make()
+    again.open_folder(tmp_path / "ws")
+    until(qtbot, again, lambda: state_of(again) == "running")
+    again.actions_by_id["stop_run"].trigger()
+    until(qtbot, again, lambda: state_of(again) == "stopped")
 
 
 def test_a_failing_run_shows_its_traceback_in_one_click(window, qtbot, tmp_path):

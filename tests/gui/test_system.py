@@ -1,6 +1,5 @@
 import os
 import signal
-import subprocess
 import sys
 
 import pytest
@@ -9,7 +8,7 @@ from PySide6.QtWidgets import QMessageBox
 
 from gui import app, system
 from gui.views.main_window import MainWindow
-from tests.gui.test_launcher import wait_for
+from tests.processes import run, started, wait_for
 
 
 @pytest.fixture
@@ -61,14 +60,13 @@ def test_the_window_imports_neither_tensorflow_nor_pyplot_nor_arviz():
     code = (
         "import sys, gui.views.main_window; print([n for n in ('tensorflow', 'tf_keras', 'arviz') if n in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
-    assert done.stdout.strip() == "[]"
+    assert run([sys.executable, "-c", code]).stdout.strip() == "[]"
 
 
 def gui(*arguments, settings, **options):
     """The program in a process of its own, its settings in a folder of the test."""
     environment = os.environ | {"QT_QPA_PLATFORM": "offscreen", "XDG_CONFIG_HOME": str(settings)}
-    return subprocess.Popen([sys.executable, "-m", "gui", *map(str, arguments)], env=environment, **options)
+    return started([sys.executable, "-m", "gui", *arguments], env=environment, **options)
 
 
 def test_a_configuration_opens_in_the_form_and_sigterm_closes_at_once_with_the_draft_kept(tmp_path):
@@ -77,7 +75,7 @@ def test_a_configuration_opens_in_the_form_and_sigterm_closes_at_once_with_the_d
     with gui(tmp_path / "mine.yaml", settings=tmp_path, cwd=tmp_path) as program:
         wait_for(lambda: kept.exists() and "from mine.yaml" in kept.read_text())  # the window is there
         program.send_signal(signal.SIGTERM)
-        assert program.wait(60) == 0
+        assert program.wait() == 0
     assert "geometry" in kept.read_text()
     assert str(tmp_path / "workspace") in kept.read_text()
 

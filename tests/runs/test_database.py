@@ -2,14 +2,14 @@
 
 import shutil
 import sqlite3
-import subprocess
 import sys
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
 
 from experiments.benchmarks.workspaces import make_run
+from tests.processes import started
 from tests.runs.conftest import anew, folders
 from tfticket.runs import database
 from tfticket.runs.index import FILE, Index
@@ -127,8 +127,9 @@ def test_many_processes_leave_a_whole_index(workspace):
         "    assert len(found.refresh()) == 3\n    found.close()\n"
         "    (pathlib.Path(sys.argv[1]) / 'index.sqlite').unlink(missing_ok=True) if _ % 10 == 5 else None"
     )
-    processes = [subprocess.Popen([sys.executable, "-c", code, str(workspace)]) for _ in range(3)]
-    assert [process.wait() for process in processes] == [0, 0, 0]
+    with ExitStack() as stack:
+        processes = [stack.enter_context(started([sys.executable, "-c", code, workspace])) for _ in range(3)]
+        assert [process.wait() for process in processes] == [0, 0, 0]
     with closing(Index(workspace)) as found:
         runs = found.refresh()
     assert runs == anew(workspace)

@@ -4,12 +4,13 @@ import platform
 import select
 import shutil
 import signal
-import subprocess
 import sys
 from contextlib import contextmanager
+from subprocess import PIPE
 
 import pytest
 
+from tests.processes import started
 from tfticket.runs import lease as module
 from tfticket.runs.lease import InUse, holder_of, lease
 
@@ -31,14 +32,9 @@ except InUse:
 @contextmanager
 def other_process(folder):
     """Another process, ready to ask for the lease; it lets go when its standard input ends."""
-    with subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-        try:
-            assert process.stdout.readline() == "ready\n"
-            yield process
-        finally:
-            process.kill()
+    with started([sys.executable, "-c", HOLD, folder], stdin=PIPE, stdout=PIPE, text=True) as process:
+        assert process.stdout.readline() == "ready\n"
+        yield process
 
 
 def say_go(process):

@@ -1,14 +1,15 @@
 """A run in one line: what it does, what is wrong with it."""
 
 import json
-import subprocess
 import sys
 from contextlib import closing
+from subprocess import PIPE
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.processes import started
 from tests.runs.conftest import anew, by_name, change, folders
 from tfticket.reports.rows import find_run, find_runs
 from tfticket.runs.index import Index
@@ -59,9 +60,7 @@ def test_a_run_without_its_process_is_killed_and_may_come_back(workspace, opened
         "with lease(pathlib.Path(sys.argv[1])):\n    print('held', flush=True)\n    sys.stdin.read()"
     )
     found = opened(workspace)
-    with subprocess.Popen(
-        [sys.executable, "-c", hold, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
+    with started([sys.executable, "-c", hold, folder], stdin=PIPE, stdout=PIPE, text=True) as process:
         assert process.stdout.readline() == "held\n"
         assert by_name(found.refresh())["synthetic-0000"].state == "running"
         process.kill()

@@ -34,7 +34,6 @@ class Changing:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1500)
 @pytest.mark.parametrize(("method", "prior"), [("nuts", "uniform(-2, 1)"), ("hmc", "normal(0, 1)")])
 def test_ranks_of_the_truth_are_uniform(method, prior):
     random = np.random.default_rng(8)

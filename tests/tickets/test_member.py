@@ -269,7 +269,6 @@ def test_a_population_that_was_stopped_goes_on_where_it_was(population, tmp_path
 
 
 @pytest.mark.slow  # TensorFlow begun six times
-@pytest.mark.timeout(900)
 def test_members_in_processes_of_their_own_find_the_same(population, tmp_path):
     """But for the last digits: each process has a share of the threads, and these decide bits."""
     alone, beside = population[1], tuned(tmp_path, Counting(), processes=2)

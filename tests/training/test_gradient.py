@@ -32,49 +32,71 @@ def run(ticket, data, config, **options):
     return train_weights(ticket.model, ticket.mask, ticket.start, data, config, seed=3, **options)
 
 
-def by_hand(ticket, data, config, iterations):
-    """The same training written out: a mask multiplied in, Keras' optimiser, no wrapper, no loop of ours."""
-    paths = list(ticket.start)
-    variables = {path: tf.Variable(ticket.start[path]) for path in paths}
-    masks = {path: tf.constant(kept.astype(np.float32)) for path, kept in ticket.mask.items()}
-    optimiser = {
-        "adam": lambda: keras.optimizers.Adam(config.optimiser.learning_rate, epsilon=1e-7),
-        "sgd": lambda: keras.optimizers.SGD(config.optimiser.learning_rate, momentum=0.9),
-    }[config.optimiser.name]()
+LAYERS = ("dense_1", "dense_2", "dense_3")
 
-    @tf.function(jit_compile=True)
+
+@pytest.fixture(scope="module")
+def smooth(data):
+    """A masked network without kinks.
+
+    Rounding decides on which side of its kink a ReLU is that is 5e-9 from it, and from then on Adam's weights are 4e-5
+    apart, be both sides right; so no training of ReLUs can be compared over many iterations.
+    """
+    widths = zip(LAYERS, (100, 50, 10), ("tanh", "tanh", None), strict=True)
+    dense = [keras.layers.Dense(units, activation, name=name) for name, units, activation in widths]
+    ticket = tt.Ticket.dense(keras.Sequential([keras.Input((28, 28, 1)), keras.layers.Flatten(), *dense]), seed=7)
+    random = np.random.default_rng(0)
+    return replace(ticket, mask={path: random.random(kept.shape) < 0.2 for path, kept in ticket.mask.items()})
+
+
+def by_hand(ticket, data, config, optimiser, iterations):
+    """The training written out in float64: a mask multiplied in, Keras' optimiser, no wrapper, no loop of ours."""
+    masks = {path: tf.constant(ticket.mask.get(path, True), tf.float64) for path in ticket.start}
+    variables = {path: tf.Variable(tf.cast(ticket.start[path], tf.float64) * masks[path]) for path in ticket.start}
+    decay = 0.0 if config.decoupled else config.weight_decay / 2
+
+    @tf.function
     def step(images, labels):
         with tf.GradientTape() as tape:
-            x = tf.reshape(tf.cast(images, tf.float32) / 255.0, [len(images), -1])
-            for layer in ("dense_1", "dense_2", "dense_3"):
-                x = x @ (variables[f"{layer}/kernel"] * masks[f"{layer}/kernel"]) + variables[f"{layer}/bias"]
-                x = tf.nn.relu(x) if layer != "dense_3" else x
+            weights = {path: variable * masks[path] for path, variable in variables.items()}
+            x = tf.reshape(tf.cast(images, tf.float64) / 255, [len(images), -1])
+            for layer in LAYERS:
+                x = x @ weights[f"{layer}/kernel"] + weights[f"{layer}/bias"]
+                x = tf.tanh(x) if layer != LAYERS[-1] else x
             loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, x))
-            loss += (
-                config.weight_decay
-                / 2
-                * sum(tf.reduce_sum(tf.square(variables[path] * masks.get(path, 1.0))) for path in paths)
-            )
-        gradients = tape.gradient(loss, [variables[path] for path in paths])
-        optimiser.apply_gradients(zip(gradients, [variables[path] for path in paths], strict=True))
+            loss += decay * sum(tf.reduce_sum(tf.square(array)) for array in weights.values())
+        gradients = tape.gradient(loss, list(variables.values()))
+        optimiser.apply_gradients(zip(gradients, variables.values(), strict=True))
 
     for rows in RowOrder(3, len(data.x_train), config.batch_size).batches(0, iterations):
-        step(data.x_train[rows], data.y_train[rows])
-    return {path: (variables[path] * masks.get(path, 1.0)).numpy() for path in paths}
+        step(tf.constant(data.x_train[rows]), tf.constant(data.y_train[rows]))
+    return {path: (variable * masks[path]).numpy() for path, variable in variables.items()}
 
 
 @pytest.mark.parametrize(
-    "config",
-    [TrainConfig(epochs="200it"), TrainConfig(epochs="200it", optimiser=Sgd(), weight_decay=1e-3)],
-    ids=["adam", "sgd with decay"],
+    ("config", "optimiser"),
+    [
+        (TrainConfig(epochs="100it"), lambda: keras.optimizers.Adam(1.2e-3, epsilon=1e-7)),
+        (
+            TrainConfig(epochs="100it", optimiser=Sgd(), weight_decay=1e-3),
+            lambda: keras.optimizers.SGD(0.1, momentum=0.9),
+        ),
+        (
+            TrainConfig(epochs="100it", weight_decay=0.05, decoupled=True),
+            lambda: keras.optimizers.AdamW(1.2e-3, weight_decay=0.05, epsilon=1e-7),
+        ),
+    ],
+    ids=["adam", "sgd with decay", "decoupled decay is that of AdamW"],
 )
-def test_wrapped_training_agrees_with_the_mask_multiplied_in_by_hand(ticket, data, config):
-    wrapped = run(ticket, data, config).weights
-    hand = by_hand(ticket, data, config, 200)
+def test_wrapped_training_agrees_with_the_mask_multiplied_in_by_hand(smooth, data, config, optimiser):
+    """Storing a weight in float32 rounds it by half an eps at most in each of 100 iterations."""
+    wrapped = run(smooth, data, config).weights
+    hand = by_hand(smooth, data, config, optimiser(), 100)
     for path, weights in hand.items():
-        kept = ticket.mask.get(path, np.ones(weights.shape, bool))
+        kept = smooth.mask.get(path, np.ones(weights.shape, bool))
         assert np.all(wrapped[path][~kept] == 0)
-        assert np.linalg.norm((wrapped[path] - weights)[kept]) <= 1e-5 * np.linalg.norm(weights[kept])
+        distance = np.linalg.norm(wrapped[path] - weights) / np.linalg.norm(weights)
+        assert distance <= 100 * np.finfo(np.float32).eps / 2
 
 
 def test_training_learns(ticket, data):
@@ -191,28 +213,6 @@ def test_a_moment_after_the_end_cannot_be_kept(ticket, data):
 def test_history_falls_on_epochs(ticket, data):
     trained = run(ticket, data, TrainConfig(epochs="3ep"))
     assert [row["iteration"] for row in trained.history] == [iterations_in(f"{k}ep", 2000, 128) for k in (1, 2, 3)]
-
-
-def test_decoupled_decay_is_that_of_adamw(ticket, data):
-    config = TrainConfig(epochs="30it", weight_decay=0.05, decoupled=True)
-    ours = run(ticket, data, config).weights
-    start = {path: tf.Variable(ticket.start[path] * ticket.mask.get(path, True)) for path in ticket.start}
-    adam = keras.optimizers.AdamW(1.2e-3, weight_decay=0.05, epsilon=1e-7)
-    rows = RowOrder(3, len(data.x_train), config.batch_size).batches(0, 30)
-    for batch in rows:
-        with tf.GradientTape() as tape:
-            x = tf.reshape(tf.cast(data.x_train[batch], tf.float32) / 255.0, [len(batch), -1])
-            for layer in ("dense_1", "dense_2", "dense_3"):
-                x = x @ start[f"{layer}/kernel"] + start[f"{layer}/bias"]
-                x = tf.nn.relu(x) if layer != "dense_3" else x
-            loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(data.y_train[batch], x))
-        gradients = tape.gradient(loss, list(start.values()))
-        masked = [g * ticket.mask.get(path, 1.0) for path, g in zip(start, gradients, strict=True)]
-        adam.apply_gradients(zip(masked, start.values(), strict=True))
-    for path, weights in ours.items():
-        assert np.linalg.norm(weights - start[path]) <= 1e-4 * np.linalg.norm(weights)
-    coupled = run(ticket, data, TrainConfig(epochs="30it", weight_decay=0.05)).weights
-    assert any(np.any(coupled[path] != ours[path]) for path in ours)
 
 
 @pytest.mark.parametrize("precision", ["bfloat16", "float32"])

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from tests.rounding import assert_equal_but_for_rounding
 from tests.variational.small import (
     ESTIMATORS,
     SEED,
@@ -183,7 +184,7 @@ def test_without_a_draw_a_layer_computes_with_its_means():
     for kind in CASES:
         layer, inputs = layer_of(kind)
         bias = None if layer.bias is None else layer.bias.numpy()
-        np.testing.assert_allclose(layer(inputs), linear(kind, inputs, layer.kernel.numpy(), bias), rtol=1e-6)
+        assert_equal_but_for_rounding(layer(inputs), linear(kind, inputs, layer.kernel.numpy(), bias), terms=9)
 
 
 @pytest.mark.parametrize("name", ["conv2d", "residual", "twice", "twice unlike", "nested", "conv1d"])
@@ -241,7 +242,7 @@ def test_divergence_is_that_of_normals(kind):
         posterior = tfp.distributions.Normal(mean, tf.nn.softplus(rho))
         by_tfp += tf.reduce_sum(tfp.distributions.kl_divergence(posterior, tfp.distributions.Normal(0.0, 0.7)))
     assert float(layer.divergence()) == pytest.approx(expected, rel=1e-5)
-    assert float(layer.divergence()) == pytest.approx(float(by_tfp), rel=1e-6)
+    assert float(layer.divergence()) == pytest.approx(float(by_tfp), rel=1e-5)
 
 
 def test_divergence_is_torch_blues():
