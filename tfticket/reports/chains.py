@@ -10,8 +10,8 @@ import numpy as np
 from tfticket.errors import InputError
 from tfticket.reports.rows import Row, Run, arm_name, computed_anew
 from tfticket.runs.artefacts import load_tensors
-from tfticket.runs.files import read_json
 from tfticket.runs.progress import clock
+from tfticket.runs.records import StepConfig, StepResult, read_record
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#882255")
 _TOLD = ("log_likelihood", "n_steps", "step_size", "acceptance_rate")
@@ -74,9 +74,10 @@ def pools_of(run: Run) -> list[Pool]:
         if entry["kind"] == "pool":
             folder = steps / entry["folder"]
             try:
-                result = read_json(folder / "result.json")["result"]
+                result = read_record(folder / "result.json", StepResult)["result"]
                 chains = pooled_chains(folder)
-                means = [read_json(chain / "result.json")["result"]["mean_weights"]["test"] for chain in chains]
+                each = [read_record(chain / "result.json", StepResult)["result"] for chain in chains]
+                means = [one["mean_weights"]["test"] for one in each]
                 traces = [_trace(chain) for chain in chains]
             except InputError as error:
                 raise InputError(f"{error} {computed_anew(run)}") from None
@@ -86,7 +87,7 @@ def pools_of(run: Run) -> list[Pool]:
 
 def pooled_chains(folder: Path) -> list[Path]:
     """The folders of the chains that a step has pooled."""
-    inputs = read_json(folder / "config.json")["inputs"]
+    inputs = read_record(folder / "config.json", StepConfig)["inputs"]
     return [folder.parent / name for key, name in inputs.items() if key != "ticket"]
 
 

@@ -50,7 +50,7 @@ def read_file(path: Path, most_bytes: int = MOST_BYTES) -> bytes:
         InputError: The file is not there, is no regular file, is too large, or cannot be read.
     """
     try:
-        with open(path, "rb", opener=_open_at_once) as file:  # noqa: PTH123 -- its open takes no opener
+        with open(path, "rb", opener=_open_at_once) as file:
             found = os.fstat(file.fileno())
             if not stat.S_ISREG(found.st_mode):
                 raise InputError(f"{path} is {_kind_of(found.st_mode)}; expected a file. Remove it.")

@@ -93,6 +93,6 @@ def lease(folder: Path) -> Iterator[int]:
 def _exclusive(folder: Path) -> Iterator[None]:
     """A short critical section over look-and-take, so that two processes cannot both see a stale lease."""
     flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK  # a named pipe is not waited for
-    with open(os.open(folder / ".lease.lock", flags, 0o644), "rb") as file:
+    with os.fdopen(os.open(folder / ".lease.lock", flags, 0o644)) as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
