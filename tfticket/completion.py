@@ -7,6 +7,7 @@ import typer
 
 from tfticket.errors import InputError
 from tfticket.registry import CONTROLS, DATA_SETS, DEFAULT_WORKSPACE, EXPERIMENTS, LISTS
+from tfticket.text import one_line
 
 
 def presets(incomplete: str) -> list[str]:
@@ -28,7 +29,8 @@ def fields(incomplete: str) -> list[str]:
 def runs(context: typer.Context, incomplete: str) -> list[str]:
     """Runs of the workspace."""
     folder = context.params.get("workspace") or os.environ.get("TFTICKET_WORKSPACE") or DEFAULT_WORKSPACE
-    return sorted(path.name for path in Path(folder, "runs").glob("*") if path.name.startswith(incomplete))
+    names = (path.name for path in Path(folder, "runs").glob("*"))
+    return sorted(name for name in names if name.startswith(incomplete) and one_line(name) == name)
 
 
 def controls(incomplete: str) -> list[str]:

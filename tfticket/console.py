@@ -1,11 +1,12 @@
 """What the command line prints: tables, reports, times."""
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import typer
+
+from tfticket.text import plain
 
 if TYPE_CHECKING:
     from tfticket.reports.chains import Pool
@@ -17,13 +18,18 @@ if TYPE_CHECKING:
     from tfticket.reports.uncertainty import Evaluated
 
 
+def say(text: object = "", err: bool = False) -> None:
+    """Print text, whatever a file or a user has put in it: no control character reaches the terminal."""
+    typer.echo(plain(text), err=err)
+
+
 def echo(text: str) -> None:
     """Print text, its lines wrapped to the width that tables have."""
     import textwrap
 
     from rich.console import Console
 
-    for line in text.splitlines() or [""]:
+    for line in plain(text).splitlines() or [""]:
         typer.echo(textwrap.fill(line, Console().width, break_long_words=False, break_on_hyphens=False))
 
 
@@ -40,25 +46,14 @@ def show_table(header: list[str], rows: list[list[Any]], as_json: bool = False, 
         typer.echo(json.dumps([dict(zip(header, row, strict=True)) for row in rows]))
         return
     if not rows:
-        typer.echo(empty)
+        say(empty)
         return
-    from rich import box
     from rich.console import Console
-    from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    for number, name in enumerate(header):
-        paths = any(os.sep in str(row[number]) for row in rows)
-        numeric = all(str(row[number])[:1] in "+-<0123456789" for row in rows if row[number] != "")
-        table.add_column(
-            name,
-            justify="right" if numeric else "left",
-            overflow="fold" if paths else "ellipsis",
-            no_wrap=(number == 0 or numeric) and not paths,
-        )
-    for row in rows:
-        table.add_row(*(f"{value:,}" if type(value) is int else str(value) for value in row))
-    Console().print(table)
+    from tfticket.columns import layout
+
+    console = Console()
+    console.print(layout(header, rows, console.width))
 
 
 def show_report(report: "Report", as_json: bool, quiet: bool) -> None:

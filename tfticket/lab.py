@@ -26,11 +26,13 @@ from tfticket.pruning.own import mask_checksum
 from tfticket.registry import CONTROLS, MODELS, SCORES, STEPS, Table, resolve
 from tfticket.runs.artefacts import files_of, verify_step, versions
 from tfticket.runs.events import EventWriter
-from tfticket.runs.files import atomic_write, check_writable, read_json, write_json
+from tfticket.runs.files import atomic_write, check_writable, write_json
 from tfticket.runs.lease import InUse, lease
+from tfticket.runs.records import Status, read_record
 from tfticket.runs.step import CHECKPOINT, StepContext
 from tfticket.runs.step_files import RESULT, read_result, write_result
 from tfticket.runs.stop import stop_requests
+from tfticket.runs.summary import read_manifest
 from tfticket.schema import Config
 from tfticket.yaml_text import write_yaml
 
@@ -346,8 +348,8 @@ def _log(folder: Path, text: str) -> None:
 def _entries(path: Path) -> dict[str, dict[str, Any]]:
     """A manifest's entries by what makes them one; none where there is no manifest or it is damaged."""
     try:
-        return {_key_of(entry): entry for entry in read_json(path)["steps"]}
-    except InputError:
+        return {_key_of(entry): entry for entry in read_manifest(path.parent)}
+    except (InputError, KeyError):
         return {}
 
 
@@ -378,8 +380,8 @@ def run_folder(workspace: Path, config: ExperimentConfig) -> Path:
 def _first_start(status: Path) -> float:
     """When the run began, before whatever interrupted it."""
     try:
-        return float(read_json(status)["started"])
-    except (InputError, KeyError):
+        return read_record(status, Status)["started"]
+    except InputError:
         return time.time()
 
 

@@ -6,10 +6,12 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Column
+from rich.text import Text
 
 from tfticket.listener import Listener, Tally
 from tfticket.runs.progress import COUNTED, clock
 from tfticket.runs.summary import step_words
+from tfticket.text import one_line, plain
 
 
 class WaitingTold(Listener):
@@ -21,7 +23,7 @@ class WaitingTold(Listener):
     def __exit__(self, *_: object) -> None: ...
 
     def waiting(self, reason: str) -> None:
-        Console(stderr=True).print(reason)
+        Console(stderr=True).print(Text(plain(reason)))
 
 
 class ProgressBar(Tally):
@@ -30,7 +32,9 @@ class ProgressBar(Tally):
     def __init__(self, console: Console) -> None:
         super().__init__()
         self._progress = Progress(
-            TextColumn("{task.description}", table_column=Column(ratio=1, no_wrap=True)),  # cut where there is no room
+            TextColumn(
+                "{task.description}", markup=False, table_column=Column(ratio=1, no_wrap=True)
+            ),  # cut where there is no room
             BarColumn(bar_width=14),
             TextColumn("{task.fields[counted]}"),
             TextColumn("{task.fields[eta]}"),
@@ -53,13 +57,13 @@ class ProgressBar(Tally):
         if kind in (*COUNTED, "evaluate"):
             density = label.get("density")
             left = f" · {density:.1%} left" if density is not None else ""
-            self._progress.update(self._task, description=step_words(label, kind) + left)
+            self._progress.update(self._task, description=one_line(step_words(label, kind)) + left)
 
     def waiting(self, reason: str) -> None:
-        self._progress.console.print(reason)
+        self._progress.console.print(Text(plain(reason)))
 
     def note(self, text: str) -> None:
-        self._progress.console.print(text)
+        self._progress.console.print(Text(plain(text)))
 
     def changed(self) -> None:
         """Draw the count."""

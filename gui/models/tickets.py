@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tfticket.errors import InputError
-from tfticket.runs.step_files import read_result, read_step_json
+from tfticket.runs.step_files import read_config, read_result
 from tfticket.runs.summary import read_manifest
 
 
@@ -64,7 +64,7 @@ def _entry(step: dict[str, Any], steps: Path) -> TicketEntry | None:
     """The ticket that a step evaluates or makes; what has an arm of its own is known by its evaluation only."""
     label = step["label"]
     if step["kind"] == "evaluate":
-        folder = steps / read_step_json(steps / step["folder"] / "config.json")["inputs"]["ticket"]
+        folder = steps / read_config(steps / step["folder"])["inputs"]["ticket"]
         return TicketEntry(
             str(label["arm"]), label["seed"], label.get("replicate", 0), label["level"], label["density"], folder
         )

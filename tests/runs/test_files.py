@@ -1,4 +1,5 @@
 import json
+import os
 import sys
 
 import pytest
@@ -76,8 +77,25 @@ def test_a_file_that_is_no_json_is_refused_by_name(tmp_path, content):
 def test_a_missing_file_and_a_folder_are_refused_by_name(tmp_path):
     with pytest.raises(InputError, match=r"no file .*file\.json"):
         read_json(tmp_path / "file.json")
-    with pytest.raises(InputError, match="not readable"):
+    with pytest.raises(InputError, match="is a folder; expected a file"):
         read_json(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (os.mkfifo, "is a named pipe; expected a file"),
+        (lambda path: path.symlink_to("/dev/zero"), "is a device; expected a file"),
+        (lambda path: path.symlink_to(path), "not readable: Too many levels"),
+        (lambda path: os.truncate(os.open(path, os.O_CREAT | os.O_RDWR), 2**40), "has 1,099,511,627,776 bytes"),
+        (lambda path: path.write_text("[" * 100_000), "nested too deep"),
+        (lambda path: path.write_text("1" * 5_000), "not readable as JSON"),
+    ],
+)
+def test_what_is_no_file_of_ours_is_refused_at_once(make, message, tmp_path):
+    make(tmp_path / "file.json")
+    with pytest.raises(InputError, match=message):
+        read_json(tmp_path / "file.json")
 
 
 def test_a_folder_that_can_be_written_is_made_and_left_empty(tmp_path):

@@ -13,7 +13,7 @@ from experiments.benchmarks.workspaces import MESSAGE, make_workspace
 from tests.reports.conftest import make_run as make_reported  # noqa: F401 -- a fixture
 from tests.runs.conftest import by_name, change, folders
 from tfticket.reports.rows import find_run, rows_of
-from tfticket.runs import index, summary
+from tfticket.runs import records, step_files, summary
 from tfticket.runs.index import FILE
 
 
@@ -21,18 +21,14 @@ from tfticket.runs.index import FILE
 def reads(monkeypatch):
     """The files that the index reads."""
     names = []
+    read = records.read_json
 
-    def watched(module):
-        read = module.read_json
+    def read_json(path, *limits):
+        names.append(path.name if path.parent.parent.name == "runs" else path.parent.name.partition("-")[0])
+        return read(path, *limits)
 
-        def read_json(path):
-            names.append(path.name if path.parent.parent.name == "runs" else path.parent.name.partition("-")[0])
-            return read(path)
-
-        return read_json
-
-    for module in (summary, index):
-        monkeypatch.setattr(module, "read_json", watched(module))
+    for module in (records, step_files):
+        monkeypatch.setattr(module, "read_json", read_json)
     return names
 
 

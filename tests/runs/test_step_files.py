@@ -16,7 +16,7 @@ from tfticket.runs.artefacts import load_tensors, save_tensors, verify_step
 from tfticket.runs.events import EventWriter
 from tfticket.runs.files import read_json, write_json
 from tfticket.runs.step import CHECKPOINT, STATE, StepContext
-from tfticket.runs.step_files import read_result, read_step_json
+from tfticket.runs.step_files import read_config, read_result
 from tfticket.tickets import Ticket
 from tfticket.tickets.weights import load_weights
 from tfticket.training.checkpoints import found_checkpoint, read_checkpoint, write_checkpoint
@@ -194,7 +194,7 @@ def test_the_inputs_of_a_step_are_those_that_it_had(workspace):
     first, second = steps_of(workspace, "evaluate")[:2]
     swap(first / "config.json", second / "config.json")
     with pytest.raises(InputError, match=r"config\.json is not the file that this step wrote"):
-        read_step_json(first / "config.json")
+        read_config(first)
 
 
 def test_files_of_before_checksums_are_read_and_told_from_those_of_now(workspace):

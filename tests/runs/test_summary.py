@@ -1,6 +1,7 @@
 """A run in one line: what it does, what is wrong with it."""
 
 import json
+import os
 import sys
 from contextlib import closing
 from subprocess import PIPE
@@ -87,28 +88,62 @@ def test_a_run_that_is_about_to_begin_is_no_damaged_one(tmp_path, opened):
     assert "no status.json" in run.message
 
 
+def sparse(path, size):
+    """A file of a size that takes no room."""
+    with path.open("wb") as file:
+        file.truncate(size)
+
+
+def entry(**values):
+    """A manifest of one step, but for some values."""
+    return json.dumps({"steps": [{"kind": "evaluate", "folder": "evaluate-1", "label": {}, **values}]})
+
+
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
         ("status.json", None, "no status.json"),
         ("status.json", '{"state": "do', "not readable as JSON"),
-        ("status.json", "[]", "status.json is not as tfticket writes it"),
-        ("status.json", '{"state": "done"}', "'started'"),
-        ("status.json", '{"state": "done", "started": NaN}', "no number"),
-        (
-            "status.json",
-            '{"state": "asleep", "started": 1}',
-            "'asleep', which is none of running, done",
-        ),
-        ("status.json", "[" * 100_000, "status.json is not as tfticket writes it"),
+        ("status.json", "[]", "status.json is not as tfticket writes it: it is a list; expected a table"),
+        ("status.json", "null", "it is null; expected a table"),
+        ("status.json", b"\xff\xfe", "not readable as JSON"),
+        ("status.json", '{"state": "done"}', "there is no 'started'"),
+        ("status.json", '{"state": "done", "started": null}', "'started' is null; expected a number"),
+        ("status.json", '{"state": "done", "started": "1"}', "'started' is '1'; expected a number"),
+        ("status.json", '{"state": "done", "started": true}', "'started' is true; expected a number"),
+        ("status.json", '{"state": "done", "started": NaN}', "'started' is nan; expected a finite number"),
+        ("status.json", '{"state": "done", "started": Infinity}', "'started' is inf; expected a finite number"),
+        ("status.json", '{"state": "done", "started": 1e300}', "'started' is 1e+300; expected less than 1e+11"),
+        ("status.json", f'{{"state": "done", "started": 1{"0" * 400}}}', "'started' is a huge number"),
+        ("status.json", f'{{"state": "done", "started": 1{"0" * 5000}}}', "not readable as JSON"),
+        ("status.json", '{"state": "done", "started": 1, "message": [1]}', "'message' is a list; expected text"),
+        ("status.json", '{"state": "asleep", "started": 1}', "'state' is 'asleep'; expected one of 'running', 'done'"),
+        ("status.json", "[" * 100_000, "status.json is not readable as JSON: it is nested too deep"),
+        ("status.json", os.mkfifo, "status.json is a named pipe; expected a file"),
+        ("status.json", os.mkdir, "status.json is a folder; expected a file"),
+        ("status.json", lambda path: path.symlink_to("/dev/zero"), "status.json is a device; expected a file"),
+        ("status.json", lambda path: path.symlink_to(path), "status.json is not readable: Too many levels of symb"),
+        ("status.json", lambda path: sparse(path, 2**40), "status.json has 1,099,511,627,776 bytes; expected at most"),
         ("config.yaml", None, "no config.yaml"),
         ("config.yaml", "name: [", "not readable as YAML"),
         ("config.yaml", "!!bool maybe", "config.yaml is not as tfticket writes it"),
         ("config.yaml", "", "holds no configuration"),
         ("config.yaml", "name: {a: 1}", "no text"),
+        ("config.yaml", os.mkfifo, "config.yaml is a named pipe"),
+        ("config.yaml", lambda path: sparse(path, 2**40), "config.yaml has 1,099,511,627,776 bytes"),
         ("manifest.json", '{"steps": [{"kind": "tr', "not readable as JSON"),
-        ("manifest.json", '{"steps": [{"kind": "evaluate"}]}', "does not list steps"),
-        ("manifest.json", "[]", "does not list steps"),
+        ("manifest.json", "{}", "there is no 'steps'"),
+        ("manifest.json", "null", "it is null"),
+        ("manifest.json", "[1]", "it is a list"),
+        ("manifest.json", "[" * 100_000, "nested too deep"),
+        ("manifest.json", os.mkfifo, "is a named pipe"),
+        ("manifest.json", '{"steps": {"0": 1}}', "'steps' is a table; expected a list"),
+        ("manifest.json", '{"steps": [{"kind": "evaluate"}]}', "there is no 'folder' in steps.0"),
+        ("manifest.json", entry(folder="../../etc"), "'steps.0.folder' is '../../etc'; expected the name of a folder"),
+        ("manifest.json", entry(label=[]), "'steps.0.label' is a list; expected a table"),
+        ("manifest.json", entry(label={"level": 10**400}), "'steps.0.label.level' is a huge number"),
+        ("manifest.json", entry(label={"level": "3"}), "'steps.0.label.level' is '3'; expected a whole number"),
+        ("manifest.json", entry(label={"density": "x"}), "'steps.0.label.density' is 'x'; expected a number"),
     ],
 )
 def test_a_damaged_folder_is_a_row_that_says_so_until_it_is_mended(workspace, opened, name, text, message):
@@ -117,14 +152,17 @@ def test_a_damaged_folder_is_a_row_that_says_so_until_it_is_mended(workspace, op
     path = folders(workspace)[1] / name
     whole = path.read_bytes()
     path.unlink()
-    if text is not None:
-        path.write_text(text)
+    if callable(text):
+        text(path)
+    elif text is not None:
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
     runs = found.refresh()
     (damaged,) = [run for run in runs if run.state == "damaged"]
     assert damaged.folder == path.parent
     assert message in damaged.message
     assert "\n" not in damaged.message
     assert anew(workspace) == runs
+    path.rmdir() if path.is_dir() else path.unlink(missing_ok=True)
     path.write_bytes(whole)
     assert found.refresh() == before
 

@@ -7,10 +7,9 @@ downloaded; never for a help text.
 import io
 import sys
 
-import typer
-
 from tfticket.cli import run, results, inside, monte_carlo, browse, verify  # noqa: F401  # isort: skip -- in the order of the help text
 from tfticket.cli.options import Options, app
+from tfticket.console import say
 from tfticket.errors import InputError, Stopped, TfticketError
 
 __all__ = ["Options", "app", "main"]
@@ -25,7 +24,7 @@ def main() -> None:
         app()
     except SystemExit as end:
         if end.code == Stopped.exit_code:  # typer's way of a Ctrl-C that no run was there to hear
-            typer.echo("Stopped; nothing was written.", err=True)
+            say("Stopped; nothing was written.", err=True)
         raise
     except Exception as error:
         if Options.debug:
@@ -37,5 +36,5 @@ def main() -> None:
             message = f"{'Error' if code == InputError.exit_code else 'Failed'}: {error}"
         else:
             message = f"Failed, by a fault of tfticket: {type(error).__name__}: {error} (--debug shows where)"
-        typer.echo(message, err=True)
+        say(message, err=True)
         sys.exit(code)

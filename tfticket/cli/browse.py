@@ -5,15 +5,19 @@ import os
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from tfticket import completion
 from tfticket.cli.options import DataDir, Debug, Json, Options, Quiet, Workspace, app
-from tfticket.console import show_table, when
+from tfticket.console import echo, say, show_table, when
 from tfticket.errors import InputError, TfticketError, unknown
 from tfticket.registry import DATA_SETS, DEFAULT_WORKSPACE, LISTS
+from tfticket.text import one_line
+
+if TYPE_CHECKING:
+    from tfticket.reports.rows import Run
 
 
 @app.command(
@@ -33,15 +37,20 @@ def list_(
     if what == "runs":
         from tfticket.reports.rows import find_runs
 
-        show_table(
-            ["run", "state", "experiment", "started", "steps"],
-            [
-                [run.folder.name, run.state, run.status["experiment"], when(run.status["started"]), len(run.steps)]
-                for run in find_runs(workspace)
-            ],
-            as_json,
-            empty=f"No runs in {workspace} yet. Start one: tfticket run quickstart",
-        )
+        runs = find_runs(workspace)
+        header = ["run", "state", "experiment", "started", "steps"]
+        rows: list[list[Any]] = [
+            [run.folder.name, run.state, run.status["experiment"], when(run.status["started"]), len(run.steps)]
+            for run in runs
+        ]
+        if as_json:
+            messages = [[*row, _message(run)] for row, run in zip(rows, runs, strict=True)]
+            show_table([*header, "message"], messages, as_json)
+            return
+        show_table(header, rows, empty=f"No runs in {workspace} yet. Start one: tfticket run quickstart")
+        for run in runs:
+            if run.state == "damaged":
+                echo(f"{run.folder.name} is damaged: {_message(run)}")
     elif what == "presets":
         from tfticket.costs import cost_of
         from tfticket.presets import load_experiment, presets
@@ -54,13 +63,13 @@ def list_(
             typer.echo(json.dumps(records))
             return
         for about in dict.fromkeys(one.about for one, _ in costs):
-            typer.echo(about)
+            say(about)
             mine = [(one.name, cost) for one, cost in costs if one.about == about]
             rows = [
                 [name, f"{cost.trainings} x {cost.iterations:,}", cost.time, cost.chains or ""] for name, cost in mine
             ]
             show_table(["preset", "trainings x\niterations", "time", "chains"], rows)
-        typer.echo(
+        say(
             f"Iterations are of the longest training. Time is that of training on {costs[0][1].machine}, beside "
             "starting, compiling and evaluating.\n"
             "smoke: shows that all works, its numbers mean nothing. desk: 2 cores. paper: a GPU."
@@ -69,6 +78,11 @@ def list_(
         show_table([what, "what it is"], [[name, entry.about] for name, entry in LISTS[what].items()], as_json)
     else:
         raise InputError(unknown("list", what, ["runs", "presets", *LISTS]))
+
+
+def _message(run: "Run") -> str:
+    """Why a run failed, or what is damaged; ''."""
+    return one_line(run.status.get("message", ""))
 
 
 @app.command(
@@ -98,7 +112,7 @@ def data(
         if as_json:
             typer.echo(json.dumps([{**asdict(one), "path": str(one.path)} for one in found]))
         else:
-            typer.echo("\n".join(map(str, found)))
+            say("\n".join(map(str, found)))
         return
     rows: list[tuple[str, str, Path | None, str]] = [
         (source.name, source.label, source.find(), source.how) for source in registered()
@@ -109,7 +123,7 @@ def data(
         typer.echo(json.dumps([dict(zip(keys, row, strict=True)) for row in rows], default=str))
         return
     for name, label, path, how in rows:
-        typer.echo(f"{name:15} {label}\n{'':15} {path or f'not here. {how}'}")
+        say(f"{name:15} {label}\n{'':15} {path or f'not here. {how}'}")
 
 
 @app.command(
@@ -143,7 +157,7 @@ def doctor(
     from tfticket.doctor import examine
 
     if not (Options.quiet or as_json):
-        typer.echo("Starting TensorFlow ...", err=True)
+        say("Starting TensorFlow ...", err=True)
     findings = examine(workspace)
     if as_json:
         typer.echo(json.dumps([asdict(finding) for finding in findings]))
@@ -151,7 +165,7 @@ def doctor(
         show_table(["state", "what", "found"], [[f.mark, f.what, f.found] for f in findings])
         for finding in findings:
             if finding.mend and finding.state != "broken":
-                typer.echo(f"{finding.mark} {finding.what}: {finding.mend}")
+                say(f"{finding.mark} {finding.what}: {finding.mend}")
     broken = [f"{f.what}: {f.found.removesuffix('.')}. {f.mend}".rstrip() for f in findings if f.state == "broken"]
     if broken:
         raise TfticketError("\n".join(broken))

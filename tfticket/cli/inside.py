@@ -13,7 +13,7 @@ import typer
 from tfticket import completion
 from tfticket.cli.options import Debug, Json, Options, Quiet, Workspace, app
 from tfticket.cli.run import numbers_in
-from tfticket.console import show_table
+from tfticket.console import say, show_table
 from tfticket.errors import InputError
 from tfticket.registry import DEFAULT_WORKSPACE
 
@@ -87,7 +87,7 @@ def inspect(
     else:
         _compare(chosen, folder, as_json)
     if not (as_json or Options.quiet):
-        typer.echo(f"Figures and data in {folder}" if folder else "--out FOLDER writes figures and data.")
+        say(f"Figures and data in {folder}" if folder else "--out FOLDER writes figures and data.")
 
 
 def _choose(
@@ -185,17 +185,15 @@ def _look_into(chosen: Chosen, folder: Path | None, as_json: bool) -> None:
         made = {"iteration": ticket.iteration, "model": ticket.model, "provenance": ticket.provenance}
         typer.echo(json.dumps({**numbers_of(found), **made, "folder": str(folder) if folder else None}))
         return
-    typer.echo(
-        f"{chosen.name}\n{ticket.name}, level {ticket.level}, {ticket.density:.3%} of the prunable weights remain"
-    )
-    typer.echo(f"start: weights of iteration {ticket.iteration}")
+    say(f"{chosen.name}\n{ticket.name}, level {ticket.level}, {ticket.density:.3%} of the prunable weights remain")
+    say(f"start: weights of iteration {ticket.iteration}")
     if ticket.is_variational:
         stored = sum(array.size for array in ticket.start.values())
-        typer.echo(f"variational: each weight a mean and a deviation, below counted as one; {stored:,} numbers stored")
+        say(f"variational: each weight a mean and a deviation, below counted as one; {stored:,} numbers stored")
     show_table(*_layers(found))
     for line in _summary(found):
-        typer.echo(line)
-    typer.echo("made by: " + ", ".join(f"{key} {_short(value)}" for key, value in ticket.provenance.items() if value))
+        say(line)
+    say("made by: " + ", ".join(f"{key} {_short(value)}" for key, value in ticket.provenance.items() if value))
 
 
 def _short(value: Any) -> str:
@@ -270,11 +268,9 @@ def _compare(chosen: Sequence[Chosen], folder: Path | None, as_json: bool) -> No
         typer.echo(json.dumps(record | {"folder": str(folder) if folder else None}))
         return
     if shared:
-        typer.echo(shared)
+        say(shared)
     show_table(*_overlaps(found))
-    typer.echo(
-        "Jaccard: survivors of both over survivors of either. By chance: of masks with the same density in each layer."
-    )
+    say("Jaccard: survivors of both over survivors of either. By chance: of masks with the same density in each layer.")
 
 
 def _shortened(names: Sequence[str]) -> tuple[str, list[str]]:

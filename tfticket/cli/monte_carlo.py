@@ -11,7 +11,7 @@ import typer
 
 from tfticket import completion
 from tfticket.cli.options import DataDir, Debug, Json, Options, Quiet, Workspace, app
-from tfticket.console import show_table
+from tfticket.console import say, show_table
 from tfticket.errors import InputError
 from tfticket.registry import DEFAULT_WORKSPACE
 
@@ -87,7 +87,7 @@ def mc_fit(
                 for family, name, fit in fits
             ],
         )
-        typer.echo(f"Sampler of {found.name}, level {found.level}: {out}")
+        say(f"Sampler of {found.name}, level {found.level}: {out}")
 
 
 @app.command(
@@ -155,9 +155,9 @@ def mc_ticket(
     ticket.save(out)
     _show(ticket, out, as_json)
     if (iteration := found.provenance.get("iteration", 0)) and not Options.quiet:
-        typer.echo(f"The sampler was fitted to weights of iteration {iteration}; these are initial ones.", err=True)
+        say(f"The sampler was fitted to weights of iteration {iteration}; these are initial ones.", err=True)
     if (emptied := ticket.provenance["monte_carlo"].get("emptied")) and not Options.quiet:
-        typer.echo(f"No weight is left in {', '.join(emptied)}; a larger --density leaves some.", err=True)
+        say(f"No weight is left in {', '.join(emptied)}; a larger --density leaves some.", err=True)
 
 
 def _show(ticket: Any, out: Path, as_json: bool) -> None:
@@ -171,8 +171,8 @@ def _show(ticket: Any, out: Path, as_json: bool) -> None:
             for one in layers.values()
         ]
         show_table(header, [[name, *row] for name, row in zip(layers, cells, strict=True)])
-        typer.echo("KS: Kolmogorov-Smirnov distances of survivors to those of the ticket that was learnt from.")
-        typer.echo(f"{ticket!r}: {out}")
+        say("KS: Kolmogorov-Smirnov distances of survivors to those of the ticket that was learnt from.")
+        say(f"{ticket!r}: {out}")
 
 
 def _share(value: float | None) -> str:

@@ -11,6 +11,7 @@ from tfticket import completion
 from tfticket.cli.options import Debug, Json, Options, Quiet, Workspace, app
 from tfticket.console import (
     echo,
+    say,
     show_cells,
     show_chains,
     show_claims,
@@ -56,12 +57,12 @@ def show(
         results = {"title": title, "results": [asdict(cell) for cell in cells], "claims": records(decisions)}
         typer.echo(json.dumps({**said, "steps": found.steps, **results}))
         return
-    typer.echo(f"{found.folder}\n{found.state}, started {when(found.status['started'])}, {len(found.steps)} steps")
+    say(f"{found.folder}\n{found.state}, started {when(found.status['started'])}, {len(found.steps)} steps")
     if found.status.get("message"):
         echo(found.status["message"])
-    typer.echo("\n" + write_yaml(found.config, default_flow_style=None).rstrip() + "\n")
+    say("\n" + write_yaml(found.config, default_flow_style=None).rstrip() + "\n")
     if cells:
-        typer.echo(title)
+        say(title)
         show_cells(cells)
         show_uncertainty(evaluated_of(found), cells)
         show_moments(recorded_trainings(found), cells)
@@ -137,4 +138,4 @@ def export(
     found = to_netcdf(folders, out)
     if not Options.quiet:
         chains = f"{found['chains']} chain{'s' * (found['chains'] > 1)}"
-        typer.echo(f"{out}: {chains}, {found['draws']:,} draws of {found['weights']:,} weights")
+        say(f"{out}: {chains}, {found['draws']:,} draws of {found['weights']:,} weights")

@@ -12,9 +12,10 @@ import typer
 
 from tfticket import completion
 from tfticket.cli.options import DataDir, Debug, Json, Options, Quiet, Workspace, app
-from tfticket.console import show_report, show_table
+from tfticket.console import say, show_report, show_table
 from tfticket.errors import InputError
 from tfticket.registry import DEFAULT_WORKSPACE, EXPERIMENTS, check_name, resolve
+from tfticket.text import plain
 
 if TYPE_CHECKING:
     from tfticket.config import ExperimentConfig
@@ -137,11 +138,11 @@ def branch(
     config = experiment.branch(found.config, [_control(text) for text in control], chosen, replicates, name, of)
     trunks = sorted({trunk_of(step["label"].get("arm", "ticket")) for step in found.steps} - {of})
     if trunks and not (Options.quiet or as_json):
-        typer.echo(f"Controls of the tickets '{of}' alone; --of names others: {', '.join(trunks)}.", err=True)
+        say(f"Controls of the tickets '{of}' alone; --of names others: {', '.join(trunks)}.", err=True)
     if dry_run:
         from tfticket.costs import cost_of
 
-        typer.echo(f"{cost_of(config)}, of which {found.folder.name} has its tickets'. Nothing was begun.")
+        say(f"{cost_of(config)}, of which {found.folder.name} has its tickets'. Nothing was begun.")
         return
     there = found.folder.parents[1]
     folder = _carry_out(config, there, trust, as_json)
@@ -193,7 +194,7 @@ def _show_plan(sourced: "Sourced", as_json: bool) -> None:
         return
     rows = [[name, json.dumps(value), source] for name, (value, source) in sourced.fields.items()]
     show_table(["field", "value", "where from"], sorted(rows, key=lambda row: row[2] == DEFAULT))
-    typer.echo(f"{cost}. Nothing was begun.")
+    say(f"{cost}. Nothing was begun.")
 
 
 def _carry_out(config: "ExperimentConfig", workspace: Path, trust: bool, as_json: bool) -> Path:
@@ -212,11 +213,11 @@ def _carry_out(config: "ExperimentConfig", workspace: Path, trust: bool, as_json
     _ask_for_trust(getattr(config, "model", None), trust, can_ask=not silent and sys.stdin.isatty())
     folder = run_folder(workspace, config)
     if not silent:
-        typer.echo(f"{config.name}: {folder}\nStarting TensorFlow ...", err=True)
+        say(f"{config.name}: {folder}\nStarting TensorFlow ...", err=True)
     notes = experiment.check_model(config)
     if not silent:
         for note in notes:
-            typer.echo(note, err=True)
+            say(note, err=True)
     listener = WaitingTold() if silent else ProgressBar(Console(stderr=True))
     with listener, open_run(workspace, config, listener) as lab:
         resolve(EXPERIMENTS[config.experiment].target)(lab, config)
@@ -234,7 +235,7 @@ def _ask_for_trust(model: Any, trust: bool, can_ask: bool) -> None:
         return
     if not can_ask:
         raise InputError(f"{model.name} can run code when it is loaded. If you trust it, say so: --trust.")
-    if not typer.confirm(f"{model.name} can run code when it is loaded. Load it?"):
+    if not typer.confirm(f"{plain(model.name)} can run code when it is loaded. Load it?"):
         raise InputError("Not loaded. Nothing was begun.")
 
 
@@ -242,7 +243,7 @@ def _propose(workspace: Path, *commands: tuple[list[str], str]) -> None:
     """What to type next, and why."""
     there = [] if workspace == DEFAULT_WORKSPACE else ["--workspace", str(workspace)]
     lines = [f"{_said([*command, *there])}\n          {why}" for command, why in commands]
-    typer.echo("\nNext: " + "\n      ".join(lines))
+    say("\nNext: " + "\n      ".join(lines))
 
 
 def _said(command: list[str]) -> str:

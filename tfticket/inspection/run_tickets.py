@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from tfticket.errors import InputError
-from tfticket.runs.step_files import read_step_json
+from tfticket.runs.records import StepConfig
+from tfticket.runs.step_files import read_config
 
 _ANEW = "`tfticket run` with the run's config.yaml computes it anew."
 
@@ -61,7 +62,7 @@ def tickets_of(run: RunFolder) -> list[RunTicket]:
             inputs = _inputs(steps / entry["folder"], "ticket", "trained")
             ticket = steps / inputs["ticket"]
             before = None
-            if _config(ticket).get("kind") == "prune":
+            if _config(ticket)["kind"] == "prune":
                 before = steps / _inputs(ticket, "trained")["trained"]
             found.append(RunTicket(entry["label"], ticket, steps / inputs["trained"], before))
     return found
@@ -69,14 +70,14 @@ def tickets_of(run: RunFolder) -> list[RunTicket]:
 
 def _inputs(step: Path, *names: str) -> dict[str, str]:
     """A step's inputs, name -> name of a folder."""
-    inputs = _config(step).get("inputs")
-    if not isinstance(inputs, dict) or not all(isinstance(inputs.get(name), str) for name in names):
+    inputs = _config(step)["inputs"]
+    if not set(names) <= set(inputs):
         raise InputError(f"{step} does not name its inputs {', '.join(names)}. {_ANEW}")
     return inputs
 
 
-def _config(step: Path) -> dict[str, Any]:
-    config = read_step_json(step / "config.json")
-    if not isinstance(config, dict):
-        raise InputError(f"{step} has no configuration. {_ANEW}")
-    return config
+def _config(step: Path) -> StepConfig:
+    try:
+        return read_config(step)
+    except InputError as error:
+        raise InputError(f"{error} {_ANEW}") from None

@@ -11,7 +11,7 @@ from tfticket.errors import InputError
 from tfticket.reports.rows import Row, Run, arm_name, computed_anew
 from tfticket.runs.artefacts import load_tensors
 from tfticket.runs.progress import clock
-from tfticket.runs.step_files import read_result, read_step_json
+from tfticket.runs.step_files import read_config, read_result
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#882255")
 _TOLD = ("log_likelihood", "n_steps", "step_size", "acceptance_rate")
@@ -86,7 +86,7 @@ def pools_of(run: Run) -> list[Pool]:
 
 def pooled_chains(folder: Path) -> list[Path]:
     """The folders of the chains that a step has pooled."""
-    inputs = read_step_json(folder / "config.json")["inputs"]
+    inputs = read_config(folder)["inputs"]
     return [folder.parent / name for key, name in inputs.items() if key != "ticket"]
 
 

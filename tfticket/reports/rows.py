@@ -1,5 +1,6 @@
 """A run folder as rows: one row an evaluation."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -7,9 +8,10 @@ from typing import Any
 
 from tfticket.data.known import label_of
 from tfticket.errors import InputError, shortened
-from tfticket.runs.files import read_json
-from tfticket.runs.step_files import read_result
-from tfticket.runs.summary import state_of
+from tfticket.runs.files import check_file
+from tfticket.runs.records import Evaluation, Status, checked, read_record
+from tfticket.runs.step_files import RESULT, read_result
+from tfticket.runs.summary import STATUS, read_manifest, state_of
 from tfticket.schema import read_yaml
 
 ARM_NAMES = {
@@ -119,18 +121,10 @@ def read_run(folder: Path) -> Run:
         InputError: Not a run folder.
     """
     folder = folder.resolve()
-    if not (folder / "status.json").is_file():
+    if not os.path.lexists(folder / STATUS):
         raise InputError(f"{folder} is not a run folder: it has no status.json. `tfticket list runs` shows the runs.")
-    manifest = folder / "manifest.json"
-    status = read_json(folder / "status.json")
-    if not isinstance(status, dict) or not {"state", "started", "experiment"} <= set(status):
-        raise InputError(f"{folder / 'status.json'} does not say the run's state, experiment and start.")
-    return Run(
-        folder=folder,
-        config=read_configuration(folder / "config.yaml"),
-        status=status,
-        steps=read_json(manifest)["steps"] if manifest.exists() else [],
-    )
+    status: dict[str, Any] = {"experiment": "?", **read_record(folder / STATUS, Status)}
+    return Run(folder, read_configuration(folder / "config.yaml"), status, read_manifest(folder))
 
 
 def read_configuration(path: Path) -> dict[str, Any]:
@@ -139,6 +133,7 @@ def read_configuration(path: Path) -> dict[str, Any]:
     Raises:
         InputError: It cannot be read.
     """
+    check_file(path)
     values = read_yaml(path)
     if not isinstance(values, dict):
         raise InputError(f"{path} holds no configuration.")
@@ -148,9 +143,7 @@ def read_configuration(path: Path) -> dict[str, Any]:
 def find_runs(workspace: Path) -> list[Run]:
     """Every run of a workspace, the newest first; a folder that cannot be read has the state 'damaged'."""
     runs = []
-    for path in {
-        file.parent for name in ("status.json", "config.yaml") for file in (workspace / "runs").glob(f"*/{name}")
-    }:
+    for path in {file.parent for name in (STATUS, "config.yaml") for file in (workspace / "runs").glob(f"*/{name}")}:
         try:
             runs.append(read_run(path))
         except InputError as error:
@@ -328,8 +321,11 @@ def result_of(run: Run, step: dict[str, Any]) -> dict[str, Any]:
     Raises:
         InputError: Its folder is not whole.
     """
+    folder = run.folder.parents[1] / "steps" / step["folder"]
     try:
-        result: dict[str, Any] = read_result(run.folder.parents[1] / "steps" / step["folder"])["result"]
+        result = read_result(folder)["result"]
+        if step["kind"] in EVALUATIONS:
+            checked(result, Evaluation, str(folder / RESULT))
     except InputError as error:
         raise InputError(f"{error} {computed_anew(run)}") from None
     return result

@@ -88,7 +88,7 @@ class Database:
         except sqlite3.Error as error:
             self._give_up(error)
             return None
-        return found
+        return found if found is not None and all(type(value) is float for value in found) else None
 
     def save(self, runs: list[Row], forgotten: list[str]) -> bool:
         """Write runs and the results that came, in one transaction; False where that cannot be done now."""

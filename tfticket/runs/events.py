@@ -4,7 +4,11 @@ import json
 import os
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
+
+from tfticket.errors import InputError
+from tfticket.runs.files import check_file
+from tfticket.runs.records import Event, is_one
 
 
 class EventWriter:
@@ -21,9 +25,10 @@ class EventWriter:
         self.first = 0
         self._path = path
         self._attempt = attempt
-        if path.exists() and not path.read_bytes().endswith(b"\n"):  # the attempt before died in mid-line
-            with path.open("a") as file:
-                file.write("\n")
+        check_file(path)
+        with path.open("ab+") as file:
+            if file.tell() and _last_byte(file) != b"\n":  # the attempt before died in mid-line
+                file.write(b"\n")
 
     def write(self, event: str, **values: Any) -> None:
         """Append one event, e.g. ``write("evaluation", iteration=430, accuracy=0.97)``."""
@@ -31,6 +36,11 @@ class EventWriter:
             self.first = values.get("iteration", 0)
         with self._path.open("a", encoding="utf-8") as file:
             file.write(event_line(self._attempt, event, time.time(), **values))
+
+
+def _last_byte(file: BinaryIO) -> bytes:
+    file.seek(-1, os.SEEK_END)
+    return file.read(1)
 
 
 def event_line(attempt: int, event: str, moment: float, **values: Any) -> str:
@@ -65,13 +75,12 @@ class EventReader:
             stat = os.stat(self._path)  # noqa: PTH116 -- often called, and twice as fast
             if (stat.st_ino, stat.st_size) == (self._inode, self._size):
                 return False
-            text = self._appended()
-        except OSError:
+            check_file(self._path, _MOST_BYTES)
+            while self._read_piece() == _PIECE:
+                pass
+        except (OSError, InputError):
             self._forget()
             return known
-        *lines, self._rest = (self._rest + text).split(b"\n")
-        for line in lines:
-            self._take(line)
         return bool(self.fresh) or (known and not self.events)
 
     def end(self) -> None:
@@ -79,14 +88,24 @@ class EventReader:
         self._take(self._rest)
         self._rest = b""
 
+    def _read_piece(self) -> int:
+        """Read on, at most so much that it fits in memory; return how many bytes came."""
+        text = self._appended()
+        *lines, self._rest = (self._rest + text).split(b"\n")
+        for line in lines:
+            self._take(line)
+        if len(self._rest) > _LONGEST_LINE:
+            self._rest = _NO_EVENT
+        return len(text)
+
     def _appended(self) -> bytes:
-        """The bytes after those read before; of a diary that was replaced or cut, all of them."""
+        """The next bytes after those read before; of a diary that was replaced or cut, from its beginning."""
         with self._path.open("rb") as file:
             stat = os.fstat(file.fileno())
             if stat.st_size < self._size or file.read(len(self._head)) != self._head:
                 self._forget()
             file.seek(self._size)
-            text = file.read()
+            text = file.read(_PIECE)
         self._head = (self._head + text)[:_HEAD]
         self._inode, self._size = stat.st_ino, self._size + len(text)
         return text
@@ -102,9 +121,7 @@ class EventReader:
             event = json.loads(line) if line else None
         except (ValueError, RecursionError):
             return
-        if not isinstance(event, dict) or not isinstance(event.get("event"), str):
-            return
-        if not isinstance(event.get("iteration", 0), int):
+        if not is_one(event, Event):
             return
         if event["event"] == "begin":
             first = event.get("iteration", 0)
@@ -113,6 +130,14 @@ class EventReader:
         self.fresh.append(event)
 
 
+_PIECE = 2**24
+"""Bytes that are read at once."""
+_LONGEST_LINE = 2**20
+"""Bytes of a line; what is longer is no event."""
+_NO_EVENT = b"\xff"
+"""The beginning of a line that is too long."""
+_MOST_BYTES = 2**30
+"""A larger file is no diary, and is not read."""
 _HEAD = 128
 """Bytes at a diary's beginning, its first event's time among them, by which it is known for the same one."""
 

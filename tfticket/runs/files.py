@@ -1,7 +1,8 @@
-"""Files that are either whole or not there."""
+"""Files that are either whole or not there, and readers that nothing in a folder can hold up."""
 
 import json
 import os
+import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -38,17 +39,71 @@ def write_json(path: Path, value: object, *, sync: bool = True) -> None:
     atomic_write(path, lambda file: file.write_text(text, encoding="utf-8"), sync=sync)
 
 
-def read_json(path: Path) -> Any:
+MOST_BYTES = 2**28
+"""No JSON or YAML file of ours is larger."""
+
+
+def read_file(path: Path, most_bytes: int = MOST_BYTES) -> bytes:
+    """Read a regular file of a bounded size. A named pipe or a device is not waited for.
+
+    Raises:
+        InputError: The file is not there, is no regular file, is too large, or cannot be read.
+    """
+    try:
+        with open(path, "rb", opener=_open_at_once) as file:
+            found = os.fstat(file.fileno())
+            if not stat.S_ISREG(found.st_mode):
+                raise InputError(f"{path} is {_kind_of(found.st_mode)}; expected a file. Remove it.")
+            if found.st_size > most_bytes:
+                raise InputError(
+                    f"{path} has {found.st_size:,} bytes; expected at most {most_bytes:,}. It is damaged or another "
+                    "program's: remove it."
+                )
+            return file.read(most_bytes + 1)
+    except FileNotFoundError:
+        raise InputError(f"There is no file {path}.") from None
+    except IsADirectoryError:
+        raise InputError(f"{path} is a folder; expected a file. Remove it.") from None
+    except (OSError, ValueError) as error:  # ValueError: a NUL in its name
+        raise InputError(f"{path} is not readable: {getattr(error, 'strerror', None) or error}.") from None
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)
+
+
+def check_file(path: Path, most_bytes: int | None = None) -> None:
+    """See that other libraries can open a file without waiting for ever.
+
+    Raises:
+        InputError: It is no regular file, or too large.
+    """
+    try:
+        found = path.stat()
+    except OSError:
+        return  # what opens it tells why
+    if not stat.S_ISREG(found.st_mode):
+        raise InputError(f"{path} is {_kind_of(found.st_mode)}; expected a file.")
+    if most_bytes is not None and found.st_size > most_bytes:
+        raise InputError(f"{path} has {found.st_size:,} bytes; expected at most {most_bytes:,}.")
+
+
+def _kind_of(mode: int) -> str:
+    kinds = {stat.S_ISDIR: "a folder", stat.S_ISFIFO: "a named pipe", stat.S_ISSOCK: "a socket"}
+    return next((words for is_kind, words in kinds.items() if is_kind(mode)), "a device")
+
+
+def read_json(path: Path, most_bytes: int = MOST_BYTES) -> Any:
     """Read JSON.
 
     Raises:
-        InputError: The file is not there or not JSON.
+        InputError: The file is not there, or not JSON.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"There is no file {path}.") from None
-    except (OSError, ValueError) as error:
+        return json.loads(read_file(path, most_bytes).decode("utf-8"))
+    except RecursionError:
+        raise InputError(f"{path} is not readable as JSON: it is nested too deep.") from None
+    except ValueError as error:
         raise InputError(f"{path} is not readable as JSON: {error}") from None
 
 

@@ -13,8 +13,11 @@ from tfticket.errors import InputError
 from tfticket.runs.events import EventReader
 from tfticket.runs.progress import COUNTED, read_progress
 from tfticket.runs.summary import MANIFEST, PROGRESS, last_change, read_manifest, step_words
+from tfticket.text import one_line
 
 LOG_LINES = 2000
+_LONGEST_LINE = 1000
+"""Characters of a line of the log."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +129,7 @@ class RunFollower:
             measured = before[0].points, before[0].seconds
         else:
             events = self._readers[folder].events
-            points = [event for event in events if event["event"] == "evaluation"]
+            points = [event for event in events if _is_point(event)]
             measured = tuple(points), tuple(_seconds(events))
         for label in self._labels[folder]:
             same = [one for one in before if (one.label, one.done) == (label, done)]
@@ -138,7 +141,8 @@ class RunFollower:
         told.sort(key=lambda one: one[0])
         for moment, folder, event in told[-LOG_LINES:]:
             when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(moment))
-            self._log.append(f"{when}  {step_words(self._labels[folder][0])}: {_words(event)}")
+            said = one_line(f"{step_words(self._labels[folder][0])}: {_words(event)}", _LONGEST_LINE)
+            self._log.append(f"{when}  {said}")
 
 
 def _seconds(events: Sequence[dict[str, Any]]) -> Iterator[float]:
@@ -147,15 +151,18 @@ def _seconds(events: Sequence[dict[str, Any]]) -> Iterator[float]:
     for event in events:
         if event["event"] == "begin":
             before, began = last, _moment(event) or math.nan
-        elif event["event"] == "evaluation":
+        elif _is_point(event):
             gone = _moment(event) - began
             last = before + (0.0 if gone < 0 else gone)  # a clock that was set back
             yield last
 
 
+def _is_point(event: dict[str, Any]) -> bool:
+    return event["event"] == "evaluation" and "iteration" in event
+
+
 def _moment(event: dict[str, Any]) -> float:
-    moment = event.get("time")
-    return moment if isinstance(moment, int | float) and 0 <= moment < 1e11 else 0.0
+    return float(event.get("time", 0.0))
 
 
 def _words(event: dict[str, Any]) -> str:

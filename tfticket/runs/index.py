@@ -7,6 +7,7 @@ short, and what cannot be written now is kept in memory and written later. The f
 
 import itertools
 import json
+import math
 import os
 from collections.abc import Iterable
 from contextlib import suppress
@@ -15,18 +16,17 @@ from pathlib import Path
 
 from tfticket.errors import InputError
 from tfticket.runs.database import Database, Result, Row
-from tfticket.runs.files import read_json
+from tfticket.runs.records import Count, Evaluation, Facts, FolderName, checked
+from tfticket.runs.step_files import read_result
 from tfticket.runs.summary import (
     CONFIG,
     MANIFEST,
     PROGRESS,
     STATUS,
-    Facts,
     RunSummary,
     config_facts,
     facts_of,
     last_change,
-    number,
     progress_facts,
     read_manifest,
     state_of,
@@ -137,11 +137,15 @@ class Index:
     def _decoded(self, rows: Iterable[Row]) -> dict[str, _Entry]:
         found = {}
         for name, seen, facts, state, counted in rows:
-            with suppress(AttributeError, KeyError, TypeError, ValueError):  # what is not ours is read again
-                known = json.loads(name)
-                self._numbers[known] = counted
+            # What is not ours is read again.
+            with suppress(AttributeError, InputError, KeyError, TypeError, ValueError, OverflowError, RecursionError):
+                known = checked(json.loads(name), FolderName, FILE)
+                number = checked(counted, Count, FILE)
                 if known not in self._unsaved:
-                    found[known] = _Entry.make(self._runs / known, json.loads(seen), json.loads(facts), state)
+                    times = checked(json.loads(seen), Seen, FILE)
+                    said = checked(json.loads(facts), dict[str, Facts], FILE)
+                    found[known] = _Entry.make(self._runs / known, times, said, state)
+                self._numbers[known] = number
         return found
 
     def _save(self) -> None:
@@ -187,10 +191,13 @@ class Index:
         """What an evaluation found, read once, since a result never changes; None where it cannot be read."""
         known = self._database.result(step)
         if known is None:
-            with suppress(InputError, KeyError, TypeError, ValueError, OverflowError, RecursionError):
-                result = read_json(_result_of(folder, step))["result"]
+            with suppress(InputError, KeyError):
+                path = _result_of(folder, step)
+                result = checked(read_result(path.parent)["result"], Evaluation, str(path))
                 metrics = result["validation"]
-                known = number(result["density"]), number(metrics["accuracy"]), number(metrics["nll"])
+                known = result["density"], metrics["accuracy"], metrics["nll"]
+                if not all(map(math.isfinite, known)):
+                    return None
                 self._database.results[step] = known
         return known
 
@@ -200,7 +207,7 @@ def _evaluations(folder: Path) -> dict[int, list[str]]:
     levels: dict[int, list[str]] = {}
     for step in read_manifest(folder):
         level = step["label"].get("level")
-        if step["kind"] == "evaluate" and step["label"].get("arm") == "ticket" and isinstance(level, int):
+        if step["kind"] == "evaluate" and step["label"].get("arm") == "ticket" and level is not None:
             levels.setdefault(level, []).append(step["folder"])
     return levels
 

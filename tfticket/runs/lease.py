@@ -11,8 +11,8 @@ from typing import Any
 
 import psutil
 
-from tfticket.errors import InputError
-from tfticket.runs.files import read_json, write_json
+from tfticket.runs.files import write_json
+from tfticket.runs.records import Lease, record_or_problem
 
 
 class InUse(Exception):
@@ -57,19 +57,14 @@ def is_alive(holder: dict[str, Any]) -> bool:
 
 
 def holder_of(folder: Path) -> dict[str, Any] | None:
-    """The live process that holds the folder, if one does."""
-    path = folder / "lease.json"
-    holder = _read(path)
-    return holder if holder.get("held") and set(_me()) <= set(holder) and is_alive(holder) else None
+    """The live process that holds the folder, if one does; nobody holds one whose lease is damaged."""
+    holder = _read(folder / "lease.json")
+    return dict(holder) if holder is not None and holder["held"] and is_alive(dict(holder)) else None
 
 
-def _read(path: Path) -> dict[str, Any]:
-    """The lease as it was written last; {} where there is none, or a power cut left it torn."""
-    try:
-        holder = read_json(path)
-    except InputError:
-        return {}
-    return holder if isinstance(holder, dict) else {}
+def _read(path: Path) -> Lease | None:
+    """The lease as it was written last; None where there is none, or a power cut left it torn."""
+    return record_or_problem(path, Lease)[0]
 
 
 @contextmanager
@@ -84,7 +79,8 @@ def lease(folder: Path) -> Iterator[int]:
         holder = holder_of(folder)
         if holder is not None:
             raise InUse(folder, holder)
-        attempt = 1 + _read(path).get("attempt", 0)
+        before = _read(path)
+        attempt = 1 if before is None else 1 + before["attempt"]
         write_json(path, {**_me(), "attempt": attempt, "held": True, "since": time.time()}, sync=False)
     try:
         yield attempt
@@ -96,6 +92,7 @@ def lease(folder: Path) -> Iterator[int]:
 @contextmanager
 def _exclusive(folder: Path) -> Iterator[None]:
     """A short critical section over look-and-take, so that two processes cannot both see a stale lease."""
-    with (folder / ".lease.lock").open("w") as file:
+    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK  # a named pipe is not waited for
+    with os.fdopen(os.open(folder / ".lease.lock", flags, 0o644)) as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

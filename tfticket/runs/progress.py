@@ -1,12 +1,12 @@
 """How far a run is: counted as it goes, and kept in its folder for those who watch it."""
 
 import time
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from tfticket.errors import InputError
-from tfticket.runs.files import read_json, write_json
+from tfticket.runs.files import write_json
+from tfticket.runs.records import ProgressRecord, record_or_problem
 
 FILE = "progress.json"
 
@@ -95,25 +95,11 @@ class Progress:
 
 def read_progress(folder: Path) -> Progress | None:
     """What a run's folder says; None where it says nothing, or nothing that can be read."""
-    try:
-        found = Progress(**read_json(folder / FILE))
-    except (InputError, TypeError):
+    record, _ = record_or_problem(folder / FILE, ProgressRecord)
+    if record is None:
         return None
-    return found if _is_sound(found) else None
-
-
-def _is_sound(found: Progress) -> bool:
-    """Whether its values are of the kinds that they should be, whoever wrote them."""
-    numbers = [found.done, found.computed, found.fraction, found.iteration, found.iterations, found.updated]
-    numbers += [found.chains, found.chains_done, found.chains_computed, found.chain_seconds, found.before]
-    numbers += [each for each in (found.trainings, found.began, found.chain_began) if each is not None]
-    if not all(type(each) in (int, float) for each in numbers) or not isinstance(found.beside, list):
-        return False
-    kinds = {"kind": str, "folder": str, "label": dict}
-    return all(
-        isinstance(step, dict) and all(isinstance(step.get(name), kind) for name, kind in kinds.items())
-        for step in found.steps
-    )
+    known = {each.name for each in fields(Progress)}
+    return Progress(**{name: value for name, value in record.items() if name in known})
 
 
 def write_progress(folder: Path, progress: Progress) -> None:

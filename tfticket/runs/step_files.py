@@ -15,8 +15,9 @@ from typing import Any
 
 from tfticket.errors import InputError
 from tfticket.runs.files import read_json, write_json
+from tfticket.runs.records import StepConfig, StepResult, checked, read_record
 
-RESULT = "result.json"
+RESULT, CONFIG = "result.json", "config.json"
 CHECKSUM, FILES = "checksum", "files"
 
 _FOLDER = re.compile(r"[a-z]+-[0-9a-f]{16}")
@@ -90,8 +91,7 @@ def _read_result(path: Path, *_: int) -> dict[str, Any]:
         record = read_json(path)
     except InputError:
         raise Damaged(path, "is damaged: it is not readable as JSON") from None
-    if not isinstance(record, dict) or not isinstance(record.get("result"), dict):
-        raise Damaged(path, "is damaged: it holds no result")
+    checked(record, StepResult, str(path))
     rest = {key: value for key, value in record.items() if key != CHECKSUM}
     known = record.keys() <= _BEFORE_CHECKSUMS
     if not known and (record.get(CHECKSUM) != checksum_of(rest) or not isinstance(record.get(FILES), dict)):
@@ -131,11 +131,12 @@ def check_bytes(path: Path) -> None:
         raise Damaged(path, "is not the file that this step wrote")
 
 
-def read_step_json(path: Path) -> Any:
-    """Read a JSON file of a step, and see that it is the one that the step lists.
+def read_config(folder: Path) -> StepConfig:
+    """Read a step's ``config.json``, and see that it is the one that the step lists.
 
     Raises:
         InputError: Not there, damaged, or another one.
     """
+    path = folder / CONFIG
     check_bytes(path)
-    return read_json(path)
+    return read_record(path, StepConfig)

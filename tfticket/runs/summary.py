@@ -1,6 +1,5 @@
 """A run in one line, from the files of its folder. Whatever a damaged folder holds, it makes a line."""
 
-import math
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -9,20 +8,19 @@ from pathlib import Path
 from typing import Any
 
 from tfticket.errors import InputError
-from tfticket.runs.files import read_json
+from tfticket.runs.files import check_file
 from tfticket.runs.lease import holder_of
 from tfticket.runs.progress import FILE, read_progress
+from tfticket.runs.records import Facts, Manifest, Status, read_record
 from tfticket.schema import read_yaml
+from tfticket.text import one_line
 
 STATUS, CONFIG, PROGRESS, MANIFEST = "status.json", "config.yaml", FILE, "manifest.json"
 
-_STATES = ("running", "done", "stopped", "failed")
-
-_LATEST = 1e11
-"""Seconds since 1970 beyond which no run began: dates end before."""
-
-Facts = dict[str, Any]
-"""What one file of a run says, as JSON values; under 'damaged' why it says nothing."""
+_MOST_YAML = 2**24
+"""Bytes that no configuration has."""
+_MOST_SHOWN = 500
+"""Characters of a message in a list."""
 
 
 @dataclass(frozen=True)
@@ -64,15 +62,7 @@ class RunSummary:
 
 def state_of(folder: Path, state: str) -> str:
     """A run's state as its status says it, but 'killed' where that is 'running' and its process is gone."""
-    return "killed" if state == "running" and not _is_held(folder) else state
-
-
-def _is_held(folder: Path) -> bool:
-    """Whether a live process holds a folder; nobody holds one whose lease is damaged."""
-    try:
-        return holder_of(folder) is not None
-    except (AttributeError, KeyError, TypeError, ValueError, OverflowError, RecursionError):
-        return False
+    return "killed" if state == "running" and holder_of(folder) is None else state
 
 
 def last_change(path: str) -> list[int]:
@@ -108,19 +98,10 @@ def read_manifest(folder: Path) -> list[dict[str, Any]]:
         InputError: It is damaged.
     """
     path = folder / MANIFEST
-    if not path.exists():
+    if not os.path.lexists(path):
         return []
-    found = read_json(path)
-    steps = found.get("steps") if isinstance(found, dict) else None
-    if not isinstance(steps, list) or not all(is_step(step) for step in steps):
-        raise InputError(f"{path} does not list steps as a manifest does.")
-    return steps
-
-
-def is_step(step: object) -> bool:
-    """Whether something is a step as a manifest or a run's progress tells of it: kind, folder and label."""
-    kinds = {"kind": str, "folder": str, "label": dict}
-    return isinstance(step, dict) and all(isinstance(step.get(name), kind) for name, kind in kinds.items())
+    steps: Any = read_record(path, Manifest)["steps"]
+    return list(steps)
 
 
 def facts_of(read: Callable[[Path], Facts], folder: Path, name: str) -> Facts:
@@ -129,82 +110,57 @@ def facts_of(read: Callable[[Path], Facts], folder: Path, name: str) -> Facts:
         return read(folder)
     except InputError as error:
         return {"damaged": str(error)}
-    except Exception as error:  # YAML's and JSON's readers raise more kinds than they say
+    except Exception as error:  # YAML's reader raises more kinds than it says
         return {"damaged": f"{folder / name} is not as tfticket writes it: {type(error).__name__}: {error}."}
 
 
 def status_facts(folder: Path) -> Facts:
     """Of status.json: state, experiment, started, updated, message."""
     path = folder / STATUS
-    if not path.exists():
+    if not os.path.lexists(path):
         return {"damaged": f"{folder} has no status.json."}
-    found = read_json(path)
-    started = number(found["started"])
-    if not 0 <= started < _LATEST:
-        raise ValueError(f"it began at {started:g} seconds since 1970")
-    reason = str(found.get("message") or "") or str(found.get("traceback") or "").strip().rpartition("\n")[2]
-    if found["state"] not in _STATES:
-        return {"damaged": f"{path} says '{found['state']}', which is none of {', '.join(_STATES)}."}
+    status = read_record(path, Status)
+    reason = status.get("message") or status.get("traceback", "").strip().rpartition("\n")[2]
     return {
-        "state": found["state"],
-        "experiment": _text(found.get("experiment", "?")),
-        "started": started,
-        "updated": number(found.get("updated", started)),
-        "message": _one_line(reason),
+        "state": status["state"],
+        "experiment": status.get("experiment", "?"),
+        "started": status["started"],
+        "updated": status.get("updated", status["started"]),
+        "message": one_line(reason, _MOST_SHOWN),
     }
 
 
 def config_facts(folder: Path) -> Facts:
     """Of config.yaml: name."""
     path = folder / CONFIG
+    check_file(path, _MOST_YAML)
     if not path.exists():
         return {"damaged": f"{folder} has no config.yaml."}
-    found = read_yaml(path)
-    if not isinstance(found, dict):
+    values = read_yaml(path)
+    if not isinstance(values, dict):
         return {"damaged": f"{path} holds no configuration."}
-    return {"name": _text(found.get("name", folder.name))}
+    name = values.get("name", folder.name)
+    if not isinstance(name, str):
+        return {"damaged": f"{path}: the name is {one_line(repr(name), 40)}, which is no text."}
+    return {"name": name}
 
 
 def progress_facts(folder: Path) -> Facts:
     """Of progress.json: how far, and what is computed; {} where it says nothing, which damages no run."""
-    found = read_progress(folder)
-    if found is None:
+    progress = read_progress(folder)
+    if progress is None:
         return {}
-    try:
-        step = found.step or {"label": {}}
-        level, density = (step["label"].get(name) for name in ("level", "density"))
-        return {
-            "trainings": None if found.trainings is None else int(number(found.trainings)),
-            "completed": number(found.completed),
-            "seconds_left": None if found.seconds_left is None else number(found.seconds_left),
-            "updated": number(found.updated),
-            "doing": step_words(step["label"], step["kind"]) if found.step else "",
-            "level": None if level is None else int(number(level)),
-            "density": None if density is None else number(density),
-        }
-    except (AttributeError, KeyError, TypeError, ValueError, OverflowError):
-        return {}
-
-
-def number(value: object) -> float:
-    """A finite number.
-
-    Raises:
-        ValueError: It is something else.
-    """
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ValueError(f"{value!r} is no number")
-    return float(value)
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise ValueError(f"{value!r} is no text")
-    return value
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())[:500]
+    step = progress.step or {"label": {}}
+    level, density = (step["label"].get(name) for name in ("level", "density"))
+    return {
+        "trainings": progress.trainings,
+        "completed": progress.completed,
+        "seconds_left": progress.seconds_left,
+        "updated": progress.updated,
+        "doing": step_words(step["label"], step["kind"]) if progress.step else "",
+        "level": level,
+        "density": density,
+    }
 
 
 def summarise(folder: Path, changed: float, state: str, facts: Mapping[str, Facts]) -> RunSummary:
@@ -238,5 +194,5 @@ def summarise(folder: Path, changed: float, state: str, facts: Mapping[str, Fact
         density=shown.get("density"),
         accuracy=outcome.get("accuracy"),
         nll=outcome.get("nll"),
-        message=_one_line(damage[0]) if state == "damaged" else status.get("message", ""),
+        message=one_line(damage[0], _MOST_SHOWN) if state == "damaged" else status.get("message", ""),
     )

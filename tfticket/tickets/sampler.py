@@ -12,8 +12,8 @@ import numpy as np
 
 from tfticket.errors import InputError
 from tfticket.pruning.mask import layer_of
-from tfticket.runs.files import write_json
-from tfticket.runs.step_files import read_step_json
+from tfticket.runs.files import read_json, write_json
+from tfticket.runs.step_files import check_bytes
 
 FORMAT = 1
 
@@ -133,7 +133,8 @@ class Sampler:
         Raises:
             InputError: No such file, or not a sampler's.
         """
-        found = read_step_json(Path(path))
+        check_bytes(Path(path))
+        found = read_json(Path(path))
         if not isinstance(found, dict) or found.get("kind") != "sampler":
             raise InputError(f"{path} is no sampler. `tfticket mc-fit` writes one, and a run with Monte Carlo tickets.")
         if found.get("format") != FORMAT:

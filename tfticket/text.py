@@ -1,0 +1,56 @@
+"""Text from files and users, made safe to show: on a terminal, in the window, in figures, in CSV."""
+
+import re
+import unicodedata
+
+_JOINERS = "\u200c\u200d"
+"""Invisible characters that words of some languages, and emoji, are written with."""
+_FORMULA = re.compile(r"[\t=+\-@].")
+"""What a spreadsheet takes for the beginning of a formula, which may hold a link."""
+
+
+def plain(text: object) -> str:
+    r"""Return a text whose control characters are spelt out, as in ``\x1b``; line breaks and tabs stay.
+
+    Control characters are those of C0 and C1 (a terminal obeys them), marks that turn the direction of writing, other
+    invisible characters, separators of lines, and halves of surrogate pairs.
+    """
+    text = str(text)
+    if text.isascii() and text.isprintable():  # nearly always
+        return text
+    return "".join(_spelt_out(letter) if _is_control(letter) else letter for letter in text)
+
+
+def one_line(text: object, most: int | None = None) -> str:
+    """Return ``plain`` text in one line, cut to a number of characters."""
+    line = plain(" ".join(str(text).split()))
+    return line if most is None or len(line) <= most else f"{line[: most - 1]}…"
+
+
+def for_figure(text: object) -> str:
+    """Return ``plain`` text that matplotlib takes for no formula."""
+    return plain(text).replace("$", r"\$")
+
+
+def for_csv(value: object) -> object:
+    """Return a cell that a spreadsheet takes for no formula; numbers stay numbers."""
+    if not isinstance(value, str):
+        return value
+    text = plain(value)
+    return f"'{text}" if _FORMULA.match(text) and not _is_number(text) else text
+
+
+def _is_control(letter: str) -> bool:
+    return letter not in f"\n\t{_JOINERS}" and unicodedata.category(letter) in ("Cc", "Cf", "Cs", "Zl", "Zp")
+
+
+def _spelt_out(letter: str) -> str:
+    return letter.encode("unicode_escape", "surrogatepass").decode("ascii")
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
