@@ -46,7 +46,7 @@ def test_a_step_that_lost_its_inputs_is_told(run):
     path = run.folder.parents[1] / "steps" / step["folder"] / "config.json"
     config = json.loads(path.read_text())
     path.write_text(json.dumps(config | {"inputs": {}}))
-    with pytest.raises(InputError, match="does not name its inputs ticket, trained"):
+    with pytest.raises(InputError, match="config.json is not the file that this step wrote"):
         tickets_of(run)
     path.write_text("[]")
     with pytest.raises(InputError, match="has no configuration"):

@@ -126,7 +126,7 @@ def entry(**values):
         ("status.json", lambda path: sparse(path, 2**40), "status.json has 1,099,511,627,776 bytes; expected at most"),
         ("config.yaml", None, "no config.yaml"),
         ("config.yaml", "name: [", "not readable as YAML"),
-        ("config.yaml", "!!bool maybe", "config.yaml is not as tfticket writes it"),
+        ("config.yaml", "!!bool maybe", "config.yaml: line 1: the tag !!bool has no meaning here"),
         ("config.yaml", "", "holds no configuration"),
         ("config.yaml", "name: {a: 1}", "no text"),
         ("config.yaml", os.mkfifo, "config.yaml is a named pipe"),

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from tfticket.errors import InputError
-from tfticket.runs.records import StepConfig
 from tfticket.runs.step_files import read_config
 
 _ANEW = "`tfticket run` with the run's config.yaml computes it anew."
@@ -62,7 +61,7 @@ def tickets_of(run: RunFolder) -> list[RunTicket]:
             inputs = _inputs(steps / entry["folder"], "ticket", "trained")
             ticket = steps / inputs["ticket"]
             before = None
-            if _config(ticket)["kind"] == "prune":
+            if read_config(ticket)["kind"] == "prune":
                 before = steps / _inputs(ticket, "trained")["trained"]
             found.append(RunTicket(entry["label"], ticket, steps / inputs["trained"], before))
     return found
@@ -70,14 +69,7 @@ def tickets_of(run: RunFolder) -> list[RunTicket]:
 
 def _inputs(step: Path, *names: str) -> dict[str, str]:
     """A step's inputs, name -> name of a folder."""
-    inputs = _config(step)["inputs"]
+    inputs = read_config(step)["inputs"]
     if not set(names) <= set(inputs):
         raise InputError(f"{step} does not name its inputs {', '.join(names)}. {_ANEW}")
     return inputs
-
-
-def _config(step: Path) -> StepConfig:
-    try:
-        return read_config(step)
-    except InputError as error:
-        raise InputError(f"{error} {_ANEW}") from None
