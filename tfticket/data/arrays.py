@@ -30,7 +30,7 @@ def read_arrays(name: str, given: Mapping[str, Any]) -> Raw:
         split: Part(
             f"{name}: x_{split}",
             f"{name}: y_{split}",
-            _numbers(f"{name}: x_{split}", given[f"x_{split}"], columns),
+            as_numbers(f"{name}: x_{split}", given[f"x_{split}"], columns),
             _labels(f"{name}: y_{split}", given[f"y_{split}"]),
         )
         for split in ("train", "validation", "test")
@@ -61,7 +61,7 @@ def _labels(where: str, value: Any) -> np.ndarray:
     return _array(where, value, object if isinstance(value, list | tuple) else None)
 
 
-def _numbers(where: str, value: Any, columns: tuple[str, ...]) -> np.ndarray:
+def as_numbers(where: str, value: Any, columns: tuple[str, ...] = ()) -> np.ndarray:
     """Rows as an array of numbers, those of Python too."""
     if isinstance(value, list | tuple) and any(getattr(one, "mode", None) in PALETTES for one in value):
         raise InputError(f"{where} holds pictures with palettes, whose pixels are indices. Convert them to RGB or L.")
