@@ -321,7 +321,8 @@ DEFAULTS = {
         "validation_rows": None,
         "train_rows": None,
         "split_seed": 0,
-        "normalise": "unit",
+        "stratify": False,
+        "normalise": "auto",
     },
     "DrawStep": {"data": {"DataConfig": {}}, "draw": {"MonteCarlo": {}}, "seed": "<required>"},
     "EvaluateStep": {

@@ -141,7 +141,7 @@ def test_the_tutorials_commands_print_what_the_page_shows(tutorial, tmp_path):
 
 def test_own_data_in_every_format(tmp_path):
     _, outputs = run_page("howto/own-data.md", tmp_path)
-    assert len(outputs) == 3
+    assert len(outputs) == 4
     for shown, printed in outputs:
         assert shown == printed
     command, shown = commands("howto/own-data.md")[0]

@@ -10,6 +10,8 @@ import numpy as np
 
 from tfticket.backend import jit_policy, keras, tf
 from tfticket.data import Dataset, Normalisation
+from tfticket.data.arrays import as_numbers
+from tfticket.data.formats.floats import as_float32
 from tfticket.data.normalisation import UNIT
 from tfticket.errors import InputError
 from tfticket.models import (
@@ -123,25 +125,25 @@ class MaskedNetwork:
         """Check rows to be predicted.
 
         Args:
-            rows: An array, or what NumPy makes one of, such as a data frame.
+            rows: As ``load_data`` takes them: of a network for floats also lists, data frames and tensors, and tables
+                of whole numbers.
 
         Returns:
-            The array; of a network for floats as float32, whatever floats were given.
+            uint8 or float32 [rows, ...].
 
         Raises:
-            InputError: Another type or shape than the network's data, or floats that are not finite.
+            InputError: Another type or shape than the network's data, or values that float32 does not hold.
         """
-        if not hasattr(rows, "__array__"):
+        takes_floats = self._normalisation.dtype == "float32"
+        if not takes_floats and not hasattr(rows, "__array__"):
             raise InputError(f"{self._expected()}; got {type(rows).__name__}.")
-        array, wanted = np.asarray(rows), np.dtype(self._normalisation.dtype)
-        fits = np.issubdtype(array.dtype, np.floating) if wanted == np.float32 else array.dtype == wanted
-        if not fits or array.shape[1:] != tuple(self.model.input_shape[1:]):
+        array = as_numbers("The rows", rows) if takes_floats else np.asarray(rows)
+        shape = tuple(self.model.input_shape[1:])
+        kinds = "fiub" if len(shape) == 1 else "f"
+        if array.shape[1:] != shape or (array.dtype.kind not in kinds if takes_floats else array.dtype != np.uint8):
             raise InputError(f"{self._expected()}; got {array.dtype} {array.shape}.")
-        if wanted == np.float32:
-            with np.errstate(over="ignore"):
-                array = array.astype(np.float32, copy=False)
-            if not np.isfinite(array).all():
-                raise InputError("The rows hold NaN, infinite values, or values beyond float32; expected finite ones.")
+        if takes_floats and not (array.dtype == np.float32 and np.isfinite(array).all()):
+            return as_float32("The rows", array)
         return array
 
     def _expected(self) -> str:

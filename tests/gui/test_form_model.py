@@ -28,6 +28,7 @@ TYPED = {
     "data.validation_rows": ("500", 500),
     "data.train_rows": (" 700 ", 700),
     "data.split_seed": ("4", 4),
+    "data.stratify": (True, True),
     "data.normalise": ("standard", "standard"),
     "model.name": ("conv-2", "conv-2"),
     "model.initialiser": ("he_normal", "he_normal"),

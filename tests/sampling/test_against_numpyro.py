@@ -127,14 +127,13 @@ def check_predictions(chain, ours, theirs, masks, data):
     np.testing.assert_allclose(chain.probabilities("validation").ravel(), own.mean(axis=0), atol=1e-5)
 
 
-@pytest.mark.parametrize("engine", ["sparse", "keras"])
-def test_logistic_regression_on_measured_features_has_the_posterior_that_numpyro_finds(engine):
+def test_logistic_regression_on_measured_features_has_the_posterior_that_numpyro_finds():
     values, labels = load_breast_cancer(return_X_y=True)
-    rows = values[:, :10].astype(np.float32)
+    rows = values[:, [1, 4, 8, 9]].astype(np.float32)  # features that say little of one another: short trees
     normalisation = standard_floats(rows[:150])
     tumours = dataset(rows[:150], labels[:150], rows[150:190], labels[150:190], normalisation=normalisation)
-    ticket = ticket_of(network((10,), L.Dense(2)), tumours)
-    ours, chain = our_draws(posterior_of(ticket, tumours, engine=engine), tumours)
+    ticket = ticket_of(network((4,), L.Dense(2)), tumours)
+    ours, chain = our_draws(posterior_of(ticket, tumours), tumours)
     masks = list(ticket.mask.values())
     theirs = numpyros_draws(tumours, masks, "normal(0, 1)")
     agree(ours, theirs)

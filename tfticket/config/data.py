@@ -63,13 +63,18 @@ class DataConfig(Config):
     validation_rows: int | None = Field(
         None,
         ge=1,
-        description="Rows taken from the training set for validation; null: 5,000, or a tenth of under 50,000",
+        description="Rows taken from the training set for validation; null: the data's own validation rows, "
+        "else 5,000, or a tenth of under 50,000",
     )
     train_rows: int | None = Field(None, ge=1, description="Keep only so many training rows (seeded); null: all")
     split_seed: int = Field(0, ge=0, description="Seed of the split; independent of the runs' seeds")
-    normalise: Literal["unit", "standard"] = Field(
-        "unit",
-        description="Input of the network: pixels / 255, or mean 0 and deviation 1 per channel over the training rows",
+    stratify: bool = Field(
+        False, description="Split so that training and validation rows have the classes in the same proportions"
+    )
+    normalise: Literal["auto", "unit", "standard", "none"] = Field(
+        "auto",
+        description="Input of the network: unit, pixels / 255; standard, mean 0 and deviation 1 per channel or feature "
+        "over the training rows; none, floats as they are; auto, unit for uint8 and standard for floats",
     )
 
     @model_validator(mode="before")

@@ -29,6 +29,7 @@ class Dataset:
         normalisation: How its pixels or features become a network's input.
         contents: SHA-256 of all images and labels before the split, in whatever format and order they lay.
         checksum: SHA-256 of rows in their order, classes, split, normalisation; equal data have equal checksums.
+        feature_names: Of the columns, where a data frame names them.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Dataset:
     normalisation: Normalisation
     contents: str
     checksum: str
+    feature_names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for split in ("train", "validation", "test"):
@@ -103,7 +105,7 @@ class Dataset:
 
 
 def check_alike(data: Dataset, others: Dataset) -> None:
-    """See that the images of other data are as large, and that their rows are others.
+    """See that the rows of other data are of the same shape and type, and that they are others.
 
     Raises:
         InputError: They are not.
@@ -113,8 +115,9 @@ def check_alike(data: Dataset, others: Dataset) -> None:
             f"out_of_distribution: {others.name} is what the network is trained on, so no row is outside. Name other "
             "data, such as {name: fashion-mnist} beside mnist, or other classes of these."
         )
-    if others.input_shape != data.input_shape:
+    if (others.input_shape, others.dtype) != (data.input_shape, data.dtype):
         raise InputError(
-            f"out_of_distribution: {others.name} has images {others.input_shape}, and {data.name} has images "
-            f"{data.input_shape}. Only rows of one shape can be told apart by one network; give other data."
+            f"out_of_distribution: {others.name} has {others.things} {others.input_shape} of {others.dtype}, and "
+            f"{data.name} has {data.things} {data.input_shape} of {data.dtype}. Only rows of one shape and type can be "
+            "told apart by one network; give other data."
         )

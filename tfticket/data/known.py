@@ -103,22 +103,28 @@ class Identity:
         contents: SHA-256 of all rows, sorted.
         train_order: The training rows sorted by their hashes, int64 [rows].
         test_order: The test rows likewise.
+        validation_order: The source's own validation rows likewise; empty where it has none.
     """
 
     contents: str
     train_order: np.ndarray
     test_order: np.ndarray
+    validation_order: np.ndarray
 
 
 def identify(raw: "Raw") -> Identity:
     """Hash every row, and all of them in the order of their hashes."""
-    digest = hashlib.sha256(str(raw.x_train.shape[1:]).encode())
-    orders = []
-    for images, labels in ((raw.x_train, raw.y_train), (raw.x_test, raw.y_test)):
-        hashes = [
-            hashlib.sha256(image.tobytes() + label.tobytes()).digest()
-            for image, label in zip(images, labels, strict=True)
-        ]
-        orders.append(np.array(sorted(range(len(hashes)), key=hashes.__getitem__)))
-        digest.update(b"|" + b"".join(sorted(hashes)))
-    return Identity(digest.hexdigest(), orders[0], orders[1])
+    kind = "" if raw.x_train.dtype == np.uint8 else str(raw.x_train.dtype)
+    digest = hashlib.sha256((str(raw.x_train.shape[1:]) + kind).encode())
+    train, test = _ordered(raw.x_train, raw.y_train, digest), _ordered(raw.x_test, raw.y_test, digest)
+    validation = np.zeros(0, np.int64)
+    if raw.x_validation is not None and raw.y_validation is not None:
+        validation = _ordered(raw.x_validation, raw.y_validation, digest)
+    return Identity(digest.hexdigest(), train, test, validation)
+
+
+def _ordered(rows: np.ndarray, labels: np.ndarray, digest: "hashlib._Hash") -> np.ndarray:
+    """The rows in the order of their hashes, with which a digest is updated."""
+    hashes = [hashlib.sha256(row.tobytes() + label.tobytes()).digest() for row, label in zip(rows, labels, strict=True)]
+    digest.update(b"|" + b"".join(sorted(hashes)))
+    return np.array(sorted(range(len(hashes)), key=hashes.__getitem__))

@@ -5,22 +5,23 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from tfticket import seeds
 from tfticket.config import DataConfig
+from tfticket.data.arrays import read_arrays
 from tfticket.data.dataset import Dataset
 from tfticket.data.formats import Raw, read
-from tfticket.data.formats.raw import ALIGNMENT, checked, room
-from tfticket.data.known import check_contents, class_names_of, identify, label_of, locate, source_of
-from tfticket.data.normalisation import UNIT, standard
+from tfticket.data.formats.raw import ALIGNMENT, room
+from tfticket.data.known import Identity, check_contents, class_names_of, identify, label_of, locate, source_of
+from tfticket.data.normalisation import check_overflow, normalisation_for
+from tfticket.data.split import split_positions, validation_rows
 from tfticket.errors import InputError, unknown
 from tfticket.schema import validate
 
-USUAL_VALIDATION_ROWS = 5000
 COLUMNS = 256
-"""Bytes of each row that are moved at once: the memory that arranging rows takes."""
+"""Values of each row that are moved at once: the memory that arranging rows takes."""
 
 
 def load_data(
@@ -31,11 +32,14 @@ def load_data(
     validation_rows: int | None = None,
     train_rows: int | None = None,
     split_seed: int = 0,
-    normalise: str = "unit",
-    x_train: np.ndarray | None = None,
-    y_train: np.ndarray | None = None,
-    x_test: np.ndarray | None = None,
-    y_test: np.ndarray | None = None,
+    stratify: bool = False,
+    normalise: str = "auto",
+    x_train: Any = None,
+    y_train: Any = None,
+    x_test: Any = None,
+    y_test: Any = None,
+    x_validation: Any = None,
+    y_validation: Any = None,
 ) -> Dataset:
     """Load a data set by name or from files, or take the user's own arrays, and split it.
 
@@ -43,18 +47,23 @@ def load_data(
         name: A data set that ``tfticket data`` lists, 'mnist' by default; with a path or arrays, what figures
             call them.
         path: A file or folder: npz with Keras' keys, IDX files, CIFAR-10's archives, images in folders
-            ``train/<class>/`` and ``test/<class>/`` or a zip of these.
+            ``train/<class>/`` and ``test/<class>/``, and ``validation/<class>/`` if there is one, or a zip of these.
         classes: Keep only these, by number or name; labelled 0, 1, ... in this order.
-        validation_rows: Rows taken from the training set for validation; by default 5,000, or a tenth where
-            there are fewer than 50,000.
+        validation_rows: Rows taken from the training set for validation; by default the data's own validation
+            rows, else 5,000, or a tenth where there are fewer than 50,000.
         train_rows: Keep only so many of the rest; None keeps all.
         split_seed: Seed of the split.
-        normalise: Input of the network: 'unit' is pixels / 255; 'standard' has mean 0 and standard deviation 1
-            in each channel over the training rows.
-        x_train: uint8 [rows, height, width, channels] or [rows, height, width].
-        y_train: Integer labels [rows], 0 to classes - 1.
+        stratify: Whether training and validation rows have the classes in the same proportions.
+        normalise: Input of the network: 'unit' is pixels / 255, for uint8; 'standard' has mean 0 and standard
+            deviation 1 in each channel or feature over the training rows; 'none' takes floats as they are; 'auto' is
+            'unit' for uint8 and 'standard' for floats.
+        x_train: Images as uint8 or floats [rows, height, width, channels] or [rows, height, width], or a table of
+            numbers [rows, features]: whatever NumPy makes an array of, data frames and tensors too.
+        y_train: Labels [rows]: whole numbers, texts, truth values; classes are numbered in their order.
         x_test: As ``x_train``.
         y_test: As ``y_train``.
+        x_validation: As ``x_train``; by default rows are taken from the training set.
+        y_validation: As ``y_train``.
 
     Raises:
         InputError: Unknown name; files or arrays of the wrong shape, type or length; too few rows.
@@ -66,21 +75,30 @@ def load_data(
         "validation_rows": validation_rows,
         "train_rows": train_rows,
         "split_seed": split_seed,
+        "stratify": stratify,
         "normalise": normalise,
     }
-    given = (x_train, y_train, x_test, y_test)
-    if all(array is None for array in given):
+    given = {
+        "x_train": x_train,
+        "y_train": y_train,
+        "x_test": x_test,
+        "y_test": y_test,
+        "x_validation": x_validation,
+        "y_validation": y_validation,
+    }
+    if all(array is None for array in given.values()):
         return _load(_config(values))  # anew: a notebook's file may have changed
-    if x_train is None or y_train is None or x_test is None or y_test is None:
-        raise InputError("Own data need all four arrays: x_train, y_train, x_test, y_test.")
+    if any(given[key] is None for key in ("x_train", "y_train", "x_test", "y_test")):
+        raise InputError(
+            "Own data need all four arrays: x_train, y_train, x_test, y_test. Where there are no test rows, take some "
+            "of the others, such as every fifth."
+        )
+    if (x_validation is None) != (y_validation is None):
+        raise InputError("Validation rows need both x_validation and y_validation. Give both, or neither.")
     if path is not None:
         raise InputError("Give either a path or arrays.")
     config = _config({**values, "name": name or "own data"})
-    where = tuple(f"{config.name}: {part}" for part in ("x_train", "y_train", "x_test", "y_test"))
-    arrays = (np.asarray(array) for array in (x_train, y_train, x_test, y_test))
-    return _dataset(
-        checked((where[0], where[1], where[2], where[3]), *arrays, files=()), config, "This data set", owned=False
-    )
+    return _dataset(read_arrays(config.name, given), config, "This data set", owned=False)
 
 
 @functools.lru_cache(maxsize=2)
@@ -113,37 +131,55 @@ def _dataset(raw: Raw, config: DataConfig, where: str, *, owned: bool) -> Datase
     renumbered = np.full(len(class_names), -1, np.int32)
     renumbered[chosen] = np.arange(len(chosen))
 
-    rows = identity.train_order[renumbered[raw.y_train[identity.train_order]] >= 0]
-    train, validation = _split(config, len(rows))
-    order = rows[np.concatenate([train, validation])]  # training rows first: they begin where the memory does
-    images, labels = _arranged(raw.x_train, order, owned), renumbered[raw.y_train[order]]
-    tested = identity.test_order[renumbered[raw.y_test[identity.test_order]] >= 0]
-    if not len(tested):
-        raise InputError(f"{config.name} has no test rows of the classes {list(config.classes or ())}.")
-    x_test = _arranged(raw.x_test, tested, owned)
-
-    x_train = images[: len(train)]
-    normalisation = UNIT if config.normalise == "unit" else standard(x_train)
+    parts = _parts(raw, config, identity, renumbered, owned)
+    word, normalisation = normalisation_for(config.normalise, parts["train"][0], config.name)
+    for rows, _ in parts.values():
+        check_overflow(normalisation, rows, config.name, raw.feature_names)
     decides = {
         "contents": identity.contents,
         "classes": chosen,
-        "split": [len(train), len(validation), config.split_seed],
-        "normalise": config.normalise,
+        "split": [len(parts["train"][0]), len(parts["validation"][0]), config.split_seed],
+        "normalise": word,
+        **({"stratify": True} if config.stratify else {}),
     }
     return Dataset(
         name=config.name,
         label=label_of(config.name, identity.contents),
-        x_train=_frozen(x_train),
-        y_train=_frozen(labels[: len(train)]),
-        x_validation=_frozen(images[len(train) :]),
-        y_validation=_frozen(labels[len(train) :]),
-        x_test=_frozen(x_test),
-        y_test=_frozen(renumbered[raw.y_test[tested]]),
+        **{f"x_{name}": _frozen(rows) for name, (rows, _) in parts.items()},
+        **{f"y_{name}": _frozen(labels) for name, (_, labels) in parts.items()},
         class_names=tuple(class_names[number] for number in chosen),
         normalisation=normalisation,
         contents=identity.contents,
         checksum=hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest(),
+        feature_names=raw.feature_names,
     )
+
+
+def _parts(
+    raw: Raw, config: DataConfig, identity: Identity, renumbered: np.ndarray, owned: bool
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Rows and labels of each split; ``renumbered`` has the label of each class, -1 where it is left out."""
+
+    def of_these(labels: np.ndarray, order: np.ndarray, split: str) -> np.ndarray:
+        rows: np.ndarray = order[renumbered[labels[order]] >= 0]
+        if not len(rows):
+            raise InputError(f"{config.name} has no {split} rows of the classes {list(config.classes or ())}.")
+        return rows
+
+    rows = of_these(raw.y_train, identity.train_order, "training")
+    own_validation = raw.x_validation is not None
+    train, validation = split_positions(config, renumbered[raw.y_train[rows]], own_validation=own_validation)
+    order = rows[np.concatenate([train, validation])]  # training rows first: they begin where the memory does
+    images, labels = _arranged(raw.x_train, order, owned), renumbered[raw.y_train[order]]
+    cut = len(train)
+    parts = {"train": (images[:cut], labels[:cut]), "validation": (images[cut:], labels[cut:])}
+    others = {"test": (raw.x_test, raw.y_test, identity.test_order)}
+    if raw.x_validation is not None and raw.y_validation is not None:
+        others["validation"] = (raw.x_validation, raw.y_validation, identity.validation_order)
+    for split, (images, labels, its_order) in others.items():
+        kept = of_these(labels, its_order, split)
+        parts[split] = (_arranged(images, kept, owned), renumbered[labels[kept]])
+    return parts
 
 
 def _chosen(config: DataConfig, class_names: tuple[str, ...]) -> list[int]:
@@ -172,36 +208,15 @@ def split_rows(config: DataConfig) -> tuple[int, int, int]:
         data = load_dataset(config)
         return len(data.x_train), len(data.x_validation), len(data.x_test)
     rows, test = source.size[:2]
-    validation = _validation_rows(config, rows)
+    validation = validation_rows(config, rows)
     return config.train_rows or rows - validation, validation, test
-
-
-def _validation_rows(config: DataConfig, rows: int) -> int:
-    if config.validation_rows is not None:
-        return config.validation_rows
-    return max(1, min(USUAL_VALIDATION_ROWS, rows // 10))
-
-
-def _split(config: DataConfig, rows: int) -> tuple[np.ndarray, np.ndarray]:
-    """Positions of training and validation rows among so many."""
-    validation = _validation_rows(config, rows)
-    left = rows - validation
-    wanted = config.train_rows if config.train_rows is not None else left
-    if left < 1 or wanted > left:
-        raise InputError(
-            f"{config.name} has {rows:,} training rows{' of these classes' if config.classes else ''}: "
-            f"{validation:,} for validation and {max(wanted, 1):,} for training do not fit. Lower validation_rows or "
-            "train_rows."
-        )
-    order = seeds.generator(config.split_seed, "split", rows).permutation(rows)
-    return order[validation:][:wanted], order[:validation]
 
 
 def _arranged(images: np.ndarray, order: np.ndarray, owned: bool) -> np.ndarray:
     """These rows in this order: in the images' own memory where it is ours, aligned, and mostly wanted."""
     aligned = images.flags.c_contiguous and images.ctypes.data % ALIGNMENT == 0
     if not owned or not aligned or 2 * len(order) < len(images):
-        result = room((len(order), *images.shape[1:]))
+        result = room((len(order), *images.shape[1:]), images.dtype)
         np.take(images, order, axis=0, out=result, mode="clip")
         return result
     flat = images.reshape(len(images), -1)

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, Self
 import numpy as np
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
+from tfticket.errors import InputError
 from tfticket.schema import Config
 
 Number = Annotated[float, Field(strict=True)]
@@ -88,3 +89,48 @@ def standard_floats(rows: np.ndarray) -> Normalisation:
     return Normalisation(
         dtype="float32", offset=tuple(mean.tolist()), scale=tuple(scale.tolist()), shift=(0.0,) * len(scale)
     )
+
+
+def normalisation_for(word: str, rows: np.ndarray, name: str) -> tuple[str, Normalisation]:
+    """The normalisation that a configuration asks for, by its word, and its constants.
+
+    Args:
+        word: 'unit', 'standard', 'none', or 'auto', which is 'unit' for uint8 and 'standard' for floats.
+        rows: The training rows.
+        name: What messages call the data.
+
+    Raises:
+        InputError: The word is not for rows of this type.
+    """
+    pixels = rows.dtype == np.uint8
+    if word == "auto":
+        word = "unit" if pixels else "standard"
+    if word == ("none" if pixels else "unit"):
+        raise InputError(
+            f"{name}: normalise: {word} is for {'floats' if pixels else 'uint8 pixels, which it divides by 255'}, and "
+            f"the rows are {rows.dtype}. Take standard, or {'unit' if pixels else 'none'}."
+        )
+    if word == "standard":
+        return word, standard(rows) if pixels else standard_floats(rows)
+    return word, UNIT if pixels else IDENTITY
+
+
+def check_overflow(normalisation: Normalisation, rows: np.ndarray, name: str, feature_names: tuple[str, ...]) -> None:
+    """See that every input stays within float32.
+
+    Raises:
+        InputError: One does not; names its column.
+    """
+    if normalisation.dtype == "uint8":
+        return
+    columns = rows.reshape(-1, rows.shape[-1])
+    with np.errstate(over="ignore", invalid="ignore"):
+        offset, scale = (np.asarray(part, np.float32) for part in (normalisation.offset, normalisation.scale))
+        ends = (np.stack([columns.min(axis=0), columns.max(axis=0)]) - offset) * scale
+    if not np.isfinite(ends).all():
+        column = int(np.isfinite(ends).all(axis=0).argmin())
+        title = f" ({feature_names[column]!r})" if feature_names else ""
+        raise InputError(
+            f"{name}: column {column}{title} leaves float32 when it is scaled to deviation 1 over the training rows. "
+            "Scale it, or take its logarithm; or leave it out."
+        )

@@ -12,6 +12,9 @@ from tfticket.data.known import check_contents, class_names_of, identify, locate
 from tfticket.registry import DATA_SETS
 from tfticket.schema import validate
 
+TILE = 1000
+"""Rows that are looked at at once."""
+
 
 @dataclass(frozen=True)
 class Summary:
@@ -21,14 +24,18 @@ class Summary:
         name: In configurations.
         label: What figures call it.
         path: Where it was read.
-        train_rows: How many training images.
-        test_rows: How many test images.
-        shape: Of one image, (height, width, channels).
-        train_counts: Class name -> training images.
-        test_counts: Class name -> test images.
-        contents: SHA-256 of its images and labels, whatever their format and order.
+        train_rows: How many training rows.
+        test_rows: How many test rows.
+        shape: Of one row: (height, width, channels) of an image, (features,) of a table.
+        train_counts: Class name -> training rows.
+        test_counts: Class name -> test rows.
+        contents: SHA-256 of its rows and labels, whatever their format and order.
         known_as: The registered data set that is known to have these contents; None for any other.
         licence: Whose it is; None where we do not know.
+        dtype: 'uint8' or 'float32'.
+        validation_rows: How many validation rows of its own; 0 where they are taken from the training rows.
+        validation_counts: Class name -> validation rows of its own.
+        note: What a user may want to know about its values; None where there is nothing.
     """
 
     name: str
@@ -42,20 +49,32 @@ class Summary:
     contents: str
     known_as: str | None
     licence: str | None
+    dtype: str
+    validation_rows: int
+    validation_counts: dict[str, int]
+    note: str | None
 
     def __str__(self) -> str:
+        images = len(self.shape) > 1
+
         def split(rows: int, counts: dict[str, int]) -> str:
             low, high = min(counts.values()), max(counts.values())
-            return f"{rows:7,} images, {low:,}{f' to {high:,}' if high > low else ''} of each class"
+            each = f"{low:,}{f' to {high:,}' if high > low else ''} of each class"
+            return f"{rows:7,} {'images' if images else 'rows'}, {each}"
 
+        size = "x".join(map(str, self.shape)) if images else f"{self.shape[0]:,} features"
+        floats = f" of {self.dtype}" if self.dtype != "uint8" else ""
+        own = [f"  validation{split(self.validation_rows, self.validation_counts)}"] if self.validation_rows else []
         lines = [
             f"{self.name}: {self.label}" + (f" ({self.licence})" if self.licence else ""),
             f"  file      {self.path}",
-            f"  images    {'x'.join(map(str, self.shape))}, {len(self.train_counts)} classes",
+            f"  {'images' if images else 'rows  '}    {size}{floats}, {len(self.train_counts)} classes",
             f"  training  {split(self.train_rows, self.train_counts)}",
+            *own,
             f"  test      {split(self.test_rows, self.test_counts)}",
             f"  SHA-256   {self.contents}",
             f"            {f'as known of {self.known_as}' if self.known_as else 'of no data set that we know'}",
+            *([f"  note      {self.note}"] if self.note else []),
         ]
         return "\n".join(lines)
 
@@ -97,4 +116,26 @@ def summary(name_or_path: str) -> Summary:
         contents=contents,
         known_as=None if known is None else known.name,
         licence=None if source is None else source.licence,
+        dtype=str(raw.x_train.dtype),
+        validation_rows=0 if raw.x_validation is None else len(raw.x_validation),
+        validation_counts={} if raw.y_validation is None else counts(raw.y_validation),
+        note=_note(raw.x_train),
     )
+
+
+def _note(rows: np.ndarray) -> str | None:
+    """Say where images of floats are pixels that lose nothing as uint8."""
+    if rows.dtype == np.uint8 or rows.ndim < 4:
+        return None
+    for factor, convert in ((1, "x.astype(np.uint8)"), (255, "np.rint(255 * x).astype(np.uint8)")):
+        if all(_are_pixels(rows[begin : begin + TILE], factor) for begin in range(0, len(rows), TILE)):
+            return f"these floats are pixels: {convert} loses nothing and takes a quarter of the memory"
+    return None
+
+
+def _are_pixels(rows: np.ndarray, factor: int) -> bool:
+    """Whether all values, multiplied, are 0 to 255, as float32 rounds them."""
+    pixels = np.rint(rows * np.float32(factor))
+    if pixels.min() < 0 or pixels.max() > 255:
+        return False
+    return bool(np.allclose(pixels / np.float32(factor), rows, rtol=1e-6, atol=0))

@@ -76,28 +76,37 @@ def test_a_file_that_may_not_be_read(write, monkeypatch):
 @pytest.mark.parametrize(
     ("changes", "parts"),
     [
-        ({"x_train": IMAGES.astype(np.float32)}, ["x_train is float32", "uint8 0..255", "np.rint(255 * x)"]),
-        ({"x_test": np.full((10, 28, 28), np.nan)}, ["x_test is float64", "uint8 0..255"]),
-        ({"x_train": IMAGES.astype(np.int64)}, ["x_train is int64; expected uint8"]),
-        ({"x_train": IMAGES > 0}, ["x_train is bool; expected uint8"]),
-        ({"x_train": IMAGES.view([("a", "u1")])}, ["x_train is [('a', 'u1')]; expected uint8"]),
-        ({"x_train": IMAGES.reshape(20, 784)}, ["x_train has the shape (20, 784)", "Reshape it"]),
+        ({"x_train": IMAGES.astype(np.float32)}, ["x_test is uint8", "x_train is float32", "np.rint(255 * x)"]),
+        (
+            {"x_test": np.full((10, 28, 28), np.nan)},
+            ["x_test is float64", "x_train is uint8", "floats of one scale in all"],
+        ),
+        ({"x_train": IMAGES.astype(np.int64)}, ["x_train is int64 [20, 28, 28]", "x.astype(np.uint8)"]),
+        ({"x_train": IMAGES.astype(np.uint16)}, ["x_train is uint16 [20, 28, 28]", "x.astype(np.float32)"]),
+        ({"x_train": IMAGES > 0}, ["x_train is bool [20, 28, 28]", "255 * x.astype(np.uint8)"]),
+        ({"x_train": IMAGES.view([("a", "u1")])}, ["x_train is [('a', 'u1')]", "fields as columns"]),
+        ({"x_train": IMAGES.reshape(20, 784)}, ["x_train has 784 features", "x_test has images of (28, 28, 1)"]),
+        ({"x_train": IMAGES.reshape(-1)}, ["x_train has the shape (15680,)", "Reshape it"]),
         ({"x_train": np.uint8(3)}, ["x_train has the shape ()"]),
         ({"x_test": IMAGES[:0]}, ["x_test has the shape (0, 28, 28)", "none of them 0"]),
         ({"x_train": np.zeros((20, 3, 32, 32), np.uint8)}, ["channels first", "transpose(0, 2, 3, 1)"]),
-        ({"x_test": np.zeros((10, 28, 27), np.uint8)}, ["x_test has images of (28, 27, 1)", "x_train of (28, 28, 1)"]),
+        (
+            {"x_test": np.zeros((10, 28, 27), np.uint8)},
+            ["x_test has images of (28, 27, 1)", "x_train has images of (28, 28, 1)"],
+        ),
         ({"x_test": np.zeros((10, 28, 28, 3), np.uint8)}, ["(28, 28, 3)", "expected one size"]),
-        ({"y_train": LABELS[:19]}, ["y_train has 19 labels", "x_train 20 images", "one label an image"]),
-        ({"y_test": LABELS[:11]}, ["y_test has 11 labels", "x_test 10 images"]),
-        ({"y_train": LABELS.astype(float)}, ["y_train is float64; expected integers", "y.astype(np.int32)"]),
+        ({"y_train": LABELS[:19]}, ["y_train has 19 labels", "x_train 20 rows", "one label a row"]),
+        ({"y_test": LABELS[:11]}, ["y_test has 11 labels", "x_test 10 rows"]),
+        ({"y_train": LABELS / 2}, ["y_train[2] is 0.5: a target of regression", "np.digitize"]),
         ({"y_train": np.eye(10, dtype=int)[LABELS]}, ["shape (20, 10)", "one-hot", "argmax"]),
         ({"y_train": LABELS[:, None, None]}, ["y_train has the shape (20, 1, 1)"]),
-        ({"y_train": np.arange(20) - 1}, ["y_train holds the label -1; expected classes numbered 0, 1, 2"]),
-        ({"y_train": LABELS + np.int64(4_000_000_000)}, ["the label 4000000009; expected classes numbered 0, 1, 2"]),
-        ({"y_train": LABELS.astype(np.uint64) + np.uint64(2**64 - 10)}, ["the label 18446744073709551615"]),
-        ({"y_test": np.full(10, 10)}, ["y_test holds the label 10; expected 0 to 9"]),
-        ({"y_test": np.full(10, -1)}, ["y_test holds the label -1"]),
-        ({"y_train": np.where(LABELS == 3, 4, LABELS)}, ["y_train has no row of class 3", "without gaps"]),
+        ({"y_train": LABELS + np.int64(4_000_000_000)}, ["which no training row has; expected one of 4000000000, 4"]),
+        (
+            {"y_test": np.full(10, 10)},
+            ["y_test holds the label 10 (row 0), which no training row has; expected one of"],
+        ),
+        ({"y_test": np.full(10, -1)}, ["y_test holds the label -1 (row 0)"]),
+        ({"y_train": np.where(LABELS == 3, 4, LABELS)}, ["y_test holds the label 3 (row "]),
     ],
 )
 def test_arrays_that_do_not_fit(changes, parts, write, writers):
@@ -155,7 +164,7 @@ def test_an_npz_whose_checksum_is_wrong(write):
         (struct.pack(">BBBB3I", 0, 0, 8, 3, *[2**32 - 1] * 3) + b"x" * 100, ["again"]),
         (struct.pack(">BBBB3I", 0, 0, 8, 3, 10, 28, 28) + b"x" * 7839, ["truncated", "again"]),
         (struct.pack(">BBBB3I", 0, 0, 8, 3, 10, 28, 28) + b"x" * 7841, ["again"]),
-        (struct.pack(">BBBB3I", 0, 0, 8, 3, 9, 28, 28) + b"x" * 7056, ["10 labels", "9 images"]),
+        (struct.pack(">BBBB3I", 0, 0, 8, 3, 9, 28, 28) + b"x" * 7056, ["10 labels", "9 rows"]),
     ],
 )
 def test_idx_files_that_do_not_fit(name, content, parts, write, limited_read):
@@ -224,8 +233,11 @@ IMAGE_ERRORS = [
     ({"train/cat/more/0.png": "whole"}, ["in the wrong place", "train/<class>/<name>.png", "Move it"]),
     ({"train/0.png": "whole"}, ["0.png", "is a file in the wrong place"]),
     ({"train/cat/1.png": "wide"}, ["1.png", "has 29 x 28 pixels", "0.png", "28 x 28", "Scale them"]),
-    ({"test/cat/0.png": "wide", "test/dog/0.png": "wide"}, ["test has images of (28, 29, 1)", "train of (28, 28, 1)"]),
-    ({"train/cat/0.png": "sixteen"}, ["0.png", "is of mode I;16; expected 8 bits"]),
+    (
+        {"test/cat/0.png": "wide", "test/dog/0.png": "wide"},
+        ["test has images of (28, 29, 1)", "train has images of (28, 28, 1)"],
+    ),
+    ({"train/cat/0.png": "sixteen"}, ["0.png", "is of mode I;16, with values from 0 to 255; expected 8 bits"]),
 ]
 
 
@@ -282,11 +294,17 @@ def test_images_that_declare_a_huge_size_are_refused(size, expected, tmp_path, w
     assert (outcome, expected in text) == ("refused", True), text
 
 
-def test_labels_of_another_form_have_their_own_advice(tmp_path):
+def test_labels_of_several_columns_have_their_own_advice(tmp_path):
     rows = {"x_train": np.zeros((6, 2, 2), np.uint8), "x_test": np.zeros((6, 2, 2), np.uint8)}
-    for labels, advice in ((np.eye(6), "y.argmax(axis=1)"), (np.array(list("abcdef")), "return_inverse=True")):
+    for labels, advice in (
+        (np.eye(6), "It is one-hot: give y.argmax(axis=1)"),
+        (np.eye(6) / 2, "the class of the highest score is y.argmax(axis=1)"),
+        (np.ones((6, 3), int), "Rows of several classes, or of none"),
+        (np.zeros((6, 3), bool), "Rows of several classes, or of none"),
+        (np.array([["a", "b"]] * 6), "Take the column that holds the classes"),
+    ):
         np.savez(tmp_path / "rows.npz", **rows, y_train=labels, y_test=labels)
-        refused(tmp_path / "rows.npz", "y_train", advice)
+        refused(tmp_path / "rows.npz", "y_train", "one label a row", advice)
 
 
 def test_an_empty_file_is_called_empty(tmp_path):

@@ -154,7 +154,7 @@ def test_gif_images_come_back_as_the_colours_of_their_palettes(digits, tmp_path,
     rows = digits.few(2, 1)
     members = writers.image_members(rows, lambda image: writers.png(image, format="GIF"), "gif")
     raw = read(writers.folder(members, tmp_path / "images"))
-    np.testing.assert_array_equal(raw.x_train, np.repeat(rows.by_class().x_train[..., None], 3, axis=-1))
+    np.testing.assert_array_equal(raw.x_train, rows.by_class().x_train[..., None])
 
 
 def test_jpeg_images_are_near_their_originals(colour, tmp_path, writers):
@@ -172,7 +172,13 @@ def test_classes_are_alphabetical_and_junk_is_passed_over(tmp_path, writers, dig
     image = writers.png(digits.x_train[0])
     names = ["zebra", "Ant", "bee 2", "äpfel"]
     members = {f"{split}/{name}/b.png": image for name in names for split in ("train", "test")}
-    junk = {".DS_Store": b"", "train/.DS_Store": b"", "train/zebra/Thumbs.db": b"", "val/zebra/a.png": b"", "a.md": b""}
+    junk = {
+        ".DS_Store": b"",
+        "train/.DS_Store": b"",
+        "train/zebra/Thumbs.db": b"",
+        "vals/zebra/a.png": b"",
+        "a.md": b"",
+    }
     raw = read(writers.folder({**members, **junk}, tmp_path / "images"))
     assert raw.class_names == ("Ant", "bee 2", "zebra", "äpfel")
     assert raw.y_train.tolist() == raw.y_test.tolist() == [0, 1, 2, 3]
@@ -217,7 +223,7 @@ def test_one_image_with_colour_gives_all_three_channels(split, number, tmp_path,
         np.testing.assert_array_equal(images, expected)
 
 
-def test_palettes_are_looked_up_and_alpha_is_dropped(tmp_path, writers, colour):
+def test_palettes_are_looked_up_and_alpha_that_is_the_same_everywhere_is_dropped(tmp_path, writers, colour):
     image = Image.fromarray(colour.x_train[0]).quantize(16)
     rgb = np.asarray(image.convert("RGB"))
     alpha = np.concatenate([rgb, np.full((32, 32, 1), 7, np.uint8)], axis=-1)

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from tfticket.data.formats import pickled, tars
-from tfticket.data.formats.raw import AGAIN, Raw, check_range, checked, damaged, fill, room
+from tfticket.data.formats.checks import Part, check_range, checked
+from tfticket.data.formats.raw import AGAIN, Raw, damaged, fill, room
 from tfticket.errors import InputError
 
 ROWS = 10_000
@@ -53,11 +54,10 @@ def read(path: Path) -> Raw:
         end += count
     test = slice(5 * ROWS, 5 * ROWS + rows["test_batch"])
     return checked(
-        (f"{path}: training images", f"{path}: training labels", f"{path}: test images", f"{path}: test labels"),
-        images[:end],
-        labels[:end],
-        images[test],
-        labels[test],
+        {
+            "train": Part(f"{path}: training images", f"{path}: training labels", images[:end], labels[:end]),
+            "test": Part(f"{path}: test images", f"{path}: test labels", images[test], labels[test]),
+        },
         files=tuple(files),
         class_names=class_names,
         classes=CLASSES,

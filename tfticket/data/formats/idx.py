@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tfticket.data.formats.raw import AGAIN, Raw, checked, damaged, fill, sane, unzipped
+from tfticket.data.formats.checks import Part, checked
+from tfticket.data.formats.raw import AGAIN, Raw, damaged, fill, sane, unzipped
 from tfticket.errors import InputError
 
 NAME = re.compile(r"(train|t10k|test)-(images|labels)[-.]idx\d-ubyte(\.gz)?")
@@ -30,7 +31,11 @@ def read(folder: Path) -> Raw:
         raise InputError(f"{folder} has no IDX file of the {', '.join(missing)}; expected {EXPECTED}. Add it.")
     files = [found[key] for key in wanted]
     arrays = [_array(path, (3, 4) if what == "images" else (1,)) for path, (_, what) in zip(files, wanted, strict=True)]
-    return checked((files[0], files[1], files[2], files[3]), *arrays, files=tuple(files))
+    parts = {
+        split: Part(files[first], files[first + 1], arrays[first], arrays[first + 1])
+        for split, first in (("train", 0), ("test", 2))
+    }
+    return checked(parts, files=tuple(files))
 
 
 def _array(path: Path, dimensions: tuple[int, ...]) -> np.ndarray:

@@ -1,25 +1,32 @@
-"""Images in folders named after their classes, train/<class>/* and test/<class>/*, or a zip of these."""
+"""Images in folders named after their classes, train/<class>/* and test/<class>/*, or a zip of these.
+
+Validation images may lie in validation/<class>/*.
+"""
 
 import io
+import math
 import warnings
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Never
 
 import numpy as np
 from PIL import Image
 
-from tfticket.data.formats.raw import AGAIN, Raw, checked, damaged, reason, room, sane
+from tfticket.data.formats.checks import Part, checked
+from tfticket.data.formats.labels import class_order
+from tfticket.data.formats.pixels import START, decoded
+from tfticket.data.formats.raw import AGAIN, Raw, damaged, reason, room, sane
 from tfticket.errors import InputError
 
 SPLITS = ("train", "test")
+VALIDATION = ("validation", "val", "valid")
+"""What a folder of validation images may be called."""
 EXPECTED = "images train/<class>/<name>.png and test/<class>/<name>.png (or jpg, bmp, gif, webp, ppm)"
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "PPM")
 """No others: EPS would start a program, TIFF's library writes to the terminal at damaged files."""
-GREY = {"1", "L", "LA"}
-COLOUR = {"P", "PA", "RGB", "RGBA", "CMYK", "YCbCr"}
 MOST_PIXELS = 2**24
 MOST_BYTES = 2**26
 JUNK = {"Thumbs.db", "desktop.ini", "__MACOSX"}
@@ -42,7 +49,7 @@ def read(path: Path) -> Raw:
     """Read a folder.
 
     Classes are numbered in the alphabetical order of their names, 10 after 9. If all images are grey they have one
-    channel, else three; palettes are looked up, alpha is dropped. Of an animation, the first image counts.
+    channel, else three.
     """
     entries = [entry for entry in _folder(path) if not _junk(entry)]
     return _read(path, entries, lambda entry: Path(entry.where))
@@ -75,7 +82,7 @@ def _folder(path: Path) -> Iterator[Entry]:
 
     for top in path.iterdir():
         yield entry(top)
-        for inner in top.iterdir() if top.name in SPLITS and top.is_dir() else ():
+        for inner in top.iterdir() if top.name in (*SPLITS, *VALIDATION) and top.is_dir() else ():
             yield entry(inner)
             yield from map(entry, inner.iterdir() if inner.is_dir() else ())
 
@@ -86,16 +93,17 @@ def _junk(entry: Entry) -> bool:
 
 def _read(path: Path, entries: list[Entry], file: Callable[[Entry], Path]) -> Raw:
     splits = _by_class(path, entries)
-    names = sorted(splits["train"], key=_class_order)
-    unknown = sorted({*splits["test"]} - {*names})
-    if unknown:
-        raise InputError(
-            f"{path}: test/ has the class {unknown[0]!r}, train/ has not; expected the same classes in both. "
-            "Rename it or add training images."
-        )
+    names = sorted(splits["train"], key=class_order)
+    for split, classes in splits.items():
+        unknown = sorted({*classes} - {*names})
+        if unknown:
+            raise InputError(
+                f"{path}: {split}/ has the class {unknown[0]!r}, train/ has not; expected the same classes in both. "
+                "Rename it or add training images."
+            )
     images, labels, files = {}, {}, dict[Path, None]()
-    for split in SPLITS:
-        ordered = [(entry, names.index(name)) for name in sorted(splits[split]) for entry in splits[split][name]]
+    for split, classes in splits.items():
+        ordered = [(entry, names.index(name)) for name in sorted(classes) for entry in classes[name]]
         images[split] = _pixels([entry for entry, _ in ordered])
         labels[split] = np.array([label for _, label in ordered], np.int32)
         files |= dict.fromkeys(file(entry) for entry, _ in ordered)
@@ -104,23 +112,20 @@ def _read(path: Path, entries: list[Entry], file: Callable[[Entry], Path]) -> Ra
         if array.shape[-1] < channels:
             images[split] = np.repeat(array, channels, axis=-1)
     return checked(
-        (f"{path}: train", f"{path}: train", f"{path}: test", f"{path}: test"),
-        images["train"],
-        labels["train"],
-        images["test"],
-        labels["test"],
+        {split: Part(f"{path}: {split}", f"{path}: {split}", images[split], labels[split]) for split in splits},
         files=tuple(files),
         class_names=tuple(names),
+        classes=len(names),
     )
 
 
-def _class_order(name: str) -> tuple[int, str]:
-    """Alphabetical; names that are numbers by their number."""
-    return (int(name) if name.isdecimal() else 0, name)
-
-
 def _by_class(path: Path, entries: list[Entry]) -> dict[str, dict[str, list[Entry]]]:
+    """Split -> class -> images; 'validation', by whatever name, only where there is one."""
     splits: dict[str, dict[str, list[Entry]]] = {split: {} for split in SPLITS}
+    own = sorted({entry.parts[0] for entry in entries if entry.parts[0] in VALIDATION and len(entry.parts) > 1})
+    if len(own) > 1:
+        raise InputError(f"{path} has {own[0]}/ and {own[1]}/; expected one folder of validation images. Join them.")
+    splits |= {split: {} for split in own}
     for entry in sorted(entries, key=lambda entry: entry.parts):
         if entry.parts[0] not in splits or (len(entry.parts) == 1 and entry.folder):
             continue
@@ -142,7 +147,7 @@ def _by_class(path: Path, entries: list[Entry]) -> dict[str, dict[str, list[Entr
             raise InputError(
                 f"{path}: the class {empty[0]!r} of {split}/ has no images; expected some. Add them or remove it."
             )
-    return splits
+    return {"validation" if split in VALIDATION else split: classes for split, classes in splits.items()}
 
 
 def _pixels(entries: list[Entry]) -> np.ndarray:
@@ -152,18 +157,25 @@ def _pixels(entries: list[Entry]) -> np.ndarray:
         warnings.simplefilter("ignore")
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         for row, entry in enumerate(entries):
-            with _opened(entry) as image:
+            with _opened(entry) as (image, start):
                 if row == 0:
-                    images = _room(image, entries)
-                images = _fitted(image, entry, entries[0], images)
-                mode = "L" if images.shape[-1] == 1 else "RGB"
-                grid = np.asarray(image if image.mode == mode else image.convert(mode))
-                images[row] = grid.reshape(images.shape[1:])
+                    _check_size(image, entries)
+                elif image.width * image.height != math.prod(images.shape[1:3]):
+                    _refuse_size(entry, image.size, entries[0], images)
+                grid = np.atleast_3d(decoded(entry.where, image, start))
+            if row == 0:
+                images = room((len(entries), *grid.shape))
+            if grid.shape[:2] != images.shape[1:3]:
+                _refuse_size(entry, grid.shape[1::-1], entries[0], images)
+            if grid.shape[-1] > images.shape[-1]:  # the first one with colour
+                images = np.repeat(images, 3, axis=-1)
+            images[row] = grid
     return images
 
 
 @contextmanager
-def _opened(entry: Entry) -> Iterator[Image.Image]:
+def _opened(entry: Entry) -> Iterator[tuple[Image.Image, bytes]]:
+    """An image that is not decoded yet, and its file's first bytes."""
     if entry.size > MOST_BYTES:
         raise InputError(
             f"{entry.where} has {entry.size:,} bytes; expected an image of at most {MOST_BYTES:,}. Scale it down."
@@ -172,7 +184,7 @@ def _opened(entry: Entry) -> Iterator[Image.Image]:
         stream = io.BytesIO(entry.content())
     try:
         with Image.open(stream, formats=FORMATS) as image:
-            yield image
+            yield image, bytes(stream.getbuffer()[:START])
     except (InputError, MemoryError):
         raise
     except Exception as error:  # Pillow's decoders have no list of what they raise at damaged files
@@ -182,8 +194,8 @@ def _opened(entry: Entry) -> Iterator[Image.Image]:
         ) from None
 
 
-def _room(image: Image.Image, entries: list[Entry]) -> np.ndarray:
-    """An array for all images of this one's size."""
+def _check_size(image: Image.Image, entries: list[Entry]) -> None:
+    """See that as many images of this one's size as there are may be decoded."""
     width, height = image.size
     if not 1 <= width * height <= MOST_PIXELS:
         raise InputError(
@@ -191,17 +203,11 @@ def _room(image: Image.Image, entries: list[Entry]) -> np.ndarray:
         )
     where = f"{entries[0].where} and others of its {width} x {height} pixels"
     sane(where, 3 * width * height * len(entries), sum(entry.size for entry in entries))
-    return room((len(entries), height, width, 1 if image.mode in GREY else 3))
 
 
-def _fitted(image: Image.Image, entry: Entry, first: Entry, images: np.ndarray) -> np.ndarray:
-    """The array, with three channels if this image is the first one with colour; refuses what does not fit."""
-    if image.mode not in GREY | COLOUR:
-        raise InputError(f"{entry.where} is of mode {image.mode}; expected 8 bits a channel. Convert it to RGB or L.")
+def _refuse_size(entry: Entry, size: tuple[int, ...], first: Entry, images: np.ndarray) -> Never:
     height, width = images.shape[1:3]
-    if image.size != (width, height):
-        raise InputError(
-            f"{entry.where} has {image.width} x {image.height} pixels, {first.where} {width} x {height}; "
-            "expected one size. Scale them to it."
-        )
-    return np.repeat(images, 3, axis=-1) if images.shape[-1] == 1 and image.mode in COLOUR else images
+    raise InputError(
+        f"{entry.where} has {size[0]} x {size[1]} pixels, {first.where} {width} x {height}, as they are shown; "
+        "expected one size. Scale them to it."
+    )

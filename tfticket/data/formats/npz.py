@@ -2,19 +2,24 @@
 
 import math
 import zipfile
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 
-from tfticket.data.formats.raw import AGAIN, Raw, Stream, check_images, check_labels, checked, fill, reason
+from tfticket.data.formats.checks import Part, check_rows, checked
+from tfticket.data.formats.labels import check_label_shape
+from tfticket.data.formats.raw import AGAIN, Raw, Stream, fill, reason
 from tfticket.errors import InputError
 
+VALIDATION = (("x_val", "y_val"), ("x_validation", "y_validation"))
+"""What validation rows may be called."""
 KEYS = ("x_train", "y_train", "x_test", "y_test")
 EXPECTED = f"an npz with the arrays {', '.join(KEYS)}"
 
 
 def read(path: Path, archive: zipfile.ZipFile) -> Raw:
-    """Read x_train, y_train, x_test and y_test from the opened archive."""
+    """Read x_train, y_train, x_test, y_test, and x_val and y_val if they are there, from the opened archive."""
     members = {member.filename: member for member in archive.infolist()}
     missing = [key for key in KEYS if f"{key}.npy" not in members]
     if missing:
@@ -23,15 +28,38 @@ def read(path: Path, archive: zipfile.ZipFile) -> Raw:
             f"{path} has no array {', '.join(missing)}, but {found}; expected {', '.join(KEYS)}. "
             "Save it by np.savez(path, x_train=..., y_train=..., x_test=..., y_test=...)."
         )
-    arrays = [_array(f"{path}: {key}", archive, members[f"{key}.npy"], key) for key in KEYS]
-    where = tuple(f"{path}: {key}" for key in KEYS)
-    return checked((where[0], where[1], where[2], where[3]), *arrays, files=(path,))
+    keys = {"train": ("x_train", "y_train"), **_validation(path, members), "test": ("x_test", "y_test")}
+    parts = {}
+    for split, (x, y) in keys.items():
+        rows = _array(f"{path}: {x}", archive, members[f"{x}.npy"], check_rows)
+        labels = _array(f"{path}: {y}", archive, members[f"{y}.npy"], check_label_shape)
+        parts[split] = Part(f"{path}: {x}", f"{path}: {y}", rows, labels)
+    return checked(parts, files=(path,))
 
 
-def _array(where: str, archive: zipfile.ZipFile, member: zipfile.ZipInfo, key: str) -> np.ndarray:
+def _validation(path: Path, members: Mapping[str, object]) -> dict[str, tuple[str, str]]:
+    """The keys of the validation rows, if there are any."""
+    given = [key for pair in VALIDATION for key in pair if f"{key}.npy" in members]
+    pair = next((pair for pair in VALIDATION if given == [*pair]), None)
+    if given and pair is None:
+        raise InputError(f"{path} has {', '.join(given)}; expected x_val and y_val, or neither. Add or rename one.")
+    return {} if pair is None else {"validation": pair}
+
+
+def _array(
+    where: str,
+    archive: zipfile.ZipFile,
+    member: zipfile.ZipInfo,
+    check: Callable[[object, np.dtype, tuple[int, ...]], None],
+) -> np.ndarray:
     with archive.open(member) as stream:
         start, shape, fortran, dtype = _header(where, stream)
-        (check_images if key.startswith("x") else check_labels)(where, dtype, shape)
+        if dtype.hasobject:
+            raise InputError(
+                f"{where} holds pickled Python objects, which could run code and were not read; expected plain arrays. "
+                "Save texts as np.asarray(array, str), numbers as np.asarray(array, float)."
+            )
+        check(where, dtype, shape)
         size = math.prod(shape) * dtype.itemsize
         if start + size != member.file_size:
             raise InputError(

@@ -1,4 +1,4 @@
-"""Raw data as a source gives them, and the checks that all formats share."""
+"""Raw data as a source gives them, and what readers of all formats share."""
 
 import gzip
 import io
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, Protocol, cast
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from tfticket.errors import InputError
 
@@ -45,13 +46,15 @@ FAULTS = (
 
 @dataclass(frozen=True, eq=False)
 class Raw:
-    """Images and labels as a source gives them.
+    """Rows and labels as a source gives them.
 
     Attributes:
-        x_train, x_test: uint8 [rows, height, width, channels].
+        x_train, x_test: uint8 or float32 [rows, height, width, channels], or float32 [rows, features].
         y_train, y_test: int32 [rows], labels in 0 .. classes - 1.
         class_names: Their names, where the source tells them.
         files: Every file that was read, for checksums.
+        x_validation, y_validation: Validation rows of the source's own; None where it has none.
+        feature_names: Of the columns, where the source tells them.
     """
 
     x_train: np.ndarray
@@ -60,6 +63,9 @@ class Raw:
     y_test: np.ndarray
     class_names: tuple[str, ...] | None
     files: tuple[Path, ...]
+    x_validation: np.ndarray | None = None
+    y_validation: np.ndarray | None = None
+    feature_names: tuple[str, ...] = ()
 
 
 class Stream(Protocol):
@@ -102,12 +108,12 @@ def unzipped(file: io.BufferedReader) -> IO[bytes]:
     return file
 
 
-def room(shape: tuple[int, ...]) -> np.ndarray:
-    """A new uint8 array, aligned so that TensorFlow can use it where it lies."""
-    size = math.prod(shape)
+def room(shape: tuple[int, ...], dtype: DTypeLike = np.uint8) -> np.ndarray:
+    """A new array, aligned so that TensorFlow can use it where it lies."""
+    size = math.prod(shape) * np.dtype(dtype).itemsize
     buffer = np.empty(size + ALIGNMENT, np.uint8)  # pages that nothing is written to take no memory
     start = -buffer.ctypes.data % ALIGNMENT
-    return buffer[start : start + size].reshape(shape)
+    return buffer[start : start + size].view(dtype).reshape(shape)
 
 
 def fill(size: int, stream: Stream, where: object) -> np.ndarray:
@@ -124,124 +130,3 @@ def fill(size: int, stream: Stream, where: object) -> np.ndarray:
     if stream.read(1):
         raise InputError(f"{where} goes on after its {size:,} bytes of data; expected its end there. {AGAIN}")
     return array
-
-
-def check_images(where: object, dtype: np.dtype, shape: tuple[int, ...]) -> None:
-    """Whether images are of a type and shape that we take; asked before they are read."""
-    _check_plain(where, dtype, "uint8")
-    if dtype != np.uint8:
-        raise InputError(
-            f"{where} is {dtype}; expected uint8 0..255. Convert values of 0..1 by "
-            "np.rint(255 * x).astype(np.uint8), values of 0..255 by np.rint(x).astype(np.uint8)."
-        )
-    if len(shape) not in (3, 4) or min(shape) < 1:
-        raise InputError(
-            f"{where} has the shape {shape}; expected [rows, height, width] or [rows, height, width, channels], "
-            "none of them 0. Reshape it."
-        )
-    if len(shape) == 4 and shape[1] in (1, 3) and shape[3] > 4:
-        raise InputError(
-            f"{where} has the shape {shape}, channels first; expected [rows, height, width, channels]. "
-            "Save x.transpose(0, 2, 3, 1)."
-        )
-
-
-def check_labels(where: object, dtype: np.dtype, shape: tuple[int, ...]) -> None:
-    """Whether labels are of a type and shape that we take; asked before they are read."""
-    _check_plain(where, dtype, "int32")
-    if len(shape) == 2 and shape[1] > 1:
-        raise InputError(f"{where} has the shape {shape}; expected [rows]. If it is one-hot, save y.argmax(axis=1).")
-    if dtype.kind in "US":
-        raise InputError(f"{where} holds texts; expected integers. Save np.unique(y, return_inverse=True)[1].")
-    if dtype.kind not in "iu":
-        raise InputError(f"{where} is {dtype}; expected integers. Convert it by y.astype(np.int32).")
-    if len(shape) not in (1, 2) or min(shape) < 1:
-        raise InputError(f"{where} has the shape {shape}; expected [rows], at least one. Reshape it.")
-
-
-def _check_plain(where: object, dtype: np.dtype, expected: str) -> None:
-    if dtype.hasobject:
-        raise InputError(
-            f"{where} holds pickled Python objects, which could run code and were not read; expected {expected}. "
-            f"Save a plain array: np.asarray(array, np.{expected})."
-        )
-
-
-def check_range(where: object, labels: np.ndarray, classes: int) -> None:
-    """Whether labels lie in 0 .. classes - 1."""
-    low, high = int(labels.min()), int(labels.max())
-    if low < 0 or high >= classes:
-        raise InputError(
-            f"{where} holds the label {low if low < 0 else high}; expected 0 to {classes - 1}. Number the classes so."
-        )
-
-
-def checked(
-    where: tuple[object, object, object, object],
-    x_train: np.ndarray,
-    y_train: np.ndarray,
-    x_test: np.ndarray,
-    y_test: np.ndarray,
-    *,
-    files: tuple[Path, ...],
-    class_names: tuple[str, ...] | None = None,
-    classes: int | None = None,
-) -> Raw:
-    """Raw data of these arrays, if they fit together.
-
-    Args:
-        where: What messages call the four arrays, in their order.
-        x_train: uint8 [rows, height, width] or [rows, height, width, channels]; not copied.
-        y_train: Integers [rows] or [rows, 1].
-        x_test: As ``x_train``.
-        y_test: As ``y_train``.
-        files: What was read.
-        class_names: As in Raw.
-        classes: How many the format has; None counts them in the training labels.
-    """
-    x_train, y_train = _split(where[0], where[1], x_train, y_train)
-    x_test, y_test = _split(where[2], where[3], x_test, y_test)
-    if x_train.shape[1:] != x_test.shape[1:]:
-        raise InputError(
-            f"{where[2]} has images of {x_test.shape[1:]}, {where[0]} of {x_train.shape[1:]} (height, width, "
-            "channels); expected one size. Scale them to it."
-        )
-    if classes is None:
-        # Every class has a training image, so that there are no more classes than rows.
-        low, high = int(y_train.min()), int(y_train.max())
-        if low < 0 or high >= len(y_train):
-            wrong = low if low < 0 else high
-            raise InputError(
-                f"{where[1]} holds the label {wrong}; expected classes numbered 0, 1, 2, ... Number them so."
-            )
-        classes = high + 1
-    check_range(where[1], y_train, classes)
-    check_range(where[3], y_test, classes)
-    empty = np.flatnonzero(np.bincount(y_train.astype(np.int32), minlength=classes) == 0)
-    if len(empty):
-        name = f"{empty[0]}" if class_names is None else f"{empty[0]} ('{class_names[empty[0]]}')"
-        raise InputError(
-            f"{where[1]} has no row of class {name}; expected every label from 0 to {classes - 1}. "
-            "Add images of it, or number the classes without gaps."
-        )
-    return Raw(
-        x_train=x_train,
-        y_train=y_train.astype(np.int32),
-        x_test=x_test,
-        y_test=y_test.astype(np.int32),
-        class_names=class_names,
-        files=files,
-    )
-
-
-def _split(
-    images_where: object, labels_where: object, images: np.ndarray, labels: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    check_images(images_where, images.dtype, images.shape)
-    check_labels(labels_where, labels.dtype, labels.shape)
-    if len(images) != len(labels):
-        raise InputError(
-            f"{labels_where} has {len(labels):,} labels, {images_where} {len(images):,} images; "
-            "expected one label an image. Take both from the same source."
-        )
-    return images[..., None] if images.ndim == 3 else images, labels.reshape(-1)

@@ -1,0 +1,79 @@
+"""Numbers of any type as float32, or a message that says which of them would be lost."""
+
+import numpy as np
+
+from tfticket.data.formats.raw import room
+from tfticket.errors import InputError
+
+TILE = 4096
+"""Rows that are converted at once."""
+STEPS = 1000
+"""So many values, evenly spaced over a column's range, float32 has to tell apart."""
+EXACT = 2**53
+"""Beyond it, neither float64 nor float32 holds all whole numbers."""
+
+
+def as_float32(
+    where: object, rows: np.ndarray, names: tuple[str, ...] = (), *, learnt_from: bool = False
+) -> np.ndarray:
+    """A copy as float32, aligned; -0 becomes 0, so that equal numbers are equal bytes.
+
+    Args:
+        where: What messages call the rows.
+        rows: Numbers [rows, ..., channels or features].
+        names: Of the features, for messages.
+        learnt_from: Whether these are the training rows, whose range says how fine differences matter.
+
+    Raises:
+        InputError: NaN, infinite or too large values, or a column whose values float32 cannot tell apart.
+    """
+    result = room(rows.shape, np.float32)
+    with np.errstate(over="ignore"):
+        for begin in range(0, len(rows), TILE):
+            result[begin : begin + TILE] = rows[begin : begin + TILE]
+    np.add(result, 0, out=result)
+    finite = np.isfinite(result)
+    if not finite.all():
+        _refuse(where, rows, np.unravel_index(int(finite.argmin()), rows.shape), names)
+    if learnt_from and not np.can_cast(rows.dtype, np.float32):
+        _check_precision(where, rows, result, names)
+    return result
+
+
+def place(where: object, position: tuple[int, ...], names: tuple[str, ...]) -> str:
+    """One value as Python indexes it, with its column's name."""
+    indices = ", ".join(str(int(index)) for index in position)
+    return f"{where}[{indices}]" + (f" (column {names[int(position[-1])]!r})" if names else "")
+
+
+def _refuse(where: object, rows: np.ndarray, position: tuple[np.intp, ...], names: tuple[str, ...]) -> None:
+    value = rows[position]
+    one = place(where, tuple(map(int, position)), names)
+    if np.isnan(value):
+        raise InputError(
+            f"{one} is NaN; expected numbers. Leave such rows out, or fill the gaps in, by the column's median of the "
+            "training rows for example."
+        )
+    if np.isinf(value):
+        raise InputError(f"{one} is {value}; expected finite numbers. Leave such rows out, or cut them off by np.clip.")
+    raise InputError(f"{one} is {value}; expected at most {np.finfo(np.float32).max:.3g}, as float32. Scale it down.")
+
+
+def _check_precision(where: object, rows: np.ndarray, result: np.ndarray, names: tuple[str, ...]) -> None:
+    """See that rounding to float32 is small beside each column's range."""
+    columns, rounded = rows.reshape(-1, rows.shape[-1]), result.reshape(-1, rows.shape[-1])
+    low, high = columns.min(axis=0), columns.max(axis=0)
+    error = np.zeros(len(low))
+    for begin in range(0, len(columns), TILE):
+        tile = slice(begin, begin + TILE)
+        np.maximum(error, np.abs(columns[tile] - rounded[tile].astype(np.float64)).max(axis=0), out=error)
+    beyond = np.maximum(np.abs(low.astype(np.float64)), np.abs(high.astype(np.float64))) > EXACT
+    lost = (low < high) & ((STEPS * error > high.astype(np.float64) - low) | (beyond & (rows.dtype.kind in "iu")))
+    if lost.any():
+        column = int(lost.argmax())
+        name = f" ({names[column]!r})" if names else ""
+        raise InputError(
+            f"{where}: float32 cannot tell the values of column {column}{name} apart, which go from {low[column]} to "
+            f"{high[column]}. Subtract the same number from this column in all rows, such as {low[column]}, before "
+            "they are converted; or leave the column out."
+        )

@@ -1,0 +1,150 @@
+"""Labels of any hashable kind, numbered as classes."""
+
+import datetime
+from collections.abc import Mapping
+from typing import Any, Never
+
+import numpy as np
+
+from tfticket.errors import InputError
+
+MISSING = ("NAType", "NaTType")
+"""Of pandas, which need not be installed."""
+FEW = 20
+"""So many different numbers may be classes, however few rows each has."""
+ROWS_PER_CLASS = 10
+EXACT = 2**53
+"""Beyond it, every float is a whole number."""
+AS_TEXT = "If they are classes, give them as text: y.astype(str)."
+
+
+def number_classes(
+    labels: Mapping[str, tuple[object, np.ndarray]],
+) -> tuple[dict[str, np.ndarray], tuple[str, ...] | None]:
+    """Number the classes 0, 1, ... in the order of numbers, or of the alphabet.
+
+    Args:
+        labels: Of each split, 'train' among them: what messages call them, and the labels [rows] or [rows, 1].
+
+    Returns:
+        int32 [rows] of each split, and the names of the classes: None where labels are 0, 1, ... already.
+
+    Raises:
+        InputError: Missing, mixed or unhashable labels, several a row, targets of regression, or a label that no
+            training row has.
+    """
+    values = {split: _values(where, array) for split, (where, array) in labels.items()}
+    kind, _ = values["train"]
+    for split, (other, _) in values.items():
+        if other != kind:
+            raise InputError(
+                f"{labels[split][0]} holds {other}, {labels['train'][0]} holds {kind}; expected labels of one kind. "
+                "Convert them alike."
+            )
+    where, train = labels["train"][0], values["train"][1]
+    classes = sorted(set(train), key=None if kind == "numbers" else lambda label: class_order(str(label)))
+    names = tuple(map(str, classes))
+    if len(set(names)) < len(names):
+        raise InputError(f"{where} holds different labels of one name, {_twice(names)!r}. Give the names instead.")
+    plain = kind == "numbers" and classes == list(range(len(classes)))
+    if kind == "numbers" and not plain and len(classes) > max(FEW, len(train) / ROWS_PER_CLASS):
+        raise InputError(
+            f"{where} holds {len(classes):,} different numbers in {len(train):,} rows: a target of regression. "
+            f"tfticket learns classes. Cut the numbers into classes, by np.digitize(y, edges). {AS_TEXT}"
+        )
+    numbers = {label: number for number, label in enumerate(classes)}
+    for split, (_, given) in values.items():
+        for row, label in enumerate(given):
+            if label not in numbers:
+                known = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
+                raise InputError(
+                    f"{labels[split][0]} holds the label {label!s} (row {row}), which no training row has; expected "
+                    f"one of {known}. Leave such rows out, or add training rows of the class."
+                )
+    numbered = {split: np.array([numbers[one] for one in given], np.int32) for split, (_, given) in values.items()}
+    return numbered, None if plain else names
+
+
+def class_order(name: str) -> tuple[int, str]:
+    """Alphabetical; names that are numbers by their number."""
+    return (int(name) if name.isdecimal() else 0, name)
+
+
+def check_label_shape(where: object, dtype: np.dtype, shape: tuple[int, ...]) -> None:
+    """Whether labels are of a type and shape that we take; asked before they are read."""
+    if dtype.kind in "mM":
+        _refuse_times(where)
+    if dtype.kind in "cV":
+        raise InputError(f"{where} is {dtype}; expected one label a row: whole numbers, texts or truth values.")
+    if len(shape) not in (1, 2) or min(shape) < 1:
+        raise InputError(f"{where} has the shape {shape}; expected [rows], at least one. Reshape it.")
+
+
+def _values(where: object, labels: np.ndarray) -> tuple[str, list[Any]]:
+    """What kind the labels are of, and the labels as Python's own values."""
+    if labels.ndim == 2 and labels.shape[1] > 1:
+        _refuse_columns(where, labels)
+    if labels.dtype.kind == "f":
+        labels = labels.astype(np.float64)
+    given = [value.item() if isinstance(value, np.generic) else value for value in labels.reshape(-1).tolist()]
+    for row, value in enumerate(given):
+        if value is None or (isinstance(value, float) and value != value) or type(value).__name__ in MISSING:
+            raise InputError(f"{where}[{row}] is {value}: a row without a label. Leave such rows out.")
+        if isinstance(value, str | bytes) and not value.strip():
+            raise InputError(f"{where}[{row}] is an empty text: a row without a label. Leave such rows out.")
+    types = {type(value): row for row, value in reversed([*enumerate(given)])}
+    if types.keys() <= {int, float}:
+        return "numbers", [_whole(where, row, value) for row, value in enumerate(given)]
+    if len(types) > 1:
+        (one, first), (other, second), *_ = sorted(types.items(), key=lambda item: item[1])
+        raise InputError(
+            f"{where} holds labels of several kinds: {given[first]!r} ({one.__name__}, row {first}) and "
+            f"{given[second]!r} ({other.__name__}, row {second}); expected one. Convert them alike, such as to text."
+        )
+    (only,) = types
+    if issubclass(only, datetime.date | datetime.timedelta):
+        _refuse_times(where)
+    if only is bytes:
+        return "texts", [value.decode("utf-8", "backslashreplace") for value in given]
+    try:
+        set(given)
+    except TypeError:
+        raise InputError(
+            f"{where}[0] is of type {only.__name__}; expected one label a row: a whole number, a text or a truth value."
+        ) from None
+    kinds = {str: "texts", bool: "truth values"}
+    return kinds.get(only, f"values of type {only.__name__}"), given
+
+
+def _whole(where: object, row: int, value: float) -> int:
+    if isinstance(value, float) and not (value.is_integer() and abs(value) <= EXACT):
+        raise InputError(
+            f"{where}[{row}] is {value}: a target of regression. tfticket learns classes, whose labels are texts or "
+            f"whole numbers. Cut the numbers into classes, by np.digitize(y, edges). {AS_TEXT}"
+        )
+    return int(value)
+
+
+def _refuse_columns(where: object, labels: np.ndarray) -> Never:
+    """Say what labels of several columns may be."""
+    message = f"{where} has the shape {labels.shape}; expected [rows], one label a row. "
+    try:
+        ones, others = labels == 1, (labels != 0) & (labels != 1)
+    except (TypeError, ValueError):
+        ones, others = np.zeros(labels.shape, bool), np.ones(labels.shape, bool)
+    if np.any(others):
+        raise InputError(
+            message + "Take the column that holds the classes; the class of the highest score is "
+            "y.argmax(axis=1). Targets of regression cannot be learnt."
+        )
+    if np.all(ones.sum(axis=1) == 1):
+        raise InputError(message + "It is one-hot: give y.argmax(axis=1).")
+    raise InputError(message + "Rows of several classes, or of none, cannot be learnt: choose one column, y[:, 0].")
+
+
+def _refuse_times(where: object) -> Never:
+    raise InputError(f"{where} holds times; expected classes: whole numbers, texts or truth values. {AS_TEXT}")
+
+
+def _twice(names: tuple[str, ...]) -> str:
+    return next(name for number, name in enumerate(names) if name in names[:number])

@@ -1,0 +1,92 @@
+"""One picture as pixels, turned as EXIF says and palettes looked up. What would lose anything is refused."""
+
+import warnings
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from tfticket.data.formats.raw import reason
+from tfticket.errors import InputError
+
+GREY = {"1", "L", "LA"}
+PALETTE = {"P", "PA"}
+COLOUR = {"RGB", "RGBA", "CMYK", "YCbCr"}
+PHOTOGRAPH = "MPO"
+"""Of cameras: a JPEG with previews of itself behind it."""
+PNG = b"\x89PNG\r\n\x1a\n"
+PNG_DEPTH = 24
+"""The byte of a PNG that says how many bits a channel has."""
+START = PNG_DEPTH + 1
+
+
+def decoded(where: str, image: Image.Image, start: bytes) -> np.ndarray:
+    """Decode an opened picture.
+
+    Args:
+        where: What messages call it.
+        image: Opened, not decoded yet; turned in place.
+        start: The first bytes of its file, at least START.
+
+    Returns:
+        uint8 [height, width] if it is grey, palettes of greys included, else [height, width, 3].
+
+    Raises:
+        InputError: Several pictures in the file, more than 8 bits a channel, EXIF data that cannot be read, or
+            pixels of which some are more transparent than others.
+    """
+    frames = getattr(image, "n_frames", 1)
+    if frames > 1 and image.format != PHOTOGRAPH:
+        raise InputError(f"{where} holds {frames} pictures; expected one. Save the one you mean as PNG.")
+    _check_depth(where, image, start)
+    _turn(where, image)
+    _check_opaque(where, image)
+    if image.mode in GREY:
+        return np.asarray(image.convert("L"))
+    pixels = np.asarray(image.convert("RGB"))
+    grey = image.mode in PALETTE and (pixels == pixels[..., :1]).all()
+    return pixels[..., 0] if grey else pixels
+
+
+def _check_depth(where: str, image: Image.Image, start: bytes) -> None:
+    """See that no channel has more than 8 bits: Pillow would clip it, or cut it off in silence."""
+    if image.mode not in GREY | PALETTE | COLOUR:
+        low, high = image.getextrema()
+        raise InputError(
+            f"{where} is of mode {image.mode}, with values from {low} to {high}; expected 8 bits a channel. Pillow's "
+            "convert would clip them. Scale all pictures alike, for the whole range of 16 bits by "
+            "Image.fromarray((np.asarray(image) / 257).astype(np.uint8)); or give their pixels as arrays of floats."
+        )
+    parts = [tile.args for tile in getattr(image, "tile", ()) if image.format == "PPM"]
+    deep = any(isinstance(part, tuple) and part[-1] > 255 for part in parts)
+    if deep or (start.startswith(PNG) and start[PNG_DEPTH] == 16):
+        raise InputError(
+            f"{where} has more than 8 bits a channel; expected 8. Image.open(path).save(path) keeps the upper 8; to "
+            "keep all, give the pixels as arrays of floats."
+        )
+
+
+def _turn(where: str, image: Image.Image) -> None:
+    """Turn a picture as its EXIF data say."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", UserWarning)
+            Image.Exif().load(image.info.get("exif") or b"")
+    except Exception as error:  # Pillow has no list of what it raises at damaged EXIF data
+        raise InputError(
+            f"{where} has EXIF data that cannot be read ({reason(error)}), and they may say how it is turned. See how "
+            "it is to be shown, and save it again without them: Image.open(path).save(path)."
+        ) from None
+    ImageOps.exif_transpose(image, in_place=True)
+
+
+def _check_opaque(where: str, image: Image.Image) -> None:
+    """See that alpha says nothing: that it is the same everywhere."""
+    if not image.has_transparency_data:
+        return
+    low, high = image.convert("RGBA").getchannel("A").getextrema()
+    if low != high:
+        raise InputError(
+            f"{where} is transparent in parts; expected none, for what lies behind would decide what it shows. Put it "
+            "on a background: image = image.convert('RGBA'); "
+            "Image.alpha_composite(Image.new('RGBA', image.size, 'white'), image).convert('RGB')."
+        )

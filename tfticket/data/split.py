@@ -1,0 +1,63 @@
+"""Which rows are for training and which for validation: drawn from the split's own seed."""
+
+import numpy as np
+
+from tfticket import seeds
+from tfticket.config import DataConfig
+from tfticket.errors import InputError
+
+USUAL_VALIDATION_ROWS = 5000
+
+
+def validation_rows(config: DataConfig, rows: int) -> int:
+    """How many of so many rows are for validation."""
+    if config.validation_rows is not None:
+        return config.validation_rows
+    return max(1, min(USUAL_VALIDATION_ROWS, rows // 10))
+
+
+def split_positions(config: DataConfig, labels: np.ndarray, *, own_validation: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Draw training and validation rows.
+
+    Args:
+        config: How many, and from which seed.
+        labels: Of the rows to choose from, int32 [rows].
+        own_validation: Whether validation rows come from elsewhere, so that none is taken here.
+
+    Returns:
+        Positions of the training rows and of the validation rows.
+
+    Raises:
+        InputError: There are too few rows, or validation rows are asked for beside those that there are.
+    """
+    if own_validation and config.validation_rows is not None:
+        raise InputError(
+            f"{config.name} has validation rows of its own, and validation_rows asks for {config.validation_rows:,} of "
+            "the training rows. Leave validation_rows out (null), or take the data's own rows away."
+        )
+    rows = len(labels)
+    validation = 0 if own_validation else validation_rows(config, rows)
+    left = rows - validation
+    wanted = config.train_rows if config.train_rows is not None else left
+    if left < 1 or wanted > left:
+        raise InputError(
+            f"{config.name} has {rows:,} training rows{' of these classes' if config.classes else ''}: "
+            f"{validation:,} for validation and {max(wanted, 1):,} for training do not fit. Lower validation_rows or "
+            "train_rows."
+        )
+    order = seeds.generator(config.split_seed, "split", rows).permutation(rows)
+    if config.stratify:
+        order = order[_spread(labels[order])]
+    return order[validation:][:wanted], order[:validation]
+
+
+def _spread(labels: np.ndarray) -> np.ndarray:
+    """An order in which each stretch of rows holds the classes in their proportions, within one row.
+
+    The i-th of n rows of a class comes at (i + 1/2) / n of the way; classes that meet there keep their order.
+    """
+    place = np.empty(len(labels))
+    for label in np.unique(labels):
+        rows = np.flatnonzero(labels == label)
+        place[rows] = (np.arange(len(rows)) + 0.5) / len(rows)
+    return np.argsort(place, kind="stable")
