@@ -13,7 +13,7 @@ from experiments.benchmarks.workspaces import MESSAGE, make_workspace
 from tests.reports.conftest import make_run as make_reported  # noqa: F401 -- a fixture
 from tests.runs.conftest import by_name, change, folders
 from tfticket.reports.rows import find_run, rows_of
-from tfticket.runs import records
+from tfticket.runs import records, summary
 from tfticket.runs.index import FILE
 
 
