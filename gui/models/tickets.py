@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tfticket.errors import InputError
-from tfticket.runs.files import read_json
+from tfticket.runs.records import MadeTicket, StepConfig, StepResult, checked, read_record
 from tfticket.runs.summary import read_manifest
 
 
@@ -64,12 +64,13 @@ def _entry(step: dict[str, Any], steps: Path) -> TicketEntry | None:
     """The ticket that a step evaluates or makes; what has an arm of its own is known by its evaluation only."""
     label = step["label"]
     if step["kind"] == "evaluate":
-        folder = steps / read_json(steps / step["folder"] / "config.json")["inputs"]["ticket"]
+        folder = steps / read_record(steps / step["folder"] / "config.json", StepConfig)["inputs"]["ticket"]
         return TicketEntry(
             str(label["arm"]), label["seed"], label.get("replicate", 0), label["level"], label["density"], folder
         )
     if step["kind"] in ("start", "prune") and "arm" not in label:
-        result = read_json(steps / step["folder"] / "result.json")["result"]
+        path = steps / step["folder"] / "result.json"
+        result = checked(read_record(path, StepResult)["result"], MadeTicket, str(path))
         whose = ("ticket", label["seed"], 0)
-        return TicketEntry(*whose, result.get("level", 0), result.get("density", 1.0), steps / step["folder"])
+        return TicketEntry(*whose, result.get("level", 0), result.get("density", 1.0), path.parent)
     return None

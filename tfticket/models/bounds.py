@@ -43,8 +43,8 @@ def no_larger_than_its_ticket(spec: Spec) -> Iterator[None]:
         if declared <= most + _BESIDE:
             raise
         raise InputError(
-            f"The ticket describes a network of {declared:,} weights or more, but holds {most:,}. It is damaged or made "
-            "to fill the memory."
+            f"The ticket describes a network of {declared:,} weights or more, but holds {most:,}. It is damaged or "
+            "made to fill the memory."
         ) from None
 
 

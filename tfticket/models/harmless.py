@@ -11,39 +11,15 @@ from typing import Any
 
 ACTIVATIONS = frozenset(
     [
-        "elu",
-        "exponential",
-        "gelu",
-        "hard_sigmoid",
-        "linear",
-        "mish",
-        "relu",
-        "selu",
-        "sigmoid",
-        "softmax",
-        "softplus",
-        "softsign",
-        "swish",
-        "tanh",
+        *("elu", "exponential", "gelu", "hard_sigmoid", "linear", "mish", "relu", "selu", "sigmoid"),
+        *("softmax", "softplus", "softsign", "swish", "tanh"),
     ]
 )
 _INITIALISERS = frozenset(
     [
-        "Constant",
-        "GlorotNormal",
-        "GlorotUniform",
-        "HeNormal",
-        "HeUniform",
-        "Identity",
-        "LecunNormal",
-        "LecunUniform",
-        "Ones",
-        "Orthogonal",
-        "RandomNormal",
-        "RandomUniform",
-        "TruncatedNormal",
-        "VarianceScaling",
-        "Zeros",
+        *("Constant", "GlorotNormal", "GlorotUniform", "HeNormal", "HeUniform", "Identity", "LecunNormal"),
+        *("LecunUniform", "Ones", "Orthogonal", "RandomNormal", "RandomUniform", "TruncatedNormal", "VarianceScaling"),
+        *("Zeros",),
     ]
 )
 _REGULARISERS = frozenset(["L1", "L1L2", "L2", "OrthogonalRegularizer"])
@@ -95,36 +71,10 @@ _OPERATIONS = "tf_keras.src.layers.core.tf_op_layer"
 _FAMILIES = ("math.", "nn.", "linalg.", "__operators__.")
 _FUNCTIONS = frozenset(
     [
-        "broadcast_to",
-        "cast",
-        "clip_by_value",
-        "concat",
-        "einsum",
-        "expand_dims",
-        "gather",
-        "identity",
-        "image.resize",
-        "norm",
-        "one_hot",
-        "ones_like",
-        "pad",
-        "repeat",
-        "reshape",
-        "reverse",
-        "roll",
-        "shape",
-        "slice",
-        "sort",
-        "split",
-        "squeeze",
-        "stack",
-        "stop_gradient",
-        "tensordot",
-        "tile",
-        "transpose",
-        "unstack",
-        "where",
-        "zeros_like",
+        *("broadcast_to", "cast", "clip_by_value", "concat", "einsum", "expand_dims", "gather", "identity"),
+        *("image.resize", "norm", "one_hot", "ones_like", "pad", "repeat", "reshape", "reverse", "roll"),
+        *("shape", "slice", "sort", "split", "squeeze", "stack", "stop_gradient", "tensordot", "tile"),
+        *("transpose", "unstack", "where", "zeros_like"),
     ]
 )
 """Functions of TensorFlow that compute from arrays and do nothing else."""

@@ -13,6 +13,7 @@ from tfticket.backend import keras
 from tfticket.config import ModelConfig, Variational
 from tfticket.data import Dataset, Normalisation
 from tfticket.errors import InputError
+from tfticket.keras_versions import check_no_keras_3
 from tfticket.models.bounds import check_outputs, no_larger_than_its_ticket
 from tfticket.models.harmless import entries_of
 from tfticket.models.trust import all_layers, check_no_lambda, own_code, refuse_strangers, trust
@@ -80,6 +81,7 @@ def spec_of(model: Any, normalisation: Normalisation | None = None) -> Spec:
         InputError: Not a functional or Sequential model, not built, not one input, random or regularised
             layers, or it does not end in logits.
     """
+    check_no_keras_3(model, "The model")
     if not isinstance(model, keras.Model):
         raise InputError(f"Expected a tf_keras model, got {type(model).__name__}.")
     if not isinstance(model, keras.Sequential) and not model._is_graph_network:
@@ -296,6 +298,7 @@ def _model_of_a_package(
 
 
 def _check_is_model(model: Any, what: str) -> None:
+    check_no_keras_3(model, what)
     if not isinstance(model, keras.Model) or not model.built:
         kind = "a model without an input shape" if isinstance(model, keras.Model) else type(model).__name__
         raise InputError(f"{what} returns {kind}; expected a tf_keras model, built.")

@@ -10,6 +10,7 @@ import numpy as np
 from tfticket.config import Variational
 from tfticket.data import Dataset, Normalisation
 from tfticket.errors import InputError
+from tfticket.keras_versions import check_no_keras_3
 from tfticket.pruning.mask import density, layer_of, survivors
 from tfticket.registry import MODELS, check_name
 from tfticket.runs.artefacts import load_tensors, save_tensors
@@ -173,6 +174,17 @@ class Ticket:
             return cls(*ticket, provenance=provenance)
         except InputError as error:
             raise InputError(f"{path}: {error}") from None
+
+
+def check_ticket(value: object, function: str) -> None:
+    """See that a function of the API was given a ticket.
+
+    Raises:
+        InputError: It was not.
+    """
+    if not isinstance(value, Ticket):
+        check_no_keras_3(value, function)
+        raise InputError(f"{function} takes a ticket, not {type(value).__name__}; Ticket.dense(model) makes one.")
 
 
 def _validate(ticket: Ticket) -> None:
