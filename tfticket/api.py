@@ -12,13 +12,14 @@ from tfticket.durations import iterations_in
 from tfticket.errors import InputError
 from tfticket.evaluation.metrics import all_metrics, log_of
 from tfticket.evaluation.predictive import DRAWS, predict
+from tfticket.keras_versions import check_no_keras_3
 from tfticket.models import build_model
 from tfticket.network import network_of
 from tfticket.pruning.selection import check_levels
 from tfticket.registry import CONTROLS, SCORES, resolve
 from tfticket.schema import check_seed, validate
 from tfticket.tickets.iterative import iterative_pruning, needs_rewinding, prune_ticket
-from tfticket.tickets.ticket import Ticket
+from tfticket.tickets.ticket import Ticket, check_ticket
 from tfticket.training.gradient import Trained, train_weights
 from tfticket.types import Weights
 
@@ -192,8 +193,7 @@ def control(ticket: Ticket, name: str, seed: int = 0, **options: Any) -> Ticket:
     Raises:
         InputError: An unknown control, options that it does not take, or a layer emptied that may not be.
     """
-    if not isinstance(ticket, Ticket):
-        raise InputError(f"control takes a ticket, not {type(ticket).__name__}; Ticket.dense(model) makes one.")
+    check_ticket(ticket, "control")
     config = validate(Control, {"name": name, **options}, where="control")
     altered: Ticket = resolve(CONTROLS[name].target)(ticket, check_seed(seed), **config.options)
     return altered
@@ -214,6 +214,7 @@ def train(
         InputError: A ticket of other shapes than the data; bad options; an objective of a deterministic network.
         TfticketError: The training diverged.
     """
+    check_ticket(ticket, "train")
     _check_data(data)
     trained = _train(ticket, data, _train_config(train), check_seed(seed))
     return TrainedTicket(ticket, trained.weights, trained.history)
@@ -233,6 +234,7 @@ def evaluate(
     """
     _check_data(data)
     _check_draws(draws)
+    check_no_keras_3(found, "evaluate")
     if not hasattr(found, "ticket") or not hasattr(found, "predict"):
         raise InputError(f"evaluate takes what train or sample returns, not {type(found).__name__}.")
     images, labels = data.split(split)

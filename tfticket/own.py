@@ -3,6 +3,7 @@
 import hashlib
 import importlib
 import importlib.util
+import re
 import sys
 import zipfile
 import zlib
@@ -101,8 +102,14 @@ def whole_file(name: str) -> Path:
     try:
         with zipfile.ZipFile(path) as archive:
             whole = archive.testzip() is None and "config.json" in archive.namelist()
+            metadata = archive.read("metadata.json") if "metadata.json" in archive.namelist() else b""
     except (zipfile.BadZipFile, zlib.error, EOFError):
         whole = False
     if not whole:
         raise InputError(f"model: {name} is damaged, or no .keras file. Write it again: model.save('{path.name}').")
+    if re.search(rb'"keras_version"\s*:\s*"[3-9]\.', metadata):
+        raise InputError(
+            f"model: {name} was written by Keras 3; tfticket takes models of Keras 2. Build it with `import tf_keras "
+            "as keras`, and save that."
+        )
     return path

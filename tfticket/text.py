@@ -1,7 +1,10 @@
 """Text from files and users, made safe to show: on a terminal, in the window, in figures, in CSV."""
 
+import csv
 import re
 import unicodedata
+from collections.abc import Iterable
+from typing import TextIO
 
 _JOINERS = "\u200c\u200d"
 """Invisible characters that words of some languages, and emoji, are written with."""
@@ -38,6 +41,17 @@ def for_csv(value: object) -> object:
         return value
     text = plain(value)
     return f"'{text}" if _FORMULA.match(text) and not _is_number(text) else text
+
+
+class CsvWriter:
+    """Writes rows of cells that are ``for_csv``."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._writer = csv.writer(file, lineterminator="\n")
+
+    def writerow(self, cells: Iterable[object]) -> None:
+        """Write a row."""
+        self._writer.writerow(map(for_csv, cells))
 
 
 def _is_control(letter: str) -> bool:

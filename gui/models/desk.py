@@ -84,7 +84,7 @@ def configuration_of(folder: Path) -> dict[str, Any]:
 
 
 def _restored(kept: str) -> FormModel | None:
-    with suppress(InputError, ValueError, KeyError, TypeError, AttributeError):
+    with suppress(InputError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         draft = json.loads(kept)
         return FormModel(_class_of(draft["values"]), draft["values"], draft["base"], draft["origin"])
     return None

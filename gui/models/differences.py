@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tfticket.text import one_line
+
 
 def differences(configurations: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, list[str]]]:
     """Dotted field -> what each configuration says, of the fields that are not the same in all.
@@ -13,7 +15,7 @@ def differences(configurations: Mapping[str, Mapping[str, Any]]) -> list[tuple[s
     flat = [_flat(values) for values in configurations.values()]
     fields = list(dict.fromkeys(field for each in flat for field in each))
     found = [(field, [_text(each.get(field)) for each in flat]) for field in fields]
-    return [(field, said) for field, said in found if len(set(said)) > 1]
+    return [(one_line(field), said) for field, said in found if len(set(said)) > 1]
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -30,7 +32,7 @@ def _text(value: Any) -> str:
     if value is None:
         return "-"
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{name}: {_text(one)}" for name, one in value.items()) + "}"
+        return "{" + ", ".join(f"{one_line(name)}: {_text(one)}" for name, one in value.items()) + "}"
     if isinstance(value, Sequence) and not isinstance(value, str):
         return "[" + ", ".join(map(_text, value)) + "]"
-    return str(value)
+    return one_line(value)

@@ -225,7 +225,10 @@ def level_of(training: Training) -> int:
 
 
 def _number(value: Any) -> float:
-    return float(value) if isinstance(value, int | float) else np.nan
+    try:
+        return float(value) if isinstance(value, int | float) else np.nan
+    except OverflowError:
+        return np.nan
 
 
 def smoothed(values: np.ndarray, weight: float) -> np.ndarray:

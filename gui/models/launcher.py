@@ -18,9 +18,10 @@ import psutil
 from gui.models.signal import Signal
 from gui.models.workspace import Problem
 from tfticket.errors import InputError, Stopped
-from tfticket.runs.files import check_writable, read_json
+from tfticket.runs.files import check_writable
 from tfticket.runs.index import RunSummary
 from tfticket.runs.lease import holder_of
+from tfticket.runs.records import Status, record_or_problem
 
 PLACE = "desktop"
 """The workspace's folder for what the window starts: configurations as they were, and what the processes print."""
@@ -184,10 +185,9 @@ def where_it_goes_on(run: RunSummary) -> str:
 def _told_by_its_run(launched: Launched) -> bool:
     """Whether a run of its workspace has failed since it began: then that says why."""
     for path in (launched.workspace / "runs").glob("*/status.json"):
-        with suppress(InputError, KeyError, TypeError):
-            status = read_json(path)
-            if status["state"] == "failed" and status["updated"] >= launched.began:
-                return True
+        status, _ = record_or_problem(path, Status)
+        if status and status["state"] == "failed" and status.get("updated", 0.0) >= launched.began:
+            return True
     return False
 
 

@@ -1,6 +1,5 @@
 """The run in focus, as it goes: curves of one seed, level by level, what happens now, and runs laid over it."""
 
-import csv
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -14,6 +13,7 @@ from gui.models.signal import Signal
 from tfticket.runs.follow import Training
 from tfticket.runs.progress import Progress, clock
 from tfticket.runs.summary import step_words
+from tfticket.text import CsvWriter
 
 NO_RUN = "Choose a run in the list, or start one."
 WAITING = "Nothing has been measured yet: the first numbers come at the first evaluation."
@@ -236,7 +236,7 @@ class LiveModel:
     def csv(self) -> str:
         """What is shown as CSV: a row an evaluation, as measured."""
         buffer = io.StringIO()
-        writer = csv.writer(buffer, lineterminator="\n")
+        writer = CsvWriter(buffer)
         measured = ["iteration", "loss", *METRICS]
         names = ["iteration", "training_loss", *(f"validation_{metric}" for metric in METRICS)]
         writer.writerow(["run", "arm", "seed", "replicate", "chain", "level", "density", "seconds", *names])

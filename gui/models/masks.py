@@ -1,6 +1,5 @@
 """What survives: pictures of a run's masks, level by level and layer by layer. No TensorFlow."""
 
-import csv
 import io
 from collections import OrderedDict
 from pathlib import Path
@@ -18,7 +17,9 @@ from tfticket.errors import InputError
 from tfticket.inspection.pictures import receptive_fields
 from tfticket.reports.rows import arm_name
 from tfticket.runs.artefacts import load_tensors
+from tfticket.runs.records import Count, is_one
 from tfticket.runs.step import TICKET
+from tfticket.text import CsvWriter
 
 NO_RUN = "Choose a run in the list, or start one."
 WAITING = "There is no ticket yet: the first comes when the network is initialised."
@@ -222,7 +223,7 @@ class MasksModel:
             InputError: A ticket cannot be read.
         """
         buffer = io.StringIO()
-        writer = csv.writer(buffer, lineterminator="\n")
+        writer = CsvWriter(buffer)
         ticket_names = ("arm", "seed", "replicate", "level")
         writer.writerow(["run", *ticket_names, "network_density", "layer", "shape", "density", *COUNTS])
         before: dict[str, np.ndarray] = {}
@@ -283,4 +284,4 @@ class MasksModel:
         """Height, width and channels of an image of the network; () where its description does not say."""
         model = (self._header() or {}).get("model", {})
         shape = model.get("input_shape") if isinstance(model, dict) else None
-        return tuple(shape) if isinstance(shape, list) else ()
+        return tuple(shape) if is_one(shape, list[Count]) else ()

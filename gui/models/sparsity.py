@@ -16,7 +16,8 @@ from tfticket.reports.looks import arm_looks
 from tfticket.reports.reported import Reported, reported_for
 from tfticket.reports.rows import EVALUATIONS, Row, Run, read_run, row_of
 from tfticket.reports.tables import Cell, metrics_of, rows_csv, seeds_text, summarise
-from tfticket.runs.step_files import read_result
+from tfticket.runs.records import Evaluation, checked
+from tfticket.runs.step_files import RESULT, read_result
 from tfticket.runs.summary import read_manifest
 
 METRICS = ("accuracy", "nll", "mace", "ece", "brier")
@@ -93,7 +94,7 @@ class _Rows:
             if step["kind"] in EVALUATIONS:
                 try:
                     rows.append(row_of(self._run, step["label"], self._result(step["folder"])))
-                except (InputError, OSError, KeyError, TypeError, AttributeError):
+                except (InputError, OSError, KeyError, TypeError, ValueError, AttributeError):
                     damaged += 1
         self.rows = rows
         self.model = str(self._run.config["model"]["name"])
@@ -103,7 +104,10 @@ class _Rows:
 
     def _result(self, folder: str) -> dict[str, Any]:
         if folder not in self._results:
-            self._results[folder] = read_result(self.folder.resolve().parents[1] / "steps" / folder)["result"]
+            step = self.folder.resolve().parents[1] / "steps" / folder
+            result = read_result(step)["result"]
+            checked(result, Evaluation, str(step / RESULT))
+            self._results[folder] = result
         return self._results[folder]
 
     def _data_set(self) -> str:

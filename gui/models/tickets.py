@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from tfticket.errors import InputError
-from tfticket.runs.step_files import read_config, read_result
+from tfticket.runs.records import MadeTicket, checked
+from tfticket.runs.step_files import RESULT, read_config, read_result
 from tfticket.runs.summary import read_manifest
 
 
@@ -69,7 +70,8 @@ def _entry(step: dict[str, Any], steps: Path) -> TicketEntry | None:
             str(label["arm"]), label["seed"], label.get("replicate", 0), label["level"], label["density"], folder
         )
     if step["kind"] in ("start", "prune") and "arm" not in label:
-        result = read_result(steps / step["folder"])["result"]
+        path = steps / step["folder"]
+        result = checked(read_result(path)["result"], MadeTicket, str(path / RESULT))
         whose = ("ticket", label["seed"], 0)
-        return TicketEntry(*whose, result.get("level", 0), result.get("density", 1.0), steps / step["folder"])
+        return TicketEntry(*whose, result.get("level", 0), result.get("density", 1.0), path)
     return None

@@ -5,14 +5,15 @@ from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from gui.models.colours import colour_of, colours_of
 from gui.models.signal import Signal
 from tfticket.errors import InputError
-from tfticket.runs.files import read_json
 from tfticket.runs.index import Index, RunSummary
 from tfticket.runs.progress import clock
+from tfticket.runs.records import Status, record_or_problem
+from tfticket.runs.summary import STATUS
+from tfticket.text import one_line, plain
 
 SIGNS = {"running": "▶", "done": "✓", "stopped": "■", "failed": "✗", "killed": "⚡", "damaged": "?"}
 """A sign for each state; the word stands beside it."""
@@ -112,7 +113,7 @@ class WorkspaceModel:
 
     def title(self, run: RunSummary) -> str:
         """What a run is called: its name; its folder's, which ends in a hash, where another has the same name."""
-        return run.name if self._names[run.name] < 2 else run.folder.name
+        return run.name if self._names[run.name] < 2 else one_line(run.folder.name)
 
     @property
     def focused(self) -> RunSummary | None:
@@ -171,14 +172,10 @@ class WorkspaceModel:
 
 def problem_of(run: RunSummary, title: str = "") -> Problem:
     """Why a run failed, with its traceback; the run is called by its name, or by a title."""
-    try:
-        status: dict[str, Any] = read_json(run.folder / "status.json")
-    except InputError as error:
-        status = {"message": str(error)}
-    message = str(status.get("message") or run.message or run.state)
-    return Problem(
-        f"{title or run.name}: {message.splitlines()[0]}", str(status.get("traceback") or message), run.folder
-    )
+    status, problem = record_or_problem(run.folder / STATUS, Status)
+    message = problem or (status or {}).get("message") or run.message or run.state
+    details = (status or {}).get("traceback") or message
+    return Problem(f"{title or run.name}: {one_line(message.splitlines()[0])}", plain(details), run.folder)
 
 
 def _gone(run: RunSummary) -> Problem:

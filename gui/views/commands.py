@@ -18,10 +18,12 @@ from gui.views.canvas import FORMATS
 from gui.views.dialogs import about_text, save_as, shortcuts_dialog
 from gui.views.differences import DifferencesDialog
 from gui.views.palette import CommandPalette
+from gui.views.texts import tip
 from gui.views.theme import set_theme
 from gui.views.welcome import PresetDialog
 from tfticket.config import ExperimentConfig
 from tfticket.errors import InputError
+from tfticket.text import plain
 
 if TYPE_CHECKING:
     from gui.views.main_window import MainWindow
@@ -189,7 +191,7 @@ class Commands:
     def _is_sure(self, title: str, question: str) -> bool:
         """Whether the user says yes; Enter alone says no."""
         yes, no = QMessageBox.StandardButton.Yes, QMessageBox.StandardButton.No
-        return QMessageBox.question(self.window, title, question, yes | no, no) == yes
+        return QMessageBox.question(self.window, plain(title), tip(question), yes | no, no) == yes
 
     def show_folder(self) -> None:
         """Open the folder of the run in focus in the file manager."""

@@ -10,7 +10,6 @@ from PySide6.QtWidgets import (
     QDialogButtonBox,
     QFileDialog,
     QHeaderView,
-    QLabel,
     QMessageBox,
     QTableWidget,
     QTableWidgetItem,
@@ -19,7 +18,9 @@ from PySide6.QtWidgets import (
 )
 
 from gui.models.actions import ACTIONS, MENUS
+from gui.views.texts import text_label, tip
 from tfticket.errors import InputError
+from tfticket.text import plain
 
 PACKAGES = (
     "tfticket",
@@ -87,7 +88,7 @@ def _may_replace(files: Sequence[Path], parent: QWidget) -> bool:
     """Whether there are none of these files, or the user wants them to be replaced."""
     question = f"Already there: {', '.join(file.name for file in files)}. Replace?"
     yes, no = QMessageBox.StandardButton.Yes, QMessageBox.StandardButton.No
-    return not files or QMessageBox.question(parent, "Replace?", question, yes | no, no) == yes
+    return not files or QMessageBox.question(parent, "Replace?", tip(question), yes | no, no) == yes
 
 
 class TableDialog(QDialog):
@@ -111,8 +112,8 @@ class TableDialog(QDialog):
         self.table.setAlternatingRowColors(True)
         for row, cells in enumerate(rows):
             for column, text in enumerate(cells):
-                item = QTableWidgetItem(text)
-                item.setToolTip(text)
+                item = QTableWidgetItem(plain(text))
+                item.setToolTip(tip(text))
                 self.table.setItem(row, column, item)
         self.table.resizeColumnsToContents()
         self.table.horizontalHeader().setSectionResizeMode(len(header) - 1, QHeaderView.ResizeMode.Stretch)
@@ -120,7 +121,7 @@ class TableDialog(QDialog):
         buttons.rejected.connect(self.reject)
         layout = QVBoxLayout(self)
         if not rows:
-            layout.addWidget(QLabel(empty, self), alignment=Qt.AlignmentFlag.AlignCenter)
+            layout.addWidget(text_label(empty, self), alignment=Qt.AlignmentFlag.AlignCenter)
             self.table.hide()
         layout.addWidget(self.table)
         layout.addWidget(buttons)

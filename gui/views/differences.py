@@ -16,6 +16,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from gui.views.texts import tip
 from gui.views.theme import swatch
 
 LETTERS = 28
@@ -50,12 +51,12 @@ class DifferencesDialog(QDialog):
             stem, _, hashed = name.rpartition("-")
             head = QTableWidgetItem(swatch(colour), "\n".join([*textwrap.wrap(stem, LETTERS), hashed]))
             head.setTextAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
-            head.setToolTip(name)
+            head.setToolTip(tip(name))
             self.table.setHorizontalHeaderItem(column, head)
         for row, (_, said) in enumerate(rows):
             for column, text in enumerate(said):
                 item = QTableWidgetItem(text)
-                item.setToolTip(text)
+                item.setToolTip(tip(text))
                 self.table.setItem(row, column, item)
         self._lay_out(len(runs))
 

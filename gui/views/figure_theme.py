@@ -109,11 +109,6 @@ def zoom(axes: Any, factor: float, x: float, y: float) -> None:
         (axes.set_xlim if axis is axes.xaxis else axes.set_ylim)(limits)
 
 
-def plain(text: str) -> str:
-    """A text that matplotlib takes for no formula."""
-    return text.replace("$", r"\$")
-
-
 def short(text: str, most: int) -> str:
     """A text of at most so many letters: of a longer one its beginning and, as names differ there, most of its end."""
     begin = max(5, most // 4)

@@ -6,7 +6,8 @@ from typing import Any
 from matplotlib.font_manager import FontProperties
 
 from gui.views.canvas import FigureCanvas
-from gui.views.figure_theme import plain, short
+from gui.views.figure_theme import short
+from tfticket.text import for_figure
 
 _MOST = 0.36
 """Share of the figure's height that a legend takes at most; a higher one is left out."""
@@ -39,7 +40,7 @@ def legend_below(canvas: FigureCanvas, handles: Sequence[Any], names: Sequence[s
     em = size * figure.dpi / 72
     room = float(figure.bbox.width) - 2.5 * em
     letters = int(room / (0.62 * em))
-    names = [plain(short(name, max(28, letters // 3 - 5))) for name in names]
+    names = [for_figure(short(name, max(28, letters // 3 - 5))) for name in names]
     width = max(_width(canvas, name, size) for name in names) + 3.2 * em
     columns = max(1, min(6, len(names), int((room + 2 * em) // (width + 2 * em))))
     rows = -(-len(names) // columns) + (title.count("\n") + 1 if title else 0)

@@ -9,7 +9,6 @@ from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
     QHBoxLayout,
-    QLabel,
     QPlainTextEdit,
     QProgressBar,
     QPushButton,
@@ -21,13 +20,15 @@ from PySide6.QtWidgets import (
 )
 
 from gui.models.live import LiveModel
-from gui.views.figure_theme import plain, readable
+from gui.views.figure_theme import readable
 from gui.views.flow import ElidedLabel, FlowLayout
 from gui.views.live_plots import AXES, LivePlots
 from gui.views.plot_controls import ArmBoxes, Choice, fill, labelled, level, named
 from gui.views.tab import Tab
+from gui.views.texts import text_label, tip
 from tfticket.reports.figures import axis_of
 from tfticket.reports.looks import arm_looks
+from tfticket.text import for_figure, one_line, plain
 
 _LOG_FROM = 400
 """Pixels of height of the tab below which the log makes room for the curves."""
@@ -41,7 +42,7 @@ class LiveTab(Tab):
         self._run: Path | None = None
         self._log: list[str] = []
         self.plots = LivePlots(self.canvas)
-        self.doing, self.ending, self.bar = ElidedLabel(), QLabel(), QProgressBar()
+        self.doing, self.ending, self.bar = ElidedLabel(), text_label(), QProgressBar()
         self.seed_box, self.beside = (
             named(QComboBox(), "Seed"),
             named(QComboBox(), "Metric of the second plot"),
@@ -112,15 +113,15 @@ class LiveTab(Tab):
             self.log.clear()
             self.plots.clear()
         self._fill_controls()
-        self.doing.setText(model.doing)
-        self.doing.setToolTip(model.doing)
+        self.doing.setText(one_line(model.doing))
+        self.doing.setToolTip(tip(model.doing))
         self.why.setVisible(model.state == "failed")
         self.ending.setText(model.left)
         fraction = model.fraction
         self.bar.setVisible(fraction is not None)
         self.bar.setValue(round(100 * (fraction or 0)))
         self._append_log(model.log)
-        self.message.setText(model.message)
+        self.message.setText(plain(model.message))
         self.stack.setCurrentIndex(0 if model.message else 1)
         self.export.setEnabled(not model.message)
         if not model.message:
@@ -151,7 +152,7 @@ class LiveTab(Tab):
         if "" in self.plots.run_colours:
             self.plots.colours["ticket"] = self.plots.run_colours[""]
         self.arms.colour(self.plots.colours)
-        self.canvas.figure.suptitle(plain(self.model.title) if self.canvas.saving else "", x=0.01, ha="left")
+        self.canvas.figure.suptitle(for_figure(self.model.title) if self.canvas.saving else "", x=0.01, ha="left")
         self.plots.colour()
 
     def _run_colours(self) -> dict[str, str]:

@@ -11,7 +11,6 @@ from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import (
     QApplication,
     QDockWidget,
-    QLabel,
     QMainWindow,
     QMessageBox,
     QStackedWidget,
@@ -37,9 +36,11 @@ from gui.views.problems import NotificationBar, ProblemsView, problem_of_excepti
 from gui.views.remembered import Remembered
 from gui.views.run_table import RunTable
 from gui.views.sparsity import SparsityTab
+from gui.views.texts import text_label
 from gui.views.theme import theme
 from gui.views.welcome import WelcomePage
 from tfticket.errors import InputError
+from tfticket.text import one_line
 
 TICK = 500
 """Milliseconds between two looks at the tab that is shown."""
@@ -115,7 +116,7 @@ class MainWindow(QMainWindow):
         self.resizeDocks([self.runs_dock, self.config_dock], [330, 470], Qt.Orientation.Vertical)
         self.resizeDocks([self.runs_dock], [480], Qt.Orientation.Horizontal)
         self.docks_width = KeptWidth(self, self.runs_dock)
-        self.status = QLabel(self)
+        self.status = text_label(self)
         self.statusBar().addPermanentWidget(self.status)
 
     def _dock(self, title: str, widget: QWidget, area: Qt.DockWidgetArea) -> QDockWidget:
@@ -190,7 +191,7 @@ class MainWindow(QMainWindow):
     def _show_focus(self) -> None:
         run = self.model.focused
         parts = [run.folder.name if run else "", str(self.model.folder or ""), "tfticket"]
-        self.setWindowTitle(" - ".join(filter(None, parts)))
+        self.setWindowTitle(one_line(" - ".join(filter(None, parts))))
         self._show_eyes()
 
     def _show_eyes(self) -> None:

@@ -23,11 +23,13 @@ from PySide6.QtWidgets import (
 
 from gui.models.mask_pictures import MEANINGS, MaskPicture
 from gui.models.masks import CONTROL, MasksModel
-from gui.views.figure_theme import mix, plain
+from gui.views.figure_theme import mix
 from gui.views.flow import FlowLayout
 from gui.views.legends import legend_below
 from gui.views.plot_controls import fill, labelled, level, named
 from gui.views.tab import Tab
+from gui.views.texts import text_label
+from tfticket.text import for_figure, plain
 
 _KEPT, _LOST = ("#0072B2", "#5CB8FF"), ("#D55E00", "#FF9340")
 """On a light background, and on a dark one."""
@@ -56,7 +58,7 @@ class MasksTab(Tab):
         self.fields = named(
             QCheckBox("receptive fields"), "receptive fields", "What each unit of the first layer sees of the image"
         )
-        self.problem = QLabel(wordWrap=True)
+        self.problem = text_label(wordWrap=True)
         self._numbers: dict[str, QLabel] = {}
         self._lay_out()
         self._connect()
@@ -130,14 +132,14 @@ class MasksTab(Tab):
 
     def _update(self) -> None:
         model, self._stale = self.model, False
-        self.message.setText(model.message)
+        self.message.setText(plain(model.message))
         self.stack.setCurrentIndex(0 if model.message else 1)
         self.export.setEnabled(not model.message)
         self._fill_controls()
         if not model.message:
             self._paint()
             self._fill_numbers()
-        self.problem.setText(model.problem)
+        self.problem.setText(plain(model.problem))
         self.problem.setVisible(bool(model.problem and not model.message))
 
     def _fill_controls(self) -> None:
@@ -165,7 +167,8 @@ class MasksTab(Tab):
             while self._form.rowCount():
                 self._form.removeRow(0)
             self._numbers = {
-                name: QLabel(textInteractionFlags=Qt.TextInteractionFlag.TextSelectableByMouse) for name, _ in numbers
+                name: text_label(textInteractionFlags=Qt.TextInteractionFlag.TextSelectableByMouse)
+                for name, _ in numbers
             }
             for name, label in self._numbers.items():
                 label.setToolTip(MEANINGS.get(name, ""))
@@ -191,7 +194,7 @@ class MasksTab(Tab):
                 self.axes.set(xlim=(0, 1), ylim=(1, 0))
             self.axes.set(xticks=[], yticks=[], xlabel=picture.columns, ylabel=picture.rows)
             name = f"{(self.model.layer or '').removesuffix('/kernel')}, level {ticket.level}"
-            whose = plain(self.model.title) + "\n" if self.canvas.saving else ""
+            whose = for_figure(self.model.title) + "\n" if self.canvas.saving else ""
             self.axes.set_title(f"{whose}{name}, {100 * ticket.density:.3g} % of the network", loc="left")
             self._legend(picture)
         self.canvas.request(layout=True, at_once=True)

@@ -7,6 +7,9 @@ from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtGui import QColor, QIcon, QPixmap
 from PySide6.QtWidgets import QButtonGroup, QCheckBox, QComboBox, QHBoxLayout, QLabel, QLayout, QToolButton, QWidget
 
+from gui.views.texts import tip
+from tfticket.text import one_line
+
 AnyWidget = TypeVar("AnyWidget", bound=QWidget)
 
 
@@ -130,8 +133,9 @@ class ArmBoxes:
             box.setIcon(swatch(colours[arm]) if arm in colours else QIcon())
 
     def _box(self, arm: str, name: str) -> QCheckBox:
-        box = QCheckBox(name)
-        box.setToolTip(f"Show {name}")
+        name = one_line(name)
+        box = QCheckBox(name.replace("&", "&&"))
+        box.setToolTip(tip(f"Show {name}"))
         box.toggled.connect(lambda on: self._toggled(arm, not on))
         level(box)
         self._layout.addWidget(box)

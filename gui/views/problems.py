@@ -9,7 +9,6 @@ from PySide6.QtGui import QFontDatabase, QShowEvent, QTextCursor
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
-    QLabel,
     QListWidget,
     QListWidgetItem,
     QPlainTextEdit,
@@ -21,6 +20,8 @@ from PySide6.QtWidgets import (
 
 from gui.models.signal import Signal
 from gui.models.workspace import Problem
+from gui.views.texts import text_label, tip
+from tfticket.text import one_line, plain
 
 MOST = 200
 """So many problems are kept."""
@@ -53,16 +54,16 @@ class ProblemsView(QWidget):
         if newest is not None and newest.data(Qt.ItemDataRole.UserRole) == problem:
             self.titles.setCurrentItem(newest)
             return
-        item = QListWidgetItem(problem.title)
+        item = QListWidgetItem(one_line(problem.title))
         item.setData(Qt.ItemDataRole.UserRole, problem)
-        item.setToolTip(problem.title)
+        item.setToolTip(tip(problem.title))
         self.titles.insertItem(0, item)
         while self.titles.count() > MOST:
             self.titles.takeItem(self.titles.count() - 1)
         self.titles.setCurrentItem(item)
 
     def _show(self, item: QListWidgetItem | None) -> None:
-        self.details.setPlainText("" if item is None else item.data(Qt.ItemDataRole.UserRole).details)
+        self.details.setPlainText("" if item is None else plain(item.data(Qt.ItemDataRole.UserRole).details))
         self._go_to_end()
 
     def _go_to_end(self) -> None:
@@ -90,7 +91,7 @@ class NotificationBar(QFrame):
         self._is_over: Callable[[], bool] | None = None
         self.setFrameShape(QFrame.Shape.StyledPanel)
         self.setAutoFillBackground(True)
-        self.text = QLabel(self)
+        self.text = text_label(self)
         self.text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.text.setWordWrap(True)
         self.show_button = QPushButton("&Details", self)
@@ -124,7 +125,7 @@ class NotificationBar(QFrame):
 
     def _show(self, words: str, said: str, problem: Problem | None, is_over: Callable[[], bool] | None) -> None:
         self._problem, self._is_over = problem, is_over
-        self.text.setText(words)
+        self.text.setText(plain(words))
         self.text.setAccessibleName(said)
         self.show_button.setVisible(problem is not None)
         self.show()

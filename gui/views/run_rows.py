@@ -8,6 +8,7 @@ from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelInd
 from PySide6.QtWidgets import QWidget
 
 from gui.models.workspace import SIGNS, WorkspaceModel
+from gui.views.texts import tip
 from gui.views.theme import swatch
 from tfticket.runs.index import RunSummary
 from tfticket.runs.progress import clock
@@ -108,7 +109,7 @@ class RunTableModel(QAbstractTableModel):
         if role == Qt.ItemDataRole.DecorationRole and column == RUN:
             return swatch(self._model.colour(run.folder))
         if role == Qt.ItemDataRole.ToolTipRole:
-            return "\n".join(filter(None, [str(run.folder), run.doing, run.message]))
+            return tip("\n".join(filter(None, [str(run.folder), run.doing, run.message])))
         if role == Qt.ItemDataRole.TextAlignmentRole and column >= DENSITY:
             return Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
         if role == Qt.ItemDataRole.AccessibleTextRole:

@@ -7,7 +7,6 @@ from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
-    QLabel,
     QStackedWidget,
     QVBoxLayout,
     QWidget,
@@ -18,7 +17,9 @@ from gui.views.flow import FlowLayout
 from gui.views.plot_controls import ArmBoxes, fill, labelled, level, named
 from gui.views.sparsity_plots import SparsityPlots
 from gui.views.tab import Tab
+from gui.views.texts import text_label
 from tfticket.reports.figures import axis_of
+from tfticket.text import plain
 
 
 class SparsityTab(Tab):
@@ -35,7 +36,7 @@ class SparsityTab(Tab):
             QCheckBox("reported"), "reported", "The papers' numbers for this network and data, as stars"
         )
         self._drawn: tuple[Any, ...] = ()
-        self.problem = QLabel(wordWrap=True)
+        self.problem = text_label(wordWrap=True)
         self._lay_out()
         self._connect()
 
@@ -79,9 +80,9 @@ class SparsityTab(Tab):
                 box.setChecked(on)
         self.export.setEnabled(not model.message)
         self.arms.update(model.arms, model.hidden)
-        self.problem.setText(model.problem)
+        self.problem.setText(plain(model.problem))
         self.problem.setVisible(bool(model.problem and not model.message))
-        self.message.setText(model.message)
+        self.message.setText(plain(model.message))
         self.stack.setCurrentIndex(0 if model.message else 1)
         drawn = (model.runs[:1], model.shown_metrics, model.log)
         if drawn != self._drawn:

@@ -8,12 +8,13 @@ from matplotlib.lines import Line2D
 
 from gui.models.sparsity import SparsityModel
 from gui.views.canvas import FigureCanvas
-from gui.views.figure_theme import plain, readable
+from gui.views.figure_theme import readable
 from gui.views.legends import fitting, legend_below
 from tfticket.reports.figures import Line, axis_of, draw_metric
 from tfticket.reports.looks import arm_looks
 from tfticket.reports.reported import ARMS, Reported
 from tfticket.reports.rows import arm_name
+from tfticket.text import for_figure
 
 _STAR = {"marker": "*", "ms": 10, "mfc": "none", "mew": 1.2, "ls": "none", "zorder": 4}
 
@@ -45,7 +46,7 @@ class SparsityPlots:
             axes.set_visible(metric is not None)
             if metric is not None:
                 self._draw(axes, model, metric)
-        self.canvas.figure.suptitle(plain(model.title), x=0.01, ha="left")
+        self.canvas.figure.suptitle(for_figure(model.title), x=0.01, ha="left")
         self.canvas.request(layout=True)
 
     @property

@@ -6,10 +6,11 @@ from typing import Any
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QShowEvent
-from PySide6.QtWidgets import QLabel, QMenu, QToolButton, QWidget
+from PySide6.QtWidgets import QMenu, QToolButton, QWidget
 
 from gui.views.canvas import FigureCanvas
 from gui.views.plot_controls import level, named
+from gui.views.texts import text_label
 from tfticket.runs.files import atomic_write
 
 EXPORTS = (
@@ -36,7 +37,7 @@ class Tab(QWidget):
         self.model = model
         self.canvas = FigureCanvas(name)
         self.canvas.asked.connect(self.asked)
-        self.message = QLabel(alignment=Qt.AlignmentFlag.AlignCenter, wordWrap=True)
+        self.message = text_label(alignment=Qt.AlignmentFlag.AlignCenter, wordWrap=True)
         self.export = self._export_button()
         self._stale = True
         model.changed.connect(self._changed)

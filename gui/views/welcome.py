@@ -23,6 +23,8 @@ from PySide6.QtWidgets import (
 )
 
 from gui.models.preset_list import Offer, matching
+from gui.views.texts import text_label, tip
+from tfticket.text import plain
 
 RECENT = 4
 """Lines of recent workspaces that are seen at once."""
@@ -130,7 +132,7 @@ class PresetTree(QWidget):
         row.setForeground(RUN, self.palette().link())
         row.setData(0, Qt.ItemDataRole.UserRole, offer.name)
         row.setSizeHint(0, QSize(0, self.fontMetrics().height() + 6))
-        row.setToolTip(0, f"{offer.name}: {offer.about}")
+        row.setToolTip(0, tip(f"{offer.name}: {offer.about}"))
         row.setToolTip(2, "Of the trainings; chains come on top" if offer.chains else "")
         for column in (1, 2):
             row.setTextAlignment(column, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
@@ -207,7 +209,7 @@ class WelcomePage(QWidget):
         font.setPointSizeF(1.9 * font.pointSizeF())
         font.setBold(True)
         title.setFont(font)
-        self.where = QLabel(self)
+        self.where = text_label(self)
         self.where.setWordWrap(True)
         open_button = QPushButton("&Open workspace...", self)
         open_button.clicked.connect(self.open_asked)
@@ -236,7 +238,7 @@ class WelcomePage(QWidget):
         self.recent.clear()
         for folder in folders:
             item = QListWidgetItem(folder, self.recent)
-            item.setToolTip(folder if Path(folder).is_dir() else f"{folder} is not there any more")
+            item.setToolTip(tip(folder if Path(folder).is_dir() else f"{folder} is not there any more"))
 
     def set_workspace(self, folder: Path | None) -> None:
         """Say which workspace is open."""
@@ -244,4 +246,4 @@ class WelcomePage(QWidget):
         if folder is None:
             self.where.setText("Open a workspace, or drop its folder here. A YAML file fills the form.")
         else:
-            self.where.setText(f"{folder} has no run yet. Begin with a preset, or fill the form and press Run.")
+            self.where.setText(f"{plain(folder)} has no run yet. Begin with a preset, or fill the form and press Run.")

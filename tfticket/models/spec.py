@@ -13,6 +13,9 @@ from tfticket.backend import keras
 from tfticket.config import ModelConfig, Variational
 from tfticket.data import Dataset, Normalisation
 from tfticket.errors import InputError
+from tfticket.keras_versions import check_no_keras_3
+from tfticket.models.bounds import check_outputs, no_larger_than_its_ticket
+from tfticket.models.harmless import entries_of
 from tfticket.models.trust import all_layers, check_no_lambda, own_code, refuse_strangers, trust
 from tfticket.models.variables import counted_anew, named_variables, variational_layers
 from tfticket.own import builder, is_file, is_own, whole_file
@@ -83,6 +86,7 @@ def spec_of(model: Any, normalisation: Normalisation | None = None) -> Spec:
         InputError: Not a functional or Sequential model, not built, not one input, random or regularised
             layers, or it does not end in logits.
     """
+    check_no_keras_3(model, "The model")
     if not isinstance(model, keras.Model):
         raise InputError(f"Expected a tf_keras model, got {type(model).__name__}.")
     if not isinstance(model, keras.Sequential) and not model._is_graph_network:
@@ -184,18 +188,29 @@ def model_from_spec(spec: Spec) -> Any:
     if "variational" in spec:
         plain = model_from_spec({key: value for key, value in spec.items() if key != "variational"})
         return to_variational(plain, spec["variational"])
-    if "keras" not in spec:
+    with no_larger_than_its_ticket(spec):
+        if "keras" in spec:
+            return _model_of_keras(spec["keras"])
         return build_model(
             check_name("network", spec["name"], MODELS),
             input_shape=spec["input_shape"],
             num_classes=spec["num_classes"],
             initialiser=spec["initialiser"],
         )
-    refuse_strangers(spec["keras"])
+
+
+def _model_of_keras(config: dict[str, Any]) -> Any:
+    """A model from its Keras config, without what compiled it."""
     try:
-        config = copy.deepcopy(spec["keras"])  # some layers take out what they read
+        refuse_strangers(config)
+        config = copy.deepcopy(config)  # some layers take out what they read
+        for entry in entries_of(config):
+            entry.pop("compile_config", None)
         model = keras.saving.deserialize_keras_object(config, custom_objects=own_code(), safe_mode=True)
         named_variables(model)
+        check_outputs(model)
+    except InputError:
+        raise
     except Exception as error:  # Keras' or the user's code
         raise InputError(f"The model is not made again from its Keras config: {_reason(error)}") from None
     return model
@@ -300,6 +315,7 @@ def _model_of_a_package(
 
 
 def _check_is_model(model: Any, what: str) -> None:
+    check_no_keras_3(model, what)
     if not isinstance(model, keras.Model) or not model.built:
         kind = "a model without an input shape" if isinstance(model, keras.Model) else type(model).__name__
         raise InputError(f"{what} returns {kind}; expected a tf_keras model, built.")

@@ -1,5 +1,6 @@
 """Whose code a Keras config may run: Keras' own harmless classes, and what models described in this process hold."""
 
+import itertools
 import json
 from collections.abc import Iterator
 from types import FunctionType
@@ -7,19 +8,13 @@ from typing import Any
 
 from tfticket.backend import keras
 from tfticket.errors import InputError
+from tfticket.models.harmless import entries_of, is_harmless
+from tfticket.text import one_line
 
-_SPACES = ["layers", "models", "initializers", "regularizers", "constraints", "mixed_precision"]
-_SPACES += ["optimizers", "losses", "metrics"]  # of a model that was compiled
-_NAMESPACES = {"keras": keras} | {f"keras.{space}": getattr(keras, space) for space in _SPACES}
 _OP_LAYERS = ("TFOpLambda", "SlicingOpLambda", "ClassMethod", "InstanceMethod", "InstanceProperty", "TensorFlowOpLayer")
 _OP_FIELDS = ("function", "cls_symbol", "method_name", "attr_name", "node_def")
-_HARMLESS_FAMILIES = ("math.", "nn.", "linalg.", "__operators__.")
-_HARMLESS = {
-    *("broadcast_to", "cast", "clip_by_value", "concat", "einsum", "expand_dims", "gather", "identity", "image.resize"),
-    *("norm", "one_hot", "ones_like", "pad", "repeat", "reshape", "reverse", "roll", "shape", "slice", "sort", "split"),
-    *("squeeze", "stack", "stop_gradient", "tensordot", "tile", "transpose", "unstack", "where", "zeros_like"),
-}
-"""Functions of TensorFlow that compute from arrays and do nothing else."""
+_MOST_PARTS = 20_000
+"""Layers, initialisers and the like; no network of a person's has more."""
 
 _DESCRIBED: set[tuple[str, str, str]] = set()
 """What the models named that were described in this process: their code runs already."""
@@ -55,7 +50,7 @@ def trust(model: Any, config: dict[str, Any]) -> None:
         InputError: A name means two things.
     """
     named = {
-        entry["config"] if entry["class_name"] == "function" else entry["class_name"] for entry in _entries(config)
+        entry["config"] if entry["class_name"] == "function" else entry["class_name"] for entry in entries_of(config)
     }
     for layer in all_layers(model):
         for thing in _own_things(layer):
@@ -67,7 +62,7 @@ def trust(model: Any, config: dict[str, Any]) -> None:
                 )
             if name in named:
                 _OWN[name] = thing
-    _DESCRIBED.update(map(_what, _entries(config)))
+    _DESCRIBED.update(_what(entry) for entry in entries_of(config) if not is_harmless(entry))
 
 
 def refuse_strangers(config: Any) -> None:
@@ -76,13 +71,17 @@ def refuse_strangers(config: Any) -> None:
     Raises:
         InputError: It names something else.
     """
-    for entry in _entries(config):
-        if not _is_harmless(entry) and _what(entry) not in _DESCRIBED:
+    entries = list(itertools.islice(entries_of(config), _MOST_PARTS + 1))
+    if len(entries) > _MOST_PARTS:
+        raise InputError(f"The model has more than {_MOST_PARTS:,} layers and other parts, which nobody's network has.")
+    for entry in entries:
+        if not is_harmless(entry) and _what(entry) not in _DESCRIBED:
             module, name, which = _what(entry)
             raise InputError(
-                f"The model holds {name}{which} from {module or 'no module'}, which would run code from outside Keras. "
-                "If it is yours, build a model with it first in this process: tfticket.build_model, or "
-                "Ticket.dense(model)."
+                f"The model holds {name}{one_line(which, 100)} from {module or 'no module'}, which would run code from "
+                "outside Keras or read files: of a stranger's model only Keras' layers that compute from arrays are "
+                "built, with plain arguments. If it is yours, build a model with it first in this process: "
+                "tfticket.build_model, or Ticket.dense(model)."
             )
 
 
@@ -114,47 +113,14 @@ def _hides_one_of_keras(thing: Any) -> bool:
     return isinstance(thing, FunctionType) and hasattr(keras.activations, thing.__name__)
 
 
-def _entries(config: Any) -> Iterator[dict[str, Any]]:
-    """Every part of a config that names a class or a function."""
-    if isinstance(config, dict):
-        if "class_name" in config:
-            yield config
-        for value in config.values():
-            yield from _entries(value)
-    elif isinstance(config, list | tuple):
-        for value in config:
-            yield from _entries(value)
-
-
 def _what(entry: dict[str, Any]) -> tuple[str, str, str]:
-    """Module, class, and which function or op where the class alone does not say."""
-    name, inner, which = str(entry["class_name"]), entry.get("config"), ""
+    """Module, class, and with which arguments: of Keras' own, since they decide what it does, and of functions."""
+    module, name, config = str(entry.get("module") or ""), str(entry["class_name"]), entry.get("config")
     if name == "function":
-        which = f" {inner}"
-    elif name in _OP_LAYERS and isinstance(inner, dict):
-        which = f" {json.dumps([inner[field] for field in _OP_FIELDS if field in inner])}"
-    return str(entry.get("module") or ""), name, which
-
-
-def _is_harmless(entry: dict[str, Any]) -> bool:
-    module, name, _ = _what(entry)
-    inner = entry.get("config")
-    if name in ("__tensor__", "__numpy__", "__bytes__"):
-        return True
-    if name == "function":
-        return module in ("", "builtins") and isinstance(inner, str) and hasattr(keras.activations, inner)
-    if name in ("TFOpLambda", "SlicingOpLambda"):
-        function = str(inner.get("function")) if isinstance(inner, dict) else ""
-        return module == "tf_keras.src.layers.core.tf_op_layer" and (
-            function in _HARMLESS or function.startswith(_HARMLESS_FAMILIES)
-        )
-    registered = entry.get("registered_name") or name
-    if module.startswith("tfticket.models.") and registered == f"tfticket>{name}":
-        return name.isidentifier()
-    if registered != name or name == "Lambda":
-        return False
-    if (module, name) == ("tf_keras.src.engine.functional", "Functional"):
-        return True
-    # Without a module Keras looks the name up among its own, as old configs have it.
-    spaces = [_NAMESPACES.get(module)] if module else _NAMESPACES.values()
-    return any(isinstance(getattr(space, name, None), type) for space in spaces)
+        return module, name, f" {config}"
+    arguments = config if isinstance(config, dict) else {}
+    if name in _OP_LAYERS:
+        return module, name, f" {json.dumps([arguments[field] for field in _OP_FIELDS if field in arguments])}"
+    if module.split(".")[0] in ("", "keras", "tf_keras"):
+        return module, name, f" {json.dumps({key: arguments[key] for key in sorted(arguments) if key != 'name'})}"
+    return module, name, ""

@@ -12,6 +12,7 @@ from typing import Any
 
 from tfticket.backend import keras, tf
 from tfticket.errors import InputError
+from tfticket.keras_versions import check_no_keras_3
 
 _PRUNABLE = (keras.layers.Dense, keras.layers.Conv1D, keras.layers.Conv2D)
 
@@ -39,6 +40,7 @@ def inner_layer(layer: Any) -> Any:
 
 def layers_by_path(model: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Path and layer, wrapped or not, of all layers that are no models themselves; a shared one comes once."""
+    check_no_keras_3(model, "The model")
     for layer in model.layers:
         path = f"{prefix}{inner_layer(layer).name}"
         if isinstance(layer, keras.Model):

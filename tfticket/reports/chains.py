@@ -12,6 +12,7 @@ from tfticket.reports.rows import Row, Run, arm_name, computed_anew
 from tfticket.runs.artefacts import load_tensors
 from tfticket.runs.progress import clock
 from tfticket.runs.step_files import read_config, read_result
+from tfticket.text import for_figure
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#882255")
 _TOLD = ("log_likelihood", "n_steps", "step_size", "acceptance_rate")
@@ -215,5 +216,5 @@ def chains_figure(pool: Pool, others: Sequence[Row]) -> Any:
             lines = axes.get_lines()[len(pool.traces) :]
             axes.legend(handles=lines, loc="upper left", bbox_to_anchor=(0, -0.19), ncols=2, frameon=False, fontsize=8)
     likelihood.legend(loc="lower right", frameon=False, fontsize=8)
-    figure.suptitle(f"{pool.name}: {pool.diagnostics['verdict']}", fontsize=11)
+    figure.suptitle(for_figure(f"{pool.name}: {pool.diagnostics['verdict']}"), fontsize=11)
     return figure

@@ -12,6 +12,7 @@ from tfticket.reports.rows import METHODS, Row, arm_name, name_at, trunk_of
 from tfticket.reports.statistics import pool_bins
 from tfticket.reports.tables import Cell
 from tfticket.runs.files import atomic_write
+from tfticket.text import for_figure
 
 _AXES = {
     "accuracy": (100.0, "accuracy (%)"),
@@ -194,7 +195,7 @@ def controls_figure(cells: Sequence[Cell], title: str, legend_title: str) -> Any
             if metric == metrics[0]:
                 axes.set_title(names.get(trunk, trunk), fontsize=9, loc="left")
             axes.label_outer()
-    figure.suptitle(_plain(title), fontsize=11, x=0.01, ha="left", wrap=True)
+    figure.suptitle(for_figure(title), fontsize=11, x=0.01, ha="left", wrap=True)
     legend_below(figure, (list(named.values()), list(named)), legend_title)
     return figure
 
@@ -258,7 +259,7 @@ def reliability_figure(rows: Sequence[Row], title: str, legend_title: str) -> An
         panels[2 * row + 1, column].set_xlabel("confidence (%)", fontsize=9)
     for unused in panels.reshape(down, 2, across).transpose(0, 2, 1).reshape(-1, 2)[len(chosen) :].ravel():
         unused.remove()
-    figure.suptitle(_plain(title), fontsize=11, x=0.01, ha="left", wrap=True)
+    figure.suptitle(for_figure(title), fontsize=11, x=0.01, ha="left", wrap=True)
     named["calibrated"] = named.pop("calibrated")  # the last
     legend_below(figure, (list(named.values()), list(named)), legend_title)
     return figure
@@ -307,13 +308,9 @@ def _panel_title(rows: Sequence[Row]) -> str:
     return f"{100 * sum(tickets) / len(tickets):.1f} % of the weights"
 
 
-def _plain(text: str) -> str:
-    return text.replace("$", r"\$")  # a name is no formula
-
-
 def title_above(axes: Any, text: str) -> None:
     """Write a title above axes."""
-    axes.set_title(_plain(text), fontsize=11, loc="left", wrap=True)
+    axes.set_title(for_figure(text), fontsize=11, loc="left", wrap=True)
 
 
 def legend_below(figure: Any, handles_and_labels: tuple[list[Any], list[str]], title: str) -> None:
@@ -324,7 +321,7 @@ def legend_below(figure: Any, handles_and_labels: tuple[list[Any], list[str]], t
     figure.set_size_inches(width, height + 0.18 * -(-len(labels) // columns) + 0.3)
     figure.legend(
         handles,
-        [_plain(label) for label in labels],
+        [for_figure(label) for label in labels],
         loc="outside lower left",
         ncols=columns,
         frameon=False,

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from tfticket.inspection.result import Histogram, Inspection, KernelInspection, TicketComparison
+from tfticket.text import for_figure
 
 # Okabe and Ito's colours, told apart by the colour-blind; a marker each, for print.
 _LOOKS = [("#0072B2", "o"), ("#D55E00", "s"), ("#009E73", "^"), ("#CC79A7", "D"), ("#E69F00", "v"), ("#56B4E9", "P")]
@@ -32,7 +33,7 @@ def layers_figure(tickets: Mapping[str, Inspection], title: str) -> Any:
     """
     figure, axes = new_figure(7.2, 4.4, title)
     first = next(iter(tickets.values()))
-    lines = {plain(name): [kernel.density for kernel in found.kernels] for name, found in tickets.items()}
+    lines = {for_figure(name): [kernel.density for kernel in found.kernels] for name, found in tickets.items()}
     size = _marker_size(len(first.kernels))
     looks = [{**look, "lw": 1.6, "ms": size} for look in _looks(len(lines))]
     live = [kernel.live / kernel.weights for kernel in first.kernels if kernel.live is not None]
@@ -83,7 +84,7 @@ def weights_figure(inspection: Inspection, title: str, paths: Sequence[str] | No
             if axes in grid[-1]:
                 axes.set_xlabel("weight")
         text = f"{layer_name(kernel.path)}: {percent(kernel.density)} kept"
-        row[0].text(0, 1.04, plain(text), transform=row[0].transAxes, fontsize=9, va="bottom")
+        row[0].text(0, 1.04, for_figure(text), transform=row[0].transAxes, fontsize=9, va="bottom")
     handles = {
         text: handle for axes in grid.flat for handle, text in zip(*axes.get_legend_handles_labels(), strict=True)
     }
@@ -149,13 +150,8 @@ def new_figure(
 
     figure = Figure(figsize=(width, height), layout="constrained")
     axes = figure.subplots(*grid, **options)
-    figure.suptitle(plain(title), fontsize=11, x=0.01, ha="left", wrap=True)
+    figure.suptitle(for_figure(title), fontsize=11, x=0.01, ha="left", wrap=True)
     return figure, axes
-
-
-def plain(text: str) -> str:
-    """Text that is no formula."""
-    return text.replace("$", r"\$")  # a name is no formula
 
 
 def layer_name(path: str) -> str:
@@ -225,7 +221,7 @@ def _percent_ticks(axes: Any) -> None:
 def _layer_axis(axes: Any, paths: Sequence[str]) -> None:
     """Layers by name where they are few, else by number."""
     if len(paths) <= 24:
-        names = [plain(layer_name(path)) for path in paths]
+        names = [for_figure(layer_name(path)) for path in paths]
         options = {"rotation": 40 if len(paths) < 12 else 60, "ha": "right", "rotation_mode": "anchor"}
         axes.set_xticks(range(1, len(paths) + 1), names, fontsize=8 if len(paths) < 12 else 7, **options)
     else:
@@ -262,7 +258,7 @@ def _heat_map(axes: Any, comparison: TicketComparison) -> None:
     values = 100 * comparison.total_jaccard
     count = len(values)
     axes.imshow(values, cmap="viridis", vmin=0, vmax=100)
-    names = [plain(name) for name in comparison.names]
+    names = [for_figure(name) for name in comparison.names]
     axes.set_xticks(range(count), names, rotation=40, ha="right", rotation_mode="anchor", fontsize=8)
     axes.set_yticks(range(count), names, fontsize=8)
     for row in range(count):

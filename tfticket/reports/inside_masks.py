@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from tfticket.inspection.result import Inspection, Picture
-from tfticket.reports.inside import KEPT, chosen, layer_name, new_figure, of_how_many, percent, plain
+from tfticket.reports.inside import KEPT, chosen, layer_name, new_figure, of_how_many, percent
+from tfticket.text import for_figure
 
 _DARK = "#00263d"
 _TILES = 100
@@ -37,7 +38,7 @@ def receptive_fields_figure(inspection: Inspection, title: str) -> Any:
     about = ""
     if dead is not None:
         about = f"; {np.count_nonzero(dead) or 'none'} dead{', grey' if dead[order].any() else ''}"
-    left.set_title(plain(f"{layer_name(found.path)}: {shown} {len(found.fields)} units{about}"), fontsize=10)
+    left.set_title(for_figure(f"{layer_name(found.path)}: {shown} {len(found.fields)} units{about}"), fontsize=10)
     colour = "white: pruned; red, green, blue: one channel survives; darker: two; black: all three"
     left.set_xlabel(colour if found.fields.shape[-1] == 3 else "white: pruned; dark: survives", fontsize=9)
     _survivors_panel(figure, right, inspection)
@@ -68,7 +69,7 @@ def masks_figure(inspection: Inspection, title: str, paths: Sequence[str] | None
     for axes, kernel in zip(grid.flat, kernels, strict=False):
         _mask_panel(figure, axes, kernel.picture)
         inputs = kernel.weights // kernel.units
-        axes.set_title(plain(f"{layer_name(kernel.path)}: {percent(kernel.density)} kept"), fontsize=9)
+        axes.set_title(for_figure(f"{layer_name(kernel.path)}: {percent(kernel.density)} kept"), fontsize=9)
         axes.set_xlabel(f"{kernel.units:,} units", fontsize=9)
         axes.set_ylabel(f"{inputs:,} inputs", fontsize=9)
     return figure

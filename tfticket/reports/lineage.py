@@ -1,6 +1,5 @@
 """How populations' KL weights evolved: which members descend from which, with which weights, and how good they were."""
 
-import csv
 import io
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -10,6 +9,7 @@ from typing import Any
 from tfticket.evaluation.metrics import ranking
 from tfticket.reports.figures import axis_of
 from tfticket.reports.rows import Run, result_of
+from tfticket.text import CsvWriter, for_figure
 
 _ENDED, _ENDED_WIDTH = "0.6", 0.8
 """The grey of lines that nobody of the last generation descends from, and their width."""
@@ -98,7 +98,7 @@ def lineages_of(run: Run) -> list[Lineage]:
 def lineage_csv(lineages: Sequence[Lineage]) -> str:
     """Every member of every generation as CSV: whose it is, its KL weights, its validation NLL and accuracy."""
     buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
+    writer = CsvWriter(buffer)
     named = list(dict.fromkeys(name for lineage in lineages for name in lineage.label))
     layers = list(dict.fromkeys(layer for lineage in lineages for layer in lineage.layers))
     metrics = ("nll", "accuracy")
@@ -161,7 +161,7 @@ def lineage_figure(lineage: Lineage, title: str) -> Any:
     looks = _looks(lineage, colour_of)
     for number, (axes, layer) in enumerate(zip(panels.ravel(), layers, strict=False)):
         _panel(axes, lineage, layer, looks)
-        axes.set_title(layer, fontsize=9, loc="left")
+        axes.set_title(for_figure(layer), fontsize=9, loc="left")
         if number + across >= len(layers):
             axes.set_xlabel("generation", fontsize=9)
             axes.tick_params(labelbottom=True)
@@ -173,7 +173,7 @@ def lineage_figure(lineage: Lineage, title: str) -> Any:
         bar.set_label(f"{label}, last generation", fontsize=9)
         bar.ax.tick_params(labelsize=8, which="both")
         bar.ax.minorticks_off()
-    figure.suptitle(title.replace("$", r"\$"), fontsize=11, x=0.01, ha="left")
+    figure.suptitle(for_figure(title), fontsize=11, x=0.01, ha="left")
     named = {}
     if lineage.best_first:
         best = lineage.best_first[0].score(lineage.metric)

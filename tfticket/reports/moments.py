@@ -1,6 +1,5 @@
 """Test metrics at the last evaluation, the best by validation and the best by test, beside one another."""
 
-import csv
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ import numpy as np
 from tfticket.evaluation.moments import MOMENTS, moments_of
 from tfticket.reports.rows import Run, name_in, result_of
 from tfticket.reports.tables import Line, table_of
+from tfticket.text import CsvWriter
 
 WHAT = (
     "Test metrics at the last evaluation of each training, at the one of the highest validation accuracy, and at the "
@@ -92,7 +92,7 @@ def moments_table(trainings: Sequence[RecordedTraining], levels: Sequence[int]) 
 def moments_csv(trainings: Sequence[RecordedTraining]) -> str:
     """A row for each training and moment: whose, when, and its test metrics (fractions, nats)."""
     buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
+    writer = CsvWriter(buffer)
     metrics = [name for name in trainings[0].moments["last"] if name != "iteration"]
     whose = ["arm", "seed", "replicate", "level", "density", "moment", "iteration"]
     writer.writerow([*whose, *(f"test_{metric}" for metric in metrics)])

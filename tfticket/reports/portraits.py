@@ -8,6 +8,7 @@ import numpy as np
 
 from tfticket.reports.looks import arm_looks
 from tfticket.reports.rows import Run, arm_name, result_of
+from tfticket.text import for_figure
 
 _FIRST = {"dense": "#7F7F7F", "uniform": "#000000"}
 _NAMES = {"dense": "all weights", "ticket": "IMP ticket", "uniform": "random mask"}
@@ -245,7 +246,7 @@ def _figure(
                 else:
                     style = looks["", one.arm]["ls"]
                     named[one.name] = axes.stairs(shares, edges, color=colour, lw=1.4, ls=style)
-        axes.set_title(layer, fontsize=9, loc="left")
+        axes.set_title(for_figure(layer), fontsize=9, loc="left")
         axes.set_xlim(*ends)
         if squashed:  # most survivors have hardly any input: the root shows the others too
             axes.set_yscale("function", functions=(np.sqrt, np.square))
@@ -258,7 +259,7 @@ def _figure(
         if number + across >= len(layers):
             axes.set_xlabel(label, fontsize=9)
     figure.supylabel("density of survivors, root" if squashed else "density of survivors", fontsize=9)
-    figure.suptitle(title.replace("$", r"\$"), fontsize=11, x=0.01, ha="left")
+    figure.suptitle(for_figure(title), fontsize=11, x=0.01, ha="left")
     figure.legend(
         list(named.values()), list(named), loc="outside lower left", ncols=min(4, len(named)), frameon=False, fontsize=9
     )

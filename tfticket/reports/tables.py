@@ -1,6 +1,5 @@
 """Rows summed up over seeds: the report's tables and its CSV."""
 
-import csv
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,6 +7,7 @@ from dataclasses import dataclass
 from tfticket.reports.claims import FEWEST_SEEDS, Decision
 from tfticket.reports.rows import METHODS, Row, control_of, name_at, trunk_of
 from tfticket.reports.statistics import Estimate, mean_interval
+from tfticket.text import CsvWriter
 
 Seeds = Mapping[int, Sequence[Row]]
 """IMP seed -> its replicates, of one arm at one level."""
@@ -234,7 +234,7 @@ def rows_csv(rows: Sequence[Row]) -> str:
     Last, where any was recorded, the ends of the test metrics' bootstrap intervals.
     """
     buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
+    writer = CsvWriter(buffer)
     splits, metrics = ("test", "validation"), metrics_of(rows)
     names = ["run", "data", "arm", "seed", "replicate", "level", "density", "sparsity"]
     resampled = metrics if any(row.intervals for row in rows) else []

@@ -1,6 +1,5 @@
 """How unsure variational tickets are, beside how well they are calibrated, and what their posteriors are like."""
 
-import csv
 import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -14,6 +13,7 @@ from tfticket.reports.figures import legend_below, weights_axis
 from tfticket.reports.looks import arm_looks, layered, tickets_alone
 from tfticket.reports.rows import Run, name_in, result_of
 from tfticket.reports.tables import Line, table_of
+from tfticket.text import CsvWriter, for_figure
 
 AUROC = "auroc by "
 """What the names of AUROCs begin with; the score follows."""
@@ -135,7 +135,7 @@ def _table(
 def uncertainty_csv(found: Sequence[Evaluated]) -> str:
     """A row for each evaluated network: whose, then its values (fractions, nats); empty where there is none."""
     buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
+    writer = CsvWriter(buffer)
     names = list(dict.fromkeys(name for one in found for name in one.values))
     titles = (name.replace(", ", "_").replace(" ", "_") for name in names)
     writer.writerow(["arm", "seed", "replicate", "level", "density", *titles])
@@ -148,7 +148,7 @@ def uncertainty_csv(found: Sequence[Evaluated]) -> str:
 def posterior_csv(found: Sequence[Evaluated]) -> str:
     """A row for each layer of each variational network: whose, mean magnitude, KL divergence in nats, quantiles."""
     buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
+    writer = CsvWriter(buffer)
     titles = [f"{what}_{quantile}" for what in _QUANTITIES for quantile in QUANTILES]
     writer.writerow(["arm", "seed", "replicate", "level", "density", "layer", "magnitude", "divergence", *titles])
     for one in found:
@@ -198,7 +198,7 @@ def uncertainty_figure(found: Sequence[Evaluated], title: str) -> Any:
         else:
             axes.set_ylim(bottom=0)
         _plainly(axes)
-    figure.suptitle(title.replace("$", r"\$"), fontsize=11, x=0.01, ha="left")
+    figure.suptitle(for_figure(title), fontsize=11, x=0.01, ha="left")
     legend_below(figure, axes.get_legend_handles_labels(), _seeds_text(found, "mean and range of"))
     return figure
 
@@ -248,11 +248,11 @@ def posterior_figure(found: Sequence[Evaluated], title: str) -> Any:
             axes.set_yscale("log")
             _plainly(axes)
             if what == "sigma":
-                axes.set_title(layer, fontsize=9, loc="left")
+                axes.set_title(for_figure(layer), fontsize=9, loc="left")
                 axes.set_xlabel("")
         panel_row[0].set_ylabel(label)
         log_axis(panel_row[0].yaxis)
-    figure.suptitle(title.replace("$", r"\$"), fontsize=11, x=0.01, ha="left")
+    figure.suptitle(for_figure(title), fontsize=11, x=0.01, ha="left")
     spread = _seeds_text(found, "means over")
     bands = f"medians of surviving weights; {names[arms[0]]}: bands of a half and of nine tenths; {spread}"
     bands += "" if len(shown) == len(variational) else "\ncontrols, which are not shown, are in posterior.csv"

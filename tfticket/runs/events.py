@@ -118,7 +118,7 @@ class EventReader:
     def _take(self, line: bytes) -> None:
         """Add a line's event; a torn line, left by a process that was killed while it wrote, is left out."""
         try:
-            event = json.loads(line) if line else None
+            event: Any = json.loads(line) if line else None
         except (ValueError, RecursionError):
             return
         if not is_one(event, Event):

@@ -183,8 +183,8 @@ class Index:
                 if result is None and not _result_of(folder, step).exists():
                     facts.setdefault("missing", step)
             if found := [result for result in results.values() if result is not None]:
-                means = [sum(values) / len(found) for values in zip(*found, strict=True)]
-                return {**facts, "level": level, **dict(zip(("density", "accuracy", "nll"), means, strict=True))}
+                density, accuracy, nll = (sum(values) / len(found) for values in zip(*found, strict=True))
+                return {**facts, "level": level, "density": density, "accuracy": accuracy, "nll": nll}
         return facts
 
     def _result(self, folder: Path, step: str) -> Result | None:

@@ -99,7 +99,8 @@ def read_progress(folder: Path) -> Progress | None:
     if record is None:
         return None
     known = {each.name for each in fields(Progress)}
-    return Progress(**{name: value for name, value in record.items() if name in known})
+    values: dict[str, Any] = {name: value for name, value in record.items() if name in known}
+    return Progress(**values)
 
 
 def write_progress(folder: Path, progress: Progress) -> None:

@@ -5,6 +5,7 @@ the rest goes on. Fields that a schema does not name are kept: later versions ma
 """
 
 import functools
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal, NotRequired, TypeVar
 
@@ -194,6 +195,15 @@ class Evaluation(TypedDict):
     data: NotRequired[dict[str, Any]]
 
 
+@record
+class MadeTicket(TypedDict, total=False):
+    """What a step that made a ticket says of it."""
+
+    density: Fraction
+    level: Count
+    survivors: dict[str, Count]
+
+
 Schema = TypeVar("Schema")
 
 _MEND: dict[Any, str] = {
@@ -239,7 +249,8 @@ def checked(value: Any, schema: type[Schema], where: str) -> Schema:
         InputError: It holds something else.
     """
     try:
-        return _adapter(schema).validate_python(value)
+        found: Schema = _ADAPTERS(schema).validate_python(value)
+        return found
     except ValidationError as error:
         problem = _in_words(error.errors(include_url=False)[0])
     except RecursionError:
@@ -250,16 +261,14 @@ def checked(value: Any, schema: type[Schema], where: str) -> Schema:
 def is_one(value: Any, schema: type[Any]) -> bool:
     """Whether a schema allows a value."""
     try:
-        _adapter(schema).validate_python(value)
+        _ADAPTERS(schema).validate_python(value)
     except (ValidationError, RecursionError):
         return False
     return True
 
 
-@functools.cache
-def _adapter(schema: Any) -> TypeAdapter[Any]:
-    return TypeAdapter(schema)
-
+_ADAPTERS: Callable[[Any], TypeAdapter[Any]] = functools.cache(TypeAdapter)
+"""Schema -> what validates it."""
 
 _EXPECTED = {
     "bool": "true or false",

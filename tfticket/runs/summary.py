@@ -181,15 +181,15 @@ def summarise(folder: Path, changed: float, state: str, facts: Mapping[str, Fact
     started: float = status.get("started", changed)
     return RunSummary(
         folder=folder,
-        name=config.get("name", folder.name),
-        experiment=status.get("experiment", "?"),
+        name=one_line(config.get("name", folder.name)),
+        experiment=one_line(status.get("experiment", "?")),
         state=state,
         started=started,
         updated=max(status.get("updated", started), progress.get("updated", started)),
         trainings=progress.get("trainings"),
         completed=progress.get("completed", 0.0),
         seconds_left=now.get("seconds_left"),
-        doing=now.get("doing", ""),
+        doing=one_line(now.get("doing", "")),
         level=shown.get("level"),
         density=shown.get("density"),
         accuracy=outcome.get("accuracy"),

@@ -17,7 +17,7 @@ from tfticket.sampling.build import build_posterior
 from tfticket.sampling.chain import Chain, Hooks, run_chain
 from tfticket.sampling.posterior import Posterior
 from tfticket.schema import check_seed, validate
-from tfticket.tickets.ticket import Ticket
+from tfticket.tickets.ticket import Ticket, check_ticket
 from tfticket.tickets.transplant import to_deterministic
 
 
@@ -121,8 +121,7 @@ def sample(
     """
     if not isinstance(data, Dataset):
         raise InputError(f"The data are {type(data).__name__}; expected what load_data returns.")
-    if not isinstance(ticket, Ticket):
-        raise InputError(f"sample takes a ticket, not {type(ticket).__name__}; Ticket.dense(model) makes one.")
+    check_ticket(ticket, "sample")
     if isinstance(chains, bool) or not isinstance(chains, int | np.integer) or chains < 1:
         raise InputError(f"chains is {chains!r}; expected an integer >= 1.")
     seed = check_seed(seed)

@@ -33,7 +33,7 @@ from tfticket.evaluation.connectivity import Connectivity, by_weight
 from tfticket.pruning.mask import emptied_layers, layer_of
 from tfticket.tickets.controls import stream_names
 from tfticket.tickets.sampler import Logistic, Sampler, TicketLayer
-from tfticket.tickets.ticket import Ticket
+from tfticket.tickets.ticket import Ticket, check_ticket
 from tfticket.types import Mask, Weights
 
 QUANTILES = 501
@@ -93,6 +93,7 @@ def fit_sampler(
     Raises:
         InputError: Nothing was pruned; data of other shapes.
     """
+    check_ticket(ticket, "fit_sampler")
     pruned = [path for path, kept in ticket.mask.items() if not kept.all()]
     if not pruned:
         raise InputError("The ticket is dense: which weights survive can be learnt from a pruned one alone.")
@@ -160,6 +161,7 @@ def draw_ticket(
         InputError: A density outside (0, 1], or one as printed; a pruned network; a layer of a family that the sampler
             has no model of; data of other shapes.
     """
+    check_ticket(dense, "draw_ticket")
     if density is not None and not 0 < density <= 1:
         raise InputError(f"The density is {density}; expected 0 < density <= 1.")
     if density is not None and as_printed:

@@ -10,10 +10,13 @@ import numpy as np
 from tfticket.config import Variational
 from tfticket.data import Dataset, Normalisation
 from tfticket.errors import InputError
+from tfticket.keras_versions import check_no_keras_3
 from tfticket.pruning.mask import density, layer_of, survivors
 from tfticket.registry import MODELS, check_name
 from tfticket.runs.artefacts import load_tensors, save_tensors
 from tfticket.schema import validate
+from tfticket.sizes import remember
+from tfticket.text import one_line
 from tfticket.types import Mask, Weights
 
 
@@ -43,6 +46,7 @@ class Ticket:
 
     def __post_init__(self) -> None:
         _validate(self)
+        remember(self.model, self.start)
 
     @classmethod
     def dense(cls, model: Any, seed: int = 0, start: str = "seed", data: "Dataset | None" = None) -> "Ticket":
@@ -172,6 +176,17 @@ class Ticket:
             raise InputError(f"{path}: {error}") from None
 
 
+def check_ticket(value: object, function: str) -> None:
+    """See that a function of the API was given a ticket.
+
+    Raises:
+        InputError: It was not.
+    """
+    if not isinstance(value, Ticket):
+        check_no_keras_3(value, function)
+        raise InputError(f"{function} takes a ticket, not {type(value).__name__}; Ticket.dense(model) makes one.")
+
+
 def _validate(ticket: Ticket) -> None:
     if not ticket.mask:
         raise InputError("The ticket has no mask.")
@@ -216,6 +231,8 @@ def _validate_model(model: Any) -> None:
         or (set(model) == set(registered) and all(isinstance(model[key], kind) for key, kind in registered.items()))
     )
     if not known:
-        raise InputError(f"The ticket's model is {model!r}; expected {', '.join(registered)}, or a Keras config.")
+        raise InputError(
+            f"The ticket's model is {one_line(repr(model), 200)}; expected {', '.join(registered)}, or a Keras config."
+        )
     if "keras" not in model:
         check_name("network", model["name"], MODELS)

@@ -17,7 +17,7 @@ import numpy as np
 
 from tfticket.config import Carried
 from tfticket.errors import InputError, unknown
-from tfticket.tickets.ticket import Ticket
+from tfticket.tickets.ticket import Ticket, check_ticket
 from tfticket.types import Spec, Weights
 
 
@@ -38,7 +38,7 @@ def transplant(ticket: Ticket, onto: Ticket, carried: Carried = "start", trained
             weights of another network.
     """
     for one in (ticket, onto):
-        _check_ticket(one, "transplant")
+        check_ticket(one, "transplant")
     if carried not in get_args(Carried):
         raise InputError(unknown("weights to carry", str(carried), get_args(Carried)))
     check_same_architecture(ticket, onto)
@@ -125,11 +125,6 @@ def _without(spec: Spec, *keys: str) -> Spec:
     return {key: value for key, value in spec.items() if key not in keys}
 
 
-def _check_ticket(ticket: object, function: str) -> None:
-    if not isinstance(ticket, Ticket):
-        raise InputError(f"{function} takes a ticket, not {type(ticket).__name__}; Ticket.dense(model) makes one.")
-
-
 def plain_weights(ticket: Ticket) -> Weights:
     """Start weights without those that only a variational network has."""
     return {path: array for path, array in ticket.start.items() if not is_scale(ticket.model, path)}
@@ -148,7 +143,7 @@ def to_deterministic(ticket: Ticket) -> Ticket:
     Raises:
         InputError: Not a ticket.
     """
-    _check_ticket(ticket, "to_deterministic")
+    check_ticket(ticket, "to_deterministic")
     if "variational" not in ticket.model:
         return ticket
     start, initial = (

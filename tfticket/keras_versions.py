@@ -1,0 +1,21 @@
+"""Models of Keras 3, told from those of Keras 2. Does without both."""
+
+from tfticket.errors import InputError
+
+
+def check_no_keras_3(value: object, what: str) -> None:
+    """See that a value is nothing of Keras 3.
+
+    Args:
+        value: A model, a layer, or anything else.
+        what: Where it was given, for the message.
+
+    Raises:
+        InputError: It is; the message says how to build a model that is taken.
+    """
+    kinds = {kind.__module__.partition(".")[0] for kind in type(value).__mro__}
+    if "keras" in kinds and "tf_keras" not in kinds:
+        raise InputError(
+            f"{what}: {type(value).__name__} is of Keras 3, as is all that tf.keras builds; tfticket takes models of "
+            "Keras 2. Build it with `import tf_keras as keras`."
+        )
