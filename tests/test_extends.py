@@ -143,13 +143,23 @@ def test_a_merge_key_lays_a_table_under_another(write):
         ("train.epochs=9" * 5000, "."),
         ("train.batch_size=1" + "0" * 61, r"train\.batch_size: must be at most 9,223"),
         ("name=\udc80", "not readable as YAML"),
+        ("data.path=/my #1/rows.npz", "what follows # is a comment"),
+        ("data.path=#rows.npz", "what follows # is a comment"),
+        ("seeds=[1, 2]\t# two", "what follows # is a comment"),
     ],
-    ids=range(11),
+    ids=range(14),
 )
 def test_an_override_that_is_ambiguous_or_broken_is_refused(option, said):
     with pytest.raises(InputError, match=said) as refused:
         load_experiment("quickstart-smoke", [option])
     assert len(str(refused.value)) < 1500
+
+
+@pytest.mark.parametrize("path", ["'/my #1/rows.npz'", '"/my #1/rows.npz"'])
+def test_a_sign_in_quotes_begins_no_comment(path):
+    assert load_experiment("quickstart-smoke", [f"data.path={path}"]).data.path == "/my #1/rows.npz"
+    assert load_experiment("quickstart-smoke", ["data={path: '/my #1/a.npz'}"]).data.path == "/my #1/a.npz"
+    assert load_experiment("quickstart-smoke", ["data.path=/my#1/rows.npz"]).data.path == "/my#1/rows.npz"
 
 
 def test_the_later_override_counts_whether_it_is_the_table_or_the_field():

@@ -22,7 +22,9 @@ The preset `<file>-<network>-<budget>` lays these over one another in that order
 import functools
 import importlib
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -283,10 +285,23 @@ def _overrides(texts: Sequence[str]) -> dict[str, Any]:
                 "or key=null."
             )
         node = load_yaml(value, f"Override '{shortened(text)}'")
+        if _ends_in_comment(value, node):
+            raise InputError(
+                f"Override '{shortened(text)}': what follows # is a comment in YAML and would be lost. Leave it out, "
+                "or put the value in quotes."
+            )
         for part in reversed(keys):
             node = {part: node}
         tree = _laid_over(tree, node)
     return tree
+
+
+def _ends_in_comment(value: str, node: Any) -> bool:
+    """Whether a value, of which YAML made ``node``, means the same without what follows its first # after a space."""
+    before, *after = re.split(r"\s#", f" {value}", maxsplit=1)
+    with suppress(InputError):  # within brackets or quotes, what is before it is not whole
+        return bool(after) and load_yaml(before, "") == node
+    return False
 
 
 def _laid_over(below: Any, above: Any) -> Any:

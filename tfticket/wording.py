@@ -17,6 +17,7 @@ _NEEDED = "needed; nothing stands here"
 
 _WORDS = {
     "missing": _NEEDED,
+    "extra_forbidden": "unknown key",
     "string_too_short": _NEEDED,
     "greater_than_equal": "must be at least {ge:g}",
     "greater_than": "must be more than {gt:g}",

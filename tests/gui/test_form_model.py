@@ -216,6 +216,37 @@ def test_an_error_stands_at_its_field_in_words(model, path, text, said):
     assert model.is_valid
 
 
+WRONG = [
+    "yes",
+    "off",
+    "~",
+    "'5'",
+    "1.5",
+    "-1",
+    "017",
+    "1_000",
+    ".nan",
+    "1e400",
+    "{a: 1}",
+    "on, 1",
+    "[" * 50_000,
+    "9" * 5000,
+]
+FOREIGN = ("Input should", "valid ", "instance of", "Tuple", "pydantic", "type=", "Unable to", "not a value that")
+
+
+@pytest.mark.parametrize("path", sorted(set(TYPED) - {"train.optimiser.name"}))  # which is chosen, not typed
+def test_no_word_of_pydantics_is_shown(model, path):
+    wrong = 0
+    for text in WRONG:
+        model.set(path, text)
+        wrong += not model.is_valid
+        for said in model.errors.values():
+            assert not [word for word in FOREIGN if word in said], said
+        assert model.text(path) == text or not isinstance(model.text(path), str)
+    assert wrong or path in ("data.name", "data.path")
+
+
 def test_what_does_not_go_together_is_said_at_the_group_and_hides_no_field(model):
     model.set("prune.rate", "0.2")
     assert list(model.errors) == ["prune"]
@@ -320,6 +351,10 @@ def test_yaml_that_is_not_understood_is_an_error_and_changes_nothing(model):
     before = model.yaml()
     for text, said in [
         ("a: [1", "Line 1"),
+        ("[" * 50_000, "Line 1: lists and tables more than 40 deep"),
+        ("name: x\nname: y", "Line 2: the key 'name' stands twice"),
+        ("name: !!str x", "Line 1: the tag !!str"),
+        ("name: x\n---\nname: y", "Line 2: a second document"),
         ("nam: x", "Did you mean 'name'?"),
         ("- 1", "Expected keys and values"),
         ("experiment: other\nname: x", "of the experiment 'imp'"),

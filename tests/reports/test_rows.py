@@ -253,6 +253,18 @@ def test_a_damaged_run_is_refused_by_name(make_run, file, content):
         read_run(folder)
 
 
+@pytest.mark.parametrize(
+    "content", ["[" * 50_000, "x: " + "{a: " * 50_000, "name: a\nname: b", "a: &a [*a]", "!!set {a}"]
+)
+def test_a_hostile_configuration_damages_its_own_run_alone(make_run, tmp_path, content):
+    make_run("good-1", started=2.0)
+    (make_run("bad-1", started=1.0) / "config.yaml").write_text(content)
+    assert {run.folder.name: run.status["state"] for run in find_runs(tmp_path)} == {
+        "good-1": "done",
+        "bad-1": "damaged",
+    }
+
+
 def trained(make_run, results, config):
     """A run of variational networks, of seed 0 and level 1: arm -> the result of its training."""
     folder = make_run("a-1", evaluations=[(arm, 0, 1) for arm in results])
