@@ -30,6 +30,29 @@ def mean_interval(values: Sequence[float]) -> Estimate:
     return Estimate(mean, mean - half, mean + half, len(array))
 
 
+def sign_flip_p(values: Sequence[float] | np.ndarray) -> float:
+    """P value of the one-sided sign-flip test that values lie above 0: the share of sign patterns with as large a sum.
+
+    It assumes that they are symmetric about their centre, not that they are normal. Exact up to 13 values, over all 2^n
+    patterns; of more values over 9,999 patterns drawn with a fixed seed. Of n values the smallest p is 1 / 2^n.
+
+    References:
+        Fisher (1935), "The design of experiments", section 21.
+    """
+    from scipy.stats import permutation_test  # a second to import
+
+    flips = permutation_test(
+        (np.asarray(values, dtype=float),),
+        lambda drawn, axis: drawn.sum(axis),
+        permutation_type="samples",
+        vectorized=True,
+        n_resamples=9_999,
+        alternative="greater",
+        rng=np.random.default_rng(0),
+    )
+    return float(flips.pvalue)
+
+
 def _student(freedom: int) -> float:
     """The 97.5 % point of Student's t distribution."""
     if freedom <= len(_STUDENT):
