@@ -155,7 +155,7 @@ def train(context: StepContext, config: TrainStep) -> dict[str, Any]:
         "environments": environments,
         "jit": trained.jit,
     }
-    if ticket.model.get("variational"):
+    if "variational" in ticket.model:
         result["deviations_at_bound"] = _deviations_at_bound(ticket, trained, config.train, len(data.x_train))
     return result
 
