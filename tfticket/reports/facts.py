@@ -52,7 +52,7 @@ def settled_at(history: Sequence[Mapping[str, Any]]) -> float | None:
 
 def _last_quarter(history: Sequence[Mapping[str, Any]]) -> tuple[np.ndarray, np.ndarray]:
     iterations, accuracies = (np.array([row[name] for row in history], float) for name in ("iteration", "accuracy"))
-    count = max(3, int(np.sum(iterations >= 0.75 * iterations[-1])))
+    count = max(3, int(np.sum(iterations > 0.75 * iterations[-1])))
     return iterations[-count:], accuracies[-count:]
 
 

@@ -220,8 +220,7 @@ def ten_draws(members: Members) -> tuple[Precondition, ...]:
 def as_long_as_paper_a(members: Members) -> tuple[Precondition, ...]:
     """Gradient trainings are as long as paper A's, on its data."""
     trained = [arm for arm in arms_of(members) if row_of(arm).doubts is None]
-    row = row_of(trained[0])
-    epochs = _paper_a_epochs(row)
+    epochs = _paper_a_epochs(row_of(trained[0])) if trained else None
     if epochs is None:
         return ()
     needs = f"trainings of the paper's {epochs} epochs"

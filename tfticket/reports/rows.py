@@ -261,7 +261,7 @@ def _facts_of(run: Run) -> dict[Whose, dict[str, float]]:
     trained = [step for step in run.steps if step["kind"] == "train" and "arm" in step["label"]]
     facts = trainings_facts(run.config, {_whose(step["label"]): result_of(run, step) for step in trained})
     if run.config.get("trunks"):  # claims of no other experiment ask for these
-        masks = [(step["label"], result_of(run, step)) for step in run.steps if step["kind"] in ("start", "prune")]
+        masks = ((step["label"], result_of(run, step)) for step in run.steps if step["kind"] in ("start", "prune"))
         for whose, found in depths(run.config, masks).items():
             facts.setdefault(whose, {}).update(found)
     return facts
