@@ -272,6 +272,21 @@ def test_a_transplanted_mask_does_not_begin_at_the_initialisation_of_the_way_tha
     assert differ(means_of(mask.start), means_of(done.ticket("bayesian-snr", 0).start))
 
 
+def test_trainings_of_variational_networks_record_the_share_of_deviations_at_the_optimisers_bound(done):
+    for arm in TRAINED:
+        result = read_json(done.folder("train", *arm) / "result.json")["result"]
+        if not arm[0].startswith(("bayesian-", "transplant-")):
+            assert "deviations_at_bound" not in result
+            continue
+        ticket, trained = done.ticket(*arm), done.weights(*arm)
+        rates = done.config("train", *arm)["train"]["optimiser"].get("learning_rate", 0.001)
+        bound = rates * (result["iterations"] - ticket.iteration)
+        rhos = {path: np.abs(array - ticket.start[path]) for path, array in rhos_of(trained).items()}
+        kept = {f"{path}_rho": mask for path, mask in ticket.mask.items()}
+        moved = np.concatenate([array[kept.get(path, np.s_[:])].ravel() for path, array in rhos.items()])
+        assert result["deviations_at_bound"] == pytest.approx(np.mean(moved >= 0.9 * bound), abs=1e-3)
+
+
 def test_rate_rewinding_goes_on_from_trained_means_and_deviations_and_the_others_go_back(done):
     dense, trained = done.ticket("bayesian-snr", 0), done.weights("bayesian-snr", 0)
     assert differ(trained, dense.start)

@@ -168,7 +168,8 @@ def show_claims(decisions: "Mapping[str, Sequence[Decision]]") -> None:
     Args:
         decisions: Run -> its decisions, from ``decisions_of``.
     """
-    from tfticket.reports.tables import claims_rows
+    from tfticket.reports.reported import CITATIONS
+    from tfticket.reports.tables import claims_notes, claims_rows
 
     if not decisions:
         return
@@ -176,7 +177,15 @@ def show_claims(decisions: "Mapping[str, Sequence[Decision]]") -> None:
         if len(decisions) > 1:
             echo(f"\n{run}")
         show_table(*claims_rows(each))
-    for claim in dict.fromkeys(one.comparison.claim for each in decisions.values() for one in each):
+        for note in claims_notes(each):
+            echo(note)
+    claims = list(dict.fromkeys(one.comparison.claim for each in decisions.values() for one in each))
+    for claim in claims:
         echo(claim)
     tables = "these tables" if len(decisions) > 1 else "this table"
-    echo(f"Claims: 5 %, Holm-adjusted over the claims of {tables}; seeds are the unit; intervals are unadjusted.")
+    echo(
+        f"Claims: 5 %, Holm-adjusted over the tested claims of {tables}; seeds are the unit; intervals are unadjusted."
+    )
+    echo("p: t-tests, adjusted; p signs: sign-flip tests of the same, unadjusted; a verdict needs both at most 0.05.")
+    for letter in sorted({claim[0] for claim in claims}):
+        echo(f"{letter}: {CITATIONS[letter]}")

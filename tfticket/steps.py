@@ -11,6 +11,7 @@ import numpy as np
 
 from tfticket import backend, seeds
 from tfticket.config import (
+    Adam,
     ControlStep,
     DrawStep,
     EnsembleStep,
@@ -18,6 +19,7 @@ from tfticket.config import (
     FitStep,
     PruneStep,
     StartStep,
+    TrainConfig,
     TrainStep,
     TransplantStep,
 )
@@ -25,6 +27,7 @@ from tfticket.data import load_dataset
 from tfticket.durations import iterations_in
 from tfticket.errors import Stopped
 from tfticket.evaluation.connectivity import over_passes
+from tfticket.evaluation.posterior import share_at_bound
 from tfticket.models import network_of_config
 from tfticket.pruning.mask import dense_mask, emptied_layers, layer_of
 from tfticket.registry import CONTROLS, resolve
@@ -38,7 +41,8 @@ from tfticket.tickets.sampler import Sampler
 from tfticket.tickets.transplant import transplant as transplanted
 from tfticket.tickets.weights import load_weights, save_weights
 from tfticket.training.checkpoints import found_checkpoint, hooks_of
-from tfticket.training.gradient import train_weights
+from tfticket.training.gradient import Trained, train_weights
+from tfticket.training.optimisers import learning_rates
 
 
 def start(context: StepContext, config: StartStep) -> dict[str, Any]:
@@ -143,7 +147,7 @@ def train(context: StepContext, config: TrainStep) -> dict[str, Any]:
         iteration = iterations_in(moment, len(data.x_train), config.train.batch_size)
         save_weights(context.folder / _kept_name(moment), trained.kept[iteration], iteration)
     save_weights(context.folder / WEIGHTS, trained.weights, trained.iterations)
-    return {
+    result = {
         "density": ticket.density,
         "iterations": trained.iterations,
         "history": trained.history,
@@ -151,6 +155,17 @@ def train(context: StepContext, config: TrainStep) -> dict[str, Any]:
         "environments": environments,
         "jit": trained.jit,
     }
+    if "variational" in ticket.model:
+        result["deviations_at_bound"] = _deviations_at_bound(ticket, trained, config.train, len(data.x_train))
+    return result
+
+
+def _deviations_at_bound(ticket: Ticket, trained: Trained, config: TrainConfig, rows: int) -> float:
+    """See ``share_at_bound``; 0 of SGD, whose steps have no such bound."""
+    if not isinstance(config.optimiser, Adam):
+        return 0.0
+    bound = float(learning_rates(config, rows, ticket.iteration, trained.iterations).sum(dtype=np.float64))
+    return share_at_bound(ticket.mask, ticket.start, trained.weights, bound)
 
 
 def evaluate(context: StepContext, config: EvaluateStep) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import norm
 
-from tfticket.evaluation.posterior import QUANTILES, divergence, posterior_of
+from tfticket.evaluation.posterior import QUANTILES, divergence, posterior_of, share_at_bound
 from tfticket.pruning.scores import deviation_of
 
 
@@ -79,3 +79,29 @@ def test_extreme_weights_stay_finite_and_json():
     found = posterior_of({"a/kernel": np.ones((1, 2), bool)}, weights, 1.0)
     assert "NaN" not in (text := json.dumps(found))
     assert "Infinity" not in text
+
+
+def moved(kernel, bias=()):
+    """Rhos at 0, and the same moved by so much: a layer of a mask that keeps all but the last kernel entry."""
+    after = {"a/kernel_rho": np.array([kernel], np.float32), "a/bias_rho": np.array(bias, np.float32)}
+    mask = {"a/kernel": np.array([[True] * (len(kernel) - 1) + [False]])}
+    return mask, {path: np.zeros_like(array) for path, array in after.items()}, after
+
+
+@pytest.mark.parametrize(
+    ("kernel", "bias", "share"),
+    [
+        ([0.5, 0.1, 0.0, 9.0], [0.0], 0.25),  # a pruned weight does not count
+        ([0.46, -0.5, 0.44, 0.0], [0.45], 0.75),  # up or down, and from 90 % of the way on
+        ([0.0, 0.0], [0.0, 0.0], 0.0),
+        ([0.6], [], 0.0),  # nothing survives
+    ],
+)
+def test_deviations_at_the_bound_are_those_that_went_nearly_as_far_as_all_learning_rates_together(kernel, bias, share):
+    assert share_at_bound(*moved(kernel, bias), 0.5 - 1e-9) == pytest.approx(share)
+
+
+def test_a_layer_without_a_bias_has_none_at_the_bound():
+    mask, start, after = moved([0.5, 0.5, 0.0])
+    del after["a/bias_rho"]
+    assert share_at_bound(mask, start, after, 0.5 - 1e-9) == 1.0

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from scipy.stats import ttest_rel
+from scipy.stats import permutation_test, ttest_rel
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.weightstats import ttost_paired
 
-from tfticket.reports.claims import FEWEST_SEEDS, LEVEL, MARGIN, Comparison, decide, holm
-from tfticket.reports.statistics import mean_interval
+from tfticket.reports.claims import FEWEST_SEEDS, LEVEL, MARGIN, Comparison, Precondition, decide, holm
+from tfticket.reports.statistics import mean_interval, sign_flip_p
 
 KINDS = ("beats", "matches", "reaches")
 
@@ -67,7 +67,10 @@ def test_what_is_clear_is_decided(kind, difference, verdict):
 def test_fewer_than_five_seeds_decide_nothing_and_weigh_on_no_other_claim(kind):
     few = single("A", kind, [0.0, 0.0001, 0.0002, 0.0001])
     decision = decide([few])[0]
-    assert (decision.verdict, decision.p, decision.p_against) == ("not decided", None, None)
+    assert (decision.verdict, decision.p, decision.p_against) == ("withheld", None, None)
+    assert (decision.p_signs, decision.p_signs_against) == (None, None)
+    assert few.reasons == ["4 seeds; 5 needed"]
+    assert single("A", kind, [0.1]).reasons == ["1 seed; 5 needed"]
     assert decision.difference == mean_interval(few.differences["it"])
     clear = single("B", "beats", 0.02 + 0.001 * np.arange(5))
     alone, beside = decide([clear])[0], decide([few, clear, few])[1]
@@ -140,7 +143,7 @@ def test_the_adjustment_is_over_claims_not_over_their_members():
 def test_a_member_of_too_few_seeds_leaves_the_whole_claim_open_and_is_shown():
     members = {"many": -0.02 + SPREAD, "few": 0.02 + SPREAD[:3], "few and worse": 0.01 + SPREAD[:3]}
     (decision,) = decide([Comparison("A", "beats", members)])
-    assert (decision.verdict, decision.member, decision.p) == ("not decided", "few and worse", None)
+    assert (decision.verdict, decision.member, decision.p) == ("withheld", "few and worse", None)
     assert decision.difference.count == 3
     members = {"near": SPREAD[:4], "far": -0.02 + SPREAD[:4], "farther": 0.03 + SPREAD[:4]}
     assert decide([Comparison("A", "matches", members)])[0].member == "farther"
@@ -160,13 +163,14 @@ def test_means_that_differ_in_their_last_digits_only_are_the_same(kind):
 @pytest.mark.parametrize(
     ("kind", "null"), [("beats", 0.0), ("matches", MARGIN), ("matches", -MARGIN), ("reaches", -MARGIN)]
 )
-def test_at_the_null_a_claim_is_held_at_the_stated_rate(kind, null):
+def test_at_the_null_t_rejects_at_the_stated_rate_and_a_claim_is_held_more_seldom(kind, null):
     random = np.random.default_rng(1)
     trials = 1000
-    held = sum(
-        decide([single("A", kind, null + 0.001 * random.normal(size=5))])[0].verdict == "holds" for _ in range(trials)
-    )
-    assert abs(held / trials - 0.05) < 3 * np.sqrt(0.05 * 0.95 / trials)
+    found = [decide([single("A", kind, null + 0.001 * random.normal(size=5))])[0] for _ in range(trials)]
+    error = 3 * np.sqrt(0.05 * 0.95 / trials)
+    assert abs(np.mean([one.p <= 0.05 for one in found]) - 0.05) < error
+    held = np.mean([one.verdict == "holds" for one in found])
+    assert 0.01 < held < 1 / 32 + 3 * np.sqrt(1 / 32 / trials)  # of five seeds all signs must agree
 
 
 @pytest.mark.parametrize("side", ["holds", "contradicted"])
@@ -181,7 +185,7 @@ def test_of_several_false_claims_none_is_decided_but_at_the_stated_rate(side):
     assert wrong > 0
 
 
-def rate_of(verdict, kind, means, trials=1000, seed=4):
+def rate_of(verdict, kind, means, trials=500, seed=4):
     random = np.random.default_rng(seed)
     found = 0
     for _ in range(trials):
@@ -193,9 +197,11 @@ def rate_of(verdict, kind, means, trials=1000, seed=4):
 @pytest.mark.parametrize(
     ("kind", "null", "true"), [("beats", 0.0, 0.05), ("reaches", -MARGIN, 0.05), ("matches", MARGIN, 0.0)]
 )
-def test_with_one_member_at_the_null_and_the_others_true_a_conjunction_is_held_at_the_stated_rate(kind, null, true):
+def test_with_one_member_at_the_null_and_the_others_true_a_conjunction_errs_as_often_as_that_member(kind, null, true):
     rate, error = rate_of("holds", kind, [true, null, true])
-    assert abs(rate - 0.05) < error
+    assert 0 < rate < 0.05 + error
+    alone, _ = rate_of("holds", kind, [null])
+    assert abs(rate - alone) < error
 
 
 @pytest.mark.parametrize(("kind", "null"), [("beats", 0.0), ("reaches", -MARGIN), ("matches", MARGIN)])
@@ -208,9 +214,94 @@ def test_with_all_members_at_the_null_a_conjunction_errs_no_more_often_than_stat
 def test_differences_of_one_seed_go_together_and_the_rates_stay():
     random = np.random.default_rng(5)
     wrong = {"holds": 0, "contradicted": 0}
-    for _ in range(1000):
+    for _ in range(500):
         shared = 0.001 * random.normal(size=5)  # the ticket's, in every member
         members = {f"{n}": shared + 0.0005 * random.normal(size=5) for n in range(4)}
         verdict = decide([Comparison("A", "beats", members)])[0].verdict
         wrong[verdict] = wrong.get(verdict, 0) + 1
-    assert max(wrong["holds"], wrong["contradicted"]) / 1000 < 0.05 + 3 * np.sqrt(0.05 * 0.95 / 1000)
+    assert max(wrong["holds"], wrong["contradicted"]) / 500 < 0.05 + 3 * np.sqrt(0.05 * 0.95 / 500)
+
+
+# The sign-flip test beside t
+
+
+@pytest.mark.parametrize("count", [2, 5, 8])
+def test_the_sign_flip_p_is_scipys_permutation_test(count):
+    for seed in range(3):
+        values = 0.5 + np.random.default_rng(seed).normal(size=count)
+        test = permutation_test((values,), np.sum, permutation_type="samples", alternative="greater")
+        assert sign_flip_p(values) == pytest.approx(test.pvalue)
+    assert sign_flip_p(np.full(count, 0.1)) == 0.5**count
+    assert sign_flip_p([0.0] * count) == 1.0
+
+
+def test_of_many_seeds_patterns_are_drawn_and_always_the_same_ones():
+    values = 0.3 + np.random.default_rng(0).normal(size=40)
+    p = sign_flip_p(values)
+    assert p == sign_flip_p(values)
+    assert p == pytest.approx(ttest_rel(values, np.zeros(40), alternative="greater").pvalue, abs=0.02)
+
+
+def test_a_verdict_needs_both_tests():
+    one_against = [0.05, 0.06, 0.055, 0.065, -0.001]
+    decision = decide([single("A", "beats", one_against)])[0]
+    assert decision.p < 0.05 < decision.p_signs == 2 / 32
+    assert decision.verdict == "not decided"
+    opposite = decide([single("A", "beats", -np.array(one_against))])[0]
+    assert opposite.p_against < 0.05 < opposite.p_signs_against
+    assert opposite.verdict == "not decided"
+
+
+def test_the_sign_flip_p_of_a_claim_is_that_of_its_weakest_member_and_side():
+    members = {"all": 0.01 + SPREAD, "one below": [0.01, 0.02, 0.03, 0.04, -0.001]}
+    (decision,) = decide([Comparison("A", "beats", members)])
+    assert decision.p_signs == 2 / 32
+    inside = decide([single("A", "matches", [0.004, 0.0045, 0.003, 0.0049, 0.0051])])[0]
+    assert inside.p_signs == sign_flip_p(MARGIN - np.array([0.004, 0.0045, 0.003, 0.0049, 0.0051]))
+    outside = decide([single("A", "matches", [-0.02, -0.021, -0.022, -0.023, -0.024])])[0]
+    assert (outside.verdict, outside.p_signs_against) == ("contradicted", 1 / 32)
+
+
+def skewed_rates(sign, trials=1500):
+    """How often t, and both tests, hold a claim of a mean of 0, of five differences with a long tail on one side."""
+    random = np.random.default_rng(6)
+    found = [decide([single("A", "beats", sign * (random.exponential(size=5) - 1))])[0] for _ in range(trials)]
+    return np.mean([one.p <= 0.05 for one in found]), np.mean([one.verdict == "holds" for one in found])
+
+
+def test_skewed_differences_err_more_often_than_stated_by_both_tests_but_less_often_than_by_t():
+    """With a long tail against the claim five seeds miss it: the docs say how often, and that no test here mends it."""
+    t, both = skewed_rates(-1)
+    assert t == pytest.approx(0.16, abs=0.03)
+    assert both == pytest.approx(0.10, abs=0.03)
+    t, both = skewed_rates(+1)
+    assert both <= t < 0.05
+
+
+# Preconditions
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_where_a_precondition_fails_the_claim_is_withheld_and_its_difference_is_shown(kind):
+    needs = (Precondition("this"), Precondition("that", "that is not so"))
+    claim = Comparison("A", kind, {"it": 0.02 + SPREAD}, preconditions=needs)
+    (decision,) = decide([claim])
+    assert (decision.verdict, decision.p, decision.p_against) == ("withheld", None, None)
+    assert claim.reasons == ["that is not so"]
+    assert decision.difference == mean_interval(0.02 + SPREAD)
+    other = single("B", kind, 0.02 + SPREAD)
+    assert decide([claim, other, claim])[1] == decide([other])[0]
+    met = Comparison("A", kind, {"it": 0.02 + SPREAD}, preconditions=needs[:1])
+    assert decide([met])[0].verdict == decide([other])[0].verdict
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_difference_that_is_not_finite_decides_nothing(value):
+    claim = Comparison("A", "beats", {"good": 0.02 + SPREAD, "bad": [*(0.02 + SPREAD[:4]), value]})
+    assert decide([claim])[0].verdict == "withheld"
+    assert claim.reasons == ["not finite: bad"]
+
+
+def test_every_reason_is_given():
+    claim = Comparison("A", "beats", {"it": [0.1, 0.2]}, preconditions=(Precondition("a", "b"), Precondition("c", "d")))
+    assert claim.reasons == ["b", "d", "2 seeds; 5 needed"]

@@ -7,15 +7,17 @@ import pytest
 
 from tfticket.console import show_claims
 from tfticket.reports.papers import A5, B5, B6A, B6B, claims_of, decisions_of, records
+from tfticket.reports.reported import CITATIONS
 from tfticket.reports.rows import Row, arm_name
 
 SHUFFLES = ("shuffle-layerwise", "shuffle-even", "shuffle-global")
 
 
-def row(arm="ticket", seed=0, level=1, accuracy=0.9, replicate=0, run="r-1", density=None, name=None):
+def row(arm="ticket", seed=0, level=1, accuracy=0.9, replicate=0, run="r-1", density=None, name=None, beside=None):
     metrics = {"accuracy": accuracy, "nll": 0.3}
     density = 0.5**level if density is None else density
-    return Row(run, arm, name or arm_name(arm), seed, level, density, "MNIST", metrics, metrics, replicate)
+    facts = {"beside": {"rise": 0.0} if beside is None else beside, "network": "resnet-18"}
+    return Row(run, arm, name or arm_name(arm), seed, level, density, "MNIST", metrics, metrics, replicate, **facts)
 
 
 def rows(accuracies, seeds=range(5), **options):
@@ -143,7 +145,9 @@ def test_records_are_json_and_hold_what_the_decision_is_made_of():
     )
     assert other["difference"]["count"] == 5
     (few, _) = records(decisions_of(rows(GOOD, seeds=[0])))
-    assert (few["verdict"], few["p"], few["difference"]["low"]) == ("not decided", None, None)
+    assert (few["verdict"], few["p"], few["difference"]["low"]) == ("withheld", None, None)
+    assert few["reasons"] == ["1 seed; 5 needed"]
+    assert {"needs": "5 seeds", "failure": "1 seed; 5 needed"} in few["preconditions"]
 
 
 @pytest.fixture
@@ -155,24 +159,25 @@ def test_the_table_says_what_is_claimed_by_what_it_is_decided_and_by_which_rule(
     show_claims(decisions_of(rows(BAD)))
     said = capsys.readouterr().out.splitlines()
     lines = {line.split()[0]: " ".join(line.split()) for line in said if line.strip()}
-    assert lines["A5"] == "A5 above 0 re-initialised at 50.0 % +10.00 ± 0.00 holds < 0.001"
-    assert lines["B5"] == "B5 all 2 above -0.5 shuffled evenly at 50.0 % -5.00 ± 0.00 contradicted < 0.001"
+    assert lines["A5"] == "A5 above 0 re-initialised at 50.0 % +10.00 ± 0.00 holds < 0.001 0.031"
+    assert lines["B5"] == "B5 all 2 above -0.5 shuffled evenly at 50.0 % -5.00 ± 0.00 contradicted < 0.001 0.031"
     assert A5 in said
-    assert said[-1] == (
-        "Claims: 5 %, Holm-adjusted over the claims of this table; seeds are the unit; intervals are unadjusted."
+    assert " ".join(said).endswith(
+        " Claims: 5 %, Holm-adjusted over the tested claims of this table; seeds are the unit; intervals are "
+        "unadjusted. p: t-tests, adjusted; p signs: sign-flip tests of the same, unadjusted; a verdict needs both at "
+        f"most 0.05. A: {CITATIONS['A']} B: {CITATIONS['B']}"
     )
 
 
 @pytest.mark.parametrize(
-    ("seeds", "said"),
-    [
-        ([0], "+10.00 not decided (1 seed; 5 are needed)"),
-        (range(3), "+10.00 ± 0.00 not decided (3 seeds; 5 are needed)"),
-    ],
+    ("seeds", "shown", "reason"),
+    [([0], "+10.00", "1 seed; 5 needed"), (range(3), "+10.00 ± 0.00", "3 seeds; 5 needed")],
 )
-def test_the_table_says_how_many_seeds_are_missing(wide, capsys, seeds, said):
+def test_the_output_says_how_many_seeds_are_missing(wide, capsys, seeds, shown, reason):
     show_claims(decisions_of(rows(GOOD, seeds)))
-    assert f"A5 above 0 re-initialised at 50.0 % {said}" in " ".join(capsys.readouterr().out.split())
+    said = " ".join(capsys.readouterr().out.split())
+    assert f"A5 above 0 re-initialised at 50.0 % {shown} withheld" in said
+    assert f"Withheld (A5, B5): {reason}." in said
 
 
 def test_several_runs_have_a_table_each_and_the_claims_are_named_once(wide, capsys):
@@ -182,7 +187,7 @@ def test_several_runs_have_a_table_each_and_the_claims_are_named_once(wide, caps
     assert "contradicted" not in first
     assert "contradicted" in second
     assert said.count(A5) == 1
-    assert "over the claims of these tables" in said
+    assert "over the tested claims of these tables" in said
 
 
 def test_where_no_claim_is_tested_nothing_is_said(capsys):

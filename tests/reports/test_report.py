@@ -26,6 +26,19 @@ def full(seeds=range(5), accuracy=0.95):
     ]
 
 
+def with_trainings(folder):
+    """The run, with a training of each evaluated arm that has come to a plateau."""
+    manifest = json.loads((folder / "manifest.json").read_text())
+    result = {"history": [{"iteration": 10 * n, "accuracy": 0.9} for n in range(1, 9)]}
+    for number, step in enumerate([step for step in manifest["steps"] if step["kind"] == "evaluate"]):
+        trained = folder.parents[1] / "steps" / f"train-{folder.name}-{number}"
+        trained.mkdir()
+        (trained / "result.json").write_text(json.dumps({"fingerprint": "0", "result": result}))
+        manifest["steps"].append({**step, "kind": "train", "folder": trained.name})
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    return folder
+
+
 @pytest.fixture
 def drawn(monkeypatch):
     """Every figure of metrics that a report draws."""
@@ -105,8 +118,9 @@ def test_a_name_with_dollars_is_no_formula(make_run, drawn):
 
 
 def test_a_report_has_its_figures_twice_its_rows_its_summary_and_its_claims(make_run):
-    written = report.write_report([read_run(make_run("a-1", evaluations=full()))])
-    figures = [f"{name}.{kind}" for name in ("accuracy", "calibration", "reliability") for kind in ("png", "pdf")]
+    written = report.write_report([read_run(with_trainings(make_run("a-1", evaluations=full())))])
+    names = ("accuracy", "calibration", "reliability", "learning")
+    figures = [f"{name}.{kind}" for name in names for kind in ("png", "pdf")]
     assert written.files == [*figures, "results.csv", "summary.json", "claims.json"]
     assert {path.name for path in written.folder.iterdir()} == set(written.files)
     for name in figures:
@@ -116,7 +130,16 @@ def test_a_report_has_its_figures_twice_its_rows_its_summary_and_its_claims(make
         ("a-1", "A5", "holds"),
         ("a-1", "B5", "holds"),
     ]
+    assert claims[0]["scope"]["here"] == "lenet-300-100 on MNIST, 2,000 training rows; 50 % of the weights"
     assert [one.verdict for one in written.decisions["a-1"]] == ["holds", "holds"]
+
+
+def test_a_run_that_recorded_no_trainings_gets_no_verdict(make_run):
+    written = report.write_report([read_run(make_run("a-1", evaluations=full()))])
+    assert [one.verdict for one in written.decisions["a-1"]] == ["withheld", "withheld"]
+    (claim, _) = json.loads((written.folder / "claims.json").read_text())
+    (reason,) = claim["reasons"]
+    assert reason.startswith("whether trainings still rise is not recorded")
 
 
 def test_the_figure_of_calibration_shows_the_mace(make_run, drawn):
@@ -129,6 +152,7 @@ def test_the_figure_of_calibration_shows_the_mace(make_run, drawn):
 
 def test_several_runs_have_no_reliability_diagrams_and_each_its_claims(make_run, tmp_path):
     good, bad = make_run("a-1", evaluations=full()), make_run("b-1", evaluations=full(accuracy=0.8))
+    good, bad = with_trainings(good), with_trainings(bad)
     written = report.write_report([read_run(good), read_run(bad)], tmp_path / "both")
     assert written.files[2:] == ["calibration.png", "calibration.pdf", "results.csv", "summary.json", "claims.json"]
     verdicts = {run: [one.verdict for one in each] for run, each in written.decisions.items()}

@@ -1,5 +1,7 @@
 """The verdict over chains, against ArviZ called directly."""
 
+import json
+
 import arviz
 import numpy as np
 import pytest
@@ -116,12 +118,14 @@ def test_one_divergence_after_the_warm_up_is_one_too_many(good):
     assert reasons(chains, thetas) == ["2 divergences"]
 
 
-def test_a_logit_that_is_the_same_in_all_draws_does_not_count(good):
+def test_a_logit_that_is_the_same_in_all_draws_is_counted_apart(good):
     chains, thetas = good
     expected = diagnose(chains, thetas)["function"]
     for chain in chains:
         chain.probes = [np.append(row, np.float32(-3.0)) for row in chain.probes]
-    assert diagnose(chains, thetas)["function"] == expected
+    found = diagnose(chains, thetas)
+    assert found["function"] == expected | {"constant": 1}
+    assert found["verdict"] == "converged"
 
 
 def test_a_logit_that_stands_still_elsewhere_in_each_chain_counts(good):
@@ -168,3 +172,111 @@ def test_chains_that_stand_still_have_not_converged(good):
         chain.told["energy"] = [5.0] * (WARMUP + DRAWS)
         chain.probes = [np.zeros(6, np.float32)] * DRAWS
     assert reasons(chains, [np.zeros_like(theta) for theta in thetas])
+
+
+@pytest.mark.parametrize("where", ["log likelihood", "probe logits", "energy", "weights"])
+@pytest.mark.parametrize(
+    ("value", "draws"),
+    [(np.nan, slice(None)), (np.nan, slice(-1, None)), (-np.inf, slice(None)), (np.inf, slice(0, 1))],
+)
+def test_what_is_infinite_or_undefined_has_not_converged_and_is_named(good, where, value, draws):
+    chains, thetas = good
+    if where == "weights":
+        thetas[1][draws, 3] = value
+    elif where == "probe logits":
+        chains[1].probes = list(np.array(chains[1].probes))
+        for row in chains[1].probes[draws]:
+            row[2] = value
+    else:
+        series = np.array(chains[1].told[where.replace(" ", "_")])
+        series[WARMUP:][draws] = value
+        chains[1].told[where.replace(" ", "_")] = series.tolist()
+    found = reasons(chains, thetas)
+    count = DRAWS if draws == slice(None) else 1
+    assert any(reason.startswith(where) and f"in {count:,} of 2,400 draws" in reason for reason in found), found
+
+
+def test_what_is_undefined_in_the_warm_up_alone_does_not_count(good):
+    chains, thetas = good
+    chains[1].told["energy"][0] = chains[0].told["log_likelihood"][3] = float("nan")
+    assert reasons(chains, thetas) == []
+
+
+def test_an_undefined_divergence_counts_as_one(good):
+    chains, thetas = good
+    chains[1].told["diverging"][-1] = chains[1].told["reached_cap"][-1] = float("nan")
+    assert reasons(chains, thetas) == ["1 divergence"]
+
+
+def copies(reasons):
+    return [reason for reason in reasons if "copies" in reason or "not independent" in reason]
+
+
+def test_copies_of_one_chain_have_not_converged(good):
+    chains, thetas = good
+    assert len(copies(reasons([chains[0]] * 4, [thetas[0]] * 4))) == 6
+    assert copies(reasons([*chains[:3], chains[1]], [*thetas[:3], thetas[1]])) == [
+        "chains 1 and 3 share 100% of their draws: copies, or the same seed twice"
+    ]
+
+
+@pytest.mark.parametrize("alter", [lambda x: x[7:], lambda x: x[:-50], lambda x: x[::-1], lambda x: x[: DRAWS // 2]])
+def test_a_chain_that_is_another_shifted_cut_or_reversed_is_a_copy(good, alter):
+    chains, thetas = good
+    told = {name: values[:WARMUP] + alter(values[WARMUP:]) for name, values in chains[0].told.items()}
+    length = len(told["energy"]) - WARMUP
+    chains[3] = Chain(chains[0].adaptation, WARMUP + length, told, probes=alter(chains[0].probes), kept=length)
+    assert copies(reasons(chains, [*thetas[:3], alter(thetas[0])])) == [
+        "chains 0 and 3 share 100% of their draws: copies, or the same seed twice"
+    ]
+
+
+@pytest.mark.parametrize("factor", [1.0, -1.0, 3.0])
+@pytest.mark.parametrize("where", ["log likelihood", "probe logits", "weights"])
+def test_chains_that_are_perfectly_correlated_are_not_independent(good, factor, where):
+    chains, thetas = good
+    if where == "log likelihood":
+        chains[2].told["log_likelihood"] = [0.5 + factor * value for value in chains[0].told["log_likelihood"]]
+    elif where == "probe logits":
+        chains[2].probes = [0.5 + factor * row for row in chains[0].probes]
+    else:
+        thetas[2] = 0.5 + factor * thetas[0]
+    assert copies(reasons(chains, thetas)) == [f"chains 0 and 2 are not independent: {where} perfectly correlated"]
+
+
+def test_chains_that_drift_alike_are_not_called_copies():
+    chains, thetas = chains_of(np.random.default_rng(0), correlation=0.99)
+    assert copies(reasons(chains, thetas)) == []
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_fewer_than_four_chains_have_not_converged(count):
+    chains, thetas = chains_of(np.random.default_rng(0), count=count, draws=2000)
+    assert reasons(chains, thetas) == [f"{count} chains, not 4 at least"]
+
+
+def test_a_chain_without_an_accepted_draw_is_named(good):
+    chains, thetas = good
+    chains[2].told["log_likelihood"] = [-5.0] * (WARMUP + DRAWS)
+    chains[2].probes, thetas[2] = [chains[2].probes[0]] * DRAWS, np.repeat(thetas[2][:1], DRAWS, axis=0)
+    assert "chain 2 stands still: all its draws are the same" in reasons(chains, thetas)
+
+
+def test_logits_that_never_change_are_no_evidence_of_convergence(good):
+    chains, thetas = good
+    for chain in chains:
+        chain.probes = [np.zeros(6, np.float32)] * DRAWS
+    found = diagnose(chains, thetas)
+    assert found["reasons"] == ["probe logits the same in all draws of each chain"]
+    assert found["function"]["constant"] == 6
+
+
+def test_what_is_found_is_json_whatever_happened(good):
+    chains, thetas = good
+    for chain in chains:
+        chain.probes = [np.full(6, np.nan, np.float32)] * DRAWS
+        chain.told["log_likelihood"] = chain.told["energy"] = [float("inf")] * (WARMUP + DRAWS)
+    found = diagnose(chains, [np.full_like(theta, np.nan) for theta in thetas])
+    assert found["function"]["r_hat"] is None
+    json.dumps(found, allow_nan=False)
+    assert diagnose(*chains_of(np.random.default_rng(0), draws=0))["verdict"] == "not converged"

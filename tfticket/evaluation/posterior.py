@@ -58,6 +58,33 @@ def posterior_of(mask: Mask, weights: Weights, prior: float) -> dict[str, dict[s
     return found
 
 
+AT_BOUND = 0.9
+"""Fraction of the way to the optimiser's bound from which on a deviation counts as being there."""
+
+
+def share_at_bound(mask: Mask, start: Weights, trained: Weights, bound: float) -> float:
+    """Share of deviations that end about as far from their start as Adam could take them.
+
+    Adam moves a parameter by about its learning rate an iteration, whatever the gradient. So rho moves by at most about
+    the sum of all learning rates, and a small deviation changes at most by about the factor exp(that sum). A deviation
+    that has gone ``AT_BOUND`` of the way says how long the training is, not how wide the posterior.
+
+    Args:
+        mask: Kernel path -> boolean array.
+        start: Path + '_rho' -> rho at the start of the training.
+        trained: The same at its end.
+        bound: Sum of the learning rates of its iterations.
+
+    Returns:
+        Over surviving kernel entries and biases; 0 where there is none.
+    """
+    moved = [np.abs(trained[f"{path}_rho"] - start[f"{path}_rho"])[kept] for path, kept in mask.items()]
+    biases = (f"{layer_of(path)}/bias_rho" for path in mask)
+    moved += [np.abs(trained[path] - start[path]) for path in biases if path in trained]
+    everything = np.concatenate([values.ravel() for values in moved]) if moved else np.zeros(0)
+    return float(np.mean(everything >= AT_BOUND * bound)) if everything.size else 0.0
+
+
 def _normal(weights: Weights, path: str) -> tuple[np.ndarray, np.ndarray]:
     return weights[path].astype(np.float64), np.maximum(deviation_of(weights[f"{path}_rho"]), _SMALLEST)
 

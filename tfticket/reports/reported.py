@@ -18,6 +18,15 @@ A = "Bayes always wins the lottery"
 B = "Bayesian lottery ticket hypothesis"
 C = "Monte Carlo winning tickets"
 
+CITATIONS = {
+    "A": '"Bayes Always Wins the Lottery in Monte Carlo", anonymous authors, paper under double-blind review (2025).',
+    "B": "Nicholas Kuhn, Arvid Weyrauch, Lars Heyen, Achim Streit, Markus Götz, Charlotte Debus, "
+    '"Bayesian Lottery Ticket Hypothesis", arXiv:2602.18825 (2026).',
+    "C": 'Rafał Grzeszczuk, Marcin Kurdziel, "Monte Carlo Winning Tickets", AGH University of Science and Technology, '
+    "Kraków.",
+}
+"""The papers in full, by the letters of their claims."""
+
 ARMS = {
     "hmc": "HMC",
     "svi": "SVI",

@@ -8,6 +8,7 @@ from typing import Any
 
 from tfticket.data.known import label_of
 from tfticket.errors import InputError, shortened
+from tfticket.reports.facts import Whose, depths, trainings_facts
 from tfticket.runs.files import check_file
 from tfticket.runs.records import Evaluation, Status, checked, read_record
 from tfticket.runs.step_files import RESULT, read_result
@@ -64,12 +65,17 @@ class Row:
         network: The network's name.
         intervals: Test metric -> (low, high), its 95 % bootstrap interval over the test rows; {} where none was
             recorded.
-        beside: What else claims are about: 'learning', the mean validation accuracy over the evaluations of the
-            training, from the iteration on at which all trainings of the run have begun; 'relative_magnitude', the mean
-            magnitude of a ticket's survivors over that of all weights, at the moment it was rewound to, mean over the
-            layers that were pruned; 'seconds' of an iteration; 'draws' in it of a variational network; 'depth',
-            Spearman's correlation of layers' places with the shares pruned in them, of the layers that may be, five at
-            least.
+        beside: What else claims and the preconditions of verdicts are about, where it is recorded. Of a training:
+            'rise' of its validation accuracy over its last quarter; 'settled', the iteration at which it has learnt
+            (see ``tfticket.reports.facts``); its 'epochs'; 'seconds' of an iteration; of a variational network 'draws'
+            in it, and 'at_bound', the share of its deviations that end as far from their start as the optimiser can
+            take them; of SVI 'own_means' (1: they begin where the deterministic network does, on the mask alone) and
+            'members' of the population that tuned it. Of a mask: 'depth', Spearman's correlation of layers' places
+            with the shares pruned in them, over the 'layers' that may be; 'relative_magnitude', the mean magnitude of
+            a ticket's survivors over that of all weights, at the moment it was rewound to, mean over the layers that
+            were pruned. Of chains: 'prior_start' (1: they begin at draws from the prior).
+        doubts: Why the chains that made the prediction are not said to have converged; () if they are, None if there
+            are no chains.
     """
 
     run: str
@@ -87,9 +93,7 @@ class Row:
     network: str = ""
     intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
     beside: dict[str, float] = field(default_factory=dict)
-
-
-_FEWEST_LAYERS = 5
+    doubts: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -233,16 +237,11 @@ def name_at(name: str, arm: str, level: int, dense: str = "dense") -> str:
 
 def rows_of(run: Run) -> list[Row]:
     """One row for each finished evaluation of a run, in the order of the run."""
-    rows = []
-    known = {"learning": _learning_of(run)}
-    if run.config.get("trunks"):  # claims of no other experiment ask for these
-        known |= {"seconds": _seconds_of(run), "draws": _draws_of(run), "depth": _depths_of(run)}
+    rows, facts = [], _facts_of(run)
     for step in run.steps:
         label = step["label"]
         if step["kind"] in EVALUATIONS:
-            whose = _whose(label)
-            trained = known.items() if step["kind"] == "evaluate" else ()
-            found = {name: values[whose] for name, values in trained if whose in values}
+            found = facts.get(_whose(label), {}) if step["kind"] == "evaluate" else {}
             rows.append(row_of(run, label, result_of(run, step), found))
     for step in run.steps:
         if step["kind"] == "fit":
@@ -255,64 +254,15 @@ def rows_of(run: Run) -> list[Row]:
     return rows
 
 
-def _learning_of(run: Run) -> dict[tuple[Any, ...], float]:
-    """Mean validation accuracy of each training, over the evaluations from which on all trainings have some.
-
-    A ticket that was rewound to iteration k is first evaluated after k; what the unpruned network did before that
-    would count against it.
-    """
-    histories = {}
-    for step in run.steps:
-        if step["kind"] == "train" and "arm" in step["label"] and (history := result_of(run, step).get("history")):
-            histories[_whose(step["label"])] = history
-    begin = max((history[0]["iteration"] for history in histories.values()), default=0)
-    found = {}
-    for whose, history in histories.items():
-        if accuracies := [row["accuracy"] for row in history if row["iteration"] >= begin]:
-            found[whose] = sum(accuracies) / len(accuracies)
-    return found
-
-
-def _seconds_of(run: Run) -> dict[tuple[Any, ...], float]:
-    """Seconds of an iteration of each training, but for those of the segment that compiled."""
-    found = {}
-    for step in run.steps:
-        if step["kind"] == "train" and "arm" in step["label"]:
-            seconds = result_of(run, step)["seconds"].get("an_iteration")  # not told by trainings of earlier versions
-            if seconds:
-                found[_whose(step["label"])] = float(seconds)
-    return found
-
-
-def _draws_of(run: Run) -> dict[tuple[Any, ...], float]:
-    """Draws of a batch, of each training of a variational network."""
-    training = run.config.get("variational_train") or run.config["train"]
-    draws = float(training["objective"]["draws"])
-    labels = (step["label"] for step in run.steps if step["kind"] == "train")
-    return {_whose(label): draws for label in labels if label.get("arm", "").startswith(("bayesian-", "transplant-"))}
-
-
-def _depths_of(run: Run) -> dict[tuple[Any, ...], float]:
-    """Of each pruned ticket: see ``Row.beside``; none where all layers are pruned alike."""
-    from scipy.stats import spearmanr  # a second to import
-
-    if run.config["prune"]["scope"] == "layerwise":
-        return {}
-    exempt = run.config.get("prune", {}).get("exempt", [])
-    survivors: dict[tuple[Any, ...], dict[str, int]] = {}
-    for step in run.steps:
-        if step["kind"] in ("start", "prune"):
-            label, result = step["label"], result_of(run, step)
-            survivors[label.get("arm", "ticket"), label.get("seed"), result["level"]] = result["survivors"]
-    found = {}
-    for (arm, seed, level), left in survivors.items():
-        dense = survivors.get((arm, seed, 0), {})
-        pruned = [
-            1 - left[path] / dense[path] for path in left if path in dense and path.rpartition("/")[0] not in exempt
-        ]
-        if level and len(pruned) >= _FEWEST_LAYERS and len(set(pruned)) > 1:
-            found[arm, seed, level, 0] = float(spearmanr(range(len(pruned)), pruned).statistic)
-    return found
+def _facts_of(run: Run) -> dict[Whose, dict[str, float]]:
+    """What is recorded of each training, and in runs that prune in several ways of each mask."""
+    trained = [step for step in run.steps if step["kind"] == "train" and "arm" in step["label"]]
+    facts = trainings_facts(run.config, {_whose(step["label"]): result_of(run, step) for step in trained})
+    if run.config.get("trunks"):  # claims of no other experiment ask for these
+        masks = ((step["label"], result_of(run, step)) for step in run.steps if step["kind"] in ("start", "prune"))
+        for whose, found in depths(run.config, masks).items():
+            facts.setdefault(whose, {}).update(found)
+    return facts
 
 
 def result_of(run: Run, step: dict[str, Any]) -> dict[str, Any]:
@@ -331,7 +281,7 @@ def result_of(run: Run, step: dict[str, Any]) -> dict[str, Any]:
     return result
 
 
-def _whose(label: dict[str, Any]) -> tuple[Any, ...]:
+def _whose(label: Mapping[str, Any]) -> Whose:
     return tuple(label.get(name, 0) for name in ("arm", "seed", "level", "replicate"))
 
 
@@ -341,15 +291,21 @@ def computed_anew(run: Run) -> str:
     return f"Once that step's folder is deleted, `{command}` computes it anew."
 
 
-def row_of(run: Run, label: dict[str, Any], result: dict[str, Any], beside: dict[str, float] | None = None) -> Row:
+def row_of(run: Run, label: dict[str, Any], result: dict[str, Any], facts: Mapping[str, float] | None = None) -> Row:
     """One finished evaluation of a run.
 
     Args:
         run: The run.
         label: What the manifest calls the evaluation.
         result: What its step found.
-        beside: See ``Row``.
+        facts: What is recorded of the training.
     """
+    beside, diagnostics = dict(facts or {}), result.get("diagnostics")
+    iterations, batch_size = beside.pop("iterations", None), beside.pop("batch_size", None)
+    if iterations and batch_size and (rows := result.get("data", {}).get("training_rows")):
+        beside["epochs"] = iterations * batch_size / rows
+    if diagnostics and "sample" in run.config:
+        beside["prior_start"] = float(run.config["sample"].get("start", "prior") == "prior")
     return Row(
         run=run.folder.name,
         arm=label["arm"],
@@ -365,5 +321,12 @@ def row_of(run: Run, label: dict[str, Any], result: dict[str, Any], beside: dict
         emptied=tuple(result.get("emptied", ())),
         network=run.config["model"]["name"],
         intervals={metric: (low, high) for metric, (low, high) in result.get("intervals", {}).get("test", {}).items()},
-        beside=dict(beside or {}),
+        beside=beside,
+        doubts=None if diagnostics is None else _doubts_of(diagnostics),
     )
+
+
+def _doubts_of(diagnostics: Mapping[str, Any]) -> tuple[str, ...]:
+    if diagnostics["verdict"] == "converged":
+        return ()
+    return tuple(diagnostics["reasons"]) or (diagnostics["verdict"],)

@@ -4,7 +4,7 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from tfticket.reports.claims import FEWEST_SEEDS, Decision
+from tfticket.reports.claims import Decision
 from tfticket.reports.rows import METHODS, Row, control_of, name_at, trunk_of
 from tfticket.reports.statistics import Estimate, mean_interval
 from tfticket.text import CsvWriter
@@ -208,7 +208,7 @@ def _difference(estimate: Estimate | None, factor: float, digits: int) -> str:
 
 def claims_rows(decisions: Sequence[Decision]) -> tuple[list[str], list[list[str]]]:
     """Header and rows of the table of claims of one run."""
-    header = ["claim", "claimed mean\n(points)", "decided by", "difference\n(points)", "verdict", "p"]
+    header = ["claim", "claimed mean\n(points)", "decided by", "difference\n(points)", "verdict", "p", "p\nsigns"]
     return header, [_claim_row(one) for one in decisions]
 
 
@@ -217,15 +217,29 @@ def _claim_row(one: Decision) -> list[str]:
     unit = "" if one.comparison.unit == "points" else f" {one.comparison.unit}"
     margin = f"{factor * one.comparison.margin:g}{unit}"
     test = {"beats": "above 0", "matches": f"within ±{margin}", "reaches": f"above -{margin}"}[one.comparison.kind]
-    verdict: str = one.verdict
-    if one.p is None:
-        fewest = _span([one.difference.count], "seed")
-        verdict += f" ({fewest}; {FEWEST_SEEDS} are needed)"
-    p = one.p_against if one.verdict == "contradicted" else one.p
-    shown = "" if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}"
+    against = one.verdict == "contradicted"
+    p_values = (one.p_against, one.p_signs_against) if against else (one.p, one.p_signs)
     test = f"all {members} {test}" if members > 1 else test
-    name = one.comparison.claim.partition(":")[0]
-    return [name, test, one.member, _difference(one.difference, factor, 2) + unit, verdict, shown]
+    difference = _difference(one.difference, factor, 2) + unit
+    return [letter_of(one), test, one.member, difference, one.verdict, *map(_p_text, p_values)]
+
+
+def letter_of(one: Decision) -> str:
+    """'A5': the paper's letter and the claim's number."""
+    return one.comparison.claim.partition(":")[0]
+
+
+def _p_text(p: float | None) -> str:
+    return "" if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def claims_notes(decisions: Sequence[Decision]) -> list[str]:
+    """Below one run's table: why claims are withheld, a line for each reason."""
+    reasons: dict[str, list[str]] = {}
+    for one in decisions:
+        for reason in one.comparison.reasons:
+            reasons.setdefault(reason, []).append(letter_of(one))
+    return [f"Withheld ({', '.join(claims)}): {reason}." for reason, claims in reasons.items()]
 
 
 def rows_csv(rows: Sequence[Row]) -> str:

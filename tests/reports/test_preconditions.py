@@ -1,0 +1,196 @@
+"""Preconditions of verdicts: whether trainings still rise, chains have converged, and paper A's budget."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tfticket.reports import papers
+from tfticket.reports.claims import decide
+from tfticket.reports.facts import rise_of, settled_at
+from tfticket.reports.papers import A1, A4, A5, A6, A7, A8, claims_of
+from tfticket.reports.rows import Row, arm_name
+
+SEEDS = range(5)
+SVI = {"own_means": 1.0, "members": 50.0, "at_bound": 0.0}
+ACCURACY = {"ticket": 0.9, "reinitialise": 0.8, "nuts": 0.91, "svi": 0.88, "svi-tuned": 0.9}
+
+
+def row(arm, seed, level=1, **changes):
+    metrics = {"accuracy": ACCURACY[arm] + 0.001 * seed + 1e-6 * seed * (arm == "ticket")}
+    beside = {"prior_start": 1.0} if arm == "nuts" else {"rise": 0.0, "epochs": 50.0}
+    beside |= SVI if arm.startswith("svi") else {}
+    facts = {"beside": beside, "network": "lenet-300-100", "doubts": () if arm == "nuts" else None}
+    data = "MNIST, 55,000 training rows"
+    return replace(Row("r", arm, arm_name(arm), seed, level, 0.01, data, metrics, metrics, **facts), **changes)
+
+
+def rows(arms=tuple(ACCURACY), **changes):
+    """Five seeds of each arm; changes are of all rows, or by arm."""
+    own = {arm: changes.pop(arm, {}) for arm in [name for name in changes if name in ACCURACY]}
+    found = []
+    for arm in arms:
+        for seed in SEEDS:
+            one = row(arm, seed, **changes)
+            extra = dict(own.get(arm, {}))
+            beside = {
+                name: value for name, value in (one.beside | extra.pop("beside", {})).items() if value is not None
+            }
+            found.append(replace(one, beside=beside, **extra))
+    return found
+
+
+def reasons(some):
+    return {one.claim: one.reasons for one in claims_of(some)}
+
+
+def with_beside(arm, **facts):
+    return rows(**{arm: {"beside": facts}})
+
+
+def test_within_the_papers_scope_and_budget_nothing_is_withheld():
+    found = reasons(rows())
+    assert set(found) == {A1, A4, A5, papers.B5, A6, A7}
+    assert not any(found.values())
+    assert all(one.verdict != "withheld" for one in decide(claims_of(rows())))
+
+
+# Trainings that still rise
+
+
+def history(accuracies, every=100):
+    return [{"iteration": every * number, "accuracy": value} for number, value in enumerate(accuracies, start=1)]
+
+
+def test_the_rise_is_the_slope_over_the_last_quarter():
+    assert rise_of(history(np.linspace(0.1, 0.5, 41)[1:])) == pytest.approx(0.1)
+    assert rise_of(history([0.1 * number for number in range(1, 31)] + [3.0] * 10)) == pytest.approx(0.0)
+    assert rise_of(history([0.9, 0.8, 0.7, 0.6])) == pytest.approx(-0.1)
+
+
+def test_a_step_of_the_schedule_before_the_last_quarter_does_not_count():
+    assert rise_of(history([0.5] * 30 + [0.9] * 10)) == pytest.approx(0.0)
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_of_few_evaluations_nothing_is_known(count):
+    assert rise_of(history([0.5] * count)) is None
+    assert settled_at(history([0.5] * count)) is None
+
+
+def test_evaluations_need_not_be_equally_far_apart():
+    some = [{"iteration": at, "accuracy": 0.1 + 0.001 * at} for at in (1, 5, 50, 80, 90, 100)]
+    assert rise_of(some) == pytest.approx(0.025)
+
+
+def test_learnt_is_where_the_accuracy_reaches_97_per_cent_of_its_own_plateau():
+    assert settled_at(history([0.0, 0.5, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0])) == pytest.approx(294)
+    assert settled_at(history([0.99, 1.0, 1.0, 1.0])) == 100
+    low = settled_at(history([0.0, 0.05, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1]))
+    assert low == pytest.approx(294)  # the own plateau, however low it lies
+
+
+@pytest.mark.parametrize(
+    ("rise", "rises"), [(0.0, False), (-0.1, False), (0.0024, False), (0.0026, True), (0.08, True)]
+)
+def test_where_trainings_still_rise_claims_about_them_are_withheld(rise, rises):
+    found = reasons(with_beside("reinitialise", rise=rise))
+    said = f"trainings still rise: {100 * rise:.2g} points in the last quarter of re-initialised at 1 %"
+    assert found[A5] == found[A4] == ([said] if rises else [])
+    assert found[A1] == []  # which is not about them
+
+
+def test_a_rise_within_its_noise_over_seeds_is_none():
+    noisy = rows()
+    for number, rise in enumerate([0.02, -0.015, 0.01, -0.01, 0.01]):
+        one = next(one for one in noisy if (one.arm, one.seed) == ("ticket", number))
+        one.beside["rise"] = rise
+    assert reasons(noisy)[A5] == []
+
+
+def test_a_rise_that_was_not_recorded_withholds():
+    said = "whether trainings still rise is not recorded: fewer than 4 evaluations of IMP ticket at 1 %"
+    assert reasons(with_beside("ticket", rise=None))[A5] == [said]
+    one_missing = rows()
+    del one_missing[2].beside["rise"]
+    assert reasons(one_missing)[A5] == [said]
+
+
+def test_the_steepest_of_several_rising_arms_is_named():
+    some = rows(ticket={"beside": {"rise": 0.01}}, reinitialise={"beside": {"rise": 0.02}})
+    said = "trainings still rise: 2 points in the last quarter of re-initialised at 1 %, and 1 more"
+    assert reasons(some)[A5] == [said]
+
+
+# Chains
+
+
+@pytest.mark.parametrize("claim", [A1, A4])
+def test_chains_that_have_not_converged_decide_nothing(claim):
+    doubts = ("R-hat 1.61 in function space, above 1.01", "7 effective draws in function space, under 400")
+    some = rows(nuts={"doubts": doubts})
+    assert reasons(some)[claim] == ["chains not converged: R-hat 1.61 in function space, above 1.01 (of 5 of 5 seeds)"]
+    one = [replace(each, doubts=()) if each.arm == "nuts" and each.seed != 3 else each for each in some]
+    assert reasons(one)[claim] == ["chains not converged: R-hat 1.61 in function space, above 1.01 (of 1 of 5 seeds)"]
+    assert reasons(some)[A5] == []
+
+
+def test_chains_that_are_not_recorded_decide_nothing():
+    assert "whether chains have converged is not recorded" in reasons(rows(nuts={"doubts": None}))[A1]
+
+
+def test_chains_that_begin_at_the_tickets_start_do_not_show_that_none_is_needed():
+    some = with_beside("nuts", prior_start=0.0)
+    assert reasons(some)[A1] == ["chains begin at the ticket's start; the claim is about chains that need none"]
+
+
+# Paper A's networks, densities and budget
+
+
+@pytest.mark.parametrize(
+    ("data", "network", "epochs", "said"),
+    [
+        ("MNIST, 55,000 training rows", "lenet-300-100", 10.0, ["10 of the paper's 50 epochs"]),
+        ("MNIST, 55,000 training rows", "lenet-300-100", 49.9, []),
+        ("CIFAR-10, 45,000 training rows", "lenet-5", 50.0, ["50 of the paper's 100 epochs"]),
+        ("CIFAR-10 (re-encoded as JPEG), 45,000 training rows", "lenet-5", 100.0, []),
+        ("CIFAR-100, 45,000 training rows", "lenet-5", 1.0, []),
+        ("Fashion-MNIST, 55,000 training rows", "lenet-5", 1.0, []),
+        ("MNIST, 55,000 training rows", "lenet-5", None, ["epochs not recorded; the paper has 50"]),
+    ],
+)
+def test_the_ticket_is_trained_as_long_as_the_papers(data, network, epochs, said):
+    some = rows(("ticket", "nuts"), data=data, network=network, ticket={"beside": {"epochs": epochs}})
+    assert reasons(some)[A1] == said
+
+
+def test_tuned_inference_needs_the_papers_budget_means_and_population():
+    assert reasons(with_beside("svi-tuned", epochs=10.0))[A6] == ["10 of the paper's 50 epochs"]
+    assert reasons(with_beside("svi-tuned", members=8.0))[A6] == ["8 members of the population; the paper has 50"]
+    means = ["means do not begin as the gradient-trained network's, on the mask alone (means: own, carried: mask)"]
+    for value in (0.0, None):
+        assert reasons(with_beside("svi", own_means=value))[A7] == means
+    assert reasons(with_beside("svi-tuned", at_bound=0.63))[A6] == [
+        "deviations at the optimiser's bound: 63% (SVI, tuned at 1 %)"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("network", "claim", "outside"),
+    [("lenet-300-100", A6, False), ("lenet-5", A8, False), ("resnet-18", A8, False), ("conv-2", A6, True)],
+)
+def test_inference_is_claimed_to_match_or_beat_by_the_network(network, claim, outside):
+    some = rows(network=network, density=0.08 if network == "resnet-18" else 0.01)
+    for one in some:
+        one.beside["epochs"] = 200.0
+    found = reasons(some)
+    assert set(found) & {A6, A8} == {claim}
+    assert bool(found[claim]) == outside
+    assert reasons(rows(network="conv-2"))[A1] == [
+        "outside the paper's scope: here conv-2; the claim is about LeNet-300-100 and LeNet-5"
+    ]
+
+
+def test_the_claim_of_the_highest_sparsity_is_not_decided_at_a_lower_one():
+    found = reasons(rows(density=0.1))
+    assert found[A1] == found[A4] == found[A6] == ["the run stops at 10 % of the weights; the claim is about 1 %"]

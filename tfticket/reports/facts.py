@@ -1,0 +1,128 @@
+"""What is recorded of trainings and chains that a claim is about, or that a verdict on it depends on.
+
+All from result.json. A fact that was not recorded, by an earlier version or for want of evaluations, is left out.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+FEWEST_EVALUATIONS = 4
+"""From so many on a history tells whether a training still rises."""
+SETTLED = 0.97
+"""Fraction of a training's own plateau at which it counts as learnt."""
+
+Whose = tuple[Any, ...]
+"""(arm, seed, level, replicate)."""
+
+
+def rise_of(history: Sequence[Mapping[str, Any]]) -> float | None:
+    """Rise of the validation accuracy over the last quarter of a training: least-squares slope times that quarter.
+
+    The fit takes the evaluations of the last quarter of the iterations, the last three at least.
+
+    Args:
+        history: One row an evaluation: 'iteration', 'accuracy' on validation rows.
+
+    Returns:
+        A fraction; None of fewer than ``FEWEST_EVALUATIONS``.
+    """
+    if len(history) < FEWEST_EVALUATIONS:
+        return None
+    iterations, accuracies = _last_quarter(history)
+    return float(np.polyfit(iterations - iterations[0], accuracies, 1)[0] * history[-1]["iteration"] / 4)
+
+
+def settled_at(history: Sequence[Mapping[str, Any]]) -> float | None:
+    """Iteration at which the validation accuracy first reaches ``SETTLED`` times its own plateau.
+
+    The plateau is the mean over the last quarter, as in ``rise_of``; between two evaluations the accuracy is taken to
+    be linear.
+    """
+    if len(history) < FEWEST_EVALUATIONS:
+        return None
+    aim = SETTLED * float(np.mean(_last_quarter(history)[1]))
+    reached = next(index for index, row in enumerate(history) if row["accuracy"] >= aim)
+    if not reached:
+        return float(history[0]["iteration"])
+    (x0, y0), (x1, y1) = ((row["iteration"], row["accuracy"]) for row in history[reached - 1 : reached + 1])
+    return float(x0 + (x1 - x0) * (aim - y0) / (y1 - y0))
+
+
+def _last_quarter(history: Sequence[Mapping[str, Any]]) -> tuple[np.ndarray, np.ndarray]:
+    iterations, accuracies = (np.array([row[name] for row in history], float) for name in ("iteration", "accuracy"))
+    count = max(3, int(np.sum(iterations > 0.75 * iterations[-1])))
+    return iterations[-count:], accuracies[-count:]
+
+
+def trainings_facts(
+    config: Mapping[str, Any], trained: Mapping[Whose, Mapping[str, Any]]
+) -> dict[Whose, dict[str, float]]:
+    """Facts of each training, by whose it is: see ``tfticket.reports.rows.Row``.
+
+    Args:
+        config: The run's configuration.
+        trained: Results of its trainings.
+    """
+    return {
+        whose: {name: value for name, value in _facts(config, whose[0], result).items() if value is not None}
+        for whose, result in trained.items()
+    }
+
+
+def _facts(config: Mapping[str, Any], arm: str, result: Mapping[str, Any]) -> dict[str, float | None]:
+    history, svi = result.get("history") or (), config.get("svi") or {}
+    facts: dict[str, float | None] = {
+        "rise": rise_of(history),
+        "settled": settled_at(history),
+        "seconds": (result.get("seconds") or {}).get("an_iteration") or None,  # 0 where the one segment compiled
+        "at_bound": result.get("deviations_at_bound"),
+        "iterations": result.get("iterations"),
+    }
+    training = config.get("train") or {}
+    if arm.startswith(("bayesian-", "transplant-")):
+        training = config.get("variational_train") or training
+    if arm.startswith("svi") and svi:
+        training = svi.get("train") or training
+        facts["own_means"] = float(svi["carried"] == "mask" and svi["variational"]["means"] == "own")
+        facts["members"] = float(svi["population"]["members"])
+    facts["batch_size"] = training.get("batch_size")
+    if arm.startswith(VARIATIONAL):
+        facts["draws"] = float(training["objective"]["draws"]) if "objective" in training else None
+    return facts
+
+
+VARIATIONAL = ("bayesian-", "transplant-", "svi")
+"""What arms of variational networks begin with."""
+
+
+def depths(
+    config: Mapping[str, Any], survivors: Iterable[tuple[Mapping[str, Any], Mapping[str, Any]]]
+) -> dict[Whose, dict[str, float]]:
+    """Of each pruned ticket 'layers', how many could be pruned, and 'depth': see ``tfticket.reports.rows.Row``.
+
+    Args:
+        config: The run's configuration.
+        survivors: Label and result of each start and pruning.
+
+    Returns:
+        Nothing where all layers are pruned alike.
+    """
+    from scipy.stats import spearmanr  # a second to import
+
+    if config["prune"]["scope"] == "layerwise":
+        return {}
+    exempt = config["prune"].get("exempt", [])
+    counts: dict[Whose, dict[str, int]] = {}
+    for label, result in survivors:
+        counts[label.get("arm", "ticket"), label.get("seed"), result["level"]] = result["survivors"]
+    found = {}
+    for (arm, seed, level), left in counts.items():
+        dense = counts.get((arm, seed, 0), {})
+        paths = [path for path in left if path in dense and path.rpartition("/")[0] not in exempt]
+        pruned = [1 - left[path] / dense[path] for path in paths]
+        if level and len(set(pruned)) > 1:
+            rank = float(spearmanr(range(len(pruned)), pruned).statistic)
+            found[arm, seed, level, 0] = {"depth": rank, "layers": float(len(pruned))}
+    return found
