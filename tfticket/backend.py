@@ -178,7 +178,7 @@ def _set(values: Mapping[str, Any]) -> None:
         warnings.simplefilter("ignore")  # TensorFlow's, at eager functions: the user has seen it
         for name, value in values.items():
             read, write, _ = _SETTINGS[name]
-            if read() != value:
+            if name == "precision policy" or read() != value:  # a policy that follows floatx looks like it
                 write(value)
 
 

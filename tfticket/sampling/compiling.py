@@ -9,8 +9,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import numba
-from numba.core import caching
+from tfticket.errors import InputError
+
+try:
+    import numba
+    from numba.core import caching
+except ValueError as error:
+    raise InputError(f"Numba does not start: {error} Unset or mend its environment variables, NUMBA_...") from None
 
 numba.config.DISABLE_JIT = 0  # NUMBA_DISABLE_JIT=1: without the compiler there are no kernels
 
