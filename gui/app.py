@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gui import system
+from tfticket.drawing import import_matplotlib
+from tfticket.errors import InputError
 from tfticket.registry import DEFAULT_WORKSPACE
 
 BAD_INPUT = 2
@@ -27,6 +29,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     workspace = options.default if configuration else place
     if workspace.exists() and not workspace.is_dir():
         return _refused(f"{workspace} is a file; a workspace is a folder.")
+
+    try:
+        import_matplotlib()
+    except InputError as error:
+        return _refused(str(error))
 
     from PySide6.QtCore import QSettings, QTimer
     from PySide6.QtWidgets import QApplication

@@ -6,9 +6,12 @@ layers and TFMOT's wrappers need.
 
 import faulthandler
 import os
+import platform
 import sys
 import tempfile
-from collections.abc import Iterator
+import threading
+import warnings
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -43,7 +46,51 @@ def _start_up_noise_hidden() -> Iterator[None]:
             os.close(stderr)
 
 
-with _start_up_noise_hidden():
+_LOWER_PRECISION = (
+    "TF_SET_ONEDNN_FPMATH_MODE",
+    "ONEDNN_DEFAULT_FPMATH_MODE",
+    "DNNL_DEFAULT_FPMATH_MODE",
+    "NVIDIA_TF32_OVERRIDE",
+)
+"""Environment variables that replace float32 arithmetic by a coarser one, whatever the program says: never heard."""
+
+_DECIDE_BITS = (
+    "TF_ENABLE_ONEDNN_OPTS",
+    "ONEDNN_MAX_CPU_ISA",
+    "DNNL_MAX_CPU_ISA",
+    "TF_XLA_FLAGS",
+    "XLA_FLAGS",
+    "TF_NUM_INTRAOP_THREADS",
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "OPENBLAS_CORETYPE",
+    "NUMBA_CPU_NAME",
+    "NUMBA_CPU_FEATURES",
+    "NUMBA_OPT",
+    "CUBLAS_WORKSPACE_CONFIG",
+)
+"""Environment variables that may change the last bits of a result: heard, and recorded."""
+
+
+_VECTOR_INSTRUCTIONS = {"avx", "avx2", "fma", "avx512f", "avx512_bf16", "avx_vnni", "amx_bf16", "asimd", "sve"}
+
+
+@contextmanager
+def _without_keras_json() -> Iterator[None]:
+    """Keep Keras from its keras.json: what other programs left there may be broken, or not be readable."""
+    before = os.environ.get("KERAS_HOME")
+    os.environ["KERAS_HOME"] = os.devnull
+    try:
+        yield
+    finally:
+        del os.environ["KERAS_HOME"]
+        if before is not None:
+            os.environ["KERAS_HOME"] = before
+
+
+for _name in _LOWER_PRECISION:
+    os.environ.pop(_name, None)
+with _start_up_noise_hidden(), _without_keras_json():
     if "tensorflow" in sys.modules:
         # TensorFlow has read the setting below already, and found none. TensorFlow Probability takes tf-keras by itself
         # as long as the variable is unset, so it is imported before anything sets it.
@@ -54,7 +101,7 @@ with _start_up_noise_hidden():
 
     tf.config.list_physical_devices()
 
-__all__ = ["configure", "environment", "has_gpu", "jit_policy", "keras", "on_device", "tf"]
+__all__ = ["configure", "environment", "has_gpu", "jit_policy", "keras", "on_device", "own_settings", "tf"]
 
 keras.utils.disable_interactive_logging()
 # oneDNN's matrix products let the stack pointer point into the heap (its issue 4845), so that a signal's frame
@@ -72,6 +119,67 @@ tf.config.experimental.enable_tensor_float_32_execution(False)
 # Memory as it is needed, or the first of two runs would take all of a GPU.
 for _gpu in tf.config.list_physical_devices("GPU"):
     tf.config.experimental.set_memory_growth(_gpu, True)
+
+
+def _policy() -> Any:
+    """Return Keras' global precision policy; None where it follows floatx."""
+    policy = keras.mixed_precision.global_policy()
+    return None if policy.name == keras.backend.floatx() else policy
+
+
+_SETTINGS: dict[str, tuple[Callable[[], Any], Callable[[Any], None], Any]] = {
+    "precision policy": (_policy, keras.mixed_precision.set_global_policy, "float32"),  # before floatx, which it reads
+    "floatx": (keras.backend.floatx, keras.backend.set_floatx, "float32"),
+    "image_data_format": (
+        keras.backend.image_data_format,
+        keras.backend.set_image_data_format,
+        "channels_last",
+    ),
+    "epsilon": (keras.backend.epsilon, keras.backend.set_epsilon, 1e-7),
+    "eager functions": (tf.config.functions_run_eagerly, tf.config.run_functions_eagerly, False),
+    "autoclustering": (lambda: bool(tf.config.optimizer.get_jit()), tf.config.optimizer.set_jit, False),
+    "tensor float 32": (
+        tf.config.experimental.tensor_float_32_execution_enabled,
+        tf.config.experimental.enable_tensor_float_32_execution,
+        False,
+    ),
+}
+"""Global settings that decide what is computed: how each is read and set, and the program's own value."""
+
+_inside = 0
+_outside: dict[str, Any] = {}
+_lock = threading.Lock()
+
+
+@contextmanager
+def own_settings() -> Iterator[None]:
+    """Compute under the program's own global settings; those of a notebook or keras.json return at the end.
+
+    Every function that builds a network or computes with one does so within. A layer keeps what its own config says.
+    """
+    global _inside
+    with _lock:
+        if not _inside:
+            _outside.update({name: read() for name, (read, _, _) in _SETTINGS.items()})
+        _inside += 1
+        _set({name: value for name, (_, _, value) in _SETTINGS.items()})
+    try:
+        yield
+    finally:
+        with _lock:
+            _inside -= 1
+            if not _inside:
+                _set(_outside)
+
+
+def _set(values: Mapping[str, Any]) -> None:
+    tf.config.experimental.enable_op_determinism()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # TensorFlow's, at eager functions: the user has seen it
+        for name, value in values.items():
+            read, write, _ = _SETTINGS[name]
+            if name == "precision policy" or read() != value:  # a policy that follows floatx looks like it
+                write(value)
 
 
 def configure(threads: int | None) -> None:
@@ -96,7 +204,22 @@ def leave_gpus_alone() -> None:
 
 
 def _threads() -> int:
-    return tf.config.threading.get_intra_op_parallelism_threads() or usable_cpus()
+    said = os.environ.get("TF_NUM_INTRAOP_THREADS", "")  # TensorFlow hears it where nothing else is set
+    return (
+        tf.config.threading.get_intra_op_parallelism_threads()
+        or (int(said) if said.isdecimal() else 0)
+        or usable_cpus()
+    )
+
+
+def _processor() -> str:
+    """Return the processor's name and its vector instructions: libraries choose their code by them."""
+    with suppress(OSError):
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+        said = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in reversed(lines))}
+        instructions = _VECTOR_INSTRUCTIONS & set(said.get("flags", said.get("Features", "")).split())
+        return ", ".join([said.get("model name", platform.machine()), *sorted(instructions)])
+    return platform.processor() or platform.machine()
 
 
 def has_gpu() -> bool:
@@ -137,4 +260,5 @@ def environment() -> dict[str, Any]:
     """What bitwise promises hold for, beside versions and jit policy: recorded with every training's result."""
     gpus = tf.config.list_physical_devices("GPU")
     device = tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU") if gpus else "CPU"
-    return {"device": device, "threads": _threads()}
+    heard = {name: os.environ[name] for name in _DECIDE_BITS if os.environ.get(name)}
+    return {"device": device, "threads": _threads(), "processor": _processor(), "variables": heard}

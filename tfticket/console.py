@@ -57,7 +57,9 @@ def show_table(header: list[str], rows: list[list[Any]], as_json: bool = False, 
 
 
 def show_report(report: "Report", as_json: bool, quiet: bool) -> None:
-    """Print a report's tables, and where its files are."""
+    """Print a report's tables, and where its files are; what could not be drawn stands on stderr, in any case."""
+    for note in report.notes:
+        typer.echo(note, err=True)
     if as_json:
         from dataclasses import asdict
 
@@ -69,6 +71,7 @@ def show_report(report: "Report", as_json: bool, quiet: bool) -> None:
         record["closeness"] = [asdict(one) for one in report.closeness]
         record["uncertainty"] = [asdict(one) for one in report.uncertainty]
         record["moments"] = [asdict(one) for one in report.moments]
+        record["notes"] = report.notes
         record["chains"] = [pool.label | pool.diagnostics for pool in report.pools]
         typer.echo(json.dumps(record))
     elif not quiet:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tfticket.backend import jit_policy, keras, tf
+from tfticket.backend import jit_policy, keras, own_settings, tf
 from tfticket.data import Dataset, Normalisation
 from tfticket.data.arrays import as_numbers
 from tfticket.data.formats.floats import as_float32
@@ -51,6 +51,7 @@ class MaskedNetwork:
         drawn_tile: At most so many of a draw.
     """
 
+    @own_settings()
     def __init__(self, model: Any, normalisation: Normalisation, precision: str = "float32") -> None:
         channels = model.input_shape[-1]
         if len(normalisation.scale) not in (1, channels):
@@ -155,6 +156,7 @@ class MaskedNetwork:
         """The weights as they are now, path -> float32 array."""
         return {path: variable.numpy() for path, variable in self.variables.items()}
 
+    @own_settings()
     def logits(self, images: np.ndarray, seed: np.ndarray | None = None, index: int = 0) -> np.ndarray:
         """Logits of the network as it is now.
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import matplotlib
 from matplotlib.backends.backend_qtagg import FigureCanvasQTAgg
 from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpec
@@ -17,6 +18,8 @@ from PySide6.QtWidgets import QMenu, QWidget
 from gui.views.figure_theme import LIGHT, Theme, dress, theme_of, zoom
 from tfticket.errors import InputError
 from tfticket.runs.files import atomic_write
+
+matplotlib.rcdefaults()  # the window draws in its own style: a matplotlibrc may ask for LaTeX, or hide the grid
 
 PAUSE_MS = 250
 """At least between two drawings of what streams in."""

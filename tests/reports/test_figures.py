@@ -76,7 +76,7 @@ def test_lines_show_the_means_of_each_arm():
 def test_every_metric_that_is_recorded_has_a_figure_in_its_own_unit(metric):
     figure = metric_figure(summarise(rows()), metric, "title", "legend")
     (axes,) = figure.axes
-    percent = axes.get_ylabel() in ("test accuracy (%)", "test ECE (points)", "test MACE (points)")
+    percent = axes.get_ylabel() in ("test accuracy (%)", "test ECE (%)", "test MACE (%)")
     assert percent == (metric in ("accuracy", "ece", "mace"))
     if metric != "accuracy":
         factor = 100 if percent else 1

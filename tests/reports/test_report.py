@@ -1,6 +1,7 @@
 import csv
 import json
 
+import matplotlib
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
@@ -146,7 +147,7 @@ def test_the_figure_of_calibration_shows_the_mace(make_run, drawn):
     report.write_report([read_run(make_run("a-1", evaluations=full()))])
     accuracy, calibration = drawn
     assert accuracy.axes[0].get_ylabel() == "test accuracy (%)"
-    assert calibration.axes[0].get_ylabel() == "test MACE (points)"
+    assert calibration.axes[0].get_ylabel() == "test MACE (%)"
     assert calibration.axes[0].get_lines()[0].get_ydata().tolist() == [20, 20]
 
 
@@ -187,6 +188,62 @@ def test_what_is_printed_names_results_claims_and_files(make_run, small, capsys)
     assert printed["files"] == [str(written.folder / name) for name in written.files]
     show_report(written, as_json=False, quiet=True)
     assert capsys.readouterr().out == ""
+
+
+@pytest.fixture
+def failing(monkeypatch):
+    """A report whose figure of calibration cannot be drawn."""
+
+    def fail(cells, metric, *rest):
+        if metric == "mace":
+            raise RuntimeError("latex was not able to process the following string")
+        return draw(cells, metric, *rest)
+
+    draw = report.metric_figure
+    monkeypatch.setattr(report, "metric_figure", fail)
+
+
+def test_a_figure_that_fails_costs_a_note_and_nothing_else(make_run, failing, capsys):
+    run = read_run(make_run("a-1", evaluations=full()))
+    (run.folder / "report").mkdir()
+    (run.folder / "report" / "calibration.png").write_bytes(b"of an earlier report")
+    written = report.write_report([run])
+    names = {path.name for path in written.folder.iterdir()}
+    assert names == set(written.files)
+    assert {"results.csv", "summary.json", "claims.json", "accuracy.png", "reliability.pdf"} <= names
+    assert not any(name.startswith("calibration") for name in names)
+    (note,) = written.notes
+    assert note.startswith("calibration.png and calibration.pdf are not drawn: RuntimeError: latex was not able")
+    for as_json, quiet in ((False, False), (False, True), (True, False)):
+        show_report(written, as_json=as_json, quiet=quiet)
+        out, err = capsys.readouterr()
+        assert err == f"{note}\n"
+    assert json.loads(out)["notes"] == [note]
+
+
+def test_tables_are_written_before_figures(make_run, monkeypatch):
+    def killed(folder, figures):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(report, "save_figures", killed)
+    run = read_run(make_run("a-1", evaluations=full()))
+    with pytest.raises(KeyboardInterrupt):
+        report.write_report([run])
+    names = {path.name for path in (run.folder / "report").iterdir()}
+    assert names == {"results.csv", "summary.json", "claims.json"}
+
+
+def test_a_matplotlibrc_changes_no_figure(make_run):
+    run = read_run(make_run("a-1", evaluations=full()))
+    written = report.write_report([run])
+    figures = {name: (written.folder / name).read_bytes() for name in written.files if name.endswith(".png")}
+    theirs = {"text.usetex": True, "font.size": 30.0, "axes.facecolor": "black", "savefig.bbox": "tight"}
+    theirs |= {"figure.autolayout": True, "savefig.transparent": True, "lines.linewidth": 9.0, "axes.grid": True}
+    with matplotlib.rc_context(theirs):
+        again = report.write_report([run])
+        assert matplotlib.rcParams["font.size"] == 30.0
+    assert again.notes == []
+    assert {name: (again.folder / name).read_bytes() for name in figures} == figures
 
 
 def test_a_report_of_former_evaluations_has_what_they_hold(make_run):

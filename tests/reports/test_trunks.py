@@ -8,7 +8,7 @@ import pytest
 from tfticket.console import show_cells
 from tfticket.evaluation.metrics import METRICS
 from tfticket.reports.curves import Curve, curves_of, learning_figure, shown_curves
-from tfticket.reports.figures import controls_figure, metric_figure
+from tfticket.reports.figures import controls_figure, has_controls, metric_figure
 from tfticket.reports.looks import arm_looks, tickets_alone
 from tfticket.reports.report import write_report
 from tfticket.reports.rows import Row, arm_name, read_run, trunk_of
@@ -131,9 +131,9 @@ def test_the_learning_curves_of_both_unpruned_networks_are_drawn(make_run):
     manifest.write_text(json.dumps({"steps": steps}))
     (axes,) = learning_figure(shown_curves(curves_of(read_run(folder))), "title").axes
     lines = lines_of(axes)
-    assert list(lines) == ["unpruned", "unpruned, Bayesian", *(arm_name(arm) for arm in ARMS)]
-    assert list(lines["unpruned, Bayesian"].get_ydata()) == pytest.approx([50, 70])
-    assert lines["unpruned"].get_linestyle() != lines["unpruned, Bayesian"].get_linestyle()
+    assert list(lines) == ["dense", "dense, Bayesian", *(arm_name(arm) for arm in ARMS)]
+    assert list(lines["dense, Bayesian"].get_ydata()) == pytest.approx([50, 70])
+    assert lines["dense"].get_linestyle() != lines["dense, Bayesian"].get_linestyle()
 
 
 def test_tables_show_the_levels_of_controls_and_where_there_are_none_all():
@@ -160,24 +160,27 @@ def test_controls_stand_beside_their_own_tickets():
     figure = controls_figure(summarise(rows()), "title", "legend")
     above, beside, *below = figure.axes
     assert [axes.get_title(loc="left") for axes in (above, beside)] == ["IMP ticket", "Bayesian, SNR"]
-    assert lines_of(above).keys() == {"ticket", "re-initialised", "shuffled evenly"}
-    assert lines_of(beside).keys() == {"ticket", "re-initialised"}
-    assert list(lines_of(beside)["ticket"].get_ydata()) == pytest.approx([95.5] * 3)
-    assert list(lines_of(beside)["re-initialised"].get_ydata()) == pytest.approx([92.5])
+    assert lines_of(above).keys() == {"IMP ticket", "re-initialised", "shuffled evenly"}
+    assert lines_of(beside).keys() == {"Bayesian, SNR", "Bayesian, SNR, re-initialised"}
+    assert list(lines_of(beside)["Bayesian, SNR"].get_ydata()) == pytest.approx([95.5] * 3)
+    assert list(lines_of(beside)["Bayesian, SNR, re-initialised"].get_ydata()) == pytest.approx([92.5])
     for one in (above, beside):  # a collapsed arm beside: still one axis for both
         assert one.get_ylim() == above.get_ylim()
         assert one.get_yscale() == "function"
         assert one.get_ylim()[0] < 9.5
     assert len(below) == 2
     assert [text.get_text() for text in figure.legends[0].get_texts()] == [
-        "ticket",
+        "IMP ticket",
         "re-initialised",
         "shuffled evenly",
+        "Bayesian, SNR",
+        "Bayesian, SNR, re-initialised",
     ]
 
 
 def test_without_controls_there_is_no_figure_of_them():
-    assert controls_figure(summarise(rows(controls=("transplant-start",))), "title", "legend") is None
+    assert not has_controls(summarise(rows(controls=("transplant-start",))))
+    assert has_controls(summarise(rows()))
 
 
 def test_rewound_rates_have_their_scores_colour_and_another_line():
@@ -187,6 +190,39 @@ def test_rewound_rates_have_their_scores_colour_and_another_line():
         assert (ours["color"], ours["marker"]) == (theirs["color"], theirs["marker"])
         assert ours["ls"] != theirs["ls"]
         assert ours["mfc"] == "white" != theirs["mfc"]
+
+
+def look_of(line):
+    face = line.get_markerfacecolor()
+    return line.get_color(), line.get_marker(), line.get_linestyle(), face
+
+
+def test_an_arm_has_one_look_and_one_name_in_the_figures_of_a_report():
+    cells = summarise(rows())
+    alone = lines_of(metric_figure(tickets_alone(cells), "accuracy", "title", "legend").axes[0])
+    curves = [Curve(row.arm, row.name, row.seed, row.level, (1, 2), (0.5, 0.6)) for row in rows() if row.level]
+    learning = lines_of(learning_figure(shown_curves(curves), "title").axes[0])
+    controls: dict = {}
+    for axes in controls_figure(cells, "title", "legend").axes:
+        controls |= lines_of(axes)
+    tickets = {"IMP ticket", "Bayesian, SNR"}
+    assert tickets <= alone.keys() & learning.keys() & controls.keys()
+    for name in tickets:
+        assert look_of(controls[name]) == look_of(alone[name]) == look_of(learning[name])
+    assert look_of(controls["IMP ticket"]) != look_of(controls["Bayesian, SNR"])
+    own, theirs = controls["re-initialised"], controls["Bayesian, SNR, re-initialised"]
+    assert look_of(own)[:2] == look_of(theirs)[:2]
+    assert look_of(own)[2:] != look_of(theirs)[2:]
+
+
+def test_looks_depend_on_which_arms_there_are_not_on_their_order():
+    arms = [
+        (run, arm) for run in ("r", "s") for arm in (*ARMS, *CONTROLS, "random-mask 0.1", "random-mask 0.2", "mine")
+    ]
+    looks, backwards = arm_looks(arms), arm_looks([("r", "ticket"), *reversed(arms[1:]), ("s", "ticket")])
+    runs_apart = {key: look for key, look in looks.items() if key[0] == "r"}
+    assert runs_apart == {key: look for key, look in backwards.items() if key[0] == "r"}
+    assert len({str(sorted(look.items())) for look in looks.values()}) == len(looks)
 
 
 def test_a_report_has_the_figure_of_controls_where_there_are_some(make_run):

@@ -3,8 +3,9 @@
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -174,13 +175,12 @@ def _look_into(chosen: Chosen, folder: Path | None, as_json: bool) -> None:
     """Print what is inside one ticket, and write its figures and data."""
     from tfticket.inspection.files import numbers_of, write_inspection
     from tfticket.inspection.ticket import inspect_ticket
-    from tfticket.reports.figures import save_figures
 
     ticket = chosen.ticket
     found = inspect_ticket(ticket, chosen.trained, chosen.before)
     if folder is not None:
         write_inspection(folder, found)
-        save_figures(folder, _figures(found, f"{ticket.name}: {chosen.name}"))
+        _draw(folder, _figures(found, f"{ticket.name}: {chosen.name}"))
     if as_json:
         made = {"iteration": ticket.iteration, "model": ticket.model, "provenance": ticket.provenance}
         typer.echo(json.dumps({**numbers_of(found), **made, "folder": str(folder) if folder else None}))
@@ -231,16 +231,25 @@ def _summary(found: "Inspection") -> list[str]:
     return [*lines, *found.notes]
 
 
-def _figures(found: "Inspection", title: str) -> dict[str, Any]:
+def _draw(folder: Path, figures: dict[str, Callable[[], Any]]) -> None:
+    """Write figures; say which could not be drawn."""
+    from tfticket.reports.figures import save_figures
+
+    _, notes = save_figures(folder, figures)
+    for note in notes:
+        typer.echo(note, err=True)
+
+
+def _figures(found: "Inspection", title: str) -> dict[str, Callable[[], Any]]:
     from tfticket.reports import inside, inside_masks
 
-    figures = {
-        "layers": inside.layers_figure({title: found}, title),
-        "weights": inside.weights_figure(found, title),
-        "masks": inside_masks.masks_figure(found, title),
+    figures: dict[str, Callable[[], Any]] = {
+        "layers": partial(inside.layers_figure, {title: found}, title),
+        "weights": partial(inside.weights_figure, found, title),
+        "masks": partial(inside_masks.masks_figure, found, title),
     }
     if found.receptive_fields is not None:
-        figures["receptive-fields"] = inside_masks.receptive_fields_figure(found, title)
+        figures["receptive-fields"] = partial(inside_masks.receptive_fields_figure, found, title)
     return figures
 
 
@@ -251,7 +260,6 @@ def _compare(chosen: Sequence[Chosen], folder: Path | None, as_json: bool) -> No
     from tfticket.inspection.comparison import compare_tickets
     from tfticket.inspection.ticket import inspect_ticket
     from tfticket.reports import inside
-    from tfticket.reports.figures import save_figures
     from tfticket.runs.files import write_json
 
     shared, names = _shortened([each.name for each in chosen])
@@ -260,10 +268,9 @@ def _compare(chosen: Sequence[Chosen], folder: Path | None, as_json: bool) -> No
     if folder is not None:
         title = ": ".join(filter(None, [chosen[0].ticket.name, shared]))
         looked = {name: inspect_ticket(each.ticket) for name, each in zip(names, chosen, strict=True)}
-        save_figures(
-            folder, {"layers": inside.layers_figure(looked, title), "overlap": inside.overlap_figure(found, title)}
-        )
         write_json(folder / "comparison.json", record)
+        layers, overlap = partial(inside.layers_figure, looked, title), partial(inside.overlap_figure, found, title)
+        _draw(folder, {"layers": layers, "overlap": overlap})
     if as_json:
         typer.echo(json.dumps(record | {"folder": str(folder) if folder else None}))
         return

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from tfticket.backend import tf
+from tfticket.backend import own_settings, tf
 from tfticket.errors import Stopped
 from tfticket.models import model_from_spec, normalisation_of
 from tfticket.models.variables import inner_layer, layers_by_path
@@ -84,6 +84,7 @@ class Connectivity:
             if (path := f"{name}/kernel") in self._network.masked:
                 self._listen(path, inner_layer(outer))
 
+    @own_settings()
     def of(self, paths: Sequence[str], mask: Mask, keep: bool = False) -> dict[str, np.ndarray]:
         """Mean inputs of layers.
 

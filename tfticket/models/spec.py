@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from numbers import Integral
 from typing import Any
 
-from tfticket.backend import keras
+from tfticket.backend import keras, own_settings
 from tfticket.config import ModelConfig, Variational
 from tfticket.data import Dataset, Normalisation
 from tfticket.errors import InputError
@@ -24,6 +24,7 @@ from tfticket.schema import validate
 from tfticket.types import Spec
 
 
+@own_settings()
 def build_model(
     name: str,
     data: Dataset | None = None,
@@ -75,6 +76,7 @@ def build_model(
     return model
 
 
+@own_settings()
 def spec_of(model: Any, normalisation: Normalisation | None = None) -> Spec:
     """Describe a model: by name where a registered builder makes just this model, else by its Keras config.
 
@@ -142,6 +144,7 @@ def network_of_config(config: ModelConfig, data: Dataset) -> Any:
     return model if config.variational is None else to_variational(model, config.variational)
 
 
+@own_settings()
 def to_variational(model: Any, config: Variational | dict[str, Any] | None = None) -> Any:
     """A copy of a network whose dense and convolutional weights have normal posteriors.
 
@@ -179,6 +182,7 @@ def to_variational(model: Any, config: Variational | dict[str, Any] | None = Non
     return copied
 
 
+@own_settings()
 def model_from_spec(spec: Spec) -> Any:
     """Build the model that a spec describes, with arbitrary weights. Nothing is imported because a spec says so.
 
@@ -283,7 +287,9 @@ def _own_model(name: str, input_shape: tuple[int, ...], num_classes: int) -> Any
             model = keras.models.load_model(whole_file(name), compile=False)
         else:
             keras.backend.reset_uids()  # automatic names seed draws, and must not depend on what was built before
-            model = builder(name)(input_shape, num_classes)
+            make = builder(name)
+            with own_settings():  # again: its module may have set others
+                model = make(input_shape, num_classes)
     except InputError:
         raise
     except Exception as error:  # the user's code, or what Keras raises at a damaged file
@@ -301,7 +307,9 @@ def _model_of_a_package(
     what = f"The network {name} of an installed package, {target},"
     keras.backend.reset_uids()  # as for a user's function
     try:
-        model = resolve(target)(input_shape, num_classes, initialiser)
+        make = resolve(target)
+        with own_settings():  # again: its module may have set others
+            model = make(input_shape, num_classes, initialiser)
     except InputError:
         raise
     except Exception as error:  # the package's code

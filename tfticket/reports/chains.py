@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 
 from tfticket.errors import InputError
+from tfticket.reports.looks import Looks, arm_looks
 from tfticket.reports.rows import Row, Run, arm_name, computed_anew
 from tfticket.runs.artefacts import load_tensors
 from tfticket.runs.progress import clock
 from tfticket.runs.step_files import read_config, read_result
 from tfticket.text import for_figure
 
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#882255")
 _TOLD = ("log_likelihood", "n_steps", "step_size", "acceptance_rate")
 
 
@@ -153,22 +153,28 @@ def _known(value: float | None, written: str) -> str:
     return "-" if value is None else format(value, written)
 
 
-def chains_figure(pool: Pool, others: Sequence[Row]) -> Any:
+def chains_figure(pool: Pool, run: str, others: Sequence[Row], looks: Looks | None = None) -> Any:
     """Traces of chains, and the validation accuracy and NLL of their prediction against draws.
 
     Args:
         pool: The chains.
+        run: Whose.
         others: Rows of the same seed and level to draw as lines beside: the ticket, an ensemble.
+        looks: Of all arms of the report; by default of these.
 
     Returns:
         A ``matplotlib.figure.Figure``.
     """
-    from matplotlib.figure import Figure  # a second to import
+    from matplotlib import colormaps  # a second to import
+    from matplotlib.figure import Figure
 
+    arm = pool.label["arm"]
+    looks = looks or arm_looks([(run, arm), *((row.run, row.arm) for row in others)])
+    shades = colormaps["viridis"](np.linspace(0, 0.92, len(pool.traces)))  # arms have other colours
     figure = Figure(figsize=(9.6, 7.0), layout="constrained")
     likelihood, accuracy, work, nll = figure.subplots(2, 2).ravel()
     for number, trace in enumerate(pool.traces):
-        look = {"color": COLOURS[number % len(COLOURS)], "lw": 1.0, "label": f"chain {number}"}
+        look = {"color": shades[number], "lw": 1.0, "label": f"chain {number}"}
         draws = np.arange(1, len(trace.told["n_steps"]) + 1)
         likelihood.plot(draws, trace.told["log_likelihood"] / 1000, **look)
         work.plot(draws, trace.told["step_size"], **look)
@@ -176,19 +182,18 @@ def chains_figure(pool: Pool, others: Sequence[Row]) -> Any:
             kept = [row for row in trace.history if not row["warmup"]]
             axes.plot([row["iteration"] - trace.warmup for row in kept], [factor * row[metric] for row in kept], **look)
     for axes, metric, factor, digits in ((accuracy, "accuracy", 100.0, 2), (nll, "nll", 1.0, 3)):
-        lines = [("all chains", pool.result["validation"][metric], "-")]
-        lines += [
-            (row.name, row.validation[metric], style) for row, style in zip(others, ("--", ":", "-."), strict=False)
-        ]
+        lines = [("all chains", pool.result["validation"][metric], looks[run, arm])]
+        lines += [(row.name, row.validation[metric], looks[row.run, row.arm]) for row in others]
         near = [value for line in axes.lines for value in line.get_ydata()] + [factor * lines[0][1]]
         room = 3 * max(max(near) - min(near), 0.02 * abs(near[-1]))
-        for name, value, style in lines:
+        for name, value, whose in lines:
             value *= factor
             label = f"{name}: {value:.{digits}f}"
+            look = {"color": whose["color"], "lw": 1.4, "ls": whose["ls"]}
             if min(near) - room <= value <= max(near) + room:
-                axes.axhline(value, color="#444444", lw=1.1, ls=style, label=label)
+                axes.axhline(value, label=label, **look)
             else:  # it would press the chains together
-                axes.plot([], [], color="#444444", lw=1.1, ls=style, label=f"{label} (outside)")
+                axes.plot([], [], label=f"{label} (outside)", **look)
     trace = pool.traces[0]
     for axes in (likelihood, work):
         axes.axvspan(0, trace.warmup, color="#888888", alpha=0.12, lw=0)

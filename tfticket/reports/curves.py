@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tfticket.reports.figures import UNPRUNED_STYLES, legend_below, spread_errors, title_above
-from tfticket.reports.looks import arm_looks, tickets_alone
+from tfticket.reports.looks import Looks, arm_looks, by_arm, tickets_alone
 from tfticket.reports.rows import Run, name_at, name_in, result_of, trunk_of
 
 
@@ -40,7 +40,7 @@ def curves_of(run: Run) -> list[Curve]:
     for step in run.steps:
         label = step["label"]
         if step["kind"] == "train" and label.get("arm") and (history := result_of(run, step).get("history")):
-            name = name_at(name_in(run.config, label["arm"]), label["arm"], label["level"], "unpruned")
+            name = name_at(name_in(run.config, label["arm"]), label["arm"], label["level"])
             iterations = tuple(int(row["iteration"]) for row in history)
             accuracies = tuple(float(row["accuracy"]) for row in history)
             found.append(Curve(label["arm"], name, label["seed"], label["level"], iterations, accuracies))
@@ -54,12 +54,13 @@ def shown_curves(curves: Sequence[Curve]) -> list[Curve]:
     return [curve for curve in alone if curve.level == level or (curve.level == 0 and curve.arm == trunk_of(curve.arm))]
 
 
-def learning_figure(curves: Sequence[Curve], title: str) -> Any:
+def learning_figure(curves: Sequence[Curve], title: str, looks: Looks | None = None) -> Any:
     """Validation accuracy against iterations: mean over seeds, band from lowest to highest seed.
 
     Args:
         curves: From ``shown_curves``: of one level, and of the unpruned network.
         title: Written above the axes: network and data.
+        looks: Of all arms of the report's one run; by default of these.
 
     Returns:
         A ``matplotlib.figure.Figure``.
@@ -71,13 +72,14 @@ def learning_figure(curves: Sequence[Curve], title: str) -> Any:
     arms: dict[str, list[Curve]] = {}
     for curve in sorted(curves, key=lambda one: (one.level, one.arm != "ticket")):
         arms.setdefault(curve.name, []).append(curve)
-    pruned = arm_looks([("", each[0].arm) for each in arms.values() if each[0].level])
-    unpruned = [{"color": "0.45", "ls": style, "lw": 1.6} for style in UNPRUNED_STYLES]
-    looks = [*unpruned[: len(arms) - len(pruned)], *pruned.values()]
+    of_arm = by_arm(looks or arm_looks(("", curve.arm) for curve in curves))
+    unpruned = iter(UNPRUNED_STYLES)
     figure = Figure(figsize=(7.2, 4.2), layout="constrained")
     axes = figure.subplots()
     bounds = []
-    for (name, each), look in zip(arms.items(), looks, strict=True):
+    for name, each in arms.items():
+        arm, level = each[0].arm, each[0].level
+        look = of_arm[arm] if level else {"color": "0.45", "ls": next(unpruned), "lw": 1.6}
         points = min(len(curve.iterations) for curve in each)
         x = each[0].iterations[:points]
         seeds: dict[int, list[Any]] = {}

@@ -1,14 +1,16 @@
 """Figures: matplotlib ``Figure`` objects, made from cells and rows."""
 
-from collections.abc import Mapping, Sequence
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tfticket.reports.looks import arm_looks
-from tfticket.reports.rows import METHODS, Row, arm_name, name_at, trunk_of
+from tfticket.drawing import own_style
+from tfticket.reports.looks import Looks, arm_looks
+from tfticket.reports.rows import METHODS, Row, control_of, name_at, trunk_of
 from tfticket.reports.statistics import pool_bins
 from tfticket.reports.tables import Cell
 from tfticket.runs.files import atomic_write
@@ -18,8 +20,8 @@ _AXES = {
     "accuracy": (100.0, "accuracy (%)"),
     "nll": (1.0, "NLL (nats)"),
     "brier": (1.0, "Brier score"),
-    "ece": (100.0, "ECE (points)"),
-    "mace": (100.0, "MACE (points)"),
+    "ece": (100.0, "ECE (%)"),
+    "mace": (100.0, "MACE (%)"),
 }
 """Metric -> the factor that brings it to its axis' unit, and the axis' label."""
 
@@ -108,7 +110,7 @@ def weights_axis(axes: Any, densities: Sequence[float]) -> None:
     axes.set_xlabel("weights remaining (%)")
 
 
-def metric_figure(cells: Sequence[Cell], metric: str, title: str, legend_title: str) -> Any:
+def metric_figure(cells: Sequence[Cell], metric: str, title: str, legend_title: str, looks: Looks | None = None) -> Any:
     """A metric on test rows against weights remaining (log axis): mean over seeds, band from lowest to highest seed.
 
     Args:
@@ -116,6 +118,7 @@ def metric_figure(cells: Sequence[Cell], metric: str, title: str, legend_title: 
         metric: One that every cell has: 'accuracy', 'nll', 'brier', 'ece' or 'mace'.
         title: Written above the axes: network and data.
         legend_title: Written above the legend: what lines and bands are.
+        looks: Of all arms of the report; by default of these.
 
     Returns:
         A ``matplotlib.figure.Figure``.
@@ -125,7 +128,7 @@ def metric_figure(cells: Sequence[Cell], metric: str, title: str, legend_title: 
     found: dict[tuple[str, str], list[Cell]] = {}
     for cell in cells:
         found.setdefault((cell.run, cell.arm), []).append(cell)
-    looks = arm_looks(list(found))
+    looks = looks or arm_looks(found)
     several = len({run for run, _ in found}) > 1
     figure = Figure(figsize=(7.2, 4.2), layout="constrained")
     axes = figure.subplots()
@@ -153,40 +156,44 @@ def _line(cells: Sequence[Cell], metric: str, name: str, look: Mapping[str, Any]
     return Line(name, [cell.density for cell in cells], means, low, high, look)
 
 
-def controls_figure(cells: Sequence[Cell], title: str, legend_title: str) -> Any:
+def has_controls(cells: Sequence[Cell]) -> bool:
+    """Return whether a control of any way of pruning has been evaluated."""
+    return bool(_controlled(cells))
+
+
+def _controlled(cells: Sequence[Cell]) -> dict[str, dict[str, list[Cell]]]:
+    """Return the ways of pruning that have controls: trunk -> its ticket and controls -> cells."""
+    trunks: dict[str, dict[str, list[Cell]]] = {}
+    for cell in cells:
+        if control_of(cell.arm) not in METHODS:
+            trunks.setdefault(trunk_of(cell.arm), {}).setdefault(cell.arm, []).append(cell)
+    return {trunk: arms for trunk, arms in trunks.items() if len(arms) > 1}
+
+
+def controls_figure(cells: Sequence[Cell], title: str, legend_title: str, looks: Looks | None = None) -> Any:
     """Controls of several ways of pruning: a column each, with its own tickets; above accuracy, below MACE.
 
     Args:
-        cells: Of one run, from ``summarise``.
+        cells: Of one run, from ``summarise``; it ``has_controls``.
         title: Written above the panels: network and data.
         legend_title: Written above the legend: what lines and bands are.
+        looks: Of all arms of the report; by default of these.
 
     Returns:
-        A ``matplotlib.figure.Figure``; None where no control of any way has been evaluated.
+        A ``matplotlib.figure.Figure``.
     """
     from matplotlib.figure import Figure  # a second to import
 
-    trunks: dict[str, dict[str, list[Cell]]] = {}  # trunk -> its ticket or control -> cells
-    for cell in cells:
-        trunk = trunk_of(cell.arm)
-        arm = "ticket" if cell.arm == trunk else cell.arm.removeprefix(f"{trunk} ")
-        if arm not in METHODS:
-            trunks.setdefault(trunk, {}).setdefault(arm, []).append(cell)
-    trunks = {trunk: arms for trunk, arms in trunks.items() if len(arms) > 1}
-    if not trunks:
-        return None
+    trunks = _controlled(cells)
     names = {cell.arm: cell.name for cell in cells}
-    looks = arm_looks(list(dict.fromkeys(("", arm) for arms in trunks.values() for arm in arms)))
+    looks = looks or arm_looks((cell.run, cell.arm) for cell in cells)
     metrics = [metric for metric in ("accuracy", "mace") if metric in cells[0].test]
     figure = Figure(figsize=(max(3.6 * len(trunks), 4.8), 2.6 * len(metrics) + 0.4), layout="constrained")
     panels = figure.subplots(len(metrics), len(trunks), squeeze=False, sharey="row", sharex=True)
     named: dict[str, Any] = {}
     for metric, across in zip(metrics, panels, strict=True):
         lines = [
-            [
-                _line(line, metric, arm_name(arm) if arm != "ticket" else arm, looks["", arm])
-                for arm, line in arms.items()
-            ]
+            [_line(line, metric, line[0].name, looks[line[0].run, arm]) for arm, line in arms.items()]
             for arms in trunks.values()
         ]
         for trunk, axes, own in zip(trunks, across, lines, strict=True):
@@ -223,7 +230,7 @@ def spread_errors(axes: Any, accuracies: Sequence[float]) -> None:
     axes.set_ylabel(f"{axes.get_ylabel()}, log of the error")
 
 
-def reliability_figure(rows: Sequence[Row], title: str, legend_title: str) -> Any:
+def reliability_figure(rows: Sequence[Row], title: str, legend_title: str, looks: Looks | None = None) -> Any:
     """Reliability diagrams on test rows: accuracy against confidence of each bin, and below how many rows it holds.
 
     All rows of an arm at a level are pooled, bin by bin. A bin of fewer than ten rows has no point. The histogram is
@@ -234,6 +241,7 @@ def reliability_figure(rows: Sequence[Row], title: str, legend_title: str) -> An
             the first and the last.
         title: Written above the panels: network and data.
         legend_title: Written above the legend: what the lines are.
+        looks: Of all arms of the report; by default of these.
 
     Returns:
         A ``matplotlib.figure.Figure``.
@@ -243,7 +251,7 @@ def reliability_figure(rows: Sequence[Row], title: str, legend_title: str) -> An
     levels = sorted({row.level for row in rows})
     chosen = [levels[round(at)] for at in np.linspace(0, len(levels) - 1, min(len(levels), _MOST_PANELS))]
     arms = sorted(dict.fromkeys((row.run, row.arm) for row in rows), key=lambda key: key[1] != "ticket")
-    looks, across = arm_looks(arms), min(len(chosen), 3)
+    looks, across = looks or arm_looks(arms), min(len(chosen), 3)
     down = -(-len(chosen) // across)
     figure = Figure(figsize=(max(2.4 * across, 4.8), 3.1 * down + 0.3), layout="constrained")
     panels = figure.subplots(2 * down, across, squeeze=False, height_ratios=[4, 1] * down)
@@ -265,16 +273,14 @@ def reliability_figure(rows: Sequence[Row], title: str, legend_title: str) -> An
     return figure
 
 
-def _reliability_panel(
-    axes: Any, below: Any, rows: Sequence[Row], looks: Mapping[tuple[str, str], dict[str, Any]]
-) -> dict[str, Any]:
+def _reliability_panel(axes: Any, below: Any, rows: Sequence[Row], looks: Looks) -> dict[str, Any]:
     """Draw one level's diagram and histogram; returns name -> line."""
     arms: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
         arms.setdefault((row.run, row.arm), []).append(row)
     (diagonal,) = axes.plot([0, 100], [0, 100], color="0.45", lw=1, ls="--", zorder=0)
     named, seen = {}, set()
-    for key in sorted(arms, key=list(looks).index):
+    for key in sorted(arms, key=lambda key: key[1] != "ticket"):
         bins = pool_bins([row.reliability for row in arms[key] if row.reliability])
         exactly = b"".join(values.tobytes() for values in bins.values())
         if rows[0].level == 0 and exactly in seen:  # the dense network that several ways of pruning begin with
@@ -283,7 +289,7 @@ def _reliability_panel(
         drawn = bins["count"] >= _FEWEST_ROWS
         points = (100 * bins[name][drawn] for name in ("confidence", "accuracy"))
         (named[arms[key][0].name],) = axes.plot(
-            *points, **looks[key] | {"ms": 3.5, "lw": 1.2}, clip_on=False, in_layout=False
+            *points, **{**looks[key], "ms": 3.5, "lw": 1.2}, clip_on=False, in_layout=False
         )
         if key[1] == "ticket":
             edges = np.linspace(0, 100, len(drawn) + 1)
@@ -332,14 +338,33 @@ def legend_below(figure: Any, handles_and_labels: tuple[list[Any], list[str]], t
     )
 
 
-def save_figures(folder: Path, figures: Mapping[str, Any]) -> list[str]:
-    """Write figures as PNG and PDF, each in one move; returns the files' names."""
-    files = []
-    for name, figure in figures.items():
-        for kind in ("png", "pdf"):
-            files.append(f"{name}.{kind}")
-            atomic_write(
-                folder / files[-1],
-                lambda file, figure=figure, kind=kind: figure.savefig(file, format=kind, dpi=200),  # type: ignore[misc]
-            )
-    return files
+def save_figures(folder: Path, figures: Mapping[str, Callable[[], Any]]) -> tuple[list[str], list[str]]:
+    """Draw figures in the program's own style and write each as PNG and PDF, in one move.
+
+    Args:
+        folder: Where to.
+        figures: Name -> what draws it.
+
+    Returns:
+        The files' names; and a note on each figure that fails: results do not depend on pictures.
+    """
+    files, notes = [], []
+    for name, draw in figures.items():
+        written = [f"{name}.png", f"{name}.pdf"]
+        try:
+            with own_style():
+                figure = draw()
+                for file in written:
+                    _save(figure, folder / file)
+            files += written
+        except Exception as error:  # whatever matplotlib, its fonts or the disk raise
+            for file in written:  # of an earlier report, or half of this one
+                (folder / file).unlink(missing_ok=True)
+            reason = textwrap.shorten(str(error), 300)
+            notes.append(f"{name}.png and {name}.pdf are not drawn: {type(error).__name__}: {reason}")
+    return files, notes
+
+
+def _save(figure: Any, path: Path) -> None:
+    kind = path.suffix.removeprefix(".")
+    atomic_write(path, lambda file: figure.savefig(file, format=kind, dpi=200))

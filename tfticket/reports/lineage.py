@@ -4,6 +4,7 @@ import io
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from tfticket.evaluation.metrics import ranking
@@ -113,15 +114,15 @@ def lineage_csv(lineages: Sequence[Lineage]) -> str:
     return buffer.getvalue()
 
 
-def lineage_figures(lineages: Sequence[Lineage], title: str) -> dict[str, Any]:
-    """Name -> figure of each population: 'lineage'; of several 'lineage-seed-0-level-3', by what tells them apart."""
+def lineage_figures(lineages: Sequence[Lineage], title: str) -> dict[str, Callable[[], Any]]:
+    """Name -> what draws each population: 'lineage'; of several 'lineage-seed-0-level-3', by what tells them apart."""
     if len(lineages) == 1:
-        return {"lineage": lineage_figure(lineages[0], title)}
-    figures = {}
+        return {"lineage": partial(lineage_figure, lineages[0], title)}
+    figures: dict[str, Callable[[], Any]] = {}
     for lineage in lineages:
         said = [f"{name} {value}" for name, value in lineage.label.items() if name != "density"]
         name = "-".join(["lineage", *(words.replace(" ", "-") for words in said)])
-        figures[name] = lineage_figure(lineage, ", ".join([title, *said]))
+        figures[name] = partial(lineage_figure, lineage, ", ".join([title, *said]))
     return figures
 
 

@@ -1,7 +1,7 @@
-"""Which arms figures show, and how: of the same colour and marker in every one, whichever others there are."""
+"""Which arms figures show, and how: the one place that decides an arm's colour, marker and line, in the window too."""
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -69,39 +69,65 @@ def tickets_alone(found: Sequence[Armed]) -> list[Armed]:
     return [one for one in found if one.arm == trunk_of(one.arm) or one.arm in METHODS]
 
 
-def arm_looks(arms: Sequence[tuple[str, str]]) -> dict[tuple[str, str], dict[str, Any]]:
-    """How to draw each (run, arm): colour and marker by the control, whichever others there are.
+Looks = Mapping[tuple[str, str], Mapping[str, Any]]
+"""(run, arm) -> how matplotlib draws it."""
 
-    Arms of one control with other options have a shade, a marker and a line each. Those of other runs differ by the
-    line and by hollow markers, and so do tickets whose rates were rewound from those that went back to the start.
+
+def arm_looks(arms: Iterable[tuple[str, str]]) -> dict[tuple[str, str], dict[str, Any]]:
+    """Return how to draw each (run, arm); it depends on which arms there are, not on their order.
+
+    Colour and marker are the control's: tickets of each way of pruning have their own, a re-initialised ticket has the
+    same whichever ticket it altered, and a line of its own where that is not the run's. Arms of one control with other
+    options have a shade, a marker and a line each. Those of other runs differ by the line and by hollow markers, and so
+    do tickets whose rates were rewound from those that went back to the start.
+
+    Args:
+        arms: All of a report or a window, so that its figures agree; runs in their order.
     """
-    looks = _control_looks(list(dict.fromkeys(_base(control_of(arm)) for _, arm in arms)))
+    arms = list(arms)
+    runs = list(dict.fromkeys(run for run, _ in arms))
+    parts = {arm: _parts(arm) for _, arm in arms}
+    controls = _control_looks(sorted({_base(control_of(what)) for _, what in parts.values()}))
+    trunks = sorted({trunk for trunk, _ in parts.values()} - {"ticket"})
     alike: dict[str, list[str]] = {}
-    for _, arm in arms:
-        found_so_far = alike.setdefault(control_of(arm), [])
-        if arm not in found_so_far:
-            found_so_far.append(arm)
-    runs, most = list(dict.fromkeys(run for run, _ in arms)), max(map(len, alike.values()), default=1)
+    for what in sorted({what for _, what in parts.values()}):
+        alike.setdefault(control_of(what), []).append(what)
+    number_of = {}
+    for arm, (trunk, what) in parts.items():
+        altered = 1 + trunks.index(trunk) if trunk in trunks and what != trunk else 0
+        number_of[arm] = altered + alike[control_of(what)].index(what) + control_of(what).endswith(_REWOUND)
+    most = 1 + max(number_of.values(), default=0)
     found = {}
     for run, arm in arms:
-        colour, marker = looks[_base(control_of(arm))]
-        options = alike[control_of(arm)]
-        option = options.index(arm)
+        what = parts[arm][1]
+        colour, marker = controls[_base(control_of(what))]
+        options = alike[control_of(what)]
+        option = options.index(what)
         colour = _shade(colour, option / max(1, len(options) - 1))
         marker = _MARKERS[(_MARKERS.index(marker) + option) % len(_MARKERS)]
-        number = runs.index(run) * most + option + control_of(arm).endswith(_REWOUND)
+        number = runs.index(run) * most + number_of[arm]
         style, hollow = _STYLES[number % len(_STYLES)], (number + number // len(_STYLES)) % 2
         face = "white" if hollow else colour
         found[run, arm] = {"color": colour, "marker": marker, "mfc": face, "ls": style, "ms": 5, "lw": 1.6}
     return found
 
 
-def layered(looks: Mapping[tuple[str, str], dict[str, Any]]) -> dict[tuple[str, str], dict[str, Any]]:
-    """Looks of lines that may coincide: each narrower than the ones drawn before it and broken, so that all show."""
-    widths = np.linspace(0.7 + 0.5 * len(looks), 1.2, len(looks))
+def by_arm(looks: Looks) -> dict[str, dict[str, Any]]:
+    """Return arm -> look, of one run."""
+    return {arm: dict(look) for (_, arm), look in looks.items()}
+
+
+def _parts(arm: str) -> tuple[str, str]:
+    """Split an arm into the trunk and the control with its options: of tickets the trunk again."""
+    trunk = trunk_of(arm)
+    return trunk, arm if trunk == "ticket" or arm == trunk else arm.removeprefix(f"{trunk} ")
+
+
+def layered(looks: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Return looks of lines that may coincide: each narrower than those drawn before it, so that all show."""
+    widths = np.linspace(0.7 + 0.7 * len(looks), 1.4, len(looks))
     return {
-        arm: look | {"lw": width, "ls": _STYLES[number % len(_STYLES)], "ms": 2.5 + width}
-        for number, ((arm, look), width) in enumerate(zip(looks.items(), widths, strict=True))
+        arm: {**look, "lw": width, "ms": 4 + width} for (arm, look), width in zip(looks.items(), widths, strict=True)
     }
 
 

@@ -83,7 +83,7 @@ def moments_table(trainings: Sequence[RecordedTraining], levels: Sequence[int]) 
                 for same in seeds.values()
             ]
             accuracy, mace = np.mean(means, axis=0)
-            values.append(f"{accuracy:.2%} {mace:.3f}")
+            values.append(f"{accuracy:.2%} {mace:.1%}")
         density = float(np.mean([one.density for one in each]))
         lines.append(Line(arm, each[0].name, level, density, len(seeds), values))
     return table_of([f"{moment}\naccuracy  MACE" for moment in MOMENTS], lines)

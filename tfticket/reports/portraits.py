@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from tfticket.reports.looks import arm_looks
-from tfticket.reports.rows import Run, arm_name, result_of
+from tfticket.reports.looks import Looks, arm_looks, by_arm
+from tfticket.reports.rows import Run, arm_name, name_in, result_of
 from tfticket.text import for_figure
 
 _FIRST = {"dense": "#7F7F7F", "uniform": "#000000"}
-_NAMES = {"dense": "all weights", "ticket": "IMP ticket", "uniform": "random mask"}
+_NAMES = {"dense": "all weights", "uniform": "random mask"}
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,7 @@ class Portrait:
         level: Rounds of pruning.
         weights: Counts in bins of start weights, in the layer's standard deviations, from -3 to 3.
         connectivity: Counts in bins of mean inputs, in the layer's mean, from 0 to 4.
+        name: What figures call the arm.
     """
 
     arm: str
@@ -31,11 +32,7 @@ class Portrait:
     level: int
     weights: np.ndarray
     connectivity: np.ndarray
-
-    @property
-    def name(self) -> str:
-        """What figures call it."""
-        return _NAMES.get(self.arm) or arm_name(self.arm)
+    name: str
 
 
 def portraits_of(run: Run) -> list[Portrait]:
@@ -51,7 +48,8 @@ def portraits_of(run: Run) -> list[Portrait]:
             weights, connectivity = (np.array(counts[name]) for name in ("weights", "connectivity"))
             if old := found.get((level, arm, layer)):
                 weights, connectivity = weights + old.weights, connectivity + old.connectivity
-            found[level, arm, layer] = Portrait(arm, layer, level, weights, connectivity)
+            name = _NAMES.get(arm) or name_in(run.config, arm)
+            found[level, arm, layer] = Portrait(arm, layer, level, weights, connectivity, name)
 
     fits: dict[tuple[int, int], dict[str, Any]] = {}  # a ticket counts once: with the most images it was fitted with
     for step in sorted((step for step in run.steps if step["kind"] == "fit"), key=lambda step: _images(step["label"])):
@@ -191,7 +189,7 @@ def closeness_row(one: Closeness) -> list[str]:
     return [arm_name(one.arm), one.layer, *densities, *distances]
 
 
-def weights_figure(portraits: Sequence[Portrait], title: str) -> Any:
+def weights_figure(portraits: Sequence[Portrait], title: str, looks: Looks | None = None) -> Any:
     """Start weights of each layer: all, those of tickets, those of Monte Carlo tickets (the paper's figure 1)."""
     return _figure(
         [one for one in portraits if one.arm != "uniform"],
@@ -199,10 +197,11 @@ def weights_figure(portraits: Sequence[Portrait], title: str) -> Any:
         (-3.0, 3.0),
         title,
         "start weight / standard deviation",
+        looks,
     )
 
 
-def connectivity_figure(portraits: Sequence[Portrait], title: str) -> Any:
+def connectivity_figure(portraits: Sequence[Portrait], title: str, looks: Looks | None = None) -> Any:
     """Connectivity of each layer's survivors: tickets, Monte Carlo tickets, random masks (the paper's figure 2)."""
     first = portraits[0].layer
     return _figure(
@@ -211,6 +210,7 @@ def connectivity_figure(portraits: Sequence[Portrait], title: str) -> Any:
         (0.0, 4.0),
         title,
         "mean input / the layer's mean",
+        looks,
         squashed=True,
     )
 
@@ -221,13 +221,14 @@ def _figure(
     ends: tuple[float, float],
     title: str,
     label: str,
+    looks: Looks | None,
     squashed: bool = False,
 ) -> Any:
     from matplotlib.figure import Figure  # a second to import
 
     arms = list(dict.fromkeys(one.arm for one in portraits))
     layers = list(dict.fromkeys(one.layer for one in portraits))
-    looks = arm_looks([("", arm) for arm in arms])
+    of_arm = by_arm(looks or arm_looks(("", arm) for arm in arms))
     across = min(3, len(layers))
     down = -(-len(layers) // across)
     figure = Figure(figsize=(3.2 * across + 0.4, 2.3 * down + 1.1), layout="constrained")
@@ -239,12 +240,12 @@ def _figure(
                 counts = getattr(one, what)
                 edges = np.linspace(*ends, len(counts) + 1)
                 shares = counts / max(1, counts.sum()) / (edges[1] - edges[0])
-                colour = _FIRST.get(one.arm) or looks["", one.arm]["color"]
+                colour = _FIRST.get(one.arm) or of_arm[one.arm]["color"]
                 filled = {"color": colour, "alpha": 0.25} if one.arm in _FIRST else {}
                 if filled:
                     named[one.name] = axes.stairs(shares, edges, fill=True, lw=0, **filled)
                 else:
-                    style = looks["", one.arm]["ls"]
+                    style = of_arm[one.arm]["ls"]
                     named[one.name] = axes.stairs(shares, edges, color=colour, lw=1.4, ls=style)
         axes.set_title(for_figure(layer), fontsize=9, loc="left")
         axes.set_xlim(*ends)

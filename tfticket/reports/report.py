@@ -1,8 +1,9 @@
 """Write a report: figures (PNG and PDF), a table, a CSV, verdicts on claims, from run folders alone."""
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,9 @@ from tfticket.errors import InputError
 from tfticket.reports.chains import Pool, chains_figure, pools_of
 from tfticket.reports.claims import Decision
 from tfticket.reports.curves import curves_of, learning_figure, shown_curves
-from tfticket.reports.figures import controls_figure, metric_figure, reliability_figure, save_figures
+from tfticket.reports.figures import controls_figure, has_controls, metric_figure, reliability_figure, save_figures
 from tfticket.reports.lineage import lineage_csv, lineage_figures, lineages_of
-from tfticket.reports.looks import tickets_alone
+from tfticket.reports.looks import Looks, arm_looks, tickets_alone
 from tfticket.reports.moments import RecordedTraining, moments_csv, recorded_trainings
 from tfticket.reports.papers import decisions_of, records
 from tfticket.reports.portraits import (
@@ -70,6 +71,7 @@ class Report:
         closeness: Of a single run: how close these are to its tickets.
         uncertainty: Of a single run with variational tickets: how unsure its networks are.
         moments: Of a single run: its trainings that recorded test metrics as they went on.
+        notes: On figures that could not be drawn.
     """
 
     folder: Path
@@ -83,10 +85,11 @@ class Report:
     closeness: list[Closeness]
     uncertainty: list[Evaluated]
     moments: list[RecordedTraining]
+    notes: list[str]
 
 
 def write_report(runs: Sequence[Run], folder: Path | None = None) -> Report:
-    """Write the report of one run or of several together.
+    """Write the report of one run or of several together: tables first, since a figure may fail.
 
     Args:
         runs: From ``read_run``.
@@ -109,77 +112,97 @@ def write_report(runs: Sequence[Run], folder: Path | None = None) -> Report:
         raise InputError(f"{', '.join(run.folder.name for run in runs)}: nothing has been evaluated yet.")
     check_writable(folder, "--out")
     cells, decisions, title = summarise(rows), decisions_of(rows), title_of(runs, rows)
-    figures = _figures(rows, cells, title)
-    uncertainty = evaluated_of(runs[0]) if len(runs) == 1 else []
-    moments = recorded_trainings(runs[0]) if len(runs) == 1 else []
-    lineages = lineages_of(runs[0]) if len(runs) == 1 else []
-    if len(runs) == 1:
-        figures |= _further_figures(runs[0], title) | _variational_figures(uncertainty, title)
-        figures |= lineage_figures(lineages, title)
+    only = runs[0] if len(runs) == 1 else None
+    uncertainty = evaluated_of(only) if only else []
+    moments = recorded_trainings(only) if only else []
+    lineages = lineages_of(only) if only else []
     pools = {run.folder.name: pools_of(run) for run in runs}
-    figures |= _chain_figures(pools, rows)
-    for pattern, kind in itertools.product(_FIGURES, ("png", "pdf")):  # of another report in this folder
-        for file in folder.glob(f"{pattern}.{kind}"):
-            if file.stem not in figures:
-                file.unlink()
-    files = save_figures(folder, figures)
-    atomic_write(folder / "results.csv", lambda file: file.write_text(rows_csv(rows), encoding="utf-8"))
-    tables = _tables(uncertainty, moments) | ({"lineage.csv": lineage_csv(lineages)} if lineages else {})
-    for name in _TABLES:
-        (folder / name).unlink(missing_ok=True)
+    fits, closeness = (fits_of(only), closeness_of(only)) if only else ([], [])
+    looks = arm_looks(arms_of(runs))
+    figures = _figures(rows, cells, title, looks)
+    if only:
+        figures |= _further_figures(only, title, looks) | _variational_figures(uncertainty, title, looks)
+        figures |= lineage_figures(lineages, title)
+    figures |= _chain_figures(pools, rows, looks)
+    tables = {"results.csv": rows_csv(rows), **_tables(uncertainty, moments)}
+    tables |= {"lineage.csv": lineage_csv(lineages)} if lineages else {}
+    _remove_former(folder, [*tables, *(f"{name}.{kind}" for name in figures for kind in ("png", "pdf"))])
     for name, text in tables.items():
         atomic_write(folder / name, lambda file, text=text: file.write_text(text, encoding="utf-8"))  # type: ignore[misc]
     write_json(folder / "summary.json", [asdict(cell) for cell in cells])
     write_json(folder / "claims.json", records(decisions))
+    files, notes = save_figures(folder, figures)
     return Report(
         folder,
-        [*files, "results.csv", *tables, "summary.json", "claims.json"],
+        [*files, *tables, "summary.json", "claims.json"],
         title,
         cells,
         rows,
         decisions,
         [pool for each in pools.values() for pool in each],
-        fits_of(runs[0]) if len(runs) == 1 else [],
-        closeness_of(runs[0]) if len(runs) == 1 else [],
+        fits,
+        closeness,
         uncertainty,
         moments,
+        notes,
     )
 
 
-def _figures(rows: Sequence[Row], cells: Sequence[Cell], title: str) -> dict[str, Any]:
-    """Name -> figure, of what the rows hold: evaluations of former versions have less."""
+def arms_of(runs: Sequence[Run]) -> list[tuple[str, str]]:
+    """Return (run, arm) of all steps, whether anything is known of them yet or not: figures agree by it."""
+    return list(dict.fromkeys((run.folder.name, arm) for run in runs for step in run.steps if (arm := _arm_of(step))))
+
+
+def _arm_of(step: Mapping[str, Any]) -> str | None:
+    return step["label"].get("arm") or ("ticket" if step["kind"] == "fit" else None)
+
+
+def _remove_former(folder: Path, names: Sequence[str]) -> None:
+    """Remove what another report left in this folder and this one does not write."""
+    patterns = [f"{pattern}.{kind}" for pattern, kind in itertools.product(_FIGURES, ("png", "pdf"))]
+    for file in (file for pattern in (*patterns, *_TABLES) for file in folder.glob(pattern)):
+        if file.name not in names:
+            file.unlink(missing_ok=True)
+
+
+Figures = dict[str, Callable[[], Any]]
+"""Name -> what draws it."""
+
+
+def _figures(rows: Sequence[Row], cells: Sequence[Cell], title: str, looks: Looks) -> Figures:
+    """Return the figures of what the rows hold: evaluations of former versions have less."""
     seeds = seeds_text(cells)
     spread = seeds if seeds == "1 seed" else f"mean and range of {seeds}"
     alone, one_run = tickets_alone(cells), len({row.run for row in rows}) == 1
-    figures = {"accuracy": metric_figure(alone, "accuracy", title, spread)}
+    figures: Figures = {"accuracy": partial(metric_figure, alone, "accuracy", title, spread, looks)}
     if "mace" in cells[0].test:
-        figures["calibration"] = metric_figure(alone, "mace", title, spread)
-    if one_run and len(alone) < len(cells) and (controls := controls_figure(cells, title, spread)):
-        figures["controls"] = controls
+        figures["calibration"] = partial(metric_figure, alone, "mace", title, spread, looks)
+    if one_run and len(alone) < len(cells) and has_controls(cells):
+        figures["controls"] = partial(controls_figure, cells, title, spread, looks)
     shown = [row for row in tickets_alone(rows) if row.level in shown_levels(cells) and row.reliability]
     if shown and one_run:
-        figures["reliability"] = reliability_figure(shown, title, f"bins of the test rows of {seeds}")
+        figures["reliability"] = partial(reliability_figure, shown, title, f"bins of the test rows of {seeds}", looks)
     return figures
 
 
-def _further_figures(run: Run, title: str) -> dict[str, Any]:
-    """Name -> figure, of what a run has beside its evaluations."""
-    figures = {}
+def _further_figures(run: Run, title: str, looks: Looks) -> Figures:
+    """Return the figures of what a run has beside its evaluations."""
+    figures: Figures = {}
     curves = shown_curves(curves_of(run))
     if any(curve.level for curve in curves) and max(len(curve.iterations) for curve in curves) > 1:
-        figures["learning"] = learning_figure(curves, title)
+        figures["learning"] = partial(learning_figure, curves, title, looks)
     if portraits := portraits_of(run):
-        figures["start-weights"] = weights_figure(portraits, title)
+        figures["start-weights"] = partial(weights_figure, portraits, title, looks)
         if len({one.layer for one in portraits}) > 1:
-            figures["connectivity"] = connectivity_figure(portraits, title)
+            figures["connectivity"] = partial(connectivity_figure, portraits, title, looks)
     return figures
 
 
-def _variational_figures(found: Sequence[Evaluated], title: str) -> dict[str, Any]:
-    """Name -> figure, of a run's variational networks."""
-    figures = {"uncertainty": uncertainty_figure(found, title)} if found else {}
+def _variational_figures(found: Sequence[Evaluated], title: str, looks: Looks) -> Figures:
+    """Return the figures of a run's variational networks."""
+    figures: Figures = {"uncertainty": partial(uncertainty_figure, found, title, looks)} if found else {}
     if any(one.posterior for one in found):
-        figures["posterior"] = posterior_figure(found, title)
+        figures["posterior"] = partial(posterior_figure, found, title, looks)
     return figures
 
 
@@ -191,16 +214,17 @@ def _tables(uncertainty: Sequence[Evaluated], moments: Sequence[RecordedTraining
     return tables | ({"moments.csv": moments_csv(moments)} if moments else {})
 
 
-def _chain_figures(pools: Mapping[str, Sequence[Pool]], rows: Sequence[Row]) -> dict[str, Any]:
-    """Name -> figure of each ticket's chains."""
-    figures = {}
+def _chain_figures(pools: Mapping[str, Sequence[Pool]], rows: Sequence[Row], looks: Looks) -> Figures:
+    """Return the figure of each ticket's chains."""
+    figures: Figures = {}
     for run, each in pools.items():
         for pool in each:
             arm, seed, level = (pool.label[name] for name in ("arm", "seed", "level"))
             beside = [row for row in rows if (row.run, row.seed, row.level) == (run, seed, level)]
             beside = [row for row in beside if row.arm == "ticket" or control_of(row.arm) == "ensemble"]
             name = f"chains-{arm.replace(' ', '-')}-seed-{seed}-level-{level}"
-            figures[name if len(pools) == 1 else f"{name}-{run}"] = chains_figure(pool, beside)
+            name = name if len(pools) == 1 else f"{name}-{run}"
+            figures[name] = partial(chains_figure, pool, run, beside, looks)
     return figures
 
 

@@ -1,7 +1,7 @@
 """How unsure variational tickets are, beside how well they are calibrated, and what their posteriors are like."""
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import compress
 from typing import Any
@@ -10,7 +10,7 @@ import numpy as np
 
 from tfticket.evaluation.posterior import QUANTILES
 from tfticket.reports.figures import legend_below, weights_axis
-from tfticket.reports.looks import arm_looks, layered, tickets_alone
+from tfticket.reports.looks import Looks, arm_looks, by_arm, layered, tickets_alone
 from tfticket.reports.rows import Run, name_in, result_of
 from tfticket.reports.tables import Line, table_of
 from tfticket.text import CsvWriter, for_figure
@@ -99,7 +99,7 @@ def uncertainty_tables(
     in all rows is left out.
     """
     entropies: list[_Column] = [
-        ("mace", "MACE", "{:.3f}".format),
+        ("mace", "MACE", "{:.1%}".format),
         ("aleatoric", "aleatoric\nentropy", "{:.2g}".format),
         ("epistemic", "epistemic\nentropy", "{:.2g}".format),
         (f"accuracy, {PASSES}", "deviation\nof passes", "{:.2%}".format),
@@ -160,12 +160,13 @@ def posterior_csv(found: Sequence[Evaluated]) -> str:
     return buffer.getvalue()
 
 
-def uncertainty_figure(found: Sequence[Evaluated], title: str) -> Any:
+def uncertainty_figure(found: Sequence[Evaluated], title: str, looks: Looks | None = None) -> Any:
     """Aleatoric and epistemic entropy on test rows against weights remaining: mean over seeds, bars to the range.
 
     Args:
         found: From ``evaluated_of``.
         title: Written above the panels: network and data.
+        looks: Of all arms of the report's one run; by default of these.
 
     Returns:
         A ``matplotlib.figure.Figure``.
@@ -176,7 +177,7 @@ def uncertainty_figure(found: Sequence[Evaluated], title: str) -> Any:
 
     found = [one for one in tickets_alone(found) if "epistemic" in one.values]
     names, groups = {one.arm: one.name for one in found}, _by_arm(found)
-    looks = layered(arm_looks([("", arm) for arm in names]))
+    look = _layered_looks(names, looks)
     figure = Figure(figsize=(7.8, 3.9), layout="constrained")
     for axes, part in zip(figure.subplots(1, 2), _PARTS, strict=True):
         for arm, name in names.items():
@@ -185,9 +186,7 @@ def uncertainty_figure(found: Sequence[Evaluated], title: str) -> Any:
             means = np.array([np.mean(one) for one in values])
             bars = [means - [min(one) for one in values], [max(one) for one in values] - means]
             densities = [100 * _density(groups[level, arm]) for level in levels]
-            axes.errorbar(
-                densities, means, np.maximum(bars, 0), label=name, capsize=2.5, elinewidth=1, **looks["", arm]
-            )
+            axes.errorbar(densities, means, np.maximum(bars, 0), label=name, capsize=2.5, elinewidth=1, **look[arm])
         weights_axis(axes, [one.density for one in found])
         axes.set_ylabel(f"{part} entropy (nats)")
         axes.yaxis.set_major_formatter(Numbers())
@@ -203,7 +202,7 @@ def uncertainty_figure(found: Sequence[Evaluated], title: str) -> Any:
     return figure
 
 
-def posterior_figure(found: Sequence[Evaluated], title: str) -> Any:
+def posterior_figure(found: Sequence[Evaluated], title: str, looks: Looks | None = None) -> Any:
     """Posterior deviations, and means over deviations, of surviving weights against weights remaining, by layer.
 
     The line is the median; of the first arm a dark band holds half of the weights, a light one nine tenths; means over
@@ -212,6 +211,7 @@ def posterior_figure(found: Sequence[Evaluated], title: str) -> Any:
     Args:
         found: From ``evaluated_of``.
         title: Written above the panels: network and data.
+        looks: Of all arms of the report's one run; by default of these.
 
     Returns:
         A ``matplotlib.figure.Figure``.
@@ -224,7 +224,7 @@ def posterior_figure(found: Sequence[Evaluated], title: str) -> Any:
     shown = tickets_alone(variational)
     names, groups = {one.arm: one.name for one in shown}, _by_arm(shown)
     arms = sorted(names, key=lambda arm: -sum(arm == other for _, other in groups))
-    looks = layered(arm_looks([("", arm) for arm in arms]))
+    look = _layered_looks(arms, looks)
     every = list(dict.fromkeys(layer for one in found for layer in one.posterior))
     places = np.linspace(0, len(every) - 1, min(len(every), _MOST_LAYERS))
     layers = [every[round(place)] for place in places]
@@ -238,8 +238,8 @@ def posterior_figure(found: Sequence[Evaluated], title: str) -> Any:
                 quantiles = np.array([_quantiles(groups[level, arm], layer, what) for level in levels]).T
                 densities = [_density(groups[level, arm]) for level in levels]
                 lowest, low, middle, high, highest = quantiles
-                x, colour = 100 * np.array(densities), looks["", arm]["color"]
-                axes.plot(x, middle, label=names[arm], **looks["", arm])
+                x, colour = 100 * np.array(densities), look[arm]["color"]
+                axes.plot(x, middle, label=names[arm], **look[arm])
                 if arm == arms[0]:  # those of several would hide one another
                     axes.fill_between(x, low, high, color=colour, alpha=0.25, lw=0)
                     axes.fill_between(x, lowest, highest, color=colour, alpha=0.1, lw=0)
@@ -258,6 +258,11 @@ def posterior_figure(found: Sequence[Evaluated], title: str) -> Any:
     bands += "" if len(shown) == len(variational) else "\ncontrols, which are not shown, are in posterior.csv"
     legend_below(figure, panels[0, 0].get_legend_handles_labels(), bands)
     return figure
+
+
+def _layered_looks(arms: Iterable[str], looks: Looks | None) -> dict[str, dict[str, Any]]:
+    of_arm = by_arm(looks or arm_looks(("", arm) for arm in arms))
+    return layered({arm: of_arm[arm] for arm in arms})
 
 
 def _by_arm(found: Sequence[Evaluated]) -> dict[tuple[int, str], dict[int, list[Evaluated]]]:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from tfticket import seeds
-from tfticket.backend import tf
+from tfticket.backend import own_settings, tf
 from tfticket.config import SampleConfig
 from tfticket.errors import InputError, Stopped, TfticketError
 from tfticket.evaluation.metrics import all_metrics, log_of, log_probabilities
@@ -86,6 +86,7 @@ class Hooks:
     should_stop: Callable[[], bool] = lambda: False
 
 
+@own_settings()
 def run_chain(
     posterior: Posterior,
     config: SampleConfig,

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from tfticket.backend import on_device, tf
+from tfticket.backend import on_device, own_settings, tf
 from tfticket.network import MaskedNetwork
 from tfticket.sampling.layout import Layout
 from tfticket.types import Weights
@@ -35,6 +35,7 @@ class KerasEngine:
         self._entries = {path: tf.constant(entries[:, None]) for path, entries in layout.indices.items()}
         self._compiled = tf.function(self.as_tensors, autograph=False)
 
+    @own_settings()
     def log_likelihood_and_gradient(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
         """Log likelihood of the training rows, and its gradient, float64 [size]."""
         found, gradient = self._compiled(tf.constant(theta))

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from tfticket.drawing import import_matplotlib
 from tfticket.sampling.chain import Chain
 
 WEIGHTS = 200
@@ -34,7 +35,12 @@ CAUTION = "Agreement in function space does not prove convergence in weight spac
 
 
 def arviz_quietly() -> Any:
-    """ArviZ, without what it says of its own future once a day; it takes seconds to import."""
+    """ArviZ, without what it says of its own future once a day; it takes seconds to import.
+
+    Raises:
+        InputError: matplotlib, which it imports, does not start.
+    """
+    import_matplotlib()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
         import arviz

@@ -9,8 +9,9 @@ rows of a tile are float32, sums over tiles float64.
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import float32, njit
+from numba import float32
 
+from tfticket.sampling.compiling import compiled, inlined
 from tfticket.sampling.vectors import (
     LANES,
     add,
@@ -75,7 +76,7 @@ class Program(NamedTuple):
     logits: np.ndarray
 
 
-@njit(inline="always")
+@inlined
 def _activated(vector: Any, activation: Any) -> Any:
     if activation == RELU:
         return positive(vector)
@@ -84,7 +85,7 @@ def _activated(vector: Any, activation: Any) -> Any:
     return vector
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _sum_products(
     program: Any, begin: int, end: int, activation: int, theta: Any, weights: Any, source: Any, target: Any
 ) -> None:
@@ -123,7 +124,7 @@ def _sum_products(
             store(target, at + column, _activated(a, activation))
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _sum_gradients(program: Any, begin: int, end: int, values: Any, errors: Any, gradient: Any) -> None:
     """Each weight: gradient += sum over its runs of value * error."""
     dots = program.dots
@@ -146,7 +147,7 @@ def _sum_gradients(program: Any, begin: int, end: int, values: Any, errors: Any,
         gradient[weight] += total(add(add(a, b), add(c, d)))
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _propagate_back(
     program: Any, begin: int, end: int, width: int, weights: Any, values: Any, errors: Any, gradient: Any
 ) -> None:
@@ -193,7 +194,7 @@ def _propagate_back(
                 store(errors, target + column, a)
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _sum_biases(program: Any, begin: int, end: int, errors: Any, gradient: Any) -> None:
     """Each bias: gradient += sum of its unit's errors."""
     for number in range(begin, end):
@@ -205,7 +206,7 @@ def _sum_biases(program: Any, begin: int, end: int, errors: Any, gradient: Any) 
         gradient[bias] += total(found)
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _differentiate(program: Any, begin: int, end: int, activation: int, values: Any, errors: Any) -> None:
     """Errors of an activation's output become those of its input; the derivative is seen from the output."""
     one = splat(float32(1.0))
@@ -220,7 +221,7 @@ def _differentiate(program: Any, begin: int, end: int, activation: int, values: 
             store(errors, error + column, found)
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _pool(program: Any, begin: int, end: int, kind: int, width: int, values: Any) -> None:
     """The largest, or the mean, of each window."""
     members = program.members
@@ -235,7 +236,7 @@ def _pool(program: Any, begin: int, end: int, kind: int, width: int, values: Any
             store(values, output + column, found if kind == MAX_POOL else multiply(found, share))
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _unpool(program: Any, begin: int, end: int, kind: int, width: int, values: Any, errors: Any) -> None:
     """Each window's error goes to its first largest member, or in equal shares to all."""
     members, zero = program.members, splat(float32(0.0))
@@ -258,7 +259,7 @@ def _unpool(program: Any, begin: int, end: int, kind: int, width: int, values: A
                 store(errors, place, add(load(errors, place), part))
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _activate(program: Any, begin: int, end: int, activation: int, values: Any) -> None:
     """An activation that follows something else than a dense layer or a convolution: pairs are input and output."""
     for number in range(begin, end):
@@ -267,7 +268,7 @@ def _activate(program: Any, begin: int, end: int, activation: int, values: Any) 
             store(values, target + column, _activated(load(values, source + column), activation))
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _fill(program: Any, tile: Any, width: int, values: Any) -> None:
     """Put the tile's pixels or features, normalised, where the first operation looks for them."""
     for number in range(len(program.inputs)):
@@ -277,7 +278,7 @@ def _fill(program: Any, tile: Any, width: int, values: Any) -> None:
             store(values, program.inputs[number] + column, multiply_add(shift, numbers, scale))
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _softmax(program: Any, labels: Any, width: int, values: Any, errors: Any) -> float:
     """The log likelihood of a tile's labels; errors become its gradient in the logits. A label below 0 is no row."""
     logits = program.logits
@@ -312,7 +313,7 @@ def _softmax(program: Any, labels: Any, width: int, values: Any, errors: Any) ->
     return found
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _forward(program: Any, theta: Any, weights: Any, tile: Any, width: int, values: Any) -> None:
     _fill(program, tile, width, values)
     for number in range(len(program.operations)):
@@ -326,7 +327,7 @@ def _forward(program: Any, theta: Any, weights: Any, tile: Any, width: int, valu
             _pool(program, begin, end, kind, width, values)
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _backward(program: Any, theta: Any, weights: Any, width: int, values: Any, errors: Any, gradient: Any) -> None:
     for number in range(len(program.operations) - 1, -1, -1):
         operation = program.operations[number]
@@ -346,7 +347,7 @@ def _backward(program: Any, theta: Any, weights: Any, width: int, values: Any, e
                 _sum_products(program, operation[4], operation[5], NONE, theta, weights, errors, errors)
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def sum_tiles(
     program: Any,
     theta: Any,
@@ -379,7 +380,7 @@ def sum_tiles(
     return found
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def tell_logits(program: Any, theta: Any, weights: Any, tiles: Any, width: int, values: Any, found: Any) -> None:
     """The logits of some tiles.
 

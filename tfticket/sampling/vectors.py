@@ -7,9 +7,11 @@ position of a vector's first element.
 from typing import Any
 
 import llvmlite.ir as ir
-from numba import float32, njit, types
+from numba import float32, types
 from numba.core import cgutils
 from numba.extending import intrinsic, models, register_model
+
+from tfticket.sampling.compiling import inlined
 
 LANES = 16
 """Elements of a vector: one AVX-512 register, two of AVX2."""
@@ -205,7 +207,7 @@ def _rounded(typing: Any, vector: Any) -> Any:
     return vector_type(vector_type), generate
 
 
-@njit(inline="always")
+@inlined
 def exponential(x: Any) -> Any:
     """e^x of a vector, to 2 units in the last place between -87 and 87; beyond, as at these ends; NaN stays NaN.
 
@@ -227,7 +229,7 @@ def exponential(x: Any) -> Any:
     return multiply(p, _power_of_two(n))
 
 
-@njit(inline="always")
+@inlined
 def hyperbolic_tangent(x: Any) -> Any:
     """tanh(x) of a vector, to an absolute error of 2e-7."""
     one = splat(float32(1.0))

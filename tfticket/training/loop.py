@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from tfticket.backend import tf
+from tfticket.backend import own_settings, tf
 from tfticket.config import Augment, Objective, TrainConfig
 from tfticket.network import network_of
 from tfticket.training.augmentation import augmented
@@ -45,6 +45,7 @@ class GradientLoop:
         network: The masked network that is trained.
     """
 
+    @own_settings()
     def __init__(self, spec: Spec, train: TrainConfig, capacity: int) -> None:
         self.capacity = capacity
         self.fresh = True
@@ -90,6 +91,7 @@ class GradientLoop:
         """How many iterations take about so long; never more than ``capacity``. Bits do not depend on it."""
         return int(min(self.capacity, max(1.0, seconds * self._pace)))
 
+    @own_settings()
     def run(
         self,
         images: Any,
