@@ -50,7 +50,7 @@ def started(command: Sequence[object], *, seconds: float = DEADLINE, **options: 
             _kill(process)
 
 
-def run(command: Sequence[object], *, check: bool = True, **options: Any) -> "subprocess.CompletedProcess[Any]":
+def execute(command: Sequence[object], *, check: bool = True, **options: Any) -> "subprocess.CompletedProcess[Any]":
     """Run a command to its end, and catch what it writes; as ``subprocess.run``, but that no descendant is left.
 
     Args:

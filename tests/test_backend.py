@@ -4,7 +4,7 @@ import sys
 import numpy as np
 import pytest
 
-from tests.processes import run
+from tests.processes import execute
 from tfticket import backend
 from tfticket.backend import has_gpu, keras, on_device
 from tfticket.data.formats.raw import room
@@ -19,7 +19,7 @@ model = tt.to_variational(tt.build_model("lenet-300-100", data))
 tt.train(tt.Ticket.dense(model, data=data), data, train={"epochs": "1it", "batch_size": 10})
 """
     environment = {name: value for name, value in os.environ.items() if name != "TF_USE_LEGACY_KERAS"}
-    run([sys.executable, "-c", code], env=environment)
+    execute([sys.executable, "-c", code], env=environment)
 
 
 def images(offset):
@@ -82,7 +82,6 @@ def test_xla_compiles_everything_on_a_gpu_and_dense_networks_on_a_cpu(gpu, layer
 
 SIGNALS = """
 import signal
-from tests.processes import run
 from tfticket import backend
 from tfticket.backend import tf
 
@@ -109,4 +108,4 @@ assert bool(tf.reduce_all(quiet == disturbed))
 
 def test_a_signal_in_the_middle_of_a_matrix_product_harms_nothing():
     """Without the alternate stack of ``backend`` the process dies with "corrupted size vs. prev_size"."""
-    run([sys.executable, "-c", SIGNALS])
+    execute([sys.executable, "-c", SIGNALS])

@@ -8,7 +8,7 @@ from subprocess import DEVNULL, PIPE
 import psutil
 import pytest
 
-from tests.processes import children, end, executed, run, started, wait_for
+from tests.processes import children, end, execute, executed, started, wait_for
 
 SLEEP = "subprocess.Popen(['sleep', 'infinity'], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL{}).pid"
 
@@ -34,18 +34,18 @@ def test_a_block_that_fails_ends_its_process_and_what_that_started():
 
 
 def test_a_process_that_does_not_end_is_ended():
-    assert run(["sleep", "infinity"], seconds=0.1, check=False).returncode == -signal.SIGKILL
+    assert execute(["sleep", "infinity"], seconds=0.1, check=False).returncode == -signal.SIGKILL
 
 
 def test_a_command_that_fails_is_told_with_what_it_wrote():
     with pytest.raises(AssertionError, match=r"exit code 3\nsaid"):
-        run([sys.executable, "-c", "print('said'); raise SystemExit(3)"])
+        execute([sys.executable, "-c", "print('said'); raise SystemExit(3)"])
 
 
 def test_an_orphan_in_a_session_of_its_own_is_found_told_by_its_test_and_ended(request):
     before = set(psutil.pids())
     code = f"import subprocess; print({SLEEP.format(', start_new_session=True')})"
-    orphan = psutil.Process(int(run([sys.executable, "-c", code]).stdout))
+    orphan = psutil.Process(int(execute([sys.executable, "-c", code]).stdout))
     assert set(executed(before)) == {orphan}
     (told,) = end(executed(before), seconds=0)
     assert told == f"{request.node.nodeid} (call): sleep infinity"
