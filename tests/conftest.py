@@ -1,6 +1,7 @@
 """Shared fixtures: real data, few rows."""
 
 import os
+import signal
 import sys
 from unittest import mock
 
@@ -29,6 +30,8 @@ def pytest_report_header() -> str:
 
 
 processes.mark()
+# As Ctrl-C does: the test that is under way ends, and what it started with it.
+signal.signal(signal.SIGTERM, signal.default_int_handler)
 settings.register_profile("tfticket", derandomize=True, deadline=None, database=None)
 settings.load_profile("tfticket")
 

@@ -50,7 +50,7 @@ def started(command: Sequence[object], *, seconds: float = DEADLINE, **options: 
             _kill(process)
 
 
-def run(command: Sequence[object], *, check: bool = True, **options: Any) -> "subprocess.CompletedProcess[Any]":
+def execute(command: Sequence[object], *, check: bool = True, **options: Any) -> "subprocess.CompletedProcess[Any]":
     """Run a command to its end, and catch what it writes; as ``subprocess.run``, but that no descendant is left.
 
     Args:
@@ -100,9 +100,9 @@ def children() -> dict[psutil.Process, str]:
     return found
 
 
-def end(processes: dict[psutil.Process, str]) -> list[str]:
-    """Kill processes that do not end by themselves within seconds; returns what they were, and of which test."""
-    _, left = psutil.wait_procs(processes, timeout=5)
+def end(processes: dict[psutil.Process, str], *, seconds: float = 60) -> list[str]:
+    """Kill processes that do not end by themselves in that time; return what they were, and of which test."""
+    _, left = psutil.wait_procs(processes, timeout=seconds)
     said = []
     for process in left:
         with suppress(psutil.Error):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import tfticket as tt
-from tests.processes import run
+from tests.processes import execute
 from tfticket.errors import InputError
 from tfticket.pruning.mask import layer_of
 from tfticket.reports.rows import find_run, rows_of
@@ -35,7 +35,7 @@ OWN = {layer: np.random.default_rng(0).random(shape) < 0.1 for layer, shape in S
 
 
 def tfticket(*arguments: object) -> CompletedProcess[str]:
-    return run([sys.executable, "-m", "tfticket", *arguments], check=False)
+    return execute([sys.executable, "-m", "tfticket", *arguments], check=False)
 
 
 @pytest.fixture(scope="module")

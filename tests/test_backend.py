@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import tfticket as tt
-from tests.processes import run
+from tests.processes import execute
 from tfticket import backend, network
 from tfticket.backend import has_gpu, keras, on_device, own_settings, tf
 from tfticket.data.formats.raw import room
@@ -23,7 +23,7 @@ model = tt.to_variational(tt.build_model("lenet-300-100", data))
 tt.train(tt.Ticket.dense(model, data=data), data, train={"epochs": "1it", "batch_size": 10})
 """
     environment = {name: value for name, value in os.environ.items() if name != "TF_USE_LEGACY_KERAS"}
-    run([sys.executable, "-c", code], env=environment)
+    execute([sys.executable, "-c", code], env=environment)
 
 
 def images(offset):
@@ -86,7 +86,6 @@ def test_xla_compiles_everything_on_a_gpu_and_dense_networks_on_a_cpu(gpu, layer
 
 SIGNALS = """
 import signal
-from tests.processes import run
 from tfticket import backend
 from tfticket.backend import tf
 
@@ -113,7 +112,7 @@ assert bool(tf.reduce_all(quiet == disturbed))
 
 def test_a_signal_in_the_middle_of_a_matrix_product_harms_nothing():
     """Without the alternate stack of ``backend`` the process dies with "corrupted size vs. prev_size"."""
-    run([sys.executable, "-c", SIGNALS])
+    execute([sys.executable, "-c", SIGNALS])
 
 
 # Settings of other programs
@@ -247,7 +246,7 @@ def test_a_keras_json_decides_nothing(text, tmp_path, monkeypatch):
     monkeypatch.setenv("KERAS_BACKEND", "jax")
     monkeypatch.delenv("KERAS_HOME", raising=False)
     code = [sys.executable, "-c", KERAS_JSON]
-    done = run(code, check=False)
+    done = execute(code, check=False)
     assert done.stdout.split() == ["4301642", "float32"], done.stderr
     assert (tmp_path / ".keras" / "keras.json").read_text() == text
 
@@ -268,5 +267,5 @@ def test_variables_that_lower_the_precision_are_not_heard(monkeypatch):
     for name in backend._LOWER_PRECISION:
         monkeypatch.setenv(name, "BF16")
     code = "import os; from tfticket import backend; print([n for n in backend._LOWER_PRECISION if n in os.environ])"
-    done = run([sys.executable, "-c", code], check=False)
+    done = execute([sys.executable, "-c", code], check=False)
     assert done.stdout == "[]\n", done.stderr

@@ -17,7 +17,7 @@ from safetensors.numpy import load_file
 from typer.testing import CliRunner
 
 from experiments.bayes_always_wins import Config
-from tests.processes import run, started, wait_for
+from tests.processes import execute, started, wait_for
 from tfticket import build_model, load_data
 from tfticket.cli import app
 from tfticket.cli.options import Options
@@ -155,7 +155,7 @@ def test_killed_and_stopped_chains_go_on_to_the_same_bits(undisturbed, tmp_path)
             process.send_signal(how)
             process.wait()
             wait_for(lambda: not _children(tmp_path))  # orphans notice within a draw
-    run(command(tmp_path))
+    execute(command(tmp_path))
     assert reached == 2, "the runs ended before they could be disturbed"
     expected = chains(undisturbed[0])
     found = chains(tmp_path)
@@ -171,7 +171,7 @@ def test_a_chain_that_alone_is_left_is_drawn_to_the_same_bits(undisturbed, tmp_p
     workspace = shutil.copytree(undisturbed[0], tmp_path / "workspace")
     *_, last = sorted(workspace.glob("steps/sample-*"))
     shutil.rmtree(last)
-    run(command(workspace))
+    execute(command(workspace))
     result = read_json(undisturbed[0] / "steps" / last.name / "result.json")["result"]
     assert read_json(last / "result.json")["result"]["environments"] == result["environments"]
     expected, found = chains(undisturbed[0]), chains(workspace)

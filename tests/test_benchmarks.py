@@ -13,7 +13,7 @@ from experiments.benchmarks import BENCHMARKS, epoch, measure, nuts_draws, nuts_
 from experiments.benchmarks.measure import Benchmark, Option, Report, child, fact, figure
 from experiments.benchmarks.nuts_figure import Cost, cost_figure
 from experiments.benchmarks.nuts_peers import alive_units
-from tests.processes import run
+from tests.processes import execute
 from tfticket.errors import InputError
 from tfticket.sampling.layout import Layout
 
@@ -40,11 +40,11 @@ def test_importing_them_all_imports_no_library_that_is_measured():
         "    importlib.import_module('experiments.benchmarks.' + name)\n"
         "print(*{'jax', 'numpyro', 'torch', 'tensorflow'} & set(sys.modules))"
     )
-    assert run([sys.executable, "-c", code]).stdout.strip() == ""
+    assert execute([sys.executable, "-c", code]).stdout.strip() == ""
 
 
 def test_the_list_names_them_all():
-    listed = run([sys.executable, "-m", "experiments.benchmarks", "--list"]).stdout
+    listed = execute([sys.executable, "-m", "experiments.benchmarks", "--list"]).stdout
     assert [line.split()[0] for line in listed.splitlines() if line[0] != " "] == list(BENCHMARKS)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import tfticket as tt
-from tests.processes import run
+from tests.processes import execute
 from tfticket import cli
 from tfticket.doctor import MARKS
 from tfticket.registry import LISTS
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.usefixtures("no_data_folder")
 
 def fresh(code: str) -> str:
     """What a new Python prints."""
-    return run([sys.executable, "-c", code]).stdout
+    return execute([sys.executable, "-c", code]).stdout
 
 
 INVOKE = "import typer.testing; from tfticket.cli import app; assert typer.testing.CliRunner().invoke"
@@ -206,7 +206,7 @@ def test_a_ctrl_c_after_a_run_began_is_told_as_such(tmp_path, monkeypatch, call)
 
 
 def test_debug_shows_the_traceback(tmp_path):
-    done = run([sys.executable, "-m", "tfticket", "--debug", "show", "nothing", "-w", tmp_path], check=False)
+    done = execute([sys.executable, "-m", "tfticket", "--debug", "show", "nothing", "-w", tmp_path], check=False)
     assert "Traceback" in done.stderr
 
 
@@ -214,7 +214,7 @@ def test_debug_shows_the_traceback(tmp_path):
 def finished(tmp_path_factory):
     """A workspace with one finished smoke run, and what the command printed."""
     workspace = tmp_path_factory.mktemp("finished")
-    return workspace, run([sys.executable, "-m", "tfticket", "run", "quickstart-smoke", "-w", workspace])
+    return workspace, execute([sys.executable, "-m", "tfticket", "run", "quickstart-smoke", "-w", workspace])
 
 
 def test_a_run_says_what_it_does_and_where_everything_is(finished):
@@ -233,7 +233,7 @@ def test_a_run_says_what_it_does_and_where_everything_is(finished):
     assert "Means over 2 seeds" in done.stdout
     assert "ETA" in done.stderr
     proposed = [line.split("Next:")[-1].strip() for line in done.stdout.splitlines() if "tfticket" in line]
-    shown = run([sys.executable, *proposed[-2].split()[1:]], cwd=workspace)
+    shown = execute([sys.executable, *proposed[-2].split()[1:]], cwd=workspace)
     assert "done, started" in shown.stdout
     assert "-o 'seeds=[0,1,2,3]'" in proposed[-1]
 
@@ -318,7 +318,7 @@ def test_what_holds_for_every_command_is_said_before_or_after_it(arguments, call
 def shown_in(encoding, *arguments):
     """What a terminal of this encoding shows."""
     environment = {**os.environ, "PYTHONIOENCODING": encoding}
-    done = run([sys.executable, "-m", "tfticket", *arguments], env=environment, text=False)
+    done = execute([sys.executable, "-m", "tfticket", *arguments], env=environment, text=False)
     assert done.stderr == b""
     return done.stdout.decode(encoding)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.processes import run
+from tests.processes import execute
 from tests.real_run import tfticket
 from tfticket.data import sources
 from tfticket.data.known import source_of
@@ -85,7 +85,7 @@ def test_wrong_data_are_refused_before_tensorflow_is_imported(letters, tmp_path)
         "    except SystemExit as end:\n"
         "        print(end.code, 'tensorflow' in sys.modules)\n"
     )
-    done = run([sys.executable, "-c", code, json.dumps(commands)], cwd=tmp_path)
+    done = execute([sys.executable, "-c", code, json.dumps(commands)], cwd=tmp_path)
     assert done.stdout.splitlines() == ["2 False"] * len(commands), done.stderr
     assert "Starting" not in done.stderr
     assert not (tmp_path / "workspace").exists()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes import run
+from tests.processes import execute
 from tfticket.config import scientific_fields
 from tfticket.presets import load_experiment, presets
 from tfticket.registry import DATA_SETS, LISTS
@@ -36,7 +36,7 @@ def complete(tmp_path):
             "COMP_WORDS": "\n".join(words),
             "COMP_CWORD": str(len(words) - 1),
         }
-        done = run(
+        done = execute(
             [sys.executable, "-c", PROGRAM],
             cwd=tmp_path,
             env={**os.environ, **nowhere, **protocol, **environment},
@@ -145,7 +145,7 @@ def test_data_sets_are_completed_also_the_users_own_and_files_are_left_to_the_sh
 def test_completion_is_installed_for_the_shell_that_it_is_called_from_and_works_in_it(tmp_path):
     environment = {**os.environ, "HOME": str(tmp_path)}
     command = ["bash", "--norc", "-c", f"{SCRIPT} --install-completion || exit 1; true"]  # bash stays its parent
-    done = run(command, env=environment)
+    done = execute(command, env=environment)
     (script,) = (path for path in tmp_path.glob(".bash_completions/*") if path.is_file())
     assert str(script) in done.stdout
     assert "restart the terminal" in done.stdout
@@ -158,7 +158,7 @@ def test_completion_is_installed_for_the_shell_that_it_is_called_from_and_works_
         'printf "%s\\n" "${COMPREPLY[@]}"\n'
         "complete -p tfticket\n"
     )
-    pressed = run(["bash", "--norc", "-c", typed], env=environment)
+    pressed = execute(["bash", "--norc", "-c", typed], env=environment)
     assert pressed.stdout.splitlines()[0] == "models"
     # -o default: where it offers nothing, bash completes files
     assert pressed.stdout.splitlines()[1] == "complete -o default -F _tfticket_completion tfticket"

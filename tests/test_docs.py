@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import tfticket as tt
-from tests.processes import run
+from tests.processes import execute
 from tfticket.evaluation.metrics import METRICS
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -54,7 +54,7 @@ def run_page(page: str, folder: Path) -> tuple[dict, list[tuple[str, str]]]:
 def run_command(command: list[str], folder: Path) -> str:
     assert command[0] == "tfticket"
     env = {name: value for name, value in os.environ.items() if not name.startswith("TFTICKET")}
-    return run([sys.executable, "-m", "tfticket", *command[1:]], cwd=folder, env=env | {"COLUMNS": "100"}).stdout
+    return execute([sys.executable, "-m", "tfticket", *command[1:]], cwd=folder, env=env | {"COLUMNS": "100"}).stdout
 
 
 def assert_alike(shown: str, printed: str, tolerance: float = 0.0) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from tests.processes import run, started
+from tests.processes import execute, started
 from tfticket.runs.events import read_events
 from tfticket.runs.files import read_json
 
@@ -95,13 +95,13 @@ def on_a_small_disk(workspace: Path) -> CompletedProcess[str]:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (2_000_000, 2_000_000))
 
-    return run(command(workspace), check=False, preexec_fn=limit)
+    return execute(command(workspace), check=False, preexec_fn=limit)
 
 
 @pytest.mark.parametrize("ends", [ENDS[:2], pytest.param(ENDS, marks=pytest.mark.slow)], ids=["two ends", "all ends"])
 def test_killed_stopped_and_out_of_disk_it_ends_with_the_bits_of_an_undisturbed_run(ends, tmp_path):
     undisturbed, workspace = tmp_path / "undisturbed", tmp_path / "disturbed"
-    run(command(undisturbed))
+    execute(command(undisturbed))
 
     def state() -> str:
         (run,) = (workspace / "runs").iterdir()
@@ -125,7 +125,7 @@ def test_killed_stopped_and_out_of_disk_it_ends_with_the_bits_of_an_undisturbed_
         assert done >= kept
         kept = done
 
-    run(command(workspace))
+    execute(command(workspace))
     assert state() == "done"
     assert_same(results(workspace), results(undisturbed))
     diaries = [read_events(path) for path in workspace.glob("steps/train-*/events.jsonl")]

@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QMessageBox
 
 from gui import app, system
 from gui.views.main_window import MainWindow
-from tests.processes import run, started, wait_for
+from tests.processes import execute, started, wait_for
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def test_the_window_imports_neither_tensorflow_nor_pyplot_nor_arviz():
     code = (
         "import sys, gui.views.main_window; print([n for n in ('tensorflow', 'tf_keras', 'arviz') if n in sys.modules])"
     )
-    assert run([sys.executable, "-c", code]).stdout.strip() == "[]"
+    assert execute([sys.executable, "-c", code]).stdout.strip() == "[]"
 
 
 def gui(*arguments, settings, **options):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import tfticket as tt
-from tests.processes import run
+from tests.processes import execute
 from tfticket.backend import keras
 from tfticket.errors import InputError
 from tfticket.inspection.files import ARRAYS, NUMBERS, read_inspection, write_inspection
@@ -79,7 +79,7 @@ def test_it_is_read_without_tensorflow(inspection, tmp_path):
         f"import tfticket.inspection.run_tickets; read_inspection(pathlib.Path({str(tmp_path)!r})); "
         "assert 'tensorflow' not in sys.modules"
     )
-    run([sys.executable, "-c", code])
+    execute([sys.executable, "-c", code])
 
 
 def test_a_damaged_inspection_is_refused(inspection, without_paths, tmp_path):

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from tests.processes import run
+from tests.processes import execute
 from tfticket.errors import InputError
 from tfticket.runs.files import atomic_write, check_writable, read_json, write_json
 
@@ -48,7 +48,7 @@ atomic_write(Path(sys.argv[1]), lambda part: (part.write_text("half"), os._exit(
 def test_a_process_that_dies_while_it_writes_leaves_the_old_file_and_the_next_write_clears_up(tmp_path):
     path = tmp_path / "file"
     path.write_text("old")
-    assert run([sys.executable, "-c", DIE, path], check=False).returncode == 1
+    assert execute([sys.executable, "-c", DIE, path], check=False).returncode == 1
     assert path.read_text() == "old"
     atomic_write(path, lambda part: part.write_text("new"))
     assert path.read_text() == "new"

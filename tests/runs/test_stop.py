@@ -4,7 +4,7 @@ from itertools import product
 
 import pytest
 
-from tests.processes import run
+from tests.processes import execute
 from tfticket.runs.stop import stop_requests
 
 SIGNALS = [signal.SIGINT, signal.SIGTERM]
@@ -44,7 +44,6 @@ def test_a_stop_file_asks_and_one_from_before_does_not(tmp_path):
 TWICE = """
 import signal, sys
 from pathlib import Path
-from tests.processes import run
 from tfticket.runs.stop import stop_requests
 with stop_requests(Path(sys.argv[1])) as should_stop:
     signal.raise_signal(int(sys.argv[2]))
@@ -56,6 +55,6 @@ with stop_requests(Path(sys.argv[1])) as should_stop:
 
 @pytest.mark.parametrize(("first", "second"), list(product(SIGNALS, SIGNALS)))
 def test_a_second_signal_ends_the_process_at_once(tmp_path, first, second):
-    done = run([sys.executable, "-c", TWICE, tmp_path, int(first), int(second)], check=False)
+    done = execute([sys.executable, "-c", TWICE, tmp_path, int(first), int(second)], check=False)
     assert done.stdout == "True\n"
     assert done.returncode == -second
