@@ -72,12 +72,10 @@ class _Failure:
 
     def error(self) -> Exception:
         """The error itself, or one of the same words where it cannot be had."""
-        try:
-            error = pickle.loads(self.pickled)  # noqa: S301 -- what a child of this process has just made
-        except Exception:
-            error = None
-        if not isinstance(error, Exception):
-            error = RuntimeError(self.words)
+        error: Exception = RuntimeError(self.words)
+        with suppress(Exception):
+            made = pickle.loads(self.pickled)  # noqa: S301 -- what a child of this process has just made
+            error = made if isinstance(made, Exception) else error
         error.add_note(self.traceback)
         return error
 

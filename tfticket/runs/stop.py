@@ -15,9 +15,9 @@ STREAMS = (0, 1, 2)
 def stop_requests(folder: Path) -> Iterator[Callable[[], bool]]:
     """Listen for stop requests; yields a function that says whether one has come.
 
-    The work looks at it between segments, checkpoints and ends. A second SIGTERM or SIGINT ends the process at once; the
-    last checkpoint stands. A second SIGHUP does not: a terminal that closes sends two, its shell's and its own. Where
-    SIGHUP is ignored, as under nohup, it stays ignored.
+    The work looks at it between segments, checkpoints and ends. A second SIGTERM or SIGINT ends the process at once;
+    the last checkpoint stands. A second SIGHUP does not: a terminal that closes sends two, its shell's and its own.
+    Where SIGHUP is ignored, as under nohup, it stays ignored.
     """
     file = folder / "STOP"
     file.unlink(missing_ok=True)
