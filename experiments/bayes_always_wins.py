@@ -102,6 +102,20 @@ class Config(imp.Config):
         return self._masks * self.chains
 
     @property
+    def chains_by_density(self) -> dict[float, int]:
+        """How many chains it takes of tickets of each density, about."""
+        found: dict[float, int] = {}
+        for arm in self.sampled_arms if self.chains else ():
+            for level in self.levels_of(arm):
+                density = (1.0 - self.prune.rate_per_level) ** level
+                found[density] = found.get(density, 0) + len(self.seeds) * self._copies_of(arm) * self.chains
+        return found
+
+    def _copies_of(self, arm: str) -> int:
+        """How many tickets of an arm there are of one seed and level."""
+        return 1 if arm == "ticket" else self.replicates
+
+    @property
     def _levels(self) -> set[int]:
         """The levels at which some arm is sampled."""
         return {level for arm in self.sampled_arms for level in self.levels_of(arm)}
@@ -109,8 +123,7 @@ class Config(imp.Config):
     @property
     def _masks(self) -> int:
         """How many tickets are sampled, of all seeds."""
-        copies = {arm: 1 if arm == "ticket" else self.replicates for arm in self.sampled_arms}
-        return len(self.seeds) * sum(len(self.levels_of(arm)) * copies[arm] for arm in self.sampled_arms)
+        return len(self.seeds) * sum(len(self.levels_of(arm)) * self._copies_of(arm) for arm in self.sampled_arms)
 
     def levels_of(self, arm: str) -> list[int]:
         """The levels at which tickets of an arm are sampled."""

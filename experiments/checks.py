@@ -60,7 +60,7 @@ def check_model(config: "Config") -> list[str]:
     from tfticket.pruning.mask import dense_mask
     from tfticket.pruning.own import read_mask
     from tfticket.pruning.selection import check_levels
-    from tfticket.tickets.monte_carlo import rows_of
+    from tfticket.tickets.sampler import rows_of
     from tfticket.variational.objective import check_objective, check_precision
 
     configure(config.execution.threads)

@@ -1,9 +1,10 @@
-"""What an experiment will cost: its trainings, their length, and the time they took where it was measured."""
+"""What an experiment will cost: its trainings and chains, and the time they took where it was measured."""
 
 import functools
 import json
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from importlib.resources import files
 from typing import Any
 
@@ -41,6 +42,9 @@ class Work:
 EVALUATED = 0.5
 """Time to evaluate a row by a draw, of a training step's time for it; measured of LeNet-300-100."""
 
+BESIDE_GRADIENTS = 1.1
+"""Time of a draw of a chain, its predictions among it, over that of its gradients; measured of LeNet-300-100."""
+
 
 @dataclass(frozen=True)
 class Cost:
@@ -49,41 +53,58 @@ class Cost:
     Attributes:
         trainings: How many by gradient descent.
         iterations: Of the longest.
-        seconds: Of all of them and their evaluations, by the measured time of a step; None for a network or images that
-            were not measured.
+        training_seconds: Of all of them and their evaluations, by the measured time of a step; None for a network or
+            images that were not measured.
         machine: What the time holds for.
-        chains: How many Markov chains, whose time is not in ``seconds``.
+        chains: How many Markov chains.
         gradients: Of each, over all training rows, at most.
+        chain_seconds: Of all of them, at most, by the measured time of a gradient; None where it was not measured.
+        seconds: Of all together; None where a part is not known.
     """
 
     trainings: int
     iterations: int
-    seconds: float | None
+    training_seconds: float | None
     machine: str
     chains: int = 0
     gradients: int = 0
+    chain_seconds: float | None = 0.0
+    seconds: float | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        parts = [self.training_seconds, self.chain_seconds]
+        known = [part for part in parts if part is not None]
+        object.__setattr__(self, "seconds", sum(known) if len(known) == len(parts) else None)
 
     def __str__(self) -> str:
         work = f"{self.trainings} training{'s' * (self.trainings > 1)} of up to {self.iterations:,} iterations"
-        time = "its time was not measured" if self.seconds is None else f"{self.time} on {self.machine}"
-        said = f"{work}: {time}, with evaluations, without compiling"
+        said = f"{work}: {self._on_machine(self.training_seconds)}, with evaluations, without compiling"
         if not self.chains:
             return said
         chains = f"{self.chains} chain{'s' * (self.chains > 1)}"
-        return f"{said}; {chains} of at most {self.gradients:,} gradients over all training rows, not in that time"
+        work = f"{chains} of at most {self.gradients:,} gradients over all training rows"
+        return f"{said}; {work}: {self._on_machine(self.chain_seconds, 'up to ')}"
+
+    def _on_machine(self, seconds: float | None, before: str = "") -> str:
+        if seconds is None:
+            return "its time was not measured" if not before else "their time was not measured"
+        return f"{before}{duration_text(seconds)} on {self.machine}"
 
     @property
     def time(self) -> str:
-        """The time in words."""
-        return "not measured" if self.seconds is None else duration_text(self.seconds)
+        """The time in words; 'up to' where chains are in it."""
+        if self.seconds is None:
+            return "not measured"
+        return f"{'up to ' * (self.chains > 0)}{duration_text(self.seconds)}".replace("up to < 1", "< 1")
 
 
 def cost_of(config: Any) -> Cost:
-    """The cost of an experiment that says what ``work`` it takes; compiling comes on top.
+    """The cost of an experiment that says what ``work`` and ``chains_by_density`` it takes; compiling comes on top.
 
     A step is taken to last as long as the measured one of the nearest batch size, and longer in proportion if its
     batch is larger: for smaller batches that is too much rather than too little. One of a variational network lasts
     as many times as long as it has draws. Evaluations take ``EVALUATED`` of a step's time for as many rows and draws.
+    Chains are taken to have all trees at the cap on their depth.
 
     Raises:
         InputError: The data are the user's own, and cannot be read; a training does not fit so many rows.
@@ -98,8 +119,10 @@ def cost_of(config: Any) -> Cost:
     outside = split_rows(others)[2] if others is not None else 0
     source = None if config.data.path else source_of(config.data.name)
     shape = "x".join(map(str, source.size[2])) if source else ""
-    chains, passes = getattr(config, "samplings", 0), getattr(config, "evaluation_passes", 1)
+    passes = getattr(config, "evaluation_passes", 1)
     network = f"{config.model.name} {shape}"
+    chains: Mapping[float, int] = getattr(config, "chains_by_density", {})
+    gradients = config.sample.most_gradients if chains else 0
     seconds = [_seconds(network, work, rows, outside, passes) for work in config.work if work.trainings]
     known = [each for each in seconds if each is not None]
     return Cost(
@@ -107,11 +130,43 @@ def cost_of(config: Any) -> Cost:
         iterations=max(
             iterations_in(work.train.epochs, rows[0], work.train.batch_size) for work in config.work if work.trainings
         ),
-        seconds=sum(known) if len(known) == len(seconds) else None,
+        training_seconds=sum(known) if len(known) == len(seconds) else None,
         machine=_measured()[1],
-        chains=chains,
-        gradients=config.sample.most_gradients if chains else 0,
+        chains=sum(chains.values()),
+        gradients=gradients,
+        chain_seconds=_chain_seconds(network, config.sample.engine, rows[0], gradients, chains) if chains else 0.0,
     )
+
+
+def _chain_seconds(network: str, engine: str, rows: int, gradients: int, chains: Mapping[float, int]) -> float | None:
+    """Of chains, by the measured times of the sparse engine's gradients.
+
+    A gradient is taken to last as long as the measured one of the nearest density above, or where there is none longer
+    than that of the highest in proportion; and in proportion to the rows.
+
+    Args:
+        network: Its name and the shape of its images.
+        engine: What is asked for.
+        rows: For training.
+        gradients: Of a chain, at most.
+        chains: Density -> how many.
+
+    Returns:
+        Seconds; None where no gradient was measured.
+    """
+    measured: dict[float, float] = {}
+    for (name, count), seconds in _measured()[0].items():
+        whose, _, density = name.partition(" gradient at ")
+        if whose == network and density:
+            measured[float(density)] = seconds / count
+    if engine == "keras" or not measured:
+        return None
+    total = 0.0
+    for density, number in chains.items():
+        nearest = min((each for each in measured if each >= 0.99 * density), default=max(measured))
+        row = measured[nearest] * max(1.0, density / nearest)
+        total += number * BESIDE_GRADIENTS * gradients * rows * row
+    return total
 
 
 def _seconds(network: str, work: Work, rows: tuple[int, int, int], outside: int, passes: int) -> float | None:
@@ -155,7 +210,8 @@ def _rows_evaluated(work: Work, length: int, rows: tuple[int, int, int], outside
 def _measured() -> tuple[dict[tuple[str, int], float], str]:
     """Seconds of a step, by network with shape and by batch size, and the machine: what the benchmark wrote.
 
-    Of a variational network it is a draw's share of the step.
+    Of a variational network it is a draw's share of the step. Of a network 'gradient at' a density they are those of a
+    chain's gradient, by rows.
     """
     found = json.loads((files("experiments") / "presets" / "costs.json").read_text(encoding="utf-8"))
     rows = [(*row["name"].rsplit(" x ", 1), row["value"]) for row in found["benchmarks"]["costs"]["rows"]]

@@ -2,15 +2,17 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tfticket.errors import InputError
 from tfticket.reports.chains import pooled_chains
 from tfticket.runs.files import atomic_write, check_writable
-from tfticket.sampling.chain import Chain
-from tfticket.sampling.files import CHAIN, read_chain, read_draws
+from tfticket.runs.step import CHAIN
+
+if TYPE_CHECKING:
+    from tfticket.sampling.chain import Chain
 
 STATISTICS = {
     "log_density": "lp",
@@ -60,13 +62,13 @@ def to_netcdf(folders: Sequence[Path], path: Path) -> dict[str, int]:
         InputError: Chains of different tickets or lengths, a damaged file, a chain that does not tell which draws it
             kept, or a file that cannot be written.
     """
-    from tfticket.sampling.diagnostics import arviz_quietly
-
-    arviz = arviz_quietly()
-
     check_writable(path.absolute().parent, "--out")
     if path.is_dir():
         raise InputError(f"{path} is a folder; expected the name of a file to write. Name one with --out.")
+    from tfticket.sampling.diagnostics import arviz_quietly  # TensorFlow and ArviZ
+    from tfticket.sampling.files import read_chain, read_draws
+
+    arviz = arviz_quietly()
     chains, layouts, described = zip(*(read_chain(folder) for folder in folders), strict=True)
     thetas = [
         np.concatenate(list(read_draws(folder, chain.kept))) for folder, chain in zip(folders, chains, strict=True)
@@ -99,7 +101,7 @@ def to_netcdf(folders: Sequence[Path], path: Path) -> dict[str, int]:
     return {"chains": draws.shape[0], "draws": draws.shape[1], "weights": draws.shape[2]}
 
 
-def _kept_every(folder: Path, chain: Chain, described: dict[str, Any], kept: int) -> int:
+def _kept_every(folder: Path, chain: "Chain", described: dict[str, Any], kept: int) -> int:
     """Of so many draws one was kept; older chains tell it only by having kept all."""
     if "keep_every" not in described and kept != chain.draws:
         raise InputError(
@@ -109,7 +111,7 @@ def _kept_every(folder: Path, chain: Chain, described: dict[str, Any], kept: int
     return int(described.get("keep_every", 1))
 
 
-def _statistics(chains: Sequence[Chain], every: int) -> tuple[dict[str, Any], dict[str, Any]]:
+def _statistics(chains: "Sequence[Chain]", every: int) -> tuple[dict[str, Any], dict[str, Any]]:
     """What is told of draws [chain, draw], in the warm-up and of those kept, one in so many."""
     begin = chains[0].adaptation.total
     warmup, drawn = {}, {}

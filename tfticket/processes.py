@@ -1,22 +1,29 @@
-"""Work in processes of its own: several jobs at once, one parent that listens and passes on a stop request."""
+"""Work in processes of its own: several jobs at once, one parent that listens and passes on a stop request.
+
+Each child has a pipe of its own and shares no lock, so whatever moment a child is killed at, nobody else waits for it.
+"""
 
 import multiprocessing
 import os
 import pickle
-import queue
 import signal
+import threading
 import time
 import traceback
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from multiprocessing import connection, resource_tracker
 from typing import Any
 
 PAUSE = 0.2
-"""Seconds between two looks at the children."""
+"""Seconds between two looks at whether to stop."""
 
-GRACE = 10.0
-"""Seconds that children have to end by themselves once their parent leaves."""
+GRACE = 3.0
+"""Seconds that children have to end by themselves once their parent leaves or is gone."""
+
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Signals that the parent alone hears, also where a terminal sends them to all; it passes the request on."""
 
 Tell = Callable[[Any], None]
 Work = Callable[[Any, Tell, Callable[[], bool]], None]
@@ -45,6 +52,71 @@ class End:
         return "never began" if self.code is None else f"ended with exit code {self.code}"
 
 
+@dataclass(frozen=True)
+class _Failure:
+    """What a job's work raised, as it is sent: an error may not be picklable, or not be made again from its pickle."""
+
+    pickled: bytes
+    words: str
+    traceback: str
+
+    @classmethod
+    def of(cls, error: Exception) -> "_Failure":
+        """Describe an error that has just been raised."""
+        try:
+            pickled = pickle.dumps(error)
+        except Exception:
+            pickled = b""
+        words = traceback.format_exception_only(error)[-1].strip().removeprefix(f"{type(error).__module__}.")
+        return cls(pickled, words, traceback.format_exc())
+
+    def error(self) -> Exception:
+        """The error itself, or one of the same words where it cannot be had."""
+        error: Exception = RuntimeError(self.words)
+        with suppress(Exception):
+            made = pickle.loads(self.pickled)  # noqa: S301 -- what a child of this process has just made
+            error = made if isinstance(made, Exception) else error
+        error.add_note(self.traceback)
+        return error
+
+
+class _Child:
+    """A job's process, and the parent's end of its pipe."""
+
+    def __init__(self, work: Work, job: Any) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.pipe, theirs = context.Pipe()
+        self._asked = False
+        self._error: Exception | None = None
+        self.process = context.Process(target=_do, args=(work, job, theirs))
+        with theirs:
+            self.process.start()
+
+    def hear(self) -> tuple[Any, ...] | None:
+        """What it tells next, one thing or nothing; None where it ended, maybe in the middle of a message."""
+        try:
+            message = pickle.loads(self.pipe.recv_bytes())  # noqa: S301 -- see above
+        except (EOFError, OSError):
+            return None
+        if isinstance(message, _Failure):
+            self._error = message.error()
+            return ()
+        return (message,)
+
+    def end(self) -> End:
+        """Wait until its process is gone, and tell how it ended."""
+        self.process.join()
+        self.pipe.close()
+        return End(self.process.exitcode, self._error)
+
+    def stop(self) -> None:
+        """Ask it to stop."""
+        if not self._asked:
+            self._asked = True
+            with suppress(OSError):  # it has ended
+                self.pipe.send_bytes(b"stop")
+
+
 def run_apart(
     work: Work,
     jobs: Sequence[Any],
@@ -54,8 +126,8 @@ def run_apart(
 ) -> list[End]:
     """Do jobs in processes of their own.
 
-    A child ends by itself where its parent is gone, as if it had been asked to stop. Where the parent leaves by an
-    exception the children are stopped, and killed if they take long.
+    A child whose parent is gone is asked to stop, as one whose parent leaves by an exception; both are killed if they
+    take longer than ``GRACE``.
 
     Args:
         work: What to do with a job.
@@ -67,71 +139,81 @@ def run_apart(
     Returns:
         How the processes ended, in the order of the jobs.
     """
-    context = multiprocessing.get_context("spawn")
-    stop, heard = context.Event(), context.Queue()
     ends = [End()] * len(jobs)
     waiting = list(enumerate(jobs))
-    alive: dict[int, tuple[Any, Any]] = {}
+    alive: dict[int, _Child] = {}
     try:
         while waiting or alive:
             if should_stop():
-                stop.set()
                 waiting.clear()
+                for child in alive.values():
+                    child.stop()
             while waiting and len(alive) < at_once:
                 number, job = waiting.pop(0)
-                failure, sender = context.Pipe(duplex=False)
-                child = context.Process(target=_child, args=(work, job, number, heard, sender, stop, os.getpid()))
-                child.start()
-                sender.close()
-                alive[number] = child, failure
-            with suppress(queue.Empty):
-                told(*heard.get(timeout=PAUSE))
-            for number in [n for n, (child, failure) in alive.items() if failure.poll() or not child.is_alive()]:
-                child, failure = alive.pop(number)
-                child.join()
-                ends[number] = End(child.exitcode, _received(failure))
+                with _stop_signals_kept_back():
+                    alive[number] = _Child(work, job)
+            ready = connection.wait([child.pipe for child in alive.values()], PAUSE)
+            for number in [number for number, child in alive.items() if child.pipe in ready]:
+                heard = alive[number].hear()
+                if heard is None:
+                    ends[number] = alive.pop(number).end()
+                for message in heard or ():
+                    told(number, message)
     finally:
-        stop.set()
-        _end([child for child, _ in alive.values()])
-        heard.close()
+        _end(alive.values())
     return ends
 
 
-def _received(failure: Any) -> Exception | None:
-    """What a child that ends failed with, if it said so."""
-    with failure, suppress(EOFError):
-        error: Exception = failure.recv()
-        return error
-    return None
-
-
-def _end(children: Sequence[Any]) -> None:
-    """Wait for children that were asked to stop; those that take long are killed, their last checkpoints stand."""
+def _end(children: Iterable[_Child]) -> None:
+    """Stop children; those that take long are killed, their last checkpoints stand."""
     deadline = time.monotonic() + GRACE
-    for child in children:
-        child.join(max(0.0, deadline - time.monotonic()))
-    for child in children:
-        if child.is_alive():
-            child.kill()
-            child.join()
-
-
-def _child(work: Work, job: Any, number: int, heard: Any, failure: Any, stop: Any, parent: int) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's goes to all; the parent passes it on
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    heard.cancel_join_thread()  # what nobody hears any more must not keep this process
     try:
-        work(job, lambda told: heard.put((number, told)), lambda: stop.is_set() or os.getppid() != parent)
+        for child in children:
+            child.pipe.close()  # nobody hears it any more
+        for child in children:
+            child.process.join(max(0.0, deadline - time.monotonic()))
+    finally:  # also if this wait is interrupted
+        for child in children:
+            child.process.kill()
+            child.process.join()
+
+
+@contextmanager
+def _stop_signals_kept_back() -> Iterator[None]:
+    """Let a process that is started meanwhile never hear the signals that ask to stop; this one hears them after."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+    try:
+        resource_tracker.ensure_running()  # what every start does; it leaves two of the signals unblocked
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _do(work: Work, job: Any, pipe: Any) -> None:
+    """Do a job, in the child."""
+    stop = threading.Event()
+    threading.Thread(target=_heed_parent, args=(pipe, stop), daemon=True).start()
+
+    def tell(message: Any) -> None:
+        pickled = pickle.dumps(message)
+        with suppress(OSError):  # nobody hears it any more
+            pipe.send_bytes(pickled)
+
+    try:
+        work(job, tell, stop.is_set)
     except Exception as error:
-        error.add_note(traceback.format_exc())  # a traceback itself cannot be sent
-        with suppress(OSError):  # the parent is gone
-            failure.send(_sendable(error))
+        failure = pickle.dumps(_Failure.of(error))
+        with suppress(OSError):
+            pipe.send_bytes(failure)
 
 
-def _sendable(error: Exception) -> Exception:
-    """An error that reaches the parent: itself, or one of the same words where it cannot be pickled."""
-    try:
-        pickle.loads(pickle.dumps(error))  # noqa: S301 -- what this process has just made
-    except Exception:
-        return RuntimeError(f"{type(error).__name__}: {error}")
-    return error
+def _heed_parent(pipe: Any, stop: threading.Event) -> None:
+    """Wait until the parent asks to stop or leaves; where it is gone, end this process if its work goes on."""
+    pipe.poll(None)
+    stop.set()
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        time.sleep(GRACE)
+        os._exit(1)

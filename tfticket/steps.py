@@ -36,8 +36,8 @@ from tfticket.tickets import Ticket
 from tfticket.tickets.controls import shuffle_layerwise
 from tfticket.tickets.evaluation import evaluate_weights, evaluation_of, predictions_of
 from tfticket.tickets.iterative import needs_rewinding, prune_ticket
-from tfticket.tickets.monte_carlo import draw_ticket, fit_sampler, histograms, rows_of, see
-from tfticket.tickets.sampler import Sampler
+from tfticket.tickets.monte_carlo import draw_ticket, fit_sampler, histograms, see
+from tfticket.tickets.sampler import Sampler, rows_of
 from tfticket.tickets.transplant import transplant as transplanted
 from tfticket.tickets.weights import load_weights, save_weights
 from tfticket.training.checkpoints import found_checkpoint, hooks_of

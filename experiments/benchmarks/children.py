@@ -293,6 +293,7 @@ CHILDREN: dict[str, Callable[..., dict[str, Any]]] = {
     "gradient_tensorflow": nuts_peers.gradient_tensorflow,
     "gradient_conv": nuts_children.gradient_conv,
     "scale_density": nuts_children.scale_density,
+    "gradient_costs": nuts_children.gradient_costs,
     "scale_rows": nuts_children.scale_rows,
     "draw_sparse": nuts_children.draw_sparse,
     "draw_overhead": nuts_children.draw_overhead,

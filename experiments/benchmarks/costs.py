@@ -1,4 +1,4 @@
-"""Seconds of a training step of every network: what presets' costs are made of.
+"""Seconds of a training step of every network, and of a chain's gradient: what presets' costs are made of.
 
 ``python -m experiments.benchmarks costs --json > experiments/presets/costs.json`` renews what `tfticket list presets`
 and `tfticket run --dry-run` go by.
@@ -48,6 +48,11 @@ VARIATIONAL = (
 """The same of variational networks, with two draws."""
 DRAWS = 2
 
+SAMPLED = (("lenet-300-100", GREY), ("lenet-300-100", COLOUR), ("lenet-5", GREY), ("lenet-5", COLOUR))
+"""Networks whose tickets presets sample, by gradients over all rows."""
+DENSITIES, ROWS = (0.01, 0.1), 4000
+"""Of random masks, and how many rows a gradient is over."""
+
 
 def measure_costs(rounds: int) -> Report:
     rows = []
@@ -62,6 +67,12 @@ def measure_costs(rounds: int) -> Report:
         steps = [child("vi_step_tfticket", **arguments, threads=threads())["seconds"] / DRAWS for _ in range(rounds)]
         say(f"  {network}, {shape}, a draw's share of a variational step of {batch_size}: {steps}")
         rows.append(figure(f"{network} {shape} variational x {batch_size}", steps, "s"))
+    for network, (data, shape) in SAMPLED:
+        arguments = {"network": network, "data": data, "densities": DENSITIES, "rows": ROWS}
+        found = [child("gradient_costs", **arguments, threads=threads())["seconds"] for _ in range(rounds)]
+        say(f"  {network}, {shape}, a gradient over {ROWS} rows at {DENSITIES}: {found}")
+        for density, seconds in zip(DENSITIES, zip(*found, strict=True), strict=True):
+            rows.append(figure(f"{network} {shape} gradient at {density} x {ROWS}", seconds, "s"))
     return Report(rows)
 
 

@@ -177,6 +177,22 @@ def scale_density(densities: Sequence[float], calls: int, threads: int) -> dict[
     return {"seconds": _in_turn(posteriors, tickets, calls), "x": [ticket.density for ticket in tickets]}
 
 
+def gradient_costs(
+    network: str, data: str, densities: Sequence[float], rows: int, threads: int
+) -> dict[str, list[float]]:
+    """Seconds of a gradient of a network over so many rows under random masks, one each density."""
+    import tfticket as tt
+    from tfticket import backend
+    from tfticket.sampling.build import build_posterior
+
+    backend.configure(threads)
+    found = _all_rows(load_data(data))
+    found = replace(found, x_train=found.x_train[:rows], y_train=found.y_train[:rows])
+    tickets = [random_ticket(tt.build_model(network, found), density) for density in densities]
+    posteriors = [build_posterior(ticket, found, SampleConfig(engine="sparse"), threads) for ticket in tickets]
+    return {"seconds": _in_turn(posteriors, tickets, calls=20)}
+
+
 def scale_rows(ticket: str, rows: Sequence[int], calls: int, threads: int) -> dict[str, Any]:
     """Seconds of a gradient of a ticket over numbers of rows, in turn."""
     from tfticket import backend

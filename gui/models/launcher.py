@@ -220,7 +220,8 @@ def kill(run: Path) -> None:
         raise InputError(f"{run.name} runs on {holder['host']}, process {holder['pid']}. End it there.")
     try:
         process = psutil.Process(holder["pid"])
-        for one in [*process.children(recursive=True), process]:  # not its group: a script may run several
+        # Not its group: a script may run several. Itself first: it would take the end of its children for a fault.
+        for one in [process, *process.children(recursive=True)]:
             with suppress(psutil.NoSuchProcess):
                 one.kill()
     except psutil.NoSuchProcess:

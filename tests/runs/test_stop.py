@@ -1,13 +1,16 @@
+import fcntl
+import os
 import signal
 import sys
+import termios
 from itertools import product
 
 import pytest
 
-from tests.processes import execute
+from tests.processes import execute, started
 from tfticket.runs.stop import stop_requests
 
-SIGNALS = [signal.SIGINT, signal.SIGTERM]
+SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 
 
 def test_nobody_has_asked(tmp_path):
@@ -53,8 +56,58 @@ with stop_requests(Path(sys.argv[1])) as should_stop:
 """
 
 
-@pytest.mark.parametrize(("first", "second"), list(product(SIGNALS, SIGNALS)))
+def twice(folder, first, second, **options):
+    command = [sys.executable, "-c", TWICE, str(folder), str(int(first)), str(int(second))]
+    return execute(command, check=False, **options)
+
+
+@pytest.mark.parametrize(("first", "second"), list(product(SIGNALS, SIGNALS[:2])))
 def test_a_second_signal_ends_the_process_at_once(tmp_path, first, second):
-    done = execute([sys.executable, "-c", TWICE, tmp_path, int(first), int(second)], check=False)
+    done = twice(tmp_path, first, second)
     assert done.stdout == "True\n"
     assert done.returncode == -second
+
+
+@pytest.mark.parametrize("first", SIGNALS)
+def test_a_hang_up_that_comes_second_changes_nothing(tmp_path, first):
+    done = twice(tmp_path, first, signal.SIGHUP)
+    assert (done.stdout, done.returncode) == ("True\nlives on\n", 0)
+
+
+def test_under_nohup_a_hang_up_is_no_request(tmp_path):
+    def nohup():
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+    done = twice(tmp_path, signal.SIGHUP, signal.SIGHUP, preexec_fn=nohup)
+    assert (done.stdout, done.returncode) == ("False\nlives on\n", 0)
+
+
+IN_A_TERMINAL = """
+import signal, sys
+from pathlib import Path
+from tfticket.runs.stop import stop_requests
+folder = Path(sys.argv[1])
+with stop_requests(folder) as should_stop:
+    print("begun", flush=True)
+    while not should_stop():
+        signal.pause()
+    for stream in (sys.stdout, sys.stderr):
+        print("stopped", file=stream, flush=True)
+    (folder / "ended").touch()
+"""
+
+
+def test_a_terminal_that_closes_stops_a_run_which_may_go_on_writing_to_it(tmp_path):
+    outside, inside = os.openpty()
+    streams = {"stdin": inside, "stdout": inside, "stderr": inside}
+    command = [sys.executable, "-c", IN_A_TERMINAL, str(tmp_path)]
+
+    def take_terminal():
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+    with started(command, preexec_fn=take_terminal, **streams) as process:
+        os.close(inside)
+        assert os.read(outside, 100) == b"begun\r\n"
+        os.close(outside)
+        assert process.wait() == 0
+    assert (tmp_path / "ended").exists()

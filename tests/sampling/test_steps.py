@@ -15,8 +15,8 @@ from tfticket.export import to_netcdf
 from tfticket.runs.artefacts import load_tensors, save_tensors
 from tfticket.runs.events import EventWriter, read_events
 from tfticket.runs.files import write_json
-from tfticket.runs.step import TICKET, StepContext
-from tfticket.sampling.files import CHAIN, draw_files, read_chain, read_draws, write_draws
+from tfticket.runs.step import CHAIN, TICKET, StepContext
+from tfticket.sampling.files import draw_files, read_chain, read_draws, write_draws
 from tfticket.sampling.steps import pool, sample
 from tfticket.tickets.ticket import Ticket
 

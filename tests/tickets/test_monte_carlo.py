@@ -28,10 +28,9 @@ from tfticket.tickets.monte_carlo import (
     histograms,
     logistic,
     offset,
-    rows_of,
     see,
 )
-from tfticket.tickets.sampler import Logistic, Sampler, TicketLayer
+from tfticket.tickets.sampler import Logistic, Sampler, TicketLayer, rows_of
 
 layers = keras.layers
 

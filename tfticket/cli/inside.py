@@ -75,14 +75,15 @@ def inspect(
     debug: Debug = False,
 ) -> None:
     """Look into a ticket: layers, weights, dead inputs and units, paths, cost; or compare several."""
-    from tfticket.backend import leave_gpus_alone
     from tfticket.runs.files import check_writable
 
-    leave_gpus_alone()
     chosen, folder = _choose(what, workspace, level, seed, tuple(arm or ("ticket",)))
     folder = out or folder
     if folder is not None:
         check_writable(folder, "--out")
+    from tfticket.backend import leave_gpus_alone  # TensorFlow, after all that it is not needed for
+
+    leave_gpus_alone()
     if len(chosen) == 1:
         _look_into(chosen[0], folder, as_json)
     else:

@@ -56,15 +56,16 @@ def mc_fit(
     """Learn from a ticket what Monte Carlo tickets are to be like: which weights survive, by what they are."""
     from tfticket.runs.files import check_writable
     from tfticket.runs.step import TICKET
-
-    if out.suffix != ".json":
-        raise InputError(f"--out is {out}; expected a name that ends in .json.")
-    check_writable(out.absolute().parent, "--out")
-    rows = _load(data, train_rows)
     from tfticket.tickets import Ticket
-    from tfticket.tickets.monte_carlo import fit_sampler
+    from tfticket.tickets.sampler import rows_of
 
+    _check_out(out, ".json")
     found = Ticket.load(ticket / TICKET if ticket.is_dir() else ticket)
+    rows = _load(data, train_rows)
+    rows_of(rows, images, seed)
+    check_writable(out.absolute().parent, "--out")
+    from tfticket.tickets.monte_carlo import fit_sampler  # TensorFlow, after all that it is not needed for
+
     with _progress("connectivity", 1) as tell:
         sampler = fit_sampler(found, rows, images, seed, tell=tell)
     sampler.save(out)
@@ -122,23 +123,26 @@ def mc_ticket(
 ) -> None:
     """Draw a sparse network from a sampler, on new weights; nothing is trained."""
     from tfticket.config import ModelConfig
+    from tfticket.own import is_own, source_file
     from tfticket.runs.files import check_writable
     from tfticket.schema import validate
+    from tfticket.tickets import Ticket
+    from tfticket.tickets.sampler import Sampler, check_density, rows_of
 
     network = validate(ModelConfig, {"name": model, "initialiser": initialiser}, where="mc-ticket")
     how = f"{by}{'-as-printed' if as_printed else ''}{'' if density is None else f'-density-{density:g}'}"
     out = out or Path(f"{Path(model).stem.replace(':', '-')}-mc-{how}-{seed}.safetensors")
-    if out.suffix != ".safetensors":
-        raise InputError(f"--out is {out}; expected a name that ends in .safetensors.")
-    check_writable(out.absolute().parent, "--out")
-    file = _sampler_file(sampler, workspace)
+    _check_out(out, ".safetensors")
+    check_density(density, as_printed)
+    if is_own(network.name):
+        source_file(network.name)
+    found = Sampler.load(_sampler_file(sampler, workspace))
     rows = _load(data, train_rows)
-    from tfticket.models import build_model
-    from tfticket.tickets import Ticket
+    rows_of(rows, images, seed)
+    check_writable(out.absolute().parent, "--out")
+    from tfticket.models import build_model  # TensorFlow, after all that it is not needed for
     from tfticket.tickets.monte_carlo import draw_ticket
-    from tfticket.tickets.sampler import Sampler
 
-    found = Sampler.load(file)
     dense = Ticket.dense(build_model(network.name, rows, initialiser=network.initialiser), seed, data=rows)
     with _progress("drawing", len(dense.mask) if by == By.connectivity else 1) as tell:
         ticket = draw_ticket(
@@ -158,6 +162,15 @@ def mc_ticket(
         say(f"The sampler was fitted to weights of iteration {iteration}; these are initial ones.", err=True)
     if (emptied := ticket.provenance["monte_carlo"].get("emptied")) and not Options.quiet:
         say(f"No weight is left in {', '.join(emptied)}; a larger --density leaves some.", err=True)
+
+
+def _check_out(out: Path, suffix: str) -> None:
+    """Refuse a file that could not be written, before anything begins."""
+    from tfticket.runs.files import check_place
+
+    if out.suffix != suffix:
+        raise InputError(f"--out is {out}; expected a name that ends in {suffix}.")
+    check_place(out.parent, "--out")
 
 
 def _show(ticket: Any, out: Path, as_json: bool) -> None:

@@ -39,17 +39,18 @@ def show(
     debug: Debug = False,
 ) -> None:
     """Show a run: its state, its configuration, its results so far."""
+    from tfticket.reports.rows import find_run, rows_of
+
+    found = find_run(workspace, run)
     from tfticket.reports.chains import pools_of
     from tfticket.reports.moments import recorded_trainings
     from tfticket.reports.papers import decisions_of, records
     from tfticket.reports.portraits import closeness_of, fits_of
     from tfticket.reports.report import title_of
-    from tfticket.reports.rows import find_run, rows_of
     from tfticket.reports.tables import summarise
     from tfticket.reports.uncertainty import evaluated_of
     from tfticket.yaml_text import write_yaml
 
-    found = find_run(workspace, run)
     rows = rows_of(found)
     cells, title, decisions = summarise(rows), title_of([found], rows), decisions_of(rows)
     if as_json:
@@ -86,10 +87,12 @@ def report(
     debug: Debug = False,
 ) -> None:
     """Write the figures, the table, the claims and the CSV of runs, from their folders alone."""
-    from tfticket.reports.report import write_report
     from tfticket.reports.rows import find_run
 
-    show_report(write_report([find_run(workspace, run) for run in runs], out), as_json, Options.quiet)
+    found = [find_run(workspace, run) for run in runs]
+    from tfticket.reports.report import write_report
+
+    show_report(write_report(found, out), as_json, Options.quiet)
 
 
 @app.command(
@@ -118,6 +121,7 @@ def export(
     from tfticket.export import chains_of, to_netcdf
     from tfticket.reports.chains import pools_of
     from tfticket.reports.rows import find_run
+    from tfticket.runs.files import check_place
 
     if (Path(chain) / "config.json").is_file():
         whose = Path(chain).resolve()
@@ -135,6 +139,7 @@ def export(
             raise InputError(f"{chain} has {len(pools)} tickets whose chains are done. Name one step's folder:{which}")
         folders = pools[0].chains
     out = out or Path(f"{whose.name}.nc")
+    check_place(out.parent, "--out")
     found = to_netcdf(folders, out)
     if not Options.quiet:
         chains = f"{found['chains']} chain{'s' * (found['chains'] > 1)}"

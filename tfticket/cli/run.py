@@ -206,8 +206,10 @@ def _carry_out(config: "ExperimentConfig", workspace: Path, trust: bool, as_json
     from tfticket.progress import ProgressBar, WaitingTold
     from tfticket.reports.report import write_report
     from tfticket.reports.rows import read_run
+    from tfticket.runs.files import check_place
 
     experiment = experiment_of(config.experiment)
+    check_place(workspace, "--workspace")
     silent = Options.quiet or as_json
     experiment.check_data(config)
     _ask_for_trust(getattr(config, "model", None), trust, can_ask=not silent and sys.stdin.isatty())

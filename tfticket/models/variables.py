@@ -139,3 +139,12 @@ def left_alone(model: Any) -> dict[str, str]:
         for path, layer in layers_by_path(model)
         if not is_prunable(layer) and any(len(variable.shape) > 1 for variable in layer.trainable_weights)
     }
+
+
+def constraints(model: Any) -> dict[str, str]:
+    """Path -> name of the constraint, of the trained weights that have one."""
+    return {
+        path: getattr(variable.constraint, "__name__", type(variable.constraint).__name__)
+        for path, (_, variable) in named_variables(model).items()
+        if variable.trainable and variable.constraint is not None
+    }

@@ -1,5 +1,6 @@
 """Files that are either whole or not there, and readers that nothing in a folder can hold up."""
 
+import errno
 import json
 import os
 import stat
@@ -105,6 +106,18 @@ def read_json(path: Path, most_bytes: int = MOST_BYTES) -> Any:
         raise InputError(f"{path} is not readable as JSON: it is nested too deep.") from None
     except ValueError as error:
         raise InputError(f"{path} is not readable as JSON: {error}") from None
+
+
+def check_place(folder: Path, option: str) -> None:
+    """See that a folder could be made and written in, without making it.
+
+    Raises:
+        InputError: It could not; the message names the option that names another one.
+    """
+    there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        why = os.strerror(errno.EACCES if there.is_dir() else errno.ENOTDIR)
+        raise InputError(f"Cannot write in {folder} ({why}). Choose another folder with {option}.")
 
 
 def check_writable(folder: Path, option: str) -> None:

@@ -15,6 +15,9 @@ SAMPLER = "sampler.json"
 CHECKPOINT = "checkpoint.safetensors"
 """Where a long step keeps what it needs to go on; the lab removes it once the result is written."""
 
+CHAIN = "chain.safetensors"
+"""What a finished chain has found, but for its draws."""
+
 STATE = "state.safetensors"
 """What a member of a population leaves to go on from: a checkpoint that stays."""
 

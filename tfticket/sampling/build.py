@@ -8,6 +8,7 @@ from tfticket.config.experiment import usable_cpus
 from tfticket.data import Dataset
 from tfticket.errors import InputError
 from tfticket.models import kernel_shapes, model_from_spec, named_variables, normalisation_of
+from tfticket.models.variables import constraints
 from tfticket.network import MaskedNetwork
 from tfticket.pruning.mask import dense_mask, density
 from tfticket.sampling.dense import KerasEngine
@@ -36,11 +37,11 @@ def build_posterior(ticket: Ticket, data: Dataset, config: SampleConfig, threads
         threads: Of the sparse engine; None: all CPUs that this process may use.
 
     Raises:
-        InputError: No weight survives; a model with batch statistics that are not to be frozen; data of other
-            shapes; an engine that cannot run the model.
+        InputError: No weight survives; a model with batch statistics that are not to be frozen, or with constraints on
+            weights; data of other shapes; an engine that cannot run the model.
     """
     model = model_from_spec(ticket.model)
-    _check_statistics(model, config.freeze_batch_norm)
+    _check_model(model, config.freeze_batch_norm)
     normalisation = normalisation_of(ticket.model)
     network = MaskedNetwork(model, normalisation)
     network.check_data(data)
@@ -73,9 +74,9 @@ def check_engine(model: Any, config: SampleConfig, kept: float) -> str:
         kept: Density of the ticket to come.
 
     Raises:
-        InputError: Batch statistics, or an engine that cannot run the model.
+        InputError: Batch statistics, constraints on weights, or an engine that cannot run the model.
     """
-    _check_statistics(model, config.freeze_batch_norm)
+    _check_model(model, config.freeze_batch_norm)
     weights = {path: variable.numpy() for path, (_, variable) in named_variables(model).items()}
     layout = Layout.of(weights, dense_mask(kernel_shapes(model)), weights)
     return choose_engine(config.engine, model, layout, kept)[1]
@@ -109,7 +110,8 @@ def choose_engine(wanted: str, model: Any, layout: Layout, kept: float) -> tuple
     return "sparse", "Gradients over the surviving weights alone, on the CPU."
 
 
-def _check_statistics(model: Any, frozen: bool) -> None:
+def _check_model(model: Any, frozen: bool) -> None:
+    """Refuse what has no posterior that a chain could sample."""
     layers = [layer.name for layer in model.submodules if isinstance(layer, BATCH_NORMALISATION)]
     if layers and not frozen:
         more = f" and {len(layers) - 1} more" if len(layers) > 1 else ""
@@ -117,4 +119,10 @@ def _check_statistics(model: Any, frozen: bool) -> None:
             f"{model.name} normalises by the statistics of a batch ({layers[0]}{more}): no "
             "row has a likelihood of its own. Take a network without, or set freeze_batch_norm: true: the statistics "
             "of the ticket's start then stay as they are."
+        )
+    if found := constraints(model):
+        named = ", ".join(f"{path} ({constraint})" for path, constraint in found.items())
+        raise InputError(
+            f"{model.name} has constraints on weights, which a chain would leave out: {named}. Take them off the "
+            "layers; a prior such as uniform(-1, 1) bounds weights."
         )

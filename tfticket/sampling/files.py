@@ -13,12 +13,12 @@ import numpy as np
 
 from tfticket.errors import InputError
 from tfticket.runs.artefacts import load_tensors, save_tensors
+from tfticket.runs.step import CHAIN
 from tfticket.runs.step_files import Damaged
 from tfticket.sampling.chain import Chain
 from tfticket.sampling.layout import Layout
 from tfticket.sampling.warmup import Adaptation, DualAveraging, RunningVariance, Windows
 
-CHAIN = "chain.safetensors"
 DRAWS = "draws"
 
 

@@ -10,11 +10,10 @@ from tfticket.config import PoolStep, SampleStep
 from tfticket.data import load_dataset
 from tfticket.errors import InputError
 from tfticket.evaluation.metrics import log_of
-from tfticket.runs.step import CHECKPOINT, TICKET, StepContext
+from tfticket.runs.step import CHAIN, CHECKPOINT, TICKET, StepContext
 from tfticket.sampling.build import build_posterior
 from tfticket.sampling.chain import Chain, Hooks, run_chain
 from tfticket.sampling.files import (
-    CHAIN,
     check_draws,
     draw_files,
     read_chain,

@@ -32,7 +32,7 @@ from tfticket.errors import InputError
 from tfticket.evaluation.connectivity import Connectivity, by_weight
 from tfticket.pruning.mask import emptied_layers, layer_of
 from tfticket.tickets.controls import stream_names
-from tfticket.tickets.sampler import Logistic, Sampler, TicketLayer
+from tfticket.tickets.sampler import Logistic, Sampler, TicketLayer, check_density, rows_of
 from tfticket.tickets.ticket import Ticket, check_ticket
 from tfticket.types import Mask, Weights
 
@@ -162,10 +162,7 @@ def draw_ticket(
             has no model of; data of other shapes.
     """
     check_ticket(dense, "draw_ticket")
-    if density is not None and not 0 < density <= 1:
-        raise InputError(f"The density is {density}; expected 0 < density <= 1.")
-    if density is not None and as_printed:
-        raise InputError("density has no say as printed: it is what comes out. Leave out one of the two.")
+    check_density(density, as_printed)
     if not all(kept.all() for kept in dense.mask.values()):
         raise InputError(f"{dense.name} is pruned, to {dense.density:.1%}; give the unpruned network.")
     weights, names = dense.unmasked_start, stream_names(dense)
@@ -218,21 +215,6 @@ def see(ticket: Ticket, images: np.ndarray, **hooks: Any) -> Seen:
     weights = ticket.unmasked_start
     inputs = Connectivity(ticket.model, weights, images, **hooks).of(list(ticket.mask), ticket.mask)
     return Seen(ticket.mask, {path: weights[path] for path in ticket.mask}, inputs)
-
-
-def rows_of(data: Dataset, images: int | None, seed: int) -> np.ndarray:
-    """Training rows, all or so many, chosen by the seed.
-
-    Raises:
-        InputError: More than there are, or none.
-    """
-    rows = len(data.x_train)
-    if images is None:
-        return data.x_train
-    if not 1 <= images <= rows:
-        raise InputError(f"images is {images}; expected 1 to {rows}, the training {data.things} of {data.name}.")
-    chosen = seeds.generator(seed, "connectivity images").permutation(rows)[:images]
-    return data.x_train[np.sort(chosen)]
 
 
 def family_of(kernel: np.ndarray) -> str:

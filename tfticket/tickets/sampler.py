@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from tfticket import seeds
+from tfticket.data import Dataset
 from tfticket.errors import InputError
 from tfticket.pruning.mask import layer_of
 from tfticket.runs.files import read_json, write_json
@@ -74,6 +76,11 @@ class Sampler:
     level: int
     exempt: tuple[str, ...] = ()
     provenance: dict[str, Any] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        of = self.provenance.get("network", "a network")
+        layers = f"{len(self.layers)} layer{'s' * (len(self.layers) != 1)}"
+        return f"Sampler({of}, level {self.level}, {layers}, models of {', '.join(self.fits)})"
 
     def layer(self, path: str, family: str) -> TicketLayer | None:
         """The ticket's layer of a kernel's name and family, 'dense' or 'conv'; None where it had none."""
@@ -156,6 +163,29 @@ class Sampler:
             raise InputError(f"{path} is not a whole sampler: {error}.") from None
         _check_values(sampler, path)
         return sampler
+
+
+def check_density(density: float | None, as_printed: bool) -> None:
+    """Refuse a density that no ticket can be drawn to; None is the genuine ticket's."""
+    if density is not None and not 0 < density <= 1:
+        raise InputError(f"The density is {density}; expected 0 < density <= 1.")
+    if density is not None and as_printed:
+        raise InputError("density has no say as printed: it is what comes out. Leave out one of the two.")
+
+
+def rows_of(data: Dataset, images: int | None, seed: int) -> np.ndarray:
+    """Training rows, all or so many, chosen by the seed.
+
+    Raises:
+        InputError: More than there are, or none.
+    """
+    rows = len(data.x_train)
+    if images is None:
+        return data.x_train
+    if not 1 <= images <= rows:
+        raise InputError(f"images is {images}; expected 1 to {rows}, the training {data.things} of {data.name}.")
+    chosen = seeds.generator(seed, "connectivity images").permutation(rows)[:images]
+    return data.x_train[np.sort(chosen)]
 
 
 _MOST = 1e9

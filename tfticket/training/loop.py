@@ -37,6 +37,9 @@ class GradientLoop:
     their optimiser slots at exactly 0, and is quicker than without: the slots of weights that swing about 0 make the
     arithmetic slow.
 
+    A layer's constraint acts after the update, as Keras has it, on the masked kernel; what it moves off the mask is 0
+    again. A variational layer's constraint is on its means.
+
     Of a variational network the loss is its objective's, and its standard deviations do not decay.
 
     Attributes:
@@ -180,6 +183,9 @@ class GradientLoop:
                     continue
                 variable.assign_sub(rate * self._weight_decay * variable)
         self._optimiser.apply_gradients(zip(updates, variables, strict=True))
+        for kernel, mask in self.network.masked.values():
+            if kernel.constraint is not None:
+                kernel.assign(tf.where(mask > 0, kernel, 0.0))
         return loss
 
     def _variational_loss(self, inputs: Any, targets: Any, noise: Any, factors: Any) -> Any:

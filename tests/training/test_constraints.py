@@ -1,0 +1,151 @@
+"""Constraints on weights in training: they act, and pruned weights stay 0. Needs TensorFlow."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import tfticket as tt
+from tfticket.backend import keras, tf
+from tfticket.config import SampleConfig
+from tfticket.errors import InputError
+from tfticket.sampling.build import check_engine
+from tfticket.training.order import RowOrder
+
+L = keras.layers
+TRAIN = {
+    "epochs": "6it",
+    "batch_size": 20,
+    "evaluate_every": "6it",
+    "optimiser": {"name": "sgd", "learning_rate": 0.5, "momentum": 0.0},
+}
+
+
+class CenterAround(keras.constraints.Constraint):
+    """The constraint of Keras' guide: it moves zeros."""
+
+    def __init__(self, ref_value=0.0):
+        self.ref_value = ref_value
+
+    def __call__(self, w):
+        return w - tf.reduce_mean(w) + self.ref_value
+
+    def get_config(self):
+        return {"ref_value": self.ref_value}
+
+
+class Normalised(keras.constraints.Constraint):
+    """Undefined for a unit without inputs."""
+
+    def __call__(self, w):
+        return w / tf.norm(w, axis=0)
+
+
+def shifted(w):
+    return w + 0.1
+
+
+@pytest.fixture(scope="module")
+def data():
+    random = np.random.default_rng(0)
+    labels = np.arange(120) % 3
+    images = random.integers(0, 256, (120, 6, 6)) // 2 + 40 * labels[:, None, None]
+    images = images.astype(np.uint8)
+    return tt.load_data("few", x_train=images, y_train=labels, x_test=images, y_test=labels)
+
+
+def dense(**constraints):
+    layers = [L.Flatten(), L.Dense(8, activation="relu", name="c", **constraints), L.Dense(3, name="out")]
+    return keras.Sequential([keras.Input((6, 6, 1)), *layers])
+
+
+def convolutional(**constraints):
+    layers = [L.Conv2D(4, 3, activation="relu", name="c", **constraints), L.Flatten(), L.Dense(3, name="out")]
+    return keras.Sequential([keras.Input((6, 6, 1)), *layers])
+
+
+def pruned(model, data):
+    """A ticket with half of its weights, and a unit without inputs."""
+    ticket = tt.Ticket.dense(model, data=data)
+    random = np.random.default_rng(1)
+    mask = {path: random.random(kept.shape) < 0.5 for path, kept in ticket.mask.items()}
+    mask["c/kernel"][..., 0] = False
+    return replace(ticket, mask=mask)
+
+
+CONSTRAINTS = {
+    "of Keras' guide": CenterAround(0.1),
+    "undefined": Normalised(),
+    "NonNeg": keras.constraints.NonNeg(),
+    "UnitNorm": keras.constraints.UnitNorm(),
+    "MaxNorm": keras.constraints.MaxNorm(0.3),
+    "MinMaxNorm": keras.constraints.MinMaxNorm(0.5, 0.6),
+}
+
+
+@pytest.mark.parametrize("name", CONSTRAINTS)
+def test_a_constraint_acts_after_each_update_and_the_mask_after_it(name, data):
+    """Against the same training written out."""
+    constraint = CONSTRAINTS[name]
+    ticket = pruned(dense(kernel_constraint=constraint), data)
+    trained = tt.train(ticket, data, train=TRAIN)
+    weights = {path: tf.Variable(array * ticket.mask.get(path, True)) for path, array in ticket.start.items()}
+    for rows in RowOrder(0, len(data.x_train), 20).batches(0, 6):
+        with tf.GradientTape() as tape:
+            x = tf.reshape(tf.cast(data.x_train[rows], tf.float32) / 255.0, [20, -1])
+            x = tf.nn.relu(x @ weights["c/kernel"] + weights["c/bias"])
+            x = x @ weights["out/kernel"] + weights["out/bias"]
+            loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(data.y_train[rows], x))
+        for path, gradient in tape.gradient(loss, weights).items():
+            new = weights[path] - 0.5 * gradient * ticket.mask.get(path, True)
+            new = constraint(new) if path == "c/kernel" else new
+            weights[path].assign(tf.where(ticket.mask.get(path, True), new, 0.0))
+    for path, expected in weights.items():
+        np.testing.assert_allclose(trained.weights[path], expected.numpy(), rtol=1e-4, atol=1e-6, err_msg=path)
+        assert not np.any(trained.weights[path][~ticket.mask.get(path, np.True_)])
+    free = tt.train(pruned(dense(), data), data, train=TRAIN)
+    assert np.any(free.weights["c/kernel"] != trained.weights["c/kernel"]), "the constraint does something"
+
+
+@pytest.mark.parametrize("build", [dense, convolutional])
+def test_tickets_of_a_network_with_constraints_are_found(build, data, tmp_path):
+    model = build(kernel_constraint=CenterAround(), bias_constraint="non_neg")
+    tickets = tt.find_tickets(model, data, sparsity=0.7, levels=2, train=TRAIN)
+    tickets[-1].save(tmp_path / "ticket.safetensors")
+    ticket = tt.Ticket.load(tmp_path / "ticket.safetensors")
+    weights = tt.train(ticket, data, train=TRAIN).weights
+    assert not np.any(weights["c/kernel"][~ticket.mask["c/kernel"]])
+    assert weights["c/bias"].min() >= 0
+
+
+def test_the_mask_holds_in_another_precision_and_with_a_decay_too(data):
+    ticket = pruned(dense(kernel_constraint=CenterAround(0.1)), data)
+    for change in ({"precision": "bfloat16"}, {"weight_decay": 0.1}, {"weight_decay": 0.1, "decoupled": True}):
+        weights = tt.train(ticket, data, train=TRAIN | change).weights["c/kernel"]
+        assert not np.any(weights[~ticket.mask["c/kernel"]])
+        assert np.all(weights[ticket.mask["c/kernel"]] != 0)
+
+
+@pytest.mark.parametrize("constraint", [CenterAround(0.1), keras.constraints.NonNeg()], ids=["own", "NonNeg"])
+def test_a_variational_layers_constraint_is_on_its_means(constraint, data, without_xla):
+    ticket = pruned(tt.to_variational(dense(kernel_constraint=constraint)), data)
+    weights = tt.train(ticket, data, train=TRAIN).weights
+    kept = ticket.mask["c/kernel"]
+    assert not np.any(weights["c/kernel"][~kept])
+    assert np.any(weights["c/kernel"][kept] < 0) == isinstance(constraint, CenterAround)
+    assert np.all(np.isfinite(weights["c/kernel_rho"]))
+
+
+def test_chains_refuse_constraints(data):
+    model = dense(kernel_constraint=CenterAround(), bias_constraint="non_neg")
+    message = r"would leave out: c/kernel \(CenterAround\), c/bias \(NonNeg\)"
+    with pytest.raises(InputError, match=message):
+        tt.sample(tt.Ticket.dense(model, data=data), data, draws=1, warmup=20)
+    with pytest.raises(InputError, match=message):
+        check_engine(model, SampleConfig(), 0.1)
+    check_engine(dense(kernel_constraint=CenterAround(), trainable=False), SampleConfig(), 0.1)
+
+
+def test_a_function_as_a_constraint_is_refused_since_keras_does_not_keep_it(data):
+    with pytest.raises(InputError, match=r"its layer c \(Dense\) is not made again"):
+        tt.Ticket.dense(dense(kernel_constraint=shifted), data=data)
