@@ -20,8 +20,8 @@ Six such waits fit into the time limit of a test (pyproject.toml), so that it is
 _MARK = "TFTICKET_TESTS"
 """Environment variable that all processes inherit which this process, or one of them, executes."""
 
-_TRACKER = "multiprocessing.resource_tracker"
-"""Python's own helper, which lives as long as the process that has it."""
+_TRACKER = "resource_tracker import main"
+"""A helper of Python's multiprocessing, or joblib's, that lives as long as the process that has it."""
 
 
 def wait_for(what: Callable[[], Any]) -> Any:
