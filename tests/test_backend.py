@@ -185,7 +185,7 @@ def trained():
     return found.weights | {"predictions": found.predict(images, draws=2)}
 
 
-def test_a_notebooks_settings_change_no_bit_of_a_training(theirs):
+def test_a_notebooks_settings_change_no_bit_of_a_training(theirs, without_xla):
     hostile = trained()
     backend._set({name: value for name, (_, _, value) in backend._SETTINGS.items()})
     expected = trained()

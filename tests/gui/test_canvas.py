@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -225,3 +228,19 @@ def test_a_figure_without_room_is_drawn_without_a_warning(canvas, recwarn):
     axes.set(title="a title\n" * 30, ylabel="label")
     canvas.draw()
     assert not recwarn.list
+
+
+def test_the_window_draws_in_its_own_style(tmp_path, monkeypatch):
+    (tmp_path / "matplotlibrc").write_text("text.usetex: True\nfont.size: 30\naxes.facecolor: black\n")
+    code = """import gui.views.canvas, matplotlib
+print(*(matplotlib.rcParams[name] for name in ("text.usetex", "font.size", "axes.facecolor")))"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=200)
+    assert done.stdout.split() == ["False", "10.0", "white"], done.stderr
+
+
+def test_a_window_whose_figures_cannot_be_drawn_is_refused(tmp_path):
+    (tmp_path / "matplotlibrc").write_bytes(b"font.family: \xff")
+    arguments = [sys.executable, "-m", "gui", str(tmp_path)]
+    done = subprocess.run(arguments, cwd=tmp_path, capture_output=True, text=True, timeout=200)
+    assert done.returncode == 2
+    assert "Error: matplotlib does not start" in done.stderr

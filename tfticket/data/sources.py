@@ -121,7 +121,7 @@ def data_folders() -> list[Path]:
     if own and not Path(own).is_dir():
         what = "is a file; for a single file there is data.path" if Path(own).exists() else "does not exist"
         raise InputError(f"The data folder {own} {what}. Mend --data-dir or {DATA_DIR}.")
-    keras = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "datasets"
+    keras = Path(os.environ.get("KERAS_HOME") or os.path.expanduser("~/.keras")) / "datasets"
     return [*([Path(own).absolute()] if own else []), platformdirs.user_data_path("tfticket") / "data", keras]
 
 
