@@ -85,6 +85,7 @@ class Config(ExperimentConfig):
     evaluation_passes: int = Field(
         5,
         ge=1,
+        le=MOST,
         description="Evaluations of a variational network on the test rows, each by draws of its own; one is reported",
     )
     out_of_distribution: DataConfig | None = Field(

@@ -9,10 +9,22 @@ from tfticket.errors import InputError, shortened, unknown
 from tfticket.wording import given, is_key, problem_words
 from tfticket.yaml_text import read_yaml
 
-__all__ = ["Config", "check_seed", "config_classes", "explained", "field_names", "plain", "read_yaml", "validate"]
+__all__ = [
+    "MOST",
+    "Config",
+    "check_seed",
+    "config_classes",
+    "explained",
+    "field_names",
+    "plain",
+    "read_yaml",
+    "validate",
+]
 
 ConfigType = TypeVar("ConfigType", bound="Config")
 
+MOST = 10_000
+"""Of levels, replicates, chains, threads and the like."""
 LARGEST_INTEGER, LARGEST_SEED = 2**63 - 1, 2**128 - 1
 """Of any field, and of a seed: steps' seeds are derived ones of 128 bits."""
 

@@ -111,9 +111,9 @@ _Writer.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(f"(?:{_FLOAT
 class _Refused(Exception):
     """YAML that a configuration does not hold."""
 
-    def __init__(self, said: str, event: yaml.Event | None = None) -> None:
+    def __init__(self, said: str, event: Any = None) -> None:
         super().__init__(said)
-        self.place = f"line {event.start_mark.line + 1}: " if event is not None else ""
+        self.place = "" if event is None else f"line {event.start_mark.line + 1}: "
 
 
 @dataclass

@@ -12,6 +12,7 @@ import numpy as np
 from experiments.benchmarks.process import peak_memory
 from tfticket.config import SampleConfig
 from tfticket.data import Dataset, load_data
+from tfticket.schema import validate
 from tfticket.tickets import Ticket
 
 SEED = 0
@@ -136,7 +137,7 @@ def gradient_conv(data: str, engine: str, sparsity: int, threads: int) -> dict[s
     rows = _all_rows(load_data(data))
     model = conv_net(rows.input_shape, rows.num_classes)
     ticket = random_ticket(model, 1 - sparsity / 100)
-    config = SampleConfig(engine=engine)
+    config = validate(SampleConfig, {"engine": engine}, where="memory")
     few = replace(rows, x_train=rows.x_train[:500], y_train=rows.y_train[:500])
     warm = build_posterior(ticket, few, config, threads)
     theta = warm.layout.pack(ticket.start)

@@ -9,6 +9,7 @@ import numpy as np
 from experiments.benchmarks.process import peak_memory
 from tfticket.config import Adam, Objective, TrainConfig
 from tfticket.data import load_data
+from tfticket.schema import validate
 from tfticket.tickets import Ticket
 
 BATCH_SIZE = 128
@@ -37,7 +38,8 @@ def vi_step_tfticket(
     model = tt.build_model(network, rows)
     ticket = Ticket.dense(tt.to_variational(model) if estimator else model, seed=0)
     length = f"{iterations}it"
-    objective = Objective(estimator=estimator, draws=draws, evaluation_draws=1) if estimator else Objective()
+    drawn = {"estimator": estimator, "draws": draws, "evaluation_draws": 1} if estimator else {}
+    objective = validate(Objective, drawn, where="variational")
     config = TrainConfig(
         epochs=length,
         evaluate_every=length,

@@ -1,6 +1,7 @@
 """Commands that compute."""
 
 import json
+import re
 import shlex
 import shutil
 import sys
@@ -13,7 +14,7 @@ import typer
 from tfticket import completion
 from tfticket.cli.options import DataDir, Debug, Json, Options, Quiet, Workspace, app
 from tfticket.console import say, show_report, show_table
-from tfticket.errors import InputError
+from tfticket.errors import InputError, shortened
 from tfticket.registry import DEFAULT_WORKSPACE, EXPERIMENTS, check_name, resolve
 from tfticket.text import plain
 
@@ -168,10 +169,15 @@ def numbers_in(text: str, option: str) -> list[int]:
     numbers: list[int] = []
     for part in text.split(","):
         first, dash, last = (piece.strip() for piece in part.partition("-"))
-        if not first.isdecimal() or (dash and not last.isdecimal()) or (dash and int(last) < int(first)):
-            raise InputError(f"{option} '{text}' was not understood. Write numbers and ranges, such as 0-5,8.")
+        digits = (first, last) if dash else (first,)
+        if not all(re.fullmatch("[0-9]{1,9}", one) for one in digits) or (dash and int(last) < int(first)):
+            raise InputError(
+                f"{option} '{shortened(text)}' was not understood. Write numbers and ranges, such as 0-5,8."
+            )
         if int(last or first) > MOST:
-            raise InputError(f"{option} '{text}': {last or first} is more than {MOST:,}; there are no so many.")
+            raise InputError(
+                f"{option} '{shortened(text)}': {last or first} is more than {MOST:,}; there are no so many."
+            )
         numbers += range(int(first), int(last or first) + 1)
     return list(dict.fromkeys(numbers))
 

@@ -5,7 +5,7 @@ imports TensorFlow.
 """
 
 from tfticket.config.data import ENDINGS, DataConfig, Initialiser, ModelConfig, name_of
-from tfticket.config.experiment import MOST, Execution, ExperimentConfig
+from tfticket.config.experiment import Execution, ExperimentConfig
 from tfticket.config.monte_carlo import DrawStep, FitStep, MonteCarlo
 from tfticket.config.population import MemberStep, Population
 from tfticket.config.pruning import Control, PruneConfig, PruneStep
@@ -22,6 +22,7 @@ from tfticket.config.steps import (
 )
 from tfticket.config.training import Adam, Augment, Sgd, TrainConfig, check_augment, check_lengths
 from tfticket.config.variational import Carried, Objective, Variational
+from tfticket.schema import MOST
 
 __all__ = [
     "ENDINGS",

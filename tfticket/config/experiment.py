@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field
 
 from tfticket.config.names import known
 from tfticket.registry import EXPERIMENTS
-from tfticket.schema import Config
+from tfticket.schema import MOST, Config
 
 
 class Execution(Config):
@@ -19,10 +19,11 @@ class Execution(Config):
     ``processes``, among which the threads are shared.
     """
 
-    threads: int | None = Field(None, ge=1, description="CPU threads; null: all that this process may use")
+    threads: int | None = Field(None, ge=1, le=MOST, description="CPU threads; null: all that this process may use")
     processes: int | None = Field(
         None,
         ge=1,
+        le=MOST,
         description="Chains or members computed at once, each in a process; null: as many as CPUs, on a GPU one",
     )
     checkpoint_seconds: float = Field(30.0, ge=0, description="At most so long between two checkpoints")
@@ -45,8 +46,6 @@ def usable_cpus() -> int:
     return (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()) or 1
 
 
-MOST = 10_000
-"""Of levels, replicates, chains and the like."""
 LONGEST_NAME = 200
 """Characters of a run's name; file systems take folders' names of 255."""
 

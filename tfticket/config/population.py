@@ -5,9 +5,8 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from tfticket.config.data import DataConfig
-from tfticket.config.experiment import MOST
 from tfticket.config.training import TrainConfig
-from tfticket.schema import Config
+from tfticket.schema import MOST, Config
 
 
 class Population(Config):

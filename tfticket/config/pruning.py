@@ -13,11 +13,10 @@ from pydantic import (
 )
 
 from tfticket.config.data import Initialiser, absolute_path
-from tfticket.config.experiment import MOST
 from tfticket.config.names import known
 from tfticket.durations import Rewind
 from tfticket.registry import CONTROLS, SCORES
-from tfticket.schema import Config
+from tfticket.schema import MOST, Config
 
 
 class PruneConfig(Config):

@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 
 from tfticket.config.data import DataConfig
 from tfticket.config.names import known
+from tfticket.durations import LONGEST
 from tfticket.registry import SAMPLERS
 from tfticket.schema import Config
 
@@ -82,10 +83,11 @@ class SampleConfig(Config):
     method: Annotated[str, known("sampler", SAMPLERS)] = Field(
         "nuts", description="Sampler; `tfticket list samplers` shows them"
     )
-    draws: int = Field(1400, ge=1, description="Draws after the warm-up")
+    draws: int = Field(1400, ge=1, le=LONGEST, description="Draws after the warm-up")
     warmup: int = Field(
         200,
         ge=SHORTEST_WARMUP,
+        le=LONGEST,
         description=f"Draws that tune step size and mass and are thrown away, at least {SHORTEST_WARMUP}",
     )
     prior: PriorConfig = Field(
@@ -100,7 +102,7 @@ class SampleConfig(Config):
     warmup_tree_depth: int | None = Field(
         None, ge=1, le=20, description="Of nuts: the same in the warm-up; null: as max_tree_depth"
     )
-    leapfrog_steps: int = Field(50, ge=1, description="Of hmc: gradients a draw")
+    leapfrog_steps: int = Field(50, ge=1, le=LONGEST, description="Of hmc: gradients a draw")
     target_acceptance: float = Field(0.8, gt=0, lt=1, description="Acceptance rate that the step size is tuned for")
     evaluate_every: int = Field(10, ge=1, description="Draws between two evaluations of the posterior predictive")
     keep_every: int = Field(1, ge=1, description="Of so many draws one is kept on disk; predictions use all")

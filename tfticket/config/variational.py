@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from tfticket.durations import Duration
-from tfticket.schema import Config
+from tfticket.schema import MOST, Config
 
 Carried = Literal["mask", "start", "trained"]
 """What of a ticket a transplant carries: its mask alone, or also its start weights, or those that training gave it."""
@@ -35,7 +35,7 @@ class Objective(Config):
         "flipout",
         description="Noise of a draw: signs of its own for each row, none, or noise on the outputs (dense layers only)",
     )
-    draws: int = Field(1, ge=1, description="Draws of all weights in a batch")
+    draws: int = Field(1, ge=1, le=MOST, description="Draws of all weights in a batch")
     loss: Literal["elbo", "predictive"] = Field(
         "elbo", description="Mean over draws of the log-likelihood, or log-likelihood of the mean prediction"
     )
@@ -49,4 +49,4 @@ class Objective(Config):
         {}, description="Layer -> its factor on the KL divergence, e.g. {dense: 0.1}; 1 for the others"
     )
     kl_warmup: Duration = Field("0it", description="The KL divergence first rises linearly from 0 for so long")
-    evaluation_draws: int = Field(10, ge=1, description="Draws whose mean prediction is evaluated")
+    evaluation_draws: int = Field(10, ge=1, le=MOST, description="Draws whose mean prediction is evaluated")
