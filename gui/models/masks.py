@@ -284,4 +284,4 @@ class MasksModel:
         """Height, width and channels of an image of the network; () where its description does not say."""
         model = (self._header() or {}).get("model", {})
         shape = model.get("input_shape") if isinstance(model, dict) else None
-        return tuple(shape) if is_one(shape, list[Count]) else ()
+        return tuple(shape) if isinstance(shape, list) and is_one(shape, list[Count]) else ()

@@ -173,9 +173,11 @@ class WorkspaceModel:
 def problem_of(run: RunSummary, title: str = "") -> Problem:
     """Why a run failed, with its traceback; the run is called by its name, or by a title."""
     status, problem = record_or_problem(run.folder / STATUS, Status)
-    message = problem or (status or {}).get("message") or run.message or run.state
-    details = (status or {}).get("traceback") or message
-    return Problem(f"{title or run.name}: {one_line(message.splitlines()[0])}", plain(details), run.folder)
+    message, details = problem, ""
+    if status is not None:
+        message, details = status.get("message", ""), status.get("traceback", "")
+    message = message or run.message or run.state
+    return Problem(f"{title or run.name}: {one_line(message.splitlines()[0])}", plain(details or message), run.folder)
 
 
 def _gone(run: RunSummary) -> Problem:
