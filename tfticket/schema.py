@@ -1,6 +1,7 @@
 """What every configuration is: frozen, typed, and refused if it holds a key we do not know."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin
 
@@ -16,6 +17,11 @@ class Config(BaseModel):
     """The parent of every configuration: immutable, and an unknown key is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        """What differs from the defaults, so that a configuration is told in a line."""
+        fields = type(self).model_fields
+        return ((name, value) for name, value in super().__repr_args__() if value != fields[str(name)].default)
 
     def __hash__(self) -> int:
         return hash(json.dumps(self.model_dump(mode="json"), sort_keys=True))  # some hold dictionaries
