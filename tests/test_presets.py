@@ -127,6 +127,33 @@ def test_the_cost_counts_the_evaluations_of_members_at_the_ends_of_generations(m
         assert seconds(generations) - seconds(1) == pytest.approx(8 * more * evaluation)
 
 
+def test_the_cost_includes_chains_at_most(monkeypatch):
+    measured = {("lenet-300-100 28x28x1", 60): 0.06, ("lenet-300-100 28x28x1 gradient at 0.01", 1000): 0.001}
+    measured |= {("lenet-300-100 28x28x1 gradient at 0.1", 1000): 0.004}
+    monkeypatch.setattr(costs, "_measured", lambda: (measured, "2 cores"))
+
+    def cost(*more, preset="bayes-always-wins-lenet-300-100-mnist-desk"):
+        own = ["svi=null", "seeds=[0,1]", "data.train_rows=10000", "sample.max_tree_depth=8", "chains=4"]
+        return cost_of(load_experiment(preset, [*own, *more]))
+
+    gradients = 600 * 255
+    one = 1.1 * gradients * 10_000 * 1e-6  # of a chain at 1 %
+    assert (cost().chains, cost().gradients) == (8, gradients)
+    assert cost().chain_seconds == pytest.approx(8 * one)
+    assert cost().seconds == pytest.approx(8 * one + cost("chains=0").seconds)
+    assert cost("sampled_levels=[5,10]").chain_seconds == pytest.approx(8 * (one + 4 * one))  # at 10 %, and 1 %
+    assert cost("sampled_levels=[0]").chain_seconds == pytest.approx(8 * 10 * 4 * one)  # in proportion
+    shuffled = cost("sampled_arms=[ticket, shuffle-layerwise]", "replicates=3")
+    assert shuffled.chain_seconds == pytest.approx((8 + 3 * 8) * one)
+    assert str(cost()).endswith("8 chains of at most 153,000 gradients over all training rows: up to 3.7 h on 2 cores")
+    assert cost().time.startswith("up to ")
+    assert cost("chains=0").time[0].isdigit()
+    for unknown in (cost("sample.engine=keras"), cost(preset="bayes-always-wins-lenet-300-100-cifar-10-desk")):
+        assert unknown.chain_seconds is unknown.seconds is None
+        assert unknown.time == "not measured"
+        assert str(unknown).endswith("their time was not measured")
+
+
 def test_the_cost_counts_draws_and_passes_of_evaluations(monkeypatch):
     measured = {("lenet-300-100 28x28x1", 60): 0.006, ("lenet-300-100 28x28x1 variational", 60): 0.06}
     monkeypatch.setattr(costs, "_measured", lambda: (measured, "2 cores"))

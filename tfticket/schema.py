@@ -1,6 +1,7 @@
 """What every configuration is: frozen, strictly typed, and refused if it holds a key we do not know."""
 
 import json
+from collections.abc import Iterator
 from typing import Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator, model_validator
@@ -47,6 +48,11 @@ class Config(BaseModel):
             raise InputError(explained(type(self), error, type(self).__name__)) from None
 
     __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]  # else it is also called for nested ones
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        """What differs from the defaults, so that a configuration is told in a line."""
+        fields = type(self).model_fields
+        return ((name, value) for name, value in super().__repr_args__() if value != fields[str(name)].default)
 
     def __hash__(self) -> int:
         return hash(json.dumps(self.model_dump(mode="json"), sort_keys=True))  # some hold dictionaries

@@ -10,7 +10,7 @@ from tfticket.presets import load_experiment, presets
 
 @dataclass(frozen=True)
 class Offer:
-    """A preset: its name, what it is of, its budget, how long it trains, in words; how much it computes."""
+    """A preset: its name, what it is of, its budget, how long it takes, in words; how much it computes."""
 
     name: str
     about: str

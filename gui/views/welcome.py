@@ -133,7 +133,7 @@ class PresetTree(QWidget):
         row.setData(0, Qt.ItemDataRole.UserRole, offer.name)
         row.setSizeHint(0, QSize(0, self.fontMetrics().height() + 6))
         row.setToolTip(0, tip(f"{offer.name}: {offer.about}"))
-        row.setToolTip(2, "Of the trainings; chains come on top" if offer.chains else "")
+        row.setToolTip(2, "Trainings, and chains at most: with all trees as deep as may be" if offer.chains else "")
         for column in (1, 2):
             row.setTextAlignment(column, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
 

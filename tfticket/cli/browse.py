@@ -70,8 +70,9 @@ def list_(
             ]
             show_table(["preset", "trainings x\niterations", "time", "chains"], rows)
         say(
-            f"Iterations are of the longest training. Time is that of training on {costs[0][1].machine}, beside "
-            "starting, compiling and evaluating.\n"
+            f"Iterations are of the longest training. Time is that of trainings, their evaluations and chains on "
+            f"{costs[0][1].machine}, beside starting and compiling; of chains at most, all trees being as deep as may "
+            "be.\n"
             "smoke: shows that all works, its numbers mean nothing. desk: 2 cores. paper: a GPU."
         )
     elif what in LISTS:

@@ -55,6 +55,10 @@ class Chain:
     history: list[dict[str, float]] = field(default_factory=list)
     kept: int = 0
 
+    def __repr__(self) -> str:
+        warmup = min(self.done, self.adaptation.total)
+        return f"Chain({self.draws:,} draws of {self.mean.size:,} weights after {warmup:,} of the warm-up)"
+
     @property
     def draws(self) -> int:
         """Draws after the warm-up."""

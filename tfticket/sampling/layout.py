@@ -22,6 +22,9 @@ class Layout:
     shapes: Mapping[str, tuple[int, ...]]
     mask: Mask
 
+    def __repr__(self) -> str:
+        return f"Layout({self.size:,} weights of {len(self.shapes)} tensors)"
+
     @classmethod
     def of(cls, weights: Weights, mask: Mask, sampled: Iterable[str]) -> "Layout":
         """The layout of a ticket.

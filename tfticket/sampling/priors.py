@@ -26,6 +26,9 @@ class Prior:
     scale: np.ndarray
     bounded: np.ndarray
 
+    def __repr__(self) -> str:
+        return f"Prior({len(self.scale):,} weights, {np.count_nonzero(self.bounded):,} of them bounded)"
+
     @classmethod
     def of(cls, layout: Layout, kernels: PriorConfig, others: PriorConfig) -> "Prior":
         """The priors of a ticket's weights.

@@ -49,6 +49,9 @@ class Trained:
     seconds: dict[str, float]
     jit: bool
 
+    def __repr__(self) -> str:
+        return f"Trained({self.iterations:,} iterations, {len(self.weights)} weights, {len(self.history)} evaluations)"
+
 
 @dataclass(frozen=True)
 class Checkpoint:
@@ -67,6 +70,9 @@ class Checkpoint:
     kept: dict[int, Weights]
     history: list[dict[str, Any]]
     losses: list[float]
+
+    def __repr__(self) -> str:
+        return f"Checkpoint(iteration {self.iteration:,}, {len(self.state)} tensors)"
 
 
 @dataclass(frozen=True)

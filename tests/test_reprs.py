@@ -1,0 +1,70 @@
+"""What a notebook shows of an object is one short line. Needs TensorFlow."""
+
+import numpy as np
+import pytest
+
+import tfticket as tt
+from tfticket.backend import keras
+from tfticket.config import SampleConfig
+from tfticket.presets import load_experiment
+from tfticket.training.gradient import Hooks, train_weights
+
+TRAIN = {"epochs": "2it", "batch_size": 20, "evaluate_every": "2it"}
+
+
+@pytest.fixture(scope="module")
+def shown(without_xla):
+    """Public objects, and what these lead to, by name."""
+    labels = np.arange(80) % 2
+    images = np.random.default_rng(0).integers(0, 256, (80, 6, 6), dtype=np.uint8)
+    data = tt.load_data("few", x_train=images, y_train=labels, x_test=images, y_test=labels)
+    layers = [keras.layers.Flatten(), keras.layers.Dense(8, activation="relu"), keras.layers.Dense(2)]
+    model = keras.Sequential([keras.Input((6, 6, 1)), *layers], name="small")
+    tickets = tt.find_tickets(model, data, sparsity=0.5, levels=1, train=TRAIN)
+    sampled = tt.sample(tickets[-1], data, draws=2, warmup=20, max_tree_depth=1)
+    config, checkpoints = tt.TrainConfig(**TRAIN), []
+    ticket = tickets[-1]
+    options = {"until": 1, "hooks": Hooks(checkpoint=checkpoints.append)}
+    trained = train_weights(ticket.model, ticket.mask, ticket.start, data, config, 0, **options)
+    found = {
+        "Dataset": data,
+        "SampledTicket": sampled,
+        "Sampler": tt.fit_sampler(ticket, data),
+        "Ticket": ticket,
+        "TicketSeries": tickets,
+        "TrainConfig": config,
+        "TrainedTicket": tt.train(ticket, data, train=TRAIN),
+        "Chain": sampled.chains[0],
+        "Checkpoint": checkpoints[0],
+        "Layout": sampled.posterior.layout,
+        "Posterior": sampled.posterior,
+        "Prior": sampled.posterior.prior,
+        "Trained": trained,
+    }
+    return {name: repr(each) for name, each in found.items()}
+
+
+def test_each_object_is_shown_in_one_short_line(shown):
+    public = [name for name in tt.__all__ if isinstance(getattr(tt, name), type)]
+    assert {name for name in public if not issubclass(getattr(tt, name), Exception)} <= set(shown)
+    for name, text in shown.items():
+        assert name in text
+        assert "\n" not in text
+        assert len(text) < 200, text
+
+
+def test_the_line_says_what_it_is_of(shown):
+    assert shown["Sampler"] == "Sampler(small, level 1, 2 layers, models of dense)"
+    assert shown["Chain"].endswith("after 20 of the warm-up)")
+    assert shown["Trained"] == "Trained(1 iterations, 4 weights, 1 evaluations)"
+    assert shown["TrainConfig"] == "TrainConfig(epochs='2it', batch_size=20, evaluate_every='2it')"
+
+
+def test_a_configuration_shows_what_differs_from_the_defaults():
+    assert repr(tt.TrainConfig()) == "TrainConfig()"
+    assert repr(SampleConfig(draws=7, prior="uniform(-1, 1)")) == (
+        "SampleConfig(draws=7, prior=PriorConfig(name='uniform'))"
+    )
+    text = repr(load_experiment("quickstart-smoke"))
+    assert "\n" not in text
+    assert text.startswith("Config(")
