@@ -19,6 +19,7 @@ from gui.views.sparsity_plots import SparsityPlots
 from gui.views.tab import Tab
 from gui.views.texts import text_label
 from tfticket.reports.figures import axis_of
+from tfticket.reports.reported import CITATIONS
 from tfticket.text import plain
 
 
@@ -32,9 +33,9 @@ class SparsityTab(Tab):
         self.split = named(QComboBox(), "Rows that are measured on")
         self.spread = named(QComboBox(), "What the band shows")
         self.log_axis = named(QCheckBox("log axis"), "log axis", "A logarithmic axis for the weights remaining")
-        self.reported = named(
-            QCheckBox("reported"), "reported", "The papers' numbers for this network and data, as stars"
-        )
+        papers = "\n".join(f"{letter}: {text}" for letter, text in CITATIONS.items())
+        about = f"The papers' numbers for this network and data, as stars\n{papers}"
+        self.reported = named(QCheckBox("reported"), "reported", about)
         self._drawn: tuple[Any, ...] = ()
         self.problem = text_label(wordWrap=True)
         self._lay_out()
