@@ -132,6 +132,28 @@ def test_a_typo_is_answered_at_once(call, message, answers):
     assert imported == []
 
 
+CLOSED = """
+import os, sys
+for stream in map(int, sys.argv[2:]):
+    os.close(stream)
+from tfticket import cli
+log, sys.argv = sys.argv[1], ["tfticket", "list", "samplers"]
+try:
+    cli.main()
+except SystemExit as end:
+    null = os.stat(os.devnull).st_rdev
+    open(log, "w").write(f"{end.code} {[os.fstat(stream).st_rdev == null for stream in range(3)]}")
+"""
+
+
+@pytest.mark.parametrize("closed", [[0], [0, 1], [2], [0, 1, 2]])
+def test_streams_that_are_closed_do_not_matter(closed, tmp_path):
+    """Their numbers are not given to other files."""
+    command = [sys.executable, "-c", CLOSED, str(tmp_path / "log"), *map(str, closed)]
+    subprocess.run(command, check=True, timeout=100, capture_output=True, input=b"")
+    assert (tmp_path / "log").read_text() == f"0 {[stream in closed for stream in range(3)]}"
+
+
 @pytest.mark.parametrize("place", ["here", "new/below", "."])
 def test_a_folder_that_could_be_made_passes_and_is_not_made(place, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

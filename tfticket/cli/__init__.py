@@ -1,10 +1,11 @@
 """The command line. Thin: each command reads its arguments, calls the library, and shows what came out.
 
-TensorFlow is imported by ``run``, ``branch``, ``inspect``, ``mc-fit``, ``mc-ticket`` and ``doctor``, and where data are
-downloaded; never for a help text.
+TensorFlow is imported by ``run``, ``branch``, ``inspect``, ``export``, ``mc-fit``, ``mc-ticket`` and ``doctor``, and
+where data are downloaded; never for a help text, nor before the arguments are checked that can be checked without it.
 """
 
 import io
+import os
 import sys
 
 from tfticket.cli import run, results, inside, monte_carlo, browse, verify  # noqa: F401  # isort: skip -- in the order of the help text
@@ -17,6 +18,7 @@ __all__ = ["Options", "app", "main"]
 
 def main() -> None:
     """Run the command line; errors become one message and an exit code: 1 failed, 2 bad input, 130 stopped."""
+    _open_what_is_closed()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without our signs
@@ -38,3 +40,12 @@ def main() -> None:
             message = f"Failed, by a fault of tfticket: {type(error).__name__}: {error} (--debug shows where)"
         say(message, err=True)
         sys.exit(code)
+
+
+def _open_what_is_closed() -> None:
+    """Let no file or pipe of ours have the number of a standard stream that was closed, as by `0<&-` in a shell."""
+    for stream in range(3):
+        try:
+            os.fstat(stream)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is this one
