@@ -162,9 +162,9 @@ def _chain_seconds(network: str, engine: str, rows: int, gradients: int, chains:
     if engine == "keras" or not measured:
         return None
     total = 0.0
-    for density, number in chains.items():
-        nearest = min((each for each in measured if each >= 0.99 * density), default=max(measured))
-        row = measured[nearest] * max(1.0, density / nearest)
+    for left, number in chains.items():
+        nearest = min((each for each in measured if each >= 0.99 * left), default=max(measured))
+        row = measured[nearest] * max(1.0, left / nearest)
         total += number * BESIDE_GRADIENTS * gradients * rows * row
     return total
 

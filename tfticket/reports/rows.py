@@ -273,7 +273,7 @@ def result_of(run: Run, step: dict[str, Any]) -> dict[str, Any]:
     """
     folder = run.folder.parents[1] / "steps" / step["folder"]
     try:
-        result = read_result(folder)["result"]
+        result: dict[str, Any] = read_result(folder)["result"]
         if step["kind"] in EVALUATIONS:
             checked(result, Evaluation, str(folder / RESULT))
     except InputError as error:

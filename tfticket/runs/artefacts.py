@@ -120,8 +120,7 @@ def _header(path: Path, texts: dict[str, str], kind: str | None) -> dict[str, An
         if here is not None and step != here:
             of = f"of the step {step}" if step else "of no step"
             raise Damaged(path, f"is a file {of}, not of the one whose folder it lies in")
-        expected = listed(path)
-        if expected is not None and own != expected:
+        if listed(path) not in (None, own):
             raise Damaged(path, "is not the file that this step wrote")
     if kind is not None and found != kind:
         raise InputError(f"{path} holds a {found}; expected a {kind}.")

@@ -88,7 +88,7 @@ def read_result(folder: Path) -> dict[str, Any]:
 @functools.lru_cache(maxsize=64)
 def _read_result(path: Path, *_: int) -> dict[str, Any]:
     try:
-        record = read_json(path)
+        record: dict[str, Any] = read_json(path)
     except InputError:
         raise Damaged(path, "is damaged: it is not readable as JSON") from None
     checked(record, StepResult, str(path))
