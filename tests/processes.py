@@ -12,9 +12,10 @@ from typing import Any
 import psutil
 
 DEADLINE = 300
-"""Seconds after which a wait is given up: fifty times what it takes alone, for a CPU may be starved.
+"""Seconds after which a wait is given up: fifty times what it takes alone, for a CPU may be starved."""
 
-Six such waits fit into the time limit of a test (pyproject.toml), so that it is a wait that fails, and says for what.
+LIFE = 6 * DEADLINE
+"""Seconds that a process has: half of the time limit of a test (pyproject.toml), so that the failure says which it was.
 """
 
 _MARK = "TFTICKET_TESTS"
@@ -34,7 +35,7 @@ def wait_for(what: Callable[[], Any]) -> Any:
 
 
 @contextmanager
-def started(command: Sequence[object], *, seconds: float = DEADLINE, **options: Any) -> Iterator[Any]:
+def started(command: Sequence[object], *, seconds: float = LIFE, **options: Any) -> Iterator[Any]:
     """A process as ``subprocess.Popen`` starts it; at the block's end, or after ``seconds``, its group is killed.
 
     So to read from it and to wait for it need no time limits of their own: both end with it.

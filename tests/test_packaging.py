@@ -41,7 +41,7 @@ for name in ("mnist.npz", "cifar-10-small.zip"):
 
 def run(*command: object, cwd: Path | None = None, env: dict[str, str] | None = None) -> str:
     """What a command prints; if it fails, the test fails with all that it said."""
-    return processes.execute(command, cwd=cwd, env=env, seconds=1700).stdout
+    return processes.execute(command, cwd=cwd, env=env).stdout
 
 
 def build(root: Path, folder: Path) -> tuple[Path, Path]:

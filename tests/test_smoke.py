@@ -18,7 +18,6 @@ SMOKE = [
 ]
 
 
-@pytest.mark.timeout(2400)  # of the largest; vit-base takes more than 15 minutes on two cores
 @pytest.mark.parametrize(("name", "options"), [QUICK, *SMOKE])
 def test_two_levels_of_every_network(name, options, tmp_path):
     said = tfticket("run", name, *options, "--workspace", tmp_path, "--json")
