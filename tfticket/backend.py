@@ -88,6 +88,19 @@ def _without_keras_json() -> Iterator[None]:
             os.environ["KERAS_HOME"] = before
 
 
+@contextmanager
+def _without_keras_3() -> Iterator[None]:
+    """Hide Keras 3: TFMOT imports it for nothing, and it reads keras.json and KERAS_BACKEND."""
+    if "keras" in sys.modules:
+        yield
+        return
+    sys.modules["keras"] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules["keras"]
+
+
 for _name in _LOWER_PRECISION:
     os.environ.pop(_name, None)
 with _start_up_noise_hidden(), _without_keras_json():
@@ -98,6 +111,9 @@ with _start_up_noise_hidden(), _without_keras_json():
     os.environ["TF_USE_LEGACY_KERAS"] = "1"
     import tensorflow as tf
     import tf_keras as keras
+
+    with _without_keras_3():
+        import tensorflow_model_optimization  # noqa: F401
 
     tf.config.list_physical_devices()
 

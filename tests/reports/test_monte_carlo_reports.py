@@ -249,6 +249,6 @@ def test_learning_curves_are_means_over_seeds(run):
     assert len(curves) == 5 * 6
     (axes,) = learning_figure(shown_curves(curves), "title").axes
     lines = {line.get_label(): line for line in axes.lines}
-    assert list(lines)[:2] == ["unpruned", "IMP ticket"]
-    np.testing.assert_allclose(lines["unpruned"].get_ydata(), 31.2 + np.arange(8))
+    assert list(lines)[:2] == ["dense", "IMP ticket"]
+    np.testing.assert_allclose(lines["dense"].get_ydata(), 31.2 + np.arange(8))
     np.testing.assert_array_equal(lines["IMP ticket"].get_xdata(), range(10, 90, 10))
