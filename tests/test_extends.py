@@ -139,7 +139,7 @@ def test_a_merge_key_lays_a_table_under_another(write):
         ("name=a\n---\nb", "second document"),
         ("train.gamma=!!float 1", "the tag !!float"),
         ("train.gamma=*x", "stands before its value"),
-        ("train.epochs=1" + "0" * 400, "train.epochs: '1000.*' is more than 2,147,483,647"),
+        ("train.epochs=1" + "0" * 400, "train.epochs: more than 2,147,483,647"),
         ("train.epochs=9" * 5000, "."),
         ("train.batch_size=1" + "0" * 61, r"train\.batch_size: must be at most 9,223"),
         ("name=\udc80", "not readable as YAML"),

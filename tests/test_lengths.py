@@ -49,7 +49,7 @@ def test_two_milestones_are_not_one_iteration():
 )
 @pytest.mark.parametrize("field", ["epochs", "evaluate_every", "warmup"])
 def test_a_duration_that_never_ends_is_refused(field, duration):
-    with pytest.raises(InputError, match=rf"here: {field}: '.*' is (more than 2,147,483,647|not a duration)"):
+    with pytest.raises(InputError, match=rf"here: {field}: (more than 2,147,483,647|.* is not a duration)"):
         validate(TrainConfig, {field: duration}, where="here")
     with pytest.raises(InputError, match="rewind"):
         validate(PruneConfig, {"rate": 0.5, "rewind": duration}, where="here")

@@ -8,7 +8,8 @@ from typing import Annotated
 
 from pydantic import BeforeValidator
 
-from tfticket.errors import InputError, shortened
+from tfticket.errors import InputError
+from tfticket.wording import given
 
 LONGEST = 2**31 - 1
 """Iterations of a training, and epochs."""
@@ -17,14 +18,16 @@ LONGEST = 2**31 - 1
 def _duration(value: object) -> object:
     if isinstance(value, bool) or not isinstance(value, int | str):
         raise ValueError("expected a duration such as '40ep' (epochs) or '2000it' (iterations)")
-    text = str(value)
-    found = re.fullmatch(r"([0-9]{1,1000})(ep|it)?", text)
-    if found is None:
-        raise ValueError(f"'{shortened(text)}' is not a duration; write '40ep' (epochs) or '2000it' (iterations)")
-    count = int(found[1])
+    found = re.fullmatch(r"([0-9]{1,1000})(ep|it)?", value) if isinstance(value, str) else None
+    if isinstance(value, int) and value >= 0:
+        count, unit = value, "ep"
+    elif found is not None:
+        count, unit = int(found[1]), found[2] or "ep"
+    else:
+        raise ValueError(f"{given(value)} is not a duration; write '40ep' (epochs) or '2000it' (iterations)")
     if count > LONGEST:
-        raise ValueError(f"'{shortened(text)}' is more than {LONGEST:,}; no training comes to its end")
-    return f"{count}{found[2] or 'ep'}"
+        raise ValueError(f"more than {LONGEST:,} epochs or iterations; no training comes to its end")
+    return f"{count}{unit}"
 
 
 Duration = Annotated[str, BeforeValidator(_duration)]

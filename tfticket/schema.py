@@ -54,6 +54,9 @@ class Config(BaseModel):
         fields = type(self).model_fields
         return ((name, value) for name, value in super().__repr_args__() if value != fields[str(name)].default)
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise InputError(f"A {type(self).__name__} does not change once it is made. Make another, with {name}=...")
+
     def __hash__(self) -> int:
         return hash(json.dumps(self.model_dump(mode="json"), sort_keys=True))  # some hold dictionaries
 
@@ -144,7 +147,7 @@ def _example(held: list[type[Config]], value: Any) -> str:
     """How a user writes a list: of what was given, if that may stand in it, or of the tables that it holds, if any."""
     scalar = isinstance(value, str | int | float) and not isinstance(value, bool)
     if scalar and (not held or any(_is_one(known, value) for known in held)):
-        return f" such as [{shortened(str(value))}]"
+        return f" such as [{shortened(value) if isinstance(value, str) else given(value)}]"
     return f" of tables, such as [{{{_keys(held)[0]}: ...}}]" if held else ""
 
 

@@ -73,7 +73,10 @@ def problem_words(problem: Mapping[str, Any]) -> str:
 
 def given(value: Any) -> str:
     """Return a value as a message quotes it."""
-    return shortened(repr(list(value) if isinstance(value, tuple) else value))
+    try:
+        return shortened(repr(list(value) if isinstance(value, tuple) else value))
+    except ValueError:  # Python writes no whole number of more than 4,300 digits
+        return "a number of thousands of digits"
 
 
 def is_key(part: int | str) -> bool:
