@@ -11,7 +11,7 @@ import yaml
 from tfticket.data.known import label_of
 from tfticket.errors import InputError
 from tfticket.runs.files import check_file
-from tfticket.runs.records import Evaluation, Status, StepResult, checked, read_record
+from tfticket.runs.records import Evaluation, RunConfiguration, Status, StepResult, checked, read_record
 from tfticket.runs.summary import STATUS, read_manifest, state_of
 from tfticket.schema import read_yaml
 
@@ -162,7 +162,7 @@ def find_run(workspace: Path, name: str) -> Run:
     Raises:
         InputError: None, or several that begin so.
     """
-    if (Path(name) / "status.json").is_file():
+    if os.path.lexists(Path(name) / STATUS):
         return read_run(Path(name))
     runs = find_runs(workspace)
     called = [run for run in runs if run.folder.name == name] or [run for run in runs if run.config.get("name") == name]
@@ -227,7 +227,13 @@ def name_at(name: str, arm: str, level: int, dense: str = "dense") -> str:
 
 
 def rows_of(run: Run) -> list[Row]:
-    """One row for each finished evaluation of a run, in the order of the run."""
+    """One row for each finished evaluation of a run, in the order of the run.
+
+    Raises:
+        InputError: Its configuration, or a step's folder, is not whole.
+    """
+    if any(step["kind"] in EVALUATIONS for step in run.steps):
+        checked(run.config, RunConfiguration, str(run.folder / "config.yaml"))
     rows = []
     known = {"learning": _learning_of(run)}
     if run.config.get("trunks"):  # claims of no other experiment ask for these

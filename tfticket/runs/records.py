@@ -81,11 +81,39 @@ class StepEntry(TypedDict):
     fingerprint: NotRequired[Text]
 
 
+_EVALUATIONS = ("evaluate", "ensemble", "pool")
+
+
+def _fully_labelled(step: StepEntry) -> StepEntry:
+    label = step["label"]
+    has_arm = step["kind"] in _EVALUATIONS or (step["kind"] == "train" and "arm" in label)
+    if has_arm and not {"arm", "seed", "level"} <= label.keys():
+        raise ValueError("a step whose label has arm, seed and level")
+    return step
+
+
 @record
 class Manifest(TypedDict):
     """A run's manifest.json."""
 
-    steps: list[StepEntry]
+    steps: list[Annotated[StepEntry, AfterValidator(_fully_labelled)]]
+
+
+@record
+class Named(TypedDict):
+    """A part of a run's configuration that has a name."""
+
+    name: Text
+
+
+@record
+class RunConfiguration(TypedDict):
+    """What reports read of a run's config.yaml."""
+
+    model: Named
+    data: dict[str, Any]
+    prune: NotRequired[dict[str, Any]]
+    train: NotRequired[dict[str, Any]]
 
 
 @record
