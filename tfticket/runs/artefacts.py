@@ -14,7 +14,7 @@ import safetensors
 import safetensors.numpy
 
 from tfticket.errors import InputError, TfticketError
-from tfticket.runs.files import atomic_write
+from tfticket.runs.files import atomic_write, check_file
 
 FORMAT_VERSION = 1
 
@@ -60,6 +60,7 @@ def load_tensors(
     """
     if path.is_dir():
         raise InputError(f"{path} is a folder; expected a {kind} file (.safetensors).")
+    check_file(path)
     try:
         with safetensors.safe_open(path, framework="numpy") as file:
             texts = file.metadata() or {}
@@ -71,7 +72,7 @@ def load_tensors(
     try:
         header = json.loads(texts["tfticket"])
         found, version = header["kind"], header["format"]
-    except (KeyError, ValueError, TypeError):
+    except (KeyError, ValueError, TypeError, RecursionError):
         raise InputError(f"{path} was not written by tfticket; expected a {kind} with its metadata.") from None
     if version != FORMAT_VERSION:
         mend = "Update tfticket" if isinstance(version, int) and version > FORMAT_VERSION else "Make it anew"

@@ -232,6 +232,59 @@ class MadeTicket(TypedDict, total=False):
     survivors: dict[str, Count]
 
 
+@record
+class Part(TypedDict):
+    """A number of the dense network, and of what survives; null where it is not known."""
+
+    dense: float | None
+    surviving: float | None
+
+
+@record
+class At(TypedDict):
+    """Something of a layer."""
+
+    path: Text
+
+
+@record
+class Binned(TypedDict):
+    """A picture's note."""
+
+    binned: bool
+
+
+@record
+class Kernel(TypedDict):
+    """A kernel in an inspection.json."""
+
+    path: Text
+    kind: Text
+    shape: list[Count]
+    survivors: Count
+    live: Count | None
+    fed_inputs: Count | None
+    used_inputs: Count | None
+    multiplies: Count
+    histograms: list[Text]
+    picture: Binned
+
+
+@record
+class InspectionRecord(TypedDict):
+    """An inspection.json."""
+
+    network: Text
+    level: Count
+    density: Fraction
+    exempt: list[Text]
+    notes: list[Text]
+    parameters: Part
+    paths: Part
+    receptive_fields: At | None
+    kernels: list[Kernel]
+
+
 Schema = TypeVar("Schema")
 
 _MEND: dict[Any, str] = {
