@@ -30,7 +30,8 @@ from tfticket.runs.artefacts import versions
 from tfticket.runs.events import EventWriter
 from tfticket.runs.files import atomic_write, check_writable, read_json, write_json
 from tfticket.runs.lease import InUse, lease
-from tfticket.runs.records import Status, read_record
+from tfticket.runs.records import read_record
+from tfticket.runs.schemas import Status
 from tfticket.runs.step import CHECKPOINT, StepContext
 from tfticket.runs.stop import stop_requests
 from tfticket.runs.summary import read_manifest

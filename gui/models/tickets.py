@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from tfticket.errors import InputError
-from tfticket.runs.records import MadeTicket, StepConfig, StepResult, checked, read_record
+from tfticket.runs.records import checked, read_record
+from tfticket.runs.schemas import MadeTicket, StepConfig, StepResult
 from tfticket.runs.summary import read_manifest
 
 

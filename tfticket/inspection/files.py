@@ -22,7 +22,8 @@ from tfticket.errors import InputError
 from tfticket.inspection.result import Histogram, Inspection, KernelInspection, Picture, ReceptiveFields
 from tfticket.runs.artefacts import checksum, load_tensors, save_tensors
 from tfticket.runs.files import read_json, write_json
-from tfticket.runs.records import InspectionRecord, checked
+from tfticket.runs.records import checked
+from tfticket.runs.schemas import InspectionRecord
 
 FORMAT = 1
 NUMBERS = "inspection.json"

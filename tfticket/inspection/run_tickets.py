@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from tfticket.errors import InputError
-from tfticket.runs.records import StepConfig, read_record
+from tfticket.runs.records import read_record
+from tfticket.runs.schemas import StepConfig
 
 _ANEW = "`tfticket run` with the run's config.yaml computes it anew."
 

@@ -11,7 +11,8 @@ from tfticket.errors import InputError
 from tfticket.reports.rows import Row, Run, arm_name, computed_anew
 from tfticket.runs.artefacts import load_tensors
 from tfticket.runs.progress import clock
-from tfticket.runs.records import StepConfig, StepResult, read_record
+from tfticket.runs.records import read_record
+from tfticket.runs.schemas import StepConfig, StepResult
 from tfticket.text import for_figure
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#882255")

@@ -11,7 +11,8 @@ import yaml
 from tfticket.data.known import label_of
 from tfticket.errors import InputError
 from tfticket.runs.files import check_file
-from tfticket.runs.records import Evaluation, RunConfiguration, Status, StepResult, checked, read_record
+from tfticket.runs.records import checked, read_record
+from tfticket.runs.schemas import Evaluation, RunConfiguration, Status, StepResult
 from tfticket.runs.summary import STATUS, read_manifest, state_of
 from tfticket.schema import read_yaml
 

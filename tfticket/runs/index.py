@@ -16,7 +16,8 @@ from pathlib import Path
 
 from tfticket.errors import InputError
 from tfticket.runs.database import Database, Result, Row
-from tfticket.runs.records import Count, Evaluation, Facts, FolderName, StepResult, checked, read_record
+from tfticket.runs.records import checked, read_record
+from tfticket.runs.schemas import Count, Evaluation, Facts, FolderName, StepResult
 from tfticket.runs.summary import (
     CONFIG,
     MANIFEST,
