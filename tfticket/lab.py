@@ -28,7 +28,8 @@ from tfticket.runs.artefacts import files_of, verify_step, versions
 from tfticket.runs.events import EventWriter
 from tfticket.runs.files import atomic_write, check_writable, write_json
 from tfticket.runs.lease import InUse, lease
-from tfticket.runs.records import Status, read_record
+from tfticket.runs.records import read_record
+from tfticket.runs.schemas import Status
 from tfticket.runs.step import CHECKPOINT, StepContext
 from tfticket.runs.step_files import RESULT, read_result, write_result
 from tfticket.runs.stop import stop_requests

@@ -21,7 +21,8 @@ from tfticket.errors import InputError, Stopped
 from tfticket.runs.files import check_writable
 from tfticket.runs.index import RunSummary
 from tfticket.runs.lease import holder_of
-from tfticket.runs.records import Status, record_or_problem
+from tfticket.runs.records import record_or_problem
+from tfticket.runs.schemas import Status
 
 PLACE = "desktop"
 """The workspace's folder for what the window starts: configurations as they were, and what the processes print."""

@@ -17,7 +17,8 @@ from tfticket.errors import InputError
 from tfticket.inspection.pictures import receptive_fields
 from tfticket.reports.rows import arm_name
 from tfticket.runs.artefacts import load_tensors
-from tfticket.runs.records import Count, is_one
+from tfticket.runs.records import is_one
+from tfticket.runs.schemas import Count
 from tfticket.runs.step import TICKET
 from tfticket.text import CsvWriter
 

@@ -16,7 +16,8 @@ from tfticket.reports.looks import arm_looks
 from tfticket.reports.reported import Reported, reported_for
 from tfticket.reports.rows import EVALUATIONS, Row, Run, read_run, row_of
 from tfticket.reports.tables import Cell, metrics_of, rows_csv, seeds_text, summarise
-from tfticket.runs.records import Evaluation, checked
+from tfticket.runs.records import checked
+from tfticket.runs.schemas import Evaluation
 from tfticket.runs.step_files import RESULT, read_result
 from tfticket.runs.summary import read_manifest
 

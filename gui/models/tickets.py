@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from tfticket.errors import InputError
-from tfticket.runs.records import MadeTicket, checked
+from tfticket.runs.records import checked
+from tfticket.runs.schemas import MadeTicket
 from tfticket.runs.step_files import RESULT, read_config, read_result
 from tfticket.runs.summary import read_manifest
 

@@ -11,7 +11,8 @@ from gui.models.signal import Signal
 from tfticket.errors import InputError
 from tfticket.runs.index import Index, RunSummary
 from tfticket.runs.progress import clock
-from tfticket.runs.records import Status, record_or_problem
+from tfticket.runs.records import record_or_problem
+from tfticket.runs.schemas import Status
 from tfticket.runs.summary import STATUS
 from tfticket.text import one_line, plain
 

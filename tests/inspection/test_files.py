@@ -91,7 +91,12 @@ def test_a_damaged_inspection_is_refused(inspection, without_paths, tmp_path):
         ({"format": 2}, "has format 2; this tfticket reads format 1"),
         ({"kind": "ticket"}, "is no inspection"),
         ({"arrays": "other"}, "do not belong together"),
-        ({"kernels": [{"path": "dense_1/kernel"}]}, "holds no whole inspection"),
+        ({"kernels": [{"path": "dense_1/kernel"}]}, "there is no 'kind' in kernels.0"),
+        ({"kernels": {"a": 1}}, "'kernels' is a table; expected a list"),
+        ({"level": "3"}, "'level' is '3'; expected a whole number"),
+        ({"density": float("nan")}, "'density' is nan; expected a finite number"),
+        ({"parameters": [1]}, "'parameters' is a list; expected a table"),
+        ({"receptive_fields": {}}, "there is no 'path' in receptive_fields"),
     ):
         (tmp_path / NUMBERS).write_text(json.dumps(numbers | change))
         with pytest.raises(InputError, match=message):

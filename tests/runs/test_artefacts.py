@@ -1,4 +1,5 @@
 import json
+import os
 from contextlib import suppress
 
 import numpy as np
@@ -118,6 +119,30 @@ def test_a_newer_format_is_refused_with_what_to_do(path, monkeypatch):
 def test_a_missing_file_and_a_folder_are_refused(tmp_path):
     refused(tmp_path / "ticket.safetensors", "There is no file")
     refused(tmp_path, "is a folder")
+
+
+@pytest.mark.parametrize(
+    ("shape", "offsets"),
+    [([2**40], [0, 8]), ([2**40, 2**40], [0, 8]), ([2**62, 4, 0], [0, 8]), ([1], [0, 2**50]), ([-1], [0, 8])],
+)
+def test_shapes_that_the_file_does_not_hold_are_refused(path, shape, offsets):
+    header = {"__metadata__": {"tfticket": "{}"}, "a": {"dtype": "F64", "shape": shape, "data_offsets": offsets}}
+    text = json.dumps(header).encode()
+    path.write_bytes(len(text).to_bytes(8, "little") + text + bytes(8))
+    refused(path, "damaged or not a safetensors file")
+
+
+@pytest.mark.parametrize("length", [2**30, 2**62, 2**64 - 1])
+def test_a_header_that_is_said_to_be_huge_is_refused(path, length):
+    path.write_bytes(length.to_bytes(8, "little") + b"{}" + bytes(8))
+    refused(path, "damaged or not a safetensors file")
+
+
+def test_a_pipe_and_metadata_without_end_are_refused(path, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    refused(tmp_path / "pipe", "is a named pipe; expected a file")
+    safetensors.numpy.save_file({"a": np.zeros(2)}, path, metadata={"tfticket": "[" * 100_000})
+    refused(path, "not written by tfticket")
 
 
 def test_a_failed_save_leaves_the_old_file(path, whole):

@@ -131,7 +131,7 @@ def branch(
         again = _said(["run", str(found.folder / "config.yaml"), "--workspace", str(found.folder.parents[1])])
         why = f" ({found.status['message'].splitlines()[0]})" if found.status.get("message") else ""
         raise InputError(f"{found.folder.name} is {found.state}{why}; a branch needs its tickets. Finish it: {again}")
-    kind = check_name("experiment", found.config["experiment"], EXPERIMENTS)
+    kind = check_name("experiment", str(found.config.get("experiment")), EXPERIMENTS)
     experiment = experiment_of(kind)
     if not hasattr(experiment, "branch"):
         raise InputError(f"{found.folder.name} is a run of {kind}, which has no branches.")

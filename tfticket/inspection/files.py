@@ -22,6 +22,8 @@ from tfticket.errors import InputError
 from tfticket.inspection.result import Histogram, Inspection, KernelInspection, Picture, ReceptiveFields
 from tfticket.runs.artefacts import checksum, load_tensors, save_tensors
 from tfticket.runs.files import read_json, write_json
+from tfticket.runs.records import checked
+from tfticket.runs.schemas import InspectionRecord
 
 FORMAT = 1
 NUMBERS = "inspection.json"
@@ -61,6 +63,7 @@ def read_inspection(folder: Path) -> Inspection:
     arrays, _ = load_tensors(folder / ARRAYS, "inspection")
     if numbers.get("arrays") != checksum(arrays):
         raise InputError(f"{NUMBERS} and {ARRAYS} in {folder} do not belong together. {mend}")
+    checked(numbers, InspectionRecord, str(folder / NUMBERS))
     try:
         return _inspection(numbers, arrays)
     except (KeyError, TypeError) as error:

@@ -10,7 +10,8 @@ from tfticket.data.known import label_of
 from tfticket.errors import InputError, shortened
 from tfticket.reports.facts import Whose, depths, trainings_facts
 from tfticket.runs.files import check_file
-from tfticket.runs.records import Evaluation, Status, checked, read_record
+from tfticket.runs.records import checked, read_record
+from tfticket.runs.schemas import Evaluation, RunConfiguration, Status
 from tfticket.runs.step_files import RESULT, read_result
 from tfticket.runs.summary import STATUS, read_manifest, state_of
 from tfticket.schema import read_yaml
@@ -178,7 +179,7 @@ def find_run(workspace: Path, name: str) -> Run:
 
 def _is_run_folder(name: str) -> bool:
     try:
-        return (Path(name) / "status.json").is_file()
+        return os.path.lexists(Path(name) / STATUS)
     except (OSError, ValueError):  # a name too long for a file, or with a NUL
         return False
 
@@ -236,7 +237,13 @@ def name_at(name: str, arm: str, level: int, dense: str = "dense") -> str:
 
 
 def rows_of(run: Run) -> list[Row]:
-    """One row for each finished evaluation of a run, in the order of the run."""
+    """One row for each finished evaluation of a run, in the order of the run.
+
+    Raises:
+        InputError: Its configuration, or a step's folder, is not whole.
+    """
+    if any(step["kind"] in EVALUATIONS for step in run.steps):
+        checked(run.config, RunConfiguration, str(run.folder / "config.yaml"))
     rows, facts = [], _facts_of(run)
     for step in run.steps:
         label = step["label"]

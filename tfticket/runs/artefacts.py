@@ -15,7 +15,7 @@ import safetensors
 import safetensors.numpy
 
 from tfticket.errors import InputError, TfticketError
-from tfticket.runs.files import atomic_write
+from tfticket.runs.files import atomic_write, check_file
 from tfticket.runs.step import CHECKPOINT
 from tfticket.runs.step_files import (
     CHECKSUM,
@@ -76,6 +76,7 @@ def load_tensors(
     """
     if path.is_dir():
         raise InputError(f"{path} is a folder; expected a {kind or 'tensor'} file (.safetensors).")
+    check_file(path)
     try:
         with safetensors.safe_open(path, framework="numpy") as file:
             texts = file.metadata() or {}

@@ -8,7 +8,8 @@ from typing import Any, BinaryIO
 
 from tfticket.errors import InputError
 from tfticket.runs.files import check_file
-from tfticket.runs.records import Event, is_one
+from tfticket.runs.records import is_one
+from tfticket.runs.schemas import Event
 
 
 class EventWriter:

@@ -16,7 +16,8 @@ from pathlib import Path
 
 from tfticket.errors import InputError
 from tfticket.runs.database import Database, Result, Row
-from tfticket.runs.records import Count, Evaluation, Facts, FolderName, checked
+from tfticket.runs.records import checked
+from tfticket.runs.schemas import Count, Evaluation, Facts, FolderName
 from tfticket.runs.step_files import read_result
 from tfticket.runs.summary import (
     CONFIG,

@@ -12,7 +12,8 @@ from typing import Any
 import psutil
 
 from tfticket.runs.files import write_json
-from tfticket.runs.records import Lease, record_or_problem
+from tfticket.runs.records import record_or_problem
+from tfticket.runs.schemas import Lease
 
 
 class InUse(Exception):

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from tfticket.runs.files import write_json
-from tfticket.runs.records import ProgressRecord, record_or_problem
+from tfticket.runs.records import record_or_problem
+from tfticket.runs.schemas import ProgressRecord
 
 FILE = "progress.json"
 

@@ -1,208 +1,24 @@
-"""The JSON files of runs and steps: what each must hold, and the one way to read them.
+"""The one way to read the JSON files of runs and steps.
 
 ``read_record`` is strict, for work; ``record_or_problem`` is for lists and the window, where a damaged file is told and
-the rest goes on. Fields that a schema does not name are kept: later versions may write more.
+the rest goes on. ``tfticket.runs.schemas`` says what each file must hold.
 """
 
 import functools
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Literal, NotRequired, TypeVar
+from typing import Any, TypeVar
 
-from pydantic import AfterValidator, ConfigDict, Field, InstanceOf, TypeAdapter, ValidationError, with_config
+from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
-from typing_extensions import TypedDict
 
 from tfticket.errors import InputError
 from tfticket.runs.files import MOST_BYTES, read_json
+from tfticket.runs.schemas import MOST_COUNT, Lease, Manifest, ProgressRecord, Status, StepConfig, StepResult
 from tfticket.text import one_line
 
-_MOST_COUNT = 2**53
-"""Larger integers are none that we count."""
 _SHORT_FILE = 2**24
 """Bytes that no status, lease or progress has."""
-
-record = with_config(ConfigDict(strict=True, extra="allow", allow_inf_nan=False))
-"""A schema's decorator: numbers are finite numbers, and text is none."""
-
-Count = Annotated[int, Field(ge=0, le=_MOST_COUNT)]
-Fraction = Annotated[float, Field(ge=0, le=1)]
-Amount = Annotated[float, Field(ge=0)]
-Moment = Annotated[float, Field(ge=0, lt=1e11)]
-"""Seconds since 1970; dates end before the upper limit."""
-Text = InstanceOf[str]
-"""Any text: one that names a file may hold bytes that are no UTF-8."""
-State = Literal["running", "done", "stopped", "failed"]
-
-
-def _folder_name(name: str) -> str:
-    if not name or name in (".", "..") or "/" in name or "\0" in name:
-        raise ValueError("the name of a folder")
-    return name
-
-
-FolderName = Annotated[Text, AfterValidator(_folder_name)]
-"""Of a step, beside the others in 'steps': no path leads out of there."""
-
-
-@record
-class Status(TypedDict):
-    """A run's status.json."""
-
-    state: State
-    started: Moment
-    experiment: NotRequired[Text]
-    updated: NotRequired[Moment]
-    message: NotRequired[Text]
-    traceback: NotRequired[Text]
-
-
-@record
-class Label(TypedDict, total=False):
-    """What a run calls a step."""
-
-    arm: Text
-    seed: Count
-    level: Count
-    replicate: Count
-    chain: Count
-    member: Count
-    generation: Count
-    density: Fraction
-
-
-@record
-class StepEntry(TypedDict):
-    """A step of a run."""
-
-    kind: Text
-    folder: FolderName
-    label: Label
-    fingerprint: NotRequired[Text]
-
-
-@record
-class Manifest(TypedDict):
-    """A run's manifest.json."""
-
-    steps: list[StepEntry]
-
-
-@record
-class ProgressRecord(TypedDict, total=False):
-    """A run's progress.json: the fields of ``tfticket.runs.progress.Progress``."""
-
-    trainings: Count | None
-    done: Count
-    computed: Amount
-    fraction: Amount
-    iteration: Count
-    iterations: Count
-    step: StepEntry | None
-    began: Moment | None
-    updated: Moment
-    chains: Count
-    chains_done: Count
-    chains_computed: Amount
-    chain_seconds: float
-    chain_began: Moment | None
-    before: Amount
-    beside: list[StepEntry]
-
-
-@record
-class Lease(TypedDict):
-    """The lease.json of a run or a step: who holds it, or held it last."""
-
-    host: Text
-    boot_id: Text
-    pid: Annotated[int, Field(gt=0, lt=2**31)]
-    started: float
-    attempt: Count
-    held: bool
-
-
-@record
-class StepConfig(TypedDict):
-    """A step's config.json."""
-
-    kind: Text
-    inputs: dict[str, FolderName]
-    config: NotRequired[dict[str, Any]]
-    version: NotRequired[Count]
-    fingerprint: NotRequired[Text]
-
-
-@record
-class StepResult(TypedDict):
-    """A step's result.json; what its step has found is under 'result'."""
-
-    result: dict[str, Any]
-    fingerprint: NotRequired[Text]
-    kind: NotRequired[Text]
-    seconds: NotRequired[float]
-    attempt: NotRequired[Count]
-    versions: NotRequired[dict[str, Text]]
-
-
-@record
-class Facts(TypedDict, total=False):
-    """What one file of a run says, as the index keeps it; under 'damaged' why it says nothing."""
-
-    damaged: Text
-    missing: Text
-    name: Text
-    state: State
-    experiment: Text
-    started: Moment
-    updated: Moment
-    message: Text
-    trainings: Count | None
-    completed: float
-    seconds_left: float | None
-    doing: Text
-    level: Count | None
-    density: float | None
-    accuracy: float
-    nll: float
-
-
-@record
-class Event(TypedDict):
-    """A line of a step's events.jsonl; metrics may be NaN."""
-
-    event: Text
-    attempt: NotRequired[Count]
-    time: NotRequired[Moment]
-    iteration: NotRequired[Count]
-
-
-Pair = Annotated[list[Annotated[float, Field(allow_inf_nan=True)]], Field(min_length=2, max_length=2)]
-Metrics = dict[str, Annotated[float, Field(allow_inf_nan=True)]]
-
-
-@record
-class Evaluation(TypedDict):
-    """What an evaluation has found."""
-
-    density: Fraction
-    level: Count
-    validation: Metrics
-    test: Metrics
-    emptied: NotRequired[list[Text]]
-    reliability: NotRequired[dict[str, dict[str, list[Any]]]]
-    intervals: NotRequired[dict[str, dict[str, Pair]]]
-    data: NotRequired[dict[str, Any]]
-
-
-@record
-class MadeTicket(TypedDict, total=False):
-    """What a step that made a ticket says of it."""
-
-    density: Fraction
-    level: Count
-    survivors: dict[str, Count]
-
 
 Schema = TypeVar("Schema")
 
@@ -313,6 +129,6 @@ def _shown(value: Any) -> str:
         return "a table" if isinstance(value, dict) else "a list"
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
-    if isinstance(value, int) and abs(value) > _MOST_COUNT:
+    if isinstance(value, int) and abs(value) > MOST_COUNT:
         return "a huge number"
     return one_line(repr(value), 40)

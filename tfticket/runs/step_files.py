@@ -15,7 +15,8 @@ from typing import Any
 
 from tfticket.errors import InputError
 from tfticket.runs.files import read_json, write_json
-from tfticket.runs.records import StepConfig, StepResult, checked, read_record
+from tfticket.runs.records import checked, read_record
+from tfticket.runs.schemas import StepConfig, StepResult
 
 RESULT, CONFIG = "result.json", "config.json"
 CHECKSUM, FILES = "checksum", "files"

@@ -11,7 +11,8 @@ from tfticket.errors import InputError
 from tfticket.runs.files import check_file
 from tfticket.runs.lease import holder_of
 from tfticket.runs.progress import FILE, read_progress
-from tfticket.runs.records import Facts, Manifest, Status, read_record
+from tfticket.runs.records import read_record
+from tfticket.runs.schemas import Facts, Manifest, Status
 from tfticket.schema import read_yaml
 from tfticket.text import one_line
 

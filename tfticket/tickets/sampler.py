@@ -202,6 +202,9 @@ def _check_values(sampler: Sampler, path: str | Path) -> None:
                 "the sampler anew, `tfticket mc-fit`."
             )
 
+    number(sampler.level, 0, _MOST, "level")
+    for layer, size in sampler.sizes.items():
+        number(size, 1, _MOST, f"sizes.{layer}")
     for family, models in sampler.fits.items():
         for name, fit in models.items():
             what = f"fits.{family}.{name}"
