@@ -341,7 +341,10 @@ def test_help_has_choices_bounds_and_what_null_means(model):
     ]
     assert model.field("prune.score").choices[0].about == "absolute value of the trained weight"
     assert model.field("train.optimiser.beta_1").bounds == "at least 0, less than 1"
-    assert model.field("data.validation_rows").null == "5,000, or a tenth of under 50,000"
+    assert (
+        model.field("data.validation_rows").null
+        == "the data's own validation rows, else 5,000, or a tenth of under 50,000"
+    )
     assert "reinitialise" in [choice.value for choice in model.field("controls").choices]
     assert all(field.description for field in model.fields)
     assert model.fields[-1].group == "execution"

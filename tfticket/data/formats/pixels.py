@@ -40,9 +40,10 @@ def decoded(where: str, image: Image.Image, start: bytes) -> np.ndarray:
     _check_depth(where, image, start)
     _turn(where, image)
     _check_opaque(where, image)
-    if image.mode in GREY:
-        return np.asarray(image.convert("L"))
-    pixels = np.asarray(image.convert("RGB"))
+    mode = "L" if image.mode in GREY else "RGB"
+    pixels = np.asarray(image if image.mode == mode else image.convert(mode))
+    if mode == "L":
+        return pixels
     grey = image.mode in PALETTE and (pixels == pixels[..., :1]).all()
     return pixels[..., 0] if grey else pixels
 
@@ -68,9 +69,10 @@ def _check_depth(where: str, image: Image.Image, start: bytes) -> None:
 def _turn(where: str, image: Image.Image) -> None:
     """Turn a picture as its EXIF data say."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", UserWarning)
-            Image.Exif().load(image.info.get("exif") or b"")
+        if exif := image.info.get("exif"):
+            with warnings.catch_warnings():
+                warnings.simplefilter("error", UserWarning)
+                Image.Exif().load(exif)
     except Exception as error:  # Pillow has no list of what it raises at damaged EXIF data
         raise InputError(
             f"{where} has EXIF data that cannot be read ({reason(error)}), and they may say how it is turned. See how "
