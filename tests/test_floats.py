@@ -1,11 +1,17 @@
 """Data of floats, all the way: the bits of the same pixels, what does not fit, and what another library finds."""
 
+import csv
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from sklearn.datasets import load_breast_cancer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 import tfticket as tt
+from tests.real_run import make_run, tfticket
 from tests.sampling.problems import L, inputs_of, network, posterior_of, random_floats
 from tfticket.config import Augment, check_augment
 from tfticket.data import Dataset
@@ -229,3 +235,43 @@ def test_an_inspection_of_features_says_that_they_have_no_picture(of_features):
     assert any("features" in note for note in found.notes)
     assert found.dead_inputs.shape == (5,)
     assert found.paths == 5 * 300 * 100 * 3
+
+
+# From a file of a table to its report
+
+
+@pytest.fixture(scope="module")
+def tumours(tmp_path_factory):
+    """A file of 569 tumours with 30 features each, of very different scales."""
+    x, y = load_breast_cancer(return_X_y=True)
+    order = np.random.default_rng(0).permutation(len(x))
+    x, y = x[order], np.array(["malignant", "benign"])[y[order]]
+    path = tmp_path_factory.mktemp("tumours") / "tumours.npz"
+    np.savez(path, x_train=x[:400], y_train=y[:400], x_test=x[400:], y_test=y[400:])
+    return path
+
+
+def test_a_run_on_a_table_finds_tickets_as_good_as_regression(tumours, tmp_path):
+    changes = ["seeds=[0]", "train.epochs=10ep", "train.batch_size=32", "train.evaluate_every=10ep"]
+    changes += ["data.train_rows=null", "data.validation_rows=null", "data.stratify=true", "monte_carlo=[{}]"]
+    run = make_run(tmp_path, "data.name=tumours", f"data.path={tumours}", *changes)
+    with (run / "report" / "results.csv").open() as file:
+        accuracy = {(row["arm"], int(row["level"])): float(row["test_accuracy"]) for row in csv.DictReader(file)}
+    data = tt.load_data(path=tumours, stratify=True)
+    regression = make_pipeline(StandardScaler(), LogisticRegression()).fit(data.x_train, data.y_train)
+    expected = regression.score(data.x_test, data.y_test)
+    assert expected > 0.93
+    for level in (0, 1, 2):
+        assert accuracy["ticket", level] > expected - 0.03
+    assert any(arm.startswith("monte-carlo") for arm, _ in accuracy)
+    shown = tfticket("inspect", "quickstart-smoke", "-w", tmp_path)
+    assert "The inputs are features" in " ".join(shown.split())
+
+
+def test_a_run_that_would_augment_a_table_is_refused_before_it_begins(tumours, tmp_path, call):
+    options = [f"data.path={tumours}", "data.train_rows=null", "data.validation_rows=null", "train.augment.flip=true"]
+    given = [text for option in options for text in ("-o", option)]
+    code, _, err = call("-q", "run", "quickstart-smoke", "-w", tmp_path / "w", *given)
+    assert code == 2
+    assert "train.augment moves and mirrors images; the data are rows of 30 features" in " ".join(err.split())
+    assert not (tmp_path / "w").exists()
