@@ -43,9 +43,9 @@ def settled_at(history: Sequence[Mapping[str, Any]]) -> float | None:
     if len(history) < FEWEST_EVALUATIONS:
         return None
     aim = SETTLED * float(np.mean(_last_quarter(history)[1]))
-    reached = next(index for index, row in enumerate(history) if row["accuracy"] >= aim)
+    reached = next((index for index, row in enumerate(history) if row["accuracy"] >= aim), None)
     if not reached:
-        return float(history[0]["iteration"])
+        return None if reached is None else float(history[0]["iteration"])
     (x0, y0), (x1, y1) = ((row["iteration"], row["accuracy"]) for row in history[reached - 1 : reached + 1])
     return float(x0 + (x1 - x0) * (aim - y0) / (y1 - y0))
 
@@ -85,11 +85,12 @@ def _facts(config: Mapping[str, Any], arm: str, result: Mapping[str, Any]) -> di
         training = config.get("variational_train") or training
     if arm.startswith("svi") and svi:
         training = svi.get("train") or training
-        facts["own_means"] = float(svi["carried"] == "mask" and svi["variational"]["means"] == "own")
-        facts["members"] = float(svi["population"]["members"])
+        means = (svi.get("variational") or {}).get("means")
+        facts["own_means"] = float((svi.get("carried"), means) == ("mask", "own"))
+        facts["members"] = (svi.get("population") or {}).get("members")
     facts["batch_size"] = training.get("batch_size")
     if arm.startswith(VARIATIONAL):
-        facts["draws"] = float(training["objective"]["draws"]) if "objective" in training else None
+        facts["draws"] = (training.get("objective") or {}).get("draws")
     return facts
 
 
