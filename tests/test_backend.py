@@ -192,7 +192,7 @@ def test_a_notebooks_settings_change_no_bit_of_a_training(theirs, without_xla):
     assert hostile.keys() == expected.keys()
     for path, array in expected.items():
         np.testing.assert_array_equal(hostile[path], array)
-        assert hostile[path].dtype == array.dtype == np.float32
+        assert hostile[path].dtype == array.dtype
 
 
 def test_a_registered_network_is_the_same_in_every_notebook(theirs):
