@@ -207,8 +207,8 @@ def test_another_precision_is_refused():
     [
         ({"prior": 0}, "prior"),
         ({"deviation": -1}, "deviation"),
-        ({"deviation": 1e-40}, "deviation: .*greater than"),
-        ({"prior": 1e-30}, "prior: .*greater than"),
+        ({"deviation": 1e-40}, "deviation: must be at least 1e-06"),
+        ({"prior": 1e-30}, "prior: must be at least 1e-06"),
         ({"means": "zero"}, "means"),
         ({"priors": 1.0}, "prior"),
     ],

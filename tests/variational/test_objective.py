@@ -152,7 +152,7 @@ def test_deviations_do_not_decay_and_all_else_does(update, decoupled):
 
 def test_bad_options_are_refused():
     for options in ({"draws": 0}, {"temperature": -0.1}, {"kl_weights": {"dense": -1}}, {"evaluation_draws": 0}):
-        with pytest.raises(ValueError, match=next(iter(options))):
+        with pytest.raises(InputError, match=next(iter(options))):
             Objective(**options)
 
 
