@@ -49,7 +49,7 @@ def test_a_step_that_lost_its_inputs_is_told(run):
     with pytest.raises(InputError, match="does not name its inputs ticket, trained"):
         tickets_of(run)
     path.write_text("[]")
-    with pytest.raises(InputError, match="has no configuration"):
+    with pytest.raises(InputError, match=r"config\.json is not as tfticket writes it: it is a list"):
         tickets_of(run)
     path.unlink()
     with pytest.raises(InputError, match="There is no file"):
