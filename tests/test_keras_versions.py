@@ -67,6 +67,7 @@ def test_a_function_that_builds_one_is_told(models, tmp_path, monkeypatch):
         tt.build_model("builds_keras_3:build", input_shape=IMAGE, num_classes=10)
 
 
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras 3's own
 def test_a_file_of_keras_3_is_told(models, tmp_path):
     path = tmp_path / "mine.keras"
     models[0].save(path)

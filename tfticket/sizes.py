@@ -22,6 +22,8 @@ def most_weights(spec: Spec) -> int | None:
 
 def _key(spec: Spec) -> str:
     try:
-        return json.dumps({name: value for name, value in spec.items() if name != "variational"}, sort_keys=True)
+        return json.dumps(
+            {name: value for name, value in spec.items() if name != "variational"}, sort_keys=True, default=str
+        )
     except RecursionError:
         raise InputError("The ticket's model is nested too deep. The file is damaged.") from None

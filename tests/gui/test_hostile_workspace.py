@@ -36,7 +36,15 @@ def test_every_run_is_a_row_and_can_be_looked_at(window, qtbot, tmp_path):
     assert not [title for title in faults if title.startswith("A fault of the window")]
     states = {name: window.model.run_at(run).state for name, run in zip(HARMS, runs, strict=False)}
     assert {name for name, state in states.items() if state == "damaged"} == {
-        *("labels", "huge labels", "folders elsewhere", "kinds", "a deep manifest", "a manifest that is a pipe"),
+        *(
+            "labels",
+            "no labels",
+            "huge labels",
+            "folders elsewhere",
+            "kinds",
+            "a deep manifest",
+            "a manifest that is a pipe",
+        ),
         *("a status that is a pipe", "a configuration that is a pipe", "a status of another time"),
     }
     assert states["a lease of process 0"] == "killed"
