@@ -7,9 +7,19 @@ import tfticket as tt
 from tfticket.backend import keras
 from tfticket.config import SampleConfig
 from tfticket.presets import load_experiment
+from tfticket.tickets.sampler import Logistic, TicketLayer
 from tfticket.training.gradient import Hooks, train_weights
 
 TRAIN = {"epochs": "2it", "batch_size": 20, "evaluate_every": "2it"}
+
+
+def sampler():
+    fits = {"dense": {"magnitude": Logistic(-1.0, (1.0,), 300, 100)}}
+    layer = TicketLayer(0.5, 1.2, tuple(np.linspace(0, 1, 1000)), tuple(np.linspace(0, 1, 1000)))
+    paths = ("dense/kernel", "dense_1/kernel")
+    families = dict.fromkeys(paths, "dense")
+    provenance = {"network": "small", "families": families}
+    return tt.Sampler(fits, dict.fromkeys(paths, layer), dict.fromkeys(paths, 288), 1, provenance=provenance)
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +39,7 @@ def shown(without_xla):
     found = {
         "Dataset": data,
         "SampledTicket": sampled,
-        "Sampler": tt.fit_sampler(ticket, data),
+        "Sampler": sampler(),
         "Ticket": ticket,
         "TicketSeries": tickets,
         "TrainConfig": config,
