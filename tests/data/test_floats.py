@@ -13,7 +13,7 @@ from PIL import Image
 from sklearn.datasets import load_breast_cancer, load_digits
 
 from tests.data.rows import SPLITS, assert_equal
-from tfticket.data import load_data
+from tfticket.data import check_alike, load_data
 from tfticket.data.normalisation import IDENTITY, standard_floats
 from tfticket.data.summary import summary
 from tfticket.errors import InputError
@@ -177,6 +177,15 @@ def test_type_and_shape_count():
     pixels = np.rint(IMAGES * 10 + 100).clip(0, 255).astype(np.uint8)
     rows = [pixels, pixels.astype(float), pixels.reshape(ROWS, -1), pixels.reshape(ROWS, 5, 4, 3)]
     assert len({loaded(one).contents for one in rows}) == 4
+
+
+def test_rows_of_another_type_are_not_outside_but_not_comparable():
+    pixels = np.rint(IMAGES * 10 + 100).clip(0, 255).astype(np.uint8)
+    with pytest.raises(InputError, match=r"has images \(4, 5, 3\) of uint8, and own has images \(4, 5, 3\) of float32"):
+        check_alike(loaded(IMAGES), loaded(pixels))
+    with pytest.raises(InputError, match=r"own has images \(4, 5, 3\), and own has rows \(4,\)\."):
+        check_alike(loaded(TABLE), loaded(IMAGES))
+    check_alike(loaded(TABLE), loaded(TABLE + 1))
 
 
 # Normalisation

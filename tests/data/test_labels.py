@@ -197,6 +197,8 @@ def test_objects_in_a_file_are_not_read_and_the_advice_keeps_them(tmp_path):
         (np.zeros(ROWS), "holds one class only; expected at least two"),
         (["cat"] * ROWS, "holds one class only"),
         ([Fraction(1, 2), "a"] * 15, "of several kinds"),
+        (["cat", "dog\n"] * 15, r"the label 'dog\\n', which cannot be printed.*strip"),
+        (["cat", "\x1b[31mdog"] * 15, r"'\\x1b\[31mdog', which cannot be printed"),
     ],
     ids=lambda value: str(value)[:40].replace("\n", " "),
 )

@@ -116,8 +116,11 @@ def check_alike(data: Dataset, others: Dataset) -> None:
             "data, such as {name: fashion-mnist} beside mnist, or other classes of these."
         )
     if (others.input_shape, others.dtype) != (data.input_shape, data.dtype):
+        theirs, ours = (
+            f"{one.things} {one.input_shape}" + (f" of {one.dtype}" if others.dtype != data.dtype else "")
+            for one in (others, data)
+        )
         raise InputError(
-            f"out_of_distribution: {others.name} has {others.things} {others.input_shape} of {others.dtype}, and "
-            f"{data.name} has {data.things} {data.input_shape} of {data.dtype}. Only rows of one shape and type can be "
-            "told apart by one network; give other data."
+            f"out_of_distribution: {others.name} has {theirs}, and {data.name} has {ours}. Only rows of one shape and "
+            "type can be told apart by one network; give other data."
         )

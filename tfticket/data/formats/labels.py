@@ -44,6 +44,9 @@ def number_classes(
     where, train = labels["train"][0], values["train"][1]
     classes = sorted(set(train), key=None if kind == "numbers" else lambda label: class_order(str(label)))
     names = tuple(map(str, classes))
+    hidden = next((name for name in names if not name.isprintable()), None)
+    if hidden is not None:
+        raise InputError(f"{where} holds the label {hidden!r}, which cannot be printed. Clean it, such as by strip().")
     if len(set(names)) < len(names):
         raise InputError(f"{where} holds different labels of one name, {_twice(names)!r}. Give the names instead.")
     plain = kind == "numbers" and classes == list(range(len(classes)))
