@@ -253,7 +253,13 @@ def tumours(tmp_path_factory):
 
 def test_a_run_on_a_table_finds_tickets_as_good_as_regression(tumours, tmp_path):
     changes = ["seeds=[0]", "train.epochs=10ep", "train.batch_size=32", "train.evaluate_every=10ep"]
-    changes += ["data.train_rows=null", "data.validation_rows=null", "data.stratify=true", "monte_carlo=[{}]"]
+    changes += [
+        "data.train_rows=null",
+        "data.validation_rows=null",
+        "data.stratify=true",
+        "monte_carlo=[{}]",
+        "controls=[]",
+    ]
     run = make_run(tmp_path, "data.name=tumours", f"data.path={tumours}", *changes)
     with (run / "report" / "results.csv").open() as file:
         accuracy = {(row["arm"], int(row["level"])): float(row["test_accuracy"]) for row in csv.DictReader(file)}
