@@ -173,7 +173,8 @@ def to_variational(model: Any, config: Variational | dict[str, Any] | None = Non
     if isinstance(model, keras.Model) and variational_layers(model):
         raise InputError(f"{model.name} is variational already.")
     spec = spec_of(model)
-    copied = converted(model, config)
+    with keras.saving.custom_object_scope(own_code()):
+        copied = converted(model, config)
     means = named_variables(model)
     for path, (_, variable) in named_variables(copied).items():
         if path in means:

@@ -143,8 +143,9 @@ def left_alone(model: Any) -> dict[str, str]:
 
 def constraints(model: Any) -> dict[str, str]:
     """Path -> name of the constraint, of the trained weights that have one."""
+    trained = {id(variable) for variable in model.trainable_weights}  # a frozen layer's are not
     return {
         path: getattr(variable.constraint, "__name__", type(variable.constraint).__name__)
         for path, (_, variable) in named_variables(model).items()
-        if variable.trainable and variable.constraint is not None
+        if id(variable) in trained and variable.constraint is not None
     }
