@@ -137,13 +137,14 @@ def test_the_mask_holds_in_another_precision_and_with_a_decay_too(data, without_
         assert np.all(weights[ticket.mask["c/kernel"]] != 0)
 
 
-@pytest.mark.parametrize("constraint", [CenterAround(0.1), keras.constraints.NonNeg()], ids=["own", "NonNeg"])
+@pytest.mark.parametrize("constraint", [CenterAround(0.5), keras.constraints.NonNeg()], ids=["own", "NonNeg"])
 def test_a_variational_layers_constraint_is_on_its_means(constraint, data, without_xla):
     ticket = pruned(tt.to_variational(dense(kernel_constraint=constraint)), data)
     weights = tt.train(ticket, data, train=TRAIN).weights
     kept = ticket.mask["c/kernel"]
     assert not np.any(weights["c/kernel"][~kept])
-    assert np.any(weights["c/kernel"][kept] < 0) == isinstance(constraint, CenterAround)
+    assert weights["c/kernel"][kept].min() >= 0
+    assert weights["c/kernel"][kept].mean() > 0.1 or isinstance(constraint, keras.constraints.NonNeg)
     assert np.all(np.isfinite(weights["c/kernel_rho"]))
 
 
