@@ -354,7 +354,7 @@ def test_list_show_and_inspect_what_is_there(finished, call):
 
 def test_a_dry_run_shows_where_each_field_comes_from_and_begins_nothing(tmp_path, monkeypatch, call):
     monkeypatch.chdir(tmp_path)
-    run = ["run", "bayesian-lth-resnet-20-paper", "-o", "train.epochs=3", "--dry-run"]
+    run = ["run", "bayesian-lth-resnet-20-paper", "-o", "train.epochs=3", "-o", "train.milestones=[1,2]", "--dry-run"]
     code, out, err = call(*run)
     assert (code, err) == (0, "")
     assert re.search(r"train.epochs +\"3ep\" +yours: -o", out)

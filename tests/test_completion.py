@@ -60,6 +60,7 @@ def test_commands_and_their_options_are_completed(complete):
         "inspect",
         "mc-fit",
         "mc-ticket",
+        "verify",
         "gui",
     } == set(complete("tfticket "))
     assert complete("tfticket doctor --w") == ["--workspace"]

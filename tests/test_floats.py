@@ -134,7 +134,7 @@ def test_connectivity_of_standardised_features_is_their_mean_absolute_input():
 @pytest.fixture(scope="module")
 def features():
     """Five features, of which the first is constant."""
-    return random_floats(np.random.default_rng(0), (5,), rows=60)
+    return random_floats(np.random.default_rng(0), (5,), rows=150)
 
 
 @pytest.fixture(scope="module")
@@ -164,7 +164,7 @@ def test_floats_meet_no_ticket_of_pixels_nor_pixels_one_of_floats(use, features,
 
 
 def test_features_of_another_number_are_refused(of_features):
-    others = random_floats(np.random.default_rng(0), (6,))
+    others = random_floats(np.random.default_rng(0), (6,), rows=150)
     with pytest.raises(tt.InputError, match=r"takes rows of 5 features .*; rows has rows of 6 features"):
         tt.train(of_features, others)
 

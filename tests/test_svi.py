@@ -381,7 +381,7 @@ def inference(**values: Any) -> dict[str, Any]:
         ({"svi": {"population": {"generations": 7}}}, "6 iterations cannot be cut in 7 generations"),
         (
             inference(epochs="1ep", batch_size=1000),
-            "Training for 1ep of 300 rows in batches of 1000 is 0 iterations. Train longer (svi.train.epochs)",
+            "svi.train.batch_size is 1,000, but there are 300 training rows. Take at most 300.",
         ),
         (
             {"svi": {"train": None}, "train": {"epochs": "1ep", "batch_size": 1000}},

@@ -1,6 +1,7 @@
 """What the command line prints: tables, reports, times."""
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
 
 def say(text: object = "", err: bool = False) -> None:
     """Print text, whatever a file or a user has put in it: no control character reaches the terminal."""
-    typer.echo(plain(text), err=err)
+    stream = sys.stderr if err else sys.stdout  # not click's, which writes UTF-8 where a terminal says ASCII
+    stream.write(f"{plain(text)}\n")
+    stream.flush()
 
 
 def echo(text: str) -> None:
@@ -30,7 +33,7 @@ def echo(text: str) -> None:
     from rich.console import Console
 
     for line in plain(text).splitlines() or [""]:
-        typer.echo(textwrap.fill(line, Console().width, break_long_words=False, break_on_hyphens=False))
+        say(textwrap.fill(line, Console().width, break_long_words=False, break_on_hyphens=False))
 
 
 def when(seconds: float) -> str:

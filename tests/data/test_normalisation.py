@@ -242,7 +242,7 @@ def test_constants_of_another_number_of_channels_are_refused_in_use(loaded):
     ticket = tt.Ticket.dense(small_model(), data=loaded["standard"])
     two = {"scale": [1.0, 2.0], "shift": [0.0, 0.0]}
     other = replace(ticket, model={**ticket.model, "normalisation": two})
-    with pytest.raises(InputError, match="takes images of 3 channels; the ticket's normalisation has 2"):
+    with pytest.raises(InputError, match="takes images \\(32, 32, 3\\); the ticket's normalisation is for 2 channels"):
         tt.TrainedTicket(other, other.start, []).predict(loaded["standard"].x_test)
     one = {"scale": [1.0], "shift": [0.5]}
     every = replace(ticket, model={**ticket.model, "normalisation": one})

@@ -17,6 +17,7 @@ from tests.real_run import make_run
 from tfticket.errors import InputError
 from tfticket.reports.rows import read_run, rows_of
 from tfticket.reports.tables import summarise
+from tfticket.runs.step_files import read_result, write_result
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +87,7 @@ def test_only_what_is_new_is_read(model, runs, monkeypatch):
     assert not model.poll()
     manifest = json.loads((runs[0] / "manifest.json").read_text())
     read = []
-    monkeypatch.setattr("gui.models.sparsity.read_json", lambda path: read.append(path) or json.loads(path.read_text()))
+    monkeypatch.setattr("gui.models.sparsity.read_result", lambda step: read.append(step) or read_result(step))
     last = next(step for step in reversed(manifest["steps"]) if step["kind"] == "evaluate")
     fewer = [step for step in manifest["steps"] if step is not last]
     (runs[0] / "manifest.json").write_text(json.dumps({"steps": fewer}))
@@ -321,9 +322,9 @@ def test_no_label_is_cut_off(tab, size):
 @pytest.mark.parametrize("size", [(500, 360), (1200, 800)])
 def test_the_axis_of_a_single_round_of_pruning_says_both_ends(runs, size, qtbot):
     for path in runs[0].parents[1].glob("steps/evaluate-*/result.json"):
-        found = json.loads(path.read_text())
-        found["result"]["density"] = 0.631 if found["result"]["level"] else 1.0
-        path.write_text(json.dumps(found))
+        record = json.loads(path.read_text())
+        record["result"]["density"] = 0.631 if record["result"]["level"] else 1.0
+        write_result(path.parent, {key: record[key] for key in record if key != "checksum"}, record["files"])
     model = SparsityModel()
     model.change(reported=False)
     model.show(runs[:1])

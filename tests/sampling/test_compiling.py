@@ -111,6 +111,7 @@ def test_every_kernel_is_compiled_with_this_cache():
 
 
 CODE = """
+import numpy as np
 from tfticket.sampling.compiling import compiled
 def total(values):
     found = 0.0

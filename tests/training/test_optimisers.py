@@ -73,7 +73,7 @@ def test_without_milestones_the_rate_is_constant():
 
 
 MILESTONES = st.lists(
-    st.tuples(st.integers(0, 5), st.sampled_from(["ep", "it"])).map(lambda m: f"{m[0]}{m[1]}"), max_size=3
+    st.tuples(st.integers(0, 5), st.sampled_from(["ep", "it"])).map(lambda m: f"{m[0]}{m[1]}"), max_size=3, unique=True
 )
 
 

@@ -11,7 +11,7 @@ from tfticket.sizes import most_weights
 from tfticket.types import Spec
 
 _BESIDE = 10_000
-"""Numbers that a network may have beside the weights of its ticket, such as counters."""
+"""Numbers that a network may have beside the weights of its ticket, such as counters; or a twentieth as many."""
 _LARGEST_OUTPUT = 2**28
 """Numbers of a layer's output for one image: 1 GB."""
 
@@ -27,12 +27,12 @@ def no_larger_than_its_ticket(spec: Spec) -> Iterator[None]:
     if most is None:
         yield
         return
-    declared = 0
+    limit, declared = most + max(_BESIDE, most // 20), 0
 
     def create(make: Callable[..., Any], **options: Any) -> Any:
         nonlocal declared
         declared += math.prod(options.get("shape") or ())
-        if declared > most + _BESIDE:
+        if declared > limit:
             raise MemoryError
         return make(**options)
 
@@ -40,7 +40,7 @@ def no_larger_than_its_ticket(spec: Spec) -> Iterator[None]:
         with tf.variable_creator_scope(create):
             yield
     except Exception:
-        if declared <= most + _BESIDE:
+        if declared <= limit:
             raise
         raise InputError(
             f"The ticket describes a network of {declared:,} weights or more, but holds {most:,}. It is damaged or "
