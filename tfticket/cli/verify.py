@@ -6,7 +6,7 @@ import typer
 
 from tfticket import completion
 from tfticket.cli.options import Debug, Json, Options, Quiet, Workspace, app
-from tfticket.console import show_table
+from tfticket.console import say, show_table
 from tfticket.errors import TfticketError
 from tfticket.registry import DEFAULT_WORKSPACE
 
@@ -52,4 +52,4 @@ def verify(
         raise TfticketError(f"{len(problems)} of {len(folders)} steps have damaged files.")
     if not (as_json or Options.quiet):
         without = f"; {old} more are from before tfticket kept checksums, and cannot be verified" if old else ""
-        typer.echo(f"The files of {verified} finished steps are those that were written{without}.")
+        say(f"The files of {verified} finished steps are those that were written{without}.")
