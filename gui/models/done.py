@@ -12,6 +12,7 @@ from tfticket.config.steps import scientific_fields
 from tfticket.errors import InputError
 from tfticket.own import is_own
 from tfticket.runs.index import RunSummary
+from tfticket.runs.step_files import RESULT
 from tfticket.runs.summary import read_manifest
 
 
@@ -37,5 +38,5 @@ def _is_of(config: ExperimentConfig, folder: Path) -> bool:
 def _is_whole(folder: Path) -> bool:
     steps = folder.resolve().parents[1] / "steps"
     with suppress(InputError):
-        return all((steps / step["folder"] / "result.json").exists() for step in read_manifest(folder))
+        return all((steps / step["folder"] / RESULT).exists() for step in read_manifest(folder))
     return False

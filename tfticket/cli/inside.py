@@ -98,6 +98,7 @@ def _choose(
     """The tickets that are meant, and the folder of a run's report for what is found."""
     from tfticket.reports.rows import find_run
     from tfticket.runs.step import TICKET
+    from tfticket.runs.step_files import RESULT
     from tfticket.tickets import Ticket
 
     chosen: list[Chosen] = []
@@ -108,7 +109,7 @@ def _choose(
             file = path / TICKET if path.is_dir() else path
             chosen.append(Chosen(one, Ticket.load(file)))
             continue
-        if (path / "result.json").is_file():
+        if (path / RESULT).is_file():
             raise InputError(f"{one} is a step without a ticket. Name one that made a ticket, or the run.")
         run = find_run(workspace, one)
         found = _of_run(run, level, seed, arms)

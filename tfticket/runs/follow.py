@@ -12,6 +12,7 @@ from typing import Any
 from tfticket.errors import InputError
 from tfticket.runs.events import EventReader
 from tfticket.runs.progress import COUNTED, read_progress
+from tfticket.runs.step_files import RESULT
 from tfticket.runs.summary import MANIFEST, PROGRESS, last_change, read_manifest, step_words
 from tfticket.text import one_line
 
@@ -121,7 +122,7 @@ class RunFollower:
         return EventReader(self._steps / folder / "events.jsonl")
 
     def _is_done(self, folder: str) -> bool:
-        return os.path.exists(self._steps / folder / "result.json")  # noqa: PTH110 -- of many at every poll
+        return os.path.exists(self._steps / folder / RESULT)  # noqa: PTH110 -- of many at every poll
 
     def _of(self, folder: str, before: Sequence[Training], changed: bool, done: bool) -> Iterator[Training]:
         """A folder's training as it is now, for each arm; the same objects where nothing changed."""

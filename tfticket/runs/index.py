@@ -18,7 +18,7 @@ from tfticket.errors import InputError
 from tfticket.runs.database import Database, Result, Row
 from tfticket.runs.records import checked
 from tfticket.runs.schemas import Count, Evaluation, Facts, FolderName
-from tfticket.runs.step_files import read_result
+from tfticket.runs.step_files import RESULT, read_result
 from tfticket.runs.summary import (
     CONFIG,
     MANIFEST,
@@ -215,7 +215,7 @@ def _evaluations(folder: Path) -> dict[int, list[str]]:
 
 def _result_of(folder: Path, step: str) -> Path:
     """Where the result of a run's step lies: beside the run, also of one that is linked from another workspace."""
-    return folder.resolve().parents[1] / "steps" / step / "result.json"
+    return folder.resolve().parents[1] / "steps" / step / RESULT
 
 
 def _has_arrived(folder: Path, step: str | None) -> bool:
