@@ -16,15 +16,16 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from experiments import checks, imp
-from experiments.imp import Made, branch, next_step
-from experiments.svi import Svi, check_svi, infer, tuned_weights
-from experiments.transplants import check_inference
 from tfticket.config import MOST, EnsembleStep, PoolStep, SampleConfig, SampleStep
 from tfticket.costs import Work
 from tfticket.lab import Handle, Lab, Request
 from tfticket.reports.chains import verdict_of
 from tfticket.reports.rows import control_of
+
+from . import checks, imp
+from .imp import Made, branch, next_step
+from .svi import Svi, check_svi, infer, tuned_weights
+from .transplants import check_inference
 
 __all__ = ["Config", "branch", "check_data", "check_model", "main", "next_step"]
 

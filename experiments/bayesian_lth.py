@@ -19,9 +19,6 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from experiments import checks, imp
-from experiments.imp import Made, next_step
-from experiments.transplants import check_inference, train_and_evaluate, transplanted
 from tfticket import seeds
 from tfticket.config import Carried, TrainConfig, Variational, check_augment
 from tfticket.config.names import known
@@ -31,6 +28,10 @@ from tfticket.lab import Lab
 from tfticket.registry import SCORES
 from tfticket.schema import Config as Part
 from tfticket.schema import validate
+
+from . import checks, imp
+from .imp import Made, next_step
+from .transplants import check_inference, train_and_evaluate, transplanted
 
 __all__ = ["Config", "branch", "check_data", "check_model", "main", "next_step"]
 

@@ -12,7 +12,7 @@ from tfticket.registry import SCORES, resolve
 from tfticket.types import Mask
 
 if TYPE_CHECKING:
-    from experiments.imp import Config
+    from .imp import Config
 
 
 def check_data(config: "Config") -> None:

@@ -20,7 +20,6 @@ from typing import Annotated, Any, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
-from experiments.checks import check_data, check_model
 from tfticket import seeds
 from tfticket.config import (
     MOST,
@@ -45,6 +44,8 @@ from tfticket.durations import Rewind, rewinds_later
 from tfticket.errors import InputError, unknown
 from tfticket.lab import Handle, Lab
 from tfticket.schema import validate
+
+from .checks import check_data, check_model
 
 __all__ = ["Config", "Made", "branch", "check_data", "check_model", "main", "next_step", "run_seed"]
 

@@ -10,9 +10,6 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from experiments.imp import Config, Made
-from experiments.population import tune
-from experiments.transplants import train_and_evaluate, transplanted
 from tfticket import seeds
 from tfticket.config import (
     MOST,
@@ -28,6 +25,10 @@ from tfticket.costs import Work
 from tfticket.durations import generation_bounds, iterations_in
 from tfticket.lab import Handle, Lab
 from tfticket.schema import Config as Part
+
+from .imp import Config, Made
+from .population import tune
+from .transplants import train_and_evaluate, transplanted
 
 Way = Literal["default", "tuned", "unscaled"]
 ARMS = {"default": "svi", "tuned": "svi-tuned", "unscaled": "svi-unscaled"}

@@ -3,7 +3,6 @@
 from collections.abc import Collection
 from typing import Any
 
-from experiments.imp import Config, Made
 from tfticket.config import (
     Carried,
     ModelConfig,
@@ -14,6 +13,8 @@ from tfticket.config import (
     Variational,
 )
 from tfticket.lab import Handle, Lab
+
+from .imp import Config, Made
 
 
 def check_inference(

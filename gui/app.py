@@ -7,10 +7,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from gui import system
 from tfticket.drawing import import_matplotlib
 from tfticket.errors import InputError
 from tfticket.registry import DEFAULT_WORKSPACE
+
+from . import system
 
 BAD_INPUT = 2
 CONFIGURATIONS = (".yaml", ".yml")
@@ -44,8 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     application.setOrganizationName("tfticket")
     application.setDesktopFileName("tfticket")
 
-    from gui.views.main_window import MainWindow
-    from gui.views.theme import set_theme
+    from .views.main_window import MainWindow
+    from .views.theme import set_theme
 
     settings = QSettings()
     set_theme(options.theme or str(settings.value("theme", "system")))

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 from safetensors.numpy import load_file
+from tfticket._experiments.bayes_always_wins import Config
 from typer.testing import CliRunner
 
-from experiments.bayes_always_wins import Config
 from tests.processes import execute, started, wait_for
 from tfticket import build_model, load_data
 from tfticket.cli import app

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import yaml
 from pydantic import ValidationError
+from tfticket._experiments.bayesian_lth import Config
 
-from experiments import bayesian_lth, imp
-from experiments.bayesian_lth import Config
 from tfticket import seeds
+from tfticket._experiments import bayesian_lth, imp
 from tfticket.config import Objective
 from tfticket.lab import Handle, fingerprint, open_run, run_folder
 from tfticket.listener import Listener

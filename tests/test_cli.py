@@ -30,7 +30,7 @@ INVOKE = "import typer.testing; from tfticket.cli import app; assert typer.testi
     "doing",
     [
         "import tfticket",
-        "import tfticket.lab, tfticket.reports.report, experiments.imp",
+        "import tfticket.lab, tfticket.reports.report, tfticket._experiments.imp",
         f"{INVOKE}(app, ['--help']).exit_code == 0",
         f"{INVOKE}(app, ['list', 'models']).exit_code == 0",
         f"{INVOKE}(app, ['list', 'presets']).exit_code == 0",
@@ -42,6 +42,27 @@ INVOKE = "import typer.testing; from tfticket.cli import app; assert typer.testi
 )
 def test_these_do_without_tensorflow(doing):
     assert fresh(f"{doing}\nimport sys; print('tensorflow' in sys.modules)").split()[-1] == "False"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "printed"),
+    [
+        (["-m", "tfticket", "list", "presets"], "quickstart"),
+        (["-m", "tfticket", "run", "quickstart", "--dry-run"], "lenet-300-100"),
+        (["-c", "import experiments, gui, tfticket.presets as found; print(*found.presets())"], "quickstart"),
+    ],
+)
+def test_packages_of_ones_own_may_be_named_experiments_and_gui(arguments, printed, tmp_path):
+    for name in ("experiments", "gui", "benchmarks", "presets"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text("")
+    assert printed in execute([sys.executable, *arguments], cwd=tmp_path).stdout
+
+
+def test_a_window_opens_beside_a_package_named_gui(tmp_path):
+    (tmp_path / "gui.py").write_text("raise SystemExit('not the window')")
+    found = execute([sys.executable, "-m", "tfticket._gui", "--help"], cwd=tmp_path)
+    assert "workspace" in found.stdout
 
 
 COMMANDS = [command.name or command.callback.__name__ for command in cli.app.registered_commands]
@@ -181,8 +202,8 @@ def ctrl_c(*arguments, **options):
     ("where", "command"),
     [
         ("tfticket.presets.load_sourced", ["run", "quickstart-smoke"]),
-        ("experiments.imp.check_data", ["run", "quickstart-smoke"]),
-        ("experiments.imp.check_model", ["-q", "run", "quickstart-smoke"]),
+        ("tfticket._experiments.imp.check_data", ["run", "quickstart-smoke"]),
+        ("tfticket._experiments.imp.check_model", ["-q", "run", "quickstart-smoke"]),
         ("tfticket.data.summary.summary", ["data", "mnist"]),
     ],
 )
@@ -197,7 +218,7 @@ def test_a_ctrl_c_before_a_run_begins_leaves_nothing(where, command, tmp_path, m
 
 
 def test_a_ctrl_c_after_a_run_began_is_told_as_such(tmp_path, monkeypatch, call):
-    monkeypatch.setattr("experiments.imp.main", ctrl_c)
+    monkeypatch.setattr("tfticket._experiments.imp.main", ctrl_c)
     code, _, err = call("-q", "run", "quickstart-smoke", "-w", tmp_path)
     assert code == 130
     assert err == "Stopped at once; the last checkpoint stands. Run the same command again to go on.\n"
@@ -438,5 +459,5 @@ def test_the_window_is_opened_by_a_process_of_its_own(monkeypatch, call):
     monkeypatch.setattr("os.execv", lambda program, arguments: started.append((program, arguments)))
     assert call("gui")[0] == 0
     assert call("gui", "somewhere", "--theme", "dark")[0] == 0
-    begin = [sys.executable, "-P", "-m", "gui"]
+    begin = [sys.executable, "-P", "-m", "tfticket._gui"]
     assert started == [(sys.executable, begin), (sys.executable, [*begin, "somewhere", "--theme", "dark"])]

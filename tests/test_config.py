@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments import bayes_always_wins, bayesian_lth, imp
 from tfticket import config as module
+from tfticket._experiments import bayes_always_wins, bayesian_lth, imp
 from tfticket.config import (
     Adam,
     Augment,

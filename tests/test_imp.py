@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from experiments import checks, imp
+from tfticket._experiments import checks, imp
 from tfticket.errors import InputError
 from tfticket.listener import Listener
 from tfticket.presets import load_experiment

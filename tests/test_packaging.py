@@ -70,12 +70,19 @@ def test_the_wheel_holds_the_program_its_presets_and_its_data_and_no_tests(built
         names = {name for name in wheel.namelist() if ".dist-info/" not in name}
         for asset in ASSETS:
             assert wheel.read(f"tfticket/_assets/{asset}") == (ROOT / "assets" / asset).read_bytes()
-    assert {name.partition("/")[0] for name in names} == {"tfticket", "experiments", "gui"}
+    assert {name.partition("/")[0] for name in names} == {"tfticket"}
     kinds = {Path(name).suffix for name in names if not name.startswith("tfticket/_assets/")}
     assert kinds == {".json", ".py", ".yaml"}
     assert {name for name in names if "_assets" in name} == {f"tfticket/_assets/{asset}" for asset in ASSETS}
-    for kind in ("tfticket/**/*.py", "experiments/**/*.py", "experiments/presets/*.yaml", "experiments/presets/*.json"):
-        assert names >= {path.relative_to(ROOT).as_posix() for path in ROOT.glob(kind)}
+    assert not [name for name in names if "benchmarks" in name or "screenshots" in name]
+    for folder in ("experiments", "gui"):
+        with zipfile.ZipFile(built[0]) as wheel:
+            assert wheel.read(f"tfticket/_{folder}/__init__.py") == (ROOT / folder / "__init__.py").read_bytes()
+    inside = {"tfticket": "tfticket", "experiments": "tfticket/_experiments", "gui": "tfticket/_gui"}
+    kinds = "tfticket/**/*.py", "experiments/*.py", "experiments/presets/*.*", "gui/**/*.py"
+    shipped = {path.relative_to(ROOT) for kind in kinds for path in ROOT.glob(kind) if path.suffix != ".pyc"}
+    shipped -= {Path("experiments/screenshots.py")}
+    assert names >= {f"{inside[path.parts[0]]}/{'/'.join(path.parts[1:])}" for path in shipped}
 
 
 def test_the_wheel_carries_the_licence_and_the_readme(built):

@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 
 import pytest
+from tfticket._experiments.imp import Config
 
-from experiments.imp import Config
 from tfticket import build_model, costs
 from tfticket.config import Adam, DataConfig, ModelConfig, PruneConfig, Sgd
 from tfticket.costs import cost_of

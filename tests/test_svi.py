@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from tfticket._experiments.bayes_always_wins import Config
 
-from experiments import bayes_always_wins, svi
-from experiments.bayes_always_wins import Config
 from tfticket import seeds
+from tfticket._experiments import bayes_always_wins, svi
 from tfticket.costs import cost_of
 from tfticket.lab import open_run, run_folder
 from tfticket.listener import Listener

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from pydantic_core._pydantic_core import list_all_errors
 
-from experiments import imp
+from tfticket._experiments import imp
 from tfticket.config import Adam, Control, DataConfig, Population, PriorConfig, PruneConfig, SampleConfig, TrainConfig
 from tfticket.errors import InputError
 from tfticket.presets import experiment_of, load_experiment, merge
@@ -44,7 +44,9 @@ WRONG = [
 
 
 def test_every_experiment_is_tried():
-    assert {entry for entry in EXPERIMENTS if EXPERIMENTS[entry].target.startswith("experiments.")} == {*PRESETS}
+    assert {entry for entry in EXPERIMENTS if EXPERIMENTS[entry].target.startswith("tfticket._experiments.")} == {
+        *PRESETS
+    }
 
 
 @pytest.mark.parametrize(("kind", "path"), FIELDS)

@@ -213,7 +213,7 @@ def _measured() -> tuple[dict[tuple[str, int], float], str]:
     Of a variational network it is a draw's share of the step. Of a network 'gradient at' a density they are those of a
     chain's gradient, by rows.
     """
-    found = json.loads((files("experiments") / "presets" / "costs.json").read_text(encoding="utf-8"))
+    found = json.loads((files("tfticket._experiments.presets") / "costs.json").read_text(encoding="utf-8"))
     rows = [(*row["name"].rsplit(" x ", 1), row["value"]) for row in found["benchmarks"]["costs"]["rows"]]
     return {(name, int(batch)): seconds for name, batch, seconds in rows}, f"{found['machine']['threads']} cores"
 

@@ -82,7 +82,7 @@ class Sourced:
 @functools.lru_cache(maxsize=1)
 def presets() -> dict[str, Preset]:
     """Every preset that ships with the program."""
-    folder = Path(str(files("experiments") / "presets"))
+    folder = Path(str(files("tfticket._experiments.presets")))
     found = [preset for path in sorted(folder.glob("*.yaml")) for preset in _presets_in(path)]
     return {preset.name: preset for preset in sorted(found, key=lambda preset: bool(preset.budget))}
 

@@ -69,12 +69,13 @@ class Table(Mapping[str, Entry]):
 EXPERIMENTS = Table(
     "tfticket.experiments",
     {
-        "imp": Entry("experiments.imp:main", "tickets by iterative pruning, trained beside their controls"),
+        "imp": Entry("tfticket._experiments.imp:main", "tickets by iterative pruning, trained beside their controls"),
         "bayesian-lth": Entry(
-            "experiments.bayesian_lth:main", "tickets of variational networks beside deterministic ones; transplants"
+            "tfticket._experiments.bayesian_lth:main",
+            "tickets of variational networks beside deterministic ones; transplants",
         ),
         "bayes-always-wins": Entry(
-            "experiments.bayes_always_wins:main",
+            "tfticket._experiments.bayes_always_wins:main",
             "tickets by iterative pruning, trained, sampled (NUTS, HMC), inferred (SVI)",
         ),
     },

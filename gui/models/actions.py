@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from gui.models.workspace import WorkspaceModel
+from .workspace import WorkspaceModel
 
 
 @dataclass(frozen=True)

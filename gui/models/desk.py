@@ -6,14 +6,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from gui.models.form import FormModel
-from gui.models.preset_list import values_of
-from gui.models.signal import Signal
 from tfticket.errors import InputError
 from tfticket.presets import experiment_of, load_experiment
 from tfticket.registry import EXPERIMENTS, check_name
 from tfticket.reports.rows import read_configuration
 from tfticket.schema import Config
+
+from .form import FormModel
+from .preset_list import values_of
+from .signal import Signal
 
 FIRST_PRESET = "quickstart"
 

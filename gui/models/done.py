@@ -6,7 +6,6 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from gui.models.desk import configuration_of
 from tfticket.config import ExperimentConfig
 from tfticket.config.steps import scientific_fields
 from tfticket.errors import InputError
@@ -14,6 +13,8 @@ from tfticket.own import is_own
 from tfticket.runs.index import RunSummary
 from tfticket.runs.step_files import RESULT
 from tfticket.runs.summary import read_manifest
+
+from .desk import configuration_of
 
 
 def done_run(config: ExperimentConfig, runs: Sequence[RunSummary]) -> RunSummary | None:

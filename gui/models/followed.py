@@ -7,12 +7,13 @@ from typing import Any, Literal
 
 import numpy as np
 
-from gui.models.ended import UNREADABLE
-from gui.models.names import ArmNames
 from tfticket.errors import InputError
 from tfticket.runs.follow import RunFollower, Training
 from tfticket.runs.progress import Progress, read_progress
 from tfticket.runs.summary import state_of, status_facts
+
+from .ended import UNREADABLE
+from .names import ArmNames
 
 METRICS = ("accuracy", "nll", "mace", "ece", "brier")
 """Of the second plot, in this order; those that the run measures."""

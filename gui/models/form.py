@@ -4,9 +4,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from gui.models.form_fields import MISSING, Field, Group
-from gui.models.form_schema import flatten, read_schema
-from gui.models.form_state import (
+from tfticket.config import ExperimentConfig
+from tfticket.errors import InputError
+from tfticket.schema import Config
+
+from .form_fields import MISSING, Field, Group
+from .form_schema import flatten, read_schema
+from .form_state import (
     Draft,
     State,
     draft_of,
@@ -20,11 +24,8 @@ from gui.models.form_state import (
     switched,
     typed_entry,
 )
-from gui.models.form_text import describe, read_yaml, write_text, write_yaml
-from gui.models.signal import Signal
-from tfticket.config import ExperimentConfig
-from tfticket.errors import InputError
-from tfticket.schema import Config
+from .form_text import describe, read_yaml, write_text, write_yaml
+from .signal import Signal
 
 __all__ = ["Field", "FormModel", "Group"]
 

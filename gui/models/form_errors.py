@@ -5,9 +5,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from gui.models.form_fields import Field, Group, join
 from tfticket.schema import plain
 from tfticket.wording import is_key, problem_words
+
+from .form_fields import Field, Group, join
 
 
 def errors_by_path(error: ValidationError, root: Group) -> dict[str, str]:

@@ -6,9 +6,10 @@ from typing import Any, get_args
 
 from pydantic.fields import FieldInfo
 
-from gui.models.form_fields import MISSING, Choice, Field, Group, default_of, field_of, join, label_of
 from tfticket.errors import unknown
 from tfticket.schema import Config, config_classes
+
+from .form_fields import MISSING, Choice, Field, Group, default_of, field_of, join, label_of
 
 
 @functools.lru_cache(maxsize=64)

@@ -1,6 +1,6 @@
 """Fields of a form that fit what is typed to find them, and which fits best."""
 
-from gui.models.form_fields import Field
+from .form_fields import Field
 
 
 def closeness(field: Field, value: str, text: str) -> int | None:

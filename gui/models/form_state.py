@@ -8,13 +8,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from gui.models.form_errors import errors_by_path, own_error
-from gui.models.form_fields import MISSING, Field
-from gui.models.form_schema import flatten, read_schema
-from gui.models.form_text import Table, read_text
 from tfticket.errors import InputError
 from tfticket.presets import merge
 from tfticket.schema import Config
+
+from .form_errors import errors_by_path, own_error
+from .form_fields import MISSING, Field
+from .form_schema import flatten, read_schema
+from .form_text import Table, read_text
 
 Kinds = tuple[tuple[str, str], ...]
 """Which kind each table of several kinds is, (path, name)."""

@@ -4,10 +4,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from gui.models.form_fields import MISSING, Field
 from tfticket.errors import InputError
 from tfticket.yaml_text import load_yaml, scalar
 from tfticket.yaml_text import write_yaml as dump_yaml
+
+from .form_fields import MISSING, Field
 
 
 def read_text(field: Field, text: str) -> tuple[Any, str]:

@@ -15,14 +15,15 @@ from typing import Any
 
 import psutil
 
-from gui.models.signal import Signal
-from gui.models.workspace import Problem
 from tfticket.errors import InputError, Stopped
 from tfticket.runs.files import check_writable
 from tfticket.runs.index import RunSummary
 from tfticket.runs.lease import holder_of
 from tfticket.runs.records import record_or_problem
 from tfticket.runs.schemas import Status
+
+from .signal import Signal
+from .workspace import Problem
 
 PLACE = "desktop"
 """The workspace's folder for what the window starts: configurations as they were, and what the processes print."""

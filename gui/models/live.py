@@ -6,14 +6,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from gui.models.colours import colour_of
-from gui.models.ended import why_empty
-from gui.models.followed import METRICS, Axis, Band, Curve, FollowedRun, arm_of, is_chain, level_of, number_of
-from gui.models.signal import Signal
 from tfticket.runs.follow import Training
 from tfticket.runs.progress import Progress, clock
 from tfticket.runs.summary import step_words
 from tfticket.text import CsvWriter
+
+from .colours import colour_of
+from .ended import why_empty
+from .followed import METRICS, Axis, Band, Curve, FollowedRun, arm_of, is_chain, level_of, number_of
+from .signal import Signal
 
 NO_RUN = "Choose a run in the list, or start one."
 WAITING = "Nothing has been measured yet: the first numbers come at the first evaluation."

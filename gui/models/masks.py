@@ -7,12 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from gui.models.ended import why_folder_is_empty
-from gui.models.mask_pictures import COUNTS, MaskPicture, counts_of, numbers_of, picture_of
-from gui.models.names import ArmNames
-from gui.models.patience import Patience
-from gui.models.signal import Signal
-from gui.models.tickets import TicketEntry, tickets_of
 from tfticket.errors import InputError
 from tfticket.inspection.pictures import receptive_fields
 from tfticket.reports.rows import arm_name
@@ -21,6 +15,13 @@ from tfticket.runs.records import is_one
 from tfticket.runs.schemas import Count
 from tfticket.runs.step import TICKET
 from tfticket.text import CsvWriter
+
+from .ended import why_folder_is_empty
+from .mask_pictures import COUNTS, MaskPicture, counts_of, numbers_of, picture_of
+from .names import ArmNames
+from .patience import Patience
+from .signal import Signal
+from .tickets import TicketEntry, tickets_of
 
 NO_RUN = "Choose a run in the list, or start one."
 WAITING = "There is no ticket yet: the first comes when the network is initialised."

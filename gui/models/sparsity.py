@@ -5,10 +5,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from gui.models.colours import colour_of
-from gui.models.ended import UNREADABLE, why_folder_is_empty
-from gui.models.patience import Patience
-from gui.models.signal import Signal
 from tfticket.data.known import source_with
 from tfticket.errors import InputError
 from tfticket.reports.figures import Line
@@ -20,6 +16,11 @@ from tfticket.runs.records import checked
 from tfticket.runs.schemas import Evaluation
 from tfticket.runs.step_files import RESULT, read_result
 from tfticket.runs.summary import read_manifest
+
+from .colours import colour_of
+from .ended import UNREADABLE, why_folder_is_empty
+from .patience import Patience
+from .signal import Signal
 
 METRICS = ("accuracy", "nll", "mace", "ece", "brier")
 NO_RUN = "Choose a run in the list, or start one."

@@ -6,8 +6,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from gui.models.colours import colour_of, colours_of
-from gui.models.signal import Signal
 from tfticket.errors import InputError
 from tfticket.runs.index import Index, RunSummary
 from tfticket.runs.progress import clock
@@ -15,6 +13,9 @@ from tfticket.runs.records import record_or_problem
 from tfticket.runs.schemas import Status
 from tfticket.runs.summary import STATUS
 from tfticket.text import one_line, plain
+
+from .colours import colour_of, colours_of
+from .signal import Signal
 
 SIGNS = {"running": "▶", "done": "✓", "stopped": "■", "failed": "✗", "killed": "⚡", "damaged": "?"}
 """A sign for each state; the word stands beside it."""

@@ -15,9 +15,10 @@ from PySide6.QtCore import QEvent, QTimer, Signal
 from PySide6.QtGui import QContextMenuEvent, QGuiApplication, QHideEvent, QImage, QPalette, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QMenu, QWidget
 
-from gui.views.figure_theme import LIGHT, Theme, dress, theme_of, zoom
 from tfticket.errors import InputError
 from tfticket.runs.files import atomic_write
+
+from .figure_theme import LIGHT, Theme, dress, theme_of, zoom
 
 matplotlib.rcdefaults()  # the window draws in its own style: a matplotlibrc may ask for LaTeX, or hide the grid
 

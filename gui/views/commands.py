@@ -9,24 +9,25 @@ from PySide6.QtCore import QUrl
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QFileDialog, QMessageBox
 
-from gui.models.desk import configuration_of, needs_trust
-from gui.models.differences import differences
-from gui.models.done import done_run
-from gui.models.launcher import ask_to_stop, kill, where_it_goes_on
-from gui.models.workspace import Problem, problem_of
-from gui.views.canvas import FORMATS
-from gui.views.dialogs import about_text, save_as, shortcuts_dialog
-from gui.views.differences import DifferencesDialog
-from gui.views.palette import CommandPalette
-from gui.views.texts import tip
-from gui.views.theme import set_theme
-from gui.views.welcome import PresetDialog
 from tfticket.config import ExperimentConfig
 from tfticket.errors import InputError
 from tfticket.text import plain
 
+from ..models.desk import configuration_of, needs_trust
+from ..models.differences import differences
+from ..models.done import done_run
+from ..models.launcher import ask_to_stop, kill, where_it_goes_on
+from ..models.workspace import Problem, problem_of
+from .canvas import FORMATS
+from .dialogs import about_text, save_as, shortcuts_dialog
+from .differences import DifferencesDialog
+from .palette import CommandPalette
+from .texts import tip
+from .theme import set_theme
+from .welcome import PresetDialog
+
 if TYPE_CHECKING:
-    from gui.views.main_window import MainWindow
+    from .main_window import MainWindow
 
 STARTING = "Starting: TensorFlow takes some seconds"
 """In the status bar, until the run is seen."""

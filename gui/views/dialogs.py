@@ -17,10 +17,11 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from gui.models.actions import ACTIONS, MENUS
-from gui.views.texts import text_label, tip
 from tfticket.errors import InputError
 from tfticket.text import plain
+
+from ..models.actions import ACTIONS, MENUS
+from .texts import text_label, tip
 
 PACKAGES = (
     "tfticket",

@@ -16,8 +16,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from gui.views.texts import tip
-from gui.views.theme import swatch
+from .texts import tip
+from .theme import swatch
 
 LETTERS = 28
 """In a line of a run's name."""

@@ -4,7 +4,7 @@ from PySide6.QtCore import QEvent, QObject, Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QAbstractButton, QDockWidget, QMainWindow, QWidget
 
-from gui.views.theme import icon
+from .theme import icon
 
 SIGNS = {"qt_dockwidget_closebutton": "✕", "qt_dockwidget_floatbutton": "❐"}
 """Qt's name of a button -> what is drawn on it; the style's own signs are for light themes."""

@@ -4,7 +4,7 @@ from PySide6.QtCore import QPoint, QRect, QSize, Qt
 from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QLabel, QLayout, QLayoutItem
 
-from gui.views.texts import tip
+from .texts import tip
 
 ACROSS, DOWN = 10, 6
 """Pixels between two items, and between two lines."""

@@ -16,13 +16,13 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from gui.models.form import Field, FormModel, Group
-from gui.models.form_schema import sections
-from gui.models.form_search import closeness
-from gui.views.form_foot import Foot
-from gui.views.form_rows import INDENT, Row, Section, error_colour, paint_text, sentence, show_words, words_label
-from gui.views.form_yaml import YamlPage
-from gui.views.theme import CheckBox
+from ..models.form import Field, FormModel, Group
+from ..models.form_schema import sections
+from ..models.form_search import closeness
+from .form_foot import Foot
+from .form_rows import INDENT, Row, Section, error_colour, paint_text, sentence, show_words, words_label
+from .form_yaml import YamlPage
+from .theme import CheckBox
 
 FORM, YAML = 0, 1
 """The pages."""

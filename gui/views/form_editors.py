@@ -18,8 +18,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from gui.models.form import Field, FormModel
-from gui.views.theme import CheckBox
+from ..models.form import Field, FormModel
+from .theme import CheckBox
 
 NARROWEST = 6
 """Characters that a drop-down shows however little room there is."""

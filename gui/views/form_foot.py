@@ -3,8 +3,8 @@
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFrame, QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
-from gui.models.form import FormModel
-from gui.views.form_rows import sentence, show_words, words_label
+from ..models.form import FormModel
+from .form_rows import sentence, show_words, words_label
 
 
 class Foot(QFrame):

@@ -13,8 +13,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from gui.models.form import Field, FormModel, Group
-from gui.views.form_editors import editor_of
+from ..models.form import Field, FormModel, Group
+from .form_editors import editor_of
 
 INDENT = 14
 """Pixels that a section's lines stand to the right of its head."""

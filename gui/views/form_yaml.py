@@ -4,8 +4,8 @@ from PySide6.QtCore import QSignalBlocker
 from PySide6.QtGui import QFontDatabase
 from PySide6.QtWidgets import QPlainTextEdit, QVBoxLayout, QWidget
 
-from gui.models.form import FormModel
-from gui.views.form_rows import sentence, show_words, words_label
+from ..models.form import FormModel
+from .form_rows import sentence, show_words, words_label
 
 
 class YamlPage(QWidget):

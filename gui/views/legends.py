@@ -5,9 +5,10 @@ from typing import Any
 
 from matplotlib.font_manager import FontProperties
 
-from gui.views.canvas import FigureCanvas
-from gui.views.figure_theme import short
 from tfticket.text import for_figure
+
+from .canvas import FigureCanvas
+from .figure_theme import short
 
 _MOST = 0.36
 """Share of the figure's height that a legend takes at most; a higher one is left out."""

@@ -19,16 +19,17 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from gui.models.live import LiveModel
-from gui.views.figure_theme import readable
-from gui.views.flow import ElidedLabel, FlowLayout
-from gui.views.live_plots import AXES, LivePlots
-from gui.views.plot_controls import ArmBoxes, Choice, fill, labelled, level, named
-from gui.views.tab import Tab
-from gui.views.texts import text_label, tip
 from tfticket.reports.figures import axis_of
 from tfticket.reports.looks import arm_looks
 from tfticket.text import for_figure, one_line, plain
+
+from ..models.live import LiveModel
+from .figure_theme import readable
+from .flow import ElidedLabel, FlowLayout
+from .live_plots import AXES, LivePlots
+from .plot_controls import ArmBoxes, Choice, fill, labelled, level, named
+from .tab import Tab
+from .texts import text_label, tip
 
 _LOG_FROM = 400
 """Pixels of height of the tab below which the log makes room for the curves."""

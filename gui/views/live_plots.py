@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
-from gui.models.followed import Band, Curve
-from gui.models.live import LiveModel
-from gui.views.canvas import FigureCanvas
-from gui.views.figure_theme import decimate
-from gui.views.legends import fitting, legend_below
 from tfticket.reports.figures import axis_of
 from tfticket.reports.number_axes import Numbers, log_axis
+
+from ..models.followed import Band, Curve
+from ..models.live import LiveModel
+from .canvas import FigureCanvas
+from .figure_theme import decimate
+from .legends import fitting, legend_below
 
 _FEW = 150
 """Points of a curve up to which each is marked."""

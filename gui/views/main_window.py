@@ -19,28 +19,29 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from gui.models.actions import ACTIONS
-from gui.models.desk import Desk
-from gui.models.launcher import Launcher
-from gui.models.live import LiveModel
-from gui.models.masks import MasksModel
-from gui.models.sparsity import SparsityModel
-from gui.models.workspace import Problem, WorkspaceModel
-from gui.views.commands import STARTING, Commands
-from gui.views.dock import Dock, KeptWidth
-from gui.views.form import ConfigForm
-from gui.views.live import LiveTab
-from gui.views.masks import MasksTab
-from gui.views.menus import Menus
-from gui.views.problems import NotificationBar, ProblemsView, problem_of_exception
-from gui.views.remembered import Remembered
-from gui.views.run_table import RunTable
-from gui.views.sparsity import SparsityTab
-from gui.views.texts import text_label
-from gui.views.theme import theme
-from gui.views.welcome import WelcomePage
 from tfticket.errors import InputError
 from tfticket.text import one_line
+
+from ..models.actions import ACTIONS
+from ..models.desk import Desk
+from ..models.launcher import Launcher
+from ..models.live import LiveModel
+from ..models.masks import MasksModel
+from ..models.sparsity import SparsityModel
+from ..models.workspace import Problem, WorkspaceModel
+from .commands import STARTING, Commands
+from .dock import Dock, KeptWidth
+from .form import ConfigForm
+from .live import LiveTab
+from .masks import MasksTab
+from .menus import Menus
+from .problems import NotificationBar, ProblemsView, problem_of_exception
+from .remembered import Remembered
+from .run_table import RunTable
+from .sparsity import SparsityTab
+from .texts import text_label
+from .theme import theme
+from .welcome import WelcomePage
 
 TICK = 500
 """Milliseconds between two looks at the tab that is shown."""

@@ -21,15 +21,16 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from gui.models.mask_pictures import MEANINGS, MaskPicture
-from gui.models.masks import CONTROL, MasksModel
-from gui.views.figure_theme import mix
-from gui.views.flow import FlowLayout
-from gui.views.legends import legend_below
-from gui.views.plot_controls import fill, labelled, level, named
-from gui.views.tab import Tab
-from gui.views.texts import text_label
 from tfticket.text import for_figure, plain
+
+from ..models.mask_pictures import MEANINGS, MaskPicture
+from ..models.masks import CONTROL, MasksModel
+from .figure_theme import mix
+from .flow import FlowLayout
+from .legends import legend_below
+from .plot_controls import fill, labelled, level, named
+from .tab import Tab
+from .texts import text_label
 
 _KEPT, _LOST = ("#0072B2", "#5CB8FF"), ("#D55E00", "#FF9340")
 """On a light background, and on a dark one."""

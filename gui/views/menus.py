@@ -7,8 +7,8 @@ from pathlib import Path
 from PySide6.QtGui import QAction, QActionGroup, QKeySequence
 from PySide6.QtWidgets import QMainWindow, QMenu, QToolBar, QWidget
 
-from gui.models.actions import ACTIONS, MENUS, Action
-from gui.views.theme import icon
+from ..models.actions import ACTIONS, MENUS, Action
+from .theme import icon
 
 SIGNS = {
     "new_run": "+",

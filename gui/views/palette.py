@@ -13,8 +13,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from gui.models.actions import MENUS, matching
-from gui.models.workspace import WorkspaceModel
+from ..models.actions import MENUS, matching
+from ..models.workspace import WorkspaceModel
 
 
 class CommandPalette(QDialog):

@@ -7,8 +7,9 @@ from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtGui import QColor, QIcon, QPixmap
 from PySide6.QtWidgets import QButtonGroup, QCheckBox, QComboBox, QHBoxLayout, QLabel, QLayout, QToolButton, QWidget
 
-from gui.views.texts import tip
 from tfticket.text import one_line
+
+from .texts import tip
 
 AnyWidget = TypeVar("AnyWidget", bound=QWidget)
 

@@ -18,10 +18,11 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from gui.models.signal import Signal
-from gui.models.workspace import Problem
-from gui.views.texts import text_label, tip
 from tfticket.text import one_line, plain
+
+from ..models.signal import Signal
+from ..models.workspace import Problem
+from .texts import text_label, tip
 
 MOST = 200
 """So many problems are kept."""

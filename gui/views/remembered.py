@@ -7,7 +7,7 @@ from PySide6.QtCore import QByteArray, QSettings
 from PySide6.QtGui import QGuiApplication
 
 if TYPE_CHECKING:
-    from gui.views.main_window import MainWindow
+    from .main_window import MainWindow
 
 RECENT = 10
 """So many workspaces."""

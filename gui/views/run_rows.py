@@ -7,11 +7,12 @@ from typing import Any
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, Qt
 from PySide6.QtWidgets import QWidget
 
-from gui.models.workspace import SIGNS, WorkspaceModel
-from gui.views.texts import tip
-from gui.views.theme import swatch
 from tfticket.runs.index import RunSummary
 from tfticket.runs.progress import clock
+
+from ..models.workspace import SIGNS, WorkspaceModel
+from .texts import tip
+from .theme import swatch
 
 Index = QModelIndex | QPersistentModelIndex
 

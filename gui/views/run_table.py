@@ -16,8 +16,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from gui.models.workspace import SIGNS, WorkspaceModel, matches
-from gui.views.run_rows import (
+from ..models.workspace import SIGNS, WorkspaceModel, matches
+from .run_rows import (
     EYE,
     FRACTION,
     PROGRESS,

@@ -12,15 +12,16 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from gui.models.sparsity import SparsityModel
-from gui.views.flow import FlowLayout
-from gui.views.plot_controls import ArmBoxes, fill, labelled, level, named
-from gui.views.sparsity_plots import SparsityPlots
-from gui.views.tab import Tab
-from gui.views.texts import text_label
 from tfticket.reports.figures import axis_of
 from tfticket.reports.reported import CITATIONS
 from tfticket.text import plain
+
+from ..models.sparsity import SparsityModel
+from .flow import FlowLayout
+from .plot_controls import ArmBoxes, fill, labelled, level, named
+from .sparsity_plots import SparsityPlots
+from .tab import Tab
+from .texts import text_label
 
 
 class SparsityTab(Tab):

@@ -6,15 +6,16 @@ from typing import Any
 
 from matplotlib.lines import Line2D
 
-from gui.models.sparsity import SparsityModel
-from gui.views.canvas import FigureCanvas
-from gui.views.figure_theme import readable
-from gui.views.legends import fitting, legend_below
 from tfticket.reports.figures import Line, axis_of, draw_metric
 from tfticket.reports.looks import arm_looks
 from tfticket.reports.reported import ARMS, Reported
 from tfticket.reports.rows import arm_name
 from tfticket.text import for_figure
+
+from ..models.sparsity import SparsityModel
+from .canvas import FigureCanvas
+from .figure_theme import readable
+from .legends import fitting, legend_below
 
 _STAR = {"marker": "*", "ms": 10, "mfc": "none", "mew": 1.2, "ls": "none", "zorder": 4}
 

@@ -8,10 +8,11 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QMenu, QToolButton, QWidget
 
-from gui.views.canvas import FigureCanvas
-from gui.views.plot_controls import level, named
-from gui.views.texts import text_label
 from tfticket.runs.files import atomic_write
+
+from .canvas import FigureCanvas
+from .plot_controls import level, named
+from .texts import text_label
 
 EXPORTS = (
     ("&Figure…", "export_figure", "As PNG, PDF or SVG, in the light theme"),

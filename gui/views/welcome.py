@@ -22,9 +22,10 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from gui.models.preset_list import Offer, matching
-from gui.views.texts import text_label, tip
 from tfticket.text import plain
+
+from ..models.preset_list import Offer, matching
+from .texts import text_label, tip
 
 RECENT = 4
 """Lines of recent workspaces that are seen at once."""

@@ -10,8 +10,8 @@ import pytest
 from scipy.stats import ks_2samp
 
 import tfticket as tt
-from experiments import imp
 from tests.rounding import assert_equal_but_for_rounding
+from tfticket._experiments import imp
 from tfticket.backend import keras, tf
 from tfticket.config import ModelConfig, StartStep
 from tfticket.lab import fingerprint

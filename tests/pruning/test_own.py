@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
+from tfticket._experiments.imp import Config
 
-from experiments.imp import Config
 from tfticket.config import Control, ControlStep
 from tfticket.errors import InputError
 from tfticket.lab import fingerprint, run_folder

@@ -4,8 +4,8 @@ import itertools
 
 import numpy as np
 import pytest
+from tfticket._experiments.population import tune
 
-from experiments.population import tune
 from tfticket.config import (
     DataConfig,
     Execution,

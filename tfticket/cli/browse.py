@@ -143,7 +143,7 @@ def gui(
 ) -> None:
     """Open the window: configure runs, watch them live, see what came out."""
     options = ([str(workspace)] if workspace else []) + (["--theme", theme] if theme else [])
-    os.execv(sys.executable, [sys.executable, "-P", "-m", "gui", *options])  # noqa: S606 -- the library never imports the window
+    os.execv(sys.executable, [sys.executable, "-P", "-m", "tfticket._gui", *options])  # noqa: S606 -- the library never imports the window
 
 
 @app.command(epilog="Examples:\n\n  tfticket doctor\n\n  tfticket doctor --workspace /data/tickets --json")

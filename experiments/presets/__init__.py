@@ -1,0 +1,1 @@
+"""The presets, one file an experiment, and the costs measured for them."""
