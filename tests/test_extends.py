@@ -169,3 +169,17 @@ def test_the_later_override_counts_whether_it_is_the_table_or_the_field():
         (["train.gamma=0.5", "train={gamma: 0.25}"], 0.25),
     ):
         assert load_experiment("quickstart-smoke", options).train.gamma == gamma
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "whole"),
+    [
+        ("train=3", "train.gamma=0.25", "train itself to 3"),
+        ("train=null", "train.gamma=0.25", "train itself to null"),
+        ("train.optimiser=adam", "train.optimiser.name=sgd", 'train.optimiser itself to "adam"'),
+        ("seeds=[1, 2]", "seeds.0=3", r"seeds itself to \[1, 2\]"),
+    ],
+)
+def test_a_key_within_what_an_earlier_override_makes_one_value_is_refused(first, second, whole):
+    with pytest.raises(InputError, match=whole):
+        load_experiment("quickstart-smoke", [first, second])

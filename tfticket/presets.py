@@ -21,6 +21,7 @@ The preset `<file>-<network>-<budget>` lays these over one another in that order
 
 import functools
 import importlib
+import json
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -290,10 +291,23 @@ def _overrides(texts: Sequence[str]) -> dict[str, Any]:
                 f"Override '{shortened(text)}': what follows # is a comment in YAML and would be lost. Leave it out, "
                 "or put the value in quotes."
             )
+        _check_within_tables(tree, keys, text)
         for part in reversed(keys):
             node = {part: node}
         tree = _laid_over(tree, node)
     return tree
+
+
+def _check_within_tables(tree: Any, keys: Sequence[str], text: str) -> None:
+    """Refuse a key within what an earlier override makes one value, which would be lost."""
+    for depth, key in enumerate(keys[:-1], start=1):
+        tree = tree.get(key, {})
+        if not isinstance(tree, dict):
+            whole = ".".join(keys[:depth])
+            raise InputError(
+                f"Override '{shortened(text)}' sets a key within {whole}, and an earlier override sets {whole} itself "
+                f"to {shortened(json.dumps(tree, default=str))}. Leave one of them out."
+            )
 
 
 def _ends_in_comment(value: str, node: Any) -> bool:
