@@ -267,7 +267,7 @@ def test_of_few_layers_ranks_are_shown_and_decide_nothing(layers):
 
 
 @pytest.mark.parametrize(
-    ("share", "said"), [(0.1, None), (0.11, "11%"), (0.63, "63%"), (1.0, "100%"), (None, "not recorded")]
+    ("share", "said"), [(0.1, None), (0.11, "11 %"), (0.63, "63 %"), (1.0, "100 %"), (None, "not recorded")]
 )
 def test_where_deviations_end_at_the_optimisers_bound_claims_are_withheld(share, said):
     some = []

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 from tfticket.console import show_claims
+from tfticket.reports.claims import Comparison, Precondition, decide
 from tfticket.reports.papers import A5, B5, B6A, B6B, claims_of, decisions_of, records
 from tfticket.reports.reported import CITATIONS
 from tfticket.reports.rows import Row, arm_name
+from tfticket.reports.tables import claims_notes
 
 SHUFFLES = ("shuffle-layerwise", "shuffle-even", "shuffle-global")
 
@@ -178,6 +180,24 @@ def test_the_output_says_how_many_seeds_are_missing(wide, capsys, seeds, shown, 
     said = " ".join(capsys.readouterr().out.split())
     assert f"A5 above 0 re-initialised at 50.0 % {shown} withheld" in said
     assert f"Withheld (A5, B5): {reason}." in said
+
+
+def test_a_kind_of_reason_has_one_line_whatever_differs_between_claims():
+    def withheld(claim, *failures):
+        needs = tuple(Precondition("it is so", failure) for failure in failures)
+        return Comparison(f"{claim}: so", "beats", {"it": [1.0] * 5}, preconditions=needs)
+
+    decisions = decide(
+        [
+            withheld("B1", "trainings still rise: 2 points of one", "2 draws; the claim is about ten"),
+            withheld("B2", "trainings still rise: 3 points of another"),
+            withheld("B3", "trainings still rise: 2 points of one"),
+        ]
+    )
+    assert claims_notes(decisions) == [
+        "Withheld (B1, B2, B3): trainings still rise: 2 points of one (B1, B3); 3 points of another (B2).",
+        "Withheld (B1): 2 draws; the claim is about ten.",
+    ]
 
 
 def test_several_runs_have_a_table_each_and_the_claims_are_named_once(wide, capsys):

@@ -171,7 +171,7 @@ def test_tuned_inference_needs_the_papers_budget_means_and_population():
     for value in (0.0, None):
         assert reasons(with_beside("svi", own_means=value))[A7] == means
     assert reasons(with_beside("svi-tuned", at_bound=0.63))[A6] == [
-        "deviations at the optimiser's bound: 63% (SVI, tuned at 1 %)"
+        "deviations at the optimiser's bound: 63 % of SVI, tuned at 1 %"
     ]
 
 

@@ -140,15 +140,17 @@ def _rise(arm: Seeds) -> float:
 
 def free_deviations(arms: Iterable[Seeds]) -> Precondition:
     """Not more than ``MOST_AT_BOUND`` of a variational network's deviations end at the optimiser's bound."""
-    needs = f"at most {MOST_AT_BOUND:.0%} of the deviations at the optimiser's bound"
+    needs = f"at most {100 * MOST_AT_BOUND:.0f} % of the deviations at the optimiser's bound"
     variational = [arm for arm in arms if row_of(arm).arm.startswith(VARIATIONAL)]
     unknown = [arm for arm in variational if len(recorded(arm, "at_bound")) < len(rows_in(arm))]
     if unknown:
-        return Precondition(needs, f"deviations at the optimiser's bound: not recorded ({name_of(unknown[0])})")
+        return Precondition(needs, f"deviations at the optimiser's bound: not recorded of {name_of(unknown[0])}")
     shares = {name_of(arm): float(np.mean(recorded(arm, "at_bound"))) for arm in variational}
     worst = max(shares, key=lambda name: shares[name], default="")
     failed = worst and shares[worst] > MOST_AT_BOUND
-    return Precondition(needs, f"deviations at the optimiser's bound: {shares[worst]:.0%} ({worst})" if failed else "")
+    return Precondition(
+        needs, f"deviations at the optimiser's bound: {100 * shares[worst]:.0f} % of {worst}" if failed else ""
+    )
 
 
 def sound(members: Members) -> tuple[Precondition, ...]:

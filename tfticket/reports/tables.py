@@ -1,6 +1,7 @@
 """Rows summed up over seeds: the report's tables and its CSV."""
 
 import io
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -234,12 +235,22 @@ def _p_text(p: float | None) -> str:
 
 
 def claims_notes(decisions: Sequence[Decision]) -> list[str]:
-    """Below one run's table: why claims are withheld, a line for each reason."""
-    reasons: dict[str, list[str]] = {}
+    """Below one run's table: why claims are withheld, a line for each kind of reason."""
+    reasons: dict[str, list[tuple[str, str]]] = {}
     for one in decisions:
         for reason in one.comparison.reasons:
-            reasons.setdefault(reason, []).append(letter_of(one))
-    return [f"Withheld ({', '.join(claims)}): {reason}." for reason, claims in reasons.items()]
+            kind, *detail = re.split(r"(?<=[:;]) ", reason, maxsplit=1)
+            reasons.setdefault(kind, []).append((letter_of(one), "".join(detail)))
+    return [_withheld(kind, details) for kind, details in reasons.items()]
+
+
+def _withheld(kind: str, details: Sequence[tuple[str, str]]) -> str:
+    """The line of one kind of reason: of which claims, and what differs between them."""
+    claims: dict[str, list[str]] = {}
+    for claim, detail in details:
+        claims.setdefault(detail, []).append(claim)
+    each = [f"{detail} ({', '.join(letters)})" for detail, letters in claims.items()] if len(claims) > 1 else claims
+    return f"Withheld ({', '.join(dict(details))}): {kind} {'; '.join(each)}".rstrip() + "."
 
 
 def rows_csv(rows: Sequence[Row]) -> str:
