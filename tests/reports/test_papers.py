@@ -18,7 +18,7 @@ SHUFFLES = ("shuffle-layerwise", "shuffle-even", "shuffle-global")
 def row(arm="ticket", seed=0, level=1, accuracy=0.9, replicate=0, run="r-1", density=None, name=None, beside=None):
     metrics = {"accuracy": accuracy, "nll": 0.3}
     density = 0.5**level if density is None else density
-    facts = {"beside": {"rise": 0.0} if beside is None else beside, "network": "resnet-18"}
+    facts = {"beside": {"rise": 0.0} if beside is None else beside, "network": "resnet-18", "data_set": "cifar-10"}
     return Row(run, arm, name or arm_name(arm), seed, level, density, "MNIST", metrics, metrics, replicate, **facts)
 
 

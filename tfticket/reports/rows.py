@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tfticket.data.known import label_of
+from tfticket.data.known import label_of, source_of, source_with
 from tfticket.errors import InputError, shortened
 from tfticket.reports.facts import Whose, depths, trainings_facts
 from tfticket.runs.files import check_file
@@ -64,6 +64,8 @@ class Row:
         reliability: count, confidence and accuracy of each bin of the test rows; None where none was recorded.
         emptied: Layers without a survivor.
         network: The network's name.
+        data_set: The registered data set that the data are, by their contents: 'mnist'; '' of any other, or of some of
+            its classes.
         intervals: Test metric -> (low, high), its 95 % bootstrap interval over the test rows; {} where none was
             recorded.
         beside: What else claims and the preconditions of verdicts are about, where it is recorded. Of a training:
@@ -92,6 +94,7 @@ class Row:
     reliability: dict[str, list[Any]] | None = None
     emptied: tuple[str, ...] = ()
     network: str = ""
+    data_set: str = ""
     intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
     beside: dict[str, float] = field(default_factory=dict)
     doubts: tuple[str, ...] | None = None
@@ -191,6 +194,12 @@ def _data(run: Run, result: dict[str, Any]) -> str:
     if config.get("classes"):
         text += f", classes {', '.join(map(str, config['classes']))}"
     return f"{text}, {found['training_rows']:,} training rows" if found else text
+
+
+def _data_set(config: Mapping[str, Any], contents: str) -> str:
+    named = source_of(config["name"]) if config.get("path") is None else None
+    source = None if config.get("classes") else source_with(contents) or named
+    return "" if source is None else source.name
 
 
 def control_of(arm: str) -> str:
@@ -327,6 +336,7 @@ def row_of(run: Run, label: dict[str, Any], result: dict[str, Any], facts: Mappi
         reliability=result.get("reliability", {}).get("test"),  # None before evaluations recorded it
         emptied=tuple(result.get("emptied", ())),
         network=run.config["model"]["name"],
+        data_set=_data_set(run.config["data"], result.get("data", {}).get("contents", "")),
         intervals={metric: (low, high) for metric, (low, high) in result.get("intervals", {}).get("test", {}).items()},
         beside=beside,
         doubts=None if diagnostics is None else _doubts_of(diagnostics),
