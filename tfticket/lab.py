@@ -33,7 +33,7 @@ from tfticket.runs.schemas import Status
 from tfticket.runs.step import CHECKPOINT, StepContext
 from tfticket.runs.step_files import RESULT, read_result, write_result
 from tfticket.runs.stop import stop_requests
-from tfticket.runs.summary import read_manifest
+from tfticket.runs.summary import read_manifest, write_manifest
 from tfticket.schema import Config
 from tfticket.yaml_text import write_yaml
 
@@ -131,7 +131,7 @@ class Lab:
         self._should_stop = should_stop
         self._run_folder = run_folder
         self._manifest: dict[str, dict[str, Any]] = {}
-        self._before = _entries(run_folder / "manifest.json") if run_folder else {}
+        self._before = _entries(run_folder) if run_folder else {}
         self._verified: set[str] = set()
         self._unprotected = False
 
@@ -239,11 +239,15 @@ class Lab:
             self.write_manifest(self._before | self._manifest)
             self.listener.finished(handle.kind, computed)
 
+    def keep_manifest(self) -> None:
+        """Write the manifest of earlier sessions for the configuration as it is written now."""
+        if self._before:
+            self.write_manifest(self._before)
+
     def write_manifest(self, entries: dict[str, dict[str, Any]] | None = None) -> None:
         """Write which steps the run has: those of this session, or with what earlier ones had got further."""
         if self._run_folder is not None:
-            steps = list((self._manifest if entries is None else entries).values())
-            write_json(self._run_folder / "manifest.json", {"steps": steps}, sync=False)
+            write_manifest(self._run_folder, list((self._manifest if entries is None else entries).values()))
 
     def _done(self, handle: Handle) -> bool:
         if not (handle.path / RESULT).exists():
@@ -346,10 +350,10 @@ def _log(folder: Path, text: str) -> None:
         log.write(f"{text}\n")
 
 
-def _entries(path: Path) -> dict[str, dict[str, Any]]:
-    """A manifest's entries by what makes them one; none where there is no manifest or it is damaged."""
+def _entries(folder: Path) -> dict[str, dict[str, Any]]:
+    """The entries of a run's manifest by what makes them one; none where there is no manifest or it is damaged."""
     try:
-        return {_key_of(entry): entry for entry in read_manifest(path.parent)}
+        return {_key_of(entry): entry for entry in read_manifest(folder)}
     except (InputError, KeyError):
         return {}
 
@@ -421,6 +425,7 @@ def open_run(workspace: Path, config: ExperimentConfig, listener: Listener | Non
         recorder = Recorder(folder, listener or Listener())
         stack.callback(recorder.close)
         lab = Lab(workspace, config.execution, recorder, should_stop, folder)
+        lab.keep_manifest()
         try:
             yield lab
             lab.write_manifest()

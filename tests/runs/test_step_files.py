@@ -121,14 +121,74 @@ def test_verify_names_damaged_steps(workspace, call):
     (run,) = (workspace / "runs").iterdir()
     assert call("verify", "-w", workspace)[:2] == (
         0,
-        f"The files of {len(steps_of(workspace))} finished steps are those that were written.\n",
+        f"The files of 1 run and {len(steps_of(workspace))} finished steps are those that were written.\n",
     )
     victim = steps_of(workspace, "prune")[0]
     (victim / "ticket.safetensors").unlink()
     code, out, err = call("verify", run.name, "-w", workspace, "--json")
     assert code == 1
-    assert [row["step"] for row in json.loads(out)] == [victim.name]
-    assert f"1 of {len(steps_of(workspace))} steps have damaged files." in err
+    assert [row["run or step"] for row in json.loads(out)] == [victim.name]
+    assert f"Of 1 run and {len(steps_of(workspace))} finished steps, 1 have damaged files." in err
+
+
+def edited(path, change):
+    record = json.loads(path.read_text())
+    change(record)
+    path.write_text(json.dumps(record))
+
+
+def test_a_manifest_whose_labels_were_exchanged_is_refused(workspace, call):
+    (run,) = (workspace / "runs").iterdir()
+
+    def exchange(record):
+        for step in record["steps"]:
+            step["label"]["level"] = {1: 2, 2: 1}.get(step["label"].get("level"), 0)
+
+    edited(run / "manifest.json", exchange)
+    for command in ("report", "show", "verify", "inspect"):
+        code, _, err = call(command, run.name, "-w", workspace)
+        assert code == 2
+        assert "manifest.json is damaged: its contents do not match its checksum. `tfticket run`" in err
+    code, out, _ = call("verify", "-w", workspace, "--json")
+    assert (code, [row["run or step"] for row in json.loads(out)]) == (1, [run.name])
+    before = (run / "report" / "results.csv").read_text()
+    assert call("run", run / "config.yaml", "-w", workspace)[0] == 0
+    assert call("report", run.name, "-w", workspace)[0] == 0
+    assert (run / "report" / "results.csv").read_text() == before
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "config.yaml"])
+def test_files_of_another_run_are_refused(name, workspace, call):
+    (run,) = (workspace / "runs").iterdir()
+    assert call("run", run / "config.yaml", "-o", "name=other", "-o", "prune.levels=1", "-w", workspace)[0] == 0
+    (other,) = (each for each in (workspace / "runs").iterdir() if each != run)
+    shutil.copy(other / name, run / name)
+    for command in ("report", "show", "verify", "branch"):
+        code, _, err = call(command, run.name, "-w", workspace, *(["-c", "keep-signs"] * (command == "branch")))
+        assert code == 2
+        assert "config.yaml is not the configuration of this run's manifest" in err
+
+
+def test_a_workspace_that_was_copied_in_part_is_told(workspace, call):
+    (run,) = (workspace / "runs").iterdir()
+    steps = steps_of(workspace)
+    shutil.rmtree(workspace / "steps")
+    code, out, _ = call("verify", "-w", workspace, "--json")
+    assert (code, {row["run or step"] for row in json.loads(out)}) == (1, {step.name for step in steps})
+    code, _, err = call("report", run.name, "-w", workspace)
+    assert code == 2
+    assert f"{len(steps)} of the run's steps are not in {workspace / 'steps'}: copy them there" in err
+
+
+def test_a_run_of_before_there_were_checksums_is_read_with_a_note(workspace, call):
+    (run,) = (workspace / "runs").iterdir()
+    edited(run / "manifest.json", lambda record: [record.pop(name) for name in ("config", "checksum")])
+    code, _, err = call("report", run.name, "-w", workspace)
+    assert code == 0
+    assert "was written by a tfticket that kept no checksums" in err
+    code, out, _ = call("verify", run.name, "-w", workspace)
+    assert code == 0
+    assert "but for 1 of before tfticket kept checksums" in out
 
 
 def test_kept_weights_and_the_last_are_not_confused(workspace):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tfticket import completion
-from tfticket.cli.options import Debug, Json, Options, Quiet, Workspace, app
+from tfticket.cli.options import Debug, Json, Options, Quiet, Workspace, app, named_run
 from tfticket.cli.run import numbers_in
 from tfticket.console import say, show_table
 from tfticket.errors import InputError
@@ -96,7 +96,6 @@ def _choose(
     what: Sequence[str], workspace: Path, level: str | None, seed: str | None, arms: tuple[str, ...]
 ) -> tuple[list[Chosen], Path | None]:
     """The tickets that are meant, and the folder of a run's report for what is found."""
-    from tfticket.reports.rows import find_run
     from tfticket.runs.step import TICKET
     from tfticket.runs.step_files import RESULT
     from tfticket.tickets import Ticket
@@ -111,7 +110,7 @@ def _choose(
             continue
         if (path / RESULT).is_file():
             raise InputError(f"{one} is a step without a ticket. Name one that made a ticket, or the run.")
-        run = find_run(workspace, one)
+        run = named_run(workspace, one)
         found = _of_run(run, level, seed, arms)
         several = f"{run.folder.name}: " if len(what) > 1 else ""
         chosen += [_loaded(each, several) for each in found]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tfticket import completion
-from tfticket.cli.options import DataDir, Debug, Json, Options, Quiet, Workspace, app
+from tfticket.cli.options import DataDir, Debug, Json, Options, Quiet, Workspace, app, named_run
 from tfticket.console import say, show_table
 from tfticket.errors import InputError
 from tfticket.registry import DEFAULT_WORKSPACE
@@ -198,7 +198,6 @@ def _number(value: float | None) -> str:
 
 def _sampler_file(what: str, workspace: Path) -> Path:
     """The file that is meant: itself, in a step's folder, or of a run."""
-    from tfticket.reports.rows import find_run
     from tfticket.runs.step import SAMPLER
 
     path = Path(what)
@@ -206,7 +205,7 @@ def _sampler_file(what: str, workspace: Path) -> Path:
         return path
     if (path / SAMPLER).is_file():
         return path / SAMPLER
-    run = find_run(workspace, what)
+    run = named_run(workspace, what)
     fits = {step["folder"]: step["label"] for step in run.steps if step["kind"] == "fit"}
     steps = run.folder.parents[1] / "steps"
     if not fits:

@@ -2,11 +2,14 @@
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tfticket.registry import DATA_DIR
+
+if TYPE_CHECKING:
+    from tfticket.reports.rows import Run
 
 app = typer.Typer(
     name="tfticket",
@@ -73,3 +76,22 @@ Version = Annotated[bool, typer.Option("--version", callback=_show_version, is_e
 @app.callback()
 def options(quiet: Quiet = False, debug: Debug = False, version: Version = False) -> None:
     """What holds for every command."""
+
+
+def named_run(workspace: Path, name: str) -> "Run":
+    """The run that a command is about; of one without checksums, a note says so.
+
+    Raises:
+        InputError: As ``tfticket.reports.rows.find_run``.
+    """
+    from tfticket.console import say
+    from tfticket.reports.rows import find_run
+
+    run = find_run(workspace, name)
+    if run.steps and not run.has_checksums:
+        say(
+            f"{run.folder.name} was written by a tfticket that kept no checksums. Its files are used as they are: "
+            "nothing would tell if one were changed or exchanged.",
+            err=True,
+        )
+    return run

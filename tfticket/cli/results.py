@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from tfticket import completion
-from tfticket.cli.options import Debug, Json, Options, Quiet, Workspace, app
+from tfticket.cli.options import Debug, Json, Options, Quiet, Workspace, app, named_run
 from tfticket.console import (
     echo,
     say,
@@ -39,9 +39,9 @@ def show(
     debug: Debug = False,
 ) -> None:
     """Show a run: its state, its configuration, its results so far."""
-    from tfticket.reports.rows import find_run, rows_of
+    from tfticket.reports.rows import rows_of
 
-    found = find_run(workspace, run)
+    found = named_run(workspace, run)
     from tfticket.reports.chains import pools_of
     from tfticket.reports.moments import recorded_trainings
     from tfticket.reports.papers import decisions_of, records
@@ -87,9 +87,7 @@ def report(
     debug: Debug = False,
 ) -> None:
     """Write the figures, the table, the claims and the CSV of runs, from their folders alone."""
-    from tfticket.reports.rows import find_run
-
-    found = [find_run(workspace, run) for run in runs]
+    found = [named_run(workspace, run) for run in runs]
     from tfticket.reports.report import write_report
 
     show_report(write_report(found, out), as_json, Options.quiet)
@@ -120,14 +118,13 @@ def export(
     """Write chains for other programs: draws of the surviving weights, and what was told of each draw."""
     from tfticket.export import chains_of, to_netcdf
     from tfticket.reports.chains import pools_of
-    from tfticket.reports.rows import find_run
     from tfticket.runs.files import check_place
 
     if (Path(chain) / "config.json").is_file():
         whose = Path(chain).resolve()
         folders = chains_of(whose)
     else:
-        run = find_run(workspace, chain)
+        run = named_run(workspace, chain)
         whose, pools = run.folder, pools_of(run)
         if not pools:
             raise InputError(

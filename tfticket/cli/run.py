@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tfticket import completion
-from tfticket.cli.options import DataDir, Debug, Json, Options, Quiet, Workspace, app
+from tfticket.cli.options import DataDir, Debug, Json, Options, Quiet, Workspace, app, named_run
 from tfticket.console import say, show_report, show_table
 from tfticket.errors import InputError, shortened
 from tfticket.registry import DEFAULT_WORKSPACE, EXPERIMENTS, check_name, resolve
@@ -124,9 +124,9 @@ def branch(
 ) -> None:
     """Train controls of a finished run's tickets, as a run of its own that shares its steps."""
     from tfticket.presets import experiment_of
-    from tfticket.reports.rows import find_run, trunk_of
+    from tfticket.reports.rows import trunk_of
 
-    found = find_run(workspace, run)
+    found = named_run(workspace, run)
     if found.state != "done":
         again = _said(["run", str(found.folder / "config.yaml"), "--workspace", str(found.folder.parents[1])])
         why = f" ({found.status['message'].splitlines()[0]})" if found.status.get("message") else ""

@@ -7,7 +7,7 @@ import typer
 from tfticket import completion
 from tfticket.cli.options import Debug, Json, Options, Quiet, Workspace, app
 from tfticket.console import say, show_table
-from tfticket.errors import TfticketError
+from tfticket.errors import InputError, TfticketError
 from tfticket.registry import DEFAULT_WORKSPACE
 
 
@@ -24,32 +24,31 @@ def verify(
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Verify that the files of finished steps are those that were written: none missing, changed or exchanged."""
-    from tfticket.errors import InputError
-    from tfticket.reports.rows import find_run
+    """Verify that files of runs and finished steps are those that were written: none missing, changed or exchanged."""
+    from tfticket.reports.rows import find_run, find_runs
     from tfticket.runs.artefacts import verify_step
     from tfticket.runs.step_files import RESULT
+    from tfticket.runs.summary import check_configuration
 
-    if run is None:
-        folders = sorted((workspace / "steps").glob("*-*"))
-    else:
-        found = find_run(workspace, run)
-        steps = found.folder.resolve().parents[1] / "steps"
-        folders = list(dict.fromkeys(steps / step["folder"] for step in found.steps))
-    problems, old, verified = [], 0, 0
-    for folder in folders:
-        if run is None and not (folder / RESULT).exists():
-            continue  # not done, or not a step
+    runs = find_runs(workspace) if run is None else [find_run(workspace, run)]
+    problems = [[each.folder.name, each.status["message"]] for each in runs if each.status["state"] == "damaged"]
+    sound = [each for each in runs if each.status["state"] != "damaged"]
+    steps = [each.folder.parents[1] / "steps" / step["folder"] for each in sound for step in each.steps]
+    if run is None:  # also those that no run names any more
+        steps += sorted(path.parent for path in (workspace / "steps").glob(f"*-*/{RESULT}"))
+    steps = list(dict.fromkeys(steps))
+    checks = [(each.folder, check_configuration) for each in sound] + [(folder, verify_step) for folder in steps]
+    old = 0
+    for folder, check in checks:
         try:
-            protected = verify_step(folder)
+            old += not check(folder)
         except InputError as error:
             problems.append([folder.name, str(error)])
-        else:
-            verified, old = verified + protected, old + (not protected)
     if as_json or problems:
-        show_table(["step", "problem"], problems, as_json)
+        show_table(["run or step", "problem"], problems, as_json)
+    checked = f"{len(runs):,} run{'s' * (len(runs) != 1)} and {len(steps):,} finished step{'s' * (len(steps) != 1)}"
     if problems:
-        raise TfticketError(f"{len(problems)} of {len(folders)} steps have damaged files.")
+        raise TfticketError(f"Of {checked}, {len(problems)} have damaged files.")
     if not (as_json or Options.quiet):
-        without = f"; {old} more are from before tfticket kept checksums, and cannot be verified" if old else ""
-        say(f"The files of {verified} finished steps are those that were written{without}.")
+        without = f", but for {old:,} of before tfticket kept checksums, which cannot be verified" if old else ""
+        say(f"The files of {checked} are those that were written{without}.")

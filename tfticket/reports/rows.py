@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from tfticket.runs.files import check_file
 from tfticket.runs.records import checked, read_record
 from tfticket.runs.schemas import Evaluation, RunConfiguration, Status
 from tfticket.runs.step_files import RESULT, read_result
-from tfticket.runs.summary import STATUS, read_manifest, state_of
+from tfticket.runs.summary import STATUS, check_configuration, read_manifest, state_of
 from tfticket.schema import read_yaml
 
 ARM_NAMES = {
@@ -109,12 +109,14 @@ class Run:
         config: Its configuration, as plain values.
         status: state, started, updated, and message and traceback of a failure.
         steps: The manifest's entries: kind, folder, fingerprint, label.
+        has_checksums: Whether its files were written with checksums.
     """
 
     folder: Path
     config: dict[str, Any]
     status: dict[str, Any]
     steps: list[dict[str, Any]]
+    has_checksums: bool = True
 
     @property
     def state(self) -> str:
@@ -164,12 +166,12 @@ def find_run(workspace: Path, name: str) -> Run:
     """A run by its folder or its folder's name; by its configuration's name, the newest; by how its name begins.
 
     Raises:
-        InputError: None, or several that begin so.
+        InputError: None, or several that begin so; its configuration is not the one that its manifest is of.
     """
     if not name.strip():
         raise InputError("The run's name is empty. `tfticket list runs` shows the runs.")
     if _is_run_folder(name):
-        return read_run(Path(name))
+        return _sound_run(Path(name))
     runs = find_runs(workspace)
     called = [run for run in runs if run.folder.name == name] or [run for run in runs if run.config.get("name") == name]
     matches = called[:1] or [run for run in runs if run.folder.name.startswith(name)]
@@ -177,7 +179,12 @@ def find_run(workspace: Path, name: str) -> Run:
         known = ", ".join(run.folder.name for run in runs) or "none yet"
         what = "No run is" if not matches else f"{len(matches)} runs are"
         raise InputError(f"{what} named '{shortened(name)}' in {workspace}. Runs there: {known}.")
-    return read_run(matches[0].folder)
+    return _sound_run(matches[0].folder)
+
+
+def _sound_run(folder: Path) -> Run:
+    run = read_run(folder)
+    return replace(run, has_checksums=check_configuration(run.folder))
 
 
 def _is_run_folder(name: str) -> bool:
@@ -303,7 +310,14 @@ def _whose(label: Mapping[str, Any]) -> Whose:
 
 def computed_anew(run: Run) -> str:
     """How to get back what a run's steps have lost."""
-    command = f"tfticket run {run.folder / 'config.yaml'} --workspace {run.folder.parents[1]}"
+    workspace = run.folder.parents[1]
+    command = f"tfticket run {run.folder / 'config.yaml'} --workspace {workspace}"
+    missing = {step["folder"] for step in run.steps if not (workspace / "steps" / step["folder"]).is_dir()}
+    if missing:
+        return (
+            f"{len(missing):,} of the run's steps are not in {workspace / 'steps'}: copy them there, or compute them "
+            f"again by `{command}`."
+        )
     return f"Once that step's folder is deleted, `{command}` computes it anew."
 
 

@@ -2,17 +2,18 @@
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tfticket.errors import InputError
-from tfticket.runs.files import check_file
+from tfticket.runs.files import check_file, write_json
 from tfticket.runs.lease import holder_of
 from tfticket.runs.progress import FILE, read_progress
 from tfticket.runs.records import read_record
 from tfticket.runs.schemas import Facts, Manifest, Status
+from tfticket.runs.step_files import CHECKSUM, checksum_of, checksum_of_bytes
 from tfticket.schema import read_yaml
 from tfticket.text import one_line
 
@@ -92,17 +93,52 @@ def step_words(label: Mapping[str, Any], kind: str = "train") -> str:
     return " · ".join(words + [f"{name} {label[name]}" for name in numbered if name in label])
 
 
+def write_manifest(folder: Path, steps: Sequence[Mapping[str, Any]]) -> None:
+    """Write which steps a run has, tied to its configuration by a checksum."""
+    record = {"config": checksum_of_bytes(folder / CONFIG), "steps": list(steps)}
+    write_json(folder / MANIFEST, record | {CHECKSUM: checksum_of(record)}, sync=False)
+
+
 def read_manifest(folder: Path) -> list[dict[str, Any]]:
     """The steps of a run so far: kind, folder, fingerprint and label of each; [] where there is no manifest.
 
     Raises:
-        InputError: It is damaged.
+        InputError: It is damaged, or not the one that was written.
     """
+    steps: list[dict[str, Any]] = _manifest(folder)["steps"]
+    return steps
+
+
+def check_configuration(folder: Path) -> bool:
+    """See that a run's configuration is the one that its manifest was written for.
+
+    Returns:
+        Whether the manifest says so; one of before there were checksums does not.
+
+    Raises:
+        InputError: It is another one, or the manifest is damaged.
+    """
+    expected, path = _manifest(folder).get("config"), folder / CONFIG
+    if expected is not None and checksum_of_bytes(path) != expected:
+        raise InputError(
+            f"{path} is not the configuration of this run's manifest: one of the two was changed or exchanged. Put "
+            f"them back from a copy, or start the configuration again: tfticket run {path}"
+        )
+    return expected is not None
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
     path = folder / MANIFEST
     if not os.path.lexists(path):
-        return []
-    steps: Any = read_record(path, Manifest)["steps"]
-    return list(steps)
+        return {"steps": []}
+    record: dict[str, Any] = {**read_record(path, Manifest)}
+    rest = {key: value for key, value in record.items() if key != CHECKSUM}
+    if rest.keys() != {"steps"} and record.get(CHECKSUM) != checksum_of(rest):  # before checksums: steps alone
+        raise InputError(
+            f"{path} is damaged: its contents do not match its checksum. `tfticket run` with the run's config.yaml "
+            "writes it again; finished steps are kept."
+        )
+    return record
 
 
 def facts_of(read: Callable[[Path], Facts], folder: Path, name: str) -> Facts:
