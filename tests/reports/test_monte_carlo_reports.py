@@ -8,6 +8,7 @@ import pytest
 
 from tfticket.cli.monte_carlo import _sampler_file
 from tfticket.console import show_closeness
+from tfticket.data import sources
 from tfticket.errors import InputError
 from tfticket.reports.claims import decide
 from tfticket.reports.curves import curves_of, learning_figure, shown_curves
@@ -59,7 +60,8 @@ def run(make_run):
     for seed in SEEDS:
         for arm, accuracy in ACCURACY.items():
             evaluations.append((arm, seed, 2, {"test": {"accuracy": accuracy + 0.001 * seed}}))
-    folder = make_run("a-1", evaluations=evaluations, model="conv-4")
+    data = {"name": "cifar-10-jpeg"}
+    folder = make_run("a-1", evaluations=evaluations, model="conv-4", data=data, contents=sources.cifar_10_jpeg.contents)
     for seed in SEEDS:
         where = {"seed": seed, "level": 2}
         for level, arm, speed in [(0, "ticket", 0.3), *((2, arm, accuracy / 2) for arm, accuracy in ACCURACY.items())]:
