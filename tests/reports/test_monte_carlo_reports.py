@@ -60,8 +60,8 @@ def run(make_run):
     for seed in SEEDS:
         for arm, accuracy in ACCURACY.items():
             evaluations.append((arm, seed, 2, {"test": {"accuracy": accuracy + 0.001 * seed}}))
-    data = {"name": "cifar-10-jpeg"}
-    folder = make_run("a-1", evaluations=evaluations, model="conv-4", data=data, contents=sources.cifar_10_jpeg.contents)
+    data = {"data": {"name": "cifar-10-jpeg"}, "contents": sources.cifar_10_jpeg.contents}
+    folder = make_run("a-1", evaluations=evaluations, model="conv-4", **data)
     for seed in SEEDS:
         where = {"seed": seed, "level": 2}
         for level, arm, speed in [(0, "ticket", 0.3), *((2, arm, accuracy / 2) for arm, accuracy in ACCURACY.items())]:

@@ -23,6 +23,8 @@ METRICS = {"accuracy": 0.9, "nll": 0.3}
 MNIST = sources.mnist.contents
 DATA = "MNIST, 2,000 training rows"
 
+OF_MNIST = {"network": "lenet-300-100", "data_set": "mnist"}
+
 
 def test_a_run_says_what_its_folder_says(make_run):
     run = read_run(make_run("a-1", evaluations=[("ticket", 0, 0)]))
@@ -57,9 +59,9 @@ def test_a_run_is_running_while_its_process_lives_and_killed_after(make_run):
 def test_rows_are_the_finished_evaluations_in_the_runs_order(make_run):
     run = read_run(make_run("a-1", evaluations=[("ticket", 1, 0), ("ticket", 1, 2), ("random-mask", 1, 2)]))
     assert rows_of(run) == [
-        Row("a-1", "ticket", "IMP ticket", 1, 0, 1.0, DATA, METRICS, METRICS, network="lenet-300-100", data_set="mnist"),
-        Row("a-1", "ticket", "IMP ticket", 1, 2, 0.25, DATA, METRICS, METRICS, network="lenet-300-100", data_set="mnist"),
-        Row("a-1", "random-mask", "random mask", 1, 2, 0.25, DATA, METRICS, METRICS, network="lenet-300-100", data_set="mnist"),
+        Row("a-1", "ticket", "IMP ticket", 1, 0, 1.0, DATA, METRICS, METRICS, **OF_MNIST),
+        Row("a-1", "ticket", "IMP ticket", 1, 2, 0.25, DATA, METRICS, METRICS, **OF_MNIST),
+        Row("a-1", "random-mask", "random mask", 1, 2, 0.25, DATA, METRICS, METRICS, **OF_MNIST),
     ]
 
 
@@ -233,7 +235,7 @@ def test_a_folder_may_be_named_from_anywhere(make_run, tmp_path, monkeypatch, wh
     make_run("a-1", evaluations=[("ticket", 0, 0)])
     monkeypatch.chdir(tmp_path / where)
     assert rows_of(find_run(tmp_path, name)) == [
-        Row("a-1", "ticket", "IMP ticket", 0, 0, 1.0, DATA, METRICS, METRICS, network="lenet-300-100", data_set="mnist")
+        Row("a-1", "ticket", "IMP ticket", 0, 0, 1.0, DATA, METRICS, METRICS, **OF_MNIST)
     ]
 
 
