@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.data.rows import arrays, assert_equal, by_hash, numbered, numbers, own
-from tfticket.data import load_data
+from tfticket.config import DataConfig
+from tfticket.data import load_data, load_dataset, split_rows
 from tfticket.errors import InputError
 
 # Stratified
@@ -145,3 +146,22 @@ def test_an_empty_folder_of_validation_images_does_not_count(tmp_path, writers, 
     expected = load_data(path=path).checksum
     (path / "val").mkdir()
     assert load_data(path=path).checksum == expected
+
+
+# Rows that are counted without reading the data
+
+
+@pytest.mark.parametrize("options", [{"validation_rows": 60_000}, {"validation_rows": 10**7}, {"train_rows": 55_001}])
+def test_rows_that_do_not_fit_are_refused_before_the_data_are_read(options):
+    messages = []
+    for count in (split_rows, load_dataset):
+        with pytest.raises(InputError, match=r"mnist has 60,000 training rows: .* do not fit") as caught:
+            count(DataConfig(**options))
+        messages.append(str(caught.value))
+    assert messages[0] == messages[1]
+
+
+@pytest.mark.parametrize("options", [{}, {"validation_rows": 59_999}, {"train_rows": 55_000}, {"train_rows": 7}])
+def test_rows_that_fit_are_counted_as_they_are_loaded(options):
+    data = load_dataset(DataConfig(**options))
+    assert split_rows(DataConfig(**options)) == (len(data.x_train), len(data.x_validation), len(data.x_test))

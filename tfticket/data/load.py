@@ -16,7 +16,7 @@ from tfticket.data.formats import Raw, read
 from tfticket.data.formats.raw import ALIGNMENT, room
 from tfticket.data.known import Identity, check_contents, class_names_of, identify, label_of, locate, source_of
 from tfticket.data.normalisation import check_overflow, normalisation_for
-from tfticket.data.split import split_positions, validation_rows
+from tfticket.data.split import split_positions, split_sizes
 from tfticket.errors import InputError, unknown
 from tfticket.schema import validate
 
@@ -202,14 +202,17 @@ def _chosen(config: DataConfig, class_names: tuple[str, ...]) -> list[int]:
 
 
 def split_rows(config: DataConfig) -> tuple[int, int, int]:
-    """Rows for training, validation and test: of a data set with a name, that is whole, without reading it."""
+    """Rows for training, validation and test: of a data set with a name, that is whole, without reading it.
+
+    Raises:
+        InputError: As ``load_dataset``; too few rows whether the data are read or not.
+    """
     source = source_of(config.name)
     if source is None or config.path is not None or config.classes is not None:
         data = load_dataset(config)
         return len(data.x_train), len(data.x_validation), len(data.x_test)
     rows, test = source.size[:2]
-    validation = validation_rows(config, rows)
-    return config.train_rows or rows - validation, validation, test
+    return (*split_sizes(config, rows, own_validation=False), test)
 
 
 def _arranged(images: np.ndarray, order: np.ndarray, owned: bool) -> np.ndarray:

@@ -9,11 +9,33 @@ from tfticket.errors import InputError
 USUAL_VALIDATION_ROWS = 5000
 
 
-def validation_rows(config: DataConfig, rows: int) -> int:
-    """How many of so many rows are for validation."""
-    if config.validation_rows is not None:
-        return config.validation_rows
-    return max(1, min(USUAL_VALIDATION_ROWS, rows // 10))
+def split_sizes(config: DataConfig, rows: int, *, own_validation: bool) -> tuple[int, int]:
+    """Return how many rows are for training and how many are taken for validation.
+
+    Args:
+        config: How many are asked for.
+        rows: How many there are to choose from.
+        own_validation: Whether validation rows come from elsewhere, so that none is taken here.
+
+    Raises:
+        InputError: There are too few rows, or validation rows are asked for beside those that there are.
+    """
+    if own_validation and config.validation_rows is not None:
+        raise InputError(
+            f"{config.name} has validation rows of its own, and validation_rows asks for {config.validation_rows:,} of "
+            "the training rows. Leave validation_rows out (null), or take the data's own rows away."
+        )
+    usual = max(1, min(USUAL_VALIDATION_ROWS, rows // 10))
+    validation = 0 if own_validation else config.validation_rows or usual
+    left = rows - validation
+    wanted = config.train_rows if config.train_rows is not None else left
+    if left < 1 or wanted > left:
+        raise InputError(
+            f"{config.name} has {rows:,} training rows{' of these classes' if config.classes else ''}: "
+            f"{validation:,} for validation and {max(wanted, 1):,} for training do not fit. Lower validation_rows or "
+            "train_rows."
+        )
+    return wanted, validation
 
 
 def split_positions(config: DataConfig, labels: np.ndarray, *, own_validation: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -28,23 +50,10 @@ def split_positions(config: DataConfig, labels: np.ndarray, *, own_validation: b
         Positions of the training rows and of the validation rows.
 
     Raises:
-        InputError: There are too few rows, or validation rows are asked for beside those that there are.
+        InputError: As ``split_sizes``.
     """
-    if own_validation and config.validation_rows is not None:
-        raise InputError(
-            f"{config.name} has validation rows of its own, and validation_rows asks for {config.validation_rows:,} of "
-            "the training rows. Leave validation_rows out (null), or take the data's own rows away."
-        )
     rows = len(labels)
-    validation = 0 if own_validation else validation_rows(config, rows)
-    left = rows - validation
-    wanted = config.train_rows if config.train_rows is not None else left
-    if left < 1 or wanted > left:
-        raise InputError(
-            f"{config.name} has {rows:,} training rows{' of these classes' if config.classes else ''}: "
-            f"{validation:,} for validation and {max(wanted, 1):,} for training do not fit. Lower validation_rows or "
-            "train_rows."
-        )
+    wanted, validation = split_sizes(config, rows, own_validation=own_validation)
     order = seeds.generator(config.split_seed, "split", rows).permutation(rows)
     if config.stratify:
         order = order[_spread(labels[order])]
