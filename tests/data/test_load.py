@@ -407,7 +407,7 @@ def test_what_is_loaded_cannot_be_written(options, tmp_path):
         ({"x_test": np.zeros((6, 3, 1), np.uint8)}, r"own: x_test has images of \(3, 1, 1\) .* of \(2, 1, 1\)"),
         ({"y_train": np.arange(39)}, "own: y_train has 39 labels, own: x_train 40 rows"),
         ({"y_test": np.zeros((6, 2), int)}, r"y_test has the shape \(6, 2\).*one column"),
-        ({"y_test": np.int64(3)}, "y_test has the shape"),
+        ({"y_test": np.int64(3)}, "y_test is int64; expected one label a row"),
         ({"y_train": 2 * (np.arange(40) % 3)}, r"y_test holds the label 1 \(row 1\), which no training row has"),
         ({"y_test": np.full(6, 3)}, "y_test holds the label 3 .* expected one of 0, 1, 2"),
         ({"x_validation": numbered(5)}, "both x_validation and y_validation"),

@@ -59,7 +59,7 @@ def load_data(
             'unit' for uint8 and 'standard' for floats.
         x_train: Images as uint8 or floats [rows, height, width, channels] or [rows, height, width], or a table of
             numbers [rows, features]: whatever NumPy makes an array of, data frames and tensors too.
-        y_train: Labels [rows]: whole numbers, texts, truth values; classes are numbered in their order.
+        y_train: Labels [rows]: whole numbers, texts, truth values, tuples; classes are numbered in their order.
         x_test: As ``x_train``.
         y_test: As ``y_train``.
         x_validation: As ``x_train``; by default rows are taken from the training set.
