@@ -86,7 +86,7 @@ def test_own_validation_rows_in_a_file_and_in_folders_are_the_same_data(tmp_path
     parts["validation"] = (digits.x_train[-50:], digits.y_train[-50:])
     given = {f"{axis}_{split}": array for split, part in parts.items() for axis, array in zip("xy", part, strict=True)}
     expected = load_data("own", **given)
-    for x, y in (("x_val", "y_val"), ("x_validation", "y_validation")):
+    for x, y in (("x_val", "y_val"), ("x_valid", "y_valid"), ("x_validation", "y_validation")):
         names = {"x_validation": x, "y_validation": y}
         path = tmp_path / f"{x}.npz"
         np.savez(path, **{names.get(key, key): array for key, array in given.items()})
@@ -100,6 +100,12 @@ def test_own_validation_rows_in_a_file_and_in_folders_are_the_same_data(tmp_path
         assert_equal(load_data(path=writers.folder(members, tmp_path / name)), expected)
         zipped = writers.zipped(f"{name}.zip", 8, top="all/")(members, tmp_path)
         assert_equal(load_data(path=zipped), expected)
+        members = {
+            f"{name if split == 'validation' else split}-{what}-idx{array.ndim}-ubyte": writers.idx(array)
+            for split, part in parts.items()
+            for what, array in zip(("images", "labels"), part, strict=True)
+        }
+        assert_equal(load_data(path=writers.folder(members, tmp_path / f"{name} idx")), expected)
 
 
 @pytest.mark.parametrize(
@@ -127,10 +133,20 @@ def test_half_of_validation_rows_in_a_file_are_refused(tmp_path, writers, digits
         np.savez(tmp_path / "own.npz", **arrays(), **dict.fromkeys(keys, numbered(4)))
         with pytest.raises(InputError, match=rf"has {', '.join(keys)}; expected x_val and y_val, or neither"):
             load_data(path=tmp_path / "own.npz")
+    np.savez(tmp_path / "own.npz", **arrays(), X_dev=numbered(4), y_dev=np.arange(4) % 3, names=np.array(["a"]))
+    with pytest.raises(InputError, match=r"has 'X_dev', 'y_dev', which would not be read; .*x_val and y_val"):
+        load_data(path=tmp_path / "own.npz")
+    idx = {f"{split}-images-idx3-ubyte": writers.idx(digits.x_train[:4]) for split in ("train", "test", "val")}
+    idx |= {f"{split}-labels-idx1-ubyte": writers.idx(digits.y_train[:4]) for split in ("train", "test")}
+    with pytest.raises(InputError, match="no IDX file of the validation labels"):
+        load_data(path=writers.folder(idx, tmp_path / "idx"))
     image = writers.png(digits.x_train[0])
     members = {f"{split}/{label}/0.png": image for split in ("train", "test", "val") for label in "ab"}
     with pytest.raises(InputError, match=r"has val/ and validation/; expected one folder"):
         load_data(path=writers.folder({**members, "validation/a/0.png": image}, tmp_path / "both"))
+    for name in ("Validation", "dev", "Test"):
+        with pytest.raises(InputError, match=rf"has {name}/, which would not be read; expected train/"):
+            load_data(path=writers.folder({**members, f"{name}/a/0.png": image}, tmp_path / name))
     with pytest.raises(InputError, match=r"validation/ has the class 'c', train/ has not"):
         load_data(path=writers.folder({**members, "val/c/0.png": image}, tmp_path / "class"))
 
