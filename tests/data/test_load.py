@@ -402,7 +402,10 @@ def test_what_is_loaded_cannot_be_written(options, tmp_path):
     [
         *[({name: None}, "all four arrays: x_train, y_train, x_test, y_test") for name in arrays()],
         ({"path": "mnist.npz"}, "either a path or arrays"),
-        ({"x_train": numbered(40).astype(np.float32)}, "own: x_test is uint8, own: x_train is float32; expected uint8"),
+        (
+            {"x_train": numbered(40)[..., None].astype(np.float32)},
+            "own: x_test is uint8, own: x_train is float32; expected uint8",
+        ),
         ({"x_test": numbered(6)[..., 0]}, r"own: x_test has 2 features, own: x_train has images of \(2, 1, 1\)"),
         ({"x_test": np.zeros((6, 3, 1), np.uint8)}, r"own: x_test has images of \(3, 1, 1\) .* of \(2, 1, 1\)"),
         ({"y_train": np.arange(39)}, "own: y_train has 39 labels, own: x_train 40 rows"),

@@ -116,7 +116,7 @@ def test_own_validation_rows_in_a_file_and_in_folders_are_the_same_data(tmp_path
         ({"y_validation": None}, "both x_validation and y_validation"),
         ({"x_validation": numbered(39)}, "y_validation has 40 labels, own: x_validation 39 rows"),
         ({"x_validation": np.zeros((40, 3, 1), np.uint8)}, r"x_validation has images of \(3, 1, 1\)"),
-        ({"x_validation": np.zeros((40, 2, 1))}, "x_validation is float64, own: x_train is uint8"),
+        ({"x_validation": np.zeros((40, 2, 1, 1))}, "x_validation is float64, own: x_train is uint8"),
         ({"y_validation": np.full(40, 3)}, r"y_validation holds the label 3 \(row 0\), which no training row has"),
         ({"y_validation": np.full(40, "a")}, "y_validation holds texts, own: y_train holds numbers"),
         ({"y_validation": np.full(40, 0), "classes": [1, 2]}, r"no validation rows of the classes \[1, 2\]"),

@@ -57,8 +57,8 @@ def load_data(
         normalise: Input of the network: 'unit' is pixels / 255, for uint8; 'standard' has mean 0 and standard
             deviation 1 in each channel or feature over the training rows; 'none' takes floats as they are; 'auto' is
             'unit' for uint8 and 'standard' for floats.
-        x_train: Images as uint8 or floats [rows, height, width, channels] or [rows, height, width], or a table of
-            numbers [rows, features]: whatever NumPy makes an array of, data frames and tensors too.
+        x_train: Images as uint8 or floats [rows, height, width, channels], grey ones as uint8 [rows, height, width]
+            too, or a table of numbers [rows, features]: whatever NumPy makes an array of, data frames and tensors too.
         y_train: Labels [rows]: whole numbers, texts, truth values, tuples; classes are numbered in their order.
         x_test: As ``x_train``.
         y_test: As ``y_train``.
