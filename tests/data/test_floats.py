@@ -1,5 +1,6 @@
 """Rows of floats: tables and images, as arrays and in a file."""
 
+import re
 import warnings
 
 import numpy as np
@@ -121,6 +122,7 @@ def test_images_of_floats_have_one_scale_in_all_splits(split):
 
 def test_data_of_floats_say_in_a_line_what_they_are():
     assert repr(loaded(TABLE)) == "Dataset(own, 27 + 3 + 30 rows of 4 features, 3 classes)"
+    assert repr(loaded(TABLE[:, :1])) == "Dataset(own, 27 + 3 + 30 rows of 1 feature, 3 classes)"
     assert repr(loaded(IMAGES)) == "Dataset(own, 27 + 3 + 30 images of 4x5x3, 3 classes)"
 
 
@@ -354,6 +356,15 @@ def test_values_that_float32_cannot_tell_apart_are_refused_and_the_advice_keeps_
     refused(frame, r"x_train: float32 cannot tell the values of column \d \('when'\) apart.*Subtract the same number")
     kept = loaded(frame.assign(when=column - column[0]))
     assert len(np.unique(seen(kept)[:, -1])) == ROWS
+
+
+@pytest.mark.parametrize("factor", [1e-46, 1e-300])
+def test_values_too_close_for_float32_are_to_be_scaled_and_the_advice_keeps_them(factor):
+    with pytest.raises(InputError, match=r"cannot tell the values of column 0 apart") as caught:
+        loaded(TABLE * factor)
+    advised = re.search(r"Multiply this column by the same number, such as (\S+),", str(caught.value))
+    kept = loaded(TABLE * factor * float(advised[1]))
+    assert len(np.unique(seen(kept)[:, 0])) == ROWS
 
 
 @given(float_arrays(np.float64, (ROWS, 2), elements=st.floats(-1e3, 1e3)))

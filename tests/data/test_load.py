@@ -302,7 +302,10 @@ def test_a_class_without_a_name_is_named_by_its_number():
         ([], r"load_data: classes must be at least two, got \[\]"),
         ("01", "classes"),
         (7, "classes: expected a list"),
-        *[([one, 2], "expected a list of numbers or names, .* in quotes") for one in (0.5, 1.0, True, None, b"1")],
+        *[
+            ([one, 2], r"expected a list of numbers or names, .* \['cat', 'dog'\] \(got")
+            for one in (0.5, 1.0, True, None, b"1")
+        ],
         ([1, 2], "no test rows of the classes"),
     ],
 )
@@ -421,6 +424,7 @@ def test_what_is_loaded_cannot_be_written(options, tmp_path):
         ({"train_rows": -1}, "load_data: train_rows"),
         ({"split_seed": -1}, "load_data: split_seed"),
         ({"normalise": "z-score"}, "load_data: normalise"),
+        ({"train_rows": True}, r"train_rows: expected a whole number, such as 128 \(got True\)\.$"),
     ],
 )
 def test_own_arrays_that_do_not_fit_are_refused(changes, message):
@@ -431,6 +435,7 @@ def test_own_arrays_that_do_not_fit_are_refused(changes, message):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        ({"name": 3}, r"name: expected a text \(got 3\)\.$"),
         ({"name": "mnits"}, "Did you mean 'mnist'.*data.path.*--data-dir"),
         ({"path": "no/such/file.npz"}, "no/such/file.npz does not exist"),
         ({"train_rows": 56_000}, "60,000 training rows: 5,000 for validation and 56,000 for training"),

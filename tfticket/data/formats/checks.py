@@ -10,6 +10,7 @@ from tfticket.data.formats.floats import TILE, as_float32
 from tfticket.data.formats.labels import check_label_shape, number_classes
 from tfticket.data.formats.raw import Raw
 from tfticket.errors import InputError
+from tfticket.text import counted
 
 SHAPES = (
     "[rows, height, width, channels] for images, or [rows, height, width] if they are grey uint8; [rows, features] for "
@@ -166,7 +167,7 @@ def _magnitudes(rows: np.ndarray) -> tuple[float, float]:
 
 def _size(rows: np.ndarray) -> str:
     if rows.ndim == 2:
-        return f"{rows.shape[1]} features"
+        return counted(rows.shape[1], "feature")
     return f"images of {rows.shape[1:]} (height, width, channels)"
 
 
