@@ -220,8 +220,10 @@ def test_many_classes_may_be_numbers_if_they_are_plain_or_have_rows_or_are_calle
     images = np.arange(50, dtype=np.uint8).reshape(50, 1, 1)
     data = load_data("own", x_train=images, y_train=plain, x_test=images, y_test=plain, stratify=True)
     assert data.num_classes == 25, "0, 1, 2, ..., two rows each"
-    assert loaded((np.arange(ROWS) % 20) * 3).num_classes == 20
-    assert loaded((np.arange(ROWS) * 7).astype(str)).num_classes == ROWS, "as the message says"
+    twenty = (np.arange(ROWS) % 20) * 3
+    assert loaded(twenty, x_validation=IMAGES, y_validation=twenty).num_classes == 20
+    texts = (np.arange(ROWS) * 7).astype(str)
+    assert loaded(texts, x_validation=IMAGES, y_validation=texts).num_classes == ROWS, "as the message says"
     rows = 10 * 21
     images = np.arange(rows, dtype=np.uint8).reshape(rows, 1, 1)
     labels = np.arange(rows) % 21 * 7

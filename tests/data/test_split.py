@@ -1,5 +1,7 @@
 """Stratified splits, and validation rows of one's own."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -26,11 +28,25 @@ def test_each_split_has_the_classes_in_their_proportions(counts, share, kept, sp
     train_rows = max(1, int(kept * (rows - validation_rows)))
     options = {"validation_rows": validation_rows, "train_rows": train_rows, "split_seed": split_seed}
     test = {"x_test": numbered(1), "y_test": [0]}
-    data = load_data("own", x_train=numbered(rows), y_train=labels, **test, **options, stratify=True)
+    given = {"x_train": numbered(rows), "y_train": labels, **test, "stratify": True}
+    if rows - validation_rows < len(counts):
+        with pytest.raises(InputError, match="no training row is of class"):
+            load_data("own", **given, **options)
+        return
+    whole = np.bincount(load_data("own", **given, **options | {"train_rows": None}).y_train, minlength=len(counts))
+    assert whole.min() >= 1
+    try:
+        data = load_data("own", **given, **options)
+    except InputError as error:
+        assert "no training row is of class" in str(error) and train_rows < rows - validation_rows  # noqa: PT017, PT018
+        return
+    lonely = (whole == 1).sum()  # each may have changed places with a row of the largest class
     for split, size in (("train", train_rows), ("validation", validation_rows)):
         found = np.bincount(data.split(split)[1], minlength=len(counts))
         assert found.sum() == size
-        bound = 1 if split == "validation" else 2  # both ends of a stretch may fall between two rows
+        ends = 1 if split == "validation" else 2  # both ends of a stretch may fall between two rows
+        # Classes of one size are rounded alike, at the cost of the larger ones.
+        bound = lonely + ends * (1 + len(counts) * np.array(counts) / rows / 2)
         assert (np.abs(found - size * np.array(counts) / rows) <= bound).all()
     both = [*numbers(data.x_train), *numbers(data.x_validation)]
     assert len({*both}) == len(both)
@@ -47,6 +63,38 @@ def test_a_stratified_split_is_seeded_and_another_one():
     assert plain.contents == one.contents
     assert {*numbers(one.x_validation)} != {*numbers(other.x_validation)}
     assert own(300).checksum == plain.checksum
+
+
+RARE = {"y_train": np.array([0] * 20 + [1] * 19 + [2])}
+
+
+def test_a_class_of_one_row_trains_where_the_split_is_stratified():
+    for validation_rows, split_seed in itertools.product((1, 10, 25, 37), range(3)):
+        data = own(**RARE, stratify=True, validation_rows=validation_rows, split_seed=split_seed)
+        assert np.bincount(data.y_train, minlength=3).min() >= 1
+        assert len(data.y_validation) == validation_rows
+        assert {*numbers(data.x_train)} | {*numbers(data.x_validation)} == {*range(40)}
+
+
+def test_a_class_without_a_training_row_is_refused_and_the_advice_helps():
+    def split(**options):
+        try:
+            return own(**RARE, validation_rows=30, **options)
+        except InputError as error:
+            return str(error)
+
+    messages = [found for seed in range(5) if isinstance(found := split(split_seed=seed), str)]
+    assert messages
+    assert {*messages} == {
+        "own: after the split, no training row is of class '2'; expected one of each class at least, among 10 training "
+        "rows. Set stratify to true, or take fewer validation_rows, more train_rows or another split_seed; or add rows "
+        "of the class."
+    }
+    assert 2 in split(stratify=True).y_train
+    assert split(classes=[0, 1]).num_classes == 2
+    assert "rows. Take fewer validation_rows" in split(stratify=True, train_rows=2)
+    with pytest.raises(InputError, match="no training row is of class"):
+        own(**{**RARE, **VALIDATION}, validation_rows=None, train_rows=2)
 
 
 def test_fewer_training_rows_are_the_first_of_more():
@@ -177,7 +225,7 @@ def test_rows_that_do_not_fit_are_refused_before_the_data_are_read(options):
     assert messages[0] == messages[1]
 
 
-@pytest.mark.parametrize("options", [{}, {"validation_rows": 59_999}, {"train_rows": 55_000}, {"train_rows": 7}])
+@pytest.mark.parametrize("options", [{}, {"validation_rows": 59_000}, {"train_rows": 55_000}, {"train_rows": 70}])
 def test_rows_that_fit_are_counted_as_they_are_loaded(options):
     data = load_dataset(DataConfig(**options))
     assert split_rows(DataConfig(**options)) == (len(data.x_train), len(data.x_validation), len(data.x_test))

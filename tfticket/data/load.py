@@ -132,6 +132,7 @@ def _dataset(raw: Raw, config: DataConfig, where: str, *, owned: bool) -> Datase
     renumbered[chosen] = np.arange(len(chosen))
 
     parts = _parts(raw, config, identity, renumbered, owned)
+    _check_classes(config, parts["train"][1], [class_names[number] for number in chosen])
     word, normalisation = normalisation_for(config.normalise, parts["train"][0], config.name)
     for rows, _ in parts.values():
         check_overflow(normalisation, rows, config.name, raw.feature_names)
@@ -180,6 +181,19 @@ def _parts(
         kept = of_these(labels, its_order, split)
         parts[split] = (_arranged(images, kept, owned), renumbered[labels[kept]])
     return parts
+
+
+def _check_classes(config: DataConfig, labels: np.ndarray, class_names: list[str]) -> None:
+    """See that each class has a training row: no network could learn it otherwise."""
+    missing = [class_names[label] for label in np.setdiff1d(np.arange(len(class_names)), labels)]
+    if missing:
+        named = ", ".join(map(repr, missing[:8])) + (", ..." if len(missing) > 8 else "")
+        mend = "Take" if config.stratify else "Set stratify to true, or take"
+        raise InputError(
+            f"{config.name}: after the split, no training row is of class {named}; expected one of each class at "
+            f"least, among {len(labels):,} training rows. {mend} fewer validation_rows, more train_rows "
+            "or another split_seed; or add rows of the class."
+        )
 
 
 def _chosen(config: DataConfig, class_names: tuple[str, ...]) -> list[int]:

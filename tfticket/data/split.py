@@ -57,11 +57,12 @@ def split_positions(config: DataConfig, labels: np.ndarray, *, own_validation: b
     order = seeds.generator(config.split_seed, "split", rows).permutation(rows)
     if config.stratify:
         order = order[_spread(labels[order])]
+        _keep_a_row_of_each(labels, order, validation)
     return order[validation:][:wanted], order[:validation]
 
 
 def _spread(labels: np.ndarray) -> np.ndarray:
-    """An order in which each stretch of rows holds the classes in their proportions, within one row.
+    """An order in which each stretch of rows holds the classes in their proportions, within a row or two.
 
     The i-th of n rows of a class comes at (i + 1/2) / n of the way; classes that meet there keep their order.
     """
@@ -70,3 +71,18 @@ def _spread(labels: np.ndarray) -> np.ndarray:
         rows = np.flatnonzero(labels == label)
         place[rows] = (np.arange(len(rows)) + 0.5) / len(rows)
     return np.argsort(place, kind="stable")
+
+
+def _keep_a_row_of_each(labels: np.ndarray, order: np.ndarray, validation: int) -> None:
+    """Swap rows in place, so that each class has one beyond the validation rows, if there are as many as classes.
+
+    The first training row of the largest class changes places with the last validation row of a class that has none.
+    """
+    taken, left = order[:validation], order[validation:]
+    for label in np.setdiff1d(labels, labels[left]):
+        counts = np.bincount(labels[left])
+        if counts.max() < 2:
+            return
+        here = np.flatnonzero(labels[taken] == label)[-1]
+        there = np.flatnonzero(labels[left] == counts.argmax())[0]
+        taken[here], left[there] = left[there], taken[here]

@@ -1,6 +1,7 @@
 """Numbers of any type as float32, or a message that says which of them would be lost."""
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -81,7 +82,7 @@ def _check_precision(where: object, rows: np.ndarray, result: np.ndarray, names:
         )
 
 
-def _mend(low: np.number, high: np.number) -> str:
+def _mend(low: Any, high: Any) -> str:
     """What to do with a column of this range, so that float32 holds it."""
     span = float(high.item() - low.item())
     if span < STEPS * float(np.finfo(np.float32).smallest_subnormal):
