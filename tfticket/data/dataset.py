@@ -83,6 +83,11 @@ class Dataset:
         return len(self.class_names)
 
     @property
+    def known_class_names(self) -> tuple[str, ...]:
+        """Names of the classes where they say more than the labels do; none where they are '0', '1', ..."""
+        return self.class_names if self.class_names != tuple(map(str, range(self.num_classes))) else ()
+
+    @property
     def input_shape(self) -> tuple[int, ...]:
         """Shape of one row, (height, width, channels) or (features,)."""
         return tuple(self.x_train.shape[1:])
