@@ -90,7 +90,7 @@ BAD = {
     "too many rows": (["run", "quickstart", "-o", "data.validation_rows=60000"], "validation_rows"),
     "rewinding to the end": (["run", "quickstart", "-o", "prune.rewind=6ep"], "rewind"),
     "rewinding beyond the end": (["run", "quickstart", "-o", "prune.rewind=50000it"], "Train longer"),
-    "batch beyond the rows": (["run", "quickstart", "-o", "data.train_rows=10"], "train.batch_size is 128"),
+    "batch beyond the rows": (["run", "quickstart", "-o", "data.train_rows=100"], "train.batch_size is 128"),
     "the same of a plan": (["run", "quickstart", "-o", "data.train_rows=10", "--dry-run"], "train.batch_size is 128"),
     "milestone at the end": (["run", "quickstart", "-o", "train.milestones=[6ep]", "--dry-run"], "train.milestones"),
     "training without end": (

@@ -176,11 +176,11 @@ def test_features_of_another_number_are_refused(of_features):
         (np.zeros(5), r"got float64 \(5,\)"),
         (np.zeros((3, 5), complex), r"got complex128 \(3, 5\)"),
         (np.full((3, 5), "1.5"), r"got <U3 \(3, 5\)"),
-        (np.full((3, 5), "1.5", object), r"^The rows\[0, 0\] is '1.5'; expected numbers"),
-        ([[1.0], [1.0, 2.0]], "The rows is"),
-        (None, "The rows is NoneType"),
-        (np.full((3, 5), np.nan), r"^The rows\[0, 0\] is NaN; expected numbers"),
-        (np.full((3, 5), 1e39), r"^The rows\[0, 0\] is 1e\+39; expected at most"),
+        (np.full((3, 5), "1.5", object), r"^rows\[0, 0\] is '1.5'; expected numbers"),
+        ([[1.0], [1.0, 2.0]], "^rows is"),
+        (None, "^rows is NoneType"),
+        (np.full((3, 5), np.nan), r"^rows\[0, 0\] is NaN; expected numbers"),
+        (np.full((3, 5), 1e39), r"^rows\[0, 0\] is 1e\+39; expected at most"),
     ],
 )
 def test_rows_that_are_no_features_of_the_network_are_refused(rows, message, of_features):

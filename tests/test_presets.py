@@ -459,7 +459,8 @@ def test_other_data_replace_name_and_path_and_keep_the_rest(below, above, expect
             RUN + "data: {classes: [3, true]}",
             r"data\.classes: expected a list of numbers or names, .*\(got \[3, True\]\)",
         ),
-        (RUN + "data: {classes: [yes, no]}", "put yes and no in quotes"),
+        (RUN + "data: {classes: [yes, no]}", "YAML reads yes and on as true, .*: put them in quotes"),
+        (RUN + "data: {train_rows: yes}", "whole number.*; YAML reads yes and on as true, no and off as false"),
         (RUN + "data: {normalize: unit}", "Did you mean 'data.normalise'"),
     ],
 )

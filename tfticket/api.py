@@ -19,7 +19,7 @@ from tfticket.pruning.selection import check_levels
 from tfticket.registry import CONTROLS, SCORES, resolve
 from tfticket.schema import check_seed, validate
 from tfticket.tickets.iterative import iterative_pruning, needs_rewinding, prune_ticket
-from tfticket.tickets.ticket import Ticket, check_ticket
+from tfticket.tickets.ticket import Ticket, check_class_names, check_ticket, with_class_names
 from tfticket.training.gradient import Trained, train_weights
 from tfticket.types import Weights
 
@@ -211,13 +211,14 @@ def train(
         seed: Of the order of the rows, of augmentation, and of a variational network's noise and evaluations.
 
     Raises:
-        InputError: A ticket of other shapes than the data; bad options; an objective of a deterministic network.
+        InputError: A ticket of other shapes or classes than the data; bad options; an objective of a deterministic
+            network.
         TfticketError: The training diverged.
     """
     check_ticket(ticket, "train")
     _check_data(data)
     trained = _train(ticket, data, _train_config(train), check_seed(seed))
-    return TrainedTicket(ticket, trained.weights, trained.history)
+    return TrainedTicket(with_class_names(ticket, data), trained.weights, trained.history)
 
 
 def evaluate(
@@ -239,6 +240,7 @@ def evaluate(
         raise InputError(f"evaluate takes what train or sample returns, not {type(found).__name__}.")
     images, labels = data.split(split)
     network_of(found.ticket.model).check_data(data)
+    check_class_names(found.ticket, data)
     if isinstance(found, TrainedTicket):
         ticket = found.ticket
         return all_metrics(predict(ticket.model, ticket.mask, found.weights, images, draws, check_seed(seed)), labels)
@@ -269,6 +271,7 @@ def _train(ticket: Ticket, data: Dataset, config: TrainConfig, seed: int, keep: 
             "train.objective is of variational networks, and the network is deterministic. Leave it out, or make the "
             "network variational: to_variational(model)."
         )
+    check_class_names(ticket, data)
     return train_weights(
         ticket.model,
         ticket.mask,

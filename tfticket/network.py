@@ -138,13 +138,13 @@ class MaskedNetwork:
         takes_floats = self._normalisation.dtype == "float32"
         if not takes_floats and not hasattr(rows, "__array__"):
             raise InputError(f"{self._expected()}; got {type(rows).__name__}.")
-        array = as_numbers("The rows", rows) if takes_floats else np.asarray(rows)
+        array = as_numbers("rows", rows) if takes_floats else np.asarray(rows)
         shape = tuple(self.model.input_shape[1:])
         kinds = "fiub" if len(shape) == 1 else "f"
         if array.shape[1:] != shape or (array.dtype.kind not in kinds if takes_floats else array.dtype != np.uint8):
             raise InputError(f"{self._expected()}; got {array.dtype} {array.shape}.")
         if takes_floats and not (array.dtype == np.float32 and np.isfinite(array).all()):
-            return as_float32("The rows", array)
+            return as_float32("rows", array)
         return array
 
     def _expected(self) -> str:

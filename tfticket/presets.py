@@ -137,7 +137,7 @@ def load_sourced(source: str, overrides: Sequence[str] = ()) -> Sourced:
     if name is None:
         raise InputError(f"{source}: no 'experiment:' key. Say which, e.g. 'experiment: imp'.")
     check_name("experiment", str(name), EXPERIMENTS)
-    config: ExperimentConfig = validate(experiment_of(str(name)).Config, values, where=source)
+    config: ExperimentConfig = validate(experiment_of(str(name)).Config, values, where=source, yaml=True)
     kept = {field for field, _ in _leaves(values)}
     said = {
         field: _source(layer.sources, field) for layer in layers for field, _ in _leaves(layer.values) if field in kept

@@ -84,13 +84,14 @@ def plain(value: Any) -> Any:
     return tuple(plain(one) for one in value) if isinstance(value, list | tuple) else value
 
 
-def validate(cls: type[ConfigType], values: Any, where: str) -> ConfigType:
+def validate(cls: type[ConfigType], values: Any, where: str, *, yaml: bool = False) -> ConfigType:
     """Build a configuration from plain values.
 
     Args:
         cls: The configuration's class.
         values: Nested dictionaries, lists and scalars.
         where: The file or command that the values come from, for the message.
+        yaml: Whether they were written as YAML, for the message.
 
     Raises:
         InputError: Unknown key (with the nearest known one), wrong type or value.
@@ -98,7 +99,7 @@ def validate(cls: type[ConfigType], values: Any, where: str) -> ConfigType:
     try:
         return cls.model_validate(values)
     except ValidationError as error:
-        raise InputError(explained(cls, error, where)) from None
+        raise InputError(explained(cls, error, where, yaml=yaml)) from None
 
 
 def check_seed(seed: Any) -> int:
@@ -113,13 +114,13 @@ def check_seed(seed: Any) -> int:
     return value
 
 
-def explained(cls: type["Config"], error: ValidationError, where: str) -> str:
+def explained(cls: type["Config"], error: ValidationError, where: str, *, yaml: bool = False) -> str:
     """Return what is wrong with values of a configuration, a line for each: field, what was expected, the value."""
-    lines = [_line(cls, dict(problem)).removeprefix(": ") for problem in error.errors()]
+    lines = [_line(cls, dict(problem), yaml).removeprefix(": ") for problem in error.errors()]
     return f"{where}: " + "\n".join(dict.fromkeys(lines))
 
 
-def _line(cls: type["Config"], problem: dict[str, Any]) -> str:
+def _line(cls: type["Config"], problem: dict[str, Any], yaml: bool) -> str:
     kind, location, value = str(problem["type"]), tuple(problem["loc"]), problem["input"]
     path, holders = _place(cls, location)
     if kind == "extra_forbidden":
@@ -139,7 +140,7 @@ def _line(cls: type["Config"], problem: dict[str, Any]) -> str:
         path += f".{str(problem['ctx']['discriminator']).strip(chr(39))}"
     if kind == "tuple_type":
         return f"{path}: expected a list{_example(held, value)}{got}."
-    words = problem_words(problem)
+    words = problem_words(problem, yaml=yaml)
     return f"{path}: {words}" if words.endswith(".") else f"{path}: {words}{got}."
 
 

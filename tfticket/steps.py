@@ -38,6 +38,7 @@ from tfticket.tickets.evaluation import evaluate_weights, evaluation_of, predict
 from tfticket.tickets.iterative import needs_rewinding, prune_ticket
 from tfticket.tickets.monte_carlo import draw_ticket, fit_sampler, histograms, see
 from tfticket.tickets.sampler import Sampler, rows_of
+from tfticket.tickets.ticket import check_class_names
 from tfticket.tickets.transplant import transplant as transplanted
 from tfticket.tickets.weights import load_weights, save_weights
 from tfticket.training.checkpoints import found_checkpoint, hooks_of
@@ -130,6 +131,7 @@ def train(context: StepContext, config: TrainStep) -> dict[str, Any]:
     backend.configure(context.execution.threads)
     ticket = Ticket.load(context.inputs["ticket"] / TICKET)
     data = load_dataset(config.data)
+    check_class_names(ticket, data)
     resume, environments = found_checkpoint(context)
     context.events.write("begin", iteration=ticket.iteration if resume is None else resume.iteration)
     trained = train_weights(

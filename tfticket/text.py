@@ -30,6 +30,11 @@ def one_line(text: object, most: int | None = None) -> str:
     return line if most is None or len(line) <= most else f"{line[: most - 1]}…"
 
 
+def counted(number: int, word: str) -> str:
+    """Return a number and what it counts: '1 feature', '1,000 features'."""
+    return f"{number:,} {word}{'s' * (number != 1)}"
+
+
 def for_figure(text: object) -> str:
     """Return ``plain`` text that matplotlib takes for no formula."""
     return plain(text).replace("$", r"\$")

@@ -8,10 +8,12 @@ from tfticket.errors import shortened, unknown
 _WHOLE = "expected a whole number, such as 128"
 _NUMBER = "expected a number, such as 0.1 or 1e-3"
 _SWITCH = "expected true or false"
-_TEXT = "expected a text; in YAML, put it in quotes"
+_TEXT = "expected a text"
 _LIST = "expected a list such as 0, 1, 2"
 _TABLE = "expected names and values such as dense_1: 0.2, dense_3: 0.1"
 _FIELDS = "expected a table of fields"
+_TRUTHS = "; YAML reads yes and on as true, no and off as false"
+_QUOTES = "; in YAML, put it in quotes"
 _SCALARS = ("int_type", "float_type", "string_type")
 _NEEDED = "needed; nothing stands here"
 
@@ -50,25 +52,32 @@ _WORDS = {
 """Kind of pydantic's error -> what a person is told; bounds and lengths are filled in."""
 
 
-def problem_words(problem: Mapping[str, Any]) -> str:
+def problem_words(problem: Mapping[str, Any], *, yaml: bool) -> str:
     """Return what was expected, in words.
 
     Args:
         problem: One of ``ValidationError.errors()``.
+        yaml: Whether a person wrote the value as YAML, which may have changed its type.
     """
     kind, context, value = str(problem["type"]), problem.get("ctx", {}), problem.get("input")
     if kind in ("value_error", "assertion_error"):
-        return str(context["error"])
+        return str(context["error"]) + (_yaml_hint(kind, value) if yaml else "")
     if value is None and kind.endswith("_type"):
         return _NEEDED
     if problem["loc"] and problem["loc"][-1] == "[key]":
         kind = "invalid_key"
     if kind == "union_tag_invalid":
         return unknown("kind", context["tag"], [tag.strip(" '") for tag in context["expected_tags"].split(",")])
-    hint = (
-        "; YAML reads yes and on as true, no and off as false" if isinstance(value, bool) and kind in _SCALARS else ""
-    )
-    return _WORDS.get(kind, "not a value that this field takes").format(**context) + hint
+    words = _WORDS.get(kind, "not a value that this field takes").format(**context)
+    return words + (_yaml_hint(kind, value) if yaml else "")
+
+
+def _yaml_hint(kind: str, value: Any) -> str:
+    """Say how YAML came to read a text as something else, where that may be the reason."""
+    if kind == "value_error" and isinstance(value, list | tuple) and any(isinstance(one, bool) for one in value):
+        return f"{_TRUTHS}: put them in quotes"
+    truths = _TRUTHS if isinstance(value, bool) and kind in _SCALARS else ""
+    return (_QUOTES if kind == "string_type" else "") + truths
 
 
 def given(value: Any) -> str:

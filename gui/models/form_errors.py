@@ -38,7 +38,7 @@ def in_words(problem: Mapping[str, Any], within: tuple[int | str, ...] = ()) -> 
         within: Where in the field's value: the number in a list, or a key.
     """
     numbers = [f"number {part + 1}" if isinstance(part, int) else part for part in within if is_key(part)]
-    return "".join(f"{part}: " for part in numbers) + problem_words(problem)
+    return "".join(f"{part}: " for part in numbers) + problem_words(problem, yaml=True)
 
 
 def _placed(location: tuple[int | str, ...], groups: Mapping[str, Group]) -> tuple[str, tuple[int | str, ...]]:

@@ -1,5 +1,6 @@
 """Rows of floats: tables and images, as arrays and in a file."""
 
+import re
 import warnings
 
 import numpy as np
@@ -23,6 +24,7 @@ LABELS = np.arange(ROWS) % 3
 TABLE = np.random.default_rng(0).normal(5, 2, (ROWS, 4))
 FRAME = pd.DataFrame(TABLE, columns=["age", "height", "weight", "pulse"])
 IMAGES = np.random.default_rng(1).normal(size=(ROWS, 4, 5, 3)).astype(np.float32)
+UNIT_IMAGES = np.random.default_rng(2).uniform(size=(ROWS, 4, 5, 3)).astype(np.float32)
 
 
 def loaded(rows, test_rows=None, **options):
@@ -80,18 +82,47 @@ def test_a_table_of_numbers_becomes_float32(kind):
     assert data.normalisation == standard_floats(data.x_train)
 
 
-@pytest.mark.parametrize("shape", [(4, 5, 3), (4, 15), (60, 1, 1)])
+@pytest.mark.parametrize("shape", [(4, 5, 3), (4, 15, 1), (60, 1, 1)])
 @pytest.mark.parametrize("kind", [np.float16, np.float32, np.float64])
 def test_images_of_floats_become_float32(shape, kind):
     images = IMAGES.reshape(ROWS, *shape).astype(kind)
     data = loaded(images)
-    assert data.input_shape == (shape if len(shape) == 3 else (*shape, 1))
+    assert data.input_shape == shape
     assert_rows(data, images)
     assert len(data.normalisation.offset) == data.input_shape[-1]
 
 
+@pytest.mark.parametrize("kind", [np.float16, np.float32, np.float64])
+def test_floats_of_three_dimensions_may_be_images_or_tables_and_are_refused(kind, tmp_path):
+    rows = IMAGES.reshape(ROWS, 20, 3).astype(kind)
+    refused(rows, r"x_train is float\d\d \[30, 20, 3\]: .*x\[\.\.\., None\].*x\.reshape\(len\(x\), -1\)")
+    np.savez(tmp_path / "own.npz", x_train=rows, y_train=LABELS, x_test=rows, y_test=LABELS)
+    with pytest.raises(InputError, match=r"x_train is float\d\d \[30, 20, 3\]"):
+        load_data(path=tmp_path / "own.npz")
+    assert loaded(rows[..., None]).input_shape == (20, 3, 1)
+    assert loaded(rows.reshape(ROWS, -1)).input_shape == (60,)
+    assert loaded(np.zeros((ROWS, 20, 3), np.uint8)).input_shape == (20, 3, 1), "grey images"
+
+
+@pytest.mark.parametrize("split", ["test", "validation"])
+def test_images_of_floats_have_one_scale_in_all_splits(split):
+    own = {"x_test": UNIT_IMAGES, "y_test": LABELS, "x_validation": UNIT_IMAGES, "y_validation": LABELS}
+    for factor in (255, 1 / 255):
+        message = rf"x_{split} has values up to .*, own: x_train up to .*; expected floats of one scale"
+        with pytest.raises(InputError, match=message):
+            load_data("own", x_train=UNIT_IMAGES, y_train=LABELS, **own | {f"x_{split}": factor * UNIT_IMAGES})
+    outlier, dark = UNIT_IMAGES.copy(), UNIT_IMAGES * 0
+    outlier[0, 0, 0, 0] = 255
+    for rows in (UNIT_IMAGES * 5, UNIT_IMAGES - 0.5, UNIT_IMAGES[:1], outlier, dark):
+        given = own | {f"x_{split}": rows, f"y_{split}": LABELS[: len(rows)]}
+        load_data("own", x_train=UNIT_IMAGES, y_train=LABELS, **given)
+    table = TABLE / 1000
+    load_data("own", x_train=TABLE, y_train=LABELS, x_test=table, y_test=LABELS)
+
+
 def test_data_of_floats_say_in_a_line_what_they_are():
     assert repr(loaded(TABLE)) == "Dataset(own, 27 + 3 + 30 rows of 4 features, 3 classes)"
+    assert repr(loaded(TABLE[:, :1])) == "Dataset(own, 27 + 3 + 30 rows of 1 feature, 3 classes)"
     assert repr(loaded(IMAGES)) == "Dataset(own, 27 + 3 + 30 images of 4x5x3, 3 classes)"
 
 
@@ -325,6 +356,15 @@ def test_values_that_float32_cannot_tell_apart_are_refused_and_the_advice_keeps_
     refused(frame, r"x_train: float32 cannot tell the values of column \d \('when'\) apart.*Subtract the same number")
     kept = loaded(frame.assign(when=column - column[0]))
     assert len(np.unique(seen(kept)[:, -1])) == ROWS
+
+
+@pytest.mark.parametrize("factor", [1e-46, 1e-300])
+def test_values_too_close_for_float32_are_to_be_scaled_and_the_advice_keeps_them(factor):
+    with pytest.raises(InputError, match=r"cannot tell the values of column 0 apart") as caught:
+        loaded(TABLE * factor)
+    advised = re.search(r"Multiply this column by the same number, such as (\S+),", str(caught.value))
+    kept = loaded(TABLE * factor * float(advised[1]))
+    assert len(np.unique(seen(kept)[:, 0])) == ROWS
 
 
 @given(float_arrays(np.float64, (ROWS, 2), elements=st.floats(-1e3, 1e3)))

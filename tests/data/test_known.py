@@ -130,3 +130,9 @@ def test_a_name_is_where_its_data_lie(folders):
     assert locate("mine") == path
     with pytest.raises(InputError, match=r"Unknown data set 'mnits'\. Did you mean 'mnist'"):
         locate("mnits")
+
+
+def test_a_table_by_the_name_of_images_is_told_as_a_table(few_of_cifar):
+    table = {"x_train": np.eye(6), "y_train": [0, 1] * 3, "x_test": np.eye(6)[:2], "y_test": [0, 1]}
+    with pytest.raises(InputError, match=r"but has 6 \+ 2 rows of 6 features; expected .* images of 32x32x3\."):
+        load_data("cifar-10", **table)

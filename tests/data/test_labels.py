@@ -55,6 +55,7 @@ TEXTS = {
     "a column": NAMES[:, None],
     "a column of objects": NAMES.astype(object)[:, None],
     "a list of lists": [[name] for name in NAMES.tolist()],
+    "a column of tuples": [(name,) for name in NAMES.tolist()],
     "a series": pd.Series(NAMES),
     "a series of objects": pd.Series(NAMES.astype(object), index=np.arange(ROWS)[::-1]),
     "a series of categories": pd.Series(pd.Categorical(NAMES, ["whale", "dog", "cow", "cat"])),
@@ -109,9 +110,12 @@ def test_numbers_and_truth_values_are_classes_in_their_order(kind):
     [
         ([[*Animal][code] for code in CODES], ("Animal.CAT", "Animal.COW", "Animal.DOG")),
         (pd.Series(pd.cut([1, 2, 3] * 10, [0, 1, 2, 3])), ("(0, 1]", "(1, 2]", "(2, 3]")),
+        ([("abc"[code], int(code)) for code in CODES], ("('a', 0)", "('b', 1)", "('c', 2)")),
+        (tuple(("ab"[code], code) for code in (CODES > 0).tolist()), ("('a', False)", "('b', True)")),
+        ([(0,) * code for code in CODES.tolist()], ("()", "(0, 0)", "(0,)")),
         (pd.Series([frozenset({int(code)}) for code in CODES]), ("frozenset({0})", "frozenset({1})", "frozenset({2})")),
     ],
-    ids=["members of an enumeration", "intervals", "sets"],
+    ids=["members of an enumeration", "intervals", "tuples", "a tuple of tuples", "tuples of several lengths", "sets"],
 )
 def test_other_hashable_values_are_classes_by_their_text(labels, names):
     data = loaded(labels)
@@ -191,9 +195,14 @@ def test_objects_in_a_file_are_not_read_and_the_advice_keeps_them(tmp_path):
         (pd.get_dummies(pd.Series(NAMES)), r"one-hot: give y\.argmax\(axis=1\)"),
         (np.eye(3)[CODES] * 0.9, "class of the highest score is y.argmax"),
         (np.ones((ROWS, 2), int), "Rows of several classes"),
-        ("cat", r"y_train has the shape \(\)"),
-        (3, r"y_train has the shape \(\)"),
-        (iter(CODES), r"y_train has the shape \(\)"),
+        ("cat", "y_train is str; expected one label a row"),
+        (3, "y_train is int; expected one label a row"),
+        (iter(CODES), r"y_train is .*iterator; expected one label a row\. Give a list"),
+        ({"cat", "dog"}, r"y_train is set; .*in the order of the rows"),
+        (dict(enumerate(CODES)).values(), "y_train is dict_values; expected one label a row"),
+        ([("a", [1]), ("b", [2])] * 15, "of type tuple; expected one label a row"),
+        ([("a", 1), "b"] * 15, "of several kinds"),
+        (np.arange(ROWS), "30 different numbers in 30 rows: a target of regression"),
         (np.zeros(ROWS), "holds one class only; expected at least two"),
         (["cat"] * ROWS, "holds one class only"),
         ([Fraction(1, 2), "a"] * 15, "of several kinds"),
@@ -207,9 +216,14 @@ def test_what_is_no_label_is_refused_with_its_place(labels, message):
 
 
 def test_many_classes_may_be_numbers_if_they_are_plain_or_have_rows_or_are_called_texts():
-    assert loaded(np.arange(ROWS)).num_classes == ROWS, "0, 1, 2, ..."
-    assert loaded((np.arange(ROWS) % 20) * 3).num_classes == 20
-    assert loaded((np.arange(ROWS) * 7).astype(str)).num_classes == ROWS, "as the message says"
+    plain = np.repeat(np.arange(25), 2)
+    images = np.arange(50, dtype=np.uint8).reshape(50, 1, 1)
+    data = load_data("own", x_train=images, y_train=plain, x_test=images, y_test=plain, stratify=True)
+    assert data.num_classes == 25, "0, 1, 2, ..., two rows each"
+    twenty = (np.arange(ROWS) % 20) * 3
+    assert loaded(twenty, x_validation=IMAGES, y_validation=twenty).num_classes == 20
+    texts = (np.arange(ROWS) * 7).astype(str)
+    assert loaded(texts, x_validation=IMAGES, y_validation=texts).num_classes == ROWS, "as the message says"
     rows = 10 * 21
     images = np.arange(rows, dtype=np.uint8).reshape(rows, 1, 1)
     labels = np.arange(rows) % 21 * 7

@@ -179,7 +179,7 @@ def test_images_just_large_enough_for_the_pools_are_taken():
 @pytest.fixture(scope="module")
 def photographs():
     """24 training, 8 validation and 1,000 test rows."""
-    return tt.load_data("cifar-10-small", train_rows=24, validation_rows=8)
+    return tt.load_data("cifar-10-small", train_rows=24, validation_rows=8, stratify=True)
 
 
 @pytest.mark.parametrize("initialiser", get_args(Initialiser))

@@ -21,6 +21,7 @@ from tfticket.runs.step import TICKET, WEIGHTS, StepContext
 from tfticket.steps import ensemble, evaluate
 from tfticket.tickets import evaluation
 from tfticket.tickets.evaluation import evaluate_weights, evaluation_of, predictions_of
+from tfticket.tickets.monte_carlo import draw_ticket
 from tfticket.tickets.weights import save_weights
 
 
@@ -256,3 +257,76 @@ def test_an_ensemble_of_variational_networks_leaves_their_pruned_weights_out(ste
     expected = all_metrics(np.logaddexp(one, other) - np.log(2), rows.y_test)
     assert result["test"] == pytest.approx(expected, rel=1e-9)
     assert result["members"] == 2
+
+
+# Names of classes
+
+NAMES = ["setosa", "versicolor", "virginica"]
+SHORT = {"train": {"epochs": 1, "batch_size": 10}}
+
+
+def flowers(classes=None, names=NAMES):
+    """Rows of four features, of named classes in an order."""
+    codes = np.arange(60) % 3
+    rows = np.random.default_rng(0).normal(codes[:, None], 0.1, (60, 4))
+    labels = np.array(names)[codes]
+    return tt.load_data("flowers", x_train=rows, y_train=labels, x_test=rows, y_test=labels, classes=classes)
+
+
+@pytest.fixture(scope="module")
+def of_flowers():
+    """Tickets made with data and without: dense, trained, sampled."""
+    data = flowers()
+    model = tt.build_model("lenet-300-100", data)
+    dense = tt.Ticket.dense(model, data=data)
+    without = tt.Ticket.dense(model, data=replace(data, class_names=("0", "1", "2")))
+    sampled = tt.sample(without, data, draws=1, warmup=20, max_tree_depth=1)
+    return {"dense": dense, "without": without, "trained": tt.train(without, data, **SHORT), "sampled": sampled}
+
+
+OTHERS = {
+    "another order": (NAMES[::-1], NAMES, r"label 0 is the class 'virginica', and for the ticket it is 'setosa'"),
+    "fewer": (
+        NAMES[1:],
+        NAMES,
+        r"label 0 is the class 'versicolor', .*classes=\['setosa', 'versicolor', 'virginica'\]",
+    ),
+    "other classes": (None, ["a", "b", "c"], r"label 0 is the class 'a', and for the ticket it is 'setosa'"),
+}
+MEETINGS = {
+    "evaluate": lambda found, data: tt.evaluate(found["trained"], data),
+    "evaluate a chain": lambda found, data: tt.evaluate(found["sampled"], data),
+    "train": lambda found, data: tt.train(found["dense"], data, **SHORT),
+    "train again": lambda found, data: tt.train(found["trained"].ticket, data, **SHORT),
+    "sample": lambda found, data: tt.sample(found["dense"], data, draws=1, warmup=20),
+    "evaluate weights": lambda found, data: evaluate_weights(
+        found["dense"], found["dense"].start, data, EvaluateStep(seed=0)
+    ),
+    "predict": lambda found, data: predictions_of(found["dense"], found["dense"].start, data),
+    "draw": lambda found, data: draw_ticket(None, found["dense"], data, 0),
+}
+
+
+@pytest.mark.parametrize("meeting", MEETINGS)
+@pytest.mark.parametrize("others", OTHERS)
+def test_classes_in_another_order_or_of_other_names_are_refused(others, meeting, of_flowers):
+    classes, names, message = OTHERS[others]
+    with pytest.raises(tt.InputError, match=message):
+        MEETINGS[meeting](of_flowers, flowers(classes, names))
+
+
+@pytest.mark.parametrize("data", [flowers(), flowers(NAMES[:2]), flowers(names=["0", "1", "2"])], ids=repr)
+def test_the_same_classes_fewer_in_their_order_or_without_names_are_evaluated(data, of_flowers):
+    for found in ("trained", "sampled"):
+        assert 0 <= tt.evaluate(of_flowers[found], data)["accuracy"] <= 1
+
+
+def test_names_of_classes_are_kept_with_the_ticket(of_flowers, tmp_path):
+    assert "class_names" not in of_flowers["without"].provenance
+    for ticket in (of_flowers["dense"], of_flowers["trained"].ticket, of_flowers["sampled"].ticket):
+        ticket.save(tmp_path / "ticket.safetensors")
+        assert tt.Ticket.load(tmp_path / "ticket.safetensors").provenance["class_names"] == NAMES
+    moved = tt.transplant(of_flowers["dense"], of_flowers["without"], "mask")
+    tt.train(moved, flowers(NAMES[::-1]), **SHORT)
+    with pytest.raises(tt.InputError, match="class names are 'abc'; expected a list of texts"):
+        replace(of_flowers["dense"], provenance={"class_names": "abc"})

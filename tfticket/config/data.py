@@ -41,7 +41,7 @@ def absolute_path(path: str) -> str:
 
 def _classes(value: object) -> object:
     if not isinstance(value, list | tuple) or not all(type(one) in (int, str) for one in value):
-        raise ValueError("expected a list of numbers or names, such as [3, 5] or [cat, dog]; put yes and no in quotes")
+        raise ValueError("expected a list of numbers or names, such as [3, 5] or ['cat', 'dog']")
     return tuple(value)
 
 

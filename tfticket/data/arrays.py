@@ -57,8 +57,17 @@ def _columns(name: str, given: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _labels(where: str, value: Any) -> np.ndarray:
-    """Labels as an array; a list keeps the types of its items, which NumPy would make one."""
-    return _array(where, value, object if isinstance(value, list | tuple) else None)
+    """Labels as an array; a list keeps the types of its items, which NumPy would make one, and tuples are labels."""
+    listed = isinstance(value, list | tuple)
+    if listed and all(isinstance(one, tuple) for one in value) and any(len(one) != 1 for one in value):
+        return np.fromiter(value, object, len(value))
+    labels = _array(where, value, object if listed else None)
+    if labels.ndim == 0:
+        raise InputError(
+            f"{where} is {type(value).__name__}; expected one label a row. Give a list or a NumPy array of the labels, "
+            "in the order of the rows."
+        )
+    return labels
 
 
 def as_numbers(where: str, value: Any, columns: tuple[str, ...] = ()) -> np.ndarray:

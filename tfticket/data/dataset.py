@@ -7,6 +7,7 @@ import numpy as np
 
 from tfticket.data.normalisation import Normalisation
 from tfticket.errors import InputError
+from tfticket.text import counted
 
 FORMS = ((np.dtype(np.uint8), 4), (np.dtype(np.float32), 4), (np.dtype(np.float32), 2))
 """Type and number of dimensions."""
@@ -74,13 +75,17 @@ class Dataset:
 
     def __repr__(self) -> str:
         rows = " + ".join(f"{len(self.split(name)[0]):,}" for name in ("train", "validation", "test"))
-        shape = "x".join(map(str, self.input_shape)) + " features" * (self.things == "rows")
-        return f"Dataset({self.label}, {rows} {self.things} of {shape}, {self.num_classes} classes)"
+        return f"Dataset({self.label}, {rows} {self.things} of {size_of(self.input_shape)}, {self.num_classes} classes)"
 
     @property
     def num_classes(self) -> int:
         """How many classes there are."""
         return len(self.class_names)
+
+    @property
+    def known_class_names(self) -> tuple[str, ...]:
+        """Names of the classes where they say more than the labels do; none where they are '0', '1', ..."""
+        return self.class_names if self.class_names != tuple(map(str, range(self.num_classes))) else ()
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -102,6 +107,11 @@ class Dataset:
         if name not in ("train", "validation", "test"):
             raise InputError(f"Unknown split '{name}'. Known: train, validation, test.")
         return getattr(self, f"x_{name}"), getattr(self, f"y_{name}")
+
+
+def size_of(shape: tuple[int, ...]) -> str:
+    """Name the size of a row, for messages: '28x28x1' of an image, '30 features' of a table's."""
+    return counted(shape[0], "feature") if len(shape) == 1 else "x".join(map(str, shape))
 
 
 def check_alike(data: Dataset, others: Dataset) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import PIL
 
+from tfticket.data.dataset import size_of
 from tfticket.data.sources import Source, own_data
 from tfticket.errors import InputError, unknown
 from tfticket.registry import DATA_DIR, DATA_SETS, resolve
@@ -81,8 +82,7 @@ def check_contents(name: str, raw: "Raw", contents: str, where: str) -> None:
         size = (len(raw.x_train), len(raw.x_test), raw.x_train.shape[1:])
         if size == named.size:
             return
-        expected = f"expected {named.size[0]:,} + {named.size[1]:,} images of {'x'.join(map(str, named.size[2]))}"
-        what = f"has {size[0]:,} + {size[1]:,} images of {'x'.join(map(str, size[2]))}; {expected}"
+        what = f"has {_rows_of(size)}; expected {_rows_of(named.size)}"
     elif known is not None:
         what = f"holds the images and labels of {known.name}"
     else:
@@ -93,6 +93,12 @@ def check_contents(name: str, raw: "Raw", contents: str, where: str) -> None:
     elif named.bundled is not None and where == str(named.find()):
         mend = f"Another JPEG decoder may be the reason: Pillow {PIL.__version__} here. Install tfticket again."
     raise InputError(f"{where} is called {name}, but {what}. {mend}")
+
+
+def _rows_of(size: tuple[int, int, tuple[int, ...]]) -> str:
+    """Training and test rows, and their size: '60,000 + 10,000 images of 28x28x1'."""
+    train, test, shape = size
+    return f"{train:,} + {test:,} {'rows' if len(shape) == 1 else 'images'} of {size_of(shape)}"
 
 
 @dataclass(frozen=True, eq=False)

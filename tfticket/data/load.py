@@ -16,7 +16,7 @@ from tfticket.data.formats import Raw, read
 from tfticket.data.formats.raw import ALIGNMENT, room
 from tfticket.data.known import Identity, check_contents, class_names_of, identify, label_of, locate, source_of
 from tfticket.data.normalisation import check_overflow, normalisation_for
-from tfticket.data.split import split_positions, validation_rows
+from tfticket.data.split import split_positions, split_sizes
 from tfticket.errors import InputError, unknown
 from tfticket.schema import validate
 
@@ -57,9 +57,9 @@ def load_data(
         normalise: Input of the network: 'unit' is pixels / 255, for uint8; 'standard' has mean 0 and standard
             deviation 1 in each channel or feature over the training rows; 'none' takes floats as they are; 'auto' is
             'unit' for uint8 and 'standard' for floats.
-        x_train: Images as uint8 or floats [rows, height, width, channels] or [rows, height, width], or a table of
-            numbers [rows, features]: whatever NumPy makes an array of, data frames and tensors too.
-        y_train: Labels [rows]: whole numbers, texts, truth values; classes are numbered in their order.
+        x_train: Images as uint8 or floats [rows, height, width, channels], grey ones as uint8 [rows, height, width]
+            too, or a table of numbers [rows, features]: whatever NumPy makes an array of, data frames and tensors too.
+        y_train: Labels [rows]: whole numbers, texts, truth values, tuples; classes are numbered in their order.
         x_test: As ``x_train``.
         y_test: As ``y_train``.
         x_validation: As ``x_train``; by default rows are taken from the training set.
@@ -132,6 +132,7 @@ def _dataset(raw: Raw, config: DataConfig, where: str, *, owned: bool) -> Datase
     renumbered[chosen] = np.arange(len(chosen))
 
     parts = _parts(raw, config, identity, renumbered, owned)
+    _check_classes(config, parts["train"][1], [class_names[number] for number in chosen])
     word, normalisation = normalisation_for(config.normalise, parts["train"][0], config.name)
     for rows, _ in parts.values():
         check_overflow(normalisation, rows, config.name, raw.feature_names)
@@ -182,6 +183,19 @@ def _parts(
     return parts
 
 
+def _check_classes(config: DataConfig, labels: np.ndarray, class_names: list[str]) -> None:
+    """See that each class has a training row: no network could learn it otherwise."""
+    missing = [class_names[label] for label in np.setdiff1d(np.arange(len(class_names)), labels)]
+    if missing:
+        named = ", ".join(map(repr, missing[:8])) + (", ..." if len(missing) > 8 else "")
+        mend = "Take" if config.stratify else "Set stratify to true, or take"
+        raise InputError(
+            f"{config.name}: after the split, no training row is of class {named}; expected one of each class at "
+            f"least, among {len(labels):,} training rows. {mend} fewer validation_rows, more train_rows "
+            "or another split_seed; or add rows of the class."
+        )
+
+
 def _chosen(config: DataConfig, class_names: tuple[str, ...]) -> list[int]:
     """The labels that are kept, in their new order."""
     if config.classes is None:
@@ -202,14 +216,17 @@ def _chosen(config: DataConfig, class_names: tuple[str, ...]) -> list[int]:
 
 
 def split_rows(config: DataConfig) -> tuple[int, int, int]:
-    """Rows for training, validation and test: of a data set with a name, that is whole, without reading it."""
+    """Rows for training, validation and test: of a data set with a name, that is whole, without reading it.
+
+    Raises:
+        InputError: As ``load_dataset``; too few rows whether the data are read or not.
+    """
     source = source_of(config.name)
     if source is None or config.path is not None or config.classes is not None:
         data = load_dataset(config)
         return len(data.x_train), len(data.x_validation), len(data.x_test)
     rows, test = source.size[:2]
-    validation = validation_rows(config, rows)
-    return config.train_rows or rows - validation, validation, test
+    return (*split_sizes(config, rows, own_validation=False), test)
 
 
 def _arranged(images: np.ndarray, order: np.ndarray, owned: bool) -> np.ndarray:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from tfticket.config import DataConfig
+from tfticket.data.dataset import size_of
 from tfticket.data.formats import read
 from tfticket.data.known import check_contents, class_names_of, identify, locate, source_of, source_with
 from tfticket.registry import DATA_SETS
@@ -62,13 +63,12 @@ class Summary:
             each = f"{low:,}{f' to {high:,}' if high > low else ''} of each class"
             return f"{rows:7,} {'images' if images else 'rows'}, {each}"
 
-        size = "x".join(map(str, self.shape)) if images else f"{self.shape[0]:,} features"
         floats = f" of {self.dtype}" if self.dtype != "uint8" else ""
         own = [f"  validation{split(self.validation_rows, self.validation_counts)}"] if self.validation_rows else []
         lines = [
             f"{self.name}: {self.label}" + (f" ({self.licence})" if self.licence else ""),
             f"  file      {self.path}",
-            f"  {'images' if images else 'rows  '}    {size}{floats}, {len(self.train_counts)} classes",
+            f"  {'images' if images else 'rows  '}    {size_of(self.shape)}{floats}, {len(self.train_counts)} classes",
             f"  training  {split(self.train_rows, self.train_counts)}",
             *own,
             f"  test      {split(self.test_rows, self.test_counts)}",

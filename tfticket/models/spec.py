@@ -21,6 +21,7 @@ from tfticket.models.variables import counted_anew, named_variables, variational
 from tfticket.own import builder, is_file, is_own, whole_file
 from tfticket.registry import MODELS, check_name, resolve
 from tfticket.schema import validate
+from tfticket.text import counted
 from tfticket.types import Spec
 
 
@@ -233,7 +234,7 @@ def check_fits(model: Any, what: str, data: Dataset) -> None:
 def described(shape: Sequence[int]) -> str:
     """Name inputs of a shape, for messages: 'images (28, 28, 1)', 'rows of 30 features'."""
     if len(shape) == 1:
-        return f"rows of {shape[0]} feature{'s' * (shape[0] != 1)}"
+        return f"rows of {counted(shape[0], 'feature')}"
     return f"images {tuple(shape)}" if len(shape) == 3 else f"rows {tuple(shape)}"
 
 

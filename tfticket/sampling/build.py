@@ -18,7 +18,7 @@ from tfticket.sampling.priors import Prior
 from tfticket.sampling.program import compile_network
 from tfticket.sampling.reader import CannotRun, sparse_layers
 from tfticket.sampling.sparse import SparseEngine
-from tfticket.tickets.ticket import Ticket
+from tfticket.tickets.ticket import Ticket, check_class_names
 
 BATCH_NORMALISATION = keras.layers.BatchNormalization.__base__
 """Base of the layer, of its synchronised sister and of its older self in ``tf.compat.v1``."""
@@ -45,6 +45,7 @@ def build_posterior(ticket: Ticket, data: Dataset, config: SampleConfig, threads
     normalisation = normalisation_of(ticket.model)
     network = MaskedNetwork(model, normalisation)
     network.check_data(data)
+    check_class_names(ticket, data)
     trained = {id(variable) for variable in model.trainable_weights}  # a frozen layer's are not
     sampled = [path for path, (_, variable) in named_variables(model).items() if id(variable) in trained]
     layout = Layout.of(ticket.start, ticket.mask, sampled)

@@ -17,7 +17,7 @@ from tfticket.sampling.build import build_posterior
 from tfticket.sampling.chain import Chain, Hooks, run_chain
 from tfticket.sampling.posterior import Posterior
 from tfticket.schema import check_seed, validate
-from tfticket.tickets.ticket import Ticket, check_ticket
+from tfticket.tickets.ticket import Ticket, check_ticket, with_class_names
 from tfticket.tickets.transplant import to_deterministic
 
 
@@ -138,7 +138,7 @@ def sample(
         hooks = Hooks(save=functools.partial(_keep, parts), drawn=tell)
         found.append(run_chain(posterior, config, seed, number, splits, start, hooks))
         kept.append(np.concatenate(parts))
-    return SampledTicket(ticket, posterior, found, np.stack(kept))
+    return SampledTicket(with_class_names(ticket, data), posterior, found, np.stack(kept))
 
 
 def _keep(parts: list[np.ndarray], chain: Chain, position: np.ndarray, results: Any, draws: np.ndarray) -> None:

@@ -14,7 +14,7 @@ from tfticket.evaluation.predictive import DRAWS, predict, predictions, seed_of_
 from tfticket.evaluation.uncertainty import Pooled, aurocs, strangeness
 from tfticket.network import network_of
 from tfticket.pruning.mask import layer_of
-from tfticket.tickets.ticket import Ticket
+from tfticket.tickets.ticket import Ticket, check_class_names
 from tfticket.types import Weights
 
 SPLITS = ("validation", "test")
@@ -27,9 +27,10 @@ def predictions_of(
     """What trained weights predict, as ``predict``: split -> log probabilities float64 [rows, classes].
 
     Raises:
-        InputError: Data of other shapes, or of more classes, than the network's.
+        InputError: Data of other shapes, of more classes or of others than the network's.
     """
     network_of(ticket.model).check_data(data)
+    check_class_names(ticket, data)
     return {split: predict(ticket.model, ticket.mask, weights, data.split(split)[0], draws, seed) for split in SPLITS}
 
 
@@ -87,10 +88,11 @@ def evaluate_weights(
         by each score.
 
     Raises:
-        InputError: Data of other shapes, or of more classes, than the network's; others of another shape.
+        InputError: Data of other shapes, of more classes or of others than the network's; others of another shape.
     """
     network = network_of(ticket.model)
     network.check_data(data)
+    check_class_names(ticket, data)
     if others is not None:
         check_alike(data, others)
     network.assign(ticket.mask, weights)

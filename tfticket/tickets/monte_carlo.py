@@ -33,7 +33,7 @@ from tfticket.evaluation.connectivity import Connectivity, by_weight
 from tfticket.pruning.mask import emptied_layers, layer_of
 from tfticket.tickets.controls import stream_names
 from tfticket.tickets.sampler import Logistic, Sampler, TicketLayer, check_density, rows_of
-from tfticket.tickets.ticket import Ticket, check_ticket
+from tfticket.tickets.ticket import Ticket, check_class_names, check_ticket
 from tfticket.types import Mask, Weights
 
 QUANTILES = 501
@@ -94,6 +94,7 @@ def fit_sampler(
         InputError: Nothing was pruned; data of other shapes.
     """
     check_ticket(ticket, "fit_sampler")
+    check_class_names(ticket, data)
     pruned = [path for path, kept in ticket.mask.items() if not kept.all()]
     if not pruned:
         raise InputError("The ticket is dense: which weights survive can be learnt from a pruned one alone.")
@@ -162,6 +163,7 @@ def draw_ticket(
             has no model of; data of other shapes.
     """
     check_ticket(dense, "draw_ticket")
+    check_class_names(dense, data)
     check_density(density, as_printed)
     if not all(kept.all() for kept in dense.mask.values()):
         raise InputError(f"{dense.name} is pruned, to {dense.density:.1%}; give the unpruned network.")

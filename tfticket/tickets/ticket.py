@@ -1,7 +1,7 @@
 """The ticket: mask, start weights, the network's description, and where it came from."""
 
 import functools
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from tfticket.config import Variational
 from tfticket.data import Dataset, Normalisation
-from tfticket.errors import InputError
+from tfticket.errors import InputError, shortened
 from tfticket.keras_versions import check_no_keras_3
 from tfticket.pruning.mask import density, layer_of, survivors
 from tfticket.registry import MODELS, check_name
@@ -18,6 +18,9 @@ from tfticket.schema import validate
 from tfticket.sizes import remember
 from tfticket.text import one_line
 from tfticket.types import Mask, Weights
+
+CLASS_NAMES = "class_names"
+"""Key of a ticket's provenance: the names of the classes that its outputs stand for, by label."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +82,8 @@ class Ticket:
             provenance["left_alone"] = others
         if data is not None:
             provenance |= {"data_contents": data.contents, "data_checksum": data.checksum}
-        return cls(spec, dense_mask(kernel_shapes(model)), weights, weights, provenance=provenance)
+        dense = cls(spec, dense_mask(kernel_shapes(model)), weights, weights, provenance=provenance)
+        return dense if data is None else with_class_names(dense, data)
 
     def __repr__(self) -> str:
         kind = "variational, " if self.is_variational else ""
@@ -187,6 +191,34 @@ def check_ticket(value: object, function: str) -> None:
         raise InputError(f"{function} takes a ticket, not {type(value).__name__}; Ticket.dense(model) makes one.")
 
 
+def with_class_names(ticket: Ticket, data: Dataset) -> Ticket:
+    """Return the ticket with the names of the classes that its outputs stand for; as it is if they are known already.
+
+    Args:
+        ticket: Made for these data, trained or sampled on them.
+        data: Names of classes '0', '1', ... say nothing, and are not kept.
+    """
+    if not data.known_class_names or CLASS_NAMES in ticket.provenance:
+        return ticket
+    return replace(ticket, provenance=ticket.provenance | {CLASS_NAMES: list(data.known_class_names)})
+
+
+def check_class_names(ticket: Ticket, data: Dataset) -> None:
+    """See that labels stand for the same classes in data as in those that a ticket was made for, where names are known.
+
+    Raises:
+        InputError: They do not.
+    """
+    known, names = ticket.provenance.get(CLASS_NAMES, ()), data.known_class_names
+    for label, (ours, theirs) in enumerate(zip(known, names, strict=False)):
+        if ours != theirs:
+            raise InputError(
+                f"{data.name}: label {label} is the class {theirs!r}, and for the ticket it is {ours!r}; expected the "
+                f"ticket's classes in their order. Load the data with classes={shortened(repr(list(known)))}; or make "
+                "a ticket for these data by Ticket.dense(model, data=data), onto which transplant puts a mask."
+            )
+
+
 def _validate(ticket: Ticket) -> None:
     if not ticket.mask:
         raise InputError("The ticket has no mask.")
@@ -195,6 +227,9 @@ def _validate(ticket: Ticket) -> None:
         if not isinstance(value, int) or value < 0:
             raise InputError(f"The ticket's {name} is {value!r}; expected an integer >= 0.")
     _validate_model(ticket.model)
+    names = ticket.provenance.get(CLASS_NAMES, []) if isinstance(ticket.provenance, dict) else []
+    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
+        raise InputError(f"The ticket's class names are {one_line(repr(names), 200)}; expected a list of texts.")
     exempt = ticket.provenance.get("exempt", []) if isinstance(ticket.provenance, dict) else None
     layers = {layer_of(path) for path in ticket.mask}
     if not isinstance(exempt, list | tuple) or not set(map(str, exempt)) < layers:

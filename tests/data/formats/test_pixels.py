@@ -272,3 +272,12 @@ def test_half_a_picture_is_refused(tmp_path):
     for kind in ("PNG", "JPEG", "BMP", "WEBP"):
         content = saved(np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8), kind)
         refused(folder(tmp_path, content[: len(content) // 2]), "no image that can be decoded")
+
+
+@pytest.mark.parametrize(
+    ("kind", "saved_as"), [("TIFF", "TIFF"), ("JPEG 2000", "JPEG2000"), ("ICO", "ICO"), ("HEIF or AVIF", "AVIF")]
+)
+def test_whole_pictures_of_a_kind_that_is_not_read_are_not_called_damaged(kind, saved_as, tmp_path):
+    with pytest.raises(InputError, match=rf"its kind is {kind}; expected PNG, JPEG, .*\. Save it as PNG\.") as caught:
+        read(folder(tmp_path / "images", saved(np.arange(256, dtype=np.uint8).reshape(16, 16), saved_as)))
+    assert "again" not in str(caught.value)

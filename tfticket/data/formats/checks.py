@@ -6,12 +6,18 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tfticket.data.formats.floats import as_float32
+from tfticket.data.formats.floats import TILE, as_float32
 from tfticket.data.formats.labels import check_label_shape, number_classes
 from tfticket.data.formats.raw import Raw
 from tfticket.errors import InputError
+from tfticket.text import counted
 
-SHAPES = "[rows, height, width] or [rows, height, width, channels] for images, [rows, features] for tables"
+SHAPES = (
+    "[rows, height, width, channels] for images, or [rows, height, width] if they are grey uint8; [rows, features] for "
+    "tables"
+)
+SCALES = 10
+"""So many times as large, at the most and on average, the floats of another split may be as the training images'."""
 
 KINDS = {
     "b": "Black and white images are kept by 255 * x.astype(np.uint8).",
@@ -44,6 +50,12 @@ def check_rows(where: object, dtype: np.dtype, shape: tuple[int, ...]) -> None:
         )
     if len(shape) not in (2, 3, 4) or min(shape) < 1:
         raise InputError(f"{where} has the shape {shape}; expected {SHAPES}, none of them 0. Reshape it.")
+    if len(shape) == 3 and dtype.kind == "f":
+        raise InputError(
+            f"{where} is {dtype} {list(shape)}: grey images, or a table for each row; expected [rows, height, width, "
+            "channels] for images, [rows, features] for tables. Give grey images as x[..., None], and sequences as "
+            "x.reshape(len(x), -1)."
+        )
     if len(shape) == 4 and shape[1] in (1, 3) and shape[3] > 4:
         raise InputError(
             f"{where} has the shape {shape}, channels first; expected [rows, height, width, channels]. "
@@ -128,12 +140,34 @@ def _rows(parts: Mapping[str, Part], feature_names: tuple[str, ...]) -> dict[str
     for split, array in rows.items():
         if array.ndim == 2 or array.dtype != np.uint8:
             rows[split] = as_float32(parts[split].rows_where, array, feature_names, learnt_from=split == "train")
+    _check_scales(parts, rows)
     return rows
+
+
+def _check_scales(parts: Mapping[str, Part], rows: Mapping[str, np.ndarray]) -> None:
+    """See that images of floats have one scale in all splits, such as 0..1: not a single outlier, but most of them."""
+    if rows["train"].ndim != 4 or rows["train"].dtype == np.uint8:
+        return
+    train, first = parts["train"].rows_where, _magnitudes(rows["train"])
+    for split, part in parts.items():
+        other = _magnitudes(rows[split])
+        if all(max(one, two) > SCALES * min(one, two) > 0 for one, two in zip(first, other, strict=True)):
+            raise InputError(
+                f"{part.rows_where} has values up to {other[0]:.4g}, {train} up to {first[0]:.4g}; expected floats of "
+                "one scale in all splits. Scale them alike, such as both by 1 / 255."
+            )
+
+
+def _magnitudes(rows: np.ndarray) -> tuple[float, float]:
+    """The largest and the mean absolute value."""
+    largest = max(abs(float(rows.min())), abs(float(rows.max())))
+    total = sum(float(np.abs(rows[begin : begin + TILE]).sum(dtype=np.float64)) for begin in range(0, len(rows), TILE))
+    return largest, total / rows.size
 
 
 def _size(rows: np.ndarray) -> str:
     if rows.ndim == 2:
-        return f"{rows.shape[1]} features"
+        return counted(rows.shape[1], "feature")
     return f"images of {rows.shape[1:]} (height, width, channels)"
 
 

@@ -1,5 +1,8 @@
 """Numbers of any type as float32, or a message that says which of them would be lost."""
 
+import math
+from typing import Any
+
 import numpy as np
 
 from tfticket.data.formats.raw import room
@@ -74,6 +77,14 @@ def _check_precision(where: object, rows: np.ndarray, result: np.ndarray, names:
         name = f" ({names[column]!r})" if names else ""
         raise InputError(
             f"{where}: float32 cannot tell the values of column {column}{name} apart, which go from {low[column]} to "
-            f"{high[column]}. Subtract the same number from this column in all rows, such as {low[column]}, before "
-            "they are converted; or leave the column out."
+            f"{high[column]}. {_mend(low[column], high[column])} in all rows, before they are converted; or leave the "
+            "column out."
         )
+
+
+def _mend(low: Any, high: Any) -> str:
+    """What to do with a column of this range, so that float32 holds it."""
+    span = float(high.item() - low.item())
+    if span < STEPS * float(np.finfo(np.float32).smallest_subnormal):
+        return f"Multiply this column by the same number, such as {10.0 ** -math.floor(math.log10(span)):g},"
+    return f"Subtract the same number from this column, such as {low},"

@@ -11,7 +11,11 @@ from tfticket.data.formats.checks import Part, checked
 from tfticket.data.formats.raw import AGAIN, Raw, damaged, fill, sane, unzipped
 from tfticket.errors import InputError
 
-NAME = re.compile(r"(train|t10k|test)-(images|labels)[-.]idx\d-ubyte(\.gz)?")
+NAME = re.compile(r"(train|t10k|test|val|valid|validation)-(images|labels)[-.]idx\d-ubyte(\.gz)?")
+SPLITS = {"train": "train", "t10k": "test", "test": "test"} | dict.fromkeys(
+    ("val", "valid", "validation"), "validation"
+)
+"""What a file's name begins with -> its split."""
 EXPECTED = (
     "train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte, each with "
     "or without .gz"
@@ -20,12 +24,14 @@ TYPES = {0x09: "int8", 0x0B: "int16", 0x0C: "int32", 0x0D: "float32", 0x0E: "flo
 
 
 def read(folder: Path) -> Raw:
-    """Read the four files; of a file and its gzipped twin, the file."""
+    """Read the four files, and two of validation rows if they are there; of a file and its gzipped twin, the file."""
     found: dict[tuple[str, str], Path] = {}
     for path in sorted(folder.iterdir()):
         if match := NAME.fullmatch(path.name):
-            found.setdefault(("train" if match[1] == "train" else "test", match[2]), path)
-    wanted = [(split, what) for split in ("train", "test") for what in ("images", "labels")]
+            found.setdefault((SPLITS[match[1]], match[2]), path)
+    own = any(split == "validation" for split, _ in found)
+    splits = ("train", "validation", "test") if own else ("train", "test")
+    wanted = [(split, what) for split in splits for what in ("images", "labels")]
     missing = [f"{split} {what}" for split, what in wanted if (split, what) not in found]
     if missing:
         raise InputError(f"{folder} has no IDX file of the {', '.join(missing)}; expected {EXPECTED}. Add it.")
@@ -33,7 +39,7 @@ def read(folder: Path) -> Raw:
     arrays = [_array(path, (3, 4) if what == "images" else (1,)) for path, (_, what) in zip(files, wanted, strict=True)]
     parts = {
         split: Part(files[first], files[first + 1], arrays[first], arrays[first + 1])
-        for split, first in (("train", 0), ("test", 2))
+        for split, first in zip(splits, range(0, len(files), 2), strict=True)
     }
     return checked(parts, files=tuple(files))
 

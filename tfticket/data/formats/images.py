@@ -29,6 +29,21 @@ FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "PPM")
 """No others: EPS would start a program, TIFF's library writes to the terminal at damaged files."""
 MOST_PIXELS = 2**24
 MOST_BYTES = 2**26
+UNREAD = {*SPLITS, *VALIDATION, "dev"}
+"""Folders that would be left out in silence if their names are written another way."""
+KINDS = (
+    *(("TIFF", start) for start in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")),
+    *(("JPEG 2000", start) for start in (b"\0\0\0\x0cjP  \r\n\x87\n", b"\xffO\xffQ")),
+    ("ICO", b"\0\0\1\0"),
+    ("PSD", b"8BPS"),
+    ("EPS", b"%!PS"),
+    ("PDF", b"%PDF"),
+    ("SVG", b"<svg"),
+    ("SVG", b"<?xml"),
+)
+"""Kinds of pictures that are not read, by how their files begin."""
+BOXES = b"ftyp"
+"""Of HEIF and AVIF, after the first four bytes."""
 JUNK = {"Thumbs.db", "desktop.ini", "__MACOSX"}
 
 
@@ -126,6 +141,13 @@ def _by_class(path: Path, entries: list[Entry]) -> dict[str, dict[str, list[Entr
     if len(own) > 1:
         raise InputError(f"{path} has {own[0]}/ and {own[1]}/; expected one folder of validation images. Join them.")
     splits |= {split: {} for split in own}
+    folders = {entry.parts[0] for entry in entries if entry.folder or len(entry.parts) > 1}
+    unread = sorted(name for name in folders - {*SPLITS, *VALIDATION} if name.lower() in UNREAD)
+    if unread and folders >= {*SPLITS}:
+        raise InputError(
+            f"{path} has {unread[0]}/, which would not be read; expected train/, test/ and, for validation images, "
+            "validation/. Rename or remove it."
+        )
     for entry in sorted(entries, key=lambda entry: entry.parts):
         if entry.parts[0] not in splits or (len(entry.parts) == 1 and entry.folder):
             continue
@@ -182,9 +204,11 @@ def _opened(entry: Entry) -> Iterator[tuple[Image.Image, bytes]]:
         )
     with damaged(entry.where, EXPECTED):
         stream = io.BytesIO(entry.content())
+    start = bytes(stream.getbuffer()[:START])
+    _check_kind(entry, start)
     try:
         with Image.open(stream, formats=FORMATS) as image:
-            yield image, bytes(stream.getbuffer()[:START])
+            yield image, start
     except (InputError, MemoryError):
         raise
     except Exception as error:  # Pillow's decoders have no list of what they raise at damaged files
@@ -192,6 +216,17 @@ def _opened(entry: Entry) -> Iterator[tuple[Image.Image, bytes]]:
         raise InputError(
             f"{entry.where} is no image that can be decoded ({said}); expected {EXPECTED}. {AGAIN}"
         ) from None
+
+
+def _check_kind(entry: Entry, start: bytes) -> None:
+    """See that a picture is not of a kind that is never read, however whole its file is."""
+    kind = next((kind for kind, first in KINDS if start.startswith(first)), None)
+    if start[4:].startswith(BOXES):
+        kind = "HEIF or AVIF"
+    if kind is not None:
+        raise InputError(
+            f"{entry.where} is not read: its kind is {kind}; expected {', '.join(FORMATS)}. Save it as PNG."
+        )
 
 
 def _check_size(image: Image.Image, entries: list[Entry]) -> None:

@@ -13,6 +13,8 @@ MISSING = ("NAType", "NaTType")
 FEW = 20
 """So many different numbers may be classes, however few rows each has."""
 ROWS_PER_CLASS = 10
+ROWS_PER_PLAIN_CLASS = 2
+"""Of numbers that are 0, 1, 2, ... without a gap, as classes usually are."""
 EXACT = 2**53
 """Beyond it, every float is a whole number."""
 AS_TEXT = "If they are classes, give them as text: y.astype(str)."
@@ -50,7 +52,8 @@ def number_classes(
     if len(set(names)) < len(names):
         raise InputError(f"{where} holds different labels of one name, {_twice(names)!r}. Give the names instead.")
     plain = kind == "numbers" and classes == list(range(len(classes)))
-    if kind == "numbers" and not plain and len(classes) > max(FEW, len(train) / ROWS_PER_CLASS):
+    rows_per_class = ROWS_PER_PLAIN_CLASS if plain else ROWS_PER_CLASS
+    if kind == "numbers" and len(classes) > max(FEW, len(train) / rows_per_class):
         raise InputError(
             f"{where} holds {len(classes):,} different numbers in {len(train):,} rows: a target of regression. "
             f"tfticket learns classes. Cut the numbers into classes, by np.digitize(y, edges). {AS_TEXT}"

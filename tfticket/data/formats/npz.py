@@ -12,7 +12,7 @@ from tfticket.data.formats.labels import check_label_shape
 from tfticket.data.formats.raw import AGAIN, Raw, Stream, fill, reason
 from tfticket.errors import InputError
 
-VALIDATION = (("x_val", "y_val"), ("x_validation", "y_validation"))
+VALIDATION = (("x_val", "y_val"), ("x_valid", "y_valid"), ("x_validation", "y_validation"))
 """What validation rows may be called."""
 KEYS = ("x_train", "y_train", "x_test", "y_test")
 EXPECTED = f"an npz with the arrays {', '.join(KEYS)}"
@@ -29,6 +29,7 @@ def read(path: Path, archive: zipfile.ZipFile) -> Raw:
             "Save it by np.savez(path, x_train=..., y_train=..., x_test=..., y_test=...)."
         )
     keys = {"train": ("x_train", "y_train"), **_validation(path, members), "test": ("x_test", "y_test")}
+    _check_all_are_read(path, members, {key for pair in keys.values() for key in pair})
     parts = {}
     for split, (x, y) in keys.items():
         rows = _array(f"{path}: {x}", archive, members[f"{x}.npy"], check_rows)
@@ -44,6 +45,17 @@ def _validation(path: Path, members: Mapping[str, object]) -> dict[str, tuple[st
     if given and pair is None:
         raise InputError(f"{path} has {', '.join(given)}; expected x_val and y_val, or neither. Add or rename one.")
     return {} if pair is None else {"validation": pair}
+
+
+def _check_all_are_read(path: Path, members: Mapping[str, object], keys: set[str]) -> None:
+    """Refuse rows or labels that nothing reads, such as x_dev; arrays of other names may lie there."""
+    names = [name.removesuffix(".npy") for name in members if name.endswith(".npy")]
+    others = [name for name in names if name.lower().startswith(("x_", "y_")) and name not in keys]
+    if others:
+        raise InputError(
+            f"{path} has {', '.join(map(repr, others[:8]))}, which would not be read; expected {', '.join(KEYS)}, and "
+            "x_val and y_val for validation rows. Rename the arrays, or save the file without them."
+        )
 
 
 def _array(
