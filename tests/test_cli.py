@@ -179,6 +179,16 @@ def test_global_pruning_that_empties_a_layer_names_it_and_keeps_what_is_done(tmp
     assert len(list(tmp_path.glob("steps/train-*/result.json"))) == 1
 
 
+@pytest.mark.parametrize("columns", ["0", "-5", "wide", "\u00b2", "1" * 5000, "8"])
+def test_a_width_that_no_terminal_has_is_ignored_and_a_narrow_one_is_24(columns, call, monkeypatch):
+    monkeypatch.setenv("COLUMNS", columns)
+    code, out, err = call("list", "controls")
+    assert (code, err) == (0, "")
+    longest = max(map(len, out.splitlines()))
+    assert 12 < longest <= 24 if columns == "8" else 24 < longest <= 80
+    assert "reinitialise" in out
+
+
 def test_a_diverging_run_exits_1_and_says_where(tmp_path, call):
     options = ["train.optimiser={name: sgd, learning_rate: 1.0e+25}", "seeds=[0]"]
     arguments = [part for option in options for part in ("-o", option)]

@@ -34,7 +34,20 @@ def row(arm, seed, level, network):
     if level:
         beside["layers"] = 21.0
         beside["depth"] = 0.8 if arm.startswith("bayesian") else 0.5 + 0.01 * seed
-    return Row("r", arm, arm_name(arm), seed, level, LEVELS[level], "d", test, test, network=network, beside=beside, data_set="cifar-10")
+    return Row(
+        "r",
+        arm,
+        arm_name(arm),
+        seed,
+        level,
+        LEVELS[level],
+        "d",
+        test,
+        test,
+        network=network,
+        beside=beside,
+        data_set="cifar-10",
+    )
 
 
 def rows(network="resnet-20", arms=tuple(ACCURACY)):

@@ -57,9 +57,25 @@ def test_a_run_is_running_while_its_process_lives_and_killed_after(make_run):
 def test_rows_are_the_finished_evaluations_in_the_runs_order(make_run):
     run = read_run(make_run("a-1", evaluations=[("ticket", 1, 0), ("ticket", 1, 2), ("random-mask", 1, 2)]))
     assert rows_of(run) == [
-        Row("a-1", "ticket", "IMP ticket", 1, 0, 1.0, DATA, METRICS, METRICS, network="lenet-300-100", data_set="mnist"),
-        Row("a-1", "ticket", "IMP ticket", 1, 2, 0.25, DATA, METRICS, METRICS, network="lenet-300-100", data_set="mnist"),
-        Row("a-1", "random-mask", "random mask", 1, 2, 0.25, DATA, METRICS, METRICS, network="lenet-300-100", data_set="mnist"),
+        Row(
+            "a-1", "ticket", "IMP ticket", 1, 0, 1.0, DATA, METRICS, METRICS, network="lenet-300-100", data_set="mnist"
+        ),
+        Row(
+            "a-1", "ticket", "IMP ticket", 1, 2, 0.25, DATA, METRICS, METRICS, network="lenet-300-100", data_set="mnist"
+        ),
+        Row(
+            "a-1",
+            "random-mask",
+            "random mask",
+            1,
+            2,
+            0.25,
+            DATA,
+            METRICS,
+            METRICS,
+            network="lenet-300-100",
+            data_set="mnist",
+        ),
     ]
 
 
