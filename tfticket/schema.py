@@ -54,6 +54,9 @@ class Config(BaseModel):
         fields = type(self).model_fields
         return ((name, value) for name, value in super().__repr_args__() if value != fields[str(name)].default)
 
+    def __str__(self) -> str:
+        return repr(self)
+
     def __setattr__(self, name: str, value: Any) -> None:
         raise InputError(f"A {type(self).__name__} does not change once it is made. Make another, with {name}=...")
 
@@ -68,6 +71,7 @@ class Config(BaseModel):
     @field_validator("*", mode="after")
     @classmethod
     def _check_size(cls, value: Any, info: ValidationInfo) -> Any:
+        value = _without_minus_zero(value)
         limit = LARGEST_SEED if "seed" in (info.field_name or "") else LARGEST_INTEGER
         for one in value if isinstance(value, tuple) else (value,):
             if isinstance(one, int) and abs(one) > limit:
@@ -82,6 +86,15 @@ def plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: plain(one) for key, one in value.items()}
     return tuple(plain(one) for one in value) if isinstance(value, list | tuple) else value
+
+
+def _without_minus_zero(value: Any) -> Any:
+    """Return 0.0 for -0.0, at any depth: one meaning, one fingerprint."""
+    if isinstance(value, float):
+        return value + 0.0
+    if isinstance(value, dict):
+        return {key: _without_minus_zero(one) for key, one in value.items()}
+    return tuple(map(_without_minus_zero, value)) if isinstance(value, tuple) else value
 
 
 def validate(cls: type[ConfigType], values: Any, where: str) -> ConfigType:
