@@ -60,5 +60,5 @@ class MemberStep(Config):
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.first >= self.last:
-            raise ValueError(f"the first iteration, {self.first}, is not before the last, {self.last}")
+            raise ValueError(f"the first iteration, {self.first:,}, is not before the last, {self.last:,}")
         return self

@@ -113,9 +113,9 @@ def check_lengths(train: "TrainConfig", rewind: str, rows: int, where: str = "tr
     total = iterations_in(train.epochs, rows, train.batch_size)
     first = iterations_in(rewind, rows, train.batch_size) if rewinds_later(rewind) else 0
     if total <= first:
-        begin = f", but it begins at iteration {first} (rewind {rewind})" if first else ""
+        begin = f", but it begins at iteration {first:,} (rewind {rewind})" if first else ""
         raise InputError(
-            f"Training for {train.epochs} of {rows:,} rows in batches of {train.batch_size} is {total} "
+            f"Training for {train.epochs} of {rows:,} rows in batches of {train.batch_size:,} is {total:,} "
             f"iterations{begin}. Train longer ({where}.epochs), in smaller batches ({where}.batch_size)"
             f"{', or rewind to an earlier moment' if first else ''}."
         )
@@ -123,13 +123,14 @@ def check_lengths(train: "TrainConfig", rewind: str, rows: int, where: str = "tr
     rising = iterations_in(train.objective.kl_warmup, rows, train.batch_size)
     if rising >= total:
         raise InputError(
-            f"A {where}.objective.kl_warmup of {train.objective.kl_warmup} is {rising} iterations; training for "
-            f"{train.epochs} ends after {total}, before the KL divergence counts in full. Shorten it, or train longer."
+            f"A {where}.objective.kl_warmup of {train.objective.kl_warmup} is {rising:,} iterations; training for "
+            f"{train.epochs} ends after {total:,}, before the KL divergence counts in full. Shorten it, or train "
+            "longer."
         )
     warmup = iterations_in(train.warmup, rows, train.batch_size)
     if warmup >= total:
         raise InputError(
-            f"A warm-up of {train.warmup} is {warmup} iterations; training for {train.epochs} ends after {total}, "
+            f"A warm-up of {train.warmup} is {warmup:,} iterations; training for {train.epochs} ends after {total:,}, "
             f"before the learning rate is reached. Shorten {where}.warmup, or train longer."
         )
 
@@ -173,6 +174,6 @@ def check_augment(augment: Augment, shape: Sequence[int], where: str = "train") 
     height, width, _ = shape
     if augment.crop >= min(height, width):
         raise InputError(
-            f"augment.crop is {augment.crop} pixels on images of {height}x{width}; expected fewer than their height "
+            f"augment.crop is {augment.crop:,} pixels on images of {height}x{width}; expected fewer than their height "
             "and width."
         )

@@ -239,3 +239,7 @@ def _validate_model(model: Any) -> None:
         )
     if "keras" not in model:
         check_name("network", model["name"], MODELS)
+        return
+    from tfticket.models.trust import check_names
+
+    check_names(model["keras"])
