@@ -204,7 +204,7 @@ def test_a_run_is_named_as_a_folder_may_be(name):
         quick(name=name)
 
 
-@given(st.floats(0, 0.9999), st.integers(1, 40))
+@given(st.floats(1e-9, 0.9999), st.integers(1, 40))
 def test_the_rates_of_all_levels_make_the_target(sparsity, levels):
     rate = PruneConfig(sparsity=sparsity, levels=levels).rate_per_level
     assert (1 - rate) ** levels == pytest.approx(1 - sparsity)

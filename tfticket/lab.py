@@ -432,6 +432,8 @@ def open_run(workspace: Path, config: ExperimentConfig, listener: Listener | Non
         except Exception as error:
             status("failed", message=str(error), traceback=traceback.format_exc())
             if isinstance(error, InputError):  # it is no matter of input any more: steps were computed
-                raise TfticketError(f"{error} Finished steps are kept for a run that is told otherwise.") from error
+                raise TfticketError(
+                    f"{error} The finished steps are kept; a run with other options uses them again."
+                ) from error
             raise
         status("done")
