@@ -101,7 +101,7 @@ def _package(table: Table, name: str) -> list[str]:
     except InputError:
         raise InputError(
             f"{name} is of an installed package, {point.value} in group {table.group}, but that module is not there. "
-            "Mend the package or its entry point."
+            "Update or reinstall the package, or correct its entry point."
         ) from None
 
 

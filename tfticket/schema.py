@@ -128,8 +128,17 @@ def check_seed(seed: Any) -> int:
 
 def explained(cls: type["Config"], error: ValidationError, where: str) -> str:
     """Return what is wrong with values of a configuration, a line for each: field, what was expected, the value."""
-    lines = [_line(cls, dict(problem)).removeprefix(": ") for problem in error.errors()]
+    problems = [dict(problem) for problem in error.errors()]
+    places = [tuple(problem["loc"]) for problem in problems]
+    problems = [problem for problem in problems if not _counts_refused(problem, places)]
+    lines = [_line(cls, problem).removeprefix(": ") for problem in problems]
     return f"{where}: " + "\n".join(dict.fromkeys(lines))
+
+
+def _counts_refused(problem: dict[str, Any], places: list[tuple[int | str, ...]]) -> bool:
+    """Whether a list is called too short only because pydantic does not count items that it refused."""
+    here = tuple(problem["loc"])
+    return problem["type"] == "too_short" and any(place[: len(here)] == here != place for place in places)
 
 
 def _line(cls: type["Config"], problem: dict[str, Any]) -> str:
@@ -139,11 +148,11 @@ def _line(cls: type["Config"], problem: dict[str, Any]) -> str:
         prefix = path.removesuffix(str(location[-1]))
         return unknown("key", path, [prefix + name for name in _keys(holders)])
     _, held = _place(cls, (*location, ""))
-    got = "" if isinstance(value, dict) and kind not in ("string_type", "tuple_type") else f" (got {given(value)})"
+    got = "" if isinstance(value, dict) and kind not in ("string_type", "tuple_type") else _got(value)
     if kind in ("model_type", "model_attributes_type") and held:
         keys = _keys(held)
         words = f"expected a table such as {{{keys[0]}: ...}}, or {{}} for the defaults"
-        return f"{path}: {words} (got {given(value)}). Keys: {', '.join(keys)}."
+        return f"{path}: {words}{_got(value)}. Keys: {', '.join(keys)}."
     if kind == "union_tag_not_found":
         tag = problem["ctx"]["discriminator"].strip("'")
         tags = [str(one) for option in held for one in get_args(option.model_fields[tag].annotation)]
@@ -153,7 +162,12 @@ def _line(cls: type["Config"], problem: dict[str, Any]) -> str:
     if kind == "tuple_type":
         return f"{path}: expected a list{_example(held, value)}{got}."
     words = problem_words(problem)
+    got = "" if value is None else got
     return f"{path}: {words}" if words.endswith(".") else f"{path}: {words}{got}."
+
+
+def _got(value: Any) -> str:
+    return " (it is empty)" if value is None else f" (got {given(value)})"
 
 
 def _example(held: list[type[Config]], value: Any) -> str:

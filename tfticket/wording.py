@@ -8,17 +8,17 @@ from tfticket.errors import shortened, unknown
 _WHOLE = "expected a whole number, such as 128"
 _NUMBER = "expected a number, such as 0.1 or 1e-3"
 _SWITCH = "expected true or false"
-_TEXT = "expected a text; in YAML, put it in quotes"
+_TEXT = "expected a text"
 _LIST = "expected a list such as 0, 1, 2"
 _TABLE = "expected names and values such as dense_1: 0.2, dense_3: 0.1"
 _FIELDS = "expected a table of fields"
 _SCALARS = ("int_type", "float_type", "string_type")
-_NEEDED = "needed; nothing stands here"
+_MISSING, _EMPTY = "needed, but missing", "needed, but empty"
 
 _WORDS = {
-    "missing": _NEEDED,
+    "missing": _MISSING,
     "extra_forbidden": "unknown key",
-    "string_too_short": _NEEDED,
+    "string_too_short": _EMPTY,
     "greater_than_equal": "must be at least {ge:g}",
     "greater_than": "must be more than {gt:g}",
     "less_than_equal": "must be at most {le:g}",
@@ -60,15 +60,16 @@ def problem_words(problem: Mapping[str, Any]) -> str:
     if kind in ("value_error", "assertion_error"):
         return str(context["error"])
     if value is None and kind.endswith("_type"):
-        return _NEEDED
+        return _EMPTY
     if problem["loc"] and problem["loc"][-1] == "[key]":
         kind = "invalid_key"
     if kind == "union_tag_invalid":
         return unknown("kind", context["tag"], [tag.strip(" '") for tag in context["expected_tags"].split(",")])
-    hint = (
-        "; YAML reads yes and on as true, no and off as false" if isinstance(value, bool) and kind in _SCALARS else ""
-    )
-    return _WORDS.get(kind, "not a value that this field takes").format(**context) + hint
+    words = _WORDS.get(kind, "not a value that this field takes").format(**context)
+    if not isinstance(value, bool) or kind not in _SCALARS:
+        return words
+    quotes = "; in YAML, put it in quotes" if kind == "string_type" else ""
+    return f"{words}{quotes}; YAML reads yes and on as true, no and off as false"
 
 
 def given(value: Any) -> str:

@@ -337,7 +337,7 @@ def test_everything_is_reset_at_once(model):
 
 def test_without_a_preset_it_is_compared_with_the_defaults():
     model = FormModel(Imp, {"experiment": "imp"})
-    assert model.errors == {"name": "needed; nothing stands here"}
+    assert model.errors == {"name": "needed, but missing"}
     assert model.differing == []
     model.set("name", "a")
     model.set("prune.levels", "3")

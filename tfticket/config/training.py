@@ -109,6 +109,7 @@ def check_lengths(train: "TrainConfig", rewind: str, rows: int, where: str = "tr
     if train.batch_size > rows:
         raise InputError(
             f"{where}.batch_size is {train.batch_size:,}, but there are {rows:,} training rows. Take at most {rows:,}."
+            + f" In Python: train={{'batch_size': {rows}}}." * (where == "train")
         )
     total = iterations_in(train.epochs, rows, train.batch_size)
     first = iterations_in(rewind, rows, train.batch_size) if rewinds_later(rewind) else 0

@@ -317,7 +317,7 @@ def _model_of_a_package(
     except Exception as error:  # the package's code
         raise InputError(
             f"{what} fails with {type(error).__name__}: {_reason(error)}. Expected a function (input_shape, "
-            "num_classes, initialiser). Mend the package or its entry point."
+            "num_classes, initialiser). Update or reinstall the package, or correct its entry point."
         ) from None
     _check_is_model(model, what)
     _check_sizes(model, what, input_shape, num_classes)
