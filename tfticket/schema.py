@@ -128,7 +128,7 @@ def check_seed(seed: Any) -> int:
 
 def explained(cls: type["Config"], error: ValidationError, where: str) -> str:
     """Return what is wrong with values of a configuration, a line for each: field, what was expected, the value."""
-    problems = [dict(problem) for problem in error.errors()]
+    problems: list[dict[str, Any]] = [dict(problem) for problem in error.errors()]
     places = [tuple(problem["loc"]) for problem in problems]
     problems = [problem for problem in problems if not _counts_refused(problem, places)]
     lines = [_line(cls, problem).removeprefix(": ") for problem in problems]

@@ -183,7 +183,7 @@ def test_start_current_is_for_own_networks(model):
         ("train.batch_size", "64.0", "whole number"),
         ("train.batch_size", "1" + "0" * 61, "at most"),
         ("train.batch_size", "9" * 5000, "whole number"),
-        ("train.epochs", "2147483648", "more than"),
+        ("train.epochs", "2147483648", "must be at most"),
         ("train.decoupled", "1", "true or false"),
         ("seeds", "yes, no", "number 1: expected a whole number"),
         ("prune.rates", "dense_3: yes", "dense_3: expected a number"),
