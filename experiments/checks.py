@@ -40,7 +40,7 @@ def check_moments(config: "Config", train: TrainConfig, rows: int, where: str) -
     for moment in config.keep:
         if (iteration := iterations_in(moment, rows, train.batch_size)) > last:
             raise InputError(
-                f"keep: {moment} is iteration {iteration}; training for {train.epochs} ends after {last}. Name an "
+                f"keep: {moment} is iteration {iteration:,}; training for {train.epochs} ends after {last:,}. Name an "
                 f"earlier moment, or train longer ({where}.epochs)."
             )
 

@@ -116,10 +116,6 @@ class Config(ExperimentConfig):
                 raise ValueError(f"control_levels: there is no level {level}; the last is {self.prune.levels}")
         if self.monte_carlo and self.control_levels and not self.drawn_levels:
             raise ValueError("monte_carlo: level 0 has nothing to learn from; name a level above 0 in control_levels")
-        if self.monte_carlo and not any((self.prune.rate_per_level, *self.prune.rates.values())):
-            raise ValueError(
-                "monte_carlo: nothing is pruned (prune.sparsity 0), so there is nothing to learn from; raise it"
-            )
         return self
 
     def _masks_of_one_name(self) -> str:

@@ -158,7 +158,7 @@ def test_a_folder_that_cannot_be_written_is_refused(tmp_path, call):
     (tmp_path / "file").touch()
     code, _, err = call("run", "quickstart-smoke", "-w", tmp_path / "file" / "workspace")
     assert code == 2
-    assert "Cannot write in" in err
+    assert "is not a folder" in err
 
 
 def test_a_corrupted_ticket_is_refused(tmp_path, call):
@@ -175,8 +175,18 @@ def test_global_pruning_that_empties_a_layer_names_it_and_keeps_what_is_done(tmp
     code, _, err = call("-q", "run", "quickstart-smoke", "-w", tmp_path, *arguments)
     assert code == 1
     assert "Failed: Pruning 100.0% of the survivors (global) would empty dense_" in err
-    assert "allow_empty. Finished steps are kept" in err
+    assert "allow_empty. The finished steps are kept; a run with other options uses" in err
     assert len(list(tmp_path.glob("steps/train-*/result.json"))) == 1
+
+
+@pytest.mark.parametrize("columns", ["0", "-5", "wide", "\u00b2", "1" * 5000, "8"])
+def test_a_width_that_no_terminal_has_is_ignored_and_a_narrow_one_is_24(columns, call, monkeypatch):
+    monkeypatch.setenv("COLUMNS", columns)
+    code, out, err = call("list", "controls")
+    assert (code, err) == (0, "")
+    longest = max(map(len, out.splitlines()))
+    assert 12 < longest <= 24 if columns == "8" else 24 < longest <= 80
+    assert "reinitialise" in out
 
 
 def test_a_diverging_run_exits_1_and_says_where(tmp_path, call):

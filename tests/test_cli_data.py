@@ -271,4 +271,4 @@ def test_data_of_one_class_are_refused(tmp_path, call):
 def test_an_override_without_a_value_is_refused(call):
     code, _, err = call("run", "quickstart", "-o", "data.path=")
     assert code == 2
-    assert "Override 'data.path=' was not understood" in err
+    assert "Override 'data.path=' does not have the form key=value" in err

@@ -17,9 +17,13 @@ from tfticket.config import (
     Execution,
     FitStep,
     MemberStep,
+    Objective,
     PoolStep,
+    Population,
+    PriorConfig,
     PruneConfig,
     PruneStep,
+    SampleConfig,
     SampleStep,
     Sgd,
     StartStep,
@@ -28,6 +32,7 @@ from tfticket.config import (
     TransplantStep,
     scientific_fields,
 )
+from tfticket.data import Normalisation
 from tfticket.durations import Moments, iterations_in
 from tfticket.errors import InputError
 from tfticket.lab import Handle, fingerprint
@@ -154,6 +159,39 @@ def test_a_value_out_of_bounds_is_refused_by_name(cls, field, value):
         validate(cls, {**amount, field: value}, where="here")
 
 
+@pytest.mark.parametrize(
+    ("cls", "values", "message"),
+    [
+        (Adam, {"learning_rate": 1e-46}, "learning_rate: too small: it would be 0 in float32"),
+        (Adam, {"epsilon": 1e-40}, "epsilon: too small"),
+        (Adam, {"beta_1": 0.99999999999}, "beta_1: too close to 1: it would be 1 in float32"),
+        (Adam, {"beta_2": 1e-39}, "beta_2: too small"),
+        (Sgd, {"momentum": 1 - 1e-9}, "momentum: too close to 1"),
+        (Sgd, {"learning_rate": 1e39}, "learning_rate: too large: it would be infinite in float32"),
+        (TrainConfig, {"weight_decay": 1e39}, "weight_decay: too large"),
+        (TrainConfig, {"gamma": 1e-39}, "gamma: too small"),
+        (TrainConfig, {"milestones": ["1ep", "2ep"], "gamma": 1e-30}, "from the milestone 2ep on, .* is 1.2e-63"),
+        (Objective, {"temperature": 1e-39}, "temperature: too small"),
+        (Objective, {"kl_weights": {"dense": 1e39}}, "kl_weights.dense: too large"),
+        (Objective, {"temperature": 1e-30, "kl_weights": {"dense": 1e-30}}, "temperature x kl_weights.dense is 1e-60"),
+        (Population, {"perturb": [1e-39]}, "perturb.0: too small"),
+        (Population, {"high": 1e39}, "high: too large"),
+        (PriorConfig, {"deviation": 1e39}, "deviation: too large"),
+        (PriorConfig, {"name": "uniform", "low": -1e39}, "low: too large"),
+        (PriorConfig, {"name": "glorot-normal", "factor": 1e-39}, "factor: too small"),
+        (SampleConfig, {"likelihood_power": 1e-39}, "likelihood_power: too small"),
+    ],
+)
+def test_a_number_that_float32_makes_another_is_refused(cls, values, message):
+    with pytest.raises(InputError, match=f"^here: {message}"):
+        validate(cls, values, where="here")
+
+
+def test_numbers_at_the_ends_of_float32_are_taken():
+    assert Adam(learning_rate=2.0**-126, beta_1=1 - 2.0**-24, beta_2=0).beta_1 < 1
+    assert TrainConfig(weight_decay=3.4e38).weight_decay == 3.4e38
+
+
 @pytest.mark.parametrize("values", [{}, {"sparsity": 0.9, "rate": 0.2}, {"sparsity": None}])
 def test_pruning_takes_either_a_target_or_a_rate(values):
     with pytest.raises(InputError, match="either sparsity"):
@@ -166,7 +204,7 @@ def test_a_run_is_named_as_a_folder_may_be(name):
         quick(name=name)
 
 
-@given(st.floats(0, 0.9999), st.integers(1, 40))
+@given(st.floats(1e-9, 0.9999), st.integers(1, 40))
 def test_the_rates_of_all_levels_make_the_target(sparsity, levels):
     rate = PruneConfig(sparsity=sparsity, levels=levels).rate_per_level
     assert (1 - rate) ** levels == pytest.approx(1 - sparsity)
@@ -280,6 +318,21 @@ def test_defaults_do_not_count_and_discriminators_do():
 )
 def test_a_default_that_is_spelt_out_counts_no_more_than_one_left_out(config):
     assert scientific_fields(type(config).model_validate(config.model_dump())) == scientific_fields(config)
+
+
+def test_minus_0_counts_as_0():
+    for minus, plus in (
+        (PriorConfig(name="uniform", low=-0.0), PriorConfig(name="uniform", low=0.0)),
+        (Objective(kl_weights={"dense": -0.0}), Objective(kl_weights={"dense": 0.0})),
+        (TrainConfig(optimiser=Sgd(momentum=-0.0)), TrainConfig(optimiser=Sgd(momentum=0.0))),
+        (PriorConfig.model_validate("uniform(-0.0, 1)"), PriorConfig(name="uniform", low=0.0)),
+    ):
+        assert json.dumps(scientific_fields(minus)) == json.dumps(scientific_fields(plus))
+
+
+@pytest.mark.parametrize("cls", [Normalisation, Adam, TrainConfig, DataConfig])
+def test_a_configuration_of_defaults_says_its_class(cls):
+    assert str(cls()) == repr(cls()) == f"{cls.__name__}()"
 
 
 def test_execution_and_the_runs_name_never_count():

@@ -68,10 +68,6 @@ def test_controls_are_trained_at_the_nearest_level_and_beyond_the_last_one_not_a
     assert lab.trainings == 4 + 2 * len(levels)
 
 
-def test_where_nothing_is_pruned_there_is_nothing_to_compare(plan):
-    assert plan("prune.sparsity=0", "prune.levels=2").levels == set()
-
-
 def test_levels_can_be_named_themselves_and_every_control_replicated(plan):
     lab = plan("control_levels=[7,0,7]", "replicates=4", "controls=[shuffle-even]", "seeds=[3]")
     assert lab.levels == {0, 7}
@@ -188,10 +184,12 @@ def test_monte_carlo_tickets_of_the_dense_network_are_refused():
         load_experiment("quickstart", ["control_levels=[0]", "monte_carlo=[{connectivity: true}]"])
 
 
-def test_monte_carlo_tickets_are_refused_where_nothing_is_pruned():
-    kinds = ["monte_carlo=[{connectivity: false}]", "control_levels=[1]", "prune.sparsity=0"]
-    with pytest.raises(InputError, match="monte_carlo: nothing is pruned"):
-        load_experiment("quickstart", kinds)
+@pytest.mark.parametrize("sparsity", ["0", "-0.0", "1e-17"])
+def test_a_run_that_prunes_nothing_is_refused(sparsity):
+    kinds = ["monte_carlo=[{connectivity: false}]", "control_levels=[1]", f"prune.sparsity={sparsity}"]
+    for rates in ([], ["prune.rates={dense_1: 0}"]):
+        with pytest.raises(InputError, match="nothing would be pruned; expected more than 0"):
+            load_experiment("quickstart", [*kinds, *rates])
     assert load_experiment("quickstart", [*kinds, "prune.rates={dense_1: 0.5}"]).drawn_levels == [1]
 
 

@@ -161,9 +161,9 @@ def find_tickets(
     }
     pruning = validate(PruneConfig, options, where="find_tickets")
     training = _train_config(train)
-    check_lengths(training, pruning.rewind, len(data.x_train))
     step = pruning.step(check_seed(seed))
     dense = Ticket.dense(model, seed, start, data)
+    check_lengths(training, pruning.rewind, len(data.x_train))
     check_levels(dense.mask, pruning)
     resolve(SCORES[pruning.score].target)(dense.start, dense.mask, step.seed)  # refuses a network that it cannot rank
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _LEAST_TEXT = 12
 """Characters that a column of text keeps; a narrower one is not read any more."""
-_LEAST_WIDTH = 24
+LEAST_WIDTH = 24
 """Columns of the narrowest terminal that is written for."""
 
 
@@ -32,10 +32,11 @@ def layout(header: Sequence[str], rows: Sequence[Sequence[Any]], width: int) -> 
     columns = list(zip(*cells, strict=True))
     numeric = [all(text[:1] in "+-<0123456789" for text in column if text) for column in columns]
     paths = [any(os.sep in text for text in column) for column in columns]
+    width = max(width, LEAST_WIDTH)
     spare = width - 2 * len(header)  # a space and a divider or an edge each
     widths = _widths(header, columns, numeric, spare)
     if widths is None:
-        return _blocks(header, cells, max(width, _LEAST_WIDTH))
+        return _blocks(header, cells, width)
     right = [is_number and not is_path for is_number, is_path in zip(numeric, paths, strict=True)]
     return _table(header, cells, widths, right)
 

@@ -1,6 +1,8 @@
 """What the command line prints: tables, reports, times."""
 
 import json
+import os
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -10,6 +12,8 @@ import typer
 from tfticket.text import plain
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from tfticket.reports.chains import Pool
     from tfticket.reports.claims import Decision
     from tfticket.reports.moments import RecordedTraining
@@ -30,10 +34,30 @@ def echo(text: str) -> None:
     """Print text, its lines wrapped to the width that tables have."""
     import textwrap
 
+    width = terminal().width
+    for line in plain(text).splitlines() or [""]:
+        say(textwrap.fill(line, width, break_long_words=False, break_on_hyphens=False))
+
+
+def terminal() -> "Console":
+    """Return the terminal, no narrower than tables are laid out for."""
     from rich.console import Console
 
-    for line in plain(text).splitlines() or [""]:
-        say(textwrap.fill(line, Console().width, break_long_words=False, break_on_hyphens=False))
+    from tfticket.columns import LEAST_WIDTH
+
+    bound_columns()
+    console = Console()
+    console.width = max(console.width, LEAST_WIDTH)
+    return console
+
+
+def bound_columns() -> None:
+    """Unset COLUMNS where it is no width (0, negative, text), and raise it where it is too narrow for tables."""
+    from tfticket.columns import LEAST_WIDTH
+
+    columns = os.environ.pop("COLUMNS", "")
+    if re.fullmatch("0*[1-9][0-9]{0,4}", columns):
+        os.environ["COLUMNS"] = str(max(LEAST_WIDTH, int(columns)))
 
 
 def when(seconds: float) -> str:
@@ -51,11 +75,9 @@ def show_table(header: list[str], rows: list[list[Any]], as_json: bool = False, 
     if not rows:
         say(empty)
         return
-    from rich.console import Console
-
     from tfticket.columns import layout
 
-    console = Console()
+    console = terminal()
     console.print(layout(header, rows, console.width))
 
 

@@ -26,7 +26,7 @@ def _duration(value: object) -> object:
     else:
         raise ValueError(f"{given(value)} is not a duration; write '40ep' (epochs) or '2000it' (iterations)")
     if count > LONGEST:
-        raise ValueError(f"more than {LONGEST:,} epochs or iterations; no training comes to its end")
+        raise ValueError(f"must be at most {LONGEST:,} epochs or iterations")
     return f"{count}{unit}"
 
 
@@ -62,7 +62,7 @@ def iterations_in(duration: str, rows: int, batch_size: int) -> int:
     iterations = _multiple(duration, 1, rows, batch_size)
     if iterations > LONGEST:
         raise InputError(
-            f"{duration} of {rows:,} rows in batches of {batch_size} is {iterations:,} iterations; expected at most "
+            f"{duration} of {rows:,} rows in batches of {batch_size:,} is {iterations:,} iterations; expected at most "
             f"{LONGEST:,}. Take a shorter one."
         )
     return iterations
@@ -149,7 +149,7 @@ def generation_bounds(first: int, last: int, generations: int) -> list[tuple[int
     """
     if last - first < generations:
         raise InputError(
-            f"{last - first} iterations cannot be cut in {generations} generations. Train longer, or take fewer."
+            f"{last - first:,} iterations cannot be cut in {generations:,} generations. Train longer, or take fewer."
         )
     ends = [first + round(part * (last - first) / generations) for part in range(generations + 1)]
     return list(itertools.pairwise(ends))

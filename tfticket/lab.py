@@ -101,7 +101,7 @@ def _package(table: Table, name: str) -> list[str]:
     except InputError:
         raise InputError(
             f"{name} is of an installed package, {point.value} in group {table.group}, but that module is not there. "
-            "Mend the package or its entry point."
+            "Update or reinstall the package, or correct its entry point."
         ) from None
 
 
@@ -437,6 +437,8 @@ def open_run(workspace: Path, config: ExperimentConfig, listener: Listener | Non
         except Exception as error:
             status("failed", message=str(error), traceback=traceback.format_exc())
             if isinstance(error, InputError):  # it is no matter of input any more: steps were computed
-                raise TfticketError(f"{error} Finished steps are kept for a run that is told otherwise.") from error
+                raise TfticketError(
+                    f"{error} The finished steps are kept; a run with other options uses them again."
+                ) from error
             raise
         status("done")

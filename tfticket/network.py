@@ -172,6 +172,8 @@ class MaskedNetwork:
             InputError: As ``check_rows``.
         """
         images = self.check_rows(images)
+        if not len(images):
+            return np.zeros((0, int(self.model.output_shape[-1])), np.float32)
         rows = self.tile if seed is None else min(self.drawn_tile, self.tile * math.ceil(len(images) / self.tile))
         parts = []
         for begin in range(0, len(images), rows):

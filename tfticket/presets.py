@@ -282,8 +282,8 @@ def _overrides(texts: Sequence[str]) -> dict[str, Any]:
         keys = key.strip().split(".")
         if not equals or not all(keys) or len(keys) > DEEPEST or not value.strip():
             raise InputError(
-                f"Override '{shortened(text)}' was not understood. Write key=value, e.g. -o train.epochs=5, "
-                "or key=null."
+                f"Override '{shortened(text)}' does not have the form key=value, with at most {DEEPEST} parts in the "
+                "key and none of them empty. Write for example -o train.epochs=5, or key=null to empty a field."
             )
         node = load_yaml(value, f"Override '{shortened(text)}'")
         if _ends_in_comment(value, node):

@@ -54,6 +54,9 @@ class Config(BaseModel):
         fields = type(self).model_fields
         return ((name, value) for name, value in super().__repr_args__() if value != fields[str(name)].default)
 
+    def __str__(self) -> str:
+        return repr(self)
+
     def __setattr__(self, name: str, value: Any) -> None:
         raise InputError(f"A {type(self).__name__} does not change once it is made. Make another, with {name}=...")
 
@@ -68,6 +71,7 @@ class Config(BaseModel):
     @field_validator("*", mode="after")
     @classmethod
     def _check_size(cls, value: Any, info: ValidationInfo) -> Any:
+        value = _without_minus_zero(value)
         limit = LARGEST_SEED if "seed" in (info.field_name or "") else LARGEST_INTEGER
         for one in value if isinstance(value, tuple) else (value,):
             if isinstance(one, int) and abs(one) > limit:
@@ -82,6 +86,15 @@ def plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: plain(one) for key, one in value.items()}
     return tuple(plain(one) for one in value) if isinstance(value, list | tuple) else value
+
+
+def _without_minus_zero(value: Any) -> Any:
+    """Return 0.0 for -0.0, at any depth: one meaning, one fingerprint."""
+    if isinstance(value, float):
+        return value + 0.0
+    if isinstance(value, dict):
+        return {key: _without_minus_zero(one) for key, one in value.items()}
+    return tuple(map(_without_minus_zero, value)) if isinstance(value, tuple) else value
 
 
 def validate(cls: type[ConfigType], values: Any, where: str, *, yaml: bool = False) -> ConfigType:
@@ -116,8 +129,17 @@ def check_seed(seed: Any) -> int:
 
 def explained(cls: type["Config"], error: ValidationError, where: str, *, yaml: bool = False) -> str:
     """Return what is wrong with values of a configuration, a line for each: field, what was expected, the value."""
-    lines = [_line(cls, dict(problem), yaml).removeprefix(": ") for problem in error.errors()]
+    problems: list[dict[str, Any]] = [dict(problem) for problem in error.errors()]
+    places = [tuple(problem["loc"]) for problem in problems]
+    problems = [problem for problem in problems if not _counts_refused(problem, places)]
+    lines = [_line(cls, problem, yaml).removeprefix(": ") for problem in problems]
     return f"{where}: " + "\n".join(dict.fromkeys(lines))
+
+
+def _counts_refused(problem: dict[str, Any], places: list[tuple[int | str, ...]]) -> bool:
+    """Whether a list is called too short only because pydantic does not count items that it refused."""
+    here = tuple(problem["loc"])
+    return problem["type"] == "too_short" and any(place[: len(here)] == here != place for place in places)
 
 
 def _line(cls: type["Config"], problem: dict[str, Any], yaml: bool) -> str:
@@ -127,11 +149,11 @@ def _line(cls: type["Config"], problem: dict[str, Any], yaml: bool) -> str:
         prefix = path.removesuffix(str(location[-1]))
         return unknown("key", path, [prefix + name for name in _keys(holders)])
     _, held = _place(cls, (*location, ""))
-    got = "" if isinstance(value, dict) and kind not in ("string_type", "tuple_type") else f" (got {given(value)})"
+    got = "" if isinstance(value, dict) and kind not in ("string_type", "tuple_type") else _got(value)
     if kind in ("model_type", "model_attributes_type") and held:
         keys = _keys(held)
         words = f"expected a table such as {{{keys[0]}: ...}}, or {{}} for the defaults"
-        return f"{path}: {words} (got {given(value)}). Keys: {', '.join(keys)}."
+        return f"{path}: {words}{_got(value)}. Keys: {', '.join(keys)}."
     if kind == "union_tag_not_found":
         tag = problem["ctx"]["discriminator"].strip("'")
         tags = [str(one) for option in held for one in get_args(option.model_fields[tag].annotation)]
@@ -141,7 +163,12 @@ def _line(cls: type["Config"], problem: dict[str, Any], yaml: bool) -> str:
     if kind == "tuple_type":
         return f"{path}: expected a list{_example(held, value)}{got}."
     words = problem_words(problem, yaml=yaml)
+    got = "" if value is None else got
     return f"{path}: {words}" if words.endswith(".") else f"{path}: {words}{got}."
+
+
+def _got(value: Any) -> str:
+    return " (it is empty)" if value is None else f" (got {given(value)})"
 
 
 def _example(held: list[type[Config]], value: Any) -> str:

@@ -15,12 +15,12 @@ _FIELDS = "expected a table of fields"
 _TRUTHS = "; YAML reads yes and on as true, no and off as false"
 _QUOTES = "; in YAML, put it in quotes"
 _SCALARS = ("int_type", "float_type", "string_type")
-_NEEDED = "needed; nothing stands here"
+_MISSING, _EMPTY = "needed, but missing", "needed, but empty"
 
 _WORDS = {
-    "missing": _NEEDED,
+    "missing": _MISSING,
     "extra_forbidden": "unknown key",
-    "string_too_short": _NEEDED,
+    "string_too_short": _EMPTY,
     "greater_than_equal": "must be at least {ge:g}",
     "greater_than": "must be more than {gt:g}",
     "less_than_equal": "must be at most {le:g}",
@@ -63,7 +63,7 @@ def problem_words(problem: Mapping[str, Any], *, yaml: bool) -> str:
     if kind in ("value_error", "assertion_error"):
         return str(context["error"]) + (_yaml_hint(kind, value) if yaml else "")
     if value is None and kind.endswith("_type"):
-        return _NEEDED
+        return _EMPTY
     if problem["loc"] and problem["loc"][-1] == "[key]":
         kind = "invalid_key"
     if kind == "union_tag_invalid":
@@ -76,8 +76,9 @@ def _yaml_hint(kind: str, value: Any) -> str:
     """Say how YAML came to read a text as something else, where that may be the reason."""
     if kind == "value_error" and isinstance(value, list | tuple) and any(isinstance(one, bool) for one in value):
         return f"{_TRUTHS}: put them in quotes"
-    truths = _TRUTHS if isinstance(value, bool) and kind in _SCALARS else ""
-    return (_QUOTES if kind == "string_type" else "") + truths
+    if kind not in _SCALARS or not isinstance(value, bool):
+        return ""
+    return (_QUOTES if kind == "string_type" else "") + _TRUTHS
 
 
 def given(value: Any) -> str:

@@ -265,6 +265,10 @@ def test_pixels_by_255_leave_no_trace_in_a_ticket(loaded):
     [
         ({"scale": [1.0, 2.0]}, ".*must have one number a channel"),
         ({"scale": ["1"]}, r"scale\.0"),
+        ({"scale": [1e40]}, r"scale holds 1e\+40; expected at most 3\.4e\+38"),
+        ({"scale": [1e-46]}, r"scale holds 1e-46; expected .* at least 1\.2e-38"),
+        ({"shift": [-1e40]}, r"shift holds -1e\+40"),
+        ({"dtype": "float32", "offset": [1e40]}, r"offset holds 1e\+40"),
         ({"scales": [1.0]}, ".*Did you mean 'scale'"),
         (7, r"expected a table such as \{scale: \.\.\.\}.*got 7"),
     ],

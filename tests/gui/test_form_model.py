@@ -183,7 +183,7 @@ def test_start_current_is_for_own_networks(model):
         ("train.batch_size", "64.0", "whole number"),
         ("train.batch_size", "1" + "0" * 61, "at most"),
         ("train.batch_size", "9" * 5000, "whole number"),
-        ("train.epochs", "2147483648", "more than"),
+        ("train.epochs", "2147483648", "must be at most"),
         ("train.decoupled", "1", "true or false"),
         ("seeds", "yes, no", "number 1: expected a whole number"),
         ("prune.rates", "dense_3: yes", "dense_3: expected a number"),
@@ -337,7 +337,7 @@ def test_everything_is_reset_at_once(model):
 
 def test_without_a_preset_it_is_compared_with_the_defaults():
     model = FormModel(Imp, {"experiment": "imp"})
-    assert model.errors == {"name": "needed; nothing stands here"}
+    assert model.errors == {"name": "needed, but missing"}
     assert model.differing == []
     model.set("name", "a")
     model.set("prune.levels", "3")

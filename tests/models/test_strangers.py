@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -257,3 +258,25 @@ def test_networks_that_are_larger_than_their_tickets_are_refused_before_they_tak
     lines = done.stdout.splitlines()
     assert len(lines) == 3 * len(HUGE)
     assert all("or more, but holds 266,610. It is damaged or made to fill the memory" in line for line in lines)
+
+
+@pytest.mark.parametrize("name", ["a b", "[red]a[/]", "\x1b[31m", "_a", "é", "", 3])
+@pytest.mark.parametrize("place", ["model", "layer", "inner model"])
+def test_a_name_that_tensorflow_does_not_take_is_refused_when_a_ticket_is_read(name, place):
+    inner = keras.Sequential([keras.Input((4,)), layers.Dense(3)], name="inner")
+    ticket = tt.Ticket.dense(keras.Sequential([keras.Input((4,)), inner, layers.Dense(2)], name="outer"))
+    spec = copy.deepcopy(ticket.model)
+    parts = spec["keras"]["config"]
+    entry = {"model": spec["keras"], "layer": parts["layers"][2], "inner model": parts["layers"][1]}[place]
+    entry["config"]["name"] = name
+    with pytest.raises(tt.InputError, match=r"is named .*, which TensorFlow does not take; expected letters"):
+        replace(ticket, model=spec)
+
+
+def test_a_users_model_of_such_a_name_is_refused_before_any_training():
+    model = keras.Sequential([keras.Input((4,), name="in put"), layers.Dense(3)], name="my model")
+    for call in (tt.Ticket.dense, tt.to_variational):
+        with pytest.raises(tt.InputError, match="is named 'my model', which TensorFlow does not take"):
+            call(model)
+    model._name = "my/model-1"
+    assert tt.Ticket.dense(model).name == "my/model-1"

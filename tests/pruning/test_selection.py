@@ -1,3 +1,4 @@
+import contextlib
 import copy
 
 import numpy as np
@@ -218,7 +219,7 @@ def test_layerwise_the_check_foresees_what_the_levels_will_refuse(sizes, rate, l
         except InputError:
             refused_at = level
             break
-    if refused_at is None:
+    if refused_at is None and any(map(np.any, mask.values())):
         check_levels(dense, config)
     else:
         with pytest.raises(InputError, match="would empty"):
@@ -232,6 +233,24 @@ def test_the_check_says_which_layer_and_which_level():
     check_levels(mask, PruneConfig(rate=0.75, levels=1, scope="layerwise"))
     check_levels(mask, PruneConfig(rate=0.75, levels=3, scope="layerwise", exempt=["small"]))
     check_levels(mask, PruneConfig(rate=0.75, levels=3, scope="global"))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"sparsity": 0.998}, r"would leave 2 weights at level 1 for the 3 layers a, b, c, of which each needs one"),
+        ({"sparsity": 0.9999}, "would leave 0 weights at level 1"),
+        ({"sparsity": 0.999, "exempt": ["c"]}, "would leave 1 weight at level 1 for the 2 layers a, b"),
+        ({"sparsity": 0.9999, "allow_empty": True}, "would empty all layers at level 1"),
+        ({"sparsity": 0.997}, None),
+        ({"sparsity": 0.998, "allow_empty": True}, None),
+    ],
+)
+def test_the_check_refuses_too_few_weights_for_the_layers_that_are_ranked_together(options, message):
+    mask = dense_mask({"a/kernel": (600,), "b/kernel": (300,), "c/kernel": (300,)})
+    refused = pytest.raises(InputError, match=message) if message else contextlib.nullcontext()
+    with refused:
+        check_levels(mask, PruneConfig(levels=1, **options))
 
 
 @pytest.mark.parametrize("scope", ["global", "layerwise"])

@@ -1,5 +1,6 @@
 import csv
 import json
+import shutil
 
 import matplotlib
 import pytest
@@ -270,5 +271,13 @@ def test_what_cannot_be_reported_is_refused(make_run, tmp_path):
 
 def test_two_runs_of_one_folder_name_are_not_mixed(make_run, tmp_path):
     run = read_run(make_run("a-1", evaluations=[("ticket", 0, 0)]))
+    other = read_run(shutil.copytree(run.folder, tmp_path / "elsewhere" / "a-1"))
     with pytest.raises(InputError, match="the same folder name: a-1, a-1"):
-        report.write_report([run, run], tmp_path / "both")
+        report.write_report([run, other], tmp_path / "both")
+
+
+def test_a_run_that_is_given_twice_counts_once(make_run, tmp_path):
+    folder = make_run("a-1", evaluations=[("ticket", 0, 0)])
+    once, twice = (report.write_report([read_run(folder)] * count, tmp_path / "out") for count in (1, 2))
+    assert twice.title == once.title
+    assert len(twice.rows) == len(once.rows) == 1

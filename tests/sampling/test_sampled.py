@@ -55,6 +55,21 @@ def test_what_there_is_no_prediction_of_is_refused(found, options, message):
         sampled.predict(data.x_test, **options)
 
 
+@pytest.mark.parametrize("by", ["draws", "mean weights"])
+def test_no_rows_have_no_predictions_of_chains(found, by):
+    sampled, data = found
+    assert sampled.predict(data.x_test[:0], by=by).shape == (0, 3)
+
+
+@pytest.mark.parametrize("network", ["deterministic", "variational"])
+def test_no_rows_have_no_predictions_of_a_trained_network(found, network):
+    ticket, data = found[0].ticket, found[1]
+    if network == "variational":
+        ticket = tt.Ticket.dense(tt.to_variational(ticket.build_model()), data=data)
+    probabilities = tt.TrainedTicket(ticket, ticket.start, []).predict(data.x_test[:0])
+    assert (probabilities.shape, probabilities.dtype) == ((0, 3), np.float64)
+
+
 @pytest.mark.parametrize("images", [np.zeros((3, 5)), np.zeros((3, 2, 3, 1)), [[0]]])
 def test_images_of_another_shape_or_type_are_refused(found, images):
     with pytest.raises(tt.InputError, match=r"^Expected images uint8 \[rows, 2, 3, 1\]; got "):

@@ -121,6 +121,7 @@ def test_random_scores_prune_without_a_look_at_the_weights(model, data):
         ({"train": {"batch_size": True}}, "batch_size: expected a whole number"),
         ({"train": {"batch_size": np.int64(3000)}}, "batch_size is 3,000, but there are 2,000 training rows"),
         ({"train": {"epochs": 1, "milestones": ["1ep"]}}, "train.milestones: 1ep is iteration 16"),
+        ({"train": {"batch_size": 3000}}, r"Take at most 2,000\. In Python: train=\{'batch_size': 2000\}"),
         ({"seed": True}, "The seed is True"),
         ({"seed": 2**128}, "The seed is 340"),
     ],
@@ -128,6 +129,19 @@ def test_random_scores_prune_without_a_look_at_the_weights(model, data):
 def test_bad_options_are_refused(model, data, options, message):
     with pytest.raises(tt.InputError, match=message):
         tt.find_tickets(model, data, **{"train": SHORT, **options})
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"model": None}, "Expected a tf_keras model, got NoneType"),
+        ({"seed": "a"}, "The seed is 'a'"),
+        ({"start": "curent"}, "Unknown start 'curent'"),
+    ],
+)
+def test_the_model_and_the_arguments_are_checked_before_the_budget(model, data, options, message):
+    with pytest.raises(tt.InputError, match=message):
+        tt.find_tickets(**{"model": model, "data": data, "train": {"batch_size": 3000}, **options})
 
 
 def test_a_users_model_gets_tickets(data):

@@ -8,7 +8,7 @@ import pytest
 import tfticket as tt
 from tfticket.backend import keras, tf
 from tfticket.config import SampleConfig
-from tfticket.errors import InputError
+from tfticket.errors import Diverged, InputError
 from tfticket.sampling.build import check_engine
 from tfticket.training.order import RowOrder
 
@@ -161,3 +161,45 @@ def test_chains_refuse_constraints(data):
 def test_a_function_as_a_constraint_is_refused_since_keras_does_not_keep_it(data):
     with pytest.raises(InputError, match=r"its layer c \(Dense\) is not made again"):
         tt.Ticket.dense(dense(kernel_constraint=shifted), data=data)
+
+
+class Returning(keras.constraints.Constraint):
+    """Returns what a user's mistake may."""
+
+    def __init__(self, what="None"):
+        self.what = what
+
+    def __call__(self, w):
+        if self.what == "an error":
+            raise RuntimeError("not here")
+        if self.what == "NaN of the trained":
+            return tf.where(w > 1e-3, w, tf.sqrt(w))
+        return {"None": None, "a part": w[:1], "NaN": w * np.nan, "infinity": w / 0.0}[self.what]
+
+    def get_config(self):
+        return {"what": self.what}
+
+
+@pytest.mark.parametrize(
+    ("what", "message"),
+    [
+        ("None", r"Returning, the constraint of c/kernel, returned None; expected a tensor of .* \(36, 8\)"),
+        ("a part", r"the constraint of c/kernel, returned the shape \(1, 8\); expected"),
+        ("an error", r"the constraint of c/kernel, fails with RuntimeError: not here; expected"),
+        ("NaN", r"^The constraint of c/kernel returned values that are not finite; expected finite ones"),
+        ("infinity", r"^The constraint of c/kernel returned values that are not finite"),
+        ("NaN of the trained", r"^The constraint of c/kernel returned values that are not finite"),
+    ],
+)
+def test_a_constraint_that_returns_no_weights_is_named(what, message, data, without_xla):
+    for network in (dense, lambda **options: tt.to_variational(dense(**options))):
+        ticket = tt.Ticket.dense(network(kernel_constraint=Returning(what)), data=data)
+        with pytest.raises(InputError, match=message):
+            tt.train(ticket, data, train=TRAIN)
+
+
+def test_a_training_that_diverges_by_itself_is_not_blamed_on_its_constraint(data, without_xla):
+    ticket = tt.Ticket.dense(dense(kernel_constraint=CenterAround()), data=data)
+    optimiser = {"name": "sgd", "learning_rate": 1e30}
+    with pytest.raises(Diverged, match="Lower the learning rate"):
+        tt.train(ticket, data, train=TRAIN | {"optimiser": optimiser})

@@ -121,6 +121,14 @@ def test_a_rise_of_the_divergence_that_does_not_end_is_refused():
     check_lengths(config, "0it", rows=90)
 
 
+def test_iterations_in_messages_have_separators():
+    for field in ({"warmup": "2578it"}, {"objective": {"kl_warmup": "2578it"}}):
+        with pytest.raises(InputError, match=r"is 2,578 iterations; training for 1500it ends after 1,500,"):
+            check_lengths(TrainConfig(epochs="1500it", batch_size=10, **field), "0it", rows=1000)
+    with pytest.raises(InputError, match=r"is 1,500 iterations, but it begins at iteration 2,578"):
+        check_lengths(TrainConfig(epochs="1500it", batch_size=10), "2578it", rows=1000)
+
+
 @pytest.mark.parametrize("warmup", ["100it", "101it", "10ep"])
 def test_a_warm_up_that_does_not_end_is_refused(warmup):
     config = TrainConfig(epochs="100it", batch_size=10, warmup=warmup)

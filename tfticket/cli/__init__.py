@@ -10,7 +10,7 @@ import sys
 
 from tfticket.cli import run, results, inside, monte_carlo, browse, verify  # noqa: F401  # isort: skip -- in the order of the help text
 from tfticket.cli.options import Options, app
-from tfticket.console import say
+from tfticket.console import bound_columns, say
 from tfticket.errors import InputError, Stopped, TfticketError
 
 __all__ = ["Options", "app", "main"]
@@ -19,6 +19,7 @@ __all__ = ["Options", "app", "main"]
 def main() -> None:
     """Run the command line; errors become one message and an exit code: 1 failed, 2 bad input, 130 stopped."""
     _open_what_is_closed()
+    bound_columns()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without our signs

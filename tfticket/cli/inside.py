@@ -187,7 +187,7 @@ def _look_into(chosen: Chosen, folder: Path | None, as_json: bool) -> None:
         typer.echo(json.dumps({**numbers_of(found), **made, "folder": str(folder) if folder else None}))
         return
     say(f"{chosen.name}\n{ticket.name}, level {ticket.level}, {ticket.density:.3%} of the prunable weights remain")
-    say(f"start: weights of iteration {ticket.iteration}")
+    say(f"start: weights of iteration {ticket.iteration:,}")
     if ticket.is_variational:
         stored = sum(array.size for array in ticket.start.values())
         say(f"variational: each weight a mean and a deviation, below counted as one; {stored:,} numbers stored")

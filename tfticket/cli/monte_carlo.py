@@ -159,7 +159,7 @@ def mc_ticket(
     ticket.save(out)
     _show(ticket, out, as_json)
     if (iteration := found.provenance.get("iteration", 0)) and not Options.quiet:
-        say(f"The sampler was fitted to weights of iteration {iteration}; these are initial ones.", err=True)
+        say(f"The sampler was fitted to weights of iteration {iteration:,}; these are initial ones.", err=True)
     if (emptied := ticket.provenance["monte_carlo"].get("emptied")) and not Options.quiet:
         say(f"No weight is left in {', '.join(emptied)}; a larger --density leaves some.", err=True)
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tfticket.errors import InputError
 from tfticket.registry import DATA_DIR
 
 if TYPE_CHECKING:
@@ -21,8 +22,27 @@ app = typer.Typer(
     epilog="First steps:  [bold]tfticket run quickstart[/]  (4 minutes),  then  [bold]tfticket show quickstart[/]",
 )
 
+
+def _check_workspace(value: Path) -> Path:
+    """Refuse a workspace that is no folder, or lies in none."""
+    there = next(path for path in (value.absolute(), *value.absolute().parents) if os.path.exists(path))  # noqa: PTH110 -- False of a name too long
+    if not there.is_dir():
+        raise InputError(
+            f"The workspace is {value}, but {there} is not a folder. Name a folder with --workspace or "
+            "TFTICKET_WORKSPACE."
+        )
+    return value
+
+
 Workspace = Annotated[
-    Path, typer.Option("--workspace", "-w", envvar="TFTICKET_WORKSPACE", help="Folder of all runs and steps.")
+    Path,
+    typer.Option(
+        "--workspace",
+        "-w",
+        envvar="TFTICKET_WORKSPACE",
+        callback=_check_workspace,
+        help="Folder of all runs and steps.",
+    ),
 ]
 
 

@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from tfticket.config.data import DataConfig
+from tfticket.config.float32 import Float32
 from tfticket.config.training import TrainConfig
 from tfticket.schema import MOST, Config
 
@@ -25,14 +26,14 @@ class Population(Config):
         le=0.5,
         description="Share of the worst members that take state and weights of members of the same share of the best",
     )
-    perturb: tuple[Annotated[float, Field(gt=0)], ...] = Field(
+    perturb: tuple[Annotated[Float32, Field(gt=0)], ...] = Field(
         (0.8, 1.25), min_length=1, description="Factors; each weight of a member that was replaced is multiplied by one"
     )
     resample: float = Field(
         0.25, ge=0, le=1, description="Probability that a weight is drawn anew instead, from the range of first ones"
     )
-    low: float = Field(1e-4, gt=0, description="First weights are log-uniform: the lowest")
-    high: float = Field(10.0, gt=0, description="The highest")
+    low: Float32 = Field(1e-4, gt=0, description="First weights are log-uniform: the lowest")
+    high: Float32 = Field(10.0, gt=0, description="The highest")
     metric: Literal["nll", "accuracy"] = Field("nll", description="What ranks members, on validation rows")
 
     @model_validator(mode="after")
@@ -59,5 +60,5 @@ class MemberStep(Config):
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.first >= self.last:
-            raise ValueError(f"the first iteration, {self.first}, is not before the last, {self.last}")
+            raise ValueError(f"the first iteration, {self.first:,}, is not before the last, {self.last:,}")
         return self

@@ -60,6 +60,15 @@ class PruneConfig(Config):
         return values
 
     @model_validator(mode="after")
+    def _prunes(self) -> Self:
+        if not any((self.rate_per_level, *self.rates.values())):
+            raise ValueError(
+                f"sparsity is {self.sparsity:g}, so nothing would be pruned; expected more than 0, or rates of layers. "
+                "The dense network is level 0 of every run"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _exempt_or_pruned(self) -> Self:
         if both := sorted(set(self.exempt) & set(self.rates)):
             raise ValueError(f"{', '.join(both)} cannot be both in exempt, never pruned, and in rates")

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from tfticket.config.data import DataConfig
+from tfticket.config.float32 import Float32
 from tfticket.config.names import known
 from tfticket.durations import LONGEST
 from tfticket.registry import SAMPLERS
@@ -20,10 +21,10 @@ class PriorConfig(Config):
     name: Literal["normal", "uniform", "glorot-normal", "glorot-uniform"] = Field(
         "normal", description="The distribution; Glorot's has a variance of its own for each layer"
     )
-    deviation: float = Field(1.0, gt=0, description="Of normal: standard deviation, around 0")
-    low: float = Field(-1.0, description="Of uniform: lower bound")
-    high: float = Field(1.0, description="Of uniform: upper bound")
-    factor: float = Field(1.44, gt=0, description="Of Glorot's: the variance is this times 2 / (fan in + fan out)")
+    deviation: Float32 = Field(1.0, gt=0, description="Of normal: standard deviation, around 0")
+    low: Float32 = Field(-1.0, description="Of uniform: lower bound")
+    high: Float32 = Field(1.0, description="Of uniform: upper bound")
+    factor: Float32 = Field(1.44, gt=0, description="Of Glorot's: the variance is this times 2 / (fan in + fan out)")
     fan: Literal["dense", "surviving"] = Field(
         "surviving", description="Of Glorot's: fans of the dense layer, as printed, or of its surviving weights"
     )
@@ -94,7 +95,7 @@ class SampleConfig(Config):
         PriorConfig(), description="Of kernels: normal(0, 1), uniform(-1, 1), glorot-normal, ..."
     )
     other_prior: PriorConfig = Field(PriorConfig(), description="Of biases and the like")
-    likelihood_power: float = Field(1.0, gt=0, description="The likelihood is raised to this; 1 is Bayes")
+    likelihood_power: Float32 = Field(1.0, gt=0, description="The likelihood is raised to this; 1 is Bayes")
     start: Literal["prior", "ticket"] = Field(
         "prior", description="The chain begins at a draw from the prior, or at the ticket's start weights"
     )

@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from tfticket.config.float32 import Decay, Float32, check_float32
 from tfticket.config.variational import Objective
 from tfticket.durations import Duration, iterations_in, rewinds_later
 from tfticket.errors import InputError
@@ -15,18 +16,18 @@ class Adam(Config):
     """Adam (Kingma and Ba, 2015)."""
 
     name: Literal["adam"] = Field("adam", description="Adam; or sgd")
-    learning_rate: float = Field(1.2e-3, gt=0, description="Step size at the start of the schedule")
-    beta_1: float = Field(0.9, ge=0, lt=1, description="Decay of the first moment, per iteration")
-    beta_2: float = Field(0.999, ge=0, lt=1, description="Decay of the second moment, per iteration")
-    epsilon: float = Field(1e-7, gt=0, description="Added to the root of the second moment")
+    learning_rate: Float32 = Field(1.2e-3, gt=0, description="Step size at the start of the schedule")
+    beta_1: Decay = Field(0.9, description="Decay of the first moment, per iteration")
+    beta_2: Decay = Field(0.999, description="Decay of the second moment, per iteration")
+    epsilon: Float32 = Field(1e-7, gt=0, description="Added to the root of the second moment")
 
 
 class Sgd(Config):
     """Stochastic gradient descent with momentum."""
 
     name: Literal["sgd"] = Field("sgd", description="Gradient descent; or adam")
-    learning_rate: float = Field(0.1, gt=0, description="Step size at the start of the schedule")
-    momentum: float = Field(0.9, ge=0, lt=1, description="Decay of the velocity, per iteration")
+    learning_rate: Float32 = Field(0.1, gt=0, description="Step size at the start of the schedule")
+    momentum: Decay = Field(0.9, description="Decay of the velocity, per iteration")
     nesterov: bool = Field(False, description="Nesterov's form of the momentum")
 
 
@@ -43,7 +44,7 @@ class TrainConfig(Config):
     epochs: Duration = Field("6ep", description="Length: 6 or '6ep' (epochs), '2000it' (iterations)")
     batch_size: int = Field(128, ge=1, description="Rows per iteration")
     optimiser: Annotated[Adam | Sgd, Field(discriminator="name")] = Field(Adam(), description="Update rule")
-    weight_decay: float = Field(
+    weight_decay: Float32 = Field(
         0.0, ge=0, description="Decay of every weight: weight_decay x weight is added to its gradient, if not decoupled"
     )
     decoupled: bool = Field(
@@ -51,7 +52,7 @@ class TrainConfig(Config):
     )
     augment: Augment = Field(Augment(), description="Random changes of the training images; never in evaluation")
     milestones: tuple[Duration, ...] = Field((), description="When the learning rate is multiplied by `gamma`")
-    gamma: float = Field(0.1, gt=0, description="Factor on the learning rate at each milestone")
+    gamma: Float32 = Field(0.1, gt=0, description="Factor on the learning rate at each milestone")
     schedule: Literal["steps", "cosine"] = Field(
         "steps", description="Learning rate: constant between milestones, or half a cosine from its start to 0"
     )
@@ -76,7 +77,21 @@ class TrainConfig(Config):
             raise ValueError(f"the milestones {', '.join(self.milestones)} repeat; each counts once")
         if self.schedule == "cosine" and self.milestones:
             raise ValueError("a cosine schedule has no milestones; take them out, or take schedule: steps")
+        self._check_last_rate()
         return self
+
+    def _check_last_rate(self) -> None:
+        """See that float32 holds the learning rate after each milestone."""
+        rate = self.optimiser.learning_rate
+        for milestone in self.milestones:
+            rate *= self.gamma
+            try:
+                check_float32(rate)
+            except ValueError as error:
+                raise ValueError(
+                    f"from the milestone {milestone} on, the learning rate is {rate:g}, {error}. Take a gamma nearer "
+                    "1, or fewer milestones"
+                ) from None
 
 
 def check_lengths(train: "TrainConfig", rewind: str, rows: int, where: str = "train") -> None:
@@ -94,13 +109,14 @@ def check_lengths(train: "TrainConfig", rewind: str, rows: int, where: str = "tr
     if train.batch_size > rows:
         raise InputError(
             f"{where}.batch_size is {train.batch_size:,}, but there are {rows:,} training rows. Take at most {rows:,}."
+            + f" In Python: train={{'batch_size': {rows}}}." * (where == "train")
         )
     total = iterations_in(train.epochs, rows, train.batch_size)
     first = iterations_in(rewind, rows, train.batch_size) if rewinds_later(rewind) else 0
     if total <= first:
-        begin = f", but it begins at iteration {first} (rewind {rewind})" if first else ""
+        begin = f", but it begins at iteration {first:,} (rewind {rewind})" if first else ""
         raise InputError(
-            f"Training for {train.epochs} of {rows:,} rows in batches of {train.batch_size} is {total} "
+            f"Training for {train.epochs} of {rows:,} rows in batches of {train.batch_size:,} is {total:,} "
             f"iterations{begin}. Train longer ({where}.epochs), in smaller batches ({where}.batch_size)"
             f"{', or rewind to an earlier moment' if first else ''}."
         )
@@ -108,13 +124,14 @@ def check_lengths(train: "TrainConfig", rewind: str, rows: int, where: str = "tr
     rising = iterations_in(train.objective.kl_warmup, rows, train.batch_size)
     if rising >= total:
         raise InputError(
-            f"A {where}.objective.kl_warmup of {train.objective.kl_warmup} is {rising} iterations; training for "
-            f"{train.epochs} ends after {total}, before the KL divergence counts in full. Shorten it, or train longer."
+            f"A {where}.objective.kl_warmup of {train.objective.kl_warmup} is {rising:,} iterations; training for "
+            f"{train.epochs} ends after {total:,}, before the KL divergence counts in full. Shorten it, or train "
+            "longer."
         )
     warmup = iterations_in(train.warmup, rows, train.batch_size)
     if warmup >= total:
         raise InputError(
-            f"A warm-up of {train.warmup} is {warmup} iterations; training for {train.epochs} ends after {total}, "
+            f"A warm-up of {train.warmup} is {warmup:,} iterations; training for {train.epochs} ends after {total:,}, "
             f"before the learning rate is reached. Shorten {where}.warmup, or train longer."
         )
 
@@ -158,6 +175,6 @@ def check_augment(augment: Augment, shape: Sequence[int], where: str = "train") 
     height, width, _ = shape
     if augment.crop >= min(height, width):
         raise InputError(
-            f"augment.crop is {augment.crop} pixels on images of {height}x{width}; expected fewer than their height "
+            f"augment.crop is {augment.crop:,} pixels on images of {height}x{width}; expected fewer than their height "
             "and width."
         )

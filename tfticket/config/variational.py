@@ -1,9 +1,10 @@
 """Networks whose weights are normal distributions, and how these are fitted."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from tfticket.config.float32 import Float32, check_float32
 from tfticket.durations import Duration
 from tfticket.schema import MOST, Config
 
@@ -14,10 +15,10 @@ Carried = Literal["mask", "start", "trained"]
 class Variational(Config):
     """Mean-field normal posteriors over the kernels and biases of all dense and convolutional layers."""
 
-    prior: float = Field(
+    prior: Float32 = Field(
         1.0, ge=1e-6, le=1e6, description="Standard deviation of the normal prior of every weight, around 0"
     )
-    deviation: float = Field(
+    deviation: Float32 = Field(
         0.01,
         ge=1e-6,
         le=1e3,
@@ -42,11 +43,22 @@ class Objective(Config):
     scaled: bool = Field(
         False, description="The loss is of all training rows, not of a mean row; matters beside weight decay"
     )
-    temperature: float = Field(
+    temperature: Float32 = Field(
         1.0, ge=0, description="Factor on the KL divergence; 1 is Bayes, under it a cold posterior"
     )
-    kl_weights: dict[str, Annotated[float, Field(ge=0)]] = Field(
+    kl_weights: dict[str, Annotated[Float32, Field(ge=0)]] = Field(
         {}, description="Layer -> its factor on the KL divergence, e.g. {dense: 0.1}; 1 for the others"
     )
     kl_warmup: Duration = Field("0it", description="The KL divergence first rises linearly from 0 for so long")
     evaluation_draws: int = Field(10, ge=1, le=MOST, description="Draws whose mean prediction is evaluated")
+
+    @model_validator(mode="after")
+    def _check_products(self) -> Self:
+        for layer, weight in self.kl_weights.items():
+            try:
+                check_float32(self.temperature * weight)
+            except ValueError as error:
+                raise ValueError(
+                    f"temperature x kl_weights.{layer} is {self.temperature * weight:g}, {error}"
+                ) from None
+        return self

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, Self
 import numpy as np
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
+from tfticket.config.float32 import LARGEST, SMALLEST
 from tfticket.errors import InputError
 from tfticket.schema import Config
 
@@ -113,6 +114,22 @@ def normalisation_for(word: str, rows: np.ndarray, name: str) -> tuple[str, Norm
     if word == "standard":
         return word, standard(rows) if pixels else standard_floats(rows)
     return word, UNIT if pixels else IDENTITY
+
+
+def check_constants(normalisation: Normalisation) -> None:
+    """See that float32 holds the constants of a normalisation that somebody wrote.
+
+    Raises:
+        InputError: It makes one infinite, or a scale 0.
+    """
+    for name in ("scale", "shift", "offset"):
+        for number in getattr(normalisation, name):
+            if abs(number) > LARGEST or (name == "scale" and abs(number) < SMALLEST):
+                raise InputError(
+                    f"The ticket's normalisation: {name} holds {number:g}; expected at most {LARGEST:.2g} as float32 "
+                    f"has it, and of a scale at least {SMALLEST:.2g}. Make the ticket anew, for data as load_data "
+                    "returns them."
+                )
 
 
 def check_overflow(normalisation: Normalisation, rows: np.ndarray, name: str, feature_names: tuple[str, ...]) -> None:

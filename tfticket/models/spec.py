@@ -16,7 +16,7 @@ from tfticket.errors import InputError
 from tfticket.keras_versions import check_no_keras_3
 from tfticket.models.bounds import check_outputs, no_larger_than_its_ticket
 from tfticket.models.harmless import entries_of
-from tfticket.models.trust import all_layers, check_no_lambda, own_code, refuse_strangers, trust
+from tfticket.models.trust import all_layers, check_names, check_no_lambda, own_code, refuse_strangers, trust
 from tfticket.models.variables import counted_anew, named_variables, variational_layers
 from tfticket.own import builder, is_file, is_own, whole_file
 from tfticket.registry import MODELS, check_name, resolve
@@ -209,6 +209,7 @@ def _model_of_keras(config: dict[str, Any]) -> Any:
     """A model from its Keras config, without what compiled it."""
     try:
         refuse_strangers(config)
+        check_names(config)
         config = copy.deepcopy(config)  # some layers take out what they read
         for entry in entries_of(config):
             entry.pop("compile_config", None)
@@ -317,7 +318,7 @@ def _model_of_a_package(
     except Exception as error:  # the package's code
         raise InputError(
             f"{what} fails with {type(error).__name__}: {_reason(error)}. Expected a function (input_shape, "
-            "num_classes, initialiser). Mend the package or its entry point."
+            "num_classes, initialiser). Update or reinstall the package, or correct its entry point."
         ) from None
     _check_is_model(model, what)
     _check_sizes(model, what, input_shape, num_classes)
@@ -363,6 +364,7 @@ def _rehearsed_config(model: Any) -> dict[str, Any]:
         config = _keras_config(model)
     except Exception as error:  # the user's code
         raise InputError(f"{model.name} cannot be cloned: {_culprit(model) or _reason(error)}") from None
+    check_names(config)
     trust(model, config)
     try:
         again = named_variables(model_from_spec({"keras": config}))

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 from collections.abc import Iterator
 from types import FunctionType
 from typing import Any
@@ -10,11 +11,15 @@ from tfticket.backend import keras
 from tfticket.errors import InputError
 from tfticket.models.harmless import entries_of, is_harmless
 from tfticket.text import one_line
+from tfticket.wording import given
 
 _OP_LAYERS = ("TFOpLambda", "SlicingOpLambda", "ClassMethod", "InstanceMethod", "InstanceProperty", "TensorFlowOpLayer")
 _OP_FIELDS = ("function", "cls_symbol", "method_name", "attr_name", "node_def")
 _MOST_PARTS = 20_000
 """Layers, initialisers and the like; no network of a person's has more."""
+
+_SCOPE = re.compile(r"[A-Za-z0-9.][A-Za-z0-9_.\\/>-]*")
+"""A name that TensorFlow takes for a scope."""
 
 _DESCRIBED: set[tuple[str, str, str]] = set()
 """What the models named that were described in this process: their code runs already."""
@@ -73,7 +78,10 @@ def refuse_strangers(config: Any) -> None:
     """
     entries = list(itertools.islice(entries_of(config), _MOST_PARTS + 1))
     if len(entries) > _MOST_PARTS:
-        raise InputError(f"The model has more than {_MOST_PARTS:,} layers and other parts, which nobody's network has.")
+        raise InputError(
+            f"The model has more than {_MOST_PARTS:,} layers and other parts; expected fewer. Make "
+            "the ticket anew, from a smaller network."
+        )
     for entry in entries:
         if not is_harmless(entry) and _what(entry) not in _DESCRIBED:
             module, name, which = _what(entry)
@@ -83,6 +91,32 @@ def refuse_strangers(config: Any) -> None:
                 "built, with plain arguments. If it is yours, build a model with it first in this process: "
                 "tfticket.build_model, or Ticket.dense(model)."
             )
+
+
+def check_names(config: Any) -> None:
+    """See that TensorFlow takes the names of a config's models and their layers.
+
+    Raises:
+        InputError: It does not.
+    """
+    for entry in entries_of(config):
+        inner = entry.get("config")
+        if isinstance(inner, dict) and isinstance(inner.get("layers"), list):
+            for part in (entry, *inner["layers"]):
+                _check_name(part)
+
+
+def _check_name(part: Any) -> None:
+    """Refuse a model's or a layer's name; that of an input names no scope."""
+    config = part.get("config") if isinstance(part, dict) else None
+    if not isinstance(config, dict) or part.get("class_name") == "InputLayer":
+        return
+    name = config.get("name")
+    if name is not None and not (isinstance(name, str) and _SCOPE.fullmatch(name)):
+        raise InputError(
+            f"The model or a layer of it is named {given(name)}, which TensorFlow does not take; expected letters, "
+            "digits and . _ / > -, a letter, digit or . first. Give it another name."
+        )
 
 
 def all_layers(model: Any) -> Iterator[Any]:

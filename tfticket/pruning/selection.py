@@ -1,6 +1,6 @@
 """Selection: scores and a mask in, a smaller mask out. Exact counts, ties broken by a seeded order."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
@@ -15,6 +15,9 @@ _MEND = (
     "Prune less (a lower sparsity or rate), in more and smaller levels (prune.levels), exempt the layer (prune.exempt) "
     "or set prune.allow_empty."
 )
+
+Group = tuple[Mask, float]
+"""Masks that are ranked together, and the rate at which they are pruned."""
 
 
 def prune_mask(
@@ -62,27 +65,46 @@ def prune_mask(
 
 
 def check_levels(mask: Mask, config: PruneConfig) -> None:
-    """See before any training what can be seen of a pruning: its layers exist, none that is ranked apart is emptied.
+    """See before any training that a pruning's layers exist, and that enough weights are left for each to keep one.
 
     Args:
         mask: The dense mask.
         config: The pruning that is planned.
 
     Raises:
-        InputError: An unknown exempt layer, or a layer that would be emptied; says which, and at which level.
+        InputError: An unknown exempt layer, or layers that would be emptied; says which, and at which level.
     """
     prunable = prunable_part(mask, config.exempt)
     groups = _groups(prunable, config.rate_per_level, config.scope, config.rates)
-    alone = {path: rate for group, rate in groups for path in group if len(group) == 1}
-    left = {path: prunable[path].size for path in alone if not config.allow_empty}
+    left = [sum(kept.size for kept in group.values()) for group, _ in groups]
     for level in range(1, config.levels + 1):
-        left = {path: count - round(alone[path] * count) for path, count in left.items()}
-        emptied = [f"{layer_of(path)} ({mask[path].size:,} weights)" for path, count in left.items() if not count]
-        if emptied:
-            raise InputError(f"Pruning layer by layer would empty {', '.join(emptied)} at level {level}. {_MEND}")
+        left = [count - round(rate * count) for count, (_, rate) in zip(left, groups, strict=True)]
+        if not config.allow_empty:
+            _refuse_too_few(groups, left, level)
+        if not any(left):
+            raise InputError(f"Pruning would empty all layers at level {level:,}. Take a lower sparsity or rate.")
 
 
-def _groups(mask: Mask, rate: float, scope: str, rates: Mapping[str, float]) -> list[tuple[Mask, float]]:
+def _refuse_too_few(groups: Sequence[Group], left: Sequence[int], level: int) -> None:
+    """Refuse a level that leaves fewer weights in a group than it has layers."""
+    emptied = [
+        f"{layer_of(path)} ({group[path].size:,} weights)"
+        for (group, _), count in zip(groups, left, strict=True)
+        for path in group
+        if len(group) == 1 and not count
+    ]
+    if emptied:
+        raise InputError(f"Pruning layer by layer would empty {', '.join(emptied)} at level {level:,}. {_MEND}")
+    for (group, _), count in zip(groups, left, strict=True):
+        if count < len(group):
+            layers = ", ".join(map(layer_of, group))
+            raise InputError(
+                f"Pruning would leave {count:,} weight{'s' * (count != 1)} at level {level:,} for the {len(group):,} "
+                f"layers {layers}, of which each needs one. {_MEND}"
+            )
+
+
+def _groups(mask: Mask, rate: float, scope: str, rates: Mapping[str, float]) -> list[Group]:
     """Masks that are ranked together, and their rates: layers with a rate of their own are apart from the others."""
     if scope not in ("global", "layerwise"):
         raise InputError(f"Unknown scope '{scope}'. Known: global, layerwise.")

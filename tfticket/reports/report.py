@@ -92,12 +92,13 @@ def write_report(runs: Sequence[Run], folder: Path | None = None) -> Report:
     """Write the report of one run or of several together: tables first, since a figure may fail.
 
     Args:
-        runs: From ``read_run``.
+        runs: From ``read_run``; one that is given twice counts once.
         folder: Where to; a single run's own ``report/`` by default.
 
     Raises:
         InputError: No folder for several runs; no finished evaluation.
     """
+    runs = list({run.folder: run for run in runs}.values())
     if folder is None:
         if len(runs) != 1:
             raise InputError("Several runs in one report need a folder of their own: --out FOLDER.")

@@ -61,8 +61,11 @@ class SampledTicket:
             raise InputError(f"by is {by!r}; expected 'draws' or 'mean weights'.")
         if chain not in range(len(self.chains)):
             raise InputError(f"chain is {chain!r}; expected a number from 0 to {len(self.chains) - 1}.")
-        engine = self.posterior.engine
-        prepared = engine.prepare(network_of(self.ticket.model).check_rows(images))
+        engine, network = self.posterior.engine, network_of(self.ticket.model)
+        rows = network.check_rows(images)
+        if not len(rows):
+            return np.zeros((0, int(network.model.output_shape[-1])))
+        prepared = engine.prepare(rows)
         if by == "mean weights":
             return np.asarray(np.exp(log_probabilities(engine.logits(self.chains[chain].mean, prepared))))
         draws = self.theta.reshape(-1, self.theta.shape[-1]).astype(float)

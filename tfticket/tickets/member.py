@@ -66,4 +66,4 @@ def member(context: StepContext, config: MemberStep) -> dict[str, Any]:
 
 def _check_first(config: MemberStep, there: int) -> None:
     if there != config.first:
-        raise InputError(f"A member is to go on at iteration {config.first} from a state of iteration {there}.")
+        raise InputError(f"A member is to go on at iteration {config.first:,} from a state of iteration {there:,}.")

@@ -9,15 +9,18 @@ import numpy as np
 
 from tfticket.config import Variational
 from tfticket.data import Dataset, Normalisation
+from tfticket.data.normalisation import check_constants
 from tfticket.errors import InputError, shortened
 from tfticket.keras_versions import check_no_keras_3
 from tfticket.pruning.mask import density, layer_of, survivors
 from tfticket.registry import MODELS, check_name
 from tfticket.runs.artefacts import load_tensors, save_tensors
+from tfticket.runs.schemas import MOST_COUNT
 from tfticket.schema import validate
 from tfticket.sizes import remember
 from tfticket.text import one_line
 from tfticket.types import Mask, Weights
+from tfticket.wording import given
 
 CLASS_NAMES = "class_names"
 """Key of a ticket's provenance: the names of the classes that its outputs stand for, by label."""
@@ -224,8 +227,8 @@ def _validate(ticket: Ticket) -> None:
         raise InputError("The ticket has no mask.")
     for name in ("level", "iteration"):
         value = getattr(ticket, name)
-        if not isinstance(value, int) or value < 0:
-            raise InputError(f"The ticket's {name} is {value!r}; expected an integer >= 0.")
+        if type(value) is not int or not 0 <= value <= MOST_COUNT:
+            raise InputError(f"The ticket's {name} is {given(value)}; expected an integer from 0 to {MOST_COUNT:,}.")
     _validate_model(ticket.model)
     names = ticket.provenance.get(CLASS_NAMES, []) if isinstance(ticket.provenance, dict) else []
     if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
@@ -258,7 +261,7 @@ def _validate_model(model: Any) -> None:
         validate(Variational, model["variational"], where="The ticket's variational part")
         model = {key: value for key, value in model.items() if key != "variational"}
     if isinstance(model, dict) and "normalisation" in model:
-        validate(Normalisation, model["normalisation"], where="The ticket's normalisation")
+        check_constants(validate(Normalisation, model["normalisation"], where="The ticket's normalisation"))
         model = {key: value for key, value in model.items() if key != "normalisation"}
     registered = {"name": str, "input_shape": list, "num_classes": int, "initialiser": str}
     known = isinstance(model, dict) and (
@@ -271,3 +274,7 @@ def _validate_model(model: Any) -> None:
         )
     if "keras" not in model:
         check_name("network", model["name"], MODELS)
+        return
+    from tfticket.models.trust import check_names
+
+    check_names(model["keras"])

@@ -15,6 +15,7 @@ from tfticket.errors import Diverged, InputError, Stopped, TfticketError
 from tfticket.evaluation.metrics import all_metrics, nll
 from tfticket.evaluation.predictive import mean_prediction
 from tfticket.network import MaskedNetwork, network_of
+from tfticket.training.constraints import check_constraints, undefined_constraints
 from tfticket.training.loop import GradientLoop, State, gradient_loop
 from tfticket.training.optimisers import learning_rates
 from tfticket.training.order import Augmentations, RowOrder
@@ -156,6 +157,7 @@ def train_weights(
     images, labels = _on_device(data)
     if hooks.resume is None:
         loop.start(mask, start)
+        check_constraints(loop.network)
         iteration, kept, history, losses = first_iteration, {}, [], []
     else:
         resume = hooks.resume
@@ -165,7 +167,7 @@ def train_weights(
     if iteration in moments:
         kept[iteration] = loop.network.read()
 
-    saved, timed = time.perf_counter(), 0
+    saved, timed, weights = time.perf_counter(), 0, loop.network.read()
     while iteration < total:
         due = [evaluations.after(iteration), *(moment for moment in moments if moment > iteration)]
         end = min(*due, iteration + loop.length_for(hooks.segment_seconds))
@@ -178,8 +180,12 @@ def train_weights(
         segment = loop.run(images, labels, batches, moves, rates, noise, factors)
         seconds["first_call" if fresh else "training"] += time.perf_counter() - began
         timed += 0 if fresh else end - iteration
-        weights = loop.network.read()
-        _check_finite(segment, weights, iteration)
+        before, weights = weights, loop.network.read()
+        try:
+            _check_finite(segment, weights, iteration)
+        except Diverged:
+            _check_constraints_finite(loop.network, mask, before)
+            raise
         losses.extend(segment.tolist())
         iteration = end
         if iteration in moments:
@@ -198,7 +204,7 @@ def train_weights(
             hooks.checkpoint(Checkpoint(iteration, loop.state(), dict(kept), list(history), list(losses)))
             saved = time.perf_counter()
         if stopping:
-            raise Stopped(f"stopped at iteration {iteration} of {total}")
+            raise Stopped(f"stopped at iteration {iteration:,} of {total:,}")
 
     _check_pruned(weights, mask)
     seconds["an_iteration"] = seconds["training"] / max(1, timed)
@@ -207,14 +213,14 @@ def train_weights(
 
 def _check_until(until: int, first: int, total: int) -> None:
     if not first < until <= total:
-        raise InputError(f"Training is to end at iteration {until}; expected one from {first + 1} to {total}.")
+        raise InputError(f"Training is to end at iteration {until:,}; expected one from {first + 1:,} to {total:,}.")
 
 
 def _check_kept(moments: set[int], total: int, config: TrainConfig) -> None:
     late = [moment for moment in moments if moment > total]
     if late:
         raise InputError(
-            f"Weights of iteration {min(late)} are to be kept, but training ends at {total} ({config.epochs}). "
+            f"Weights of iteration {min(late):,} are to be kept, but training ends at {total:,} ({config.epochs}). "
             "Rewind to an earlier moment, or train longer."
         )
 
@@ -228,14 +234,25 @@ def _check_finite(losses: np.ndarray, weights: Weights, first: int) -> None:
         return
     else:
         what, iteration = "weights became infinite or undefined", first + len(losses) - 1
-    raise Diverged(f"The {what} at iteration {iteration}. Lower the learning rate, or look at the data.")
+    raise Diverged(f"The {what} at iteration {iteration:,}. Lower the learning rate, or look at the data.")
+
+
+def _check_constraints_finite(network: MaskedNetwork, mask: Mask, weights: Weights) -> None:
+    """Say of a training that diverged that a constraint made it so, if one is undefined of its last finite weights."""
+    if paths := undefined_constraints(network, mask, weights):
+        raise InputError(
+            f"The constraint of {', '.join(paths)} returned values that are not finite; expected finite ones, of the "
+            "weights' shape. Mend the constraint."
+        ) from None
 
 
 def _check_pruned(weights: Weights, mask: Mask) -> None:
     for path, kept in mask.items():
         back = int(np.count_nonzero(weights[path][~kept]))
         if back:
-            raise TfticketError(f"{back} pruned weights of {path} came back in training; this is a fault of tfticket.")
+            raise TfticketError(
+                f"{back:,} pruned weights of {path} came back in training; this is a fault of tfticket."
+            )
 
 
 def _in_float32(loop: GradientLoop, spec: Spec, mask: Mask, weights: Weights) -> MaskedNetwork:
@@ -252,7 +269,7 @@ def _evaluate(
     draws = config.objective.evaluation_draws
     log_probs = mean_prediction(network, data.x_validation, draws, seed)
     if not np.isfinite(value := nll(log_probs, data.y_validation)):
-        raise Diverged(f"The validation NLL became {value} at iteration {iteration}. Lower the learning rate.")
+        raise Diverged(f"The validation NLL became {value} at iteration {iteration:,}. Lower the learning rate.")
     row: dict[str, Any] = {"iteration": iteration, "loss": float(np.mean(losses))}
     row |= all_metrics(log_probs, data.y_validation)
     if config.evaluate_test:
