@@ -106,7 +106,7 @@ def test_no_kind_of_error_is_told_in_pydantics_words(kind):
     example = next(one for one in list_all_errors() if one["type"] == kind)
     context = example.get("example_context") or {}
     context |= {"error": "ours"} if "error" in context else {}
-    said = problem_words({"type": kind, "loc": ("a",), "input": 1, "msg": "Input should", "ctx": context})
+    said = problem_words({"type": kind, "loc": ("a",), "input": 1, "msg": "Input should", "ctx": context}, yaml=True)
     assert said
     assert not [word for word in FOREIGN[:-1] if word in said]
 
