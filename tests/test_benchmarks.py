@@ -17,6 +17,8 @@ from tests.processes import execute
 from tfticket.errors import InputError
 from tfticket.sampling.layout import Layout
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("name", BENCHMARKS)
 def test_a_benchmark_has_a_main_and_its_name(name):

@@ -88,6 +88,7 @@ def test_the_tutorial_has_ten_lines_from_the_csv_to_the_ticket():
     assert len([line for line in code.splitlines() if line and "import" not in line]) == 10
 
 
+@pytest.mark.slow
 def test_the_tutorials_python_prints_what_the_page_shows(tutorial):
     outputs = tutorial[2]
     assert len(outputs) == 3
@@ -95,6 +96,7 @@ def test_the_tutorials_python_prints_what_the_page_shows(tutorial):
         assert_alike(shown, printed, tolerance=5.0)  # points of accuracy, on another processor
 
 
+@pytest.mark.slow
 def test_the_tutorials_words_hold(tutorial):
     folder, names, outputs = tutorial
     tickets, data = names["tickets"], names["data"]
@@ -111,6 +113,7 @@ def test_the_tutorials_words_hold(tutorial):
     assert float(outputs[2][1].rpartition(" ")[2].strip().rstrip("%")) < accuracies[7] - 10  # any 4 % would not do
 
 
+@pytest.mark.slow
 def test_the_command_lines_tickets_are_the_librarys_to_the_bit(tutorial):
     folder, names, _ = tutorial
     command, _ = commands("tutorial.md")[0]

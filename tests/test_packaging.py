@@ -11,6 +11,8 @@ import pytest
 
 from tests import processes
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 ASSETS = {"mnist.npz", "cifar-10-small.zip"}
 SDIST = {

@@ -98,7 +98,7 @@ def on_a_small_disk(workspace: Path) -> CompletedProcess[str]:
     return execute(command(workspace), check=False, preexec_fn=limit)
 
 
-@pytest.mark.parametrize("ends", [ENDS[:2], pytest.param(ENDS, marks=pytest.mark.slow)], ids=["two ends", "all ends"])
+@pytest.mark.parametrize("ends", [ENDS[:1], pytest.param(ENDS, marks=pytest.mark.slow)], ids=["one end", "all ends"])
 def test_killed_stopped_and_out_of_disk_it_ends_with_the_bits_of_an_undisturbed_run(ends, tmp_path):
     undisturbed, workspace = tmp_path / "undisturbed", tmp_path / "disturbed"
     execute(command(undisturbed))
@@ -130,6 +130,7 @@ def test_killed_stopped_and_out_of_disk_it_ends_with_the_bits_of_an_undisturbed_
     assert_same(results(workspace), results(undisturbed))
     diaries = [read_events(path) for path in workspace.glob("steps/train-*/events.jsonl")]
     begins = [event["iteration"] for diary in diaries for event in diary if event["event"] == "begin"]
-    assert sum(iteration > 0 for iteration in begins) >= len(ends) - 1, "too few trainings went on from a checkpoint"
+    went_on = sum(iteration > 0 for iteration in begins)
+    assert went_on >= max(1, len(ends) - 1), "too few trainings went on from a checkpoint"
     assert not list(workspace.glob("**/.*.part"))
     assert not list(workspace.glob("steps/*/checkpoint.safetensors"))

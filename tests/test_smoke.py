@@ -10,15 +10,12 @@ from tfticket.presets import load_experiment, presets
 from tfticket.runs.files import read_json
 from tfticket.tickets import Ticket
 
-QUICK = pytest.param("monte-carlo-tickets-conv-2-smoke", ["-o", "model.name=lenet-5"], id="lenet-5")
-SMOKE = [
-    pytest.param(name, [], id=name, marks=pytest.mark.slow)
-    for name, preset in presets().items()
-    if preset.budget == "smoke"
-]
+OF_LENET_5 = pytest.param("monte-carlo-tickets-conv-2-smoke", ["-o", "model.name=lenet-5"], id="lenet-5")
+SMOKE = [pytest.param(name, [], id=name) for name, preset in presets().items() if preset.budget == "smoke"]
 
 
-@pytest.mark.parametrize(("name", "options"), [QUICK, *SMOKE])
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "options"), [OF_LENET_5, *SMOKE])
 def test_two_levels_of_every_network(name, options, tmp_path):
     said = tfticket("run", name, *options, "--workspace", tmp_path, "--json")
     config = load_experiment(name)

@@ -19,6 +19,8 @@ from tfticket.data.download import download
 from tfticket.data.sources import Remote
 from tfticket.errors import InputError
 
+pytestmark = pytest.mark.slow
+
 
 class Server(ThreadingHTTPServer):
     """Serves files by name and remembers what it was asked for.

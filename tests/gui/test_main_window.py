@@ -130,6 +130,7 @@ def test_a_preset_is_started_watched_stopped_and_resumed_without_a_terminal(wind
     until(qtbot, window, lambda: state_of(window) == "killed")
 
 
+@pytest.mark.slow
 def test_a_run_outlives_the_window_and_is_found_again(make, qtbot, tmp_path):
     window = make()
     window.open_folder(tmp_path)
@@ -621,6 +622,7 @@ def test_any_preset_runs_in_two_clicks(window, qtbot, tmp_path, monkeypatch):
     assert f"name: {name}\n" in started[0]
 
 
+@pytest.mark.slow
 def test_a_run_in_a_renamed_folder_goes_on_elsewhere_only_if_one_is_sure(window, qtbot, workspace, monkeypatch):
     (run,) = (workspace / "runs").iterdir()
     run.rename(run.with_name("best"))
@@ -647,6 +649,7 @@ def test_a_run_in_a_renamed_folder_goes_on_elsewhere_only_if_one_is_sure(window,
     until(qtbot, window, lambda: window.model.run_at(run).state == "done")
 
 
+@pytest.mark.slow
 def test_a_branch_resumes_in_its_own_folder(window, qtbot, workspace):
     (run,) = (workspace / "runs").iterdir()
     tfticket("branch", run.name, "-w", workspace, "-c", "keep-signs", "--levels", "0")

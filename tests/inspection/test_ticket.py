@@ -37,7 +37,7 @@ VIT_TINY = [64 * 48 * 192, *VIT_BLOCK * 12, 192 * 10]
         ("lenet-300-100", (28, 28, 1), LENET, 266_610),
         ("conv-2", (32, 32, 3), CONV_2, 4_301_642),
         ("resnet-20", (32, 32, 3), RESNET_20, 272_474),
-        ("vit-tiny", (32, 32, 3), VIT_TINY, 5_362_762),
+        pytest.param("vit-tiny", (32, 32, 3), VIT_TINY, 5_362_762, marks=pytest.mark.slow),
     ],
 )
 def test_multiplies_and_parameters_as_worked_by_hand(name, shape, multiplies, parameters):

@@ -722,6 +722,7 @@ def test_options_that_do_not_go_together_are_refused(values, message):
         validate(ModelConfig, values, where="here")
 
 
+@pytest.mark.slow
 def test_many_networks_are_built_without_a_warning_of_retracing(data, caplog, monkeypatch):
     monkeypatch.setattr(tf.get_logger(), "propagate", True)  # or caplog hears nothing
     for width in range(3, 10):

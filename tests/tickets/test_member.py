@@ -80,7 +80,7 @@ def state(folder):
     return tensors, header
 
 
-@pytest.mark.parametrize("cuts", [(4, 8), (5,), (1, 2, 11)])
+@pytest.mark.parametrize("cuts", [(5,), *(pytest.param(cuts, marks=pytest.mark.slow) for cuts in ((4, 8), (1, 2, 11)))])
 def test_a_member_that_goes_on_as_itself_ends_with_the_bits_of_one_training(ticket, tmp_path, cuts):
     ends = (0, *cuts, 12)
     parent = None
