@@ -38,7 +38,7 @@ CALLS = [
     ("run nope", "Unknown preset 'nope'"),
     ("run nope.yaml", "There is no file"),
     ("run quickstart -o nope=1", "Unknown key 'nope'"),
-    ("run quickstart -o train.epochs", "Write key=value"),
+    ("run quickstart -o train.epochs", "does not have the form key=value"),
     ("run quickstart -o model.name=nope", "Unknown model 'nope'"),
     ("run quickstart -o model.name=nope:build", "there is no module 'nope'"),
     ("run quickstart -o model.name=nope.keras", "model: there is no file"),

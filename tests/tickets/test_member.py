@@ -190,6 +190,7 @@ def tuned(workspace, counting, processes=1, model=MODEL, population=POPULATION):
     execution = Execution(processes=processes)
     run = workspace / "runs" / "a"
     run.mkdir(parents=True, exist_ok=True)
+    (run / "config.yaml").write_text("name: a\n")
     lab = Lab(workspace, execution, counting, counting.should_stop, run)
 
     def start_of_member(member):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tfticket import completion
-from tfticket.cli.options import DataDir, Debug, Json, Options, Quiet, Workspace, app
+from tfticket.cli.options import AnyWorkspace, DataDir, Debug, Json, Options, Quiet, Workspace, app
 from tfticket.console import echo, say, show_table, when
 from tfticket.errors import InputError, TfticketError, unknown
 from tfticket.registry import DATA_SETS, DEFAULT_WORKSPACE, LISTS
@@ -148,7 +148,7 @@ def gui(
 
 @app.command(epilog="Examples:\n\n  tfticket doctor\n\n  tfticket doctor --workspace /data/tickets --json")
 def doctor(
-    workspace: Workspace = DEFAULT_WORKSPACE,
+    workspace: AnyWorkspace = DEFAULT_WORKSPACE,
     data_dir: DataDir = None,
     as_json: Json = False,
     quiet: Quiet = False,

@@ -34,16 +34,10 @@ def _check_workspace(value: Path) -> Path:
     return value
 
 
-Workspace = Annotated[
-    Path,
-    typer.Option(
-        "--workspace",
-        "-w",
-        envvar="TFTICKET_WORKSPACE",
-        callback=_check_workspace,
-        help="Folder of all runs and steps.",
-    ),
-]
+_NAMES = {"envvar": "TFTICKET_WORKSPACE", "help": "Folder of all runs and steps."}
+AnyWorkspace = Annotated[Path, typer.Option("--workspace", "-w", **_NAMES)]
+"""One that may not be a folder, which the command then says."""
+Workspace = Annotated[Path, typer.Option("--workspace", "-w", callback=_check_workspace, **_NAMES)]
 
 
 def _set_data_dir(value: Path | None) -> Path | None:

@@ -76,11 +76,15 @@ def test_a_file_that_may_not_be_read(write, monkeypatch):
 @pytest.mark.parametrize(
     ("changes", "parts"),
     [
-        ({"x_train": IMAGES.astype(np.float32)}, ["x_test is uint8", "x_train is float32", "np.rint(255 * x)"]),
         (
-            {"x_test": np.full((10, 28, 28), np.nan)},
+            {"x_train": IMAGES[..., None].astype(np.float32)},
+            ["x_test is uint8", "x_train is float32", "np.rint(255 * x)"],
+        ),
+        (
+            {"x_test": np.full((10, 28, 28, 1), np.nan)},
             ["x_test is float64", "x_train is uint8", "floats of one scale in all"],
         ),
+        ({"x_train": IMAGES.astype(np.float32)}, ["x_train is float32 [20, 28, 28]", "x[..., None]"]),
         ({"x_train": IMAGES.astype(np.int64)}, ["x_train is int64 [20, 28, 28]", "x.astype(np.uint8)"]),
         ({"x_train": IMAGES.astype(np.uint16)}, ["x_train is uint16 [20, 28, 28]", "x.astype(np.float32)"]),
         ({"x_train": IMAGES > 0}, ["x_train is bool [20, 28, 28]", "255 * x.astype(np.uint8)"]),
