@@ -107,15 +107,17 @@ def cost_of(steps: Iterable[PlannedStep]) -> Cost:
 
 
 def _alike(step: PlannedStep) -> tuple[Any, ...]:
-    """Return what steps that cost the same have in common; planned steps share the objects of their configurations."""
+    """Return what steps that cost the same have in common, of their data the object, which a plan's steps share."""
+    config, network = step.config, (step.kind, step.model.name if step.model else "", step.is_variational)
     if step.kind == "evaluate":
-        config = step.config
         evaluated = id(config.data), id(config.out_of_distribution), config.draws, config.passes
-        return step.kind, *_alike(step.inputs["trained"]), *evaluated
+        return *network, *_alike(step.inputs["trained"]), *evaluated
     if step.kind == "sample":
-        return step.kind, id(step.model), id(step.config.data), id(step.config.sample), step.result()["density"]
-    bounds = (step.config.first, step.config.last) if step.kind == "member" else ()
-    return step.kind, id(step.model), id(step.config.data), id(step.config.train), *bounds
+        return *network, id(config.data), id(config.sample), step.result()["density"]
+    train, objective = config.train, config.train.objective
+    length = train.epochs, train.batch_size, train.evaluate_every, train.evaluate_test
+    bounds = (config.first, config.last) if step.kind == "member" else ()
+    return *network, id(config.data), *length, objective.draws, objective.evaluation_draws, *bounds
 
 
 def _sum(seconds: Iterable[float | None]) -> float | None:
