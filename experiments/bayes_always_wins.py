@@ -16,19 +16,15 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from tfticket.config import MOST, EnsembleStep, PoolStep, SampleConfig, SampleStep
-from tfticket.costs import Work
+from tfticket.config import MOST, EnsembleStep, PoolStep, SampleConfig, SampleStep, check_augment
 from tfticket.lab import Handle, Lab, Request
 from tfticket.reports.chains import verdict_of
 from tfticket.reports.rows import control_of
 
 from . import checks, imp
-from .imp import Made, branch, next_step
-from .svi import Svi, check_svi, infer, tuned_weights
+from .imp import Made
+from .svi import Svi, check_inference_lengths, infer, tuned_weights
 from .transplants import check_inference
-
-__all__ = ["Config", "branch", "check_data", "check_model", "main", "next_step"]
-
 
 _OF_ONE_MASK = ("reinitialise", "keep-signs")
 """Controls that have their ticket's mask."""
@@ -80,101 +76,63 @@ class Config(imp.Config):
         """The levels whose tickets are sampled."""
         return [self.prune.levels] if self.sampled_levels is None else sorted(set(self.sampled_levels))
 
-    @property
-    def work(self) -> list[Work]:
-        """The trainings that it takes, by kind; not the chains."""
-        if self.svi is None:
-            return super().work
-        return [*super().work, *self.svi.work(self.train, self._masks, len(self._levels))]
-
-    @property
-    def trainings(self) -> int:
-        """How many trainings it takes, chains among them."""
-        return super().trainings + self.samplings
-
-    @property
-    def infers_by_train(self) -> bool:
-        """See ``imp.Config``."""
-        return self.svi is not None and self.svi.train is None
-
-    @property
-    def samplings(self) -> int:
-        """How many chains it takes."""
-        return self._masks * self.chains
-
-    @property
-    def chains_by_density(self) -> dict[float, int]:
-        """How many chains it takes of tickets of each density, about."""
-        found: dict[float, int] = {}
-        for arm in self.sampled_arms if self.chains else ():
-            for level in self.levels_of(arm):
-                density = (1.0 - self.prune.rate_per_level) ** level
-                found[density] = found.get(density, 0) + len(self.seeds) * self._copies_of(arm) * self.chains
-        return found
-
-    def _copies_of(self, arm: str) -> int:
-        """How many tickets of an arm there are of one seed and level."""
-        return 1 if arm == "ticket" else self.replicates
-
-    @property
-    def _levels(self) -> set[int]:
-        """The levels at which some arm is sampled."""
-        return {level for arm in self.sampled_arms for level in self.levels_of(arm)}
-
-    @property
-    def _masks(self) -> int:
-        """How many tickets are sampled, of all seeds."""
-        return len(self.seeds) * sum(len(self.levels_of(arm)) * self._copies_of(arm) for arm in self.sampled_arms)
-
     def levels_of(self, arm: str) -> list[int]:
         """The levels at which tickets of an arm are sampled."""
         there = self.drawn_levels if control_of(arm) == "monte-carlo" else self.controlled
         return self.sampled if arm == "ticket" else [level for level in self.sampled if level in there]
 
 
-def check_data(config: Config) -> None:
-    """As ``checks.check_data``, and of variational inference."""
-    checks.check_data(config)
-    if config.svi is not None:
-        check_svi(config, config.svi)
+class BayesAlwaysWins(imp.Imp[Config]):
+    """Tickets by iterative pruning, trained, sampled (NUTS, HMC), inferred (SVI)."""
 
+    config_class = Config
 
-def check_model(config: Config) -> list[str]:
-    """Refuse, before any folder is made, a network that cannot be pruned or sampled so."""
-    from tfticket.data import load_dataset
-    from tfticket.models import network_of_config
-    from tfticket.sampling.build import check_engine
+    def check_lengths(self, config: Config) -> None:
+        super().check_lengths(config)
+        if config.svi is not None:
+            check_inference_lengths(config, config.svi)
 
-    notes = checks.check_model(config)
-    if config.svi is not None:
-        training = config.svi.train or config.train
-        check_inference(config, config.svi.variational, (config.svi.carried,), training)
-        if training.objective.kl_weights:
-            notes.append("objective.kl_weights have no effect: svi.ways say where KL weights come from.")
-    if not config.chains:
-        return notes
-    model = network_of_config(config.model, load_dataset(config.data))
-    densities = [(1.0 - config.prune.rate_per_level) ** level for level in config.sampled]
-    return [*notes, *dict.fromkeys(check_engine(model, config.sample, density) for density in densities)]
+    def check_data(self, config: Config) -> None:
+        super().check_data(config)
+        if config.svi is not None and config.svi.train is not None:
+            from tfticket.data import load_dataset
 
+            check_augment(config.svi.train.augment, load_dataset(config.data).input_shape, "svi.train")
 
-def main(lab: Lab, config: Config) -> None:
-    """Run the experiment; the report is made from the folders afterwards."""
-    lab.listener.expect(trainings=config.trainings, chains=config.samplings)
-    tuned: dict[int, dict[str, float]] = {}  # by level: the first seed's ticket decides for all
-    for seed in config.seeds:
-        made = imp.run_seed(lab, config, seed)
-        if config.ensemble:
-            average_replicates(lab, config, made)
-        for one in made:
-            if one.level not in config.sampled or one.arm not in config.sampled_arms:
-                continue
-            if config.chains:
-                sample(lab, config, seed, one)
-            if config.svi is not None:
-                if "tuned" in config.svi.ways and one.level not in tuned:
-                    tuned[one.level] = tuned_weights(lab, config, config.svi, seed, _ticket_of(made, one.level))
-                infer(lab, config, config.svi, seed, one, tuned.get(one.level, {}))
+    def check_model(self, config: Config) -> list[str]:
+        from tfticket.data import load_dataset
+        from tfticket.models import network_of_config
+        from tfticket.sampling.build import check_engine
+
+        infers = config.svi is not None and config.svi.train is None
+        notes = checks.check_model(config, compares=bool(config.controls or config.monte_carlo), infers=infers)
+        if config.svi is not None:
+            training = config.svi.train or config.train
+            check_inference(config, config.svi.variational, (config.svi.carried,), training)
+            if training.objective.kl_weights:
+                notes.append("objective.kl_weights have no effect: svi.ways say where KL weights come from.")
+        if not config.chains:
+            return notes
+        model = network_of_config(config.model, load_dataset(config.data))
+        densities = [(1.0 - config.prune.rate_per_level) ** level for level in config.sampled]
+        return [*notes, *dict.fromkeys(check_engine(model, config.sample, density) for density in densities)]
+
+    def main(self, lab: Lab, config: Config) -> None:
+        """Find tickets, average their controls' replicates, and sample and infer at some levels."""
+        tuned: dict[int, dict[str, float]] = {}  # by level: the first seed's ticket decides for all
+        for seed in config.seeds:
+            made = imp.run_seed(lab, config, seed)
+            if config.ensemble:
+                average_replicates(lab, config, made)
+            for one in made:
+                if one.level not in config.sampled or one.arm not in config.sampled_arms:
+                    continue
+                if config.chains:
+                    sample(lab, config, seed, one)
+                if config.svi is not None:
+                    if "tuned" in config.svi.ways and one.level not in tuned:
+                        tuned[one.level] = tuned_weights(lab, config, config.svi, seed, _ticket_of(made, one.level))
+                    infer(lab, config, config.svi, seed, one, tuned.get(one.level, {}))
 
 
 def _ticket_of(made: Sequence[Made], level: int) -> Made:

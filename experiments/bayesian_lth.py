@@ -14,7 +14,6 @@ References:
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -22,7 +21,6 @@ from pydantic import Field, field_validator, model_validator
 from tfticket import seeds
 from tfticket.config import Carried, TrainConfig, Variational, check_augment
 from tfticket.config.names import known
-from tfticket.costs import Work
 from tfticket.errors import InputError, unknown
 from tfticket.lab import Lab
 from tfticket.registry import SCORES
@@ -30,10 +28,8 @@ from tfticket.schema import Config as Part
 from tfticket.schema import validate
 
 from . import checks, imp
-from .imp import Made, next_step
+from .imp import Made
 from .transplants import check_inference, train_and_evaluate, transplanted
-
-__all__ = ["Config", "branch", "check_data", "check_model", "main", "next_step"]
 
 
 class Trunk(Part):
@@ -105,29 +101,6 @@ class Config(imp.Config):
         """The training of variational networks."""
         return self.variational_train or self.train
 
-    @property
-    def infers_by_train(self) -> bool:
-        """See ``imp.Config``."""
-        moved = bool(self.transplants and self.controlled)
-        return self.variational_train is None and (moved or any(trunk.variational for trunk in self.trunks))
-
-    @property
-    def compares(self) -> bool:
-        """See ``imp.Config``."""
-        return super().compares or bool(self.transplants)
-
-    @property
-    def work(self) -> list[Work]:
-        """The trainings that it takes, by kind; those of unpruned networks that trunks share are counted for each."""
-        own = "train" if self.variational_train is None else "variational_train"
-        of_trunks = [
-            replace(work, where=own if work.variational else "train")
-            for trunk in self.trunks
-            for work in _config_of(self, trunk).work
-        ]
-        transplanted = len(self.seeds) * len(self.transplants) * len(self.controlled) * self.replicates
-        return [*super().work, *of_trunks, Work(transplanted, self.inference, variational=True, where=own)]
-
 
 def _config_of(config: Config, trunk: Trunk) -> imp.Config:
     """A trunk as an experiment of its own."""
@@ -144,57 +117,67 @@ def _config_of(config: Config, trunk: Trunk) -> imp.Config:
     return imp.Config.model_construct(**(fields | changes))
 
 
-def branch(
-    run: dict[str, Any],
-    controls: Sequence[Any],
-    levels: Sequence[int] | None,
-    replicates: int,
-    name: str | None,
-    of: str = "ticket",
-) -> imp.Config:
-    """As ``imp.branch``; ``of`` may also be a trunk's arm, such as 'bayesian-snr'."""
-    if of != "ticket":
-        config = validate(Config, run, where="branch")
-        trunks = {trunk.arm: trunk for trunk in config.trunks}
-        if of not in trunks:
-            raise InputError(f"branch: {unknown('tickets', of, ['ticket', *trunks])}")
-        run = _config_of(config, trunks[of]).model_dump(mode="json") | {"name": f"{config.name}-{of}"}
-    return imp.branch(run, controls, levels, replicates, name)
+class BayesianLth(imp.Imp[Config]):
+    """Tickets of variational networks beside deterministic ones, and transplants."""
 
+    config_class = Config
 
-def check_data(config: Config) -> None:
-    """As ``checks.check_data``, and of the training of variational networks."""
-    from tfticket.data import load_dataset
+    def branch(
+        self,
+        run: dict[str, Any],
+        controls: Sequence[Any],
+        levels: Sequence[int] | None,
+        replicates: int,
+        name: str | None,
+        of: str = "ticket",
+    ) -> imp.Config:
+        """As ``Imp.branch``; ``of`` may also be a trunk's arm, such as 'bayesian-snr'."""
+        if of != "ticket":
+            config = validate(Config, run, where="branch")
+            trunks = {trunk.arm: trunk for trunk in config.trunks}
+            if of not in trunks:
+                raise InputError(f"branch: {unknown('tickets', of, ['ticket', *trunks])}")
+            run = _config_of(config, trunks[of]).model_dump(mode="json") | {"name": f"{config.name}-{of}"}
+        return super().branch(run, controls, levels, replicates, name)
 
-    checks.check_data(config)
-    if config.variational_train is not None:
-        data = load_dataset(config.data)
-        checks.check_moments(config, config.variational_train, len(data.x_train), "variational_train")
-        check_augment(config.variational_train.augment, data.input_shape, "variational_train")
+    def check_lengths(self, config: Config) -> None:
+        super().check_lengths(config)
+        if config.variational_train is not None:
+            checks.check_moments(config, config.variational_train, "variational_train")
 
+    def check_data(self, config: Config) -> None:
+        from tfticket.data import load_dataset
 
-def check_model(config: Config) -> list[str]:
-    """Refuse, before any folder is made, a network that cannot be pruned or made variational so."""
-    notes = checks.check_model(config)
-    if config.transplants and config.controlled:
-        check_inference(config, config.variational, config.transplants, config.inference)
-    if config.transplants and not config.controlled:
-        notes.append("No level is controlled, so nothing is transplanted: see control_densities and control_levels.")
-    for trunk in config.trunks:
-        notes += checks.check_model(_config_of(config, trunk))
-    return list(dict.fromkeys(notes))
+        super().check_data(config)
+        if config.variational_train is not None:
+            augment = config.variational_train.augment
+            check_augment(augment, load_dataset(config.data).input_shape, "variational_train")
 
-
-def main(lab: Lab, config: Config) -> None:
-    """Run the experiment; the report is made from the folders afterwards."""
-    lab.listener.expect(trainings=config.trainings)
-    for seed in config.seeds:
-        made = imp.run_seed(lab, config, seed)
+    def check_model(self, config: Config) -> list[str]:
+        trainings = [step for step in self.plan(config).distinct if step.kind == "train"]
+        infers = any(step.is_variational and step.config.train == config.train for step in trainings)
+        compares = bool(config.controls or config.monte_carlo or config.transplants)
+        notes = checks.check_model(config, compares=compares, infers=infers)
+        if config.transplants and config.controlled:
+            check_inference(config, config.variational, config.transplants, config.inference)
+        if config.transplants and not config.controlled:
+            notes.append(
+                "No level is controlled, so nothing is transplanted: see control_densities and control_levels."
+            )
         for trunk in config.trunks:
-            imp.run_seed(lab, _config_of(config, trunk), seed, trunk.arm)
-        for one in made:
-            if one.arm == "ticket" and one.level in config.controlled:
-                transplant(lab, config, seed, one)
+            notes += imp.Imp[imp.Config]().check_model(_config_of(config, trunk))
+        return list(dict.fromkeys(notes))
+
+    def main(self, lab: Lab, config: Config) -> None:
+        """Prune deterministic and variational networks of each seed, and transplant the deterministic tickets."""
+        trunks = [(trunk.arm, _config_of(config, trunk)) for trunk in config.trunks]
+        for seed in config.seeds:
+            made = imp.run_seed(lab, config, seed)
+            for arm, of_trunk in trunks:
+                imp.run_seed(lab, of_trunk, seed, arm)
+            for one in made:
+                if one.arm == "ticket" and one.level in config.controlled:
+                    transplant(lab, config, seed, one)
 
 
 def transplant(lab: Lab, config: Config, seed: int, one: Made) -> None:

@@ -20,7 +20,6 @@ def check_data(config: "Config") -> None:
     from tfticket.data import check_alike, load_dataset
 
     data = load_dataset(config.data)
-    check_moments(config, config.train, len(data.x_train), "train")
     check_augment(config.train.augment, data.input_shape)
     if (outside := config.out_of_distribution) is not None:
         try:
@@ -33,8 +32,11 @@ def check_data(config: "Config") -> None:
         source_file(config.model.name)
 
 
-def check_moments(config: "Config", train: TrainConfig, rows: int, where: str) -> None:
-    """Refuse moments that a training on so many rows does not come to; ``where`` is the field that holds it."""
+def check_moments(config: "Config", train: TrainConfig, where: str) -> None:
+    """Refuse moments that a training does not come to; ``where`` is the field that holds it."""
+    from tfticket.data import split_rows
+
+    rows = split_rows(config.data)[0]
     check_lengths(train, config.prune.rewind, rows, where)
     last = iterations_in(train.epochs, rows, train.batch_size)
     for moment in config.keep:
@@ -45,8 +47,17 @@ def check_moments(config: "Config", train: TrainConfig, rows: int, where: str) -
             )
 
 
-def check_model(config: "Config") -> list[str]:
-    """Refuse, before any folder is made, a network that cannot be pruned so; returns what a user should know of it."""
+def check_model(config: "Config", *, compares: bool, infers: bool = False) -> list[str]:
+    """Refuse, before any folder is made, a network that cannot be pruned so.
+
+    Args:
+        config: The run's.
+        compares: Whether it asks for anything beside the tickets at the controlled levels.
+        infers: Whether variational networks beside the run's own are trained as `train` says.
+
+    Returns:
+        What a user should know of it.
+    """
     from tfticket.backend import configure
     from tfticket.data import load_dataset
     from tfticket.models import (
@@ -70,7 +81,7 @@ def check_model(config: "Config") -> list[str]:
     check_levels(dense, config.prune)
     weights = {path: variable.numpy() for path, (_, variable) in named_variables(model).items()}
     resolve(SCORES[config.prune.score].target)(weights, dense, 0)  # refuses a network that it cannot rank
-    if not config.infers_by_train:
+    if not infers:
         check_objective(config.train.objective, variational_layers(model))
     check_precision(config.train, config.model.variational is not None)
     for control in config.controls if config.controlled else ():
@@ -84,8 +95,8 @@ def check_model(config: "Config") -> list[str]:
         initial_weights(model, seed=0)
     for one in config.monte_carlo:
         rows_of(data, one.images, seed=0)
-    notes = _unmatched(config)
-    if config.train != config.training and not config.infers_by_train:
+    notes = unmatched(config) if compares else []
+    if config.train != config.training and not infers:
         notes.append("train.objective has no effect: no variational network is trained by it.")
     others = ", ".join(f"{path} ({kind})" for path, kind in left_alone(model).items())
     return notes + [f"Left alone, since they cannot be pruned: {others}"] * bool(others)
@@ -101,12 +112,12 @@ def _check_random_mask(control: Control, dense: Mask, exempt: tuple[str, ...]) -
         )
 
 
-def _unmatched(config: "Config") -> list[str]:
+def unmatched(config: "Config") -> list[str]:
     """A note for each control density that no level lies near."""
     share = 1.0 - config.prune.rate_per_level
     levels = range(1, config.prune.levels + 1)
     notes = []
-    for density in config.control_densities if config.compares and config.control_levels is None else ():
+    for density in config.control_densities if config.control_levels is None else ():
         if config.level_at(density) not in levels:
             nearest = min(levels, key=lambda level: abs(share**level - density))
             notes.append(

@@ -16,7 +16,7 @@ References:
 import itertools
 import math
 from collections.abc import Sequence
-from typing import Annotated, Any, NamedTuple, Self
+from typing import Annotated, Any, NamedTuple, Self, TypeVar
 
 from pydantic import Field, model_validator
 
@@ -39,15 +39,13 @@ from tfticket.config import (
     TrainConfig,
     TrainStep,
 )
-from tfticket.costs import Work
 from tfticket.durations import Rewind, rewinds_later
 from tfticket.errors import InputError, unknown
+from tfticket.experiment import Experiment
 from tfticket.lab import Handle, Lab
 from tfticket.schema import validate
 
-from .checks import check_data, check_model
-
-__all__ = ["Config", "Made", "branch", "check_data", "check_model", "main", "next_step", "run_seed"]
+from . import checks
 
 Density = Annotated[float, Field(gt=0, le=1)]
 
@@ -139,16 +137,6 @@ class Config(ExperimentConfig):
         """Moments of an unpruned training whose weights are kept: what tickets are rewound to, and those asked for."""
         return tuple(sorted({moment for moment in (self.prune.rewind, *self.keep) if rewinds_later(moment)}))
 
-    @property
-    def compares(self) -> bool:
-        """Whether there is anything beside the tickets at the controlled levels."""
-        return bool(self.controls or self.monte_carlo)
-
-    @property
-    def infers_by_train(self) -> bool:
-        """Whether variational networks beside the run's own are trained as `train` says."""
-        return False
-
     def evaluation(self, seed: int, objective: Objective | None = None) -> EvaluateStep:
         """How a training is evaluated: of a variational network, by as many draws as its objective says."""
         drawn: dict[str, int] = {}
@@ -173,70 +161,64 @@ class Config(ExperimentConfig):
         share = 1.0 - self.prune.rate_per_level
         return round(math.log(density) / math.log(share)) if share < 1 else 0
 
-    @property
-    def work(self) -> list[Work]:
-        """The trainings that it takes, by kind."""
-        altered = len(self.controls) * len(self.controlled) + len(self.monte_carlo) * len(self.drawn_levels)
-        begun = self.monte_carlo and self.drawn_levels and rewinds_later(self.prune.rewind)
-        trainings = len(self.seeds) * (1 + self.prune.levels + self.replicates * (altered + bool(begun)))
-        return [Work(trainings, self.train, self.model.variational is not None, rewind=self.prune.rewind)]
 
-    @property
-    def trainings(self) -> int:
-        """How many trainings it takes."""
-        return sum(work.counted for work in self.work)
+AnyConfig = TypeVar("AnyConfig", bound=Config)
 
 
-def next_step(config: Config) -> tuple[str, str]:
-    """What to try after this run: an override, and why."""
-    more = [*config.seeds, max(config.seeds) + 1, max(config.seeds) + 2]
-    return f"seeds={more}".replace(" ", ""), "two more seeds; those that are done are not computed again"
+class Imp(Experiment[AnyConfig]):
+    """Tickets by iterative pruning, trained beside their controls."""
 
+    config_class = Config
 
-def branch(
-    run: dict[str, Any],
-    controls: Sequence[Any],
-    levels: Sequence[int] | None,
-    replicates: int,
-    name: str | None,
-    of: str = "ticket",
-) -> Config:
-    """The same tickets, with other controls: a run that shares all steps of the tickets. It has no Monte Carlo tickets.
+    def check_lengths(self, config: AnyConfig) -> None:
+        checks.check_moments(config, config.train, "train")
 
-    Args:
-        run: A run's configuration, as plain values; of an experiment that builds on this one, its part of this.
-        controls: Names, or names with options.
-        levels: Whose tickets are altered; None: the run's own.
-        replicates: How many of each.
-        name: Of the new run; None: the old one's with '-branch'.
-        of: Which tickets are altered: 'ticket', the run's own.
+    def check_data(self, config: AnyConfig) -> None:
+        checks.check_data(config)
+        self.check_lengths(config)
 
-    Raises:
-        InputError: Tickets that the run has not, an unknown control, one that is told what it does not take, or no
-            level to alter.
-    """
-    if of != "ticket":
-        raise InputError(f"branch: {unknown('tickets', of, ['ticket'])}")
-    if run["experiment"] != "imp":
-        run = {key: value for key, value in run.items() if key in Config.model_fields} | {"experiment": "imp"}
-    changes = {
-        "controls": controls,
-        "monte_carlo": [],
-        "replicates": replicates,
-        "name": name if name is not None else f"{run['name'].removesuffix('-branch')}-branch",
-    }
-    config = validate(Config, run | changes | ({} if levels is None else {"control_levels": levels}), where="branch")
-    if not config.controlled:
-        last = config.prune.levels
-        raise InputError(f"branch: {run['name']} has controls at no level. Say at which, e.g. --levels 0-{last}.")
-    return config.model_copy(update={"train": config.training})
+    def check_model(self, config: AnyConfig) -> list[str]:
+        return checks.check_model(config, compares=bool(config.controls or config.monte_carlo))
 
+    def next_step(self, config: AnyConfig) -> tuple[str, str]:
+        more = [*config.seeds, max(config.seeds) + 1, max(config.seeds) + 2]
+        return f"seeds={more}".replace(" ", ""), "two more seeds; those that are done are not computed again"
 
-def main(lab: Lab, config: Config) -> None:
-    """Run the experiment; the report is made from the folders afterwards."""
-    lab.listener.expect(trainings=config.trainings)
-    for seed in config.seeds:
-        run_seed(lab, config, seed)
+    def branch(
+        self,
+        run: dict[str, Any],
+        controls: Sequence[Any],
+        levels: Sequence[int] | None,
+        replicates: int,
+        name: str | None,
+        of: str = "ticket",
+    ) -> Config:
+        """See ``Experiment.branch``. Of an experiment that builds on this one it takes its part of this one alone.
+
+        A branch has no Monte Carlo tickets.
+        """
+        if of != "ticket":
+            raise InputError(f"branch: {unknown('tickets', of, ['ticket'])}")
+        if run["experiment"] != "imp":
+            run = {key: value for key, value in run.items() if key in Config.model_fields} | {"experiment": "imp"}
+        changes = {
+            "controls": controls,
+            "monte_carlo": [],
+            "replicates": replicates,
+            "name": name if name is not None else f"{run['name'].removesuffix('-branch')}-branch",
+        }
+        config = validate(
+            Config, run | changes | ({} if levels is None else {"control_levels": levels}), where="branch"
+        )
+        if not config.controlled:
+            last = config.prune.levels
+            raise InputError(f"branch: {run['name']} has controls at no level. Say at which, e.g. --levels 0-{last}.")
+        return config.model_copy(update={"train": config.training})
+
+    def main(self, lab: Lab, config: AnyConfig) -> None:
+        """Find the tickets of each seed, and train them beside their controls."""
+        for seed in config.seeds:
+            run_seed(lab, config, seed)
 
 
 class Made(NamedTuple):
@@ -271,20 +253,23 @@ def run_seed(lab: Lab, config: Config, seed: int, trunk: str = "") -> list[Made]
 
     whose = {"seed": seed, **({"arm": trunk} if trunk else {})}
     dense = lab.step("start", StartStep(data=config.data, model=config.model, seed=seed), label=whose)
+    training = TrainStep(data=config.data, train=config.training, seed=seed)
+    dense_training = TrainStep(data=config.data, train=config.training, seed=seed, keep=config.kept)
+    pruning, evaluation = config.prune.step(seed), config.evaluation(seed, config.objective)
+    controlled, drawn_levels = config.controlled, config.drawn_levels
 
     def train(ticket: Handle, arm: str = "ticket", replicate: int = 0) -> Handle:
-        keep = config.kept if ticket == dense else ()
-        step = TrainStep(data=config.data, train=config.training, seed=seed, keep=keep)
+        step = dense_training if ticket == dense else training
         return lab.step("train", step, {"ticket": ticket}, label(ticket, arm, replicate))
 
     def prune(ticket: Handle, trained: Handle) -> Handle:
         inputs = {"ticket": ticket, "trained": trained}
-        return lab.step("prune", config.prune.step(seed), inputs, whose)
+        return lab.step("prune", pruning, inputs, whose)
 
     def evaluate(ticket: Handle, arm: str, replicate: int = 0) -> None:
         trained, its_label = train(ticket, arm, replicate), label(ticket, arm, replicate)
         inputs = {"ticket": ticket, "trained": trained}
-        lab.step("evaluate", config.evaluation(seed, config.objective), inputs, its_label)
+        lab.step("evaluate", evaluation, inputs, its_label)
         found.append(Made(arm, its_label["level"], replicate, ticket, trained, its_label))
 
     def label(ticket: Handle, arm: str, replicate: int) -> dict[str, Any]:
@@ -311,8 +296,7 @@ def run_seed(lab: Lab, config: Config, seed: int, trunk: str = "") -> list[Made]
         begun = lab.step("start", step, label=its)
         if not rewinds_later(config.prune.rewind):
             return begun
-        training = TrainStep(data=config.data, train=config.training, seed=seed, keep=config.kept)
-        trained = lab.step("train", training, {"ticket": begun}, its | {"level": 0, "density": 1.0})
+        trained = lab.step("train", dense_training, {"ticket": begun}, its | {"level": 0, "density": 1.0})
         whole = PruneStep(rate=0.0, rewind=config.prune.rewind, seed=seed)
         return lab.step("prune", whole, {"ticket": begun, "trained": trained}, its)
 
@@ -330,10 +314,10 @@ def run_seed(lab: Lab, config: Config, seed: int, trunk: str = "") -> list[Made]
     found: list[Made] = []
     for level, ticket in enumerate(iterative_pruning(dense, config.prune.levels, train, prune)):
         evaluate(ticket, "ticket")
-        if level in config.controlled:
+        if level in controlled:
             for control, replicate in itertools.product(config.controls, range(config.replicates)):
                 evaluate(altered(ticket, control, replicate), control.arm, replicate)
-        if level in config.drawn_levels:
+        if level in drawn_levels:
             for how, replicate in itertools.product(config.monte_carlo, range(config.replicates)):
                 evaluate(drawn(ticket, how, replicate), how.arm, replicate)
     return found

@@ -18,8 +18,6 @@ from tfticket.config import DataConfig, MemberStep, Population, TrainConfig
 from tfticket.durations import generation_bounds, iterations_in
 from tfticket.errors import InputError
 from tfticket.lab import Handle, Lab, Request
-from tfticket.runs.artefacts import load_tensors
-from tfticket.runs.step import TICKET
 
 
 def tune(
@@ -81,7 +79,7 @@ def tune(
 
 def _layers_and_iteration(ticket: Handle) -> tuple[list[str], int]:
     """Variational layers of a ticket, and the iteration that its start belongs to."""
-    _, header = load_tensors(ticket.path / TICKET, "ticket", ())
+    header = ticket.ticket_header()
     end = "/kernel_rho"
     layers = [path.removesuffix(end) for path in header["weights"] if path.endswith(end)]
     if not layers:
@@ -93,9 +91,9 @@ def _layers_and_iteration(ticket: Handle) -> tuple[list[str], int]:
 
 
 def _iterations(data: DataConfig, train: TrainConfig) -> int:
-    from tfticket.data import load_dataset
+    from tfticket.data import split_rows
 
-    return iterations_in(train.epochs, len(load_dataset(data).x_train), train.batch_size)
+    return iterations_in(train.epochs, split_rows(data)[0], train.batch_size)
 
 
 def _score(handle: Handle, metric: str) -> float:

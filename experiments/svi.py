@@ -18,10 +18,8 @@ from tfticket.config import (
     Population,
     TrainConfig,
     Variational,
-    check_augment,
     check_lengths,
 )
-from tfticket.costs import Work
 from tfticket.durations import generation_bounds, iterations_in
 from tfticket.lab import Handle, Lab
 from tfticket.schema import Config as Part
@@ -57,27 +55,17 @@ class Svi(Part):
             raise ValueError(f"the ways {', '.join(self.ways)} repeat; each counts once")
         return self
 
-    def work(self, usual: TrainConfig, tickets: int, levels: int) -> list[Work]:
-        """The trainings that it takes, on so many tickets of so many levels; ``usual`` is the run's `train`."""
-        train, where = (usual, "train") if self.train is None else (self.train, "svi.train")
-        inferred = Work(tickets * len(self.ways) * self.replicates, train, variational=True, where=where)
-        members = self.population.members if "tuned" in self.ways else 0
-        tuned = Work(levels * members, train, variational=True, generations=self.population.generations, where=where)
-        return [inferred, tuned] if tuned.trainings else [inferred]
 
-
-def check_svi(config: Config, svi: Svi) -> None:
-    """Refuse, before TensorFlow starts, lengths that do not fit the data.
+def check_inference_lengths(config: Config, svi: Svi) -> None:
+    """Refuse lengths that do not fit the data.
 
     Raises:
         InputError: A training without an iteration; fewer of them than generations.
     """
-    from tfticket.data import load_dataset
+    from tfticket.data import split_rows
 
-    train, data = svi.train or config.train, load_dataset(config.data)
-    rows, where = len(data.x_train), "train" if svi.train is None else "svi.train"
-    check_lengths(train, "0it", rows, where)
-    check_augment(train.augment, data.input_shape, where)
+    train, rows = svi.train or config.train, split_rows(config.data)[0]
+    check_lengths(train, "0it", rows, "train" if svi.train is None else "svi.train")
     if "tuned" in svi.ways:
         generation_bounds(0, iterations_in(train.epochs, rows, train.batch_size), svi.population.generations)
 
@@ -120,7 +108,7 @@ def _with_weights(train: TrainConfig, way: Way, tuned: Mapping[str, float], data
     """The training with the KL weights of a way; unscaled, the divergence counts as a whole beside a mean row."""
     changes: dict[str, Any] = {"kl_weights": dict(tuned) if way == "tuned" else {}}
     if way == "unscaled":
-        from tfticket.data import load_dataset
+        from tfticket.data import split_rows
 
-        changes["temperature"] = train.objective.temperature * len(load_dataset(data).x_train)
+        changes["temperature"] = train.objective.temperature * split_rows(data)[0]
     return train.model_copy(update={"objective": train.objective.model_copy(update=changes)})

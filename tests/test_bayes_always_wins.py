@@ -14,15 +14,16 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 from safetensors.numpy import load_file
-from tfticket._experiments.bayes_always_wins import Config
+from tfticket._experiments.bayes_always_wins import BayesAlwaysWins, Config
 from typer.testing import CliRunner
 
+from tests.plans import assert_planned
 from tests.processes import execute, started, wait_for
 from tfticket import build_model, load_data
 from tfticket.cli import app
 from tfticket.cli.options import Options
 from tfticket.evaluation.predictive import predict
-from tfticket.presets import load_experiment, presets
+from tfticket.presets import load_experiment, planned, presets
 from tfticket.reports.rows import find_run, rows_of
 from tfticket.runs.files import read_json
 from tfticket.runs.step import TICKET, WEIGHTS
@@ -255,22 +256,27 @@ def test_a_network_with_batch_statistics_is_refused_before_it_begins(tmp_path, c
 
 
 def test_the_number_of_trainings_counts_chains():
+    plan = planned(PRESET, OPTIONS)
+    assert (plan.trainings, plan.chains) == (3 + 4 + 2, 2)
+    more = ["sampled_arms=[ticket, shuffle-layerwise]", "sampled_levels=[1, 2]", "seeds=[0, 1]"]
+    # seeds, two tickets and two shuffled at level 2 alone, chains
+    assert planned(PRESET, [*OPTIONS, *more]).chains == 2 * (2 + 2) * 2
     config = load_experiment(PRESET, OPTIONS)
-    assert (config.trainings, config.samplings) == (3 + 4 + 2, 2)
-    more = load_experiment(
-        PRESET, [*OPTIONS, "sampled_arms=[ticket, shuffle-layerwise]", "sampled_levels=[1, 2]", "seeds=[0, 1]"]
-    )
-    assert more.samplings == 2 * (2 + 2) * 2  # seeds, two tickets and two shuffled at level 2 alone, chains
     assert json.loads(json.dumps(config.model_dump(mode="json")))["sample"]["draws"] == 16
     arms = {"sampled_arms": ["shuffle-layerwise", "monte-carlo magnitude"], "sampled_levels": [0, 2]}
     drawn = Config.model_validate(config.model_dump(mode="json") | MONTE_CARLO | arms)
-    assert drawn.samplings == (2 + 1) * 2 * 2  # none is drawn at level 0; replicates, chains
+    assert BayesAlwaysWins().plan(drawn).chains == (2 + 1) * 2 * 2  # none is drawn at level 0; replicates, chains
+
+
+def test_a_plan_lists_the_steps_that_a_run_takes(undisturbed):
+    workspace, _ = undisturbed
+    assert_planned(workspace, load_experiment(PRESET, OPTIONS))
 
 
 @pytest.mark.parametrize("name", [name for name in presets() if re.match("bayes-always-wins.*-desk", name)])
 def test_every_preset_that_samples_has_a_network_that_can_be_sampled(name):
     config = load_experiment(name)
-    if config.samplings:
+    if config.chains:
         model = build_model(config.model.name, load_data("cifar-10-small" if "cifar" in name else "mnist"))
         assert check_engine(model, config.sample, 0.01).startswith("Gradients over the surviving weights alone")
     else:

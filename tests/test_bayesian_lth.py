@@ -10,13 +10,15 @@ import numpy as np
 import pytest
 import yaml
 from pydantic import ValidationError
-from tfticket._experiments.bayesian_lth import Config
+from tfticket._experiments.bayesian_lth import BayesianLth, Config
 
+from tests.plans import assert_planned
 from tfticket import seeds
-from tfticket._experiments import bayesian_lth, imp
+from tfticket._experiments import imp
 from tfticket.config import Objective
-from tfticket.lab import Handle, fingerprint, open_run, run_folder
-from tfticket.listener import Listener
+from tfticket.costs import cost_of
+from tfticket.dry_lab import DryLab
+from tfticket.lab import open_run, run_folder
 from tfticket.presets import merge
 from tfticket.runs.files import read_json
 from tfticket.runs.step import TICKET, WEIGHTS
@@ -47,6 +49,7 @@ VALUES = {
     "seeds": [0],
     "execution": {"processes": 1},
 }
+EXPERIMENT = BayesianLth()
 INFERENCE = {"epochs": "6it", "batch_size": 50}
 DETERMINISTIC = ("ticket", "reinitialise")
 TRUNKS = ("bayesian-mu", "bayesian-snr", "bayesian-snr-lrr")
@@ -111,39 +114,29 @@ class Done:
 def done(tmp_path_factory, without_xla):
     workspace, config = tmp_path_factory.mktemp("workspace"), config_of()
     with open_run(workspace, config) as lab:
-        bayesian_lth.main(lab, config)
+        EXPERIMENT.run(lab, config)
     return Done(workspace, read_json(run_folder(workspace, config) / "manifest.json")["steps"], lab.listener.state)
 
 
-@dataclass(frozen=True)
-class Planned(Handle):
-    """A step that was not computed."""
-
-    level: int
-
-    def result(self):
-        return {"level": self.level, "density": 0.5**self.level, "emptied": []}
-
-
-class Plan(Listener):
-    """A lab that computes nothing, and keeps the fingerprint of each step that it is asked for."""
+class Plan(DryLab):
+    """A plan with fingerprints of a workspace in which nothing is done."""
 
     def __init__(self) -> None:
-        self.listener, self.all, self.trainings = self, set(), {}
+        super().__init__(Path("nowhere"))
 
-    def step(self, kind, config, inputs=None, label=None):
-        inputs, label = inputs or {}, label or {}
-        level = (inputs["ticket"].level if "ticket" in inputs else 0) + (kind == "prune")
-        made = Planned(kind, fingerprint(kind, config, inputs), Path(), level)
-        self.all.add((kind, made.fingerprint))
-        if kind == "train":
-            self.trainings[key_of(label)] = made.fingerprint
-        return made
+    @property
+    def all(self) -> set[tuple[str, str]]:
+        return {(step.kind, step.fingerprint) for step in self.entries}
+
+    @property
+    def trained(self) -> dict[tuple[str, int, int], str]:
+        """Arm, level and replicate -> the training's fingerprint."""
+        return {key_of(step.label): step.fingerprint for step in self.entries if step.kind == "train"}
 
 
 def planned(changes: Mapping[str, Any] | None = None) -> Plan:
     plan = Plan()
-    bayesian_lth.main(plan, config_of(changes))
+    EXPERIMENT.main(plan, config_of(changes))
     return plan
 
 
@@ -215,9 +208,9 @@ def test_other_draws_are_other_variational_trainings_and_no_other_deterministic_
     before = planned()
     assert before.all == {(step["kind"], step["fingerprint"]) for step in done.steps}
     after = planned({"train": {"objective": {"draws": 3}}})
-    assert sorted(before.trainings) == sorted(after.trainings) == TRAINED
+    assert sorted(before.trained) == sorted(after.trained) == TRAINED
     for arm in TRAINED:
-        assert (after.trainings[arm] == before.trainings[arm]) == (arm[0] in DETERMINISTIC), arm
+        assert (after.trained[arm] == before.trained[arm]) == (arm[0] in DETERMINISTIC), arm
 
 
 def test_a_training_of_their_own_is_of_variational_networks_alone_and_its_default_is_the_others():
@@ -225,10 +218,10 @@ def test_a_training_of_their_own_is_of_variational_networks_alone_and_its_defaul
     assert planned({"variational_train": VALUES["train"]}).all == usual.all
     longer = planned({"variational_train": INFERENCE | {"epochs": "7it"}})
     for arm in TRAINED:
-        assert (longer.trainings[arm] == usual.trainings[arm]) == (arm[0] in DETERMINISTIC), arm
+        assert (longer.trained[arm] == usual.trained[arm]) == (arm[0] in DETERMINISTIC), arm
     other = planned({"variational_train": VALUES["train"], "train": {"epochs": "7it"}})
     for arm in TRAINED:
-        assert (other.trainings[arm] == usual.trainings[arm]) == arm[0].startswith(TRUNKS), arm
+        assert (other.trained[arm] == usual.trained[arm]) == arm[0].startswith(TRUNKS), arm
 
 
 @pytest.mark.parametrize("replicate", [0, 1])
@@ -317,17 +310,23 @@ def test_a_control_of_a_bayesian_ticket_has_its_mask_and_other_means(done):
     assert differ(done.weights("bayesian-snr reinitialise", 1, 0), done.weights("bayesian-snr", 1))
 
 
+def test_a_plan_lists_the_steps_that_a_run_takes(done):
+    assert_planned(done.workspace, config_of())
+
+
 def test_the_trainings_that_it_says_it_takes_are_those_that_it_takes(done):
     config = config_of()
-    assert sum(work.trainings for work in config.work) == config.trainings == 18 == len(done.labelled("train"))
-    assert (done.counted.trainings, done.counted.done) == (18, 18)
     deterministic = 2 + 2  # levels, controls
     trunks = 2 + (2 + 2) + 2
     transplants = 3 * 2  # what is carried, replicates
-    assert deterministic + trunks + transplants == 18
-    variational = [work for work in config.work if work.variational]
-    assert sum(work.trainings for work in variational) == trunks + transplants
-    assert {work.train for work in variational} == {config.train}
+    shared = 2  # of the unpruned network, which three trunks have
+    assert deterministic + trunks + transplants == 18 == len(done.labelled("train"))
+    plan = EXPERIMENT.plan(config)
+    assert plan.trainings == 18 - shared == cost_of(plan.distinct).trainings
+    assert (done.counted.trainings, done.counted.done) == (18 - shared, 18 - shared)
+    variational = [step for step in plan.distinct if step.kind == "train" and step.is_variational]
+    assert len(variational) == trunks + transplants - shared
+    assert {step.config.train for step in variational} == {config.train}
 
 
 def test_the_trainings_are_counted_by_seeds_levels_and_kind():
@@ -340,14 +339,15 @@ def test_the_trainings_are_counted_by_seeds_levels_and_kind():
         "trunks": [{"score": "snr"}, {"variational": False, "score": "magnitude", "rewind": "none", "controls": False}],
         "variational_train": INFERENCE | {"epochs": "7it"},
     }
-    config = config_of(changes)
+    plan = EXPERIMENT.plan(config_of(changes))
     controls = 2 * 2 * 2  # controls, levels, replicates
-    deterministic, variational = 3 * (5 + controls + 5), 3 * (5 + controls + 2 * 2 * 2)
+    # the deterministic trunk shares the unpruned network's training with the run's own
+    deterministic, variational = 3 * (5 + controls + 5 - 1), 3 * (5 + controls + 2 * 2 * 2)
     for is_variational, expected, length in ((False, deterministic, "6it"), (True, variational, "7it")):
-        of_kind = [work for work in config.work if work.variational == is_variational]
-        assert sum(work.trainings for work in of_kind) == expected
-        assert {work.train.epochs for work in of_kind} == {length}
-    assert config.trainings == deterministic + variational
+        of_kind = [step for step in plan.distinct if step.kind == "train" and step.is_variational == is_variational]
+        assert len(of_kind) == expected
+        assert {step.config.train.epochs for step in of_kind} == {length}
+    assert plan.trainings == deterministic + variational
 
 
 @pytest.mark.parametrize(
@@ -450,34 +450,34 @@ WITHOUT_EFFECT = "train.objective has no effect: no variational network is train
 )
 def test_what_is_just_within_the_limits_or_of_deterministic_networks_alone_is_not_refused(changes, notes):
     config = config_of(changes)
-    bayesian_lth.check_data(config)
-    assert bayesian_lth.check_model(config) == notes
+    EXPERIMENT.check_data(config)
+    assert EXPERIMENT.check_model(config) == notes
 
 
 def test_a_density_that_no_level_is_near_is_told_where_transplants_alone_are_compared():
     alone = {"control_densities": [0.5, 0.01], "controls": [], "trunks": []}
-    (told,) = bayesian_lth.check_model(config_of(alone))
+    (told,) = EXPERIMENT.check_model(config_of(alone))
     assert told.startswith("No level lies near the control density 0.01 (the nearest is level 1, of density 0.5), so")
-    assert not bayesian_lth.check_model(config_of(alone | {"transplants": [], "train": {"objective": {}}}))[1:]
+    assert not EXPERIMENT.check_model(config_of(alone | {"transplants": [], "train": {"objective": {}}}))[1:]
 
 
 def test_transplants_that_have_no_level_are_told():
     told = "No level is controlled, so nothing is transplanted: see control_densities and control_levels."
-    assert told in bayesian_lth.check_model(config_of({"control_densities": []}))
-    assert told not in bayesian_lth.check_model(config_of({"control_densities": [], "transplants": []}))
+    assert told in EXPERIMENT.check_model(config_of({"control_densities": []}))
+    assert told not in EXPERIMENT.check_model(config_of({"control_densities": [], "transplants": []}))
 
 
 @pytest.mark.parametrize("of", ["ticket", "bayesian-snr", "bayesian-mu", "bayesian-snr-lrr"])
 def test_a_branch_has_the_tickets_of_a_way_of_pruning_and_shares_their_steps(of, done):
     run = config_of().model_dump(mode="json")
-    config = bayesian_lth.branch(run, ["shuffle-even"], [0, 1], 1, None, of)
+    config = EXPERIMENT.branch(run, ["shuffle-even"], [0, 1], 1, None, of)
     assert config.name == ("bayesian-branch" if of == "ticket" else f"bayesian-{of}-branch")
     plan = Plan()
-    imp.main(plan, config)
+    imp.Imp().main(plan, config)
     there = {(step["kind"], step["fingerprint"]) for step in done.steps}
-    assert {arm for arm, _, _ in plan.trainings} == {"ticket", "shuffle-even"}
+    assert {arm for arm, _, _ in plan.trained} == {"ticket", "shuffle-even"}
     for level in (0, 1):
-        assert plan.trainings["ticket", level, 0] == planned().trainings[of, level, 0]
+        assert plan.trained["ticket", level, 0] == planned().trained[of, level, 0]
     assert sorted(kind for kind, _ in plan.all - there) == sorted(2 * ["control", "train", "evaluate"])
 
 
@@ -485,7 +485,7 @@ RATE_REWOUND = [{}, {"rewind": "none"}, {"variational": False, "score": "magnitu
 
 
 def test_ways_that_rewind_elsewhere_share_the_dense_trainings_of_a_late_rewound_run():
-    late = planned({"prune": {"rewind": "2it"}, "trunks": RATE_REWOUND}).trainings
+    late = planned({"prune": {"rewind": "2it"}, "trunks": RATE_REWOUND}).trained
     arms = ["ticket", "bayesian-snr", "bayesian-snr-lrr", "deterministic-magnitude-lrr"]
     dense, pruned = ({arm: late[arm, level, 0] for arm in arms} for level in (0, 1))
     assert dense["ticket"] == dense["deterministic-magnitude-lrr"] != dense["bayesian-snr"] == dense["bayesian-snr-lrr"]
@@ -494,18 +494,18 @@ def test_ways_that_rewind_elsewhere_share_the_dense_trainings_of_a_late_rewound_
 
 def test_a_branch_of_a_rate_rewound_way_shares_the_steps_of_a_late_rewound_run():
     changes = {"prune": {"rewind": "2it"}, "trunks": RATE_REWOUND}
-    config = bayesian_lth.branch(
+    config = EXPERIMENT.branch(
         config_of(changes).model_dump(mode="json"), ["shuffle-even"], [1], 1, None, "bayesian-snr-lrr"
     )
     branched, run = Plan(), planned(changes)
-    imp.main(branched, config)
+    imp.Imp().main(branched, config)
     for level in (0, 1):
-        assert branched.trainings["ticket", level, 0] == run.trainings["bayesian-snr-lrr", level, 0]
+        assert branched.trained["ticket", level, 0] == run.trained["bayesian-snr-lrr", level, 0]
 
 
 def test_runs_that_keep_the_same_moments_share_their_dense_trainings():
     def dense(**values):
-        return planned({"prune": {"rewind": values.pop("rewind", "0it")}, "trunks": []} | values).trainings[
+        return planned({"prune": {"rewind": values.pop("rewind", "0it")}, "trunks": []} | values).trained[
             "ticket", 0, 0
         ]
 

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import sys
 from pathlib import Path
 
@@ -10,9 +11,11 @@ import numpy as np
 import pytest
 
 import tfticket as tt
+from tests.plans import assert_planned
 from tests.processes import execute
 from tfticket import cli
 from tfticket.doctor import MARKS
+from tfticket.presets import load_experiment
 from tfticket.registry import LISTS
 
 pytestmark = pytest.mark.usefixtures("no_data_folder")
@@ -212,8 +215,8 @@ def ctrl_c(*arguments, **options):
     ("where", "command"),
     [
         ("tfticket.presets.load_sourced", ["run", "quickstart-smoke"]),
-        ("tfticket._experiments.imp.check_data", ["run", "quickstart-smoke"]),
-        ("tfticket._experiments.imp.check_model", ["-q", "run", "quickstart-smoke"]),
+        ("tfticket._experiments.imp.Imp.check_data", ["run", "quickstart-smoke"]),
+        ("tfticket._experiments.imp.Imp.check_model", ["-q", "run", "quickstart-smoke"]),
         ("tfticket.data.summary.summary", ["data", "mnist"]),
     ],
 )
@@ -228,7 +231,7 @@ def test_a_ctrl_c_before_a_run_begins_leaves_nothing(where, command, tmp_path, m
 
 
 def test_a_ctrl_c_after_a_run_began_is_told_as_such(tmp_path, monkeypatch, call):
-    monkeypatch.setattr("tfticket._experiments.imp.main", ctrl_c)
+    monkeypatch.setattr("tfticket._experiments.imp.Imp.main", ctrl_c)
     code, _, err = call("-q", "run", "quickstart-smoke", "-w", tmp_path)
     assert code == 130
     assert err == "Stopped at once; the last checkpoint stands. Run the same command again to go on.\n"
@@ -283,6 +286,36 @@ def test_a_second_run_computes_nothing_and_reports_the_same(finished, call):
     assert printed["title"] == "lenet-300-100 on MNIST, 2,000 training rows"
     assert {Path(file).parent for file in printed["files"]} == {table.parent}
     assert all(Path(file).is_file() for file in printed["files"])
+
+
+def test_a_plan_lists_the_steps_that_a_run_takes(finished):
+    assert_planned(finished[0], load_experiment("quickstart-smoke"))
+
+
+def test_a_dry_run_counts_the_steps_that_are_there(finished, tmp_path, call):
+    def said(*options):
+        code, out, err = call("run", "quickstart-smoke", "-w", tmp_path, "--dry-run", *options)
+        assert code == 0, err
+        return " ".join(out.split())
+
+    shutil.copytree(finished[0] / "steps", tmp_path / "steps")
+    total = len(list(tmp_path.glob("steps/*")))
+    assert f"has {total} of its {total} steps. Nothing was begun." in said()
+    evaluations = list(tmp_path.glob("steps/evaluate-*"))
+    for folder in evaluations:
+        (folder / "result.json").unlink()
+    left = total - len(evaluations)
+    assert f"has {left} of its {total} steps." in said()
+    assert f"has {left} of its {total * 3 // 2} steps." in said("-o", "seeds=[0,1,2]")  # instead of two
+    assert f"has none of its {total} steps." in said("-o", "data.split_seed=1")
+    assert json.loads(said("--json"))["steps"] == {"planned": total, "done": left}
+
+
+def test_a_dry_run_downloads_nothing(finished, folders, call):
+    code, out, _ = call("run", "quickstart-smoke", "-w", finished[0], "--dry-run", "-o", "data.name=cifar-10")
+    assert code == 0
+    said = f"steps {finished[0]} has is not known: cifar-10 is not on this machine. Downloaded when"
+    assert said in " ".join(out.split())
 
 
 def test_one_field_changed_recomputes_only_what_it_reaches(finished, call):
@@ -390,11 +423,12 @@ def test_a_dry_run_shows_where_each_field_comes_from_and_begins_nothing(tmp_path
     assert (code, err) == (0, "")
     assert re.search(r"train.epochs +\"3ep\" +yours: -o", out)
     assert re.search(r"prune.rate +0.2 +stated: section 4", out)
-    cost = r"900 trainings of up to 1,055 iterations: .* on \d+ cores, with evaluations, .*\. Nothing was begun\."
-    assert re.search(cost, out)
+    cost = r"880 trainings of up to 1,055 iterations: .* on \d+ cores, with evaluations, without compiling\. "
+    assert re.search(cost + r"workspace has none of its 2,640 steps\. Nothing was begun\.", " ".join(out.split()))
     code, out, _ = call(*run, "--json")
     assert json.loads(out)["fields"]["train.epochs"] == {"value": "3ep", "source": "yours: -o"}
-    assert json.loads(out)["cost"]["trainings"] == 900
+    assert json.loads(out)["cost"]["trainings"] == 880
+    assert json.loads(out)["steps"]["done"] == 0
     assert not any(tmp_path.iterdir())
 
 

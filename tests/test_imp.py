@@ -1,49 +1,31 @@
 """The experiment's plan, without a training."""
 
 import re
-from dataclasses import dataclass
-from typing import Any
 
 import pytest
 
-from tfticket._experiments import checks, imp
+from tfticket._experiments import imp
+from tfticket.dry_lab import DryLab
 from tfticket.errors import InputError
 from tfticket.listener import Listener
-from tfticket.presets import load_experiment
+from tfticket.presets import load_experiment, planned
+
+IMP = imp.Imp()
 
 
-class Plan(Listener):
-    """A lab that only hears what is asked for."""
-
-    def __init__(self):
-        self.listener, self.trainings, self.seeds, self.levels = self, None, [], set()
-
-    def expect(self, trainings, chains=0):
-        self.trainings = trainings
+def plan(*overrides: str) -> DryLab:
+    return planned("quickstart", overrides)
 
 
-@pytest.fixture
-def plan(monkeypatch):
-    """What it does with some overrides."""
-
-    def note(plan, config, seed):
-        plan.seeds.append(seed)
-        plan.levels = set(config.controlled)
-
-    monkeypatch.setattr(imp, "run_seed", note)
-
-    def planned(*overrides):
-        lab = Plan()
-        imp.main(lab, load_experiment("quickstart", overrides))
-        return lab
-
-    return planned
+def controlled(lab: DryLab) -> set[int]:
+    """The levels that have controls."""
+    return {step.label["level"] for step in lab.entries if step.kind == "train" and step.label["arm"] != "ticket"}
 
 
-def test_every_seed_has_its_levels_and_two_controls_at_some(plan):
+def test_every_seed_has_its_levels_and_two_controls_at_some():
     lab = plan()
-    assert lab.levels == {3, 5, 7, 10}  # of 10, each of which keeps 63 %
-    assert lab.seeds == [0, 1, 2]
+    assert controlled(lab) == {3, 5, 7, 10}  # of 10, each of which keeps 63 %
+    assert list(dict.fromkeys(step.label["seed"] for step in lab.entries if step.label)) == [0, 1, 2]
     assert lab.trainings == 3 * (11 + 2 * 4)
 
 
@@ -62,19 +44,19 @@ def test_every_seed_has_its_levels_and_two_controls_at_some(plan):
         ([], set()),
     ],
 )
-def test_controls_are_trained_at_the_nearest_level_and_beyond_the_last_one_not_at_all(densities, levels, plan):
+def test_controls_are_trained_at_the_nearest_level_and_beyond_the_last_one_not_at_all(densities, levels):
     lab = plan("prune={rate: 0.5, sparsity: null, levels: 3}", f"control_densities={densities}", "seeds=[4]")
-    assert lab.levels == levels
+    assert controlled(lab) == levels
     assert lab.trainings == 4 + 2 * len(levels)
 
 
-def test_levels_can_be_named_themselves_and_every_control_replicated(plan):
+def test_levels_can_be_named_themselves_and_every_control_replicated():
     lab = plan("control_levels=[7,0,7]", "replicates=4", "controls=[shuffle-even]", "seeds=[3]")
-    assert lab.levels == {0, 7}
+    assert controlled(lab) == {0, 7}
     assert lab.trainings == 11 + 2 * 4
 
 
-def test_monte_carlo_tickets_are_drawn_at_controlled_levels_above_0(plan):
+def test_monte_carlo_tickets_are_drawn_at_controlled_levels_above_0():
     kinds = "monte_carlo=[{connectivity: false}, {connectivity: true}]"
     config = load_experiment("quickstart", ["control_levels=[0,7]", kinds])
     assert (config.controlled, config.drawn_levels) == ([0, 7], [7])
@@ -85,37 +67,28 @@ def test_monte_carlo_tickets_are_drawn_at_controlled_levels_above_0(plan):
     assert plan("control_levels=[]", kinds, "seeds=[3]", "prune.rewind=2it").trainings == 11
 
 
-@dataclass(frozen=True)
-class Made:
-    """A step that was not computed."""
-
-    kind: str
-    config: Any
-    level: int
-
-    def result(self):
-        return {"level": self.level, "density": 0.5**self.level, "emptied": ["dense_3"] * (self.kind == "draw")}
-
-
-class Asked:
-    """A lab that computes nothing and hears which steps are asked for, under which labels, and what is noted."""
+class Emptying(DryLab):
+    """A plan in which every ticket that is drawn loses a layer; hears what is noted."""
 
     def __init__(self):
-        self.steps, self.notes = [], []
+        super().__init__()
+        self.notes = []
         self.listener = Listener()
         self.listener.note = self.notes.append
 
-    def step(self, kind, config, inputs=None, label=None):
-        self.steps.append((kind, label))
-        given = (inputs or {}).get("sampler") or (inputs or {}).get("ticket")
-        return Made(kind, config, given.level + (kind == "prune") if given else 0)
+    def planned_result(self, kind, config, inputs):
+        return super().planned_result(kind, config, inputs) | {"emptied": ["dense_3"] * (kind == "draw")}
+
+    @property
+    def asked(self):
+        return [(step.kind, step.label) for step in self.entries]
 
 
 @pytest.fixture(scope="module")
 def asked():
     kinds = "monte_carlo=[{connectivity: false}, {connectivity: true, images: 50}]"
     overrides = ["control_levels=[0,1]", "prune.levels=1", "prune.rewind=2it", "controls=[]", kinds, "replicates=2"]
-    lab = Asked()
+    lab = Emptying()
     made = imp.run_seed(lab, load_experiment("quickstart", overrides), 4)
     return lab, made
 
@@ -128,16 +101,16 @@ def test_a_networks_own_steps_are_told_from_the_tickets(asked):
         *((arm, 1, n) for arm in ("monte-carlo magnitude", "monte-carlo connectivity, 50 images") for n in (0, 1)),
     ]
     for kind in ("start", "prune"):
-        assert [label for each, label in lab.steps if each == kind and "arm" not in label] == [{"seed": 4}]
-        others = [label for each, label in lab.steps if each == kind and "arm" in label]
-        assert others == [{"arm": "monte-carlo dense", "seed": 4, "replicate": n} for n in (0, 1)] * 2
-    begun = [label for kind, label in lab.steps if kind == "train" and label["arm"] == "monte-carlo dense"]
+        assert [label for each, label in lab.asked if each == kind and "arm" not in label] == [{"seed": 4}]
+        others = [label for each, label in lab.asked if each == kind and "arm" in label]
+        assert others == [{"arm": "monte-carlo dense", "seed": 4, "replicate": n} for n in (0, 1)]
+    begun = [label for kind, label in lab.asked if kind == "train" and label["arm"] == "monte-carlo dense"]
     assert {(label["level"], label["density"]) for label in begun} == {(0, 1.0)}
 
 
 def test_a_fit_is_told_by_its_number_of_images(asked):
-    fits = [label.get("images") for kind, label in asked[0].steps if kind == "fit"]
-    assert fits == [None, None, 50, 50]
+    fits = [label.get("images") for kind, label in asked[0].asked if kind == "fit"]
+    assert fits == [None, 50]
 
 
 def test_a_layer_that_is_drawn_empty_is_noted(asked):
@@ -150,9 +123,9 @@ def test_a_layer_that_is_drawn_empty_is_noted(asked):
 def test_a_density_without_a_level_is_told_whatever_would_be_there(others):
     densities = "control_densities=[1e-9]"
     overrides = ["monte_carlo=[{connectivity: true}]", "controls=[keep-signs]", densities, others]
-    (note,) = checks._unmatched(load_experiment("quickstart", overrides))
+    (note,) = IMP.check_model(load_experiment("quickstart", overrides))
     assert "so nothing is compared there" in note
-    assert checks._unmatched(load_experiment("quickstart", ["controls=[]", densities])) == []
+    assert IMP.check_model(load_experiment("quickstart", ["controls=[]", densities])) == []
 
 
 @pytest.mark.parametrize(
@@ -195,10 +168,10 @@ def test_a_run_that_prunes_nothing_is_refused(sparsity):
 
 def test_an_objective_without_effect_is_told():
     told = "train.objective has no effect: no variational network is trained by it."
-    assert told not in checks.check_model(load_experiment("quickstart"))
-    assert told in checks.check_model(load_experiment("quickstart", ["train.objective.draws=2"]))
+    assert told not in IMP.check_model(load_experiment("quickstart"))
+    assert told in IMP.check_model(load_experiment("quickstart", ["train.objective.draws=2"]))
     variational = ["train.objective.draws=2", "model.variational={}"]
-    assert told not in checks.check_model(load_experiment("quickstart", variational))
+    assert told not in IMP.check_model(load_experiment("quickstart", variational))
 
 
 def test_controls_of_one_name_and_other_options_are_others():
@@ -208,34 +181,34 @@ def test_controls_of_one_name_and_other_options_are_others():
 
 def test_a_branch_is_the_run_with_other_controls():
     run = load_experiment("quickstart", ["controls=[shuffle-even]", "seeds=[5]"]).model_dump(mode="json")
-    config = imp.branch(run, ["keep-signs"], [2, 3], 3, None)
+    config = IMP.branch(run, ["keep-signs"], [2, 3], 3, None)
     assert config.name == "quickstart-branch"
     assert config.controlled == [2, 3]
     assert [control.arm for control in config.controls] == ["keep-signs"]
     same = ("data", "model", "train", "prune", "seeds", "execution")
     assert config.model_dump(include=set(same), mode="json") == {name: run[name] for name in same}
-    again = imp.branch(config.model_dump(mode="json"), ["shuffle-even"], None, 1, None)
+    again = IMP.branch(config.model_dump(mode="json"), ["shuffle-even"], None, 1, None)
     assert again.name == "quickstart-branch"
     assert again.controlled == [2, 3]
-    assert imp.branch(run, ["keep-signs"], None, 1, "mine").name == "mine"
+    assert IMP.branch(run, ["keep-signs"], None, 1, "mine").name == "mine"
 
 
 def test_a_branch_of_deterministic_tickets_has_no_objective():
     run = load_experiment("quickstart", ["train.objective.draws=2"]).model_dump(mode="json")
-    assert imp.branch(run, ["keep-signs"], None, 1, None).train.objective.draws == 1
+    assert IMP.branch(run, ["keep-signs"], None, 1, None).train.objective.draws == 1
     run["model"]["variational"] = {}
-    assert imp.branch(run, ["keep-signs"], None, 1, None).train.objective.draws == 2
+    assert IMP.branch(run, ["keep-signs"], None, 1, None).train.objective.draws == 2
 
 
 def test_a_branch_has_no_monte_carlo_tickets():
     overrides = ["monte_carlo=[{connectivity: true}]", "control_levels=[7]"]
     run = load_experiment("quickstart", overrides).model_dump(mode="json")
-    config = imp.branch(run, ["keep-signs"], [0], 3, None)
+    config = IMP.branch(run, ["keep-signs"], [0], 3, None)
     assert config.monte_carlo == ()
-    assert config.trainings == 3 * (11 + 3)
+    assert IMP.plan(config).trainings == 3 * (11 + 3)
 
 
 def test_a_branch_without_a_level_is_refused():
     run = load_experiment("quickstart", ["control_densities=[]"]).model_dump(mode="json")
     with pytest.raises(InputError, match=r"has controls at no level\. Say at which, e\.g\. --levels 0-10"):
-        imp.branch(run, ["keep-signs"], None, 1, None)
+        IMP.branch(run, ["keep-signs"], None, 1, None)

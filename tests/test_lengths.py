@@ -10,7 +10,7 @@ from tfticket.config import PruneConfig, TrainConfig, check_lengths
 from tfticket.costs import cost_of
 from tfticket.durations import LONGEST, iterations_in
 from tfticket.errors import InputError
-from tfticket.presets import load_experiment
+from tfticket.presets import planned
 from tfticket.schema import validate
 
 
@@ -84,7 +84,7 @@ for often in ("1it", "3it", "1ep", "{LONGEST}ep"):
         f"4997781 430 430 {LONGEST} False",
         f"1 {LONGEST} {LONGEST} {LONGEST} False",
     ]
-    cost = cost_of(load_experiment("quickstart", [f"train.epochs={LONGEST}it", "train.evaluate_every=1it"]))
+    cost = cost_of(planned("quickstart", [f"train.epochs={LONGEST}it", "train.evaluate_every=1it"]).distinct)
     assert cost.iterations == LONGEST
     assert cost.time.endswith(" y")
 
@@ -106,4 +106,4 @@ for often in ("1it", "3it", "1ep", "{LONGEST}ep"):
 )
 def test_a_plan_that_cannot_be_carried_out_is_refused(preset, option, where):
     with pytest.raises(InputError, match=re.escape(where)):
-        cost_of(load_experiment(preset, [option]))
+        planned(preset, [option])

@@ -14,7 +14,7 @@ from tfticket.costs import cost_of
 from tfticket.data.known import source_of
 from tfticket.errors import InputError
 from tfticket.models import kernel_shapes
-from tfticket.presets import load_experiment, load_sourced, presets
+from tfticket.presets import load_experiment, load_sourced, planned, presets
 from tfticket.pruning.mask import dense_mask
 from tfticket.pruning.selection import check_levels
 from tfticket.registry import MODELS
@@ -89,7 +89,7 @@ def test_every_presets_network_can_be_pruned_so(name):
 @pytest.mark.parametrize("name", presets())
 def test_every_preset_has_a_cost(name):
     config = load_experiment(name)
-    cost = cost_of(config)
+    cost = cost_of(planned(name).distinct)
     assert cost.trainings >= len(config.seeds) * (1 + config.prune.levels)
     assert cost.iterations * config.train.batch_size >= 8
     assert cost.seconds is not None, "no measured step: renew experiments/presets/costs.json"
@@ -104,18 +104,18 @@ def test_the_cost_is_what_the_benchmark_measured(monkeypatch):
     monkeypatch.setattr(
         costs, "_measured", lambda: ({("conv-2 32x32x3", 60): 0.06, ("conv-2 32x32x3", 600): 0.3}, "2 cores")
     )
-    config = load_experiment("monte-carlo-tickets-conv-2-desk", ["seeds=[0]"])
+    plan = planned("monte-carlo-tickets-conv-2-desk", ["seeds=[0]"])
     # 5 levels, a random mask and 3 Monte Carlo tickets, each of 8 epochs of 10,000 rows in batches of 60
     evaluated = (8 + 1) * 5000 + 10000  # after each epoch and in the end validation rows, then test rows
-    assert cost_of(config).seconds == pytest.approx(9 * (1333 * 0.06 + evaluated * 0.5 * 0.001))
+    assert cost_of(plan.distinct).seconds == pytest.approx(9 * (1333 * 0.06 + evaluated * 0.5 * 0.001))
     said = "9 trainings of up to 1,333 iterations: 16 min on 2 cores, with evaluations, without compiling"
-    assert str(cost_of(config)) == said
-    assert cost_of(load_experiment("quickstart")).seconds is None
+    assert str(cost_of(plan.distinct)) == said
+    assert cost_of(planned("quickstart").distinct).seconds is None
     # never less than the nearest
     for batch, step, row in ((6, 0.06, 0.001), (120, 0.12, 0.001), (300, 0.3, 0.0005), (1200, 0.6, 0.0005)):
-        config = load_experiment("monte-carlo-tickets-conv-2-desk", ["seeds=[0]", f"train.batch_size={batch}"])
-        seconds = cost_of(config).iterations * step + evaluated * 0.5 * row
-        assert cost_of(config).seconds == pytest.approx(9 * seconds)
+        plan = planned("monte-carlo-tickets-conv-2-desk", ["seeds=[0]", f"train.batch_size={batch}"])
+        seconds = cost_of(plan.distinct).iterations * step + evaluated * 0.5 * row
+        assert cost_of(plan.distinct).seconds == pytest.approx(9 * seconds)
 
 
 def test_the_cost_counts_the_evaluations_of_members_at_the_ends_of_generations(monkeypatch):
@@ -126,7 +126,7 @@ def test_the_cost_counts_the_evaluations_of_members_at_the_ends_of_generations(m
 
     def seconds(generations):
         svi = f"svi={{ways: [tuned], population: {{members: 8, generations: {generations}}}}}"
-        return cost_of(load_experiment("bayes-always-wins-lenet-300-100-mnist-desk", [*own, svi])).seconds
+        return cost_of(planned("bayes-always-wins-lenet-300-100-mnist-desk", [*own, svi]).distinct).seconds
 
     evaluation = 10 * 0.5 * 0.001 * 5000  # by ten draws of the validation rows
     for generations, more in ((1, 0), (2, 1), (3, 0), (6, 3)):  # after each 300, 150, 100, 50 iterations
@@ -140,7 +140,7 @@ def test_the_cost_includes_chains_at_most(monkeypatch):
 
     def cost(*more, preset="bayes-always-wins-lenet-300-100-mnist-desk"):
         own = ["svi=null", "seeds=[0,1]", "data.train_rows=10000", "sample.max_tree_depth=8", "chains=4"]
-        return cost_of(load_experiment(preset, [*own, *more]))
+        return cost_of(planned(preset, [*own, *more]).distinct)
 
     gradients = 600 * 255
     one = 1.1 * gradients * 10_000 * 1e-6  # of a chain at 1 %
@@ -167,7 +167,7 @@ def test_the_cost_counts_draws_and_passes_of_evaluations(monkeypatch):
     own = [train, "prune.levels=1", "control_levels=[]", "seeds=[0]", "model.variational={}"]
 
     def seconds(*more):
-        return cost_of(load_experiment("quickstart", [*own, *more])).seconds
+        return cost_of(planned("quickstart", [*own, *more]).distinct).seconds
 
     step, row = 2 * 0.06, 0.5 * 0.001
     expected = 2 * (300 * step + 10 * row * (3 * 5000 + 5000 + 5 * 10000))

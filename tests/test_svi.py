@@ -1,6 +1,7 @@
 """Variational inference on tickets' masks, in the experiment of "Bayes always wins", on real data. Needs TensorFlow."""
 
 import itertools
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,15 +10,16 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
-from tfticket._experiments.bayes_always_wins import Config
+from tfticket._experiments.bayes_always_wins import BayesAlwaysWins, Config
 
+from tests.plans import assert_planned
 from tfticket import seeds
-from tfticket._experiments import bayes_always_wins, svi
 from tfticket.costs import cost_of
+from tfticket.dry_lab import ANY_LAYER, DryLab, PlannedStep
 from tfticket.lab import open_run, run_folder
-from tfticket.listener import Listener
 from tfticket.presets import merge
 from tfticket.runs.files import read_json
+from tfticket.runs.progress import COUNTED
 from tfticket.runs.step import TICKET, WEIGHTS
 from tfticket.tickets import Ticket
 from tfticket.tickets.weights import load_weights
@@ -51,6 +53,7 @@ VALUES = {
     },
     "execution": {"processes": 1},
 }
+EXPERIMENT = BayesAlwaysWins()
 ARMS = ("svi", "svi-tuned", "svi-unscaled")
 INFERRED = sorted(itertools.product(ARMS, (0, 1), (0, 1)))
 """Arm, seed and replicate of each training by variational inference, all of level 1."""
@@ -100,7 +103,7 @@ def config_in(folder: Path) -> dict[str, Any]:
 def done(tmp_path_factory, without_xla):
     workspace, config = tmp_path_factory.mktemp("workspace"), config_of()
     with open_run(workspace, config) as lab:
-        bayes_always_wins.main(lab, config)
+        EXPERIMENT.run(lab, config)
     return Done(workspace, read_json(run_folder(workspace, config) / "manifest.json")["steps"], lab.listener.state)
 
 
@@ -206,83 +209,89 @@ def test_ways_give_other_weights(done):
         assert differ(mine, theirs)
 
 
+def test_a_plan_lists_the_steps_that_a_run_takes(done):
+    assert_planned(done.workspace, config_of())
+
+
+def work_of(config: Config) -> dict[tuple[str, bool], int]:
+    """Kind and whether it is variational -> how many trainings are planned."""
+    plan = EXPERIMENT.plan(config)
+    return Counter((step.kind, step.is_variational) for step in plan.distinct if step.kind in COUNTED)
+
+
 def test_the_trainings_that_it_says_it_takes_are_those_that_it_takes(done):
     config = config_of()
-    deterministic, inferred, tuned = config.work
-    assert (deterministic.trainings, deterministic.variational) == (2 * 2, False)  # seeds, levels
-    assert (inferred.trainings, inferred.variational) == (2 * 3 * 2, True)  # seeds, ways, replicates
-    assert (tuned.trainings, tuned.variational, tuned.counted) == (2, True, 2 * 2)  # members; and generations
-    assert inferred.train == tuned.train == config.svi.train
-    assert config.trainings == 4 + 12 + 4 == len(done.of("train")) + len(done.of("member"))
-    assert cost_of(config).trainings == config.trainings  # what was planned
+    plan = EXPERIMENT.plan(config)
+    assert work_of(config) == {
+        ("train", False): 2 * 2,  # seeds, levels
+        ("train", True): 2 * 3 * 2,  # seeds, ways, replicates
+        ("member", True): 2 * 2,  # members, generations
+    }
+    lengths = {step.config.train.epochs for step in plan.distinct if step.kind in COUNTED and step.is_variational}
+    assert lengths == {config.svi.train.epochs}
+    assert plan.trainings == 4 + 12 + 4 == len(done.of("train")) + len(done.of("member"))
+    assert cost_of(plan.distinct).trainings == plan.trainings
     assert (done.counted.trainings, done.counted.done) == (20, 20)
 
 
 def test_the_trainings_count_chains_and_generations_of_each_level():
     two = {"prune": {"levels": 3}, "sampled_levels": [1, 3], "chains": 3}
-    config = config_of(two | {"svi": {"population": {"members": 5, "generations": 4}}})
+    inference = {"train": INFERENCE | {"epochs": "8it"}, "population": {"members": 5, "generations": 4}}
+    config = config_of(two | {"svi": inference})
     masks, members = 2 * 2, 2 * 5  # seeds, levels; levels, each of which is tuned once
-    assert config.samplings == masks * 3
-    assert [work.trainings for work in config.work] == [2 * 4, masks * 3 * 2, members]
-    cost = cost_of(config)
-    assert cost.trainings + cost.chains == config.trainings
-    assert config.trainings == 2 * 4 + masks * 3 * 2 + members * 4 + masks * 3
+    plan = EXPERIMENT.plan(config)
+    assert plan.chains == masks * 3
+    assert work_of(config) == {
+        ("train", False): 2 * 4,
+        ("train", True): masks * 3 * 2,
+        ("member", True): members * 4,
+        ("sample", False): masks * 3,
+    }
+    cost = cost_of(plan.distinct)
+    assert cost.trainings + cost.chains == plan.trainings
     untuned = config_of(two | {"svi": {"ways": ["default", "unscaled"]}})
-    assert untuned.trainings == 2 * 4 + masks * 2 * 2 + masks * 3
-    assert config_of({"svi": None}).trainings == 2 * 2
+    assert EXPERIMENT.plan(untuned).trainings == 2 * 4 + masks * 2 * 2 + masks * 3
+    assert EXPERIMENT.plan(config_of({"svi": None})).trainings == 2 * 2
 
 
 @dataclass(frozen=True)
-class Made:
-    """A step that was not computed."""
+class Asked:
+    """What a run asks for: its plan, where populations find the placeholder's weights."""
 
-    kind: str
-    config: Any
-    inputs: Mapping[str, Any]
-    level: int
+    plan: DryLab
 
-    def result(self) -> dict[str, Any]:
-        return {"level": self.level, "density": 0.5**self.level, "emptied": []}
+    def of(self, kind: str, **label: Any) -> list[PlannedStep]:
+        return [step for step in self.plan.distinct if step.kind == kind and label.items() <= step.label.items()]
 
+    @property
+    def tuned(self) -> list[tuple[int, int, list[PlannedStep]]]:
+        """Seed, level and the members' tickets of each population."""
+        found: dict[tuple[int, int], list[PlannedStep]] = {}
+        for step in self.of("member", generation=0):
+            found.setdefault((step.label["seed"], step.label["level"]), []).append(step.inputs["ticket"])
+        return [(*where, tickets) for where, tickets in found.items()]
 
-class Asked(Listener):
-    """A lab that computes nothing and hears which steps are asked for; populations that find the same."""
+    @property
+    def weights(self) -> dict[str, float]:
+        """The winner's: of members that score the same, the first one's."""
+        (first,) = {
+            step.config.train.objective.kl_weights[ANY_LAYER] for step in self.of("member", member=0, generation=0)
+        }
+        return {ANY_LAYER: first}
 
-    def __init__(self) -> None:
-        self.listener, self.steps, self.tuned, self.expected = self, [], [], 0
-        self.weights = {"dense_2": 0.7}
-
-    def expect(self, trainings, chains=0):
-        self.expected = trainings
-
-    def step(self, kind, config, inputs=None, label=None):
-        inputs, label = inputs or {}, label or {}
-        level = (inputs["ticket"].level if "ticket" in inputs else 0) + (kind == "prune")
-        made = Made(kind, config, inputs, level)
-        if (label, made) not in self.steps:
-            self.steps.append((label, made))
-        return made
-
-    def tune(self, lab, data, train, population, start_of_member, seed, label):
-        tickets = [start_of_member(member) for member in range(population.members)]
-        self.tuned.append((seed, label["level"], tickets))
-        return self.weights
-
-    def trained(self) -> dict[tuple[str, int, int, int], Made]:
+    def trained(self) -> dict[tuple[str, int, int, int], PlannedStep]:
         """Arm, seed, level and replicate -> the training, of those by variational inference."""
-        found = [(label, made) for label, made in self.steps if made.kind == "train" and "svi" in label["arm"]]
-        return {(*key_of(label)[:2], label["level"], key_of(label)[2]): made for label, made in found}
+        found = [step for step in self.of("train") if "svi" in step.label["arm"]]
+        return {(*key_of(step.label)[:2], step.label["level"], key_of(step.label)[2]): step for step in found}
 
 
 @pytest.fixture
-def asked(monkeypatch):
+def asked():
     """What it does with some changes."""
 
     def asked(changes: Mapping[str, Any]) -> tuple[Asked, Config]:
-        lab, config = Asked(), config_of(changes)
-        monkeypatch.setattr(svi, "tune", lab.tune)
-        bayes_always_wins.main(lab, config)
-        return lab, config
+        config = config_of(changes)
+        return Asked(EXPERIMENT.plan(config)), config
 
     return asked
 
@@ -316,38 +325,39 @@ def test_where_controls_alone_are_sampled_the_population_is_tuned_on_the_tickets
 
 
 def test_each_level_has_a_population_of_its_own_on_the_first_seeds_ticket(asked):
-    lab, config = asked({"seeds": [4, 3], "prune": {"levels": 2}, "sampled_levels": [2, 0]})
-    assert [(seed, level, [one.level for one in tickets]) for seed, level, tickets in lab.tuned] == [
+    lab, _ = asked({"seeds": [4, 3], "prune": {"levels": 2}, "sampled_levels": [2, 0]})
+    tuned = [(seed, level, [one.result()["level"] for one in tickets]) for seed, level, tickets in lab.tuned]
+    assert tuned == [
         (4, 0, [0, 0]),
         (4, 2, [2, 2]),
     ]
-    assert config.trainings == lab.expected == taken(lab)
+    assert lab.plan.trainings == taken(lab)
 
 
 def test_nothing_is_tuned_where_no_way_is(asked):
-    lab, config = asked({"svi": {"ways": ["unscaled"]}})
+    lab, _ = asked({"svi": {"ways": ["unscaled"]}})
     assert lab.tuned == []
     assert {arm for arm, *_ in lab.trained()} == {"svi-unscaled"}
-    assert config.trainings == taken(lab) == 2 * 2 + 2 * 2
+    assert lab.plan.trainings == taken(lab) == 2 * 2 + 2 * 2
 
 
 def taken(lab: Asked, generations: int = 2) -> int:
     """Trainings and members' generations that were asked for."""
-    trained = sum(made.kind == "train" for _, made in lab.steps)
+    trained = len(lab.of("train"))
     return trained + generations * sum(len(tickets) for _, _, tickets in lab.tuned)
 
 
 def test_trainings_count_no_population_of_a_level_where_nothing_is_sampled(asked):
-    lab, config = asked(CONTROLS | {"prune": {"levels": 2}, "control_levels": [1], "sampled_levels": [1, 2]})
+    lab, _ = asked(CONTROLS | {"prune": {"levels": 2}, "control_levels": [1], "sampled_levels": [1, 2]})
     assert {level for _, _, level, _ in lab.trained()} == {1}
     assert [level for _, level, _ in lab.tuned] == [1]
-    assert config.trainings == taken(lab)
+    assert lab.plan.trainings == taken(lab)
 
 
 @pytest.mark.parametrize(("carried", "start"), [("mask", "seed"), ("start", "current")])
 def test_on_a_mask_alone_no_mean_is_the_users(asked, carried, start):
     lab, _ = asked({"model": {"name": "package.module:build", "start": "current"}, "svi": {"carried": carried}})
-    found = {made.config.model.start for _, made in lab.steps if made.kind == "start" and made.config.model.variational}
+    found = {made.config.model.start for made in lab.of("start") if made.config.model.variational}
     assert found == {start}
 
 
@@ -366,9 +376,9 @@ def test_the_usual_training_is_the_runs_own(asked):
         "svi-tuned": (3, lab.weights),
         "svi-unscaled": (3, {}),
     }
-    deterministic = [made for label, made in lab.steps if made.kind == "train" and label["arm"] == "ticket"]
+    deterministic = lab.of("train", arm="ticket")
     assert {made.config.train.objective.draws for made in deterministic} == {1}
-    assert config.work[1].train == config.train
+    assert {made.config.train.epochs for made in lab.of("member")} == {config.train.epochs}
 
 
 def inference(**values: Any) -> dict[str, Any]:
@@ -418,16 +428,16 @@ def test_what_cannot_be_inferred_is_refused_before_anything_begins(changes, mess
 def test_what_is_just_within_the_limits_or_not_asked_for_is_not_refused(changes):
     unweighted = VALUES | {"svi": VALUES["svi"] | {"train": INFERENCE | {"objective": {"draws": 2}}}}
     config = Config.model_validate(merge(unweighted, changes))
-    bayes_always_wins.check_data(config)
-    assert bayes_always_wins.check_model(config) == []
+    EXPERIMENT.check_data(config)
+    assert EXPERIMENT.check_model(config) == []
 
 
 def test_kl_weights_that_ways_overrule_are_told():
     told = ["objective.kl_weights have no effect: svi.ways say where KL weights come from."]
-    assert bayes_always_wins.check_model(config_of()) == told
+    assert EXPERIMENT.check_model(config_of()) == told
     by_train = {"svi": {"train": None}, "train": {"objective": {"kl_weights": {"dense_1": 2.0}}}}
-    assert bayes_always_wins.check_model(config_of(by_train)) == told
-    assert bayes_always_wins.check_model(config_of({"svi": {"train": None}})) == []
+    assert EXPERIMENT.check_model(config_of(by_train)) == told
+    assert EXPERIMENT.check_model(config_of({"svi": {"train": None}})) == []
 
 
 @pytest.mark.parametrize(

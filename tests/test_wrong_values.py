@@ -34,7 +34,7 @@ def paths_of(cls, prefix=""):
             yield from paths_of(inner, f"{prefix}{name}.")
 
 
-FIELDS = [(kind, path) for kind in PRESETS for path in dict.fromkeys(paths_of(experiment_of(kind).Config))]
+FIELDS = [(kind, path) for kind in PRESETS for path in dict.fromkeys(paths_of(experiment_of(kind).config_class))]
 
 WRONG = [
     True, False, None, "x", "5", "", "5ep", 5, -1, 0, 1.5, 1.0, 10**30, 10**999, math.nan, math.inf, b"x", object(),
@@ -58,7 +58,7 @@ def test_a_wrong_value_is_refused_in_words(kind, path):
         for part in reversed(path.split(".")):
             node = {part: node}
         try:
-            validate(experiment_of(kind).Config, merge(base, node), where="here")
+            validate(experiment_of(kind).config_class, merge(base, node), where="here")
         except InputError as refused:
             refusals += 1
             said = str(refused)

@@ -22,7 +22,7 @@ def fields(incomplete: str) -> list[str]:
     from tfticket.presets import experiment_of
     from tfticket.schema import field_names
 
-    known = {name for experiment in EXPERIMENTS for name in field_names(experiment_of(experiment).Config)}
+    known = {name for experiment in EXPERIMENTS for name in field_names(experiment_of(experiment).config_class)}
     return sorted(f"{name}=" for name in known if name.startswith(incomplete))
 
 

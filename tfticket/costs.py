@@ -3,41 +3,15 @@
 import functools
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from importlib.resources import files
 from typing import Any
 
-from tfticket.config import TrainConfig, check_lengths
+from tfticket.config import DataConfig
 from tfticket.data.known import source_of
-from tfticket.durations import Moments, generation_bounds, iterations_in
-
-
-@dataclass(frozen=True)
-class Work:
-    """Trainings of one kind that an experiment takes.
-
-    Attributes:
-        trainings: How many.
-        train: How long each is.
-        variational: Whether it is of variational networks.
-        generations: Of members of a population: how many parts each is cut in, which count as trainings.
-        rewind: Where its tickets start again.
-        where: The field that holds ``train``, for messages.
-    """
-
-    trainings: int
-    train: TrainConfig
-    variational: bool = False
-    generations: int | None = None
-    rewind: str = "0it"
-    where: str = "train"
-
-    @property
-    def counted(self) -> int:
-        """How many trainings the run counts as it goes."""
-        return self.trainings * (self.generations or 1)
-
+from tfticket.dry_lab import PlannedStep
+from tfticket.durations import Moments, iterations_in
 
 EVALUATED = 0.5
 """Time to evaluate a row by a draw, of a training step's time for it; measured of LeNet-300-100."""
@@ -77,7 +51,7 @@ class Cost:
         object.__setattr__(self, "seconds", sum(known) if len(known) == len(parts) else None)
 
     def __str__(self) -> str:
-        work = f"{self.trainings} training{'s' * (self.trainings > 1)} of up to {self.iterations:,} iterations"
+        work = f"{self.trainings} training{'s' * (self.trainings != 1)} of up to {self.iterations:,} iterations"
         said = f"{work}: {self._on_machine(self.training_seconds)}, with evaluations, without compiling"
         if not self.chains:
             return said
@@ -98,112 +72,147 @@ class Cost:
         return f"{'up to ' * (self.chains > 0)}{duration_text(self.seconds)}".replace("up to < 1", "< 1")
 
 
-def cost_of(config: Any) -> Cost:
-    """The cost of an experiment that says what ``work`` and ``chains_by_density`` it takes; compiling comes on top.
+def cost_of(steps: Iterable[PlannedStep]) -> Cost:
+    """Return what planned steps cost; compiling comes on top.
 
-    A step is taken to last as long as the measured one of the nearest batch size, and longer in proportion if its
+    An iteration is taken to last as long as the measured one of the nearest batch size, and longer in proportion if its
     batch is larger: for smaller batches that is too much rather than too little. One of a variational network lasts
-    as many times as long as it has draws. Evaluations take ``EVALUATED`` of a step's time for as many rows and draws.
-    Chains are taken to have all trees at the cap on their depth.
+    as many times as long as it has draws. Evaluations take ``EVALUATED`` of an iteration's time for as many rows and
+    draws. Chains are taken to have all trees at the cap on their depth.
 
     Raises:
-        InputError: The data are the user's own, and cannot be read; a training does not fit so many rows.
+        InputError: The data are the user's own, and cannot be read.
     """
+    groups: dict[tuple[Any, ...], list[PlannedStep]] = {}
+    for step in steps:
+        if step.kind in ("train", "member", "evaluate", "sample"):
+            groups.setdefault(_alike(step), []).append(step)
+    trainings = chains = iterations = gradients = 0
+    training_seconds: list[float | None] = []
+    chain_seconds: list[float | None] = []
+    for step, *others in groups.values():
+        number = 1 + len(others)
+        if step.kind == "sample":
+            chains += number
+            gradients = max(gradients, step.config.sample.most_gradients)
+            chain_seconds.append(_times(number, _chain_seconds(step)))
+        elif step.kind == "evaluate":
+            training_seconds.append(_times(number, _evaluation_seconds(step)))
+        else:
+            trainings += number
+            first, last = _bounds(step)
+            iterations = max(iterations, last - first)
+            training_seconds.append(_times(number, _training_seconds(step)))
+    return Cost(trainings, iterations, _sum(training_seconds), _measured()[1], chains, gradients, _sum(chain_seconds))
+
+
+def _alike(step: PlannedStep) -> tuple[Any, ...]:
+    """Return what steps that cost the same have in common, of their data the object, which a plan's steps share."""
+    config, network = step.config, (step.kind, step.model.name if step.model else "", step.is_variational)
+    if step.kind == "evaluate":
+        evaluated = id(config.data), id(config.out_of_distribution), config.draws, config.passes
+        return *network, *_alike(step.inputs["trained"]), *evaluated
+    if step.kind == "sample":
+        return *network, id(config.data), id(config.sample), step.result()["density"]
+    train, objective = config.train, config.train.objective
+    length = train.epochs, train.batch_size, train.evaluate_every, train.evaluate_test
+    bounds = (config.first, config.last) if step.kind == "member" else ()
+    return *network, id(config.data), *length, objective.draws, objective.evaluation_draws, *bounds
+
+
+def _sum(seconds: Iterable[float | None]) -> float | None:
+    total = 0.0
+    for one in seconds:
+        if one is None:
+            return None
+        total += one
+    return total
+
+
+def _times(number: int, seconds: float | None) -> float | None:
+    return None if seconds is None else number * seconds
+
+
+def _bounds(step: PlannedStep) -> tuple[int, int]:
+    """Return the first and the last iteration of a training, or of a member's generation."""
+    if step.kind == "member":
+        return step.config.first, step.config.last
+    train = step.config.train
+    return 0, iterations_in(train.epochs, _rows(step.config.data)[0], train.batch_size)
+
+
+@functools.lru_cache(maxsize=4)
+def _rows(data: DataConfig) -> tuple[int, int, int]:
+    """Return rows for training, validation and test."""
     from tfticket.data import split_rows  # what reads files is slow to import
 
-    rows = split_rows(config.data)
-    for work in config.work:
-        if work.trainings:
-            check_lengths(work.train, work.rewind, rows[0], work.where)
-    others = getattr(config, "out_of_distribution", None)
-    outside = split_rows(others)[2] if others is not None else 0
-    source = None if config.data.path else source_of(config.data.name)
+    return split_rows(data)
+
+
+def _network(step: PlannedStep) -> str:
+    """Return what measurements call a step's network: its name and the shape of its images."""
+    data = step.config.data
+    source = None if data.path else source_of(data.name)
     shape = "x".join(map(str, source.size[2])) if source else ""
-    passes = getattr(config, "evaluation_passes", 1)
-    network = f"{config.model.name} {shape}"
-    chains: Mapping[float, int] = getattr(config, "chains_by_density", {})
-    gradients = config.sample.most_gradients if chains else 0
-    seconds = [_seconds(network, work, rows, outside, passes) for work in config.work if work.trainings]
-    known = [each for each in seconds if each is not None]
-    return Cost(
-        trainings=sum(work.counted for work in config.work),
-        iterations=max(
-            iterations_in(work.train.epochs, rows[0], work.train.batch_size) for work in config.work if work.trainings
-        ),
-        training_seconds=sum(known) if len(known) == len(seconds) else None,
-        machine=_measured()[1],
-        chains=sum(chains.values()),
-        gradients=gradients,
-        chain_seconds=_chain_seconds(network, config.sample.engine, rows[0], gradients, chains) if chains else 0.0,
-    )
+    return f"{step.model.name if step.model else ''} {shape}"
 
 
-def _chain_seconds(network: str, engine: str, rows: int, gradients: int, chains: Mapping[float, int]) -> float | None:
-    """Of chains, by the measured times of the sparse engine's gradients.
+def _chain_seconds(step: PlannedStep) -> float | None:
+    """Return the time of a chain, by the measured times of the sparse engine's gradients.
 
     A gradient is taken to last as long as the measured one of the nearest density above, or where there is none longer
-    than that of the highest in proportion; and in proportion to the rows.
-
-    Args:
-        network: Its name and the shape of its images.
-        engine: What is asked for.
-        rows: For training.
-        gradients: Of a chain, at most.
-        chains: Density -> how many.
-
-    Returns:
-        Seconds; None where no gradient was measured.
+    than that of the highest in proportion; and in proportion to the rows. None where no gradient was measured.
     """
     measured: dict[float, float] = {}
+    network, sample, left = _network(step), step.config.sample, step.result()["density"]
     for (name, count), seconds in _measured()[0].items():
         whose, _, density = name.partition(" gradient at ")
         if whose == network and density:
             measured[float(density)] = seconds / count
-    if engine == "keras" or not measured:
+    if sample.engine == "keras" or not measured:
         return None
-    total = 0.0
-    for left, number in chains.items():
-        nearest = min((each for each in measured if each >= 0.99 * left), default=max(measured))
-        row = measured[nearest] * max(1.0, left / nearest)
-        total += number * BESIDE_GRADIENTS * gradients * rows * row
-    return total
+    nearest = min((each for each in measured if each >= 0.99 * left), default=max(measured))
+    row = measured[nearest] * max(1.0, left / nearest)
+    return float(BESIDE_GRADIENTS * sample.most_gradients * _rows(step.config.data)[0] * row)
 
 
-def _seconds(network: str, work: Work, rows: tuple[int, int, int], outside: int, passes: int) -> float | None:
-    """Of all trainings of a kind, of a network on images of a shape, by what was measured.
-
-    Args:
-        network: Its name and the shape.
-        work: The trainings.
-        rows: For training, validation and test.
-        outside: Test rows of data out of distribution.
-        passes: Evaluations of a trained variational network on the test rows.
-    """
-    network += " variational" * work.variational
+def _measured_iteration(step: PlannedStep) -> tuple[int, float] | None:
+    """Return the measured batch size nearest to a training's, and the time of a draw of an iteration, in seconds."""
+    network = _network(step) + " variational" * step.is_variational
     measured = {batch: seconds for (name, batch), seconds in _measured()[0].items() if name == network}
     if not measured:
         return None
-    train = work.train
-    batch = min(measured, key=lambda batch: abs(math.log(batch / train.batch_size)))
-    draws = train.objective.draws if work.variational else 1
-    length = iterations_in(train.epochs, rows[0], train.batch_size)
-    step = draws * measured[batch] * max(1.0, train.batch_size / batch)
-    evaluation = EVALUATED * measured[batch] / batch * _rows_evaluated(work, length, rows, outside, passes)
-    return work.trainings * (length * step + evaluation)
+    batch = min(measured, key=lambda batch: abs(math.log(batch / step.config.train.batch_size)))
+    return batch, measured[batch]
 
 
-def _rows_evaluated(work: Work, length: int, rows: tuple[int, int, int], outside: int, passes: int) -> int:
-    """Rows times draws of a training's evaluations: as it goes on, and in the end; a member's after each generation."""
-    training, validation, test = rows
-    draws = work.train.objective.evaluation_draws if work.variational else 1
-    moments = Moments(work.train.evaluate_every, training, work.train.batch_size, length)
-    evaluations = len(moments)
-    if work.generations is not None:
-        evaluations += sum(last not in moments for _, last in generation_bounds(0, length, work.generations))
-    found = evaluations * (validation + test * work.train.evaluate_test)
-    if work.generations is None:
-        found += validation + test * (passes if work.variational else 1) + outside
-    return draws * found
+def _training_seconds(step: PlannedStep) -> float | None:
+    """Return the time of a training or of a member's generation with the evaluations in it; None: not measured."""
+    if (measured := _measured_iteration(step)) is None:
+        return None
+    batch, seconds = measured
+    train, (rows, validation, test) = step.config.train, _rows(step.config.data)
+    first, last = _bounds(step)
+    draws, evaluation_draws = (
+        (train.objective.draws, train.objective.evaluation_draws) if step.is_variational else (1, 1)
+    )
+    iteration = draws * seconds * max(1.0, train.batch_size / batch)
+    until, before = (Moments(train.evaluate_every, rows, train.batch_size, end) for end in (last, first + 1))
+    evaluations = len(until) - (len(before) - 1)  # each counts its end
+    evaluated = evaluations * evaluation_draws * (validation + test * train.evaluate_test)
+    return float((last - first) * iteration + EVALUATED * seconds / batch * evaluated)
+
+
+def _evaluation_seconds(step: PlannedStep) -> float | None:
+    """Return the time of the evaluation of trained weights; None where it was not measured."""
+    trained, config = step.inputs["trained"], step.config
+    if (measured := _measured_iteration(trained)) is None:
+        return None
+    batch, seconds = measured
+    _, validation, test = _rows(config.data)
+    outside = _rows(config.out_of_distribution)[2] if config.out_of_distribution is not None else 0
+    draws, passes = (config.draws, config.passes) if step.is_variational else (1, 1)
+    return float(EVALUATED * seconds / batch * draws * (validation + test * passes + outside))
 
 
 @functools.lru_cache(maxsize=1)

@@ -24,13 +24,13 @@ from tfticket.own import is_file, is_own, source_checksum
 from tfticket.processes import Tell, run_apart
 from tfticket.pruning.own import mask_checksum
 from tfticket.registry import CONTROLS, MODELS, SCORES, STEPS, Table, resolve
-from tfticket.runs.artefacts import files_of, verify_step, versions
+from tfticket.runs.artefacts import files_of, load_tensors, verify_step, versions
 from tfticket.runs.events import EventWriter
 from tfticket.runs.files import atomic_write, check_writable, write_json
 from tfticket.runs.lease import InUse, lease
 from tfticket.runs.records import read_record
 from tfticket.runs.schemas import Status
-from tfticket.runs.step import CHECKPOINT, StepContext
+from tfticket.runs.step import CHECKPOINT, TICKET, StepContext
 from tfticket.runs.step_files import RESULT, read_result, write_result
 from tfticket.runs.stop import stop_requests
 from tfticket.runs.summary import read_manifest, write_manifest
@@ -50,6 +50,10 @@ class Handle:
         """What the step found, from its folder."""
         found: dict[str, Any] = read_result(self.path)["result"]
         return found
+
+    def ticket_header(self) -> dict[str, Any]:
+        """Return the metadata of the ticket that the step wrote, such as the names of its weights."""
+        return load_tensors(self.path / TICKET, "ticket", ())[1]
 
 
 def fingerprint(kind: str, config: Config, inputs: Mapping[str, Handle]) -> str:
@@ -133,6 +137,7 @@ class Lab:
         self._manifest: dict[str, dict[str, Any]] = {}
         self._before = _entries(run_folder) if run_folder else {}
         self._verified: set[str] = set()
+        self._entered: set[str] = set()
         self._unprotected = False
 
     def step(
@@ -237,7 +242,9 @@ class Lab:
         if (key := _key_of(entry)) not in self._manifest:
             self._manifest[key] = entry
             self.write_manifest(self._before | self._manifest)
-            self.listener.finished(handle.kind, computed)
+            if handle.fingerprint not in self._entered:
+                self._entered.add(handle.fingerprint)
+                self.listener.finished(handle.kind, computed)
 
     def keep_manifest(self) -> None:
         """Write the manifest of earlier sessions for the configuration as it is written now."""

@@ -20,7 +20,6 @@ The preset `<file>-<network>-<budget>` lays these over one another in that order
 """
 
 import functools
-import importlib
 import json
 import os
 import re
@@ -32,9 +31,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tfticket.config import ExperimentConfig
+from tfticket.dry_lab import DryLab
 from tfticket.errors import InputError, shortened, unknown
+from tfticket.experiment import Experiment
 from tfticket.own import is_file
-from tfticket.registry import DATA_SETS, EXPERIMENTS, check_name
+from tfticket.registry import DATA_SETS, EXPERIMENTS, check_name, resolve
 from tfticket.schema import Config, read_yaml, validate
 from tfticket.yaml_text import DEEPEST, load_yaml
 
@@ -137,7 +138,7 @@ def load_sourced(source: str, overrides: Sequence[str] = ()) -> Sourced:
     if name is None:
         raise InputError(f"{source}: no 'experiment:' key. Say which, e.g. 'experiment: imp'.")
     check_name("experiment", str(name), EXPERIMENTS)
-    config: ExperimentConfig = validate(experiment_of(str(name)).Config, values, where=source, yaml=True)
+    config: ExperimentConfig = validate(experiment_of(str(name)).config_class, values, where=source, yaml=True)
     kept = {field for field, _ in _leaves(values)}
     said = {
         field: _source(layer.sources, field) for layer in layers for field, _ in _leaves(layer.values) if field in kept
@@ -150,9 +151,27 @@ def load_sourced(source: str, overrides: Sequence[str] = ()) -> Sourced:
     return Sourced(config, fields)
 
 
-def experiment_of(name: str) -> Any:
-    """The module of a registered experiment."""
-    return importlib.import_module(EXPERIMENTS[name].target.partition(":")[0])
+def experiment_of(name: str) -> Experiment[Any]:
+    """Return a registered experiment.
+
+    Raises:
+        InputError: What an installed package registers is none.
+    """
+    entry = EXPERIMENTS[name]
+    registered = resolve(entry.target)
+    if not (isinstance(registered, type) and issubclass(registered, Experiment)):
+        raise InputError(
+            f"The experiment {name} ({entry.about}) cannot be used: {entry.target} is no subclass of "
+            "tfticket.experiment.Experiment. Make its functions methods of one, and name that in the entry point."
+        )
+    experiment: Experiment[Any] = registered()
+    return experiment
+
+
+def planned(source: str, overrides: Sequence[str] = ()) -> DryLab:
+    """Plan an experiment that is read as by ``load_experiment``: the steps that it asks for."""
+    config = load_experiment(source, overrides)
+    return experiment_of(config.experiment).plan(config)
 
 
 def _source(sources: Mapping[str, str], field: str) -> str:

@@ -63,19 +63,17 @@ class Table(Mapping[str, Entry]):
         return len(self._all)
 
 
-# A package's experiment is a function of (lab, config). Beside it in its module: Config, an ExperimentConfig with
-# `trainings`; check_data(config) and check_model(config), which refuse before anything begins, the second returning
-# notes; next_step(config), an override to try next, and why. See experiments/imp.py.
+# Subclasses of tfticket.experiment.Experiment.
 EXPERIMENTS = Table(
     "tfticket.experiments",
     {
-        "imp": Entry("tfticket._experiments.imp:main", "tickets by iterative pruning, trained beside their controls"),
+        "imp": Entry("tfticket._experiments.imp:Imp", "tickets by iterative pruning, trained beside their controls"),
         "bayesian-lth": Entry(
-            "tfticket._experiments.bayesian_lth:main",
+            "tfticket._experiments.bayesian_lth:BayesianLth",
             "tickets of variational networks beside deterministic ones; transplants",
         ),
         "bayes-always-wins": Entry(
-            "tfticket._experiments.bayes_always_wins:main",
+            "tfticket._experiments.bayes_always_wins:BayesAlwaysWins",
             "tickets by iterative pruning, trained, sampled (NUTS, HMC), inferred (SVI)",
         ),
     },

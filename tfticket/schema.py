@@ -81,6 +81,8 @@ class Config(BaseModel):
 
 def plain(value: Any) -> Any:
     """Return tuples for lists, and Python's numbers and texts for NumPy's, at any depth."""
+    if isinstance(value, BaseModel):  # most fields of a step's configuration are; planning makes thousands
+        return value
     if hasattr(value, "tolist"):
         value = value.tolist()
     if isinstance(value, dict):

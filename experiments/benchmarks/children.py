@@ -61,7 +61,7 @@ def train_tfticket(ticket: str, epochs: int, threads: int, deterministic: bool =
     if not deterministic:
         without_op_determinism()
     from tfticket import backend
-    from tfticket.training import train_weights
+    from tfticket.training.gradient import train_weights
 
     backend.configure(threads)
     found, data = Ticket.load(ticket), load_data()
@@ -188,8 +188,7 @@ def level_loop(workspace: str, preset: str, overrides: list[str], threads: int) 
     """
     from tfticket import backend
     from tfticket.lab import open_run
-    from tfticket.presets import load_experiment
-    from tfticket.registry import EXPERIMENTS
+    from tfticket.presets import experiment_of, load_experiment
     from tfticket.tickets.evaluation import evaluate_weights
 
     evaluation = 0.0
@@ -203,12 +202,12 @@ def level_loop(workspace: str, preset: str, overrides: list[str], threads: int) 
 
     config: Any = load_experiment(preset, overrides)
     backend.configure(threads)
-    experiment = importlib.import_module(EXPERIMENTS[config.experiment].target.partition(":")[0])
+    experiment = experiment_of(config.experiment)
     experiment.check_data(config)  # loads the data
     with patch("tfticket.steps.evaluate_weights", functools.partial(clocked, evaluate_weights)):
         began = time.perf_counter()
         with open_run(Path(workspace), config) as lab:
-            experiment.main(lab, config)
+            experiment.run(lab, config)
         wall = time.perf_counter() - began
     return {"wall": wall, "evaluation": evaluation}
 
@@ -248,7 +247,7 @@ def augment_conv_2(rounds: int, iterations: int, threads: int) -> dict[str, Any]
     """Seconds an iteration of Conv-2 with and without augmentation, in turn."""
     import tfticket as tt
     from tfticket import backend
-    from tfticket.training import train_weights
+    from tfticket.training.gradient import train_weights
 
     backend.configure(threads)
     data = load_data("cifar-10-small", validation_rows=100)

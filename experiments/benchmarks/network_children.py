@@ -20,7 +20,7 @@ def step_tfticket(
     """Seconds a step by the product's path, under a mask of 20 %, and the process's peak memory in GB."""
     import tfticket as tt
     from tfticket import backend
-    from tfticket.training import train_weights
+    from tfticket.training.gradient import train_weights
 
     backend.configure(threads)
     rows = load_data(data, validation_rows=100)

@@ -31,7 +31,7 @@ def vi_step_tfticket(
     """
     import tfticket as tt
     from tfticket import backend
-    from tfticket.training import train_weights
+    from tfticket.training.gradient import train_weights
 
     backend.configure(threads)
     rows = load_data(data or DATA[network], validation_rows=100)

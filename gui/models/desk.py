@@ -93,7 +93,7 @@ def _restored(kept: str) -> FormModel | None:
 
 def _class_of(values: Mapping[str, Any]) -> type[Config]:
     kind = check_name("experiment", str(values.get("experiment")), EXPERIMENTS)
-    config_class: type[Config] = experiment_of(kind).Config
+    config_class: type[Config] = experiment_of(kind).config_class
     return config_class
 
 

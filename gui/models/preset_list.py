@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tfticket.costs import cost_of
-from tfticket.presets import load_experiment, presets
+from tfticket.presets import load_experiment, planned, presets
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ def offers() -> tuple[Offer, ...]:
     """Every preset, in the order in which the command line lists them."""
     found = []
     for preset in presets().values():
-        cost = cost_of(load_experiment(preset.name))
+        cost = cost_of(planned(preset.name).distinct)
         found.append(Offer(preset.name, preset.about, preset.budget or "desk", cost.time, cost.trainings, cost.chains))
     return tuple(found)
 

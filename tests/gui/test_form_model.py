@@ -16,7 +16,7 @@ from tfticket.errors import InputError
 from tfticket.presets import experiment_of, load_experiment, presets
 from tfticket.schema import Config, field_names
 
-Imp = experiment_of("imp").Config
+Imp = experiment_of("imp").config_class
 
 OTHERS = DataConfig(name="fashion-mnist", classes=(1, 2)).model_dump(mode="json")
 
@@ -471,7 +471,7 @@ def test_a_keystroke_takes_little_work(model):
 
 
 def test_data_with_a_path_are_named_after_it_as_in_a_file(tmp_path):
-    form = FormModel(experiment_of("imp").Config, load_experiment("quickstart").model_dump(mode="json"))
+    form = FormModel(experiment_of("imp").config_class, load_experiment("quickstart").model_dump(mode="json"))
     form.set("data.path", str(tmp_path / "digits.npz"))
     assert form.config().data.name == "digits"
     form.undo()

@@ -624,15 +624,15 @@ def test_that_weights_can_be_drawn_is_known_before_a_run(change, fails, package,
         if fails
         else nullcontext()
     ):
-        imp.check_model(config)
+        imp.Imp().check_model(config)
 
 
 def test_a_control_density_that_no_level_lies_near_is_told():
-    (note,) = imp.check_model(load_experiment("quickstart", ["control_densities=[0.25, 0.0001]"]))
+    (note,) = imp.Imp().check_model(load_experiment("quickstart", ["control_densities=[0.25, 0.0001]"]))
     assert note.startswith(
         "No level lies near the control density 0.0001 (the nearest is level 10, of density 0.01), so "
     )
-    assert not imp.check_model(load_experiment("quickstart", ["control_densities=[0.0001]", "controls=[]"]))
+    assert not imp.Imp().check_model(load_experiment("quickstart", ["control_densities=[0.0001]", "controls=[]"]))
 
 
 @pytest.mark.parametrize(

@@ -53,9 +53,9 @@ def list_(
                 echo(f"{run.folder.name} is damaged: {_message(run)}")
     elif what == "presets":
         from tfticket.costs import cost_of
-        from tfticket.presets import load_experiment, presets
+        from tfticket.presets import planned, presets
 
-        costs = [(one, cost_of(load_experiment(one.name))) for one in presets().values()]
+        costs = [(one, cost_of(planned(one.name).distinct)) for one in presets().values()]
         if as_json:
             records = [
                 {"preset": one.name, "about": one.about, "budget": one.budget} | asdict(cost) for one, cost in costs

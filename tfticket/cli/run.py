@@ -15,11 +15,12 @@ from tfticket import completion
 from tfticket.cli.options import DataDir, Debug, Json, Options, Quiet, Workspace, app, named_run
 from tfticket.console import say, show_report, show_table
 from tfticket.errors import InputError, shortened
-from tfticket.registry import DEFAULT_WORKSPACE, EXPERIMENTS, check_name, resolve
+from tfticket.registry import DEFAULT_WORKSPACE, EXPERIMENTS, check_name
 from tfticket.text import plain
 
 if TYPE_CHECKING:
     from tfticket.config import ExperimentConfig
+    from tfticket.costs import Cost
     from tfticket.presets import Sourced
 
 MOST = 100_000
@@ -60,7 +61,7 @@ def run(
     dry_run: Annotated[
         bool,
         typer.Option(
-            "--dry-run", help="Only show each field, its source and the cost, without a look at network and data."
+            "--dry-run", help="Only show each field, its source, the cost, and how many steps are there already."
         ),
     ] = False,
     as_json: Json = False,
@@ -73,15 +74,18 @@ def run(
     sourced = load_sourced(source, override or ())
     config = sourced.config
     if dry_run:
-        _show_plan(sourced, as_json)
+        _show_plan(sourced, workspace, as_json)
         return
     folder = _carry_out(config, workspace, trust, as_json)
     if not (Options.quiet or as_json):
-        change, why = experiment_of(config.experiment).next_step(config)
-        kept = [text for text in override or () if text.partition("=")[0] != change.partition("=")[0]]
-        again = ["run", source, *(part for text in kept for part in ("-o", text))]
-        again += ([f"--data-dir={data_dir}"] if data_dir else []) + ["--trust"] * trust
-        _propose(workspace, (["show", folder.name], "what the run did"), ([*again, "-o", change], why))
+        commands = [(["show", folder.name], "what the run did")]
+        if (following := experiment_of(config.experiment).next_step(config)) is not None:
+            change, why = following
+            kept = [text for text in override or () if text.partition("=")[0] != change.partition("=")[0]]
+            again = ["run", source, *(part for text in kept for part in ("-o", text))]
+            again += ([f"--data-dir={data_dir}"] if data_dir else []) + ["--trust"] * trust
+            commands.append(([*again, "-o", change], why))
+        _propose(workspace, *commands)
 
 
 @app.command(
@@ -131,21 +135,17 @@ def branch(
         again = _said(["run", str(found.folder / "config.yaml"), "--workspace", str(found.folder.parents[1])])
         why = f" ({found.status['message'].splitlines()[0]})" if found.status.get("message") else ""
         raise InputError(f"{found.folder.name} is {found.state}{why}; a branch needs its tickets. Finish it: {again}")
-    kind = check_name("experiment", str(found.config.get("experiment")), EXPERIMENTS)
-    experiment = experiment_of(kind)
-    if not hasattr(experiment, "branch"):
-        raise InputError(f"{found.folder.name} is a run of {kind}, which has no branches.")
+    experiment = experiment_of(check_name("experiment", str(found.config.get("experiment")), EXPERIMENTS))
     chosen = None if levels is None else numbers_in(levels, "--levels")
     config = experiment.branch(found.config, [_control(text) for text in control], chosen, replicates, name, of)
     trunks = sorted({trunk_of(step["label"].get("arm", "ticket")) for step in found.steps} - {of})
     if trunks and not (Options.quiet or as_json):
         say(f"Controls of the tickets '{of}' alone; --of names others: {', '.join(trunks)}.", err=True)
-    if dry_run:
-        from tfticket.costs import cost_of
-
-        say(f"{cost_of(config)}, of which {found.folder.name} has its tickets'. Nothing was begun.")
-        return
     there = found.folder.parents[1]
+    if dry_run:
+        cost, steps = _planned(config, there)
+        say(f"{cost}. {_steps_words(steps, there)} Nothing was begun.")
+        return
     folder = _carry_out(config, there, trust, as_json)
     if not (Options.quiet or as_json):
         both = ["report", found.folder.name, folder.name, "--out", "comparison"]
@@ -188,19 +188,40 @@ def _control(text: str) -> Any:
     return load_yaml(text, f"--control '{text}'")
 
 
-def _show_plan(sourced: "Sourced", as_json: bool) -> None:
-    """What a run would be, where each field comes from, and what it costs."""
+def _planned(config: "ExperimentConfig", workspace: Path) -> tuple["Cost", dict[str, Any]]:
+    """Return what a run costs, and its steps: how many, how many are 'done' in a workspace, else why not 'known'."""
     from tfticket.costs import cost_of
+    from tfticket.presets import experiment_of
+
+    experiment = experiment_of(config.experiment)
+    plan = experiment.plan(config)
+    steps: dict[str, Any] = {"planned": len(plan.distinct), "done": 0}
+    if (workspace / "steps").is_dir():
+        try:
+            steps["done"] = experiment.plan(config, workspace).done
+        except InputError as error:
+            steps |= {"done": None, "unknown": str(error)}
+    return cost_of(plan.distinct), steps
+
+
+def _steps_words(steps: dict[str, Any], workspace: Path) -> str:
+    if steps["done"] is None:
+        return f"How many of its {steps['planned']:,} steps {workspace} has is not known: {steps['unknown']}"
+    return f"{workspace} has {steps['done'] or 'none'} of its {steps['planned']:,} steps."
+
+
+def _show_plan(sourced: "Sourced", workspace: Path, as_json: bool) -> None:
+    """Show what a run would be, where each field comes from, what it costs, and what a workspace has of it."""
     from tfticket.presets import DEFAULT
 
-    cost = cost_of(sourced.config)
+    cost, steps = _planned(sourced.config, workspace)
     if as_json:
         fields = {name: {"value": value, "source": source} for name, (value, source) in sourced.fields.items()}
-        typer.echo(json.dumps({"name": sourced.config.name, "fields": fields, "cost": asdict(cost)}))
+        typer.echo(json.dumps({"name": sourced.config.name, "fields": fields, "cost": asdict(cost), "steps": steps}))
         return
     rows = [[name, json.dumps(value), source] for name, (value, source) in sourced.fields.items()]
     show_table(["field", "value", "where from"], sorted(rows, key=lambda row: row[2] == DEFAULT))
-    say(f"{cost}. Nothing was begun.")
+    say(f"{cost}. {_steps_words(steps, workspace)} Nothing was begun.")
 
 
 def _carry_out(config: "ExperimentConfig", workspace: Path, trust: bool, as_json: bool) -> Path:
@@ -228,7 +249,7 @@ def _carry_out(config: "ExperimentConfig", workspace: Path, trust: bool, as_json
             say(note, err=True)
     listener = WaitingTold() if silent else ProgressBar(Console(stderr=True))
     with listener, open_run(workspace, config, listener) as lab:
-        resolve(EXPERIMENTS[config.experiment].target)(lab, config)
+        experiment.run(lab, config)
         lab.write_manifest()  # without what former versions computed: the report is of these steps alone
         report = write_report([read_run(folder)])
     show_report(report, as_json, Options.quiet)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import PIL
 
+from tfticket.config import DataConfig
 from tfticket.data.dataset import size_of
 from tfticket.data.sources import Source, own_data
 from tfticket.errors import InputError, unknown
@@ -61,6 +62,17 @@ def locate(name: str) -> Path:
             f"by --data-dir or {DATA_DIR}."
         )
     return path
+
+
+def check_here(config: DataConfig) -> None:
+    """Refuse a data set that would have to be downloaded.
+
+    Raises:
+        InputError: It has a name, and lies nowhere on this machine.
+    """
+    source = source_of(config.name) if config.path is None else None
+    if source is not None and source.find() is None:
+        raise InputError(f"{config.name} is not on this machine. {source.how}")
 
 
 def check_contents(name: str, raw: "Raw", contents: str, where: str) -> None:

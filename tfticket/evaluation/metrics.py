@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from scipy.special import log_softmax
 
 BINS = 10
 """Of calibration, unless something else is said."""
@@ -20,6 +19,8 @@ Metric = Callable[[np.ndarray, np.ndarray], float]
 
 def log_probabilities(logits: np.ndarray) -> np.ndarray:
     """Log of the softmax, float64 [rows, classes], from logits [rows, classes]."""
+    from scipy.special import log_softmax  # slow to import, and planning only ranks
+
     result: np.ndarray = log_softmax(logits.astype(np.float64), axis=1)
     return result
 
