@@ -65,7 +65,7 @@ def config_of(changes: Mapping[str, Any] | None = None) -> Config:
 
 
 def key_of(label: Mapping[str, Any]) -> tuple[str, int, int]:
-    return label["arm"], label["level"], label.get("replicate", 0)
+    return label["arm"].key, label["level"], label.get("replicate", 0)
 
 
 @dataclass(frozen=True)
@@ -384,7 +384,7 @@ def test_what_cannot_be_is_refused(changes, message):
 def test_ways_that_differ_in_rewinding_or_kind_do_not_repeat():
     rewound = {"score": "magnitude", "rewind": "none"}
     trunks = [{"score": "magnitude"}, rewound, rewound | {"variational": False}]
-    arms = [trunk.arm for trunk in config_of({"trunks": trunks}).trunks]
+    arms = [trunk.value.key for trunk in config_of({"trunks": trunks}).trunks]
     assert arms == ["bayesian-magnitude", "bayesian-magnitude-lrr", "deterministic-magnitude-lrr"]
     assert config_of({"prune": {"rewind": "none"}, "trunks": [{"score": "snr"}]}).prune.rewind == "none"
 

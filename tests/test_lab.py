@@ -12,6 +12,7 @@ import pytest
 
 from tests.processes import started
 from tfticket import lab as lab_module
+from tfticket.arms import TICKET
 from tfticket.config import ControlStep, EvaluateStep, Execution, PruneStep, StartStep, TrainStep
 from tfticket.errors import InputError, Stopped, TfticketError
 from tfticket.lab import Lab, Request, _compute_one, fingerprint, open_run, run_folder
@@ -303,13 +304,13 @@ def test_a_run_is_listed_with_labels_and_ends_done(tmp_path):
 
     for expected in (True, False):
         with open_run(tmp_path, config, Ears()) as lab:
-            lab.step("echo", Echo(value=1), label={"arm": "ticket"})
-            lab.step("echo", Echo(value=1), label={"arm": "ticket"})
+            lab.step("echo", Echo(value=1), label={"arm": TICKET})
+            lab.step("echo", Echo(value=1), label={"arm": TICKET})
         assert heard.pop() is expected
         assert not heard
     folder = run_folder(tmp_path, config)
     (step,) = read_json(folder / "manifest.json")["steps"]
-    assert step["label"] == {"arm": "ticket"}
+    assert step["label"] == {"arm": TICKET.to_label()}
     assert read_json(folder / "status.json")["state"] == "done"
 
 

@@ -13,6 +13,7 @@ from tfticket._experiments.bayes_always_wins import Config
 
 from tfticket import seeds
 from tfticket._experiments import bayes_always_wins, svi
+from tfticket.arms import SVI, Arm
 from tfticket.costs import cost_of
 from tfticket.lab import open_run, run_folder
 from tfticket.listener import Listener
@@ -61,7 +62,7 @@ def config_of(changes: Mapping[str, Any] | None = None) -> Config:
 
 
 def key_of(label: Mapping[str, Any]) -> tuple[str, int, int]:
-    return label["arm"], label["seed"], label.get("replicate", 0)
+    return label["arm"].key, label["seed"], label.get("replicate", 0)
 
 
 @dataclass(frozen=True)
@@ -128,9 +129,9 @@ def differ(ours: Mapping[str, np.ndarray], theirs: Mapping[str, np.ndarray]) -> 
 
 def test_each_way_is_trained_and_evaluated_for_both_seeds_and_replicates(done):
     for kind in ("train", "evaluate"):
-        found = sorted(key_of(step["label"]) for step in done.of(kind) if step["label"]["arm"] != "ticket")
+        found = sorted(key_of(step["label"]) for step in done.of(kind) if step["label"]["arm"] != Arm())
         assert found == INFERRED
-        assert {step["label"]["level"] for step in done.of(kind) if step["label"]["arm"] != "ticket"} == {1}
+        assert {step["label"]["level"] for step in done.of(kind) if step["label"]["arm"] != Arm()} == {1}
     for arm in INFERRED:
         evaluation = done.step("evaluate", *arm)
         assert done.input("trained", evaluation) == done.step("train", *arm)
@@ -155,9 +156,9 @@ def test_the_population_is_tuned_once_on_the_first_seeds_ticket(done, winner):
     assert sorted(winner) == ["dense_1", "dense_2", "dense_3"]
     members = [step["label"] for step in done.of("member")]
     assert sorted((one["member"], one["generation"]) for one in members) == [(0, 0), (0, 1), (1, 0), (1, 1)]
-    assert {(one["arm"], one["seed"], one["level"]) for one in members} == {("population", 0, 1)}
+    assert {(one["arm"].key, one["seed"], one["level"]) for one in members} == {("population", 0, 1)}
     ticket = done.ticket("ticket", 0)
-    begun = [step for step in done.of("transplant") if step["label"]["arm"] == "population"]
+    begun = [step for step in done.of("transplant") if step["label"]["arm"].key == "population"]
     theirs = [done.workspace / "steps" / step["folder"] for step in begun]
     assert len(theirs) == 2
     for folder in theirs:
@@ -270,7 +271,7 @@ class Asked(Listener):
 
     def trained(self) -> dict[tuple[str, int, int, int], Made]:
         """Arm, seed, level and replicate -> the training, of those by variational inference."""
-        found = [(label, made) for label, made in self.steps if made.kind == "train" and "svi" in label["arm"]]
+        found = [(label, made) for label, made in self.steps if made.kind == "train" and label["arm"].method in SVI]
         return {(*key_of(label)[:2], label["level"], key_of(label)[2]): made for label, made in found}
 
 
@@ -366,7 +367,7 @@ def test_the_usual_training_is_the_runs_own(asked):
         "svi-tuned": (3, lab.weights),
         "svi-unscaled": (3, {}),
     }
-    deterministic = [made for label, made in lab.steps if made.kind == "train" and label["arm"] == "ticket"]
+    deterministic = [made for label, made in lab.steps if made.kind == "train" and label["arm"] == Arm()]
     assert {made.config.train.objective.draws for made in deterministic} == {1}
     assert config.work[1].train == config.train
 

@@ -123,8 +123,8 @@ def branch(
     debug: Debug = False,
 ) -> None:
     """Train controls of a finished run's tickets, as a run of its own that shares its steps."""
+    from tfticket.arms import TICKET, Arm
     from tfticket.presets import experiment_of
-    from tfticket.reports.rows import trunk_of
 
     found = named_run(workspace, run)
     if found.state != "done":
@@ -135,11 +135,11 @@ def branch(
     experiment = experiment_of(kind)
     if not hasattr(experiment, "branch"):
         raise InputError(f"{found.folder.name} is a run of {kind}, which has no branches.")
-    chosen = None if levels is None else numbers_in(levels, "--levels")
-    config = experiment.branch(found.config, [_control(text) for text in control], chosen, replicates, name, of)
-    trunks = sorted({trunk_of(step["label"].get("arm", "ticket")) for step in found.steps} - {of})
-    if trunks and not (Options.quiet or as_json):
-        say(f"Controls of the tickets '{of}' alone; --of names others: {', '.join(trunks)}.", err=True)
+    chosen, whose = None if levels is None else numbers_in(levels, "--levels"), Arm.parse(of)
+    config = experiment.branch(found.config, [_control(text) for text in control], chosen, replicates, name, whose)
+    others = sorted({step["label"].get("arm", TICKET).ticket for step in found.steps} - {whose})
+    if others and not (Options.quiet or as_json):
+        say(f"Controls of the tickets '{of}' alone; --of names others: {', '.join(map(str, others))}.", err=True)
     if dry_run:
         from tfticket.costs import cost_of
 
