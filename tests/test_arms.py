@@ -1,13 +1,20 @@
 """Arms as values: keys, labels, names."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tfticket._experiments import bayesian_lth, svi
 from tfticket.arms import METHODS, TICKET, Arm, Trunk, written_label
+from tfticket.presets import load_experiment, presets
 from tfticket.registry import CONTROLS
+from tfticket.reports.looks import arm_looks
+from tfticket.reports.papers import B5, claims_of
+from tfticket.reports.rows import Row
+from tfticket.reports.tables import summarise
 
 OLD = {
     "ticket": TICKET,
@@ -96,3 +103,49 @@ NO_LABELS += [{"trunk": {"variational": 1, "score": "snr"}}, {"trunk": {"variati
 def test_what_is_no_arm_is_refused(label):
     with pytest.raises(ValueError, match="an arm"):
         Arm.from_label(label)
+
+
+def arms_of(config):
+    """Return the arms that a configuration asks for."""
+    altered = [TICKET, *(one.arm for one in (*config.controls, *config.monte_carlo))]
+    trunks = [None, *(trunk.value for trunk in getattr(config, "trunks", ()))]
+    found = [replace(arm, trunk=trunk) for trunk in trunks for arm in altered]
+    found += [Arm(f"transplant-{carried}") for carried in getattr(config, "transplants", ())]
+    if hasattr(config, "sample"):
+        ways = config.svi.ways if config.svi is not None else ()
+        methods = (config.sample.method, "ensemble", *(svi.METHODS[way] for way in ways))
+        found += [replace(arm, method=method) for method in methods for arm in altered]
+    return found
+
+
+@pytest.mark.parametrize("preset", presets())
+def test_the_arms_of_every_preset_are_read_as_they_were_written(preset):
+    arms = arms_of(load_experiment(preset))
+    assert len({arm.key for arm in arms}) == len(arms) > 1
+    for arm in arms:
+        assert Arm.parse(arm.key) == Arm.from_label(arm.to_label()) == Arm.from_label(arm.key) == arm
+        assert '"' not in arm.key
+
+
+def rows_of_arms(*arms, seeds=range(3)):
+    return [
+        Row("r-1", arm, arm.name, seed, 1, 0.5, "MNIST", metrics, metrics)
+        for number, arm in enumerate(arms)
+        for seed in seeds
+        for metrics in [{"accuracy": 0.9 - 0.01 * number, "nll": 0.3}]
+    ]
+
+
+def test_a_packages_control_that_is_called_as_a_trunk_would_be_stays_in_its_claim():
+    rows = rows_of_arms(TICKET, Arm(control="bayesian-dropout"), Arm(control="nuts"))
+    (claim,) = (one for one in claims_of(rows) if one.claim == B5)
+    assert list(claim.differences) == ["bayesian-dropout at 50.0 %", "nuts at 50.0 %"]
+
+
+def test_a_packages_score_that_is_called_as_a_rewound_one_is_another_arm():
+    packages = bayesian_lth.Trunk.model_construct(score="snr-lrr").value
+    rewound = bayesian_lth.Trunk(score="snr", rewind="none").value
+    cells = summarise(rows_of_arms(TICKET, Arm(trunk=packages), Arm(trunk=rewound)))
+    assert [cell.arm.key for cell in cells] == ["ticket", 'bayesian-"snr-lrr"', "bayesian-snr-lrr"]
+    looks = arm_looks([("r-1", cell.arm) for cell in cells])
+    assert len({(look["color"], look["marker"]) for look in looks.values()}) == 3
