@@ -62,7 +62,7 @@ class Trunk(Part):
 
     @property
     def value(self) -> arms.Trunk:
-        """It as what arms are of."""
+        """The trunk of its arms."""
         return arms.Trunk(self.variational, self.score, self.rewind == "none")
 
 

@@ -14,12 +14,14 @@ from tfticket._experiments.bayesian_lth import Config
 
 from tfticket import seeds
 from tfticket._experiments import bayesian_lth, imp
+from tfticket.arms import Arm
 from tfticket.config import Objective
 from tfticket.lab import Handle, fingerprint, open_run, run_folder
 from tfticket.listener import Listener
 from tfticket.presets import merge
 from tfticket.runs.files import read_json
 from tfticket.runs.step import TICKET, WEIGHTS
+from tfticket.runs.summary import read_manifest
 from tfticket.tickets import Ticket
 from tfticket.tickets.weights import load_weights
 
@@ -112,7 +114,7 @@ def done(tmp_path_factory, without_xla):
     workspace, config = tmp_path_factory.mktemp("workspace"), config_of()
     with open_run(workspace, config) as lab:
         bayesian_lth.main(lab, config)
-    return Done(workspace, read_json(run_folder(workspace, config) / "manifest.json")["steps"], lab.listener.state)
+    return Done(workspace, read_manifest(run_folder(workspace, config)), lab.listener.state)
 
 
 @dataclass(frozen=True)
@@ -470,7 +472,7 @@ def test_transplants_that_have_no_level_are_told():
 @pytest.mark.parametrize("of", ["ticket", "bayesian-snr", "bayesian-mu", "bayesian-snr-lrr"])
 def test_a_branch_has_the_tickets_of_a_way_of_pruning_and_shares_their_steps(of, done):
     run = config_of().model_dump(mode="json")
-    config = bayesian_lth.branch(run, ["shuffle-even"], [0, 1], 1, None, of)
+    config = bayesian_lth.branch(run, ["shuffle-even"], [0, 1], 1, None, Arm.parse(of))
     assert config.name == ("bayesian-branch" if of == "ticket" else f"bayesian-{of}-branch")
     plan = Plan()
     imp.main(plan, config)
@@ -495,7 +497,7 @@ def test_ways_that_rewind_elsewhere_share_the_dense_trainings_of_a_late_rewound_
 def test_a_branch_of_a_rate_rewound_way_shares_the_steps_of_a_late_rewound_run():
     changes = {"prune": {"rewind": "2it"}, "trunks": RATE_REWOUND}
     config = bayesian_lth.branch(
-        config_of(changes).model_dump(mode="json"), ["shuffle-even"], [1], 1, None, "bayesian-snr-lrr"
+        config_of(changes).model_dump(mode="json"), ["shuffle-even"], [1], 1, None, Arm.parse("bayesian-snr-lrr")
     )
     branched, run = Plan(), planned(changes)
     imp.main(branched, config)

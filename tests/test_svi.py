@@ -20,6 +20,7 @@ from tfticket.listener import Listener
 from tfticket.presets import merge
 from tfticket.runs.files import read_json
 from tfticket.runs.step import TICKET, WEIGHTS
+from tfticket.runs.summary import read_manifest
 from tfticket.tickets import Ticket
 from tfticket.tickets.weights import load_weights
 
@@ -102,7 +103,7 @@ def done(tmp_path_factory, without_xla):
     workspace, config = tmp_path_factory.mktemp("workspace"), config_of()
     with open_run(workspace, config) as lab:
         bayes_always_wins.main(lab, config)
-    return Done(workspace, read_json(run_folder(workspace, config) / "manifest.json")["steps"], lab.listener.state)
+    return Done(workspace, read_manifest(run_folder(workspace, config)), lab.listener.state)
 
 
 @pytest.fixture(scope="module")

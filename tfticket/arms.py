@@ -158,7 +158,7 @@ class Arm:
 
     @property
     def is_ticket(self) -> bool:
-        """Whether it is tickets themselves, trained from their own start."""
+        """True of tickets themselves, trained from their own start."""
         return self == self.ticket
 
     @property
@@ -168,11 +168,11 @@ class Arm:
 
     @property
     def is_variational(self) -> bool:
-        """Whether its networks are variational, whatever the run's own are."""
+        """True if its networks are variational, whatever the run's own are."""
         return (self.trunk is not None and self.trunk.variational) or self.method in (*SVI, *TRANSPLANTS)
 
     def has_option(self, option: str) -> bool:
-        """Whether an option, such as 'as printed', is among those that commas separate."""
+        """Return whether an option, such as 'as printed', is among those that commas separate."""
         return option in self.options.split(", ")
 
     def to_label(self) -> dict[str, Any]:
@@ -208,7 +208,7 @@ def written_label(label: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _are(values: object, kinds: Mapping[str, type]) -> bool:
-    """Whether values have these names and kinds."""
+    """Return whether values have these names and kinds."""
     return isinstance(values, Mapping) and all(isinstance(values[n], kinds.get(n, ())) for n in values)
 
 

@@ -28,7 +28,7 @@ class RecordedTraining:
         seed, level, replicate: Which.
         density: Fraction of the prunable weights that survive.
         moments: 'last', 'best by validation', 'best by test' -> 'iteration' and every test metric.
-        variational: Whether the run's own network is variational.
+        variational: True if the run's own network is variational.
     """
 
     arm: Arm

@@ -53,7 +53,7 @@ class Row:
             were pruned. Of chains: 'prior_start' (1: they begin at draws from the prior).
         doubts: Why the chains that made the prediction are not said to have converged; () if they are, None if there
             are no chains.
-        variational: Whether the run's own network is variational.
+        variational: True if the run's own network is variational.
     """
 
     run: str
@@ -200,7 +200,7 @@ def name_at(name: str, arm: Arm, level: int, variational: bool) -> str:
         name: What they call it at other levels.
         arm: Which.
         level: Rounds of pruning.
-        variational: Whether the run's own network is variational.
+        variational: True if the run's own network is variational.
     """
     if level or not arm.is_ticket:
         return name

@@ -29,7 +29,7 @@ class Cell:
         test_range: Metric -> its lowest and highest value of a seed.
         ticket_minus: Metric -> estimate of (ticket - this arm), paired by seed; empty for the ticket itself.
         emptied: Layer -> the seeds of which some replicate has no weight left in it.
-        variational: Whether the run's own network is variational.
+        variational: True if the run's own network is variational.
     """
 
     run: str

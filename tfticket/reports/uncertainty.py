@@ -52,7 +52,7 @@ class Evaluated:
         values: On test rows: 'accuracy', 'mace', 'ece'; where there, 'aleatoric', 'epistemic' and total 'entropy' in
             nats, 'auroc by confidence', ..., and 'accuracy, deviation of passes', ...
         posterior: Layer -> what its weights' posteriors are like; {} of a deterministic network.
-        variational: Whether the run's own network is variational.
+        variational: True if the run's own network is variational.
     """
 
     arm: Arm
