@@ -12,14 +12,15 @@ References:
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
+from tfticket.arms import TICKET, Arm
 from tfticket.config import MOST, EnsembleStep, PoolStep, SampleConfig, SampleStep, check_augment
 from tfticket.lab import Handle, Lab, Request
 from tfticket.reports.chains import verdict_of
-from tfticket.reports.rows import control_of
 
 from . import checks, imp
 from .imp import Made
@@ -53,33 +54,38 @@ class Config(imp.Config):
         for level in self.sampled_levels or ():
             if level > self.prune.levels:
                 raise ValueError(f"sampled_levels: there is no level {level}; the last is {self.prune.levels}")
-        known = ["ticket", *(one.arm for one in self.controls), *(one.arm for one in self.monte_carlo)]
-        for arm in self.sampled_arms:
+        known = [TICKET, *(one.arm for one in self.controls), *(one.arm for one in self.monte_carlo)]
+        for text, arm in zip(self.sampled_arms, self.arms_sampled, strict=True):
             if arm not in known:
-                raise ValueError(f"sampled_arms: '{arm}' is none of {', '.join(known)}")
-            if self.sample.start == "prior" and control_of(arm) in _OF_ONE_MASK:
+                raise ValueError(f"sampled_arms: '{text}' is none of {', '.join(map(str, known))}")
+            if self.sample.start == "prior" and arm.control in _OF_ONE_MASK:
                 raise ValueError(
                     f"sampled_arms: '{arm}' has the ticket's mask, and chains that begin at draws of the prior are the "
                     "ticket's own; leave it out, or set sample.start to ticket"
                 )
-            if self.svi is not None and self.svi.carried == "mask" and control_of(arm) in _OF_ONE_MASK:
+            if self.svi is not None and self.svi.carried == "mask" and arm.control in _OF_ONE_MASK:
                 raise ValueError(
                     f"sampled_arms: '{arm}' has the ticket's mask, and SVI on a mask alone is the ticket's own; leave "
                     "it out, or set svi.carried to start"
                 )
-            if arm != "ticket" and not self.levels_of(arm):
+            if arm != TICKET and not self.levels_of(arm):
                 raise ValueError(f"sampled_arms: '{arm}' is at none of the levels that are sampled; see control_levels")
         return self
+
+    @property
+    def arms_sampled(self) -> list[Arm]:
+        """The arms that are sampled."""
+        return [Arm.parse(key) for key in self.sampled_arms]
 
     @property
     def sampled(self) -> list[int]:
         """The levels whose tickets are sampled."""
         return [self.prune.levels] if self.sampled_levels is None else sorted(set(self.sampled_levels))
 
-    def levels_of(self, arm: str) -> list[int]:
+    def levels_of(self, arm: Arm) -> list[int]:
         """The levels at which tickets of an arm are sampled."""
-        there = self.drawn_levels if control_of(arm) == "monte-carlo" else self.controlled
-        return self.sampled if arm == "ticket" else [level for level in self.sampled if level in there]
+        there = self.drawn_levels if arm.control == "monte-carlo" else self.controlled
+        return self.sampled if arm == TICKET else [level for level in self.sampled if level in there]
 
 
 class BayesAlwaysWins(imp.Imp[Config]):
@@ -125,7 +131,7 @@ class BayesAlwaysWins(imp.Imp[Config]):
             if config.ensemble:
                 average_replicates(lab, config, made)
             for one in made:
-                if one.level not in config.sampled or one.arm not in config.sampled_arms:
+                if one.level not in config.sampled or one.arm not in config.arms_sampled:
                     continue
                 if config.chains:
                     sample(lab, config, seed, one)
@@ -137,7 +143,7 @@ class BayesAlwaysWins(imp.Imp[Config]):
 
 def _ticket_of(made: Sequence[Made], level: int) -> Made:
     """The ticket of a level."""
-    return next(one for one in made if (one.arm, one.level) == ("ticket", level))
+    return next(one for one in made if (one.arm, one.level) == (TICKET, level))
 
 
 def average_replicates(lab: Lab, config: Config, made: Sequence[Made]) -> None:
@@ -147,14 +153,14 @@ def average_replicates(lab: Lab, config: Config, made: Sequence[Made]) -> None:
         if len(members) > 1:
             inputs = {"ticket": members[0].ticket}
             inputs |= {f"member {one.replicate}": one.trained for one in members}
-            label = members[0].label | {"arm": f"ensemble {arm}"}
+            label = members[0].label | {"arm": replace(arm, method="ensemble")}
             its = config.evaluation(label["seed"], config.objective)
             lab.step("ensemble", EnsembleStep(data=config.data, draws=its.draws, seed=its.seed), inputs, label)
 
 
 def sample(lab: Lab, config: Config, seed: int, one: Made) -> Handle:
     """Chains of a ticket, and what they say together."""
-    arm = config.sample.method if one.arm == "ticket" else f"{config.sample.method} {one.arm}"
+    arm = replace(one.arm, method=config.sample.method)
     label = one.label | {"arm": arm}
     requests = [
         Request(

@@ -18,7 +18,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from tfticket import seeds
+from tfticket import arms, seeds
+from tfticket.arms import TICKET, Arm
 from tfticket.config import Carried, TrainConfig, Variational, check_augment
 from tfticket.config.names import known
 from tfticket.errors import InputError, unknown
@@ -56,10 +57,9 @@ class Trunk(Part):
         return self
 
     @property
-    def arm(self) -> str:
-        """What reports call its tickets."""
-        kind = "bayesian" if self.variational else "deterministic"
-        return "-".join([kind, self.score, *(["lrr"] if self.rewind == "none" else [])])
+    def value(self) -> arms.Trunk:
+        """The trunk of its arms."""
+        return arms.Trunk(self.variational, self.score, self.rewind == "none")
 
 
 class Config(imp.Config):
@@ -79,9 +79,9 @@ class Config(imp.Config):
 
     @model_validator(mode="after")
     def _check_trunks(self) -> Self:
-        for name, arms in (("trunks", [trunk.arm for trunk in self.trunks]), ("transplants", self.transplants)):
-            if len(set(arms)) < len(arms):
-                raise ValueError(f"the {name} {', '.join(arms)} repeat; each counts once")
+        for name, keys in (("trunks", [trunk.value.key for trunk in self.trunks]), ("transplants", self.transplants)):
+            if len(set(keys)) < len(keys):
+                raise ValueError(f"the {name} {', '.join(keys)} repeat; each counts once")
         if self.prune.rewind == "none" and any(trunk.rewind for trunk in self.trunks):
             raise ValueError("trunks: prune.rewind is 'none' for all; leave `rewind` out of the trunks")
         if any(
@@ -129,14 +129,14 @@ class BayesianLth(imp.Imp[Config]):
         levels: Sequence[int] | None,
         replicates: int,
         name: str | None,
-        of: str = "ticket",
+        of: Arm = TICKET,
     ) -> imp.Config:
-        """As ``Imp.branch``; ``of`` may also be a trunk's arm, such as 'bayesian-snr'."""
-        if of != "ticket":
+        """As ``Imp.branch``; ``of`` may also be tickets of a trunk."""
+        if of != TICKET:
             config = validate(Config, run, where="branch")
-            trunks = {trunk.arm: trunk for trunk in config.trunks}
+            trunks = {Arm(trunk=trunk.value): trunk for trunk in config.trunks}
             if of not in trunks:
-                raise InputError(f"branch: {unknown('tickets', of, ['ticket', *trunks])}")
+                raise InputError(f"branch: {unknown('tickets', of, map(str, [TICKET, *trunks]))}")
             run = _config_of(config, trunks[of]).model_dump(mode="json") | {"name": f"{config.name}-{of}"}
         return super().branch(run, controls, levels, replicates, name)
 
@@ -170,13 +170,13 @@ class BayesianLth(imp.Imp[Config]):
 
     def main(self, lab: Lab, config: Config) -> None:
         """Prune deterministic and variational networks of each seed, and transplant the deterministic tickets."""
-        trunks = [(trunk.arm, _config_of(config, trunk)) for trunk in config.trunks]
+        trunks = [(trunk.value, _config_of(config, trunk)) for trunk in config.trunks]
         for seed in config.seeds:
             made = imp.run_seed(lab, config, seed)
-            for arm, of_trunk in trunks:
-                imp.run_seed(lab, of_trunk, seed, arm)
+            for value, of_trunk in trunks:
+                imp.run_seed(lab, of_trunk, seed, value)
             for one in made:
-                if one.arm == "ticket" and one.level in config.controlled:
+                if one.arm == TICKET and one.level in config.controlled:
                     transplant(lab, config, seed, one)
 
 
@@ -184,7 +184,7 @@ def transplant(lab: Lab, config: Config, seed: int, one: Made) -> None:
     """A deterministic ticket, trained as a variational network."""
     for carried in config.transplants:
         for replicate in range(config.replicates):
-            label = one.label | {"arm": f"transplant-{carried}"} | ({"replicate": replicate} if replicate else {})
+            label = one.label | {"arm": Arm(f"transplant-{carried}")} | ({"replicate": replicate} if replicate else {})
             its_seed = seeds.derive(seed, "transplant", replicate) if replicate or carried == "mask" else seed
             ticket = transplanted(lab, config, config.variational, carried, its_seed, one, label)
             train_and_evaluate(lab, config, config.inference, ticket, its_seed, seed, label)

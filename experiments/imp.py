@@ -16,11 +16,13 @@ References:
 import itertools
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated, Any, NamedTuple, Self, TypeVar
 
 from pydantic import Field, model_validator
 
 from tfticket import seeds
+from tfticket.arms import TICKET, Arm, Trunk
 from tfticket.config import (
     MOST,
     Control,
@@ -191,14 +193,14 @@ class Imp(Experiment[AnyConfig]):
         levels: Sequence[int] | None,
         replicates: int,
         name: str | None,
-        of: str = "ticket",
+        of: Arm = TICKET,
     ) -> Config:
         """See ``Experiment.branch``. Of an experiment that builds on this one it takes its part of this one alone.
 
         A branch has no Monte Carlo tickets.
         """
-        if of != "ticket":
-            raise InputError(f"branch: {unknown('tickets', of, ['ticket'])}")
+        if of != TICKET:
+            raise InputError(f"branch: {unknown('tickets', of, [TICKET.key])}")
         if run["experiment"] != "imp":
             run = {key: value for key, value in run.items() if key in Config.model_fields} | {"experiment": "imp"}
         changes = {
@@ -225,14 +227,14 @@ class Made(NamedTuple):
     """A ticket that was trained, and what it is to its seed.
 
     Attributes:
-        arm: 'ticket', or the control's.
+        arm: Which.
         level: Rounds of pruning.
         replicate: Which of the same controls.
         ticket, trained: The steps.
         label: What the run's report calls it.
     """
 
-    arm: str
+    arm: Arm
     level: int
     replicate: int
     ticket: Handle
@@ -240,25 +242,25 @@ class Made(NamedTuple):
     label: dict[str, Any]
 
 
-def run_seed(lab: Lab, config: Config, seed: int, trunk: str = "") -> list[Made]:
+def run_seed(lab: Lab, config: Config, seed: int, trunk: Trunk | None = None) -> list[Made]:
     """One IMP seed: its tickets, and their controls at some levels; returns them in the order of their training.
 
     Args:
         lab: Where steps are computed.
         config: What is pruned, and how.
         seed: Of all of it.
-        trunk: Where a run prunes in several ways: what its report calls the tickets of this one; '' are the run's own.
+        trunk: Where a run prunes in several ways, this one; None: the run's own.
     """
     from tfticket.tickets.iterative import iterative_pruning
 
-    whose = {"seed": seed, **({"arm": trunk} if trunk else {})}
+    whose = {"seed": seed, **({} if trunk is None else {"arm": Arm(trunk=trunk)})}
     dense = lab.step("start", StartStep(data=config.data, model=config.model, seed=seed), label=whose)
     training = TrainStep(data=config.data, train=config.training, seed=seed)
     dense_training = TrainStep(data=config.data, train=config.training, seed=seed, keep=config.kept)
     pruning, evaluation = config.prune.step(seed), config.evaluation(seed, config.objective)
     controlled, drawn_levels = config.controlled, config.drawn_levels
 
-    def train(ticket: Handle, arm: str = "ticket", replicate: int = 0) -> Handle:
+    def train(ticket: Handle, arm: Arm = TICKET, replicate: int = 0) -> Handle:
         step = dense_training if ticket == dense else training
         return lab.step("train", step, {"ticket": ticket}, label(ticket, arm, replicate))
 
@@ -266,17 +268,21 @@ def run_seed(lab: Lab, config: Config, seed: int, trunk: str = "") -> list[Made]
         inputs = {"ticket": ticket, "trained": trained}
         return lab.step("prune", pruning, inputs, whose)
 
-    def evaluate(ticket: Handle, arm: str, replicate: int = 0) -> None:
+    def evaluate(ticket: Handle, arm: Arm, replicate: int = 0) -> None:
         trained, its_label = train(ticket, arm, replicate), label(ticket, arm, replicate)
         inputs = {"ticket": ticket, "trained": trained}
         lab.step("evaluate", evaluation, inputs, its_label)
-        found.append(Made(arm, its_label["level"], replicate, ticket, trained, its_label))
+        found.append(Made(its_label["arm"], its_label["level"], replicate, ticket, trained, its_label))
 
-    def label(ticket: Handle, arm: str, replicate: int) -> dict[str, Any]:
+    def label(ticket: Handle, arm: Arm, replicate: int) -> dict[str, Any]:
         made = ticket.result()
         again = {"replicate": replicate} if replicate else {}
-        called = f"{trunk} {arm}".removesuffix(" ticket") if trunk else arm
-        return {"arm": called, "seed": seed, "level": made["level"], "density": made["density"]} | again
+        return {
+            "arm": replace(arm, trunk=trunk),
+            "seed": seed,
+            "level": made["level"],
+            "density": made["density"],
+        } | again
 
     def altered(ticket: Handle, control: Control, replicate: int) -> Handle:
         its_seed = seeds.derive(seed, "replicate", replicate) if replicate else seed
@@ -284,7 +290,7 @@ def run_seed(lab: Lab, config: Config, seed: int, trunk: str = "") -> list[Made]
         tell_emptied(made, control.arm)
         return made
 
-    def tell_emptied(made: Handle, arm: str) -> None:
+    def tell_emptied(made: Handle, arm: Arm) -> None:
         if emptied := (found := made.result())["emptied"]:
             where = f"{', '.join(emptied)} at level {found['level']}"
             lab.listener.note(f"seed {seed}: {arm} leaves no weight in {where}.")
@@ -292,7 +298,7 @@ def run_seed(lab: Lab, config: Config, seed: int, trunk: str = "") -> list[Made]
     def fresh(replicate: int) -> Handle:
         """An unpruned network of its own initialisation, from the moment that tickets are rewound to."""
         step = StartStep(data=config.data, model=config.model, seed=seeds.derive(seed, "monte carlo", replicate))
-        its = {"arm": "monte-carlo dense", "seed": seed, "replicate": replicate}
+        its = {"arm": Arm(control="monte-carlo", options="dense"), "seed": seed, "replicate": replicate}
         begun = lab.step("start", step, label=its)
         if not rewinds_later(config.prune.rewind):
             return begun
@@ -313,7 +319,7 @@ def run_seed(lab: Lab, config: Config, seed: int, trunk: str = "") -> list[Made]
 
     found: list[Made] = []
     for level, ticket in enumerate(iterative_pruning(dense, config.prune.levels, train, prune)):
-        evaluate(ticket, "ticket")
+        evaluate(ticket, TICKET)
         if level in controlled:
             for control, replicate in itertools.product(config.controls, range(config.replicates)):
                 evaluate(altered(ticket, control, replicate), control.arm, replicate)

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tfticket import seeds
+from tfticket.arms import Arm
 from tfticket.config import DataConfig, MemberStep, Population, TrainConfig
 from tfticket.durations import generation_bounds, iterations_in
 from tfticket.errors import InputError
@@ -61,7 +62,7 @@ def tune(
             last=last,
         )
         inputs = {"ticket": tickets[member]} | ({} if child.parent is None else {"parent": trained[child.parent]})
-        said = {"arm": "population", "member": member, "generation": generation, "parent": child.parent}
+        said = {"arm": Arm("population"), "member": member, "generation": generation, "parent": child.parent}
         return Request(step, inputs, {**label, **said, "weights": child.weights, "metric": population.metric})
 
     trained: list[Handle] = []

@@ -6,11 +6,13 @@ References:
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from tfticket import seeds
+from tfticket.arms import Arm
 from tfticket.config import (
     MOST,
     Carried,
@@ -29,8 +31,8 @@ from .population import tune
 from .transplants import train_and_evaluate, transplanted
 
 Way = Literal["default", "tuned", "unscaled"]
-ARMS = {"default": "svi", "tuned": "svi-tuned", "unscaled": "svi-unscaled"}
-"""Where the KL weights are from -> what reports call the trainings."""
+METHODS = {"default": "svi", "tuned": "svi-tuned", "unscaled": "svi-unscaled"}
+"""Where the KL weights are from -> the method of the trainings' arms."""
 
 
 class Svi(Part):
@@ -82,7 +84,7 @@ def infer(lab: Lab, config: Config, svi: Svi, seed: int, one: Made, tuned: Mappi
         tuned: KL weights for the way 'tuned'.
     """
     for way in svi.ways:
-        arm = ARMS[way] if one.arm == "ticket" else f"{ARMS[way]} {one.arm}"
+        arm = replace(one.arm, method=METHODS[way])
         training = _with_weights(svi.train or config.train, way, tuned, config.data)
         for replicate in range(svi.replicates):
             number = one.replicate * svi.replicates + replicate
@@ -94,7 +96,7 @@ def infer(lab: Lab, config: Config, svi: Svi, seed: int, one: Made, tuned: Mappi
 
 def tuned_weights(lab: Lab, config: Config, svi: Svi, seed: int, one: Made) -> dict[str, float]:
     """The KL weights that a population finds for a ticket, by its metric on validation rows."""
-    label = one.label | {"arm": "population"}
+    label = one.label | {"arm": Arm("population")}
 
     def start_of_member(member: int) -> Handle:
         its_seed = seeds.derive(seed, "member", member)

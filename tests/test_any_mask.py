@@ -63,7 +63,7 @@ def workspace(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def rows(workspace):
     """Arm -> its row at the last level."""
-    return {row.arm: row for row in rows_of(find_run(workspace, PRESET)) if row.level == 2}
+    return {row.arm.key: row for row in rows_of(find_run(workspace, PRESET)) if row.level == 2}
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -90,7 +90,7 @@ def used(workspace):
             folder = workspace / "steps" / step["folder"]
             (given,) = read_json(folder / "config.json")["inputs"].values()
             source = workspace / "steps" / given
-            found[step["label"]["arm"]] = tt.Ticket.load(source / TICKET), folder
+            found[step["label"]["arm"].key] = tt.Ticket.load(source / TICKET), folder
     return found
 
 

@@ -84,7 +84,7 @@ def undisturbed(tmp_path_factory):
 def test_tickets_are_sampled_beside_trainings_and_an_ensemble(undisturbed):
     workspace, said = undisturbed
     run = find_run(workspace, PRESET)
-    rows = {row.arm: row for row in rows_of(run) if row.level == 2}
+    rows = {row.arm.key: row for row in rows_of(run) if row.level == 2}
     assert {arm: row.name for arm, row in rows.items()} == {
         "ticket": "IMP ticket",
         "reinitialise": "re-initialised",
@@ -120,7 +120,7 @@ def test_the_pooled_prediction_is_the_mean_of_all_draws(undisturbed):
 def test_an_ensemble_is_the_mean_of_its_members_each_under_its_own_mask(undisturbed):
     workspace, _ = undisturbed
     data = load_data("mnist", train_rows=500, validation_rows=100)
-    for row in (row for row in rows_of(find_run(workspace, PRESET)) if row.arm.startswith("ensemble")):
+    for row in (row for row in rows_of(find_run(workspace, PRESET)) if row.arm.method == "ensemble"):
         (entry,) = (step for step in find_run(workspace, PRESET).steps if step["label"].get("arm") == row.arm)
         members = read_json(workspace / "steps" / entry["folder"] / "config.json")["inputs"]
         probabilities = []

@@ -15,6 +15,7 @@ from tfticket._experiments.bayesian_lth import BayesianLth, Config
 from tests.plans import assert_planned
 from tfticket import seeds
 from tfticket._experiments import imp
+from tfticket.arms import Arm
 from tfticket.config import Objective
 from tfticket.costs import cost_of
 from tfticket.dry_lab import DryLab
@@ -22,6 +23,7 @@ from tfticket.lab import open_run, run_folder
 from tfticket.presets import merge
 from tfticket.runs.files import read_json
 from tfticket.runs.step import TICKET, WEIGHTS
+from tfticket.runs.summary import read_manifest
 from tfticket.tickets import Ticket
 from tfticket.tickets.weights import load_weights
 
@@ -68,7 +70,7 @@ def config_of(changes: Mapping[str, Any] | None = None) -> Config:
 
 
 def key_of(label: Mapping[str, Any]) -> tuple[str, int, int]:
-    return label["arm"], label["level"], label.get("replicate", 0)
+    return label["arm"].key, label["level"], label.get("replicate", 0)
 
 
 @dataclass(frozen=True)
@@ -115,7 +117,7 @@ def done(tmp_path_factory, without_xla):
     workspace, config = tmp_path_factory.mktemp("workspace"), config_of()
     with open_run(workspace, config) as lab:
         EXPERIMENT.run(lab, config)
-    return Done(workspace, read_json(run_folder(workspace, config) / "manifest.json")["steps"], lab.listener.state)
+    return Done(workspace, read_manifest(run_folder(workspace, config)), lab.listener.state)
 
 
 class Plan(DryLab):
@@ -384,7 +386,7 @@ def test_what_cannot_be_is_refused(changes, message):
 def test_ways_that_differ_in_rewinding_or_kind_do_not_repeat():
     rewound = {"score": "magnitude", "rewind": "none"}
     trunks = [{"score": "magnitude"}, rewound, rewound | {"variational": False}]
-    arms = [trunk.arm for trunk in config_of({"trunks": trunks}).trunks]
+    arms = [trunk.value.key for trunk in config_of({"trunks": trunks}).trunks]
     assert arms == ["bayesian-magnitude", "bayesian-magnitude-lrr", "deterministic-magnitude-lrr"]
     assert config_of({"prune": {"rewind": "none"}, "trunks": [{"score": "snr"}]}).prune.rewind == "none"
 
@@ -470,7 +472,7 @@ def test_transplants_that_have_no_level_are_told():
 @pytest.mark.parametrize("of", ["ticket", "bayesian-snr", "bayesian-mu", "bayesian-snr-lrr"])
 def test_a_branch_has_the_tickets_of_a_way_of_pruning_and_shares_their_steps(of, done):
     run = config_of().model_dump(mode="json")
-    config = EXPERIMENT.branch(run, ["shuffle-even"], [0, 1], 1, None, of)
+    config = EXPERIMENT.branch(run, ["shuffle-even"], [0, 1], 1, None, Arm.parse(of))
     assert config.name == ("bayesian-branch" if of == "ticket" else f"bayesian-{of}-branch")
     plan = Plan()
     imp.Imp().main(plan, config)
@@ -495,7 +497,7 @@ def test_ways_that_rewind_elsewhere_share_the_dense_trainings_of_a_late_rewound_
 def test_a_branch_of_a_rate_rewound_way_shares_the_steps_of_a_late_rewound_run():
     changes = {"prune": {"rewind": "2it"}, "trunks": RATE_REWOUND}
     config = EXPERIMENT.branch(
-        config_of(changes).model_dump(mode="json"), ["shuffle-even"], [1], 1, None, "bayesian-snr-lrr"
+        config_of(changes).model_dump(mode="json"), ["shuffle-even"], [1], 1, None, Arm.parse("bayesian-snr-lrr")
     )
     branched, run = Plan(), planned(changes)
     imp.Imp().main(branched, config)

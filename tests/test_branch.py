@@ -41,9 +41,9 @@ def test_a_branch_shares_every_step_of_the_tickets_and_adds_only_controls(finish
     steps = [path.name for path in finished.glob("steps/*") if path.name not in before]
     assert len(steps) == 3 * 2 * 2 * 2  # kinds, controls, levels, replicates
     rows = rows_of(find_run(finished, "quickstart-smoke-branch"))
-    tickets = [row for row in rows if row.arm == "ticket"]
+    tickets = [row for row in rows if row.arm.key == "ticket"]
     assert [row.level for row in tickets] == [0, 1, 2]
-    mine = {(row.arm, row.level, row.replicate) for row in rows if row.arm != "ticket"}
+    mine = {(row.arm.key, row.level, row.replicate) for row in rows if row.arm.key != "ticket"}
     arms = ("shuffle-global", "reinitialise he_normal")
     assert mine == {(arm, level, replicate) for arm in arms for level in (0, 2) for replicate in (0, 1)}
     assert "(he_normal)" in out
@@ -56,9 +56,11 @@ def test_replicates_differ_and_the_first_is_the_runs_own_control(finished, call)
     )
     assert code == 0
     assert json.loads(out)["results"]
-    rows = {row.replicate: row for row in rows_of(find_run(finished, "quickstart-smoke-branch")) if row.arm != "ticket"}
+    rows = {
+        row.replicate: row for row in rows_of(find_run(finished, "quickstart-smoke-branch")) if row.arm.key != "ticket"
+    }
     runs_own = rows_of(find_run(finished, "quickstart-smoke"))
-    (own,) = [row for row in runs_own if (row.arm, row.level) == ("reinitialise", 2)]
+    (own,) = [row for row in runs_own if (row.arm.key, row.level) == ("reinitialise", 2)]
     assert rows[0].test == own.test
     assert len({row.test["nll"] for row in rows.values()}) == 3
 

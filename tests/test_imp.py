@@ -5,12 +5,15 @@ import re
 import pytest
 
 from tfticket._experiments import imp
+from tfticket.arms import Arm
 from tfticket.dry_lab import DryLab
 from tfticket.errors import InputError
 from tfticket.listener import Listener
 from tfticket.presets import load_experiment, planned
 
 IMP = imp.Imp()
+
+DENSE = Arm(control="monte-carlo", options="dense")
 
 
 def plan(*overrides: str) -> DryLab:
@@ -19,7 +22,7 @@ def plan(*overrides: str) -> DryLab:
 
 def controlled(lab: DryLab) -> set[int]:
     """The levels that have controls."""
-    return {step.label["level"] for step in lab.entries if step.kind == "train" and step.label["arm"] != "ticket"}
+    return {step.label["level"] for step in lab.entries if step.kind == "train" and step.label["arm"] != Arm()}
 
 
 def test_every_seed_has_its_levels_and_two_controls_at_some():
@@ -95,7 +98,7 @@ def asked():
 
 def test_a_networks_own_steps_are_told_from_the_tickets(asked):
     lab, made = asked
-    assert [(one.arm, one.level, one.replicate) for one in made] == [
+    assert [(one.arm.key, one.level, one.replicate) for one in made] == [
         ("ticket", 0, 0),
         ("ticket", 1, 0),
         *((arm, 1, n) for arm in ("monte-carlo magnitude", "monte-carlo connectivity, 50 images") for n in (0, 1)),
@@ -103,8 +106,8 @@ def test_a_networks_own_steps_are_told_from_the_tickets(asked):
     for kind in ("start", "prune"):
         assert [label for each, label in lab.asked if each == kind and "arm" not in label] == [{"seed": 4}]
         others = [label for each, label in lab.asked if each == kind and "arm" in label]
-        assert others == [{"arm": "monte-carlo dense", "seed": 4, "replicate": n} for n in (0, 1)]
-    begun = [label for kind, label in lab.asked if kind == "train" and label["arm"] == "monte-carlo dense"]
+        assert others == [{"arm": DENSE, "seed": 4, "replicate": n} for n in (0, 1)]
+    begun = [label for kind, label in lab.asked if kind == "train" and label["arm"] == DENSE]
     assert {(label["level"], label["density"]) for label in begun} == {(0, 1.0)}
 
 
@@ -176,7 +179,7 @@ def test_an_objective_without_effect_is_told():
 
 def test_controls_of_one_name_and_other_options_are_others():
     config = load_experiment("quickstart", ["controls=[reinitialise, {name: reinitialise, initialiser: he_normal}]"])
-    assert [control.arm for control in config.controls] == ["reinitialise", "reinitialise he_normal"]
+    assert [control.arm.key for control in config.controls] == ["reinitialise", "reinitialise he_normal"]
 
 
 def test_a_branch_is_the_run_with_other_controls():
@@ -184,7 +187,7 @@ def test_a_branch_is_the_run_with_other_controls():
     config = IMP.branch(run, ["keep-signs"], [2, 3], 3, None)
     assert config.name == "quickstart-branch"
     assert config.controlled == [2, 3]
-    assert [control.arm for control in config.controls] == ["keep-signs"]
+    assert [control.arm.key for control in config.controls] == ["keep-signs"]
     same = ("data", "model", "train", "prune", "seeds", "execution")
     assert config.model_dump(include=set(same), mode="json") == {name: run[name] for name in same}
     again = IMP.branch(config.model_dump(mode="json"), ["shuffle-even"], None, 1, None)

@@ -122,9 +122,9 @@ def test_tickets_of_two_networks_cannot_be_compared(tmp_path, call):
 @pytest.mark.parametrize(
     ("names", "shared", "short"),
     [
-        (["a, x 1, y 2", "a, x 2, y 2"], "a, y 2", ["x 1", "x 2"]),
-        (["a, x 1", "b, x 1"], "x 1", ["a", "b"]),
-        (["a, x 1", "a, x 1, again"], "", ["a, x 1", "a, x 1, again"]),
+        ([("a", "x 1", "y 2"), ("a", "x 2", "y 2")], "a, y 2", ["x 1", "x 2"]),
+        ([("a", "x 1"), ("b", "x 1")], "x 1", ["a", "b"]),
+        ([("a", "x 1"), ("a", "x 1", "again")], "", ["a, x 1", "a, x 1, again"]),
     ],
 )
 def test_names_leave_out_what_all_have_in_common(names, shared, short):

@@ -12,6 +12,7 @@ import pytest
 
 from tests.processes import started
 from tfticket import lab as lab_module
+from tfticket.arms import TICKET, Arm
 from tfticket.config import ControlStep, EvaluateStep, Execution, PruneStep, StartStep, TrainStep
 from tfticket.errors import InputError, Stopped, TfticketError
 from tfticket.lab import Lab, Request, _compute_one, fingerprint, open_run, run_folder
@@ -293,6 +294,21 @@ def test_equal_data_have_one_run_folder_wherever_they_lie_and_whatever_they_are_
     assert folder(same_rows[0], "data.split_seed=1") != folder(same_rows[0]) != folder({"name": "mnist"})
 
 
+def test_a_run_of_before_goes_on_with_each_step_once(tmp_path):
+    config, folder = load_experiment("quickstart"), run_folder(tmp_path, load_experiment("quickstart"))
+    arms = [TICKET, Arm("nuts", control="reinitialise", options="he_normal")]
+    with open_run(tmp_path, config) as lab:
+        for value, arm in enumerate(arms):
+            lab.step("echo", Echo(value=value), label={"arm": arm, "seed": 0})
+    today = read_json(folder / "manifest.json")["steps"]
+    before = [step | {"label": {"arm": arm.key, "seed": 0}} for step, arm in zip(today, arms, strict=True)]
+    write_json(folder / "manifest.json", {"steps": before})
+    with pytest.raises(Stopped), open_run(tmp_path, config) as lab:  # noqa: PT012 -- it stops between two steps
+        lab.step("echo", Echo(value=0), label={"arm": TICKET, "seed": 0})
+        raise Stopped("by hand")
+    assert read_json(folder / "manifest.json")["steps"] == today
+
+
 def test_a_run_is_listed_with_labels_and_ends_done(tmp_path):
     config = load_experiment("quickstart")
     heard = []
@@ -303,13 +319,13 @@ def test_a_run_is_listed_with_labels_and_ends_done(tmp_path):
 
     for expected in (True, False):
         with open_run(tmp_path, config, Ears()) as lab:
-            lab.step("echo", Echo(value=1), label={"arm": "ticket"})
-            lab.step("echo", Echo(value=1), label={"arm": "ticket"})
+            lab.step("echo", Echo(value=1), label={"arm": TICKET})
+            lab.step("echo", Echo(value=1), label={"arm": TICKET})
         assert heard.pop() is expected
         assert not heard
     folder = run_folder(tmp_path, config)
     (step,) = read_json(folder / "manifest.json")["steps"]
-    assert step["label"] == {"arm": "ticket"}
+    assert step["label"] == {"arm": TICKET.to_label()}
     assert read_json(folder / "status.json")["state"] == "done"
 
 

@@ -4,11 +4,12 @@ import pytest
 from rich.console import Console
 
 from tfticket import listener
+from tfticket.arms import TICKET, Arm
 from tfticket.listener import Listener, Recorder, Tally
 from tfticket.progress import ProgressBar
 from tfticket.runs.progress import Progress, clock, read_progress, write_progress
 
-LABEL = {"seed": 0, "arm": "ticket", "level": 1}
+LABEL = {"seed": 0, "arm": TICKET, "level": 1}
 
 
 @pytest.fixture
@@ -182,7 +183,7 @@ def test_the_line_keeps_count_and_time_left_where_the_terminal_is_narrow(chains,
     console = Console(width=80, record=True, file=io.StringIO())
     bar = ProgressBar(console)
     bar.expect(115, chains)
-    label = {"seed": 0, "arm": "population", "level": 10, "density": 0.01, "member": 0, "generation": 1}
+    label = {"seed": 0, "arm": Arm("population"), "level": 10, "density": 0.01, "member": 0, "generation": 1}
     bar.started("sample" if chains else "member", "member-1", label, [("member-2", label)])
     clocked[0] += 60
     bar.progress(60, 100)
@@ -198,9 +199,9 @@ def test_the_line_says_what_is_evaluated():
     bar = ProgressBar(console)
     bar.expect(2)
     for number in range(2):
-        bar.started("train", f"train-{number}", {"seed": number, "arm": "ticket", "level": 0})
+        bar.started("train", f"train-{number}", {"seed": number, "arm": TICKET, "level": 0})
         bar.finished("train", computed=True)
-    bar.started("evaluate", "evaluate-1", {"seed": 1, "arm": "ticket", "level": 0})
+    bar.started("evaluate", "evaluate-1", {"seed": 1, "arm": TICKET, "level": 0})
     console.print(bar._progress.get_renderable())
     line = console.export_text()
     assert line.startswith("evaluate · seed 1 · ticket · level 0")

@@ -14,6 +14,7 @@ from tfticket._experiments.bayes_always_wins import BayesAlwaysWins, Config
 
 from tests.plans import assert_planned
 from tfticket import seeds
+from tfticket.arms import SVI, Arm
 from tfticket.costs import cost_of
 from tfticket.dry_lab import ANY_LAYER, DryLab, PlannedStep
 from tfticket.lab import open_run, run_folder
@@ -21,6 +22,7 @@ from tfticket.presets import merge
 from tfticket.runs.files import read_json
 from tfticket.runs.progress import COUNTED
 from tfticket.runs.step import TICKET, WEIGHTS
+from tfticket.runs.summary import read_manifest
 from tfticket.tickets import Ticket
 from tfticket.tickets.weights import load_weights
 
@@ -64,7 +66,7 @@ def config_of(changes: Mapping[str, Any] | None = None) -> Config:
 
 
 def key_of(label: Mapping[str, Any]) -> tuple[str, int, int]:
-    return label["arm"], label["seed"], label.get("replicate", 0)
+    return label["arm"].key, label["seed"], label.get("replicate", 0)
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,7 @@ def done(tmp_path_factory, without_xla):
     workspace, config = tmp_path_factory.mktemp("workspace"), config_of()
     with open_run(workspace, config) as lab:
         EXPERIMENT.run(lab, config)
-    return Done(workspace, read_json(run_folder(workspace, config) / "manifest.json")["steps"], lab.listener.state)
+    return Done(workspace, read_manifest(run_folder(workspace, config)), lab.listener.state)
 
 
 @pytest.fixture(scope="module")
@@ -131,9 +133,9 @@ def differ(ours: Mapping[str, np.ndarray], theirs: Mapping[str, np.ndarray]) -> 
 
 def test_each_way_is_trained_and_evaluated_for_both_seeds_and_replicates(done):
     for kind in ("train", "evaluate"):
-        found = sorted(key_of(step["label"]) for step in done.of(kind) if step["label"]["arm"] != "ticket")
+        found = sorted(key_of(step["label"]) for step in done.of(kind) if step["label"]["arm"] != Arm())
         assert found == INFERRED
-        assert {step["label"]["level"] for step in done.of(kind) if step["label"]["arm"] != "ticket"} == {1}
+        assert {step["label"]["level"] for step in done.of(kind) if step["label"]["arm"] != Arm()} == {1}
     for arm in INFERRED:
         evaluation = done.step("evaluate", *arm)
         assert done.input("trained", evaluation) == done.step("train", *arm)
@@ -158,9 +160,9 @@ def test_the_population_is_tuned_once_on_the_first_seeds_ticket(done, winner):
     assert sorted(winner) == ["dense_1", "dense_2", "dense_3"]
     members = [step["label"] for step in done.of("member")]
     assert sorted((one["member"], one["generation"]) for one in members) == [(0, 0), (0, 1), (1, 0), (1, 1)]
-    assert {(one["arm"], one["seed"], one["level"]) for one in members} == {("population", 0, 1)}
+    assert {(one["arm"].key, one["seed"], one["level"]) for one in members} == {("population", 0, 1)}
     ticket = done.ticket("ticket", 0)
-    begun = [step for step in done.of("transplant") if step["label"]["arm"] == "population"]
+    begun = [step for step in done.of("transplant") if step["label"]["arm"].key == "population"]
     theirs = [done.workspace / "steps" / step["folder"] for step in begun]
     assert len(theirs) == 2
     for folder in theirs:
@@ -281,7 +283,7 @@ class Asked:
 
     def trained(self) -> dict[tuple[str, int, int, int], PlannedStep]:
         """Arm, seed, level and replicate -> the training, of those by variational inference."""
-        found = [step for step in self.of("train") if "svi" in step.label["arm"]]
+        found = [step for step in self.of("train") if step.label["arm"].method in SVI]
         return {(*key_of(step.label)[:2], step.label["level"], key_of(step.label)[2]): step for step in found}
 
 
@@ -376,7 +378,7 @@ def test_the_usual_training_is_the_runs_own(asked):
         "svi-tuned": (3, lab.weights),
         "svi-unscaled": (3, {}),
     }
-    deterministic = lab.of("train", arm="ticket")
+    deterministic = lab.of("train", arm=Arm())
     assert {made.config.train.objective.draws for made in deterministic} == {1}
     assert {made.config.train.epochs for made in lab.of("member")} == {config.train.epochs}
 

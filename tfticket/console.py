@@ -89,15 +89,16 @@ def show_report(report: "Report", as_json: bool, quiet: bool) -> None:
         from dataclasses import asdict
 
         from tfticket.reports.papers import records
+        from tfticket.reports.tables import record_of
 
         record: dict[str, Any] = {"title": report.title, "files": [str(report.folder / name) for name in report.files]}
-        record |= {"results": [asdict(cell) for cell in report.cells], "claims": records(report.decisions)}
+        record |= {"results": [record_of(cell) for cell in report.cells], "claims": records(report.decisions)}
         record["fits"] = [asdict(fit) for fit in report.fits]
-        record["closeness"] = [asdict(one) for one in report.closeness]
-        record["uncertainty"] = [asdict(one) for one in report.uncertainty]
-        record["moments"] = [asdict(one) for one in report.moments]
+        record["closeness"] = [record_of(one) for one in report.closeness]
+        record["uncertainty"] = [record_of(one) for one in report.uncertainty]
+        record["moments"] = [record_of(one) for one in report.moments]
         record["notes"] = report.notes
-        record["chains"] = [pool.label | pool.diagnostics for pool in report.pools]
+        record["chains"] = [pool.label | {"arm": pool.label["arm"].key} | pool.diagnostics for pool in report.pools]
         typer.echo(json.dumps(record))
     elif not quiet:
         echo(report.title)

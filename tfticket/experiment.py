@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
+from tfticket.arms import TICKET, Arm
 from tfticket.config import DataConfig, ExperimentConfig
 from tfticket.data.known import check_here
 from tfticket.dry_lab import DryLab
@@ -69,7 +70,7 @@ class Experiment(ABC, Generic[ConfigType]):
         levels: Sequence[int] | None,
         replicates: int,
         name: str | None,
-        of: str = "ticket",
+        of: Arm = TICKET,
     ) -> ExperimentConfig:
         """Return the configuration of a run with the same tickets and other controls.
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tfticket.arms import written_label
 from tfticket.config import Control, DataConfig, Execution, ExperimentConfig, ModelConfig, scientific_fields
 from tfticket.errors import InputError, Stopped, TfticketError
 from tfticket.listener import Listener, Recorder
@@ -153,7 +154,7 @@ class Lab:
             kind: A name in ``tfticket.registry.STEPS``.
             config: The step's configuration.
             inputs: Finished steps that it reads.
-            label: What the run's report calls it, e.g. ``{"arm": "ticket", "seed": 0, "level": 3}``.
+            label: What the run's report calls it, e.g. ``{"arm": TICKET, "seed": 0, "level": 3}``.
 
         Raises:
             Stopped: The user asked to stop; what was done is kept.
@@ -366,7 +367,7 @@ def _entries(folder: Path) -> dict[str, dict[str, Any]]:
 
 
 def _key_of(entry: Mapping[str, Any]) -> str:
-    return f"{entry['fingerprint']} {json.dumps(entry['label'], sort_keys=True)}"
+    return f"{entry['fingerprint']} {json.dumps(written_label(entry['label']), sort_keys=True)}"
 
 
 def _describe(handle: Handle, config: Config, inputs: Mapping[str, Handle]) -> dict[str, Any]:

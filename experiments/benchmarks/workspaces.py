@@ -19,6 +19,7 @@ from typing import Any
 import yaml
 
 from experiments.benchmarks.measure import Benchmark, Report, command, figure, say
+from tfticket.arms import TICKET
 from tfticket.presets import load_experiment
 from tfticket.runs.events import event_line
 from tfticket.runs.files import write_json
@@ -89,7 +90,7 @@ def _start(workspace: Path, run: str, seed: int) -> dict[str, Any]:
 def _level(workspace: Path, run: str, seed: int, level: int, events: int) -> list[dict[str, Any]]:
     """Training and evaluation of a ticket, and the pruning before them."""
     density = RATE**level
-    label = {"arm": "ticket", "seed": seed, "level": level, "density": density}
+    label = {"arm": TICKET.to_label(), "seed": seed, "level": level, "density": density}
     draw = random.Random(_digest(run, seed, level))  # noqa: S311 -- no secret
     metrics = {name: draw.uniform(0.05, 0.95) for name in ("accuracy", "nll", "brier", "ece", "mace")}
     made = {"density": density, "level": level}

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from tfticket.arms import TICKET, Arm
 from tfticket.errors import InputError
 from tfticket.runs.follow import RunFollower, Training
 from tfticket.runs.progress import Progress, read_progress
@@ -50,7 +51,7 @@ class Curve:
         smooth: Smoothed within each training, float [points].
     """
 
-    key: tuple[str, str, int]
+    key: tuple[str, Arm, int]
     name: str
     together: str
     x: np.ndarray
@@ -120,10 +121,10 @@ class FollowedRun:
         return trained if trained in self.seeds else trainings[-1].label["seed"] if trainings else None
 
     @property
-    def arms(self) -> list[str]:
+    def arms(self) -> list[Arm]:
         """Arms of the run, the ticket first."""
         found = dict.fromkeys(map(arm_of, self.trainings))
-        return sorted(found, key=lambda arm: arm != "ticket")
+        return sorted(found, key=lambda arm: arm != TICKET)
 
     @property
     def axes(self) -> list[Axis]:
@@ -149,7 +150,7 @@ class FollowedRun:
     def curves(self, metric: str, seed: int | None, axis: Axis, smoothing: float) -> list[Curve]:
         """The curves of a metric ('loss' or one of ``METRICS``): all arms of a seed, the ticket first."""
         begins = {band.level: band.begin for band in self.bands(seed, axis)}
-        parts: dict[tuple[str, int], list[Training]] = {}
+        parts: dict[tuple[Arm, int], list[Training]] = {}
         for training in self.of_seed(seed):
             key = (arm_of(training), number_of(training))
             parts.setdefault(key, []).append(training)
@@ -195,9 +196,10 @@ class FollowedRun:
 _GAP = (np.full(1, np.nan),) * 3
 
 
-def arm_of(training: Training) -> str:
+def arm_of(training: Training) -> Arm:
     """Which arm a training is of."""
-    return str(training.label.get("arm", "ticket"))
+    arm: Arm = training.label.get("arm", TICKET)
+    return arm
 
 
 def number_of(training: Training) -> int:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from tfticket.arms import TICKET, Arm
 from tfticket.runs.follow import Training
 from tfticket.runs.progress import Progress, clock
 from tfticket.runs.summary import step_words
@@ -37,7 +38,7 @@ class LiveModel:
         self.changed = Signal()
         self.axis: Axis = "iteration"
         self.smoothing, self.log_loss, self.metric = 0.0, True, "accuracy"
-        self.hidden: set[str] = set()
+        self.hidden: set[Arm] = set()
         self.run: Path | None = None
         self.colours: dict[Path, str] = {}
         self._chosen: int | None = None
@@ -124,7 +125,7 @@ class LiveModel:
         self._chosen = seed
         self.changed.emit()
 
-    def set_hidden(self, arm: str, hidden: bool) -> None:
+    def set_hidden(self, arm: Arm, hidden: bool) -> None:
         """Hide an arm, or show it."""
         (self.hidden.add if hidden else self.hidden.discard)(arm)
         self.changed.emit()
@@ -136,12 +137,12 @@ class LiveModel:
         self.changed.emit()
 
     @property
-    def arms(self) -> list[str]:
+    def arms(self) -> list[Arm]:
         """Arms of the run, the ticket first."""
         return [] if self._focus is None else self._focus.arms
 
     @property
-    def arm_names(self) -> dict[str, str]:
+    def arm_names(self) -> dict[Arm, str]:
         """Arm -> what the run calls it."""
         return {} if self._focus is None else {arm: self._focus.name_of(arm) for arm in self.arms}
 
@@ -188,11 +189,11 @@ class LiveModel:
         found = [one for one in self._focus.curves(metric, self.seed, *how) if one.key[1] not in self.hidden]
         for run in self.overlaid:
             other = self._followed[run]
-            if self.shown_axis in other.axes and "ticket" in other.arms:
+            if self.shown_axis in other.axes and TICKET in other.arms:
                 curves = other.curves(metric, other.seed, *how)
                 name = f"{run.name}, seed {other.seed}"
-                key = (run.name, "ticket", 0)
-                found += [replace(one, key=key, name=name, together=name) for one in curves if one.key[1] == "ticket"]
+                key = (run.name, TICKET, 0)
+                found += [replace(one, key=key, name=name, together=name) for one in curves if one.key[1] == TICKET]
         return found
 
     @property
@@ -245,9 +246,9 @@ class LiveModel:
             focus = run == self.run
             for training in followed.of_seed(self.seed if focus else followed.seed):
                 arm, label = arm_of(training), training.label
-                if arm not in self.hidden if focus else arm == "ticket":
+                if arm not in self.hidden if focus else arm == TICKET:
                     number = ["", number_of(training)] if is_chain(training) else [number_of(training), ""]
-                    whose = [run.name, arm, label["seed"], *number, level_of(training)]
+                    whose = [run.name, arm.key, label["seed"], *number, level_of(training)]
                     for point, second in zip(training.points, training.seconds, strict=True):
                         values = [point.get(name, "") for name in measured]
                         writer.writerow([*whose, label.get("density", ""), f"{second:.3f}", *values])

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from tfticket.arms import TICKET, Arm
 from tfticket.errors import InputError
 from tfticket.inspection.pictures import receptive_fields
-from tfticket.reports.rows import arm_name
 from tfticket.runs.artefacts import load_tensors
 from tfticket.runs.records import is_one
 from tfticket.runs.schemas import Count
-from tfticket.runs.step import TICKET
+from tfticket.runs.step import TICKET as TICKET_FILE
 from tfticket.text import CsvWriter
 
 from .ended import why_folder_is_empty
@@ -47,13 +47,13 @@ class MasksModel:
     def show(self, run: Path | None) -> None:
         """Look at another run, or none."""
         self.run = run
-        self._name_of = ArmNames(run) if run is not None else arm_name
+        self._name_of = ArmNames(run) if run is not None else lambda arm: arm.name
         self.tickets: list[TicketEntry] = []
         self._problem = self._unread = self._waiting = ""
         self._seen: Any = None
         self._patience = Patience()
         self._entries: dict[str, TicketEntry] = {}
-        self._chosen: tuple[str, int, int] | None = None
+        self._chosen: tuple[Arm, int, int] | None = None
         self._level: int | None = None
         self._layer = 0
         self._headers: dict[Path, dict[str, Any]] = {}
@@ -102,18 +102,18 @@ class MasksModel:
         return "" if self.tickets else self.problem or self._waiting or WAITING
 
     @property
-    def groups(self) -> list[tuple[str, int, int]]:
+    def groups(self) -> list[tuple[Arm, int, int]]:
         """Arm, seed and replicate of every ticket."""
-        return sorted({one.group for one in self.tickets}, key=lambda group: (group[0] != "ticket", *group))
+        return sorted({one.group for one in self.tickets}, key=lambda group: (group[0] != TICKET, *group))
 
     @property
-    def group(self) -> tuple[str, int, int] | None:
+    def group(self) -> tuple[Arm, int, int] | None:
         """The arm, seed and replicate looked at."""
         groups = self.groups
         return self._chosen if self._chosen in groups else next(iter(groups), None)
 
     @property
-    def arm_names(self) -> dict[str, str]:
+    def arm_names(self) -> dict[Arm, str]:
         """Arm -> what the run calls it."""
         return {arm: self._name_of(arm) for arm, _, _ in self.groups}
 
@@ -135,7 +135,7 @@ class MasksModel:
     def before(self) -> TicketEntry | None:
         """The ticket of the level before; a control has none."""
         ticket = self.ticket
-        if ticket is None or ticket.arm != "ticket":
+        if ticket is None or ticket.arm != TICKET:
             return None
         return next((one for one in self.levels if one.level == ticket.level - 1), None)
 
@@ -151,7 +151,7 @@ class MasksModel:
         layers = self.layers
         return layers[min(self._layer, len(layers) - 1)] if layers else None
 
-    def choose_group(self, group: tuple[str, int, int]) -> None:
+    def choose_group(self, group: tuple[Arm, int, int]) -> None:
         """Look at another arm, seed or replicate."""
         self._chosen = group
         self.changed.emit()
@@ -226,19 +226,21 @@ class MasksModel:
         """
         buffer = io.StringIO()
         writer = CsvWriter(buffer)
-        ticket_names = ("arm", "seed", "replicate", "level")
-        writer.writerow(["run", *ticket_names, "network_density", "layer", "shape", "density", *COUNTS])
+        writer.writerow(
+            ["run", "arm", "seed", "replicate", "level", "network_density", "layer", "shape", "density", *COUNTS]
+        )
         before: dict[str, np.ndarray] = {}
         for ticket in self.levels:
-            masks, _ = load_tensors(ticket.folder / TICKET, "ticket", [f"mask/{layer}" for layer in self.layers])
-            whose = [self.run and self.run.name, *(getattr(ticket, name) for name in ticket_names), ticket.density]
+            masks, _ = load_tensors(ticket.folder / TICKET_FILE, "ticket", [f"mask/{layer}" for layer in self.layers])
+            run = self.run and self.run.name
+            whose = [run, ticket.arm.key, ticket.seed, ticket.replicate, ticket.level, ticket.density]
             for layer in self.layers:
                 kept = masks[f"mask/{layer}"]
                 counts = counts_of(kept, before.get(f"mask/{layer}"))
                 shape = " x ".join(map(str, kept.shape))
                 density = counts["survivors"] / counts["weights"]
                 writer.writerow([*whose, layer, shape, density, *(counts.get(name, "") for name in COUNTS)])
-            before = masks if ticket.arm == "ticket" else {}
+            before = masks if ticket.arm == TICKET else {}
         return buffer.getvalue()
 
     def _find(self) -> None:
@@ -258,7 +260,7 @@ class MasksModel:
             return None
         if ticket.folder not in self._headers:
             try:
-                _, header = load_tensors(ticket.folder / TICKET, "ticket", ())
+                _, header = load_tensors(ticket.folder / TICKET_FILE, "ticket", ())
                 self._headers[ticket.folder] = header | {"kernels": list(header["kernels"])}
             except (InputError, KeyError, TypeError) as error:
                 self._unread = f"This ticket cannot be read: {error}"
@@ -273,7 +275,7 @@ class MasksModel:
         if key not in self._masks:
             try:
                 name = f"mask/{layer}"
-                tensors, _ = load_tensors(ticket.folder / TICKET, "ticket", (name,))
+                tensors, _ = load_tensors(ticket.folder / TICKET_FILE, "ticket", (name,))
             except InputError as error:
                 self._unread = f"This ticket cannot be read: {error}"
                 return None

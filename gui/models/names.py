@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import Any
 
+from tfticket.arms import Arm
 from tfticket.errors import InputError
-from tfticket.reports.rows import arm_name, name_in, read_configuration
+from tfticket.reports.rows import name_in, read_configuration
 
 
 class ArmNames:
@@ -14,11 +15,11 @@ class ArmNames:
         self._file = run / "config.yaml"
         self._configuration: dict[str, Any] | None = None
 
-    def __call__(self, arm: str) -> str:
+    def __call__(self, arm: Arm) -> str:
         """What an arm is called."""
         try:
             if self._configuration is None:
                 self._configuration = read_configuration(self._file)
             return name_in(self._configuration, arm)
         except (InputError, KeyError, AttributeError):
-            return arm_name(arm)
+            return arm.name

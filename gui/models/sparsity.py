@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from tfticket.arms import TICKET, Arm
 from tfticket.data.known import source_with
 from tfticket.errors import InputError
 from tfticket.reports.figures import Line
@@ -136,7 +137,7 @@ class SparsityModel:
         self.metric, self.log, self.reported = "nll", True, True
         self.split: Split = "validation"
         self.spread: Spread = "range"
-        self.hidden: set[str] = set()
+        self.hidden: set[Arm] = set()
         self._colours: Mapping[Path, str] = {}
         self._read: dict[Path, _Rows] = {}
 
@@ -167,7 +168,7 @@ class SparsityModel:
             setattr(self, name, value)
         self.changed.emit()
 
-    def set_hidden(self, arm: str, hidden: bool) -> None:
+    def set_hidden(self, arm: Arm, hidden: bool) -> None:
         """Hide an arm, or show it."""
         (self.hidden.add if hidden else self.hidden.discard)(arm)
         self.changed.emit()
@@ -198,10 +199,10 @@ class SparsityModel:
         return [row for row in self.rows if row.arm not in self.hidden]
 
     @property
-    def arms(self) -> dict[str, str]:
+    def arms(self) -> dict[Arm, str]:
         """Arm -> what figures call it, the ticket first."""
         found = {row.arm: row.name for row in self.rows}
-        return dict(sorted(found.items(), key=lambda item: item[0] != "ticket"))
+        return dict(sorted(found.items(), key=lambda item: item[0] != TICKET))
 
     @property
     def metrics(self) -> list[str]:
@@ -236,9 +237,9 @@ class SparsityModel:
         """Whether several runs have something to show: colours are the runs' then."""
         return sum(bool(read.rows) for read in self._read.values()) > 1
 
-    def lines(self, metric: str) -> dict[tuple[str, str], Line]:
+    def lines(self, metric: str) -> dict[tuple[str, Arm], Line]:
         """Lines to draw by (run, arm): of one run in its arms' looks; of several a colour each run, the line by arm."""
-        found: dict[tuple[str, str], list[Cell]] = {}
+        found: dict[tuple[str, Arm], list[Cell]] = {}
         order = [run.name for run in self.runs]
         for cell in sorted(self._cells(), key=lambda cell: order.index(cell.run)):
             found.setdefault((cell.run, cell.arm), []).append(cell)
@@ -257,7 +258,7 @@ class SparsityModel:
 
     def dense(self, metric: str) -> float | None:
         """The metric of the dense network of the run in focus, mean over seeds."""
-        return next((cell.test[metric].mean for cell in self._cells() if (cell.level, cell.arm) == (0, "ticket")), None)
+        return next((cell.test[metric].mean for cell in self._cells() if (cell.level, cell.arm) == (0, TICKET)), None)
 
     def references(self, metric: str) -> list[Reference]:
         """The numbers of the papers' tables for the networks and data of the runs shown, a reference each table."""
@@ -285,7 +286,7 @@ class SparsityModel:
             return cell.test_range[metric] if self.spread == "range" else (estimate.mean, estimate.mean)
         return estimate.low, estimate.high
 
-    def _looks(self, keys: list[tuple[str, str]]) -> dict[tuple[str, str], dict[str, Any]]:
+    def _looks(self, keys: list[tuple[str, Arm]]) -> dict[tuple[str, Arm], dict[str, Any]]:
         every = list(dict.fromkeys([*((row.run, row.arm) for row in self.rows), *keys]))  # also hidden ones
         looks = arm_looks(every)
         if not self.several:
@@ -300,7 +301,7 @@ class SparsityModel:
             shape = {
                 "marker": alone[arm],
                 "ls": STYLES[number % len(STYLES)],
-                "mfc": colour if arm == "ticket" else "none",
+                "mfc": colour if arm == TICKET else "none",
                 "lw": _WIDTHS[0] + place * (_WIDTHS[1] - _WIDTHS[0]),
                 "ms": _SIZES[0] + place * (_SIZES[1] - _SIZES[0]),
                 "zorder": 2.0 + place,

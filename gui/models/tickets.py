@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tfticket.arms import TICKET, Arm
 from tfticket.errors import InputError
 from tfticket.runs.records import checked
 from tfticket.runs.schemas import MadeTicket
@@ -22,7 +23,7 @@ class TicketEntry:
         folder: Its step's.
     """
 
-    arm: str
+    arm: Arm
     seed: int
     replicate: int
     level: int
@@ -30,7 +31,7 @@ class TicketEntry:
     folder: Path
 
     @property
-    def group(self) -> tuple[str, int, int]:
+    def group(self) -> tuple[Arm, int, int]:
         """Arm, seed and replicate."""
         return self.arm, self.seed, self.replicate
 
@@ -68,11 +69,11 @@ def _entry(step: dict[str, Any], steps: Path) -> TicketEntry | None:
     if step["kind"] == "evaluate":
         folder = steps / read_config(steps / step["folder"])["inputs"]["ticket"]
         return TicketEntry(
-            str(label["arm"]), label["seed"], label.get("replicate", 0), label["level"], label["density"], folder
+            label["arm"], label["seed"], label.get("replicate", 0), label["level"], label["density"], folder
         )
     if step["kind"] in ("start", "prune") and "arm" not in label:
         path = steps / step["folder"]
         result = checked(read_result(path)["result"], MadeTicket, str(path / RESULT))
-        whose = ("ticket", label["seed"], 0)
+        whose = (TICKET, label["seed"], 0)
         return TicketEntry(*whose, result.get("level", 0), result.get("density", 1.0), path)
     return None

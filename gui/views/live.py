@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from tfticket.arms import TICKET
 from tfticket.reports.figures import axis_of
 from tfticket.reports.looks import arm_looks
 from tfticket.text import for_figure, one_line, plain
@@ -151,7 +152,7 @@ class LiveTab(Tab):
         self.plots.run_colours = self._run_colours()
         self.plots.colours = {arm: readable(look["color"], background) for arm, look in looks.items()}
         if "" in self.plots.run_colours:
-            self.plots.colours["ticket"] = self.plots.run_colours[""]
+            self.plots.colours[TICKET] = self.plots.run_colours[""]
         self.arms.colour(self.plots.colours)
         self.canvas.figure.suptitle(for_figure(self.model.title) if self.canvas.saving else "", x=0.01, ha="left")
         self.plots.colour()

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
+from tfticket.arms import TICKET, Arm
 from tfticket.reports.figures import axis_of
 from tfticket.reports.number_axes import Numbers, log_axis
 
@@ -43,12 +44,12 @@ class LivePlots:
 
     def __init__(self, canvas: FigureCanvas) -> None:
         self.canvas = canvas
-        self.looks: dict[str, dict[str, Any]] = {}
-        self.colours: dict[str, str] = {}
+        self.looks: dict[Arm, dict[str, Any]] = {}
+        self.colours: dict[Arm, str] = {}
         self.run_colours: dict[str, str] = {}
         self.axes = list(canvas.figure.subplots(1, 2, sharex=True))
         self.tops = [axes.secondary_xaxis("top") for axes in self.axes]
-        self.lines: dict[tuple[int, tuple[str, str, int]], tuple[Any, Any]] = {}
+        self.lines: dict[tuple[int, tuple[str, Arm, int]], tuple[Any, Any]] = {}
         self._unit = (1, "")  # of the x axis: its size, its name
         self._bands: list[Band] = []
         self._spans: list[Any] = []
@@ -140,7 +141,7 @@ class LivePlots:
         self._legend()
         self.canvas.request(layout=True)
 
-    def _colour_of(self, key: tuple[str, str, int]) -> str:
+    def _colour_of(self, key: tuple[str, Arm, int]) -> str:
         run, arm, _ = key
         return (self.run_colours.get(run) if run else self.colours.get(arm)) or self.canvas.theme.text
 
@@ -155,7 +156,7 @@ class LivePlots:
         key = (number, curve.key)
         if key not in self.lines:
             look: dict[str, Any] = {"color": self._colour_of(curve.key), "animated": True}
-            look |= {"lw": 1.2, "zorder": 3.0 if curve.key[1] == "ticket" else 2.5}
+            look |= {"lw": 1.2, "zorder": 3.0 if curve.key[1] == TICKET else 2.5}
             raw, smooth = (self.axes[number].plot([], [], **look)[0] for _ in range(2))
             raw.set(alpha=0.3, ls="-", lw=0.9, zorder=2.0, ms=5)
             self._wear(smooth, curve.key)
@@ -163,23 +164,23 @@ class LivePlots:
         raw, smooth = self.lines[key]
         smooth.set_label(curve.together)
         every = few and not faint
-        shown = not curve.key[0] and (every or curve.key[1] != "ticket")
-        size = 3.0 if curve.key[1] == "ticket" else 4.5
+        shown = not curve.key[0] and (every or curve.key[1] != TICKET)
+        size = 3.0 if curve.key[1] == TICKET else 4.5
         smooth.set(markersize=size if shown else 0.0, markevery=None if every else max(1, len(curve.x) // _MARKS))
         raw.set_marker("." if few and not curve.key[0] else "")
-        if curve.key[1] == "ticket":
+        if curve.key[1] == TICKET:
             smooth.set_linewidth(self._width(curve.key[0]))
         x = curve.x / self._unit[0]
         smooth.set_data(*decimate(x, factor * curve.smooth))
         raw.set_data(*(decimate(x, factor * curve.raw) if faint else ([], [])))
 
-    def _wear(self, line: Any, key: tuple[str, str, int]) -> None:
+    def _wear(self, line: Any, key: tuple[str, Arm, int]) -> None:
         """Give a line its arm's marker and dashes."""
         look = self.looks.get(key[1], {})
         hollow = look.get("mfc") == "white"
         face = self.canvas.theme.background if hollow else self._colour_of(key)
         line.set(marker=look.get("marker", "o"), markerfacecolor=face, markeredgecolor=self._colour_of(key))
-        line.set_linestyle("-" if key[1] == "ticket" else _LINES[look.get("ls", "-")])
+        line.set_linestyle("-" if key[1] == TICKET else _LINES[look.get("ls", "-")])
 
     def _limits(self, axes: Any, curves: Sequence[Curve], factor: float, log: bool, end: float) -> bool:
         """Make room for what is drawn, unless the user chose; whether that changed anything."""
@@ -238,7 +239,7 @@ class LivePlots:
         lines = {key: pair[1] for (number, key), pair in self.lines.items() if number == 0}
         firsts = {key: line for key, line in lines.items() if key[2] == min(k[2] for k in lines if k[:2] == key[:2])}
         focus = self._words[2] if self._words and self.run_colours else None
-        names = [focus if focus and key[:2] == ("", "ticket") else line.get_label() for key, line in firsts.items()]
+        names = [focus if focus and key[:2] == ("", TICKET) else line.get_label() for key, line in firsts.items()]
         height = legend_below(self.canvas, list(firsts.values()), names) if len(firsts) > 1 else 0.0
         if len(firsts) < 2:
             legend_below(self.canvas, [], [])

@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from tfticket.arms import TICKET, Arm
 from tfticket.text import for_figure, plain
 
 from ..models.mask_pictures import MEANINGS, MaskPicture
@@ -108,7 +109,7 @@ class MasksTab(Tab):
         for watched in (self.canvas, self.slider, self.difference, self.fields, self.arm, self.seed_box, self.layer):
             watched.installEventFilter(self)
 
-    def _choose(self, arm: str) -> None:
+    def _choose(self, arm: Arm) -> None:
         """Another arm, of the same seed where it has that."""
         groups = [group for group in self.model.groups if group[0] == arm]
         seed = (self.model.group or ("", 0, 0))[1]
@@ -158,7 +159,7 @@ class MasksTab(Tab):
             self.difference.setChecked(model.difference)
             self.fields.setChecked(model.fields)
         self.difference.setEnabled(model.before is not None)
-        control = group is not None and group[0] != "ticket"
+        control = group is not None and group[0] != TICKET
         self.difference.setToolTip(CONTROL if control else "What the last pruning took, in another colour")
         self.fields.setEnabled(model.has_fields)
 

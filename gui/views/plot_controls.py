@@ -7,6 +7,7 @@ from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtGui import QColor, QIcon, QPixmap
 from PySide6.QtWidgets import QButtonGroup, QCheckBox, QComboBox, QHBoxLayout, QLabel, QLayout, QToolButton, QWidget
 
+from tfticket.arms import Arm
 from tfticket.text import one_line
 
 from .texts import tip
@@ -110,12 +111,12 @@ class ArmBoxes:
         toggled: Called with (arm, hidden).
     """
 
-    def __init__(self, layout: QLayout, toggled: Callable[[str, bool], None]) -> None:
-        self.boxes: dict[str, QCheckBox] = {}
+    def __init__(self, layout: QLayout, toggled: Callable[[Arm, bool], None]) -> None:
+        self.boxes: dict[Arm, QCheckBox] = {}
         self._layout = layout
         self._toggled = toggled
 
-    def update(self, arms: Mapping[str, str], hidden: Collection[str]) -> bool:
+    def update(self, arms: Mapping[Arm, str], hidden: Collection[Arm]) -> bool:
         """Show these arms (arm -> name); whether they are others than before."""
         fresh = list(self.boxes) != list(arms)
         if fresh:
@@ -128,12 +129,12 @@ class ArmBoxes:
                 box.setChecked(arm not in hidden)
         return fresh
 
-    def colour(self, colours: Mapping[str, str]) -> None:
+    def colour(self, colours: Mapping[Arm, str]) -> None:
         """Give the boxes their arms' colours; an arm without one gets none."""
         for arm, box in self.boxes.items():
             box.setIcon(swatch(colours[arm]) if arm in colours else QIcon())
 
-    def _box(self, arm: str, name: str) -> QCheckBox:
+    def _box(self, arm: Arm, name: str) -> QCheckBox:
         name = one_line(name)
         box = QCheckBox(name.replace("&", "&&"))
         box.setToolTip(tip(f"Show {name}"))

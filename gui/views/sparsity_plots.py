@@ -6,10 +6,10 @@ from typing import Any
 
 from matplotlib.lines import Line2D
 
+from tfticket.arms import TICKET, Arm
 from tfticket.reports.figures import Line, axis_of, draw_metric
 from tfticket.reports.looks import arm_looks
-from tfticket.reports.reported import ARMS, Reported
-from tfticket.reports.rows import arm_name
+from tfticket.reports.reported import Reported
 from tfticket.text import for_figure
 
 from ..models.sparsity import SparsityModel
@@ -29,7 +29,7 @@ class SparsityPlots:
 
     def __init__(self, canvas: FigureCanvas) -> None:
         self.canvas = canvas
-        self.colours: dict[str, str] = {}
+        self.colours: dict[Arm, str] = {}
         self._narrow = False
         self._height = 100.0  # of a plot, in pixels, about
         self.axes = list(canvas.figure.subplots(1, 2))
@@ -111,14 +111,14 @@ class SparsityPlots:
         hollow = line.look.get("mfc") in ("white", "none")
         return replace(line, look={**line.look, "color": colour, "mfc": background if hollow else colour})
 
-    def _star_colours(self, numbers: Sequence[Reported], several: bool) -> dict[str, str]:
+    def _star_colours(self, numbers: Sequence[Reported], several: bool) -> dict[Arm, str]:
         """Arm -> colour: its own, in which its line is drawn, too; where colours are the runs', that of text."""
-        arms = sorted({one.arm for one in numbers}, key=lambda arm: (arm in ARMS, arm))
+        arms = sorted({one.arm for one in numbers})
         looks = arm_looks([("", arm) for arm in arms]) if arms else {}
         theme = self.canvas.theme
         return {arm: theme.text if several else readable(looks["", arm]["color"], theme.background) for arm in arms}
 
-    def _name_stars(self, axes: Any, numbers: Sequence[Reported], factor: float, colours: dict[str, str]) -> None:
+    def _name_stars(self, axes: Any, numbers: Sequence[Reported], factor: float, colours: dict[Arm, str]) -> None:
         """Arms beside the stars, far enough from one another to be read; they move and vanish with their stars."""
         gap = 1.25 * self._pixels / self._height
         to_axes = axes.transData + axes.transAxes.inverted()
@@ -128,7 +128,7 @@ class SparsityPlots:
             at = max(y, before.get(round(x, 2), -1.0) + gap)
             before[round(x, 2)] = at
             axes.annotate(
-                ARMS.get(one.arm) or arm_name(one.arm),
+                one.name,
                 xy=(100 * (one.density or 1), factor * one.value),
                 xytext=(1.4 * self.canvas.points, 0.75 * (at - y) * self._height),
                 textcoords="offset points",
@@ -159,7 +159,7 @@ class SparsityPlots:
         for (run, arm), line in lines.items():
             if model.several:
                 handles.setdefault(run, Line2D([], [], color=line.look["color"], lw=4))
-                look = {**line.look, "color": text, "mfc": text if arm == "ticket" else "none", "lw": 1.6, "ms": 5}
+                look = {**line.look, "color": text, "mfc": text if arm == TICKET else "none", "lw": 1.6, "ms": 5}
                 handles.setdefault(f"\0{line.name}", Line2D([], [], **look))
             else:
                 handles[line.name] = Line2D([], [], **line.look)
@@ -170,4 +170,4 @@ class SparsityPlots:
 def _star(one: Reported, colour: str) -> Line:
     value, spread = one.value, one.spread or 0.0
     density = one.density or 1.0
-    return Line(one.arm, [density], [value], [value - spread], [value + spread], {**_STAR, "color": colour})
+    return Line(one.name, [density], [value], [value - spread], [value + spread], {**_STAR, "color": colour})

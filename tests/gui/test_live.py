@@ -17,6 +17,7 @@ from gui.models.live import NO_RUN, WAITING, LiveModel
 from gui.models.masks import MasksModel
 from gui.views.live import LiveTab
 from gui.views.masks import MasksTab
+from tfticket.arms import TICKET, Arm
 from tfticket.runs.progress import Progress, read_progress, write_progress
 
 
@@ -38,7 +39,7 @@ def tab(model, qtbot):
 
 def measure_again(model, iteration=8):
     """Another evaluation of the ticket's last training, which goes on."""
-    training = [one for one in model.trainings if one.label["arm"] == "ticket"][-1]
+    training = [one for one in model.trainings if one.label["arm"] == TICKET][-1]
     step = {"kind": "train", "folder": training.folder, "label": training.label}
     write_progress(model.run, replace(read_progress(model.run), step=step))
     path = model.run.parents[1] / "steps" / training.folder / "events.jsonl"
@@ -63,7 +64,7 @@ def test_arms_are_called_as_the_runs_report_calls_them(text, name, run, qtbot):
     live, masks = LiveModel(), MasksModel()
     live.show(run)
     masks.show(run)
-    named = {"ticket": name, "reinitialise": "re-initialised"}
+    named = {TICKET: name, Arm(control="reinitialise"): "re-initialised"}
     assert live.arm_names == masks.arm_names == named
     assert [curve.name for curve in live.curves("loss")] == list(named.values())
     assert f", {name}, seed 0" in masks.title
@@ -79,7 +80,7 @@ def test_curves_follow_one_another_level_by_level(model):
     assert model.message == ""
     assert model.seeds == [0, 1]
     assert (model.seed, model.follows) == (1, True)
-    assert model.arms == ["ticket", "reinitialise"]
+    assert model.arms == [TICKET, Arm(control="reinitialise")]
     assert model.metrics[:2] == ["accuracy", "nll"]
     bands = model.bands
     assert [band.level for band in bands] == [0, 1, 2]
@@ -121,11 +122,11 @@ def test_the_tickets_of_other_runs_are_laid_over(model, run):
     assert model.overlaid == [other, gone]
     assert (model.colours[run], model.colours[other]) == ("#111111", "#222222")
     curves = {curve.key: curve for curve in model.curves("loss")}
-    assert list(curves) == [("", "ticket", 0), ("", "reinitialise", 0), (other.name, "ticket", 0)]
-    assert curves[other.name, "ticket", 0].name == "other-12345678, seed 1"
-    model.set_hidden("ticket", True)
+    assert list(curves) == [("", TICKET, 0), ("", Arm(control="reinitialise"), 0), (other.name, TICKET, 0)]
+    assert curves[other.name, TICKET, 0].name == "other-12345678, seed 1"
+    model.set_hidden(TICKET, True)
     assert [curve.key[0] for curve in model.curves("loss")] == ["", other.name]
-    model.set_hidden("ticket", False)
+    model.set_hidden(TICKET, False)
     rows = list(csv.DictReader(io.StringIO(model.csv())))
     assert {(row["run"], row["arm"], row["seed"]) for row in rows} == {
         (run.name, "ticket", "0"),
@@ -154,8 +155,8 @@ def test_a_run_that_ended_before_it_measured_anything_says_why(run, state, words
 
 
 def test_a_hidden_arm_has_no_curve_and_its_band_stays(model):
-    model.set_hidden("ticket", True)
-    assert [curve.key for curve in model.curves("loss")] == [("", "reinitialise", 0)]
+    model.set_hidden(TICKET, True)
+    assert [curve.key for curve in model.curves("loss")] == [("", Arm(control="reinitialise"), 0)]
     assert len(model.bands) == 3
 
 
@@ -182,7 +183,7 @@ def test_chains_that_are_drawn_at_once_are_all_shown(model, monkeypatch):
     monkeypatch.setattr("gui.models.followed.state_of", lambda folder, state: "running")
     assert model.poll()
     assert model.doing == "sample · seed 0 · nuts · level 1 · chain 0 · draw 3 of 600 · and 1 more"
-    assert [one.label["chain"] for one in model.trainings if one.label["arm"] == "nuts"] == [0, 1]
+    assert [one.label["chain"] for one in model.trainings if one.label["arm"] == Arm("nuts")] == [0, 1]
     (band,) = [band for band in model.bands if band.level == 1]
     assert band.end - band.begin == 600
 
@@ -223,11 +224,11 @@ def test_damaged_and_vanished_folders_become_a_message(model, run):
 
 def test_streaming_adds_points_and_keeps_the_artists(tab, model, qtbot):
     lines = dict(tab.plots.lines)
-    points = len(lines[0, ("", "ticket", 0)][1].get_xdata())
+    points = len(lines[0, ("", TICKET, 0)][1].get_xdata())
     measure_again(model, iteration=6)
     tab.refresh()
     assert tab.plots.lines == lines
-    assert len(lines[0, ("", "ticket", 0)][1].get_xdata()) == points + 1
+    assert len(lines[0, ("", TICKET, 0)][1].get_xdata()) == points + 1
 
 
 def test_a_hidden_tab_draws_when_it_is_shown_again(model, qtbot, monkeypatch):
@@ -248,15 +249,15 @@ def test_a_hidden_tab_draws_when_it_is_shown_again(model, qtbot, monkeypatch):
 def test_controls_change_what_is_shown(tab, model, qtbot):
     tab.smoothing.setValue(60)
     assert model.smoothing == 0.6
-    raw, smooth = tab.plots.lines[0, ("", "ticket", 0)]
+    raw, smooth = tab.plots.lines[0, ("", TICKET, 0)]
     assert len(raw.get_xdata()) == len(smooth.get_xdata()) > 0
     tab.log_loss.setChecked(False)
     assert tab.plots.axes[0].get_yscale() == "linear"
     tab.beside.setCurrentIndex(tab.beside.findData("nll"))
     tab.beside.activated.emit(0)
     assert "NLL" in tab.plots.axes[1].get_ylabel()
-    tab.arms.boxes["reinitialise"].setChecked(False)
-    assert (0, ("", "reinitialise", 0)) not in tab.plots.lines
+    tab.arms.boxes[Arm(control="reinitialise")].setChecked(False)
+    assert (0, ("", Arm(control="reinitialise"), 0)) not in tab.plots.lines
     tab.seed_box.setCurrentIndex(tab.seed_box.findData(0))
     tab.seed_box.activated.emit(0)
     assert tab.plots.axes[0].get_xlabel() == "iterations of seed 0"
@@ -276,7 +277,7 @@ def test_the_x_axis_is_chosen_at_once(tab, model):
 def test_overlaid_runs_have_their_colours_and_thinner_lines(tab, model, run):
     other = shutil.copytree(run, run.with_name("other-12345678"))
     model.show(run, [other], {run: "#AA3377", other: "#228833"})
-    mine, theirs = (tab.plots.lines[0, (name, "ticket", 0)][1] for name in ("", other.name))
+    mine, theirs = (tab.plots.lines[0, (name, TICKET, 0)][1] for name in ("", other.name))
     assert (mine.get_color().lower(), theirs.get_color().lower()) == ("#aa3377", "#228833")
     assert mine.get_linewidth() > theirs.get_linewidth()
     names = [text.get_text() for text in tab.canvas.figure.legends[0].get_texts()]
@@ -285,7 +286,7 @@ def test_overlaid_runs_have_their_colours_and_thinner_lines(tab, model, run):
     assert names[2].endswith("seed 1")
     model.show(run)
     assert mine.get_linewidth() == 1.8
-    assert mine.get_color() == tab.plots.colours["ticket"] != "#aa3377"
+    assert mine.get_color() == tab.plots.colours[TICKET] != "#aa3377"
     assert [text.get_text() for text in tab.canvas.figure.legends[0].get_texts()] == ["IMP ticket", "re-initialised"]
 
 
@@ -298,7 +299,7 @@ def test_a_long_run_that_is_laid_over_leaves_the_scale_to_that_in_focus(tab, mod
     shutil.copytree(diary.parent, long)
     (long / "events.jsonl").write_text(diary.read_text().replace('"iteration": 6', '"iteration": 6000'))
     manifest = (other / "manifest.json").read_text().replace(f'"{first.folder}"', '"train-long"')
-    (other / "manifest.json").write_text(manifest)
+    (other / "manifest.json").write_text(json.dumps({"steps": json.loads(manifest)["steps"]}))
     model.show(run, [other])
     assert np.nanmax(model.curves("loss")[-1].x) >= 6000
     assert tab.plots.axes[0].get_xlim()[1] == pytest.approx(1.02 * end)
@@ -321,11 +322,11 @@ def test_the_x_axes_are_one(tab):
 def test_chains_are_named_and_numbered(model, run):
     manifest = json.loads((run / "manifest.json").read_text())
     for step in manifest["steps"]:
-        if step["kind"] == "train" and step["label"]["arm"] == "reinitialise":
+        if step["kind"] == "train" and step["label"]["arm"] == Arm(control="reinitialise").to_label():
             chain = step["label"]["seed"]
             step["label"] |= {"arm": "nuts", "seed": 0, "chain": chain}
             step["kind"] = "sample"
-    (run / "manifest.json").write_text(json.dumps(manifest))
+    (run / "manifest.json").write_text(json.dumps({"steps": manifest["steps"]}))
     fresh = LiveModel()
     fresh.show(run)
     fresh.choose_seed(0)
@@ -406,7 +407,7 @@ def test_colours_follow_the_theme_and_files_are_written(tab, model, qtbot, tmp_p
     tab.export_figure(tmp_path / "live.png")
     assert (tmp_path / "live.png").stat().st_size > 5000
     assert tab.canvas.theme.dark
-    assert tab.plots.lines[0, ("", "ticket", 0)][1].get_color() == tab.plots.colours["ticket"]
+    assert tab.plots.lines[0, ("", TICKET, 0)][1].get_color() == tab.plots.colours[TICKET]
 
 
 def test_a_model_that_was_shown_no_run_yet(qtbot):

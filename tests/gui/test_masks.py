@@ -17,6 +17,7 @@ from gui.models.masks import NO_RUN, WAITING, MasksModel
 from gui.models.tickets import tickets_of
 from gui.views.masks import MasksTab
 from tests.real_run import make_run
+from tfticket.arms import TICKET, Arm
 from tfticket.inspection.pictures import LARGEST
 from tfticket.runs.artefacts import load_tensors
 
@@ -55,7 +56,7 @@ def test_networks_of_monte_carlo_tickets_are_no_tickets_of_the_run(tmp_path):
     run.mkdir(parents=True)
     (run / "manifest.json").write_text(json.dumps({"steps": steps}))
     found, damaged = tickets_of(run, {})
-    assert [(one.group, one.level) for one in found.values()] == [(("ticket", 0, 0), 0), (("ticket", 0, 0), 1)]
+    assert [(one.group, one.level) for one in found.values()] == [((TICKET, 0, 0), 0), ((TICKET, 0, 0), 1)]
     assert damaged == 0
 
 
@@ -66,7 +67,7 @@ def mask_of(ticket, layer):
 
 def test_tickets_are_told_by_arm_seed_and_level(model):
     assert model.message == model.problem == ""
-    assert model.groups == [("ticket", 0, 0), ("ticket", 1, 0), ("reinitialise", 0, 0), ("reinitialise", 1, 0)]
+    assert model.groups == [(arm, seed, 0) for arm in (TICKET, Arm(control="reinitialise")) for seed in (0, 1)]
     assert [one.level for one in model.levels] == [0, 1, 2]
     assert model.ticket.level == 2
     assert [layer.split("/")[0][:4] for layer in model.layers] == ["conv", "conv", "dens", "dens"]
@@ -103,8 +104,8 @@ def test_steps_stop_at_the_ends_and_a_control_has_no_level_before(model):
     assert (model.ticket.level, model.layer) == (1, model.layers[0])
     model.step(levels=-7, layers=9)
     assert (model.ticket.level, model.layer) == (0, model.layers[-1])
-    model.choose_group(("reinitialise", 1, 0))
-    assert model.ticket.arm == "reinitialise"
+    model.choose_group((Arm(control="reinitialise"), 1, 0))
+    assert model.ticket.arm.key == "reinitialise"
     assert model.before is None
 
 
@@ -278,7 +279,7 @@ def test_the_numbers_of_every_layer_and_level_are_written(model):
         assert int(row["just pruned"]) == (mask_of(model.before, row["layer"]) & ~kept).sum()
     assert {row["just pruned"] for row in rows[: len(model.layers)]} == {""}
     assert [row["level"] for row in rows[:: len(model.layers)]] == ["0", "1", "2"]
-    model.choose_group(("reinitialise", 1, 0))
+    model.choose_group((Arm(control="reinitialise"), 1, 0))
     assert {row["just pruned"] for row in csv.DictReader(io.StringIO(model.csv()))} == {""}
 
 
@@ -368,11 +369,11 @@ def test_the_slider_and_boxes_choose(tab, model):
     assert "image" in tab.axes.get_xlabel()
     tab.arm.setCurrentIndex(1)
     tab.arm.activated.emit(1)
-    assert model.group == ("reinitialise", 0, 0)
+    assert model.group == (Arm(control="reinitialise"), 0, 0)
     assert not tab.difference.isEnabled()
     tab.seed_box.setCurrentIndex(1)
     tab.seed_box.activated.emit(1)
-    assert model.group == ("reinitialise", 1, 0)
+    assert model.group == (Arm(control="reinitialise"), 1, 0)
     tab.layer.setCurrentIndex(3)
     tab.layer.activated.emit(3)
     assert model.layer == model.layers[3]

@@ -14,10 +14,13 @@ from gui.models.sparsity import NO_RUN, WAITING, SparsityModel
 from gui.views.figure_theme import readable
 from gui.views.sparsity import SparsityTab
 from tests.real_run import make_run
+from tfticket.arms import TICKET, Arm
 from tfticket.errors import InputError
 from tfticket.reports.rows import read_run, rows_of
 from tfticket.reports.tables import summarise
 from tfticket.runs.step_files import read_result, write_result
+
+REINITIALISED = Arm(control="reinitialise")
 
 
 @pytest.fixture(scope="module")
@@ -52,32 +55,32 @@ def tab(model, qtbot):
 
 
 def test_lines_are_the_reports_numbers(model, runs):
-    cells = [cell for cell in summarise(rows_of(read_run(runs[0]))) if cell.arm == "ticket"]
+    cells = [cell for cell in summarise(rows_of(read_run(runs[0]))) if cell.arm.key == "ticket"]
     model.change(split="test")
-    line = model.lines("accuracy")[runs[0].name, "ticket"]
+    line = model.lines("accuracy")[runs[0].name, TICKET]
     assert line.name == "IMP ticket"
     assert line.means == [cell.test["accuracy"].mean for cell in cells]
     assert line.densities == [cell.density for cell in cells]
     assert list(zip(line.lows, line.highs, strict=True)) == [cell.test_range["accuracy"] for cell in cells]
     model.change(spread="interval")
-    line = model.lines("accuracy")[runs[0].name, "ticket"]
+    line = model.lines("accuracy")[runs[0].name, TICKET]
     assert line.lows == [cell.test["accuracy"].low for cell in cells]
     assert model.spread_text == "mean and 95 % t interval of 2 seeds"
 
 
 def test_validation_is_the_default(model, runs):
-    rows = [row for row in rows_of(read_run(runs[0])) if (row.arm, row.level) == ("ticket", 0)]
+    rows = [row for row in rows_of(read_run(runs[0])) if (row.arm.key, row.level) == ("ticket", 0)]
     mean = sum(row.validation["accuracy"] for row in rows) / len(rows)
-    assert model.lines("accuracy")[runs[0].name, "ticket"].means[0] == pytest.approx(mean)
+    assert model.lines("accuracy")[runs[0].name, TICKET].means[0] == pytest.approx(mean)
     assert model.dense("accuracy") == pytest.approx(mean)
 
 
 def test_the_papers_numbers_are_beside_where_network_and_data_match(model):
     (table,) = model.references("accuracy")
     assert table.source == "Bayes always wins the lottery, table 1 (test rows)"
-    assert {one.arm for one in table.numbers} == {"hmc", "ticket", "svi", "reinitialise"}
-    model.set_hidden("reinitialise", True)
-    assert "reinitialise" not in {one.arm for one in model.references("accuracy")[0].numbers}
+    assert {one.arm.key for one in table.numbers} == {"hmc", "ticket", "svi", "reinitialise"}
+    model.set_hidden(REINITIALISED, True)
+    assert "reinitialise" not in {one.arm.key for one in model.references("accuracy")[0].numbers}
     assert model.references("mace") == []
     model.change(reported=False)
     assert model.references("accuracy") == []
@@ -106,12 +109,12 @@ def test_several_runs_have_a_colour_each_and_lines_by_arm(model, runs):
         runs[0].name: "#112233",
         runs[1].name: "#445566",
     }
-    for arm in ("ticket", "reinitialise"):
+    for arm in (TICKET, REINITIALISED):
         first, second = (looks[run.name, arm] for run in runs)
         assert (first["ls"], first["marker"]) == (second["ls"], second["marker"])
         assert first["lw"] > second["lw"]  # equal lines do not hide each other
         assert first["zorder"] < second["zorder"]
-    assert looks[runs[0].name, "ticket"]["ls"] != looks[runs[0].name, "reinitialise"]["ls"]
+    assert looks[runs[0].name, TICKET]["ls"] != looks[runs[0].name, REINITIALISED]["ls"]
 
 
 def test_damaged_and_vanished_folders_are_told_and_the_rest_is_shown(model, runs):
@@ -171,14 +174,19 @@ def test_a_run_without_evaluations_says_why(model, runs, monkeypatch):
 
 def test_options_of_one_control_are_told_apart_and_keep_their_looks_when_others_are_hidden(model):
     rows = model._read[model.runs[0]].rows
-    options = [replace(row, arm=f"random-mask 0.{n}") for row in rows if row.arm == "reinitialise" for n in range(1, 7)]
+    options = [
+        replace(row, arm=Arm(control="random-mask", options=f"0.{n}"))
+        for row in rows
+        if row.arm.key == "reinitialise"
+        for n in range(1, 7)
+    ]
     rows += options
-    looks = {arm: line.look for (_, arm), line in model.lines("nll").items() if arm.startswith("random")}
+    looks = {arm: line.look for (_, arm), line in model.lines("nll").items() if arm.control == "random-mask"}
     for part in ("color", "marker"):
         assert len({look[part] for look in looks.values()}) == 6
-    model.set_hidden("random-mask 0.1", True)
+    model.set_hidden(Arm(control="random-mask", options="0.1"), True)
     assert {arm: line.look for (_, arm), line in model.lines("nll").items() if arm in looks} == {
-        arm: look for arm, look in looks.items() if arm != "random-mask 0.1"
+        arm: look for arm, look in looks.items() if arm.options != "0.1"
     }
     for background in ("#ffffff", "#202020"):
         assert len({readable(look["color"], background) for look in looks.values()}) == 6
@@ -210,9 +218,9 @@ def test_controls_change_what_is_drawn(tab, model):
     tab.spread.setCurrentIndex(tab.spread.findData("interval"))
     tab.spread.activated.emit(1)
     assert "interval" in tab.canvas.figure.legends[0].get_title().get_text()
-    tab.arms.boxes["reinitialise"].setChecked(False)
-    assert list(tab.plots.colours) == ["ticket"]
-    tab.arms.boxes["ticket"].setChecked(False)
+    tab.arms.boxes[REINITIALISED].setChecked(False)
+    assert list(tab.plots.colours) == [TICKET]
+    tab.arms.boxes[TICKET].setChecked(False)
     assert tab.plots.axes[0].get_lines() == []
 
 
@@ -283,7 +291,7 @@ def test_a_hidden_tab_draws_when_it_is_shown_again(model, qtbot, monkeypatch):
 
 
 def test_exports_hold_what_is_shown(tab, model, tmp_path):
-    model.set_hidden("reinitialise", True)
+    model.set_hidden(REINITIALISED, True)
     tab.export_csv(tmp_path / "shown.csv")
     rows = list(csv.DictReader(io.StringIO((tmp_path / "shown.csv").read_text())))
     assert {row["arm"] for row in rows} == {"ticket"}

@@ -3,6 +3,7 @@ import json
 import numpy as np
 import pytest
 
+from tfticket.arms import TICKET, Arm
 from tfticket.errors import InputError
 from tfticket.inspection.load import load
 from tfticket.inspection.run_tickets import tickets_of
@@ -23,13 +24,13 @@ def test_a_runs_tickets_with_their_weights(run):
     assert [each.label for each in found] == evaluations
     assert len({each.name for each in found}) == len(found)
     arms = {each.label["arm"] for each in found}
-    assert {"ticket", "reinitialise"} <= arms
+    assert {TICKET, Arm(control="reinitialise")} <= arms
     for each in found:
         ticket, trained, before = load(each)
         assert (ticket.level, ticket.density) == (each.label["level"], each.label["density"])
         for path, kept in ticket.mask.items():
             assert not np.any(trained[path][~kept])
-        pruned = each.label["arm"] == "ticket" and each.label["level"] > 0
+        pruned = each.label["arm"] == TICKET and each.label["level"] > 0
         assert (before is not None) == (each.before is not None) == pruned
         if before is not None:
             # The mask is that of the largest, over all layers.

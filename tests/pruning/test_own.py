@@ -139,7 +139,7 @@ def test_a_path_is_of_own_masks_and_they_need_one(control, message):
 
 
 def test_two_masks_are_two_arms():
-    assert [Control(name="own-mask", path=f"masks/{name}.npz").arm for name in "ab"] == ["own-mask a", "own-mask b"]
+    assert [Control(name="own-mask", path=f"masks/{name}.npz").arm.key for name in "ab"] == ["own-mask a", "own-mask b"]
 
 
 def test_masks_from_files_of_one_name_are_refused_with_how_to_mend_it():

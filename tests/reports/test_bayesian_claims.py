@@ -5,10 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from tfticket.arms import Arm
 from tfticket.reports import bayesian, papers
 from tfticket.reports.claims import decide
 from tfticket.reports.papers import claims_of
-from tfticket.reports.rows import Row, arm_name, control_of
+from tfticket.reports.rows import Row
 from tfticket.reports.tables import claims_rows
 
 SEEDS = range(5)
@@ -35,7 +36,8 @@ def row(arm, seed, level, network):
         beside["layers"] = 21.0
         beside["depth"] = 0.8 if arm.startswith("bayesian") else 0.5 + 0.01 * seed
     facts = {"network": network, "data_set": "cifar-10", "beside": beside}
-    return Row("r", arm, arm_name(arm), seed, level, LEVELS[level], "d", test, test, **facts)
+    arm = Arm.parse(arm)
+    return Row("r", arm, arm.name, seed, level, LEVELS[level], "d", test, test, **facts)
 
 
 def rows(network="resnet-20", arms=tuple(ACCURACY)):
@@ -129,16 +131,15 @@ def test_what_needs_no_tickets_by_signal_to_noise_ratio_is_claimed_without_them(
 
 
 def test_a_pair_of_arms_is_compared_at_its_own_last_level():
-    stopped = [one for one in rows() if (one.arm, one.level) not in (("bayesian-snr", 3), ("bayesian-snr-lrr", 3))]
+    stopped = [one for one in rows() if (one.arm.key, one.level) not in (("bayesian-snr", 3), ("bayesian-snr-lrr", 3))]
     found = claims(stopped)
     assert [label[-4:] for label in found[bayesian.B10].differences] == ["10 %", " 2 %"]
     assert [label[-4:] for label in found[bayesian.B2B].differences] == ["10 %", " 2 %"]
 
 
 def test_a_trunks_controls_are_no_controls_of_the_deterministic_ticket():
-    assert control_of("bayesian-snr reinitialise") == "bayesian-snr"
-    assert arm_name("bayesian-snr reinitialise") == "Bayesian, SNR, re-initialised"
-    assert arm_name("bayesian-snr-lrr") == "Bayesian, SNR, rate rewound"
+    assert Arm.parse("bayesian-snr reinitialise").name == "Bayesian, SNR, re-initialised"
+    assert Arm.parse("bayesian-snr-lrr").name == "Bayesian, SNR, rate rewound"
     with_controls, without = (claims(rows(arms=arms)) for arms in (tuple(ACCURACY), tuple(ACCURACY)[:-1]))
     assert set(with_controls) == {*without, papers.B5}
 
@@ -247,7 +248,7 @@ def test_times_are_claimed_of_ten_draws(draws, said):
     change = {} if draws is None else {"draws": draws}
     some = [
         replace(one, beside={name: value for name, value in one.beside.items() if name != "draws"} | change)
-        if one.arm.startswith("bayesian")
+        if one.arm.key.startswith("bayesian")
         else one
         for one in rows()
     ]
@@ -274,7 +275,7 @@ def test_where_deviations_end_at_the_optimisers_bound_claims_are_withheld(share,
     some = []
     for one in rows():
         beside = {name: value for name, value in one.beside.items() if name != "at_bound"}
-        if one.arm == "bayesian-snr" and one.level == 2:
+        if one.arm.key == "bayesian-snr" and one.level == 2:
             beside |= {} if share is None else {"at_bound": share}
         elif "at_bound" in one.beside:
             beside["at_bound"] = 0.0

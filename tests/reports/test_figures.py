@@ -7,11 +7,12 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from tfticket.arms import CONTROL_NAMES, Arm
 from tfticket.evaluation.metrics import BINS, METRICS
 from tfticket.reports.figures import Line, draw_metric, metric_figure, reliability_figure, weights_axis
 from tfticket.reports.looks import arm_looks
 from tfticket.reports.number_axes import LogTicks, Numbers
-from tfticket.reports.rows import ARM_NAMES, Row, arm_name
+from tfticket.reports.rows import Row
 from tfticket.reports.tables import summarise
 
 
@@ -22,7 +23,7 @@ def rows(run="r-1", levels=(0, 1, 2), seeds=(0, 1), base=0.5, arms=("reinitialis
             for seed in seeds:
                 accuracy = 0.9 - 0.01 * level - 0.02 * seed - 0.1 * (arm != "ticket")
                 metrics = dict.fromkeys(METRICS, 0.1 * (level + 1)) | {"accuracy": accuracy}
-                whose = (run, arm, arm_name(arm), seed, level, base**level)
+                whose = (run, Arm.parse(arm), Arm.parse(arm).name, seed, level, base**level)
                 found.append(Row(*whose, "MNIST, 100 training rows", metrics, metrics, **options))
     return found
 
@@ -143,7 +144,7 @@ OPTIONS = (
     "mine",
     "mine 2",
 )
-ALL_ARMS = (*[arm for arm in ARM_NAMES if arm != "ticket"], *OPTIONS, "another", "a third")
+ALL_ARMS = (*CONTROL_NAMES, *OPTIONS, "another", "a third")
 
 
 def test_every_arm_has_a_look_of_its_own():
@@ -151,15 +152,16 @@ def test_every_arm_has_a_look_of_its_own():
     del looks["dense"]
     assert len(set(looks.values())) == len(looks) == len(ALL_ARMS) + 1
     assert len({colour for colour, *_ in looks.values()}) == len(looks)
-    masks = [looks[arm_name(arm)] for arm in OPTIONS if arm.startswith("random-mask")]
+    masks = [looks[Arm.parse(arm).name] for arm in OPTIONS if arm.startswith("random-mask")]
     assert len({marker for _, marker, *_ in masks}) == len(masks)
 
 
 def test_an_arm_without_a_look_of_its_own_has_the_same_in_every_figure():
-    alone, beside = arm_looks([("a", "sgld")]), arm_looks([("b", "laplace"), ("b", "swag"), ("b", "sgld")])
-    assert (alone["a", "sgld"]["color"], alone["a", "sgld"]["marker"]) == (
-        beside["b", "sgld"]["color"],
-        beside["b", "sgld"]["marker"],
+    sgld, laplace, swag = (Arm(control=name) for name in ("sgld", "laplace", "swag"))
+    alone, beside = arm_looks([("a", sgld)]), arm_looks([("b", laplace), ("b", swag), ("b", sgld)])
+    assert (alone["a", sgld]["color"], alone["a", sgld]["marker"]) == (
+        beside["b", sgld]["color"],
+        beside["b", sgld]["marker"],
     )
     assert len({(look["color"], look["marker"]) for look in beside.values()}) == 3
 
@@ -196,9 +198,9 @@ def test_collapsed_arms_leave_the_nll_axis_its_ticks():
 
 def test_an_arm_looks_the_same_whichever_others_there_are_and_in_every_figure():
     all_of_them = looks_of(accuracy_figure(rows(arms=ALL_ARMS)))
-    for arm in ARM_NAMES:
+    for arm in ("ticket", *CONTROL_NAMES):
         alone = looks_of(metric_figure(summarise(rows(arms=(arm,))), "mace", "title", "legend"))
-        assert alone[arm_name(arm)] == all_of_them[arm_name(arm)]
+        assert alone[Arm.parse(arm).name] == all_of_them[Arm.parse(arm).name]
 
 
 MANY = rows(levels=range(12), controlled=range(1, 12), base=0.66, arms=ALL_ARMS[:7])
@@ -277,7 +279,7 @@ def test_every_panel_has_the_diagonal_its_arms_and_the_tickets_histogram():
 
 def test_a_dense_network_that_several_ways_of_pruning_share_is_drawn_once():
     some = rows(levels=[0, 1], reliability=RECORD, controlled=())
-    shared = [replace(row, arm="bayesian-mu", name="Bayesian, abs(mu)") for row in some]
+    shared = [replace(row, arm=Arm.parse("bayesian-mu"), name="Bayesian, abs(mu)") for row in some]
     dense, sparse = panels_of(reliability_figure([*some, *shared], "title", "legend")).values()
     assert [len(diagram.get_lines()) - 1 for diagram, _ in (dense, sparse)] == [1, 2]
 

@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 
+from tfticket.arms import Arm
 from tfticket.cli.monte_carlo import _sampler_file
 from tfticket.console import show_closeness
 from tfticket.data import sources
@@ -139,8 +140,8 @@ def test_learning_faster_is_reaching_the_own_plateau_sooner(run):
     """Monte Carlo tickets get there after 20, unpruned networks and random masks after 40 of 80 iterations."""
 
     def curve(label, history):
-        start = 2 if label["arm"].startswith("monte-carlo") else 4
-        top = 0.3 if label["arm"].startswith("monte-carlo") else 0.6
+        start = 2 if label["arm"].control == "monte-carlo" else 4
+        top = 0.3 if label["arm"].control == "monte-carlo" else 0.6
         return [{"iteration": 10 * n, "accuracy": top if n >= start else 0.001 * label["seed"]} for n in range(1, 9)]
 
     rewrite_histories(run, curve)
@@ -169,7 +170,7 @@ def test_a_ticket_without_a_pruned_layer_has_no_claim_c5(run):
 
 def test_kinds_of_other_numbers_of_images_are_compared_too(run):
     rows = [
-        dataclasses.replace(row, arm=f"{row.arm}, 5000 images") if row.arm == CONNECTIVITY else row
+        dataclasses.replace(row, arm=Arm.parse(f"{row.arm}, 5000 images")) if row.arm.key == CONNECTIVITY else row
         for row in rows_of(run)
     ]
     (difference,) = next(one for one in claims_of(rows) if one.claim == C4).differences.values()
@@ -196,7 +197,7 @@ def test_one_ticket_with_several_numbers_of_images_is_one_seed_and_counts_once(r
         ("connectivity, 50 images", 4.0, 5),
     }
     for ours, theirs in zip(portraits_of(found), expected, strict=True):
-        assert (ours.arm, ours.layer) == (theirs.arm, theirs.layer)
+        assert (ours.arm.key, ours.layer) == (theirs.arm.key, theirs.layer)
         np.testing.assert_array_equal(ours.weights, theirs.weights)
 
 
@@ -214,7 +215,7 @@ def test_closeness_is_a_mean_over_seeds_layer_by_layer(run, capsys):
     add(run.folder, "draw", label, {"histograms": {}, "layers": {"conv_1": closeness(0.35, 10)}})
     add(run.folder, "draw", label | {"level": 1}, {"histograms": {}, "layers": {"conv_1": closeness(0.9, 10)}})
     conv, dense = sorted(closeness_of(read_run(run.folder)), key=lambda one: one.layer)
-    assert (conv.arm, conv.layer, conv.seeds) == (MAGNITUDE, "conv_1", 5)
+    assert (conv.arm.key, conv.layer, conv.seeds) == (MAGNITUDE, "conv_1", 5)
     assert conv.density == pytest.approx((0.3 + 4 * 0.25) / 5)  # replicates first, then seeds
     assert conv.ks_weights == pytest.approx(0.01 * (5 + 1 + 2 + 3 + 4) / 5)
     assert (dense.ticket_density, dense.ks_connectivity) == (pytest.approx(0.2), None)
@@ -234,7 +235,7 @@ def test_a_report_has_closeness_beside_its_fits(run):
 
 def test_histograms_are_summed_over_seeds_and_drawn(run):
     portraits = portraits_of(run)
-    assert {(one.arm, one.layer) for one in portraits} == {
+    assert {(one.arm.key, one.layer) for one in portraits} == {
         (arm, layer) for arm in ("dense", "ticket", "uniform", MAGNITUDE) for layer in ("conv_1", "dense_1")
     }
     np.testing.assert_array_equal(portraits[0].weights, [10, 5] * 30)

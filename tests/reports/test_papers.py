@@ -5,11 +5,12 @@ import json
 import numpy as np
 import pytest
 
+from tfticket.arms import Arm
 from tfticket.console import show_claims
 from tfticket.reports.claims import Comparison, Precondition, decide
 from tfticket.reports.papers import A5, B5, B6A, B6B, claims_of, decisions_of, records
 from tfticket.reports.reported import CITATIONS
-from tfticket.reports.rows import Row, arm_name
+from tfticket.reports.rows import Row
 from tfticket.reports.tables import claims_notes
 
 SHUFFLES = ("shuffle-layerwise", "shuffle-even", "shuffle-global")
@@ -19,7 +20,8 @@ def row(arm="ticket", seed=0, level=1, accuracy=0.9, replicate=0, run="r-1", den
     metrics = {"accuracy": accuracy, "nll": 0.3}
     density = 0.5**level if density is None else density
     facts = {"beside": {"rise": 0.0} if beside is None else beside, "network": "resnet-18", "data_set": "cifar-10"}
-    return Row(run, arm, name or arm_name(arm), seed, level, density, "MNIST", metrics, metrics, replicate, **facts)
+    arm = Arm.parse(arm)
+    return Row(run, arm, name or arm.name, seed, level, density, "MNIST", metrics, metrics, replicate, **facts)
 
 
 def rows(accuracies, seeds=range(5), **options):

@@ -5,11 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from tfticket.arms import Arm
 from tfticket.reports import papers
 from tfticket.reports.claims import decide
 from tfticket.reports.facts import rise_of, settled_at
 from tfticket.reports.papers import A1, A4, A5, A6, A7, A8, claims_of
-from tfticket.reports.rows import Row, arm_name
+from tfticket.reports.rows import Row
 
 SEEDS = range(5)
 SVI = {"own_means": 1.0, "members": 50.0, "at_bound": 0.0}
@@ -21,8 +22,8 @@ def row(arm, seed, level=1, **changes):
     beside = {"prior_start": 1.0} if arm == "nuts" else {"rise": 0.0, "epochs": 50.0}
     beside |= SVI if arm.startswith("svi") else {}
     facts = {"beside": beside, "network": "lenet-300-100", "doubts": () if arm == "nuts" else None, "data_set": "mnist"}
-    data = "MNIST, 55,000 training rows"
-    return replace(Row("r", arm, arm_name(arm), seed, level, 0.01, data, metrics, metrics, **facts), **changes)
+    data, parsed = "MNIST, 55,000 training rows", Arm.parse(arm)
+    return replace(Row("r", parsed, parsed.name, seed, level, 0.01, data, metrics, metrics, **facts), **changes)
 
 
 def rows(arms=tuple(ACCURACY), **changes):
@@ -110,7 +111,7 @@ def test_where_trainings_still_rise_claims_about_them_are_withheld(rise, rises):
 def test_a_rise_counts_however_seeds_scatter_about_it(rises, said):
     noisy = rows()
     for number, rise in enumerate(rises):
-        one = next(one for one in noisy if (one.arm, one.seed) == ("ticket", number))
+        one = next(one for one in noisy if (one.arm.key, one.seed) == ("ticket", number))
         one.beside["rise"] = rise
     assert reasons(noisy)[A5] == said
 
@@ -137,7 +138,7 @@ def test_chains_that_have_not_converged_decide_nothing(claim):
     doubts = ("R-hat 1.61 in function space, above 1.01", "7 effective draws in function space, under 400")
     some = rows(nuts={"doubts": doubts})
     assert reasons(some)[claim] == ["chains not converged: R-hat 1.61 in function space, above 1.01 (of 5 of 5 seeds)"]
-    one = [replace(each, doubts=()) if each.arm == "nuts" and each.seed != 3 else each for each in some]
+    one = [replace(each, doubts=()) if each.arm.key == "nuts" and each.seed != 3 else each for each in some]
     assert reasons(one)[claim] == ["chains not converged: R-hat 1.61 in function space, above 1.01 (of 1 of 5 seeds)"]
     assert reasons(some)[A5] == []
 

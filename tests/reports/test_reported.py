@@ -2,17 +2,21 @@ import dataclasses
 
 import pytest
 
+from tfticket.arms import CONTROL_NAMES, METHODS
 from tfticket.registry import DATA_SETS, MODELS
-from tfticket.reports.reported import ARMS, REPORTED, reported_for
-from tfticket.reports.rows import ARM_NAMES, control_of
+from tfticket.reports.reported import NAMES, REPORTED, reported_for
 
 
 def test_every_number_is_of_a_known_network_data_and_arm():
     for one in REPORTED:
         assert one.network in MODELS
         assert one.data in DATA_SETS
-        assert control_of(one.arm) in ARM_NAMES or one.arm in ARMS
-        assert not set(ARM_NAMES) & set(ARMS)
+        if one.arm in NAMES:
+            assert one.name == NAMES[one.arm]
+        else:
+            assert one.arm.control in ("", *CONTROL_NAMES)
+            assert one.arm.method in ("train", *METHODS)
+            assert one.name == one.arm.name
 
 
 def test_accuracies_and_densities_are_fractions_and_losses_are_nats():
@@ -41,15 +45,15 @@ def test_no_number_is_there_twice():
     ],
 )
 def test_numbers_as_printed(network, data, metric, expected):
-    found = {one.arm: one.value for one in reported_for(network, data, metric) if one.table == "table 1"}
+    found = {one.arm.key: one.value for one in reported_for(network, data, metric) if one.table == "table 1"}
     assert expected.items() <= found.items()
 
 
 def test_what_ran_out_of_memory_has_no_number_and_other_networks_have_none():
-    assert "hmc" not in {one.arm for one in reported_for("resnet-18", "cifar-10", "accuracy")}
+    assert "hmc" not in {one.arm.key for one in reported_for("resnet-18", "cifar-10", "accuracy")}
     assert reported_for("lenet-300-100", "digits", "accuracy") == []
 
 
 def test_where_the_text_disagrees_both_are_there_and_told_apart():
-    svi = {one.table: one.value for one in reported_for("lenet-300-100", "mnist", "accuracy") if one.arm == "svi"}
+    svi = {one.table: one.value for one in reported_for("lenet-300-100", "mnist", "accuracy") if one.arm.key == "svi"}
     assert svi == {"table 1": 0.97, "section 5": 0.9674}

@@ -3,14 +3,12 @@ import json
 import pytest
 import yaml
 
+from tfticket.arms import CONTROL_NAMES, TICKET, Arm
 from tfticket.data import sources
 from tfticket.errors import InputError
 from tfticket.registry import CONTROLS
 from tfticket.reports.rows import (
-    ARM_NAMES,
     Row,
-    arm_name,
-    control_of,
     find_run,
     find_runs,
     name_at,
@@ -59,16 +57,16 @@ def test_a_run_is_running_while_its_process_lives_and_killed_after(make_run):
 def test_rows_are_the_finished_evaluations_in_the_runs_order(make_run):
     run = read_run(make_run("a-1", evaluations=[("ticket", 1, 0), ("ticket", 1, 2), ("random-mask", 1, 2)]))
     assert rows_of(run) == [
-        Row("a-1", "ticket", "IMP ticket", 1, 0, 1.0, DATA, METRICS, METRICS, **OF_MNIST),
-        Row("a-1", "ticket", "IMP ticket", 1, 2, 0.25, DATA, METRICS, METRICS, **OF_MNIST),
-        Row("a-1", "random-mask", "random mask", 1, 2, 0.25, DATA, METRICS, METRICS, **OF_MNIST),
+        Row("a-1", TICKET, "IMP ticket", 1, 0, 1.0, DATA, METRICS, METRICS, **OF_MNIST),
+        Row("a-1", TICKET, "IMP ticket", 1, 2, 0.25, DATA, METRICS, METRICS, **OF_MNIST),
+        Row("a-1", Arm(control="random-mask"), "random mask", 1, 2, 0.25, DATA, METRICS, METRICS, **OF_MNIST),
     ]
 
 
 @pytest.mark.parametrize(
     ("arm", "control", "name"),
     [
-        ("ticket", "ticket", "IMP ticket"),
+        ("ticket", "", "IMP ticket"),
         ("reinitialise", "reinitialise", "re-initialised"),
         ("reinitialise he_normal", "reinitialise", "re-initialised (he_normal)"),
         ("random-mask dense_1=0.2 dense_2=0.1", "random-mask", "random mask (dense_1=0.2 dense_2=0.1)"),
@@ -77,9 +75,9 @@ def test_rows_are_the_finished_evaluations_in_the_runs_order(make_run):
     ],
 )
 def test_an_arm_is_called_after_its_control_and_its_options(make_run, arm, control, name):
-    assert (control_of(arm), arm_name(arm)) == (control, name)
+    assert (Arm.parse(arm).control, Arm.parse(arm).name) == (control, name)
     (row,) = rows_of(read_run(make_run("a-1", evaluations=[(arm, 0, 1)])))
-    assert (row.arm, row.name) == (arm, name)
+    assert (row.arm.key, row.name) == (arm, name)
 
 
 @pytest.mark.parametrize(
@@ -98,7 +96,7 @@ def test_a_runs_own_ticket_is_called_after_network_and_score(make_run, score, va
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
     rows = rows_of(read_run(folder))
     assert [row.name for row in rows] == [name, "re-initialised"]
-    assert name_at(rows[0].name, rows[0].arm, 0) == unpruned
+    assert name_at(rows[0].name, rows[0].arm, 0, rows[0].variational) == unpruned
 
 
 def test_a_row_has_the_bootstrap_intervals_of_its_test_metrics(make_run):
@@ -113,7 +111,7 @@ def test_a_row_has_the_bootstrap_intervals_of_its_test_metrics(make_run):
 
 
 def test_every_control_of_the_program_has_a_name_for_people():
-    assert set(ARM_NAMES) == {"ticket", "monte-carlo", *CONTROLS}
+    assert set(CONTROL_NAMES) == {"monte-carlo", *CONTROLS}
 
 
 def test_a_row_says_which_replicate_it_is_and_the_first_is_0(make_run):
@@ -235,7 +233,7 @@ def test_a_folder_may_be_named_from_anywhere(make_run, tmp_path, monkeypatch, wh
     make_run("a-1", evaluations=[("ticket", 0, 0)])
     monkeypatch.chdir(tmp_path / where)
     assert rows_of(find_run(tmp_path, name)) == [
-        Row("a-1", "ticket", "IMP ticket", 0, 0, 1.0, DATA, METRICS, METRICS, **OF_MNIST)
+        Row("a-1", TICKET, "IMP ticket", 0, 0, 1.0, DATA, METRICS, METRICS, **OF_MNIST)
     ]
 
 
@@ -278,7 +276,7 @@ def trained(make_run, results, config):
         (folder.parents[1] / "steps" / f"train-{arm}").mkdir()
         (folder.parents[1] / "steps" / f"train-{arm}" / "result.json").write_text(json.dumps({"result": result}))
     (folder / "manifest.json").write_text(json.dumps(manifest))
-    return {row.arm: row.beside for row in rows_of(read_run(folder))}
+    return {row.arm.key: row.beside for row in rows_of(read_run(folder))}
 
 
 def timed(an_iteration):

@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from tfticket.arms import TICKET, Arm
 from tfticket.console import show_cells
-from tfticket.reports.rows import Row, arm_name
+from tfticket.reports.rows import Row
 from tfticket.reports.statistics import mean_interval
 from tfticket.reports.tables import (
     by_seed,
@@ -24,7 +25,8 @@ DATA = "MNIST, 100 training rows"
 def row(arm="ticket", seed=0, level=0, accuracy=0.9, nll=0.3, run="r-1", data=DATA, replicate=0, density=None):
     density = 0.5**level if density is None else density
     test, validation = {"accuracy": accuracy, "nll": nll}, {"accuracy": 0.8, "nll": 0.4}
-    return Row(run, arm, arm_name(arm), seed, level, density, data, test, validation, replicate)
+    arm = Arm.parse(arm)
+    return Row(run, arm, arm.name, seed, level, density, data, test, validation, replicate)
 
 
 ROWS = [
@@ -39,9 +41,9 @@ ROWS = [
 
 
 def test_cells_go_by_level_with_the_ticket_first():
-    order = [(cell.level, cell.arm) for cell in summarise(ROWS)]
+    order = [(cell.level, cell.arm.key) for cell in summarise(ROWS)]
     assert order == [(0, "ticket"), (1, "ticket"), (1, "reinitialise"), (2, "ticket")]
-    assert order == [(cell.level, cell.arm) for cell in summarise(ROWS[::-1])]
+    assert order == [(cell.level, cell.arm.key) for cell in summarise(ROWS[::-1])]
 
 
 def test_a_cell_is_the_mean_and_range_over_its_seeds():
@@ -65,7 +67,7 @@ def test_controls_come_in_the_order_in_which_the_run_has_them():
     arms = ["shuffle-even", "ticket", "mine", "reinitialise he_normal", "reinitialise"]
     some = [row(arm, level=2) for arm in arms] + [row(arm, level=1) for arm in arms[::-1]]
     expected = ["ticket", "shuffle-even", "mine", "reinitialise he_normal", "reinitialise"]
-    assert [(cell.level, cell.arm) for cell in summarise(some)] == [(n, arm) for n in (1, 2) for arm in expected]
+    assert [(cell.level, cell.arm.key) for cell in summarise(some)] == [(n, arm) for n in (1, 2) for arm in expected]
 
 
 REPLICATES = [
@@ -105,12 +107,14 @@ def test_an_evaluation_that_is_listed_twice_counts_once():
 def test_differences_of_two_controls_are_paired_by_seed_too():
     some = [row("a", 0, accuracy=0.9), row("a", 1, accuracy=0.8), row("b", 1, accuracy=0.5), row("b", 2)]
     groups = by_seed(some)
-    assert paired(groups["r-1", 0, "a"], groups["r-1", 0, "b"], "accuracy") == [pytest.approx(0.3)]
+    assert paired(groups["r-1", 0, Arm(control="a")], groups["r-1", 0, Arm(control="b")], "accuracy") == [
+        pytest.approx(0.3)
+    ]
 
 
 def test_the_density_is_the_mean_over_seeds():
     some = [row(seed=0, density=0.2, replicate=n) for n in range(3)] + [row(seed=1, density=0.4)]
-    assert density_of(by_seed(some)["r-1", 0, "ticket"]) == pytest.approx(0.3)
+    assert density_of(by_seed(some)["r-1", 0, TICKET]) == pytest.approx(0.3)
 
 
 @pytest.mark.parametrize(
@@ -218,7 +222,7 @@ def test_the_csv_has_every_row_to_the_last_digit():
     lines = list(csv.DictReader(io.StringIO(rows_csv(rows))))
     assert len(lines) == len(rows)
     for line, one in zip(lines, rows, strict=True):
-        assert (line["run"], line["data"], line["arm"]) == (one.run, one.data, one.arm)
+        assert (line["run"], line["data"], line["arm"]) == (one.run, one.data, one.arm.key)
         assert [int(line[name]) for name in ("seed", "replicate", "level")] == [one.seed, one.replicate, one.level]
         assert float(line["density"]) == one.density
         assert float(line["sparsity"]) == 1.0 - one.density

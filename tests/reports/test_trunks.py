@@ -5,13 +5,14 @@ from dataclasses import replace
 
 import pytest
 
+from tfticket.arms import TICKET, Arm
 from tfticket.console import show_cells
 from tfticket.evaluation.metrics import METRICS
 from tfticket.reports.curves import Curve, curves_of, learning_figure, shown_curves
 from tfticket.reports.figures import controls_figure, has_controls, metric_figure
 from tfticket.reports.looks import arm_looks, tickets_alone
 from tfticket.reports.report import write_report
-from tfticket.reports.rows import Row, arm_name, read_run, trunk_of
+from tfticket.reports.rows import Row, read_run
 from tfticket.reports.tables import shown_levels, summarise, table_rows
 
 ARMS = {"ticket": 0.95, "bayesian-snr": 0.96, "bayesian-mu": 0.955, "bayesian-snr-lrr": 0.97}
@@ -30,7 +31,7 @@ def rows(seeds=(0, 1), controls=tuple(CONTROLS)):
         for arm, accuracy in arms.items():
             for seed in seeds:
                 metrics = dict.fromkeys(METRICS, 0.1) | {"accuracy": accuracy - 0.01 * seed}
-                whose = ("r", arm, arm_name(arm), seed, level, 0.5**level, "MNIST, 100 training rows")
+                whose = ("r", Arm.parse(arm), Arm.parse(arm).name, seed, level, 0.5**level, "MNIST, 100 training rows")
                 found.append(Row(*whose, metrics, metrics))
     return found
 
@@ -53,14 +54,15 @@ def lines_of(axes):
     ],
 )
 def test_the_tickets_that_an_arm_belongs_to(arm, trunk):
-    assert trunk_of(arm) == trunk
+    assert Arm.parse(arm).ticket.key == trunk
+    assert Arm.parse(arm).is_ticket == (arm == trunk)
 
 
 def test_a_control_is_compared_with_its_own_ticket_and_a_ticket_with_the_runs():
     minus = {
-        cell.arm: cell.ticket_minus["accuracy"].mean
+        cell.arm.key: cell.ticket_minus["accuracy"].mean
         for cell in summarise(rows())
-        if cell.level == 2 and cell.arm != "ticket"
+        if cell.level == 2 and cell.arm.key != "ticket"
     }
     assert minus == pytest.approx(
         {
@@ -92,7 +94,7 @@ def test_the_unpruned_network_that_trunks_share_is_printed_once():
 
 
 def test_tickets_by_a_score_of_the_users_are_reported_as_all_others():
-    mine = [replace(one, arm=arm, name=arm_name(arm)) for one in rows() for arm in renamed(one.arm)]
+    mine = [replace(one, arm=arm, name=arm.name) for one in rows() for arm in renamed(one.arm.key)]
     assert {one.name for one in mine} >= {
         "Bayesian, mine",
         "Bayesian, mine, rate rewound",
@@ -100,13 +102,13 @@ def test_tickets_by_a_score_of_the_users_are_reported_as_all_others():
     }
     _, table = table_rows(summarise(mine))
     assert [line[1] for line in table if line[0] == "100.0%"] == ["dense", "dense, Bayesian"]
-    arms = {cell.arm for cell in tickets_alone(summarise(mine))}
+    arms = {cell.arm.key for cell in tickets_alone(summarise(mine))}
     assert arms == {"ticket", "bayesian-mine", "bayesian-mine-lrr", "transplant-start"}
 
 
 def renamed(arm):
     """Arms of the SNR score as of another one; none of abs(mu)."""
-    return [] if arm == "bayesian-mu" else [arm.replace("-snr", "-mine")]
+    return [] if arm == "bayesian-mu" else [Arm.parse(arm.replace("-snr", "-mine"))]
 
 
 def test_the_unpruned_networks_of_both_kinds_are_drawn():
@@ -131,7 +133,7 @@ def test_the_learning_curves_of_both_unpruned_networks_are_drawn(make_run):
     manifest.write_text(json.dumps({"steps": steps}))
     (axes,) = learning_figure(shown_curves(curves_of(read_run(folder))), "title").axes
     lines = lines_of(axes)
-    assert list(lines) == ["dense", "dense, Bayesian", *(arm_name(arm) for arm in ARMS)]
+    assert list(lines) == ["dense", "dense, Bayesian", *(Arm.parse(arm).name for arm in ARMS)]
     assert list(lines["dense, Bayesian"].get_ydata()) == pytest.approx([50, 70])
     assert lines["dense"].get_linestyle() != lines["dense, Bayesian"].get_linestyle()
 
@@ -144,15 +146,15 @@ def test_tables_show_the_levels_of_controls_and_where_there_are_none_all():
 def test_figures_of_tickets_leave_the_controls_to_their_own():
     cells = summarise(rows())
     alone = tickets_alone(cells)
-    assert {cell.arm for cell in alone} == {*ARMS, "transplant-start"}
+    assert {cell.arm.key for cell in alone} == {*ARMS, "transplant-start"}
     (axes,) = metric_figure(alone, "accuracy", "title", "legend").axes
     assert {"IMP ticket", "transplanted", "Bayesian, SNR, rate rewound"} <= lines_of(axes).keys()
     curves = [Curve(row.arm, row.name, row.seed, row.level, (1, 2), (0.5, 0.6)) for row in rows()]
-    assert {curve.arm for curve in shown_curves(curves)} == {*ARMS, "transplant-start"}
+    assert {curve.arm.key for curve in shown_curves(curves)} == {*ARMS, "transplant-start"}
 
 
 def test_a_run_with_one_way_of_pruning_keeps_its_controls():
-    cells = [cell for cell in summarise(rows()) if trunk_of(cell.arm) == "ticket"]
+    cells = [cell for cell in summarise(rows()) if cell.arm.trunk is None]
     assert tickets_alone(cells) == cells
 
 
@@ -184,9 +186,9 @@ def test_without_controls_there_is_no_figure_of_them():
 
 
 def test_rewound_rates_have_their_scores_colour_and_another_line():
-    looks = arm_looks([("r", arm) for arm in (*ARMS, "deterministic-magnitude-lrr")])
+    looks = arm_looks([("r", Arm.parse(arm)) for arm in (*ARMS, "deterministic-magnitude-lrr")])
     for plain, rewound in (("bayesian-snr", "bayesian-snr-lrr"), ("ticket", "deterministic-magnitude-lrr")):
-        ours, theirs = looks["r", rewound], looks["r", plain]
+        ours, theirs = looks["r", Arm.parse(rewound)], looks["r", Arm.parse(plain)]
         assert (ours["color"], ours["marker"]) == (theirs["color"], theirs["marker"])
         assert ours["ls"] != theirs["ls"]
         assert ours["mfc"] == "white" != theirs["mfc"]
@@ -216,10 +218,9 @@ def test_an_arm_has_one_look_and_one_name_in_the_figures_of_a_report():
 
 
 def test_looks_depend_on_which_arms_there_are_not_on_their_order():
-    arms = [
-        (run, arm) for run in ("r", "s") for arm in (*ARMS, *CONTROLS, "random-mask 0.1", "random-mask 0.2", "mine")
-    ]
-    looks, backwards = arm_looks(arms), arm_looks([("r", "ticket"), *reversed(arms[1:]), ("s", "ticket")])
+    names = (*ARMS, *CONTROLS, "random-mask 0.1", "random-mask 0.2", "mine")
+    arms = [(run, Arm.parse(name)) for run in ("r", "s") for name in names]
+    looks, backwards = arm_looks(arms), arm_looks([("r", TICKET), *reversed(arms[1:]), ("s", TICKET)])
     runs_apart = {key: look for key, look in looks.items() if key[0] == "r"}
     assert runs_apart == {key: look for key, look in backwards.items() if key[0] == "r"}
     assert len({str(sorted(look.items())) for look in looks.values()}) == len(looks)

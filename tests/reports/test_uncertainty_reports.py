@@ -10,11 +10,13 @@ import pytest
 import yaml
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
+from tfticket.arms import Arm
 from tfticket.console import show_report
 from tfticket.evaluation.moments import MOMENTS
 from tfticket.reports.moments import moments_csv, moments_table, recorded_trainings
 from tfticket.reports.report import write_report
-from tfticket.reports.rows import arm_name, read_run
+from tfticket.reports.rows import read_run
+from tfticket.reports.tables import record_of
 from tfticket.reports.uncertainty import (
     evaluated_of,
     posterior_csv,
@@ -114,7 +116,7 @@ def test_of_single_passes_there_is_no_column_and_of_variational_networks_alone_n
 
 
 def test_rows_of_different_seeds_say_how_many_they_have(folder):
-    found = [one for one in evaluated_of(read_run(folder)) if (one.arm, one.seed) != ("reinitialise", 1)]
+    found = [one for one in evaluated_of(read_run(folder)) if (one.arm.key, one.seed) != ("reinitialise", 1)]
     ((header, rows, _),) = uncertainty_tables(found, levels=[1])
     assert header[2] == "n"
     assert [row[1:3] for row in rows] == [["IMP ticket", "2"], ["re-initialised", "1"], ["signs kept", "2"]]
@@ -188,7 +190,7 @@ def test_entropies_of_many_magnitudes_have_a_logarithmic_axis(folder):
 def test_the_csv_of_posteriors_has_every_layer_of_every_network_and_is_empty_where_one_is_emptied(folder):
     found = evaluated_of(read_run(folder))
     table = list(csv.DictReader(io.StringIO(posterior_csv(found))))
-    expected = [(one.arm, str(one.level), layer, told) for one in found for layer, told in one.posterior.items()]
+    expected = [(one.arm.key, str(one.level), layer, told) for one in found for layer, told in one.posterior.items()]
     assert [(row["arm"], row["level"], row["layer"]) for row in table] == [each[:3] for each in expected]
     for row, (*_, told) in zip(table, expected, strict=True):
         assert float(row["divergence"]) == told["divergence"]
@@ -219,12 +221,12 @@ def test_the_figure_of_posteriors_shows_all_tickets_and_says_where_controls_are(
     found = evaluated_of(read_run(folder))
     figure = posterior_figure(found, "title")
     (legend,) = figure.legends
-    assert [text.get_text() for text in legend.get_texts()] == [arm_name(arm) for arm in arms]
+    assert [text.get_text() for text in legend.get_texts()] == [Arm.parse(arm).name for arm in arms]
     assert "controls, which are not shown, are in posterior.csv" in legend.get_title().get_text()
     widths = [line.get_linewidth() for line in figure.axes[0].get_lines()]
     assert widths == sorted(widths, reverse=True)
     assert len(set(widths)) == len(arms)  # of lines that coincide each leaves the ones below it to be seen
-    single = posterior_figure([one for one in found if one.arm == "ticket"], "title")
+    single = posterior_figure([one for one in found if one.arm.key == "ticket"], "title")
     assert "controls" not in single.legends[0].get_title().get_text()
 
 
@@ -283,7 +285,7 @@ def test_a_report_has_all_of_it_and_prints_it(folder, capsys, monkeypatch):
         assert text in said.replace("\n", " ")
     show_report(written, as_json=True, quiet=False)
     printed = json.loads(capsys.readouterr().out)
-    assert printed["moments"] == [dataclasses.asdict(one) for one in written.moments]
+    assert printed["moments"] == [record_of(one) for one in written.moments]
     assert len(printed["uncertainty"]) == 12
     without = folder.parent / "a-1" / "manifest.json"
     steps = [step for step in json.loads(without.read_text())["steps"] if step["kind"] == "evaluate"][-1:]

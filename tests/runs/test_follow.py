@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from experiments.benchmarks.workspaces import make_run
+from tfticket.arms import Arm, written_label
 from tfticket.runs.events import EventReader, EventWriter, event_line
 from tfticket.runs.files import write_json
 from tfticket.runs.follow import LOG_LINES, RunFollower
@@ -14,7 +15,7 @@ from tfticket.runs.progress import Progress, write_progress
 
 
 def label(level, arm="ticket", seed=0):
-    return {"arm": arm, "seed": seed, "level": level, "density": 0.5**level}
+    return {"arm": Arm.parse(arm), "seed": seed, "level": level, "density": 0.5**level}
 
 
 class Hand:
@@ -49,7 +50,8 @@ class Hand:
 
     def list(self, *entries):
         self.entries += [{"fingerprint": entry["folder"], **entry} for entry in entries]
-        write_json(self.folder / "manifest.json", {"steps": self.entries})
+        entries = [entry | {"label": written_label(entry["label"])} for entry in self.entries]
+        write_json(self.folder / "manifest.json", {"steps": entries})
 
     def diary(self, name):
         return self.steps / name / "events.jsonl"
@@ -292,7 +294,7 @@ def test_a_step_that_runs_share_is_read_for_each_under_its_own_label(tmp_path, h
     second = RunFollower(other.folder)
     assert follower.poll() is second.poll() is True
     assert second.trainings[0].points == follower.trainings[0].points
-    assert [one.trainings[0].label["arm"] for one in (follower, second)] == ["ticket", "dense"]
+    assert [one.trainings[0].label["arm"].key for one in (follower, second)] == ["ticket", "dense"]
 
 
 def test_a_training_that_arms_share_is_there_for_each_and_its_log_once(hand, follower):
@@ -360,7 +362,7 @@ def test_a_real_run_is_read_as_it_was_trained(tmp_path, call, no_data_folder):
     follower = RunFollower(run)
     assert follower.poll() is True
     assert len(follower.trainings) == 7
-    assert {one.label["arm"] for one in follower.trainings} == {"ticket", "reinitialise", "shuffle-layerwise"}
+    assert {one.label["arm"].key for one in follower.trainings} == {"ticket", "reinitialise", "shuffle-layerwise"}
     for training in follower.trainings:
         history = json.loads((tmp_path / "steps" / training.folder / "result.json").read_text())["result"]["history"]
         assert training.done

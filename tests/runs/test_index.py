@@ -27,7 +27,7 @@ def reads(monkeypatch):
         names.append(path.name if path.parent.parent.name == "runs" else path.parent.name.partition("-")[0])
         return read(path, *limits)
 
-    for module in (records, step_files):
+    for module in (records, step_files, summary):
         monkeypatch.setattr(module, "read_json", read_json)
     return names
 
@@ -64,7 +64,7 @@ def test_runs_are_told_as_their_folders_say_the_newest_first(tmp_path, opened):
 
 def test_accuracy_and_nll_are_those_of_the_report(workspace, opened):
     for run in opened(workspace).refresh():
-        rows = [row for row in rows_of(find_run(workspace, run.name)) if row.arm == "ticket"]
+        rows = [row for row in rows_of(find_run(workspace, run.name)) if row.arm.key == "ticket"]
         last = [row for row in rows if row.level == max(row.level for row in rows)]
         assert len(last) == 2
         assert run.level == 5
@@ -88,7 +88,7 @@ def test_real_runs_are_told(tmp_path, call, no_data_folder, opened):
     (run,) = opened(tmp_path).refresh()
     assert (run.name, run.experiment, run.state, run.doing) == ("quickstart-smoke", "imp", "done", "")
     assert run.completed == run.trainings == 7
-    rows = [row for row in rows_of(find_run(tmp_path, run.name)) if row.arm == "ticket"]
+    rows = [row for row in rows_of(find_run(tmp_path, run.name)) if row.arm.key == "ticket"]
     assert (run.level, run.density) == (rows[-1].level, rows[-1].density)
     assert run.accuracy == rows[-1].validation["accuracy"]
     assert opened(tmp_path).runs() == [run]

@@ -12,13 +12,14 @@ from hypothesis import strategies as st
 
 from tests.processes import started
 from tests.runs.conftest import anew, by_name, change, folders
+from tfticket.arms import TICKET, Arm
 from tfticket.reports.rows import find_run, find_runs
 from tfticket.runs.index import Index
 from tfticket.runs.lease import lease
 from tfticket.runs.progress import Progress, write_progress
 from tfticket.runs.summary import step_words
 
-LABEL = {"arm": "ticket", "seed": 0, "level": 3, "density": 0.125}
+LABEL = {"arm": TICKET, "seed": 0, "level": 3, "density": 0.125}
 
 
 def test_a_run_that_computes_says_what_and_how_far(workspace, opened):
@@ -226,7 +227,7 @@ def test_states_are_those_of_reports(workspace, opened):
     [
         (LABEL, "train", "seed 0 · ticket · level 3"),
         (
-            {**LABEL, "arm": "reinitialise he_normal", "replicate": 2},
+            {**LABEL, "arm": Arm(control="reinitialise", options="he_normal"), "replicate": 2},
             "train",
             "seed 0 · reinitialise he_normal · level 3 · replicate 2",
         ),

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from tfticket.arms import Arm
 from tfticket.console import show_chains
 from tfticket.reports.chains import Pool
 
@@ -23,7 +24,7 @@ def pool_of(arm, **values):
         "reasons": ["12 divergences"],
         "caution": "Agreement.",
     }
-    label = {"arm": arm, "seed": 10, "level": 2, "density": 0.1074}
+    label = {"arm": Arm.parse(arm), "seed": 10, "level": 2, "density": 0.1074}
     result = {"test": {"accuracy": 0.9712, "nll": 0.0912}}
     means = [{"accuracy": 0.95, "nll": 0.1503}, {"accuracy": 0.9433, "nll": 0.16}]
     return Pool(Path("pool-0"), [], label, found | values, result, means, [])

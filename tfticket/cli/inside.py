@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tfticket import completion
+from tfticket.arms import TICKET, Arm
 from tfticket.cli.options import Debug, Json, Options, Quiet, Workspace, app, named_run
 from tfticket.cli.run import numbers_in
 from tfticket.console import say, show_table
@@ -30,16 +31,21 @@ class Chosen:
     """A ticket to look into.
 
     Attributes:
-        name: What tables and figures call it.
+        words: What tables and figures call it.
         ticket: The ticket.
         trained: Its trained weights, where a run has them.
         before: The trained weights from which its mask was chosen, where a run has them.
     """
 
-    name: str
+    words: tuple[str, ...]
     ticket: "Ticket"
     trained: "Weights | None" = None
     before: "Weights | None" = None
+
+    @property
+    def name(self) -> str:
+        """Its words in one."""
+        return ", ".join(self.words)
 
 
 @app.command(
@@ -77,7 +83,7 @@ def inspect(
     """Look into a ticket: layers, weights, dead inputs and units, paths, cost; or compare several."""
     from tfticket.runs.files import check_writable
 
-    chosen, folder = _choose(what, workspace, level, seed, tuple(arm or ("ticket",)))
+    chosen, folder = _choose(what, workspace, level, seed, [Arm.parse(text) for text in arm or (TICKET.key,)])
     folder = out or folder
     if folder is not None:
         check_writable(folder, "--out")
@@ -93,10 +99,10 @@ def inspect(
 
 
 def _choose(
-    what: Sequence[str], workspace: Path, level: str | None, seed: str | None, arms: tuple[str, ...]
+    what: Sequence[str], workspace: Path, level: str | None, seed: str | None, arms: list[Arm]
 ) -> tuple[list[Chosen], Path | None]:
     """The tickets that are meant, and the folder of a run's report for what is found."""
-    from tfticket.runs.step import TICKET
+    from tfticket.runs.step import TICKET as TICKET_FILE
     from tfticket.runs.step_files import RESULT
     from tfticket.tickets import Ticket
 
@@ -104,9 +110,9 @@ def _choose(
     folder = None
     for one in what:
         path = Path(one)
-        if path.is_file() or (path / TICKET).is_file() or path.suffix == ".safetensors":
-            file = path / TICKET if path.is_dir() else path
-            chosen.append(Chosen(one, Ticket.load(file)))
+        if path.is_file() or (path / TICKET_FILE).is_file() or path.suffix == ".safetensors":
+            file = path / TICKET_FILE if path.is_dir() else path
+            chosen.append(Chosen((one,), Ticket.load(file)))
             continue
         if (path / RESULT).is_file():
             raise InputError(f"{one} is a step without a ticket. Name one that made a ticket, or the run.")
@@ -119,7 +125,7 @@ def _choose(
     names = [each.name for each in chosen]
     if len(set(names)) < len(names):
         raise InputError(f"The same ticket is named twice: {', '.join(names)}.")
-    if folder is None and (level, seed, arms) != (None, None, ("ticket",)):
+    if folder is None and (level, seed, arms) != (None, None, [TICKET]):
         raise InputError("--level, --seed and --arm choose among a run's tickets; no run is named.")
     return chosen, folder / _folder_name(names) if folder else None
 
@@ -135,30 +141,32 @@ def _folder_name(names: Sequence[str]) -> str:
 def _loaded(found: "RunTicket", before_name: str) -> Chosen:
     from tfticket.inspection.load import load
 
-    return Chosen(before_name + found.name, *load(found))
+    first, *rest = found.words
+    return Chosen((before_name + first, *rest), *load(found))
 
 
-def _of_run(run: Any, level: str | None, seed: str | None, arms: tuple[str, ...]) -> list["RunTicket"]:
-    """A run's tickets of these arms, at these levels, of these seeds.
+def _of_run(run: Any, level: str | None, seed: str | None, asked: Sequence[Arm]) -> list["RunTicket"]:
+    """A run's tickets of these arms, with whatever options, at these levels, of these seeds.
 
     Unless told: the last level that all the arms have, and the first seed.
     """
     from tfticket.inspection.run_tickets import tickets_of
-    from tfticket.reports.rows import control_of
 
     there = tickets_of(run)
     if not there:
         raise InputError(f"{run.folder.name}: nothing has been evaluated yet.")
     known = sorted({each.label["arm"] for each in there})
-    if missing := [arm for arm in arms if arm not in {*known, *map(control_of, known)}]:
-        raise InputError(f"{run.folder.name} has no arm '{missing[0]}'. It has: {', '.join(known)}.")
-    arms = tuple(arm for arm in known if arm in arms or control_of(arm) in arms)
+    if missing := [arm for arm in asked if arm not in {one for arm in known for one in (arm, arm.kind)}]:
+        raise InputError(f"{run.folder.name} has no arm '{missing[0]}'. It has: {', '.join(map(str, known))}.")
+    arms = [arm for arm in known if arm in asked or arm.kind in asked]
     found = [each for each in there if each.label["arm"] in arms]
     for key, text, default in (("level", level, max), ("seed", seed, min)):
         of_arm = {arm: {each.label[key] for each in found if each.label["arm"] == arm} for arm in arms}
         common = set.intersection(*of_arm.values())
         if text is None and not common:
-            raise InputError(f"{run.folder.name}: {', '.join(arms)} have no {key} in common. Say which: --{key}.")
+            raise InputError(
+                f"{run.folder.name}: {', '.join(map(str, arms))} have no {key} in common. Say which: --{key}."
+            )
         wanted = {default(common)} if text is None else set(numbers_in(text, f"--{key}"))
         for arm, values in of_arm.items():
             if not wanted <= values if len(arms) == 1 else not wanted & values:
@@ -263,7 +271,7 @@ def _compare(chosen: Sequence[Chosen], folder: Path | None, as_json: bool) -> No
     from tfticket.reports import inside
     from tfticket.runs.files import write_json
 
-    shared, names = _shortened([each.name for each in chosen])
+    shared, names = _shortened([each.words for each in chosen])
     found = compare_tickets({name: each.ticket for name, each in zip(names, chosen, strict=True)})
     record = {key: value.tolist() if hasattr(value, "tolist") else value for key, value in asdict(found).items()}
     if folder is not None:
@@ -281,12 +289,12 @@ def _compare(chosen: Sequence[Chosen], folder: Path | None, as_json: bool) -> No
     say("Jaccard: survivors of both over survivors of either. By chance: of masks with the same density in each layer.")
 
 
-def _shortened(names: Sequence[str]) -> tuple[str, list[str]]:
+def _shortened(names: Sequence[Sequence[str]]) -> tuple[str, list[str]]:
     """What all names have in common, and the names without it: 'ticket, level 10' and 'seed 0', 'seed 1'."""
-    parts = [name.split(", ") for name in names]
-    shared = [part for part in parts[0] if all(part in each for each in parts)]
-    short = [", ".join(part for part in each if part not in shared) for each in parts]
-    return (", ".join(shared), short) if all(short) and len(set(short)) == len(short) else ("", list(names))
+    shared = [word for word in names[0] if all(word in each for each in names)]
+    short = [", ".join(word for word in each if word not in shared) for each in names]
+    distinct = all(short) and len(set(short)) == len(short)
+    return (", ".join(shared), short) if distinct else ("", [", ".join(each) for each in names])
 
 
 def _overlaps(found: "TicketComparison") -> tuple[list[str], list[list[Any]]]:

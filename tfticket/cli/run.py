@@ -127,8 +127,8 @@ def branch(
     debug: Debug = False,
 ) -> None:
     """Train controls of a finished run's tickets, as a run of its own that shares its steps."""
+    from tfticket.arms import TICKET, Arm
     from tfticket.presets import experiment_of
-    from tfticket.reports.rows import trunk_of
 
     found = named_run(workspace, run)
     if found.state != "done":
@@ -136,11 +136,11 @@ def branch(
         why = f" ({found.status['message'].splitlines()[0]})" if found.status.get("message") else ""
         raise InputError(f"{found.folder.name} is {found.state}{why}; a branch needs its tickets. Finish it: {again}")
     experiment = experiment_of(check_name("experiment", str(found.config.get("experiment")), EXPERIMENTS))
-    chosen = None if levels is None else numbers_in(levels, "--levels")
-    config = experiment.branch(found.config, [_control(text) for text in control], chosen, replicates, name, of)
-    trunks = sorted({trunk_of(step["label"].get("arm", "ticket")) for step in found.steps} - {of})
-    if trunks and not (Options.quiet or as_json):
-        say(f"Controls of the tickets '{of}' alone; --of names others: {', '.join(trunks)}.", err=True)
+    chosen, whose = None if levels is None else numbers_in(levels, "--levels"), Arm.parse(of)
+    config = experiment.branch(found.config, [_control(text) for text in control], chosen, replicates, name, whose)
+    others = sorted({step["label"].get("arm", TICKET).ticket for step in found.steps} - {whose})
+    if others and not (Options.quiet or as_json):
+        say(f"Controls of the tickets '{of}' alone; --of names others: {', '.join(map(str, others))}.", err=True)
     there = found.folder.parents[1]
     if dry_run:
         cost, steps = _planned(config, there)

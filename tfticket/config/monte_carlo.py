@@ -2,6 +2,7 @@
 
 from pydantic import Field
 
+from tfticket.arms import Arm
 from tfticket.config.data import DataConfig
 from tfticket.schema import Config
 
@@ -20,11 +21,11 @@ class MonteCarlo(Config):
     )
 
     @property
-    def arm(self) -> str:
+    def arm(self) -> Arm:
         """What reports call its trainings."""
         statistic = "connectivity" if self.connectivity else "magnitude"
         said = [statistic, *["as printed"] * self.as_printed, *[f"{self.images} images"] * (self.images is not None)]
-        return f"monte-carlo {', '.join(said)}"
+        return Arm(control="monte-carlo", options=", ".join(said))
 
 
 class FitStep(Config):

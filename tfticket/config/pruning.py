@@ -12,6 +12,7 @@ from pydantic import (
     model_validator,
 )
 
+from tfticket.arms import Arm
 from tfticket.config.data import Initialiser, absolute_path
 from tfticket.config.names import known
 from tfticket.durations import Rewind
@@ -172,7 +173,7 @@ class Control(Config):
         return {name: getattr(self, name) for name in _OPTIONS if getattr(self, name) != fields[name].default}
 
     @property
-    def arm(self) -> str:
+    def arm(self) -> Arm:
         """What reports call its trainings: the name, and what distinguishes it from others of that name."""
         said: list[str] = [self.initialiser] if self.initialiser else []
         if isinstance(self.densities, dict):
@@ -181,4 +182,4 @@ class Control(Config):
             said.append(f"{self.densities:g}")
         if self.path is not None:
             said.append(Path(self.path).stem)
-        return " ".join([self.name, *said])
+        return Arm(control=self.name, options=" ".join(said))

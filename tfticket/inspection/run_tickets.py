@@ -39,10 +39,15 @@ class RunTicket:
     before: Path | None
 
     @property
-    def name(self) -> str:
-        """The label in words, e.g. 'ticket, seed 0, level 3'; the density is left out."""
+    def words(self) -> tuple[str, ...]:
+        """The label in words, e.g. 'ticket', 'seed 0', 'level 3'; the density is left out."""
         rest = (f"{name} {value}" for name, value in self.label.items() if name not in ("arm", "density"))
-        return ", ".join([str(self.label.get("arm", "ticket")), *rest])
+        return (self.label["arm"].key, *rest)
+
+    @property
+    def name(self) -> str:
+        """Its words in one: 'ticket, seed 0, level 3'."""
+        return ", ".join(self.words)
 
 
 def tickets_of(run: RunFolder) -> list[RunTicket]:

@@ -29,6 +29,7 @@ bound.
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import mean
 
+from tfticket.arms import TICKET, Arm, Trunk
 from tfticket.reports.claims import Comparison
 from tfticket.reports.preconditions import (
     Check,
@@ -57,17 +58,20 @@ B8_SHORT = "B8: transplants fall short of deterministic tickets (ViT)"
 B9 = "B9: a Bayesian training costs 3 to 7 times a deterministic one (times - 5)"
 B10 = "B10: learning-rate rewinding is at least rewinding, within half a point"
 
-BAYESIAN = "bayesian-snr"
+BAYESIAN = Arm(trunk=Trunk(variational=True, score="snr"))
 """Arm of the tickets that the paper calls Bayesian."""
+_BY_MU = Arm(trunk=Trunk(variational=True, score="mu"))
+_BY_SQUARE = Arm(trunk=Trunk(variational=True, score="square"))
+_TRANSPLANT = Arm("transplant-start")
 
-Groups = Mapping[tuple[int, str], Seeds]
+Groups = Mapping[tuple[int, Arm], Seeds]
 """(level, arm) -> seed -> rows."""
 
 
 def bayesian_claims(groups: Groups, network: str) -> list[Comparison]:
     """The claims that a run's groups speak to; those without a member are left out."""
 
-    def both(ours: str, theirs: str, metric: str = "accuracy") -> list[Members]:
+    def both(ours: Arm, theirs: Arm, metric: str = "accuracy") -> list[Members]:
         """A member each pruned level that has both arms: ours - theirs."""
         return [found for level in pruned if (found := _minus(groups, (level, ours), (level, theirs), metric))]
 
@@ -77,12 +81,12 @@ def bayesian_claims(groups: Groups, network: str) -> list[Comparison]:
     family = network.partition("-")[0]
     high, tenth, twentieth = (down_to(density, reached) for density in (0.02, 0.1, 0.05))
     dense = _kept(_all(_minus(groups, (level, BAYESIAN), (0, BAYESIAN)) for level in levels), 0.1)
-    scores = _kept(_all([*both("bayesian-mu", BAYESIAN), *both("ticket", BAYESIAN)]), 0.05)
-    square = _all(found for arm in (BAYESIAN, "bayesian-mu") for found in both(arm, "bayesian-square")[-1:])
+    scores = _kept(_all([*both(_BY_MU, BAYESIAN), *both(TICKET, BAYESIAN)]), 0.05)
+    square = _all(found for arm in (BAYESIAN, _BY_MU) for found in both(arm, _BY_SQUARE)[-1:])
     sparse_square = () if family == "vit" else (high,)
-    depths = _depths(groups, [(level, arm) for level in levels[-1:] for arm in (BAYESIAN, "ticket")])
-    deeper = _all(both(BAYESIAN, "ticket", "depth")[-1:])
-    rewound = _all(found for arm, whose in _REWOUND for found in both(f"{arm}-lrr", whose)[-1:])
+    depths = _depths(groups, [(level, arm) for level in levels[-1:] for arm in (BAYESIAN, TICKET)])
+    deeper = _all(both(BAYESIAN, TICKET, "depth")[-1:])
+    rewound = _all(found for arm, whose in _REWOUND for found in both(arm, whose)[-1:])
     times = _times(groups, levels)
     scope = in_scope(network, "resnet", "vit")
     return [
@@ -94,7 +98,7 @@ def bayesian_claims(groups: Groups, network: str) -> list[Comparison]:
         ),
         *comparison(B4A, "beats", depths, _about("1.2 %"), enough_layers, sound, unit="rho"),
         *comparison(B4B, "beats", deeper, _about("1.2 %"), enough_layers, sound, unit="rho"),
-        *_transplants(_all(both(_MOVED, BAYESIAN)), _all(both("ticket", _MOVED)), network),
+        *_transplants(_all(both(_TRANSPLANT, BAYESIAN)), _all(both(TICKET, _TRANSPLANT)), network),
         *comparison(B9, "matches", times, _about("all levels"), ten_draws, margin=2.0, unit="times"),
         *comparison(B10, "reaches", rewound, _about("2 %"), high, sound),
     ]
@@ -118,9 +122,11 @@ def _transplants(moved: Members, short: Members, network: str) -> list[Compariso
     return comparison(B8, "matches", moved, _about("all levels"), in_scope(network, "resnet", "vgg"), sound)
 
 
-_MOVED = "transplant-start"
-_REWOUND = ((BAYESIAN, BAYESIAN), ("deterministic-magnitude", "ticket"))
-"""Learning-rate rewinding's arm, without '-lrr', and the arm of the same pruning that rewinds weights."""
+_REWOUND = (
+    (Arm(trunk=Trunk(variational=True, score="snr", rewinds_rate=True)), BAYESIAN),
+    (Arm(trunk=Trunk(variational=False, score="magnitude", rewinds_rate=True)), TICKET),
+)
+"""Learning-rate rewinding's arm, and the arm of the same pruning that rewinds weights."""
 
 
 def _kept(members: Members, density: float) -> Members:
@@ -132,7 +138,7 @@ def _kept(members: Members, density: float) -> Members:
     return {label: one for label, one in members.items() if sparsest[label] >= bound}
 
 
-def _minus(groups: Groups, ours: tuple[int, str], theirs: tuple[int, str], metric: str = "accuracy") -> Members:
+def _minus(groups: Groups, ours: tuple[int, Arm], theirs: tuple[int, Arm], metric: str = "accuracy") -> Members:
     """One member: by seed, ours - theirs; none where an arm is not there, or does not know the metric."""
     if not {ours, theirs} <= groups.keys():
         return {}
@@ -152,7 +158,7 @@ def _all(members: Iterable[Members]) -> Members:
     return {label: one for member in members for label, one in member.items()}
 
 
-def _depths(groups: Groups, keys: Sequence[tuple[int, str]]) -> Members:
+def _depths(groups: Groups, keys: Sequence[tuple[int, Arm]]) -> Members:
     """A member each arm: the rank correlation of place and share pruned, by seed."""
     found = {}
     for key in keys:
@@ -166,7 +172,7 @@ def _times(groups: Groups, levels: Sequence[int]) -> Members:
     found: dict[int, list[float]] = {}
     arms: list[Seeds] = []
     for level in levels:
-        ours, theirs = groups.get((level, BAYESIAN), {}), groups.get((level, "ticket"), {})
+        ours, theirs = groups.get((level, BAYESIAN), {}), groups.get((level, TICKET), {})
         arms += [arm for arm in (ours, theirs) if arm]
         for seed in ours.keys() & theirs.keys():
             seconds = [recorded({seed: each[seed]}, "seconds") for each in (ours, theirs)]

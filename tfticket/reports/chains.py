@@ -9,7 +9,7 @@ import numpy as np
 
 from tfticket.errors import InputError
 from tfticket.reports.looks import Looks, arm_looks
-from tfticket.reports.rows import Row, Run, arm_name, computed_anew
+from tfticket.reports.rows import Row, Run, computed_anew
 from tfticket.runs.artefacts import load_tensors
 from tfticket.runs.progress import clock
 from tfticket.runs.step_files import read_config, read_result
@@ -60,7 +60,13 @@ class Pool:
     @property
     def name(self) -> str:
         """In words."""
-        return f"{arm_name(self.label['arm'])}, seed {self.label['seed']}, {100 * self.label['density']:.3g} % left"
+        return ", ".join(self.names)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Its name in parts."""
+        which = f"seed {self.label['seed']}", f"{100 * self.label['density']:.3g} % left"
+        return (*self.label["arm"].names, *which)
 
 
 def pools_of(run: Run) -> list[Pool]:
@@ -136,9 +142,8 @@ E-BFMI, trees at the cap, divergences; narrow enough for 80 columns."""
 def chain_row(pool: Pool) -> list[str]:
     """A table's row of ``CHAIN_HEADER``."""
     found, function = pool.diagnostics, pool.diagnostics["function"]
-    arm, _, rest = pool.name.rpartition(", seed ")
     return [
-        "\n".join([*arm.split(", "), f"seed {rest}"]),
+        "\n".join([*pool.names[:-2], ", ".join(pool.names[-2:])]),
         f"{found['chains']} x {min(found['draws'])}",
         _known(function["r_hat"], ".4g"),
         _known(found["weights"]["r_hat"], ".4g"),

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from tfticket.arms import TICKET, Arm
 from tfticket.reports.figures import UNPRUNED_STYLES, legend_below, spread_errors, title_above
 from tfticket.reports.looks import Looks, arm_looks, by_arm, tickets_alone
-from tfticket.reports.rows import Run, name_at, name_in, result_of, trunk_of
+from tfticket.reports.rows import Run, name_at, name_in, result_of
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Curve:
         accuracies: On validation rows, fractions.
     """
 
-    arm: str
+    arm: Arm
     name: str
     seed: int
     level: int
@@ -37,10 +38,11 @@ def curves_of(run: Run) -> list[Curve]:
         InputError: A step's folder is not whole.
     """
     found = []
+    variational = bool(run.config["model"].get("variational"))
     for step in run.steps:
         label = step["label"]
-        if step["kind"] == "train" and label.get("arm") and (history := result_of(run, step).get("history")):
-            name = name_at(name_in(run.config, label["arm"]), label["arm"], label["level"])
+        if step["kind"] == "train" and "arm" in label and (history := result_of(run, step).get("history")):
+            name = name_at(name_in(run.config, label["arm"]), label["arm"], label["level"], variational)
             iterations = tuple(int(row["iteration"]) for row in history)
             accuracies = tuple(float(row["accuracy"]) for row in history)
             found.append(Curve(label["arm"], name, label["seed"], label["level"], iterations, accuracies))
@@ -49,9 +51,9 @@ def curves_of(run: Run) -> list[Curve]:
 
 def shown_curves(curves: Sequence[Curve]) -> list[Curve]:
     """The unpruned networks, and the arms of the last level that has some beside the ticket."""
-    level = max((curve.level for curve in curves if curve.arm != "ticket" and curve.level), default=None)
+    level = max((curve.level for curve in curves if curve.arm != TICKET and curve.level), default=None)
     alone = tickets_alone(curves)
-    return [curve for curve in alone if curve.level == level or (curve.level == 0 and curve.arm == trunk_of(curve.arm))]
+    return [curve for curve in alone if curve.level == level or (curve.level == 0 and curve.arm.is_ticket)]
 
 
 def learning_figure(curves: Sequence[Curve], title: str, looks: Looks | None = None) -> Any:
@@ -70,7 +72,7 @@ def learning_figure(curves: Sequence[Curve], title: str, looks: Looks | None = N
     from tfticket.reports.number_axes import Numbers
 
     arms: dict[str, list[Curve]] = {}
-    for curve in sorted(curves, key=lambda one: (one.level, one.arm != "ticket")):
+    for curve in sorted(curves, key=lambda one: (one.level, one.arm != TICKET)):
         arms.setdefault(curve.name, []).append(curve)
     of_arm = by_arm(looks or arm_looks(("", curve.arm) for curve in curves))
     unpruned = iter(UNPRUNED_STYLES)

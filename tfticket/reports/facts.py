@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from tfticket.arms import SVI, TICKET, Arm
+
 FEWEST_EVALUATIONS = 4
 """From so many on a history tells whether a training still rises."""
 SETTLED = 0.97
@@ -71,7 +73,7 @@ def trainings_facts(
     }
 
 
-def _facts(config: Mapping[str, Any], arm: str, result: Mapping[str, Any]) -> dict[str, float | None]:
+def _facts(config: Mapping[str, Any], arm: Arm, result: Mapping[str, Any]) -> dict[str, float | None]:
     history, svi = result.get("history") or (), config.get("svi") or {}
     facts: dict[str, float | None] = {
         "rise": rise_of(history),
@@ -81,21 +83,17 @@ def _facts(config: Mapping[str, Any], arm: str, result: Mapping[str, Any]) -> di
         "iterations": result.get("iterations"),
     }
     training = config.get("train") or {}
-    if arm.startswith(("bayesian-", "transplant-")):
+    if arm.is_variational and arm.method not in SVI:
         training = config.get("variational_train") or training
-    if arm.startswith("svi") and svi:
+    if arm.method in SVI and svi:
         training = svi.get("train") or training
         means = (svi.get("variational") or {}).get("means")
         facts["own_means"] = float((svi.get("carried"), means) == ("mask", "own"))
         facts["members"] = (svi.get("population") or {}).get("members")
     facts["batch_size"] = training.get("batch_size")
-    if arm.startswith(VARIATIONAL):
+    if arm.is_variational:
         facts["draws"] = (training.get("objective") or {}).get("draws")
     return facts
-
-
-VARIATIONAL = ("bayesian-", "transplant-", "svi")
-"""What arms of variational networks begin with."""
 
 
 def depths(
@@ -117,7 +115,7 @@ def depths(
     exempt = config["prune"].get("exempt", [])
     counts: dict[Whose, dict[str, int]] = {}
     for label, result in survivors:
-        counts[label.get("arm", "ticket"), label.get("seed"), result["level"]] = result["survivors"]
+        counts[label.get("arm", TICKET), label.get("seed"), result["level"]] = result["survivors"]
     found = {}
     for (arm, seed, level), left in counts.items():
         dense = counts.get((arm, seed, 0), {})

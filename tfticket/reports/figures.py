@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from tfticket.arms import TICKET, Arm
 from tfticket.drawing import own_style
 from tfticket.reports.looks import Looks, arm_looks
-from tfticket.reports.rows import METHODS, Row, control_of, name_at, trunk_of
+from tfticket.reports.rows import Row, name_at
 from tfticket.reports.statistics import pool_bins
 from tfticket.reports.tables import Cell
 from tfticket.runs.files import atomic_write
@@ -125,7 +126,7 @@ def metric_figure(cells: Sequence[Cell], metric: str, title: str, legend_title: 
     """
     from matplotlib.figure import Figure  # a second to import
 
-    found: dict[tuple[str, str], list[Cell]] = {}
+    found: dict[tuple[str, Arm], list[Cell]] = {}
     for cell in cells:
         found.setdefault((cell.run, cell.arm), []).append(cell)
     looks = looks or arm_looks(found)
@@ -140,8 +141,9 @@ def metric_figure(cells: Sequence[Cell], metric: str, title: str, legend_title: 
     if not several:
         dense: dict[str, float] = {}  # of each kind of network
         for cell in cells:
-            if cell.level == 0 and cell.arm == trunk_of(cell.arm):
-                dense.setdefault(name_at(cell.name, cell.arm, 0), axis_of(metric)[0] * cell.test[metric].mean)
+            if cell.level == 0 and cell.arm.is_ticket:
+                name = name_at(cell.name, cell.arm, 0, cell.variational)
+                dense.setdefault(name, axis_of(metric)[0] * cell.test[metric].mean)
         for (name, value), style in zip(dense.items(), UNPRUNED_STYLES, strict=False):
             axes.axhline(value, color="0.45", lw=1, ls=style, zorder=0, label=name)
     title_above(axes, title)
@@ -161,13 +163,13 @@ def has_controls(cells: Sequence[Cell]) -> bool:
     return bool(_controlled(cells))
 
 
-def _controlled(cells: Sequence[Cell]) -> dict[str, dict[str, list[Cell]]]:
-    """Return the ways of pruning that have controls: trunk -> its ticket and controls -> cells."""
-    trunks: dict[str, dict[str, list[Cell]]] = {}
+def _controlled(cells: Sequence[Cell]) -> dict[Arm, dict[Arm, list[Cell]]]:
+    """Return the ways of pruning that have controls: tickets -> these and their controls -> cells."""
+    tickets: dict[Arm, dict[Arm, list[Cell]]] = {}
     for cell in cells:
-        if control_of(cell.arm) not in METHODS:
-            trunks.setdefault(trunk_of(cell.arm), {}).setdefault(cell.arm, []).append(cell)
-    return {trunk: arms for trunk, arms in trunks.items() if len(arms) > 1}
+        if cell.arm.method == "train":
+            tickets.setdefault(cell.arm.ticket, {}).setdefault(cell.arm, []).append(cell)
+    return {ticket: arms for ticket, arms in tickets.items() if len(arms) > 1}
 
 
 def controls_figure(cells: Sequence[Cell], title: str, legend_title: str, looks: Looks | None = None) -> Any:
@@ -184,23 +186,23 @@ def controls_figure(cells: Sequence[Cell], title: str, legend_title: str, looks:
     """
     from matplotlib.figure import Figure  # a second to import
 
-    trunks = _controlled(cells)
+    tickets = _controlled(cells)
     names = {cell.arm: cell.name for cell in cells}
     looks = looks or arm_looks((cell.run, cell.arm) for cell in cells)
     metrics = [metric for metric in ("accuracy", "mace") if metric in cells[0].test]
-    figure = Figure(figsize=(max(3.6 * len(trunks), 4.8), 2.6 * len(metrics) + 0.4), layout="constrained")
-    panels = figure.subplots(len(metrics), len(trunks), squeeze=False, sharey="row", sharex=True)
+    figure = Figure(figsize=(max(3.6 * len(tickets), 4.8), 2.6 * len(metrics) + 0.4), layout="constrained")
+    panels = figure.subplots(len(metrics), len(tickets), squeeze=False, sharey="row", sharex=True)
     named: dict[str, Any] = {}
     for metric, across in zip(metrics, panels, strict=True):
         lines = [
             [_line(line, metric, line[0].name, looks[line[0].run, arm]) for arm, line in arms.items()]
-            for arms in trunks.values()
+            for arms in tickets.values()
         ]
-        for trunk, axes, own in zip(trunks, across, lines, strict=True):
+        for ticket, axes, own in zip(tickets, across, lines, strict=True):
             draw_metric(axes, own, metric, beside=[line for each in lines for line in each])
             named |= {label: handle for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
             if metric == metrics[0]:
-                axes.set_title(names.get(trunk, trunk), fontsize=9, loc="left")
+                axes.set_title(names.get(ticket, ticket.name), fontsize=9, loc="left")
             axes.label_outer()
     figure.suptitle(for_figure(title), fontsize=11, x=0.01, ha="left", wrap=True)
     legend_below(figure, (list(named.values()), list(named)), legend_title)
@@ -250,7 +252,7 @@ def reliability_figure(rows: Sequence[Row], title: str, legend_title: str, looks
 
     levels = sorted({row.level for row in rows})
     chosen = [levels[round(at)] for at in np.linspace(0, len(levels) - 1, min(len(levels), _MOST_PANELS))]
-    arms = sorted(dict.fromkeys((row.run, row.arm) for row in rows), key=lambda key: key[1] != "ticket")
+    arms = sorted(dict.fromkeys((row.run, row.arm) for row in rows), key=lambda key: key[1] != TICKET)
     looks, across = looks or arm_looks(arms), min(len(chosen), 3)
     down = -(-len(chosen) // across)
     figure = Figure(figsize=(max(2.4 * across, 4.8), 3.1 * down + 0.3), layout="constrained")
@@ -275,12 +277,12 @@ def reliability_figure(rows: Sequence[Row], title: str, legend_title: str, looks
 
 def _reliability_panel(axes: Any, below: Any, rows: Sequence[Row], looks: Looks) -> dict[str, Any]:
     """Draw one level's diagram and histogram; returns name -> line."""
-    arms: dict[tuple[str, str], list[Row]] = {}
+    arms: dict[tuple[str, Arm], list[Row]] = {}
     for row in rows:
         arms.setdefault((row.run, row.arm), []).append(row)
     (diagonal,) = axes.plot([0, 100], [0, 100], color="0.45", lw=1, ls="--", zorder=0)
     named, seen = {}, set()
-    for key in sorted(arms, key=lambda key: key[1] != "ticket"):
+    for key in sorted(arms, key=lambda key: key[1] != TICKET):
         bins = pool_bins([row.reliability for row in arms[key] if row.reliability])
         exactly = b"".join(values.tobytes() for values in bins.values())
         if rows[0].level == 0 and exactly in seen:  # the dense network that several ways of pruning begin with
@@ -291,7 +293,7 @@ def _reliability_panel(axes: Any, below: Any, rows: Sequence[Row], looks: Looks)
         (named[arms[key][0].name],) = axes.plot(
             *points, **{**looks[key], "ms": 3.5, "lw": 1.2}, clip_on=False, in_layout=False
         )
-        if key[1] == "ticket":
+        if key[1] == TICKET:
             edges = np.linspace(0, 100, len(drawn) + 1)
             share = 100 * bins["count"] / bins["count"].sum()
             below.bar(edges[:-1], share, np.diff(edges), align="edge", color=looks[key]["color"], alpha=0.5, lw=0)
@@ -310,7 +312,7 @@ def _reliability_panel(axes: Any, below: Any, rows: Sequence[Row], looks: Looks)
 def _panel_title(rows: Sequence[Row]) -> str:
     if rows[0].level == 0:
         return "dense"
-    tickets = [row.density for row in rows if row.arm == "ticket"] or [row.density for row in rows]
+    tickets = [row.density for row in rows if row.arm == TICKET] or [row.density for row in rows]
     return f"{100 * sum(tickets) / len(tickets):.1f} % of the weights"
 
 

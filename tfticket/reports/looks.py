@@ -2,35 +2,36 @@
 
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
-from tfticket.reports.rows import METHODS, control_of, trunk_of
+from tfticket.arms import TICKET, Arm, Trunk
 
 # Okabe and Ito's colours, told apart by the colour-blind; a marker each, for print.
 _LOOKS = {
-    "ticket": ("#0072B2", "o"),
-    "reinitialise": ("#D55E00", "s"),
-    "keep-signs": ("#E69F00", "v"),
-    "shuffle-global": ("#CC79A7", "D"),
-    "shuffle-even": ("#56B4E9", "P"),
-    "shuffle-layerwise": ("#009E73", "^"),
-    "random-mask": ("#000000", "X"),
-    "own-mask": ("#661100", "H"),
-    "monte-carlo": ("#332288", "p"),
-    "nuts": ("#882255", "*"),
-    "hmc": ("#999933", "d"),
-    "bayesian-snr": ("#AA3377", "s"),
-    "bayesian-mu": ("#228833", "^"),
-    "bayesian-square": ("#CCBB44", "D"),
-    "transplant-start": ("#EE7733", "P"),
-    "transplant-trained": ("#66CCEE", "v"),
-    "transplant-mask": ("#BBBBBB", "X"),
-    "svi": ("#44AA99", "<"),
-    "svi-tuned": ("#BB5566", ">"),
-    "svi-unscaled": ("#DDAA33", "v"),
-    "ensemble": ("#7F7F7F", "h"),
+    TICKET: ("#0072B2", "o"),
+    Arm(control="reinitialise"): ("#D55E00", "s"),
+    Arm(control="keep-signs"): ("#E69F00", "v"),
+    Arm(control="shuffle-global"): ("#CC79A7", "D"),
+    Arm(control="shuffle-even"): ("#56B4E9", "P"),
+    Arm(control="shuffle-layerwise"): ("#009E73", "^"),
+    Arm(control="random-mask"): ("#000000", "X"),
+    Arm(control="own-mask"): ("#661100", "H"),
+    Arm(control="monte-carlo"): ("#332288", "p"),
+    Arm("nuts"): ("#882255", "*"),
+    Arm("hmc"): ("#999933", "d"),
+    Arm(trunk=Trunk(variational=True, score="snr")): ("#AA3377", "s"),
+    Arm(trunk=Trunk(variational=True, score="mu")): ("#228833", "^"),
+    Arm(trunk=Trunk(variational=True, score="square")): ("#CCBB44", "D"),
+    Arm("transplant-start"): ("#EE7733", "P"),
+    Arm("transplant-trained"): ("#66CCEE", "v"),
+    Arm("transplant-mask"): ("#BBBBBB", "X"),
+    Arm("svi"): ("#44AA99", "<"),
+    Arm("svi-tuned"): ("#BB5566", ">"),
+    Arm("svi-unscaled"): ("#DDAA33", "v"),
+    Arm("ensemble"): ("#7F7F7F", "h"),
 }
 _FURTHER_LOOKS = [
     ("#44AA99", "<"), ("#AA4499", ">"),
@@ -43,15 +44,12 @@ _MARKERS = "osvDP^Xphd<>H8*"
 _LIGHTEST, _BLACKS_END = 0.55, "#C77C3B"
 """How much white the last of such arms has; from black it goes to a colour, as greys are too alike."""
 
-_REWOUND = "-lrr"
-"""What the arms of tickets end with whose learning rate was rewound, and not their weights."""
-
 
 class HasArm(Protocol):
     """What is of an arm."""
 
     @property
-    def arm(self) -> str:
+    def arm(self) -> Arm:
         """See ``Row``."""
 
 
@@ -64,16 +62,16 @@ def tickets_alone(found: Sequence[Armed]) -> list[Armed]:
     Args:
         found: Rows, cells or curves of the same run; of one that has a single way all are left.
     """
-    if all(trunk_of(one.arm) == "ticket" for one in found):
+    if all(one.arm.trunk is None for one in found):
         return list(found)
-    return [one for one in found if one.arm == trunk_of(one.arm) or one.arm in METHODS]
+    return [one for one in found if not one.arm.control]
 
 
-Looks = Mapping[tuple[str, str], Mapping[str, Any]]
+Looks = Mapping[tuple[str, Arm], Mapping[str, Any]]
 """(run, arm) -> how matplotlib draws it."""
 
 
-def arm_looks(arms: Iterable[tuple[str, str]]) -> dict[tuple[str, str], dict[str, Any]]:
+def arm_looks(arms: Iterable[tuple[str, Arm]]) -> dict[tuple[str, Arm], dict[str, Any]]:
     """Return how to draw each (run, arm); it depends on which arms there are, not on their order.
 
     Colour and marker are the control's: tickets of each way of pruning have their own, a re-initialised ticket has the
@@ -86,22 +84,24 @@ def arm_looks(arms: Iterable[tuple[str, str]]) -> dict[tuple[str, str], dict[str
     """
     arms = list(arms)
     runs = list(dict.fromkeys(run for run, _ in arms))
-    parts = {arm: _parts(arm) for _, arm in arms}
-    controls = _control_looks(sorted({_base(control_of(what)) for _, what in parts.values()}))
-    trunks = sorted({trunk for trunk, _ in parts.values()} - {"ticket"})
-    alike: dict[str, list[str]] = {}
-    for what in sorted({what for _, what in parts.values()}):
-        alike.setdefault(control_of(what), []).append(what)
+    altered = {arm: arm if arm.is_ticket else replace(arm, trunk=None) for _, arm in arms}
+    controls = _control_looks(sorted({_likeness(what) for what in altered.values()}))
+    tickets = sorted({arm.ticket for _, arm in arms} - {TICKET})
+    alike: dict[Arm, list[Arm]] = {}
+    for what in sorted(set(altered.values())):
+        alike.setdefault(_control(what), []).append(what)
     number_of = {}
-    for arm, (trunk, what) in parts.items():
-        altered = 1 + trunks.index(trunk) if trunk in trunks and what != trunk else 0
-        number_of[arm] = altered + alike[control_of(what)].index(what) + control_of(what).endswith(_REWOUND)
+    for arm, what in altered.items():
+        place = 1 + tickets.index(arm.ticket) if what != arm else 0
+        number_of[arm] = (
+            place + alike[_control(what)].index(what) + (what.trunk is not None and what.trunk.rewinds_rate)
+        )
     most = 1 + max(number_of.values(), default=0)
     found = {}
     for run, arm in arms:
-        what = parts[arm][1]
-        colour, marker = controls[_base(control_of(what))]
-        options = alike[control_of(what)]
+        what = altered[arm]
+        colour, marker = controls[_likeness(what)]
+        options = alike[_control(what)]
         option = options.index(what)
         colour = _shade(colour, option / max(1, len(options) - 1))
         marker = _MARKERS[(_MARKERS.index(marker) + option) % len(_MARKERS)]
@@ -112,18 +112,12 @@ def arm_looks(arms: Iterable[tuple[str, str]]) -> dict[tuple[str, str], dict[str
     return found
 
 
-def by_arm(looks: Looks) -> dict[str, dict[str, Any]]:
+def by_arm(looks: Looks) -> dict[Arm, dict[str, Any]]:
     """Return arm -> look, of one run."""
     return {arm: dict(look) for (_, arm), look in looks.items()}
 
 
-def _parts(arm: str) -> tuple[str, str]:
-    """Split an arm into the trunk and the control with its options: of tickets the trunk again."""
-    trunk = trunk_of(arm)
-    return trunk, arm if trunk == "ticket" or arm == trunk else arm.removeprefix(f"{trunk} ")
-
-
-def layered(looks: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+def layered(looks: Mapping[Arm, Mapping[str, Any]]) -> dict[Arm, dict[str, Any]]:
     """Return looks of lines that may coincide: each narrower than those drawn before it, so that all show."""
     widths = np.linspace(0.7 + 0.7 * len(looks), 1.4, len(looks))
     return {
@@ -131,18 +125,25 @@ def layered(looks: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]
     }
 
 
-def _base(control: str) -> str:
-    """The control whose colour and marker it shares."""
-    base = control.removesuffix(_REWOUND)
-    return "ticket" if base == "deterministic-magnitude" else base
+def _control(arm: Arm) -> Arm:
+    """Return the arm without what tells it from others that differ by shade: options, of chains also the control."""
+    return arm.kind if arm.method == "train" else Arm(arm.method)
 
 
-def _control_looks(controls: Sequence[str]) -> dict[str, tuple[str, str]]:
+def _likeness(arm: Arm) -> Arm:
+    """Return the arm whose colour and marker it shares."""
+    if arm.trunk is None:
+        return _control(arm)
+    plain = replace(arm.trunk, rewinds_rate=False)
+    return TICKET if plain == Trunk(variational=False, score="magnitude") else Arm(trunk=plain)
+
+
+def _control_looks(controls: Sequence[Arm]) -> dict[Arm, tuple[str, str]]:
     """Colour and marker of each control; of two unknown ones that would look alike the second has the next look."""
     looks = dict(_LOOKS)
     for control in controls:
         if control not in looks:
-            begin = zlib.crc32(control.encode())
+            begin = zlib.crc32(control.key.encode())
             turns = [_FURTHER_LOOKS[(begin + turn) % len(_FURTHER_LOOKS)] for turn in range(len(_FURTHER_LOOKS))]
             looks[control] = next((look for look in turns if look not in looks.values()), turns[0])
     return looks

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tfticket.arms import Arm
 from tfticket.evaluation.moments import MOMENTS, moments_of
-from tfticket.reports.rows import Run, name_in, result_of
+from tfticket.reports.rows import Run, name_at, name_in, result_of
 from tfticket.reports.tables import Line, table_of
 from tfticket.text import CsvWriter
 
@@ -27,15 +28,17 @@ class RecordedTraining:
         seed, level, replicate: Which.
         density: Fraction of the prunable weights that survive.
         moments: 'last', 'best by validation', 'best by test' -> 'iteration' and every test metric.
+        variational: True if the run's own network is variational.
     """
 
-    arm: str
+    arm: Arm
     name: str
     seed: int
     level: int
     replicate: int
     density: float
     moments: dict[str, dict[str, float]]
+    variational: bool
 
 
 def recorded_trainings(run: Run) -> list[RecordedTraining]:
@@ -45,20 +48,16 @@ def recorded_trainings(run: Run) -> list[RecordedTraining]:
         InputError: A step's folder is not whole.
     """
     found = []
+    variational = bool(run.config["model"].get("variational"))
     for step in run.steps:
         label = step["label"]
-        if step["kind"] != "train" or not label.get("arm"):
+        if step["kind"] != "train" or "arm" not in label:
             continue
         result = result_of(run, step)
         if moments := moments_of(result.get("history", ())):
-            whose = (
-                label["arm"],
-                name_in(run.config, label["arm"]),
-                label["seed"],
-                label["level"],
-                label.get("replicate", 0),
-            )
-            found.append(RecordedTraining(*whose, result["density"], moments))
+            arm, level = label["arm"], label["level"]
+            whose = (arm, name_in(run.config, arm), label["seed"], level, label.get("replicate", 0))
+            found.append(RecordedTraining(*whose, result["density"], moments, variational))
     return found
 
 
@@ -69,7 +68,7 @@ def moments_table(trainings: Sequence[RecordedTraining], levels: Sequence[int]) 
         trainings: From ``recorded_trainings``.
         levels: Which are shown.
     """
-    groups: dict[tuple[int, str], dict[int, list[RecordedTraining]]] = {}
+    groups: dict[tuple[int, Arm], dict[int, list[RecordedTraining]]] = {}
     for one in trainings:
         if one.level in levels:
             groups.setdefault((one.level, one.arm), {}).setdefault(one.seed, []).append(one)
@@ -85,7 +84,8 @@ def moments_table(trainings: Sequence[RecordedTraining], levels: Sequence[int]) 
             accuracy, mace = np.mean(means, axis=0)
             values.append(f"{accuracy:.2%} {mace:.1%}")
         density = float(np.mean([one.density for one in each]))
-        lines.append(Line(arm, each[0].name, level, density, len(seeds), values))
+        name = name_at(each[0].name, arm, level, each[0].variational)
+        lines.append(Line(name, level, density, len(seeds), values))
     return table_of([f"{moment}\naccuracy  MACE" for moment in MOMENTS], lines)
 
 
@@ -99,5 +99,5 @@ def moments_csv(trainings: Sequence[RecordedTraining]) -> str:
     for one in trainings:
         for moment, found in one.moments.items():
             values = [found[name] for name in ("iteration", *metrics)]
-            writer.writerow([one.arm, one.seed, one.replicate, one.level, one.density, moment, *values])
+            writer.writerow([one.arm.key, one.seed, one.replicate, one.level, one.density, moment, *values])
     return buffer.getvalue()

@@ -45,6 +45,7 @@ from typing import Any
 
 import numpy as np
 
+from tfticket.arms import TICKET, Arm
 from tfticket.reports.bayesian import bayesian_claims
 from tfticket.reports.claims import Comparison, Decision, decide
 from tfticket.reports.preconditions import (
@@ -62,7 +63,7 @@ from tfticket.reports.preconditions import (
     sound,
     sound_on,
 )
-from tfticket.reports.rows import ARM_NAMES, METHODS, Row, control_of, trunk_of
+from tfticket.reports.rows import Row
 from tfticket.reports.tables import Seeds, by_seed, density_of, paired
 
 A1 = "A1-A3: NUTS reaches or beats the ticket, within half a point"
@@ -84,10 +85,13 @@ B6B = "B6b: layerwise shuffles and re-initialisation come close to the ticket (R
 _KEPT, _LOST = ("reinitialise", "shuffle-layerwise"), ("shuffle-even", "shuffle-global")
 """Controls that keep each layer's density, and that do not."""
 
+_REINITIALISED, _MONTE_CARLO, _NUTS = Arm(control="reinitialise"), Arm(control="monte-carlo"), Arm("nuts")
+
 _ROUNDING = 0.01
 """Relative: so far may a control's density be from its ticket's. Random masks may have one of their own."""
 
-_Groups = Mapping[tuple[int, str], Seeds]
+_Key = tuple[int, Arm]
+_Groups = Mapping[_Key, Seeds]
 """(level, arm) -> seed -> rows."""
 
 
@@ -100,7 +104,7 @@ def decisions_of(rows: Sequence[Row]) -> dict[str, list[Decision]]:
 
 def claims_of(rows: Sequence[Row]) -> list[Comparison]:
     """The claims that the rows of one run speak to: differences in accuracy, as fractions, of seeds that have both."""
-    if any(row.arm == "ticket" and row.name != ARM_NAMES["ticket"] for row in rows):
+    if any(row.arm == TICKET and row.name != TICKET.name for row in rows):
         return []
     groups = {(level, arm): seeds for (_, level, arm), seeds in by_seed(rows).items()}
     network = rows[0].network if rows else ""
@@ -116,9 +120,9 @@ def claims_of(rows: Sequence[Row]) -> list[Comparison]:
 def _controlled(groups: _Groups, network: str) -> list[Comparison]:
     """The claims about tickets' controls."""
     controls = [(level, arm) for level, arm in groups if level > 0 and _is_control(groups, level, arm)]
-    drawn_anew = _at_the_last_level([key for key in controls if control_of(key[1]) == "reinitialise"])
-    trunks = list(dict.fromkeys(trunk_of(arm) for _, arm in controls))
-    of_trunks = [[key for key in controls if trunk_of(key[1]) == trunk] for trunk in trunks]
+    drawn_anew = _at_the_last_level([key for key in controls if key[1].kind == _REINITIALISED])
+    tickets = dict.fromkeys(arm.ticket for _, arm in controls)
+    of_trunks = [[key for key in controls if key[1].ticket == ticket] for ticket in tickets]
     close = [key for keys in of_trunks for key in _of_level_with_all(keys, _KEPT)]
     lost = [_densities_kept_minus_lost(groups, keys) for keys in of_trunks]
     behind = {label: member for each in lost for label, member in each.items()}
@@ -162,12 +166,13 @@ def records(decisions: Mapping[str, list[Decision]]) -> list[dict[str, Any]]:
     ]
 
 
-def _is_control(groups: _Groups, level: int, arm: str) -> bool:
+def _is_control(groups: _Groups, level: int, arm: Arm) -> bool:
     """Whether an arm is a control of as many weights as its ticket."""
-    ticket = groups.get((level, trunk_of(arm)))
+    ticket = groups.get((level, arm.ticket))
     if (
-        arm == trunk_of(arm)
-        or _control(arm) in (*METHODS, "monte-carlo", "own-mask")
+        arm.is_ticket
+        or arm.method != "train"
+        or arm.control in ("monte-carlo", "own-mask")
         or not ticket
         or not paired(ticket, groups[level, arm], "accuracy")
     ):
@@ -175,22 +180,17 @@ def _is_control(groups: _Groups, level: int, arm: str) -> bool:
     return abs(density_of(groups[level, arm]) / density_of(ticket) - 1.0) <= _ROUNDING
 
 
-def _control(arm: str) -> str:
-    """The control, of whichever way of pruning: 'reinitialise' of 'bayesian-snr reinitialise he_normal'."""
-    return control_of(arm.removeprefix(f"{trunk_of(arm)} "))
-
-
 def _sampled(groups: _Groups, network: str) -> list[Comparison]:
     """The claims about chains on tickets' masks, at the last level that was sampled."""
-    level = max((level for level, arm in groups if arm == "nuts"), default=None)
+    level = max((level for level, arm in groups if arm == _NUTS), default=None)
     if level is None:
         return []
     sparse = down_to(*_highest(groups, network))
     data = sound_on("mnist") if network == "lenet-5" else sound
     lenets = in_scope(network, "lenet-300-100", "lenet-5")
     checks: tuple[Check, ...] = (lenets, sparse, as_long_as_paper_a, converged, data)
-    against = _sampled_minus(groups, level, lambda arm: arm == "ticket")
-    drawn_anew = _sampled_minus(groups, level, lambda arm: control_of(arm) == "reinitialise")
+    against = _sampled_minus(groups, level, lambda arm: arm == TICKET)
+    drawn_anew = _sampled_minus(groups, level, lambda arm: arm.kind == _REINITIALISED)
     return [
         *comparison(A1, "reaches", against, f"{_LENETS}; 1 % of the weights", *checks),
         *comparison(A4, "beats", drawn_anew, f"{_LENETS}; 1 % of the weights", *checks),
@@ -206,13 +206,13 @@ def _highest(groups: _Groups, network: str) -> tuple[float, float]:
     return (0.08 if network == "resnet-18" else 0.01), reached
 
 
-def _sampled_minus(groups: _Groups, level: int, is_other: Callable[[str], bool]) -> Members:
+def _sampled_minus(groups: _Groups, level: int, is_other: Callable[[Arm], bool]) -> Members:
     """A member each other arm of a level: NUTS on the ticket's mask - the other, by seed."""
     found = {}
     for each, arm in groups:
         if each != level or not is_other(arm):
             continue
-        arms = (groups[level, "nuts"], groups[level, arm])
+        arms = (groups[level, _NUTS], groups[level, arm])
         if differences := paired(*arms, "accuracy"):
             found[_label(arms[1], f"NUTS - {row_of(arms[1]).name}")] = Member(differences, arms)
     return found
@@ -223,7 +223,7 @@ def _inferred(groups: _Groups, network: str) -> list[Comparison]:
 
     Which of A6 and A8 a network is in the scope of; of one that neither names, A6.
     """
-    level = max((level for level, arm in groups if arm == "svi-tuned"), default=None)
+    level = max((level for level, arm in groups if arm == Arm("svi-tuned")), default=None)
     if level is None:
         return []
     tuned, default, ticket = ([groups[level, arm]] if (level, arm) in groups else [] for arm in _SVI)
@@ -241,30 +241,30 @@ def _inferred(groups: _Groups, network: str) -> list[Comparison]:
     ]
 
 
-_SVI = ("svi-tuned", "svi", "ticket")
+_SVI = (Arm("svi-tuned"), Arm("svi"), TICKET)
 
 
 def _monte_carlo(groups: _Groups, network: str) -> list[Comparison]:
     """The claims about Monte Carlo tickets, at the last level that has some."""
-    drawn = [(level, arm) for level, arm in groups if control_of(arm) == "monte-carlo" and "as printed" not in arm]
+    drawn = [key for key in groups if key[1].kind == _MONTE_CARLO and not key[1].has_option("as printed")]
     last = _at_the_last_level(drawn)
     if not last:
         return []
     level = last[0][0]
-    ticket, density = groups[level, "ticket"], density_of(groups[level, "ticket"])
+    ticket, density = groups[level, TICKET], density_of(groups[level, TICKET])
     random = [
         seeds
         for (each, arm), seeds in groups.items()
         if each == level
-        and control_of(arm) in ("shuffle-layerwise", "random-mask")
+        and arm.kind in (Arm(control="shuffle-layerwise"), Arm(control="random-mask"))
         and abs(density_of(seeds) / density - 1.0) <= _ROUNDING
     ]
     ours = [groups[key] for key in last]
     magnitude, connectivity = (
-        [groups[key] for key in last if key[1].split(", ")[0] == f"monte-carlo {name}"]  # of however many images
+        [groups[key] for key in last if key[1].has_option(name)]  # of however many images
         for name in ("magnitude", "connectivity")
     )
-    dense = [groups[0, "ticket"]] if (0, "ticket") in groups else []
+    dense = [groups[0, TICKET]] if (0, TICKET) in groups else []
     against, adds = _minus(ours, [ticket], "accuracy"), _minus(connectivity, magnitude, "accuracy")
     large = [ratio - 1 for ratio in recorded(ticket, "relative_magnitude")]
     kept = {_label(ticket, "survivors / all - 1"): Member(large, (ticket,))} if large else {}
@@ -311,34 +311,34 @@ def _minus(ours: Sequence[Seeds], theirs: Sequence[Seeds], metric: str) -> Membe
 
 def _dense_or_name(seeds: Seeds) -> str:
     row = row_of(seeds)
-    return "unpruned" if (row.level, row.arm) == (0, "ticket") else row.name
+    return "unpruned" if (row.level, row.arm) == (0, TICKET) else row.name
 
 
-def _at_the_last_level(keys: list[tuple[int, str]]) -> list[tuple[int, str]]:
+def _at_the_last_level(keys: list[_Key]) -> list[_Key]:
     last = max((level for level, _ in keys), default=0)
     return [key for key in keys if key[0] == last]
 
 
-def _of_level_with_all(controls: list[tuple[int, str]], names: Collection[str]) -> list[tuple[int, str]]:
+def _of_level_with_all(controls: list[_Key], names: Collection[str]) -> list[_Key]:
     """The controls of these names, at the sparsest level that has all four."""
-    there = {level: {_control(arm) for each, arm in controls if each == level} for level, _ in controls}
+    there = {level: {arm.control for each, arm in controls if each == level} for level, _ in controls}
     last = max((level for level, arms in there.items() if arms.issuperset(_KEPT + _LOST)), default=None)
-    return [(level, arm) for level, arm in controls if level == last and _control(arm) in names]
+    return [(level, arm) for level, arm in controls if level == last and arm.control in names]
 
 
-def _ticket_minus(groups: _Groups, controls: list[tuple[int, str]]) -> Members:
+def _ticket_minus(groups: _Groups, controls: list[_Key]) -> Members:
     """A member each control: 're-initialised at 10.0 %' -> ticket - control, by seed."""
     found = {}
     for level, arm in controls:
         label = _label(groups[level, arm], row_of(groups[level, arm]).name)
         if label in found:  # two levels of nearly one density
             label += f" (level {level})"
-        arms = (groups[level, trunk_of(arm)], groups[level, arm])
+        arms = (groups[level, arm.ticket], groups[level, arm])
         found[label] = Member(paired(*arms, "accuracy"), arms)
     return found
 
 
-def _densities_kept_minus_lost(groups: _Groups, controls: list[tuple[int, str]]) -> Members:
+def _densities_kept_minus_lost(groups: _Groups, controls: list[_Key]) -> Members:
     """A member each pair of a control that keeps the layers' densities and one that does not."""
     found = {}
     kept, lost = ([groups[key] for key in _of_level_with_all(controls, names)] for names in (_KEPT, _LOST))

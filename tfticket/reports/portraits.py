@@ -6,12 +6,14 @@ from typing import Any
 
 import numpy as np
 
+from tfticket.arms import Arm
 from tfticket.reports.looks import Looks, arm_looks, by_arm
-from tfticket.reports.rows import Run, arm_name, name_in, result_of
+from tfticket.reports.rows import Run, name_in, result_of
 from tfticket.text import for_figure
 
-_FIRST = {"dense": "#7F7F7F", "uniform": "#000000"}
-_NAMES = {"dense": "all weights", "uniform": "random mask"}
+_ALL, _UNIFORM = Arm(control="dense"), Arm(control="uniform")
+_FIRST = {_ALL: "#7F7F7F", _UNIFORM: "#000000"}
+_NAMES = {_ALL: "all weights", _UNIFORM: "random mask"}
 
 
 @dataclass(frozen=True)
@@ -19,7 +21,7 @@ class Portrait:
     """Histograms of a layer's survivors, summed over seeds.
 
     Attributes:
-        arm: 'ticket', 'dense' (all weights), 'uniform' (a random mask), or a Monte Carlo arm.
+        arm: The ticket, a Monte Carlo arm, or as controls 'dense' (all weights) and 'uniform' (a random mask).
         layer: Its name.
         level: Rounds of pruning.
         weights: Counts in bins of start weights, in the layer's standard deviations, from -3 to 3.
@@ -27,7 +29,7 @@ class Portrait:
         name: What figures call the arm.
     """
 
-    arm: str
+    arm: Arm
     layer: str
     level: int
     weights: np.ndarray
@@ -41,9 +43,9 @@ def portraits_of(run: Run) -> list[Portrait]:
     Raises:
         InputError: A step's folder is not whole.
     """
-    found: dict[tuple[int, str, str], Portrait] = {}
+    found: dict[tuple[int, Arm, str], Portrait] = {}
 
-    def add(level: int, arm: str, layers: Mapping[str, Mapping[str, Sequence[int]]]) -> None:
+    def add(level: int, arm: Arm, layers: Mapping[str, Mapping[str, Sequence[int]]]) -> None:
         for layer, counts in layers.items():
             weights, connectivity = (np.array(counts[name]) for name in ("weights", "connectivity"))
             if old := found.get((level, arm, layer)):
@@ -56,7 +58,7 @@ def portraits_of(run: Run) -> list[Portrait]:
         fits[step["label"]["seed"], step["label"]["level"]] = step
     for (_, level), step in fits.items():
         for arm, layers in result_of(run, step)["histograms"].items():
-            add(level, arm, layers)
+            add(level, Arm.parse(arm), layers)
     for step in run.steps:
         if step["kind"] == "draw":
             add(step["label"]["level"], step["label"]["arm"], result_of(run, step)["histograms"])
@@ -141,7 +143,7 @@ class Closeness:
         seeds: How many.
     """
 
-    arm: str
+    arm: Arm
     layer: str
     density: float
     ticket_density: float | None
@@ -158,7 +160,7 @@ def closeness_of(run: Run) -> list[Closeness]:
     """
     steps = [step for step in run.steps if step["kind"] == "draw"]
     last = max((step["label"]["level"] for step in steps), default=0)
-    found: dict[tuple[str, str], dict[int, list[dict[str, float | None]]]] = {}
+    found: dict[tuple[Arm, str], dict[int, list[dict[str, float | None]]]] = {}
     for step in steps:
         if (label := step["label"])["level"] == last:
             for layer, said in result_of(run, step)["layers"].items():
@@ -166,7 +168,7 @@ def closeness_of(run: Run) -> list[Closeness]:
     return [_mean_closeness(*key, list(seeds.values())) for key, seeds in found.items()]
 
 
-def _mean_closeness(arm: str, layer: str, seeds: Sequence[Sequence[Mapping[str, float | None]]]) -> Closeness:
+def _mean_closeness(arm: Arm, layer: str, seeds: Sequence[Sequence[Mapping[str, float | None]]]) -> Closeness:
     def mean(name: str) -> float | None:
         each = [[said[name] for said in replicates] for replicates in seeds]
         if any(value is None for values in each for value in values):
@@ -186,13 +188,13 @@ def closeness_row(one: Closeness) -> list[str]:
     """A table's row of ``CLOSENESS_HEADER``."""
     densities = ["-" if value is None else f"{value:.2%}" for value in (one.density, one.ticket_density)]
     distances = ["-" if value is None else f"{value:.3f}" for value in (one.ks_weights, one.ks_connectivity)]
-    return [arm_name(one.arm), one.layer, *densities, *distances]
+    return [one.arm.name, one.layer, *densities, *distances]
 
 
 def weights_figure(portraits: Sequence[Portrait], title: str, looks: Looks | None = None) -> Any:
     """Start weights of each layer: all, those of tickets, those of Monte Carlo tickets (the paper's figure 1)."""
     return _figure(
-        [one for one in portraits if one.arm != "uniform"],
+        [one for one in portraits if one.arm != _UNIFORM],
         "weights",
         (-3.0, 3.0),
         title,
@@ -205,7 +207,7 @@ def connectivity_figure(portraits: Sequence[Portrait], title: str, looks: Looks 
     """Connectivity of each layer's survivors: tickets, Monte Carlo tickets, random masks (the paper's figure 2)."""
     first = portraits[0].layer
     return _figure(
-        [one for one in portraits if one.arm != "dense" and one.layer != first],
+        [one for one in portraits if one.arm != _ALL and one.layer != first],
         "connectivity",
         (0.0, 4.0),
         title,

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tfticket.arms import SVI, Arm
 from tfticket.reports.claims import MARGIN, Comparison, Kind, Precondition, Scope, Unit
-from tfticket.reports.facts import FEWEST_EVALUATIONS, VARIATIONAL
+from tfticket.reports.facts import FEWEST_EVALUATIONS
 from tfticket.reports.rows import Row
 from tfticket.reports.tables import Seeds, density_of
 
@@ -137,7 +138,7 @@ def _rise(arm: Seeds) -> float:
 def free_deviations(arms: Iterable[Seeds]) -> Precondition:
     """Not more than ``MOST_AT_BOUND`` of a variational network's deviations end at the optimiser's bound."""
     needs = f"at most {100 * MOST_AT_BOUND:.0f} % of the deviations at the optimiser's bound"
-    variational = [arm for arm in arms if row_of(arm).arm.startswith(VARIATIONAL)]
+    variational = [arm for arm in arms if row_of(arm).arm.is_variational]
     unknown = [arm for arm in variational if len(recorded(arm, "at_bound")) < len(rows_in(arm))]
     if unknown:
         return Precondition(needs, f"deviations at the optimiser's bound: not recorded of {name_of(unknown[0])}")
@@ -228,7 +229,7 @@ def down_to(density: float, reached: float) -> Check:
 def ten_draws(members: Members) -> tuple[Precondition, ...]:
     """Every variational training takes the ten draws a batch of paper B."""
     needs, about = "10 draws", "the claim is about ten"
-    variational = [arm for arm in arms_of(members) if row_of(arm).arm.startswith(VARIATIONAL)]
+    variational = [arm for arm in arms_of(members) if row_of(arm).arm.is_variational]
     if any(len(recorded(arm, "draws")) < len(rows_in(arm)) for arm in variational):
         return (Precondition(needs, f"draws not recorded; {about}"),)
     found = sorted({int(value) for arm in variational for value in recorded(arm, "draws")})
@@ -260,10 +261,10 @@ def _paper_a_epochs(row: Row) -> int | None:
 
 def inferred_as_paper_a(members: Members) -> tuple[Precondition, ...]:
     """Variational inference on masks alone, from means as a network is initialised, tuned by the paper's population."""
-    svi = [arm for arm in arms_of(members) if row_of(arm).arm.startswith("svi")]
+    svi = [arm for arm in arms_of(members) if row_of(arm).arm.method in SVI]
     known = [arm for arm in svi if len(recorded(arm, "own_means")) == len(rows_in(arm))]
     own = len(known) == len(svi) and all(value for arm in svi for value in recorded(arm, "own_means"))
-    tuned = [arm for arm in svi if row_of(arm).arm == "svi-tuned"]
+    tuned = [arm for arm in svi if row_of(arm).arm == Arm("svi-tuned")]
     members_of = [value for arm in tuned for value in recorded(arm, "members")]
     fewest = int(min(members_of, default=0))
     few = f"{fewest} member{'s' * (fewest != 1)} of the population; the paper has {_POPULATION}"

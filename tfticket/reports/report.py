@@ -2,11 +2,12 @@
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from tfticket.arms import TICKET, Arm
 from tfticket.errors import InputError
 from tfticket.reports.chains import Pool, chains_figure, pools_of
 from tfticket.reports.claims import Decision
@@ -25,8 +26,8 @@ from tfticket.reports.portraits import (
     portraits_of,
     weights_figure,
 )
-from tfticket.reports.rows import Row, Run, control_of, rows_of
-from tfticket.reports.tables import Cell, rows_csv, seeds_text, shown_levels, summarise
+from tfticket.reports.rows import Row, Run, rows_of
+from tfticket.reports.tables import Cell, record_of, rows_csv, seeds_text, shown_levels, summarise
 from tfticket.reports.uncertainty import (
     Evaluated,
     evaluated_of,
@@ -130,7 +131,7 @@ def write_report(runs: Sequence[Run], folder: Path | None = None) -> Report:
     _remove_former(folder, [*tables, *(f"{name}.{kind}" for name in figures for kind in ("png", "pdf"))])
     for name, text in tables.items():
         atomic_write(folder / name, lambda file, text=text: file.write_text(text, encoding="utf-8"))  # type: ignore[misc]
-    write_json(folder / "summary.json", [asdict(cell) for cell in cells])
+    write_json(folder / "summary.json", [record_of(cell) for cell in cells])
     write_json(folder / "claims.json", records(decisions))
     files, notes = save_figures(folder, figures)
     return Report(
@@ -149,13 +150,13 @@ def write_report(runs: Sequence[Run], folder: Path | None = None) -> Report:
     )
 
 
-def arms_of(runs: Sequence[Run]) -> list[tuple[str, str]]:
+def arms_of(runs: Sequence[Run]) -> list[tuple[str, Arm]]:
     """Return (run, arm) of all steps, whether anything is known of them yet or not: figures agree by it."""
     return list(dict.fromkeys((run.folder.name, arm) for run in runs for step in run.steps if (arm := _arm_of(step))))
 
 
-def _arm_of(step: Mapping[str, Any]) -> str | None:
-    return step["label"].get("arm") or ("ticket" if step["kind"] == "fit" else None)
+def _arm_of(step: Mapping[str, Any]) -> Arm | None:
+    return step["label"].get("arm") or (TICKET if step["kind"] == "fit" else None)
 
 
 def _remove_former(folder: Path, names: Sequence[str]) -> None:
@@ -222,8 +223,8 @@ def _chain_figures(pools: Mapping[str, Sequence[Pool]], rows: Sequence[Row], loo
         for pool in each:
             arm, seed, level = (pool.label[name] for name in ("arm", "seed", "level"))
             beside = [row for row in rows if (row.run, row.seed, row.level) == (run, seed, level)]
-            beside = [row for row in beside if row.arm == "ticket" or control_of(row.arm) == "ensemble"]
-            name = f"chains-{arm.replace(' ', '-')}-seed-{seed}-level-{level}"
+            beside = [row for row in beside if row.arm == TICKET or row.arm.method == "ensemble"]
+            name = f"chains-{arm.key.replace(' ', '-')}-seed-{seed}-level-{level}"
             name = name if len(pools) == 1 else f"{name}-{run}"
             figures[name] = partial(chains_figure, pool, run, beside, looks)
     return figures

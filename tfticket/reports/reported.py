@@ -7,12 +7,14 @@ default weights of the KL term only the text speaks. "Random" are 20 initialisat
 number after ± as printed, of which the paper does not say what it is.
 
 Of "Monte Carlo winning tickets" (paper C) accuracies are on 5,000 rows held out from the training images; its random
-pruning is random in each layer, as the arm 'shuffle-layerwise' is, beside which it therefore stands. Of "Bayesian
+pruning is random in each layer, as the control shuffle-layerwise is, beside which it therefore stands. Of "Bayesian
 lottery ticket hypothesis" (paper B) the only table is of running times; its accuracies are printed as figures alone.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+
+from tfticket.arms import TICKET, Arm
 
 A = "Bayes always wins the lottery"
 B = "Bayesian lottery ticket hypothesis"
@@ -27,15 +29,19 @@ CITATIONS = {
 }
 """The papers in full, by the letters of their claims."""
 
-ARMS = {
-    "hmc": "HMC",
-    "svi": "SVI",
-    "svi-default": "SVI, default KL weights",
-    "dense": "unpruned",
-    "deterministic": "deterministic",
-    "bayesian": "Bayesian",
+_DEFAULT_SVI, _DENSE = Arm(control="svi-default"), Arm(control="dense")
+_DETERMINISTIC, _BAYESIAN = Arm(control="deterministic"), Arm(control="bayesian")
+_REINITIALISED = Arm(control="reinitialise")
+_RANDOM = Arm(control="shuffle-layerwise")
+_MAGNITUDE, _CONNECTIVITY = (Arm(control="monte-carlo", options=name) for name in ("magnitude", "connectivity"))
+
+NAMES = {
+    _DEFAULT_SVI: "SVI, default KL weights",
+    _DENSE: "unpruned",
+    _DETERMINISTIC: "deterministic",
+    _BAYESIAN: "Bayesian",
 }
-"""Arms that only the papers have; the others are called as ``tfticket.reports.rows.arm_name`` calls them."""
+"""Names of arms that only the papers have; runs have the others."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +52,7 @@ class Reported:
         paper: Its short title.
         table: 'table 1', or where in the text.
         network, data: Names of this program's networks and data sets.
-        arm: An arm of runs, or a name of ``ARMS``.
+        arm: An arm of runs, or one of ``NAMES``.
         density: Fraction of the weights that remain; None of a running time, which is a mean over levels.
         metric: 'accuracy' (a fraction), 'nll' (nats), or 'minutes' of one level's training.
         value: The number.
@@ -58,12 +64,17 @@ class Reported:
     table: str
     network: str
     data: str
-    arm: str
+    arm: Arm
     density: float | None
     metric: str
     value: float
     spread: float | None = None
     rows: str = "test rows"
+
+    @property
+    def name(self) -> str:
+        """Name of its arm."""
+        return NAMES.get(self.arm, self.arm.name)
 
     @property
     def source(self) -> str:
@@ -77,32 +88,32 @@ _A_COLUMNS = (
     ("lenet-5", "mnist", 0.01),
     ("resnet-18", "cifar-10", 0.08),
 )
-_A_TABLE: tuple[tuple[str, str, tuple[float | None, ...], tuple[float | None, ...]], ...] = (
-    ("hmc", "accuracy", (97.79, 56.45, 97.65, None), (None,) * 4),
-    ("ticket", "accuracy", (97.05, 53.3, 97.6, 80.79), (None,) * 4),
-    ("svi", "accuracy", (97.0, 52.22, 99.04, 86.04), (None,) * 4),
-    ("reinitialise", "accuracy", (96.85, 51.28, 89.81, 78.59), (0.79, 0.38, 1.39, 0.08)),
-    ("hmc", "nll", (0.0981, 1.2519, 0.0747, None), (None,) * 4),
-    ("ticket", "nll", (0.1028, 1.4559, 0.0689, 4.0451), (None,) * 4),
-    ("svi", "nll", (0.1162, 1.4092, 0.0618, 1.2957), (None,) * 4),
-    ("reinitialise", "nll", (0.117, 1.376, 0.333, 4.062), (0.01, 0.01, 0.05, 0.01)),
+_A_TABLE: tuple[tuple[Arm, str, tuple[float | None, ...], tuple[float | None, ...]], ...] = (
+    (Arm("hmc"), "accuracy", (97.79, 56.45, 97.65, None), (None,) * 4),
+    (TICKET, "accuracy", (97.05, 53.3, 97.6, 80.79), (None,) * 4),
+    (Arm("svi"), "accuracy", (97.0, 52.22, 99.04, 86.04), (None,) * 4),
+    (_REINITIALISED, "accuracy", (96.85, 51.28, 89.81, 78.59), (0.79, 0.38, 1.39, 0.08)),
+    (Arm("hmc"), "nll", (0.0981, 1.2519, 0.0747, None), (None,) * 4),
+    (TICKET, "nll", (0.1028, 1.4559, 0.0689, 4.0451), (None,) * 4),
+    (Arm("svi"), "nll", (0.1162, 1.4092, 0.0618, 1.2957), (None,) * 4),
+    (_REINITIALISED, "nll", (0.117, 1.376, 0.333, 4.062), (0.01, 0.01, 0.05, 0.01)),
 )
 """Arm, metric, values in the order of the columns, spreads; accuracies in per cent, as printed."""
 
 _A_TEXT = (
-    ("svi", "mnist", 96.74),
-    ("svi", "cifar-10", 53.27),
-    ("svi-default", "mnist", 96.5),
-    ("svi-default", "cifar-10", 52.4),
+    (Arm("svi"), "mnist", 96.74),
+    (Arm("svi"), "cifar-10", 53.27),
+    (_DEFAULT_SVI, "mnist", 96.5),
+    (_DEFAULT_SVI, "cifar-10", 52.4),
 )
 
 _C_NETWORKS = ("conv-2", "conv-4", "conv-6")
 _C_TABLE = (
-    ("dense", 1.0, (67.20, 74.62, 77.40)),
-    ("shuffle-layerwise", 0.2, (66.90, 73.20, 73.14)),
-    ("ticket", 0.2, (70.42, 74.92, 78.04)),
-    ("monte-carlo magnitude", 0.2, (69.47, 76.39, 78.10)),
-    ("monte-carlo connectivity", 0.2, (68.40, 76.21, 78.17)),
+    (_DENSE, 1.0, (67.20, 74.62, 77.40)),
+    (_RANDOM, 0.2, (66.90, 73.20, 73.14)),
+    (TICKET, 0.2, (70.42, 74.92, 78.04)),
+    (_MAGNITUDE, 0.2, (69.47, 76.39, 78.10)),
+    (_CONNECTIVITY, 0.2, (68.40, 76.21, 78.17)),
 )
 """Arm, density, accuracies in per cent."""
 
@@ -134,7 +145,7 @@ def _paper_a() -> Iterator[Reported]:
 
 def _paper_b() -> Iterator[Reported]:
     for network, *minutes in _B_TABLE:
-        for arm, value in zip(("deterministic", "bayesian"), minutes, strict=True):
+        for arm, value in zip((_DETERMINISTIC, _BAYESIAN), minutes, strict=True):
             yield Reported(B, "table 1", network, "cifar-10", arm, None, "minutes", value, rows="training")
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from tfticket.arms import TICKET, Arm, Trunk
 from tfticket.data.known import label_of, source_of, source_with
 from tfticket.errors import InputError, shortened
 from tfticket.reports.facts import Whose, depths, trainings_facts
@@ -16,33 +17,6 @@ from tfticket.runs.step_files import RESULT, read_result
 from tfticket.runs.summary import STATUS, check_configuration, read_manifest, state_of
 from tfticket.schema import read_yaml
 
-ARM_NAMES = {
-    "ticket": "IMP ticket",
-    "reinitialise": "re-initialised",
-    "keep-signs": "signs kept",
-    "shuffle-global": "shuffled globally",
-    "shuffle-even": "shuffled evenly",
-    "shuffle-layerwise": "shuffled layerwise",
-    "random-mask": "random mask",
-    "own-mask": "own mask",
-    "monte-carlo": "Monte Carlo",
-}
-"""What tables and figures call the ticket and the known controls."""
-_SCORES = {"snr": "SNR", "mu": "abs(mu)", "square": "square", "magnitude": "magnitude", "random": "random"}
-METHODS = {
-    "nuts": "NUTS",
-    "hmc": "HMC",
-    "ensemble": "ensemble",
-    "svi": "SVI",
-    "svi-tuned": "SVI, tuned",
-    "svi-unscaled": "SVI, unscaled",
-    "transplant-start": "transplanted",
-    "transplant-trained": "transplanted, trained weights",
-    "transplant-mask": "transplanted mask",
-}
-"""First words of arms of another method than training tickets: what follows is whose."""
-_TRUNKS = ("bayesian-", "deterministic-")
-"""What arms of iterative pruning other than the run's own begin with."""
 EVALUATIONS = ("evaluate", "ensemble", "pool")
 """Kinds of steps that say how good an arm is."""
 
@@ -53,7 +27,7 @@ class Row:
 
     Attributes:
         run: Name of the run's folder.
-        arm: 'ticket', or a control's name, which its options may follow: 'reinitialise he_normal'.
+        arm: What was trained or sampled.
         name: What tables and figures call the arm.
         seed: The IMP seed.
         level: Rounds of pruning.
@@ -79,10 +53,11 @@ class Row:
             were pruned. Of chains: 'prior_start' (1: they begin at draws from the prior).
         doubts: Why the chains that made the prediction are not said to have converged; () if they are, None if there
             are no chains.
+        variational: True if the run's own network is variational.
     """
 
     run: str
-    arm: str
+    arm: Arm
     name: str
     seed: int
     level: int
@@ -98,6 +73,7 @@ class Row:
     intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
     beside: dict[str, float] = field(default_factory=dict)
     doubts: tuple[str, ...] | None = None
+    variational: bool = False
 
 
 @dataclass(frozen=True)
@@ -209,47 +185,26 @@ def _data_set(config: Mapping[str, Any], contents: str) -> str:
     return "" if source is None else source.name
 
 
-def control_of(arm: str) -> str:
-    """An arm without its options: 'reinitialise' of 'reinitialise he_normal'."""
-    return arm.partition(" ")[0]
-
-
-def trunk_of(arm: str) -> str:
-    """The tickets that an arm belongs to: 'bayesian-snr' of 'bayesian-snr reinitialise', else 'ticket'."""
-    return control_of(arm) if arm.startswith(_TRUNKS) else "ticket"
-
-
-def arm_name(arm: str) -> str:
-    """What tables and figures call an arm: 're-initialised (he_normal)'; of an unknown control the arm itself."""
-    control, _, options = arm.partition(" ")
-    if name := METHODS.get(control) or (_trunk_name(arm) if arm.startswith(_TRUNKS) else ""):
-        return f"{name}, {arm_name(options)}" if options else name
-    if control not in ARM_NAMES:
-        return arm
-    return f"{ARM_NAMES[control]} ({options})" if options else ARM_NAMES[control]
-
-
-def _trunk_name(arm: str) -> str:
-    """'Bayesian, SNR, rate rewound' of 'bayesian-snr-lrr'; a score may be anybody's."""
-    kind, _, score = trunk_of(arm).partition("-")
-    rewound, score = score.endswith("-lrr"), score.removesuffix("-lrr")
-    words = ["Bayesian"] if kind == "bayesian" else []
-    return ", ".join([*words, _SCORES.get(score, score), *(["rate rewound"] if rewound else [])])
-
-
-def name_in(config: Mapping[str, Any], arm: str) -> str:
+def name_in(config: Mapping[str, Any], arm: Arm) -> str:
     """What a run of a configuration calls an arm: its own tickets by network and score, where these are not IMP's."""
     score = config.get("prune", {}).get("score", "magnitude")
-    if arm == "ticket" and config["model"].get("variational"):
-        return f"Bayesian, {_SCORES.get(score, score)}"
-    return f"ticket by {score} score" if arm == "ticket" and score != "magnitude" else arm_name(arm)
+    if arm == TICKET and config["model"].get("variational"):
+        return Trunk(variational=True, score=score).name
+    return f"ticket by {score} score" if arm == TICKET and score != "magnitude" else arm.name
 
 
-def name_at(name: str, arm: str, level: int, dense: str = "dense") -> str:
-    """What tables call an arm at a level: tickets of level 0 are an unpruned network, which several arms may share."""
-    if level or arm != trunk_of(arm):
+def name_at(name: str, arm: Arm, level: int, variational: bool) -> str:
+    """What tables call an arm at a level: tickets of level 0 are an unpruned network, which several arms may share.
+
+    Args:
+        name: What they call it at other levels.
+        arm: Which.
+        level: Rounds of pruning.
+        variational: True if the run's own network is variational.
+    """
+    if level or not arm.is_ticket:
         return name
-    return f"{dense}, Bayesian" if name.startswith("Bayesian") else dense
+    return "dense, Bayesian" if (arm.trunk.variational if arm.trunk else variational) else "dense"
 
 
 def rows_of(run: Run) -> list[Row]:
@@ -270,7 +225,7 @@ def rows_of(run: Run) -> list[Row]:
         if step["kind"] == "fit":
             relative = result_of(run, step)["relative_magnitude"].values()
             layers = [one for one in relative if one not in (None, 1.0)]  # exactly 1: nothing was pruned there
-            ticket = ("ticket", step["label"]["seed"], step["label"]["level"])
+            ticket = (TICKET, step["label"]["seed"], step["label"]["level"])
             for row in rows:
                 if layers and (row.arm, row.seed, row.level) == ticket:
                     row.beside["relative_magnitude"] = sum(layers) / len(layers)
@@ -354,6 +309,7 @@ def row_of(run: Run, label: dict[str, Any], result: dict[str, Any], facts: Mappi
         intervals={metric: (low, high) for metric, (low, high) in result.get("intervals", {}).get("test", {}).items()},
         beside=beside,
         doubts=None if diagnostics is None else _doubts_of(diagnostics),
+        variational=bool(run.config["model"].get("variational")),
     )
 
 

@@ -3,10 +3,13 @@
 import io
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
+from tfticket.arms import TICKET, Arm
 from tfticket.reports.claims import Decision
-from tfticket.reports.rows import METHODS, Row, control_of, name_at, trunk_of
+from tfticket.reports.looks import HasArm
+from tfticket.reports.rows import Row, name_at
 from tfticket.reports.statistics import Estimate, mean_interval
 from tfticket.text import CsvWriter
 
@@ -26,10 +29,11 @@ class Cell:
         test_range: Metric -> its lowest and highest value of a seed.
         ticket_minus: Metric -> estimate of (ticket - this arm), paired by seed; empty for the ticket itself.
         emptied: Layer -> the seeds of which some replicate has no weight left in it.
+        variational: True if the run's own network is variational.
     """
 
     run: str
-    arm: str
+    arm: Arm
     name: str
     level: int
     density: float
@@ -38,6 +42,12 @@ class Cell:
     test_range: dict[str, tuple[float, float]]
     ticket_minus: dict[str, Estimate]
     emptied: dict[str, list[int]]
+    variational: bool = False
+
+
+def record_of(one: HasArm) -> dict[str, Any]:
+    """Return a dataclass that is of an arm as plain values, for JSON."""
+    return {**asdict(one), "arm": one.arm.key}  # type: ignore[call-overload]
 
 
 def summarise(rows: Sequence[Row]) -> list[Cell]:
@@ -54,16 +64,16 @@ def summarise(rows: Sequence[Row]) -> list[Cell]:
     ]
 
 
-def _compared_with(arm: str) -> str:
+def _compared_with(arm: Arm) -> Arm:
     """The arm whose difference to an arm is told."""
-    return "ticket" if arm == trunk_of(arm) else trunk_of(arm)
+    return TICKET if arm.is_ticket else arm.ticket
 
 
-def by_seed(rows: Sequence[Row]) -> dict[tuple[str, int, str], dict[int, list[Row]]]:
+def by_seed(rows: Sequence[Row]) -> dict[tuple[str, int, Arm], dict[int, list[Row]]]:
     """Rows as (run, level, arm) -> seed -> replicates: tickets first, then the arms as they first appear."""
-    found: dict[tuple[str, int, str], dict[int, dict[int, Row]]] = {}
+    found: dict[tuple[str, int, Arm], dict[int, dict[int, Row]]] = {}
     arms = list(dict.fromkeys((row.run, row.arm) for row in rows))
-    for row in sorted(rows, key=lambda row: (row.arm != "ticket", arms.index((row.run, row.arm)))):
+    for row in sorted(rows, key=lambda row: (row.arm != TICKET, arms.index((row.run, row.arm)))):
         found.setdefault((row.run, row.level, row.arm), {}).setdefault(row.seed, {})[row.replicate] = row
     return {key: {seed: list(each.values()) for seed, each in seeds.items()} for key, seeds in found.items()}
 
@@ -92,15 +102,16 @@ def _mean(values: Sequence[float]) -> float:
     return sum(values) / len(values)
 
 
-def _cell(key: tuple[str, int, str], seeds: Seeds, ticket: Seeds, metrics: Sequence[str]) -> Cell:
+def _cell(key: tuple[str, int, Arm], seeds: Seeds, ticket: Seeds, metrics: Sequence[str]) -> Cell:
     run, level, arm = key
     counts = [len(replicates) for replicates in seeds.values()]
     values = {metric: [_value(replicates, metric) for replicates in seeds.values()] for metric in metrics}
-    compared = metrics if arm != "ticket" and not ticket.keys().isdisjoint(seeds) else ()
+    compared = metrics if arm != TICKET and not ticket.keys().isdisjoint(seeds) else ()
+    row = next(iter(seeds.values()))[0]
     return Cell(
         run=run,
         arm=arm,
-        name=next(iter(seeds.values()))[0].name,
+        name=row.name,
         level=level,
         density=density_of(seeds),
         replicates=(min(counts), max(counts)),
@@ -108,6 +119,7 @@ def _cell(key: tuple[str, int, str], seeds: Seeds, ticket: Seeds, metrics: Seque
         test_range={metric: (min(values[metric]), max(values[metric])) for metric in metrics},
         ticket_minus={metric: mean_interval(paired(ticket, seeds, metric)) for metric in compared},
         emptied=_emptied(seeds),
+        variational=row.variational,
     )
 
 
@@ -127,7 +139,7 @@ def metrics_of(rows: Sequence[Row]) -> list[str]:
 def shown_levels(cells: Sequence[Cell]) -> list[int]:
     """Of a run with controls or transplants, the dense level and the levels that have some; else all."""
     levels = {cell.level for cell in cells}
-    controlled = {cell.level for cell in cells if cell.ticket_minus and cell.arm != trunk_of(cell.arm)}
+    controlled = {cell.level for cell in cells if cell.ticket_minus and not cell.arm.is_ticket}
     return sorted(controlled | ({0} & levels) if controlled else levels)
 
 
@@ -139,8 +151,8 @@ def table_rows(cells: Sequence[Cell]) -> tuple[list[str], list[list[str]]]:
         if cell.level in shown:
             accuracy = [f"{cell.test['accuracy'].mean:.2%}", _difference(cell.ticket_minus.get("accuracy"), 100, 2)]
             nll = [f"{cell.test['nll'].mean:.3f}", _difference(cell.ticket_minus.get("nll"), 1, 3)]
-            seeds = cell.test["accuracy"].count
-            lines.append(Line(cell.arm, cell.name, cell.level, cell.density, seeds, [*accuracy, *nll]))
+            name = name_at(cell.name, cell.arm, cell.level, cell.variational)
+            lines.append(Line(name, cell.level, cell.density, cell.test["accuracy"].count, [*accuracy, *nll]))
     return table_of(["test\naccuracy", "ticket - arm\n(points)", "test\nNLL", "ticket - arm\n(nats)"], lines)
 
 
@@ -149,12 +161,12 @@ class Line:
     """A table's line of one arm at one level.
 
     Attributes:
-        arm, name, level, density: As of a ``Cell``.
+        name: See ``name_at``.
+        level, density: As of a ``Cell``.
         seeds: How many it is the mean of.
         values: What stands in the columns of this table.
     """
 
-    arm: str
     name: str
     level: int
     density: float
@@ -169,11 +181,11 @@ def table_of(header: Sequence[str], lines: Sequence[Line]) -> tuple[list[str], l
     """
     shown: dict[tuple[int, str], Line] = {}
     for line in lines:
-        shown.setdefault((line.level, name_at(line.name, line.arm, line.level)), line)
+        shown.setdefault((line.level, line.name), line)
     differ = len({line.seeds for line in shown.values()}) > 1
     rows = [
-        [f"{line.density:.1%}", name, *([str(line.seeds)] if differ else []), *line.values]
-        for (_, name), line in shown.items()
+        [f"{line.density:.1%}", line.name, *([str(line.seeds)] if differ else []), *line.values]
+        for line in shown.values()
     ]
     return ["weights\nremaining", "arm", *(["n"] if differ else []), *header], rows
 
@@ -181,16 +193,16 @@ def table_of(header: Sequence[str], lines: Sequence[Line]) -> tuple[list[str], l
 def references_text(cells: Sequence[Cell]) -> str:
     """Which ticket the differences in one run's table are to, where it is not the same for all arms; else nothing."""
     shown = [cell for cell in cells if cell.level in shown_levels(cells)]
-    if not any(cell.ticket_minus and trunk_of(cell.arm) not in ("ticket", cell.arm) for cell in shown):
+    if not any(cell.ticket_minus and cell.arm.trunk is not None and not cell.arm.is_ticket for cell in shown):
         return ""
-    name = next(cell.name for cell in shown if cell.arm == "ticket")
+    name = next(cell.name for cell in shown if cell.arm == TICKET)
     return f"ticket - arm: a control's ticket is the one that it altered, that of any other arm is the {name}."
 
 
 def seeds_text(cells: Sequence[Cell]) -> str:
     """'5 seeds, 3 replicates of each control'; '2 to 3 seeds' where a run is not through."""
     text = _span([cell.test["accuracy"].count for cell in cells], "seed")
-    controls = [cell for cell in cells if cell.arm != trunk_of(cell.arm) and control_of(cell.arm) not in METHODS]
+    controls = [cell for cell in cells if not cell.arm.is_ticket and cell.arm.method == "train"]
     replicates = [count for cell in controls for count in cell.replicates]
     return f"{text}, {_span(replicates, 'replicate')} of each control" if max(replicates, default=1) > 1 else text
 
@@ -267,7 +279,7 @@ def rows_csv(rows: Sequence[Row]) -> str:
     writer.writerow(names + [f"test_{metric}_{end}" for metric in resampled for end in ("low", "high")])
     for row in rows:
         values = [getattr(row, split)[metric] for split in splits for metric in metrics]
-        whose = [row.run, row.data, row.arm, row.seed, row.replicate, row.level]
+        whose = [row.run, row.data, row.arm.key, row.seed, row.replicate, row.level]
         ends = [end for metric in resampled for end in row.intervals.get(metric, ("", ""))]
         writer.writerow([*whose, row.density, 1.0 - row.density, *values, *ends])
     return buffer.getvalue()

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from tfticket.arms import Arm
 from tfticket.evaluation.posterior import QUANTILES
 from tfticket.reports.figures import legend_below, weights_axis
 from tfticket.reports.looks import Looks, arm_looks, by_arm, layered, tickets_alone
-from tfticket.reports.rows import Run, name_in, result_of
+from tfticket.reports.rows import Run, name_at, name_in, result_of
 from tfticket.reports.tables import Line, table_of
 from tfticket.text import CsvWriter, for_figure
 
@@ -51,9 +52,10 @@ class Evaluated:
         values: On test rows: 'accuracy', 'mace', 'ece'; where there, 'aleatoric', 'epistemic' and total 'entropy' in
             nats, 'auroc by confidence', ..., and 'accuracy, deviation of passes', ...
         posterior: Layer -> what its weights' posteriors are like; {} of a deterministic network.
+        variational: True if the run's own network is variational.
     """
 
-    arm: str
+    arm: Arm
     name: str
     seed: int
     level: int
@@ -61,6 +63,7 @@ class Evaluated:
     density: float
     values: dict[str, float]
     posterior: dict[str, dict[str, Any]]
+    variational: bool
 
 
 def evaluated_of(run: Run) -> list[Evaluated]:
@@ -70,12 +73,14 @@ def evaluated_of(run: Run) -> list[Evaluated]:
         InputError: A step's folder is not whole.
     """
     found = []
+    variational = bool(run.config["model"].get("variational"))
     for step in run.steps:
         if step["kind"] == "evaluate":
             label, result = step["label"], result_of(run, step)
             name = name_in(run.config, label["arm"])
             whose = (label["arm"], name, label["seed"], result["level"], label.get("replicate", 0))
-            found.append(Evaluated(*whose, result["density"], _values(result), result.get("posterior", {})))
+            posterior = result.get("posterior", {})
+            found.append(Evaluated(*whose, result["density"], _values(result), posterior, variational))
     return found if any("epistemic" in one.values for one in found) else []
 
 
@@ -126,7 +131,8 @@ def _table(
             for name, _, written in columns
         ]
         if level in levels and any(values):
-            lines.append(Line(arm, each[0].name, level, _density(seeds), len(seeds), values))
+            name = name_at(each[0].name, arm, level, each[0].variational)
+            lines.append(Line(name, level, _density(seeds), len(seeds), values))
     known = [any(values) for values in zip(*(line.values for line in lines), strict=True)]
     lines = [replace(line, values=list(compress(line.values, known))) for line in lines]
     return table_of([header for _, header, _ in compress(columns, known)], lines)
@@ -140,7 +146,7 @@ def uncertainty_csv(found: Sequence[Evaluated]) -> str:
     titles = (name.replace(", ", "_").replace(" ", "_") for name in names)
     writer.writerow(["arm", "seed", "replicate", "level", "density", *titles])
     for one in found:
-        whose = [one.arm, one.seed, one.replicate, one.level, one.density]
+        whose = [one.arm.key, one.seed, one.replicate, one.level, one.density]
         writer.writerow([*whose, *(one.values.get(name, "") for name in names)])
     return buffer.getvalue()
 
@@ -153,7 +159,7 @@ def posterior_csv(found: Sequence[Evaluated]) -> str:
     writer.writerow(["arm", "seed", "replicate", "level", "density", "layer", "magnitude", "divergence", *titles])
     for one in found:
         for layer, told in one.posterior.items():
-            whose = [one.arm, one.seed, one.replicate, one.level, one.density, layer]
+            whose = [one.arm.key, one.seed, one.replicate, one.level, one.density, layer]
             quantiles = [value for what in _QUANTITIES for value in told[what] or [""] * len(QUANTILES)]
             magnitude = "" if told["magnitude"] is None else told["magnitude"]
             writer.writerow([*whose, magnitude, told["divergence"], *quantiles])
@@ -260,14 +266,14 @@ def posterior_figure(found: Sequence[Evaluated], title: str, looks: Looks | None
     return figure
 
 
-def _layered_looks(arms: Iterable[str], looks: Looks | None) -> dict[str, dict[str, Any]]:
+def _layered_looks(arms: Iterable[Arm], looks: Looks | None) -> dict[Arm, dict[str, Any]]:
     of_arm = by_arm(looks or arm_looks(("", arm) for arm in arms))
     return layered({arm: of_arm[arm] for arm in arms})
 
 
-def _by_arm(found: Sequence[Evaluated]) -> dict[tuple[int, str], dict[int, list[Evaluated]]]:
+def _by_arm(found: Sequence[Evaluated]) -> dict[tuple[int, Arm], dict[int, list[Evaluated]]]:
     """(level, arm) -> seed -> replicates, arms as they first appear."""
-    groups: dict[tuple[int, str], dict[int, list[Evaluated]]] = {}
+    groups: dict[tuple[int, Arm], dict[int, list[Evaluated]]] = {}
     for one in found:
         groups.setdefault((one.level, one.arm), {}).setdefault(one.seed, []).append(one)
     return groups

@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from tfticket.arms import TICKET
 from tfticket.errors import InputError
 from tfticket.runs.database import Database, Result, Row
 from tfticket.runs.records import checked
@@ -208,7 +209,7 @@ def _evaluations(folder: Path) -> dict[int, list[str]]:
     levels: dict[int, list[str]] = {}
     for step in read_manifest(folder):
         level = step["label"].get("level")
-        if step["kind"] == "evaluate" and step["label"].get("arm") == "ticket" and level is not None:
+        if step["kind"] == "evaluate" and step["label"].get("arm") == TICKET and level is not None:
             levels.setdefault(level, []).append(step["folder"])
     return levels
 

@@ -1,10 +1,11 @@
 """How far a run is: counted as it goes, and kept in its folder for those who watch it."""
 
 import time
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+from tfticket.arms import written_label
 from tfticket.runs.files import write_json
 from tfticket.runs.records import record_or_problem
 from tfticket.runs.schemas import ProgressRecord
@@ -106,7 +107,9 @@ def read_progress(folder: Path) -> Progress | None:
 
 def write_progress(folder: Path, progress: Progress) -> None:
     """Put it in a run's folder, in one move."""
-    write_json(folder / FILE, asdict(progress), sync=False)
+    steps = [{**step, "label": written_label(step["label"])} for step in progress.steps]
+    record = {**vars(progress), "step": steps[0] if steps else None, "beside": steps[1:]}
+    write_json(folder / FILE, record, sync=False)
 
 
 def now() -> float:

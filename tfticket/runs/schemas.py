@@ -5,8 +5,10 @@ Fields that a schema does not name are kept: later versions may write more.
 
 from typing import Annotated, Any, Literal, NotRequired
 
-from pydantic import AfterValidator, ConfigDict, Field, InstanceOf, with_config
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, InstanceOf, with_config
 from typing_extensions import TypedDict
+
+from tfticket.arms import Arm
 
 MOST_COUNT = 2**53
 """Larger integers are none that we count."""
@@ -48,9 +50,9 @@ class Status(TypedDict):
 
 @record
 class Label(TypedDict, total=False):
-    """What a run calls a step."""
+    """What a run calls a step; reading makes an ``Arm`` of its arm."""
 
-    arm: Text
+    arm: Annotated[InstanceOf[Arm], BeforeValidator(Arm.from_label)]
     seed: Count
     level: Count
     replicate: Count

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tfticket.arms import written_label
 from tfticket.errors import InputError
-from tfticket.runs.files import check_file, write_json
+from tfticket.runs.files import check_file, read_json, write_json
 from tfticket.runs.lease import holder_of
 from tfticket.runs.progress import FILE, read_progress
-from tfticket.runs.records import read_record
+from tfticket.runs.records import checked, read_record
 from tfticket.runs.schemas import Facts, Manifest, Status
 from tfticket.runs.step_files import CHECKSUM, checksum_of, checksum_of_bytes
 from tfticket.schema import read_yaml
@@ -88,19 +89,22 @@ def step_words(label: Mapping[str, Any], kind: str = "train") -> str:
     """A step's label for people: 'seed 0 · ticket · level 3'; of other kinds than trainings 'prune · seed 0'."""
     words = [kind] if kind != "train" else []
     words += [f"seed {label['seed']}"] if "seed" in label else []
-    words += [str(label["arm"])] if "arm" in label else []
+    words += [label["arm"].key] if "arm" in label else []
     numbered = ("level", "replicate", "chain", "member", "generation")
     return " · ".join(words + [f"{name} {label[name]}" for name in numbered if name in label])
 
 
 def write_manifest(folder: Path, steps: Sequence[Mapping[str, Any]]) -> None:
     """Write which steps a run has, tied to its configuration by a checksum."""
-    record = {"config": checksum_of_bytes(folder / CONFIG), "steps": list(steps)}
+    entries = [{**step, "label": written_label(step["label"])} for step in steps]
+    record = {"config": checksum_of_bytes(folder / CONFIG), "steps": entries}
     write_json(folder / MANIFEST, record | {CHECKSUM: checksum_of(record)}, sync=False)
 
 
 def read_manifest(folder: Path) -> list[dict[str, Any]]:
     """The steps of a run so far: kind, folder, fingerprint and label of each; [] where there is no manifest.
+
+    Labels of earlier versions are read as those of today.
 
     Raises:
         InputError: It is damaged, or not the one that was written.
@@ -131,8 +135,9 @@ def _manifest(folder: Path) -> dict[str, Any]:
     path = folder / MANIFEST
     if not os.path.lexists(path):
         return {"steps": []}
-    record: dict[str, Any] = {**read_record(path, Manifest)}
-    rest = {key: value for key, value in record.items() if key != CHECKSUM}
+    written = read_json(path)
+    record: dict[str, Any] = {**checked(written, Manifest, str(path))}
+    rest = {key: value for key, value in written.items() if key != CHECKSUM}
     if rest.keys() != {"steps"} and record.get(CHECKSUM) != checksum_of(rest):  # before checksums: steps alone
         raise InputError(
             f"{path} is damaged: its contents do not match its checksum. `tfticket run` with the run's config.yaml "
