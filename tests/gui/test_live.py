@@ -298,7 +298,7 @@ def test_a_long_run_that_is_laid_over_leaves_the_scale_to_that_in_focus(tab, mod
     shutil.copytree(diary.parent, long)
     (long / "events.jsonl").write_text(diary.read_text().replace('"iteration": 6', '"iteration": 6000'))
     manifest = (other / "manifest.json").read_text().replace(f'"{first.folder}"', '"train-long"')
-    (other / "manifest.json").write_text(manifest)
+    (other / "manifest.json").write_text(json.dumps({"steps": json.loads(manifest)["steps"]}))
     model.show(run, [other])
     assert np.nanmax(model.curves("loss")[-1].x) >= 6000
     assert tab.plots.axes[0].get_xlim()[1] == pytest.approx(1.02 * end)
@@ -325,7 +325,7 @@ def test_chains_are_named_and_numbered(model, run):
             chain = step["label"]["seed"]
             step["label"] |= {"arm": "nuts", "seed": 0, "chain": chain}
             step["kind"] = "sample"
-    (run / "manifest.json").write_text(json.dumps(manifest))
+    (run / "manifest.json").write_text(json.dumps({"steps": manifest["steps"]}))
     fresh = LiveModel()
     fresh.show(run)
     fresh.choose_seed(0)
