@@ -13,6 +13,7 @@ from packaging.requirements import Requirement
 
 from tfticket.errors import InputError
 from tfticket.registry import DATA_SETS
+from tfticket.text import counted
 
 MARKS = {"ok": "✓", "note": "·", "broken": "✗"}
 LITTLE_DISK = 2e9
@@ -107,7 +108,7 @@ def _workspace(workspace: Path) -> Iterator[Finding]:
         yield Finding("workspace", "broken", f"{workspace.absolute()}: {nearest} cannot be written", "Use --workspace.")
         return
     runs = len(list((workspace / "runs").glob("*/status.json")))
-    yield Finding("workspace", "ok", f"{workspace.absolute()}, {runs} run{'s' * (runs != 1)}")
+    yield Finding("workspace", "ok", f"{workspace.absolute()}, {counted(runs, 'run')}")
     free = shutil.disk_usage(nearest).free
     little = free < LITTLE_DISK
     mend = f"Less than {LITTLE_DISK / 1e9:.0f} GB: free some, or use --workspace." if little else ""

@@ -9,6 +9,7 @@ from tfticket.cli.options import Debug, Json, Options, Quiet, Workspace, app
 from tfticket.console import say, show_table
 from tfticket.errors import InputError, TfticketError
 from tfticket.registry import DEFAULT_WORKSPACE
+from tfticket.text import counted
 
 
 @app.command(
@@ -46,7 +47,7 @@ def verify(
             problems.append([folder.name, str(error)])
     if as_json or problems:
         show_table(["run or step", "problem"], problems, as_json)
-    checked = f"{len(runs):,} run{'s' * (len(runs) != 1)} and {len(steps):,} finished step{'s' * (len(steps) != 1)}"
+    checked = f"{counted(len(runs), 'run')} and {counted(len(steps), 'finished step')}"
     if problems:
         raise TfticketError(f"Of {checked}, {len(problems)} have damaged files.")
     if not (as_json or Options.quiet):

@@ -9,6 +9,7 @@ from tfticket.config import PruneConfig
 from tfticket.errors import InputError
 from tfticket.pruning.mask import emptied_layers, layer_of, prunable_part, split_like
 from tfticket.pruning.scores import Scores
+from tfticket.text import counted
 from tfticket.types import Mask
 
 _MEND = (
@@ -99,7 +100,7 @@ def _refuse_too_few(groups: Sequence[Group], left: Sequence[int], level: int) ->
         if count < len(group):
             layers = ", ".join(map(layer_of, group))
             raise InputError(
-                f"Pruning would leave {count:,} weight{'s' * (count != 1)} at level {level:,} for the {len(group):,} "
+                f"Pruning would leave {counted(count, 'weight')} at level {level:,} for the {len(group):,} "
                 f"layers {layers}, of which each needs one. {_MEND}"
             )
 

@@ -38,6 +38,7 @@ from typing import Literal
 import numpy as np
 
 from tfticket.reports.statistics import Estimate, mean_interval, sign_flip_p
+from tfticket.text import counted
 
 LEVEL = 0.05
 MARGIN = 0.005
@@ -111,7 +112,7 @@ class Comparison:
     def needs(self) -> tuple[Precondition, ...]:
         """Every precondition of a verdict, seeds and finite differences among them."""
         seeds = fewest_seeds(self)
-        few = f"{seeds} seed{'s' * (seeds != 1)}; {FEWEST_SEEDS} needed" if seeds < FEWEST_SEEDS else ""
+        few = f"{counted(seeds, 'seed')}; {FEWEST_SEEDS} needed" if seeds < FEWEST_SEEDS else ""
         broken = [label for label, values in self.differences.items() if not np.isfinite(values).all()]
         return (
             *self.preconditions,

@@ -13,6 +13,7 @@ from tfticket.reports.claims import MARGIN, Comparison, Kind, Precondition, Scop
 from tfticket.reports.facts import FEWEST_EVALUATIONS
 from tfticket.reports.rows import Row
 from tfticket.reports.tables import Seeds, density_of
+from tfticket.text import counted
 
 LARGEST_RISE = 0.0025
 """Of the validation accuracy over the last quarter of a training that has come to a plateau: a quarter of a point."""
@@ -267,7 +268,7 @@ def inferred_as_paper_a(members: Members) -> tuple[Precondition, ...]:
     tuned = [arm for arm in svi if row_of(arm).arm == Arm("svi-tuned")]
     members_of = [value for arm in tuned for value in recorded(arm, "members")]
     fewest = int(min(members_of, default=0))
-    few = f"{fewest} member{'s' * (fewest != 1)} of the population; the paper has {_POPULATION}"
+    few = f"{counted(fewest, 'member')} of the population; the paper has {_POPULATION}"
     means = "means do not begin as the gradient-trained network's, on the mask alone (means: own, carried: mask)"
     return (
         Precondition("means that begin as the network is initialised, on the mask alone", "" if own else means),
