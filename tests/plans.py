@@ -7,9 +7,9 @@ import pytest
 
 from tfticket.config import ExperimentConfig
 from tfticket.dry_lab import DryLab
-from tfticket.lab import run_folder
 from tfticket.presets import experiment_of
-from tfticket.runs.summary import read_manifest
+from tfticket.run import run_folder
+from tfticket.runs.run_folder import read_steps
 
 
 def follows(kind: str, label: dict) -> bool:
@@ -30,8 +30,7 @@ def assert_planned(workspace: Path, config: ExperimentConfig) -> None:
     """
     experiment = experiment_of(config.experiment)
     manifest = [
-        (entry["kind"], entry["fingerprint"], entry["label"])
-        for entry in read_manifest(run_folder(workspace.absolute(), config))
+        (step.kind, step.fingerprint, step.label) for step in read_steps(run_folder(workspace.absolute(), config))
     ]
     plan = experiment.plan(config, workspace)
     assert entries_of(plan) == manifest

@@ -12,8 +12,9 @@ import tfticket as tt
 from tests.processes import execute
 from tfticket.errors import InputError
 from tfticket.pruning.mask import layer_of
-from tfticket.reports.rows import find_run, rows_of
+from tfticket.reports.rows import rows_of
 from tfticket.runs.files import read_json
+from tfticket.runs.run_folder import find_run
 from tfticket.runs.step import TICKET, WEIGHTS
 from tfticket.tickets.controls import random_mask
 from tfticket.tickets.weights import load_weights
@@ -85,12 +86,12 @@ def test_these_are_all_cells(rows):
 def used(workspace):
     """Arm -> the ticket that its training or chain has, and the folder of that."""
     found = {}
-    for step in find_run(workspace, PRESET).steps:
-        if step["kind"] in ("train", "sample") and step["label"].get("level") == 2:
-            folder = workspace / "steps" / step["folder"]
+    for step in find_run(workspace, PRESET).steps("train", "sample"):
+        if step.label.get("level") == 2:
+            folder = step.path
             (given,) = read_json(folder / "config.json")["inputs"].values()
             source = workspace / "steps" / given
-            found[step["label"]["arm"].key] = tt.Ticket.load(source / TICKET), folder
+            found[step.label["arm"].key] = tt.Ticket.load(source / TICKET), folder
     return found
 
 

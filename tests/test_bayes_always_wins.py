@@ -24,8 +24,9 @@ from tfticket.cli import app
 from tfticket.cli.options import Options
 from tfticket.evaluation.predictive import predict
 from tfticket.presets import load_experiment, planned, presets
-from tfticket.reports.rows import find_run, rows_of
+from tfticket.reports.rows import rows_of
 from tfticket.runs.files import read_json
+from tfticket.runs.run_folder import find_run
 from tfticket.runs.step import TICKET, WEIGHTS
 from tfticket.sampling.build import check_engine
 from tfticket.sampling.files import draw_files
@@ -121,8 +122,8 @@ def test_an_ensemble_is_the_mean_of_its_members_each_under_its_own_mask(undistur
     workspace, _ = undisturbed
     data = load_data("mnist", train_rows=500, validation_rows=100)
     for row in (row for row in rows_of(find_run(workspace, PRESET)) if row.arm.method == "ensemble"):
-        (entry,) = (step for step in find_run(workspace, PRESET).steps if step["label"].get("arm") == row.arm)
-        members = read_json(workspace / "steps" / entry["folder"] / "config.json")["inputs"]
+        (entry,) = (step for step in find_run(workspace, PRESET).steps() if step.label.get("arm") == row.arm)
+        members = read_json(entry.path / "config.json")["inputs"]
         probabilities = []
         for name in (folder for role, folder in members.items() if role != "ticket"):
             ticket = read_json(workspace / "steps" / name / "config.json")["inputs"]["ticket"]

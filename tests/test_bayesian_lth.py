@@ -19,11 +19,11 @@ from tfticket.arms import Arm
 from tfticket.config import Objective
 from tfticket.costs import cost_of
 from tfticket.dry_lab import DryLab
-from tfticket.lab import open_run, run_folder
 from tfticket.presets import merge
+from tfticket.run import open_run, run_folder
 from tfticket.runs.files import read_json
+from tfticket.runs.run_folder import Step, read_steps
 from tfticket.runs.step import TICKET, WEIGHTS
-from tfticket.runs.summary import read_manifest
 from tfticket.tickets import Ticket
 from tfticket.tickets.weights import load_weights
 
@@ -75,22 +75,22 @@ def key_of(label: Mapping[str, Any]) -> tuple[str, int, int]:
 
 @dataclass(frozen=True)
 class Done:
-    """A run that was computed: its workspace, its manifest's entries, what was counted of it."""
+    """A run that was computed: its workspace, its steps, what was counted of it."""
 
     workspace: Path
-    steps: list[dict[str, Any]]
+    steps: list[Step]
     counted: Any
 
     def labelled(self, kind: str) -> list[tuple[str, int, int]]:
-        return [key_of(step["label"]) for step in self.steps if step["kind"] == kind]
+        return [key_of(step.label) for step in self.steps if step.kind == kind]
 
     def folder(self, kind: str, arm: str, level: int, replicate: int = 0) -> Path:
-        (name,) = (
-            step["folder"]
+        (path,) = (
+            step.path
             for step in self.steps
-            if step["kind"] == kind and "level" in step["label"] and key_of(step["label"]) == (arm, level, replicate)
+            if step.kind == kind and "level" in step.label and key_of(step.label) == (arm, level, replicate)
         )
-        return self.workspace / "steps" / name
+        return path
 
     def config(self, *which: Any) -> dict[str, Any]:
         return read_json(self.folder(*which) / "config.json")["config"]
@@ -117,7 +117,7 @@ def done(tmp_path_factory, without_xla):
     workspace, config = tmp_path_factory.mktemp("workspace"), config_of()
     with open_run(workspace, config) as lab:
         EXPERIMENT.run(lab, config)
-    return Done(workspace, read_manifest(run_folder(workspace, config)), lab.listener.state)
+    return Done(workspace, read_steps(run_folder(workspace, config)), lab.listener.state)
 
 
 class Plan(DryLab):
@@ -167,7 +167,7 @@ def test_each_arm_is_trained_and_evaluated_at_its_levels_and_nothing_else_is(don
     for arm in TRAINED:
         assert done.input("trained", "evaluate", *arm) == done.folder("train", *arm)
         assert done.input("ticket", "evaluate", *arm) == done.input("ticket", "train", *arm)
-    assert {step["label"]["density"] for step in done.steps if step["kind"] == "evaluate"} == {1.0, 0.5}
+    assert {step.label["density"] for step in done.steps if step.kind == "evaluate"} == {1.0, 0.5}
 
 
 def test_ways_of_pruning_share_the_dense_network_and_each_has_its_row(done):
@@ -208,7 +208,7 @@ def test_the_objective_is_told_to_variational_trainings_alone(done):
 
 def test_other_draws_are_other_variational_trainings_and_no_other_deterministic_ones(done):
     before = planned()
-    assert before.all == {(step["kind"], step["fingerprint"]) for step in done.steps}
+    assert before.all == {(step.kind, step.fingerprint) for step in done.steps}
     after = planned({"train": {"objective": {"draws": 3}}})
     assert sorted(before.trained) == sorted(after.trained) == TRAINED
     for arm in TRAINED:
@@ -476,7 +476,7 @@ def test_a_branch_has_the_tickets_of_a_way_of_pruning_and_shares_their_steps(of,
     assert config.name == ("bayesian-branch" if of == "ticket" else f"bayesian-{of}-branch")
     plan = Plan()
     imp.Imp().main(plan, config)
-    there = {(step["kind"], step["fingerprint"]) for step in done.steps}
+    there = {(step.kind, step.fingerprint) for step in done.steps}
     assert {arm for arm, _, _ in plan.trained} == {"ticket", "shuffle-even"}
     for level in (0, 1):
         assert plan.trained["ticket", level, 0] == planned().trained[of, level, 0]

@@ -7,8 +7,9 @@ import pytest
 from tests.real_run import make_run
 from tfticket.cli.run import numbers_in
 from tfticket.errors import InputError
-from tfticket.reports.rows import find_run, rows_of
+from tfticket.reports.rows import rows_of
 from tfticket.runs.files import write_json
+from tfticket.runs.run_folder import find_run
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,8 @@ from tfticket.data.known import source_of
 from tfticket.data.sources import asset
 from tfticket.data.summary import summary
 from tfticket.registry import DATA_SETS
-from tfticket.reports.rows import find_run, rows_of
+from tfticket.reports.rows import rows_of
+from tfticket.runs.run_folder import find_run
 
 pytestmark = pytest.mark.usefixtures("no_data_folder")
 

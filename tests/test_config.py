@@ -35,7 +35,7 @@ from tfticket.config import (
 from tfticket.data import Normalisation
 from tfticket.durations import Moments, iterations_in
 from tfticket.errors import InputError
-from tfticket.lab import Handle, fingerprint
+from tfticket.fingerprint import fingerprint
 from tfticket.registry import STEPS
 from tfticket.schema import Config, validate
 
@@ -519,7 +519,7 @@ def test_the_defaults_are_frozen():
     assert json.loads(json.dumps(found)) == DEFAULTS, CHANGED
 
 
-TICKET, TRAINED = Handle("prune", "a" * 64, None), Handle("train", "b" * 64, None)
+TICKET, TRAINED = "a" * 64, "b" * 64
 
 SAMPLING_DEFAULTS = {
     "svi": None,
@@ -573,7 +573,7 @@ FROZEN_STEPS = {
     "fit": (FitStep(seed=3), {"ticket": TICKET}, "2af4dd31d62b90134a49f2bf9f242d50f1abe80d21346f1d7086ac45181fe52d"),
     "draw": (
         DrawStep(seed=3),
-        {"ticket": TICKET, "sampler": Handle("fit", "d" * 64, None)},
+        {"ticket": TICKET, "sampler": "d" * 64},
         "4409f7846a847cee596f9e2cce93c1edd56cdf0f9cd60fff74d638563f8ab067",
     ),
     "evaluate": (
@@ -593,17 +593,17 @@ FROZEN_STEPS = {
     ),
     "transplant": (
         TransplantStep(carried="trained"),
-        {"ticket": TICKET, "onto": Handle("start", "c" * 64, None), "trained": TRAINED},
+        {"ticket": TICKET, "onto": "c" * 64, "trained": TRAINED},
         "4ed5484c503802532eff7591794bf5aadc00ea46b48347a70c0587c27f111a93",
     ),
     "member": (
         MemberStep(seed=3, first=40, last=80),
-        {"ticket": TICKET, "parent": Handle("member", "e" * 64, None)},
+        {"ticket": TICKET, "parent": "e" * 64},
         "97858dc15ef3875e954c7e2c4331c3ca837fc70613390535cec427db764fb4d7",
     ),
     "pool": (
         PoolStep(),
-        {"ticket": TICKET, "chain 0": Handle("sample", "c" * 64, None)},
+        {"ticket": TICKET, "chain 0": "c" * 64},
         "a6e13570e48cbe65eb64934030a396c0ac99a2604125081d7ab51731ae5215ff",
     ),
 }

@@ -12,11 +12,12 @@ from tfticket.costs import cost_of
 from tfticket.dry_lab import DryLab
 from tfticket.errors import InputError
 from tfticket.experiment import Experiment
-from tfticket.lab import Request, open_run, run_folder
+from tfticket.lab import Request
 from tfticket.presets import experiment_of, planned, presets
 from tfticket.registry import EXPERIMENTS, Entry
+from tfticket.run import open_run, run_folder
 from tfticket.runs.progress import read_progress
-from tfticket.runs.summary import read_manifest
+from tfticket.runs.run_folder import read_steps
 
 DATA = DataConfig(train_rows=300, validation_rows=60)
 
@@ -100,7 +101,7 @@ def test_a_packages_experiment_is_planned_run_and_counted(package, tmp_path, cal
     with open_run(tmp_path, config) as lab:
         experiment.run(lab, config)
     folder = run_folder(tmp_path, config)
-    assert [entry["label"] for entry in read_manifest(folder)] == [{"seed": 3}]
+    assert [step.label for step in read_steps(folder)] == [{"seed": 3}]
     assert read_progress(folder).trainings == 0
     assert f"{tmp_path} has 1 of its 1 steps." in " ".join(call(*dry)[1].split())
     code, _, err = call("branch", "theirs", "-w", tmp_path, "-c", "shuffle-even")

@@ -7,7 +7,8 @@ import pytest
 
 from experiments.benchmarks.workspaces import make_workspace
 from tests.harms import HARMS
-from tfticket.lab import Lab, _first_start
+from tfticket.lab import Lab
+from tfticket.run import _first_start
 
 WHOLE = "texts", "arms", "progress that is a pipe", "a lease that is a pipe", "a lease of process 0", "events"
 """Harms under which a run can still be shown."""

@@ -11,14 +11,16 @@ from subprocess import PIPE
 import pytest
 
 from tests.processes import started
-from tfticket import lab as lab_module
 from tfticket.arms import TICKET, Arm
 from tfticket.config import ControlStep, EvaluateStep, Execution, PruneStep, StartStep, TrainStep
 from tfticket.errors import InputError, Stopped, TfticketError
-from tfticket.lab import Lab, Request, _compute_one, fingerprint, open_run, run_folder
+from tfticket.fingerprint import fingerprint
+from tfticket import lab as lab_module
+from tfticket.lab import Lab, Request, _compute_one
 from tfticket.listener import Listener
 from tfticket.presets import load_experiment
 from tfticket.registry import CONTROLS, MODELS, SCORES, STEPS, Entry, StepKind
+from tfticket.run import open_run, run_folder
 from tfticket.runs.files import read_json, write_json
 from tfticket.runs.step import CHECKPOINT
 from tfticket.runs.step_files import read_result, write_result
@@ -191,7 +193,7 @@ def test_what_reaches_a_result_changes_the_fingerprint_and_nothing_else_does(mon
     assert fingerprint("start", StartStep(seed=0, data={"name": "mnist"}), {}) == base
     assert fingerprint("start", StartStep(seed=1), {}) != base
     assert fingerprint("start", StartStep(seed=0, data={"validation_rows": 4000}), {}) != base
-    one, two = (lab_module.Handle("start", name * 64, None) for name in "ab")
+    one, two = (name * 64 for name in "ab")
     control = ControlStep(control="reinitialise", seed=0)
     assert fingerprint("control", control, {"ticket": one}) != fingerprint("control", control, {"ticket": two})
     monkeypatch.setitem(STEPS, "start", StepKind(STEPS["start"].target, STEPS["start"].version + 1))
@@ -357,7 +359,7 @@ def test_a_stop_file_stops_before_the_next_step(tmp_path):
 HOLD = """
 import sys
 from pathlib import Path
-from tfticket.lab import open_run
+from tfticket.run import open_run
 from tfticket.presets import load_experiment
 with open_run(Path(sys.argv[1]), load_experiment("quickstart")):
     print("held", flush=True)

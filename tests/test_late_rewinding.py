@@ -8,7 +8,8 @@ import pytest
 import tfticket as tt
 from gui.models.tickets import tickets_of
 from tfticket.arms import Arm
-from tfticket.reports.rows import find_run, result_of, rows_of
+from tfticket.reports.rows import rows_of
+from tfticket.runs.run_folder import find_run
 from tfticket.runs.step import SAMPLER, TICKET
 from tfticket.tickets.weights import load_weights
 
@@ -40,10 +41,7 @@ def run(workspace, call):
 
 def steps_of(run, kind, arm="None"):
     """The folders of a run's steps of a kind and an arm, in its order."""
-    steps = run.folder.parents[1] / "steps"
-    return [
-        steps / step["folder"] for step in run.steps if (step["kind"], str(step["label"].get("arm"))) == (kind, arm)
-    ]
+    return [step.path for step in run.steps(kind) if str(step.label.get("arm")) == arm]
 
 
 def test_the_new_network_is_trained_whole_and_taken_back_to_that_moment(run):
@@ -67,8 +65,8 @@ def test_the_new_network_is_trained_whole_and_taken_back_to_that_moment(run):
 
 
 def test_an_exempt_layer_says_nothing_about_which_weights_survive(run):
-    (fit,) = (step for step in run.steps if step["kind"] == "fit")
-    relative = result_of(run, fit)["relative_magnitude"]
+    (fit,) = run.steps("fit")
+    relative = fit.result["relative_magnitude"]
     assert relative["dense_3"] == 1.0
     ticket = next(row for row in rows_of(run) if (row.arm.key, row.level) == ("ticket", 1))
     assert ticket.beside["relative_magnitude"] == pytest.approx((relative["dense_1"] + relative["dense_2"]) / 2)

@@ -17,12 +17,12 @@ from tfticket import seeds
 from tfticket.arms import SVI, Arm
 from tfticket.costs import cost_of
 from tfticket.dry_lab import ANY_LAYER, DryLab, PlannedStep
-from tfticket.lab import open_run, run_folder
 from tfticket.presets import merge
+from tfticket.run import open_run, run_folder
 from tfticket.runs.files import read_json
 from tfticket.runs.progress import COUNTED
+from tfticket.runs.run_folder import Step, read_steps
 from tfticket.runs.step import TICKET, WEIGHTS
-from tfticket.runs.summary import read_manifest
 from tfticket.tickets import Ticket
 from tfticket.tickets.weights import load_weights
 
@@ -71,23 +71,23 @@ def key_of(label: Mapping[str, Any]) -> tuple[str, int, int]:
 
 @dataclass(frozen=True)
 class Done:
-    """A run that was computed: its workspace, its manifest's entries, what was counted of it."""
+    """A run that was computed: its workspace, its steps, what was counted of it."""
 
     workspace: Path
-    steps: list[dict[str, Any]]
+    steps: list[Step]
     counted: Any
 
-    def of(self, kind: str) -> list[dict[str, Any]]:
-        return [step for step in self.steps if step["kind"] == kind]
+    def of(self, kind: str) -> list[Step]:
+        return [step for step in self.steps if step.kind == kind]
 
     def step(self, kind: str, arm: str, seed: int, replicate: int = 0) -> Path:
         """The folder of the only step of a kind and an arm at level 1."""
-        (name,) = (
-            step["folder"]
+        (path,) = (
+            step.path
             for step in self.of(kind)
-            if step["label"].get("level") == 1 and key_of(step["label"]) == (arm, seed, replicate)
+            if step.label.get("level") == 1 and key_of(step.label) == (arm, seed, replicate)
         )
-        return self.workspace / "steps" / name
+        return path
 
     def input(self, role: str, folder: Path) -> Path:
         return self.workspace / "steps" / read_json(folder / "config.json")["inputs"][role]
@@ -106,7 +106,7 @@ def done(tmp_path_factory, without_xla):
     workspace, config = tmp_path_factory.mktemp("workspace"), config_of()
     with open_run(workspace, config) as lab:
         EXPERIMENT.run(lab, config)
-    return Done(workspace, read_manifest(run_folder(workspace, config)), lab.listener.state)
+    return Done(workspace, read_steps(run_folder(workspace, config)), lab.listener.state)
 
 
 @pytest.fixture(scope="module")
@@ -114,11 +114,11 @@ def winner(done):
     """The KL weights of the member of the last generation with the lowest validation NLL."""
     found = {}
     for step in done.of("member"):
-        if step["label"]["generation"] == 1:
-            folder = done.workspace / "steps" / step["folder"]
+        if step.label["generation"] == 1:
+            folder = step.path
             score = read_json(folder / "result.json")["result"]["validation"]["nll"]
             weights = config_in(folder)["train"]["objective"]["kl_weights"]
-            found[step["label"]["member"]] = (score, weights)
+            found[step.label["member"]] = (score, weights)
     assert sorted(found) == [0, 1]
     (best, weights), (worst, others) = (found[member] for member in sorted(found, key=lambda one: found[one][0]))
     assert best < worst
@@ -133,9 +133,9 @@ def differ(ours: Mapping[str, np.ndarray], theirs: Mapping[str, np.ndarray]) -> 
 
 def test_each_way_is_trained_and_evaluated_for_both_seeds_and_replicates(done):
     for kind in ("train", "evaluate"):
-        found = sorted(key_of(step["label"]) for step in done.of(kind) if step["label"]["arm"] != Arm())
+        found = sorted(key_of(step.label) for step in done.of(kind) if step.label["arm"] != Arm())
         assert found == INFERRED
-        assert {step["label"]["level"] for step in done.of(kind) if step["label"]["arm"] != Arm()} == {1}
+        assert {step.label["level"] for step in done.of(kind) if step.label["arm"] != Arm()} == {1}
     for arm in INFERRED:
         evaluation = done.step("evaluate", *arm)
         assert done.input("trained", evaluation) == done.step("train", *arm)
@@ -158,12 +158,12 @@ def test_the_kl_weights_of_each_way_are_its_own_whatever_the_user_has_set(done, 
 
 def test_the_population_is_tuned_once_on_the_first_seeds_ticket(done, winner):
     assert sorted(winner) == ["dense_1", "dense_2", "dense_3"]
-    members = [step["label"] for step in done.of("member")]
+    members = [step.label for step in done.of("member")]
     assert sorted((one["member"], one["generation"]) for one in members) == [(0, 0), (0, 1), (1, 0), (1, 1)]
     assert {(one["arm"].key, one["seed"], one["level"]) for one in members} == {("population", 0, 1)}
     ticket = done.ticket("ticket", 0)
-    begun = [step for step in done.of("transplant") if step["label"]["arm"].key == "population"]
-    theirs = [done.workspace / "steps" / step["folder"] for step in begun]
+    begun = [step for step in done.of("transplant") if step.label["arm"].key == "population"]
+    theirs = [step.path for step in begun]
     assert len(theirs) == 2
     for folder in theirs:
         assert done.input("ticket", folder) == done.input("ticket", done.step("train", "ticket", 0))
@@ -176,9 +176,9 @@ def test_the_population_is_tuned_once_on_the_first_seeds_ticket(done, winner):
 def test_a_members_generations_are_halves_of_the_training(done):
     found = {}
     for step in done.of("member"):
-        config = config_in(done.workspace / "steps" / step["folder"])
-        found.setdefault(step["label"]["generation"], set()).add((config["first"], config["last"]))
-        assert config["train"]["objective"]["kl_weights"] == step["label"]["weights"]
+        config = config_in(step.path)
+        found.setdefault(step.label["generation"], set()).add((config["first"], config["last"]))
+        assert config["train"]["objective"]["kl_weights"] == step.label["weights"]
         assert config["train"]["objective"]["temperature"] == 1.0
     assert found == {0: {(0, 3)}, 1: {(3, 6)}}
 

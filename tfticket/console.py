@@ -98,7 +98,7 @@ def show_report(report: "Report", as_json: bool, quiet: bool) -> None:
         record["uncertainty"] = [record_of(one) for one in report.uncertainty]
         record["moments"] = [record_of(one) for one in report.moments]
         record["notes"] = report.notes
-        record["chains"] = [pool.label | {"arm": pool.label["arm"].key} | pool.diagnostics for pool in report.pools]
+        record["chains"] = [{**pool.label, "arm": pool.label["arm"].key, **pool.diagnostics} for pool in report.pools]
         typer.echo(json.dumps(record))
     elif not quiet:
         echo(report.title)

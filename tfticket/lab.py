@@ -6,37 +6,30 @@ scientific fields, the inputs' fingerprints and the data's checksum. ``result.js
 presence means done. Steps run here and now, in this process.
 """
 
-import hashlib
-import importlib.metadata
 import json
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tfticket.arms import written_label
-from tfticket.config import Control, DataConfig, Execution, ExperimentConfig, ModelConfig, scientific_fields
+from tfticket.config import Execution
 from tfticket.errors import InputError, Stopped, TfticketError
-from tfticket.listener import Listener, Recorder
-from tfticket.own import is_file, is_own, source_checksum
+from tfticket.fingerprint import fingerprint
+from tfticket.listener import Listener
 from tfticket.processes import Tell, run_apart
-from tfticket.pruning.own import mask_checksum
-from tfticket.registry import CONTROLS, MODELS, SCORES, STEPS, Table, resolve
+from tfticket.registry import STEPS, resolve
 from tfticket.runs.artefacts import files_of, load_tensors, verify_step, versions
 from tfticket.runs.events import EventWriter
-from tfticket.runs.files import atomic_write, check_writable, write_json
+from tfticket.runs.files import write_json
 from tfticket.runs.lease import InUse, lease
-from tfticket.runs.records import read_record
-from tfticket.runs.schemas import Status
+from tfticket.runs.run_folder import Step, read_steps, write_manifest
 from tfticket.runs.step import CHECKPOINT, TICKET, StepContext
 from tfticket.runs.step_files import RESULT, read_result, write_result
-from tfticket.runs.stop import stop_requests
-from tfticket.runs.summary import read_manifest, write_manifest
 from tfticket.schema import Config
-from tfticket.yaml_text import write_yaml
 
 
 @dataclass(frozen=True)
@@ -48,66 +41,13 @@ class Handle:
     path: Path
 
     def result(self) -> dict[str, Any]:
-        """What the step found, from its folder."""
-        found: dict[str, Any] = read_result(self.path)["result"]
-        return found
+        """Return the step's result, from its folder."""
+        result: dict[str, Any] = read_result(self.path)["result"]
+        return result
 
     def ticket_header(self) -> dict[str, Any]:
         """Return the metadata of the ticket that the step wrote, such as the names of its weights."""
         return load_tensors(self.path / TICKET, "ticket", ())[1]
-
-
-def fingerprint(kind: str, config: Config, inputs: Mapping[str, Handle]) -> str:
-    """The hash that decides whether a step was computed before.
-
-    Only scientific fields that differ from their defaults count, and all discriminators; never threads, folders
-    or names of runs. Data count by their checksum, wherever they lie and whatever they are called.
-    """
-    parts = {
-        "kind": kind,
-        "version": STEPS[kind].version,
-        "config": _what_counts(config),
-        "inputs": {name: handle.fingerprint for name, handle in inputs.items()},
-    }
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
-
-
-def _what_counts(config: Config) -> dict[str, Any]:
-    """The scientific fields; data and .keras files by their checksum, other code that is not ours also by its own."""
-    fields = scientific_fields(config)
-    model = getattr(config, "model", None)
-    for field in type(config).model_fields:
-        if isinstance(data := getattr(config, field), DataConfig):
-            from tfticket.data import load_dataset
-
-            fields[field] = load_dataset(data).checksum
-    if isinstance(model, ModelConfig) and is_own(model.name):
-        fields["model"]["source"] = source_checksum(model.name)
-        if is_file(model.name):
-            del fields["model"]["name"]
-    score, control = (getattr(config, name, None) for name in ("score", "control"))
-    if isinstance(control, Control) and control.path is not None:
-        fields["control"]["path"] = mask_checksum(control.path)
-    for one, its in zip(fields.get("controls", ()), getattr(config, "controls", ()), strict=False):  # of a run
-        if its.path is not None:
-            one["path"] = mask_checksum(its.path)
-    named = ((getattr(model, "name", None), MODELS), (score, SCORES), (getattr(control, "name", None), CONTROLS))
-    for name, table in named:
-        if name is not None and name in table and not table[name].target.startswith("tfticket."):
-            fields[f"package of {name}"] = _package(table, name)
-    return fields
-
-
-def _package(table: Table, name: str) -> list[str]:
-    """What changes when a package that registers a name does: its version, and the source of the name's module."""
-    point = {point.name: point for point in importlib.metadata.entry_points(group=table.group)}[name]
-    try:
-        return [point.dist.version if point.dist else "", source_checksum(point.value)]
-    except InputError:
-        raise InputError(
-            f"{name} is of an installed package, {point.value} in group {table.group}, but that module is not there. "
-            "Update or reinstall the package, or correct its entry point."
-        ) from None
 
 
 @dataclass(frozen=True)
@@ -135,8 +75,8 @@ class Lab:
         self._execution = execution or Execution()
         self._should_stop = should_stop
         self._run_folder = run_folder
-        self._manifest: dict[str, dict[str, Any]] = {}
-        self._before = _entries(run_folder) if run_folder else {}
+        self._manifest: dict[str, Step] = {}
+        self._before = _steps_before(run_folder) if run_folder else {}
         self._verified: set[str] = set()
         self._entered: set[str] = set()
         self._unprotected = False
@@ -234,14 +174,14 @@ class Lab:
         )
 
     def _handle(self, kind: str, config: Config, inputs: Mapping[str, Handle]) -> Handle:
-        full = fingerprint(kind, config, inputs)
+        full = fingerprint(kind, config, {name: source.fingerprint for name, source in inputs.items()})
         return Handle(kind, full, self.workspace / "steps" / f"{kind}-{full[:16]}")
 
     def _enter(self, handle: Handle, label: dict[str, Any], computed: bool) -> None:
         """Enter a finished step in the manifest, once for each label: what arms share is each of theirs."""
-        entry = {"kind": handle.kind, "folder": handle.path.name, "fingerprint": handle.fingerprint, "label": label}
-        if (key := _key_of(entry)) not in self._manifest:
-            self._manifest[key] = entry
+        step = Step(self._run_folder or Path(), handle.kind, handle.path, label, handle.fingerprint)
+        if (key := _key_of(step)) not in self._manifest:
+            self._manifest[key] = step
             self.write_manifest(self._before | self._manifest)
             if handle.fingerprint not in self._entered:
                 self._entered.add(handle.fingerprint)
@@ -252,10 +192,10 @@ class Lab:
         if self._before:
             self.write_manifest(self._before)
 
-    def write_manifest(self, entries: dict[str, dict[str, Any]] | None = None) -> None:
+    def write_manifest(self, steps: Mapping[str, Step] | None = None) -> None:
         """Write which steps the run has: those of this session, or with what earlier ones had got further."""
         if self._run_folder is not None:
-            write_manifest(self._run_folder, list((self._manifest if entries is None else entries).values()))
+            write_manifest(self._run_folder, list((self._manifest if steps is None else steps).values()))
 
     def _done(self, handle: Handle) -> bool:
         if not (handle.path / RESULT).exists():
@@ -358,16 +298,16 @@ def _log(folder: Path, text: str) -> None:
         log.write(f"{text}\n")
 
 
-def _entries(folder: Path) -> dict[str, dict[str, Any]]:
-    """The entries of a run's manifest by what makes them one; none where there is no manifest or it is damaged."""
+def _steps_before(folder: Path) -> dict[str, Step]:
+    """The steps of a run's manifest by their keys; none where there is no manifest or it is damaged."""
     try:
-        return {_key_of(entry): entry for entry in read_manifest(folder)}
-    except (InputError, KeyError):
+        return {_key_of(step): step for step in read_steps(folder)}
+    except InputError:
         return {}
 
 
-def _key_of(entry: Mapping[str, Any]) -> str:
-    return f"{entry['fingerprint']} {json.dumps(written_label(entry['label']), sort_keys=True)}"
+def _key_of(step: Step) -> str:
+    return f"{step.fingerprint} {json.dumps(written_label(step.label), sort_keys=True)}"
 
 
 def _describe(handle: Handle, config: Config, inputs: Mapping[str, Handle]) -> dict[str, Any]:
@@ -378,75 +318,3 @@ def _describe(handle: Handle, config: Config, inputs: Mapping[str, Handle]) -> d
         "config": config.model_dump(mode="json"),
         "inputs": {name: source.path.name for name, source in inputs.items()},
     }
-
-
-RUN_VERSION = 2
-"""Of runs' folders: raised when an experiment's default changes, so that a run is not taken for one of before."""
-
-
-def run_folder(workspace: Path, config: ExperimentConfig) -> Path:
-    """The folder of a run; the same configuration has the same folder, which is how a run resumes."""
-    text = json.dumps({"version": RUN_VERSION, **_what_counts(config)}, sort_keys=True)
-    return workspace / "runs" / f"{config.name}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
-
-
-def _first_start(status: Path) -> float:
-    """When the run began, before whatever interrupted it."""
-    try:
-        return read_record(status, Status)["started"]
-    except InputError:
-        return time.time()
-
-
-@contextmanager
-def open_run(workspace: Path, config: ExperimentConfig, listener: Listener | None = None) -> Iterator[Lab]:
-    """Open the run of a configuration, new or to be resumed, and give it a lab.
-
-    Keeps ``status.json`` true: running, then done, stopped or failed (with the traceback).
-
-    Raises:
-        InputError: The workspace cannot be written, or a live process holds this run.
-    """
-    workspace = workspace.absolute()
-    folder = run_folder(workspace, config)
-    check_writable(folder, "--workspace")
-    started = _first_start(folder / "status.json")
-
-    def status(state: str, **values: Any) -> None:
-        record = {"state": state, "experiment": config.experiment, "started": started, "updated": time.time()}
-        with suppress(OSError):  # a full disk must not hide the error that is being reported
-            write_json(folder / "status.json", {**record, **values}, sync=False)
-
-    with ExitStack() as stack:
-        try:
-            stack.enter_context(lease(folder))
-        except InUse as busy:
-            raise InputError(
-                f"{folder} is in use: process {busy.holder['pid']} on {busy.holder['host']} is running it. "
-                "Wait for it, stop it, or give the new run another name. "
-                f"If that process is no more, delete {folder / 'lease.json'}."
-            ) from None
-        should_stop = stack.enter_context(stop_requests(folder))
-        text = write_yaml(config.model_dump(mode="json"))
-        atomic_write(folder / "config.yaml", lambda file: file.write_text(text, encoding="utf-8"))
-        status("running")
-        recorder = Recorder(folder, listener or Listener())
-        stack.callback(recorder.close)
-        lab = Lab(workspace, config.execution, recorder, should_stop, folder)
-        lab.keep_manifest()
-        try:
-            yield lab
-            lab.write_manifest()
-        except (Stopped, KeyboardInterrupt) as stopped:
-            status("stopped")
-            if isinstance(stopped, Stopped):
-                raise
-            raise Stopped("stopped at once; the last checkpoint stands") from None
-        except Exception as error:
-            status("failed", message=str(error), traceback=traceback.format_exc())
-            if isinstance(error, InputError):  # it is no matter of input any more: steps were computed
-                raise TfticketError(
-                    f"{error} The finished steps are kept; a run with other options uses them again."
-                ) from error
-            raise
-        status("done")

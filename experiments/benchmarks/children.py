@@ -187,8 +187,8 @@ def level_loop(workspace: str, preset: str, overrides: list[str], threads: int) 
         steps' records do not tell apart from reading and writing.
     """
     from tfticket import backend
-    from tfticket.lab import open_run
     from tfticket.presets import experiment_of, load_experiment
+    from tfticket.run import open_run
     from tfticket.tickets.evaluation import evaluate_weights
 
     evaluation = 0.0

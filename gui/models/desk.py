@@ -9,7 +9,7 @@ from typing import Any
 from tfticket.errors import InputError
 from tfticket.presets import experiment_of, load_experiment
 from tfticket.registry import EXPERIMENTS, check_name
-from tfticket.reports.rows import read_configuration
+from tfticket.runs.run_folder import read_configuration
 from tfticket.schema import Config
 
 from .form import FormModel
@@ -53,7 +53,7 @@ class Desk:
         Raises:
             InputError: It cannot be read.
         """
-        self._take(configuration_of(folder), f"as the run {folder.name}")
+        self._take(read_configuration(folder), f"as the run {folder.name}")
 
     def _take(self, values: dict[str, Any], origin: str) -> None:
         self.form.take(_class_of(values), values, values, origin)
@@ -73,15 +73,6 @@ class Desk:
 def needs_trust(values: Mapping[str, Any]) -> bool:
     """Whether a configuration's network is a .keras file, which can run code when it is loaded."""
     return str(values.get("model", {}).get("name", "")).endswith(".keras")
-
-
-def configuration_of(folder: Path) -> dict[str, Any]:
-    """A run's configuration as plain values.
-
-    Raises:
-        InputError: It cannot be read.
-    """
-    return read_configuration(folder / "config.yaml")
 
 
 def _restored(kept: str) -> FormModel | None:

@@ -11,10 +11,7 @@ from tfticket.config.steps import scientific_fields
 from tfticket.errors import InputError
 from tfticket.own import is_own
 from tfticket.runs.index import RunSummary
-from tfticket.runs.step_files import RESULT
-from tfticket.runs.summary import read_manifest
-
-from .desk import configuration_of
+from tfticket.runs.run_folder import read_configuration, read_steps
 
 
 def done_run(config: ExperimentConfig, runs: Sequence[RunSummary]) -> RunSummary | None:
@@ -32,12 +29,11 @@ def done_run(config: ExperimentConfig, runs: Sequence[RunSummary]) -> RunSummary
 
 def _is_of(config: ExperimentConfig, folder: Path) -> bool:
     with suppress(InputError, ValidationError):
-        return scientific_fields(type(config).model_validate(configuration_of(folder))) == scientific_fields(config)
+        return scientific_fields(type(config).model_validate(read_configuration(folder))) == scientific_fields(config)
     return False
 
 
 def _is_whole(folder: Path) -> bool:
-    steps = folder.resolve().parents[1] / "steps"
     with suppress(InputError):
-        return all((steps / step["folder"] / RESULT).exists() for step in read_manifest(folder))
+        return all(step.is_done for step in read_steps(folder))
     return False

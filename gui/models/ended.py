@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from tfticket.runs.summary import STATUS, facts_of, state_of, status_facts
+from tfticket.runs.run_folder import STATUS, state_of
+from tfticket.runs.summary import facts_of, status_facts
 
 _ENDED = {
     "failed": "This run failed before it measured anything: {said}",

@@ -11,7 +11,8 @@ from tfticket.arms import TICKET, Arm
 from tfticket.errors import InputError
 from tfticket.runs.follow import RunFollower, Training
 from tfticket.runs.progress import Progress, read_progress
-from tfticket.runs.summary import state_of, status_facts
+from tfticket.runs.run_folder import state_of
+from tfticket.runs.summary import status_facts
 
 from .ended import UNREADABLE
 from .names import ArmNames

@@ -5,21 +5,22 @@ from typing import Any
 
 from tfticket.arms import Arm
 from tfticket.errors import InputError
-from tfticket.reports.rows import name_in, read_configuration
+from tfticket.reports.rows import name_in
+from tfticket.runs.run_folder import read_configuration
 
 
 class ArmNames:
     """Names of a run's arms, from its configuration, which is read once; without it where it cannot be read."""
 
     def __init__(self, run: Path) -> None:
-        self._file = run / "config.yaml"
+        self._run = run
         self._configuration: dict[str, Any] | None = None
 
     def __call__(self, arm: Arm) -> str:
         """What an arm is called."""
         try:
             if self._configuration is None:
-                self._configuration = read_configuration(self._file)
+                self._configuration = read_configuration(self._run)
             return name_in(self._configuration, arm)
         except (InputError, KeyError, AttributeError):
             return arm.name

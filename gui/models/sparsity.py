@@ -6,17 +6,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tfticket.arms import TICKET, Arm
-from tfticket.data.known import source_with
 from tfticket.errors import InputError
 from tfticket.reports.figures import Line
 from tfticket.reports.looks import arm_looks
 from tfticket.reports.reported import Reported, reported_for
-from tfticket.reports.rows import EVALUATIONS, Row, Run, read_run, row_of
+from tfticket.reports.rows import Row, row_of
 from tfticket.reports.tables import Cell, metrics_of, rows_csv, seeds_text, summarise
-from tfticket.runs.records import checked
-from tfticket.runs.schemas import Evaluation
-from tfticket.runs.step_files import RESULT, read_result
-from tfticket.runs.summary import read_manifest
+from tfticket.runs.run_folder import CONFIG, EVALUATIONS, MANIFEST, RunFolder, Step, read_run, read_steps
 
 from .colours import colour_of
 from .ended import UNREADABLE, why_folder_is_empty
@@ -55,8 +51,8 @@ class _Rows:
         self.problem = self.waiting = ""
         self.model = self.data = ""
         self._seen: tuple[Any, ...] = ()
-        self._results: dict[str, dict[str, Any]] = {}
-        self._run: Run | None = None
+        self._evaluations: dict[Step, Step] = {}  # each with its result, once it could be read
+        self._run: RunFolder | None = None
         self._patience = Patience()
 
     def poll(self) -> bool:
@@ -68,7 +64,7 @@ class _Rows:
 
     def _look(self) -> None:
         try:
-            seen: tuple[Any, ...] = tuple(self._stamp(name) for name in ("config.yaml", "manifest.json"))
+            seen: tuple[Any, ...] = tuple(self._stamp(name) for name in (CONFIG, MANIFEST))
         except OSError:
             seen = ("gone" if not self.folder.is_dir() else "damaged",)
         if seen == self._seen and not self._patience.is_over:
@@ -84,42 +80,27 @@ class _Rows:
 
     def _stamp(self, name: str) -> tuple[int, int]:
         path = self.folder / name
-        if not path.exists() and name == "manifest.json":
+        if not path.exists() and name == MANIFEST:
             return (0, 0)
-        found = path.stat()
-        return (found.st_mtime_ns, found.st_size)
+        stat = path.stat()
+        return (stat.st_mtime_ns, stat.st_size)
 
     def _read(self) -> None:
         if self._run is None:
             self._run = read_run(self.folder)
         rows, damaged = [], 0
-        for step in read_manifest(self.folder):
-            if step["kind"] in EVALUATIONS:
+        for step in read_steps(self.folder):
+            if step.kind in EVALUATIONS:
                 try:
-                    rows.append(row_of(self._run, step["label"], self._result(step["folder"])))
+                    rows.append(row_of(self._run, self._evaluations.setdefault(step, step)))
                 except (InputError, OSError, KeyError, TypeError, ValueError, AttributeError):
                     damaged += 1
         self.rows = rows
         self.model = str(self._run.config["model"]["name"])
-        self.data = self._data_set()
+        names = {row.data_set for row in rows}
+        self.data = names.pop() if len(names) == 1 else ""
         if damaged:
             self.problem = f"{damaged} of its evaluations cannot be read."
-
-    def _result(self, folder: str) -> dict[str, Any]:
-        if folder not in self._results:
-            step = self.folder.resolve().parents[1] / "steps" / folder
-            result = read_result(step)["result"]
-            checked(result, Evaluation, str(step / RESULT))
-            self._results[folder] = result
-        return self._results[folder]
-
-    def _data_set(self) -> str:
-        """The data set's name, also where the user calls it otherwise; '' of some of its classes."""
-        assert self._run is not None
-        config = self._run.config["data"]
-        contents = {result.get("data", {}).get("contents", "") for result in self._results.values()}
-        known = source_with(contents.pop()) if len(contents) == 1 else None
-        return "" if config.get("classes") else known.name if known is not None else str(config.get("name", ""))
 
 
 class SparsityModel:

@@ -3,14 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from tfticket.arms import TICKET, Arm
 from tfticket.errors import InputError
-from tfticket.runs.records import checked
-from tfticket.runs.schemas import MadeTicket
-from tfticket.runs.step_files import RESULT, read_config, read_result
-from tfticket.runs.summary import read_manifest
+from tfticket.runs.run_folder import Step, read_steps
 
 
 @dataclass(frozen=True)
@@ -49,31 +45,28 @@ def tickets_of(run: Path, known: Mapping[str, TicketEntry]) -> tuple[dict[str, T
     Raises:
         InputError: The manifest cannot be read.
     """
-    steps = run.resolve().parents[1] / "steps"
     found: dict[str, TicketEntry] = {}
     damaged = 0
-    for step in read_manifest(run):
+    for step in read_steps(run):
         try:
-            entry = known.get(step["folder"]) or _entry(step, steps)
+            entry = known.get(step.path.name) or _entry(step)
         except (InputError, OSError, KeyError, TypeError, ValueError, AttributeError):
             damaged += 1
             continue
         if entry is not None:
-            found[step["folder"]] = entry
+            found[step.path.name] = entry
     return found, damaged
 
 
-def _entry(step: dict[str, Any], steps: Path) -> TicketEntry | None:
+def _entry(step: Step) -> TicketEntry | None:
     """The ticket that a step evaluates or makes; what has an arm of its own is known by its evaluation only."""
-    label = step["label"]
-    if step["kind"] == "evaluate":
-        folder = steps / read_config(steps / step["folder"])["inputs"]["ticket"]
+    label = step.label
+    if step.kind == "evaluate":
+        folder = step.inputs["ticket"]
         return TicketEntry(
             label["arm"], label["seed"], label.get("replicate", 0), label["level"], label["density"], folder
         )
-    if step["kind"] in ("start", "prune") and "arm" not in label:
-        path = steps / step["folder"]
-        result = checked(read_result(path)["result"], MadeTicket, str(path / RESULT))
+    if step.kind in ("start", "prune") and "arm" not in label:
         whose = (TICKET, label["seed"], 0)
-        return TicketEntry(*whose, result.get("level", 0), result.get("density", 1.0), path)
+        return TicketEntry(*whose, step.result.get("level", 0), step.result.get("density", 1.0), step.path)
     return None

@@ -10,8 +10,8 @@ from tfticket.errors import InputError
 from tfticket.runs.index import Index, RunSummary
 from tfticket.runs.progress import clock
 from tfticket.runs.records import record_or_problem
+from tfticket.runs.run_folder import STATUS
 from tfticket.runs.schemas import Status
-from tfticket.runs.summary import STATUS
 from tfticket.text import one_line, plain
 
 from .colours import colour_of, colours_of

@@ -11,9 +11,10 @@ from PySide6.QtWidgets import QFileDialog, QMessageBox
 
 from tfticket.config import ExperimentConfig
 from tfticket.errors import InputError
+from tfticket.runs.run_folder import read_configuration
 from tfticket.text import plain
 
-from ..models.desk import configuration_of, needs_trust
+from ..models.desk import needs_trust
 from ..models.differences import differences
 from ..models.done import done_run
 from ..models.launcher import ask_to_stop, kill, where_it_goes_on
@@ -172,7 +173,7 @@ class Commands:
         )
         if there != run.folder.name and not self._is_sure("Resume elsewhere?", question):
             return
-        trusting = needs_trust(configuration_of(run.folder))
+        trusting = needs_trust(read_configuration(run.folder))
         self._launch((run.folder / "config.yaml").read_text(encoding="utf-8"), trusting, run.folder)
 
     def duplicate_run(self) -> None:
@@ -251,7 +252,7 @@ class Commands:
         """Show the fields that differ between the selected runs, or those that are overlaid."""
         selected = self.window.runs.selected()
         folders = selected if len(selected) > 1 else self.window.model.shown
-        found = differences({folder.name: configuration_of(folder) for folder in folders})
+        found = differences({folder.name: read_configuration(folder) for folder in folders})
         runs = [(folder.name, self.window.model.colour(folder)) for folder in folders]
         DifferencesDialog(runs, found, self.window).exec()
 

@@ -16,8 +16,9 @@ from gui.views.sparsity import SparsityTab
 from tests.real_run import make_run
 from tfticket.arms import TICKET, Arm
 from tfticket.errors import InputError
-from tfticket.reports.rows import read_run, rows_of
+from tfticket.reports.rows import rows_of
 from tfticket.reports.tables import summarise
+from tfticket.runs.run_folder import read_run
 from tfticket.runs.step_files import read_result, write_result
 
 REINITIALISED = Arm(control="reinitialise")

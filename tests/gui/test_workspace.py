@@ -9,7 +9,7 @@ import yaml
 
 from gui.models import actions
 from gui.models.colours import colour_of, colours_of
-from gui.models.desk import Desk, configuration_of
+from gui.models.desk import Desk
 from gui.models.differences import differences
 from gui.models.preset_list import matching, offers, values_of
 from gui.models.signal import Signal
@@ -19,6 +19,7 @@ from tfticket.presets import presets
 from tfticket.runs.files import write_json
 from tfticket.runs.index import FILE
 from tfticket.runs.progress import Progress, write_progress
+from tfticket.runs.run_folder import read_configuration
 
 
 @pytest.fixture
@@ -273,7 +274,7 @@ def test_a_draft_comes_from_a_preset_a_file_or_a_run(tmp_path, make):
     folder = make("a-11111111")
     desk.take_run(folder)
     assert told == ["from the preset quickstart-smoke", "from mine.yaml", "as the run a-11111111"]
-    assert desk.form.values == configuration_of(folder)
+    assert desk.form.values == read_configuration(folder)
     assert desk.form.differing == []
     assert not desk.needs_trust
 

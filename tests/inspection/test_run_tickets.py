@@ -8,7 +8,7 @@ from tfticket.errors import InputError
 from tfticket.inspection.load import load
 from tfticket.inspection.run_tickets import tickets_of
 from tfticket.inspection.ticket import inspect_ticket
-from tfticket.reports.rows import find_run
+from tfticket.runs.run_folder import find_run
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def run(call, tmp_path):
 
 def test_a_runs_tickets_with_their_weights(run):
     found = tickets_of(run)
-    evaluations = [step["label"] for step in run.steps if step["kind"] == "evaluate"]
+    evaluations = [step.label for step in run.steps("evaluate")]
     assert [each.label for each in found] == evaluations
     assert len({each.name for each in found}) == len(found)
     arms = {each.label["arm"] for each in found}
@@ -43,8 +43,7 @@ def test_a_runs_tickets_with_their_weights(run):
 
 
 def test_a_step_that_lost_its_inputs_is_told(run):
-    step = next(step for step in run.steps if step["kind"] == "evaluate")
-    path = run.folder.parents[1] / "steps" / step["folder"] / "config.json"
+    path = run.steps("evaluate")[0].path / "config.json"
     config = json.loads(path.read_text())
     path.write_text(json.dumps(config | {"inputs": {}}))
     with pytest.raises(InputError, match=r"config\.json is not the file that this step wrote"):

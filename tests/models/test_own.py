@@ -14,7 +14,7 @@ from tests.rounding import assert_equal_but_for_rounding
 from tfticket._experiments import imp
 from tfticket.backend import keras, tf
 from tfticket.config import ModelConfig, StartStep
-from tfticket.lab import fingerprint
+from tfticket.fingerprint import fingerprint
 from tfticket.models import initial_weights, kernel_shapes, left_alone, model_from_spec, named_variables, spec_of, trust
 from tfticket.models.variables import counted_anew
 from tfticket.network import network_of

@@ -6,8 +6,9 @@ from tfticket._experiments.imp import Config
 
 from tfticket.config import Control, ControlStep
 from tfticket.errors import InputError
-from tfticket.lab import fingerprint, run_folder
+from tfticket.fingerprint import fingerprint
 from tfticket.pruning.own import mask_checksum, read_mask
+from tfticket.run import run_folder
 from tfticket.schema import validate
 
 RANDOM = np.random.default_rng(0)

@@ -10,7 +10,7 @@ import pytest
 
 from tfticket.reports import report
 from tfticket.reports.lineage import _ENDED, lineage_csv, lineage_figure, lineages_of
-from tfticket.reports.rows import read_run
+from tfticket.runs.run_folder import read_run
 
 LAYERS = ("dense_1", "dense_2", "dense_3")
 # Of each generation: parent, KL weight (twice that in the second layer), validation NLL, None where it diverged.

@@ -16,7 +16,8 @@ from tfticket.reports.curves import curves_of, learning_figure, shown_curves
 from tfticket.reports.papers import C1, C2, C3, C4, C5, C6, claims_of
 from tfticket.reports.portraits import closeness_of, connectivity_figure, fits_of, portraits_of, weights_figure
 from tfticket.reports.report import write_report
-from tfticket.reports.rows import read_run, rows_of
+from tfticket.reports.rows import rows_of
+from tfticket.runs.run_folder import read_run
 
 MAGNITUDE, CONNECTIVITY, PRINTED = (
     f"monte-carlo {how}" for how in ("magnitude", "connectivity", "magnitude, as printed")
@@ -109,12 +110,11 @@ def test_of_other_networks_claim_c3_is_measured_and_not_decided(run, network):
 
 
 def rewrite_histories(run, change):
-    for step in run.steps:
-        if step["kind"] == "train":
-            file = run.folder.parents[1] / "steps" / step["folder"] / "result.json"
-            record = json.loads(file.read_text())
-            record["result"]["history"] = change(step["label"], record["result"]["history"])
-            file.write_text(json.dumps(record))
+    for step in run.steps("train"):
+        file = step.path / "result.json"
+        record = json.loads(file.read_text())
+        record["result"]["history"] = change(step.label, record["result"]["history"])
+        file.write_text(json.dumps(record))
 
 
 def verdicts(run):
@@ -161,9 +161,9 @@ def test_learning_faster_is_reaching_the_own_plateau_sooner(run):
 def test_a_ticket_without_a_pruned_layer_has_no_claim_c5(run):
     for seed in SEEDS:
         whole = fit_of(seed) | {"relative_magnitude": {"conv_1": 1.0, "dense_1": 1.0}}
-        for step in run.steps:
-            if step["kind"] == "fit" and step["label"]["seed"] == seed:
-                file = run.folder.parents[1] / "steps" / step["folder"] / "result.json"
+        for step in run.steps("fit"):
+            if step.label["seed"] == seed:
+                file = step.path / "result.json"
                 file.write_text(json.dumps({"fingerprint": "0", "result": whole}))
     assert C5 not in {one.claim for one in claims_of(rows_of(run))}
 

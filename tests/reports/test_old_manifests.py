@@ -7,8 +7,9 @@ import pytest
 from tfticket.arms import Arm
 from tfticket.reports.papers import decisions_of, records
 from tfticket.reports.report import arms_of
-from tfticket.reports.rows import read_run, rows_of
+from tfticket.reports.rows import rows_of
 from tfticket.reports.tables import record_of, rows_csv, summarise
+from tfticket.runs.run_folder import read_run
 
 ARMS = (
     "ticket",

@@ -11,7 +11,7 @@ from tfticket.console import show_report
 from tfticket.data import sources
 from tfticket.errors import InputError
 from tfticket.reports import report
-from tfticket.reports.rows import read_run
+from tfticket.runs.run_folder import read_run
 
 EVALUATIONS = [("ticket", 0, 0), ("ticket", 1, 0), ("ticket", 0, 1)]
 BINS = {"count": [0, 20], "confidence": [None, 0.9], "accuracy": [None, 0.8]}

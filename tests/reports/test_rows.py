@@ -7,15 +7,9 @@ from tfticket.arms import CONTROL_NAMES, TICKET, Arm
 from tfticket.data import sources
 from tfticket.errors import InputError
 from tfticket.registry import CONTROLS
-from tfticket.reports.rows import (
-    Row,
-    find_run,
-    find_runs,
-    name_at,
-    read_run,
-    rows_of,
-)
+from tfticket.reports.rows import Row, name_at, rows_of
 from tfticket.runs.lease import lease
+from tfticket.runs.run_folder import find_run, list_runs, read_run
 
 METRICS = {"accuracy": 0.9, "nll": 0.3}
 MNIST = sources.mnist.contents
@@ -27,13 +21,13 @@ OF_MNIST = {"network": "lenet-300-100", "data_set": "mnist"}
 def test_a_run_says_what_its_folder_says(make_run):
     run = read_run(make_run("a-1", evaluations=[("ticket", 0, 0)]))
     assert (run.config["name"], run.config["model"]) == ("a-1", {"name": "lenet-300-100"})
-    assert [step["kind"] for step in run.steps] == ["start", "evaluate"]
+    assert [step.kind for step in run.steps()] == ["start", "evaluate"]
     assert run.state == "done"
 
 
 def test_a_run_that_has_just_begun_has_no_steps(make_run):
     run = read_run(make_run("a-1"))
-    assert run.steps == []
+    assert run.steps() == []
     assert rows_of(run) == []
 
 
@@ -183,11 +177,11 @@ def test_a_run_of_before_evaluations_named_their_data_is_still_read(make_run, tm
 
 
 def test_runs_are_listed_the_newest_first(make_run, tmp_path):
-    assert find_runs(tmp_path) == []
+    assert list_runs(tmp_path) == []
     for name, started in [("a", 2.0), ("b", 3.0), ("c", 1.0)]:
         make_run(name, started=started)
     (tmp_path / "runs" / "no-run").mkdir()
-    assert [run.folder.name for run in find_runs(tmp_path)] == ["b", "a", "c"]
+    assert [run.folder.name for run in list_runs(tmp_path)] == ["b", "a", "c"]
 
 
 def test_a_run_is_found_by_name_by_the_beginning_of_it_and_by_folder(make_run, tmp_path):
@@ -259,7 +253,7 @@ def test_a_damaged_run_is_refused_by_name(make_run, file, content):
 def test_a_hostile_configuration_damages_its_own_run_alone(make_run, tmp_path, content):
     make_run("good-1", started=2.0)
     (make_run("bad-1", started=1.0) / "config.yaml").write_text(content)
-    assert {run.folder.name: run.status["state"] for run in find_runs(tmp_path)} == {
+    assert {run.folder.name: run.status["state"] for run in list_runs(tmp_path)} == {
         "good-1": "done",
         "bad-1": "damaged",
     }

@@ -12,8 +12,9 @@ from tfticket.reports.curves import Curve, curves_of, learning_figure, shown_cur
 from tfticket.reports.figures import controls_figure, has_controls, metric_figure
 from tfticket.reports.looks import arm_looks, tickets_alone
 from tfticket.reports.report import write_report
-from tfticket.reports.rows import Row, read_run
+from tfticket.reports.rows import Row
 from tfticket.reports.tables import shown_levels, summarise, table_rows
+from tfticket.runs.run_folder import read_run
 
 ARMS = {"ticket": 0.95, "bayesian-snr": 0.96, "bayesian-mu": 0.955, "bayesian-snr-lrr": 0.97}
 CONTROLS = {

@@ -15,7 +15,6 @@ from tfticket.console import show_report
 from tfticket.evaluation.moments import MOMENTS
 from tfticket.reports.moments import moments_csv, moments_table, recorded_trainings
 from tfticket.reports.report import write_report
-from tfticket.reports.rows import read_run
 from tfticket.reports.tables import record_of
 from tfticket.reports.uncertainty import (
     evaluated_of,
@@ -25,6 +24,7 @@ from tfticket.reports.uncertainty import (
     uncertainty_figure,
     uncertainty_tables,
 )
+from tfticket.runs.run_folder import read_run
 
 LAYERS = [f"conv_{number}" for number in range(1, 9)]
 

@@ -12,9 +12,10 @@ import pytest
 from experiments.benchmarks.workspaces import MESSAGE, make_workspace
 from tests.reports.conftest import make_run as make_reported  # noqa: F401 -- a fixture
 from tests.runs.conftest import by_name, change, folders
-from tfticket.reports.rows import find_run, rows_of
+from tfticket.reports.rows import rows_of
 from tfticket.runs import records, step_files, summary
 from tfticket.runs.index import FILE
+from tfticket.runs.run_folder import find_run
 
 
 @pytest.fixture
@@ -192,9 +193,9 @@ def test_results_that_come_later_than_their_run_are_found(workspace, opened):
 
 def test_a_run_whose_sparsest_results_are_gone_shows_the_next(workspace, opened):
     run = find_run(workspace, "synthetic-0000")
-    for step in run.steps:
-        if step["kind"] == "evaluate" and step["label"]["level"] == 5:
-            shutil.rmtree(workspace / "steps" / step["folder"])
+    for step in run.steps("evaluate"):
+        if step.label["level"] == 5:
+            shutil.rmtree(step.path)
     assert by_name(opened(workspace).refresh())["synthetic-0000"].level == 4
 
 

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from tests.processes import started
 from tests.runs.conftest import anew, by_name, change, folders
 from tfticket.arms import TICKET, Arm
-from tfticket.reports.rows import find_run, find_runs
 from tfticket.runs.index import Index
 from tfticket.runs.lease import lease
 from tfticket.runs.progress import Progress, write_progress
+from tfticket.runs.run_folder import find_run, list_runs
 from tfticket.runs.summary import step_words
 
 LABEL = {"arm": TICKET, "seed": 0, "level": 3, "density": 0.125}
@@ -219,7 +219,7 @@ def test_states_are_those_of_reports(workspace, opened):
     (folders(workspace)[1] / "config.yaml").write_text("[")
     runs = opened(workspace).refresh()
     assert [run.state for run in runs] == ["done", "damaged", "killed"]
-    assert {run.folder: run.state for run in find_runs(workspace)} == {run.folder: run.state for run in runs}
+    assert {run.folder: run.state for run in list_runs(workspace)} == {run.folder: run.state for run in runs}
 
 
 @pytest.mark.parametrize(

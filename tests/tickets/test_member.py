@@ -24,10 +24,10 @@ from tfticket.errors import InputError, Stopped
 from tfticket.lab import Lab
 from tfticket.listener import Listener
 from tfticket.reports.lineage import lineages_of
-from tfticket.reports.rows import Run
 from tfticket.runs.artefacts import load_tensors
 from tfticket.runs.events import EventWriter, read_events
 from tfticket.runs.files import read_json
+from tfticket.runs.run_folder import RunFolder, read_steps
 from tfticket.runs.step import CHECKPOINT, STATE, TICKET, WEIGHTS, StepContext
 from tfticket.steps import start, train
 from tfticket.tickets import Ticket
@@ -216,7 +216,7 @@ def population(tmp_path_factory):
 def lineage_of(workspace):
     folder = workspace / "runs" / "a"
     config = {"svi": {"population": POPULATION.model_dump(mode="json")}}
-    (lineage,) = lineages_of(Run(folder, config, {}, read_json(folder / "manifest.json")["steps"]))
+    (lineage,) = lineages_of(RunFolder(folder, config, {}, tuple(read_steps(folder))))
     return lineage
 
 
@@ -240,9 +240,9 @@ def test_the_manifest_alone_tells_the_lineage(population):
     assert winner.weights == found
     assert [one.member for one in lineage.ancestry(winner)] == [winner.parent, winner.member]
     folders = {}
-    for step in read_json(workspace / "runs" / "a" / "manifest.json")["steps"]:
-        if step["kind"] == "member":
-            folders[step["label"]["generation"], step["label"]["member"]] = workspace / "steps" / step["folder"]
+    for step in read_steps(workspace / "runs" / "a"):
+        if step.kind == "member":
+            folders[step.label["generation"], step.label["member"]] = step.path
     assert len(folders) == POPULATION.members * POPULATION.generations
     for (generation, number), folder in folders.items():
         told, made = lineage.members[generation][number], read_json(folder / "config.json")

@@ -17,7 +17,7 @@ from tfticket.registry import DATA_SETS, DEFAULT_WORKSPACE, LISTS
 from tfticket.text import one_line
 
 if TYPE_CHECKING:
-    from tfticket.reports.rows import Run
+    from tfticket.runs.run_folder import RunFolder
 
 
 @app.command(
@@ -35,12 +35,12 @@ def list_(
 ) -> None:
     """List the runs of a workspace, or what the program has by name."""
     if what == "runs":
-        from tfticket.reports.rows import find_runs
+        from tfticket.runs.run_folder import list_runs
 
-        runs = find_runs(workspace)
+        runs = list_runs(workspace)
         header = ["run", "state", "experiment", "started", "steps"]
         rows: list[list[Any]] = [
-            [run.folder.name, run.state, run.status["experiment"], when(run.status["started"]), len(run.steps)]
+            [run.folder.name, run.state, run.status["experiment"], when(run.status["started"]), len(run.steps())]
             for run in runs
         ]
         if as_json:
@@ -81,7 +81,7 @@ def list_(
         raise InputError(unknown("list", what, ["runs", "presets", *LISTS]))
 
 
-def _message(run: "Run") -> str:
+def _message(run: "RunFolder") -> str:
     """Why a run failed, or what is damaged; ''."""
     return one_line(run.status.get("message", ""))
 

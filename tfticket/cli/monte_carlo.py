@@ -1,7 +1,7 @@
 """The commands that fit a sampler of Monte Carlo tickets, and draw from it."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -206,19 +206,18 @@ def _sampler_file(what: str, workspace: Path) -> Path:
     if (path / SAMPLER).is_file():
         return path / SAMPLER
     run = named_run(workspace, what)
-    fits = {step["folder"]: step["label"] for step in run.steps if step["kind"] == "fit"}
-    steps = run.folder.parents[1] / "steps"
+    fits = {step.path: step.label for step in run.steps("fit")}
     if not fits:
         raise InputError(
             f"{what} has none: it has no Monte Carlo tickets; `tfticket mc-fit` fits a sampler to a ticket."
         )
     if len(fits) > 1:
-        which = "".join(f"\n  {steps / folder}: {_of_fit(label)}" for folder, label in fits.items())
+        which = "".join(f"\n  {folder}: {_of_fit(label)}" for folder, label in fits.items())
         raise InputError(f"{what} has {len(fits)} samplers. Name the folder of one:{which}")
-    return Path(steps / next(iter(fits)) / SAMPLER)
+    return next(iter(fits)) / SAMPLER
 
 
-def _of_fit(label: dict[str, Any]) -> str:
+def _of_fit(label: Mapping[str, Any]) -> str:
     """Of which ticket a run's sampler is, and over how many images."""
     over = f", {label['images']} images" if "images" in label else ""
     return f"seed {label['seed']}, level {label['level']}{over}"

@@ -10,7 +10,7 @@ from tfticket.errors import InputError
 from tfticket.registry import DATA_DIR
 
 if TYPE_CHECKING:
-    from tfticket.reports.rows import Run
+    from tfticket.runs.run_folder import RunFolder
 
 app = typer.Typer(
     name="tfticket",
@@ -92,17 +92,17 @@ def options(quiet: Quiet = False, debug: Debug = False, version: Version = False
     """What holds for every command."""
 
 
-def named_run(workspace: Path, name: str) -> "Run":
+def named_run(workspace: Path, name: str) -> "RunFolder":
     """The run that a command is about; of one without checksums, a note says so.
 
     Raises:
-        InputError: As ``tfticket.reports.rows.find_run``.
+        InputError: As ``tfticket.runs.run_folder.find_run``.
     """
     from tfticket.console import say
-    from tfticket.reports.rows import find_run
+    from tfticket.runs.run_folder import find_run
 
     run = find_run(workspace, name)
-    if run.steps and not run.has_checksums:
+    if run.steps() and run.config_checksum is None:
         say(
             f"{run.folder.name} was written by a tfticket that kept no checksums. Its files are used as they are: "
             "nothing would tell if one were changed or exchanged.",

@@ -39,14 +39,13 @@ def show(
     debug: Debug = False,
 ) -> None:
     """Show a run: its state, its configuration, its results so far."""
-    from tfticket.reports.rows import rows_of
-
     found = named_run(workspace, run)
     from tfticket.reports.chains import pools_of
     from tfticket.reports.moments import recorded_trainings
     from tfticket.reports.papers import decisions_of, records
     from tfticket.reports.portraits import closeness_of, fits_of
     from tfticket.reports.report import title_of
+    from tfticket.reports.rows import rows_of
     from tfticket.reports.tables import summarise
     from tfticket.reports.uncertainty import evaluated_of
     from tfticket.yaml_text import write_yaml
@@ -56,9 +55,9 @@ def show(
     if as_json:
         said = {"folder": str(found.folder), "state": found.state, "status": found.status, "config": found.config}
         results = {"title": title, "results": [asdict(cell) for cell in cells], "claims": records(decisions)}
-        typer.echo(json.dumps({**said, "steps": found.steps, **results}))
+        typer.echo(json.dumps({**said, "steps": [step.entry for step in found.steps()], **results}))
         return
-    say(f"{found.folder}\n{found.state}, started {when(found.status['started'])}, {len(found.steps)} steps")
+    say(f"{found.folder}\n{found.state}, started {when(found.status['started'])}, {len(found.steps())} steps")
     if found.status.get("message"):
         echo(found.status["message"])
     say("\n" + write_yaml(found.config, default_flow_style=None).rstrip() + "\n")

@@ -132,16 +132,16 @@ def branch(
 
     found = named_run(workspace, run)
     if found.state != "done":
-        again = _said(["run", str(found.folder / "config.yaml"), "--workspace", str(found.folder.parents[1])])
+        again = _said(["run", str(found.folder / "config.yaml"), "--workspace", str(found.workspace)])
         why = f" ({found.status['message'].splitlines()[0]})" if found.status.get("message") else ""
         raise InputError(f"{found.folder.name} is {found.state}{why}; a branch needs its tickets. Finish it: {again}")
     experiment = experiment_of(check_name("experiment", str(found.config.get("experiment")), EXPERIMENTS))
     chosen, whose = None if levels is None else numbers_in(levels, "--levels"), Arm.parse(of)
     config = experiment.branch(found.config, [_control(text) for text in control], chosen, replicates, name, whose)
-    others = sorted({step["label"].get("arm", TICKET).ticket for step in found.steps} - {whose})
+    others = sorted({step.label.get("arm", TICKET).ticket for step in found.steps()} - {whose})
     if others and not (Options.quiet or as_json):
         say(f"Controls of the tickets '{of}' alone; --of names others: {', '.join(map(str, others))}.", err=True)
-    there = found.folder.parents[1]
+    there = found.workspace
     if dry_run:
         cost, steps = _planned(config, there)
         say(f"{cost}. {_steps_words(steps, there)} Nothing was begun.")
@@ -228,12 +228,12 @@ def _carry_out(config: "ExperimentConfig", workspace: Path, trust: bool, as_json
     """Run an experiment in its folder, write its report and show it; returns the folder."""
     from rich.console import Console
 
-    from tfticket.lab import open_run, run_folder
     from tfticket.presets import experiment_of
     from tfticket.progress import ProgressBar, WaitingTold
     from tfticket.reports.report import write_report
-    from tfticket.reports.rows import read_run
+    from tfticket.run import open_run, run_folder
     from tfticket.runs.files import check_place
+    from tfticket.runs.run_folder import read_run
 
     experiment = experiment_of(config.experiment)
     check_place(workspace, "--workspace")

@@ -1,5 +1,8 @@
 """The command that verifies files."""
 
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -26,23 +29,23 @@ def verify(
     debug: Debug = False,
 ) -> None:
     """Verify that files of runs and finished steps are those that were written: none missing, changed or exchanged."""
-    from tfticket.reports.rows import find_run, find_runs
     from tfticket.runs.artefacts import verify_step
+    from tfticket.runs.run_folder import find_run, list_runs
     from tfticket.runs.step_files import RESULT
-    from tfticket.runs.summary import check_configuration
 
-    runs = find_runs(workspace) if run is None else [find_run(workspace, run)]
+    runs = list_runs(workspace) if run is None else [find_run(workspace, run)]
     problems = [[each.folder.name, each.status["message"]] for each in runs if each.status["state"] == "damaged"]
     sound = [each for each in runs if each.status["state"] != "damaged"]
-    steps = [each.folder.parents[1] / "steps" / step["folder"] for each in sound for step in each.steps]
+    steps = [step.path for each in sound for step in each.steps()]
     if run is None:  # also those that no run names any more
         steps += sorted(path.parent for path in (workspace / "steps").glob(f"*-*/{RESULT}"))
     steps = list(dict.fromkeys(steps))
-    checks = [(each.folder, check_configuration) for each in sound] + [(folder, verify_step) for folder in steps]
+    checks: list[tuple[Path, Callable[[], bool]]] = [(each.folder, each.check_configuration) for each in sound]
+    checks += [(folder, partial(verify_step, folder)) for folder in steps]
     old = 0
     for folder, check in checks:
         try:
-            old += not check(folder)
+            old += not check()
         except InputError as error:
             problems.append([folder.name, str(error)])
     if as_json or problems:

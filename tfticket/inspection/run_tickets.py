@@ -1,25 +1,13 @@
 """Which tickets a run has, from its folders. No TensorFlow."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from tfticket.errors import InputError
+from tfticket.runs.run_folder import RunFolder, inputs_of
 from tfticket.runs.step_files import read_config
-
-_ANEW = "`tfticket run` with the run's config.yaml computes it anew."
-
-
-class RunFolder(Protocol):
-    """What is read of a ``tfticket.reports.rows.Run``."""
-
-    @property
-    def folder(self) -> Path:
-        """Where it lies, in a workspace."""
-
-    @property
-    def steps(self) -> list[dict[str, Any]]:
-        """The manifest's entries."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +21,7 @@ class RunTicket:
         before: The folder of the training from which its mask was chosen; None where no pruning made it.
     """
 
-    label: dict[str, Any]
+    label: Mapping[str, Any]
     ticket: Path
     trained: Path
     before: Path | None
@@ -51,30 +39,24 @@ class RunTicket:
 
 
 def tickets_of(run: RunFolder) -> list[RunTicket]:
-    """The tickets of a run's finished evaluations, in its order.
-
-    Args:
-        run: A ``tfticket.reports.rows.Run``.
+    """Return the tickets of a run's finished evaluations, in its order.
 
     Raises:
-        InputError: A step's folder is not whole.
+        InputError: A step's folder is damaged or missing.
     """
-    steps = run.folder.parents[1] / "steps"
-    found = []
-    for entry in run.steps:
-        if entry["kind"] == "evaluate":
-            inputs = _inputs(steps / entry["folder"], "ticket", "trained")
-            ticket = steps / inputs["ticket"]
+    tickets = []
+    for step in run.steps("evaluate"):
+        with step.advice():
+            ticket, trained = _inputs(step.path, "ticket", "trained")
             before = None
             if read_config(ticket)["kind"] == "prune":
-                before = steps / _inputs(ticket, "trained")["trained"]
-            found.append(RunTicket(entry["label"], ticket, steps / inputs["trained"], before))
-    return found
+                (before,) = _inputs(ticket, "trained")
+        tickets.append(RunTicket(step.label, ticket, trained, before))
+    return tickets
 
 
-def _inputs(step: Path, *names: str) -> dict[str, str]:
-    """A step's inputs, name -> name of a folder."""
-    inputs = read_config(step)["inputs"]
+def _inputs(step: Path, *names: str) -> list[Path]:
+    inputs = inputs_of(step)
     if not set(names) <= set(inputs):
-        raise InputError(f"{step} does not name its inputs {', '.join(names)}. {_ANEW}")
-    return inputs
+        raise InputError(f"{step} does not name its inputs {', '.join(names)}.")
+    return [inputs[name] for name in names]

@@ -1,18 +1,18 @@
 """What chains did: their verdicts, traces, and accuracy against draws, from a run's folders alone."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tfticket.errors import InputError
 from tfticket.reports.looks import Looks, arm_looks
-from tfticket.reports.rows import Row, Run, computed_anew
+from tfticket.reports.rows import Row
 from tfticket.runs.artefacts import load_tensors
 from tfticket.runs.progress import clock
-from tfticket.runs.step_files import read_config, read_result
+from tfticket.runs.run_folder import RunFolder
+from tfticket.runs.step_files import read_result
 from tfticket.text import for_figure
 
 _TOLD = ("log_likelihood", "n_steps", "step_size", "acceptance_rate")
@@ -51,7 +51,7 @@ class Pool:
 
     folder: Path
     chains: list[Path]
-    label: dict[str, Any]
+    label: Mapping[str, Any]
     diagnostics: dict[str, Any]
     result: dict[str, Any]
     mean_weights: list[dict[str, float]]
@@ -69,32 +69,25 @@ class Pool:
         return (*self.label["arm"].names, *which)
 
 
-def pools_of(run: Run) -> list[Pool]:
+def pools_of(run: RunFolder) -> list[Pool]:
     """The pooled chains of a run, in its order.
 
     Raises:
         InputError: A step's folder is not whole.
     """
-    steps = run.folder.parents[1] / "steps"
-    found = []
-    for entry in run.steps:
-        if entry["kind"] == "pool":
-            folder = steps / entry["folder"]
-            try:
-                result = read_result(folder)["result"]
-                chains = pooled_chains(folder)
-                means = [read_result(chain)["result"]["mean_weights"]["test"] for chain in chains]
-                traces = [_trace(chain) for chain in chains]
-            except InputError as error:
-                raise InputError(f"{error} {computed_anew(run)}") from None
-            found.append(Pool(folder, chains, entry["label"], result["diagnostics"], result, means, traces))
-    return found
+    pools = []
+    for step in run.steps("pool"):
+        chains = chains_of(step.inputs)
+        with step.advice():
+            means = [read_result(chain)["result"]["mean_weights"]["test"] for chain in chains]
+            traces = [_trace(chain) for chain in chains]
+        pools.append(Pool(step.path, chains, step.label, step.result["diagnostics"], step.result, means, traces))
+    return pools
 
 
-def pooled_chains(folder: Path) -> list[Path]:
-    """The folders of the chains that a step has pooled."""
-    inputs = read_config(folder)["inputs"]
-    return [folder.parent / name for key, name in inputs.items() if key != "ticket"]
+def chains_of(inputs: Mapping[str, Path]) -> list[Path]:
+    """Return the folders of the chains among the inputs of a step that pools them."""
+    return [folder for name, folder in inputs.items() if name != "ticket"]
 
 
 def _trace(folder: Path) -> Trace:

@@ -9,7 +9,8 @@ import numpy as np
 from tfticket.arms import TICKET, Arm
 from tfticket.reports.figures import UNPRUNED_STYLES, legend_below, spread_errors, title_above
 from tfticket.reports.looks import Looks, arm_looks, by_arm, tickets_alone
-from tfticket.reports.rows import Run, name_at, name_in, result_of
+from tfticket.reports.rows import name_at, name_in
+from tfticket.runs.run_folder import RunFolder
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Curve:
     accuracies: tuple[float, ...]
 
 
-def curves_of(run: Run) -> list[Curve]:
+def curves_of(run: RunFolder) -> list[Curve]:
     """Every training of a run that has an arm, in its order.
 
     Raises:
@@ -39,9 +40,9 @@ def curves_of(run: Run) -> list[Curve]:
     """
     found = []
     variational = bool(run.config["model"].get("variational"))
-    for step in run.steps:
-        label = step["label"]
-        if step["kind"] == "train" and "arm" in label and (history := result_of(run, step).get("history")):
+    for step in run.steps("train"):
+        label = step.label
+        if "arm" in label and (history := step.result.get("history")):
             name = name_at(name_in(run.config, label["arm"]), label["arm"], label["level"], variational)
             iterations = tuple(int(row["iteration"]) for row in history)
             accuracies = tuple(float(row["accuracy"]) for row in history)

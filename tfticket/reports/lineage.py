@@ -9,7 +9,7 @@ from typing import Any
 
 from tfticket.evaluation.metrics import ranking
 from tfticket.reports.figures import axis_of
-from tfticket.reports.rows import Run, result_of
+from tfticket.runs.run_folder import RunFolder
 from tfticket.text import CsvWriter, for_figure
 
 _ENDED, _ENDED_WIDTH = "0.6", 0.8
@@ -76,23 +76,24 @@ class Lineage:
         return found
 
 
-def lineages_of(run: Run) -> list[Lineage]:
+def lineages_of(run: RunFolder) -> list[Lineage]:
     """The populations of a run, in its order.
 
     Raises:
         InputError: A step's folder is not whole.
     """
     found: dict[str, Lineage] = {}
-    for step in run.steps:
-        if step["kind"] == "member":
-            label = step["label"]
-            rest = {name: value for name, value in label.items() if name not in _BESIDE}
-            size = run.config["svi"]["population"]["members"]
-            lineage = found.setdefault(str(rest), Lineage(rest, label["metric"], size, []))
-            result = result_of(run, step)
-            its = {name: label[name] for name in ("generation", "member", "parent", "weights")}
-            lineage.members.extend({} for _ in range(its["generation"] + 1 - len(lineage.members)))
-            lineage.members[its["generation"]][its["member"]] = Member(**its, validation=result["validation"])
+    for step in run.steps("member"):
+        label = step.label
+        rest = {name: value for name, value in label.items() if name not in _BESIDE}
+        size = run.config["svi"]["population"]["members"]
+        lineage = found.setdefault(str(rest), Lineage(rest, label["metric"], size, []))
+        member = Member(
+            **{name: label[name] for name in ("generation", "member", "parent", "weights")},
+            validation=step.result["validation"],
+        )
+        lineage.members.extend({} for _ in range(member.generation + 1 - len(lineage.members)))
+        lineage.members[member.generation][member.member] = member
     return list(found.values())
 
 

@@ -8,8 +8,9 @@ import numpy as np
 
 from tfticket.arms import Arm
 from tfticket.evaluation.moments import MOMENTS, moments_of
-from tfticket.reports.rows import Run, name_at, name_in, result_of
+from tfticket.reports.rows import name_at, name_in
 from tfticket.reports.tables import Line, table_of
+from tfticket.runs.run_folder import RunFolder
 from tfticket.text import CsvWriter
 
 WHAT = (
@@ -41,7 +42,7 @@ class RecordedTraining:
     variational: bool
 
 
-def recorded_trainings(run: Run) -> list[RecordedTraining]:
+def recorded_trainings(run: RunFolder) -> list[RecordedTraining]:
     """The trainings of a run that have an arm and recorded test metrics, in its order.
 
     Raises:
@@ -49,15 +50,12 @@ def recorded_trainings(run: Run) -> list[RecordedTraining]:
     """
     found = []
     variational = bool(run.config["model"].get("variational"))
-    for step in run.steps:
-        label = step["label"]
-        if step["kind"] != "train" or "arm" not in label:
-            continue
-        result = result_of(run, step)
-        if moments := moments_of(result.get("history", ())):
+    for step in run.steps("train"):
+        label = step.label
+        if "arm" in label and (moments := moments_of(step.result.get("history", ()))):
             arm, level = label["arm"], label["level"]
             whose = (arm, name_in(run.config, arm), label["seed"], level, label.get("replicate", 0))
-            found.append(RecordedTraining(*whose, result["density"], moments, variational))
+            found.append(RecordedTraining(*whose, step.result["density"], moments, variational))
     return found
 
 

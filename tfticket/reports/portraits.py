@@ -8,7 +8,8 @@ import numpy as np
 
 from tfticket.arms import Arm
 from tfticket.reports.looks import Looks, arm_looks, by_arm
-from tfticket.reports.rows import Run, name_in, result_of
+from tfticket.reports.rows import name_in
+from tfticket.runs.run_folder import RunFolder, Step
 from tfticket.text import for_figure
 
 _ALL, _UNIFORM = Arm(control="dense"), Arm(control="uniform")
@@ -37,7 +38,7 @@ class Portrait:
     name: str
 
 
-def portraits_of(run: Run) -> list[Portrait]:
+def portraits_of(run: RunFolder) -> list[Portrait]:
     """The histograms of a run's fitted tickets and Monte Carlo tickets, of its last level that has some.
 
     Raises:
@@ -53,15 +54,14 @@ def portraits_of(run: Run) -> list[Portrait]:
             name = _NAMES.get(arm) or name_in(run.config, arm)
             found[level, arm, layer] = Portrait(arm, layer, level, weights, connectivity, name)
 
-    fits: dict[tuple[int, int], dict[str, Any]] = {}  # a ticket counts once: with the most images it was fitted with
-    for step in sorted((step for step in run.steps if step["kind"] == "fit"), key=lambda step: _images(step["label"])):
-        fits[step["label"]["seed"], step["label"]["level"]] = step
+    fits: dict[tuple[int, int], Step] = {}  # a ticket counts once: with the most images it was fitted with
+    for step in sorted(run.steps("fit"), key=lambda step: _images(step.label)):
+        fits[step.label["seed"], step.label["level"]] = step
     for (_, level), step in fits.items():
-        for arm, layers in result_of(run, step)["histograms"].items():
+        for arm, layers in step.result["histograms"].items():
             add(level, Arm.parse(arm), layers)
-    for step in run.steps:
-        if step["kind"] == "draw":
-            add(step["label"]["level"], step["label"]["arm"], result_of(run, step)["histograms"])
+    for step in run.steps("draw"):
+        add(step.label["level"], step.label["arm"], step.result["histograms"])
     last = max((level for level, _, _ in found), default=0)
     return [one for (level, _, _), one in found.items() if level == last]
 
@@ -93,21 +93,21 @@ class Fit:
     seeds: int
 
 
-def fits_of(run: Run) -> list[Fit]:
+def fits_of(run: RunFolder) -> list[Fit]:
     """The models of survival of a run's tickets.
 
     Raises:
         InputError: A step's folder is not whole.
     """
-    steps = [step for step in run.steps if step["kind"] == "fit"]
-    last = max((step["label"]["level"] for step in steps), default=0)
+    steps = run.steps("fit")
+    last = max((step.label["level"] for step in steps), default=0)
     found: dict[tuple[str, str], list[dict[str, Any]]] = {}
     seeds: dict[tuple[str, str], set[int]] = {}
     for step in steps:
-        label = step["label"]
+        label = step.label
         if label["level"] == last:
             over = f", {label['images']} images" if "images" in label else ""
-            for layers, models in result_of(run, step)["fits"].items():
+            for layers, models in step.result["fits"].items():
                 for by, fit in models.items():
                     found.setdefault((layers, by + over), []).append(fit)
                     seeds.setdefault((layers, by + over), set()).add(label["seed"])
@@ -152,18 +152,18 @@ class Closeness:
     seeds: int
 
 
-def closeness_of(run: Run) -> list[Closeness]:
+def closeness_of(run: RunFolder) -> list[Closeness]:
     """How close a run's Monte Carlo tickets are to its tickets, layer by layer; replicates are averaged first.
 
     Raises:
         InputError: A step's folder is not whole.
     """
-    steps = [step for step in run.steps if step["kind"] == "draw"]
-    last = max((step["label"]["level"] for step in steps), default=0)
+    steps = run.steps("draw")
+    last = max((step.label["level"] for step in steps), default=0)
     found: dict[tuple[Arm, str], dict[int, list[dict[str, float | None]]]] = {}
     for step in steps:
-        if (label := step["label"])["level"] == last:
-            for layer, said in result_of(run, step)["layers"].items():
+        if (label := step.label)["level"] == last:
+            for layer, said in step.result["layers"].items():
                 found.setdefault((label["arm"], layer), {}).setdefault(label["seed"], []).append(said)
     return [_mean_closeness(*key, list(seeds.values())) for key, seeds in found.items()]
 

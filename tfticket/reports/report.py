@@ -26,7 +26,7 @@ from tfticket.reports.portraits import (
     portraits_of,
     weights_figure,
 )
-from tfticket.reports.rows import Row, Run, rows_of
+from tfticket.reports.rows import Row, rows_of
 from tfticket.reports.tables import Cell, record_of, rows_csv, seeds_text, shown_levels, summarise
 from tfticket.reports.uncertainty import (
     Evaluated,
@@ -37,6 +37,7 @@ from tfticket.reports.uncertainty import (
     uncertainty_figure,
 )
 from tfticket.runs.files import atomic_write, check_writable, write_json
+from tfticket.runs.run_folder import RunFolder, Step
 
 _FIGURES = (  # patterns of their names
     "accuracy",
@@ -89,7 +90,7 @@ class Report:
     notes: list[str]
 
 
-def write_report(runs: Sequence[Run], folder: Path | None = None) -> Report:
+def write_report(runs: Sequence[RunFolder], folder: Path | None = None) -> Report:
     """Write the report of one run or of several together: tables first, since a figure may fail.
 
     Args:
@@ -150,13 +151,13 @@ def write_report(runs: Sequence[Run], folder: Path | None = None) -> Report:
     )
 
 
-def arms_of(runs: Sequence[Run]) -> list[tuple[str, Arm]]:
+def arms_of(runs: Sequence[RunFolder]) -> list[tuple[str, Arm]]:
     """Return (run, arm) of all steps, whether anything is known of them yet or not: figures agree by it."""
-    return list(dict.fromkeys((run.folder.name, arm) for run in runs for step in run.steps if (arm := _arm_of(step))))
+    return list(dict.fromkeys((run.folder.name, arm) for run in runs for step in run.steps() if (arm := _arm_of(step))))
 
 
-def _arm_of(step: Mapping[str, Any]) -> Arm | None:
-    return step["label"].get("arm") or (TICKET if step["kind"] == "fit" else None)
+def _arm_of(step: Step) -> Arm | None:
+    return step.label.get("arm") or (TICKET if step.kind == "fit" else None)
 
 
 def _remove_former(folder: Path, names: Sequence[str]) -> None:
@@ -187,7 +188,7 @@ def _figures(rows: Sequence[Row], cells: Sequence[Cell], title: str, looks: Look
     return figures
 
 
-def _further_figures(run: Run, title: str, looks: Looks) -> Figures:
+def _further_figures(run: RunFolder, title: str, looks: Looks) -> Figures:
     """Return the figures of what a run has beside its evaluations."""
     figures: Figures = {}
     curves = shown_curves(curves_of(run))
@@ -230,7 +231,7 @@ def _chain_figures(pools: Mapping[str, Sequence[Pool]], rows: Sequence[Row], loo
     return figures
 
 
-def title_of(runs: Sequence[Run], rows: Sequence[Row]) -> str:
+def title_of(runs: Sequence[RunFolder], rows: Sequence[Row]) -> str:
     """Which networks and data rows are of, a line each: 'lenet-5 on MNIST, 55,000 training rows'."""
     models = {run.folder.name: run.config["model"]["name"] for run in runs}
     return "\n".join(dict.fromkeys(f"{models[row.run]} on {row.data}" for row in rows))

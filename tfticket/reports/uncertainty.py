@@ -12,8 +12,9 @@ from tfticket.arms import Arm
 from tfticket.evaluation.posterior import QUANTILES
 from tfticket.reports.figures import legend_below, weights_axis
 from tfticket.reports.looks import Looks, arm_looks, by_arm, layered, tickets_alone
-from tfticket.reports.rows import Run, name_at, name_in, result_of
+from tfticket.reports.rows import name_at, name_in
 from tfticket.reports.tables import Line, table_of
+from tfticket.runs.run_folder import RunFolder
 from tfticket.text import CsvWriter, for_figure
 
 AUROC = "auroc by "
@@ -66,7 +67,7 @@ class Evaluated:
     variational: bool
 
 
-def evaluated_of(run: Run) -> list[Evaluated]:
+def evaluated_of(run: RunFolder) -> list[Evaluated]:
     """The evaluated networks of a run in its order; none where no variational one is among them.
 
     Raises:
@@ -74,13 +75,12 @@ def evaluated_of(run: Run) -> list[Evaluated]:
     """
     found = []
     variational = bool(run.config["model"].get("variational"))
-    for step in run.steps:
-        if step["kind"] == "evaluate":
-            label, result = step["label"], result_of(run, step)
-            name = name_in(run.config, label["arm"])
-            whose = (label["arm"], name, label["seed"], result["level"], label.get("replicate", 0))
-            posterior = result.get("posterior", {})
-            found.append(Evaluated(*whose, result["density"], _values(result), posterior, variational))
+    for step in run.steps("evaluate"):
+        label, result = step.label, step.result
+        name = name_in(run.config, label["arm"])
+        whose = (label["arm"], name, label["seed"], result["level"], label.get("replicate", 0))
+        posterior = result.get("posterior", {})
+        found.append(Evaluated(*whose, result["density"], _values(result), posterior, variational))
     return found if any("epistemic" in one.values for one in found) else []
 
 

@@ -4,16 +4,17 @@ import math
 import os
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tfticket.errors import InputError
 from tfticket.runs.events import EventReader
-from tfticket.runs.progress import COUNTED, read_progress
+from tfticket.runs.progress import COUNTED, PROGRESS, read_progress
+from tfticket.runs.run_folder import MANIFEST, read_steps, steps_from, steps_of
 from tfticket.runs.step_files import RESULT
-from tfticket.runs.summary import MANIFEST, PROGRESS, last_change, read_manifest, step_words
+from tfticket.runs.summary import last_change, step_words
 from tfticket.text import one_line
 
 LOG_LINES = 2000
@@ -34,7 +35,7 @@ class Training:
     """
 
     folder: str
-    label: dict[str, Any]
+    label: Mapping[str, Any]
     points: tuple[dict[str, Any], ...] = ()
     seconds: tuple[float, ...] = ()
     done: bool = False
@@ -54,8 +55,8 @@ class RunFollower:
     def __init__(self, run: Path) -> None:
         self.trainings: list[Training] = []
         self._run = run.resolve()
-        self._steps = self._run.parents[1] / "steps"
-        self._labels: dict[str, list[dict[str, Any]]] = {}
+        self._steps = steps_of(self._run)
+        self._labels: dict[str, list[Mapping[str, Any]]] = {}
         self._seen: list[list[int]] = []
         self._steps_seen: list[int] = []
         self._now: set[str] = set()
@@ -105,17 +106,16 @@ class RunFollower:
         if seen == self._seen:
             return
         try:
-            steps = read_manifest(self._run)
+            finished = read_steps(self._run)
         except InputError:
             return
         progress = read_progress(self._run)
-        present = progress.steps if progress is not None else []
-        self._now = {step["folder"] for step in present}
-        steps = [*steps, *present]
+        present = steps_from(self._run, progress.steps if progress is not None else [])
+        self._now = {step.path.name for step in present}
         self._labels = {}
-        for step in steps:
-            if step["kind"] in COUNTED and step["label"] not in (labels := self._labels.setdefault(step["folder"], [])):
-                labels.append(step["label"])
+        for step in [*finished, *present]:
+            if step.kind in COUNTED and step.label not in (labels := self._labels.setdefault(step.path.name, [])):
+                labels.append(step.label)
         self._seen = seen
 
     def _reader(self, folder: str) -> EventReader:

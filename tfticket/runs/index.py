@@ -17,21 +17,17 @@ from pathlib import Path
 from tfticket.arms import TICKET
 from tfticket.errors import InputError
 from tfticket.runs.database import Database, Result, Row
+from tfticket.runs.progress import PROGRESS
 from tfticket.runs.records import checked
-from tfticket.runs.schemas import Count, Evaluation, Facts, FolderName
-from tfticket.runs.step_files import RESULT, read_result
+from tfticket.runs.run_folder import CONFIG, MANIFEST, STATUS, Step, read_steps, state_of, steps_of
+from tfticket.runs.schemas import Count, Facts, FolderName
+from tfticket.runs.step_files import RESULT
 from tfticket.runs.summary import (
-    CONFIG,
-    MANIFEST,
-    PROGRESS,
-    STATUS,
     RunSummary,
     config_facts,
     facts_of,
     last_change,
     progress_facts,
-    read_manifest,
-    state_of,
     status_facts,
     summarise,
 )
@@ -180,48 +176,41 @@ class Index:
         """
         facts: Facts = {}
         for level, steps in sorted(_evaluations(folder).items(), reverse=True):
-            results = {step: self._result(folder, step) for step in steps}
-            for step, result in results.items():
-                if result is None and not _result_of(folder, step).exists():
-                    facts.setdefault("missing", step)
-            if found := [result for result in results.values() if result is not None]:
-                density, accuracy, nll = (sum(values) / len(found) for values in zip(*found, strict=True))
+            results = [self._result(step) for step in steps]
+            for step, result in zip(steps, results, strict=True):
+                if result is None and not step.is_done:
+                    facts.setdefault("missing", step.path.name)
+            if known := [result for result in results if result is not None]:
+                density, accuracy, nll = (sum(values) / len(known) for values in zip(*known, strict=True))
                 return {**facts, "level": level, "density": density, "accuracy": accuracy, "nll": nll}
         return facts
 
-    def _result(self, folder: Path, step: str) -> Result | None:
-        """What an evaluation found, read once, since a result never changes; None where it cannot be read."""
-        known = self._database.result(step)
+    def _result(self, step: Step) -> Result | None:
+        """Density, accuracy and NLL of an evaluation, read once, since results never change; None if unreadable."""
+        known = self._database.result(step.path.name)
         if known is None:
             with suppress(InputError, KeyError):
-                path = _result_of(folder, step)
-                result = checked(read_result(path.parent)["result"], Evaluation, str(path))
-                metrics = result["validation"]
-                known = result["density"], metrics["accuracy"], metrics["nll"]
+                metrics = step.result["validation"]
+                known = step.result["density"], metrics["accuracy"], metrics["nll"]
                 if not all(map(math.isfinite, known)):
                     return None
-                self._database.results[step] = known
+                self._database.results[step.path.name] = known
         return known
 
 
-def _evaluations(folder: Path) -> dict[int, list[str]]:
-    """Level -> the folders of its tickets' evaluations, as a run's manifest says."""
-    levels: dict[int, list[str]] = {}
-    for step in read_manifest(folder):
-        level = step["label"].get("level")
-        if step["kind"] == "evaluate" and step["label"].get("arm") == TICKET and level is not None:
-            levels.setdefault(level, []).append(step["folder"])
+def _evaluations(folder: Path) -> dict[int, list[Step]]:
+    """Level -> the evaluations of its tickets, as a run's manifest says."""
+    levels: dict[int, list[Step]] = {}
+    for step in read_steps(folder):
+        level = step.label.get("level")
+        if step.kind == "evaluate" and step.label.get("arm") == TICKET and level is not None:
+            levels.setdefault(level, []).append(step)
     return levels
 
 
-def _result_of(folder: Path, step: str) -> Path:
-    """Where the result of a run's step lies: beside the run, also of one that is linked from another workspace."""
-    return folder.resolve().parents[1] / "steps" / step / RESULT
-
-
 def _has_arrived(folder: Path, step: str | None) -> bool:
-    """Whether a step that had no result has one now, as in a workspace that is being copied."""
-    return step is not None and _result_of(folder, step).exists()
+    """True if a step that had no result has one now, as in a workspace that is being copied."""
+    return step is not None and (steps_of(folder) / step / RESULT).exists()
 
 
 def _look(runs: str) -> dict[str, Seen] | None:

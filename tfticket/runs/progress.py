@@ -10,7 +10,7 @@ from tfticket.runs.files import write_json
 from tfticket.runs.records import record_or_problem
 from tfticket.runs.schemas import ProgressRecord
 
-FILE = "progress.json"
+PROGRESS = "progress.json"
 
 COUNTED = ("train", "sample", "member")
 """Kinds of steps that count as trainings."""
@@ -97,7 +97,7 @@ class Progress:
 
 def read_progress(folder: Path) -> Progress | None:
     """What a run's folder says; None where it says nothing, or nothing that can be read."""
-    record, _ = record_or_problem(folder / FILE, ProgressRecord)
+    record, _ = record_or_problem(folder / PROGRESS, ProgressRecord)
     if record is None:
         return None
     known = {each.name for each in fields(Progress)}
@@ -109,7 +109,7 @@ def write_progress(folder: Path, progress: Progress) -> None:
     """Put it in a run's folder, in one move."""
     steps = [{**step, "label": written_label(step["label"])} for step in progress.steps]
     record = {**vars(progress), "step": steps[0] if steps else None, "beside": steps[1:]}
-    write_json(folder / FILE, record, sync=False)
+    write_json(folder / PROGRESS, record, sync=False)
 
 
 def now() -> float:

@@ -2,26 +2,18 @@
 
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tfticket.arms import written_label
 from tfticket.errors import InputError
-from tfticket.runs.files import check_file, read_json, write_json
-from tfticket.runs.lease import holder_of
-from tfticket.runs.progress import FILE, read_progress
-from tfticket.runs.records import checked, read_record
-from tfticket.runs.schemas import Facts, Manifest, Status
-from tfticket.runs.step_files import CHECKSUM, checksum_of, checksum_of_bytes
-from tfticket.schema import read_yaml
+from tfticket.runs.progress import PROGRESS, read_progress
+from tfticket.runs.records import read_record
+from tfticket.runs.run_folder import CONFIG, MANIFEST, STATUS, read_configuration
+from tfticket.runs.schemas import Facts, Status
 from tfticket.text import one_line
 
-STATUS, CONFIG, PROGRESS, MANIFEST = "status.json", "config.yaml", FILE, "manifest.json"
-
-_MOST_YAML = 2**24
-"""Bytes that no configuration has."""
 _MOST_SHOWN = 500
 """Characters of a message in a list."""
 
@@ -63,11 +55,6 @@ class RunSummary:
     message: str
 
 
-def state_of(folder: Path, state: str) -> str:
-    """A run's state as its status says it, but 'killed' where that is 'running' and its process is gone."""
-    return "killed" if state == "running" and holder_of(folder) is None else state
-
-
 def last_change(path: str) -> list[int]:
     """What a file's last change is known by, as numbers that differ after another; [] where there is no file."""
     try:
@@ -92,58 +79,6 @@ def step_words(label: Mapping[str, Any], kind: str = "train") -> str:
     words += [label["arm"].key] if "arm" in label else []
     numbered = ("level", "replicate", "chain", "member", "generation")
     return " · ".join(words + [f"{name} {label[name]}" for name in numbered if name in label])
-
-
-def write_manifest(folder: Path, steps: Sequence[Mapping[str, Any]]) -> None:
-    """Write which steps a run has, tied to its configuration by a checksum."""
-    entries = [{**step, "label": written_label(step["label"])} for step in steps]
-    record = {"config": checksum_of_bytes(folder / CONFIG), "steps": entries}
-    write_json(folder / MANIFEST, record | {CHECKSUM: checksum_of(record)}, sync=False)
-
-
-def read_manifest(folder: Path) -> list[dict[str, Any]]:
-    """The steps of a run so far: kind, folder, fingerprint and label of each; [] where there is no manifest.
-
-    Labels of earlier versions are read as those of today.
-
-    Raises:
-        InputError: It is damaged, or not the one that was written.
-    """
-    steps: list[dict[str, Any]] = _manifest(folder)["steps"]
-    return steps
-
-
-def check_configuration(folder: Path) -> bool:
-    """See that a run's configuration is the one that its manifest was written for.
-
-    Returns:
-        Whether the manifest says so; one of before there were checksums does not.
-
-    Raises:
-        InputError: It is another one, or the manifest is damaged.
-    """
-    expected, path = _manifest(folder).get("config"), folder / CONFIG
-    if expected is not None and checksum_of_bytes(path) != expected:
-        raise InputError(
-            f"{path} is not the configuration of this run's manifest: one of the two was changed or exchanged. Put "
-            f"them back from a copy, or start the configuration again: tfticket run {path}"
-        )
-    return expected is not None
-
-
-def _manifest(folder: Path) -> dict[str, Any]:
-    path = folder / MANIFEST
-    if not os.path.lexists(path):
-        return {"steps": []}
-    written = read_json(path)
-    record: dict[str, Any] = {**checked(written, Manifest, str(path))}
-    rest = {key: value for key, value in written.items() if key != CHECKSUM}
-    if rest.keys() != {"steps"} and record.get(CHECKSUM) != checksum_of(rest):  # before checksums: steps alone
-        raise InputError(
-            f"{path} is damaged: its contents do not match its checksum. `tfticket run` with the run's config.yaml "
-            "writes it again; finished steps are kept."
-        )
-    return record
 
 
 def facts_of(read: Callable[[Path], Facts], folder: Path, name: str) -> Facts:
@@ -174,16 +109,9 @@ def status_facts(folder: Path) -> Facts:
 
 def config_facts(folder: Path) -> Facts:
     """Of config.yaml: name."""
-    path = folder / CONFIG
-    check_file(path, _MOST_YAML)
-    if not path.exists():
-        return {"damaged": f"{folder} has no config.yaml."}
-    values = read_yaml(path)
-    if not isinstance(values, dict):
-        return {"damaged": f"{path} holds no configuration."}
-    name = values.get("name", folder.name)
+    name = read_configuration(folder).get("name", folder.name)
     if not isinstance(name, str):
-        return {"damaged": f"{path}: the name is {one_line(repr(name), 40)}, which is no text."}
+        return {"damaged": f"{folder / CONFIG}: the name is {one_line(repr(name), 40)}, which is no text."}
     return {"name": name}
 
 
