@@ -22,11 +22,11 @@ from tfticket import arms, seeds
 from tfticket.arms import TICKET, Arm
 from tfticket.config import Carried, TrainConfig, Variational, check_augment
 from tfticket.config.names import known
+from tfticket.config.schema import Config as Part
+from tfticket.config.schema import validate
 from tfticket.errors import InputError, unknown
 from tfticket.lab import Lab
 from tfticket.registry import SCORES
-from tfticket.schema import Config as Part
-from tfticket.schema import validate
 
 from . import checks, imp
 from .imp import Made

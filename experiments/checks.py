@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from tfticket.config import Control, TrainConfig, check_augment, check_lengths
-from tfticket.durations import iterations_in
+from tfticket.config.durations import iterations_in
 from tfticket.errors import InputError
 from tfticket.own import is_own, source_file
 from tfticket.pruning.mask import layer_of

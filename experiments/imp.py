@@ -41,11 +41,11 @@ from tfticket.config import (
     TrainConfig,
     TrainStep,
 )
-from tfticket.durations import Rewind, rewinds_later
+from tfticket.config.durations import Rewind, rewinds_later
+from tfticket.config.schema import validate
 from tfticket.errors import InputError, unknown
 from tfticket.experiment import Experiment
 from tfticket.lab import Handle, Lab
-from tfticket.schema import validate
 
 from . import checks
 

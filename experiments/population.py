@@ -16,7 +16,7 @@ from typing import Any
 from tfticket import seeds
 from tfticket.arms import Arm
 from tfticket.config import DataConfig, MemberStep, Population, TrainConfig
-from tfticket.durations import generation_bounds, iterations_in
+from tfticket.config.durations import generation_bounds, iterations_in
 from tfticket.errors import InputError
 from tfticket.lab import Handle, Lab, Request
 

@@ -22,9 +22,9 @@ from tfticket.config import (
     Variational,
     check_lengths,
 )
-from tfticket.durations import generation_bounds, iterations_in
+from tfticket.config.durations import generation_bounds, iterations_in
+from tfticket.config.schema import Config as Part
 from tfticket.lab import Handle, Lab
-from tfticket.schema import Config as Part
 
 from .imp import Config, Made
 from .population import tune

@@ -14,7 +14,7 @@ import tfticket as tt
 from tests.plans import assert_planned
 from tests.processes import execute
 from tfticket import cli
-from tfticket.doctor import MARKS
+from tfticket.cli.doctor import MARKS
 from tfticket.presets import load_experiment
 from tfticket.registry import LISTS
 

@@ -32,12 +32,12 @@ from tfticket.config import (
     TransplantStep,
     scientific_fields,
 )
+from tfticket.config.durations import Moments, iterations_in
+from tfticket.config.schema import Config, validate
 from tfticket.data import Normalisation
-from tfticket.durations import Moments, iterations_in
 from tfticket.errors import InputError
 from tfticket.fingerprint import fingerprint
 from tfticket.registry import STEPS
-from tfticket.schema import Config, validate
 
 CHANGED = (
     "a default or the fingerprint changed: raise the step's version in tfticket/registry.py and renew this literal"

@@ -89,7 +89,7 @@ def test_a_run_goes_on_though_its_manifest_and_status_are_damaged(text, tmp_path
 
 
 def test_completion_offers_no_name_that_a_terminal_would_obey(tmp_path, monkeypatch):
-    from tfticket import completion
+    from tfticket.cli import completion
 
     for name in ("good-1", "bad-\x1b[31m", "bad\nline", "bad-\u202e"):
         (tmp_path / "runs" / name).mkdir(parents=True)

@@ -11,11 +11,12 @@ from subprocess import PIPE
 import pytest
 
 from tests.processes import started
+from tfticket import lab as lab_module
 from tfticket.arms import TICKET, Arm
 from tfticket.config import ControlStep, EvaluateStep, Execution, PruneStep, StartStep, TrainStep
+from tfticket.config.schema import Config
 from tfticket.errors import InputError, Stopped, TfticketError
 from tfticket.fingerprint import fingerprint
-from tfticket import lab as lab_module
 from tfticket.lab import Lab, Request, _compute_one
 from tfticket.listener import Listener
 from tfticket.presets import load_experiment
@@ -24,7 +25,6 @@ from tfticket.run import open_run, run_folder
 from tfticket.runs.files import read_json, write_json
 from tfticket.runs.step import CHECKPOINT
 from tfticket.runs.step_files import read_result, write_result
-from tfticket.schema import Config
 
 calls: list[int] = []
 

@@ -7,11 +7,11 @@ import sys
 import pytest
 
 from tfticket.config import PruneConfig, TrainConfig, check_lengths
+from tfticket.config.durations import LONGEST, iterations_in
+from tfticket.config.schema import validate
 from tfticket.costs import cost_of
-from tfticket.durations import LONGEST, iterations_in
 from tfticket.errors import InputError
 from tfticket.presets import planned
-from tfticket.schema import validate
 
 
 def refused(config, rows=1000, rewind="0it", where="train"):
@@ -71,7 +71,7 @@ def test_rewinding_leaves_some_of_the_training(rewind):
 
 
 def test_the_longest_training_is_planned_at_once_however_often_it_is_evaluated():
-    code = f"""from tfticket.durations import Moments, LONGEST
+    code = f"""from tfticket.config.durations import Moments, LONGEST
 for often in ("1it", "3it", "1ep", "{LONGEST}ep"):
     moments = Moments(often, 55_000, 128, LONGEST)
     print(len(moments), moments.longest, moments.after(0), moments.after(LONGEST - 2), 10 in moments)

@@ -5,8 +5,8 @@ from rich.console import Console
 
 from tfticket import listener
 from tfticket.arms import TICKET, Arm
+from tfticket.cli.progress_bar import ProgressBar
 from tfticket.listener import Listener, Recorder, Tally
-from tfticket.progress import ProgressBar
 from tfticket.runs.progress import Progress, clock, read_progress, write_progress
 
 LABEL = {"seed": 0, "arm": TICKET, "level": 1}

@@ -8,11 +8,11 @@ from pydantic_core._pydantic_core import list_all_errors
 
 from tfticket._experiments import imp
 from tfticket.config import Adam, Control, DataConfig, Population, PriorConfig, PruneConfig, SampleConfig, TrainConfig
+from tfticket.config.schema import LARGEST_SEED, check_seed, config_classes, validate
+from tfticket.config.wording import problem_words
 from tfticket.errors import InputError
 from tfticket.presets import experiment_of, load_experiment, merge
 from tfticket.registry import EXPERIMENTS
-from tfticket.schema import LARGEST_SEED, check_seed, config_classes, validate
-from tfticket.wording import problem_words
 
 PRESETS = {
     "imp": "quickstart-smoke",

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tfticket.config import Control, Objective, PruneConfig, TrainConfig, check_lengths
+from tfticket.config.durations import iterations_in
+from tfticket.config.schema import check_seed, validate
 from tfticket.data import Dataset, load_data
-from tfticket.durations import iterations_in
 from tfticket.errors import InputError
 from tfticket.evaluation.metrics import all_metrics, log_of
 from tfticket.evaluation.predictive import DRAWS, predict
@@ -17,7 +18,6 @@ from tfticket.models import build_model
 from tfticket.network import network_of
 from tfticket.pruning.selection import check_levels
 from tfticket.registry import CONTROLS, SCORES, resolve
-from tfticket.schema import check_seed, validate
 from tfticket.tickets.iterative import iterative_pruning, needs_rewinding, prune_ticket
 from tfticket.tickets.ticket import Ticket, check_class_names, check_ticket, with_class_names
 from tfticket.training.gradient import Trained, train_weights

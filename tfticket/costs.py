@@ -9,9 +9,9 @@ from importlib.resources import files
 from typing import Any
 
 from tfticket.config import DataConfig
+from tfticket.config.durations import Moments, iterations_in
 from tfticket.data.known import source_of
 from tfticket.dry_lab import PlannedStep
-from tfticket.durations import Moments, iterations_in
 
 EVALUATED = 0.5
 """Time to evaluate a row by a draw, of a training step's time for it; measured of LeNet-300-100."""

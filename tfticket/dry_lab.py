@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from tfticket.config import ModelConfig, StartStep
+from tfticket.config.schema import Config
 from tfticket.lab import Handle, Lab, Request
 from tfticket.registry import DEFAULT_WORKSPACE
 from tfticket.runs.progress import COUNTED
-from tfticket.schema import Config
 
 ANY_LAYER = "any layer"
 """Stands for the variational layers of a network, which are known once it is built."""

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from tfticket.config import Control, DataConfig, ModelConfig, scientific_fields
+from tfticket.config.schema import Config
 from tfticket.errors import InputError
 from tfticket.own import is_file, is_own, source_checksum
 from tfticket.pruning.own import mask_checksum
 from tfticket.registry import CONTROLS, MODELS, SCORES, STEPS, Table
-from tfticket.schema import Config
 
 
 def fingerprint(kind: str, config: Config, inputs: Mapping[str, str]) -> str:

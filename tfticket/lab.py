@@ -17,6 +17,7 @@ from typing import Any
 
 from tfticket.arms import written_label
 from tfticket.config import Execution
+from tfticket.config.schema import Config
 from tfticket.errors import InputError, Stopped, TfticketError
 from tfticket.fingerprint import fingerprint
 from tfticket.listener import Listener
@@ -29,7 +30,6 @@ from tfticket.runs.lease import InUse, lease
 from tfticket.runs.run_folder import Step, read_steps, write_manifest
 from tfticket.runs.step import CHECKPOINT, TICKET, StepContext
 from tfticket.runs.step_files import RESULT, read_result, write_result
-from tfticket.schema import Config
 
 
 @dataclass(frozen=True)

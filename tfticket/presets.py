@@ -31,12 +31,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tfticket.config import ExperimentConfig
+from tfticket.config.schema import Config, read_yaml, validate
 from tfticket.dry_lab import DryLab
 from tfticket.errors import InputError, shortened, unknown
 from tfticket.experiment import Experiment
 from tfticket.own import is_file
 from tfticket.registry import DATA_SETS, EXPERIMENTS, check_name, resolve
-from tfticket.schema import Config, read_yaml, validate
 from tfticket.yaml_text import DEEPEST, load_yaml
 
 DEFAULT = "ours: the default"

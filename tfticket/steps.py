@@ -23,8 +23,8 @@ from tfticket.config import (
     TrainStep,
     TransplantStep,
 )
+from tfticket.config.durations import iterations_in
 from tfticket.data import load_dataset
-from tfticket.durations import iterations_in
 from tfticket.errors import Stopped
 from tfticket.evaluation.connectivity import over_passes
 from tfticket.evaluation.posterior import share_at_bound

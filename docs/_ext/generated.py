@@ -11,9 +11,9 @@ import typer
 from rich.text import Text
 
 from tfticket.cli import app as command_line
-from tfticket.durations import Duration, Rewind
+from tfticket.config.durations import Duration, Rewind
+from tfticket.config.schema import Config, config_classes
 from tfticket.registry import DATA_SETS, EXPERIMENTS, resolve
-from tfticket.schema import Config, config_classes
 
 MARK = "% generated"
 

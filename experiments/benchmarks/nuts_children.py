@@ -11,8 +11,8 @@ import numpy as np
 
 from experiments.benchmarks.process import peak_memory
 from tfticket.config import SampleConfig
+from tfticket.config.schema import validate
 from tfticket.data import Dataset, load_data
-from tfticket.schema import validate
 from tfticket.tickets import Ticket
 
 SEED = 0

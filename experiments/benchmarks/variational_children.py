@@ -8,8 +8,8 @@ import numpy as np
 
 from experiments.benchmarks.process import peak_memory
 from tfticket.config import Adam, Objective, TrainConfig
+from tfticket.config.schema import validate
 from tfticket.data import load_data
-from tfticket.schema import validate
 from tfticket.tickets import Ticket
 
 BATCH_SIZE = 128

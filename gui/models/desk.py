@@ -6,11 +6,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from tfticket.config.schema import Config
 from tfticket.errors import InputError
 from tfticket.presets import experiment_of, load_experiment
 from tfticket.registry import EXPERIMENTS, check_name
 from tfticket.runs.run_folder import read_configuration
-from tfticket.schema import Config
 
 from .form import FormModel
 from .preset_list import values_of

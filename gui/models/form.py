@@ -5,8 +5,8 @@ from dataclasses import replace
 from typing import Any
 
 from tfticket.config import ExperimentConfig
+from tfticket.config.schema import Config
 from tfticket.errors import InputError
-from tfticket.schema import Config
 
 from .form_fields import MISSING, Field, Group
 from .form_schema import flatten, read_schema

@@ -5,8 +5,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from tfticket.schema import plain
-from tfticket.wording import is_key, problem_words
+from tfticket.config.schema import plain
+from tfticket.config.wording import is_key, problem_words
 
 from .form_fields import Field, Group, join
 

@@ -13,7 +13,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import to_jsonable_python
 
 from tfticket.config.names import Known, Suggested
-from tfticket.schema import Config, config_classes
+from tfticket.config.schema import Config, config_classes
 
 Kind = Literal["text", "integer", "number", "switch", "choice", "list", "table", "configs", "path", "yaml"]
 """How a field is edited: 'table' is keys and values, 'configs' a list of names with options, 'yaml' any value."""

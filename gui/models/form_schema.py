@@ -6,8 +6,8 @@ from typing import Any, get_args
 
 from pydantic.fields import FieldInfo
 
+from tfticket.config.schema import Config, config_classes
 from tfticket.errors import unknown
-from tfticket.schema import Config, config_classes
 
 from .form_fields import MISSING, Choice, Field, Group, default_of, field_of, join, label_of
 

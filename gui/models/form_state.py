@@ -8,9 +8,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from tfticket.config.schema import Config
 from tfticket.errors import InputError
 from tfticket.presets import merge
-from tfticket.schema import Config
 
 from .form_errors import errors_by_path, own_error
 from .form_fields import MISSING, Field

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tfticket as tt
+from tfticket.config.schema import validate
 from tfticket.data import Normalisation
 from tfticket.data.normalisation import FLOAT_TILE, IDENTITY, TILE, UNIT, standard, standard_floats
 from tfticket.errors import InputError
-from tfticket.schema import validate
 
 
 def applied(normalisation, images):

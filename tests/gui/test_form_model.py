@@ -12,9 +12,9 @@ from gui.models.form import FormModel
 from tests.gui.work import calls_in
 from tfticket.config import DataConfig
 from tfticket.config.names import Suggested, known
+from tfticket.config.schema import Config, field_names
 from tfticket.errors import InputError
 from tfticket.presets import experiment_of, load_experiment, presets
-from tfticket.schema import Config, field_names
 
 Imp = experiment_of("imp").config_class
 

@@ -16,8 +16,8 @@ from gui.views.form_rows import error_colour, mark_colour
 from tests.gui.work import calls_in
 from tfticket.config import Control
 from tfticket.config.names import Suggested
+from tfticket.config.schema import Config
 from tfticket.presets import load_experiment
-from tfticket.schema import Config
 
 
 def model_of(preset: str = "quickstart") -> FormModel:

@@ -14,13 +14,13 @@ from tests.rounding import assert_equal_but_for_rounding
 from tfticket._experiments import imp
 from tfticket.backend import keras, tf
 from tfticket.config import ModelConfig, StartStep
+from tfticket.config.schema import validate
 from tfticket.fingerprint import fingerprint
 from tfticket.models import initial_weights, kernel_shapes, left_alone, model_from_spec, named_variables, spec_of, trust
 from tfticket.models.variables import counted_anew
 from tfticket.network import network_of
 from tfticket.presets import load_experiment
 from tfticket.registry import MODELS, Entry
-from tfticket.schema import validate
 from tfticket.tickets.controls import reinitialise, shuffle_layerwise
 
 layers = keras.layers

@@ -5,11 +5,11 @@ import pytest
 from tfticket._experiments.imp import Config
 
 from tfticket.config import Control, ControlStep
+from tfticket.config.schema import validate
 from tfticket.errors import InputError
 from tfticket.fingerprint import fingerprint
 from tfticket.pruning.own import mask_checksum, read_mask
 from tfticket.run import run_folder
-from tfticket.schema import validate
 
 RANDOM = np.random.default_rng(0)
 LIKE = {f"{name}/kernel": RANDOM.random(shape) < 0.7 for name, shape in {"dense_1": (4, 3), "dense_2": (3, 2)}.items()}

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from tfticket.arms import Arm
+from tfticket.cli.console import show_closeness
 from tfticket.cli.monte_carlo import _sampler_file
-from tfticket.console import show_closeness
 from tfticket.data import sources
 from tfticket.errors import InputError
 from tfticket.reports.claims import decide

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tfticket.arms import Arm
-from tfticket.console import show_claims
+from tfticket.cli.console import show_claims
 from tfticket.reports.claims import Comparison, Precondition, decide
 from tfticket.reports.papers import A5, B5, B6A, B6B, claims_of, decisions_of, records
 from tfticket.reports.reported import CITATIONS

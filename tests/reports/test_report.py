@@ -7,7 +7,7 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 
-from tfticket.console import show_report
+from tfticket.cli.console import show_report
 from tfticket.data import sources
 from tfticket.errors import InputError
 from tfticket.reports import report

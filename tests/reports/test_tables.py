@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from tfticket.arms import TICKET, Arm
-from tfticket.console import show_cells
+from tfticket.cli.console import show_cells
 from tfticket.reports.rows import Row
 from tfticket.reports.statistics import mean_interval
 from tfticket.reports.tables import (

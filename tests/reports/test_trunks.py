@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from tfticket.arms import TICKET, Arm
-from tfticket.console import show_cells
+from tfticket.cli.console import show_cells
 from tfticket.evaluation.metrics import METRICS
 from tfticket.reports.curves import Curve, curves_of, learning_figure, shown_curves
 from tfticket.reports.figures import controls_figure, has_controls, metric_figure

@@ -11,7 +11,7 @@ import yaml
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from tfticket.arms import Arm
-from tfticket.console import show_report
+from tfticket.cli.console import show_report
 from tfticket.evaluation.moments import MOMENTS
 from tfticket.reports.moments import moments_csv, moments_table, recorded_trainings
 from tfticket.reports.report import write_report

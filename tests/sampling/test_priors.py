@@ -9,10 +9,10 @@ from scipy.stats import kstest
 
 from tests.sampling.problems import central_differences
 from tfticket.config import PriorConfig, SampleConfig
+from tfticket.config.schema import validate
 from tfticket.errors import InputError
 from tfticket.sampling.layout import Layout
 from tfticket.sampling.priors import Prior
-from tfticket.schema import validate
 
 tfd, tfb = tfp.distributions, tfp.bijectors
 

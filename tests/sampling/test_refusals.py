@@ -16,9 +16,9 @@ from tests.sampling.problems import (
 )
 from tfticket.backend import keras
 from tfticket.config import SampleConfig
+from tfticket.config.schema import validate
 from tfticket.errors import InputError
 from tfticket.sampling.build import check_engine
-from tfticket.schema import validate
 
 SHAPE = (6, 6, 2)
 

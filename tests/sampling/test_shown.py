@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tfticket.arms import Arm
-from tfticket.console import show_chains
+from tfticket.cli.console import show_chains
 from tfticket.reports.chains import Pool
 
 

@@ -8,7 +8,7 @@ import pytest
 import tfticket as tt
 from tfticket.backend import keras, tf
 from tfticket.config import Sgd, TrainConfig
-from tfticket.durations import iterations_in
+from tfticket.config.durations import iterations_in
 from tfticket.errors import Stopped, TfticketError
 from tfticket.evaluation.metrics import all_metrics, nll
 from tfticket.evaluation.predictive import predict

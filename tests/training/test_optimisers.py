@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from tests.rounding import EPS
 from tfticket.backend import keras, tf
 from tfticket.config import Adam, Sgd, TrainConfig, check_lengths
-from tfticket.durations import iterations_in
+from tfticket.config.durations import iterations_in
+from tfticket.config.schema import validate
 from tfticket.errors import InputError
-from tfticket.schema import validate
 from tfticket.training.optimisers import learning_rates, make_optimiser
 
 

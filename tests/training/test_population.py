@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tfticket.config import MemberStep, Population
-from tfticket.durations import generation_bounds
+from tfticket.config.durations import generation_bounds
+from tfticket.config.schema import validate
 from tfticket.errors import InputError, TfticketError
 from tfticket.evaluation.metrics import ranking
-from tfticket.schema import validate
 from tfticket.training.population import Child, evolve, first_weights, winner_of
 
 LAYERS = ("dense_1", "dense_2", "dense_3")

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tfticket import completion
+from tfticket.cli import completion
+from tfticket.cli.console import echo, say, show_table, when
 from tfticket.cli.options import AnyWorkspace, DataDir, Debug, Json, Options, Quiet, Workspace, app
-from tfticket.console import echo, say, show_table, when
 from tfticket.errors import InputError, TfticketError, unknown
 from tfticket.registry import DATA_SETS, DEFAULT_WORKSPACE, LISTS
 from tfticket.text import one_line
@@ -155,7 +155,7 @@ def doctor(
     debug: Debug = False,
 ) -> None:
     """Examine this machine: versions, devices, data, disk; what is missing, and how to get it."""
-    from tfticket.doctor import examine
+    from tfticket.cli.doctor import examine
 
     if not (Options.quiet or as_json):
         say("Starting TensorFlow ...", err=True)

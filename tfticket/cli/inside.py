@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tfticket import completion
 from tfticket.arms import TICKET, Arm
+from tfticket.cli import completion
+from tfticket.cli.console import say, show_table
 from tfticket.cli.options import Debug, Json, Options, Quiet, Workspace, app, named_run
 from tfticket.cli.run import numbers_in
-from tfticket.console import say, show_table
 from tfticket.errors import InputError
 from tfticket.registry import DEFAULT_WORKSPACE
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tfticket import completion
+from tfticket.cli import completion
+from tfticket.cli.console import say, show_table
 from tfticket.cli.options import DataDir, Debug, Json, Options, Quiet, Workspace, app, named_run
-from tfticket.console import say, show_table
 from tfticket.errors import InputError
 from tfticket.registry import DEFAULT_WORKSPACE
 
@@ -123,9 +123,9 @@ def mc_ticket(
 ) -> None:
     """Draw a sparse network from a sampler, on new weights; nothing is trained."""
     from tfticket.config import ModelConfig
+    from tfticket.config.schema import validate
     from tfticket.own import is_own, source_file
     from tfticket.runs.files import check_writable
-    from tfticket.schema import validate
     from tfticket.tickets import Ticket
     from tfticket.tickets.sampler import Sampler, check_density, rows_of
 

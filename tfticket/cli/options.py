@@ -98,7 +98,7 @@ def named_run(workspace: Path, name: str) -> "RunFolder":
     Raises:
         InputError: As ``tfticket.runs.run_folder.find_run``.
     """
-    from tfticket.console import say
+    from tfticket.cli.console import say
     from tfticket.runs.run_folder import find_run
 
     run = find_run(workspace, name)

@@ -7,9 +7,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from tfticket import completion
-from tfticket.cli.options import Debug, Json, Options, Quiet, Workspace, app, named_run
-from tfticket.console import (
+from tfticket.cli import completion
+from tfticket.cli.console import (
     echo,
     say,
     show_cells,
@@ -22,6 +21,7 @@ from tfticket.console import (
     show_uncertainty,
     when,
 )
+from tfticket.cli.options import Debug, Json, Options, Quiet, Workspace, app, named_run
 from tfticket.errors import InputError
 from tfticket.registry import DEFAULT_WORKSPACE
 

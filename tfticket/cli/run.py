@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tfticket import completion
+from tfticket.cli import completion
+from tfticket.cli.console import say, show_report, show_table
 from tfticket.cli.options import DataDir, Debug, Json, Options, Quiet, Workspace, app, named_run
-from tfticket.console import say, show_report, show_table
 from tfticket.errors import InputError, shortened
 from tfticket.registry import DEFAULT_WORKSPACE, EXPERIMENTS, check_name
 from tfticket.text import plain
@@ -228,8 +228,8 @@ def _carry_out(config: "ExperimentConfig", workspace: Path, trust: bool, as_json
     """Run an experiment in its folder, write its report and show it; returns the folder."""
     from rich.console import Console
 
+    from tfticket.cli.progress_bar import ProgressBar, WaitingTold
     from tfticket.presets import experiment_of
-    from tfticket.progress import ProgressBar, WaitingTold
     from tfticket.reports.report import write_report
     from tfticket.run import open_run, run_folder
     from tfticket.runs.files import check_place

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from tfticket import completion
+from tfticket.cli import completion
+from tfticket.cli.console import say, show_table
 from tfticket.cli.options import Debug, Json, Options, Quiet, Workspace, app
-from tfticket.console import say, show_table
 from tfticket.errors import InputError, TfticketError
 from tfticket.registry import DEFAULT_WORKSPACE
 from tfticket.text import counted

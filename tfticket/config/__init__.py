@@ -10,6 +10,7 @@ from tfticket.config.monte_carlo import DrawStep, FitStep, MonteCarlo
 from tfticket.config.population import MemberStep, Population
 from tfticket.config.pruning import Control, PruneConfig, PruneStep
 from tfticket.config.sampling import SHORTEST_WARMUP, PriorConfig, SampleConfig, SampleStep
+from tfticket.config.schema import MOST
 from tfticket.config.steps import (
     ControlStep,
     EnsembleStep,
@@ -22,7 +23,6 @@ from tfticket.config.steps import (
 )
 from tfticket.config.training import Adam, Augment, Sgd, TrainConfig, check_augment, check_lengths
 from tfticket.config.variational import Carried, Objective, Variational
-from tfticket.schema import MOST
 
 __all__ = [
     "ENDINGS",

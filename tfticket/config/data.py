@@ -8,11 +8,11 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from tfticket.config.names import Suggested
+from tfticket.config.schema import Config
 from tfticket.config.variational import Variational
 from tfticket.errors import unknown
 from tfticket.own import is_file, is_own
 from tfticket.registry import DATA_SETS, MODELS
-from tfticket.schema import Config
 
 
 def _model(name: str) -> str:

@@ -8,8 +8,8 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from tfticket.config.names import known
+from tfticket.config.schema import MOST, Config
 from tfticket.registry import EXPERIMENTS
-from tfticket.schema import MOST, Config
 
 
 class Execution(Config):

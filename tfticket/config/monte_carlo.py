@@ -4,7 +4,7 @@ from pydantic import Field
 
 from tfticket.arms import Arm
 from tfticket.config.data import DataConfig
-from tfticket.schema import Config
+from tfticket.config.schema import Config
 
 
 class MonteCarlo(Config):

@@ -6,8 +6,8 @@ from pydantic import Field, model_validator
 
 from tfticket.config.data import DataConfig
 from tfticket.config.float32 import Float32
+from tfticket.config.schema import MOST, Config
 from tfticket.config.training import TrainConfig
-from tfticket.schema import MOST, Config
 
 
 class Population(Config):

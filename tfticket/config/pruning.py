@@ -14,10 +14,10 @@ from pydantic import (
 
 from tfticket.arms import Arm
 from tfticket.config.data import Initialiser, absolute_path
+from tfticket.config.durations import Rewind
 from tfticket.config.names import known
-from tfticket.durations import Rewind
+from tfticket.config.schema import MOST, Config
 from tfticket.registry import CONTROLS, SCORES
-from tfticket.schema import MOST, Config
 
 
 class PruneConfig(Config):

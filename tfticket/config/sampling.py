@@ -6,11 +6,11 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from tfticket.config.data import DataConfig
+from tfticket.config.durations import LONGEST
 from tfticket.config.float32 import Float32
 from tfticket.config.names import known
-from tfticket.durations import LONGEST
+from tfticket.config.schema import Config
 from tfticket.registry import SAMPLERS
-from tfticket.schema import Config
 
 _WRITTEN = re.compile(r"([a-z-]+)\(\s*([^,()]+?)\s*(?:,\s*([^,()]+?)\s*)?\)")
 

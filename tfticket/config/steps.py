@@ -5,12 +5,12 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import Field
 
 from tfticket.config.data import DataConfig, ModelConfig
+from tfticket.config.durations import Duration
 from tfticket.config.experiment import Execution, ExperimentConfig
 from tfticket.config.pruning import Control
+from tfticket.config.schema import Config
 from tfticket.config.training import TrainConfig
 from tfticket.config.variational import Carried
-from tfticket.durations import Duration
-from tfticket.schema import Config
 
 
 class StartStep(Config):

@@ -5,11 +5,11 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from tfticket.config.durations import Duration, iterations_in, rewinds_later
 from tfticket.config.float32 import Decay, Float32, check_float32
+from tfticket.config.schema import Config
 from tfticket.config.variational import Objective
-from tfticket.durations import Duration, iterations_in, rewinds_later
 from tfticket.errors import InputError
-from tfticket.schema import Config
 
 
 class Adam(Config):

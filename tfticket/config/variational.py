@@ -4,9 +4,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from tfticket.config.durations import Duration
 from tfticket.config.float32 import Float32, check_float32
-from tfticket.durations import Duration
-from tfticket.schema import MOST, Config
+from tfticket.config.schema import MOST, Config
 
 Carried = Literal["mask", "start", "trained"]
 """What of a ticket a transplant carries: its mask alone, or also its start weights, or those that training gave it."""

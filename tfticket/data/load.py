@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from tfticket.config import DataConfig
+from tfticket.config.schema import validate
 from tfticket.data.arrays import read_arrays
 from tfticket.data.dataset import Dataset
 from tfticket.data.formats import Raw, read
@@ -18,7 +19,6 @@ from tfticket.data.known import Identity, check_contents, class_names_of, identi
 from tfticket.data.normalisation import check_overflow, normalisation_for
 from tfticket.data.split import split_positions, split_sizes
 from tfticket.errors import InputError, unknown
-from tfticket.schema import validate
 
 COLUMNS = 256
 """Values of each row that are moved at once: the memory that arranging rows takes."""

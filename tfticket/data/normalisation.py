@@ -6,8 +6,8 @@ import numpy as np
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from tfticket.config.float32 import LARGEST, SMALLEST
+from tfticket.config.schema import Config
 from tfticket.errors import InputError
-from tfticket.schema import Config
 
 Number = Annotated[float, Field(strict=True)]
 TILE = 1000

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from tfticket.config import DataConfig
+from tfticket.config.schema import validate
 from tfticket.data.dataset import size_of
 from tfticket.data.formats import read
 from tfticket.data.known import check_contents, class_names_of, identify, locate, source_of, source_with
 from tfticket.registry import DATA_SETS
-from tfticket.schema import validate
 
 TILE = 1000
 """Rows that are looked at at once."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from tfticket.backend import keras, own_settings
 from tfticket.config import ModelConfig, Variational
+from tfticket.config.schema import validate
 from tfticket.data import Dataset, Normalisation
 from tfticket.errors import InputError
 from tfticket.keras_versions import check_no_keras_3
@@ -20,7 +21,6 @@ from tfticket.models.trust import all_layers, check_names, check_no_lambda, own_
 from tfticket.models.variables import counted_anew, named_variables, variational_layers
 from tfticket.own import builder, is_file, is_own, whole_file
 from tfticket.registry import MODELS, check_name, resolve
-from tfticket.schema import validate
 from tfticket.text import counted
 from tfticket.types import Spec
 

@@ -8,10 +8,10 @@ from types import FunctionType
 from typing import Any
 
 from tfticket.backend import keras
+from tfticket.config.wording import given
 from tfticket.errors import InputError
 from tfticket.models.harmless import entries_of, is_harmless
 from tfticket.text import one_line
-from tfticket.wording import given
 
 _OP_LAYERS = ("TFOpLambda", "SlicingOpLambda", "ClassMethod", "InstanceMethod", "InstanceProperty", "TensorFlowOpLayer")
 _OP_FIELDS = ("function", "cls_symbol", "method_name", "attr_name", "node_def")

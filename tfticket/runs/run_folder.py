@@ -18,7 +18,7 @@ from tfticket.runs.lease import holder_of
 from tfticket.runs.records import checked, read_record
 from tfticket.runs.schemas import Evaluation, MadeTicket, Manifest, Status
 from tfticket.runs.step_files import CHECKSUM, RESULT, checksum_of, checksum_of_bytes, read_config, read_result
-from tfticket.schema import read_yaml
+from tfticket.yaml_text import read_yaml
 
 STATUS, CONFIG, MANIFEST = "status.json", "config.yaml", "manifest.json"
 

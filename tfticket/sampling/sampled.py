@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tfticket.config import SampleConfig
+from tfticket.config.schema import check_seed, validate
 from tfticket.data import Dataset
 from tfticket.errors import InputError
 from tfticket.evaluation.metrics import log_probabilities
@@ -16,7 +17,6 @@ from tfticket.pruning.mask import layer_of
 from tfticket.sampling.build import build_posterior
 from tfticket.sampling.chain import Chain, Hooks, run_chain
 from tfticket.sampling.posterior import Posterior
-from tfticket.schema import check_seed, validate
 from tfticket.tickets.ticket import Ticket, check_ticket, with_class_names
 from tfticket.tickets.transplant import to_deterministic
 

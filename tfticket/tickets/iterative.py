@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from tfticket import seeds
 from tfticket.config import PruneStep
-from tfticket.durations import rewinds_later
+from tfticket.config.durations import rewinds_later
 from tfticket.pruning.selection import prune_mask
 from tfticket.registry import SCORES, resolve
 from tfticket.tickets.ticket import Ticket

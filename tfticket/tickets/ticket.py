@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 from tfticket.config import Variational
+from tfticket.config.schema import validate
+from tfticket.config.wording import given
 from tfticket.data import Dataset, Normalisation
 from tfticket.data.normalisation import check_constants
 from tfticket.errors import InputError, shortened
@@ -16,11 +18,9 @@ from tfticket.pruning.mask import density, layer_of, survivors
 from tfticket.registry import MODELS, check_name
 from tfticket.runs.artefacts import load_tensors, save_tensors
 from tfticket.runs.schemas import MOST_COUNT
-from tfticket.schema import validate
 from tfticket.sizes import remember
 from tfticket.text import one_line
 from tfticket.types import Mask, Weights
-from tfticket.wording import given
 
 CLASS_NAMES = "class_names"
 """Key of a ticket's provenance: the names of the classes that its outputs stand for, by label."""

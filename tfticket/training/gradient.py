@@ -9,8 +9,8 @@ import numpy as np
 
 from tfticket.backend import on_device
 from tfticket.config import TrainConfig, check_augment, check_lengths
+from tfticket.config.durations import Moments, iterations_in
 from tfticket.data import Dataset
-from tfticket.durations import Moments, iterations_in
 from tfticket.errors import Diverged, InputError, Stopped, TfticketError
 from tfticket.evaluation.metrics import all_metrics, nll
 from tfticket.evaluation.predictive import mean_prediction

@@ -6,7 +6,7 @@ import numpy as np
 
 from tfticket.backend import keras
 from tfticket.config import Adam, Sgd, TrainConfig
-from tfticket.durations import iterations_in
+from tfticket.config.durations import iterations_in
 
 
 def make_optimiser(config: Adam | Sgd) -> Any:

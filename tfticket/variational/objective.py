@@ -12,7 +12,7 @@ import numpy as np
 
 from tfticket.backend import tf
 from tfticket.config import Objective, TrainConfig
-from tfticket.durations import iterations_in
+from tfticket.config.durations import iterations_in
 from tfticket.errors import InputError
 
 

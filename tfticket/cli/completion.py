@@ -19,8 +19,8 @@ def presets(incomplete: str) -> list[str]:
 
 def fields(incomplete: str) -> list[str]:
     """Fields of configurations."""
+    from tfticket.config.schema import field_names
     from tfticket.presets import experiment_of
-    from tfticket.schema import field_names
 
     known = {name for experiment in EXPERIMENTS for name in field_names(experiment_of(experiment).config_class)}
     return sorted(f"{name}=" for name in known if name.startswith(incomplete))

@@ -6,8 +6,8 @@ from typing import Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator, model_validator
 
+from tfticket.config.wording import given, is_key, problem_words
 from tfticket.errors import InputError, shortened, unknown
-from tfticket.wording import given, is_key, problem_words
 from tfticket.yaml_text import read_yaml
 
 __all__ = [

@@ -8,8 +8,8 @@ from typing import Annotated
 
 from pydantic import BeforeValidator
 
+from tfticket.config.wording import given
 from tfticket.errors import InputError
-from tfticket.wording import given
 
 LONGEST = 2**31 - 1
 """Iterations of a training, and epochs."""
