@@ -189,8 +189,7 @@ class Lab:
 
     def keep_manifest(self) -> None:
         """Write the manifest of earlier sessions for the configuration as it is written now."""
-        if self._before:
-            self.write_manifest(self._before)
+        self.write_manifest(self._before)
 
     def write_manifest(self, steps: Mapping[str, Step] | None = None) -> None:
         """Write which steps the run has: those of this session, or with what earlier ones had got further."""

@@ -55,9 +55,9 @@ def open_run(workspace: Path, config: ExperimentConfig, listener: Listener | Non
     started = _first_start(folder / STATUS)
 
     def status(state: str, **values: Any) -> None:
-        record = {"state": state, "experiment": config.experiment, "started": started, "updated": time.time()}
+        record = {"format": 1, "state": state, "experiment": config.experiment, "started": started}
         with suppress(OSError):  # a full disk must not hide the error that is being reported
-            write_json(folder / STATUS, {**record, **values}, sync=False)
+            write_json(folder / STATUS, {**record, "updated": time.time(), **values}, sync=False)
 
     with ExitStack() as stack:
         try:
@@ -69,13 +69,13 @@ def open_run(workspace: Path, config: ExperimentConfig, listener: Listener | Non
                 f"If that process is no more, delete {folder / 'lease.json'}."
             ) from None
         should_stop = stack.enter_context(stop_requests(folder))
-        text = write_yaml(config.model_dump(mode="json"))
-        atomic_write(folder / CONFIG, lambda file: file.write_text(text, encoding="utf-8"))
-        status("running")
         recorder = Recorder(folder, listener or Listener())
         stack.callback(recorder.close)
-        lab = Lab(workspace, config.execution, recorder, should_stop, folder)
+        lab = Lab(workspace, config.execution, recorder, should_stop, folder)  # reads the manifest of before
+        text = write_yaml(config.model_dump(mode="json"))
+        atomic_write(folder / CONFIG, lambda file: file.write_text(text, encoding="utf-8"))
         lab.keep_manifest()
+        status("running")
         try:
             yield lab
             lab.write_manifest()

@@ -45,7 +45,6 @@ def terminal() -> "Console":
 
     from tfticket.columns import LEAST_WIDTH
 
-    bound_columns()
     console = Console()
     console.width = max(console.width, LEAST_WIDTH)
     return console

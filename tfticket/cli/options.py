@@ -25,7 +25,7 @@ app = typer.Typer(
 
 def _check_workspace(value: Path) -> Path:
     """Refuse a workspace that is no folder, or lies in none."""
-    there = next(path for path in (value.absolute(), *value.absolute().parents) if os.path.exists(path))  # noqa: PTH110 -- False of a name too long
+    there = next(path for path in (value.absolute(), *value.absolute().parents) if os.path.lexists(path))
     if not there.is_dir():
         raise InputError(
             f"The workspace is {value}, but {there} is not a folder. Name a folder with --workspace or "
@@ -102,7 +102,7 @@ def named_run(workspace: Path, name: str) -> "RunFolder":
     from tfticket.runs.run_folder import find_run
 
     run = find_run(workspace, name)
-    if run.steps() and run.config_checksum is None:
+    if run.steps() and not run.has_checksums:
         say(
             f"{run.folder.name} was written by a tfticket that kept no checksums. Its files are used as they are: "
             "nothing would tell if one were changed or exchanged.",

@@ -1,8 +1,5 @@
 """The command that verifies files."""
 
-from collections.abc import Callable
-from functools import partial
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -40,19 +37,17 @@ def verify(
     if run is None:  # also those that no run names any more
         steps += sorted(path.parent for path in (workspace / "steps").glob(f"*-*/{RESULT}"))
     steps = list(dict.fromkeys(steps))
-    checks: list[tuple[Path, Callable[[], bool]]] = [(each.folder, each.check_configuration) for each in sound]
-    checks += [(folder, partial(verify_step, folder)) for folder in steps]
-    old = 0
-    for folder, check in checks:
+    old = sum(not each.has_checksums for each in sound)
+    for folder in steps:
         try:
-            old += not check()
+            old += not verify_step(folder)
         except InputError as error:
             problems.append([folder.name, str(error)])
     if as_json or problems:
         show_table(["run or step", "problem"], problems, as_json)
     checked = f"{counted(len(runs), 'run')} and {counted(len(steps), 'finished step')}"
     if problems:
-        raise TfticketError(f"Of {checked}, {len(problems)} have damaged files.")
+        raise TfticketError(f"Damaged files in {len(problems):,} of {checked}.")
     if not (as_json or Options.quiet):
-        without = f", but for {old:,} of before tfticket kept checksums, which cannot be verified" if old else ""
-        say(f"The files of {checked} are those that were written{without}.")
+        without = f" {old:,} of these have no checksums, since an older tfticket wrote them; they were not verified."
+        say(f"No damaged file in {checked}.{without * bool(old)}")

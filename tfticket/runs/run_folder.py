@@ -6,7 +6,7 @@ Reading is strict, for work; ``list_runs`` is lenient, for lists: a folder that 
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from tfticket.runs.lease import holder_of
 from tfticket.runs.records import checked, read_record
 from tfticket.runs.schemas import Evaluation, MadeTicket, Manifest, Status
 from tfticket.runs.step_files import CHECKSUM, RESULT, checksum_of, checksum_of_bytes, read_config, read_result
+from tfticket.text import counted
 from tfticket.yaml_text import read_yaml
 
 STATUS, CONFIG, MANIFEST = "status.json", "config.yaml", "manifest.json"
@@ -103,14 +104,14 @@ class RunFolder:
         config: Its configuration, as plain values.
         status: state, experiment, started, updated, and message and traceback of a failure.
         all_steps: In the manifest's order.
-        config_checksum: The configuration's, as the manifest has it; None in one of before there were checksums.
+        has_checksums: False if it was written before run folders had checksums.
     """
 
     folder: Path
     config: dict[str, Any]
     status: dict[str, Any]
     all_steps: tuple[Step, ...] = ()
-    config_checksum: str | None = field(default=None, repr=False)
+    has_checksums: bool = True
 
     @property
     def state(self) -> str:
@@ -126,37 +127,25 @@ class RunFolder:
         """Return the steps of some kinds; without kinds, all."""
         return [step for step in self.all_steps if not kinds or step.kind in kinds]
 
-    def check_configuration(self) -> bool:
-        """Check that the configuration is the one that the manifest was written for.
-
-        Returns:
-            True if the manifest has its checksum; one of before there were checksums does not.
-
-        Raises:
-            InputError: It is another one.
-        """
-        path = self.folder / CONFIG
-        if self.config_checksum is not None and checksum_of_bytes(path) != self.config_checksum:
-            raise InputError(
-                f"{path} is not the configuration of this run's manifest: one of the two was changed or exchanged. "
-                f"Put them back from a copy, or start the configuration again: tfticket run {path}"
-            )
-        return self.config_checksum is not None
-
 
 def read_run(folder: Path) -> RunFolder:
     """Read a run folder.
 
     Raises:
-        InputError: Not a run folder, or damaged.
+        InputError: Not a run folder, or damaged; its configuration is not the one that its manifest is of.
     """
     folder = folder.resolve()
     if not os.path.lexists(folder / STATUS):
         raise InputError(f"{folder} is not a run folder: it has no status.json. `tfticket list runs` shows the runs.")
     status: dict[str, Any] = {"experiment": "?", **read_record(folder / STATUS, Status)}
-    manifest = _manifest(folder)
-    steps = steps_from(folder, manifest["steps"])
-    return RunFolder(folder, read_configuration(folder), status, tuple(steps), manifest.get("config"))
+    config, manifest = read_configuration(folder), _manifest(folder)
+    if manifest is None and (status["state"] == "done" or "format" in status):
+        raise InputError(
+            f"{folder} has no manifest.json, which names its steps. Put it back from a copy, or write it again by "
+            f"`tfticket run {folder / CONFIG} --workspace {folder.parents[1]}`; finished steps are kept."
+        )
+    steps = steps_from(folder, manifest["steps"]) if manifest else []
+    return RunFolder(folder, config, status, tuple(steps), has_checksums=manifest is None or "config" in manifest)
 
 
 def list_runs(workspace: Path) -> list[RunFolder]:
@@ -175,13 +164,11 @@ def find_run(workspace: Path, name: str) -> RunFolder:
     """Find a run by its folder or its folder's name; by its configuration's name, the newest; by how its name begins.
 
     Raises:
-        InputError: None, or several that begin so; its configuration is not the one that its manifest is of.
+        InputError: None, or several that begin so; damaged.
     """
     if not name.strip():
         raise InputError("The run's name is empty. `tfticket list runs` shows the runs.")
-    run = read_run(Path(name)) if _is_run_folder(name) else read_run(_by_name(workspace, name).folder)
-    run.check_configuration()
-    return run
+    return read_run(Path(name) if _is_run_folder(name) else _by_name(workspace, name).folder)
 
 
 def _by_name(workspace: Path, name: str) -> RunFolder:
@@ -227,9 +214,10 @@ def read_steps(folder: Path) -> list[Step]:
     Labels of earlier versions are read as those of today.
 
     Raises:
-        InputError: The manifest is damaged, or not the one that was written.
+        InputError: The manifest is damaged, or of another configuration.
     """
-    return steps_from(folder, _manifest(folder)["steps"])
+    manifest = _manifest(folder)
+    return steps_from(folder, manifest["steps"]) if manifest else []
 
 
 def steps_from(folder: Path, entries: Sequence[Mapping[str, Any]]) -> list[Step]:
@@ -252,10 +240,10 @@ def write_manifest(folder: Path, steps: Sequence[Step]) -> None:
     write_json(folder / MANIFEST, record | {CHECKSUM: checksum_of(record)}, sync=False)
 
 
-def _manifest(folder: Path) -> dict[str, Any]:
+def _manifest(folder: Path) -> dict[str, Any] | None:
     path = folder / MANIFEST
     if not os.path.lexists(path):
-        return {"steps": []}
+        return None
     written = read_json(path)
     record: dict[str, Any] = {**checked(written, Manifest, str(path))}
     rest = {key: value for key, value in written.items() if key != CHECKSUM}
@@ -263,6 +251,12 @@ def _manifest(folder: Path) -> dict[str, Any]:
         raise InputError(
             f"{path} is damaged: its contents do not match its checksum. `tfticket run` with the run's config.yaml "
             "writes it again; finished steps are kept."
+        )
+    config = folder / CONFIG
+    if "config" in record and record["config"] != checksum_of_bytes(config):
+        raise InputError(
+            f"{config} is not the configuration of this run's manifest: one of the two was changed or exchanged. "
+            f"Put them back from a copy, or start the configuration again: tfticket run {config}"
         )
     return record
 
@@ -283,7 +277,7 @@ def _how_to_recompute(run: Path) -> str:
     missing = {step.path for step in steps if not step.path.is_dir()}
     if missing:
         return (
-            f"{len(missing):,} of the run's steps are not in {steps[0].path.parent}: copy them there, or compute them "
-            f"again by `{command}`."
+            f"{steps[0].path.parent} lacks {counted(len(missing), 'step')} of the run: copy what is missing, or "
+            f"compute it again by `{command}`."
         )
     return f"Once that step's folder is deleted, `{command}` computes it anew."

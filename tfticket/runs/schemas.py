@@ -38,8 +38,9 @@ FolderName = Annotated[Text, AfterValidator(_folder_name)]
 
 @record
 class Status(TypedDict):
-    """A run's status.json."""
+    """A run's status.json; one with a format has a manifest beside it from the start."""
 
+    format: NotRequired[Count]
     state: State
     started: Moment
     experiment: NotRequired[Text]
