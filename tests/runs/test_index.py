@@ -13,7 +13,7 @@ from experiments.benchmarks.workspaces import MESSAGE, make_workspace
 from tests.reports.conftest import make_run as make_reported  # noqa: F401 -- a fixture
 from tests.runs.conftest import by_name, change, folders
 from tfticket.reports.rows import rows_of
-from tfticket.runs import records, step_files, summary
+from tfticket.runs import records, run_folder, step_files, summary
 from tfticket.runs.index import FILE
 from tfticket.runs.run_folder import find_run
 
@@ -28,7 +28,7 @@ def reads(monkeypatch):
         names.append(path.name if path.parent.parent.name == "runs" else path.parent.name.partition("-")[0])
         return read(path, *limits)
 
-    for module in (records, step_files, summary):
+    for module in (records, run_folder, step_files):
         monkeypatch.setattr(module, "read_json", read_json)
     return names
 

@@ -121,14 +121,14 @@ def test_verify_names_damaged_steps(workspace, call):
     (run,) = (workspace / "runs").iterdir()
     assert call("verify", "-w", workspace)[:2] == (
         0,
-        f"The files of 1 run and {len(steps_of(workspace))} finished steps are those that were written.\n",
+        f"No damaged file in 1 run and {len(steps_of(workspace))} finished steps.\n",
     )
     victim = steps_of(workspace, "prune")[0]
     (victim / "ticket.safetensors").unlink()
     code, out, err = call("verify", run.name, "-w", workspace, "--json")
     assert code == 1
     assert [row["run or step"] for row in json.loads(out)] == [victim.name]
-    assert f"Of 1 run and {len(steps_of(workspace))} finished steps, 1 have damaged files." in err
+    assert f"Damaged files in 1 of 1 run and {len(steps_of(workspace))} finished steps." in err
 
 
 def edited(path, change):
@@ -169,6 +169,20 @@ def test_files_of_another_run_are_refused(name, workspace, call):
         assert "config.yaml is not the configuration of this run's manifest" in err
 
 
+def test_a_run_that_lost_its_manifest_is_damaged(workspace, call):
+    (run,) = (workspace / "runs").iterdir()
+    manifest = (run / "manifest.json").read_bytes()
+    (run / "manifest.json").unlink()
+    for command in ("report", "show", "verify"):
+        code, _, err = call(command, run.name, "-w", workspace)
+        assert code == 2
+        assert "has no manifest.json, which names its steps" in err
+    code, out, _ = call("verify", "-w", workspace, "--json")
+    assert (code, [row["run or step"] for row in json.loads(out)]) == (1, [run.name])
+    assert call("run", run / "config.yaml", "-w", workspace)[0] == 0
+    assert (run / "manifest.json").read_bytes() == manifest
+
+
 def test_a_workspace_that_was_copied_in_part_is_told(workspace, call):
     (run,) = (workspace / "runs").iterdir()
     steps = steps_of(workspace)
@@ -177,7 +191,7 @@ def test_a_workspace_that_was_copied_in_part_is_told(workspace, call):
     assert (code, {row["run or step"] for row in json.loads(out)}) == (1, {step.name for step in steps})
     code, _, err = call("report", run.name, "-w", workspace)
     assert code == 2
-    assert f"{len(steps)} of the run's steps are not in {workspace / 'steps'}: copy them there" in err
+    assert f"{workspace / 'steps'} lacks {len(steps)} steps of the run: copy what is missing" in err
 
 
 def test_a_run_of_before_there_were_checksums_is_read_with_a_note(workspace, call):
@@ -188,7 +202,7 @@ def test_a_run_of_before_there_were_checksums_is_read_with_a_note(workspace, cal
     assert "was written by a tfticket that kept no checksums" in err
     code, out, _ = call("verify", run.name, "-w", workspace)
     assert code == 0
-    assert "but for 1 of before tfticket kept checksums" in out
+    assert "1 of these have no checksums, since an older tfticket wrote them" in out
 
 
 def test_kept_weights_and_the_last_are_not_confused(workspace):

@@ -201,6 +201,8 @@ def read_configuration(folder: Path) -> dict[str, Any]:
         InputError: It cannot be read.
     """
     path = folder / CONFIG
+    if not os.path.lexists(path):
+        raise InputError(f"{folder} has no config.yaml.")
     check_file(path, _MOST_YAML)
     values = read_yaml(path)
     if not isinstance(values, dict):
