@@ -23,7 +23,7 @@ from tfticket.lab import Handle, Lab, Request
 from tfticket.reports.chains import verdict_of
 
 from . import checks, imp
-from .imp import Made
+from .imp import TrainedArm
 from .svi import Svi, check_inference_lengths, infer, tuned_weights
 from .transplants import check_inference
 
@@ -141,12 +141,12 @@ class BayesAlwaysWins(imp.Imp[Config]):
                     infer(lab, config, config.svi, seed, one, tuned.get(one.level, {}))
 
 
-def _ticket_of(made: Sequence[Made], level: int) -> Made:
+def _ticket_of(made: Sequence[TrainedArm], level: int) -> TrainedArm:
     """The ticket of a level."""
     return next(one for one in made if (one.arm, one.level) == (TICKET, level))
 
 
-def average_replicates(lab: Lab, config: Config, made: Sequence[Made]) -> None:
+def average_replicates(lab: Lab, config: Config, made: Sequence[TrainedArm]) -> None:
     """The deep ensemble of each control that has replicates (Lakshminarayanan et al., 2017)."""
     for level, arm in dict.fromkeys((one.level, one.arm) for one in made):
         members = [one for one in made if (one.level, one.arm) == (level, arm)]
@@ -158,7 +158,7 @@ def average_replicates(lab: Lab, config: Config, made: Sequence[Made]) -> None:
             lab.step("ensemble", EnsembleStep(data=config.data, draws=its.draws, seed=its.seed), inputs, label)
 
 
-def sample(lab: Lab, config: Config, seed: int, one: Made) -> Handle:
+def sample(lab: Lab, config: Config, seed: int, one: TrainedArm) -> Handle:
     """Chains of a ticket, and what they say together."""
     arm = replace(one.arm, method=config.sample.method)
     label = one.label | {"arm": arm}

@@ -29,7 +29,7 @@ from tfticket.schema import Config as Part
 from tfticket.schema import validate
 
 from . import checks, imp
-from .imp import Made
+from .imp import TrainedArm
 from .transplants import check_inference, train_and_evaluate, transplanted
 
 
@@ -180,7 +180,7 @@ class BayesianLth(imp.Imp[Config]):
                     transplant(lab, config, seed, one)
 
 
-def transplant(lab: Lab, config: Config, seed: int, one: Made) -> None:
+def transplant(lab: Lab, config: Config, seed: int, one: TrainedArm) -> None:
     """A deterministic ticket, trained as a variational network."""
     for carried in config.transplants:
         for replicate in range(config.replicates):

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING
 from tfticket.config import Control, TrainConfig, check_augment, check_lengths
 from tfticket.durations import iterations_in
 from tfticket.errors import InputError
-from tfticket.own import is_own, source_file
 from tfticket.pruning.mask import layer_of
-from tfticket.pruning.shuffles import counts_at
+from tfticket.pruning.shuffles import survivors_at
 from tfticket.registry import SCORES, resolve
 from tfticket.types import Mask
+from tfticket.user_networks import is_user_defined, source_file
 
 if TYPE_CHECKING:
     from .imp import Config
@@ -28,7 +28,7 @@ def check_data(config: "Config") -> None:
             where = f"out_of_distribution.{'name' if outside.path is None else 'path'}"
             raise InputError(f"{where}: {str(error).replace('data.path', 'out_of_distribution.path')}") from None
         check_alike(data, others)
-    if is_own(config.model.name):
+    if is_user_defined(config.model.name):
         source_file(config.model.name)
 
 
@@ -69,9 +69,9 @@ def check_model(config: "Config", *, compares: bool, infers: bool = False) -> li
         variational_layers,
     )
     from tfticket.pruning.mask import dense_mask
-    from tfticket.pruning.own import read_mask
+    from tfticket.pruning.mask_files import read_mask
     from tfticket.pruning.selection import check_levels
-    from tfticket.tickets.sampler import rows_of
+    from tfticket.tickets.survival_model import subsample_images
     from tfticket.variational.objective import check_objective, check_precision
 
     configure(config.execution.threads)
@@ -89,12 +89,12 @@ def check_model(config: "Config", *, compares: bool, infers: bool = False) -> li
             _check_random_mask(control, dense, config.prune.exempt)
         if control.path is not None:
             read_mask(control.path, dense)
-        if is_own(config.model.name) and control.name in ("reinitialise", "keep-signs"):
+        if is_user_defined(config.model.name) and control.name in ("reinitialise", "keep-signs"):
             initial_weights(model, seed=0, initialiser=control.initialiser)
-    if is_own(config.model.name) and config.model.start == "seed":
+    if is_user_defined(config.model.name) and config.model.start == "seed":
         initial_weights(model, seed=0)
     for one in config.monte_carlo:
-        rows_of(data, one.images, seed=0)
+        subsample_images(data, one.images, seed=0)
     notes = unmatched(config) if compares else []
     if config.train != config.training and not infers:
         notes.append("train.objective has no effect: no variational network is trained by it.")
@@ -104,7 +104,7 @@ def check_model(config: "Config", *, compares: bool, infers: bool = False) -> li
 
 def _check_random_mask(control: Control, dense: Mask, exempt: tuple[str, ...]) -> None:
     assert control.densities is not None
-    counts = counts_at(dense, control.densities, exempt)
+    counts = survivors_at(dense, control.densities, exempt)
     emptied = [layer_of(path) for path, count in counts.items() if not count]
     if emptied and not control.allow_empty:
         raise InputError(

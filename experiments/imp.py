@@ -223,7 +223,7 @@ class Imp(Experiment[AnyConfig]):
             run_seed(lab, config, seed)
 
 
-class Made(NamedTuple):
+class TrainedArm(NamedTuple):
     """A ticket that was trained, and what it is to its seed.
 
     Attributes:
@@ -242,7 +242,7 @@ class Made(NamedTuple):
     label: dict[str, Any]
 
 
-def run_seed(lab: Lab, config: Config, seed: int, trunk: Trunk | None = None) -> list[Made]:
+def run_seed(lab: Lab, config: Config, seed: int, trunk: Trunk | None = None) -> list[TrainedArm]:
     """One IMP seed: its tickets, and their controls at some levels; returns them in the order of their training.
 
     Args:
@@ -272,7 +272,7 @@ def run_seed(lab: Lab, config: Config, seed: int, trunk: Trunk | None = None) ->
         trained, its_label = train(ticket, arm, replicate), label(ticket, arm, replicate)
         inputs = {"ticket": ticket, "trained": trained}
         lab.step("evaluate", evaluation, inputs, its_label)
-        found.append(Made(its_label["arm"], its_label["level"], replicate, ticket, trained, its_label))
+        found.append(TrainedArm(its_label["arm"], its_label["level"], replicate, ticket, trained, its_label))
 
     def label(ticket: Handle, arm: Arm, replicate: int) -> dict[str, Any]:
         made = ticket.result()
@@ -317,7 +317,7 @@ def run_seed(lab: Lab, config: Config, seed: int, trunk: Trunk | None = None) ->
         tell_emptied(found, how.arm)
         return found
 
-    found: list[Made] = []
+    found: list[TrainedArm] = []
     for level, ticket in enumerate(iterative_pruning(dense, config.prune.levels, train, prune)):
         evaluate(ticket, TICKET)
         if level in controlled:

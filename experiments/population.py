@@ -45,7 +45,7 @@ def tune(
         InputError: The tickets are not of variational networks; too few iterations for so many generations.
         TfticketError: Every member diverged.
     """
-    from tfticket.training.population import Child, evolve, first_weights, winner_of
+    from tfticket.training.exploit_explore import Child, evolve, first_weights, winner_of
 
     tickets = [start_of_member(member) for member in range(population.members)]
     layers, begin = _layers_and_iteration(tickets[0])

@@ -26,7 +26,7 @@ from tfticket.durations import generation_bounds, iterations_in
 from tfticket.lab import Handle, Lab
 from tfticket.schema import Config as Part
 
-from .imp import Config, Made
+from .imp import Config, TrainedArm
 from .population import tune
 from .transplants import train_and_evaluate, transplanted
 
@@ -72,7 +72,7 @@ def check_inference_lengths(config: Config, svi: Svi) -> None:
         generation_bounds(0, iterations_in(train.epochs, rows, train.batch_size), svi.population.generations)
 
 
-def infer(lab: Lab, config: Config, svi: Svi, seed: int, one: Made, tuned: Mapping[str, float]) -> None:
+def infer(lab: Lab, config: Config, svi: Svi, seed: int, one: TrainedArm, tuned: Mapping[str, float]) -> None:
     """Train a ticket's mask by variational inference in each way.
 
     Args:
@@ -94,7 +94,7 @@ def infer(lab: Lab, config: Config, svi: Svi, seed: int, one: Made, tuned: Mappi
             train_and_evaluate(lab, config, training, ticket, its_seed, seed, label)
 
 
-def tuned_weights(lab: Lab, config: Config, svi: Svi, seed: int, one: Made) -> dict[str, float]:
+def tuned_weights(lab: Lab, config: Config, svi: Svi, seed: int, one: TrainedArm) -> dict[str, float]:
     """The KL weights that a population finds for a ticket, by its metric on validation rows."""
     label = one.label | {"arm": Arm("population")}
 

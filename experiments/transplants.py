@@ -14,7 +14,7 @@ from tfticket.config import (
 )
 from tfticket.lab import Handle, Lab
 
-from .imp import Config, Made
+from .imp import Config, TrainedArm
 
 
 def check_inference(
@@ -43,7 +43,13 @@ def made_variational(model: ModelConfig, variational: Variational, carried: Coll
 
 
 def transplanted(
-    lab: Lab, config: Config, variational: Variational, carried: Carried, seed: int, one: Made, label: dict[str, Any]
+    lab: Lab,
+    config: Config,
+    variational: Variational,
+    carried: Carried,
+    seed: int,
+    one: TrainedArm,
+    label: dict[str, Any],
 ) -> Handle:
     """A ticket in a variational network.
 

@@ -39,8 +39,8 @@ def imp(few, model):
 
 
 def drawn(bayesian, onto, few):
-    sampler = tt.fit_sampler(tt.to_deterministic(bayesian), few, images=20)
-    mask_only = tt.draw_ticket(sampler, tt.to_deterministic(onto), few, 2, images=20)
+    sampler = tt.fit_survival_model(tt.to_deterministic(bayesian), few, images=20)
+    mask_only = tt.draw_mc_ticket(sampler, tt.to_deterministic(onto), few, 2, images=20)
     return tt.transplant(mask_only, onto)
 
 

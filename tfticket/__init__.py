@@ -15,24 +15,24 @@ if TYPE_CHECKING:
     from tfticket.models import to_variational
     from tfticket.sampling.sampled import SampledTicket, sample
     from tfticket.tickets import Ticket
-    from tfticket.tickets.monte_carlo import draw_ticket, fit_sampler
-    from tfticket.tickets.sampler import Sampler
+    from tfticket.tickets.mc_tickets import draw_mc_ticket, fit_survival_model
+    from tfticket.tickets.survival_model import SurvivalModel
     from tfticket.tickets.transplant import to_deterministic, transplant
 
 _WHERE = {
     "Dataset": "tfticket.data",
     "SampledTicket": "tfticket.sampling.sampled",
-    "Sampler": "tfticket.tickets.sampler",
+    "SurvivalModel": "tfticket.tickets.survival_model",
     "Ticket": "tfticket.tickets",
     "TicketSeries": "tfticket.api",
     "TrainConfig": "tfticket.config",
     "TrainedTicket": "tfticket.api",
     "build_model": "tfticket.api",
     "control": "tfticket.api",
-    "draw_ticket": "tfticket.tickets.monte_carlo",
+    "draw_mc_ticket": "tfticket.tickets.mc_tickets",
     "evaluate": "tfticket.api",
     "find_tickets": "tfticket.api",
-    "fit_sampler": "tfticket.tickets.monte_carlo",
+    "fit_survival_model": "tfticket.tickets.mc_tickets",
     "load_data": "tfticket.data",
     "sample": "tfticket.sampling.sampled",
     "to_deterministic": "tfticket.tickets.transplant",
@@ -45,8 +45,8 @@ __all__ = [
     "Dataset",
     "InputError",
     "SampledTicket",
-    "Sampler",
     "Stopped",
+    "SurvivalModel",
     "TfticketError",
     "Ticket",
     "TicketSeries",
@@ -54,10 +54,10 @@ __all__ = [
     "TrainedTicket",
     "build_model",
     "control",
-    "draw_ticket",
+    "draw_mc_ticket",
     "evaluate",
     "find_tickets",
-    "fit_sampler",
+    "fit_survival_model",
     "load_data",
     "sample",
     "to_deterministic",

@@ -21,9 +21,8 @@ from tfticket.arms import written_label
 from tfticket.config import Control, DataConfig, Execution, ExperimentConfig, ModelConfig, scientific_fields
 from tfticket.errors import InputError, Stopped, TfticketError
 from tfticket.listener import Listener, Recorder
-from tfticket.own import is_file, is_own, source_checksum
 from tfticket.processes import Tell, run_apart
-from tfticket.pruning.own import mask_checksum
+from tfticket.pruning.mask_files import mask_checksum
 from tfticket.registry import CONTROLS, MODELS, SCORES, STEPS, Table, resolve
 from tfticket.runs.artefacts import files_of, load_tensors, verify_step, versions
 from tfticket.runs.events import EventWriter
@@ -36,6 +35,7 @@ from tfticket.runs.step_files import RESULT, read_result, write_result
 from tfticket.runs.stop import stop_requests
 from tfticket.runs.summary import read_manifest, write_manifest
 from tfticket.schema import Config
+from tfticket.user_networks import is_keras_file, is_user_defined, source_checksum
 from tfticket.yaml_text import write_yaml
 
 
@@ -81,9 +81,9 @@ def _what_counts(config: Config) -> dict[str, Any]:
             from tfticket.data import load_dataset
 
             fields[field] = load_dataset(data).checksum
-    if isinstance(model, ModelConfig) and is_own(model.name):
+    if isinstance(model, ModelConfig) and is_user_defined(model.name):
         fields["model"]["source"] = source_checksum(model.name)
-        if is_file(model.name):
+        if is_keras_file(model.name):
             del fields["model"]["name"]
     score, control = (getattr(config, name, None) for name in ("score", "control"))
     if isinstance(control, Control) and control.path is not None:

@@ -22,7 +22,7 @@ from tfticket.models import (
     normalisation_of,
     variational_layers,
 )
-from tfticket.models.trust import own_code
+from tfticket.models.trust import user_code
 from tfticket.pruning.mask import dense_mask
 from tfticket.pruning.wrapping import assign_mask, mask_variables, with_mask
 from tfticket.types import Mask, Spec, Weights
@@ -62,7 +62,7 @@ class MaskedNetwork:
         self._normalisation = normalisation
         self.jit = jit_policy(model)
         try:
-            with keras.saving.custom_object_scope(own_code()):
+            with keras.saving.custom_object_scope(user_code()):
                 self.model = with_mask(model, dense_mask(kernel_shapes(model)), precision)
         except InputError:
             raise

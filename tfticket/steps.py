@@ -29,19 +29,19 @@ from tfticket.errors import Stopped
 from tfticket.evaluation.connectivity import over_passes
 from tfticket.evaluation.posterior import share_at_bound
 from tfticket.models import network_of_config
-from tfticket.pruning.mask import dense_mask, emptied_layers, layer_of
+from tfticket.pruning.mask import collapsed_layers, dense_mask, layer_of
 from tfticket.registry import CONTROLS, resolve
 from tfticket.runs.step import SAMPLER, TICKET, WEIGHTS, StepContext
 from tfticket.tickets import Ticket
 from tfticket.tickets.controls import shuffle_layerwise
-from tfticket.tickets.evaluation import evaluate_weights, evaluation_of, predictions_of
+from tfticket.tickets.evaluation import evaluate_weights, evaluation_record, predict_splits
 from tfticket.tickets.iterative import needs_rewinding, prune_ticket
-from tfticket.tickets.monte_carlo import draw_ticket, fit_sampler, histograms, see
-from tfticket.tickets.sampler import Sampler, rows_of
+from tfticket.tickets.mc_tickets import draw_mc_ticket, fit_survival_model, histograms, layer_features
+from tfticket.tickets.survival_model import SurvivalModel, subsample_images
 from tfticket.tickets.ticket import check_class_names
 from tfticket.tickets.transplant import transplant as transplanted
-from tfticket.tickets.weights import load_weights, save_weights
-from tfticket.training.checkpoints import found_checkpoint, hooks_of
+from tfticket.tickets.weight_files import load_weights, save_weights
+from tfticket.training.checkpoints import checkpoint_hooks, load_checkpoint
 from tfticket.training.gradient import Trained, train_weights
 from tfticket.training.optimisers import learning_rates
 
@@ -69,7 +69,7 @@ def control(context: StepContext, config: ControlStep) -> dict[str, Any]:
     backend.configure(context.execution.threads)
     ticket = Ticket.load(context.inputs["ticket"] / TICKET)
     altered = resolve(CONTROLS[config.control.name].target)(ticket, config.seed, **config.control.options)
-    return _write_ticket(context, altered) | {"emptied": emptied_layers(ticket.mask, altered.mask)}
+    return _write_ticket(context, altered) | {"emptied": collapsed_layers(ticket.mask, altered.mask)}
 
 
 def transplant(context: StepContext, config: TransplantStep) -> dict[str, Any]:
@@ -86,11 +86,11 @@ def fit(context: StepContext, config: FitStep) -> dict[str, Any]:
     ticket = Ticket.load(context.inputs["ticket"] / TICKET)
     data = load_dataset(config.data)
     hooks: dict[str, Any] = {"tell": over_passes(context.progress, 2), "should_stop": context.should_stop}
-    images = rows_of(data, config.images, config.seed)
-    seen = see(ticket, images, **hooks)
-    sampler = fit_sampler(ticket, data, config.images, config.seed, seen)
+    images = subsample_images(data, config.images, config.seed)
+    seen = layer_features(ticket, images, **hooks)
+    sampler = fit_survival_model(ticket, data, config.images, config.seed, seen)
     sampler.save(context.folder / SAMPLER)
-    uniform = see(shuffle_layerwise(ticket, config.seed), images, **hooks)
+    uniform = layer_features(shuffle_layerwise(ticket, config.seed), images, **hooks)
     return {
         "level": ticket.level,
         "density": ticket.density,
@@ -108,9 +108,9 @@ def draw(context: StepContext, config: DrawStep) -> dict[str, Any]:
     """A Monte Carlo ticket: inputs 'sampler' and the unpruned 'ticket' to be masked -> ticket.safetensors."""
     backend.configure(context.execution.threads)
     dense = Ticket.load(context.inputs["ticket"] / TICKET)
-    sampler = Sampler.load(context.inputs["sampler"] / SAMPLER)
+    sampler = SurvivalModel.load(context.inputs["sampler"] / SAMPLER)
     how = config.draw
-    drawn = draw_ticket(
+    drawn = draw_mc_ticket(
         sampler,
         dense,
         load_dataset(config.data),
@@ -132,7 +132,7 @@ def train(context: StepContext, config: TrainStep) -> dict[str, Any]:
     ticket = Ticket.load(context.inputs["ticket"] / TICKET)
     data = load_dataset(config.data)
     check_class_names(ticket, data)
-    resume, environments = found_checkpoint(context)
+    resume, environments = load_checkpoint(context)
     context.events.write("begin", iteration=ticket.iteration if resume is None else resume.iteration)
     trained = train_weights(
         ticket.model,
@@ -143,7 +143,7 @@ def train(context: StepContext, config: TrainStep) -> dict[str, Any]:
         config.seed,
         first_iteration=ticket.iteration,
         keep=config.keep,
-        hooks=hooks_of(context, resume, environments),
+        hooks=checkpoint_hooks(context, resume, environments),
     )
     for moment in config.keep:
         iteration = iterations_in(moment, len(data.x_train), config.train.batch_size)
@@ -198,9 +198,9 @@ def ensemble(context: StepContext, config: EnsembleStep) -> dict[str, Any]:
         weights, _ = load_weights(folder / WEIGHTS)
         # Replicates of a shuffle have a mask each, off which their weights, or means, are 0.
         own = replace(ticket, mask={path: weights[path] != 0 for path in ticket.mask})
-        found.append(predictions_of(own, weights, data, config.draws, seeds.derive(config.seed, "member", number)))
+        found.append(predict_splits(own, weights, data, config.draws, seeds.derive(config.seed, "member", number)))
     means = {split: np.logaddexp.reduce([one[split] for one in found]) - np.log(len(found)) for split in found[0]}
-    return evaluation_of(ticket, data, means) | {"members": len(found)}
+    return evaluation_record(ticket, data, means) | {"members": len(found)}
 
 
 def _write_ticket(context: StepContext, ticket: Ticket) -> dict[str, Any]:

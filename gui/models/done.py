@@ -9,10 +9,10 @@ from pydantic import ValidationError
 from tfticket.config import ExperimentConfig
 from tfticket.config.steps import scientific_fields
 from tfticket.errors import InputError
-from tfticket.own import is_own
 from tfticket.runs.index import RunSummary
 from tfticket.runs.step_files import RESULT
 from tfticket.runs.summary import read_manifest
+from tfticket.user_networks import is_user_defined
 
 from .desk import configuration_of
 
@@ -24,7 +24,7 @@ def done_run(config: ExperimentConfig, runs: Sequence[RunSummary]) -> RunSummary
     of whose results were deleted none either: they would be computed again.
     """
     data, model = (getattr(config, part, None) for part in ("data", "model"))
-    if getattr(data, "path", None) is not None or is_own(getattr(model, "name", "")):
+    if getattr(data, "path", None) is not None or is_user_defined(getattr(model, "name", "")):
         return None
     same_name = (run for run in runs if run.state == "done" and run.name == config.name)
     return next((run for run in same_name if _is_of(config, run.folder) and _is_whole(run.folder)), None)

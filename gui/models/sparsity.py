@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tfticket.arms import TICKET, Arm
-from tfticket.data.known import source_with
+from tfticket.data.identity import source_by_contents
 from tfticket.errors import InputError
 from tfticket.reports.figures import Line
 from tfticket.reports.looks import arm_looks
@@ -118,7 +118,7 @@ class _Rows:
         assert self._run is not None
         config = self._run.config["data"]
         contents = {result.get("data", {}).get("contents", "") for result in self._results.values()}
-        known = source_with(contents.pop()) if len(contents) == 1 else None
+        known = source_by_contents(contents.pop()) if len(contents) == 1 else None
         return "" if config.get("classes") else known.name if known is not None else str(config.get("name", ""))
 
 

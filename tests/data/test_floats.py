@@ -15,8 +15,8 @@ from sklearn.datasets import load_breast_cancer, load_digits
 
 from tests.data.rows import SPLITS, assert_equal
 from tfticket.data import check_alike, load_data
+from tfticket.data.dataset_summary import summary
 from tfticket.data.normalisation import IDENTITY, standard_floats
-from tfticket.data.summary import summary
 from tfticket.errors import InputError
 
 ROWS = 30

@@ -16,8 +16,8 @@ from tfticket.models import initial_weights, kernel_shapes, left_alone, model_fr
 from tfticket.models.spec import names_for_draws
 from tfticket.models.vit import _vit
 from tfticket.registry import MODELS
+from tfticket.training.batches import RowOrder
 from tfticket.training.gradient import train_weights
-from tfticket.training.order import RowOrder
 
 PARAMETERS = {
     "lenet-300-100": {(28, 28, 1): 266_610, (32, 32, 3): 953_010},

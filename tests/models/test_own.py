@@ -16,7 +16,7 @@ from tfticket.backend import keras, tf
 from tfticket.config import ModelConfig, StartStep
 from tfticket.lab import fingerprint
 from tfticket.models import initial_weights, kernel_shapes, left_alone, model_from_spec, named_variables, spec_of, trust
-from tfticket.models.variables import counted_anew
+from tfticket.models.variables import canonical_names
 from tfticket.network import network_of
 from tfticket.presets import load_experiment
 from tfticket.registry import MODELS, Entry
@@ -263,7 +263,7 @@ def test_the_same_lines_give_the_same_numbers_again_though_keras_counts_names_up
 
 def test_automatic_names_count_from_0_in_the_models_order_and_others_stay():
     layers.Dense(1)
-    names = [path.removesuffix("/kernel") for path in counted_anew(unnamed()).values() if path.endswith("/kernel")]
+    names = [path.removesuffix("/kernel") for path in canonical_names(unnamed()).values() if path.endswith("/kernel")]
     assert names[:4] == ["dense", "sequential/dense", "sequential/dense_0x", "dense_1"]
     assert names[4:] == ["holding/first", "holding/others/0", "holding/others/1", "dense_2"]
 

@@ -11,8 +11,8 @@ import pytest
 
 import tfticket as tt
 from tfticket.backend import keras
-from tfticket.models import harmless, model_from_spec, spec_of, trust
-from tfticket.models.harmless import entries_of, is_harmless
+from tfticket.models import allow_list, model_from_spec, spec_of, trust
+from tfticket.models.allow_list import entries_of, is_harmless
 
 layers = keras.layers
 ARGUMENTS = {
@@ -52,7 +52,7 @@ def made(name):
     return kind(*ARGUMENTS.get(name, rate))
 
 
-@pytest.mark.parametrize("name", sorted(harmless._LAYERS - {"InputLayer"}))
+@pytest.mark.parametrize("name", sorted(allow_list._LAYERS - {"InputLayer"}))
 def test_every_allowed_layer_is_let_in_as_keras_writes_it(name):
     config = json.loads(json.dumps(keras.saving.serialize_keras_object(made(name))))
     assert all(map(is_harmless, entries_of(config)))

@@ -32,7 +32,7 @@ from tfticket.runs.step import CHECKPOINT, STATE, TICKET, WEIGHTS, StepContext
 from tfticket.steps import start, train
 from tfticket.tickets import Ticket
 from tfticket.tickets.member import member
-from tfticket.tickets.weights import load_weights
+from tfticket.tickets.weight_files import load_weights
 from tfticket.training.gradient import Hooks, train_weights
 
 DATA = DataConfig(train_rows=300, validation_rows=100)

@@ -12,8 +12,8 @@ from tfticket.backend import tf
 from tfticket.config import Augment, TrainConfig
 from tfticket.errors import Stopped
 from tfticket.training.augmentation import augmented
+from tfticket.training.batches import Augmentations
 from tfticket.training.gradient import Hooks, train_weights
-from tfticket.training.order import Augmentations
 
 
 def by_hand(images, draws):
@@ -98,7 +98,7 @@ def test_training_sees_the_augmented_images_and_evaluation_does_not(ticket, data
     assert moved.history[0]["nll"] == plain.history[0]["nll"]
     assert moved.history[0]["loss"] != plain.history[0]["loss"]
     draws = Augmentations(3, len(data.x_train), 128, Augment(crop=4)).batches(0, 5).reshape(-1, 3)
-    from tfticket.training.order import RowOrder
+    from tfticket.training.batches import RowOrder
 
     rows = RowOrder(3, len(data.x_train), 128).batches(0, 5).ravel()
     shown = replace(data, x_validation=by_hand(data.x_train[rows], draws), y_validation=data.y_train[rows])

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tfticket.data.formats.checks import KINDS, Part, checked
+from tfticket.data.formats.consistency import KINDS, Part, checked
 from tfticket.data.formats.floats import place
 from tfticket.data.formats.labels import MISSING
 from tfticket.data.formats.raw import Raw, reason

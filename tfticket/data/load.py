@@ -14,7 +14,7 @@ from tfticket.data.arrays import read_arrays
 from tfticket.data.dataset import Dataset
 from tfticket.data.formats import Raw, read
 from tfticket.data.formats.raw import ALIGNMENT, room
-from tfticket.data.known import Identity, check_contents, class_names_of, identify, label_of, locate, source_of
+from tfticket.data.identity import Identity, check_contents, class_names_of, identify, label_of, locate, source_by_name
 from tfticket.data.normalisation import check_overflow, normalisation_for
 from tfticket.data.split import split_positions, split_sizes
 from tfticket.errors import InputError, unknown
@@ -221,7 +221,7 @@ def split_rows(config: DataConfig) -> tuple[int, int, int]:
     Raises:
         InputError: As ``load_dataset``; too few rows whether the data are read or not.
     """
-    source = source_of(config.name)
+    source = source_by_name(config.name)
     if source is None or config.path is not None or config.classes is not None:
         data = load_dataset(config)
         return len(data.x_train), len(data.x_validation), len(data.x_test)

@@ -125,12 +125,12 @@ def data_folders() -> list[Path]:
     return [*([Path(own).absolute()] if own else []), platformdirs.user_data_path("tfticket") / "data", keras]
 
 
-def own_data(name: str) -> Path | None:
+def user_dataset(name: str) -> Path | None:
     """A data set that only the user knows, by its name in the user's folder: a folder, an npz or an archive."""
-    return own_data_sets().get(name)
+    return user_datasets().get(name)
 
 
-def own_data_sets() -> dict[str, Path]:
+def user_datasets() -> dict[str, Path]:
     """Name -> file or folder, of all that lies in the user's folders and may be data."""
     found: dict[str, Path] = {}
     for folder in data_folders()[:-1]:

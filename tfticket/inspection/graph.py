@@ -9,7 +9,7 @@ from tfticket.inspection.paths import Call, Graph
 from tfticket.inspection.rules import operation_of
 from tfticket.inspection.windows import Shape
 from tfticket.models import model_from_spec
-from tfticket.models.bounds import no_larger_than_its_ticket
+from tfticket.models.size_limits import no_larger_than_its_ticket
 from tfticket.models.variables import is_prunable
 from tfticket.registry import MODELS, check_name, resolve
 from tfticket.types import Spec

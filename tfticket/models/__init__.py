@@ -1,6 +1,6 @@
 """Networks: plain functional Keras builders, their description as data, their initial weights."""
 
-from tfticket.models.initial import initial_weights
+from tfticket.models.initialisation import initial_weights
 from tfticket.models.spec import (
     build_model,
     described,

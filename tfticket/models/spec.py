@@ -14,15 +14,15 @@ from tfticket.config import ModelConfig, Variational
 from tfticket.data import Dataset, Normalisation
 from tfticket.errors import InputError
 from tfticket.keras_versions import check_no_keras_3
-from tfticket.models.bounds import check_outputs, no_larger_than_its_ticket
-from tfticket.models.harmless import entries_of
-from tfticket.models.trust import all_layers, check_names, check_no_lambda, own_code, refuse_strangers, trust
-from tfticket.models.variables import counted_anew, named_variables, variational_layers
-from tfticket.own import builder, is_file, is_own, whole_file
+from tfticket.models.allow_list import entries_of
+from tfticket.models.size_limits import check_outputs, no_larger_than_its_ticket
+from tfticket.models.trust import all_layers, check_names, check_no_lambda, refuse_strangers, trust, user_code
+from tfticket.models.variables import canonical_names, named_variables, variational_layers
 from tfticket.registry import MODELS, check_name, resolve
 from tfticket.schema import validate
 from tfticket.text import counted
 from tfticket.types import Spec
+from tfticket.user_networks import import_builder, intact_keras_file, is_keras_file, is_user_defined
 
 
 @own_settings()
@@ -54,7 +54,7 @@ def build_model(
     """
     config = validate(ModelConfig, {"name": name, "initialiser": initialiser}, where="build_model")
     shape, classes = _sizes(data, input_shape, num_classes)
-    if is_own(config.name):
+    if is_user_defined(config.name):
         return _own_model(config.name, shape, classes)
     target = MODELS[name].target
     if not target.startswith("tfticket."):
@@ -174,7 +174,7 @@ def to_variational(model: Any, config: Variational | dict[str, Any] | None = Non
     if isinstance(model, keras.Model) and variational_layers(model):
         raise InputError(f"{model.name} is variational already.")
     spec = spec_of(model)
-    with keras.saving.custom_object_scope(own_code()):
+    with keras.saving.custom_object_scope(user_code()):
         copied = converted(model, config)
     means = named_variables(model)
     for path, (_, variable) in named_variables(copied).items():
@@ -213,7 +213,7 @@ def _model_of_keras(config: dict[str, Any]) -> Any:
         config = copy.deepcopy(config)  # some layers take out what they read
         for entry in entries_of(config):
             entry.pop("compile_config", None)
-        model = keras.saving.deserialize_keras_object(config, custom_objects=own_code(), safe_mode=True)
+        model = keras.saving.deserialize_keras_object(config, custom_objects=user_code(), safe_mode=True)
         named_variables(model)
         check_outputs(model)
     except InputError:
@@ -242,7 +242,7 @@ def described(shape: Sequence[int]) -> str:
 def names_for_draws(model: Any) -> dict[str, str]:
     """Path -> the name by which a weight's numbers are drawn: of registered networks the path itself."""
     registered = model in _BUILT and "keras" not in _BUILT[model][0]
-    return {path: path for path in named_variables(model)} if registered else counted_anew(model)
+    return {path: path for path in named_variables(model)} if registered else canonical_names(model)
 
 
 def normalisation_of(spec: Spec) -> Normalisation:
@@ -286,11 +286,11 @@ def _own_model(name: str, input_shape: tuple[int, ...], num_classes: int) -> Any
     """A user's own network, checked to fit the data."""
     what = f"model: {name}"
     try:
-        if is_file(name):
-            model = keras.models.load_model(whole_file(name), compile=False)
+        if is_keras_file(name):
+            model = keras.models.load_model(intact_keras_file(name), compile=False)
         else:
             keras.backend.reset_uids()  # automatic names seed draws, and must not depend on what was built before
-            make = builder(name)
+            make = import_builder(name)
             with own_settings():  # again: its module may have set others
                 model = make(input_shape, num_classes)
     except InputError:
@@ -387,7 +387,7 @@ def _culprit(model: Any) -> str:
             continue
         try:
             json.dumps(keras.saving.serialize_keras_object(layer))
-            with keras.saving.custom_object_scope(own_code()):
+            with keras.saving.custom_object_scope(user_code()):
                 type(layer).from_config(layer.get_config())
         except Exception as error:  # the user's code
             return (

@@ -9,7 +9,7 @@ from typing import Any
 
 from tfticket.backend import keras
 from tfticket.errors import InputError
-from tfticket.models.harmless import entries_of, is_harmless
+from tfticket.models.allow_list import entries_of, is_harmless
 from tfticket.text import one_line
 from tfticket.wording import given
 
@@ -28,7 +28,7 @@ _OWN: dict[str, Any] = {}
 """Name -> class or function from outside Keras, of these models."""
 
 
-def own_code() -> dict[str, Any]:
+def user_code() -> dict[str, Any]:
     """Name -> class or function from outside Keras, of the models that were described in this process."""
     return dict(_OWN)
 

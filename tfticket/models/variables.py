@@ -95,7 +95,7 @@ def _homes(part: Any, owner: Any, prefix: str, seen: set[int]) -> Iterator[tuple
             yield from _homes(value, value if isinstance(value, keras.layers.Layer) else owner, f"{place}/", seen)
 
 
-def counted_anew(model: Any) -> dict[str, str]:
+def canonical_names(model: Any) -> dict[str, str]:
     """Path -> the same with Keras' automatic names, such as 'dense_7', counted anew in the model's order.
 
     Keras counts on in a process, so that the same lines give other names when they run again.

@@ -38,7 +38,7 @@ class Overlap:
         return self.shared / fewer if fewer else 1.0
 
     @property
-    def by_chance(self) -> float:
+    def expected_overlap(self) -> float:
         """How many survivors masks of these densities share on average if they know nothing of one another."""
         return self.first * self.second / self.size
 

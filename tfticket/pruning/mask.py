@@ -46,7 +46,7 @@ def prunable_part(mask: Mask, exempt: Collection[str]) -> Mask:
     return prunable
 
 
-def emptied_layers(before: Mask, after: Mask) -> list[str]:
+def collapsed_layers(before: Mask, after: Mask) -> list[str]:
     """Names of the layers that have survivors before and none after."""
     return [layer_of(path) for path, kept in before.items() if kept.any() and not after[path].any()]
 

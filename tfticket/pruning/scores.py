@@ -31,7 +31,7 @@ def square(weights: Mapping[str, np.ndarray], mask: Mask, seed: int) -> Scores:
     return {path: np.hypot(mean, deviation) for path, (mean, deviation) in _posteriors(weights, mask, "square").items()}
 
 
-def deviation_of(rho: np.ndarray) -> np.ndarray:
+def posterior_stddev(rho: np.ndarray) -> np.ndarray:
     """The standard deviation softplus(rho) = log(1 + exp(rho)), float64, without overflow."""
     result: np.ndarray = np.logaddexp(0.0, rho.astype(np.float64))
     return result
@@ -50,7 +50,7 @@ def _posteriors(weights: Mapping[str, np.ndarray], mask: Mask, score: str) -> di
                 "deterministic. Make it variational (model.variational: {}, or to_variational(model)), or take "
                 "the score magnitude."
             )
-    return {path: (weights[path].astype(np.float64), deviation_of(weights[f"{path}_rho"])) for path in mask}
+    return {path: (weights[path].astype(np.float64), posterior_stddev(weights[f"{path}_rho"])) for path in mask}
 
 
 def random(weights: Mapping[str, np.ndarray], mask: Mask, seed: int) -> Scores:

@@ -7,7 +7,7 @@ import numpy as np
 from tfticket import seeds
 from tfticket.config import PruneConfig
 from tfticket.errors import InputError
-from tfticket.pruning.mask import emptied_layers, layer_of, prunable_part, split_like
+from tfticket.pruning.mask import collapsed_layers, layer_of, prunable_part, split_like
 from tfticket.pruning.scores import Scores
 from tfticket.text import counted
 from tfticket.types import Mask
@@ -135,7 +135,7 @@ def _prune_together(mask: Mask, scores: Scores, rate: float, seed: int) -> Mask:
 
 
 def _refuse_empty(before: Mask, after: Mask, rate: float, scope: str, rates: Mapping[str, float]) -> None:
-    if emptied := emptied_layers(before, after):
+    if emptied := collapsed_layers(before, after):
         if emptied[0] in rates:
             rate, scope = rates[emptied[0]], "its own rate"
         raise InputError(f"Pruning {rate:.1%} of the survivors ({scope}) would empty {', '.join(emptied)}. " + _MEND)

@@ -35,7 +35,7 @@ def even_counts(mask: Mask) -> dict[str, int]:
     return dict(zip(mask, counts.tolist(), strict=True))
 
 
-def counts_at(mask: Mask, densities: float | Mapping[str, float], exempt: Collection[str]) -> dict[str, int]:
+def survivors_at(mask: Mask, densities: float | Mapping[str, float], exempt: Collection[str]) -> dict[str, int]:
     """Kernel path -> survivors at given densities, of the layers that these are given for.
 
     Args:

@@ -15,10 +15,10 @@ import numpy as np
 from tfticket import seeds
 from tfticket.errors import InputError
 from tfticket.models import initial_weights, model_from_spec
-from tfticket.models.variables import counted_anew
-from tfticket.pruning.mask import emptied_layers, prunable_part, survivors
-from tfticket.pruning.own import read_mask
-from tfticket.pruning.shuffles import chosen, counts_at, even_counts, global_counts
+from tfticket.models.variables import canonical_names
+from tfticket.pruning.mask import collapsed_layers, prunable_part, survivors
+from tfticket.pruning.mask_files import read_mask
+from tfticket.pruning.shuffles import chosen, even_counts, global_counts, survivors_at
 from tfticket.tickets.ticket import Ticket
 from tfticket.types import Mask, Weights
 
@@ -121,7 +121,7 @@ def random_mask(ticket: Ticket, seed: int, densities: float | Mapping[str, float
         InputError: A density outside [0, 1], a layer that there is not or that is exempt, or a layer emptied that
             may not be.
     """
-    wanted = counts_at(ticket.mask, densities, ticket.provenance.get("exempt", ()))
+    wanted = survivors_at(ticket.mask, densities, ticket.provenance.get("exempt", ()))
     told = {path: ticket.mask[path] for path in wanted}
     mask = chosen(told, wanted, seed, "random mask", ticket.level, stream_names(ticket))
     return _with_mask(ticket, mask, "random-mask", seed, allow_empty)
@@ -133,7 +133,7 @@ def own_mask(ticket: Ticket, seed: int, path: str, allow_empty: bool = True) -> 
     Args:
         ticket: Of any level.
         seed: There is no draw: all seeds have the same mask.
-        path: See ``tfticket.pruning.own.read_mask``.
+        path: See ``tfticket.pruning.mask_files.read_mask``.
         allow_empty: As for ``shuffle_global``.
 
     Raises:
@@ -149,14 +149,16 @@ def _shuffled_part(ticket: Ticket) -> Mask:
 def stream_names(ticket: Ticket) -> dict[str, str]:
     """Kernel path -> the name of its stream: automatic names of an own network's layers are counted anew."""
     return (
-        counted_anew(model_from_spec(ticket.model)) if "keras" in ticket.model else {path: path for path in ticket.mask}
+        canonical_names(model_from_spec(ticket.model))
+        if "keras" in ticket.model
+        else {path: path for path in ticket.mask}
     )
 
 
 def _with_mask(ticket: Ticket, part: Mask, control: str, seed: int, allow_empty: bool) -> Ticket:
     """The ticket with other masks in some layers; layers without a survivor that had one are reported or refused."""
     mask = ticket.mask | part
-    emptied = emptied_layers(ticket.mask, mask)
+    emptied = collapsed_layers(ticket.mask, mask)
     if emptied and not allow_empty:
         raise InputError(
             f"The control {control} (seed {seed}) leaves no weight in {', '.join(emptied)}. Set allow_empty, as the "

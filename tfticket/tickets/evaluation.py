@@ -21,7 +21,7 @@ SPLITS = ("validation", "test")
 """What is evaluated."""
 
 
-def predictions_of(
+def predict_splits(
     ticket: Ticket, weights: Weights, data: Dataset, draws: int = DRAWS, seed: int = 0
 ) -> dict[str, np.ndarray]:
     """What trained weights predict, as ``predict``: split -> log probabilities float64 [rows, classes].
@@ -34,7 +34,7 @@ def predictions_of(
     return {split: predict(ticket.model, ticket.mask, weights, data.split(split)[0], draws, seed) for split in SPLITS}
 
 
-def evaluation_of(ticket: Ticket, data: Dataset, predictions: Mapping[str, np.ndarray]) -> dict[str, Any]:
+def evaluation_record(ticket: Ticket, data: Dataset, predictions: Mapping[str, np.ndarray]) -> dict[str, Any]:
     """What an evaluation records.
 
     Args:
@@ -81,7 +81,7 @@ def evaluate_weights(
         tell: Told after each draw of a variational network: (draws done, draws in all).
 
     Returns:
-        As ``evaluation_of``. Of a variational network also 'uncertainty': split -> mean 'entropy', 'aleatoric' and
+        As ``evaluation_record``. Of a variational network also 'uncertainty': split -> mean 'entropy', 'aleatoric' and
         'epistemic' entropy; 'passes': metric -> its value on test rows in each of the repeated evaluations, the first
         of which is the one that is reported: they are error bars of the draws, and no replicates; 'posterior': layer ->
         what ``posterior_of`` tells. With ``others`` 'out_of_distribution': their 'data', how many 'rows', and 'auroc'
@@ -112,7 +112,7 @@ def evaluate_weights(
         return Pooled(told(predictions(network, images, config.draws, seed_of_pass(config.seed, number))))
 
     first = {split: pooled(data.split(split)[0]) for split in SPLITS}
-    result = evaluation_of(ticket, data, {split: one.log_probs for split, one in first.items()})
+    result = evaluation_record(ticket, data, {split: one.log_probs for split, one in first.items()})
     if variational:
         result["uncertainty"] = {split: one.uncertainty.means() for split, one in first.items()}
         again = [all_metrics(pooled(data.x_test, number).log_probs, data.y_test) for number in range(1, passes)]

@@ -9,7 +9,7 @@ from tfticket.data import load_dataset
 from tfticket.errors import Diverged, InputError
 from tfticket.runs.step import CHECKPOINT, STATE, TICKET, StepContext
 from tfticket.tickets.ticket import Ticket
-from tfticket.training.checkpoints import found_checkpoint, hooks_of, read_checkpoint, write_checkpoint
+from tfticket.training.checkpoints import checkpoint_hooks, load_checkpoint, read_checkpoint, write_checkpoint
 from tfticket.training.gradient import Checkpoint, train_weights
 
 
@@ -28,7 +28,7 @@ def member(context: StepContext, config: MemberStep) -> dict[str, Any]:
     if "parent" in context.inputs:
         parent, _ = read_checkpoint(context.inputs["parent"] / STATE)
     _check_first(config, ticket.iteration if parent is None else parent.iteration)
-    own, environments = found_checkpoint(context)
+    own, environments = load_checkpoint(context)
     resume = own or parent
     context.events.write("begin", iteration=config.first if resume is None else resume.iteration)
     context.events.first -= config.first  # how far it is, is told of this generation alone
@@ -38,7 +38,7 @@ def member(context: StepContext, config: MemberStep) -> dict[str, Any]:
         write_checkpoint(context.folder / name, checkpoint, environments)
 
     hooks = replace(
-        hooks_of(context, resume, environments),
+        checkpoint_hooks(context, resume, environments),
         checkpoint=keep,
         progress=lambda done, total: context.progress(done - config.first, total - config.first),
     )

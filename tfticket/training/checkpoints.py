@@ -15,7 +15,7 @@ Environments = list[dict[str, Any]]
 """Devices, threads and versions that a step was computed with so far."""
 
 
-def found_checkpoint(context: StepContext) -> tuple[Checkpoint | None, Environments]:
+def load_checkpoint(context: StepContext) -> tuple[Checkpoint | None, Environments]:
     """The step's checkpoint, and its environments with the present one; a damaged checkpoint counts as none."""
     path = context.folder / CHECKPOINT
     checkpoint: Checkpoint | None = None
@@ -35,7 +35,7 @@ def discard_checkpoint(context: StepContext, error: InputError) -> None:
     context.note(f"begins anew, since its checkpoint cannot be used: {getattr(error, 'problem', error)}")
 
 
-def hooks_of(context: StepContext, resume: Checkpoint | None, environments: Environments) -> Hooks:
+def checkpoint_hooks(context: StepContext, resume: Checkpoint | None, environments: Environments) -> Hooks:
     """What the step does between segments: diary, checkpoints, progress, a look at stop requests."""
     return Hooks(
         resume=resume,

@@ -15,13 +15,13 @@ from tfticket.errors import Diverged, InputError, Stopped, TfticketError
 from tfticket.evaluation.metrics import all_metrics, nll
 from tfticket.evaluation.predictive import mean_prediction
 from tfticket.network import MaskedNetwork, network_of
+from tfticket.training.batches import Augmentations, RowOrder
 from tfticket.training.constraints import check_constraints, undefined_constraints
 from tfticket.training.loop import GradientLoop, State, gradient_loop
 from tfticket.training.optimisers import learning_rates
-from tfticket.training.order import Augmentations, RowOrder
 from tfticket.types import Mask, Spec, Weights
 from tfticket.variational.noise import noise_seeds
-from tfticket.variational.objective import check_objective, divergence_factors
+from tfticket.variational.objective import check_objective, kl_coefficients
 
 MAX_SEGMENT = 1000
 """At most so many iterations in one call of the compiled loop."""
@@ -176,7 +176,7 @@ def train_weights(
         batches, moves = order.batches(iteration, end), augmentations.batches(iteration, end)
         noise = noise_seeds(seed, "noise", iteration, end) if layers else np.zeros((end - iteration, 0), np.int32)
         rates = learning_rates(config, rows, iteration, end)
-        factors = divergence_factors(config, layers, rows, iteration, end)
+        factors = kl_coefficients(config, layers, rows, iteration, end)
         segment = loop.run(images, labels, batches, moves, rates, noise, factors)
         seconds["first_call" if fresh else "training"] += time.perf_counter() - began
         timed += 0 if fresh else end - iteration

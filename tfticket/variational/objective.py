@@ -16,7 +16,7 @@ from tfticket.durations import iterations_in
 from tfticket.errors import InputError
 
 
-def fit_of(logits: Any, labels: Any, loss: str) -> Any:
+def negative_log_likelihood(logits: Any, labels: Any, loss: str) -> Any:
     """Minus the mean log-likelihood of a row, in nats.
 
     Args:
@@ -32,7 +32,7 @@ def fit_of(logits: Any, labels: Any, loss: str) -> Any:
     return -tf.reduce_mean(tf.reduce_logsumexp(log_likelihood, 0) - tf.math.log(draws))
 
 
-def divergence_factors(config: TrainConfig, layers: Collection[str], rows: int, first: int, last: int) -> np.ndarray:
+def kl_coefficients(config: TrainConfig, layers: Collection[str], rows: int, first: int, last: int) -> np.ndarray:
     """Factors on the layers' KL divergences in nats, beside a mean row's: temperature x the layer's weight / rows.
 
     Over the warm-up they rise linearly.

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tfticket.data.formats import pickled, tars
-from tfticket.data.formats.checks import Part, check_range, checked
+from tfticket.data.formats.consistency import Part, check_range, checked
 from tfticket.data.formats.raw import AGAIN, Raw, damaged, fill, room
 from tfticket.errors import InputError
 

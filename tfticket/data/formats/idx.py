@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tfticket.data.formats.checks import Part, checked
+from tfticket.data.formats.consistency import Part, checked
 from tfticket.data.formats.raw import AGAIN, Raw, damaged, fill, sane, unzipped
 from tfticket.errors import InputError
 

@@ -15,7 +15,7 @@ from typing import NamedTuple, Never
 import numpy as np
 from PIL import Image
 
-from tfticket.data.formats.checks import Part, checked
+from tfticket.data.formats.consistency import Part, checked
 from tfticket.data.formats.labels import class_order
 from tfticket.data.formats.pixels import START, decoded
 from tfticket.data.formats.raw import AGAIN, Raw, damaged, reason, room, sane

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tfticket.data.formats.checks import Part, check_rows, checked
+from tfticket.data.formats.consistency import Part, check_rows, checked
 from tfticket.data.formats.labels import check_label_shape
 from tfticket.data.formats.raw import AGAIN, Raw, Stream, fill, reason
 from tfticket.errors import InputError

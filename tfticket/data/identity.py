@@ -10,7 +10,7 @@ import PIL
 
 from tfticket.config import DataConfig
 from tfticket.data.dataset import size_of
-from tfticket.data.sources import Source, own_data
+from tfticket.data.sources import Source, user_dataset
 from tfticket.errors import InputError, unknown
 from tfticket.registry import DATA_DIR, DATA_SETS, resolve
 
@@ -23,25 +23,25 @@ def registered() -> list[Source]:
     return [resolve(entry.target) for entry in DATA_SETS.values()]
 
 
-def source_of(name: str) -> Source | None:
+def source_by_name(name: str) -> Source | None:
     """The registered data set of a name; None where there is none."""
     return resolve(DATA_SETS[name].target) if name in DATA_SETS else None
 
 
-def source_with(contents: str) -> Source | None:
+def source_by_contents(contents: str) -> Source | None:
     """The registered data set that is known to have these contents (``Dataset.contents``)."""
     return next((source for source in registered() if source.contents == contents), None)
 
 
 def label_of(name: str, contents: str) -> str:
     """What figures call data: known contents by their own label, whatever the user calls them."""
-    source = source_with(contents) or source_of(name)
+    source = source_by_contents(contents) or source_by_name(name)
     return name if source is None else source.label
 
 
 def class_names_of(raw: "Raw", contents: str) -> tuple[str, ...]:
     """Names of the classes, by label: of the source, of the known data set that it is, else '0', '1', ..."""
-    known = source_with(contents)
+    known = source_by_contents(contents)
     own = raw.class_names or (known.class_names if known is not None else ())
     return own or tuple(map(str, range(int(raw.y_train.max()) + 1)))
 
@@ -52,8 +52,8 @@ def locate(name: str) -> Path:
     Raises:
         InputError: There is none of this name, or it cannot be downloaded.
     """
-    source = source_of(name)
-    path = own_data(name) if source is None else source.path()
+    source = source_by_name(name)
+    path = user_dataset(name) if source is None else source.path()
     if path is None and Path(name).is_file():
         raise InputError(f"'{name}' is a file or folder, not the name of a data set: give it as path (data.path).")
     if path is None:
@@ -64,13 +64,13 @@ def locate(name: str) -> Path:
     return path
 
 
-def check_here(config: DataConfig) -> None:
+def check_on_disk(config: DataConfig) -> None:
     """Refuse a data set that would have to be downloaded.
 
     Raises:
         InputError: It has a name, and lies nowhere on this machine.
     """
-    source = source_of(config.name) if config.path is None else None
+    source = source_by_name(config.name) if config.path is None else None
     if source is not None and source.find() is None:
         raise InputError(f"{config.name} is not on this machine. {source.how}")
 
@@ -87,7 +87,7 @@ def check_contents(name: str, raw: "Raw", contents: str, where: str) -> None:
     Raises:
         InputError: They are others.
     """
-    named, known = source_of(name), source_with(contents)
+    named, known = source_by_name(name), source_by_contents(contents)
     if named is None or known is named:
         return
     if named.contents is None and known is None:  # the size is all that we know of it

@@ -30,9 +30,9 @@ from tfticket import seeds
 from tfticket.data import Dataset
 from tfticket.errors import InputError
 from tfticket.evaluation.connectivity import Connectivity, by_weight
-from tfticket.pruning.mask import emptied_layers, layer_of
+from tfticket.pruning.mask import collapsed_layers, layer_of
 from tfticket.tickets.controls import stream_names
-from tfticket.tickets.sampler import Logistic, Sampler, TicketLayer, check_density, rows_of
+from tfticket.tickets.survival_model import Logistic, SurvivalModel, TicketLayer, check_density, subsample_images
 from tfticket.tickets.ticket import Ticket, check_class_names, check_ticket
 from tfticket.types import Mask, Weights
 
@@ -46,7 +46,7 @@ CONNECTIVITY_EDGES = np.linspace(0.0, 4.0, 41)
 
 
 @dataclass(frozen=True)
-class Seen:
+class LayerFeatures:
     """A ticket's layers as they are modelled.
 
     Attributes:
@@ -71,14 +71,14 @@ class Seen:
         return np.stack([np.abs(self.weights[path]).astype(np.float64), by_weight(self.connectivity[path], shape)])
 
 
-def fit_sampler(
+def fit_survival_model(
     ticket: Ticket,
     data: Dataset,
     images: int | None = None,
     seed: int = 0,
-    seen: Seen | None = None,
+    seen: LayerFeatures | None = None,
     **hooks: Any,
-) -> Sampler:
+) -> SurvivalModel:
     """Fit logistic models of survival to a genuine ticket.
 
     Args:
@@ -87,22 +87,22 @@ def fit_sampler(
         data: Over whose training rows connectivity is averaged.
         images: So many of them, chosen by the seed; None: all.
         seed: Of the choice.
-        seen: What ``see`` has found of it, if it was looked at already.
+        seen: What ``layer_features`` has found of it, if it was looked at already.
         hooks: ``tell`` and ``should_stop`` of ``Connectivity``.
 
     Raises:
         InputError: Nothing was pruned; data of other shapes.
     """
-    check_ticket(ticket, "fit_sampler")
+    check_ticket(ticket, "fit_survival_model")
     check_class_names(ticket, data)
     pruned = [path for path, kept in ticket.mask.items() if not kept.all()]
     if not pruned:
         raise InputError("The ticket is dense: which weights survive can be learnt from a pruned one alone.")
-    seen = seen or see(ticket, rows_of(data, images, seed), **hooks)
+    seen = seen or layer_features(ticket, subsample_images(data, images, seed), **hooks)
     first = next(iter(ticket.mask))
     fits: dict[str, dict[str, Logistic]] = {}
     for family in ("dense", "conv"):
-        paths = [path for path in pruned if family_of(seen.weights[path]) == family]
+        paths = [path for path in pruned if layer_family(seen.weights[path]) == family]
         for statistic, count, chosen in (
             ("magnitude", 1, paths),
             ("connectivity", 2, [path for path in paths if path != first]),
@@ -120,15 +120,15 @@ def fit_sampler(
         "data_contents": data.contents,
         "images": len(data.x_train) if images is None else images,
         "iteration": 0 if ticket.unmasked_start is ticket.initial else ticket.iteration,
-        "families": {path: family_of(array) for path, array in seen.weights.items()},
+        "families": {path: layer_family(array) for path, array in seen.weights.items()},
     }
     layers = {path: ticket_layer(seen, path) for path in ticket.mask}
     sizes = {path: kept.size for path, kept in ticket.mask.items()}
-    return Sampler(fits, layers, sizes, ticket.level, exempt, provenance)
+    return SurvivalModel(fits, layers, sizes, ticket.level, exempt, provenance)
 
 
-def draw_ticket(
-    sampler: Sampler,
+def draw_mc_ticket(
+    sampler: SurvivalModel,
     dense: Ticket,
     data: Dataset,
     seed: int,
@@ -162,13 +162,13 @@ def draw_ticket(
         InputError: A density outside (0, 1], or one as printed; a pruned network; a layer of a family that the sampler
             has no model of; data of other shapes.
     """
-    check_ticket(dense, "draw_ticket")
+    check_ticket(dense, "draw_mc_ticket")
     check_class_names(dense, data)
     check_density(density, as_printed)
     if not all(kept.all() for kept in dense.mask.values()):
         raise InputError(f"{dense.name} is pruned, to {dense.density:.1%}; give the unpruned network.")
     weights, names = dense.unmasked_start, stream_names(dense)
-    families = {path: family_of(weights[path]) for path in dense.mask}
+    families = {path: layer_family(weights[path]) for path in dense.mask}
     wanted = {
         path: sampler.density(path, family) if density is None or sampler.is_exempt(path, family) else density
         for path, family in families.items()
@@ -181,21 +181,21 @@ def draw_ticket(
         for number, path in enumerate(dense.mask)
         if wanted[path] < 1
     }
-    inputs = Connectivity(dense.model, weights, rows_of(data, images, seed), **hooks)
+    inputs = Connectivity(dense.model, weights, subsample_images(data, images, seed), **hooks)
     mask: Mask = dict(dense.mask)
     reached: dict[str, np.ndarray] = {}
     for path in dense.mask:
         if connectivity:
             reached |= inputs.of([path], mask, keep=True)
         if path in models:
-            seen = Seen(mask, weights, reached if connectivity else {path: np.ones(weights[path].shape[-2])})
+            seen = LayerFeatures(mask, weights, reached if connectivity else {path: np.ones(weights[path].shape[-2])})
             features = (seen.raw if as_printed else seen.features)(path)[: len(models[path].slopes)]
             logits = models[path].logits(features)
             chance = expit(logits if as_printed else logits + offset(logits, wanted[path]))
             mask[path] = seeds.generator(seed, "monte carlo", names[path]).random(chance.shape) < chance
     if not connectivity:
         reached = inputs.of(list(mask), mask)
-    drawn = Seen(mask, weights, reached)
+    drawn = LayerFeatures(mask, weights, reached)
     said: dict[str, Any] = {
         "seed": seed,
         "connectivity": connectivity,
@@ -204,7 +204,7 @@ def draw_ticket(
         "layers": {layer_of(path): closeness(sampler, drawn, path) for path in mask},
         "histograms": histograms(drawn),
     }
-    if emptied := emptied_layers(dense.mask, mask):
+    if emptied := collapsed_layers(dense.mask, mask):
         said["emptied"] = emptied
     left_whole = {layer_of(path) for path, family in families.items() if sampler.is_exempt(path, family)}
     exempt = [name for name in sampler.exempt if name in left_whole]
@@ -212,14 +212,14 @@ def draw_ticket(
     return replace(dense, mask=mask, level=sampler.level, provenance=provenance)
 
 
-def see(ticket: Ticket, images: np.ndarray, **hooks: Any) -> Seen:
+def layer_features(ticket: Ticket, images: np.ndarray, **hooks: Any) -> LayerFeatures:
     """A ticket's layers, its connectivity averaged over images: one pass."""
     weights = ticket.unmasked_start
     inputs = Connectivity(ticket.model, weights, images, **hooks).of(list(ticket.mask), ticket.mask)
-    return Seen(ticket.mask, {path: weights[path] for path in ticket.mask}, inputs)
+    return LayerFeatures(ticket.mask, {path: weights[path] for path in ticket.mask}, inputs)
 
 
-def family_of(kernel: np.ndarray) -> str:
+def layer_family(kernel: np.ndarray) -> str:
     """'dense' or 'conv'."""
     return "dense" if kernel.ndim == 2 else "conv"
 
@@ -302,7 +302,7 @@ def offset(logits: np.ndarray, density: float) -> float:
     return float(brentq(lambda shift: float(expit(logits + shift).mean()) - density, low, high, xtol=1e-9))
 
 
-def ticket_layer(seen: Seen, path: str) -> TicketLayer:
+def ticket_layer(seen: LayerFeatures, path: str) -> TicketLayer:
     """What a layer is like."""
     kept = seen.mask[path]
     values = seen.features(path)[:, kept]
@@ -314,14 +314,14 @@ def ticket_layer(seen: Seen, path: str) -> TicketLayer:
     return TicketLayer(float(kept.mean()), relative, tuple(weights.tolist()), tuple(reached.tolist()))
 
 
-def closeness(sampler: Sampler, drawn: Seen, path: str) -> dict[str, float | None]:
+def closeness(sampler: SurvivalModel, drawn: LayerFeatures, path: str) -> dict[str, float | None]:
     """How close a drawn layer is to the ticket's: densities, and Kolmogorov-Smirnov distances over survivors.
 
     Returns:
         'density', 'ticket_density', 'ks_weights', 'ks_connectivity'; None where the ticket had no such layer, or one
         of the two has no survivor.
     """
-    kept, layer = drawn.mask[path], sampler.layer(path, family_of(drawn.weights[path]))
+    kept, layer = drawn.mask[path], sampler.layer(path, layer_family(drawn.weights[path]))
     found: dict[str, float | None] = {"density": float(kept.mean())}
     found["ticket_density"] = None if layer is None else layer.density
     known = layer is not None and layer.weights and kept.any()
@@ -333,7 +333,7 @@ def closeness(sampler: Sampler, drawn: Seen, path: str) -> dict[str, float | Non
     return found
 
 
-def histograms(seen: Seen) -> dict[str, dict[str, list[int]]]:
+def histograms(seen: LayerFeatures) -> dict[str, dict[str, list[int]]]:
     """Layer -> counts of its survivors' weights (``WEIGHT_EDGES``) and connectivity (``CONNECTIVITY_EDGES``)."""
     found = {}
     for path, kept in seen.mask.items():

@@ -58,7 +58,7 @@ class TicketLayer:
 
 
 @dataclass(frozen=True)
-class Sampler:
+class SurvivalModel:
     """What a ticket is like, to draw others from.
 
     Attributes:
@@ -80,7 +80,7 @@ class Sampler:
     def __repr__(self) -> str:
         of = self.provenance.get("network", "a network")
         layers = f"{len(self.layers)} layer{'s' * (len(self.layers) != 1)}"
-        return f"Sampler({of}, level {self.level}, {layers}, models of {', '.join(self.fits)})"
+        return f"SurvivalModel({of}, level {self.level}, {layers}, models of {', '.join(self.fits)})"
 
     def layer(self, path: str, family: str) -> TicketLayer | None:
         """The ticket's layer of a kernel's name and family, 'dense' or 'conv'; None where it had none."""
@@ -134,7 +134,7 @@ class Sampler:
         write_json(path, {"format": FORMAT, "kind": "sampler", **asdict(self)})
 
     @classmethod
-    def load(cls, path: str | Path) -> "Sampler":
+    def load(cls, path: str | Path) -> "SurvivalModel":
         """Read a sampler.
 
         Raises:
@@ -173,7 +173,7 @@ def check_density(density: float | None, as_printed: bool) -> None:
         raise InputError("density has no say as printed: it is what comes out. Leave out one of the two.")
 
 
-def rows_of(data: Dataset, images: int | None, seed: int) -> np.ndarray:
+def subsample_images(data: Dataset, images: int | None, seed: int) -> np.ndarray:
     """Training rows, all or so many, chosen by the seed.
 
     Raises:
@@ -192,7 +192,7 @@ _MOST = 1e9
 """Larger numbers would overflow, and no fit has them."""
 
 
-def _check_values(sampler: Sampler, path: str | Path) -> None:
+def _check_values(sampler: SurvivalModel, path: str | Path) -> None:
     """Refuse numbers that no fit makes; the message says which."""
 
     def number(value: Any, low: float, high: float, what: str) -> None:

@@ -7,7 +7,7 @@ from tfticket._experiments.imp import Config
 from tfticket.config import Control, ControlStep
 from tfticket.errors import InputError
 from tfticket.lab import fingerprint, run_folder
-from tfticket.pruning.own import mask_checksum, read_mask
+from tfticket.pruning.mask_files import mask_checksum, read_mask
 from tfticket.schema import validate
 
 RANDOM = np.random.default_rng(0)

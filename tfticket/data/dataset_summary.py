@@ -9,7 +9,7 @@ import numpy as np
 from tfticket.config import DataConfig
 from tfticket.data.dataset import size_of
 from tfticket.data.formats import read
-from tfticket.data.known import check_contents, class_names_of, identify, locate, source_of, source_with
+from tfticket.data.identity import check_contents, class_names_of, identify, locate, source_by_contents, source_by_name
 from tfticket.registry import DATA_SETS
 from tfticket.schema import validate
 
@@ -97,8 +97,8 @@ def summary(name_or_path: str) -> Summary:
     contents = identify(raw).contents
     if not by_path:
         check_contents(name, raw, contents, str(path))
-    known = source_with(contents)
-    source = known or (None if by_path else source_of(name))
+    known = source_by_contents(contents)
+    source = known or (None if by_path else source_by_name(name))
     names = class_names_of(raw, contents)
 
     def counts(labels: np.ndarray) -> dict[str, int]:

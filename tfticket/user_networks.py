@@ -14,12 +14,12 @@ from typing import Any
 from tfticket.errors import InputError
 
 
-def is_own(name: str) -> bool:
+def is_user_defined(name: str) -> bool:
     """Whether a model's name is one of a user's own network."""
-    return ":" in name or is_file(name)
+    return ":" in name or is_keras_file(name)
 
 
-def is_file(name: str) -> bool:
+def is_keras_file(name: str) -> bool:
     """Whether it is a .keras file, which can run code when it is loaded: ask first."""
     return name.endswith(".keras")
 
@@ -44,7 +44,7 @@ _LOOKED_AT: dict[Path, str] = {}
 """Source -> its checksum when it was last looked at before its import, or first after."""
 
 
-def builder(name: str) -> Callable[..., Any]:
+def import_builder(name: str) -> Callable[..., Any]:
     """Import the function that a name says; runs the user's code.
 
     Raises:
@@ -70,7 +70,7 @@ def source_file(name: str) -> Path:
     Raises:
         InputError: It is not there.
     """
-    if is_file(name):
+    if is_keras_file(name):
         if not Path(name).is_file():
             raise InputError(f"model: there is no file {name}.")
         return Path(name)
@@ -92,7 +92,7 @@ def source_file(name: str) -> Path:
     return Path(found.origin)
 
 
-def whole_file(name: str) -> Path:
+def intact_keras_file(name: str) -> Path:
     """A .keras file that is there and undamaged.
 
     Raises:
