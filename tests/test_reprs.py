@@ -49,7 +49,7 @@ def shown(without_xla):
         "Layout": sampled.posterior.layout,
         "Posterior": sampled.posterior,
         "Prior": sampled.posterior.prior,
-        "Trained": trained,
+        "TrainingResult": trained,
     }
     return {name: repr(each) for name, each in found.items()}
 
@@ -66,7 +66,7 @@ def test_each_object_is_shown_in_one_short_line(shown):
 def test_the_line_says_what_it_is_of(shown):
     assert shown["SurvivalModel"] == "SurvivalModel(small, level 1, 2 layers, models of dense)"
     assert shown["Chain"].endswith("after 20 of the warm-up)")
-    assert shown["Trained"] == "Trained(1 iterations, 4 weights, 1 evaluations)"
+    assert shown["TrainingResult"] == "TrainingResult(1 iterations, 4 weights, 1 evaluations)"
     assert shown["TrainConfig"] == "TrainConfig(epochs='2it', batch_size=20, evaluate_every='2it')"
 
 

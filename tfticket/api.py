@@ -20,7 +20,7 @@ from tfticket.registry import CONTROLS, SCORES, resolve
 from tfticket.schema import check_seed, validate
 from tfticket.tickets.iterative import iterative_pruning, needs_rewinding, prune_ticket
 from tfticket.tickets.ticket import Ticket, check_class_names, check_ticket, with_class_names
-from tfticket.training.gradient import Trained, train_weights
+from tfticket.training.gradient import TrainingResult, train_weights
 from tfticket.types import Weights
 
 if TYPE_CHECKING:
@@ -167,11 +167,11 @@ def find_tickets(
     check_levels(dense.mask, pruning)
     resolve(SCORES[pruning.score].target)(dense.start, dense.mask, step.seed)  # refuses a network that it cannot rank
 
-    def train_level(ticket: Ticket) -> Trained:
+    def train_level(ticket: Ticket) -> TrainingResult:
         keep = (step.rewind,) if needs_rewinding(ticket, step.rewind) else ()
         return _train(ticket, data, training, seed, keep)
 
-    def prune_level(ticket: Ticket, trained: Trained) -> Ticket:
+    def prune_level(ticket: Ticket, trained: TrainingResult) -> Ticket:
         rewound = None
         if needs_rewinding(ticket, step.rewind):
             iteration = iterations_in(step.rewind, len(data.x_train), training.batch_size)
@@ -265,7 +265,7 @@ def _train_config(train: TrainConfig | dict[str, Any] | None) -> TrainConfig:
     )
 
 
-def _train(ticket: Ticket, data: Dataset, config: TrainConfig, seed: int, keep: tuple[str, ...] = ()) -> Trained:
+def _train(ticket: Ticket, data: Dataset, config: TrainConfig, seed: int, keep: tuple[str, ...] = ()) -> TrainingResult:
     if not ticket.is_variational and config.objective != Objective():
         raise InputError(
             "train.objective is of variational networks, and the network is deterministic. Leave it out, or make the "

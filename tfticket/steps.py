@@ -42,7 +42,7 @@ from tfticket.tickets.ticket import check_class_names
 from tfticket.tickets.transplant import transplant as transplanted
 from tfticket.tickets.weight_files import load_weights, save_weights
 from tfticket.training.checkpoints import checkpoint_hooks, load_checkpoint
-from tfticket.training.gradient import Trained, train_weights
+from tfticket.training.gradient import TrainingResult, train_weights
 from tfticket.training.optimisers import learning_rates
 
 
@@ -162,7 +162,7 @@ def train(context: StepContext, config: TrainStep) -> dict[str, Any]:
     return result
 
 
-def _deviations_at_bound(ticket: Ticket, trained: Trained, config: TrainConfig, rows: int) -> float:
+def _deviations_at_bound(ticket: Ticket, trained: TrainingResult, config: TrainConfig, rows: int) -> float:
     """See ``share_at_bound``; 0 of SGD, whose steps have no such bound."""
     if not isinstance(config.optimiser, Adam):
         return 0.0

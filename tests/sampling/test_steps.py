@@ -152,7 +152,7 @@ def test_a_chain_begins_anew_where_its_draws_are_not_those_of_its_checkpoint(sam
     result = sample(replace(at, note=notes.append), config)
     assert result["gradients"] > 0
     assert len(notes) == 1
-    assert "begins anew, since its checkpoint cannot be used" in notes[0]
+    assert "starts over, since its checkpoint cannot be used" in notes[0]
     assert "000001.safetensors is missing" in notes[0]
     np.testing.assert_array_equal(
         np.concatenate(list(read_draws(at.folder))), np.concatenate(list(read_draws(chains[0])))

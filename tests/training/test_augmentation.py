@@ -11,7 +11,7 @@ import tfticket as tt
 from tfticket.backend import tf
 from tfticket.config import Augment, TrainConfig
 from tfticket.errors import Stopped
-from tfticket.training.augmentation import augmented
+from tfticket.training.augmentation import augment_images
 from tfticket.training.batches import Augmentations
 from tfticket.training.gradient import Hooks, train_weights
 
@@ -36,7 +36,7 @@ def photographs():
 @pytest.mark.parametrize("jit", [False, True], ids=["plain", "xla"])
 def test_photographs_are_moved_and_mirrored_as_by_hand(photographs, jit):
     draws = Augmentations(0, 64, 64, Augment(flip=True, crop=4)).batches(0, 1)[0]
-    moved = tf.function(augmented, jit_compile=jit)(tf.constant(photographs.x_train), tf.constant(draws))
+    moved = tf.function(augment_images, jit_compile=jit)(tf.constant(photographs.x_train), tf.constant(draws))
     assert moved.dtype == tf.uint8
     np.testing.assert_array_equal(moved, by_hand(photographs.x_train, draws))
 
@@ -46,7 +46,7 @@ def test_images_of_any_shape_are_moved_by_any_offset(draw, rows, height, width, 
     images = np.random.default_rng(0).integers(1, 256, (rows, height, width, channels)).astype(np.uint8)
     offset = st.tuples(st.integers(-height, height), st.integers(-width, width), st.integers(0, 1))
     draws = np.array(draw.draw(st.lists(offset, min_size=rows, max_size=rows)), np.int32)
-    np.testing.assert_array_equal(augmented(tf.constant(images), tf.constant(draws)), by_hand(images, draws))
+    np.testing.assert_array_equal(augment_images(tf.constant(images), tf.constant(draws)), by_hand(images, draws))
 
 
 def test_offsets_and_mirrors_are_uniform():

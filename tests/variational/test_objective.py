@@ -12,9 +12,9 @@ from tfticket.errors import InputError
 from tfticket.models import kernel_shapes, named_variables, spec_of, to_variational, variational_layers
 from tfticket.network import network_of
 from tfticket.pruning.mask import dense_mask
-from tfticket.training.loop import gradient_loop
+from tfticket.training.loop import Segment, gradient_loop
 from tfticket.variational.noise import Draw, drawing
-from tfticket.variational.objective import check_objective, kl_coefficients, negative_log_likelihood
+from tfticket.variational.objective import check_objective, kl_coefficients, kl_divergence, negative_log_likelihood
 
 ROWS = 8
 
@@ -68,7 +68,9 @@ def test_the_loss_is_torch_blues(logits):
     expected = loss(torch.tensor(samples), torch.tensor(logits[1])).item()
     config = TrainConfig(objective={"temperature": 0.1, "loss": "predictive"})
     factor = kl_coefficients(config, ["logits"], 900, 0, 1)[0, 0]
-    ours = 900 * (float(negative_log_likelihood(samples, logits[1], "predictive")) + factor * float(layer.divergence()))
+    ours = 900 * (
+        float(negative_log_likelihood(samples, logits[1], "predictive")) + factor * float(kl_divergence(layer))
+    )
     assert ours == pytest.approx(expected, rel=1e-3)
 
 
@@ -101,7 +103,7 @@ def update():
         loop.start(mask, start)
         moves, noise = np.zeros((1, ROWS, 0), np.int32), SEED[None]
         given = tf.constant(images), tf.constant(labels), rows, moves
-        losses = loop.run(*given, np.float32([rate]), noise, np.float32([factors]))
+        losses = loop.run(Segment(*given, np.float32([rate]), noise, np.float32([factors])))
         return float(losses[0]), loop.network.read()
 
     run.spec, run.start, run.mask, run.images, run.labels = spec, start, mask, images, labels

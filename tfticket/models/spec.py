@@ -164,7 +164,7 @@ def to_variational(model: Any, config: Variational | dict[str, Any] | None = Non
     References:
         Blundell et al. (2015), "Weight uncertainty in neural networks".
     """
-    from tfticket.variational.convert import converted
+    from tfticket.variational.convert import convert_layers
 
     config = (
         config
@@ -175,7 +175,7 @@ def to_variational(model: Any, config: Variational | dict[str, Any] | None = Non
         raise InputError(f"{model.name} is variational already.")
     spec = spec_of(model)
     with keras.saving.custom_object_scope(user_code()):
-        copied = converted(model, config)
+        copied = convert_layers(model, config)
     means = named_variables(model)
     for path, (_, variable) in named_variables(copied).items():
         if path in means:
