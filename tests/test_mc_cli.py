@@ -104,14 +104,17 @@ def test_tickets_drawn_in_other_ways_have_other_names(made, tmp_path, monkeypatc
 BAD = {
     "no such sampler": (["mc-ticket", "none.json", *NETWORK], "There is no file none.json"),
     "no such run": (["mc-ticket", "none", *NETWORK], "No run is named"),
-    "not a sampler": (["mc-ticket", "other.json", *NETWORK], "other.json is no sampler. `tfticket mc-fit` writes one"),
+    "not a sampler": (
+        ["mc-ticket", "other.json", *NETWORK],
+        "other.json is no survival model. `tfticket mc-fit`",
+    ),
     "a ticket for a sampler": (["mc-ticket", TICKET, *NETWORK], "not readable as JSON"),
     "wrong suffix": (["mc-ticket", SAMPLER, *NETWORK, "--out", "ticket.npz"], "ends in .safetensors"),
     "no folder": (["mc-ticket", SAMPLER, *NETWORK, "--out", "file/a.safetensors"], "Choose another folder with --out"),
     "density of 0": (["mc-ticket", SAMPLER, *NETWORK, "--density", "0"], "The density is 0.0; expected 0 < density"),
     "density as printed": (
         ["mc-ticket", SAMPLER, *NETWORK, "--as-printed", "--density", "0.5"],
-        "density has no say as printed",
+        "density cannot be set with as_printed",
     ),
     "unknown model": (["mc-ticket", SAMPLER, "--model", "lenet-300", *DATA], "Did you mean 'lenet-300-100'"),
     "unknown initialiser": (["mc-ticket", SAMPLER, *NETWORK, "--initialiser", "he"], "initialiser"),

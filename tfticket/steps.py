@@ -81,24 +81,25 @@ def transplant(context: StepContext, config: TransplantStep) -> dict[str, Any]:
 
 
 def fit(context: StepContext, config: FitStep) -> dict[str, Any]:
-    """What a ticket is like: input 'ticket' -> sampler.json."""
+    """Fit a ticket's survival model: input 'ticket' -> sampler.json."""
     backend.configure(context.execution.threads)
     ticket = Ticket.load(context.inputs["ticket"] / TICKET)
     data = load_dataset(config.data)
     hooks: dict[str, Any] = {"tell": over_passes(context.progress, 2), "should_stop": context.should_stop}
     images = subsample_images(data, config.images, config.seed)
-    seen = layer_features(ticket, images, **hooks)
-    sampler = fit_survival_model(ticket, data, config.images, config.seed, seen)
-    sampler.save(context.folder / SAMPLER)
+    features = layer_features(ticket, images, **hooks)
+    model = fit_survival_model(ticket, data, config.images, config.seed, features)
+    model.save(context.folder / SAMPLER)
+    dense = dense_mask({path: kept.shape for path, kept in ticket.mask.items()})
     uniform = layer_features(shuffle_layerwise(ticket, config.seed), images, **hooks)
     return {
         "level": ticket.level,
         "density": ticket.density,
-        "fits": {family: {name: vars(fit) for name, fit in models.items()} for family, models in sampler.fits.items()},
-        "relative_magnitude": {layer_of(path): layer.relative_magnitude for path, layer in sampler.layers.items()},
+        "fits": {family: {name: vars(fit) for name, fit in models.items()} for family, models in model.fits.items()},
+        "relative_magnitude": {layer_of(path): layer.relative_magnitude for path, layer in model.layers.items()},
         "histograms": {
-            "dense": histograms(replace(seen, mask=dense_mask({path: kept.shape for path, kept in seen.mask.items()}))),
-            "ticket": histograms(seen),
+            "dense": histograms(replace(features, mask=dense)),
+            "ticket": histograms(features),
             "uniform": histograms(uniform),
         },
     }
