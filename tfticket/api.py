@@ -1,4 +1,4 @@
-"""What a notebook user types. These functions compute in memory and write nothing; lab steps wrap them."""
+"""The functions for notebooks. They compute in memory and write nothing; lab steps wrap them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -40,12 +40,12 @@ __all__ = [
 
 @dataclass(frozen=True, eq=False)
 class TrainedTicket:
-    """A ticket and the weights that training gave it.
+    """A ticket and its trained weights.
 
     Attributes:
-        ticket: What was trained.
+        ticket: The ticket that was trained.
         weights: Path -> array, 0 where pruned.
-        history: One row an evaluation: iteration, loss, accuracy and nll on validation rows.
+        history: One row per evaluation: iteration, loss, accuracy and nll on validation rows.
     """
 
     ticket: Ticket
@@ -56,11 +56,11 @@ class TrainedTicket:
         return f"TrainedTicket({self.ticket!r}, validation accuracy {self.history[-1]['accuracy']:.2%})"
 
     def predict(self, images: np.ndarray, *, draws: int = DRAWS, seed: int = 0) -> np.ndarray:
-        """Probabilities [rows, classes].
+        """Return probabilities [rows, classes].
 
         Args:
             images: As the ticket's data: uint8 or floats [rows, height, width, channels], or floats [rows, features].
-            draws: Of a variational network: draws of its weights whose predictions are averaged.
+            draws: Number of weight draws to average over, if the network is variational.
             seed: Of these draws.
         """
         _check_draws(draws)
@@ -85,21 +85,21 @@ class TicketSeries(Sequence[Ticket]):
         return self._tickets[level]
 
     def at(self, sparsity: float, exact: bool = False) -> Ticket:
-        """The ticket whose sparsity is nearest.
+        """Return the ticket whose sparsity is nearest.
 
         Args:
             sparsity: Fraction pruned, in [0, 1).
-            exact: Refuse a level that is off by more than 0.0005.
+            exact: Refuse a level that differs by more than 0.0005.
 
         Raises:
-            InputError: A sparsity outside [0, 1); with ``exact``, no level has it.
+            InputError: A sparsity outside [0, 1); with ``exact``, a sparsity of no level.
         """
         if not 0 <= sparsity < 1:
             raise InputError(f"The sparsity is {sparsity}; expected 0 <= sparsity < 1.")
         nearest = min(self._tickets, key=lambda ticket: abs(ticket.sparsity - sparsity))
         if exact and abs(nearest.sparsity - sparsity) > 5e-4:
-            have = ", ".join(f"{ticket.sparsity:.4f}" for ticket in self._tickets)
-            raise InputError(f"No level has sparsity {sparsity}. The levels have {have}.")
+            known = ", ".join(f"{ticket.sparsity:.4f}" for ticket in self._tickets)
+            raise InputError(f"No level has sparsity {sparsity}. The levels have {known}.")
         return nearest
 
 
@@ -127,14 +127,14 @@ def find_tickets(
             logits.
         data: From ``load_data``.
         sparsity: Fraction pruned after the last level; 0.99 where neither this nor ``rate`` is given.
-        rate: Instead: the fraction of the survivors that goes at each level.
-        levels: Rounds of train, prune, rewind.
-        score: 'magnitude' or 'random'; of variational networks also 'mu', 'snr' and 'square'.
+        rate: Instead of ``sparsity``: fraction of the survivors to prune at each level.
+        levels: Rounds of training, pruning and rewinding.
+        score: 'magnitude' or 'random'; for variational networks also 'mu', 'snr' and 'square'.
         scope: 'global' or 'layerwise'.
         exempt: Names of layers never pruned.
-        rates: Layer's name -> a rate of its own; such a layer is ranked alone, and ``sparsity`` is the others' target.
-        rewind: '0it' (initialisation), '500it' or '1ep' (weights of that moment), 'none' (keep the trained
-            weights, restart the schedule: learning-rate rewinding).
+        rates: Layer's name -> its own rate; such a layer is ranked by itself, and ``sparsity`` is the others' target.
+        rewind: '0it' (initialisation), '500it' or '1ep' (weights of that moment), 'none' (learning-rate rewinding:
+            keep the trained weights, restart the schedule).
         allow_empty: Allow a level to prune a layer to nothing.
         train: Training of each level, a ``TrainConfig`` or its fields.
         seed: Root of all draws.
@@ -144,7 +144,7 @@ def find_tickets(
         The tickets of levels 0 (dense) to ``levels``.
 
     Raises:
-        InputError: Bad options; a layer would be emptied.
+        InputError: Invalid options; a layer would collapse.
         TfticketError: A training diverged.
     """
     _check_data(data)
@@ -182,21 +182,21 @@ def find_tickets(
 
 
 def control(ticket: Ticket, name: str, seed: int = 0, **options: Any) -> Ticket:
-    """Alter a ticket on purpose, to see what of it matters: see ``tfticket.tickets.controls``.
+    """Make a control of a ticket, to find out which of its properties matter: see ``tfticket.tickets.controls``.
 
     Args:
         ticket: Of any level.
         name: 'reinitialise', 'keep-signs', 'shuffle-global', 'shuffle-even', 'shuffle-layerwise' or 'random-mask'.
         seed: Of its draws.
-        **options: What the control takes: ``initialiser``, ``densities``, ``allow_empty``.
+        **options: Of the control: ``initialiser``, ``densities``, ``allow_empty``.
 
     Raises:
-        InputError: An unknown control, options that it does not take, or a layer emptied that may not be.
+        InputError: An unknown control, options that it does not take, or a collapsed layer without ``allow_empty``.
     """
     check_ticket(ticket, "control")
     config = validate(Control, {"name": name, **options}, where="control")
-    altered: Ticket = resolve(CONTROLS[name].target)(ticket, check_seed(seed), **config.options)
-    return altered
+    variant: Ticket = resolve(CONTROLS[name].target)(ticket, check_seed(seed), **config.options)
+    return variant
 
 
 def train(
@@ -211,7 +211,7 @@ def train(
         seed: Of the order of the rows, of augmentation, and of a variational network's noise and evaluations.
 
     Raises:
-        InputError: A ticket of other shapes or classes than the data; bad options; an objective of a deterministic
+        InputError: A ticket of other shapes or classes than the data; invalid options; an objective for a deterministic
             network.
         TfticketError: The training diverged.
     """
@@ -222,29 +222,31 @@ def train(
 
 
 def evaluate(
-    found: "TrainedTicket | SampledTicket", data: Dataset, split: str = "test", *, draws: int = DRAWS, seed: int = 0
+    trained: "TrainedTicket | SampledTicket", data: Dataset, split: str = "test", *, draws: int = DRAWS, seed: int = 0
 ) -> dict[str, float]:
-    """Every metric of a trained or a sampled ticket: see ``tfticket.evaluation.metrics``.
+    """Return every metric of a trained or sampled ticket: see ``tfticket.evaluation.metrics``.
 
     Args:
-        found: What ``train`` or ``sample`` returns.
+        trained: Result of ``train`` or ``sample``.
         data: From ``load_data``.
         split: 'test' or 'validation'.
-        draws: Of a trained variational network: draws of its weights whose predictions are averaged.
+        draws: Number of weight draws to average over, if the network is variational and trained.
         seed: Of these draws.
     """
     _check_data(data)
     _check_draws(draws)
-    check_no_keras_3(found, "evaluate")
-    if not hasattr(found, "ticket") or not hasattr(found, "predict"):
-        raise InputError(f"evaluate takes what train or sample returns, not {type(found).__name__}.")
+    check_no_keras_3(trained, "evaluate")
+    if not hasattr(trained, "ticket") or not hasattr(trained, "predict"):
+        raise InputError(f"evaluate takes what train or sample returns, not {type(trained).__name__}.")
     images, labels = data.split(split)
-    network_of(found.ticket.model).check_data(data)
-    check_class_names(found.ticket, data)
-    if isinstance(found, TrainedTicket):
-        ticket = found.ticket
-        return all_metrics(predict(ticket.model, ticket.mask, found.weights, images, draws, check_seed(seed)), labels)
-    return all_metrics(log_of(found.predict(images)), labels)
+    ticket = trained.ticket
+    network_of(ticket.model).check_data(data)
+    check_class_names(ticket, data)
+    if isinstance(trained, TrainedTicket):
+        log_probs = predict(ticket.model, ticket.mask, trained.weights, images, draws, check_seed(seed))
+    else:
+        log_probs = log_of(trained.predict(images))
+    return all_metrics(log_probs, labels)
 
 
 def _check_data(data: Any) -> None:

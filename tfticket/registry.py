@@ -1,6 +1,6 @@
-"""What there is by name. Literal tables name -> 'module:function', resolved when used.
+"""Tables of named things. Literal tables name -> 'module:function', resolved when used.
 
-Listing and checking a name imports nothing, so that help and forms stay quick.
+Listing and checking a name imports nothing, so that help and forms stay fast.
 """
 
 import functools
@@ -14,14 +14,14 @@ from tfticket.errors import InputError, unknown
 
 
 class Entry(NamedTuple):
-    """Where a named thing lives, and one line about it."""
+    """Import target of a named thing, and a line about it."""
 
     target: str
     about: str
 
 
 class StepKind(NamedTuple):
-    """Where a step's function lives, and its version: raise it when the step's bits change."""
+    """Import target of a step's function, and its version: raise it when the step's bits change."""
 
     target: str
     version: int
@@ -46,8 +46,8 @@ class Table(Mapping[str, Entry]):
 
     @functools.cached_property
     def _all(self) -> dict[str, Entry]:
-        found = importlib.metadata.entry_points(group=self.group)
-        theirs = {point.name: Entry(point.value, f"from {point.dist.name if point.dist else '?'}") for point in found}
+        points = importlib.metadata.entry_points(group=self.group)
+        theirs = {point.name: Entry(point.value, f"from {point.dist.name if point.dist else '?'}") for point in points}
         return theirs | self._ours
 
     def __getitem__(self, name: str) -> Entry:
@@ -80,7 +80,7 @@ EXPERIMENTS = Table(
 )
 
 DEFAULT_WORKSPACE = Path("workspace")
-"""Folder of all runs and steps, where the user names none."""
+"""Default folder of all runs and steps."""
 
 DATA_DIR = "TFTICKET_DATA"
 """The environment variable that names the user's folder of data sets; ``--data-dir`` sets it."""
@@ -165,7 +165,7 @@ LISTS = {
     "controls": CONTROLS,
     "samplers": SAMPLERS,
 }
-"""What `tfticket list` shows, beside runs and presets."""
+"""Tables that `tfticket list` shows besides runs and presets."""
 
 STEPS = {
     "start": StepKind("tfticket.steps:start", 2),
@@ -184,10 +184,10 @@ STEPS = {
 
 
 def check_name(what: str, name: str, table: Mapping[str, object]) -> str:
-    """The name itself if the table has it.
+    """Return a name that is in the table.
 
     Raises:
-        InputError: It has not; the message names the nearest.
+        InputError: It is not; the message suggests the nearest.
     """
     if name not in table:
         raise InputError(unknown(what, name, table))

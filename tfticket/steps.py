@@ -1,6 +1,6 @@
 """The lab's steps: from a configuration and input folders to one folder of results.
 
-Each reads artefacts, calls the library, writes artefacts, and returns what ``result.json`` is to hold. A change
+Each step reads artefacts, calls the library, writes artefacts, and returns the content of ``result.json``. A change
 that alters a step's bits raises its version in ``tfticket.registry.STEPS``.
 """
 
@@ -39,7 +39,7 @@ from tfticket.tickets.iterative import needs_rewinding, prune_ticket
 from tfticket.tickets.mc_tickets import draw_mc_ticket, fit_survival_model, histograms, layer_features
 from tfticket.tickets.survival_model import SurvivalModel, subsample_images
 from tfticket.tickets.ticket import check_class_names
-from tfticket.tickets.transplant import transplant as transplanted
+from tfticket.tickets.transplant import transplant as transplant_ticket
 from tfticket.tickets.weight_files import load_weights, save_weights
 from tfticket.training.checkpoints import checkpoint_hooks, load_checkpoint
 from tfticket.training.gradient import TrainingResult, train_weights
@@ -47,7 +47,7 @@ from tfticket.training.optimisers import learning_rates
 
 
 def start(context: StepContext, config: StartStep) -> dict[str, Any]:
-    """The dense ticket of a seed -> ticket.safetensors."""
+    """Build the dense ticket of a seed -> ticket.safetensors."""
     backend.configure(context.execution.threads)
     data = load_dataset(config.data)
     model = network_of_config(config.model, data)
@@ -55,7 +55,7 @@ def start(context: StepContext, config: StartStep) -> dict[str, Any]:
 
 
 def prune(context: StepContext, config: PruneStep) -> dict[str, Any]:
-    """One level of pruning: inputs 'ticket' and 'trained' -> ticket.safetensors."""
+    """Prune one level: inputs 'ticket' and 'trained' -> ticket.safetensors."""
     backend.configure(context.execution.threads)
     ticket = Ticket.load(context.inputs["ticket"] / TICKET)
     folder = context.inputs["trained"]
@@ -65,19 +65,19 @@ def prune(context: StepContext, config: PruneStep) -> dict[str, Any]:
 
 
 def control(context: StepContext, config: ControlStep) -> dict[str, Any]:
-    """A ticket altered on purpose: input 'ticket' -> ticket.safetensors."""
+    """Make a control of a ticket: input 'ticket' -> ticket.safetensors."""
     backend.configure(context.execution.threads)
     ticket = Ticket.load(context.inputs["ticket"] / TICKET)
-    altered = resolve(CONTROLS[config.control.name].target)(ticket, config.seed, **config.control.options)
-    return _write_ticket(context, altered) | {"emptied": collapsed_layers(ticket.mask, altered.mask)}
+    variant = resolve(CONTROLS[config.control.name].target)(ticket, config.seed, **config.control.options)
+    return _write_ticket(context, variant) | {"emptied": collapsed_layers(ticket.mask, variant.mask)}
 
 
 def transplant(context: StepContext, config: TransplantStep) -> dict[str, Any]:
-    """A ticket's mask on another network: inputs 'ticket', 'onto', and 'trained' if asked for -> ticket.safetensors."""
+    """Carry a ticket to another network: inputs 'ticket', 'onto', and 'trained' if needed -> ticket.safetensors."""
     backend.configure(context.execution.threads)
     ticket, onto = (Ticket.load(context.inputs[name] / TICKET) for name in ("ticket", "onto"))
     trained = load_weights(context.inputs["trained"] / WEIGHTS)[0] if config.carried == "trained" else None
-    return _write_ticket(context, transplanted(ticket, onto, config.carried, trained))
+    return _write_ticket(context, transplant_ticket(ticket, onto, config.carried, trained))
 
 
 def fit(context: StepContext, config: FitStep) -> dict[str, Any]:
@@ -106,25 +106,25 @@ def fit(context: StepContext, config: FitStep) -> dict[str, Any]:
 
 
 def draw(context: StepContext, config: DrawStep) -> dict[str, Any]:
-    """A Monte Carlo ticket: inputs 'sampler' and the unpruned 'ticket' to be masked -> ticket.safetensors."""
+    """Draw a Monte Carlo ticket: inputs 'sampler' and the unpruned 'ticket' to be masked -> ticket.safetensors."""
     backend.configure(context.execution.threads)
     dense = Ticket.load(context.inputs["ticket"] / TICKET)
-    sampler = SurvivalModel.load(context.inputs["sampler"] / SAMPLER)
-    how = config.draw
+    model = SurvivalModel.load(context.inputs["sampler"] / SAMPLER)
+    options = config.draw
     drawn = draw_mc_ticket(
-        sampler,
+        model,
         dense,
         load_dataset(config.data),
         config.seed,
-        connectivity=how.connectivity,
-        as_printed=how.as_printed,
-        images=how.images,
-        tell=over_passes(context.progress, len(dense.mask) if how.connectivity else 1),
+        connectivity=options.connectivity,
+        as_printed=options.as_printed,
+        images=options.images,
+        tell=over_passes(context.progress, len(dense.mask) if options.connectivity else 1),
         should_stop=context.should_stop,
     )
-    said = drawn.provenance["monte_carlo"]
-    found = {name: said[name] for name in ("layers", "histograms")}
-    return _write_ticket(context, drawn) | found | {"emptied": said.get("emptied", [])}
+    record = drawn.provenance["monte_carlo"]
+    statistics = {name: record[name] for name in ("layers", "histograms")}
+    return _write_ticket(context, drawn) | statistics | {"emptied": record.get("emptied", [])}
 
 
 def train(context: StepContext, config: TrainStep) -> dict[str, Any]:
@@ -164,7 +164,7 @@ def train(context: StepContext, config: TrainStep) -> dict[str, Any]:
 
 
 def _deviations_at_bound(ticket: Ticket, trained: TrainingResult, config: TrainConfig, rows: int) -> float:
-    """See ``share_at_bound``; 0 of SGD, whose steps have no such bound."""
+    """Return ``share_at_bound``; 0 for SGD, whose steps have no such bound."""
     if not isinstance(config.optimiser, Adam):
         return 0.0
     bound = float(learning_rates(config, rows, ticket.iteration, trained.iterations).sum(dtype=np.float64))
@@ -172,36 +172,40 @@ def _deviations_at_bound(ticket: Ticket, trained: TrainingResult, config: TrainC
 
 
 def evaluate(context: StepContext, config: EvaluateStep) -> dict[str, Any]:
-    """Metrics and reliability of trained weights on validation and test rows: inputs 'ticket' and 'trained'."""
+    """Evaluate trained weights on validation and test rows: inputs 'ticket' and 'trained'."""
     backend.configure(context.execution.threads)
     ticket = Ticket.load(context.inputs["ticket"] / TICKET)
     weights, _ = load_weights(context.inputs["trained"] / WEIGHTS)
-    others = config.out_of_distribution
+    outside = config.out_of_distribution
 
-    def tell(done: int, total: int) -> None:
+    def on_progress(done: int, total: int) -> None:
         context.progress(done, total)
         if done < total and context.should_stop():
-            raise Stopped("stopped; the evaluation begins anew")
+            raise Stopped("stopped; the evaluation starts over")
 
-    return evaluate_weights(
-        ticket, weights, load_dataset(config.data), config, None if others is None else load_dataset(others), tell
-    )
+    data, outside_data = load_dataset(config.data), None if outside is None else load_dataset(outside)
+    return evaluate_weights(ticket, weights, data, config, outside_data, on_progress)
 
 
 def ensemble(context: StepContext, config: EnsembleStep) -> dict[str, Any]:
-    """The mean prediction of replicates' trainings: inputs 'ticket', of the first, and 'member 0', 'member 1', ..."""
+    """Average the predictions of replicates' trainings: inputs 'ticket' (the first's), 'member 0', 'member 1', ..."""
     backend.configure(context.execution.threads)
     ticket = Ticket.load(context.inputs["ticket"] / TICKET)
     data = load_dataset(config.data)
     members = [folder for name, folder in context.inputs.items() if name != "ticket"]
-    found = []
+    log_probs = []
     for number, folder in enumerate(members):
         weights, _ = load_weights(folder / WEIGHTS)
-        # Replicates of a shuffle have a mask each, off which their weights, or means, are 0.
-        own = replace(ticket, mask={path: weights[path] != 0 for path in ticket.mask})
-        found.append(predict_splits(own, weights, data, config.draws, seeds.derive(config.seed, "member", number)))
-    means = {split: np.logaddexp.reduce([one[split] for one in found]) - np.log(len(found)) for split in found[0]}
-    return evaluation_record(ticket, data, means) | {"members": len(found)}
+        # Replicates of a shuffle have their own masks, off which weights or means are 0.
+        member = replace(ticket, mask={path: weights[path] != 0 for path in ticket.mask})
+        log_probs.append(
+            predict_splits(member, weights, data, config.draws, seeds.derive(config.seed, "member", number))
+        )
+    means = {
+        split: np.logaddexp.reduce([member[split] for member in log_probs]) - np.log(len(members))
+        for split in log_probs[0]
+    }
+    return evaluation_record(ticket, data, means) | {"members": len(members)}
 
 
 def _write_ticket(context: StepContext, ticket: Ticket) -> dict[str, Any]:

@@ -15,7 +15,15 @@ from tfticket._experiments import imp
 from tfticket.backend import keras, tf
 from tfticket.config import ModelConfig, StartStep
 from tfticket.lab import fingerprint
-from tfticket.models import initial_weights, kernel_shapes, left_alone, model_from_spec, named_variables, spec_of, trust
+from tfticket.models import (
+    initial_weights,
+    kernel_shapes,
+    model_from_spec,
+    named_variables,
+    spec_of,
+    trust,
+    unprunable_layers,
+)
 from tfticket.models.variables import canonical_names
 from tfticket.network import network_of
 from tfticket.presets import load_experiment
@@ -171,7 +179,7 @@ def test_what_can_be_pruned_is_found_once_by_its_path(build):
 
 def test_what_cannot_be_pruned_is_listed_and_stays_whole(data):
     ticket = tt.find_tickets(mixed(), data, sparsity=0.5, levels=1, train={"epochs": "2it"})[-1]
-    assert left_alone(mixed()) == {"separable": "SeparableConv2D", "memory": "LSTM"}
+    assert unprunable_layers(mixed()) == {"separable": "SeparableConv2D", "memory": "LSTM"}
     assert ticket.provenance["left_alone"] == {"separable": "SeparableConv2D", "memory": "LSTM"}
     assert ticket.survivors == {"out/kernel": 25}
 
@@ -399,7 +407,7 @@ def test_another_number_of_outputs_than_of_classes_is_refused_before_training(ou
 
 def test_too_few_outputs_are_told_with_the_remedy(data):
     ticket = tt.Ticket.dense(ending(layers.Dense(9), name="mine"))
-    with pytest.raises(tt.InputError, match=r"tells 9 classes.*ends in Dense\(10\)"):
+    with pytest.raises(tt.InputError, match=r"has 9 classes.*ends in Dense\(10\)"):
         tt.train(ticket, data, train={"epochs": "1it"})
 
 

@@ -4,7 +4,6 @@ import itertools
 
 import numpy as np
 import pytest
-from tfticket._experiments.population import tune
 
 from tfticket.config import (
     DataConfig,
@@ -23,6 +22,7 @@ from tfticket.data import load_dataset
 from tfticket.errors import InputError, Stopped
 from tfticket.lab import Lab
 from tfticket.listener import Listener
+from tfticket.procedures.kl_tuning import tune
 from tfticket.reports.lineage import lineages_of
 from tfticket.reports.rows import Run
 from tfticket.runs.artefacts import load_tensors

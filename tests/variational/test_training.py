@@ -127,7 +127,7 @@ def test_predictions_are_means_over_draws_of_weights_that_all_rows_share(ticket,
     order = np.random.default_rng(0).permutation(len(images))
     np.testing.assert_array_equal(mean_prediction(network, images[order], 4, 9), log_probs[order])
     monkeypatch.setattr(network, "tile", 60)
-    monkeypatch.setattr(network, "drawn_tile", 100)
+    monkeypatch.setattr(network, "sampled_tile", 100)
     np.testing.assert_allclose(mean_prediction(network, images, 4, 9), log_probs, rtol=1e-4, atol=1e-5)
     monkeypatch.undo()
     np.testing.assert_array_equal(mean_prediction(network, images, 4, 9), log_probs)

@@ -132,7 +132,7 @@ def kernel_shapes(model: Any) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
-def left_alone(model: Any) -> dict[str, str]:
+def unprunable_layers(model: Any) -> dict[str, str]:
     """Path -> class of the layers that have trained matrices, or larger arrays, and still cannot be pruned."""
     return {
         path: type(layer).__name__
