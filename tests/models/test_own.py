@@ -424,14 +424,14 @@ def test_a_layer_that_fails_in_another_precision_is_told(data):
 @pytest.fixture
 def stranger(monkeypatch):
     """A process in which no model was described yet."""
-    monkeypatch.setattr(trust, "_DESCRIBED", set())
+    monkeypatch.setattr(trust, "_TRUSTED", set())
     monkeypatch.setattr(trust, "_OWN", {})
 
 
 @pytest.mark.parametrize("build", [custom, own_parts])
 def test_a_strangers_class_is_refused_until_a_model_with_it_was_built_here(build, tmp_path, monkeypatch):
     tt.Ticket.dense(build()).save(tmp_path / "ticket.safetensors")
-    monkeypatch.setattr(trust, "_DESCRIBED", set())
+    monkeypatch.setattr(trust, "_TRUSTED", set())
     loaded = tt.Ticket.load(tmp_path / "ticket.safetensors")
     with pytest.raises(tt.InputError, match=r"would run code.*build a model with it first"):
         loaded.build_model()
@@ -442,7 +442,7 @@ def test_a_strangers_class_is_refused_until_a_model_with_it_was_built_here(build
 @pytest.mark.parametrize("build", [shared, nested, mixed, several_sizes, operations])
 def test_a_strangers_ticket_of_keras_own_layers_is_built(build, stranger):
     spec = json.loads(json.dumps(tt.Ticket.dense(build()).model))
-    trust._DESCRIBED.clear()
+    trust._TRUSTED.clear()
     assert kernel_shapes(model_from_spec(spec)) == KERNELS[build]
 
 
@@ -482,7 +482,7 @@ FOREIGN = {
 @pytest.mark.parametrize("name", FOREIGN)
 def test_what_a_strangers_config_would_run_is_refused(name, stranger):
     spec = json.loads(json.dumps(spec_of(operations())))
-    trust._DESCRIBED.clear()
+    trust._TRUSTED.clear()
     (layer,) = (layer for layer in spec["keras"]["config"]["layers"] if layer["config"].get("function") == "nn.relu")
     del layer["registered_name"]
     layer["config"].pop("function")

@@ -1,4 +1,4 @@
-"""What a data set holds, before any split."""
+"""Summary of a data set before any split."""
 
 import os
 from dataclasses import dataclass
@@ -14,29 +14,29 @@ from tfticket.registry import DATA_SETS
 from tfticket.schema import validate
 
 TILE = 1000
-"""Rows that are looked at at once."""
+"""Rows that are examined at once."""
 
 
 @dataclass(frozen=True)
-class Summary:
-    """A data set before any split.
+class DatasetSummary:
+    """Sizes, classes and identity of a data set before any split.
 
     Attributes:
-        name: In configurations.
-        label: What figures call it.
-        path: Where it was read.
-        train_rows: How many training rows.
-        test_rows: How many test rows.
+        name: Name in configurations.
+        label: Name in figures.
+        path: Its file or folder.
+        train_rows: Number of training rows.
+        test_rows: Number of test rows.
         shape: Of one row: (height, width, channels) of an image, (features,) of a table.
         train_counts: Class name -> training rows.
         test_counts: Class name -> test rows.
-        contents: SHA-256 of its rows and labels, whatever their format and order.
-        known_as: The registered data set that is known to have these contents; None for any other.
-        licence: Whose it is; None where we do not know.
+        contents: SHA-256 of its rows and labels, independent of format and order.
+        known_as: The registered data set with these contents, or None.
+        licence: Licence and authors; None if unknown.
         dtype: 'uint8' or 'float32'.
-        validation_rows: How many validation rows of its own; 0 where they are taken from the training rows.
+        validation_rows: Number of its own validation rows; 0 if they are taken from the training rows.
         validation_counts: Class name -> validation rows of its own.
-        note: What a user may want to know about its values; None where there is nothing.
+        note: Advice about its values, or None.
     """
 
     name: str
@@ -60,8 +60,8 @@ class Summary:
 
         def split(rows: int, counts: dict[str, int]) -> str:
             low, high = min(counts.values()), max(counts.values())
-            each = f"{low:,}{f' to {high:,}' if high > low else ''} of each class"
-            return f"{rows:7,} {'images' if images else 'rows'}, {each}"
+            per_class = f"{low:,}{f' to {high:,}' if high > low else ''} of each class"
+            return f"{rows:7,} {'images' if images else 'rows'}, {per_class}"
 
         floats = f" of {self.dtype}" if self.dtype != "uint8" else ""
         own = [f"  validation{split(self.validation_rows, self.validation_counts)}"] if self.validation_rows else []
@@ -79,18 +79,18 @@ class Summary:
         return "\n".join(lines)
 
 
-def summary(name_or_path: str) -> Summary:
-    """Read a data set, by name or from a file or folder, and say what it holds.
+def summary(name_or_path: str) -> DatasetSummary:
+    """Summarise a data set, by name or from a file or folder.
 
     Args:
-        name_or_path: A registered name; else what exists or looks like a path is one.
+        name_or_path: A registered name, else a path if it exists or looks like one.
 
     Raises:
-        InputError: It is not there, cannot be read, or is not what its name says.
+        InputError: It is missing, cannot be read, or is not what its name says.
     """
     text = os.path.expanduser(name_or_path)
-    looks = bool(text) and (os.sep in text or bool(Path(text).suffix) or Path(text).exists())
-    by_path = name_or_path not in DATA_SETS and looks
+    like_path = bool(text) and (os.sep in text or bool(Path(text).suffix) or Path(text).exists())
+    by_path = name_or_path not in DATA_SETS and like_path
     name = validate(DataConfig, {"path": text}, where="data").name if by_path else name_or_path
     path = Path(text) if by_path else locate(name)
     raw = read(path)
@@ -104,7 +104,7 @@ def summary(name_or_path: str) -> Summary:
     def counts(labels: np.ndarray) -> dict[str, int]:
         return dict(zip(names, np.bincount(labels, minlength=len(names)).tolist(), strict=True))
 
-    return Summary(
+    return DatasetSummary(
         name=name,
         label=name if source is None else source.label,
         path=path,
@@ -124,7 +124,7 @@ def summary(name_or_path: str) -> Summary:
 
 
 def _note(rows: np.ndarray) -> str | None:
-    """Say where images of floats are pixels that lose nothing as uint8."""
+    """Return advice if images of floats are pixels that uint8 holds without loss."""
     if rows.dtype == np.uint8 or rows.ndim < 4:
         return None
     for factor, convert in ((1, "x.astype(np.uint8)"), (255, "np.rint(255 * x).astype(np.uint8)")):
@@ -134,7 +134,7 @@ def _note(rows: np.ndarray) -> str | None:
 
 
 def _are_pixels(rows: np.ndarray, factor: int) -> bool:
-    """Whether all values, multiplied, are 0 to 255, as float32 rounds them."""
+    """Return True if all values, times the factor, are 0 to 255, up to float32 rounding."""
     pixels = np.rint(rows * np.float32(factor))
     if pixels.min() < 0 or pixels.max() > 255:
         return False

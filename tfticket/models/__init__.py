@@ -1,4 +1,4 @@
-"""Networks: plain functional Keras builders, their description as data, their initial weights."""
+"""Networks: functional Keras builders, their descriptions as data, their initial weights."""
 
 from tfticket.models.initialisation import initial_weights
 from tfticket.models.spec import (

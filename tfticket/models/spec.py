@@ -15,8 +15,8 @@ from tfticket.data import Dataset, Normalisation
 from tfticket.errors import InputError
 from tfticket.keras_versions import check_no_keras_3
 from tfticket.models.allow_list import entries_of
-from tfticket.models.size_limits import check_outputs, no_larger_than_its_ticket
-from tfticket.models.trust import all_layers, check_names, check_no_lambda, refuse_strangers, trust, user_code
+from tfticket.models.size_limits import check_outputs, limit_variables
+from tfticket.models.trust import all_layers, check_names, check_no_lambda, refuse_untrusted, trust, user_code
 from tfticket.models.variables import canonical_names, named_variables, variational_layers
 from tfticket.registry import MODELS, check_name, resolve
 from tfticket.schema import validate
@@ -193,7 +193,7 @@ def model_from_spec(spec: Spec) -> Any:
     if "variational" in spec:
         plain = model_from_spec({key: value for key, value in spec.items() if key != "variational"})
         return to_variational(plain, spec["variational"])
-    with no_larger_than_its_ticket(spec):
+    with limit_variables(spec):
         if "keras" in spec:
             return _keras_model(spec["keras"])
         return build_model(
@@ -207,7 +207,7 @@ def model_from_spec(spec: Spec) -> Any:
 def _keras_model(config: dict[str, Any]) -> Any:
     """Build a model from its Keras config, without its compile options."""
     try:
-        refuse_strangers(config)
+        refuse_untrusted(config)
         check_names(config)
         config = copy.deepcopy(config)  # some layers remove the entries they read
         for entry in entries_of(config):
