@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tfticket.errors import InputError, Stopped, TfticketError
 
 if TYPE_CHECKING:
-    from tfticket.api import TicketSeries, TrainedTicket, build_model, control, evaluate, find_tickets, train
+    from tfticket.api import TicketSeries, TrainedTicket, build_model, control, evaluate, find_tickets, svi, train, tune
     from tfticket.config import TrainConfig
     from tfticket.data import Dataset, load_data
     from tfticket.models import to_variational
@@ -35,10 +35,12 @@ _WHERE = {
     "fit_survival_model": "tfticket.tickets.mc_tickets",
     "load_data": "tfticket.data",
     "sample": "tfticket.sampling.sampled",
+    "svi": "tfticket.api",
     "to_deterministic": "tfticket.tickets.transplant",
     "to_variational": "tfticket.models",
     "train": "tfticket.api",
     "transplant": "tfticket.tickets.transplant",
+    "tune": "tfticket.api",
 }
 
 __all__ = [
@@ -60,10 +62,12 @@ __all__ = [
     "fit_survival_model",
     "load_data",
     "sample",
+    "svi",
     "to_deterministic",
     "to_variational",
     "train",
     "transplant",
+    "tune",
 ]
 
 

@@ -1,27 +1,41 @@
 """The functions for notebooks. They compute in memory and write nothing; lab steps wrap them."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from tfticket.config import Control, Objective, PruneConfig, TrainConfig, check_lengths
+from tfticket import seeds
+from tfticket.config import (
+    Carried,
+    Control,
+    Objective,
+    Population,
+    PruneConfig,
+    TrainConfig,
+    Variational,
+    check_lengths,
+)
 from tfticket.data import Dataset, load_data
-from tfticket.durations import iterations_in
-from tfticket.errors import InputError
+from tfticket.durations import generation_bounds, iterations_in
+from tfticket.errors import Diverged, InputError, unknown
 from tfticket.evaluation.metrics import all_metrics, log_of
 from tfticket.evaluation.predictive import DRAWS, predict
 from tfticket.keras_versions import check_no_keras_3
-from tfticket.models import build_model
+from tfticket.models import build_model, model_from_spec, to_variational
 from tfticket.network import network_of
 from tfticket.pruning.selection import check_levels
 from tfticket.registry import CONTROLS, SCORES, resolve
 from tfticket.schema import check_seed, validate
 from tfticket.tickets.iterative import iterative_pruning, needs_rewinding, prune_ticket
 from tfticket.tickets.ticket import Ticket, check_class_names, check_ticket, with_class_names
-from tfticket.training.gradient import TrainingResult, train_weights
+from tfticket.tickets.transplant import transplant
+from tfticket.training.exploit_explore import Child, population_based_training
+from tfticket.training.gradient import Checkpoint, Hooks, TrainingResult, train_weights
 from tfticket.types import Weights
+from tfticket.variational.kl_weights import Way, with_kl_weights
 
 if TYPE_CHECKING:
     from tfticket.sampling.sampled import SampledTicket
@@ -34,7 +48,9 @@ __all__ = [
     "evaluate",
     "find_tickets",
     "load_data",
+    "svi",
     "train",
+    "tune",
 ]
 
 
@@ -221,6 +237,118 @@ def train(
     return TrainedTicket(with_class_names(ticket, data), trained.weights, trained.history)
 
 
+def svi(
+    ticket: Ticket,
+    data: Dataset,
+    *,
+    kl_weights: Literal["default", "unscaled"] | Mapping[str, float] = "default",
+    variational: Variational | dict[str, Any] | None = None,
+    carried: Carried = "mask",
+    train: TrainConfig | dict[str, Any] | None = None,
+    seed: int = 0,
+) -> TrainedTicket:
+    """Train a ticket by stochastic variational inference, in the variational network of the same architecture.
+
+    Args:
+        ticket: A ticket of a deterministic network; one of a variational network is trained by ``train``.
+        data: From ``load_data``.
+        kl_weights: Factors on the layers' KL divergences: 'default' is 1; 'unscaled' does not divide the divergence by
+            the number of rows; or layer -> factor, such as ``tune`` returns.
+        variational: Prior and initialisation, a config or its fields, e.g. ``{"prior": 0.1}``.
+        carried: 'mask' draws the means from the seed; 'start' takes the ticket's start weights as means.
+        train: A ``TrainConfig`` or its fields.
+        seed: Of initialisation, order of rows, augmentation, noise and evaluations.
+
+    Raises:
+        InputError: A ticket that is variational or of other shapes or classes than the data; invalid options.
+        TfticketError: The training diverged.
+
+    References:
+        "Bayes always wins the lottery in Monte Carlo", section 4; Blundell et al. (2015), "Weight uncertainty in neural
+        networks".
+    """
+    onto = _variational_ticket(ticket, data, variational, carried, check_seed(seed), "svi")
+    way: Way = "tuned"
+    if isinstance(kl_weights, str):
+        if kl_weights not in ("default", "unscaled"):
+            raise InputError(unknown("KL weights", kl_weights, ("default", "unscaled")))
+        way, kl_weights = kl_weights, {}
+    training = with_kl_weights(_train_config(train), way, kl_weights, len(data.x_train))
+    trained = _train(onto, data, validate(TrainConfig, training.model_dump(), where="svi"), seed)
+    return TrainedTicket(with_class_names(onto, data), trained.weights, trained.history)
+
+
+def tune(
+    ticket: Ticket,
+    data: Dataset,
+    *,
+    population: Population | dict[str, Any] | None = None,
+    variational: Variational | dict[str, Any] | None = None,
+    carried: Carried = "mask",
+    train: TrainConfig | dict[str, Any] | None = None,
+    seed: int = 0,
+) -> dict[str, float]:
+    """Tune the KL weights of variational inference on a ticket by population-based training.
+
+    Members with their own initialisations and KL weights are trained one after another; after each generation, copies
+    of the best replace the worst, and their weights are perturbed or redrawn.
+
+    Args:
+        ticket: As for ``svi``.
+        data: From ``load_data``; its validation rows rank the members.
+        population: Sizes, perturbation, metric: a config or its fields, e.g. ``{"members": 10, "generations": 5}``.
+        variational: As for ``svi``.
+        carried: As for ``svi``.
+        train: Training of a member over all generations, a ``TrainConfig`` or its fields.
+        seed: Of all draws.
+
+    Returns:
+        Layer -> KL weight of the best member, for ``svi(..., kl_weights=...)``.
+
+    Raises:
+        InputError: As ``svi``; fewer iterations than generations.
+        TfticketError: Every member diverged.
+
+    References:
+        Jaderberg et al. (2017), "Population based training of neural networks".
+    """
+    config = validate(Population, {} if population is None else population, where="tune")
+    training, root = _train_config(train), check_seed(seed)
+    member_seeds = [seeds.derive(root, "member", member) for member in range(config.members)]
+    tickets = [_variational_ticket(ticket, data, variational, carried, member, "tune") for member in member_seeds]
+    iterations = iterations_in(training.epochs, len(data.x_train), training.batch_size)
+    bounds = generation_bounds(tickets[0].iteration, iterations, config.generations)
+    states: list[Checkpoint | None] = []
+
+    def train_member(generation: int, member: int, child: Child) -> tuple[Checkpoint | None, float]:
+        saved: list[Checkpoint] = []
+        resume = None if child.parent is None else states[child.parent]
+        try:
+            trained = train_weights(
+                tickets[member].model,
+                tickets[member].mask,
+                tickets[member].start,
+                data,
+                with_kl_weights(training, "tuned", child.weights, len(data.x_train)),
+                member_seeds[member],
+                first_iteration=bounds[generation][0],
+                until=bounds[generation][1],
+                hooks=Hooks(resume=resume, checkpoint=saved.append),
+            )
+        except Diverged:
+            return None, math.nan
+        return saved[-1], float(trained.history[-1][config.metric])
+
+    def train_generation(generation: int, children: Sequence[Child]) -> list[float]:
+        nonlocal states
+        results = [train_member(generation, member, child) for member, child in enumerate(children)]
+        states = [state for state, _ in results]
+        return [score for _, score in results]
+
+    layers = [path.removesuffix("/kernel_rho") for path in tickets[0].start if path.endswith("/kernel_rho")]
+    return population_based_training(config, layers, root, train_generation)
+
+
 def evaluate(
     trained: "TrainedTicket | SampledTicket", data: Dataset, split: str = "test", *, draws: int = DRAWS, seed: int = 0
 ) -> dict[str, float]:
@@ -247,6 +375,25 @@ def evaluate(
     else:
         log_probs = log_of(trained.predict(images))
     return all_metrics(log_probs, labels)
+
+
+def _variational_ticket(
+    ticket: Ticket,
+    data: Dataset,
+    variational: Variational | dict[str, Any] | None,
+    carried: Carried,
+    seed: int,
+    function: str,
+) -> Ticket:
+    """Transplant a deterministic ticket to the variational network of its architecture."""
+    check_ticket(ticket, function)
+    _check_data(data)
+    if ticket.is_variational:
+        raise InputError(
+            f"{function} takes a ticket of a deterministic network; {ticket.name} is variational. Use train."
+        )
+    network = to_variational(model_from_spec(ticket.model), variational)
+    return transplant(ticket, Ticket.dense(network, seed, data=data), carried)
 
 
 def _check_data(data: Any) -> None:
