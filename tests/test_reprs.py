@@ -8,7 +8,8 @@ from tfticket.backend import keras
 from tfticket.config import SampleConfig
 from tfticket.presets import load_experiment
 from tfticket.tickets.survival_model import Logistic, TicketLayer
-from tfticket.training.gradient import Hooks, train_weights
+from tfticket.training.gradient import train_weights
+from tfticket.training.hooks import Hooks
 
 TRAIN = {"epochs": "2it", "batch_size": 20, "evaluate_every": "2it"}
 

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 from tfticket.errors import InputError, Stopped, TfticketError
 
 if TYPE_CHECKING:
-    from tfticket.api import TicketSeries, TrainedTicket, build_model, control, evaluate, find_tickets, svi, train, tune
+    from tfticket.api import TicketSeries, TrainedTicket, build_model, control, evaluate, find_tickets, train
     from tfticket.config import TrainConfig
     from tfticket.data import Dataset, load_data
+    from tfticket.inference import svi, tune
     from tfticket.models import to_variational
     from tfticket.sampling.sampled import SampledTicket, sample
     from tfticket.tickets import Ticket
@@ -35,12 +36,12 @@ _WHERE = {
     "fit_survival_model": "tfticket.tickets.mc_tickets",
     "load_data": "tfticket.data",
     "sample": "tfticket.sampling.sampled",
-    "svi": "tfticket.api",
+    "svi": "tfticket.inference",
     "to_deterministic": "tfticket.tickets.transplant",
     "to_variational": "tfticket.models",
     "train": "tfticket.api",
     "transplant": "tfticket.tickets.transplant",
-    "tune": "tfticket.api",
+    "tune": "tfticket.inference",
 }
 
 __all__ = [

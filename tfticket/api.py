@@ -1,41 +1,28 @@
 """The functions for notebooks. They compute in memory and write nothing; lab steps wrap them."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tfticket import seeds
-from tfticket.config import (
-    Carried,
-    Control,
-    Objective,
-    Population,
-    PruneConfig,
-    TrainConfig,
-    Variational,
-    check_lengths,
-)
+from tfticket.config import Control, Objective, PruneConfig, TrainConfig, check_lengths
 from tfticket.data import Dataset, load_data
-from tfticket.durations import generation_bounds, iterations_in
-from tfticket.errors import Diverged, InputError, unknown
+from tfticket.durations import iterations_in
+from tfticket.errors import InputError
 from tfticket.evaluation.metrics import all_metrics, log_of
 from tfticket.evaluation.predictive import DRAWS, predict
 from tfticket.keras_versions import check_no_keras_3
-from tfticket.models import build_model, model_from_spec, to_variational
+from tfticket.models import build_model
 from tfticket.network import network_of
 from tfticket.pruning.selection import check_levels
 from tfticket.registry import CONTROLS, SCORES, resolve
 from tfticket.schema import check_seed, validate
 from tfticket.tickets.iterative import iterative_pruning, needs_rewinding, prune_ticket
 from tfticket.tickets.ticket import Ticket, check_class_names, check_ticket, with_class_names
-from tfticket.tickets.transplant import transplant
-from tfticket.training.exploit_explore import Child, population_based_training
-from tfticket.training.gradient import Checkpoint, Hooks, TrainingResult, train_weights
+from tfticket.training.gradient import train_weights
+from tfticket.training.hooks import TrainingResult
 from tfticket.types import Weights
-from tfticket.variational.kl_weights import Way, with_kl_weights
 
 if TYPE_CHECKING:
     from tfticket.sampling.sampled import SampledTicket
@@ -48,9 +35,7 @@ __all__ = [
     "evaluate",
     "find_tickets",
     "load_data",
-    "svi",
     "train",
-    "tune",
 ]
 
 
@@ -163,7 +148,7 @@ def find_tickets(
         InputError: Invalid options; a layer would collapse.
         TfticketError: A training diverged.
     """
-    _check_data(data)
+    check_dataset(data)
     options = {
         "levels": levels,
         "sparsity": 0.99 if sparsity is None and rate is None else sparsity,
@@ -176,7 +161,7 @@ def find_tickets(
         "allow_empty": allow_empty,
     }
     pruning = validate(PruneConfig, options, where="find_tickets")
-    training = _train_config(train)
+    training = training_config(train)
     step = pruning.step(check_seed(seed))
     dense = Ticket.dense(model, seed, start, data)
     check_lengths(training, pruning.rewind, len(data.x_train))
@@ -232,121 +217,9 @@ def train(
         TfticketError: The training diverged.
     """
     check_ticket(ticket, "train")
-    _check_data(data)
-    trained = _train(ticket, data, _train_config(train), check_seed(seed))
+    check_dataset(data)
+    trained = _train(ticket, data, training_config(train), check_seed(seed))
     return TrainedTicket(with_class_names(ticket, data), trained.weights, trained.history)
-
-
-def svi(
-    ticket: Ticket,
-    data: Dataset,
-    *,
-    kl_weights: Literal["default", "unscaled"] | Mapping[str, float] = "default",
-    variational: Variational | dict[str, Any] | None = None,
-    carried: Carried = "mask",
-    train: TrainConfig | dict[str, Any] | None = None,
-    seed: int = 0,
-) -> TrainedTicket:
-    """Train a ticket by stochastic variational inference, in the variational network of the same architecture.
-
-    Args:
-        ticket: A ticket of a deterministic network; one of a variational network is trained by ``train``.
-        data: From ``load_data``.
-        kl_weights: Factors on the layers' KL divergences: 'default' is 1; 'unscaled' does not divide the divergence by
-            the number of rows; or layer -> factor, such as ``tune`` returns.
-        variational: Prior and initialisation, a config or its fields, e.g. ``{"prior": 0.1}``.
-        carried: 'mask' draws the means from the seed; 'start' takes the ticket's start weights as means.
-        train: A ``TrainConfig`` or its fields.
-        seed: Of initialisation, order of rows, augmentation, noise and evaluations.
-
-    Raises:
-        InputError: A ticket that is variational or of other shapes or classes than the data; invalid options.
-        TfticketError: The training diverged.
-
-    References:
-        "Bayes always wins the lottery in Monte Carlo", section 4; Blundell et al. (2015), "Weight uncertainty in neural
-        networks".
-    """
-    onto = _variational_ticket(ticket, data, variational, carried, check_seed(seed), "svi")
-    way: Way = "tuned"
-    if isinstance(kl_weights, str):
-        if kl_weights not in ("default", "unscaled"):
-            raise InputError(unknown("KL weights", kl_weights, ("default", "unscaled")))
-        way, kl_weights = kl_weights, {}
-    training = with_kl_weights(_train_config(train), way, kl_weights, len(data.x_train))
-    trained = _train(onto, data, validate(TrainConfig, training.model_dump(), where="svi"), seed)
-    return TrainedTicket(with_class_names(onto, data), trained.weights, trained.history)
-
-
-def tune(
-    ticket: Ticket,
-    data: Dataset,
-    *,
-    population: Population | dict[str, Any] | None = None,
-    variational: Variational | dict[str, Any] | None = None,
-    carried: Carried = "mask",
-    train: TrainConfig | dict[str, Any] | None = None,
-    seed: int = 0,
-) -> dict[str, float]:
-    """Tune the KL weights of variational inference on a ticket by population-based training.
-
-    Members with their own initialisations and KL weights are trained one after another; after each generation, copies
-    of the best replace the worst, and their weights are perturbed or redrawn.
-
-    Args:
-        ticket: As for ``svi``.
-        data: From ``load_data``; its validation rows rank the members.
-        population: Sizes, perturbation, metric: a config or its fields, e.g. ``{"members": 10, "generations": 5}``.
-        variational: As for ``svi``.
-        carried: As for ``svi``.
-        train: Training of a member over all generations, a ``TrainConfig`` or its fields.
-        seed: Of all draws.
-
-    Returns:
-        Layer -> KL weight of the best member, for ``svi(..., kl_weights=...)``.
-
-    Raises:
-        InputError: As ``svi``; fewer iterations than generations.
-        TfticketError: Every member diverged.
-
-    References:
-        Jaderberg et al. (2017), "Population based training of neural networks".
-    """
-    config = validate(Population, {} if population is None else population, where="tune")
-    training, root = _train_config(train), check_seed(seed)
-    member_seeds = [seeds.derive(root, "member", member) for member in range(config.members)]
-    tickets = [_variational_ticket(ticket, data, variational, carried, member, "tune") for member in member_seeds]
-    iterations = iterations_in(training.epochs, len(data.x_train), training.batch_size)
-    bounds = generation_bounds(tickets[0].iteration, iterations, config.generations)
-    states: list[Checkpoint | None] = []
-
-    def train_member(generation: int, member: int, child: Child) -> tuple[Checkpoint | None, float]:
-        saved: list[Checkpoint] = []
-        resume = None if child.parent is None else states[child.parent]
-        try:
-            trained = train_weights(
-                tickets[member].model,
-                tickets[member].mask,
-                tickets[member].start,
-                data,
-                with_kl_weights(training, "tuned", child.weights, len(data.x_train)),
-                member_seeds[member],
-                first_iteration=bounds[generation][0],
-                until=bounds[generation][1],
-                hooks=Hooks(resume=resume, checkpoint=saved.append),
-            )
-        except Diverged:
-            return None, math.nan
-        return saved[-1], float(trained.history[-1][config.metric])
-
-    def train_generation(generation: int, children: Sequence[Child]) -> list[float]:
-        nonlocal states
-        results = [train_member(generation, member, child) for member, child in enumerate(children)]
-        states = [state for state, _ in results]
-        return [score for _, score in results]
-
-    layers = [path.removesuffix("/kernel_rho") for path in tickets[0].start if path.endswith("/kernel_rho")]
-    return population_based_training(config, layers, root, train_generation)
 
 
 def evaluate(
@@ -361,7 +234,7 @@ def evaluate(
         draws: Number of weight draws to average over, if the network is variational and trained.
         seed: Of these draws.
     """
-    _check_data(data)
+    check_dataset(data)
     _check_draws(draws)
     check_no_keras_3(trained, "evaluate")
     if not hasattr(trained, "ticket") or not hasattr(trained, "predict"):
@@ -377,26 +250,12 @@ def evaluate(
     return all_metrics(log_probs, labels)
 
 
-def _variational_ticket(
-    ticket: Ticket,
-    data: Dataset,
-    variational: Variational | dict[str, Any] | None,
-    carried: Carried,
-    seed: int,
-    function: str,
-) -> Ticket:
-    """Transplant a deterministic ticket to the variational network of its architecture."""
-    check_ticket(ticket, function)
-    _check_data(data)
-    if ticket.is_variational:
-        raise InputError(
-            f"{function} takes a ticket of a deterministic network; {ticket.name} is variational. Use train."
-        )
-    network = to_variational(model_from_spec(ticket.model), variational)
-    return transplant(ticket, Ticket.dense(network, seed, data=data), carried)
+def check_dataset(data: Any) -> None:
+    """Check that a function of the API was given a data set.
 
-
-def _check_data(data: Any) -> None:
+    Raises:
+        InputError: It was given something else.
+    """
     if not isinstance(data, Dataset):
         raise InputError(f"The data are {type(data).__name__}; expected what load_data returns.")
 
@@ -406,7 +265,8 @@ def _check_draws(draws: int) -> None:
         raise InputError(f"draws is {draws!r}; expected an integer >= 1.")
 
 
-def _train_config(train: TrainConfig | dict[str, Any] | None) -> TrainConfig:
+def training_config(train: TrainConfig | dict[str, Any] | None) -> TrainConfig:
+    """Return a training's configuration, from a config or its fields."""
     return (
         train
         if isinstance(train, TrainConfig)

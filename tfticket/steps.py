@@ -42,7 +42,8 @@ from tfticket.tickets.ticket import check_class_names
 from tfticket.tickets.transplant import transplant as transplant_ticket
 from tfticket.tickets.weight_files import load_weights, save_weights
 from tfticket.training.checkpoints import checkpoint_hooks, load_checkpoint
-from tfticket.training.gradient import TrainingResult, train_weights
+from tfticket.training.gradient import train_weights
+from tfticket.training.hooks import TrainingResult
 from tfticket.training.optimisers import learning_rates
 
 

@@ -20,7 +20,7 @@ from tfticket.runs.step_files import read_config, read_result
 from tfticket.tickets import Ticket
 from tfticket.tickets.weight_files import load_weights
 from tfticket.training.checkpoints import load_checkpoint, read_checkpoint, write_checkpoint
-from tfticket.training.gradient import Checkpoint
+from tfticket.training.hooks import Checkpoint
 
 
 @pytest.fixture(scope="module")

@@ -33,7 +33,8 @@ from tfticket.steps import start, train
 from tfticket.tickets import Ticket
 from tfticket.tickets.member import member
 from tfticket.tickets.weight_files import load_weights
-from tfticket.training.gradient import Hooks, train_weights
+from tfticket.training.gradient import train_weights
+from tfticket.training.hooks import Hooks
 
 DATA = DataConfig(train_rows=300, validation_rows=100)
 WEIGHTS_OF_KL = {"dense_1": 0.5, "dense_2": 0.01, "dense_3": 2.0}

@@ -13,7 +13,8 @@ from tfticket.config import Augment, TrainConfig
 from tfticket.errors import Stopped
 from tfticket.training.augmentation import augment_images
 from tfticket.training.batches import Augmentations
-from tfticket.training.gradient import Hooks, train_weights
+from tfticket.training.gradient import train_weights
+from tfticket.training.hooks import Hooks
 
 
 def by_hand(images, draws):

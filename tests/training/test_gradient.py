@@ -17,7 +17,8 @@ from tfticket.models.vit import Attend
 from tfticket.pruning.mask import dense_mask
 from tfticket.pruning.wrapping import with_mask
 from tfticket.training.batches import RowOrder
-from tfticket.training.gradient import Hooks, train_weights
+from tfticket.training.gradient import train_weights
+from tfticket.training.hooks import Hooks
 
 
 @pytest.fixture(scope="module")

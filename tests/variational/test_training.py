@@ -15,7 +15,8 @@ from tfticket.errors import InputError, Stopped
 from tfticket.evaluation.predictive import mean_prediction, predict
 from tfticket.models import build_model, to_variational
 from tfticket.network import network_of
-from tfticket.training.gradient import Hooks, train_weights
+from tfticket.training.gradient import train_weights
+from tfticket.training.hooks import Hooks
 from tfticket.training.loop import Segment, gradient_loop
 from tfticket.variational.noise import noise_seeds
 

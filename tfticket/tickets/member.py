@@ -10,7 +10,8 @@ from tfticket.errors import Diverged, InputError
 from tfticket.runs.step import CHECKPOINT, STATE, TICKET, StepContext
 from tfticket.tickets.ticket import Ticket
 from tfticket.training.checkpoints import checkpoint_hooks, load_checkpoint, read_checkpoint, write_checkpoint
-from tfticket.training.gradient import Checkpoint, train_weights
+from tfticket.training.gradient import train_weights
+from tfticket.training.hooks import Checkpoint
 
 
 def member(context: StepContext, config: MemberStep) -> dict[str, Any]:

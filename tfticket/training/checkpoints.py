@@ -7,7 +7,7 @@ from tfticket import backend
 from tfticket.errors import InputError
 from tfticket.runs.artefacts import load_tensors, save_tensors
 from tfticket.runs.step import CHECKPOINT, StepContext
-from tfticket.training.gradient import Checkpoint, Hooks
+from tfticket.training.hooks import Checkpoint, Hooks
 from tfticket.training.loop import State
 from tfticket.types import Weights
 
