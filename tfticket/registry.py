@@ -28,7 +28,7 @@ class StepKind(NamedTuple):
 
 
 class Table(Mapping[str, Entry]):
-    """Named things: ours, and those that installed packages register as entry points.
+    """Named things: built-in ones, and those that installed packages register as entry points.
 
     A package says in its pyproject.toml, with the table's group::
 
@@ -37,27 +37,29 @@ class Table(Mapping[str, Entry]):
 
     Args:
         group: Name of the entry points' group.
-        ours: Name -> entry; a package cannot replace one of these.
+        builtin: Name -> entry; packages cannot replace them.
     """
 
-    def __init__(self, group: str, ours: Mapping[str, Entry]) -> None:
+    def __init__(self, group: str, builtin: Mapping[str, Entry]) -> None:
         self.group = group
-        self._ours = dict(ours)
+        self._builtin = dict(builtin)
 
     @functools.cached_property
     def _all(self) -> dict[str, Entry]:
         points = importlib.metadata.entry_points(group=self.group)
-        theirs = {point.name: Entry(point.value, f"from {point.dist.name if point.dist else '?'}") for point in points}
-        return theirs | self._ours
+        registered = {
+            point.name: Entry(point.value, f"from {point.dist.name if point.dist else '?'}") for point in points
+        }
+        return registered | self._builtin
 
     def __getitem__(self, name: str) -> Entry:
-        return self._ours[name] if name in self._ours else self._all[name]
+        return self._builtin[name] if name in self._builtin else self._all[name]
 
     def __contains__(self, name: object) -> bool:
-        return name in self._ours or name in self._all
+        return name in self._builtin or name in self._all
 
     def __iter__(self) -> Iterator[str]:
-        return iter({**self._ours, **self._all})
+        return iter({**self._builtin, **self._all})
 
     def __len__(self) -> int:
         return len(self._all)
@@ -183,18 +185,18 @@ STEPS = {
 }
 
 
-def check_name(what: str, name: str, table: Mapping[str, object]) -> str:
+def check_name(kind: str, name: str, table: Mapping[str, object]) -> str:
     """Return a name that is in the table.
 
     Raises:
         InputError: It is not; the message suggests the nearest.
     """
     if name not in table:
-        raise InputError(unknown(what, name, table))
+        raise InputError(unknown(kind, name, table))
     return name
 
 
 def resolve(target: str) -> Any:
-    """Import 'module:name' and return what has that name."""
+    """Import 'module:name' and return the named object."""
     module, _, name = target.partition(":")
     return getattr(importlib.import_module(module), name)

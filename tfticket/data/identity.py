@@ -94,17 +94,17 @@ def check_contents(name: str, raw: "Raw", contents: str, where: str) -> None:
         size = (len(raw.x_train), len(raw.x_test), raw.x_train.shape[1:])
         if size == named.size:
             return
-        what = f"has {_rows_of(size)}; expected {_rows_of(named.size)}"
+        problem = f"has {_rows_of(size)}; expected {_rows_of(named.size)}"
     elif known is not None:
-        what = f"holds the images and labels of {known.name}"
+        problem = f"holds the images and labels of {known.name}"
     else:
-        what = f"holds other images or labels than its publishers' (SHA-256 {contents[:16]}...)"
+        problem = f"holds other images or labels than its publishers' (SHA-256 {contents[:16]}...)"
     mend = "Give it another name."
     if known is not None:
         mend = f"Call it {known.name}."
     elif named.bundled is not None and where == str(named.find()):
         mend = f"Another JPEG decoder may be the reason: Pillow {PIL.__version__} here. Install tfticket again."
-    raise InputError(f"{where} is called {name}, but {what}. {mend}")
+    raise InputError(f"{where} is called {name}, but {problem}. {mend}")
 
 
 def _rows_of(size: tuple[int, int, tuple[int, ...]]) -> str:

@@ -201,14 +201,14 @@ def _chosen(config: DataConfig, class_names: tuple[str, ...]) -> list[int]:
     if config.classes is None:
         return list(range(len(class_names)))
     chosen = []
-    for wanted in config.classes:
-        if str(wanted) in class_names:
-            chosen.append(class_names.index(str(wanted)))
-        elif isinstance(wanted, int) and 0 <= wanted < len(class_names):
-            chosen.append(wanted)
+    for requested in config.classes:
+        if str(requested) in class_names:
+            chosen.append(class_names.index(str(requested)))
+        elif isinstance(requested, int) and 0 <= requested < len(class_names):
+            chosen.append(requested)
         else:
             raise InputError(
-                f"{config.name}: {unknown('class', str(wanted), class_names)} Or a number, 0 to {len(class_names) - 1}."
+                f"{config.name}: {unknown('class', str(requested), class_names)} Or a number, 0 to {len(class_names) - 1}."
             )
     if len(set(chosen)) < len(chosen):
         raise InputError(f"{config.name}: the classes {list(config.classes)} name one of them twice.")

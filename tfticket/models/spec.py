@@ -222,13 +222,13 @@ def _keras_model(config: dict[str, Any]) -> Any:
     return model
 
 
-def check_fits(model: Any, what: str, data: Dataset) -> None:
+def check_fits(model: Any, label: str, data: Dataset) -> None:
     """Check that a model takes the data's rows and has an output for each of their classes.
 
     Raises:
         InputError: It does not.
     """
-    _check_sizes(model, what, data.input_shape, data.num_classes)
+    _check_sizes(model, label, data.input_shape, data.num_classes)
 
 
 def describe_shape(shape: Sequence[int]) -> str:
@@ -283,7 +283,7 @@ def _is_whole(number: Any) -> bool:
 
 def _user_model(name: str, input_shape: tuple[int, ...], num_classes: int) -> Any:
     """Build a user's own network and check that it fits the data."""
-    what = f"model: {name}"
+    label = f"model: {name}"
     try:
         if is_keras_file(name):
             model = keras.models.load_model(intact_keras_file(name), compile=False)
@@ -295,16 +295,16 @@ def _user_model(name: str, input_shape: tuple[int, ...], num_classes: int) -> An
     except InputError:
         raise
     except Exception as error:  # the user's code, or what Keras raises at a damaged file
-        raise InputError(f"{what} fails with {type(error).__name__}: {_reason(error)}") from None
-    _check_is_model(model, what)
+        raise InputError(f"{label} fails with {type(error).__name__}: {_reason(error)}") from None
+    _check_is_model(model, label)
     spec_of(model)
-    _check_sizes(model, what, input_shape, num_classes)
+    _check_sizes(model, label, input_shape, num_classes)
     return model
 
 
 def _package_model(name: str, target: str, input_shape: tuple[int, ...], num_classes: int, initialiser: Any) -> Any:
     """Build a network that an installed package registers and check that it fits the data."""
-    what = f"The network {name} of an installed package, {target},"
+    label = f"The network {name} of an installed package, {target},"
     keras.backend.reset_uids()  # as for a user's function
     try:
         build = resolve(target)
@@ -314,30 +314,30 @@ def _package_model(name: str, target: str, input_shape: tuple[int, ...], num_cla
         raise
     except Exception as error:  # the package's code
         raise InputError(
-            f"{what} fails with {type(error).__name__}: {_reason(error)}. Expected a function (input_shape, "
+            f"{label} fails with {type(error).__name__}: {_reason(error)}. Expected a function (input_shape, "
             "num_classes, initialiser). Update or reinstall the package, or correct its entry point."
         ) from None
-    _check_is_model(model, what)
-    _check_sizes(model, what, input_shape, num_classes)
+    _check_is_model(model, label)
+    _check_sizes(model, label, input_shape, num_classes)
     return model
 
 
-def _check_is_model(model: Any, what: str) -> None:
-    check_no_keras_3(model, what)
+def _check_is_model(model: Any, label: str) -> None:
+    check_no_keras_3(model, label)
     if not isinstance(model, keras.Model) or not model.built:
         kind = "a model without an input shape" if isinstance(model, keras.Model) else type(model).__name__
-        raise InputError(f"{what} returns {kind}; expected a tf_keras model, built.")
+        raise InputError(f"{label} returns {kind}; expected a tf_keras model, built.")
 
 
-def _check_sizes(model: Any, what: str, input_shape: tuple[int, ...], num_classes: int) -> None:
+def _check_sizes(model: Any, label: str, input_shape: tuple[int, ...], num_classes: int) -> None:
     if tuple(model.input_shape[1:]) != input_shape:
         raise InputError(
-            f"{what} takes {describe_shape(model.input_shape[1:])}; the data have {describe_shape(input_shape)}. Build "
+            f"{label} takes {describe_shape(model.input_shape[1:])}; the data have {describe_shape(input_shape)}. Build "
             f"it with Input({input_shape})."
         )
     if model.output_shape[-1] != num_classes:
         raise InputError(
-            f"{what} has {model.output_shape[-1]} outputs; the data have {num_classes} classes. End it in "
+            f"{label} has {model.output_shape[-1]} outputs; the data have {num_classes} classes. End it in "
             f"Dense({num_classes})."
         )
 

@@ -249,17 +249,17 @@ def _check_finite(losses: np.ndarray, weights: Weights, first: int, undefined: C
     """
     bad = np.flatnonzero(~np.isfinite(losses))
     if len(bad):
-        what, iteration = f"training loss became {losses[bad[0]]}", first + int(bad[0])
+        problem, iteration = f"training loss became {losses[bad[0]]}", first + int(bad[0])
     elif all(np.isfinite(array).all() for array in weights.values()):
         return
     else:
-        what, iteration = "weights became infinite or undefined", first + len(losses) - 1
+        problem, iteration = "weights became infinite or undefined", first + len(losses) - 1
     if paths := undefined():
         raise InputError(
             f"The constraint of {', '.join(paths)} returned values that are not finite; expected finite ones, of the "
             "weights' shape. Mend the constraint."
         )
-    raise Diverged(f"The {what} at iteration {iteration:,}. Lower the learning rate, or look at the data.")
+    raise Diverged(f"The {problem} at iteration {iteration:,}. Lower the learning rate, or look at the data.")
 
 
 def _check_pruned(weights: Weights, mask: Mask) -> None:

@@ -64,14 +64,14 @@ def _read_file(path: Path) -> Raw:
             return npz.read(path, archive) if arrays else images.read_zip(path, archive)
     if _is_tar(start):
         return cifar.read(path)
-    what = "is of no known format"
+    problem = "is of no known format"
     if not start:
-        what = "is empty"
+        problem = "is empty"
     elif start.startswith(b"\x93NUMPY"):
-        what = "is a single array: save all four by np.savez"
+        problem = "is a single array: save all four by np.savez"
     elif start[:3] == b"\0\0\x08":
-        what = "is one IDX file: give the folder of all four"
-    raise InputError(f"{path} {what}. Expected {EXPECTED}.")
+        problem = "is one IDX file: give the folder of all four"
+    raise InputError(f"{path} {problem}. Expected {EXPECTED}.")
 
 
 def _is_tar(block: bytes) -> bool:

@@ -152,16 +152,16 @@ def _by_class(path: Path, entries: list[Entry]) -> dict[str, dict[str, list[Entr
         if entry.parts[0] not in splits or (len(entry.parts) == 1 and entry.folder):
             continue
         if len(entry.parts) not in (2, 3) or entry.folder != (len(entry.parts) == 2):
-            what = "folder" if entry.folder else "file"
-            raise InputError(f"{entry.where} is a {what} in the wrong place; expected {EXPECTED}. Move it.")
+            kind = "folder" if entry.folder else "file"
+            raise InputError(f"{entry.where} is a {kind} in the wrong place; expected {EXPECTED}. Move it.")
         images = splits[entry.parts[0]].setdefault(entry.parts[1], [])
         if not entry.folder:
             images.append(entry)
     for split, classes in splits.items():
         if not classes:
-            found = ", ".join(sorted({repr(entry.parts[0]) for entry in entries})[:8])
+            names = ", ".join(sorted({repr(entry.parts[0]) for entry in entries})[:8])
             raise InputError(
-                f"{path} has no class folder in {split}/ (found: {found or 'nothing'}); expected both splits, "
+                f"{path} has no class folder in {split}/ (found: {names or 'nothing'}); expected both splits, "
                 f"{EXPECTED}. Move some images of each class there."
             )
         empty = [name for name, images in classes.items() if not images]
