@@ -208,7 +208,8 @@ def _chosen(config: DataConfig, class_names: tuple[str, ...]) -> list[int]:
             chosen.append(requested)
         else:
             raise InputError(
-                f"{config.name}: {unknown('class', str(requested), class_names)} Or a number, 0 to {len(class_names) - 1}."
+                f"{config.name}: {unknown('class', str(requested), class_names)} "
+                f"Or a number, 0 to {len(class_names) - 1}."
             )
     if len(set(chosen)) < len(chosen):
         raise InputError(f"{config.name}: the classes {list(config.classes)} name one of them twice.")

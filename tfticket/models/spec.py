@@ -332,8 +332,8 @@ def _check_is_model(model: Any, label: str) -> None:
 def _check_sizes(model: Any, label: str, input_shape: tuple[int, ...], num_classes: int) -> None:
     if tuple(model.input_shape[1:]) != input_shape:
         raise InputError(
-            f"{label} takes {describe_shape(model.input_shape[1:])}; the data have {describe_shape(input_shape)}. Build "
-            f"it with Input({input_shape})."
+            f"{label} takes {describe_shape(model.input_shape[1:])}; the data have {describe_shape(input_shape)}. "
+            f"Build it with Input({input_shape})."
         )
     if model.output_shape[-1] != num_classes:
         raise InputError(
