@@ -1,4 +1,4 @@
-"""The commands that fit a sampler of Monte Carlo tickets, and draw from it."""
+"""The commands that fit a survival model to a ticket, and draw Monte Carlo tickets from it."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -67,9 +67,9 @@ def mc_fit(
     from tfticket.tickets.mc_tickets import fit_survival_model  # TensorFlow, after all that it is not needed for
 
     with _progress("connectivity", 1) as tell:
-        sampler = fit_survival_model(found, rows, images, seed, tell=tell)
-    sampler.save(out)
-    fits = [(family, name, fit) for family, models in sampler.fits.items() for name, fit in models.items()]
+        survival_model = fit_survival_model(found, rows, images, seed, tell=tell)
+    survival_model.save(out)
+    fits = [(family, name, fit) for family, models in survival_model.fits.items() for name, fit in models.items()]
     if as_json:
         typer.echo(json.dumps([{"layers": family, "by": name, **vars(fit)} for family, name, fit in fits]))
     elif not Options.quiet:
