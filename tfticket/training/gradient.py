@@ -235,17 +235,8 @@ def _check_kept(moments: set[int], total: int, config: TrainConfig) -> None:
 def _check_finite(losses: np.ndarray, weights: Weights, first: int, undefined: Callable[[], list[str]]) -> None:
     """Refuse losses or weights that are not finite.
 
-    Each loss is computed before its update, so only the weights show the last update.
-
-    Args:
-        losses: Of the segment.
-        weights: After it.
-        first: The segment's first iteration.
-        undefined: Returns paths whose constraint is to blame.
-
-    Raises:
-        InputError: A constraint is undefined for the last finite weights.
-        Diverged: The training diverged by itself.
+    Each loss is computed before its update, so only the weights show the last update. ``undefined`` returns the paths
+    whose constraint is to blame.
     """
     bad = np.flatnonzero(~np.isfinite(losses))
     if len(bad):
