@@ -1,11 +1,11 @@
-"""Bayes always wins the lottery in Monte Carlo: sample the posterior of a pruned network, beside training it.
+"""Bayes always wins the lottery in Monte Carlo: train a pruned network, and sample its posterior.
 
 For each IMP seed: tickets by iterative magnitude pruning, trained from their own start and re-initialised, as in
 ``experiments.imp``. Then, at some levels:
 
 - NUTS: chains over the ticket's surviving weights, each from an independent draw of the prior, pooled;
-- stochastic variational inference on the ticket's mask, if asked for;
-- the deep ensemble: the mean prediction of the re-initialised trainings, which tells averaging from sampling.
+- optionally stochastic variational inference on the ticket's mask;
+- the deep ensemble: the mean prediction of the re-initialised trainings, to separate averaging from sampling.
 
 References:
     "Bayes always wins the lottery in Monte Carlo", sections 3 to 5 and table 1.
@@ -20,15 +20,15 @@ from pydantic import Field, model_validator
 from tfticket.arms import TICKET, Arm
 from tfticket.config import MOST, EnsembleStep, PoolStep, SampleConfig, SampleStep, check_augment
 from tfticket.lab import Handle, Lab, Request
+from tfticket.procedures.svi import Svi, check_inference_lengths, infer, tune_kl_weights
+from tfticket.procedures.trained_arm import TrainedArm
+from tfticket.procedures.variational_training import check_variational_training
 from tfticket.reports.chains import verdict_of
 
 from . import checks, imp
-from .imp import Made
-from .svi import Svi, check_inference_lengths, infer, tuned_weights
-from .transplants import check_inference
 
 _OF_ONE_MASK = ("reinitialise", "keep-signs")
-"""Controls that have their ticket's mask."""
+"""Controls with their ticket's mask."""
 
 
 class Config(imp.Config):
@@ -54,7 +54,7 @@ class Config(imp.Config):
         for level in self.sampled_levels or ():
             if level > self.prune.levels:
                 raise ValueError(f"sampled_levels: there is no level {level}; the last is {self.prune.levels}")
-        known = [TICKET, *(one.arm for one in self.controls), *(one.arm for one in self.monte_carlo)]
+        known = [TICKET, *(control.arm for control in self.controls), *(mc.arm for mc in self.monte_carlo)]
         for text, arm in zip(self.sampled_arms, self.arms_sampled, strict=True):
             if arm not in known:
                 raise ValueError(f"sampled_arms: '{text}' is none of {', '.join(map(str, known))}")
@@ -79,13 +79,13 @@ class Config(imp.Config):
 
     @property
     def sampled(self) -> list[int]:
-        """The levels whose tickets are sampled."""
+        """Levels whose tickets are sampled."""
         return [self.prune.levels] if self.sampled_levels is None else sorted(set(self.sampled_levels))
 
     def levels_of(self, arm: Arm) -> list[int]:
-        """The levels at which tickets of an arm are sampled."""
-        there = self.drawn_levels if arm.control == "monte-carlo" else self.controlled
-        return self.sampled if arm == TICKET else [level for level in self.sampled if level in there]
+        """Return the levels at which tickets of an arm are sampled."""
+        levels = self.drawn_levels if arm.control == "monte-carlo" else self.controlled
+        return self.sampled if arm == TICKET else [level for level in self.sampled if level in levels]
 
 
 class BayesAlwaysWins(imp.Imp[Config]):
@@ -114,7 +114,7 @@ class BayesAlwaysWins(imp.Imp[Config]):
         notes = checks.check_model(config, compares=bool(config.controls or config.monte_carlo), infers=infers)
         if config.svi is not None:
             training = config.svi.train or config.train
-            check_inference(config, config.svi.variational, (config.svi.carried,), training)
+            check_variational_training(config, config.svi.variational, (config.svi.carried,), training)
             if training.objective.kl_weights:
                 notes.append("objective.kl_weights have no effect: svi.ways say where KL weights come from.")
         if not config.chains:
@@ -124,55 +124,53 @@ class BayesAlwaysWins(imp.Imp[Config]):
         return [*notes, *dict.fromkeys(check_engine(model, config.sample, density) for density in densities)]
 
     def main(self, lab: Lab, config: Config) -> None:
-        """Find tickets, average their controls' replicates, and sample and infer at some levels."""
-        tuned: dict[int, dict[str, float]] = {}  # by level: the first seed's ticket decides for all
+        """Find tickets, average their controls' replicates, sample and infer at some levels."""
+        tuned: dict[int, dict[str, float]] = {}  # KL weights by level, from the first seed's ticket
         for seed in config.seeds:
-            made = imp.run_seed(lab, config, seed)
+            arms = imp.run_seed(lab, config, seed)
             if config.ensemble:
-                average_replicates(lab, config, made)
-            for one in made:
-                if one.level not in config.sampled or one.arm not in config.arms_sampled:
+                average_replicates(lab, config, arms)
+            tickets = {trained.level: trained for trained in arms if trained.arm == TICKET}
+            for trained in arms:
+                level = trained.level
+                if level not in config.sampled or trained.arm not in config.arms_sampled:
                     continue
                 if config.chains:
-                    sample(lab, config, seed, one)
+                    sample(lab, config, seed, trained)
                 if config.svi is not None:
-                    if "tuned" in config.svi.ways and one.level not in tuned:
-                        tuned[one.level] = tuned_weights(lab, config, config.svi, seed, _ticket_of(made, one.level))
-                    infer(lab, config, config.svi, seed, one, tuned.get(one.level, {}))
+                    if "tuned" in config.svi.ways and level not in tuned:
+                        tuned[level] = tune_kl_weights(lab, config, config.svi, seed, tickets[level])
+                    infer(lab, config, config.svi, seed, trained, tuned.get(level, {}))
 
 
-def _ticket_of(made: Sequence[Made], level: int) -> Made:
-    """The ticket of a level."""
-    return next(one for one in made if (one.arm, one.level) == (TICKET, level))
-
-
-def average_replicates(lab: Lab, config: Config, made: Sequence[Made]) -> None:
-    """The deep ensemble of each control that has replicates (Lakshminarayanan et al., 2017)."""
-    for level, arm in dict.fromkeys((one.level, one.arm) for one in made):
-        members = [one for one in made if (one.level, one.arm) == (level, arm)]
+def average_replicates(lab: Lab, config: Config, arms: Sequence[TrainedArm]) -> None:
+    """Average each control's replicates: a deep ensemble (Lakshminarayanan et al., 2017)."""
+    for level, arm in dict.fromkeys((trained.level, trained.arm) for trained in arms):
+        members = [trained for trained in arms if (trained.level, trained.arm) == (level, arm)]
         if len(members) > 1:
             inputs = {"ticket": members[0].ticket}
-            inputs |= {f"member {one.replicate}": one.trained for one in members}
+            inputs |= {f"member {member.replicate}": member.trained for member in members}
             label = members[0].label | {"arm": replace(arm, method="ensemble")}
-            its = config.evaluation(label["seed"], config.objective)
-            lab.step("ensemble", EnsembleStep(data=config.data, draws=its.draws, seed=its.seed), inputs, label)
+            evaluation = config.evaluation(label["seed"], config.objective)
+            step = EnsembleStep(data=config.data, draws=evaluation.draws, seed=evaluation.seed)
+            lab.step("ensemble", step, inputs, label)
 
 
-def sample(lab: Lab, config: Config, seed: int, one: Made) -> Handle:
-    """Chains of a ticket, and what they say together."""
-    arm = replace(one.arm, method=config.sample.method)
-    label = one.label | {"arm": arm}
+def sample(lab: Lab, config: Config, seed: int, trained: TrainedArm) -> Handle:
+    """Draw a ticket's chains, pool them, and notify the user of the verdict."""
+    arm = replace(trained.arm, method=config.sample.method)
+    label = trained.label | {"arm": arm}
     requests = [
         Request(
             SampleStep(data=config.data, sample=config.sample, seed=seed, chain=chain),
-            {"ticket": one.ticket},
+            {"ticket": trained.ticket},
             label | {"chain": chain},
         )
         for chain in range(config.chains)
     ]
     chains = lab.steps("sample", requests)
-    inputs = {"ticket": one.ticket} | {f"chain {number}": chain for number, chain in enumerate(chains)}
+    inputs = {"ticket": trained.ticket} | {f"chain {number}": chain for number, chain in enumerate(chains)}
     pooled = lab.step("pool", PoolStep(data=config.data), inputs, label)
-    found = pooled.result()["diagnostics"]
-    lab.listener.note(verdict_of(f"seed {seed}, level {one.level}, {arm}", found))
+    diagnostics = pooled.result()["diagnostics"]
+    lab.listener.note(verdict_of(f"seed {seed}, level {trained.level}, {arm}", diagnostics))
     return pooled

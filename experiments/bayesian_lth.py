@@ -1,13 +1,13 @@
-"""The Bayesian lottery ticket hypothesis: tickets of variational networks, beside those of deterministic ones.
+"""The Bayesian lottery ticket hypothesis: tickets of variational and of deterministic networks.
 
 For each IMP seed:
 
 - the deterministic network is pruned level by level, with its controls, as in ``experiments.imp``;
-- variational networks are pruned in the same way, each by a score of its own, with the same controls;
-- at the controlled levels the deterministic ticket is transplanted: its mask, with its weights as posterior means, in
-  a variational network, which is trained once by variational inference.
+- variational networks are pruned in the same way, each by its own score, with the same controls;
+- at the controlled levels the deterministic ticket is transplanted to a variational network, its weights as posterior
+  means, and trained by variational inference.
 
-Learning-rate rewinding is a way of pruning like the others here: weights stay as they were trained.
+Learning-rate rewinding, which keeps the trained weights, is one more way of pruning.
 
 References:
     "Bayesian lottery ticket hypothesis", sections 4 to 8 and appendices.
@@ -26,15 +26,19 @@ from tfticket.config.schema import Config as Part
 from tfticket.config.schema import validate
 from tfticket.errors import InputError, unknown
 from tfticket.lab import Lab
+from tfticket.procedures.trained_arm import TrainedArm
+from tfticket.procedures.variational_training import (
+    check_variational_training,
+    train_and_evaluate,
+    transplant_to_variational,
+)
 from tfticket.registry import SCORES
 
 from . import checks, imp
-from .imp import Made
-from .transplants import check_inference, train_and_evaluate, transplanted
 
 
 class Trunk(Part):
-    """Iterative pruning once more, from the same initialisation of the seed, in another way."""
+    """Another way of iterative pruning, from the same initialisation of the seed."""
 
     variational: bool = Field(True, description="Of the variational network; false: of the deterministic one")
     score: Annotated[str, known("score", SCORES)] = Field("snr", description="What ranks the weights")
@@ -87,9 +91,11 @@ class Config(imp.Config):
         if any(
             not trunk.variational and (trunk.score, trunk.rewind) == (self.prune.score, None) for trunk in self.trunks
         ):
-            otherwise = ", or give it rewind: none" if self.prune.rewind != "none" else ""
-            its = f"deterministic tickets by {self.prune.score}"
-            raise ValueError(f"trunks: {its} are the run's own; leave that trunk out{otherwise}")
+            alternative = ", or give it rewind: none" if self.prune.rewind != "none" else ""
+            raise ValueError(
+                f"trunks: deterministic tickets by {self.prune.score} are the run's own; leave that trunk out"
+                + alternative
+            )
         if self.model.variational is not None:
             raise ValueError(
                 "model.variational: the base is the deterministic network here; `variational` is the other's"
@@ -102,8 +108,8 @@ class Config(imp.Config):
         return self.variational_train or self.train
 
 
-def _config_of(config: Config, trunk: Trunk) -> imp.Config:
-    """A trunk as an experiment of its own."""
+def _imp_config(config: Config, trunk: Trunk) -> imp.Config:
+    """Return a trunk's configuration as an experiment by itself."""
     rewind = config.prune.rewind if trunk.rewind is None else trunk.rewind
     changes: dict[str, Any] = {"prune": config.prune.model_copy(update={"score": trunk.score, "rewind": rewind})}
     if trunk.variational:
@@ -118,7 +124,7 @@ def _config_of(config: Config, trunk: Trunk) -> imp.Config:
 
 
 class BayesianLth(imp.Imp[Config]):
-    """Tickets of variational networks beside deterministic ones, and transplants."""
+    """Tickets of variational and of deterministic networks, and transplants."""
 
     config_class = Config
 
@@ -131,13 +137,13 @@ class BayesianLth(imp.Imp[Config]):
         name: str | None,
         of: Arm = TICKET,
     ) -> imp.Config:
-        """As ``Imp.branch``; ``of`` may also be tickets of a trunk."""
+        """See ``Imp.branch``; ``of`` may also be tickets of a trunk."""
         if of != TICKET:
             config = validate(Config, run, where="branch")
             trunks = {Arm(trunk=trunk.value): trunk for trunk in config.trunks}
             if of not in trunks:
                 raise InputError(f"branch: {unknown('tickets', of, map(str, [TICKET, *trunks]))}")
-            run = _config_of(config, trunks[of]).model_dump(mode="json") | {"name": f"{config.name}-{of}"}
+            run = _imp_config(config, trunks[of]).model_dump(mode="json") | {"name": f"{config.name}-{of}"}
         return super().branch(run, controls, levels, replicates, name)
 
     def check_lengths(self, config: Config) -> None:
@@ -159,32 +165,33 @@ class BayesianLth(imp.Imp[Config]):
         compares = bool(config.controls or config.monte_carlo or config.transplants)
         notes = checks.check_model(config, compares=compares, infers=infers)
         if config.transplants and config.controlled:
-            check_inference(config, config.variational, config.transplants, config.inference)
+            check_variational_training(config, config.variational, config.transplants, config.inference)
         if config.transplants and not config.controlled:
             notes.append(
                 "No level is controlled, so nothing is transplanted: see control_densities and control_levels."
             )
         for trunk in config.trunks:
-            notes += imp.Imp[imp.Config]().check_model(_config_of(config, trunk))
+            notes += imp.Imp[imp.Config]().check_model(_imp_config(config, trunk))
         return list(dict.fromkeys(notes))
 
     def main(self, lab: Lab, config: Config) -> None:
         """Prune deterministic and variational networks of each seed, and transplant the deterministic tickets."""
-        trunks = [(trunk.value, _config_of(config, trunk)) for trunk in config.trunks]
+        trunks = [(trunk.value, _imp_config(config, trunk)) for trunk in config.trunks]
         for seed in config.seeds:
-            made = imp.run_seed(lab, config, seed)
-            for value, of_trunk in trunks:
-                imp.run_seed(lab, of_trunk, seed, value)
-            for one in made:
-                if one.arm == TICKET and one.level in config.controlled:
-                    transplant(lab, config, seed, one)
+            arms_of_seed = imp.run_seed(lab, config, seed)
+            for trunk, trunk_config in trunks:
+                imp.run_seed(lab, trunk_config, seed, trunk)
+            for trained in arms_of_seed:
+                if trained.arm == TICKET and trained.level in config.controlled:
+                    transplant(lab, config, seed, trained)
 
 
-def transplant(lab: Lab, config: Config, seed: int, one: Made) -> None:
-    """A deterministic ticket, trained as a variational network."""
+def transplant(lab: Lab, config: Config, seed: int, source: TrainedArm) -> None:
+    """Transplant a deterministic ticket to a variational network, and train it there."""
     for carried in config.transplants:
         for replicate in range(config.replicates):
-            label = one.label | {"arm": Arm(f"transplant-{carried}")} | ({"replicate": replicate} if replicate else {})
-            its_seed = seeds.derive(seed, "transplant", replicate) if replicate or carried == "mask" else seed
-            ticket = transplanted(lab, config, config.variational, carried, its_seed, one, label)
-            train_and_evaluate(lab, config, config.inference, ticket, its_seed, seed, label)
+            label = source.label | {"arm": Arm(f"transplant-{carried}")}
+            label |= {"replicate": replicate} if replicate else {}
+            replicate_seed = seeds.derive(seed, "transplant", replicate) if replicate or carried == "mask" else seed
+            ticket = transplant_to_variational(lab, config, config.variational, carried, replicate_seed, source, label)
+            train_and_evaluate(lab, config, config.inference, ticket, replicate_seed, seed, label)

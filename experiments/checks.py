@@ -1,39 +1,39 @@
-"""What experiments refuse before any folder is made: data, lengths, networks and controls that do not fit."""
+"""Checks before any folder is made: data, lengths, networks and controls of experiments."""
 
 from typing import TYPE_CHECKING
 
 from tfticket.config import Control, TrainConfig, check_augment, check_lengths
 from tfticket.config.durations import iterations_in
 from tfticket.errors import InputError
-from tfticket.own import is_own, source_file
 from tfticket.pruning.mask import layer_of
-from tfticket.pruning.shuffles import counts_at
+from tfticket.pruning.shuffles import survivors_at
 from tfticket.registry import SCORES, resolve
 from tfticket.types import Mask
+from tfticket.user_networks import is_user_defined, source_file
 
 if TYPE_CHECKING:
     from .imp import Config
 
 
 def check_data(config: "Config") -> None:
-    """Refuse, before TensorFlow starts, data that do not fit, and a file or module of a network that is not there."""
+    """Refuse, before TensorFlow starts, data that do not fit, and a missing file or module of a network."""
     from tfticket.data import check_alike, load_dataset
 
     data = load_dataset(config.data)
     check_augment(config.train.augment, data.input_shape)
     if (outside := config.out_of_distribution) is not None:
         try:
-            others = load_dataset(outside)
+            outside_data = load_dataset(outside)
         except InputError as error:
             where = f"out_of_distribution.{'name' if outside.path is None else 'path'}"
             raise InputError(f"{where}: {str(error).replace('data.path', 'out_of_distribution.path')}") from None
-        check_alike(data, others)
-    if is_own(config.model.name):
+        check_alike(data, outside_data)
+    if is_user_defined(config.model.name):
         source_file(config.model.name)
 
 
 def check_moments(config: "Config", train: TrainConfig, where: str) -> None:
-    """Refuse moments that a training does not come to; ``where`` is the field that holds it."""
+    """Refuse moments that a training does not reach; ``where`` is its field."""
     from tfticket.data import split_rows
 
     rows = split_rows(config.data)[0]
@@ -48,30 +48,30 @@ def check_moments(config: "Config", train: TrainConfig, where: str) -> None:
 
 
 def check_model(config: "Config", *, compares: bool, infers: bool = False) -> list[str]:
-    """Refuse, before any folder is made, a network that cannot be pruned so.
+    """Refuse, before any folder is made, a network that cannot be pruned as configured.
 
     Args:
         config: The run's.
-        compares: Whether it asks for anything beside the tickets at the controlled levels.
-        infers: Whether variational networks beside the run's own are trained as `train` says.
+        compares: True if the run has controls or the like at the controlled levels.
+        infers: True if `train` also trains variational networks other than the run's own.
 
     Returns:
-        What a user should know of it.
+        Notes for the user.
     """
     from tfticket.backend import configure
     from tfticket.data import load_dataset
     from tfticket.models import (
         initial_weights,
         kernel_shapes,
-        left_alone,
         named_variables,
         network_of_config,
+        unprunable_layers,
         variational_layers,
     )
     from tfticket.pruning.mask import dense_mask
-    from tfticket.pruning.own import read_mask
+    from tfticket.pruning.mask_files import read_mask
     from tfticket.pruning.selection import check_levels
-    from tfticket.tickets.sampler import rows_of
+    from tfticket.tickets.survival_model import subsample_images
     from tfticket.variational.objective import check_objective, check_precision
 
     configure(config.execution.threads)
@@ -89,39 +89,39 @@ def check_model(config: "Config", *, compares: bool, infers: bool = False) -> li
             _check_random_mask(control, dense, config.prune.exempt)
         if control.path is not None:
             read_mask(control.path, dense)
-        if is_own(config.model.name) and control.name in ("reinitialise", "keep-signs"):
+        if is_user_defined(config.model.name) and control.name in ("reinitialise", "keep-signs"):
             initial_weights(model, seed=0, initialiser=control.initialiser)
-    if is_own(config.model.name) and config.model.start == "seed":
+    if is_user_defined(config.model.name) and config.model.start == "seed":
         initial_weights(model, seed=0)
-    for one in config.monte_carlo:
-        rows_of(data, one.images, seed=0)
-    notes = unmatched(config) if compares else []
+    for options in config.monte_carlo:
+        subsample_images(data, options.images, seed=0)
+    notes = unmatched_densities(config) if compares else []
     if config.train != config.training and not infers:
         notes.append("train.objective has no effect: no variational network is trained by it.")
-    others = ", ".join(f"{path} ({kind})" for path, kind in left_alone(model).items())
-    return notes + [f"Left alone, since they cannot be pruned: {others}"] * bool(others)
+    unprunable = ", ".join(f"{path} ({kind})" for path, kind in unprunable_layers(model).items())
+    return notes + [f"Not pruned, since their kind cannot be: {unprunable}"] * bool(unprunable)
 
 
 def _check_random_mask(control: Control, dense: Mask, exempt: tuple[str, ...]) -> None:
     assert control.densities is not None
-    counts = counts_at(dense, control.densities, exempt)
-    emptied = [layer_of(path) for path, count in counts.items() if not count]
-    if emptied and not control.allow_empty:
+    counts = survivors_at(dense, control.densities, exempt)
+    collapsed = [layer_of(path) for path, count in counts.items() if not count]
+    if collapsed and not control.allow_empty:
         raise InputError(
-            f"The control {control.arm} leaves no weight in {', '.join(emptied)}. Give it a larger density."
+            f"The control {control.arm} leaves no weight in {', '.join(collapsed)}. Give it a larger density."
         )
 
 
-def unmatched(config: "Config") -> list[str]:
-    """A note for each control density that no level lies near."""
-    share = 1.0 - config.prune.rate_per_level
+def unmatched_densities(config: "Config") -> list[str]:
+    """Return a note for each control density without a nearby level."""
+    kept = 1.0 - config.prune.rate_per_level
     levels = range(1, config.prune.levels + 1)
     notes = []
     for density in config.control_densities if config.control_levels is None else ():
         if config.level_at(density) not in levels:
-            nearest = min(levels, key=lambda level: abs(share**level - density))
+            nearest = min(levels, key=lambda level: abs(kept**level - density))
             notes.append(
                 f"No level lies near the control density {density:g} (the nearest is level {nearest}, of density "
-                f"{share**nearest:.3g}), so nothing is compared there; control_levels names levels themselves."
+                f"{kept**nearest:.3g}), so nothing is compared there; control_levels names levels themselves."
             )
     return notes

@@ -1,12 +1,12 @@
-"""Find lottery tickets by iterative pruning and train them beside their controls.
+"""Find lottery tickets by iterative pruning, and train them and their controls.
 
-For each IMP seed: the network is trained, pruned and rewound level by level; every level's ticket is trained.
-At some densities controls are trained as the ticket was, in the same order of rows, by default:
+For each IMP seed, the network is trained, pruned and rewound level by level; every level's ticket is trained. At some
+densities controls are trained like the ticket, in the same order of rows. By default:
 
-- re-initialised: the ticket's mask, weights drawn anew;
-- shuffled layerwise: the ticket's start, as many survivors in each layer as the ticket has, chosen at random.
+- re-initialised: the ticket's mask, with redrawn weights;
+- shuffled layerwise: the ticket's start, with each layer's survivors permuted.
 
-And, if asked for, Monte Carlo tickets: networks of other initialisations, drawn from what the ticket is like.
+Optionally also Monte Carlo tickets: networks of other initialisations, drawn from a model of the ticket.
 
 References:
     "Monte Carlo winning tickets", section 3, for the last.
@@ -16,8 +16,8 @@ References:
 import itertools
 import math
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import Annotated, Any, NamedTuple, Self, TypeVar
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Any, Self, TypeVar
 
 from pydantic import Field, model_validator
 
@@ -46,6 +46,7 @@ from tfticket.config.schema import validate
 from tfticket.errors import InputError, unknown
 from tfticket.experiment import Experiment
 from tfticket.lab import Handle, Lab
+from tfticket.procedures.trained_arm import TrainedArm
 
 from . import checks
 
@@ -100,7 +101,7 @@ class Config(ExperimentConfig):
         named: dict[str, list[Any]] = {
             "seeds": list(self.seeds),
             "controls": [control.arm for control in self.controls],
-            "monte_carlo": [one.arm for one in self.monte_carlo],
+            "monte_carlo": [options.arm for options in self.monte_carlo],
         }
         for name, values in named.items():
             if len(set(values)) < len(values):
@@ -119,56 +120,58 @@ class Config(ExperimentConfig):
         return self
 
     def _masks_of_one_name(self) -> str:
-        """How to mend controls that repeat where they are masks from files of one name; '' where they are not."""
+        """Return advice if repeated controls are masks from files of one name, else ''."""
         arms = {control.path: control.arm for control in self.controls if control.path is not None}
-        alike = len(set(arms.values())) < len(arms)
-        return "; own masks are told apart by their files' names: name the files differently" if alike else ""
+        repeated = len(set(arms.values())) < len(arms)
+        return "; own masks are identified by their files' names: rename the files" if repeated else ""
 
     @property
     def training(self) -> TrainConfig:
-        """`train`, of a deterministic network without the objective: it alters nothing there, and would count."""
+        """`train`, without the objective for a deterministic network, where it has no effect but on the fingerprint."""
         return self.train if self.model.variational else self.train.model_copy(update={"objective": Objective()})
 
     @property
     def objective(self) -> Objective | None:
-        """What the run's own networks are trained by; None where these are deterministic."""
+        """Objective of the run's own networks; None if they are deterministic."""
         return self.train.objective if self.model.variational else None
 
     @property
     def kept(self) -> tuple[str, ...]:
-        """Moments of an unpruned training whose weights are kept: what tickets are rewound to, and those asked for."""
+        """Moments of an unpruned training whose weights are kept: that of `prune.rewind`, and those of `keep`."""
         return tuple(sorted({moment for moment in (self.prune.rewind, *self.keep) if rewinds_later(moment)}))
 
     def evaluation(self, seed: int, objective: Objective | None = None) -> EvaluateStep:
-        """How a training is evaluated: of a variational network, by as many draws as its objective says."""
-        drawn: dict[str, int] = {}
+        """Return the evaluation step of a training; a variational network's takes its objective's number of draws."""
+        draws: dict[str, int] = {}
         if objective is not None:
-            drawn = {"draws": objective.evaluation_draws, "passes": self.evaluation_passes, "seed": seed}
-        return EvaluateStep(data=self.data, out_of_distribution=self.out_of_distribution, **drawn)
+            draws = {"draws": objective.evaluation_draws, "passes": self.evaluation_passes, "seed": seed}
+        return EvaluateStep(data=self.data, out_of_distribution=self.out_of_distribution, **draws)
 
     @property
     def controlled(self) -> list[int]:
-        """The levels whose tickets have controls: those asked for, or those nearest to the densities asked for."""
+        """Levels whose tickets have controls: `control_levels`, or those nearest to `control_densities`."""
         if self.control_levels is not None:
             return sorted(set(self.control_levels))
-        return sorted({self.level_at(each) for each in self.control_densities} & set(range(1, self.prune.levels + 1)))
+        return sorted(
+            {self.level_at(density) for density in self.control_densities} & set(range(1, self.prune.levels + 1))
+        )
 
     @property
     def drawn_levels(self) -> list[int]:
-        """The controlled levels that have Monte Carlo tickets: from level 0, which is dense, nothing can be learnt."""
+        """Controlled levels that have Monte Carlo tickets: not level 0, which is dense and teaches nothing."""
         return [level for level in self.controlled if level > 0]
 
     def level_at(self, density: float) -> int:
-        """The level nearest to a density, also one beyond the last; layers with a rate of their own do not count."""
-        share = 1.0 - self.prune.rate_per_level
-        return round(math.log(density) / math.log(share)) if share < 1 else 0
+        """Return the level nearest to a density, also beyond the last; layers with their own rate do not count."""
+        kept = 1.0 - self.prune.rate_per_level
+        return round(math.log(density) / math.log(kept)) if kept < 1 else 0
 
 
 AnyConfig = TypeVar("AnyConfig", bound=Config)
 
 
 class Imp(Experiment[AnyConfig]):
-    """Tickets by iterative pruning, trained beside their controls."""
+    """Tickets by iterative pruning, trained with their controls."""
 
     config_class = Config
 
@@ -195,7 +198,7 @@ class Imp(Experiment[AnyConfig]):
         name: str | None,
         of: Arm = TICKET,
     ) -> Config:
-        """See ``Experiment.branch``. Of an experiment that builds on this one it takes its part of this one alone.
+        """See ``Experiment.branch``. Of an experiment that extends this one, only this one's fields are taken.
 
         A branch has no Monte Carlo tickets.
         """
@@ -218,112 +221,128 @@ class Imp(Experiment[AnyConfig]):
         return config.model_copy(update={"train": config.training})
 
     def main(self, lab: Lab, config: AnyConfig) -> None:
-        """Find the tickets of each seed, and train them beside their controls."""
+        """Find the tickets of each seed, and train them and their controls."""
         for seed in config.seeds:
             run_seed(lab, config, seed)
 
 
-class Made(NamedTuple):
-    """A ticket that was trained, and what it is to its seed.
-
-    Attributes:
-        arm: Which.
-        level: Rounds of pruning.
-        replicate: Which of the same controls.
-        ticket, trained: The steps.
-        label: What the run's report calls it.
-    """
-
-    arm: Arm
-    level: int
-    replicate: int
-    ticket: Handle
-    trained: Handle
-    label: dict[str, Any]
-
-
-def run_seed(lab: Lab, config: Config, seed: int, trunk: Trunk | None = None) -> list[Made]:
-    """One IMP seed: its tickets, and their controls at some levels; returns them in the order of their training.
+def run_seed(lab: Lab, config: Config, seed: int, trunk: Trunk | None = None) -> list[TrainedArm]:
+    """Find the tickets of an IMP seed and train them and their controls; return all, in the order of their training.
 
     Args:
         lab: Where steps are computed.
-        config: What is pruned, and how.
-        seed: Of all of it.
-        trunk: Where a run prunes in several ways, this one; None: the run's own.
+        config: Data, network, training, pruning, controls.
+        seed: Root of all draws.
+        trunk: The way of pruning, if a run prunes in several ways; None: the run's own.
     """
-    from tfticket.tickets.iterative import iterative_pruning
+    return SeedRun(lab, config, seed, trunk).run()
 
-    whose = {"seed": seed, **({} if trunk is None else {"arm": Arm(trunk=trunk)})}
-    dense = lab.step("start", StartStep(data=config.data, model=config.model, seed=seed), label=whose)
-    training = TrainStep(data=config.data, train=config.training, seed=seed)
-    dense_training = TrainStep(data=config.data, train=config.training, seed=seed, keep=config.kept)
-    pruning, evaluation = config.prune.step(seed), config.evaluation(seed, config.objective)
-    controlled, drawn_levels = config.controlled, config.drawn_levels
 
-    def train(ticket: Handle, arm: Arm = TICKET, replicate: int = 0) -> Handle:
-        step = dense_training if ticket == dense else training
-        return lab.step("train", step, {"ticket": ticket}, label(ticket, arm, replicate))
+@dataclass
+class SeedRun:
+    """The steps of one IMP seed: see ``run_seed``."""
 
-    def prune(ticket: Handle, trained: Handle) -> Handle:
-        inputs = {"ticket": ticket, "trained": trained}
-        return lab.step("prune", pruning, inputs, whose)
+    lab: Lab
+    config: Config
+    seed: int
+    trunk: Trunk | None
+    trained: list[TrainedArm] = field(default_factory=list)
 
-    def evaluate(ticket: Handle, arm: Arm, replicate: int = 0) -> None:
-        trained, its_label = train(ticket, arm, replicate), label(ticket, arm, replicate)
-        inputs = {"ticket": ticket, "trained": trained}
-        lab.step("evaluate", evaluation, inputs, its_label)
-        found.append(Made(its_label["arm"], its_label["level"], replicate, ticket, trained, its_label))
+    def run(self) -> list[TrainedArm]:
+        """Prune level by level; evaluate each ticket, its controls and its Monte Carlo tickets."""
+        from tfticket.tickets.iterative import iterative_pruning
 
-    def label(ticket: Handle, arm: Arm, replicate: int) -> dict[str, Any]:
-        made = ticket.result()
-        again = {"replicate": replicate} if replicate else {}
-        return {
-            "arm": replace(arm, trunk=trunk),
-            "seed": seed,
-            "level": made["level"],
-            "density": made["density"],
-        } | again
+        config = self.config
+        controlled, drawn_levels, replicates = config.controlled, config.drawn_levels, range(config.replicates)
+        self.dense = self.start(self.seed, self.seed_label)
+        for level, ticket in enumerate(iterative_pruning(self.dense, config.prune.levels, self.train, self.prune)):
+            self.evaluate(ticket)
+            if level in controlled:
+                for control, replicate in itertools.product(config.controls, replicates):
+                    self.evaluate(self.make_control(ticket, control, replicate), control.arm, replicate)
+            if level in drawn_levels:
+                for options, replicate in itertools.product(config.monte_carlo, replicates):
+                    self.evaluate(self.draw_mc_ticket(ticket, options, replicate), options.arm, replicate)
+        return self.trained
 
-    def altered(ticket: Handle, control: Control, replicate: int) -> Handle:
-        its_seed = seeds.derive(seed, "replicate", replicate) if replicate else seed
-        made = lab.step("control", ControlStep(control=control, seed=its_seed), {"ticket": ticket})
-        tell_emptied(made, control.arm)
-        return made
+    def start(self, seed: int, label: dict[str, Any]) -> Handle:
+        """Initialise an unpruned network."""
+        return self.lab.step("start", StartStep(data=self.config.data, model=self.config.model, seed=seed), label=label)
 
-    def tell_emptied(made: Handle, arm: Arm) -> None:
-        if emptied := (found := made.result())["emptied"]:
-            where = f"{', '.join(emptied)} at level {found['level']}"
-            lab.listener.note(f"seed {seed}: {arm} leaves no weight in {where}.")
+    def train(self, ticket: Handle, arm: Arm = TICKET, replicate: int = 0) -> Handle:
+        """Train a ticket; of the unpruned one, also keep the weights of some moments."""
+        step = self.dense_training if ticket == self.dense else self.training
+        return self.lab.step("train", step, {"ticket": ticket}, self.label(ticket, arm, replicate))
 
-    def fresh(replicate: int) -> Handle:
-        """An unpruned network of its own initialisation, from the moment that tickets are rewound to."""
-        step = StartStep(data=config.data, model=config.model, seed=seeds.derive(seed, "monte carlo", replicate))
-        its = {"arm": Arm(control="monte-carlo", options="dense"), "seed": seed, "replicate": replicate}
-        begun = lab.step("start", step, label=its)
-        if not rewinds_later(config.prune.rewind):
-            return begun
-        trained = lab.step("train", dense_training, {"ticket": begun}, its | {"level": 0, "density": 1.0})
-        whole = PruneStep(rate=0.0, rewind=config.prune.rewind, seed=seed)
-        return lab.step("prune", whole, {"ticket": begun, "trained": trained}, its)
+    def prune(self, ticket: Handle, trained: Handle) -> Handle:
+        """Prune a trained ticket, and rewind it."""
+        pruning = self.config.prune.step(self.seed)
+        return self.lab.step("prune", pruning, {"ticket": ticket, "trained": trained}, self.seed_label)
 
-    def drawn(ticket: Handle, how: MonteCarlo, replicate: int) -> Handle:
-        made = ticket.result()
-        where = {"seed": seed, "level": made["level"], "density": made["density"]}
-        images = {} if how.images is None else {"images": how.images}
-        sampler = lab.step("fit", FitStep(data=config.data, seed=seed, **images), {"ticket": ticket}, where | images)
-        step = DrawStep(data=config.data, draw=how, seed=seeds.derive(seed, "draw", made["level"], replicate))
-        label = where | {"arm": how.arm, "replicate": replicate}
-        found = lab.step("draw", step, {"sampler": sampler, "ticket": fresh(replicate)}, label)
-        tell_emptied(found, how.arm)
-        return found
+    def evaluate(self, ticket: Handle, arm: Arm = TICKET, replicate: int = 0) -> None:
+        """Train and evaluate a ticket."""
+        trained, label = self.train(ticket, arm, replicate), self.label(ticket, arm, replicate)
+        evaluation = self.config.evaluation(self.seed, self.config.objective)
+        self.lab.step("evaluate", evaluation, {"ticket": ticket, "trained": trained}, label)
+        self.trained.append(TrainedArm(label["arm"], label["level"], replicate, ticket, trained, label))
 
-    found: list[Made] = []
-    for level, ticket in enumerate(iterative_pruning(dense, config.prune.levels, train, prune)):
-        evaluate(ticket, TICKET)
-        if level in controlled:
-            for control, replicate in itertools.product(config.controls, range(config.replicates)):
-                evaluate(altered(ticket, control, replicate), control.arm, replicate)
-        if level in drawn_levels:
-            for how, replicate in itertools.product(config.monte_carlo, range(config.replicates)):
-                evaluate(drawn(ticket, how, replicate), how.arm, replicate)
-    return found
+    def make_control(self, ticket: Handle, control: Control, replicate: int) -> Handle:
+        """Alter a ticket on purpose."""
+        replicate_seed = seeds.derive(self.seed, "replicate", replicate) if replicate else self.seed
+        altered = self.lab.step("control", ControlStep(control=control, seed=replicate_seed), {"ticket": ticket})
+        self.note_collapsed(altered, control.arm)
+        return altered
+
+    def draw_mc_ticket(self, ticket: Handle, options: MonteCarlo, replicate: int) -> Handle:
+        """Fit the survival model of a ticket, and draw a ticket of another initialisation from it."""
+        data, result = self.config.data, ticket.result()
+        label = {"seed": self.seed, "level": result["level"], "density": result["density"]}
+        images = {} if options.images is None else {"images": options.images}
+        model = self.lab.step("fit", FitStep(data=data, seed=self.seed, **images), {"ticket": ticket}, label | images)
+        step = DrawStep(data=data, draw=options, seed=seeds.derive(self.seed, "draw", result["level"], replicate))
+        inputs = {"sampler": model, "ticket": self.independent_dense_ticket(replicate)}
+        drawn = self.lab.step("draw", step, inputs, label | {"arm": options.arm, "replicate": replicate})
+        self.note_collapsed(drawn, options.arm)
+        return drawn
+
+    def independent_dense_ticket(self, replicate: int) -> Handle:
+        """Initialise another unpruned network, and train it to the moment to which tickets are rewound."""
+        rewind = self.config.prune.rewind
+        arm = Arm(control="monte-carlo", options="dense")
+        label = {"arm": arm, "seed": self.seed, "replicate": replicate}
+        initial = self.start(seeds.derive(self.seed, "monte carlo", replicate), label)
+        if not rewinds_later(rewind):
+            return initial
+        inputs = {"ticket": initial}
+        trained = self.lab.step("train", self.dense_training, inputs, label | {"level": 0, "density": 1.0})
+        unpruned = PruneStep(rate=0.0, rewind=rewind, seed=self.seed)
+        return self.lab.step("prune", unpruned, inputs | {"trained": trained}, label)
+
+    def note_collapsed(self, ticket: Handle, arm: Arm) -> None:
+        """Notify the user of layers without survivors."""
+        result = ticket.result()
+        if collapsed := result["emptied"]:
+            where = f"{', '.join(collapsed)} at level {result['level']}"
+            self.lab.listener.note(f"seed {self.seed}: {arm} leaves no weight in {where}.")
+
+    def label(self, ticket: Handle, arm: Arm, replicate: int) -> dict[str, Any]:
+        """Return the label of a ticket's steps in reports."""
+        result = ticket.result()
+        label = {"arm": replace(arm, trunk=self.trunk), "seed": self.seed}
+        label |= {"level": result["level"], "density": result["density"]}
+        return label | ({"replicate": replicate} if replicate else {})
+
+    @property
+    def seed_label(self) -> dict[str, Any]:
+        """Label of the steps that belong to no level."""
+        return {"seed": self.seed} | ({} if self.trunk is None else {"arm": Arm(trunk=self.trunk)})
+
+    @property
+    def training(self) -> TrainStep:
+        """Training of pruned tickets and controls."""
+        return TrainStep(data=self.config.data, train=self.config.training, seed=self.seed)
+
+    @property
+    def dense_training(self) -> TrainStep:
+        """Training of unpruned tickets, some of whose weights are kept."""
+        return self.training.model_copy(update={"keep": self.config.kept})

@@ -12,12 +12,12 @@ import tfticket as tt
 from tests.processes import execute
 from tfticket.errors import InputError
 from tfticket.pruning.mask import layer_of
-from tfticket.reports.rows import rows_of
+from tfticket.reports.rows import subsample_images
 from tfticket.runs.files import read_json
 from tfticket.runs.run_folder import find_run
 from tfticket.runs.step import TICKET, WEIGHTS
 from tfticket.tickets.controls import random_mask
-from tfticket.tickets.weights import load_weights
+from tfticket.tickets.weight_files import load_weights
 
 pytestmark = pytest.mark.slow  # a minute: a training and a chain for each kind of mask
 
@@ -64,7 +64,7 @@ def workspace(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def rows(workspace):
     """Arm -> its row at the last level."""
-    return {row.arm.key: row for row in rows_of(find_run(workspace, PRESET)) if row.level == 2}
+    return {row.arm.key: row for row in subsample_images(find_run(workspace, PRESET)) if row.level == 2}
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -137,8 +137,8 @@ def test_a_ticket_is_drawn_from_the_runs_sampler_for_another_start(workspace, ca
 def test_a_network_with_batch_statistics_is_trained_under_a_drawn_mask_and_refused_by_nuts():
     data = tt.load_data("cifar-10-small", train_rows=60, validation_rows=20)
     dense = tt.Ticket.dense(tt.build_model("resnet-20", data), 1, data=data)
-    sampler = tt.fit_sampler(random_mask(dense, 1, 0.2), data, images=20)
-    ticket = tt.draw_ticket(sampler, dense, data, 2, connectivity=False, images=20)
+    sampler = tt.fit_survival_model(random_mask(dense, 1, 0.2), data, images=20)
+    ticket = tt.draw_mc_ticket(sampler, dense, data, 2, connectivity=False, images=20)
     assert ticket.density == pytest.approx(0.2, abs=0.01)
     trained = tt.train(ticket, data, train={"epochs": "2it", "batch_size": 20})
     assert np.isfinite(tt.evaluate(trained, data, "validation")["nll"])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import tfticket as tt
-from tfticket.tickets.transplant import is_scale
+from tfticket.tickets.transplant import is_rho
 
 PLAIN = {"epochs": "4it", "batch_size": 50}
 TRAIN = {**PLAIN, "objective": {"draws": 2}}
@@ -39,8 +39,8 @@ def imp(few, model):
 
 
 def drawn(bayesian, onto, few):
-    sampler = tt.fit_sampler(tt.to_deterministic(bayesian), few, images=20)
-    mask_only = tt.draw_ticket(sampler, tt.to_deterministic(onto), few, 2, images=20)
+    sampler = tt.fit_survival_model(tt.to_deterministic(bayesian), few, images=20)
+    mask_only = tt.draw_mc_ticket(sampler, tt.to_deterministic(onto), few, 2, images=20)
     return tt.transplant(mask_only, onto)
 
 
@@ -91,7 +91,7 @@ def test_it_is_trained_deterministically_from_its_means(ticket, few):
     plain = tt.to_deterministic(ticket)
     found = tt.train(plain, few, train=PLAIN)
     check(found, few)
-    assert not any(is_scale(ticket.model, path) for path in found.weights)
+    assert not any(is_rho(ticket.model, path) for path in found.weights)
     for path, kept in ticket.mask.items():
         np.testing.assert_array_equal(plain.start[path], ticket.start[path])
         assert not found.weights[path][~kept].any()

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tfticket._experiments import bayesian_lth, svi
+from tfticket._experiments import bayesian_lth
 from tfticket.arms import METHODS, TICKET, Arm, Trunk, written_label
 from tfticket.presets import load_experiment, presets
+from tfticket.procedures import svi
 from tfticket.registry import CONTROLS
 from tfticket.reports.looks import arm_looks
 from tfticket.reports.papers import B5, claims_of

@@ -31,7 +31,7 @@ from tfticket.runs.step import TICKET, WEIGHTS
 from tfticket.sampling.build import check_engine
 from tfticket.sampling.files import draw_files
 from tfticket.tickets import Ticket
-from tfticket.tickets.weights import load_weights
+from tfticket.tickets.weight_files import load_weights
 
 PRESET = "bayes-always-wins-lenet-300-100-mnist-smoke"
 OPTIONS = [

@@ -25,7 +25,7 @@ from tfticket.runs.files import read_json
 from tfticket.runs.run_folder import Step, read_steps
 from tfticket.runs.step import TICKET, WEIGHTS
 from tfticket.tickets import Ticket
-from tfticket.tickets.weights import load_weights
+from tfticket.tickets.weight_files import load_weights
 
 VALUES = {
     "experiment": "bayesian-lth",

@@ -217,7 +217,7 @@ def ctrl_c(*arguments, **options):
         ("tfticket.presets.load_sourced", ["run", "quickstart-smoke"]),
         ("tfticket._experiments.imp.Imp.check_data", ["run", "quickstart-smoke"]),
         ("tfticket._experiments.imp.Imp.check_model", ["-q", "run", "quickstart-smoke"]),
-        ("tfticket.data.summary.summary", ["data", "mnist"]),
+        ("tfticket.data.dataset_summary.summary", ["data", "mnist"]),
     ],
 )
 def test_a_ctrl_c_before_a_run_begins_leaves_nothing(where, command, tmp_path, monkeypatch, call):

@@ -13,9 +13,9 @@ import pytest
 from tests.processes import execute
 from tests.real_run import tfticket
 from tfticket.data import sources
-from tfticket.data.known import source_of
+from tfticket.data.dataset_summary import summary
+from tfticket.data.identity import source_by_name
 from tfticket.data.sources import asset
-from tfticket.data.summary import summary
 from tfticket.registry import DATA_SETS
 from tfticket.reports.rows import rows_of
 from tfticket.runs.run_folder import find_run
@@ -98,18 +98,18 @@ def test_data_sets_are_listed_with_where_they_lie_or_how_to_get_them(monkeypatch
     assert code == 0
     missing = ("fashion-mnist", "cifar-10", "cifar-10-jpeg")
     lies = {"mnist": asset("mnist.npz"), "cifar-10-small": asset("cifar-10-small.zip")}
-    lies |= {name: f"not here. {source_of(name).how}" for name in missing}
-    lines = [(f"{name:15} {source_of(name).label}", f"{'':15} {lies[name]}") for name in DATA_SETS]
+    lies |= {name: f"not here. {source_by_name(name).how}" for name in missing}
+    lines = [(f"{name:15} {source_by_name(name).label}", f"{'':15} {lies[name]}") for name in DATA_SETS]
     assert out.splitlines() == [line for pair in lines for line in pair]
-    assert "Downloaded when it is first used" in source_of("cifar-10").how
+    assert "Downloaded when it is first used" in source_by_name("cifar-10").how
     code, out, _ = call("data", "--json")
     assert code == 0
     assert json.loads(out) == [
         {
             "name": name,
-            "label": source_of(name).label,
+            "label": source_by_name(name).label,
             "path": None if name in missing else str(lies[name]),
-            "how": source_of(name).how,
+            "how": source_by_name(name).how,
         }
         for name in DATA_SETS
     ]

@@ -19,7 +19,7 @@ from tfticket.data.normalisation import IDENTITY
 from tfticket.evaluation.connectivity import Connectivity
 from tfticket.inspection.ticket import inspect_ticket
 from tfticket.registry import MODELS
-from tfticket.tickets.monte_carlo import draw_ticket, fit_sampler
+from tfticket.tickets.mc_tickets import draw_mc_ticket, fit_survival_model
 from tfticket.tickets.transplant import transplant
 
 TRAIN = {"epochs": "20it"}
@@ -114,7 +114,7 @@ def test_monte_carlo_tickets_are_those_of_the_same_pixels(floats, ticket, data, 
     found = []
     for one, rows in ((ticket, floats), (of_pixels, data)):
         dense = tt.Ticket.dense(one.build_model(), seed=5, data=rows)
-        found.append(draw_ticket(fit_sampler(one, rows), dense, rows, 3).mask)
+        found.append(draw_mc_ticket(fit_survival_model(one, rows), dense, rows, 3).mask)
     assert_same(*found)
 
 

@@ -11,7 +11,7 @@ from tfticket.arms import Arm
 from tfticket.reports.rows import rows_of
 from tfticket.runs.run_folder import find_run
 from tfticket.runs.step import SAMPLER, TICKET
-from tfticket.tickets.weights import load_weights
+from tfticket.tickets.weight_files import load_weights
 
 # Slow: half a minute, four short trainings and the connectivity of three networks.
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("no_data_folder")]

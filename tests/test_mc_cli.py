@@ -8,7 +8,7 @@ import pytest
 
 import tfticket as tt
 from tfticket.runs.step import SAMPLER, TICKET
-from tfticket.tickets.monte_carlo import Sampler
+from tfticket.tickets.mc_tickets import SurvivalModel
 
 # Slow: most of a minute, as each command starts TensorFlow.
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("no_data_folder")]
@@ -27,7 +27,7 @@ def made(tmp_path_factory):
     mask = {path: random.random(each.shape) < 0.5 * (each > 1) + 0.05 for path, each in sizes.items()}
     ticket = replace(dense, mask=mask, level=3)
     ticket.save(folder / TICKET)
-    tt.fit_sampler(ticket, data).save(folder / SAMPLER)
+    tt.fit_survival_model(ticket, data).save(folder / SAMPLER)
     return folder
 
 
@@ -35,31 +35,31 @@ def test_a_sampler_is_fitted_from_the_command_line(made, tmp_path, call):
     out = tmp_path / "fitted.json"
     code, said, _ = call("mc-fit", made / TICKET, *DATA, "--out", out)
     assert code == 0
-    sampler = Sampler.load(out)
-    assert sampler == Sampler.load(made / SAMPLER)
+    sampler = SurvivalModel.load(out)
+    assert sampler == SurvivalModel.load(made / SAMPLER)
     fit = sampler.fits["dense"]["magnitude"]
     row = next(line.split() for line in said.splitlines() if line.split()[:2] == ["dense", "magnitude"])
     numbers = [f"{fit.intercept:.3g}", f"{fit.slopes[0]:.3g}", "-", "266,200", f"{fit.survivors / 266_200:.1%}"]
     assert row[2:] == numbers
-    assert f"Sampler of lenet-300-100, level 3: {out}" in said.replace("\n", "")
+    assert f"Survival model of lenet-300-100, level 3: {out}" in said.replace("\n", "")
     code, said, _ = call("mc-fit", made, *DATA, "--images", 100, "--out", out, "--json")
     assert code == 0
     found = json.loads(said)
     assert [(one["layers"], one["by"]) for one in found] == [
         ("dense", by) for by in ("magnitude", "magnitude as printed", "connectivity", "connectivity as printed")
     ]
-    assert found[2]["slopes"] == list(Sampler.load(out).fits["dense"]["connectivity"].slopes)
+    assert found[2]["slopes"] == list(SurvivalModel.load(out).fits["dense"]["connectivity"].slopes)
     assert found[0]["weights"] == 266_200
-    assert Sampler.load(out).provenance["images"] == 100
+    assert SurvivalModel.load(out).provenance["images"] == 100
 
 
 def test_a_ticket_is_drawn_from_the_command_line(made, tmp_path, call):
     out = tmp_path / "drawn.safetensors"
     code, said, _ = call("mc-ticket", made / SAMPLER, *NETWORK, "--seed", 4, "--out", out)
     assert code == 0
-    ticket, sampler = tt.Ticket.load(out), Sampler.load(made / SAMPLER)
+    ticket, sampler = tt.Ticket.load(out), SurvivalModel.load(made / SAMPLER)
     data = tt.load_data("mnist", train_rows=200)
-    expected = tt.draw_ticket(sampler, tt.Ticket.dense(tt.build_model("lenet-300-100", data), 4, data=data), data, 4)
+    expected = tt.draw_mc_ticket(sampler, tt.Ticket.dense(tt.build_model("lenet-300-100", data), 4, data=data), data, 4)
     for path, kept in expected.mask.items():
         np.testing.assert_array_equal(ticket.mask[path], kept)
         np.testing.assert_array_equal(ticket.start[path], expected.start[path])
@@ -104,14 +104,17 @@ def test_tickets_drawn_in_other_ways_have_other_names(made, tmp_path, monkeypatc
 BAD = {
     "no such sampler": (["mc-ticket", "none.json", *NETWORK], "There is no file none.json"),
     "no such run": (["mc-ticket", "none", *NETWORK], "No run is named"),
-    "not a sampler": (["mc-ticket", "other.json", *NETWORK], "other.json is no sampler. `tfticket mc-fit` writes one"),
+    "not a sampler": (
+        ["mc-ticket", "other.json", *NETWORK],
+        "other.json is no survival model. `tfticket mc-fit`",
+    ),
     "a ticket for a sampler": (["mc-ticket", TICKET, *NETWORK], "not readable as JSON"),
     "wrong suffix": (["mc-ticket", SAMPLER, *NETWORK, "--out", "ticket.npz"], "ends in .safetensors"),
     "no folder": (["mc-ticket", SAMPLER, *NETWORK, "--out", "file/a.safetensors"], "Choose another folder with --out"),
     "density of 0": (["mc-ticket", SAMPLER, *NETWORK, "--density", "0"], "The density is 0.0; expected 0 < density"),
     "density as printed": (
         ["mc-ticket", SAMPLER, *NETWORK, "--as-printed", "--density", "0.5"],
-        "density has no say as printed",
+        "density cannot be set with as_printed",
     ),
     "unknown model": (["mc-ticket", SAMPLER, "--model", "lenet-300", *DATA], "Did you mean 'lenet-300-100'"),
     "unknown initialiser": (["mc-ticket", SAMPLER, *NETWORK, "--initialiser", "he"], "initialiser"),

@@ -11,7 +11,7 @@ from tfticket._experiments.imp import Config
 from tfticket import build_model, costs
 from tfticket.config import Adam, DataConfig, ModelConfig, PruneConfig, Sgd
 from tfticket.costs import cost_of
-from tfticket.data.known import source_of
+from tfticket.data.identity import source_by_name
 from tfticket.errors import InputError
 from tfticket.models import kernel_shapes
 from tfticket.presets import load_experiment, load_sourced, planned, presets
@@ -82,7 +82,7 @@ def test_what_a_user_changes_is_said_to_be_theirs(write):
 @pytest.mark.parametrize("name", presets())
 def test_every_presets_network_can_be_pruned_so(name):
     config = load_experiment(name)
-    model = built(config.model.name, source_of(config.data.name).size[2])
+    model = built(config.model.name, source_by_name(config.data.name).size[2])
     check_levels(dense_mask(kernel_shapes(model)), config.prune)
 
 

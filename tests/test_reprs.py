@@ -7,8 +7,9 @@ import tfticket as tt
 from tfticket.backend import keras
 from tfticket.config import SampleConfig
 from tfticket.presets import load_experiment
-from tfticket.tickets.sampler import Logistic, TicketLayer
-from tfticket.training.gradient import Hooks, train_weights
+from tfticket.tickets.survival_model import Logistic, TicketLayer
+from tfticket.training.gradient import train_weights
+from tfticket.training.hooks import Hooks
 
 TRAIN = {"epochs": "2it", "batch_size": 20, "evaluate_every": "2it"}
 
@@ -19,7 +20,7 @@ def sampler():
     paths = ("dense/kernel", "dense_1/kernel")
     families = dict.fromkeys(paths, "dense")
     provenance = {"network": "small", "families": families}
-    return tt.Sampler(fits, dict.fromkeys(paths, layer), dict.fromkeys(paths, 288), 1, provenance=provenance)
+    return tt.SurvivalModel(fits, dict.fromkeys(paths, layer), dict.fromkeys(paths, 288), 1, provenance=provenance)
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +40,7 @@ def shown(without_xla):
     found = {
         "Dataset": data,
         "SampledTicket": sampled,
-        "Sampler": sampler(),
+        "SurvivalModel": sampler(),
         "Ticket": ticket,
         "TicketSeries": tickets,
         "TrainConfig": config,
@@ -49,7 +50,7 @@ def shown(without_xla):
         "Layout": sampled.posterior.layout,
         "Posterior": sampled.posterior,
         "Prior": sampled.posterior.prior,
-        "Trained": trained,
+        "TrainingResult": trained,
     }
     return {name: repr(each) for name, each in found.items()}
 
@@ -64,9 +65,9 @@ def test_each_object_is_shown_in_one_short_line(shown):
 
 
 def test_the_line_says_what_it_is_of(shown):
-    assert shown["Sampler"] == "Sampler(small, level 1, 2 layers, models of dense)"
+    assert shown["SurvivalModel"] == "SurvivalModel(small, level 1, 2 layers, models of dense)"
     assert shown["Chain"].endswith("after 20 of the warm-up)")
-    assert shown["Trained"] == "Trained(1 iterations, 4 weights, 1 evaluations)"
+    assert shown["TrainingResult"] == "TrainingResult(1 iterations, 4 weights, 1 evaluations)"
     assert shown["TrainConfig"] == "TrainConfig(epochs='2it', batch_size=20, evaluate_every='2it')"
 
 

@@ -12,41 +12,44 @@ if TYPE_CHECKING:
     from tfticket.api import TicketSeries, TrainedTicket, build_model, control, evaluate, find_tickets, train
     from tfticket.config import TrainConfig
     from tfticket.data import Dataset, load_data
+    from tfticket.inference import svi, tune
     from tfticket.models import to_variational
     from tfticket.sampling.sampled import SampledTicket, sample
     from tfticket.tickets import Ticket
-    from tfticket.tickets.monte_carlo import draw_ticket, fit_sampler
-    from tfticket.tickets.sampler import Sampler
+    from tfticket.tickets.mc_tickets import draw_mc_ticket, fit_survival_model
+    from tfticket.tickets.survival_model import SurvivalModel
     from tfticket.tickets.transplant import to_deterministic, transplant
 
 _WHERE = {
     "Dataset": "tfticket.data",
     "SampledTicket": "tfticket.sampling.sampled",
-    "Sampler": "tfticket.tickets.sampler",
+    "SurvivalModel": "tfticket.tickets.survival_model",
     "Ticket": "tfticket.tickets",
     "TicketSeries": "tfticket.api",
     "TrainConfig": "tfticket.config",
     "TrainedTicket": "tfticket.api",
     "build_model": "tfticket.api",
     "control": "tfticket.api",
-    "draw_ticket": "tfticket.tickets.monte_carlo",
+    "draw_mc_ticket": "tfticket.tickets.mc_tickets",
     "evaluate": "tfticket.api",
     "find_tickets": "tfticket.api",
-    "fit_sampler": "tfticket.tickets.monte_carlo",
+    "fit_survival_model": "tfticket.tickets.mc_tickets",
     "load_data": "tfticket.data",
     "sample": "tfticket.sampling.sampled",
+    "svi": "tfticket.inference",
     "to_deterministic": "tfticket.tickets.transplant",
     "to_variational": "tfticket.models",
     "train": "tfticket.api",
     "transplant": "tfticket.tickets.transplant",
+    "tune": "tfticket.inference",
 }
 
 __all__ = [
     "Dataset",
     "InputError",
     "SampledTicket",
-    "Sampler",
     "Stopped",
+    "SurvivalModel",
     "TfticketError",
     "Ticket",
     "TicketSeries",
@@ -54,16 +57,18 @@ __all__ = [
     "TrainedTicket",
     "build_model",
     "control",
-    "draw_ticket",
+    "draw_mc_ticket",
     "evaluate",
     "find_tickets",
-    "fit_sampler",
+    "fit_survival_model",
     "load_data",
     "sample",
+    "svi",
     "to_deterministic",
     "to_variational",
     "train",
     "transplant",
+    "tune",
 ]
 
 

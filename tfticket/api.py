@@ -1,4 +1,4 @@
-"""What a notebook user types. These functions compute in memory and write nothing; lab steps wrap them."""
+"""The functions for notebooks. They compute in memory and write nothing; lab steps wrap them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,8 @@ from tfticket.pruning.selection import check_levels
 from tfticket.registry import CONTROLS, SCORES, resolve
 from tfticket.tickets.iterative import iterative_pruning, needs_rewinding, prune_ticket
 from tfticket.tickets.ticket import Ticket, check_class_names, check_ticket, with_class_names
-from tfticket.training.gradient import Trained, train_weights
+from tfticket.training.gradient import train_weights
+from tfticket.training.hooks import TrainingResult
 from tfticket.types import Weights
 
 if TYPE_CHECKING:
@@ -40,12 +41,12 @@ __all__ = [
 
 @dataclass(frozen=True, eq=False)
 class TrainedTicket:
-    """A ticket and the weights that training gave it.
+    """A ticket and its trained weights.
 
     Attributes:
-        ticket: What was trained.
+        ticket: The ticket that was trained.
         weights: Path -> array, 0 where pruned.
-        history: One row an evaluation: iteration, loss, accuracy and nll on validation rows.
+        history: One row per evaluation: iteration, loss, accuracy and nll on validation rows.
     """
 
     ticket: Ticket
@@ -56,11 +57,11 @@ class TrainedTicket:
         return f"TrainedTicket({self.ticket!r}, validation accuracy {self.history[-1]['accuracy']:.2%})"
 
     def predict(self, images: np.ndarray, *, draws: int = DRAWS, seed: int = 0) -> np.ndarray:
-        """Probabilities [rows, classes].
+        """Return probabilities [rows, classes].
 
         Args:
             images: As the ticket's data: uint8 or floats [rows, height, width, channels], or floats [rows, features].
-            draws: Of a variational network: draws of its weights whose predictions are averaged.
+            draws: Number of weight draws to average over, if the network is variational.
             seed: Of these draws.
         """
         _check_draws(draws)
@@ -85,21 +86,21 @@ class TicketSeries(Sequence[Ticket]):
         return self._tickets[level]
 
     def at(self, sparsity: float, exact: bool = False) -> Ticket:
-        """The ticket whose sparsity is nearest.
+        """Return the ticket whose sparsity is nearest.
 
         Args:
             sparsity: Fraction pruned, in [0, 1).
-            exact: Refuse a level that is off by more than 0.0005.
+            exact: Refuse a level that differs by more than 0.0005.
 
         Raises:
-            InputError: A sparsity outside [0, 1); with ``exact``, no level has it.
+            InputError: A sparsity outside [0, 1); with ``exact``, a sparsity of no level.
         """
         if not 0 <= sparsity < 1:
             raise InputError(f"The sparsity is {sparsity}; expected 0 <= sparsity < 1.")
         nearest = min(self._tickets, key=lambda ticket: abs(ticket.sparsity - sparsity))
         if exact and abs(nearest.sparsity - sparsity) > 5e-4:
-            have = ", ".join(f"{ticket.sparsity:.4f}" for ticket in self._tickets)
-            raise InputError(f"No level has sparsity {sparsity}. The levels have {have}.")
+            known = ", ".join(f"{ticket.sparsity:.4f}" for ticket in self._tickets)
+            raise InputError(f"No level has sparsity {sparsity}. The levels have {known}.")
         return nearest
 
 
@@ -127,14 +128,14 @@ def find_tickets(
             logits.
         data: From ``load_data``.
         sparsity: Fraction pruned after the last level; 0.99 where neither this nor ``rate`` is given.
-        rate: Instead: the fraction of the survivors that goes at each level.
-        levels: Rounds of train, prune, rewind.
-        score: 'magnitude' or 'random'; of variational networks also 'mu', 'snr' and 'square'.
+        rate: Instead of ``sparsity``: fraction of the survivors to prune at each level.
+        levels: Rounds of training, pruning and rewinding.
+        score: 'magnitude' or 'random'; for variational networks also 'mu', 'snr' and 'square'.
         scope: 'global' or 'layerwise'.
         exempt: Names of layers never pruned.
-        rates: Layer's name -> a rate of its own; such a layer is ranked alone, and ``sparsity`` is the others' target.
-        rewind: '0it' (initialisation), '500it' or '1ep' (weights of that moment), 'none' (keep the trained
-            weights, restart the schedule: learning-rate rewinding).
+        rates: Layer's name -> its own rate; such a layer is ranked by itself, and ``sparsity`` is the others' target.
+        rewind: '0it' (initialisation), '500it' or '1ep' (weights of that moment), 'none' (learning-rate rewinding:
+            keep the trained weights, restart the schedule).
         allow_empty: Allow a level to prune a layer to nothing.
         train: Training of each level, a ``TrainConfig`` or its fields.
         seed: Root of all draws.
@@ -144,10 +145,10 @@ def find_tickets(
         The tickets of levels 0 (dense) to ``levels``.
 
     Raises:
-        InputError: Bad options; a layer would be emptied.
+        InputError: Invalid options; a layer would collapse.
         TfticketError: A training diverged.
     """
-    _check_data(data)
+    check_dataset(data)
     options = {
         "levels": levels,
         "sparsity": 0.99 if sparsity is None and rate is None else sparsity,
@@ -160,18 +161,18 @@ def find_tickets(
         "allow_empty": allow_empty,
     }
     pruning = validate(PruneConfig, options, where="find_tickets")
-    training = _train_config(train)
+    training = training_config(train)
     step = pruning.step(check_seed(seed))
     dense = Ticket.dense(model, seed, start, data)
     check_lengths(training, pruning.rewind, len(data.x_train))
     check_levels(dense.mask, pruning)
     resolve(SCORES[pruning.score].target)(dense.start, dense.mask, step.seed)  # refuses a network that it cannot rank
 
-    def train_level(ticket: Ticket) -> Trained:
+    def train_level(ticket: Ticket) -> TrainingResult:
         keep = (step.rewind,) if needs_rewinding(ticket, step.rewind) else ()
         return _train(ticket, data, training, seed, keep)
 
-    def prune_level(ticket: Ticket, trained: Trained) -> Ticket:
+    def prune_level(ticket: Ticket, trained: TrainingResult) -> Ticket:
         rewound = None
         if needs_rewinding(ticket, step.rewind):
             iteration = iterations_in(step.rewind, len(data.x_train), training.batch_size)
@@ -182,21 +183,21 @@ def find_tickets(
 
 
 def control(ticket: Ticket, name: str, seed: int = 0, **options: Any) -> Ticket:
-    """Alter a ticket on purpose, to see what of it matters: see ``tfticket.tickets.controls``.
+    """Make a control of a ticket, to find out which of its properties matter: see ``tfticket.tickets.controls``.
 
     Args:
         ticket: Of any level.
         name: 'reinitialise', 'keep-signs', 'shuffle-global', 'shuffle-even', 'shuffle-layerwise' or 'random-mask'.
         seed: Of its draws.
-        **options: What the control takes: ``initialiser``, ``densities``, ``allow_empty``.
+        **options: Of the control: ``initialiser``, ``densities``, ``allow_empty``.
 
     Raises:
-        InputError: An unknown control, options that it does not take, or a layer emptied that may not be.
+        InputError: An unknown control, options that it does not take, or a collapsed layer without ``allow_empty``.
     """
     check_ticket(ticket, "control")
     config = validate(Control, {"name": name, **options}, where="control")
-    altered: Ticket = resolve(CONTROLS[name].target)(ticket, check_seed(seed), **config.options)
-    return altered
+    variant: Ticket = resolve(CONTROLS[name].target)(ticket, check_seed(seed), **config.options)
+    return variant
 
 
 def train(
@@ -211,43 +212,50 @@ def train(
         seed: Of the order of the rows, of augmentation, and of a variational network's noise and evaluations.
 
     Raises:
-        InputError: A ticket of other shapes or classes than the data; bad options; an objective of a deterministic
+        InputError: A ticket of other shapes or classes than the data; invalid options; an objective for a deterministic
             network.
         TfticketError: The training diverged.
     """
     check_ticket(ticket, "train")
-    _check_data(data)
-    trained = _train(ticket, data, _train_config(train), check_seed(seed))
+    check_dataset(data)
+    trained = _train(ticket, data, training_config(train), check_seed(seed))
     return TrainedTicket(with_class_names(ticket, data), trained.weights, trained.history)
 
 
 def evaluate(
-    found: "TrainedTicket | SampledTicket", data: Dataset, split: str = "test", *, draws: int = DRAWS, seed: int = 0
+    trained: "TrainedTicket | SampledTicket", data: Dataset, split: str = "test", *, draws: int = DRAWS, seed: int = 0
 ) -> dict[str, float]:
-    """Every metric of a trained or a sampled ticket: see ``tfticket.evaluation.metrics``.
+    """Return every metric of a trained or sampled ticket: see ``tfticket.evaluation.metrics``.
 
     Args:
-        found: What ``train`` or ``sample`` returns.
+        trained: Result of ``train`` or ``sample``.
         data: From ``load_data``.
         split: 'test' or 'validation'.
-        draws: Of a trained variational network: draws of its weights whose predictions are averaged.
+        draws: Number of weight draws to average over, if the network is variational and trained.
         seed: Of these draws.
     """
-    _check_data(data)
+    check_dataset(data)
     _check_draws(draws)
-    check_no_keras_3(found, "evaluate")
-    if not hasattr(found, "ticket") or not hasattr(found, "predict"):
-        raise InputError(f"evaluate takes what train or sample returns, not {type(found).__name__}.")
+    check_no_keras_3(trained, "evaluate")
+    if not hasattr(trained, "ticket") or not hasattr(trained, "predict"):
+        raise InputError(f"evaluate takes what train or sample returns, not {type(trained).__name__}.")
     images, labels = data.split(split)
-    network_of(found.ticket.model).check_data(data)
-    check_class_names(found.ticket, data)
-    if isinstance(found, TrainedTicket):
-        ticket = found.ticket
-        return all_metrics(predict(ticket.model, ticket.mask, found.weights, images, draws, check_seed(seed)), labels)
-    return all_metrics(log_of(found.predict(images)), labels)
+    ticket = trained.ticket
+    network_of(ticket.model).check_data(data)
+    check_class_names(ticket, data)
+    if isinstance(trained, TrainedTicket):
+        log_probs = predict(ticket.model, ticket.mask, trained.weights, images, draws, check_seed(seed))
+    else:
+        log_probs = log_of(trained.predict(images))
+    return all_metrics(log_probs, labels)
 
 
-def _check_data(data: Any) -> None:
+def check_dataset(data: Any) -> None:
+    """Check that a function of the API was given a data set.
+
+    Raises:
+        InputError: It was given something else.
+    """
     if not isinstance(data, Dataset):
         raise InputError(f"The data are {type(data).__name__}; expected what load_data returns.")
 
@@ -257,7 +265,8 @@ def _check_draws(draws: int) -> None:
         raise InputError(f"draws is {draws!r}; expected an integer >= 1.")
 
 
-def _train_config(train: TrainConfig | dict[str, Any] | None) -> TrainConfig:
+def training_config(train: TrainConfig | dict[str, Any] | None) -> TrainConfig:
+    """Return a training's configuration, from a config or its fields."""
     return (
         train
         if isinstance(train, TrainConfig)
@@ -265,7 +274,7 @@ def _train_config(train: TrainConfig | dict[str, Any] | None) -> TrainConfig:
     )
 
 
-def _train(ticket: Ticket, data: Dataset, config: TrainConfig, seed: int, keep: tuple[str, ...] = ()) -> Trained:
+def _train(ticket: Ticket, data: Dataset, config: TrainConfig, seed: int, keep: tuple[str, ...] = ()) -> TrainingResult:
     if not ticket.is_variational and config.objective != Objective():
         raise InputError(
             "train.objective is of variational networks, and the network is deterministic. Leave it out, or make the "

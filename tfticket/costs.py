@@ -10,7 +10,7 @@ from typing import Any
 
 from tfticket.config import DataConfig
 from tfticket.config.durations import Moments, iterations_in
-from tfticket.data.known import source_of
+from tfticket.data.identity import source_by_name
 from tfticket.dry_lab import PlannedStep
 
 EVALUATED = 0.5
@@ -152,7 +152,7 @@ def _rows(data: DataConfig) -> tuple[int, int, int]:
 def _network(step: PlannedStep) -> str:
     """Return what measurements call a step's network: its name and the shape of its images."""
     data = step.config.data
-    source = None if data.path else source_of(data.name)
+    source = None if data.path else source_by_name(data.name)
     shape = "x".join(map(str, source.size[2])) if source else ""
     return f"{step.model.name if step.model else ''} {shape}"
 

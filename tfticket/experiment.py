@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from tfticket.arms import TICKET, Arm
 from tfticket.config import DataConfig, ExperimentConfig
-from tfticket.data.known import check_here
+from tfticket.data.identity import check_on_disk
 from tfticket.dry_lab import DryLab
 from tfticket.errors import InputError
 from tfticket.lab import Lab
@@ -100,7 +100,7 @@ class Experiment(ABC, Generic[ConfigType]):
         if workspace is not None:
             for value in vars(config).values():
                 if isinstance(value, DataConfig):
-                    check_here(value)
+                    check_on_disk(value)
         self.check_lengths(config)
         lab = DryLab(workspace)
         self.main(lab, config)

@@ -1,4 +1,4 @@
-"""Chains for other programs: netCDF, as ArviZ reads it."""
+"""Export of chains to netCDF, as ArviZ reads it."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,16 +27,16 @@ STATISTICS = {
     "reached_cap": "reached_max_treedepth",
     "seconds": "seconds",
 }
-"""What is told of a draw -> ArviZ's name for it."""
+"""Per-draw statistics -> ArviZ's names."""
 
 _WHOLE = {"tree_depth": np.int64, "n_steps": np.int64, "diverging": np.bool_, "reached_cap": np.bool_}
 
 
 def chains_of(target: Path) -> list[Path]:
-    """The chains' folders of a step: a chain's own, or those that a pool has pooled.
+    """Return the chain folders of a step: a chain's own, or those of a pool.
 
     Raises:
-        InputError: Neither, or a chain that is not finished.
+        InputError: Another step, or an unfinished chain.
     """
     if target.name.startswith("pool-"):
         return chains.chains_of(inputs_of(target))
@@ -48,19 +48,19 @@ def chains_of(target: Path) -> list[Path]:
 def to_netcdf(folders: Sequence[Path], path: Path) -> dict[str, int]:
     """Write chains as ArviZ's InferenceData.
 
-    The group 'posterior' has one variable a tensor, [chain, draw, survivors], its coordinate being the survivor's place
-    in the flattened tensor, whose 'shape' is an attribute; 'draw' counts all draws after the warm-up, of which one in
-    ``keep_every`` is there; 'sample_stats' and 'warmup_sample_stats' have what is told of each draw.
+    The group 'posterior' has one variable per tensor, [chain, draw, survivors]. Its coordinate is the survivor's index
+    in the flattened tensor, whose 'shape' is an attribute; 'draw' counts all draws after the warm-up, of which every
+    ``keep_every``-th is stored. 'sample_stats' and 'warmup_sample_stats' hold the per-draw statistics.
 
     Args:
         folders: Of finished chains of one ticket.
-        path: The file; it is either whole or not there.
+        path: The file, written atomically.
 
     Returns:
-        How many 'chains', 'draws' and 'weights' it has.
+        Numbers of 'chains', 'draws' and 'weights'.
 
     Raises:
-        InputError: Chains of different tickets or lengths, a damaged file, a chain that does not tell which draws it
+        InputError: Chains of different tickets or lengths, a damaged file, a chain without a record of which draws it
             kept, or a file that cannot be written.
     """
     check_writable(path.absolute().parent, "--out")
@@ -77,10 +77,12 @@ def to_netcdf(folders: Sequence[Path], path: Path) -> dict[str, int]:
     shapes = []
     for folder, chain, other, theta in zip(folders, chains, described, thetas, strict=True):
         if other["ticket"] != described[0]["ticket"]:
-            raise InputError(f"{folder.name} is a chain of another ticket than {folders[0].name}: export them apart.")
+            raise InputError(
+                f"{folder.name} and {folders[0].name} are chains of different tickets: export them separately."
+            )
         shapes.append((chain.adaptation.total, chain.draws, _kept_every(folder, chain, other, len(theta))))
         if shapes[-1] != shapes[0]:
-            raise InputError(f"{folder.name} and {folders[0].name} have not the same draws: export them apart.")
+            raise InputError(f"{folder.name} and {folders[0].name} have different draws: export them separately.")
     draws = np.stack(thetas)
     names = {tensor: tensor.replace("/", ".") for tensor in layouts[0].slices}
     warmup, drawn = _statistics(chains, every=shapes[0][-1])
@@ -103,17 +105,17 @@ def to_netcdf(folders: Sequence[Path], path: Path) -> dict[str, int]:
 
 
 def _kept_every(folder: Path, chain: "Chain", described: dict[str, Any], kept: int) -> int:
-    """Of so many draws one was kept; older chains tell it only by having kept all."""
+    """Return the thinning of a chain; older chains do not record it, unless they kept all draws."""
     if "keep_every" not in described and kept != chain.draws:
         raise InputError(
-            f"{folder} has kept {kept} of {chain.draws} draws and does not tell which: an older tfticket wrote it. "
+            f"{folder} has kept {kept} of {chain.draws} draws without a record of which: an older tfticket wrote it. "
             "Delete that folder and run the same again."
         )
     return int(described.get("keep_every", 1))
 
 
 def _statistics(chains: "Sequence[Chain]", every: int) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What is told of draws [chain, draw], in the warm-up and of those kept, one in so many."""
+    """Return the per-draw statistics [chain, draw] of the warm-up, and of the draws that were kept."""
     begin = chains[0].adaptation.total
     warmup, drawn = {}, {}
     for name, called in STATISTICS.items():

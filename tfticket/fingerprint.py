@@ -9,9 +9,9 @@ from typing import Any
 from tfticket.config import Control, DataConfig, ModelConfig, scientific_fields
 from tfticket.config.schema import Config
 from tfticket.errors import InputError
-from tfticket.own import is_file, is_own, source_checksum
-from tfticket.pruning.own import mask_checksum
+from tfticket.pruning.mask_files import mask_checksum
 from tfticket.registry import CONTROLS, MODELS, SCORES, STEPS, Table
+from tfticket.user_networks import is_keras_file, is_user_defined, source_checksum
 
 
 def fingerprint(kind: str, config: Config, inputs: Mapping[str, str]) -> str:
@@ -43,9 +43,9 @@ def fingerprint_fields(config: Config) -> dict[str, Any]:
             from tfticket.data import load_dataset
 
             fields[field] = load_dataset(data).checksum
-    if isinstance(model, ModelConfig) and is_own(model.name):
+    if isinstance(model, ModelConfig) and is_user_defined(model.name):
         fields["model"]["source"] = source_checksum(model.name)
-        if is_file(model.name):
+        if is_keras_file(model.name):
             del fields["model"]["name"]
     score, control = (getattr(config, name, None) for name in ("score", "control"))
     if isinstance(control, Control) and control.path is not None:

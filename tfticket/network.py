@@ -1,4 +1,4 @@
-"""A masked Keras model seen as arrays by path: mask and weights go in, weights and logits come out."""
+"""A masked Keras model as a function of arrays by path: mask and weights in, logits out."""
 
 import functools
 import json
@@ -15,27 +15,27 @@ from tfticket.data.formats.floats import as_float32
 from tfticket.data.normalisation import UNIT
 from tfticket.errors import InputError
 from tfticket.models import (
-    described,
+    describe_shape,
     kernel_shapes,
     model_from_spec,
     named_variables,
     normalisation_of,
     variational_layers,
 )
-from tfticket.models.trust import own_code
+from tfticket.models.trust import user_code
 from tfticket.pruning.mask import dense_mask
 from tfticket.pruning.wrapping import assign_mask, mask_variables, with_mask
 from tfticket.types import Mask, Spec, Weights
 from tfticket.variational.noise import Draw, drawing
 
 TILE = 1000
-"""At most so many rows per forward pass in evaluation."""
+"""Maximum number of rows per forward pass in evaluation."""
 
-DRAWN_TILE = 5000
-"""The same of a variational network's draw, whose weights every pass draws anew."""
+SAMPLED_TILE = 5000
+"""Maximum number of rows per forward pass when weights are sampled."""
 
 TILE_BYTES = 2**26
-"""At most so many bytes of a single layer's output in such a pass."""
+"""Maximum size of a single layer's output in a pass, in bytes."""
 
 
 class MaskedNetwork:
@@ -46,9 +46,9 @@ class MaskedNetwork:
         variables: Path -> variable, of every weight.
         masked: Kernel path -> (kernel, mask) variables.
         variational: Path -> layer, of the variational layers.
-        jit: Whether its loops are compiled by XLA.
-        tile: Rows of a pass; what bounds the memory.
-        drawn_tile: At most so many of a draw.
+        jit: True if XLA compiles its loops.
+        tile: Rows per pass, limited by memory.
+        sampled_tile: Maximum number of rows per pass when weights are sampled.
     """
 
     @own_settings()
@@ -56,13 +56,13 @@ class MaskedNetwork:
         channels = model.input_shape[-1]
         if len(normalisation.scale) not in (1, channels):
             raise InputError(
-                f"{model.name} takes {described(model.input_shape[1:])}; the ticket's normalisation is for "
+                f"{model.name} takes {describe_shape(model.input_shape[1:])}; the ticket's normalisation is for "
                 f"{len(normalisation.scale)} channels. Make the ticket for data of its shape."
             )
         self._normalisation = normalisation
         self.jit = jit_policy(model)
         try:
-            with keras.saving.custom_object_scope(own_code()):
+            with keras.saving.custom_object_scope(user_code()):
                 self.model = with_mask(model, dense_mask(kernel_shapes(model)), precision)
         except InputError:
             raise
@@ -77,11 +77,11 @@ class MaskedNetwork:
         nodes = [node for layer in model.layers for node in layer.inbound_nodes]
         shapes = [tensor.shape for tensor in tf.nest.flatten([node.outputs for node in nodes])]
         largest = max(math.prod(filter(None, shape[1:])) for shape in shapes if shape.rank)
-        self.tile, self.drawn_tile = (max(1, min(rows, TILE_BYTES // (4 * largest))) for rows in (TILE, DRAWN_TILE))
+        self.tile, self.sampled_tile = (max(1, min(rows, TILE_BYTES // (4 * largest))) for rows in (TILE, SAMPLED_TILE))
         self.variational = variational_layers(self.model)
         options = {"jit_compile": self.jit, "autograph": False}
         self._forward = tf.function(functools.partial(self._logits), **options)
-        self._forward_drawn = tf.function(functools.partial(self._drawn_logits), **options)
+        self._forward_sampled = tf.function(functools.partial(self._sampled_logits), **options)
 
     def assign(self, mask: Mask, weights: Weights) -> None:
         """Put a mask and weights in; pruned weights become 0.
@@ -116,9 +116,9 @@ class MaskedNetwork:
         shape, classes = tuple(self.model.input_shape[1:]), int(self.model.output_shape[-1])
         if shape != data.input_shape or classes < data.num_classes:
             raise InputError(
-                f"The network takes {described(shape)} and tells {classes} classes; {data.name} has "
-                f"{described(data.input_shape)} of {data.num_classes} classes. Use the data that the ticket was made "
-                f"for, or make one with Ticket.dense(model, data=data), of a model that ends in "
+                f"The network takes {describe_shape(shape)} and has {classes} classes; {data.name} has "
+                f"{describe_shape(data.input_shape)} of {data.num_classes} classes. Use the ticket's own data, "
+                f"or make one with Ticket.dense(model, data=data), of a model that ends in "
                 f"Dense({data.num_classes})."
             )
 
@@ -149,21 +149,21 @@ class MaskedNetwork:
 
     def _expected(self) -> str:
         shape = self.model.input_shape[1:]
-        what = "images" if len(shape) == 3 else "rows"
-        return f"Expected {what} {self._normalisation.dtype} [rows, {', '.join(map(str, shape))}]"
+        rows = "images" if len(shape) == 3 else "rows"
+        return f"Expected {rows} {self._normalisation.dtype} [rows, {', '.join(map(str, shape))}]"
 
     def read(self) -> Weights:
-        """The weights as they are now, path -> float32 array."""
+        """Return the present weights, path -> float32 array."""
         return {path: variable.numpy() for path, variable in self.variables.items()}
 
     @own_settings()
     def logits(self, images: np.ndarray, seed: np.ndarray | None = None, index: int = 0) -> np.ndarray:
-        """Logits of the network as it is now.
+        """Return the logits of the present network.
 
         Args:
-            images: Of the ticket's data, uint8 or float32 [rows, height, width, channels] or float32 [rows, features].
+            images: As the ticket's data, uint8 or float32 [rows, height, width, channels] or float32 [rows, features].
             seed: Of a variational network's draws, int32 [2]; None is the network of its means.
-            index: Which draw: the same weights for all images.
+            index: Number of the draw; its weights are the same for all images.
 
         Returns:
             float32 [rows, classes].
@@ -174,7 +174,7 @@ class MaskedNetwork:
         images = self.check_rows(images)
         if not len(images):
             return np.zeros((0, int(self.model.output_shape[-1])), np.float32)
-        rows = self.tile if seed is None else min(self.drawn_tile, self.tile * math.ceil(len(images) / self.tile))
+        rows = self.tile if seed is None else min(self.sampled_tile, self.tile * math.ceil(len(images) / self.tile))
         parts = []
         for begin in range(0, len(images), rows):
             tile = images[begin : begin + rows]
@@ -182,16 +182,16 @@ class MaskedNetwork:
             if short:  # one shape, so one compilation
                 tile = np.concatenate([tile, np.zeros((short, *tile.shape[1:]), tile.dtype)])
             if seed is None:
-                found = self._forward(tf.constant(tile))
+                logits = self._forward(tf.constant(tile))
             else:
-                found = self._forward_drawn(tf.constant(tile), tf.constant(seed), tf.constant(index))
-            parts.append(found.numpy()[: rows - short])
+                logits = self._forward_sampled(tf.constant(tile), tf.constant(seed), tf.constant(index))
+            parts.append(logits.numpy()[: rows - short])
         return np.concatenate(parts)
 
     def _logits(self, images: Any) -> Any:
         return tf.cast(self.model(self.inputs(images), training=False), tf.float32)
 
-    def _drawn_logits(self, images: Any, seed: Any, index: Any) -> Any:
+    def _sampled_logits(self, images: Any, seed: Any, index: Any) -> Any:
         with drawing(Draw(seed, index, "independent")):
             return self._logits(images)
 
@@ -205,7 +205,7 @@ class MaskedNetwork:
 
 
 def network_of(spec: Spec, precision: str = "float32") -> MaskedNetwork:
-    """The network of a spec; the last few stay compiled for the levels, seeds and replicates to come.
+    """Return the network of a spec; the last four stay compiled for further levels, seeds and replicates.
 
     Args:
         spec: The network.

@@ -35,8 +35,8 @@ from tfticket.config.schema import Config, read_yaml, validate
 from tfticket.dry_lab import DryLab
 from tfticket.errors import InputError, shortened, unknown
 from tfticket.experiment import Experiment
-from tfticket.own import is_file
 from tfticket.registry import DATA_SETS, EXPERIMENTS, check_name, resolve
+from tfticket.user_networks import is_keras_file
 from tfticket.yaml_text import DEEPEST, load_yaml
 
 DEFAULT = "ours: the default"
@@ -257,7 +257,7 @@ def _values_of(path: Path) -> tuple[dict[str, Any], Any]:
     data, model = values.get("data"), values.get("model")
     if isinstance(data, dict) and isinstance(data.get("path"), str):
         data["path"] = _seen_from(path, data["path"])
-    if isinstance(model, dict) and is_file(str(model.get("name"))):
+    if isinstance(model, dict) and is_keras_file(str(model.get("name"))):
         model["name"] = _seen_from(path, model["name"])
     return values, values.pop("extends", None)
 

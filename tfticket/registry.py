@@ -1,6 +1,6 @@
-"""What there is by name. Literal tables name -> 'module:function', resolved when used.
+"""Tables of named things. Literal tables name -> 'module:function', resolved when used.
 
-Listing and checking a name imports nothing, so that help and forms stay quick.
+Listing and checking a name imports nothing, so that help and forms stay fast.
 """
 
 import functools
@@ -14,21 +14,21 @@ from tfticket.errors import InputError, unknown
 
 
 class Entry(NamedTuple):
-    """Where a named thing lives, and one line about it."""
+    """Import target of a named thing, and a line about it."""
 
     target: str
     about: str
 
 
 class StepKind(NamedTuple):
-    """Where a step's function lives, and its version: raise it when the step's bits change."""
+    """Import target of a step's function, and its version: raise it when the step's bits change."""
 
     target: str
     version: int
 
 
 class Table(Mapping[str, Entry]):
-    """Named things: ours, and those that installed packages register as entry points.
+    """Named things: built-in ones, and those that installed packages register as entry points.
 
     A package says in its pyproject.toml, with the table's group::
 
@@ -37,27 +37,29 @@ class Table(Mapping[str, Entry]):
 
     Args:
         group: Name of the entry points' group.
-        ours: Name -> entry; a package cannot replace one of these.
+        builtin: Name -> entry; packages cannot replace them.
     """
 
-    def __init__(self, group: str, ours: Mapping[str, Entry]) -> None:
+    def __init__(self, group: str, builtin: Mapping[str, Entry]) -> None:
         self.group = group
-        self._ours = dict(ours)
+        self._builtin = dict(builtin)
 
     @functools.cached_property
     def _all(self) -> dict[str, Entry]:
-        found = importlib.metadata.entry_points(group=self.group)
-        theirs = {point.name: Entry(point.value, f"from {point.dist.name if point.dist else '?'}") for point in found}
-        return theirs | self._ours
+        points = importlib.metadata.entry_points(group=self.group)
+        registered = {
+            point.name: Entry(point.value, f"from {point.dist.name if point.dist else '?'}") for point in points
+        }
+        return registered | self._builtin
 
     def __getitem__(self, name: str) -> Entry:
-        return self._ours[name] if name in self._ours else self._all[name]
+        return self._builtin[name] if name in self._builtin else self._all[name]
 
     def __contains__(self, name: object) -> bool:
-        return name in self._ours or name in self._all
+        return name in self._builtin or name in self._all
 
     def __iter__(self) -> Iterator[str]:
-        return iter({**self._ours, **self._all})
+        return iter({**self._builtin, **self._all})
 
     def __len__(self) -> int:
         return len(self._all)
@@ -80,7 +82,7 @@ EXPERIMENTS = Table(
 )
 
 DEFAULT_WORKSPACE = Path("workspace")
-"""Folder of all runs and steps, where the user names none."""
+"""Default folder of all runs and steps."""
 
 DATA_DIR = "TFTICKET_DATA"
 """The environment variable that names the user's folder of data sets; ``--data-dir`` sets it."""
@@ -165,7 +167,7 @@ LISTS = {
     "controls": CONTROLS,
     "samplers": SAMPLERS,
 }
-"""What `tfticket list` shows, beside runs and presets."""
+"""Tables that `tfticket list` shows besides runs and presets."""
 
 STEPS = {
     "start": StepKind("tfticket.steps:start", 2),
@@ -183,18 +185,18 @@ STEPS = {
 }
 
 
-def check_name(what: str, name: str, table: Mapping[str, object]) -> str:
-    """The name itself if the table has it.
+def check_name(kind: str, name: str, table: Mapping[str, object]) -> str:
+    """Return a name that is in the table.
 
     Raises:
-        InputError: It has not; the message names the nearest.
+        InputError: It is not; the message suggests the nearest.
     """
     if name not in table:
-        raise InputError(unknown(what, name, table))
+        raise InputError(unknown(kind, name, table))
     return name
 
 
 def resolve(target: str) -> Any:
-    """Import 'module:name' and return what has that name."""
+    """Import 'module:name' and return the named object."""
     module, _, name = target.partition(":")
     return getattr(importlib.import_module(module), name)

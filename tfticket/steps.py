@@ -1,6 +1,6 @@
 """The lab's steps: from a configuration and input folders to one folder of results.
 
-Each reads artefacts, calls the library, writes artefacts, and returns what ``result.json`` is to hold. A change
+Each step reads artefacts, calls the library, writes artefacts, and returns the content of ``result.json``. A change
 that alters a step's bits raises its version in ``tfticket.registry.STEPS``.
 """
 
@@ -29,25 +29,26 @@ from tfticket.errors import Stopped
 from tfticket.evaluation.connectivity import over_passes
 from tfticket.evaluation.posterior import share_at_bound
 from tfticket.models import network_of_config
-from tfticket.pruning.mask import dense_mask, emptied_layers, layer_of
+from tfticket.pruning.mask import collapsed_layers, dense_mask, layer_of
 from tfticket.registry import CONTROLS, resolve
 from tfticket.runs.step import SAMPLER, TICKET, WEIGHTS, StepContext
 from tfticket.tickets import Ticket
 from tfticket.tickets.controls import shuffle_layerwise
-from tfticket.tickets.evaluation import evaluate_weights, evaluation_of, predictions_of
+from tfticket.tickets.evaluation import evaluate_weights, evaluation_record, predict_splits
 from tfticket.tickets.iterative import needs_rewinding, prune_ticket
-from tfticket.tickets.monte_carlo import draw_ticket, fit_sampler, histograms, see
-from tfticket.tickets.sampler import Sampler, rows_of
+from tfticket.tickets.mc_tickets import draw_mc_ticket, fit_survival_model, histograms, layer_features
+from tfticket.tickets.survival_model import SurvivalModel, subsample_images
 from tfticket.tickets.ticket import check_class_names
-from tfticket.tickets.transplant import transplant as transplanted
-from tfticket.tickets.weights import load_weights, save_weights
-from tfticket.training.checkpoints import found_checkpoint, hooks_of
-from tfticket.training.gradient import Trained, train_weights
+from tfticket.tickets.transplant import transplant as transplant_ticket
+from tfticket.tickets.weight_files import load_weights, save_weights
+from tfticket.training.checkpoints import checkpoint_hooks, load_checkpoint
+from tfticket.training.gradient import train_weights
+from tfticket.training.hooks import TrainingResult
 from tfticket.training.optimisers import learning_rates
 
 
 def start(context: StepContext, config: StartStep) -> dict[str, Any]:
-    """The dense ticket of a seed -> ticket.safetensors."""
+    """Build the dense ticket of a seed -> ticket.safetensors."""
     backend.configure(context.execution.threads)
     data = load_dataset(config.data)
     model = network_of_config(config.model, data)
@@ -55,7 +56,7 @@ def start(context: StepContext, config: StartStep) -> dict[str, Any]:
 
 
 def prune(context: StepContext, config: PruneStep) -> dict[str, Any]:
-    """One level of pruning: inputs 'ticket' and 'trained' -> ticket.safetensors."""
+    """Prune one level: inputs 'ticket' and 'trained' -> ticket.safetensors."""
     backend.configure(context.execution.threads)
     ticket = Ticket.load(context.inputs["ticket"] / TICKET)
     folder = context.inputs["trained"]
@@ -65,65 +66,66 @@ def prune(context: StepContext, config: PruneStep) -> dict[str, Any]:
 
 
 def control(context: StepContext, config: ControlStep) -> dict[str, Any]:
-    """A ticket altered on purpose: input 'ticket' -> ticket.safetensors."""
+    """Make a control of a ticket: input 'ticket' -> ticket.safetensors."""
     backend.configure(context.execution.threads)
     ticket = Ticket.load(context.inputs["ticket"] / TICKET)
-    altered = resolve(CONTROLS[config.control.name].target)(ticket, config.seed, **config.control.options)
-    return _write_ticket(context, altered) | {"emptied": emptied_layers(ticket.mask, altered.mask)}
+    variant = resolve(CONTROLS[config.control.name].target)(ticket, config.seed, **config.control.options)
+    return _write_ticket(context, variant) | {"emptied": collapsed_layers(ticket.mask, variant.mask)}
 
 
 def transplant(context: StepContext, config: TransplantStep) -> dict[str, Any]:
-    """A ticket's mask on another network: inputs 'ticket', 'onto', and 'trained' if asked for -> ticket.safetensors."""
+    """Carry a ticket to another network: inputs 'ticket', 'onto', and 'trained' if needed -> ticket.safetensors."""
     backend.configure(context.execution.threads)
     ticket, onto = (Ticket.load(context.inputs[name] / TICKET) for name in ("ticket", "onto"))
     trained = load_weights(context.inputs["trained"] / WEIGHTS)[0] if config.carried == "trained" else None
-    return _write_ticket(context, transplanted(ticket, onto, config.carried, trained))
+    return _write_ticket(context, transplant_ticket(ticket, onto, config.carried, trained))
 
 
 def fit(context: StepContext, config: FitStep) -> dict[str, Any]:
-    """What a ticket is like: input 'ticket' -> sampler.json."""
+    """Fit a ticket's survival model: input 'ticket' -> sampler.json."""
     backend.configure(context.execution.threads)
     ticket = Ticket.load(context.inputs["ticket"] / TICKET)
     data = load_dataset(config.data)
     hooks: dict[str, Any] = {"tell": over_passes(context.progress, 2), "should_stop": context.should_stop}
-    images = rows_of(data, config.images, config.seed)
-    seen = see(ticket, images, **hooks)
-    sampler = fit_sampler(ticket, data, config.images, config.seed, seen)
-    sampler.save(context.folder / SAMPLER)
-    uniform = see(shuffle_layerwise(ticket, config.seed), images, **hooks)
+    images = subsample_images(data, config.images, config.seed)
+    features = layer_features(ticket, images, **hooks)
+    model = fit_survival_model(ticket, data, config.images, config.seed, features)
+    model.save(context.folder / SAMPLER)
+    dense = dense_mask({path: kept.shape for path, kept in ticket.mask.items()})
+    uniform = layer_features(shuffle_layerwise(ticket, config.seed), images, **hooks)
     return {
         "level": ticket.level,
         "density": ticket.density,
-        "fits": {family: {name: vars(fit) for name, fit in models.items()} for family, models in sampler.fits.items()},
-        "relative_magnitude": {layer_of(path): layer.relative_magnitude for path, layer in sampler.layers.items()},
+        "fits": {family: {name: vars(fit) for name, fit in models.items()} for family, models in model.fits.items()},
+        "relative_magnitude": {layer_of(path): layer.relative_magnitude for path, layer in model.layers.items()},
         "histograms": {
-            "dense": histograms(replace(seen, mask=dense_mask({path: kept.shape for path, kept in seen.mask.items()}))),
-            "ticket": histograms(seen),
+            "dense": histograms(replace(features, mask=dense)),
+            "ticket": histograms(features),
             "uniform": histograms(uniform),
         },
     }
 
 
 def draw(context: StepContext, config: DrawStep) -> dict[str, Any]:
-    """A Monte Carlo ticket: inputs 'sampler' and the unpruned 'ticket' to be masked -> ticket.safetensors."""
+    """Draw a Monte Carlo ticket: inputs 'sampler' and the unpruned 'ticket' to be masked -> ticket.safetensors."""
     backend.configure(context.execution.threads)
     dense = Ticket.load(context.inputs["ticket"] / TICKET)
-    sampler = Sampler.load(context.inputs["sampler"] / SAMPLER)
-    how = config.draw
-    drawn = draw_ticket(
-        sampler,
+    model = SurvivalModel.load(context.inputs["sampler"] / SAMPLER)
+    options = config.draw
+    drawn = draw_mc_ticket(
+        model,
         dense,
         load_dataset(config.data),
         config.seed,
-        connectivity=how.connectivity,
-        as_printed=how.as_printed,
-        images=how.images,
-        tell=over_passes(context.progress, len(dense.mask) if how.connectivity else 1),
+        connectivity=options.connectivity,
+        as_printed=options.as_printed,
+        images=options.images,
+        tell=over_passes(context.progress, len(dense.mask) if options.connectivity else 1),
         should_stop=context.should_stop,
     )
-    said = drawn.provenance["monte_carlo"]
-    found = {name: said[name] for name in ("layers", "histograms")}
-    return _write_ticket(context, drawn) | found | {"emptied": said.get("emptied", [])}
+    record = drawn.provenance["monte_carlo"]
+    statistics = {name: record[name] for name in ("layers", "histograms")}
+    return _write_ticket(context, drawn) | statistics | {"emptied": record.get("emptied", [])}
 
 
 def train(context: StepContext, config: TrainStep) -> dict[str, Any]:
@@ -132,7 +134,7 @@ def train(context: StepContext, config: TrainStep) -> dict[str, Any]:
     ticket = Ticket.load(context.inputs["ticket"] / TICKET)
     data = load_dataset(config.data)
     check_class_names(ticket, data)
-    resume, environments = found_checkpoint(context)
+    resume, environments = load_checkpoint(context)
     context.events.write("begin", iteration=ticket.iteration if resume is None else resume.iteration)
     trained = train_weights(
         ticket.model,
@@ -143,7 +145,7 @@ def train(context: StepContext, config: TrainStep) -> dict[str, Any]:
         config.seed,
         first_iteration=ticket.iteration,
         keep=config.keep,
-        hooks=hooks_of(context, resume, environments),
+        hooks=checkpoint_hooks(context, resume, environments),
     )
     for moment in config.keep:
         iteration = iterations_in(moment, len(data.x_train), config.train.batch_size)
@@ -162,8 +164,8 @@ def train(context: StepContext, config: TrainStep) -> dict[str, Any]:
     return result
 
 
-def _deviations_at_bound(ticket: Ticket, trained: Trained, config: TrainConfig, rows: int) -> float:
-    """See ``share_at_bound``; 0 of SGD, whose steps have no such bound."""
+def _deviations_at_bound(ticket: Ticket, trained: TrainingResult, config: TrainConfig, rows: int) -> float:
+    """Return ``share_at_bound``; 0 for SGD, whose steps have no such bound."""
     if not isinstance(config.optimiser, Adam):
         return 0.0
     bound = float(learning_rates(config, rows, ticket.iteration, trained.iterations).sum(dtype=np.float64))
@@ -171,36 +173,40 @@ def _deviations_at_bound(ticket: Ticket, trained: Trained, config: TrainConfig, 
 
 
 def evaluate(context: StepContext, config: EvaluateStep) -> dict[str, Any]:
-    """Metrics and reliability of trained weights on validation and test rows: inputs 'ticket' and 'trained'."""
+    """Evaluate trained weights on validation and test rows: inputs 'ticket' and 'trained'."""
     backend.configure(context.execution.threads)
     ticket = Ticket.load(context.inputs["ticket"] / TICKET)
     weights, _ = load_weights(context.inputs["trained"] / WEIGHTS)
-    others = config.out_of_distribution
+    outside = config.out_of_distribution
 
-    def tell(done: int, total: int) -> None:
+    def on_progress(done: int, total: int) -> None:
         context.progress(done, total)
         if done < total and context.should_stop():
-            raise Stopped("stopped; the evaluation begins anew")
+            raise Stopped("stopped; the evaluation starts over")
 
-    return evaluate_weights(
-        ticket, weights, load_dataset(config.data), config, None if others is None else load_dataset(others), tell
-    )
+    data, outside_data = load_dataset(config.data), None if outside is None else load_dataset(outside)
+    return evaluate_weights(ticket, weights, data, config, outside_data, on_progress)
 
 
 def ensemble(context: StepContext, config: EnsembleStep) -> dict[str, Any]:
-    """The mean prediction of replicates' trainings: inputs 'ticket', of the first, and 'member 0', 'member 1', ..."""
+    """Average the predictions of replicates' trainings: inputs 'ticket' (the first's), 'member 0', 'member 1', ..."""
     backend.configure(context.execution.threads)
     ticket = Ticket.load(context.inputs["ticket"] / TICKET)
     data = load_dataset(config.data)
     members = [folder for name, folder in context.inputs.items() if name != "ticket"]
-    found = []
+    log_probs = []
     for number, folder in enumerate(members):
         weights, _ = load_weights(folder / WEIGHTS)
-        # Replicates of a shuffle have a mask each, off which their weights, or means, are 0.
-        own = replace(ticket, mask={path: weights[path] != 0 for path in ticket.mask})
-        found.append(predictions_of(own, weights, data, config.draws, seeds.derive(config.seed, "member", number)))
-    means = {split: np.logaddexp.reduce([one[split] for one in found]) - np.log(len(found)) for split in found[0]}
-    return evaluation_of(ticket, data, means) | {"members": len(found)}
+        # Replicates of a shuffle have their own masks, off which weights or means are 0.
+        member = replace(ticket, mask={path: weights[path] != 0 for path in ticket.mask})
+        log_probs.append(
+            predict_splits(member, weights, data, config.draws, seeds.derive(config.seed, "member", number))
+        )
+    means = {
+        split: np.logaddexp.reduce([member[split] for member in log_probs]) - np.log(len(members))
+        for split in log_probs[0]
+    }
+    return evaluation_record(ticket, data, means) | {"members": len(members)}
 
 
 def _write_ticket(context: StepContext, ticket: Ticket) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import numpy as np
 
 from experiments.benchmarks.measure import Benchmark, Report, child, command, figure, ratios, say, threads
 from tfticket.data import load_data
-from tfticket.data.known import source_of
+from tfticket.data.identity import source_by_name
 from tfticket.errors import InputError
 
 AT_MOST_SECONDS = 3.0
@@ -47,7 +47,7 @@ def measure_data(rounds: int) -> Report:
 def _npz(folder: Path) -> tuple[Path, str]:
     """The whole of CIFAR-10, as an npz."""
     for name in ("cifar-10", "cifar-10-jpeg"):
-        source = source_of(name)
+        source = source_by_name(name)
         path = None if source is None else source.find()
         if source is None or path is None:
             continue

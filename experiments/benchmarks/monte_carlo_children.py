@@ -20,7 +20,7 @@ def fit_conv_6(data: str, sampler: str, threads: int) -> dict[str, Any]:
     model = tt.build_model("conv-6", rows)
     train = {"epochs": "20it", "evaluate_every": "20it", "optimiser": {"name": "adam", "learning_rate": 3e-4}}
     tickets = tt.find_tickets(model, rows, sparsity=0.8, levels=1, scope="layerwise", train=train, seed=SEED)
-    tt.fit_sampler(tickets[-1], rows, images=1000).save(sampler)
+    tt.fit_survival_model(tickets[-1], rows, images=1000).save(sampler)
     return {"density": tickets[-1].density}
 
 
@@ -32,7 +32,7 @@ def draw_conv_6(data: str, sampler: str, images: int, threads: int) -> dict[str,
     backend.configure(threads)
     rows = _rows(data)
     dense = tt.Ticket.dense(tt.build_model("conv-6", rows), SEED + 1, data=rows)
-    drawn = tt.draw_ticket(tt.Sampler.load(sampler), dense, rows, SEED, images=images)
+    drawn = tt.draw_mc_ticket(tt.SurvivalModel.load(sampler), dense, rows, SEED, images=images)
     with tempfile.TemporaryDirectory() as folder:
         drawn.save(Path(folder) / "ticket.safetensors")
     return {"peak": peak_memory(), "layers": drawn.provenance["monte_carlo"]["layers"]}

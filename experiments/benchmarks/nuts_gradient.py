@@ -47,7 +47,7 @@ from experiments.benchmarks.measure import (
 )
 from experiments.benchmarks.nuts_children import ticket_file
 from experiments.benchmarks.nuts_figure import Cost, cost_figure
-from tfticket.data.known import source_of
+from tfticket.data.identity import source_by_name
 from tfticket.errors import InputError
 from tfticket.registry import DATA_DIR
 from tfticket.runs.files import atomic_write
@@ -114,7 +114,7 @@ def check_data(name: str) -> None:
     Raises:
         InputError: It is not.
     """
-    source = source_of(name)
+    source = source_by_name(name)
     if source is None or source.size[0] != 50_000:
         raise InputError(f"--data is '{name}'; expected cifar-10 or cifar-10-jpeg.")
     if source.find() is None:
@@ -186,7 +186,7 @@ def measure_conv(data: str) -> tuple[list[Row], str]:
             rows.append(figure(f"{name}_peak_gb", [one["peak"]], "GB", at_most=MOST_GB))
     layers = ", ".join(f"{name} {parameters:,}" for name, parameters in one["layers"] if parameters)
     total = sum(parameters for _, parameters in one["layers"])
-    label = source_of(data)
+    label = source_by_name(data)
     return rows, (
         f"The convolutional network has {total:,} parameters: {layers}; a random mask, one exact gradient over the "
         f"{one['rows']:,} images of {data if label is None else label.label}."

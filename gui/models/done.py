@@ -9,9 +9,9 @@ from pydantic import ValidationError
 from tfticket.config import ExperimentConfig
 from tfticket.config.steps import scientific_fields
 from tfticket.errors import InputError
-from tfticket.own import is_own
 from tfticket.runs.index import RunSummary
 from tfticket.runs.run_folder import read_configuration, read_steps
+from tfticket.user_networks import is_user_defined
 
 
 def done_run(config: ExperimentConfig, runs: Sequence[RunSummary]) -> RunSummary | None:
@@ -21,7 +21,7 @@ def done_run(config: ExperimentConfig, runs: Sequence[RunSummary]) -> RunSummary
     of whose results were deleted none either: they would be computed again.
     """
     data, model = (getattr(config, part, None) for part in ("data", "model"))
-    if getattr(data, "path", None) is not None or is_own(getattr(model, "name", "")):
+    if getattr(data, "path", None) is not None or is_user_defined(getattr(model, "name", "")):
         return None
     same_name = (run for run in runs if run.state == "done" and run.name == config.name)
     return next((run for run in same_name if _is_of(config, run.folder) and _is_whole(run.folder)), None)

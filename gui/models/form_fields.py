@@ -12,7 +12,7 @@ from pydantic import AfterValidator, ConfigDict, TypeAdapter
 from pydantic.fields import FieldInfo
 from pydantic_core import to_jsonable_python
 
-from tfticket.config.names import Known, Suggested
+from tfticket.config.names import OneOf, Suggested
 from tfticket.config.schema import Config, config_classes
 
 Kind = Literal["text", "integer", "number", "switch", "choice", "list", "table", "configs", "path", "yaml"]
@@ -185,7 +185,7 @@ def _names(metadata: tuple[Any, ...]) -> Mapping[str, object] | None:
     for each in metadata:
         if isinstance(each, Suggested):
             return each.table
-        if isinstance(each, AfterValidator) and isinstance(each.func, Known):
+        if isinstance(each, AfterValidator) and isinstance(each.func, OneOf):
             return each.func.table
     return None
 

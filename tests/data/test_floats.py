@@ -15,8 +15,8 @@ from sklearn.datasets import load_breast_cancer, load_digits
 
 from tests.data.rows import SPLITS, assert_equal
 from tfticket.data import check_alike, load_data
+from tfticket.data.dataset_summary import summary
 from tfticket.data.normalisation import IDENTITY, standard_floats
-from tfticket.data.summary import summary
 from tfticket.errors import InputError
 
 ROWS = 30
@@ -301,7 +301,7 @@ def changed(value, position=(7, 2), rows=TABLE):
         (np.array([*map(tuple, TABLE)], "f4,f4,f4,f4"), "a structured array's fields as columns"),
         (scipy.sparse.csr_matrix(TABLE), r"is sparse \(csr_matrix\).*x\.toarray\(\)"),
         (scipy.sparse.coo_array(TABLE), r"is sparse \(coo_array\).*x\.toarray\(\)"),
-        (np.ma.masked_greater(TABLE, 7), r"masked array of \d+ masked values, which would come back"),
+        (np.ma.masked_greater(TABLE, 7), r"masked array of \d+ masked values, which NumPy would unmask"),
         ([[1.0], [2.0, 3.0]] * 15, "no array that NumPy reads .*rows of one length"),
         (np.array([np.zeros(1), np.zeros(2)] * 15, object), "rows of different kinds or lengths"),
         (TABLE[:, 0], r"x_train has the shape \(30,\); expected .*\[rows, features\]"),

@@ -185,7 +185,7 @@ def test_objects_in_a_file_are_not_read_and_the_advice_keeps_them(tmp_path):
         (pd.Series(["a", 1, 2.0] * 10), "of several kinds"),
         ([[1], [2, 3]] * 15, r"y_train\[0\] is of type list; expected one label a row"),
         ([{"a": 1}] * ROWS, r"y_train\[0\] is of type dict"),
-        (np.ma.masked_equal(CODES, 1), "masked array of 10 masked values, which would come back"),
+        (np.ma.masked_equal(CODES, 1), "masked array of 10 masked values, which NumPy would unmask"),
         (pd.Series(pd.date_range("2020-01-01", periods=ROWS)), "holds times; expected classes"),
         ([datetime.date(2020, 1, 1 + int(code)) for code in CODES], r"holds times; .*y\.astype\(str\)"),
         (CODES.astype("m8[s]"), "holds times"),

@@ -13,7 +13,7 @@ from tests.data.rows import SPLITS, arrays, assert_equal, by_hash, numbered, num
 from tfticket import seeds
 from tfticket.config import DataConfig
 from tfticket.data import load_data, load_dataset, sources
-from tfticket.data.known import identify
+from tfticket.data.identity import identify
 from tfticket.errors import InputError
 
 # The bundled data

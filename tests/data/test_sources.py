@@ -59,10 +59,10 @@ def test_what_the_users_folders_hold_is_listed_by_name(folders):
         (program / name).touch()
     names = {"Both": "Both.tar.gz", "both": "both.zip", "images": "images", "letters": "letters.npz", "old": "old.npz"}
     expected = {name: own_folder / file for name, file in names.items()} | {"more": program / "more.npz"}
-    assert sources.own_data_sets() == expected
-    assert {name: sources.own_data(name) for name in expected} == expected
+    assert sources.user_datasets() == expected
+    assert {name: sources.user_dataset(name) for name in expected} == expected
     shutil.rmtree(program)
-    assert "more" not in sources.own_data_sets()
+    assert "more" not in sources.user_datasets()
 
 
 @pytest.mark.parametrize("name", ["inner/own", "../own/own", "{folder}/own", "./own", "..", ".", "/", "own.npz"])
@@ -70,7 +70,7 @@ def test_a_path_is_no_name(name, folders):
     (folders[0] / "inner").mkdir()
     for folder in (folders[0], folders[0] / "inner"):
         np.savez(folder / "own.npz", **arrays())
-    assert sources.own_data("own") == folders[0] / "own.npz"
+    assert sources.user_dataset("own") == folders[0] / "own.npz"
     with pytest.raises(InputError, match=r"Unknown data set .*data\.path"):
         load_data(name.format(folder=folders[0]))
 

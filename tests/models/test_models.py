@@ -12,12 +12,12 @@ from scipy.stats import ks_2samp, kstest
 import tfticket as tt
 from tfticket.backend import keras, tf
 from tfticket.config import Initialiser, Sgd, TrainConfig
-from tfticket.models import initial_weights, kernel_shapes, left_alone, model_from_spec, named_variables, spec_of
+from tfticket.models import initial_weights, kernel_shapes, model_from_spec, named_variables, spec_of, unprunable_layers
 from tfticket.models.spec import names_for_draws
 from tfticket.models.vit import _vit
 from tfticket.registry import MODELS
+from tfticket.training.batches import RowOrder
 from tfticket.training.gradient import train_weights
-from tfticket.training.order import RowOrder
 
 PARAMETERS = {
     "lenet-300-100": {(28, 28, 1): 266_610, (32, 32, 3): 953_010},
@@ -75,7 +75,7 @@ def test_models_have_the_published_size_and_so_many_kernels_and_end_in_logits(na
         found = sum(math.prod(variable.shape) for variable in model.trainable_weights)
         assert found == count - (10 - classes) * (features + 1)
         assert len(kernel_shapes(model)) == (KERNEL_COUNT.get(name) or len(KERNELS[name]))
-        assert left_alone(model) in ({}, {"class": "ClassToken", "positions": "Positions"})
+        assert unprunable_layers(model) in ({}, {"class": "ClassToken", "positions": "Positions"})
         assert model.output_shape == (None, classes)
 
 

@@ -16,8 +16,16 @@ from tfticket.backend import keras, tf
 from tfticket.config import ModelConfig, StartStep
 from tfticket.config.schema import validate
 from tfticket.fingerprint import fingerprint
-from tfticket.models import initial_weights, kernel_shapes, left_alone, model_from_spec, named_variables, spec_of, trust
-from tfticket.models.variables import counted_anew
+from tfticket.models import (
+    initial_weights,
+    kernel_shapes,
+    model_from_spec,
+    named_variables,
+    spec_of,
+    trust,
+    unprunable_layers,
+)
+from tfticket.models.variables import canonical_names
 from tfticket.network import network_of
 from tfticket.presets import load_experiment
 from tfticket.registry import MODELS, Entry
@@ -171,7 +179,7 @@ def test_what_can_be_pruned_is_found_once_by_its_path(build):
 
 def test_what_cannot_be_pruned_is_listed_and_stays_whole(data):
     ticket = tt.find_tickets(mixed(), data, sparsity=0.5, levels=1, train={"epochs": "2it"})[-1]
-    assert left_alone(mixed()) == {"separable": "SeparableConv2D", "memory": "LSTM"}
+    assert unprunable_layers(mixed()) == {"separable": "SeparableConv2D", "memory": "LSTM"}
     assert ticket.provenance["left_alone"] == {"separable": "SeparableConv2D", "memory": "LSTM"}
     assert ticket.survivors == {"out/kernel": 25}
 
@@ -263,7 +271,7 @@ def test_the_same_lines_give_the_same_numbers_again_though_keras_counts_names_up
 
 def test_automatic_names_count_from_0_in_the_models_order_and_others_stay():
     layers.Dense(1)
-    names = [path.removesuffix("/kernel") for path in counted_anew(unnamed()).values() if path.endswith("/kernel")]
+    names = [path.removesuffix("/kernel") for path in canonical_names(unnamed()).values() if path.endswith("/kernel")]
     assert names[:4] == ["dense", "sequential/dense", "sequential/dense_0x", "dense_1"]
     assert names[4:] == ["holding/first", "holding/others/0", "holding/others/1", "dense_2"]
 
@@ -399,7 +407,7 @@ def test_another_number_of_outputs_than_of_classes_is_refused_before_training(ou
 
 def test_too_few_outputs_are_told_with_the_remedy(data):
     ticket = tt.Ticket.dense(ending(layers.Dense(9), name="mine"))
-    with pytest.raises(tt.InputError, match=r"tells 9 classes.*ends in Dense\(10\)"):
+    with pytest.raises(tt.InputError, match=r"has 9 classes.*ends in Dense\(10\)"):
         tt.train(ticket, data, train={"epochs": "1it"})
 
 
@@ -416,14 +424,14 @@ def test_a_layer_that_fails_in_another_precision_is_told(data):
 @pytest.fixture
 def stranger(monkeypatch):
     """A process in which no model was described yet."""
-    monkeypatch.setattr(trust, "_DESCRIBED", set())
+    monkeypatch.setattr(trust, "_TRUSTED", set())
     monkeypatch.setattr(trust, "_OWN", {})
 
 
 @pytest.mark.parametrize("build", [custom, own_parts])
 def test_a_strangers_class_is_refused_until_a_model_with_it_was_built_here(build, tmp_path, monkeypatch):
     tt.Ticket.dense(build()).save(tmp_path / "ticket.safetensors")
-    monkeypatch.setattr(trust, "_DESCRIBED", set())
+    monkeypatch.setattr(trust, "_TRUSTED", set())
     loaded = tt.Ticket.load(tmp_path / "ticket.safetensors")
     with pytest.raises(tt.InputError, match=r"would run code.*build a model with it first"):
         loaded.build_model()
@@ -434,7 +442,7 @@ def test_a_strangers_class_is_refused_until_a_model_with_it_was_built_here(build
 @pytest.mark.parametrize("build", [shared, nested, mixed, several_sizes, operations])
 def test_a_strangers_ticket_of_keras_own_layers_is_built(build, stranger):
     spec = json.loads(json.dumps(tt.Ticket.dense(build()).model))
-    trust._DESCRIBED.clear()
+    trust._TRUSTED.clear()
     assert kernel_shapes(model_from_spec(spec)) == KERNELS[build]
 
 
@@ -474,7 +482,7 @@ FOREIGN = {
 @pytest.mark.parametrize("name", FOREIGN)
 def test_what_a_strangers_config_would_run_is_refused(name, stranger):
     spec = json.loads(json.dumps(spec_of(operations())))
-    trust._DESCRIBED.clear()
+    trust._TRUSTED.clear()
     (layer,) = (layer for layer in spec["keras"]["config"]["layers"] if layer["config"].get("function") == "nn.relu")
     del layer["registered_name"]
     layer["config"].pop("function")

@@ -11,8 +11,8 @@ import pytest
 
 import tfticket as tt
 from tfticket.backend import keras
-from tfticket.models import harmless, model_from_spec, spec_of, trust
-from tfticket.models.harmless import entries_of, is_harmless
+from tfticket.models import allow_list, model_from_spec, spec_of, trust
+from tfticket.models.allow_list import entries_of, is_harmless
 
 layers = keras.layers
 ARGUMENTS = {
@@ -52,7 +52,7 @@ def made(name):
     return kind(*ARGUMENTS.get(name, rate))
 
 
-@pytest.mark.parametrize("name", sorted(harmless._LAYERS - {"InputLayer"}))
+@pytest.mark.parametrize("name", sorted(allow_list._LAYERS - {"InputLayer"}))
 def test_every_allowed_layer_is_let_in_as_keras_writes_it(name):
     config = json.loads(json.dumps(keras.saving.serialize_keras_object(made(name))))
     assert all(map(is_harmless, entries_of(config)))
@@ -161,7 +161,7 @@ def test_what_compiled_a_model_is_left_out(monkeypatch):
     own = keras.Sequential([keras.Input((28, 28, 1)), layers.Flatten(), layers.Dense(10)])
     own.compile("sgd", "mse")
     spec = json.loads(json.dumps(spec_of(own)))
-    monkeypatch.setattr(trust, "_DESCRIBED", set())
+    monkeypatch.setattr(trust, "_TRUSTED", set())
     spec["keras"]["compile_config"]["loss"] = part("Foreign", {}, "mine")
     with pytest.raises(tt.InputError, match="holds Foreign"):
         model_from_spec(spec)
@@ -170,7 +170,7 @@ def test_what_compiled_a_model_is_left_out(monkeypatch):
 
 
 def test_a_keras_layer_that_is_not_allowed_is_let_in_with_the_arguments_that_a_model_had_here(monkeypatch):
-    monkeypatch.setattr(trust, "_DESCRIBED", set())
+    monkeypatch.setattr(trust, "_TRUSTED", set())
     own = keras.Sequential(
         [keras.Input((4,)), layers.Discretization([0.0, 1.0]), layers.Rescaling(1.0), layers.Dense(10)], name="own"
     )
@@ -269,14 +269,14 @@ def test_a_name_that_tensorflow_does_not_take_is_refused_when_a_ticket_is_read(n
     parts = spec["keras"]["config"]
     entry = {"model": spec["keras"], "layer": parts["layers"][2], "inner model": parts["layers"][1]}[place]
     entry["config"]["name"] = name
-    with pytest.raises(tt.InputError, match=r"is named .*, which TensorFlow does not take; expected letters"):
+    with pytest.raises(tt.InputError, match=r"is named .*, which TensorFlow does not accept; expected letters"):
         replace(ticket, model=spec)
 
 
 def test_a_users_model_of_such_a_name_is_refused_before_any_training():
     model = keras.Sequential([keras.Input((4,), name="in put"), layers.Dense(3)], name="my model")
     for call in (tt.Ticket.dense, tt.to_variational):
-        with pytest.raises(tt.InputError, match="is named 'my model', which TensorFlow does not take"):
+        with pytest.raises(tt.InputError, match="is named 'my model', which TensorFlow does not accept"):
             call(model)
     model._name = "my/model-1"
     assert tt.Ticket.dense(model).name == "my/model-1"

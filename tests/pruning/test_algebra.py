@@ -21,7 +21,7 @@ def test_a_case_worked_by_hand():
     assert layers == {"a/kernel": Overlap(2, 2, 1, 4), "b/kernel": Overlap(2, 1, 1, 2)}
     assert [layer.jaccard for layer in layers.values()] == [1 / 3, 1 / 2]
     assert [layer.coefficient for layer in layers.values()] == [1 / 2, 1]
-    assert [layer.by_chance for layer in layers.values()] == [1, 1]
+    assert [layer.expected_overlap for layer in layers.values()] == [1, 1]
     assert total(layers) == Overlap(4, 3, 2, 6)
     assert [*union(first, second)["a/kernel"]] == [True, True, True, False]
     assert [*intersection(first, second)["a/kernel"]] == [True, False, False, False]
@@ -47,8 +47,8 @@ def test_random_masks_share_what_chance_says():
     random = np.random.default_rng(0)
     first, second = ({"a/kernel": random.random((1000, 1000)) < density} for density in (0.2, 0.1))
     layer = overlap(first, second)["a/kernel"]
-    assert layer.shared == pytest.approx(layer.by_chance, rel=0.02)
-    assert layer.by_chance == pytest.approx(20_000, rel=0.02)
+    assert layer.shared == pytest.approx(layer.expected_overlap, rel=0.02)
+    assert layer.expected_overlap == pytest.approx(20_000, rel=0.02)
 
 
 def test_a_result_is_a_mask_of_its_own():

@@ -5,7 +5,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from scipy.stats import chi2_contingency
 
 from tfticket.pruning.mask import survivors
-from tfticket.pruning.shuffles import chosen, even_counts, global_counts
+from tfticket.pruning.shuffles import draw_survivors, even_counts, global_counts
 
 SEEDS = st.integers(0, 3)
 
@@ -52,7 +52,7 @@ def test_even_counts_are_the_mean_density_within_one_weight_and_add_up_exactly(m
 @given(masks(), SEEDS, st.data())
 def test_just_so_many_survivors_are_chosen(mask, seed, data):
     counts = {path: data.draw(st.integers(0, kept.size)) for path, kept in mask.items()}
-    made = chosen(mask, counts, seed, "test", 1, {path: path for path in mask})
+    made = draw_survivors(mask, counts, seed, "test", 1, {path: path for path in mask})
     assert survivors(made) == counts
     assert shapes(made) == shapes(mask)
 
@@ -61,7 +61,7 @@ def test_every_weight_is_chosen_equally_often():
     mask = {"a/kernel": np.zeros((4, 5), bool), "b/kernel": np.zeros(7, bool)}
     counts, names = {"a/kernel": 5, "b/kernel": 2}, {path: path for path in mask}
     drawn = [
-        np.concatenate([kept.ravel() for kept in chosen(mask, counts, seed, "test", 1, names).values()])
+        np.concatenate([kept.ravel() for kept in draw_survivors(mask, counts, seed, "test", 1, names).values()])
         for seed in range(2000)
     ]
     np.testing.assert_allclose(

@@ -18,9 +18,9 @@ from tfticket.runs.files import read_json, write_json
 from tfticket.runs.step import CHECKPOINT, STATE, StepContext
 from tfticket.runs.step_files import read_config, read_result
 from tfticket.tickets import Ticket
-from tfticket.tickets.weights import load_weights
-from tfticket.training.checkpoints import found_checkpoint, read_checkpoint, write_checkpoint
-from tfticket.training.gradient import Checkpoint
+from tfticket.tickets.weight_files import load_weights
+from tfticket.training.checkpoints import load_checkpoint, read_checkpoint, write_checkpoint
+from tfticket.training.hooks import Checkpoint
 
 
 @pytest.fixture(scope="module")
@@ -303,8 +303,8 @@ def test_checkpoints_and_members_states_of_another_step_are_not_gone_on_from(tmp
     notes = []
     diary = EventWriter(ours / "events.jsonl", 1)
     context = StepContext(ours, {}, diary, Execution(), lambda: False, lambda done, total: None, notes.append)
-    assert found_checkpoint(context)[0] is None
-    assert found_checkpoint(replace(context, folder=theirs))[0].iteration == 3
+    assert load_checkpoint(context)[0] is None
+    assert load_checkpoint(replace(context, folder=theirs))[0].iteration == 3
     assert len(notes) == 1
     assert f"checkpoint.safetensors is a file of the step {theirs.name}" in notes[0]
     with pytest.raises(InputError, match=f"is a file of the step {theirs.name}"):

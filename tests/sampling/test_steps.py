@@ -152,7 +152,7 @@ def test_a_chain_begins_anew_where_its_draws_are_not_those_of_its_checkpoint(sam
     result = sample(replace(at, note=notes.append), config)
     assert result["gradients"] > 0
     assert len(notes) == 1
-    assert "begins anew, since its checkpoint cannot be used" in notes[0]
+    assert "starts over, since its checkpoint cannot be used" in notes[0]
     assert "000001.safetensors is missing" in notes[0]
     np.testing.assert_array_equal(
         np.concatenate(list(read_draws(at.folder))), np.concatenate(list(read_draws(chains[0])))
@@ -174,7 +174,7 @@ def test_what_is_told_of_a_draw_is_exported_beside_it(sampled, tmp_path):
 
 def test_an_old_chain_that_does_not_tell_which_draws_it_kept_is_not_exported(sampled, tmp_path):
     old = altered(sampled[1][0], tmp_path / "sample-old", lambda described: described.pop("keep_every"))
-    with pytest.raises(InputError, match=r"has kept 3 of 12 draws and does not tell which.*Delete that folder"):
+    with pytest.raises(InputError, match=r"has kept 3 of 12 draws without a record of which.*Delete that folder"):
         to_netcdf([old], tmp_path / "chains.nc")
     assert not (tmp_path / "chains.nc").exists()
 
@@ -182,7 +182,9 @@ def test_an_old_chain_that_does_not_tell_which_draws_it_kept_is_not_exported(sam
 def test_chains_of_several_tickets_are_not_exported_in_one_file(sampled, tmp_path):
     first = sampled[1][0]
     other = altered(first, tmp_path / "sample-other", lambda described: described.update(ticket="prune-b"))
-    with pytest.raises(InputError, match="sample-other is a chain of another ticket than sample-0: export them apart"):
+    with pytest.raises(
+        InputError, match="sample-other and sample-0 are chains of different tickets: export them separately"
+    ):
         to_netcdf([first, other], tmp_path / "chains.nc")
 
 

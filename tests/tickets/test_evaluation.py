@@ -20,9 +20,10 @@ from tfticket.runs.events import EventWriter
 from tfticket.runs.step import TICKET, WEIGHTS, StepContext
 from tfticket.steps import ensemble, evaluate
 from tfticket.tickets import evaluation
-from tfticket.tickets.evaluation import evaluate_weights, evaluation_of, predictions_of
-from tfticket.tickets.monte_carlo import draw_ticket
-from tfticket.tickets.weights import save_weights
+from tfticket.tickets.evaluation import evaluate_weights, evaluation_record, predict_splits
+from tfticket.tickets.mc_tickets import draw_mc_ticket
+from tfticket.tickets.weight_files import save_weights
+from tfticket.variational.objective import kl_divergence
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +63,7 @@ def test_data_of_another_shape_or_of_more_classes_are_refused(trained, data):
         with pytest.raises(tt.InputError, match=f"{rows.name} has images .* Use the data that the ticket was made for"):
             tt.evaluate(one, rows)
         with pytest.raises(tt.InputError, match="Use the data that the ticket was made for"):
-            predictions_of(one.ticket, one.weights, rows)
+            predict_splits(one.ticket, one.weights, rows)
 
 
 def test_an_evaluation_has_metrics_and_reliability_of_both_splits_and_predicts_each_once(trained, data, monkeypatch):
@@ -74,7 +75,7 @@ def test_an_evaluation_has_metrics_and_reliability_of_both_splits_and_predicts_e
 
     predict = evaluation.predict
     monkeypatch.setattr(evaluation, "predict", note)
-    found = evaluation_of(trained.ticket, data, predictions_of(trained.ticket, trained.weights, data))
+    found = evaluation_record(trained.ticket, data, predict_splits(trained.ticket, trained.weights, data))
     assert predicted == [len(data.x_validation), len(data.x_test)]
     assert set(found) == {"validation", "test", "reliability", "intervals", "density", "level", "emptied", "data"}
     for split, rows in zip(("validation", "test"), predicted, strict=True):
@@ -181,7 +182,7 @@ def test_the_posterior_of_a_layer_has_the_divergence_that_training_knows(unsure,
     network.assign(unsure.ticket.mask, unsure.weights)
     assert list(found["posterior"]) == list(network.variational)
     for name, layer in network.variational.items():
-        assert found["posterior"][name]["divergence"] == pytest.approx(float(layer.divergence()), rel=1e-4)
+        assert found["posterior"][name]["divergence"] == pytest.approx(float(kl_divergence(layer)), rel=1e-4)
 
 
 def test_rows_from_elsewhere_are_told_apart_by_each_score(unsure, rows, noise, found):
@@ -196,7 +197,7 @@ def test_rows_from_elsewhere_are_told_apart_by_each_score(unsure, rows, noise, f
 
 def test_a_deterministic_network_has_neither_draws_nor_epistemic_scores(trained, rows, noise):
     plain = evaluate_weights(trained.ticket, trained.weights, rows, EvaluateStep())
-    assert plain == evaluation_of(trained.ticket, rows, predictions_of(trained.ticket, trained.weights, rows))
+    assert plain == evaluation_record(trained.ticket, rows, predict_splits(trained.ticket, trained.weights, rows))
     told = []
     said = evaluate_weights(trained.ticket, trained.weights, rows, EvaluateStep(), noise, lambda *one: told.append(one))
     assert told == []
@@ -252,7 +253,7 @@ def test_an_ensemble_of_variational_networks_leaves_their_pruned_weights_out(ste
     members = {"ticket": tmp_path, "member 0": tmp_path, "member 1": tmp_path}
     result = ensemble(step(**members), EnsembleStep(data=digits, draws=4, seed=7))
     own = [seeds.derive(7, "member", number) for number in range(2)]
-    one, other = (predictions_of(unsure.ticket, unsure.weights, rows, 4, seed)["test"] for seed in own)
+    one, other = (predict_splits(unsure.ticket, unsure.weights, rows, 4, seed)["test"] for seed in own)
     assert not np.array_equal(one, other)
     expected = all_metrics(np.logaddexp(one, other) - np.log(2), rows.y_test)
     assert result["test"] == pytest.approx(expected, rel=1e-9)
@@ -302,8 +303,8 @@ MEETINGS = {
     "evaluate weights": lambda found, data: evaluate_weights(
         found["dense"], found["dense"].start, data, EvaluateStep(seed=0)
     ),
-    "predict": lambda found, data: predictions_of(found["dense"], found["dense"].start, data),
-    "draw": lambda found, data: draw_ticket(None, found["dense"], data, 0),
+    "predict": lambda found, data: predict_splits(found["dense"], found["dense"].start, data),
+    "draw": lambda found, data: draw_mc_ticket(None, found["dense"], data, 0),
 }
 
 

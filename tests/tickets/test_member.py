@@ -4,7 +4,6 @@ import itertools
 
 import numpy as np
 import pytest
-from tfticket._experiments.population import tune
 
 from tfticket.config import (
     DataConfig,
@@ -23,6 +22,7 @@ from tfticket.data import load_dataset
 from tfticket.errors import InputError, Stopped
 from tfticket.lab import Lab
 from tfticket.listener import Listener
+from tfticket.procedures.kl_tuning import tune
 from tfticket.reports.lineage import lineages_of
 from tfticket.runs.artefacts import load_tensors
 from tfticket.runs.events import EventWriter, read_events
@@ -32,8 +32,9 @@ from tfticket.runs.step import CHECKPOINT, STATE, TICKET, WEIGHTS, StepContext
 from tfticket.steps import start, train
 from tfticket.tickets import Ticket
 from tfticket.tickets.member import member
-from tfticket.tickets.weights import load_weights
-from tfticket.training.gradient import Hooks, train_weights
+from tfticket.tickets.weight_files import load_weights
+from tfticket.training.gradient import train_weights
+from tfticket.training.hooks import Hooks
 
 DATA = DataConfig(train_rows=300, validation_rows=100)
 WEIGHTS_OF_KL = {"dense_1": 0.5, "dense_2": 0.01, "dense_3": 2.0}

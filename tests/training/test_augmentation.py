@@ -11,9 +11,10 @@ import tfticket as tt
 from tfticket.backend import tf
 from tfticket.config import Augment, TrainConfig
 from tfticket.errors import Stopped
-from tfticket.training.augmentation import augmented
-from tfticket.training.gradient import Hooks, train_weights
-from tfticket.training.order import Augmentations
+from tfticket.training.augmentation import augment_images
+from tfticket.training.batches import Augmentations
+from tfticket.training.gradient import train_weights
+from tfticket.training.hooks import Hooks
 
 
 def by_hand(images, draws):
@@ -36,7 +37,7 @@ def photographs():
 @pytest.mark.parametrize("jit", [False, True], ids=["plain", "xla"])
 def test_photographs_are_moved_and_mirrored_as_by_hand(photographs, jit):
     draws = Augmentations(0, 64, 64, Augment(flip=True, crop=4)).batches(0, 1)[0]
-    moved = tf.function(augmented, jit_compile=jit)(tf.constant(photographs.x_train), tf.constant(draws))
+    moved = tf.function(augment_images, jit_compile=jit)(tf.constant(photographs.x_train), tf.constant(draws))
     assert moved.dtype == tf.uint8
     np.testing.assert_array_equal(moved, by_hand(photographs.x_train, draws))
 
@@ -46,7 +47,7 @@ def test_images_of_any_shape_are_moved_by_any_offset(draw, rows, height, width, 
     images = np.random.default_rng(0).integers(1, 256, (rows, height, width, channels)).astype(np.uint8)
     offset = st.tuples(st.integers(-height, height), st.integers(-width, width), st.integers(0, 1))
     draws = np.array(draw.draw(st.lists(offset, min_size=rows, max_size=rows)), np.int32)
-    np.testing.assert_array_equal(augmented(tf.constant(images), tf.constant(draws)), by_hand(images, draws))
+    np.testing.assert_array_equal(augment_images(tf.constant(images), tf.constant(draws)), by_hand(images, draws))
 
 
 def test_offsets_and_mirrors_are_uniform():
@@ -98,7 +99,7 @@ def test_training_sees_the_augmented_images_and_evaluation_does_not(ticket, data
     assert moved.history[0]["nll"] == plain.history[0]["nll"]
     assert moved.history[0]["loss"] != plain.history[0]["loss"]
     draws = Augmentations(3, len(data.x_train), 128, Augment(crop=4)).batches(0, 5).reshape(-1, 3)
-    from tfticket.training.order import RowOrder
+    from tfticket.training.batches import RowOrder
 
     rows = RowOrder(3, len(data.x_train), 128).batches(0, 5).ravel()
     shown = replace(data, x_validation=by_hand(data.x_train[rows], draws), y_validation=data.y_train[rows])

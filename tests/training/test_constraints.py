@@ -10,7 +10,7 @@ from tfticket.backend import keras, tf
 from tfticket.config import SampleConfig
 from tfticket.errors import Diverged, InputError
 from tfticket.sampling.build import check_engine
-from tfticket.training.order import RowOrder
+from tfticket.training.batches import RowOrder
 
 L = keras.layers
 TRAIN = {

@@ -16,8 +16,9 @@ from tfticket.models import kernel_shapes
 from tfticket.models.vit import Attend
 from tfticket.pruning.mask import dense_mask
 from tfticket.pruning.wrapping import with_mask
-from tfticket.training.gradient import Hooks, train_weights
-from tfticket.training.order import RowOrder
+from tfticket.training.batches import RowOrder
+from tfticket.training.gradient import train_weights
+from tfticket.training.hooks import Hooks
 
 
 @pytest.fixture(scope="module")

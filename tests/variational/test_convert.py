@@ -228,7 +228,7 @@ def test_a_layer_that_is_altered_afterwards_is_not_taken_for_what_it_was(what, v
     made = to_variational(own_model("dense"))
     layer = next(layer for layer in made.layers if hasattr(layer, "kernel_rho"))
     setattr(layer, what, value)
-    with pytest.raises(InputError, match="not just what to_variational returned"):
+    with pytest.raises(InputError, match="not a result of to_variational"):
         tt.Ticket.dense(made)
 
 

@@ -23,6 +23,7 @@ from tfticket.models import kernel_shapes, named_variables, variational_layers
 from tfticket.pruning.mask import dense_mask
 from tfticket.pruning.wrapping import assign_mask, mask_variables, with_mask
 from tfticket.variational.noise import BIAS, KERNEL, OUTPUT, SIGNS_IN, SIGNS_OUT, Draw, drawing
+from tfticket.variational.objective import kl_divergence
 
 NETWORKS = {"dense": ESTIMATORS, "conv2d": ESTIMATORS[:2], "conv1d": ESTIMATORS[:2]}
 WAYS = [(name, estimator) for name, estimators in NETWORKS.items() for estimator in estimators]
@@ -77,7 +78,7 @@ def _computed(wrapped, images, estimator):
     with tf.GradientTape() as tape:
         with drawing(Draw(SEED, 0, estimator)):
             outputs = wrapped(images, training=False)
-        divergences = [layer.divergence() for layer in variational_layers(wrapped).values()]
+        divergences = [kl_divergence(layer) for layer in variational_layers(wrapped).values()]
         loss = tf.reduce_sum(tf.square(outputs)) + tf.add_n(divergences)
     gradients = tape.gradient(loss, list(paths.values()))
     found = {path: gradient.numpy() for path, gradient in zip(paths, gradients, strict=True)}
@@ -90,7 +91,7 @@ def test_divergence_counts_survivors_and_biases(networks, densities, seed):
     mask = random_mask(kernel_shapes(networks["dense"][0]), densities, seed)
     wrapped = put(networks, "dense", mask)
     with tf.GradientTape() as tape:
-        divergences = {path: layer.divergence() for path, layer in variational_layers(wrapped).items()}
+        divergences = {path: kl_divergence(layer) for path, layer in variational_layers(wrapped).items()}
         total = tf.add_n(list(divergences.values()))
     kernels = [kernel for kernel, _ in mask_variables(wrapped).values()]
     for gradient, kept in zip(tape.gradient(total, kernels), mask.values(), strict=True):
@@ -192,7 +193,7 @@ def test_a_pruned_network_is_the_one_from_which_the_pruned_weights_were_cut_out(
             with drawing(draw):
                 outputs = model(images)
             loss = tf.reduce_sum(tf.square(outputs))
-        divergence = sum(float(layer.divergence()) for layer in variational_layers(model).values())
+        divergence = sum(float(kl_divergence(layer)) for layer in variational_layers(model).values())
         return outputs.numpy(), divergence, tape.gradient(loss, variables)
 
     found, divergence, gradients = computed(wrapped, images, Draw(SEED, 2, estimator))

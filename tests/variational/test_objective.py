@@ -12,9 +12,9 @@ from tfticket.errors import InputError
 from tfticket.models import kernel_shapes, named_variables, spec_of, to_variational, variational_layers
 from tfticket.network import network_of
 from tfticket.pruning.mask import dense_mask
-from tfticket.training.loop import gradient_loop
+from tfticket.training.loop import Segment, gradient_loop
 from tfticket.variational.noise import Draw, drawing
-from tfticket.variational.objective import check_objective, divergence_factors, fit_of
+from tfticket.variational.objective import check_objective, kl_coefficients, kl_divergence, negative_log_likelihood
 
 ROWS = 8
 
@@ -31,17 +31,21 @@ def log_likelihood(logits, labels):
 
 def test_elbo_is_the_mean_log_likelihood_and_predictive_that_of_the_mean_prediction(logits):
     each = log_likelihood(*logits)
-    assert float(fit_of(*logits, "elbo")) == pytest.approx(-each.mean(), rel=1e-5)
+    assert float(negative_log_likelihood(*logits, "elbo")) == pytest.approx(-each.mean(), rel=1e-5)
     expected = -(logsumexp(each, 0) - np.log(5)).mean()
-    assert float(fit_of(*logits, "predictive")) == pytest.approx(expected, rel=1e-5)
+    assert float(negative_log_likelihood(*logits, "predictive")) == pytest.approx(expected, rel=1e-5)
     assert expected < -each.mean()  # Jensen
     one = logits[0][:1], logits[1]
-    assert float(fit_of(*one, "predictive")) == pytest.approx(float(fit_of(*one, "elbo")), rel=1e-5)
+    assert float(negative_log_likelihood(*one, "predictive")) == pytest.approx(
+        float(negative_log_likelihood(*one, "elbo")), rel=1e-5
+    )
 
 
 def test_predictive_stays_finite_where_probabilities_vanish():
     logits = np.array([[[0.0, 300.0]], [[0.0, 200.0]]], np.float32)
-    assert float(fit_of(logits, np.zeros(1, np.int32), "predictive")) == pytest.approx(200 + np.log(2), rel=1e-5)
+    assert float(negative_log_likelihood(logits, np.zeros(1, np.int32), "predictive")) == pytest.approx(
+        200 + np.log(2), rel=1e-5
+    )
 
 
 def test_the_loss_is_torch_blues(logits):
@@ -63,8 +67,10 @@ def test_the_loss_is_torch_blues(logits):
     samples = logits[0] / 3  # no probability near 1e-5
     expected = loss(torch.tensor(samples), torch.tensor(logits[1])).item()
     config = TrainConfig(objective={"temperature": 0.1, "loss": "predictive"})
-    factor = divergence_factors(config, ["logits"], 900, 0, 1)[0, 0]
-    ours = 900 * (float(fit_of(samples, logits[1], "predictive")) + factor * float(layer.divergence()))
+    factor = kl_coefficients(config, ["logits"], 900, 0, 1)[0, 0]
+    ours = 900 * (
+        float(negative_log_likelihood(samples, logits[1], "predictive")) + factor * float(kl_divergence(layer))
+    )
     assert ours == pytest.approx(expected, rel=1e-3)
 
 
@@ -72,12 +78,12 @@ def test_factors():
     config = TrainConfig(
         batch_size=10, objective={"temperature": 0.5, "kl_weights": {"second": 0.1}, "kl_warmup": "1ep"}
     )
-    factors = divergence_factors(config, ["first", "second"], 40, 0, 6)
+    factors = kl_coefficients(config, ["first", "second"], 40, 0, 6)
     assert factors.dtype == np.float32
     rising = np.array([0.25, 0.5, 0.75, 1.0, 1.0, 1.0])
     np.testing.assert_allclose(factors, 0.5 / 40 * np.outer(rising, [1.0, 0.1]), rtol=1e-6)
-    np.testing.assert_array_equal(divergence_factors(config, ["first", "second"], 40, 2, 5), factors[2:5])
-    np.testing.assert_allclose(divergence_factors(TrainConfig(), ["first"], 40, 7, 9), 1 / 40)
+    np.testing.assert_array_equal(kl_coefficients(config, ["first", "second"], 40, 2, 5), factors[2:5])
+    np.testing.assert_allclose(kl_coefficients(TrainConfig(), ["first"], 40, 7, 9), 1 / 40)
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +103,7 @@ def update():
         loop.start(mask, start)
         moves, noise = np.zeros((1, ROWS, 0), np.int32), SEED[None]
         given = tf.constant(images), tf.constant(labels), rows, moves
-        losses = loop.run(*given, np.float32([rate]), noise, np.float32([factors]))
+        losses = loop.run(Segment(*given, np.float32([rate]), noise, np.float32([factors])))
         return float(losses[0]), loop.network.read()
 
     run.spec, run.start, run.mask, run.images, run.labels = spec, start, mask, images, labels

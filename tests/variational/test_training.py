@@ -15,8 +15,9 @@ from tfticket.errors import InputError, Stopped
 from tfticket.evaluation.predictive import mean_prediction, predict
 from tfticket.models import build_model, to_variational
 from tfticket.network import network_of
-from tfticket.training.gradient import Hooks, train_weights
-from tfticket.training.loop import gradient_loop
+from tfticket.training.gradient import train_weights
+from tfticket.training.hooks import Hooks
+from tfticket.training.loop import Segment, gradient_loop
 from tfticket.variational.noise import noise_seeds
 
 OBJECTIVE = {"draws": 2, "temperature": 0.1, "evaluation_draws": 3}
@@ -127,7 +128,7 @@ def test_predictions_are_means_over_draws_of_weights_that_all_rows_share(ticket,
     order = np.random.default_rng(0).permutation(len(images))
     np.testing.assert_array_equal(mean_prediction(network, images[order], 4, 9), log_probs[order])
     monkeypatch.setattr(network, "tile", 60)
-    monkeypatch.setattr(network, "drawn_tile", 100)
+    monkeypatch.setattr(network, "sampled_tile", 100)
     np.testing.assert_allclose(mean_prediction(network, images, 4, 9), log_probs, rtol=1e-4, atol=1e-5)
     monkeypatch.undo()
     np.testing.assert_array_equal(mean_prediction(network, images, 4, 9), log_probs)
@@ -178,6 +179,8 @@ def test_deep_networks_take_two_draws_in_reasonable_time(name, seconds):
     images, labels = random.integers(0, 255, (8, 32, 32, 3)).astype(np.uint8), np.arange(8, dtype=np.int32)
     rows, moves = np.arange(8, dtype=np.int32).reshape(2, 4), np.zeros((2, 4, 0), np.int32)
     factors = np.full((2, len(loop.network.variational)), 1e-4, np.float32)
-    losses = loop.run(images, labels, rows, moves, np.float32([1e-3] * 2), noise_seeds(0, "noise", 0, 2), factors)
+    losses = loop.run(
+        Segment(images, labels, rows, moves, np.float32([1e-3] * 2), noise_seeds(0, "noise", 0, 2), factors)
+    )
     assert np.isfinite(losses).all()
     assert time.process_time() - began < seconds

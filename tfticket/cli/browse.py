@@ -104,9 +104,9 @@ def data(
     debug: Debug = False,
 ) -> None:
     """Show data sets: which have a name and where they lie, or what some of them hold."""
-    from tfticket.data.known import registered
-    from tfticket.data.sources import own_data_sets
-    from tfticket.data.summary import summary
+    from tfticket.data.dataset_summary import summary
+    from tfticket.data.identity import registered
+    from tfticket.data.sources import user_datasets
 
     if sources:
         found = [summary(source) for source in sources]
@@ -118,7 +118,7 @@ def data(
     rows: list[tuple[str, str, Path | None, str]] = [
         (source.name, source.label, source.find(), source.how) for source in registered()
     ]
-    rows += [(name, "your own", path, "") for name, path in own_data_sets().items() if name not in DATA_SETS]
+    rows += [(name, "your own", path, "") for name, path in user_datasets().items() if name not in DATA_SETS]
     if as_json:
         keys = ("name", "label", "path", "how")
         typer.echo(json.dumps([dict(zip(keys, row, strict=True)) for row in rows], default=str))

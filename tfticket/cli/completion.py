@@ -45,10 +45,10 @@ def lists(incomplete: str) -> list[str]:
 
 def data_sets(incomplete: str) -> list[str]:
     """Data sets, also the user's own; the shell itself completes files where none fits."""
-    from tfticket.data.sources import own_data_sets
+    from tfticket.data.sources import user_datasets
 
     try:
-        own = own_data_sets()
+        own = user_datasets()
     except InputError:  # a folder that is not there; no place to say so
         own = {}
     return [name for name in {**dict.fromkeys(DATA_SETS), **own} if name.startswith(incomplete)]

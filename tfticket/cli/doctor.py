@@ -116,11 +116,11 @@ def _workspace(workspace: Path) -> Iterator[Finding]:
 
 
 def _data() -> Iterator[Finding]:
-    from tfticket.data.known import registered
-    from tfticket.data.sources import own_data_sets
+    from tfticket.data.identity import registered
+    from tfticket.data.sources import user_datasets
 
     try:
-        own = own_data_sets()
+        own = user_datasets()
     except InputError as error:
         yield Finding("data folder", "broken", str(error))
         return

@@ -1,4 +1,4 @@
-"""The commands that fit a sampler of Monte Carlo tickets, and draw from it."""
+"""The commands that fit a survival model to a ticket, and draw Monte Carlo tickets from it."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping
@@ -57,19 +57,19 @@ def mc_fit(
     from tfticket.runs.files import check_writable
     from tfticket.runs.step import TICKET
     from tfticket.tickets import Ticket
-    from tfticket.tickets.sampler import rows_of
+    from tfticket.tickets.survival_model import subsample_images
 
     _check_out(out, ".json")
     found = Ticket.load(ticket / TICKET if ticket.is_dir() else ticket)
     rows = _load(data, train_rows)
-    rows_of(rows, images, seed)
+    subsample_images(rows, images, seed)
     check_writable(out.absolute().parent, "--out")
-    from tfticket.tickets.monte_carlo import fit_sampler  # TensorFlow, after all that it is not needed for
+    from tfticket.tickets.mc_tickets import fit_survival_model  # TensorFlow, after all that it is not needed for
 
     with _progress("connectivity", 1) as tell:
-        sampler = fit_sampler(found, rows, images, seed, tell=tell)
-    sampler.save(out)
-    fits = [(family, name, fit) for family, models in sampler.fits.items() for name, fit in models.items()]
+        survival_model = fit_survival_model(found, rows, images, seed, tell=tell)
+    survival_model.save(out)
+    fits = [(family, name, fit) for family, models in survival_model.fits.items() for name, fit in models.items()]
     if as_json:
         typer.echo(json.dumps([{"layers": family, "by": name, **vars(fit)} for family, name, fit in fits]))
     elif not Options.quiet:
@@ -88,7 +88,7 @@ def mc_fit(
                 for family, name, fit in fits
             ],
         )
-        say(f"Sampler of {found.name}, level {found.level}: {out}")
+        say(f"Survival model of {found.name}, level {found.level}: {out}")
 
 
 @app.command(
@@ -124,28 +124,28 @@ def mc_ticket(
     """Draw a sparse network from a sampler, on new weights; nothing is trained."""
     from tfticket.config import ModelConfig
     from tfticket.config.schema import validate
-    from tfticket.own import is_own, source_file
     from tfticket.runs.files import check_writable
     from tfticket.tickets import Ticket
-    from tfticket.tickets.sampler import Sampler, check_density, rows_of
+    from tfticket.tickets.survival_model import SurvivalModel, check_density, subsample_images
+    from tfticket.user_networks import is_user_defined, source_file
 
     network = validate(ModelConfig, {"name": model, "initialiser": initialiser}, where="mc-ticket")
     how = f"{by}{'-as-printed' if as_printed else ''}{'' if density is None else f'-density-{density:g}'}"
     out = out or Path(f"{Path(model).stem.replace(':', '-')}-mc-{how}-{seed}.safetensors")
     _check_out(out, ".safetensors")
     check_density(density, as_printed)
-    if is_own(network.name):
+    if is_user_defined(network.name):
         source_file(network.name)
-    found = Sampler.load(_sampler_file(sampler, workspace))
+    found = SurvivalModel.load(_sampler_file(sampler, workspace))
     rows = _load(data, train_rows)
-    rows_of(rows, images, seed)
+    subsample_images(rows, images, seed)
     check_writable(out.absolute().parent, "--out")
     from tfticket.models import build_model  # TensorFlow, after all that it is not needed for
-    from tfticket.tickets.monte_carlo import draw_ticket
+    from tfticket.tickets.mc_tickets import draw_mc_ticket
 
     dense = Ticket.dense(build_model(network.name, rows, initialiser=network.initialiser), seed, data=rows)
     with _progress("drawing", len(dense.mask) if by == By.connectivity else 1) as tell:
-        ticket = draw_ticket(
+        ticket = draw_mc_ticket(
             found,
             dense,
             rows,

@@ -258,9 +258,9 @@ def _carry_out(config: "ExperimentConfig", workspace: Path, trust: bool, as_json
 
 def _ask_for_trust(model: Any, trust: bool, can_ask: bool) -> None:
     """A .keras file can run code when it is loaded, whoever wrote it."""
-    from tfticket.own import is_file
+    from tfticket.user_networks import is_keras_file
 
-    if model is None or trust or not is_file(model.name):
+    if model is None or trust or not is_keras_file(model.name):
         return
     if not can_ask:
         raise InputError(f"{model.name} can run code when it is loaded. If you trust it, say so: --trust.")

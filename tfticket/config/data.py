@@ -11,13 +11,13 @@ from tfticket.config.names import Suggested
 from tfticket.config.schema import Config
 from tfticket.config.variational import Variational
 from tfticket.errors import unknown
-from tfticket.own import is_file, is_own
 from tfticket.registry import DATA_SETS, MODELS
+from tfticket.user_networks import is_keras_file, is_user_defined
 
 
 def _model(name: str) -> str:
     """A registered name, or how a user names a network of their own."""
-    if is_file(name):
+    if is_keras_file(name):
         return absolute_path(name)
     if name in MODELS or re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", name):
         return name
@@ -124,7 +124,7 @@ class ModelConfig(Config):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        own = is_own(self.name)
+        own = is_user_defined(self.name)
         if own and self.initialiser != "glorot_normal":
             raise ValueError(f"initialiser has no say in an own network such as {self.name}; set it there")
         if not own and self.start == "current":

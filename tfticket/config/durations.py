@@ -49,7 +49,7 @@ def iterations_in(duration: str, rows: int, batch_size: int) -> int:
 
     An epoch is rows / batch_size iterations, a fraction where the batch does not divide the rows, and k
     epochs are that times k, rounded: batches are cut from one stream of permutations (see
-    ``tfticket.training.order``), so none is short.
+    ``tfticket.training.batches``), so none is short.
 
     Args:
         duration: '40ep' or '2000it'.

@@ -9,7 +9,7 @@ from tfticket.errors import unknown
 
 
 @dataclass(frozen=True, eq=False)
-class Known:
+class OneOf:
     """Takes the names of a table alone, and suggests the nearest."""
 
     what: str
@@ -23,7 +23,7 @@ class Known:
 
 def known(what: str, table: Mapping[str, object]) -> AfterValidator:
     """A validator that takes the names of a table alone; forms find the table as ``.func.table``."""
-    return AfterValidator(Known(what, table))
+    return AfterValidator(OneOf(what, table))
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,6 +1,6 @@
-"""Data sets: images as uint8, labels, one split, one place for normalisation.
+"""Data sets: images or features, labels, split, normalisation.
 
-What reads files is imported at its first use: a window or a help text that only names data sets does without.
+Readers of files are imported at their first use: windows and help texts that only name data sets do without.
 """
 
 import importlib

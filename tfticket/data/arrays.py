@@ -1,4 +1,4 @@
-"""Arrays as users bring them: NumPy's, lists, data frames, tensors. Nothing of these libraries is imported."""
+"""Users' arrays: NumPy arrays, lists, data frames, tensors. Their libraries are not imported."""
 
 import numbers
 from collections.abc import Mapping
@@ -6,24 +6,24 @@ from typing import Any
 
 import numpy as np
 
-from tfticket.data.formats.checks import KINDS, Part, checked
-from tfticket.data.formats.floats import place
+from tfticket.data.formats.consistency import KINDS, Part, make_raw
+from tfticket.data.formats.floats import describe_entry
 from tfticket.data.formats.labels import MISSING
-from tfticket.data.formats.raw import Raw, reason
+from tfticket.data.formats.raw import Raw, error_line
 from tfticket.errors import InputError
 
 PALETTES = ("P", "PA")
 
 
 def read_arrays(name: str, given: Mapping[str, Any]) -> Raw:
-    """Raw data of arrays.
+    """Make raw data from arrays.
 
     Args:
-        name: What messages call the data.
-        given: 'x_train', 'y_train', 'x_test', 'y_test', and 'x_validation' and 'y_validation' or None there.
+        name: Name of the data in messages.
+        given: 'x_train', 'y_train', 'x_test', 'y_test'; 'x_validation' and 'y_validation', or None for both.
 
     Raises:
-        InputError: They are no arrays of numbers or labels, or do not fit together.
+        InputError: Values that are no arrays of numbers or labels, or do not fit together.
     """
     columns = _columns(name, given)
     parts = {
@@ -36,11 +36,11 @@ def read_arrays(name: str, given: Mapping[str, Any]) -> Raw:
         for split in ("train", "validation", "test")
         if given[f"x_{split}"] is not None
     }
-    return checked(parts, files=(), feature_names=columns)
+    return make_raw(parts, files=(), feature_names=columns)
 
 
 def _columns(name: str, given: Mapping[str, Any]) -> tuple[str, ...]:
-    """The columns' names of data frames, the same in the same order in all of them; none of arrays."""
+    """Return the column names of data frames, which must agree in all of them; () for arrays."""
     first: list[Any] | None = None
     for key in ("x_train", "x_validation", "x_test"):
         columns = getattr(given[key], "columns", None)
@@ -57,11 +57,11 @@ def _columns(name: str, given: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _labels(where: str, value: Any) -> np.ndarray:
-    """Labels as an array; a list keeps the types of its items, which NumPy would make one, and tuples are labels."""
-    listed = isinstance(value, list | tuple)
-    if listed and all(isinstance(one, tuple) for one in value) and any(len(one) != 1 for one in value):
+    """Return labels as an array; items of a list keep their types, which NumPy would unify, and tuples are labels."""
+    is_list = isinstance(value, list | tuple)
+    if is_list and all(isinstance(item, tuple) for item in value) and any(len(item) != 1 for item in value):
         return np.fromiter(value, object, len(value))
-    labels = _array(where, value, object if listed else None)
+    labels = _array(where, value, object if is_list else None)
     if labels.ndim == 0:
         raise InputError(
             f"{where} is {type(value).__name__}; expected one label a row. Give a list or a NumPy array of the labels, "
@@ -71,30 +71,30 @@ def _labels(where: str, value: Any) -> np.ndarray:
 
 
 def as_numbers(where: str, value: Any, columns: tuple[str, ...] = ()) -> np.ndarray:
-    """Rows as an array of numbers, those of Python too."""
-    if isinstance(value, list | tuple) and any(getattr(one, "mode", None) in PALETTES for one in value):
+    """Return rows as an array of numbers, also from Python numbers."""
+    if isinstance(value, list | tuple) and any(getattr(item, "mode", None) in PALETTES for item in value):
         raise InputError(f"{where} holds pictures with palettes, whose pixels are indices. Convert them to RGB or L.")
     array = _array(where, value)
     if array.dtype != object:
         return array
     if array.ndim < 2:
-        what = type(value).__name__ if array.ndim == 0 else "a list of rows of different kinds or lengths"
-        raise InputError(f"{where} is {what}; expected an array of numbers [rows, ...]. Give a NumPy array.")
-    for position, one in np.ndenumerate(array):
-        if isinstance(one, numbers.Real | np.bool_):
+        kind = type(value).__name__ if array.ndim == 0 else "a list of rows of different kinds or lengths"
+        raise InputError(f"{where} is {kind}; expected an array of numbers [rows, ...]. Give a NumPy array.")
+    for position, item in np.ndenumerate(array):
+        if isinstance(item, numbers.Real | np.bool_):
             continue
-        here = place(where, position, columns)
-        if one is None or type(one).__name__ in MISSING:
-            raise InputError(f"{here} is {one}; expected numbers. Leave such rows out, or fill the gaps in.")
-        raise InputError(f"{here} is {one!r:.60}; expected numbers. {KINDS['U']}")
+        entry = describe_entry(where, position, columns)
+        if item is None or type(item).__name__ in MISSING:
+            raise InputError(f"{entry} is {item}; expected numbers. Leave such rows out, or fill the gaps in.")
+        raise InputError(f"{entry} is {item!r:.60}; expected numbers. {KINDS['U']}")
     return _array(where, array, np.float64)
 
 
 def _array(where: str, value: Any, dtype: Any = None) -> np.ndarray:
-    """What NumPy makes of a value, if nothing is lost on the way."""
+    """Convert a value to a NumPy array without loss."""
     if np.ma.is_masked(value):
         raise InputError(
-            f"{where} is a masked array of {int(value.mask.sum()):,} masked values, which would come back. Leave "
+            f"{where} is a masked array of {int(value.mask.sum()):,} masked values, which NumPy would unmask. Leave "
             "such rows out, or fill them in: x.filled(...)."
         )
     if hasattr(value, "toarray") and not isinstance(value, np.ndarray):
@@ -103,6 +103,6 @@ def _array(where: str, value: Any, dtype: Any = None) -> np.ndarray:
         return np.asarray(value, dtype)
     except Exception as error:  # of whatever library the value is from
         raise InputError(
-            f"{where} is no array that NumPy reads ({type(value).__name__}: {reason(error)}). Give a NumPy array, rows "
-            "of one length; of a tensor x.detach().cpu().numpy()."
+            f"{where} is no array that NumPy reads ({type(value).__name__}: {error_line(error)}). Give a NumPy array, "
+            "rows of one length; of a tensor x.detach().cpu().numpy()."
         ) from None

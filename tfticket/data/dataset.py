@@ -1,4 +1,4 @@
-"""The one form in which data reach a model."""
+"""Data as models get them."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -10,7 +10,7 @@ from tfticket.errors import InputError
 from tfticket.text import counted
 
 FORMS = ((np.dtype(np.uint8), 4), (np.dtype(np.float32), 4), (np.dtype(np.float32), 2))
-"""Type and number of dimensions."""
+"""Accepted types and numbers of dimensions."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,19 +18,19 @@ class Dataset:
     """Images or features, and labels, after the split.
 
     Attributes:
-        name: What configurations call it.
-        label: What figures and tables call it; says where its images were altered before we had them.
+        name: Name in configurations.
+        label: Name in figures and tables; mentions alterations of its images before publication.
         x_train: uint8 or float32 [rows, height, width, channels], or float32 [rows, features].
         y_train: int32 [rows], labels in 0 .. num_classes - 1.
         x_validation: As ``x_train``.
         y_validation: As ``y_train``.
         x_test: As ``x_train``.
         y_test: As ``y_train``.
-        class_names: What the classes are called, by label.
-        normalisation: How its pixels or features become a network's input.
-        contents: SHA-256 of all images and labels before the split, in whatever format and order they lay.
+        class_names: Names of the classes, by label.
+        normalisation: Of pixels or features to a network's input.
+        contents: SHA-256 of all images and labels before the split, independent of format and order.
         checksum: SHA-256 of rows in their order, classes, split, normalisation; equal data have equal checksums.
-        feature_names: Of the columns, where a data frame names them.
+        feature_names: Of the columns, if a data frame names them.
     """
 
     name: str
@@ -79,12 +79,12 @@ class Dataset:
 
     @property
     def num_classes(self) -> int:
-        """How many classes there are."""
+        """Number of classes."""
         return len(self.class_names)
 
     @property
     def known_class_names(self) -> tuple[str, ...]:
-        """Names of the classes where they say more than the labels do; none where they are '0', '1', ..."""
+        """Names of the classes if they say more than the labels; () for '0', '1', ..."""
         return self.class_names if self.class_names != tuple(map(str, range(self.num_classes))) else ()
 
     @property
@@ -99,26 +99,26 @@ class Dataset:
 
     @property
     def things(self) -> str:
-        """What messages call the rows: 'images' or 'rows'."""
+        """Name of the rows in messages: 'images' or 'rows'."""
         return "rows" if len(self.input_shape) == 1 else "images"
 
     def split(self, name: str) -> tuple[np.ndarray, np.ndarray]:
-        """Images and labels of 'train', 'validation' or 'test'."""
+        """Return images and labels of 'train', 'validation' or 'test'."""
         if name not in ("train", "validation", "test"):
             raise InputError(f"Unknown split '{name}'. Known: train, validation, test.")
         return getattr(self, f"x_{name}"), getattr(self, f"y_{name}")
 
 
 def size_of(shape: tuple[int, ...]) -> str:
-    """Name the size of a row, for messages: '28x28x1' of an image, '30 features' of a table's."""
+    """Describe the size of a row, for messages: '28x28x1' of an image, '30 features' of a table's."""
     return counted(shape[0], "feature") if len(shape) == 1 else "x".join(map(str, shape))
 
 
 def check_alike(data: Dataset, others: Dataset) -> None:
-    """See that the rows of other data are of the same shape and type, and that they are others.
+    """Check that other data have rows of the same shape and type, and are not the same data.
 
     Raises:
-        InputError: They are not.
+        InputError: They differ in shape or type, or are the same.
     """
     if others.contents == data.contents and set(others.class_names) & set(data.class_names):
         raise InputError(
@@ -127,8 +127,8 @@ def check_alike(data: Dataset, others: Dataset) -> None:
         )
     if (others.input_shape, others.dtype) != (data.input_shape, data.dtype):
         theirs, ours = (
-            f"{one.things} {one.input_shape}" + (f" of {one.dtype}" if others.dtype != data.dtype else "")
-            for one in (others, data)
+            f"{dataset.things} {dataset.input_shape}" + (f" of {dataset.dtype}" if others.dtype != data.dtype else "")
+            for dataset in (others, data)
         )
         raise InputError(
             f"out_of_distribution: {others.name} has {theirs}, and {data.name} has {ours}. Only rows of one shape and "

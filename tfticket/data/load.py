@@ -1,4 +1,4 @@
-"""From a source to a Dataset: contents, classes, split."""
+"""Loading: from a source to a Dataset with contents, classes, split and normalisation."""
 
 import functools
 import hashlib
@@ -14,14 +14,14 @@ from tfticket.config.schema import validate
 from tfticket.data.arrays import read_arrays
 from tfticket.data.dataset import Dataset
 from tfticket.data.formats import Raw, read
-from tfticket.data.formats.raw import ALIGNMENT, room
-from tfticket.data.known import Identity, check_contents, class_names_of, identify, label_of, locate, source_of
+from tfticket.data.formats.raw import ALIGNMENT, aligned_empty
+from tfticket.data.identity import Identity, check_contents, class_names_of, identify, label_of, locate, source_by_name
 from tfticket.data.normalisation import check_overflow, normalisation_for
 from tfticket.data.split import split_positions, split_sizes
 from tfticket.errors import InputError, unknown
 
 COLUMNS = 256
-"""Values of each row that are moved at once: the memory that arranging rows takes."""
+"""Values per row that are moved at once; limits the memory for rearranging rows."""
 
 
 def load_data(
@@ -44,22 +44,22 @@ def load_data(
     """Load a data set by name or from files, or take the user's own arrays, and split it.
 
     Args:
-        name: A data set that ``tfticket data`` lists, 'mnist' by default; with a path or arrays, what figures
-            call them.
+        name: A data set that ``tfticket data`` lists, 'mnist' by default; with a path or arrays, their
+            name in figures.
         path: A file or folder: npz with Keras' keys, IDX files, CIFAR-10's archives, images in folders
             ``train/<class>/`` and ``test/<class>/``, and ``validation/<class>/`` if there is one, or a zip of these.
-        classes: Keep only these, by number or name; labelled 0, 1, ... in this order.
+        classes: Classes to keep, by number or name; labelled 0, 1, ... in this order.
         validation_rows: Rows taken from the training set for validation; by default the data's own validation
             rows, else 5,000, or a tenth where there are fewer than 50,000.
-        train_rows: Keep only so many of the rest; None keeps all.
+        train_rows: Number of the remaining rows to keep; None: all.
         split_seed: Seed of the split.
-        stratify: Whether training and validation rows have the classes in the same proportions.
+        stratify: Give training and validation rows the classes in the same proportions.
         normalise: Input of the network: 'unit' is pixels / 255, for uint8; 'standard' has mean 0 and standard
             deviation 1 in each channel or feature over the training rows; 'none' takes floats as they are; 'auto' is
             'unit' for uint8 and 'standard' for floats.
         x_train: Images as uint8 or floats [rows, height, width, channels], grey ones as uint8 [rows, height, width]
-            too, or a table of numbers [rows, features]: whatever NumPy makes an array of, data frames and tensors too.
-        y_train: Labels [rows]: whole numbers, texts, truth values, tuples; classes are numbered in their order.
+            too, or a table of numbers [rows, features]: whatever NumPy converts, including data frames and tensors.
+        y_train: Labels [rows]: whole numbers, texts, truth values, tuples; classes are numbered in sorted order.
         x_test: As ``x_train``.
         y_test: As ``y_train``.
         x_validation: As ``x_train``; by default rows are taken from the training set.
@@ -87,7 +87,7 @@ def load_data(
         "y_validation": y_validation,
     }
     if all(array is None for array in given.values()):
-        return _load(_config(values))  # anew: a notebook's file may have changed
+        return _load(_config(values))  # not cached: a notebook's file may have changed
     if any(given[key] is None for key in ("x_train", "y_train", "x_test", "y_test")):
         raise InputError(
             "Own data need all four arrays: x_train, y_train, x_test, y_test. Where there are no test rows, take some "
@@ -103,10 +103,10 @@ def load_data(
 
 @functools.lru_cache(maxsize=2)
 def load_dataset(config: DataConfig) -> Dataset:
-    """The data set that a configuration describes; the last two stay in memory.
+    """Load the data set of a configuration; the last two stay in memory.
 
     Raises:
-        InputError: It is not there, cannot be read, is not what its name says, or has too few rows.
+        InputError: It is missing, cannot be read, is not what its name says, or has too few rows.
     """
     return _load(config)
 
@@ -121,7 +121,7 @@ def _load(config: DataConfig) -> Dataset:
 
 
 def _dataset(raw: Raw, config: DataConfig, where: str, *, owned: bool) -> Dataset:
-    """Choose classes and rows; ``owned`` images may be rearranged where they lie."""
+    """Choose classes and rows; ``owned`` images may be rearranged in place."""
     identity = identify(raw)
     check_contents(config.name, raw, identity.contents, where)
     class_names = class_names_of(raw, identity.contents)
@@ -136,7 +136,7 @@ def _dataset(raw: Raw, config: DataConfig, where: str, *, owned: bool) -> Datase
     word, normalisation = normalisation_for(config.normalise, parts["train"][0], config.name)
     for rows, _ in parts.values():
         check_overflow(normalisation, rows, config.name, raw.feature_names)
-    decides = {
+    identifying = {
         "contents": identity.contents,
         "classes": chosen,
         "split": [len(parts["train"][0]), len(parts["validation"][0]), config.split_seed],
@@ -151,7 +151,7 @@ def _dataset(raw: Raw, config: DataConfig, where: str, *, owned: bool) -> Datase
         class_names=tuple(class_names[number] for number in chosen),
         normalisation=normalisation,
         contents=identity.contents,
-        checksum=hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest(),
+        checksum=hashlib.sha256(json.dumps(identifying, sort_keys=True).encode()).hexdigest(),
         feature_names=raw.feature_names,
     )
 
@@ -159,32 +159,32 @@ def _dataset(raw: Raw, config: DataConfig, where: str, *, owned: bool) -> Datase
 def _parts(
     raw: Raw, config: DataConfig, identity: Identity, renumbered: np.ndarray, owned: bool
 ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Rows and labels of each split; ``renumbered`` has the label of each class, -1 where it is left out."""
+    """Return rows and labels of each split; ``renumbered`` holds each class's label, -1 if left out."""
 
-    def of_these(labels: np.ndarray, order: np.ndarray, split: str) -> np.ndarray:
+    def of_chosen_classes(labels: np.ndarray, order: np.ndarray, split: str) -> np.ndarray:
         rows: np.ndarray = order[renumbered[labels[order]] >= 0]
         if not len(rows):
             raise InputError(f"{config.name} has no {split} rows of the classes {list(config.classes or ())}.")
         return rows
 
-    rows = of_these(raw.y_train, identity.train_order, "training")
+    rows = of_chosen_classes(raw.y_train, identity.train_order, "training")
     own_validation = raw.x_validation is not None
     train, validation = split_positions(config, renumbered[raw.y_train[rows]], own_validation=own_validation)
-    order = rows[np.concatenate([train, validation])]  # training rows first: they begin where the memory does
+    order = rows[np.concatenate([train, validation])]  # training rows first, so that they are aligned
     images, labels = _arranged(raw.x_train, order, owned), renumbered[raw.y_train[order]]
     cut = len(train)
     parts = {"train": (images[:cut], labels[:cut]), "validation": (images[cut:], labels[cut:])}
     others = {"test": (raw.x_test, raw.y_test, identity.test_order)}
     if raw.x_validation is not None and raw.y_validation is not None:
         others["validation"] = (raw.x_validation, raw.y_validation, identity.validation_order)
-    for split, (images, labels, its_order) in others.items():
-        kept = of_these(labels, its_order, split)
+    for split, (images, labels, split_order) in others.items():
+        kept = of_chosen_classes(labels, split_order, split)
         parts[split] = (_arranged(images, kept, owned), renumbered[labels[kept]])
     return parts
 
 
 def _check_classes(config: DataConfig, labels: np.ndarray, class_names: list[str]) -> None:
-    """See that each class has a training row: no network could learn it otherwise."""
+    """Check that each class has a training row, without which it cannot be learnt."""
     missing = [class_names[label] for label in np.setdiff1d(np.arange(len(class_names)), labels)]
     if missing:
         named = ", ".join(map(repr, missing[:8])) + (", ..." if len(missing) > 8 else "")
@@ -197,18 +197,19 @@ def _check_classes(config: DataConfig, labels: np.ndarray, class_names: list[str
 
 
 def _chosen(config: DataConfig, class_names: tuple[str, ...]) -> list[int]:
-    """The labels that are kept, in their new order."""
+    """Return the labels that are kept, in their new order."""
     if config.classes is None:
         return list(range(len(class_names)))
     chosen = []
-    for wanted in config.classes:
-        if str(wanted) in class_names:
-            chosen.append(class_names.index(str(wanted)))
-        elif isinstance(wanted, int) and 0 <= wanted < len(class_names):
-            chosen.append(wanted)
+    for requested in config.classes:
+        if str(requested) in class_names:
+            chosen.append(class_names.index(str(requested)))
+        elif isinstance(requested, int) and 0 <= requested < len(class_names):
+            chosen.append(requested)
         else:
             raise InputError(
-                f"{config.name}: {unknown('class', str(wanted), class_names)} Or a number, 0 to {len(class_names) - 1}."
+                f"{config.name}: {unknown('class', str(requested), class_names)} "
+                f"Or a number, 0 to {len(class_names) - 1}."
             )
     if len(set(chosen)) < len(chosen):
         raise InputError(f"{config.name}: the classes {list(config.classes)} name one of them twice.")
@@ -216,12 +217,12 @@ def _chosen(config: DataConfig, class_names: tuple[str, ...]) -> list[int]:
 
 
 def split_rows(config: DataConfig) -> tuple[int, int, int]:
-    """Rows for training, validation and test: of a data set with a name, that is whole, without reading it.
+    """Return the numbers of training, validation and test rows, without reading a whole registered data set.
 
     Raises:
-        InputError: As ``load_dataset``; too few rows whether the data are read or not.
+        InputError: As ``load_dataset``.
     """
-    source = source_of(config.name)
+    source = source_by_name(config.name)
     if source is None or config.path is not None or config.classes is not None:
         data = load_dataset(config)
         return len(data.x_train), len(data.x_validation), len(data.x_test)
@@ -230,10 +231,10 @@ def split_rows(config: DataConfig) -> tuple[int, int, int]:
 
 
 def _arranged(images: np.ndarray, order: np.ndarray, owned: bool) -> np.ndarray:
-    """These rows in this order: in the images' own memory where it is ours, aligned, and mostly wanted."""
+    """Return rows in an order, in place if the memory is owned, aligned, and mostly needed."""
     aligned = images.flags.c_contiguous and images.ctypes.data % ALIGNMENT == 0
     if not owned or not aligned or 2 * len(order) < len(images):
-        result = room((len(order), *images.shape[1:]), images.dtype)
+        result = aligned_empty((len(order), *images.shape[1:]), images.dtype)
         np.take(images, order, axis=0, out=result, mode="clip")
         return result
     flat = images.reshape(len(images), -1)
@@ -244,7 +245,7 @@ def _arranged(images: np.ndarray, order: np.ndarray, owned: bool) -> np.ndarray:
 
 
 def _frozen(array: np.ndarray) -> np.ndarray:
-    """A view that cannot be written: a data set stays what its checksum says."""
+    """Return a read-only view, so that a data set keeps its checksum."""
     view = array.view()
     view.flags.writeable = False
     return view

@@ -1,4 +1,4 @@
-"""How pixels or features become a network's input: the one place that says so."""
+"""Normalisation of pixels or features to a network's input."""
 
 from typing import Annotated, Any, Literal, Self
 
@@ -17,13 +17,13 @@ FLOAT_TILE = 2**16
 
 
 class Normalisation(Config):
-    """An input value is (x - offset[c]) * scale[c] + shift[c], c along the last axis; tickets store it.
+    """Affine map (x - offset[c]) * scale[c] + shift[c], with c along the last axis; stored in tickets.
 
     Attributes:
-        scale: One number a channel or feature; a single one holds for all.
+        scale: One number per channel or feature, or one for all.
         shift: As ``scale``.
         dtype: Of the data: 'uint8' for pixels 0 to 255, 'float32' for floats.
-        offset: As ``scale``, or a single one; 0 for uint8. Subtracted first: a mean far above the deviation costs
+        offset: As ``scale``; 0 for uint8. Subtracted first, so that a mean far above the standard deviation costs
             no digits.
     """
 
@@ -44,7 +44,7 @@ class Normalisation(Config):
 
     @model_serializer(mode="wrap")
     def _without_defaults(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave the fields for floats out for uint8, so that tickets of pixels stay as they are."""
+        """Omit the fields for floats for uint8, so that tickets of pixels stay unchanged."""
         values: dict[str, Any] = dump(self)
         return values if self.dtype == "float32" else {name: values[name] for name in ("scale", "shift")}
 
@@ -52,11 +52,11 @@ class Normalisation(Config):
 UNIT = Normalisation()
 """Pixels / 255."""
 IDENTITY = Normalisation(dtype="float32", scale=(1.0,))
-"""Floats as they are."""
+"""Unchanged floats."""
 
 
 def standard(images: np.ndarray) -> Normalisation:
-    """Mean 0 and standard deviation 1 in each channel over these images; a constant channel is only shifted.
+    """Fit mean 0 and standard deviation 1 in each channel of images; constant channels are only shifted.
 
     Args:
         images: uint8 [rows, height, width, channels].
@@ -67,7 +67,7 @@ def standard(images: np.ndarray) -> Normalisation:
         tile = images[begin : begin + TILE].reshape(-1, channels)
         counts += [np.bincount(tile[:, channel], minlength=256) for channel in range(channels)]
     values, pixels = np.arange(256), counts.sum(axis=1)
-    first, second = (counts * values).sum(axis=1), (counts * values**2).sum(axis=1)  # exact, in any order
+    first, second = (counts * values).sum(axis=1), (counts * values**2).sum(axis=1)  # exact integers
     squares = pixels.astype(object) * second - first.astype(object) ** 2  # beyond int64 for MNIST
     mean, deviation = first / pixels, np.sqrt(squares.astype(np.float64)) / pixels
     scale = 1.0 / np.where(deviation > 0, deviation, 255.0)
@@ -75,7 +75,7 @@ def standard(images: np.ndarray) -> Normalisation:
 
 
 def standard_floats(rows: np.ndarray) -> Normalisation:
-    """Mean 0 and standard deviation 1 in each channel or feature over these rows; a constant one is only shifted.
+    """Fit mean 0 and standard deviation 1 in each channel or feature of rows; constant ones are only shifted.
 
     Args:
         rows: float32 [rows, ..., channels or features].
@@ -93,15 +93,15 @@ def standard_floats(rows: np.ndarray) -> Normalisation:
 
 
 def normalisation_for(word: str, rows: np.ndarray, name: str) -> tuple[str, Normalisation]:
-    """The normalisation that a configuration asks for, by its word, and its constants.
+    """Return the name and the constants of a configured normalisation.
 
     Args:
         word: 'unit', 'standard', 'none', or 'auto', which is 'unit' for uint8 and 'standard' for floats.
         rows: The training rows.
-        name: What messages call the data.
+        name: Name of the data in messages.
 
     Raises:
-        InputError: The word is not for rows of this type.
+        InputError: The normalisation is not for rows of this type.
     """
     pixels = rows.dtype == np.uint8
     if word == "auto":
@@ -117,10 +117,10 @@ def normalisation_for(word: str, rows: np.ndarray, name: str) -> tuple[str, Norm
 
 
 def check_constants(normalisation: Normalisation) -> None:
-    """See that float32 holds the constants of a normalisation that somebody wrote.
+    """Check that float32 holds the constants of a normalisation read from a file.
 
     Raises:
-        InputError: It makes one infinite, or a scale 0.
+        InputError: A constant becomes infinite, or a scale 0.
     """
     for name in ("scale", "shift", "offset"):
         for number in getattr(normalisation, name):
@@ -133,10 +133,10 @@ def check_constants(normalisation: Normalisation) -> None:
 
 
 def check_overflow(normalisation: Normalisation, rows: np.ndarray, name: str, feature_names: tuple[str, ...]) -> None:
-    """See that every input stays within float32.
+    """Check that every normalised input is within float32.
 
     Raises:
-        InputError: One does not; names its column.
+        InputError: One is not; the message names its column.
     """
     if normalisation.dtype == "uint8":
         return

@@ -1,4 +1,4 @@
-"""Where the data sets lie that have a name: bundled, in the user's folders, installed, or to be downloaded."""
+"""Registered data sets: bundled, in the user's folders, installed, or downloaded."""
 
 import os
 from dataclasses import dataclass
@@ -16,8 +16,8 @@ class Remote:
     """A file to download.
 
     Attributes:
-        url: Where it lies.
-        hash: Its SHA-256 (64 digits) or MD5 (32 digits), as its publishers or Keras say.
+        url: Its address.
+        hash: Its SHA-256 (64 digits) or MD5 (32 digits), as published by its authors or Keras.
     """
 
     url: str
@@ -31,20 +31,20 @@ class Remote:
 
 @dataclass(frozen=True)
 class Source:
-    """A data set with a name.
+    """A registered data set.
 
     Attributes:
-        name: In configurations.
-        label: In figures and tables; says what a reader must know of its origin.
-        licence: Whose it is.
+        name: Name in configurations.
+        label: Name in figures and tables; mentions alterations.
+        licence: Licence and authors.
         size: Training images, test images, shape of one (height, width, channels).
-        class_names: Names of its classes, by label; none where they are digits.
-        files: What its file or folder may be called in a folder of data sets.
-        contents: SHA-256 of its images and labels (``Dataset.contents``); None where we do not know it.
-        bundled: Its file among the program's own, which comes before any other.
-        installed: Where a system's package puts it.
-        remote: What to download; several files go to one folder.
-        get: How a user gets it by hand.
+        class_names: Names of its classes, by label; () for digits.
+        files: Possible names of its file or folder in a folder of data sets.
+        contents: SHA-256 of its images and labels (``Dataset.contents``); None if unknown.
+        bundled: Its bundled file, which takes precedence.
+        installed: Path of a system package's copy.
+        remote: Files to download; several go to one folder.
+        get: Instructions for getting it by hand.
     """
 
     name: str
@@ -61,17 +61,17 @@ class Source:
 
     @property
     def how(self) -> str:
-        """How a user who has it not gets it."""
+        """Instructions for a user who does not have it."""
         return " ".join(["Downloaded when it is first used."] * bool(self.remote) + [self.get] * bool(self.get))
 
     @property
     def bundled_path(self) -> Path | None:
-        """Its file among the program's own."""
+        """Path of its bundled file, or None."""
         return None if self.bundled is None else asset(self.bundled)
 
     def find(self) -> Path | None:
-        """Where it lies on this machine; None if nowhere."""
-        folders = data_folders()  # a folder that is not there is refused even where it is not needed
+        """Return its path on this machine, or None."""
+        folders = data_folders()  # refuses a missing folder even if it is not needed
         if self.bundled is not None:
             return self.bundled_path
         for folder in folders:
@@ -81,14 +81,14 @@ class Source:
         return self.installed if self.installed is not None and self.installed.exists() else None
 
     def path(self) -> Path:
-        """Where it lies; downloads it if it lies nowhere and can be had.
+        """Return its path, downloading it if needed and possible.
 
         Raises:
-            InputError: It is not there and cannot be downloaded.
+            InputError: It is missing and cannot be downloaded.
         """
-        found = self.find()
-        if found is not None:
-            return found
+        path = self.find()
+        if path is not None:
+            return path
         looked = f"{' or '.join(self.files)} in {' or '.join(map(str, data_folders()))}"
         if not self.remote:
             raise InputError(f"{self.name} is not on this machine; looked for {looked}. {self.get}")
@@ -112,37 +112,37 @@ def _writable(folder: Path) -> bool:
 
 
 def data_folders() -> list[Path]:
-    """Folders that may hold data sets: the user's own, the program's for downloads, Keras'.
+    """Return the folders that may hold data sets: the user's, tfticket's for downloads, Keras'.
 
     Raises:
-        InputError: The user's own does not exist.
+        InputError: The user's folder does not exist.
     """
-    own = os.path.expanduser(os.environ.get(DATA_DIR, ""))
-    if own and not Path(own).is_dir():
-        what = "is a file; for a single file there is data.path" if Path(own).exists() else "does not exist"
-        raise InputError(f"The data folder {own} {what}. Mend --data-dir or {DATA_DIR}.")
+    folder = os.path.expanduser(os.environ.get(DATA_DIR, ""))
+    if folder and not Path(folder).is_dir():
+        problem = "is a file; for a single file there is data.path" if Path(folder).exists() else "does not exist"
+        raise InputError(f"The data folder {folder} {problem}. Mend --data-dir or {DATA_DIR}.")
     keras = Path(os.environ.get("KERAS_HOME") or os.path.expanduser("~/.keras")) / "datasets"
-    return [*([Path(own).absolute()] if own else []), platformdirs.user_data_path("tfticket") / "data", keras]
+    return [*([Path(folder).absolute()] if folder else []), platformdirs.user_data_path("tfticket") / "data", keras]
 
 
-def own_data(name: str) -> Path | None:
-    """A data set that only the user knows, by its name in the user's folder: a folder, an npz or an archive."""
-    return own_data_sets().get(name)
+def user_dataset(name: str) -> Path | None:
+    """Return the path of an unregistered data set in the user's folders by its name, or None."""
+    return user_datasets().get(name)
 
 
-def own_data_sets() -> dict[str, Path]:
-    """Name -> file or folder, of all that lies in the user's folders and may be data."""
-    found: dict[str, Path] = {}
+def user_datasets() -> dict[str, Path]:
+    """Return name -> file or folder, of everything in the user's folders that may be data."""
+    datasets: dict[str, Path] = {}
     for folder in data_folders()[:-1]:
         for path in sorted(folder.iterdir()) if folder.is_dir() else ():
             name = name_of(path) if path.is_dir() or path.name.endswith(ENDINGS) else ""
             if name and not path.name.startswith("."):
-                found.setdefault(name, path)
-    return found
+                datasets.setdefault(name, path)
+    return datasets
 
 
 def asset(name: str) -> Path:
-    """A bundled file: beside the package in a checkout, inside it in a wheel."""
+    """Return the path of a bundled file: beside the package in a checkout, inside it in a wheel."""
     package = Path(__file__).parent.parent
     for folder in (package / "_assets", package.parent / "assets"):
         if (folder / name).is_file():

@@ -1,4 +1,4 @@
-"""Which rows are for training and which for validation: drawn from the split's own seed."""
+"""Split of rows into training and validation, drawn from the split's own seed."""
 
 import numpy as np
 
@@ -10,15 +10,15 @@ USUAL_VALIDATION_ROWS = 5000
 
 
 def split_sizes(config: DataConfig, rows: int, *, own_validation: bool) -> tuple[int, int]:
-    """Return how many rows are for training and how many are taken for validation.
+    """Return the numbers of training rows and of validation rows.
 
     Args:
-        config: How many are asked for.
-        rows: How many there are to choose from.
-        own_validation: Whether validation rows come from elsewhere, so that none is taken here.
+        config: The requested numbers.
+        rows: Number of available rows.
+        own_validation: True if the data have their own validation rows, so that none is taken here.
 
     Raises:
-        InputError: There are too few rows, or validation rows are asked for beside those that there are.
+        InputError: Too few rows, or validation rows are requested although the data have their own.
     """
     if own_validation and config.validation_rows is not None:
         raise InputError(
@@ -27,24 +27,24 @@ def split_sizes(config: DataConfig, rows: int, *, own_validation: bool) -> tuple
         )
     usual = max(1, min(USUAL_VALIDATION_ROWS, rows // 10))
     validation = 0 if own_validation else config.validation_rows or usual
-    left = rows - validation
-    wanted = config.train_rows if config.train_rows is not None else left
-    if left < 1 or wanted > left:
+    available = rows - validation
+    train = config.train_rows if config.train_rows is not None else available
+    if available < 1 or train > available:
         raise InputError(
             f"{config.name} has {rows:,} training rows{' of these classes' if config.classes else ''}: "
-            f"{validation:,} for validation and {max(wanted, 1):,} for training do not fit. Lower validation_rows or "
+            f"{validation:,} for validation and {max(train, 1):,} for training do not fit. Lower validation_rows or "
             "train_rows."
         )
-    return wanted, validation
+    return train, validation
 
 
 def split_positions(config: DataConfig, labels: np.ndarray, *, own_validation: bool) -> tuple[np.ndarray, np.ndarray]:
     """Draw training and validation rows.
 
     Args:
-        config: How many, and from which seed.
+        config: Numbers of rows, and seed.
         labels: Of the rows to choose from, int32 [rows].
-        own_validation: Whether validation rows come from elsewhere, so that none is taken here.
+        own_validation: True if the data have their own validation rows, so that none is taken here.
 
     Returns:
         Positions of the training rows and of the validation rows.
@@ -53,24 +53,24 @@ def split_positions(config: DataConfig, labels: np.ndarray, *, own_validation: b
         InputError: As ``split_sizes``.
     """
     rows = len(labels)
-    wanted, validation = split_sizes(config, rows, own_validation=own_validation)
+    train, validation = split_sizes(config, rows, own_validation=own_validation)
     order = seeds.generator(config.split_seed, "split", rows).permutation(rows)
     if config.stratify:
-        order = order[_spread(labels[order])]
+        order = order[_interleave(labels[order])]
         _keep_a_row_of_each(labels, order, validation)
-    return order[validation:][:wanted], order[:validation]
+    return order[validation:][:train], order[:validation]
 
 
-def _spread(labels: np.ndarray) -> np.ndarray:
-    """An order in which each stretch of rows holds the classes in their proportions, within a row or two.
+def _interleave(labels: np.ndarray) -> np.ndarray:
+    """Return an order in which each stretch of rows holds the classes in their proportions, within a row or two.
 
-    The i-th of n rows of a class comes at (i + 1/2) / n of the way; classes that meet there keep their order.
+    The i-th of n rows of a class is placed at (i + 1/2) / n; ties keep their order.
     """
-    place = np.empty(len(labels))
+    position = np.empty(len(labels))
     for label in np.unique(labels):
         rows = np.flatnonzero(labels == label)
-        place[rows] = (np.arange(len(rows)) + 0.5) / len(rows)
-    return np.argsort(place, kind="stable")
+        position[rows] = (np.arange(len(rows)) + 0.5) / len(rows)
+    return np.argsort(position, kind="stable")
 
 
 def _keep_a_row_of_each(labels: np.ndarray, order: np.ndarray, validation: int) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from tfticket.pruning.mask import layer_of
-from tfticket.pruning.scores import deviation_of
+from tfticket.pruning.scores import posterior_stddev
 from tfticket.types import Mask, Weights
 
 QUANTILES = (5, 25, 50, 75, 95)
@@ -86,7 +86,7 @@ def share_at_bound(mask: Mask, start: Weights, trained: Weights, bound: float) -
 
 
 def _normal(weights: Weights, path: str) -> tuple[np.ndarray, np.ndarray]:
-    return weights[path].astype(np.float64), np.maximum(deviation_of(weights[f"{path}_rho"]), _SMALLEST)
+    return weights[path].astype(np.float64), np.maximum(posterior_stddev(weights[f"{path}_rho"]), _SMALLEST)
 
 
 def _quantiles(values: np.ndarray) -> list[float]:

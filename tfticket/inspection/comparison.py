@@ -96,7 +96,7 @@ def _over_chance(pair: Overlaps) -> float:
 
 
 def _shared_by_chance(pair: Overlaps) -> float:
-    return sum(overlap.by_chance for overlap in pair.values())
+    return sum(overlap.expected_overlap for overlap in pair.values())
 
 
 MEASURES = (_jaccard, _jaccard_by_chance, _coefficient, _over_chance)

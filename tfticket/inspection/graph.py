@@ -9,7 +9,7 @@ from tfticket.inspection.paths import Call, Graph
 from tfticket.inspection.rules import operation_of
 from tfticket.inspection.windows import Shape
 from tfticket.models import model_from_spec
-from tfticket.models.bounds import no_larger_than_its_ticket
+from tfticket.models.size_limits import limit_variables
 from tfticket.models.variables import is_prunable
 from tfticket.registry import MODELS, check_name, resolve
 from tfticket.types import Spec
@@ -20,7 +20,7 @@ def network_to_look_at(spec: Spec) -> Any:
     if "keras" not in spec:
         target = MODELS[check_name("network", spec["name"], MODELS)].target
         if target.startswith("tfticket."):
-            with no_larger_than_its_ticket(spec):
+            with limit_variables(spec):
                 return resolve(target)(tuple(spec["input_shape"]), spec["num_classes"], "zeros")
     return model_from_spec(spec)
 

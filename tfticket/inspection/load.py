@@ -3,7 +3,7 @@
 from tfticket.inspection.run_tickets import RunTicket
 from tfticket.runs.step import TICKET, WEIGHTS
 from tfticket.tickets import Ticket
-from tfticket.tickets.weights import load_weights
+from tfticket.tickets.weight_files import load_weights
 from tfticket.types import Weights
 
 

@@ -11,7 +11,7 @@ def conv_2(input_shape: tuple[int, ...], num_classes: int, initialiser: Any) -> 
     Args:
         input_shape: Shape of one image, (height, width, channels).
         num_classes: Width of the last layer, which gives logits.
-        initialiser: What Keras calls the kernels' initialiser: a name, or a config.
+        initialiser: Keras' name or config of the kernels' initialiser.
 
     References:
         Frankle and Carbin (2019), figure 2.

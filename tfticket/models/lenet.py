@@ -11,7 +11,7 @@ def lenet_300_100(input_shape: tuple[int, ...], num_classes: int, initialiser: A
     Args:
         input_shape: Shape of one image, (height, width, channels), or of a row, (features,).
         num_classes: Width of the last layer, which gives logits.
-        initialiser: What Keras calls the kernels' initialiser: a name, or a config.
+        initialiser: Keras' name or config of the kernels' initialiser.
 
     References:
         LeCun et al. (1998); Frankle and Carbin (2019), section 2.

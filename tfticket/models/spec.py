@@ -1,4 +1,4 @@
-"""A model as data: what a ticket stores so that the network can be built again."""
+"""Models as data: the description in a ticket from which its network is rebuilt."""
 
 import copy
 import json
@@ -15,14 +15,14 @@ from tfticket.config.schema import validate
 from tfticket.data import Dataset, Normalisation
 from tfticket.errors import InputError
 from tfticket.keras_versions import check_no_keras_3
-from tfticket.models.bounds import check_outputs, no_larger_than_its_ticket
-from tfticket.models.harmless import entries_of
-from tfticket.models.trust import all_layers, check_names, check_no_lambda, own_code, refuse_strangers, trust
-from tfticket.models.variables import counted_anew, named_variables, variational_layers
-from tfticket.own import builder, is_file, is_own, whole_file
+from tfticket.models.allow_list import entries_of
+from tfticket.models.size_limits import check_outputs, limit_variables
+from tfticket.models.trust import all_layers, check_names, check_no_lambda, refuse_untrusted, trust, user_code
+from tfticket.models.variables import canonical_names, named_variables, variational_layers
 from tfticket.registry import MODELS, check_name, resolve
 from tfticket.text import counted
 from tfticket.types import Spec
+from tfticket.user_networks import import_builder, intact_keras_file, is_keras_file, is_user_defined
 
 
 @own_settings()
@@ -34,12 +34,12 @@ def build_model(
     num_classes: int | None = None,
     initialiser: str = "glorot_normal",
 ) -> Any:
-    """Build a registered network for some data.
+    """Build a network for some data.
 
     Args:
-        name: A registered network, e.g. 'lenet-300-100'; or your own: 'package.module:function', which is called with
+        name: A registered network, e.g. 'lenet-300-100'; or your own: 'package.module:function', called with
             (input_shape, num_classes), or a .keras file. Both run code.
-        data: Gives input shape and number of classes; or give them yourself.
+        data: Data that set the input shape and the number of classes; or give these yourself.
         input_shape: Shape of one image, (height, width, channels), or of a row of features, (features,).
         num_classes: Number of classes.
         initialiser: Of a registered network's kernels: 'glorot_normal', 'glorot_uniform', 'glorot_untruncated', or
@@ -49,24 +49,24 @@ def build_model(
         A functional ``tf_keras`` model from normalised images (pixels / 255 by default) or features to logits.
 
     Raises:
-        InputError: Unknown network or initialiser; no shape, or one that cannot be or is not the data's; a network
-            of the user's or of a package that fails, or does not fit.
+        InputError: Unknown network or initialiser; a shape that is missing, impossible or not the data's; a network of
+            the user's or of a package that fails, or does not fit.
     """
     config = validate(ModelConfig, {"name": name, "initialiser": initialiser}, where="build_model")
     shape, classes = _sizes(data, input_shape, num_classes)
-    if is_own(config.name):
-        return _own_model(config.name, shape, classes)
+    if is_user_defined(config.name):
+        return _user_model(config.name, shape, classes)
     target = MODELS[name].target
     if not target.startswith("tfticket."):
-        model = _model_of_a_package(name, target, shape, classes, keras_initialiser(config.initialiser))
+        model = _package_model(name, target, shape, classes, keras_initialiser(config.initialiser))
     else:
         try:
             model = resolve(target)(shape, classes, keras_initialiser(config.initialiser))
         except ValueError as error:  # Keras', where pooling leaves nothing
             if len(shape) == 1:
                 raise InputError(
-                    f"{name} takes images [height, width, channels]; these are {described(shape)}. Take lenet-300-100, "
-                    "or a network of your own."
+                    f"{name} takes images [height, width, channels]; these are {describe_shape(shape)}. Take "
+                    "lenet-300-100, or a network of your own."
                 ) from None
             remedy = "Take larger images, or another network." if _has_too_few_pixels(error) else ""
             raise InputError(
@@ -83,7 +83,7 @@ def spec_of(model: Any, normalisation: Normalisation | None = None) -> Spec:
 
     Args:
         model: A functional or Sequential ``tf_keras`` model that returns logits.
-        normalisation: How pixels or features become its input; None is pixels / 255.
+        normalisation: Of pixels or features to its input; None is pixels / 255.
 
     Raises:
         InputError: Not a functional or Sequential model, not built, not one input, random or regularised
@@ -129,10 +129,10 @@ def spec_of(model: Any, normalisation: Normalisation | None = None) -> Spec:
         return spec | constants
     if layers := variational_layers(model):
         raise InputError(
-            f"{model.name}: {', '.join(layers)} are variational, but it is not just what to_variational returned. Put "
-            "the network together of plain layers, then call to_variational."
+            f"{model.name}: {', '.join(layers)} are variational, but the model is not a result of to_variational. "
+            "Build the network from plain layers, then call to_variational."
         )
-    return {"keras": _rehearsed_config(model)} | constants
+    return {"keras": _checked_config(model)} | constants
 
 
 def network_of_config(config: ModelConfig, data: Dataset) -> Any:
@@ -147,24 +147,23 @@ def network_of_config(config: ModelConfig, data: Dataset) -> Any:
 
 @own_settings()
 def to_variational(model: Any, config: Variational | dict[str, Any] | None = None) -> Any:
-    """A copy of a network whose dense and convolutional weights have normal posteriors.
+    """Return a copy of a network whose dense and convolutional weights have normal posteriors.
 
-    Its means are the model's weights, but a ticket of it has means of its own, drawn as ``config.means`` says, unless
-    it is ``Ticket.dense(..., start="current")``. Standard deviations are at their start. Other layers, such as
-    BatchNorm and LayerNorm, stay points. Called as it is, it computes with its means; training and evaluation take
-    draws.
+    Its means are the model's weights, but its tickets draw new means by ``config.means``, except
+    ``Ticket.dense(..., start="current")``. Standard deviations are at their initial values. Other layers, such as
+    BatchNorm and LayerNorm, keep point weights. Calling the model uses the means; training and evaluation draw weights.
 
     Args:
         model: A functional or Sequential ``tf_keras`` model that returns logits.
         config: Prior and initialisation, such as ``{"prior": 0.1, "means": "own"}``.
 
     Raises:
-        InputError: As ``spec_of``; or there is no Dense, Conv1D or Conv2D layer.
+        InputError: As ``spec_of``; or no Dense, Conv1D or Conv2D layer.
 
     References:
         Blundell et al. (2015), "Weight uncertainty in neural networks".
     """
-    from tfticket.variational.convert import converted
+    from tfticket.variational.convert import convert_layers
 
     config = (
         config
@@ -174,19 +173,19 @@ def to_variational(model: Any, config: Variational | dict[str, Any] | None = Non
     if isinstance(model, keras.Model) and variational_layers(model):
         raise InputError(f"{model.name} is variational already.")
     spec = spec_of(model)
-    with keras.saving.custom_object_scope(own_code()):
-        copied = converted(model, config)
+    with keras.saving.custom_object_scope(user_code()):
+        variational = convert_layers(model, config)
     means = named_variables(model)
-    for path, (_, variable) in named_variables(copied).items():
+    for path, (_, variable) in named_variables(variational).items():
         if path in means:
             variable.assign(means[path][1])
-    _BUILT[copied] = (spec | {"variational": config.model_dump(mode="json")}, _keras_config(copied))
-    return copied
+    _BUILT[variational] = (spec | {"variational": config.model_dump(mode="json")}, _keras_config(variational))
+    return variational
 
 
 @own_settings()
 def model_from_spec(spec: Spec) -> Any:
-    """Build the model that a spec describes, with arbitrary weights. Nothing is imported because a spec says so.
+    """Build the model that a spec describes, with arbitrary weights. No import depends on the spec.
 
     Raises:
         InputError: No registered name, or a Keras config that is damaged or would run code from outside Keras.
@@ -194,9 +193,9 @@ def model_from_spec(spec: Spec) -> Any:
     if "variational" in spec:
         plain = model_from_spec({key: value for key, value in spec.items() if key != "variational"})
         return to_variational(plain, spec["variational"])
-    with no_larger_than_its_ticket(spec):
+    with limit_variables(spec):
         if "keras" in spec:
-            return _model_of_keras(spec["keras"])
+            return _keras_model(spec["keras"])
         return build_model(
             check_name("network", spec["name"], MODELS),
             input_shape=spec["input_shape"],
@@ -205,59 +204,59 @@ def model_from_spec(spec: Spec) -> Any:
         )
 
 
-def _model_of_keras(config: dict[str, Any]) -> Any:
-    """A model from its Keras config, without what compiled it."""
+def _keras_model(config: dict[str, Any]) -> Any:
+    """Build a model from its Keras config, without its compile options."""
     try:
-        refuse_strangers(config)
+        refuse_untrusted(config)
         check_names(config)
-        config = copy.deepcopy(config)  # some layers take out what they read
+        config = copy.deepcopy(config)  # some layers remove the entries they read
         for entry in entries_of(config):
             entry.pop("compile_config", None)
-        model = keras.saving.deserialize_keras_object(config, custom_objects=own_code(), safe_mode=True)
+        model = keras.saving.deserialize_keras_object(config, custom_objects=user_code(), safe_mode=True)
         named_variables(model)
         check_outputs(model)
     except InputError:
         raise
     except Exception as error:  # Keras' or the user's code
-        raise InputError(f"The model is not made again from its Keras config: {_reason(error)}") from None
+        raise InputError(f"The model cannot be rebuilt from its Keras config: {_reason(error)}") from None
     return model
 
 
-def check_fits(model: Any, what: str, data: Dataset) -> None:
-    """See that a model takes the data's rows and has an output for each of their classes.
+def check_fits(model: Any, label: str, data: Dataset) -> None:
+    """Check that a model takes the data's rows and has an output for each of their classes.
 
     Raises:
         InputError: It does not.
     """
-    _check_sizes(model, what, data.input_shape, data.num_classes)
+    _check_sizes(model, label, data.input_shape, data.num_classes)
 
 
-def described(shape: Sequence[int]) -> str:
-    """Name inputs of a shape, for messages: 'images (28, 28, 1)', 'rows of 30 features'."""
+def describe_shape(shape: Sequence[int]) -> str:
+    """Describe inputs of a shape, for messages: 'images (28, 28, 1)', 'rows of 30 features'."""
     if len(shape) == 1:
         return f"rows of {counted(shape[0], 'feature')}"
     return f"images {tuple(shape)}" if len(shape) == 3 else f"rows {tuple(shape)}"
 
 
 def names_for_draws(model: Any) -> dict[str, str]:
-    """Path -> the name by which a weight's numbers are drawn: of registered networks the path itself."""
+    """Return path -> name of the weight's random stream; in registered networks the path itself."""
     registered = model in _BUILT and "keras" not in _BUILT[model][0]
-    return {path: path for path in named_variables(model)} if registered else counted_anew(model)
+    return {path: path for path in named_variables(model)} if registered else canonical_names(model)
 
 
 def normalisation_of(spec: Spec) -> Normalisation:
-    """How pixels or features become the input of the model that a spec describes."""
+    """Return the normalisation of pixels or features to the input of the model that a spec describes."""
     return validate(Normalisation, spec.get("normalisation", {}), where="The normalisation")
 
 
 _BUILT: "weakref.WeakKeyDictionary[Any, tuple[Spec, dict[str, Any]]]" = weakref.WeakKeyDictionary()
-"""Registered networks built in this process, with their specs and their configs at that time."""
+"""Registered networks built in this process, with their specs and their Keras configs when built."""
 
 
 def _sizes(
     data: Dataset | None, input_shape: Sequence[int] | None, num_classes: int | None
 ) -> tuple[tuple[int, ...], int]:
-    """Shape of a row and number of classes, as given or the data's."""
+    """Return the shape of a row and the number of classes, as given, else the data's."""
     shape: Any = data.input_shape if input_shape is None and data is not None else input_shape
     classes = data.num_classes if num_classes is None and data is not None else num_classes
     if shape is None or classes is None:
@@ -272,8 +271,8 @@ def _sizes(
         raise InputError(f"num_classes is {classes!r}; expected a whole number of 2 or more, such as 10.")
     if data is not None and (tuple(shape), classes) != (data.input_shape, data.num_classes):
         raise InputError(
-            f"{data.name} has {described(data.input_shape)} of {data.num_classes} classes; input_shape={tuple(shape)} "
-            f"and num_classes={classes} say otherwise. Leave them out where you give data."
+            f"{data.name} has {describe_shape(data.input_shape)} of {data.num_classes} classes; given are "
+            f"input_shape={tuple(shape)} and num_classes={classes}. Leave them out if you give data."
         )
     return tuple(map(int, shape)), int(classes)
 
@@ -282,74 +281,72 @@ def _is_whole(number: Any) -> bool:
     return isinstance(number, Integral) and not isinstance(number, bool)
 
 
-def _own_model(name: str, input_shape: tuple[int, ...], num_classes: int) -> Any:
-    """A user's own network, checked to fit the data."""
-    what = f"model: {name}"
+def _user_model(name: str, input_shape: tuple[int, ...], num_classes: int) -> Any:
+    """Build a user's own network and check that it fits the data."""
+    label = f"model: {name}"
     try:
-        if is_file(name):
-            model = keras.models.load_model(whole_file(name), compile=False)
+        if is_keras_file(name):
+            model = keras.models.load_model(intact_keras_file(name), compile=False)
         else:
-            keras.backend.reset_uids()  # automatic names seed draws, and must not depend on what was built before
-            make = builder(name)
-            with own_settings():  # again: its module may have set others
-                model = make(input_shape, num_classes)
+            keras.backend.reset_uids()  # automatic names seed draws and must not depend on earlier networks
+            build = import_builder(name)
+            with own_settings():  # again, since its module may have changed settings
+                model = build(input_shape, num_classes)
     except InputError:
         raise
     except Exception as error:  # the user's code, or what Keras raises at a damaged file
-        raise InputError(f"{what} fails with {type(error).__name__}: {_reason(error)}") from None
-    _check_is_model(model, what)
+        raise InputError(f"{label} fails with {type(error).__name__}: {_reason(error)}") from None
+    _check_is_model(model, label)
     spec_of(model)
-    _check_sizes(model, what, input_shape, num_classes)
+    _check_sizes(model, label, input_shape, num_classes)
     return model
 
 
-def _model_of_a_package(
-    name: str, target: str, input_shape: tuple[int, ...], num_classes: int, initialiser: Any
-) -> Any:
-    """A network that an installed package registers, checked to fit the data."""
-    what = f"The network {name} of an installed package, {target},"
+def _package_model(name: str, target: str, input_shape: tuple[int, ...], num_classes: int, initialiser: Any) -> Any:
+    """Build a network that an installed package registers and check that it fits the data."""
+    label = f"The network {name} of an installed package, {target},"
     keras.backend.reset_uids()  # as for a user's function
     try:
-        make = resolve(target)
-        with own_settings():  # again: its module may have set others
-            model = make(input_shape, num_classes, initialiser)
+        build = resolve(target)
+        with own_settings():  # again, since its module may have changed settings
+            model = build(input_shape, num_classes, initialiser)
     except InputError:
         raise
     except Exception as error:  # the package's code
         raise InputError(
-            f"{what} fails with {type(error).__name__}: {_reason(error)}. Expected a function (input_shape, "
+            f"{label} fails with {type(error).__name__}: {_reason(error)}. Expected a function (input_shape, "
             "num_classes, initialiser). Update or reinstall the package, or correct its entry point."
         ) from None
-    _check_is_model(model, what)
-    _check_sizes(model, what, input_shape, num_classes)
+    _check_is_model(model, label)
+    _check_sizes(model, label, input_shape, num_classes)
     return model
 
 
-def _check_is_model(model: Any, what: str) -> None:
-    check_no_keras_3(model, what)
+def _check_is_model(model: Any, label: str) -> None:
+    check_no_keras_3(model, label)
     if not isinstance(model, keras.Model) or not model.built:
         kind = "a model without an input shape" if isinstance(model, keras.Model) else type(model).__name__
-        raise InputError(f"{what} returns {kind}; expected a tf_keras model, built.")
+        raise InputError(f"{label} returns {kind}; expected a tf_keras model, built.")
 
 
-def _check_sizes(model: Any, what: str, input_shape: tuple[int, ...], num_classes: int) -> None:
+def _check_sizes(model: Any, label: str, input_shape: tuple[int, ...], num_classes: int) -> None:
     if tuple(model.input_shape[1:]) != input_shape:
         raise InputError(
-            f"{what} takes {described(model.input_shape[1:])}; the data have {described(input_shape)}. Build it with "
-            f"Input({input_shape})."
+            f"{label} takes {describe_shape(model.input_shape[1:])}; the data have {describe_shape(input_shape)}. "
+            f"Build it with Input({input_shape})."
         )
     if model.output_shape[-1] != num_classes:
         raise InputError(
-            f"{what} has {model.output_shape[-1]} outputs; the data have {num_classes} classes. End it in "
+            f"{label} has {model.output_shape[-1]} outputs; the data have {num_classes} classes. End it in "
             f"Dense({num_classes})."
         )
 
 
-def _rehearsed_config(model: Any) -> dict[str, Any]:
-    """A model's Keras config, after a rehearsal: a copy is made from it, and has the same weights.
+def _checked_config(model: Any) -> dict[str, Any]:
+    """Return a model's Keras config, after checking that a copy built from it has the same weights.
 
     Raises:
-        InputError: It cannot be; the message names the layer.
+        InputError: It cannot be copied; the message names the layer.
     """
     shapes = {}
     for path, (layer, variable) in named_variables(model).items():
@@ -367,38 +364,38 @@ def _rehearsed_config(model: Any) -> dict[str, Any]:
     check_names(config)
     trust(model, config)
     try:
-        again = named_variables(model_from_spec({"keras": config}))
-        copied = {path: variable.shape for path, (_, variable) in again.items()}
+        rebuilt = named_variables(model_from_spec({"keras": config}))
+        copied = {path: variable.shape for path, (_, variable) in rebuilt.items()}
     except Exception as error:  # Keras' or the user's code
         raise InputError(f"{model.name} cannot be cloned: {_culprit(model) or _reason(error)}") from None
     if copied != shapes:
-        lacking = [path for path, shape in shapes.items() if copied.get(path) != shape]
+        different = [path for path, shape in shapes.items() if copied.get(path) != shape]
         raise InputError(
-            f"{model.name} cannot be cloned: a copy has not the same {', '.join(lacking) or 'weights, but more'}. Give "
-            "the layer a get_config that returns what its __init__ takes, its name too."
+            f"{model.name} cannot be cloned: a copy has not the same {', '.join(different) or 'weights, but more'}. "
+            "Give the layer a get_config that returns what its __init__ takes, its name too."
         )
     return config
 
 
 def _culprit(model: Any) -> str:
-    """The first layer that is not made again from its configuration, and why; '' where each alone is."""
+    """Describe the first layer that cannot be rebuilt from its configuration; '' if each can."""
     for layer in all_layers(model):
         if isinstance(layer, keras.Model):
             continue
         try:
             json.dumps(keras.saving.serialize_keras_object(layer))
-            with keras.saving.custom_object_scope(own_code()):
+            with keras.saving.custom_object_scope(user_code()):
                 type(layer).from_config(layer.get_config())
         except Exception as error:  # the user's code
             return (
-                f"its layer {layer.name} ({type(layer).__name__}) is not made again from its configuration: "
+                f"its layer {layer.name} ({type(layer).__name__}) cannot be rebuilt from its configuration: "
                 f"{_reason(error)}. Give the layer a get_config that returns what its __init__ takes."
             )
     return ""
 
 
 def _reason(error: Exception) -> str:
-    """The last line of a message, without Keras' list of what a layer was called with."""
+    """Return the last line of a message, without Keras' list of call arguments."""
     text = str(error).partition("\n\nCall arguments received by")[0]
     if _has_too_few_pixels(error) and (layer := re.search(r"calling layer \"([^\"]+)|downsampling in (\w+)", text)):
         return f"its layer {layer[1] or layer[2]} has too few pixels left"
@@ -410,13 +407,13 @@ def _has_too_few_pixels(error: Exception) -> bool:
 
 
 def _draws(layer: Any) -> bool:
-    """Whether a layer that may draw random numbers does: an attention layer or a dropout of rate 0 does not."""
+    """Return True if a random layer draws numbers; attention or dropout of rate 0 does not."""
     rates = [getattr(layer, name) for name in ("rate", "dropout", "recurrent_dropout") if hasattr(layer, name)]
     return any(rates) or not rates
 
 
 def _last_layer(output: Any) -> Any:
-    """The layer that computes an output, inside the models that it ends with, before what only reshapes."""
+    """Return the layer that computes an output, inside nested models and before reshaping layers."""
     layer, node, _ = output._keras_history
     if isinstance(layer, keras.Model):
         return _last_layer(layer.outputs[0])
@@ -449,7 +446,7 @@ def _is_linear(layer: Any) -> bool:
 
 
 def keras_initialiser(initialiser: str) -> Any:
-    """What Keras calls a configuration's initialiser: a name, or a config."""
+    """Return Keras' name or config of a configuration's initialiser."""
     if not initialiser.endswith("_untruncated"):
         return initialiser
     scale, mode = (1.0, "fan_avg") if initialiser.startswith("glorot") else (2.0, "fan_in")

@@ -1,4 +1,4 @@
-"""Whose code a Keras config may run: Keras' own harmless classes, and what models described in this process hold."""
+"""Trust in Keras configs: they may run Keras' harmless classes, and code of models described in this process."""
 
 import itertools
 import json
@@ -10,34 +10,34 @@ from typing import Any
 from tfticket.backend import keras
 from tfticket.config.wording import given
 from tfticket.errors import InputError
-from tfticket.models.harmless import entries_of, is_harmless
+from tfticket.models.allow_list import entries_of, is_harmless
 from tfticket.text import one_line
 
 _OP_LAYERS = ("TFOpLambda", "SlicingOpLambda", "ClassMethod", "InstanceMethod", "InstanceProperty", "TensorFlowOpLayer")
 _OP_FIELDS = ("function", "cls_symbol", "method_name", "attr_name", "node_def")
 _MOST_PARTS = 20_000
-"""Layers, initialisers and the like; no network of a person's has more."""
+"""Layers, initialisers and the like; more than any sensible network has."""
 
 _SCOPE = re.compile(r"[A-Za-z0-9.][A-Za-z0-9_.\\/>-]*")
-"""A name that TensorFlow takes for a scope."""
+"""A name that TensorFlow accepts for a scope."""
 
-_DESCRIBED: set[tuple[str, str, str]] = set()
-"""What the models named that were described in this process: their code runs already."""
+_TRUSTED: set[tuple[str, str, str]] = set()
+"""Parts of models described in this process, whose code runs already."""
 
-_OWN: dict[str, Any] = {}
-"""Name -> class or function from outside Keras, of these models."""
+_USER_CODE: dict[str, Any] = {}
+"""Name -> class or function of these models from outside Keras."""
 
 
-def own_code() -> dict[str, Any]:
-    """Name -> class or function from outside Keras, of the models that were described in this process."""
-    return dict(_OWN)
+def user_code() -> dict[str, Any]:
+    """Return name -> class or function from outside Keras, of models described in this process."""
+    return dict(_USER_CODE)
 
 
 def check_no_lambda(model: Any) -> None:
-    """See that a model's functions can be found again by name.
+    """Check that a model's functions can be found by name.
 
     Raises:
-        InputError: A lambda.
+        InputError: It holds a lambda.
     """
     for layer in all_layers(model):
         held = vars(layer).values() if _is_of_keras(type(layer)) else ()
@@ -49,32 +49,34 @@ def check_no_lambda(model: Any) -> None:
 
 
 def trust(model: Any, config: dict[str, Any]) -> None:
-    """Let configs name what this model, which runs here already, and its config name.
+    """Allow configs to name the classes and functions of this model, whose code runs already.
 
     Raises:
-        InputError: A name means two things.
+        InputError: Two classes or functions have one name.
     """
     named = {
         entry["config"] if entry["class_name"] == "function" else entry["class_name"] for entry in entries_of(config)
     }
     for layer in all_layers(model):
-        for thing in _own_things(layer):
+        for thing in _user_objects(layer):
             name = thing.__name__
-            if _hides_one_of_keras(thing) or (name in named and _OWN.get(name, thing).__module__ != thing.__module__):
+            if _hides_one_of_keras(thing) or (
+                name in named and _USER_CODE.get(name, thing).__module__ != thing.__module__
+            ):
                 raise InputError(
                     f"{model.name}: the layer {layer.name} holds {name} from {thing.__module__}, but there is another "
                     "of this name. Give it a name of its own."
                 )
             if name in named:
-                _OWN[name] = thing
-    _DESCRIBED.update(_what(entry) for entry in entries_of(config) if not is_harmless(entry))
+                _USER_CODE[name] = thing
+    _TRUSTED.update(_identity(entry) for entry in entries_of(config) if not is_harmless(entry))
 
 
-def refuse_strangers(config: Any) -> None:
-    """Keras imports and calls whatever a config names; only what is harmless is let in, or was described here.
+def refuse_untrusted(config: Any) -> None:
+    """Refuse configs with code that is neither harmless nor trusted: Keras imports and calls whatever they name.
 
     Raises:
-        InputError: It names something else.
+        InputError: The config names other code.
     """
     entries = list(itertools.islice(entries_of(config), _MOST_PARTS + 1))
     if len(entries) > _MOST_PARTS:
@@ -83,18 +85,18 @@ def refuse_strangers(config: Any) -> None:
             "the ticket anew, from a smaller network."
         )
     for entry in entries:
-        if not is_harmless(entry) and _what(entry) not in _DESCRIBED:
-            module, name, which = _what(entry)
+        if not is_harmless(entry) and _identity(entry) not in _TRUSTED:
+            module, name, which = _identity(entry)
             raise InputError(
                 f"The model holds {name}{one_line(which, 100)} from {module or 'no module'}, which would run code from "
-                "outside Keras or read files: of a stranger's model only Keras' layers that compute from arrays are "
-                "built, with plain arguments. If it is yours, build a model with it first in this process: "
+                "outside Keras or read files; expected Keras' layers that compute from arrays, with plain arguments. "
+                "If it is yours, build a model with it first in this process: "
                 "tfticket.build_model, or Ticket.dense(model)."
             )
 
 
 def check_names(config: Any) -> None:
-    """See that TensorFlow takes the names of a config's models and their layers.
+    """Check that TensorFlow accepts the names of a config's models and layers.
 
     Raises:
         InputError: It does not.
@@ -107,26 +109,26 @@ def check_names(config: Any) -> None:
 
 
 def _check_name(part: Any) -> None:
-    """Refuse a model's or a layer's name; that of an input names no scope."""
+    """Refuse invalid names of models and layers; an input's name is no scope."""
     config = part.get("config") if isinstance(part, dict) else None
     if not isinstance(config, dict) or part.get("class_name") == "InputLayer":
         return
     name = config.get("name")
     if name is not None and not (isinstance(name, str) and _SCOPE.fullmatch(name)):
         raise InputError(
-            f"The model or a layer of it is named {given(name)}, which TensorFlow does not take; expected letters, "
+            f"The model or a layer of it is named {given(name)}, which TensorFlow does not accept; expected letters, "
             "digits and . _ / > -, a letter, digit or . first. Give it another name."
         )
 
 
 def all_layers(model: Any) -> Iterator[Any]:
-    """The model and all layers, also those inside layers."""
+    """Yield the model and all layers, also those inside layers."""
     layers: Iterator[Any] = model._flatten_layers()
     return layers
 
 
-def _own_things(layer: Any) -> Iterator[Any]:
-    """A layer's class, and the functions and classes of what it holds, such as initialisers, if outside Keras."""
+def _user_objects(layer: Any) -> Iterator[Any]:
+    """Yield a layer's class, and classes and functions it holds, such as initialisers, if outside Keras."""
     if type(layer).__name__ in _OP_LAYERS:
         return
     held = [value for value in vars(layer).values() if isinstance(value, FunctionType) or hasattr(value, "get_config")]
@@ -137,18 +139,18 @@ def _own_things(layer: Any) -> Iterator[Any]:
 
 
 def _is_of_keras(thing: Any) -> bool:
-    """Keras' own, or TensorFlow's function that Keras has by the same name, such as tf.nn.relu."""
+    """Return True for Keras' objects and for TensorFlow functions that Keras also has, such as tf.nn.relu."""
     origin = thing.__module__.split(".")[0]
     return origin in ("keras", "tf_keras") or (origin == "tensorflow" and _hides_one_of_keras(thing))
 
 
 def _hides_one_of_keras(thing: Any) -> bool:
-    """Whether a function has the name of one of Keras' activations, for which Keras would take it."""
+    """Return True if a function has the name of a Keras activation, which Keras would use instead."""
     return isinstance(thing, FunctionType) and hasattr(keras.activations, thing.__name__)
 
 
-def _what(entry: dict[str, Any]) -> tuple[str, str, str]:
-    """Module, class, and with which arguments: of Keras' own, since they decide what it does, and of functions."""
+def _identity(entry: dict[str, Any]) -> tuple[str, str, str]:
+    """Return module, class, and, for functions and Keras' own classes, whose effect depends on them, arguments."""
     module, name, config = str(entry.get("module") or ""), str(entry["class_name"]), entry.get("config")
     if name == "function":
         return module, name, f" {config}"

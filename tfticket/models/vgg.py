@@ -12,7 +12,7 @@ def vgg_11(input_shape: tuple[int, ...], num_classes: int, initialiser: Any) -> 
     Args:
         input_shape: Shape of one image, (height, width, channels).
         num_classes: Width of the last layer, which gives logits.
-        initialiser: What Keras calls the kernels' initialiser: a name, or a config.
+        initialiser: Keras' name or config of the kernels' initialiser.
 
     References:
         Simonyan and Zisserman (2015), table 1, as open_lth has it for CIFAR-10 but for the convolutions' biases.

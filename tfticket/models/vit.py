@@ -72,7 +72,7 @@ def vit_tiny(input_shape: tuple[int, ...], num_classes: int, initialiser: Any) -
     Args:
         input_shape: Shape of one image, (height, width, channels); height and width are multiples of 4.
         num_classes: Width of the last layer, which gives logits.
-        initialiser: What Keras calls the kernels' initialiser: a name, or a config.
+        initialiser: Keras' name or config of the kernels' initialiser.
 
     References:
         Dosovitskiy et al. (2021), "An image is worth 16x16 words"; Touvron et al. (2021), table 1, for its size.

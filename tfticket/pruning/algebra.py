@@ -1,4 +1,4 @@
-"""Masks of one network against one another. Pure functions."""
+"""Set operations and overlaps of masks of one network. Pure functions."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ from tfticket.types import Mask
 
 @dataclass(frozen=True)
 class Overlap:
-    """What two masks share, in one layer or in all.
+    """Overlap of two masks, in one layer or in all.
 
     Attributes:
-        first, second: Survivors of each.
+        first, second: Survivors of each mask.
         shared: Survivors of both.
-        size: Weights.
+        size: Number of weights.
     """
 
     first: int
@@ -27,34 +27,34 @@ class Overlap:
 
     @property
     def jaccard(self) -> float:
-        """Survivors of both over survivors of either; 1 where neither has one."""
+        """Survivors of both over survivors of either; 1 if neither has any."""
         either = self.first + self.second - self.shared
         return self.shared / either if either else 1.0
 
     @property
     def coefficient(self) -> float:
-        """Survivors of both over those of the sparser mask; 1 where it has none."""
+        """Survivors of both over survivors of the sparser mask; 1 if it has none."""
         fewer = min(self.first, self.second)
         return self.shared / fewer if fewer else 1.0
 
     @property
-    def by_chance(self) -> float:
-        """How many survivors masks of these densities share on average if they know nothing of one another."""
+    def expected_overlap(self) -> float:
+        """Expected number of shared survivors of independent masks with these densities."""
         return self.first * self.second / self.size
 
 
 def union(*masks: Mask) -> Mask:
-    """What survives in any of the masks."""
-    return _combined(np.logical_or, masks)
+    """Return the mask of weights that survive in any of the masks."""
+    return _combine(np.logical_or, masks)
 
 
 def intersection(*masks: Mask) -> Mask:
-    """What survives in every one of the masks."""
-    return _combined(np.logical_and, masks)
+    """Return the mask of weights that survive in all of the masks."""
+    return _combine(np.logical_and, masks)
 
 
 def overlap(first: Mask, second: Mask) -> dict[str, Overlap]:
-    """Kernel path -> what the masks share there.
+    """Return kernel path -> overlap of two masks.
 
     Raises:
         InputError: Masks of different networks.
@@ -72,12 +72,12 @@ def overlap(first: Mask, second: Mask) -> dict[str, Overlap]:
 
 
 def total(layers: dict[str, Overlap]) -> Overlap:
-    """The overlap of whole networks, from that of their layers."""
+    """Sum the overlaps of layers to that of whole networks."""
     fields = ("first", "second", "shared", "size")
     return Overlap(*(sum(getattr(layer, field) for layer in layers.values()) for field in fields))
 
 
-def _combined(how: Callable[[np.ndarray, np.ndarray], np.ndarray], masks: tuple[Mask, ...]) -> Mask:
+def _combine(operation: Callable[[np.ndarray, np.ndarray], np.ndarray], masks: tuple[Mask, ...]) -> Mask:
     first = masks[0]
     for mask in masks[1:]:
         if {path: kept.shape for path, kept in mask.items()} != {path: kept.shape for path, kept in first.items()}:
@@ -85,4 +85,4 @@ def _combined(how: Callable[[np.ndarray, np.ndarray], np.ndarray], masks: tuple[
                 f"The masks are of different networks: {', '.join(f'{p} {k.shape}' for p, k in first.items())} and "
                 f"{', '.join(f'{p} {k.shape}' for p, k in mask.items())}. Take tickets of one network."
             )
-    return {path: reduce(how, (mask[path] for mask in masks)).copy() for path in first}
+    return {path: reduce(operation, (mask[path] for mask in masks)).copy() for path in first}

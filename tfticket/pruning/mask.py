@@ -10,31 +10,31 @@ from tfticket.types import Mask
 
 
 def dense_mask(shapes: Mapping[str, tuple[int, ...]]) -> Mask:
-    """The mask that keeps every weight."""
+    """Return the mask that keeps every weight."""
     return {path: np.ones(shape, dtype=bool) for path, shape in shapes.items()}
 
 
 def survivors(mask: Mask) -> dict[str, int]:
-    """Kernel path -> number of surviving weights."""
+    """Return kernel path -> number of surviving weights."""
     return {path: int(np.count_nonzero(kept)) for path, kept in mask.items()}
 
 
 def density(mask: Mask, exempt: Collection[str] = ()) -> float:
-    """Fraction of the kernel weights that survive.
+    """Return the fraction of the kernel weights that survive.
 
     Args:
         mask: The mask.
-        exempt: Layers' names that do not count, since they are never pruned.
+        exempt: Names of layers that are never pruned and do not count.
     """
     counted = [kept for path, kept in mask.items() if layer_of(path) not in exempt]
     return sum(int(np.count_nonzero(kept)) for kept in counted) / sum(kept.size for kept in counted)
 
 
 def prunable_part(mask: Mask, exempt: Collection[str]) -> Mask:
-    """The masks of the layers that are pruned.
+    """Return the masks of the layers that are pruned.
 
     Raises:
-        InputError: An exempt layer that there is not, or nothing is left to prune.
+        InputError: An unknown exempt layer, or no layer left to prune.
     """
     layers = [layer_of(path) for path in mask]
     for name in exempt:
@@ -46,18 +46,18 @@ def prunable_part(mask: Mask, exempt: Collection[str]) -> Mask:
     return prunable
 
 
-def emptied_layers(before: Mask, after: Mask) -> list[str]:
-    """Names of the layers that have survivors before and none after."""
+def collapsed_layers(before: Mask, after: Mask) -> list[str]:
+    """Return the names of the layers that have survivors before and none after."""
     return [layer_of(path) for path, kept in before.items() if kept.any() and not after[path].any()]
 
 
 def layer_of(path: str) -> str:
-    """The layer's name in a kernel's path."""
+    """Return the layer's name in a kernel's path."""
     return path.rpartition("/")[0]
 
 
 def split_like(flat: np.ndarray, mask: Mask) -> Mask:
-    """Cut a flat array into the shapes of a mask's kernels, in its order."""
+    """Split a flat array into the shapes of a mask's kernels, in its order."""
     parts: Mask = {}
     begin = 0
     for path, kept in mask.items():

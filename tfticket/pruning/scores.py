@@ -1,4 +1,4 @@
-"""Scores: what ranks weights, the lowest go first. (trained weights, mask, seed) -> kernel path -> array."""
+"""Scores, by which weights are ranked: the lowest are pruned. (trained weights, mask, seed) -> kernel path -> array."""
 
 from collections.abc import Mapping
 
@@ -12,36 +12,36 @@ Scores = dict[str, np.ndarray]
 
 
 def magnitude(weights: Mapping[str, np.ndarray], mask: Mask, seed: int) -> Scores:
-    """Absolute value of the trained weight (Han et al., 2015; Frankle and Carbin, 2019)."""
+    """Return the absolute value of the trained weights (Han et al., 2015; Frankle and Carbin, 2019)."""
     return {path: np.abs(weights[path]) for path in mask}
 
 
 def mu(weights: Mapping[str, np.ndarray], mask: Mask, seed: int) -> Scores:
-    """Absolute value of the posterior's mean ("Bayesian lottery ticket hypothesis", section 5)."""
+    """Return the absolute value of the posterior means ("Bayesian lottery ticket hypothesis", section 5)."""
     return {path: np.abs(mean) for path, (mean, _) in _posteriors(weights, mask, "mu").items()}
 
 
 def snr(weights: Mapping[str, np.ndarray], mask: Mask, seed: int) -> Scores:
-    """Signal-to-noise ratio abs(mu) / sigma of the posterior (Blundell et al., 2015, section 3.4)."""
-    return {path: np.abs(mean) / deviation for path, (mean, deviation) in _posteriors(weights, mask, "snr").items()}
+    """Return the signal-to-noise ratio abs(mu) / sigma of the posterior (Blundell et al., 2015, section 3.4)."""
+    return {path: np.abs(mean) / stddev for path, (mean, stddev) in _posteriors(weights, mask, "snr").items()}
 
 
 def square(weights: Mapping[str, np.ndarray], mask: Mask, seed: int) -> Scores:
-    """sqrt(mu^2 + sigma^2) of the posterior ("Bayesian lottery ticket hypothesis", section 5)."""
-    return {path: np.hypot(mean, deviation) for path, (mean, deviation) in _posteriors(weights, mask, "square").items()}
+    """Return sqrt(mu^2 + sigma^2) of the posterior ("Bayesian lottery ticket hypothesis", section 5)."""
+    return {path: np.hypot(mean, stddev) for path, (mean, stddev) in _posteriors(weights, mask, "square").items()}
 
 
-def deviation_of(rho: np.ndarray) -> np.ndarray:
-    """The standard deviation softplus(rho) = log(1 + exp(rho)), float64, without overflow."""
-    result: np.ndarray = np.logaddexp(0.0, rho.astype(np.float64))
-    return result
+def posterior_stddev(rho: np.ndarray) -> np.ndarray:
+    """Return the standard deviation softplus(rho) = log(1 + exp(rho)), float64, without overflow."""
+    stddev: np.ndarray = np.logaddexp(0.0, rho.astype(np.float64))
+    return stddev
 
 
 def _posteriors(weights: Mapping[str, np.ndarray], mask: Mask, score: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Means and standard deviations of the kernels, float64.
+    """Return means and standard deviations of the kernels, float64.
 
     Raises:
-        InputError: Of a deterministic network, which has none.
+        InputError: The network is deterministic and has none.
     """
     for path in mask:
         if f"{path}_rho" not in weights:
@@ -50,9 +50,9 @@ def _posteriors(weights: Mapping[str, np.ndarray], mask: Mask, score: str) -> di
                 "deterministic. Make it variational (model.variational: {}, or to_variational(model)), or take "
                 "the score magnitude."
             )
-    return {path: (weights[path].astype(np.float64), deviation_of(weights[f"{path}_rho"])) for path in mask}
+    return {path: (weights[path].astype(np.float64), posterior_stddev(weights[f"{path}_rho"])) for path in mask}
 
 
 def random(weights: Mapping[str, np.ndarray], mask: Mask, seed: int) -> Scores:
-    """A uniform draw, the control of every other score."""
+    """Draw uniform scores, the control of every other score."""
     return {path: seeds.generator(seed, "random score", path).random(kept.shape) for path, kept in mask.items()}

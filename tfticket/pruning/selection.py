@@ -1,4 +1,4 @@
-"""Selection: scores and a mask in, a smaller mask out. Exact counts, ties broken by a seeded order."""
+"""Selection: prune a mask by scores. Counts are exact; ties are broken by a seeded order."""
 
 from collections.abc import Collection, Mapping, Sequence
 
@@ -7,7 +7,7 @@ import numpy as np
 from tfticket import seeds
 from tfticket.config import PruneConfig
 from tfticket.errors import InputError
-from tfticket.pruning.mask import emptied_layers, layer_of, prunable_part, split_like
+from tfticket.pruning.mask import collapsed_layers, layer_of, prunable_part, split_like
 from tfticket.pruning.scores import Scores
 from tfticket.text import counted
 from tfticket.types import Mask
@@ -35,45 +35,45 @@ def prune_mask(
     """Prune the lowest-scoring survivors: exactly round(rate x survivors) of them.
 
     Args:
-        mask: What survives now; nothing pruned comes back.
-        scores: Kernel path -> score of each weight, of the kernel's shape; the lowest go first.
-        rate: Fraction of the survivors that goes, in [0, 1).
-        scope: 'global' ranks over all layers together, 'layerwise' in each layer apart.
-        exempt: Names of layers left as they are; they do not count among the survivors.
-        rates: Layer's name -> its own rate; such a layer is ranked apart from all others.
+        mask: The present survivors; no pruned weight comes back.
+        scores: Kernel path -> score of each weight, of the kernel's shape; the lowest are pruned.
+        rate: Fraction of the survivors to prune, in [0, 1).
+        scope: 'global' ranks over all layers together, 'layerwise' within each layer.
+        exempt: Names of layers that stay unchanged; they do not count among the survivors.
+        rates: Layer's name -> its own rate; such a layer is ranked by itself.
         allow_empty: Allow a layer to lose its last weight.
-        seed: Decides among equal scores.
+        seed: Of the order among equal scores.
 
     Returns:
         The new mask, a subset of the old.
 
     Raises:
-        InputError: A rate outside [0, 1), an unknown layer, scores that are not finite, or a layer that would be
-            emptied.
+        InputError: A rate outside [0, 1), an unknown layer, scores that are not finite, or a layer that would
+            collapse.
     """
     if not 0 <= rate < 1:
         raise InputError(f"The rate is {rate}; expected a fraction of the survivors, 0 <= rate < 1.")
     prunable = prunable_part(mask, exempt)
     for path, kept in prunable.items():
         if not np.all(np.isfinite(scores[path][kept])):
-            raise InputError(f"The scores of {path} are not finite; the training before has diverged.")
+            raise InputError(f"The scores of {path} are not finite; the training before it diverged.")
     pruned: Mask = {}
-    for group, own in _groups(prunable, rate, scope, rates or {}):
-        pruned |= _prune_together(group, scores, own, seed)
+    for group, group_rate in _groups(prunable, rate, scope, rates or {}):
+        pruned |= _prune_together(group, scores, group_rate, seed)
     if not allow_empty:
-        _refuse_empty(prunable, pruned, rate, scope, rates or {})
+        _refuse_collapsed(prunable, pruned, rate, scope, rates or {})
     return {path: pruned.get(path, kept) for path, kept in mask.items()}
 
 
 def check_levels(mask: Mask, config: PruneConfig) -> None:
-    """See before any training that a pruning's layers exist, and that enough weights are left for each to keep one.
+    """Check, before any training, that a pruning's layers exist and that each can keep a weight.
 
     Args:
         mask: The dense mask.
-        config: The pruning that is planned.
+        config: The planned pruning.
 
     Raises:
-        InputError: An unknown exempt layer, or layers that would be emptied; says which, and at which level.
+        InputError: An unknown exempt layer, or layers that would collapse; names them and the level.
     """
     prunable = prunable_part(mask, config.exempt)
     groups = _groups(prunable, config.rate_per_level, config.scope, config.rates)
@@ -88,14 +88,14 @@ def check_levels(mask: Mask, config: PruneConfig) -> None:
 
 def _refuse_too_few(groups: Sequence[Group], left: Sequence[int], level: int) -> None:
     """Refuse a level that leaves fewer weights in a group than it has layers."""
-    emptied = [
+    collapsed = [
         f"{layer_of(path)} ({group[path].size:,} weights)"
         for (group, _), count in zip(groups, left, strict=True)
         for path in group
         if len(group) == 1 and not count
     ]
-    if emptied:
-        raise InputError(f"Pruning layer by layer would empty {', '.join(emptied)} at level {level:,}. {_MEND}")
+    if collapsed:
+        raise InputError(f"Pruning layer by layer would empty {', '.join(collapsed)} at level {level:,}. {_MEND}")
     for (group, _), count in zip(groups, left, strict=True):
         if count < len(group):
             layers = ", ".join(map(layer_of, group))
@@ -106,19 +106,21 @@ def _refuse_too_few(groups: Sequence[Group], left: Sequence[int], level: int) ->
 
 
 def _groups(mask: Mask, rate: float, scope: str, rates: Mapping[str, float]) -> list[Group]:
-    """Masks that are ranked together, and their rates: layers with a rate of their own are apart from the others."""
+    """Return masks that are ranked together, with their rates; layers with their own rate are separate."""
     if scope not in ("global", "layerwise"):
         raise InputError(f"Unknown scope '{scope}'. Known: global, layerwise.")
     layers = {layer_of(path): path for path in mask}
-    for name, own in rates.items():
+    for name, layer_rate in rates.items():
         if name not in layers:
             raise InputError(f"rates: '{name}' is not among the layers that are pruned: {', '.join(layers)}.")
-        if not 0 <= own < 1:
-            raise InputError(f"rates: {name} is {own}; expected a fraction of its survivors, 0 <= rate < 1.")
-    apart = {path: rates.get(layer, rate) for layer, path in layers.items() if layer in rates or scope == "layerwise"}
-    groups = [({path: mask[path]}, own) for path, own in apart.items()]
-    together = {path: kept for path, kept in mask.items() if path not in apart}
-    return [*groups, (together, rate)] if together else groups
+        if not 0 <= layer_rate < 1:
+            raise InputError(f"rates: {name} is {layer_rate}; expected a fraction of its survivors, 0 <= rate < 1.")
+    separate = {
+        path: rates.get(layer, rate) for layer, path in layers.items() if layer in rates or scope == "layerwise"
+    }
+    groups = [({path: mask[path]}, layer_rate) for path, layer_rate in separate.items()]
+    others = {path: kept for path, kept in mask.items() if path not in separate}
+    return [*groups, (others, rate)] if others else groups
 
 
 def _prune_together(mask: Mask, scores: Scores, rate: float, seed: int) -> Mask:
@@ -126,16 +128,16 @@ def _prune_together(mask: Mask, scores: Scores, rate: float, seed: int) -> Mask:
     alive = np.flatnonzero(kept)
     count = round(rate * len(alive))
     values = np.concatenate([np.asarray(scores[path]).ravel() for path in mask])[alive]
-    # A seeded permutation under a stable sort is the order among equals.
+    # A seeded permutation before a stable sort decides the order among equals.
     order = seeds.generator(seed, "ties", *mask).permutation(len(alive))
     lowest = order[np.argsort(values[order], kind="stable")[:count]]
-    left = kept.copy()
-    left[alive[lowest]] = False
-    return split_like(left, mask)
+    pruned = kept.copy()
+    pruned[alive[lowest]] = False
+    return split_like(pruned, mask)
 
 
-def _refuse_empty(before: Mask, after: Mask, rate: float, scope: str, rates: Mapping[str, float]) -> None:
-    if emptied := emptied_layers(before, after):
-        if emptied[0] in rates:
-            rate, scope = rates[emptied[0]], "its own rate"
-        raise InputError(f"Pruning {rate:.1%} of the survivors ({scope}) would empty {', '.join(emptied)}. " + _MEND)
+def _refuse_collapsed(before: Mask, after: Mask, rate: float, scope: str, rates: Mapping[str, float]) -> None:
+    if collapsed := collapsed_layers(before, after):
+        if collapsed[0] in rates:
+            rate, scope = rates[collapsed[0]], "its own rate"
+        raise InputError(f"Pruning {rate:.1%} of the survivors ({scope}) would empty {', '.join(collapsed)}. " + _MEND)

@@ -1,4 +1,4 @@
-"""Shuffles: a mask in, another with the same number of survivors out, elsewhere. Pure and seeded."""
+"""Shuffles: move a mask's survivors, keeping their number. Pure and seeded."""
 
 from collections.abc import Collection, Mapping
 
@@ -11,10 +11,10 @@ from tfticket.types import Mask
 
 
 def global_counts(mask: Mask, seed: int, level: int) -> dict[str, int]:
-    """Kernel path -> survivors, as a permutation of all layers together would leave them: multivariate hypergeometric.
+    """Draw kernel path -> survivors, as in a permutation of all layers together: multivariate hypergeometric.
 
-    Where they lie in their layer is then ``chosen``. That is quicker than to permute millions of weights at once.
-    Levels have draws of their own, or the survivors of one would be among those of the level before.
+    ``draw_survivors`` then places them in their layers. That is faster than permuting millions of weights at once.
+    Each level has its own draws; otherwise its survivors would be a subset of the previous level's.
     """
     sizes, total = [kept.size for kept in mask.values()], sum(survivors(mask).values())
     counts = seeds.generator(seed, "shuffle global counts", level).multivariate_hypergeometric(sizes, total)
@@ -22,9 +22,9 @@ def global_counts(mask: Mask, seed: int, level: int) -> dict[str, int]:
 
 
 def even_counts(mask: Mask) -> dict[str, int]:
-    """Kernel path -> survivors, at the mean density of all layers, adding up to as many as the mask has.
+    """Return kernel path -> survivors, at the mean density of all layers, with the same sum as in the mask.
 
-    What rounding down leaves goes to the layers with the largest remainders.
+    Counts are rounded down; the rest goes to the layers with the largest remainders.
     """
     sizes = np.array([kept.size for kept in mask.values()])
     total = sum(survivors(mask).values())
@@ -35,16 +35,16 @@ def even_counts(mask: Mask) -> dict[str, int]:
     return dict(zip(mask, counts.tolist(), strict=True))
 
 
-def counts_at(mask: Mask, densities: float | Mapping[str, float], exempt: Collection[str]) -> dict[str, int]:
-    """Kernel path -> survivors at given densities, of the layers that these are given for.
+def survivors_at(mask: Mask, densities: float | Mapping[str, float], exempt: Collection[str]) -> dict[str, int]:
+    """Return kernel path -> survivors, of the layers that densities are given for.
 
     Args:
         mask: Gives the shapes.
-        densities: Fraction of each layer that survives, in [0, 1]: one for all that are pruned, or by layer's name.
+        densities: Fraction of each layer that survives, in [0, 1]: one for all pruned layers, or by layer's name.
         exempt: Layers that keep every weight.
 
     Raises:
-        InputError: A density outside [0, 1], a layer that there is not, or an exempt one.
+        InputError: A density outside [0, 1], or an unknown or exempt layer.
     """
     known = {layer_of(path): path for path in prunable_part(mask, exempt)}
     by_layer = densities if isinstance(densities, Mapping) else dict.fromkeys(known, densities)
@@ -57,19 +57,21 @@ def counts_at(mask: Mask, densities: float | Mapping[str, float], exempt: Collec
     return {known[layer]: round(share * mask[known[layer]].size) for layer, share in by_layer.items()}
 
 
-def chosen(mask: Mask, counts: Mapping[str, int], seed: int, what: str, level: int, names: Mapping[str, str]) -> Mask:
-    """So many survivors in each layer, chosen at random.
+def draw_survivors(
+    mask: Mask, counts: Mapping[str, int], seed: int, stream: str, level: int, names: Mapping[str, str]
+) -> Mask:
+    """Choose survivors at random, a given number in each layer.
 
     Args:
         mask: Gives the shapes.
         counts: Kernel path -> survivors.
         seed: Root of the draws.
-        what: What they are for.
-        level: The ticket's: levels have draws of their own.
-        names: Kernel path -> the name that the layer's own stream has.
+        stream: Name of the draws.
+        level: The ticket's; each level has its own draws.
+        names: Kernel path -> name of the layer's own stream.
     """
     return {
-        path: seeds.generator(seed, what, level, names[path])
+        path: seeds.generator(seed, stream, level, names[path])
         .permutation(np.arange(kept.size) < counts[path])
         .reshape(kept.shape)
         for path, kept in mask.items()

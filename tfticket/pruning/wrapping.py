@@ -1,7 +1,7 @@
-"""TFMOT's ``PruneLowMagnitude`` as the carrier of our masks.
+"""Masks in Keras models, carried by TFMOT's ``PruneLowMagnitude``.
 
-The wrapper multiplies its kernel by its mask at every forward pass. Its own masks are per tensor and by
-magnitude only, so its schedule never fires and the mask is assigned from outside.
+The wrapper multiplies its kernel by its mask at every forward pass. Its own schedules prune each tensor by magnitude;
+here the schedule never fires, and the mask is assigned.
 """
 
 from typing import Any
@@ -15,7 +15,7 @@ from tfticket.models.variables import is_prunable, is_variational, layers_by_pat
 from tfticket.types import Mask
 
 
-class MaskFromOutside(tfmot.sparsity.keras.PruningSchedule):
+class AssignedMask(tfmot.sparsity.keras.PruningSchedule):
     """A pruning schedule that never updates the mask."""
 
     def __call__(self, step: Any) -> tuple[Any, Any]:
@@ -27,7 +27,7 @@ class MaskFromOutside(tfmot.sparsity.keras.PruningSchedule):
 
 
 def with_mask(model: Any, mask: Mask, precision: str = "float32") -> Any:
-    """A copy of a model whose prunable layers carry a mask; shares no variable with it, has its weights.
+    """Return a copy of a model, with its weights but no shared variable, whose prunable layers carry a mask.
 
     Args:
         model: A functional or Sequential ``tf_keras`` model.
@@ -35,7 +35,7 @@ def with_mask(model: Any, mask: Mask, precision: str = "float32") -> Any:
         precision: 'float32', or 'bfloat16' for the layers' arithmetic; variables are float32.
 
     Raises:
-        InputError: The mask is not one of this model.
+        InputError: The mask is not for this model.
     """
     policy = {} if precision == "float32" else {"dtype": f"mixed_{precision}"}
 
@@ -46,56 +46,56 @@ def with_mask(model: Any, mask: Mask, precision: str = "float32") -> Any:
         if not is_prunable(layer):
             return copy
         if policy:
-            copy.call = _in_its_precision(copy)
-        wrapper = tfmot.sparsity.keras.prune_low_magnitude(copy, pruning_schedule=MaskFromOutside())
+            copy.call = _with_casts(copy)
+        wrapper = tfmot.sparsity.keras.prune_low_magnitude(copy, pruning_schedule=AssignedMask())
         if is_variational(copy):
             copy.mask = lambda: wrapper.pruning_vars[0][1]
-        # It has no Python control flow over tensors; rewriting it all the same would take half a second.
+        # It has no Python control flow over tensors; AutoGraph would take half a second to rewrite it.
         wrapper.call = tf.autograph.experimental.do_not_convert(wrapper.call)
         return wrapper
 
     masked = keras.models.clone_model(model, clone_function=wrap)
-    theirs = named_variables(model)
+    originals = named_variables(model)
     for path, (_, variable) in named_variables(masked).items():
-        variable.assign(theirs[path][1])
+        variable.assign(originals[path][1])
     for _, wrapper in layers_by_path(masked):
         if hasattr(wrapper, "pruning_vars"):
-            wrapper.pruning_step.assign(1)  # it fails below 1: there is no UpdatePruningStep callback here
+            wrapper.pruning_step.assign(1)  # below 1 it raises, since no UpdatePruningStep callback runs here
     assign_mask(masked, mask)
     return masked
 
 
-def _in_its_precision(layer: Any) -> Any:
-    """The layer's function, in its own precision: TFMOT calls it bare, past Keras' casts of input and variables."""
-    bare, precision = layer.call, tf.as_dtype(layer.compute_dtype)
+def _with_casts(layer: Any) -> Any:
+    """Return the layer's call with casts to its precision: TFMOT bypasses Keras' casts of input and variables."""
+    call_without_casts, precision = layer.call, tf.as_dtype(layer.compute_dtype)
 
     def call(inputs: Any) -> Any:
         with keras.src.mixed_precision.autocast_variable.enable_auto_cast_variables(precision):
-            return bare(tf.cast(inputs, precision))
+            return call_without_casts(tf.cast(inputs, precision))
 
     return call
 
 
 def mask_variables(masked: Any) -> dict[str, tuple[Any, Any]]:
-    """Kernel path -> (kernel variable, mask variable) of a wrapped model."""
+    """Return kernel path -> (kernel variable, mask variable) of a wrapped model."""
     return {
-        f"{path}/kernel": (kernel, carried)
+        f"{path}/kernel": (kernel, kernel_mask)
         for path, wrapper in layers_by_path(masked)
-        for kernel, carried, _ in getattr(wrapper, "pruning_vars", ())
+        for kernel, kernel_mask, _ in getattr(wrapper, "pruning_vars", ())
     }
 
 
 def assign_mask(masked: Any, mask: Mask) -> None:
-    """Put a mask into a wrapped model and zero what it prunes.
+    """Assign a mask to a wrapped model and set pruned weights to 0.
 
     Raises:
-        InputError: Other kernels, or other shapes, than the model's.
+        InputError: Kernels or shapes differ from the model's.
     """
     variables = mask_variables(masked)
     if set(mask) != set(variables):
         raise InputError(f"The mask is over {', '.join(mask)}; the model's kernels are {', '.join(variables)}.")
-    for path, (kernel, carried) in variables.items():
+    for path, (kernel, kernel_mask) in variables.items():
         if mask[path].shape != tuple(kernel.shape):
             raise InputError(f"The mask of {path} is {mask[path].shape}; the kernel is {tuple(kernel.shape)}.")
-        carried.assign(mask[path].astype(np.float32))
-        kernel.assign(kernel * carried)
+        kernel_mask.assign(mask[path].astype(np.float32))
+        kernel.assign(kernel * kernel_mask)

@@ -120,7 +120,7 @@ def claims_of(rows: Sequence[Row]) -> list[Comparison]:
 def _controlled(groups: _Groups, network: str) -> list[Comparison]:
     """The claims about tickets' controls."""
     controls = [(level, arm) for level, arm in groups if level > 0 and _is_control(groups, level, arm)]
-    drawn_anew = _at_the_last_level([key for key in controls if key[1].kind == _REINITIALISED])
+    drawn_anew = _sparsest_only([key for key in controls if key[1].kind == _REINITIALISED])
     tickets = dict.fromkeys(arm.ticket for _, arm in controls)
     of_trunks = [[key for key in controls if key[1].ticket == ticket] for ticket in tickets]
     close = [key for keys in of_trunks for key in _of_level_with_all(keys, _KEPT)]
@@ -247,7 +247,7 @@ _SVI = (Arm("svi-tuned"), Arm("svi"), TICKET)
 def _monte_carlo(groups: _Groups, network: str) -> list[Comparison]:
     """The claims about Monte Carlo tickets, at the last level that has some."""
     drawn = [key for key in groups if key[1].kind == _MONTE_CARLO and not key[1].has_option("as printed")]
-    last = _at_the_last_level(drawn)
+    last = _sparsest_only(drawn)
     if not last:
         return []
     level = last[0][0]
@@ -314,7 +314,7 @@ def _dense_or_name(seeds: Seeds) -> str:
     return "unpruned" if (row.level, row.arm) == (0, TICKET) else row.name
 
 
-def _at_the_last_level(keys: list[_Key]) -> list[_Key]:
+def _sparsest_only(keys: list[_Key]) -> list[_Key]:
     last = max((level for level, _ in keys), default=0)
     return [key for key in keys if key[0] == last]
 

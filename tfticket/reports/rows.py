@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tfticket.arms import TICKET, Arm, Trunk
-from tfticket.data.known import label_of, source_of, source_with
+from tfticket.data.identity import label_of, source_by_contents, source_by_name
 from tfticket.reports.facts import Whose, depths, trainings_facts
 from tfticket.runs.records import checked
 from tfticket.runs.run_folder import CONFIG, EVALUATIONS, RunFolder, Step
@@ -77,8 +77,8 @@ def _data(run: RunFolder, result: dict[str, Any]) -> str:
 
 
 def _data_set(config: Mapping[str, Any], contents: str) -> str:
-    named = source_of(config["name"]) if config.get("path") is None else None
-    source = None if config.get("classes") else source_with(contents) or named
+    named = source_by_name(config["name"]) if config.get("path") is None else None
+    source = None if config.get("classes") else source_by_contents(contents) or named
     return "" if source is None else source.name
 
 

@@ -24,7 +24,7 @@ from tfticket.sampling.files import (
     write_draws,
 )
 from tfticket.tickets import Ticket
-from tfticket.tickets.evaluation import SPLITS, evaluation_of, predictions_of
+from tfticket.tickets.evaluation import SPLITS, evaluation_record, predict_splits
 from tfticket.tickets.transplant import to_deterministic
 from tfticket.training.checkpoints import discard_checkpoint
 
@@ -80,7 +80,7 @@ def sample(context: StepContext, config: SampleStep) -> dict[str, Any]:
         "windows": str(chain.adaptation.windows),
         "step_size": chain.adaptation.step_size,
         "history": chain.history,
-        "mean_weights": evaluation_of(ticket, data, predictions_of(ticket, means, data)),
+        "mean_weights": evaluation_record(ticket, data, predict_splits(ticket, means, data)),
         "seconds": sum(chain.told["seconds"]),
         "gradients": int(sum(chain.told["n_steps"])),
         "environments": environments,
@@ -107,7 +107,7 @@ def pool(context: StepContext, config: PoolStep) -> dict[str, Any]:
         np.concatenate([theta[:, columns] for theta in read_draws(folder, chain.kept)])
         for folder, chain in zip(folders, chains, strict=True)
     ]
-    return evaluation_of(ticket, data, predictions) | {"diagnostics": diagnose(chains, weights)}
+    return evaluation_record(ticket, data, predictions) | {"diagnostics": diagnose(chains, weights)}
 
 
 def _chain_of(folder: Path, ticket: str, data: str) -> Chain:

@@ -1,4 +1,4 @@
-"""Tickets: the artefact, and the procedures that make and alter it, one a file."""
+"""Tickets: the artefact, and the procedures that find, draw, alter and evaluate it, one per file."""
 
 from tfticket.tickets.ticket import Ticket
 

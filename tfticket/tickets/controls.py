@@ -1,9 +1,8 @@
-"""Controls: a ticket altered on purpose, to see what of it matters. Pure and seeded.
+"""Controls: tickets altered on purpose, to find out which of their properties matter. Pure and seeded.
 
-A shuffle moves survivors about, in the layers that are pruned; exempt ones stay as they are. Each control keeps the
-ticket's number of survivors exactly, but for ``random_mask``, which is told how many, and ``own_mask``. Where the
-ticket's start is 0 off its mask, after learning-rate rewinding, a control with another mask starts from the initial
-weights.
+A shuffle moves survivors within the layers that are pruned; exempt layers stay unchanged. Each control keeps the
+number of survivors exactly, except ``random_mask``, which is given densities, and ``own_mask``. After learning-rate
+rewinding a ticket's start is 0 off its mask; a control with another mask then starts from the initial weights.
 """
 
 from collections.abc import Mapping
@@ -15,40 +14,41 @@ import numpy as np
 from tfticket import seeds
 from tfticket.errors import InputError
 from tfticket.models import initial_weights, model_from_spec
-from tfticket.models.variables import counted_anew
-from tfticket.pruning.mask import emptied_layers, prunable_part, survivors
-from tfticket.pruning.own import read_mask
-from tfticket.pruning.shuffles import chosen, counts_at, even_counts, global_counts
+from tfticket.models.variables import canonical_names
+from tfticket.pruning.mask import collapsed_layers, prunable_part, survivors
+from tfticket.pruning.mask_files import read_mask
+from tfticket.pruning.shuffles import draw_survivors, even_counts, global_counts, survivors_at
 from tfticket.tickets.ticket import Ticket
 from tfticket.types import Mask, Weights
 
 
 def reinitialise(ticket: Ticket, seed: int, initialiser: str | None = None) -> Ticket:
-    """Keep the mask, draw the weights anew; constants stay the ticket's.
+    """Keep the mask, redraw the weights; constants stay the ticket's.
 
-    All levels of a seed have the same new weights, as they had the same initial ones.
+    All levels of a seed get the same new weights, as they had the same initial ones.
 
     Args:
         ticket: Of any level.
         seed: Of the draws.
-        initialiser: Distribution of the kernels, as in a network's configuration; None is each layer's own.
+        initialiser: Distribution of the kernels, as in a network's configuration; None: each layer's own.
 
     Raises:
-        InputError: A layer of an own network names no initialiser.
+        InputError: A layer of a user's network names no initialiser.
 
     References:
         Frankle and Carbin (2019), section 2, "random reinitialization".
     """
-    return _with_weights(ticket, _drawn(ticket, seed, "reinitialise", initialiser), "reinitialise", seed, initialiser)
+    weights = _redraw_weights(ticket, seed, "reinitialise", initialiser)
+    return _with_weights(ticket, weights, "reinitialise", seed, initialiser)
 
 
 def keep_signs(ticket: Ticket, seed: int, initialiser: str | None = None) -> Ticket:
-    """Keep the mask and the signs of the kernels' start weights, draw all else anew.
+    """Keep the mask and the signs of the kernels' start weights, redraw everything else.
 
     Args:
         ticket: Of any level.
         seed: Of the draws.
-        initialiser: As for ``reinitialise``; of it the magnitudes are taken.
+        initialiser: As for ``reinitialise``; only the magnitudes of its draws are used.
 
     Raises:
         InputError: As ``reinitialise``.
@@ -56,130 +56,130 @@ def keep_signs(ticket: Ticket, seed: int, initialiser: str | None = None) -> Tic
     References:
         Zhou et al. (2019), "Deconstructing lottery tickets", section 4.
     """
-    drawn = _drawn(ticket, seed, "keep signs", initialiser)
-    signed = {path: np.copysign(drawn[path], ticket.start[path]) for path in ticket.mask}
-    return _with_weights(ticket, drawn | signed, "keep-signs", seed, initialiser)
+    weights = _redraw_weights(ticket, seed, "keep signs", initialiser)
+    signed = {path: np.copysign(weights[path], ticket.start[path]) for path in ticket.mask}
+    return _with_weights(ticket, weights | signed, "keep-signs", seed, initialiser)
 
 
 def shuffle_global(ticket: Ticket, seed: int, allow_empty: bool = True) -> Ticket:
-    """Permute the survivors over all layers together: each layer has the mean density, but for chance.
+    """Permute the survivors over all layers together: each layer's expected density is the ticket's.
 
     Args:
         ticket: Of any level.
         seed: Of the permutation.
-        allow_empty: Let a layer lose its last weight; the ticket's provenance says which did.
+        allow_empty: Let a layer lose its last weight; the ticket's provenance lists such layers.
 
     Raises:
-        InputError: A layer was emptied, and may not be.
+        InputError: A layer collapsed, without ``allow_empty``.
 
     References:
         "Bayesian lottery ticket hypothesis", section 7; Frankle et al. (2021), "Pruning neural networks at
         initialization: why are we missing the mark?", section 5.
     """
-    mask = _shuffled_part(ticket)
-    mask = chosen(
-        mask, global_counts(mask, seed, ticket.level), seed, "shuffle global", ticket.level, stream_names(ticket)
-    )
-    return _with_mask(ticket, mask, "shuffle-global", seed, allow_empty)
+    counts = global_counts(_prunable_mask(ticket), seed, ticket.level)
+    return _with_mask(ticket, _redraw_mask(ticket, counts, seed, "shuffle global"), "shuffle-global", seed, allow_empty)
 
 
 def shuffle_even(ticket: Ticket, seed: int, allow_empty: bool = True) -> Ticket:
     """Choose each layer's survivors at random, all layers at the mean density.
 
-    A layer's number is rounded, up for those with the largest remainder, so that the sum is the ticket's.
+    Counts are rounded; those with the largest remainder are rounded up, so that the sum is the ticket's.
 
     Args, Raises, References: as ``shuffle_global``.
     """
-    mask = _shuffled_part(ticket)
-    mask = chosen(mask, even_counts(mask), seed, "shuffle even", ticket.level, stream_names(ticket))
-    return _with_mask(ticket, mask, "shuffle-even", seed, allow_empty)
+    counts = even_counts(_prunable_mask(ticket))
+    return _with_mask(ticket, _redraw_mask(ticket, counts, seed, "shuffle even"), "shuffle-even", seed, allow_empty)
 
 
 def shuffle_layerwise(ticket: Ticket, seed: int, allow_empty: bool = True) -> Ticket:
-    """Permute each layer's mask: as many survivors in each layer as the ticket has.
+    """Permute each layer's mask: the number of survivors of each layer is the ticket's.
 
-    It empties no layer; ``allow_empty`` is there so that all shuffles are called alike.
+    No layer collapses; ``allow_empty`` gives all shuffles the same signature.
 
     Args, References: as ``shuffle_global``.
     """
-    mask = _shuffled_part(ticket)
-    mask = chosen(mask, survivors(mask), seed, "shuffle layerwise", ticket.level, stream_names(ticket))
+    mask = _redraw_mask(ticket, survivors(_prunable_mask(ticket)), seed, "shuffle layerwise")
     return _with_mask(ticket, mask, "shuffle-layerwise", seed, allow_empty)
 
 
 def random_mask(ticket: Ticket, seed: int, densities: float | Mapping[str, float], allow_empty: bool = True) -> Ticket:
-    """Choose survivors at random at given densities, whatever the ticket's are.
+    """Choose survivors at random at given densities, independent of the ticket's.
 
     Args:
         ticket: Of any level.
         seed: Of the choice.
-        densities: Fraction of each layer that survives, in [0, 1]: one for all that are pruned, or by the layer's
-            name; a layer that is not named keeps its mask. Each leaves round(density x weights).
+        densities: Fraction of each layer that survives, in [0, 1]: one for all layers that are pruned, or by the
+            layer's name; other layers keep their mask. round(density x weights) survive.
         allow_empty: As for ``shuffle_global``.
 
     Raises:
-        InputError: A density outside [0, 1], a layer that there is not or that is exempt, or a layer emptied that
-            may not be.
+        InputError: A density outside [0, 1], an unknown or exempt layer, or a layer that collapsed, without
+            ``allow_empty``.
     """
-    wanted = counts_at(ticket.mask, densities, ticket.provenance.get("exempt", ()))
-    told = {path: ticket.mask[path] for path in wanted}
-    mask = chosen(told, wanted, seed, "random mask", ticket.level, stream_names(ticket))
-    return _with_mask(ticket, mask, "random-mask", seed, allow_empty)
+    counts = survivors_at(ticket.mask, densities, ticket.provenance.get("exempt", ()))
+    return _with_mask(ticket, _redraw_mask(ticket, counts, seed, "random mask"), "random-mask", seed, allow_empty)
 
 
 def own_mask(ticket: Ticket, seed: int, path: str, allow_empty: bool = True) -> Ticket:
-    """Put a mask of the user's own on the ticket's weights.
+    """Replace the mask by the user's, read from a file.
 
     Args:
         ticket: Of any level.
-        seed: There is no draw: all seeds have the same mask.
-        path: See ``tfticket.pruning.own.read_mask``.
+        seed: Unused, since nothing is drawn: all seeds have the same mask.
+        path: See ``tfticket.pruning.mask_files.read_mask``.
         allow_empty: As for ``shuffle_global``.
 
     Raises:
-        InputError: A file that does not fit, or a layer emptied that may not be.
+        InputError: A file that does not fit, or a layer that collapsed, without ``allow_empty``.
     """
     return _with_mask(ticket, read_mask(path, ticket.mask), "own-mask", seed, allow_empty)
 
 
-def _shuffled_part(ticket: Ticket) -> Mask:
-    return prunable_part(ticket.mask, ticket.provenance.get("exempt", ()))
-
-
 def stream_names(ticket: Ticket) -> dict[str, str]:
-    """Kernel path -> the name of its stream: automatic names of an own network's layers are counted anew."""
+    """Return kernel path -> name of its random stream; automatic layer names in it are renumbered."""
     return (
-        counted_anew(model_from_spec(ticket.model)) if "keras" in ticket.model else {path: path for path in ticket.mask}
+        canonical_names(model_from_spec(ticket.model))
+        if "keras" in ticket.model
+        else {path: path for path in ticket.mask}
     )
 
 
+def _prunable_mask(ticket: Ticket) -> Mask:
+    return prunable_part(ticket.mask, ticket.provenance.get("exempt", ()))
+
+
+def _redraw_mask(ticket: Ticket, counts: Mapping[str, int], seed: int, stream: str) -> Mask:
+    part = {path: ticket.mask[path] for path in counts}
+    return draw_survivors(part, counts, seed, stream, ticket.level, stream_names(ticket))
+
+
 def _with_mask(ticket: Ticket, part: Mask, control: str, seed: int, allow_empty: bool) -> Ticket:
-    """The ticket with other masks in some layers; layers without a survivor that had one are reported or refused."""
+    """Return the ticket with other masks in some layers; report or refuse layers that collapsed."""
     mask = ticket.mask | part
-    emptied = emptied_layers(ticket.mask, mask)
-    if emptied and not allow_empty:
+    collapsed = collapsed_layers(ticket.mask, mask)
+    if collapsed and not allow_empty:
         raise InputError(
-            f"The control {control} (seed {seed}) leaves no weight in {', '.join(emptied)}. Set allow_empty, as the "
+            f"The control {control} (seed {seed}) leaves no weight in {', '.join(collapsed)}. Set allow_empty, as the "
             "papers have it, or take a denser ticket."
         )
     start = ticket.unmasked_start
     iteration = ticket.iteration if start is ticket.start else 0
-    said = _said(ticket, control, seed, **({"emptied": emptied} if emptied else {}))
-    return replace(ticket, mask=mask, start=start, iteration=iteration, provenance=said)
+    provenance = _add_control(ticket, control, seed, **({"emptied": collapsed} if collapsed else {}))
+    return replace(ticket, mask=mask, start=start, iteration=iteration, provenance=provenance)
 
 
-def _drawn(ticket: Ticket, seed: int, what: str, initialiser: str | None) -> Weights:
+def _redraw_weights(ticket: Ticket, seed: int, stream: str, initialiser: str | None) -> Weights:
     model = replace(ticket, start=ticket.initial).build_model()
-    # A seed of its own: the plain one would give the ticket's initialisation back.
-    return initial_weights(model, seeds.derive(seed, what), initialiser)
+    # A derived seed: the plain one would return the ticket's own initialisation.
+    return initial_weights(model, seeds.derive(seed, stream), initialiser)
 
 
 def _with_weights(ticket: Ticket, weights: Weights, control: str, seed: int, initialiser: str | None) -> Ticket:
-    said = _said(ticket, control, seed, **({"initialiser": initialiser} if initialiser else {}))
-    return replace(ticket, start=weights, initial=weights, iteration=0, provenance=said)
+    provenance = _add_control(ticket, control, seed, **({"initialiser": initialiser} if initialiser else {}))
+    return replace(ticket, start=weights, initial=weights, iteration=0, provenance=provenance)
 
 
-def _said(ticket: Ticket, control: str, seed: int, **how: object) -> dict[str, Any]:
-    """A ticket's provenance with one more control."""
-    controls = [*ticket.provenance.get("controls", ()), {"control": control, "seed": seed, **how}]
+def _add_control(ticket: Ticket, control: str, seed: int, **options: object) -> dict[str, Any]:
+    """Return a ticket's provenance with one more control."""
+    controls = [*ticket.provenance.get("controls", ()), {"control": control, "seed": seed, **options}]
     return ticket.provenance | {"controls": controls}

@@ -1,4 +1,4 @@
-"""What an evaluation says of a ticket: from predictions, however they were come by."""
+"""Evaluation of a ticket from predictions, whatever method produced them."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -18,35 +18,35 @@ from tfticket.tickets.ticket import Ticket, check_class_names
 from tfticket.types import Weights
 
 SPLITS = ("validation", "test")
-"""What is evaluated."""
+"""Splits that are evaluated."""
 
 
-def predictions_of(
+def predict_splits(
     ticket: Ticket, weights: Weights, data: Dataset, draws: int = DRAWS, seed: int = 0
 ) -> dict[str, np.ndarray]:
-    """What trained weights predict, as ``predict``: split -> log probabilities float64 [rows, classes].
+    """Return the predictions of trained weights: split -> log probabilities float64 [rows, classes], as ``predict``.
 
     Raises:
-        InputError: Data of other shapes, of more classes or of others than the network's.
+        InputError: Data of other shapes, of more classes or of other classes than the network's.
     """
     network_of(ticket.model).check_data(data)
     check_class_names(ticket, data)
     return {split: predict(ticket.model, ticket.mask, weights, data.split(split)[0], draws, seed) for split in SPLITS}
 
 
-def evaluation_of(ticket: Ticket, data: Dataset, predictions: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    """What an evaluation records.
+def evaluation_record(ticket: Ticket, data: Dataset, predictions: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """Return the record of an evaluation.
 
     Args:
-        ticket: Whose predictions they are.
-        data: Whose rows they are of.
+        ticket: The ticket.
+        data: The rows that were predicted.
         predictions: Split -> log probabilities float64 [rows, classes].
 
     Returns:
-        'density', 'level', 'emptied' layers, 'data'; of each split every metric by name; 'reliability': split ->
-        ``reliability_record``; 'intervals': split -> metric -> its 95 % bootstrap interval over rows.
+        'density', 'level', 'data'; 'emptied': collapsed layers; split -> every metric by name; 'reliability': split ->
+        ``reliability_record``; 'intervals': split -> metric -> 95 % bootstrap interval over rows.
     """
-    result: dict[str, Any] = {
+    record: dict[str, Any] = {
         "density": ticket.density,
         "level": ticket.level,
         "emptied": [layer_of(path) for path, kept in ticket.mask.items() if not kept.any()],
@@ -56,10 +56,10 @@ def evaluation_of(ticket: Ticket, data: Dataset, predictions: Mapping[str, np.nd
     }
     for split, log_probs in predictions.items():
         _, labels = data.split(split)
-        result[split] = all_metrics(log_probs, labels)
-        result["reliability"][split] = reliability_record(log_probs, labels)
-        result["intervals"][split] = bootstrap_intervals(log_probs, labels)
-    return result
+        record[split] = all_metrics(log_probs, labels)
+        record["reliability"][split] = reliability_record(log_probs, labels)
+        record["intervals"][split] = bootstrap_intervals(log_probs, labels)
+    return record
 
 
 def evaluate_weights(
@@ -67,63 +67,65 @@ def evaluate_weights(
     weights: Weights,
     data: Dataset,
     config: EvaluateStep,
-    others: Dataset | None = None,
-    tell: Callable[[int, int], None] = lambda done, total: None,
+    outside: Dataset | None = None,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict[str, Any]:
-    """Everything that an evaluation of trained weights records. Draws are taken in one after another.
+    """Evaluate trained weights. Draws are streamed, one in memory at a time.
 
     Args:
-        ticket: Whose weights they are.
+        ticket: The ticket that was trained.
         weights: Path -> array, trained.
-        data: What they were trained on.
+        data: The data it was trained on.
         config: Draws, passes, seed.
-        others: Data whose test rows are to be told from those of ``data``.
-        tell: Told after each draw of a variational network: (draws done, draws in all).
+        outside: Data whose test rows are to be distinguished from those of ``data``.
+        on_progress: Called after each draw of a variational network with (draws done, draws in all).
 
     Returns:
-        As ``evaluation_of``. Of a variational network also 'uncertainty': split -> mean 'entropy', 'aleatoric' and
-        'epistemic' entropy; 'passes': metric -> its value on test rows in each of the repeated evaluations, the first
-        of which is the one that is reported: they are error bars of the draws, and no replicates; 'posterior': layer ->
-        what ``posterior_of`` tells. With ``others`` 'out_of_distribution': their 'data', how many 'rows', and 'auroc'
-        by each score.
+        As ``evaluation_record``. For a variational network also 'uncertainty': split -> mean 'entropy', 'aleatoric' and
+        'epistemic' entropy; 'passes': metric -> values on test rows in repeated evaluations, of which the first is
+        reported (they show the spread due to draws, and are no replicates); 'posterior': layer -> ``posterior_of``.
+        With ``outside`` also 'out_of_distribution': 'data', number of 'rows', and 'auroc' by score.
 
     Raises:
-        InputError: Data of other shapes, of more classes or of others than the network's; others of another shape.
+        InputError: Data of other shapes, of more classes or of other classes than the network's; outside data of
+            another shape.
     """
     network = network_of(ticket.model)
     network.check_data(data)
     check_class_names(ticket, data)
-    if others is not None:
-        check_alike(data, others)
+    if outside is not None:
+        check_alike(data, outside)
     network.assign(ticket.mask, weights)
     variational = bool(network.variational)
     passes, done = config.passes if variational else 1, 0
-    total = config.draws * (len(SPLITS) + passes - 1 + (others is not None))
+    total = config.draws * (len(SPLITS) + passes - 1 + (outside is not None))
 
-    def told(draws: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+    def count(draws: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
         nonlocal done
         for log_probs in draws:
             yield log_probs
             done += 1
             if variational:
-                tell(done, total)
+                on_progress(done, total)
 
-    def pooled(images: np.ndarray, number: int = 0) -> Pooled:
-        return Pooled(told(predictions(network, images, config.draws, seed_of_pass(config.seed, number))))
+    def pool(images: np.ndarray, number: int = 0) -> Pooled:
+        return Pooled(count(predictions(network, images, config.draws, seed_of_pass(config.seed, number))))
 
-    first = {split: pooled(data.split(split)[0]) for split in SPLITS}
-    result = evaluation_of(ticket, data, {split: one.log_probs for split, one in first.items()})
+    pools = {split: pool(data.split(split)[0]) for split in SPLITS}
+    record = evaluation_record(ticket, data, {split: pooled.log_probs for split, pooled in pools.items()})
     if variational:
-        result["uncertainty"] = {split: one.uncertainty.means() for split, one in first.items()}
-        again = [all_metrics(pooled(data.x_test, number).log_probs, data.y_test) for number in range(1, passes)]
-        result["passes"] = {name: [one[name] for one in (result["test"], *again)] for name in METRICS}
-        result["posterior"] = posterior_of(ticket.mask, weights, ticket.model["variational"]["prior"])
-    if others is not None:
-        both = (first["test"], pooled(others.x_test))
-        inside, outside = (strangeness(one.log_probs, one.uncertainty if variational else None) for one in both)
-        result["out_of_distribution"] = {
-            "data": {"name": others.label, "contents": others.contents},
-            "rows": len(others.x_test),
-            "auroc": aurocs(inside, outside),
+        record["uncertainty"] = {split: pooled.uncertainty.means() for split, pooled in pools.items()}
+        repeats = [all_metrics(pool(data.x_test, number).log_probs, data.y_test) for number in range(1, passes)]
+        record["passes"] = {name: [metrics[name] for metrics in (record["test"], *repeats)] for name in METRICS}
+        record["posterior"] = posterior_of(ticket.mask, weights, ticket.model["variational"]["prior"])
+    if outside is not None:
+        scores = [
+            strangeness(pooled.log_probs, pooled.uncertainty if variational else None)
+            for pooled in (pools["test"], pool(outside.x_test))
+        ]
+        record["out_of_distribution"] = {
+            "data": {"name": outside.label, "contents": outside.contents},
+            "rows": len(outside.x_test),
+            "auroc": aurocs(*scores),
         }
-    return result
+    return record

@@ -28,15 +28,15 @@ def iterative_pruning(
     train: Callable[[AnyTicket], AnyTrained],
     prune: Callable[[AnyTicket, AnyTrained], AnyTicket],
 ) -> Iterator[AnyTicket]:
-    """Train, prune the lowest-scoring survivors, rewind the rest, and again.
+    """Train, prune the lowest-scoring survivors, rewind the rest, repeat.
 
-    It works on tickets in memory as on the handles of a lab: it only hands to ``prune`` what ``train`` returned.
+    Tickets may be objects in memory or handles of a lab: the result of ``train`` is only passed on to ``prune``.
 
     Args:
         ticket: The dense ticket, level 0.
         levels: Rounds of pruning.
         train: Trains a ticket from its own start.
-        prune: From a ticket and its training to the next level's ticket, rewound.
+        prune: Returns the next level's ticket, rewound, from a ticket and its training.
 
     Yields:
         The tickets of levels 0 to ``levels``.
@@ -49,9 +49,9 @@ def iterative_pruning(
 
 
 def needs_rewinding(ticket: Ticket, rewind: str) -> bool:
-    """Whether pruning this ticket moves its start to later weights of its own training.
+    """Return True if pruning this ticket moves its start to later weights of its own training.
 
-    Only level 0 does, and only for 'rewind' at iteration k > 0; later levels keep the start they were given.
+    True only at level 0 with rewinding to iteration k > 0; later levels keep that start.
     """
     return ticket.level == 0 and rewinds_later(rewind)
 
@@ -59,16 +59,16 @@ def needs_rewinding(ticket: Ticket, rewind: str) -> bool:
 def prune_ticket(
     ticket: Ticket, trained: Weights, config: PruneStep, rewound: tuple[Weights, int] | None = None
 ) -> Ticket:
-    """The next level's ticket: the mask pruned by the trained weights' scores, the survivors rewound.
+    """Return the next level's ticket: prune the mask by the trained weights' scores, rewind the survivors.
 
     Args:
         ticket: The ticket that was trained.
         trained: Its trained weights.
-        config: Rates, score, scope, exempt layers, where to rewind to, seed.
-        rewound: Where ``needs_rewinding``: the weights at that moment, and its iteration.
+        config: Rates, score, scope, exempt layers, moment to rewind to, seed.
+        rewound: If ``needs_rewinding``: the weights of that moment, and its iteration.
 
     Raises:
-        InputError: A layer would be emptied; unknown exempt layer.
+        InputError: A layer would collapse; an unknown exempt layer.
     """
     level_seed = seeds.derive(config.seed, "prune", ticket.level)
     mask = prune_mask(
@@ -81,8 +81,8 @@ def prune_ticket(
         allow_empty=config.allow_empty,
         seed=level_seed,
     )
-    how = config.model_dump(mode="json", exclude={"seed"}) | {"prune_seed": config.seed}
-    pruned = replace(ticket, mask=mask, level=ticket.level + 1, provenance=ticket.provenance | how)
+    options = config.model_dump(mode="json", exclude={"seed"}) | {"prune_seed": config.seed}
+    pruned = replace(ticket, mask=mask, level=ticket.level + 1, provenance=ticket.provenance | options)
     if config.rewind == "none":
         return replace(pruned, start=trained, iteration=0)
     if rewound is not None:

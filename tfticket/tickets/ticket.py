@@ -1,4 +1,4 @@
-"""The ticket: mask, start weights, the network's description, and where it came from."""
+"""The ticket: mask, start weights, description of the network, provenance."""
 
 import functools
 from dataclasses import dataclass, field, replace
@@ -23,7 +23,7 @@ from tfticket.text import one_line
 from tfticket.types import Mask, Weights
 
 CLASS_NAMES = "class_names"
-"""Key of a ticket's provenance: the names of the classes that its outputs stand for, by label."""
+"""Key of a ticket's provenance: names of the classes of its outputs, by label."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,13 +33,12 @@ class Ticket:
     Attributes:
         model: The network's description (``tfticket.models.Spec``).
         mask: Kernel path -> boolean array, True = survives.
-        start: Path -> array, the weights training starts from; every weight of the network. Unmasked, except
-            where they are trained weights, after learning-rate rewinding or of a transplant, and so 0 off the mask
-            they had.
+        start: Path -> array, the weights from which training starts; every weight of the network. Unmasked, unless
+            they are trained weights, after learning-rate rewinding or in a transplant: then 0 off their mask.
         initial: The weights at initialisation, unmasked; the same object as ``start`` unless rewound later.
         level: Rounds of pruning so far; 0 is dense.
-        iteration: The iteration that ``start`` belongs to, where the schedule goes on; 0 at initialisation.
-        provenance: How it was made: seed, score, scope, rate, exempt layers, rewinding, control, ...
+        iteration: Iteration of ``start``, at which the schedule resumes; 0 at initialisation.
+        provenance: Origin: seed, score, scope, rate, exempt layers, rewinding, control, ...
     """
 
     model: dict[str, Any]
@@ -56,18 +55,18 @@ class Ticket:
 
     @classmethod
     def dense(cls, model: Any, seed: int = 0, start: str = "seed", data: "Dataset | None" = None) -> "Ticket":
-        """The unpruned ticket of a model.
+        """Return the unpruned ticket of a model.
 
         Args:
             model: A functional or Sequential ``tf_keras`` model that returns logits.
             seed: Of the start weights, drawn from the layers' own initialisers.
             start: 'seed' draws them; 'current' takes the model's present weights.
-            data: What it is for: their type and normalisation are stored with it, pixels / 255 without.
+            data: Data to train on, whose type and normalisation are stored with it; None: pixels / 255.
 
         Raises:
             InputError: The model cannot be described, has no layer to prune, or does not fit the data.
         """
-        from tfticket.models import initial_weights, kernel_shapes, left_alone, named_variables, spec_of
+        from tfticket.models import initial_weights, kernel_shapes, named_variables, spec_of, unprunable_layers
         from tfticket.models.spec import check_fits
         from tfticket.pruning.mask import dense_mask
 
@@ -81,8 +80,8 @@ class Ticket:
         else:
             raise InputError(f"Unknown start '{start}'. Known: seed, current.")
         provenance: dict[str, Any] = {"seed": seed, "start": start}
-        if others := left_alone(model):
-            provenance["left_alone"] = others
+        if unprunable := unprunable_layers(model):
+            provenance["left_alone"] = unprunable
         if data is not None:
             provenance |= {"data_contents": data.contents, "data_checksum": data.checksum}
         dense = cls(spec, dense_mask(kernel_shapes(model)), weights, weights, provenance=provenance)
@@ -94,7 +93,7 @@ class Ticket:
 
     @property
     def is_variational(self) -> bool:
-        """Whether the weights of dense and convolutional layers are distributions, each a mean and a deviation."""
+        """True if the weights of dense and convolutional layers are normal distributions."""
         return "variational" in self.model
 
     @property
@@ -119,13 +118,13 @@ class Ticket:
 
     @property
     def unmasked_start(self) -> Weights:
-        """``start``; ``initial`` where training found the start and it is 0 off its mask."""
+        """``start``; ``initial`` if the start was trained and is 0 off its mask."""
         return self.initial if self.provenance.get("rewind") == "none" else self.start
 
     def build_model(self) -> Any:
-        """The network as a Keras model with the start weights, 0 where pruned; in every draw, if it is variational.
+        """Build the network as a Keras model with the start weights; pruned ones are 0, also in every draw.
 
-        Its inputs are normalised pixels or features: ``tfticket.models.normalisation_of(ticket.model)`` says how.
+        Its inputs are normalised pixels or features, see ``tfticket.models.normalisation_of(ticket.model)``.
         """
         from tfticket.backend import tf
         from tfticket.models import model_from_spec, named_variables
@@ -161,8 +160,8 @@ class Ticket:
         """Read a ticket and check it.
 
         Raises:
-            InputError: No such file; damaged; not a ticket; shapes, types or paths that do not fit; values
-                that are not finite.
+            InputError: No such file; damaged; not a ticket; shapes, types or paths that do not fit; values that are not
+                finite.
         """
         path = Path(path)
         tensors, header = load_tensors(path, "ticket")
@@ -184,10 +183,10 @@ class Ticket:
 
 
 def check_ticket(value: object, function: str) -> None:
-    """See that a function of the API was given a ticket.
+    """Check that a function of the API was given a ticket.
 
     Raises:
-        InputError: It was not.
+        InputError: It was given something else.
     """
     if not isinstance(value, Ticket):
         check_no_keras_3(value, function)
@@ -195,11 +194,11 @@ def check_ticket(value: object, function: str) -> None:
 
 
 def with_class_names(ticket: Ticket, data: Dataset) -> Ticket:
-    """Return the ticket with the names of the classes that its outputs stand for; as it is if they are known already.
+    """Return the ticket with the names of the classes of its outputs; unchanged if it has them.
 
     Args:
-        ticket: Made for these data, trained or sampled on them.
-        data: Names of classes '0', '1', ... say nothing, and are not kept.
+        ticket: Made for, trained or sampled on these data.
+        data: Class names '0', '1', ... carry no information and are not stored.
     """
     if not data.known_class_names or CLASS_NAMES in ticket.provenance:
         return ticket
@@ -207,18 +206,18 @@ def with_class_names(ticket: Ticket, data: Dataset) -> Ticket:
 
 
 def check_class_names(ticket: Ticket, data: Dataset) -> None:
-    """See that labels stand for the same classes in data as in those that a ticket was made for, where names are known.
+    """Check that labels stand for the same classes in the data as for the ticket, if names are known.
 
     Raises:
-        InputError: They do not.
+        InputError: They stand for others.
     """
-    known, names = ticket.provenance.get(CLASS_NAMES, ()), data.known_class_names
-    for label, (ours, theirs) in enumerate(zip(known, names, strict=False)):
-        if ours != theirs:
+    expected, names = ticket.provenance.get(CLASS_NAMES, ()), data.known_class_names
+    for label, (wanted, given_name) in enumerate(zip(expected, names, strict=False)):
+        if wanted != given_name:
             raise InputError(
-                f"{data.name}: label {label} is the class {theirs!r}, and for the ticket it is {ours!r}; expected the "
-                f"ticket's classes in their order. Load the data with classes={shortened(repr(list(known)))}; or make "
-                "a ticket for these data by Ticket.dense(model, data=data), onto which transplant puts a mask."
+                f"{data.name}: label {label} is the class {given_name!r}, and for the ticket {wanted!r}; expected the "
+                f"ticket's classes in their order. Load the data with classes={shortened(repr(list(expected)))}; or "
+                "make a ticket for these data by Ticket.dense(model, data=data), and transplant the mask to it."
             )
 
 

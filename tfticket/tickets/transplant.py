@@ -1,7 +1,7 @@
-"""Transplants: a ticket's mask, and its weights if wanted, put on another network of the same kernels.
+"""Transplants: a ticket's mask, and its weights if wanted, carried to another network with the same kernels.
 
-From a deterministic network into a variational one, weights become posterior means and standard deviations stay at
-their initialisation. The other way, means become weights.
+From a deterministic to a variational network, weights become posterior means, and standard deviations stay at their
+initialisation. In the other direction, means become weights.
 
 References:
     "Bayesian lottery ticket hypothesis", section 8; "Bayes always wins the lottery in Monte Carlo", section 4 (masks
@@ -22,23 +22,23 @@ from tfticket.types import Spec, Weights
 
 
 def transplant(ticket: Ticket, onto: Ticket, carried: Carried = "start", trained: Weights | None = None) -> Ticket:
-    """Put a ticket's mask and weights on another network; what else that has stays at its own start.
+    """Carry a ticket's mask and weights to another network, whose other weights stay at their own start.
 
     Args:
         ticket: Of any level.
-        onto: The unpruned network that receives, e.g. ``Ticket.dense(to_variational(model))``.
+        onto: The unpruned network that receives them, e.g. ``Ticket.dense(to_variational(model))``.
         carried: 'mask', 'start' or 'trained'.
         trained: For 'trained': the ticket's trained weights.
 
     Returns:
-        A ticket of ``onto``'s network that begins at iteration 0.
+        A ticket of ``onto``'s network at iteration 0.
 
     Raises:
-        InputError: Another architecture, which names the first difference; ``onto`` is pruned; not tickets, or trained
-            weights of another network.
+        InputError: Another architecture (the message names the first difference); ``onto`` is pruned; not tickets, or
+            trained weights of another network.
     """
-    for one in (ticket, onto):
-        check_ticket(one, "transplant")
+    check_ticket(ticket, "transplant")
+    check_ticket(onto, "transplant")
     if carried not in get_args(Carried):
         raise InputError(unknown("weights to carry", str(carried), get_args(Carried)))
     check_same_architecture(ticket, onto)
@@ -53,9 +53,9 @@ def transplant(ticket: Ticket, onto: Ticket, carried: Carried = "start", trained
     weights = {"mask": {}, "start": ticket.start, "trained": trained or {}}[carried]
     for path, array in plain_weights(ticket).items() if weights else ():
         if path not in weights or np.shape(weights[path]) != array.shape:
-            found = f"of shape {np.shape(weights[path])}, not {array.shape}" if path in weights else "missing"
+            problem = f"of shape {np.shape(weights[path])}, not {array.shape}" if path in weights else "missing"
             raise InputError(
-                f"The trained weights are not of {ticket.name}: {path} is {found}. Give those of the ticket."
+                f"The trained weights are not of {ticket.name}: {path} is {problem}. Give those of the ticket."
             )
     start = {path: weights.get(path, array) for path, array in onto.start.items()}
     provenance = onto.provenance | {"transplanted": carried, "from": ticket.provenance}
@@ -63,25 +63,25 @@ def transplant(ticket: Ticket, onto: Ticket, carried: Carried = "start", trained
         provenance["exempt"] = ticket.provenance["exempt"]
     initial = start
     if carried == "trained" or (carried == "start" and ticket.unmasked_start is not ticket.start):
-        provenance["rewind"] = "none"  # as after learning-rate rewinding, the start is what training found
+        provenance["rewind"] = "none"  # as after learning-rate rewinding, the start is trained weights
         initial = {path: ticket.initial.get(path, array) for path, array in onto.start.items()}
     return replace(onto, mask=ticket.mask, start=start, initial=initial, level=ticket.level, provenance=provenance)
 
 
 def check_same_architecture(ticket: Ticket, onto: Ticket) -> None:
-    """See that two networks are alike, but for standard deviations, initialisers and names of layers without weights.
+    """Check that two networks differ at most in standard deviations, initialisers and names of layers without weights.
 
     Args:
-        ticket: Of the one.
+        ticket: Of one network.
         onto: Of the other.
 
     Raises:
-        InputError: They are not; the message names the first difference.
+        InputError: They differ otherwise; the message names the first difference.
     """
-    ours, theirs = ({path: array.shape for path, array in plain_weights(one).items()} for one in (ticket, onto))
-    for path in [*ours, *theirs]:
-        if ours.get(path) != theirs.get(path):
-            here, there = (f"shape {one[path]}" if path in one else "missing" for one in (ours, theirs))
+    first, second = ({path: array.shape for path, array in plain_weights(t).items()} for t in (ticket, onto))
+    for path in [*first, *second]:
+        if first.get(path) != second.get(path):
+            here, there = (f"shape {shapes[path]}" if path in shapes else "missing" for shapes in (first, second))
             raise InputError(
                 f"A ticket of {ticket.name} cannot be transplanted onto {onto.name}: {path} is {here} in the first and "
                 f"{there} in the second. Take two networks of one architecture."
@@ -95,29 +95,29 @@ def check_same_architecture(ticket: Ticket, onto: Ticket) -> None:
         )
 
 
-def _first_difference(here: Spec, there: Spec) -> str:
-    """What two networks of the same weights compute in different ways; '' if nothing."""
-    from tfticket.models import described, model_from_spec
+def _first_difference(first: Spec, second: Spec) -> str:
+    """Describe the first difference in the computations of two networks with the same weights; '' if none."""
+    from tfticket.models import describe_shape, model_from_spec
     from tfticket.models.variables import layers_by_path
 
-    ours, theirs = (_without(spec, "variational", "initialiser") for spec in (here, there))
-    if ours == theirs:
+    specs = [_without(spec, "variational", "initialiser") for spec in (first, second)]
+    if specs[0] == specs[1]:
         return ""
-    constants = [spec.get("normalisation", "pixels / 255") for spec in (ours, theirs)]
+    constants = [spec.get("normalisation", "pixels / 255") for spec in specs]
     if constants[0] != constants[1]:
-        ours_said, theirs_said = (textwrap.shorten(str(each), 120, placeholder=" ...") for each in constants)
-        return f"the inputs' normalisation is {ours_said} in the first and {theirs_said} in the second"
-    models = [model_from_spec(spec) for spec in (ours, theirs)]
+        here, there = (textwrap.shorten(str(constant), 120, placeholder=" ...") for constant in constants)
+        return f"the inputs' normalisation is {here} in the first and {there} in the second"
+    models = [model_from_spec(spec) for spec in specs]
     if models[0].input_shape != models[1].input_shape:
-        sizes = [described(model.input_shape[1:]) for model in models]
+        sizes = [describe_shape(model.input_shape[1:]) for model in models]
         return f"inputs are {sizes[0]} in the first and {sizes[1]} in the second"
-    for (path, one), (_, other) in zip(*map(layers_by_path, models), strict=False):  # further ones have no weights
-        if type(one) is not type(other):
-            return f"{path} is {type(one).__name__} in the first and {type(other).__name__} in the second"
-        first, second = one.get_config(), other.get_config()
-        for key in first:
-            if key != "name" and not key.endswith("_initializer") and first[key] != second.get(key):
-                return f"{key} of {path} is {first[key]} in the first and {second.get(key)} in the second"
+    for (path, layer), (_, other) in zip(*map(layers_by_path, models), strict=False):  # further ones have no weights
+        if type(layer) is not type(other):
+            return f"{path} is {type(layer).__name__} in the first and {type(other).__name__} in the second"
+        options, others = layer.get_config(), other.get_config()
+        for key in options:
+            if key != "name" and not key.endswith("_initializer") and options[key] != others.get(key):
+                return f"{key} of {path} is {options[key]} in the first and {others.get(key)} in the second"
     return ""
 
 
@@ -126,19 +126,19 @@ def _without(spec: Spec, *keys: str) -> Spec:
 
 
 def plain_weights(ticket: Ticket) -> Weights:
-    """Start weights without those that only a variational network has."""
-    return {path: array for path, array in ticket.start.items() if not is_scale(ticket.model, path)}
+    """Return the start weights without those that only a variational network has."""
+    return {path: array for path, array in ticket.start.items() if not is_rho(ticket.model, path)}
 
 
-def is_scale(spec: Spec, path: str) -> bool:
-    """Whether a weight decides a posterior's standard deviation."""
+def is_rho(spec: Spec, path: str) -> bool:
+    """Return True if a weight determines a posterior's standard deviation."""
     return "variational" in spec and path.endswith(("/kernel_rho", "/bias_rho"))
 
 
 def to_deterministic(ticket: Ticket) -> Ticket:
-    """The ticket of the network of means; of a deterministic network the ticket itself.
+    """Return the ticket of the network of means; a deterministic network's ticket unchanged.
 
-    Chains, models of survival and exports take it: they know weights, not their distributions.
+    Chains, survival models and exports take it: they use weights, not their distributions.
 
     Raises:
         InputError: Not a ticket.
@@ -147,7 +147,7 @@ def to_deterministic(ticket: Ticket) -> Ticket:
     if "variational" not in ticket.model:
         return ticket
     start, initial = (
-        {path: array for path, array in weights.items() if not is_scale(ticket.model, path)}
+        {path: array for path, array in weights.items() if not is_rho(ticket.model, path)}
         for weights in (ticket.start, ticket.initial)
     )
     return replace(

@@ -1,1 +1,1 @@
-"""The one gradient loop, its optimisers, schedules and order of rows."""
+"""Gradient training: the compiled loop, optimisers, schedules, batches."""

@@ -5,10 +5,10 @@ from typing import Any
 from tfticket.backend import tf
 
 
-def augmented(images: Any, moves: Any) -> Any:
-    """Move each image, pixels from outside being 0, then mirror it left to right where its draw says so.
+def augment_images(images: Any, moves: Any) -> Any:
+    """Shift each image, filling with 0, then mirror it left to right where its draw is 1.
 
-    Moving by offsets in -p .. p is a random crop of the image's own size from the image padded by p.
+    Shifting by offsets in -p .. p is a random crop, of the image's size, from the image padded by p pixels.
 
     Args:
         images: uint8 or float32 [rows, height, width, channels], before they are normalised.

@@ -1,4 +1,4 @@
-"""How a training that is a lab step keeps its checkpoints, and goes on from one."""
+"""Checkpoints of trainings that are lab steps."""
 
 from pathlib import Path
 from typing import Any
@@ -7,16 +7,16 @@ from tfticket import backend
 from tfticket.errors import InputError
 from tfticket.runs.artefacts import load_tensors, save_tensors
 from tfticket.runs.step import CHECKPOINT, StepContext
-from tfticket.training.gradient import Checkpoint, Hooks
+from tfticket.training.hooks import Checkpoint, Hooks
 from tfticket.training.loop import State
 from tfticket.types import Weights
 
 Environments = list[dict[str, Any]]
-"""Devices, threads and versions that a step was computed with so far."""
+"""Devices, threads and versions a step was computed with so far."""
 
 
-def found_checkpoint(context: StepContext) -> tuple[Checkpoint | None, Environments]:
-    """The step's checkpoint, and its environments with the present one; a damaged checkpoint counts as none."""
+def load_checkpoint(context: StepContext) -> tuple[Checkpoint | None, Environments]:
+    """Return the step's checkpoint, None if missing or damaged, and its environments with the present one."""
     path = context.folder / CHECKPOINT
     checkpoint: Checkpoint | None = None
     environments: Environments = []
@@ -30,13 +30,13 @@ def found_checkpoint(context: StepContext) -> tuple[Checkpoint | None, Environme
 
 
 def discard_checkpoint(context: StepContext, error: InputError) -> None:
-    """Record, and tell, that a step begins anew because its checkpoint cannot be used."""
+    """Record and announce that a step starts over because its checkpoint cannot be used."""
     context.events.write("checkpoint discarded", reason=str(error))
-    context.note(f"begins anew, since its checkpoint cannot be used: {getattr(error, 'problem', error)}")
+    context.note(f"starts over, since its checkpoint cannot be used: {getattr(error, 'problem', error)}")
 
 
-def hooks_of(context: StepContext, resume: Checkpoint | None, environments: Environments) -> Hooks:
-    """What the step does between segments: diary, checkpoints, progress, a look at stop requests."""
+def checkpoint_hooks(context: StepContext, resume: Checkpoint | None, environments: Environments) -> Hooks:
+    """Return the hooks of a step: event log, checkpoints, progress, stop requests."""
     return Hooks(
         resume=resume,
         checkpoint=lambda checkpoint: write_checkpoint(context.folder / CHECKPOINT, checkpoint, environments),
@@ -49,7 +49,7 @@ def hooks_of(context: StepContext, resume: Checkpoint | None, environments: Envi
 
 
 def write_checkpoint(path: Path, checkpoint: Checkpoint, environments: Environments) -> None:
-    """Write a training's state."""
+    """Write a training's state, atomically."""
     tensors = {f"state/{name}": array for name, array in checkpoint.state.items()}
     for iteration, weights in checkpoint.kept.items():
         tensors |= {f"kept/{iteration}/{name}": array for name, array in weights.items()}
@@ -58,7 +58,7 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint, environments: Environme
 
 
 def read_checkpoint(path: Path) -> tuple[Checkpoint, Environments]:
-    """Read what ``write_checkpoint`` wrote.
+    """Read a file of ``write_checkpoint``.
 
     Raises:
         InputError: No such file, damaged, or not a checkpoint.

@@ -1,4 +1,4 @@
-"""Constraints of a user's own, which may return anything."""
+"""Checks of constraints, which are the user's code and may return anything."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -11,41 +11,41 @@ from tfticket.types import Mask, Weights
 
 
 def check_constraints(network: MaskedNetwork) -> None:
-    """See that each constraint returns a tensor of its weights' shape.
+    """Check that each constraint returns a tensor of its weights' shape.
 
     Raises:
-        InputError: One returns something else, or fails.
+        InputError: A constraint fails, or returns something else.
     """
     for path, variable in _constrained(network):
         expected = f"expected a tensor of the weights' shape, {tuple(variable.shape)}. Mend the constraint."
-        what = f"{type(variable.constraint).__name__}, the constraint of {path},"
+        constraint = f"{type(variable.constraint).__name__}, the constraint of {path},"
         try:
             returned = variable.constraint(variable)
         except Exception as error:  # the user's code
             raise InputError(
-                f"{what} fails with {type(error).__name__}: {shortened(str(error), 200)}; {expected}"
+                f"{constraint} fails with {type(error).__name__}: {shortened(str(error), 200)}; {expected}"
             ) from None
         if returned is None:
-            raise InputError(f"{what} returned None; {expected}")
+            raise InputError(f"{constraint} returned None; {expected}")
         if np.shape(returned) != tuple(variable.shape):
-            raise InputError(f"{what} returned the shape {np.shape(returned)}; {expected}")
+            raise InputError(f"{constraint} returned the shape {np.shape(returned)}; {expected}")
 
 
 def undefined_constraints(network: MaskedNetwork, mask: Mask, weights: Weights) -> list[str]:
-    """Return the paths whose constraint makes surviving weights, which were finite, infinite or NaN.
+    """Return the paths whose constraint maps finite surviving weights to infinity or NaN.
 
     Args:
         network: The network.
         mask: Kernel path -> boolean array.
         weights: Path -> array, finite.
     """
-    found = []
+    undefined = []
     for path, variable in _constrained(network):
         variable.assign(weights[path])
         survivors = np.asarray(variable.constraint(variable))[mask.get(path, np.ones(variable.shape, bool))]
         if not np.all(np.isfinite(survivors)):
-            found.append(path)
-    return found
+            undefined.append(path)
+    return undefined
 
 
 def _constrained(network: MaskedNetwork) -> Iterator[tuple[str, Any]]:

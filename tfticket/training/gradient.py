@@ -1,8 +1,10 @@
-"""Train masked weights by gradient descent: segments of the compiled loop, between them the host's work."""
+"""Train masked weights by gradient descent: segments of the compiled loop, with the host's work between them."""
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,89 +17,17 @@ from tfticket.errors import Diverged, InputError, Stopped, TfticketError
 from tfticket.evaluation.metrics import all_metrics, nll
 from tfticket.evaluation.predictive import mean_prediction
 from tfticket.network import MaskedNetwork, network_of
+from tfticket.training.batches import Augmentations, RowOrder
 from tfticket.training.constraints import check_constraints, undefined_constraints
-from tfticket.training.loop import GradientLoop, State, gradient_loop
+from tfticket.training.hooks import Checkpoint, Hooks, TrainingResult
+from tfticket.training.loop import GradientLoop, Segment, gradient_loop
 from tfticket.training.optimisers import learning_rates
-from tfticket.training.order import Augmentations, RowOrder
 from tfticket.types import Mask, Spec, Weights
 from tfticket.variational.noise import noise_seeds
-from tfticket.variational.objective import check_objective, divergence_factors
+from tfticket.variational.objective import check_objective, kl_coefficients
 
 MAX_SEGMENT = 1000
-"""At most so many iterations in one call of the compiled loop."""
-
-
-@dataclass
-class Trained:
-    """What a training leaves.
-
-    Attributes:
-        weights: Trained weights, 0 off the mask.
-        kept: Iteration -> weights at that moment, for rewinding.
-        history: One row an evaluation: iteration, loss (mean since the last), metrics on validation rows; if
-            ``evaluate_test``, 'test': those on test rows.
-        iterations: The last iteration.
-        seconds: Wall time: 'first_call' (of a new loop: building the wrapped network, compilation, the first segment),
-            'training' (the compiled loop otherwise), 'evaluation'; and 'an_iteration', the mean of those iterations
-            that 'training' timed, 0 where there are none.
-        jit: Whether XLA compiled the loop.
-    """
-
-    weights: Weights
-    kept: dict[int, Weights]
-    history: list[dict[str, Any]]
-    iterations: int
-    seconds: dict[str, float]
-    jit: bool
-
-    def __repr__(self) -> str:
-        return f"Trained({self.iterations:,} iterations, {len(self.weights)} weights, {len(self.history)} evaluations)"
-
-
-@dataclass(frozen=True)
-class Checkpoint:
-    """A training's state at a segment's end; JSON-able but for the tensors.
-
-    Attributes:
-        iteration: Iterations done.
-        state: Weights and optimiser slots.
-        kept: Iteration -> weights kept for rewinding so far.
-        history: Evaluations so far.
-        losses: Losses since the last evaluation.
-    """
-
-    iteration: int
-    state: State
-    kept: dict[int, Weights]
-    history: list[dict[str, Any]]
-    losses: list[float]
-
-    def __repr__(self) -> str:
-        return f"Checkpoint(iteration {self.iteration:,}, {len(self.state)} tensors)"
-
-
-@dataclass(frozen=True)
-class Hooks:
-    """What happens between segments; the default does nothing.
-
-    Attributes:
-        resume: The checkpoint to go on from.
-        checkpoint: Called with a checkpoint at most ``checkpoint_seconds`` apart, before stopping, and at the end of
-            a training that ends before its schedule does.
-        checkpoint_seconds: See there.
-        segment_seconds: Compiled work between two looks at the hooks.
-        evaluated: Called with each new row of the history.
-        progress: Called with (iterations done, iterations in all).
-        should_stop: Asked after each segment.
-    """
-
-    resume: Checkpoint | None = None
-    checkpoint: Callable[[Checkpoint], None] | None = None
-    checkpoint_seconds: float = 30.0
-    segment_seconds: float = 5.0
-    evaluated: Callable[[dict[str, Any]], None] = lambda row: None
-    progress: Callable[[int, int], None] = lambda done, total: None
-    should_stop: Callable[[], bool] = lambda: False
+"""Maximum number of iterations in one call of the compiled loop."""
 
 
 def train_weights(
@@ -112,7 +42,7 @@ def train_weights(
     until: int | None = None,
     keep: tuple[str, ...] = (),
     hooks: Hooks | None = None,
-) -> Trained:
+) -> TrainingResult:
     """Train a masked network.
 
     Args:
@@ -122,93 +52,170 @@ def train_weights(
         data: Training and validation rows.
         config: Optimiser, schedule, length.
         seed: Of the order of the rows, of augmentation, and of a variational network's noise and evaluations.
-        first_iteration: Where in the schedule and the order to begin: k for weights rewound to iteration k.
-        until: End at this iteration of the schedule, evaluate there and make a checkpoint; None: at its end.
+        first_iteration: Position in the schedule and the order of rows to begin at: k for weights rewound to
+            iteration k.
+        until: Iteration of the schedule at which to evaluate, make a checkpoint and end; None: its last.
         keep: Moments whose weights are kept.
         hooks: Checkpoints, progress, stopping.
 
     Raises:
-        Stopped: ``hooks.should_stop`` said so; a checkpoint was made.
-        Diverged: The loss is not finite; says at which iteration. The last checkpoint stands.
+        Stopped: ``hooks.should_stop`` returned True; a checkpoint was made.
+        Diverged: The loss is not finite; the message names the iteration. The last checkpoint stands.
     """
-    hooks = hooks or Hooks()
-    rows = len(data.x_train)
+    hooks, clock = hooks or Hooks(), _Clock()
+    schedule = _make_schedule(config, len(data.x_train), first_iteration, until, keep)
+    loop = _build_loop(spec, config, schedule, data, clock)
+    segment_inputs = _segment_inputs(data, config, seed, loop.network)
+    run = _begin(loop, mask, start, first_iteration) if hooks.resume is None else _resume(loop, mask, hooks.resume)
+    saved = time.perf_counter()
+    if run.iteration in schedule.kept:
+        run.kept[run.iteration] = run.weights
+
+    while run.iteration < schedule.last:
+        first, last = run.iteration, schedule.end_of_segment(run.iteration, loop.length_for(hooks.segment_seconds))
+        with clock.measure("first_call" if loop.fresh else "training", last - first):
+            losses = loop.run(segment_inputs(first, last))
+        previous, run.weights, run.iteration = run.weights, loop.network.read(), last
+        _check_finite(losses, run.weights, first, partial(undefined_constraints, loop.network, mask, previous))
+        run.losses.extend(losses.tolist())
+        if last in schedule.kept:
+            run.kept[last] = run.weights
+        if last in schedule.evaluations:
+            with clock.measure("evaluation"):
+                network = _in_float32(loop, spec, mask, run.weights)
+                run.history.append(_evaluate(network, data, last, run.losses, config, seed))
+            run.losses = []
+            hooks.evaluated(run.history[-1])
+        hooks.progress(last, schedule.last)
+        stopping = last < schedule.last and hooks.should_stop()
+        due = last < schedule.last and time.perf_counter() - saved >= hooks.checkpoint_seconds
+        if hooks.checkpoint is not None and (stopping or due or last == until):
+            hooks.checkpoint(run.checkpoint(loop))
+            saved = time.perf_counter()
+        if stopping:
+            raise Stopped(f"stopped at iteration {last:,} of {schedule.last:,}")
+
+    _check_pruned(run.weights, mask)
+    return TrainingResult(run.weights, run.kept, run.history, run.iteration, clock.totals(), loop.network.jit)
+
+
+@dataclass(frozen=True)
+class _Schedule:
+    """Iterations at which the compiled loop returns to the host.
+
+    Attributes:
+        last: The last iteration.
+        evaluations: Iterations that are followed by an evaluation.
+        kept: Iterations whose weights are kept.
+        capacity: Maximum length of a segment.
+    """
+
+    last: int
+    evaluations: Moments
+    kept: set[int]
+    capacity: int
+
+    def end_of_segment(self, iteration: int, length: int) -> int:
+        """Return the end of the segment that begins at an iteration and has at most this length."""
+        return min(
+            self.evaluations.after(iteration), *(kept for kept in self.kept if kept > iteration), iteration + length
+        )
+
+
+def _make_schedule(config: TrainConfig, rows: int, first: int, until: int | None, keep: tuple[str, ...]) -> _Schedule:
     total = iterations_in(config.epochs, rows, config.batch_size)
     evaluations = Moments(config.evaluate_every, rows, config.batch_size, total)
-    moments = {iterations_in(moment, rows, config.batch_size) for moment in keep}
-    check_lengths(config, f"{first_iteration}it", rows)
+    kept = {iterations_in(moment, rows, config.batch_size) for moment in keep}
+    check_lengths(config, f"{first}it", rows)
     capacity = min(MAX_SEGMENT, evaluations.longest)
     if until is not None:
-        _check_until(until, first_iteration, total)
+        _check_until(until, first, total)
         total, evaluations = until, replace(evaluations, total=until)
-    _check_kept(moments, total, config)
+    _check_kept(kept, total, config)
+    return _Schedule(total, evaluations, kept, capacity)
 
-    seconds = {"training": 0.0, "evaluation": 0.0, "first_call": 0.0}
-    began = time.perf_counter()
-    loop = gradient_loop(spec, config, capacity=capacity)
-    if loop.fresh:
-        seconds["first_call"] += time.perf_counter() - began
+
+@dataclass
+class _Clock:
+    """Wall time by phase, in seconds."""
+
+    seconds: dict[str, float] = field(default_factory=lambda: {"training": 0.0, "evaluation": 0.0, "first_call": 0.0})
+    iterations: int = 0
+    """Iterations timed by 'training'."""
+
+    @contextmanager
+    def measure(self, phase: str, iterations: int = 0) -> Iterator[None]:
+        """Add the time within the context to a phase."""
+        began = time.perf_counter()
+        yield
+        self.seconds[phase] += time.perf_counter() - began
+        self.iterations += iterations if phase == "training" else 0
+
+    def totals(self) -> dict[str, float]:
+        """Return all phases, and the mean time of an iteration."""
+        return self.seconds | {"an_iteration": self.seconds["training"] / max(1, self.iterations)}
+
+
+def _build_loop(spec: Spec, config: TrainConfig, schedule: _Schedule, data: Dataset, clock: _Clock) -> GradientLoop:
+    """Return the compiled loop, new or reused, after checking that data and configuration fit its network."""
+    with clock.measure("first_call"):
+        loop = gradient_loop(spec, config, capacity=schedule.capacity)
+    if not loop.fresh:
+        clock.seconds["first_call"] = 0.0
     loop.network.check_data(data)
     check_augment(config.augment, data.input_shape)
-    layers = loop.network.variational
-    check_objective(config.objective, layers)
+    check_objective(config.objective, loop.network.variational)
+    return loop
+
+
+def _segment_inputs(
+    data: Dataset, config: TrainConfig, seed: int, network: MaskedNetwork
+) -> Callable[[int, int], Segment]:
+    """Return a function (first iteration, iteration after the last) -> inputs of the compiled loop."""
+    rows, layers = len(data.x_train), network.variational
     order = RowOrder(seed, rows, config.batch_size)
     augmentations = Augmentations(seed, rows, config.batch_size, config.augment)
     images, labels = _on_device(data)
-    if hooks.resume is None:
-        loop.start(mask, start)
-        check_constraints(loop.network)
-        iteration, kept, history, losses = first_iteration, {}, [], []
-    else:
-        resume = hooks.resume
-        loop.restore(mask, resume.state)
-        iteration, kept = resume.iteration, dict(resume.kept)
-        history, losses = list(resume.history), list(resume.losses)
-    if iteration in moments:
-        kept[iteration] = loop.network.read()
 
-    saved, timed, weights = time.perf_counter(), 0, loop.network.read()
-    while iteration < total:
-        due = [evaluations.after(iteration), *(moment for moment in moments if moment > iteration)]
-        end = min(*due, iteration + loop.length_for(hooks.segment_seconds))
-        fresh = loop.fresh
-        began = time.perf_counter()
-        batches, moves = order.batches(iteration, end), augmentations.batches(iteration, end)
-        noise = noise_seeds(seed, "noise", iteration, end) if layers else np.zeros((end - iteration, 0), np.int32)
-        rates = learning_rates(config, rows, iteration, end)
-        factors = divergence_factors(config, layers, rows, iteration, end)
-        segment = loop.run(images, labels, batches, moves, rates, noise, factors)
-        seconds["first_call" if fresh else "training"] += time.perf_counter() - began
-        timed += 0 if fresh else end - iteration
-        before, weights = weights, loop.network.read()
-        try:
-            _check_finite(segment, weights, iteration)
-        except Diverged:
-            _check_constraints_finite(loop.network, mask, before)
-            raise
-        losses.extend(segment.tolist())
-        iteration = end
-        if iteration in moments:
-            kept[iteration] = weights
-        if iteration in evaluations:
-            began = time.perf_counter()
-            network = _in_float32(loop, spec, mask, weights)
-            history.append(_evaluate(network, data, iteration, losses, config, seed))
-            losses = []
-            seconds["evaluation"] += time.perf_counter() - began
-            hooks.evaluated(history[-1])
-        hooks.progress(iteration, total)
-        stopping = iteration < total and hooks.should_stop()
-        old = iteration < total and time.perf_counter() - saved >= hooks.checkpoint_seconds
-        if hooks.checkpoint is not None and (stopping or old or iteration == until):
-            hooks.checkpoint(Checkpoint(iteration, loop.state(), dict(kept), list(history), list(losses)))
-            saved = time.perf_counter()
-        if stopping:
-            raise Stopped(f"stopped at iteration {iteration:,} of {total:,}")
+    def segment(first: int, last: int) -> Segment:
+        return Segment(
+            images=images,
+            labels=labels,
+            rows=order.batches(first, last),
+            moves=augmentations.batches(first, last),
+            rates=learning_rates(config, rows, first, last),
+            noise=noise_seeds(seed, "noise", first, last) if layers else np.zeros((last - first, 0), np.int32),
+            kl_coefficients=kl_coefficients(config, layers, rows, first, last),
+        )
 
-    _check_pruned(weights, mask)
-    seconds["an_iteration"] = seconds["training"] / max(1, timed)
-    return Trained(weights, kept, history, iteration, seconds, loop.network.jit)
+    return segment
+
+
+@dataclass
+class _Run:
+    """Progress of a training: see ``Checkpoint``."""
+
+    iteration: int
+    weights: Weights
+    kept: dict[int, Weights] = field(default_factory=dict)
+    history: list[dict[str, Any]] = field(default_factory=list)
+    losses: list[float] = field(default_factory=list)
+
+    def checkpoint(self, loop: GradientLoop) -> Checkpoint:
+        """Return a copy that later iterations do not alter."""
+        return Checkpoint(self.iteration, loop.state(), dict(self.kept), list(self.history), list(self.losses))
+
+
+def _begin(loop: GradientLoop, mask: Mask, start: Weights, iteration: int) -> _Run:
+    loop.start(mask, start)
+    check_constraints(loop.network)
+    return _Run(iteration, loop.network.read())
+
+
+def _resume(loop: GradientLoop, mask: Mask, checkpoint: Checkpoint) -> _Run:
+    loop.restore(mask, checkpoint.state)
+    kept, history, losses = dict(checkpoint.kept), list(checkpoint.history), list(checkpoint.losses)
+    return _Run(checkpoint.iteration, loop.network.read(), kept, history, losses)
 
 
 def _check_until(until: int, first: int, total: int) -> None:
@@ -225,25 +232,25 @@ def _check_kept(moments: set[int], total: int, config: TrainConfig) -> None:
         )
 
 
-def _check_finite(losses: np.ndarray, weights: Weights, first: int) -> None:
-    """Losses are from before each update, so the last update shows in the weights alone."""
+def _check_finite(losses: np.ndarray, weights: Weights, first: int, undefined: Callable[[], list[str]]) -> None:
+    """Refuse losses or weights that are not finite.
+
+    Each loss is computed before its update, so only the weights show the last update. ``undefined`` returns the paths
+    whose constraint is to blame.
+    """
     bad = np.flatnonzero(~np.isfinite(losses))
     if len(bad):
-        what, iteration = f"training loss became {losses[bad[0]]}", first + int(bad[0])
+        problem, iteration = f"training loss became {losses[bad[0]]}", first + int(bad[0])
     elif all(np.isfinite(array).all() for array in weights.values()):
         return
     else:
-        what, iteration = "weights became infinite or undefined", first + len(losses) - 1
-    raise Diverged(f"The {what} at iteration {iteration:,}. Lower the learning rate, or look at the data.")
-
-
-def _check_constraints_finite(network: MaskedNetwork, mask: Mask, weights: Weights) -> None:
-    """Say of a training that diverged that a constraint made it so, if one is undefined of its last finite weights."""
-    if paths := undefined_constraints(network, mask, weights):
+        problem, iteration = "weights became infinite or undefined", first + len(losses) - 1
+    if paths := undefined():
         raise InputError(
             f"The constraint of {', '.join(paths)} returned values that are not finite; expected finite ones, of the "
             "weights' shape. Mend the constraint."
-        ) from None
+        )
+    raise Diverged(f"The {problem} at iteration {iteration:,}. Lower the learning rate, or look at the data.")
 
 
 def _check_pruned(weights: Weights, mask: Mask) -> None:
@@ -256,7 +263,7 @@ def _check_pruned(weights: Weights, mask: Mask) -> None:
 
 
 def _in_float32(loop: GradientLoop, spec: Spec, mask: Mask, weights: Weights) -> MaskedNetwork:
-    """The network to evaluate: the loop's own, or its copy in float32 where it computes in another precision."""
+    """Return the network to evaluate: the loop's own, or a float32 copy if it computes in another precision."""
     network = network_of(spec)
     if network is not loop.network:
         network.assign(mask, weights)

@@ -1,4 +1,4 @@
-"""Layers of any Keras model swapped for variational ones."""
+"""Conversion of any Keras model to a variational one."""
 
 import itertools
 from typing import Any
@@ -9,17 +9,17 @@ from tfticket.errors import InputError
 from tfticket.variational.layers import LAYERS
 
 
-def converted(model: Any, config: Variational) -> Any:
-    """A copy of a model, of arbitrary weights, whose dense and convolutional layers are variational.
+def convert_layers(model: Any, config: Variational) -> Any:
+    """Return a copy of a model, with arbitrary weights, whose dense and convolutional layers are variational.
 
     Args:
         model: A functional or Sequential ``tf_keras`` model.
         config: Prior and initialisation.
 
     Raises:
-        InputError: There is no Dense, Conv1D or Conv2D layer, or one computes in another precision than float32.
+        InputError: No Dense, Conv1D or Conv2D layer, or one that computes in another precision than float32.
     """
-    untouched, once = _before_any(model), _used_once(model)
+    shared_inputs, once = _with_shared_input(model), _used_once(model)
     places = itertools.count()
     swapped = False
 
@@ -30,8 +30,8 @@ def converted(model: Any, config: Variational) -> Any:
             return type(layer).from_config(layer.get_config())
         if layer.compute_dtype != "float32":
             raise InputError(
-                f"{model.name}: the layer {layer.name} computes in {layer.compute_dtype}; one that becomes variational "
-                "must in float32. Leave its dtype out."
+                f"{model.name}: the layer {layer.name} computes in {layer.compute_dtype}; expected float32 for a "
+                "layer that becomes variational. Leave its dtype out."
             )
         nonlocal swapped
         swapped = True
@@ -41,7 +41,7 @@ def converted(model: Any, config: Variational) -> Any:
             deviation=config.deviation,
             means=config.means,
             place=next(places),
-            first=id(layer) in untouched,
+            first=id(layer) in shared_inputs,
             once=id(layer) in once,
             name=layer.name,
         )
@@ -52,27 +52,33 @@ def converted(model: Any, config: Variational) -> Any:
     return copy
 
 
-def _used_once(model: Any, alone: bool = True) -> set[int]:
-    """Identities of the layers that a model, itself used once, uses once, those of models inside it among them."""
-    found = set()
+def _used_once(model: Any, model_used_once: bool = True) -> set[int]:
+    """Return the identities of the layers that are used once, also in nested models that are used once."""
+    layers = set()
     for layer in model.layers:
-        once = alone and sum(layer is node.layer for nodes in model._nodes_by_depth.values() for node in nodes) == 1
+        once = (
+            model_used_once
+            and sum(layer is node.layer for nodes in model._nodes_by_depth.values() for node in nodes) == 1
+        )
         if isinstance(layer, keras.Model):
-            found |= _used_once(layer, once)
+            layers |= _used_once(layer, once)
         elif once:
-            found.add(id(layer))
-    return found
+            layers.add(id(layer))
+    return layers
 
 
-def _before_any(model: Any) -> set[int]:
-    """Identities of the layers, used once, whose input no layer that is converted changes; a model inside is one."""
-    found: dict[Any, bool] = {}
+def _with_shared_input(model: Any) -> set[int]:
+    """Return the identities of the layers, used once, whose input is the same in all draws.
+
+    Nested models count as noisy.
+    """
+    noisy: dict[Any, bool] = {}
 
     def is_noisy(layer: Any) -> bool:
-        """Whether a layer's output depends on a draw."""
-        if layer not in found:
-            found[layer] = type(layer) in LAYERS or isinstance(layer, keras.Model) or after_noise(layer)
-        return found[layer]
+        """Return True if a layer's output depends on the draw."""
+        if layer not in noisy:
+            noisy[layer] = type(layer) in LAYERS or isinstance(layer, keras.Model) or after_noise(layer)
+        return noisy[layer]
 
     def after_noise(layer: Any) -> bool:
         parents = [parent for node in layer.inbound_nodes for parent in node.parent_nodes]

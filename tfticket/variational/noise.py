@@ -1,4 +1,4 @@
-"""The noise of a draw: stateless, from a seed, so that it depends on (seed, draw, layer) and on nothing else."""
+"""Stateless noise of weight draws: depends on (seed, draw, layer) and on nothing else."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -13,7 +13,7 @@ from tfticket import seeds
 from tfticket.backend import tf
 
 KERNEL, BIAS, SIGNS_IN, SIGNS_OUT, OUTPUT = range(5)
-"""What of a layer noise is for."""
+"""Purposes of a layer's noise."""
 
 
 @dataclass(frozen=True)
@@ -21,10 +21,10 @@ class Draw:
     """One draw of all weights of a network.
 
     Attributes:
-        seed: int32 [2], of all draws of a batch.
-        index: Which of them, int or int32 scalar.
+        seed: int32 [2], shared by all draws of a batch.
+        index: Number of the draw in its batch, int or int32 scalar.
         estimator: 'flipout', 'independent' or 'local'.
-        shared: What is the same for all draws of a batch, computed once; the draws of a batch share it.
+        shared: Cache of values that are the same in all draws of a batch.
     """
 
     seed: Any
@@ -32,39 +32,39 @@ class Draw:
     estimator: str
     shared: dict[Any, Any] = field(default_factory=dict)
 
-    def once(self, place: int, what: str, compute: Callable[[], Any]) -> Any:
-        """What is the same for all draws of a batch."""
-        if (place, what) not in self.shared:
-            self.shared[place, what] = compute()
-        return self.shared[place, what]
+    def shared_value(self, place: int, name: str, compute: Callable[[], Any]) -> Any:
+        """Return a value that all draws of a batch share, computing it once."""
+        if (place, name) not in self.shared:
+            self.shared[place, name] = compute()
+        return self.shared[place, name]
 
-    def normal(self, place: int, what: int, shape: Any) -> Any:
-        """Unit normals, float32."""
+    def normal(self, place: int, purpose: int, shape: Any) -> Any:
+        """Draw standard normals, float32."""
         size = tf.reduce_prod(tf.convert_to_tensor(shape, tf.int32))
-        bits = self._bits(place, what, [2, (size + 1) // 2])
+        bits = self._bits(place, purpose, [2, (size + 1) // 2])
         return tf.reshape(tf.concat(tf.unstack(normals_from(bits)), 0)[:size], shape)
 
-    def signs(self, place: int, what: int, shape: Any) -> Any:
-        """-1 or 1 with equal probability, float32."""
-        return tf.where(self._bits(place, what, shape) < 2**31, 1.0, -1.0)
+    def signs(self, place: int, purpose: int, shape: Any) -> Any:
+        """Draw -1 or 1 with equal probability, float32."""
+        return tf.where(self._bits(place, purpose, shape) < 2**31, 1.0, -1.0)
 
-    def _bits(self, place: int, what: int, shape: Any) -> Any:
-        """Random uint32 of Philox.
+    def _bits(self, place: int, purpose: int, shape: Any) -> Any:
+        """Draw random uint32 by Philox.
 
-        Its key is the seed, its counter begins 2**64 apart for every (draw, place, what). stateless_uniform would first
-        scramble a seed, by sixty operations each time: half of a deep network.
+        The key is the seed; counters of different (draw, place, purpose) begin 2**64 apart. stateless_uniform would
+        first scramble the seed, in sixty operations per call: half the graph of a deep network.
         """
-        key = self.once(-1, "key", lambda: tf.reshape(tf.bitcast(self.seed, tf.uint64), [1]))
-        counter = tf.bitcast(tf.reshape(tf.stack([0, 0, self.index, 8 * place + what]), [2, 2]), tf.uint64)
+        key = self.shared_value(-1, "key", lambda: tf.reshape(tf.bitcast(self.seed, tf.uint64), [1]))
+        counter = tf.bitcast(tf.reshape(tf.stack([0, 0, self.index, 8 * place + purpose]), [2, 2]), tf.uint64)
         return tf.raw_ops.StatelessRandomUniformFullIntV2(shape=shape, key=key, counter=counter, alg=1, dtype=tf.uint32)
 
 
 def normals_from(bits: Any) -> Any:
-    """Independent unit normals by Box and Muller's transform.
+    """Transform uniform bits to independent standard normals (Box and Muller).
 
-    A fifth of the time of TensorFlow's own under XLA on a CPU (decision 16): these take the inverse error function. Two
-    numbers come of one radius and one angle, whose sine and cosine are polynomials, off by less than 1e-7. Numbers end
-    at 5.8, as the 24 bits of a radius do.
+    Takes a fifth of the time of TensorFlow's own normals under XLA on a CPU (decision 16), which use the inverse error
+    function. Each radius and angle give two numbers; sine and cosine are polynomials with an error below 1e-7. The
+    radius has 24 bits, so that no number exceeds 5.8.
 
     Args:
         bits: Random uint32 [2, pairs].
@@ -87,7 +87,7 @@ _TAYLOR = [(-1) ** k * (2 * math.pi) ** (2 * k + 1) / math.factorial(2 * k + 1) 
 
 
 def _sine(turns: Any) -> Any:
-    """sin(2 pi turns) for a quarter of a turn to either side."""
+    """Return sin(2 pi turns) for -1/4 <= turns <= 1/4."""
     squared = turns * turns
     total = tf.constant(_TAYLOR[-1], tf.float32)
     for coefficient in reversed(_TAYLOR[:-1]):
@@ -100,7 +100,7 @@ _draw: ContextVar[Draw | None] = ContextVar("draw", default=None)
 
 @contextmanager
 def drawing(draw: Draw) -> Iterator[None]:
-    """Within it, variational layers take a draw of their weights; without, their means."""
+    """Make variational layers draw their weights within this context; outside they use their means."""
     token = _draw.set(draw)
     try:
         yield
@@ -109,11 +109,11 @@ def drawing(draw: Draw) -> Iterator[None]:
 
 
 def current_draw() -> Draw | None:
-    """The draw that is asked for, if one is."""
+    """Return the draw of the enclosing ``drawing`` context, None outside."""
     return _draw.get()
 
 
 def noise_seeds(root: int, name: str, first: int, last: int) -> np.ndarray:
-    """Seeds of draws first to last - 1 of a named stream, int32 [last - first, 2]."""
+    """Return the seeds of draws first to last - 1 of a named stream, int32 [last - first, 2]."""
     words = [seeds.derive(root, name, index) & (2**64 - 1) for index in range(first, last)]
     return np.array(words, np.uint64).view(np.int32).reshape(-1, 2)

@@ -1,8 +1,17 @@
-"""What the training of a variational network minimises.
+"""The objective of variational inference, as the training minimises it.
+
+For a batch, per row:
+
+    loss = NLL + sum over layers of coefficient[layer] * KL[layer]
+
+    NLL = -mean over draws and rows of log p(label | row, weights)           ('elbo')
+    NLL = -mean over rows of log mean over draws of p(label | row, weights)  ('predictive')
+    KL[layer] = sum over surviving weights of KL(N(mean, softplus(rho)^2) || N(0, prior^2))
+    coefficient[layer] = warmup_factor * temperature * kl_weights[layer] / training rows
 
 References:
     Blundell et al. (2015), "Weight uncertainty in neural networks", equation 2; Wenzel et al. (2020), "How good is the
-    Bayes posterior in deep neural networks really?" (temperature). torch-blue's loss is 'predictive'.
+    Bayes posterior in deep neural networks really?" (temperature). 'predictive' is the loss of torch-blue.
 """
 
 from collections.abc import Collection, Mapping
@@ -14,10 +23,41 @@ from tfticket.backend import tf
 from tfticket.config import Objective, TrainConfig
 from tfticket.config.durations import iterations_in
 from tfticket.errors import InputError
+from tfticket.variational.noise import Draw, drawing
 
 
-def fit_of(logits: Any, labels: Any, loss: str) -> Any:
-    """Minus the mean log-likelihood of a row, in nats.
+def variational_loss(
+    model: Any,
+    layers: Collection[Any],
+    inputs: Any,
+    labels: Any,
+    noise: Any,
+    coefficients: Any,
+    objective: Objective,
+) -> Any:
+    """Return the loss of a batch.
+
+    Args:
+        model: The network.
+        layers: Its variational layers.
+        inputs: Normalised rows.
+        labels: int32 [rows].
+        noise: int32 [2], seed of the draws.
+        coefficients: float32 [layers], see ``kl_coefficients``.
+        objective: Number of draws, estimator, form of the likelihood.
+    """
+    shared: dict[Any, Any] = {}
+    logits = []
+    for index in range(objective.draws):
+        with drawing(Draw(noise, index, objective.estimator, shared)):
+            logits.append(tf.cast(model(inputs, training=True), tf.float32))
+    divergences = tf.stack([kl_divergence(layer) for layer in layers])
+    likelihood = negative_log_likelihood(tf.stack(logits), labels, objective.loss)
+    return likelihood + tf.tensordot(coefficients, divergences, 1)
+
+
+def negative_log_likelihood(logits: Any, labels: Any, loss: str) -> Any:
+    """Return the mean negative log-likelihood of a row, in nats.
 
     Args:
         logits: [draws, rows, classes].
@@ -32,48 +72,64 @@ def fit_of(logits: Any, labels: Any, loss: str) -> Any:
     return -tf.reduce_mean(tf.reduce_logsumexp(log_likelihood, 0) - tf.math.log(draws))
 
 
-def divergence_factors(config: TrainConfig, layers: Collection[str], rows: int, first: int, last: int) -> np.ndarray:
-    """Factors on the layers' KL divergences in nats, beside a mean row's: temperature x the layer's weight / rows.
+def kl_divergence(layer: Any) -> Any:
+    """Return the KL divergence of a layer's posterior from its prior, in nats.
 
-    Over the warm-up they rise linearly.
+    Pruned weights do not count, so the sum is finite at any sparsity.
+    """
+    import tensorflow_probability as tfp  # slow; deterministic networks do without it
+
+    tfd = tfp.distributions
+    kernel = tfd.kl_divergence(tfd.Normal(layer.kernel, tf.nn.softplus(layer.kernel_rho)), layer.prior)
+    mask = layer.mask()
+    total = tf.reduce_sum(kernel if mask is None else tf.where(mask > 0, kernel, 0.0))
+    if layer.bias is None:
+        return total
+    return total + tf.reduce_sum(tfd.kl_divergence(layer.bias_posterior.distribution, layer.prior))
+
+
+def kl_coefficients(config: TrainConfig, layers: Collection[str], rows: int, first: int, last: int) -> np.ndarray:
+    """Return the coefficients of the layers' KL divergences: temperature * the layer's weight / rows.
+
+    They increase linearly during the warm-up.
 
     Args:
         config: Temperature, weights, warm-up.
         layers: Names of the variational layers.
         rows: Training rows after the split.
-        first: An iteration.
-        last: The iteration after the last of them.
+        first: First iteration.
+        last: The iteration after the last one.
 
     Returns:
         float32 [iterations, layers].
     """
     objective = config.objective
     warmup = iterations_in(objective.kl_warmup, rows, config.batch_size)
-    rising = np.minimum(1.0, (np.arange(first, last) + 1) / warmup) if warmup else np.ones(last - first)
+    warmup_factor = np.minimum(1.0, (np.arange(first, last) + 1) / warmup) if warmup else np.ones(last - first)
     weights = np.array([objective.kl_weights.get(name, 1.0) for name in layers])
-    result: np.ndarray = (objective.temperature / rows * rising[:, None] * weights).astype(np.float32)
-    return result
+    coefficients: np.ndarray = (objective.temperature / rows * warmup_factor[:, None] * weights).astype(np.float32)
+    return coefficients
 
 
 def check_precision(config: TrainConfig, variational: bool) -> None:
-    """See that a network is trained in an arithmetic that is for it.
+    """Check that the training's precision suits the network.
 
     Raises:
-        InputError: A variational network in another one than float32.
+        InputError: A variational network in another precision than float32.
     """
     if variational and config.precision != "float32":
         raise InputError(f"train.precision {config.precision} is not for variational networks. Take float32.")
 
 
 def check_objective(objective: Objective, layers: Mapping[str, Any]) -> None:
-    """See that a network can be trained so.
+    """Check that an objective suits a network.
 
     Args:
         objective: The objective.
         layers: Path -> variational layer.
 
     Raises:
-        InputError: A weight for a layer that there is not; local noise where weights act in several places.
+        InputError: A KL weight for an unknown layer; local noise where weights act in several places.
     """
     for name in objective.kl_weights:
         if name not in layers:

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from tfticket.data.formats import pickled, tars
-from tfticket.data.formats.checks import Part, check_range, checked
-from tfticket.data.formats.raw import AGAIN, Raw, damaged, fill, room
+from tfticket.data.formats.consistency import Part, check_range, make_raw
+from tfticket.data.formats.raw import AGAIN, Raw, aligned_empty, as_input_error, read_exactly
 from tfticket.errors import InputError
 
 ROWS = 10_000
@@ -25,11 +25,11 @@ SOURCE = "Download it from https://www.cs.toronto.edu/~kriz/cifar.html."
 
 def read(path: Path) -> Raw:
     """Read either version from its folder or archive, one batch after the other."""
-    images = room((len(BATCHES) * ROWS, 32, 32, 3))
+    images = aligned_empty((len(BATCHES) * ROWS, 32, 32, 3))
     labels = np.empty(len(BATCHES) * ROWS, np.uint8)
     rows: dict[str, int] = {}
     class_names, files = None, [] if path.is_dir() else [path]
-    with damaged(path, EXPECTED):
+    with as_input_error(path, EXPECTED):
         for where, member in _members(path):
             name = PurePosixPath(member.name).name
             if path.is_dir():
@@ -53,7 +53,7 @@ def read(path: Path) -> Raw:
             labels[end : end + count] = labels[start : start + count]
         end += count
     test = slice(5 * ROWS, 5 * ROWS + rows["test_batch"])
-    return checked(
+    return make_raw(
         {
             "train": Part(f"{path}: training images", f"{path}: training labels", images[:end], labels[:end]),
             "test": Part(f"{path}: test images", f"{path}: test labels", images[test], labels[test]),
@@ -96,7 +96,7 @@ def _binary(where: str, member: tars.Member) -> tuple[np.ndarray, np.ndarray]:
             f"{where} has {member.size:,} bytes; expected 1 to {ROWS:,} records of {RECORD:,} bytes (a label, then "
             f"{PIXELS:,} pixels). It is truncated or not of CIFAR-10. {SOURCE}"
         )
-    records = fill(member.size, member, where).reshape(rows, RECORD)
+    records = read_exactly(member.size, member, where).reshape(rows, RECORD)
     return records[:, 1:], records[:, 0]
 
 
@@ -134,4 +134,4 @@ def _class_names(where: str, member: tars.Member, *, binary: bool) -> tuple[str,
 def _pickle(where: str, member: tars.Member) -> dict[str, Any]:
     if member.size > pickled.MOST_BYTES:
         raise InputError(f"{where} has {member.size:,} bytes; expected a batch of CIFAR-10, about 31 MB. {AGAIN}")
-    return pickled.load(fill(member.size, member, where).data, where)
+    return pickled.load(read_exactly(member.size, member, where).data, where)

@@ -1,10 +1,10 @@
-"""Which format lies at a path, found out by content."""
+"""Detection of a path's format by content."""
 
 import tarfile
 from pathlib import Path
 
 from tfticket.data.formats import cifar, idx, images, npz, zips
-from tfticket.data.formats.raw import Raw, damaged, unzipped
+from tfticket.data.formats.raw import Raw, as_input_error, decompressed
 from tfticket.errors import InputError
 
 EXPECTED = (
@@ -23,10 +23,10 @@ def read(path: Path) -> Raw:
         Images and labels, checked to fit together.
 
     Raises:
-        InputError: Nothing there, no known format, or damaged, unfit or hostile files. Says which and how to mend it.
+        InputError: A missing path, an unknown format, or damaged, unfit or hostile files.
     """
     try:
-        with damaged(path, EXPECTED):
+        with as_input_error(path, EXPECTED):
             return _read_folder(path) if path.is_dir() else _read_file(path)
     except InputError as error:
         # A name need not be printable or short, a message has to be.
@@ -47,8 +47,8 @@ def _read_folder(path: Path) -> Raw:
         return images.read(path)
     if len(visible) == 1 and visible[0].is_dir() and not visible[0].is_symlink():
         return _read_folder(visible[0])  # archives unpack to one folder
-    found = ", ".join(repr(name) for name in names[:8]) or "nothing"
-    raise InputError(f"{path} is a folder of no known format (found: {found}). Expected {EXPECTED}.")
+    contents = ", ".join(repr(name) for name in names[:8]) or "nothing"
+    raise InputError(f"{path} is a folder of no known format (found: {contents}). Expected {EXPECTED}.")
 
 
 def _read_file(path: Path) -> Raw:
@@ -57,21 +57,21 @@ def _read_file(path: Path) -> Raw:
     if not path.is_file():
         raise InputError(f"{path} is neither file nor folder. Expected {EXPECTED}.")
     with path.open("rb") as file:
-        start = unzipped(file).read(tarfile.BLOCKSIZE)
+        start = decompressed(file).read(tarfile.BLOCKSIZE)
     if start.startswith(b"PK"):
         with zips.opened(path, "an npz or a zip of images") as archive:
             arrays = any(name.endswith(".npy") for name in archive.namelist())
             return npz.read(path, archive) if arrays else images.read_zip(path, archive)
     if _is_tar(start):
         return cifar.read(path)
-    what = "is of no known format"
+    problem = "is of no known format"
     if not start:
-        what = "is empty"
+        problem = "is empty"
     elif start.startswith(b"\x93NUMPY"):
-        what = "is a single array: save all four by np.savez"
+        problem = "is a single array: save all four by np.savez"
     elif start[:3] == b"\0\0\x08":
-        what = "is one IDX file: give the folder of all four"
-    raise InputError(f"{path} {what}. Expected {EXPECTED}.")
+        problem = "is one IDX file: give the folder of all four"
+    raise InputError(f"{path} {problem}. Expected {EXPECTED}.")
 
 
 def _is_tar(block: bytes) -> bool:

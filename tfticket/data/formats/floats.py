@@ -1,36 +1,36 @@
-"""Numbers of any type as float32, or a message that says which of them would be lost."""
+"""Conversion of numbers to float32; refuses losses, naming the entry or column."""
 
 import math
 from typing import Any
 
 import numpy as np
 
-from tfticket.data.formats.raw import room
+from tfticket.data.formats.raw import aligned_empty
 from tfticket.errors import InputError
 
 TILE = 4096
 """Rows that are converted at once."""
 STEPS = 1000
-"""So many values, evenly spaced over a column's range, float32 has to tell apart."""
+"""Number of values, evenly spaced over a column's range, that float32 must distinguish."""
 EXACT = 2**53
-"""Beyond it, neither float64 nor float32 holds all whole numbers."""
+"""Beyond it, neither float64 nor float32 holds all integers."""
 
 
 def as_float32(
     where: object, rows: np.ndarray, names: tuple[str, ...] = (), *, learnt_from: bool = False
 ) -> np.ndarray:
-    """A copy as float32, aligned; -0 becomes 0, so that equal numbers are equal bytes.
+    """Return an aligned float32 copy; -0 becomes 0, so that equal numbers have equal bytes.
 
     Args:
-        where: What messages call the rows.
+        where: Name of the rows in messages.
         rows: Numbers [rows, ..., channels or features].
         names: Of the features, for messages.
-        learnt_from: Whether these are the training rows, whose range says how fine differences matter.
+        learnt_from: True for training rows, whose range decides the required precision.
 
     Raises:
-        InputError: NaN, infinite or too large values, or a column whose values float32 cannot tell apart.
+        InputError: NaN, infinite or too large values, or a column whose values float32 cannot distinguish.
     """
-    result = room(rows.shape, np.float32)
+    result = aligned_empty(rows.shape, np.float32)
     with np.errstate(over="ignore"):
         for begin in range(0, len(rows), TILE):
             result[begin : begin + TILE] = rows[begin : begin + TILE]
@@ -43,27 +43,29 @@ def as_float32(
     return result
 
 
-def place(where: object, position: tuple[int, ...], names: tuple[str, ...]) -> str:
-    """One value as Python indexes it, with its column's name."""
+def describe_entry(where: object, position: tuple[int, ...], names: tuple[str, ...]) -> str:
+    """Describe the position of a value: its Python index and its column's name."""
     indices = ", ".join(str(int(index)) for index in position)
     return f"{where}[{indices}]" + (f" (column {names[int(position[-1])]!r})" if names else "")
 
 
 def _refuse(where: object, rows: np.ndarray, position: tuple[np.intp, ...], names: tuple[str, ...]) -> None:
     value = rows[position]
-    one = place(where, tuple(map(int, position)), names)
+    entry = describe_entry(where, tuple(map(int, position)), names)
     if np.isnan(value):
         raise InputError(
-            f"{one} is NaN; expected numbers. Leave such rows out, or fill the gaps in, by the column's median of the "
-            "training rows for example."
+            f"{entry} is NaN; expected numbers. Leave such rows out, or fill the gaps in, by the column's median of "
+            "the training rows for example."
         )
     if np.isinf(value):
-        raise InputError(f"{one} is {value}; expected finite numbers. Leave such rows out, or cut them off by np.clip.")
-    raise InputError(f"{one} is {value}; expected at most {np.finfo(np.float32).max:.3g}, as float32. Scale it down.")
+        raise InputError(
+            f"{entry} is {value}; expected finite numbers. Leave such rows out, or cut them off by np.clip."
+        )
+    raise InputError(f"{entry} is {value}; expected at most {np.finfo(np.float32).max:.3g}, as float32. Scale it down.")
 
 
 def _check_precision(where: object, rows: np.ndarray, result: np.ndarray, names: tuple[str, ...]) -> None:
-    """See that rounding to float32 is small beside each column's range."""
+    """Check that rounding to float32 is small relative to each column's range."""
     columns, rounded = rows.reshape(-1, rows.shape[-1]), result.reshape(-1, rows.shape[-1])
     low, high = columns.min(axis=0), columns.max(axis=0)
     error = np.zeros(len(low))
@@ -83,7 +85,7 @@ def _check_precision(where: object, rows: np.ndarray, result: np.ndarray, names:
 
 
 def _mend(low: Any, high: Any) -> str:
-    """What to do with a column of this range, so that float32 holds it."""
+    """Return advice for a column of this range, so that float32 holds it."""
     span = float(high.item() - low.item())
     if span < STEPS * float(np.finfo(np.float32).smallest_subnormal):
         return f"Multiply this column by the same number, such as {10.0 ** -math.floor(math.log10(span)):g},"

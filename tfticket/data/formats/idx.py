@@ -7,15 +7,15 @@ from pathlib import Path
 
 import numpy as np
 
-from tfticket.data.formats.checks import Part, checked
-from tfticket.data.formats.raw import AGAIN, Raw, damaged, fill, sane, unzipped
+from tfticket.data.formats.consistency import Part, make_raw
+from tfticket.data.formats.raw import AGAIN, Raw, as_input_error, check_expansion, decompressed, read_exactly
 from tfticket.errors import InputError
 
 NAME = re.compile(r"(train|t10k|test|val|valid|validation)-(images|labels)[-.]idx\d-ubyte(\.gz)?")
 SPLITS = {"train": "train", "t10k": "test", "test": "test"} | dict.fromkeys(
     ("val", "valid", "validation"), "validation"
 )
-"""What a file's name begins with -> its split."""
+"""Prefix of a file's name -> its split."""
 EXPECTED = (
     "train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte, each with "
     "or without .gz"
@@ -24,34 +24,36 @@ TYPES = {0x09: "int8", 0x0B: "int16", 0x0C: "int32", 0x0D: "float32", 0x0E: "flo
 
 
 def read(folder: Path) -> Raw:
-    """Read the four files, and two of validation rows if they are there; of a file and its gzipped twin, the file."""
-    found: dict[tuple[str, str], Path] = {}
+    """Read the four files, and two of validation rows if present; prefer a file to its gzipped copy."""
+    paths: dict[tuple[str, str], Path] = {}
     for path in sorted(folder.iterdir()):
         if match := NAME.fullmatch(path.name):
-            found.setdefault((SPLITS[match[1]], match[2]), path)
-    own = any(split == "validation" for split, _ in found)
-    splits = ("train", "validation", "test") if own else ("train", "test")
-    wanted = [(split, what) for split in splits for what in ("images", "labels")]
-    missing = [f"{split} {what}" for split, what in wanted if (split, what) not in found]
+            paths.setdefault((SPLITS[match[1]], match[2]), path)
+    has_validation = any(split == "validation" for split, _ in paths)
+    splits = ("train", "validation", "test") if has_validation else ("train", "test")
+    expected = [(split, kind) for split in splits for kind in ("images", "labels")]
+    missing = [f"{split} {kind}" for split, kind in expected if (split, kind) not in paths]
     if missing:
         raise InputError(f"{folder} has no IDX file of the {', '.join(missing)}; expected {EXPECTED}. Add it.")
-    files = [found[key] for key in wanted]
-    arrays = [_array(path, (3, 4) if what == "images" else (1,)) for path, (_, what) in zip(files, wanted, strict=True)]
+    files = [paths[key] for key in expected]
+    arrays = [
+        _array(path, (3, 4) if kind == "images" else (1,)) for path, (_, kind) in zip(files, expected, strict=True)
+    ]
     parts = {
         split: Part(files[first], files[first + 1], arrays[first], arrays[first + 1])
         for split, first in zip(splits, range(0, len(files), 2), strict=True)
     }
-    return checked(parts, files=tuple(files))
+    return make_raw(parts, files=tuple(files))
 
 
 def _array(path: Path, dimensions: tuple[int, ...]) -> np.ndarray:
     expected = f"an IDX file of uint8 with {' or '.join(map(str, dimensions))} dimensions"
-    with damaged(path, expected):
+    with as_input_error(path, expected):
         if not path.is_file():
             raise InputError(f"{path} is no file; expected {expected}.")
         with path.open("rb") as file:
             size = path.stat().st_size
-            stream = unzipped(file)
+            stream = decompressed(file)
             magic = stream.read(4)
             if len(magic) < 4 or magic[:2] != b"\0\0" or (magic[2] != 0x08 and magic[2] not in TYPES):
                 raise InputError(f"{path} starts with {magic.hex(' ') or 'nothing'}; expected {expected}. {AGAIN}")
@@ -62,10 +64,10 @@ def _array(path: Path, dimensions: tuple[int, ...]) -> np.ndarray:
             shape = struct.unpack(f">{magic[3]}I", stream.read(4 * magic[3]))
             data, start = math.prod(shape), 4 + 4 * magic[3]
             if stream is not file:
-                sane(path, data, size)
+                check_expansion(path, data, size)
             elif start + data != size:
                 raise InputError(
                     f"{path} has {size:,} bytes; expected {start + data:,} for the {shape} of its header. "
                     f"It is truncated or damaged. {AGAIN}"
                 )
-            return fill(data, stream, path).reshape(shape)
+            return read_exactly(data, stream, path).reshape(shape)

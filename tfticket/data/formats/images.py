@@ -15,22 +15,22 @@ from typing import NamedTuple, Never
 import numpy as np
 from PIL import Image
 
-from tfticket.data.formats.checks import Part, checked
+from tfticket.data.formats.consistency import Part, make_raw
 from tfticket.data.formats.labels import class_order
-from tfticket.data.formats.pixels import START, decoded
-from tfticket.data.formats.raw import AGAIN, Raw, damaged, reason, room, sane
+from tfticket.data.formats.pixels import START, decode
+from tfticket.data.formats.raw import AGAIN, Raw, aligned_empty, as_input_error, check_expansion, error_line
 from tfticket.errors import InputError
 
 SPLITS = ("train", "test")
 VALIDATION = ("validation", "val", "valid")
-"""What a folder of validation images may be called."""
+"""Possible names of the folder of validation images."""
 EXPECTED = "images train/<class>/<name>.png and test/<class>/<name>.png (or jpg, bmp, gif, webp, ppm)"
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "PPM")
-"""No others: EPS would start a program, TIFF's library writes to the terminal at damaged files."""
+"""No others: EPS would start a program, and TIFF's library writes to the terminal at damaged files."""
 MOST_PIXELS = 2**24
 MOST_BYTES = 2**26
 UNREAD = {*SPLITS, *VALIDATION, "dev"}
-"""Folders that would be left out in silence if their names are written another way."""
+"""Folders that would be ignored silently if their names are capitalised differently."""
 KINDS = (
     *(("TIFF", start) for start in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")),
     *(("JPEG 2000", start) for start in (b"\0\0\0\x0cjP  \r\n\x87\n", b"\xffO\xffQ")),
@@ -41,16 +41,16 @@ KINDS = (
     ("SVG", b"<svg"),
     ("SVG", b"<?xml"),
 )
-"""Kinds of pictures that are not read, by how their files begin."""
+"""Formats of pictures that are not read, by the first bytes of their files."""
 BOXES = b"ftyp"
-"""Of HEIF and AVIF, after the first four bytes."""
+"""Fifth to eighth byte of HEIF and AVIF."""
 JUNK = {"Thumbs.db", "desktop.ini", "__MACOSX"}
 
 
 class Entry(NamedTuple):
     """A file or folder below the root; ``parts`` is its path there, as (split, class, name).
 
-    ``content`` reads it whole: of a file on disk, Pillow would ask for as many bytes as a damaged header says.
+    ``content`` reads the whole file: from a file on disk, Pillow would request as many bytes as a damaged header says.
     """
 
     where: str
@@ -126,7 +126,7 @@ def _read(path: Path, entries: list[Entry], file: Callable[[Entry], Path]) -> Ra
     for split, array in images.items():
         if array.shape[-1] < channels:
             images[split] = np.repeat(array, channels, axis=-1)
-    return checked(
+    return make_raw(
         {split: Part(f"{path}: {split}", f"{path}: {split}", images[split], labels[split]) for split in splits},
         files=tuple(files),
         class_names=tuple(names),
@@ -152,16 +152,16 @@ def _by_class(path: Path, entries: list[Entry]) -> dict[str, dict[str, list[Entr
         if entry.parts[0] not in splits or (len(entry.parts) == 1 and entry.folder):
             continue
         if len(entry.parts) not in (2, 3) or entry.folder != (len(entry.parts) == 2):
-            what = "folder" if entry.folder else "file"
-            raise InputError(f"{entry.where} is a {what} in the wrong place; expected {EXPECTED}. Move it.")
+            kind = "folder" if entry.folder else "file"
+            raise InputError(f"{entry.where} is a {kind} in the wrong place; expected {EXPECTED}. Move it.")
         images = splits[entry.parts[0]].setdefault(entry.parts[1], [])
         if not entry.folder:
             images.append(entry)
     for split, classes in splits.items():
         if not classes:
-            found = ", ".join(sorted({repr(entry.parts[0]) for entry in entries})[:8])
+            names = ", ".join(sorted({repr(entry.parts[0]) for entry in entries})[:8])
             raise InputError(
-                f"{path} has no class folder in {split}/ (found: {found or 'nothing'}); expected both splits, "
+                f"{path} has no class folder in {split}/ (found: {names or 'nothing'}); expected both splits, "
                 f"{EXPECTED}. Move some images of each class there."
             )
         empty = [name for name, images in classes.items() if not images]
@@ -184,9 +184,9 @@ def _pixels(entries: list[Entry]) -> np.ndarray:
                     _check_size(image, entries)
                 elif image.width * image.height != math.prod(images.shape[1:3]):
                     _refuse_size(entry, image.size, entries[0], images)
-                grid = np.atleast_3d(decoded(entry.where, image, start))
+                grid = np.atleast_3d(decode(entry.where, image, start))
             if row == 0:
-                images = room((len(entries), *grid.shape))
+                images = aligned_empty((len(entries), *grid.shape))
             if grid.shape[:2] != images.shape[1:3]:
                 _refuse_size(entry, grid.shape[1::-1], entries[0], images)
             if grid.shape[-1] > images.shape[-1]:  # the first one with colour
@@ -202,7 +202,7 @@ def _opened(entry: Entry) -> Iterator[tuple[Image.Image, bytes]]:
         raise InputError(
             f"{entry.where} has {entry.size:,} bytes; expected an image of at most {MOST_BYTES:,}. Scale it down."
         )
-    with damaged(entry.where, EXPECTED):
+    with as_input_error(entry.where, EXPECTED):
         stream = io.BytesIO(entry.content())
     start = bytes(stream.getbuffer()[:START])
     _check_kind(entry, start)
@@ -212,14 +212,14 @@ def _opened(entry: Entry) -> Iterator[tuple[Image.Image, bytes]]:
     except (InputError, MemoryError):
         raise
     except Exception as error:  # Pillow's decoders have no list of what they raise at damaged files
-        said = reason(error).replace(f" {stream!r}", "")
+        message = error_line(error).replace(f" {stream!r}", "")
         raise InputError(
-            f"{entry.where} is no image that can be decoded ({said}); expected {EXPECTED}. {AGAIN}"
+            f"{entry.where} is no image that can be decoded ({message}); expected {EXPECTED}. {AGAIN}"
         ) from None
 
 
 def _check_kind(entry: Entry, start: bytes) -> None:
-    """See that a picture is not of a kind that is never read, however whole its file is."""
+    """Refuse formats of pictures that are never read."""
     kind = next((kind for kind, first in KINDS if start.startswith(first)), None)
     if start[4:].startswith(BOXES):
         kind = "HEIF or AVIF"
@@ -230,14 +230,14 @@ def _check_kind(entry: Entry, start: bytes) -> None:
 
 
 def _check_size(image: Image.Image, entries: list[Entry]) -> None:
-    """See that as many images of this one's size as there are may be decoded."""
+    """Check that this many images of this size may be decoded."""
     width, height = image.size
     if not 1 <= width * height <= MOST_PIXELS:
         raise InputError(
             f"{entries[0].where} has {width} x {height} pixels; expected at most {MOST_PIXELS:,} in all. Scale it down."
         )
     where = f"{entries[0].where} and others of its {width} x {height} pixels"
-    sane(where, 3 * width * height * len(entries), sum(entry.size for entry in entries))
+    check_expansion(where, 3 * width * height * len(entries), sum(entry.size for entry in entries))
 
 
 def _refuse_size(entry: Entry, size: tuple[int, ...], first: Entry, images: np.ndarray) -> Never:

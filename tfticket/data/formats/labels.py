@@ -9,9 +9,9 @@ import numpy as np
 from tfticket.errors import InputError
 
 MISSING = ("NAType", "NaTType")
-"""Of pandas, which need not be installed."""
+"""Types of missing values in pandas, which need not be installed."""
 FEW = 20
-"""So many different numbers may be classes, however few rows each has."""
+"""Number of different numbers that may be classes, however few rows each has."""
 ROWS_PER_CLASS = 10
 ROWS_PER_PLAIN_CLASS = 2
 """Of numbers that are 0, 1, 2, ... without a gap, as classes usually are."""
@@ -67,17 +67,17 @@ def number_classes(
                     f"{labels[split][0]} holds the label {label!s} (row {row}), which no training row has; expected "
                     f"one of {known}. Leave such rows out, or add training rows of the class."
                 )
-    numbered = {split: np.array([numbers[one] for one in given], np.int32) for split, (_, given) in values.items()}
+    numbered = {split: np.array([numbers[label] for label in given], np.int32) for split, (_, given) in values.items()}
     return numbered, None if plain else names
 
 
 def class_order(name: str) -> tuple[int, str]:
-    """Alphabetical; names that are numbers by their number."""
+    """Sort key: alphabetical, with names that are numbers by number."""
     return (int(name) if name.isdecimal() else 0, name)
 
 
 def check_label_shape(where: object, dtype: np.dtype, shape: tuple[int, ...]) -> None:
-    """Whether labels are of a type and shape that we take; asked before they are read."""
+    """Check type and shape of labels, before they are read."""
     if dtype.kind in "mM":
         _refuse_times(where)
     if dtype.kind in "cV":
@@ -87,7 +87,7 @@ def check_label_shape(where: object, dtype: np.dtype, shape: tuple[int, ...]) ->
 
 
 def _values(where: object, labels: np.ndarray) -> tuple[str, list[Any]]:
-    """What kind the labels are of, and the labels as Python's own values."""
+    """Return the kind of the labels, and the labels as Python values."""
     if labels.ndim == 2 and labels.shape[1] > 1:
         _refuse_columns(where, labels)
     if labels.dtype.kind == "f":
@@ -102,9 +102,9 @@ def _values(where: object, labels: np.ndarray) -> tuple[str, list[Any]]:
     if types.keys() <= {int, float}:
         return "numbers", [_whole(where, row, value) for row, value in enumerate(given)]
     if len(types) > 1:
-        (one, first), (other, second), *_ = sorted(types.items(), key=lambda item: item[1])
+        (kind, first), (other, second), *_ = sorted(types.items(), key=lambda item: item[1])
         raise InputError(
-            f"{where} holds labels of several kinds: {given[first]!r} ({one.__name__}, row {first}) and "
+            f"{where} holds labels of several kinds: {given[first]!r} ({kind.__name__}, row {first}) and "
             f"{given[second]!r} ({other.__name__}, row {second}); expected one. Convert them alike, such as to text."
         )
     (only,) = types
@@ -132,7 +132,7 @@ def _whole(where: object, row: int, value: float) -> int:
 
 
 def _refuse_columns(where: object, labels: np.ndarray) -> Never:
-    """Say what labels of several columns may be."""
+    """Refuse labels of several columns, with advice."""
     message = f"{where} has the shape {labels.shape}; expected [rows], one label a row. "
     try:
         ones, others = labels == 1, (labels != 0) & (labels != 1)

@@ -7,25 +7,25 @@ from pathlib import Path
 
 import numpy as np
 
-from tfticket.data.formats.checks import Part, check_rows, checked
+from tfticket.data.formats.consistency import Part, check_rows, make_raw
 from tfticket.data.formats.labels import check_label_shape
-from tfticket.data.formats.raw import AGAIN, Raw, Stream, fill, reason
+from tfticket.data.formats.raw import AGAIN, Raw, Stream, error_line, read_exactly
 from tfticket.errors import InputError
 
 VALIDATION = (("x_val", "y_val"), ("x_valid", "y_valid"), ("x_validation", "y_validation"))
-"""What validation rows may be called."""
+"""Possible names of validation arrays."""
 KEYS = ("x_train", "y_train", "x_test", "y_test")
 EXPECTED = f"an npz with the arrays {', '.join(KEYS)}"
 
 
 def read(path: Path, archive: zipfile.ZipFile) -> Raw:
-    """Read x_train, y_train, x_test, y_test, and x_val and y_val if they are there, from the opened archive."""
+    """Read x_train, y_train, x_test, y_test, and x_val and y_val if present, from an opened archive."""
     members = {member.filename: member for member in archive.infolist()}
     missing = [key for key in KEYS if f"{key}.npy" not in members]
     if missing:
-        found = ", ".join(repr(name.removesuffix(".npy")) for name in list(members)[:8]) or "nothing"
+        names = ", ".join(repr(name.removesuffix(".npy")) for name in list(members)[:8]) or "nothing"
         raise InputError(
-            f"{path} has no array {', '.join(missing)}, but {found}; expected {', '.join(KEYS)}. "
+            f"{path} has no array {', '.join(missing)}, but {names}; expected {', '.join(KEYS)}. "
             "Save it by np.savez(path, x_train=..., y_train=..., x_test=..., y_test=...)."
         )
     keys = {"train": ("x_train", "y_train"), **_validation(path, members), "test": ("x_test", "y_test")}
@@ -35,11 +35,11 @@ def read(path: Path, archive: zipfile.ZipFile) -> Raw:
         rows = _array(f"{path}: {x}", archive, members[f"{x}.npy"], check_rows)
         labels = _array(f"{path}: {y}", archive, members[f"{y}.npy"], check_label_shape)
         parts[split] = Part(f"{path}: {x}", f"{path}: {y}", rows, labels)
-    return checked(parts, files=(path,))
+    return make_raw(parts, files=(path,))
 
 
 def _validation(path: Path, members: Mapping[str, object]) -> dict[str, tuple[str, str]]:
-    """The keys of the validation rows, if there are any."""
+    """Return the keys of the validation rows, if any."""
     given = [key for pair in VALIDATION for key in pair if f"{key}.npy" in members]
     pair = next((pair for pair in VALIDATION if given == [*pair]), None)
     if given and pair is None:
@@ -48,7 +48,7 @@ def _validation(path: Path, members: Mapping[str, object]) -> dict[str, tuple[st
 
 
 def _check_all_are_read(path: Path, members: Mapping[str, object], keys: set[str]) -> None:
-    """Refuse rows or labels that nothing reads, such as x_dev; arrays of other names may lie there."""
+    """Refuse rows or labels under unknown names, such as x_dev; other arrays are ignored."""
     names = [name.removesuffix(".npy") for name in members if name.endswith(".npy")]
     others = [name for name in names if name.lower().startswith(("x_", "y_")) and name not in keys]
     if others:
@@ -78,13 +78,13 @@ def _array(
                 f"{where} has {member.file_size - start:,} bytes of data; expected {size:,} for its header's "
                 f"{dtype} {shape}. It is damaged. {AGAIN}"
             )
-        flat = fill(size, stream, where).view(dtype)
+        flat = read_exactly(size, stream, where).view(dtype)
     # The rare array in Fortran's order costs a copy.
     return np.ascontiguousarray(flat.reshape(shape[::-1]).T) if fortran else flat.reshape(shape)
 
 
 def _header(where: str, stream: Stream) -> tuple[int, tuple[int, ...], bool, np.dtype]:
-    """Bytes of the header, the array's shape, whether it is in Fortran's order, its type."""
+    """Return the header's size, the array's shape, True if in Fortran order, and its type."""
     counting = _Counting(stream)
     try:
         version = np.lib.format.read_magic(counting)
@@ -92,13 +92,13 @@ def _header(where: str, stream: Stream) -> tuple[int, tuple[int, ...], bool, np.
         shape, fortran, dtype = read(counting)
     except Exception as error:  # NumPy's parser of damaged headers has no list of what it raises
         raise InputError(
-            f"{where} has no npy header that NumPy reads ({reason(error)}); expected np.savez's. {AGAIN}"
+            f"{where} has no npy header that NumPy reads ({error_line(error)}); expected np.savez's. {AGAIN}"
         ) from None
     return counting.bytes, shape, fortran, dtype
 
 
 class _Counting:
-    """A stream that counts what was read of it, and gives no more than a header's worth."""
+    """A stream that counts the bytes read and limits them to a header's size."""
 
     def __init__(self, stream: Stream) -> None:
         self.stream = stream

@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from tfticket.data.formats.raw import AGAIN, reason
+from tfticket.data.formats.raw import AGAIN, error_line
 from tfticket.errors import InputError
 
 MOST_BYTES = 50 * 10**6
@@ -50,12 +50,12 @@ MARK = object()
 
 
 class Name(str):
-    """What a pickle would import; only compared."""
+    """A name that a pickle would import; only compared."""
 
 
 @dataclass
 class Rebuilt:
-    """What a pickle would construct; only looked at."""
+    """An object that a pickle would construct; only inspected."""
 
     name: str
     arguments: tuple[Any, ...]
@@ -63,12 +63,12 @@ class Rebuilt:
 
 
 def load(data: memoryview, where: object) -> dict[str, Any]:
-    """The dict of plain data that a pickle holds, with text keys. Long byte strings in it are views of ``data``."""
+    """Return the dict of plain data in a pickle, with text keys. Long byte strings are views of ``data``."""
     try:
         root = _run(data, where)
     except (ValueError, LookupError, TypeError, struct.error) as error:
         raise InputError(
-            f"{where} is no pickle of plain data ({reason(error)}); expected CIFAR-10's original file. {AGAIN}"
+            f"{where} is no pickle of plain data ({error_line(error)}); expected CIFAR-10's original file. {AGAIN}"
         ) from None
     if not isinstance(root, dict):
         raise InputError(f"{where} holds no dict; expected that of CIFAR-10's batches. {AGAIN}")
@@ -76,7 +76,7 @@ def load(data: memoryview, where: object) -> dict[str, Any]:
 
 
 def array(value: object, where: object) -> np.ndarray:
-    """The uint8 matrix that NumPy's constructor would have made, as a view."""
+    """Return the uint8 matrix that NumPy's constructor would have made, as a view."""
     match value:
         case Rebuilt(name, _, (_, tuple(shape), Rebuilt("numpy dtype", (kind, *_)), order, data)):
             known = (
@@ -89,7 +89,7 @@ def array(value: object, where: object) -> np.ndarray:
 
 
 def _instructions(data: memoryview) -> Iterator[tuple[str, Any]]:
-    """Each instruction's name and argument."""
+    """Yield each instruction's name and argument."""
     position = 0
 
     def take(size: int) -> memoryview:

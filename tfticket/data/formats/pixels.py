@@ -1,30 +1,30 @@
-"""One picture as pixels, turned as EXIF says and palettes looked up. What would lose anything is refused."""
+"""Decoding of a picture to pixels, with EXIF rotation and palettes applied. Lossy conversions are refused."""
 
 import warnings
 
 import numpy as np
 from PIL import Image, ImageOps
 
-from tfticket.data.formats.raw import reason
+from tfticket.data.formats.raw import error_line
 from tfticket.errors import InputError
 
 GREY = {"1", "L", "LA"}
 PALETTE = {"P", "PA"}
 COLOUR = {"RGB", "RGBA", "CMYK", "YCbCr"}
 PHOTOGRAPH = "MPO"
-"""Of cameras: a JPEG with previews of itself behind it."""
+"""Format of cameras: a JPEG followed by previews of itself."""
 PNG = b"\x89PNG\r\n\x1a\n"
 PNG_DEPTH = 24
-"""The byte of a PNG that says how many bits a channel has."""
+"""Position of a PNG's byte with the bits per channel."""
 START = PNG_DEPTH + 1
 
 
-def decoded(where: str, image: Image.Image, start: bytes) -> np.ndarray:
+def decode(where: str, image: Image.Image, start: bytes) -> np.ndarray:
     """Decode an opened picture.
 
     Args:
-        where: What messages call it.
-        image: Opened, not decoded yet; turned in place.
+        where: Its name in messages.
+        image: Opened, not decoded yet; rotated in place.
         start: The first bytes of its file, at least START.
 
     Returns:
@@ -49,7 +49,7 @@ def decoded(where: str, image: Image.Image, start: bytes) -> np.ndarray:
 
 
 def _check_depth(where: str, image: Image.Image, start: bytes) -> None:
-    """See that no channel has more than 8 bits: Pillow would clip it, or cut it off in silence."""
+    """Check that no channel has more than 8 bits, which Pillow would clip or truncate silently."""
     if image.mode not in GREY | PALETTE | COLOUR:
         low, high = image.getextrema()
         raise InputError(
@@ -67,7 +67,7 @@ def _check_depth(where: str, image: Image.Image, start: bytes) -> None:
 
 
 def _turn(where: str, image: Image.Image) -> None:
-    """Turn a picture as its EXIF data say."""
+    """Rotate a picture according to its EXIF data."""
     try:
         if exif := image.info.get("exif"):
             with warnings.catch_warnings():
@@ -75,14 +75,14 @@ def _turn(where: str, image: Image.Image) -> None:
                 Image.Exif().load(exif)
     except Exception as error:  # Pillow has no list of what it raises at damaged EXIF data
         raise InputError(
-            f"{where} has EXIF data that cannot be read ({reason(error)}), and they may say how it is turned. See how "
-            "it is to be shown, and save it again without them: Image.open(path).save(path)."
+            f"{where} has EXIF data that cannot be read ({error_line(error)}), and they may say how it is turned. See "
+            "how it is to be shown, and save it again without them: Image.open(path).save(path)."
         ) from None
     ImageOps.exif_transpose(image, in_place=True)
 
 
 def _check_opaque(where: str, image: Image.Image) -> None:
-    """See that alpha says nothing: that it is the same everywhere."""
+    """Check that alpha is the same everywhere."""
     if not image.has_transparency_data:
         return
     low, high = image.convert("RGBA").getchannel("A").getextrema()

@@ -1,4 +1,4 @@
-"""Raw data as a source gives them, and what readers of all formats share."""
+"""Raw data as read from a source, and functions shared by readers of all formats."""
 
 import gzip
 import io
@@ -21,9 +21,9 @@ from tfticket.errors import InputError
 AGAIN = "Copy or download it again."
 
 MODEST = 128 * 2**20
-"""Bytes that any file may unpack to."""
+"""Size to which any file may be unpacked, in bytes."""
 RATIO = 250
-"""Beyond that, bytes unpacked for each byte on disk: real images stay far below, bombs reach 1,000."""
+"""Beyond MODEST, the limit on bytes unpacked per byte on disk: real images stay far below, bombs reach 1,000."""
 
 CHUNK = 2**20
 ALIGNMENT = 64
@@ -41,20 +41,20 @@ FAULTS = (
     zipfile.BadZipFile,
     tarfile.TarError,
 )
-"""What the standard library's readers raise at broken files."""
+"""Exceptions of the standard library's readers at broken files."""
 
 
 @dataclass(frozen=True, eq=False)
 class Raw:
-    """Rows and labels as a source gives them.
+    """Rows and labels as read from a source.
 
     Attributes:
         x_train, x_test: uint8 or float32 [rows, height, width, channels], or float32 [rows, features].
         y_train, y_test: int32 [rows], labels in 0 .. classes - 1.
-        class_names: Their names, where the source tells them.
+        class_names: Their names, if the source has them.
         files: Every file that was read, for checksums.
-        x_validation, y_validation: Validation rows of the source's own; None where it has none.
-        feature_names: Of the columns, where the source tells them.
+        x_validation, y_validation: The source's own validation rows, or None.
+        feature_names: Of the columns, if the source has them.
     """
 
     x_train: np.ndarray
@@ -69,31 +69,31 @@ class Raw:
 
 
 class Stream(Protocol):
-    """What readers need of a file, an archive's member or a gzip stream."""
+    """Interface of a file, an archive's member or a gzip stream."""
 
     def read(self, size: int, /) -> bytes:
-        """At most so many bytes; none at the end."""
+        """Return at most this many bytes; none at the end."""
         ...
 
 
-def reason(error: Exception) -> str:
-    """What an error says, on one short line."""
+def error_line(error: Exception) -> str:
+    """Return an error's message, as one short line."""
     return " ".join(str(error).split())[:200] or type(error).__name__
 
 
 @contextmanager
-def damaged(where: object, expected: str) -> Iterator[None]:
-    """Turn what libraries raise at a broken file into an InputError."""
+def as_input_error(where: object, expected: str) -> Iterator[None]:
+    """Convert exceptions of libraries at broken files to InputError."""
     try:
         yield
     except FAULTS as error:
         if isinstance(error, PermissionError):
             raise InputError(f"{where} cannot be read: permission denied. Check its permissions.") from None
-        raise InputError(f"{where} cannot be read: {reason(error)}. Expected {expected}. {AGAIN}") from None
+        raise InputError(f"{where} cannot be read: {error_line(error)}. Expected {expected}. {AGAIN}") from None
 
 
-def sane(where: object, unpacked: int, packed: int) -> None:
-    """Refuse what would explode in size, before memory is asked for."""
+def check_expansion(where: object, unpacked: int, packed: int) -> None:
+    """Refuse archives that expand too much, before allocating memory."""
     if unpacked > max(MODEST, RATIO * packed):
         raise InputError(
             f"{where} would unpack {packed:,} bytes to {unpacked:,}; expected at most {RATIO} for one, as images are. "
@@ -101,24 +101,24 @@ def sane(where: object, unpacked: int, packed: int) -> None:
         )
 
 
-def unzipped(file: io.BufferedReader) -> IO[bytes]:
-    """A file, or what it holds if it is gzipped."""
+def decompressed(file: io.BufferedReader) -> IO[bytes]:
+    """Return a file's stream, decompressed if it is gzipped."""
     if file.peek(len(GZIP))[: len(GZIP)] == GZIP:
         return cast(IO[bytes], gzip.GzipFile(fileobj=file))
     return file
 
 
-def room(shape: tuple[int, ...], dtype: DTypeLike = np.uint8) -> np.ndarray:
-    """A new array, aligned so that TensorFlow can use it where it lies."""
+def aligned_empty(shape: tuple[int, ...], dtype: DTypeLike = np.uint8) -> np.ndarray:
+    """Return a new array, aligned so that TensorFlow can use it without a copy."""
     size = math.prod(shape) * np.dtype(dtype).itemsize
-    buffer = np.empty(size + ALIGNMENT, np.uint8)  # pages that nothing is written to take no memory
+    buffer = np.empty(size + ALIGNMENT, np.uint8)  # unwritten pages take no memory
     start = -buffer.ctypes.data % ALIGNMENT
     return buffer[start : start + size].view(dtype).reshape(shape)
 
 
-def fill(size: int, stream: Stream, where: object) -> np.ndarray:
-    """Exactly so many bytes, which end the stream, read straight into a new uint8 array."""
-    array = room((size,))
+def read_exactly(size: int, stream: Stream, where: object) -> np.ndarray:
+    """Read exactly this many bytes, which must end the stream, into a new uint8 array."""
+    array = aligned_empty((size,))
     view = array.data
     end = 0
     while end < size:

@@ -4,7 +4,7 @@ import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from tfticket.data.formats.raw import AGAIN, CHUNK, Stream, unzipped
+from tfticket.data.formats.raw import AGAIN, CHUNK, Stream, decompressed
 from tfticket.data.formats.zips import check_name
 from tfticket.errors import InputError
 
@@ -36,7 +36,7 @@ def members(path: Path) -> Iterator[Member]:
     tarfile's own walk is not used: it keeps extended headers in memory whatever size they declare.
     """
     with path.open("rb") as file:
-        stream = unzipped(file)
+        stream = decompressed(file)
         total = 0
         for _ in range(MOST_MEMBERS):
             block = stream.read(BLOCK)

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
-from tfticket.data.formats.raw import damaged, sane
+from tfticket.data.formats.raw import as_input_error, check_expansion
 from tfticket.errors import InputError
 
 
 @contextmanager
 def opened(path: Path, expected: str) -> Iterator[zipfile.ZipFile]:
     """An archive whose members are safe to read: the standard library reads no more than the sizes checked here."""
-    with damaged(path, expected), zipfile.ZipFile(path) as archive:
+    with as_input_error(path, expected), zipfile.ZipFile(path) as archive:
         members = archive.infolist()
         for member in members:
             _check(path, member)
@@ -30,7 +30,7 @@ def opened(path: Path, expected: str) -> Iterator[zipfile.ZipFile]:
                 f"{path} lists {packed:,} bytes of members in a file of {size:,}; expected members that do not "
                 "overlap. It is damaged or a bomb. Zip the files again."
             )
-        sane(path, sum(member.file_size for member in members), size)
+        check_expansion(path, sum(member.file_size for member in members), size)
         yield archive
 
 
@@ -44,7 +44,7 @@ def _check(path: Path, member: zipfile.ZipInfo) -> None:
     if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         # The others' decoders have no bound on what one read unpacks.
         raise InputError(f"{where} is packed by method {member.compress_type}; expected deflate. Zip it again so.")
-    sane(where, member.file_size, member.compress_size)
+    check_expansion(where, member.file_size, member.compress_size)
 
 
 def check_name(where: str, name: str) -> None:

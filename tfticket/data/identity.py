@@ -1,4 +1,4 @@
-"""Which data set is which: by its name, and by its contents."""
+"""Identity of data sets: by name, and by contents."""
 
 import hashlib
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ import PIL
 
 from tfticket.config import DataConfig
 from tfticket.data.dataset import size_of
-from tfticket.data.sources import Source, own_data
+from tfticket.data.sources import Source, user_dataset
 from tfticket.errors import InputError, unknown
 from tfticket.registry import DATA_DIR, DATA_SETS, resolve
 
@@ -19,41 +19,41 @@ if TYPE_CHECKING:
 
 
 def registered() -> list[Source]:
-    """Every data set with a name."""
+    """Return all registered data sets."""
     return [resolve(entry.target) for entry in DATA_SETS.values()]
 
 
-def source_of(name: str) -> Source | None:
-    """The registered data set of a name; None where there is none."""
+def source_by_name(name: str) -> Source | None:
+    """Return the registered data set of a name, or None."""
     return resolve(DATA_SETS[name].target) if name in DATA_SETS else None
 
 
-def source_with(contents: str) -> Source | None:
-    """The registered data set that is known to have these contents (``Dataset.contents``)."""
+def source_by_contents(contents: str) -> Source | None:
+    """Return the registered data set with these contents (``Dataset.contents``), or None."""
     return next((source for source in registered() if source.contents == contents), None)
 
 
 def label_of(name: str, contents: str) -> str:
-    """What figures call data: known contents by their own label, whatever the user calls them."""
-    source = source_with(contents) or source_of(name)
+    """Return the label of data in figures; known contents have their own, whatever the user's name."""
+    source = source_by_contents(contents) or source_by_name(name)
     return name if source is None else source.label
 
 
 def class_names_of(raw: "Raw", contents: str) -> tuple[str, ...]:
-    """Names of the classes, by label: of the source, of the known data set that it is, else '0', '1', ..."""
-    known = source_with(contents)
-    own = raw.class_names or (known.class_names if known is not None else ())
-    return own or tuple(map(str, range(int(raw.y_train.max()) + 1)))
+    """Return class names by label: the source's, those of the registered data set, else '0', '1', ..."""
+    known = source_by_contents(contents)
+    names = raw.class_names or (known.class_names if known is not None else ())
+    return names or tuple(map(str, range(int(raw.y_train.max()) + 1)))
 
 
 def locate(name: str) -> Path:
-    """Where the data set of a name lies; downloads it if it lies nowhere and can be had.
+    """Return the path of the data set of a name, downloading it if needed and possible.
 
     Raises:
-        InputError: There is none of this name, or it cannot be downloaded.
+        InputError: An unknown name, or a data set that cannot be downloaded.
     """
-    source = source_of(name)
-    path = own_data(name) if source is None else source.path()
+    source = source_by_name(name)
+    path = user_dataset(name) if source is None else source.path()
     if path is None and Path(name).is_file():
         raise InputError(f"'{name}' is a file or folder, not the name of a data set: give it as path (data.path).")
     if path is None:
@@ -64,64 +64,64 @@ def locate(name: str) -> Path:
     return path
 
 
-def check_here(config: DataConfig) -> None:
+def check_on_disk(config: DataConfig) -> None:
     """Refuse a data set that would have to be downloaded.
 
     Raises:
-        InputError: It has a name, and lies nowhere on this machine.
+        InputError: It is registered but not on this machine.
     """
-    source = source_of(config.name) if config.path is None else None
+    source = source_by_name(config.name) if config.path is None else None
     if source is not None and source.find() is None:
         raise InputError(f"{config.name} is not on this machine. {source.how}")
 
 
 def check_contents(name: str, raw: "Raw", contents: str, where: str) -> None:
-    """See that data which are called as a registered data set are that data set.
+    """Check that data with the name of a registered data set are that data set.
 
     Args:
-        name: What they are called.
+        name: Their name.
         raw: The data.
         contents: Their SHA-256.
-        where: Where they lie, for the message.
+        where: Their path, for the message.
 
     Raises:
-        InputError: They are others.
+        InputError: They are other data.
     """
-    named, known = source_of(name), source_with(contents)
+    named, known = source_by_name(name), source_by_contents(contents)
     if named is None or known is named:
         return
-    if named.contents is None and known is None:  # the size is all that we know of it
+    if named.contents is None and known is None:  # only its size is known
         size = (len(raw.x_train), len(raw.x_test), raw.x_train.shape[1:])
         if size == named.size:
             return
-        what = f"has {_rows_of(size)}; expected {_rows_of(named.size)}"
+        problem = f"has {_rows_of(size)}; expected {_rows_of(named.size)}"
     elif known is not None:
-        what = f"holds the images and labels of {known.name}"
+        problem = f"holds the images and labels of {known.name}"
     else:
-        what = f"holds other images or labels than its publishers' (SHA-256 {contents[:16]}...)"
+        problem = f"holds other images or labels than its publishers' (SHA-256 {contents[:16]}...)"
     mend = "Give it another name."
     if known is not None:
         mend = f"Call it {known.name}."
     elif named.bundled is not None and where == str(named.find()):
         mend = f"Another JPEG decoder may be the reason: Pillow {PIL.__version__} here. Install tfticket again."
-    raise InputError(f"{where} is called {name}, but {what}. {mend}")
+    raise InputError(f"{where} is called {name}, but {problem}. {mend}")
 
 
 def _rows_of(size: tuple[int, int, tuple[int, ...]]) -> str:
-    """Training and test rows, and their size: '60,000 + 10,000 images of 28x28x1'."""
+    """Describe training and test rows: '60,000 + 10,000 images of 28x28x1'."""
     train, test, shape = size
     return f"{train:,} + {test:,} {'rows' if len(shape) == 1 else 'images'} of {size_of(shape)}"
 
 
 @dataclass(frozen=True, eq=False)
 class Identity:
-    """What raw data are, in whatever order and format they lie.
+    """Identity of raw data, independent of their order and format.
 
     Attributes:
         contents: SHA-256 of all rows, sorted.
         train_order: The training rows sorted by their hashes, int64 [rows].
         test_order: The test rows likewise.
-        validation_order: The source's own validation rows likewise; empty where it has none.
+        validation_order: The source's own validation rows likewise; empty if it has none.
     """
 
     contents: str
@@ -131,7 +131,7 @@ class Identity:
 
 
 def identify(raw: "Raw") -> Identity:
-    """Hash every row, and all of them in the order of their hashes."""
+    """Hash every row, and all rows in the order of their hashes."""
     kind = "" if raw.x_train.dtype == np.uint8 else str(raw.x_train.dtype)
     digest = hashlib.sha256((str(raw.x_train.shape[1:]) + kind).encode())
     train, test = _ordered(raw.x_train, raw.y_train, digest), _ordered(raw.x_test, raw.y_test, digest)
@@ -142,7 +142,7 @@ def identify(raw: "Raw") -> Identity:
 
 
 def _ordered(rows: np.ndarray, labels: np.ndarray, digest: "hashlib._Hash") -> np.ndarray:
-    """The rows in the order of their hashes, with which a digest is updated."""
+    """Return the order of the rows by their hashes, and update a digest with these."""
     hashes = [hashlib.sha256(row.tobytes() + label.tobytes()).digest() for row, label in zip(rows, labels, strict=True)]
     digest.update(b"|" + b"".join(sorted(hashes)))
     return np.array(sorted(range(len(hashes)), key=hashes.__getitem__))

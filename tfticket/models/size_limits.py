@@ -1,4 +1,4 @@
-"""Limits of what a stranger's description may make this process build."""
+"""Limits on the size of networks built from untrusted descriptions."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -10,31 +10,31 @@ from tfticket.errors import InputError
 from tfticket.sizes import most_weights
 from tfticket.types import Spec
 
-_BESIDE = 10_000
-"""Numbers that a network may have beside the weights of its ticket, such as counters; or a twentieth as many."""
+_EXTRA = 10_000
+"""Numbers that a network may have besides the weights of its ticket, such as counters; or a twentieth as many."""
 _LARGEST_OUTPUT = 2**28
-"""Numbers of a layer's output for one image: 1 GB."""
+"""Size of a layer's output for one image: 1 GB."""
 
 
 @contextmanager
-def no_larger_than_its_ticket(spec: Spec) -> Iterator[None]:
-    """Build within it: no variable is allocated beyond the number of weights that the network's ticket holds.
+def limit_variables(spec: Spec) -> Iterator[None]:
+    """Refuse, within the context, variables beyond the number of weights in the network's ticket.
 
     Raises:
         InputError: The network is larger.
     """
-    most = most_weights(spec)
-    if most is None:
+    held = most_weights(spec)
+    if held is None:
         yield
         return
-    limit, declared = most + max(_BESIDE, most // 20), 0
+    limit, declared = held + max(_EXTRA, held // 20), 0
 
-    def create(make: Callable[..., Any], **options: Any) -> Any:
+    def create(create_next: Callable[..., Any], **options: Any) -> Any:
         nonlocal declared
         declared += math.prod(options.get("shape") or ())
         if declared > limit:
             raise MemoryError
-        return make(**options)
+        return create_next(**options)
 
     try:
         with tf.variable_creator_scope(create):
@@ -43,16 +43,16 @@ def no_larger_than_its_ticket(spec: Spec) -> Iterator[None]:
         if declared <= limit:
             raise
         raise InputError(
-            f"The ticket describes a network of {declared:,} weights or more, but holds {most:,}. It is damaged or "
+            f"The ticket describes a network of {declared:,} weights or more, but holds {held:,}. It is damaged or "
             "made to fill the memory."
         ) from None
 
 
 def check_outputs(model: keras.Model) -> None:
-    """See that no layer's output fills the memory.
+    """Check that no layer's output fills the memory.
 
     Raises:
-        InputError: One does; the message names the layer.
+        InputError: A layer's does; the message names it.
     """
     for layer in model._flatten_layers():
         for node in layer._inbound_nodes:

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from tfticket.data import load_data, sources
-from tfticket.data.known import registered
+from tfticket.data.dataset_summary import summary
+from tfticket.data.identity import registered
 from tfticket.data.sources import asset
-from tfticket.data.summary import summary
 from tfticket.errors import InputError
 from tfticket.registry import DATA_SETS
 

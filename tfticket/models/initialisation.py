@@ -1,4 +1,4 @@
-"""Initial weights drawn on the host, from a seed, for any Keras model."""
+"""Initial weights of any Keras model, drawn on the host from a seed."""
 
 import math
 from typing import Any
@@ -23,7 +23,7 @@ _VARIANCE_SCALING = {
     "LecunNormal": (1.0, "fan_in", "truncated_normal"),
     "LecunUniform": (1.0, "fan_in", "uniform"),
 }
-# Standard deviation of a unit normal cut off at +-2.
+# Standard deviation of a standard normal truncated at +-2.
 _TRUNCATED_SD = 0.87962566103423978
 
 
@@ -32,12 +32,12 @@ def initial_weights(model: Any, seed: int, initialiser: str | None = None) -> We
 
     Args:
         model: Any functional or Sequential ``tf_keras`` model.
-        seed: Root seed; each weight has a stream of its own, by its path, so that a layer's draw does not
-            depend on the layers before it. Automatic names in it count by their order in the model.
-        initialiser: Of the prunable kernels, instead of their layers' own; as in a network's configuration.
+        seed: Root seed; each weight has its own stream, named by its path, so that a layer's draw does not
+            depend on other layers. Automatic names in it are numbered by their order in the model.
+        initialiser: For the prunable kernels instead of their layers' own; as in a network's configuration.
 
     Returns:
-        Path -> array. What is not trained and has no initialiser keeps its present value.
+        Path -> array. Weights that are not trained and have no initialiser keep their present values.
 
     Raises:
         InputError: A trainable weight whose layer names no initialiser for it.
@@ -47,12 +47,11 @@ def initial_weights(model: Any, seed: int, initialiser: str | None = None) -> We
     kernels = keras.initializers.get(keras_initialiser(initialiser)) if initialiser else None
     prunable = kernel_shapes(model) if initialiser else {}
     for path, (layer, variable) in named_variables(model).items():
-        own = _initialiser_of(layer, path.rpartition("/")[2])
-        drawn_from = kernels if path in prunable else own
-        if drawn_from is not None:
-            draw = _forget_bias if _is_forget_bias(layer, path) else _draw
-            drawn = draw(drawn_from, tuple(variable.shape), seed, names[path])
-            weights[path] = drawn.astype(variable.dtype.as_numpy_dtype)
+        distribution = kernels if path in prunable else _layer_initialiser(layer, path.rpartition("/")[2])
+        if distribution is not None:
+            draw = _draw_forget_bias if _is_forget_bias(layer, path) else _draw
+            values = draw(distribution, tuple(variable.shape), seed, names[path])
+            weights[path] = values.astype(variable.dtype.as_numpy_dtype)
         elif variable.trainable:
             raise InputError(
                 f"{model.name}: the layer {layer.name} names no initialiser for {path}, so it cannot be drawn from a "
@@ -63,8 +62,8 @@ def initial_weights(model: Any, seed: int, initialiser: str | None = None) -> We
     return weights
 
 
-def _initialiser_of(layer: Any, name: str) -> Any:
-    """The initialiser that a layer names for one of its weights."""
+def _layer_initialiser(layer: Any, name: str) -> Any:
+    """Return the initialiser that a layer names for one of its weights."""
     for key in (name, name.removesuffix("_kernel")):
         if getattr(layer, f"{key}_initializer", None) is not None:
             return getattr(layer, f"{key}_initializer")
@@ -75,53 +74,53 @@ def _is_forget_bias(layer: Any, path: str) -> bool:
     return path.endswith("/bias") and getattr(layer, "unit_forget_bias", False)
 
 
-def _forget_bias(initialiser: Any, shape: tuple[int, ...], seed: int, path: str) -> np.ndarray:
-    """The biases of an LSTM's four gates, as Keras draws them: 1 for the second, which forgets."""
+def _draw_forget_bias(initialiser: Any, shape: tuple[int, ...], seed: int, path: str) -> np.ndarray:
+    """Draw the biases of an LSTM's four gates as Keras does: 1 for the second, the forget gate."""
     units = shape[0] // 4
-    first = _draw(initialiser, (units,), seed, path)
-    return np.concatenate([first, np.ones(units), _draw(initialiser, (2 * units,), seed, f"{path}/rest")])
+    input_gate = _draw(initialiser, (units,), seed, path)
+    return np.concatenate([input_gate, np.ones(units), _draw(initialiser, (2 * units,), seed, f"{path}/rest")])
 
 
 def _draw(initialiser: Any, shape: tuple[int, ...], seed: int, path: str) -> np.ndarray:
     kind, config = type(initialiser).__name__, initialiser.get_config()
-    random = seeds.generator(seed, "initial", path)
+    generator = seeds.generator(seed, "initial", path)
     if kind in _VARIANCE_SCALING or kind == "VarianceScaling":
         scale, mode, distribution = _VARIANCE_SCALING.get(kind) or (
             config["scale"],
             config["mode"],
             config["distribution"],
         )
-        return _variance_scaling(random, shape, scale, mode, distribution)
+        return _variance_scaling(generator, shape, scale, mode, distribution)
     if kind == "RandomNormal":
-        return random.normal(config["mean"], config["stddev"], shape)
+        return generator.normal(config["mean"], config["stddev"], shape)
     if kind == "TruncatedNormal":
-        return float(config["mean"]) + float(config["stddev"]) * _truncated_normal(random, shape)
+        return float(config["mean"]) + float(config["stddev"]) * _truncated_normal(generator, shape)
     if kind == "RandomUniform":
-        return random.uniform(config["minval"], config["maxval"], shape)
-    # Any other initialiser draws its own numbers, from our seed where it takes one.
+        return generator.uniform(config["minval"], config["maxval"], shape)
+    # Any other initialiser draws its own numbers, from our seed if it takes one.
     if "seed" in config:
-        config["seed"] = int(random.integers(2**31))
+        config["seed"] = int(generator.integers(2**31))
         initialiser = type(initialiser).from_config(config)
     return np.asarray(initialiser(shape, dtype="float32"))
 
 
 def _variance_scaling(
-    random: np.random.Generator, shape: tuple[int, ...], scale: float, mode: str, distribution: str
+    generator: np.random.Generator, shape: tuple[int, ...], scale: float, mode: str, distribution: str
 ) -> np.ndarray:
-    """Variance scale / fan; the fan counts the kernel's receptive field, as Keras does."""
+    """Draw with variance scale / fan; the fan includes the kernel's receptive field, as in Keras."""
     receptive = math.prod(shape[:-2])
     fan_in, fan_out = (shape[-2] * receptive, shape[-1] * receptive) if len(shape) > 1 else (shape[0], shape[0])
     fan = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[mode]
     sd = math.sqrt(scale / max(1.0, fan))
     if distribution == "uniform":
-        return random.uniform(-math.sqrt(3) * sd, math.sqrt(3) * sd, shape)
+        return generator.uniform(-math.sqrt(3) * sd, math.sqrt(3) * sd, shape)
     if distribution == "untruncated_normal":
-        return random.normal(0.0, sd, shape)
-    return sd / _TRUNCATED_SD * _truncated_normal(random, shape)
+        return generator.normal(0.0, sd, shape)
+    return sd / _TRUNCATED_SD * _truncated_normal(generator, shape)
 
 
-def _truncated_normal(random: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
-    """A unit normal cut off at +-2, by its inverse distribution function."""
-    below, above = 0.022750131948179195, 0.9772498680518208
-    cut: np.ndarray = ndtri(random.uniform(below, above, shape))
-    return cut
+def _truncated_normal(generator: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    """Draw standard normals truncated at +-2, by the inverse distribution function."""
+    lowest, highest = 0.022750131948179195, 0.9772498680518208
+    values: np.ndarray = ndtri(generator.uniform(lowest, highest, shape))
+    return values

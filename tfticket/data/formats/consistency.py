@@ -1,4 +1,4 @@
-"""Whether rows and labels fit together: what all formats and arrays share."""
+"""Consistency checks of rows and labels, for all formats and arrays."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,7 +17,7 @@ SHAPES = (
     "tables"
 )
 SCALES = 10
-"""So many times as large, at the most and on average, the floats of another split may be as the training images'."""
+"""Maximum ratio of another split's floats to those of the training images, in maximum and mean."""
 
 KINDS = {
     "b": "Black and white images are kept by 255 * x.astype(np.uint8).",
@@ -33,7 +33,7 @@ KINDS = {
 
 
 class Part(NamedTuple):
-    """One split of a source: what messages call its rows and its labels, and both."""
+    """One split of a source: rows, labels, and their names in messages."""
 
     rows_where: object
     labels_where: object
@@ -42,7 +42,7 @@ class Part(NamedTuple):
 
 
 def check_rows(where: object, dtype: np.dtype, shape: tuple[int, ...]) -> None:
-    """Whether images or features are of a type and shape that we take; asked before they are read."""
+    """Check type and shape of images or features, before they are read."""
     if dtype.kind not in "biuf" or (len(shape) in (3, 4) and dtype.kind != "f" and dtype != np.uint8):
         raise InputError(
             f"{where} is {dtype} {list(shape)}; expected images as uint8 0..255 or as floats, tables as numbers. "
@@ -63,7 +63,7 @@ def check_rows(where: object, dtype: np.dtype, shape: tuple[int, ...]) -> None:
         )
 
 
-def checked(
+def make_raw(
     parts: Mapping[str, Part],
     *,
     files: tuple[Path, ...],
@@ -71,18 +71,18 @@ def checked(
     classes: int | None = None,
     feature_names: tuple[str, ...] = (),
 ) -> Raw:
-    """Raw data of these splits, if they fit together.
+    """Make raw data from splits that fit together.
 
     Args:
         parts: 'train', 'test' and, if the source has it, 'validation'. Rows are uint8 images, which are not copied,
             float images or numbers [rows, features], which become float32.
-        files: What was read.
+        files: Files that were read.
         class_names: As in Raw; labels are then 0 to classes - 1.
-        classes: How many the format has; None numbers the labels of whatever kind.
+        classes: Number of classes of the format; None: number labels of any kind.
         feature_names: As in Raw.
 
     Raises:
-        InputError: They do not; says which, and how to mend it.
+        InputError: They do not fit; the message says which, and how to mend it.
     """
     rows = _rows(parts, feature_names)
     for part in parts.values():
@@ -111,7 +111,7 @@ def checked(
 
 
 def check_range(where: object, labels: np.ndarray, classes: int) -> None:
-    """Whether labels lie in 0 .. classes - 1."""
+    """Check that labels are in 0 .. classes - 1."""
     low, high = int(labels.min()), int(labels.max())
     if low < 0 or high >= classes:
         raise InputError(
@@ -120,7 +120,7 @@ def check_range(where: object, labels: np.ndarray, classes: int) -> None:
 
 
 def _rows(parts: Mapping[str, Part], feature_names: tuple[str, ...]) -> dict[str, np.ndarray]:
-    """Images with channels, or features; of one size and type in all splits."""
+    """Return images with channels, or features, of one size and type in all splits."""
     train = parts["train"]
     rows: dict[str, np.ndarray] = {}
     for split, part in parts.items():
@@ -145,13 +145,13 @@ def _rows(parts: Mapping[str, Part], feature_names: tuple[str, ...]) -> dict[str
 
 
 def _check_scales(parts: Mapping[str, Part], rows: Mapping[str, np.ndarray]) -> None:
-    """See that images of floats have one scale in all splits, such as 0..1: not a single outlier, but most of them."""
+    """Check that images of floats have one scale in all splits, such as 0..1; single outliers are accepted."""
     if rows["train"].ndim != 4 or rows["train"].dtype == np.uint8:
         return
     train, first = parts["train"].rows_where, _magnitudes(rows["train"])
     for split, part in parts.items():
         other = _magnitudes(rows[split])
-        if all(max(one, two) > SCALES * min(one, two) > 0 for one, two in zip(first, other, strict=True)):
+        if all(max(pair) > SCALES * min(pair) > 0 for pair in zip(first, other, strict=True)):
             raise InputError(
                 f"{part.rows_where} has values up to {other[0]:.4g}, {train} up to {first[0]:.4g}; expected floats of "
                 "one scale in all splits. Scale them alike, such as both by 1 / 255."
@@ -159,7 +159,7 @@ def _check_scales(parts: Mapping[str, Part], rows: Mapping[str, np.ndarray]) -> 
 
 
 def _magnitudes(rows: np.ndarray) -> tuple[float, float]:
-    """The largest and the mean absolute value."""
+    """Return the largest and the mean absolute value."""
     largest = max(abs(float(rows.min())), abs(float(rows.max())))
     total = sum(float(np.abs(rows[begin : begin + TILE]).sum(dtype=np.float64)) for begin in range(0, len(rows), TILE))
     return largest, total / rows.size
@@ -174,7 +174,7 @@ def _size(rows: np.ndarray) -> str:
 def _in_range(
     labels: Mapping[str, tuple[object, np.ndarray]], classes: int, class_names: tuple[str, ...] | None
 ) -> dict[str, np.ndarray]:
-    """Labels of a format that numbers its classes."""
+    """Check the labels of a format that numbers its classes."""
     for where, values in labels.values():
         check_range(where, values, classes)
     where, train = labels["train"]

@@ -1,4 +1,4 @@
-"""What a data set holds, before any split."""
+"""Summary of a data set before any split."""
 
 import os
 from dataclasses import dataclass
@@ -10,33 +10,33 @@ from tfticket.config import DataConfig
 from tfticket.config.schema import validate
 from tfticket.data.dataset import size_of
 from tfticket.data.formats import read
-from tfticket.data.known import check_contents, class_names_of, identify, locate, source_of, source_with
+from tfticket.data.identity import check_contents, class_names_of, identify, locate, source_by_contents, source_by_name
 from tfticket.registry import DATA_SETS
 
 TILE = 1000
-"""Rows that are looked at at once."""
+"""Rows that are examined at once."""
 
 
 @dataclass(frozen=True)
-class Summary:
-    """A data set before any split.
+class DatasetSummary:
+    """Sizes, classes and identity of a data set before any split.
 
     Attributes:
-        name: In configurations.
-        label: What figures call it.
-        path: Where it was read.
-        train_rows: How many training rows.
-        test_rows: How many test rows.
+        name: Name in configurations.
+        label: Name in figures.
+        path: Its file or folder.
+        train_rows: Number of training rows.
+        test_rows: Number of test rows.
         shape: Of one row: (height, width, channels) of an image, (features,) of a table.
         train_counts: Class name -> training rows.
         test_counts: Class name -> test rows.
-        contents: SHA-256 of its rows and labels, whatever their format and order.
-        known_as: The registered data set that is known to have these contents; None for any other.
-        licence: Whose it is; None where we do not know.
+        contents: SHA-256 of its rows and labels, independent of format and order.
+        known_as: The registered data set with these contents, or None.
+        licence: Licence and authors; None if unknown.
         dtype: 'uint8' or 'float32'.
-        validation_rows: How many validation rows of its own; 0 where they are taken from the training rows.
+        validation_rows: Number of its own validation rows; 0 if they are taken from the training rows.
         validation_counts: Class name -> validation rows of its own.
-        note: What a user may want to know about its values; None where there is nothing.
+        note: Advice about its values, or None.
     """
 
     name: str
@@ -60,8 +60,8 @@ class Summary:
 
         def split(rows: int, counts: dict[str, int]) -> str:
             low, high = min(counts.values()), max(counts.values())
-            each = f"{low:,}{f' to {high:,}' if high > low else ''} of each class"
-            return f"{rows:7,} {'images' if images else 'rows'}, {each}"
+            per_class = f"{low:,}{f' to {high:,}' if high > low else ''} of each class"
+            return f"{rows:7,} {'images' if images else 'rows'}, {per_class}"
 
         floats = f" of {self.dtype}" if self.dtype != "uint8" else ""
         own = [f"  validation{split(self.validation_rows, self.validation_counts)}"] if self.validation_rows else []
@@ -79,32 +79,32 @@ class Summary:
         return "\n".join(lines)
 
 
-def summary(name_or_path: str) -> Summary:
-    """Read a data set, by name or from a file or folder, and say what it holds.
+def summary(name_or_path: str) -> DatasetSummary:
+    """Summarise a data set, by name or from a file or folder.
 
     Args:
-        name_or_path: A registered name; else what exists or looks like a path is one.
+        name_or_path: A registered name, else a path if it exists or looks like one.
 
     Raises:
-        InputError: It is not there, cannot be read, or is not what its name says.
+        InputError: It is missing, cannot be read, or is not what its name says.
     """
     text = os.path.expanduser(name_or_path)
-    looks = bool(text) and (os.sep in text or bool(Path(text).suffix) or Path(text).exists())
-    by_path = name_or_path not in DATA_SETS and looks
+    like_path = bool(text) and (os.sep in text or bool(Path(text).suffix) or Path(text).exists())
+    by_path = name_or_path not in DATA_SETS and like_path
     name = validate(DataConfig, {"path": text}, where="data").name if by_path else name_or_path
     path = Path(text) if by_path else locate(name)
     raw = read(path)
     contents = identify(raw).contents
     if not by_path:
         check_contents(name, raw, contents, str(path))
-    known = source_with(contents)
-    source = known or (None if by_path else source_of(name))
+    known = source_by_contents(contents)
+    source = known or (None if by_path else source_by_name(name))
     names = class_names_of(raw, contents)
 
     def counts(labels: np.ndarray) -> dict[str, int]:
         return dict(zip(names, np.bincount(labels, minlength=len(names)).tolist(), strict=True))
 
-    return Summary(
+    return DatasetSummary(
         name=name,
         label=name if source is None else source.label,
         path=path,
@@ -124,7 +124,7 @@ def summary(name_or_path: str) -> Summary:
 
 
 def _note(rows: np.ndarray) -> str | None:
-    """Say where images of floats are pixels that lose nothing as uint8."""
+    """Return advice if images of floats are pixels that uint8 holds without loss."""
     if rows.dtype == np.uint8 or rows.ndim < 4:
         return None
     for factor, convert in ((1, "x.astype(np.uint8)"), (255, "np.rint(255 * x).astype(np.uint8)")):
@@ -134,7 +134,7 @@ def _note(rows: np.ndarray) -> str | None:
 
 
 def _are_pixels(rows: np.ndarray, factor: int) -> bool:
-    """Whether all values, multiplied, are 0 to 255, as float32 rounds them."""
+    """Return True if all values, times the factor, are 0 to 255, up to float32 rounding."""
     pixels = np.rint(rows * np.float32(factor))
     if pixels.min() < 0 or pixels.max() > 255:
         return False

@@ -1,4 +1,4 @@
-"""Trained weights on disk."""
+"""Files of trained weights."""
 
 from pathlib import Path
 
@@ -7,12 +7,12 @@ from tfticket.types import Weights
 
 
 def save_weights(path: Path, weights: Weights, iteration: int) -> None:
-    """Write trained weights (0 off the mask) and the iteration they are from."""
+    """Write trained weights (0 off the mask) and their iteration."""
     save_tensors(path, "weights", weights, {"weights": list(weights), "iteration": iteration})
 
 
 def load_weights(path: Path) -> tuple[Weights, int]:
-    """Read trained weights, in the network's order, and the iteration they are from.
+    """Read trained weights, in the network's order, and their iteration.
 
     Raises:
         InputError: No such file, damaged, or not weights.

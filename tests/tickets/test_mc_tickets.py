@@ -18,19 +18,19 @@ from tfticket.errors import InputError
 from tfticket.evaluation.connectivity import Connectivity, by_weight
 from tfticket.pruning.mask import layer_of
 from tfticket.tickets.controls import shuffle_layerwise
-from tfticket.tickets.monte_carlo import (
+from tfticket.tickets.mc_tickets import (
     CONNECTIVITY_EDGES,
     WEIGHT_EDGES,
-    Seen,
+    LayerFeatures,
     closeness,
-    draw_ticket,
-    fit_sampler,
+    draw_mc_ticket,
+    fit_survival_model,
     histograms,
+    layer_features,
     logistic,
     offset,
-    see,
 )
-from tfticket.tickets.sampler import Logistic, Sampler, TicketLayer, rows_of
+from tfticket.tickets.survival_model import Logistic, SurvivalModel, TicketLayer, subsample_images
 
 layers = keras.layers
 
@@ -73,7 +73,7 @@ def ticket(rows):
 
 @pytest.fixture(scope="module")
 def sampler(ticket, rows):
-    return fit_sampler(ticket, rows)
+    return fit_survival_model(ticket, rows)
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +81,7 @@ def drawn(sampler, rows):
     """Tickets by connectivity, by magnitude, and each as printed, on one other initialisation."""
     dense = dense_ticket(rows, 2)
     return {
-        (connectivity, printed): draw_ticket(sampler, dense, rows, 5, connectivity=connectivity, as_printed=printed)
+        (connectivity, printed): draw_mc_ticket(sampler, dense, rows, 5, connectivity=connectivity, as_printed=printed)
         for connectivity in (True, False)
         for printed in (False, True)
     }
@@ -142,7 +142,7 @@ def test_its_coefficients_are_those_of_statsmodels(intercept, scales):
 @pytest.mark.parametrize("scale", [1.0, 0.02])
 def test_a_ticket_that_a_threshold_tells_has_no_model(weights, scale):
     features = scale * np.abs(np.random.default_rng(0).normal(size=(1, weights)))
-    with pytest.raises(InputError, match=r"A threshold tells, or all but tells, .* train longer between prunings"):
+    with pytest.raises(InputError, match=r"A threshold separates, or nearly separates, .* train longer"):
         logistic(features, features[0] > np.median(features), intercept=True)
 
 
@@ -178,7 +178,7 @@ def test_without_any_feature_or_intercept_all_survive_alike():
 def test_proportional_features_are_refused(intercept):
     random = np.random.default_rng(3)
     told = np.abs(random.normal(size=2000))
-    with pytest.raises(InputError, match=r"proportional to one another.* Take a ticket"):
+    with pytest.raises(InputError, match=r"are proportional.* Take a ticket"):
         logistic(np.stack([told, 3 * told]), random.random(2000) < expit(told - 2), intercept)
 
 
@@ -206,7 +206,7 @@ def test_the_offset_of_an_empty_layer_leaves_nothing():
 @pytest.mark.parametrize(("family", "path"), [("conv", "conv_2/kernel"), ("dense", None)])
 def test_the_fit_finds_how_the_ticket_was_drawn(family, path, ticket, sampler, rows):
     fit = sampler.fits[family]["connectivity"]
-    seen = see(ticket, rows.x_train)
+    seen = layer_features(ticket, rows.x_train)
     paths = [path] if path else ["dense_1/kernel", "dense_2/kernel"]
     features = np.concatenate([seen.features(path).reshape(2, -1) for path in paths], 1)
     kept = np.concatenate([ticket.mask[path].ravel() for path in paths])
@@ -254,35 +254,35 @@ def other_start(ticket, **changes):
 
 def test_of_a_late_rewound_ticket_the_start_weights_are_modelled(small, rows):
     late = other_start(small, iteration=9)
-    expected = fit_sampler(replace(small, start=late.start, initial=late.start), rows)
-    found = fit_sampler(late, rows)
-    assert found.fits == expected.fits != fit_sampler(small, rows).fits
+    expected = fit_survival_model(replace(small, start=late.start, initial=late.start), rows)
+    found = fit_survival_model(late, rows)
+    assert found.fits == expected.fits != fit_survival_model(small, rows).fits
     assert (found.provenance["iteration"], expected.provenance["iteration"]) == (9, 0)
 
 
 def test_of_a_ticket_whose_rate_was_rewound_the_initial_weights_are_modelled(small, rows):
     trained = other_start(small, iteration=9, provenance=small.provenance | {"rewind": "none"})
-    found = fit_sampler(trained, rows)
-    assert found.fits == fit_sampler(small, rows).fits
+    found = fit_survival_model(trained, rows)
+    assert found.fits == fit_survival_model(small, rows).fits
     assert found.provenance["iteration"] == 0
 
 
 def test_what_cannot_be_fitted_is_refused(ticket, rows, colours):
     with pytest.raises(InputError, match="The ticket is dense"):
-        fit_sampler(dense_ticket(rows, 1), colours)  # told before the images are looked at
+        fit_survival_model(dense_ticket(rows, 1), colours)  # told before the images are looked at
     with pytest.raises(InputError, match="images is 301; expected 1 to 300, the training images of mnist"):
-        fit_sampler(ticket, rows, images=301)
+        fit_survival_model(ticket, rows, images=301)
     with pytest.raises(InputError, match=r"^Expected images uint8"):
-        fit_sampler(ticket, colours)
+        fit_survival_model(ticket, colours)
 
 
 def test_images_are_chosen_by_the_seed_each_once(rows):
-    some = rows_of(rows, 100, seed=0)
-    np.testing.assert_array_equal(some, rows_of(rows, 100, seed=0))
-    assert not np.array_equal(some, rows_of(rows, 100, seed=1))
+    some = subsample_images(rows, 100, seed=0)
+    np.testing.assert_array_equal(some, subsample_images(rows, 100, seed=0))
+    assert not np.array_equal(some, subsample_images(rows, 100, seed=1))
     assert len(np.unique(some.reshape(100, -1), axis=0)) == 100
-    np.testing.assert_array_equal(rows_of(rows, 300, seed=0), rows.x_train)
-    assert rows_of(rows, None, seed=0) is rows.x_train
+    np.testing.assert_array_equal(subsample_images(rows, 300, seed=0), rows.x_train)
+    assert subsample_images(rows, None, seed=0) is rows.x_train
 
 
 # Drawing
@@ -309,7 +309,7 @@ def test_a_drawn_ticket_has_the_tickets_densities_and_weights(connectivity, draw
 
 def test_it_is_closer_than_a_shuffled_one(drawn, sampler, rows):
     found = drawn[True, False]
-    shuffled = see(shuffle_layerwise(found, seed=0), rows.x_train)
+    shuffled = layer_features(shuffle_layerwise(found, seed=0), rows.x_train)
     assert closeness(sampler, shuffled, "dense_1/kernel")["ks_weights"] > 5 * layers_of(found)["dense_1"]["ks_weights"]
 
 
@@ -319,7 +319,7 @@ def test_by_connectivity_it_has_the_tickets_connectivity_too(drawn, ticket):
 
 
 def test_one_seed_draws_the_same_bits_and_another_others(drawn, sampler, rows):
-    again, other = (draw_ticket(sampler, dense_ticket(rows, 2), rows, seed) for seed in (5, 6))
+    again, other = (draw_mc_ticket(sampler, dense_ticket(rows, 2), rows, seed) for seed in (5, 6))
     assert_same(again, drawn[True, False])
     assert again.provenance == drawn[True, False].provenance
     for path, kept in other.mask.items():
@@ -351,7 +351,7 @@ def assert_densities(ticket, wanted):
 
 def test_it_draws_for_another_network_and_other_data(sampler, ticket, colours, tmp_path):
     dense = tt.Ticket.dense(mixed(colours.input_shape, 10), 3, data=colours)
-    found = draw_ticket(sampler, dense, colours, 1, images=50)
+    found = draw_mc_ticket(sampler, dense, colours, 1, images=50)
     mean = {
         family: sum(ticket.mask[path].sum() for path in paths) / sum(ticket.mask[path].size for path in paths)
         for family, paths in {
@@ -371,16 +371,16 @@ def test_it_draws_for_another_network_and_other_data(sampler, ticket, colours, t
 
 
 def test_a_density_of_ones_own_is_that_of_every_layer(sampler, rows):
-    found = draw_ticket(sampler, dense_ticket(rows, 2), rows, 5, connectivity=False, density=0.4, images=50)
+    found = draw_mc_ticket(sampler, dense_ticket(rows, 2), rows, 5, connectivity=False, density=0.4, images=50)
     assert_densities(found, dict.fromkeys(map(layer_of, found.mask), 0.4))
-    whole = draw_ticket(sampler, dense_ticket(rows, 2), rows, 5, connectivity=False, density=1, images=50)
+    whole = draw_mc_ticket(sampler, dense_ticket(rows, 2), rows, 5, connectivity=False, density=1, images=50)
     assert all(kept.all() for kept in whole.mask.values())
 
 
 def test_masks_are_drawn_for_the_start_weights_of_a_late_rewound_network(small, rows):
-    sampler, late = fit_sampler(small, rows), other_start(unpruned(small), iteration=9)
+    sampler, late = fit_survival_model(small, rows), other_start(unpruned(small), iteration=9)
     found, expected, other = (
-        draw_ticket(sampler, each, rows, 5)
+        draw_mc_ticket(sampler, each, rows, 5)
         for each in (late, replace(late, initial=late.start, iteration=0), unpruned(small))
     )
     assert_same(found, expected)
@@ -390,32 +390,32 @@ def test_masks_are_drawn_for_the_start_weights_of_a_late_rewound_network(small, 
 
 
 def test_a_ticket_tells_of_which_iteration_its_weights_and_its_samplers_are(small, rows):
-    sampler = fit_sampler(other_start(small, iteration=9), rows)
-    found = draw_ticket(sampler, unpruned(small), rows, 5, connectivity=False)
+    sampler = fit_survival_model(other_start(small, iteration=9), rows)
+    found = draw_mc_ticket(sampler, unpruned(small), rows, 5, connectivity=False)
     assert (found.iteration, found.provenance["monte_carlo"]["sampler"]["iteration"]) == (0, 9)
 
 
 def test_a_density_as_printed_and_a_pruned_network_are_refused(small, sampler, rows):
-    with pytest.raises(InputError, match="density has no say as printed"):
-        draw_ticket(sampler, unpruned(small), rows, 5, as_printed=True, density=0.1)
-    with pytest.raises(InputError, match=r"mixed is pruned, to [0-9.]+%; give the unpruned network"):
-        draw_ticket(sampler, small, rows, 5)
+    with pytest.raises(InputError, match="density cannot be set with as_printed"):
+        draw_mc_ticket(sampler, unpruned(small), rows, 5, as_printed=True, density=0.1)
+    with pytest.raises(InputError, match=r"mixed is pruned, to [0-9.]+%; expected an unpruned network"):
+        draw_mc_ticket(sampler, small, rows, 5)
 
 
 @pytest.mark.parametrize("density", [0.0, 1.001, float("nan")])
 def test_no_density_is_refused(density, sampler, rows):
     with pytest.raises(InputError, match="expected 0 < density <= 1"):
-        draw_ticket(sampler, dense_ticket(rows, 2), rows, 5, density=density)
+        draw_mc_ticket(sampler, dense_ticket(rows, 2), rows, 5, density=density)
 
 
 def test_exempt_layers_stay_whole(small, rows):
     mask = small.mask | {"dense_2/kernel": np.ones_like(small.mask["dense_2/kernel"])}
     exempt = replace(small, mask=mask, provenance=small.provenance | {"exempt": ["dense_2"]})
-    sampler = fit_sampler(exempt, rows)
+    sampler = fit_survival_model(exempt, rows)
     assert sampler.fits["dense"]["magnitude"].weights == mask["hidden/kernel"].size
     assert sampler.density("dense_9/kernel", "dense") == mask["hidden/kernel"].mean()
     for density in (None, 0.7):
-        found = draw_ticket(sampler, unpruned(small), rows, 5, density=density)
+        found = draw_mc_ticket(sampler, unpruned(small), rows, 5, density=density)
         assert found.mask["dense_2/kernel"].all()
         assert found.provenance["exempt"] == ["dense_2"]
         assert found.density == pytest.approx(density or exempt.density, abs=0.02)
@@ -424,7 +424,7 @@ def test_exempt_layers_stay_whole(small, rows):
 def test_a_layer_of_an_exempt_name_and_another_family_is_drawn(sampler, colours):
     sampler = replace(sampler, exempt=("dense_1", "dense_2"))
     dense = tt.Ticket.dense(mixed(colours.input_shape, 10), 3, data=colours)
-    found = draw_ticket(sampler, dense, colours, 1, connectivity=False, density=0.5, images=20)
+    found = draw_mc_ticket(sampler, dense, colours, 1, connectivity=False, density=0.5, images=20)
     own = {"dense_2": sampler.layers["dense_2/kernel"].density}
     assert_densities(found, dict.fromkeys(map(layer_of, found.mask), 0.5) | own)  # dense_1 is a convolution here
     assert found.provenance["exempt"] == ["dense_2"]
@@ -435,7 +435,7 @@ def test_a_layer_of_an_exempt_name_and_another_family_is_drawn(sampler, colours)
 
 def test_an_emptied_layer_is_drawn_empty(small, rows):
     mask = small.mask | {"dense_2/kernel": np.zeros_like(small.mask["dense_2/kernel"])}
-    found = draw_ticket(fit_sampler(replace(small, mask=mask), rows), unpruned(small), rows, 5)
+    found = draw_mc_ticket(fit_survival_model(replace(small, mask=mask), rows), unpruned(small), rows, 5)
     assert not found.mask["dense_2/kernel"].any()
     assert found.provenance["monte_carlo"]["emptied"] == ["dense_2"]
     assert layers_of(found)["dense_2"] == {"density": 0.0, "ticket_density": 0.0} | dict.fromkeys(DISTANCES)
@@ -444,28 +444,28 @@ def test_an_emptied_layer_is_drawn_empty(small, rows):
 def test_a_family_that_the_ticket_had_not_is_refused(rows):
     dense, random = dense_ticket(rows, 1, "lenet-300-100"), np.random.default_rng(0)
     pruned = replace(dense, mask={path: random.random(kept.shape) < 0.3 for path, kept in dense.mask.items()})
-    sampler = fit_sampler(pruned, rows, images=50)
+    sampler = fit_survival_model(pruned, rows, images=50)
     for wanted in ({}, {"density": 0.5}):
         with pytest.raises(
-            InputError, match=r"cannot draw conv_1: .* no model of conv layers.* lenet-300-100 .*Fit one"
+            InputError, match=r"cannot draw conv_1: .* no fit for conv layers.* lenet-300-100 .*Fit one"
         ):
-            draw_ticket(sampler, dense_ticket(rows, 2), rows, 5, **wanted)
+            draw_mc_ticket(sampler, dense_ticket(rows, 2), rows, 5, **wanted)
 
 
 def test_where_connectivity_alone_has_no_model_magnitude_is_offered(sampler, rows):
     by_magnitude = {name: fit for name, fit in sampler.fits["conv"].items() if "magnitude" in name}
     first_alone = replace(sampler, fits=sampler.fits | {"conv": by_magnitude})
     with pytest.raises(InputError, match=r"cannot draw conv_2: .* by connectivity\. .*, or draw by magnitude\."):
-        draw_ticket(first_alone, dense_ticket(rows, 2), rows, 5)
-    found = draw_ticket(first_alone, dense_ticket(rows, 2), rows, 5, connectivity=False, images=20)
+        draw_mc_ticket(first_alone, dense_ticket(rows, 2), rows, 5)
+    found = draw_mc_ticket(first_alone, dense_ticket(rows, 2), rows, 5, connectivity=False, images=20)
     assert found.density == pytest.approx(0.2, abs=0.05)
 
 
 def test_images_that_do_not_fit_are_refused(sampler, rows, colours):
     with pytest.raises(InputError, match="images is 301; expected 1 to 300"):
-        draw_ticket(sampler, dense_ticket(rows, 2), rows, 5, images=301)
+        draw_mc_ticket(sampler, dense_ticket(rows, 2), rows, 5, images=301)
     with pytest.raises(InputError, match=r"^Expected images uint8"):
-        draw_ticket(sampler, dense_ticket(rows, 2), colours, 5)
+        draw_mc_ticket(sampler, dense_ticket(rows, 2), colours, 5)
 
 
 # Closeness and histograms
@@ -473,7 +473,7 @@ def test_images_that_do_not_fit_are_refused(sampler, rows, colours):
 
 def test_distances_are_those_of_the_full_samples(sampler, ticket, drawn, rows):
     for found in (drawn[True, False], shuffle_layerwise(ticket, seed=0)):
-        ours, theirs = see(found, rows.x_train), see(ticket, rows.x_train)
+        ours, theirs = layer_features(found, rows.x_train), layer_features(ticket, rows.x_train)
         for path in ticket.mask:
             told = closeness(sampler, ours, path)
             for number, name in enumerate(DISTANCES):
@@ -482,7 +482,7 @@ def test_distances_are_those_of_the_full_samples(sampler, ticket, drawn, rows):
 
 
 def test_histograms_count_every_survivor(ticket, rows):
-    for path, counts in zip(ticket.mask, histograms(see(ticket, rows.x_train)).values(), strict=True):
+    for path, counts in zip(ticket.mask, histograms(layer_features(ticket, rows.x_train)).values(), strict=True):
         assert (len(counts["weights"]), len(counts["connectivity"])) == (
             len(WEIGHT_EDGES) - 1,
             len(CONNECTIVITY_EDGES) - 1,
@@ -494,7 +494,7 @@ def test_histograms_are_in_standard_deviations_and_means_and_their_last_bins_tak
     kernel = np.array([[-1.0, 1.0], [-1.0, 1.0], [-1.0, 1.0], [-1.0, 1.0], [-1.0, 1.0], [-70.0, 1.0]])
     reached = np.array([0.05, 0.05, 0.05, 0.05, 0.05, 10.0])
     mask = np.array([[True, True]] * 4 + [[False, False], [True, False]])
-    found = histograms(Seen({"a/kernel": mask}, {"a/kernel": kernel}, {"a/kernel": reached}))["a"]
+    found = histograms(LayerFeatures({"a/kernel": mask}, {"a/kernel": kernel}, {"a/kernel": reached}))["a"]
     weights, connectivity = (np.flatnonzero(found[name]).tolist() for name in ("weights", "connectivity"))
     assert (weights, [found["weights"][place] for place in weights]) == ([0, 29, 30], [1, 4, 4])
     assert (connectivity, [found["connectivity"][place] for place in connectivity]) == ([0, 39], [8, 1])
@@ -505,9 +505,9 @@ def test_histograms_are_in_standard_deviations_and_means_and_their_last_bins_tak
 
 def test_a_saved_sampler_draws_the_same(sampler, drawn, rows, tmp_path):
     sampler.save(tmp_path / "sampler.json")
-    loaded = Sampler.load(tmp_path / "sampler.json")
+    loaded = SurvivalModel.load(tmp_path / "sampler.json")
     assert loaded == sampler
-    again = draw_ticket(loaded, dense_ticket(rows, 2), rows, 5)
+    again = draw_mc_ticket(loaded, dense_ticket(rows, 2), rows, 5)
     assert_same(again, drawn[True, False])
     assert again.provenance == drawn[True, False].provenance
 
@@ -518,16 +518,22 @@ def without(found, name):
 
 CHANGES = {
     "newer": (lambda found: found | {"format": 2}, "has format 2; this version reads 1"),
-    "of another kind": (lambda found: found | {"kind": "run"}, "is no sampler"),
-    "a list": (lambda found: [found], "is no sampler"),
-    "without fits": (lambda found: found | {"fits": None}, "is not a whole sampler"),
-    "a fit without slopes": (lambda found: found | {"fits": {"conv": {"magnitude": {}}}}, "is not a whole sampler"),
-    "a layer without density": (lambda found: found | {"layers": {"a/kernel": {"weights": []}}}, "not a whole sampler"),
-    "without families": (lambda found: found | {"provenance": {}}, "is not a whole sampler"),
+    "of another kind": (lambda found: found | {"kind": "run"}, "is no survival model"),
+    "a list": (lambda found: [found], "is no survival model"),
+    "without fits": (lambda found: found | {"fits": None}, "is an incomplete"),
+    "a fit without slopes": (
+        lambda found: found | {"fits": {"conv": {"magnitude": {}}}},
+        "is an incomplete",
+    ),
+    "a layer without density": (
+        lambda found: found | {"layers": {"a/kernel": {"weights": []}}},
+        "is an incomplete",
+    ),
+    "without families": (lambda found: found | {"provenance": {}}, "is an incomplete"),
     **{
         f"without {name}": (
             lambda found, name=name: {k: v for k, v in found.items() if k != name},
-            "not a whole sampler",
+            "is an incomplete",
         )
         for name in ("layers", "sizes", "level", "exempt", "provenance")
     },
@@ -541,16 +547,16 @@ def test_what_is_no_sampler_is_refused(name, sampler, tmp_path):
     sampler.save(file)
     file.write_text(json.dumps(change(json.loads(file.read_text()))))
     with pytest.raises(InputError, match=message):
-        Sampler.load(file)
+        SurvivalModel.load(file)
 
 
 def test_damaged_and_missing_files_are_refused(sampler, tmp_path):
     with pytest.raises(InputError, match="There is no file"):
-        Sampler.load(tmp_path / "none.json")
+        SurvivalModel.load(tmp_path / "none.json")
     sampler.save(tmp_path / "half.json")
     (tmp_path / "half.json").write_bytes((tmp_path / "half.json").read_bytes()[:-200])
     with pytest.raises(InputError, match="not readable as JSON"):
-        Sampler.load(tmp_path / "half.json")
+        SurvivalModel.load(tmp_path / "half.json")
     with pytest.raises(InputError, match="There is no folder"):
         sampler.save(tmp_path / "none" / "sampler.json")
 
@@ -566,7 +572,7 @@ def test_damaged_and_missing_files_are_refused(sampler, tmp_path):
         (("slopes",), [float("nan")], "slopes is nan"),
         (("slopes",), [1e308], "slopes is 1e.308"),
         (("slopes",), [1.0, 2.0], "how many .* is 2"),
-        (("all layers",), {}, "how many layers there are is 0"),
+        (("all layers",), {}, "the number of layers is 0"),
     ],
 )
 def test_a_sampler_with_numbers_that_no_fit_makes_is_refused_by_name(tmp_path, keys, value, named):
@@ -574,9 +580,11 @@ def test_a_sampler_with_numbers_that_no_fit_makes_is_refused_by_name(tmp_path, k
     made = {"kernel": 10}
     fits = {"dense": {"magnitude": Logistic(-1.0, (2.0,), 10, 2)}}
     path = tmp_path / "sampler.json"
-    whole = Sampler(fits, {"kernel": layer}, made, 1, provenance={"network": "n", "families": {"kernel": "dense"}})
+    whole = SurvivalModel(
+        fits, {"kernel": layer}, made, 1, provenance={"network": "n", "families": {"kernel": "dense"}}
+    )
     whole.save(path)
-    assert Sampler.load(path) == whole
+    assert SurvivalModel.load(path) == whole
     found = json.loads(path.read_text())
     if keys[0] == "layers":
         found["layers"]["kernel"][keys[1]] = value
@@ -586,4 +594,4 @@ def test_a_sampler_with_numbers_that_no_fit_makes_is_refused_by_name(tmp_path, k
         found["layers"] = value
     path.write_text(json.dumps(found))
     with pytest.raises(InputError, match=named):
-        Sampler.load(path)
+        SurvivalModel.load(path)

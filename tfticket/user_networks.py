@@ -1,4 +1,4 @@
-"""A user's own network: named as package.module:function, or as a .keras file. Does without TensorFlow."""
+"""Networks of the user's own, named package.module:function or as a .keras file. Does without TensorFlow."""
 
 import hashlib
 import importlib
@@ -14,44 +14,44 @@ from typing import Any
 from tfticket.errors import InputError
 
 
-def is_own(name: str) -> bool:
-    """Whether a model's name is one of a user's own network."""
-    return ":" in name or is_file(name)
+def is_user_defined(name: str) -> bool:
+    """Return True if a model's name is that of a user's own network."""
+    return ":" in name or is_keras_file(name)
 
 
-def is_file(name: str) -> bool:
-    """Whether it is a .keras file, which can run code when it is loaded: ask first."""
+def is_keras_file(name: str) -> bool:
+    """Return True for a .keras file, which can run code when it is loaded: ask first."""
     return name.endswith(".keras")
 
 
 def source_checksum(name: str) -> str:
-    """SHA-256 of what defines a network: the .keras file, or the source of the function's module.
+    """Return the SHA-256 of a network's definition: the .keras file, or the source of the function's module.
 
-    A module that was imported is as it was then: an edit during a run does not count, since Python does not see it.
+    Of an imported module the source at its import counts: Python ignores later edits.
 
     Raises:
-        InputError: It is not there.
+        InputError: The file or module is missing.
     """
     path = source_file(name)
-    now = hashlib.sha256(path.read_bytes()).hexdigest()
+    checksum = hashlib.sha256(path.read_bytes()).hexdigest()
     if name.partition(":")[0] in sys.modules:
-        return _LOOKED_AT.setdefault(path, now)
-    _LOOKED_AT[path] = now
-    return now
+        return _CHECKSUMS.setdefault(path, checksum)
+    _CHECKSUMS[path] = checksum
+    return checksum
 
 
-_LOOKED_AT: dict[Path, str] = {}
-"""Source -> its checksum when it was last looked at before its import, or first after."""
+_CHECKSUMS: dict[Path, str] = {}
+"""Source -> checksum: the last one before its import, or the first one after."""
 
 
-def builder(name: str) -> Callable[..., Any]:
-    """Import the function that a name says; runs the user's code.
+def import_builder(name: str) -> Callable[..., Any]:
+    """Import the function of a name; runs the user's code.
 
     Raises:
         InputError: No such module or function, or its import fails.
     """
     module_name, _, function_name = name.partition(":")
-    source_checksum(name)  # remembered as what is imported
+    source_checksum(name)  # stored before the import
     try:
         function = getattr(importlib.import_module(module_name), function_name)
     except AttributeError:
@@ -60,52 +60,52 @@ def builder(name: str) -> Callable[..., Any]:
         raise InputError(f"model: {module_name} cannot be imported: {type(error).__name__}: {error}") from None
     if not callable(function):
         raise InputError(f"model: {name} is {type(function).__name__}; expected a function (input_shape, num_classes).")
-    found: Callable[..., Any] = function
-    return found
+    builder: Callable[..., Any] = function
+    return builder
 
 
 def source_file(name: str) -> Path:
-    """The .keras file, or the source of the function's module.
+    """Return the path of the .keras file, or of the source of the function's module.
 
     Raises:
-        InputError: It is not there.
+        InputError: The file or module is missing.
     """
-    if is_file(name):
+    if is_keras_file(name):
         if not Path(name).is_file():
             raise InputError(f"model: there is no file {name}.")
         return Path(name)
-    if (here := str(Path.cwd())) not in sys.path:
-        sys.path.insert(0, here)  # as `python -m` does
+    if (folder := str(Path.cwd())) not in sys.path:
+        sys.path.insert(0, folder)  # as `python -m` does
     module = name.partition(":")[0]
     try:
-        found = importlib.util.find_spec(module)
+        spec = importlib.util.find_spec(module)
     except (ImportError, ValueError):
-        found = None
-    if found is None or found.origin is None or not Path(found.origin).is_file():
+        spec = None
+    if spec is None or spec.origin is None or not Path(spec.origin).is_file():
         if module.endswith(".py"):
             raise InputError(
                 f"model: there is no module '{module}'. Write it without .py: {name.replace('.py:', ':')}."
             )
-        if found is not None:
+        if spec is not None:
             raise InputError(f"model: {module} has no source file of its own. Name a function in a .py file.")
-        raise InputError(f"model: there is no module '{module}'. Install it, or run where it lies.")
-    return Path(found.origin)
+        raise InputError(f"model: there is no module '{module}'. Install it, or run in its folder.")
+    return Path(spec.origin)
 
 
-def whole_file(name: str) -> Path:
-    """A .keras file that is there and undamaged.
+def intact_keras_file(name: str) -> Path:
+    """Return the path of a .keras file after checking that it is undamaged.
 
     Raises:
-        InputError: It is not.
+        InputError: It is missing, damaged, or of Keras 3.
     """
     path = source_file(name)
     try:
         with zipfile.ZipFile(path) as archive:
-            whole = archive.testzip() is None and "config.json" in archive.namelist()
+            intact = archive.testzip() is None and "config.json" in archive.namelist()
             metadata = archive.read("metadata.json") if "metadata.json" in archive.namelist() else b""
     except (zipfile.BadZipFile, zlib.error, EOFError):
-        whole = False
-    if not whole:
+        intact = False
+    if not intact:
         raise InputError(f"model: {name} is damaged, or no .keras file. Write it again: model.save('{path.name}').")
     if re.search(rb'"keras_version"\s*:\s*"[3-9]\.', metadata):
         raise InputError(

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tfticket.training.order import RowOrder
+from tfticket.training.batches import RowOrder
 
 SEEDS, ROWS, BATCH = st.integers(0, 3), st.integers(1, 50), st.integers(1, 70)
 

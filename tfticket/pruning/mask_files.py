@@ -1,4 +1,4 @@
-"""A user's own mask, from a file."""
+"""Masks of the user's own, read from .npz files."""
 
 import hashlib
 import zipfile
@@ -13,14 +13,14 @@ from tfticket.types import Mask
 
 
 def read_mask(path: str | Path, like: Mask) -> Mask:
-    """Read a mask: an .npz whose arrays are called as the kernels ('dense_1/kernel') or their layers ('dense_1').
+    """Read a mask from an .npz whose arrays are named after kernels ('dense_1/kernel') or layers ('dense_1').
 
     Args:
-        path: The file. Arrays are boolean, or of numbers 0 and 1; layers that it lacks keep their mask.
+        path: The file. Arrays are boolean, or hold 0 and 1; layers that it lacks keep their mask.
         like: Gives the shapes, and the masks of the layers that the file lacks.
 
     Raises:
-        InputError: No such file, or damaged; arrays of other names, shapes or values; nothing is left.
+        InputError: No such file, or damaged; arrays of other names, shapes or values; no weight survives.
     """
     arrays = _arrays(Path(path))
     known = {layer_of(kernel): kernel for kernel in like} | {kernel: kernel for kernel in like}
@@ -45,16 +45,16 @@ def read_mask(path: str | Path, like: Mask) -> Mask:
 
 
 def mask_checksum(path: str | Path) -> str:
-    """SHA-256 of what a mask's file holds, whatever it is called and however it is packed.
+    """Return the SHA-256 of a mask file's arrays, independent of its name and compression.
 
     Raises:
         InputError: No such file, or damaged.
     """
-    found = hashlib.sha256()
+    digest = hashlib.sha256()
     for name, array in sorted(_arrays(Path(path)).items()):
-        found.update(f"{name} {array.shape} ".encode())
-        found.update(np.ascontiguousarray(array != 0).tobytes())
-    return found.hexdigest()
+        digest.update(f"{name} {array.shape} ".encode())
+        digest.update(np.ascontiguousarray(array != 0).tobytes())
+    return digest.hexdigest()
 
 
 def _arrays(path: Path) -> dict[str, np.ndarray]:

@@ -1,4 +1,4 @@
-"""What an iteration sees: which rows, and how they are augmented. Both come from endless seeded streams."""
+"""Batches of an iteration, rows and augmentations, from endless seeded streams."""
 
 from abc import ABC, abstractmethod
 
@@ -9,10 +9,10 @@ from tfticket.config import Augment
 
 
 class EpochStream(ABC):
-    """Batches cut from what belongs to epoch 0, 1, 2, ... in a row.
+    """Batches cut from the concatenated streams of epochs 0, 1, 2, ...
 
-    Iteration t sees positions t x batch_size to (t + 1) x batch_size of that row. So no batch is
-    short, and what an iteration sees depends on (seed, iteration) only, however the training was cut into segments.
+    Iteration t takes positions t x batch_size to (t + 1) x batch_size - 1. So no batch is short, and a batch depends
+    on (seed, iteration) only, however the training was cut into segments.
     """
 
     def __init__(self, seed: int, rows: int, batch_size: int) -> None:
@@ -22,7 +22,7 @@ class EpochStream(ABC):
         self._epochs: dict[int, np.ndarray] = {}
 
     def batches(self, first: int, last: int) -> np.ndarray:
-        """What iterations first to last - 1 see, [last - first, batch_size, ...]."""
+        """Return the batches of iterations first to last - 1, [last - first, batch_size, ...]."""
         begin, end = first * self._batch_size, last * self._batch_size
         epochs = range(begin // self._rows, -(-end // self._rows))
         stream = np.concatenate([self._epoch(epoch) for epoch in epochs])
@@ -37,19 +37,19 @@ class EpochStream(ABC):
 
     @abstractmethod
     def of_epoch(self, epoch: int) -> np.ndarray:
-        """The part of the stream that belongs to an epoch, [rows, ...]."""
+        """Return an epoch's part of the stream, [rows, ...]."""
 
 
 class RowOrder(EpochStream):
-    """Rows, int32 [iterations, batch_size]: a permutation an epoch, so that each row is seen exactly once in it."""
+    """Rows, int32 [iterations, batch_size]: a permutation per epoch, so that each row occurs exactly once in it."""
 
     def of_epoch(self, epoch: int) -> np.ndarray:
-        """Row indices, int32 [rows]."""
+        """Return row indices, int32 [rows]."""
         return seeds.generator(self._seed, "order", epoch).permutation(self._rows).astype(np.int32)
 
 
 class Augmentations(EpochStream):
-    """How each image is augmented, int32 [iterations, batch_size, 3]: offsets down and right, mirrored or not.
+    """Augmentations, int32 [iterations, batch_size, 3]: offset down, offset right, 1 to mirror.
 
     Without augmentation the last axis is empty.
     """
@@ -59,11 +59,11 @@ class Augmentations(EpochStream):
         self._augment = augment
 
     def of_epoch(self, epoch: int) -> np.ndarray:
-        """(down, right) in -crop .. crop and mirrored in {0, 1}, int32 [rows, 3]."""
+        """Draw offsets in -crop .. crop and mirroring in {0, 1}, int32 [rows, 3]."""
         if self._augment == Augment():
-            return np.zeros((self._rows, 0), np.int32)  # not asked for: nothing to draw, nothing to pass on
-        random = seeds.generator(self._seed, "augment", epoch)
+            return np.zeros((self._rows, 0), np.int32)
+        generator = seeds.generator(self._seed, "augment", epoch)
         crop = self._augment.crop
-        offsets = random.integers(-crop, crop, size=(self._rows, 2), endpoint=True)
-        mirrored = random.integers(0, 2, size=(self._rows, 1)) * self._augment.flip
+        offsets = generator.integers(-crop, crop, size=(self._rows, 2), endpoint=True)
+        mirrored = generator.integers(0, 2, size=(self._rows, 1)) * self._augment.flip
         return np.concatenate([offsets, mirrored], axis=1).astype(np.int32)

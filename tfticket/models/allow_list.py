@@ -1,8 +1,7 @@
-"""Which parts of a Keras config are harmless, whoever wrote it: layers that only compute from arrays.
+"""Allow list of the parts of a Keras config that are harmless, whoever wrote it: layers that compute from arrays.
 
-Both the classes and their arguments are allow-listed. What is not here, such as lookup layers that read a vocabulary
-from a file, is refused, as is a part whose arguments name anything but Keras' own activations, initialisers,
-regularisers and constraints.
+Both classes and arguments are on the list. Other classes are refused, such as lookup layers that read a vocabulary from
+a file, and so are arguments that name anything but Keras' own activations, initialisers, regularisers and constraints.
 """
 
 import re
@@ -77,7 +76,7 @@ _FUNCTIONS = frozenset(
         *("transpose", "unstack", "where", "zeros_like"),
     ]
 )
-"""Functions of TensorFlow that compute from arrays and do nothing else."""
+"""TensorFlow functions that compute from arrays and do nothing else."""
 
 _BY_NAME = {
     "activation": ACTIVATIONS,
@@ -85,7 +84,7 @@ _BY_NAME = {
     "regularizer": _REGULARISERS,
     "constraint": _CONSTRAINTS,
 }
-"""Last word of an argument -> what it may name."""
+"""Last word of an argument -> names that it may hold."""
 _WORD = re.compile(r"[A-Za-z0-9_]{0,40}")
 _EQUATION = re.compile(r"[A-Za-z.,>-]{0,80}")
 
@@ -104,7 +103,7 @@ def entries_of(config: Any) -> Iterator[dict[str, Any]]:
 
 
 def is_harmless(entry: dict[str, Any]) -> bool:
-    """Whether a part of a config builds one of the allow-listed classes, or names such a function, and no more."""
+    """Return True if a part of a config builds an allowed class or names an allowed function, and no more."""
     module, name, config = str(entry.get("module") or ""), str(entry["class_name"]), entry.get("config")
     if name in _VALUES:
         return True
@@ -127,7 +126,7 @@ def _is_harmless_function(config: Any) -> bool:
 
 
 def _has_inputs(entry: dict[str, Any]) -> bool:
-    """Whether each call of a layer has a layer's output as its input; on constants it would be computed at once."""
+    """Return True if each call of a layer has a layer's output as input; calls on constants compute at once."""
     nodes = entry.get("inbound_nodes") or []
     return isinstance(nodes, list) and all(_names_a_layer(node) for node in nodes)
 
@@ -145,7 +144,7 @@ def _names_a_layer(node: Any) -> bool:
 
 
 def _are_harmless(arguments: Any) -> bool:
-    """Whether a layer's arguments are numbers, plain words and names of Keras' own."""
+    """Return True if a layer's arguments are numbers, plain words and names of Keras' own."""
     if arguments is None:
         return True
     return isinstance(arguments, dict) and all(_is_harmless_value(key, value) for key, value in arguments.items())

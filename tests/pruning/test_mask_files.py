@@ -8,7 +8,7 @@ from tfticket.config import Control, ControlStep
 from tfticket.config.schema import validate
 from tfticket.errors import InputError
 from tfticket.fingerprint import fingerprint
-from tfticket.pruning.own import mask_checksum, read_mask
+from tfticket.pruning.mask_files import mask_checksum, read_mask
 from tfticket.run import run_folder
 
 RANDOM = np.random.default_rng(0)

@@ -10,7 +10,7 @@ import pytest
 from tests.data.rows import arrays, assert_equal, saved
 from tfticket.data import load_data, sources
 from tfticket.data.formats import read
-from tfticket.data.known import label_of, locate, registered, source_of, source_with
+from tfticket.data.identity import label_of, locate, registered, source_by_contents, source_by_name
 from tfticket.data.sources import asset
 from tfticket.errors import InputError
 from tfticket.registry import DATA_SETS
@@ -102,10 +102,10 @@ def test_known_data_have_their_class_names_whatever_they_lie_in(tmp_path):
 def test_known_data_are_found_by_name_and_by_contents():
     assert [source.name for source in registered()] == [*DATA_SETS]
     for source in registered():
-        assert source_of(source.name) is source
+        assert source_by_name(source.name) is source
         if source.contents is not None:
-            assert source_with(source.contents) is source
-    assert source_of("letters") is source_with("0" * 64) is source_with("") is None
+            assert source_by_contents(source.contents) is source
+    assert source_by_name("letters") is source_by_contents("0" * 64) is source_by_contents("") is None
 
 
 @pytest.mark.parametrize(

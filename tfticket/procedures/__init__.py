@@ -1,0 +1,1 @@
+"""Procedures of several experiments, as steps of a lab, one per file."""
