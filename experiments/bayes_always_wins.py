@@ -26,12 +26,13 @@ from tfticket.procedures.variational_training import check_variational_training
 from tfticket.reports.chains import verdict_of
 
 from . import checks, imp
+from .imp_config import Config as ImpConfig
 
 _OF_ONE_MASK = ("reinitialise", "keep-signs")
 """Controls with their ticket's mask."""
 
 
-class Config(imp.Config):
+class Config(ImpConfig):
     """Iterative pruning, its controls, and chains over the tickets' weights."""
 
     sample: SampleConfig = Field(SampleConfig(), description="The chains")

@@ -35,6 +35,7 @@ from tfticket.procedures.variational_training import (
 from tfticket.registry import SCORES
 
 from . import checks, imp
+from .imp_config import Config as ImpConfig
 
 
 class Trunk(Part):
@@ -66,7 +67,7 @@ class Trunk(Part):
         return arms.Trunk(self.variational, self.score, self.rewind == "none")
 
 
-class Config(imp.Config):
+class Config(ImpConfig):
     """Iterative pruning of deterministic and of variational networks, and transplants."""
 
     variational: Variational = Field(Variational(), description="How the network is made variational")
@@ -108,7 +109,7 @@ class Config(imp.Config):
         return self.variational_train or self.train
 
 
-def _imp_config(config: Config, trunk: Trunk) -> imp.Config:
+def _imp_config(config: Config, trunk: Trunk) -> ImpConfig:
     """Return a trunk's configuration as an experiment by itself."""
     rewind = config.prune.rewind if trunk.rewind is None else trunk.rewind
     changes: dict[str, Any] = {"prune": config.prune.model_copy(update={"score": trunk.score, "rewind": rewind})}
@@ -119,8 +120,8 @@ def _imp_config(config: Config, trunk: Trunk) -> imp.Config:
         changes["train"] = config.training
     changes |= {"keep": config.kept, "monte_carlo": ()} | ({} if trunk.controls else {"controls": ()})
     changes["experiment"] = "imp"
-    fields = {name: getattr(config, name) for name in imp.Config.model_fields}
-    return imp.Config.model_construct(**(fields | changes))
+    fields = {name: getattr(config, name) for name in ImpConfig.model_fields}
+    return ImpConfig.model_construct(**(fields | changes))
 
 
 class BayesianLth(imp.Imp[Config]):
@@ -136,7 +137,7 @@ class BayesianLth(imp.Imp[Config]):
         replicates: int,
         name: str | None,
         of: Arm = TICKET,
-    ) -> imp.Config:
+    ) -> ImpConfig:
         """See ``Imp.branch``; ``of`` may also be tickets of a trunk."""
         if of != TICKET:
             config = validate(Config, run, where="branch")
@@ -171,7 +172,7 @@ class BayesianLth(imp.Imp[Config]):
                 "No level is controlled, so nothing is transplanted: see control_densities and control_levels."
             )
         for trunk in config.trunks:
-            notes += imp.Imp[imp.Config]().check_model(_imp_config(config, trunk))
+            notes += imp.Imp[ImpConfig]().check_model(_imp_config(config, trunk))
         return list(dict.fromkeys(notes))
 
     def main(self, lab: Lab, config: Config) -> None:

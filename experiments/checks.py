@@ -1,7 +1,5 @@
 """Checks before any folder is made: data, lengths, networks and controls of experiments."""
 
-from typing import TYPE_CHECKING
-
 from tfticket.config import Control, TrainConfig, check_augment, check_lengths
 from tfticket.config.durations import iterations_in
 from tfticket.errors import InputError
@@ -11,11 +9,10 @@ from tfticket.registry import SCORES, resolve
 from tfticket.types import Mask
 from tfticket.user_networks import is_user_defined, source_file
 
-if TYPE_CHECKING:
-    from .imp import Config
+from .imp_config import Config
 
 
-def check_data(config: "Config") -> None:
+def check_data(config: Config) -> None:
     """Refuse, before TensorFlow starts, data that do not fit, and a missing file or module of a network."""
     from tfticket.data import check_alike, load_dataset
 
@@ -32,7 +29,7 @@ def check_data(config: "Config") -> None:
         source_file(config.model.name)
 
 
-def check_moments(config: "Config", train: TrainConfig, where: str) -> None:
+def check_moments(config: Config, train: TrainConfig, where: str) -> None:
     """Refuse moments that a training does not reach; ``where`` is its field."""
     from tfticket.data import split_rows
 
@@ -47,7 +44,7 @@ def check_moments(config: "Config", train: TrainConfig, where: str) -> None:
             )
 
 
-def check_model(config: "Config", *, compares: bool, infers: bool = False) -> list[str]:
+def check_model(config: Config, *, compares: bool, infers: bool = False) -> list[str]:
     """Refuse, before any folder is made, a network that cannot be pruned as configured.
 
     Args:
@@ -112,7 +109,7 @@ def _check_random_mask(control: Control, dense: Mask, exempt: tuple[str, ...]) -
         )
 
 
-def unmatched_densities(config: "Config") -> list[str]:
+def unmatched_densities(config: Config) -> list[str]:
     """Return a note for each control density without a nearby level."""
     kept = 1.0 - config.prune.rate_per_level
     levels = range(1, config.prune.levels + 1)

@@ -15,8 +15,7 @@ from pathlib import Path
 import pytest
 
 from tfticket.data import load_data, sources
-from tfticket.data.download import download
-from tfticket.data.sources import Remote
+from tfticket.data.download import Remote, download
 from tfticket.errors import InputError
 
 pytestmark = pytest.mark.slow

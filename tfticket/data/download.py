@@ -5,13 +5,29 @@ import socket
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-
-from tfticket.backend import keras
-from tfticket.data.sources import Remote
 
 TIMEOUT = 60.0
 """Timeout without data, in seconds."""
+
+
+@dataclass(frozen=True)
+class Remote:
+    """A file to download.
+
+    Attributes:
+        url: Its address.
+        hash: Its SHA-256 (64 digits) or MD5 (32 digits), as published by its authors or Keras.
+    """
+
+    url: str
+    hash: str
+
+    @property
+    def name(self) -> str:
+        """The file's name."""
+        return self.url.rpartition("/")[2]
 
 
 def download(files: Sequence[Remote], target: Path) -> Path:
@@ -27,6 +43,8 @@ def download(files: Sequence[Remote], target: Path) -> Path:
     Raises:
         OSError: No network, no such remote file, a wrong checksum, or a folder that cannot be written.
     """
+    from tfticket.backend import keras  # starts TensorFlow
+
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".download-", dir=target.parent) as partial:
         folder = Path(partial, target.name) if len(files) > 1 else Path(partial)

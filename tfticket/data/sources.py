@@ -7,26 +7,9 @@ from pathlib import Path
 import platformdirs
 
 from tfticket.config import ENDINGS, name_of
+from tfticket.data.download import Remote, download
 from tfticket.errors import InputError
 from tfticket.registry import DATA_DIR
-
-
-@dataclass(frozen=True)
-class Remote:
-    """A file to download.
-
-    Attributes:
-        url: Its address.
-        hash: Its SHA-256 (64 digits) or MD5 (32 digits), as published by its authors or Keras.
-    """
-
-    url: str
-    hash: str
-
-    @property
-    def name(self) -> str:
-        """The file's name."""
-        return self.url.rpartition("/")[2]
 
 
 @dataclass(frozen=True)
@@ -92,8 +75,6 @@ class Source:
         looked = f"{' or '.join(self.files)} in {' or '.join(map(str, data_folders()))}"
         if not self.remote:
             raise InputError(f"{self.name} is not on this machine; looked for {looked}. {self.get}")
-        from tfticket.data.download import download  # starts TensorFlow
-
         try:
             target = self.remote[0].name if len(self.remote) == 1 else self.name
             folder = next(filter(_writable, data_folders()), data_folders()[0])
