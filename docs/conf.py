@@ -1,4 +1,4 @@
-"""How Sphinx builds the documentation: `make docs`. It needs neither network nor GPU."""
+"""Sphinx configuration for `make docs`. The build needs neither network nor GPU."""
 
 import importlib.metadata
 import sys
