@@ -239,7 +239,7 @@ def _processor() -> str:
 
 
 def has_gpu() -> bool:
-    """Whether TensorFlow sees a GPU."""
+    """Return True if TensorFlow sees a GPU."""
     return bool(tf.config.list_physical_devices("GPU"))
 
 
@@ -260,7 +260,7 @@ def on_device(array: np.ndarray) -> Any:
 
 
 def jit_policy(model: Any) -> bool:
-    """Whether to compile a training loop of this model with XLA.
+    """Return True if training loops of this model are compiled by XLA.
 
     On a GPU always. On a CPU XLA halves the time of dense layers in a loop (0.37 s against 0.72 s an epoch of
     LeNet-300-100 on MNIST) but its convolutions inside a ``while_loop`` fall back to a naive kernel, 46 times
@@ -273,7 +273,7 @@ def jit_policy(model: Any) -> bool:
 
 
 def environment() -> dict[str, Any]:
-    """What bitwise promises hold for, beside versions and jit policy: recorded with every training's result."""
+    """Return the conditions of bitwise promises, except versions and jit policy: recorded with every training."""
     gpus = tf.config.list_physical_devices("GPU")
     device = tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU") if gpus else "CPU"
     heard = {name: os.environ[name] for name in _DECIDE_BITS if os.environ.get(name)}

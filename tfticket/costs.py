@@ -1,4 +1,4 @@
-"""What an experiment will cost: its trainings and chains, and the time they took where it was measured."""
+"""The cost of an experiment: its trainings and chains, and their time, if it was measured."""
 
 import functools
 import json
@@ -22,7 +22,7 @@ BESIDE_GRADIENTS = 1.1
 
 @dataclass(frozen=True)
 class Cost:
-    """What an experiment computes.
+    """The cost of an experiment.
 
     Attributes:
         trainings: How many by gradient descent.

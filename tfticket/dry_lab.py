@@ -40,7 +40,7 @@ class PlannedStep(Handle):
 
     @property
     def is_variational(self) -> bool:
-        """Whether its network is variational."""
+        """True if its network is variational."""
         return self.model is not None and self.model.variational is not None
 
     def result(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What an experiment is: what it is configured by, what it refuses, and which steps it asks a lab for."""
+"""The base class of experiments: configuration, checks, and the steps that a lab computes."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence

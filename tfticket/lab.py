@@ -204,7 +204,7 @@ class Lab:
         return True
 
     def _found(self, handle: Handle) -> bool:
-        """Whether a step is done, its files verified the first time that this lab comes upon them."""
+        """Return True if a step is done; verify its files the first time."""
         if not self._done(handle):
             return False
         if handle.fingerprint not in self._verified:

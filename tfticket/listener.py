@@ -1,4 +1,4 @@
-"""Who hears how a run goes: nobody, a terminal, the run's folder."""
+"""Listeners of a run's progress: a silent one, a counter, and one that writes to the run's folder."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -33,7 +33,7 @@ class Listener:
         """Another process computes the next step; the run waits for it."""
 
     def progress(self, done: int, total: int, first: int = 0) -> None:
-        """How far the step is; of several that are computed together, their sums.
+        """The step has made progress; for concurrent steps, in sum.
 
         Args:
             done: Iterations done.

@@ -175,14 +175,14 @@ def planned(source: str, overrides: Sequence[str] = ()) -> DryLab:
 
 
 def _source(sources: Mapping[str, str], field: str) -> str:
-    """What the layer says of a field: by its name, by the nearest table that holds it, or of all fields."""
+    """Return the layer's source of a field: under its name, of the nearest table that holds it, or of all fields."""
     names = field.split(".")
     candidates = (".".join(names[:length]) for length in range(len(names), 0, -1))
     return next((sources[name] for name in (*candidates, "*") if name in sources), "")
 
 
 def _of_field(said: Mapping[str, str], field: str) -> str:
-    """Where a field comes from; of a table of the user's keys, such as rates by layer, where the last key does."""
+    """Return the source of a field; for a table of the user's keys, such as rates by layer, that of its last key."""
     found = [source for name, source in said.items() if name == field or name.startswith(f"{field}.")]
     return found[-1] if found else DEFAULT
 
@@ -330,7 +330,7 @@ def _check_within_tables(tree: Any, keys: Sequence[str], text: str) -> None:
 
 
 def _ends_in_comment(value: str, node: Any) -> bool:
-    """Whether a value, of which YAML made ``node``, means the same without what follows its first # after a space."""
+    """Return True if a value, which YAML read as ``node``, is the same without its first comment."""
     before, *after = re.split(r"\s#", f" {value}", maxsplit=1)
     with suppress(InputError):  # within brackets or quotes, what is before it is not whole
         return bool(after) and load_yaml(before, "") == node

@@ -32,7 +32,7 @@ Work = Callable[[Any, Tell, Callable[[], bool]], None]
 
 @dataclass(frozen=True)
 class End:
-    """How a job's process ended.
+    """The end of a job's process.
 
     Attributes:
         code: Its exit code, below 0 the number of the signal that killed it; None: it never began.
@@ -54,7 +54,7 @@ class End:
 
 @dataclass(frozen=True)
 class _Failure:
-    """What a job's work raised, as it is sent: an error may not be picklable, or not be made again from its pickle."""
+    """An error of a job, as it is sent: the error itself may not survive pickling."""
 
     pickled: bytes
     words: str
@@ -93,7 +93,7 @@ class _Child:
             self.process.start()
 
     def hear(self) -> tuple[Any, ...] | None:
-        """What it tells next, one thing or nothing; None where it ended, maybe in the middle of a message."""
+        """Return the next message, or () for an error; None if the process ended, maybe in mid-message."""
         try:
             message = pickle.loads(self.pipe.recv_bytes())  # noqa: S301 -- see above
         except (EOFError, OSError):

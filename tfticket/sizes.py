@@ -1,4 +1,4 @@
-"""How many weights the tickets of this process hold, so that no network is built that is larger than its ticket."""
+"""The number of weights of this process's tickets: no larger network is built."""
 
 import json
 

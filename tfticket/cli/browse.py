@@ -82,7 +82,7 @@ def list_(
 
 
 def _message(run: "RunFolder") -> str:
-    """Why a run failed, or what is damaged; ''."""
+    """Return why a run failed, or what is damaged; ''."""
     return one_line(run.status.get("message", ""))
 
 

@@ -1,4 +1,4 @@
-"""What the shell's completion offers. Each function takes what was typed so far and returns how it may go on."""
+"""Shell completion. Each function takes the text typed so far and returns its possible completions."""
 
 import os
 from pathlib import Path
@@ -39,7 +39,7 @@ def controls(incomplete: str) -> list[str]:
 
 
 def lists(incomplete: str) -> list[str]:
-    """What can be listed."""
+    """Things that can be listed."""
     return [name for name in ("runs", "presets", *LISTS) if name.startswith(incomplete)]
 
 

@@ -290,7 +290,7 @@ def _compare(chosen: Sequence[Chosen], folder: Path | None, as_json: bool) -> No
 
 
 def _shortened(names: Sequence[Sequence[str]]) -> tuple[str, list[str]]:
-    """What all names have in common, and the names without it: 'ticket, level 10' and 'seed 0', 'seed 1'."""
+    """Return what all names have in common, and the names without it: 'ticket, level 10' and 'seed 0', 'seed 1'."""
     shared = [word for word in names[0] if all(word in each for each in names)]
     short = [", ".join(word for word in each if word not in shared) for each in names]
     distinct = all(short) and len(set(short)) == len(short)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class By(StrEnum):
-    """What tells which weights survive."""
+    """Features of the survival model."""
 
     magnitude = "magnitude"
     connectivity = "connectivity"

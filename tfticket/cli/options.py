@@ -56,7 +56,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 
 class Options:
-    """What holds for every command; said before its name or after."""
+    """Options of every command, given before or after its name."""
 
     quiet = False
     debug = False
@@ -89,7 +89,7 @@ Version = Annotated[bool, typer.Option("--version", callback=_show_version, is_e
 
 @app.callback()
 def options(quiet: Quiet = False, debug: Debug = False, version: Version = False) -> None:
-    """What holds for every command."""
+    """Options of every command."""
 
 
 def named_run(workspace: Path, name: str) -> "RunFolder":

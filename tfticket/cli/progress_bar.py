@@ -1,4 +1,4 @@
-"""What the command line shows of a run while it goes: a bar, what runs now, when it will end."""
+"""The command line's progress bar: the present step, trainings done, and time left."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

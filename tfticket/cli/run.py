@@ -269,7 +269,7 @@ def _ask_for_trust(model: Any, trust: bool, can_ask: bool) -> None:
 
 
 def _propose(workspace: Path, *commands: tuple[list[str], str]) -> None:
-    """What to type next, and why."""
+    """Print commands to try next, and why."""
     there = [] if workspace == DEFAULT_WORKSPACE else ["--workspace", str(workspace)]
     lines = [f"{_said([*command, *there])}\n          {why}" for command, why in commands]
     say("\nNext: " + "\n      ".join(lines))

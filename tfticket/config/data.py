@@ -1,4 +1,4 @@
-"""Which data, which network."""
+"""Configuration of the data and the network."""
 
 import os
 import re
@@ -29,7 +29,7 @@ ENDINGS = (".npz", ".zip", ".tar.gz")
 
 
 def name_of(path: Path) -> str:
-    """What data are called after their file or folder."""
+    """Return the name of data, from their file or folder."""
     ending = next((ending for ending in ENDINGS if path.name.endswith(ending)), "")
     return path.name.removesuffix(ending) or "own data"
 
@@ -46,7 +46,7 @@ def _classes(value: object) -> object:
 
 
 class DataConfig(Config):
-    """Which data, and how they are split. One split serves all seeds of a run."""
+    """The data and their split, which serves all seeds of a run."""
 
     name: Annotated[str, Suggested(DATA_SETS)] = Field(
         "mnist",
@@ -105,7 +105,7 @@ Initialiser = Literal[
 
 
 class ModelConfig(Config):
-    """Which network."""
+    """The network."""
 
     name: Annotated[str, Suggested(MODELS), AfterValidator(_model)] = Field(
         "lenet-300-100",

@@ -45,7 +45,7 @@ Rewind = Annotated[str, BeforeValidator(_rewind)]
 
 
 def iterations_in(duration: str, rows: int, batch_size: int) -> int:
-    """How many iterations a duration is.
+    """Return a duration in iterations.
 
     An epoch is rows / batch_size iterations, a fraction where the batch does not divide the rows, and k
     epochs are that times k, rounded: batches are cut from one stream of permutations (see
@@ -74,7 +74,7 @@ def _multiple(duration: str, times: int, rows: int, batch_size: int) -> int:
 
 
 def rewinds_later(rewind: str) -> bool:
-    """Whether survivors start again from weights of an iteration k > 0."""
+    """Return True if survivors are rewound to an iteration k > 0."""
     return rewind not in ("none", "0it")
 
 
@@ -129,7 +129,7 @@ class Moments(Collection[int]):
         return count if self.duration.endswith("it") else count * self.rows / self.batch_size
 
     def _times_beyond(self, iteration: int) -> int:
-        """How many durations, at least one, end after an iteration."""
+        """Return how many durations, at least one, end after an iteration."""
         times = max(1, int((iteration + 0.5) / self._step) - 2)
         while _multiple(self.duration, times, self.rows, self.batch_size) <= iteration:
             times += 1

@@ -1,4 +1,4 @@
-"""What every experiment's configuration has in common."""
+"""The fields that all experiments have."""
 
 import os
 import re
@@ -13,7 +13,7 @@ from tfticket.registry import EXPERIMENTS
 
 
 class Execution(Config):
-    """How a run is carried out.
+    """Execution of a run.
 
     None of it changes a result's bits but ``threads``, which is recorded, and of chains and members of a population
     ``processes``, among which the threads are shared.
@@ -31,13 +31,13 @@ class Execution(Config):
 
     @property
     def processes_at_once(self) -> int:
-        """How many processes share the machine; a GPU is not shared."""
+        """Number of processes at once; a GPU takes one."""
         if self.processes is not None:
             return self.processes
         return 1 if Path("/dev/nvidiactl").exists() else max(1, usable_cpus() // (self.threads or 1))
 
     def share(self, processes: int) -> "Execution":
-        """What each of so many processes may use."""
+        """Return the share of each of several processes."""
         return self.model_copy(update={"threads": self.threads or max(1, usable_cpus() // processes)})
 
 
@@ -59,7 +59,7 @@ def _run_name(name: str) -> str:
 
 
 class ExperimentConfig(Config):
-    """What every experiment's configuration has in common."""
+    """The fields that all experiments have."""
 
     experiment: Annotated[str, known("experiment", EXPERIMENTS)] = Field(
         description="Which experiment; `tfticket list experiments` shows them"

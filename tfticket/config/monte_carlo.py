@@ -1,4 +1,4 @@
-"""How Monte Carlo tickets are drawn."""
+"""Configuration of Monte Carlo tickets."""
 
 from pydantic import Field
 
@@ -22,7 +22,7 @@ class MonteCarlo(Config):
 
     @property
     def arm(self) -> Arm:
-        """What reports call its trainings."""
+        """The arm's options in reports."""
         statistic = "connectivity" if self.connectivity else "magnitude"
         said = [statistic, *["as printed"] * self.as_printed, *[f"{self.images} images"] * (self.images is not None)]
         return Arm(control="monte-carlo", options=", ".join(said))

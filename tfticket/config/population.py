@@ -1,4 +1,4 @@
-"""How the KL weights of a variational network's layers are tuned by a population of trainings."""
+"""Configuration of the population that tunes the KL weights of a variational network's layers."""
 
 from typing import Annotated, Literal, Self
 
@@ -44,7 +44,7 @@ class Population(Config):
 
     @property
     def replaced(self) -> int:
-        """How many members are replaced after a generation; of those left, at least as many are the best."""
+        """Number of members that are replaced after a generation; at most half of them."""
         return min(max(1, round(self.truncation * self.members)), self.members // 2)
 
 

@@ -1,4 +1,4 @@
-"""How tickets are found, and altered on purpose."""
+"""Configuration of pruning and of controls."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -168,13 +168,13 @@ class Control(Config):
 
     @property
     def options(self) -> dict[str, Any]:
-        """What is said beside the name."""
+        """The options beside the name."""
         fields = type(self).model_fields
         return {name: getattr(self, name) for name in _OPTIONS if getattr(self, name) != fields[name].default}
 
     @property
     def arm(self) -> Arm:
-        """What reports call its trainings: the name, and what distinguishes it from others of that name."""
+        """Its arm in reports: the name and the options."""
         said: list[str] = [self.initialiser] if self.initialiser else []
         if isinstance(self.densities, dict):
             said += [f"{layer}={share:g}" for layer, share in self.densities.items()]

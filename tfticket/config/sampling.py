@@ -1,4 +1,4 @@
-"""How a ticket's posterior is sampled."""
+"""Configuration of chains."""
 
 import re
 from typing import Annotated, Any, Literal, Self
@@ -55,12 +55,12 @@ class PriorConfig(Config):
 
     @property
     def is_bounded(self) -> bool:
-        """Whether weights have bounds."""
+        """True if weights have bounds."""
         return self.name in ("uniform", "glorot-uniform")
 
     @property
     def is_glorot(self) -> bool:
-        """Whether the variance is the layer's own."""
+        """True if the variance depends on the layer's fans."""
         return self.name.startswith("glorot")
 
     @property

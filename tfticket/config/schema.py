@@ -1,4 +1,4 @@
-"""What every configuration is: frozen, strictly typed, and refused if it holds a key we do not know."""
+"""The base of all configurations: frozen, strictly typed, without unknown keys."""
 
 import json
 from collections.abc import Iterator
@@ -50,7 +50,7 @@ class Config(BaseModel):
     __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]  # else it is also called for nested ones
 
     def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
-        """What differs from the defaults, so that a configuration is told in a line."""
+        """Fields that differ from their defaults, for a short repr."""
         fields = type(self).model_fields
         return ((name, value) for name, value in super().__repr_args__() if value != fields[str(name)].default)
 
@@ -139,7 +139,7 @@ def explained(cls: type["Config"], error: ValidationError, where: str, *, yaml: 
 
 
 def _counts_refused(problem: dict[str, Any], places: list[tuple[int | str, ...]]) -> bool:
-    """Whether a list is called too short only because pydantic does not count items that it refused."""
+    """Return True if a list is called too short only because pydantic does not count items that it refused."""
     here = tuple(problem["loc"])
     return problem["type"] == "too_short" and any(place[: len(here)] == here != place for place in places)
 
@@ -174,7 +174,7 @@ def _got(value: Any) -> str:
 
 
 def _example(held: list[type[Config]], value: Any) -> str:
-    """How a user writes a list: of what was given, if that may stand in it, or of the tables that it holds, if any."""
+    """Return an example of a list, made from the given value if that is allowed in it."""
     scalar = isinstance(value, str | int | float) and not isinstance(value, bool)
     if scalar and (not held or any(_is_one(known, value) for known in held)):
         return f" such as [{shortened(value) if isinstance(value, str) else given(value)}]"
@@ -182,7 +182,7 @@ def _example(held: list[type[Config]], value: Any) -> str:
 
 
 def _is_one(cls: type[Config], value: Any) -> bool:
-    """Whether a value is a configuration of a class, a name for one (`keep-signs`) too."""
+    """Return True if a value is a configuration of a class, or a name for one such as `keep-signs`."""
     try:
         cls.model_validate(value)
     except ValidationError:

@@ -1,4 +1,4 @@
-"""What the lab's steps are told, and what of it decides their results."""
+"""Configurations of the lab's steps, and which of their fields decide results."""
 
 from typing import Any, Literal, get_args, get_origin
 

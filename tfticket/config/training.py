@@ -1,4 +1,4 @@
-"""How a network is trained by gradient descent."""
+"""Configuration of training by gradient descent."""
 
 from collections.abc import Sequence
 from typing import Annotated, Literal, Self

@@ -30,7 +30,7 @@ class Variational(Config):
 
 
 class Objective(Config):
-    """What the training of a variational network minimises, and by which estimate; of no other network."""
+    """The objective of variational training and its estimator; it has no effect on deterministic networks."""
 
     estimator: Literal["flipout", "independent", "local"] = Field(
         "flipout",

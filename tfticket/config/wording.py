@@ -1,4 +1,4 @@
-"""What is wrong with a configuration's value, in words for a person: none of pydantic's messages is shown."""
+"""Messages about wrong values, in place of pydantic's."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -90,5 +90,5 @@ def given(value: Any) -> str:
 
 
 def is_key(part: int | str) -> bool:
-    """Whether part of a location is a number or a key, and not pydantic's name of a type."""
+    """Return True if part of a location is a number or a key, not pydantic's name of a type."""
     return isinstance(part, int) or not part.startswith(("constrained-", "dict[", "list[", "tuple[", "function-", "["))

@@ -129,7 +129,7 @@ def _header(path: Path, texts: dict[str, str], kind: str | None) -> dict[str, An
 
 
 def identity(path: Path) -> str:
-    """What a step's ``result.json`` lists of a file: of tensors the checksum of their metadata, else of its bytes.
+    """Return the checksum that ``result.json`` lists for a file: of a tensor file's metadata, else of its bytes.
 
     Raises:
         InputError: It cannot be read.

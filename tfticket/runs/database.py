@@ -49,7 +49,7 @@ class Database:
         self._inode = self._version = -1
 
     def is_gone(self) -> bool:
-        """Whether the file is not, or no more, the one that is open; never so where there are no runs."""
+        """Return True if the file is not the open one any more; False if there are no runs."""
         return self._inode != _inode(self._path) or (self._connection is None and (self._path.parent / "runs").is_dir())
 
     def open(self) -> None:

@@ -65,7 +65,7 @@ class RunFollower:
 
     @property
     def log(self) -> list[str]:
-        """What happened in the trainings, a line each, newest last; the last 2,000."""
+        """The last 2,000 events of the trainings, a line each, the newest last."""
         return list(self._log)
 
     def poll(self) -> bool:
@@ -147,7 +147,7 @@ class RunFollower:
 
 
 def _seconds(events: Sequence[dict[str, Any]]) -> Iterator[float]:
-    """How long a training had trained at each evaluation; an attempt goes on where the one before was."""
+    """Yield the training time at each evaluation, in seconds, summed over attempts."""
     before, last, began = 0.0, 0.0, math.nan
     for event in events:
         if event["event"] == "begin":

@@ -45,7 +45,7 @@ _WATCHED = (*_READERS, MANIFEST, "lease.json")
 
 @dataclass(frozen=True)
 class _Entry:
-    """What is known of a run: its files as they were seen, what they said, and its state."""
+    """A run in the index: the stamps of its files, their contents, and its state."""
 
     seen: Seen
     facts: dict[str, Facts]
@@ -75,7 +75,7 @@ class Index:
         self._catch_up()
 
     def runs(self) -> list[RunSummary]:
-        """What the database says, the newest first; looks at no folder."""
+        """Return the runs in the database, the newest first, without reading folders."""
         self._catch_up()
         return self._summaries()
 

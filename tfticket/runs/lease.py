@@ -44,7 +44,7 @@ def _me() -> dict[str, Any]:
 
 
 def is_alive(holder: dict[str, Any]) -> bool:
-    """Whether the process that took a lease still runs. On another host: taken for alive."""
+    """Return True if the process that took a lease still runs, or is on another host."""
     if holder["host"] != platform.node():
         return True
     if holder["boot_id"] != _boot_id():

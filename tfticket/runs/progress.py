@@ -1,4 +1,4 @@
-"""How far a run is: counted as it goes, and kept in its folder for those who watch it."""
+"""The progress of a run, kept in its folder."""
 
 import time
 from dataclasses import dataclass, field, fields, replace
@@ -18,7 +18,7 @@ COUNTED = ("train", "sample", "member")
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a run is.
+    """The progress of a run.
 
     Attributes:
         trainings: How many it takes, chains among them; None before it said so.
@@ -96,7 +96,7 @@ class Progress:
 
 
 def read_progress(folder: Path) -> Progress | None:
-    """What a run's folder says; None where it says nothing, or nothing that can be read."""
+    """Return the progress in a run's folder; None if it is missing or damaged."""
     record, _ = record_or_problem(folder / PROGRESS, ProgressRecord)
     if record is None:
         return None

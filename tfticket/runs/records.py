@@ -75,7 +75,7 @@ def checked(value: Any, schema: type[Schema], where: str) -> Schema:
 
 
 def is_one(value: Any, schema: type[Any]) -> bool:
-    """Whether a schema allows a value."""
+    """Return True if a schema allows a value."""
     try:
         _ADAPTERS(schema).validate_python(value)
     except (ValidationError, RecursionError):

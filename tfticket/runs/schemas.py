@@ -1,4 +1,4 @@
-"""What the JSON files of runs and steps hold, each a schema for ``tfticket.runs.records``.
+"""Schemas of the JSON files of runs and steps, for ``tfticket.runs.records``.
 
 Fields that a schema does not name are kept: later versions may write more.
 """
@@ -51,7 +51,7 @@ class Status(TypedDict):
 
 @record
 class Label(TypedDict, total=False):
-    """What a run calls a step; reading makes an ``Arm`` of its arm."""
+    """The label of a step in a run; its arm is read as an ``Arm``."""
 
     arm: Annotated[InstanceOf[Arm], BeforeValidator(Arm.from_label)]
     seed: Count
@@ -100,7 +100,7 @@ class Named(TypedDict):
 
 @record
 class RunConfiguration(TypedDict):
-    """What reports read of a run's config.yaml."""
+    """The parts of a run's config.yaml that reports read."""
 
     model: Named
     data: dict[str, Any]
@@ -167,7 +167,7 @@ class StepResult(TypedDict):
 
 @record
 class Facts(TypedDict, total=False):
-    """What one file of a run says, as the index keeps it; under 'damaged' why it says nothing."""
+    """The contents of a run's file in the index; under 'damaged' why it cannot be read."""
 
     damaged: Text
     missing: Text
@@ -203,7 +203,7 @@ Metrics = dict[str, Annotated[float, Field(allow_inf_nan=True)]]
 
 @record
 class Evaluation(TypedDict):
-    """What an evaluation has found."""
+    """The result of an evaluation."""
 
     density: Fraction
     level: Count
@@ -217,7 +217,7 @@ class Evaluation(TypedDict):
 
 @record
 class MadeTicket(TypedDict, total=False):
-    """What a step that made a ticket says of it."""
+    """The result of a step that made a ticket."""
 
     density: Fraction
     level: Count

@@ -1,4 +1,4 @@
-"""What a step is given by the lab: its folder, its inputs' folders, and ways to tell how it goes."""
+"""The context that the lab gives a step: its folder, its inputs' folders, and callbacks."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What ties files to the step that wrote them: ``result.json`` lists them all, with checksums, and its own.
+"""Files and the step that wrote them: ``result.json`` lists the checksums of all, and of itself.
 
 A step's folder is called ``<kind>-<first 16 hex digits of the fingerprint>``. Files that lie elsewhere, such as a
 ticket that a user saved, belong to no step and are not checked here.

@@ -56,7 +56,7 @@ class RunSummary:
 
 
 def last_change(path: str) -> list[int]:
-    """What a file's last change is known by, as numbers that differ after another; [] where there is no file."""
+    """Return a stamp of a file's last change: numbers that differ after another change; [] without a file."""
     try:
         stat = os.stat(path)  # noqa: PTH116 -- a thousand times in a look at a workspace
     except (FileNotFoundError, NotADirectoryError):
@@ -82,7 +82,7 @@ def step_words(label: Mapping[str, Any], kind: str = "train") -> str:
 
 
 def facts_of(read: Callable[[Path], Facts], folder: Path, name: str) -> Facts:
-    """What a reader finds in a file of a run's folder; {'damaged': why} where it fails, however it does."""
+    """Return what a reader finds in a file of a run's folder; {'damaged': why} if it fails."""
     try:
         return read(folder)
     except InputError as error:

@@ -1,0 +1,66 @@
+"""Runs that an earlier version wrote: they open, report and resume.
+
+``tests/old_runs/workspace.tar.xz`` holds two runs of tfticket at commit cdddb673e441, without figures and leases.
+"""
+
+import csv
+import shutil
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from tfticket.runs.run_folder import list_runs, read_run
+
+RUNS = ("sampled", "variational")
+"""The runs of `bayes-always-wins` and `bayesian-lth`: between them they have every kind of step."""
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("old")
+    with tarfile.open(Path(__file__).parent / "old_runs" / "workspace.tar.xz") as archive:
+        archive.extractall(folder, filter="data")
+    return folder / "ws"
+
+
+def folder_of(workspace, name):
+    (folder,) = (workspace / "runs").glob(f"{name}-*")
+    return folder
+
+
+def table(folder):
+    return list(csv.reader((folder / "report" / "results.csv").read_text().splitlines()))
+
+
+def test_old_runs_are_done_and_undamaged(workspace, call):
+    assert {run.config["name"]: run.state for run in list_runs(workspace)} == dict.fromkeys(RUNS, "done")
+    code, out, err = call("verify", "-w", workspace)
+    assert (code, err) == (0, "")
+    assert out.startswith("No damaged file in 2 runs")
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_an_old_run_is_reported_as_it_was(workspace, name, call):
+    folder = folder_of(workspace, name)
+    before = {file.name: file.read_text() for file in (folder / "report").iterdir() if file.suffix in (".csv", ".json")}
+    assert len(before) >= 5
+    code, _, err = call("report", folder.name, "-w", workspace)
+    assert code == 0, err
+    assert {name: (folder / "report" / name).read_text() for name in before} == before
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_an_old_run_goes_on_from_the_steps_that_it_has(workspace, name, call, tmp_path):
+    shutil.copytree(workspace, tmp_path / "w")
+    folder = folder_of(tmp_path / "w", name)
+    before, steps = table(folder), read_run(folder).steps()
+    lost = [step for step in steps if step.kind == "evaluate"][-1]
+    shutil.rmtree(lost.path)
+    code, _, err = call("run", folder / "config.yaml", "-w", tmp_path / "w")
+    assert code == 0, err
+    assert [step.entry for step in read_run(folder).steps()] == [step.entry for step in steps]
+    assert lost.is_done
+    for row, expected in zip(table(folder), before, strict=True):
+        for value, number in zip(row, expected, strict=True):
+            assert value == number or float(value) == pytest.approx(float(number), rel=1e-4)
