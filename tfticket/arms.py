@@ -138,13 +138,13 @@ class Arm:
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the method, the trunk and the control, those that it has: 'NUTS', 're-initialised (he_normal)'."""
-        found = [METHODS.get(self.method, self.method)] if self.method != "train" else []
-        found += [self.trunk.name] if self.trunk is not None else []
+        parts = [METHODS.get(self.method, self.method)] if self.method != "train" else []
+        parts += [self.trunk.name] if self.trunk is not None else []
         if known := CONTROL_NAMES.get(self.control):
-            found.append(f"{known} ({self.options})" if self.options else known)
+            parts.append(f"{known} ({self.options})" if self.options else known)
         elif self.control or self.options:
-            found.append(f"{self.control} {self.options}".strip())
-        return tuple(found) or ("IMP ticket",)
+            parts.append(f"{self.control} {self.options}".strip())
+        return tuple(parts) or ("IMP ticket",)
 
     @property
     def name(self) -> str:

@@ -85,8 +85,8 @@ class Sourced:
 def presets() -> dict[str, Preset]:
     """Every preset that ships with the program."""
     folder = Path(str(files("tfticket._experiments.presets")))
-    found = [preset for path in sorted(folder.glob("*.yaml")) for preset in _presets_in(path)]
-    return {preset.name: preset for preset in sorted(found, key=lambda preset: bool(preset.budget))}
+    known = [preset for path in sorted(folder.glob("*.yaml")) for preset in _presets_in(path)]
+    return {preset.name: preset for preset in sorted(known, key=lambda preset: bool(preset.budget))}
 
 
 def _presets_in(path: Path) -> Iterator[Preset]:

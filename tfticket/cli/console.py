@@ -93,9 +93,9 @@ def show_report(report: "Report", as_json: bool, quiet: bool) -> None:
         record: dict[str, Any] = {"title": report.title, "files": [str(report.folder / name) for name in report.files]}
         record |= {"results": [record_of(cell) for cell in report.cells], "claims": records(report.decisions)}
         record["fits"] = [asdict(fit) for fit in report.fits]
-        record["closeness"] = [record_of(one) for one in report.closeness]
-        record["uncertainty"] = [record_of(one) for one in report.uncertainty]
-        record["moments"] = [record_of(one) for one in report.moments]
+        record["closeness"] = [record_of(item) for item in report.closeness]
+        record["uncertainty"] = [record_of(item) for item in report.uncertainty]
+        record["moments"] = [record_of(item) for item in report.moments]
         record["notes"] = report.notes
         record["chains"] = [{**pool.label, "arm": pool.label["arm"].key, **pool.diagnostics} for pool in report.pools]
         typer.echo(json.dumps(record))
@@ -161,12 +161,12 @@ def show_fits(fits: "Sequence[Fit]") -> None:
         echo(f"Logistic models of which weights survive, means over {seeds}; as printed: no intercept.")
 
 
-def show_uncertainty(found: "Sequence[Evaluated]", cells: "Sequence[Cell]") -> None:
+def show_uncertainty(evaluated: "Sequence[Evaluated]", cells: "Sequence[Cell]") -> None:
     """Print how unsure variational networks are; nothing where there are none."""
     from tfticket.reports.tables import shown_levels
     from tfticket.reports.uncertainty import uncertainty_tables
 
-    for header, rows, note in uncertainty_tables(found, shown_levels(cells)):
+    for header, rows, note in uncertainty_tables(evaluated, shown_levels(cells)):
         _show_arms(header, rows)
         echo(note)
 
@@ -201,15 +201,15 @@ def show_claims(decisions: "Mapping[str, Sequence[Decision]]") -> None:
 
     if not decisions:
         return
-    for run, each in decisions.items():
+    for run, claims in decisions.items():
         if len(decisions) > 1:
             echo(f"\n{run}")
-        show_table(*claims_rows(each))
-        for note in claims_notes(each):
+        show_table(*claims_rows(claims))
+        for note in claims_notes(claims):
             echo(note)
-    claims = list(dict.fromkeys(one.comparison.claim for each in decisions.values() for one in each))
-    for claim in claims:
-        echo(claim)
+    names = list(dict.fromkeys(decision.comparison.claim for claims in decisions.values() for decision in claims))
+    for name in names:
+        echo(name)
     tables = "these tables" if len(decisions) > 1 else "this table"
     echo(
         f"Claims: 5 %, Holm-adjusted over the tested claims of {tables}; seeds are the unit; intervals are unadjusted."

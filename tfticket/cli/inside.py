@@ -108,21 +108,21 @@ def _choose(
 
     chosen: list[Chosen] = []
     folder = None
-    for one in what:
-        path = Path(one)
+    for name in what:
+        path = Path(name)
         if path.is_file() or (path / TICKET_FILE).is_file() or path.suffix == ".safetensors":
             file = path / TICKET_FILE if path.is_dir() else path
-            chosen.append(Chosen((one,), Ticket.load(file)))
+            chosen.append(Chosen((name,), Ticket.load(file)))
             continue
         if (path / RESULT).is_file():
-            raise InputError(f"{one} is a step without a ticket. Name one that made a ticket, or the run.")
-        run = named_run(workspace, one)
-        found = _of_run(run, level, seed, arms)
+            raise InputError(f"{name} is a step without a ticket. Name one that made a ticket, or the run.")
+        run = named_run(workspace, name)
+        tickets = _of_run(run, level, seed, arms)
         several = f"{run.folder.name}: " if len(what) > 1 else ""
-        chosen += [_loaded(each, several) for each in found]
+        chosen += [_loaded(ticket, several) for ticket in tickets]
         if folder is None:
             folder = run.folder / "report"
-    names = [each.name for each in chosen]
+    names = [ticket.name for ticket in chosen]
     if len(set(names)) < len(names):
         raise InputError(f"The same ticket is named twice: {', '.join(names)}.")
     if folder is None and (level, seed, arms) != (None, None, [TICKET]):
@@ -138,11 +138,11 @@ def _folder_name(names: Sequence[str]) -> str:
     return f"compared-{words}-and-{len(names) - 1}-{hashlib.sha256(json.dumps(names).encode()).hexdigest()[:8]}"
 
 
-def _loaded(found: "RunTicket", before_name: str) -> Chosen:
+def _loaded(ticket: "RunTicket", before_name: str) -> Chosen:
     from tfticket.inspection.load import load
 
-    first, *rest = found.words
-    return Chosen((before_name + first, *rest), *load(found))
+    first, *rest = ticket.words
+    return Chosen((before_name + first, *rest), *load(ticket))
 
 
 def _of_run(run: Any, level: str | None, seed: str | None, asked: Sequence[Arm]) -> list["RunTicket"]:
@@ -155,13 +155,13 @@ def _of_run(run: Any, level: str | None, seed: str | None, asked: Sequence[Arm])
     there = tickets_of(run)
     if not there:
         raise InputError(f"{run.folder.name}: nothing has been evaluated yet.")
-    known = sorted({each.label["arm"] for each in there})
-    if missing := [arm for arm in asked if arm not in {one for arm in known for one in (arm, arm.kind)}]:
+    known = sorted({ticket.label["arm"] for ticket in there})
+    if missing := [arm for arm in asked if arm not in {name for arm in known for name in (arm, arm.kind)}]:
         raise InputError(f"{run.folder.name} has no arm '{missing[0]}'. It has: {', '.join(map(str, known))}.")
     arms = [arm for arm in known if arm in asked or arm.kind in asked]
-    found = [each for each in there if each.label["arm"] in arms]
+    chosen = [ticket for ticket in there if ticket.label["arm"] in arms]
     for key, text, default in (("level", level, max), ("seed", seed, min)):
-        of_arm = {arm: {each.label[key] for each in found if each.label["arm"] == arm} for arm in arms}
+        of_arm = {arm: {ticket.label[key] for ticket in chosen if ticket.label["arm"] == arm} for arm in arms}
         common = set.intersection(*of_arm.values())
         if text is None and not common:
             raise InputError(
@@ -172,8 +172,8 @@ def _of_run(run: Any, level: str | None, seed: str | None, asked: Sequence[Arm])
             if not wanted <= values if len(arms) == 1 else not wanted & values:
                 shown = ", ".join(map(str, sorted(values)))
                 raise InputError(f"{run.folder.name} has no {key} {_span(wanted - values)} of {arm}. It has: {shown}.")
-        found = [each for each in found if each.label[key] in wanted]
-    return found
+        chosen = [ticket for ticket in chosen if ticket.label[key] in wanted]
+    return chosen
 
 
 def _span(numbers: Iterable[int]) -> str:
@@ -214,12 +214,12 @@ def _short(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)[:12] if len(str(value)) == 64 else str(value)
 
 
-def _layers(found: "Inspection") -> tuple[list[str], list[list[Any]]]:
+def _layers(inspection: "Inspection") -> tuple[list[str], list[list[Any]]]:
     from tfticket.pruning.mask import layer_of
 
     header = ["layer", "shape", "survivors", "weights\nremaining", "live", "dead\nunits", "multiplies\nsurviving"]
     rows = []
-    for kernel in found.kernels:
+    for kernel in inspection.kernels:
         row: list[Any] = [layer_of(kernel.path), "x".join(map(str, kernel.shape)), kernel.survivors]
         row += [f"{kernel.density:.2%}", "?" if kernel.live is None else kernel.live]
         row += ["?" if kernel.dead is None else f"{kernel.dead:,}/{kernel.units:,}", kernel.surviving_multiplies]
@@ -227,17 +227,17 @@ def _layers(found: "Inspection") -> tuple[list[str], list[list[Any]]]:
     return header, rows
 
 
-def _summary(found: "Inspection") -> list[str]:
+def _summary(inspection: "Inspection") -> list[str]:
     lines = [
-        f"parameters: {found.surviving_parameters:,} of {found.parameters:,}",
-        f"multiplies an image: {found.surviving_multiplies:,} of {found.multiplies:,}, by prunable kernels",
+        f"parameters: {inspection.surviving_parameters:,} of {inspection.parameters:,}",
+        f"multiplies an image: {inspection.surviving_multiplies:,} of {inspection.multiplies:,}, by prunable kernels",
     ]
-    if found.paths is not None:
-        ratio = "" if found.path_ratio is None else f", {found.path_ratio:.2e} of the dense network's"
-        lines.append(f"paths from input to output: {found.paths:.4g}{ratio}")
-    if found.dead_inputs is not None:
-        lines.append(f"dead inputs: {found.dead_input_count:,} of {found.dead_inputs.size:,}")
-    return [*lines, *found.notes]
+    if inspection.paths is not None:
+        ratio = "" if inspection.path_ratio is None else f", {inspection.path_ratio:.2e} of the dense network's"
+        lines.append(f"paths from input to output: {inspection.paths:.4g}{ratio}")
+    if inspection.dead_inputs is not None:
+        lines.append(f"dead inputs: {inspection.dead_input_count:,} of {inspection.dead_inputs.size:,}")
+    return [*lines, *inspection.notes]
 
 
 def _draw(folder: Path, figures: dict[str, Callable[[], Any]]) -> None:
@@ -249,16 +249,16 @@ def _draw(folder: Path, figures: dict[str, Callable[[], Any]]) -> None:
         typer.echo(note, err=True)
 
 
-def _figures(found: "Inspection", title: str) -> dict[str, Callable[[], Any]]:
+def _figures(inspection: "Inspection", title: str) -> dict[str, Callable[[], Any]]:
     from tfticket.reports import inside, inside_masks
 
     figures: dict[str, Callable[[], Any]] = {
-        "layers": partial(inside.layers_figure, {title: found}, title),
-        "weights": partial(inside.weights_figure, found, title),
-        "masks": partial(inside_masks.masks_figure, found, title),
+        "layers": partial(inside.layers_figure, {title: inspection}, title),
+        "weights": partial(inside.weights_figure, inspection, title),
+        "masks": partial(inside_masks.masks_figure, inspection, title),
     }
-    if found.receptive_fields is not None:
-        figures["receptive-fields"] = partial(inside_masks.receptive_fields_figure, found, title)
+    if inspection.receptive_fields is not None:
+        figures["receptive-fields"] = partial(inside_masks.receptive_fields_figure, inspection, title)
     return figures
 
 
@@ -291,19 +291,19 @@ def _compare(chosen: Sequence[Chosen], folder: Path | None, as_json: bool) -> No
 
 def _shortened(names: Sequence[Sequence[str]]) -> tuple[str, list[str]]:
     """Return what all names have in common, and the names without it: 'ticket, level 10' and 'seed 0', 'seed 1'."""
-    shared = [word for word in names[0] if all(word in each for each in names)]
-    short = [", ".join(word for word in each if word not in shared) for each in names]
+    shared = [word for word in names[0] if all(word in words for words in names)]
+    short = [", ".join(word for word in words if word not in shared) for words in names]
     distinct = all(short) and len(set(short)) == len(short)
-    return (", ".join(shared), short) if distinct else ("", [", ".join(each) for each in names])
+    return (", ".join(shared), short) if distinct else ("", [", ".join(words) for words in names])
 
 
-def _overlaps(found: "TicketComparison") -> tuple[list[str], list[list[Any]]]:
+def _overlaps(comparison: "TicketComparison") -> tuple[list[str], list[list[Any]]]:
     """A row for each pair."""
     rows = []
-    for one in range(len(found.names)):
-        for other in range(one + 1, len(found.names)):
-            row: list[Any] = [found.names[one], found.names[other]]
-            measures = (found.total_jaccard, found.total_jaccard_by_chance, found.total_coefficient)
-            row += [f"{measure[one, other]:.3f}" for measure in measures]
-            rows.append([*row, f"{found.total_over_chance[one, other]:.2f}"])
+    for first in range(len(comparison.names)):
+        for second in range(first + 1, len(comparison.names)):
+            row: list[Any] = [comparison.names[first], comparison.names[second]]
+            measures = (comparison.total_jaccard, comparison.total_jaccard_by_chance, comparison.total_coefficient)
+            row += [f"{measure[first, second]:.3f}" for measure in measures]
+            rows.append([*row, f"{comparison.total_over_chance[first, second]:.2f}"])
     return ["ticket", "ticket", "Jaccard", "by chance", "of the\nsparser", "shared\n/ chance"], rows

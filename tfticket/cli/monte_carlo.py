@@ -60,14 +60,14 @@ def mc_fit(
     from tfticket.tickets.survival_model import subsample_images
 
     _check_out(out, ".json")
-    found = Ticket.load(ticket / TICKET if ticket.is_dir() else ticket)
+    source = Ticket.load(ticket / TICKET if ticket.is_dir() else ticket)
     rows = _load(data, train_rows)
     subsample_images(rows, images, seed)
     check_writable(out.absolute().parent, "--out")
     from tfticket.tickets.mc_tickets import fit_survival_model  # TensorFlow, after all that it is not needed for
 
-    with _progress("connectivity", 1) as tell:
-        survival_model = fit_survival_model(found, rows, images, seed, tell=tell)
+    with _progress("connectivity", 1) as on_progress:
+        survival_model = fit_survival_model(source, rows, images, seed, on_progress=on_progress)
     survival_model.save(out)
     fits = [(family, name, fit) for family, models in survival_model.fits.items() for name, fit in models.items()]
     if as_json:
@@ -88,7 +88,7 @@ def mc_fit(
                 for family, name, fit in fits
             ],
         )
-        say(f"Survival model of {found.name}, level {found.level}: {out}")
+        say(f"Survival model of {source.name}, level {source.level}: {out}")
 
 
 @app.command(
@@ -136,7 +136,7 @@ def mc_ticket(
     check_density(density, as_printed)
     if is_user_defined(network.name):
         source_file(network.name)
-    found = SurvivalModel.load(_sampler_file(sampler, workspace))
+    survival_model = SurvivalModel.load(_sampler_file(sampler, workspace))
     rows = _load(data, train_rows)
     subsample_images(rows, images, seed)
     check_writable(out.absolute().parent, "--out")
@@ -144,9 +144,9 @@ def mc_ticket(
     from tfticket.tickets.mc_tickets import draw_mc_ticket
 
     dense = Ticket.dense(build_model(network.name, rows, initialiser=network.initialiser), seed, data=rows)
-    with _progress("drawing", len(dense.mask) if by == By.connectivity else 1) as tell:
+    with _progress("drawing", len(dense.mask) if by == By.connectivity else 1) as on_progress:
         ticket = draw_mc_ticket(
-            found,
+            survival_model,
             dense,
             rows,
             seed,
@@ -154,11 +154,11 @@ def mc_ticket(
             as_printed=as_printed,
             density=density,
             images=images,
-            tell=tell,
+            on_progress=on_progress,
         )
     ticket.save(out)
     _show(ticket, out, as_json)
-    if (iteration := found.provenance.get("iteration", 0)) and not Options.quiet:
+    if (iteration := survival_model.provenance.get("iteration", 0)) and not Options.quiet:
         say(f"The sampler was fitted to weights of iteration {iteration:,}; these are initial ones.", err=True)
     if (emptied := ticket.provenance["monte_carlo"].get("emptied")) and not Options.quiet:
         say(f"No weight is left in {', '.join(emptied)}; a larger --density leaves some.", err=True)

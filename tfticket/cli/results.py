@@ -24,6 +24,7 @@ from tfticket.cli.console import (
 from tfticket.cli.options import Debug, Json, Options, Quiet, Workspace, app, named_run
 from tfticket.errors import InputError
 from tfticket.registry import DEFAULT_WORKSPACE
+from tfticket.text import counted
 
 
 @app.command(
@@ -39,7 +40,7 @@ def show(
     debug: Debug = False,
 ) -> None:
     """Show a run: its state, its configuration, its results so far."""
-    found = named_run(workspace, run)
+    run_folder = named_run(workspace, run)
     from tfticket.reports.chains import pools_of
     from tfticket.reports.moments import recorded_trainings
     from tfticket.reports.papers import decisions_of, records
@@ -50,26 +51,33 @@ def show(
     from tfticket.reports.uncertainty import evaluated_of
     from tfticket.yaml_text import write_yaml
 
-    rows = rows_of(found)
-    cells, title, decisions = summarise(rows), title_of([found], rows), decisions_of(rows)
+    rows = rows_of(run_folder)
+    cells, title, decisions = summarise(rows), title_of([run_folder], rows), decisions_of(rows)
     if as_json:
-        said = {"folder": str(found.folder), "state": found.state, "status": found.status, "config": found.config}
+        summary = {
+            "folder": str(run_folder.folder),
+            "state": run_folder.state,
+            "status": run_folder.status,
+            "config": run_folder.config,
+        }
         results = {"title": title, "results": [asdict(cell) for cell in cells], "claims": records(decisions)}
-        typer.echo(json.dumps({**said, "steps": [step.entry for step in found.steps()], **results}))
+        typer.echo(json.dumps({**summary, "steps": [step.entry for step in run_folder.steps()], **results}))
         return
-    say(f"{found.folder}\n{found.state}, started {when(found.status['started'])}, {len(found.steps())} steps")
-    if found.status.get("message"):
-        echo(found.status["message"])
-    say("\n" + write_yaml(found.config, default_flow_style=None).rstrip() + "\n")
+    say(
+        f"{run_folder.folder}\n{run_folder.state}, started {when(run_folder.status['started'])}, {len(run_folder.steps())} steps"
+    )
+    if run_folder.status.get("message"):
+        echo(run_folder.status["message"])
+    say("\n" + write_yaml(run_folder.config, default_flow_style=None).rstrip() + "\n")
     if cells:
         say(title)
         show_cells(cells)
-        show_uncertainty(evaluated_of(found), cells)
-        show_moments(recorded_trainings(found), cells)
+        show_uncertainty(evaluated_of(run_folder), cells)
+        show_moments(recorded_trainings(run_folder), cells)
         show_claims(decisions)
-        show_fits(fits_of(found))
-        show_closeness(closeness_of(found))
-        show_chains(pools_of(found))
+        show_fits(fits_of(run_folder))
+        show_closeness(closeness_of(run_folder))
+        show_chains(pools_of(run_folder))
 
 
 @app.command(
@@ -86,10 +94,10 @@ def report(
     debug: Debug = False,
 ) -> None:
     """Write the figures, the table, the claims and the CSV of runs, from their folders alone."""
-    found = [named_run(workspace, run) for run in runs]
+    folders = [named_run(workspace, run) for run in runs]
     from tfticket.reports.report import write_report
 
-    show_report(write_report(found, out), as_json, Options.quiet)
+    show_report(write_report(folders, out), as_json, Options.quiet)
 
 
 @app.command(
@@ -136,7 +144,7 @@ def export(
         folders = pools[0].chains
     out = out or Path(f"{whose.name}.nc")
     check_place(out.parent, "--out")
-    found = to_netcdf(folders, out)
+    written = to_netcdf(folders, out)
     if not Options.quiet:
-        chains = f"{found['chains']} chain{'s' * (found['chains'] > 1)}"
-        say(f"{out}: {chains}, {found['draws']:,} draws of {found['weights']:,} weights")
+        chains = counted(written["chains"], "chain")
+        say(f"{out}: {chains}, {written['draws']:,} draws of {written['weights']:,} weights")

@@ -130,25 +130,25 @@ def branch(
     from tfticket.arms import TICKET, Arm
     from tfticket.presets import experiment_of
 
-    found = named_run(workspace, run)
-    if found.state != "done":
-        again = _said(["run", str(found.folder / "config.yaml"), "--workspace", str(found.workspace)])
-        why = f" ({found.status['message'].splitlines()[0]})" if found.status.get("message") else ""
-        raise InputError(f"{found.folder.name} is {found.state}{why}; a branch needs its tickets. Finish it: {again}")
-    experiment = experiment_of(check_name("experiment", str(found.config.get("experiment")), EXPERIMENTS))
+    parent = named_run(workspace, run)
+    if parent.state != "done":
+        again = _said(["run", str(parent.folder / "config.yaml"), "--workspace", str(parent.workspace)])
+        why = f" ({parent.status['message'].splitlines()[0]})" if parent.status.get("message") else ""
+        raise InputError(f"{parent.folder.name} is {parent.state}{why}; a branch needs its tickets. Finish it: {again}")
+    experiment = experiment_of(check_name("experiment", str(parent.config.get("experiment")), EXPERIMENTS))
     chosen, whose = None if levels is None else numbers_in(levels, "--levels"), Arm.parse(of)
-    config = experiment.branch(found.config, [_control(text) for text in control], chosen, replicates, name, whose)
-    others = sorted({step.label.get("arm", TICKET).ticket for step in found.steps()} - {whose})
+    config = experiment.branch(parent.config, [_control(text) for text in control], chosen, replicates, name, whose)
+    others = sorted({step.label.get("arm", TICKET).ticket for step in parent.steps()} - {whose})
     if others and not (Options.quiet or as_json):
         say(f"Controls of the tickets '{of}' alone; --of names others: {', '.join(map(str, others))}.", err=True)
-    there = found.workspace
+    there = parent.workspace
     if dry_run:
         cost, steps = _planned(config, there)
         say(f"{cost}. {_steps_words(steps, there)} Nothing was begun.")
         return
     folder = _carry_out(config, there, trust, as_json)
     if not (Options.quiet or as_json):
-        both = ["report", found.folder.name, folder.name, "--out", "comparison"]
+        both = ["report", parent.folder.name, folder.name, "--out", "comparison"]
         _propose(
             workspace if there == workspace.absolute() else there,
             (["show", folder.name], "what the branch did"),

@@ -31,13 +31,13 @@ def verify(
     from tfticket.runs.step_files import RESULT
 
     runs = list_runs(workspace) if run is None else [find_run(workspace, run)]
-    problems = [[each.folder.name, each.status["message"]] for each in runs if each.status["state"] == "damaged"]
-    sound = [each for each in runs if each.status["state"] != "damaged"]
-    steps = [step.path for each in sound for step in each.steps()]
+    damaged = [read for read in runs if read.status["state"] == "damaged"]
+    problems = [[read.folder.name, read.status["message"]] for read in damaged]
+    steps = [step.path for read in runs for step in read.steps()]
     if run is None:  # also those that no run names any more
         steps += sorted(path.parent for path in (workspace / "steps").glob(f"*-*/{RESULT}"))
     steps = list(dict.fromkeys(steps))
-    old = sum(not each.has_checksums for each in sound)
+    old = sum(not read.has_checksums for read in runs)
     for folder in steps:
         try:
             old += not verify_step(folder)

@@ -142,14 +142,14 @@ def identity(path: Path) -> str:
 
 def files_of(folder: Path) -> dict[str, str]:
     """Every file of a step's folder that stays: path in it -> ``identity``; they are on the disk afterwards."""
-    found = {}
+    files = {}
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
         if path.is_file() and name not in _UNLISTED and not path.name.startswith("."):
             with path.open("rb") as file:
                 os.fsync(file.fileno())
-            found[name] = identity(path)
-    return found
+            files[name] = identity(path)
+    return files
 
 
 _UNLISTED = {RESULT, CHECKPOINT, "lease.json"}

@@ -84,11 +84,11 @@ class Database:
             return self.results.get(step)
         try:
             query = "SELECT density, accuracy, nll FROM results WHERE step = ?"
-            found: Result | None = self._connection.execute(query, (step,)).fetchone()
+            row: Result | None = self._connection.execute(query, (step,)).fetchone()
         except sqlite3.Error as error:
             self._give_up(error)
             return None
-        return found if found is not None and all(type(value) is float for value in found) else None
+        return row if row is not None and all(type(value) is float for value in row) else None
 
     def save(self, runs: list[Row], forgotten: list[str]) -> bool:
         """Write runs and the results that came, in one transaction; False where that cannot be done now."""

@@ -52,12 +52,12 @@ def read_file(path: Path, most_bytes: int = MOST_BYTES) -> bytes:
     """
     try:
         with open(path, "rb", opener=_open_at_once) as file:
-            found = os.fstat(file.fileno())
-            if not stat.S_ISREG(found.st_mode):
-                raise InputError(f"{path} is {_kind_of(found.st_mode)}; expected a file. Remove it.")
-            if found.st_size > most_bytes:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise InputError(f"{path} is {_kind_of(status.st_mode)}; expected a file. Remove it.")
+            if status.st_size > most_bytes:
                 raise InputError(
-                    f"{path} has {found.st_size:,} bytes; expected at most {most_bytes:,}. It is damaged or another "
+                    f"{path} has {status.st_size:,} bytes; expected at most {most_bytes:,}. It is damaged or another "
                     "program's: remove it."
                 )
             return file.read(most_bytes + 1)
@@ -80,13 +80,13 @@ def check_file(path: Path, most_bytes: int | None = None) -> None:
         InputError: It is no regular file, or too large.
     """
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError:
         return  # what opens it tells why
-    if not stat.S_ISREG(found.st_mode):
-        raise InputError(f"{path} is {_kind_of(found.st_mode)}; expected a file.")
-    if most_bytes is not None and found.st_size > most_bytes:
-        raise InputError(f"{path} has {found.st_size:,} bytes; expected at most {most_bytes:,}.")
+    if not stat.S_ISREG(status.st_mode):
+        raise InputError(f"{path} is {_kind_of(status.st_mode)}; expected a file.")
+    if most_bytes is not None and status.st_size > most_bytes:
+        raise InputError(f"{path} has {status.st_size:,} bytes; expected at most {most_bytes:,}.")
 
 
 def _kind_of(mode: int) -> str:

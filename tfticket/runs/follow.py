@@ -94,16 +94,16 @@ class RunFollower:
 
     def _settled(self, known: dict[str, list[Training]]) -> set[str]:
         """Trainings that were done at the last look and have not changed since."""
-        seen = last_change(str(self._steps))
-        if seen != self._steps_seen:
-            self._steps_seen = seen
+        stamp = last_change(str(self._steps))
+        if stamp != self._steps_seen:
+            self._steps_seen = stamp
             return set()
         return {folder for folder, (training, *_) in known.items() if training.done and folder not in self._now}
 
     def _look(self) -> None:
         """See which trainings the run has now, if its files changed. What a damaged one said before stays."""
-        seen = [last_change(f"{self._run}/{name}") for name in (MANIFEST, PROGRESS)]
-        if seen == self._seen:
+        stamps = [last_change(f"{self._run}/{name}") for name in (MANIFEST, PROGRESS)]
+        if stamps == self._seen:
             return
         try:
             finished = read_steps(self._run)
@@ -116,7 +116,7 @@ class RunFollower:
         for step in [*finished, *present]:
             if step.kind in COUNTED and step.label not in (labels := self._labels.setdefault(step.path.name, [])):
                 labels.append(step.label)
-        self._seen = seen
+        self._seen = stamps
 
     def _reader(self, folder: str) -> EventReader:
         return EventReader(self._steps / folder / "events.jsonl")
@@ -133,17 +133,17 @@ class RunFollower:
             points = [event for event in events if _is_point(event)]
             measured = tuple(points), tuple(_seconds(events))
         for label in self._labels[folder]:
-            same = [one for one in before if (one.label, one.done) == (label, done)]
+            same = [training for training in before if (training.label, training.done) == (label, done)]
             yield same[0] if same and not changed else Training(folder, label, *measured, done)
 
     def _tell(self, folders: list[str]) -> None:
         """Add to the log what the diaries of some trainings said last, in the order in which it happened."""
-        told = [(_moment(event), folder, event) for folder in folders for event in self._readers[folder].fresh]
-        told.sort(key=lambda one: one[0])
-        for moment, folder, event in told[-LOG_LINES:]:
+        events = [(_moment(event), folder, event) for folder in folders for event in self._readers[folder].fresh]
+        events.sort(key=lambda entry: entry[0])
+        for moment, folder, event in events[-LOG_LINES:]:
             when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(moment))
-            said = one_line(f"{step_words(self._labels[folder][0])}: {_words(event)}", _LONGEST_LINE)
-            self._log.append(f"{when}  {said}")
+            text = one_line(f"{step_words(self._labels[folder][0])}: {_words(event)}", _LONGEST_LINE)
+            self._log.append(f"{when}  {text}")
 
 
 def _seconds(events: Sequence[dict[str, Any]]) -> Iterator[float]:

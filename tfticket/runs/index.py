@@ -133,7 +133,7 @@ class Index:
             self._numbers |= counted
 
     def _decoded(self, rows: Iterable[Row]) -> dict[str, _Entry]:
-        found = {}
+        entries = {}
         for name, seen, facts, state, counted in rows:
             # What is not ours is read again.
             with suppress(AttributeError, InputError, KeyError, TypeError, ValueError, OverflowError, RecursionError):
@@ -141,10 +141,10 @@ class Index:
                 number = checked(counted, Count, FILE)
                 if known not in self._unsaved:
                     times = checked(json.loads(seen), Seen, FILE)
-                    said = checked(json.loads(facts), dict[str, Facts], FILE)
-                    found[known] = _Entry.make(self._runs / known, times, said, state)
+                    contents = checked(json.loads(facts), dict[str, Facts], FILE)
+                    entries[known] = _Entry.make(self._runs / known, times, contents, state)
                 self._numbers[known] = number
-        return found
+        return entries
 
     def _save(self) -> None:
         """Write what is not written yet, if that can be done now."""

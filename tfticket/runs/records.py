@@ -65,8 +65,8 @@ def checked(value: Any, schema: type[Schema], where: str) -> Schema:
         InputError: It holds something else.
     """
     try:
-        found: Schema = _ADAPTERS(schema).validate_python(value)
-        return found
+        valid: Schema = _ADAPTERS(schema).validate_python(value)
+        return valid
     except ValidationError as error:
         problem = _in_words(error.errors(include_url=False)[0])
     except RecursionError:

@@ -143,7 +143,7 @@ def summarise(folder: Path, changed: float, state: str, facts: Mapping[str, Fact
         facts: By file. The manifest's: level, density, accuracy, nll of the sparsest evaluated ticket, if there is one.
     """
     status, config, progress, outcome = (facts[name] for name in (STATUS, CONFIG, PROGRESS, MANIFEST))
-    damage = [found["damaged"] for found in (status, config, outcome) if "damaged" in found]
+    damage = [source["damaged"] for source in (status, config, outcome) if "damaged" in source]
     if damage and state != "running":
         state = "damaged"
     now = progress if state == "running" else {}
