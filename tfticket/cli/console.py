@@ -201,15 +201,15 @@ def show_claims(decisions: "Mapping[str, Sequence[Decision]]") -> None:
 
     if not decisions:
         return
-    for run, claims in decisions.items():
+    for run, decided in decisions.items():
         if len(decisions) > 1:
             echo(f"\n{run}")
-        show_table(*claims_rows(claims))
-        for note in claims_notes(claims):
+        show_table(*claims_rows(decided))
+        for note in claims_notes(decided):
             echo(note)
-    names = list(dict.fromkeys(decision.comparison.claim for claims in decisions.values() for decision in claims))
-    for name in names:
-        echo(name)
+    claims = list(dict.fromkeys(decision.comparison.claim for decided in decisions.values() for decision in decided))
+    for claim in claims:
+        echo(claim)
     tables = "these tables" if len(decisions) > 1 else "this table"
     echo(
         f"Claims: 5 %, Holm-adjusted over the tested claims of {tables}; seeds are the unit; intervals are unadjusted."

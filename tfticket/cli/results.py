@@ -40,7 +40,7 @@ def show(
     debug: Debug = False,
 ) -> None:
     """Show a run: its state, its configuration, its results so far."""
-    run_folder = named_run(workspace, run)
+    shown = named_run(workspace, run)
     from tfticket.reports.chains import pools_of
     from tfticket.reports.moments import recorded_trainings
     from tfticket.reports.papers import decisions_of, records
@@ -51,33 +51,31 @@ def show(
     from tfticket.reports.uncertainty import evaluated_of
     from tfticket.yaml_text import write_yaml
 
-    rows = rows_of(run_folder)
-    cells, title, decisions = summarise(rows), title_of([run_folder], rows), decisions_of(rows)
+    rows = rows_of(shown)
+    cells, title, decisions = summarise(rows), title_of([shown], rows), decisions_of(rows)
     if as_json:
         summary = {
-            "folder": str(run_folder.folder),
-            "state": run_folder.state,
-            "status": run_folder.status,
-            "config": run_folder.config,
+            "folder": str(shown.folder),
+            "state": shown.state,
+            "status": shown.status,
+            "config": shown.config,
         }
         results = {"title": title, "results": [asdict(cell) for cell in cells], "claims": records(decisions)}
-        typer.echo(json.dumps({**summary, "steps": [step.entry for step in run_folder.steps()], **results}))
+        typer.echo(json.dumps({**summary, "steps": [step.entry for step in shown.steps()], **results}))
         return
-    say(
-        f"{run_folder.folder}\n{run_folder.state}, started {when(run_folder.status['started'])}, {len(run_folder.steps())} steps"
-    )
-    if run_folder.status.get("message"):
-        echo(run_folder.status["message"])
-    say("\n" + write_yaml(run_folder.config, default_flow_style=None).rstrip() + "\n")
+    say(f"{shown.folder}\n{shown.state}, started {when(shown.status['started'])}, {len(shown.steps())} steps")
+    if shown.status.get("message"):
+        echo(shown.status["message"])
+    say("\n" + write_yaml(shown.config, default_flow_style=None).rstrip() + "\n")
     if cells:
         say(title)
         show_cells(cells)
-        show_uncertainty(evaluated_of(run_folder), cells)
-        show_moments(recorded_trainings(run_folder), cells)
+        show_uncertainty(evaluated_of(shown), cells)
+        show_moments(recorded_trainings(shown), cells)
         show_claims(decisions)
-        show_fits(fits_of(run_folder))
-        show_closeness(closeness_of(run_folder))
-        show_chains(pools_of(run_folder))
+        show_fits(fits_of(shown))
+        show_closeness(closeness_of(shown))
+        show_chains(pools_of(shown))
 
 
 @app.command(
