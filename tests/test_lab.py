@@ -439,8 +439,8 @@ class Heard(Listener):
     def __init__(self):
         self.notes, self.progresses, self.names, self.computed = [], [], [], []
 
-    def started(self, kind, folder, label, beside=()):
-        self.names += [label, *(its for _, its in beside)]
+    def started(self, kind, folder, label, others=()):
+        self.names += [label, *(its for _, its in others)]
 
     def progress(self, done, total, first=0):
         self.progresses.append((done, total, first))

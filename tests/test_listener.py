@@ -6,7 +6,7 @@ from rich.console import Console
 from tfticket import listener
 from tfticket.arms import TICKET, Arm
 from tfticket.cli.progress_bar import ProgressBar
-from tfticket.listener import Listener, Recorder, Tally
+from tfticket.listener import Listener, ProgressCounter, Recorder
 from tfticket.runs.progress import Progress, clock, read_progress, write_progress
 
 LABEL = {"seed": 0, "arm": TICKET, "level": 1}
@@ -21,7 +21,7 @@ def clocked(monkeypatch):
 
 
 def test_trainings_and_parts_of_them_are_counted_and_the_time_left_told(clocked):
-    tally = Tally()
+    tally = ProgressCounter()
     tally.expect(4)
     assert tally.state.seconds_left is None
     tally.finished("train", computed=False)
@@ -38,7 +38,7 @@ def test_trainings_and_parts_of_them_are_counted_and_the_time_left_told(clocked)
 
 
 def test_the_time_left_counts_chains_apart_from_trainings(clocked):
-    tally = Tally()
+    tally = ProgressCounter()
     tally.expect(4, chains=2)
     tally.started("train", "train-1", LABEL)
     clocked[0] += 10
@@ -62,7 +62,7 @@ def test_the_time_left_counts_chains_apart_from_trainings(clocked):
 
 @pytest.mark.parametrize("kind", ["train", "sample"])
 def test_what_was_done_before_a_run_went_on_tells_nothing_of_the_time_left(kind, clocked):
-    tally = Tally()
+    tally = ProgressCounter()
     tally.expect(2, chains=2 if kind == "sample" else 0)
     tally.started(kind, f"{kind}-1", LABEL)
     clocked[0] += 10
@@ -82,7 +82,7 @@ def test_what_was_done_before_a_run_went_on_tells_nothing_of_the_time_left(kind,
 
 
 def test_chains_that_are_drawn_at_once_count_each(clocked):
-    tally = Tally()
+    tally = ProgressCounter()
     tally.expect(4, chains=4)
     tally.finished("sample", computed=False)
     tally.started("sample", "sample-1", LABEL, [("sample-2", LABEL), ("sample-3", LABEL)])
@@ -99,7 +99,7 @@ def test_chains_that_are_drawn_at_once_count_each(clocked):
 
 
 def test_passes_of_other_steps_are_told_and_are_no_trainings(clocked):
-    tally = Tally()
+    tally = ProgressCounter()
     tally.expect(1)
     tally.started("fit", "fit-1", LABEL)
     tally.progress(3, 4)
@@ -168,7 +168,7 @@ def test_progress_that_cannot_be_read_is_none(text, tmp_path):
 
 def test_progress_is_read_as_it_was_written(tmp_path):
     step = {"kind": "train", "folder": "train-1", "label": LABEL}
-    progress = Progress(trainings=3, done=1, step=step, began=1.5, beside=[step | {"folder": "train-2"}])
+    progress = Progress(trainings=3, done=1, step=step, began=1.5, concurrent_steps=[step | {"folder": "train-2"}])
     write_progress(tmp_path, progress)
     assert read_progress(tmp_path) == progress
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tfticket import processes
-from tfticket.processes import run_apart
+from tfticket.processes import run_in_processes
 
 
 class Unpicklable(Exception):
@@ -89,7 +89,7 @@ def work(job, tell, should_stop):
 
 
 def apart(*whats, told=lambda number, message: None, at_once=8, path=Path()):
-    return run_apart(work, [(what, path) for what in whats], at_once, told, lambda: False)
+    return run_in_processes(work, [(what, path) for what in whats], at_once, told, lambda: False)
 
 
 def test_how_each_process_ended_is_told():
@@ -112,7 +112,7 @@ def test_a_process_that_is_killed_leaves_its_parent_and_siblings_free(what):
 
 
 def test_one_that_is_killed_before_its_first_word_is_told():
-    ends = run_apart(work, [KilledAtItsStart(), ("ends", None)], 2, lambda number, message: None, lambda: False)
+    ends = run_in_processes(work, [KilledAtItsStart(), ("ends", None)], 2, lambda number, message: None, lambda: False)
     assert [end.code for end in ends] == [-signal.SIGKILL, 0]
 
 
@@ -142,7 +142,7 @@ def test_what_a_terminal_sends_to_all_reaches_the_parent_alone():
 def test_a_stop_request_keeps_what_waits_from_beginning(tmp_path):
     heard = []
     jobs = [("waits", tmp_path / "first"), ("waits", tmp_path / "second")]
-    ends = run_apart(work, jobs, 1, lambda *told: heard.append(told), lambda: bool(heard))
+    ends = run_in_processes(work, jobs, 1, lambda *told: heard.append(told), lambda: bool(heard))
     assert [end.words for end in ends] == ["ended with exit code 0", "never began"]
     assert [path.name for path in tmp_path.iterdir()] == ["first"]
 

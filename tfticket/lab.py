@@ -21,7 +21,7 @@ from tfticket.config.schema import Config
 from tfticket.errors import InputError, Stopped, TfticketError
 from tfticket.fingerprint import fingerprint
 from tfticket.listener import Listener
-from tfticket.processes import Tell, run_apart
+from tfticket.processes import Send, run_in_processes
 from tfticket.registry import STEPS, resolve
 from tfticket.runs.artefacts import files_of, load_tensors, verify_step, versions
 from tfticket.runs.events import EventWriter
@@ -102,7 +102,7 @@ class Lab:
         inputs = inputs or {}
         label = dict(label or {})
         handle = self._handle(kind, config, inputs)
-        computed = not self._found(handle)
+        computed = not self._is_done_and_verified(handle)
         if computed:
             self._compute(handle, config, inputs, label)
         self._enter(handle, label, computed)
@@ -123,27 +123,27 @@ class Lab:
         processes = min(self._execution.processes_at_once, len(requests))
         pending = []
         for handle, request in zip(handles, requests, strict=True):
-            if self._found(handle):
+            if self._is_done_and_verified(handle):
                 self._enter(handle, dict(request.label), False)
             else:
                 pending.append((handle, request))
         if pending and processes > 1:
-            self._compute_apart(kind, pending, processes)
+            self._compute_in_processes(kind, pending, processes)
         for handle, request in pending:
             if not self._done(handle):
                 self._compute(handle, request.config, request.inputs, dict(request.label))
             self._enter(handle, dict(request.label), True)
         return handles
 
-    def _compute_apart(self, kind: str, asked: Sequence[tuple[Handle, Request]], processes: int) -> None:
+    def _compute_in_processes(self, kind: str, asked: Sequence[tuple[Handle, Request]], processes: int) -> None:
         """Compute steps in processes of their own, each with what one of so many processes may use."""
-        (folder, label), *beside = [(handle.path.name, request.label) for handle, request in asked]
-        self.listener.started(kind, folder, label, beside)
+        (folder, label), *others = [(handle.path.name, request.label) for handle, request in asked]
+        self.listener.started(kind, folder, label, others)
         execution = self._execution.share(processes)
         known: dict[int, tuple[int, int, int]] = {}
         left = list(range(len(asked)))
 
-        def told(place: int, progress: tuple[int, int, int] | str) -> None:
+        def on_message(place: int, progress: tuple[int, int, int] | str) -> None:
             if isinstance(progress, str):
                 return self.listener.note(progress)
             known[left[place]] = progress
@@ -152,7 +152,7 @@ class Lab:
 
         for at_once in (processes, 1):
             jobs = [(self.workspace, execution, kind, asked[number][1]) for number in left]
-            ends = run_apart(_compute_one, jobs, at_once, told, self._should_stop)
+            ends = run_in_processes(_compute_one, jobs, at_once, on_message, self._should_stop)
             killed = {}
             for number, end in zip(left, ends, strict=True):
                 handle = asked[number][0]
@@ -203,7 +203,7 @@ class Lab:
             raise InputError(f"{handle.path} belongs to another step of the same short name. Use another workspace.")
         return True
 
-    def _found(self, handle: Handle) -> bool:
+    def _is_done_and_verified(self, handle: Handle) -> bool:
         """Return True if a step is done; verify its files the first time."""
         if not self._done(handle):
             return False
@@ -256,39 +256,39 @@ class Lab:
 
     def _wait_for_lease(self, handle: Handle, stack: ExitStack) -> int:
         """Take the step's lease; while another run computes the step, wait for it."""
-        told = False
+        announced = False
         while True:
             try:
                 return stack.enter_context(lease(handle.path))
             except InUse as busy:
-                if not told:
+                if not announced:
                     self.listener.waiting(
                         f"waiting for process {busy.holder['pid']} on {busy.holder['host']}, which computes "
                         f"{handle.path.name}; if it is no more, delete {handle.path / 'lease.json'}"
                     )
-                    told = True
+                    announced = True
                 if self._should_stop():
                     raise Stopped("stopped while another run computes the step") from None
                 time.sleep(0.2)
 
 
-class _Telling(Listener):
-    """Tells another process how far a step is."""
+class _Sender(Listener):
+    """Sends a step's progress to the parent process."""
 
-    def __init__(self, tell: Tell) -> None:
-        self._tell = tell
+    def __init__(self, send: Send) -> None:
+        self._send = send
 
     def note(self, text: str) -> None:
-        self._tell(text)
+        self._send(text)
 
     def progress(self, done: int, total: int, first: int = 0) -> None:
-        self._tell((done, total, first))
+        self._send((done, total, first))
 
 
-def _compute_one(job: tuple[Path, Execution, str, Request], tell: Tell, should_stop: Callable[[], bool]) -> None:
+def _compute_one(job: tuple[Path, Execution, str, Request], send: Send, should_stop: Callable[[], bool]) -> None:
     """A step in a process of its own."""
     workspace, execution, kind, request = job
-    Lab(workspace, execution, _Telling(tell), should_stop).step(kind, request.config, request.inputs, request.label)
+    Lab(workspace, execution, _Sender(send), should_stop).step(kind, request.config, request.inputs, request.label)
 
 
 def _log(folder: Path, text: str) -> None:

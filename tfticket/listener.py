@@ -9,21 +9,21 @@ from tfticket.runs.progress import COUNTED, Progress, now, write_progress
 
 
 class Listener:
-    """Hears how a run goes. This one is deaf."""
+    """Receives the progress of a run; this base class ignores it."""
 
     def expect(self, trainings: int, chains: int = 0) -> None:
         """The experiment will ask for so many trainings, chains among them."""
 
     def started(
-        self, kind: str, folder: str, label: Mapping[str, Any], beside: Sequence[tuple[str, Mapping[str, Any]]] = ()
+        self, kind: str, folder: str, label: Mapping[str, Any], others: Sequence[tuple[str, Mapping[str, Any]]] = ()
     ) -> None:
-        """A step begins to compute, in a folder of this name; ``beside``: others of the kind that are computed with it.
+        """A step begins to compute, in a folder of this name; ``others``: steps of the kind that are computed with it.
 
         Args:
             kind: A name in ``tfticket.registry.STEPS``.
             folder: Its folder's name.
             label: What the run's report calls it.
-            beside: Folder and label of each other one.
+            others: Folder and label of each other step.
         """
 
     def note(self, text: str) -> None:
@@ -45,8 +45,8 @@ class Listener:
         """A step is done; ``computed`` is False where it was found finished."""
 
 
-class Tally(Listener):
-    """Counts trainings and parts of them. What is done with the count is ``changed``'s matter."""
+class ProgressCounter(Listener):
+    """Counts trainings and parts of them; subclasses override ``changed``."""
 
     def __init__(self) -> None:
         self.state = Progress()
@@ -64,23 +64,25 @@ class Tally(Listener):
         self._set(trainings=trainings, chains=chains)
 
     def started(
-        self, kind: str, folder: str, label: Mapping[str, Any], beside: Sequence[tuple[str, Mapping[str, Any]]] = ()
+        self, kind: str, folder: str, label: Mapping[str, Any], others: Sequence[tuple[str, Mapping[str, Any]]] = ()
     ) -> None:
         present: dict[str, Any] = {}
         if kind in COUNTED:
             moment = now()
             present["began"] = self.state.began or moment
             present["chain_began"] = moment if kind == "sample" else None
-        step, *others = [{"kind": kind, "folder": name, "label": dict(its)} for name, its in ((folder, label), *beside)]
+        step, *concurrent = [
+            {"kind": kind, "folder": name, "label": dict(given)} for name, given in ((folder, label), *others)
+        ]
         self._new = 1.0
-        self._set(**_NOTHING | present | {"step": step, "beside": others})
+        self._set(**_NOTHING | present | {"step": step, "concurrent_steps": concurrent})
 
     def progress(self, done: int, total: int, first: int = 0) -> None:
         present: dict[str, Any] = {}
         if self.state.step is not None and self.state.step["kind"] in COUNTED:
             present = {"fraction": done / total, "before": first / total}
             self._new = 1 - first / total
-        at_once = 1 + len(self.state.beside)
+        at_once = 1 + len(self.state.concurrent_steps)
         self._set(iteration=done // at_once, iterations=total // at_once, **present)
 
     def finished(self, kind: str, computed: bool) -> None:
@@ -107,12 +109,12 @@ _NOTHING: dict[str, Any] = {
     "iteration": 0,
     "iterations": 0,
     "step": None,
-    "beside": [],
+    "concurrent_steps": [],
 }
 """What a state says of the present step where there is none."""
 
 
-class Recorder(Tally):
+class Recorder(ProgressCounter):
     """Keeps the count in the run's folder, and tells another listener everything.
 
     Args:
@@ -146,10 +148,10 @@ class Recorder(Tally):
         self._other.expect(trainings, chains)
 
     def started(
-        self, kind: str, folder: str, label: Mapping[str, Any], beside: Sequence[tuple[str, Mapping[str, Any]]] = ()
+        self, kind: str, folder: str, label: Mapping[str, Any], others: Sequence[tuple[str, Mapping[str, Any]]] = ()
     ) -> None:
-        super().started(kind, folder, label, beside)
-        self._other.started(kind, folder, label, beside)
+        super().started(kind, folder, label, others)
+        self._other.started(kind, folder, label, others)
 
     def note(self, text: str) -> None:
         self._other.note(text)

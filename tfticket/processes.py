@@ -25,9 +25,10 @@ GRACE = 3.0
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """Signals that the parent alone hears, also where a terminal sends them to all; it passes the request on."""
 
-Tell = Callable[[Any], None]
-Work = Callable[[Any, Tell, Callable[[], bool]], None]
-"""A function of a job, a way to tell something, and whether to stop. It and its jobs must be picklable."""
+Send = Callable[[Any], None]
+Work = Callable[[Any, Send, Callable[[], bool]], None]
+"""A function of a job, a callback that sends a message to the parent, and one that says whether to stop. It and its
+jobs must be picklable."""
 
 
 @dataclass(frozen=True)
@@ -74,8 +75,8 @@ class _Failure:
         """The error itself, or one of the same words where it cannot be had."""
         error: Exception = RuntimeError(self.words)
         with suppress(Exception):
-            made = pickle.loads(self.pickled)  # noqa: S301 -- what a child of this process has just made
-            error = made if isinstance(made, Exception) else error
+            unpickled = pickle.loads(self.pickled)  # noqa: S301 -- sent by a child of this process
+            error = unpickled if isinstance(unpickled, Exception) else error
         error.add_note(self.traceback)
         return error
 
@@ -85,11 +86,11 @@ class _Child:
 
     def __init__(self, work: Work, job: Any) -> None:
         context = multiprocessing.get_context("spawn")
-        self.pipe, theirs = context.Pipe()
+        self.pipe, child_end = context.Pipe()
         self._asked = False
         self._error: Exception | None = None
-        self.process = context.Process(target=_do, args=(work, job, theirs))
-        with theirs:
+        self.process = context.Process(target=_do, args=(work, job, child_end))
+        with child_end:
             self.process.start()
 
     def hear(self) -> tuple[Any, ...] | None:
@@ -117,11 +118,11 @@ class _Child:
                 self.pipe.send_bytes(b"stop")
 
 
-def run_apart(
+def run_in_processes(
     work: Work,
     jobs: Sequence[Any],
     at_once: int,
-    told: Callable[[int, Any], None],
+    on_message: Callable[[int, Any], None],
     should_stop: Callable[[], bool],
 ) -> list[End]:
     """Do jobs in processes of their own.
@@ -133,7 +134,7 @@ def run_apart(
         work: What to do with a job.
         jobs: One a process.
         at_once: At most so many live at a time.
-        told: Called with a job's number and what it tells.
+        on_message: Called with a job's number and its message.
         should_stop: True once the children are to stop.
 
     Returns:
@@ -158,7 +159,7 @@ def run_apart(
                 if heard is None:
                     ends[number] = alive.pop(number).end()
                 for message in heard or ():
-                    told(number, message)
+                    on_message(number, message)
     finally:
         _end(alive.values())
     return ends
@@ -195,13 +196,13 @@ def _do(work: Work, job: Any, pipe: Any) -> None:
     stop = threading.Event()
     threading.Thread(target=_heed_parent, args=(pipe, stop), daemon=True).start()
 
-    def tell(message: Any) -> None:
+    def send(message: Any) -> None:
         pickled = pickle.dumps(message)
         with suppress(OSError):  # nobody hears it any more
             pipe.send_bytes(pickled)
 
     try:
-        work(job, tell, stop.is_set)
+        work(job, send, stop.is_set)
     except Exception as error:
         failure = pickle.dumps(_Failure.of(error))
         with suppress(OSError):

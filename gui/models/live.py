@@ -213,8 +213,8 @@ class LiveModel:
         if progress.iterations:
             what = "draw" if progress.step.get("kind") == "sample" else "iteration"
             words += f" · {what} {progress.iteration:,} of {progress.iterations:,}"
-        if progress.beside:
-            words += f" · and {len(progress.beside)} more"
+        if progress.concurrent_steps:
+            words += f" · and {len(progress.concurrent_steps)} more"
         return words
 
     @property

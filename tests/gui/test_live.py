@@ -179,7 +179,9 @@ def test_the_seed_follows_the_training_until_one_is_chosen(model, monkeypatch):
 def test_chains_that_are_drawn_at_once_are_all_shown(model, monkeypatch):
     label = {"arm": "nuts", "seed": 0, "level": 1, "density": 0.5}
     first, second = ({"kind": "sample", "folder": f"sample-{n}", "label": label | {"chain": n}} for n in range(2))
-    write_progress(model.run, Progress(trainings=10, step=first, beside=[second], iteration=3, iterations=600))
+    write_progress(
+        model.run, Progress(trainings=10, step=first, concurrent_steps=[second], iteration=3, iterations=600)
+    )
     monkeypatch.setattr("gui.models.followed.state_of", lambda folder, state: "running")
     assert model.poll()
     assert model.doing == "sample · seed 0 · nuts · level 1 · chain 0 · draw 3 of 600 · and 1 more"

@@ -114,7 +114,7 @@ def test_chains_that_are_drawn_at_once_are_all_followed(hand, follower):
     for chain in chains[:2]:
         hand.start(chain["folder"], chain["label"])
         hand.evaluate(chain["folder"], 10)
-    write_progress(hand.folder, Progress(trainings=4, step=chains[0], beside=chains[1:], updated=2.0))
+    write_progress(hand.folder, Progress(trainings=4, step=chains[0], concurrent_steps=chains[1:], updated=2.0))
     assert follower.poll() is True
     assert [one.label["chain"] for one in follower.trainings] == [0, 1, 2]
     assert iterations(follower) == [[10], [10], []]

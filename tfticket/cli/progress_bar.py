@@ -8,16 +8,16 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Column
 from rich.text import Text
 
-from tfticket.listener import Listener, Tally
+from tfticket.listener import Listener, ProgressCounter
 from tfticket.runs.progress import COUNTED, clock
 from tfticket.runs.summary import step_words
 from tfticket.text import one_line, plain
 
 
-class WaitingTold(Listener):
+class WaitNotice(Listener):
     """Silent, but for a wait that only the user can end."""
 
-    def __enter__(self) -> "WaitingTold":
+    def __enter__(self) -> "WaitNotice":
         return self
 
     def __exit__(self, *_: object) -> None: ...
@@ -26,7 +26,7 @@ class WaitingTold(Listener):
         Console(stderr=True).print(Text(plain(reason)))
 
 
-class ProgressBar(Tally):
+class ProgressBar(ProgressCounter):
     """Counts trainings, and parts of them."""
 
     def __init__(self, console: Console) -> None:
@@ -51,9 +51,9 @@ class ProgressBar(Tally):
         self._progress.stop()
 
     def started(
-        self, kind: str, folder: str, label: Mapping[str, Any], beside: Sequence[tuple[str, Mapping[str, Any]]] = ()
+        self, kind: str, folder: str, label: Mapping[str, Any], others: Sequence[tuple[str, Mapping[str, Any]]] = ()
     ) -> None:
-        super().started(kind, folder, label, beside)
+        super().started(kind, folder, label, others)
         if kind in (*COUNTED, "evaluate"):
             density = label.get("density")
             left = f" · {density:.1%} left" if density is not None else ""

@@ -228,7 +228,7 @@ def _carry_out(config: "ExperimentConfig", workspace: Path, trust: bool, as_json
     """Run an experiment in its folder, write its report and show it; returns the folder."""
     from rich.console import Console
 
-    from tfticket.cli.progress_bar import ProgressBar, WaitingTold
+    from tfticket.cli.progress_bar import ProgressBar, WaitNotice
     from tfticket.presets import experiment_of
     from tfticket.reports.report import write_report
     from tfticket.run import open_run, run_folder
@@ -247,7 +247,7 @@ def _carry_out(config: "ExperimentConfig", workspace: Path, trust: bool, as_json
     if not silent:
         for note in notes:
             say(note, err=True)
-    listener = WaitingTold() if silent else ProgressBar(Console(stderr=True))
+    listener = WaitNotice() if silent else ProgressBar(Console(stderr=True))
     with listener, open_run(workspace, config, listener) as lab:
         experiment.run(lab, config)
         lab.write_manifest()  # without what former versions computed: the report is of these steps alone

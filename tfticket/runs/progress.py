@@ -35,7 +35,7 @@ class Progress:
         chain_seconds: What the chains computed took, in all.
         chain_began: When the present chain began; None where it is none.
         before: As ``fraction``, what was done before the run went on.
-        beside: Further steps that are computed together with ``step``, some of them later, as many at once as may be.
+        concurrent_steps: Further steps that are computed together with ``step``; some of them may still wait.
     """
 
     trainings: int | None = None
@@ -53,17 +53,17 @@ class Progress:
     chain_seconds: float = 0.0
     chain_began: float | None = None
     before: float = 0.0
-    beside: list[dict[str, Any]] = field(default_factory=list)
+    concurrent_steps: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def steps(self) -> list[dict[str, Any]]:
         """The steps that are computed now."""
-        return [self.step, *self.beside] if self.step is not None else []
+        return [self.step, *self.concurrent_steps] if self.step is not None else []
 
     @property
     def completed(self) -> float:
         """Trainings done, and the parts of the present ones."""
-        return self.done + self.fraction * (1 + len(self.beside))
+        return self.done + self.fraction * (1 + len(self.concurrent_steps))
 
     @property
     def seconds_left(self) -> float | None:
@@ -71,7 +71,7 @@ class Progress:
         if self.began is None or self.trainings is None:
             return None
         in_chain = self.chain_began is not None
-        at_once = 1 + len(self.beside)
+        at_once = 1 + len(self.concurrent_steps)
         new = (self.fraction - self.before) * at_once
         new_chain, new_training = (new, 0.0) if in_chain else (0.0, new)
         chain_seconds = self.chain_seconds + (self.updated - self.chain_began if self.chain_began is not None else 0.0)
@@ -100,15 +100,16 @@ def read_progress(folder: Path) -> Progress | None:
     record, _ = record_or_problem(folder / PROGRESS, ProgressRecord)
     if record is None:
         return None
-    known = {each.name for each in fields(Progress)}
+    known = {field.name for field in fields(Progress)}
     values: dict[str, Any] = {name: value for name, value in record.items() if name in known}
-    return Progress(**values)
+    return Progress(**values, concurrent_steps=[dict(step) for step in record.get("beside", [])])
 
 
 def write_progress(folder: Path, progress: Progress) -> None:
-    """Put it in a run's folder, in one move."""
+    """Write it to a run's folder, atomically."""
     steps = [{**step, "label": written_label(step["label"])} for step in progress.steps]
     record = {**vars(progress), "step": steps[0] if steps else None, "beside": steps[1:]}
+    del record["concurrent_steps"]
     write_json(folder / PROGRESS, record, sync=False)
 
 
