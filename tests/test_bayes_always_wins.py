@@ -28,7 +28,7 @@ from tfticket.reports.rows import find_run, rows_of
 from tfticket.runs.files import read_json
 from tfticket.runs.step import TICKET, WEIGHTS
 from tfticket.sampling.build import check_engine
-from tfticket.sampling.files import draw_files
+from tfticket.sampling.chain_files import draw_files
 from tfticket.tickets import Ticket
 from tfticket.tickets.weights import load_weights
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tfticket.config import TrainConfig
     from tfticket.data import Dataset, load_data
     from tfticket.models import to_variational
-    from tfticket.sampling.sampled import SampledTicket, sample
+    from tfticket.sampling.sampled_ticket import SampledTicket, sample
     from tfticket.tickets import Ticket
     from tfticket.tickets.monte_carlo import draw_ticket, fit_sampler
     from tfticket.tickets.sampler import Sampler
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _WHERE = {
     "Dataset": "tfticket.data",
-    "SampledTicket": "tfticket.sampling.sampled",
+    "SampledTicket": "tfticket.sampling.sampled_ticket",
     "Sampler": "tfticket.tickets.sampler",
     "Ticket": "tfticket.tickets",
     "TicketSeries": "tfticket.api",
@@ -34,7 +34,7 @@ _WHERE = {
     "find_tickets": "tfticket.api",
     "fit_sampler": "tfticket.tickets.monte_carlo",
     "load_data": "tfticket.data",
-    "sample": "tfticket.sampling.sampled",
+    "sample": "tfticket.sampling.sampled_ticket",
     "to_deterministic": "tfticket.tickets.transplant",
     "to_variational": "tfticket.models",
     "train": "tfticket.api",

@@ -24,7 +24,7 @@ from tfticket.training.gradient import Trained, train_weights
 from tfticket.types import Weights
 
 if TYPE_CHECKING:
-    from tfticket.sampling.sampled import SampledTicket
+    from tfticket.sampling.sampled_ticket import SampledTicket
 
 __all__ = [
     "TicketSeries",

@@ -14,21 +14,10 @@ from tfticket.runs.step import CHAIN
 if TYPE_CHECKING:
     from tfticket.sampling.chain import Chain
 
-STATISTICS = {
-    "log_density": "lp",
-    "log_likelihood": "log_likelihood_sum",
-    "energy": "energy",
-    "acceptance_rate": "acceptance_rate",
-    "step_size": "step_size",
-    "tree_depth": "tree_depth",
-    "n_steps": "n_steps",
-    "diverging": "diverging",
-    "reached_cap": "reached_max_treedepth",
-    "seconds": "seconds",
-}
-"""What is told of a draw -> ArviZ's name for it."""
+_EXPORTED_AS = {"log_density": "lp", "log_likelihood": "log_likelihood_sum"}
+"""Statistics of a draw that ArviZ calls otherwise, or whose name is a group there."""
 
-_WHOLE = {"tree_depth": np.int64, "n_steps": np.int64, "diverging": np.bool_, "reached_cap": np.bool_}
+_TYPES = {"tree_depth": np.int64, "n_steps": np.int64, "diverging": np.bool_, "reached_max_treedepth": np.bool_}
 
 
 def chains_of(target: Path) -> list[Path]:
@@ -49,7 +38,7 @@ def to_netcdf(folders: Sequence[Path], path: Path) -> dict[str, int]:
 
     The group 'posterior' has one variable a tensor, [chain, draw, survivors], its coordinate being the survivor's place
     in the flattened tensor, whose 'shape' is an attribute; 'draw' counts all draws after the warm-up, of which one in
-    ``keep_every`` is there; 'sample_stats' and 'warmup_sample_stats' have what is told of each draw.
+    ``thinning`` is there; 'sample_stats' and 'warmup_sample_stats' hold the statistics of each draw.
 
     Args:
         folders: Of finished chains of one ticket.
@@ -59,14 +48,14 @@ def to_netcdf(folders: Sequence[Path], path: Path) -> dict[str, int]:
         How many 'chains', 'draws' and 'weights' it has.
 
     Raises:
-        InputError: Chains of different tickets or lengths, a damaged file, a chain that does not tell which draws it
-            kept, or a file that cannot be written.
+        InputError: Chains of different tickets or lengths, a damaged file, a chain that does not say which draws it
+            saved, or a file that cannot be written.
     """
     check_writable(path.absolute().parent, "--out")
     if path.is_dir():
         raise InputError(f"{path} is a folder; expected the name of a file to write. Name one with --out.")
+    from tfticket.sampling.chain_files import read_chain, read_draws
     from tfticket.sampling.diagnostics import arviz_quietly  # TensorFlow and ArviZ
-    from tfticket.sampling.files import read_chain, read_draws
 
     arviz = arviz_quietly()
     chains, layouts, described = zip(*(read_chain(folder) for folder in folders), strict=True)
@@ -77,7 +66,7 @@ def to_netcdf(folders: Sequence[Path], path: Path) -> dict[str, int]:
     for folder, chain, other, theta in zip(folders, chains, described, thetas, strict=True):
         if other["ticket"] != described[0]["ticket"]:
             raise InputError(f"{folder.name} is a chain of another ticket than {folders[0].name}: export them apart.")
-        shapes.append((chain.adaptation.total, chain.draws, _kept_every(folder, chain, other, len(theta))))
+        shapes.append((chain.adaptation.total, chain.draws, _thinning(folder, chain, other, len(theta))))
         if shapes[-1] != shapes[0]:
             raise InputError(f"{folder.name} and {folders[0].name} have not the same draws: export them apart.")
     draws = np.stack(thetas)
@@ -101,23 +90,24 @@ def to_netcdf(folders: Sequence[Path], path: Path) -> dict[str, int]:
     return {"chains": draws.shape[0], "draws": draws.shape[1], "weights": draws.shape[2]}
 
 
-def _kept_every(folder: Path, chain: "Chain", described: dict[str, Any], kept: int) -> int:
-    """Of so many draws one was kept; older chains tell it only by having kept all."""
-    if "keep_every" not in described and kept != chain.draws:
+def _thinning(folder: Path, chain: "Chain", described: dict[str, Any], kept: int) -> int:
+    """Return the thinning of a chain; the oldest files record it only by holding all draws."""
+    if "thinning" not in described and kept != chain.draws:
         raise InputError(
-            f"{folder} has kept {kept} of {chain.draws} draws and does not tell which: an older tfticket wrote it. "
+            f"{folder} holds {kept} of {chain.draws} draws and does not say which: an older tfticket wrote it. "
             "Delete that folder and run the same again."
         )
-    return int(described.get("keep_every", 1))
+    return int(described.get("thinning", 1))
 
 
 def _statistics(chains: "Sequence[Chain]", every: int) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What is told of draws [chain, draw], in the warm-up and of those kept, one in so many."""
+    """Return the statistics of draws [chain, draw]: of the warm-up, and of the saved draws."""
     begin = chains[0].adaptation.total
-    warmup, drawn = {}, {}
-    for name, called in STATISTICS.items():
-        values: np.ndarray = np.stack([np.array(chain.told[name]) for chain in chains]).astype(
-            _WHOLE.get(name, np.float64)
+    warmup, saved = {}, {}
+    for name in chains[0].sample_stats:
+        values: np.ndarray = np.array([chain.sample_stats[name] for chain in chains]).astype(
+            _TYPES.get(name, np.float64)
         )
-        warmup[called], drawn[called] = values[:, :begin], values[:, begin::every]
-    return warmup, drawn
+        exported = _EXPORTED_AS.get(name, name)
+        warmup[exported], saved[exported] = values[:, :begin], values[:, begin::every]
+    return warmup, saved

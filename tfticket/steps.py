@@ -27,7 +27,7 @@ from tfticket.data import load_dataset
 from tfticket.durations import iterations_in
 from tfticket.errors import Stopped
 from tfticket.evaluation.connectivity import over_passes
-from tfticket.evaluation.posterior import share_at_bound
+from tfticket.evaluation.posterior_summary import share_at_bound
 from tfticket.models import network_of_config
 from tfticket.pruning.mask import dense_mask, emptied_layers, layer_of
 from tfticket.registry import CONTROLS, resolve
@@ -85,7 +85,7 @@ def fit(context: StepContext, config: FitStep) -> dict[str, Any]:
     backend.configure(context.execution.threads)
     ticket = Ticket.load(context.inputs["ticket"] / TICKET)
     data = load_dataset(config.data)
-    hooks: dict[str, Any] = {"tell": over_passes(context.progress, 2), "should_stop": context.should_stop}
+    hooks: dict[str, Any] = {"on_progress": over_passes(context.progress, 2), "should_stop": context.should_stop}
     images = rows_of(data, config.images, config.seed)
     seen = see(ticket, images, **hooks)
     sampler = fit_sampler(ticket, data, config.images, config.seed, seen)
@@ -118,7 +118,7 @@ def draw(context: StepContext, config: DrawStep) -> dict[str, Any]:
         connectivity=how.connectivity,
         as_printed=how.as_printed,
         images=how.images,
-        tell=over_passes(context.progress, len(dense.mask) if how.connectivity else 1),
+        on_progress=over_passes(context.progress, len(dense.mask) if how.connectivity else 1),
         should_stop=context.should_stop,
     )
     said = drawn.provenance["monte_carlo"]

@@ -45,7 +45,7 @@ def add(folder, kind, label, result):
     (folder / "manifest.json").write_text(json.dumps(manifest))
 
 
-def fit_of(seed, slope=1.0):
+def negative_log_likelihood(seed, slope=1.0):
     fit = {"intercept": -2.0 - seed, "slopes": [slope + seed], "weights": 100, "survivors": 20}
     return {
         "fits": {"dense": {"magnitude": fit, "connectivity": fit | {"slopes": [slope + seed, 0.5]}}},
@@ -68,7 +68,7 @@ def run(make_run):
         for level, arm, speed in [(0, "ticket", 0.3), *((2, arm, accuracy / 2) for arm, accuracy in ACCURACY.items())]:
             rows = [{"iteration": 10 * n, "accuracy": speed + 0.01 * n + 0.001 * seed} for n in range(1, 9)]
             add(folder, "train", {"arm": arm, "seed": seed, "level": level}, {"history": rows})
-        add(folder, "fit", where, fit_of(seed))
+        add(folder, "fit", where, negative_log_likelihood(seed))
         layers = {
             "conv_1": closeness(0.25, seed),
             "dense_1": closeness(0.15, seed, **({"ks_connectivity": None} if seed == 3 else {})),
@@ -160,7 +160,7 @@ def test_learning_faster_is_reaching_the_own_plateau_sooner(run):
 
 def test_a_ticket_without_a_pruned_layer_has_no_claim_c5(run):
     for seed in SEEDS:
-        whole = fit_of(seed) | {"relative_magnitude": {"conv_1": 1.0, "dense_1": 1.0}}
+        whole = negative_log_likelihood(seed) | {"relative_magnitude": {"conv_1": 1.0, "dense_1": 1.0}}
         for step in run.steps:
             if step["kind"] == "fit" and step["label"]["seed"] == seed:
                 file = run.folder.parents[1] / "steps" / step["folder"] / "result.json"
@@ -188,7 +188,7 @@ def test_models_of_survival_are_means_over_seeds(run):
 def test_one_ticket_with_several_numbers_of_images_is_one_seed_and_counts_once(run):
     expected = portraits_of(run)
     for seed in SEEDS:
-        add(run.folder, "fit", {"seed": seed, "level": 2, "images": 50}, fit_of(seed, slope=2.0))
+        add(run.folder, "fit", {"seed": seed, "level": 2, "images": 50}, negative_log_likelihood(seed, slope=2.0))
     found = read_run(run.folder)
     assert {(one.by, one.magnitude, one.seeds) for one in fits_of(found)} == {
         ("magnitude", 3.0, 5),
@@ -202,7 +202,7 @@ def test_one_ticket_with_several_numbers_of_images_is_one_seed_and_counts_once(r
 
 
 def test_a_runs_samplers_are_told_apart_and_missed_by_name(run, make_run, tmp_path):
-    add(run.folder, "fit", {"seed": 0, "level": 2, "images": 50}, fit_of(0))
+    add(run.folder, "fit", {"seed": 0, "level": 2, "images": 50}, negative_log_likelihood(0))
     with pytest.raises(InputError, match=r"(?s)a-1 has 6 samplers.*fit-\d+: seed 0, level 2, 50 images\n"):
         _sampler_file("a-1", tmp_path)
     make_run("b-1", evaluations=[("ticket", 0, 0)])

@@ -14,7 +14,7 @@ from tfticket.network import network_of
 from tfticket.pruning.mask import dense_mask
 from tfticket.training.loop import gradient_loop
 from tfticket.variational.noise import Draw, drawing
-from tfticket.variational.objective import check_objective, divergence_factors, fit_of
+from tfticket.variational.objective import check_objective, divergence_factors, negative_log_likelihood
 
 ROWS = 8
 
@@ -31,17 +31,21 @@ def log_likelihood(logits, labels):
 
 def test_elbo_is_the_mean_log_likelihood_and_predictive_that_of_the_mean_prediction(logits):
     each = log_likelihood(*logits)
-    assert float(fit_of(*logits, "elbo")) == pytest.approx(-each.mean(), rel=1e-5)
+    assert float(negative_log_likelihood(*logits, "elbo")) == pytest.approx(-each.mean(), rel=1e-5)
     expected = -(logsumexp(each, 0) - np.log(5)).mean()
-    assert float(fit_of(*logits, "predictive")) == pytest.approx(expected, rel=1e-5)
+    assert float(negative_log_likelihood(*logits, "predictive")) == pytest.approx(expected, rel=1e-5)
     assert expected < -each.mean()  # Jensen
     one = logits[0][:1], logits[1]
-    assert float(fit_of(*one, "predictive")) == pytest.approx(float(fit_of(*one, "elbo")), rel=1e-5)
+    assert float(negative_log_likelihood(*one, "predictive")) == pytest.approx(
+        float(negative_log_likelihood(*one, "elbo")), rel=1e-5
+    )
 
 
 def test_predictive_stays_finite_where_probabilities_vanish():
     logits = np.array([[[0.0, 300.0]], [[0.0, 200.0]]], np.float32)
-    assert float(fit_of(logits, np.zeros(1, np.int32), "predictive")) == pytest.approx(200 + np.log(2), rel=1e-5)
+    assert float(negative_log_likelihood(logits, np.zeros(1, np.int32), "predictive")) == pytest.approx(
+        200 + np.log(2), rel=1e-5
+    )
 
 
 def test_the_loss_is_torch_blues(logits):
@@ -64,7 +68,7 @@ def test_the_loss_is_torch_blues(logits):
     expected = loss(torch.tensor(samples), torch.tensor(logits[1])).item()
     config = TrainConfig(objective={"temperature": 0.1, "loss": "predictive"})
     factor = divergence_factors(config, ["logits"], 900, 0, 1)[0, 0]
-    ours = 900 * (float(fit_of(samples, logits[1], "predictive")) + factor * float(layer.divergence()))
+    ours = 900 * (float(negative_log_likelihood(samples, logits[1], "predictive")) + factor * float(layer.divergence()))
     assert ours == pytest.approx(expected, rel=1e-3)
 
 

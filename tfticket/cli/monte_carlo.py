@@ -67,7 +67,7 @@ def mc_fit(
     from tfticket.tickets.monte_carlo import fit_sampler  # TensorFlow, after all that it is not needed for
 
     with _progress("connectivity", 1) as tell:
-        sampler = fit_sampler(found, rows, images, seed, tell=tell)
+        sampler = fit_sampler(found, rows, images, seed, on_progress=tell)
     sampler.save(out)
     fits = [(family, name, fit) for family, models in sampler.fits.items() for name, fit in models.items()]
     if as_json:
@@ -154,7 +154,7 @@ def mc_ticket(
             as_printed=as_printed,
             density=density,
             images=images,
-            tell=tell,
+            on_progress=tell,
         )
     ticket.save(out)
     _show(ticket, out, as_json)

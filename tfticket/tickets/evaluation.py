@@ -9,9 +9,9 @@ from tfticket.config import EvaluateStep
 from tfticket.data import Dataset, check_alike
 from tfticket.evaluation.bootstrap import bootstrap_intervals
 from tfticket.evaluation.metrics import METRICS, all_metrics, reliability_record
-from tfticket.evaluation.posterior import posterior_of
+from tfticket.evaluation.posterior_summary import summarise_posterior
 from tfticket.evaluation.predictive import DRAWS, predict, predictions, seed_of_pass
-from tfticket.evaluation.uncertainty import Pooled, aurocs, strangeness
+from tfticket.evaluation.predictive_uncertainty import PosteriorPredictive, aurocs, ood_scores
 from tfticket.network import network_of
 from tfticket.pruning.mask import layer_of
 from tfticket.tickets.ticket import Ticket, check_class_names
@@ -84,8 +84,8 @@ def evaluate_weights(
         As ``evaluation_of``. Of a variational network also 'uncertainty': split -> mean 'entropy', 'aleatoric' and
         'epistemic' entropy; 'passes': metric -> its value on test rows in each of the repeated evaluations, the first
         of which is the one that is reported: they are error bars of the draws, and no replicates; 'posterior': layer ->
-        what ``posterior_of`` tells. With ``others`` 'out_of_distribution': their 'data', how many 'rows', and 'auroc'
-        by each score.
+        what ``summarise_posterior`` returns. With ``others`` 'out_of_distribution': their 'data', how many 'rows', and
+        'auroc' by each score.
 
     Raises:
         InputError: Data of other shapes, of more classes or of others than the network's; others of another shape.
@@ -108,8 +108,8 @@ def evaluate_weights(
             if variational:
                 tell(done, total)
 
-    def pooled(images: np.ndarray, number: int = 0) -> Pooled:
-        return Pooled(told(predictions(network, images, config.draws, seed_of_pass(config.seed, number))))
+    def pooled(images: np.ndarray, number: int = 0) -> PosteriorPredictive:
+        return PosteriorPredictive(told(predictions(network, images, config.draws, seed_of_pass(config.seed, number))))
 
     first = {split: pooled(data.split(split)[0]) for split in SPLITS}
     result = evaluation_of(ticket, data, {split: one.log_probs for split, one in first.items()})
@@ -117,10 +117,10 @@ def evaluate_weights(
         result["uncertainty"] = {split: one.uncertainty.means() for split, one in first.items()}
         again = [all_metrics(pooled(data.x_test, number).log_probs, data.y_test) for number in range(1, passes)]
         result["passes"] = {name: [one[name] for one in (result["test"], *again)] for name in METRICS}
-        result["posterior"] = posterior_of(ticket.mask, weights, ticket.model["variational"]["prior"])
+        result["posterior"] = summarise_posterior(ticket.mask, weights, ticket.model["variational"]["prior"])
     if others is not None:
         both = (first["test"], pooled(others.x_test))
-        inside, outside = (strangeness(one.log_probs, one.uncertainty if variational else None) for one in both)
+        inside, outside = (ood_scores(one.log_probs, one.uncertainty if variational else None) for one in both)
         result["out_of_distribution"] = {
             "data": {"name": others.label, "contents": others.contents},
             "rows": len(others.x_test),

@@ -88,7 +88,7 @@ def fit_sampler(
         images: So many of them, chosen by the seed; None: all.
         seed: Of the choice.
         seen: What ``see`` has found of it, if it was looked at already.
-        hooks: ``tell`` and ``should_stop`` of ``Connectivity``.
+        hooks: ``on_progress`` and ``should_stop`` of ``Connectivity``.
 
     Raises:
         InputError: Nothing was pruned; data of other shapes.
@@ -151,7 +151,7 @@ def draw_ticket(
         density: Of every layer that is drawn, not as printed; None: the ticket's, layer by layer, or for a layer that
             the ticket had not, the ticket's mean over layers of its family, dense or convolutional.
         images: So many of the training rows, chosen by the seed; None: all.
-        hooks: ``tell`` and ``should_stop`` of ``Connectivity``.
+        hooks: ``on_progress`` and ``should_stop`` of ``Connectivity``.
 
     Returns:
         The ticket; its provenance has under 'monte_carlo' how close each layer is to the genuine ticket's. Its

@@ -19,7 +19,7 @@ from tfticket.training.augmentation import augmented
 from tfticket.training.optimisers import make_optimiser
 from tfticket.types import Mask, Spec, Weights
 from tfticket.variational.noise import Draw, drawing
-from tfticket.variational.objective import check_precision, fit_of
+from tfticket.variational.objective import check_precision, negative_log_likelihood
 
 COMPILED = ("batch_size", "optimiser", "weight_decay", "decoupled", "augment", "precision", "objective")
 """What of a training's configuration goes into the compiled loop; the rest is passed in."""
@@ -196,7 +196,9 @@ class GradientLoop:
             with drawing(Draw(noise, index, self._objective.estimator, shared)):
                 logits.append(tf.cast(self.network.model(inputs, training=True), tf.float32))
         divergences = tf.stack([layer.divergence() for layer in self.network.variational.values()])
-        return fit_of(tf.stack(logits), targets, self._objective.loss) + tf.tensordot(factors, divergences, 1)
+        return negative_log_likelihood(tf.stack(logits), targets, self._objective.loss) + tf.tensordot(
+            factors, divergences, 1
+        )
 
 
 def gradient_loop(spec: Spec, train: TrainConfig, capacity: int) -> GradientLoop:

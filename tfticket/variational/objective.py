@@ -16,8 +16,8 @@ from tfticket.durations import iterations_in
 from tfticket.errors import InputError
 
 
-def fit_of(logits: Any, labels: Any, loss: str) -> Any:
-    """Minus the mean log-likelihood of a row, in nats.
+def negative_log_likelihood(logits: Any, labels: Any, loss: str) -> Any:
+    """Return the negative log likelihood per row, in nats.
 
     Args:
         logits: [draws, rows, classes].
