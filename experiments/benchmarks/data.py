@@ -14,6 +14,7 @@ import numpy as np
 
 from experiments.benchmarks.epoch import in_turn, series
 from experiments.benchmarks.measure import Benchmark, Report, child, command, figure, ratios, threads
+from experiments.benchmarks.nuts_children import first_rows
 from tfticket.data import load_data
 from tfticket.data.known import source_of
 from tfticket.errors import InputError
@@ -47,11 +48,9 @@ def _npz(folder: Path) -> tuple[Path, str]:
             continue
         if path.suffix == ".npz":
             return path, source.label
-        data = load_data(path=path)
-        images, labels = (
-            np.concatenate([getattr(data, f"{part}_{split}") for split in ("train", "validation")]) for part in "xy"
-        )
-        np.savez(folder / "cifar10.npz", x_train=images, y_train=labels, x_test=data.x_test, y_test=data.y_test)
+        data = first_rows(load_data(path=path))
+        arrays = {name: getattr(data, name) for name in ("x_train", "y_train", "x_test", "y_test")}
+        np.savez(folder / "cifar10.npz", **arrays)
         return folder / "cifar10.npz", source.label
     raise InputError(
         "This benchmark needs cifar-10 or cifar-10-jpeg; `tfticket data` lists the folders that are searched."

@@ -58,7 +58,7 @@ def find_benchmark_tickets(folder: str, network: str, threads: int) -> dict[str,
 
 def whole_mnist(rows: int | None = None) -> Dataset:
     """Return MNIST with all 60,000 training and validation rows, or the first ``rows`` of them, as training rows."""
-    return _first_rows(load_data(), rows)
+    return first_rows(load_data(), rows)
 
 
 def time_gradient(
@@ -133,7 +133,7 @@ def gradient_conv(data: str, engine: str, sparsity: int, threads: int) -> dict[s
     from tfticket.sampling.build import build_posterior
 
     backend.configure(threads)
-    rows = _first_rows(load_data(data))
+    rows = first_rows(load_data(data))
     model = conv_net(rows.input_shape, rows.num_classes)
     ticket = random_ticket(model, 1 - sparsity / 100)
     config = validate(SampleConfig, {"engine": engine}, where="memory")
@@ -186,7 +186,7 @@ def gradient_costs(
     from tfticket.sampling.build import build_posterior
 
     backend.configure(threads)
-    dataset = _first_rows(load_data(data), rows)
+    dataset = first_rows(load_data(data), rows)
     tickets = [random_ticket(tt.build_model(network, dataset), density) for density in densities]
     posteriors = [build_posterior(ticket, dataset, SampleConfig(engine="sparse"), threads) for ticket in tickets]
     return {"seconds": _in_turn(posteriors, tickets, calls=20)}
@@ -284,7 +284,7 @@ def _in_turn(posteriors: Sequence[Any], tickets: Sequence[Ticket], calls: int) -
     return [statistics.median(seconds) for seconds in times]
 
 
-def _first_rows(data: Dataset, rows: int | None = None) -> Dataset:
+def first_rows(data: Dataset, rows: int | None = None) -> Dataset:
     """Return the first rows of training and validation, or all of them, as training rows."""
     images, labels = (
         np.concatenate([getattr(data, f"{part}_{split}") for split in ("train", "validation")]) for part in "xy"
