@@ -143,5 +143,5 @@ def test_a_network_with_batch_statistics_is_trained_under_a_drawn_mask_and_refus
     trained = tt.train(ticket, data, train={"epochs": "2it", "batch_size": 20})
     assert np.isfinite(tt.evaluate(trained, data, "validation")["nll"])
     assert not any(trained.weights[path][~kept].any() for path, kept in ticket.mask.items())
-    with pytest.raises(InputError, match=r"no row has a likelihood of its own.*freeze_batch_norm: true"):
+    with pytest.raises(InputError, match=r"rows have no likelihoods of their own.*freeze_batch_norm: true"):
         tt.sample(ticket, data)

@@ -312,6 +312,15 @@ def test_defaults_do_not_count_and_discriminators_do():
     assert scientific_fields(StartStep(seed=0, data=DataConfig(train_rows=9))) == {"seed": 0, "data": {"train_rows": 9}}
 
 
+def test_a_renamed_key_is_read_under_its_former_name_by_which_it_counts():
+    config = validate(SampleConfig, {"keep_every": 5}, where="here")
+    assert config.thinning == 5
+    assert config.model_dump()["thinning"] == 5
+    assert scientific_fields(config) == {"keep_every": 5}
+    with pytest.raises(InputError, match="keep_every is the former name of thinning: give one of them"):
+        validate(SampleConfig, {"keep_every": 5, "thinning": 5}, where="here")
+
+
 @pytest.mark.parametrize(
     "config",
     [DataConfig(), OWN_DATA, Adam(), Sgd(), Augment(), TrainConfig(), AUGMENTED, PruneConfig(rate=0.2), quick()],
@@ -455,7 +464,7 @@ DEFAULTS = {
         "leapfrog_steps": 50,
         "target_acceptance": 0.8,
         "evaluate_every": 10,
-        "keep_every": 1,
+        "thinning": 1,
         "engine": "auto",
         "freeze_batch_norm": False,
     },

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tfticket.data import Dataset, load_data
     from tfticket.inference import svi, tune
     from tfticket.models import to_variational
-    from tfticket.sampling.sampled import SampledTicket, sample
+    from tfticket.sampling.sampled_ticket import SampledTicket, sample
     from tfticket.tickets import Ticket
     from tfticket.tickets.mc_tickets import draw_mc_ticket, fit_survival_model
     from tfticket.tickets.survival_model import SurvivalModel

@@ -25,7 +25,7 @@ from tfticket.training.hooks import TrainingResult
 from tfticket.types import Weights
 
 if TYPE_CHECKING:
-    from tfticket.sampling.sampled import SampledTicket
+    from tfticket.sampling.sampled_ticket import SampledTicket
 
 __all__ = [
     "TicketSeries",

@@ -15,21 +15,10 @@ from tfticket.runs.step import CHAIN
 if TYPE_CHECKING:
     from tfticket.sampling.chain import Chain
 
-STATISTICS = {
-    "log_density": "lp",
-    "log_likelihood": "log_likelihood_sum",
-    "energy": "energy",
-    "acceptance_rate": "acceptance_rate",
-    "step_size": "step_size",
-    "tree_depth": "tree_depth",
-    "n_steps": "n_steps",
-    "diverging": "diverging",
-    "reached_cap": "reached_max_treedepth",
-    "seconds": "seconds",
-}
-"""Per-draw statistics -> ArviZ's names."""
+_EXPORTED_AS = {"log_density": "lp", "log_likelihood": "log_likelihood_sum"}
+"""Statistics of a draw that ArviZ calls otherwise, or whose name is a group there."""
 
-_WHOLE = {"tree_depth": np.int64, "n_steps": np.int64, "diverging": np.bool_, "reached_cap": np.bool_}
+_TYPES = {"tree_depth": np.int64, "n_steps": np.int64, "diverging": np.bool_, "reached_max_treedepth": np.bool_}
 
 
 def chains_of(target: Path) -> list[Path]:
@@ -50,7 +39,7 @@ def to_netcdf(folders: Sequence[Path], path: Path) -> dict[str, int]:
 
     The group 'posterior' has one variable per tensor, [chain, draw, survivors]. Its coordinate is the survivor's index
     in the flattened tensor, whose 'shape' is an attribute; 'draw' counts all draws after the warm-up, of which every
-    ``keep_every``-th is stored. 'sample_stats' and 'warmup_sample_stats' hold the per-draw statistics.
+    ``thinning``-th is stored. 'sample_stats' and 'warmup_sample_stats' hold the per-draw statistics.
 
     Args:
         folders: Of finished chains of one ticket.
@@ -66,8 +55,8 @@ def to_netcdf(folders: Sequence[Path], path: Path) -> dict[str, int]:
     check_writable(path.absolute().parent, "--out")
     if path.is_dir():
         raise InputError(f"{path} is a folder; expected the name of a file to write. Name one with --out.")
+    from tfticket.sampling.chain_files import read_chain, read_draws
     from tfticket.sampling.diagnostics import arviz_quietly  # TensorFlow and ArviZ
-    from tfticket.sampling.files import read_chain, read_draws
 
     arviz = arviz_quietly()
     chains, layouts, described = zip(*(read_chain(folder) for folder in folders), strict=True)
@@ -80,7 +69,7 @@ def to_netcdf(folders: Sequence[Path], path: Path) -> dict[str, int]:
             raise InputError(
                 f"{folder.name} and {folders[0].name} are chains of different tickets: export them separately."
             )
-        shapes.append((chain.adaptation.total, chain.draws, _kept_every(folder, chain, other, len(theta))))
+        shapes.append((chain.adaptation.total, chain.draws, _thinning(folder, chain, other, len(theta))))
         if shapes[-1] != shapes[0]:
             raise InputError(f"{folder.name} and {folders[0].name} have different draws: export them separately.")
     draws = np.stack(thetas)
@@ -104,23 +93,24 @@ def to_netcdf(folders: Sequence[Path], path: Path) -> dict[str, int]:
     return {"chains": draws.shape[0], "draws": draws.shape[1], "weights": draws.shape[2]}
 
 
-def _kept_every(folder: Path, chain: "Chain", described: dict[str, Any], kept: int) -> int:
-    """Return the thinning of a chain; older chains do not record it, unless they kept all draws."""
-    if "keep_every" not in described and kept != chain.draws:
+def _thinning(folder: Path, chain: "Chain", described: dict[str, Any], kept: int) -> int:
+    """Return the thinning of a chain; the oldest files record it only by holding all draws."""
+    if "thinning" not in described and kept != chain.draws:
         raise InputError(
             f"{folder} has kept {kept} of {chain.draws} draws without a record of which: an older tfticket wrote it. "
             "Delete that folder and run the same again."
         )
-    return int(described.get("keep_every", 1))
+    return int(described.get("thinning", 1))
 
 
 def _statistics(chains: "Sequence[Chain]", every: int) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the per-draw statistics [chain, draw] of the warm-up, and of the draws that were kept."""
     begin = chains[0].adaptation.total
-    warmup, drawn = {}, {}
-    for name, called in STATISTICS.items():
-        values: np.ndarray = np.stack([np.array(chain.told[name]) for chain in chains]).astype(
-            _WHOLE.get(name, np.float64)
+    warmup, saved = {}, {}
+    for name in chains[0].sample_stats:
+        values: np.ndarray = np.array([chain.sample_stats[name] for chain in chains]).astype(
+            _TYPES.get(name, np.float64)
         )
-        warmup[called], drawn[called] = values[:, :begin], values[:, begin::every]
-    return warmup, drawn
+        exported = _EXPORTED_AS.get(name, name)
+        warmup[exported], saved[exported] = values[:, :begin], values[:, begin::every]
+    return warmup, saved

@@ -180,8 +180,8 @@ STEPS = {
     "draw": StepKind("tfticket.steps:draw", 1),
     "evaluate": StepKind("tfticket.steps:evaluate", 4),
     "ensemble": StepKind("tfticket.steps:ensemble", 3),
-    "sample": StepKind("tfticket.sampling.steps:sample", 2),
-    "pool": StepKind("tfticket.sampling.steps:pool", 1),
+    "sample": StepKind("tfticket.sampling.chain_steps:sample", 2),
+    "pool": StepKind("tfticket.sampling.chain_steps:pool", 1),
 }
 
 

@@ -27,7 +27,7 @@ from tfticket.config.durations import iterations_in
 from tfticket.data import load_dataset
 from tfticket.errors import Stopped
 from tfticket.evaluation.connectivity import over_passes
-from tfticket.evaluation.posterior import share_at_bound
+from tfticket.evaluation.posterior_summary import share_at_bound
 from tfticket.models import network_of_config
 from tfticket.pruning.mask import collapsed_layers, dense_mask, layer_of
 from tfticket.registry import CONTROLS, resolve
@@ -86,7 +86,7 @@ def fit(context: StepContext, config: FitStep) -> dict[str, Any]:
     backend.configure(context.execution.threads)
     ticket = Ticket.load(context.inputs["ticket"] / TICKET)
     data = load_dataset(config.data)
-    hooks: dict[str, Any] = {"tell": over_passes(context.progress, 2), "should_stop": context.should_stop}
+    hooks: dict[str, Any] = {"on_progress": over_passes(context.progress, 2), "should_stop": context.should_stop}
     images = subsample_images(data, config.images, config.seed)
     features = layer_features(ticket, images, **hooks)
     model = fit_survival_model(ticket, data, config.images, config.seed, features)
@@ -120,7 +120,7 @@ def draw(context: StepContext, config: DrawStep) -> dict[str, Any]:
         connectivity=options.connectivity,
         as_printed=options.as_printed,
         images=options.images,
-        tell=over_passes(context.progress, len(dense.mask) if options.connectivity else 1),
+        on_progress=over_passes(context.progress, len(dense.mask) if options.connectivity else 1),
         should_stop=context.should_stop,
     )
     record = drawn.provenance["monte_carlo"]

@@ -7,9 +7,9 @@ from experiments.benchmarks.measure import Benchmark, command
 
 
 def benchmark(name: str) -> Benchmark:
-    """The benchmark of a name in ``BENCHMARKS``."""
-    found: Benchmark = importlib.import_module(f"experiments.benchmarks.{name}").BENCHMARK
-    return found
+    """Return the benchmark of a name in ``BENCHMARKS``."""
+    result: Benchmark = importlib.import_module(f"experiments.benchmarks.{name}").BENCHMARK
+    return result
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
-"""What augmentation adds to a step of Conv-2: random flip and a crop from four pixels of padding, or neither.
+"""Cost of augmentation in a step of Conv-2: random flip and a crop from four pixels of padding, against neither.
 
-Both train on the bundled images of CIFAR-10's size by the product's path, batch 60, Adam at 2e-4, in one process,
-in turn. A figure is seconds an iteration, warm.
+Both train on the bundled images of CIFAR-10's size by tfticket's training loop, batch 60, Adam at 2e-4, in one process,
+in turn. Figures are seconds per iteration, warm.
 """
 
 from typing import Any
@@ -12,12 +12,12 @@ AT_MOST = 1.10
 
 
 def measure_augmentation(rounds: int) -> Report:
-    found: dict[str, Any] = child("augment_conv_2", rounds=rounds, iterations=30, threads=threads())
-    pairs = list(zip(found["augmented"], found["plain"], strict=True))
+    seconds: dict[str, Any] = child("augment_conv_2", rounds=rounds, iterations=30, threads=threads())
+    pairs = list(zip(seconds["augmented"], seconds["plain"], strict=True))
     return Report(
         [
-            figure("augmented", found["augmented"], "s"),
-            figure("plain", found["plain"], "s"),
+            figure("augmented", seconds["augmented"], "s"),
+            figure("plain", seconds["plain"], "s"),
             figure("augmented / plain", [augmented / plain for augmented, plain in pairs], at_most=AT_MOST),
         ]
     )

@@ -1,7 +1,7 @@
-"""What the benchmarks' subprocesses do: ``python -m experiments.benchmarks.children NAME JSON``.
+"""Measurements in subprocesses: ``python -m experiments.benchmarks.children FUNCTION JSON``.
 
-Prints what the function returned as one line of JSON. TensorFlow and PyTorch are imported in the functions, so
-that no process has more than the one that it measures.
+Prints the result of the function as one line of JSON. TensorFlow and PyTorch are imported in the functions, so that a
+process imports only the library that it measures.
 """
 
 import functools
@@ -41,7 +41,7 @@ SPLITS = ("train", "validation", "test")
 
 
 def make_ticket(path: str, threads: int) -> dict[str, Any]:
-    """A ticket of LeNet-300-100 by iterative pruning to 20 % in seven levels of one epoch -> a file."""
+    """Write a ticket of LeNet-300-100, pruned iteratively to 20 % in seven levels of one epoch."""
     import tfticket as tt
     from tfticket import backend
 
@@ -54,7 +54,7 @@ def make_ticket(path: str, threads: int) -> dict[str, Any]:
 
 
 def train_tfticket(ticket: str, epochs: int, threads: int, deterministic: bool = True) -> dict[str, Any]:
-    """Train by the product's own path; its evaluations, which it times itself, are taken off.
+    """Train by tfticket, without the time of evaluations, which it records.
 
     A first training of one epoch compiles and warms up.
     """
@@ -64,18 +64,18 @@ def train_tfticket(ticket: str, epochs: int, threads: int, deterministic: bool =
     from tfticket.training.gradient import train_weights
 
     backend.configure(threads)
-    found, data = Ticket.load(ticket), load_data()
+    loaded, data = Ticket.load(ticket), load_data()
 
     def train(count: int) -> Any:
         config = TrainConfig(epochs=f"{count}ep", batch_size=BATCH_SIZE, optimiser=ADAM)
-        return train_weights(found.model, found.mask, found.start, data, config, SEED)
+        return train_weights(loaded.model, loaded.mask, loaded.start, data, config, SEED)
 
     train(1)
     began = time.perf_counter()
     trained = train(epochs)
     seconds = time.perf_counter() - began - trained.seconds["evaluation"]
     if trained.seconds["first_call"]:
-        raise RuntimeError("the training that is timed compiled something; the warm-up should have")
+        raise RuntimeError("the timed training compiled; the warm-up should have compiled everything")
     digest = hashlib.sha256(b"".join(trained.weights[path].tobytes() for path in sorted(trained.weights)))
     return {"seconds": seconds / epochs, "loss": trained.history[-1]["loss"], "digest": digest.hexdigest()}
 
@@ -87,34 +87,34 @@ def train_pytorch(ticket: str, epochs: int, threads: int, masked: str, fused: bo
 
     Args:
         ticket: File of the ticket.
-        epochs: Length.
-        threads: Threads.
+        epochs: Number of epochs.
+        threads: Number of threads.
         masked: 'no' trains the dense network; 'forward' multiplies the kernels by the mask in each forward pass;
             'gradient' multiplies them once at the start, and then each gradient.
-        fused: Take Adam's fused kernel instead of the default.
+        fused: Whether to use the fused kernel of Adam instead of the default.
     """
     torch: Any = importlib.import_module("torch")
     torch.set_num_threads(threads)
     torch.manual_seed(SEED)
-    found, data = Ticket.load(ticket), load_data()
+    loaded, data = Ticket.load(ticket), load_data()
     images = torch.from_numpy(data.x_train.reshape(len(data.x_train), -1)).float() * SCALE
     labels = torch.from_numpy(data.y_train).long()
-    names = [path.rpartition("/")[0] for path in found.mask]
-    masks = [torch.from_numpy(found.mask[f"{name}/kernel"].T).float().contiguous() for name in names]
+    names = [path.rpartition("/")[0] for path in loaded.mask]
+    masks = [torch.from_numpy(loaded.mask[f"{name}/kernel"].T).float().contiguous() for name in names]
 
     def layer(name: str, mask: Any) -> Any:
-        kernel = torch.from_numpy(found.start[f"{name}/kernel"].T).contiguous()
+        kernel = torch.from_numpy(loaded.start[f"{name}/kernel"].T).contiguous()
         built = torch.nn.Linear(kernel.shape[1], kernel.shape[0])
         with torch.no_grad():
             built.weight.copy_(kernel if masked == "no" else kernel * mask)
-            built.bias.copy_(torch.from_numpy(found.start[f"{name}/bias"]))
+            built.bias.copy_(torch.from_numpy(loaded.start[f"{name}/bias"]))
         return built
 
     def train(count: int) -> float:
         layers = [layer(name, mask) for name, mask in zip(names, masks, strict=True)]
         parameters = [parameter for built in layers for parameter in built.parameters()]
         betas = (ADAM.beta_1, ADAM.beta_2)
-        # None is PyTorch's own default
+        # None is the default of PyTorch
         adam = torch.optim.Adam(parameters, ADAM.learning_rate, betas, ADAM.epsilon, fused=fused or None)
         for _ in range(count):
             total, steps = torch.zeros(()), 0
@@ -145,8 +145,8 @@ def train_pytorch(ticket: str, epochs: int, threads: int, masked: str, fused: bo
 def train_fit(ticket: str, epochs: int, threads: int) -> dict[str, Any]:
     """Train by ``keras.Model.fit`` with TFMOT's wrappers and callback, rows as float32 in memory.
 
-    Timed from the end of the first epoch, which traces, to the end of the last. Without op determinism: it
-    slows ``tf.data``, and a user of fit would not have it.
+    Timed from the end of the first epoch, which traces, to the end of the last. Without op determinism, which slows
+    ``tf.data`` and is not the default of ``fit``.
     """
     without_op_determinism()
     import tensorflow_model_optimization as tfmot
@@ -157,11 +157,11 @@ def train_fit(ticket: str, epochs: int, threads: int) -> dict[str, Any]:
     from tfticket.pruning.wrapping import with_mask
 
     backend.configure(threads)
-    found, data = Ticket.load(ticket), load_data()
-    plain = model_from_spec(found.model)
+    loaded, data = Ticket.load(ticket), load_data()
+    plain = model_from_spec(loaded.model)
     for path, (_, variable) in named_variables(plain).items():
-        variable.assign(found.start[path])
-    model = with_mask(plain, found.mask)
+        variable.assign(loaded.start[path])
+    model = with_mask(plain, loaded.mask)
     model.compile(
         keras.optimizers.Adam(ADAM.learning_rate, ADAM.beta_1, ADAM.beta_2, ADAM.epsilon),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
@@ -183,8 +183,8 @@ def level_loop(workspace: str, preset: str, overrides: list[str], threads: int) 
     """Run an experiment by the lab, as the command line does.
 
     Returns:
-        'wall': seconds of the run; 'evaluation': those within the metrics of its evaluate steps, which these
-        steps' records do not tell apart from reading and writing.
+        'wall': seconds of the run; 'evaluation': seconds within the metrics of its evaluate steps, whose records
+        include reading and writing.
     """
     from tfticket import backend
     from tfticket.presets import experiment_of, load_experiment
@@ -193,18 +193,18 @@ def level_loop(workspace: str, preset: str, overrides: list[str], threads: int) 
 
     evaluation = 0.0
 
-    def clocked(work: Callable[..., Any], *arguments: Any) -> Any:
+    def timed(work: Callable[..., Any], *arguments: Any) -> Any:
         nonlocal evaluation
         began = time.perf_counter()
-        found = work(*arguments)
+        result = work(*arguments)
         evaluation += time.perf_counter() - began
-        return found
+        return result
 
     config: Any = load_experiment(preset, overrides)
     backend.configure(threads)
     experiment = experiment_of(config.experiment)
     experiment.check_data(config)  # loads the data
-    with patch("tfticket.steps.evaluate_weights", functools.partial(clocked, evaluate_weights)):
+    with patch("tfticket.steps.evaluate_weights", functools.partial(timed, evaluate_weights)):
         began = time.perf_counter()
         with open_run(Path(workspace), config) as lab:
             experiment.run(lab, config)
@@ -213,7 +213,7 @@ def level_loop(workspace: str, preset: str, overrides: list[str], threads: int) 
 
 
 def data_tfticket(path: str, threads: int) -> dict[str, Any]:
-    """Read an npz by the product's path until the training images are on the device."""
+    """Read an npz by tfticket until the training images are on the device."""
     from tfticket import backend
 
     backend.configure(threads)
@@ -227,7 +227,7 @@ def data_tfticket(path: str, threads: int) -> dict[str, Any]:
 
 
 def data_numpy(path: str, threads: int) -> dict[str, Any]:
-    """The same by ``numpy.load``, a fancy index and ``tf.constant``: nothing is checked or hashed."""
+    """Read an npz by ``numpy.load``, a fancy index and ``tf.constant``, without checks or hashes."""
     from tfticket import backend
 
     backend.configure(threads)
@@ -244,7 +244,7 @@ def data_numpy(path: str, threads: int) -> dict[str, Any]:
 
 
 def augment_conv_2(rounds: int, iterations: int, threads: int) -> dict[str, Any]:
-    """Seconds an iteration of Conv-2 with and without augmentation, in turn."""
+    """Time an iteration of Conv-2 with and without augmentation, in turn."""
     import tfticket as tt
     from tfticket import backend
     from tfticket.training.gradient import train_weights
@@ -252,7 +252,7 @@ def augment_conv_2(rounds: int, iterations: int, threads: int) -> dict[str, Any]
     backend.configure(threads)
     data = load_data("cifar-10-small", validation_rows=100)
     ticket = Ticket.dense(tt.build_model("conv-2", data), SEED)
-    found: dict[str, list[float]] = {"augmented": [], "plain": []}
+    seconds: dict[str, list[float]] = {"augmented": [], "plain": []}
     for round_ in range(rounds + 1):
         for name, augment in (("augmented", Augment(flip=True, crop=4)), ("plain", Augment())):
             length = f"{iterations}it"
@@ -265,53 +265,22 @@ def augment_conv_2(rounds: int, iterations: int, threads: int) -> dict[str, Any]
             )
             trained = train_weights(ticket.model, ticket.mask, ticket.start, data, config, SEED)
             if round_:  # the first one compiles
-                found[name].append(trained.seconds["training"] / iterations)
-    return found
-
-
-CHILDREN: dict[str, Callable[..., dict[str, Any]]] = {
-    "make_ticket": make_ticket,
-    "train_tfticket": train_tfticket,
-    "train_pytorch": train_pytorch,
-    "train_fit": train_fit,
-    "level_loop": level_loop,
-    "data_tfticket": data_tfticket,
-    "data_numpy": data_numpy,
-    "augment_conv_2": augment_conv_2,
-    "step_tfticket": network_children.step_tfticket,
-    "step_pytorch": network_children.step_pytorch,
-    "evaluate_tfticket": network_children.evaluate_tfticket,
-    "evaluate_pytorch": network_children.evaluate_pytorch,
-    "fit_conv_6": monte_carlo_children.fit_conv_6,
-    "draw_conv_6": monte_carlo_children.draw_conv_6,
-    "vi_step_tfticket": variational_children.vi_step_tfticket,
-    "vi_step_torch_blue": variational_children.vi_step_torch_blue,
-    "find_benchmark_tickets": nuts_children.find_benchmark_tickets,
-    "gradient_sparse": nuts_children.gradient_sparse,
-    "gradient_jax": nuts_peers.gradient_jax,
-    "gradient_tensorflow": nuts_peers.gradient_tensorflow,
-    "gradient_conv": nuts_children.gradient_conv,
-    "scale_density": nuts_children.scale_density,
-    "gradient_costs": nuts_children.gradient_costs,
-    "scale_rows": nuts_children.scale_rows,
-    "draw_sparse": nuts_children.draw_sparse,
-    "draw_overhead": nuts_children.draw_overhead,
-    "draw_numpyro": nuts_peers.draw_numpyro,
-}
+                seconds[name].append(trained.seconds["training"] / iterations)
+    return seconds
 
 
 def _time_and_memory(work: Callable[[], tuple[Any, int]]) -> dict[str, Any]:
-    """Seconds of some work, and its highest resident memory over the bytes of its images, looked at all the time."""
+    """Measure the seconds of some work, and its peak resident memory over the bytes of its images, by sampling."""
     process = psutil.Process()
     before = process.memory_info().rss
     peak, done = before, threading.Event()
 
-    def look() -> None:
+    def sample_memory() -> None:
         nonlocal peak
         while not done.wait(0.002):
             peak = max(peak, process.memory_info().rss)
 
-    watcher = threading.Thread(target=look)
+    watcher = threading.Thread(target=sample_memory)
     watcher.start()
     began = time.perf_counter()
     kept, size = work()
@@ -323,5 +292,20 @@ def _time_and_memory(work: Callable[[], tuple[Any, int]]) -> dict[str, Any]:
     return {"seconds": seconds, "memory": (peak - before) / size}
 
 
+MODULES = (
+    sys.modules[__name__],
+    monte_carlo_children,
+    network_children,
+    nuts_children,
+    nuts_peers,
+    variational_children,
+)
+
+
+def main() -> None:
+    function = next(getattr(module, sys.argv[1]) for module in MODULES if hasattr(module, sys.argv[1]))
+    print(json.dumps(function(**json.loads(sys.argv[2]))))
+
+
 if __name__ == "__main__":
-    print(json.dumps(CHILDREN[sys.argv[1]](**json.loads(sys.argv[2]))))
+    main()

@@ -1,7 +1,7 @@
-"""Seconds of a training step of every network, and of a chain's gradient: what presets' costs are made of.
+"""Seconds of a training step of every network, and of a gradient of a chain, for the costs of presets.
 
-``python -m experiments.benchmarks costs --json > experiments/presets/costs.json`` renews what `tfticket list presets`
-and `tfticket run --dry-run` go by.
+``python -m experiments.benchmarks costs --json > experiments/presets/costs.json`` updates the estimates of
+`tfticket list presets` and `tfticket run --dry-run`.
 """
 
 from experiments.benchmarks.measure import Benchmark, Report, child, command, figure, say, threads
@@ -26,7 +26,7 @@ WORK = (
     ("vit-tiny", COLOUR, 128, 3),
     ("vit-base", COLOUR, 16, 2),
 )
-"""Network, data set and shape of an image, rows of a batch (the papers' but for vit-base's), iterations to measure."""
+"""Network, data set and shape of an image, batch size (of the papers, except for vit-base), iterations to measure."""
 
 
 VARIATIONAL = (
@@ -45,13 +45,13 @@ VARIATIONAL = (
     ("vit-tiny", COLOUR, 128, 2),
     ("vit-base", COLOUR, 16, 1),
 )
-"""The same of variational networks, with two draws."""
+"""Variational networks, measured with two draws; columns as in ``WORK``."""
 DRAWS = 2
 
 SAMPLED = (("lenet-300-100", GREY), ("lenet-300-100", COLOUR), ("lenet-5", GREY), ("lenet-5", COLOUR))
-"""Networks whose tickets presets sample, by gradients over all rows."""
+"""Networks whose tickets are sampled by presets, with gradients over all rows."""
 DENSITIES, ROWS = (0.01, 0.1), 4000
-"""Of random masks, and how many rows a gradient is over."""
+"""Of random masks, and number of rows of a gradient."""
 
 
 def measure_costs(rounds: int) -> Report:
@@ -65,13 +65,13 @@ def measure_costs(rounds: int) -> Report:
         arguments = {"network": network, "batch_size": batch_size, "iterations": iterations, "data": data}
         arguments |= {"estimator": "independent", "draws": DRAWS}
         steps = [child("vi_step_tfticket", **arguments, threads=threads())["seconds"] / DRAWS for _ in range(rounds)]
-        say(f"  {network}, {shape}, a draw's share of a variational step of {batch_size}: {steps}")
+        say(f"  {network}, {shape}, a variational step per draw, batch {batch_size}: {steps}")
         rows.append(figure(f"{network} {shape} variational x {batch_size}", steps, "s"))
     for network, (data, shape) in SAMPLED:
         arguments = {"network": network, "data": data, "densities": DENSITIES, "rows": ROWS}
-        found = [child("gradient_costs", **arguments, threads=threads())["seconds"] for _ in range(rounds)]
-        say(f"  {network}, {shape}, a gradient over {ROWS} rows at {DENSITIES}: {found}")
-        for density, seconds in zip(DENSITIES, zip(*found, strict=True), strict=True):
+        gradients = [child("gradient_costs", **arguments, threads=threads())["seconds"] for _ in range(rounds)]
+        say(f"  {network}, {shape}, a gradient over {ROWS} rows at {DENSITIES}: {gradients}")
+        for density, seconds in zip(DENSITIES, zip(*gradients, strict=True), strict=True):
             rows.append(figure(f"{network} {shape} gradient at {density} x {ROWS}", seconds, "s"))
     return Report(rows)
 

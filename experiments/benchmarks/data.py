@@ -1,39 +1,34 @@
-"""CIFAR-10 from an npz to the device: time and memory, beside NumPy's own reader and a fancy index for the split.
+"""CIFAR-10 from an npz to the device: time and memory, against ``numpy.load`` and fancy indexing.
 
-The npz holds the 50,000 + 10,000 images of ``cifar-10`` or ``cifar-10-jpeg``, whichever this machine has. "Ready"
-is: read, checked, its rows' SHA-256 taken, split 45,000 / 5,000, the training images a tensor on the device.
-TensorFlow is imported before the clock starts. The peer reads the same file by ``numpy.load``, checks and hashes
-nothing, splits by the same permutation and makes the same tensor. Each round takes a fresh process for each, in
-turn. Memory is the highest resident memory on the way less that at the start, over the bytes of all images.
+The npz holds the 50,000 + 10,000 images of ``cifar-10`` or ``cifar-10-jpeg``, whichever is on this machine. The work
+ends when the rows are read, checked, hashed by SHA-256 and split 45,000 / 5,000, and the training images are a tensor
+on the device. TensorFlow is imported before the clock starts. The peer reads the same file by ``numpy.load``, checks
+and hashes nothing, splits by the same permutation and makes the same tensor. Each of them runs in a fresh process, in
+turn. Memory is the peak resident memory less that at the start, over the bytes of all images.
 """
 
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from experiments.benchmarks.measure import Benchmark, Report, child, command, figure, ratios, say, threads
+from experiments.benchmarks.epoch import in_turn, series
+from experiments.benchmarks.measure import Benchmark, Report, child, command, figure, ratios, threads
+from experiments.benchmarks.nuts_children import first_rows
 from tfticket.data import load_data
 from tfticket.data.identity import source_by_name
 from tfticket.errors import InputError
 
 AT_MOST_SECONDS = 3.0
 AT_MOST_MEMORY = 1.2
-CONTENDERS = {"tfticket": "data_tfticket", "numpy.load": "data_numpy"}
+CONTENDERS = {"tfticket": {"name": "data_tfticket"}, "numpy.load": {"name": "data_numpy"}}
 
 
 def measure_data(rounds: int) -> Report:
     with tempfile.TemporaryDirectory() as folder:
         path, name = _npz(Path(folder))
-        found: dict[str, list[dict[str, Any]]] = {contender: [] for contender in CONTENDERS}
-        for number in range(rounds):
-            for contender, function in CONTENDERS.items():
-                one = child(function, path=str(path), threads=threads())
-                found[contender].append(one)
-                say(f"  round {number + 1} of {rounds}: {contender} {one['seconds']:.2f} s, {one['memory']:.2f}")
-    seconds = {contender: [one["seconds"] for one in all_] for contender, all_ in found.items()}
-    memory = {contender: [one["memory"] for one in all_] for contender, all_ in found.items()}
+        results = in_turn(CONTENDERS, rounds, lambda contender: child(**contender, path=str(path), threads=threads()))
+    seconds, memory = series(results, "seconds"), series(results, "memory")
     rows = [
         figure("tfticket", seconds["tfticket"], "s", at_most=AT_MOST_SECONDS),
         figure("numpy.load", seconds["numpy.load"], "s"),
@@ -45,7 +40,7 @@ def measure_data(rounds: int) -> Report:
 
 
 def _npz(folder: Path) -> tuple[Path, str]:
-    """The whole of CIFAR-10, as an npz."""
+    """Return an npz of all of CIFAR-10, and its label."""
     for name in ("cifar-10", "cifar-10-jpeg"):
         source = source_by_name(name)
         path = None if source is None else source.find()
@@ -53,13 +48,13 @@ def _npz(folder: Path) -> tuple[Path, str]:
             continue
         if path.suffix == ".npz":
             return path, source.label
-        data = load_data(path=path)
-        images, labels = (
-            np.concatenate([getattr(data, f"{part}_{split}") for split in ("train", "validation")]) for part in "xy"
-        )
-        np.savez(folder / "cifar10.npz", x_train=images, y_train=labels, x_test=data.x_test, y_test=data.y_test)
+        data = first_rows(load_data(path=path))
+        arrays = {name: getattr(data, name) for name in ("x_train", "y_train", "x_test", "y_test")}
+        np.savez(folder / "cifar10.npz", **arrays)
         return folder / "cifar10.npz", source.label
-    raise InputError("This benchmark needs cifar-10 or cifar-10-jpeg; `tfticket data` says where they are looked for.")
+    raise InputError(
+        "This benchmark needs cifar-10 or cifar-10-jpeg; `tfticket data` lists the folders that are searched."
+    )
 
 
 BENCHMARK = Benchmark("data", measure_data, rounds=5)

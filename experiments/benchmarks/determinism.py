@@ -1,7 +1,7 @@
-"""What op determinism costs: an epoch with and without it, and whether two processes give the same bits.
+"""Cost of op determinism: an epoch with and without it, and whether two processes give the same bits.
 
-``tfticket.backend`` enables it for all. Here one of two subprocesses, in turn, has that call taken out before the
-backend is imported; both then train by the product's path as in ``epoch.py``.
+``tfticket.backend`` enables it everywhere. Here every second subprocess disables that call before the backend is
+imported; both train by tfticket's training loop as in ``epoch.py``.
 """
 
 import tempfile
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from experiments.benchmarks.epoch import EPOCHS, in_turn
+from experiments.benchmarks.epoch import EPOCHS, in_turn, series
 from experiments.benchmarks.measure import Benchmark, Report, child, command, fact, figure, ratios, threads
 
 WITH = "with op determinism"
@@ -18,25 +18,26 @@ CONTENDERS: dict[str, dict[str, Any]] = {WITH: {"deterministic": True}, WITHOUT:
 
 
 def all_equal(digests: Sequence[str]) -> bool:
-    """Whether all trainings ended with the same bits."""
+    """Return whether all trainings ended with the same bits."""
     return len(set(digests)) == 1
 
 
 def measure_determinism(rounds: int) -> Report:
-    rounds = max(rounds, 2)  # bits of one process equal themselves
+    rounds = max(rounds, 2)  # to compare bits of two processes
     with tempfile.TemporaryDirectory() as folder:
         shared: dict[str, Any] = {"ticket": str(Path(folder) / "ticket.safetensors"), "threads": threads()}
         child("make_ticket", path=shared["ticket"], threads=shared["threads"])
-        found = in_turn(CONTENDERS, rounds, lambda how: child("train_tfticket", **how, **shared, epochs=EPOCHS))
-    seconds = {name: [one["seconds"] for one in all_] for name, all_ in found.items()}
-    digests = {name: [one["digest"] for one in all_] for name, all_ in found.items()}
+        results = in_turn(
+            CONTENDERS, rounds, lambda contender: child("train_tfticket", **contender, **shared, epochs=EPOCHS)
+        )
+    seconds, digests = series(results, "seconds"), series(results, "digest")
     rows = [figure(name, values, "s") for name, values in seconds.items()]
     rows.append(figure("with / without", ratios(seconds[WITH], seconds[WITHOUT])))
     rows.append(fact(f"same bits in all processes {WITH}", all_equal(digests[WITH]), wanted=True))
     rows.append(fact(f"same bits in all processes {WITHOUT}", all_equal(digests[WITHOUT])))
     rows.append(fact("same bits with as without", digests[WITH][0] == digests[WITHOUT][0]))
     return Report(
-        rows, [f"Seconds an epoch, {rounds} rounds in turn; bits are those of the weights after {EPOCHS} epochs."]
+        rows, [f"Seconds per epoch, {rounds} rounds in turn; bits are those of the weights after {EPOCHS} epochs."]
     )
 
 

@@ -1,13 +1,12 @@
-"""One epoch of LeNet-300-100 on MNIST: the product's path, PyTorch in eager mode, ``keras.Model.fit``.
+"""One epoch of LeNet-300-100 on MNIST: tfticket, PyTorch in eager mode, ``keras.Model.fit``.
 
 All train on the training rows of the standard split (55,000), batch 128, Adam at 1.2e-3, from the same start
-weights and with the same 20 % mask that iterative pruning found, on equal numbers of threads. In each round each
-of them trains once, in turn, in a subprocess of its own: two libraries' thread pools in one process would hurt
-each other. A figure is seconds an epoch, warm: compilation, tracing and the first epoch are not counted; nor are
-evaluations, of which only the product makes any.
+weights and with the same 20 % mask from iterative pruning, on equal numbers of threads. In each round, each of them
+trains once, in turn, in a separate subprocess, since thread pools of two libraries in one process would disturb each
+other. Figures are seconds per epoch, warm: compilation, tracing, the first epoch and evaluations are not counted.
 
-PyTorch is written in several ways, among them without any mask and with Adam's fused kernel; the quickest one is
-the peer of the target.
+PyTorch is written in several ways, including no mask at all and the fused kernel of Adam; the fastest one is the peer
+of the target.
 """
 
 import importlib.util
@@ -38,24 +37,29 @@ Measure = Callable[[dict[str, Any]], dict[str, Any]]
 
 
 def in_turn(contenders: Mapping[str, dict[str, Any]], rounds: int, measure: Measure) -> dict[str, list[dict[str, Any]]]:
-    """Measure each contender once a round, A B C A B C ...: what slows the machine for a while slows all."""
-    found: dict[str, list[dict[str, Any]]] = {name: [] for name in contenders}
+    """Measure each contender once per round, A B C A B C ..., so that disturbances affect all of them."""
+    results: dict[str, list[dict[str, Any]]] = {name: [] for name in contenders}
     for number in range(rounds):
         for name, contender in contenders.items():
-            found[name].append(measure(contender))
-            say(f"  round {number + 1} of {rounds}: {name} {found[name][-1]['seconds']:.3f} s")
-    return found
+            results[name].append(measure(contender))
+            say(f"  round {number + 1} of {rounds}: {name} {results[name][-1]['seconds']:.3f} s")
+    return results
+
+
+def series(results: Mapping[str, Sequence[Mapping[str, Any]]], key: str) -> dict[str, list[Any]]:
+    """Return one result of all rounds, by contender."""
+    return {name: [result[key] for result in rounds] for name, rounds in results.items()}
 
 
 def compare(seconds: Mapping[str, Sequence[float]]) -> list[Row]:
-    """Rows of the times, of the two ratios with a target, and of the ratio to each other peer."""
+    """Return rows of the times, of the two ratios with a target, and of the ratios to the other peers."""
     rows = [figure(name, values, "s") for name, values in seconds.items()]
     ours = seconds[OURS]
     pytorch = sorted(
         (name for name in seconds if name.startswith("PyTorch")), key=lambda n: statistics.median(seconds[n])
     )
-    for place, name in enumerate(pytorch):
-        at_most = AT_MOST_PYTORCH if place == 0 else None
+    for rank, name in enumerate(pytorch):
+        at_most = AT_MOST_PYTORCH if rank == 0 else None
         rows.append(figure(f"{OURS} / {name}", ratios(ours, seconds[name]), at_most=at_most))
     rows.append(figure(f"{OURS} / {FIT}", ratios(ours, seconds[FIT]), at_most=AT_MOST_FIT))
     return rows
@@ -63,14 +67,14 @@ def compare(seconds: Mapping[str, Sequence[float]]) -> list[Row]:
 
 def measure_epoch(rounds: int) -> Report:
     have_torch = importlib.util.find_spec("torch") is not None
-    contenders = {name: how for name, how in CONTENDERS.items() if have_torch or not name.startswith("PyTorch")}
+    contenders = {name: run for name, run in CONTENDERS.items() if have_torch or not name.startswith("PyTorch")}
     with tempfile.TemporaryDirectory() as folder:
         shared: dict[str, Any] = {"ticket": str(Path(folder) / "ticket.safetensors"), "threads": threads()}
         child("make_ticket", path=shared["ticket"], threads=shared["threads"])
-        found = in_turn(contenders, rounds, lambda how: child(**how, **shared, epochs=EPOCHS))
-    rows = compare({name: [one["seconds"] for one in all_] for name, all_ in found.items()})
-    rows += [figure(f"loss, {name}", [one["loss"] for one in all_]) for name, all_ in found.items()]
-    notes = [f"Seconds an epoch, medians; ratios round by round; mean training loss over epoch {EPOCHS}."]
+        results = in_turn(contenders, rounds, lambda contender: child(**contender, **shared, epochs=EPOCHS))
+    rows = compare(series(results, "seconds"))
+    rows += [figure(f"loss, {name}", losses) for name, losses in series(results, "loss").items()]
+    notes = [f"Seconds per epoch, medians; ratios round by round; mean training loss over epoch {EPOCHS}."]
     if not have_torch:
         notes.append("PyTorch is not installed: no figures of it. `make bench` installs it.")
     return Report(rows, notes)

@@ -1,14 +1,14 @@
-"""The window: how soon it is there, how smooth it stays, what it takes.
+"""The window: start, responsiveness, CPU, memory.
 
-- start_s: from the process's beginning to the first drawing of a window on a workspace of one run; `tfticket gui` takes
-  the command line's own start (``startup``) before it.
-- open_s: opening a workspace of 200 runs with 10,000 events each, from a warm index, to the drawn table.
+- start_s: from the start of the process to the first painting of a window on a workspace of one run; `tfticket gui`
+  starts the command line (``startup``) before that.
+- open_s: opening a workspace of 200 runs with 10,000 events each, from a warm index, to the painted table.
 - idle_cpu: of that window for ten seconds, as a share of one CPU.
-- live_cpu, stall_p99_ms, stall_max_ms: two real runs train for twenty seconds, with a thread each, and the Live tab
-  follows one of them. A stall is what a timer of 10 ms comes late by; stall_max_ms is the longest.
-- rss_mb: the memory of the process after all this.
+- live_cpu, stall_p99_ms, stall_max_ms: two runs train for twenty seconds, with a thread each, and the Live tab follows
+  one of them. A stall is the delay of a 10 ms timer; stall_max_ms is the longest.
+- rss_mb: the memory of the process at the end.
 
-Each round is a process of its own. It draws on the display there is, or nowhere (``QT_QPA_PLATFORM=offscreen``).
+Each round is a separate process. It paints on the display if there is one, else offscreen.
 """
 
 import json
@@ -36,14 +36,14 @@ TARGETS = {"start_s": START, "open_s": OPEN, "idle_cpu": IDLE, "stall_p99_ms": S
 
 
 def measure_gui(rounds: int) -> Report:
-    """All figures, once a round."""
-    with tempfile.TemporaryDirectory() as place:
-        small, large = Path(place, "small"), Path(place, "large")
+    """Measure all figures once per round."""
+    with tempfile.TemporaryDirectory() as folder:
+        small, large = Path(folder, "small"), Path(folder, "large")
         make_workspace(small, runs=1, events=100)
         make_workspace(large)
-        found: list[dict[str, float]] = []
+        results: list[dict[str, float]] = []
         for number in range(rounds):
-            live = Path(place, f"live-{number}")
+            live = Path(folder, f"live-{number}")
             began = time.time()
             done = subprocess.run(
                 [sys.executable, "-m", "experiments.benchmarks.gui_child", str(began), *map(str, (small, large, live))],
@@ -52,13 +52,14 @@ def measure_gui(rounds: int) -> Report:
                 text=True,
                 check=True,
             )
-            found.append(json.loads(done.stdout.splitlines()[-1]))
-            say(f"  round {number + 1} of {rounds}: {found[-1]}")
+            results.append(json.loads(done.stdout.splitlines()[-1]))
+            say(f"  round {number + 1} of {rounds}: {results[-1]}")
     rows = [
-        figure(name, [one[name] for one in found], unit, at_most=TARGETS.get(name)) for name, unit in FIGURES.items()
+        figure(name, [result[name] for result in results], unit, at_most=TARGETS.get(name))
+        for name, unit in FIGURES.items()
     ]
-    drawn = "on a display" if _has_display() else "offscreen"
-    return Report(rows, [f"Drawn {drawn}. {RUNS} runs of {EVENTS:,} events; two live runs, a thread each."])
+    surface = "on a display" if _has_display() else "offscreen"
+    return Report(rows, [f"Painted {surface}. {RUNS} runs of {EVENTS:,} events; two live runs with a thread each."])
 
 
 def _has_display() -> bool:

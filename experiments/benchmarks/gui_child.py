@@ -1,4 +1,4 @@
-"""One round of the window's benchmark: arguments are when the process began, and three workspaces."""
+"""One round of the ``gui`` benchmark; arguments are the start time of the process, and three workspaces."""
 
 import json
 import os
@@ -6,6 +6,7 @@ import signal
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -17,11 +18,11 @@ from gui.views.theme import set_theme
 
 IDLE_SECONDS, LIVE_SECONDS = 10.0, 20.0
 PERIOD = 10
-"""Milliseconds between two beats of the timer that finds stalls."""
+"""Interval of the timer that detects stalls, in milliseconds."""
 
 
-class Drawn(QObject):
-    """Sees when a window is first drawn."""
+class FirstPaint(QObject):
+    """Records when a window is first painted."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -33,15 +34,15 @@ class Drawn(QObject):
         return False
 
 
-class Heart(QObject):
-    """Beats, and notes how late each beat comes, in milliseconds."""
+class StallTimer(QObject):
+    """A timer that records its delays, in milliseconds."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.late: list[float] = []
+        self.delays: list[float] = []
         self._clock = QElapsedTimer()
         self._timer = QTimer(self, interval=PERIOD)
-        self._timer.timeout.connect(self._beat)
+        self._timer.timeout.connect(self._tick)
 
     def start(self) -> None:
         self._clock.start()
@@ -50,13 +51,13 @@ class Heart(QObject):
     def stop(self) -> None:
         self._timer.stop()
 
-    def _beat(self) -> None:
-        self.late.append(max(0.0, self._clock.nsecsElapsed() / 1e6 - PERIOD))
+    def _tick(self) -> None:
+        self.delays.append(max(0.0, self._clock.nsecsElapsed() / 1e6 - PERIOD))
         self._clock.restart()
 
 
-def go_on(seconds: float) -> float:
-    """Let the window go on for so long; the share of one CPU that this process took."""
+def run_event_loop(seconds: float) -> float:
+    """Process events for some seconds; return the share of one CPU that this process took."""
     process, began = psutil.Process(), time.perf_counter()
     before = sum(process.cpu_times()[:2])
     loop = QEventLoop()
@@ -65,71 +66,74 @@ def go_on(seconds: float) -> float:
     return (sum(process.cpu_times()[:2]) - before) / (time.perf_counter() - began)
 
 
-def until(what: object, seconds: float = 120.0) -> None:
-    """Let the window go on until something is so."""
-    assert callable(what)
+def wait_until(condition: Callable[[], bool], seconds: float = 120.0) -> None:
+    """Process events until a condition holds.
+
+    Raises:
+        TimeoutError: It did not hold in time.
+    """
     end = time.monotonic() + seconds
-    while not what():
+    while not condition():
         if time.monotonic() > end:
-            raise TimeoutError("it never came to be")
-        go_on(0.2)
+            raise TimeoutError(f"the condition did not hold within {seconds:g} s")
+        run_event_loop(0.2)
 
 
 def main() -> None:
     began, small, large, live = float(sys.argv[1]), *map(Path, sys.argv[2:])
     application = QApplication([])
-    with tempfile.TemporaryDirectory() as place:
+    with tempfile.TemporaryDirectory() as folder:
         set_theme("light")
-        window = MainWindow(QSettings(str(Path(place, "settings.ini")), QSettings.Format.IniFormat))
-        drawn = Drawn()
-        window.installEventFilter(drawn)
+        window = MainWindow(QSettings(str(Path(folder, "settings.ini")), QSettings.Format.IniFormat))
+        first_paint = FirstPaint()
+        window.installEventFilter(first_paint)
         window.open_folder(small)
         window.show()
-        while drawn.at is None:
+        while first_paint.at is None:
             application.processEvents()
-        found = {"start_s": drawn.at - began}
-        found |= measure_opening(window, small, large)
-        found["idle_cpu"] = go_on(IDLE_SECONDS)
-        found |= measure_live(window, live)
-        found["rss_mb"] = psutil.Process().memory_info().rss / 1e6
+        figures = {"start_s": first_paint.at - began}
+        figures |= measure_opening(window, small, large)
+        figures["idle_cpu"] = run_event_loop(IDLE_SECONDS)
+        figures |= measure_live(window, live)
+        figures["rss_mb"] = psutil.Process().memory_info().rss / 1e6
         window.close()
-    print(json.dumps({name: round(value, 4) for name, value in found.items()}))
+    print(json.dumps({name: round(value, 4) for name, value in figures.items()}))
 
 
 def measure_opening(window: MainWindow, other: Path, workspace: Path) -> dict[str, float]:
-    """Opened once for the index, then again from another workspace."""
+    """Measure the second opening of a workspace; the first one writes its index."""
     for _ in range(2):
         window.open_folder(other)
-        go_on(1.0)
+        run_event_loop(1.0)
         clock = time.perf_counter()
         window.open_folder(workspace)
         QApplication.processEvents()
         seconds = time.perf_counter() - clock
-        go_on(1.0)
+        run_event_loop(1.0)
     return {"open_s": seconds}
 
 
 def measure_live(window: MainWindow, workspace: Path) -> dict[str, float]:
-    """Two real runs, followed."""
+    """Measure stalls and CPU while the window follows one of two runs."""
     window.open_folder(workspace)
     for seed in (0, 1):
         window.desk.take_preset("quickstart-smoke")
         for field, value in (("seeds", [seed]), ("train.epochs", "4000ep"), ("execution.threads", 1)):
             window.desk.form.set(field, value)
         window.do("start_run")
-    started = [one.process for one in window.launcher._launched]
+    started = [launched.process for launched in window.launcher._launched]
     try:
-        until(lambda: sum(run.completed > 0 for run in window.model.runs) == 2)
-        heart = Heart()
-        heart.start()
-        share = go_on(LIVE_SECONDS)
-        heart.stop()
+        wait_until(lambda: sum(run.completed > 0 for run in window.model.runs) == 2)
+        timer = StallTimer()
+        timer.start()
+        share = run_event_loop(LIVE_SECONDS)
+        timer.stop()
     finally:
         for process in started:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-    late = sorted(heart.late)
-    return {"live_cpu": share, "stall_p99_ms": late[int(0.99 * (len(late) - 1))], "stall_max_ms": late[-1]}
+    delays = sorted(timer.delays)
+    return {"live_cpu": share, "stall_p99_ms": delays[int(0.99 * (len(delays) - 1))], "stall_max_ms": delays[-1]}
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """The main job, ``tfticket run quickstart`` in a fresh workspace: wall time and peak memory.
 
-Memory is the resident memory of the process and its children together, looked at ten times a second, or the
-process's own high-water mark as the kernel kept it where that is more.
+Memory is the resident memory of the process and its children together, sampled ten times a second, or the peak of the
+process by the kernel's count if that is more.
 """
 
 import os
@@ -14,27 +14,27 @@ from pathlib import Path
 import psutil
 
 from experiments.benchmarks.measure import Benchmark, Report, command, figure, say
+from experiments.benchmarks.process import KERNEL_UNIT
 
 PRESET = "quickstart"
 AT_MOST_MINUTES = 10.0
 AT_MOST_GB = 2.0
-LOOK_EVERY = 0.1
-KERNEL_UNIT = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss, in bytes
+SAMPLING_SECONDS = 0.1
 
 
 def resident_bytes(process: psutil.Process) -> int:
-    """Resident memory of a process and its children; 0 once it is gone."""
+    """Return the resident memory of a process and its children; 0 once it has ended."""
     total = 0
     try:
-        for one in (process, *process.children(recursive=True)):
-            total += one.memory_info().rss
-    except psutil.Error:  # gone between two looks
+        for member in (process, *process.children(recursive=True)):
+            total += member.memory_info().rss
+    except psutil.Error:  # it ended meanwhile
         pass
     return total
 
 
 def run_job(workspace: Path) -> tuple[float, float]:
-    """Run the main job; returns (wall minutes, peak GB).
+    """Run the main job; return (wall minutes, peak GB).
 
     Raises:
         RuntimeError: It failed.
@@ -50,7 +50,7 @@ def run_job(workspace: Path) -> tuple[float, float]:
             if pid:
                 break
             peak = max(peak, resident_bytes(process))
-            time.sleep(LOOK_EVERY)
+            time.sleep(SAMPLING_SECONDS)
         seconds = time.perf_counter() - began
         job.returncode = os.waitstatus_to_exitcode(status)
     if job.returncode != 0:
@@ -68,7 +68,7 @@ def measure_main_job(rounds: int) -> Report:
         figure("wall", [minutes for minutes, _ in jobs], "min", AT_MOST_MINUTES),
         figure("peak memory", [memory for _, memory in jobs], "GB", AT_MOST_GB),
     ]
-    return Report(rows, [f"tfticket run {PRESET}, TensorFlow's start and the report included."])
+    return Report(rows, [f"tfticket run {PRESET}, including TensorFlow's start and the report."])
 
 
 BENCHMARK = Benchmark("main_job", measure_main_job, rounds=1)

@@ -1,7 +1,7 @@
-"""What all benchmarks share: figures beside targets, measurements in subprocesses, the machine, the command line.
+"""Common parts of all benchmarks: figures and targets, subprocesses, the machine, the command line.
 
-Every measurement runs in a subprocess of its own, so that no library's thread pool, allocator or settings reach
-another's figure, and all get the same number of threads.
+Every measurement runs in a separate subprocess, so that no thread pool, allocator or setting of one library affects the
+figures of another, and all get the same number of threads.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from rich.table import Table
 from experiments.benchmarks import BENCHMARKS
 
 DISTURBED = 0.05
-"""Above this share of the CPUs taken by other processes, a report warns of its figures."""
+"""Share of the CPUs taken by other processes above which a report warns."""
 
 LIBRARIES = (
     "tfticket",
@@ -49,12 +49,12 @@ class Row:
     """One figure.
 
     Attributes:
-        name: What was measured.
+        name: Name of the measurement.
         value: The figure, or yes or no.
-        unit: Its unit; '' for ratios, fractions and facts.
-        values: Every single measurement, in order.
-        target: What it should be, e.g. '<= 0.45'; '' where nothing is asked.
-        met: Whether it is; None where nothing is asked.
+        unit: Of the figure; '' for ratios, fractions and facts.
+        values: All measurements, in order.
+        target: Such as '<= 0.45'; '' without a target.
+        met: Whether the target is met; None without a target.
     """
 
     name: str
@@ -67,11 +67,11 @@ class Row:
 
 @dataclass(frozen=True)
 class Report:
-    """What a benchmark found.
+    """Results of a benchmark.
 
     Attributes:
-        rows: Its figures.
-        notes: What a reader needs to judge them.
+        rows: Figures.
+        notes: Conditions that a reader needs to interpret the figures.
         others: Share of the CPUs that other processes took meanwhile.
     """
 
@@ -82,12 +82,12 @@ class Report:
 
 @dataclass(frozen=True)
 class Option:
-    """An option of a benchmark's own on the command line; benchmarks that share one share its meaning.
+    """An option of benchmarks on the command line.
 
     Attributes:
-        name: Of the flag, and of the argument of the benchmark's function.
-        default: Where it is not given.
-        help: A line about it.
+        name: Of the flag, and of the argument of ``Benchmark.run``.
+        default: Default value.
+        help: One-line description.
     """
 
     name: str
@@ -100,10 +100,10 @@ class Benchmark:
     """A benchmark.
 
     Attributes:
-        name: Its name.
-        run: Measures, given the number of rounds and its options.
-        rounds: How many it takes by itself.
-        options: Its own.
+        name: Name on the command line.
+        run: Measures, given the number of rounds and the options.
+        rounds: Default number of rounds.
+        options: Options besides the common ones.
     """
 
     name: str
@@ -120,15 +120,15 @@ def figure(
     summary: Summary = statistics.median,
     at_least: float | None = None,
 ) -> Row:
-    """A row for repeated measurements.
+    """Return the row of repeated measurements.
 
     Args:
-        name: What was measured.
-        values: One a round.
+        name: Name of the measurement.
+        values: One per round.
         unit: Of the values.
-        at_most: The target.
-        summary: Makes one figure of the values.
-        at_least: The target, where more is better.
+        at_most: The target, if less is better.
+        summary: Reduces the values to the figure.
+        at_least: The target, if more is better.
     """
     value = float(summary(values))
     if at_least is not None:
@@ -140,27 +140,27 @@ def figure(
 
 
 def fact(name: str, value: bool, wanted: bool | None = None) -> Row:
-    """A row for a yes or no."""
+    """Return the row of a fact, yes or no."""
     if wanted is None:
         return Row(name, value)
     return Row(name, value, target=_yes(wanted), met=value == wanted)
 
 
 def ratios(ours: Sequence[float], theirs: Sequence[float]) -> list[float]:
-    """Ours over theirs, round by round."""
+    """Return ours over theirs, round by round."""
     return [our / their for our, their in zip(ours, theirs, strict=True)]
 
 
 def threads() -> int:
-    """How many threads everything that is measured may use: the CPUs of this process."""
+    """Return the number of threads of all measurements: the CPUs of this process."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def child(name: str, **arguments: Any) -> dict[str, Any]:
-    """Run a function of ``experiments.benchmarks.children`` in a fresh process; returns what it returned.
+    """Call a function of ``experiments.benchmarks.children`` in a fresh process; return its result.
 
     Raises:
-        RuntimeError: It failed; the message ends with what it wrote to stderr.
+        RuntimeError: It failed; the message ends with its stderr.
     """
     command = [sys.executable, "-m", "experiments.benchmarks.children", name, json.dumps(arguments)]
     count = str(threads())
@@ -173,7 +173,7 @@ def child(name: str, **arguments: Any) -> dict[str, Any]:
 
 
 def machine() -> dict[str, Any]:
-    """What the figures hold for."""
+    """Describe this machine and the versions of libraries."""
     return {
         "cpu": _cpu_model(),
         "threads": threads(),
@@ -186,15 +186,15 @@ def machine() -> dict[str, Any]:
 
 
 def say(text: str) -> None:
-    """Tell how the work goes, on stderr."""
+    """Report progress on stderr."""
     print(text, file=sys.stderr, flush=True)
 
 
-def undisturbed(benchmark: Benchmark, rounds: int, chosen: Mapping[str, str]) -> Report:
-    """Run a benchmark with its options and see what others took of the CPUs; its report warns where that was much.
+def run_and_watch_cpus(benchmark: Benchmark, rounds: int, chosen: Mapping[str, str]) -> Report:
+    """Run a benchmark; its report warns if other processes took many of the CPUs.
 
-    A busy machine does not slow all alike: OpenMP's threads spin while they wait for one that does not run, so
-    PyTorch may take ten times as long, which would flatter us.
+    A busy machine does not slow all contenders alike: OpenMP threads spin while they wait for one that is not running,
+    so PyTorch may take ten times as long, in favour of tfticket.
     """
     began, busy, own = time.perf_counter(), _busy_seconds(), _own_seconds()
     report = benchmark.run(rounds, **chosen)
@@ -205,64 +205,66 @@ def undisturbed(benchmark: Benchmark, rounds: int, chosen: Mapping[str, str]) ->
 
 
 def command(benchmarks: Sequence[Benchmark], arguments: Sequence[str] | None = None) -> None:
-    """The command line over some benchmarks.
+    """Run the command line for some benchmarks.
 
     Args:
-        benchmarks: Those that can be named; all of them run where none is.
-        arguments: Instead of the process's.
+        benchmarks: All of them run if none is named.
+        arguments: By default those of the process.
     """
     names = [benchmark.name for benchmark in benchmarks]
-    parser = argparse.ArgumentParser(prog="python -m experiments.benchmarks", description="Measure, beside targets.")
+    parser = argparse.ArgumentParser(
+        prog="python -m experiments.benchmarks", description="Measure, and compare with targets."
+    )
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(names)}; all of them by default")
-    parser.add_argument("--json", action="store_true", help="print JSON, with every single measurement")
+    parser.add_argument("--json", action="store_true", help="print JSON, with all measurements")
     parser.add_argument("--rounds", type=int, help="repetitions; each benchmark has its own default")
     parser.add_argument("--list", action="store_true", help="list the benchmarks")
-    own = {option.name: option for benchmark in benchmarks for option in benchmark.options}
-    for option in own.values():
+    extra = {option.name: option for benchmark in benchmarks for option in benchmark.options}
+    for option in extra.values():
         users = ", ".join(benchmark.name for benchmark in benchmarks if option in benchmark.options)
         parser.add_argument(f"--{option.name}", default=option.default, help=f"{option.help} ({users})")
     options = parser.parse_args(arguments)
-    wrong = [name for name in options.names if name not in names]
-    if wrong:
-        parser.error(f"no benchmark '{wrong[0]}'; there are {', '.join(names)}")
+    unknown = [name for name in options.names if name not in names]
+    if unknown:
+        parser.error(f"no benchmark '{unknown[0]}'; there are {', '.join(names)}")
     if options.rounds is not None and options.rounds < 1:
         parser.error("--rounds must be at least 1")
     if options.list:
         print_list(names)
         return
-    here = machine()
+    this_machine = machine()
     if not options.json:
-        print_machine(here)
+        print_machine(this_machine)
     reports = {}
     for benchmark in benchmarks:
         if benchmark.name in (options.names or names):
             say(f"{benchmark.name} ...")
             chosen = {option.name: getattr(options, option.name) for option in benchmark.options}
-            reports[benchmark.name] = undisturbed(benchmark, options.rounds or benchmark.rounds, chosen)
+            reports[benchmark.name] = run_and_watch_cpus(benchmark, options.rounds or benchmark.rounds, chosen)
             if not options.json:
                 print_report(benchmark.name, reports[benchmark.name])
     if options.json:
-        found = {name: asdict(report) for name, report in reports.items()}
-        print(json.dumps({"machine": here, "benchmarks": found}, indent=1))
+        records = {name: asdict(report) for name, report in reports.items()}
+        print(json.dumps({"machine": this_machine, "benchmarks": records}, indent=1))
 
 
 def print_list(names: Sequence[str]) -> None:
-    """The benchmarks and a line about each."""
+    """Print the benchmarks with a line about each."""
     for name in names:
         print(f"{name:13} {BENCHMARKS[name]}")
 
 
-def print_machine(here: dict[str, Any]) -> None:
-    """What the figures hold for, in two lines."""
-    versions = ", ".join(f"{name} {here[name] or 'absent'}" for name in LIBRARIES)
+def print_machine(values: dict[str, Any]) -> None:
+    """Print the machine and the versions of libraries in two lines."""
+    versions = ", ".join(f"{name} {values[name] or 'absent'}" for name in LIBRARIES)
     print(
-        f"{here['cpu']}, {here['threads']} threads, {here['memory_gb']} GB, load {here['load_average']}, "
-        f"{here['system']}, Python {here['python']}\n{versions}"
+        f"{values['cpu']}, {values['threads']} threads, {values['memory_gb']} GB, load {values['load_average']}, "
+        f"{values['system']}, Python {values['python']}\n{versions}"
     )
 
 
 def print_report(name: str, report: Report) -> None:
-    """A table: figure, spread over the rounds, target, whether it is met."""
+    """Print a table: figure, spread over the rounds, target, whether it is met."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=name, title_justify="left")
     for column in ("what", "figure", "min - max", "target", "met"):
         table.add_column(column, justify="left" if column in ("what", "met") else "right")
@@ -275,13 +277,13 @@ def print_report(name: str, report: Report) -> None:
 
 
 def _busy_seconds() -> float:
-    """CPU seconds that all processes have used since the machine started."""
+    """Return the CPU seconds of all processes since the machine started."""
     times = psutil.cpu_times()
     return float(times.user + times.nice + times.system)
 
 
 def _own_seconds() -> float:
-    """CPU seconds of this process and of the children that it waited for."""
+    """Return the CPU seconds of this process and of its children that have ended."""
     times = os.times()
     return times.user + times.system + times.children_user + times.children_system
 

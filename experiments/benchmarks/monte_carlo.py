@@ -2,11 +2,11 @@
 
 The sampler is fitted to a ticket of Conv-6 that keeps 20 % in every layer. Drawing is timed from the start of its
 process to the ticket on disk: importing, reading the images, compiling and all. A training is 20 epochs of 45,000
-rows in batches of 60, after which the paper's networks are nearly final; a step of it is measured, without evaluations.
+rows in batches of 60, after which the networks of the paper are nearly final; a step is measured, without evaluations.
 
 - ticket_5000_s, ticket_45000_s: seconds, connectivity over so many training images.
-- ticket_5000_peak_gb, ticket_45000_peak_gb: highest resident memory.
-- training_s: seconds of a training, by the time of a step.
+- ticket_5000_peak_gb, ticket_45000_peak_gb: peak resident memory.
+- training_s: seconds of a training, extrapolated from a step.
 - ticket_5000_over_training, ticket_45000_over_training: the ratios, round by round.
 """
 
@@ -15,12 +15,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-from experiments.benchmarks.epoch import in_turn
+from experiments.benchmarks.epoch import in_turn, series
 from experiments.benchmarks.measure import Benchmark, Option, Report, child, command, figure, ratios, threads
 from experiments.benchmarks.nuts_gradient import check_data
 
 IMAGES = {5_000: 60.0, 45_000: 600.0}
-"""Images -> at most so many seconds."""
+"""Number of images -> target in seconds."""
 STEPS = 20 * 750
 
 
@@ -41,26 +41,26 @@ def measure_monte_carlo(rounds: int, data: str) -> Report:
             "data": data,
         }
 
-        def measure(how: dict[str, Any]) -> dict[str, Any]:
+        def measure(contender: dict[str, Any]) -> dict[str, Any]:
             began = time.perf_counter()
-            found = child(**how, threads=threads())
-            whole = time.perf_counter() - began
-            return found | {"seconds": STEPS * found["seconds"] if how["name"] == "step_tfticket" else whole}
+            result = child(**contender, threads=threads())
+            wall = time.perf_counter() - began
+            return result | {"seconds": STEPS * result["seconds"] if contender["name"] == "step_tfticket" else wall}
 
-        found = in_turn(contenders, rounds, measure)
-    training = [one["seconds"] for one in found["training"]]
+        results = in_turn(contenders, rounds, measure)
+    times = series(results, "seconds")
+    training = times["training"]
     rows = [figure("training_s", training, "s")]
     for images, most in IMAGES.items():
         name = f"ticket_{images}"
-        seconds = [one["seconds"] for one in found[name]]
-        rows.append(figure(f"{name}_s", seconds, "s", at_most=most))
-        rows.append(figure(f"{name}_peak_gb", [one["peak"] for one in found[name]], "GB"))
-        rows.append(figure(f"{name}_over_training", ratios(seconds, training)))
-    layers = found["ticket_5000"][0]["layers"]
-    closest = ", ".join(
-        f"{name} {one['ks_weights']:.3f} / {one['ks_connectivity']:.3f}" for name, one in layers.items()
+        rows.append(figure(f"{name}_s", times[name], "s", at_most=most))
+        rows.append(figure(f"{name}_peak_gb", [result["peak"] for result in results[name]], "GB"))
+        rows.append(figure(f"{name}_over_training", ratios(times[name], training)))
+    layers = results["ticket_5000"][0]["layers"]
+    distances = ", ".join(
+        f"{name} {layer['ks_weights']:.3f} / {layer['ks_connectivity']:.3f}" for name, layer in layers.items()
     )
-    return Report(rows, [f"Kolmogorov-Smirnov distances of weights / connectivity, 5,000 images: {closest}."])
+    return Report(rows, [f"Kolmogorov-Smirnov distances of weights / connectivity, 5,000 images: {distances}."])
 
 
 BENCHMARK = Benchmark(

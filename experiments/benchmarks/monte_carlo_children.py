@@ -1,4 +1,4 @@
-"""What the subprocesses of the ``monte_carlo`` benchmark do; see ``children.py``."""
+"""Subprocesses of the ``monte_carlo`` benchmark; see ``children.py``."""
 
 import tempfile
 from pathlib import Path
@@ -11,7 +11,7 @@ SEED = 0
 
 
 def fit_conv_6(data: str, sampler: str, threads: int) -> dict[str, Any]:
-    """A sampler of a ticket of Conv-6 that keeps 20 % in every layer, after a few steps of training -> a file."""
+    """Write a sampler of a ticket of Conv-6 that keeps 20 % in every layer, after a few steps of training."""
     import tfticket as tt
     from tfticket import backend
 
@@ -25,7 +25,7 @@ def fit_conv_6(data: str, sampler: str, threads: int) -> dict[str, Any]:
 
 
 def draw_conv_6(data: str, sampler: str, images: int, threads: int) -> dict[str, Any]:
-    """A Monte Carlo ticket for Conv-6, connectivity over so many images -> a file; memory, and how close it is."""
+    """Write a Monte Carlo ticket for Conv-6, connectivity over ``images``; return memory and distances by layer."""
     import tfticket as tt
     from tfticket import backend
 
@@ -39,5 +39,5 @@ def draw_conv_6(data: str, sampler: str, images: int, threads: int) -> dict[str,
 
 
 def _rows(data: str) -> Dataset:
-    """45,000 training rows, as the paper has."""
+    """Return 45,000 training rows, as in the paper."""
     return load_data(data, validation_rows=5000, train_rows=45_000)

@@ -1,4 +1,4 @@
-"""What the subprocesses of the ``networks`` benchmark do; see ``children.py``."""
+"""Subprocesses of the ``networks`` benchmark; see ``children.py``."""
 
 import importlib
 import time
@@ -17,7 +17,7 @@ EVALUATED_ROWS = 10_000
 def step_tfticket(
     network: str, batch_size: int, iterations: int, threads: int, data: str = "cifar-10-small"
 ) -> dict[str, Any]:
-    """Seconds a step by the product's path, under a mask of 20 %, and the process's peak memory in GB."""
+    """Measure seconds of a step of tfticket, under a mask of 20 %, and the peak memory of the process in GB."""
     import tfticket as tt
     from tfticket import backend
     from tfticket.training.gradient import train_weights
@@ -37,7 +37,7 @@ def step_tfticket(
 
 
 def step_pytorch(network: str, batch_size: int, iterations: int, threads: int) -> dict[str, Any]:
-    """The same in eager PyTorch, dense."""
+    """Measure a step of eager PyTorch, dense."""
     torch, model = _pytorch(network, threads)
     data = load_data("cifar-10-small", validation_rows=100)
     images = torch.from_numpy(data.x_train.transpose(0, 3, 1, 2).astype(np.float32) / 255)
@@ -58,7 +58,7 @@ def step_pytorch(network: str, batch_size: int, iterations: int, threads: int) -
 
 
 def evaluate_tfticket(network: str, threads: int) -> dict[str, Any]:
-    """Seconds to evaluate 10,000 images."""
+    """Measure the evaluation of 10,000 images by tfticket."""
     import tfticket as tt
     from tfticket import backend
     from tfticket.network import network_of
@@ -76,7 +76,7 @@ def evaluate_tfticket(network: str, threads: int) -> dict[str, Any]:
 
 
 def evaluate_pytorch(network: str, threads: int) -> dict[str, Any]:
-    """The same in PyTorch, in batches of 500 (the quickest of 128, 500 and 1,000 here)."""
+    """Measure the evaluation by PyTorch in batches of 500, the fastest of 128, 500 and 1,000."""
     torch, model = _pytorch(network, threads)
     model.eval()
     data = load_data("cifar-10-small")

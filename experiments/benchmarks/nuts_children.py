@@ -1,4 +1,4 @@
-"""What the subprocesses of the ``nuts_gradient`` and ``nuts_draws`` benchmarks do on our side; see ``children.py``."""
+"""Subprocesses of the ``nuts_gradient`` and ``nuts_draws`` benchmarks for tfticket; see ``children.py``."""
 
 import statistics
 import time
@@ -20,19 +20,19 @@ SEARCHES: dict[str, dict[str, Any]] = {
     "lenet-300-100": {"levels": 20, "epochs": 2, "kept": {10: 90, 13: 95, 20: 99}},
     "lenet-5": {"levels": 10, "epochs": 1, "kept": {10: 99}},
 }
-"""Network -> how its tickets are found, and which levels are kept: level -> its sparsity in percent."""
+"""Network -> levels and epochs of its pruning, and the tickets that are kept: level -> sparsity in percent."""
 
 
 def ticket_file(folder: str, network: str, sparsity: int) -> str:
-    """Where the ticket of a network at a sparsity in percent lies."""
+    """Return the path of the ticket of a network at a sparsity in percent."""
     return str(Path(folder) / f"{network}-{sparsity}.safetensors")
 
 
 def find_benchmark_tickets(folder: str, network: str, threads: int) -> dict[str, Any]:
-    """Tickets of a network by one run of global iterative pruning to 99 % -> files, unless they are there.
+    """Write the tickets of a network by global iterative pruning to 99 %, unless they exist.
 
     Returns:
-        Sparsity in percent -> density of the ticket that is nearest to it.
+        Sparsity in percent -> density of the nearest ticket.
     """
     import tfticket as tt
     from tfticket import backend
@@ -43,7 +43,7 @@ def find_benchmark_tickets(folder: str, network: str, threads: int) -> dict[str,
     if not all(Path(file).exists() for file in files.values()):
         Path(folder).mkdir(parents=True, exist_ok=True)
         data = load_data()
-        found = tt.find_tickets(
+        tickets = tt.find_tickets(
             tt.build_model(network, data),
             data,
             sparsity=0.99,
@@ -52,25 +52,24 @@ def find_benchmark_tickets(folder: str, network: str, threads: int) -> dict[str,
             seed=SEED,
         )
         for level, file in files.items():
-            found[level].save(file)
+            tickets[level].save(file)
     return {str(search["kept"][level]): Ticket.load(file).density for level, file in files.items()}
 
 
 def whole_mnist(rows: int | None = None) -> Dataset:
-    """MNIST with the rows of training and validation, 60,000, or the first so many of them, as training rows."""
-    data = _all_rows(load_data())
-    return replace(data, x_train=data.x_train[:rows], y_train=data.y_train[:rows])
+    """Return MNIST with all 60,000 training and validation rows, or the first ``rows`` of them, as training rows."""
+    return first_rows(load_data(), rows)
 
 
-def seconds_of(
+def time_gradient(
     gradient: Callable[[np.ndarray], tuple[float, np.ndarray]], theta: np.ndarray, calls: int = 3
 ) -> dict[str, float]:
-    """Time calls of a log density with its gradient, warm: so many, and for two seconds.
+    """Time warm calls of a log density and gradient, for at least two seconds.
 
     Args:
         gradient: Theta -> log density, gradient.
-        theta: Where.
-        calls: At least so many.
+        theta: Point of evaluation.
+        calls: Fewest calls.
 
     Returns:
         'seconds' of a call, the median; 'log_density'; 'gradient_norm'.
@@ -86,22 +85,22 @@ def seconds_of(
 
 
 def gradient_sparse(tickets: Mapping[str, str], threads: int, rows: int | None = None) -> dict[str, Any]:
-    """Log density and gradient by the sparse engine, for each ticket, over the 60,000 rows or so many."""
+    """Time log density and gradient by the sparse engine, for each ticket, over 60,000 or ``rows`` rows."""
     from tfticket import backend
     from tfticket.sampling.build import build_posterior
 
     backend.configure(threads)
     data, config = whole_mnist(rows), SampleConfig(engine="sparse")
-    found = {}
+    results = {}
     for name, file in tickets.items():
         ticket = Ticket.load(file)
         posterior = build_posterior(ticket, data, config, threads)
-        found[name] = seconds_of(posterior.log_density_and_gradient, posterior.layout.pack(ticket.start))
-    return found
+        results[name] = time_gradient(posterior.log_density_and_gradient, posterior.layout.pack(ticket.start))
+    return results
 
 
 def conv_net(input_shape: Sequence[int], num_classes: int) -> Any:
-    """A plain Keras model of the size that broke 48 GB: 1,116,970 parameters on CIFAR-10.
+    """Build a plain Keras model that once exceeded 48 GB: 1,116,970 parameters on CIFAR-10.
 
     Two blocks of two convolutions 3x3 with max-pooling, 32 and 64 channels wide, then dense 256 and the logits.
     """
@@ -119,22 +118,22 @@ def conv_net(input_shape: Sequence[int], num_classes: int) -> Any:
 
 
 def gradient_conv(data: str, engine: str, sparsity: int, threads: int) -> dict[str, Any]:
-    """One gradient of the convolutional network over all of CIFAR-10's training rows, under a random mask.
+    """Measure a gradient of the convolutional network over all training rows of CIFAR-10, under a random mask.
 
     Args:
         data: Name of the data set.
         engine: 'sparse' or 'keras'.
         sparsity: In percent.
-        threads: Threads.
+        threads: Number of threads.
 
     Returns:
-        'seconds' of it; 'peak' memory of the process in GB; 'rows'; 'layers': (name, parameters) each.
+        'seconds'; 'peak' memory of the process in GB; 'rows'; 'layers': (name, parameters) of each.
     """
     from tfticket import backend
     from tfticket.sampling.build import build_posterior
 
     backend.configure(threads)
-    rows = _all_rows(load_data(data))
+    rows = first_rows(load_data(data))
     model = conv_net(rows.input_shape, rows.num_classes)
     ticket = random_ticket(model, 1 - sparsity / 100)
     config = validate(SampleConfig, {"engine": engine}, where="memory")
@@ -155,7 +154,7 @@ def gradient_conv(data: str, engine: str, sparsity: int, threads: int) -> dict[s
 
 
 def random_ticket(model: Any, density: float) -> Ticket:
-    """A ticket of random masks, of equal density in each layer."""
+    """Return a ticket of random masks, of equal density in each layer."""
     dense, random = Ticket.dense(model, SEED), np.random.default_rng(SEED)
     mask = {}
     for path, kept in dense.mask.items():
@@ -165,7 +164,7 @@ def random_ticket(model: Any, density: float) -> Ticket:
 
 
 def scale_density(densities: Sequence[float], calls: int, threads: int) -> dict[str, Any]:
-    """Seconds of a gradient of LeNet-300-100 over 60,000 rows under random masks, one each density, in turn."""
+    """Time a gradient of LeNet-300-100 over 60,000 rows under random masks, one per density, in turn."""
     import tfticket as tt
     from tfticket import backend
     from tfticket.sampling.build import build_posterior
@@ -181,32 +180,31 @@ def scale_density(densities: Sequence[float], calls: int, threads: int) -> dict[
 def gradient_costs(
     network: str, data: str, densities: Sequence[float], rows: int, threads: int
 ) -> dict[str, list[float]]:
-    """Seconds of a gradient of a network over so many rows under random masks, one each density."""
+    """Time a gradient of a network under random masks, one per density."""
     import tfticket as tt
     from tfticket import backend
     from tfticket.sampling.build import build_posterior
 
     backend.configure(threads)
-    found = _all_rows(load_data(data))
-    found = replace(found, x_train=found.x_train[:rows], y_train=found.y_train[:rows])
-    tickets = [random_ticket(tt.build_model(network, found), density) for density in densities]
-    posteriors = [build_posterior(ticket, found, SampleConfig(engine="sparse"), threads) for ticket in tickets]
+    dataset = first_rows(load_data(data), rows)
+    tickets = [random_ticket(tt.build_model(network, dataset), density) for density in densities]
+    posteriors = [build_posterior(ticket, dataset, SampleConfig(engine="sparse"), threads) for ticket in tickets]
     return {"seconds": _in_turn(posteriors, tickets, calls=20)}
 
 
 def scale_rows(ticket: str, rows: Sequence[int], calls: int, threads: int) -> dict[str, Any]:
-    """Seconds of a gradient of a ticket over numbers of rows, in turn."""
+    """Time a gradient of a ticket over numbers of rows, in turn."""
     from tfticket import backend
     from tfticket.sampling.build import build_posterior
 
     backend.configure(threads)
-    found, config = Ticket.load(ticket), SampleConfig(engine="sparse")
-    posteriors = [build_posterior(found, whole_mnist(count), config, threads) for count in rows]
-    return {"seconds": _in_turn(posteriors, [found] * len(rows), calls), "x": list(map(float, rows))}
+    loaded, config = Ticket.load(ticket), SampleConfig(engine="sparse")
+    posteriors = [build_posterior(loaded, whole_mnist(count), config, threads) for count in rows]
+    return {"seconds": _in_turn(posteriors, [loaded] * len(rows), calls), "x": list(map(float, rows))}
 
 
 def draw_sparse(ticket: str, rows: int, depth: int, step_size: float, draws: int, threads: int) -> dict[str, Any]:
-    """Draws by our NUTS of full trees, from the ticket's start weights; the first one compiles.
+    """Draw full trees by tfticket's NUTS, from the start weights of a ticket; the first draw compiles.
 
     Returns:
         'seconds' of a draw; 'n_steps' of each.
@@ -218,15 +216,15 @@ def draw_sparse(ticket: str, rows: int, depth: int, step_size: float, draws: int
     seconds, steps = [], []
     for number in range(draws + 1):
         began = time.perf_counter()
-        taken = draw()
+        n_steps = draw()
         if number:
             seconds.append(time.perf_counter() - began)
-            steps.append(taken)
+            steps.append(n_steps)
     return {"seconds": statistics.median(seconds), "n_steps": steps}
 
 
 def draw_overhead(ticket: str, depth: int, step_size: float, draws: int, threads: int) -> dict[str, Any]:
-    """What a draw of a full tree over 60,000 rows takes beyond its gradients: those gradients and a draw, in turn.
+    """Measure the overhead of a draw of a full tree over 60,000 rows: its gradients alone and the draw, in turn.
 
     Returns:
         'overhead': the median of (a draw - its gradients) / its gradients; 'seconds' of a draw.
@@ -246,7 +244,7 @@ def draw_overhead(ticket: str, depth: int, step_size: float, draws: int, threads
         bare = time.perf_counter() - began
         began = time.perf_counter()
         if draw() != gradients:
-            raise RuntimeError("a draw's tree was not full; take a smaller step")
+            raise RuntimeError("the tree of a draw was not full; take a smaller step")
         seconds.append(time.perf_counter() - began)
         overheads.append((seconds[-1] - bare) / bare)
     return {"overhead": statistics.median(overheads), "seconds": statistics.median(seconds), "n_steps": gradients}
@@ -255,40 +253,40 @@ def draw_overhead(ticket: str, depth: int, step_size: float, draws: int, threads
 def _drawing(
     ticket: str, rows: int | None, depth: int, step_size: float, threads: int
 ) -> tuple[Any, Callable[[], int]]:
-    """A ticket's posterior, and a function that draws once and tells the number of gradients."""
+    """Return the posterior of a ticket, and a function that draws once and returns the number of gradients."""
     from tfticket.sampling.build import build_posterior
     from tfticket.sampling.nuts import build
 
-    found, config = Ticket.load(ticket), SampleConfig(engine="sparse", max_tree_depth=depth)
-    posterior = build_posterior(found, whole_mnist(rows), config, threads)
+    loaded, config = Ticket.load(ticket), SampleConfig(engine="sparse", max_tree_depth=depth)
+    posterior = build_posterior(loaded, whole_mnist(rows), config, threads)
     sampler = build(posterior.target(), config, warming_up=False)
-    state, number = sampler.init(posterior.layout.pack(found.start)), 0
+    state, number = sampler.init(posterior.layout.pack(loaded.start)), 0
 
     def draw() -> int:
         nonlocal state, number
-        state, info = sampler.step(state, step_size, np.ones(posterior.size), (SEED, number))
+        state, stats = sampler.step(state, step_size, np.ones(posterior.size), (SEED, number))
         number += 1
-        return info.n_steps
+        return stats.n_steps
 
     return posterior, draw
 
 
 def _in_turn(posteriors: Sequence[Any], tickets: Sequence[Ticket], calls: int) -> list[float]:
-    """Seconds of a gradient of each, medians over calls in turn, after one of each to warm up."""
-    found: list[list[float]] = [[] for _ in posteriors]
-    thetas = [one.layout.pack(ticket.start) for one, ticket in zip(posteriors, tickets, strict=True)]
+    """Return the median seconds of a gradient of each, over calls in turn, after a warm-up call."""
+    times: list[list[float]] = [[] for _ in posteriors]
+    thetas = [posterior.layout.pack(ticket.start) for posterior, ticket in zip(posteriors, tickets, strict=True)]
     for call in range(calls + 1):
-        for posterior, theta, seconds in zip(posteriors, thetas, found, strict=True):
+        for posterior, theta, seconds in zip(posteriors, thetas, times, strict=True):
             began = time.perf_counter()
             posterior.log_density_and_gradient(theta)
             if call:
                 seconds.append(time.perf_counter() - began)
-    return [statistics.median(seconds) for seconds in found]
+    return [statistics.median(seconds) for seconds in times]
 
 
-def _all_rows(data: Dataset) -> Dataset:
-    """The rows of training and validation as training rows."""
+def first_rows(data: Dataset, rows: int | None = None) -> Dataset:
+    """Return the first rows of training and validation, or all of them, as training rows."""
     images, labels = (
         np.concatenate([getattr(data, f"{part}_{split}") for split in ("train", "validation")]) for part in "xy"
     )
-    return replace(data, x_train=images, y_train=labels)
+    return replace(data, x_train=images[:rows], y_train=labels[:rows])

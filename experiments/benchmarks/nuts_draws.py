@@ -1,14 +1,14 @@
-"""Draws of the No-U-Turn sampler at equal depth, against NumPyro, and what the sampler adds to its gradients.
+"""Draws of the No-U-Turn sampler at equal depth, against NumPyro, and the overhead over its gradients.
 
-The ticket of LeNet-300-100 at 99 % of ``nuts_gradient``: the same surviving weights under N(0, 1), from its start
-weights. The step is so small that every tree is full: both take the same number of gradients a draw, and the
-benchmark fails where they do not. NumPyro is as its users have it: a model in float32, kernels dense with zeros, one
-draw compiled. In each round each of them runs once, in turn, in a process of its own; a draw to warm up is not counted.
+The ticket of LeNet-300-100 at 99 % of ``nuts_gradient``: equal surviving weights under N(0, 1), from its start weights.
+The step is so small that every tree is full: both take the same number of gradients per draw, else the benchmark fails.
+NumPyro is used as by its users: a model in float32, dense kernels with zeros, a compiled draw. In each round, each of
+them runs once, in turn, in a separate process; a warm-up draw is not counted.
 
-- n_steps: gradients a draw, of both.
+- n_steps: gradients per draw, of both.
 - sparse_draws_per_minute, numpyro_draws_per_minute: 10,000 rows.
 - sparse_over_numpyro: the ratio, round by round.
-- overhead_60000: a draw's time beyond that of as many bare gradients, over theirs, 60,000 rows, in one process in turn.
+- overhead_60000: (time of a draw - time of its gradients) / time of its gradients, 60,000 rows, in one process in turn.
 - sparse_draw_60000_s: seconds of such a draw.
 """
 
@@ -16,10 +16,10 @@ import importlib.util
 import tempfile
 from typing import Any
 
-from experiments.benchmarks.epoch import in_turn
+from experiments.benchmarks.epoch import in_turn, series
 from experiments.benchmarks.measure import Benchmark, Report, child, command, figure, ratios, threads
 from experiments.benchmarks.nuts_children import ticket_file
-from experiments.benchmarks.nuts_gradient import TICKETS, find
+from experiments.benchmarks.nuts_gradient import TICKETS, find_tickets
 
 OURS, THEIRS, OVERHEAD = "sparse", "numpyro", "overhead"
 ROWS = 10_000
@@ -40,43 +40,45 @@ def measure_draws(rounds: int, tickets: str) -> Report:
     if not have_numpyro:
         del contenders[THEIRS]
     with tempfile.TemporaryDirectory() as folder:
-        place = tickets or folder
-        find(place, "lenet-300-100")
+        ticket_folder = tickets or folder
+        find_tickets(ticket_folder, "lenet-300-100")
         shared: dict[str, Any] = {
-            "ticket": ticket_file(place, "lenet-300-100", 99),
+            "ticket": ticket_file(ticket_folder, "lenet-300-100", 99),
             "depth": DEPTH,
             "step_size": STEP_SIZE,
         }
-        found = in_turn(contenders, rounds, lambda how: child(**how, **shared, threads=threads()))
-    steps = full_trees({name: found[name] for name in found if name != OVERHEAD})
-    a_minute = {name: [60 / one["seconds"] for one in found[name]] for name in found if name != OVERHEAD}
+        results = in_turn(contenders, rounds, lambda contender: child(**contender, **shared, threads=threads()))
+    overhead = results.pop(OVERHEAD)
+    steps = full_trees(results)
+    per_minute = {name: [60 / seconds for seconds in times] for name, times in series(results, "seconds").items()}
     rows = [figure("n_steps", [steps])]
-    rows += [figure(f"{name}_draws_per_minute", values) for name, values in a_minute.items()]
-    notes = [f"Trees of depth {DEPTH}; medians, ratios round by round; {ROWS:,} rows where nothing else is said."]
+    rows += [figure(f"{name}_draws_per_minute", values) for name, values in per_minute.items()]
+    notes = [f"Trees of depth {DEPTH}; medians, ratios round by round; {ROWS:,} rows unless stated otherwise."]
     if have_numpyro:
-        rows.append(figure("sparse_over_numpyro", ratios(a_minute[OURS], a_minute[THEIRS]), at_least=AT_LEAST_RATIO))
+        rows.append(
+            figure("sparse_over_numpyro", ratios(per_minute[OURS], per_minute[THEIRS]), at_least=AT_LEAST_RATIO)
+        )
     else:
         notes.append("NumPyro is not installed: no figures of it.")
-    beyond = found[OVERHEAD]
     rows += [
-        figure("overhead_60000", [one["overhead"] for one in beyond], at_most=AT_MOST_OVERHEAD),
-        figure("sparse_draw_60000_s", [one["seconds"] for one in beyond], "s"),
+        figure("overhead_60000", [result["overhead"] for result in overhead], at_most=AT_MOST_OVERHEAD),
+        figure("sparse_draw_60000_s", [result["seconds"] for result in overhead], "s"),
     ]
     return Report(rows, notes)
 
 
-def full_trees(found: dict[str, list[dict[str, Any]]]) -> int:
-    """The gradients a draw, equal in all draws of all samplers.
+def full_trees(results: dict[str, list[dict[str, Any]]]) -> int:
+    """Return the gradients per draw, which must be those of full trees in all draws of all samplers.
 
     Raises:
         RuntimeError: They are not.
     """
-    wanted: int = 2**DEPTH - 1
-    for name, all_ in found.items():
-        taken = {steps for one in all_ for steps in one["n_steps"]}
-        if taken != {wanted}:
-            raise RuntimeError(f"{name} took {sorted(taken)} gradients a draw; expected {wanted} in each.")
-    return wanted
+    expected: int = 2**DEPTH - 1
+    for name, rounds in results.items():
+        taken = {steps for result in rounds for steps in result["n_steps"]}
+        if taken != {expected}:
+            raise RuntimeError(f"{name} took {sorted(taken)} gradients per draw; expected {expected} in each.")
+    return expected
 
 
 BENCHMARK = Benchmark("nuts_draws", measure_draws, rounds=5, options=(TICKETS,))

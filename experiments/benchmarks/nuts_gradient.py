@@ -1,25 +1,26 @@
 """Exact gradients over all rows: log density and gradient of a ticket's posterior, against JAX and TensorFlow.
 
-Every contender has the posterior of the same surviving weights under N(0, 1) and evaluates it at the ticket's start
-weights, warm, in a process of its own, on equal numbers of threads; in each round each of them runs once, in turn.
-The tickets are real: one run of global iterative pruning for each network. JAX is what NumPyro runs: kernels dense
-with zeros, compiled ``value_and_grad``. TensorFlow has dense kernels without the dead inputs and units. Whichever way
-of a peer is the quickest is that of the target: JAX takes all rows in one call (``jax``; NumPyro does) or in tiles,
-TensorFlow is compiled by XLA or not. A ratio is the peer's seconds over ours, round by round.
+Every contender has the posterior of the same surviving weights under N(0, 1) and evaluates it at the start weights of
+the ticket, warm, in a separate process, on equal numbers of threads; in each round, each of them runs once, in turn.
+The tickets come from a run of global iterative pruning for each network. JAX is used as NumPyro does: dense kernels
+with zeros, compiled ``value_and_grad``. TensorFlow has dense kernels without the dead inputs and units. The target is
+against the fastest variant of a peer: JAX takes all rows in one call (``jax``, as NumPyro) or in tiles, TensorFlow is
+compiled by XLA or not. A ratio is the seconds of the peer over those of tfticket, round by round.
 
 Rows, SS being the sparsity in percent, 99, 95, 90 (of LeNet-300-100 on 60,000 rows of MNIST) or ``lenet_5_99``:
 
-- density_SS: what the ticket keeps of the prunable weights.
-- sparse_SS_s: seconds of a gradient, ours; jax_SS_s, jax_tiles_SS_s, tensorflow_SS_s, tensorflow_xla_SS_s: theirs.
+- density_SS: surviving fraction of the prunable weights.
+- sparse_SS_s: seconds of a gradient of tfticket; jax_SS_s, jax_tiles_SS_s, tensorflow_SS_s, tensorflow_xla_SS_s: of the
+  peers.
 - jax_over_sparse_SS, jax_tiles_over_sparse_SS, tensorflow_over_sparse_SS, tensorflow_xla_over_sparse_SS: the ratios,
-  the target beside the quickest way's.
-- log_density_error_SS, gradient_norm_error_SS: the largest relative difference between ours and a peer's.
+  with a target for the fastest variant.
+- log_density_error_SS, gradient_norm_error_SS: the largest relative difference from a peer.
 - conv_ENGINE_SS_s, conv_ENGINE_SS_peak_gb: one gradient of a convolutional network of 1.1 million parameters on the
-  50,000 images of CIFAR-10 under a random mask, by ENGINE sparse or keras: seconds, highest resident memory.
+  50,000 images of CIFAR-10 under a random mask, by ENGINE sparse or keras: seconds, peak resident memory.
 - cost_density_r2, cost_density_slope_s, cost_density_intercept_s: a line through seconds of a gradient against density
   (random masks, 60,000 rows): R^2, seconds at density 1 above those at 0, seconds at 0. At the lowest densities most
   units of a random mask are dead, and cost nothing: the intercept may lie below 0.
-- cost_rows_r2, cost_rows_slope_s, cost_rows_intercept_s: the same against rows (the ticket of 99 %): seconds a row.
+- cost_rows_r2, cost_rows_slope_s, cost_rows_intercept_s: a line against rows (the ticket of 99 %): seconds per row.
 """
 
 import importlib.util
@@ -32,7 +33,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.benchmarks.epoch import in_turn
+from experiments.benchmarks.epoch import in_turn, series
 from experiments.benchmarks.measure import (
     Benchmark,
     Option,
@@ -61,7 +62,7 @@ TARGETS = {
     ("tensorflow", "99"): (6, None),
     ("jax", "lenet_5_99"): (8, None),
 }
-"""Peer and ticket -> how many times quicker we should be at least, what is aimed for."""
+"""Peer and ticket -> the smallest speed-up that meets the target, and the aim beyond it."""
 MOST_GB = 4.0
 LEAST_R2 = 0.98
 
@@ -72,7 +73,7 @@ DENSE: dict[str, dict[str, Any]] = {
     "tensorflow": {"name": "gradient_tensorflow", "compile_": False},
     "tensorflow_xla": {"name": "gradient_tensorflow", "compile_": True},
 }
-# All rows of LeNet-5 in one call would take JAX 36 GB, by what 6,000 rows take: larger and smaller tiles.
+# JAX would need 36 GB for all rows of LeNet-5 in one call, extrapolated from 6,000: larger and smaller tiles.
 CONVOLUTIONAL: dict[str, dict[str, Any]] = {
     OURS: {"name": "gradient_sparse"},
     "jax": {"name": "gradient_jax", "tile": 2000, "calls": 1},
@@ -82,34 +83,39 @@ MOST_CONVOLUTIONAL_ROUNDS = 3
 DENSITIES = (0.005, 0.01, 0.02, 0.035, 0.05, 0.075, 0.1, 0.15, 0.2)
 ROWS = (2_000, 5_000, 10_000, 20_000, 30_000, 40_000, 50_000, 60_000)
 CALLS = 5
-TICKETS = Option("tickets", "", "folder in which tickets are kept for the next time; found anew without")
+TICKETS = Option("tickets", "", "folder in which tickets are kept for later; without it they are found again")
 
 
 def measure_gradients(rounds: int, tickets: str, data: str, figure: str) -> Report:
     check_data(data)
     with tempfile.TemporaryDirectory() as folder:
-        place = tickets or folder
-        densities = {"": find(place, "lenet-300-100"), "lenet_5_": find(place, "lenet-5")}
+        ticket_folder = tickets or folder
+        densities = {
+            "": find_tickets(ticket_folder, "lenet-300-100"),
+            "lenet_5_": find_tickets(ticket_folder, "lenet-5"),
+        }
         rows = [
             Row(f"density_{prefix}{sparsity}", density)
-            for prefix, found in densities.items()
-            for sparsity, density in found.items()
+            for prefix, by_sparsity in densities.items()
+            for sparsity, density in by_sparsity.items()
         ]
-        files = {str(sparsity): ticket_file(place, "lenet-300-100", sparsity) for sparsity in SPARSITIES}
+        files = {str(sparsity): ticket_file(ticket_folder, "lenet-300-100", sparsity) for sparsity in SPARSITIES}
         rows += compare(_in_turn(DENSE, rounds, files))
-        files = {"lenet_5_99": ticket_file(place, "lenet-5", 99)}
+        files = {"lenet_5_99": ticket_file(ticket_folder, "lenet-5", 99)}
         rows += compare(_in_turn(CONVOLUTIONAL, min(rounds, MOST_CONVOLUTIONAL_ROUNDS), files))
         convolutional, note = measure_conv(data)
-        costs = measure_costs(rounds, ticket_file(place, "lenet-300-100", 99))
+        costs = measure_costs(rounds, ticket_file(ticket_folder, "lenet-300-100", 99))
     if figure:
-        drawn = cost_figure(costs)
-        atomic_write(Path(figure), lambda file: drawn.savefig(file, format="png", dpi=200))
+        plot = cost_figure(costs)
+        atomic_write(Path(figure), lambda file: plot.savefig(file, format="png", dpi=200))
     rows += convolutional + [row for cost in costs for row in fit_rows(cost)]
-    return Report(rows, ["Medians; ratios round by round, the peer's seconds over ours.", note, *_absent()])
+    return Report(
+        rows, ["Medians; ratios round by round, seconds of the peer over those of tfticket.", note, *_absent()]
+    )
 
 
 def check_data(name: str) -> None:
-    """See that CIFAR-10 is there before anything is measured.
+    """Check that CIFAR-10 is on this machine before anything is measured.
 
     Raises:
         InputError: It is not.
@@ -119,13 +125,13 @@ def check_data(name: str) -> None:
         raise InputError(f"--data is '{name}'; expected cifar-10 or cifar-10-jpeg.")
     if source.find() is None:
         raise InputError(
-            f"{name} is not on this machine, and this benchmark takes no other images for it. Name the folder that it "
-            f"is in by {DATA_DIR}, or take the other of cifar-10 and cifar-10-jpeg by --data."
+            f"{name} is not on this machine, and this benchmark needs it. Set {DATA_DIR} to the folder that holds it, "
+            "or take the other of cifar-10 and cifar-10-jpeg by --data."
         )
 
 
-def find(folder: str, network: str) -> dict[str, float]:
-    """Find a network's tickets, unless they are in the folder; sparsity in percent -> density."""
+def find_tickets(folder: str, network: str) -> dict[str, float]:
+    """Find the tickets of a network, unless they are in the folder; return sparsity in percent -> density."""
     say(f"  tickets of {network}")
     return child("find_benchmark_tickets", folder=folder, network=network, threads=threads())
 
@@ -133,82 +139,82 @@ def find(folder: str, network: str) -> dict[str, float]:
 def _in_turn(
     contenders: Mapping[str, dict[str, Any]], rounds: int, files: dict[str, str]
 ) -> dict[str, list[dict[str, Any]]]:
-    """Contender -> a round's findings each, by ticket."""
+    """Return the results by contender and round, each by ticket."""
 
-    def measure(how: dict[str, Any]) -> dict[str, Any]:
-        found = child(**how, tickets=files, threads=threads())
-        return {"seconds": found[next(iter(files))]["seconds"], "tickets": found}
+    def measure(contender: dict[str, Any]) -> dict[str, Any]:
+        results = child(**contender, tickets=files, threads=threads())
+        return {"seconds": results[next(iter(files))]["seconds"], "tickets": results}
 
-    there = {name: how for name, how in contenders.items() if _has_jax() or not name.startswith("jax")}
-    found = in_turn(there, rounds, measure)
-    return {name: [one["tickets"] for one in all_] for name, all_ in found.items()}
+    installed = {name: run for name, run in contenders.items() if _has_jax() or not name.startswith("jax")}
+    return series(in_turn(installed, rounds, measure), "tickets")
 
 
-def compare(found: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[Row]:
-    """Rows of times, of ratios to the quickest way of each peer, and of how far the results differ.
+def compare(results: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[Row]:
+    """Return rows of times, of ratios to the variants of each peer, and of differences of the results.
 
     Args:
-        found: Contender -> one a round: ticket -> 'seconds', 'log_density', 'gradient_norm'.
+        results: Contender -> for each round: ticket -> 'seconds', 'log_density', 'gradient_norm'.
     """
     rows = []
-    for ticket in found[OURS][0]:
-        seconds = {name: [one[ticket]["seconds"] for one in all_] for name, all_ in found.items()}
+    for ticket in results[OURS][0]:
+        by_ticket = {name: [result[ticket] for result in rounds] for name, rounds in results.items()}
+        seconds = series(by_ticket, "seconds")
         rows += [figure(f"{name}_{ticket}_s", values, "s") for name, values in seconds.items()]
         for peer in ("jax", "tensorflow"):
-            ways = [name for name in seconds if name.startswith(peer)]
-            for place, name in enumerate(sorted(ways, key=lambda name: statistics.median(seconds[name]))):
-                target = TARGETS.get((peer, ticket), (None, None)) if place == 0 else (None, None)
+            variants = [name for name in seconds if name.startswith(peer)]
+            for rank, name in enumerate(sorted(variants, key=lambda name: statistics.median(seconds[name]))):
+                target = TARGETS.get((peer, ticket), (None, None)) if rank == 0 else (None, None)
                 rows.append(with_aim(f"{name}_over_{OURS}_{ticket}", ratios(seconds[name], seconds[OURS]), *target))
-        for what in ("log_density", "gradient_norm"):
-            ours = found[OURS][0][ticket][what]
-            errors = [abs(all_[0][ticket][what] / ours - 1) for name, all_ in found.items() if name != OURS]
+        for quantity in ("log_density", "gradient_norm"):
+            first = {name: values[0] for name, values in series(by_ticket, quantity).items()}
+            errors = [abs(value / first[OURS] - 1) for name, value in first.items() if name != OURS]
             if errors:
-                rows.append(figure(f"{what}_error_{ticket}", [max(errors)]))
+                rows.append(figure(f"{quantity}_error_{ticket}", [max(errors)]))
     return rows
 
 
 def with_aim(name: str, values: Sequence[float], at_least: float | None, aim: float | None) -> Row:
-    """A row of a ratio, with its target and what is aimed for beyond."""
+    """Return the row of a ratio with its target and the aim beyond it."""
     row = figure(name, values, at_least=at_least)
     return row if aim is None else replace(row, target=f"{row.target} (aim {aim})")
 
 
 def measure_conv(data: str) -> tuple[list[Row], str]:
-    """Rows of the convolutional network's gradient, and a note of its layers."""
+    """Return rows of the gradient of the convolutional network, and a note on its layers."""
     rows: list[Row] = []
-    one: dict[str, Any] = {}
+    result: dict[str, Any] = {}
     for engine in ("sparse", "keras"):
         for sparsity in (0, 90):
-            one = child("gradient_conv", data=data, engine=engine, sparsity=sparsity, threads=threads())
-            say(f"  {engine}, {sparsity} %: {one['seconds']:.1f} s, {one['peak']:.2f} GB")
+            result = child("gradient_conv", data=data, engine=engine, sparsity=sparsity, threads=threads())
+            say(f"  {engine}, {sparsity} %: {result['seconds']:.1f} s, {result['peak']:.2f} GB")
             name = f"conv_{engine}_{sparsity}"
-            rows.append(figure(f"{name}_s", [one["seconds"]], "s"))
-            rows.append(figure(f"{name}_peak_gb", [one["peak"]], "GB", at_most=MOST_GB))
-    layers = ", ".join(f"{name} {parameters:,}" for name, parameters in one["layers"] if parameters)
-    total = sum(parameters for _, parameters in one["layers"])
-    label = source_by_name(data)
+            rows.append(figure(f"{name}_s", [result["seconds"]], "s"))
+            rows.append(figure(f"{name}_peak_gb", [result["peak"]], "GB", at_most=MOST_GB))
+    layers = ", ".join(f"{name} {parameters:,}" for name, parameters in result["layers"] if parameters)
+    total = sum(parameters for _, parameters in result["layers"])
+    source = source_by_name(data)
     return rows, (
         f"The convolutional network has {total:,} parameters: {layers}; a random mask, one exact gradient over the "
-        f"{one['rows']:,} images of {data if label is None else label.label}."
+        f"{result['rows']:,} images of {data if source is None else source.label}."
     )
 
 
 def measure_costs(rounds: int, ticket: str) -> list[Cost]:
-    """Seconds of a gradient against density and against rows, medians over the rounds."""
+    """Measure seconds of a gradient against density and against rows, medians over the rounds."""
     shared = {"calls": CALLS, "threads": threads()}
-    found: dict[str, list[dict[str, Any]]] = {"density": [], "rows": []}
+    results: dict[str, list[dict[str, Any]]] = {"density": [], "rows": []}
     for number in range(rounds):
-        found["density"].append(child("scale_density", densities=DENSITIES, **shared))
-        found["rows"].append(child("scale_rows", ticket=ticket, rows=ROWS, **shared))
+        results["density"].append(child("scale_density", densities=DENSITIES, **shared))
+        results["rows"].append(child("scale_rows", ticket=ticket, rows=ROWS, **shared))
         say(f"  round {number + 1} of {rounds}: cost against density and rows")
     return [
-        Cost(what, all_[0]["x"], np.median([one["seconds"] for one in all_], axis=0).tolist())
-        for what, all_ in found.items()
+        Cost(against, results[against][0]["x"], np.median(seconds, axis=0).tolist())
+        for against, seconds in series(results, "seconds").items()
     ]
 
 
 def fit_rows(cost: Cost) -> list[Row]:
-    """Rows of a line through costs."""
+    """Return rows of the least-squares line through costs."""
     line = cost.line
     return [
         figure(f"cost_{cost.against}_r2", [line.rvalue**2], at_least=LEAST_R2),
@@ -222,7 +228,7 @@ def _has_jax() -> bool:
 
 
 def _absent() -> list[str]:
-    return [] if _has_jax() else ["JAX is not installed: no figures of it. NumPyro brings it."]
+    return [] if _has_jax() else ["JAX is not installed: no figures of it. Install NumPyro, which depends on it."]
 
 
 BENCHMARK = Benchmark(

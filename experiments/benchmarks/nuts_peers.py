@@ -1,7 +1,7 @@
-"""What the subprocesses of the ``nuts_gradient`` and ``nuts_draws`` benchmarks do on the peers' side.
+"""Subprocesses of the ``nuts_gradient`` and ``nuts_draws`` benchmarks for the peers; see ``children.py``.
 
-JAX, NumPyro and TensorFlow are each written as their users write them; see ``children.py``. All have the posterior
-that we have: the same surviving weights as one flat vector, the same rows, N(0, 1) as prior.
+JAX, NumPyro and TensorFlow are written as by their users. All have the posterior of tfticket: the same surviving
+weights as one flat vector, the same rows, N(0, 1) as prior.
 """
 
 import importlib
@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.benchmarks.nuts_children import seconds_of, whole_mnist
+from experiments.benchmarks.nuts_children import time_gradient, whole_mnist
 from experiments.benchmarks.process import without_op_determinism
 from tfticket.sampling.layout import Layout
 from tfticket.tickets import Ticket
@@ -21,14 +21,14 @@ from tfticket.tickets import Ticket
 def gradient_jax(
     tickets: Mapping[str, str], tile: int | None, threads: int, calls: int = 3, rows: int | None = None
 ) -> dict[str, Any]:
-    """Log density and gradient by JAX, kernels dense with zeros, compiled, all rows as float32 in memory.
+    """Time log density and gradient by compiled JAX, dense kernels with zeros, all rows as float32 in memory.
 
     Args:
         tickets: Name -> file.
-        tile: Rows of a call; None: all in one.
-        threads: Of the process: JAX takes all CPUs that it may use.
-        calls: So many are timed at least.
-        rows: How many; None: 60,000.
+        tile: Rows per call; None: all rows.
+        threads: Unused: JAX takes all CPUs of the process.
+        calls: Fewest timed calls.
+        rows: Number of rows; None: 60,000.
     """
     jax: Any = importlib.import_module("jax")
     jnp: Any = importlib.import_module("jax.numpy")
@@ -43,12 +43,12 @@ def gradient_jax(
         likelihood = jax.jit(jax.value_and_grad(_jax_log_likelihood(layout)))
         prior = jax.jit(jax.value_and_grad(lambda theta: -0.5 * jnp.sum(theta**2)))
 
-        def evaluate(at: np.ndarray) -> tuple[float, np.ndarray]:
-            theta = jnp.asarray(at, jnp.float32)
+        def evaluate(point: np.ndarray) -> tuple[float, np.ndarray]:
+            theta = jnp.asarray(point, jnp.float32)
             value, gradient = prior(theta)
             for images_, labels_ in parts:
-                found, slope = likelihood(theta, images_, labels_)
-                value, gradient = value + found, gradient + slope
+                part_value, part_gradient = likelihood(theta, images_, labels_)
+                value, gradient = value + part_value, gradient + part_gradient
             return float(value) - 0.5 * layout.size * math.log(2 * math.pi), np.asarray(gradient)
 
         return evaluate
@@ -59,13 +59,13 @@ def gradient_jax(
 def gradient_tensorflow(
     tickets: Mapping[str, str], compile_: bool, threads: int, rows: int | None = None
 ) -> dict[str, Any]:
-    """Log density and gradient by TensorFlow, dense kernels without the dead inputs and units, all rows in one call.
+    """Time log density and gradient by TensorFlow, dense kernels without dead inputs and units, all rows in one call.
 
     Args:
         tickets: Name -> file; networks of dense layers alone.
-        compile_: Whether by XLA.
-        threads: Threads.
-        rows: How many; None: 60,000.
+        compile_: Whether to compile by XLA.
+        threads: Number of threads.
+        rows: Number of rows; None: 60,000.
     """
     without_op_determinism()
     from tfticket import backend
@@ -78,7 +78,7 @@ def gradient_tensorflow(
         alive = alive_units(list(ticket.mask.values()))
         places, shapes = _compacted(layout, alive)
         inputs = tf.constant(np.ascontiguousarray(images.reshape(len(images), -1)[:, alive[0]]))
-        answers = tf.constant(labels)
+        targets = tf.constant(labels)
         biases = [path for path in layout.shapes if path not in layout.mask]
 
         def evaluate(theta: Any) -> tuple[Any, Any]:
@@ -92,24 +92,24 @@ def gradient_tensorflow(
                     hidden = hidden @ tf.reshape(dense, shapes[kernel]) + bias
                     if number < len(layout.mask) - 1:
                         hidden = tf.nn.relu(hidden)
-                losses = tf.nn.sparse_softmax_cross_entropy_with_logits(answers, hidden)
+                losses = tf.nn.sparse_softmax_cross_entropy_with_logits(targets, hidden)
                 value = -tf.reduce_sum(losses) - 0.5 * tf.reduce_sum(theta**2)
             return value, tape.gradient(value, theta)
 
         compiled = tf.function(evaluate, autograph=False, jit_compile=compile_)
 
-        def numbers(at: np.ndarray) -> tuple[float, np.ndarray]:
-            value, gradient = compiled(tf.constant(at, tf.float32))
+        def as_numbers(theta: np.ndarray) -> tuple[float, np.ndarray]:
+            value, gradient = compiled(tf.constant(theta, tf.float32))
             gradient = tf.convert_to_tensor(gradient)
             return float(value) - 0.5 * layout.size * math.log(2 * math.pi), gradient.numpy()
 
-        return numbers
+        return as_numbers
 
     return _gradients(tickets, build)
 
 
 def alive_units(masks: list[np.ndarray]) -> list[np.ndarray]:
-    """Which inputs and units of dense layers reach the logits: int64, the inputs' first, the logits' last."""
+    """Return the inputs and units of dense layers that reach the logits: int64, from inputs to logits."""
     alive = [np.arange(masks[-1].shape[1])]
     for kept in reversed(masks):
         alive.insert(0, np.flatnonzero(kept[:, alive[0]].any(axis=1)))
@@ -119,7 +119,7 @@ def alive_units(masks: list[np.ndarray]) -> list[np.ndarray]:
 def _compacted(
     layout: Layout, alive: list[np.ndarray]
 ) -> tuple[dict[str, tuple[np.ndarray, np.ndarray]], dict[str, tuple[int, ...]]]:
-    """Path -> (places in the flattened compact tensor, places in theta) of what is in it; path -> its shape."""
+    """Return path -> (positions in the flattened compact tensor, positions in theta), and path -> compact shape."""
     places, shapes, number = {}, {}, 0
     for path, part in layout.slices.items():
         sources = np.arange(part.start, part.stop)
@@ -137,7 +137,7 @@ def _compacted(
 
 
 def draw_numpyro(ticket: str, rows: int, depth: int, step_size: float, draws: int, threads: int) -> dict[str, Any]:
-    """Draws by NumPyro's NUTS of full trees, float32, from the ticket's start weights; the first one compiles.
+    """Draw full trees by NumPyro's NUTS, float32, from the start weights of a ticket; the first draw compiles.
 
     Returns:
         'seconds' of a draw; 'n_steps' of each.
@@ -146,8 +146,8 @@ def draw_numpyro(ticket: str, rows: int, depth: int, step_size: float, draws: in
     jnp: Any = importlib.import_module("jax.numpy")
     numpyro: Any = importlib.import_module("numpyro")
     nuts: Any = importlib.import_module("numpyro.infer").NUTS
-    found = Ticket.load(ticket)
-    layout = Layout.of(found.start, found.mask, found.start)
+    loaded = Ticket.load(ticket)
+    layout = Layout.of(loaded.start, loaded.mask, loaded.start)
     logits_of = _jax_logits(layout)
 
     def model(images: Any, labels: Any) -> None:
@@ -157,9 +157,9 @@ def draw_numpyro(ticket: str, rows: int, depth: int, step_size: float, draws: in
 
     kernel = nuts(model, step_size=step_size, adapt_step_size=False, adapt_mass_matrix=False, max_tree_depth=depth)
     data = tuple(map(jnp.asarray, _rows(rows)))
-    start = {"theta": jnp.asarray(layout.pack(found.start), jnp.float32)}
+    start = {"theta": jnp.asarray(layout.pack(loaded.start), jnp.float32)}
     state = kernel.init(jax.random.PRNGKey(0), 0, start, data, {})
-    step = jax.jit(lambda now: kernel.sample(now, data, {}))
+    step = jax.jit(lambda state: kernel.sample(state, data, {}))
     seconds, steps = [], []
     for number in range(draws + 1):
         began = time.perf_counter()
@@ -175,23 +175,23 @@ def _gradients(
     build: Callable[[Ticket, Layout], Callable[[np.ndarray], tuple[float, np.ndarray]]],
     calls: int = 3,
 ) -> dict[str, Any]:
-    """Name -> seconds of a gradient at the ticket's start weights, the log density there, the gradient's norm."""
-    found = {}
+    """Time gradients at the start weights of tickets: name -> results of ``time_gradient``."""
+    results = {}
     for name, file in tickets.items():
         ticket = Ticket.load(file)
         layout = Layout.of(ticket.start, ticket.mask, ticket.start)
-        found[name] = seconds_of(build(ticket, layout), layout.pack(ticket.start), calls)
-    return found
+        results[name] = time_gradient(build(ticket, layout), layout.pack(ticket.start), calls)
+    return results
 
 
 def _rows(count: int | None) -> tuple[np.ndarray, np.ndarray]:
-    """Images float32 in 0 to 1 and labels int32 of the first so many of the 60,000 rows."""
+    """Return images float32 in 0 to 1 and labels int32 of the first ``count`` of 60,000 rows."""
     data = whole_mnist(count)
     return data.x_train.astype(np.float32) / 255, data.y_train
 
 
 def _jax_logits(layout: Layout) -> Callable[[Any, Any], Any]:
-    """Theta and images -> logits of a LeNet: convolutions with ReLU and max-pooling by 2, then dense layers."""
+    """Return a function from theta and images to logits of a LeNet: convolutions, ReLU, max-pooling by 2, dense."""
     jax: Any = importlib.import_module("jax")
     jnp: Any = importlib.import_module("jax.numpy")
     last = list(layout.mask)[-1]
@@ -227,7 +227,7 @@ def _jax_log_likelihood(layout: Layout) -> Callable[[Any, Any, Any], Any]:
     logits = _jax_logits(layout)
 
     def log_likelihood(theta: Any, images: Any, labels: Any) -> Any:
-        found = jax.nn.log_softmax(logits(theta, images))
-        return jnp.sum(jnp.take_along_axis(found, labels[:, None], axis=1))
+        log_probs = jax.nn.log_softmax(logits(theta, images))
+        return jnp.sum(jnp.take_along_axis(log_probs, labels[:, None], axis=1))
 
     return log_likelihood

@@ -1,20 +1,20 @@
-"""What the lab adds to the trainings of a level loop.
+"""Time that the lab adds to the trainings of a level loop.
 
-The quickstart with one seed, 11 levels and no controls runs in a fresh workspace, through the lab as from the
-command line. Of its wall time
+The quickstart with one seed, 11 levels and no controls runs in a fresh workspace, through the lab as on the command
+line. Of its wall time
 
     overhead = wall - training - evaluation - first compilation,    as a fraction of training
 
-- wall: from opening the run to its end. TensorFlow's import, reading the data and checking the configuration
-  come before; the report comes after.
+- wall: from opening the run to its end. The import of TensorFlow, reading the data and checking the configuration
+  come before, the report after.
 - training: the compiled loop after its first call, as the train steps record it (``seconds.training``). Drawing
   the order of the rows is part of it.
 - evaluation: validation after every epoch, as the train steps record it (``seconds.evaluation``); of the
-  evaluate steps only the time within the metrics, which the benchmark clocks itself. That these steps read a
-  ticket and weights and write a folder is overhead.
+  evaluate steps only the time within the metrics, which the benchmark measures. Reading a ticket and weights and
+  writing a folder in these steps is overhead.
 - first compilation: the first call of a compiled loop (``seconds.first_call``).
 
-So overhead is all else: building models, assigning and reading weights, pruning, fingerprints, leases, files and
+So overhead is the rest: building models, assigning and reading weights, pruning, fingerprints, leases, files and
 their fsyncs.
 """
 
@@ -34,7 +34,7 @@ Parts = dict[str, float]
 
 
 def parts_of(wall: float, evaluating: float, records: Sequence[dict[str, Any]]) -> Parts:
-    """Where the time went, in seconds.
+    """Split the wall time, in seconds.
 
     Args:
         wall: Of the whole loop.
@@ -42,11 +42,11 @@ def parts_of(wall: float, evaluating: float, records: Sequence[dict[str, Any]]) 
         records: The steps' ``result.json``.
 
     Returns:
-        'training', 'evaluation', 'first compilation'; then the parts of the overhead, by step kind the time in
-        step functions, and 'lab' for what lies outside them.
+        'training', 'evaluation', 'first compilation'; then the parts of the overhead: time in step functions by kind,
+        and 'lab' for the time outside of them.
     """
     trainings = [record["result"]["seconds"] for record in records if record["kind"] == "train"]
-    counted = {name: sum(one[name] for one in trainings) for name in ("training", "evaluation", "first_call")}
+    counted = {name: sum(training[name] for training in trainings) for name in ("training", "evaluation", "first_call")}
     kinds = dict.fromkeys(record["kind"] for record in records)
     inside = {kind: sum(record["seconds"] for record in records if record["kind"] == kind) for kind in kinds}
     rest = dict(inside)
@@ -62,16 +62,16 @@ def parts_of(wall: float, evaluating: float, records: Sequence[dict[str, Any]]) 
 
 
 def overhead_of(parts: Parts) -> float:
-    """Overhead / training."""
+    """Return overhead / training."""
     return sum(seconds for name, seconds in parts.items() if name.startswith("overhead")) / parts["training"]
 
 
 def measure_loop() -> tuple[float, Parts]:
-    """Wall seconds of one loop, and where they went."""
+    """Return the wall time of one loop, in seconds, and its parts."""
     with tempfile.TemporaryDirectory() as workspace:
-        found = child("level_loop", workspace=workspace, preset=PRESET, overrides=OVERRIDES, threads=threads())
+        times = child("level_loop", workspace=workspace, preset=PRESET, overrides=OVERRIDES, threads=threads())
         records = [read_json(path) for path in sorted(Path(workspace).glob("steps/*/result.json"))]
-    return found["wall"], parts_of(found["wall"], found["evaluation"], records)
+    return times["wall"], parts_of(times["wall"], times["evaluation"], records)
 
 
 def measure_overhead(rounds: int) -> Report:

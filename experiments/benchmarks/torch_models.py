@@ -1,4 +1,4 @@
-"""The peers of the ``networks`` benchmark: the same networks in PyTorch, as its users write them."""
+"""Networks of the ``networks`` benchmark in PyTorch, as its users write them."""
 
 import importlib
 from typing import Any
@@ -9,7 +9,7 @@ Module: Any = nn.Module
 
 
 def build(name: str) -> Any:
-    """A network for 32x32x3 images and 10 classes, [rows, channels, height, width] -> logits."""
+    """Build a network for 32x32x3 images and 10 classes, [rows, channels, height, width] -> logits."""
     return {"conv-2": conv_2, "resnet-20": resnet_20, "resnet-18": resnet_18, "vgg-11": vgg_11, "vit-tiny": vit_tiny}[
         name
     ]()
@@ -32,7 +32,7 @@ def conv_2() -> Any:
 
 
 class Block(Module):
-    """Two convolutions beside a shortcut."""
+    """Two convolutions and a shortcut."""
 
     def __init__(self, before: int, width: int, stride: int) -> None:
         super().__init__()

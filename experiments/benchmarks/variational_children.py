@@ -1,4 +1,4 @@
-"""What the subprocesses of the ``vi_step`` benchmark do; see ``children.py``."""
+"""Subprocesses of the ``vi_step`` benchmark; see ``children.py``."""
 
 import importlib
 import time
@@ -25,7 +25,7 @@ def vi_step_tfticket(
     data: str | None = None,
     batch_size: int = BATCH_SIZE,
 ) -> dict[str, Any]:
-    """Seconds a step by the product's path, and by how many GB training raises the process's peak memory.
+    """Measure seconds of a step of tfticket, and the increase of peak memory by training in GB.
 
     Without an estimator the network is deterministic.
     """
@@ -38,8 +38,8 @@ def vi_step_tfticket(
     model = tt.build_model(network, rows)
     ticket = Ticket.dense(tt.to_variational(model) if estimator else model, seed=0)
     length = f"{iterations}it"
-    drawn = {"estimator": estimator, "draws": draws, "evaluation_draws": 1} if estimator else {}
-    objective = validate(Objective, drawn, where="variational")
+    values = {"estimator": estimator, "draws": draws, "evaluation_draws": 1} if estimator else {}
+    objective = validate(Objective, values, where="variational")
     config = TrainConfig(
         epochs=length,
         evaluate_every=length,
@@ -54,7 +54,7 @@ def vi_step_tfticket(
 
 
 def vi_step_torch_blue(network: str, draws: int, iterations: int, threads: int) -> dict[str, Any]:
-    """The same by torch-blue: as many weight draws, each shared by the batch; its sampled divergence; Adam, fused."""
+    """Measure a step of torch-blue: equal weight draws, shared by the batch; its sampled divergence; fused Adam."""
     torch: Any = importlib.import_module("torch")
     vi: Any = importlib.import_module("torch_blue.vi")
     distributions: Any = importlib.import_module("torch_blue.vi.distributions")
@@ -81,7 +81,7 @@ def vi_step_torch_blue(network: str, draws: int, iterations: int, threads: int) 
 
 
 def _model(network: str, torch: Any, vi: Any) -> Any:
-    """LeNet-300-100 or LeNet-5 in Caffe's form, of torch-blue's layers."""
+    """Build LeNet-300-100, or LeNet-5 in Caffe's form, of torch-blue's layers."""
     nn = torch.nn
     if network == "lenet-300-100":
         sizes = [(784, 300), (300, 100), (100, 10)]

@@ -1,27 +1,27 @@
 """A step of variational inference, against torch-blue and against deterministic steps.
 
 LeNet-300-100 and LeNet-5 on MNIST, ResNet-20 on images of CIFAR-10's size; batch 128, 10 draws of all weights a step,
-Adam, float32, on equal numbers of threads, no mask but the one that tfticket carries. torch-blue draws 10 independent
+Adam, float32, on equal numbers of threads, no mask except in tfticket. torch-blue draws 10 independent
 sets of weights, each shared by the batch; so does ``independent``; ``flipout`` draws 10 noise matrices and signs for
-each row. In each round each of them runs once, in turn, in a process of its own; a step is the mean over some
-iterations after the first ones.
+each row. In each round, each of them runs once, in turn, in a separate process; a step is the mean over some iterations
+after the first ones.
 """
 
 import functools
 from typing import Any
 
-from experiments.benchmarks.epoch import in_turn
+from experiments.benchmarks.epoch import in_turn, series
 from experiments.benchmarks.measure import Benchmark, Report, child, command, figure, ratios, threads
 
 DRAWS = 10
 DENSE = {"independent": 0.6, "flipout": 0.5, "local": None}
-"""Estimator -> at most so much of torch-blue's step, LeNet-300-100."""
+"""Estimator -> target of the ratio to torch-blue's step, LeNet-300-100."""
 CONVOLUTIONAL = {"independent": 0.7, "flipout": None}
-"""The same for LeNet-5."""
+"""Targets for LeNet-5."""
 DETERMINISTIC = 1.3
-"""``independent`` on ResNet-20: at most so many times as long as ``DRAWS`` deterministic steps."""
+"""Target for ``independent`` on ResNet-20: ratio to ``DRAWS`` deterministic steps."""
 MEMORY = 1.1
-"""And at most so much of the memory that these would take: what training adds to a process that has all the rest."""
+"""Target of the memory that training adds, relative to ``DRAWS`` times that of a deterministic step."""
 
 
 def measure_vi_step(rounds: int) -> Report:
@@ -32,13 +32,13 @@ def measure_vi_step(rounds: int) -> Report:
             for estimator in estimators
         }
         contenders["torch-blue"] = {"name": "vi_step_torch_blue", "network": network}
-        found = in_turn(contenders, rounds, functools.partial(_child, iterations=iterations))
-        theirs = [one["seconds"] for one in found["torch-blue"]]
+        seconds = series(in_turn(contenders, rounds, functools.partial(_child, iterations=iterations)), "seconds")
+        theirs = seconds["torch-blue"]
         rows.append(figure(f"{network}: a step, torch-blue", theirs, "s"))
         for estimator, at_most in estimators.items():
-            ours = [one["seconds"] for one in found[estimator]]
-            rows.append(figure(f"{network}: {estimator}", ours, "s"))
-            rows.append(figure(f"{network}: {estimator} / torch-blue", ratios(ours, theirs), at_most=at_most))
+            rows.append(figure(f"{network}: {estimator}", seconds[estimator], "s"))
+            over = ratios(seconds[estimator], theirs)
+            rows.append(figure(f"{network}: {estimator} / torch-blue", over, at_most=at_most))
     return Report(rows + _against_deterministic(rounds))
 
 
@@ -48,26 +48,26 @@ def _against_deterministic(rounds: int) -> list[Any]:
         "independent": {"name": "vi_step_tfticket", "network": network, "estimator": "independent"},
         "deterministic": {"name": "vi_step_tfticket", "network": network, "estimator": ""},
     }
-    found = in_turn(contenders, rounds, functools.partial(_child, iterations=6))
-    ours, theirs = ([one["seconds"] for one in found[name]] for name in contenders)
-    many = [DRAWS * each for each in theirs]
-    memory = {name: [one["peak"] for one in found[name]] for name in contenders}
+    results = in_turn(contenders, rounds, functools.partial(_child, iterations=6))
+    ours, theirs = series(results, "seconds").values()
+    scaled = [DRAWS * seconds for seconds in theirs]
+    memory = series(results, "peak")
     return [
         figure(f"{network}: independent", ours, "s"),
-        figure(f"{network}: {DRAWS} deterministic steps", many, "s"),
-        figure(f"{network}: independent / {DRAWS} deterministic", ratios(ours, many), at_most=DETERMINISTIC),
+        figure(f"{network}: {DRAWS} deterministic steps", scaled, "s"),
+        figure(f"{network}: independent / {DRAWS} deterministic", ratios(ours, scaled), at_most=DETERMINISTIC),
         figure(f"{network}: memory of training, independent", memory["independent"], "GB"),
         figure(f"{network}: memory of training, deterministic", memory["deterministic"], "GB"),
         figure(
             f"{network}: memory / {DRAWS} x deterministic",
-            ratios(memory["independent"], [DRAWS * each for each in memory["deterministic"]]),
+            ratios(memory["independent"], [DRAWS * peak for peak in memory["deterministic"]]),
             at_most=MEMORY,
         ),
     ]
 
 
-def _child(how: dict[str, Any], iterations: int) -> dict[str, Any]:
-    return child(**how, draws=DRAWS, iterations=iterations, threads=threads())
+def _child(contender: dict[str, Any], iterations: int) -> dict[str, Any]:
+    return child(**contender, draws=DRAWS, iterations=iterations, threads=threads())
 
 
 BENCHMARK = Benchmark("vi_step", measure_vi_step, rounds=3)

@@ -1,16 +1,14 @@
-"""How soon a workspace of many long runs is listed, and a long run read.
+"""Time to list a workspace of many long runs, and to read a long run.
 
-A workspace is made of files as runs write them, without a training: what the window reads of a run, that is its
-configuration, status, progress, manifest and lease, the diaries of its trainings and the results of its evaluations.
-``python -m experiments.benchmarks.workspaces make FOLDER`` leaves one to look at.
+The workspace is synthetic: the files that the window reads, without a training. These are the configuration, status,
+progress, manifest and lease of a run, the events of its trainings and the results of its evaluations.
+``python -m experiments.benchmarks.workspaces make FOLDER`` writes one.
 """
 
 import hashlib
 import random
 import sys
 import tempfile
-import time
-from collections.abc import Callable
 from contextlib import closing
 from functools import cache
 from pathlib import Path
@@ -19,6 +17,7 @@ from typing import Any
 import yaml
 
 from experiments.benchmarks.measure import Benchmark, Report, command, figure, say
+from experiments.benchmarks.process import seconds_of
 from tfticket.arms import TICKET
 from tfticket.presets import load_experiment
 from tfticket.runs.events import event_line
@@ -40,9 +39,9 @@ def make_workspace(workspace: Path, runs: int = RUNS, events: int = EVENTS) -> l
     """Fill a folder with runs that have ended.
 
     Args:
-        workspace: Where; made where it is not there.
-        runs: How many, in turn of the ``STATES``.
-        events: Evaluations during training that each has in its diaries, spread over its trainings.
+        workspace: The folder; it is created if it does not exist.
+        runs: Number of runs; they take the ``STATES`` in turn.
+        events: Evaluations per run, spread over its trainings.
 
     Returns:
         The runs' folders, the newest last.
@@ -51,7 +50,7 @@ def make_workspace(workspace: Path, runs: int = RUNS, events: int = EVENTS) -> l
 
 
 def make_run(workspace: Path, number: int, state: str, events: int) -> Path:
-    """One run, an hour after the one before: its folder, and those of its steps."""
+    """Write a run, an hour after the previous one, and its steps; return its folder."""
     name, began = f"synthetic-{number:04d}", BEGAN + 3600.0 * number
     folder = workspace / "runs" / f"{name}-{_digest(name)[:8]}"
     folder.mkdir(parents=True)
@@ -63,10 +62,10 @@ def make_run(workspace: Path, number: int, state: str, events: int) -> Path:
     for seed, level in places:
         steps += _level(workspace, name, seed, level, events // done + (level < events % done))
     write_json(folder / "manifest.json", {"steps": steps}, sync=False)
-    until = began + 3000.0
-    write_progress(folder, Progress(trainings, done, done, began=began, updated=until))
+    ended = began + 3000.0
+    write_progress(folder, Progress(trainings, done, done, began=began, updated=ended))
     failure = {"message": MESSAGE, "traceback": f"Traceback (most recent call last):\nTfticketError: {MESSAGE}\n"}
-    status = {"state": state, "experiment": "imp", "started": began, "updated": until}
+    status = {"state": state, "experiment": "imp", "started": began, "updated": ended}
     write_json(folder / "status.json", status | (failure if state == "failed" else {}), sync=False)
     with lease(folder):
         pass
@@ -84,38 +83,38 @@ def _config() -> dict[str, Any]:
 
 
 def _start(workspace: Path, run: str, seed: int) -> dict[str, Any]:
-    return _step(workspace, run, "start", {"seed": seed}, {"density": 1.0, "level": 0}, _diary(0))
+    return _step(workspace, run, "start", {"seed": seed}, {"density": 1.0, "level": 0}, _event_log(0))
 
 
 def _level(workspace: Path, run: str, seed: int, level: int, events: int) -> list[dict[str, Any]]:
-    """Training and evaluation of a ticket, and the pruning before them."""
+    """Write the pruning, training and evaluation of a ticket."""
     density = RATE**level
     label = {"arm": TICKET.to_label(), "seed": seed, "level": level, "density": density}
     draw = random.Random(_digest(run, seed, level))  # noqa: S311 -- no secret
     metrics = {name: draw.uniform(0.05, 0.95) for name in ("accuracy", "nll", "brier", "ece", "mace")}
-    made = {"density": density, "level": level}
-    pruned = [_step(workspace, run, "prune", {"seed": seed, "level": level}, made, _diary(0))] if level else []
-    trained = _step(workspace, run, "train", label, {"density": density, "iterations": events}, _diary(events))
-    found = {**made, "validation": metrics, "test": metrics}
-    return [*pruned, trained, _step(workspace, run, "evaluate", label, found, _diary(0))]
+    pruning = {"density": density, "level": level}
+    pruned = [_step(workspace, run, "prune", {"seed": seed, "level": level}, pruning, _event_log(0))] if level else []
+    trained = _step(workspace, run, "train", label, {"density": density, "iterations": events}, _event_log(events))
+    evaluation = {**pruning, "validation": metrics, "test": metrics}
+    return [*pruned, trained, _step(workspace, run, "evaluate", label, evaluation, _event_log(0))]
 
 
 def _step(
-    workspace: Path, run: str, kind: str, label: dict[str, Any], result: dict[str, Any], diary: str
+    workspace: Path, run: str, kind: str, label: dict[str, Any], result: dict[str, Any], event_log: str
 ) -> dict[str, Any]:
-    """A step's folder; returns its entry in the manifest."""
+    """Write the folder of a step; return its entry in the manifest."""
     full = _digest(run, kind, label)
     folder = workspace / "steps" / f"{kind}-{full[:16]}"
     folder.mkdir(parents=True)
-    (folder / "events.jsonl").write_text(diary, encoding="utf-8")
+    (folder / "events.jsonl").write_text(event_log, encoding="utf-8")
     record = {"fingerprint": full, "kind": kind, "seconds": 250.0, "attempt": 1, "versions": {}, "result": result}
     write_json(folder / "result.json", record, sync=False)
     return {"kind": kind, "folder": folder.name, "fingerprint": full, "label": label}
 
 
 @cache
-def _diary(events: int) -> str:
-    """A step's diary with so many evaluations; the same for all that have as many."""
+def _event_log(events: int) -> str:
+    """Return the events of a step with a number of evaluations."""
     lines = [event_line(1, "start", BEGAN)]
     if events:
         lines.append(event_line(1, "begin", BEGAN, iteration=0))
@@ -134,14 +133,14 @@ def measure_workspace(rounds: int) -> Report:
         cold, warm, unchanged, followed, idle = [], [], [], [], []
         for _ in range(rounds):
             (workspace / FILE).unlink(missing_ok=True)
-            cold.append(_seconds(lambda: _open(workspace)))
-            warm.append(_seconds(lambda: _open(workspace)))
+            cold.append(seconds_of(lambda: _open(workspace)))
+            warm.append(seconds_of(lambda: _open(workspace)))
             with closing(Index(workspace)) as index:
                 index.refresh()
-                unchanged.append(_seconds(index.refresh))
+                unchanged.append(seconds_of(index.refresh))
             follower = RunFollower(runs[0])
-            followed.append(_seconds(follower.poll))
-            idle.append(_seconds(follower.poll))
+            followed.append(seconds_of(follower.poll))
+            idle.append(seconds_of(follower.poll))
     return Report(
         [
             figure("open and look, no index yet", cold, "s"),
@@ -150,19 +149,13 @@ def measure_workspace(rounds: int) -> Report:
             figure(f"read a run's {EVENTS:,} events", followed, "s", at_most=0.3),
             figure("look at it again, nothing appended", idle, "s"),
         ],
-        [f"{RUNS} runs of {EVENTS:,} events each; the files lie in the system's cache."],
+        [f"{RUNS} runs of {EVENTS:,} events each; the files are in the page cache."],
     )
 
 
 def _open(workspace: Path) -> None:
     with closing(Index(workspace)) as index:
         index.refresh()
-
-
-def _seconds(work: Callable[[], object]) -> float:
-    began = time.perf_counter()
-    work()
-    return time.perf_counter() - began
 
 
 BENCHMARK = Benchmark("workspaces", measure_workspace, rounds=5)

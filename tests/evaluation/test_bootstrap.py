@@ -15,7 +15,7 @@ def rows(count, seed=0, classes=4):
 
 def test_the_rows_as_they_are_give_the_metrics_themselves():
     log_probs, labels = rows(500)
-    sums = np.ones((1, 500)) @ ours._summed(log_probs, labels)
+    sums = np.ones((1, 500)) @ ours._summands(log_probs, labels)
     assert dict(zip(METRICS, ours._metrics(sums, 500)[:, 0], strict=True)) == pytest.approx(
         all_metrics(log_probs, labels)
     )

@@ -148,7 +148,7 @@ def test_layer_by_layer_it_is_that_of_the_network_masked_so_far(problem):
 
 
 def test_without_room_for_inputs_all_begin_at_the_images(problem, monkeypatch):
-    monkeypatch.setattr(connectivity, "KEPT_BYTES", 0)
+    monkeypatch.setattr(connectivity, "CACHE_BYTES", 0)
     problem.check_layer_by_layer()
 
 
@@ -174,7 +174,7 @@ KEPT_OF_THE_THIRD = 4 * (TILE + 37) * 2 * 2 * 6
 
 @pytest.mark.parametrize("room", [KEPT_OF_THE_THIRD, KEPT_OF_THE_THIRD - 1])
 def test_what_lies_before_a_kept_layer_is_not_computed_again_if_there_was_room(room, monkeypatch):
-    monkeypatch.setattr(connectivity, "KEPT_BYTES", room)
+    monkeypatch.setattr(connectivity, "CACHE_BYTES", room)
     found, before, after = since_the_first_mask_changed()
     assert np.abs(before - after).max() > 1e-3
     assert_close(found, before if room == KEPT_OF_THE_THIRD else after)
@@ -183,7 +183,7 @@ def test_what_lies_before_a_kept_layer_is_not_computed_again_if_there_was_room(r
 def test_it_tells_how_far_it_is_and_can_be_stopped():
     problem, told = Problem(convolutional, rows=2 * TILE + 37), []
     with pytest.raises(Stopped):
-        problem.connectivity(tell=lambda *done: told.append(done), should_stop=lambda: len(told) == 2).of(
+        problem.connectivity(on_progress=lambda *done: told.append(done), should_stop=lambda: len(told) == 2).of(
             problem.paths, problem.mask
         )
     assert told == [(TILE, 2 * TILE + 37), (2 * TILE, 2 * TILE + 37)]

@@ -12,7 +12,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from tfticket.arms import Arm
 from tfticket.cli.console import show_report
-from tfticket.evaluation.moments import MOMENTS
+from tfticket.evaluation.model_selection import CRITERIA
 from tfticket.reports.moments import moments_csv, moments_table, recorded_trainings
 from tfticket.reports.report import write_report
 from tfticket.reports.tables import record_of
@@ -257,7 +257,7 @@ def test_the_three_moments_stand_beside_one_another(folder):
     assert len(found) == 12
     assert [row[0] for row in moments_table(found, levels=[0])[1]] == ["100.0%"]
     header, rows = moments_table(found, levels=[0, 1, 2])
-    assert header[2:] == [f"{moment}\naccuracy  MACE" for moment in MOMENTS]
+    assert header[2:] == [f"{moment}\naccuracy  MACE" for moment in CRITERIA]
     assert rows[0] == ["100.0%", "dense", "71.00% 71.0%", "76.00% 76.0%", "81.00% 81.0%"]
     assert [row[1] for row in rows] == ["dense", "IMP ticket", "re-initialised", "signs kept", "IMP ticket"]
     table = list(csv.DictReader(io.StringIO(moments_csv(found))))

@@ -10,7 +10,7 @@ from tfticket.data.normalisation import standard_floats
 from tfticket.models import kernel_shapes, model_from_spec, named_variables, normalisation_of
 from tfticket.network import MaskedNetwork
 from tfticket.sampling.build import build_posterior
-from tfticket.sampling.dense import KerasEngine
+from tfticket.sampling.keras_engine import KerasEngine
 from tfticket.sampling.layout import Layout
 from tfticket.sampling.warmup import Adaptation, reasonable_step_size
 from tfticket.tickets.ticket import Ticket
@@ -164,17 +164,17 @@ def sample(sampler, density, start, warmup, draws, seed, warmed=None):
     adaptation = warmed or Adaptation.begin(warmup, len(start), 0.8)
 
     def find_step_size(position):
-        adaptation.dual.restart(reasonable_step_size(density, position, adaptation.scale, random))
+        adaptation.dual.restart(reasonable_step_size(density, position, adaptation.inverse_mass_sqrt, random))
 
     state, found, told = sampler.init(start), [], []
     if warmed is None:
         find_step_size(start)
     for _ in range((0 if warmed else warmup) + draws):
         seeds = tuple(int(each) for each in random.integers(2**31, size=2))
-        state, info = sampler.step(state, adaptation.step_size, adaptation.scale, seeds)
+        state, info = sampler.step(state, adaptation.step_size, adaptation.inverse_mass_sqrt, seeds)
         position = state.position.numpy()
         if adaptation.done < adaptation.total:
-            if adaptation.learn(position, sampler.gradient(state), info.acceptance_rate):
+            if adaptation.update(position, sampler.gradient(state), info.acceptance_rate):
                 find_step_size(position)
             continue
         found.append(position)

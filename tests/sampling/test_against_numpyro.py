@@ -79,7 +79,7 @@ def our_draws(posterior, data, **values):
     config = SampleConfig(warmup=150, draws=300, **values)
     hooks = Hooks(save=lambda chain, position, results, draws: saved.append(draws))
     chain = run_chain(posterior, config, 1, 0, {"validation": data.split("validation")}, hooks=hooks)
-    assert not any(chain.told["diverging"][150:])
+    assert not any(chain.sample_stats["diverging"][150:])
     return np.concatenate(saved).astype(float), chain
 
 
@@ -188,4 +188,4 @@ def test_a_masked_network_predicts_what_numpyros_nuts_does(masked):
         for draws in (ours, theirs)
     ]
     agree(*likelihoods)
-    np.testing.assert_allclose(chain.told["log_likelihood"][150:], likelihoods[0][:, 0], rtol=0, atol=1e-3)
+    np.testing.assert_allclose(chain.sample_stats["log_likelihood"][150:], likelihoods[0][:, 0], rtol=0, atol=1e-3)

@@ -12,7 +12,7 @@ from tfticket.errors import InputError, Stopped
 from tfticket.evaluation.metrics import log_probabilities
 from tfticket.sampling import hmc
 from tfticket.sampling.chain import PROBES, Hooks, run_chain
-from tfticket.sampling.files import read_checkpoint, write_checkpoint
+from tfticket.sampling.chain_files import read_checkpoint, write_checkpoint
 
 WARMUP, DRAWS = 20, 12
 
@@ -58,16 +58,16 @@ def assert_same(first, second):
     """All but the clock."""
     assert first.done == second.done
     assert first.kept == second.kept
-    assert set(first.told) == set(second.told)
-    for name in set(first.told) - {"seconds"}:
-        np.testing.assert_array_equal(first.told[name], second.told[name], err_msg=name)
+    assert set(first.sample_stats) == set(second.sample_stats)
+    for name in set(first.sample_stats) - {"seconds"}:
+        np.testing.assert_array_equal(first.sample_stats[name], second.sample_stats[name], err_msg=name)
     np.testing.assert_array_equal(np.array(first.probes), np.array(second.probes))
     assert set(first.sums) == set(second.sums)
     for name, sums in first.sums.items():
         np.testing.assert_array_equal(sums, second.sums[name])
     np.testing.assert_array_equal(first.mean, second.mean)
     assert untimed(first.history) == untimed(second.history)
-    np.testing.assert_array_equal(first.adaptation.scale, second.adaptation.scale)
+    np.testing.assert_array_equal(first.adaptation.inverse_mass_sqrt, second.adaptation.inverse_mass_sqrt)
     assert first.adaptation.step_size == second.adaptation.step_size
     assert first.adaptation.dual == second.adaptation.dual
 
@@ -110,7 +110,7 @@ def test_a_chain_that_was_asked_to_stop_has_saved_its_draws_and_goes_on(whole):
     posed, chain, saved = whole
     told = []
     stopped = Saved()
-    hooks = Hooks(save=stopped, drawn=lambda number, row: told.append(number), should_stop=lambda: len(told) == 25)
+    hooks = Hooks(save=stopped, on_draw=lambda number, row: told.append(number), should_stop=lambda: len(told) == 25)
     with pytest.raises(Stopped):
         run_chain(*posed[:2], 3, 0, posed[2], hooks=hooks)
     assert told == list(range(1, 26))
@@ -124,22 +124,24 @@ def test_chains_and_seeds_differ_from_the_first_draw_on(whole):
     posed, chain, _ = whole
     for options in ({"chain": 1}, {"seed": 4}):
         other, _ = run(posed, **options)
-        assert other.told["log_density"][0] != chain.told["log_density"][0]
+        assert other.sample_stats["log_density"][0] != chain.sample_stats["log_density"][0]
 
 
 def test_what_a_chain_tells_is_true_of_its_draws(whole):
     (posterior, _, splits), chain, saved = whole
     assert chain.done == WARMUP + DRAWS
     assert chain.draws == chain.kept == len(chain.probes) == DRAWS
-    assert all(len(values) == WARMUP + DRAWS for values in chain.told.values())
+    assert all(len(values) == WARMUP + DRAWS for values in chain.sample_stats.values())
     theta = saved.theta.astype(float)
     np.testing.assert_allclose(chain.mean, theta.mean(axis=0), rtol=1e-5, atol=1e-6)
     probes = posterior.engine.prepare(splits["validation"][0][:PROBES])
     for number, draw in enumerate(theta):
         at = WARMUP + number
-        assert chain.told["log_density"][at] == pytest.approx(posterior.log_density_and_gradient(draw)[0], rel=1e-5)
+        assert chain.sample_stats["log_density"][at] == pytest.approx(
+            posterior.log_density_and_gradient(draw)[0], rel=1e-5
+        )
         likelihood = posterior.engine.log_likelihood_and_gradient(draw)[0]
-        assert chain.told["log_likelihood"][at] == pytest.approx(likelihood, rel=1e-5)
+        assert chain.sample_stats["log_likelihood"][at] == pytest.approx(likelihood, rel=1e-5)
         np.testing.assert_allclose(chain.probes[number], posterior.engine.logits(draw, probes).ravel(), atol=1e-4)
     for name, (images, _) in splits.items():
         prepared = posterior.engine.prepare(images)
@@ -151,16 +153,16 @@ def test_what_a_chain_tells_is_true_of_its_draws(whole):
     nll = -np.log(chain.probabilities("validation")[np.arange(len(labels)), labels]).mean()
     assert chain.history[-1]["nll"] == pytest.approx(nll)
     assert {"test_accuracy", "test_nll"} <= set(chain.history[-1])
-    assert chain.history[-1]["loss"] == pytest.approx(-chain.told["log_likelihood"][-1] / 30)
+    assert chain.history[-1]["loss"] == pytest.approx(-chain.sample_stats["log_likelihood"][-1] / 30)
 
 
 def test_each_evaluation_tells_how_the_sampler_does_in_its_phase(whole):
     (_, config, _), chain, _ = whole
     for row in chain.history:
         begin = 0 if row["warmup"] else WARMUP
-        told = {name: np.array(values[begin : row["iteration"]]) for name, values in chain.told.items()}
+        told = {name: np.array(values[begin : row["iteration"]]) for name, values in chain.sample_stats.items()}
         assert row["divergences"] == told["diverging"].sum()
-        assert row["capped"] == told["reached_cap"].mean()
+        assert row["capped"] == told["reached_max_treedepth"].mean()
         assert row["e_bfmi"] == pytest.approx(arviz.bfmi(told["energy"])[0])
         assert row["gradients_per_second"] == pytest.approx(told["n_steps"].sum() / told["seconds"].sum())
     if config.method == "nuts":
@@ -188,21 +190,23 @@ def test_a_sampler_is_built_anew_after_the_warm_up_only_for_another_cap(monkeypa
 
 def test_after_the_warm_up_step_size_and_mass_hold(whole):
     _, chain, saved = whole
-    assert len(set(chain.told["step_size"][WARMUP:])) == 1
-    assert len(set(chain.told["step_size"][:WARMUP])) > 10
-    np.testing.assert_array_equal(saved.states[WARMUP][0].adaptation.scale, chain.adaptation.scale)
+    assert len(set(chain.sample_stats["step_size"][WARMUP:])) == 1
+    assert len(set(chain.sample_stats["step_size"][:WARMUP])) > 10
+    np.testing.assert_array_equal(
+        saved.states[WARMUP][0].adaptation.inverse_mass_sqrt, chain.adaptation.inverse_mass_sqrt
+    )
 
 
 def test_the_warm_up_has_its_own_cap(whole):
     (_, config, _), chain, _ = whole
     if config.method == "nuts":
-        depths = np.array(chain.told["tree_depth"])
+        depths = np.array(chain.sample_stats["tree_depth"])
         assert depths[:WARMUP].max() == 3
         assert depths[WARMUP:].max() <= 4
 
 
 def test_of_so_many_draws_one_is_kept_and_predictions_use_all():
-    posed = problem(method="hmc", keep_every=5)
+    posed = problem(method="hmc", thinning=5)
     thinned, some = run(posed, save_seconds=0.0)
     chain, saved = run(problem(method="hmc"))
     np.testing.assert_array_equal(some.theta, saved.theta[::5])
@@ -218,7 +222,7 @@ def test_a_chain_by_the_keras_engine_follows_that_of_the_sparse_one(method):
     """As far as float32 lets it: a few draws."""
     chains = [run(problem(method=method, engine=engine))[0] for engine in ("sparse", "keras")]
     for name in ("log_density", "energy", "n_steps"):
-        first, second = (chain.told[name][:8] for chain in chains)
+        first, second = (chain.sample_stats[name][:8] for chain in chains)
         np.testing.assert_allclose(first, second, rtol=1e-2)
 
 
@@ -230,7 +234,7 @@ def test_a_chain_may_begin_at_the_tickets_weights():
     start = posterior.layout.pack(ticket.start)
     expected, _ = posterior.log_density_and_gradient(posterior.prior.unconstrain(start))
     near = run_chain(posterior, config, 0, 0, {"validation": data.split("validation")}, start=start)
-    assert abs(near.told["log_density"][0] - expected) < 10
+    assert abs(near.sample_stats["log_density"][0] - expected) < 10
 
 
 def test_a_bounded_prior_gives_bounded_draws():

@@ -34,12 +34,12 @@ def chains_of(random, count=4, draws=DRAWS, shift=None, correlation=0.0):
             "log_likelihood": series().tolist(),
             "energy": series().tolist(),
             "diverging": [1.0] * WARMUP + [0.0] * draws,
-            "reached_cap": [1.0] * WARMUP + [0.0] * draws,
+            "reached_max_treedepth": [1.0] * WARMUP + [0.0] * draws,
             "n_steps": [3.0] * total,
             "seconds": [0.25] * total,
         }
         probes = list(series(6)[WARMUP:].astype(np.float32))
-        found.append(Chain(adaptation, done=total, told=told, probes=probes, kept=draws))
+        found.append(Chain(adaptation, done=total, sample_stats=told, probes=probes, kept=draws))
         thetas.append(random.normal(size=(draws, SIZE)).astype(np.float32))
     return found, thetas
 
@@ -63,7 +63,9 @@ def test_chains_that_agree_have_converged(good):
 def test_the_figures_are_arvizs_over_the_draws_after_the_warm_up(good):
     chains, thetas = good
     found = diagnose(chains, thetas)
-    after = {name: np.array([chain.told[name][WARMUP:] for chain in chains]) for name in ("log_likelihood", "energy")}
+    after = {
+        name: np.array([chain.sample_stats[name][WARMUP:] for chain in chains]) for name in ("log_likelihood", "energy")
+    }
     probes = np.array([chain.probes for chain in chains], float)
     r_hats = [float(arviz.rhat(after["log_likelihood"], method="rank"))]
     bulk = [float(arviz.ess(after["log_likelihood"], method="bulk"))]
@@ -112,9 +114,9 @@ def test_a_single_chain_cannot_show_agreement():
 
 def test_one_divergence_after_the_warm_up_is_one_too_many(good):
     chains, thetas = good
-    chains[2].told["diverging"][WARMUP + 5] = 1.0
+    chains[2].sample_stats["diverging"][WARMUP + 5] = 1.0
     assert reasons(chains, thetas) == ["1 divergence"]
-    chains[0].told["diverging"][WARMUP] = 1.0
+    chains[0].sample_stats["diverging"][WARMUP] = 1.0
     assert reasons(chains, thetas) == ["2 divergences"]
 
 
@@ -140,14 +142,14 @@ def test_trees_at_the_cap_count_from_five_in_a_hundred(good, share, converged):
     chains, thetas = good
     for chain in chains:
         for draw in range(int(share * DRAWS)):
-            chain.told["reached_cap"][WARMUP + draw] = 1.0
+            chain.sample_stats["reached_max_treedepth"][WARMUP + draw] = 1.0
     found = reasons(chains, thetas)
     assert found == [] if converged else any("of the trees reached the cap" in reason for reason in found)
 
 
 def test_energies_that_hardly_move_count(good):
     chains, thetas = good
-    chains[1].told["energy"] = np.cumsum(np.random.default_rng(1).normal(size=WARMUP + DRAWS)).tolist()
+    chains[1].sample_stats["energy"] = np.cumsum(np.random.default_rng(1).normal(size=WARMUP + DRAWS)).tolist()
     assert any("E-BFMI" in reason for reason in reasons(chains, thetas))
 
 
@@ -168,8 +170,8 @@ def test_chains_of_different_lengths_are_compared_over_the_shortest(good):
 def test_chains_that_stand_still_have_not_converged(good):
     chains, thetas = good
     for chain in chains:
-        chain.told["log_likelihood"] = [-5.0] * (WARMUP + DRAWS)
-        chain.told["energy"] = [5.0] * (WARMUP + DRAWS)
+        chain.sample_stats["log_likelihood"] = [-5.0] * (WARMUP + DRAWS)
+        chain.sample_stats["energy"] = [5.0] * (WARMUP + DRAWS)
         chain.probes = [np.zeros(6, np.float32)] * DRAWS
     assert reasons(chains, [np.zeros_like(theta) for theta in thetas])
 
@@ -188,9 +190,9 @@ def test_what_is_infinite_or_undefined_has_not_converged_and_is_named(good, wher
         for row in chains[1].probes[draws]:
             row[2] = value
     else:
-        series = np.array(chains[1].told[where.replace(" ", "_")])
+        series = np.array(chains[1].sample_stats[where.replace(" ", "_")])
         series[WARMUP:][draws] = value
-        chains[1].told[where.replace(" ", "_")] = series.tolist()
+        chains[1].sample_stats[where.replace(" ", "_")] = series.tolist()
     found = reasons(chains, thetas)
     count = DRAWS if draws == slice(None) else 1
     assert any(reason.startswith(where) and f"in {count:,} of 2,400 draws" in reason for reason in found), found
@@ -198,13 +200,13 @@ def test_what_is_infinite_or_undefined_has_not_converged_and_is_named(good, wher
 
 def test_what_is_undefined_in_the_warm_up_alone_does_not_count(good):
     chains, thetas = good
-    chains[1].told["energy"][0] = chains[0].told["log_likelihood"][3] = float("nan")
+    chains[1].sample_stats["energy"][0] = chains[0].sample_stats["log_likelihood"][3] = float("nan")
     assert reasons(chains, thetas) == []
 
 
 def test_an_undefined_divergence_counts_as_one(good):
     chains, thetas = good
-    chains[1].told["diverging"][-1] = chains[1].told["reached_cap"][-1] = float("nan")
+    chains[1].sample_stats["diverging"][-1] = chains[1].sample_stats["reached_max_treedepth"][-1] = float("nan")
     assert reasons(chains, thetas) == ["1 divergence"]
 
 
@@ -223,7 +225,7 @@ def test_copies_of_one_chain_have_not_converged(good):
 @pytest.mark.parametrize("alter", [lambda x: x[7:], lambda x: x[:-50], lambda x: x[::-1], lambda x: x[: DRAWS // 2]])
 def test_a_chain_that_is_another_shifted_cut_or_reversed_is_a_copy(good, alter):
     chains, thetas = good
-    told = {name: values[:WARMUP] + alter(values[WARMUP:]) for name, values in chains[0].told.items()}
+    told = {name: values[:WARMUP] + alter(values[WARMUP:]) for name, values in chains[0].sample_stats.items()}
     length = len(told["energy"]) - WARMUP
     chains[3] = Chain(chains[0].adaptation, WARMUP + length, told, probes=alter(chains[0].probes), kept=length)
     assert copies(reasons(chains, [*thetas[:3], alter(thetas[0])])) == [
@@ -236,7 +238,9 @@ def test_a_chain_that_is_another_shifted_cut_or_reversed_is_a_copy(good, alter):
 def test_chains_that_are_perfectly_correlated_are_not_independent(good, factor, where):
     chains, thetas = good
     if where == "log likelihood":
-        chains[2].told["log_likelihood"] = [0.5 + factor * value for value in chains[0].told["log_likelihood"]]
+        chains[2].sample_stats["log_likelihood"] = [
+            0.5 + factor * value for value in chains[0].sample_stats["log_likelihood"]
+        ]
     elif where == "probe logits":
         chains[2].probes = [0.5 + factor * row for row in chains[0].probes]
     else:
@@ -257,7 +261,7 @@ def test_fewer_than_four_chains_have_not_converged(count):
 
 def test_a_chain_without_an_accepted_draw_is_named(good):
     chains, thetas = good
-    chains[2].told["log_likelihood"] = [-5.0] * (WARMUP + DRAWS)
+    chains[2].sample_stats["log_likelihood"] = [-5.0] * (WARMUP + DRAWS)
     chains[2].probes, thetas[2] = [chains[2].probes[0]] * DRAWS, np.repeat(thetas[2][:1], DRAWS, axis=0)
     assert "chain 2 stands still: all its draws are the same" in reasons(chains, thetas)
 
@@ -275,7 +279,7 @@ def test_what_is_found_is_json_whatever_happened(good):
     chains, thetas = good
     for chain in chains:
         chain.probes = [np.full(6, np.nan, np.float32)] * DRAWS
-        chain.told["log_likelihood"] = chain.told["energy"] = [float("inf")] * (WARMUP + DRAWS)
+        chain.sample_stats["log_likelihood"] = chain.sample_stats["energy"] = [float("inf")] * (WARMUP + DRAWS)
     found = diagnose(chains, [np.full_like(theta, np.nan) for theta in thetas])
     assert found["function"]["r_hat"] is None
     json.dumps(found, allow_nan=False)

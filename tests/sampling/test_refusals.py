@@ -46,9 +46,9 @@ def frozen_layer():
 
 
 UNKNOWN = {
-    "branching": (branching, "is no chain of layers"),
-    "shortcut": (with_a_shortcut, "is no chain of layers"),
-    "shared": (one_layer_twice, "is no chain of layers"),
+    "branching": (branching, "is not a chain of layers"),
+    "shortcut": (with_a_shortcut, "is not a chain of layers"),
+    "shared": (one_layer_twice, "is not a chain of layers"),
     "sigmoid": (
         lambda: network(SHAPE, L.Flatten(), L.Dense(4, activation="sigmoid"), L.Dense(3)),
         "has the activation sigmoid",
@@ -104,7 +104,7 @@ def test_a_known_network_is_sampled_by_the_sparse_engine_where_few_weights_are_l
     names = {wanted: posterior.engine.name for wanted, posterior in found.items()}
     assert names == {"auto": chosen, "sparse": "sparse", "keras": "keras"}
     assert ("surviving weights alone, on the CPU" in found["auto"].engine_reason) == (chosen == "sparse")
-    assert found["keras"].engine_reason == "Gradients by Keras, dense and masked, as asked."
+    assert found["keras"].engine_reason == "Gradients by Keras, dense and masked, as requested."
 
 
 def test_on_a_gpu_keras_is_chosen(monkeypatch):
@@ -136,7 +136,7 @@ def normalised():
 @pytest.mark.parametrize("engine", ["auto", "sparse", "keras"])
 def test_batch_statistics_are_refused(engine):
     data = random_data(np.random.default_rng(0), SHAPE)
-    with pytest.raises(InputError, match=r"no row has a likelihood of its own.*freeze_batch_norm: true"):
+    with pytest.raises(InputError, match=r"rows have no likelihoods of their own.*freeze_batch_norm: true"):
         posterior_of(ticket_of(normalised(), data), data, engine=engine)
 
 
@@ -152,7 +152,7 @@ def sisters():
 def test_the_sisters_of_the_layer_are_refused_too(name):
     layer = sisters()[name](name="only_norm")
     model = network(SHAPE, L.Conv2D(3, 3), layer, L.Flatten(), L.Dense(3))
-    with pytest.raises(InputError, match=r"by the statistics of a batch \(only_norm\): no row"):
+    with pytest.raises(InputError, match=r"by the statistics of a batch \(only_norm\): rows"):
         check_engine(model, SampleConfig(), 1.0)
 
 

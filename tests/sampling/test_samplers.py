@@ -12,7 +12,7 @@ from tfticket.config import SampleConfig
 from tfticket.registry import SAMPLERS, resolve
 from tfticket.sampling.hmc import Hmc
 from tfticket.sampling.nuts import Nuts
-from tfticket.sampling.types import Info, State
+from tfticket.sampling.protocol import SampleStats, State
 
 SIZE = 50
 ERRORS = 4.5
@@ -66,7 +66,7 @@ def test_means_and_variances_of_a_correlated_gaussian(sampled):
 
 def test_the_warm_up_finds_step_size_and_mass(sampled):
     _, _, told, adaptation = sampled
-    ratio = adaptation.scale / np.sqrt(np.diag(GAUSSIAN.covariance))
+    ratio = adaptation.inverse_mass_sqrt / np.sqrt(np.diag(GAUSSIAN.covariance))
     assert (ratio > 0.4).all()
     assert (ratio < 2.5).all()
     assert 0.7 < np.mean([info.acceptance_rate for info in told]) < 0.95
@@ -128,7 +128,7 @@ def test_a_refused_proposal_keeps_the_energy_of_the_trajectorys_start():
 def test_the_cap_on_the_trees_depth_holds_and_is_told(depth):
     sampler = Nuts(GAUSSIAN.target, depth)
     _, info = sampler.step(sampler.init(GAUSSIAN.mean), 1e-4, np.ones(SIZE), (1, 2))
-    assert info.reached_cap
+    assert info.reached_max_treedepth
     assert info.tree_depth == depth
     assert info.n_steps == 2**depth - 1
 
@@ -137,7 +137,7 @@ def test_a_tree_that_turns_does_not_reach_the_cap():
     sampler = Nuts(GAUSSIAN.target, 10)
     deviations = np.sqrt(np.diag(GAUSSIAN.covariance))
     _, info = sampler.step(sampler.init(GAUSSIAN.mean), 0.3, deviations, (1, 2))
-    assert not info.reached_cap
+    assert not info.reached_max_treedepth
     assert 1 <= info.tree_depth < 10
     assert 2 ** (info.tree_depth - 1) <= info.n_steps <= 2**info.tree_depth - 1
 
@@ -159,7 +159,7 @@ def test_samplers_have_the_same_three_functions(build):
     assert list(inspect.signature(build).parameters) == ["log_density", "config", "warming_up"]
     sampler = build(GAUSSIAN.target, CONFIG, False)
     assert list(inspect.signature(sampler.init).parameters) == ["position"]
-    assert list(inspect.signature(sampler.step).parameters) == ["state", "step_size", "scale", "seed"]
+    assert list(inspect.signature(sampler.step).parameters) == ["state", "step_size", "inverse_mass_sqrt", "seed"]
 
 
 def test_a_step_gives_a_state_and_tells_of_it(build):
@@ -171,11 +171,11 @@ def test_a_step_gives_a_state_and_tells_of_it(build):
         for number in range(4):
             state, info = sampler.step(state, 0.2, SCALE, (number, 7))
             assert isinstance(state, State)
-            assert isinstance(info, Info)
+            assert isinstance(info, SampleStats)
             assert state.position.dtype == tf.float64
             assert state.position.shape == START.shape
             types = {name: type(value) for name, value in info._asdict().items()}
-            assert types == inspect.get_annotations(Info, eval_str=True)
+            assert types == inspect.get_annotations(SampleStats, eval_str=True)
             assert info.log_density == pytest.approx(GAUSSIAN.density(state.position.numpy())[0], rel=1e-9)
             assert math.isfinite(info.energy)
             assert 0 <= info.acceptance_rate <= 1

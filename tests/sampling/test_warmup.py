@@ -16,8 +16,8 @@ from tfticket.sampling.warmup import (
     DualAveraging,
     RunningVariance,
     Windows,
+    estimate_inverse_mass_sqrt,
     reasonable_step_size,
-    scale_of,
 )
 
 # Windows
@@ -33,8 +33,8 @@ def test_windows_fill_any_warm_up_and_grow():
     for draws in range(SHORTEST_WARMUP, 2001):
         windows = Windows.of(draws)
         assert windows.total == draws
-        assert min(windows.first, windows.last, *windows.slow) > 0
-        assert windows.ends[-1] == draws - windows.last
+        assert min(windows.init_buffer, windows.term_buffer, *windows.slow) > 0
+        assert windows.ends[-1] == draws - windows.term_buffer
         for before, after in zip(windows.slow[:-1], windows.slow[1:], strict=True):
             assert after >= 2 * before
 
@@ -88,8 +88,8 @@ def test_dual_averaging_is_that_of_tfp():
     for rate in rates:
         position, results = kernel.one_step(position, results)
         ours.update(float(rate))
-        assert math.exp(ours.log_step) == pytest.approx(float(results.new_step_size), rel=1e-9)
-        assert ours.log_mean == pytest.approx(float(tf.nest.flatten(results.log_averaging_step)[0]), rel=1e-9)
+        assert math.exp(ours.log_step_size) == pytest.approx(float(results.new_step_size), rel=1e-9)
+        assert ours.log_step_size_bar == pytest.approx(float(tf.nest.flatten(results.log_averaging_step)[0]), rel=1e-9)
 
 
 def test_dual_averaging_finds_the_step_size_that_is_accepted_so_often():
@@ -97,8 +97,8 @@ def test_dual_averaging_finds_the_step_size_that_is_accepted_so_often():
     dual = DualAveraging(target=0.8)
     dual.restart(5.0)
     for _ in range(500):
-        dual.update(float(np.clip(math.exp(-math.exp(dual.log_step)) + 0.1 * random.normal(), 0, 1)))
-    assert math.exp(-math.exp(dual.log_mean)) == pytest.approx(0.8, abs=0.02)
+        dual.update(float(np.clip(math.exp(-math.exp(dual.log_step_size)) + 0.1 * random.normal(), 0, 1)))
+    assert math.exp(-math.exp(dual.log_step_size_bar)) == pytest.approx(0.8, abs=0.02)
 
 
 def accepted(step, deviation, momentum, position):
@@ -160,11 +160,11 @@ def test_running_variances_are_numpys(count, size, seed):
 
 def test_a_chain_that_stands_still_has_a_mass():
     draws, gradients = RunningVariance.of(3), RunningVariance.of(3)
-    assert (scale_of(draws, gradients) > 0).all()
+    assert (estimate_inverse_mass_sqrt(draws, gradients) > 0).all()
     for _ in range(10):
         draws.update(np.full(3, 7.0))
         gradients.update(np.full(3, -2.0))
-    np.testing.assert_allclose(scale_of(draws, gradients) ** 2, 1e-3 * 5 / 15)
+    np.testing.assert_allclose(estimate_inverse_mass_sqrt(draws, gradients) ** 2, 1e-3 * 5 / 15)
 
 
 def test_the_mass_of_a_normal_posterior_is_exact_from_few_draws():
@@ -174,7 +174,9 @@ def test_the_mass_of_a_normal_posterior_is_exact_from_few_draws():
     for normal in np.random.default_rng(0).normal(size=(10, 4)):
         draws.update(deviations * normal)
         gradients.update(-normal / deviations)
-    np.testing.assert_allclose(scale_of(draws, gradients) ** 2, 10 / 15 * deviations**2 + 1e-3 * 5 / 15, rtol=1e-9)
+    np.testing.assert_allclose(
+        estimate_inverse_mass_sqrt(draws, gradients) ** 2, 10 / 15 * deviations**2 + 1e-3 * 5 / 15, rtol=1e-9
+    )
 
 
 def test_a_warm_up_learns_the_mass_from_its_slow_windows():
@@ -186,16 +188,16 @@ def test_a_warm_up_learns_the_mass_from_its_slow_windows():
     gradients = -draws / deviations**2 + random.normal(size=(200, 2)) / deviations
     news = []
     for number, draw in enumerate(draws, 1):
-        before = adaptation.scale
-        if adaptation.learn(draw, gradients[number - 1], 0.8):
+        before = adaptation.inverse_mass_sqrt
+        if adaptation.update(draw, gradients[number - 1], 0.8):
             news.append(number)
             part = slice([30, *news][-2] if len(news) > 1 else 30, number)
             ratio = np.sqrt(draws[part].var(axis=0) / gradients[part].var(axis=0))
             count = part.stop - part.start
             expected = np.sqrt(count / (count + 5) * ratio + 5e-3 / (count + 5))
-            np.testing.assert_allclose(adaptation.scale, expected, rtol=1e-9)
+            np.testing.assert_allclose(adaptation.inverse_mass_sqrt, expected, rtol=1e-9)
         else:
-            np.testing.assert_array_equal(adaptation.scale, before)
+            np.testing.assert_array_equal(adaptation.inverse_mass_sqrt, before)
     assert news == adaptation.windows.ends == [40, 60, 100, 180]
     assert adaptation.done == adaptation.total == 200
 
@@ -205,6 +207,6 @@ def test_after_the_warm_up_the_mean_step_size_holds():
     adaptation.dual.restart(0.1)
     random = np.random.default_rng(0)
     for number in range(20):
-        assert adaptation.step_size == math.exp(adaptation.dual.log_step), number
-        adaptation.learn(random.normal(size=1), random.normal(size=1), float(random.random()))
-    assert adaptation.step_size == math.exp(adaptation.dual.log_mean)
+        assert adaptation.step_size == math.exp(adaptation.dual.log_step_size), number
+        adaptation.update(random.normal(size=1), random.normal(size=1), float(random.random()))
+    assert adaptation.step_size == math.exp(adaptation.dual.log_step_size_bar)

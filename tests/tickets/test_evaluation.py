@@ -13,7 +13,7 @@ from tfticket.data import load_dataset
 from tfticket.errors import Stopped
 from tfticket.evaluation.metrics import METRICS, all_metrics
 from tfticket.evaluation.predictive import predictions, seed_of_pass
-from tfticket.evaluation.uncertainty import Pooled, auroc, strangeness
+from tfticket.evaluation.predictive_uncertainty import PosteriorPredictive, auroc, ood_scores
 from tfticket.models import to_variational
 from tfticket.network import network_of
 from tfticket.runs.events import EventWriter
@@ -153,7 +153,7 @@ def test_the_reported_numbers_are_those_of_the_pooled_draws(unsure, rows, found)
     assert found["test"] == tt.evaluate(unsure, rows, draws=DRAWS, seed=5)
     for split in ("validation", "test"):
         images, _ = rows.split(split)
-        theirs = Pooled(each_draw(unsure, images, 5)).uncertainty.means()
+        theirs = PosteriorPredictive(each_draw(unsure, images, 5)).uncertainty.means()
         assert found["uncertainty"][split] == pytest.approx(theirs, rel=1e-9)
         assert found["uncertainty"][split]["epistemic"] > 0
 
@@ -189,7 +189,7 @@ def test_rows_from_elsewhere_are_told_apart_by_each_score(unsure, rows, noise, f
     said = found["out_of_distribution"]
     assert (said["rows"], said["data"]) == (40, {"name": "nothing", "contents": noise.contents})
     assert set(said["auroc"]) == {"confidence", "entropy", "epistemic"}
-    both = [Pooled(each_draw(unsure, data.x_test, 5)).uncertainty for data in (rows, noise)]
+    both = [PosteriorPredictive(each_draw(unsure, data.x_test, 5)).uncertainty for data in (rows, noise)]
     for score in ("entropy", "epistemic"):
         inside, outside = (getattr(one, score) for one in both)
         assert said["auroc"][score] == pytest.approx(auroc(inside, outside))
@@ -203,7 +203,7 @@ def test_a_deterministic_network_has_neither_draws_nor_epistemic_scores(trained,
     assert told == []
     assert set(said) - set(plain) == {"out_of_distribution"}
     scores = [
-        strangeness(evaluation.predict(trained.ticket.model, trained.ticket.mask, trained.weights, data.x_test))
+        ood_scores(evaluation.predict(trained.ticket.model, trained.ticket.mask, trained.weights, data.x_test))
         for data in (rows, noise)
     ]
     expected = {name: auroc(scores[0][name], scores[1][name]) for name in ("confidence", "entropy")}

@@ -150,7 +150,7 @@ def test_a_variational_layers_constraint_is_on_its_means(constraint, data, witho
 
 def test_chains_refuse_constraints(data):
     model = dense(kernel_constraint=CenterAround(), bias_constraint="non_neg")
-    message = r"would leave out: c/kernel \(CenterAround\), c/bias \(NonNeg\)"
+    message = r"would ignore: c/kernel \(CenterAround\), c/bias \(NonNeg\)"
     with pytest.raises(InputError, match=message):
         tt.sample(tt.Ticket.dense(model, data=data), data, draws=1, warmup=20)
     with pytest.raises(InputError, match=message):

@@ -1,7 +1,7 @@
 """Configuration of chains."""
 
 import re
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -81,6 +81,8 @@ SHORTEST_WARMUP = 20
 class SampleConfig(Config):
     """A Markov chain over a ticket's surviving weights, biases and the like."""
 
+    former_names: ClassVar[dict[str, str]] = {"thinning": "keep_every"}
+
     method: Annotated[str, known("sampler", SAMPLERS)] = Field(
         "nuts", description="Sampler; `tfticket list samplers` shows them"
     )
@@ -106,7 +108,7 @@ class SampleConfig(Config):
     leapfrog_steps: int = Field(50, ge=1, le=LONGEST, description="Of hmc: gradients a draw")
     target_acceptance: float = Field(0.8, gt=0, lt=1, description="Acceptance rate that the step size is tuned for")
     evaluate_every: int = Field(10, ge=1, description="Draws between two evaluations of the posterior predictive")
-    keep_every: int = Field(1, ge=1, description="Of so many draws one is kept on disk; predictions use all")
+    thinning: int = Field(1, ge=1, description="Save every n-th draw; predictions use all draws")
     engine: Literal["auto", "sparse", "keras"] = Field(
         "auto", description="Computes gradients: over surviving weights on the CPU, or by Keras, dense and masked"
     )

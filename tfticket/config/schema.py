@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from typing import Any, TypeVar, get_args, get_origin
+from typing import Any, ClassVar, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator, model_validator
 
@@ -41,6 +41,9 @@ class Config(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=True)
 
+    former_names: ClassVar[dict[str, str]] = {}
+    """Field -> the name that it had before, which is read, too, and by which fingerprints go on to hash it."""
+
     def __init__(self, /, **data: Any) -> None:
         try:
             super().__init__(**data)
@@ -66,7 +69,17 @@ class Config(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _take_lists_and_numpy(cls, values: Any) -> Any:
-        return plain(values)
+        return cls._with_current_names(plain(values))
+
+    @classmethod
+    def _with_current_names(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        current = {former: name for name, former in cls.former_names.items()}
+        for former, name in current.items():
+            if former in values and name in values:
+                raise ValueError(f"{former} is the former name of {name}: give one of them")
+        return {current.get(key, key): value for key, value in values.items()}
 
     @field_validator("*", mode="after")
     @classmethod

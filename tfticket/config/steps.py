@@ -80,17 +80,17 @@ def scientific_fields(config: Config) -> dict[str, Any]:
     """
     result: dict[str, Any] = {}
     for name, field in type(config).model_fields.items():
-        value = getattr(config, name)
+        value, key = getattr(config, name), config.former_names.get(name, name)
         if isinstance(value, Execution) or (isinstance(config, ExperimentConfig) and name == "name"):
             continue
         if isinstance(value, Config):
             inner = scientific_fields(value)
             if inner or field.is_required() or field.default is None:
-                result[name] = inner
+                result[key] = inner
             continue
         if isinstance(value, tuple) and value != field.get_default():
             value = tuple(scientific_fields(one) if isinstance(one, Config) else one for one in value)
         discriminator = get_origin(field.annotation) is Literal and len(get_args(field.annotation)) == 1
         if discriminator or field.is_required() or value != field.get_default():
-            result[name] = value
+            result[key] = value
     return result

@@ -1,27 +1,27 @@
-"""Intervals over resampled rows: how far the rows of a split, not other seeds, decide a metric."""
+"""Bootstrap intervals over rows: the uncertainty of a metric due to the rows of a split, not to seeds."""
 
 import numpy as np
 
 from tfticket import seeds
 from tfticket.evaluation.metrics import BINS, METRICS, bin_of_width, correct_rows
 
-_AT_ONCE = 100
-"""Resamples drawn together: their numbers fill 8 MB for 10,000 rows."""
+_BATCH = 100
+"""Resamples drawn together; they take 8 MB for 10,000 rows."""
 
 
 def bootstrap_intervals(
     log_probs: np.ndarray, labels: np.ndarray, seed: int = 0, resamples: int = 1000, level: float = 0.95
 ) -> dict[str, tuple[float, float]]:
-    """Percentile interval of every metric.
+    """Return the percentile interval of every metric.
 
-    Every metric is a function of sums over rows, so that a resample is a product of how often it has each row and what
-    is summed. Calibration errors are biased upwards in small samples, and more so in resampled ones.
+    Every metric is a function of sums over rows, so a resample is a matrix product of row counts and summands.
+    Calibration errors are biased upwards in small samples, and more so in resampled ones.
 
     Args:
         log_probs: [rows, classes].
         labels: [rows].
         seed: Of the resampling.
-        resamples: How many.
+        resamples: Number of resamples.
         level: Coverage.
 
     Returns:
@@ -30,23 +30,23 @@ def bootstrap_intervals(
     References:
         Efron and Tibshirani (1993), "An introduction to the bootstrap", section 13.3.
     """
-    summed, rows = _summed(log_probs, labels), len(labels)
+    summands, rows = _summands(log_probs, labels), len(labels)
     random = seeds.generator(seed, "bootstrap")
-    found = []
-    for begin in range(0, resamples, _AT_ONCE):
-        count = min(_AT_ONCE, resamples - begin)
-        drawn = random.integers(0, rows, (count, rows)) + rows * np.arange(count)[:, None]
-        times = np.bincount(drawn.ravel(), minlength=count * rows).reshape(count, rows)
-        found.append(_metrics(times.astype(np.float64) @ summed, rows))
-    values = np.concatenate(found, axis=1)
+    parts = []
+    for begin in range(0, resamples, _BATCH):
+        count = min(_BATCH, resamples - begin)
+        indices = random.integers(0, rows, (count, rows)) + rows * np.arange(count)[:, None]
+        counts = np.bincount(indices.ravel(), minlength=count * rows).reshape(count, rows)
+        parts.append(_metrics(counts.astype(np.float64) @ summands, rows))
+    values = np.concatenate(parts, axis=1)
     ends = np.quantile(values, [(1.0 - level) / 2.0, (1.0 + level) / 2.0], axis=1)
     return {name: (float(low), float(high)) for name, low, high in zip(METRICS, *ends, strict=True)}
 
 
-def _summed(log_probs: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """What is summed of each row, float64 [rows, 3 + 3 BINS].
+def _summands(log_probs: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return the summands of each row, float64 [rows, 3 + 3 BINS].
 
-    Correct, negative log probability, squared distance; then by bin of confidence 1, confidence, correct.
+    Correct, negative log probability, squared distance; then in the row's bin of confidence 1, confidence, correct.
     """
     rows = np.arange(len(labels))
     distance = np.exp(log_probs)
@@ -59,7 +59,7 @@ def _summed(log_probs: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 
 def _metrics(sums: np.ndarray, rows: int) -> np.ndarray:
-    """Every metric of every resample, in the order of ``METRICS``: float64 [metrics, resamples]."""
+    """Return every metric of every resample, in the order of ``METRICS``: float64 [metrics, resamples]."""
     count, confidence, correct = sums[:, 3:].T.reshape(3, BINS, -1)
     gap = np.abs(correct - confidence)
     mace = np.sum(gap / np.maximum(count, 1), axis=0) / np.count_nonzero(count, axis=0)

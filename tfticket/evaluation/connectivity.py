@@ -1,7 +1,7 @@
 """Connectivity: the mean input that reaches each weight of a masked network, over rows and positions.
 
-Inputs of networks for floats are standardised: their mean is 0 and says nothing of what reaches a weight. Of such a
-network it is the mean absolute input; after a ReLU the two are the same.
+Networks for floats have standardised inputs, whose mean is 0 whatever reaches a weight. For them, connectivity is the
+mean absolute input; after a ReLU the two are equal.
 
 References:
     "Monte Carlo winning tickets", equations 2 and 3.
@@ -20,48 +20,48 @@ from tfticket.models.variables import inner_layer, layers_by_path
 from tfticket.network import MaskedNetwork
 from tfticket.types import Mask, Spec, Weights
 
-KEPT_BYTES = 2.5e9
-"""At most so many bytes of layers' inputs are kept, for later layers to begin at."""
+CACHE_BYTES = 2.5e9
+"""Most bytes of layer inputs that are cached, where passes of later layers begin."""
 
-Tell = Callable[[int, int], None]
-"""Told how many images are done, and of how many."""
+OnProgress = Callable[[int, int], None]
+"""Called with the number of images done, and of all images."""
 
 
-def over_passes(tell: Tell, passes: int) -> Tell:
-    """Tell how far several passes over images are together.
+def over_passes(on_progress: OnProgress, passes: int) -> OnProgress:
+    """Merge the progress of several passes over images.
 
     Args:
-        tell: Told of all passes as of one.
-        passes: How many there are.
+        on_progress: Called as if all passes were one.
+        passes: Number of passes.
 
     Returns:
-        What is told of each pass.
+        The callback of each pass.
     """
     done = 0
 
-    def told(images: int, of: int) -> None:
+    def on_pass_progress(images: int, total: int) -> None:
         nonlocal done
-        tell(done * of + images, passes * of)
-        done += images == of
+        on_progress(done * total + images, passes * total)
+        done += images == total
 
-    return told
+    return on_pass_progress
 
 
 class Connectivity:
-    """Mean inputs of a network's prunable layers under masks that may be chosen layer by layer.
+    """Mean inputs of the prunable layers of a network, under masks that may be chosen layer by layer.
 
-    A layer's pass over the images begins at the last layer whose own inputs were kept: those of a layer are kept if
-    they fit in ``KEPT_BYTES``. So the masks of layers before that one must not change between passes.
+    A pass over the images begins at the last layer whose inputs were cached; inputs are cached if they fit in
+    ``CACHE_BYTES``. So masks of layers before that one must not change between passes.
 
     Args:
         spec: The network.
         weights: Path -> array.
-        images: As the network's data, uint8 or float32 [rows, ...].
-        tell: Told of each pass.
-        should_stop: Asked after every tile of images.
+        images: Like the data of the network, uint8 or float32 [rows, ...].
+        on_progress: Called after every tile of images.
+        should_stop: Called after every tile of images; True stops.
 
     Raises:
-        InputError: Rows of another type or shape than the network takes.
+        InputError: Rows of a type or shape that the network does not take.
     """
 
     def __init__(
@@ -69,101 +69,103 @@ class Connectivity:
         spec: Spec,
         weights: Weights,
         images: np.ndarray,
-        tell: Tell = lambda *_: None,
+        on_progress: OnProgress = lambda *_: None,
         should_stop: Callable[[], bool] = lambda: False,
     ) -> None:
         normalisation = normalisation_of(spec)
         self._network = MaskedNetwork(model_from_spec(spec), normalisation)
-        self._measured = tf.abs if normalisation.dtype == "float32" else tf.identity
-        self._weights, self._tell, self._should_stop = weights, tell, should_stop
+        self._magnitude = tf.abs if normalisation.dtype == "float32" else tf.identity
+        self._weights, self._on_progress, self._should_stop = weights, on_progress, should_stop
         self._images = self._network.check_rows(images)
-        self._heard: dict[str, list[Any]] = {}
-        self._fed: tuple[str, Any] | None = None
-        self._begin: tuple[str, np.ndarray] | None = None
+        self._layer_inputs: dict[str, list[Any]] = {}
+        self._override: tuple[str, Any] | None = None
+        self._cache: tuple[str, np.ndarray] | None = None
         for name, outer in layers_by_path(self._network.model):
             if (path := f"{name}/kernel") in self._network.masked:
-                self._listen(path, inner_layer(outer))
+                self._record_inputs(path, inner_layer(outer))
 
     @own_settings()
     def of(self, paths: Sequence[str], mask: Mask, keep: bool = False) -> dict[str, np.ndarray]:
-        """Mean inputs of layers.
+        """Return the mean inputs of layers.
 
         Args:
-            paths: Their kernels' paths.
-            mask: Of the whole network; masks after these layers do not matter.
-            keep: Later passes may begin at the last of these layers.
+            paths: Of their kernels.
+            mask: Of the whole network; masks of later layers have no effect.
+            keep: Whether to cache the inputs of the last of these layers, so that later passes begin there.
 
         Returns:
-            Kernel path -> mean of each input channel, float64 [channels]; a layer that is called several times has
-            the mean over its calls.
+            Kernel path -> mean of each input channel, float64 [channels]; the mean over calls where a layer is called
+            several times.
 
         Raises:
             Stopped: The user asked to stop.
         """
         self._network.assign(mask, self._weights)
-        begin, kept = self._begin, None
-        one_tile = tf.function(
-            functools.partial(self._tile, paths, begin[0] if begin else None), jit_compile=self._network.jit
+        cache, kept = self._cache, None
+        sum_tile = tf.function(
+            functools.partial(self._sum_tile, paths, cache[0] if cache else None), jit_compile=self._network.jit
         )
         rows, size = len(self._images), self._network.tile
         sums = dict.fromkeys(paths, 0.0)
         for first in range(0, rows, size):
             part = slice(first, min(first + size, rows))
-            fed = begin[1][part] if begin else np.zeros(0, np.float32)
-            means, inputs = one_tile(tf.constant(self._images[part]), tf.constant(fed))
+            cached = cache[1][part] if cache else np.zeros(0, np.float32)
+            means, inputs = sum_tile(tf.constant(self._images[part]), tf.constant(cached))
             for path in paths:
                 sums[path] = sums[path] + means[path].numpy().astype(np.float64)
             if keep and first == 0 and inputs is not None:
-                kept = self._room_for(inputs)
+                kept = self._new_cache(inputs)
             if kept is not None:
                 kept[part] = inputs.numpy()
-            self._tell(part.stop, rows)
+            self._on_progress(part.stop, rows)
             if self._should_stop():
-                raise Stopped("stopped; the step begins anew")
+                raise Stopped("stopped; the step will begin again")
         if kept is not None:
-            self._begin = (paths[-1], kept)
+            self._cache = (paths[-1], kept)
         return {path: np.asarray(total) / rows for path, total in sums.items()}
 
-    def _listen(self, path: str, layer: Any) -> None:
+    def _record_inputs(self, path: str, layer: Any) -> None:
         call = layer.call
 
         @functools.wraps(call)
-        def heard(inputs: Any, *args: Any, **kwargs: Any) -> Any:
-            if self._fed is not None and self._fed[0] == path:
-                inputs = self._fed[1]
-            self._heard.setdefault(path, []).append(inputs)
+        def recording_call(inputs: Any, *args: Any, **kwargs: Any) -> Any:
+            if self._override is not None and self._override[0] == path:
+                inputs = self._override[1]
+            self._layer_inputs.setdefault(path, []).append(inputs)
             return call(inputs, *args, **kwargs)
 
-        layer.call = heard
+        layer.call = recording_call
 
-    def _tile(self, paths: Sequence[str], begin: str | None, images: Any, fed: Any) -> tuple[dict[str, Any], Any]:
-        """Sums over rows of the layers' inputs, and the last layer's inputs if it is called once.
+    def _sum_tile(
+        self, paths: Sequence[str], begin: str | None, images: Any, cached: Any
+    ) -> tuple[dict[str, Any], Any]:
+        """Return sums over rows of the layers' inputs, and the inputs of the last layer if it is called once.
 
-        What these do not need is not computed: TensorFlow leaves out the layers before a fed one, and those after.
+        TensorFlow prunes from the graph what these do not need: layers before a cached one, and later ones.
         """
-        self._heard, self._fed = {}, None if begin is None else (begin, fed)
+        self._layer_inputs, self._override = {}, None if begin is None else (begin, cached)
         self._network.model(self._network.inputs(images), training=False)
         sums = {}
         for path in paths:
-            heard = [self._measured(each) for each in self._heard[path]]
-            means = [tf.reduce_mean(each, list(range(1, each.shape.rank - 1))) for each in heard]
+            calls = [self._magnitude(inputs) for inputs in self._layer_inputs[path]]
+            means = [tf.reduce_mean(inputs, list(range(1, inputs.shape.rank - 1))) for inputs in calls]
             sums[path] = tf.reduce_sum(tf.add_n(means), 0) / len(means)
-        last = self._heard[paths[-1]]
+        last = self._layer_inputs[paths[-1]]
         return sums, last[0] if len(last) == 1 else None
 
-    def _room_for(self, inputs: Any) -> np.ndarray | None:
-        """An array for these inputs of all images, if there is room beside what is kept already."""
+    def _new_cache(self, inputs: Any) -> np.ndarray | None:
+        """Return an array for these inputs of all images, if it fits next to the present cache."""
         shape = (len(self._images), *inputs.shape[1:])
-        there = self._begin[1].nbytes if self._begin else 0
-        return np.empty(shape, np.float32) if 4.0 * np.prod(shape, dtype=float) + there <= KEPT_BYTES else None
+        used = self._cache[1].nbytes if self._cache else 0
+        return np.empty(shape, np.float32) if 4.0 * np.prod(shape, dtype=float) + used <= CACHE_BYTES else None
 
 
 def by_weight(channels: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """The mean input that reaches each weight of a kernel, float64 of the kernel's shape.
+    """Return the mean input that reaches each weight of a kernel, float64 of the kernel's shape.
 
     Args:
         channels: Mean of each input channel [channels].
-        shape: The kernel's: [..., channels of a group, units].
+        shape: Of the kernel: [..., channels of a group, units].
     """
     inputs, units = shape[-2:]
     first = np.arange(units) * (len(channels) // inputs) // units * inputs  # of each unit's group

@@ -1,7 +1,7 @@
 """Metrics: pure functions on log probabilities and labels.
 
-In all of them ``log_probs`` is float [rows, classes] and ``labels`` integer [rows]. A row's confidence is its largest
-probability; the row is correct if that is the label's.
+``log_probs`` is float [rows, classes] and ``labels`` integer [rows] throughout. The confidence of a row is its largest
+probability; the row is correct if that is the probability of its label.
 """
 
 import math
@@ -12,33 +12,33 @@ from typing import Any, Literal
 import numpy as np
 
 BINS = 10
-"""Of calibration, unless something else is said."""
+"""Default number of calibration bins."""
 
 Metric = Callable[[np.ndarray, np.ndarray], float]
 
 
 def log_probabilities(logits: np.ndarray) -> np.ndarray:
-    """Log of the softmax, float64 [rows, classes], from logits [rows, classes]."""
-    from scipy.special import log_softmax  # slow to import, and planning only ranks
+    """Return the log softmax, float64 [rows, classes], of logits [rows, classes]."""
+    from scipy.special import log_softmax  # slow to import, and planning needs only ``ranking``
 
     result: np.ndarray = log_softmax(logits.astype(np.float64), axis=1)
     return result
 
 
 def log_of(probabilities: np.ndarray) -> np.ndarray:
-    """Logarithms of probabilities that are means; one that is 0 counts as the smallest number that there is."""
+    """Return logarithms of probabilities, with 0 replaced by the smallest positive number."""
     logarithms: np.ndarray = np.log(np.maximum(probabilities, np.finfo(np.float64).tiny))
     return logarithms
 
 
 def correct_rows(log_probs: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Bool [rows]: whether the most probable class is the label."""
+    """Return bool [rows]: True where the most probable class is the label."""
     result: np.ndarray = np.argmax(log_probs, axis=1) == labels
     return result
 
 
 def bin_of_width(confidence: np.ndarray, bins: int) -> np.ndarray:
-    """Which of the bins (0, 1/bins], (1/bins, 2/bins], ... a confidence is in, int [rows]."""
+    """Return the bin of each confidence among (0, 1/bins], (1/bins, 2/bins], ..., int [rows]."""
     result: np.ndarray = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
     return result
 
@@ -49,12 +49,12 @@ def accuracy(log_probs: np.ndarray, labels: np.ndarray) -> float:
 
 
 def nll(log_probs: np.ndarray, labels: np.ndarray) -> float:
-    """Mean negative log probability of the label, in nats a row."""
+    """Mean negative log probability of the label, in nats per row."""
     return float(-np.mean(log_probs[np.arange(len(labels)), labels]))
 
 
 def brier(log_probs: np.ndarray, labels: np.ndarray) -> float:
-    """Mean over the rows of the squared distance between the probabilities and the label's unit vector, 0 to 2.
+    """Mean over rows of the squared distance between the probabilities and the one-hot label, 0 to 2.
 
     References:
         Brier (1950), equation 2.
@@ -66,13 +66,13 @@ def brier(log_probs: np.ndarray, labels: np.ndarray) -> float:
 
 @dataclass(frozen=True)
 class Reliability:
-    """A reliability diagram: the bins that hold rows, in the order of their confidence.
+    """A reliability diagram: the bins that hold rows, by increasing confidence.
 
     Attributes:
-        index: Which of all bins, from 0, int [bins].
-        count: Rows, int [bins].
-        confidence: Their mean confidence, [bins].
-        accuracy: Fraction of them that are correct, [bins].
+        index: Index among all bins, from 0, int [bins].
+        count: Number of rows, int [bins].
+        confidence: Mean confidence, [bins].
+        accuracy: Fraction of correct rows, [bins].
     """
 
     index: np.ndarray
@@ -90,13 +90,14 @@ class Reliability:
 def reliability(
     log_probs: np.ndarray, labels: np.ndarray, bins: int = BINS, by: Literal["width", "mass"] = "width"
 ) -> Reliability:
-    """Accuracy beside confidence.
+    """Return accuracy and confidence by bins of confidence.
 
     Args:
         log_probs: [rows, classes].
         labels: [rows].
-        bins: How many bins; empty ones are left out.
-        by: Bins of equal width, (0, 1/bins], (1/bins, 2/bins], ...; or of equal mass, as many rows in each as can be.
+        bins: Number of bins; empty ones are left out.
+        by: 'width': bins of equal width, (0, 1/bins], (1/bins, 2/bins], ...; 'mass': bins of as equal numbers of rows
+            as possible.
     """
     confidence, correct = np.exp(np.max(log_probs, axis=1)), correct_rows(log_probs, labels)
     if by == "width":
@@ -105,37 +106,37 @@ def reliability(
         bin_of = np.empty(len(confidence), int)
         bin_of[np.argsort(confidence, kind="stable")] = np.arange(len(confidence)) * bins // len(confidence)
     count = np.bincount(bin_of, minlength=bins)
-    held = count > 0
-    sums = (np.bincount(bin_of, values, minlength=bins)[held] for values in (confidence, correct))
-    return Reliability(np.flatnonzero(held), count[held], *(total / count[held] for total in sums))
+    occupied = count > 0
+    sums = (np.bincount(bin_of, values, minlength=bins)[occupied] for values in (confidence, correct))
+    return Reliability(np.flatnonzero(occupied), count[occupied], *(total / count[occupied] for total in sums))
 
 
 def reliability_record(log_probs: np.ndarray, labels: np.ndarray) -> dict[str, list[Any]]:
-    """All ``BINS`` bins of equal width as JSON keeps them, so that evaluations can be pooled bin by bin.
+    """Return all ``BINS`` bins of equal width for JSON, so that evaluations can be pooled bin by bin.
 
     Args:
         log_probs: [rows, classes].
         labels: [rows].
 
     Returns:
-        'count', 'confidence' and 'accuracy', each of ``BINS`` values; of an empty bin 0, None and None.
+        'count', 'confidence' and 'accuracy', ``BINS`` values each; 0, None and None for an empty bin.
     """
-    found = reliability(log_probs, labels)
+    diagram = reliability(log_probs, labels)
     record: dict[str, list[Any]] = {"count": [0] * BINS, "confidence": [None] * BINS, "accuracy": [None] * BINS}
     for name, values in record.items():
-        for index, value in zip(found.index.tolist(), getattr(found, name).tolist(), strict=True):
+        for index, value in zip(diagram.index.tolist(), getattr(diagram, name).tolist(), strict=True):
             values[index] = value
     return record
 
 
 def ece(log_probs: np.ndarray, labels: np.ndarray, bins: int = BINS) -> float:
-    """Expected calibration error: the mean over rows of their bin's abs(accuracy - confidence), bins of equal width.
+    """Expected calibration error: the mean over rows of abs(accuracy - confidence) in their bin, bins of equal width.
 
     References:
         Guo et al. (2017), equation 3.
     """
-    found = reliability(log_probs, labels, bins)
-    return float(np.average(found.gap, weights=found.count))
+    diagram = reliability(log_probs, labels, bins)
+    return float(np.average(diagram.gap, weights=diagram.count))
 
 
 def mace(log_probs: np.ndarray, labels: np.ndarray, bins: int = BINS, by: Literal["width", "mass"] = "width") -> float:
@@ -148,11 +149,11 @@ def mace(log_probs: np.ndarray, labels: np.ndarray, bins: int = BINS, by: Litera
 
 
 METRICS: dict[str, Metric] = {"accuracy": accuracy, "nll": nll, "brier": brier, "ece": ece, "mace": mace}
-"""What every evaluation records."""
+"""Metrics that every evaluation records."""
 
 
 def all_metrics(log_probs: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-    """Every metric by name.
+    """Return every metric by name.
 
     Args:
         log_probs: [rows, classes].
@@ -162,14 +163,14 @@ def all_metrics(log_probs: np.ndarray, labels: np.ndarray) -> dict[str, float]:
 
 
 def ranking(values: Sequence[float], metric: str) -> list[int]:
-    """Places of a metric's values, the best first: the highest accuracy, the lowest of any other.
+    """Return indices of values of a metric, best first: the highest accuracy, the lowest of any other metric.
 
-    Values that are not finite come last; of equal ones the first comes first.
+    Values that are not finite come last; ties keep their order.
     """
     sign = -1 if metric == "accuracy" else 1
-    return sorted(range(len(values)), key=lambda place: _worse_last(sign * values[place]))
+    return sorted(range(len(values)), key=lambda index: _non_finite_last(sign * values[index]))
 
 
-def _worse_last(value: float) -> tuple[bool, float]:
+def _non_finite_last(value: float) -> tuple[bool, float]:
     finite = math.isfinite(value)
     return not finite, value if finite else 0.0

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tfticket.arms import Arm
-from tfticket.evaluation.moments import MOMENTS, moments_of
+from tfticket.evaluation.model_selection import CRITERIA, select_evaluations
 from tfticket.reports.rows import name_at, name_in
 from tfticket.reports.tables import Line, table_of
 from tfticket.runs.run_folder import RunFolder
@@ -52,7 +52,7 @@ def recorded_trainings(run: RunFolder) -> list[RecordedTraining]:
     variational = bool(run.config["model"].get("variational"))
     for step in run.steps("train"):
         label = step.label
-        if "arm" in label and (moments := moments_of(step.result.get("history", ()))):
+        if "arm" in label and (moments := select_evaluations(step.result.get("history", ()))):
             arm, level = label["arm"], label["level"]
             whose = (arm, name_in(run.config, arm), label["seed"], level, label.get("replicate", 0))
             found.append(RecordedTraining(*whose, step.result["density"], moments, variational))
@@ -74,7 +74,7 @@ def moments_table(trainings: Sequence[RecordedTraining], levels: Sequence[int]) 
     for (level, arm), seeds in sorted(groups.items(), key=lambda group: group[0][0]):
         each = [one for replicates in seeds.values() for one in replicates]
         values = []
-        for moment in MOMENTS:
+        for moment in CRITERIA:
             means = [
                 [np.mean([one.moments[moment][metric] for one in same]) for metric in ("accuracy", "mace")]
                 for same in seeds.values()
@@ -84,7 +84,7 @@ def moments_table(trainings: Sequence[RecordedTraining], levels: Sequence[int]) 
         density = float(np.mean([one.density for one in each]))
         name = name_at(each[0].name, arm, level, each[0].variational)
         lines.append(Line(name, level, density, len(seeds), values))
-    return table_of([f"{moment}\naccuracy  MACE" for moment in MOMENTS], lines)
+    return table_of([f"{moment}\naccuracy  MACE" for moment in CRITERIA], lines)
 
 
 def moments_csv(trainings: Sequence[RecordedTraining]) -> str:

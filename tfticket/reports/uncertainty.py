@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tfticket.arms import Arm
-from tfticket.evaluation.posterior import QUANTILES
+from tfticket.evaluation.posterior_summary import QUANTILES
 from tfticket.reports.figures import legend_below, weights_axis
 from tfticket.reports.looks import Looks, arm_looks, by_arm, layered, tickets_alone
 from tfticket.reports.rows import name_at, name_in

@@ -1,4 +1,4 @@
-"""From a ticket and data to its posterior."""
+"""Build the posterior of a ticket, given data."""
 
 from typing import Any
 
@@ -11,33 +11,33 @@ from tfticket.models import kernel_shapes, model_from_spec, named_variables, nor
 from tfticket.models.variables import constraints
 from tfticket.network import MaskedNetwork
 from tfticket.pruning.mask import dense_mask, density
-from tfticket.sampling.dense import KerasEngine
+from tfticket.sampling.keras_engine import KerasEngine
 from tfticket.sampling.layout import Layout
 from tfticket.sampling.posterior import Engine, Posterior
 from tfticket.sampling.priors import Prior
 from tfticket.sampling.program import compile_network
 from tfticket.sampling.reader import CannotRun, sparse_layers
-from tfticket.sampling.sparse import SparseEngine
+from tfticket.sampling.sparse_engine import SparseEngine
 from tfticket.tickets.ticket import Ticket, check_class_names
 
 BATCH_NORMALISATION = keras.layers.BatchNormalization.__base__
-"""Base of the layer, of its synchronised sister and of its older self in ``tf.compat.v1``."""
+"""Base class of the layer, of its synchronised variant and of the one in ``tf.compat.v1``."""
 
 DENSE_FROM = 1 / 3
-"""From this density on, dense arithmetic costs less than sums over surviving weights (``benchmarks/nuts_gradient``)."""
+"""Density above which dense arithmetic is faster than sums over surviving weights (``benchmarks/nuts_gradient``)."""
 
 
 def build_posterior(ticket: Ticket, data: Dataset, config: SampleConfig, threads: int | None = None) -> Posterior:
-    """The posterior of a ticket's surviving weights, given the training rows.
+    """Return the posterior of a ticket's surviving weights, given the training rows.
 
     Args:
-        ticket: Of any method; its mask counts, not its start weights.
-        data: Whose training rows it is.
+        ticket: Of any method; only its mask and the weights that are not sampled are used.
+        data: Its training rows are conditioned on.
         config: Priors, likelihood power, engine.
         threads: Of the sparse engine; None: all CPUs that this process may use.
 
     Raises:
-        InputError: No weight survives; a model with batch statistics that are not to be frozen, or with constraints on
+        InputError: No weight survives; a model with batch statistics that are not frozen, or with constraints on
             weights; data of other shapes; an engine that cannot run the model.
     """
     model = model_from_spec(ticket.model)
@@ -67,12 +67,12 @@ def build_posterior(ticket: Ticket, data: Dataset, config: SampleConfig, threads
 
 
 def check_engine(model: Any, config: SampleConfig, kept: float) -> str:
-    """Refuse a model that cannot be sampled so; says which engine computes its gradients, and why.
+    """Refuse a model that cannot be sampled; return which engine computes its gradients, and why.
 
     Args:
         model: A ``tf_keras`` model.
         config: Engine and batch statistics.
-        kept: Density of the ticket to come.
+        kept: Density of the planned ticket.
 
     Raises:
         InputError: Batch statistics, constraints on weights, or an engine that cannot run the model.
@@ -83,47 +83,47 @@ def check_engine(model: Any, config: SampleConfig, kept: float) -> str:
     return choose_engine(config.engine, model, layout, kept)[1]
 
 
-def choose_engine(wanted: str, model: Any, layout: Layout, kept: float) -> tuple[str, str]:
-    """Which engine computes gradients, and why.
+def choose_engine(requested: str, model: Any, layout: Layout, kept: float) -> tuple[str, str]:
+    """Choose the engine that computes gradients; return its name and the reason.
 
     Args:
-        wanted: 'sparse', 'keras', or 'auto'.
+        requested: 'sparse', 'keras', or 'auto'.
         model: A ``tf_keras`` model.
-        layout: Of the weights to sample.
-        kept: The mask's density.
+        layout: Of the sampled weights.
+        kept: Density of the mask.
 
     Raises:
-        InputError: The sparse engine is wanted and cannot run the model.
+        InputError: The sparse engine is requested and cannot run the model.
     """
     dense = "Gradients by Keras, dense and masked"
-    if wanted == "keras":
-        return "keras", f"{dense}, as asked."
-    if wanted == "auto" and has_gpu():
+    if requested == "keras":
+        return "keras", f"{dense}, as requested."
+    if requested == "auto" and has_gpu():
         return "keras", f"{dense}, on the GPU."
     try:
         sparse_layers(model, layout)
     except CannotRun as error:
-        if wanted == "sparse":
+        if requested == "sparse":
             raise
         return "keras", f"{dense}. {error}"
-    if wanted == "auto" and kept > DENSE_FROM:
-        return "keras", f"{dense}: at {kept:.0%} of the weights that is quicker than over the surviving ones alone."
+    if requested == "auto" and kept > DENSE_FROM:
+        return "keras", f"{dense}: at {kept:.0%} of the weights this is faster than over the surviving weights alone."
     return "sparse", "Gradients over the surviving weights alone, on the CPU."
 
 
 def _check_model(model: Any, frozen: bool) -> None:
-    """Refuse what has no posterior that a chain could sample."""
+    """Refuse a model that has no posterior to sample."""
     layers = [layer.name for layer in model.submodules if isinstance(layer, BATCH_NORMALISATION)]
     if layers and not frozen:
         more = f" and {len(layers) - 1} more" if len(layers) > 1 else ""
         raise InputError(
-            f"{model.name} normalises by the statistics of a batch ({layers[0]}{more}): no "
-            "row has a likelihood of its own. Take a network without, or set freeze_batch_norm: true: the statistics "
-            "of the ticket's start then stay as they are."
+            f"{model.name} normalises by the statistics of a batch ({layers[0]}{more}): rows "
+            "have no likelihoods of their own. Take a network without batch normalisation, or set freeze_batch_norm: "
+            "true to keep the statistics of the ticket's start."
         )
-    if found := constraints(model):
-        named = ", ".join(f"{path} ({constraint})" for path, constraint in found.items())
+    if constrained := constraints(model):
+        listed = ", ".join(f"{path} ({constraint})" for path, constraint in constrained.items())
         raise InputError(
-            f"{model.name} has constraints on weights, which a chain would leave out: {named}. Take them off the "
+            f"{model.name} has constraints on weights, which a chain would ignore: {listed}. Remove them from the "
             "layers; a prior such as uniform(-1, 1) bounds weights."
         )

@@ -1,6 +1,7 @@
 """A Markov chain over a ticket's weights: draw by draw, with a warm-up, a running prediction and checkpoints.
 
-Every draw's randomness comes from (seed, chain, draw's number), so a chain that was cut off goes on to the same bits.
+The randomness of each draw comes from (seed, chain, number of the draw), so an interrupted chain resumes to the same
+bits.
 """
 
 import math
@@ -18,11 +19,11 @@ from tfticket.errors import InputError, Stopped, TfticketError
 from tfticket.evaluation.metrics import all_metrics, log_of, log_probabilities
 from tfticket.registry import SAMPLERS, resolve
 from tfticket.sampling.posterior import Posterior
-from tfticket.sampling.types import Info, State
+from tfticket.sampling.protocol import SampleStats, State
 from tfticket.sampling.warmup import Adaptation, reasonable_step_size
 
 PROBES = 20
-"""Rows whose logits are recorded at every draw, to see whether chains agree on the function."""
+"""Number of rows whose logits are recorded at every draw, to compare chains in function space."""
 
 Split = tuple[np.ndarray, np.ndarray]
 """Images or features, uint8 or float32 [rows, ...], and labels int [rows]."""
@@ -30,25 +31,25 @@ Split = tuple[np.ndarray, np.ndarray]
 
 @dataclass
 class Chain:
-    """What a chain has found so far; all that a checkpoint holds but for the kernel's own.
+    """State and results of a chain; a checkpoint holds these, the position and the kernel results.
 
     Attributes:
-        done: Draws so far, those of the warm-up among them.
-        told: Name -> one number a draw, warm-up and all: log_density, log_likelihood, energy, acceptance_rate,
-            step_size, tree_depth, n_steps, diverging, reached_cap, seconds.
-        probes: Logits of the probe rows, float32 [classes * rows], one row a draw after the warm-up.
+        adaptation: State of the warm-up; later draws use its final mass and step size.
+        done: Draws so far, including the warm-up.
+        sample_stats: Name -> one number per draw, including the warm-up: the fields of ``SampleStats``,
+            log_likelihood and seconds.
+        probes: Logits of the probe rows, float32 [classes * rows], for each draw after the warm-up.
         sums: Split -> sum over draws of the predicted probabilities, float64 [rows, classes].
         mean: Mean of theta over draws, float64 [size].
-        history: One row an evaluation: iteration, warmup, loss, metrics, and of the draws so far of the warm-up or
-            after it: divergences, capped (share of trees at the cap on their depth), e_bfmi (absent with fewer than 3
-            draws or an energy that stands still), gradients_per_second.
-        adaptation: The warm-up's state; its scale and step size hold for all draws after.
-        kept: Draws that have been handed out to be kept.
+        history: One row per evaluation: iteration, warmup, loss, metrics, and over the draws so far of the same phase:
+            divergences, capped (share of trees at the largest depth), e_bfmi (absent with fewer than 3 draws or
+            constant energy), gradients_per_second.
+        kept: Number of draws already saved.
     """
 
     adaptation: Adaptation
     done: int = 0
-    told: dict[str, list[float]] = field(default_factory=dict)
+    sample_stats: dict[str, list[float]] = field(default_factory=dict)
     probes: list[np.ndarray] = field(default_factory=list)
     sums: dict[str, np.ndarray] = field(default_factory=dict)
     mean: np.ndarray = field(default_factory=lambda: np.zeros(0))
@@ -65,28 +66,28 @@ class Chain:
         return max(0, self.done - self.adaptation.total)
 
     def probabilities(self, split: str) -> np.ndarray:
-        """Mean of the predicted probabilities over draws, float64 [rows, classes]."""
+        """Return the mean over draws of the predicted probabilities, float64 [rows, classes]."""
         return self.sums[split] / self.draws
 
 
 @dataclass(frozen=True)
 class Hooks:
-    """How a chain talks to whoever runs it.
+    """Callbacks of a chain, and where it resumes.
 
     Attributes:
-        resume: Where to go on: chain, position, the kernel's own results, flattened.
+        resume: Chain, position and flattened kernel results of a checkpoint.
         save: Called with the chain, the position, the results and the draws since the last call, float32 [n, size].
-        save_seconds: At most so long between two such calls.
-        drawn: Called after each draw with its number and what is told of it.
-        evaluated: Called with each evaluation's row.
-        should_stop: True once the user has asked to stop.
+        save_seconds: Longest time between two calls of ``save``.
+        on_draw: Called after each draw with its number and its statistics.
+        on_evaluation: Called with the row of each evaluation.
+        should_stop: Returns True once the user has asked to stop.
     """
 
     resume: tuple[Chain, np.ndarray, list[np.ndarray]] | None = None
     save: Callable[[Chain, np.ndarray, list[np.ndarray], np.ndarray], None] = lambda *_: None
     save_seconds: float = math.inf
-    drawn: Callable[[int, dict[str, float]], None] = lambda *_: None
-    evaluated: Callable[[dict[str, float]], None] = lambda _: None
+    on_draw: Callable[[int, dict[str, float]], None] = lambda *_: None
+    on_evaluation: Callable[[dict[str, float]], None] = lambda _: None
     should_stop: Callable[[], bool] = lambda: False
 
 
@@ -103,19 +104,19 @@ def run_chain(
     """Run a chain to its end.
 
     Args:
-        posterior: What is sampled.
+        posterior: Target distribution.
         config: Sampler, draws, warm-up.
-        seed: Of all its random draws.
-        chain: Its number; chains of one seed draw apart.
-        splits: 'validation' and such: what is predicted at every draw.
-        start: Theta to begin at, float64 [size]; None: a draw from the prior.
-        hooks: Checkpoints, stop requests and what is told.
+        seed: Root of all randomness.
+        chain: Number of the chain; chains with the same seed differ in their draws.
+        splits: Name, such as 'validation' -> rows that are predicted at every draw.
+        start: Initial theta, float64 [size]; None: a draw from the prior.
+        hooks: Checkpoints, stop requests and progress.
 
     Raises:
         InputError: The log density at the start, or its gradient, is not finite.
         Stopped: The user asked to stop; all draws were saved.
     """
-    return _Run(posterior, config, seed, chain, splits, start, hooks or Hooks()).to_the_end()
+    return _Run(posterior, config, seed, chain, splits, start, hooks or Hooks()).run()
 
 
 class _Run:
@@ -153,8 +154,8 @@ class _Run:
             packed = tf.nest.pack_sequence_as(pattern, list(map(tf.constant, results)), expand_composites=True)
             self._state = State(tf.constant(position), packed)
 
-    def to_the_end(self) -> Chain:
-        """Draw until all is drawn."""
+    def run(self) -> Chain:
+        """Draw until the chain is complete."""
         saved = time.monotonic()
         while self.chain.done < self._total:
             if self._hooks.should_stop():
@@ -168,95 +169,97 @@ class _Run:
         return self.chain
 
     def _start(self, start: np.ndarray | None) -> np.ndarray:
-        """Where the chain begins."""
+        """Return the initial position."""
         prior = self._posterior.prior
         position = prior.draw(seeds.generator(*self._names, "start")) if start is None else prior.unconstrain(start)
-        found, gradient = self._posterior.log_density_and_gradient(position)
-        if not (math.isfinite(found) and np.isfinite(gradient).all()):
-            raise InputError(_not_finite(self._posterior, position, found, of_ticket=start is not None))
+        log_density, gradient = self._posterior.log_density_and_gradient(position)
+        if not (math.isfinite(log_density) and np.isfinite(gradient).all()):
+            raise InputError(_not_finite(self._posterior, position, log_density, of_ticket=start is not None))
         return position
 
     def _choose_sampler(self) -> None:
-        """The warm-up's, or that of the draws to be kept."""
+        """Choose the sampler of the warm-up, or of the draws after it."""
         warming_up = self.chain.done < self._config.warmup
         self._sampler = self._build(self._target, self._config, warming_up)
-        one_cap = self._config.depth_in_warmup == self._config.max_tree_depth  # then one sampler does, compiled once
-        self._sampler_serves = (True, False) if one_cap else (warming_up,)
+        same_depth = self._config.depth_in_warmup == self._config.max_tree_depth  # one sampler, compiled once
+        self._phases_of_sampler = (True, False) if same_depth else (warming_up,)
 
     def _find_step_size(self, position: np.ndarray) -> None:
         random = seeds.generator(*self._names, "step size", self.chain.done)
         adaptation = self.chain.adaptation
         density = self._posterior.log_density_and_gradient
-        adaptation.dual.restart(reasonable_step_size(density, position, adaptation.scale, random))
+        adaptation.dual.restart(reasonable_step_size(density, position, adaptation.inverse_mass_sqrt, random))
 
     def _draw(self) -> None:
         chain, adaptation = self.chain, self.chain.adaptation
-        if (chain.done < self._config.warmup) not in self._sampler_serves:
+        if (chain.done < self._config.warmup) not in self._phases_of_sampler:
             self._choose_sampler()
         number = seeds.derive(*self._names, "draw", chain.done)
         seed = (number & 0x7FFFFFFF, (number >> 31) & 0x7FFFFFFF)
         began = time.perf_counter()
-        self._state, info = self._sampler.step(self._state, adaptation.step_size, adaptation.scale, seed)
+        self._state, stats = self._sampler.step(self._state, adaptation.step_size, adaptation.inverse_mass_sqrt, seed)
         seconds = time.perf_counter() - began
         position = self._state.position.numpy()
         warming_up = chain.done < self._config.warmup
         chain.done += 1
-        if warming_up and adaptation.learn(position, self._sampler.gradient(self._state), info.acceptance_rate):
+        if warming_up and adaptation.update(position, self._sampler.gradient(self._state), stats.acceptance_rate):
             self._find_step_size(position)
-        row = self._tell(info, position, seconds)
+        row = self._record(stats, position, seconds)
         theta = self._posterior.prior.constrain(position)
         if not warming_up:
-            self._keep(theta)
-        self._hooks.drawn(chain.done, row)
+            self._add_draw(theta)
+        self._hooks.on_draw(chain.done, row)
         if chain.done % self._config.evaluate_every == 0 or chain.done == self._total:
             self._evaluate(theta, warming_up)
 
-    def _tell(self, info: Info, position: np.ndarray, seconds: float) -> dict[str, float]:
-        if not math.isfinite(info.log_density):
-            raise TfticketError(f"The log density is {info.log_density} at draw {self.chain.done}.")
-        row = {name: float(value) for name, value in info._asdict().items()}
-        row |= {"log_likelihood": self._posterior.log_likelihood(position, info.log_density), "seconds": seconds}
+    def _record(self, stats: SampleStats, position: np.ndarray, seconds: float) -> dict[str, float]:
+        if not math.isfinite(stats.log_density):
+            raise TfticketError(f"The log density is {stats.log_density} at draw {self.chain.done}.")
+        row = {name: float(value) for name, value in stats._asdict().items()}
+        row |= {"log_likelihood": self._posterior.log_likelihood(position, stats.log_density), "seconds": seconds}
         for name, value in row.items():
-            self.chain.told.setdefault(name, []).append(value)
+            self.chain.sample_stats.setdefault(name, []).append(value)
         return row
 
-    def _keep(self, theta: np.ndarray) -> None:
-        """Add a draw to the prediction, the probes and, one in so many, to those kept."""
+    def _add_draw(self, theta: np.ndarray) -> None:
+        """Add a draw to the prediction, to the probes and, after thinning, to the draws that are saved."""
         chain, engine = self.chain, self._posterior.engine
         for name, images in self._images.items():
-            found = np.exp(log_probabilities(engine.logits(theta, images)))
-            chain.sums[name] = chain.sums[name] + found if name in chain.sums else found
+            probabilities = np.exp(log_probabilities(engine.logits(theta, images)))
+            chain.sums[name] = chain.sums[name] + probabilities if name in chain.sums else probabilities
         chain.probes.append(engine.logits(theta, self._probes).ravel())
         chain.mean += (theta - chain.mean) / chain.draws
-        if (chain.draws - 1) % self._config.keep_every == 0:
+        if (chain.draws - 1) % self._config.thinning == 0:
             self._unsaved.append(theta.astype(np.float32))
 
     def _evaluate(self, theta: np.ndarray, warming_up: bool) -> None:
-        """Measure the prediction so far; in the warm-up, that of the draw alone."""
+        """Evaluate the posterior predictive so far, or in the warm-up the current draw alone."""
         row: dict[str, float] = {"iteration": self.chain.done, "warmup": warming_up}
-        row["loss"] = -self.chain.told["log_likelihood"][-1] / self._posterior.rows
+        row["loss"] = -self.chain.sample_stats["log_likelihood"][-1] / self._posterior.rows
         for name, labels in self._labels.items():
             if warming_up:
                 log_probs = log_probabilities(self._posterior.engine.logits(theta, self._images[name]))
             else:
                 log_probs = log_of(self.chain.probabilities(name))
-            found = all_metrics(log_probs, labels)
-            row |= (
-                found if name == "validation" else {f"{name}_{metric}": found[metric] for metric in ("accuracy", "nll")}
-            )
-        row |= self._so_far(warming_up)
+            metrics = all_metrics(log_probs, labels)
+            if name == "validation":
+                row |= metrics
+            else:
+                row |= {f"{name}_{metric}": metrics[metric] for metric in ("accuracy", "nll")}
+        row |= self._sampler_diagnostics(warming_up)
         self.chain.history.append(row)
-        self._hooks.evaluated(row)
+        self._hooks.on_evaluation(row)
 
-    def _so_far(self, warming_up: bool) -> dict[str, float]:
-        """How the sampler does, over the draws of the warm-up or those after it."""
+    def _sampler_diagnostics(self, warming_up: bool) -> dict[str, float]:
+        """Summarise the statistics of the draws of the warm-up, or of those after it."""
         begin = 0 if warming_up else self.chain.adaptation.total
-        told = {name: np.array(values[begin:]) for name, values in self.chain.told.items()}
-        row = {"divergences": int(told["diverging"].sum()), "capped": float(told["reached_cap"].mean())}
-        deviations = np.square(told["energy"] - told["energy"].mean()).sum()
-        if len(told["energy"]) >= 3 and deviations > 0:
-            row["e_bfmi"] = float(np.square(np.diff(told["energy"])).sum() / deviations)
-        row["gradients_per_second"] = float(told["n_steps"].sum() / told["seconds"].sum())
+        stats = {name: np.array(values[begin:]) for name, values in self.chain.sample_stats.items()}
+        energy = stats["energy"]
+        row = {"divergences": int(stats["diverging"].sum()), "capped": float(stats["reached_max_treedepth"].mean())}
+        deviations = np.square(energy - energy.mean()).sum()
+        if len(energy) >= 3 and deviations > 0:
+            row["e_bfmi"] = float(np.square(np.diff(energy)).sum() / deviations)
+        row["gradients_per_second"] = float(stats["n_steps"].sum() / stats["seconds"].sum())
         return row
 
     def _save(self) -> None:
@@ -267,21 +270,21 @@ class _Run:
         self._unsaved = []
 
 
-def _not_finite(posterior: Posterior, position: np.ndarray, found: float, of_ticket: bool) -> str:
-    """Which tensors it comes from, as far as that can be seen, and what to do about it."""
+def _not_finite(posterior: Posterior, position: np.ndarray, log_density: float, of_ticket: bool) -> str:
+    """Return the message of a bad start: the tensors at fault, as far as they are known, and a remedy."""
     theta, parts = posterior.prior.constrain(position), posterior.layout.slices.items()
     bad = [path for path, part in parts if not np.isfinite(theta[part]).all()]
     if bad:
         where = f"{', '.join(bad)} {'has' if len(bad) == 1 else 'have'} weights that are not finite"
     else:
-        largest = max(parts, key=lambda one: np.abs(theta[one[1]]).max(initial=0))[0]
+        largest = max(parts, key=lambda part: np.abs(theta[part[1]]).max(initial=0))[0]
         where = f"the largest weights, up to {np.abs(theta).max():.2g}, are in {largest}"
-    mend = (
+    remedy = (
         "Take a ticket with other start weights, or start: prior for a draw from the prior."
         if of_ticket
         else "Take a narrower prior, or start: ticket for the ticket's own start weights."
     )
     what = "gradient of the log density at the chain's start is not finite"
-    if not math.isfinite(found):
-        what = f"log density at the chain's start is {found}"
-    return f"The {what}: {where}. {mend}"
+    if not math.isfinite(log_density):
+        what = f"log density at the chain's start is {log_density}"
+    return f"The {what}: {where}. {remedy}"

@@ -1,4 +1,4 @@
-"""Compile kernels by Numba, under the program's own settings and with a cache that cannot stop a run."""
+"""Compile kernels by Numba, with fixed settings and a cache whose failures do not stop a run."""
 
 import hashlib
 import os
@@ -15,31 +15,31 @@ try:
     import numba
     from numba.core import caching
 except ValueError as error:
-    raise InputError(f"Numba does not start: {error} Unset or mend its environment variables, NUMBA_...") from None
+    raise InputError(f"Numba does not start: {error} Unset or correct its environment variables, NUMBA_...") from None
 
-numba.config.DISABLE_JIT = 0  # NUMBA_DISABLE_JIT=1: without the compiler there are no kernels
+numba.config.DISABLE_JIT = 0  # overrides NUMBA_DISABLE_JIT=1: kernels need the compiler
 
 _SOURCES = ("kernels.py", "vectors.py")
-"""Files beside this one that decide the machine code of every kernel; Numba looks at a kernel's own file only."""
+"""Files in this folder that determine the machine code of every kernel; Numba checks the file of the kernel only."""
 
 inlined = numba.njit(inline="always")
-"""Compile a function into the kernels that call it."""
+"""Inline a function into the kernels that call it."""
 
 
 def compiled(function: Callable[..., Any]) -> Any:
-    """Compile a kernel at its first call, releasing the GIL, and keep its machine code for later processes.
+    """Compile a kernel at its first call, releasing the GIL, and cache its machine code for later processes.
 
-    The code lies beside the program, else in the user's cache folder, else in a temporary folder of the user's own,
-    else nowhere: then each process compiles anew.
+    The cache lies in the program's folder, else in the user's cache folder, else in a temporary folder of the user. If
+    none of them can be written, each process compiles again.
     """
     kernel = numba.njit(nogil=True)(function)
-    with suppress(OSError, RuntimeError):  # no folder can be written
+    with suppress(OSError, RuntimeError):  # no folder is writable
         kernel._cache = _Cache(function)
     return kernel
 
 
 class _TemporaryFolder(caching.UserWideCacheLocator):
-    """A folder in the system's temporary one that nobody else can write to: what lies there is executed."""
+    """A temporary folder that only the user can write to, since its content is executed."""
 
     def __init__(self, function: Any, file: str) -> None:
         super().__init__(function, file)
@@ -47,15 +47,15 @@ class _TemporaryFolder(caching.UserWideCacheLocator):
         self._cache_path = str(self._folder / self.get_suitable_cache_subpath(file))
 
     def ensure_cache_path(self) -> None:
-        """Make the folder.
+        """Create the folder.
 
         Raises:
-            OSError: It cannot be made, or is somebody else's.
+            OSError: It cannot be created, or belongs to another user.
         """
         self._folder.mkdir(mode=0o700, exist_ok=True)
-        found = self._folder.lstat()
-        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
-            raise PermissionError(f"{self._folder} is not a folder of this user alone.")
+        status = self._folder.lstat()
+        if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o077:
+            raise PermissionError(f"{self._folder} is not a private folder of this user.")
         super().ensure_cache_path()
 
 
@@ -64,7 +64,7 @@ class _Implementation(caching.CompileResultCacheImpl):
 
 
 class _Cache(caching.FunctionCache):
-    """Numba's cache; what cannot be read is compiled anew, what cannot be written is not kept."""
+    """Numba's cache; unreadable entries are compiled again, unwritable ones are not stored."""
 
     _impl_class = _Implementation
 
@@ -86,6 +86,6 @@ class _Cache(caching.FunctionCache):
 
 
 def _stamp() -> str:
-    """Return a checksum of the sources: code of others is not used."""
+    """Return a checksum of the sources; code from other sources is not used."""
     folder = Path(__file__).parent
     return hashlib.sha256(b"".join((folder / name).read_bytes() for name in _SOURCES)).hexdigest()

@@ -1,12 +1,12 @@
-"""Whether chains may be believed: R-hat, effective sample sizes and what else ArviZ computes, and a verdict.
+"""Convergence diagnostics of chains: R-hat, effective sample sizes, E-BFMI, and a verdict.
 
-The headline is in function space, where equal networks look equal: the log likelihood and the logits of probe rows. In
-weight space the units of a layer can be permuted, and signs turned, without any change of the function, so that chains
-can agree on the function and not on the weights.
+The verdict is about function space: the log likelihood and the logits of probe rows. In weight space, permuting the
+units of a layer or flipping signs leaves the function unchanged, so chains can agree on the function and not on the
+weights.
 
 References:
     Vehtari, Gelman, Simpson, Carpenter and Buerkner (2021), "Rank-normalization, folding, and localization: an improved
-    R-hat", which asks for four chains at least; Betancourt (2016), "Diagnosing suboptimal cotangent disintegrations"
+    R-hat", which asks for at least four chains; Betancourt (2016), "Diagnosing suboptimal cotangent disintegrations"
     (E-BFMI).
 """
 
@@ -20,25 +20,29 @@ import numpy as np
 from tfticket.drawing import import_matplotlib
 from tfticket.sampling.chain import Chain
 
-WEIGHTS = 200
-"""At most so many weights are looked at, evenly over theta."""
+MONITORED = 200
+"""Most weights that are diagnosed, spread evenly over theta."""
 
 LIMITS = {"chains": 4, "r_hat": 1.01, "ess": 400.0, "divergences": 0, "e_bfmi": 0.3, "capped": 0.05}
-"""What `converged` asks for: chains at least, R-hat at most, effective draws at least, divergences at most, ..."""
+"""Limits of the verdict 'converged': fewest chains, largest R-hat, fewest effective draws, most divergences, ..."""
 
 _SHARED = 0.01
-"""Chains that have a larger share of log likelihoods in common, to the last bit, are copies."""
+"""Fraction of identical log likelihoods above which two chains are copies."""
 _CORRELATION = 1 - 1e-6
-"""Chains of which a quantity is correlated more closely, draw by draw, are no independent chains."""
+"""Correlation of a quantity, draw by draw, above which two chains are not independent."""
+_FEWEST_CORRELATED = 20
+"""Fewest draws for a correlation: with fewer, some of hundreds of quantities are correlated by chance."""
+_FEWEST_DRAWS = 4
+"""Fewest draws for which ArviZ estimates anything."""
 
 CAUTION = "Agreement in function space does not prove convergence in weight space."
 
 
 def arviz_quietly() -> Any:
-    """ArviZ, without what it says of its own future once a day; it takes seconds to import.
+    """Import ArviZ, which takes seconds, without its daily notice.
 
     Raises:
-        InputError: matplotlib, which it imports, does not start.
+        InputError: matplotlib, which ArviZ imports, does not start.
     """
     import_matplotlib()
     with warnings.catch_warnings():
@@ -47,69 +51,65 @@ def arviz_quietly() -> Any:
     return arviz
 
 
-def looked_at(size: int) -> np.ndarray:
-    """The entries of theta [size] that are looked at, int64 [at most ``WEIGHTS``], from the first to the last."""
-    return np.linspace(0, size - 1, min(size, WEIGHTS)).astype(int)
+def monitored_entries(size: int) -> np.ndarray:
+    """Return the entries of theta [size] that are diagnosed, int64 [at most ``MONITORED``], evenly spaced."""
+    return np.linspace(0, size - 1, min(size, MONITORED)).astype(int)
 
 
 def diagnose(chains: Sequence[Chain], weights: Sequence[np.ndarray]) -> dict[str, Any]:
-    """Diagnostics over the draws after the warm-up; of chains of different lengths, over as many last draws of each.
+    """Return diagnostics over the draws after the warm-up; chains are cut to the last draws of the shortest one.
 
     Args:
         chains: Of one posterior.
-        weights: Of each, the entries of theta that are ``looked_at`` in the draws kept, float32 [n, entries].
+        weights: For each chain the ``monitored_entries`` of theta in the saved draws, float32 [n, entries].
 
     Returns:
         'function' and 'weights': r_hat (the largest), ess_bulk and ess_tail (the smallest), each None where no quantity
-        has one, and 'constant', the number of quantities that are the same in all draws of all chains, which have none;
+        has one, and 'constant', the number of quantities without any since they are equal in all draws of all chains;
         'e_bfmi' of each chain, 'divergences', 'capped' (share of trees), 'gradients', 'seconds', 'verdict', 'reasons'.
     """
-    told = [
-        {name: np.array(values[chain.adaptation.total :], float) for name, values in chain.told.items()}
+    stats = [
+        {name: np.array(values[chain.adaptation.total :], float) for name, values in chain.sample_stats.items()}
         for chain in chains
     ]
-    stats = {name: _stacked([each[name] for each in told]) for name in _TOLD}
+    log_likelihood, energy = (_stacked([series[name] for series in stats]) for name in ("log_likelihood", "energy"))
+    diverging = np.concatenate([series["diverging"] for series in stats])
+    capped = np.concatenate([series["reached_max_treedepth"] for series in stats])
     function = {
-        "log likelihood": stats["log_likelihood"][..., None],
+        "log likelihood": log_likelihood[..., None],
         "probe logits": _stacked([np.array(chain.probes, float) for chain in chains]),
     }
-    theta = {"weights": _stacked([each.astype(float) for each in weights])}
-    diverging, capped = (np.concatenate([each[name] for each in told]) for name in ("diverging", "reached_cap"))
-    found: dict[str, Any] = {
+    theta = {"weights": _stacked([draws.astype(float) for draws in weights])}
+    diagnostics: dict[str, Any] = {
         "chains": len(chains),
         "draws": [chain.draws for chain in chains],
         "function": _worst(function),
         "weights": _worst(theta),
-        "e_bfmi": _e_bfmi(stats["energy"]),
+        "e_bfmi": _e_bfmi(energy),
         "divergences": int(np.count_nonzero(diverging)),  # NaN counts
         "capped": float(np.mean(capped != 0)) if len(capped) else 0.0,
-        "gradients": int(sum(sum(chain.told["n_steps"]) for chain in chains)),
-        "seconds": float(sum(sum(chain.told["seconds"]) for chain in chains)),
+        "gradients": int(sum(sum(chain.sample_stats["n_steps"]) for chain in chains)),
+        "seconds": float(sum(sum(chain.sample_stats["seconds"]) for chain in chains)),
     }
-    quantities = {**function, **theta, "energy": stats["energy"][..., None]}
+    quantities = {**function, **theta, "energy": energy[..., None]}
     reasons = [
         *_undefined(quantities),
-        *_standing_still(function, theta),
-        *_copies([each["log_likelihood"] for each in told], quantities),
-        *_reasons(found),
+        *_stuck(function, theta),
+        *_copies([series["log_likelihood"] for series in stats], quantities),
+        *_reasons(diagnostics),
     ]
-    found["verdict"] = "not converged" if reasons else "converged"
-    found["reasons"] = reasons
-    found["caution"] = CAUTION
-    return found
-
-
-_TOLD = ("log_likelihood", "energy")
+    verdict = "not converged" if reasons else "converged"
+    return diagnostics | {"verdict": verdict, "reasons": reasons, "caution": CAUTION}
 
 
 def _stacked(series: Sequence[np.ndarray]) -> np.ndarray:
-    """The last draws of each chain, as many as the shortest has: [chains, draws, ...]."""
+    """Stack the last draws of each chain, as many as the shortest chain has: [chains, draws, ...]."""
     length = min(map(len, series))
-    return np.stack([each[len(each) - length :] for each in series])
+    return np.stack([values[len(values) - length :] for values in series])
 
 
 def _undefined(quantities: Mapping[str, np.ndarray]) -> list[str]:
-    """Which quantities [chains, draws, n] are infinite or undefined somewhere."""
+    """Name the quantities [chains, draws, n] that are infinite or undefined somewhere."""
     reasons = []
     for name, values in quantities.items():
         broken = ~np.isfinite(values)
@@ -120,128 +120,122 @@ def _undefined(quantities: Mapping[str, np.ndarray]) -> list[str]:
     return reasons
 
 
-def _standing_still(function: Mapping[str, np.ndarray], theta: Mapping[str, np.ndarray]) -> list[str]:
-    """Which quantities never change, and which chains have no draw but their first."""
-    spread = {name: _spread(values) for name, values in {**function, **theta}.items() if values.shape[1] > 1}
-    still = [name for name, each in spread.items() if name in function and not each.any()]
-    reasons = [f"{' and '.join(still)} the same in all draws of each chain"] if still else []
-    moved = [each.any(axis=1) for each in spread.values()]
+def _stuck(function: Mapping[str, np.ndarray], theta: Mapping[str, np.ndarray]) -> list[str]:
+    """Name the quantities that never change, and the chains that repeat their first draw."""
+    changes = {name: _changes(values) for name, values in {**function, **theta}.items() if values.shape[1] > 1}
+    constant = [name for name, changed in changes.items() if name in function and not changed.any()]
+    reasons = [f"{' and '.join(constant)} the same in all draws of each chain"] if constant else []
+    moved = [changed.any(axis=1) for changed in changes.values()]
     stuck = np.flatnonzero(~np.any(moved, axis=0)).tolist() if moved else []
     return reasons + [f"chain {number} stands still: all its draws are the same" for number in stuck]
 
 
-def _spread(values: np.ndarray) -> np.ndarray:
-    """Whether each quantity changes within each chain [chains, n]; NaN counts as a change, which others tell of."""
+def _changes(values: np.ndarray) -> np.ndarray:
+    """Return bool [chains, n]: True where a quantity changes; NaN counts as one, since ``_undefined`` reports it."""
     with np.errstate(invalid="ignore"):
-        changes: np.ndarray = ~(np.ptp(values, axis=1) == 0)
-    return changes
+        changed: np.ndarray = ~(np.ptp(values, axis=1) == 0)
+    return changed
 
 
 def _copies(likelihoods: Sequence[np.ndarray], quantities: Mapping[str, np.ndarray]) -> list[str]:
-    """Pairs of chains that are not independent: some draws are the same, in whatever order, or all are correlated."""
+    """Name pairs of dependent chains: they share draws, in any order, or are correlated draw by draw."""
     reasons = []
-    finite = [each[np.isfinite(each)] for each in likelihoods]
-    moving = [each if len(each) and np.ptp(each) else each[:0] for each in finite]
-    for one, other in itertools.combinations(range(len(moving)), 2):
-        pair = (moving[one], moving[other])
+    finite = [values[np.isfinite(values)] for values in likelihoods]
+    moving = [values if len(values) and np.ptp(values) else values[:0] for values in finite]
+    for first, second in itertools.combinations(range(len(moving)), 2):
+        pair = (moving[first], moving[second])
         shared = max(np.isin(*pair).mean(), np.isin(*pair[::-1]).mean()) if all(map(len, pair)) else 0.0
-        correlated = [name for name, values in quantities.items() if _correlated(values[one], values[other])]
+        correlated = [name for name, values in quantities.items() if _correlated(values[first], values[second])]
         if shared > _SHARED:
             reasons.append(
-                f"chains {one} and {other} share {shared:.0%} of their draws: copies, or the same seed twice"
+                f"chains {first} and {second} share {shared:.0%} of their draws: copies, or the same seed twice"
             )
         elif correlated:
             reasons.append(
-                f"chains {one} and {other} are not independent: {', '.join(correlated)} perfectly correlated"
+                f"chains {first} and {second} are not independent: {', '.join(correlated)} perfectly correlated"
             )
     return reasons
 
 
-def _correlated(one: np.ndarray, other: np.ndarray) -> bool:
-    """Whether any quantity [draws, n] of two chains is perfectly correlated, draw by draw."""
-    if len(one) < _FEWEST_CORRELATED:
+def _correlated(first: np.ndarray, second: np.ndarray) -> bool:
+    """Return whether any quantity [draws, n] of two chains is perfectly correlated, draw by draw."""
+    if len(first) < _FEWEST_CORRELATED:
         return False
     with np.errstate(all="ignore"):
-        a, b = ((values - values.mean(0)) / values.std(0) for values in (one, other))
+        a, b = ((values - values.mean(0)) / values.std(0) for values in (first, second))
         return bool(np.any(np.abs((a * b).mean(0)) > _CORRELATION))
 
 
-_FEWEST_CORRELATED = 20
-"""Draws: of fewer, chance correlates some of hundreds of quantities."""
-
-
 def _e_bfmi(energy: np.ndarray) -> list[float | None]:
-    """Of each chain [chains, draws]; None of too few draws, or where the energy stands still or is not finite."""
+    """Return the E-BFMI of each chain [chains, draws]; None with too few draws, or constant or infinite energy."""
     arviz = arviz_quietly()
-
-    if energy.shape[1] < 4:
+    if energy.shape[1] < _FEWEST_DRAWS:
         return [None] * len(energy)
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore", RuntimeWarning)
-        found = arviz.bfmi(energy)
-    return [float(value) if np.isfinite(value) else None for value in found]
+        e_bfmi = arviz.bfmi(energy)
+    return [float(value) if np.isfinite(value) else None for value in e_bfmi]
 
 
 def _worst(groups: dict[str, np.ndarray]) -> dict[str, Any]:
-    """The worst of each diagnostic over quantities [chains, draws, quantities], by group.
+    """Return the worst of each diagnostic over quantities [chains, draws, quantities], in all and by group.
 
-    What is the same in all draws of all chains, such as the logit of a unit cut off, has no R-hat: it is counted apart.
-    So is what is not finite, of which the verdict tells.
+    Quantities that are equal in all draws of all chains, such as the logit of a disconnected unit, have no R-hat and
+    are counted as 'constant'. Quantities that are not finite are left out, since ``_undefined`` reports them.
     """
     arviz = arviz_quietly()
-
     names = ("r_hat", "ess_bulk", "ess_tail")
-    found: dict[str, Any] = dict.fromkeys(names) | {"constant": 0}
+    worst: dict[str, Any] = dict.fromkeys(names) | {"constant": 0}
     for name, values in groups.items():
-        if values.shape[1] < 4:  # ArviZ has no estimate of fewer
+        if values.shape[1] < _FEWEST_DRAWS:
             return dict.fromkeys(names) | {"constant": 0}
         finite = values[..., np.isfinite(values).all(axis=(0, 1))]
         moving = finite[..., np.ptp(finite, axis=(0, 1)) > 0]
-        found["constant"] += finite.shape[2] - moving.shape[2]
+        worst["constant"] += finite.shape[2] - moving.shape[2]
         if not moving.shape[2]:
             continue
         data = arviz.convert_to_dataset({"x": moving})
-        with warnings.catch_warnings(), np.errstate(all="ignore"):  # of chains that stand still
+        with warnings.catch_warnings(), np.errstate(all="ignore"):  # of constant quantities
             warnings.simplefilter("ignore", RuntimeWarning)
-            one = values.shape[0] < 2  # which ArviZ would warn of
-            r_hat = np.nan * np.zeros(1) if one else arviz.rhat(data, method="rank")["x"].values
+            single = values.shape[0] < 2  # ArviZ would warn
+            r_hat = np.nan * np.zeros(1) if single else arviz.rhat(data, method="rank")["x"].values
             bulk, tail = (arviz.ess(data, method=method)["x"].values for method in ("bulk", "tail"))
-        each = {
+        group = {
             "r_hat": float(np.where(np.isnan(r_hat), np.inf, r_hat).max()),
             "ess_bulk": float(np.nan_to_num(bulk).min()),
             "ess_tail": float(np.nan_to_num(tail).min()),
         }
-        found[name] = each
+        worst[name] = group
         for key, worse in zip(names, (max, min, min), strict=True):
-            found[key] = each[key] if found[key] is None else worse(found[key], each[key])
-    for record in (found, *(found[name] for name in groups if name in found)):
-        if record["r_hat"] == np.inf:  # no number for JSON
+            worst[key] = group[key] if worst[key] is None else worse(worst[key], group[key])
+    for record in (worst, *(worst[name] for name in groups if name in worst)):
+        if record["r_hat"] == np.inf:  # JSON has no infinity
             record["r_hat"] = None
-    return found
+    return worst
 
 
-def _reasons(found: dict[str, Any]) -> list[str]:
-    """What speaks against convergence, in words."""
-    function = found["function"]
+def _reasons(diagnostics: dict[str, Any]) -> list[str]:
+    """Return the reasons against convergence, in words."""
+    function, chains, e_bfmi = (diagnostics[name] for name in ("function", "chains", "e_bfmi"))
     reasons = []
-    if found["chains"] < 2:
+    if chains < 2:
         reasons.append("a single chain cannot show that chains from different starts agree")
     elif function["r_hat"] is None:
         reasons.append("no R-hat: too few draws, or chains that stand still")
     elif not function["r_hat"] <= LIMITS["r_hat"]:
         reasons.append(f"R-hat {function['r_hat']:.3g} in function space, above {LIMITS['r_hat']}")
-    if 2 <= found["chains"] < LIMITS["chains"]:
-        reasons.append(f"{found['chains']} chains, not {LIMITS['chains']} at least")
+    if 2 <= chains < LIMITS["chains"]:
+        reasons.append(f"{chains} chains, not {LIMITS['chains']} at least")
     if function["ess_bulk"] is not None:
         ess = min(function["ess_bulk"], function["ess_tail"])
         if not ess >= LIMITS["ess"]:
             reasons.append(f"{ess:.0f} effective draws in function space, under {LIMITS['ess']:.0f}")
-    if found["divergences"]:
-        reasons.append(f"{found['divergences']} divergence{'s' * (found['divergences'] > 1)}")
-    if None in found["e_bfmi"]:
+    if count := diagnostics["divergences"]:
+        reasons.append(f"{count} divergence{'s' * (count > 1)}")
+    if None in e_bfmi:
         reasons.append("no E-BFMI: too few draws, or an energy that stands still")
-    elif not min(found["e_bfmi"]) > LIMITS["e_bfmi"]:
-        reasons.append(f"E-BFMI {min(found['e_bfmi']):.2g}, not above {LIMITS['e_bfmi']}")
-    if not found["capped"] < LIMITS["capped"]:
-        reasons.append(f"{found['capped']:.0%} of the trees reached the cap on their depth, not under 5 %")
+    elif not min(e_bfmi) > LIMITS["e_bfmi"]:
+        reasons.append(f"E-BFMI {min(e_bfmi):.2g}, not above {LIMITS['e_bfmi']}")
+    if not diagnostics["capped"] < LIMITS["capped"]:
+        reasons.append(f"{diagnostics['capped']:.0%} of the trees reached the cap on their depth, not under 5 %")
     return reasons

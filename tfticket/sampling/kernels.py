@@ -1,9 +1,9 @@
-"""What the sparse engine does with a tile of rows, compiled by Numba: forward, loss, backward.
+"""Kernels of the sparse engine for a tile of rows, compiled by Numba: forward, loss, backward.
 
-Everything lies feature by feature, the tile's rows side by side, so that a weight acts on a run of contiguous numbers:
-a tile's rows for a dense unit, a whole row of pixels for a convolution. Tables say which run each weight meets
-(``tfticket.sampling.program`` makes them); no dense kernel is formed and pruned weights cost nothing. Sums over the
-rows of a tile are float32, sums over tiles float64.
+Buffers are ordered by feature, with the rows of a tile side by side, so that a weight acts on a run of contiguous
+numbers: the rows of a tile for a dense unit, a whole row of pixels for a convolution. Tables from
+``tfticket.sampling.program`` map weights to runs; no dense kernel is formed, and pruned weights cost nothing. Sums over
+the rows of a tile are float32, sums over tiles float64.
 """
 
 from typing import Any, NamedTuple
@@ -33,7 +33,7 @@ from tfticket.sampling.vectors import (
 )
 
 BLOCK = 8 * LANES
-"""Numbers of a run that are summed in registers at once."""
+"""Numbers of a run that are summed in registers together."""
 
 LINEAR, MAX_POOL, AVERAGE_POOL, ACTIVATION = range(4)
 """Kinds of operations."""
@@ -42,7 +42,7 @@ NONE, RELU, TANH = range(3)
 
 
 class Program(NamedTuple):
-    """A masked network as tables. Positions are in the buffers of values and of errors, in numbers, for one tile.
+    """A masked network as tables. Positions are indices into the buffers of values and of errors, for one tile.
 
     Attributes:
         operations: int64 [operations, 12]: kind, activation, and the first and the last (exclusive) of its forward
@@ -52,10 +52,10 @@ class Program(NamedTuple):
         product_weights: int64 [products]: position of each product's weight in theta.
         dots: int64 [weights, 7]: value, error, rows, pitch of values, pitch of errors, length, position in theta.
         biases: int64 [biases, 5]: error, rows, pitch, length, position in theta.
-        pairs: int64 [pairs, 3]: value, error, length; what an activation's derivative or copy meets.
+        pairs: int64 [pairs, 3]: value, error, length; operands of the derivative or copy of an activation.
         windows: int64 [windows, 4]: value and error of a pooled output, its first and its last member.
         members: int64 [members, 2]: value and error of a pooled input.
-        inputs: int64 [inputs]: value that each of a row's numbers goes to.
+        inputs: int64 [inputs]: value of each number of a row.
         offset, scale, shift: float32 [inputs]: of the normalisation.
         logits: int64 [classes, 2]: value and error.
     """
@@ -89,7 +89,7 @@ def _activated(vector: Any, activation: Any) -> Any:
 def _sum_products(
     program: Any, begin: int, end: int, activation: int, theta: Any, weights: Any, source: Any, target: Any
 ) -> None:
-    """Each run: target = activation(bias + sum over products of weight * source), the sums in registers."""
+    """Compute target = activation(bias + sum over products of weight * source) for each run, in registers."""
     runs, sources = program.runs, program.sources
     for number in range(begin, end):
         at, length, first, last, shift, bias = runs[number]
@@ -97,9 +97,9 @@ def _sum_products(
         whole = length - length % BLOCK
         for column in range(0, whole, BLOCK):
             a = b = c = d = e = f = g = h = start
-            here = shift + column
+            offset = shift + column
             for product in range(first, last):
-                weight, place = splat(weights[product]), sources[product] + here
+                weight, place = splat(weights[product]), sources[product] + offset
                 a = multiply_add(a, weight, load(source, place))
                 b = multiply_add(b, weight, load(source, place + LANES))
                 c = multiply_add(c, weight, load(source, place + 2 * LANES))
@@ -108,15 +108,15 @@ def _sum_products(
                 f = multiply_add(f, weight, load(source, place + 5 * LANES))
                 g = multiply_add(g, weight, load(source, place + 6 * LANES))
                 h = multiply_add(h, weight, load(source, place + 7 * LANES))
-            there = at + column
-            store(target, there, _activated(a, activation))
-            store(target, there + LANES, _activated(b, activation))
-            store(target, there + 2 * LANES, _activated(c, activation))
-            store(target, there + 3 * LANES, _activated(d, activation))
-            store(target, there + 4 * LANES, _activated(e, activation))
-            store(target, there + 5 * LANES, _activated(f, activation))
-            store(target, there + 6 * LANES, _activated(g, activation))
-            store(target, there + 7 * LANES, _activated(h, activation))
+            position = at + column
+            store(target, position, _activated(a, activation))
+            store(target, position + LANES, _activated(b, activation))
+            store(target, position + 2 * LANES, _activated(c, activation))
+            store(target, position + 3 * LANES, _activated(d, activation))
+            store(target, position + 4 * LANES, _activated(e, activation))
+            store(target, position + 5 * LANES, _activated(f, activation))
+            store(target, position + 6 * LANES, _activated(g, activation))
+            store(target, position + 7 * LANES, _activated(h, activation))
         for column in range(whole, length, LANES):
             a = start
             for product in range(first, last):
@@ -126,7 +126,7 @@ def _sum_products(
 
 @compiled
 def _sum_gradients(program: Any, begin: int, end: int, values: Any, errors: Any, gradient: Any) -> None:
-    """Each weight: gradient += sum over its runs of value * error."""
+    """Add to the gradient of each weight the sum over its runs of value * error."""
     dots = program.dots
     zero = splat(float32(0.0))
     for number in range(begin, end):
@@ -151,7 +151,7 @@ def _sum_gradients(program: Any, begin: int, end: int, values: Any, errors: Any,
 def _propagate_back(
     program: Any, begin: int, end: int, width: int, weights: Any, values: Any, errors: Any, gradient: Any
 ) -> None:
-    """Both of a dense layer at once: each input's error, and its weights' gradients; the errors are read once."""
+    """Compute the errors of inputs and the gradients of weights of a dense layer, reading its errors once."""
     runs, sources, places = program.runs, program.sources, program.product_weights
     zero = splat(float32(0.0))
     whole = width - width % (4 * LANES)
@@ -196,49 +196,49 @@ def _propagate_back(
 
 @compiled
 def _sum_biases(program: Any, begin: int, end: int, errors: Any, gradient: Any) -> None:
-    """Each bias: gradient += sum of its unit's errors."""
+    """Add to the gradient of each bias the sum of the errors of its unit."""
     for number in range(begin, end):
         error, rows, pitch, length, bias = program.biases[number]
-        found = splat(float32(0.0))
+        partial = splat(float32(0.0))
         for row in range(rows):
             for column in range(0, length, LANES):
-                found = add(found, load(errors, error + row * pitch + column))
-        gradient[bias] += total(found)
+                partial = add(partial, load(errors, error + row * pitch + column))
+        gradient[bias] += total(partial)
 
 
 @compiled
 def _differentiate(program: Any, begin: int, end: int, activation: int, values: Any, errors: Any) -> None:
-    """Errors of an activation's output become those of its input; the derivative is seen from the output."""
+    """Turn errors of activation outputs into errors of inputs; the derivative is a function of the output."""
     one = splat(float32(1.0))
     for number in range(begin, end):
         value, error, length = program.pairs[number]
         for column in range(0, length, LANES):
-            output, found = load(values, value + column), load(errors, error + column)
+            output, slope = load(values, value + column), load(errors, error + column)
             if activation == RELU:
-                found = where_positive(output, found)
+                slope = where_positive(output, slope)
             else:
-                found = multiply(found, subtract(one, multiply(output, output)))
-            store(errors, error + column, found)
+                slope = multiply(slope, subtract(one, multiply(output, output)))
+            store(errors, error + column, slope)
 
 
 @compiled
 def _pool(program: Any, begin: int, end: int, kind: int, width: int, values: Any) -> None:
-    """The largest, or the mean, of each window."""
+    """Compute the maximum or the mean of each window."""
     members = program.members
     for number in range(begin, end):
         output, _, first, last = program.windows[number]
         share = splat(float32(1.0 / (last - first)))
         for column in range(0, width, LANES):
-            found = load(values, members[first, 0] + column)
+            pooled = load(values, members[first, 0] + column)
             for member in range(first + 1, last):
                 other = load(values, members[member, 0] + column)
-                found = maximum(found, other) if kind == MAX_POOL else add(found, other)
-            store(values, output + column, found if kind == MAX_POOL else multiply(found, share))
+                pooled = maximum(pooled, other) if kind == MAX_POOL else add(pooled, other)
+            store(values, output + column, pooled if kind == MAX_POOL else multiply(pooled, share))
 
 
 @compiled
 def _unpool(program: Any, begin: int, end: int, kind: int, width: int, values: Any, errors: Any) -> None:
-    """Each window's error goes to its first largest member, or in equal shares to all."""
+    """Pass the error of each window to its first largest member, or in equal shares to all."""
     members, zero = program.members, splat(float32(0.0))
     for member in range(program.windows[begin, 2], program.windows[end - 1, 3]):
         for column in range(0, width, LANES):
@@ -247,21 +247,21 @@ def _unpool(program: Any, begin: int, end: int, kind: int, width: int, values: A
         output, error, first, last = program.windows[number]
         share = splat(float32(1.0 / (last - first)))
         for column in range(0, width, LANES):
-            left = load(errors, error + column)
+            remaining = load(errors, error + column)
             largest = load(values, output + column)
             for member in range(first, last):
                 place = members[member, 1] + column
                 if kind == MAX_POOL:
-                    part = where_equal(load(values, members[member, 0] + column), largest, left)
-                    left = subtract(left, part)
+                    part = where_equal(load(values, members[member, 0] + column), largest, remaining)
+                    remaining = subtract(remaining, part)
                 else:
-                    part = multiply(left, share)
+                    part = multiply(remaining, share)
                 store(errors, place, add(load(errors, place), part))
 
 
 @compiled
 def _activate(program: Any, begin: int, end: int, activation: int, values: Any) -> None:
-    """An activation that follows something else than a dense layer or a convolution: pairs are input and output."""
+    """Apply an activation that does not follow a dense layer or a convolution: pairs are input and output."""
     for number in range(begin, end):
         source, target, length = program.pairs[number]
         for column in range(0, length, LANES):
@@ -270,7 +270,7 @@ def _activate(program: Any, begin: int, end: int, activation: int, values: Any) 
 
 @compiled
 def _fill(program: Any, tile: Any, width: int, values: Any) -> None:
-    """Put the tile's pixels or features, normalised, where the first operation looks for them."""
+    """Write the normalised pixels or features of a tile where the first operation reads them."""
     for number in range(len(program.inputs)):
         offset, scale, shift = splat(program.offset[number]), splat(program.scale[number]), splat(program.shift[number])
         for column in range(0, width, LANES):
@@ -280,37 +280,37 @@ def _fill(program: Any, tile: Any, width: int, values: Any) -> None:
 
 @compiled
 def _softmax(program: Any, labels: Any, width: int, values: Any, errors: Any) -> float:
-    """The log likelihood of a tile's labels; errors become its gradient in the logits. A label below 0 is no row."""
+    """Return the log likelihood of a tile and write its gradient to ``errors``; labels below 0 are padding."""
     logits = program.logits
     classes = len(logits)
-    largest, whole = len(errors) - 2 * width, len(errors) - width  # the buffer's last two runs are ours
+    largest, whole = len(errors) - 2 * width, len(errors) - width  # the last two runs of the buffer are scratch space
     minus = splat(float32(-1.0))
     for column in range(0, width, LANES):
         peak = load(values, logits[0, 0] + column)
-        for each in range(1, classes):
-            peak = maximum(peak, load(values, logits[each, 0] + column))
+        for k in range(1, classes):
+            peak = maximum(peak, load(values, logits[k, 0] + column))
         powers = splat(float32(0.0))
-        for each in range(classes):
-            power = exponential(subtract(load(values, logits[each, 0] + column), peak))
-            store(errors, logits[each, 1] + column, power)
+        for k in range(classes):
+            power = exponential(subtract(load(values, logits[k, 0] + column), peak))
+            store(errors, logits[k, 1] + column, power)
             powers = add(powers, power)
         share = divide(minus, powers)
-        for each in range(classes):
-            at = logits[each, 1] + column
+        for k in range(classes):
+            at = logits[k, 1] + column
             store(errors, at, multiply(load(errors, at), share))
         store(errors, largest + column, peak)
         store(errors, whole + column, powers)
-    found = 0.0
+    log_likelihood = 0.0
     for row in range(width):
         label = labels[row]
         if label < 0:
-            for each in range(classes):
-                errors[logits[each, 1] + row] = float32(0.0)
+            for k in range(classes):
+                errors[logits[k, 1] + row] = float32(0.0)
         else:
             errors[logits[label, 1] + row] += float32(1.0)
             above = np.float64(values[logits[label, 0] + row]) - np.float64(errors[largest + row])
-            found += above - np.log(np.float64(errors[whole + row]))
-    return found
+            log_likelihood += above - np.log(np.float64(errors[whole + row]))
+    return log_likelihood
 
 
 @compiled
@@ -359,42 +359,32 @@ def sum_tiles(
     errors: Any,
     gradient: Any,
 ) -> float:
-    """The log likelihood of some tiles; its gradient is added up.
+    """Return the log likelihood of tiles and add its gradient to ``gradient``.
 
     Args:
         program: The network.
         theta: float32 [dimensions].
-        weights: float32 [products]: theta at the program's ``product_weights``.
-        tiles: uint8 or float32 [tiles, inputs * width]; compiled once for each.
-        labels: int32 [tiles, width], -1 where there is no row.
-        width: Rows of a tile.
-        values: float32 buffer; what the program's padding needs to be 0 is 0.
-        errors: As ``values``.
+        weights: float32 [products]: theta at ``product_weights`` of the program.
+        tiles: uint8 or float32 [tiles, inputs * width]; each type is compiled once.
+        labels: int32 [tiles, width], -1 in the padding.
+        width: Rows per tile.
+        values: float32 buffer; 0 in the padding of the program.
+        errors: Like ``values``.
         gradient: float64 [dimensions].
     """
-    found = 0.0
+    log_likelihood = 0.0
     for number in range(len(tiles)):
         _forward(program, theta, weights, tiles[number], width, values)
-        found += _softmax(program, labels[number], width, values, errors)
+        log_likelihood += _softmax(program, labels[number], width, values, errors)
         _backward(program, theta, weights, width, values, errors, gradient)
-    return found
+    return log_likelihood
 
 
 @compiled
-def tell_logits(program: Any, theta: Any, weights: Any, tiles: Any, width: int, values: Any, found: Any) -> None:
-    """The logits of some tiles.
-
-    Args:
-        program: As of ``sum_tiles``, like the others.
-        theta: The same.
-        weights: The same.
-        tiles: The same.
-        width: The same.
-        values: The same.
-        found: float32 [tiles, classes, width].
-    """
+def compute_logits(program: Any, theta: Any, weights: Any, tiles: Any, width: int, values: Any, logits: Any) -> None:
+    """Write the logits of tiles to ``logits``, float32 [tiles, classes, width]; see ``sum_tiles`` for the rest."""
     for number in range(len(tiles)):
         _forward(program, theta, weights, tiles[number], width, values)
-        for each in range(found.shape[1]):
-            at = program.logits[each, 0]
-            found[number, each] = values[at : at + width]
+        for k in range(logits.shape[1]):
+            at = program.logits[k, 0]
+            logits[number, k] = values[at : at + width]

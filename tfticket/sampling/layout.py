@@ -1,4 +1,4 @@
-"""Which numbers a sampler moves: a ticket's surviving weights, biases and the like, as one flat vector."""
+"""Layout of theta: surviving weights, biases and the like of a ticket as one flat vector."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -12,10 +12,10 @@ from tfticket.types import Mask, Weights
 
 @dataclass(frozen=True, eq=False)
 class Layout:
-    """The order of the flat vector theta: tensor by tensor, each in C order, pruned entries left out.
+    """Order of the flat vector theta: tensor by tensor, each in C order, without pruned entries.
 
     Attributes:
-        shapes: Path -> shape of every tensor that is sampled, in the network's order.
+        shapes: Path -> shape of every sampled tensor, in the order of the network.
         mask: Kernel path -> boolean array, True = survives.
     """
 
@@ -27,10 +27,10 @@ class Layout:
 
     @classmethod
     def of(cls, weights: Weights, mask: Mask, sampled: Iterable[str]) -> "Layout":
-        """The layout of a ticket.
+        """Return the layout of a ticket.
 
         Raises:
-            InputError: No kernel has a weight left.
+            InputError: No kernel has a surviving weight.
         """
         if not any(kept.any() for kept in mask.values()):
             raise InputError(
@@ -40,7 +40,7 @@ class Layout:
 
     @cached_property
     def indices(self) -> dict[str, np.ndarray]:
-        """Path -> int64 [survivors], their places in the flattened tensor."""
+        """Path -> int64 [survivors], their positions in the flattened tensor."""
         return {
             path: np.flatnonzero(self.mask[path]) if path in self.mask else np.arange(np.prod(shape, dtype=int))
             for path, shape in self.shapes.items()
@@ -49,11 +49,11 @@ class Layout:
     @cached_property
     def slices(self) -> dict[str, slice]:
         """Path -> its part of theta."""
-        found, begin = {}, 0
+        slices, begin = {}, 0
         for path, entries in self.indices.items():
-            found[path] = slice(begin, begin + len(entries))
+            slices[path] = slice(begin, begin + len(entries))
             begin += len(entries)
-        return found
+        return slices
 
     @property
     def size(self) -> int:
@@ -61,11 +61,11 @@ class Layout:
         return sum(len(entries) for entries in self.indices.values())
 
     def pack(self, weights: Weights) -> np.ndarray:
-        """Theta of weights, float64 [size]."""
+        """Return theta of weights, float64 [size]."""
         return np.concatenate([weights[path].ravel()[entries] for path, entries in self.indices.items()]).astype(float)
 
     def unpack(self, theta: np.ndarray) -> Weights:
-        """The weights of theta, 0 where pruned.
+        """Return the weights of theta, 0 where pruned.
 
         Args:
             theta: float [..., size].
@@ -73,10 +73,10 @@ class Layout:
         Returns:
             Path -> float32 [..., *shape].
         """
-        return {path: self.unpack_one(theta, path) for path in self.shapes}
+        return {path: self.unpack_tensor(theta, path) for path in self.shapes}
 
-    def unpack_one(self, theta: np.ndarray, path: str) -> np.ndarray:
-        """One tensor of theta [..., size], float32 [..., *shape], 0 where pruned."""
+    def unpack_tensor(self, theta: np.ndarray, path: str) -> np.ndarray:
+        """Return one tensor of theta [..., size]: float32 [..., *shape], 0 where pruned."""
         shape = self.shapes[path]
         full = np.zeros((*theta.shape[:-1], int(np.prod(shape, dtype=int))), np.float32)
         full[..., self.indices[path]] = theta[..., self.slices[path]]

@@ -16,15 +16,15 @@ import tensorflow_probability as tfp
 
 from tfticket.backend import tf
 from tfticket.config import SampleConfig
-from tfticket.sampling.types import Info, LogDensity, State
+from tfticket.sampling.protocol import LogDensity, SampleStats, State
 
 
 class Nuts:
     """No-U-Turn sampler.
 
     Args:
-        log_density: Of the sampler's variables.
-        max_tree_depth: The trajectory doubles at most so often: at most 2^depth - 1 gradients a draw.
+        log_density: Of the variables that the sampler moves.
+        max_tree_depth: Largest number of doublings: at most 2^depth - 1 gradients per draw.
     """
 
     def __init__(self, log_density: LogDensity, max_tree_depth: int) -> None:
@@ -33,36 +33,39 @@ class Nuts:
         self._step = tf.function(self._one_step, autograph=False)
 
     def init(self, position: np.ndarray) -> State:
-        """The state at a position, float64 [size]; one gradient."""
-        at = tf.constant(position, tf.float64)
-        return State(at, self._init(at))
+        """Return the state at a position, float64 [size], by one gradient."""
+        tensor = tf.constant(position, tf.float64)
+        return State(tensor, self._init(tensor))
 
     def gradient(self, state: State) -> np.ndarray:
-        """The log density's gradient at a state, float64 [size]."""
-        found: np.ndarray = tf.nest.flatten(state.results.grads_target_log_prob)[0].numpy()
-        return found
+        """Return the gradient of the log density at a state, float64 [size]."""
+        gradient: np.ndarray = tf.nest.flatten(state.results.grads_target_log_prob)[0].numpy()
+        return gradient
 
-    def step(self, state: State, step_size: float, scale: np.ndarray, seed: tuple[int, int]) -> tuple[State, Info]:
-        """One draw; see ``types.Sampler``."""
-        position, results = self._step(state.position, state.results, tf.constant(step_size * scale), tf.constant(seed))
-        gradients = int(results.leapfrogs_taken)
-        info = Info(
+    def step(
+        self, state: State, step_size: float, inverse_mass_sqrt: np.ndarray, seed: tuple[int, int]
+    ) -> tuple[State, SampleStats]:
+        """Draw once; see ``protocol.Sampler``."""
+        step_sizes = tf.constant(step_size * inverse_mass_sqrt)
+        position, results = self._step(state.position, state.results, step_sizes, tf.constant(seed))
+        n_steps = int(results.leapfrogs_taken)
+        stats = SampleStats(
             log_density=float(results.target_log_prob),
-            energy=-float(results.energy),  # TFP's has the other sign
+            energy=-float(results.energy),  # TFP negates it
             acceptance_rate=min(1.0, math.exp(min(0.0, float(results.log_accept_ratio)))),
             step_size=step_size,
-            tree_depth=math.ceil(math.log2(gradients + 1)),
-            n_steps=gradients,
+            tree_depth=math.ceil(math.log2(n_steps + 1)),
+            n_steps=n_steps,
             diverging=bool(results.has_divergence),
-            reached_cap=bool(results.reach_max_depth),
+            reached_max_treedepth=bool(results.reach_max_depth),
         )
-        return State(position, results), info
+        return State(position, results), stats
 
     def _one_step(self, position: Any, results: Any, step_size: Any, seed: Any) -> tuple[Any, Any]:
-        moved = self._kernel.one_step(position, results._replace(step_size=step_size), seed=seed)
-        return moved[0], moved[1]._replace(step_size=results.step_size)
+        position, after = self._kernel.one_step(position, results._replace(step_size=step_size), seed=seed)
+        return position, after._replace(step_size=results.step_size)
 
 
 def build(log_density: LogDensity, config: SampleConfig, warming_up: bool) -> Nuts:
-    """The sampler that a configuration asks for."""
+    """Return the sampler of a configuration."""
     return Nuts(log_density, config.depth_in_warmup if warming_up else config.max_tree_depth)

@@ -3,7 +3,7 @@
 log p(theta | data) = power * sum over rows of log p(label | image, theta) + log prior(theta) + constant
 
 Two engines compute the first sum: ``sparse`` over the surviving weights alone, on the CPU, and ``keras``, which runs
-any model, dense and masked. Both sum tiles of rows in float32 and tiles in float64.
+any model, dense and masked. Both sum the rows of a tile in float32, and tiles in float64.
 """
 
 from collections.abc import Callable
@@ -18,39 +18,39 @@ from tfticket.types import Weights
 
 
 class Engine(Protocol):
-    """What computes the likelihood of the training rows.
+    """Computes the likelihood of the training rows.
 
     Attributes:
         name: 'sparse' or 'keras'.
-        rows: How many rows it sums over.
+        rows: Number of training rows.
     """
 
     name: str
     rows: int
 
     def log_likelihood_and_gradient(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
-        """Log likelihood of the training rows and its gradient in theta, float64 [size] both."""
+        """Return the log likelihood of the training rows and its gradient, both for theta float64 [size]."""
 
     def as_tensors(self, theta: Any) -> tuple[Any, Any]:
-        """The same as an operation of a graph, float64 tensors [] and [size]."""
+        """Return ``log_likelihood_and_gradient`` as graph operations, float64 tensors [] and [size]."""
 
     def prepare(self, images: np.ndarray) -> Any:
-        """Lay out images or features, uint8 or float32 [rows, ...], that are to be predicted often."""
+        """Lay out images or features, uint8 or float32 [rows, ...], for repeated prediction."""
 
     def logits(self, theta: np.ndarray, prepared: Any) -> np.ndarray:
-        """Logits float32 [rows, classes] of such images."""
+        """Return the logits of prepared images, float32 [rows, classes]."""
 
 
 class Posterior:
     """Log density and gradient over the sampler's variables u.
 
     Args:
-        engine: Of the likelihood.
-        layout: Which weights theta holds.
-        prior: Of theta; it also says how u becomes theta.
-        power: Of the likelihood; 1 is Bayes.
+        engine: Computes the likelihood.
+        layout: Order of theta.
+        prior: Of theta; it also maps u to theta.
+        power: Exponent of the likelihood; 1 is Bayes.
         fixed: Weights that are not sampled.
-        engine_reason: Why this engine, in a sentence.
+        engine_reason: A sentence on why this engine was chosen.
     """
 
     def __init__(
@@ -66,36 +66,36 @@ class Posterior:
 
     @property
     def rows(self) -> int:
-        """Training rows."""
+        """Number of training rows."""
         return self.engine.rows
 
     def log_density_and_gradient(self, u: np.ndarray) -> tuple[float, np.ndarray]:
-        """Log density up to a constant, and its gradient.
+        """Return the log density up to a constant, and its gradient.
 
         Args:
             u: float64 [size].
 
         Returns:
-            A number, and float64 [size].
+            The log density, and float64 [size].
         """
         return self._combined(u, *self.engine.log_likelihood_and_gradient(self.prior.constrain(u)))
 
     def log_likelihood(self, u: np.ndarray, log_density: float) -> float:
-        """The log likelihood of the training rows, power 1, where the log density is known."""
+        """Return the log likelihood of the training rows, at power 1, from the log density."""
         return (log_density - self.prior.log_density_and_gradient(u)[0]) / self.power
 
-    @np.errstate(over="ignore", invalid="ignore")  # of a trajectory that has run away
+    @np.errstate(over="ignore", invalid="ignore")  # of a diverging trajectory
     def _combined(self, u: np.ndarray, likelihood: float, gradient: np.ndarray) -> tuple[float, np.ndarray]:
-        log_prior, found = self.prior.log_density_and_gradient(u)
+        log_prior, prior_gradient = self.prior.log_density_and_gradient(u)
         slope = self.prior.slope(u) if self.prior.bounded.any() else 1.0
-        return self.power * float(likelihood) + log_prior, found + self.power * gradient * slope
+        return self.power * float(likelihood) + log_prior, prior_gradient + self.power * gradient * slope
 
     def target(self) -> Callable[[Any], Any]:
-        """The log density as a function of tensors, for ``tfp.mcmc``."""
+        """Return the log density as a function of tensors, for ``tfp.mcmc``."""
 
         def combined(u: Any, likelihood: Any, gradient: Any) -> tuple[Any, Any]:
-            value, found = self._combined(u, likelihood, gradient)
-            return np.float64(value), found
+            value, combined_gradient = self._combined(u, likelihood, gradient)
+            return np.float64(value), combined_gradient
 
         @tf.custom_gradient  # type: ignore[untyped-decorator]
         def log_density(u: Any) -> tuple[Any, Any]:
@@ -105,14 +105,14 @@ class Posterior:
             value, gradient = tf.ensure_shape(value, []), tf.ensure_shape(gradient, [self.size])
 
             def pulled_back(upstream: Any, variables: Any = ()) -> Any:
-                """Variables: the keras engine's, which hold theta; nobody asks for their gradients."""
+                """Return the gradient in u; ``variables`` of the Keras engine hold theta and need none."""
                 return (upstream * gradient, [None] * len(variables)) if variables else upstream * gradient
 
             return value, pulled_back
 
-        found: Callable[[Any], Any] = log_density
-        return found
+        target: Callable[[Any], Any] = log_density
+        return target
 
     def weights(self, u: np.ndarray) -> Weights:
-        """All of the network's weights at u, 0 where pruned."""
+        """Return all weights of the network at u, 0 where pruned."""
         return self.fixed | self.layout.unpack(self.prior.constrain(u))

@@ -1,7 +1,7 @@
-"""Priors of the sampled weights, and the variables in which a sampler moves.
+"""Priors of the sampled weights, and the unconstrained variables that a sampler moves.
 
-A sampler moves u over all real numbers. A weight with a normal prior is u itself; one that is bounded is
-w = low + (high - low) / (1 + exp(-u)), and the density of u carries that map's Jacobian.
+A sampler moves u over all real numbers. A weight with a normal prior is u itself. A bounded weight is
+w = low + (high - low) / (1 + exp(-u)), and the density of u includes the Jacobian of that map.
 """
 
 import math
@@ -15,11 +15,12 @@ from tfticket.sampling.layout import Layout
 
 @dataclass(frozen=True, eq=False)
 class Prior:
-    """Independent priors, one a coordinate.
+    """Independent priors, one per coordinate.
 
     Attributes:
-        centre, scale: float64 [size]: of a normal prior; of a bounded one, the interval's middle and half its width.
-        bounded: bool [size]: whether the coordinate's prior is uniform.
+        centre, scale: float64 [size]: mean and standard deviation of a normal prior; middle and half the width of a
+            bounded one.
+        bounded: bool [size]: True where the prior is uniform.
     """
 
     centre: np.ndarray
@@ -31,12 +32,12 @@ class Prior:
 
     @classmethod
     def of(cls, layout: Layout, kernels: PriorConfig, others: PriorConfig) -> "Prior":
-        """The priors of a ticket's weights.
+        """Return the priors of a ticket's weights.
 
         Args:
-            layout: Which weights.
-            kernels: Of what can be pruned.
-            others: Of biases and the like; a normalisation's scale, 'gamma', is centred on 1 more than that.
+            layout: Order of theta.
+            kernels: Prior of kernels.
+            others: Prior of biases and the like; for the scale of a normalisation, 'gamma', it is shifted by 1.
         """
         centre, scale = np.zeros(layout.size), np.ones(layout.size)
         bounded = np.zeros(layout.size, bool)
@@ -50,21 +51,21 @@ class Prior:
         return cls(centre, scale, bounded)
 
     def constrain(self, u: np.ndarray) -> np.ndarray:
-        """Weights of the sampler's variables, float64 [..., size]."""
+        """Map the sampler's variables to weights, float64 [..., size]."""
         if not self.bounded.any():
             return u
         return np.where(self.bounded, self.centre + self.scale * np.tanh(u / 2), u)
 
     def unconstrain(self, weights: np.ndarray) -> np.ndarray:
-        """The sampler's variables of weights; those on or beyond a bound come to lie just inside."""
+        """Map weights to the sampler's variables; weights on or beyond a bound are moved just inside."""
         if not self.bounded.any():
             return weights
         inside = np.clip((weights - self.centre) / self.scale, -1 + 1e-9, 1 - 1e-9)
         return np.where(self.bounded, 2 * np.arctanh(inside), weights)
 
-    @np.errstate(over="ignore", invalid="ignore")  # of a trajectory that has run away
+    @np.errstate(over="ignore", invalid="ignore")  # of a diverging trajectory
     def log_density_and_gradient(self, u: np.ndarray) -> tuple[float, np.ndarray]:
-        """Log density of u, normalised, and its gradient, float64 [size]."""
+        """Return the normalised log density of u, and its gradient, float64 [size]."""
         residual = (u - self.centre) / self.scale
         log_density = -0.5 * residual**2 - np.log(self.scale) - 0.5 * math.log(2 * math.pi)
         gradient = -residual / self.scale
@@ -74,18 +75,18 @@ class Prior:
         return float(log_density.sum()), gradient
 
     def slope(self, u: np.ndarray) -> np.ndarray:
-        """Dw / du, float64 [size]."""
+        """Return dw / du, float64 [size]."""
         return np.where(self.bounded, self.scale / 2 / np.cosh(np.clip(u, -700, 700) / 2) ** 2, 1.0)
 
     def draw(self, random: np.random.Generator) -> np.ndarray:
-        """The sampler's variables of one draw from the prior."""
+        """Draw the sampler's variables from the prior."""
         normal, uniform = random.normal(size=self.centre.shape), random.random(self.centre.shape)
-        edge = np.clip(uniform, 1e-12, 1 - 1e-12)
-        return np.where(self.bounded, np.log(edge / (1 - edge)), self.centre + self.scale * normal)
+        quantile = np.clip(uniform, 1e-12, 1 - 1e-12)
+        return np.where(self.bounded, np.log(quantile / (1 - quantile)), self.centre + self.scale * normal)
 
 
 def _glorot(config: PriorConfig, layout: Layout, path: str) -> float:
-    """Scale of a Glorot prior: variance factor * 2 / (fan in + fan out); a bound is sqrt(3) deviations away.
+    """Return the scale of a Glorot prior: variance factor * 2 / (fan in + fan out); bounds at sqrt(3) deviations.
 
     References:
         Glorot and Bengio (2010), equations 12 and 16.

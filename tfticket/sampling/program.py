@@ -1,7 +1,7 @@
-"""Compile a masked network into the tables of ``tfticket.sampling.kernels``: only what reaches the logits is in them.
+"""Compile a masked network into the tables of ``tfticket.sampling.kernels``, keeping only what reaches the logits.
 
-A dense layer is a convolution whose window is the whole image. A layer's output is a region of two buffers, values and
-errors, as [channel, y, x] with the zeros around that convolutions need.
+A dense layer is a convolution whose window is the whole image. The output of a layer is a region of two buffers, values
+and errors, as [channel, y, x] with the zero padding that convolutions need.
 """
 
 from collections.abc import Sequence
@@ -14,11 +14,11 @@ from tfticket.data import Normalisation
 from tfticket.sampling.kernels import ACTIVATION, LINEAR, NONE, Program
 from tfticket.sampling.vectors import LANES
 
-CACHE = 2**19
-"""So many values are to stay near the processor: a tile has as many rows as fit."""
+CACHE_VALUES = 2**19
+"""Values that fit in the processor's cache; they limit the rows of a tile."""
 
 WIDEST = 256
-"""Rows of a tile at most."""
+"""Most rows of a tile."""
 
 Pair = tuple[int, int]
 Shape = tuple[int, int, int]
@@ -30,8 +30,8 @@ class Linear:
 
     Attributes:
         kept: bool [vertical, horizontal, channels in, channels out], the surviving weights.
-        kernel: int64 [survivors], their places in theta, in C order.
-        bias: int64 [channels out], the biases' places in theta; -1 where there is none.
+        kernel: int64 [survivors], positions in theta, in C order.
+        bias: int64 [channels out], positions in theta; -1 without a bias.
         activation: NONE, RELU or TANH.
         stride, padding: (vertical, horizontal); padding at the top and on the left.
         shape: Of its output, (channels, height, width).
@@ -47,13 +47,13 @@ class Linear:
 
     @property
     def sees_all(self) -> bool:
-        """Whether it has a single window, as a dense layer has: the whole image."""
+        """True if there is a single window, the whole image, as in a dense layer."""
         return self.shape[1:] == (1, 1) and self.padding == (0, 0)
 
 
 @dataclass(frozen=True)
 class Pool:
-    """The largest or the mean of windows; ``kind`` is MAX_POOL or AVERAGE_POOL."""
+    """Maximum or mean over windows; ``kind`` is MAX_POOL or AVERAGE_POOL."""
 
     kind: int
     size: Pair
@@ -64,7 +64,7 @@ class Pool:
 
 @dataclass(frozen=True)
 class Activation:
-    """An activation that follows something else than a dense layer or a convolution."""
+    """An activation that does not follow a dense layer or a convolution."""
 
     activation: int
     shape: Shape
@@ -75,13 +75,13 @@ Layer = Linear | Pool | Activation
 
 @dataclass(frozen=True)
 class Compiled:
-    """A program and what it needs.
+    """A program and the sizes of its buffers.
 
     Attributes:
         program: The tables.
-        width: Rows of a tile.
+        width: Rows per tile.
         values, errors: Lengths of the buffers.
-        inputs: int64 [inputs]: which numbers of a row, [height, width, channels] or [features], flat, it takes.
+        inputs: int64 [inputs]: indices into a flat row, [height, width, channels] or [features], of its inputs.
     """
 
     program: Program
@@ -93,7 +93,7 @@ class Compiled:
 
 @dataclass(frozen=True)
 class _Region:
-    """Where a layer's output lies, in units of a tile's width."""
+    """Location of the output of a layer, in units of the width of a tile."""
 
     shape: Shape
     value: int
@@ -114,10 +114,10 @@ class _Region:
 
 
 def compile_network(image: Shape, layers: Sequence[Layer], normalisation: Normalisation) -> Compiled:
-    """The program of a network.
+    """Compile a network.
 
     Args:
-        image: (channels, height, width); (features, 1, 1) of rows that are no images.
+        image: (channels, height, width); (features, 1, 1) for rows of features.
         layers: From the image to logits [classes, 1, 1].
         normalisation: Of the rows.
     """
@@ -137,7 +137,7 @@ def compile_network(image: Shape, layers: Sequence[Layer], normalisation: Normal
 
     values = sum(_numbers(region.shape[0], region.value_size) for region in regions)
     errors = sum(_numbers(region.shape[0], region.error_size) for region in regions)
-    width = int(np.clip(2 ** int(np.log2(CACHE / values)), LANES, WIDEST))
+    width = int(np.clip(2 ** int(np.log2(CACHE_VALUES / values)), LANES, WIDEST))
     program = Program(
         operations=np.array(operations, np.int64),
         runs=tables.of("runs", 6, (0, 1, 4), width),
@@ -159,11 +159,11 @@ def compile_network(image: Shape, layers: Sequence[Layer], normalisation: Normal
 
 
 def _alive(image: Shape, layers: Sequence[Layer]) -> list[np.ndarray]:
-    """For the image and each layer's output, bool [channels, height, width]: which numbers reach the logits."""
-    found: list[Any] = [np.ones(layers[-1].shape, bool)]
+    """Return what reaches the logits, for the image and the output of each layer: bool [channels, height, width]."""
+    alive: list[Any] = [np.ones(layers[-1].shape, bool)]
     shapes = [image, *(layer.shape for layer in layers)]
     for layer, shape in zip(reversed(layers), reversed(shapes[:-1]), strict=True):
-        after: Any = found[0]
+        after: Any = alive[0]
         before: Any
         if isinstance(layer, Linear):
             reached: Any = layer.kept[..., after.any(axis=(1, 2))].any(axis=-1)
@@ -176,8 +176,8 @@ def _alive(image: Shape, layers: Sequence[Layer]) -> list[np.ndarray]:
             before = np.broadcast_to(np.any(after, axis=(1, 2))[:, None, None], shape)
         else:
             before = after
-        found.insert(0, before)
-    return found
+        alive.insert(0, before)
+    return alive
 
 
 def _numbers(channels: int, size: Pair) -> int:
@@ -185,40 +185,40 @@ def _numbers(channels: int, size: Pair) -> int:
 
 
 def _regions(image: Shape, layers: Sequence[Layer]) -> list[_Region]:
-    """Where the image and each layer's output lie."""
+    """Lay out the image and the output of each layer."""
     shapes = [image, *(layer.shape for layer in layers)]
-    makers: list[Layer | None] = [None, *layers]
-    readers: list[Layer | None] = [*layers, None]
-    found: list[_Region] = []
+    producers: list[Layer | None] = [None, *layers]
+    consumers: list[Layer | None] = [*layers, None]
+    regions: list[_Region] = []
     value = error = 0
-    for shape, maker, reader in zip(shapes, makers, readers, strict=True):
+    for shape, producer, consumer in zip(shapes, producers, consumers, strict=True):
         value_size, value_padding = shape[1:], (0, 0)
-        if isinstance(reader, Linear):
-            value_padding = reader.padding
+        if isinstance(consumer, Linear):
+            value_padding = consumer.padding
             reach = [
                 (out - 1) * stride + size
-                for out, stride, size in zip(reader.shape[1:], reader.stride, reader.kept.shape[:2], strict=True)
+                for out, stride, size in zip(consumer.shape[1:], consumer.stride, consumer.kept.shape[:2], strict=True)
             ]
             value_size = _pair(max(n + p, r) for n, p, r in zip(shape[1:], value_padding, reach, strict=True))
         error_size, error_padding, spread = shape[1:], (0, 0), (1, 1)
-        if isinstance(maker, Linear) and not maker.sees_all:
-            spread = maker.stride
-            size = maker.kept.shape[:2]
-            error_padding = _pair(each - 1 - p for each, p in zip(size, maker.padding, strict=True))
+        if isinstance(producer, Linear) and not producer.sees_all:
+            spread = producer.stride
+            size = producer.kept.shape[:2]
+            error_padding = _pair(k - 1 - p for k, p in zip(size, producer.padding, strict=True))
             error_size = _pair(
-                max(before + each - 1, (n - 1) * s + 1 + p)
-                for before, each, n, s, p in zip(
-                    found[-1].shape[1:], size, shape[1:], spread, error_padding, strict=True
+                max(before + k - 1, (n - 1) * s + 1 + p)
+                for before, k, n, s, p in zip(
+                    regions[-1].shape[1:], size, shape[1:], spread, error_padding, strict=True
                 )
             )
-        if isinstance(maker, Activation):  # the derivative is taken in place
-            region = replace(found[-1], value=value, value_size=value_size, value_padding=value_padding)
+        if isinstance(producer, Activation):  # the derivative is taken in place
+            region = replace(regions[-1], value=value, value_size=value_size, value_padding=value_padding)
         else:
             region = _Region(shape, value, value_size, value_padding, error, error_size, error_padding, spread)
             error += _numbers(shape[0], error_size)
         value += _numbers(shape[0], value_size)
-        found.append(region)
-    return found
+        regions.append(region)
+    return regions
 
 
 def _pair(values: Any) -> Pair:
@@ -227,14 +227,14 @@ def _pair(values: Any) -> Pair:
 
 
 class _Tables:
-    """Rows that are still to be made into arrays."""
+    """Rows of tables under construction."""
 
     def __init__(self) -> None:
         self._parts: dict[str, list[np.ndarray]] = {}
         self._lengths: dict[str, int] = {}
 
     def add(self, name: str, *columns: Any) -> tuple[int, int]:
-        """Add rows, given by columns that are broadcast; returns the first and the last, exclusive."""
+        """Add rows from broadcast columns; return the range of their indices, the end exclusive."""
         rows = np.stack([column.ravel() for column in np.broadcast_arrays(*columns)], axis=1).astype(np.int64)
         begin = self._lengths.get(name, 0)
         self._parts.setdefault(name, []).append(rows)
@@ -242,10 +242,10 @@ class _Tables:
         return begin, begin + len(rows)
 
     def of(self, name: str, columns: int, positions: tuple[int, ...], width: int) -> np.ndarray:
-        """A table, its columns of positions and lengths in numbers."""
-        found = np.concatenate([np.empty((0, columns), np.int64), *self._parts.get(name, [])])
-        found[:, positions] *= width
-        return np.ascontiguousarray(found)
+        """Return a table, with columns of positions and lengths in numbers."""
+        table = np.concatenate([np.empty((0, columns), np.int64), *self._parts.get(name, [])])
+        table[:, positions] *= width
+        return np.ascontiguousarray(table)
 
 
 NOTHING = (0, 0)
@@ -254,7 +254,7 @@ NOTHING = (0, 0)
 def _operation(
     tables: _Tables, layer: Layer, source: _Region, target: _Region, before: np.ndarray, after: np.ndarray, first: bool
 ) -> list[int]:
-    """One row of ``Program.operations``."""
+    """Return one row of ``Program.operations``."""
     if isinstance(layer, Linear):
         kind, activation = LINEAR, layer.activation
         products = _products(layer, np.asarray(after.any(axis=(1, 2))))
@@ -277,7 +277,7 @@ def _operation(
 
 
 class _Products(NamedTuple):
-    """Surviving weights that reach the logits, as columns."""
+    """Columns of the surviving weights that reach the logits."""
 
     down: np.ndarray
     right: np.ndarray
@@ -293,7 +293,7 @@ def _products(layer: Linear, alive: np.ndarray) -> _Products:
 
 
 def _grouped(tables: _Tables, groups: np.ndarray, sources: np.ndarray, weights: np.ndarray, count: int) -> np.ndarray:
-    """Add products sorted by their group; returns where each group's begin, and the last one's end [count + 1]."""
+    """Add products sorted by group; return where each group begins, and the end of the last one, [count + 1]."""
     order = np.lexsort((sources, groups))
     begin, _ = tables.add("sources", sources[order])
     tables.add("weights", weights[order])
@@ -315,16 +315,16 @@ def _forward_runs(
 
 
 def _places(channels: np.ndarray, height: int, width: int, whole: bool) -> tuple[np.ndarray, np.ndarray, Any, int]:
-    """Channel, y, x of runs, and their length: whole rows of pixels, or single ones."""
+    """Return channel, y, x of runs, and their length: whole rows of pixels, or single ones."""
     steps = (np.arange(height), np.zeros(1, int) if whole else np.arange(width))
-    channel, y, x = (each.ravel() for each in np.meshgrid(channels, *steps, indexing="ij"))
+    channel, y, x = (grid.ravel() for grid in np.meshgrid(channels, *steps, indexing="ij"))
     return channel, y, x, width if whole else 1
 
 
 def _dense_backward(
     tables: _Tables, products: _Products, source: _Region, target: _Region, before: np.ndarray, first: bool
 ) -> tuple[int, int]:
-    """Runs whose shift is the place of the input's value, and whose target is below 0 where no error is wanted."""
+    """Add runs whose shift is the position of the input value, and whose target is below 0 where no error is needed."""
     shape = source.shape
     groups = np.ravel_multi_index((products.channel_in, products.down, products.right), shape)
     sources = target.error_at(products.channel_out, 0, 0)
@@ -376,10 +376,10 @@ def _pairs(tables: _Tables, region: _Region, alive: np.ndarray) -> tuple[int, in
 
 
 def _windows(tables: _Tables, layer: Pool, source: _Region, target: _Region, after: np.ndarray) -> tuple[int, int]:
-    """What each pooled number sees of the image; padding does not count."""
+    """Add the windows of a pooling layer and their members, without the padding."""
     _, height, width = source.shape
-    channel, y, x = (each[:, None] for each in np.nonzero(after))
-    down, right = (each.ravel()[None, :] for each in np.indices(layer.size))
+    channel, y, x = (indices[:, None] for indices in np.nonzero(after))
+    down, right = (offsets.ravel()[None, :] for offsets in np.indices(layer.size))
     rows = y * layer.stride[0] - layer.padding[0] + down
     columns = x * layer.stride[1] - layer.padding[1] + right
     inside = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)

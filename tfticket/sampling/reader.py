@@ -1,4 +1,4 @@
-"""Read a Keras model as layers that the sparse engine knows, or say why it cannot run it."""
+"""Translate a Keras model to layers of the sparse engine, or say why the engine cannot run it."""
 
 import math
 from typing import Any
@@ -15,66 +15,67 @@ _ACTIVATIONS = {"linear": NONE, "relu": RELU, "tanh": TANH}
 
 
 class CannotRun(InputError):
-    """A model that the sparse engine does not know."""
+    """A model that the sparse engine does not support."""
 
 
 def sparse_layers(model: Any, layout: Layout) -> tuple[Shape, list[Layer]]:
-    """The image's (channels, height, width), or (features, 1, 1), and the layers up to the logits.
+    """Return (channels, height, width) of the image, or (features, 1, 1), and the layers up to the logits.
 
     Args:
         model: A functional or Sequential ``tf_keras`` model.
-        layout: Of theta, over the model's weights.
+        layout: Order of theta.
 
     Raises:
-        CannotRun: Something else than a chain of known layers.
+        CannotRun: The model is not a chain of supported layers.
     """
     layers = _chain(model)
     *size, channels = model.input_shape[1:]
     is_flat = not size
     height, width = size or (1, 1)
     image: Shape = (channels, height, width)
-    found: list[Layer] = []
+    translated: list[Layer] = []
     shape = image
     for layer in layers:
         kind = type(layer)
-        last = found[-1] if found else None
+        last = translated[-1] if translated else None
         if kind is keras.layers.Flatten:
             if layer.data_format != "channels_last":
                 raise CannotRun(_refusal(f"{layer.name} has its channels first"))
             is_flat = True
         elif kind in (keras.layers.Dense, keras.layers.Conv2D):
-            found.append(_linear(layer, shape, is_flat, layout))
+            translated.append(_linear(layer, shape, is_flat, layout))
             is_flat = kind is keras.layers.Dense
         elif kind in (keras.layers.MaxPooling2D, keras.layers.AveragePooling2D):
-            found.append(_pool(layer, shape))
+            translated.append(_pool(layer, shape))
         elif kind is keras.layers.GlobalAveragePooling2D:
             if layer.data_format != "channels_last":
                 raise CannotRun(_refusal(f"{layer.name} has its channels first"))
-            found.append(Pool(AVERAGE_POOL, shape[1:], shape[1:], (0, 0), (shape[0], 1, 1)))
+            translated.append(Pool(AVERAGE_POOL, shape[1:], shape[1:], (0, 0), (shape[0], 1, 1)))
             is_flat = not layer.keepdims
         elif kind in (keras.layers.Activation, keras.layers.ReLU):
             activation = _activation(layer)
             if isinstance(last, Linear) and last.activation == NONE:
-                found[-1] = Linear(**{**last.__dict__, "activation": activation})
+                translated[-1] = Linear(**{**last.__dict__, "activation": activation})
             elif activation != NONE:
-                found.append(Activation(activation, shape))
+                translated.append(Activation(activation, shape))
         else:
             raise CannotRun(_refusal(f"{layer.name} is a {kind.__name__}"))
-        shape = found[-1].shape if found else image
-    if not found or not isinstance(found[-1], Linear) or found[-1].activation != NONE or shape[1:] != (1, 1):
+        shape = translated[-1].shape if translated else image
+    last = translated[-1] if translated else None
+    if not isinstance(last, Linear) or last.activation != NONE or shape[1:] != (1, 1):
         raise CannotRun(_refusal(f"{model.name} does not end in a layer that gives logits"))
-    return image, found
+    return image, translated
 
 
-def _refusal(what: str) -> str:
+def _refusal(reason: str) -> str:
     return (
-        f"The sparse engine cannot run this network: {what}. It knows chains of Dense, Conv2D, max and average "
+        f"The sparse engine cannot run this network: {reason}. It supports chains of Dense, Conv2D, max and average "
         "pooling, Flatten, ReLU and tanh. Use engine: keras."
     )
 
 
 def _chain(model: Any) -> list[Any]:
-    """The layers after the input, each with the one before as its only input.
+    """Return the layers after the input, each with the previous one as its only input.
 
     Raises:
         CannotRun: The model branches or uses a layer twice.
@@ -83,7 +84,7 @@ def _chain(model: Any) -> list[Any]:
     before = model.inputs[0] if len(model.inputs) == 1 else None
     for layer in layers:
         if len(layer.inbound_nodes) != 1 or layer.input is not before:
-            raise CannotRun(_refusal(f"{model.name} is no chain of layers at {layer.name}"))
+            raise CannotRun(_refusal(f"{model.name} is not a chain of layers at {layer.name}"))
         before = layer.output
     if len(model.input_shape) not in (2, 4):
         raise CannotRun(_refusal(f"{model.name} takes neither images [height, width, channels] nor [features]"))
@@ -95,7 +96,7 @@ def _activation(layer: Any) -> int:
         plain = layer.max_value is None and not layer.negative_slope and not layer.threshold
         name = "relu" if plain else "ReLU with options"
     else:
-        name = getattr(layer.activation, "__name__", "its own")
+        name = getattr(layer.activation, "__name__", "custom")
     if name not in _ACTIVATIONS:
         raise CannotRun(_refusal(f"{layer.name} has the activation {name}"))
     return _ACTIVATIONS[name]
@@ -119,7 +120,7 @@ def _linear(layer: Any, shape: Shape, is_flat: bool, layout: Layout) -> Linear:
     if layer.data_format != "channels_last" or layer.groups != 1 or tuple(layer.dilation_rate) != (1, 1):
         raise CannotRun(_refusal(f"{layer.name} is grouped, dilated or has its channels first"))
     sizes, padding = _window(shape, layer.kernel_size, layer.strides, layer.padding)
-    if padding == (0, 0):  # a kernel that is larger than the image meets nothing there
+    if padding == (0, 0):  # the part of a kernel outside the image has no effect
         down, right = np.nonzero(kept)[:2]
         kernel, kept = kernel[(down < shape[1]) & (right < shape[2])], kept[: shape[1], : shape[2]]
     return Linear(kept, kernel, biases, (units, *sizes), activation, tuple(layer.strides), padding)
@@ -134,13 +135,13 @@ def _pool(layer: Any, shape: Shape) -> Pool:
 
 
 def _window(shape: Shape, size: Any, stride: Any, padding: str) -> tuple[Pair, Pair]:
-    """Height and width of the output, and the padding at the top and on the left, as TensorFlow has them."""
+    """Return height and width of the output, and the padding at the top and on the left, as in TensorFlow."""
     outs, before = [], []
-    for length, each, step in zip(shape[1:], size, stride, strict=True):
+    for length, kernel, step in zip(shape[1:], size, stride, strict=True):
         if padding == "valid":
-            outs.append((length - each) // step + 1)
+            outs.append((length - kernel) // step + 1)
             before.append(0)
         else:
             outs.append(math.ceil(length / step))
-            before.append(max((outs[-1] - 1) * step + each - length, 0) // 2)
+            before.append(max((outs[-1] - 1) * step + kernel - length, 0) // 2)
     return (outs[0], outs[1]), (before[0], before[1])

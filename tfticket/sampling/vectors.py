@@ -1,7 +1,7 @@
-"""Vectors of float32 for Numba's compiled code: what stays in the processor's registers is said, not hoped for.
+"""Vectors of float32 for Numba's compiled code, so that values stay in the registers of the processor.
 
-LLVM gives these operations the machine's own instructions, whatever their width. Arrays are addressed flat, by the
-position of a vector's first element.
+LLVM compiles these operations to the instructions of the machine, whatever their width. Arrays are addressed flat, by
+the position of the first element of a vector.
 """
 
 from typing import Any
@@ -53,9 +53,9 @@ def load(typing: Any, array: Any, position: Any) -> Any:
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         address = _address(context, builder, signature.args[0], values[0], values[1], _VECTOR)
-        found = builder.load(address)
-        found.align = 4
-        return found
+        loaded = builder.load(address)
+        loaded.align = 4
+        return loaded
 
     return vector_type(array, types.intp), generate
 
@@ -88,7 +88,7 @@ def load_input(typing: Any, array: Any, position: Any) -> Any:
 
 @intrinsic
 def splat(typing: Any, scalar: Any) -> Any:
-    """A vector of one number."""
+    """Return a vector that repeats one number."""
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         return _splat(builder, values[0])
@@ -124,19 +124,19 @@ add, subtract, multiply, divide = (_binary(name) for name in ("fadd", "fsub", "f
 
 @intrinsic
 def total(typing: Any, vector: Any) -> Any:
-    """The sum of a vector's elements, in pairs."""
+    """Return the pairwise sum of the elements of a vector."""
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        found, lanes = values[0], LANES
+        vector, lanes = values[0], LANES
         while lanes > 1:
             lanes //= 2
             kind = ir.VectorType(ir.IntType(32), lanes)
             halves = [
-                builder.shuffle_vector(found, found, ir.Constant(kind, list(range(first, first + lanes))))
+                builder.shuffle_vector(vector, vector, ir.Constant(kind, list(range(first, first + lanes))))
                 for first in (0, lanes)
             ]
-            found = builder.fadd(*halves)
-        return builder.extract_element(found, ir.Constant(ir.IntType(32), 0))
+            vector = builder.fadd(*halves)
+        return builder.extract_element(vector, ir.Constant(ir.IntType(32), 0))
 
     return types.float32(vector_type), generate
 
@@ -176,7 +176,7 @@ def where_equal(typing: Any, left: Any, right: Any, vector: Any) -> Any:
 
 @intrinsic
 def maximum(typing: Any, left: Any, right: Any) -> Any:
-    """The larger of two vectors, element by element; NaN on the left stays NaN."""
+    """Return the elementwise maximum; NaN on the left stays NaN."""
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         return builder.select(builder.fcmp_ordered("<", values[0], values[1]), values[1], values[0])
@@ -186,7 +186,7 @@ def maximum(typing: Any, left: Any, right: Any) -> Any:
 
 @intrinsic
 def _power_of_two(typing: Any, exponent: Any) -> Any:
-    """2^exponent for whole numbers between -126 and 127, by the exponent's bits."""
+    """Return 2^exponent for integers between -126 and 127, by the bits of the exponent."""
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         whole = ir.VectorType(ir.IntType(32), LANES)
@@ -198,7 +198,7 @@ def _power_of_two(typing: Any, exponent: Any) -> Any:
 
 @intrinsic
 def _rounded(typing: Any, vector: Any) -> Any:
-    """The nearest whole numbers."""
+    """Return the nearest integers."""
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         kind = ir.FunctionType(_VECTOR, [_VECTOR])
@@ -209,7 +209,7 @@ def _rounded(typing: Any, vector: Any) -> Any:
 
 @inlined
 def exponential(x: Any) -> Any:
-    """e^x of a vector, to 2 units in the last place between -87 and 87; beyond, as at these ends; NaN stays NaN.
+    """Return e^x, to 2 units in the last place between -87 and 87; x is clipped to these; NaN stays NaN.
 
     References:
         Cephes' ``expf`` (Moshier, 1992): e^x = 2^n e^r, abs(r) <= ln(2) / 2, e^r by a polynomial.
@@ -231,6 +231,6 @@ def exponential(x: Any) -> Any:
 
 @inlined
 def hyperbolic_tangent(x: Any) -> Any:
-    """tanh(x) of a vector, to an absolute error of 2e-7."""
+    """Return tanh(x), to an absolute error of 2e-7."""
     one = splat(float32(1.0))
     return subtract(one, divide(splat(float32(2.0)), add(exponential(add(x, x)), one)))

@@ -1,10 +1,10 @@
 """Warm-up in windows: the step size by dual averaging, the diagonal mass by the variances of draws and gradients.
 
-A first window moves from the start to where the mass lies; slow windows, each twice as long as the one before, end with
-a new mass; a last one tunes the step size. The schedule and the shrinkage are Stan's.
+An initial buffer moves from the start to the typical set; slow windows, each twice as long as the one before, end with
+a new mass; a terminal buffer tunes the step size. The schedule and the shrinkage are Stan's.
 
-One over the mass is sqrt(variance of the draws / variance of the gradients), which is the variance itself where the
-posterior is normal, and settles earlier than the draws' own where a chain still climbs: its gradients tell at once how
+One over the mass is sqrt(variance of the draws / variance of the gradients). It equals the variance of the draws where
+the posterior is normal, and settles earlier than that while a chain still climbs, since gradients show at once how
 steep a coordinate is.
 
 References:
@@ -18,88 +18,88 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-FIRST_SLOW = 10
+BASE_WINDOW = 10
 """Draws of the first slow window."""
 
-LAST = 7
-"""Draws that a step size needs at least to settle."""
+SHORTEST_TERM_BUFFER = 7
+"""Fewest draws in which a step size settles."""
 
 
 @dataclass(frozen=True)
 class Windows:
-    """Where a warm-up's windows end.
+    """Schedule of a warm-up.
 
     Attributes:
-        first: Draws of the first window.
+        init_buffer: Draws of the initial buffer.
         slow: Draws of each slow window.
-        last: Draws of the last window.
+        term_buffer: Draws of the terminal buffer.
     """
 
-    first: int
+    init_buffer: int
     slow: tuple[int, ...]
-    last: int
+    term_buffer: int
 
     @classmethod
     def of(cls, draws: int) -> "Windows":
-        """The windows of a warm-up of so many draws, at least 20: 15 %, doubling ones, 10 % but ``LAST`` at least."""
-        first, last = round(0.15 * draws), max(LAST, round(0.1 * draws))
-        left, length = draws - first - last, FIRST_SLOW
+        """Return the windows of a warm-up of at least 20 draws: 15 %, doubling ones, 10 % or the shortest buffer."""
+        init_buffer, term_buffer = round(0.15 * draws), max(SHORTEST_TERM_BUFFER, round(0.1 * draws))
+        remaining, length = draws - init_buffer - term_buffer, BASE_WINDOW
         slow = []
-        while left:
-            if left < length + 2 * length:  # the next one would not fit
-                length = left
+        while remaining:
+            if remaining < length + 2 * length:  # the next window would not fit
+                length = remaining
             slow.append(length)
-            left -= length
+            remaining -= length
             length *= 2
-        return cls(first, tuple(slow), last)
+        return cls(init_buffer, tuple(slow), term_buffer)
 
     def __str__(self) -> str:
-        return f"{self.first} / {' + '.join(map(str, self.slow))} / {self.last}"
+        return f"{self.init_buffer} / {' + '.join(map(str, self.slow))} / {self.term_buffer}"
 
     @property
     def total(self) -> int:
-        """Draws of them all."""
-        return self.first + sum(self.slow) + self.last
+        """Draws of all windows."""
+        return self.init_buffer + sum(self.slow) + self.term_buffer
 
     @property
     def ends(self) -> list[int]:
-        """After which draws the mass is set anew."""
-        return [int(end) for end in self.first + np.cumsum(self.slow)]
+        """Numbers of draws after which the mass is updated."""
+        return [int(end) for end in self.init_buffer + np.cumsum(self.slow)]
 
 
 @dataclass
 class DualAveraging:
-    """The step size whose acceptance rate is the target: log x <- mu - sqrt(t) / gamma * mean error.
+    """Step size adapted to a target acceptance rate: log x <- mu - sqrt(t) / gamma * h_bar.
 
     Attributes:
         target: Acceptance rate.
-        centre: mu; new trials shrink towards it.
-        count: t, of steps so far.
-        error: Weighted mean of target - acceptance rate.
-        log_step: Of the next trial.
-        log_mean: Weighted mean of the trials', which stays when the warm-up ends.
+        mu: Point towards which new trials shrink.
+        count: t, the number of steps so far.
+        h_bar: Weighted mean of target - acceptance rate.
+        log_step_size: Of the next trial.
+        log_step_size_bar: Weighted mean over trials, used after the warm-up.
     """
 
     target: float
-    centre: float = 0.0
+    mu: float = 0.0
     count: int = 0
-    error: float = 0.0
-    log_step: float = 0.0
-    log_mean: float = 0.0
+    h_bar: float = 0.0
+    log_step_size: float = 0.0
+    log_step_size_bar: float = 0.0
 
     def restart(self, step_size: float) -> None:
         """Begin again from a step size."""
-        self.centre, self.count = math.log(10 * step_size), 0
-        self.error, self.log_step, self.log_mean = 0.0, math.log(step_size), 0.0
+        self.mu, self.count = math.log(10 * step_size), 0
+        self.h_bar, self.log_step_size, self.log_step_size_bar = 0.0, math.log(step_size), 0.0
 
     def update(self, acceptance_rate: float) -> None:
         """Learn from a step (Hoffman and Gelman, algorithm 6: gamma 0.05, t0 10, kappa 0.75)."""
         self.count += 1
         weight = 1.0 / (self.count + 10)
-        self.error = (1 - weight) * self.error + weight * (self.target - acceptance_rate)
-        self.log_step = self.centre - math.sqrt(self.count) / 0.05 * self.error
+        self.h_bar = (1 - weight) * self.h_bar + weight * (self.target - acceptance_rate)
+        self.log_step_size = self.mu - math.sqrt(self.count) / 0.05 * self.h_bar
         weight = self.count**-0.75
-        self.log_mean = weight * self.log_step + (1 - weight) * self.log_mean
+        self.log_step_size_bar = weight * self.log_step_size + (1 - weight) * self.log_step_size_bar
 
 
 @dataclass
@@ -112,47 +112,47 @@ class RunningVariance:
 
     @classmethod
     def of(cls, size: int) -> "RunningVariance":
-        """Of no draw yet."""
+        """Return the variance of no draws."""
         return cls(0, np.zeros(size), np.zeros(size))
 
     def update(self, draw: np.ndarray) -> None:
         """Add a draw, float64 [size]."""
         self.count += 1
-        before = draw - self.mean
-        self.mean += before / self.count
-        self.squares += before * (draw - self.mean)
+        deviation = draw - self.mean
+        self.mean += deviation / self.count
+        self.squares += deviation * (draw - self.mean)
 
     @property
     def variance(self) -> np.ndarray:
-        """The variances, float64 [size]; 0 of fewer than two draws."""
+        """Variances, float64 [size]; 0 for fewer than two draws."""
         return self.squares / max(1, self.count - 1)
 
 
-def scale_of(draws: RunningVariance, gradients: RunningVariance) -> np.ndarray:
-    """One over the root of the mass, float64 [size].
+def estimate_inverse_mass_sqrt(draws: RunningVariance, gradients: RunningVariance) -> np.ndarray:
+    """Return one over the root of the mass, float64 [size].
 
-    Drawn a little towards 1e-3, as Stan does: never 0, even of a chain that stood still.
+    It is shrunk a little towards 1e-3, as in Stan, so that it is never 0, even for a chain that stood still.
 
     Args:
         draws: Of a window.
-        gradients: Of the log density at these.
+        gradients: Of the log density at these draws.
     """
     n = draws.count
     ratio = np.divide(draws.variance, gradients.variance, out=np.zeros_like(draws.mean), where=gradients.variance > 0)
-    scale: np.ndarray = np.sqrt(n / (n + 5) * np.sqrt(ratio) + 1e-3 * 5 / (n + 5))
-    return scale
+    inverse_mass_sqrt: np.ndarray = np.sqrt(n / (n + 5) * np.sqrt(ratio) + 1e-3 * 5 / (n + 5))
+    return inverse_mass_sqrt
 
 
 @dataclass
 class Adaptation:
-    """The state of a warm-up.
+    """State of a warm-up.
 
     Attributes:
-        windows: The schedule.
-        dual: Of the step size.
-        draws: Of the draws of this slow window.
-        gradients: Of the log density's gradients at them.
-        scale: float64 [size], one over the root of the mass.
+        windows: Schedule.
+        dual: Dual averaging of the step size.
+        draws: Variance of the draws of the current slow window.
+        gradients: Variance of the log density's gradients at these draws.
+        inverse_mass_sqrt: float64 [size], one over the root of the mass.
         done: Draws so far.
     """
 
@@ -160,73 +160,73 @@ class Adaptation:
     dual: DualAveraging
     draws: RunningVariance
     gradients: RunningVariance
-    scale: np.ndarray
+    inverse_mass_sqrt: np.ndarray
     done: int = field(default=0)
 
     @classmethod
     def begin(cls, draws: int, size: int, target: float) -> "Adaptation":
-        """A warm-up that is to begin."""
+        """Return the state before the first draw."""
         variances = RunningVariance.of(size), RunningVariance.of(size)
         return cls(Windows.of(draws), DualAveraging(target), *variances, np.ones(size))
 
     @property
     def step_size(self) -> float:
-        """Of the next draw."""
-        return math.exp(self.dual.log_mean if self.done >= self.total else self.dual.log_step)
+        """Step size of the next draw."""
+        return math.exp(self.dual.log_step_size_bar if self.done >= self.total else self.dual.log_step_size)
 
     @property
     def total(self) -> int:
         """Draws of the whole warm-up."""
         return self.windows.total
 
-    def learn(self, position: np.ndarray, gradient: np.ndarray, acceptance_rate: float) -> bool:
-        """Learn from a draw and the gradient there; whether the mass is new, and the step size to be found again."""
+    def update(self, position: np.ndarray, gradient: np.ndarray, acceptance_rate: float) -> bool:
+        """Learn from a draw and its gradient; return True if the mass is new and the step size must be searched."""
         self.done += 1
         self.dual.update(acceptance_rate)
-        if not self.windows.first < self.done <= self.windows.first + sum(self.windows.slow):
+        if not self.windows.init_buffer < self.done <= self.windows.init_buffer + sum(self.windows.slow):
             return False
         self.draws.update(position)
         self.gradients.update(gradient)
         if self.done not in self.windows.ends:
             return False
-        self.scale = scale_of(self.draws, self.gradients)
-        self.draws, self.gradients = (RunningVariance.of(len(self.scale)) for _ in range(2))
+        self.inverse_mass_sqrt = estimate_inverse_mass_sqrt(self.draws, self.gradients)
+        self.draws, self.gradients = (RunningVariance.of(len(position)) for _ in range(2))
         return True
 
 
 def reasonable_step_size(
     density: Callable[[np.ndarray], tuple[float, np.ndarray]],
     position: np.ndarray,
-    scale: np.ndarray,
+    inverse_mass_sqrt: np.ndarray,
     random: np.random.Generator,
     step_size: float = 0.1,
 ) -> float:
-    """A step size whose single step is accepted with a probability that is near 0.8.
+    """Return a step size at which a single step is accepted with a probability near 0.8.
 
     Args:
         density: Position -> log density and gradient.
         position: float64 [size].
-        scale: float64 [size].
-        random: Of the momentum.
-        step_size: To begin with.
+        inverse_mass_sqrt: float64 [size].
+        random: Source of the momentum.
+        step_size: Where the search begins.
 
     References:
         Hoffman and Gelman (2014), algorithm 4, with Stan's 0.8.
     """
-    before, gradient = density(position)
+    log_density, gradient = density(position)
     momentum = random.normal(size=position.shape)
 
-    def gain(step: float) -> float:
-        half = momentum + 0.5 * step * scale * gradient
-        after, there = density(position + step * scale * half)
-        end = half + 0.5 * step * scale * there
-        found = after - before - 0.5 * float(end @ end - momentum @ momentum)
-        return found if math.isfinite(found) else -math.inf
+    def log_acceptance(step: float) -> float:
+        half = momentum + 0.5 * step * inverse_mass_sqrt * gradient
+        proposed_density, proposed_gradient = density(position + step * inverse_mass_sqrt * half)
+        end = half + 0.5 * step * inverse_mass_sqrt * proposed_gradient
+        difference = proposed_density - log_density - 0.5 * float(end @ end - momentum @ momentum)
+        return difference if math.isfinite(difference) else -math.inf
 
-    enough = math.log(0.8)
-    factor = 2.0 if gain(step_size) > enough else 0.5
+    threshold = math.log(0.8)
+    factor = 2.0 if log_acceptance(step_size) > threshold else 0.5
     for _ in range(60):
-        if (gain(step_size * factor) > enough) != (factor > 1):
+        if (log_acceptance(step_size * factor) > threshold) != (factor > 1):
             return step_size * factor if factor < 1 else step_size
         step_size *= factor
     return step_size

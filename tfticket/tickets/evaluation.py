@@ -9,9 +9,9 @@ from tfticket.config import EvaluateStep
 from tfticket.data import Dataset, check_alike
 from tfticket.evaluation.bootstrap import bootstrap_intervals
 from tfticket.evaluation.metrics import METRICS, all_metrics, reliability_record
-from tfticket.evaluation.posterior import posterior_of
+from tfticket.evaluation.posterior_summary import summarise_posterior
 from tfticket.evaluation.predictive import DRAWS, predict, predictions, seed_of_pass
-from tfticket.evaluation.uncertainty import Pooled, aurocs, strangeness
+from tfticket.evaluation.predictive_uncertainty import PosteriorPredictive, aurocs, ood_scores
 from tfticket.network import network_of
 from tfticket.pruning.mask import layer_of
 from tfticket.tickets.ticket import Ticket, check_class_names
@@ -83,7 +83,8 @@ def evaluate_weights(
     Returns:
         As ``evaluation_record``. For a variational network also 'uncertainty': split -> mean 'entropy', 'aleatoric' and
         'epistemic' entropy; 'passes': metric -> values on test rows in repeated evaluations, of which the first is
-        reported (they show the spread due to draws, and are no replicates); 'posterior': layer -> ``posterior_of``.
+        reported (they show the spread due to draws, and are no replicates); 'posterior': layer -> that of
+        ``summarise_posterior``.
         With ``outside`` also 'out_of_distribution': 'data', number of 'rows', and 'auroc' by score.
 
     Raises:
@@ -108,8 +109,8 @@ def evaluate_weights(
             if variational:
                 on_progress(done, total)
 
-    def pool(images: np.ndarray, number: int = 0) -> Pooled:
-        return Pooled(count(predictions(network, images, config.draws, seed_of_pass(config.seed, number))))
+    def pool(images: np.ndarray, number: int = 0) -> PosteriorPredictive:
+        return PosteriorPredictive(count(predictions(network, images, config.draws, seed_of_pass(config.seed, number))))
 
     pools = {split: pool(data.split(split)[0]) for split in SPLITS}
     record = evaluation_record(ticket, data, {split: pooled.log_probs for split, pooled in pools.items()})
@@ -117,10 +118,10 @@ def evaluate_weights(
         record["uncertainty"] = {split: pooled.uncertainty.means() for split, pooled in pools.items()}
         repeats = [all_metrics(pool(data.x_test, number).log_probs, data.y_test) for number in range(1, passes)]
         record["passes"] = {name: [metrics[name] for metrics in (record["test"], *repeats)] for name in METRICS}
-        record["posterior"] = posterior_of(ticket.mask, weights, ticket.model["variational"]["prior"])
+        record["posterior"] = summarise_posterior(ticket.mask, weights, ticket.model["variational"]["prior"])
     if outside is not None:
         scores = [
-            strangeness(pooled.log_probs, pooled.uncertainty if variational else None)
+            ood_scores(pooled.log_probs, pooled.uncertainty if variational else None)
             for pooled in (pools["test"], pool(outside.x_test))
         ]
         record["out_of_distribution"] = {

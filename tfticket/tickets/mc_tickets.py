@@ -87,7 +87,7 @@ def fit_survival_model(
         images: Number of training rows to average over; None: all.
         seed: Of their choice.
         features: Result of ``layer_features``, if already computed.
-        hooks: ``tell`` and ``should_stop`` of ``Connectivity``.
+        hooks: ``on_progress`` and ``should_stop`` of ``Connectivity``.
 
     Raises:
         InputError: Nothing was pruned; data of other shapes.
@@ -150,7 +150,7 @@ def draw_mc_ticket(
         density: Of every layer that is drawn, not with ``as_printed``; None: each layer's in the ticket or, for a
             layer that the ticket has not, the ticket's mean over layers of its family, dense or convolutional.
         images: Number of training rows to average over; None: all.
-        hooks: ``tell`` and ``should_stop`` of ``Connectivity``.
+        hooks: ``on_progress`` and ``should_stop`` of ``Connectivity``.
 
     Returns:
         The ticket; 'monte_carlo' in its provenance holds the distance of each layer to the genuine ticket's. The

@@ -7,13 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import norm
 
-from tfticket.evaluation.posterior import QUANTILES, divergence, posterior_of, share_at_bound
-from tfticket.pruning.scores import posterior_stddev
+from tfticket.evaluation.posterior_summary import QUANTILES, kl_divergence, share_at_bound, summarise_posterior
+from tfticket.pruning.scores import deviation_of
 
 
 @given(st.floats(-1000, 1000))
 def test_softplus_is_stable(rho):
-    found = float(posterior_stddev(np.array(rho)))
+    found = float(deviation_of(np.array(rho)))
     assert math.isfinite(found)
     assert found >= max(rho, 0)
     if abs(rho) < 30:
@@ -25,8 +25,8 @@ def test_the_divergence_is_the_integral_that_defines_it(mean, deviation, prior):
     x = np.linspace(mean - 12 * deviation, mean + 12 * deviation, 200_001)
     ours, theirs = norm(mean, deviation), norm(0, prior)
     integral = np.trapezoid(ours.pdf(x) * (ours.logpdf(x) - theirs.logpdf(x)), x)
-    assert divergence(np.array([mean]), np.array([deviation]), prior) == pytest.approx(integral, abs=1e-9)
-    assert divergence(np.full(3, mean), np.full(3, deviation), prior) == pytest.approx(3 * integral, abs=1e-8)
+    assert kl_divergence(np.array([mean]), np.array([deviation]), prior) == pytest.approx(integral, abs=1e-9)
+    assert kl_divergence(np.full(3, mean), np.full(3, deviation), prior) == pytest.approx(3 * integral, abs=1e-8)
 
 
 def network():
@@ -45,7 +45,7 @@ def network():
 
 def test_what_is_told_of_a_layer_is_of_its_survivors():
     mask, weights = network()
-    found = posterior_of(mask, weights, prior=0.5)
+    found = summarise_posterior(mask, weights, prior=0.5)
     assert list(found) == ["a", "b", "inner/c"]
     kept = mask["a/kernel"]
     mean, sigma = weights["a/kernel"][kept], np.log1p(np.exp(weights["a/kernel_rho"][kept]))
@@ -57,17 +57,17 @@ def test_what_is_told_of_a_layer_is_of_its_survivors():
 
 def test_a_pruned_weight_does_not_count_whatever_its_rho():
     mask, weights = network()
-    before = posterior_of(mask, weights, 1.0)
+    before = summarise_posterior(mask, weights, 1.0)
     weights["a/kernel_rho"][~mask["a/kernel"]] = 1e4
     weights["a/kernel"][~mask["a/kernel"]] = 0
-    assert posterior_of(mask, weights, 1.0) == before
+    assert summarise_posterior(mask, weights, 1.0) == before
 
 
 def test_the_divergence_of_a_layer_has_its_bias_and_an_emptied_one_has_no_more():
     mask, weights = network()
-    found = posterior_of(mask, weights, 0.5)
+    found = summarise_posterior(mask, weights, 0.5)
     parts = [
-        divergence(*(one.astype(float)[kept] for one in (weights[path], posterior_stddev(weights[f"{path}_rho"]))), 0.5)
+        kl_divergence(*(one.astype(float)[kept] for one in (weights[path], deviation_of(weights[f"{path}_rho"]))), 0.5)
         for path, kept in (("b/kernel", mask["b/kernel"]), ("b/bias", np.ones(4, bool)))
     ]
     assert found["b"]["divergence"] == pytest.approx(sum(parts))
@@ -76,7 +76,7 @@ def test_the_divergence_of_a_layer_has_its_bias_and_an_emptied_one_has_no_more()
 
 def test_extreme_weights_stay_finite_and_json():
     weights = {"a/kernel": np.array([[0.0, 1.0]], np.float32), "a/kernel_rho": np.array([[-2000, 500.0]], np.float32)}
-    found = posterior_of({"a/kernel": np.ones((1, 2), bool)}, weights, 1.0)
+    found = summarise_posterior({"a/kernel": np.ones((1, 2), bool)}, weights, 1.0)
     assert "NaN" not in (text := json.dumps(found))
     assert "Infinity" not in text
 

@@ -1,11 +1,11 @@
-"""A chain on disk: numbered files of draws, a checkpoint while it runs, and what it found.
+"""A chain on disk: numbered files of draws, a checkpoint while it runs, and its results.
 
-``draws/000001.safetensors`` and so on hold theta [n, size], in order; how the draws are cut into files follows the
-clock. ``chain.safetensors`` holds the rest and is written last.
+``draws/000001.safetensors`` and so on hold theta [n, size], in order; the clock decides how many draws go into a file.
+``chain.safetensors`` holds the rest and is written last.
 """
 
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +21,20 @@ from tfticket.sampling.warmup import Adaptation, DualAveraging, RunningVariance,
 
 DRAWS = "draws"
 
+_DUAL = ("target", "centre", "count", "error", "log_step", "log_mean")
+"""Keys in files of the fields of ``DualAveraging``, in order."""
+
+_RENAMED = {"reached_cap": "reached_max_treedepth", "keep_every": "thinning"}
+"""Names in files of earlier versions -> names now."""
+
 
 def draw_file(folder: Path, number: int) -> Path:
-    """The file of draws with this number, from 1."""
+    """Return the path of a file of draws, numbered from 1."""
     return folder / DRAWS / f"{number:06d}.safetensors"
 
 
 def draw_files(folder: Path) -> list[Path]:
-    """A chain's files of draws, in order."""
+    """Return the files of draws of a chain, in order."""
     return sorted((folder / DRAWS).glob("[0-9]*.safetensors"))
 
 
@@ -36,10 +42,10 @@ def write_draws(folder: Path, number: int, draws: np.ndarray, last: int) -> None
     """Write a file of draws.
 
     Args:
-        folder: The chain's.
-        number: The file's, from 1.
+        folder: Of the chain.
+        number: Of the file, from 1.
         draws: Theta, float32 [n, size].
-        last: How many draws the chain has kept with these.
+        last: Number of saved draws of the chain, including these.
     """
     path = draw_file(folder, number)
     path.parent.mkdir(exist_ok=True)
@@ -47,11 +53,11 @@ def write_draws(folder: Path, number: int, draws: np.ndarray, last: int) -> None
 
 
 def read_draws(folder: Path, kept: int | None = None) -> Iterator[np.ndarray]:
-    """The draws of each file, theta float32 [n, size]: all draws of the chain, in order.
+    """Return the draws of each file, theta float32 [n, size], in order.
 
     Args:
-        folder: The chain's.
-        kept: How many draws the chain has kept; None: as many as its files hold.
+        folder: Of the chain.
+        kept: Number of saved draws; None: as many as the files hold.
 
     Raises:
         InputError: A file is missing, damaged, or not the next one of this chain.
@@ -61,11 +67,11 @@ def read_draws(folder: Path, kept: int | None = None) -> Iterator[np.ndarray]:
 
 
 def check_draws(folder: Path, kept: int | None = None) -> None:
-    """See that a chain's files of draws follow one another without a gap; their bytes are verified as they are read.
+    """Check that the files of draws follow one another without a gap; reading verifies their bytes.
 
     Args:
-        folder: The chain's.
-        kept: As of ``read_draws``.
+        folder: Of the chain.
+        kept: See ``read_draws``.
 
     Raises:
         InputError: A file is missing, damaged, or not the next one of this chain.
@@ -83,27 +89,27 @@ def check_draws(folder: Path, kept: int | None = None) -> None:
 
 
 def _range(path: Path) -> tuple[int, int]:
-    """The first of a file's draws, counted from 0, and the one after its last."""
+    """Return the index of the first draw of a file, from 0, and that after its last."""
     header = load_tensors(path, "draws", ())[1]
     try:
         last = int(header["last"])
         first = int(header["first"]) if "first" in header else last - len(load_tensors(path, "draws")[0]["theta"])
     except (KeyError, TypeError, ValueError):
-        raise Damaged(path, "does not tell which draws of its chain it holds") from None
+        raise Damaged(path, "does not say which draws of its chain it holds") from None
     return first, last
 
 
 def write_checkpoint(
     path: Path, chain: Chain, position: np.ndarray, results: list[np.ndarray], files: int, notes: dict[str, Any]
 ) -> None:
-    """Write all that a chain needs to go on."""
+    """Write what a chain needs to resume."""
     tensors, metadata = _parts(chain)
     tensors |= {"position": position} | {f"results/{number}": part for number, part in enumerate(results)}
     save_tensors(path, "chain checkpoint", tensors, metadata | {"files": files, "notes": notes})
 
 
 def read_checkpoint(path: Path) -> tuple[Chain, np.ndarray, list[np.ndarray], int, dict[str, Any]]:
-    """Chain, position, the kernel's results, how many files of draws belong to it, and the notes.
+    """Return the chain, the position, the kernel results, the number of files of draws, and the notes.
 
     Raises:
         InputError: No such file, or damaged.
@@ -115,7 +121,7 @@ def read_checkpoint(path: Path) -> tuple[Chain, np.ndarray, list[np.ndarray], in
 
 
 def write_chain(path: Path, chain: Chain, layout: Layout, described: dict[str, Any]) -> None:
-    """Write what a chain has found, but for its draws."""
+    """Write the results of a chain, except its draws."""
     tensors, metadata = _parts(chain)
     tensors |= {f"mask/{name}": kept for name, kept in layout.mask.items()}
     shapes = {name: list(shape) for name, shape in layout.shapes.items()}
@@ -123,7 +129,7 @@ def write_chain(path: Path, chain: Chain, layout: Layout, described: dict[str, A
 
 
 def read_chain(folder: Path) -> tuple[Chain, Layout, dict[str, Any]]:
-    """A finished chain, the order of its theta, and what it was made of.
+    """Return a finished chain, the layout of its theta, and a description of its inputs.
 
     Raises:
         InputError: No finished chain there.
@@ -131,13 +137,13 @@ def read_chain(folder: Path) -> tuple[Chain, Layout, dict[str, Any]]:
     tensors, header = load_tensors(folder / CHAIN, "chain")
     mask = {name.removeprefix("mask/"): kept for name, kept in tensors.items() if name.startswith("mask/")}
     shapes = {name: tuple(shape) for name, shape in header["shapes"].items()}
-    return _chain(tensors, header), Layout(shapes, mask), header["described"]
+    return _chain(tensors, header), Layout(shapes, mask), _with_current_names(header["described"])
 
 
 def _parts(chain: Chain) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    adaptation = chain.adaptation
+    adaptation, windows = chain.adaptation, chain.adaptation.windows
     tensors = {
-        "scale": adaptation.scale,
+        "scale": adaptation.inverse_mass_sqrt,
         "draws/mean": adaptation.draws.mean,
         "draws/squares": adaptation.draws.squares,
         "gradients/mean": adaptation.gradients.mean,
@@ -145,14 +151,14 @@ def _parts(chain: Chain) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         "mean": chain.mean,
         "probes": np.array(chain.probes, np.float32),
     }
-    tensors |= {f"told/{name}": np.array(values) for name, values in chain.told.items()}
+    tensors |= {f"told/{name}": np.array(values) for name, values in chain.sample_stats.items()}
     tensors |= {f"sums/{name}": values for name, values in chain.sums.items()}
     metadata = {
         "done": chain.done,
         "kept": chain.kept,
         "history": chain.history,
-        "windows": asdict(adaptation.windows),
-        "dual": asdict(adaptation.dual),
+        "windows": {"first": windows.init_buffer, "slow": windows.slow, "last": windows.term_buffer},
+        "dual": dict(zip(_DUAL, astuple(adaptation.dual), strict=True)),
         "window_count": adaptation.draws.count,
         "adapted": adaptation.done,
     }
@@ -171,7 +177,7 @@ def _chain(tensors: dict[str, np.ndarray], header: dict[str, Any]) -> Chain:
         )
         adaptation = Adaptation(
             Windows(windows["first"], tuple(windows["slow"]), windows["last"]),
-            DualAveraging(**header["dual"]),
+            DualAveraging(*(header["dual"][key] for key in _DUAL)),
             draws,
             gradients,
             tensors["scale"],
@@ -180,7 +186,7 @@ def _chain(tensors: dict[str, np.ndarray], header: dict[str, Any]) -> Chain:
         return Chain(
             adaptation=adaptation,
             done=header["done"],
-            told={name: values.tolist() for name, values in named("told/").items()},
+            sample_stats=_with_current_names({name: values.tolist() for name, values in named("told/").items()}),
             probes=list(tensors["probes"]),
             sums=named("sums/"),
             mean=tensors["mean"],
@@ -188,4 +194,10 @@ def _chain(tensors: dict[str, np.ndarray], header: dict[str, Any]) -> Chain:
             kept=header["kept"],
         )
     except (KeyError, TypeError) as error:
-        raise InputError(f"The chain's file lacks {error}.") from None
+        raise InputError(
+            f"The file of a chain lacks {error}. Delete the folder of the chain and run it again."
+        ) from None
+
+
+def _with_current_names(values: dict[str, Any]) -> dict[str, Any]:
+    return {_RENAMED.get(name, name): value for name, value in values.items()}

@@ -1,4 +1,4 @@
-"""The keras engine: likelihood and gradient of any model, dense and masked, tile by tile."""
+"""The Keras engine: likelihood and gradient of any model, dense and masked, tile by tile."""
 
 from typing import Any
 
@@ -14,9 +14,9 @@ class KerasEngine:
     """Likelihood of a wrapped Keras model over fixed rows.
 
     Args:
-        network: The model, this engine's own: its weights are changed.
-        layout: Of theta.
-        weights: All of the network's; those that theta does not hold stay.
+        network: The model; the engine changes its weights.
+        layout: Order of theta.
+        weights: All weights of the network; those outside theta stay as they are.
         images: uint8 or float32 [rows, ...].
         labels: int [rows].
     """
@@ -37,18 +37,18 @@ class KerasEngine:
 
     @own_settings()
     def log_likelihood_and_gradient(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
-        """Log likelihood of the training rows, and its gradient, float64 [size]."""
-        found, gradient = self._compiled(tf.constant(theta))
-        return float(found), gradient.numpy()
+        """Return the log likelihood of the training rows, and its gradient, float64 [size]."""
+        log_likelihood, gradient = self._compiled(tf.constant(theta))
+        return float(log_likelihood), gradient.numpy()
 
     def as_tensors(self, theta: Any) -> tuple[Any, Any]:
-        """The same as operations of a graph; a loop over tiles bounds the memory."""
+        """Return ``log_likelihood_and_gradient`` as graph operations; a loop over tiles bounds the memory."""
         self._assign(theta)
         tiles = len(self._images) // self._tile
 
         def add(tile: Any, total: Any, gradient: Any) -> tuple[Any, Any, Any]:
-            found, parts = self._tile_gradient(tile * self._tile)
-            return tile + 1, total + tf.cast(found, tf.float64), gradient + tf.cast(parts, tf.float64)
+            tile_total, tile_gradient = self._tile_gradient(tile * self._tile)
+            return tile + 1, total + tf.cast(tile_total, tf.float64), gradient + tf.cast(tile_gradient, tf.float64)
 
         start = (tf.constant(0), tf.constant(0.0, tf.float64), tf.zeros(self._layout.size, tf.float64))
         _, total, gradient = tf.while_loop(lambda tile, *_: tile < tiles, add, start, parallel_iterations=1)
@@ -61,27 +61,27 @@ class KerasEngine:
             self._network.variables[path].assign(tf.reshape(flat, shape))
 
     def _tile_gradient(self, begin: Any) -> tuple[Any, Any]:
-        """Log likelihood of a tile, float32, and its gradient, float32 [size]."""
+        """Return the log likelihood of a tile, float32, and its gradient, float32 [size]."""
         variables = [self._network.variables[path] for path in self._layout.shapes]
         images, labels = self._images[begin : begin + self._tile], self._labels[begin : begin + self._tile]
-        there = tf.cast(begin + tf.range(self._tile) < self.rows, tf.float32)
+        is_row = tf.cast(begin + tf.range(self._tile) < self.rows, tf.float32)
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(variables)
             logits = tf.cast(self._network.model(self._network.inputs(images), training=False), tf.float32)
             losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
-            found = -tf.reduce_sum(losses * there)
-        gradients = tape.gradient(found, variables, unconnected_gradients="zero")
+            log_likelihood = -tf.reduce_sum(losses * is_row)
+        gradients = tape.gradient(log_likelihood, variables, unconnected_gradients="zero")
         parts = [
             tf.gather(tf.reshape(gradient, [-1]), self._layout.indices[path])
             for path, gradient in zip(self._layout.shapes, gradients, strict=True)
         ]
-        return found, tf.concat(parts, 0)
+        return log_likelihood, tf.concat(parts, 0)
 
     def prepare(self, images: np.ndarray) -> np.ndarray:
-        """Nothing: images are laid out tile by tile."""
+        """Return the images unchanged: they are laid out tile by tile."""
         return images
 
     def logits(self, theta: np.ndarray, prepared: np.ndarray) -> np.ndarray:
-        """Logits, float32 [rows, classes]."""
+        """Return logits, float32 [rows, classes]."""
         self._network.assign(self._layout.mask, self._weights | self._layout.unpack(theta))
         return self._network.logits(prepared)

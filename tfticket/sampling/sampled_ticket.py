@@ -1,4 +1,4 @@
-"""Chains of a ticket in memory: what a notebook works with."""
+"""Chains of a ticket in memory, for notebooks."""
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
@@ -26,10 +26,10 @@ class SampledTicket:
     """A ticket and draws of its weights from their posterior.
 
     Attributes:
-        ticket: What was sampled.
-        posterior: Of its surviving weights; its ``engine_reason`` says which engine computes gradients, and why.
-        chains: What each chain found; ``told`` holds the diagnostics of each draw.
-        theta: The draws, float32 [chains, draws, size]; ``posterior.layout`` says which weight is where.
+        ticket: The ticket that was sampled.
+        posterior: Of its surviving weights; ``engine_reason`` says which engine computes gradients, and why.
+        chains: Results of each chain.
+        theta: Draws, float32 [chains, draws, size]; ``posterior.layout`` maps theta to weights.
     """
 
     ticket: Ticket
@@ -43,19 +43,19 @@ class SampledTicket:
         return f"SampledTicket({self.ticket!r}, {chains} x {draws} draws of {size:,} weights, {engine} engine)"
 
     def predict(self, images: np.ndarray, by: str = "draws", chain: int = 0) -> np.ndarray:
-        """The posterior predictive, or what the network of mean weights predicts instead.
+        """Return the posterior predictive, or the prediction of the network of mean weights.
 
         Args:
             images: As the ticket's data: uint8 or floats [rows, height, width, channels], or floats [rows, features].
             by: 'draws': the mean of the predictions of all draws of all chains; 'mean weights': the prediction of one
                 network, whose weights are the mean of one chain's draws.
-            chain: Whose mean weights, from 0: chains need not agree on the weights.
+            chain: Number of the chain whose mean weights are used, from 0; chains need not agree on the weights.
 
         Returns:
             Probabilities float64 [rows, classes].
 
         Raises:
-            InputError: Another ``by``, a chain that is not there, or rows of another type or shape.
+            InputError: An unknown ``by`` or chain, or rows of another type or shape.
         """
         if by not in ("draws", "mean weights"):
             raise InputError(f"by is {by!r}; expected 'draws' or 'mean weights'.")
@@ -73,7 +73,7 @@ class SampledTicket:
         return np.asarray(total) / len(draws)
 
     def kernel_draws(self, layer: str) -> np.ndarray:
-        """A layer's kernels, float32 [chains * draws, *kernel], 0 where pruned.
+        """Return the draws of a layer's kernel, float32 [chains * draws, *kernel], 0 where pruned.
 
         Raises:
             InputError: No such layer.
@@ -82,20 +82,19 @@ class SampledTicket:
         if path not in self.ticket.mask:
             known = ", ".join(map(layer_of, self.ticket.mask))
             raise InputError(f"There is no prunable layer '{layer}'. The layers are {known}.")
-        return self.posterior.layout.unpack_one(self.theta.reshape(-1, self.theta.shape[-1]), path)
+        return self.posterior.layout.unpack_tensor(self.theta.reshape(-1, self.theta.shape[-1]), path)
 
     def diagnostics(self) -> dict[str, Any]:
-        """Whether the chains may be believed: see ``tfticket.sampling.diagnostics``."""
-        from tfticket.sampling.diagnostics import diagnose, looked_at
+        """Diagnose convergence: see ``tfticket.sampling.diagnostics``."""
+        from tfticket.sampling.diagnostics import diagnose, monitored_entries
 
-        return diagnose(self.chains, list(self.theta[..., looked_at(self.theta.shape[-1])]))
+        return diagnose(self.chains, list(self.theta[..., monitored_entries(self.theta.shape[-1])]))
 
     @property
-    def told(self) -> Mapping[str, np.ndarray]:
-        """What was told of each draw after the warm-up, by name, float64 [chains, draws]."""
-        begin = self.chains[0].adaptation.total
-        names = self.chains[0].told
-        return {name: np.stack([np.array(chain.told[name][begin:]) for chain in self.chains]) for name in names}
+    def sample_stats(self) -> Mapping[str, np.ndarray]:
+        """Statistics of each draw after the warm-up, by name, float64 [chains, draws]."""
+        begin, names = self.chains[0].adaptation.total, self.chains[0].sample_stats
+        return {name: np.stack([np.array(chain.sample_stats[name][begin:]) for chain in self.chains]) for name in names}
 
 
 def sample(
@@ -110,12 +109,12 @@ def sample(
     """Sample the posterior of a ticket's surviving weights, biases and the like, given the training rows.
 
     Args:
-        ticket: Any ticket; its mask counts, its start weights only with ``start='ticket'``. Of a variational one the
-            network of its means.
+        ticket: Any ticket. Its start weights are used only with ``start='ticket'``; a variational ticket is reduced
+            to the network of its means.
         data: From ``load_data``; every gradient is over all training rows.
-        chains: So many, one after another, each from a start of its own.
-        seed: Of all draws.
-        progress: Called after each draw with the chain's number, the draw's, and what is told of it.
+        chains: Number of chains, run one after another from different starts.
+        seed: Root of all randomness.
+        progress: Called after each draw with the numbers of the chain and of the draw, and the draw's statistics.
         **options: ``method`` ('nuts' or 'hmc'), ``draws``, ``warmup``, ``prior`` ('normal(0, 1)', 'uniform(-1, 1)',
             'glorot-normal', ...), ``max_tree_depth`` and the other fields of ``tfticket.config.SampleConfig``.
 
@@ -133,16 +132,16 @@ def sample(
     posterior = build_posterior(ticket, data, config)
     start = posterior.layout.pack(ticket.start) if config.start == "ticket" else None
     splits = {"validation": data.split("validation")}
-    found: list[Chain] = []
-    kept: list[np.ndarray] = []
+    sampled: list[Chain] = []
+    theta: list[np.ndarray] = []
     for number in range(chains):
         parts: list[np.ndarray] = []
-        tell = functools.partial(progress, number) if progress else lambda draw, row: None
-        hooks = Hooks(save=functools.partial(_keep, parts), drawn=tell)
-        found.append(run_chain(posterior, config, seed, number, splits, start, hooks))
-        kept.append(np.concatenate(parts))
-    return SampledTicket(with_class_names(ticket, data), posterior, found, np.stack(kept))
+        on_draw = functools.partial(progress, number) if progress else lambda draw, stats: None
+        hooks = Hooks(save=functools.partial(_append_draws, parts), on_draw=on_draw)
+        sampled.append(run_chain(posterior, config, seed, number, splits, start, hooks))
+        theta.append(np.concatenate(parts))
+    return SampledTicket(with_class_names(ticket, data), posterior, sampled, np.stack(theta))
 
 
-def _keep(parts: list[np.ndarray], chain: Chain, position: np.ndarray, results: Any, draws: np.ndarray) -> None:
+def _append_draws(parts: list[np.ndarray], chain: Chain, position: np.ndarray, results: Any, draws: np.ndarray) -> None:
     parts.append(draws)

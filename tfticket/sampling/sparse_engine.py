@@ -9,18 +9,18 @@ from typing import Any
 import numpy as np
 
 from tfticket.backend import tf
-from tfticket.sampling.kernels import sum_tiles, tell_logits
+from tfticket.sampling.kernels import compute_logits, sum_tiles
 from tfticket.sampling.program import Compiled
 
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """Images or features as the kernels read them.
+    """Images or features in the layout that the kernels read.
 
     Attributes:
-        tiles: uint8 or float32, as the data, [tiles, inputs * width]. What is over in the last tile repeats a row.
-        labels: int32 [tiles, width], -1 where there is no row.
-        count: Rows.
+        tiles: uint8 or float32, as the data, [tiles, inputs * width]; the last tile is padded with its last row.
+        labels: int32 [tiles, width], -1 in the padding.
+        count: Number of rows.
     """
 
     tiles: np.ndarray
@@ -36,7 +36,7 @@ class SparseEngine:
         size: Length of theta.
         images: Training rows, uint8 or float32 [rows, ...].
         labels: int [rows].
-        threads: How many work at once.
+        threads: Number of threads.
     """
 
     name = "sparse"
@@ -52,7 +52,7 @@ class SparseEngine:
         return _aligned(self._compiled.values), _aligned(self._compiled.errors)
 
     def prepare(self, images: np.ndarray, labels: np.ndarray | None = None) -> Rows:
-        """Lay images or features out as the kernels read them.
+        """Lay images or features out for the kernels.
 
         Args:
             images: uint8 or float32 [rows, ...].
@@ -62,46 +62,46 @@ class SparseEngine:
         count = len(images)
         tiles = -(-count // width)
         flat = images.reshape(count, -1)
-        found = np.empty((tiles, len(inputs), width), images.dtype)
+        laid_out = np.empty((tiles, len(inputs), width), images.dtype)
         for tile in range(tiles):
             part = flat[tile * width : (tile + 1) * width][:, inputs].T
-            found[tile, :, : part.shape[1]] = part
-            found[tile, :, part.shape[1] :] = part[:, -1:]
-        told = np.full(tiles * width, -1, np.int32)
+            laid_out[tile, :, : part.shape[1]] = part
+            laid_out[tile, :, part.shape[1] :] = part[:, -1:]
+        padded_labels = np.full(tiles * width, -1, np.int32)
         if labels is not None:
-            told[:count] = labels
-        return Rows(found.reshape(tiles, -1), told.reshape(tiles, width), count)
+            padded_labels[:count] = labels
+        return Rows(laid_out.reshape(tiles, -1), padded_labels.reshape(tiles, width), count)
 
-    def _share(self, work: Any, rows: Rows) -> Sequence[Any]:
-        """Split tiles evenly among threads; the same split for the same number of threads, so the same bits."""
+    def _map_tiles(self, work: Any, rows: Rows) -> Sequence[Any]:
+        """Split tiles evenly among threads: equal numbers of threads give equal bits."""
         bounds = np.linspace(0, len(rows.tiles), len(self._buffers) + 1).astype(int)
         parts = list(itertools.pairwise(bounds))
         jobs = [self._pool.submit(work, number, *part) for number, part in enumerate(parts[1:], 1)]
         return [work(0, *parts[0]), *(job.result() for job in jobs)]
 
     def as_tensors(self, theta: Any) -> tuple[Any, Any]:
-        """``log_likelihood_and_gradient`` as an operation of a graph."""
+        """Return ``log_likelihood_and_gradient`` as a graph operation."""
 
-        def numbers(at: np.ndarray) -> tuple[np.float64, np.ndarray]:
-            found, gradient = self.log_likelihood_and_gradient(at)
-            return np.float64(found), gradient
+        def compute(theta: np.ndarray) -> tuple[np.float64, np.ndarray]:
+            log_likelihood, gradient = self.log_likelihood_and_gradient(theta)
+            return np.float64(log_likelihood), gradient
 
-        found: tuple[Any, Any] = tf.numpy_function(numbers, [theta], (tf.float64, tf.float64))
-        return found
+        tensors: tuple[Any, Any] = tf.numpy_function(compute, [theta], (tf.float64, tf.float64))
+        return tensors
 
-    @np.errstate(over="ignore", invalid="ignore")  # of a trajectory that has run away
+    @np.errstate(over="ignore", invalid="ignore")  # of a diverging trajectory
     def log_likelihood_and_gradient(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
-        """Log likelihood of the training rows, and its gradient, float64 [size]."""
+        """Return the log likelihood of the training rows, and its gradient, float64 [size]."""
         program, width, rows = self._compiled.program, self._compiled.width, self._training
-        values32 = theta.astype(np.float32)
-        weights = values32[program.product_weights]
+        theta32 = theta.astype(np.float32)
+        weights = theta32[program.product_weights]
 
         def work(thread: int, begin: int, end: int) -> tuple[float, np.ndarray]:
             values, errors = self._buffers[thread]
             gradient = np.zeros(self._size)
-            found = sum_tiles(
+            log_likelihood = sum_tiles(
                 program,
-                values32,
+                theta32,
                 weights,
                 rows.tiles[begin:end],
                 rows.labels[begin:end],
@@ -110,30 +110,30 @@ class SparseEngine:
                 errors,
                 gradient,
             )
-            if not (np.isfinite(found) and np.isfinite(gradient).all()):  # nor may the next call find such numbers
+            if not (np.isfinite(log_likelihood) and np.isfinite(gradient).all()):  # keep NaN out of the next call
                 self._buffers[thread] = self._new_buffers()
-            return found, gradient
+            return log_likelihood, gradient
 
-        parts = self._share(work, rows)
+        parts = self._map_tiles(work, rows)
         return sum(part[0] for part in parts), np.sum([part[1] for part in parts], axis=0)
 
     def logits(self, theta: np.ndarray, rows: Rows) -> np.ndarray:
-        """Logits, float32 [rows, classes]."""
+        """Return logits, float32 [rows, classes]."""
         program, width = self._compiled.program, self._compiled.width
-        values32 = theta.astype(np.float32)
-        weights = values32[program.product_weights]
-        found = np.empty((len(rows.tiles), len(program.logits), width), np.float32)
+        theta32 = theta.astype(np.float32)
+        weights = theta32[program.product_weights]
+        logits = np.empty((len(rows.tiles), len(program.logits), width), np.float32)
 
         def work(thread: int, begin: int, end: int) -> None:
             values, _ = self._buffers[thread]
-            tell_logits(program, values32, weights, rows.tiles[begin:end], width, values, found[begin:end])
+            compute_logits(program, theta32, weights, rows.tiles[begin:end], width, values, logits[begin:end])
 
-        self._share(work, rows)
-        return found.transpose(0, 2, 1).reshape(-1, found.shape[1])[: rows.count]
+        self._map_tiles(work, rows)
+        return logits.transpose(0, 2, 1).reshape(-1, logits.shape[1])[: rows.count]
 
 
 def _aligned(size: int) -> np.ndarray:
-    """Zeros float32 [size] that begin with a line of the cache: loads across two lines take half as long again."""
+    """Return zeros float32 [size] aligned with a cache line: loads across two lines take 1.5 times as long."""
     line = 64
     whole = np.zeros(size + line // 4, np.float32)
     begin = -whole.ctypes.data % line // 4

@@ -1,4 +1,4 @@
-"""The lab's steps of sampling: a chain, and what pooled chains say."""
+"""Lab steps of sampling: run a chain, pool chains."""
 
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from tfticket.evaluation.metrics import log_of
 from tfticket.runs.step import CHAIN, CHECKPOINT, TICKET, StepContext
 from tfticket.sampling.build import build_posterior
 from tfticket.sampling.chain import Chain, Hooks, run_chain
-from tfticket.sampling.files import (
+from tfticket.sampling.chain_files import (
     check_draws,
     draw_files,
     read_chain,
@@ -30,7 +30,7 @@ from tfticket.training.checkpoints import discard_checkpoint
 
 
 def sample(context: StepContext, config: SampleStep) -> dict[str, Any]:
-    """One chain over a ticket's weights: input 'ticket' -> draws, chain.safetensors; resumes from its checkpoint."""
+    """Sample one chain, resuming from its checkpoint: input 'ticket' -> draws, chain.safetensors."""
     backend.configure(context.execution.threads)
     ticket = to_deterministic(Ticket.load(context.inputs["ticket"] / TICKET))
     data = load_dataset(config.data)
@@ -50,16 +50,16 @@ def sample(context: StepContext, config: SampleStep) -> dict[str, Any]:
             write_draws(context.folder, files, draws, chain.kept)
         write_checkpoint(path, chain, position, results, files, {"environments": environments})
 
-    def drawn(number: int, row: dict[str, float]) -> None:
-        context.events.write("draw", iteration=number, **row)
+    def on_draw(number: int, stats: dict[str, float]) -> None:
+        context.events.write("draw", iteration=number, **stats)
         context.progress(number, total)
 
     hooks = Hooks(
         resume=resume,
         save=save,
         save_seconds=context.execution.checkpoint_seconds,
-        drawn=drawn,
-        evaluated=lambda row: context.events.write("evaluation", **row),
+        on_draw=on_draw,
+        on_evaluation=lambda row: context.events.write("evaluation", **row),
         should_stop=context.should_stop,
     )
     splits = {split: data.split(split) for split in SPLITS}
@@ -69,7 +69,7 @@ def sample(context: StepContext, config: SampleStep) -> dict[str, Any]:
         "model": ticket.model,
         "ticket": context.inputs["ticket"].name,
         "data": data.checksum,
-        "keep_every": config.sample.keep_every,
+        "thinning": config.sample.thinning,
     }
     write_chain(context.folder / CHAIN, chain, posterior.layout, described)
     means = posterior.layout.unpack(chain.mean) | posterior.fixed
@@ -81,19 +81,19 @@ def sample(context: StepContext, config: SampleStep) -> dict[str, Any]:
         "step_size": chain.adaptation.step_size,
         "history": chain.history,
         "mean_weights": evaluation_record(ticket, data, predict_splits(ticket, means, data)),
-        "seconds": sum(chain.told["seconds"]),
-        "gradients": int(sum(chain.told["n_steps"])),
+        "seconds": sum(chain.sample_stats["seconds"]),
+        "gradients": int(sum(chain.sample_stats["n_steps"])),
         "environments": environments,
     }
 
 
 def pool(context: StepContext, config: PoolStep) -> dict[str, Any]:
-    """The pooled prediction of chains, and their diagnostics: inputs 'ticket' and 'chain 0', 'chain 1', ...
+    """Evaluate and diagnose pooled chains: inputs 'ticket' and 'chain 0', 'chain 1', ...
 
     Raises:
-        InputError: A chain of another ticket or of other data, or a damaged file.
+        InputError: A chain of another ticket or other data, or a damaged file.
     """
-    from tfticket.sampling.diagnostics import diagnose, looked_at  # ArviZ takes seconds to import
+    from tfticket.sampling.diagnostics import diagnose, monitored_entries  # ArviZ takes seconds to import
 
     backend.configure(context.execution.threads)
     ticket = to_deterministic(Ticket.load(context.inputs["ticket"] / TICKET))
@@ -102,28 +102,31 @@ def pool(context: StepContext, config: PoolStep) -> dict[str, Any]:
     chains = [_chain_of(folder, context.inputs["ticket"].name, data.checksum) for folder in folders]
     draws = sum(chain.draws for chain in chains)
     predictions = {split: log_of(np.sum([chain.sums[split] for chain in chains], axis=0) / draws) for split in SPLITS}
-    columns = looked_at(len(chains[0].mean))
+    entries = monitored_entries(len(chains[0].mean))
     weights = [
-        np.concatenate([theta[:, columns] for theta in read_draws(folder, chain.kept)])
+        np.concatenate([theta[:, entries] for theta in read_draws(folder, chain.kept)])
         for folder, chain in zip(folders, chains, strict=True)
     ]
     return evaluation_record(ticket, data, predictions) | {"diagnostics": diagnose(chains, weights)}
 
 
 def _chain_of(folder: Path, ticket: str, data: str) -> Chain:
-    """A finished chain, which must be of this ticket and data."""
+    """Read a finished chain and check that its ticket and data are these."""
     chain, _, described = read_chain(folder)
-    for what, expected in (("ticket", ticket), ("data", data)):
-        if described[what] != expected:
+    for key, expected in (("ticket", ticket), ("data", data)):
+        if described[key] != expected:
             raise InputError(
-                f"{folder.name} is a chain of the {what} {described[what]}; expected {expected}. Pool chains of one "
+                f"{folder.name} is a chain of the {key} {described[key]}; expected {expected}. Pool chains of one "
                 "ticket and the same data."
             )
     return chain
 
 
 def _resume_chain(context: StepContext, path: Path) -> tuple[Any, int, list[dict[str, Any]]]:
-    """Where a chain goes on, its files of draws, and its environments; files beyond the checkpoint are removed."""
+    """Return the state to resume from, the number of files of draws, and the environments so far.
+
+    Files of draws beyond the checkpoint are removed.
+    """
     resume, files = None, 0
     notes: dict[str, Any] = {"environments": []}
     if path.exists():

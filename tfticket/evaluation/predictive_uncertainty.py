@@ -1,4 +1,4 @@
-"""How unsure predictions are, of what kind, and whether that tells strange rows: pure functions on log probabilities.
+"""Predictive uncertainty, its decomposition, and out-of-distribution detection: functions on log probabilities.
 
 References:
     Depeweg et al. (2018), "Decomposition of uncertainty in Bayesian deep learning for efficient and risk-sensitive
@@ -15,11 +15,11 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Uncertainty:
-    """Entropy of predictions, split; float64 [rows], in nats.
+    """Decomposed entropy of predictions, float64 [rows], in nats.
 
     Attributes:
         entropy: Of the mean prediction.
-        aleatoric: Mean over draws of the draws' entropies: what remains unsure with all weights known.
+        aleatoric: Mean entropy of the draws: the uncertainty that remains when the weights are known.
     """
 
     entropy: np.ndarray
@@ -27,24 +27,24 @@ class Uncertainty:
 
     @property
     def epistemic(self) -> np.ndarray:
-        """Entropy - aleatoric: the mutual information of label and weights, >= 0."""
+        """Mutual information of label and weights, entropy - aleatoric, >= 0."""
         result: np.ndarray = np.maximum(self.entropy - self.aleatoric, 0.0)
         return result
 
     def means(self) -> dict[str, float]:
-        """'entropy', 'aleatoric' and 'epistemic', means over rows."""
+        """Return 'entropy', 'aleatoric' and 'epistemic', means over rows."""
         return {name: float(np.mean(getattr(self, name))) for name in ("entropy", "aleatoric", "epistemic")}
 
 
-class Pooled:
-    """Predictions of draws, taken in one after another: sums are kept, and no draw.
+class PosteriorPredictive:
+    """Mean prediction over draws, accumulated without storing the draws.
 
     Args:
-        draws: Each float64 [rows, classes], one at least.
+        draws: Log probabilities float64 [rows, classes] of each draw, at least one.
 
     Attributes:
-        log_probs: Log of their mean prediction, float64 [rows, classes].
-        uncertainty: Of that.
+        log_probs: Log of the mean prediction, float64 [rows, classes].
+        uncertainty: Of the mean prediction.
     """
 
     def __init__(self, draws: Iterable[np.ndarray]) -> None:
@@ -58,36 +58,36 @@ class Pooled:
 
 
 def entropies(log_probs: np.ndarray) -> np.ndarray:
-    """-sum p log p in nats, [...], from log probabilities [..., classes]; 0 log 0 is 0."""
+    """Return -sum p log p in nats, [...], of log probabilities [..., classes]; 0 log 0 is 0."""
     probabilities = np.exp(log_probs)
     terms = np.multiply(probabilities, log_probs, out=np.zeros_like(probabilities), where=probabilities > 0)
     result: np.ndarray = -terms.sum(axis=-1)
     return result
 
 
-def strangeness(log_probs: np.ndarray, uncertainty: Uncertainty | None = None) -> dict[str, np.ndarray]:
-    """Scores that are to be higher for rows unlike the training rows.
+def ood_scores(log_probs: np.ndarray, uncertainty: Uncertainty | None = None) -> dict[str, np.ndarray]:
+    """Return out-of-distribution scores, higher for rows unlike the training rows.
 
     Args:
         log_probs: Of the mean prediction, [rows, classes].
-        uncertainty: Of the same rows; None: of a deterministic network, which has one prediction.
+        uncertainty: Of the same rows; None for a deterministic network, which has one prediction.
 
     Returns:
         'confidence': 1 - largest probability; 'entropy'; with ``uncertainty`` also 'epistemic'; each [rows].
     """
     others = np.exp(log_probs)
     others[np.arange(len(others)), np.argmax(log_probs, axis=1)] = 0.0
-    # The sum of the others: 1 - a probability near 1 would be 0 for many rows.
+    # Sum of the other classes: 1 - a probability near 1 would round to 0.
     scores = {"confidence": others.sum(axis=1), "entropy": entropies(log_probs)}
     return scores if uncertainty is None else {**scores, "epistemic": uncertainty.epistemic}
 
 
 def auroc(inside: np.ndarray, outside: np.ndarray) -> float:
-    """Probability that a row from outside scores higher than one from inside; ties count one half.
+    """Return the probability that a row from outside scores higher than one from inside; ties count one half.
 
     Args:
-        inside: Scores of rows of the distribution, [rows].
-        outside: Scores of others, [rows of theirs].
+        inside: Scores of rows of the training distribution, [rows].
+        outside: Scores of other rows, [other rows].
     """
     ordered = np.sort(inside)
     below, not_above = np.searchsorted(ordered, outside), np.searchsorted(ordered, outside, "right")
@@ -95,5 +95,5 @@ def auroc(inside: np.ndarray, outside: np.ndarray) -> float:
 
 
 def aurocs(inside: Mapping[str, np.ndarray], outside: Mapping[str, np.ndarray]) -> dict[str, float]:
-    """The AUROC by each of the scores from ``strangeness``."""
+    """Return the AUROC by each of the ``ood_scores``."""
     return {name: auroc(scores, outside[name]) for name, scores in inside.items()}

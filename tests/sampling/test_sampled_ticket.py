@@ -6,7 +6,7 @@ from scipy.special import softmax
 
 import tfticket as tt
 from tests.sampling.problems import L, network, random_data, random_mask, ticket_of
-from tfticket.sampling.diagnostics import looked_at
+from tfticket.sampling.diagnostics import monitored_entries
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +102,7 @@ def test_it_says_what_it_is_and_which_engine_computed_it(found):
 
 @pytest.mark.parametrize("size", [1, 7, 200, 201, 399, 599, 266_610])
 def test_the_weights_looked_at_lie_evenly_over_theta(size):
-    places = looked_at(size)
+    places = monitored_entries(size)
     assert len(places) == min(size, 200)
     assert (places[0], places[-1]) == (0, size - 1)
     gaps = np.diff(places)

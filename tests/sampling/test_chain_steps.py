@@ -16,13 +16,13 @@ from tfticket.runs.artefacts import load_tensors, save_tensors
 from tfticket.runs.events import EventWriter, read_events
 from tfticket.runs.files import write_json
 from tfticket.runs.step import CHAIN, TICKET, StepContext
-from tfticket.sampling.files import draw_files, read_chain, read_draws, write_draws
-from tfticket.sampling.steps import pool, sample
+from tfticket.sampling.chain_files import draw_files, read_chain, read_draws, write_draws
+from tfticket.sampling.chain_steps import pool, sample
 from tfticket.tickets.ticket import Ticket
 
 DATA = DataConfig(train_rows=300, validation_rows=50)
 WARMUP, DRAWS, EVERY = 20, 12, 5
-SAMPLE = SampleConfig(method="hmc", warmup=WARMUP, draws=DRAWS, keep_every=EVERY, leapfrog_steps=2, engine="sparse")
+SAMPLE = SampleConfig(method="hmc", warmup=WARMUP, draws=DRAWS, thinning=EVERY, leapfrog_steps=2, engine="sparse")
 
 
 def context(folder, **inputs):
@@ -126,7 +126,7 @@ def of_another_length(folder):
         "of another length": (of_another_length, r"holds draws -43 to 7 of its chain"),
         "no range": (
             lambda folder: save_tensors(draw_files(folder)[0], "draws", {}, {}),
-            "does not tell which draws",
+            "does not say which draws",
         ),
     }.values(),
 )
@@ -165,7 +165,7 @@ def test_what_is_told_of_a_draw_is_exported_beside_it(sampled, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["chains.nc"]
     data = arviz.from_netcdf(tmp_path / "chains.nc")
     for number, folder in enumerate(chains):
-        told = read_chain(folder)[0].told
+        told = read_chain(folder)[0].sample_stats
         for name, called in (("log_likelihood", "log_likelihood_sum"), ("energy", "energy")):
             expected = [told[name][WARMUP + draw] for draw in (0, 5, 10)]
             np.testing.assert_array_equal(data.sample_stats[called][number], expected)
@@ -173,10 +173,21 @@ def test_what_is_told_of_a_draw_is_exported_beside_it(sampled, tmp_path):
 
 
 def test_an_old_chain_that_does_not_tell_which_draws_it_kept_is_not_exported(sampled, tmp_path):
-    old = altered(sampled[1][0], tmp_path / "sample-old", lambda described: described.pop("keep_every"))
+    old = altered(sampled[1][0], tmp_path / "sample-old", lambda described: described.pop("thinning"))
     with pytest.raises(InputError, match=r"has kept 3 of 12 draws without a record of which.*Delete that folder"):
         to_netcdf([old], tmp_path / "chains.nc")
     assert not (tmp_path / "chains.nc").exists()
+
+
+def test_a_chain_of_an_earlier_version_is_read_by_the_names_of_today(sampled, tmp_path):
+    chain, _, described = read_chain(sampled[1][0])
+    former = altered(sampled[1][0], tmp_path / "sample-former", lambda old: old.update(keep_every=old.pop("thinning")))
+    tensors, header = load_tensors(former / CHAIN, "chain")
+    tensors["told/reached_cap"] = tensors.pop("told/reached_max_treedepth")
+    save_tensors(former / CHAIN, "chain", tensors, header)
+    read, _, read_description = read_chain(former)
+    assert read.sample_stats == chain.sample_stats
+    assert read_description == described
 
 
 def test_chains_of_several_tickets_are_not_exported_in_one_file(sampled, tmp_path):
