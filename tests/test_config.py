@@ -37,6 +37,7 @@ from tfticket.config.schema import Config, validate
 from tfticket.data import Normalisation
 from tfticket.errors import InputError
 from tfticket.fingerprint import fingerprint
+from tfticket.presets import load_experiment, load_sourced
 from tfticket.registry import STEPS
 
 CHANGED = (
@@ -319,6 +320,15 @@ def test_a_renamed_key_is_read_under_its_former_name_by_which_it_counts():
     assert scientific_fields(config) == {"keep_every": 5}
     with pytest.raises(InputError, match="keep_every is the former name of thinning: give one of them"):
         validate(SampleConfig, {"keep_every": 5, "thinning": 5}, where="here")
+
+
+def test_a_new_name_overrides_the_former_one_of_an_old_file(tmp_path):
+    file = tmp_path / "old.yaml"
+    file.write_text("extends: bayes-always-wins-lenet-300-100-mnist-smoke\nname: old\nsample: {keep_every: 5}\n")
+    assert load_experiment(str(file)).sample.thinning == 5
+    sourced = load_sourced(str(file), ["sample.thinning=2"])
+    assert sourced.fields["sample.thinning"] == (2, "yours: -o")
+    assert load_experiment(str(file), ["sample.keep_every=3"]).sample.thinning == 3
 
 
 @pytest.mark.parametrize(

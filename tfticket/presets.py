@@ -31,13 +31,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tfticket.config import ExperimentConfig
-from tfticket.config.schema import Config, read_yaml, validate
+from tfticket.config.schema import Config, current_names, validate
 from tfticket.dry_lab import DryLab
 from tfticket.errors import InputError, shortened, unknown
 from tfticket.experiment import Experiment
 from tfticket.registry import DATA_SETS, EXPERIMENTS, check_name, resolve
 from tfticket.user_networks import is_keras_file
-from tfticket.yaml_text import DEEPEST, load_yaml
+from tfticket.yaml_text import DEEPEST, load_yaml, read_yaml
 
 DEFAULT = "ours: the default"
 MOST_FILES = 100
@@ -133,12 +133,14 @@ def load_experiment(source: str, overrides: Sequence[str] = ()) -> ExperimentCon
 def load_sourced(source: str, overrides: Sequence[str] = ()) -> Sourced:
     """As ``load_experiment``, with where each field comes from."""
     layers = [*_read(source), Layer(_overrides(overrides), {"*": "yours: -o"})]
-    values: dict[str, Any] = functools.reduce(merge, (layer.values for layer in layers), {})
-    name = values.get("experiment")
+    name = next((layer.values["experiment"] for layer in reversed(layers) if "experiment" in layer.values), None)
     if name is None:
         raise InputError(f"{source}: no 'experiment:' key. Say which, e.g. 'experiment: imp'.")
     check_name("experiment", str(name), EXPERIMENTS)
-    config: ExperimentConfig = validate(experiment_of(str(name)).config_class, values, where=source, yaml=True)
+    config_class = experiment_of(str(name)).config_class
+    layers = [Layer(current_names(config_class, layer.values), layer.sources) for layer in layers]
+    values: dict[str, Any] = functools.reduce(merge, (layer.values for layer in layers), {})
+    config: ExperimentConfig = validate(config_class, values, where=source, yaml=True)
     kept = {field for field, _ in _leaves(values)}
     said = {
         field: _source(layer.sources, field) for layer in layers for field, _ in _leaves(layer.values) if field in kept

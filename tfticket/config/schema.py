@@ -69,17 +69,12 @@ class Config(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _take_lists_and_numpy(cls, values: Any) -> Any:
-        return cls._with_current_names(plain(values))
-
-    @classmethod
-    def _with_current_names(cls, values: Any) -> Any:
-        if not isinstance(values, dict):
-            return values
-        current = {former: name for name, former in cls.former_names.items()}
-        for former, name in current.items():
+        values = plain(values)
+        for name, former in cls.former_names.items() if isinstance(values, dict) else ():
             if former in values and name in values:
                 raise ValueError(f"{former} is the former name of {name}: give one of them")
-        return {current.get(key, key): value for key, value in values.items()}
+            values = {name if key == former else key: value for key, value in values.items()}
+        return values
 
     @field_validator("*", mode="after")
     @classmethod
@@ -90,6 +85,17 @@ class Config(BaseModel):
             if isinstance(one, int) and abs(one) > limit:
                 raise ValueError(f"must be at most {limit:,}")
         return value
+
+
+def current_names(cls: type[Config], values: dict[str, Any]) -> dict[str, Any]:
+    """Return values of a configuration under the present names of its fields, at any depth, before they are checked."""
+    current = {former: name for name, former in cls.former_names.items() if name not in values}
+    renamed = {current.get(key, key): value for key, value in values.items()}
+    for name, value in renamed.items():
+        classes = config_classes(cls.model_fields[name].annotation) if name in cls.model_fields else []
+        if isinstance(value, dict) and len(classes) == 1:
+            renamed[name] = current_names(classes[0], value)
+    return renamed
 
 
 def plain(value: Any) -> Any:
