@@ -148,7 +148,7 @@ def test_a_ticket_that_a_threshold_tells_has_no_model(weights, scale):
 
 @pytest.mark.parametrize("survives", [True, False])
 def test_where_all_or_none_survive_there_is_nothing_to_fit(survives):
-    with pytest.raises(InputError, match="all or none survive"):
+    with pytest.raises(InputError, match="All or none of the weights"):
         logistic(np.ones((1, 20)), np.full(20, survives), intercept=True)
 
 
@@ -571,7 +571,7 @@ def test_damaged_and_missing_files_are_refused(sampler, tmp_path):
         (("slopes",), ["a"], "slopes is 'a'"),
         (("slopes",), [float("nan")], "slopes is nan"),
         (("slopes",), [1e308], "slopes is 1e.308"),
-        (("slopes",), [1.0, 2.0], "how many .* is 2"),
+        (("slopes",), [1.0, 2.0], "the number of .* is 2"),
         (("all layers",), {}, "the number of layers is 0"),
     ],
 )
