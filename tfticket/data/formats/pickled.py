@@ -1,23 +1,19 @@
 """CIFAR-10's Python pickles, read without executing them.
 
 A pickle is a program for a small stack machine, and two of its instructions are dangerous: GLOBAL imports a name,
-REDUCE calls it. This reader imports and calls nothing. It interprets only the instructions that plain data need.
-GLOBAL compares its name with the five that NumPy's arrays have, refuses all others, and pushes it as text; REDUCE
-makes of NumPy's two constructors an inert ``Rebuilt``. What comes out are dicts with text keys, lists, tuples,
-numbers, text and bytes; ``array`` makes an array of the bytes after checking type, shape and length.
-
-Memory is bounded. An instruction makes at most its own bytes of the file or one small object, long arguments are
-views into the file, memo entries live in a dict (a huge index costs nothing), and instructions are counted. Keys
-are text since hashing a deeply nested tuple would overflow the C stack.
+REDUCE calls it. ``Unpickler.find_class`` allows the five names that NumPy's arrays have, and stands inert functions in
+for them; all others are refused. Before that, the instructions are scanned: only those of plain data are allowed, and
+their number, memo indices and tuples are bounded, so that memory is, and no key is a tuple too deep to be hashed.
 
 The original files are of protocol 2, written by Python 2, with byte strings; those that Python 3 writes in the
 protocols 2 to 4 are read as well.
 """
 
+import io
 import math
+import pickle
 import pickletools
-import struct
-from collections.abc import Iterator
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,45 +24,38 @@ from tfticket.errors import InputError
 
 MOST_BYTES = 50 * 10**6
 MOST_INSTRUCTIONS = 300_000
-"""An original batch has about 31 MB and 40,000 instructions."""
+MOST_TUPLES = 5_000
+"""An original batch has about 31 MB, 40,000 instructions and a few tuples."""
 
-RECONSTRUCT = ("numpy.core.multiarray _reconstruct", "numpy._core.multiarray _reconstruct")
-DTYPE = "numpy dtype"
-ENCODE = "_codecs encode"
-KNOWN = (*RECONSTRUCT, DTYPE, ENCODE, "numpy ndarray")
-
-INSTRUCTIONS = {ord(instruction.code): instruction.name for instruction in pickletools.opcodes}
-NUMBERS = {
-    **{"BININT": "<i", "BININT1": "<B", "BININT2": "<H", "PROTO": "<B", "FRAME": "<Q"},
-    **{"BINPUT": "<B", "LONG_BINPUT": "<I", "BINGET": "<B", "LONG_BINGET": "<I"},
-}
-"""Instructions with a number, and its layout."""
-BYTES = {"SHORT_BINSTRING": "<B", "BINSTRING": "<I", "SHORT_BINBYTES": "<B", "BINBYTES": "<I"}
-TEXTS = {"SHORT_BINUNICODE": "<B", "BINUNICODE": "<I"}
-"""Instructions with bytes or text, and the layout of their length."""
-CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False, "EMPTY_TUPLE": ()}
-SHORT_TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
-MARK = object()
-
-
-class Name(str):
-    """A name that a pickle would import; only compared."""
+_PLAIN = """
+PROTO FRAME STOP MARK NONE NEWTRUE NEWFALSE BININT BININT1 BININT2 SHORT_BINSTRING BINSTRING SHORT_BINBYTES BINBYTES
+SHORT_BINUNICODE BINUNICODE EMPTY_TUPLE TUPLE TUPLE1 TUPLE2 TUPLE3 EMPTY_LIST APPEND APPENDS EMPTY_DICT SETITEM SETITEMS
+BINPUT LONG_BINPUT MEMOIZE BINGET LONG_BINGET GLOBAL STACK_GLOBAL REDUCE BUILD
+"""
+INSTRUCTIONS = frozenset(_PLAIN.split())
+"""Instructions that plain data need."""
 
 
 @dataclass
 class Rebuilt:
-    """An object that a pickle would construct; only inspected."""
+    """An array or a data type that a pickle would construct; only inspected."""
 
     name: str
     arguments: tuple[Any, ...]
     state: Any = None
 
+    def __setstate__(self, state: Any) -> None:
+        self.state = state
+
 
 def load(data: memoryview, where: object) -> dict[str, Any]:
-    """Return the dict of plain data in a pickle, with text keys. Long byte strings are views of ``data``."""
+    """Return the dict of plain data in a pickle, with text keys."""
     try:
-        root = _run(data, where)
-    except (ValueError, LookupError, TypeError, struct.error) as error:
+        _check_instructions(data)
+        root = _Unpickler(io.BytesIO(data), where).load()
+    except InputError:
+        raise
+    except Exception as error:  # an unpickler may raise anything
         raise InputError(
             f"{where} is no pickle of plain data ({error_line(error)}); expected CIFAR-10's original file. {AGAIN}"
         ) from None
@@ -78,158 +67,67 @@ def load(data: memoryview, where: object) -> dict[str, Any]:
 def array(value: object, where: object) -> np.ndarray:
     """Return the uint8 matrix that NumPy's constructor would have made, as a view."""
     match value:
-        case Rebuilt(name, _, (_, tuple(shape), Rebuilt("numpy dtype", (kind, *_)), order, data)):
-            known = (
-                name in RECONSTRUCT and kind in ("u1", "|u1", b"u1", b"|u1") and isinstance(data, bytes | memoryview)
-            )
+        case Rebuilt("array", _, (_, tuple(shape), Rebuilt("dtype", (kind, *_)), order, bytes(data))):
             whole = len(shape) == 2 and all(type(size) is int and size >= 0 for size in shape)
-            if known and whole and math.prod(shape) == len(data):
+            if kind in ("u1", "|u1", b"u1", b"|u1") and whole and math.prod(shape) == len(data):
                 return np.frombuffer(data, np.uint8).reshape(shape, order="F" if order is True else "C")
     raise InputError(f"{where} is no uint8 array [rows, 3072] with all its bytes; expected CIFAR-10's. {AGAIN}")
 
 
-def _instructions(data: memoryview) -> Iterator[tuple[str, Any]]:
-    """Yield each instruction's name and argument."""
-    position = 0
-
-    def take(size: int) -> memoryview:
-        nonlocal position
-        if size > len(data) - position:
-            raise ValueError(f"{size:,} bytes where {len(data) - position:,} are left")
-        position += size
-        return data[position - size : position]
-
-    def number(layout: str) -> int:
-        value: int = struct.unpack(layout, take(struct.calcsize(layout)))[0]
-        return value
-
-    def line() -> str:
-        text, newline, _ = bytes(data[position : position + 256]).partition(b"\n")
-        take(len(text) + len(newline))
-        return text.decode("latin-1")
-
-    for _ in range(MOST_INSTRUCTIONS):
-        code = take(1)[0]
-        name = INSTRUCTIONS.get(code, f"{code}")
-        if name in NUMBERS:
-            yield name, number(NUMBERS[name])
-        elif name in BYTES:
-            content = take(number(BYTES[name]))
-            yield "push", content if len(content) > 255 else bytes(content)
-        elif name in TEXTS:
-            yield "push", str(take(number(TEXTS[name])), "utf-8")
-        elif name in CONSTANTS:
-            yield "push", CONSTANTS[name]
-        elif name == "GLOBAL":
-            yield name, f"{line()} {line()}"
-        else:
-            yield name, None
-    raise ValueError(f"more than {MOST_INSTRUCTIONS:,} instructions")
+def _check_instructions(data: memoryview) -> None:
+    """Refuse instructions that plain data do not need, and more than they need."""
+    counts: Counter[str] = Counter()
+    for instruction, argument, _ in pickletools.genops(io.BytesIO(data)):
+        name = instruction.name
+        counts["all"] += 1
+        counts["tuples"] += "TUPLE" in name
+        if name not in INSTRUCTIONS:
+            raise ValueError(f"the instruction {name}")
+        if name == "LONG_BINPUT" and argument > MOST_INSTRUCTIONS:
+            raise ValueError(f"the memo index {argument:,}")
+        if counts["all"] > MOST_INSTRUCTIONS or counts["tuples"] > MOST_TUPLES:
+            raise ValueError(f"more than {MOST_INSTRUCTIONS:,} instructions or {MOST_TUPLES:,} tuples")
 
 
-def _run(data: memoryview, where: object) -> object:
-    stack: list[Any] = []
-    memo: dict[int, Any] = {}
+class _Unpickler(pickle.Unpickler):
+    def __init__(self, file: io.BytesIO, where: object) -> None:
+        super().__init__(file, encoding="bytes")
+        self._where = where
 
-    def since_mark() -> list[Any]:
-        start = len(stack) - 1
-        while stack[start] is not MARK:
-            start -= 1
-            if start < 0:
-                raise ValueError("no mark on the stack")
-        items = stack[start + 1 :]
-        del stack[start:]
-        return items
-
-    for instruction, argument in _instructions(data):
-        match instruction:
-            case "push" | "BININT" | "BININT1" | "BININT2":
-                stack.append(argument)
-            case "BINPUT" | "LONG_BINPUT":
-                memo[argument] = stack[-1]
-            case "MEMOIZE":
-                memo[len(memo)] = stack[-1]
-            case "BINGET" | "LONG_BINGET":
-                stack.append(memo[argument])
-            case "TUPLE1" | "TUPLE2" | "TUPLE3":
-                stack[-SHORT_TUPLES[instruction] :] = [tuple(stack[-SHORT_TUPLES[instruction] :])]
-            case "MARK":
-                stack.append(MARK)
-            case "TUPLE":
-                stack.append(tuple(since_mark()))
-            case "EMPTY_LIST":
-                stack.append([])
-            case "EMPTY_DICT":
-                stack.append({})
-            case "APPEND":
-                item = stack.pop()
-                _list(stack[-1]).append(item)
-            case "APPENDS":
-                items = since_mark()
-                _list(stack[-1]).extend(items)
-            case "SETITEM":
-                value, key = stack.pop(), stack.pop()
-                _fill(stack[-1], [key, value])
-            case "SETITEMS":
-                items = since_mark()
-                _fill(stack[-1], items)
-            case "GLOBAL":
-                stack.append(_known(argument, where))
-            case "STACK_GLOBAL":
-                name, module = stack.pop(), stack.pop()
-                # Only text is formatted: nested lists could have a text of any length.
-                if not isinstance(name, str) or not isinstance(module, str):
-                    raise ValueError("a name that is no text")
-                stack.append(_known(f"{module} {name}", where))
-            case "REDUCE":
-                arguments, name = stack.pop(), stack.pop()
-                stack.append(_reduced(name, arguments))
-            case "BUILD":
-                state = stack.pop()
-                if not isinstance(stack[-1], Rebuilt):
-                    raise ValueError("a state for what is no array")
-                stack[-1].state = state
-            case "PROTO" | "FRAME":
-                pass
-            case "STOP":
-                return stack.pop()
-            case _:
-                raise ValueError(f"the instruction {instruction}")
-    return None
+    def find_class(self, module: str, name: str) -> Any:
+        """Return the inert stand-in of a name."""
+        if (stand_in := _STAND_INS.get(f"{module} {name}")) is not None:
+            return stand_in
+        raise InputError(
+            f"{self._where} is a pickle that would call {f'{module}.{name}'!r} when loaded; nothing was executed. "
+            f"Expected the plain data of CIFAR-10's original file. Do not open it elsewhere. {AGAIN}"
+        )
 
 
-def _reduced(name: object, arguments: object) -> object:
-    if not isinstance(name, Name) or not isinstance(arguments, tuple):
-        raise ValueError("a call of what is no name")
-    if name == ENCODE:
-        # How Python 3 writes bytes for protocol 2.
-        if len(arguments) != 2 or not isinstance(arguments[0], str) or arguments[1] != "latin1":
-            raise ValueError("bytes in an unknown encoding")
-        return arguments[0].encode("latin-1")
-    if name == DTYPE or name in RECONSTRUCT:
-        return Rebuilt(str(name), arguments)
+def _array(*arguments: Any) -> Rebuilt:
+    return Rebuilt("array", arguments)
+
+
+def _dtype(*arguments: Any) -> Rebuilt:
+    return Rebuilt("dtype", arguments)
+
+
+def _encode(text: str, encoding: str) -> bytes:
+    """Return bytes, as Python 3 writes them for protocol 2."""
+    if encoding != "latin1":
+        raise ValueError("bytes in an unknown encoding")
+    return text.encode("latin-1")
+
+
+def _ndarray(*_: Any) -> None:
     raise ValueError("a call of NumPy's array")
 
 
-def _known(name: str, where: object) -> Name:
-    if name in KNOWN:
-        return Name(name)
-    raise InputError(
-        f"{where} is a pickle that would call {'.'.join(name.split(' '))!r} when loaded; nothing was executed. "
-        f"Expected the plain data of CIFAR-10's original file. Do not open it elsewhere. {AGAIN}"
-    )
-
-
-def _list(target: object) -> list[Any]:
-    if not isinstance(target, list):
-        raise ValueError("items for what is no list")
-    return target
-
-
-def _fill(target: object, items: list[Any]) -> None:
-    if not isinstance(target, dict) or len(items) % 2:
-        raise ValueError("items for what is no dict")
-    for key, value in zip(items[::2], items[1::2], strict=True):
-        if not isinstance(key, str | bytes):
-            raise ValueError("a key that is no text")
-        target[key] = value
+_STAND_INS: dict[str, Any] = {
+    "numpy.core.multiarray _reconstruct": _array,
+    "numpy._core.multiarray _reconstruct": _array,
+    "numpy dtype": _dtype,
+    "numpy ndarray": _ndarray,
+    "_codecs encode": _encode,
+}
+"""Names that NumPy's arrays need -> inert functions."""
