@@ -83,7 +83,7 @@ def _check_instructions(data: memoryview) -> None:
         counts["tuples"] += "TUPLE" in name
         if name not in INSTRUCTIONS:
             raise ValueError(f"the instruction {name}")
-        if name == "LONG_BINPUT" and argument > MOST_INSTRUCTIONS:
+        if name == "LONG_BINPUT" and int(argument or 0) > MOST_INSTRUCTIONS:
             raise ValueError(f"the memo index {argument:,}")
         if counts["all"] > MOST_INSTRUCTIONS or counts["tuples"] > MOST_TUPLES:
             raise ValueError(f"more than {MOST_INSTRUCTIONS:,} instructions or {MOST_TUPLES:,} tuples")
