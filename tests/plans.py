@@ -1,6 +1,5 @@
 """What a plan says of a run that was made."""
 
-import json
 from pathlib import Path
 
 import pytest
@@ -19,7 +18,7 @@ def follows(kind: str, label: dict) -> bool:
 
 def entries_of(plan: DryLab) -> list[tuple[str, str, dict]]:
     """Kind, fingerprint and label of each entry, as a manifest has them."""
-    return [(step.kind, step.fingerprint, json.loads(json.dumps(step.label))) for step in plan.entries]
+    return [(step.kind, step.fingerprint, dict(step.label)) for step in plan.entries]
 
 
 def assert_planned(workspace: Path, config: ExperimentConfig) -> None:

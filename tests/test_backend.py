@@ -9,7 +9,7 @@ import tfticket as tt
 from tests.processes import execute
 from tfticket import backend, network
 from tfticket.backend import has_gpu, keras, on_device, own_settings, tf
-from tfticket.data.formats.raw import room
+from tfticket.data.formats.raw import aligned_empty
 from tfticket.models import model_from_spec, spec_of
 from tfticket.training import loop
 
@@ -27,7 +27,7 @@ tt.train(tt.Ticket.dense(model, data=data), data, train={"epochs": "1it", "batch
 
 
 def images(offset):
-    whole = room((1002 * 48,))
+    whole = aligned_empty((1002 * 48,))
     whole[:] = np.random.default_rng(0).integers(0, 256, whole.shape)
     part = whole[offset : offset + 1000 * 48].reshape(1000, 4, 4, 3).view()
     part.flags.writeable = False
@@ -60,7 +60,7 @@ def test_a_tensor_outlives_the_array():
     whole, part = images(0)
     expected, tensor = part.copy(), on_device(part)
     del whole, part
-    others = [room((1002 * 48,)) for _ in range(50)]
+    others = [aligned_empty((1002 * 48,)) for _ in range(50)]
     for other in others:
         other[:] = 7
     np.testing.assert_array_equal(tensor, expected)

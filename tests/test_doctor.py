@@ -10,7 +10,8 @@ import pytest
 from packaging.requirements import Requirement
 
 import tfticket
-from tfticket import backend, doctor
+from tfticket import backend
+from tfticket.cli import doctor
 from tfticket.data import sources
 from tfticket.registry import DATA_DIR, DATA_SETS
 

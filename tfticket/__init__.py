@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _WHERE = {
     "Dataset": "tfticket.data",
-    "SampledTicket": "tfticket.sampling.sampled",
+    "SampledTicket": "tfticket.sampling.sampled_ticket",
     "SurvivalModel": "tfticket.tickets.survival_model",
     "Ticket": "tfticket.tickets",
     "TicketSeries": "tfticket.api",
@@ -35,7 +35,7 @@ _WHERE = {
     "find_tickets": "tfticket.api",
     "fit_survival_model": "tfticket.tickets.mc_tickets",
     "load_data": "tfticket.data",
-    "sample": "tfticket.sampling.sampled",
+    "sample": "tfticket.sampling.sampled_ticket",
     "svi": "tfticket.inference",
     "to_deterministic": "tfticket.tickets.transplant",
     "to_variational": "tfticket.models",

@@ -71,7 +71,7 @@ def open_run(workspace: Path, config: ExperimentConfig, listener: Listener | Non
         should_stop = stack.enter_context(stop_requests(folder))
         recorder = Recorder(folder, listener or Listener())
         stack.callback(recorder.close)
-        lab = Lab(workspace, config.execution, recorder, should_stop, folder)  # reads the manifest of before
+        lab = Lab(workspace, config.execution, recorder, should_stop, folder)
         text = write_yaml(config.model_dump(mode="json"))
         atomic_write(folder / CONFIG, lambda file: file.write_text(text, encoding="utf-8"))
         lab.keep_manifest()

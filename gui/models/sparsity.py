@@ -12,7 +12,7 @@ from tfticket.reports.looks import arm_looks
 from tfticket.reports.reported import Reported, reported_for
 from tfticket.reports.rows import Row, row_of
 from tfticket.reports.tables import Cell, metrics_of, rows_csv, seeds_text, summarise
-from tfticket.runs.run_folder import CONFIG, EVALUATIONS, MANIFEST, RunFolder, Step, read_run, read_steps
+from tfticket.runs.run_folder import CONFIG, EVALUATIONS, MANIFEST, Step, read_run
 
 from .colours import colour_of
 from .ended import UNREADABLE, why_folder_is_empty
@@ -52,7 +52,6 @@ class _Rows:
         self.model = self.data = ""
         self._seen: tuple[Any, ...] = ()
         self._evaluations: dict[Step, Step] = {}  # each with its result, once it could be read
-        self._run: RunFolder | None = None
         self._patience = Patience()
 
     def poll(self) -> bool:
@@ -86,17 +85,15 @@ class _Rows:
         return (stat.st_mtime_ns, stat.st_size)
 
     def _read(self) -> None:
-        if self._run is None:
-            self._run = read_run(self.folder)
+        run = read_run(self.folder)
         rows, damaged = [], 0
-        for step in read_steps(self.folder):
-            if step.kind in EVALUATIONS:
-                try:
-                    rows.append(row_of(self._run, self._evaluations.setdefault(step, step)))
-                except (InputError, OSError, KeyError, TypeError, ValueError, AttributeError):
-                    damaged += 1
+        for step in run.steps(*EVALUATIONS):
+            try:
+                rows.append(row_of(run, self._evaluations.setdefault(step, step)))
+            except (InputError, OSError, KeyError, TypeError, ValueError, AttributeError):
+                damaged += 1
         self.rows = rows
-        self.model = str(self._run.config["model"]["name"])
+        self.model = str(run.config["model"]["name"])
         names = {row.data_set for row in rows}
         self.data = names.pop() if len(names) == 1 else ""
         if damaged:

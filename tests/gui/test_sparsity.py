@@ -91,7 +91,7 @@ def test_only_what_is_new_is_read(model, runs, monkeypatch):
     assert not model.poll()
     manifest = json.loads((runs[0] / "manifest.json").read_text())
     read = []
-    monkeypatch.setattr("gui.models.sparsity.read_result", lambda step: read.append(step) or read_result(step))
+    monkeypatch.setattr("tfticket.runs.run_folder.read_result", lambda step: read.append(step) or read_result(step))
     last = next(step for step in reversed(manifest["steps"]) if step["kind"] == "evaluate")
     fewer = [step for step in manifest["steps"] if step is not last]
     (runs[0] / "manifest.json").write_text(json.dumps({"steps": fewer}))

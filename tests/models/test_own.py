@@ -387,7 +387,7 @@ REFUSED = {
 @pytest.mark.filterwarnings("ignore:The object being serialized includes a `lambda`")
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_cannot_be_a_ticket_is_refused_with_the_reason(name, monkeypatch):
-    monkeypatch.setattr(trust, "_OWN", {"Scaling": Scaling})
+    monkeypatch.setattr(trust, "_USER_CODE", {"Scaling": Scaling})
     build, message = REFUSED[name]
     with pytest.raises(tt.InputError, match=message):
         tt.Ticket.dense(build())
@@ -425,7 +425,7 @@ def test_a_layer_that_fails_in_another_precision_is_told(data):
 def stranger(monkeypatch):
     """A process in which no model was described yet."""
     monkeypatch.setattr(trust, "_TRUSTED", set())
-    monkeypatch.setattr(trust, "_OWN", {})
+    monkeypatch.setattr(trust, "_USER_CODE", {})
 
 
 @pytest.mark.parametrize("build", [custom, own_parts])
@@ -625,7 +625,7 @@ def test_a_function_in_the_current_folder_builds_a_network(package, data):
     ],
 )
 def test_that_weights_can_be_drawn_is_known_before_a_run(change, fails, package, monkeypatch):
-    monkeypatch.setattr(trust, "_OWN", {})
+    monkeypatch.setattr(trust, "_USER_CODE", {})
     config = load_experiment("quickstart", ["model.name=my_networks:scaled", "model.start=current", *change])
     with (
         pytest.raises(tt.InputError, match=r"scaled names no.*start='current'.*draw weights anew")

@@ -145,7 +145,7 @@ def test_two_masks_are_two_arms():
 
 def test_masks_from_files_of_one_name_are_refused_with_how_to_mend_it():
     controls = [{"name": "own-mask", "path": f"{folder}/mask.npz"} for folder in "ab"]
-    with pytest.raises(InputError, match=r"own-mask mask, own-mask mask repeat; .* name the files differently"):
+    with pytest.raises(InputError, match=r"own-mask mask, own-mask mask repeat; .* rename the files"):
         validate(Config, {"experiment": "imp", "name": "masks", "controls": controls}, where="test")
 
 

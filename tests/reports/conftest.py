@@ -34,6 +34,7 @@ def make_run(tmp_path):
         (folder / "config.yaml").write_text(yaml.safe_dump(config))
         (folder / "status.json").write_text(json.dumps({"state": state, "started": started, "experiment": "imp"}))
         if evaluations is None:
+            (folder / "manifest.json").write_text(json.dumps({"steps": []}))
             return folder
         steps = [{"kind": "start", "folder": "start-0", "fingerprint": "0", "label": {"seed": 0}}]
         described = {"contents": contents, "training_rows": training_rows}

@@ -60,9 +60,9 @@ def test_data_of_another_shape_or_of_more_classes_are_refused(trained, data):
     ticket = tt.Ticket.dense(tt.build_model("lenet-300-100", input_shape=(28, 28, 1), num_classes=9))
     fewer = tt.TrainedTicket(ticket, ticket.start, [])
     for one, rows in ((trained, others), (fewer, data)):
-        with pytest.raises(tt.InputError, match=f"{rows.name} has images .* Use the data that the ticket was made for"):
+        with pytest.raises(tt.InputError, match=f"{rows.name} has images .* Use the ticket's own data"):
             tt.evaluate(one, rows)
-        with pytest.raises(tt.InputError, match="Use the data that the ticket was made for"):
+        with pytest.raises(tt.InputError, match="Use the ticket's own data"):
             predict_splits(one.ticket, one.weights, rows)
 
 

@@ -159,7 +159,7 @@ def test_chains_refuse_constraints(data):
 
 
 def test_a_function_as_a_constraint_is_refused_since_keras_does_not_keep_it(data):
-    with pytest.raises(InputError, match=r"its layer c \(Dense\) is not made again"):
+    with pytest.raises(InputError, match=r"its layer c \(Dense\) cannot be rebuilt"):
         tt.Ticket.dense(dense(kernel_constraint=shifted), data=data)
 
 

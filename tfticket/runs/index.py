@@ -165,8 +165,7 @@ class Index:
             return old if state == old.state else _Entry.make(folder, seen, old.facts, state)
         facts = {}
         for name, read in {**_READERS, MANIFEST: self._outcome}.items():
-            sources = (name, CONFIG) if name == MANIFEST else (name,)  # a manifest is tied to its configuration
-            same = old is not None and all(old.seen.get(source) == seen.get(source) for source in sources)
+            same = old is not None and old.seen.get(name) == seen.get(name)
             facts[name] = old.facts[name] if old is not None and same else facts_of(read, folder, name)
         return _Entry.make(folder, seen, facts, state_of(folder, facts[STATUS].get("state", "running")))
 

@@ -139,6 +139,11 @@ def read_run(folder: Path) -> RunFolder:
         raise InputError(f"{folder} is not a run folder: it has no status.json. `tfticket list runs` shows the runs.")
     status: dict[str, Any] = {"experiment": "?", **read_record(folder / STATUS, Status)}
     config, manifest = read_configuration(folder), _manifest(folder)
+    if manifest and "config" in manifest and manifest["config"] != checksum_of_bytes(folder / CONFIG):
+        raise InputError(
+            f"{folder / CONFIG} is not the configuration of this run's manifest: one of the two was changed or "
+            f"exchanged. Put them back from a copy, or start the configuration again: tfticket run {folder / CONFIG}"
+        )
     if manifest is None and (status["state"] == "done" or "format" in status):
         raise InputError(
             f"{folder} has no manifest.json, which names its steps. Put it back from a copy, or write it again by "
@@ -216,7 +221,7 @@ def read_steps(folder: Path) -> list[Step]:
     Labels of earlier versions are read as those of today.
 
     Raises:
-        InputError: The manifest is damaged, or of another configuration.
+        InputError: The manifest is damaged, or not the one that was written.
     """
     manifest = _manifest(folder)
     return steps_from(folder, manifest["steps"]) if manifest else []
@@ -253,12 +258,6 @@ def _manifest(folder: Path) -> dict[str, Any] | None:
         raise InputError(
             f"{path} is damaged: its contents do not match its checksum. `tfticket run` with the run's config.yaml "
             "writes it again; finished steps are kept."
-        )
-    config = folder / CONFIG
-    if "config" in record and record["config"] != checksum_of_bytes(config):
-        raise InputError(
-            f"{config} is not the configuration of this run's manifest: one of the two was changed or exchanged. "
-            f"Put them back from a copy, or start the configuration again: tfticket run {config}"
         )
     return record
 
