@@ -12,7 +12,7 @@ import tfticket as tt
 from tests.processes import execute
 from tfticket.errors import InputError
 from tfticket.pruning.mask import layer_of
-from tfticket.reports.rows import subsample_images
+from tfticket.reports.rows import rows_of
 from tfticket.runs.files import read_json
 from tfticket.runs.run_folder import find_run
 from tfticket.runs.step import TICKET, WEIGHTS
@@ -64,7 +64,7 @@ def workspace(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def rows(workspace):
     """Arm -> its row at the last level."""
-    return {row.arm.key: row for row in subsample_images(find_run(workspace, PRESET)) if row.level == 2}
+    return {row.arm.key: row for row in rows_of(find_run(workspace, PRESET)) if row.level == 2}
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -75,7 +75,8 @@ def test_the_numbers_are_there_for_whoever_reads_json(inspection, tmp_path):
 def test_it_is_read_without_tensorflow(inspection, tmp_path):
     write_inspection(tmp_path, inspection)
     code = (
-        "import sys, pathlib; from tfticket.inspection.files import read_inspection; import tfticket.reports.inside; "
+        "import sys, pathlib; from tfticket.inspection.files import read_inspection; "
+        "import tfticket.reports.figures.ticket_layers; "
         f"import tfticket.inspection.run_tickets; read_inspection(pathlib.Path({str(tmp_path)!r})); "
         "assert 'tensorflow' not in sys.modules"
     )
