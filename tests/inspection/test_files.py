@@ -90,7 +90,7 @@ def test_a_damaged_inspection_is_refused(inspection, without_paths, tmp_path):
     numbers = json.loads((tmp_path / NUMBERS).read_text())
     for change, message in (
         ({"format": 2}, "has format 2; this tfticket reads format 1"),
-        ({"kind": "ticket"}, "is no inspection"),
+        ({"kind": "ticket"}, "is not an inspection"),
         ({"arrays": "other"}, "do not belong together"),
         ({"kernels": [{"path": "dense_1/kernel"}]}, "there is no 'kind' in kernels.0"),
         ({"kernels": {"a": 1}}, "'kernels' is a table; expected a list"),

@@ -1,7 +1,7 @@
 """Layers as linear maps that count paths: forward from inputs, backward from outputs. Pure NumPy.
 
 Values are those of one image, without rows: [*cells, channels]. Forward, a value is the number of paths that reach it;
-backward, the number that go on from it. Booleans instead of numbers say whether there are any.
+backward, the number of paths that continue from it. With booleans it is True if there is any path.
 """
 
 import math
@@ -18,47 +18,47 @@ class Operation:
     """A layer without a kernel."""
 
     def forward(self, values: Sequence[np.ndarray]) -> np.ndarray:
-        """The paths that reach the output.
+        """Return the paths that reach the output.
 
         Args:
-            values: Those that reach each input.
+            values: Paths that reach each input.
         """
         raise NotImplementedError
 
     def backward(self, gradient: np.ndarray, shapes: Sequence[Shape]) -> list[np.ndarray]:
-        """The paths that go on from each input.
+        """Return the paths that continue from each input.
 
         Args:
-            gradient: Those that go on from the output.
-            shapes: Of each input.
+            gradient: Paths that continue from the output.
+            shapes: Shape of each input.
         """
         raise NotImplementedError
 
 
 class KernelOperation:
-    """A layer with a kernel: mask entries, 0 or 1, as floating point."""
+    """A layer with a kernel, whose entries are those of the mask, 0 or 1, as floating point."""
 
     def forward(self, value: np.ndarray, kernel: np.ndarray) -> np.ndarray:
-        """The paths that reach the output."""
+        """Return the paths that reach the output."""
         raise NotImplementedError
 
     def backward(self, gradient: np.ndarray, shape: Shape, kernel: np.ndarray) -> np.ndarray:
-        """The paths that go on from the input, which has this shape."""
+        """Return the paths that continue from the input, which has this shape."""
         raise NotImplementedError
 
     def through(self, value: np.ndarray, gradient: np.ndarray, shape: Shape) -> np.ndarray:
-        """The paths through each weight, were it kept; of the kernel's shape.
+        """Return the paths through each weight if it were kept, of the kernel's shape.
 
         Args:
             value: Paths that reach the input.
-            gradient: Paths that go on from the output.
-            shape: The kernel's.
+            gradient: Paths that continue from the output.
+            shape: Shape of the kernel.
         """
         raise NotImplementedError
 
 
 class Same(Operation):
-    """Every entry goes on by itself: activations, normalisation, dropout."""
+    """Pass every entry on by itself: activations, normalisation, dropout."""
 
     def forward(self, values: Sequence[np.ndarray]) -> np.ndarray:
         return values[0]
@@ -68,7 +68,7 @@ class Same(Operation):
 
 
 class Sum(Operation):
-    """Entries of several inputs come together."""
+    """Add the entries of several inputs."""
 
     def forward(self, values: Sequence[np.ndarray]) -> np.ndarray:
         return sum(values[1:], start=values[0])
@@ -79,7 +79,7 @@ class Sum(Operation):
 
 @dataclass(frozen=True)
 class Reshape(Operation):
-    """The same entries in another shape."""
+    """Change the shape."""
 
     shape: Shape
 
@@ -92,7 +92,7 @@ class Reshape(Operation):
 
 @dataclass(frozen=True)
 class Permute(Operation):
-    """Dimensions in another order."""
+    """Reorder the dimensions."""
 
     order: Shape
 
@@ -105,7 +105,7 @@ class Permute(Operation):
 
 @dataclass(frozen=True)
 class Concatenate(Operation):
-    """Inputs side by side along a dimension."""
+    """Concatenate inputs along a dimension."""
 
     axis: int
 
@@ -119,7 +119,7 @@ class Concatenate(Operation):
 
 @dataclass(frozen=True)
 class Pad(Operation):
-    """Cells before and after along each dimension, which nothing reaches."""
+    """Add cells before and after along each dimension, which no path reaches."""
 
     pads: tuple[tuple[int, int], ...]
 
@@ -133,7 +133,7 @@ class Pad(Operation):
 
 @dataclass(frozen=True)
 class Crop(Operation):
-    """Cells before and after along each dimension are left out."""
+    """Remove cells before and after along each dimension."""
 
     crops: tuple[tuple[int, int], ...]
 
@@ -147,7 +147,7 @@ class Crop(Operation):
 
 @dataclass(frozen=True)
 class Pool(Operation):
-    """Every cell of a window goes on; padding is no cell."""
+    """Sum the cells of each window, padding excluded."""
 
     windows: Windows
 
@@ -164,7 +164,7 @@ class Pool(Operation):
 
 
 class PoolAll(Operation):
-    """Every cell of the image goes on: [*cells, channels] -> [channels], or as many dimensions of one cell."""
+    """Sum all cells of the image: [*cells, channels] -> [channels], or with dimensions of size 1 kept."""
 
     def __init__(self, keep_dimensions: bool) -> None:
         self.keep_dimensions = keep_dimensions
@@ -181,9 +181,9 @@ class PoolAll(Operation):
 class Attention(Operation):
     """Attention of several heads, [query, key, value], each [tokens, width] -> the same.
 
-    An entry reaches those outputs that depend on it, all in its own head: a value's entry the same entry of all
-    tokens; a key's entry all entries of all tokens; a query's entry all entries of its own token. So a path goes
-    through one of the three, and a pruned query or key takes paths away as a pruned value does.
+    An entry reaches the outputs of its head that depend on it: a value's entry the same entry of all tokens; a key's
+    entry all entries of all tokens; a query's entry all entries of its own token. A path goes through one of the three,
+    and pruning a query or key removes paths as pruning a value does.
     """
 
     heads: int
@@ -197,12 +197,16 @@ class Attention(Operation):
     def backward(self, gradient: np.ndarray, shapes: Sequence[Shape]) -> list[np.ndarray]:
         tokens, width = shapes[0]
         parts = gradient.reshape(tokens, self.heads, -1)
-        on = (parts.sum(axis=2, keepdims=True), parts.sum(axis=(0, 2), keepdims=True), parts.sum(axis=0, keepdims=True))
-        return [np.broadcast_to(part, parts.shape).reshape(tokens, width) for part in on]
+        continuing = (
+            parts.sum(axis=2, keepdims=True),
+            parts.sum(axis=(0, 2), keepdims=True),
+            parts.sum(axis=0, keepdims=True),
+        )
+        return [np.broadcast_to(part, parts.shape).reshape(tokens, width) for part in continuing]
 
 
 class Dense(KernelOperation):
-    """A dense layer, at every cell: [*cells, inputs] -> [*cells, units]."""
+    """Apply a dense layer at every cell: [*cells, inputs] -> [*cells, units]."""
 
     def forward(self, value: np.ndarray, kernel: np.ndarray) -> np.ndarray:
         return _product(_flat(value), kernel).reshape(*value.shape[:-1], -1)
@@ -216,53 +220,52 @@ class Dense(KernelOperation):
 
 @dataclass(frozen=True)
 class Convolution(KernelOperation):
-    """A convolution, as one matrix product over its windows: [*cells, inputs] -> [*windows, units]."""
+    """Apply a convolution as one matrix product over its windows: [*cells, inputs] -> [*windows, units]."""
 
     windows: Windows
 
     def forward(self, value: np.ndarray, kernel: np.ndarray) -> np.ndarray:
-        found = _product(self._windows_of(value), _flat(kernel))
-        return found.reshape(*self.windows.counts(value.shape[:-1]), -1)
+        paths = _product(self._windows_of(value), _flat(kernel))
+        return paths.reshape(*self.windows.counts(value.shape[:-1]), -1)
 
     def backward(self, gradient: np.ndarray, shape: Shape, kernel: np.ndarray) -> np.ndarray:
         cells = shape[:-1]
-        each = _product(_flat(gradient), _flat(kernel).T).reshape(*gradient.shape[:-1], *kernel.shape[:-1])
+        per_window = _product(_flat(gradient), _flat(kernel).T).reshape(*gradient.shape[:-1], *kernel.shape[:-1])
         whole = self.windows.padded(np.zeros(shape, gradient.dtype))
-        for place, part in self.windows.parts(cells):
-            index: Any = (..., *place, slice(None))
-            whole[part] += each[index]
+        for position, part in self.windows.parts(cells):
+            index: Any = (..., *position, slice(None))
+            whole[part] += per_window[index]
         return self.windows.unpadded(whole, cells)
 
     def through(self, value: np.ndarray, gradient: np.ndarray, shape: Shape) -> np.ndarray:
         return _through(self._windows_of(value), _flat(gradient)).reshape(shape)
 
     def _windows_of(self, value: np.ndarray) -> np.ndarray:
-        """Cells of each window, [windows, places in it x channels]."""
+        """Return the cells of each window, [windows, positions x channels]."""
         cells, channels = value.shape[:-1], value.shape[-1]
         padded = self.windows.padded(value)
-        found = np.empty((*self.windows.counts(cells), *self.windows.size, channels), value.dtype)
-        for place, part in self.windows.parts(cells):
-            index: Any = (..., *place, slice(None))
-            found[index] = padded[part]
-        return found.reshape(-1, math.prod(self.windows.size) * channels)
+        windows = np.empty((*self.windows.counts(cells), *self.windows.size, channels), value.dtype)
+        for position, part in self.windows.parts(cells):
+            index: Any = (..., *position, slice(None))
+            windows[index] = padded[part]
+        return windows.reshape(-1, math.prod(self.windows.size) * channels)
 
 
 def _flat(values: np.ndarray) -> np.ndarray:
-    """One row a cell, one column a channel."""
+    """Return one row a cell, one column a channel."""
     return values.reshape(-1, values.shape[-1])
 
 
 def _product(rows: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """Rows times a matrix; of booleans, whether any term is true."""
+    """Multiply rows by a matrix; for booleans, True where any term is true."""
     if rows.dtype != np.bool_:
         return np.asarray(rows @ matrix)
     distinct, which = _distinct(rows)
-    found = distinct.astype(matrix.dtype) @ matrix > 0
-    return np.asarray(found[which])
+    return np.asarray((distinct.astype(matrix.dtype) @ matrix > 0)[which])
 
 
 def _through(inputs: np.ndarray, outputs: np.ndarray) -> np.ndarray:
-    """Sum over rows of inputs times outputs, [inputs, outputs]; of booleans, whether any term is true."""
+    """Sum inputs times outputs over rows, [inputs, outputs]; for booleans, True where any term is true."""
     if inputs.dtype != np.bool_:
         return np.asarray(inputs.T @ outputs)
     pairs, _ = _distinct(np.concatenate([inputs, outputs], axis=1))
@@ -271,7 +274,7 @@ def _through(inputs: np.ndarray, outputs: np.ndarray) -> np.ndarray:
 
 
 def _distinct(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Boolean rows without repetition, and which of them each row is: most cells of an image are alike."""
+    """Return the distinct boolean rows, and the number of each row among them: most cells of an image are equal."""
     packed = np.ascontiguousarray(np.packbits(rows, axis=1))
     names = packed.view(np.dtype((np.void, packed.shape[1]))).ravel()
     _, first, which = np.unique(names, return_index=True, return_inverse=True)

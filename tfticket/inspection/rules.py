@@ -1,4 +1,4 @@
-"""What each Keras layer does to paths. A layer that is not here is not guessed at."""
+"""Rules from Keras layers to operations on paths. Other layers are unknown."""
 
 from typing import Any
 
@@ -37,9 +37,9 @@ _SUMS = ("Add", "Average", "Maximum", "Minimum", "Subtract")
 
 
 def operation_of(layer: Any, inputs: list[Shape], output: Shape) -> Operation | KernelOperation | None:
-    """What a layer does to paths.
+    """Return the operation of a layer on paths.
 
-    An activation is taken to act on every entry by itself; softmax does not, and is not known here.
+    Activations are taken to act on every entry by itself; softmax does not, and is unknown.
 
     Args:
         layer: The layer.
@@ -47,20 +47,20 @@ def operation_of(layer: Any, inputs: list[Shape], output: Shape) -> Operation | 
         output: Shape of its output.
 
     Returns:
-        The operation, None where it is not known.
+        The operation; None if it is unknown.
     """
     if getattr(layer, "activation", None) is keras.activations.softmax:
         return None
     if getattr(layer, "data_format", "channels_last") != "channels_last":
         return None
     if type(layer).__name__ == "TFOpLambda":
-        return _of_function(layer.symbol, inputs, output)
+        return _operation_of_function(layer.symbol, inputs, output)
     rule = _RULES.get(type(layer))
     return None if rule is None else rule(layer, inputs, output)
 
 
-def _of_function(symbol: str, inputs: list[Shape], output: Shape) -> Operation | None:
-    """What a function of tensors does, such as the '+' in ``x + y``; a constant added begins no path."""
+def _operation_of_function(symbol: str, inputs: list[Shape], output: Shape) -> Operation | None:
+    """Return the operation of a function of tensors, such as '+' in ``x + y``; an added constant begins no path."""
     if any(shape != output for shape in inputs):
         return None
     if symbol in _SUM_OPS:
@@ -77,7 +77,7 @@ def _concatenate(layer: Any, inputs: list[Shape], output: Shape) -> Operation:
 
 
 def _sides(pads: Any) -> tuple[tuple[int, int], ...]:
-    """Cells before and after along each dimension, none along the channels."""
+    """Return cells before and after along each dimension, none along the channels."""
     pairs = [pads] if isinstance(pads[0], int) else pads
     return (*((int(before), int(after)) for before, after in pairs), (0, 0))
 
@@ -93,11 +93,11 @@ def _convolution(layer: Any, inputs: list[Shape], output: Shape) -> KernelOperat
 
 
 def _pool(layer: Any, inputs: list[Shape], output: Shape) -> Operation:
-    def each(sizes: Any) -> Shape:
+    def along_each(sizes: Any) -> Shape:
         return (int(sizes),) if isinstance(sizes, int) else tuple(map(int, sizes))
 
-    size = each(layer.pool_size)
-    return Pool(Windows(size, each(layer.strides), (1,) * len(size), layer.padding))
+    size = along_each(layer.pool_size)
+    return Pool(Windows(size, along_each(layer.strides), (1,) * len(size), layer.padding))
 
 
 _RULES: dict[type, Any] = {
@@ -127,4 +127,4 @@ _RULES: dict[type, Any] = {
     ClassToken: lambda layer, inputs, output: Pad(((1, 0), (0, 0))),
     Attend: lambda layer, inputs, output: Attention(layer.heads),
 }
-"""Class of a layer, just this one -> what makes its operation."""
+"""Class of a layer, without subclasses -> function that makes its operation."""
