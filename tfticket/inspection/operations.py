@@ -5,7 +5,7 @@ backward, the number of paths that continue from it. With booleans it is True if
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,25 +14,19 @@ import numpy as np
 from tfticket.inspection.windows import Shape, Windows
 
 
+@dataclass(frozen=True)
 class Operation:
-    """A layer without a kernel."""
+    """A layer without a kernel.
 
-    def forward(self, values: Sequence[np.ndarray]) -> np.ndarray:
-        """Return the paths that reach the output.
+    Attributes:
+        forward: Paths that reach each input -> paths that reach the output.
+        backward: Paths that continue from the output, shapes of the inputs -> paths that continue from each input.
+        keeps_image: True if its output is the image itself, perhaps padded or reshaped.
+    """
 
-        Args:
-            values: Paths that reach each input.
-        """
-        raise NotImplementedError
-
-    def backward(self, gradient: np.ndarray, shapes: Sequence[Shape]) -> list[np.ndarray]:
-        """Return the paths that continue from each input.
-
-        Args:
-            gradient: Paths that continue from the output.
-            shapes: Shape of each input.
-        """
-        raise NotImplementedError
+    forward: Callable[[Sequence[np.ndarray]], np.ndarray]
+    backward: Callable[[np.ndarray, Sequence[Shape]], list[np.ndarray]]
+    keeps_image: bool = False
 
 
 class KernelOperation:
@@ -57,156 +51,105 @@ class KernelOperation:
         raise NotImplementedError
 
 
-class Same(Operation):
-    """Pass every entry on by itself: activations, normalisation, dropout."""
-
-    def forward(self, values: Sequence[np.ndarray]) -> np.ndarray:
-        return values[0]
-
-    def backward(self, gradient: np.ndarray, shapes: Sequence[Shape]) -> list[np.ndarray]:
-        return [gradient]
+SAME = Operation(lambda values: values[0], lambda gradient, shapes: [gradient], keeps_image=True)
+"""Pass every entry on by itself: activations, normalisation, dropout."""
+SUM = Operation(lambda values: sum(values[1:], start=values[0]), lambda gradient, shapes: [gradient] * len(shapes))
+"""Add the entries of several inputs."""
 
 
-class Sum(Operation):
-    """Add the entries of several inputs."""
-
-    def forward(self, values: Sequence[np.ndarray]) -> np.ndarray:
-        return sum(values[1:], start=values[0])
-
-    def backward(self, gradient: np.ndarray, shapes: Sequence[Shape]) -> list[np.ndarray]:
-        return [gradient] * len(shapes)
-
-
-@dataclass(frozen=True)
-class Reshape(Operation):
+def reshape(shape: Shape) -> Operation:
     """Change the shape."""
-
-    shape: Shape
-
-    def forward(self, values: Sequence[np.ndarray]) -> np.ndarray:
-        return values[0].reshape(self.shape)
-
-    def backward(self, gradient: np.ndarray, shapes: Sequence[Shape]) -> list[np.ndarray]:
-        return [gradient.reshape(shapes[0])]
+    return Operation(
+        lambda values: values[0].reshape(shape), lambda gradient, shapes: [gradient.reshape(shapes[0])], True
+    )
 
 
-@dataclass(frozen=True)
-class Permute(Operation):
+def permute(order: Shape) -> Operation:
     """Reorder the dimensions."""
-
-    order: Shape
-
-    def forward(self, values: Sequence[np.ndarray]) -> np.ndarray:
-        return values[0].transpose(self.order)
-
-    def backward(self, gradient: np.ndarray, shapes: Sequence[Shape]) -> list[np.ndarray]:
-        return [gradient.transpose(np.argsort(self.order))]
+    inverse = np.argsort(order)
+    return Operation(lambda values: values[0].transpose(order), lambda gradient, shapes: [gradient.transpose(inverse)])
 
 
-@dataclass(frozen=True)
-class Concatenate(Operation):
+def concatenate(axis: int) -> Operation:
     """Concatenate inputs along a dimension."""
 
-    axis: int
+    def backward(gradient: np.ndarray, shapes: Sequence[Shape]) -> list[np.ndarray]:
+        return np.split(gradient, np.cumsum([shape[axis] for shape in shapes])[:-1], axis=axis)
 
-    def forward(self, values: Sequence[np.ndarray]) -> np.ndarray:
-        return np.concatenate(values, axis=self.axis)
-
-    def backward(self, gradient: np.ndarray, shapes: Sequence[Shape]) -> list[np.ndarray]:
-        ends = np.cumsum([shape[self.axis] for shape in shapes])
-        return np.split(gradient, ends[:-1], axis=self.axis)
+    return Operation(lambda values: np.concatenate(values, axis=axis), backward)
 
 
-@dataclass(frozen=True)
-class Pad(Operation):
+def pad(pads: tuple[tuple[int, int], ...]) -> Operation:
     """Add cells before and after along each dimension, which no path reaches."""
 
-    pads: tuple[tuple[int, int], ...]
-
-    def forward(self, values: Sequence[np.ndarray]) -> np.ndarray:
-        return np.pad(values[0], self.pads)
-
-    def backward(self, gradient: np.ndarray, shapes: Sequence[Shape]) -> list[np.ndarray]:
-        inner = zip(self.pads, shapes[0], strict=True)
+    def backward(gradient: np.ndarray, shapes: Sequence[Shape]) -> list[np.ndarray]:
+        inner = zip(pads, shapes[0], strict=True)
         return [gradient[tuple(slice(before, before + cells) for (before, _), cells in inner)]]
 
+    return Operation(lambda values: np.pad(values[0], pads), backward, keeps_image=True)
 
-@dataclass(frozen=True)
-class Crop(Operation):
+
+def crop(crops: tuple[tuple[int, int], ...]) -> Operation:
     """Remove cells before and after along each dimension."""
 
-    crops: tuple[tuple[int, int], ...]
-
-    def forward(self, values: Sequence[np.ndarray]) -> np.ndarray:
-        sides = zip(self.crops, values[0].shape, strict=True)
+    def forward(values: Sequence[np.ndarray]) -> np.ndarray:
+        sides = zip(crops, values[0].shape, strict=True)
         return values[0][tuple(slice(before, cells - after) for (before, after), cells in sides)]
 
-    def backward(self, gradient: np.ndarray, shapes: Sequence[Shape]) -> list[np.ndarray]:
-        return [np.pad(gradient, self.crops)]
+    return Operation(forward, lambda gradient, shapes: [np.pad(gradient, crops)])
 
 
-@dataclass(frozen=True)
-class Pool(Operation):
+def pool(windows: Windows) -> Operation:
     """Sum the cells of each window, padding excluded."""
 
-    windows: Windows
+    def forward(values: Sequence[np.ndarray]) -> np.ndarray:
+        padded = windows.padded(values[0])
+        return np.asarray(sum(padded[part] for _, part in windows.parts(values[0].shape[:-1])))
 
-    def forward(self, values: Sequence[np.ndarray]) -> np.ndarray:
-        padded = self.windows.padded(values[0])
-        return sum(padded[part] for _, part in self.windows.parts(values[0].shape[:-1]))  # type: ignore[return-value]
-
-    def backward(self, gradient: np.ndarray, shapes: Sequence[Shape]) -> list[np.ndarray]:
+    def backward(gradient: np.ndarray, shapes: Sequence[Shape]) -> list[np.ndarray]:
         cells = shapes[0][:-1]
-        whole = self.windows.padded(np.zeros(shapes[0], gradient.dtype))
-        for _, part in self.windows.parts(cells):
+        whole = windows.padded(np.zeros(shapes[0], gradient.dtype))
+        for _, part in windows.parts(cells):
             whole[part] += gradient
-        return [self.windows.unpadded(whole, cells)]
+        return [windows.unpadded(whole, cells)]
+
+    return Operation(forward, backward)
 
 
-class PoolAll(Operation):
+def pool_all(keep_dimensions: bool) -> Operation:
     """Sum all cells of the image: [*cells, channels] -> [channels], or with dimensions of size 1 kept."""
-
-    def __init__(self, keep_dimensions: bool) -> None:
-        self.keep_dimensions = keep_dimensions
-
-    def forward(self, values: Sequence[np.ndarray]) -> np.ndarray:
-        axes = tuple(range(values[0].ndim - 1))
-        return np.asarray(values[0].sum(axis=axes, keepdims=self.keep_dimensions))
-
-    def backward(self, gradient: np.ndarray, shapes: Sequence[Shape]) -> list[np.ndarray]:
-        return [np.broadcast_to(gradient, shapes[0])]
+    return Operation(
+        lambda values: values[0].sum(axis=tuple(range(values[0].ndim - 1)), keepdims=keep_dimensions),
+        lambda gradient, shapes: [np.broadcast_to(gradient, shapes[0])],
+    )
 
 
-@dataclass(frozen=True)
-class Attention(Operation):
-    """Attention of several heads, [query, key, value], each [tokens, width] -> the same.
+def attention(heads: int) -> Operation:
+    """Apply attention of several heads, [query, key, value], each [tokens, width] -> the same.
 
     An entry reaches the outputs of its head that depend on it: a value's entry the same entry of all tokens; a key's
     entry all entries of all tokens; a query's entry all entries of its own token. A path goes through one of the three,
     and pruning a query or key removes paths as pruning a value does.
     """
 
-    heads: int
+    def sums(query: np.ndarray, key: np.ndarray, value: np.ndarray) -> list[np.ndarray]:
+        parts = zip((query, key, value), ((2,), (0, 2), (0,)), strict=True)
+        return [part.reshape(len(part), heads, -1).sum(axis=axes, keepdims=True) for part, axes in parts]
 
-    def forward(self, values: Sequence[np.ndarray]) -> np.ndarray:
-        tokens, width = values[0].shape
-        query, key, value = (part.reshape(tokens, self.heads, -1) for part in values)
-        reached = query.sum(axis=2, keepdims=True) + key.sum(axis=(0, 2), keepdims=True)
-        return np.reshape(reached + value.sum(axis=0, keepdims=True), (tokens, width))
+    def forward(values: Sequence[np.ndarray]) -> np.ndarray:
+        query, key, value = sums(*values)
+        return np.reshape(query + key + value, values[0].shape)
 
-    def backward(self, gradient: np.ndarray, shapes: Sequence[Shape]) -> list[np.ndarray]:
+    def backward(gradient: np.ndarray, shapes: Sequence[Shape]) -> list[np.ndarray]:
         tokens, width = shapes[0]
-        parts = gradient.reshape(tokens, self.heads, -1)
-        continuing = (
-            parts.sum(axis=2, keepdims=True),
-            parts.sum(axis=(0, 2), keepdims=True),
-            parts.sum(axis=0, keepdims=True),
-        )
-        return [np.broadcast_to(part, parts.shape).reshape(tokens, width) for part in continuing]
+        whole = (tokens, heads, width // heads)
+        return [np.broadcast_to(part, whole).reshape(shapes[0]) for part in sums(gradient, gradient, gradient)]
+
+    return Operation(forward, backward)
 
 
 class Dense(KernelOperation):
-    """Apply a dense layer at every cell: [*cells, inputs] -> [*cells, units]."""
+    """A dense layer at every cell: [*cells, inputs] -> [*cells, units]."""
 
     def forward(self, value: np.ndarray, kernel: np.ndarray) -> np.ndarray:
         return _product(_flat(value), kernel).reshape(*value.shape[:-1], -1)
@@ -220,7 +163,7 @@ class Dense(KernelOperation):
 
 @dataclass(frozen=True)
 class Convolution(KernelOperation):
-    """Apply a convolution as one matrix product over its windows: [*cells, inputs] -> [*windows, units]."""
+    """A convolution, as one matrix product over its windows: [*cells, inputs] -> [*windows, units]."""
 
     windows: Windows
 

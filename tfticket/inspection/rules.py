@@ -3,22 +3,8 @@
 from typing import Any
 
 from tfticket.backend import keras
-from tfticket.inspection.operations import (
-    Attention,
-    Concatenate,
-    Convolution,
-    Crop,
-    Dense,
-    KernelOperation,
-    Operation,
-    Pad,
-    Permute,
-    Pool,
-    PoolAll,
-    Reshape,
-    Same,
-    Sum,
-)
+from tfticket.inspection import operations
+from tfticket.inspection.operations import Convolution, Dense, KernelOperation, Operation
 from tfticket.inspection.windows import Shape, Windows
 from tfticket.models.vit import Attend, ClassToken, Positions
 
@@ -64,26 +50,18 @@ def _operation_of_function(symbol: str, inputs: list[Shape], output: Shape) -> O
     if any(shape != output for shape in inputs):
         return None
     if symbol in _SUM_OPS:
-        return Sum()
-    return Same() if symbol in _SAME_OPS and len(inputs) == 1 else None
+        return operations.SUM
+    return operations.SAME if symbol in _SAME_OPS and len(inputs) == 1 else None
 
 
 def _sum(layer: Any, inputs: list[Shape], output: Shape) -> Operation | None:
-    return Sum() if all(shape == output for shape in inputs) else None
-
-
-def _concatenate(layer: Any, inputs: list[Shape], output: Shape) -> Operation:
-    return Concatenate(layer.axis if layer.axis < 0 else layer.axis - 1)
+    return operations.SUM if all(shape == output for shape in inputs) else None
 
 
 def _sides(pads: Any) -> tuple[tuple[int, int], ...]:
     """Return cells before and after along each dimension, none along the channels."""
     pairs = [pads] if isinstance(pads[0], int) else pads
     return (*((int(before), int(after)) for before, after in pairs), (0, 0))
-
-
-def _dense(layer: Any, inputs: list[Shape], output: Shape) -> KernelOperation:
-    return Dense()
 
 
 def _convolution(layer: Any, inputs: list[Shape], output: Shape) -> KernelOperation | None:
@@ -93,38 +71,34 @@ def _convolution(layer: Any, inputs: list[Shape], output: Shape) -> KernelOperat
 
 
 def _pool(layer: Any, inputs: list[Shape], output: Shape) -> Operation:
-    def along_each(sizes: Any) -> Shape:
-        return (int(sizes),) if isinstance(sizes, int) else tuple(map(int, sizes))
+    size, strides = (
+        (int(sizes),) if isinstance(sizes, int) else tuple(map(int, sizes))
+        for sizes in (layer.pool_size, layer.strides)
+    )
+    return operations.pool(Windows(size, strides, (1,) * len(size), layer.padding))
 
-    size = along_each(layer.pool_size)
-    return Pool(Windows(size, along_each(layer.strides), (1,) * len(size), layer.padding))
+
+def _each(rule: Any, *names: str) -> dict[type, Any]:
+    return {getattr(keras.layers, name): rule for name in names}
 
 
 _RULES: dict[type, Any] = {
-    **{getattr(keras.layers, name): lambda layer, inputs, output: Same() for name in _SAME},
-    **{getattr(keras.layers, name): _sum for name in _SUMS},
-    **{getattr(keras.layers, f"{kind}Pooling{n}D"): _pool for kind in ("Max", "Average") for n in (1, 2)},
-    **{
-        getattr(keras.layers, f"Global{kind}Pooling{n}D"): lambda layer, inputs, output: PoolAll(layer.keepdims)
-        for kind in ("Max", "Average")
-        for n in (1, 2)
-    },
-    **{
-        getattr(keras.layers, f"ZeroPadding{n}D"): lambda layer, inputs, output: Pad(_sides(layer.padding))
-        for n in (1, 2)
-    },
-    **{
-        getattr(keras.layers, f"Cropping{n}D"): lambda layer, inputs, output: Crop(_sides(layer.cropping))
-        for n in (1, 2)
-    },
-    **{getattr(keras.layers, name): lambda layer, inputs, output: Reshape(output) for name in ("Flatten", "Reshape")},
-    keras.layers.Permute: lambda layer, inputs, output: Permute(tuple(size - 1 for size in layer.dims)),
-    keras.layers.Concatenate: _concatenate,
-    keras.layers.Dense: _dense,
-    keras.layers.Conv1D: _convolution,
-    keras.layers.Conv2D: _convolution,
-    Positions: lambda layer, inputs, output: Same(),
-    ClassToken: lambda layer, inputs, output: Pad(((1, 0), (0, 0))),
-    Attend: lambda layer, inputs, output: Attention(layer.heads),
+    **_each(lambda layer, inputs, output: operations.SAME, *_SAME),
+    **_each(_sum, *_SUMS),
+    **_each(_pool, "MaxPooling1D", "MaxPooling2D", "AveragePooling1D", "AveragePooling2D"),
+    **_each(
+        lambda layer, inputs, output: operations.pool_all(layer.keepdims),
+        *("GlobalMaxPooling1D", "GlobalMaxPooling2D", "GlobalAveragePooling1D", "GlobalAveragePooling2D"),
+    ),
+    **_each(lambda layer, inputs, output: operations.pad(_sides(layer.padding)), "ZeroPadding1D", "ZeroPadding2D"),
+    **_each(lambda layer, inputs, output: operations.crop(_sides(layer.cropping)), "Cropping1D", "Cropping2D"),
+    **_each(lambda layer, inputs, output: operations.reshape(output), "Flatten", "Reshape"),
+    keras.layers.Permute: lambda layer, inputs, output: operations.permute(tuple(size - 1 for size in layer.dims)),
+    keras.layers.Concatenate: lambda layer, inputs, output: operations.concatenate(layer.axis - (layer.axis >= 0)),
+    keras.layers.Dense: lambda layer, inputs, output: Dense(),
+    **_each(_convolution, "Conv1D", "Conv2D"),
+    Positions: lambda layer, inputs, output: operations.SAME,
+    ClassToken: lambda layer, inputs, output: operations.pad(((1, 0), (0, 0))),
+    Attend: lambda layer, inputs, output: operations.attention(layer.heads),
 }
 """Class of a layer, without subclasses -> function that makes its operation."""

@@ -9,7 +9,7 @@ import numpy as np
 from tfticket.errors import InputError
 from tfticket.inspection.graph import graph_of, network_for_inspection, positions
 from tfticket.inspection.histograms import histogram
-from tfticket.inspection.operations import Pad, Reshape, Same
+from tfticket.inspection.operations import Operation
 from tfticket.inspection.paths import Graph, Reach, count_dense_paths, count_paths, reach
 from tfticket.inspection.pictures import picture, receptive_fields
 from tfticket.inspection.result import Histogram, Inspection, KernelInspection, ReceptiveFields
@@ -112,7 +112,7 @@ def _receptive_fields(graph: Graph, mask: Mask) -> ReceptiveFields | None:
             continue
         if call.kernel is not None:
             return receptive_fields(call.kernel, mask[call.kernel], graph.shapes[graph.image])
-        if isinstance(call.operation, Same | Reshape | Pad):
+        if isinstance(call.operation, Operation) and call.operation.keeps_image:
             images.add(call.output)
     return None
 

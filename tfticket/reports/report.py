@@ -128,20 +128,10 @@ def write_report(runs: Sequence[RunFolder], folder: Path | None = None) -> Repor
     write_json(folder / "summary.json", [record_of(cell) for cell in cells])
     write_json(folder / "claims.json", records(decisions))
     files, notes = save_figures(folder, figures)
-    return Report(
-        folder,
-        [*files, *tables, "summary.json", "claims.json"],
-        title,
-        cells,
-        rows,
-        decisions,
-        [pool for of_run in pools.values() for pool in of_run],
-        fits,
-        closeness,
-        uncertainty,
-        best_epochs,
-        notes,
-    )
+    all_files = [*files, *tables, "summary.json", "claims.json"]
+    all_pools = [pool for of_run in pools.values() for pool in of_run]
+    findings = (all_pools, fits, closeness, uncertainty, best_epochs)
+    return Report(folder, all_files, title, cells, rows, decisions, *findings, notes)
 
 
 def arms_of(runs: Sequence[RunFolder]) -> list[tuple[str, Arm]]:

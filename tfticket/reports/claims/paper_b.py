@@ -49,15 +49,7 @@ from tfticket.reports.claims.members import (
     sparsest_density,
     ticket_minus,
 )
-from tfticket.reports.claims.preconditions import (
-    Check,
-    comparison,
-    down_to,
-    enough_layers,
-    in_scope,
-    sound,
-    ten_draws,
-)
+from tfticket.reports.claims.preconditions import Check, comparison, down_to, enough_layers, in_scope, sound, ten_draws
 from tfticket.reports.grouping import Seeds, density_of, paired
 
 B1 = "B1: Bayesian tickets match or surpass their dense network down to 10 % of the weights, within half a point"

@@ -17,15 +17,7 @@ import numpy as np
 
 from tfticket.arms import TICKET, Arm
 from tfticket.reports.claims.decision import Comparison
-from tfticket.reports.claims.members import (
-    ROUNDING,
-    Groups,
-    Member,
-    label_at,
-    pairwise,
-    recorded,
-    sparsest_only,
-)
+from tfticket.reports.claims.members import ROUNDING, Groups, Member, label_at, pairwise, recorded, sparsest_only
 from tfticket.reports.claims.preconditions import comparison, in_scope, sound_on
 from tfticket.reports.grouping import Seeds, density_of
 

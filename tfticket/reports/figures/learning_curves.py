@@ -15,7 +15,7 @@ from tfticket.reports.figures.style import (
     lines_in,
     new_figure,
     plain_axes,
-    seeds_text,
+    seeds_legend,
     title_above,
 )
 from tfticket.reports.grouping import without_controls
@@ -99,5 +99,5 @@ def learning_figure(curves: Sequence[Curve], title: str, styles: Styles | None =
     spread_errors(axes, bounds)
     plain_axes(axes)
     title_above(axes, title)
-    legend_below(figure, lines_in(axes), seeds_text(len({curve.seed for curve in curves}), "mean and range of"))
+    legend_below(figure, lines_in(axes), seeds_legend(len({curve.seed for curve in curves}), "mean and range of"))
     return figure

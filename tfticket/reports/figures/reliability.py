@@ -7,15 +7,7 @@ import numpy as np
 
 from tfticket.arms import TICKET, Arm
 from tfticket.reports.figures.arm_styles import Styles, arm_styles
-from tfticket.reports.figures.style import (
-    PANEL_TITLE,
-    SMALL,
-    evenly,
-    legend_below,
-    new_figure,
-    plain_axes,
-    title_panel,
-)
+from tfticket.reports.figures.style import PANEL_TITLE, SMALL, evenly, legend_below, new_figure, plain_axes, title_panel
 from tfticket.reports.rows import Row
 from tfticket.reports.statistics import pool_bins
 

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from tfticket.text import for_figure
 
 TITLE, PANEL_TITLE, SMALL = 11, 9, 8
@@ -111,7 +113,7 @@ def lines_in(axes: Any) -> dict[str, Any]:
     return {name: line for line, name in zip(*axes.get_legend_handles_labels(), strict=True)}
 
 
-def seeds_text(count: int, many: str) -> str:
+def seeds_legend(count: int, many: str) -> str:
     """Return '1 seed', or how several seeds are shown: 'mean and range of 5 seeds'."""
     return "1 seed" if count == 1 else f"{many} {count} seeds"
 
@@ -122,6 +124,4 @@ Figures = dict[str, Callable[[], Any]]
 
 def evenly(items: Sequence[Any], most: int) -> list[Any]:
     """Return at most so many items, evenly between the first and the last."""
-    import numpy as np
-
     return [items[round(at)] for at in np.linspace(0, len(items) - 1, min(len(items), most))]

@@ -6,14 +6,7 @@ from typing import Any, Literal
 import numpy as np
 
 from tfticket.reports.figures.arm_styles import Styles, styles_by_arm
-from tfticket.reports.figures.style import (
-    BAND,
-    PANEL_TITLE,
-    density_axes,
-    legend_below,
-    panel_figure,
-    title_panel,
-)
+from tfticket.reports.figures.style import BAND, PANEL_TITLE, density_axes, legend_below, panel_figure, title_panel
 from tfticket.reports.survivor_histograms import ALL, UNIFORM, SurvivorHistograms
 
 _FILLED = {ALL: "#7F7F7F", UNIFORM: "#000000"}

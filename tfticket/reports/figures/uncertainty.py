@@ -16,7 +16,7 @@ from tfticket.reports.figures.style import (
     lines_in,
     new_figure,
     plain_axes,
-    seeds_text,
+    seeds_legend,
     title_panel,
 )
 from tfticket.reports.grouping import by_level_and_arm, without_controls
@@ -53,7 +53,7 @@ def uncertainty_figure(networks: Sequence[NetworkUncertainty], title: str, style
         else:
             axes.set_ylim(bottom=0)
         plain_axes(axes, small=True)
-    legend_below(figure, lines_in(axes), seeds_text(len({network.seed for network in networks}), "mean and range of"))
+    legend_below(figure, lines_in(axes), seeds_legend(len({network.seed for network in networks}), "mean and range of"))
     return figure
 
 
@@ -95,7 +95,7 @@ def posterior_figure(networks: Sequence[NetworkUncertainty], title: str, styles:
                 axes.set_xlabel("")
         panel_row[0].set_ylabel(label)
         log_axis(panel_row[0].yaxis)
-    spread = seeds_text(len({network.seed for network in networks}), "means over")
+    spread = seeds_legend(len({network.seed for network in networks}), "means over")
     bands = f"medians of surviving weights; {names[arms[0]]}: bands of a half and of nine tenths; {spread}"
     bands += "" if len(shown) == len(variational) else "\ncontrols, which are not shown, are in posterior.csv"
     legend_below(figure, lines_in(panels[0, 0]), bands)
