@@ -15,10 +15,9 @@ from tfticket.reports.claims.decision import decide
 from tfticket.reports.claims.paper_c import C1, C2, C3, C4, C5, C6
 from tfticket.reports.claims.papers import claims_of
 from tfticket.reports.figures.learning_curves import curves_of, learning_figure, shown_curves
-from tfticket.reports.figures.survivors import connectivity_figure, weights_figure
+from tfticket.reports.figures.survivors import connectivity_figure, survivor_histograms, weights_figure
 from tfticket.reports.report import write_report
 from tfticket.reports.rows import rows_of
-from tfticket.reports.survivor_histograms import survivor_histograms
 from tfticket.reports.tables.survival_models import closeness_of, fits_of
 from tfticket.runs.run_folder import read_run
 

@@ -146,11 +146,11 @@ def _show_arms(header: list[str], rows: list[list[Any]]) -> None:
 
 def show_chains(pools: "Sequence[Pool]") -> None:
     """Print diagnostics, verdict and cost of chains; nothing without chains."""
-    from tfticket.reports.tables.chain_diagnostics import CHAIN_HEADER, chain_row, cost_text, verdict_text
+    from tfticket.reports.tables.chain_diagnostics import chains_table, cost_text, verdict_text
 
     if not pools:
         return
-    show_table(CHAIN_HEADER, [chain_row(pool) for pool in pools])
+    show_table(*chains_table(pools))
     for pool in pools:
         echo(verdict_text(pool.name, pool.diagnostics))
         echo(cost_text(pool))
@@ -158,11 +158,11 @@ def show_chains(pools: "Sequence[Pool]") -> None:
 
 def show_fits(fits: "Sequence[Fit]") -> None:
     """Print the models of survival that Monte Carlo tickets were drawn from."""
-    from tfticket.reports.tables.survival_models import FIT_HEADER, fit_row
+    from tfticket.reports.tables.survival_models import fits_table
     from tfticket.text import counted
 
     if fits:
-        show_table(FIT_HEADER, list(map(fit_row, fits)))
+        show_table(*fits_table(fits))
         seeds = counted(fits[0].seeds, "seed")
         echo(f"Logistic models of which weights survive, means over {seeds}; as printed: no intercept.")
 
@@ -189,10 +189,10 @@ def show_best_epochs(trainings: "Sequence[RecordedTraining]", cells: "Sequence[C
 
 def show_closeness(closeness: "Sequence[Closeness]") -> None:
     """Print the distances of Monte Carlo tickets to the tickets that their model was fitted to, layer by layer."""
-    from tfticket.reports.tables.survival_models import CLOSENESS_HEADER, closeness_row
+    from tfticket.reports.tables.survival_models import closeness_table
 
     if closeness:
-        show_table(CLOSENESS_HEADER, list(map(closeness_row, closeness)))
+        show_table(*closeness_table(closeness))
         echo("KS: Kolmogorov-Smirnov distances of survivors to those of the tickets that the model was fitted to.")
 
 

@@ -19,13 +19,12 @@ from tfticket.reports.figures.metrics import controls_figure, has_controls, metr
 from tfticket.reports.figures.reliability import reliability_figure
 from tfticket.reports.figures.saving import save_figures
 from tfticket.reports.figures.style import Figures
-from tfticket.reports.figures.survivors import connectivity_figure, weights_figure
+from tfticket.reports.figures.survivors import connectivity_figure, survivor_histograms, weights_figure
 from tfticket.reports.figures.uncertainty import posterior_figure, uncertainty_figure
 from tfticket.reports.grouping import without_controls
 from tfticket.reports.kl_lineages import Lineage, lineages_of
 from tfticket.reports.network_uncertainty import NetworkUncertainty, uncertainties_of
 from tfticket.reports.rows import Row, rows_of
-from tfticket.reports.survivor_histograms import survivor_histograms
 from tfticket.reports.tables.best_epochs import RecordedTraining, recorded_trainings
 from tfticket.reports.tables.cells import Cell, record_of, seeds_text, shown_levels, summarise
 from tfticket.reports.tables.csv_files import best_epochs_csv, lineage_csv, posterior_csv, rows_csv, uncertainty_csv

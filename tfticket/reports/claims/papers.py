@@ -47,25 +47,20 @@ def claims_of(rows: Sequence[Row]) -> list[Comparison]:
 
 def records(decisions: Mapping[str, list[Decision]]) -> list[dict[str, Any]]:
     """Return decisions as plain values, one object a claim, for JSON."""
-    return [
-        {
-            "run": run,
-            "claim": decision.comparison.claim,
-            "kind": decision.comparison.kind,
-            "margin": decision.comparison.margin,
-            "unit": decision.comparison.unit,
-            "scope": vars(decision.comparison.scope),
-            "preconditions": [vars(precondition) for precondition in decision.comparison.needs],
-            "differences": {label: list(values) for label, values in decision.comparison.differences.items()},
-            "verdict": decision.verdict,
-            "reasons": decision.comparison.reasons,
-            "member": decision.member,
-            "difference": vars(decision.difference),
-            "p": decision.p,
-            "p_against": decision.p_against,
-            "p_signs": decision.p_signs,
-            "p_signs_against": decision.p_signs_against,
-        }
-        for run, of_run in decisions.items()
-        for decision in of_run
-    ]
+    return [_record(run, decision) for run, of_run in decisions.items() for decision in of_run]
+
+
+def _record(run: str, decision: Decision) -> dict[str, Any]:
+    comparison = decision.comparison
+    return {
+        "run": run,
+        **{name: getattr(comparison, name) for name in ("claim", "kind", "margin", "unit")},
+        "scope": vars(comparison.scope),
+        "preconditions": [vars(precondition) for precondition in comparison.needs],
+        "differences": {label: list(values) for label, values in comparison.differences.items()},
+        "verdict": decision.verdict,
+        "reasons": comparison.reasons,
+        "member": decision.member,
+        "difference": vars(decision.difference),
+        **{name: getattr(decision, name) for name in ("p", "p_against", "p_signs", "p_signs_against")},
+    }

@@ -4,15 +4,21 @@ from collections.abc import Sequence
 from typing import Any
 
 from tfticket.reports.chain_pools import Pool
+from tfticket.reports.tables.arms import Table
 from tfticket.runs.progress import clock
 
-CHAIN_HEADER = ["chains of", "draws", "R-hat", "R-hat\nweights", "ESS", "E-\nBFMI", "at\ncap", "div."]
-"""Header of ``chain_row``: R-hat and ESS (the smaller of bulk and tail) in function space, R-hat of weights, the lowest
-E-BFMI, share of trees at the depth limit, divergences; narrow enough for 80 columns."""
+
+def chains_table(pools: Sequence[Pool]) -> Table:
+    """Return a table with a row for each ticket's chains, narrow enough for 80 columns.
+
+    R-hat and ESS (the smaller of bulk and tail) are in function space; then R-hat of weights, the lowest E-BFMI, the
+    share of trees at the depth limit, and divergences.
+    """
+    header = ["chains of", "draws", "R-hat", "R-hat\nweights", "ESS", "E-\nBFMI", "at\ncap", "div."]
+    return header, [_row(pool) for pool in pools]
 
 
-def chain_row(pool: Pool) -> list[str]:
-    """Return a table's row of ``CHAIN_HEADER``."""
+def _row(pool: Pool) -> list[str]:
     diagnostics, function = pool.diagnostics, pool.diagnostics["function"]
     return [
         "\n".join([*pool.names[:-2], ", ".join(pool.names[-2:])]),

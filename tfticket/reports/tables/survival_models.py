@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from tfticket.arms import Arm
+from tfticket.reports.tables.arms import Table
 from tfticket.runs.run_folder import RunFolder
 
 
@@ -59,13 +60,15 @@ def _mean_fit(layers: str, by: str, fits: Sequence[Mapping[str, Any]], seeds: in
     return Fit(layers, by, float(intercept), magnitude, rest[0] if rest else None, float(survivors), seeds)
 
 
-FIT_HEADER = ["layers", "survival by", "intercept", "slope of\nmagnitude", "slope of\nconnectivity", "survive"]
-
-
-def fit_row(fit: Fit) -> list[str]:
-    """Return a table's row of ``FIT_HEADER``."""
-    slope = "-" if fit.connectivity is None else f"{fit.connectivity:+.3g}"
-    return [fit.layers, fit.by, f"{fit.intercept:+.3g}", f"{fit.magnitude:+.3g}", slope, f"{fit.survivors:.1%}"]
+def fits_table(fits: Sequence[Fit]) -> Table:
+    """Return a table with a row for each model."""
+    header = ["layers", "survival by", "intercept", "slope of\nmagnitude", "slope of\nconnectivity", "survive"]
+    rows = []
+    for fit in fits:
+        slope = "-" if fit.connectivity is None else f"{fit.connectivity:+.3g}"
+        numbers = [f"{fit.intercept:+.3g}", f"{fit.magnitude:+.3g}", slope, f"{fit.survivors:.1%}"]
+        rows.append([fit.layers, fit.by, *numbers])
+    return header, rows
 
 
 @dataclass(frozen=True)
@@ -120,13 +123,12 @@ def _mean_closeness(arm: Arm, layer: str, seeds: Sequence[Sequence[Mapping[str, 
     return Closeness(arm, layer, density, seeds=len(seeds), **distances)
 
 
-CLOSENESS_HEADER = ["arm", "layer", "density", "ticket's", "KS of\nweights", "KS of\nconnectivity"]
-
-
-def closeness_row(closeness: Closeness) -> list[str]:
-    """Return a table's row of ``CLOSENESS_HEADER``."""
-    densities = ["-" if value is None else f"{value:.2%}" for value in (closeness.density, closeness.ticket_density)]
-    distances = [
-        "-" if value is None else f"{value:.3f}" for value in (closeness.ks_weights, closeness.ks_connectivity)
-    ]
-    return [closeness.arm.name, closeness.layer, *densities, *distances]
+def closeness_table(closeness: Sequence[Closeness]) -> Table:
+    """Return a table with a row for each arm and layer."""
+    header = ["arm", "layer", "density", "ticket's", "KS of\nweights", "KS of\nconnectivity"]
+    rows = []
+    for layer in closeness:
+        densities = ["-" if value is None else f"{value:.2%}" for value in (layer.density, layer.ticket_density)]
+        distances = ["-" if value is None else f"{value:.3f}" for value in (layer.ks_weights, layer.ks_connectivity)]
+        rows.append([layer.arm.name, layer.layer, *densities, *distances])
+    return header, rows
