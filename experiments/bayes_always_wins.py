@@ -23,7 +23,7 @@ from tfticket.lab import Handle, Lab, Request
 from tfticket.procedures.svi import Svi, check_inference_lengths, infer, tune_kl_weights
 from tfticket.procedures.trained_arm import TrainedArm
 from tfticket.procedures.variational_training import check_variational_training
-from tfticket.reports.chains import verdict_of
+from tfticket.reports.tables.chain_diagnostics import verdict_text
 
 from . import checks, imp
 from .imp_config import Config as ImpConfig
@@ -173,5 +173,5 @@ def sample(lab: Lab, config: Config, seed: int, trained: TrainedArm) -> Handle:
     inputs = {"ticket": trained.ticket} | {f"chain {number}": chain for number, chain in enumerate(chains)}
     pooled = lab.step("pool", PoolStep(data=config.data), inputs, label)
     diagnostics = pooled.result()["diagnostics"]
-    lab.listener.note(verdict_of(f"seed {seed}, level {trained.level}, {arm}", diagnostics))
+    lab.listener.note(verdict_text(f"seed {seed}, level {trained.level}, {arm}", diagnostics))
     return pooled

@@ -12,10 +12,11 @@ from tfticket.arms import METHODS, TICKET, Arm, Trunk, written_label
 from tfticket.presets import load_experiment, presets
 from tfticket.procedures import svi
 from tfticket.registry import CONTROLS
-from tfticket.reports.looks import arm_looks
-from tfticket.reports.papers import B5, claims_of
+from tfticket.reports.claims.paper_b import B5
+from tfticket.reports.claims.papers import claims_of
+from tfticket.reports.figures.arm_styles import arm_styles
 from tfticket.reports.rows import Row
-from tfticket.reports.tables import summarise
+from tfticket.reports.tables.cells import summarise
 
 OLD = {
     "ticket": TICKET,
@@ -148,5 +149,5 @@ def test_a_packages_score_that_is_called_as_a_rewound_one_is_another_arm():
     rewound = bayesian_lth.Trunk(score="snr", rewind="none").value
     cells = summarise(rows_of_arms(TICKET, Arm(trunk=packages), Arm(trunk=rewound)))
     assert [cell.arm.key for cell in cells] == ["ticket", 'bayesian-"snr-lrr"', "bayesian-snr-lrr"]
-    looks = arm_looks([("r-1", cell.arm) for cell in cells])
+    looks = arm_styles([("r-1", cell.arm) for cell in cells])
     assert len({(look["color"], look["marker"]) for look in looks.values()}) == 3

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tfticket.errors import InputError
-from tfticket.reports import chains
+from tfticket.reports import chain_pools
 from tfticket.runs.files import atomic_write, check_writable
 from tfticket.runs.run_folder import inputs_of
 from tfticket.runs.step import CHAIN
@@ -28,7 +28,7 @@ def chains_of(target: Path) -> list[Path]:
         InputError: Another step, or an unfinished chain.
     """
     if target.name.startswith("pool-"):
-        return chains.chains_of(inputs_of(target))
+        return chain_pools.chains_of(inputs_of(target))
     if not (target / CHAIN).is_file():
         raise InputError(f"{target} holds no finished chain: it has no {CHAIN}. Give a step of sampling, or a run.")
     return [target]

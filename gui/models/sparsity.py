@@ -7,11 +7,13 @@ from typing import Any, Literal
 
 from tfticket.arms import TICKET, Arm
 from tfticket.errors import InputError
-from tfticket.reports.figures import Line
-from tfticket.reports.looks import arm_looks
-from tfticket.reports.reported import Reported, reported_for
+from tfticket.reports.claims.reported import Reported, reported_for
+from tfticket.reports.figures.arm_styles import arm_styles
+from tfticket.reports.figures.metrics import Line
+from tfticket.reports.grouping import metrics_of
 from tfticket.reports.rows import Row, row_of
-from tfticket.reports.tables import Cell, metrics_of, rows_csv, seeds_text, summarise
+from tfticket.reports.tables.cells import Cell, seeds_text, summarise
+from tfticket.reports.tables.csv_files import rows_csv
 from tfticket.runs.run_folder import CONFIG, EVALUATIONS, MANIFEST, Step, read_run
 
 from .colours import colour_of
@@ -229,7 +231,7 @@ class SparsityModel:
                 means=[cell.test[metric].mean for cell in cells],
                 lows=[self._ends(cell, metric)[0] for cell in cells],
                 highs=[self._ends(cell, metric)[1] for cell in cells],
-                look=looks[key],
+                style=looks[key],
             )
             for key, cells in found.items()
         }
@@ -266,11 +268,11 @@ class SparsityModel:
 
     def _looks(self, keys: list[tuple[str, Arm]]) -> dict[tuple[str, Arm], dict[str, Any]]:
         every = list(dict.fromkeys([*((row.run, row.arm) for row in self.rows), *keys]))  # also hidden ones
-        looks = arm_looks(every)
+        looks = arm_styles(every)
         if not self.several:
             return looks
         arms = list(dict.fromkeys(arm for _, arm in every))
-        alone = {arm: look["marker"] for (_, arm), look in arm_looks([("", arm) for arm in arms]).items()}
+        alone = {arm: look["marker"] for (_, arm), look in arm_styles([("", arm) for arm in arms]).items()}
         colours = {run.name: self._colours.get(run, colour_of(number)) for number, run in enumerate(self.runs)}
         places = {run.name: number / max(1, len(self.runs) - 1) for number, run in enumerate(self.runs)}
         for run, arm in keys:

@@ -20,8 +20,8 @@ from PySide6.QtWidgets import (
 )
 
 from tfticket.arms import TICKET
-from tfticket.reports.figures import axis_of
-from tfticket.reports.looks import arm_looks
+from tfticket.reports.figures.arm_styles import arm_styles
+from tfticket.reports.figures.metrics import axis_of
 from tfticket.text import for_figure, one_line, plain
 
 from ..models.live import LiveModel
@@ -146,7 +146,7 @@ class LiveTab(Tab):
 
     def _colour(self) -> None:
         """The arms' colours on their boxes and lines; where runs are laid over, a colour each run's ticket."""
-        looks = {arm: look for (_, arm), look in arm_looks([("", arm) for arm in self.arms.boxes]).items()}
+        looks = {arm: look for (_, arm), look in arm_styles([("", arm) for arm in self.arms.boxes]).items()}
         background = self.canvas.theme.background
         self.plots.looks = looks
         self.plots.run_colours = self._run_colours()

@@ -8,8 +8,8 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator
 
 from tfticket.arms import TICKET, Arm
-from tfticket.reports.figures import axis_of
-from tfticket.reports.number_axes import Numbers, log_axis
+from tfticket.reports.figures.metrics import axis_of
+from tfticket.reports.figures.number_axes import Numbers, log_axis
 
 from ..models.followed import Band, Curve
 from ..models.live import LiveModel
@@ -37,7 +37,7 @@ class LivePlots:
     """The two plots: artists are made once, then only their data change.
 
     Attributes:
-        looks: Arm -> its look, as ``arm_looks`` says it.
+        looks: Arm -> its look, as ``arm_styles`` says it.
         colours: Arm -> the colour of its lines, on this background.
         run_colours: Run that is laid over -> the colour of its ticket; '' is the run in focus, where there are such.
     """

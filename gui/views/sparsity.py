@@ -12,8 +12,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from tfticket.reports.figures import axis_of
-from tfticket.reports.reported import CITATIONS
+from tfticket.reports.claims.reported import CITATIONS
+from tfticket.reports.figures.metrics import axis_of
 from tfticket.text import plain
 
 from ..models.sparsity import SparsityModel

@@ -7,9 +7,9 @@ from typing import Any
 from matplotlib.lines import Line2D
 
 from tfticket.arms import TICKET, Arm
-from tfticket.reports.figures import Line, axis_of, draw_metric
-from tfticket.reports.looks import arm_looks
-from tfticket.reports.reported import Reported
+from tfticket.reports.claims.reported import Reported
+from tfticket.reports.figures.arm_styles import arm_styles
+from tfticket.reports.figures.metrics import Line, axis_of, draw_metric
 from tfticket.text import for_figure
 
 from ..models.sparsity import SparsityModel
@@ -63,7 +63,7 @@ class SparsityPlots:
         if not lines:
             return
         if not model.several:
-            self.colours = {arm: line.look["color"] for (_, arm), line in lines.items()}
+            self.colours = {arm: line.style["color"] for (_, arm), line in lines.items()}
         numbers = [one for group in model.references(metric) for one in group.numbers]
         colours = self._star_colours(numbers, model.several)
         stars = [_star(one, colours[one.arm]) for one in numbers]
@@ -107,14 +107,14 @@ class SparsityPlots:
     def _on_background(self, line: Line) -> Line:
         """A line that can be seen on the background."""
         background = self.canvas.theme.background
-        colour = readable(line.look["color"], background)
-        hollow = line.look.get("mfc") in ("white", "none")
-        return replace(line, look={**line.look, "color": colour, "mfc": background if hollow else colour})
+        colour = readable(line.style["color"], background)
+        hollow = line.style.get("mfc") in ("white", "none")
+        return replace(line, style={**line.style, "color": colour, "mfc": background if hollow else colour})
 
     def _star_colours(self, numbers: Sequence[Reported], several: bool) -> dict[Arm, str]:
         """Arm -> colour: its own, in which its line is drawn, too; where colours are the runs', that of text."""
         arms = sorted({one.arm for one in numbers})
-        looks = arm_looks([("", arm) for arm in arms]) if arms else {}
+        looks = arm_styles([("", arm) for arm in arms]) if arms else {}
         theme = self.canvas.theme
         return {arm: theme.text if several else readable(looks["", arm]["color"], theme.background) for arm in arms}
 
@@ -158,11 +158,11 @@ class SparsityPlots:
         handles: dict[str, Any] = {}
         for (run, arm), line in lines.items():
             if model.several:
-                handles.setdefault(run, Line2D([], [], color=line.look["color"], lw=4))
-                look = {**line.look, "color": text, "mfc": text if arm == TICKET else "none", "lw": 1.6, "ms": 5}
+                handles.setdefault(run, Line2D([], [], color=line.style["color"], lw=4))
+                look = {**line.style, "color": text, "mfc": text if arm == TICKET else "none", "lw": 1.6, "ms": 5}
                 handles.setdefault(f"\0{line.name}", Line2D([], [], **look))
             else:
-                handles[line.name] = Line2D([], [], **line.look)
+                handles[line.name] = Line2D([], [], **line.style)
         runs_first = sorted(handles, key=lambda name: name.startswith("\0"))
         return {name.removeprefix("\0"): handles[name] for name in runs_first}
 

@@ -17,7 +17,7 @@ from tests.real_run import make_run
 from tfticket.arms import TICKET, Arm
 from tfticket.errors import InputError
 from tfticket.reports.rows import rows_of
-from tfticket.reports.tables import summarise
+from tfticket.reports.tables.cells import summarise
 from tfticket.runs.run_folder import read_run
 from tfticket.runs.step_files import read_result, write_result
 
@@ -104,7 +104,7 @@ def test_only_what_is_new_is_read(model, runs, monkeypatch):
 
 def test_several_runs_have_a_colour_each_and_lines_by_arm(model, runs):
     model.show(runs, {runs[0]: "#112233", runs[1]: "#445566"})
-    looks = {key: line.look for key, line in model.lines("accuracy").items()}
+    looks = {key: line.style for key, line in model.lines("accuracy").items()}
     assert model.several
     assert {run: look["color"] for (run, _), look in looks.items()} == {
         runs[0].name: "#112233",
@@ -182,11 +182,11 @@ def test_options_of_one_control_are_told_apart_and_keep_their_looks_when_others_
         for n in range(1, 7)
     ]
     rows += options
-    looks = {arm: line.look for (_, arm), line in model.lines("nll").items() if arm.control == "random-mask"}
+    looks = {arm: line.style for (_, arm), line in model.lines("nll").items() if arm.control == "random-mask"}
     for part in ("color", "marker"):
         assert len({look[part] for look in looks.values()}) == 6
     model.set_hidden(Arm(control="random-mask", options="0.1"), True)
-    assert {arm: line.look for (_, arm), line in model.lines("nll").items() if arm in looks} == {
+    assert {arm: line.style for (_, arm), line in model.lines("nll").items() if arm in looks} == {
         arm: look for arm, look in looks.items() if arm.options != "0.1"
     }
     for background in ("#ffffff", "#202020"):

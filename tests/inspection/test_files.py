@@ -75,7 +75,8 @@ def test_the_numbers_are_there_for_whoever_reads_json(inspection, tmp_path):
 def test_it_is_read_without_tensorflow(inspection, tmp_path):
     write_inspection(tmp_path, inspection)
     code = (
-        "import sys, pathlib; from tfticket.inspection.files import read_inspection; import tfticket.reports.inside; "
+        "import sys, pathlib; from tfticket.inspection.files import read_inspection; "
+        "import tfticket.reports.figures.ticket_layers; "
         f"import tfticket.inspection.run_tickets; read_inspection(pathlib.Path({str(tmp_path)!r})); "
         "assert 'tensorflow' not in sys.modules"
     )
@@ -89,7 +90,7 @@ def test_a_damaged_inspection_is_refused(inspection, without_paths, tmp_path):
     numbers = json.loads((tmp_path / NUMBERS).read_text())
     for change, message in (
         ({"format": 2}, "has format 2; this tfticket reads format 1"),
-        ({"kind": "ticket"}, "is no inspection"),
+        ({"kind": "ticket"}, "is not an inspection"),
         ({"arrays": "other"}, "do not belong together"),
         ({"kernels": [{"path": "dense_1/kernel"}]}, "there is no 'kind' in kernels.0"),
         ({"kernels": {"a": 1}}, "'kernels' is a table; expected a list"),

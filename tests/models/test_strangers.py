@@ -207,7 +207,7 @@ import json, resource, sys
 from pathlib import Path
 import tfticket as tt
 from tfticket.runs.artefacts import load_tensors, save_tensors
-from tfticket.inspection.graph import network_to_look_at
+from tfticket.inspection.graph import network_for_inspection
 from tfticket.models import model_from_spec
 
 path = Path(sys.argv[1])
@@ -220,7 +220,8 @@ resource.setrlimit(resource.RLIMIT_AS, (used + 300 * 2**20,) * 2)
 for spec in json.loads(sys.argv[2]):
     save_tensors(path, "ticket", tensors, header | {"model": spec})
     ticket = tt.Ticket.load(path)
-    for use in (ticket.build_model, lambda: network_to_look_at(ticket.model), lambda: model_from_spec(ticket.model)):
+    builders = (ticket.build_model, lambda: network_for_inspection(ticket.model), lambda: model_from_spec(ticket.model))
+    for use in builders:
         try:
             use()
             print("built")

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from tfticket.arms import Arm
-from tfticket.reports import bayesian, papers
-from tfticket.reports.claims import decide
-from tfticket.reports.papers import claims_of
+from tfticket.reports.claims import paper_a, paper_b
+from tfticket.reports.claims.decision import decide
+from tfticket.reports.claims.papers import claims_of
 from tfticket.reports.rows import Row
-from tfticket.reports.tables import claims_rows
+from tfticket.reports.tables.claims_table import claims_table
 
 SEEDS = range(5)
 ACCURACY = {
@@ -29,15 +29,15 @@ LEVELS = {0: 1.0, 1: 0.5, 2: 0.1, 3: 0.02}
 def row(arm, seed, level, network):
     accuracy = ACCURACY[arm] - 0.01 * level + 1e-3 * seed + 1e-9 * seed * (arm == "bayesian-snr")
     test = {"accuracy": accuracy, "mace": 0.1 - 0.02 * level + 1e-4 * seed}
-    beside = {"seconds": 6.0 + 0.1 * seed if arm.startswith("bayesian") else 1.0, "rise": 0.0}
+    extra_metrics = {"seconds": 6.0 + 0.1 * seed if arm.startswith("bayesian") else 1.0, "rise": 0.0}
     if arm.startswith(("bayesian", "transplant")):
-        beside |= {"at_bound": 0.02, "draws": 10.0}
+        extra_metrics |= {"at_bound": 0.02, "draws": 10.0}
     if level:
-        beside["layers"] = 21.0
-        beside["depth"] = 0.8 if arm.startswith("bayesian") else 0.5 + 0.01 * seed
-    facts = {"network": network, "data_set": "cifar-10", "beside": beside}
+        extra_metrics["layers"] = 21.0
+        extra_metrics["depth"] = 0.8 if arm.startswith("bayesian") else 0.5 + 0.01 * seed
+    fields = {"network": network, "data_set": "cifar-10", "extra_metrics": extra_metrics}
     arm = Arm.parse(arm)
-    return Row("r", arm, arm.name, seed, level, LEVELS[level], "d", test, test, **facts)
+    return Row("r", arm, arm.name, seed, level, LEVELS[level], "d", test, test, **fields)
 
 
 def rows(network="resnet-20", arms=tuple(ACCURACY)):
@@ -54,39 +54,39 @@ def claims(some):
 def test_every_claim_is_about_its_arms():
     found = claims(rows())
     expected = {
-        bayesian.B1: (2, -0.02, "reaches"),  # levels of 50 % and 10 %, not that of 2 %
-        bayesian.B2A: (4, -0.0075, "matches"),
-        bayesian.B2B: (2, 0.1075, "beats"),
-        bayesian.B3_FALLS: (1, 0.06, "beats"),
-        bayesian.B4A: (2, 0.66, "beats"),
-        bayesian.B4B: (1, 0.28, "beats"),
-        bayesian.B8: (3, -0.002, "matches"),
-        bayesian.B9: (1, 1.2, "matches"),
-        bayesian.B10: (2, 0.02, "reaches"),
+        paper_b.B1: (2, -0.02, "reaches"),  # levels of 50 % and 10 %, not that of 2 %
+        paper_b.B2A: (4, -0.0075, "matches"),
+        paper_b.B2B: (2, 0.1075, "beats"),
+        paper_b.B3_FALLS: (1, 0.06, "beats"),
+        paper_b.B4A: (2, 0.66, "beats"),
+        paper_b.B4B: (1, 0.28, "beats"),
+        paper_b.B8: (3, -0.002, "matches"),
+        paper_b.B9: (1, 1.2, "matches"),
+        paper_b.B10: (2, 0.02, "reaches"),
     }
     for claim, (members, mean, kind) in expected.items():
         one = found[claim]
         assert one.kind == kind
         assert len(one.differences) == members
         assert all(len(values) == len(SEEDS) for values in one.differences.values())
-        if claim != bayesian.B1:
+        if claim != paper_b.B1:
             assert np.mean([np.mean(values) for values in one.differences.values()]) == pytest.approx(mean, abs=1e-6)
-    assert bayesian.B3_FLAT not in found
+    assert paper_b.B3_FLAT not in found
 
 
 def test_each_claim_is_told_in_its_own_unit():
-    told = {row[0]: (row[1], row[3]) for row in claims_rows(decide(list(claims(rows()).values())))[1]}
+    told = {row[0]: (row[1], row[3]) for row in claims_table(decide(list(claims(rows()).values())))[1]}
     assert told["B9"] == ("within ±2 times", "+1.20 ± 0.20 times")
     assert told["B4b"] == ("above 0", "+0.28 ± 0.02 rho")
     assert told["B10"] == ("all 2 above -0.5", "+2.00 ± 0.00")
 
 
 def test_calibration_is_told_of_the_dense_network_and_the_sparsest_ticket():
-    assert list(claims(rows())[bayesian.B3_FALLS].differences) == ["its dense network - Bayesian, SNR at 2 %"]
+    assert list(claims(rows())[paper_b.B3_FALLS].differences) == ["its dense network - Bayesian, SNR at 2 %"]
 
 
 def test_b1_is_each_level_against_its_own_dense_network():
-    differences = claims(rows())[bayesian.B1].differences
+    differences = claims(rows())[paper_b.B1].differences
     assert {label: round(float(np.mean(values)), 6) for label, values in differences.items()} == {
         "Bayesian, SNR - its dense network at 50 %": -0.01,
         "Bayesian, SNR - its dense network at 10 %": -0.02,
@@ -95,9 +95,9 @@ def test_b1_is_each_level_against_its_own_dense_network():
 
 def test_calibration_is_claimed_flat_of_a_vgg_and_of_other_networks_nothing_is_decided():
     flat = claims(rows("vgg-11"))
-    assert flat[bayesian.B3_FLAT].kind == "matches"
-    assert bayesian.B3_FALLS not in flat
-    assert claims(rows("lenet-300-100"))[bayesian.B3_FALLS].reasons == [
+    assert flat[paper_b.B3_FLAT].kind == "matches"
+    assert paper_b.B3_FALLS not in flat
+    assert claims(rows("lenet-300-100"))[paper_b.B3_FALLS].reasons == [
         "outside the paper's scope: here lenet-300-100; the claim is about ResNets and ViTs"
     ]
 
@@ -105,21 +105,21 @@ def test_calibration_is_claimed_flat_of_a_vgg_and_of_other_networks_nothing_is_d
 def test_what_is_not_there_is_not_claimed():
     assert not set(claims(rows(arms=("ticket",))))
     alone = claims(rows(arms=("bayesian-snr", "ticket")))
-    assert {bayesian.B1, bayesian.B9} <= set(alone)
-    assert not {bayesian.B2B, bayesian.B8, bayesian.B10} & set(alone)
-    without = [replace(one, beside={}) for one in rows()]
-    assert not {bayesian.B4A, bayesian.B4B, bayesian.B9} & set(claims(without))
+    assert {paper_b.B1, paper_b.B9} <= set(alone)
+    assert not {paper_b.B2B, paper_b.B8, paper_b.B10} & set(alone)
+    without = [replace(one, extra_metrics={}) for one in rows()]
+    assert not {paper_b.B4A, paper_b.B4B, paper_b.B9} & set(claims(without))
 
 
 @pytest.mark.parametrize(
     ("network", "arms", "claim", "member"),
     [
-        ("resnet-20", ("bayesian-mu", "bayesian-square"), bayesian.B2B, "Bayesian, abs(mu) - Bayesian, square at 2 %"),
-        ("vit-tiny", ("transplant-start",), bayesian.B8_SHORT, "IMP ticket - transplanted at 2 %"),
+        ("resnet-20", ("bayesian-mu", "bayesian-square"), paper_b.B2B, "Bayesian, abs(mu) - Bayesian, square at 2 %"),
+        ("vit-tiny", ("transplant-start",), paper_b.B8_SHORT, "IMP ticket - transplanted at 2 %"),
         (
             "vgg-11",
             ("deterministic-magnitude-lrr",),
-            bayesian.B10,
+            paper_b.B10,
             "magnitude, rate rewound - IMP ticket at 2 %",
         ),
     ],
@@ -133,23 +133,23 @@ def test_what_needs_no_tickets_by_signal_to_noise_ratio_is_claimed_without_them(
 def test_a_pair_of_arms_is_compared_at_its_own_last_level():
     stopped = [one for one in rows() if (one.arm.key, one.level) not in (("bayesian-snr", 3), ("bayesian-snr-lrr", 3))]
     found = claims(stopped)
-    assert [label[-4:] for label in found[bayesian.B10].differences] == ["10 %", " 2 %"]
-    assert [label[-4:] for label in found[bayesian.B2B].differences] == ["10 %", " 2 %"]
+    assert [label[-4:] for label in found[paper_b.B10].differences] == ["10 %", " 2 %"]
+    assert [label[-4:] for label in found[paper_b.B2B].differences] == ["10 %", " 2 %"]
 
 
 def test_a_trunks_controls_are_no_controls_of_the_deterministic_ticket():
     assert Arm.parse("bayesian-snr reinitialise").name == "Bayesian, SNR, re-initialised"
     assert Arm.parse("bayesian-snr-lrr").name == "Bayesian, SNR, rate rewound"
     with_controls, without = (claims(rows(arms=arms)) for arms in (tuple(ACCURACY), tuple(ACCURACY)[:-1]))
-    assert set(with_controls) == {*without, papers.B5}
+    assert set(with_controls) == {*without, paper_b.B5}
 
 
 def test_the_controls_of_every_way_of_pruning_are_below_their_own_tickets():
     found = claims(rows())
-    assert {label: round(float(np.mean(values)), 6) for label, values in found[papers.B5].differences.items()} == {
+    assert {label: round(float(np.mean(values)), 6) for label, values in found[paper_b.B5].differences.items()} == {
         f"Bayesian, SNR, re-initialised at {100 * LEVELS[level]:.1f} %": 0.06 for level in (1, 2, 3)
     }
-    assert papers.A5 not in found  # which is of the deterministic ticket
+    assert paper_a.A5 not in found  # which is of the deterministic ticket
 
 
 def test_shuffles_are_compared_within_their_own_way_of_pruning(monkeypatch):
@@ -157,35 +157,35 @@ def test_shuffles_are_compared_within_their_own_way_of_pruning(monkeypatch):
     all_four = {f"{trunk}{name}": value for trunk in ("", "bayesian-snr ") for name, value in accuracies.items()}
     monkeypatch.setattr(f"{__name__}.ACCURACY", ACCURACY | all_four)
     found = claims(rows(arms=("ticket", "bayesian-snr", *all_four)))
-    assert len(found[papers.B6A].differences) == 8
-    behind = {round(float(np.mean(values)), 6) for values in found[papers.B6A].differences.values()}
+    assert len(found[paper_b.B6A].differences) == 8
+    behind = {round(float(np.mean(values)), 6) for values in found[paper_b.B6A].differences.values()}
     assert behind == {0.15, 0.14, 0.25, 0.24}
-    close = {label: round(float(np.mean(values)), 6) for label, values in found[papers.B6B].differences.items()}
+    close = {label: round(float(np.mean(values)), 6) for label, values in found[paper_b.B6B].differences.items()}
     assert close == {
         "re-initialised at 2.0 %": 0.05,
         "shuffled layerwise at 2.0 %": 0.06,
         "Bayesian, SNR, re-initialised at 2.0 %": 0.06,
         "Bayesian, SNR, shuffled layerwise at 2.0 %": 0.07,
     }
-    assert found[papers.B6B].reasons == []
+    assert found[paper_b.B6B].reasons == []
     for network in ("vit-tiny", "lenet-300-100", "my_package.my_module:build"):
-        elsewhere = claims(rows(network, arms=("ticket", "bayesian-snr", *all_four)))[papers.B6B]
+        elsewhere = claims(rows(network, arms=("ticket", "bayesian-snr", *all_four)))[paper_b.B6B]
         (reason,) = elsewhere.reasons
         assert reason == f"outside the paper's scope: here {network}; the claim is about ResNets and VGGs"
-        assert elsewhere.differences == found[papers.B6B].differences
+        assert elsewhere.differences == found[paper_b.B6B].differences
 
 
 def test_of_vits_transplants_are_claimed_to_fall_short_of_deterministic_tickets():
     found = claims(rows("vit-tiny"))
-    assert bayesian.B8 not in found
-    short = found[bayesian.B8_SHORT]
+    assert paper_b.B8 not in found
+    short = found[paper_b.B8_SHORT]
     assert short.kind == "beats"
     assert np.mean(list(short.differences.values())) == pytest.approx(-0.008)
 
 
 def test_the_draws_stand_beside_the_times():
-    with_draws = [replace(one, beside=one.beside | {"draws": 10.0}) for one in rows()]
-    (label,) = claims(with_draws)[bayesian.B9].differences
+    with_draws = [replace(one, extra_metrics=one.extra_metrics | {"draws": 10.0}) for one in rows()]
+    (label,) = claims(with_draws)[paper_b.B9].differences
     assert label == "Bayesian (10 draws) / deterministic - 5"
 
 
@@ -196,9 +196,9 @@ def test_every_claim_of_a_run_within_scope_and_budget_is_tested(monkeypatch):
 
 
 def test_transplants_are_claimed_of_resnets_vggs_and_vits_alone():
-    assert claims(rows("vgg-19"))[bayesian.B8].reasons == []
-    assert claims(rows("vit-base"))[bayesian.B8_SHORT].reasons == []
-    assert claims(rows("lenet-5"))[bayesian.B8].reasons == [
+    assert claims(rows("vgg-19"))[paper_b.B8].reasons == []
+    assert claims(rows("vit-base"))[paper_b.B8_SHORT].reasons == []
+    assert claims(rows("lenet-5"))[paper_b.B8].reasons == [
         "outside the paper's scope: here lenet-5; the claim is about ResNets and VGGs"
     ]
 
@@ -217,11 +217,11 @@ def test_transplants_are_claimed_of_resnets_vggs_and_vits_alone():
 def test_a_claim_down_to_a_density_needs_a_level_near_it(monkeypatch, levels, b1, b2a, b10):
     monkeypatch.setattr(f"{__name__}.LEVELS", levels)
     found = claims(rows())
-    assert found[bayesian.B1].reasons == ([b1] if b1 else [])
+    assert found[paper_b.B1].reasons == ([b1] if b1 else [])
     for claim, stops, about in (
-        (bayesian.B2A, b2a, "5 %"),
-        (bayesian.B10, b10, "2 %"),
-        (bayesian.B3_FALLS, b10, "2 %"),
+        (paper_b.B2A, b2a, "5 %"),
+        (paper_b.B10, b10, "2 %"),
+        (paper_b.B3_FALLS, b10, "2 %"),
     ):
         said = f"the run stops at {stops} of the weights; the claim is about {about}"
         assert found[claim].reasons == ([said] if stops else [])
@@ -229,15 +229,15 @@ def test_a_claim_down_to_a_density_needs_a_level_near_it(monkeypatch, levels, b1
 
 def test_a_run_whose_levels_leap_over_a_density_does_not_reach_it(monkeypatch):
     monkeypatch.setattr(f"{__name__}.LEVELS", {0: 1.0, 1: 0.64, 2: 0.02})
-    b1 = claims(rows())[bayesian.B1]
+    b1 = claims(rows())[paper_b.B1]
     assert b1.reasons == ["the sparsest comparison is at 64 % of the weights; the claim is about 10 %"]
     monkeypatch.setattr(f"{__name__}.LEVELS", {0: 1.0, 1: 0.02})
-    b1 = claims(rows())[bayesian.B1]
+    b1 = claims(rows())[paper_b.B1]
     assert list(b1.differences) == ["Bayesian, SNR - its dense network at 2 %"]
 
 
 def test_scores_are_compared_down_to_a_twentieth_of_the_weights():
-    labels = claims(rows())[bayesian.B2A].differences
+    labels = claims(rows())[paper_b.B2A].differences
     assert {label.rpartition(" at ")[2] for label in labels} == {"50 %", "10 %"}
 
 
@@ -247,12 +247,14 @@ def test_scores_are_compared_down_to_a_twentieth_of_the_weights():
 def test_times_are_claimed_of_ten_draws(draws, said):
     change = {} if draws is None else {"draws": draws}
     some = [
-        replace(one, beside={name: value for name, value in one.beside.items() if name != "draws"} | change)
+        replace(
+            one, extra_metrics={name: value for name, value in one.extra_metrics.items() if name != "draws"} | change
+        )
         if one.arm.key.startswith("bayesian")
         else one
         for one in rows()
     ]
-    found = claims(some)[bayesian.B9]
+    found = claims(some)[paper_b.B9]
     assert found.reasons == [f"{said}; the claim is about ten"]
     assert decide([found])[0].difference.mean == pytest.approx(1.2)
 
@@ -260,10 +262,11 @@ def test_times_are_claimed_of_ten_draws(draws, said):
 @pytest.mark.parametrize("layers", [2.0, 4.0])
 def test_of_few_layers_ranks_are_shown_and_decide_nothing(layers):
     some = [
-        replace(one, beside=one.beside | ({"layers": layers} if one.level else {})) for one in rows("lenet-300-100")
+        replace(one, extra_metrics=one.extra_metrics | ({"layers": layers} if one.level else {}))
+        for one in rows("lenet-300-100")
     ]
     found = claims(some)
-    for claim in (bayesian.B4A, bayesian.B4B):
+    for claim in (paper_b.B4A, paper_b.B4B):
         assert f"too few layers: {layers:.0f} of lenet-300-100 may be pruned; 5 needed" in found[claim].reasons
         assert found[claim].differences
 
@@ -274,26 +277,26 @@ def test_of_few_layers_ranks_are_shown_and_decide_nothing(layers):
 def test_where_deviations_end_at_the_optimisers_bound_claims_are_withheld(share, said):
     some = []
     for one in rows():
-        beside = {name: value for name, value in one.beside.items() if name != "at_bound"}
+        extra_metrics = {name: value for name, value in one.extra_metrics.items() if name != "at_bound"}
         if one.arm.key == "bayesian-snr" and one.level == 2:
-            beside |= {} if share is None else {"at_bound": share}
-        elif "at_bound" in one.beside:
-            beside["at_bound"] = 0.0
-        some.append(replace(one, beside=beside))
+            extra_metrics |= {} if share is None else {"at_bound": share}
+        elif "at_bound" in one.extra_metrics:
+            extra_metrics["at_bound"] = 0.0
+        some.append(replace(one, extra_metrics=extra_metrics))
     found = claims(some)
-    reasons = found[bayesian.B1].reasons
+    reasons = found[paper_b.B1].reasons
     assert [said in reason for reason in reasons] == ([True] if said else [])
     assert all(reason.startswith("deviations at the optimiser's bound: ") for reason in reasons)
-    assert found[bayesian.B10].reasons == []  # of another level
-    assert found[bayesian.B9].reasons == []
+    assert found[paper_b.B10].reasons == []  # of another level
+    assert found[paper_b.B9].reasons == []
 
 
 def test_of_deterministic_networks_no_deviations_are_asked_for():
-    some = [replace(one, beside={"rise": 0.0}) for one in rows(arms=("ticket", "deterministic-magnitude-lrr"))]
-    assert claims(some)[bayesian.B10].reasons == []
+    some = [replace(one, extra_metrics={"rise": 0.0}) for one in rows(arms=("ticket", "deterministic-magnitude-lrr"))]
+    assert claims(some)[paper_b.B10].reasons == []
 
 
 def test_the_scope_says_what_the_paper_has_and_what_is_here():
-    scope = claims(rows())[bayesian.B1].scope
+    scope = claims(rows())[paper_b.B1].scope
     assert scope.paper == "ResNet-18, VGG-11, ViT-tiny on CIFAR-10; down to 10 % of the weights; 10 draws"
     assert scope.here == "resnet-20 on d; 50 % to 10 % of the weights; 10 draws"

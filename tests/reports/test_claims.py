@@ -6,7 +6,7 @@ from scipy.stats import permutation_test, ttest_rel
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.weightstats import ttost_paired
 
-from tfticket.reports.claims import FEWEST_SEEDS, LEVEL, MARGIN, Comparison, Precondition, decide, holm
+from tfticket.reports.claims.decision import FEWEST_SEEDS, LEVEL, MARGIN, Comparison, Precondition, decide, holm
 from tfticket.reports.statistics import mean_interval, sign_flip_p
 
 KINDS = ("beats", "matches", "reaches")

@@ -9,11 +9,12 @@ from matplotlib.figure import Figure
 
 from tfticket.arms import CONTROL_NAMES, Arm
 from tfticket.evaluation.metrics import BINS, METRICS
-from tfticket.reports.figures import Line, draw_metric, metric_figure, reliability_figure, weights_axis
-from tfticket.reports.looks import arm_looks
-from tfticket.reports.number_axes import LogTicks, Numbers
+from tfticket.reports.figures.arm_styles import arm_styles
+from tfticket.reports.figures.metrics import Line, draw_metric, metric_figure, weights_axis
+from tfticket.reports.figures.number_axes import LogTicks, Numbers
+from tfticket.reports.figures.reliability import reliability_figure
 from tfticket.reports.rows import Row
-from tfticket.reports.tables import summarise
+from tfticket.reports.tables.cells import summarise
 
 
 def rows(run="r-1", levels=(0, 1, 2), seeds=(0, 1), base=0.5, arms=("reinitialise",), controlled=(1,), **options):
@@ -158,7 +159,7 @@ def test_every_arm_has_a_look_of_its_own():
 
 def test_an_arm_without_a_look_of_its_own_has_the_same_in_every_figure():
     sgld, laplace, swag = (Arm(control=name) for name in ("sgld", "laplace", "swag"))
-    alone, beside = arm_looks([("a", sgld)]), arm_looks([("b", laplace), ("b", swag), ("b", sgld)])
+    alone, beside = arm_styles([("a", sgld)]), arm_styles([("b", laplace), ("b", swag), ("b", sgld)])
     assert (alone["a", sgld]["color"], alone["a", sgld]["marker"]) == (
         beside["b", sgld]["color"],
         beside["b", sgld]["marker"],
@@ -340,7 +341,7 @@ def test_where_an_arm_collapses_the_others_stay_apart(worst, scaled):
     (axes,) = figure.axes
     low, middle, high = axes.transData.transform([(50, 100 * worst), (50, 97), (50, 98)])[:, 1]
     assert (high - middle) / (high - low) > 0.1
-    assert ("log of the error" in axes.get_ylabel()) is scaled
+    assert ("log-error scale" in axes.get_ylabel()) is scaled
     assert all(abs(place - 0.5) <= 0.5 for place in axes.transAxes.inverted().transform([(0, low), (0, high)])[:, 1])
 
 

@@ -9,12 +9,8 @@ import pytest
 from tfticket.inspection.histograms import histogram
 from tfticket.inspection.pictures import picture, receptive_fields
 from tfticket.inspection.result import Inspection, KernelInspection, TicketComparison
-from tfticket.reports.inside import (
-    layers_figure,
-    overlap_figure,
-    weights_figure,
-)
-from tfticket.reports.inside_masks import masks_figure, receptive_fields_figure
+from tfticket.reports.figures.ticket_layers import layers_figure, overlap_figure, weights_figure
+from tfticket.reports.figures.ticket_masks import masks_figure, receptive_fields_figure
 
 
 def kernel(path, shape, density, live=0.9, seed=0):

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from tfticket.reports import report
-from tfticket.reports.lineage import _ENDED, lineage_csv, lineage_figure, lineages_of
+from tfticket.reports.figures.lineage import EXTINCT, lineage_figure
+from tfticket.reports.kl_lineages import lineages_of
+from tfticket.reports.tables.csv_files import lineage_csv
 from tfticket.runs.run_folder import read_run
 
 LAYERS = ("dense_1", "dense_2", "dense_3")
@@ -90,7 +92,7 @@ def test_the_winners_ancestry_is_bold_and_who_has_no_descendants_grey(make_popul
         bold = [(x, y) for x, y, line in lines(axes) if line.get_linewidth() > 3 and line.get_linestyle() == "-"]
         assert [x for x, _ in bold if len(x) == 2] == [[0, 1], [1, 2]]
         np.testing.assert_allclose([y for _, y in bold if len(y) == 2], np.array([[1, 0.8], [0.8, 0.8]]) * factor)
-        grey = {(tuple(x), tuple(y)) for x, y, line in lines(axes) if line.get_color() == _ENDED and len(x) == 2}
+        grey = {(tuple(x), tuple(y)) for x, y, line in lines(axes) if line.get_color() == EXTINCT and len(x) == 2}
         assert grey == {((0, 1), (0.1 * factor, 0.1 * factor))}
         crosses = {(x[0], y[0]) for x, y, line in lines(axes) if line.get_marker() == "x"}
         assert crosses == {(0, 5.0 * factor), (0, 0.01 * factor), (1, 0.1 * factor)}
@@ -136,7 +138,7 @@ def test_a_first_generation_that_is_not_whole_has_no_winner(make_population):
     figure = lineage_figure(lineage, "title")
     assert len(figure.axes) == len(LAYERS)  # and no bar of colours
     (legend,) = figure.legends
-    assert [text.get_text() for text in legend.get_texts()] == ["the first generation, which is not whole"]
+    assert [text.get_text() for text in legend.get_texts()] == ["the first generation, which is incomplete"]
 
 
 def test_the_report_has_the_lineage_and_a_run_without_members_has_none(make_population, make_run):

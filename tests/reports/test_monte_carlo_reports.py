@@ -11,12 +11,14 @@ from tfticket.cli.console import show_closeness
 from tfticket.cli.monte_carlo import _sampler_file
 from tfticket.data import sources
 from tfticket.errors import InputError
-from tfticket.reports.claims import decide
-from tfticket.reports.curves import curves_of, learning_figure, shown_curves
-from tfticket.reports.papers import C1, C2, C3, C4, C5, C6, claims_of
-from tfticket.reports.portraits import closeness_of, connectivity_figure, fits_of, portraits_of, weights_figure
+from tfticket.reports.claims.decision import decide
+from tfticket.reports.claims.paper_c import C1, C2, C3, C4, C5, C6
+from tfticket.reports.claims.papers import claims_of
+from tfticket.reports.figures.learning_curves import curves_of, learning_figure, shown_curves
+from tfticket.reports.figures.survivors import connectivity_figure, survivor_histograms, weights_figure
 from tfticket.reports.report import write_report
 from tfticket.reports.rows import rows_of
+from tfticket.reports.tables.survival_models import closeness_of, fits_of
 from tfticket.runs.run_folder import read_run
 
 MAGNITUDE, CONNECTIVITY, PRINTED = (
@@ -186,7 +188,7 @@ def test_models_of_survival_are_means_over_seeds(run):
 
 
 def test_one_ticket_with_several_numbers_of_images_is_one_seed_and_counts_once(run):
-    expected = portraits_of(run)
+    expected = survivor_histograms(run)
     for seed in SEEDS:
         add(run.folder, "fit", {"seed": seed, "level": 2, "images": 50}, fit_of(seed, slope=2.0))
     found = read_run(run.folder)
@@ -196,7 +198,7 @@ def test_one_ticket_with_several_numbers_of_images_is_one_seed_and_counts_once(r
         ("magnitude, 50 images", 4.0, 5),
         ("connectivity, 50 images", 4.0, 5),
     }
-    for ours, theirs in zip(portraits_of(found), expected, strict=True):
+    for ours, theirs in zip(survivor_histograms(found), expected, strict=True):
         assert (ours.arm.key, ours.layer) == (theirs.arm.key, theirs.layer)
         np.testing.assert_array_equal(ours.weights, theirs.weights)
 
@@ -234,14 +236,14 @@ def test_a_report_has_closeness_beside_its_fits(run):
 
 
 def test_histograms_are_summed_over_seeds_and_drawn(run):
-    portraits = portraits_of(run)
-    assert {(one.arm.key, one.layer) for one in portraits} == {
+    histograms = survivor_histograms(run)
+    assert {(one.arm.key, one.layer) for one in histograms} == {
         (arm, layer) for arm in ("dense", "ticket", "uniform", MAGNITUDE) for layer in ("conv_1", "dense_1")
     }
-    np.testing.assert_array_equal(portraits[0].weights, [10, 5] * 30)
-    names = [text.get_text() for text in weights_figure(portraits, "title").legends[0].get_texts()]
+    np.testing.assert_array_equal(histograms[0].weights, [10, 5] * 30)
+    names = [text.get_text() for text in weights_figure(histograms, "title").legends[0].get_texts()]
     assert names == ["all weights", "IMP ticket", "Monte Carlo (magnitude)"]
-    figure = connectivity_figure(portraits, "title")
+    figure = connectivity_figure(histograms, "title")
     assert [axes.get_title("left") for axes in figure.axes] == ["dense_1"]  # the first is drawn by magnitude alone
     names = [text.get_text() for text in figure.legends[0].get_texts()]
     assert names == ["IMP ticket", "random mask", "Monte Carlo (magnitude)"]

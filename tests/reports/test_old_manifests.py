@@ -5,10 +5,11 @@ import json
 import pytest
 
 from tfticket.arms import Arm
-from tfticket.reports.papers import decisions_of, records
+from tfticket.reports.claims.papers import decisions_of, records
 from tfticket.reports.report import arms_of
 from tfticket.reports.rows import rows_of
-from tfticket.reports.tables import record_of, rows_csv, summarise
+from tfticket.reports.tables.cells import record_of, summarise
+from tfticket.reports.tables.csv_files import rows_csv
 from tfticket.runs.run_folder import read_run
 
 ARMS = (

@@ -7,21 +7,29 @@ import pytest
 
 from tfticket.arms import Arm
 from tfticket.cli.console import show_claims
-from tfticket.reports.claims import Comparison, Precondition, decide
-from tfticket.reports.papers import A5, B5, B6A, B6B, claims_of, decisions_of, records
-from tfticket.reports.reported import CITATIONS
+from tfticket.reports.claims.decision import Comparison, Precondition, decide
+from tfticket.reports.claims.paper_a import A5
+from tfticket.reports.claims.paper_b import B5, B6A, B6B
+from tfticket.reports.claims.papers import claims_of, decisions_of, records
+from tfticket.reports.claims.reported import CITATIONS
 from tfticket.reports.rows import Row
-from tfticket.reports.tables import claims_notes
+from tfticket.reports.tables.claims_table import claims_notes
 
 SHUFFLES = ("shuffle-layerwise", "shuffle-even", "shuffle-global")
 
 
-def row(arm="ticket", seed=0, level=1, accuracy=0.9, replicate=0, run="r-1", density=None, name=None, beside=None):
+def row(
+    arm="ticket", seed=0, level=1, accuracy=0.9, replicate=0, run="r-1", density=None, name=None, extra_metrics=None
+):
     metrics = {"accuracy": accuracy, "nll": 0.3}
     density = 0.5**level if density is None else density
-    facts = {"beside": {"rise": 0.0} if beside is None else beside, "network": "resnet-18", "data_set": "cifar-10"}
+    fields = {
+        "extra_metrics": {"rise": 0.0} if extra_metrics is None else extra_metrics,
+        "network": "resnet-18",
+        "data_set": "cifar-10",
+    }
     arm = Arm.parse(arm)
-    return Row(run, arm, name or arm.name, seed, level, density, "MNIST", metrics, metrics, replicate, **facts)
+    return Row(run, arm, name or arm.name, seed, level, density, "MNIST", metrics, metrics, replicate, **fields)
 
 
 def rows(accuracies, seeds=range(5), **options):
@@ -168,7 +176,7 @@ def test_the_table_says_what_is_claimed_by_what_it_is_decided_and_by_which_rule(
     assert A5 in said
     assert " ".join(said).endswith(
         " Claims: 5 %, Holm-adjusted over the tested claims of this table; seeds are the unit; intervals are "
-        "unadjusted. p: t-tests, adjusted; p signs: sign-flip tests of the same, unadjusted; a verdict needs both at "
+        "unadjusted. p: t-tests, adjusted; p signs: sign-flip tests, unadjusted; a verdict needs both to be at "
         f"most 0.05. A: {CITATIONS['A']} B: {CITATIONS['B']}"
     )
 

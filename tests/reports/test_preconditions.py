@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from tfticket.arms import Arm
-from tfticket.reports import papers
-from tfticket.reports.claims import decide
-from tfticket.reports.facts import rise_of, settled_at
-from tfticket.reports.papers import A1, A4, A5, A6, A7, A8, claims_of
+from tfticket.reports.claims import paper_b
+from tfticket.reports.claims.decision import decide
+from tfticket.reports.claims.paper_a import A1, A4, A5, A6, A7, A8
+from tfticket.reports.claims.papers import claims_of
+from tfticket.reports.extra_metrics import rise_of, settled_at
 from tfticket.reports.rows import Row
 
 SEEDS = range(5)
@@ -19,11 +20,16 @@ ACCURACY = {"ticket": 0.9, "reinitialise": 0.8, "nuts": 0.91, "svi": 0.88, "svi-
 
 def row(arm, seed, level=1, **changes):
     metrics = {"accuracy": ACCURACY[arm] + 0.001 * seed + 1e-6 * seed * (arm == "ticket")}
-    beside = {"prior_start": 1.0} if arm == "nuts" else {"rise": 0.0, "epochs": 50.0}
-    beside |= SVI if arm.startswith("svi") else {}
-    facts = {"beside": beside, "network": "lenet-300-100", "doubts": () if arm == "nuts" else None, "data_set": "mnist"}
+    extra_metrics = {"prior_start": 1.0} if arm == "nuts" else {"rise": 0.0, "epochs": 50.0}
+    extra_metrics |= SVI if arm.startswith("svi") else {}
+    fields = {
+        "extra_metrics": extra_metrics,
+        "network": "lenet-300-100",
+        "convergence_problems": () if arm == "nuts" else None,
+        "data_set": "mnist",
+    }
     data, parsed = "MNIST, 55,000 training rows", Arm.parse(arm)
-    return replace(Row("r", parsed, parsed.name, seed, level, 0.01, data, metrics, metrics, **facts), **changes)
+    return replace(Row("r", parsed, parsed.name, seed, level, 0.01, data, metrics, metrics, **fields), **changes)
 
 
 def rows(arms=tuple(ACCURACY), **changes):
@@ -34,10 +40,12 @@ def rows(arms=tuple(ACCURACY), **changes):
         for seed in SEEDS:
             one = row(arm, seed, **changes)
             extra = dict(own.get(arm, {}))
-            beside = {
-                name: value for name, value in (one.beside | extra.pop("beside", {})).items() if value is not None
+            extra_metrics = {
+                name: value
+                for name, value in (one.extra_metrics | extra.pop("extra_metrics", {})).items()
+                if value is not None
             }
-            found.append(replace(one, beside=beside, **extra))
+            found.append(replace(one, extra_metrics=extra_metrics, **extra))
     return found
 
 
@@ -45,13 +53,13 @@ def reasons(some):
     return {one.claim: one.reasons for one in claims_of(some)}
 
 
-def with_beside(arm, **facts):
-    return rows(**{arm: {"beside": facts}})
+def with_metrics(arm, **metrics):
+    return rows(**{arm: {"extra_metrics": metrics}})
 
 
 def test_within_the_papers_scope_and_budget_nothing_is_withheld():
     found = reasons(rows())
-    assert set(found) == {A1, A4, A5, papers.B5, A6, A7}
+    assert set(found) == {A1, A4, A5, paper_b.B5, A6, A7}
     assert not any(found.values())
     assert all(one.verdict != "withheld" for one in decide(claims_of(rows())))
 
@@ -95,10 +103,18 @@ def test_learnt_is_where_the_accuracy_reaches_97_per_cent_of_its_own_plateau():
     ("rise", "rises"), [(0.0, False), (-0.1, False), (0.0024, False), (0.0026, True), (0.08, True)]
 )
 def test_where_trainings_still_rise_claims_about_them_are_withheld(rise, rises):
-    found = reasons(with_beside("reinitialise", rise=rise))
+    found = reasons(with_metrics("reinitialise", rise=rise))
     said = f"trainings still rise: {100 * rise:.2g} points in the last quarter of re-initialised at 1 %"
     assert found[A5] == found[A4] == ([said] if rises else [])
     assert found[A1] == []  # which is not about them
+
+
+@pytest.mark.parametrize("rise", [np.nan, np.inf, -np.inf])
+def test_a_rise_that_is_not_finite_withholds(rise):
+    some = rows()
+    some[2].extra_metrics["rise"] = rise  # of one seed
+    reason = "whether trainings still rise is not known: the validation accuracy of IMP ticket at 1 % is not finite"
+    assert reasons(some)[A5] == [reason]
 
 
 @pytest.mark.parametrize(
@@ -112,20 +128,20 @@ def test_a_rise_counts_however_seeds_scatter_about_it(rises, said):
     noisy = rows()
     for number, rise in enumerate(rises):
         one = next(one for one in noisy if (one.arm.key, one.seed) == ("ticket", number))
-        one.beside["rise"] = rise
+        one.extra_metrics["rise"] = rise
     assert reasons(noisy)[A5] == said
 
 
 def test_a_rise_that_was_not_recorded_withholds():
     said = "whether trainings still rise is not recorded: fewer than 4 evaluations of IMP ticket at 1 %"
-    assert reasons(with_beside("ticket", rise=None))[A5] == [said]
+    assert reasons(with_metrics("ticket", rise=None))[A5] == [said]
     one_missing = rows()
-    del one_missing[2].beside["rise"]
+    del one_missing[2].extra_metrics["rise"]
     assert reasons(one_missing)[A5] == [said]
 
 
 def test_the_steepest_of_several_rising_arms_is_named():
-    some = rows(ticket={"beside": {"rise": 0.01}}, reinitialise={"beside": {"rise": 0.02}})
+    some = rows(ticket={"extra_metrics": {"rise": 0.01}}, reinitialise={"extra_metrics": {"rise": 0.02}})
     said = "trainings still rise: 2 points in the last quarter of re-initialised at 1 %, and 1 more"
     assert reasons(some)[A5] == [said]
 
@@ -135,20 +151,25 @@ def test_the_steepest_of_several_rising_arms_is_named():
 
 @pytest.mark.parametrize("claim", [A1, A4])
 def test_chains_that_have_not_converged_decide_nothing(claim):
-    doubts = ("R-hat 1.61 in function space, above 1.01", "7 effective draws in function space, under 400")
-    some = rows(nuts={"doubts": doubts})
+    convergence_problems = (
+        "R-hat 1.61 in function space, above 1.01",
+        "7 effective draws in function space, under 400",
+    )
+    some = rows(nuts={"convergence_problems": convergence_problems})
     assert reasons(some)[claim] == ["chains not converged: R-hat 1.61 in function space, above 1.01 (of 5 of 5 seeds)"]
-    one = [replace(each, doubts=()) if each.arm.key == "nuts" and each.seed != 3 else each for each in some]
+    one = [
+        replace(each, convergence_problems=()) if each.arm.key == "nuts" and each.seed != 3 else each for each in some
+    ]
     assert reasons(one)[claim] == ["chains not converged: R-hat 1.61 in function space, above 1.01 (of 1 of 5 seeds)"]
     assert reasons(some)[A5] == []
 
 
 def test_chains_that_are_not_recorded_decide_nothing():
-    assert "whether chains have converged is not recorded" in reasons(rows(nuts={"doubts": None}))[A1]
+    assert "whether chains have converged is not recorded" in reasons(rows(nuts={"convergence_problems": None}))[A1]
 
 
 def test_chains_that_begin_at_the_tickets_start_do_not_show_that_none_is_needed():
-    some = with_beside("nuts", prior_start=0.0)
+    some = with_metrics("nuts", prior_start=0.0)
     assert reasons(some)[A1] == ["chains begin at the ticket's start; the claim is about chains that need none"]
 
 
@@ -166,7 +187,7 @@ def test_chains_that_begin_at_the_tickets_start_do_not_show_that_none_is_needed(
     ],
 )
 def test_the_ticket_is_trained_as_long_as_the_papers(data_set, network, epochs, said):
-    some = rows(("ticket", "nuts"), data_set=data_set, network=network, ticket={"beside": {"epochs": epochs}})
+    some = rows(("ticket", "nuts"), data_set=data_set, network=network, ticket={"extra_metrics": {"epochs": epochs}})
     assert reasons(some)[A1] == said
 
 
@@ -180,7 +201,7 @@ def test_on_other_data_no_claim_is_decided(data_set):
 def test_the_claims_about_lenet_5_are_about_mnist():
     some = rows(network="lenet-5", data_set="cifar-10", data="CIFAR-10, 45,000 training rows")
     for one in some:
-        one.beside["epochs"] = 100.0
+        one.extra_metrics["epochs"] = 100.0
     found = reasons(some)
     said = ["outside the paper's scope: here CIFAR-10, 45,000 training rows; the claim is about MNIST"]
     assert [found[claim] for claim in (A1, A4, A8)] == [said] * 3
@@ -188,12 +209,12 @@ def test_the_claims_about_lenet_5_are_about_mnist():
 
 
 def test_tuned_inference_needs_the_papers_budget_means_and_population():
-    assert reasons(with_beside("svi-tuned", epochs=10.0))[A6] == ["10 of the paper's 50 epochs"]
-    assert reasons(with_beside("svi-tuned", members=8.0))[A6] == ["8 members of the population; the paper has 50"]
+    assert reasons(with_metrics("svi-tuned", epochs=10.0))[A6] == ["10 of the paper's 50 epochs"]
+    assert reasons(with_metrics("svi-tuned", members=8.0))[A6] == ["8 members of the population; the paper has 50"]
     means = ["means do not begin as the gradient-trained network's, on the mask alone (means: own, carried: mask)"]
     for value in (0.0, None):
-        assert reasons(with_beside("svi", own_means=value))[A7] == means
-    assert reasons(with_beside("svi-tuned", at_bound=0.63))[A6] == [
+        assert reasons(with_metrics("svi", own_means=value))[A7] == means
+    assert reasons(with_metrics("svi-tuned", at_bound=0.63))[A6] == [
         "deviations at the optimiser's bound: 63 % of SVI, tuned at 1 %"
     ]
 
@@ -206,7 +227,7 @@ def test_inference_is_claimed_to_match_or_beat_by_the_network(network, claim, ou
     is_resnet = network == "resnet-18"
     some = rows(network=network, density=0.08 if is_resnet else 0.01, data_set="cifar-10" if is_resnet else "mnist")
     for one in some:
-        one.beside["epochs"] = 200.0
+        one.extra_metrics["epochs"] = 200.0
     found = reasons(some)
     assert set(found) & {A6, A8} == {claim}
     assert bool(found[claim]) == outside

@@ -4,7 +4,7 @@ import pytest
 
 from tfticket.arms import CONTROL_NAMES, METHODS
 from tfticket.registry import DATA_SETS, MODELS
-from tfticket.reports.reported import NAMES, REPORTED, reported_for
+from tfticket.reports.claims.reported import NAMES, REPORTED, reported_for
 
 
 def test_every_number_is_of_a_known_network_data_and_arm():

@@ -270,7 +270,7 @@ def trained(make_run, results, config):
         (folder.parents[1] / "steps" / f"train-{arm}").mkdir()
         (folder.parents[1] / "steps" / f"train-{arm}" / "result.json").write_text(json.dumps({"result": result}))
     (folder / "manifest.json").write_text(json.dumps(manifest))
-    return {row.arm.key: row.beside for row in rows_of(read_run(folder))}
+    return {row.arm.key: row.extra_metrics for row in rows_of(read_run(folder))}
 
 
 def timed(an_iteration):
@@ -285,14 +285,14 @@ VARIATIONAL = {
 
 
 def test_seconds_of_an_iteration_are_told_of_trainings_that_did_more_than_compile(make_run):
-    beside = trained(make_run, {"ticket": timed(0.0), "bayesian-snr": timed(0.2)}, VARIATIONAL)
-    assert beside["bayesian-snr"]["seconds"] == 0.2
-    assert "seconds" not in beside["ticket"]
+    metrics = trained(make_run, {"ticket": timed(0.0), "bayesian-snr": timed(0.2)}, VARIATIONAL)
+    assert metrics["bayesian-snr"]["seconds"] == 0.2
+    assert "seconds" not in metrics["ticket"]
 
 
 @pytest.mark.parametrize(("own", "draws"), [({}, 2.0), ({"variational_train": {"objective": {"draws": 7}}}, 7.0)])
 def test_draws_are_those_of_the_training_of_variational_networks(make_run, own, draws):
     arms = ("ticket", "reinitialise", "bayesian-snr", "bayesian-snr reinitialise", "transplant-start")
-    beside = trained(make_run, dict.fromkeys(arms, timed(0.0)), VARIATIONAL | own)
-    found = {arm: one["draws"] for arm, one in beside.items() if "draws" in one}
+    metrics = trained(make_run, dict.fromkeys(arms, timed(0.0)), VARIATIONAL | own)
+    found = {arm: one["draws"] for arm, one in metrics.items() if "draws" in one}
     assert found == dict.fromkeys(arms[2:], draws)

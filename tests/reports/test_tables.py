@@ -6,18 +6,12 @@ import pytest
 
 from tfticket.arms import TICKET, Arm
 from tfticket.cli.console import show_cells
+from tfticket.reports.grouping import by_seed, density_of, paired
 from tfticket.reports.rows import Row
 from tfticket.reports.statistics import mean_interval
-from tfticket.reports.tables import (
-    by_seed,
-    density_of,
-    paired,
-    rows_csv,
-    seeds_text,
-    shown_levels,
-    summarise,
-    table_rows,
-)
+from tfticket.reports.tables.arms import metrics_table
+from tfticket.reports.tables.cells import seeds_text, shown_levels, summarise
+from tfticket.reports.tables.csv_files import rows_csv
 
 DATA = "MNIST, 100 training rows"
 
@@ -151,7 +145,7 @@ def test_runs_are_never_mixed():
 
 
 def test_the_table_shows_dense_and_the_levels_with_controls():
-    header, rows = table_rows(summarise(ROWS))
+    header, rows = metrics_table(summarise(ROWS))
     assert [name.replace("\n", " ") for name in header] == [
         "weights remaining",
         "arm",
@@ -168,32 +162,32 @@ def test_the_table_shows_dense_and_the_levels_with_controls():
 
 
 def test_one_seed_shows_a_difference_and_no_interval():
-    _, rows = table_rows(summarise([row(level=1), row("random-mask", level=1, accuracy=0.85, nll=0.31)]))
+    _, rows = metrics_table(summarise([row(level=1), row("random-mask", level=1, accuracy=0.85, nll=0.31)]))
     assert rows[1] == ["50.0%", "random mask", "85.00%", "+5.00", "0.310", "-0.010"]
 
 
 def test_without_controls_the_table_shows_every_level():
-    _, rows = table_rows(summarise([row(level=level) for level in range(4)]))
+    _, rows = metrics_table(summarise([row(level=level) for level in range(4)]))
     assert [line[0] for line in rows] == ["100.0%", "50.0%", "25.0%", "12.5%"]
 
 
 def test_a_control_of_the_dense_network_is_called_by_its_name():
     cells = summarise([row(), row("reinitialise he_normal", accuracy=0.8), row(level=1)])
-    assert [line[1] for line in table_rows(cells)[1]] == ["dense", "re-initialised (he_normal)"]
+    assert [line[1] for line in metrics_table(cells)[1]] == ["dense", "re-initialised (he_normal)"]
     assert shown_levels(cells) == [0]
 
 
 def test_rows_of_different_seeds_say_how_many_they_have(capsys):
     whole = [row(seed=seed, level=1) for seed in (0, 1)] + [row("mine", seed, 1) for seed in (0, 1)]
-    assert "n" not in table_rows(summarise(whole))[0]
+    assert "n" not in metrics_table(summarise(whole))[0]
     show_cells(summarise(whole))
     assert "\nn: " not in capsys.readouterr().out
-    header, rows = table_rows(summarise(whole[:-1]))
+    header, rows = metrics_table(summarise(whole[:-1]))
     assert header[:3] == ["weights\nremaining", "arm", "n"]
     assert [line[1:3] for line in rows] == [["IMP ticket", "2"], ["mine", "1"]]
     assert {len(line) for line in rows} == {len(header)}
     show_cells(summarise(whole[:-1]))
-    assert "\nn: how many seeds a row is the mean of" in capsys.readouterr().out
+    assert "\nn: number of seeds in the mean" in capsys.readouterr().out
 
 
 def test_several_runs_have_a_table_each_under_their_names(capsys):

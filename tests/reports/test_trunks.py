@@ -8,12 +8,14 @@ import pytest
 from tfticket.arms import TICKET, Arm
 from tfticket.cli.console import show_cells
 from tfticket.evaluation.metrics import METRICS
-from tfticket.reports.curves import Curve, curves_of, learning_figure, shown_curves
-from tfticket.reports.figures import controls_figure, has_controls, metric_figure
-from tfticket.reports.looks import arm_looks, tickets_alone
+from tfticket.reports.figures.arm_styles import arm_styles
+from tfticket.reports.figures.learning_curves import Curve, curves_of, learning_figure, shown_curves
+from tfticket.reports.figures.metrics import controls_figure, has_controls, metric_figure
+from tfticket.reports.grouping import without_controls
 from tfticket.reports.report import write_report
 from tfticket.reports.rows import Row
-from tfticket.reports.tables import shown_levels, summarise, table_rows
+from tfticket.reports.tables.arms import metrics_table
+from tfticket.reports.tables.cells import shown_levels, summarise
 from tfticket.runs.run_folder import read_run
 
 ARMS = {"ticket": 0.95, "bayesian-snr": 0.96, "bayesian-mu": 0.955, "bayesian-snr-lrr": 0.97}
@@ -81,7 +83,7 @@ def test_a_control_is_compared_with_its_own_ticket_and_a_ticket_with_the_runs():
 def test_it_is_said_which_ticket_a_difference_is_to_where_there_are_two(capsys):
     def said(some):
         show_cells(summarise(some))
-        return "a control's ticket is the one that it altered" in " ".join(capsys.readouterr().out.split())
+        return "for a control, the ticket that it alters" in " ".join(capsys.readouterr().out.split())
 
     assert said(rows())
     assert not said(rows(controls=("reinitialise", "transplant-start")))
@@ -89,7 +91,7 @@ def test_it_is_said_which_ticket_a_difference_is_to_where_there_are_two(capsys):
 
 
 def test_the_unpruned_network_that_trunks_share_is_printed_once():
-    _, table = table_rows(summarise(rows()))
+    _, table = metrics_table(summarise(rows()))
     assert [line[:2] for line in table if line[0] == "100.0%"] == [["100.0%", "dense"], ["100.0%", "dense, Bayesian"]]
     assert len([line for line in table if line[0] == "25.0%"]) == len(ARMS) + len(CONTROLS)
 
@@ -101,9 +103,9 @@ def test_tickets_by_a_score_of_the_users_are_reported_as_all_others():
         "Bayesian, mine, rate rewound",
         "Bayesian, mine, re-initialised",
     }
-    _, table = table_rows(summarise(mine))
+    _, table = metrics_table(summarise(mine))
     assert [line[1] for line in table if line[0] == "100.0%"] == ["dense", "dense, Bayesian"]
-    arms = {cell.arm.key for cell in tickets_alone(summarise(mine))}
+    arms = {cell.arm.key for cell in without_controls(summarise(mine))}
     assert arms == {"ticket", "bayesian-mine", "bayesian-mine-lrr", "transplant-start"}
 
 
@@ -113,7 +115,7 @@ def renamed(arm):
 
 
 def test_the_unpruned_networks_of_both_kinds_are_drawn():
-    (axes,) = metric_figure(tickets_alone(summarise(rows())), "accuracy", "title", "legend").axes
+    (axes,) = metric_figure(without_controls(summarise(rows())), "accuracy", "title", "legend").axes
     lines = lines_of(axes)
     assert list(lines)[-2:] == ["dense", "dense, Bayesian"]
     assert list(lines["dense"].get_ydata()) == pytest.approx([94.5] * 2)
@@ -146,7 +148,7 @@ def test_tables_show_the_levels_of_controls_and_where_there_are_none_all():
 
 def test_figures_of_tickets_leave_the_controls_to_their_own():
     cells = summarise(rows())
-    alone = tickets_alone(cells)
+    alone = without_controls(cells)
     assert {cell.arm.key for cell in alone} == {*ARMS, "transplant-start"}
     (axes,) = metric_figure(alone, "accuracy", "title", "legend").axes
     assert {"IMP ticket", "transplanted", "Bayesian, SNR, rate rewound"} <= lines_of(axes).keys()
@@ -156,7 +158,7 @@ def test_figures_of_tickets_leave_the_controls_to_their_own():
 
 def test_a_run_with_one_way_of_pruning_keeps_its_controls():
     cells = [cell for cell in summarise(rows()) if cell.arm.trunk is None]
-    assert tickets_alone(cells) == cells
+    assert without_controls(cells) == cells
 
 
 def test_controls_stand_beside_their_own_tickets():
@@ -187,7 +189,7 @@ def test_without_controls_there_is_no_figure_of_them():
 
 
 def test_rewound_rates_have_their_scores_colour_and_another_line():
-    looks = arm_looks([("r", Arm.parse(arm)) for arm in (*ARMS, "deterministic-magnitude-lrr")])
+    looks = arm_styles([("r", Arm.parse(arm)) for arm in (*ARMS, "deterministic-magnitude-lrr")])
     for plain, rewound in (("bayesian-snr", "bayesian-snr-lrr"), ("ticket", "deterministic-magnitude-lrr")):
         ours, theirs = looks["r", Arm.parse(rewound)], looks["r", Arm.parse(plain)]
         assert (ours["color"], ours["marker"]) == (theirs["color"], theirs["marker"])
@@ -202,7 +204,7 @@ def look_of(line):
 
 def test_an_arm_has_one_look_and_one_name_in_the_figures_of_a_report():
     cells = summarise(rows())
-    alone = lines_of(metric_figure(tickets_alone(cells), "accuracy", "title", "legend").axes[0])
+    alone = lines_of(metric_figure(without_controls(cells), "accuracy", "title", "legend").axes[0])
     curves = [Curve(row.arm, row.name, row.seed, row.level, (1, 2), (0.5, 0.6)) for row in rows() if row.level]
     learning = lines_of(learning_figure(shown_curves(curves), "title").axes[0])
     controls: dict = {}
@@ -221,7 +223,7 @@ def test_an_arm_has_one_look_and_one_name_in_the_figures_of_a_report():
 def test_looks_depend_on_which_arms_there_are_not_on_their_order():
     names = (*ARMS, *CONTROLS, "random-mask 0.1", "random-mask 0.2", "mine")
     arms = [(run, Arm.parse(name)) for run in ("r", "s") for name in names]
-    looks, backwards = arm_looks(arms), arm_looks([("r", TICKET), *reversed(arms[1:]), ("s", TICKET)])
+    looks, backwards = arm_styles(arms), arm_styles([("r", TICKET), *reversed(arms[1:]), ("s", TICKET)])
     runs_apart = {key: look for key, look in looks.items() if key[0] == "r"}
     assert runs_apart == {key: look for key, look in backwards.items() if key[0] == "r"}
     assert len({str(sorted(look.items())) for look in looks.values()}) == len(looks)

@@ -13,17 +13,13 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from tfticket.arms import Arm
 from tfticket.cli.console import show_report
 from tfticket.evaluation.model_selection import CRITERIA
-from tfticket.reports.moments import moments_csv, moments_table, recorded_trainings
+from tfticket.reports.figures.uncertainty import posterior_figure, uncertainty_figure
+from tfticket.reports.network_uncertainty import uncertainties_of
 from tfticket.reports.report import write_report
-from tfticket.reports.tables import record_of
-from tfticket.reports.uncertainty import (
-    evaluated_of,
-    posterior_csv,
-    posterior_figure,
-    uncertainty_csv,
-    uncertainty_figure,
-    uncertainty_tables,
-)
+from tfticket.reports.tables.best_epochs import best_epochs_table, recorded_trainings
+from tfticket.reports.tables.cells import record_of
+from tfticket.reports.tables.csv_files import best_epochs_csv, posterior_csv, uncertainty_csv
+from tfticket.reports.tables.entropies import uncertainty_tables
 from tfticket.runs.run_folder import read_run
 
 LAYERS = [f"conv_{number}" for number in range(1, 9)]
@@ -85,14 +81,14 @@ def test_a_run_without_variational_networks_has_nothing_of_this(make_run):
     folder = make_run("b-1", evaluations=[("ticket", 0, 0), ("ticket", 0, 1)])
     edit(folder, "evaluate", with_auroc)
     run = read_run(folder)
-    assert evaluated_of(run) == []
+    assert uncertainties_of(run) == []
     assert recorded_trainings(run) == []
     written = write_report([run])
     assert not {"uncertainty.png", "posterior.png", "uncertainty.csv", "moments.csv"} & set(written.files)
 
 
 def test_the_table_has_means_over_seeds_of_averaged_replicates(folder):
-    ((header, rows, note),) = uncertainty_tables(evaluated_of(read_run(folder)), levels=[0, 1])
+    ((header, rows, note),) = uncertainty_tables(uncertainties_of(read_run(folder)), levels=[0, 1])
     assert header == [
         "weights\nremaining", "arm", "MACE", "aleatoric\nentropy", "epistemic\nentropy", "deviation\nof passes",
     ]  # fmt: skip
@@ -109,14 +105,14 @@ def test_the_table_has_means_over_seeds_of_averaged_replicates(folder):
 
 def test_of_single_passes_there_is_no_column_and_of_variational_networks_alone_no_empty_cell(folder):
     edit(folder, "evaluate", lambda _, result: result.get("passes", {}).update(accuracy=[0.9]))
-    ((header, rows, note),) = uncertainty_tables(evaluated_of(read_run(folder)), levels=[0])
+    ((header, rows, note),) = uncertainty_tables(uncertainties_of(read_run(folder)), levels=[0])
     assert header[-1] == "epistemic\nentropy"
     assert all(len(row) == len(header) for row in rows)
     assert not [word for word in ("passes", "Empty", "AUROC") if word in note]
 
 
 def test_rows_of_different_seeds_say_how_many_they_have(folder):
-    found = [one for one in evaluated_of(read_run(folder)) if (one.arm.key, one.seed) != ("reinitialise", 1)]
+    found = [one for one in uncertainties_of(read_run(folder)) if (one.arm.key, one.seed) != ("reinitialise", 1)]
     ((header, rows, _),) = uncertainty_tables(found, levels=[1])
     assert header[2] == "n"
     assert [row[1:3] for row in rows] == [["IMP ticket", "2"], ["re-initialised", "1"], ["signs kept", "2"]]
@@ -130,9 +126,9 @@ def test_every_table_and_figure_calls_a_ticket_alike_and_has_a_shared_unpruned_n
     edit(folder, "evaluate", as_variational)
     add_trainings(folder)
     run, tickets = read_run(folder), ["ticket by random score", "Bayesian, SNR", "Bayesian, abs(mu)"]
-    found = evaluated_of(run)
+    found = uncertainties_of(run)
     ((_, entropies, _),) = uncertainty_tables(found, levels=[0, 1])
-    for table in (entropies, moments_table(recorded_trainings(run), levels=[0, 1])[1]):
+    for table in (entropies, best_epochs_table(recorded_trainings(run), levels=[0, 1])[1]):
         assert [row[1] for row in table] == ["dense", "dense, Bayesian", *tickets]
     for figure in (uncertainty_figure(found, "title"), posterior_figure(found, "title")):
         assert [text.get_text() for text in figure.legends[0].get_texts()] == tickets
@@ -140,14 +136,14 @@ def test_every_table_and_figure_calls_a_ticket_alike_and_has_a_shared_unpruned_n
 
 def test_the_table_has_an_auroc_of_each_score_where_rows_from_elsewhere_were_scored(folder):
     edit(folder, "evaluate", with_auroc)
-    _, (header, rows, note) = uncertainty_tables(evaluated_of(read_run(folder)), levels=[1])
+    _, (header, rows, note) = uncertainty_tables(uncertainties_of(read_run(folder)), levels=[1])
     assert "0.5 is chance" in note
     assert header[2:] == ["AUROC by\nconfidence", "AUROC by\nentropy", "AUROC by\nepistemic"]
     assert [row[2:] for row in rows] == [["0.800", "0.900", "0.950"]] * 2 + [["0.800", "0.900", ""]]
 
 
 def test_the_csv_has_every_network_and_is_empty_where_nothing_was_recorded(folder):
-    found = evaluated_of(read_run(folder))
+    found = uncertainties_of(read_run(folder))
     table = list(csv.DictReader(io.StringIO(uncertainty_csv(found))))
     assert len(table) == len(found) == 12
     assert {row["epistemic"] for row in table if row["arm"] == "keep-signs"} == {""}
@@ -155,7 +151,7 @@ def test_the_csv_has_every_network_and_is_empty_where_nothing_was_recorded(folde
 
 
 def test_the_figure_shows_both_parts_of_the_entropy_with_bars_over_seeds(folder):
-    figure = uncertainty_figure(evaluated_of(read_run(folder)), "title")
+    figure = uncertainty_figure(uncertainties_of(read_run(folder)), "title")
     aleatoric, epistemic = figure.axes
     assert [axes.get_ylabel() for axes in figure.axes] == ["aleatoric entropy (nats)", "epistemic entropy (nats)"]
     for axes in figure.axes:
@@ -172,7 +168,7 @@ def test_the_figure_shows_both_parts_of_the_entropy_with_bars_over_seeds(folder)
 
 
 def test_entropies_of_many_magnitudes_have_a_logarithmic_axis(folder):
-    found = evaluated_of(read_run(folder))
+    found = uncertainties_of(read_run(folder))
     (plain, _) = uncertainty_figure(found, "title").axes
     assert plain.get_yscale() == "linear"
     assert plain.get_ylim()[0] == 0
@@ -188,7 +184,7 @@ def test_entropies_of_many_magnitudes_have_a_logarithmic_axis(folder):
 
 
 def test_the_csv_of_posteriors_has_every_layer_of_every_network_and_is_empty_where_one_is_emptied(folder):
-    found = evaluated_of(read_run(folder))
+    found = uncertainties_of(read_run(folder))
     table = list(csv.DictReader(io.StringIO(posterior_csv(found))))
     expected = [(one.arm.key, str(one.level), layer, told) for one in found for layer, told in one.posterior.items()]
     assert [(row["arm"], row["level"], row["layer"]) for row in table] == [each[:3] for each in expected]
@@ -202,7 +198,7 @@ def test_the_csv_of_posteriors_has_every_layer_of_every_network_and_is_empty_whe
 
 
 def test_the_figure_of_posteriors_shows_some_layers_and_a_gap_where_one_is_emptied(folder):
-    figure = posterior_figure(evaluated_of(read_run(folder)), "title")
+    figure = posterior_figure(uncertainties_of(read_run(folder)), "title")
     assert len(figure.axes) == 12
     assert [axes.get_title(loc="left") for axes in figure.axes[:6]] == [LAYERS[n] for n in (0, 1, 3, 4, 6, 7)]
     ticket, control = figure.axes[6].get_lines()
@@ -218,7 +214,7 @@ def test_the_figure_of_posteriors_shows_all_tickets_and_says_where_controls_are(
     arms = ["ticket", *(f"bayesian-{score}" for score in scores), "transplant-start"]
     folder = make_run("a-1", evaluations=[(arm, 0, 1) for arm in (*arms, "bayesian-snr reinitialise")])
     edit(folder, "evaluate", as_variational)
-    found = evaluated_of(read_run(folder))
+    found = uncertainties_of(read_run(folder))
     figure = posterior_figure(found, "title")
     (legend,) = figure.legends
     assert [text.get_text() for text in legend.get_texts()] == [Arm.parse(arm).name for arm in arms]
@@ -255,12 +251,12 @@ def test_the_three_moments_stand_beside_one_another(folder):
     add_trainings(folder)
     found = recorded_trainings(read_run(folder))
     assert len(found) == 12
-    assert [row[0] for row in moments_table(found, levels=[0])[1]] == ["100.0%"]
-    header, rows = moments_table(found, levels=[0, 1, 2])
+    assert [row[0] for row in best_epochs_table(found, levels=[0])[1]] == ["100.0%"]
+    header, rows = best_epochs_table(found, levels=[0, 1, 2])
     assert header[2:] == [f"{moment}\naccuracy  MACE" for moment in CRITERIA]
     assert rows[0] == ["100.0%", "dense", "71.00% 71.0%", "76.00% 76.0%", "81.00% 81.0%"]
     assert [row[1] for row in rows] == ["dense", "IMP ticket", "re-initialised", "signs kept", "IMP ticket"]
-    table = list(csv.DictReader(io.StringIO(moments_csv(found))))
+    table = list(csv.DictReader(io.StringIO(best_epochs_csv(found))))
     assert [(row["moment"], row["iteration"], row["test_accuracy"]) for row in table[:3]] == [
         ("last", "40", "0.7"),
         ("best by validation", "30", "0.75"),
@@ -285,7 +281,7 @@ def test_a_report_has_all_of_it_and_prints_it(folder, capsys, monkeypatch):
         assert text in said.replace("\n", " ")
     show_report(written, as_json=True, quiet=False)
     printed = json.loads(capsys.readouterr().out)
-    assert printed["moments"] == [record_of(one) for one in written.moments]
+    assert printed["moments"] == [record_of(one) for one in written.best_epochs]
     assert len(printed["uncertainty"]) == 12
     without = folder.parent / "a-1" / "manifest.json"
     steps = [step for step in json.loads(without.read_text())["steps"] if step["kind"] == "evaluate"][-1:]

@@ -131,6 +131,18 @@ def test_verify_names_damaged_steps(workspace, call):
     assert f"Damaged files in 1 of 1 run and {len(steps_of(workspace))} finished steps." in err
 
 
+def test_a_damaged_step_is_reported_with_one_remedy(workspace, call):
+    (run,) = (workspace / "runs").iterdir()
+    victim = steps_of(workspace, "evaluate")[0]
+    (victim / "result.json").write_text("{")
+    for command in ("report", "show"):
+        code, _, err = call(command, run.name, "-w", workspace)
+        message = " ".join(err.split())
+        assert code == 2
+        assert "Put it back from a copy, or delete" in message
+        assert "tfticket run" not in message
+
+
 def edited(path, change):
     record = json.loads(path.read_text())
     change(record)

@@ -6,7 +6,7 @@ import pytest
 
 from tfticket.arms import Arm
 from tfticket.cli.console import show_chains
-from tfticket.reports.chains import Pool
+from tfticket.reports.chain_pools import Pool
 
 
 def pool_of(arm, **values):

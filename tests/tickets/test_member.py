@@ -23,7 +23,7 @@ from tfticket.errors import InputError, Stopped
 from tfticket.lab import Lab
 from tfticket.listener import Listener
 from tfticket.procedures.kl_tuning import tune
-from tfticket.reports.lineage import lineages_of
+from tfticket.reports.kl_lineages import lineages_of
 from tfticket.runs.artefacts import load_tensors
 from tfticket.runs.events import EventWriter, read_events
 from tfticket.runs.files import read_json

@@ -1,4 +1,4 @@
-"""What the command line prints: tables, reports, times."""
+"""Output of the command line: text, tables, reports."""
 
 import json
 import os
@@ -14,24 +14,24 @@ from tfticket.text import plain
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from tfticket.reports.chains import Pool
-    from tfticket.reports.claims import Decision
-    from tfticket.reports.moments import RecordedTraining
-    from tfticket.reports.portraits import Closeness, Fit
+    from tfticket.reports.chain_pools import Pool
+    from tfticket.reports.claims.decision import Decision
+    from tfticket.reports.network_uncertainty import NetworkUncertainty
     from tfticket.reports.report import Report
-    from tfticket.reports.tables import Cell
-    from tfticket.reports.uncertainty import Evaluated
+    from tfticket.reports.tables.best_epochs import RecordedTraining
+    from tfticket.reports.tables.cells import Cell
+    from tfticket.reports.tables.survival_models import Closeness, Fit
 
 
 def say(text: object = "", err: bool = False) -> None:
-    """Print text, whatever a file or a user has put in it: no control character reaches the terminal."""
+    """Print text from any source: no control character reaches the terminal."""
     stream = sys.stderr if err else sys.stdout  # not click's, which writes UTF-8 where a terminal says ASCII
     stream.write(f"{plain(text)}\n")
     stream.flush()
 
 
 def echo(text: str) -> None:
-    """Print text, its lines wrapped to the width that tables have."""
+    """Print text, wrapped to the width of tables."""
     import textwrap
 
     width = terminal().width
@@ -51,7 +51,7 @@ def terminal() -> "Console":
 
 
 def bound_columns() -> None:
-    """Unset COLUMNS where it is no width (0, negative, text), and raise it where it is too narrow for tables."""
+    """Unset COLUMNS if it is not a width (0, negative, text), and raise it if it is too narrow for tables."""
     from tfticket.columns import LEAST_WIDTH
 
     columns = os.environ.pop("COLUMNS", "")
@@ -60,14 +60,14 @@ def bound_columns() -> None:
 
 
 def when(seconds: float) -> str:
-    """A moment, in local time."""
+    """Return a time as text, in the local time zone."""
     import datetime
 
     return datetime.datetime.fromtimestamp(seconds).strftime("%Y-%m-%d %H:%M")
 
 
 def show_table(header: list[str], rows: list[list[Any]], as_json: bool = False, empty: str = "") -> None:
-    """Print a table, or as JSON an object a row; ``empty``: there is no row."""
+    """Print a table, or as JSON an object a row; without rows, the text ``empty``."""
     if as_json:
         typer.echo(json.dumps([dict(zip(header, row, strict=True)) for row in rows]))
         return
@@ -81,29 +81,33 @@ def show_table(header: list[str], rows: list[list[Any]], as_json: bool = False, 
 
 
 def show_report(report: "Report", as_json: bool, quiet: bool) -> None:
-    """Print a report's tables, and where its files are; what could not be drawn stands on stderr, in any case."""
+    """Print a report's tables and the place of its files; notes on figures that failed go to stderr in any case."""
     for note in report.notes:
         typer.echo(note, err=True)
     if as_json:
         from dataclasses import asdict
 
-        from tfticket.reports.papers import records
-        from tfticket.reports.tables import record_of
+        from tfticket.reports.claims.papers import records
+        from tfticket.reports.tables.cells import record_of
 
-        record: dict[str, Any] = {"title": report.title, "files": [str(report.folder / name) for name in report.files]}
-        record |= {"results": [record_of(cell) for cell in report.cells], "claims": records(report.decisions)}
-        record["fits"] = [asdict(fit) for fit in report.fits]
-        record["closeness"] = [record_of(item) for item in report.closeness]
-        record["uncertainty"] = [record_of(item) for item in report.uncertainty]
-        record["moments"] = [record_of(item) for item in report.moments]
-        record["notes"] = report.notes
-        record["chains"] = [{**pool.label, "arm": pool.label["arm"].key, **pool.diagnostics} for pool in report.pools]
+        record = {
+            "title": report.title,
+            "files": [str(report.folder / name) for name in report.files],
+            "results": [record_of(cell) for cell in report.cells],
+            "claims": records(report.decisions),
+            "fits": [asdict(fit) for fit in report.fits],
+            "closeness": [record_of(closeness) for closeness in report.closeness],
+            "uncertainty": [record_of(network) for network in report.uncertainty],
+            "moments": [record_of(training) for training in report.best_epochs],
+            "notes": report.notes,
+            "chains": [{**pool.label, "arm": pool.label["arm"].key, **pool.diagnostics} for pool in report.pools],
+        }
         typer.echo(json.dumps(record))
     elif not quiet:
         echo(report.title)
         show_cells(report.cells)
         show_uncertainty(report.uncertainty, report.cells)
-        show_moments(report.moments, report.cells)
+        show_best_epochs(report.best_epochs, report.cells)
         show_claims(report.decisions)
         show_fits(report.fits)
         show_closeness(report.closeness)
@@ -112,20 +116,21 @@ def show_report(report: "Report", as_json: bool, quiet: bool) -> None:
 
 
 def show_cells(cells: "Sequence[Cell]") -> None:
-    """Print a report's table, and what its intervals are."""
-    from tfticket.reports.tables import references_text, seeds_text, table_rows
+    """Print a report's table, and the meaning of its intervals."""
+    from tfticket.reports.tables.arms import metrics_table, references_text
+    from tfticket.reports.tables.cells import seeds_text
 
     runs, references = list(dict.fromkeys(cell.run for cell in cells)), ""
     for run in runs:
         if len(runs) > 1:
             echo(f"\n{run}")
-        own = [cell for cell in cells if cell.run == run]
-        _show_arms(*table_rows(own))
-        references = references or references_text(own)
+        of_run = [cell for cell in cells if cell.run == run]
+        _show_arms(*metrics_table(of_run))
+        references = references or references_text(of_run)
     for cell in cells:
         for layer, seeds in cell.emptied.items():
-            of = f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}"
-            echo(f"{cell.name} at {cell.density:.1%}: no weight is left in {layer} ({of}).")
+            listed = f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}"
+            echo(f"{cell.name} at {cell.density:.1%}: no weight is left in {layer} ({listed}).")
     single = all(cell.test["accuracy"].count == 1 for cell in cells)
     interval = "one seed gives no interval" if single else "± is the unadjusted 95 % interval, paired by seed"
     echo(f"Means over {seeds_text(cells)}; {interval}.")
@@ -136,84 +141,85 @@ def show_cells(cells: "Sequence[Cell]") -> None:
 def _show_arms(header: list[str], rows: list[list[Any]]) -> None:
     show_table(header, rows)
     if "n" in header:
-        echo("n: how many seeds a row is the mean of; means over different seeds do not compare.")
+        echo("n: number of seeds in the mean; means over different seeds are not comparable.")
 
 
 def show_chains(pools: "Sequence[Pool]") -> None:
-    """Print what chains cost and whether they may be believed."""
-    from tfticket.reports.chains import CHAIN_HEADER, beside_of, chain_row, verdict_of
+    """Print diagnostics, verdict and cost of chains; nothing without chains."""
+    from tfticket.reports.tables.chain_diagnostics import chains_table, cost_text, verdict_text
 
     if not pools:
         return
-    show_table(CHAIN_HEADER, [chain_row(pool) for pool in pools])
+    show_table(*chains_table(pools))
     for pool in pools:
-        echo(verdict_of(pool.name, pool.diagnostics))
-        echo(beside_of(pool))
+        echo(verdict_text(pool.name, pool.diagnostics))
+        echo(cost_text(pool))
 
 
 def show_fits(fits: "Sequence[Fit]") -> None:
     """Print the models of survival that Monte Carlo tickets were drawn from."""
-    from tfticket.reports.portraits import FIT_HEADER, fit_row
+    from tfticket.reports.tables.survival_models import fits_table
+    from tfticket.text import counted
 
     if fits:
-        show_table(FIT_HEADER, list(map(fit_row, fits)))
-        seeds = f"{fits[0].seeds} seed{'s' * (fits[0].seeds > 1)}"
+        show_table(*fits_table(fits))
+        seeds = counted(fits[0].seeds, "seed")
         echo(f"Logistic models of which weights survive, means over {seeds}; as printed: no intercept.")
 
 
-def show_uncertainty(evaluated: "Sequence[Evaluated]", cells: "Sequence[Cell]") -> None:
-    """Print how unsure variational networks are; nothing where there are none."""
-    from tfticket.reports.tables import shown_levels
-    from tfticket.reports.uncertainty import uncertainty_tables
+def show_uncertainty(networks: "Sequence[NetworkUncertainty]", cells: "Sequence[Cell]") -> None:
+    """Print the uncertainty of variational networks; nothing where there are none."""
+    from tfticket.reports.tables.cells import shown_levels
+    from tfticket.reports.tables.entropies import uncertainty_tables
 
-    for header, rows, note in uncertainty_tables(evaluated, shown_levels(cells)):
+    for header, rows, note in uncertainty_tables(networks, shown_levels(cells)):
         _show_arms(header, rows)
         echo(note)
 
 
-def show_moments(moments: "Sequence[RecordedTraining]", cells: "Sequence[Cell]") -> None:
+def show_best_epochs(trainings: "Sequence[RecordedTraining]", cells: "Sequence[Cell]") -> None:
     """Print test metrics at the last and the best evaluations; nothing where they were not recorded."""
-    from tfticket.reports.moments import WHAT, moments_table
-    from tfticket.reports.tables import shown_levels
+    from tfticket.reports.tables.best_epochs import NOTE, best_epochs_table
+    from tfticket.reports.tables.cells import shown_levels
 
-    if moments:
-        _show_arms(*moments_table(moments, shown_levels(cells)))
-        echo(WHAT)
+    if trainings:
+        _show_arms(*best_epochs_table(trainings, shown_levels(cells)))
+        echo(NOTE)
 
 
 def show_closeness(closeness: "Sequence[Closeness]") -> None:
-    """Print how close Monte Carlo tickets are to the tickets that were learnt from, layer by layer."""
-    from tfticket.reports.portraits import CLOSENESS_HEADER, closeness_row
+    """Print the distances of Monte Carlo tickets to the tickets that their model was fitted to, layer by layer."""
+    from tfticket.reports.tables.survival_models import closeness_table
 
     if closeness:
-        show_table(CLOSENESS_HEADER, list(map(closeness_row, closeness)))
-        echo("KS: Kolmogorov-Smirnov distances of survivors to those of the tickets that were learnt from.")
+        show_table(*closeness_table(closeness))
+        echo("KS: Kolmogorov-Smirnov distances of survivors to those of the tickets that the model was fitted to.")
 
 
 def show_claims(decisions: "Mapping[str, Sequence[Decision]]") -> None:
-    """Print what is decided of the papers' claims, and by which rule; nothing where no claim is tested.
+    """Print the verdicts on the papers' claims and the rule behind them; nothing where no claim is tested.
 
     Args:
         decisions: Run -> its decisions, from ``decisions_of``.
     """
-    from tfticket.reports.reported import CITATIONS
-    from tfticket.reports.tables import claims_notes, claims_rows
+    from tfticket.reports.claims.reported import CITATIONS
+    from tfticket.reports.tables.claims_table import claims_notes, claims_table
 
     if not decisions:
         return
-    for run, decided in decisions.items():
+    for run, of_run in decisions.items():
         if len(decisions) > 1:
             echo(f"\n{run}")
-        show_table(*claims_rows(decided))
-        for note in claims_notes(decided):
+        show_table(*claims_table(of_run))
+        for note in claims_notes(of_run):
             echo(note)
-    claims = list(dict.fromkeys(decision.comparison.claim for decided in decisions.values() for decision in decided))
+    claims = list(dict.fromkeys(decision.comparison.claim for of_run in decisions.values() for decision in of_run))
     for claim in claims:
         echo(claim)
     tables = "these tables" if len(decisions) > 1 else "this table"
     echo(
         f"Claims: 5 %, Holm-adjusted over the tested claims of {tables}; seeds are the unit; intervals are unadjusted."
     )
-    echo("p: t-tests, adjusted; p signs: sign-flip tests of the same, unadjusted; a verdict needs both at most 0.05.")
+    echo("p: t-tests, adjusted; p signs: sign-flip tests, unadjusted; a verdict needs both to be at most 0.05.")
     for letter in sorted({claim[0] for claim in claims}):
         echo(f"{letter}: {CITATIONS[letter]}")

@@ -242,7 +242,7 @@ def _summary(inspection: "Inspection") -> list[str]:
 
 def _draw(folder: Path, figures: dict[str, Callable[[], Any]]) -> None:
     """Write figures; say which could not be drawn."""
-    from tfticket.reports.figures import save_figures
+    from tfticket.reports.figures.saving import save_figures
 
     _, notes = save_figures(folder, figures)
     for note in notes:
@@ -250,15 +250,15 @@ def _draw(folder: Path, figures: dict[str, Callable[[], Any]]) -> None:
 
 
 def _figures(inspection: "Inspection", title: str) -> dict[str, Callable[[], Any]]:
-    from tfticket.reports import inside, inside_masks
+    from tfticket.reports.figures import ticket_layers, ticket_masks
 
     figures: dict[str, Callable[[], Any]] = {
-        "layers": partial(inside.layers_figure, {title: inspection}, title),
-        "weights": partial(inside.weights_figure, inspection, title),
-        "masks": partial(inside_masks.masks_figure, inspection, title),
+        "layers": partial(ticket_layers.layers_figure, {title: inspection}, title),
+        "weights": partial(ticket_layers.weights_figure, inspection, title),
+        "masks": partial(ticket_masks.masks_figure, inspection, title),
     }
     if inspection.receptive_fields is not None:
-        figures["receptive-fields"] = partial(inside_masks.receptive_fields_figure, inspection, title)
+        figures["receptive-fields"] = partial(ticket_masks.receptive_fields_figure, inspection, title)
     return figures
 
 
@@ -268,7 +268,7 @@ def _compare(chosen: Sequence[Chosen], folder: Path | None, as_json: bool) -> No
 
     from tfticket.inspection.comparison import compare_tickets
     from tfticket.inspection.ticket import inspect_ticket
-    from tfticket.reports import inside
+    from tfticket.reports.figures import ticket_layers
     from tfticket.runs.files import write_json
 
     shared, names = _shortened([each.words for each in chosen])
@@ -278,7 +278,10 @@ def _compare(chosen: Sequence[Chosen], folder: Path | None, as_json: bool) -> No
         title = ": ".join(filter(None, [chosen[0].ticket.name, shared]))
         looked = {name: inspect_ticket(each.ticket) for name, each in zip(names, chosen, strict=True)}
         write_json(folder / "comparison.json", record)
-        layers, overlap = partial(inside.layers_figure, looked, title), partial(inside.overlap_figure, found, title)
+        layers, overlap = (
+            partial(ticket_layers.layers_figure, looked, title),
+            partial(ticket_layers.overlap_figure, found, title),
+        )
         _draw(folder, {"layers": layers, "overlap": overlap})
     if as_json:
         typer.echo(json.dumps(record | {"folder": str(folder) if folder else None}))

@@ -11,12 +11,12 @@ from tfticket.cli import completion
 from tfticket.cli.console import (
     echo,
     say,
+    show_best_epochs,
     show_cells,
     show_chains,
     show_claims,
     show_closeness,
     show_fits,
-    show_moments,
     show_report,
     show_uncertainty,
     when,
@@ -41,14 +41,14 @@ def show(
 ) -> None:
     """Show a run: its state, its configuration, its results so far."""
     shown = named_run(workspace, run)
-    from tfticket.reports.chains import pools_of
-    from tfticket.reports.moments import recorded_trainings
-    from tfticket.reports.papers import decisions_of, records
-    from tfticket.reports.portraits import closeness_of, fits_of
+    from tfticket.reports.chain_pools import pools_of
+    from tfticket.reports.claims.papers import decisions_of, records
+    from tfticket.reports.network_uncertainty import uncertainties_of
     from tfticket.reports.report import title_of
     from tfticket.reports.rows import rows_of
-    from tfticket.reports.tables import summarise
-    from tfticket.reports.uncertainty import evaluated_of
+    from tfticket.reports.tables.best_epochs import recorded_trainings
+    from tfticket.reports.tables.cells import summarise
+    from tfticket.reports.tables.survival_models import closeness_of, fits_of
     from tfticket.yaml_text import write_yaml
 
     rows = rows_of(shown)
@@ -70,8 +70,8 @@ def show(
     if cells:
         say(title)
         show_cells(cells)
-        show_uncertainty(evaluated_of(shown), cells)
-        show_moments(recorded_trainings(shown), cells)
+        show_uncertainty(uncertainties_of(shown), cells)
+        show_best_epochs(recorded_trainings(shown), cells)
         show_claims(decisions)
         show_fits(fits_of(shown))
         show_closeness(closeness_of(shown))
@@ -122,7 +122,7 @@ def export(
 ) -> None:
     """Write chains for other programs: draws of the surviving weights, and what was told of each draw."""
     from tfticket.export import chains_of, to_netcdf
-    from tfticket.reports.chains import pools_of
+    from tfticket.reports.chain_pools import pools_of
     from tfticket.runs.files import check_place
 
     if (Path(chain) / "config.json").is_file():

@@ -1,5 +1,5 @@
-"""Inside a ticket: what survives, what of it works, and how tickets differ.
+"""Inspection of tickets: survivors, those that lie on a path, weights, and the overlap of tickets.
 
-``ticket`` inspects a ticket, ``comparison`` compares several, ``load`` reads one that a run has: they need TensorFlow.
-``result``, ``files`` and ``run_tickets`` do without, for reports and the window.
+``ticket`` inspects a ticket, ``comparison`` compares several, ``load`` reads a run's ticket: they need TensorFlow.
+``result``, ``files`` and ``run_tickets`` do without it, for reports and the window.
 """

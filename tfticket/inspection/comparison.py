@@ -1,4 +1,4 @@
-"""Compare tickets of one network."""
+"""Comparison of tickets of one network."""
 
 import itertools
 from collections.abc import Mapping
@@ -12,11 +12,11 @@ from tfticket.pruning.mask import layer_of
 from tfticket.tickets import Ticket
 
 Overlaps = dict[str, Overlap]
-"""Kernel path -> what two masks share there."""
+"""Kernel path -> overlap of two masks in that kernel."""
 
 
 def compare_tickets(named: Mapping[str, Ticket]) -> TicketComparison:
-    """How far tickets of one network keep the same weights, pair by pair, in each layer and in all.
+    """Compare which weights tickets of one network keep, pair by pair, in each layer and in the whole network.
 
     Args:
         named: Name -> ticket, in the order of the result.
@@ -32,42 +32,37 @@ def compare_tickets(named: Mapping[str, Ticket]) -> TicketComparison:
     sizes = {path: kept.size for path, kept in tickets[0].mask.items()}
     layers = np.empty((len(MEASURES), len(paths), len(tickets), len(tickets)))
     totals = np.empty((len(MEASURES), len(tickets), len(tickets)))
-    for one, other in itertools.combinations_with_replacement(range(len(tickets)), 2):
-        pair = {
-            path: Overlap(
-                survivors[one][path],
-                survivors[other][path],
-                int(np.bitwise_count(packed[one][path] & packed[other][path]).sum()),
-                size,
-            )
-            for path, size in sizes.items()
-        }
-        counted = _counted(pair, tickets[one], tickets[other])
+    for i, j in itertools.combinations_with_replacement(range(len(tickets)), 2):
+        pair = {}
+        for path, size in sizes.items():
+            shared = int(np.bitwise_count(packed[i][path] & packed[j][path]).sum())
+            pair[path] = Overlap(survivors[i][path], survivors[j][path], shared, size)
+        in_total = _in_total(pair, tickets[i], tickets[j])
         for number, measure in enumerate(MEASURES):
-            each = [measure({path: overlap}) for path, overlap in pair.items()]
-            layers[number, :, one, other] = layers[number, :, other, one] = each
-            totals[number, one, other] = totals[number, other, one] = measure(counted)
-    densities = np.array([[one[path] / size for path, size in sizes.items()] for one in survivors])
+            by_layer = [measure({path: overlap}) for path, overlap in pair.items()]
+            layers[number, :, i, j] = layers[number, :, j, i] = by_layer
+            totals[number, i, j] = totals[number, j, i] = measure(in_total)
+    densities = np.array([[counts[path] / size for path, size in sizes.items()] for counts in survivors])
     return TicketComparison(tuple(named), tuple(paths), densities, *layers, *totals)
 
 
 def _check(named: Mapping[str, Ticket]) -> None:
     if not named:
-        raise InputError("There is no ticket to compare.")
+        raise InputError("There is no ticket to compare. Name at least one.")
     shapes = {name: {path: kept.shape for path, kept in ticket.mask.items()} for name, ticket in named.items()}
     (first, expected), *others = shapes.items()
-    for name, found in others:
-        if found != expected:
+    for name, kernels in others:
+        if kernels != expected:
             raise InputError(
                 f"{first} and {name} are tickets of different networks: their kernels are "
                 f"{', '.join(f'{path} {shape}' for path, shape in expected.items())} and "
-                f"{', '.join(f'{path} {shape}' for path, shape in found.items())}. Take tickets of one network."
+                f"{', '.join(f'{path} {shape}' for path, shape in kernels.items())}. Take tickets of one network."
             )
 
 
-def _counted(pair: Overlaps, one: Ticket, other: Ticket) -> Overlaps:
-    """The layers that count in the total: not those that pruning spared on purpose."""
-    exempt = {*map(str, one.provenance.get("exempt", ())), *map(str, other.provenance.get("exempt", ()))}
+def _in_total(pair: Overlaps, first: Ticket, second: Ticket) -> Overlaps:
+    """Return the layers that count in the total: all but those that are dense and exempt from pruning."""
+    exempt = {str(layer) for ticket in (first, second) for layer in ticket.provenance.get("exempt", ())}
     return {
         path: overlap
         for path, overlap in pair.items()
@@ -100,4 +95,4 @@ def _shared_by_chance(pair: Overlaps) -> float:
 
 
 MEASURES = (_jaccard, _jaccard_by_chance, _coefficient, _over_chance)
-"""In the order of ``TicketComparison``."""
+"""Measures of overlap, in the order of ``TicketComparison``."""

@@ -1,11 +1,11 @@
-"""An inspection on disk: numbers in ``inspection.json``, arrays in ``inspection.safetensors``. No TensorFlow.
+"""Inspections on disk: numbers in ``inspection.json``, arrays in ``inspection.safetensors``. No TensorFlow.
 
-``inspection.json``; what could not be told is null:
+``inspection.json``, where unknown values are null:
 
 - format, kind: 1, 'inspection'; arrays: SHA-256 of the arrays that belong to it
 - network, level, density, exempt, notes
 - parameters, multiplies, paths: {dense, surviving}; paths also has ratio
-- inputs: {count, dead}, of the network; receptive_fields: {path}, of the layer there
+- inputs: {count, dead}, of the network; receptive_fields: {path}, of the input layer
 - kernels, in the network's order: [{path, kind, shape, weights, survivors, density, live, units, dead_units, inputs,
   fed_inputs, used_inputs, multiplies, surviving_multiplies, picture: {binned}, histograms: [name, ...]}, ...]
 
@@ -30,13 +30,14 @@ NUMBERS = "inspection.json"
 ARRAYS = "inspection.safetensors"
 
 Arrays = dict[str, np.ndarray]
+_HISTOGRAM = ("edges", "kept", "pruned")
 
 
 def write_inspection(folder: Path, inspection: Inspection) -> None:
     """Write an inspection, atomically; ``inspection.json`` comes last.
 
     Args:
-        folder: Where to; made where it is not there.
+        folder: The folder to write to; created if it is missing.
         inspection: The inspection.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -48,18 +49,18 @@ def write_inspection(folder: Path, inspection: Inspection) -> None:
 
 
 def read_inspection(folder: Path) -> Inspection:
-    """Read what ``write_inspection`` wrote.
+    """Read an inspection that ``write_inspection`` wrote.
 
     Raises:
-        InputError: Not there, damaged, of another format, or two files that do not belong together.
+        InputError: Missing, damaged, of another format, or two files that do not belong together.
     """
     numbers = read_json(folder / NUMBERS)
     mend = "Inspect the ticket again."
     if not isinstance(numbers, dict) or numbers.get("kind") != "inspection":
-        raise InputError(f"{folder / NUMBERS} is no inspection. {mend}")
+        raise InputError(f"{folder / NUMBERS} is not an inspection. {mend}")
     if numbers.get("format") != FORMAT:
-        found = numbers.get("format")
-        raise InputError(f"{folder / NUMBERS} has format {found}; this tfticket reads format {FORMAT}. {mend}")
+        version = numbers.get("format")
+        raise InputError(f"{folder / NUMBERS} has format {version}; this tfticket reads format {FORMAT}. {mend}")
     arrays, _ = load_tensors(folder / ARRAYS, "inspection")
     if numbers.get("arrays") != checksum(arrays):
         raise InputError(f"{NUMBERS} and {ARRAYS} in {folder} do not belong together. {mend}")
@@ -67,26 +68,22 @@ def read_inspection(folder: Path) -> Inspection:
     try:
         return _inspection(numbers, arrays)
     except (KeyError, TypeError) as error:
-        raise InputError(f"{folder} holds no whole inspection: {error}. {mend}") from None
+        raise InputError(f"{folder} holds an incomplete inspection: {error}. {mend}") from None
 
 
 def numbers_of(inspection: Inspection) -> dict[str, Any]:
-    """What ``inspection.json`` says, as plain values."""
-    fields = inspection.receptive_fields
-    known = inspection.dead_inputs
+    """Return the contents of ``inspection.json``, as plain values."""
+    fields, dead_inputs = inspection.receptive_fields, inspection.dead_inputs
     return {
-        "network": inspection.network,
-        "level": inspection.level,
-        "density": inspection.density,
+        **{name: getattr(inspection, name) for name in ("network", "level", "density")},
         "exempt": list(inspection.exempt),
         "parameters": {"dense": inspection.parameters, "surviving": inspection.surviving_parameters},
         "multiplies": {"dense": inspection.multiplies, "surviving": inspection.surviving_multiplies},
-        "paths": {
-            "dense": inspection.dense_paths,
-            "surviving": inspection.paths,
-            "ratio": inspection.path_ratio,
+        "paths": {"dense": inspection.dense_paths, "surviving": inspection.paths, "ratio": inspection.path_ratio},
+        "inputs": {
+            "count": None if dead_inputs is None else dead_inputs.size,
+            "dead": inspection.dead_input_count,
         },
-        "inputs": {"count": None if known is None else known.size, "dead": inspection.dead_input_count},
         "receptive_fields": None if fields is None else {"path": fields.path},
         "kernels": [_kernel_numbers(kernel) for kernel in inspection.kernels],
         "notes": list(inspection.notes),
@@ -94,21 +91,13 @@ def numbers_of(inspection: Inspection) -> dict[str, Any]:
 
 
 def _kernel_numbers(kernel: KernelInspection) -> dict[str, Any]:
-    return {
-        "path": kernel.path,
-        "kind": kernel.kind,
+    names = (
+        *("path", "kind", "shape", "weights", "survivors", "density", "live", "units", "dead", "inputs"),
+        *("fed_inputs", "used_inputs", "multiplies", "surviving_multiplies"),
+    )
+    numbers = {"dead_units" if name == "dead" else name: getattr(kernel, name) for name in names}
+    return numbers | {
         "shape": list(kernel.shape),
-        "weights": kernel.weights,
-        "survivors": kernel.survivors,
-        "density": kernel.density,
-        "live": kernel.live,
-        "units": kernel.units,
-        "dead_units": kernel.dead,
-        "inputs": kernel.inputs,
-        "fed_inputs": kernel.fed_inputs,
-        "used_inputs": kernel.used_inputs,
-        "multiplies": kernel.multiplies,
-        "surviving_multiplies": kernel.surviving_multiplies,
         "picture": {"binned": kernel.picture.binned},
         "histograms": list(kernel.histograms),
     }
@@ -116,27 +105,28 @@ def _kernel_numbers(kernel: KernelInspection) -> dict[str, Any]:
 
 def _arrays(inspection: Inspection) -> Arrays:
     fields = inspection.receptive_fields
-    found: dict[str, np.ndarray | None] = {
+    arrays: dict[str, np.ndarray | None] = {
         "input_paths": inspection.input_paths,
         "dead_inputs": inspection.dead_inputs,
         "receptive_fields/fields": None if fields is None else fields.fields,
         "receptive_fields/per_pixel": None if fields is None else fields.per_pixel,
     }
     for kernel in inspection.kernels:
-        found[f"dead_units/{kernel.path}"] = kernel.dead_units
-        found[f"picture/{kernel.path}"] = kernel.picture.values
+        arrays[f"dead_units/{kernel.path}"] = kernel.dead_units
+        arrays[f"picture/{kernel.path}"] = kernel.picture.values
         for name, histogram in kernel.histograms.items():
-            for part in ("edges", "kept", "pruned"):
-                found[f"histogram/{name}/{part}/{kernel.path}"] = getattr(histogram, part)
-    return {name: array for name, array in found.items() if array is not None}
+            for part in _HISTOGRAM:
+                arrays[f"histogram/{name}/{part}/{kernel.path}"] = getattr(histogram, part)
+    return {name: array for name, array in arrays.items() if array is not None}
 
 
 def _inspection(numbers: dict[str, Any], arrays: Arrays) -> Inspection:
-    fields = numbers["receptive_fields"]
+    fields = None
+    if numbers["receptive_fields"] is not None:
+        path = numbers["receptive_fields"]["path"]
+        fields = ReceptiveFields(path, arrays["receptive_fields/fields"], arrays.get("receptive_fields/per_pixel"))
     return Inspection(
-        network=numbers["network"],
-        level=numbers["level"],
-        density=numbers["density"],
+        **{name: numbers[name] for name in ("network", "level", "density")},
         exempt=tuple(numbers["exempt"]),
         parameters=numbers["parameters"]["dense"],
         surviving_parameters=numbers["parameters"]["surviving"],
@@ -144,11 +134,7 @@ def _inspection(numbers: dict[str, Any], arrays: Arrays) -> Inspection:
         dense_paths=numbers["paths"]["dense"],
         input_paths=arrays.get("input_paths"),
         dead_inputs=arrays.get("dead_inputs"),
-        receptive_fields=None
-        if fields is None
-        else ReceptiveFields(
-            fields["path"], arrays["receptive_fields/fields"], arrays.get("receptive_fields/per_pixel")
-        ),
+        receptive_fields=fields,
         kernels=tuple(_kernel(kernel, arrays) for kernel in numbers["kernels"]),
         notes=tuple(numbers["notes"]),
     )
@@ -156,18 +142,13 @@ def _inspection(numbers: dict[str, Any], arrays: Arrays) -> Inspection:
 
 def _kernel(numbers: dict[str, Any], arrays: Arrays) -> KernelInspection:
     path = numbers["path"]
+    names = ("path", "kind", "survivors", "live", "fed_inputs", "used_inputs", "multiplies")
     return KernelInspection(
-        path=path,
-        kind=numbers["kind"],
+        **{name: numbers[name] for name in names},
         shape=tuple(numbers["shape"]),
-        survivors=numbers["survivors"],
-        live=numbers["live"],
         dead_units=arrays.get(f"dead_units/{path}"),
-        fed_inputs=numbers["fed_inputs"],
-        used_inputs=numbers["used_inputs"],
-        multiplies=numbers["multiplies"],
         histograms={
-            name: Histogram(*(arrays[f"histogram/{name}/{part}/{path}"] for part in ("edges", "kept", "pruned")))
+            name: Histogram(*(arrays[f"histogram/{name}/{part}/{path}"] for part in _HISTOGRAM))
             for name in numbers["histograms"]
         },
         picture=Picture(arrays[f"picture/{path}"], numbers["picture"]["binned"]),

@@ -15,8 +15,8 @@ from tfticket.registry import MODELS, check_name, resolve
 from tfticket.types import Spec
 
 
-def network_to_look_at(spec: Spec) -> Any:
-    """The network of a spec, with any weights: to draw those of a large one takes as long as to inspect it."""
+def network_for_inspection(spec: Spec) -> Any:
+    """Build the network of a spec, with any weights: drawing those of a large one takes as long as inspecting it."""
     if "keras" not in spec:
         target = MODELS[check_name("network", spec["name"], MODELS)].target
         if target.startswith("tfticket."):
@@ -26,19 +26,19 @@ def network_to_look_at(spec: Spec) -> Any:
 
 
 def graph_of(model: Any) -> Graph:
-    """The calls of a functional or Sequential model; models inside it are opened.
+    """Return the calls of a functional or Sequential model; nested models are opened.
 
     Args:
         model: A ``tf_keras`` model with one input and one output.
     """
     builder = _Builder()
-    image = builder.value(_shape(model.inputs[0]))
+    image = builder.add_value(_shape(model.inputs[0]))
     (logits,) = builder.open(model, [image], "")
     return Graph(tuple(builder.shapes), tuple(builder.calls), image, logits)
 
 
 def positions(graph: Graph, call: Call, units: int) -> int:
-    """How many places of an image a kernel is applied to in one call."""
+    """Return the number of positions in an image that a kernel is applied to in one call."""
     return math.prod(graph.shapes[call.output]) // units
 
 
@@ -47,27 +47,27 @@ class _Builder:
     shapes: list[Shape] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
 
-    def value(self, shape: Shape) -> int:
+    def add_value(self, shape: Shape) -> int:
         self.shapes.append(shape)
         return len(self.shapes) - 1
 
     def open(self, model: Any, inputs: list[int], prefix: str) -> list[int]:
-        """Add a model's calls; returns the numbers of its outputs."""
+        """Add a model's calls; return the numbers of its outputs."""
         numbers = dict(zip((id(tensor) for tensor in model.inputs), inputs, strict=True))
         for depth in sorted(model._nodes_by_depth, reverse=True):
             for node in model._nodes_by_depth[depth]:
                 if not node.is_input:
-                    given = [numbers[id(tensor)] for tensor in node.keras_inputs]
+                    node_inputs = [numbers[id(tensor)] for tensor in node.keras_inputs]
                     outputs = tf.nest.flatten(node.outputs)
-                    found = self._call(node.layer, given, outputs, prefix)
-                    numbers |= dict(zip(map(id, outputs), found, strict=True))
+                    output_numbers = self._add_call(node.layer, node_inputs, outputs, prefix)
+                    numbers |= dict(zip(map(id, outputs), output_numbers, strict=True))
         return [numbers[id(tensor)] for tensor in model.outputs]
 
-    def _call(self, layer: Any, inputs: list[int], outputs: list[Any], prefix: str) -> list[int]:
+    def _add_call(self, layer: Any, inputs: list[int], outputs: list[Any], prefix: str) -> list[int]:
         path = f"{prefix}{layer.name}"
         if isinstance(layer, keras.Model) and getattr(layer, "_is_graph_network", False):
             return self.open(layer, inputs, f"{path}/")
-        numbers = [self.value(_shape(tensor)) for tensor in outputs]
+        numbers = [self.add_value(_shape(tensor)) for tensor in outputs]
         shapes = [self.shapes[number] for number in inputs]
         operation = operation_of(layer, shapes, self.shapes[numbers[0]]) if len(outputs) == 1 else None
         kernel = f"{path}/kernel" if is_prunable(layer) else None
@@ -77,5 +77,5 @@ class _Builder:
 
 
 def _shape(tensor: Any) -> Shape:
-    """A tensor's shape without rows; an open size is 1."""
+    """Return a tensor's shape without rows; an unknown size is 1."""
     return tuple(size or 1 for size in tensor.shape[1:])

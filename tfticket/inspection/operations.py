@@ -1,11 +1,11 @@
 """Layers as linear maps that count paths: forward from inputs, backward from outputs. Pure NumPy.
 
 Values are those of one image, without rows: [*cells, channels]. Forward, a value is the number of paths that reach it;
-backward, the number that go on from it. Booleans instead of numbers say whether there are any.
+backward, the number of paths that continue from it. With booleans it is True if there is any path.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,195 +14,142 @@ import numpy as np
 from tfticket.inspection.windows import Shape, Windows
 
 
+@dataclass(frozen=True)
 class Operation:
-    """A layer without a kernel."""
+    """A layer without a kernel.
 
-    def forward(self, values: Sequence[np.ndarray]) -> np.ndarray:
-        """The paths that reach the output.
+    Attributes:
+        forward: Paths that reach each input -> paths that reach the output.
+        backward: Paths that continue from the output, shapes of the inputs -> paths that continue from each input.
+        keeps_image: True if its output is the image itself, perhaps padded or reshaped.
+    """
 
-        Args:
-            values: Those that reach each input.
-        """
-        raise NotImplementedError
-
-    def backward(self, gradient: np.ndarray, shapes: Sequence[Shape]) -> list[np.ndarray]:
-        """The paths that go on from each input.
-
-        Args:
-            gradient: Those that go on from the output.
-            shapes: Of each input.
-        """
-        raise NotImplementedError
+    forward: Callable[[Sequence[np.ndarray]], np.ndarray]
+    backward: Callable[[np.ndarray, Sequence[Shape]], list[np.ndarray]]
+    keeps_image: bool = False
 
 
 class KernelOperation:
-    """A layer with a kernel: mask entries, 0 or 1, as floating point."""
+    """A layer with a kernel, whose entries are those of the mask, 0 or 1, as floating point."""
 
     def forward(self, value: np.ndarray, kernel: np.ndarray) -> np.ndarray:
-        """The paths that reach the output."""
+        """Return the paths that reach the output."""
         raise NotImplementedError
 
     def backward(self, gradient: np.ndarray, shape: Shape, kernel: np.ndarray) -> np.ndarray:
-        """The paths that go on from the input, which has this shape."""
+        """Return the paths that continue from the input, which has this shape."""
         raise NotImplementedError
 
     def through(self, value: np.ndarray, gradient: np.ndarray, shape: Shape) -> np.ndarray:
-        """The paths through each weight, were it kept; of the kernel's shape.
+        """Return the paths through each weight if it were kept, of the kernel's shape.
 
         Args:
             value: Paths that reach the input.
-            gradient: Paths that go on from the output.
-            shape: The kernel's.
+            gradient: Paths that continue from the output.
+            shape: Shape of the kernel.
         """
         raise NotImplementedError
 
 
-class Same(Operation):
-    """Every entry goes on by itself: activations, normalisation, dropout."""
-
-    def forward(self, values: Sequence[np.ndarray]) -> np.ndarray:
-        return values[0]
-
-    def backward(self, gradient: np.ndarray, shapes: Sequence[Shape]) -> list[np.ndarray]:
-        return [gradient]
+SAME = Operation(lambda values: values[0], lambda gradient, shapes: [gradient], keeps_image=True)
+"""Pass every entry on by itself: activations, normalisation, dropout."""
+SUM = Operation(lambda values: sum(values[1:], start=values[0]), lambda gradient, shapes: [gradient] * len(shapes))
+"""Add the entries of several inputs."""
 
 
-class Sum(Operation):
-    """Entries of several inputs come together."""
-
-    def forward(self, values: Sequence[np.ndarray]) -> np.ndarray:
-        return sum(values[1:], start=values[0])
-
-    def backward(self, gradient: np.ndarray, shapes: Sequence[Shape]) -> list[np.ndarray]:
-        return [gradient] * len(shapes)
+def reshape(shape: Shape) -> Operation:
+    """Change the shape."""
+    return Operation(
+        lambda values: values[0].reshape(shape), lambda gradient, shapes: [gradient.reshape(shapes[0])], True
+    )
 
 
-@dataclass(frozen=True)
-class Reshape(Operation):
-    """The same entries in another shape."""
-
-    shape: Shape
-
-    def forward(self, values: Sequence[np.ndarray]) -> np.ndarray:
-        return values[0].reshape(self.shape)
-
-    def backward(self, gradient: np.ndarray, shapes: Sequence[Shape]) -> list[np.ndarray]:
-        return [gradient.reshape(shapes[0])]
+def permute(order: Shape) -> Operation:
+    """Reorder the dimensions."""
+    inverse = np.argsort(order)
+    return Operation(lambda values: values[0].transpose(order), lambda gradient, shapes: [gradient.transpose(inverse)])
 
 
-@dataclass(frozen=True)
-class Permute(Operation):
-    """Dimensions in another order."""
+def concatenate(axis: int) -> Operation:
+    """Concatenate inputs along a dimension."""
 
-    order: Shape
+    def backward(gradient: np.ndarray, shapes: Sequence[Shape]) -> list[np.ndarray]:
+        return np.split(gradient, np.cumsum([shape[axis] for shape in shapes])[:-1], axis=axis)
 
-    def forward(self, values: Sequence[np.ndarray]) -> np.ndarray:
-        return values[0].transpose(self.order)
-
-    def backward(self, gradient: np.ndarray, shapes: Sequence[Shape]) -> list[np.ndarray]:
-        return [gradient.transpose(np.argsort(self.order))]
+    return Operation(lambda values: np.concatenate(values, axis=axis), backward)
 
 
-@dataclass(frozen=True)
-class Concatenate(Operation):
-    """Inputs side by side along a dimension."""
+def pad(pads: tuple[tuple[int, int], ...]) -> Operation:
+    """Add cells before and after along each dimension, which no path reaches."""
 
-    axis: int
-
-    def forward(self, values: Sequence[np.ndarray]) -> np.ndarray:
-        return np.concatenate(values, axis=self.axis)
-
-    def backward(self, gradient: np.ndarray, shapes: Sequence[Shape]) -> list[np.ndarray]:
-        ends = np.cumsum([shape[self.axis] for shape in shapes])
-        return np.split(gradient, ends[:-1], axis=self.axis)
-
-
-@dataclass(frozen=True)
-class Pad(Operation):
-    """Cells before and after along each dimension, which nothing reaches."""
-
-    pads: tuple[tuple[int, int], ...]
-
-    def forward(self, values: Sequence[np.ndarray]) -> np.ndarray:
-        return np.pad(values[0], self.pads)
-
-    def backward(self, gradient: np.ndarray, shapes: Sequence[Shape]) -> list[np.ndarray]:
-        inner = zip(self.pads, shapes[0], strict=True)
+    def backward(gradient: np.ndarray, shapes: Sequence[Shape]) -> list[np.ndarray]:
+        inner = zip(pads, shapes[0], strict=True)
         return [gradient[tuple(slice(before, before + cells) for (before, _), cells in inner)]]
 
+    return Operation(lambda values: np.pad(values[0], pads), backward, keeps_image=True)
 
-@dataclass(frozen=True)
-class Crop(Operation):
-    """Cells before and after along each dimension are left out."""
 
-    crops: tuple[tuple[int, int], ...]
+def crop(crops: tuple[tuple[int, int], ...]) -> Operation:
+    """Remove cells before and after along each dimension."""
 
-    def forward(self, values: Sequence[np.ndarray]) -> np.ndarray:
-        sides = zip(self.crops, values[0].shape, strict=True)
+    def forward(values: Sequence[np.ndarray]) -> np.ndarray:
+        sides = zip(crops, values[0].shape, strict=True)
         return values[0][tuple(slice(before, cells - after) for (before, after), cells in sides)]
 
-    def backward(self, gradient: np.ndarray, shapes: Sequence[Shape]) -> list[np.ndarray]:
-        return [np.pad(gradient, self.crops)]
+    return Operation(forward, lambda gradient, shapes: [np.pad(gradient, crops)])
 
 
-@dataclass(frozen=True)
-class Pool(Operation):
-    """Every cell of a window goes on; padding is no cell."""
+def pool(windows: Windows) -> Operation:
+    """Sum the cells of each window, padding excluded."""
 
-    windows: Windows
+    def forward(values: Sequence[np.ndarray]) -> np.ndarray:
+        padded = windows.padded(values[0])
+        return np.asarray(sum(padded[part] for _, part in windows.parts(values[0].shape[:-1])))
 
-    def forward(self, values: Sequence[np.ndarray]) -> np.ndarray:
-        padded = self.windows.padded(values[0])
-        return sum(padded[part] for _, part in self.windows.parts(values[0].shape[:-1]))  # type: ignore[return-value]
-
-    def backward(self, gradient: np.ndarray, shapes: Sequence[Shape]) -> list[np.ndarray]:
+    def backward(gradient: np.ndarray, shapes: Sequence[Shape]) -> list[np.ndarray]:
         cells = shapes[0][:-1]
-        whole = self.windows.padded(np.zeros(shapes[0], gradient.dtype))
-        for _, part in self.windows.parts(cells):
+        whole = windows.padded(np.zeros(shapes[0], gradient.dtype))
+        for _, part in windows.parts(cells):
             whole[part] += gradient
-        return [self.windows.unpadded(whole, cells)]
+        return [windows.unpadded(whole, cells)]
+
+    return Operation(forward, backward)
 
 
-class PoolAll(Operation):
-    """Every cell of the image goes on: [*cells, channels] -> [channels], or as many dimensions of one cell."""
-
-    def __init__(self, keep_dimensions: bool) -> None:
-        self.keep_dimensions = keep_dimensions
-
-    def forward(self, values: Sequence[np.ndarray]) -> np.ndarray:
-        axes = tuple(range(values[0].ndim - 1))
-        return np.asarray(values[0].sum(axis=axes, keepdims=self.keep_dimensions))
-
-    def backward(self, gradient: np.ndarray, shapes: Sequence[Shape]) -> list[np.ndarray]:
-        return [np.broadcast_to(gradient, shapes[0])]
+def pool_all(keep_dimensions: bool) -> Operation:
+    """Sum all cells of the image: [*cells, channels] -> [channels], or with dimensions of size 1 kept."""
+    return Operation(
+        lambda values: values[0].sum(axis=tuple(range(values[0].ndim - 1)), keepdims=keep_dimensions),
+        lambda gradient, shapes: [np.broadcast_to(gradient, shapes[0])],
+    )
 
 
-@dataclass(frozen=True)
-class Attention(Operation):
-    """Attention of several heads, [query, key, value], each [tokens, width] -> the same.
+def attention(heads: int) -> Operation:
+    """Apply attention of several heads, [query, key, value], each [tokens, width] -> the same.
 
-    An entry reaches those outputs that depend on it, all in its own head: a value's entry the same entry of all
-    tokens; a key's entry all entries of all tokens; a query's entry all entries of its own token. So a path goes
-    through one of the three, and a pruned query or key takes paths away as a pruned value does.
+    An entry reaches the outputs of its head that depend on it: a value's entry the same entry of all tokens; a key's
+    entry all entries of all tokens; a query's entry all entries of its own token. A path goes through one of the three,
+    and pruning a query or key removes paths as pruning a value does.
     """
 
-    heads: int
+    def sums(query: np.ndarray, key: np.ndarray, value: np.ndarray) -> list[np.ndarray]:
+        parts = zip((query, key, value), ((2,), (0, 2), (0,)), strict=True)
+        return [part.reshape(len(part), heads, -1).sum(axis=axes, keepdims=True) for part, axes in parts]
 
-    def forward(self, values: Sequence[np.ndarray]) -> np.ndarray:
-        tokens, width = values[0].shape
-        query, key, value = (part.reshape(tokens, self.heads, -1) for part in values)
-        reached = query.sum(axis=2, keepdims=True) + key.sum(axis=(0, 2), keepdims=True)
-        return np.reshape(reached + value.sum(axis=0, keepdims=True), (tokens, width))
+    def forward(values: Sequence[np.ndarray]) -> np.ndarray:
+        query, key, value = sums(*values)
+        return np.reshape(query + key + value, values[0].shape)
 
-    def backward(self, gradient: np.ndarray, shapes: Sequence[Shape]) -> list[np.ndarray]:
+    def backward(gradient: np.ndarray, shapes: Sequence[Shape]) -> list[np.ndarray]:
         tokens, width = shapes[0]
-        parts = gradient.reshape(tokens, self.heads, -1)
-        on = (parts.sum(axis=2, keepdims=True), parts.sum(axis=(0, 2), keepdims=True), parts.sum(axis=0, keepdims=True))
-        return [np.broadcast_to(part, parts.shape).reshape(tokens, width) for part in on]
+        whole = (tokens, heads, width // heads)
+        return [np.broadcast_to(part, whole).reshape(shapes[0]) for part in sums(gradient, gradient, gradient)]
+
+    return Operation(forward, backward)
 
 
 class Dense(KernelOperation):
-    """A dense layer, at every cell: [*cells, inputs] -> [*cells, units]."""
+    """A dense layer at every cell: [*cells, inputs] -> [*cells, units]."""
 
     def forward(self, value: np.ndarray, kernel: np.ndarray) -> np.ndarray:
         return _product(_flat(value), kernel).reshape(*value.shape[:-1], -1)
@@ -221,48 +168,47 @@ class Convolution(KernelOperation):
     windows: Windows
 
     def forward(self, value: np.ndarray, kernel: np.ndarray) -> np.ndarray:
-        found = _product(self._windows_of(value), _flat(kernel))
-        return found.reshape(*self.windows.counts(value.shape[:-1]), -1)
+        paths = _product(self._windows_of(value), _flat(kernel))
+        return paths.reshape(*self.windows.counts(value.shape[:-1]), -1)
 
     def backward(self, gradient: np.ndarray, shape: Shape, kernel: np.ndarray) -> np.ndarray:
         cells = shape[:-1]
-        each = _product(_flat(gradient), _flat(kernel).T).reshape(*gradient.shape[:-1], *kernel.shape[:-1])
+        per_window = _product(_flat(gradient), _flat(kernel).T).reshape(*gradient.shape[:-1], *kernel.shape[:-1])
         whole = self.windows.padded(np.zeros(shape, gradient.dtype))
-        for place, part in self.windows.parts(cells):
-            index: Any = (..., *place, slice(None))
-            whole[part] += each[index]
+        for position, part in self.windows.parts(cells):
+            index: Any = (..., *position, slice(None))
+            whole[part] += per_window[index]
         return self.windows.unpadded(whole, cells)
 
     def through(self, value: np.ndarray, gradient: np.ndarray, shape: Shape) -> np.ndarray:
         return _through(self._windows_of(value), _flat(gradient)).reshape(shape)
 
     def _windows_of(self, value: np.ndarray) -> np.ndarray:
-        """Cells of each window, [windows, places in it x channels]."""
+        """Return the cells of each window, [windows, positions x channels]."""
         cells, channels = value.shape[:-1], value.shape[-1]
         padded = self.windows.padded(value)
-        found = np.empty((*self.windows.counts(cells), *self.windows.size, channels), value.dtype)
-        for place, part in self.windows.parts(cells):
-            index: Any = (..., *place, slice(None))
-            found[index] = padded[part]
-        return found.reshape(-1, math.prod(self.windows.size) * channels)
+        windows = np.empty((*self.windows.counts(cells), *self.windows.size, channels), value.dtype)
+        for position, part in self.windows.parts(cells):
+            index: Any = (..., *position, slice(None))
+            windows[index] = padded[part]
+        return windows.reshape(-1, math.prod(self.windows.size) * channels)
 
 
 def _flat(values: np.ndarray) -> np.ndarray:
-    """One row a cell, one column a channel."""
+    """Return one row a cell, one column a channel."""
     return values.reshape(-1, values.shape[-1])
 
 
 def _product(rows: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """Rows times a matrix; of booleans, whether any term is true."""
+    """Multiply rows by a matrix; for booleans, True where any term is true."""
     if rows.dtype != np.bool_:
         return np.asarray(rows @ matrix)
     distinct, which = _distinct(rows)
-    found = distinct.astype(matrix.dtype) @ matrix > 0
-    return np.asarray(found[which])
+    return np.asarray((distinct.astype(matrix.dtype) @ matrix > 0)[which])
 
 
 def _through(inputs: np.ndarray, outputs: np.ndarray) -> np.ndarray:
-    """Sum over rows of inputs times outputs, [inputs, outputs]; of booleans, whether any term is true."""
+    """Sum inputs times outputs over rows, [inputs, outputs]; for booleans, True where any term is true."""
     if inputs.dtype != np.bool_:
         return np.asarray(inputs.T @ outputs)
     pairs, _ = _distinct(np.concatenate([inputs, outputs], axis=1))
@@ -271,7 +217,7 @@ def _through(inputs: np.ndarray, outputs: np.ndarray) -> np.ndarray:
 
 
 def _distinct(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Boolean rows without repetition, and which of them each row is: most cells of an image are alike."""
+    """Return the distinct boolean rows, and the number of each row among them: most cells of an image are equal."""
     packed = np.ascontiguousarray(np.packbits(rows, axis=1))
     names = packed.view(np.dtype((np.void, packed.shape[1]))).ravel()
     _, first, which = np.unique(names, return_index=True, return_inverse=True)

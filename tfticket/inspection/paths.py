@@ -1,9 +1,9 @@
 """Paths from inputs to outputs through surviving weights. Pure NumPy.
 
-The network is taken without biases, every surviving weight as 1: activations, normalisation and dropout let an entry
-through, pooling adds up its cells, attention is as ``operations.Attention`` says, learned tokens and positions begin no
-path. The number of paths is then the sum of the outputs for an image of ones, and the number from an input is that
-sum's gradient. Whether a weight lies on any path is asked apart, of booleans, which cannot grow too large.
+The network is taken without biases, with every surviving weight 1: activations, normalisation and dropout are the
+identity, pooling sums its cells, learned tokens and positions begin no path; for attention see
+``operations.Attention``. The number of paths is then the sum of the outputs for an image of ones, and the number from
+an input is the gradient of that sum. Reachability is computed separately in booleans, which cannot overflow.
 """
 
 from collections.abc import Callable
@@ -23,10 +23,10 @@ class Call:
     Attributes:
         layer: The layer's path.
         kind: Its class.
-        operation: What it does; None where that is not known.
+        operation: Its operation; None if it is unknown.
         kernel: Path of its kernel, if it can be pruned.
-        inputs: Numbers of the values it takes.
-        output: Number of the value it makes.
+        inputs: Numbers of its input values.
+        output: Number of its output value.
     """
 
     layer: str
@@ -39,7 +39,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Graph:
-    """A network as calls, in the order in which they run.
+    """A network as calls, in the order of execution.
 
     Attributes:
         shapes: Shape of each value, of one image.
@@ -55,18 +55,18 @@ class Graph:
 
     @property
     def unknown(self) -> tuple[Call, ...]:
-        """Calls of layers that are not known; paths cannot be told if there are any."""
+        """Calls of unknown layers; with any of them paths are unknown."""
         return tuple(call for call in self.calls if call.operation is None)
 
 
 @dataclass(frozen=True)
 class Reach:
-    """What lies on a path.
+    """Weights and inputs on paths.
 
     Attributes:
         live: Kernel path -> bool array: survivors on a path.
-        fed: Kernel path -> bool [inputs]: what a path from the network's input reaches.
-        inputs: bool, of the image's shape: whether a path begins there.
+        fed: Kernel path -> bool [inputs]: inputs that a path from the network's input reaches.
+        inputs: bool, of the image's shape: True if a path begins there.
     """
 
     live: Mask
@@ -75,7 +75,7 @@ class Reach:
 
 
 def reach(graph: Graph, mask: Mask) -> Reach:
-    """Which survivors and inputs lie on a path.
+    """Return the survivors and inputs that lie on a path.
 
     Args:
         graph: A network without unknown layers.
@@ -86,7 +86,7 @@ def reach(graph: Graph, mask: Mask) -> Reach:
         return mask[_kernel_path(call)].astype(np.float32)
 
     reached = _forward(graph, kernel)
-    going_on = _backward(
+    continuing = _backward(
         graph, lambda operation, gradient, shape, call: operation.backward(gradient, shape, kernel(call)), bool
     )
     live = {path: np.zeros_like(kept) for path, kept in mask.items()}
@@ -94,16 +94,14 @@ def reach(graph: Graph, mask: Mask) -> Reach:
     for call in graph.calls:
         if isinstance(call.operation, KernelOperation):
             path, value = _kernel_path(call), reached[call.inputs[0]]
-            live[path] |= call.operation.through(value, going_on[call.output], mask[path].shape)
+            live[path] |= call.operation.through(value, continuing[call.output], mask[path].shape)
             fed[path] |= value.reshape(-1, value.shape[-1]).any(axis=0)
     live = {path: on_path & mask[path] for path, on_path in live.items()}
-    return Reach(live, fed, going_on[graph.image])
+    return Reach(live, fed, continuing[graph.image])
 
 
 def count_paths(graph: Graph, mask: Mask) -> np.ndarray:
-    """The number of paths from each input, float64 of the image's shape.
-
-    Where they are too many for float64 it holds values that are not finite.
+    """Return the number of paths from each input, float64 of the image's shape; not finite if too many for float64.
 
     Args:
         graph: A network without unknown layers.
@@ -117,7 +115,7 @@ def count_paths(graph: Graph, mask: Mask) -> np.ndarray:
 
 
 def count_dense_paths(graph: Graph, shapes: dict[str, Shape]) -> np.ndarray:
-    """As ``count_paths``, of the dense network.
+    """Return the same as ``count_paths``, for the dense network.
 
     Args:
         graph: A network without unknown layers.
@@ -125,15 +123,15 @@ def count_dense_paths(graph: Graph, shapes: dict[str, Shape]) -> np.ndarray:
     """
 
     def through(operation: KernelOperation, gradient: np.ndarray, shape: Shape, call: Call) -> np.ndarray:
-        # All units are alike, and all inputs: one of each will do.
-        one = np.ones((*shapes[_kernel_path(call)][:-2], 1, 1))
-        return np.broadcast_to(operation.backward(gradient.sum(-1, keepdims=True), (*shape[:-1], 1), one), shape)
+        # All units are equal, and all inputs: one of each suffices.
+        kernel = np.ones((*shapes[_kernel_path(call)][:-2], 1, 1))
+        return np.broadcast_to(operation.backward(gradient.sum(-1, keepdims=True), (*shape[:-1], 1), kernel), shape)
 
     return _count(graph, through)
 
 
 Through = Callable[[KernelOperation, np.ndarray, Shape, Call], np.ndarray]
-"""Takes the paths that go on from a call's output back to its input."""
+"""Function that takes paths continuing from a call's output back to its input."""
 
 
 def _count(graph: Graph, through: Through) -> np.ndarray:
@@ -142,34 +140,34 @@ def _count(graph: Graph, through: Through) -> np.ndarray:
 
 
 def _forward(graph: Graph, kernel: Callable[[Call], np.ndarray]) -> dict[int, np.ndarray]:
-    """Number of a value -> whether a path from the input reaches it."""
+    """Return number of a value -> booleans: a path from the input reaches it."""
     values = {graph.image: np.ones(graph.shapes[graph.image], bool)}
     for call in graph.calls:
-        given = [values[number] for number in call.inputs]
+        inputs = [values[number] for number in call.inputs]
         if isinstance(call.operation, KernelOperation):
-            found = call.operation.forward(given[0], kernel(call))
+            output = call.operation.forward(inputs[0], kernel(call))
         else:
-            found = _known(call).forward(given)
-        values[call.output] = found.astype(bool, copy=False)
+            output = _operation(call).forward(inputs)
+        values[call.output] = output.astype(bool, copy=False)
     return values
 
 
 def _backward(graph: Graph, through: Through, dtype: type[np.float64] | type[bool]) -> dict[int, np.ndarray]:
-    """Number of a value -> the paths that go on from it, or whether there are any."""
-    found: dict[int, np.ndarray] = {graph.logits: np.ones(graph.shapes[graph.logits], dtype)}
+    """Return number of a value -> paths that continue from it: their number, or True if there are any."""
+    gradients: dict[int, np.ndarray] = {graph.logits: np.ones(graph.shapes[graph.logits], dtype)}
     for call in reversed(graph.calls):
-        gradient, shapes = found[call.output], [graph.shapes[number] for number in call.inputs]
+        gradient, shapes = gradients[call.output], [graph.shapes[number] for number in call.inputs]
         if isinstance(call.operation, KernelOperation):
             parts = [through(call.operation, gradient, shapes[0], call)]
         else:
-            parts = _known(call).backward(gradient, shapes)
+            parts = _operation(call).backward(gradient, shapes)
         for number, part in zip(call.inputs, parts, strict=True):
-            part = found[number] + part if number in found else part
-            found[number] = part.astype(dtype, copy=False)
-    return found
+            part = gradients[number] + part if number in gradients else part
+            gradients[number] = part.astype(dtype, copy=False)
+    return gradients
 
 
-def _known(call: Call) -> Operation:
+def _operation(call: Call) -> Operation:
     assert isinstance(call.operation, Operation)
     return call.operation
 

@@ -7,11 +7,11 @@ import numpy as np
 from tfticket.inspection.result import Picture, ReceptiveFields
 
 LARGEST = 400
-"""Rows and columns of a mask's picture at most."""
+"""Most rows and columns of a mask's picture."""
 
 
 def picture(kept: np.ndarray) -> Picture:
-    """A kernel's mask: a row for each input of a unit, a column for each unit; densities of cells where it is large.
+    """Return a kernel's mask as a picture: a row for each input of a unit, a column for each unit; binned if large.
 
     Args:
         kept: Boolean array, the last dimension over units.
@@ -27,7 +27,7 @@ def picture(kept: np.ndarray) -> Picture:
 
 
 def receptive_fields(path: str, kept: np.ndarray, image: tuple[int, ...]) -> ReceptiveFields | None:
-    """What each unit of the layer at the input sees.
+    """Return the receptive field of each unit of the input layer.
 
     Args:
         path: The layer's kernel.
@@ -35,7 +35,7 @@ def receptive_fields(path: str, kept: np.ndarray, image: tuple[int, ...]) -> Rec
         image: Height, width and channels of an image.
 
     Returns:
-        The fields; None where the kernel is of another form.
+        The fields; None for a kernel of another form.
     """
     if len(image) != 3:
         return None

@@ -1,4 +1,4 @@
-"""What an inspection and a comparison of tickets find. No TensorFlow."""
+"""Results of the inspection and of the comparison of tickets. No TensorFlow."""
 
 import math
 from dataclasses import dataclass
@@ -11,9 +11,9 @@ class Histogram:
     """Weights of one kernel, counted in bins of equal width; the kept and the pruned ones in the same bins.
 
     Attributes:
-        edges: float64 [bins + 1]. The first bins include what lies below them, the last what lies above.
+        edges: float64 [bins + 1]. The first bin includes what lies below it, the last what lies above.
         kept: int64 [bins], weights that survive.
-        pruned: int64 [bins], weights that do not.
+        pruned: int64 [bins], weights that do not survive.
     """
 
     edges: np.ndarray
@@ -26,9 +26,9 @@ class Picture:
     """A kernel's mask as a picture: a row for each input of a unit, a column for each unit.
 
     Attributes:
-        values: bool [rows, columns]; or, where the mask is larger than the picture, float16 [rows, columns], the
-            density of the weights that a cell stands for.
-        binned: Whether a cell stands for several weights.
+        values: bool [rows, columns]; where the mask is larger than the picture, float16 [rows, columns], the density of
+            the weights in a cell.
+        binned: True if a cell stands for several weights.
     """
 
     values: np.ndarray
@@ -40,8 +40,8 @@ class KernelInspection:
     """One kernel under its mask.
 
     A survivor is live if it lies on a path of survivors from an input of the network to an output. A unit is dead if
-    no such path goes through its incoming weights; its bias, and what reaches its place past it by a shortcut, do not
-    count. Where layers are unknown, live survivors and dead units are None: the inspection's notes say why.
+    no such path goes through its incoming weights; its bias, and shortcuts past it, do not count. Where layers are
+    unknown, live survivors and dead units are None: the inspection's notes give the reason.
 
     Attributes:
         path: The kernel's path.
@@ -52,11 +52,11 @@ class KernelInspection:
         dead_units: bool [units].
         fed_inputs: Features or channels of the layer's input that a path from the network's input reaches.
         used_inputs: Features or channels of the layer's input with a live survivor.
-        multiplies: Of the dense layer, for one image. A kernel counts once for each place that it is applied to, and
-            for each call of its layer; at the borders, what is padded counts too.
+        multiplies: Multiplications of the dense layer, for one image. A kernel counts once for each position that it is
+            applied to, and for each call of its layer; padding at the borders counts too.
         histograms: Name -> histogram: 'initial'; 'start', where it differs; 'trained', of survivors only; 'before',
-            of the trained weights from which the mask was chosen. What is exactly 0 and pruned counts in none but
-            'initial'.
+            of the trained weights from which the mask was chosen. Weights that are exactly 0 and pruned count in
+            'initial' only.
         picture: Its mask.
     """
 
@@ -74,7 +74,7 @@ class KernelInspection:
 
     @property
     def weights(self) -> int:
-        """How many weights the kernel has."""
+        """The number of weights."""
         return math.prod(self.shape)
 
     @property
@@ -94,7 +94,7 @@ class KernelInspection:
 
     @property
     def dead(self) -> int | None:
-        """How many units are dead."""
+        """The number of dead units."""
         return None if self.dead_units is None else int(np.count_nonzero(self.dead_units))
 
     @property
@@ -105,7 +105,7 @@ class KernelInspection:
 
 @dataclass(frozen=True, eq=False)
 class ReceptiveFields:
-    """What the units of the layer at the network's input see.
+    """Receptive fields of the units of the input layer.
 
     Attributes:
         path: The layer's kernel.
@@ -121,25 +121,26 @@ class ReceptiveFields:
 
 @dataclass(frozen=True, eq=False)
 class Inspection:
-    """What is inside a ticket.
+    """The inspection of a ticket.
 
-    Paths lead from an input of the network to an output. They go through surviving weights and are numbered in
-    float64: about 15 digits are right, and beyond 1e308 there is no number. See ``tfticket.inspection.paths``.
+    Paths lead from an input of the network to an output through surviving weights. They are counted in float64: about
+    15 digits are exact, and beyond 1e308 there is no number. See ``tfticket.inspection.paths``.
 
     Attributes:
         network: The network's name.
         level: The ticket's level.
         density: Fraction of the prunable weights that survives, exempt layers left out.
         exempt: Layers that pruning leaves as they are.
-        parameters: Weights that training moves, and all of the kernels', in the dense network.
-        surviving_parameters: The same without what is pruned.
-        paths: Paths of the ticket; None where they cannot be told.
-        dense_paths: Paths of the dense network.
+        parameters: Trainable weights, and all weights of kernels, in the dense network.
+        surviving_parameters: The same without pruned weights.
+        paths: Number of paths of the ticket; None if it is unknown.
+        dense_paths: Number of paths of the dense network.
         input_paths: float64, of the shape of an image: paths from each input.
-        dead_inputs: bool, of the shape of an image: no path begins here. Known also where paths are too many to count.
-        receptive_fields: Of the layer at the input; None where that layer is none that can be pruned.
-        kernels: One after another in the network's order.
-        notes: What could not be told, and why.
+        dead_inputs: bool, of the shape of an image: True if no path begins there. Known also if paths are too many to
+            count.
+        receptive_fields: Receptive fields of the input layer; None if that layer cannot be pruned.
+        kernels: The kernels in the network's order.
+        notes: What is unknown, and why.
     """
 
     network: str
@@ -173,11 +174,11 @@ class Inspection:
 
     @property
     def dead_input_count(self) -> int | None:
-        """How many inputs no path begins at."""
+        """The number of inputs where no path begins."""
         return None if self.dead_inputs is None else int(np.count_nonzero(self.dead_inputs))
 
     def kernel(self, path: str) -> KernelInspection:
-        """One kernel by its path."""
+        """Return a kernel by its path."""
         return next(kernel for kernel in self.kernels if kernel.path == path)
 
 
@@ -190,15 +191,15 @@ class TicketComparison:
         paths: The kernels' paths.
         densities: float64 [tickets, kernels].
         jaccard: float64 [kernels, tickets, tickets], survivors of both over survivors of either.
-        jaccard_by_chance: The same of masks that have these densities and know nothing of one another: the survivors
-            that they share on average, over those of either.
+        jaccard_by_chance: The same of independent masks of these densities: the survivors that they share on average,
+            over those of either.
         coefficient: float64 [kernels, tickets, tickets], survivors of both over those of the sparser mask.
         over_chance: float64 [kernels, tickets, tickets], survivors of both over those shared by chance; 1 where a mask
             is empty.
         total_jaccard, total_jaccard_by_chance, total_coefficient, total_over_chance: float64 [tickets, tickets], of
             whole networks, from the sums over their kernels. Layers that a ticket of the pair exempts and that are
-            dense in both do not count: they would make tickets look alike. By chance survivors are drawn in each
-            layer at its own densities.
+            dense in both do not count: they would make tickets look alike. By chance: survivors are drawn in each
+            layer at the layer's densities.
     """
 
     names: tuple[str, ...]

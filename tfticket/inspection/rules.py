@@ -1,24 +1,10 @@
-"""What each Keras layer does to paths. A layer that is not here is not guessed at."""
+"""Rules from Keras layers to operations on paths. Other layers are unknown."""
 
 from typing import Any
 
 from tfticket.backend import keras
-from tfticket.inspection.operations import (
-    Attention,
-    Concatenate,
-    Convolution,
-    Crop,
-    Dense,
-    KernelOperation,
-    Operation,
-    Pad,
-    Permute,
-    Pool,
-    PoolAll,
-    Reshape,
-    Same,
-    Sum,
-)
+from tfticket.inspection import operations
+from tfticket.inspection.operations import Convolution, Dense, KernelOperation, Operation
 from tfticket.inspection.windows import Shape, Windows
 from tfticket.models.vit import Attend, ClassToken, Positions
 
@@ -37,9 +23,9 @@ _SUMS = ("Add", "Average", "Maximum", "Minimum", "Subtract")
 
 
 def operation_of(layer: Any, inputs: list[Shape], output: Shape) -> Operation | KernelOperation | None:
-    """What a layer does to paths.
+    """Return the operation of a layer on paths.
 
-    An activation is taken to act on every entry by itself; softmax does not, and is not known here.
+    Activations are taken to act on every entry by itself; softmax does not, and is unknown.
 
     Args:
         layer: The layer.
@@ -47,43 +33,35 @@ def operation_of(layer: Any, inputs: list[Shape], output: Shape) -> Operation | 
         output: Shape of its output.
 
     Returns:
-        The operation, None where it is not known.
+        The operation; None if it is unknown.
     """
     if getattr(layer, "activation", None) is keras.activations.softmax:
         return None
     if getattr(layer, "data_format", "channels_last") != "channels_last":
         return None
     if type(layer).__name__ == "TFOpLambda":
-        return _of_function(layer.symbol, inputs, output)
+        return _operation_of_function(layer.symbol, inputs, output)
     rule = _RULES.get(type(layer))
     return None if rule is None else rule(layer, inputs, output)
 
 
-def _of_function(symbol: str, inputs: list[Shape], output: Shape) -> Operation | None:
-    """What a function of tensors does, such as the '+' in ``x + y``; a constant added begins no path."""
+def _operation_of_function(symbol: str, inputs: list[Shape], output: Shape) -> Operation | None:
+    """Return the operation of a function of tensors, such as '+' in ``x + y``; an added constant begins no path."""
     if any(shape != output for shape in inputs):
         return None
     if symbol in _SUM_OPS:
-        return Sum()
-    return Same() if symbol in _SAME_OPS and len(inputs) == 1 else None
+        return operations.SUM
+    return operations.SAME if symbol in _SAME_OPS and len(inputs) == 1 else None
 
 
 def _sum(layer: Any, inputs: list[Shape], output: Shape) -> Operation | None:
-    return Sum() if all(shape == output for shape in inputs) else None
-
-
-def _concatenate(layer: Any, inputs: list[Shape], output: Shape) -> Operation:
-    return Concatenate(layer.axis if layer.axis < 0 else layer.axis - 1)
+    return operations.SUM if all(shape == output for shape in inputs) else None
 
 
 def _sides(pads: Any) -> tuple[tuple[int, int], ...]:
-    """Cells before and after along each dimension, none along the channels."""
+    """Return cells before and after along each dimension, none along the channels."""
     pairs = [pads] if isinstance(pads[0], int) else pads
     return (*((int(before), int(after)) for before, after in pairs), (0, 0))
-
-
-def _dense(layer: Any, inputs: list[Shape], output: Shape) -> KernelOperation:
-    return Dense()
 
 
 def _convolution(layer: Any, inputs: list[Shape], output: Shape) -> KernelOperation | None:
@@ -93,38 +71,34 @@ def _convolution(layer: Any, inputs: list[Shape], output: Shape) -> KernelOperat
 
 
 def _pool(layer: Any, inputs: list[Shape], output: Shape) -> Operation:
-    def each(sizes: Any) -> Shape:
-        return (int(sizes),) if isinstance(sizes, int) else tuple(map(int, sizes))
+    size, strides = (
+        (int(sizes),) if isinstance(sizes, int) else tuple(map(int, sizes))
+        for sizes in (layer.pool_size, layer.strides)
+    )
+    return operations.pool(Windows(size, strides, (1,) * len(size), layer.padding))
 
-    size = each(layer.pool_size)
-    return Pool(Windows(size, each(layer.strides), (1,) * len(size), layer.padding))
+
+def _each(rule: Any, *names: str) -> dict[type, Any]:
+    return {getattr(keras.layers, name): rule for name in names}
 
 
 _RULES: dict[type, Any] = {
-    **{getattr(keras.layers, name): lambda layer, inputs, output: Same() for name in _SAME},
-    **{getattr(keras.layers, name): _sum for name in _SUMS},
-    **{getattr(keras.layers, f"{kind}Pooling{n}D"): _pool for kind in ("Max", "Average") for n in (1, 2)},
-    **{
-        getattr(keras.layers, f"Global{kind}Pooling{n}D"): lambda layer, inputs, output: PoolAll(layer.keepdims)
-        for kind in ("Max", "Average")
-        for n in (1, 2)
-    },
-    **{
-        getattr(keras.layers, f"ZeroPadding{n}D"): lambda layer, inputs, output: Pad(_sides(layer.padding))
-        for n in (1, 2)
-    },
-    **{
-        getattr(keras.layers, f"Cropping{n}D"): lambda layer, inputs, output: Crop(_sides(layer.cropping))
-        for n in (1, 2)
-    },
-    **{getattr(keras.layers, name): lambda layer, inputs, output: Reshape(output) for name in ("Flatten", "Reshape")},
-    keras.layers.Permute: lambda layer, inputs, output: Permute(tuple(size - 1 for size in layer.dims)),
-    keras.layers.Concatenate: _concatenate,
-    keras.layers.Dense: _dense,
-    keras.layers.Conv1D: _convolution,
-    keras.layers.Conv2D: _convolution,
-    Positions: lambda layer, inputs, output: Same(),
-    ClassToken: lambda layer, inputs, output: Pad(((1, 0), (0, 0))),
-    Attend: lambda layer, inputs, output: Attention(layer.heads),
+    **_each(lambda layer, inputs, output: operations.SAME, *_SAME),
+    **_each(_sum, *_SUMS),
+    **_each(_pool, "MaxPooling1D", "MaxPooling2D", "AveragePooling1D", "AveragePooling2D"),
+    **_each(
+        lambda layer, inputs, output: operations.pool_all(layer.keepdims),
+        *("GlobalMaxPooling1D", "GlobalMaxPooling2D", "GlobalAveragePooling1D", "GlobalAveragePooling2D"),
+    ),
+    **_each(lambda layer, inputs, output: operations.pad(_sides(layer.padding)), "ZeroPadding1D", "ZeroPadding2D"),
+    **_each(lambda layer, inputs, output: operations.crop(_sides(layer.cropping)), "Cropping1D", "Cropping2D"),
+    **_each(lambda layer, inputs, output: operations.reshape(output), "Flatten", "Reshape"),
+    keras.layers.Permute: lambda layer, inputs, output: operations.permute(tuple(size - 1 for size in layer.dims)),
+    keras.layers.Concatenate: lambda layer, inputs, output: operations.concatenate(layer.axis - (layer.axis >= 0)),
+    keras.layers.Dense: lambda layer, inputs, output: Dense(),
+    **_each(_convolution, "Conv1D", "Conv2D"),
+    Positions: lambda layer, inputs, output: operations.SAME,
+    ClassToken: lambda layer, inputs, output: operations.pad(((1, 0), (0, 0))),
+    Attend: lambda layer, inputs, output: operations.attention(layer.heads),
 }
-"""Class of a layer, just this one -> what makes its operation."""
+"""Class of a layer, without subclasses -> function that makes its operation."""

@@ -1,4 +1,4 @@
-"""Which tickets a run has, from its folders. No TensorFlow."""
+"""The tickets of a run, from its folders. No TensorFlow."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,10 +15,10 @@ class RunTicket:
     """A ticket that a run has trained and evaluated.
 
     Attributes:
-        label: What the run calls it: arm, seed, level, density, and whatever else tells it from others.
-        ticket: The folder of the step that made it.
-        trained: The folder of its training.
-        before: The folder of the training from which its mask was chosen; None where no pruning made it.
+        label: The run's label: arm, seed, level, density, and others that distinguish it.
+        ticket: Folder of the step that made it.
+        trained: Folder of its training.
+        before: Folder of the training from which its mask was chosen; None if it was not pruned.
     """
 
     label: Mapping[str, Any]
@@ -34,7 +34,7 @@ class RunTicket:
 
     @property
     def name(self) -> str:
-        """Its words in one: 'ticket, seed 0, level 3'."""
+        """Its words as one text: 'ticket, seed 0, level 3'."""
         return ", ".join(self.words)
 
 

@@ -1,4 +1,4 @@
-"""Inspect a ticket."""
+"""Inspection of a ticket."""
 
 import math
 from concurrent.futures import ThreadPoolExecutor
@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from tfticket.errors import InputError
-from tfticket.inspection.graph import graph_of, network_to_look_at, positions
+from tfticket.inspection.graph import graph_of, network_for_inspection, positions
 from tfticket.inspection.histograms import histogram
-from tfticket.inspection.operations import Pad, Reshape, Same
+from tfticket.inspection.operations import Operation
 from tfticket.inspection.paths import Graph, Reach, count_dense_paths, count_paths, reach
 from tfticket.inspection.pictures import picture, receptive_fields
 from tfticket.inspection.result import Histogram, Inspection, KernelInspection, ReceptiveFields
@@ -19,20 +19,20 @@ from tfticket.types import Mask, Weights
 
 
 def inspect_ticket(ticket: Ticket, trained: Weights | None = None, before: Weights | None = None) -> Inspection:
-    """Say what is inside a ticket: what survives, what of it works, what it costs, how its weights lie.
+    """Inspect a ticket: its survivors, those that lie on a path, its costs, the distribution of its weights.
 
-    Multiplies are those of prunable kernels only: biases, normalisation, attention's products of activations and
-    layers that cannot be pruned are left out.
+    Multiplications are those of prunable kernels: biases, normalisation, attention's products of activations and other
+    layers are left out.
 
     Args:
         ticket: The ticket.
         trained: Path -> array, the weights that training gave this ticket.
-        before: Path -> array, the trained weights from which its mask was chosen. What was pruned in earlier levels is
-            0 there and does not count.
+        before: Path -> array, the trained weights from which its mask was chosen. Weights pruned in earlier
+            levels are 0 there and do not count.
 
     Returns:
-        The inspection. Where the network has layers whose paths are not known, or too many paths for float64, its
-        notes say so, and what depends on them is None.
+        The inspection. If the network has unknown layers, or too many paths for float64, its notes say so, and what
+        depends on paths is None.
 
     Raises:
         InputError: Weights of another network.
@@ -40,21 +40,21 @@ def inspect_ticket(ticket: Ticket, trained: Weights | None = None, before: Weigh
     for name, weights in (("trained", trained), ("before", before)):
         if weights is not None:
             _check_weights(ticket, name, weights)
-    model = network_to_look_at(ticket.model)
+    model = network_for_inspection(ticket.model)
     graph = graph_of(model)
-    found, notes = _reach(graph, ticket.mask)
+    on_path, notes = _on_path(graph, ticket.mask)
     if len(graph.shapes[graph.image]) == 1:
-        notes.append("The inputs are features: they have no picture of receptive fields.")
+        notes.append("The inputs are features, not images: there is no figure of receptive fields.")
     paths = dense_paths = input_paths = None
-    if found is not None:
+    if on_path is not None:
         input_paths, paths = _finite(count_paths(graph, ticket.mask), "The ticket", notes)
         shapes = {path: kept.shape for path, kept in ticket.mask.items()}
         _, dense_paths = _finite(count_dense_paths(graph, shapes), "The dense network", notes)
-    moved = {id(variable) for variable in model.trainable_weights}
+    trainable = {id(variable) for variable in model.trainable_weights}
     parameters = sum(
         math.prod(variable.shape)
         for path, (_, variable) in named_variables(model).items()
-        if id(variable) in moved or path in ticket.mask
+        if id(variable) in trainable or path in ticket.mask
     )
     return Inspection(
         network=ticket.name,
@@ -68,9 +68,9 @@ def inspect_ticket(ticket: Ticket, trained: Weights | None = None, before: Weigh
         paths=paths,
         dense_paths=dense_paths,
         input_paths=input_paths,
-        dead_inputs=None if found is None else ~found.inputs,
+        dead_inputs=None if on_path is None else ~on_path.inputs,
         receptive_fields=_receptive_fields(graph, ticket.mask),
-        kernels=_kernels(ticket, graph, found, trained, before),
+        kernels=_kernels(ticket, graph, on_path, trained, before),
         notes=tuple(notes),
     )
 
@@ -78,98 +78,97 @@ def inspect_ticket(ticket: Ticket, trained: Weights | None = None, before: Weigh
 def _check_weights(ticket: Ticket, name: str, weights: Weights) -> None:
     for path, kept in ticket.mask.items():
         if path not in weights or weights[path].shape != kept.shape:
-            there = weights[path].shape if path in weights else "not there"
+            shape = weights[path].shape if path in weights else "missing"
             raise InputError(
-                f"{path} is {there} in the weights '{name}'; the ticket's is {kept.shape}. Give weights of its network."
+                f"{path} is {shape} in the weights '{name}'; the ticket's is {kept.shape}. Give weights of its network."
             )
 
 
-def _reach(graph: Graph, mask: Mask) -> tuple[Reach | None, list[str]]:
-    """What lies on paths, None with a note where there are unknown layers."""
+def _on_path(graph: Graph, mask: Mask) -> tuple[Reach | None, list[str]]:
+    """Return what lies on paths; None and a note if there are unknown layers."""
     if not graph.unknown:
         return reach(graph, mask), []
     layers = ", ".join(dict.fromkeys(f"{call.layer} ({call.kind})" for call in graph.unknown))
     return None, [
-        f"Paths, live survivors, dead units and dead inputs are not told: how entries pass through {layers} is not "
-        "known."
+        f"Paths, live survivors, dead units and dead inputs are unknown: tfticket has no rule for the layers {layers}."
     ]
 
 
-def _finite(inputs: np.ndarray, whose: str, notes: list[str]) -> tuple[np.ndarray | None, float | None]:
-    """Paths from each input, and all; None with a note where they are too many."""
+def _finite(inputs: np.ndarray, network: str, notes: list[str]) -> tuple[np.ndarray | None, float | None]:
+    """Return paths from each input, and their sum; None and a note if they are too many."""
     with np.errstate(over="ignore"):
         total = float(inputs.sum())
     if math.isfinite(total):
         return np.ascontiguousarray(inputs), total
-    notes.append(f"{whose} has more paths than the largest float64, 1.8e308; they are not counted.")
+    notes.append(f"{network} has more paths than the largest float64, 1.8e308; they are not counted.")
     return None, None
 
 
 def _receptive_fields(graph: Graph, mask: Mask) -> ReceptiveFields | None:
-    """Those of the first kernel that sees the image itself, perhaps padded or in another shape."""
+    """Return those of the first kernel applied to the image itself, perhaps padded or reshaped."""
     images = {graph.image}
     for call in graph.calls:
         if call.inputs[0] not in images:
             continue
         if call.kernel is not None:
             return receptive_fields(call.kernel, mask[call.kernel], graph.shapes[graph.image])
-        if isinstance(call.operation, Same | Reshape | Pad):
+        if isinstance(call.operation, Operation) and call.operation.keeps_image:
             images.add(call.output)
     return None
 
 
 def _kernels(
-    ticket: Ticket, graph: Graph, found: Reach | None, trained: Weights | None, before: Weights | None
+    ticket: Ticket, graph: Graph, on_path: Reach | None, trained: Weights | None, before: Weights | None
 ) -> tuple[KernelInspection, ...]:
-    kinds, places = {}, dict.fromkeys(ticket.mask, 0)
+    kinds, position_counts = {}, dict.fromkeys(ticket.mask, 0)
     for call in graph.calls:
         if call.kernel is not None:
             kinds[call.kernel] = call.kind
-            places[call.kernel] += positions(graph, call, ticket.mask[call.kernel].shape[-1])
+            position_counts[call.kernel] += positions(graph, call, ticket.mask[call.kernel].shape[-1])
 
-    def one(path: str) -> KernelInspection:
+    def inspect_kernel(path: str) -> KernelInspection:
         kept = ticket.mask[path]
         return KernelInspection(
             path=path,
             kind=kinds.get(path, ""),
             shape=kept.shape,
             survivors=int(np.count_nonzero(kept)),
-            multiplies=places[path] * kept.size,
+            multiplies=position_counts[path] * kept.size,
             histograms=_histograms(ticket, path, trained, before),
             picture=picture(kept),
-            **_working(path, found),
+            **_live_fields(path, on_path),
         )
 
-    with ThreadPoolExecutor() as pool:  # NumPy lets go of the interpreter's lock
-        return tuple(pool.map(one, ticket.mask))
+    with ThreadPoolExecutor() as pool:  # NumPy releases the GIL
+        return tuple(pool.map(inspect_kernel, ticket.mask))
 
 
-def _working(path: str, found: Reach | None) -> dict[str, Any]:
-    """What of a kernel lies on a path."""
-    if found is None:
+def _live_fields(path: str, on_path: Reach | None) -> dict[str, Any]:
+    """Return what of a kernel lies on a path."""
+    if on_path is None:
         return {"live": None, "dead_units": None, "fed_inputs": None, "used_inputs": None}
-    live = found.live[path]
+    live = on_path.live[path]
     pairs: np.ndarray = np.any(live.reshape(-1, *live.shape[-2:]), axis=0)
     return {
         "live": int(np.count_nonzero(live)),
         "dead_units": ~np.any(pairs, axis=0),
-        "fed_inputs": int(np.count_nonzero(found.fed[path])),
+        "fed_inputs": int(np.count_nonzero(on_path.fed[path])),
         "used_inputs": int(np.count_nonzero(np.any(pairs, axis=1))),
     }
 
 
 def _histograms(ticket: Ticket, path: str, trained: Weights | None, before: Weights | None) -> dict[str, Histogram]:
     kept, initial, start = ticket.mask[path], ticket.initial[path], ticket.start[path]
-    found = {"initial": histogram(initial, kept)}
+    histograms = {"initial": histogram(initial, kept)}
     if start is not initial and not np.array_equal(start, initial):
-        found["start"] = histogram(start, kept, _not_pruned_earlier(start, kept))
+        histograms["start"] = histogram(start, kept, _not_pruned_earlier(start, kept))
     if trained is not None:
-        found["trained"] = histogram(trained[path], kept, kept)
+        histograms["trained"] = histogram(trained[path], kept, kept)
     if before is not None:
-        found["before"] = histogram(before[path], kept, _not_pruned_earlier(before[path], kept))
-    return found
+        histograms["before"] = histogram(before[path], kept, _not_pruned_earlier(before[path], kept))
+    return histograms
 
 
 def _not_pruned_earlier(weights: np.ndarray, kept: np.ndarray) -> np.ndarray:
-    """Trained weights are 0 where they were pruned in a level before; those do not count."""
+    """Return which trained weights count: those pruned in an earlier level are 0 and do not."""
     return np.asarray(kept | (weights != 0))

@@ -1,1 +1,1 @@
-"""Reports: rows, tables and figures made from run folders and from nothing else. No TensorFlow."""
+"""Reports: rows, claims, tables and figures, from run folders alone. No TensorFlow."""

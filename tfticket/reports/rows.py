@@ -1,4 +1,4 @@
-"""A run folder as rows: one row an evaluation."""
+"""The table of rows that reports are made from: one row for each evaluation of a run."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,44 +6,63 @@ from typing import Any
 
 from tfticket.arms import TICKET, Arm, Trunk
 from tfticket.data.identity import label_of, source_by_contents, source_by_name
-from tfticket.reports.facts import Whose, depths, trainings_facts
+from tfticket.reports.extra_metrics import Key, depth_metrics, training_metrics
 from tfticket.runs.records import checked
 from tfticket.runs.run_folder import CONFIG, EVALUATIONS, RunFolder, Step
 from tfticket.runs.schemas import RunConfiguration
 
 
 @dataclass(frozen=True)
+class Network:
+    """A trained network of a run.
+
+    Attributes:
+        arm, name: Arm of the network, and its name in tables and figures.
+        seed, level, replicate: IMP seed, rounds of pruning, number of the replicate.
+        density: Fraction of the prunable weights that survive.
+        variational: True if the run's own network is variational.
+    """
+
+    arm: Arm
+    name: str
+    seed: int
+    level: int
+    replicate: int
+    density: float
+    variational: bool
+
+
+@dataclass(frozen=True)
 class Row:
-    """One evaluated training.
+    """One evaluation.
 
     Attributes:
         run: Name of the run's folder.
-        arm: What was trained or sampled.
-        name: What tables and figures call the arm.
+        arm: The arm that was trained or sampled.
+        name: Name of the arm in tables and figures.
         seed: The IMP seed.
         level: Rounds of pruning.
         density: Fraction of the prunable weights that survive.
-        data: What figures call the data, and how many rows were trained on.
+        data: Name of the data in figures, and the number of training rows.
         test, validation: Metric name -> value.
-        replicate: Which of the same controls of one IMP seed, each of a seed of its own.
-        reliability: count, confidence and accuracy of each bin of the test rows; None where none was recorded.
-        emptied: Layers without a survivor.
+        replicate: Number among the replicates of one IMP seed, which differ by a seed of their own.
+        reliability: count, confidence and accuracy of each bin of the test rows; None if not recorded.
+        collapsed_layers: Layers without a survivor.
         network: The network's name.
-        data_set: The registered data set that the data are, by their contents: 'mnist'; '' of any other, or of some of
-            its classes.
-        intervals: Test metric -> (low, high), its 95 % bootstrap interval over the test rows; {} where none was
-            recorded.
-        beside: What else claims and the preconditions of verdicts are about, where it is recorded. Of a training:
-            'rise' of its validation accuracy over its last quarter; 'settled', the iteration at which it has learnt
-            (see ``tfticket.reports.facts``); its 'epochs'; 'seconds' of an iteration; of a variational network 'draws'
-            in it, and 'at_bound', the share of its deviations that end as far from their start as the optimiser can
-            take them; of SVI 'own_means' (1: they begin where the deterministic network does, on the mask alone) and
-            'members' of the population that tuned it. Of a mask: 'depth', Spearman's correlation of layers' places
-            with the shares pruned in them, over the 'layers' that may be; 'relative_magnitude', the mean magnitude of
-            a ticket's survivors over that of all weights, at the moment it was rewound to, mean over the layers that
-            were pruned. Of chains: 'prior_start' (1: they begin at draws from the prior).
-        doubts: Why the chains that made the prediction are not said to have converged; () if they are, None if there
-            are no chains.
+        data_set: The registered data set with these contents, e.g. 'mnist'; '' for other data, or for some classes.
+        intervals: Test metric -> (low, high), its 95 % bootstrap interval over the test rows; {} if not recorded.
+        extra_metrics: Metrics for claims and for the preconditions of verdicts, where they are recorded.
+            Of a training: 'rise' of the validation accuracy over its last quarter; 'settled', the iteration at which it
+            reaches its plateau (see ``tfticket.reports.extra_metrics``); 'epochs'; 'seconds' an iteration; of a
+            variational network 'draws', and 'at_bound', the share of its deviations that end as far from their start as
+            the optimiser can take them; of SVI 'own_means' (1: means begin as the deterministic network is initialised,
+            on the mask alone) and 'members' of the population that tuned it.
+            Of a mask: 'depth', Spearman's correlation of layers' places with the shares pruned in them, over the
+            'layers' that may be pruned; 'relative_magnitude', the mean magnitude of a ticket's survivors over that of
+            all weights at the rewinding iteration, mean over the layers that were pruned.
+            Of chains: 'prior_start' (1: they begin at draws from the prior).
+        convergence_problems: Reasons why the chains of the prediction have not converged; () if they have, None if
+            there are no chains.
         variational: True if the run's own network is variational.
     """
 
@@ -58,22 +77,22 @@ class Row:
     validation: dict[str, float]
     replicate: int = 0
     reliability: dict[str, list[Any]] | None = None
-    emptied: tuple[str, ...] = ()
+    collapsed_layers: tuple[str, ...] = ()
     network: str = ""
     data_set: str = ""
     intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
-    beside: dict[str, float] = field(default_factory=dict)
-    doubts: tuple[str, ...] | None = None
+    extra_metrics: dict[str, float] = field(default_factory=dict)
+    convergence_problems: tuple[str, ...] | None = None
     variational: bool = False
 
 
 def _data(run: RunFolder, result: dict[str, Any]) -> str:
-    """What figures call a run's data. The evaluation may have been computed for another run, with another name."""
-    found, config = result.get("data", {}), run.config["data"]
-    text = label_of(config["name"], found.get("contents", ""))
+    """Return the name of a run's data in figures. The evaluation may come from a run that names them differently."""
+    data, config = result.get("data", {}), run.config["data"]
+    text = label_of(config["name"], data.get("contents", ""))
     if config.get("classes"):
         text += f", classes {', '.join(map(str, config['classes']))}"
-    return f"{text}, {found['training_rows']:,} training rows" if found else text
+    return f"{text}, {data['training_rows']:,} training rows" if data else text
 
 
 def _data_set(config: Mapping[str, Any], contents: str) -> str:
@@ -83,7 +102,7 @@ def _data_set(config: Mapping[str, Any], contents: str) -> str:
 
 
 def name_in(config: Mapping[str, Any], arm: Arm) -> str:
-    """What a run of a configuration calls an arm: its own tickets by network and score, where these are not IMP's."""
+    """Return the name of an arm in a run: its own tickets by network and score, where these are not IMP's."""
     score = config.get("prune", {}).get("score", "magnitude")
     if arm == TICKET and config["model"].get("variational"):
         return Trunk(variational=True, score=score).name
@@ -91,11 +110,11 @@ def name_in(config: Mapping[str, Any], arm: Arm) -> str:
 
 
 def name_at(name: str, arm: Arm, level: int, variational: bool) -> str:
-    """What tables call an arm at a level: tickets of level 0 are an unpruned network, which several arms may share.
+    """Return the name of an arm at a level: tickets of level 0 are an unpruned network, which several arms may share.
 
     Args:
-        name: What they call it at other levels.
-        arm: Which.
+        name: Its name at other levels.
+        arm: The arm.
         level: Rounds of pruning.
         variational: True if the run's own network is variational.
     """
@@ -105,82 +124,90 @@ def name_at(name: str, arm: Arm, level: int, variational: bool) -> str:
 
 
 def rows_of(run: RunFolder) -> list[Row]:
-    """One row for each finished evaluation of a run, in the order of the run.
+    """Return one row for each finished evaluation of a run, in the order of the run.
 
     Raises:
-        InputError: Its configuration, or a step's folder, is not whole.
+        InputError: Its configuration, or a step's folder, is damaged.
     """
     evaluations = run.steps(*EVALUATIONS)
     if evaluations:
         checked(run.config, RunConfiguration, str(run.folder / CONFIG))
-    facts = _facts_of(run)
-    rows = [row_of(run, step, facts.get(_whose(step)) if step.kind == "evaluate" else None) for step in evaluations]
+    metrics = _extra_metrics(run)
+    rows = [row_of(run, step, metrics.get(_key(step)) if step.kind == "evaluate" else None) for step in evaluations]
     for step in run.steps("fit"):
-        relative = step.result["relative_magnitude"].values()
-        layers = [value for value in relative if value not in (None, 1.0)]  # exactly 1: nothing was pruned there
+        magnitudes = step.result["relative_magnitude"].values()
+        pruned = [value for value in magnitudes if value not in (None, 1.0)]  # exactly 1: nothing was pruned there
         ticket = (TICKET, step.label["seed"], step.label["level"])
         for row in rows:
-            if layers and (row.arm, row.seed, row.level) == ticket:
-                row.beside["relative_magnitude"] = sum(layers) / len(layers)
+            if pruned and (row.arm, row.seed, row.level) == ticket:
+                row.extra_metrics["relative_magnitude"] = sum(pruned) / len(pruned)
     return rows
 
 
-def _facts_of(run: RunFolder) -> dict[Whose, dict[str, float]]:
-    """What is recorded of each training, and in runs that prune in several ways of each mask."""
-    trainings = {_whose(step): step.result for step in run.steps("train") if "arm" in step.label}
-    facts = trainings_facts(run.config, trainings)
-    if run.config.get("trunks"):  # claims of no other experiment ask for these
+def _extra_metrics(run: RunFolder) -> dict[Key, dict[str, float]]:
+    """Return the metrics of each training, and in runs that prune in several ways of each mask."""
+    trainings = {_key(step): step.result for step in run.steps("train") if "arm" in step.label}
+    metrics = {key: training_metrics(run.config, key[0], result) for key, result in trainings.items()}
+    if run.config.get("trunks"):  # no claim of another experiment needs these
         masks = ((step.label, step.result) for step in run.steps("start", "prune"))
-        for whose, depth in depths(run.config, masks).items():
-            facts.setdefault(whose, {}).update(depth)
-    return facts
+        for key, depth in depth_metrics(run.config, masks).items():
+            metrics.setdefault(key, {}).update(depth)
+    return metrics
 
 
-def _whose(step: Step) -> Whose:
+def _key(step: Step) -> Key:
     return tuple(step.label.get(name, 0) for name in ("arm", "seed", "level", "replicate"))
 
 
-def row_of(run: RunFolder, step: Step, facts: Mapping[str, float] | None = None) -> Row:
-    """One finished evaluation of a run.
+def row_of(run: RunFolder, step: Step, training: Mapping[str, float] | None = None) -> Row:
+    """Return the row of a finished evaluation.
 
     Args:
         run: The run.
         step: The evaluation.
-        facts: What is recorded of the training.
+        training: Metrics of the training: see ``training_metrics``.
 
     Raises:
         InputError: The step's folder is damaged or missing.
     """
-    label, result = step.label, step.result
-    beside, diagnostics = dict(facts or {}), result.get("diagnostics")
-    iterations, batch_size = beside.pop("iterations", None), beside.pop("batch_size", None)
+    result = step.result
+    extra_metrics, diagnostics = dict(training or {}), result.get("diagnostics")
+    iterations, batch_size = extra_metrics.pop("iterations", None), extra_metrics.pop("batch_size", None)
     if iterations and batch_size and (rows := result.get("data", {}).get("training_rows")):
-        beside["epochs"] = iterations * batch_size / rows
+        extra_metrics["epochs"] = iterations * batch_size / rows
     if diagnostics and "sample" in run.config:
-        beside["prior_start"] = float(run.config["sample"].get("start", "prior") == "prior")
+        extra_metrics["prior_start"] = float(run.config["sample"].get("start", "prior") == "prior")
     return Row(
         run=run.folder.name,
-        arm=label["arm"],
-        name=name_in(run.config, label["arm"]),
-        seed=label["seed"],
-        level=result["level"],
-        density=result["density"],
+        **network_fields(run, step),
         data=_data(run, result),
         test=result["test"],
         validation=result["validation"],
-        replicate=label.get("replicate", 0),
         reliability=result.get("reliability", {}).get("test"),  # None before evaluations recorded it
-        emptied=tuple(result.get("emptied", ())),
+        collapsed_layers=tuple(result.get("emptied", ())),
         network=run.config["model"]["name"],
         data_set=_data_set(run.config["data"], result.get("data", {}).get("contents", "")),
         intervals={metric: (low, high) for metric, (low, high) in result.get("intervals", {}).get("test", {}).items()},
-        beside=beside,
-        doubts=None if diagnostics is None else _doubts_of(diagnostics),
-        variational=bool(run.config["model"].get("variational")),
+        extra_metrics=extra_metrics,
+        convergence_problems=None if diagnostics is None else _convergence_problems(diagnostics),
     )
 
 
-def _doubts_of(diagnostics: Mapping[str, Any]) -> tuple[str, ...]:
+def network_fields(run: RunFolder, step: Step) -> dict[str, Any]:
+    """Return the fields of ``Network`` of a step that trains or evaluates one."""
+    label, result = step.label, step.result
+    return {
+        "arm": label["arm"],
+        "name": name_in(run.config, label["arm"]),
+        "seed": label["seed"],
+        "level": result.get("level", label.get("level")),
+        "replicate": label.get("replicate", 0),
+        "density": result["density"],
+        "variational": bool(run.config["model"].get("variational")),
+    }
+
+
+def _convergence_problems(diagnostics: Mapping[str, Any]) -> tuple[str, ...]:
     if diagnostics["verdict"] == "converged":
         return ()
     return tuple(diagnostics["reasons"]) or (diagnostics["verdict"],)

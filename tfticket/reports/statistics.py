@@ -20,9 +20,9 @@ class Estimate:
 
 
 def mean_interval(values: Sequence[float]) -> Estimate:
-    """Mean and two-sided 95 % Student t interval of independent values.
+    """Return the mean and the two-sided 95 % Student t interval of independent values.
 
-    It takes the values for a sample from a normal distribution. Paired arms: hand in the differences.
+    The values are taken for a sample from a normal distribution. For paired arms, pass the differences.
     """
     array = np.asarray(values, dtype=float)
     mean = float(array.mean())
@@ -33,11 +33,11 @@ def mean_interval(values: Sequence[float]) -> Estimate:
 
 
 def sign_flip_p(values: Sequence[float] | np.ndarray) -> float:
-    """P value of the one-sided sign-flip test that values lie above 0: the share of sign patterns with as large a sum.
+    """Return the p value of the one-sided sign-flip test that values lie above 0.
 
-    It assumes that they are symmetric about their centre, not that they are normal. Exact up to 12 values, over all 2^n
-    patterns; of more values over 10,000, the observed one and others drawn with a fixed seed. Of n values the smallest
-    p is 1 / 2^n.
+    It is the share of sign patterns with as large a sum. The test assumes that values are symmetric about their centre,
+    not that they are normal. Exact up to 12 values, over all 2^n patterns; for more values over 10,000 patterns, the
+    observed one and others drawn with a fixed seed. The smallest p of n values is 1 / 2^n.
 
     References:
         Fisher (1935), "The design of experiments", section 21.
@@ -49,7 +49,7 @@ def sign_flip_p(values: Sequence[float] | np.ndarray) -> float:
 
 @lru_cache
 def _sign_patterns(count: int) -> np.ndarray:
-    """Patterns of 1 and -1 [patterns, count], all 1 the first."""
+    """Return patterns of 1 and -1 [patterns, count]; the first is all 1."""
     if count <= _MOST_EXACT:
         return np.array(list(itertools.product((1.0, -1.0), repeat=count)))
     drawn = np.random.default_rng(0).choice((1.0, -1.0), (9_999, count))
@@ -60,7 +60,7 @@ _MOST_EXACT = 12
 
 
 def _student(freedom: int) -> float:
-    """The 97.5 % point of Student's t distribution."""
+    """Return the 97.5 % point of Student's t distribution."""
     if freedom <= len(_STUDENT):
         return _STUDENT[freedom - 1]
     from scipy.special import stdtrit
@@ -76,15 +76,15 @@ _STUDENT = (
     2.0796138447276795, 2.0738730679040254, 2.0686576104190486, 2.0638985616280245, 2.0595385527532972,
     2.0555294386428735, 2.0518305164802846, 2.0484071417952454, 2.045229642132703, 2.0422724563012378,
 )  # fmt: skip
-"""For 1 to 30 degrees of freedom, as scipy has them: half a second to import, which a window would stand still for."""
+"""For 1 to 30 degrees of freedom, from scipy, whose import would freeze a window for half a second."""
 
 
 def pool_bins(records: Sequence[Mapping[str, Sequence[Any]]]) -> dict[str, np.ndarray]:
-    """The bins of several reliability diagrams as one, as if all their rows had been binned together.
+    """Return the bins of several reliability diagrams as one, as if all their rows had been binned together.
 
     Args:
-        records: One or more, each with 'count', 'confidence' and 'accuracy' of the same bins; what an empty bin's
-            confidence and accuracy are does not matter.
+        records: One or more, each with 'count', 'confidence' and 'accuracy' of the same bins; the latter two of empty
+            bins are ignored.
 
     Returns:
         'count', and the means 'confidence' and 'accuracy', [bins]; NaN in bins that are empty in all.

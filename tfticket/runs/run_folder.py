@@ -17,7 +17,7 @@ from tfticket.runs.files import check_file, read_json, write_json
 from tfticket.runs.lease import holder_of
 from tfticket.runs.records import checked, read_record
 from tfticket.runs.schemas import Evaluation, MadeTicket, Manifest, Status
-from tfticket.runs.step_files import CHECKSUM, RESULT, checksum_of, checksum_of_bytes, read_config, read_result
+from tfticket.runs.step_files import CHECKSUM, RESULT, Damaged, checksum_of, checksum_of_bytes, read_config, read_result
 from tfticket.text import counted
 from tfticket.yaml_text import read_yaml
 
@@ -82,10 +82,12 @@ class Step:
 
     @contextmanager
     def advice(self) -> Iterator[None]:
-        """Add to an ``InputError`` about a file of the step how to get the file back."""
+        """Add to an ``InputError`` about a file of the step how to get the file back, unless it says so already."""
         try:
             yield
         except InputError as error:
+            if isinstance(error, Damaged) and error.has_advice:
+                raise
             raise InputError(f"{error} {_how_to_recompute(self.run)}") from None
 
     @property

@@ -31,13 +31,19 @@ def step_of(path: Path) -> Path | None:
 
 
 class Damaged(InputError):
-    """A file is not what its step wrote; ``problem`` says so without the advice."""
+    """A file is not what its step wrote.
+
+    Attributes:
+        problem: The message without the advice.
+        has_advice: True if the message says how to get the file back; it does for a file in a step's folder.
+    """
 
     def __init__(self, path: Path, what: str) -> None:
         step = step_of(path)
-        mend = f" Put it back from a copy, or delete {step}: the run then computes that step again."
         self.problem = f"{path} {what}."
-        super().__init__(self.problem + (mend if step else ""))
+        self.has_advice = step is not None
+        advice = f" Put it back from a copy, or delete {step}: the run then computes that step again."
+        super().__init__(self.problem + (advice if step else ""))
 
 
 def checksum_of(value: Any) -> str:

@@ -1,14 +1,13 @@
-"""What the papers' tables report, as data. Nothing here is a result of this program.
+"""Numbers that the papers' tables report, as data. Nothing here is a result of this program.
 
-Of "Bayes always wins the lottery in Monte Carlo" (paper A) everything is on test rows; its ResNet-18 could not be
-sampled for want of memory, so that it has no HMC. Its text gives 96.74 % and 53.27 % for tuned SVI of LeNet-300-100 on
-MNIST and CIFAR-10, where its table gives 97 % and 52.22 %: both are here, told apart by their table. Of SVI with
-default weights of the KL term only the text speaks. "Random" are 20 initialisations drawn anew; their spread is the
-number after ± as printed, of which the paper does not say what it is.
+Paper A, "Bayes always wins the lottery in Monte Carlo": all numbers are on test rows. Its ResNet-18 was not sampled for
+want of memory and has no HMC. Its text gives 96.74 % and 53.27 % for tuned SVI of LeNet-300-100 on MNIST and CIFAR-10,
+its table 97 % and 52.22 %: both are here, with their source. SVI with default weights of the KL term is in the text
+only. "Random" are 20 re-initialisations; their spread is the number after ±, which the paper does not define.
 
-Of "Monte Carlo winning tickets" (paper C) accuracies are on 5,000 rows held out from the training images; its random
-pruning is random in each layer, as the control shuffle-layerwise is, beside which it therefore stands. Of "Bayesian
-lottery ticket hypothesis" (paper B) the only table is of running times; its accuracies are printed as figures alone.
+Paper C, "Monte Carlo winning tickets": accuracies are on 5,000 rows held out from the training images. Its random
+pruning is random in each layer, so it is listed as the control shuffle-layerwise. Paper B, "Bayesian lottery ticket
+hypothesis": its only table is of running times; accuracies appear in figures alone.
 """
 
 from collections.abc import Iterator
@@ -27,7 +26,7 @@ CITATIONS = {
     "C": 'Rafał Grzeszczuk, Marcin Kurdziel, "Monte Carlo Winning Tickets", AGH University of Science and Technology, '
     "Kraków.",
 }
-"""The papers in full, by the letters of their claims."""
+"""Letter of the claims -> citation of the paper."""
 
 _DEFAULT_SVI, _DENSE = Arm(control="svi-default"), Arm(control="dense")
 _DETERMINISTIC, _BAYESIAN = Arm(control="deterministic"), Arm(control="bayesian")
@@ -41,7 +40,7 @@ NAMES = {
     _DETERMINISTIC: "deterministic",
     _BAYESIAN: "Bayesian",
 }
-"""Names of arms that only the papers have; runs have the others."""
+"""Names of arms that only the papers have."""
 
 
 @dataclass(frozen=True)
@@ -50,14 +49,14 @@ class Reported:
 
     Attributes:
         paper: Its short title.
-        table: 'table 1', or where in the text.
-        network, data: Names of this program's networks and data sets.
+        table: 'table 1', or the section of the text.
+        network, data: Names of this program's network and data set.
         arm: An arm of runs, or one of ``NAMES``.
-        density: Fraction of the weights that remain; None of a running time, which is a mean over levels.
+        density: Fraction of the weights that remain; None for a running time, which is a mean over levels.
         metric: 'accuracy' (a fraction), 'nll' (nats), or 'minutes' of one level's training.
         value: The number.
-        spread: What is printed after ±; None where nothing is.
-        rows: On which rows it was measured.
+        spread: The number printed after ±, or None.
+        rows: The rows that it was measured on.
     """
 
     paper: str
@@ -122,14 +121,14 @@ _B_TABLE = (("resnet-20", 12.0, 33.0), ("vgg-11", 13.0, 72.0), ("vit-tiny", 9.0,
 
 
 def reported_for(network: str, data: str, metric: str) -> list[Reported]:
-    """What the papers report of a network on data.
+    """Return the numbers that the papers report for a network on data.
 
     Args:
-        network: Its name, 'lenet-300-100'.
-        data: The data set's name, 'mnist'.
+        network: Name of the network: 'lenet-300-100'.
+        data: Name of the data set: 'mnist'.
         metric: 'accuracy', 'nll' or 'minutes'.
     """
-    return [one for one in REPORTED if (one.network, one.data, one.metric) == (network, data, metric)]
+    return [number for number in REPORTED if (number.network, number.data, number.metric) == (network, data, metric)]
 
 
 def _paper_a() -> Iterator[Reported]:
@@ -137,8 +136,8 @@ def _paper_a() -> Iterator[Reported]:
         scale = 0.01 if metric == "accuracy" else 1.0
         for (network, data, density), value, spread in zip(_A_COLUMNS, values, spreads, strict=True):
             if value is not None:
-                around = None if spread is None else round(scale * spread, 6)
-                yield Reported(A, "table 1", network, data, arm, density, metric, round(scale * value, 6), around)
+                scaled = None if spread is None else round(scale * spread, 6)
+                yield Reported(A, "table 1", network, data, arm, density, metric, round(scale * value, 6), scaled)
     for arm, data, value in _A_TEXT:
         yield Reported(A, "section 5", "lenet-300-100", data, arm, 0.01, "accuracy", round(value / 100, 6))
 
@@ -159,4 +158,4 @@ def _paper_c() -> Iterator[Reported]:
 
 
 REPORTED: tuple[Reported, ...] = (*_paper_a(), *_paper_b(), *_paper_c())
-"""Every number of the papers' tables, and of the text where it adds to them."""
+"""Every number of the papers' tables, and those that only the text gives."""

@@ -1,4 +1,4 @@
-"""Figures of what is inside tickets: matplotlib ``Figure`` objects, made from inspections and comparisons."""
+"""Figures of tickets' layers: weights remaining, densities of weights, overlap of tickets."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -6,13 +6,14 @@ from typing import Any
 import numpy as np
 
 from tfticket.inspection.result import Histogram, Inspection, KernelInspection, TicketComparison
+from tfticket.reports.figures.style import density_axes, lines_in, new_figure, plain_axes
 from tfticket.text import for_figure
 
-# Okabe and Ito's colours, told apart by the colour-blind; a marker each, for print.
-_LOOKS = [("#0072B2", "o"), ("#D55E00", "s"), ("#009E73", "^"), ("#CC79A7", "D"), ("#E69F00", "v"), ("#56B4E9", "P")]
+# Okabe and Ito's colours, distinct for the colour-blind; a marker each, for print.
+_MARKS = [("#0072B2", "o"), ("#D55E00", "s"), ("#009E73", "^"), ("#CC79A7", "D"), ("#E69F00", "v"), ("#56B4E9", "P")]
 KEPT, _PRUNED = "#0072B2", "#E69F00"
 _PANELS = 6
-"""Layers in a figure of one panel or row a layer, at most."""
+"""Most layers of a figure with a panel or row for each."""
 _COLUMNS = {
     "initial": "initial weights",
     "start": "start weights",
@@ -22,34 +23,26 @@ _COLUMNS = {
 
 
 def layers_figure(tickets: Mapping[str, Inspection], title: str) -> Any:
-    """Weights remaining of each layer; of a single ticket the live ones too.
-
-    Args:
-        tickets: Name -> inspection, of tickets with the same layers: levels, seeds or arms, in their order.
-        title: Written above the axes.
-
-    Returns:
-        A ``matplotlib.figure.Figure``.
-    """
+    """Draw weights remaining by layer of tickets with the same layers; of a single ticket the live ones too."""
     figure, axes = new_figure(7.2, 4.4, title)
     first = next(iter(tickets.values()))
-    lines = {for_figure(name): [kernel.density for kernel in found.kernels] for name, found in tickets.items()}
+    lines = {for_figure(name): [kernel.density for kernel in ticket.kernels] for name, ticket in tickets.items()}
     size = _marker_size(len(first.kernels))
-    looks = [{**look, "lw": 1.6, "ms": size} for look in _looks(len(lines))]
+    styles = [{**style, "lw": 1.6, "ms": size} for style in _styles(len(lines))]
     live = [kernel.live / kernel.weights for kernel in first.kernels if kernel.live is not None]
     if len(tickets) == 1 and len(live) == len(first.kernels):
         lines["of them on a path"] = live
-        looks.append({"color": _LOOKS[1][0], "marker": "s", "ls": "--", "mfc": "none", "ms": size + 3, "lw": 1.2})
-    there = [share for shares in lines.values() for share in shares if share > 0]
-    if log := bool(there) and max(there) > 8 * min(there):
+        styles.append({"color": _MARKS[1][0], "marker": "s", "ls": "--", "mfc": "none", "ms": size + 3, "lw": 1.2})
+    positive = [share for shares in lines.values() for share in shares if share > 0]
+    if log := bool(positive) and max(positive) > 8 * min(positive):
         axes.set_yscale("log")
-    for (name, shares), look in zip(lines.items(), looks, strict=True):
-        _line(axes, name, 100 * np.array(shares), log, look)
+    for (name, shares), style in zip(lines.items(), styles, strict=True):
+        _line(axes, name, 100 * np.array(shares), log, style)
     if len(tickets) == 1:
         axes.axhline(100 * first.density, color="0.45", lw=1, ls=":", zorder=0, label="whole network")
     if log:
         _percent_ticks(axes)
-        if len(there) < sum(map(len, lines.values())):
+        if len(positive) < sum(map(len, lines.values())):
             axes.plot([], [], color="0.3", marker="x", ls="none", label="none")
     else:
         axes.set_ylim(bottom=0)
@@ -60,18 +53,11 @@ def layers_figure(tickets: Mapping[str, Inspection], title: str) -> Any:
 
 
 def weights_figure(inspection: Inspection, title: str, paths: Sequence[str] | None = None) -> Any:
-    """How the weights of each layer lie, kept and pruned: a row a layer, a column for initial and trained weights.
+    """Draw densities of kept and pruned weights: a row for each layer, a column for initial and trained weights.
 
-    Args:
-        inspection: What was found in the ticket.
-        title: Written above.
-        paths: Kernels to show; by default six, from the first to the last.
-
-    Returns:
-        A ``matplotlib.figure.Figure``.
+    Without ``paths`` six kernels are shown, from the first to the last.
     """
-    kernels = chosen(inspection, paths)
-    title = of_how_many(title, kernels, inspection)
+    kernels, title = shown_kernels(inspection, paths, title)
     columns = [name for name in _COLUMNS if name in kernels[0].histograms]
     figure, grid = new_figure(
         1.2 + 3.0 * len(columns), 1.2 + 1.55 * len(kernels), title, (len(kernels), len(columns)), squeeze=False
@@ -85,9 +71,7 @@ def weights_figure(inspection: Inspection, title: str, paths: Sequence[str] | No
                 axes.set_xlabel("weight")
         text = f"{layer_name(kernel.path)}: {percent(kernel.density)} kept"
         row[0].text(0, 1.04, for_figure(text), transform=row[0].transAxes, fontsize=9, va="bottom")
-    handles = {
-        text: handle for axes in grid.flat for handle, text in zip(*axes.get_legend_handles_labels(), strict=True)
-    }
+    handles = {name: handle for axes in grid.flat for name, handle in lines_in(axes).items()}
     figure.legend(
         handles.values(),
         handles,
@@ -101,15 +85,7 @@ def weights_figure(inspection: Inspection, title: str, paths: Sequence[str] | No
 
 
 def overlap_figure(comparison: TicketComparison, title: str) -> Any:
-    """Which tickets keep the same weights: Jaccard index of each pair, and layer by layer against chance.
-
-    Args:
-        comparison: Of at least two tickets.
-        title: Written above.
-
-    Returns:
-        A ``matplotlib.figure.Figure``.
-    """
+    """Draw the overlap of tickets: Jaccard index of each pair, and by layer against the overlap by chance."""
     count = len(comparison.names)
     side = max(3.4, 0.42 * count + 1.6)
     figure, (left, right) = new_figure(
@@ -119,7 +95,8 @@ def overlap_figure(comparison: TicketComparison, title: str) -> Any:
     pairs = np.triu_indices(count, 1)
     empty = comparison.densities.T[:, pairs[0]] + comparison.densities.T[:, pairs[1]] == 0
     observed, chance = (
-        np.ma.masked_array(100 * each[:, *pairs], empty) for each in (comparison.jaccard, comparison.jaccard_by_chance)
+        np.ma.masked_array(100 * values[:, *pairs], empty)
+        for values in (comparison.jaccard, comparison.jaccard_by_chance)
     )
     numbers = np.arange(1, len(comparison.paths) + 1)
     for values, colour, marker, name in ((observed, KEPT, "o", "tickets"), (chance, "0.45", "s", "by chance")):
@@ -142,73 +119,56 @@ def overlap_figure(comparison: TicketComparison, title: str) -> Any:
     return figure
 
 
-def new_figure(
-    width: float, height: float, title: str, grid: tuple[int, int] = (1, 1), **options: Any
-) -> tuple[Any, Any]:
-    """A figure with its title, and its axes."""
-    from matplotlib.figure import Figure  # a second to import
-
-    figure = Figure(figsize=(width, height), layout="constrained")
-    axes = figure.subplots(*grid, **options)
-    figure.suptitle(for_figure(title), fontsize=11, x=0.01, ha="left", wrap=True)
-    return figure, axes
-
-
 def layer_name(path: str) -> str:
-    """The layer of a kernel."""
+    """Return the layer of a kernel."""
     return path.rpartition("/")[0]
 
 
 def percent(share: float) -> str:
-    """A share in words."""
+    """Return a share as text: '12.5 %'."""
     return f"{100 * share:.3g} %"
 
 
-def of_how_many(title: str, kernels: Sequence[KernelInspection], inspection: Inspection) -> str:
-    """A title that says when layers are left out."""
-    if len(kernels) == len(inspection.kernels):
-        return title
-    return f"{title} ({len(kernels)} of {len(inspection.kernels)} layers)"
+def shown_kernels(
+    inspection: Inspection, paths: Sequence[str] | None, title: str
+) -> tuple[list[KernelInspection], str]:
+    """Return the kernels of these paths, by default as many as fit, and a title that says if layers are left out."""
+    kernels = inspection.kernels
+    if paths is None:
+        last = len(kernels) - 1
+        shown = [kernels[n] for n in np.unique(np.linspace(0, last, min(_PANELS, last + 1)).round().astype(int))]
+    else:
+        shown = [inspection.kernel(path) for path in paths]
+    return shown, title if len(shown) == len(kernels) else f"{title} ({len(shown)} of {len(kernels)} layers)"
 
 
-def chosen(inspection: Inspection, paths: Sequence[str] | None) -> list[KernelInspection]:
-    """The kernels asked for, or as many as fit, from the first to the last."""
-    if paths is not None:
-        return [inspection.kernel(path) for path in paths]
-    last = len(inspection.kernels) - 1
-    return [
-        inspection.kernels[number]
-        for number in np.unique(np.linspace(0, last, min(_PANELS, last + 1)).round().astype(int))
-    ]
-
-
-def _looks(count: int) -> list[dict[str, Any]]:
-    """Colour and marker of each line; many lines go from dark to light, in their order."""
-    if count <= len(_LOOKS):
-        return [{"color": colour, "marker": marker} for colour, marker in _LOOKS[:count]]
+def _styles(count: int) -> list[dict[str, Any]]:
+    """Return colour and marker of each line; many lines go from dark to light, in their order."""
+    if count <= len(_MARKS):
+        return [{"color": colour, "marker": marker} for colour, marker in _MARKS[:count]]
     from matplotlib import colormaps
 
-    return [{"color": colormaps["viridis"](0.92 * n / (count - 1)), "marker": _LOOKS[n % 6][1]} for n in range(count)]
+    return [{"color": colormaps["viridis"](0.92 * n / (count - 1)), "marker": _MARKS[n % 6][1]} for n in range(count)]
 
 
 def _marker_size(points: int) -> float:
     return 5 if points <= 40 else 3
 
 
-def _line(axes: Any, name: str, values: np.ndarray, log: bool, look: dict[str, Any]) -> None:
-    """Values against the layers' numbers; on a logarithmic axis zeros are crosses at its foot."""
+def _line(axes: Any, name: str, values: np.ndarray, log: bool, style: dict[str, Any]) -> None:
+    """Draw values against the layers' numbers; on a logarithmic axis zeros are crosses at its foot."""
     numbers = np.arange(1, len(values) + 1)
     zero = (values == 0) & log
-    axes.plot(numbers, np.where(zero, np.nan, values), label=name, **look)
+    axes.plot(numbers, np.where(zero, np.nan, values), label=name, **style)
     if zero.any():
         place = {"transform": axes.get_xaxis_transform(), "clip_on": False}
         axes.plot(
-            numbers[zero], np.zeros(zero.sum()), color=look["color"], marker="x", ls="none", ms=look["ms"], **place
+            numbers[zero], np.zeros(zero.sum()), color=style["color"], marker="x", ls="none", ms=style["ms"], **place
         )
 
 
 def _percent_ticks(axes: Any) -> None:
-    """Plain numbers on a logarithmic axis."""
+    """Write plain numbers on a logarithmic axis."""
     from matplotlib.ticker import FuncFormatter, LogLocator
 
     low, high = axes.get_ylim()
@@ -219,7 +179,7 @@ def _percent_ticks(axes: Any) -> None:
 
 
 def _layer_axis(axes: Any, paths: Sequence[str]) -> None:
-    """Layers by name where they are few, else by number."""
+    """Write the names of few layers, the numbers of many."""
     if len(paths) <= 24:
         names = [for_figure(layer_name(path)) for path in paths]
         options = {"rotation": 40 if len(paths) < 12 else 60, "ha": "right", "rotation_mode": "anchor"}
@@ -227,12 +187,11 @@ def _layer_axis(axes: Any, paths: Sequence[str]) -> None:
     else:
         axes.locator_params(axis="x", integer=True)
         axes.set_xlabel("layer, in the network's order")
-    axes.grid(alpha=0.25, lw=0.6)
-    axes.spines[["top", "right"]].set_visible(False)
+    plain_axes(axes)
 
 
 def _legend(figure: Any, axes: Any, lines: int) -> None:
-    """Inside the axes where it is small, else beside them."""
+    """Place a small legend inside the axes, a large one at their right."""
     if lines <= 6:
         axes.legend(frameon=True, framealpha=0.8, edgecolor="none", fontsize=9)
     else:
@@ -240,7 +199,7 @@ def _legend(figure: Any, axes: Any, lines: int) -> None:
 
 
 def _density(axes: Any, histogram: Histogram) -> None:
-    """Kept and pruned weights, each as a density of area 1."""
+    """Draw kept and pruned weights, each as a density of area 1."""
     width = np.diff(histogram.edges)
     for counts, colour, name in ((histogram.pruned, _PRUNED, "pruned"), (histogram.kept, KEPT, "kept")):
         if total := counts.sum():
@@ -248,10 +207,8 @@ def _density(axes: Any, histogram: Histogram) -> None:
             axes.stairs(counts / total / width, histogram.edges, fill=True, **options)
     if not histogram.kept.sum() + histogram.pruned.sum():
         axes.text(0.5, 0.4, "none", transform=axes.transAxes, ha="center", fontsize=9, color="0.4")
-    axes.set_yticks([])
-    axes.tick_params(labelsize=8)
+    density_axes(axes)
     axes.locator_params(axis="x", nbins=5)
-    axes.spines[["top", "right", "left"]].set_visible(False)
 
 
 def _heat_map(axes: Any, comparison: TicketComparison) -> None:

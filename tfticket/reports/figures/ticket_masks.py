@@ -1,4 +1,4 @@
-"""Pictures of what is inside a ticket: receptive fields and masks."""
+"""Figures of a ticket's masks and receptive fields."""
 
 import math
 from collections.abc import Sequence
@@ -7,40 +7,35 @@ from typing import Any
 import numpy as np
 
 from tfticket.inspection.result import Inspection, Picture
-from tfticket.reports.inside import KEPT, chosen, layer_name, new_figure, of_how_many, percent
+from tfticket.reports.figures.style import new_figure
+from tfticket.reports.figures.ticket_layers import KEPT, layer_name, percent, shown_kernels
 from tfticket.text import for_figure
 
 _DARK = "#00263d"
 _TILES = 100
-"""Receptive fields in a figure, at most."""
-_DOTS = 200
-"""Cells of a mask's picture along each side, at most."""
+"""Most receptive fields of a figure."""
+_CELLS = 200
+"""Most cells along each side of a mask's picture."""
 
 
 def receptive_fields_figure(inspection: Inspection, title: str) -> Any:
-    """What the units at the input see: a tile a unit, those with most survivors first; and survivors at each input.
-
-    Args:
-        inspection: What was found in the ticket; it has receptive fields.
-        title: Written above.
-
-    Returns:
-        A ``matplotlib.figure.Figure``.
-    """
-    found = inspection.receptive_fields
-    assert found is not None
-    dead = inspection.kernel(found.path).dead_units
-    order = np.argsort(-found.fields.sum(axis=(1, 2, 3)), kind="stable")[:_TILES]
+    """Draw the receptive fields of the input layer, those with most survivors first, and survivors at each input."""
+    receptive = inspection.receptive_fields
+    assert receptive is not None
+    dead = inspection.kernel(receptive.path).dead_units
+    order = np.argsort(-receptive.fields.sum(axis=(1, 2, 3)), kind="stable")[:_TILES]
     figure, (left, right) = new_figure(12.0, 6.0, title, (1, 2), width_ratios=[1.2, 1])
-    tiles = _mosaic(found.fields, order, dead)
+    tiles = _mosaic(receptive.fields, order, dead)
     left.imshow(tiles, interpolation="nearest" if len(tiles) < 500 else "antialiased")
-    shown = "all" if len(order) == len(found.fields) else f"the {len(order)} with most survivors of"
-    about = ""
+    shown = "all" if len(order) == len(receptive.fields) else f"the {len(order)} with most survivors of"
+    dead_units = ""
     if dead is not None:
-        about = f"; {np.count_nonzero(dead) or 'none'} dead{', grey' if dead[order].any() else ''}"
-    left.set_title(for_figure(f"{layer_name(found.path)}: {shown} {len(found.fields)} units{about}"), fontsize=10)
+        dead_units = f"; {np.count_nonzero(dead) or 'none'} dead{', grey' if dead[order].any() else ''}"
+    left.set_title(
+        for_figure(f"{layer_name(receptive.path)}: {shown} {len(receptive.fields)} units{dead_units}"), fontsize=10
+    )
     colour = "white: pruned; red, green, blue: one channel survives; darker: two; black: all three"
-    left.set_xlabel(colour if found.fields.shape[-1] == 3 else "white: pruned; dark: survives", fontsize=9)
+    left.set_xlabel(colour if receptive.fields.shape[-1] == 3 else "white: pruned; dark: survives", fontsize=9)
     _survivors_panel(figure, right, inspection)
     for axes in (left, right):
         axes.set_xticks([])
@@ -49,18 +44,8 @@ def receptive_fields_figure(inspection: Inspection, title: str) -> Any:
 
 
 def masks_figure(inspection: Inspection, title: str, paths: Sequence[str] | None = None) -> Any:
-    """The layers' masks as pictures: a row for each input of a unit, a column for each unit.
-
-    Args:
-        inspection: What was found in the ticket.
-        title: Written above.
-        paths: Kernels to show; by default six, from the first to the last.
-
-    Returns:
-        A ``matplotlib.figure.Figure``.
-    """
-    kernels = chosen(inspection, paths)
-    title = of_how_many(title, kernels, inspection)
+    """Draw the layers' masks: a row for each input of a unit, a column for each unit."""
+    kernels, title = shown_kernels(inspection, paths, title)
     columns = min(3, len(kernels))
     rows = -(-len(kernels) // columns)
     figure, grid = new_figure(0.6 + 3.1 * columns, 0.7 + 2.9 * rows, title, (rows, columns), squeeze=False)
@@ -76,7 +61,7 @@ def masks_figure(inspection: Inspection, title: str, paths: Sequence[str] | None
 
 
 def _mosaic(fields: np.ndarray, order: np.ndarray, dead: np.ndarray | None) -> np.ndarray:
-    """Tiles in a square, [height, width, 3], with lines between."""
+    """Return tiles in a square, [height, width, 3], with lines between."""
     columns = math.ceil(math.sqrt(len(order)))
     rows = -(-len(order) // columns)
     tiles = [_tile(fields[unit], dead is not None and bool(dead[unit])) for unit in order]
@@ -90,7 +75,7 @@ def _mosaic(fields: np.ndarray, order: np.ndarray, dead: np.ndarray | None) -> n
 
 
 def _tile(field: np.ndarray, dead: bool) -> np.ndarray:
-    """A unit's mask in colour, small ones larger, [height, width, 3]."""
+    """Return a unit's mask in colour, small ones enlarged, [height, width, 3]."""
     from matplotlib.colors import to_rgb
 
     field = field.repeat(scale := max(1, 24 // max(field.shape[:2])), axis=0).repeat(scale, axis=1)
@@ -99,24 +84,24 @@ def _tile(field: np.ndarray, dead: bool) -> np.ndarray:
     if field.shape[-1] != 3:
         return _shade(field.mean(axis=-1), to_rgb(_DARK))
     count = field.sum(axis=-1, keepdims=True)
-    hues = np.array([to_rgb(each) for each in ("#D62728", "#2CA02C", "#1F5FD0")])
+    hues = np.array([to_rgb(colour) for colour in ("#D62728", "#2CA02C", "#1F5FD0")])
     colours: np.ndarray = field @ hues / np.maximum(count, 1) * np.array([1.0, 1.0, 0.8, 0.05])[count]
     return np.where(count, colours, 1.0)
 
 
 def _shade(values: np.ndarray, dark: Sequence[float], light: Sequence[float] = (1.0, 1.0, 1.0)) -> np.ndarray:
-    """Values in [0, 1] as colours from light to dark."""
+    """Return values in [0, 1] as colours from light to dark."""
     shades: np.ndarray = np.asarray(light) + values[..., None] * (np.asarray(dark) - np.asarray(light))
     return shades
 
 
 def _survivors_panel(figure: Any, axes: Any, inspection: Inspection) -> None:
-    """Surviving weights at each pixel, or at each place of the window."""
-    found = inspection.receptive_fields
-    assert found is not None
-    counts = (found.fields.sum(axis=0) if found.per_pixel is None else found.per_pixel).sum(axis=-1)
+    """Draw surviving weights at each pixel, or at each place of the window."""
+    receptive = inspection.receptive_fields
+    assert receptive is not None
+    counts = (receptive.fields.sum(axis=0) if receptive.per_pixel is None else receptive.per_pixel).sum(axis=-1)
     title = "surviving weights at each place of the window"
-    if found.per_pixel is not None:
+    if receptive.per_pixel is not None:
         title = "surviving weights at each pixel"
         if inspection.dead_inputs is not None:
             dead = inspection.dead_inputs.all(axis=-1)
@@ -138,7 +123,7 @@ def _mask_panel(figure: Any, axes: Any, picture: Picture) -> None:
     from matplotlib.colors import LinearSegmentedColormap
 
     colours = LinearSegmentedColormap.from_list("kept", ["white", KEPT, _DARK])
-    values = _coarser(picture.values)
+    values = _binned(picture.values)
     image = axes.imshow(values, aspect="auto", cmap=colours, vmin=0, vmax=values.max() or 1, interpolation="nearest")
     if picture.binned or values.shape != picture.values.shape:
         figure.colorbar(image, ax=axes, shrink=0.8, label="local density").ax.tick_params(labelsize=8)
@@ -146,14 +131,14 @@ def _mask_panel(figure: Any, axes: Any, picture: Picture) -> None:
     axes.set_yticks([])
 
 
-def _coarser(values: np.ndarray) -> np.ndarray:
-    """Means of cells, so that no cell is smaller than a dot of a usual screen."""
+def _binned(values: np.ndarray) -> np.ndarray:
+    """Return means of cells, so that no cell is smaller than a pixel of a common screen."""
     values = values.astype(float)
     for axis in (0, 1):
         size = values.shape[axis]
-        if size > _DOTS:
-            begins = np.arange(_DOTS) * size // _DOTS
-            widths = np.diff(begins, append=size)
-            sums = np.add.reduceat(values, begins, axis=axis)
+        if size > _CELLS:
+            starts = np.arange(_CELLS) * size // _CELLS
+            widths = np.diff(starts, append=size)
+            sums = np.add.reduceat(values, starts, axis=axis)
             values = sums / (widths[:, None] if axis == 0 else widths)
     return values

@@ -1,28 +1,28 @@
-"""Preconditions of verdicts: what must be so of the arms that a claim compares, each with the reason if it is not.
+"""Preconditions of verdicts on the arms that a claim compares, each with the reason if it fails.
 
-What was not recorded is a reason too: a verdict rests on nothing that nobody knows.
+A value that was not recorded fails too: a verdict rests on nothing unknown.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
 from tfticket.arms import SVI, Arm
-from tfticket.reports.claims import MARGIN, Comparison, Kind, Precondition, Scope, Unit
-from tfticket.reports.facts import FEWEST_EVALUATIONS
+from tfticket.reports.claims.decision import MARGIN, Comparison, Kind, Precondition, Scope, Unit
+from tfticket.reports.claims.members import Members, arms_of, first_row, recorded, rows_in
+from tfticket.reports.extra_metrics import FEWEST_EVALUATIONS
+from tfticket.reports.grouping import Seeds, density_of
 from tfticket.reports.rows import Row
-from tfticket.reports.tables import Seeds, density_of
 from tfticket.text import counted
 
 LARGEST_RISE = 0.0025
-"""Of the validation accuracy over the last quarter of a training that has come to a plateau: a quarter of a point."""
+"""Largest rise of the validation accuracy over the last quarter of a training that has reached a plateau."""
 MOST_AT_BOUND = 0.1
 """Largest share of deviations at the optimiser's bound."""
 FEWEST_LAYERS = 5
-"""Of fewer layers a rank correlation says little."""
+"""Fewest layers of a rank correlation."""
 ONE_LEVEL = 0.8
-"""What a level of the papers' pruning keeps: a run within one level of a density has reached it."""
+"""Share that a level of the papers' pruning keeps: a run within one level of a density has reached it."""
 _ROUNDING = 1.01
 
 FAMILIES = {
@@ -36,29 +36,10 @@ FAMILIES = {
     "conv-4": "Conv-4",
     "conv-6": "Conv-6",
 }
-"""What networks, or all whose names begin so, are called."""
+"""Network, or prefix of networks' names -> name in texts."""
 
 
-@dataclass(frozen=True)
-class Member:
-    """One comparison of a claim.
-
-    Attributes:
-        differences: One an IMP seed.
-        arms: What is compared: the arms' rows.
-    """
-
-    differences: Sequence[float]
-    arms: tuple[Seeds, ...]
-
-
-Members = Mapping[str, Member]
 Check = Callable[[Members], tuple[Precondition, ...]]
-
-
-def arms_of(members: Members) -> list[Seeds]:
-    """Every arm that a claim compares, once."""
-    return list({id(arm): arm for member in members.values() for arm in member.arms}.values())
 
 
 def comparison(
@@ -70,58 +51,47 @@ def comparison(
     margin: float = MARGIN,
     unit: Unit = "points",
 ) -> list[Comparison]:
-    """A claim with what it is tested on and its preconditions; none without a member."""
+    """Return a claim with its scope and preconditions; [] without a member."""
     if not members:
         return []
-    preconditions = tuple(one for check in checks for one in check(members))
+    preconditions = tuple(precondition for check in checks for precondition in check(members))
     differences = {label: member.differences for label, member in members.items()}
     scope = Scope(paper, _here(arms_of(members)))
     return [Comparison(claim, kind, differences, margin, unit, scope, preconditions)]
 
 
 def _here(arms: Sequence[Seeds]) -> str:
-    """Network, data, densities and draws of the arms that are compared."""
-    row = row_of(arms[0])
-    densities = [density_of(arm) for arm in arms if row_of(arm).level] or [1.0]
+    """Return network, data, densities and draws of the arms that are compared."""
+    row = first_row(arms[0])
+    densities = [density_of(arm) for arm in arms if first_row(arm).level] or [1.0]
     ends = dict.fromkeys(f"{100 * density:.3g} %" for density in (max(densities), min(densities)))
     parts = [f"{row.network or 'a network'} on {row.data}", f"{' to '.join(ends)} of the weights"]
     draws = sorted({int(value) for arm in arms for value in recorded(arm, "draws")})
     return "; ".join([*parts, *([f"{', '.join(map(str, draws))} draws"] if draws else [])])
 
 
-def row_of(seeds: Seeds) -> Row:
-    """One of them, for what they all share."""
-    return next(iter(seeds.values()))[0]
-
-
-def rows_in(seeds: Seeds) -> list[Row]:
-    """Every replicate of every seed."""
-    return [row for replicates in seeds.values() for row in replicates]
-
-
-def recorded(seeds: Seeds, name: str) -> list[float]:
-    """A fact of every row that has it."""
-    return [row.beside[name] for row in rows_in(seeds) if name in row.beside]
-
-
 def name_of(seeds: Seeds) -> str:
-    """'IMP ticket at 1 %'; of level 0 'IMP ticket, dense'."""
-    row = row_of(seeds)
+    """Return 'IMP ticket at 1 %'; at level 0 'IMP ticket, dense'."""
+    row = first_row(seeds)
     return f"{row.name} at {100 * density_of(seeds):.3g} %" if row.level else f"{row.name}, dense"
 
 
 def trained_out(arms: Iterable[Seeds]) -> Precondition:
-    """Trainings no longer rise.
+    """Require that trainings no longer rise.
 
     A training rises where its validation accuracy, mean over seeds, gains more than ``LARGEST_RISE`` over the last
-    quarter (see ``tfticket.reports.facts.rise_of``). Noise is no excuse: where seeds scatter, a plateau is not shown.
+    quarter (see ``tfticket.reports.extra_metrics.rise_of``), however much seeds scatter.
     """
     needs = "trainings no longer rise"
-    trained = [arm for arm in arms if row_of(arm).doubts is None]
+    trained = [arm for arm in arms if first_row(arm).convergence_problems is None]
     unknown = [arm for arm in trained if len(recorded(arm, "rise")) < len(rows_in(arm))]
     if unknown:
         few = f"fewer than {FEWEST_EVALUATIONS} evaluations of {name_of(unknown[0])}"
         return Precondition(needs, f"whether trainings still rise is not recorded: {few}")
+    undefined = [arm for arm in trained if not np.isfinite(recorded(arm, "rise")).all()]
+    if undefined:
+        diverged = f"the validation accuracy of {name_of(undefined[0])} is not finite"
+        return Precondition(needs, f"whether trainings still rise is not known: {diverged}")
     rises = sorted(((_rise(arm), name_of(arm)) for arm in trained), reverse=True)
     rising = [(mean, name) for mean, name in rises if mean > LARGEST_RISE]
     if not rising:
@@ -132,14 +102,14 @@ def trained_out(arms: Iterable[Seeds]) -> Precondition:
 
 
 def _rise(arm: Seeds) -> float:
-    """Mean over seeds of the rise."""
-    return float(np.mean([np.mean([row.beside["rise"] for row in replicates]) for replicates in arm.values()]))
+    """Return the mean rise over seeds."""
+    return float(np.mean([np.mean([row.extra_metrics["rise"] for row in replicates]) for replicates in arm.values()]))
 
 
 def free_deviations(arms: Iterable[Seeds]) -> Precondition:
-    """Not more than ``MOST_AT_BOUND`` of a variational network's deviations end at the optimiser's bound."""
+    """Require that at most ``MOST_AT_BOUND`` of a variational network's deviations end at the optimiser's bound."""
     needs = f"at most {100 * MOST_AT_BOUND:.0f} % of the deviations at the optimiser's bound"
-    variational = [arm for arm in arms if row_of(arm).arm.is_variational]
+    variational = [arm for arm in arms if first_row(arm).arm.is_variational]
     unknown = [arm for arm in variational if len(recorded(arm, "at_bound")) < len(rows_in(arm))]
     if unknown:
         return Precondition(needs, f"deviations at the optimiser's bound: not recorded of {name_of(unknown[0])}")
@@ -152,40 +122,42 @@ def free_deviations(arms: Iterable[Seeds]) -> Precondition:
 
 
 def converged(members: Members) -> tuple[Precondition, ...]:
-    """Chains have converged, and begin at draws from the prior."""
-    sampled = [arm for arm in arms_of(members) if row_of(arm).doubts is not None]
-    doubts = {row.seed: row.doubts for arm in sampled for row in rows_in(arm) if row.doubts}
+    """Require that chains have converged, and begin at draws from the prior."""
+    sampled = [arm for arm in arms_of(members) if first_row(arm).convergence_problems is not None]
+    problems = {
+        row.seed: row.convergence_problems for arm in sampled for row in rows_in(arm) if row.convergence_problems
+    }
     seeds = {row.seed for arm in sampled for row in rows_in(arm)}
-    said = "; ".join(dict.fromkeys(each[0] for each in doubts.values()))
-    of = f" (of {len(doubts)} of {len(seeds)} seeds)" if len(seeds) > 1 else ""
-    started = [value for arm in sampled for value in recorded(arm, "prior_start")]
-    start = "" if all(started) else "chains begin at the ticket's start; the claim is about chains that need none"
+    reasons = "; ".join(dict.fromkeys(reasons[0] for reasons in problems.values()))
+    affected = f" (of {len(problems)} of {len(seeds)} seeds)" if len(seeds) > 1 else ""
+    from_prior = [value for arm in sampled for value in recorded(arm, "prior_start")]
+    start = "" if all(from_prior) else "chains begin at the ticket's start; the claim is about chains that need none"
     unknown = "" if sampled else "whether chains have converged is not recorded"
     return (
-        Precondition("chains have converged", f"chains not converged: {said}{of}" if doubts else unknown),
+        Precondition("chains have converged", f"chains not converged: {reasons}{affected}" if problems else unknown),
         Precondition("chains begin at draws from the prior", start),
     )
 
 
 def in_scope(network: str, *families: str) -> Check:
-    """The network is one that the claim names."""
-    about = _listed([FAMILIES[family] for family in families])
+    """Require a network that the claim names."""
+    about = _enumerate([FAMILIES[family] for family in families])
     inside = any(network == family or network.startswith(f"{family}-") for family in families)
     here = f"outside the paper's scope: here {network or 'another network'}; the claim is about {about}"
-    found = (Precondition(f"a network that the claim is about: {about}", "" if inside else here),)
-    return lambda members: found
+    preconditions = (Precondition(f"a network that the claim is about: {about}", "" if inside else here),)
+    return lambda members: preconditions
 
 
 _DATA = {"mnist": "MNIST", "cifar-10": "CIFAR-10"}
 
 
 def on_data(*names: str) -> Check:
-    """The data are a set that the claim names, all its classes; re-encoded or in part they are the same set."""
-    about = _listed([_DATA[name] for name in names])
+    """Require a data set that the claim names, with all its classes; re-encoded or reduced copies count."""
+    about = _enumerate([_DATA[name] for name in names])
     needs = f"data that the claim is about: {about}"
 
     def check(members: Members) -> tuple[Precondition, ...]:
-        row = row_of(arms_of(members)[0])
+        row = first_row(arms_of(members)[0])
         inside = row.data_set.removesuffix("-jpeg").removesuffix("-small") in names
         here = f"outside the paper's scope: here {row.data}; the claim is about {about}"
         return (Precondition(needs, "" if inside else here),)
@@ -193,26 +165,26 @@ def on_data(*names: str) -> Check:
     return check
 
 
-def _listed(names: Sequence[str]) -> str:
+def _enumerate(names: Sequence[str]) -> str:
     return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else names[0]
 
 
 def sound_on(*names: str) -> Check:
-    """What every claim about trained networks needs: data that it names, trainings that ended, free deviations."""
+    """Require what every claim about trained networks needs: its data, trainings on a plateau, free deviations."""
     data = on_data(*names)
     return lambda members: (*data(members), trained_out(arms_of(members)), free_deviations(arms_of(members)))
 
 
 sound = sound_on(*_DATA)
-"""Of claims that are about any data of the papers."""
+"""Check of claims that are about any data of the papers."""
 
 
 def down_to(density: float, reached: float) -> Check:
-    """The sparsest arm that is compared keeps this density, or at most one level more.
+    """Require that the sparsest arm keeps this density, or at most one level more.
 
     Args:
-        density: What the claim is about.
-        reached: Where the run stops.
+        density: Density of the claim.
+        reached: Density of the run's last level.
     """
 
     def check(members: Members) -> tuple[Precondition, ...]:
@@ -228,46 +200,44 @@ def down_to(density: float, reached: float) -> Check:
 
 
 def ten_draws(members: Members) -> tuple[Precondition, ...]:
-    """Every variational training takes the ten draws a batch of paper B."""
+    """Require that every variational training takes ten draws a batch, as in paper B."""
     needs, about = "10 draws", "the claim is about ten"
-    variational = [arm for arm in arms_of(members) if row_of(arm).arm.is_variational]
+    variational = [arm for arm in arms_of(members) if first_row(arm).arm.is_variational]
     if any(len(recorded(arm, "draws")) < len(rows_in(arm)) for arm in variational):
         return (Precondition(needs, f"draws not recorded; {about}"),)
-    found = sorted({int(value) for arm in variational for value in recorded(arm, "draws")})
-    here = f"{', '.join(map(str, found))} draw{'s' * (found != [1])}"
-    return (Precondition(needs, "" if found == [10] else f"{here}; {about}"),)
+    draws = sorted({int(value) for arm in variational for value in recorded(arm, "draws")})
+    here = f"{', '.join(map(str, draws))} draw{'s' * (draws != [1])}"
+    return (Precondition(needs, "" if draws == [10] else f"{here}; {about}"),)
 
 
 def as_long_as_paper_a(members: Members) -> tuple[Precondition, ...]:
-    """Gradient trainings are as long as paper A's, on its data."""
-    trained = [arm for arm in arms_of(members) if row_of(arm).doubts is None]
-    epochs = _paper_a_epochs(row_of(trained[0])) if trained else None
-    if epochs is None:
+    """Require that gradient trainings are as long as in paper A, on its data."""
+    trained = [arm for arm in arms_of(members) if first_row(arm).convergence_problems is None]
+    paper = _paper_a_epochs(first_row(trained[0])) if trained else None
+    if paper is None:
         return ()
-    needs = f"trainings of the paper's {epochs} epochs"
-    found = [value for arm in trained for value in recorded(arm, "epochs")]
-    if len(found) < sum(len(rows_in(arm)) for arm in trained):
-        return (Precondition(needs, f"epochs not recorded; the paper has {epochs}"),)
-    shortest = min(found)
-    too_short = f"{shortest:.3g} of the paper's {epochs} epochs"
-    return (Precondition(needs, too_short if shortest < 0.99 * epochs else ""),)
+    needs = f"trainings of the paper's {paper} epochs"
+    epochs = [value for arm in trained for value in recorded(arm, "epochs")]
+    if len(epochs) < sum(len(rows_in(arm)) for arm in trained):
+        return (Precondition(needs, f"epochs not recorded; the paper has {paper}"),)
+    shortest = min(epochs)
+    too_short = f"{shortest:.3g} of the paper's {paper} epochs"
+    return (Precondition(needs, too_short if shortest < 0.99 * paper else ""),)
 
 
 def _paper_a_epochs(row: Row) -> int | None:
-    """Section 4: 50 epochs of MNIST, 100 of CIFAR-10, 200 of ResNet-18."""
+    """Return the epochs of section 4: 50 of MNIST, 100 of CIFAR-10, 200 of ResNet-18."""
     if row.network == "resnet-18":
         return 200
     return 100 if row.data_set.startswith("cifar-10") else 50 if row.data_set == "mnist" else None
 
 
 def inferred_as_paper_a(members: Members) -> tuple[Precondition, ...]:
-    """Variational inference on masks alone, from means as a network is initialised, tuned by the paper's population."""
-    svi = [arm for arm in arms_of(members) if row_of(arm).arm.method in SVI]
-    known = [arm for arm in svi if len(recorded(arm, "own_means")) == len(rows_in(arm))]
-    own = len(known) == len(svi) and all(value for arm in svi for value in recorded(arm, "own_means"))
-    tuned = [arm for arm in svi if row_of(arm).arm == Arm("svi-tuned")]
-    members_of = [value for arm in tuned for value in recorded(arm, "members")]
-    fewest = int(min(members_of, default=0))
+    """Require means initialised as a network, on the mask alone, and KL weights tuned by the paper's population."""
+    svi = [arm for arm in arms_of(members) if first_row(arm).arm.method in SVI]
+    own = all(len(recorded(arm, "own_means")) == len(rows_in(arm)) and all(recorded(arm, "own_means")) for arm in svi)
+    tuned = [arm for arm in svi if first_row(arm).arm == Arm("svi-tuned")]
+    fewest = int(min((value for arm in tuned for value in recorded(arm, "members")), default=0))
     few = f"{counted(fewest, 'member')} of the population; the paper has {_POPULATION}"
     means = "means do not begin as the gradient-trained network's, on the mask alone (means: own, carried: mask)"
     return (
@@ -280,12 +250,12 @@ _POPULATION = 50
 
 
 def enough_layers(members: Members) -> tuple[Precondition, ...]:
-    """A rank over layers has ``FEWEST_LAYERS`` at least."""
+    """Require at least ``FEWEST_LAYERS`` layers for a rank correlation."""
     needs = f"{FEWEST_LAYERS} layers that may be pruned"
     layers = [value for arm in arms_of(members) for value in recorded(arm, "layers")]
     if not layers:
         return (Precondition(needs, "the number of layers is not recorded"),)
     fewest = int(min(layers))
-    network = row_of(arms_of(members)[0]).network or "the network"
+    network = first_row(arms_of(members)[0]).network or "the network"
     few = f"too few layers: {fewest} of {network} may be pruned; {FEWEST_LAYERS} needed"
     return (Precondition(needs, few if fewest < FEWEST_LAYERS else ""),)

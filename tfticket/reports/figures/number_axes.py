@@ -1,4 +1,4 @@
-"""Ticks and their numbers, alike in every figure. Imports matplotlib: import it where something is drawn."""
+"""Ticks and their numbers, the same in every figure. Imports matplotlib: import it where something is drawn."""
 
 import math
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from typing import Any
 from matplotlib.ticker import Formatter, LogLocator, MaxNLocator
 
 _MANY, _FEW = 9, 3
-"""Ticks of a logarithmic axis at most, and at least where that can be."""
+"""Most ticks of a logarithmic axis, and fewest where possible."""
 _MANTISSAS = ((1, 2, 5), (1, 1.5, 2, 3, 4, 5, 6, 8))
 _LARGE, _SMALL = 1e6, 1e-5
 """Beyond these all numbers of an axis are written as powers of ten."""
@@ -16,10 +16,10 @@ _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 class Numbers(Formatter):
-    """Writes all numbers of an axis in one way: as decimals, or as powers of ten.
+    """Formatter that writes all numbers of an axis as decimals, or all as powers of ten.
 
     Args:
-        large: From here on they are powers of ten.
+        large: Smallest number that is written as a power of ten.
     """
 
     def __init__(self, large: float = _LARGE) -> None:
@@ -29,7 +29,7 @@ class Numbers(Formatter):
         return self.format_ticks([value])[0]
 
     def format_ticks(self, values: Sequence[float]) -> list[str]:
-        """Numbers of one axis: decimals as many as the longest has, but where they are of several magnitudes."""
+        """Return the numbers of one axis, with equal decimals unless they are of several magnitudes."""
         sizes = [abs(value) for value in values if abs(value) > 1e-12]
         if not sizes:
             return ["0" for _ in values]
@@ -45,17 +45,17 @@ class LogTicks(LogLocator):
     """Ticks of a logarithmic axis: 1, 2 and 5; of many decades powers of ten; of a part of one a few more."""
 
     def tick_values(self, vmin: float, vmax: float) -> Any:
-        """The ticks between two values."""
+        """Return the ticks between two values."""
         low, high = sorted((vmin, vmax))
         if not 0 < low < high:
             return []
         most = max(2, min(_MANY, self.axis.get_tick_space())) if self.axis is not None else _MANY
         powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
         for mantissas in _MANTISSAS:
-            found = _within([mantissa * 10.0**power for power in powers for mantissa in mantissas], low, high)
-            if _FEW <= len(found) <= most:
-                return found
-            if len(found) > most:
+            ticks = _within([mantissa * 10.0**power for power in powers for mantissa in mantissas], low, high)
+            if _FEW <= len(ticks) <= most:
+                return ticks
+            if len(ticks) > most:
                 break
         decades = _within([10.0**power for power in powers], low, high)
         if len(decades) > 1:
@@ -80,7 +80,7 @@ def _decimals(value: float) -> int:
 
 
 def _power(value: float) -> str:
-    """10⁶, 2·10⁻⁵."""
+    """Return a power of ten: 10⁶, 2·10⁻⁵."""
     if abs(value) <= 1e-12:
         return "0"
     mantissa, exponent = f"{value:.5e}".split("e")

@@ -1,0 +1,1 @@
+"""Tables and CSV files of a report."""
