@@ -12,6 +12,7 @@ import psutil
 from PySide6.QtCore import QElapsedTimer, QEvent, QEventLoop, QObject, QSettings, QTimer
 from PySide6.QtWidgets import QApplication
 
+from gui.views.commands import Commands
 from gui.views.main_window import MainWindow
 from gui.views.theme import set_theme
 
@@ -80,7 +81,7 @@ def main() -> None:
     application = QApplication([])
     with tempfile.TemporaryDirectory() as place:
         set_theme("light")
-        window = MainWindow(QSettings(str(Path(place, "settings.ini")), QSettings.Format.IniFormat))
+        window = MainWindow(QSettings(str(Path(place, "settings.ini")), QSettings.Format.IniFormat), Commands)
         drawn = Drawn()
         window.installEventFilter(drawn)
         window.open_folder(small)
@@ -113,9 +114,9 @@ def measure_live(window: MainWindow, workspace: Path) -> dict[str, float]:
     """Two real runs, followed."""
     window.open_folder(workspace)
     for seed in (0, 1):
-        window.desk.take_preset("quickstart-smoke")
+        window.draft.load_preset("quickstart-smoke")
         for field, value in (("seeds", [seed]), ("train.epochs", "4000ep"), ("execution.threads", 1)):
-            window.desk.form.set(field, value)
+            window.draft.form.set(field, value)
         window.do("start_run")
     started = [one.process for one in window.launcher._launched]
     try:
