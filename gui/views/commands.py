@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Mapping
+from functools import partialmethod
 from pathlib import Path
 
 from PySide6.QtCore import QUrl
@@ -29,7 +30,7 @@ from .welcome import PresetDialog
 
 
 class Commands:
-    """Runs the actions of a window."""
+    """The actions of a window; ``Action.about`` says what each one does."""
 
     def __init__(self, window: MainWindow) -> None:
         self.window = window
@@ -82,24 +83,19 @@ class Commands:
             self.window.statusBar().showMessage(f"Saved {names} in {written[0].parent}", 8000)
 
     def close(self) -> None:
-        """Close the window."""
         self.window.close()
 
     def copy_figure(self) -> None:
-        """Copy the tab's figure as an image."""
         self.window.tab.canvas.copy()
         self.window.statusBar().showMessage("Figure copied to the clipboard", 3000)
 
     def undo(self) -> None:
-        """Undo the last change in the form."""
         self.window.form.undo()
 
     def redo(self) -> None:
-        """Redo the change that was undone last."""
         self.window.form.redo()
 
     def find_run(self) -> None:
-        """Move to the filter of the runs."""
         self.window.runs_dock.show()
         self.window.runs.filter.setFocus()
         self.window.runs.filter.selectAll()
@@ -119,7 +115,6 @@ class Commands:
         self.start_run()
 
     def start_run(self) -> None:
-        """Start a run of the form."""
         model, form = self.window.model, self.window.draft.form
         if not form.is_valid:
             path, message = next(iter(form.errors.items()))
@@ -190,45 +185,32 @@ class Commands:
         return QMessageBox.question(self.window, plain(title), tip(question), yes | no, no) == yes
 
     def show_folder(self) -> None:
-        """Open the folder of the run in focus in the file manager."""
         if run := self.window.model.focused:
             QDesktopServices.openUrl(QUrl.fromLocalFile(str(run.folder)))
 
     def show_traceback(self) -> None:
-        """Show why the run in focus failed."""
         if run := self.window.model.focused:
             self.window.show_problem(run_problem(run, self.window.model.title(run)))
 
     def show_palette(self) -> None:
-        """Find an action by typing."""
         palette = CommandPalette(self.window.model, self.window)
         if palette.exec() and palette.chosen:
             self.window.do(palette.chosen)
 
     def next_tab(self) -> None:
-        """Show the tab to the right."""
         self.window.tabs.setCurrentIndex((self.window.tabs.currentIndex() + 1) % self.window.tabs.count())
 
     def previous_tab(self) -> None:
-        """Show the tab to the left."""
         self.window.tabs.setCurrentIndex((self.window.tabs.currentIndex() - 1) % self.window.tabs.count())
-
-    def theme_light(self) -> None:
-        """Use the light theme."""
-        self._set_theme("light")
-
-    def theme_dark(self) -> None:
-        """Use the dark theme."""
-        self._set_theme("dark")
-
-    def theme_system(self) -> None:
-        """Follow the desktop's theme."""
-        self._set_theme("system")
 
     def _set_theme(self, name: str) -> None:
         self.window.settings.set("theme", name)
         self.window.actions_by_id[f"theme_{name}"].setChecked(True)
         set_theme(name)
+
+    theme_light = partialmethod(_set_theme, "light")
+    theme_dark = partialmethod(_set_theme, "dark")
+    theme_system = partialmethod(_set_theme, "system")
 
     def toggle_overlay(self) -> None:
         """Overlay the selected runs, or remove them if all are overlaid."""
@@ -239,7 +221,6 @@ class Commands:
             model.set_overlaid(folder, shown)
 
     def clear_overlay(self) -> None:
-        """Remove every overlay."""
         self.window.model.clear_overlay()
 
     def show_differences(self) -> None:
@@ -251,9 +232,7 @@ class Commands:
         DifferencesDialog(runs, rows, self.window).exec()
 
     def show_shortcuts(self) -> None:
-        """List every action and its keys."""
         shortcuts_dialog(self.window).exec()
 
     def show_about(self) -> None:
-        """Show versions."""
         QMessageBox.about(self.window, "About tfticket", about_text())

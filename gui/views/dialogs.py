@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from PySide6.QtCore import Qt
 from PySide6.QtWidgets import (
     QDialog,
     QDialogButtonBox,
@@ -18,10 +17,9 @@ from PySide6.QtWidgets import (
 )
 
 from tfticket.errors import InputError
-from tfticket.text import plain
 
 from ..models.actions import ACTIONS, MENUS
-from .texts import text_label, tip
+from .texts import tip
 
 PACKAGES = (
     "tfticket",
@@ -92,47 +90,32 @@ def _may_replace(files: Sequence[Path], parent: QWidget) -> bool:
     return not files or QMessageBox.question(parent, "Replace?", tip(question), yes | no, no) == yes
 
 
-class TableDialog(QDialog):
-    """A read-only table."""
-
-    def __init__(
-        self,
-        title: str,
-        header: Sequence[str],
-        rows: Sequence[Sequence[str]],
-        empty: str,
-        parent: QWidget | None = None,
-    ) -> None:
-        super().__init__(parent)
-        self.setWindowTitle(title)
-        self.table = QTableWidget(len(rows), len(header), self)
-        self.table.setAccessibleName(title)
-        self.table.setHorizontalHeaderLabels(list(header))
-        self.table.verticalHeader().hide()
-        self.table.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
-        self.table.setAlternatingRowColors(True)
-        for row, cells in enumerate(rows):
-            for column, text in enumerate(cells):
-                item = QTableWidgetItem(plain(text))
-                item.setToolTip(tip(text))
-                self.table.setItem(row, column, item)
-        self.table.resizeColumnsToContents()
-        self.table.horizontalHeader().setSectionResizeMode(len(header) - 1, QHeaderView.ResizeMode.Stretch)
-        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close, self)
-        buttons.rejected.connect(self.reject)
-        layout = QVBoxLayout(self)
-        if not rows:
-            layout.addWidget(text_label(empty, self), alignment=Qt.AlignmentFlag.AlignCenter)
-            self.table.hide()
-        layout.addWidget(self.table)
-        layout.addWidget(buttons)
-        self.resize(640, 420 if rows else 120)
-
-
-def shortcuts_dialog(parent: QWidget | None = None) -> TableDialog:
+def shortcuts_dialog(parent: QWidget | None = None) -> QDialog:
     """Return a table of all actions and their keys."""
-    rows = [[MENUS[a.menu].replace("&", ""), a.name, a.keys, a.about] for a in ACTIONS]
-    return TableDialog("Shortcuts", ["menu", "action", "keys", "description"], rows, "", parent)
+    dialog = QDialog(parent)
+    dialog.setWindowTitle("Shortcuts")
+    header = ["menu", "action", "keys", "description"]
+    table = QTableWidget(len(ACTIONS), len(header), dialog)
+    table.setAccessibleName("Shortcuts")
+    table.setHorizontalHeaderLabels(header)
+    table.verticalHeader().hide()
+    table.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
+    table.setAlternatingRowColors(True)
+    for row, action in enumerate(ACTIONS):
+        texts = (MENUS[action.menu].replace("&", ""), action.name, action.keys, action.about)
+        for column, text in enumerate(texts):
+            item = QTableWidgetItem(text)
+            item.setToolTip(text)
+            table.setItem(row, column, item)
+    table.resizeColumnsToContents()
+    table.horizontalHeader().setSectionResizeMode(len(header) - 1, QHeaderView.ResizeMode.Stretch)
+    buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close, dialog)
+    buttons.rejected.connect(dialog.reject)
+    layout = QVBoxLayout(dialog)
+    layout.addWidget(table)
+    layout.addWidget(buttons)
+    dialog.resize(640, 420)
+    return dialog
 
 
 def about_text() -> str:

@@ -14,7 +14,6 @@ from PySide6.QtWidgets import (
     QPushButton,
     QSlider,
     QSplitter,
-    QStackedWidget,
     QVBoxLayout,
     QWidget,
 )
@@ -22,7 +21,7 @@ from PySide6.QtWidgets import (
 from tfticket.arms import TICKET
 from tfticket.reports.figures import axis_of
 from tfticket.reports.looks import arm_looks
-from tfticket.text import for_figure, one_line, plain
+from tfticket.text import for_figure, one_line
 
 from ..models.live import LiveModel
 from .figure_theme import readable
@@ -76,8 +75,6 @@ class LiveTab(Tab):
         for control in (self.log_loss, self.export):
             self._controls.addWidget(control)
         self.arms = ArmBoxes(self._controls, self.model.set_hidden)
-        self.stack = QStackedWidget()
-        self.stack.addWidget(self.message)
         self.stack.addWidget(self.canvas)
         splitter = QSplitter(Qt.Orientation.Vertical)
         splitter.addWidget(self.stack)
@@ -102,9 +99,8 @@ class LiveTab(Tab):
         self.canvas.view_reset.connect(self._changed)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        super().resizeEvent(event)
         self.log.setVisible(self.height() >= _MIN_HEIGHT_WITH_LOG)
-        self._changed()
+        super().resizeEvent(event)
 
     def _update(self) -> None:
         model, self._stale = self.model, False
@@ -121,9 +117,7 @@ class LiveTab(Tab):
         self.bar.setVisible(fraction is not None)
         self.bar.setValue(round(100 * (fraction or 0)))
         self._append_log(model.log)
-        self.message.setText(plain(model.message))
-        self.stack.setCurrentIndex(0 if model.message else 1)
-        self.export.setEnabled(not model.message)
+        self._show_message()
         if not model.message:
             self.plots.update(model)
 

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.colors import to_rgb
 from matplotlib.patches import Patch
 from PySide6.QtCore import QEvent, QObject, QSignalBlocker, Qt
-from PySide6.QtGui import QKeyEvent, QResizeEvent, QShowEvent
+from PySide6.QtGui import QKeyEvent, QShowEvent
 from PySide6.QtWidgets import (
     QApplication,
     QCheckBox,
@@ -15,7 +15,6 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QSlider,
-    QStackedWidget,
     QTabBar,
     QVBoxLayout,
     QWidget,
@@ -89,8 +88,6 @@ class MasksTab(Tab):
         row.setContentsMargins(0, 0, 0, 0)
         row.addWidget(self.canvas, 1)
         row.addWidget(self.table)
-        self.stack = QStackedWidget()
-        self.stack.addWidget(self.message)
         self.stack.addWidget(content)
         layout = QVBoxLayout(self)
         layout.addLayout(controls)
@@ -130,15 +127,9 @@ class MasksTab(Tab):
         if not event.spontaneous() and not isinstance(QApplication.focusWidget(), QTabBar):
             self.canvas.setFocus()  # so that arrow keys work immediately
 
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        super().resizeEvent(event)
-        self._changed()
-
     def _update(self) -> None:
         model, self._stale = self.model, False
-        self.message.setText(plain(model.message))
-        self.stack.setCurrentIndex(0 if model.message else 1)
-        self.export.setEnabled(not model.message)
+        self._show_message()
         self._fill_controls()
         if not model.message:
             self._paint()

@@ -3,11 +3,9 @@
 from typing import Any
 
 from PySide6.QtCore import QSignalBlocker
-from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
-    QStackedWidget,
     QVBoxLayout,
     QWidget,
 )
@@ -50,8 +48,6 @@ class SparsityTab(Tab):
             set_row_height(control)
             self._controls.addWidget(control)
         self.arms = ArmBoxes(self._controls, self.model.set_hidden)
-        self.stack = QStackedWidget()
-        self.stack.addWidget(self.message)
         self.stack.addWidget(self.canvas)
         layout = QVBoxLayout(self)
         layout.addLayout(self._controls)
@@ -66,10 +62,6 @@ class SparsityTab(Tab):
         self.reported.toggled.connect(lambda on: self.model.set_options(reported=on))
         self.canvas.theme_changed.connect(self._draw)
 
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        super().resizeEvent(event)
-        self._changed()
-
     def _update(self) -> None:
         model, self._stale = self.model, False
         metrics = [metric for metric in model.metrics if metric != "accuracy"]
@@ -80,12 +72,10 @@ class SparsityTab(Tab):
         for box, on in ((self.log_axis, model.log), (self.reported, model.reported)):
             with QSignalBlocker(box):
                 box.setChecked(on)
-        self.export.setEnabled(not model.message)
         self.arms.update(model.arms, model.hidden)
         self.problem.setText(plain(model.problem))
         self.problem.setVisible(bool(model.problem and not model.message))
-        self.message.setText(plain(model.message))
-        self.stack.setCurrentIndex(0 if model.message else 1)
+        self._show_message()
         drawn = (model.runs[:1], model.shown_metrics, model.log)
         if drawn != self._drawn:
             self._drawn = drawn

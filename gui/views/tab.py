@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QShowEvent
-from PySide6.QtWidgets import QMenu, QToolButton, QWidget
+from PySide6.QtGui import QResizeEvent, QShowEvent
+from PySide6.QtWidgets import QMenu, QStackedWidget, QToolButton, QWidget
 
 from tfticket.runs.files import atomic_write
+from tfticket.text import plain
 
 from .canvas import FigureCanvas
 from .plot_controls import named, set_row_height
@@ -39,6 +40,8 @@ class Tab(QWidget):
         self.canvas = FigureCanvas(name)
         self.canvas.action_requested.connect(self.action_requested)
         self.message = text_label(alignment=Qt.AlignmentFlag.AlignCenter, wordWrap=True)
+        self.stack = QStackedWidget()
+        self.stack.addWidget(self.message)
         self.export = self._export_button()
         self._stale = True
         model.changed.connect(self._changed)
@@ -80,10 +83,21 @@ class Tab(QWidget):
         if self._stale:
             self._update()
 
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._changed()
+
     def _changed(self) -> None:
         self._stale = True
         if self.isVisible():
             self._update()
+
+    def _show_message(self) -> None:
+        """Show the model's message, if it has one, in place of the plot."""
+        message = self.model.message
+        self.message.setText(plain(message))
+        self.stack.setCurrentIndex(0 if message else 1)
+        self.export.setEnabled(not message)
 
     def _update(self) -> None:
         """Show the present model and clear ``_stale``."""
