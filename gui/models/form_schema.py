@@ -62,24 +62,25 @@ def _flatten(
         if key not in cls.model_fields
     ]
     for name, info in cls.model_fields.items():
-        spot = join_path(path, name)
+        child = join_path(path, name)
         value = values.get(name, MISSING)
         value = default_of(info) if value is MISSING else value
         options = _tables(info)
         if not options:
-            flat[spot] = value
+            flat[child] = value
         elif value is not MISSING and not isinstance(value, dict):
-            bad.append(f"{spot}: expected keys and values such as '{next(iter(_first(options).model_fields))}: ...'.")
+            example = next(iter(_first(options).model_fields))
+            bad.append(f"{child}: expected keys and values such as '{example}: ...'.")
         else:
-            chosen = _chosen(options, info, {} if value is MISSING else value, spot, kinds, bad)
-            _flatten(chosen, {} if value is MISSING else value, spot, flat, kinds, bad)
+            chosen = _chosen(options, info, {} if value is MISSING else value, child, kinds, bad)
+            _flatten(chosen, {} if value is MISSING else value, child, flat, kinds, bad)
 
 
 def _chosen(
     options: dict[str, type[Config]],
     info: FieldInfo,
     value: Mapping[str, Any],
-    spot: str,
+    child: str,
     kinds: dict[str, str],
     bad: list[str],
 ) -> type[Config]:
@@ -88,9 +89,9 @@ def _chosen(
         return _first(options)
     name = value.get(str(info.discriminator), next(iter(options)))
     if not isinstance(name, str) or name not in options:
-        bad.append(f"{spot}.{info.discriminator}: " + unknown("kind", name, options))
+        bad.append(f"{child}.{info.discriminator}: " + unknown("kind", name, options))
         return _first(options)
-    kinds[spot] = name
+    kinds[child] = name
     return options[name]
 
 
@@ -114,18 +115,18 @@ def _group(
 ) -> Group:
     parts: list[Field | Group] = []
     for name, info in cls.model_fields.items():
-        spot = join_path(path, name)
+        child = join_path(path, name)
         options = _tables(info)
-        if choose is not None and spot == choose.path:
+        if choose is not None and child == choose.path:
             parts.append(choose)
         elif not options:
             parts.append(field_of(cls, name, path))
         elif not info.discriminator:
-            parts.append(_group(_first(options), spot, label_of(name), info.description or "", kinds))
+            parts.append(_group(_first(options), child, label_of(name), info.description or "", kinds))
         else:
-            chosen = options[kinds[spot]]
-            switch = _switch(chosen, str(info.discriminator), spot, options)
-            parts.append(_group(chosen, spot, label_of(name), info.description or "", kinds, switch))
+            chosen = options[kinds[child]]
+            switch = _switch(chosen, str(info.discriminator), child, options)
+            parts.append(_group(chosen, child, label_of(name), info.description or "", kinds, switch))
     parts.sort(key=lambda part: part.path == "execution")
     return Group(path, label, description, tuple(parts), tagged=choose is not None)
 

@@ -249,8 +249,8 @@ class LiveModel:
                 arm, label = arm_of(training), training.label
                 if arm not in self.hidden if focus else arm == TICKET:
                     number = ["", number_of(training)] if is_chain(training) else [number_of(training), ""]
-                    whose = [run.name, arm.key, label["seed"], *number, level_of(training)]
+                    identity = [run.name, arm.key, label["seed"], *number, level_of(training)]
                     for point, second in zip(training.points, training.seconds, strict=True):
                         values = [point.get(name, "") for name in measured]
-                        writer.writerow([*whose, label.get("density", ""), f"{second:.3f}", *values])
+                        writer.writerow([*identity, label.get("density", ""), f"{second:.3f}", *values])
         return buffer.getvalue()

@@ -32,14 +32,14 @@ class MaskPicture:
     Attributes:
         kept: float [rows, columns], surviving fraction of each cell's weights; NaN between tiles.
         lost: Fraction pruned at this level, of the same shape; None without a previous level.
-        cell: Largest number of weights per cell.
+        weights_per_cell: Largest number of weights per cell.
         square: Whether cells are square.
         rows, columns: Axis labels.
     """
 
     kept: np.ndarray
     lost: np.ndarray | None
-    cell: int
+    weights_per_cell: int
     square: bool
     rows: str
     columns: str
@@ -52,7 +52,7 @@ class MaskPicture:
     @property
     def faintest(self) -> float:
         """Colour strength of a cell with a single surviving weight."""
-        return float(self._strength(np.array(1 / self.cell)))
+        return float(self._strength(np.array(1 / self.weights_per_cell)))
 
     def _strength(self, shares: np.ndarray) -> np.ndarray:
         """Return colour strengths: proportional to the share, plus a minimum that makes single weights visible.
@@ -63,8 +63,8 @@ class MaskPicture:
         drawn = self.kept if self.lost is None else self.kept + self.lost
         cells = drawn[np.isfinite(drawn)]
         empty = float(np.mean(cells == 0)) if cells.size else 0.0
-        least = _FAINTEST + (_STRONGEST - _FAINTEST) * empty**4
-        return np.where(shares > 0, least + (1 - least) * shares, 0.0)
+        minimum = _FAINTEST + (_STRONGEST - _FAINTEST) * empty**4
+        return np.where(shares > 0, minimum + (1 - minimum) * shares, 0.0)
 
 
 _FAINTEST, _STRONGEST = 0.08, 0.55
@@ -154,7 +154,7 @@ def _grid(shape: tuple[int, ...], pixels: tuple[float, float] | None) -> tuple[i
     height, width, inputs, units = shape
     if height * width == 1:
         return None
-    most = _max_cells(pixels, _TILED_CELL)
+    limits = _max_cells(pixels, _TILED_CELL)
     aspect = 1.0 if pixels is None else pixels[0] / pixels[1]
 
     def size(grid: tuple[int, int]) -> tuple[int, int]:
@@ -167,10 +167,10 @@ def _grid(shape: tuple[int, ...], pixels: tuple[float, float] | None) -> tuple[i
 
     whole = (inputs, units)
     rows, columns = size(whole)
-    if max(rows, columns) <= _MAX_ASPECT * min(rows, columns) and rows <= most[0] and columns <= most[1]:
+    if max(rows, columns) <= _MAX_ASPECT * min(rows, columns) and rows <= limits[0] and columns <= limits[1]:
         return whole
     banded = [(inputs, count) for count in range(1, units)] + [(count, units) for count in range(1, inputs)]
-    fitting = [grid for grid in banded if size(grid)[0] <= most[0] and size(grid)[1] <= most[1]]
+    fitting = [grid for grid in banded if size(grid)[0] <= limits[0] and size(grid)[1] <= limits[1]]
     return min(fitting, key=cost, default=None)
 
 
@@ -206,7 +206,7 @@ def _downsample(mask: np.ndarray, pixels: tuple[float, float] | None) -> tuple[n
     """Return a mask as surviving fractions of cells, inputs x units, and the number of weights per cell."""
     kernel = math.prod(mask.shape[:-2])
     shares = mask.mean(axis=tuple(range(mask.ndim - 2))) if mask.ndim > 2 else mask.astype(float)
-    high, wide = (-(-size // most) for size, most in zip(shares.shape, _max_cells(pixels, _CELL), strict=True))
+    high, wide = (-(-size // limit) for size, limit in zip(shares.shape, _max_cells(pixels, _CELL), strict=True))
     return _block_means(shares, high, wide), kernel * high * wide
 
 
@@ -221,14 +221,14 @@ def _block_means(shares: np.ndarray, high: int, wide: int) -> np.ndarray:
     return shares
 
 
-def _mosaic(fields: np.ndarray, most: tuple[int, int]) -> tuple[np.ndarray, int]:
+def _mosaic(fields: np.ndarray, limits: tuple[int, int]) -> tuple[np.ndarray, int]:
     """Return one tile per unit, at the same place at every level, and the number of weights per cell."""
     units, height, width, channels = fields.shape
     columns = math.ceil(math.sqrt(units * height / width))
     rows = -(-units // columns)
     block = 1
     while block < max(height, width) and (
-        rows * (-(-height // block) + 1) > most[0] or columns * (-(-width // block) + 1) > most[1]
+        rows * (-(-height // block) + 1) > limits[0] or columns * (-(-width // block) + 1) > limits[1]
     ):
         block += 1
     shares = _block_means(fields.mean(axis=-1), block, block)

@@ -232,13 +232,13 @@ class MasksModel:
         for ticket in self.levels:
             masks, _ = load_tensors(ticket.folder / TICKET_FILE, "ticket", [f"mask/{layer}" for layer in self.layers])
             run = self.run and self.run.name
-            whose = [run, ticket.arm.key, ticket.seed, ticket.replicate, ticket.level, ticket.density]
+            identity = [run, ticket.arm.key, ticket.seed, ticket.replicate, ticket.level, ticket.density]
             for layer in self.layers:
                 kept = masks[f"mask/{layer}"]
                 counts = count_mask(kept, before.get(f"mask/{layer}"))
                 shape = " x ".join(map(str, kept.shape))
                 density = counts["survivors"] / counts["weights"]
-                writer.writerow([*whose, layer, shape, density, *(counts.get(name, "") for name in COUNTS)])
+                writer.writerow([*identity, layer, shape, density, *(counts.get(name, "") for name in COUNTS)])
             before = masks if ticket.arm == TICKET else {}
         return buffer.getvalue()
 

@@ -67,6 +67,6 @@ def _entry(step: Step) -> TicketEntry | None:
             label["arm"], label["seed"], label.get("replicate", 0), label["level"], label["density"], folder
         )
     if step.kind in ("start", "prune") and "arm" not in label:
-        whose = (TICKET, label["seed"], 0)
-        return TicketEntry(*whose, step.result.get("level", 0), step.result.get("density", 1.0), step.path)
+        level, density = step.result.get("level", 0), step.result.get("density", 1.0)
+        return TicketEntry(TICKET, label["seed"], 0, level, density, step.path)
     return None

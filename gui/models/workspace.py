@@ -17,7 +17,7 @@ from tfticket.text import one_line, plain
 from .colours import distinct_colours, run_colour
 from .signal import Signal
 
-STATE_SIGNS = {"running": "▶", "done": "✓", "stopped": "■", "failed": "✗", "killed": "⚡", "damaged": "?"}
+STATE_SYMBOLS = {"running": "▶", "done": "✓", "stopped": "■", "failed": "✗", "killed": "⚡", "damaged": "?"}
 """Symbol of each state, shown beside the word."""
 
 
@@ -165,7 +165,7 @@ class WorkspaceModel:
         """Return the status line: number of runs by state, remaining time, free disk space."""
         if self.folder is None:
             return ""
-        counts = [(sum(run.state == state for run in self.runs), state) for state in STATE_SIGNS]
+        counts = [(sum(run.state == state for run in self.runs), state) for state in STATE_SYMBOLS]
         parts = [", ".join(f"{count} {state}" for count, state in counts if count) or "no runs yet"]
         left = [run.seconds_left for run in self.runs if run.state == "running" and run.seconds_left is not None]
         parts += [f"ETA {clock(max(left))}"] if left else []

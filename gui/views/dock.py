@@ -6,7 +6,7 @@ from PySide6.QtWidgets import QAbstractButton, QDockWidget, QMainWindow, QWidget
 
 from .theme import icon
 
-SIGNS = {"qt_dockwidget_closebutton": "✕", "qt_dockwidget_floatbutton": "❐"}
+SYMBOLS = {"qt_dockwidget_closebutton": "✕", "qt_dockwidget_floatbutton": "❐"}
 """Qt's name of a button -> symbol; the style's own icons are for light themes only."""
 
 
@@ -31,9 +31,9 @@ class Dock(QDockWidget):
             self._draw()
 
     def _draw(self) -> None:
-        for name, sign in SIGNS.items():
+        for name, symbol in SYMBOLS.items():
             if (button := self.findChild(QAbstractButton, name)) is not None:
-                button.setIcon(icon(sign))
+                button.setIcon(icon(symbol))
 
 
 class WidthKeeper(QObject):
@@ -42,12 +42,12 @@ class WidthKeeper(QObject):
     Args:
         window: Window of the dock.
         dock: The dock; those above and below have the same width.
-        wanted: Width in pixels; 0 for the width when the window is first shown.
+        width: Width in pixels; 0 for the width when the window is first shown.
     """
 
-    def __init__(self, window: QMainWindow, dock: QDockWidget, wanted: int = 0) -> None:
+    def __init__(self, window: QMainWindow, dock: QDockWidget, width: int = 0) -> None:
         super().__init__(window)
-        self.wanted = wanted
+        self.width = width
         self._window, self._dock = window, dock
         self._last_width = window.width()
         for watched in (window, dock):
@@ -58,16 +58,16 @@ class WidthKeeper(QObject):
         if watched is self._dock and event.type() == QEvent.Type.Resize:
             is_dragged = QGuiApplication.mouseButtons() & Qt.MouseButton.LeftButton
             if is_dragged and self._window.width() == self._last_width and not self._dock.isFloating():
-                self.wanted = self._dock.width()
+                self.width = self._dock.width()
         elif watched is self._window and event.type() in (QEvent.Type.Resize, QEvent.Type.Show):
             self._last_width = self._window.width()
             if self._window.isVisible():
-                self.wanted = self.wanted or self._dock.width()
+                self.width = self.width or self._dock.width()
                 self._restore()
         return False
 
     def _restore(self) -> None:
         sides = (Qt.DockWidgetArea.LeftDockWidgetArea, Qt.DockWidgetArea.RightDockWidgetArea)
         at_side = not self._dock.isFloating() and self._window.dockWidgetArea(self._dock) in sides
-        if at_side and self._dock.width() < self.wanted:
-            self._window.resizeDocks([self._dock], [self.wanted], Qt.Orientation.Horizontal)
+        if at_side and self._dock.width() < self.width:
+            self._window.resizeDocks([self._dock], [self.width], Qt.Orientation.Horizontal)

@@ -72,19 +72,19 @@ def _luminance(colour: str) -> float:
     return float(linear @ (0.2126, 0.7152, 0.0722))
 
 
-def decimate(x: np.ndarray, y: np.ndarray, most: int = MAX_POINTS) -> tuple[np.ndarray, np.ndarray]:
+def decimate(x: np.ndarray, y: np.ndarray, max_points: int = MAX_POINTS) -> tuple[np.ndarray, np.ndarray]:
     """Return fewer points that draw the same line: minimum and maximum of each bin, and its gap if it has one.
 
     Args:
         x: float [points].
         y: float [points]; NaN is a gap.
-        most: Largest number of points returned, at least 3.
+        max_points: Largest number of points returned, at least 3.
     """
     count = len(y)
-    if count <= most:
+    if count <= max_points:
         return x, y
     gaps = np.isnan(y)
-    bins = most // (3 if gaps.any() else 2)
+    bins = max_points // (3 if gaps.any() else 2)
     size = -(-count // bins)
     cells = np.full((bins, size), np.nan)
     cells.ravel()[:count] = y
@@ -109,10 +109,10 @@ def zoom(axes: Any, factor: float, x: float, y: float) -> None:
         (axes.set_xlim if axis is axes.xaxis else axes.set_ylim)(limits)
 
 
-def elide(text: str, most: int) -> str:
+def elide(text: str, length: int) -> str:
     """Shorten a text in the middle; most of its end stays, where names tend to differ."""
-    start = max(5, most // 4)
-    return text if len(text) <= most else f"{text[:start]}…{text[start + 1 - most :]}"
+    start = max(5, length // 4)
+    return text if len(text) <= length else f"{text[:start]}…{text[start + 1 - length :]}"
 
 
 def apply_theme(figure: Figure, theme: Theme, points: float) -> None:

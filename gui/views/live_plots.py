@@ -89,7 +89,7 @@ class LivePlots:
         factors = (1.0, axis_of(metrics[1])[0])
         curves_by_plot = [model.curves(metric) for metric in metrics]
         bands, end = model.bands, _end(model.bands, curves_by_plot[0])
-        units = [(size, name) for least, size, name in _UNITS if end >= least]
+        units = [(size, name) for minimum, size, name in _UNITS if end >= minimum]
         self._unit = units[0] if model.shown_axis == "time" else (1, "")
         bands = [replace(band, begin=band.begin / self._unit[0], end=band.end / self._unit[0]) for band in bands]
         known, moved = set(self.lines), False
@@ -267,8 +267,8 @@ def _percent(share: float) -> str:
 
 def _roomy(values: np.ndarray, low: float, high: float) -> tuple[float, float]:
     """Return limits with a margin; the present ones if the values fit and fill them."""
-    least, most = float(values.min()), float(values.max())
-    if low < least and most < high and most - least > 0.6 * (high - low):
+    lowest, highest = float(values.min()), float(values.max())
+    if low < lowest and highest < high and highest - lowest > 0.6 * (high - low):
         return low, high
-    margin = 0.06 * (most - least) or 0.05 * abs(most) or 1.0
-    return least - margin, most + margin
+    margin = 0.06 * (highest - lowest) or 0.05 * abs(highest) or 1.0
+    return lowest - margin, highest + margin

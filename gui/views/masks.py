@@ -238,9 +238,9 @@ class MasksTab(Tab):
         """Explain the colours, including that of a single weight if cells hold several."""
         kept, lost = self._hues
         entries = [("survives", kept)]
-        if picture.cell > 1:
+        if picture.weights_per_cell > 1:
             faint = mix(self._pruned, kept, picture.faintest)
-            entries = [(f"1 of a cell's {picture.cell} weights", faint), ("all survive", kept)]
+            entries = [(f"1 of a cell's {picture.weights_per_cell} weights", faint), ("all survive", kept)]
         if picture.lost is not None and self.model.before is not None:
             entries.append((f"pruned since level {self.model.before.level}", lost))
         entries.append(("pruned", self._pruned))

@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QWidget
 from tfticket.runs.index import RunSummary
 from tfticket.runs.progress import clock
 
-from ..models.workspace import STATE_SIGNS, WorkspaceModel
+from ..models.workspace import STATE_SYMBOLS, WorkspaceModel
 from .texts import tip
 from .theme import swatch
 
@@ -138,7 +138,7 @@ class RunTableModel(QAbstractTableModel):
 
 def state_text(state: str) -> str:
     """Return a state as a symbol and a word."""
-    return f"{STATE_SIGNS.get(state, '?')} {state}"
+    return f"{STATE_SYMBOLS.get(state, '?')} {state}"
 
 
 def cell_text(run: RunSummary, column: int) -> str:

@@ -16,7 +16,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from ..models.workspace import STATE_SIGNS, WorkspaceModel, matches_filter
+from ..models.workspace import STATE_SYMBOLS, WorkspaceModel, matches_filter
 from .run_rows import (
     FRACTION,
     OVERLAY,
@@ -190,7 +190,7 @@ class RunTable(QWidget):
         width = view.fontMetrics().averageCharWidth()
         for column, letters in enumerate((3, 24, 10, 9, 8, 9, 7, 8, 7, 18)):
             header.resizeSection(column, letters * width + 8)
-        widest = max(view.fontMetrics().horizontalAdvance(state_text(state)) for state in STATE_SIGNS)
+        widest = max(view.fontMetrics().horizontalAdvance(state_text(state)) for state in STATE_SYMBOLS)
         header.resizeSection(STATE, widest + 14)
 
     def disconnect_model(self) -> None:

@@ -88,7 +88,7 @@ class WindowLayout(QMainWindow):
         settings = self.settings
         settings.restore_geometry(self)
         width = settings.text("docks/width")
-        self.docks_width.wanted = int(width) if width.isdecimal() else 0
+        self.docks_width.width = int(width) if width.isdecimal() else 0
         if (columns := settings.data("runs/columns")) is not None:
             self.runs.view.restore_columns(columns)
         self.runs.filter.setText(settings.text("runs/filter"))
@@ -100,7 +100,7 @@ class WindowLayout(QMainWindow):
     def save(self) -> None:
         """Store the settings for the next session."""
         self.settings.save_geometry(self)
-        self.settings.set("docks/width", self.docks_width.wanted)
+        self.settings.set("docks/width", self.docks_width.width)
         self.settings.set("runs/columns", self.runs.view.save_columns())
         self.settings.set("runs/filter", self.runs.filter.text())
         self.settings.set("live/axis", self.live.axis)

@@ -34,7 +34,7 @@ from gui.models.workspace import Problem
 from gui.views.commands import Commands
 from gui.views.dialogs import shortcuts_dialog
 from gui.views.differences import DifferencesDialog
-from gui.views.dock import SIGNS
+from gui.views.dock import SYMBOLS
 from gui.views.main_window import STARTING, MainWindow
 from gui.views.palette import CommandPalette
 from gui.views.run_rows import ACCURACY, OVERLAY, RUN
@@ -346,7 +346,7 @@ def test_no_presets_name_is_cut(qtbot, width):
 def test_the_buttons_of_a_dock_are_seen(window, theme):
     window.do(f"theme_{theme}")
     background = window.palette().window().color().lightness()
-    for name in SIGNS:
+    for name in SYMBOLS:
         button = window.runs_dock.findChild(QAbstractButton, name)
         picture = button.icon().pixmap(64).toImage()
         shown = [picture.pixelColor(x, y) for x in range(0, 64, 2) for y in range(0, 64, 2)]

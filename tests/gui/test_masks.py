@@ -150,7 +150,7 @@ def test_large_masks_are_local_densities(shape):
     kept = np.random.default_rng(0).random(shape) < 0.3
     picture = draw_mask(kept, None, (8, 8, 3))
     assert max(picture.kept.shape) <= LARGEST
-    assert (picture.cell > 1) == (max(shape) > LARGEST)
+    assert (picture.weights_per_cell > 1) == (max(shape) > LARGEST)
     assert picture.kept.mean() == pytest.approx(kept.mean(), abs=0.02)
 
 
@@ -162,7 +162,7 @@ def test_a_single_survivor_can_be_seen_however_small_the_picture_is(shape, pixel
     kept[..., -1, :] = True
     picture = draw_mask(kept, None, None, pixels)
     rows, columns = picture.kept.shape
-    assert (rows, columns) <= (pixels[0] / 3, pixels[1] / 3) or picture.cell == 1
+    assert (rows, columns) <= (pixels[0] / 3, pixels[1] / 3) or picture.weights_per_cell == 1
     found = picture.strengths[picture.strengths > 0]
     assert len(found) > columns - 1
     assert found.min() >= (picture.faintest if shape[:2] != (3, 3) else 0.08)
@@ -174,7 +174,7 @@ def test_a_single_survivor_can_be_seen_however_small_the_picture_is(shape, pixel
 def test_a_mask_looks_about_as_dense_as_it_is(pixels, density):
     kept = np.random.default_rng(0).random((784, 300)) < density
     picture = draw_mask(kept, None, None, pixels)
-    assert picture.cell > 1
+    assert picture.weights_per_cell > 1
     assert density <= picture.strengths.mean() <= density + 0.1
     order = np.argsort(picture.kept, axis=None)
     assert np.all(np.diff(picture.strengths.ravel()[order]) >= 0)
@@ -186,7 +186,7 @@ def test_kernels_are_square_tiles_in_a_grid(shape):
     picture = draw_mask(kept, kept, None, (500, 600))
     rows, columns = picture.kept.shape
     assert picture.square
-    assert picture.cell == 1
+    assert picture.weights_per_cell == 1
     assert max(rows, columns) <= 4 * min(rows, columns)
     assert np.nansum(picture.kept) == np.nansum(picture.lost) == kept.sum()
     assert np.isfinite(picture.kept).sum() == kept.size
@@ -214,8 +214,8 @@ def test_tiles_of_many_units_are_coarser_in_fewer_pixels():
     kept = np.zeros((784, 300), bool)
     kept[400, ::2] = True
     whole, small = (draw_mask(kept, kept, (28, 28, 1), pixels) for pixels in ((1500, 1500), (400, 400)))
-    assert (whole.cell, whole.kept.shape) == (1, (18 * 29 - 1 - 29, 18 * 29 - 1))
-    assert small.cell > 1
+    assert (whole.weights_per_cell, whole.kept.shape) == (1, (18 * 29 - 1 - 29, 18 * 29 - 1))
+    assert small.weights_per_cell > 1
     assert max(small.kept.shape) <= 200
     for picture in (whole, small):
         assert np.count_nonzero(np.nan_to_num(picture.strengths)) == 150

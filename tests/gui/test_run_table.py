@@ -7,7 +7,7 @@ from PySide6.QtCore import QModelIndex, Qt
 from PySide6.QtGui import QIcon
 from PySide6.QtTest import QAbstractItemModelTester
 
-from gui.models.workspace import STATE_SIGNS, WorkspaceModel
+from gui.models.workspace import STATE_SYMBOLS, WorkspaceModel
 from gui.views import run_rows
 from gui.views.run_rows import FRACTION, OVERLAY, PROGRESS, RUN, STARTED, STATE, TITLES, cell_text, sort_key
 from gui.views.run_table import RunTable
@@ -162,7 +162,7 @@ def test_a_selected_row_shows_its_colour_and_its_bar(model, table, qtbot):
 
 
 def test_no_word_for_a_state_is_cut(model, table, qtbot):
-    show(model, *(summary(f"{state}-run", state=state) for state in STATE_SIGNS))
+    show(model, *(summary(f"{state}-run", state=state) for state in STATE_SYMBOLS))
     table.show()
     qtbot.waitExposed(table)
     assert table.view.sizeHintForColumn(STATE) <= table.view.columnWidth(STATE)

@@ -13,7 +13,7 @@ from gui.models.differences import differences
 from gui.models.draft import DraftModel
 from gui.models.preset_list import matching_presets, preset_entries, preset_values
 from gui.models.signal import Signal
-from gui.models.workspace import STATE_SIGNS, WorkspaceModel, matches_filter, run_problem
+from gui.models.workspace import STATE_SYMBOLS, WorkspaceModel, matches_filter, run_problem
 from tfticket.errors import InputError
 from tfticket.presets import presets
 from tfticket.runs.files import write_json
@@ -232,8 +232,8 @@ def test_a_filter_is_words_and_fields(text, fits, workspace, make, model):
 
 
 def test_every_state_has_a_sign_and_no_two_the_same():
-    assert set(STATE_SIGNS) == {"running", "done", "stopped", "failed", "killed", "damaged"}
-    assert len(set(STATE_SIGNS.values())) == len(STATE_SIGNS)
+    assert set(STATE_SYMBOLS) == {"running", "done", "stopped", "failed", "killed", "damaged"}
+    assert len(set(STATE_SYMBOLS.values())) == len(STATE_SYMBOLS)
 
 
 def test_actions_have_names_of_their_own_and_shortcuts_too():
