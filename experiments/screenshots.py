@@ -45,6 +45,7 @@ def take(workspace: Path, out: Path, theme: str, scale: str) -> None:
     from PySide6.QtCore import QEventLoop, QSettings, QTimer
     from PySide6.QtWidgets import QApplication
 
+    from gui.views.commands import Commands
     from gui.views.main_window import MainWindow
     from gui.views.theme import set_theme
 
@@ -57,7 +58,7 @@ def take(workspace: Path, out: Path, theme: str, scale: str) -> None:
         loop.exec()
 
     with tempfile.TemporaryDirectory() as place:
-        window = MainWindow(QSettings(str(Path(place, "settings.ini")), QSettings.Format.IniFormat))
+        window = MainWindow(QSettings(str(Path(place, "settings.ini")), QSettings.Format.IniFormat), Commands)
         window.resize(WIDTH, HEIGHT)
         window.show()
         settle()

@@ -1,11 +1,11 @@
-"""What a window needs of the system. Checked before Qt is imported, and named if it is not there. No Qt."""
+"""System requirements of the window, checked before Qt is imported."""
 
 import ctypes
 import os
 import sys
 from collections.abc import Mapping
 
-# Library -> Debian package. Qt itself links to the first, its window to one of the others.
+# Library -> Debian package. Qt itself needs the first table, its platform plugin one of the others.
 _ALWAYS = {
     "libGL.so.1": "libgl1",
     "libEGL.so.1": "libegl1",
@@ -31,27 +31,27 @@ _ON_X11 = {
 }
 
 
-def complaint(environment: Mapping[str, str] = os.environ) -> str | None:
-    """What keeps a window from opening, and how to mend it; None where nothing does.
+def missing_requirement(environment: Mapping[str, str] = os.environ) -> str | None:
+    """Return why no window can open and how to mend it; None if it can.
 
     Args:
-        environment: Of the process: which display there is.
+        environment: Environment of the process, which names the display.
     """
     if not sys.platform.startswith("linux"):
         return None
     platform = environment.get("QT_QPA_PLATFORM", "")
-    drawn = platform in ("offscreen", "minimal", "vnc")
+    headless = platform in ("offscreen", "minimal", "vnc")
     wayland = platform.startswith("wayland") or (not platform and bool(environment.get("WAYLAND_DISPLAY")))
-    if not drawn and not wayland and not environment.get("DISPLAY"):
+    if not headless and not wayland and not environment.get("DISPLAY"):
         return (
-            "There is no display: DISPLAY and WAYLAND_DISPLAY are empty. Start it in a desktop session, or over "
-            "ssh -X. Without a display `tfticket list`, `show` and `report` tell the same."
+            "There is no display: DISPLAY and WAYLAND_DISPLAY are empty. Start the window in a desktop session or over "
+            "ssh -X. Without a display, `tfticket list`, `show` and `report` print the same information."
         )
-    needed = _ALWAYS | ({} if drawn else _ON_WAYLAND if wayland else _ON_X11)
+    needed = _ALWAYS | ({} if headless else _ON_WAYLAND if wayland else _ON_X11)
     missing = [package for library, package in needed.items() if not _loads(library)]
     if missing:
         return (
-            "A window needs system libraries that are not here. On Debian or Ubuntu: "
+            "The window needs system libraries that are not installed. On Debian or Ubuntu: "
             f"sudo apt-get install {' '.join(missing)}"
         )
     return None

@@ -19,7 +19,7 @@ from tfticket.registry import DATA_DIR
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 os.environ.setdefault("PYTEST_QT_API", "pyside6")
-NO_WINDOW = system.complaint()
+NO_WINDOW = system.missing_requirement()
 """Why no window can be made here; then the tests of windows are left out, and the header says so."""
 # By its entry point pytest-qt would be loaded, and end everything, also where Qt cannot be (see addopts).
 pytest_plugins = [] if NO_WINDOW else ["pytestqt.plugin"]

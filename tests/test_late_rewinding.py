@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import tfticket as tt
-from gui.models.tickets import tickets_of
+from gui.models.ticket_list import read_tickets
 from tfticket.arms import Arm
 from tfticket.reports.rows import rows_of
 from tfticket.runs.run_folder import find_run
@@ -84,7 +84,7 @@ def test_what_is_recorded_of_a_training_is_what_its_history_says(run):
 
 
 def test_the_window_shows_the_tickets_and_not_the_network_they_are_drawn_on(run):
-    found, damaged = tickets_of(run.folder, {})
+    found, damaged = read_tickets(run.folder, {})
     assert damaged == 0
     arm = Arm(control="monte-carlo", options="connectivity, 50 images")
     assert {(one.group, one.level) for one in found.values()} == {

@@ -81,6 +81,9 @@ EXPERIMENTS = Table(
     },
 )
 
+THEMES = ("light", "dark", "system")
+"""Colour themes of the window."""
+
 DEFAULT_WORKSPACE = Path("workspace")
 """Default folder of all runs and steps."""
 

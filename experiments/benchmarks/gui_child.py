@@ -13,6 +13,7 @@ import psutil
 from PySide6.QtCore import QElapsedTimer, QEvent, QEventLoop, QObject, QSettings, QTimer
 from PySide6.QtWidgets import QApplication
 
+from gui.views.commands import Commands
 from gui.views.main_window import MainWindow
 from gui.views.theme import set_theme
 
@@ -84,7 +85,7 @@ def main() -> None:
     application = QApplication([])
     with tempfile.TemporaryDirectory() as folder:
         set_theme("light")
-        window = MainWindow(QSettings(str(Path(folder, "settings.ini")), QSettings.Format.IniFormat))
+        window = MainWindow(QSettings(str(Path(folder, "settings.ini")), QSettings.Format.IniFormat), Commands)
         first_paint = FirstPaint()
         window.installEventFilter(first_paint)
         window.open_folder(small)
@@ -117,9 +118,9 @@ def measure_live(window: MainWindow, workspace: Path) -> dict[str, float]:
     """Measure stalls and CPU while the window follows one of two runs."""
     window.open_folder(workspace)
     for seed in (0, 1):
-        window.desk.take_preset("quickstart-smoke")
+        window.draft.load_preset("quickstart-smoke")
         for field, value in (("seeds", [seed]), ("train.epochs", "4000ep"), ("execution.threads", 1)):
-            window.desk.form.set(field, value)
+            window.draft.form.set(field, value)
         window.do("start_run")
     started = [launched.process for launched in window.launcher._launched]
     try:

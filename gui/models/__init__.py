@@ -1,1 +1,1 @@
-"""What the windows show, without Qt: each model can be tested, and used, without a window."""
+"""Qt-free models of the window's contents; they can be used and tested without a window."""

@@ -1,4 +1,4 @@
-"""What a user can do, as data: menus, toolbar and command palette are made from this one table."""
+"""Actions as data: menus, toolbar and command palette are built from one table."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,18 +11,18 @@ class Action:
     """Something a user can do.
 
     Attributes:
-        id: The name of the window's method that does it.
-        menu: The menu it is in.
-        title: What it is called there; & is before the letter that chooses it.
-        keys: Its shortcut, '' for none.
-        about: One line about it.
-        can: Whether it can be done now.
-        toolbar: Whether the toolbar has it too.
-        apart: Whether a line is drawn above it.
-        of_run: Whether the menu of a run in the table has it too.
+        id: Name of the method of ``Commands`` that does it.
+        menu: Key of its menu in ``MENUS``.
+        title: Menu text; & precedes the mnemonic letter.
+        keys: Shortcut; '' for none.
+        about: One line of help.
+        is_enabled: True if the action applies now.
+        on_toolbar: Whether the toolbar shows it.
+        separator: Whether a line is drawn above it.
+        for_run: Whether the context menu of a run shows it.
+        group: Exclusive group in which one action is checked at a time; '' for none.
         more_keys: Further shortcuts.
-        short: What the toolbar calls it, where that is not the title.
-        one_of: A group of which one is chosen, and marked, at a time; '' for none.
+        short: Toolbar text where it differs from the title.
     """
 
     id: str
@@ -30,17 +30,17 @@ class Action:
     title: str
     keys: str
     about: str
-    can: Callable[[WorkspaceModel], bool] = lambda model: True
-    toolbar: bool = False
-    apart: bool = False
-    of_run: bool = False
-    one_of: str = ""
+    is_enabled: Callable[[WorkspaceModel], bool] = lambda model: True
+    on_toolbar: bool = False
+    separator: bool = False
+    for_run: bool = False
+    group: str = ""
     more_keys: tuple[str, ...] = ()
     short: str = ""
 
     @property
     def name(self) -> str:
-        """The title without marks."""
+        """Title without mnemonics and dots."""
         return self.title.replace("&", "").rstrip(".")
 
 
@@ -62,7 +62,7 @@ ACTIONS = (
     Action("open_workspace", "file", "&Open workspace...", "Ctrl+O", "Show the runs of another folder"),
     Action("open_yaml", "file", "Open &configuration...", "Ctrl+Shift+O", "Fill the form from a YAML file"),
     Action("save_yaml", "file", "&Save configuration...", "Ctrl+S", "Write the form to a YAML file"),
-    Action("export_figure", "file", "&Export figure...", "Ctrl+E", "Write the figure of this tab", apart=True),
+    Action("export_figure", "file", "&Export figure...", "Ctrl+E", "Write the figure of this tab", separator=True),
     Action("export_csv", "file", "Export CS&V...", "Ctrl+Shift+E", "Write the numbers of this tab"),
     Action(
         "export_all",
@@ -72,78 +72,101 @@ ACTIONS = (
         "Write the figure and the numbers of this tab and the run's configuration",
         _has_run,
     ),
-    Action("close", "file", "&Quit", "Ctrl+Q", "Close the window; runs go on", apart=True),
-    Action("undo", "edit", "&Undo", "Ctrl+Z", "Take back the last change in the form"),
-    Action("redo", "edit", "&Redo", "Ctrl+Shift+Z", "Make it again", more_keys=("Ctrl+Y",)),
-    Action("copy_figure", "edit", "&Copy figure", "Ctrl+Shift+C", "Copy this tab's figure as a picture", apart=True),
-    Action("find_run", "edit", "&Find runs", "Ctrl+F", "Type a filter for the table of runs"),
-    Action("new_run", "run", "&New from preset...", "Ctrl+N", "Fill the form from a preset", toolbar=True),
-    Action("start_run", "run", "&Run", "Ctrl+R", "Start what the form says", _is_open, toolbar=True),
+    Action("close", "file", "&Quit", "Ctrl+Q", "Close the window; runs continue", separator=True),
+    Action("undo", "edit", "&Undo", "Ctrl+Z", "Undo the last change in the form"),
+    Action("redo", "edit", "&Redo", "Ctrl+Shift+Z", "Redo the change that was undone last", more_keys=("Ctrl+Y",)),
+    Action("copy_figure", "edit", "&Copy figure", "Ctrl+Shift+C", "Copy this tab's figure as an image", separator=True),
+    Action("find_run", "edit", "&Find runs", "Ctrl+F", "Filter the table of runs"),
+    Action("new_run", "run", "&New from preset...", "Ctrl+N", "Fill the form from a preset", on_toolbar=True),
+    Action("start_run", "run", "&Run", "Ctrl+R", "Start a run of the form", _is_open, on_toolbar=True),
     Action(
         "stop_run",
         "run",
         "&Stop",
         "Ctrl+.",
-        "Checkpoint and stop; it can go on later",
+        "Write a checkpoint and stop; Resume continues",
         _in("running"),
-        toolbar=True,
-        of_run=True,
+        on_toolbar=True,
+        for_run=True,
     ),
     Action(
         "resume_run",
         "run",
         "R&esume",
         "Ctrl+Shift+R",
-        "Go on where the run stopped",
+        "Continue the run from its last checkpoint",
         _in("stopped", "killed", "failed"),
-        toolbar=True,
-        of_run=True,
+        on_toolbar=True,
+        for_run=True,
     ),
     Action(
-        "duplicate_run", "run", "&Duplicate", "Ctrl+D", "Fill the form as this run", _has_run, toolbar=True, of_run=True
+        "duplicate_run",
+        "run",
+        "&Duplicate",
+        "Ctrl+D",
+        "Fill the form from this run",
+        _has_run,
+        on_toolbar=True,
+        for_run=True,
     ),
-    Action("kill_run", "run", "&Kill...", "", "End its process at once", _in("running"), apart=True, of_run=True),
     Action(
-        "show_folder", "run", "Show &folder", "", "Open the run's folder in the file manager", _has_run, of_run=True
+        "kill_run",
+        "run",
+        "&Kill...",
+        "",
+        "End the run's process immediately",
+        _in("running"),
+        separator=True,
+        for_run=True,
     ),
-    Action("show_traceback", "run", "Show &traceback", "Ctrl+T", "Why the run failed", _in("failed"), of_run=True),
+    Action(
+        "show_folder", "run", "Show &folder", "", "Open the run's folder in the file manager", _has_run, for_run=True
+    ),
+    Action(
+        "show_traceback", "run", "Show &traceback", "Ctrl+T", "Show why the run failed", _in("failed"), for_run=True
+    ),
     Action("show_palette", "view", "Command &palette", "Ctrl+Shift+P", "Find an action by typing"),
-    Action("next_tab", "view", "&Next tab", "Ctrl+PgDown", "Show the tab to the right", apart=True),
+    Action("next_tab", "view", "&Next tab", "Ctrl+PgDown", "Show the tab to the right", separator=True),
     Action("previous_tab", "view", "P&revious tab", "Ctrl+PgUp", "Show the tab to the left"),
-    Action("theme_light", "view", "&Light theme", "", "Dark on white", apart=True, one_of="theme"),
-    Action("theme_dark", "view", "&Dark theme", "", "Light on dark", one_of="theme"),
-    Action("theme_system", "view", "S&ystem's theme", "", "Light or dark, as the desktop has it", one_of="theme"),
+    Action("theme_light", "view", "&Light theme", "", "Dark on white", separator=True, group="theme"),
+    Action("theme_dark", "view", "&Dark theme", "", "Light on dark", group="theme"),
+    Action("theme_system", "view", "S&ystem's theme", "", "Light or dark, following the desktop", group="theme"),
     Action(
-        "toggle_eye",
+        "toggle_overlay",
         "compare",
         "&Overlay run",
         "Ctrl+L",
-        "Show the run beside others in the tabs Live and Sparsity",
+        "Overlay the run on others in the tabs Live and Sparsity",
         _has_run,
-        apart=True,
-        of_run=True,
+        separator=True,
+        for_run=True,
     ),
-    Action("clear_eyes", "compare", "&Clear overlay", "Ctrl+Shift+L", "Show one run alone", lambda m: bool(m.eyes)),
+    Action(
+        "clear_overlay", "compare", "&Clear overlay", "Ctrl+Shift+L", "Remove every overlay", lambda m: bool(m.overlaid)
+    ),
     Action(
         "show_differences",
         "compare",
         "Configuration &differences",
         "",
-        "Fields that differ between the runs that are selected or overlaid",
+        "List the fields in which the selected or overlaid runs differ",
         _has_run,
-        of_run=True,
-        toolbar=True,
+        for_run=True,
+        on_toolbar=True,
         short="Differences",
     ),
-    Action("show_shortcuts", "help", "&Shortcuts", "F1", "Every action and its keys"),
-    Action("show_about", "help", "&About tfticket", "", "Versions"),
+    Action("show_shortcuts", "help", "&Shortcuts", "F1", "List every action and its keys"),
+    Action("show_about", "help", "&About tfticket", "", "Show the versions of the program and its libraries"),
 )
-"""Every action, in the order of its menu."""
+"""All actions, in menu order."""
 
 
-def matching(text: str, model: WorkspaceModel) -> list[Action]:
-    """Actions that can be done now and have every word of a text in their title or line, for the palette."""
+def matching_actions(text: str, model: WorkspaceModel) -> list[Action]:
+    """Return the enabled actions that contain every word of a text; matches in the title come first."""
     words = text.casefold().split()
-    found = [action for action in ACTIONS if action.can(model)]
-    fitting = [action for action in found if all(word in f"{action.name} {action.about}".casefold() for word in words)]
-    return sorted(fitting, key=lambda action: not all(word in action.name.casefold() for word in words))
+
+    def matches(words_of_action: str) -> bool:
+        return all(word in words_of_action.casefold() for word in words)
+
+    actions = [a for a in ACTIONS if a.is_enabled(model) and matches(f"{a.name} {a.about}")]
+    return sorted(actions, key=lambda action: not matches(action.name))

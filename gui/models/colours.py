@@ -1,4 +1,4 @@
-"""One colour a run, the same in every plot."""
+"""One colour per run, the same in every plot."""
 
 from collections.abc import Sequence
 
@@ -8,18 +8,18 @@ _COLOURS = (
     "#FF33BB", "#5522EE", "#999955", "#9911BB", "#995533", "#5599FF",
     "#DD77DD", "#FF1177", "#775599", "#BB7799", "#1155FF", "#E06600",
 )  # fmt: skip
-"""Seen on white and on dark grey. The first twelve are told apart by the colour-blind: Tol's, some darkened."""
+"""Visible on white and on dark grey. The first twelve are safe for colour-blind readers (Tol, some darkened)."""
 
 
-def colour_of(number: int) -> str:
-    """The colour of the run with this number, '#rrggbb'; after twenty-four they begin again."""
+def run_colour(number: int) -> str:
+    """Return the colour of the run with this number, '#rrggbb'; colours repeat after twenty-four runs."""
     return _COLOURS[number % len(_COLOURS)]
 
 
-def colours_of(numbers: Sequence[int]) -> list[str]:
-    """Colours of runs that are seen together: one whose colour is taken has the next that is free."""
-    found: list[str] = []
+def distinct_colours(numbers: Sequence[int]) -> list[str]:
+    """Return the colours of runs shown together; a run whose colour is taken gets the next free one."""
+    colours: list[str] = []
     for number in numbers:
-        wanted = [colour_of(number + step) for step in range(len(_COLOURS))]
-        found.append(next((colour for colour in wanted if colour not in found), wanted[0]))
-    return found
+        candidates = [run_colour(number + step) for step in range(len(_COLOURS))]
+        colours.append(next((colour for colour in candidates if colour not in colours), candidates[0]))
+    return colours

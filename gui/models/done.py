@@ -1,4 +1,4 @@
-"""Whether a configuration was run to its end already."""
+"""Search for a finished run of a configuration."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -15,25 +15,25 @@ from tfticket.user_networks import is_user_defined
 
 
 def done_run(config: ExperimentConfig, runs: Sequence[RunSummary]) -> RunSummary | None:
-    """The run that is done and has this configuration, if there is one.
+    """Return the finished run of this configuration, or None.
 
-    Of a configuration with files of the user's own, data or a network, none: they may have changed since. Of runs some
-    of whose results were deleted none either: they would be computed again.
+    Configurations with the user's own data or network have none, because these files may have changed since. Nor do
+    runs count whose results were deleted in part: a new run would compute them again.
     """
     data, model = (getattr(config, part, None) for part in ("data", "model"))
     if getattr(data, "path", None) is not None or is_user_defined(getattr(model, "name", "")):
         return None
     same_name = (run for run in runs if run.state == "done" and run.name == config.name)
-    return next((run for run in same_name if _is_of(config, run.folder) and _is_whole(run.folder)), None)
+    return next((run for run in same_name if _has_config(run.folder, config) and _is_complete(run.folder)), None)
 
 
-def _is_of(config: ExperimentConfig, folder: Path) -> bool:
+def _has_config(folder: Path, config: ExperimentConfig) -> bool:
     with suppress(InputError, ValidationError):
         return scientific_fields(type(config).model_validate(read_configuration(folder))) == scientific_fields(config)
     return False
 
 
-def _is_whole(folder: Path) -> bool:
+def _is_complete(folder: Path) -> bool:
     with suppress(InputError):
         return all(step.is_done for step in read_steps(folder))
     return False

@@ -1,4 +1,4 @@
-"""A run that is followed: its state, its trainings, and their curves, one seed at a time."""
+"""A run that is followed live: its state, its trainings, and the curves of one seed at a time."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,23 +14,23 @@ from tfticket.runs.progress import Progress, read_progress
 from tfticket.runs.run_folder import state_of
 from tfticket.runs.summary import status_facts
 
-from .ended import UNREADABLE
-from .names import ArmNames
+from .arm_names import ArmNames
+from .empty_state import UNREADABLE
 
 METRICS = ("accuracy", "nll", "mace", "ece", "brier")
-"""Of the second plot, in this order; those that the run measures."""
+"""Metrics to choose from, in this order."""
 Axis = Literal["iteration", "time"]
-"""What curves are drawn against: iterations, or seconds of training, of the run of one seed."""
+"""X axis: iterations or seconds of training, of one seed."""
 
 
 @dataclass(frozen=True)
 class Band:
-    """The stretch of a level on the x axis.
+    """Interval of a level on the x axis.
 
     Attributes:
-        level: Which.
-        density: Fraction of the weights that remains; None where nothing says it.
-        begin, end: Iterations or seconds of the run of one seed.
+        level: Number of the level.
+        density: Remaining fraction of the weights; None if unknown.
+        begin, end: Iterations or seconds since the seed's start.
     """
 
     level: int
@@ -44,45 +44,45 @@ class Curve:
     """A metric of one arm along the run; NaN between levels.
 
     Attributes:
-        key: The run's folder, '' of that in focus; arm; replicate or chain.
-        name: What it is called.
-        together: What it and the others of its arm are called: 'NUTS, 2 chains'.
-        x: Iterations or seconds of the run of one seed, float [points].
-        raw: As measured, in the metric's own unit, float [points].
-        smooth: Smoothed within each training, float [points].
+        key: Name of an overlaid run, '' for the run in focus; arm; replicate or chain.
+        name: Display name.
+        group_name: Display name of all curves of the arm: 'NUTS, 2 chains'.
+        x: Iterations or seconds since the seed's start, float [points].
+        raw: Measured values, in the metric's unit, float [points].
+        smooth: Values smoothed within each training, float [points].
     """
 
     key: tuple[str, Arm, int]
     name: str
-    together: str
+    group_name: str
     x: np.ndarray
     raw: np.ndarray
     smooth: np.ndarray
 
 
 class FollowedRun:
-    """Follows a run.
+    """Reads a run's folder as it grows.
 
     Attributes:
-        run: Its folder.
-        state: As its folder says it.
-        said: What it said when it failed or stopped; ''.
-        problem: Why it cannot be read; ''.
-        progress: How far it is; None where nothing says it.
-        name_of: What it calls an arm.
+        run: Folder of the run.
+        state: Present state.
+        message: Message of a failed or stopped run; ''.
+        problem: Why the folder cannot be read; ''.
+        progress: Progress of the run; None if unknown.
+        name_of: Display name of an arm.
     """
 
     def __init__(self, run: Path) -> None:
         self.run = run
-        self.state = self.said = self.problem = ""
+        self.state = self.message = self.problem = ""
         self.progress: Progress | None = None
         self.name_of = ArmNames(run)
         self._follower = RunFollower(run)
         self._arrays: dict[str, tuple[Any, dict[str, np.ndarray]]] = {}
 
     def poll(self) -> bool:
-        """Read what is new; whether anything is. A damaged or vanished folder becomes ``problem``."""
-        before = (self.progress, self.state, self.said, self.problem)
+        """Read new data; return True if there are any. A damaged or missing folder sets ``problem``."""
+        before = (self.progress, self.state, self.message, self.problem)
         new = False
         try:
             new = self._follower.poll()
@@ -90,51 +90,50 @@ class FollowedRun:
             status = status_facts(self.run)
             if "damaged" in status:
                 raise InputError(status["damaged"])
-            self.state, self.said = state_of(self.run, status["state"]), status["message"]
+            self.state, self.message = state_of(self.run, status["state"]), status["message"]
             self.problem = ""
         except (InputError, OSError, ValueError, KeyError, TypeError) as error:
             gone = not self.run.is_dir()
             self.problem = "The run's folder is gone." if gone else UNREADABLE.format(why=error)
             self.state = "" if gone else "damaged"
-        return new or before != (self.progress, self.state, self.said, self.problem)
+        return new or before != (self.progress, self.state, self.message, self.problem)
 
     @property
     def trainings(self) -> Sequence[Training]:
-        """All that the run has so far."""
-        return [one for one in self._follower.trainings if "seed" in one.label]
+        """Trainings so far."""
+        return [training for training in self._follower.trainings if "seed" in training.label]
 
     @property
     def log(self) -> Sequence[str]:
-        """The log's lines, newest last."""
+        """Lines of the log, newest last."""
         return self._follower.log
 
     @property
     def seeds(self) -> list[int]:
-        """Seeds that have begun."""
+        """Seeds that have started."""
         return sorted({training.label["seed"] for training in self.trainings})
 
     @property
     def seed(self) -> int | None:
-        """The seed that trains, else the last."""
+        """Seed that trains now, otherwise the last one."""
         step = self.progress.step if self.progress is not None and self.state == "running" else None
-        trained = (step or {}).get("label", {}).get("seed")
+        current = (step or {}).get("label", {}).get("seed")
         trainings = self.trainings
-        return trained if trained in self.seeds else trainings[-1].label["seed"] if trainings else None
+        return current if current in self.seeds else trainings[-1].label["seed"] if trainings else None
 
     @property
     def arms(self) -> list[Arm]:
         """Arms of the run, the ticket first."""
-        found = dict.fromkeys(map(arm_of, self.trainings))
-        return sorted(found, key=lambda arm: arm != TICKET)
+        return sorted(dict.fromkeys(map(arm_of, self.trainings)), key=lambda arm: arm != TICKET)
 
     @property
     def axes(self) -> list[Axis]:
-        """What its curves can be drawn against: time only where its diaries tell it."""
-        told = [second for training in self.trainings for second in training.seconds[:1]]
-        return ["iteration", "time"] if told and np.all(np.isfinite(told)) else ["iteration"]
+        """Available x axes; time only if all event files record it."""
+        seconds = [second for training in self.trainings for second in training.seconds[:1]]
+        return ["iteration", "time"] if seconds and np.all(np.isfinite(seconds)) else ["iteration"]
 
     def bands(self, seed: int | None, axis: Axis) -> list[Band]:
-        """The levels of a seed, one after another."""
+        """Return the levels of a seed in order."""
         lengths: dict[int, float] = {}
         densities: dict[int, float] = {}
         for training in self.of_seed(seed):
@@ -149,31 +148,31 @@ class FollowedRun:
         return bands
 
     def curves(self, metric: str, seed: int | None, axis: Axis, smoothing: float) -> list[Curve]:
-        """The curves of a metric ('loss' or one of ``METRICS``): all arms of a seed, the ticket first."""
+        """Return the curves of a metric ('loss' or one of ``METRICS``) for all arms of a seed, the ticket first."""
         begins = {band.level: band.begin for band in self.bands(seed, axis)}
         parts: dict[tuple[Arm, int], list[Training]] = {}
         for training in self.of_seed(seed):
             key = (arm_of(training), number_of(training))
             parts.setdefault(key, []).append(training)
-        found = []
+        curves = []
         for arm, replicate in sorted(parts, key=lambda key: (self.arms.index(key[0]), key[1])):
             pieces = []
-            for training in sorted(parts[arm, replicate], key=lambda one: begins[level_of(one)]):
+            for training in sorted(parts[arm, replicate], key=lambda training: begins[level_of(training)]):
                 arrays = self._arrays_of(training)
                 raw = arrays.get(metric, np.full(len(training.points), np.nan))
                 pieces += [(begins[level_of(training)] + arrays[axis], raw, smoothed(raw, smoothing)), _GAP]
-            x, raw, smooth = (np.concatenate(one) for one in zip(*pieces[:-1], strict=True))
+            x, raw, smooth = (np.concatenate(arrays) for arrays in zip(*pieces[:-1], strict=True))
             count = sum(other == arm for other, _ in parts)
             names = _names(self.name_of(arm), replicate, count, is_chain(parts[arm, replicate][0]))
-            found.append(Curve(("", arm, replicate), *names, x, raw, smooth))
-        return found
+            curves.append(Curve(("", arm, replicate), *names, x, raw, smooth))
+        return curves
 
     def of_seed(self, seed: int | None) -> list[Training]:
-        """A seed's trainings."""
+        """Return the trainings of a seed."""
         return [training for training in self.trainings if training.label["seed"] == seed]
 
     def _length(self, training: Training, axis: Axis) -> float:
-        """How many iterations a training takes, as far as is known, or how many seconds it took so far."""
+        """Return the length of a training: planned iterations if known, otherwise those done; or seconds so far."""
         if axis == "time":
             return max(training.seconds[-1] if training.seconds else 0.0, 0.001)
         last = float(training.points[-1]["iteration"]) if training.points else 1.0
@@ -183,7 +182,7 @@ class FollowedRun:
         return last
 
     def _arrays_of(self, training: Training) -> dict[str, np.ndarray]:
-        """A training's points as arrays, kept until it has others."""
+        """Return a training's points as arrays, cached until new points arrive."""
         points, arrays = self._arrays.get(training.folder, (None, {}))
         if points is not training.points:
             names = {name for point in training.points[:1] for name in point if name in ("iteration", "loss", *METRICS)}
@@ -198,24 +197,24 @@ _GAP = (np.full(1, np.nan),) * 3
 
 
 def arm_of(training: Training) -> Arm:
-    """Which arm a training is of."""
+    """Return the arm of a training."""
     arm: Arm = training.label.get("arm", TICKET)
     return arm
 
 
 def number_of(training: Training) -> int:
-    """Which of its arm's replicates, chains or members it is."""
+    """Return the number of the replicate, chain or member."""
     numbers = (training.label[name] for name in ("replicate", "chain", "member") if name in training.label)
     return int(next(numbers, 0))
 
 
 def is_chain(training: Training) -> bool:
-    """Whether it is a chain of a sampler, whose iterations are draws."""
+    """Return True for a chain of a sampler, whose iterations are draws."""
     return "chain" in training.label
 
 
 def _names(name: str, number: int, count: int, chain: bool) -> tuple[str, str]:
-    """What one of the replicates or chains of an arm of a name is called, and all of them together."""
+    """Return the display names of one replicate or chain of an arm, and of all of them together."""
     if count == 1:
         return name, name
     if chain:
@@ -224,7 +223,7 @@ def _names(name: str, number: int, count: int, chain: bool) -> tuple[str, str]:
 
 
 def level_of(training: Training) -> int:
-    """Which level a training is of."""
+    """Return the level of a training."""
     return int(training.label.get("level", 0))
 
 
@@ -236,17 +235,17 @@ def _number(value: Any) -> float:
 
 
 def smoothed(values: np.ndarray, weight: float) -> np.ndarray:
-    """Exponential moving mean without the bias of its beginning; what is not finite stays as it is.
+    """Return the exponential moving average with bias correction; non-finite values stay.
 
     Args:
         values: float [points].
-        weight: 0 (as they are) to below 1: how much of the mean before counts.
+        weight: Weight of the previous average, from 0 (no smoothing) to below 1.
     """
     if weight <= 0:
         return values
-    mean, total, found = 0.0, 0.0, values.astype(float)
+    mean, total, averages = 0.0, 0.0, values.astype(float)
     for number, value in enumerate(values):
         if np.isfinite(value):
             mean, total = weight * mean + (1 - weight) * value, weight * total + (1 - weight)
-            found[number] = mean / total
-    return found
+            averages[number] = mean / total
+    return averages

@@ -1,4 +1,4 @@
-"""What is wrong with a configuration's values, in words, and at which field."""
+"""Errors of a configuration's values, in words and by field."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,48 +8,47 @@ from pydantic import ValidationError
 from tfticket.config.schema import plain
 from tfticket.config.wording import is_key, problem_words
 
-from .form_fields import Field, Group, join
+from .form_fields import Field, Group, join_path
 
 
 def errors_by_path(error: ValidationError, root: Group) -> dict[str, str]:
-    """Path of a field, or of a group where the fault is in how its fields go together -> what is wrong."""
+    """Return path -> message; conflicts between the fields of a group are under the group's path."""
     groups = {group.path: group for group in root.groups}
-    found: dict[str, list[str]] = {}
+    messages: dict[str, list[str]] = {}
     for problem in error.errors():
-        path, within = _placed(problem["loc"], groups)
-        found.setdefault(path, []).append(in_words(problem, within))
-    return {path: "; ".join(dict.fromkeys(said)) for path, said in found.items()}
+        path, within = _locate(problem["loc"], groups)
+        messages.setdefault(path, []).append(describe_problem(problem, within))
+    return {path: "; ".join(dict.fromkeys(texts)) for path, texts in messages.items()}
 
 
-def own_error(field: Field, value: Any) -> tuple[Any, str]:
-    """The value as the configuration would hold it, and what is wrong with it or ''; then it is as it was."""
+def check_value(field: Field, value: Any) -> tuple[Any, str]:
+    """Return a value as in the configuration and '', or the unchanged value and its error."""
     try:
         return field.adapter.dump_python(field.adapter.validate_python(plain(value)), mode="json"), ""
     except ValidationError as error:
-        said = dict.fromkeys(in_words(problem, problem["loc"]) for problem in error.errors())
-        return value, "; ".join(said)
+        return value, "; ".join(dict.fromkeys(describe_problem(problem, problem["loc"]) for problem in error.errors()))
 
 
-def in_words(problem: Mapping[str, Any], within: tuple[int | str, ...] = ()) -> str:
-    """What is wrong, for a person.
+def describe_problem(problem: Mapping[str, Any], within: tuple[int | str, ...] = ()) -> str:
+    """Return a pydantic error in words.
 
     Args:
-        problem: As pydantic tells it.
-        within: Where in the field's value: the number in a list, or a key.
+        problem: One of ``ValidationError.errors()``.
+        within: Location within the field's value: indices of lists, and keys.
     """
     numbers = [f"number {part + 1}" if isinstance(part, int) else part for part in within if is_key(part)]
     return "".join(f"{part}: " for part in numbers) + problem_words(problem, yaml=True)
 
 
-def _placed(location: tuple[int | str, ...], groups: Mapping[str, Group]) -> tuple[str, tuple[int | str, ...]]:
-    """The field or group that a location lies in, and the rest of the location."""
-    path, tag_left = "", False
+def _locate(location: tuple[int | str, ...], groups: Mapping[str, Group]) -> tuple[str, tuple[int | str, ...]]:
+    """Return the field or group of a location, and the rest of the location."""
+    path, is_tag = "", False
     for number, part in enumerate(location):
         if path not in groups:
             return path, location[number:]
-        if tag_left:
-            tag_left = False
+        if is_tag:
+            is_tag = False
             continue
-        path = join(path, str(part))
-        tag_left = path in groups and groups[path].tagged
+        path = join_path(path, str(part))
+        is_tag = path in groups and groups[path].tagged
     return path, ()

@@ -1,4 +1,4 @@
-"""What a form of a configuration holds: fields in groups. A field is read from the configuration's class."""
+"""Fields and groups of a form, read from the configuration's class."""
 
 import functools
 import re
@@ -16,18 +16,18 @@ from tfticket.config.names import OneOf, Suggested
 from tfticket.config.schema import Config, config_classes
 
 Kind = Literal["text", "integer", "number", "switch", "choice", "list", "table", "configs", "path", "yaml"]
-"""How a field is edited: 'table' is keys and values, 'configs' a list of names with options, 'yaml' any value."""
+"""Editor of a field: 'table' holds keys and values, 'configs' a list of names with options, 'yaml' any value."""
 
 _STRICT = ConfigDict(strict=Config.model_config["strict"], allow_inf_nan=Config.model_config["allow_inf_nan"])
-"""A value alone is taken as in its configuration."""
+"""Validation of a single value, as strict as that of its configuration."""
 
 MISSING: Any = object()
-"""Where a value is needed and none is given."""
+"""Value of a required field that has none."""
 
 
 @dataclass(frozen=True)
 class Choice:
-    """A value to choose, and one line about it."""
+    """One of the values to choose from, and one line about it."""
 
     value: Any
     about: str = ""
@@ -39,20 +39,20 @@ class Field:
 
     Attributes:
         path: 'train.optimiser.learning_rate'.
-        group: The path of the group that it is in, '' for the outermost.
+        group: Path of its group, '' for the outermost.
         label: 'Learning rate'.
-        description: Its help.
-        kind: How it is edited.
-        choices: What there is to choose; of 'configs' the names that can be added.
-        others: Whether a text beside the choices is taken too.
-        optional: Whether it may be null.
-        null: What null means, in words.
-        bounds: The numbers it takes, in words; '' for any.
-        lowest: The least whole number it takes; None: there is none.
-        default: As a plain value; MISSING where there is none.
-        switches: Whether it says which kind of table its group is, and so which fields stand beside it.
-        fixed: Whether it is shown only.
-        adapter: Checks a value of it alone.
+        description: Help text.
+        kind: Editor of the field.
+        choices: Values to choose from; for 'configs' the names that can be added.
+        allows_other: Whether texts other than the choices are valid.
+        optional: Whether the value may be null.
+        null_meaning: Meaning of null, in words.
+        bounds: Range of numbers, in words; '' for any.
+        minimum: Smallest whole number; None for any.
+        default: Plain value; MISSING if the field is required.
+        is_discriminator: Whether the value selects the kind of its group, and thereby the group's fields.
+        read_only: Whether the value cannot be edited.
+        adapter: Validates a single value.
     """
 
     path: str
@@ -61,27 +61,27 @@ class Field:
     description: str
     kind: Kind
     choices: tuple[Choice, ...]
-    others: bool
+    allows_other: bool
     optional: bool
-    null: str
+    null_meaning: str
     bounds: str
-    lowest: int | None
+    minimum: int | None
     default: Any
-    switches: bool
-    fixed: bool
+    is_discriminator: bool
+    read_only: bool
     adapter: TypeAdapter[Any]
 
 
 @dataclass(frozen=True, eq=False)
 class Group:
-    """A configuration within the configuration, or the whole.
+    """A nested configuration, or the whole.
 
     Attributes:
         path: 'train.optimiser'; '' for the whole.
         label: 'Optimiser'.
-        description: Its help.
+        description: Help text.
         parts: Fields and groups, in the order of the class; 'execution' comes last.
-        tagged: Whether it is one of several kinds.
+        tagged: Whether a discriminator selects its kind.
     """
 
     path: str
@@ -92,22 +92,22 @@ class Group:
 
     @property
     def fields(self) -> tuple[Field, ...]:
-        """Its fields, and those of the groups in it."""
+        """All fields, including those of nested groups."""
         return tuple(field for part in self.parts for field in (part.fields if isinstance(part, Group) else (part,)))
 
     @property
     def groups(self) -> tuple["Group", ...]:
-        """It, and the groups in it."""
+        """This group and all nested groups."""
         return (self, *(group for part in self.parts if isinstance(part, Group) for group in part.groups))
 
 
-def join(path: str, name: str) -> str:
-    """The path of what has this name in the group of this path."""
+def join_path(path: str, name: str) -> str:
+    """Return the path of a name in a group."""
     return f"{path}.{name}" if path else name
 
 
 def default_of(info: FieldInfo) -> Any:
-    """A field's default as a plain value; MISSING where there is none."""
+    """Return a field's default as a plain value; MISSING if it is required."""
     if info.is_required():
         return MISSING
     return to_jsonable_python(info.get_default(call_default_factory=True, validated_data={}))
@@ -115,7 +115,7 @@ def default_of(info: FieldInfo) -> Any:
 
 @functools.lru_cache(maxsize=1024)
 def field_of(cls: type[Config], name: str, path: str, switch: tuple[Choice, ...] = ()) -> Field:
-    """The field of this name of a configuration at ``path``; with choices, one that says which kind that is."""
+    """Return a field of the configuration at ``path``; with ``switch``, the discriminator of its kinds."""
     info = cls.model_fields[name]
     plain, metadata, optional = _peel(info.annotation, tuple(info.metadata))
     kind: Kind = "choice" if switch else _kind(plain, name, metadata)
@@ -123,30 +123,28 @@ def field_of(cls: type[Config], name: str, path: str, switch: tuple[Choice, ...]
     null = _null(info.description or "") if optional else ""
     if optional and kind == "choice":
         choices = (Choice(None, null), *choices)
-    lowest = [each.ge for each in metadata if hasattr(each, "ge")] + [
-        each.gt + 1 for each in metadata if hasattr(each, "gt")
-    ]
+    minimums = [m.ge for m in metadata if hasattr(m, "ge")] + [m.gt + 1 for m in metadata if hasattr(m, "gt")]
     return Field(
-        path=join(path, name),
+        path=join_path(path, name),
         group=path,
         label=label_of(name),
-        description="Which of these kinds." if switch else info.description or "",
+        description="Selects the kind." if switch else info.description or "",
         kind=kind,
         choices=choices,
-        others=any(isinstance(each, Suggested) for each in metadata),
+        allows_other=any(isinstance(item, Suggested) for item in metadata),
         optional=optional,
-        null=null,
+        null_meaning=null,
         bounds=_bounds(metadata),
-        lowest=lowest[0] if lowest and kind == "integer" else None,
+        minimum=minimums[0] if minimums and kind == "integer" else None,
         default=default_of(info),
-        switches=bool(switch),
-        fixed=path == "" and name == "experiment",
+        is_discriminator=bool(switch),
+        read_only=path == "" and name == "experiment",
         adapter=TypeAdapter(Annotated[info.annotation, info], config=_STRICT),  # type: ignore[arg-type]
     )
 
 
 def _peel(annotation: Any, metadata: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...], bool]:
-    """A type without its annotations and without null; the annotations; whether it may be null."""
+    """Return a type without annotations and null, its annotations, and whether it may be null."""
     optional = False
     while True:
         if get_origin(annotation) is Annotated:
@@ -161,9 +159,9 @@ def _peel(annotation: Any, metadata: tuple[Any, ...]) -> tuple[Any, tuple[Any, .
 
 
 def _unpacked(metadata: tuple[Any, ...]) -> Iterator[Any]:
-    """Annotations, and those within a ``Field(...)`` among them."""
-    for each in metadata:
-        yield from _unpacked(tuple(each.metadata)) if isinstance(each, FieldInfo) else (each,)
+    """Yield annotations, including those within a ``Field(...)``."""
+    for item in metadata:
+        yield from _unpacked(tuple(item.metadata)) if isinstance(item, FieldInfo) else (item,)
 
 
 def _kind(plain: Any, name: str, metadata: tuple[Any, ...]) -> Kind:
@@ -181,12 +179,12 @@ def _kind(plain: Any, name: str, metadata: tuple[Any, ...]) -> Kind:
 
 
 def _names(metadata: tuple[Any, ...]) -> Mapping[str, object] | None:
-    """The table whose names a text takes or is offered."""
-    for each in metadata:
-        if isinstance(each, Suggested):
-            return each.table
-        if isinstance(each, AfterValidator) and isinstance(each.func, OneOf):
-            return each.func.table
+    """Return the table of names that a text must or may be one of."""
+    for item in metadata:
+        if isinstance(item, Suggested):
+            return item.table
+        if isinstance(item, AfterValidator) and isinstance(item.func, OneOf):
+            return item.func.table
     return None
 
 
@@ -202,18 +200,17 @@ def _choices(plain: Any, metadata: tuple[Any, ...]) -> tuple[Choice, ...]:
 
 def _bounds(metadata: tuple[Any, ...]) -> str:
     words = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
-    said = (
-        f"{word} {getattr(each, name):g}" for each in metadata for name, word in words.items() if hasattr(each, name)
+    return ", ".join(
+        f"{word} {getattr(item, name):g}" for item in metadata for name, word in words.items() if hasattr(item, name)
     )
-    return ", ".join(said)
 
 
 def _null(description: str) -> str:
-    """What a description says that null means."""
-    found = re.search(r"null: ([^;]+)", description)
-    return found.group(1).strip() if found else "none"
+    """Return the meaning of null according to a description: 'null: by name', 'if empty, by name'."""
+    match = re.search(r"(?:null:|if empty,) ([^;]+)", description, re.IGNORECASE)
+    return match.group(1).strip() if match else "none"
 
 
 def label_of(name: str) -> str:
-    """A name as a label: 'Learning rate'."""
+    """Return a name as a label: 'Learning rate'."""
     return name.replace("_", " ").capitalize()

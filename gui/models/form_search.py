@@ -1,30 +1,30 @@
-"""Fields of a form that fit what is typed to find them, and which fits best."""
+"""Search for fields of a form by typed text."""
 
 from .form_fields import Field
 
 
 def closeness(field: Field, value: str, text: str) -> int | None:
-    """How well a field fits a text that is typed to find it.
+    """Return how closely a field matches a search text.
 
     Args:
-        field: Which.
-        value: Its value as it is typed.
-        text: Words, all of which are to be found.
+        field: The field.
+        value: Its value as text.
+        text: Words that must all occur.
 
     Returns:
-        0 where the text is its label or name, 1 where that begins with the text, 2 where it holds every word, 3 where
-        its path does, 4 where its help does too, 5 where its value does too; None where it does not fit.
+        0 if the text is the field's label or name, 1 if it is the beginning of one, 2 if the label contains every
+        word, 3 if label and path do, 4 if these and the help do, 5 if these and the value do; None for no match.
     """
     words = text.casefold().split()
-    sought, label, path = " ".join(words), field.label.casefold(), field.path.casefold()
+    query, label, path = " ".join(words), field.label.casefold(), field.path.casefold()
     names = (label, path.rpartition(".")[2], path)
-    if sought in names:
+    if query in names:
         return 0
-    if any(name.startswith(sought) for name in names):
+    if any(name.startswith(query) for name in names):
         return 1
-    held = label
-    for place, more in enumerate((path, field.description.casefold(), value.casefold(), ""), 2):
-        if all(word in held for word in words):
-            return place
-        held = f"{held} {more}"
+    searched = label
+    for rank, more in enumerate((path, field.description.casefold(), value.casefold(), ""), 2):
+        if all(word in searched for word in words):
+            return rank
+        searched = f"{searched} {more}"
     return None

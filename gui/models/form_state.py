@@ -1,4 +1,4 @@
-"""The values of a form at one moment, and the moments that follow from it. Nothing here changes a state."""
+"""Immutable states of a form, and pure functions from one state to the next."""
 
 import contextlib
 import functools
@@ -12,35 +12,42 @@ from tfticket.config.schema import Config
 from tfticket.errors import InputError
 from tfticket.presets import merge
 
-from .form_errors import errors_by_path, own_error
+from .form_errors import check_value, errors_by_path
 from .form_fields import MISSING, Field
 from .form_schema import flatten, read_schema
 from .form_text import Table, read_text
 
 Kinds = tuple[tuple[str, str], ...]
-"""Which kind each table of several kinds is, (path, name)."""
+"""(path, name of the kind) for every table of several kinds."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A field's value; the text, where it was typed; why that was not understood; what is wrong with the value."""
+    """Content of a field.
+
+    Attributes:
+        value: Parsed value.
+        text: Typed text; None if the value was not typed.
+        parse_error: Why the text was not understood; ''.
+        value_error: Why the value is invalid; ''.
+    """
 
     value: Any
     text: str | None = None
-    unread: str = ""
-    wrong: str = ""
+    parse_error: str = ""
+    value_error: str = ""
 
 
 @dataclass(frozen=True)
 class State:
-    """All entries, path -> entry, in the order of the form."""
+    """All entries, path -> entry, in form order."""
 
     entries: dict[str, Entry]
     kinds: Kinds
 
     @functools.cached_property
     def tree(self) -> dict[str, Any]:
-        """Nested values; a field's own keys and values are a ``Table``."""
+        """Nested values; keys and values of a single field are a ``Table``."""
         tree: dict[str, Any] = {}
         for path, entry in self.entries.items():
             if entry.value is not MISSING:
@@ -53,20 +60,20 @@ class State:
 
     @property
     def plain(self) -> dict[str, Any]:
-        """Nested values, for whoever may change them."""
+        """Nested values, copied."""
         return _plain(self.tree)
 
 
 @dataclass(frozen=True)
-class Draft:
-    """What a form holds at one moment.
+class Snapshot:
+    """Content of a form, as undo keeps it.
 
     Attributes:
-        config_class: The configuration's class.
-        state: The values.
-        base: The preset's values, that marks and resets compare with.
-        has_preset: Whether these are a preset's, and not the defaults.
-        origin: Where the draft came from, in words.
+        config_class: Class of the configuration.
+        state: Values.
+        base: Values of the preset, with which marks and resets compare.
+        has_preset: Whether ``base`` is a preset, not the defaults.
+        origin: Source of the values, in words.
     """
 
     config_class: type[Config]
@@ -76,72 +83,74 @@ class Draft:
     origin: str
 
 
-def draft_of(cls: type[Config], values: Mapping[str, Any], base: Mapping[str, Any] | None, origin: str) -> Draft:
-    """A draft that begins with these values.
+def make_snapshot(
+    cls: type[Config], values: Mapping[str, Any], base: Mapping[str, Any] | None, origin: str
+) -> Snapshot:
+    """Return a snapshot of these values.
 
     Raises:
-        InputError: Keys that are not known.
+        InputError: A key is unknown.
     """
-    return Draft(cls, state_of(cls, values), state_of(cls, base or {}), base is not None, origin)
+    return Snapshot(cls, make_state(cls, values), make_state(cls, base or {}), base is not None, origin)
 
 
-def typed_entry(field: Field, text: str) -> Entry:
-    """What a text makes of a field."""
-    value, unread = read_text(field, text)
-    value, wrong = (value, "") if unread else own_error(field, value)
-    return Entry(value, text, unread, wrong)
+def parse_entry(field: Field, text: str) -> Entry:
+    """Return the entry of a field for a typed text."""
+    value, parse_error = read_text(field, text)
+    value, value_error = (value, "") if parse_error else check_value(field, value)
+    return Entry(value, text, parse_error, value_error)
 
 
-def entry_of(field: Field, value: Any) -> Entry:
-    """What a value makes of a field."""
-    known, wrong = own_error(field, None if value is MISSING else value)
-    return Entry(MISSING if value is MISSING else known, None, "", wrong)
+def make_entry(field: Field, value: Any) -> Entry:
+    """Return the entry of a field for a value."""
+    checked, value_error = check_value(field, None if value is MISSING else value)
+    return Entry(MISSING if value is MISSING else checked, None, "", value_error)
 
 
-def state_of(cls: type[Config], values: Mapping[str, Any]) -> State:
-    """The state of these values, with what a configuration works out by itself, if they make one.
+def make_state(cls: type[Config], values: Mapping[str, Any]) -> State:
+    """Return the state of nested values, with derived values if they are a valid configuration.
 
     Raises:
-        InputError: Keys that are not known.
+        InputError: A key is unknown.
     """
-    with contextlib.suppress(ValidationError):  # those are shown at the fields
+    with contextlib.suppress(ValidationError):  # shown at the fields
         values = cls.model_validate(values).model_dump(mode="json")
     flat, kinds, problems = flatten(cls, values)
     if problems:
         raise InputError("\n".join(problems))
-    return entries_of(cls, flat, kinds)
+    return make_state_from_flat(cls, flat, kinds)
 
 
-def entries_of(cls: type[Config], flat: Mapping[str, Any], kinds: Kinds) -> State:
-    """The state of one value a field."""
-    return State({field.path: entry_of(field, flat[field.path]) for field in read_schema(cls, kinds).fields}, kinds)
+def make_state_from_flat(cls: type[Config], flat: Mapping[str, Any], kinds: Kinds) -> State:
+    """Return the state of one value per field."""
+    return State({field.path: make_entry(field, flat[field.path]) for field in read_schema(cls, kinds).fields}, kinds)
 
 
-def kept(old: State, new: State, but: str | None = None) -> State:
-    """The new state, where what did not change stays as it was typed, but for the fields of one group."""
+def keep_typed_text(old: State, new: State, but: str | None = None) -> State:
+    """Return the new state with the typed text of unchanged fields, except in the group ``but``."""
     entries = {}
     for path, entry in new.entries.items():
         before = old.entries.get(path)
-        same = before is not None and before.value == entry.value and (but is None or not within(path, but))
+        same = before is not None and before.value == entry.value and (but is None or not is_within(path, but))
         entries[path] = before if before is not None and same else entry
     return State(entries, new.kinds)
 
 
-def restored(cls: type[Config], state: State, base: State, group: str) -> State:
-    """With all values of a group as the preset has them; what it does not say stays."""
-    kinds = {path: kind for path, kind in state.kinds if not within(path, group)}
-    kinds |= {path: kind for path, kind in base.kinds if within(path, group)}
+def restore_group(cls: type[Config], state: State, base: State, group: str) -> State:
+    """Return a state with a group reset to the preset; values that the preset lacks stay."""
+    kinds = {path: kind for path, kind in state.kinds if not is_within(path, group)}
+    kinds |= {path: kind for path, kind in base.kinds if is_within(path, group)}
     entries = {}
     for field in read_schema(cls, tuple(kinds.items())).fields:
-        there = base.entries.get(field.path) if within(field.path, group) else None
-        entries[field.path] = state.entries[field.path] if there is None or there.value is MISSING else there
+        preset = base.entries.get(field.path) if is_within(field.path, group) else None
+        entries[field.path] = state.entries[field.path] if preset is None or preset.value is MISSING else preset
     return State(entries, tuple(kinds.items()))
 
 
-def switched(cls: type[Config], state: State, base: State, field: Field, kind: Any) -> State:
-    """With a table made another kind. It keeps nothing of the old one: it has the preset's values, or its defaults."""
+def switch_kind(cls: type[Config], state: State, base: State, field: Field, kind: Any) -> State:
+    """Return a state with another kind of table. It takes the preset's values or the defaults."""
     if dict(base.kinds).get(field.group) == kind:
-        return restored(cls, state, base, field.group)
+        return restore_group(cls, state, base, field.group)
     tree = state.plain
     node = tree
     *above, last = field.group.split(".")
@@ -151,50 +160,50 @@ def switched(cls: type[Config], state: State, base: State, field: Field, kind: A
     flat, kinds, problems = flatten(cls, tree)
     if problems:
         raise InputError("\n".join(problems))
-    return kept(state, entries_of(cls, flat, kinds), but=field.group)
+    return keep_typed_text(state, make_state_from_flat(cls, flat, kinds), but=field.group)
 
 
-def dropped(state: State, path: str, value: Any) -> list[str]:
-    """The fields that go when a file is laid over these values which says this one alone."""
-    above = functools.reduce(lambda inner, part: {part: inner}, reversed(path.split(".")), value)
-    if not isinstance(above, dict):
+def displaced_fields(state: State, path: str, value: Any) -> list[str]:
+    """Return the fields that disappear when this value is merged into the configuration."""
+    change = functools.reduce(lambda inner, part: {part: inner}, reversed(path.split(".")), value)
+    if not isinstance(change, dict):
         return []
-    laid = merge(state.plain, above)
+    merged = merge(state.plain, change)
     group, _, _ = path.rpartition(".")
-    beside = [spot for spot in state.entries if spot.rpartition(".")[0] == group and spot != path]
-    return [spot for spot in beside if _has(state.plain, spot) and not _has(laid, spot)]
+    siblings = [other for other in state.entries if other.rpartition(".")[0] == group and other != path]
+    return [other for other in siblings if _has(state.plain, other) and not _has(merged, other)]
 
 
-def reference_of(field: Field, state: State, base: State) -> Any:
-    """The preset's value of a field; the default where the preset has a table of another kind."""
-    here, there = dict(state.kinds), dict(base.kinds)
-    around = [path for path in here if within(field.group, path)]
-    if not field.switches and any(here[path] != there.get(path) for path in around):
-        return own_error(field, field.default)[0]
+def reference_value(field: Field, state: State, base: State) -> Any:
+    """Return the preset's value of a field; the default if the preset has another kind of table."""
+    kinds, base_kinds = dict(state.kinds), dict(base.kinds)
+    enclosing = [path for path in kinds if is_within(field.group, path)]
+    if not field.is_discriminator and any(kinds[path] != base_kinds.get(path) for path in enclosing):
+        return check_value(field, field.default)[0]
     entry = base.entries.get(field.path)
     return MISSING if entry is None else entry.value
 
 
-def errors_of(cls: type[Config], state: State) -> dict[str, str]:
-    """What is wrong: path of a field or a group -> words, groups first."""
+def find_errors(cls: type[Config], state: State) -> dict[str, str]:
+    """Return the errors: path of a field or group -> message, groups first."""
     entries, root = state.entries, read_schema(cls, state.kinds)
-    found = {path: entry.unread for path, entry in entries.items() if entry.unread}
+    errors = {path: entry.parse_error for path, entry in entries.items() if entry.parse_error}
     try:
         cls.model_validate(state.tree)
     except ValidationError as error:
-        said = errors_by_path(error, root)
-        groups = [path for path in said if path not in entries]
-        hidden = {  # a group that is refused as a whole says nothing of its fields
-            path: entry.wrong
+        reported = errors_by_path(error, root)
+        groups = [path for path in reported if path not in entries]
+        hidden = {  # pydantic reports no field of a group that it refuses as a whole
+            path: entry.value_error
             for path, entry in entries.items()
-            if entry.wrong and any(within(path, group) for group in groups)
+            if entry.value_error and any(is_within(path, group) for group in groups)
         }
-        found = hidden | said | found
-    return {path: found[path] for path in (*(group.path for group in root.groups), *entries) if path in found}
+        errors = hidden | reported | errors
+    return {path: errors[path] for path in (*(group.path for group in root.groups), *entries) if path in errors}
 
 
-def within(path: str, group: str) -> bool:
-    """Whether a path is a group's, or of something in it."""
+def is_within(path: str, group: str) -> bool:
+    """Return True if a path is a group's or lies in it."""
     return not group or path == group or path.startswith(f"{group}.")
 
 

@@ -1,4 +1,4 @@
-"""What is typed into a form's fields: read as values, and values written so that they are read back."""
+"""Text of a form's fields: parsed to values, and written so that it parses back."""
 
 import re
 from collections.abc import Mapping
@@ -12,10 +12,10 @@ from .form_fields import MISSING, Field
 
 
 def read_text(field: Field, text: str) -> tuple[Any, str]:
-    """The value that a text means.
+    """Parse the text of a field.
 
     Returns:
-        The value (the text itself where it is no number), and why it was not understood or ''.
+        The value (the text itself if it is not a number), and an error message or ''.
     """
     stripped = text.strip()
     if not stripped and field.kind not in ("list", "table", "configs"):
@@ -32,53 +32,53 @@ def read_text(field: Field, text: str) -> tuple[Any, str]:
 
 
 def write_text(field: Field, value: Any) -> str:
-    """A value as one types it; '' for null."""
+    """Return a value as text that can be typed; '' for null."""
     if value is None or value is MISSING:
         return ""
     if field.kind == "configs" and isinstance(value, list):
-        return "\n".join(_flow(one) for one in value)
+        return "\n".join(map(_flow, value))
     if field.kind in ("list", "table") and isinstance(value, list | dict):
         return _flow(value)[1:-1]
     if field.kind == "yaml":
         return _flow(value)
-    return short(value) if isinstance(value, float) else str(value)
+    return format_number(value) if isinstance(value, float) else str(value)
 
 
-def short(number: float) -> str:
-    """A number with all its digits: 0.0012, 1e-7, 30."""
+def format_number(number: float) -> str:
+    """Return a number with all its digits: 0.0012, 1e-7, 30."""
     if number.is_integer() and abs(number) < 1e9:
         return str(int(number))
     return re.sub(r"e([+-])0*", r"e\1", repr(number)).replace("e+", "e")
 
 
 def describe(field: Field, value: Any) -> str:
-    """A value in a sentence."""
+    """Return a value in words."""
     if value is None or value is MISSING:
-        return field.null or "nothing"
+        return field.null_meaning or "nothing"
     if isinstance(value, bool):
         return "on" if value else "off"
     return write_text(field, value).replace("\n", ", ") or "nothing"
 
 
 def write_yaml(tree: Mapping[str, Any]) -> str:
-    """A configuration as YAML: a line a field."""
+    """Return a configuration as YAML, one line per field."""
     return "".join(_lines(tree, ""))
 
 
 def read_yaml(text: str) -> tuple[dict[str, Any], str]:
-    """What YAML says, and why it was not understood or ''."""
+    """Parse YAML; return the values, and an error message or ''."""
     try:
         values = load_yaml(text, "")
     except InputError as error:
-        said = str(error)
-        return {}, said[:1].upper() + said[1:]
+        message = str(error)
+        return {}, message[:1].upper() + message[1:]
     if not isinstance(values, dict):
         return {}, "Expected keys and values such as 'name: my-run'."
     return values, ""
 
 
 class Table(dict[str, Any]):
-    """Keys and values that are one field's, not a group of fields."""
+    """Keys and values of a single field, as opposed to a group of fields."""
 
 
 _BRACKETS = {"list": ("[", "]"), "table": ("{", "}")}
@@ -86,8 +86,8 @@ _BRACKETS = {"list": ("[", "]"), "table": ("{", "}")}
 _EXPECTED = {
     "list": "expected a list such as 0, 1, 2",
     "table": "expected names and values such as dense_1: 0.2, dense_3: 0.1",
-    "configs": "expected one a line: a name, or {name: ..., option: ...}",
-    "yaml": "not understood; put texts with colons or brackets in quotes",
+    "configs": "expected one per line: a name, or {name: ..., option: ...}",
+    "yaml": "invalid; put texts with colons or brackets in quotes",
 }
 
 
@@ -103,11 +103,11 @@ def _read(text: str, expected: str) -> tuple[Any, str]:
 
 
 def _read_lines(text: str) -> tuple[Any, str]:
-    """One item a line; or a list as YAML has it."""
+    """Parse one item per line, or a YAML list."""
     if text.startswith(("[", "- ")):
         return _read(text, _EXPECTED["configs"])
     items = [_read(line, _EXPECTED["configs"]) for line in text.splitlines() if line.strip()]
-    problem = next((f"line {number}: {bad}" for number, (_, bad) in enumerate(items, 1) if bad), "")
+    problem = next((f"line {number}: {error}" for number, (_, error) in enumerate(items, 1) if error), "")
     return (text, problem) if problem else ([value for value, _ in items], "")
 
 

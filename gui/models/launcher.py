@@ -1,4 +1,4 @@
-"""Runs as processes of their own: started in their own session, found again by their folders, stopped by a file."""
+"""Runs as separate processes: started in their own session, found by their folders, stopped by a file."""
 
 import os
 import platform
@@ -25,29 +25,28 @@ from tfticket.runs.schemas import Status
 from .signal import Signal
 from .workspace import Problem
 
-PLACE = "desktop"
-"""The workspace's folder for what the window starts: configurations as they were, and what the processes print."""
+LAUNCH_FOLDER = "desktop"
+"""Folder of the workspace with the configurations that windows started and the output of their processes."""
 
-
-FAILURES = 20
-"""So many launches that failed are kept there."""
+MAX_FAILURES = 20
+"""Number of failed launches kept in that folder."""
 
 
 @dataclass(frozen=True)
-class Launched:
+class LaunchedProcess:
     """A process that this window started.
 
     Attributes:
-        workspace: Where its run is kept.
-        began: When, seconds since 1970.
-        text: Its configuration.
-        configuration, log: Files: the same, and what it prints.
-        process: Itself.
-        resumes: The run that it was to go on with, if any.
+        workspace: Workspace of its run.
+        started: Start time, seconds since 1970.
+        text: Configuration as YAML.
+        configuration, log: Files with the configuration and with the output.
+        process: The process.
+        resumes: Folder of the run to resume, if any.
     """
 
     workspace: Path
-    began: float
+    started: float
     text: str
     configuration: Path
     log: Path
@@ -56,22 +55,22 @@ class Launched:
 
     @property
     def name(self) -> str:
-        """What it is called: its run's folder where there is one, else the name in its configuration."""
-        return self.resumes.name if self.resumes else name_in(self.text)
+        """Folder name of the resumed run, otherwise the name in the configuration."""
+        return self.resumes.name if self.resumes else run_name(self.text)
 
-    def printed(self) -> str:
-        """What it printed so far."""
+    def output(self) -> str:
+        """Return the output so far."""
         with suppress(OSError):
             return self.log.read_text(encoding="utf-8", errors="replace")
         return ""
 
-    def computes(self, run: Path) -> bool:
-        """Whether this process, and not one of the same number on another machine, holds a run's folder."""
+    def holds(self, run: Path) -> bool:
+        """Return True if this process, not one of the same number on another machine, holds the lease of a run."""
         holder = holder_of(run)
         return holder is not None and (holder["host"], holder["pid"]) == (platform.node(), self.process.pid)
 
-    def forget(self) -> None:
-        """Remove its files."""
+    def delete_files(self) -> None:
+        """Delete its files."""
         for path in (self.configuration, self.log):
             path.unlink(missing_ok=True)
 
@@ -80,156 +79,160 @@ class Launcher:
     """Starts and stops runs.
 
     Attributes:
-        ended: A process that this window started came to its end, and badly: called with a ``Problem``.
+        failed: Emitted with a ``Problem`` when a process of this window failed.
     """
 
     def __init__(self) -> None:
-        self.ended = Signal()
-        self._launched: list[Launched] = []
-        self._awaited: list[Launched] = []
+        self.failed = Signal()
+        self._launched: list[LaunchedProcess] = []
+        self._starting: list[LaunchedProcess] = []
 
-    def start(self, workspace: Path, text: str, options: Sequence[str] = (), resumes: Path | None = None) -> Launched:
+    def start(
+        self, workspace: Path, text: str, options: Sequence[str] = (), resumes: Path | None = None
+    ) -> LaunchedProcess:
         """Start a run of a configuration.
 
         Args:
-            workspace: Where it is kept.
-            text: The configuration, as YAML.
-            options: More of the command line, such as '--trust'.
-            resumes: The run that it is to go on with, if any.
+            workspace: Workspace of the run.
+            text: Configuration as YAML.
+            options: Further command-line options, such as '--trust'.
+            resumes: Folder of the run to resume, if any.
 
         Raises:
-            InputError: The workspace cannot be written.
+            InputError: The workspace is not writable.
         """
-        place = workspace / PLACE
-        check_writable(place, "File > Open workspace")
-        self._tidy(place)
-        stem = f"{time.strftime('%Y%m%d-%H%M%S')}-{name_in(text)}"
-        number = next(n for n in range(1, 1000) if not (place / f"{stem}-{n}.yaml").exists())
-        configuration, log = place / f"{stem}-{number}.yaml", place / f"{stem}-{number}.log"
+        folder = workspace / LAUNCH_FOLDER
+        check_writable(folder, "File > Open workspace")
+        self._delete_old_failures(folder)
+        stem = f"{time.strftime('%Y%m%d-%H%M%S')}-{run_name(text)}"
+        number = next(n for n in range(1, 1000) if not (folder / f"{stem}-{n}.yaml").exists())
+        configuration, log = folder / f"{stem}-{number}.yaml", folder / f"{stem}-{number}.log"
         configuration.write_text(text, encoding="utf-8")
-        # -P: nothing of the folder that the window was started in is taken for a module.
+        # -P: modules in the current folder are not imported.
         command = [sys.executable, "-P", "-m", "tfticket", "run", str(configuration)]
         command += ["--workspace", str(workspace), "-q"]
-        with log.open("wb") as printed:
+        with log.open("wb") as output:
             process = subprocess.Popen(
                 [*command, *options],
                 stdin=subprocess.DEVNULL,
-                stdout=printed,
+                stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # it outlives the window
             )
-        launched = Launched(workspace, time.time(), text, configuration, log, process, resumes)
+        launched = LaunchedProcess(workspace, time.time(), text, configuration, log, process, resumes)
         self._launched.append(launched)
-        self._awaited.append(launched)
+        self._starting.append(launched)
         return launched
 
     def is_running(self, text: str) -> bool:
-        """Whether a process that this window started runs this configuration."""
+        """Return True if a process of this window runs this configuration."""
         return any(launched.text == text for launched in self._launched if launched.process.poll() is None)
 
     @property
-    def is_awaiting(self) -> bool:
-        """Whether a process that this window started has no run to be seen yet."""
-        return any(launched.process.poll() is None for launched in self._awaited)
+    def is_starting(self) -> bool:
+        """True while a process of this window has no run folder yet."""
+        return any(launched.process.poll() is None for launched in self._starting)
 
     @property
-    def beginning(self) -> int:
-        """How many processes run that this window started."""
+    def running_count(self) -> int:
+        """Number of running processes of this window."""
         return sum(launched.process.poll() is None for launched in self._launched)
 
-    def begun(self, runs: Sequence[RunSummary]) -> list[tuple[Launched, RunSummary]]:
-        """Processes that came to have a run since the last call, each with its run."""
-        self._awaited = [one for one in self._awaited if one.process.poll() is None]
-        running = [run for run in runs if run.state == "running"] if self._awaited else []
-        found = [(one, run) for one in self._awaited for run in running if one.computes(run.folder)]
-        self._awaited = [one for one in self._awaited if one not in [begun for begun, _ in found]]
-        return found
+    def newly_started(self, runs: Sequence[RunSummary]) -> list[tuple[LaunchedProcess, RunSummary]]:
+        """Return the processes whose run appeared since the last call, each with its run."""
+        self._starting = [launched for launched in self._starting if launched.process.poll() is None]
+        running = [run for run in runs if run.state == "running"] if self._starting else []
+        pairs = [(launched, run) for launched in self._starting for run in running if launched.holds(run.folder)]
+        self._starting = [launched for launched in self._starting if launched not in [first for first, _ in pairs]]
+        return pairs
 
     def poll(self) -> None:
-        """Look which processes ended; tell of those that ended without a run of theirs to say why."""
+        """Check for ended processes; report those that failed without recording why in a run."""
         for launched in list(self._launched):
             code = launched.process.poll()
             if code is None:
                 continue
             self._launched.remove(launched)
             if code in (0, Stopped.exit_code, -signal.SIGKILL):
-                launched.forget()
-            elif not _told_by_its_run(launched):
-                printed = launched.printed().strip()
-                last = printed.splitlines()[-1] if printed and code > 0 else f"ended by signal {-code}"
-                self.ended.emit(Problem(f"{launched.name}: {last.removeprefix('Error: ')}", printed or last))
+                launched.delete_files()
+            elif not _failure_is_recorded(launched):
+                output = launched.output().strip()
+                last = output.splitlines()[-1] if output and code > 0 else f"ended by signal {-code}"
+                self.failed.emit(Problem(f"{launched.name}: {last.removeprefix('Error: ')}", output or last))
 
-    def _tidy(self, place: Path) -> None:
-        """Keep the last of what failed, or was started by a window that did not see it end."""
+    def _delete_old_failures(self, folder: Path) -> None:
+        """Keep the files of the newest failures, and of processes that outlived their window."""
         running = {launched.configuration for launched in self._launched}
-        kept = [path for path in sorted(place.glob("*.yaml")) if path not in running]
-        for path in kept[:-FAILURES]:
+        old = [path for path in sorted(folder.glob("*.yaml")) if path not in running]
+        for path in old[:-MAX_FAILURES]:
             path.unlink(missing_ok=True)
             path.with_suffix(".log").unlink(missing_ok=True)
 
 
-def name_in(text: str) -> str:
-    """The name that a configuration gives its run; 'run' where it gives none."""
-    named = re.search(r"^name:\s*([A-Za-z0-9._-]+)", text, re.MULTILINE)
-    return named.group(1) if named else "run"
+def run_name(text: str) -> str:
+    """Return the run's name in a configuration; 'run' if there is none."""
+    match = re.search(r"^name:\s*([A-Za-z0-9._-]+)", text, re.MULTILINE)
+    return match.group(1) if match else "run"
 
 
-def where_it_goes_on(run: RunSummary) -> str:
-    """The name of the folder in which a run goes on: that of its configuration's name and hash.
+def resume_folder_name(run: RunSummary) -> str:
+    """Return the folder name in which a run continues: its configuration's name and hash.
 
-    A folder that was renamed or copied is not it; then the hash is not known, but from a copy's own name.
+    A renamed folder does not show the hash, and a copy shows it within its own name.
     """
     pattern = re.escape(run.name) + "-[0-9a-f]{8}"
-    found = re.search(pattern, run.folder.name)
-    return found.group() if found else f"{run.name}-…"
+    match = re.search(pattern, run.folder.name)
+    return match.group() if match else f"{run.name}-…"
 
 
-def _told_by_its_run(launched: Launched) -> bool:
-    """Whether a run of its workspace has failed since it began: then that says why."""
+def _failure_is_recorded(launched: LaunchedProcess) -> bool:
+    """Return True if a run of its workspace has failed since it started, and records why."""
     for path in (launched.workspace / "runs").glob("*/status.json"):
         status, _ = record_or_problem(path, Status)
-        if status and status["state"] == "failed" and status.get("updated", 0.0) >= launched.began:
+        if status and status["state"] == "failed" and status.get("updated", 0.0) >= launched.started:
             return True
     return False
 
 
-def ask_to_stop(run: Path) -> None:
-    """Ask a run to checkpoint and stop: by a file in its folder, and a signal to its process on this machine.
+def request_stop(run: Path) -> None:
+    """Ask a run to write a checkpoint and stop: by a STOP file, and SIGTERM to a process on this machine.
 
     Raises:
-        InputError: No live process holds it, or it cannot be told.
+        InputError: The run has no live process, its folder is not writable, or it was asked before.
     """
     holder = _holder(run)
-    if (run / "STOP").exists():  # a second signal would end it at once
-        raise InputError(f"{run.name} was asked already; it stops at its next checkpoint. Run > Kill ends it at once.")
+    if (run / "STOP").exists():  # a second signal would end it immediately
+        raise InputError(
+            f"{run.name} was already asked to stop and will do so at its next checkpoint. To end it now: Run > Kill."
+        )
     try:
         (run / "STOP").touch()
     except OSError as error:
-        raise InputError(f"{run.name} cannot be told to stop: {error.strerror}.") from None
+        raise InputError(f"{run.name} cannot be asked to stop: {error.strerror}.") from None
     if holder["host"] == platform.node():
         with suppress(ProcessLookupError, PermissionError):
             os.kill(holder["pid"], signal.SIGTERM)
 
 
 def kill(run: Path) -> None:
-    """End a run's process at once, and what it started; its last checkpoint stands.
+    """Kill a run's process and its children; the last checkpoint stays.
 
     Raises:
-        InputError: No live process on this machine holds it: its start time was compared with the recorded one.
+        InputError: The run has no live process of this user on this machine (its start time is compared, too).
     """
     holder = _holder(run)
     if holder["host"] != platform.node():
         raise InputError(f"{run.name} runs on {holder['host']}, process {holder['pid']}. End it there.")
     try:
         process = psutil.Process(holder["pid"])
-        # Not its group: a script may run several. Itself first: it would take the end of its children for a fault.
-        for one in [process, *process.children(recursive=True)]:
+        # Not its group, since a script may run several; the parent first, or it would report its children's end.
+        for member in [process, *process.children(recursive=True)]:
             with suppress(psutil.NoSuchProcess):
-                one.kill()
+                member.kill()
     except psutil.NoSuchProcess:
         return
     except psutil.AccessDenied:
-        raise InputError(f"{run.name} is another user's process, {holder['pid']}; it is not yours to end.") from None
+        raise InputError(f"{run.name} belongs to another user (process {holder['pid']}), who must end it.") from None
 
 
 def _holder(run: Path) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The run in focus, as it goes: curves of one seed, level by level, what happens now, and runs laid over it."""
+"""The run in focus, live: curves of one seed by level, the present step, and overlaid runs."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -8,30 +8,30 @@ from typing import Any
 
 from tfticket.arms import TICKET, Arm
 from tfticket.runs.follow import Training
-from tfticket.runs.progress import Progress, clock
+from tfticket.runs.progress import clock
 from tfticket.runs.summary import step_words
 from tfticket.text import CsvWriter
 
-from .colours import colour_of
-from .ended import why_empty
+from .colours import run_colour
+from .empty_state import NO_RUN, empty_message
 from .followed import METRICS, Axis, Band, Curve, FollowedRun, arm_of, is_chain, level_of, number_of
 from .signal import Signal
 
-NO_RUN = "Choose a run in the list, or start one."
-WAITING = "Nothing has been measured yet: the first numbers come at the first evaluation."
+WAITING = "No measurements yet. The first values appear at the first evaluation."
 
 
 class LiveModel:
     """Follows a run's trainings. ``changed`` is emitted when anything shown is new.
 
     Attributes:
-        run: The run's folder; None: none.
-        colours: Run -> its colour, where several are shown.
-        axis: What the curves are to be drawn against: see ``shown_axis``.
-        smoothing: 0 shows what was measured, towards 1 smoother.
+        run: Folder of the run in focus, or None.
+        colours: Run -> colour.
+        axis: Requested x axis; see ``shown_axis``.
+        smoothing: From 0 (measured values) to below 1.
         log_loss: Whether the loss has a logarithmic axis.
-        metric: Of the second plot.
+        metric: Metric of the second plot.
         hidden: Arms that are not shown.
+        seconds_left: Remaining time of the run in focus, from the list of runs; None if unknown.
     """
 
     def __init__(self) -> None:
@@ -41,30 +41,31 @@ class LiveModel:
         self.hidden: set[Arm] = set()
         self.run: Path | None = None
         self.colours: dict[Path, str] = {}
-        self._chosen: int | None = None
+        self.seconds_left: float | None = None
+        self._selected_seed: int | None = None
         self._followed: dict[Path, FollowedRun] = {}
 
     def show(self, run: Path | None, overlaid: Sequence[Path] = (), colours: Mapping[Path, str] | None = None) -> None:
         """Follow another run, or none.
 
         Args:
-            run: Its folder.
-            overlaid: Folders of the runs whose tickets are laid over it.
-            colours: A colour each, where several are shown.
+            run: Folder of the run.
+            overlaid: Folders of the runs whose tickets are overlaid.
+            colours: Run -> colour.
         """
         if run != self.run:
-            self._chosen = None
+            self._selected_seed = None
         self.run = run
         others = [folder for folder in dict.fromkeys(overlaid) if folder != run] if run is not None else []
         folders = [run, *others] if run is not None else []
         self._followed = {folder: self._followed.get(folder) or FollowedRun(folder) for folder in folders}
-        self.colours = {folder: (colours or {}).get(folder, colour_of(n)) for n, folder in enumerate(folders)}
+        self.colours = {folder: (colours or {}).get(folder, run_colour(n)) for n, folder in enumerate(folders)}
         for followed in self._followed.values():
             followed.poll()
         self.changed.emit()
 
     def poll(self) -> bool:
-        """Read what is new; whether anything is. A damaged or vanished folder becomes ``message``."""
+        """Read new data; return True if there are any. A damaged or missing folder sets ``message``."""
         new = [followed for followed in self._followed.values() if followed.poll()]
         if new:
             self.changed.emit()
@@ -72,12 +73,12 @@ class LiveModel:
 
     @property
     def message(self) -> str:
-        """Why there is nothing to see; '' where there is."""
+        """Reason why no plot is shown; '' if one is."""
         if self._focus is None:
             return NO_RUN
         if any(training.points for training in self.trainings):
             return ""
-        return self._focus.problem or why_empty(self.state, self._focus.said, WAITING)
+        return self._focus.problem or empty_message(self.state, self._focus.message, WAITING)
 
     @property
     def _focus(self) -> FollowedRun | None:
@@ -85,52 +86,52 @@ class LiveModel:
 
     @property
     def overlaid(self) -> list[Path]:
-        """The runs that are laid over."""
+        """Folders of the overlaid runs."""
         return list(self._followed)[1:]
 
     @property
     def state(self) -> str:
-        """The run's state as its folder says it."""
+        """State of the run."""
         return "" if self._focus is None else self._focus.state
 
     @property
     def trainings(self) -> Sequence[Training]:
-        """All that the run has so far."""
+        """Trainings so far."""
         return () if self._focus is None else self._focus.trainings
 
     @property
     def log(self) -> Sequence[str]:
-        """The log's lines, newest last."""
+        """Lines of the log, newest last."""
         return () if self._focus is None else self._focus.log
 
     @property
     def seeds(self) -> list[int]:
-        """Seeds that have begun."""
+        """Seeds that have started."""
         return [] if self._focus is None else self._focus.seeds
 
     @property
     def seed(self) -> int | None:
-        """The seed shown: the chosen one, else the one that trains, else the last."""
+        """Seed shown: the selected one, otherwise the one that trains or trained last."""
         if self._focus is None:
             return None
-        return self._chosen if self._chosen in self.seeds else self._focus.seed
+        return self._selected_seed if self._selected_seed in self.seeds else self._focus.seed
 
     @property
-    def follows(self) -> bool:
-        """Whether the seed shown is the one that trains."""
-        return self._chosen is None
+    def follows_current(self) -> bool:
+        """True if the view follows the seed that trains."""
+        return self._selected_seed is None
 
     def choose_seed(self, seed: int | None) -> None:
-        """Show a seed; None: the one that trains."""
-        self._chosen = seed
+        """Show a seed; None follows the one that trains."""
+        self._selected_seed = seed
         self.changed.emit()
 
     def set_hidden(self, arm: Arm, hidden: bool) -> None:
-        """Hide an arm, or show it."""
+        """Hide or show an arm."""
         (self.hidden.add if hidden else self.hidden.discard)(arm)
         self.changed.emit()
 
-    def change(self, **options: Any) -> None:
+    def set_options(self, **options: Any) -> None:
         """Set axis, smoothing, log_loss or metric."""
         for name, value in options.items():
             setattr(self, name, value)
@@ -143,62 +144,61 @@ class LiveModel:
 
     @property
     def arm_names(self) -> dict[Arm, str]:
-        """Arm -> what the run calls it."""
+        """Arm -> display name."""
         return {} if self._focus is None else {arm: self._focus.name_of(arm) for arm in self.arms}
 
     @property
     def metrics(self) -> list[str]:
-        """Metrics that the run measures, for the second plot."""
-        found = {name for training in self.trainings for point in training.points[:1] for name in point}
-        return [name for name in METRICS if name in found]
+        """Measured metrics, for the second plot."""
+        names = {name for training in self.trainings for point in training.points[:1] for name in point}
+        return [name for name in METRICS if name in names]
 
     @property
     def axes(self) -> list[Axis]:
-        """What the curves can be drawn against."""
+        """Available x axes."""
         return ["iteration"] if self._focus is None else self._focus.axes
 
     @property
     def shown_axis(self) -> Axis:
-        """What the curves are drawn against: what was asked for, where the run tells it."""
+        """X axis shown: the requested one if the run records it."""
         return self.axis if self.axis in self.axes else "iteration"
 
     @property
     def bands(self) -> list[Band]:
-        """The levels of the seed shown, one after another."""
+        """Levels of the seed shown, in order."""
         return [] if self._focus is None else self._focus.bands(self.seed, self.shown_axis)
 
     @property
     def has_chains(self) -> bool:
-        """Whether what is shown of the run in focus has chains of samplers, whose iterations are draws."""
+        """True if chains of samplers, whose iterations are draws, are shown."""
         trainings = [] if self._focus is None else self._focus.of_seed(self.seed)
         return any(is_chain(training) for training in trainings if arm_of(training) not in self.hidden)
 
     @property
     def title(self) -> str:
-        """The run in focus and its seed, for a figure that leaves the window."""
+        """Run and seed, for exported figures."""
         return "" if self.run is None else f"{self.run.name}, seed {self.seed}"
 
     def curves(self, metric: str) -> list[Curve]:
-        """The curves of a metric ('loss' or one of ``metrics``): the seed shown, arms that are not hidden.
+        """Return the curves of a metric ('loss' or one of ``metrics``) for the seed and arms shown.
 
-        Then the tickets of the runs laid over, each of the seed that it trains, else of its last.
+        The tickets of the overlaid runs follow, with the seed that trains or trained last.
         """
         if self._focus is None:
             return []
-        how: tuple[Axis, float] = (self.shown_axis, self.smoothing)
-        found = [one for one in self._focus.curves(metric, self.seed, *how) if one.key[1] not in self.hidden]
+        options: tuple[Axis, float] = (self.shown_axis, self.smoothing)
+        curves = [c for c in self._focus.curves(metric, self.seed, *options) if c.key[1] not in self.hidden]
         for run in self.overlaid:
             other = self._followed[run]
             if self.shown_axis in other.axes and TICKET in other.arms:
-                curves = other.curves(metric, other.seed, *how)
-                name = f"{run.name}, seed {other.seed}"
-                key = (run.name, TICKET, 0)
-                found += [replace(one, key=key, name=name, together=name) for one in curves if one.key[1] == TICKET]
-        return found
+                name, key = f"{run.name}, seed {other.seed}", (run.name, TICKET, 0)
+                overlaid = (c for c in other.curves(metric, other.seed, *options) if c.key[1] == TICKET)
+                curves += [replace(curve, key=key, name=name, group_name=name) for curve in overlaid]
+        return curves
 
     @property
     def doing(self) -> str:
-        """What runs now, in words."""
+        """Present step of the run, in words."""
         if self._focus is None:
             return ""
         if self._focus.problem:
@@ -206,37 +206,38 @@ class LiveModel:
         progress = self._focus.progress
         if self.state != "running" or progress is None:
             done = f", {progress.done} of {progress.trainings} trainings" if progress and progress.trainings else ""
-            return f"{self.state}{done}" + (f": {self._focus.said}" if self._focus.said else "")
+            return f"{self.state}{done}" + (f": {self._focus.message}" if self._focus.message else "")
         if progress.step is None:
-            return "running, between two steps"
+            return "running, between steps"
         words = step_words(progress.step.get("label", {}), progress.step.get("kind", "train"))
         if progress.iterations:
-            what = "draw" if progress.step.get("kind") == "sample" else "iteration"
-            words += f" · {what} {progress.iteration:,} of {progress.iterations:,}"
+            unit = "draw" if progress.step.get("kind") == "sample" else "iteration"
+            words += f" · {unit} {progress.iteration:,} of {progress.iterations:,}"
         if progress.concurrent_steps:
             words += f" · and {len(progress.concurrent_steps)} more"
         return words
 
     @property
     def fraction(self) -> float | None:
-        """How much of the run is done; None where nothing says it."""
+        """Finished fraction of the run; None if unknown."""
         if self.state == "done":
             return 1.0
-        progress = self._progress
+        progress = None if self._focus is None else self._focus.progress
         return min(1.0, progress.completed / progress.trainings) if progress and progress.trainings else None
 
     @property
-    def left(self) -> str:
-        """When the run will be through: 'ETA 12:30'; '' where it does not run, or nothing is known."""
-        seconds = self._progress.seconds_left if self._progress is not None and self.state == "running" else None
-        return "" if seconds is None else f"ETA {clock(seconds)}"
+    def eta(self) -> str:
+        """Remaining time: 'ETA 12:30'; '' if the run does not run or there is no estimate."""
+        return "" if self.seconds_left is None or self.state != "running" else f"ETA {clock(self.seconds_left)}"
 
-    @property
-    def _progress(self) -> Progress | None:
-        return None if self._focus is None else self._focus.progress
+    def set_seconds_left(self, seconds: float | None) -> None:
+        """Set the remaining time: the same number as in the list of runs, which is read at other moments."""
+        if seconds != self.seconds_left:
+            self.seconds_left = seconds
+            self.changed.emit()
 
     def csv(self) -> str:
-        """What is shown as CSV: a row an evaluation, as measured."""
+        """Return the measured values of what is shown as CSV, one row per evaluation."""
         buffer = io.StringIO()
         writer = CsvWriter(buffer)
         measured = ["iteration", "loss", *METRICS]
@@ -248,8 +249,8 @@ class LiveModel:
                 arm, label = arm_of(training), training.label
                 if arm not in self.hidden if focus else arm == TICKET:
                     number = ["", number_of(training)] if is_chain(training) else [number_of(training), ""]
-                    whose = [run.name, arm.key, label["seed"], *number, level_of(training)]
+                    identity = [run.name, arm.key, label["seed"], *number, level_of(training)]
                     for point, second in zip(training.points, training.seconds, strict=True):
                         values = [point.get(name, "") for name in measured]
-                        writer.writerow([*whose, label.get("density", ""), f"{second:.3f}", *values])
+                        writer.writerow([*identity, label.get("density", ""), f"{second:.3f}", *values])
         return buffer.getvalue()

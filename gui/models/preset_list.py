@@ -1,4 +1,4 @@
-"""The presets as one chooses among them."""
+"""The presets, with their costs, to choose from."""
 
 import functools
 from dataclasses import dataclass
@@ -9,8 +9,16 @@ from tfticket.presets import load_experiment, planned, presets
 
 
 @dataclass(frozen=True)
-class Offer:
-    """A preset: its name, what it is of, its budget, how long it takes, in words; how much it computes."""
+class PresetEntry:
+    """A preset in the list.
+
+    Attributes:
+        name: Name of the preset.
+        about: The experiment in one line.
+        budget: 'smoke', 'desk' or 'paper'.
+        time: Estimated duration on 2 cores, in words.
+        trainings, chains: Number of trainings and of chains.
+    """
 
     name: str
     about: str
@@ -21,28 +29,30 @@ class Offer:
 
     @property
     def work(self) -> str:
-        """How much it computes: '57', '5 + 2 chains'."""
+        """Number of trainings and chains: '57', '5 + 2 chains'."""
         chains = f"{self.chains:,} chain{'s' * (self.chains > 1)}" if self.chains else ""
         trainings = f"{self.trainings:,}" if self.trainings or not chains else ""
         return " + ".join(filter(None, (trainings, chains)))
 
 
 @functools.lru_cache(maxsize=1)
-def offers() -> tuple[Offer, ...]:
-    """Every preset, in the order in which the command line lists them."""
-    found = []
+def preset_entries() -> tuple[PresetEntry, ...]:
+    """Return every preset, in the order of `tfticket list presets`."""
+    entries = []
     for preset in presets().values():
         cost = cost_of(planned(preset.name).distinct)
-        found.append(Offer(preset.name, preset.about, preset.budget or "desk", cost.time, cost.trainings, cost.chains))
-    return tuple(found)
+        entries.append(
+            PresetEntry(preset.name, preset.about, preset.budget or "desk", cost.time, cost.trainings, cost.chains)
+        )
+    return tuple(entries)
 
 
-def matching(text: str) -> list[Offer]:
-    """Presets that have every word of a text in their name, budget or line."""
+def matching_presets(text: str) -> list[PresetEntry]:
+    """Return the presets whose name or description contains every word of a text."""
     words = text.casefold().split()
-    return [one for one in offers() if all(word in f"{one.name} {one.about}".casefold() for word in words)]
+    return [e for e in preset_entries() if all(word in f"{e.name} {e.about}".casefold() for word in words)]
 
 
-def values_of(name: str) -> dict[str, Any]:
-    """A preset's configuration as plain values."""
+def preset_values(name: str) -> dict[str, Any]:
+    """Return a preset's configuration as plain values."""
     return load_experiment(name).model_dump(mode="json")

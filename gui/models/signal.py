@@ -1,26 +1,26 @@
-"""How a model tells whoever looks at it that it changed, without Qt."""
+"""Observer pattern without Qt: models emit signals, views connect to them."""
 
 from collections.abc import Callable
 from typing import Any
 
 
 class Signal:
-    """Calls what is connected, in the order of connection."""
+    """Calls the connected functions, in the order of connection."""
 
     def __init__(self) -> None:
-        self._called: list[Callable[..., Any]] = []
+        self._slots: list[Callable[..., Any]] = []
 
-    def connect(self, called: Callable[..., Any]) -> None:
-        """Call this at every ``emit``; twice connected it is called once."""
-        if called not in self._called:
-            self._called.append(called)
+    def connect(self, slot: Callable[..., Any]) -> None:
+        """Call a function at every ``emit``, once even if it is connected twice."""
+        if slot not in self._slots:
+            self._slots.append(slot)
 
-    def disconnect(self, called: Callable[..., Any]) -> None:
-        """Call this no more; it may never have been connected."""
-        if called in self._called:
-            self._called.remove(called)
+    def disconnect(self, slot: Callable[..., Any]) -> None:
+        """Remove a function; one that is not connected is ignored."""
+        if slot in self._slots:
+            self._slots.remove(slot)
 
     def emit(self, *values: Any) -> None:
-        """Call everything connected, also what is disconnected meanwhile."""
-        for called in tuple(self._called):
-            called(*values)
+        """Call every function that is connected now, even if one of them disconnects another."""
+        for slot in tuple(self._slots):
+            slot(*values)

@@ -1,4 +1,4 @@
-"""What came out: metrics against weights remaining, of the run in focus and of those laid over it."""
+"""Metrics against weights remaining, of the run in focus and overlaid runs."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,68 +16,67 @@ from tfticket.reports.tables.cells import Cell, seeds_text, summarise
 from tfticket.reports.tables.csv_files import rows_csv
 from tfticket.runs.run_folder import CONFIG, EVALUATIONS, MANIFEST, Step, read_run
 
-from .colours import colour_of
-from .ended import UNREADABLE, why_folder_is_empty
-from .patience import Patience
+from .backoff import Backoff
+from .colours import run_colour
+from .empty_state import NO_RUN, UNREADABLE, empty_folder_message
+from .followed import METRICS
 from .signal import Signal
 
-METRICS = ("accuracy", "nll", "mace", "ece", "brier")
-NO_RUN = "Choose a run in the list, or start one."
-WAITING = "Nothing has been evaluated yet: the first point comes when the dense network is trained."
+WAITING = "No evaluations yet. The first point appears when the dense network is trained."
 STYLES = ("-", "--", ":", "-.")
 _WIDTHS, _SIZES = (3.6, 1.2), (8.5, 4.5)
-"""Of the lines and marks of several runs, that of the first and that of the last: equal ones do not hide each other."""
+"""Widths of lines and sizes of markers, from the first run to the last, so that equal curves stay visible."""
 Split = Literal["validation", "test"]
 Spread = Literal["range", "interval"]
 
 
 @dataclass(frozen=True)
 class Reference:
-    """Reported numbers that are shown beside a run's.
+    """Reported numbers of a paper, for comparison.
 
     Attributes:
-        numbers: Of one paper's table.
-        source: Paper, table, and on which rows.
+        numbers: Numbers of one table.
+        source: Paper, table and rows.
     """
 
     numbers: tuple[Reported, ...]
     source: str
 
 
-class _Rows:
-    """The rows of one run, read again where the folder says that something is new; what failed, also later."""
+class _RunRows:
+    """Rows of one run, read again when its folder changes; failed reads are tried again later."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.rows: list[Row] = []
         self.problem = self.waiting = ""
         self.model = self.data = ""
-        self._seen: tuple[Any, ...] = ()
-        self._evaluations: dict[Step, Step] = {}  # each with its result, once it could be read
-        self._patience = Patience()
+        self._stamps: tuple[Any, ...] = ()
+        self._evaluations: dict[Step, Step] = {}  # steps that have cached their results
+        self._backoff = Backoff()
 
     def poll(self) -> bool:
-        """Whether anything is new."""
+        """Read new evaluations; return True if anything changed."""
         before = (self.rows, self.problem, self.waiting)
-        self._look()
-        self.waiting = "" if self.rows else why_folder_is_empty(self.folder, WAITING)
+        self._refresh()
+        self.waiting = "" if self.rows else empty_folder_message(self.folder, WAITING)
         return before != (self.rows, self.problem, self.waiting)
 
-    def _look(self) -> None:
+    def _refresh(self) -> None:
         try:
-            seen: tuple[Any, ...] = tuple(self._stamp(name) for name in (CONFIG, MANIFEST))
+            stamps: tuple[Any, ...] = tuple(self._stamp(name) for name in (CONFIG, MANIFEST))
         except OSError:
-            seen = ("gone" if not self.folder.is_dir() else "damaged",)
-        if seen == self._seen and not self._patience.is_over:
+            stamps = ("gone" if not self.folder.is_dir() else "damaged",)
+        if stamps == self._stamps and not self._backoff.is_due:
             return
-        self._seen = seen
+        self._stamps = stamps
         try:
             self.problem = "" if self.folder.is_dir() else "The run's folder is gone."
             if not self.problem:
                 self._read()
         except (InputError, OSError, KeyError, TypeError, ValueError, AttributeError) as error:
             self.problem = UNREADABLE.format(why=error)
-        self._patience.tried(failed=bool(self.problem))
+        self._backoff.record(failed=bool(self.problem))
 
     def _stamp(self, name: str) -> tuple[int, int]:
         path = self.folder / name
@@ -106,8 +105,11 @@ class SparsityModel:
     """Summaries of the runs shown. ``changed`` is emitted when anything shown is new.
 
     Attributes:
-        runs: Folders, that in focus first.
-        metric, split, spread, log, reported: What is drawn and how: see ``METRICS``, ``Split`` and ``Spread``.
+        runs: Folders, the run in focus first.
+        metric: Metric of the second plot, one of ``METRICS``.
+        split, spread: See ``Split`` and ``Spread``.
+        log: Whether the x axis is logarithmic.
+        reported: Whether the papers' numbers are shown.
         hidden: Arms that are not shown.
     """
 
@@ -119,43 +121,43 @@ class SparsityModel:
         self.spread: Spread = "range"
         self.hidden: set[Arm] = set()
         self._colours: Mapping[Path, str] = {}
-        self._read: dict[Path, _Rows] = {}
+        self._read: dict[Path, _RunRows] = {}
 
     def show(self, runs: Sequence[Path], colours: Mapping[Path, str] | None = None) -> None:
         """Show other runs.
 
         Args:
-            runs: Their folders, that in focus first.
-            colours: A colour each, where several are shown.
+            runs: Folders, the run in focus first.
+            colours: Run -> colour, used if several are shown.
         """
         self.runs = list(runs)
         self._colours = colours or {}
-        self._read = {run: self._read.get(run) or _Rows(run) for run in self.runs}
+        self._read = {run: self._read.get(run) or _RunRows(run) for run in self.runs}
         for read in self._read.values():
             read.poll()
         self.changed.emit()
 
     def poll(self) -> bool:
-        """Look whether there are new evaluations; whether there are."""
+        """Read new evaluations; return True if there are any."""
         new = [read for read in self._read.values() if read.poll()]
         if new:
             self.changed.emit()
         return bool(new)
 
-    def change(self, **options: Any) -> None:
+    def set_options(self, **options: Any) -> None:
         """Set metric, split, spread, log or reported."""
         for name, value in options.items():
             setattr(self, name, value)
         self.changed.emit()
 
     def set_hidden(self, arm: Arm, hidden: bool) -> None:
-        """Hide an arm, or show it."""
+        """Hide or show an arm."""
         (self.hidden.add if hidden else self.hidden.discard)(arm)
         self.changed.emit()
 
     @property
     def message(self) -> str:
-        """Why there is nothing to see; '' where there is."""
+        """Reason why no plot is shown; '' if one is."""
         if not self.runs:
             return NO_RUN
         if self.rows:
@@ -165,65 +167,65 @@ class SparsityModel:
 
     @property
     def problem(self) -> str:
-        """What could not be read of what is shown."""
+        """What cannot be read of the runs shown; ''."""
         return "; ".join(f"{run.name}: {read.problem}" for run, read in self._read.items() if read.problem)
 
     @property
     def rows(self) -> list[Row]:
-        """Every evaluation of the runs shown."""
+        """All evaluations of the runs shown."""
         return [row for read in self._read.values() for row in read.rows]
 
     @property
     def shown_rows(self) -> list[Row]:
-        """The same without hidden arms."""
+        """Evaluations without hidden arms."""
         return [row for row in self.rows if row.arm not in self.hidden]
 
     @property
     def arms(self) -> dict[Arm, str]:
-        """Arm -> what figures call it, the ticket first."""
-        found = {row.arm: row.name for row in self.rows}
-        return dict(sorted(found.items(), key=lambda item: item[0] != TICKET))
+        """Arm -> display name, the ticket first."""
+        names = {row.arm: row.name for row in self.rows}
+        return dict(sorted(names.items(), key=lambda item: item[0] != TICKET))
 
     @property
     def metrics(self) -> list[str]:
         """Metrics that all evaluations have."""
-        found = metrics_of(self.rows)
-        return [name for name in METRICS if name in found]
+        common = metrics_of(self.rows)
+        return [name for name in METRICS if name in common]
 
     @property
     def shown_metrics(self) -> list[str]:
-        """Of the plots: accuracy, and the chosen one beside."""
-        beside = self.metric if self.metric in self.metrics else next(iter(self.metrics[1:]), "accuracy")
-        return list(dict.fromkeys(("accuracy", beside)))
+        """Metrics of the plots: accuracy and the selected one."""
+        second = self.metric if self.metric in self.metrics else next(iter(self.metrics[1:]), "accuracy")
+        return list(dict.fromkeys(("accuracy", second)))
 
     @property
     def title(self) -> str:
-        """Networks and data of the runs, a line each."""
+        """Networks and data of the runs, one per line."""
         names = [f"{read.model} on {row.data}" for read in self._read.values() for row in read.rows]
         return "\n".join(dict.fromkeys(names))
 
     @property
     def spread_text(self) -> str:
-        """What the lines and bands are: 'mean and range of 5 seeds'."""
+        """Meaning of lines and bands: 'mean and range of 5 seeds'."""
         cells = self._cells()
         if not cells:
             return ""
         seeds = seeds_text(cells)
-        what = "range" if self.spread == "range" else "95 % t interval"
-        return seeds if seeds == "1 seed" else f"mean and {what} of {seeds}"
+        band = "range" if self.spread == "range" else "95 % t interval"
+        return seeds if seeds == "1 seed" else f"mean and {band} of {seeds}"
 
     @property
-    def several(self) -> bool:
-        """Whether several runs have something to show: colours are the runs' then."""
+    def has_several_runs(self) -> bool:
+        """True if several runs have rows; colours then distinguish runs, not arms."""
         return sum(bool(read.rows) for read in self._read.values()) > 1
 
     def lines(self, metric: str) -> dict[tuple[str, Arm], Line]:
-        """Lines to draw by (run, arm): of one run in its arms' looks; of several a colour each run, the line by arm."""
-        found: dict[tuple[str, Arm], list[Cell]] = {}
+        """Return the lines by (run, arm). Arms differ by colour for one run; for several, by line style."""
+        groups: dict[tuple[str, Arm], list[Cell]] = {}
         order = [run.name for run in self.runs]
         for cell in sorted(self._cells(), key=lambda cell: order.index(cell.run)):
-            found.setdefault((cell.run, cell.arm), []).append(cell)
-        looks = self._looks(list(found)) if found else {}
+            groups.setdefault((cell.run, cell.arm), []).append(cell)
+        looks = self._looks(list(groups)) if groups else {}
         return {
             key: Line(
                 name=cells[0].name,
@@ -233,30 +235,30 @@ class SparsityModel:
                 highs=[self._ends(cell, metric)[1] for cell in cells],
                 style=looks[key],
             )
-            for key, cells in found.items()
+            for key, cells in groups.items()
         }
 
     def dense(self, metric: str) -> float | None:
-        """The metric of the dense network of the run in focus, mean over seeds."""
+        """Return the metric of the dense network of the run in focus, mean over seeds."""
         return next((cell.test[metric].mean for cell in self._cells() if (cell.level, cell.arm) == (0, TICKET)), None)
 
     def references(self, metric: str) -> list[Reference]:
-        """The numbers of the papers' tables for the networks and data of the runs shown, a reference each table."""
-        found: dict[str, dict[Reported, None]] = {}
+        """Return the papers' numbers for the networks and data of the runs shown, one reference per table."""
+        tables: dict[str, dict[Reported, None]] = {}
         for read in self._read.values() if self.reported else ():
             if read.rows:
-                for one in reported_for(read.model, read.data, metric):
-                    if one.arm not in self.hidden and one.table.startswith("table"):
-                        found.setdefault(f"{one.source} ({one.rows})", {})[one] = None
-        return [Reference(tuple(numbers), source) for source, numbers in found.items()]
+                for number in reported_for(read.model, read.data, metric):
+                    if number.arm not in self.hidden and number.table.startswith("table"):
+                        tables.setdefault(f"{number.source} ({number.rows})", {})[number] = None
+        return [Reference(tuple(numbers), source) for source, numbers in tables.items()]
 
     def csv(self) -> str:
-        """What is shown as CSV: every evaluation of the arms shown, both splits."""
+        """Return all evaluations of the arms shown, on both splits, as CSV."""
         return rows_csv(self.shown_rows)
 
     def _cells(self) -> list[Cell]:
         rows = self.shown_rows
-        if self.split == "validation":  # summaries are of the test rows
+        if self.split == "validation":  # summaries read the test rows
             rows = [replace(row, test=row.validation) for row in rows]
         return summarise(rows)
 
@@ -267,24 +269,24 @@ class SparsityModel:
         return estimate.low, estimate.high
 
     def _looks(self, keys: list[tuple[str, Arm]]) -> dict[tuple[str, Arm], dict[str, Any]]:
-        every = list(dict.fromkeys([*((row.run, row.arm) for row in self.rows), *keys]))  # also hidden ones
-        looks = arm_styles(every)
-        if not self.several:
+        all_keys = list(dict.fromkeys([*((row.run, row.arm) for row in self.rows), *keys]))  # also hidden ones
+        looks = arm_styles(all_keys)
+        if not self.has_several_runs:
             return looks
-        arms = list(dict.fromkeys(arm for _, arm in every))
-        alone = {arm: look["marker"] for (_, arm), look in arm_styles([("", arm) for arm in arms]).items()}
-        colours = {run.name: self._colours.get(run, colour_of(number)) for number, run in enumerate(self.runs)}
-        places = {run.name: number / max(1, len(self.runs) - 1) for number, run in enumerate(self.runs)}
+        arms = list(dict.fromkeys(arm for _, arm in all_keys))
+        markers = {arm: look["marker"] for (_, arm), look in arm_styles([("", arm) for arm in arms]).items()}
+        colours = {run.name: self._colours.get(run, run_colour(number)) for number, run in enumerate(self.runs)}
+        ranks = {run.name: number / max(1, len(self.runs) - 1) for number, run in enumerate(self.runs)}
         for run, arm in keys:
             number = arms.index(arm)
-            colour, place = colours[run], places[run]
+            colour, rank = colours[run], ranks[run]
             shape = {
-                "marker": alone[arm],
+                "marker": markers[arm],
                 "ls": STYLES[number % len(STYLES)],
                 "mfc": colour if arm == TICKET else "none",
-                "lw": _WIDTHS[0] + place * (_WIDTHS[1] - _WIDTHS[0]),
-                "ms": _SIZES[0] + place * (_SIZES[1] - _SIZES[0]),
-                "zorder": 2.0 + place,
+                "lw": _WIDTHS[0] + rank * (_WIDTHS[1] - _WIDTHS[0]),
+                "ms": _SIZES[0] + rank * (_SIZES[1] - _SIZES[0]),
+                "zorder": 2.0 + rank,
             }
             looks[run, arm] = looks[run, arm] | shape | {"color": colour}
         return looks

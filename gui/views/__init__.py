@@ -1,1 +1,1 @@
-"""Qt views, each named after the model that it shows."""
+"""Qt views, named after the models that they show."""

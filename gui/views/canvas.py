@@ -1,4 +1,4 @@
-"""A matplotlib canvas that follows the theme and draws no more often than it is looked at."""
+"""A matplotlib canvas that follows the theme and limits how often it draws."""
 
 import io
 import warnings
@@ -18,86 +18,86 @@ from PySide6.QtWidgets import QMenu, QWidget
 from tfticket.errors import InputError
 from tfticket.runs.files import atomic_write
 
-from .figure_theme import LIGHT, Theme, dress, theme_of, zoom
+from .figure_theme import LIGHT, Theme, apply_theme, theme_of, zoom
 
-matplotlib.rcdefaults()  # the window draws in its own style: a matplotlibrc may ask for LaTeX, or hide the grid
+matplotlib.rcdefaults()  # ignore matplotlibrc, which may ask for LaTeX or hide the grid
 
 PAUSE_MS = 250
-"""At least between two drawings of what streams in."""
+"""Milliseconds between two drawings of live data, at least."""
 FORMATS = ("png", "pdf", "svg")
 _SCROLL = 0.8
 _SMALLEST = (280, 170)
-"""Width and height in pixels: in less no plot has room for its texts."""
+"""Minimum width and height in pixels that leave room for the texts."""
 _NO_ROOM = "constrained_layout not applied"
-"""What matplotlib warns of where texts leave no room for plots: the figure is drawn all the same."""
+"""Matplotlib's warning if texts leave no room for the plots; the figure is drawn anyway."""
 
 
 class FigureCanvas(FigureCanvasQTAgg):
     """Shows a figure in the colours of the window's palette.
 
-    ``request`` asks for a drawing: at most four a second, none while hidden. The wheel zooms, dragging moves, a double
-    click shows all again. Saved and copied figures are always light.
+    ``request`` asks for a drawing: at most four per second, none while hidden. The wheel zooms, dragging pans, a
+    double click resets the view. Saved and copied figures are always light.
 
     Attributes:
-        moving: Artists whose data stream in; made with ``animated=True``. Where they alone are new, the rest of the
-            figure is not drawn again.
-        theme: The colours that the figure wears now.
-        moved: Whether the user zoomed or moved: limits are the user's then.
+        animated: Artists of live data, created with ``animated=True``. If only they change, the rest of the figure
+            is not drawn again.
+        theme: Present colours of the figure.
+        has_user_view: Whether the user zoomed or panned, so that the axes' limits are the user's.
         saving: Whether the figure is drawn for a file or the clipboard.
     """
 
-    themed = Signal()
-    """The theme is another: colour what is drawn."""
+    theme_changed = Signal()
+    """The theme changed: artists need new colours."""
     view_reset = Signal()
-    """The user wants to see all again."""
+    """The user asked for the whole figure."""
     resized = Signal()
-    """The canvas has another size."""
-    asked = Signal(str)
-    """The user wants an action of the window's, by its id."""
+    """The size of the canvas changed."""
+    action_requested = Signal(str)
+    """The user asked for an action of the window, by its id."""
 
     def __init__(self, name: str, parent: QWidget | None = None) -> None:
         super().__init__(Figure(layout="constrained"))
         self.setParent(parent)
-        self.setPalette(QPalette())  # the window's: matplotlib's is white
+        self.setPalette(QPalette())  # the window's; matplotlib's is white
         self.setAccessibleName(name)
         self.setMinimumSize(*_SMALLEST)
         self.theme = theme_of(self.palette())
-        self.moved = self.saving = False
-        self.moving: list[Any] = []
+        self.has_user_view = self.saving = False
+        self.animated: list[Any] = []
         self._narrow = False
         self._stale = self._all = self._layout = True
         self._background: Any = None
         self._home: dict[Any, Any] = {}
         self._dragged: Any = None
         self._pause = QTimer(self, singleShot=True, interval=PAUSE_MS)
-        self._pause.timeout.connect(self._draw_what_is_new)
+        self._pause.timeout.connect(self._draw_stale)
         for event in ("scroll", "button_press", "motion_notify", "button_release"):
             kind: Any = f"{event}_event"
             self.mpl_connect(kind, getattr(self, f"_on_{event}"))
 
     @property
     def points(self) -> float:
-        """The size of text, in points: the window's."""
+        """Text size of the window, in points."""
         return float(min(12.0, max(8.0, self.font().pointSizeF())))
 
-    def request(self, *, layout: bool = False, moving: bool = False, at_once: bool = False) -> None:
-        """Draw soon what changed.
+    def request(self, *, layout: bool = False, animated: bool = False, at_once: bool = False) -> None:
+        """Schedule a drawing.
 
         Args:
-            layout: Texts or axes have changed, too: make room for them.
-            moving: Nothing but the data of ``moving`` has changed.
-            at_once: The user did it, and waits.
+            layout: Texts or axes changed, and need a new layout.
+            animated: Only the data of ``animated`` changed.
+            at_once: Draw without delay, because the user waits.
         """
         self._stale = True
-        self._all |= not moving
+        self._all |= not animated
         self._layout |= layout
         if at_once or not self._pause.isActive():
-            self._draw_what_is_new()
+            self._draw_stale()
 
     def draw(self) -> None:
-        """Draw now; room for texts is made only where they changed."""
+        """Draw now, with a new layout only if texts or axes changed."""
         if self._layout:
-            dress(self.figure, self.theme, self.points)
+            apply_theme(self.figure, self.theme, self.points)
             self.figure.set_layout_engine("constrained")
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", _NO_ROOM)
@@ -106,41 +106,41 @@ class FigureCanvas(FigureCanvasQTAgg):
         if self._layout:
             self._layout = False
             self.figure.set_layout_engine("none")
-        if self.moving:
+        if self.animated:
             self._background = self.copy_from_bbox(self.figure.bbox)
             self._draw_moving()
 
     def _draw_moving(self) -> None:
-        for artist in self.moving:
+        for artist in self.animated:
             artist.draw(self.get_renderer())
 
     def save(self, path: Path) -> None:
-        """Write the figure, in the light theme.
+        """Save the figure in the light theme.
 
         Raises:
-            InputError: Another ending than .png, .pdf or .svg.
+            InputError: The suffix is not .png, .pdf or .svg.
         """
         kind = path.suffix.lower().removeprefix(".")
         if kind not in FORMATS:
-            raise InputError(f"{path.name}: a figure is saved as {', '.join('.' + one for one in FORMATS)}.")
+            raise InputError(f"{path.name}: figures are saved as {', '.join('.' + suffix for suffix in FORMATS)}.")
         with self._light():
             atomic_write(path, lambda file: self._write(file, kind))
 
     def copy(self) -> None:
-        """Put the figure on the clipboard, in the light theme."""
+        """Copy the figure to the clipboard, in the light theme."""
         buffer = io.BytesIO()
         with self._light():
             self._write(buffer, "png")
         QGuiApplication.clipboard().setImage(QImage.fromData(buffer.getvalue()))
 
     def _write(self, file: Any, kind: str) -> None:
-        """Without empty space around."""
+        """Write the figure without empty margins."""
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", _NO_ROOM)
             self.figure.savefig(file, format=kind, dpi=200, bbox_inches="tight")
 
     def reset_view(self) -> None:
-        """Show all again."""
+        """Show the whole figure."""
         for axes, (across, up) in self._home.items():
             if axes in self.figure.axes:
                 axes.set(xlim=across, ylim=up)
@@ -149,14 +149,14 @@ class FigureCanvas(FigureCanvasQTAgg):
         self.draw_idle()
 
     def forget_view(self) -> None:
-        """Limits are the program's again."""
+        """Forget the user's zoom; the program sets the limits again."""
         self._home.clear()
-        self.moved = False
+        self.has_user_view = False
 
     @contextmanager
     def keeping_view(self) -> Iterator[None]:
-        """Within, axes are drawn anew: limits that the user chose stay, on axes whose scales do."""
-        before = {axes: self._limits(axes) for axes in self.figure.axes} if self.moved else {}
+        """Keep the user's limits while axes are redrawn inside the context, if their scales stay."""
+        before = {axes: self._limits(axes) for axes in self.figure.axes} if self.has_user_view else {}
         yield
         self._home = {axes: self._limits(axes)[:2] for axes in before}
         for axes, (across, up, *scales) in before.items():
@@ -168,33 +168,33 @@ class FigureCanvas(FigureCanvasQTAgg):
         return [axes.get_xlim(), axes.get_ylim(), axes.get_xscale(), axes.get_yscale()]
 
     def arrange(self, axes: Sequence[Any]) -> bool:
-        """Put two plots beside one another, or one above the other where the canvas is high; whether it is."""
+        """Place two plots side by side, or stacked on a high canvas; return True if stacked."""
         narrow = bool(self.height() > self.width())
         if narrow != self._narrow:
             self._narrow = narrow
             grid = GridSpec(*((2, 1) if narrow else (1, 2)), figure=self.figure)
-            for number, each in enumerate(axes):
-                each.set_subplotspec(grid[number])
+            for number, plot in enumerate(axes):
+                plot.set_subplotspec(grid[number])
         return narrow
 
     @contextmanager
     def _light(self) -> Iterator[None]:
         theme, self.saving = self.theme, True
-        self._wear(LIGHT)
+        self._apply_theme(LIGHT)
         try:
             yield
         finally:
             self.saving = False
-            self._wear(theme)
+            self._apply_theme(theme)
 
-    def _wear(self, theme: Theme) -> None:
+    def _apply_theme(self, theme: Theme) -> None:
         self.theme = theme
-        self.themed.emit()
-        dress(self.figure, theme, self.points)
+        self.theme_changed.emit()
+        apply_theme(self.figure, theme, self.points)
         self.figure.set_layout_engine("constrained")
         self.request(layout=True)
 
-    def _draw_what_is_new(self) -> None:
+    def _draw_stale(self) -> None:
         if self._stale and self.isVisible():
             self._stale = False
             self._pause.start()
@@ -207,7 +207,7 @@ class FigureCanvas(FigureCanvasQTAgg):
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
-        self._draw_what_is_new()
+        self._draw_stale()
 
     def hideEvent(self, event: QHideEvent) -> None:
         self._pause.stop()
@@ -222,7 +222,7 @@ class FigureCanvas(FigureCanvasQTAgg):
     def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)
         if event.type() in (QEvent.Type.PaletteChange, QEvent.Type.FontChange) and hasattr(self, "theme"):
-            self._wear(theme_of(self.palette()))
+            self._apply_theme(theme_of(self.palette()))
 
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:
         menu = self.menu()
@@ -230,21 +230,21 @@ class FigureCanvas(FigureCanvasQTAgg):
         menu.deleteLater()
 
     def menu(self) -> QMenu:
-        """What can be done with the figure."""
+        """Return the context menu of the figure."""
         menu = QMenu(self)
         menu.addAction("&Copy figure", self.copy)
-        menu.addAction("&Save figure…", lambda: self.asked.emit("export_figure"))
-        menu.addAction("&Reset view", self.reset_view).setEnabled(self.moved)
+        menu.addAction("&Save figure…", lambda: self.action_requested.emit("export_figure"))
+        menu.addAction("&Reset view", self.reset_view).setEnabled(self.has_user_view)
         return menu
 
-    def _moving(self) -> None:
+    def _start_moving(self) -> None:
         if not self._home:
             self._home = {axes: (axes.get_xlim(), axes.get_ylim()) for axes in self.figure.axes}
-        self.moved = True
+        self.has_user_view = True
 
     def _on_scroll(self, event: Any) -> None:
         if event.inaxes is not None:
-            self._moving()
+            self._start_moving()
             zoom(event.inaxes, _SCROLL**event.step, event.xdata, event.ydata)
             self.draw_idle()
 
@@ -257,7 +257,7 @@ class FigureCanvas(FigureCanvasQTAgg):
 
     def _on_motion_notify(self, event: Any) -> None:
         if self._dragged is not None:
-            self._moving()
+            self._start_moving()
             self._dragged.drag_pan(1, event.key, event.x, event.y)
             self.draw_idle()
 

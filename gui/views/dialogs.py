@@ -1,10 +1,9 @@
-"""Small windows: where to write something, which keys there are, which versions."""
+"""Dialogs: file to save, shortcuts, versions."""
 
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from PySide6.QtCore import Qt
 from PySide6.QtWidgets import (
     QDialog,
     QDialogButtonBox,
@@ -18,10 +17,9 @@ from PySide6.QtWidgets import (
 )
 
 from tfticket.errors import InputError
-from tfticket.text import plain
 
 from ..models.actions import ACTIONS, MENUS
-from .texts import text_label, tip
+from .texts import tip
 
 PACKAGES = (
     "tfticket",
@@ -34,7 +32,7 @@ PACKAGES = (
 )
 
 _LAST_FOLDER = "last folder"
-"""A property of the window: where something was written last."""
+"""Property of the window: folder of the last saved file."""
 
 
 def save_as(
@@ -42,22 +40,22 @@ def save_as(
     title: str,
     name: str,
     write: Mapping[str, Callable[[Path], object]],
-    beside: Mapping[str, Callable[[Path], object]] | None = None,
+    further: Mapping[str, Callable[[Path], object]] | None = None,
 ) -> list[Path]:
-    """Ask for a file and write it; the dialog itself asks before it writes over one.
+    """Ask for a file and write it; the dialog asks before it replaces a file.
 
     Args:
-        parent: What the dialog is above.
-        title: Of the dialog.
-        name: The file's name, without its ending.
-        write: Ending, such as 'png', -> what writes such a file; the first is that of a name without one.
-        beside: Ending -> what writes a further file of the same name with that ending.
+        parent: Parent of the dialog.
+        title: Title of the dialog.
+        name: Default file name without suffix.
+        write: Suffix, such as 'png' -> function that writes the file; the first is the default.
+        further: Suffix -> function that writes another file of the same name with that suffix.
 
     Returns:
-        The files that were written, the chosen one first; none where the user chose none.
+        The files written, the chosen one first; none if the user cancelled.
 
     Raises:
-        InputError: It cannot be written.
+        InputError: A file cannot be written.
     """
     dialog = QFileDialog(parent, title, parent.window().property(_LAST_FOLDER) or "")
     dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
@@ -65,15 +63,15 @@ def save_as(
     dialog.setDefaultSuffix(next(iter(write)))
     dialog.filterSelected.connect(lambda chosen: dialog.setDefaultSuffix(chosen.partition("*.")[2].rstrip(")")))
     dialog.selectFile(f"{name}.{next(iter(write))}")
-    chosen = dialog.exec() == QDialog.DialogCode.Accepted
-    path = Path(dialog.selectedFiles()[0]) if chosen else None
+    accepted = dialog.exec() == QDialog.DialogCode.Accepted
+    path = Path(dialog.selectedFiles()[0]) if accepted else None
     dialog.deleteLater()
     if path is None:
         return []
     ending = path.suffix.removeprefix(".").lower()
     if ending not in write:
-        raise InputError(f"{path.name}: it is written as {', '.join('.' + one for one in write)}.")
-    files = {path: write[ending]} | {path.with_suffix(f".{other}"): each for other, each in (beside or {}).items()}
+        raise InputError(f"{path.name}: the file is saved as {', '.join('.' + suffix for suffix in write)}.")
+    files = {path: write[ending]} | {path.with_suffix(f".{other}"): fill for other, fill in (further or {}).items()}
     if not _may_replace([file for file in files if file != path and file.exists()], parent):
         return []
     parent.window().setProperty(_LAST_FOLDER, str(path.parent))
@@ -86,57 +84,42 @@ def save_as(
 
 
 def _may_replace(files: Sequence[Path], parent: QWidget) -> bool:
-    """Whether there are none of these files, or the user wants them to be replaced."""
+    """Return True if no file is replaced or the user agrees."""
     question = f"Already there: {', '.join(file.name for file in files)}. Replace?"
     yes, no = QMessageBox.StandardButton.Yes, QMessageBox.StandardButton.No
     return not files or QMessageBox.question(parent, "Replace?", tip(question), yes | no, no) == yes
 
 
-class TableDialog(QDialog):
-    """A table to look at."""
-
-    def __init__(
-        self,
-        title: str,
-        header: Sequence[str],
-        rows: Sequence[Sequence[str]],
-        empty: str,
-        parent: QWidget | None = None,
-    ) -> None:
-        super().__init__(parent)
-        self.setWindowTitle(title)
-        self.table = QTableWidget(len(rows), len(header), self)
-        self.table.setAccessibleName(title)
-        self.table.setHorizontalHeaderLabels(list(header))
-        self.table.verticalHeader().hide()
-        self.table.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
-        self.table.setAlternatingRowColors(True)
-        for row, cells in enumerate(rows):
-            for column, text in enumerate(cells):
-                item = QTableWidgetItem(plain(text))
-                item.setToolTip(tip(text))
-                self.table.setItem(row, column, item)
-        self.table.resizeColumnsToContents()
-        self.table.horizontalHeader().setSectionResizeMode(len(header) - 1, QHeaderView.ResizeMode.Stretch)
-        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close, self)
-        buttons.rejected.connect(self.reject)
-        layout = QVBoxLayout(self)
-        if not rows:
-            layout.addWidget(text_label(empty, self), alignment=Qt.AlignmentFlag.AlignCenter)
-            self.table.hide()
-        layout.addWidget(self.table)
-        layout.addWidget(buttons)
-        self.resize(640, 420 if rows else 120)
-
-
-def shortcuts_dialog(parent: QWidget | None = None) -> TableDialog:
-    """Every action and its keys."""
-    rows = [[MENUS[one.menu].replace("&", ""), one.name, one.keys, one.about] for one in ACTIONS]
-    return TableDialog("Shortcuts", ["menu", "action", "keys", "what it does"], rows, "", parent)
+def shortcuts_dialog(parent: QWidget | None = None) -> QDialog:
+    """Return a table of all actions and their keys."""
+    dialog = QDialog(parent)
+    dialog.setWindowTitle("Shortcuts")
+    header = ["menu", "action", "keys", "description"]
+    table = QTableWidget(len(ACTIONS), len(header), dialog)
+    table.setAccessibleName("Shortcuts")
+    table.setHorizontalHeaderLabels(header)
+    table.verticalHeader().hide()
+    table.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
+    table.setAlternatingRowColors(True)
+    for row, action in enumerate(ACTIONS):
+        texts = (MENUS[action.menu].replace("&", ""), action.name, action.keys, action.about)
+        for column, text in enumerate(texts):
+            item = QTableWidgetItem(text)
+            item.setToolTip(text)
+            table.setItem(row, column, item)
+    table.resizeColumnsToContents()
+    table.horizontalHeader().setSectionResizeMode(len(header) - 1, QHeaderView.ResizeMode.Stretch)
+    buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close, dialog)
+    buttons.rejected.connect(dialog.reject)
+    layout = QVBoxLayout(dialog)
+    layout.addWidget(table)
+    layout.addWidget(buttons)
+    dialog.resize(640, 420)
+    return dialog
 
 
 def about_text() -> str:
-    """Versions of what decides results."""
+    """Return the versions of the packages that affect results."""
     lines = []
     for package in PACKAGES:
         try:

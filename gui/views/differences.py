@@ -1,4 +1,4 @@
-"""Which fields of several configurations differ. Qt view for ``differences``."""
+"""Fields in which several configurations differ. Qt view for ``differences``."""
 
 import textwrap
 from collections.abc import Sequence
@@ -20,17 +20,17 @@ from .texts import tip
 from .theme import swatch
 
 LETTERS = 28
-"""In a line of a run's name."""
+"""Letters per line of a run's name."""
 WIDEST = 260
-"""Pixels of a column that holds a long name or value; it can be drawn wider."""
+"""Initial width of a column with long texts, in pixels."""
 
 
 class DifferencesDialog(QDialog):
-    """A line a field that differs, a column a run; the fields' names stay where one scrolls.
+    """A table with a row per field and a column per run; the names of the fields do not scroll.
 
     Args:
-        runs: Folder's name and colour of each.
-        rows: From ``differences``: a field, and what each run says of it.
+        runs: Folder name and colour of each run.
+        rows: From ``differences``: a field and its value in each run.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class DifferencesDialog(QDialog):
     ) -> None:
         super().__init__(parent)
         self.setWindowTitle("Configuration differences")
-        self._lines = [["field", *(name for name, _ in runs)], *([field, *said] for field, said in rows)]
+        self._lines = [["field", *(name for name, _ in runs)], *([field, *values] for field, values in rows)]
         self.table = QTableWidget(len(rows), len(runs), self)
         self.table.setAccessibleName("Fields that differ")
         self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
@@ -53,19 +53,19 @@ class DifferencesDialog(QDialog):
             head.setTextAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
             head.setToolTip(tip(name))
             self.table.setHorizontalHeaderItem(column, head)
-        for row, (_, said) in enumerate(rows):
-            for column, text in enumerate(said):
+        for row, (_, values) in enumerate(rows):
+            for column, text in enumerate(values):
                 item = QTableWidgetItem(text)
                 item.setToolTip(tip(text))
                 self.table.setItem(row, column, item)
         self._lay_out(len(runs))
 
     def _lay_out(self, runs: int) -> None:
-        few = "Select or overlay two runs or more." if runs < 2 else "No field differs."
-        empty = QLabel(few, self, alignment=Qt.AlignmentFlag.AlignCenter)
+        text = "Select or overlay two or more runs." if runs < 2 else "No differences."
+        empty = QLabel(text, self, alignment=Qt.AlignmentFlag.AlignCenter)
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close, self)
         copy = buttons.addButton("&Copy all", QDialogButtonBox.ButtonRole.ActionRole)
-        copy.setToolTip("As lines with tabs, for a spreadsheet; Ctrl+C copies the cells that are selected")
+        copy.setToolTip("Tab-separated, for a spreadsheet; Ctrl+C copies the selected cells")
         copy.clicked.connect(self.copy)
         buttons.button(QDialogButtonBox.StandardButton.Close).setDefault(True)
         buttons.rejected.connect(self.reject)
@@ -80,7 +80,7 @@ class DifferencesDialog(QDialog):
         self._fit(has_rows)
 
     def _fit(self, has_rows: bool) -> None:
-        """As large as what it shows, within the screen."""
+        """Fit the dialog to its table, within the screen."""
         if not has_rows:
             self.resize(360, 110)
             return
@@ -95,7 +95,7 @@ class DifferencesDialog(QDialog):
         self.resize(min(max(width, 420), room.width()), min(max(height, 160), room.height()))
 
     def copy(self) -> None:
-        """Copy the whole table, names of runs and fields included."""
+        """Copy the table with the names of runs and fields."""
         self._put(self._lines)
 
     def copy_selected(self) -> None:

@@ -1,4 +1,4 @@
-"""A dock whose buttons are seen on every background, and which keeps its width."""
+"""Docks whose buttons are visible on every background, and which keep their width."""
 
 from PySide6.QtCore import QEvent, QObject, Qt
 from PySide6.QtGui import QGuiApplication
@@ -6,16 +6,16 @@ from PySide6.QtWidgets import QAbstractButton, QDockWidget, QMainWindow, QWidget
 
 from .theme import icon
 
-SIGNS = {"qt_dockwidget_closebutton": "✕", "qt_dockwidget_floatbutton": "❐"}
-"""Qt's name of a button -> what is drawn on it; the style's own signs are for light themes."""
+SYMBOLS = {"qt_dockwidget_closebutton": "✕", "qt_dockwidget_floatbutton": "❐"}
+"""Qt's name of a button -> symbol; the style's own icons are for light themes only."""
 
 
 class Dock(QDockWidget):
     """A dock.
 
     Args:
-        title: What it is called; its place is restored by it.
-        widget: What it holds.
+        title: Title, by which its place is restored.
+        widget: Content.
     """
 
     def __init__(self, title: str, widget: QWidget, parent: QWidget | None = None) -> None:
@@ -31,43 +31,43 @@ class Dock(QDockWidget):
             self._draw()
 
     def _draw(self) -> None:
-        for name, sign in SIGNS.items():
+        for name, symbol in SYMBOLS.items():
             if (button := self.findChild(QAbstractButton, name)) is not None:
-                button.setIcon(icon(sign))
+                button.setIcon(icon(symbol))
 
 
-class KeptWidth(QObject):
-    """Gives a dock at a side the width that it had before the window was too narrow for it.
+class WidthKeeper(QObject):
+    """Restores the width of a side dock that a narrow window had squeezed.
 
     Args:
-        window: Whose dock.
-        dock: Which; those above and below it have the same width.
-        wanted: Its width, in pixels; 0: the one that it has when the window is shown.
+        window: Window of the dock.
+        dock: The dock; those above and below have the same width.
+        width: Width in pixels; 0 for the width when the window is first shown.
     """
 
-    def __init__(self, window: QMainWindow, dock: QDockWidget, wanted: int = 0) -> None:
+    def __init__(self, window: QMainWindow, dock: QDockWidget, width: int = 0) -> None:
         super().__init__(window)
-        self.wanted = wanted
+        self.width = width
         self._window, self._dock = window, dock
-        self._seen = window.width()
+        self._last_width = window.width()
         for watched in (window, dock):
             watched.installEventFilter(self)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """See the dock being drawn wider or narrower, and the window."""
+        """Note when the user resizes the dock; restore it when the window changes."""
         if watched is self._dock and event.type() == QEvent.Type.Resize:
-            is_drawn = QGuiApplication.mouseButtons() & Qt.MouseButton.LeftButton
-            if is_drawn and self._window.width() == self._seen and not self._dock.isFloating():
-                self.wanted = self._dock.width()
+            is_dragged = QGuiApplication.mouseButtons() & Qt.MouseButton.LeftButton
+            if is_dragged and self._window.width() == self._last_width and not self._dock.isFloating():
+                self.width = self._dock.width()
         elif watched is self._window and event.type() in (QEvent.Type.Resize, QEvent.Type.Show):
-            self._seen = self._window.width()
+            self._last_width = self._window.width()
             if self._window.isVisible():
-                self.wanted = self.wanted or self._dock.width()
+                self.width = self.width or self._dock.width()
                 self._restore()
         return False
 
     def _restore(self) -> None:
         sides = (Qt.DockWidgetArea.LeftDockWidgetArea, Qt.DockWidgetArea.RightDockWidgetArea)
         at_side = not self._dock.isFloating() and self._window.dockWidgetArea(self._dock) in sides
-        if at_side and self._dock.width() < self.wanted:
-            self._window.resizeDocks([self._dock], [self.wanted], Qt.Orientation.Horizontal)
+        if at_side and self._dock.width() < self.width:
+            self._window.resizeDocks([self._dock], [self.width], Qt.Orientation.Horizontal)

@@ -1,4 +1,4 @@
-"""Qt view for the form model: a configuration's fields in sections, and the same as YAML."""
+"""Qt view for the form model: fields in sections, and a YAML page."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -19,21 +19,17 @@ from PySide6.QtWidgets import (
 from ..models.form import Field, FormModel, Group
 from ..models.form_schema import sections
 from ..models.form_search import closeness
-from .form_foot import Foot
-from .form_rows import INDENT, Row, Section, error_colour, paint_text, sentence, show_words, words_label
+from .form_footer import Footer
+from .form_rows import INDENT, Row, Section, error_colour, sentence, set_text_colour, show_text, wrapped_label
 from .form_yaml import YamlPage
 from .theme import CheckBox
 
 FORM, YAML = 0, 1
-"""The pages."""
+"""Indices of the pages."""
 
 
 class ConfigForm(QWidget):
-    """A configuration to edit: sections of fields, a filter, help of the field one is at, and a page of YAML.
-
-    Args:
-        model: What it shows.
-    """
+    """Editor of a configuration: sections of fields, a filter, help for the focused field, and a YAML page."""
 
     def __init__(self, model: FormModel, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -41,55 +37,55 @@ class ConfigForm(QWidget):
         self.rows: dict[str, Row] = {}
         self.sections: dict[str, Section] = {}
         self._root: Group | None = None
-        self._at: QWidget | None = None  # the control that had the keyboard last
-        self._make()
+        self._last_focused: QWidget | None = None
+        self._add_widgets()
         model.changed.connect(self.refresh)
         self.refresh()
 
     def undo(self) -> None:
-        """Take the last edit back, and go where it was."""
-        self._went(self.model.undo())
+        """Undo the last edit and move to its field."""
+        self._go_to_change(self.model.undo())
 
     def redo(self) -> None:
-        """Do again what was taken back, and go where it is."""
-        self._went(self.model.redo())
+        """Redo an undone edit and move to its field."""
+        self._go_to_change(self.model.redo())
 
     def show_yaml(self, on: bool = True) -> None:
-        """Show the page of YAML, or the fields."""
+        """Show the YAML page, or the fields."""
         self.pages.setCurrentIndex(YAML if on else FORM)
 
     def find_field(self) -> None:
-        """Let one type a field's name."""
+        """Move to the filter, to search for a field."""
         self.show_yaml(False)
         self.show_all()
         self.filter.setFocus(Qt.FocusReason.OtherFocusReason)
 
     def show_all(self) -> None:
-        """Filter no field out."""
+        """Clear all filters."""
         self.only.setChecked(False)
         self.filter.clear()
 
-    def _go_to_found(self) -> None:
-        """Enter in the filter: go to the field that fits best."""
-        found = {path: self._closeness(path) for path in self.rows}
-        if fitting := {path: close for path, close in found.items() if close is not None}:
-            self._enter(self.rows[min(fitting, key=lambda path: fitting[path])])
+    def _go_to_match(self) -> None:
+        """Move to the closest match of the filter."""
+        ranks = {path: rank for path in self.rows if (rank := self._closeness(path)) is not None}
+        if ranks:
+            self._enter(self.rows[min(ranks, key=lambda path: ranks[path])])
 
     def _closeness(self, path: str) -> int | None:
-        """How well a field fits the filter; None where it is filtered out."""
+        """Return how closely a field matches the filter; None if it is filtered out."""
         if self.only.isChecked() and not self.model.differs(path):
             return None
         return closeness(self.model.field(path), self.model.text(path), self.filter.text())
 
     def _enter(self, row: Row) -> None:
-        """Give a field the keyboard, its value selected as by the Tab key: what is typed takes its place."""
+        """Focus a field with its value selected, as the Tab key does, so that typing replaces it."""
         row.editor.setFocus(Qt.FocusReason.TabFocusReason)
         self._reveal(row)
 
     def go_to(self, path: str) -> None:
-        """Show a field, or the first of a group, and give it the keyboard."""
+        """Show and focus a field, or the first field of a group."""
         self.show_yaml(False)
-        row = next((row for spot, row in self.rows.items() if f"{spot}.".startswith(f"{path}." if path else "")), None)
+        row = next((row for key, row in self.rows.items() if f"{key}.".startswith(f"{path}." if path else "")), None)
         if row is None:
             return
         if row.isHidden():
@@ -100,28 +96,28 @@ class ConfigForm(QWidget):
         self._enter(row)
 
     def refresh(self) -> None:
-        """Show the model as it is now."""
+        """Show the present model."""
         if self.model.root is not self._root:
             self._build()
         for row in self.rows.values():
             row.refresh()
         for section in self.sections.values():
             section.refresh(self.model)
-        show_words(self.origin, f"New run, {self.model.origin}" if self.model.origin else "")
-        self.foot.say_errors(self.model)
-        self.foot.say_help(self._help())
+        show_text(self.origin, f"New run, {self.model.origin}" if self.model.origin else "")
+        self.footer.show_errors(self.model)
+        self.footer.show_help(self._help())
         self._apply_filter()
         self.yaml.refresh(is_shown=self.pages.currentIndex() == YAML)
 
     def focusNextPrevChild(self, forward: bool) -> bool:
-        """The Tab key goes from top to bottom, also through fields that came later; Qt's chain has them at its end."""
+        """Move the focus from top to bottom; Qt's own order puts fields created later last."""
         stops = [stop for stop in self._stops(self._root) if stop.isVisible() and stop.isEnabled() and _takes_tab(stop)]
-        now = self.focusWidget()
-        here = next((place for place, stop in enumerate(stops) if stop is now or stop.isAncestorOf(now)), None)
-        there = None if here is None else here + (1 if forward else -1)
-        if there is None or not 0 <= there < len(stops):
+        focused = self.focusWidget()
+        index = next((i for i, stop in enumerate(stops) if stop is focused or stop.isAncestorOf(focused)), None)
+        target = None if index is None else index + (1 if forward else -1)
+        if target is None or not 0 <= target < len(stops):
             return super().focusNextPrevChild(forward)
-        stops[there].setFocus(Qt.FocusReason.TabFocusReason if forward else Qt.FocusReason.BacktabFocusReason)
+        stops[target].setFocus(Qt.FocusReason.TabFocusReason if forward else Qt.FocusReason.BacktabFocusReason)
         return True
 
     def changeEvent(self, event: QEvent) -> None:
@@ -129,25 +125,25 @@ class ConfigForm(QWidget):
         if event.type() == QEvent.Type.PaletteChange:
             self._recolour()
         elif event.type() in (QEvent.Type.FontChange, QEvent.Type.StyleChange):
-            self._spread()
+            self._arrange()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        self._spread()
+        self._arrange()
 
     def event(self, event: QEvent) -> bool:
-        """Undo and redo also where no field has the keyboard."""
+        """Handle undo and redo even if no field has the focus."""
         return self._keys(event) or super().event(event)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """See which field has the keyboard, and take its undo and redo for the form's."""
-        if watched is self.filter and self.filter.text():  # whose typing has an undo of its own
+        """Track the focused field, and use the form's undo and redo instead of its own."""
+        if watched is self.filter and self.filter.text():  # the filter has its own undo
             return False
         kind = event.type()
         if kind == QEvent.Type.FocusIn:
-            self._focused(watched)
+            self._focus_moved(watched)
         elif kind == QEvent.Type.FocusOut:
-            self.model.finish()
+            self.model.end_edit()
         return self._keys(event)
 
     def _keys(self, event: QEvent) -> bool:
@@ -161,44 +157,44 @@ class ConfigForm(QWidget):
             (self.undo if undo else self.redo)()
         return True
 
-    def _make(self) -> None:
+    def _add_widgets(self) -> None:
         self.yaml = YamlPage(self.model)
         self.pages = QTabWidget()
         self.pages.setDocumentMode(True)
         self.pages.addTab(self._form_page(), "Form")
         self.pages.addTab(self.yaml, "YAML")
-        self.pages.currentChanged.connect(self._turned)
-        self.origin = words_label()
+        self.pages.currentChanged.connect(self._page_changed)
+        self.origin = wrapped_label()
         self.origin.setContentsMargins(8, 4, 8, 0)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
         layout.addWidget(self.origin)
         layout.addWidget(self.pages, 1)
-        self.foot = Foot()
-        self.foot.problems.clicked.connect(lambda: self.go_to(next(iter(self.model.errors), "")))
-        layout.addWidget(self.foot)
+        self.footer = Footer()
+        self.footer.problems.clicked.connect(lambda: self.go_to(next(iter(self.model.errors), "")))
+        layout.addWidget(self.footer)
 
     def _form_page(self) -> QWidget:
         self.filter = QLineEdit()
         self.filter.setPlaceholderText("Filter fields")
-        self.filter.setAccessibleName("Show only the fields with these words")
+        self.filter.setAccessibleName("Show only fields with these words")
         self.filter.setClearButtonEnabled(True)
         self.filter.installEventFilter(self)
         self.filter.textChanged.connect(self._apply_filter)
-        self.filter.returnPressed.connect(self._go_to_found)
+        self.filter.returnPressed.connect(self._go_to_match)
         self.only = CheckBox("Only changed")
-        self.only.setToolTip("Show only what differs from the preset")
+        self.only.setToolTip("Show only fields that differ from the preset")
         self.only.toggled.connect(self._apply_filter)
         self.all_reset = QToolButton()
         self.all_reset.setText("Reset all")
-        self.all_reset.setToolTip("Give every field the preset's value; undo takes it back")
+        self.all_reset.setToolTip("Reset every field to the preset's value; can be undone")
         self.all_reset.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.all_reset.clicked.connect(lambda: self.model.reset(""))
         top = QHBoxLayout()
         for widget in (self.filter, self.only, self.all_reset):
             top.addWidget(widget)
-        self.nothing = words_label()
+        self.nothing = wrapped_label()
         page = QWidget()
         layout = QVBoxLayout(page)
         layout.setContentsMargins(6, 6, 6, 0)
@@ -221,7 +217,7 @@ class ConfigForm(QWidget):
         return self.area
 
     def _build(self) -> None:
-        """Make the sections and rows that the model has; those that stay are kept as they are."""
+        """Create the sections and rows of the model; existing ones are reused."""
         old_rows, old_sections = self.rows, self.sections
         self._root, self.rows, self.sections = self.model.root, {}, {}
         tops = [self._section(group, old_rows, old_sections) for group in sections(self._root)]
@@ -234,7 +230,7 @@ class ConfigForm(QWidget):
             self._lines.addWidget(section)
         self._lines.addStretch()
         self._recolour()
-        self._spread()
+        self._arrange()
 
     def _section(self, group: Group, old_rows: dict[str, Row], old_sections: dict[str, Section]) -> Section:
         key = group.path or group.label
@@ -252,7 +248,7 @@ class ConfigForm(QWidget):
 
     def _row(self, field: Field, old: dict[str, Row]) -> Row:
         row = old.get(field.path)
-        if row is None or not (row.field is field or (row.field.switches and field.switches)):
+        if row is None or not (row.field is field or (row.field.is_discriminator and field.is_discriminator)):
             row = Row(field, self.model)
             row.reset.connect(lambda path: self.model.reset(path))
             for control in row.controls:
@@ -263,7 +259,7 @@ class ConfigForm(QWidget):
 
     def _stops(self, root: Group | None) -> Iterator[QWidget]:
         def within(group: Group) -> Iterator[QWidget]:
-            if (section := self.sections.get(group.path or group.label)) is not None:  # it may be in the making
+            if (section := self.sections.get(group.path or group.label)) is not None:  # not built yet
                 yield section.head
             for part in group.parts:
                 if isinstance(part, Group):
@@ -274,22 +270,22 @@ class ConfigForm(QWidget):
         for group in sections(root) if root else ():
             yield from within(group)
 
-    def _spread(self) -> None:
-        """Stand editors beside their labels where there is room."""
+    def _arrange(self) -> None:
+        """Place editors beside their labels if there is room."""
         metrics = self.fontMetrics()
         label = max((metrics.horizontalAdvance(row.field.label) for row in self.rows.values()), default=0)
         room = self.width() - label - 3 * INDENT
         letter = metrics.averageCharWidth()
         for row in self.rows.values():
             depth = row.field.group.count(".") + bool(row.field.group) - 1
-            row.set_width(label - INDENT * max(depth, 0), room > (40 if row.editor.broad else 20) * letter)
+            row.set_width(label - INDENT * max(depth, 0), room > (40 if row.editor.prefers_own_line else 20) * letter)
 
     def _recolour(self) -> None:
         parts: list[Row | Section] = [*self.rows.values(), *self.sections.values()]
         for part in parts:
             part.recolour(self.palette())
-        for label in (self.foot.banner, self.yaml.error, self.foot.problems):
-            paint_text(label, error_colour(self.palette()))
+        for label in (self.footer.banner, self.yaml.error, self.footer.problems):
+            set_text_colour(label, error_colour(self.palette()))
 
     def _apply_filter(self) -> None:
         filtered = bool(self.filter.text().strip()) or self.only.isChecked()
@@ -299,11 +295,11 @@ class ConfigForm(QWidget):
             section.show_whole(filtered)
             section.setVisible(any(not self.rows[field.path].isHidden() for field in section.group.fields))
         empty = all(row.isHidden() for row in self.rows.values())
-        show_words(self.nothing, "No field is like that." if empty else "")
+        show_text(self.nothing, "No matching fields" if empty else "")
 
-    def _focused(self, watched: Any) -> None:
-        self._at = watched
-        self.foot.say_help(self._help())
+    def _focus_moved(self, watched: Any) -> None:
+        self._last_focused = watched
+        self.footer.show_help(self._help())
         if row := self._row_of(watched):
             self._reveal(row)
 
@@ -311,22 +307,22 @@ class ConfigForm(QWidget):
         return next((row for row in self.rows.values() if control in row.controls), None)
 
     def _help(self) -> str:
-        """Of the field or section that one is at, or was last."""
-        if row := self._row_of(self._at):
+        """Return the help of the field or section that has or last had the focus."""
+        if row := self._row_of(self._last_focused):
             return row.help
-        heads = (section for section in self.sections.values() if section.head is self._at)
+        heads = (section for section in self.sections.values() if section.head is self._last_focused)
         return sentence(next((section.group.description for section in heads), ""))
 
     def _reveal(self, row: Row) -> None:
-        self.foot.settle(self)
+        self.footer.settle(self)
         self.area.ensureWidgetVisible(row, 0, 8)
 
-    def _went(self, path: str) -> None:
+    def _go_to_change(self, path: str) -> None:
         if path in self.rows and self.pages.currentIndex() == FORM:
             self.go_to(path)
 
-    def _turned(self, page: int) -> None:
-        self.model.finish()
+    def _page_changed(self, page: int) -> None:
+        self.model.end_edit()
         if page == YAML and not self.model.yaml_problem:
             self.yaml.write()
 

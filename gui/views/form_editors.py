@@ -1,4 +1,4 @@
-"""Editors of a form's fields: one kind of widget for each kind of field."""
+"""Editors of a form's fields, one per kind of field."""
 
 import functools
 from collections.abc import Callable
@@ -21,32 +21,32 @@ from PySide6.QtWidgets import (
 from ..models.form import Field, FormModel
 from .theme import CheckBox
 
-NARROWEST = 6
-"""Characters that a drop-down shows however little room there is."""
+MIN_CHARACTERS = 6
+"""Characters that a combo box shows at least."""
 
-TALLEST = 8
-"""Lines that a text of several lines shows before it scrolls."""
+MAX_LINES = 8
+"""Lines of a multi-line editor before it scrolls."""
 
 
 class Editor(QWidget):
-    """Shows a field's value, and says what a person makes of it.
+    """Shows a field's value and emits the user's edits.
 
     Args:
-        field: Whose.
-        control: What takes the keyboard.
-        broad: Whether it wants a line of its own in a narrow form.
+        field: The field.
+        control: Widget that takes the keyboard focus.
+        prefers_own_line: Whether a narrow form puts it below its label.
     """
 
     edited = Signal(object)
-    left = Signal()  # what follows is another edit
-    tall = False
-    """Whether it has several lines."""
+    edit_ended = Signal()  # further input is a new step for undo
+    is_multiline = False
+    """Whether the editor has several lines."""
 
-    def __init__(self, field: Field, control: QWidget, broad: bool = False) -> None:
+    def __init__(self, field: Field, control: QWidget, prefers_own_line: bool = False) -> None:
         super().__init__()
         self.field = field
         self.control = control
-        self.broad = broad
+        self.prefers_own_line = prefers_own_line
         self.setFocusProxy(control)
         self._layout = QHBoxLayout(self)
         self._layout.setContentsMargins(0, 0, 0, 0)
@@ -55,7 +55,7 @@ class Editor(QWidget):
 
     @property
     def controls(self) -> list[QWidget]:
-        """What takes the keyboard, in its order."""
+        """Focusable widgets in Tab order."""
         return [self.control]
 
     def refresh(self, model: FormModel) -> None:
@@ -64,29 +64,29 @@ class Editor(QWidget):
 
 
 class _Line(QLineEdit):
-    """One line; the arrow keys change a whole number by one."""
+    """A line edit; the arrow keys change whole numbers by one."""
 
     def __init__(self, field: Field) -> None:
         super().__init__()
         self._field = field
-        self.setPlaceholderText(f"{field.null} (empty)" if field.optional else _EMPTY.get(field.kind, ""))
+        self.setPlaceholderText(f"{field.null_meaning} (empty)" if field.optional else _EMPTY.get(field.kind, ""))
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         step = {Qt.Key.Key_Up: 1, Qt.Key.Key_Down: -1}.get(Qt.Key(event.key()), 0)
         if step and self._field.kind == "integer" and _is_whole(self.text()):
             number = int(self.text()) + step
-            self.setText(str(number if self._field.lowest is None else max(self._field.lowest, number)))
+            self.setText(str(number if self._field.minimum is None else max(self._field.minimum, number)))
             self.textEdited.emit(self.text())
         else:
             super().keyPressEvent(event)
 
     def focusOutEvent(self, event: QFocusEvent) -> None:
         super().focusOutEvent(event)
-        _show_beginning(self)
+        _show_start(self)
 
 
-def _show_beginning(line: QLineEdit) -> None:
-    """Of a text that is longer than its field; not while one is at it."""
+def _show_start(line: QLineEdit) -> None:
+    """Show the start of a long text, unless it is being edited."""
     if not line.hasFocus() and not line.hasSelectedText():
         line.setCursorPosition(0)
 
@@ -99,28 +99,28 @@ def _is_whole(text: str) -> bool:
 
 
 class LineEditor(Editor):
-    """A text, a number, a list or a table in one line."""
+    """Editor for a text, a number, a list or a table."""
 
     def __init__(self, field: Field) -> None:
         self._line = _Line(field)
-        super().__init__(field, self._line, broad=field.kind in ("list", "table", "yaml", "path"))
+        super().__init__(field, self._line, prefers_own_line=field.kind in ("list", "table", "yaml", "path"))
         self._line.textEdited.connect(self.edited.emit)
 
     def refresh(self, model: FormModel) -> None:
         text = model.text(self.field.path)
         if self._line.text() != text:
             self._line.setText(text)
-            _show_beginning(self._line)
+            _show_start(self._line)
 
 
 class PathEditor(LineEditor):
-    """A path, and a button that looks for a file or a folder."""
+    """Editor for a path, with a button to browse."""
 
     def __init__(self, field: Field) -> None:
         super().__init__(field)
         self._browse = QPushButton("Browse")
-        self._browse.setToolTip("Look for a file or a folder")
-        self._browse.setAccessibleName(f"{field.label}: look for a file or a folder")
+        self._browse.setToolTip("Choose a file or folder")
+        self._browse.setAccessibleName(f"{field.label}: choose a file or folder")
         self._menu = QMenu(self)
         self._menu.addAction("File…", lambda: self._choose(lambda: QFileDialog.getOpenFileName(self)[0]))
         self._menu.addAction("Folder…", lambda: self._choose(lambda: QFileDialog.getExistingDirectory(self)))
@@ -137,7 +137,7 @@ class PathEditor(LineEditor):
 
 
 class SwitchEditor(Editor):
-    """On or off."""
+    """Editor for a truth value."""
 
     def __init__(self, field: Field) -> None:
         self._box = CheckBox()
@@ -149,8 +149,8 @@ class SwitchEditor(Editor):
         self._box.setChecked(model.get(self.field.path) is True)
 
 
-class _Quiet(QComboBox):
-    """A drop-down that the wheel scrolls past, unless it has the keyboard."""
+class _ComboBox(QComboBox):
+    """A combo box that ignores the wheel unless it has the focus."""
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         if self.hasFocus():
@@ -160,65 +160,65 @@ class _Quiet(QComboBox):
 
 
 class ChoiceEditor(Editor):
-    """One of some values; where the field takes others too, they can be typed."""
+    """Editor for one of several values; editable if the field allows other values."""
 
     def __init__(self, field: Field) -> None:
-        self._combo = _Quiet()
-        super().__init__(field, self._combo, broad=field.others)
+        self._combo = _ComboBox()
+        super().__init__(field, self._combo, prefers_own_line=field.allows_other)
         self._combo.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self._combo.setEditable(field.others)
+        self._combo.setEditable(field.allows_other)
         self._combo.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
         self._combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self._combo.setMinimumContentsLength(NARROWEST)
+        self._combo.setMinimumContentsLength(MIN_CHARACTERS)
         self._combo.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self._offer(field)
+        self._add_choices(field)
         self._combo.activated.connect(lambda index: self.edited.emit(self._combo.itemData(index)))
         if (line := self._combo.lineEdit()) is not None:
             line.textEdited.connect(self.edited.emit)
-            line.editingFinished.connect(lambda: _show_beginning(line))
+            line.editingFinished.connect(lambda: _show_start(line))
 
     def refresh(self, model: FormModel) -> None:
         self.field = model.field(self.field.path)
         value = model.get(self.field.path)
-        known = next((place for place, each in enumerate(self.field.choices) if each.value == value), -1)
+        index = next((i for i, choice in enumerate(self.field.choices) if choice.value == value), -1)
         before = self._combo.currentText()
         with QSignalBlocker(self._combo):
             while self._combo.count() > len(self.field.choices):
                 self._combo.removeItem(self._combo.count() - 1)
-            if known < 0 and not self.field.others:  # a wrong value is shown, and can be left
+            if index < 0 and not self.field.allows_other:  # an invalid value is shown until it is replaced
                 self._combo.addItem(model.text(self.field.path), value)
-                known = self._combo.count() - 1
-            self._combo.setCurrentIndex(known)
-            if self.field.others and self._combo.currentText() != model.text(self.field.path):
+                index = self._combo.count() - 1
+            self._combo.setCurrentIndex(index)
+            if self.field.allows_other and self._combo.currentText() != model.text(self.field.path):
                 self._combo.setEditText(model.text(self.field.path))
             if (line := self._combo.lineEdit()) is not None and line.text() != before:
-                _show_beginning(line)
+                _show_start(line)
 
-    def _offer(self, field: Field) -> None:
-        for place, choice in enumerate(field.choices):
-            shown = f"({field.null})" if choice.value is None else str(choice.value)
-            self._combo.addItem(shown, choice.value)
-            self._combo.setItemData(place, choice.about or None, Qt.ItemDataRole.ToolTipRole)
+    def _add_choices(self, field: Field) -> None:
+        for index, choice in enumerate(field.choices):
+            text = f"({field.null_meaning})" if choice.value is None else str(choice.value)
+            self._combo.addItem(text, choice.value)
+            self._combo.setItemData(index, choice.about or None, Qt.ItemDataRole.ToolTipRole)
 
 
 class ItemsEditor(Editor):
-    """Names with options, one a line, and buttons that add and remove one."""
+    """Editor for names with options, one per line, with buttons to add and remove lines."""
 
-    tall = True
+    is_multiline = True
 
     def __init__(self, field: Field) -> None:
         self._text = QPlainTextEdit()
-        super().__init__(field, self._text, broad=True)
+        super().__init__(field, self._text, prefers_own_line=True)
         self._text.setTabChangesFocus(True)
         self._text.setUndoRedoEnabled(False)
         self._text.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
         self._text.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
-        self._text.setPlaceholderText("none; one a line: a name, or {name: ..., option: ...}")
+        self._text.setPlaceholderText("none; one per line: a name, or {name: ..., option: ...}")
         self._text.textChanged.connect(self._typed)
-        self._add = self._button("Add", f"{field.label}: add one by name")
-        self._remove = self._button("Remove", f"{field.label}: remove one")
-        self._remove.menu().aboutToShow.connect(self._offer_lines)
-        self._offer_names()
+        self._add = self._button("Add", f"{field.label}: add")
+        self._remove = self._button("Remove", f"{field.label}: remove")
+        self._remove.menu().aboutToShow.connect(self._list_lines)
+        self._list_names()
         self._layout.setDirection(QBoxLayout.Direction.TopToBottom)
         buttons = QHBoxLayout()
         buttons.addWidget(self._add)
@@ -232,7 +232,7 @@ class ItemsEditor(Editor):
 
     @property
     def lines(self) -> list[str]:
-        """What is listed."""
+        """Lines that are not empty."""
         return [line for line in self._text.toPlainText().splitlines() if line.strip()]
 
     def refresh(self, model: FormModel) -> None:
@@ -248,24 +248,24 @@ class ItemsEditor(Editor):
         button.setMenu(QMenu(button))
         return button
 
-    def _offer_names(self) -> None:
+    def _list_names(self) -> None:
         self._add.menu().setToolTipsVisible(True)
         for choice in self.field.choices:
             action = QAction(str(choice.value), self._add)
             action.setToolTip(choice.about)
-            action.triggered.connect(lambda _=False, name=choice.value: self._put([*self.lines, str(name)]))
+            action.triggered.connect(lambda _=False, name=choice.value: self._set_lines([*self.lines, str(name)]))
             self._add.menu().addAction(action)
         self._add.setVisible(bool(self.field.choices))
 
-    def _offer_lines(self) -> None:
+    def _list_lines(self) -> None:
         self._remove.menu().clear()
-        for place, line in enumerate(lines := self.lines):
-            rest = lines[:place] + lines[place + 1 :]
-            self._remove.menu().addAction(line.replace("&", "&&"), functools.partial(self._put, rest))
+        for index, line in enumerate(lines := self.lines):
+            rest = lines[:index] + lines[index + 1 :]
+            self._remove.menu().addAction(line.replace("&", "&&"), functools.partial(self._set_lines, rest))
 
-    def _put(self, lines: list[str]) -> None:
-        """One edit of its own, though it changes the text."""
-        self.left.emit()
+    def _set_lines(self, lines: list[str]) -> None:
+        """Replace the lines, as an edit separate from typing."""
+        self.edit_ended.emit()
         self._text.setPlainText("\n".join(lines))
 
     def _typed(self) -> None:
@@ -273,8 +273,8 @@ class ItemsEditor(Editor):
         self.edited.emit(self._text.toPlainText())
 
     def _fit(self) -> None:
-        """As high as its lines."""
-        lines = min(max(self._text.document().blockCount(), 2), TALLEST) + 1
+        """Fit the height to the lines."""
+        lines = min(max(self._text.document().blockCount(), 2), MAX_LINES) + 1
         frame = 2 * (self._text.frameWidth() + round(self._text.document().documentMargin()))
         self._text.setFixedHeight(lines * self._text.fontMetrics().lineSpacing() + frame)
 
@@ -291,11 +291,11 @@ EDITORS: dict[str, Callable[[Field], Editor]] = {
     "choice": ChoiceEditor,
     "configs": ItemsEditor,
 }
-"""Kind of field -> its editor."""
+"""Kind of field -> editor."""
 
 
-def editor_of(field: Field) -> Editor:
-    """An editor for a field."""
+def make_editor(field: Field) -> Editor:
+    """Return an editor for a field."""
     editor = EDITORS[field.kind](field)
-    editor.control.setEnabled(not field.fixed)
+    editor.control.setEnabled(not field.read_only)
     return editor

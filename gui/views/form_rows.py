@@ -1,4 +1,4 @@
-"""The lines of a form: a field with its label, mark, reset button and error; and sections that fold."""
+"""Rows of a form: label, mark, editor, reset button and error of a field; and sections that fold."""
 
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QColor, QPalette, QResizeEvent
@@ -13,28 +13,30 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from tfticket.text import counted
+
 from ..models.form import Field, FormModel, Group
-from .form_editors import editor_of
+from .form_editors import make_editor
 
 INDENT = 14
-"""Pixels that a section's lines stand to the right of its head."""
+"""Indentation of a section's rows, in pixels."""
 
 DARK = 128
-"""A background of less lightness is a dark one."""
+"""Lightness below which a background counts as dark."""
 
 
 def error_colour(palette: QPalette) -> QColor:
-    """A red that is read on the palette's background."""
+    """Return a red that is legible on the palette's background."""
     return QColor("#ff8f85" if palette.color(QPalette.ColorRole.Window).lightness() < DARK else "#b3261e")
 
 
 def mark_colour(palette: QPalette) -> QColor:
-    """A blue that is seen on the palette's background."""
+    """Return a blue that is legible on the palette's background."""
     return QColor("#7fb8ff" if palette.color(QPalette.ColorRole.Window).lightness() < DARK else "#1f66c1")
 
 
-def paint_text(label: QWidget, colour: QColor) -> None:
-    """Write a label in this colour."""
+def set_text_colour(label: QWidget, colour: QColor) -> None:
+    """Set the text colour of a label."""
     palette = label.palette()
     if palette.color(QPalette.ColorRole.WindowText) != colour:
         for role in (QPalette.ColorRole.WindowText, QPalette.ColorRole.ButtonText):
@@ -42,8 +44,8 @@ def paint_text(label: QWidget, colour: QColor) -> None:
         label.setPalette(palette)
 
 
-class _Words(QLabel):
-    """As high as its words need at the width that it has, and no higher."""
+class _WrappedLabel(QLabel):
+    """A label whose height fits its text at its present width."""
 
     def hasHeightForWidth(self) -> bool:
         return False
@@ -60,9 +62,9 @@ class _Words(QLabel):
             self.updateGeometry()
 
 
-def words_label() -> QLabel:
-    """A label for a sentence that may need several lines, hidden while it is empty."""
-    label = _Words()
+def wrapped_label() -> QLabel:
+    """Return a label that wraps its text and is hidden while empty."""
+    label = _WrappedLabel()
     label.setWordWrap(True)
     label.setTextFormat(Qt.TextFormat.PlainText)
     label.setVisible(False)
@@ -70,20 +72,20 @@ def words_label() -> QLabel:
     return label
 
 
-def show_words(label: QLabel, words: str) -> None:
-    """Show a sentence, or nothing."""
-    if label.text() != words:
-        label.setText(words)
-        label.setVisible(bool(words))
+def show_text(label: QLabel, text: str) -> None:
+    """Show a text, or hide the label."""
+    if label.text() != text:
+        label.setText(text)
+        label.setVisible(bool(text))
 
 
-def sentence(words: str) -> str:
-    """With a capital and a full stop."""
-    return words[:1].upper() + words[1:] + "." * (not words.endswith((".", "?", "!"))) if words else ""
+def sentence(text: str) -> str:
+    """Return a text with a capital and a full stop."""
+    return text[:1].upper() + text[1:] + "." * (not text.endswith((".", "?", "!"))) if text else ""
 
 
 class Row(QWidget):
-    """A field: its label and mark, its editor, a button that gives it the preset's value, and what is wrong with it."""
+    """A field: label, mark, editor, reset button, and error."""
 
     reset = Signal(str)
 
@@ -91,14 +93,14 @@ class Row(QWidget):
         super().__init__()
         self.field = field
         self.model = model
-        self.editor = editor_of(field)
+        self.editor = make_editor(field)
         self.editor.edited.connect(lambda value: self.model.set(self.field.path, value))
-        self.editor.left.connect(lambda: self.model.finish())
+        self.editor.edit_ended.connect(lambda: self.model.end_edit())
         self._wide: bool | None = None
-        self._make()
-        self._name()
+        self._add_widgets()
+        self._set_names()
 
-    def _make(self) -> None:
+    def _add_widgets(self) -> None:
         self.label = QLabel(self.field.label)
         self.label.setTextFormat(Qt.TextFormat.PlainText)
         self.label.setBuddy(self.editor.control)
@@ -112,20 +114,20 @@ class Row(QWidget):
         policy = self.button.sizePolicy()
         policy.setRetainSizeWhenHidden(True)
         self.button.setSizePolicy(policy)
-        self.error = words_label()
+        self.error = wrapped_label()
         self._grid = QGridLayout(self)
         self._grid.setContentsMargins(0, 0, 0, 0)
         self._grid.setHorizontalSpacing(4)
         self._grid.setVerticalSpacing(1)
 
-    def _name(self) -> None:
-        """Say what everything is, to screen readers and under the mouse."""
+    def _set_names(self) -> None:
+        """Set the names for screen readers."""
         group = self.field.group.replace(".", " ").replace("_", " ")
-        said = f"{group}: {self.field.label}" if group else self.field.label
-        self.editor.control.setAccessibleName(said)
+        name = f"{group}: {self.field.label}" if group else self.field.label
+        self.editor.control.setAccessibleName(name)
         if isinstance(self.editor.control, QComboBox) and (line := self.editor.control.lineEdit()):
-            line.setAccessibleName(said)
-        self.button.setAccessibleName(f"{said}: back to the {self._origin}")
+            line.setAccessibleName(name)
+        self.button.setAccessibleName(f"{name}: reset to the {self._origin}")
 
     @property
     def _origin(self) -> str:
@@ -133,12 +135,12 @@ class Row(QWidget):
 
     @property
     def controls(self) -> list[QWidget]:
-        """What takes the keyboard, in its order."""
+        """Focusable widgets in Tab order."""
         return [*self.editor.controls, self.button]
 
     @property
     def help(self) -> str:
-        """What a person should know of the field."""
+        """Help text of the field."""
         field = self.field
         parts = [sentence(field.description), sentence(field.bounds)]
         if preset := self.model.preset_text(field.path):
@@ -146,40 +148,40 @@ class Row(QWidget):
         return " ".join(part for part in parts if part)
 
     def show_field(self, field: Field, model: FormModel) -> None:
-        """Show this field of this model, of the same kind as the one before."""
+        """Show another field of the same kind."""
         self.field, self.model = field, model
         self.editor.field = field
-        self._name()
+        self._set_names()
 
     def refresh(self) -> None:
-        """Show the value, whether it differs, and what is wrong with it."""
+        """Show the value, the mark and the error."""
         path, model = self.field.path, self.model
         self.editor.refresh(model)
         differs = model.differs(path)
         self.mark.setText("●" if differs else "")
         tip = f"Differs. {'Preset' if model.has_preset else 'Default'}: {model.preset_text(path)}" if differs else ""
         self.mark.setToolTip(tip)
-        self.button.setToolTip(f"Back to the {self._origin}: {model.preset_text(path)}" if differs else "")
-        self.button.setVisible(differs and not self.field.fixed)
-        show_words(self.error, sentence(model.error(path)))
-        said = self.help
-        if self.label.toolTip() != said:
+        self.button.setToolTip(f"Reset to the {self._origin}: {model.preset_text(path)}" if differs else "")
+        self.button.setVisible(differs and not self.field.read_only)
+        show_text(self.error, sentence(model.error(path)))
+        help_text = self.help
+        if self.label.toolTip() != help_text:
             for widget in (self.label, self.editor.control):
-                widget.setToolTip(said)
-                widget.setWhatsThis(said)
-        self.editor.control.setAccessibleDescription(" ".join(filter(None, (self.error.text(), tip, said))))
+                widget.setToolTip(help_text)
+                widget.setWhatsThis(help_text)
+        self.editor.control.setAccessibleDescription(" ".join(filter(None, (self.error.text(), tip, help_text))))
 
     def recolour(self, palette: QPalette) -> None:
-        """Follow the window's palette."""
-        paint_text(self.mark, mark_colour(palette))
-        paint_text(self.error, error_colour(palette))
+        """Apply the window's palette."""
+        set_text_colour(self.mark, mark_colour(palette))
+        set_text_colour(self.error, error_colour(palette))
 
     def set_width(self, label: int, wide: bool) -> None:
-        """Stand the editor beside the label, or below it.
+        """Place the editor beside the label or below it.
 
         Args:
-            label: Width of the labels' column, in pixels.
-            wide: Whether there is room beside it.
+            label: Width of the column of labels, in pixels.
+            wide: Whether there is room beside the label.
         """
         self.label.setMinimumWidth(label if wide else 0)
         if wide == self._wide:
@@ -187,10 +189,10 @@ class Row(QWidget):
         self._wide = wide
         for widget in (self.mark, self.label, self.editor, self.button, self.error):
             self._grid.removeWidget(widget)
-        beside = Qt.AlignmentFlag.AlignTop if wide and self.editor.tall else Qt.AlignmentFlag.AlignVCenter
-        self._grid.addWidget(self.mark, 0, 0, beside)
-        self._grid.addWidget(self.label, 0, 1, beside)
-        self._grid.addWidget(self.button, 0, 3, beside)
+        alignment = Qt.AlignmentFlag.AlignTop if wide and self.editor.is_multiline else Qt.AlignmentFlag.AlignVCenter
+        self._grid.addWidget(self.mark, 0, 0, alignment)
+        self._grid.addWidget(self.label, 0, 1, alignment)
+        self._grid.addWidget(self.button, 0, 3, alignment)
         if wide:
             self._grid.addWidget(self.editor, 0, 2)
             self._grid.addWidget(self.error, 1, 2, 1, 2)
@@ -201,10 +203,9 @@ class Row(QWidget):
 
 
 class Section(QWidget):
-    """A group: a head that folds it, what is wrong with how its fields go together, and its fields.
+    """A group of fields: a header that folds it, errors of the group, and the rows.
 
-    It hides what is folded away, so that Tab skips it; its height follows its lines,
-    and its head shows that it has the keyboard.
+    Folded rows are hidden, so that Tab skips them.
     """
 
     def __init__(self, group: Group, expanded: bool) -> None:
@@ -221,13 +222,13 @@ class Section(QWidget):
         font.setBold(True)
         self.head.setFont(font)
         self.note = QLabel()
-        self.error = words_label()
+        self.error = wrapped_label()
         self.body = QWidget()
         self.lines = QVBoxLayout(self.body)
         self.lines.setContentsMargins(INDENT, 0, 0, 4)
         self.lines.setSpacing(3)
         self._lay_out()
-        self._expanded, self._shown_whole, self._wrong = expanded, False, False
+        self._expanded, self._shown_whole, self._has_errors = expanded, False, False
         self.head.clicked.connect(lambda: self.expand(not self._expanded))
         self._fold()
 
@@ -246,41 +247,41 @@ class Section(QWidget):
 
     @property
     def is_expanded(self) -> bool:
-        """Whether its fields are shown."""
+        """True if the rows are shown."""
         return self._expanded
 
     def expand(self, on: bool = True) -> None:
-        """Show its fields, or fold them away."""
+        """Show or fold the rows."""
         self._expanded = on
         self._fold()
 
     def show_whole(self, on: bool) -> None:
-        """Show its fields though it be folded, while they are filtered."""
+        """Show the rows of a folded section, while a filter is active."""
         self._shown_whole = on
         self._fold()
 
     def refresh(self, model: FormModel) -> None:
-        """Say how many fields differ or are wrong, and what is wrong with how they go together."""
+        """Show the number of errors and changes, and errors of the group."""
         paths = [field.path for field in self.group.fields]
         inside = {*paths, *(group.path for group in self.group.groups if group.path)}
-        wrong = sum(path in inside for path in model.errors)
+        errors = sum(path in inside for path in model.errors)
         differing = sum(model.differs(path) for path in paths)
-        words = [f"{wrong} wrong"] * bool(wrong) + [f"{differing} changed"] * bool(differing)
-        self.note.setText(", ".join(words))
-        self._say()
+        parts = [counted(errors, "error")] * bool(errors) + [f"{differing} changed"] * bool(differing)
+        self.note.setText(", ".join(parts))
+        self._update_name()
         self.head.setAccessibleDescription(self.group.description)
-        show_words(self.error, sentence(model.error(self.group.path)) if self.group.path else "")
-        if bool(wrong) != self._wrong:
-            self._wrong = bool(wrong)
+        show_text(self.error, sentence(model.error(self.group.path)) if self.group.path else "")
+        if bool(errors) != self._has_errors:
+            self._has_errors = bool(errors)
             self.recolour(self.palette())
 
     def recolour(self, palette: QPalette) -> None:
-        """Follow the window's palette."""
-        paint_text(self.error, error_colour(palette))
-        paint_text(self.note, (error_colour if self._wrong else mark_colour)(palette))
+        """Apply the window's palette."""
+        set_text_colour(self.error, error_colour(palette))
+        set_text_colour(self.note, (error_colour if self._has_errors else mark_colour)(palette))
 
     def put(self, widgets: list[QWidget]) -> None:
-        """Let these be its lines; those that were before keep the keyboard."""
+        """Replace the rows; those that stay keep the focus."""
         while self.lines.count():
             item = self.lines.takeAt(0)
             widget = item.widget() if item is not None else None
@@ -294,9 +295,9 @@ class Section(QWidget):
         shown = self._expanded or self._shown_whole
         self.head.setArrowType(Qt.ArrowType.DownArrow if shown else Qt.ArrowType.RightArrow)
         self.body.setVisible(shown)
-        self._say()
+        self._update_name()
 
-    def _say(self) -> None:
-        """To screen readers, as the arrow and the note do."""
+    def _update_name(self) -> None:
+        """Set the name for screen readers, with the note and the folding state."""
         folded = "folded" if self.body.isHidden() else ""
         self.head.setAccessibleName(", ".join(filter(None, (self.group.label, self.note.text(), folded))))

@@ -1,19 +1,15 @@
-"""The YAML of a form, to read and to edit."""
+"""YAML page of a form."""
 
 from PySide6.QtCore import QSignalBlocker
 from PySide6.QtGui import QFontDatabase
 from PySide6.QtWidgets import QPlainTextEdit, QVBoxLayout, QWidget
 
 from ..models.form import FormModel
-from .form_rows import sentence, show_words, words_label
+from .form_rows import sentence, show_text, wrapped_label
 
 
 class YamlPage(QWidget):
-    """All values of a configuration as YAML. What is typed is taken over as it is typed; its undo is the text's own.
-
-    Args:
-        model: Whose values.
-    """
+    """All values of a configuration as YAML. Edits apply as they are typed; undo is that of the text."""
 
     def __init__(self, model: FormModel) -> None:
         super().__init__()
@@ -25,17 +21,17 @@ class YamlPage(QWidget):
         self.text.setTabChangesFocus(True)
         self.text.setAccessibleName("The configuration as YAML")
         self.text.textChanged.connect(self._typed)
-        self.error = words_label()
+        self.error = wrapped_label()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(6, 6, 6, 0)
         layout.addWidget(self.text, 1)
         layout.addWidget(self.error)
 
     def refresh(self, is_shown: bool) -> None:
-        """Say what is wrong; show the values as they are now, but where they come from here."""
+        """Show errors, and the present values unless they are being typed here."""
         model = self.model
-        wrong = [f"{path}: {words}" if path else sentence(words) for path, words in model.errors.items()]
-        show_words(self.error, "\n".join([model.yaml_problem] if model.yaml_problem else wrong))
+        errors = [f"{path}: {message}" if path else sentence(message) for path, message in model.errors.items()]
+        show_text(self.error, "\n".join([model.yaml_problem] if model.yaml_problem else errors))
         self.text.setAccessibleDescription(self.error.text())
         if is_shown and not self._typing:
             self.write()

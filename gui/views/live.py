@@ -1,4 +1,4 @@
-"""Qt view for the live model: loss and accuracy of the run in focus, what happens now, the log."""
+"""Qt view for the live model: loss and accuracy of the run in focus, its present step, and its log."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +14,6 @@ from PySide6.QtWidgets import (
     QPushButton,
     QSlider,
     QSplitter,
-    QStackedWidget,
     QVBoxLayout,
     QWidget,
 )
@@ -22,37 +21,35 @@ from PySide6.QtWidgets import (
 from tfticket.arms import TICKET
 from tfticket.reports.figures.arm_styles import arm_styles
 from tfticket.reports.figures.metrics import axis_of
-from tfticket.text import for_figure, one_line, plain
+from tfticket.text import for_figure, one_line
 
 from ..models.live import LiveModel
 from .figure_theme import readable
 from .flow import ElidedLabel, FlowLayout
 from .live_plots import AXES, LivePlots
-from .plot_controls import ArmBoxes, Choice, fill, labelled, level, named
+from .plot_controls import ArmBoxes, SegmentedControl, fill_box, labelled, named, set_row_height
 from .tab import Tab
 from .texts import text_label, tip
 
-_LOG_FROM = 400
-"""Pixels of height of the tab below which the log makes room for the curves."""
+_MIN_HEIGHT_WITH_LOG = 400
+"""Height of the tab in pixels below which the log is hidden."""
 
 
 class LiveTab(Tab):
-    """Curves of one seed of the run in focus, level by level, as they grow."""
+    """Curves of one seed of the run in focus, by level, as they grow."""
 
     def __init__(self, model: LiveModel, parent: QWidget | None = None) -> None:
         super().__init__(model, "Live curves", parent)
         self._run: Path | None = None
         self._log: list[str] = []
         self.plots = LivePlots(self.canvas)
-        self.doing, self.ending, self.bar = ElidedLabel(), text_label(), QProgressBar()
-        self.seed_box, self.beside = (
-            named(QComboBox(), "Seed"),
-            named(QComboBox(), "Metric of the second plot"),
-        )
-        self.x_axis = Choice("X axis", "Iterations, or training time, of the run of one seed")
+        self.doing, self.eta, self.bar = ElidedLabel(), text_label(), QProgressBar()
+        self.seed_box = named(QComboBox(), "Seed")
+        self.metric_box = named(QComboBox(), "Metric of the second plot")
+        self.x_axis = SegmentedControl("X axis", "Iterations or training time of one seed")
         self.smoothing = named(QSlider(Qt.Orientation.Horizontal), "Smoothing")
         self.log_loss = QCheckBox("log loss")
-        self.why = named(QPushButton("Show &traceback"), "Show traceback", "Why the run failed")
+        self.traceback_button = named(QPushButton("Show &traceback"), "Show traceback", "Show why the run failed")
         self.log = LogView()
         self._lay_out()
         self._connect()
@@ -61,25 +58,23 @@ class LiveTab(Tab):
         status = QHBoxLayout()
         self.bar.setMaximumWidth(220)
         self.bar.setAccessibleName("Progress of the run")
-        self.doing.setAccessibleName("What runs now")
+        self.doing.setAccessibleName("Present step")
         status.addWidget(self.doing, 1)
-        status.addWidget(self.why)
+        status.addWidget(self.traceback_button)
         status.addWidget(self.bar)
-        status.addWidget(self.ending)
+        status.addWidget(self.eta)
         self._controls = FlowLayout()
         self.smoothing.setRange(0, 99)
         self.smoothing.setFixedWidth(110)
-        self.log_loss.setToolTip("A logarithmic axis for the loss")
-        self.smoothing.setToolTip("Exponential smoothing within each training; what was measured stays behind, faint")
-        boxes = (("Seed", self.seed_box), ("Beside", self.beside), ("x", self.x_axis), ("Smoothing", self.smoothing))
-        for text, widget in boxes:
+        self.log_loss.setToolTip("Logarithmic axis for the loss")
+        self.smoothing.setToolTip("Exponential smoothing within each training; measured values stay visible, faint")
+        boxes = {"Seed": self.seed_box, "Metric": self.metric_box, "x": self.x_axis, "Smoothing": self.smoothing}
+        for text, widget in boxes.items():
             self._controls.addWidget(labelled(text, widget))
-        level(self.log_loss)
+        set_row_height(self.log_loss)
         for control in (self.log_loss, self.export):
             self._controls.addWidget(control)
         self.arms = ArmBoxes(self._controls, self.model.set_hidden)
-        self.stack = QStackedWidget()
-        self.stack.addWidget(self.message)
         self.stack.addWidget(self.canvas)
         splitter = QSplitter(Qt.Orientation.Vertical)
         splitter.addWidget(self.stack)
@@ -94,19 +89,18 @@ class LiveTab(Tab):
 
     def _connect(self) -> None:
         self.seed_box.activated.connect(lambda: self.model.choose_seed(self.seed_box.currentData()))
-        self.beside.activated.connect(lambda: self.model.change(metric=self.beside.currentData()))
-        self.x_axis.chosen.connect(lambda axis: self.model.change(axis=axis))
-        self.why.clicked.connect(lambda: self.asked.emit("show_traceback"))
-        self.smoothing.valueChanged.connect(lambda value: self.model.change(smoothing=value / 100))
-        self.log_loss.toggled.connect(lambda on: self.model.change(log_loss=on))
-        self.canvas.themed.connect(self._colour)
+        self.metric_box.activated.connect(lambda: self.model.set_options(metric=self.metric_box.currentData()))
+        self.x_axis.chosen.connect(lambda axis: self.model.set_options(axis=axis))
+        self.traceback_button.clicked.connect(lambda: self.action_requested.emit("show_traceback"))
+        self.smoothing.valueChanged.connect(lambda value: self.model.set_options(smoothing=value / 100))
+        self.log_loss.toggled.connect(lambda on: self.model.set_options(log_loss=on))
+        self.canvas.theme_changed.connect(self._colour)
         self.canvas.resized.connect(self.plots.arrange)
         self.canvas.view_reset.connect(self._changed)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
+        self.log.setVisible(self.height() >= _MIN_HEIGHT_WITH_LOG)
         super().resizeEvent(event)
-        self.log.setVisible(self.height() >= _LOG_FROM)
-        self._changed()
 
     def _update(self) -> None:
         model, self._stale = self.model, False
@@ -117,35 +111,33 @@ class LiveTab(Tab):
         self._fill_controls()
         self.doing.setText(one_line(model.doing))
         self.doing.setToolTip(tip(model.doing))
-        self.why.setVisible(model.state == "failed")
-        self.ending.setText(model.left)
+        self.traceback_button.setVisible(model.state == "failed")
+        self.eta.setText(model.eta)
         fraction = model.fraction
         self.bar.setVisible(fraction is not None)
         self.bar.setValue(round(100 * (fraction or 0)))
         self._append_log(model.log)
-        self.message.setText(plain(model.message))
-        self.stack.setCurrentIndex(0 if model.message else 1)
-        self.export.setEnabled(not model.message)
+        self._show_message()
         if not model.message:
             self.plots.update(model)
 
     def _fill_controls(self) -> None:
         model = self.model
-        now = "the one that trains" if model.state == "running" else "the last"
-        seeds = [(f"{now} ({model.seed})", None), *((str(seed), seed) for seed in model.seeds)]
-        fill(self.seed_box, seeds if model.seeds else [], None if model.follows else model.seed)
+        latest = "Current seed" if model.state == "running" else "Latest seed"
+        seeds = [(f"{latest} ({model.seed})", None), *((str(seed), seed) for seed in model.seeds)]
+        fill_box(self.seed_box, seeds if model.seeds else [], None if model.follows_current else model.seed)
         names = [(axis_of(metric)[1].removeprefix("test ").partition(" (")[0], metric) for metric in model.metrics]
-        fill(self.beside, names, model.metric)
+        fill_box(self.metric_box, names, model.metric)
         self.x_axis.fill([(AXES[axis], axis) for axis in model.axes], model.shown_axis)
         with QSignalBlocker(self.smoothing), QSignalBlocker(self.log_loss):
             self.smoothing.setValue(round(100 * model.smoothing))
             self.log_loss.setChecked(model.log_loss)
-        fresh = self.arms.update(model.arm_names, model.hidden)
-        if fresh or self._run_colours() != self.plots.run_colours:
+        changed = self.arms.update(model.arm_names, model.hidden)
+        if changed or self._run_colours() != self.plots.run_colours:
             self._colour()
 
     def _colour(self) -> None:
-        """The arms' colours on their boxes and lines; where runs are laid over, a colour each run's ticket."""
+        """Colour boxes and lines by arm; with overlaid runs, the tickets by run."""
         looks = {arm: look for (_, arm), look in arm_styles([("", arm) for arm in self.arms.boxes]).items()}
         background = self.canvas.theme.background
         self.plots.looks = looks
@@ -158,17 +150,17 @@ class LiveTab(Tab):
         self.plots.colour()
 
     def _run_colours(self) -> dict[str, str]:
-        """Run -> its colour, where runs are laid over; '' is that in focus."""
+        """Return run -> colour if runs are overlaid; '' is the run in focus."""
         model, background = self.model, self.canvas.theme.background
-        found = {run.name: readable(model.colours[run], background) for run in model.overlaid}
-        return found | ({"": readable(model.colours[model.run], background)} if found else {})
+        colours = {run.name: readable(model.colours[run], background) for run in model.overlaid}
+        return colours | ({"": readable(model.colours[model.run], background)} if colours else {})
 
     def _append_log(self, lines: Sequence[str]) -> None:
         old, new = self._log, list(lines)
         kept = next((skip for skip in range(len(old)) if old[skip:] == new[: len(old) - skip]), len(old))
         added = new[len(old) - kept :]
         if added:
-            self.log.appendPlainText("\n".join(added))  # stays at the end where it is there
+            self.log.appendPlainText("\n".join(added))  # keeps the end in view
         self._log = new
 
 

@@ -1,4 +1,4 @@
-"""Qt view for the masks model: a layer's mask, scrubbed through levels and layers."""
+"""Qt view for the masks model: the mask of a layer at a level."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.colors import to_rgb
 from matplotlib.patches import Patch
 from PySide6.QtCore import QEvent, QObject, QSignalBlocker, Qt
-from PySide6.QtGui import QKeyEvent, QResizeEvent, QShowEvent
+from PySide6.QtGui import QKeyEvent, QShowEvent
 from PySide6.QtWidgets import (
     QApplication,
     QCheckBox,
@@ -15,7 +15,6 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QSlider,
-    QStackedWidget,
     QTabBar,
     QVBoxLayout,
     QWidget,
@@ -29,12 +28,12 @@ from ..models.masks import CONTROL, MasksModel
 from .figure_theme import mix
 from .flow import FlowLayout
 from .legends import legend_below
-from .plot_controls import fill, labelled, level, named
+from .plot_controls import fill_box, labelled, named, set_row_height
 from .tab import Tab
 from .texts import text_label
 
 _KEPT, _LOST = ("#0072B2", "#5CB8FF"), ("#D55E00", "#FF9340")
-"""On a light background, and on a dark one."""
+"""Colours on a light and on a dark background."""
 _STEPS = {
     Qt.Key.Key_Left: {"levels": -1},
     Qt.Key.Key_Right: {"levels": 1},
@@ -44,11 +43,11 @@ _STEPS = {
 
 
 class MasksTab(Tab):
-    """The mask of a layer of a ticket; left and right change the level, up and down the layer."""
+    """Mask of a ticket's layer; left and right change the level, up and down the layer."""
 
     def __init__(self, model: MasksModel, parent: QWidget | None = None) -> None:
         super().__init__(model, "Mask of a layer", parent)
-        self._shape: tuple[Any, ...] = ()
+        self._drawn: tuple[Any, ...] = ()
         self.canvas.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.axes = self.canvas.figure.subplots()
         self.image = self.axes.imshow(np.zeros((1, 1, 3)), aspect="auto", extent=(0, 1, 1, 0), interpolation="nearest")
@@ -56,9 +55,11 @@ class MasksTab(Tab):
         self.arm, self.seed_box = named(QComboBox(), "Arm"), named(QComboBox(), "Seed")
         self.layer = named(QComboBox(), "Layer")
         self.slider = named(QSlider(Qt.Orientation.Horizontal), "Level")
-        self.difference = named(QCheckBox("difference"), "difference", "What the last pruning took, in another colour")
+        self.difference = named(QCheckBox("difference"), "difference", "Highlight weights pruned at this level")
         self.fields = named(
-            QCheckBox("receptive fields"), "receptive fields", "What each unit of the first layer sees of the image"
+            QCheckBox("receptive fields"),
+            "receptive fields",
+            "Show the receptive field of each unit of the first layer",
         )
         self.problem = text_label(wordWrap=True)
         self._numbers: dict[str, QLabel] = {}
@@ -71,25 +72,23 @@ class MasksTab(Tab):
         self.slider.setPageStep(1)
         self.slider.setTickPosition(QSlider.TickPosition.TicksBelow)
         self.slider.setToolTip("Left and right change the level, up and down the layer")
-        named = (("Arm", self.arm), ("Seed", self.seed_box), ("Layer", self.layer), ("Level", self.slider))
-        for text, widget in named:
+        boxes = {"Arm": self.arm, "Seed": self.seed_box, "Layer": self.layer, "Level": self.slider}
+        for text, widget in boxes.items():
             controls.addWidget(labelled(text, widget))
         for box in (self.difference, self.fields):
-            level(box)
+            set_row_height(box)
             controls.addWidget(box)
         controls.addWidget(self.export)
         self.table = QWidget()
         self._form = QFormLayout(self.table)
         self._form.setContentsMargins(4, 4, 4, 4)
         self.table.setFixedWidth(190)
-        beside = QWidget()
-        row = QHBoxLayout(beside)
+        content = QWidget()
+        row = QHBoxLayout(content)
         row.setContentsMargins(0, 0, 0, 0)
         row.addWidget(self.canvas, 1)
         row.addWidget(self.table)
-        self.stack = QStackedWidget()
-        self.stack.addWidget(self.message)
-        self.stack.addWidget(beside)
+        self.stack.addWidget(content)
         layout = QVBoxLayout(self)
         layout.addLayout(controls)
         layout.addWidget(self.problem)
@@ -97,20 +96,20 @@ class MasksTab(Tab):
 
     def _connect(self) -> None:
         model = self.model
-        self.arm.activated.connect(lambda: self._choose(self.arm.currentData()))
+        self.arm.activated.connect(lambda: self._choose_arm(self.arm.currentData()))
         self.seed_box.activated.connect(lambda: model.choose_group(self.seed_box.currentData()))
         self.layer.activated.connect(model.choose_layer)
-        self.slider.valueChanged.connect(lambda place: model.choose_level(model.levels[place].level))
-        self.difference.toggled.connect(lambda on: model.change(difference=on))
-        self.fields.toggled.connect(lambda on: model.change(fields=on))
-        self.canvas.themed.connect(self._paint)
+        self.slider.valueChanged.connect(lambda index: model.choose_level(model.levels[index].level))
+        self.difference.toggled.connect(lambda on: model.set_options(difference=on))
+        self.fields.toggled.connect(lambda on: model.set_options(fields=on))
+        self.canvas.theme_changed.connect(self._paint)
         self.canvas.view_reset.connect(self._paint)
-        self.axes.callbacks.connect("ylim_changed", lambda axes: self._look_closer())
+        self.axes.callbacks.connect("ylim_changed", lambda axes: self._refine())
         for watched in (self.canvas, self.slider, self.difference, self.fields, self.arm, self.seed_box, self.layer):
             watched.installEventFilter(self)
 
-    def _choose(self, arm: Arm) -> None:
-        """Another arm, of the same seed where it has that."""
+    def _choose_arm(self, arm: Arm) -> None:
+        """Show another arm, with the same seed if it has one."""
         groups = [group for group in self.model.groups if group[0] == arm]
         seed = (self.model.group or ("", 0, 0))[1]
         self.model.choose_group(next((group for group in groups if group[1] == seed), groups[0]))
@@ -118,7 +117,7 @@ class MasksTab(Tab):
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         if event.type() == QEvent.Type.KeyPress and isinstance(event, QKeyEvent) and event.key() in _STEPS:
             up_or_down = event.key() in (Qt.Key.Key_Up, Qt.Key.Key_Down)
-            if not (isinstance(watched, QComboBox) and up_or_down):  # which chooses there
+            if not (isinstance(watched, QComboBox) and up_or_down):  # which changes the selection of a box
                 self.model.step(**_STEPS[Qt.Key(event.key())])
                 return True
         return super().eventFilter(watched, event)
@@ -126,17 +125,11 @@ class MasksTab(Tab):
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
         if not event.spontaneous() and not isinstance(QApplication.focusWidget(), QTabBar):
-            self.canvas.setFocus()  # so that arrow keys work at once
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        super().resizeEvent(event)
-        self._changed()
+            self.canvas.setFocus()  # so that arrow keys work immediately
 
     def _update(self) -> None:
         model, self._stale = self.model, False
-        self.message.setText(plain(model.message))
-        self.stack.setCurrentIndex(0 if model.message else 1)
-        self.export.setEnabled(not model.message)
+        self._show_message()
         self._fill_controls()
         if not model.message:
             self._paint()
@@ -146,11 +139,15 @@ class MasksTab(Tab):
 
     def _fill_controls(self) -> None:
         model, group = self.model, self.model.group
-        fill(self.arm, [(name, arm) for arm, name in model.arm_names.items()], group and group[0])
-        seeds = [each for each in model.groups if group is not None and each[0] == group[0]]
-        fill(self.seed_box, [(f"{one[1]}" + (f", replicate {one[2]}" if one[2] else ""), one) for one in seeds], group)
+        fill_box(self.arm, [(name, arm) for arm, name in model.arm_names.items()], group and group[0])
+        groups = [other for other in model.groups if group is not None and other[0] == group[0]]
+        seeds = [
+            (f"{seed}" + (f", replicate {number}" if number else ""), (arm, seed, number))
+            for arm, seed, number in groups
+        ]
+        fill_box(self.seed_box, seeds, group)
         layers = model.layers
-        fill(self.layer, [(path.removesuffix("/kernel"), path) for path in layers], model.layer)
+        fill_box(self.layer, [(path.removesuffix("/kernel"), path) for path in layers], model.layer)
         levels, ticket = model.levels, model.ticket
         with QSignalBlocker(self.slider), QSignalBlocker(self.difference), QSignalBlocker(self.fields):
             self.slider.setRange(0, max(0, len(levels) - 1))
@@ -160,7 +157,7 @@ class MasksTab(Tab):
             self.fields.setChecked(model.fields)
         self.difference.setEnabled(model.before is not None)
         control = group is not None and group[0] != TICKET
-        self.difference.setToolTip(CONTROL if control else "What the last pruning took, in another colour")
+        self.difference.setToolTip(CONTROL if control else "Highlight weights pruned at this level")
         self.fields.setEnabled(model.has_fields)
 
     def _fill_numbers(self) -> None:
@@ -179,57 +176,57 @@ class MasksTab(Tab):
             self._numbers[name].setText(value)
 
     def _paint(self) -> None:
-        self._pixels = self._seen_in()
+        self._pixels = self._picture_size()
         picture, ticket = self.model.picture(self._pixels), self.model.ticket
         self.axes.set_visible(picture is not None)
         legend_below(self.canvas, [], [])
         if picture is not None and ticket is not None:
-            shape = (self.model.layer, self.model.fields)
-            if self._shape != shape:
-                self._shape = shape
+            drawn = (self.model.layer, self.model.fields)
+            if self._drawn != drawn:
+                self._drawn = drawn
                 self.canvas.forget_view()
             self.image.set_data(self._colours(picture))
-            if not self.canvas.moved:
+            if not self.canvas.has_user_view:
                 rows, columns = picture.kept.shape
                 self.axes.set_aspect(rows / columns if picture.square else "auto")
-                self.axes.set_anchor("SW" if self.canvas.saving else "C")  # without a gap to the legend
+                self.axes.set_anchor("SW" if self.canvas.saving else "C")  # without a gap above the legend
                 self.axes.set(xlim=(0, 1), ylim=(1, 0))
             self.axes.set(xticks=[], yticks=[], xlabel=picture.columns, ylabel=picture.rows)
             name = f"{(self.model.layer or '').removesuffix('/kernel')}, level {ticket.level}"
-            whose = for_figure(self.model.title) + "\n" if self.canvas.saving else ""
-            self.axes.set_title(f"{whose}{name}, {100 * ticket.density:.3g} % of the network", loc="left")
+            title = for_figure(self.model.title) + "\n" if self.canvas.saving else ""
+            self.axes.set_title(f"{title}{name}, {100 * ticket.density:.3g} % of the network", loc="left")
             self._legend(picture)
         self.canvas.request(layout=True, at_once=True)
 
-    def _seen_in(self) -> tuple[float, float]:
-        """Height and width in pixels that the whole picture would have, as near as one looks now."""
-        text = 1.6 * 4 / 3 * self.canvas.points  # a line of it
+    def _picture_size(self) -> tuple[float, float]:
+        """Return height and width of the whole image in pixels at the present zoom."""
+        text = 1.6 * 4 / 3 * self.canvas.points  # line height
         high, wide = self.canvas.height() - 6 * text, self.canvas.width() - 2 * text
         (left, right), (low, top) = self.axes.get_xlim(), self.axes.get_ylim()
-        if not self.canvas.moved:
+        if not self.canvas.has_user_view:
             return high, wide
         return high / max(abs(top - low), 1e-3), wide / max(abs(right - left), 1e-3)
 
-    def _look_closer(self) -> None:
-        """Finer cells where the user zooms in."""
-        if self.canvas.moved and not np.allclose(self._pixels, self._seen_in(), rtol=0.01):
+    def _refine(self) -> None:
+        """Draw finer cells after the user zoomed in."""
+        if self.canvas.has_user_view and not np.allclose(self._pixels, self._picture_size(), rtol=0.01):
             self._paint()
 
     def _colours(self, picture: MaskPicture) -> np.ndarray:
-        """The picture in colours [rows, columns, 3]."""
+        """Return the image in colours, float [rows, columns, 3]."""
         background = self.canvas.theme.background
         kept, lost, pruned = (np.array(to_rgb(colour)) for colour in (*self._hues, self._pruned))
         shares = np.nan_to_num(picture.kept)
-        taken = np.zeros_like(shares) if picture.lost is None else np.nan_to_num(picture.lost)
-        part = (taken / np.maximum(shares + taken, 1e-9))[..., None]
+        lost_shares = np.zeros_like(shares) if picture.lost is None else np.nan_to_num(picture.lost)
+        part = (lost_shares / np.maximum(shares + lost_shares, 1e-9))[..., None]
         strength = picture.strengths[..., None]
-        found: np.ndarray = np.clip(pruned + strength * (kept + part * (lost - kept) - pruned), 0.0, 1.0)
-        found[np.isnan(picture.kept)] = to_rgb(background)
-        return found
+        colours: np.ndarray = np.clip(pruned + strength * (kept + part * (lost - kept) - pruned), 0.0, 1.0)
+        colours[np.isnan(picture.kept)] = to_rgb(background)
+        return colours
 
     @property
     def _hues(self) -> tuple[str, str]:
-        """Of what survives, and of what was just pruned."""
+        """Colours of surviving and of just pruned weights."""
         dark = self.canvas.theme.dark
         return _KEPT[dark], _LOST[dark]
 
@@ -238,13 +235,13 @@ class MasksTab(Tab):
         return mix(self.canvas.theme.background, self.canvas.theme.text, 0.1)
 
     def _legend(self, picture: MaskPicture) -> None:
-        """What the colours are; where a cell stands for several weights, also that of a single one."""
+        """Explain the colours, including that of a single weight if cells hold several."""
         kept, lost = self._hues
-        named = [("survives", kept)]
-        if picture.cell > 1:
+        entries = [("survives", kept)]
+        if picture.weights_per_cell > 1:
             faint = mix(self._pruned, kept, picture.faintest)
-            named = [(f"1 of a cell's {picture.cell} weights", faint), ("all survive", kept)]
+            entries = [(f"1 of a cell's {picture.weights_per_cell} weights", faint), ("all survive", kept)]
         if picture.lost is not None and self.model.before is not None:
-            named.append((f"pruned since level {self.model.before.level}", lost))
-        named.append(("pruned", self._pruned))
-        legend_below(self.canvas, [Patch(color=colour) for _, colour in named], [name for name, _ in named])
+            entries.append((f"pruned since level {self.model.before.level}", lost))
+        entries.append(("pruned", self._pruned))
+        legend_below(self.canvas, [Patch(color=colour) for _, colour in entries], [name for name, _ in entries])

@@ -1,4 +1,4 @@
-"""Menus, the toolbar and the menu of a run, made from the table of actions. Qt view for the actions."""
+"""Menus, toolbar and context menu of a run. Qt view for the table of actions."""
 
 import functools
 from collections.abc import Callable, Sequence
@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QMainWindow, QMenu, QToolBar, QWidget
 from ..models.actions import ACTIONS, MENUS, Action
 from .theme import icon
 
-SIGNS = {
+SYMBOLS = {
     "new_run": "+",
     "start_run": "▶",
     "stop_run": "■",
@@ -18,19 +18,19 @@ SIGNS = {
     "duplicate_run": "❐",
     "show_differences": "≠",
 }
-"""On the toolbar."""
+"""Symbols on the toolbar."""
 
 
 class Menus:
-    """The actions of a window, each made once, wherever it is shown.
+    """The actions of a window, each created once and shared by all menus.
 
     Args:
-        window: Whose menu bar and toolbar.
-        do: Called with an action's id.
+        window: Owner of the menu bar and toolbar.
+        do: Function called with an action's id.
 
     Attributes:
-        actions: By id.
-        recent: The menu of workspaces that were open before.
+        actions: Id -> action.
+        recent: Menu of recent workspaces.
     """
 
     def __init__(self, window: QMainWindow, do: Callable[[str], None]) -> None:
@@ -42,54 +42,54 @@ class Menus:
             menu.setToolTipsVisible(True)
         self.recent = QMenu("Open &recent", window)
         toolbar = QToolBar("Run", window)
-        toolbar.setObjectName("Run")  # by which its place is restored
+        toolbar.setObjectName("Run")  # key of its saved place
         toolbar.setToolButtonStyle(toolbar.toolButtonStyle().ToolButtonTextBesideIcon)
         toolbar.setMovable(False)
         window.addToolBar(toolbar)
         for action in ACTIONS:
-            if action.apart:
+            if action.separator:
                 self._menus[action.menu].addSeparator()
-            made = self._make(action)
-            self._menus[action.menu].addAction(made)
-            if action.toolbar:
-                toolbar.addAction(made)
+            qt_action = self._create(action)
+            self._menus[action.menu].addAction(qt_action)
+            if action.on_toolbar:
+                toolbar.addAction(qt_action)
             if action.id == "open_yaml":
                 self._menus["file"].addMenu(self.recent)
         self.draw_icons()
 
-    def _make(self, action: Action) -> QAction:
-        made = QAction(action.title, self._window)
+    def _create(self, action: Action) -> QAction:
+        qt_action = QAction(action.title, self._window)
         if action.keys:
-            made.setShortcuts([QKeySequence(keys) for keys in (action.keys, *action.more_keys)])
+            qt_action.setShortcuts([QKeySequence(keys) for keys in (action.keys, *action.more_keys)])
         if action.short:
-            made.setIconText(action.short)
-        made.setToolTip(f"{action.about} ({action.keys})" if action.keys else action.about)
-        made.triggered.connect(lambda: self._do(action.id))
-        if action.one_of:
-            made.setCheckable(True)
-            if action.one_of not in self._groups:
-                self._groups[action.one_of] = QActionGroup(self._window)
-            self._groups[action.one_of].addAction(made)
-        self.actions[action.id] = made
-        return made
+            qt_action.setIconText(action.short)
+        qt_action.setToolTip(f"{action.about} ({action.keys})" if action.keys else action.about)
+        qt_action.triggered.connect(lambda: self._do(action.id))
+        if action.group:
+            qt_action.setCheckable(True)
+            if action.group not in self._groups:
+                self._groups[action.group] = QActionGroup(self._window)
+            self._groups[action.group].addAction(qt_action)
+        self.actions[action.id] = qt_action
+        return qt_action
 
     def draw_icons(self) -> None:
-        """In the colours that the window has now."""
-        for name, sign in SIGNS.items():
-            self.actions[name].setIcon(icon(sign))
+        """Draw the toolbar's icons in the window's present colours."""
+        for name, symbol in SYMBOLS.items():
+            self.actions[name].setIcon(icon(symbol))
 
     def add_to_view(self, actions: Sequence[QAction]) -> None:
-        """Put actions at the end of the menu View."""
+        """Append actions to the View menu."""
         self._menus["view"].addSeparator()
         self._menus["view"].addActions(list(actions))
 
     def add_to_run(self, widget: QWidget) -> None:
-        """Give a widget the menu of a run."""
+        """Add a run's context menu to a widget."""
         menu = None
         for action in ACTIONS:
-            if not action.of_run:
+            if not action.for_run:
                 continue
-            if menu is not None and (action.apart or action.menu != menu):
+            if menu is not None and (action.separator or action.menu != menu):
                 line = QAction(widget)
                 line.setSeparator(True)
                 widget.addAction(line)
@@ -97,7 +97,7 @@ class Menus:
             menu = action.menu
 
     def show_recent(self, folders: Sequence[str], open_folder: Callable[[Path], None]) -> None:
-        """List workspaces."""
+        """List recent workspaces."""
         self.recent.clear()
         for folder in folders:
             self.recent.addAction(folder.replace("&", "&&"), functools.partial(open_folder, Path(folder)))

@@ -1,29 +1,30 @@
-"""Controls beside plots: labelled boxes, a box for each arm in its colour."""
+"""Controls of the plots: labelled boxes, segmented controls, and coloured boxes of the arms."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, TypeVar
 
 from PySide6.QtCore import QSignalBlocker, Qt, Signal
-from PySide6.QtGui import QColor, QIcon, QPixmap
+from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QButtonGroup, QCheckBox, QComboBox, QHBoxLayout, QLabel, QLayout, QToolButton, QWidget
 
 from tfticket.arms import Arm
 from tfticket.text import one_line
 
 from .texts import tip
+from .theme import swatch
 
 AnyWidget = TypeVar("AnyWidget", bound=QWidget)
 
 
 def named(widget: AnyWidget, name: str, tip: str = "") -> AnyWidget:
-    """Give a control its accessible name, and a hint."""
+    """Set the accessible name and tooltip of a control; return the control."""
     widget.setAccessibleName(name)
     widget.setToolTip(tip)
     return widget
 
 
 def labelled(text: str, widget: QWidget) -> QWidget:
-    """A control with its name before it."""
+    """Return a control with a label before it."""
     holder = QWidget()
     row = QHBoxLayout(holder)
     row.setContentsMargins(0, 0, 8, 0)
@@ -31,17 +32,17 @@ def labelled(text: str, widget: QWidget) -> QWidget:
     label.setBuddy(widget)
     row.addWidget(label)
     row.addWidget(widget)
-    level(holder)
+    set_row_height(holder)
     return holder
 
 
-def level(widget: QWidget) -> None:
-    """Give a control the height of a combo box, so that a row of different ones is level."""
+def set_row_height(widget: QWidget) -> None:
+    """Give a control the height of a combo box, so that a row of different controls is level."""
     widget.setFixedHeight(QComboBox().sizeHint().height())
 
 
-def fill(box: QComboBox, items: Sequence[tuple[str, Any]], current: Any) -> None:
-    """Give a combo box its items (text, value), unless it has them, and choose one; nothing is emitted."""
+def fill_box(box: QComboBox, items: Sequence[tuple[str, Any]], current: Any) -> None:
+    """Set the items (text, value) of a combo box and select one, without emitting signals."""
     with QSignalBlocker(box):
         if [(box.itemText(number), box.itemData(number)) for number in range(box.count())] != list(items):
             box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
@@ -53,16 +54,16 @@ def fill(box: QComboBox, items: Sequence[tuple[str, Any]], current: Any) -> None
         box.setEnabled(len(items) > 1)
 
 
-class Choice(QWidget):
-    """A few things to choose from in one click: buttons side by side, of which one is pressed.
+class SegmentedControl(QWidget):
+    """Exclusive buttons side by side.
 
     Args:
-        name: What is chosen, for those who do not see it.
-        tip: Told where the mouse rests.
+        name: Accessible name.
+        tip: Tooltip.
     """
 
     chosen = Signal(object)
-    """The value that the user chose."""
+    """The value chosen by the user."""
 
     def __init__(self, name: str, tip: str = "") -> None:
         super().__init__()
@@ -74,7 +75,7 @@ class Choice(QWidget):
         self._group = QButtonGroup(self)
 
     def fill(self, items: Sequence[tuple[str, Any]], current: Any) -> None:
-        """Give it its items (text, value), unless it has them, and press one; nothing is emitted."""
+        """Set the items (text, value) and select one, without emitting signals."""
         if [(button.text(), value) for value, button in self.buttons.items()] != list(items):
             for button in self.buttons.values():
                 self._row.removeWidget(button)
@@ -90,25 +91,18 @@ class Choice(QWidget):
         button.setCheckable(True)
         button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         button.clicked.connect(lambda: self.chosen.emit(value))
-        level(button)
+        set_row_height(button)
         self._group.addButton(button)
         self._row.addWidget(button)
         return button
 
 
-def swatch(colour: str) -> QIcon:
-    """A small piece of a colour, for a button or box."""
-    pixmap = QPixmap(28, 28)
-    pixmap.fill(QColor(colour))
-    return QIcon(pixmap)
-
-
 class ArmBoxes:
-    """A check box for each arm, made when the arms are others.
+    """A check box per arm.
 
     Args:
-        layout: Where they stand.
-        toggled: Called with (arm, hidden).
+        layout: Layout of the boxes.
+        toggled: Function called with (arm, hidden).
     """
 
     def __init__(self, layout: QLayout, toggled: Callable[[Arm, bool], None]) -> None:
@@ -117,9 +111,9 @@ class ArmBoxes:
         self._toggled = toggled
 
     def update(self, arms: Mapping[Arm, str], hidden: Collection[Arm]) -> bool:
-        """Show these arms (arm -> name); whether they are others than before."""
-        fresh = list(self.boxes) != list(arms)
-        if fresh:
+        """Show these arms (arm -> name); return True if they changed."""
+        changed = list(self.boxes) != list(arms)
+        if changed:
             for box in self.boxes.values():
                 self._layout.removeWidget(box)
                 box.deleteLater()
@@ -127,18 +121,18 @@ class ArmBoxes:
         for arm, box in self.boxes.items():
             with QSignalBlocker(box):
                 box.setChecked(arm not in hidden)
-        return fresh
+        return changed
 
     def colour(self, colours: Mapping[Arm, str]) -> None:
-        """Give the boxes their arms' colours; an arm without one gets none."""
+        """Colour the boxes; arms without a colour get none."""
         for arm, box in self.boxes.items():
-            box.setIcon(swatch(colours[arm]) if arm in colours else QIcon())
+            box.setIcon(swatch(colours[arm], 28) if arm in colours else QIcon())
 
     def _box(self, arm: Arm, name: str) -> QCheckBox:
         name = one_line(name)
         box = QCheckBox(name.replace("&", "&&"))
         box.setToolTip(tip(f"Show {name}"))
         box.toggled.connect(lambda on: self._toggled(arm, not on))
-        level(box)
+        set_row_height(box)
         self._layout.addWidget(box)
         return box

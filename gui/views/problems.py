@@ -1,4 +1,4 @@
-"""Problems: a list that stays, and a bar that tells of the newest. Qt views for ``Problem``."""
+"""Problems: a list of all, and a bar with the newest. Qt views for ``Problem``."""
 
 import traceback
 from collections.abc import Callable
@@ -24,12 +24,12 @@ from ..models.signal import Signal
 from ..models.workspace import Problem
 from .texts import text_label, tip
 
-MOST = 200
-"""So many problems are kept."""
+MAX_PROBLEMS = 200
+"""Number of problems kept."""
 
 
 class ProblemsView(QWidget):
-    """What went wrong, the newest first, and beside it all that is known of the one that is chosen."""
+    """List of problems, newest first, and the details of the selected one."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -37,7 +37,7 @@ class ProblemsView(QWidget):
         self.titles.setAccessibleName("Problems")
         self.details = QPlainTextEdit(self, readOnly=True)
         self.details.setAccessibleName("Details of the problem")
-        self.details.setPlaceholderText("Nothing went wrong so far.")
+        self.details.setPlaceholderText("No problems so far.")
         self.details.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
         self.details.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
         split = QSplitter(self)
@@ -50,7 +50,7 @@ class ProblemsView(QWidget):
         self.titles.currentItemChanged.connect(self._show)
 
     def add(self, problem: Problem) -> None:
-        """Put a problem on top and show it; the same again is not another."""
+        """Add a problem at the top and select it; a repetition of the newest is not added."""
         newest = self.titles.item(0)
         if newest is not None and newest.data(Qt.ItemDataRole.UserRole) == problem:
             self.titles.setCurrentItem(newest)
@@ -59,35 +59,35 @@ class ProblemsView(QWidget):
         item.setData(Qt.ItemDataRole.UserRole, problem)
         item.setToolTip(tip(problem.title))
         self.titles.insertItem(0, item)
-        while self.titles.count() > MOST:
+        while self.titles.count() > MAX_PROBLEMS:
             self.titles.takeItem(self.titles.count() - 1)
         self.titles.setCurrentItem(item)
 
     def _show(self, item: QListWidgetItem | None) -> None:
         self.details.setPlainText("" if item is None else plain(item.data(Qt.ItemDataRole.UserRole).details))
-        self._go_to_end()
+        self._scroll_to_end()
 
-    def _go_to_end(self) -> None:
-        """Where a traceback says what went wrong."""
+    def _scroll_to_end(self) -> None:
+        """Scroll to the last line, which states the error of a traceback."""
         self.details.moveCursor(QTextCursor.MoveOperation.End)
         self.details.moveCursor(QTextCursor.MoveOperation.StartOfBlock)
         self.details.ensureCursorVisible()
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
-        self._go_to_end()
+        self._scroll_to_end()
 
 
 class NotificationBar(QFrame):
-    """One line above the plots: what went wrong last, with a way to all that is known of it.
+    """One line above the plots: the newest problem, with a button for its details.
 
     Attributes:
-        asked: The user wants the details: called with the problem.
+        details_requested: Emitted with the problem when the user asks for details.
     """
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.asked = Signal()
+        self.details_requested = Signal()
         self._problem: Problem | None = None
         self._is_over: Callable[[], bool] | None = None
         self.setFrameShape(QFrame.Shape.StyledPanel)
@@ -102,37 +102,37 @@ class NotificationBar(QFrame):
         layout.addWidget(self.text, 1)
         layout.addWidget(self.show_button)
         layout.addWidget(close)
-        self.show_button.clicked.connect(self._ask)
+        self.show_button.clicked.connect(self._request_details)
         close.clicked.connect(self.hide)
         self.hide()
 
-    def _ask(self) -> None:
+    def _request_details(self) -> None:
         if self._problem is not None:
-            self.asked.emit(self._problem)
+            self.details_requested.emit(self._problem)
 
-    def tell(self, problem: Problem, is_over: Callable[[], bool] | None = None) -> None:
-        """Show a problem, until another comes, it is dismissed, or it is over as far as ``look`` can see."""
+    def show_problem(self, problem: Problem, is_over: Callable[[], bool] | None = None) -> None:
+        """Show a problem until another one, its dismissal, or a call of ``hide_if_over`` when ``is_over``."""
         self._show(f"✗ {problem.title}", f"Problem: {problem.title}", problem, is_over)
 
-    def say(self, words: str) -> None:
-        """Show something that is no problem, until the next ``look``."""
-        self._show(words, words, None, lambda: True)
+    def show_message(self, text: str) -> None:
+        """Show a message that is not a problem until the next ``hide_if_over``."""
+        self._show(text, text, None, lambda: True)
 
-    def look(self) -> None:
-        """Hide a problem that is over."""
+    def hide_if_over(self) -> None:
+        """Hide the bar if its problem is over."""
         if self._is_over is not None and self._is_over():
             self._is_over = None
             self.hide()
 
-    def _show(self, words: str, said: str, problem: Problem | None, is_over: Callable[[], bool] | None) -> None:
+    def _show(self, text: str, accessible: str, problem: Problem | None, is_over: Callable[[], bool] | None) -> None:
         self._problem, self._is_over = problem, is_over
-        self.text.setText(plain(words))
-        self.text.setAccessibleName(said)
+        self.text.setText(plain(text))
+        self.text.setAccessibleName(accessible)
         self.show_button.setVisible(problem is not None)
         self.show()
 
 
-def problem_of_exception(kind: type[BaseException], error: BaseException, where: TracebackType | None) -> Problem:
-    """A fault of the program itself."""
-    title = f"A fault of the window: {kind.__name__}: {str(error).splitlines()[0] if str(error) else ''}".rstrip(": ")
+def exception_problem(kind: type[BaseException], error: BaseException, where: TracebackType | None) -> Problem:
+    """Return the problem of an exception in the program itself."""
+    title = f"Error in the window: {kind.__name__}: {str(error).splitlines()[0] if str(error) else ''}".rstrip(": ")
     return Problem(title, "".join(traceback.format_exception(kind, error, where)))

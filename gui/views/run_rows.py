@@ -1,4 +1,4 @@
-"""The rows of the table of runs: a Qt model of the workspace model."""
+"""Rows of the table of runs: a Qt model of the workspace model."""
 
 import datetime
 from pathlib import Path
@@ -10,45 +10,45 @@ from PySide6.QtWidgets import QWidget
 from tfticket.runs.index import RunSummary
 from tfticket.runs.progress import clock
 
-from ..models.workspace import SIGNS, WorkspaceModel
+from ..models.workspace import STATE_SYMBOLS, WorkspaceModel
 from .texts import tip
 from .theme import swatch
 
 Index = QModelIndex | QPersistentModelIndex
 
-EYE, RUN, STATE, PROGRESS, DENSITY, ACCURACY, NLL, LEFT, LEVEL, STARTED = range(10)
-TITLES = ("", "run", "state", "progress", "weights", "accuracy", "NLL", "ETA", "level", "began")
+OVERLAY, RUN, STATE, PROGRESS, DENSITY, ACCURACY, NLL, LEFT, LEVEL, STARTED = range(10)
+TITLES = ("", "run", "state", "progress", "weights", "accuracy", "NLL", "ETA", "level", "started")
 TIPS = {
-    EYE: "Lay the run over the one in focus, in the tabs Live and Sparsity",
-    PROGRESS: "Trainings done",
-    LEVEL: "Rounds of pruning of that ticket, as weights remaining",
-    DENSITY: "Weights remaining of the sparsest ticket so far, whose accuracy and NLL stand beside; "
-    "before there is one, of what is trained now",
-    ACCURACY: "Of the sparsest ticket so far on validation rows, mean over the seeds that have it",
-    NLL: "Of the sparsest ticket so far on validation rows, nats, mean over the seeds that have it",
+    OVERLAY: "Overlay the run on the one in focus, in the tabs Live and Sparsity",
+    PROGRESS: "Finished trainings",
+    LEVEL: "Pruning rounds of the ticket in column weights",
+    DENSITY: "Weights remaining in the sparsest evaluated ticket, to which accuracy and NLL belong; "
+    "before the first evaluation, in the network being trained",
+    ACCURACY: "Validation accuracy of the sparsest evaluated ticket, mean over its seeds",
+    NLL: "Validation NLL of the sparsest evaluated ticket, in nats, mean over its seeds",
 }
 SORT = Qt.ItemDataRole.UserRole
 FRACTION = Qt.ItemDataRole.UserRole + 1
 
 
 class RunTableModel(QAbstractTableModel):
-    """The runs of a workspace model as rows, the newest first."""
+    """Runs of a workspace model as rows, newest first."""
 
     def __init__(self, model: WorkspaceModel, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._model = model
         self._rows: list[RunSummary] = []
         model.runs_changed.connect(self.update)
-        model.eyes_changed.connect(self._eyes)
+        model.overlay_changed.connect(self._refresh_overlay)
         self.update()
 
     def disconnect_model(self) -> None:
-        """Hear the model no more."""
+        """Disconnect from the model."""
         self._model.runs_changed.disconnect(self.update)
-        self._model.eyes_changed.disconnect(self._eyes)
+        self._model.overlay_changed.disconnect(self._refresh_overlay)
 
     def update(self) -> None:
-        """Take the model's runs: rows that vanished go, new ones come, others change where they are."""
+        """Update the rows: remove vanished runs, insert new ones, change others in place."""
         new = self._model.runs
         folders = {run.folder: None for run in new}
         for row in reversed(range(len(self._rows))):
@@ -58,7 +58,7 @@ class RunTableModel(QAbstractTableModel):
                 self.endRemoveRows()
         known = {run.folder for run in self._rows}
         if [run.folder for run in self._rows] != [folder for folder in folders if folder in known]:
-            self.beginResetModel()  # another order: a run began again
+            self.beginResetModel()  # the order changed: a run was restarted
             self._rows = list(new)
             self.endResetModel()
             return
@@ -71,9 +71,10 @@ class RunTableModel(QAbstractTableModel):
                 self._rows[row] = run
                 self.dataChanged.emit(self.index(row, 0), self.index(row, len(TITLES) - 1))
 
-    def _eyes(self) -> None:
+    def _refresh_overlay(self) -> None:
         if self._rows:
-            self.dataChanged.emit(self.index(0, EYE), self.index(len(self._rows) - 1, RUN))  # a colour may change too
+            last = self.index(len(self._rows) - 1, RUN)  # colours may change, too
+            self.dataChanged.emit(self.index(0, OVERLAY), last)
 
     def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 -- Qt's
         return 0 if parent.isValid() else len(self._rows)
@@ -93,7 +94,7 @@ class RunTableModel(QAbstractTableModel):
 
     def flags(self, index: Index) -> Qt.ItemFlag:
         flags = super().flags(index)
-        return flags | Qt.ItemFlag.ItemIsUserCheckable if index.isValid() and index.column() == EYE else flags
+        return flags | Qt.ItemFlag.ItemIsUserCheckable if index.isValid() and index.column() == OVERLAY else flags
 
     def data(self, index: Index, role: int = 0) -> Any:
         if not index.isValid() or not 0 <= index.row() < len(self._rows):
@@ -104,9 +105,9 @@ class RunTableModel(QAbstractTableModel):
         if role == SORT:
             return sort_key(run, column)
         if role == FRACTION and column == PROGRESS:
-            return fraction_of(run)
-        if role == Qt.ItemDataRole.CheckStateRole and column == EYE:
-            return Qt.CheckState.Checked if run.folder in self._model.eyes else Qt.CheckState.Unchecked
+            return progress_fraction(run)
+        if role == Qt.ItemDataRole.CheckStateRole and column == OVERLAY:
+            return Qt.CheckState.Checked if run.folder in self._model.overlaid else Qt.CheckState.Unchecked
         if role == Qt.ItemDataRole.DecorationRole and column == RUN:
             return swatch(self._model.colour(run.folder))
         if role == Qt.ItemDataRole.ToolTipRole:
@@ -118,30 +119,30 @@ class RunTableModel(QAbstractTableModel):
         return None
 
     def _text(self, run: RunSummary, column: int) -> str:
-        return self._model.title(run) if column == RUN else text_of(run, column)
+        return self._model.title(run) if column == RUN else cell_text(run, column)
 
     def setData(self, index: Index, value: Any, role: int = 0) -> bool:
-        if not index.isValid() or role != Qt.ItemDataRole.CheckStateRole or index.column() != EYE:
+        if not index.isValid() or role != Qt.ItemDataRole.CheckStateRole or index.column() != OVERLAY:
             return False
-        self._model.set_eye(self._rows[index.row()].folder, Qt.CheckState(value) == Qt.CheckState.Checked)
+        self._model.set_overlaid(self._rows[index.row()].folder, Qt.CheckState(value) == Qt.CheckState.Checked)
         return True
 
     def run(self, row: int) -> RunSummary:
-        """The run in a row."""
+        """Return the run in a row."""
         return self._rows[row]
 
     def row_of(self, folder: Path | None) -> int | None:
-        """The row of a run."""
+        """Return the row of a run."""
         return next((row for row, run in enumerate(self._rows) if run.folder == folder), None)
 
 
 def state_text(state: str) -> str:
-    """A state as a sign and a word."""
-    return f"{SIGNS.get(state, '?')} {state}"
+    """Return a state as a symbol and a word."""
+    return f"{STATE_SYMBOLS.get(state, '?')} {state}"
 
 
-def text_of(run: RunSummary, column: int) -> str:
-    """What a cell says."""
+def cell_text(run: RunSummary, column: int) -> str:
+    """Return the text of a cell."""
     texts = {
         RUN: run.name,
         STATE: state_text(run.state),
@@ -157,11 +158,11 @@ def text_of(run: RunSummary, column: int) -> str:
 
 
 def sort_key(run: RunSummary, column: int) -> Any:
-    """What a cell is sorted by; nothing comes before everything."""
+    """Return the sort key of a cell; empty cells come first."""
     keys: dict[int, Any] = {
         RUN: run.name.casefold(),
         STATE: run.state,
-        PROGRESS: fraction_of(run),
+        PROGRESS: progress_fraction(run),
         LEFT: run.seconds_left,
         LEVEL: run.level,
         DENSITY: run.density,
@@ -173,6 +174,6 @@ def sort_key(run: RunSummary, column: int) -> Any:
     return -1.0 if value is None else value
 
 
-def fraction_of(run: RunSummary) -> float | None:
-    """How much of a run is done, 0 to 1."""
+def progress_fraction(run: RunSummary) -> float | None:
+    """Return the finished fraction of a run, 0 to 1; None if unknown."""
     return min(1.0, run.completed / run.trainings) if run.trainings else None

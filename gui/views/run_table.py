@@ -16,10 +16,10 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from ..models.workspace import SIGNS, WorkspaceModel, matches
+from ..models.workspace import STATE_SYMBOLS, WorkspaceModel, matches_filter
 from .run_rows import (
-    EYE,
     FRACTION,
+    OVERLAY,
     PROGRESS,
     RUN,
     SORT,
@@ -32,7 +32,7 @@ from .run_rows import (
 
 
 class RunFilter(QSortFilterProxyModel):
-    """Rows that fit a text, sorted by what the cells mean."""
+    """Filters rows by text and sorts them by value."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -40,7 +40,7 @@ class RunFilter(QSortFilterProxyModel):
         self.setSortRole(SORT)
 
     def set_text(self, text: str) -> None:
-        """Show the rows that fit."""
+        """Show the rows that match."""
         self.beginFilterChange()
         self._text = text
         self.endFilterChange()
@@ -48,17 +48,17 @@ class RunFilter(QSortFilterProxyModel):
     def filterAcceptsRow(self, row: int, parent: Index) -> bool:
         source = self.sourceModel()
         assert isinstance(source, RunTableModel)
-        return matches(source.run(row), self._text)
+        return matches_filter(source.run(row), self._text)
 
 
 class ProgressDelegate(QStyledItemDelegate):
-    """A bar behind the count of trainings."""
+    """Draws a bar behind the number of trainings."""
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
-        shown, style = QStyleOptionViewItem(option), option.widget.style()
-        self.initStyleOption(shown, index)
-        text, shown.text = shown.text, ""
-        style.drawControl(QStyle.ControlElement.CE_ItemViewItem, shown, painter, option.widget)
+        cell, style = QStyleOptionViewItem(option), option.widget.style()
+        self.initStyleOption(cell, index)
+        text, cell.text = cell.text, ""
+        style.drawControl(QStyle.ControlElement.CE_ItemViewItem, cell, painter, option.widget)
         selected = bool(option.state & QStyle.StateFlag.State_Selected)
         colours = QPalette.ColorRole
         if (fraction := index.data(FRACTION)) is not None:
@@ -74,44 +74,44 @@ class ProgressDelegate(QStyledItemDelegate):
         return super().sizeHint(option, index).expandedTo(QSize(70, 0))
 
 
-class EyeDelegate(QStyledItemDelegate):
-    """A check box with an outline, which the style leaves out of sight in the dark."""
+class OverlayDelegate(QStyledItemDelegate):
+    """Draws a check box with an outline, which the style does not draw in dark themes."""
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
         super().paint(painter, option, index)
-        shown = QStyleOptionViewItem(option)
-        self.initStyleOption(shown, index)
+        cell = QStyleOptionViewItem(option)
+        self.initStyleOption(cell, index)
         part = QStyle.SubElement.SE_ItemViewItemCheckIndicator
-        box = option.widget.style().subElementRect(part, shown, option.widget)
+        box = option.widget.style().subElementRect(part, cell, option.widget)
         painter.setPen(option.palette.color(QPalette.ColorRole.PlaceholderText))
         painter.drawRect(box.adjusted(0, 0, -1, -1))
 
 
 class RunsView(QTableView):
-    """A table in which the room that is left goes to the runs' names, and Home and End go to the first and last row."""
+    """A table that gives spare width to the runs' names; Home and End move to the first and last row."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._fitting = False
-        self._name_width = 0  # what the user gave the names; they are wider where there is room
+        self._name_width = 0  # width set by the user; the column may be wider
         self.horizontalHeader().sectionResized.connect(self._resized)
 
     def save_columns(self) -> QByteArray:
-        """The order and widths of the columns."""
+        """Return the order and widths of the columns."""
         self._set_name_width(self._name_width)
         state = self.horizontalHeader().saveState()
         self.fit()
         return state
 
     def restore_columns(self, state: QByteArray) -> None:
-        """Give the columns the order and widths that were saved."""
+        """Restore the saved order and widths of the columns."""
         self.horizontalHeader().restoreState(state)
         self.horizontalHeader().setStretchLastSection(False)
         self._name_width = self.horizontalHeader().sectionSize(RUN)
         self.fit()
 
     def fit(self) -> None:
-        """Let the names fill the room that is left."""
+        """Widen the names to fill the table."""
         head = self.horizontalHeader()
         self._set_name_width(max(self._name_width, self.viewport().width() - head.length() + head.sectionSize(RUN)))
 
@@ -140,7 +140,7 @@ class RunsView(QTableView):
 
 
 class RunTable(QWidget):
-    """The runs, with a filter above them."""
+    """The runs, with a filter above."""
 
     def __init__(self, model: WorkspaceModel, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -149,7 +149,7 @@ class RunTable(QWidget):
         self.filter = QLineEdit(placeholderText="filter: a word, or state=failed", clearButtonEnabled=True)
         self.filter.setAccessibleName("Filter of the runs")
         self.filter.setToolTip(
-            "Words that a run's name, state or work has; name=, state=, experiment=, level= say where"
+            "Words in a run's name, state or step; name=, state=, experiment= and level= select the field"
         )
         self.rows = RunTableModel(model, self)
         self.proxy = RunFilter(self)
@@ -174,27 +174,27 @@ class RunTable(QWidget):
         view.sortByColumn(STARTED, Qt.SortOrder.DescendingOrder)
         view.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         view.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
-        view.setItemDelegateForColumn(EYE, EyeDelegate(view))
+        view.setItemDelegateForColumn(OVERLAY, OverlayDelegate(view))
         view.setItemDelegateForColumn(PROGRESS, ProgressDelegate(view))
         view.verticalHeader().hide()
         view.verticalHeader().setDefaultSectionSize(view.fontMetrics().height() + 8)
         view.setShowGrid(False)
         view.setWordWrap(False)
-        view.setTextElideMode(Qt.TextElideMode.ElideMiddle)  # names often begin alike
+        view.setTextElideMode(Qt.TextElideMode.ElideMiddle)  # names often start alike
         view.setTabKeyNavigation(False)
         view.setAlternatingRowColors(True)
-        view.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)  # of the actions that the window adds
+        view.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)  # with the actions added by the window
         header = view.horizontalHeader()
         header.setHighlightSections(False)
         header.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
         width = view.fontMetrics().averageCharWidth()
         for column, letters in enumerate((3, 24, 10, 9, 8, 9, 7, 8, 7, 18)):
             header.resizeSection(column, letters * width + 8)
-        widest = max(view.fontMetrics().horizontalAdvance(state_text(state)) for state in SIGNS)
+        widest = max(view.fontMetrics().horizontalAdvance(state_text(state)) for state in STATE_SYMBOLS)
         header.resizeSection(STATE, widest + 14)
 
-    def close_model(self) -> None:
-        """Hear the model no more."""
+    def disconnect_model(self) -> None:
+        """Disconnect from the model."""
         self._model.focus_changed.disconnect(self._select)
         self._model.runs_changed.disconnect(self._select)
         self.rows.disconnect_model()
@@ -206,12 +206,12 @@ class RunTable(QWidget):
             super().keyPressEvent(event)
 
     def selected(self) -> list[Path]:
-        """Folders of the selected runs."""
+        """Return the folders of the selected runs."""
         rows = (self.proxy.mapToSource(index).row() for index in self.view.selectionModel().selectedRows())
         return [self.rows.run(row).folder for row in rows]
 
     def _filter(self, text: str) -> None:
-        """Rows come and go; the run in focus stays, also where it is hidden."""
+        """Filter the rows; the run in focus stays, even if it is hidden."""
         self._filtering = True
         self.proxy.set_text(text)
         self._filtering = False
@@ -220,11 +220,13 @@ class RunTable(QWidget):
     def _focus(self) -> None:
         current = self.view.currentIndex()
         selected = current.isValid() and self.view.selectionModel().isRowSelected(current.row(), QModelIndex())
-        if selected and not self._filtering:  # Qt marks a first row, without selecting it, when the table is entered
+        if (
+            selected and not self._filtering
+        ):  # Qt makes the first row current, without selecting it, when the table gets the focus
             self._model.focus(self.rows.run(self.proxy.mapToSource(current).row()).folder)
 
     def _select(self) -> None:
-        """Show the model's focus."""
+        """Select the model's run in focus."""
         focused = self._model.focused
         row = self.rows.row_of(focused.folder if focused else None)
         index = QModelIndex() if row is None else self.proxy.mapFromSource(self.rows.index(row, RUN))

@@ -1,13 +1,11 @@
-"""Qt view for the sparsity model: metrics against weights remaining, the papers' numbers beside."""
+"""Qt view for the sparsity model: metrics against weights remaining, with the papers' numbers."""
 
 from typing import Any
 
 from PySide6.QtCore import QSignalBlocker
-from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
-    QStackedWidget,
     QVBoxLayout,
     QWidget,
 )
@@ -18,25 +16,25 @@ from tfticket.text import plain
 
 from ..models.sparsity import SparsityModel
 from .flow import FlowLayout
-from .plot_controls import ArmBoxes, fill, labelled, level, named
+from .plot_controls import ArmBoxes, fill_box, labelled, named, set_row_height
 from .sparsity_plots import SparsityPlots
 from .tab import Tab
 from .texts import text_label
 
 
 class SparsityTab(Tab):
-    """Accuracy and another metric against weights remaining, of the run in focus and of those laid over it."""
+    """Accuracy and another metric against weights remaining, of the run in focus and overlaid runs."""
 
     def __init__(self, model: SparsityModel, parent: QWidget | None = None) -> None:
         super().__init__(model, "Metrics against weights remaining", parent)
         self.plots = SparsityPlots(self.canvas)
-        self.beside = named(QComboBox(), "Metric of the second plot")
-        self.split = named(QComboBox(), "Rows that are measured on")
-        self.spread = named(QComboBox(), "What the band shows")
-        self.log_axis = named(QCheckBox("log axis"), "log axis", "A logarithmic axis for the weights remaining")
+        self.metric_box = named(QComboBox(), "Metric of the second plot")
+        self.split = named(QComboBox(), "Rows evaluated")
+        self.spread = named(QComboBox(), "Meaning of the band")
+        self.log_axis = named(QCheckBox("log axis"), "log axis", "Logarithmic axis for the weights remaining")
         papers = "\n".join(f"{letter}: {text}" for letter, text in CITATIONS.items())
-        about = f"The papers' numbers for this network and data, as stars\n{papers}"
-        self.reported = named(QCheckBox("reported"), "reported", about)
+        tip = f"The papers' numbers for this network and data, as stars\n{papers}"
+        self.reported = named(QCheckBox("reported"), "reported", tip)
         self._drawn: tuple[Any, ...] = ()
         self.problem = text_label(wordWrap=True)
         self._lay_out()
@@ -44,14 +42,12 @@ class SparsityTab(Tab):
 
     def _lay_out(self) -> None:
         self._controls = FlowLayout()
-        for text, widget in (("Beside", self.beside), ("Rows", self.split), ("Band", self.spread)):
+        for text, widget in (("Metric", self.metric_box), ("Rows", self.split), ("Band", self.spread)):
             self._controls.addWidget(labelled(text, widget))
         for control in (self.log_axis, self.reported, self.export):
-            level(control)
+            set_row_height(control)
             self._controls.addWidget(control)
         self.arms = ArmBoxes(self._controls, self.model.set_hidden)
-        self.stack = QStackedWidget()
-        self.stack.addWidget(self.message)
         self.stack.addWidget(self.canvas)
         layout = QVBoxLayout(self)
         layout.addLayout(self._controls)
@@ -59,33 +55,27 @@ class SparsityTab(Tab):
         layout.addWidget(self.stack, 1)
 
     def _connect(self) -> None:
-        self.beside.activated.connect(lambda: self.model.change(metric=self.beside.currentData()))
-        self.split.activated.connect(lambda: self.model.change(split=self.split.currentData()))
-        self.spread.activated.connect(lambda: self.model.change(spread=self.spread.currentData()))
-        self.log_axis.toggled.connect(lambda on: self.model.change(log=on))
-        self.reported.toggled.connect(lambda on: self.model.change(reported=on))
-        self.canvas.themed.connect(self._draw)
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        super().resizeEvent(event)
-        self._changed()
+        self.metric_box.activated.connect(lambda: self.model.set_options(metric=self.metric_box.currentData()))
+        self.split.activated.connect(lambda: self.model.set_options(split=self.split.currentData()))
+        self.spread.activated.connect(lambda: self.model.set_options(spread=self.spread.currentData()))
+        self.log_axis.toggled.connect(lambda on: self.model.set_options(log=on))
+        self.reported.toggled.connect(lambda on: self.model.set_options(reported=on))
+        self.canvas.theme_changed.connect(self._draw)
 
     def _update(self) -> None:
         model, self._stale = self.model, False
         metrics = [metric for metric in model.metrics if metric != "accuracy"]
         names = [(axis_of(metric)[1].removeprefix("test ").partition(" (")[0], metric) for metric in metrics]
-        fill(self.beside, names, model.metric)
-        fill(self.split, [("validation", "validation"), ("test", "test")], model.split)
-        fill(self.spread, [("range of seeds", "range"), ("95 % t interval", "interval")], model.spread)
+        fill_box(self.metric_box, names, model.metric)
+        fill_box(self.split, [("validation", "validation"), ("test", "test")], model.split)
+        fill_box(self.spread, [("range of seeds", "range"), ("95 % t interval", "interval")], model.spread)
         for box, on in ((self.log_axis, model.log), (self.reported, model.reported)):
             with QSignalBlocker(box):
                 box.setChecked(on)
-        self.export.setEnabled(not model.message)
         self.arms.update(model.arms, model.hidden)
         self.problem.setText(plain(model.problem))
         self.problem.setVisible(bool(model.problem and not model.message))
-        self.message.setText(plain(model.message))
-        self.stack.setCurrentIndex(0 if model.message else 1)
+        self._show_message()
         drawn = (model.runs[:1], model.shown_metrics, model.log)
         if drawn != self._drawn:
             self._drawn = drawn

@@ -15,27 +15,27 @@ from tfticket.text import for_figure
 from ..models.sparsity import SparsityModel
 from .canvas import FigureCanvas
 from .figure_theme import readable
-from .legends import fitting, legend_below
+from .legends import first_fitting, legend_below
 
 _STAR = {"marker": "*", "ms": 10, "mfc": "none", "mew": 1.2, "ls": "none", "zorder": 4}
 
 
 class SparsityPlots:
-    """Accuracy, and another metric beside it; drawn anew where there is a new evaluation.
+    """Plots of accuracy and another metric, redrawn after each new evaluation.
 
     Attributes:
-        colours: Arm -> the colour of its lines; empty where the colours are the runs'.
+        colours: Arm -> colour of its lines; empty if colours distinguish runs.
     """
 
     def __init__(self, canvas: FigureCanvas) -> None:
         self.canvas = canvas
         self.colours: dict[Arm, str] = {}
         self._narrow = False
-        self._height = 100.0  # of a plot, in pixels, about
+        self._height = 100.0  # approximate height of a plot, in pixels
         self.axes = list(canvas.figure.subplots(1, 2))
 
     def update(self, model: SparsityModel) -> None:
-        """Draw what the model shows."""
+        """Draw the model."""
         self._narrow = self.canvas.arrange(self.axes)
         self.colours = {}
         metrics = model.shown_metrics
@@ -62,30 +62,30 @@ class SparsityPlots:
         lines = {key: self._on_background(line) for key, line in model.lines(metric).items()}
         if not lines:
             return
-        if not model.several:
+        if not model.has_several_runs:
             self.colours = {arm: line.style["color"] for (_, arm), line in lines.items()}
-        numbers = [one for group in model.references(metric) for one in group.numbers]
-        colours = self._star_colours(numbers, model.several)
-        stars = [_star(one, colours[one.arm]) for one in numbers]
+        numbers = [number for reference in model.references(metric) for number in reference.numbers]
+        colours = self._star_colours(numbers, model.has_several_runs)
+        stars = [_star(number, colours[number.arm]) for number in numbers]
         draw_metric(axes, [*lines.values(), *stars], metric, model.split)
         factor = axis_of(metric)[0]
-        if not model.several and (dense := model.dense(metric)) is not None:
+        if not model.has_several_runs and (dense := model.dense(metric)) is not None:
             axes.axhline(factor * dense, color=self.canvas.theme.grid, lw=1, ls="--", zorder=0)
         if not model.log:
             shares = [100 * share for line in (*lines.values(), *stars) for share in line.densities]
             room = 0.04 * (max(shares) - min(shares)) or 1.0
             axes.set_xscale("linear")
             axes.set_xlim(max(shares) + room, min(shares) - room)
-        for one in numbers:
-            if one.spread is not None:
-                spread = {"ecolor": colours[one.arm], "elinewidth": 1, "capsize": 2, "fmt": "none"}
-                axes.errorbar(100 * (one.density or 1), factor * one.value, factor * one.spread, **spread)
+        for number in numbers:
+            if number.spread is not None:
+                spread = {"ecolor": colours[number.arm], "elinewidth": 1, "capsize": 2, "fmt": "none"}
+                axes.errorbar(100 * (number.density or 1), factor * number.value, factor * number.spread, **spread)
         self._fit_labels(axes, model)
         if self._width > 300:
             self._name_stars(axes, numbers, factor, colours)
 
     def _fit_labels(self, axes: Any, model: SparsityModel) -> None:
-        """Shorter labels and fewer ticks in a small plot."""
+        """Shorten labels and reduce ticks in a small plot."""
         label = axes.get_ylabel()
         brief = label.removeprefix(f"{model.split} ")
         choices = [
@@ -95,9 +95,9 @@ class SparsityPlots:
             brief.partition(", ")[0],
             brief.partition(" (")[0],
         ]
-        axes.set_ylabel(fitting(choices, self._height, self.canvas.points))
+        axes.set_ylabel(first_fitting(choices, self._height, self.canvas.points))
         across = [axes.get_xlabel(), "weights (%)", "%"]
-        axes.set_xlabel(fitting(across, self._width - 6 * self._pixels, self.canvas.points))
+        axes.set_xlabel(first_fitting(across, self._width - 6 * self._pixels, self.canvas.points))
         if model.log and self._width < 330:
             low, high = sorted(axes.get_xlim())
             ticks = [tick for tick in (100, 10, 1, 0.1, 0.01) if low <= tick <= high]
@@ -105,31 +105,35 @@ class SparsityPlots:
                 axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
 
     def _on_background(self, line: Line) -> Line:
-        """A line that can be seen on the background."""
+        """Return a line in a colour that is legible on the background."""
         background = self.canvas.theme.background
         colour = readable(line.style["color"], background)
         hollow = line.style.get("mfc") in ("white", "none")
         return replace(line, style={**line.style, "color": colour, "mfc": background if hollow else colour})
 
-    def _star_colours(self, numbers: Sequence[Reported], several: bool) -> dict[Arm, str]:
-        """Arm -> colour: its own, in which its line is drawn, too; where colours are the runs', that of text."""
-        arms = sorted({one.arm for one in numbers})
+    def _star_colours(self, numbers: Sequence[Reported], has_several_runs: bool) -> dict[Arm, str]:
+        """Return arm -> colour of its stars: that of its line, or of text if colours distinguish runs."""
+        arms = sorted({number.arm for number in numbers})
         looks = arm_styles([("", arm) for arm in arms]) if arms else {}
         theme = self.canvas.theme
-        return {arm: theme.text if several else readable(looks["", arm]["color"], theme.background) for arm in arms}
+        return {
+            arm: theme.text if has_several_runs else readable(looks["", arm]["color"], theme.background) for arm in arms
+        }
 
     def _name_stars(self, axes: Any, numbers: Sequence[Reported], factor: float, colours: dict[Arm, str]) -> None:
-        """Arms beside the stars, far enough from one another to be read; they move and vanish with their stars."""
+        """Label the stars with their arms, without overlaps; labels move and vanish with their stars."""
         gap = 1.25 * self._pixels / self._height
         to_axes = axes.transData + axes.transAxes.inverted()
-        places = [(*to_axes.transform((100 * (one.density or 1), factor * one.value)), one) for one in numbers]
+        places = [
+            (*to_axes.transform((100 * (number.density or 1), factor * number.value)), number) for number in numbers
+        ]
         before: dict[float, float] = {}
-        for x, y, one in sorted(places, key=lambda place: place[1]):
+        for x, y, number in sorted(places, key=lambda place: place[1]):
             at = max(y, before.get(round(x, 2), -1.0) + gap)
             before[round(x, 2)] = at
             axes.annotate(
-                one.name,
-                xy=(100 * (one.density or 1), factor * one.value),
+                number.name,
+                xy=(100 * (number.density or 1), factor * number.value),
                 xytext=(1.4 * self.canvas.points, 0.75 * (at - y) * self._height),
                 textcoords="offset points",
                 va="center",
@@ -137,7 +141,7 @@ class SparsityPlots:
                 arrowprops={
                     "arrowstyle": "-",
                     "lw": 0.6,
-                    "color": colours[one.arm],
+                    "color": colours[number.arm],
                     "shrinkB": 4,
                     "shrinkA": 0,
                     "relpos": (0, 0.5),
@@ -145,19 +149,19 @@ class SparsityPlots:
             )
 
     def _legend(self, model: SparsityModel) -> float:
-        """What lines, bands and stars are, below the plots; how many pixels of height it takes."""
+        """Draw the legend of lines, bands and stars; return its height in pixels."""
         handles = self._handles(model)
-        groups = dict.fromkeys(group for metric in model.shown_metrics for group in model.references(metric))
-        title = [model.spread_text, *dict.fromkeys(f"☆ reported: {group.source}" for group in groups)]
+        references = dict.fromkeys(ref for metric in model.shown_metrics for ref in model.references(metric))
+        title = [model.spread_text, *dict.fromkeys(f"☆ reported: {reference.source}" for reference in references)]
         return legend_below(self.canvas, list(handles.values()), list(handles), "\n".join(title))
 
     def _handles(self, model: SparsityModel) -> dict[str, Any]:
-        """What the legend shows: lines by arm; of several runs their colours, and the arms' lines."""
+        """Return name -> artist: lines by arm; for several runs their colours and the arms' line styles."""
         lines = {key: self._on_background(line) for key, line in model.lines("accuracy").items()}
         text = self.canvas.theme.text
         handles: dict[str, Any] = {}
         for (run, arm), line in lines.items():
-            if model.several:
+            if model.has_several_runs:
                 handles.setdefault(run, Line2D([], [], color=line.style["color"], lw=4))
                 look = {**line.style, "color": text, "mfc": text if arm == TICKET else "none", "lw": 1.6, "ms": 5}
                 handles.setdefault(f"\0{line.name}", Line2D([], [], **look))
@@ -167,7 +171,7 @@ class SparsityPlots:
         return {name.removeprefix("\0"): handles[name] for name in runs_first}
 
 
-def _star(one: Reported, colour: str) -> Line:
-    value, spread = one.value, one.spread or 0.0
-    density = one.density or 1.0
-    return Line(one.name, [density], [value], [value - spread], [value + spread], {**_STAR, "color": colour})
+def _star(number: Reported, colour: str) -> Line:
+    value, spread = number.value, number.spread or 0.0
+    density = number.density or 1.0
+    return Line(number.name, [density], [value], [value - spread], [value + spread], {**_STAR, "color": colour})

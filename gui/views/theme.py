@@ -1,4 +1,4 @@
-"""Light, dark, or as the desktop has it."""
+"""Colour schemes: light, dark, or the desktop's."""
 
 import functools
 
@@ -10,25 +10,25 @@ SCHEMES = {"light": Qt.ColorScheme.Light, "dark": Qt.ColorScheme.Dark, "system":
 
 
 def set_theme(name: str) -> None:
-    """Set the colours of every window: 'light', 'dark' or 'system'; what is unknown is the system's."""
+    """Set the colours of all windows: 'light', 'dark' or 'system'; other names count as 'system'."""
     if (application := QApplication.instance()) is not None:
         application.setProperty("theme", name if name in SCHEMES else "system")
-    QApplication.setStyle("Fusion")  # the style that follows the scheme everywhere
+    QApplication.setStyle("Fusion")  # follows the scheme on every platform
     QGuiApplication.styleHints().setColorScheme(SCHEMES.get(name, Qt.ColorScheme.Unknown))
     QApplication.setPalette(QPalette())
-    if name in ("light", "dark") and is_dark() != (name == "dark"):  # a desktop that has no schemes
+    if name in ("light", "dark") and is_dark() != (name == "dark"):  # a desktop without schemes
         QApplication.setPalette(_dark() if name == "dark" else QPalette(QColor("#efefef")))
 
 
 def theme() -> str:
-    """The name that ``set_theme`` was given last; 'system' before."""
+    """Return the name last given to ``set_theme``, 'system' by default."""
     application = QApplication.instance()
     return str(application.property("theme") or "system") if application else "system"
 
 
-def icon(sign: str) -> QIcon:
-    """A sign as an icon in the colours of the text, which the style's own icons are not in the dark."""
-    made, size = QIcon(), 64
+def icon(symbol: str) -> QIcon:
+    """Return a character as an icon in the text colour, unlike the style's icons in dark themes."""
+    result, size = QIcon(), 64
     palette = QGuiApplication.palette()
     for mode, group in (
         (QIcon.Mode.Normal, QPalette.ColorGroup.Active),
@@ -41,29 +41,29 @@ def icon(sign: str) -> QIcon:
         font.setPixelSize(round(0.8 * size))
         painter.setFont(font)
         painter.setPen(palette.color(group, QPalette.ColorRole.ButtonText))
-        painter.drawText(pixmap.rect(), Qt.AlignmentFlag.AlignCenter, sign)
+        painter.drawText(pixmap.rect(), Qt.AlignmentFlag.AlignCenter, symbol)
         painter.end()
-        made.addPixmap(pixmap, mode)
-    return made
+        result.addPixmap(pixmap, mode)
+    return result
 
 
 @functools.lru_cache(maxsize=64)
-def swatch(colour: str) -> QIcon:
-    """A square in a colour, '#rrggbb'; with a white edge where its row is selected, whose colour may be the same."""
-    pixmap = QPixmap(12, 12)
+def swatch(colour: str, pixels: int = 12) -> QIcon:
+    """Return a square of a colour, '#rrggbb'; with a white edge in selected rows, whose colour may be similar."""
+    pixmap = QPixmap(pixels, pixels)
     pixmap.fill(QColor(colour))
-    made = QIcon()
-    made.addPixmap(pixmap, QIcon.Mode.Normal)
+    result = QIcon()
+    result.addPixmap(pixmap, QIcon.Mode.Normal)
     painter = QPainter(pixmap)
     painter.setPen(Qt.GlobalColor.white)
     painter.drawRect(pixmap.rect().adjusted(0, 0, -1, -1))
     painter.end()
-    made.addPixmap(pixmap, QIcon.Mode.Selected)
-    return made
+    result.addPixmap(pixmap, QIcon.Mode.Selected)
+    return result
 
 
 class CheckBox(QCheckBox):
-    """A check box with an outline, which the style leaves out of sight in the dark."""
+    """A check box with an outline, which the style does not draw in dark themes."""
 
     def paintEvent(self, event: QPaintEvent) -> None:
         super().paintEvent(event)
@@ -78,7 +78,7 @@ class CheckBox(QCheckBox):
 
 
 def is_dark() -> bool:
-    """Whether windows are dark now."""
+    """Return True if the present palette is dark."""
     return QGuiApplication.palette().window().color().lightness() < 128
 
 

@@ -1,4 +1,4 @@
-"""Where to begin: a workspace, one of the last, a preset. Qt view for recent folders and preset offers."""
+"""Welcome page: open a workspace or start from a preset. Qt view for recent folders and presets."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -24,21 +24,21 @@ from PySide6.QtWidgets import (
 
 from tfticket.text import plain
 
-from ..models.preset_list import Offer, matching
+from ..models.preset_list import PresetEntry, matching_presets
 from .texts import text_label, tip
 
 RECENT = 4
-"""Lines of recent workspaces that are seen at once."""
+"""Visible lines of the list of recent workspaces."""
 
 RUN = 3
-"""The column of the tree in which a click runs a preset."""
+"""Column of the tree in which a click runs a preset."""
 
 
 class _Tree(QTreeWidget):
-    """Groups of rows: the keyboard goes from row to row and passes over the groups, and no name is cut."""
+    """A tree whose keyboard navigation skips the group headers, and which shows names in full."""
 
     def fit(self) -> None:
-        """As wide as the widest name, and as the room that is left."""
+        """Fit the first column to the widest name and the available width."""
         header = self.header()
         others = sum(header.sectionSize(column) for column in range(1, header.count()))
         widest = max((self.fontMetrics().horizontalAdvance(name) for name in self._names()), default=0)
@@ -48,7 +48,7 @@ class _Tree(QTreeWidget):
         model = self.model()
         for row in range(model.rowCount()):
             group = model.index(row, 0)
-            yield from (str(model.index(place, 0, group).data()) for place in range(model.rowCount(group)))
+            yield from (str(model.index(child, 0, group).data()) for child in range(model.rowCount(group)))
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
@@ -56,24 +56,24 @@ class _Tree(QTreeWidget):
 
     def moveCursor(self, action: QAbstractItemView.CursorAction, keys: Qt.KeyboardModifier) -> QModelIndex:
         moves, before = QAbstractItemView.CursorAction, self.currentIndex()
-        if action == moves.MoveLeft:  # which folds a group
+        if action == moves.MoveLeft:  # would fold a group
             return before
-        found = super().moveCursor(action, keys)
-        onwards = self.indexAbove if action in (moves.MoveUp, moves.MovePrevious, moves.MovePageUp) else self.indexBelow
-        while found.isValid() and not found.parent().isValid():
-            found = onwards(found)
-        return found if found.isValid() else before
+        index = super().moveCursor(action, keys)
+        step = self.indexAbove if action in (moves.MoveUp, moves.MovePrevious, moves.MovePageUp) else self.indexBelow
+        while index.isValid() and not index.parent().isValid():
+            index = step(index)
+        return index if index.isValid() else before
 
 
 class PresetTree(QWidget):
-    """The presets by what they are of, with a filter; one is chosen by Enter or a double click, or run by a click.
+    """The presets by experiment, with a filter. Enter or a double click chooses one, a click on Run starts it.
 
     Args:
-        can_run: Whether they can be run now.
+        can_run: Whether presets can be run, which needs a workspace.
     """
 
     chosen = QtSignal(str)
-    run_asked = QtSignal(str)
+    run_requested = QtSignal(str)
 
     def __init__(self, can_run: bool, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -93,7 +93,7 @@ class PresetTree(QWidget):
         self.filter.returnPressed.connect(self._choose_first)
         self.tree.itemActivated.connect(self._choose)
         self.tree.itemClicked.connect(self._run)
-        self._filled = False  # to read all presets takes longer than all else in a window that is opened
+        self._filled = False  # reading the presets is the slowest part of opening a window
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
@@ -101,16 +101,16 @@ class PresetTree(QWidget):
             self.fill(self.filter.text())
 
     def fill(self, text: str) -> None:
-        """Show the presets that fit a text."""
+        """Show the presets that match a text."""
         self._filled = True
         self.tree.clear()
         groups: dict[str, QTreeWidgetItem] = {}
-        for offer in matching(text):
-            if offer.about not in groups:
-                groups[offer.about] = QTreeWidgetItem(self.tree, [offer.about])
-                groups[offer.about].setFirstColumnSpanned(True)
-                groups[offer.about].setFlags(Qt.ItemFlag.ItemIsEnabled)
-            self._row(groups[offer.about], offer)
+        for preset in matching_presets(text):
+            if preset.about not in groups:
+                groups[preset.about] = QTreeWidgetItem(self.tree, [preset.about])
+                groups[preset.about].setFirstColumnSpanned(True)
+                groups[preset.about].setFlags(Qt.ItemFlag.ItemIsEnabled)
+            self._row(groups[preset.about], preset)
         self.tree.expandAll()
         first = next(iter(groups.values()), None)
         if first is not None and (best := first.child(0)) is not None:
@@ -120,27 +120,27 @@ class PresetTree(QWidget):
         self.tree.fit()
 
     def set_can_run(self, on: bool) -> None:
-        """Whether they can be run now."""
+        """Enable or disable running presets."""
         if on != self._can_run:
             self._can_run = on
             self.fill(self.filter.text())
 
-    def _row(self, group: QTreeWidgetItem, offer: Offer) -> None:
+    def _row(self, group: QTreeWidgetItem, preset: PresetEntry) -> None:
         run = "▶ Run" if self._can_run else ""
-        row = QTreeWidgetItem(group, [offer.name, offer.work, offer.time, run])
-        row.setToolTip(RUN, "Run it as it is" if run else "")
-        row.setData(RUN, Qt.ItemDataRole.AccessibleTextRole, f"Run {offer.name}" if run else "")
+        row = QTreeWidgetItem(group, [preset.name, preset.work, preset.time, run])
+        row.setToolTip(RUN, "Run the preset unchanged" if run else "")
+        row.setData(RUN, Qt.ItemDataRole.AccessibleTextRole, f"Run {preset.name}" if run else "")
         row.setForeground(RUN, self.palette().link())
-        row.setData(0, Qt.ItemDataRole.UserRole, offer.name)
+        row.setData(0, Qt.ItemDataRole.UserRole, preset.name)
         row.setSizeHint(0, QSize(0, self.fontMetrics().height() + 6))
-        row.setToolTip(0, tip(f"{offer.name}: {offer.about}"))
-        row.setToolTip(2, "Trainings, and chains at most: with all trees as deep as may be" if offer.chains else "")
+        row.setToolTip(0, tip(f"{preset.name}: {preset.about}"))
+        row.setToolTip(2, "Upper bound: chains are counted with trees of maximal depth" if preset.chains else "")
         for column in (1, 2):
             row.setTextAlignment(column, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
 
     @property
     def current(self) -> str | None:
-        """The preset that is marked."""
+        """The selected preset."""
         item = self.tree.currentItem()
         return item.data(0, Qt.ItemDataRole.UserRole) if item is not None else None
 
@@ -150,7 +150,7 @@ class PresetTree(QWidget):
 
     def _run(self, item: QTreeWidgetItem, column: int) -> None:
         if column == RUN and self._can_run and (name := item.data(0, Qt.ItemDataRole.UserRole)):
-            self.run_asked.emit(name)
+            self.run_requested.emit(name)
 
     def _choose_first(self) -> None:
         if self.current:
@@ -164,7 +164,7 @@ class PresetTree(QWidget):
 
 
 class PresetDialog(QDialog):
-    """Choose a preset: to fill the form, or to run it as it is."""
+    """Choose a preset, to fill the form or to run it unchanged."""
 
     def __init__(self, can_run: bool, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -185,7 +185,7 @@ class PresetDialog(QDialog):
         buttons.rejected.connect(self.reject)
         self.run_button.clicked.connect(self._run)
         self.presets.chosen.connect(self._accept)
-        self.presets.run_asked.connect(self._run)
+        self.presets.run_requested.connect(self._run)
         self.presets.filter.setFocus()
 
     def _accept(self) -> None:
@@ -198,9 +198,9 @@ class PresetDialog(QDialog):
 
 
 class WelcomePage(QWidget):
-    """Shown while no run is: open a workspace, one of the last, or begin with a preset."""
+    """Shown while there are no runs: open a workspace, or start from a preset."""
 
-    open_asked = QtSignal()
+    open_requested = QtSignal()
     folder_chosen = QtSignal(str)
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -213,7 +213,7 @@ class WelcomePage(QWidget):
         self.where = text_label(self)
         self.where.setWordWrap(True)
         open_button = QPushButton("&Open workspace...", self)
-        open_button.clicked.connect(self.open_asked)
+        open_button.clicked.connect(self.open_requested)
         self.recent = QListWidget(self)
         self.recent.setAccessibleName("Recent workspaces")
         self.recent.itemActivated.connect(lambda item: self.folder_chosen.emit(item.text()))
@@ -231,20 +231,20 @@ class WelcomePage(QWidget):
         layout.addLayout(top)
         layout.addWidget(self.recent)
         layout.addSpacing(8)
-        layout.addWidget(QLabel("Begin with a preset: a double click fills the form", self))
+        layout.addWidget(QLabel("Start from a preset: a double click fills the form", self))
         layout.addWidget(self.presets, 1)
 
     def set_recent(self, folders: Sequence[str]) -> None:
-        """List the workspaces that were open before."""
+        """List the recent workspaces."""
         self.recent.clear()
         for folder in folders:
             item = QListWidgetItem(folder, self.recent)
-            item.setToolTip(tip(folder if Path(folder).is_dir() else f"{folder} is not there any more"))
+            item.setToolTip(tip(folder if Path(folder).is_dir() else f"{folder} no longer exists"))
 
     def set_workspace(self, folder: Path | None) -> None:
-        """Say which workspace is open."""
+        """Show which workspace is open."""
         self.presets.set_can_run(folder is not None)
         if folder is None:
             self.where.setText("Open a workspace, or drop its folder here. A YAML file fills the form.")
         else:
-            self.where.setText(f"{plain(folder)} has no run yet. Begin with a preset, or fill the form and press Run.")
+            self.where.setText(f"{plain(folder)} has no runs yet. Start from a preset, or fill the form and press Run.")

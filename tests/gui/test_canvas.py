@@ -104,14 +104,14 @@ def test_what_streams_in_is_drawn_without_the_rest(canvas, qtbot):
     qtbot.waitUntil(lambda: canvas.drawn > 0 and not canvas._pause.isActive())
     before, picture = canvas.drawn, np.array(canvas.buffer_rgba())
     canvas.line.set_data([1, 2, 3], [9, 1, 5])
-    canvas.request(moving=True)
+    canvas.request(animated=True)
     assert canvas.drawn == before
     assert not np.array_equal(picture, np.array(canvas.buffer_rgba()))
 
 
 def test_another_palette_is_another_theme(canvas, qtbot):
     canvas.show()
-    with qtbot.waitSignal(canvas.themed):
+    with qtbot.waitSignal(canvas.theme_changed):
         canvas.setPalette(DARK)
     assert canvas.theme == theme_of(DARK)
     assert canvas.theme.dark
@@ -154,10 +154,10 @@ def test_the_wheel_zooms_dragging_moves_and_a_double_click_shows_all(canvas, sca
     MouseEvent("motion_notify_event", canvas, x + 30, y)._process()
     MouseEvent("button_release_event", canvas, x + 30, y, button=1)._process()
     assert axes.get_xlim() != zoomed
-    assert canvas.moved
+    assert canvas.has_user_view
     MouseEvent("button_press_event", canvas, x, y, button=1, dblclick=True)._process()
     assert axes.get_xlim() == pytest.approx(before)
-    assert not canvas.moved
+    assert not canvas.has_user_view
 
 
 def test_what_is_drawn_anew_keeps_the_users_limits_until_all_is_wanted(canvas):
@@ -178,7 +178,7 @@ def test_what_is_drawn_anew_keeps_the_users_limits_until_all_is_wanted(canvas):
     assert axes.get_xlim() == zoomed
     canvas.reset_view()
     assert axes.get_xlim()[1] > 9
-    assert not canvas.moved
+    assert not canvas.has_user_view
 
 
 def test_two_plots_stand_above_one_another_where_the_canvas_is_high(canvas):
@@ -189,12 +189,12 @@ def test_two_plots_stand_above_one_another_where_the_canvas_is_high(canvas):
     assert canvas.arrange(axes)
     above, below = (each.get_subplotspec().get_position(canvas.figure) for each in axes)
     assert above.y0 > below.y1
-    canvas.moving = []
+    canvas.animated = []
 
 
 def test_the_context_menu_asks_for_the_windows_export(canvas, qtbot):
     save = next(action for action in canvas.menu().actions() if "Save" in action.text())
-    with qtbot.waitSignal(canvas.asked) as told:
+    with qtbot.waitSignal(canvas.action_requested) as told:
         save.trigger()
     assert told.args == ["export_figure"]
 

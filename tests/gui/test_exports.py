@@ -86,4 +86,4 @@ def test_what_was_written_is_told_by_name(qtbot, choose, tmp_path):
     qtbot.addWidget(window)
     choose(tmp_path / "a.png")
     Commands(window)._save("Export", "a", {"png": words("p")}, {"csv": words("c"), "yaml": words("y")})
-    assert window.statusBar().currentMessage() == f"Written: a.png, a.csv, a.yaml in {tmp_path}"
+    assert window.statusBar().currentMessage() == f"Saved a.png, a.csv, a.yaml in {tmp_path}"

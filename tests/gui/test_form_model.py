@@ -125,7 +125,7 @@ def test_every_preset_is_shown_as_it_is(name):
 
 
 def test_every_field_is_typed_in_this_test(model):
-    shown = {field.path for field in model.fields if not field.fixed}
+    shown = {field.path for field in model.fields if not field.read_only}
     assert shown | {"experiment"} <= set(field_names(Imp))
     assert shown == {*TYPED, "model.start"}
 
@@ -278,7 +278,7 @@ def test_another_optimiser_keeps_nothing_of_the_old_one(model):
 def test_typing_in_one_field_is_one_step_until_it_is_left(model):
     for text in ("6", "64", "640"):
         model.set("train.batch_size", text)
-    model.finish()
+    model.end_edit()
     model.set("train.batch_size", "64")
     model.set("train.gamma", "0.5")
     model.undo()
@@ -305,8 +305,8 @@ def test_random_edits_are_all_taken_back(model):
     chance = random.Random(0)
     states = [model.yaml()]
     for _ in range(200):
-        path = chance.choice([field.path for field in model.fields if not field.fixed and field.path in TYPED])
-        model.finish()
+        path = chance.choice([field.path for field in model.fields if not field.read_only and field.path in TYPED])
+        model.end_edit()
         {
             0: lambda path=path: model.set(path, TYPED[path][0]),
             1: lambda path=path: model.reset(path),
@@ -365,7 +365,7 @@ def test_yaml_that_is_not_understood_is_an_error_and_changes_nothing(model):
         assert said in model.error("")
         assert not model.is_valid
         assert model.yaml() == before
-    model.drop_yaml()
+    model.discard_yaml()
     assert model.is_valid
     assert not model.can_undo
 

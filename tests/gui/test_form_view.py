@@ -83,13 +83,13 @@ def test_typing_shows_the_error_below_the_field_and_the_mark(form, qtbot):
     assert "Expected" in control(form, "train.batch_size").accessibleDescription()
     assert row.mark.text() == "●"
     assert row.mark.toolTip() == "Differs. Preset: 128"
-    assert form.foot.problems.text() == "1 thing is wrong"
+    assert form.footer.problems.text() == "1 error"
     assert form.sections["train"].note.text() == "1 wrong, 1 changed"
     row.button.click()
     assert control(form, "train.batch_size").text() == "128"
     assert row.mark.text() == ""
     assert not row.error.isVisible()
-    assert not form.foot.problems.isVisible()
+    assert not form.footer.problems.isVisible()
 
 
 def test_the_group_says_what_does_not_go_together(form, qtbot):
@@ -97,7 +97,7 @@ def test_the_group_says_what_does_not_go_together(form, qtbot):
     assert form.sections["prune"].error.isVisible()
     assert "either sparsity" in form.sections["prune"].error.text()
     form.sections["prune"].expand(False)
-    form.foot.problems.click()
+    form.footer.problems.click()
     assert form.sections["prune"].is_expanded
     assert control(form, "prune.levels").hasFocus()
 
@@ -155,7 +155,7 @@ def test_another_optimiser_brings_its_fields_and_keeps_the_keyboard(form, qtbot)
 def test_tab_goes_from_top_to_bottom_and_skips_what_is_folded(form, qtbot):
     form.filter.setFocus()
     seen = []
-    while (focus := QApplication.focusWidget()) is not form.foot.problems and len(seen) < 200:
+    while (focus := QApplication.focusWidget()) is not form.footer.problems and len(seen) < 200:
         seen.append(focus)
         qtbot.keyClick(focus, Qt.Key.Key_Tab)
         if QApplication.focusWidget() is form.filter or QApplication.focusWidget() in seen:
@@ -179,7 +179,7 @@ def test_a_section_folds_by_keyboard(form, qtbot):
 
 def test_help_of_the_field_one_is_at(form):
     control(form, "train.optimiser.beta_1").setFocus()
-    assert form.foot.help.text() == "Decay of the first moment, per iteration. At least 0, less than 1. Preset: 0.9."
+    assert form.footer.help.text() == "Decay of the first moment, per iteration. At least 0, less than 1. Preset: 0.9."
 
 
 def test_the_yaml_page_is_edited_into_the_form(form, qtbot):
@@ -191,7 +191,7 @@ def test_the_yaml_page_is_edited_into_the_form(form, qtbot):
     page.setPlainText("train: [")
     assert form.yaml.error.text().startswith("Line 1: not readable")
     form.show_yaml(False)
-    assert "The YAML is not understood" in form.foot.banner.text()
+    assert "The YAML is invalid" in form.footer.banner.text()
     assert control(form, "train.batch_size").text() == "64"
     form.show_yaml()
     assert page.toPlainText() == "train: [", "what was typed is still there to mend"
@@ -347,23 +347,23 @@ def test_enter_in_the_filter_goes_to_no_field_where_none_fits(form, qtbot):
 
 def test_the_help_follows_another_preset_and_a_reset(form):
     control(form, "train.epochs").setFocus()
-    assert "Preset: 6ep." in form.foot.help.text()
+    assert "Preset: 6ep." in form.footer.help.text()
     config = load_experiment("quickstart-smoke")
     values = config.model_dump(mode="json")
     form.model.take(type(config), values, values, "from elsewhere")
-    assert "Preset: 1ep." in form.foot.help.text()
+    assert "Preset: 1ep." in form.footer.help.text()
     form.model.undo()
-    assert "Preset: 6ep." in form.foot.help.text()
+    assert "Preset: 6ep." in form.footer.help.text()
 
 
 def test_help_has_no_room_before_there_is_some_and_keeps_it(form):
-    assert not form.foot.help.isVisible()
+    assert not form.footer.help.isVisible()
     control(form, "seeds").setFocus()
-    assert form.foot.help.isVisible()
-    height = form.foot.height()
+    assert form.footer.help.isVisible()
+    height = form.footer.height()
     control(form, "replicates").setFocus()
     form.filter.setFocus()
-    assert form.foot.height() == height
+    assert form.footer.height() == height
 
 
 def test_a_field_at_the_edge_stays_in_sight_when_the_help_takes_its_room(form):

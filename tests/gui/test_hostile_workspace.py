@@ -6,6 +6,7 @@ from PySide6.QtGui import Qt
 from PySide6.QtWidgets import QLabel
 
 from experiments.benchmarks.workspaces import make_workspace
+from gui.views.commands import Commands
 from gui.views.main_window import MainWindow
 from gui.views.texts import text_label, tip
 from tests.harms import HARMS, MARKUP
@@ -13,7 +14,7 @@ from tests.harms import HARMS, MARKUP
 
 @pytest.fixture
 def window(qtbot, tmp_path):
-    made = MainWindow(QSettings(str(tmp_path / "settings.ini"), QSettings.Format.IniFormat))
+    made = MainWindow(QSettings(str(tmp_path / "settings.ini"), QSettings.Format.IniFormat), Commands)
     qtbot.addWidget(made)
     made.show()
     yield made
@@ -25,7 +26,7 @@ def test_every_run_is_a_row_and_can_be_looked_at(window, qtbot, tmp_path):
     for run, harm in zip(runs, HARMS.values(), strict=False):
         harm(run)
     faults = []
-    window.notification.tell = lambda problem, *rest: faults.append(problem.title)
+    window.notification.show_problem = lambda problem, *rest: faults.append(problem.title)
     window.open_folder(tmp_path / "workspace")
     qtbot.waitUntil(lambda: len(window.model.runs) == len(runs), timeout=60_000)
     for run in runs:
@@ -33,7 +34,7 @@ def test_every_run_is_a_row_and_can_be_looked_at(window, qtbot, tmp_path):
         for index in range(window.tabs.count()):
             window.tabs.setCurrentIndex(index)
             window.tick()
-    assert not [title for title in faults if title.startswith("A fault of the window")]
+    assert not [title for title in faults if title.startswith("Error in the window")]
     states = {name: window.model.run_at(run).state for name, run in zip(HARMS, runs, strict=False)}
     assert {name for name, state in states.items() if state == "damaged"} == {
         *(

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from gui.models.desk import Desk
-from gui.models.launcher import FAILURES, PLACE, Launcher, ask_to_stop, kill, where_it_goes_on
+from gui.models.draft import DraftModel
+from gui.models.launcher import LAUNCH_FOLDER, MAX_FAILURES, Launcher, kill, request_stop, resume_folder_name
 from gui.models.workspace import WorkspaceModel
 from tests.gui.summaries import summary
 from tests.processes import DEADLINE, started, wait_for
@@ -21,13 +21,13 @@ from tfticket.runs.lease import lease
 @pytest.fixture
 def draft():
     """A run of seconds, long enough to be stopped."""
-    desk = Desk()
-    desk.take_preset("quickstart-smoke")
-    desk.form.set("seeds", [0])
-    desk.form.set("train.epochs", "20000ep")
-    desk.form.set("prune.levels", 1)
-    desk.form.set("execution.segment_seconds", 0.2)
-    return desk
+    draft = DraftModel()
+    draft.load_preset("quickstart-smoke")
+    draft.form.set("seeds", [0])
+    draft.form.set("train.epochs", "20000ep")
+    draft.form.set("prune.levels", 1)
+    draft.form.set("execution.segment_seconds", 0.2)
+    return draft
 
 
 @pytest.fixture
@@ -60,18 +60,18 @@ def run_in(model, state):
 
 def test_a_run_is_started_found_stopped_goes_on_and_is_killed(tmp_path, draft, launcher, model):
     launched = launcher.start(tmp_path, draft.form.yaml())
-    assert launched.configuration.parent == tmp_path / PLACE
+    assert launched.configuration.parent == tmp_path / LAUNCH_FOLDER
     assert os.getsid(launched.process.pid) == launched.process.pid  # it outlives the window
     run = run_in(model, "running")
     wait_for(lambda: model.poll() and model.runs[0].completed > 0)
     assert model.runs[0].doing.startswith("seed 0")
-    ask_to_stop(run.folder)
-    with pytest.raises(InputError, match=r"was asked already|is not running"):
-        ask_to_stop(run.folder)  # a second signal would end it without a checkpoint
+    request_stop(run.folder)
+    with pytest.raises(InputError, match=r"was already asked|is not running"):
+        request_stop(run.folder)  # a second signal would end it without a checkpoint
     run_in(model, "stopped")
     launched.process.wait(DEADLINE)
     with pytest.raises(InputError, match="is not running"):
-        ask_to_stop(run.folder)
+        request_stop(run.folder)
 
     again = launcher.start(tmp_path, (run.folder / "config.yaml").read_text())
     assert run_in(model, "running").folder == run.folder
@@ -79,16 +79,16 @@ def test_a_run_is_started_found_stopped_goes_on_and_is_killed(tmp_path, draft, l
     assert run_in(model, "killed").folder == run.folder
     again.process.wait(DEADLINE)
     told = []
-    launcher.ended.connect(told.append)
+    launcher.failed.connect(told.append)
     launcher.poll()
-    assert launcher.beginning == 0
+    assert launcher.running_count == 0
     assert told == []  # it was asked for
-    assert list((tmp_path / PLACE).iterdir()) == []
+    assert list((tmp_path / LAUNCH_FOLDER).iterdir()) == []
 
 
 def test_a_refused_configuration_is_told_in_the_programs_own_words(tmp_path, draft, launcher):
     told = []
-    launcher.ended.connect(told.append)
+    launcher.failed.connect(told.append)
     launched = launcher.start(tmp_path, draft.form.yaml().replace("levels: 1", "levels: none"))
     launched.process.wait(DEADLINE)
     launcher.poll()
@@ -104,7 +104,7 @@ def test_a_workspace_that_cannot_be_written_is_refused(tmp_path, draft, launcher
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match="Cannot write in"):
         launcher.start(tmp_path / "file" / "workspace", draft.form.yaml())
-    assert launcher.beginning == 0
+    assert launcher.running_count == 0
 
 
 def test_a_process_of_another_start_time_is_never_killed(tmp_path):
@@ -122,7 +122,7 @@ def test_a_process_of_another_start_time_is_never_killed(tmp_path):
 
 def test_a_process_that_ends_before_it_has_a_run_is_told(tmp_path, draft, launcher, monkeypatch):
     told = []
-    launcher.ended.connect(told.append)
+    launcher.failed.connect(told.append)
     monkeypatch.setattr(sys, "executable", "/bin/false")
     launched = launcher.start(tmp_path, draft.form.yaml())
     launched.process.wait(DEADLINE)
@@ -139,12 +139,12 @@ def test_a_module_in_the_folder_one_is_in_is_not_taken_for_a_librarys(tmp_path, 
 
 def test_the_last_failures_are_kept_and_what_still_runs(tmp_path, draft, launcher, monkeypatch):
     monkeypatch.setattr(sys, "executable", "/bin/false")
-    place = tmp_path / PLACE
-    for _ in range(FAILURES + 3):
+    place = tmp_path / LAUNCH_FOLDER
+    for _ in range(MAX_FAILURES + 3):
         launcher.start(tmp_path, draft.form.yaml()).process.wait(DEADLINE)
         launcher.poll()
     last = launcher.start(tmp_path, draft.form.yaml())
-    assert len(list(place.glob("*.yaml"))) == len(list(place.glob("*.log"))) == FAILURES + 1
+    assert len(list(place.glob("*.yaml"))) == len(list(place.glob("*.log"))) == MAX_FAILURES + 1
     assert last.configuration.exists()
     last.process.wait(DEADLINE)
 
@@ -171,4 +171,4 @@ def test_a_process_has_a_run_if_it_holds_its_folder_on_this_machine(tmp_path, dr
     ],
 )
 def test_a_run_goes_on_in_the_folder_of_its_name_and_hash(folder, there):
-    assert where_it_goes_on(replace(summary("imp"), folder=Path("/ws/runs") / folder)) == there
+    assert resume_folder_name(replace(summary("imp"), folder=Path("/ws/runs") / folder)) == there

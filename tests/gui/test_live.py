@@ -79,7 +79,7 @@ def test_arms_are_called_as_the_runs_report_calls_them(text, name, run, qtbot):
 def test_curves_follow_one_another_level_by_level(model):
     assert model.message == ""
     assert model.seeds == [0, 1]
-    assert (model.seed, model.follows) == (1, True)
+    assert (model.seed, model.follows_current) == (1, True)
     assert model.arms == [TICKET, Arm(control="reinitialise")]
     assert model.metrics[:2] == ["accuracy", "nll"]
     bands = model.bands
@@ -95,7 +95,7 @@ def test_curves_follow_one_another_level_by_level(model):
 
 def test_training_time_is_an_x_axis_where_the_diaries_tell_it(model, run):
     assert model.axes == ["iteration", "time"]
-    model.change(axis="time")
+    model.set_options(axis="time")
     bands = model.bands
     assert all(before.end == after.begin for before, after in itertools.pairwise(bands))
     ticket = model.curves("loss")[0]
@@ -168,10 +168,11 @@ def test_the_seed_follows_the_training_until_one_is_chosen(model, monkeypatch):
     assert model.poll()
     assert model.seed == 0
     assert model.doing == "seed 0 · ticket · level 1 · iteration 3 of 6"
-    assert model.left == "ETA 4:00"
+    model.set_seconds_left(progress.seconds_left)
+    assert model.eta == "ETA 4:00"
     assert model.fraction == pytest.approx(0.2)
     model.choose_seed(1)
-    assert (model.seed, model.follows) == (1, False)
+    assert (model.seed, model.follows_current) == (1, False)
     model.choose_seed(None)
     assert model.seed == 0
 
@@ -255,8 +256,8 @@ def test_controls_change_what_is_shown(tab, model, qtbot):
     assert len(raw.get_xdata()) == len(smooth.get_xdata()) > 0
     tab.log_loss.setChecked(False)
     assert tab.plots.axes[0].get_yscale() == "linear"
-    tab.beside.setCurrentIndex(tab.beside.findData("nll"))
-    tab.beside.activated.emit(0)
+    tab.metric_box.setCurrentIndex(tab.metric_box.findData("nll"))
+    tab.metric_box.activated.emit(0)
     assert "NLL" in tab.plots.axes[1].get_ylabel()
     tab.arms.boxes[Arm(control="reinitialise")].setChecked(False)
     assert (0, ("", Arm(control="reinitialise"), 0)) not in tab.plots.lines
@@ -334,7 +335,7 @@ def test_chains_are_named_and_numbered(model, run):
     fresh.choose_seed(0)
     curves = fresh.curves("loss")[1:]
     assert [curve.name for curve in curves] == ["NUTS, chain 1", "NUTS, chain 2"]
-    assert {curve.together for curve in curves} == {"NUTS, 2 chains"}
+    assert {curve.group_name for curve in curves} == {"NUTS, 2 chains"}
     assert fresh.has_chains
     rows = [row for row in csv.DictReader(io.StringIO(fresh.csv())) if row["arm"] == "nuts"]
     assert {(row["replicate"], row["chain"]) for row in rows} == {("", "0"), ("", "1")}
@@ -364,14 +365,14 @@ def test_a_saved_figure_says_which_run_it_is_of(tab, run, tmp_path, monkeypatch)
 
 
 def test_the_traceback_of_a_failed_run_is_a_click_away(tab, model, run, qtbot):
-    assert not tab.why.isVisible()
+    assert not tab.traceback_button.isVisible()
     status = json.loads((run / "status.json").read_text())
     (run / "status.json").write_text(json.dumps(status | {"state": "failed", "message": "boom"}))
     tab.refresh()
-    assert tab.why.isVisible()
+    assert tab.traceback_button.isVisible()
     assert tab.doing.text().endswith("trainings: boom")
-    with qtbot.waitSignal(tab.asked) as told:
-        tab.why.click()
+    with qtbot.waitSignal(tab.action_requested) as told:
+        tab.traceback_button.click()
     assert told.args == ["show_traceback"]
 
 
@@ -381,7 +382,7 @@ def test_numbers_are_written_and_asked_for(tab, model, tmp_path, qtbot):
         len(one.points) for one in model.trainings if one.label["seed"] == 1
     )
     asked = []
-    tab.asked.connect(asked.append)
+    tab.action_requested.connect(asked.append)
     for action in tab.export.menu().actions():
         action.trigger()
     assert asked == ["export_figure", "export_csv", "export_all"]

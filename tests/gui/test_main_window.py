@@ -28,22 +28,23 @@ from PySide6.QtWidgets import (
 )
 
 from gui.models.actions import ACTIONS
-from gui.models.launcher import PLACE
-from gui.models.preset_list import matching
+from gui.models.launcher import LAUNCH_FOLDER
+from gui.models.preset_list import matching_presets
 from gui.models.workspace import Problem
-from gui.views.commands import STARTING
+from gui.views.commands import Commands
 from gui.views.dialogs import shortcuts_dialog
 from gui.views.differences import DifferencesDialog
-from gui.views.dock import SIGNS
-from gui.views.main_window import MainWindow
+from gui.views.dock import SYMBOLS
+from gui.views.main_window import STARTING, MainWindow
 from gui.views.palette import CommandPalette
-from gui.views.run_rows import ACCURACY, EYE, RUN
+from gui.views.run_rows import ACCURACY, OVERLAY, RUN
 from gui.views.welcome import RUN as PRESET_RUN
 from gui.views.welcome import PresetDialog, PresetTree
 from tests.processes import DEADLINE, started, wait_for
 from tests.real_run import make_run, tfticket
 from tfticket.presets import presets
 from tfticket.runs.files import read_json, write_json
+from tfticket.runs.progress import Progress, write_progress
 
 
 @pytest.fixture
@@ -58,7 +59,7 @@ def make(settings, qtbot, monkeypatch):
     windows = []
 
     def make():
-        window = MainWindow(settings)
+        window = MainWindow(settings, Commands)
         qtbot.addWidget(window)
         windows.append(window)
         window.show()
@@ -94,9 +95,9 @@ def workspace(finished, tmp_path):
 
 def endless(window):
     """Fill the form with a run that goes on until it is stopped."""
-    window.desk.take_preset("quickstart-smoke")
+    window.draft.load_preset("quickstart-smoke")
     for field, value in (("seeds", [0]), ("train.epochs", "20000ep"), ("execution.segment_seconds", 0.2)):
-        window.desk.form.set(field, value)
+        window.draft.form.set(field, value)
 
 
 def until(qtbot, window, what):
@@ -151,10 +152,11 @@ def test_a_run_outlives_the_window_and_is_found_again(make, qtbot, tmp_path):
 def test_a_window_that_is_killed_takes_no_run_with_it_and_another_finds_it(make, qtbot, tmp_path):
     code = (
         "import sys; from PySide6.QtWidgets import QApplication; from PySide6.QtCore import QSettings, QTimer\n"
-        "from pathlib import Path; from gui.views.main_window import MainWindow\n"
-        "app = QApplication([]); window = MainWindow(QSettings(sys.argv[2], QSettings.Format.IniFormat))\n"
-        "window.open_folder(Path(sys.argv[1])); window.desk.take_preset('quickstart-smoke')\n"
-        "window.desk.form.set('train.epochs', '20000ep'); window.do('start_run')\n"
+        "from gui.views.commands import Commands; from gui.views.main_window import MainWindow\n"
+        "from pathlib import Path\n"
+        "app = QApplication([]); window = MainWindow(QSettings(sys.argv[2], QSettings.Format.IniFormat), Commands)\n"
+        "window.open_folder(Path(sys.argv[1])); window.draft.load_preset('quickstart-smoke')\n"
+        "window.draft.form.set('train.epochs', '20000ep'); window.do('start_run')\n"
         "app.exec()\n"
     )
     with started([sys.executable, "-c", code, tmp_path / "ws", tmp_path / "settings.ini"]):
@@ -168,10 +170,10 @@ def test_a_window_that_is_killed_takes_no_run_with_it_and_another_finds_it(make,
 
 def test_a_failing_run_shows_its_traceback_in_one_click(window, qtbot, tmp_path):
     window.open_folder(tmp_path)
-    window.desk.take_preset("quickstart-smoke")
-    window.desk.form.set("train.optimiser.learning_rate", 1e25)
-    window.desk.form.set("train.optimiser.name", "sgd")
-    window.desk.form.set("train.optimiser.learning_rate", 1e25)
+    window.draft.load_preset("quickstart-smoke")
+    window.draft.form.set("train.optimiser.learning_rate", 1e25)
+    window.draft.form.set("train.optimiser.name", "sgd")
+    window.draft.form.set("train.optimiser.learning_rate", 1e25)
     window.actions_by_id["start_run"].trigger()
     until(qtbot, window, lambda: window.notification.isVisible())
     assert state_of(window) == "failed"
@@ -183,23 +185,23 @@ def test_a_failing_run_shows_its_traceback_in_one_click(window, qtbot, tmp_path)
 
 def test_a_configuration_with_an_error_is_not_started_and_the_field_shown(window, tmp_path):
     window.open_folder(tmp_path)
-    window.desk.form.set("prune.levels", "none")
+    window.draft.form.set("prune.levels", "none")
     window.actions_by_id["start_run"].trigger()
     assert window.notification.isVisible()
     assert "prune.levels" in window.notification.text.text()
-    assert not (tmp_path / PLACE).exists()
+    assert not (tmp_path / LAUNCH_FOLDER).exists()
 
 
 def test_what_is_told_of_an_error_in_the_form_goes_when_it_is_mended(window, tmp_path):
     window.open_folder(tmp_path)
-    window.desk.form.set("prune.levels", "none")
+    window.draft.form.set("prune.levels", "none")
     window.actions_by_id["start_run"].trigger()
-    window.desk.form.set("seeds", "7")
+    window.draft.form.set("seeds", "7")
     assert window.notification.isVisible()
-    window.desk.form.set("prune.levels", "3")
+    window.draft.form.set("prune.levels", "3")
     assert not window.notification.isVisible()
-    window.tell(Problem("something else", ""))
-    window.desk.form.set("prune.levels", "4")
+    window.report_problem(Problem("something else", ""))
+    window.draft.form.set("prune.levels", "4")
     assert window.notification.isVisible()
 
 
@@ -219,7 +221,7 @@ def test_a_configuration_that_is_done_is_shown_and_not_started(window, qtbot, wo
     assert window.model.focused.folder == run
     assert window.notification.text.text().startswith(f"Already done: {run.name}.")
     assert not window.notification.show_button.isVisible()
-    window.desk.form.set("seeds", "5")
+    window.draft.form.set("seeds", "5")
     assert not window.notification.isVisible()
     window.actions_by_id["start_run"].trigger()
     assert len(started) == 1
@@ -257,7 +259,7 @@ def test_the_docks_are_as_wide_again_as_before_the_window_was_narrow(window, qtb
 def test_that_a_run_starts_is_said_until_it_is_seen_or_ended(window, tmp_path, monkeypatch):
     window.open_folder(tmp_path)
     waits = [True]
-    monkeypatch.setattr(type(window.launcher), "is_awaiting", property(lambda _: waits[0]))
+    monkeypatch.setattr(type(window.launcher), "is_starting", property(lambda _: waits[0]))
     monkeypatch.setattr(window.launcher, "start", lambda *_: None)
     window.actions_by_id["start_run"].trigger()
     for _ in range(4):
@@ -267,6 +269,19 @@ def test_that_a_run_starts_is_said_until_it_is_seen_or_ended(window, tmp_path, m
     for _ in range(2):
         window.tick()
     assert window.statusBar().currentMessage() == ""
+
+
+def test_the_tab_and_the_status_bar_show_the_same_remaining_time(window, workspace, monkeypatch):
+    (run,) = (workspace / "runs").iterdir()
+    for module in ("gui.models.followed", "tfticket.runs.index"):
+        monkeypatch.setattr(f"{module}.state_of", lambda folder, state: "running")
+    window.timer.stop()
+    for done in (1, 2, 4):
+        write_progress(run, Progress(trainings=10, done=done, computed=done, began=0.0, updated=60.0))
+        window.open_folder(workspace) if done == 1 else window.tick()
+        assert f"{window.tab.eta.text()}  |  " in window.status.text()
+    window.tick()
+    assert window.tab.eta.text() == "ETA 1:30"
 
 
 def test_no_action_writes_into_the_status_bar_and_redo_has_both_keys(window):
@@ -305,7 +320,7 @@ def test_the_keyboard_passes_over_the_groups_of_presets(window, qtbot):
         if dialog.presets.current == seen[-1]:
             break
         seen.append(dialog.presets.current)
-    assert seen == [offer.name for offer in matching("")] or set(seen) == set(presets())
+    assert seen == [offer.name for offer in matching_presets("")] or set(seen) == set(presets())
     for key in (Qt.Key.Key_Home, Qt.Key.Key_PageDown, Qt.Key.Key_PageUp, Qt.Key.Key_Left, Qt.Key.Key_End):
         qtbot.keyClick(tree, key)
         assert dialog.presets.current is not None
@@ -331,7 +346,7 @@ def test_no_presets_name_is_cut(qtbot, width):
 def test_the_buttons_of_a_dock_are_seen(window, theme):
     window.do(f"theme_{theme}")
     background = window.palette().window().color().lightness()
-    for name in SIGNS:
+    for name in SYMBOLS:
         button = window.runs_dock.findChild(QAbstractButton, name)
         picture = button.icon().pixmap(64).toImage()
         shown = [picture.pixelColor(x, y) for x in range(0, 64, 2) for y in range(0, 64, 2)]
@@ -347,12 +362,12 @@ def test_a_finished_run_is_shown_in_every_tab_duplicated_and_compared(window, qt
         window.tick()
     window.actions_by_id["previous_tab"].trigger()
     window.actions_by_id["duplicate_run"].trigger()
-    assert window.desk.form.values["seeds"] == [0]
+    assert window.draft.form.values["seeds"] == [0]
     assert "quickstart-smoke-" in window.form.origin.text()
-    window.desk.form.set("seeds", [0, 1])
-    assert window.desk.form.differing == ["seeds"]
+    window.draft.form.set("seeds", [0, 1])
+    assert window.draft.form.differing == ["seeds"]
     window.actions_by_id["undo"].trigger()
-    assert window.desk.form.differing == []
+    assert window.draft.form.differing == []
     shown = []
     monkeypatch.setattr(DifferencesDialog, "exec", lambda dialog: shown.append(dialog.table.rowCount()))
     window.actions_by_id["show_differences"].trigger()
@@ -367,12 +382,14 @@ def test_two_runs_are_overlaid_by_their_eyes(window, qtbot, workspace):
     until(qtbot, window, lambda: len(window.model.runs) == 2)
     window.model.focus(run)
     row = window.runs.rows.row_of(other)
-    window.runs.rows.setData(window.runs.rows.index(row, EYE), Qt.CheckState.Checked, Qt.ItemDataRole.CheckStateRole)
+    window.runs.rows.setData(
+        window.runs.rows.index(row, OVERLAY), Qt.CheckState.Checked, Qt.ItemDataRole.CheckStateRole
+    )
     assert window.model.shown == [run, other]
     window.tabs.setCurrentIndex(1)
     window.tick()
     assert window.model.colour(run) != window.model.colour(other)
-    window.actions_by_id["clear_eyes"].trigger()
+    window.actions_by_id["clear_overlay"].trigger()
     assert window.model.shown == [run]
 
 
@@ -410,7 +427,7 @@ def test_a_damaged_run_is_a_row_and_no_dead_window(damage, window, qtbot, worksp
     for index in range(window.tabs.count()):
         window.tabs.setCurrentIndex(index)
         window.tick()
-    assert "A fault of the window" not in window.notification.text.text()
+    assert "Error in the window" not in window.notification.text.text()
 
 
 def test_a_run_or_step_that_vanishes_while_it_is_shown_is_no_fault(window, qtbot, workspace):
@@ -423,7 +440,7 @@ def test_a_run_or_step_that_vanishes_while_it_is_shown_is_no_fault(window, qtbot
     shutil.rmtree(workspace / "runs")
     until(qtbot, window, lambda: not window.model.runs)
     assert window.pages.currentWidget() is window.welcome
-    assert "A fault of the window" not in window.notification.text.text()
+    assert "Error in the window" not in window.notification.text.text()
 
 
 def test_a_folder_a_run_or_a_configuration_is_dropped(window, workspace, tmp_path):
@@ -448,7 +465,7 @@ def test_a_folder_a_run_or_a_configuration_is_dropped(window, workspace, tmp_pat
     assert window.model.folder == workspace
     assert window.model.focused.folder == run
     drop(tmp_path / "mine.yaml")
-    assert window.desk.form.values["name"] == "mine"
+    assert window.draft.form.values["name"] == "mine"
     drop(tmp_path / "other.txt")
     assert "neither a folder nor a YAML file" in window.notification.text.text()
     drop(tmp_path / "empty")
@@ -473,7 +490,7 @@ def test_geometry_theme_and_workspaces_are_remembered(make, settings, workspace)
     again = make()
     assert settings.value("theme") == "dark"
     assert (again.width(), again.height()) == (780, 620)
-    assert again.remembered.recent() == [str(workspace)]
+    assert again.settings.recent == [str(workspace)]
     assert [again.welcome.recent.item(row).text() for row in range(again.welcome.recent.count())] == [str(workspace)]
     again.actions_by_id["theme_light"].trigger()
 
@@ -488,7 +505,7 @@ def test_closing_asks_while_a_run_of_this_window_goes_on(make, qtbot, tmp_path, 
         QMessageBox, "question", lambda *words: (asked.append(words[-1]), QMessageBox.StandardButton.No)[1]
     )
     assert not window.close()
-    assert asked == ["A run goes on without the window, and will be here when it is opened again. Close it?"]
+    assert asked == ["A run continues without the window and will be listed when it is opened again. Close it?"]
     monkeypatch.setattr(QMessageBox, "question", lambda *_: QMessageBox.StandardButton.Yes)
 
 
@@ -505,7 +522,7 @@ def test_the_preset_dialog_fills_the_form_or_runs_at_once(window, tmp_path, monk
     monkeypatch.setattr(PresetDialog, "exec", choose)
     for now in (False, True):
         window.actions_by_id["new_run"].trigger()
-        assert window.desk.form.values["model"]["name"] == "lenet-5"
+        assert window.draft.form.values["model"]["name"] == "lenet-5"
         assert len(started) == now
     dialog = PresetDialog(can_run=False)
     assert not dialog.run_button.isEnabled()
@@ -560,27 +577,27 @@ def test_where_nothing_changes_nothing_is_told(window, qtbot, workspace):
 
 def test_the_draft_is_there_again_after_the_window_closed_or_was_killed(make, settings, qtbot):
     window = make()
-    window.desk.take_preset("quickstart-smoke")
-    window.desk.form.set("seeds", "7")
+    window.draft.load_preset("quickstart-smoke")
+    window.draft.form.set("seeds", "7")
     until(qtbot, window, lambda: "[7]" in str(settings.value("draft")))  # written while the window is open
-    window.desk.form.set("replicates", "2")
+    window.draft.form.set("replicates", "2")
     window.close()
     again = make()
-    assert again.desk.form.values["seeds"] == [7]
-    assert again.desk.form.differing == ["seeds", "replicates"]
+    assert again.draft.form.values["seeds"] == [7]
+    assert again.draft.form.differing == ["seeds", "replicates"]
     assert again.form.origin.text() == "New run, from the preset quickstart-smoke"
 
 
 def test_what_fills_the_form_is_taken_back_by_undo(window, tmp_path):
-    window.desk.form.set("seeds", "7")
+    window.draft.form.set("seeds", "7")
     (tmp_path / "mine.yaml").write_text("extends: quickstart-smoke\nname: mine\n")
     window.open_path(tmp_path / "mine.yaml")
     assert window.form.origin.text() == "New run, from mine.yaml"
     window.actions_by_id["undo"].trigger()
-    assert window.desk.form.differing == ["seeds"]
+    assert window.draft.form.differing == ["seeds"]
     assert window.form.origin.text() == "New run, from the preset quickstart"
     window.actions_by_id["redo"].trigger()
-    assert window.desk.form.values["name"] == "mine"
+    assert window.draft.form.values["name"] == "mine"
 
 
 def test_a_duplicate_with_one_other_field_runs_in_three_clicks(window, qtbot, workspace, monkeypatch):
@@ -642,7 +659,7 @@ def test_a_run_in_a_renamed_folder_goes_on_elsewhere_only_if_one_is_sure(window,
     assert "renamed or copied: best" in question
     assert "quickstart-smoke-…" in question
     assert default == QMessageBox.StandardButton.No
-    assert window.launcher.beginning == 0
+    assert window.launcher.running_count == 0
     monkeypatch.setattr(QMessageBox, "question", lambda *_: QMessageBox.StandardButton.Yes)
     window.actions_by_id["resume_run"].trigger()
     until(qtbot, window, lambda: window.model.run_at(run))  # by its name and hash, beside the renamed one
@@ -690,22 +707,22 @@ def test_the_theme_is_marked_in_its_menu(make, qtbot):
 
 def test_a_run_has_a_menu_of_the_same_actions(window):
     shown = [action for action in window.runs.view.actions() if not action.isSeparator()]
-    assert shown == [window.actions_by_id[action.id] for action in ACTIONS if action.of_run]
-    assert {"stop_run", "resume_run", "duplicate_run", "toggle_eye"} <= {one.id for one in ACTIONS if one.of_run}
+    assert shown == [window.actions_by_id[action.id] for action in ACTIONS if action.for_run]
+    assert {"stop_run", "resume_run", "duplicate_run", "toggle_overlay"} <= {one.id for one in ACTIONS if one.for_run}
 
 
 def test_the_palette_shows_menus_and_keys_and_is_moved_through_while_one_types(window, qtbot):
     palette = CommandPalette(window.model, window)
     palette.show()
     qtbot.keyClicks(palette.text, "theme")
-    rows = [palette.found.topLevelItem(row) for row in range(palette.found.topLevelItemCount())]
+    rows = [palette.results.topLevelItem(row) for row in range(palette.results.topLevelItemCount())]
     assert [row.text(0) for row in rows] == ["Light theme", "Dark theme", "System's theme"]
     assert {row.text(1) for row in rows} == {"View"}
     qtbot.keyClick(palette.text, Qt.Key.Key_Down)
     qtbot.keyClick(palette.text, Qt.Key.Key_Return)
     assert palette.chosen == "theme_dark"
     palette.text.setText("open configuration")
-    assert palette.found.topLevelItem(0).text(2) == "Ctrl+Shift+O"
+    assert palette.results.topLevelItem(0).text(2) == "Ctrl+Shift+O"
 
 
 def test_differences_are_shown_by_run_and_copied(qtbot):

@@ -12,9 +12,9 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QPalette
 from PySide6.QtWidgets import QStackedWidget, QWidget
 
-from gui.models.mask_pictures import picture_of
+from gui.models.mask_pictures import draw_mask
 from gui.models.masks import NO_RUN, WAITING, MasksModel
-from gui.models.tickets import tickets_of
+from gui.models.ticket_list import read_tickets
 from gui.views.masks import MasksTab
 from tests.real_run import make_run
 from tfticket.arms import TICKET, Arm
@@ -55,7 +55,7 @@ def test_networks_of_monte_carlo_tickets_are_no_tickets_of_the_run(tmp_path):
     run = tmp_path / "runs" / "a-1"
     run.mkdir(parents=True)
     (run / "manifest.json").write_text(json.dumps({"steps": steps}))
-    found, damaged = tickets_of(run, {})
+    found, damaged = read_tickets(run, {})
     assert [(one.group, one.level) for one in found.values()] == [((TICKET, 0, 0), 0), ((TICKET, 0, 0), 1)]
     assert damaged == 0
 
@@ -81,12 +81,12 @@ def test_numbers_are_those_of_the_whole_ticket(model):
         assert numbers["shape"] == " x ".join(map(str, kept.shape))
         assert numbers["just pruned"] == f"{(before & ~kept).sum():,}"
         unfed = int((~kept.reshape(-1, kept.shape[-1]).any(axis=0)).sum())
-        assert numbers["unfed units"] == f"{unfed:,} of {kept.shape[-1]:,}"
+        assert numbers["units without inputs"] == f"{unfed:,} of {kept.shape[-1]:,}"
         model.step(layers=1)
 
 
 def test_pictures_and_differences_count_every_weight(model):
-    model.change(difference=True)
+    model.set_options(difference=True)
     picture = model.picture()
     kept, before = mask_of(model.ticket, model.layer), mask_of(model.before, model.layer)
     assert np.nansum(picture.kept) == kept.sum()
@@ -126,7 +126,7 @@ def test_only_one_layer_is_read(model, monkeypatch):
 
 def test_the_first_layer_is_shown_as_receptive_fields(model):
     assert model.has_fields
-    model.change(fields=True)
+    model.set_options(fields=True)
     picture = model.picture()
     kept = mask_of(model.ticket, model.layer)
     assert picture.square
@@ -139,7 +139,7 @@ def test_the_first_layer_is_shown_as_receptive_fields(model):
 @given(st.tuples(*[st.integers(1, 5)] * 2, *[st.integers(1, 60)] * 2), st.floats(0, 1))
 def test_any_convolution_has_a_picture_of_its_density(shape, density):
     kept = np.random.default_rng(0).random(shape) < density
-    picture = picture_of(kept, kept, None)
+    picture = draw_mask(kept, kept, None)
     assert max(picture.kept.shape) <= LARGEST
     assert np.nanmean(picture.kept) == pytest.approx(kept.mean(), abs=1e-9)
     assert picture.kept.shape == picture.lost.shape
@@ -148,9 +148,9 @@ def test_any_convolution_has_a_picture_of_its_density(shape, density):
 @pytest.mark.parametrize("shape", [(3, 3, 512, 512), (1, 1, 600, 500), (3072, 300), (5, 7)])
 def test_large_masks_are_local_densities(shape):
     kept = np.random.default_rng(0).random(shape) < 0.3
-    picture = picture_of(kept, None, (8, 8, 3))
+    picture = draw_mask(kept, None, (8, 8, 3))
     assert max(picture.kept.shape) <= LARGEST
-    assert (picture.cell > 1) == (max(shape) > LARGEST)
+    assert (picture.weights_per_cell > 1) == (max(shape) > LARGEST)
     assert picture.kept.mean() == pytest.approx(kept.mean(), abs=0.02)
 
 
@@ -160,9 +160,9 @@ def test_a_single_survivor_can_be_seen_however_small_the_picture_is(shape, pixel
     kept = np.zeros(shape, bool)
     kept[..., 2, 3] = True
     kept[..., -1, :] = True
-    picture = picture_of(kept, None, None, pixels)
+    picture = draw_mask(kept, None, None, pixels)
     rows, columns = picture.kept.shape
-    assert (rows, columns) <= (pixels[0] / 3, pixels[1] / 3) or picture.cell == 1
+    assert (rows, columns) <= (pixels[0] / 3, pixels[1] / 3) or picture.weights_per_cell == 1
     found = picture.strengths[picture.strengths > 0]
     assert len(found) > columns - 1
     assert found.min() >= (picture.faintest if shape[:2] != (3, 3) else 0.08)
@@ -173,8 +173,8 @@ def test_a_single_survivor_can_be_seen_however_small_the_picture_is(shape, pixel
 @pytest.mark.parametrize("density", [0.0996, 0.3, 0.8])
 def test_a_mask_looks_about_as_dense_as_it_is(pixels, density):
     kept = np.random.default_rng(0).random((784, 300)) < density
-    picture = picture_of(kept, None, None, pixels)
-    assert picture.cell > 1
+    picture = draw_mask(kept, None, None, pixels)
+    assert picture.weights_per_cell > 1
     assert density <= picture.strengths.mean() <= density + 0.1
     order = np.argsort(picture.kept, axis=None)
     assert np.all(np.diff(picture.strengths.ravel()[order]) >= 0)
@@ -183,10 +183,10 @@ def test_a_mask_looks_about_as_dense_as_it_is(pixels, density):
 @pytest.mark.parametrize("shape", [(5, 5, 1, 20), (3, 3, 3, 64), (5, 5, 20, 1), (3, 3, 2, 7), (7, 7, 1, 1)])
 def test_kernels_are_square_tiles_in_a_grid(shape):
     kept = np.random.default_rng(0).random(shape) < 0.5
-    picture = picture_of(kept, kept, None, (500, 600))
+    picture = draw_mask(kept, kept, None, (500, 600))
     rows, columns = picture.kept.shape
     assert picture.square
-    assert picture.cell == 1
+    assert picture.weights_per_cell == 1
     assert max(rows, columns) <= 4 * min(rows, columns)
     assert np.nansum(picture.kept) == np.nansum(picture.lost) == kept.sum()
     assert np.isfinite(picture.kept).sum() == kept.size
@@ -199,7 +199,7 @@ def test_kernels_are_square_tiles_in_a_grid(shape):
 @pytest.mark.parametrize("pixels", [(250, 250), (400, 330), (700, 900)])
 def test_no_point_lies_between_the_tiles_of_receptive_fields(pixels):
     kept = np.random.default_rng(0).random((784, 100)) < 0.2
-    picture = picture_of(kept, None, (28, 28, 1), pixels)
+    picture = draw_mask(kept, None, (28, 28, 1), pixels)
     between = np.isnan(picture.kept)
     rows, columns = (np.flatnonzero(between.all(axis=axis)) for axis in (1, 0))
     side = rows[0]
@@ -213,9 +213,9 @@ def test_no_point_lies_between_the_tiles_of_receptive_fields(pixels):
 def test_tiles_of_many_units_are_coarser_in_fewer_pixels():
     kept = np.zeros((784, 300), bool)
     kept[400, ::2] = True
-    whole, small = (picture_of(kept, kept, (28, 28, 1), pixels) for pixels in ((1500, 1500), (400, 400)))
-    assert (whole.cell, whole.kept.shape) == (1, (18 * 29 - 1 - 29, 18 * 29 - 1))
-    assert small.cell > 1
+    whole, small = (draw_mask(kept, kept, (28, 28, 1), pixels) for pixels in ((1500, 1500), (400, 400)))
+    assert (whole.weights_per_cell, whole.kept.shape) == (1, (18 * 29 - 1 - 29, 18 * 29 - 1))
+    assert small.weights_per_cell > 1
     assert max(small.kept.shape) <= 200
     for picture in (whole, small):
         assert np.count_nonzero(np.nan_to_num(picture.strengths)) == 150
@@ -223,7 +223,7 @@ def test_tiles_of_many_units_are_coarser_in_fewer_pixels():
 
 def test_dense_units_that_see_an_image_are_tiles():
     kept = np.random.default_rng(0).random((28 * 28, 10)) < 0.1
-    picture = picture_of(kept, None, (28, 28, 1))
+    picture = draw_mask(kept, None, (28, 28, 1))
     assert np.nansum(picture.kept) == kept.sum()
     assert np.array_equal(picture.kept[:28, :28], kept[:, 0].reshape(28, 28))
 

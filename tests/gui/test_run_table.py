@@ -7,9 +7,9 @@ from PySide6.QtCore import QModelIndex, Qt
 from PySide6.QtGui import QIcon
 from PySide6.QtTest import QAbstractItemModelTester
 
-from gui.models.workspace import SIGNS, WorkspaceModel
+from gui.models.workspace import STATE_SYMBOLS, WorkspaceModel
 from gui.views import run_rows
-from gui.views.run_rows import EYE, FRACTION, PROGRESS, RUN, STARTED, STATE, TITLES, sort_key, text_of
+from gui.views.run_rows import FRACTION, OVERLAY, PROGRESS, RUN, STARTED, STATE, TITLES, cell_text, sort_key
 from gui.views.run_table import RunTable
 from gui.views.theme import swatch
 from tests.gui.summaries import summary
@@ -27,7 +27,7 @@ def table(model, qtbot):
     QAbstractItemModelTester(table.rows, QAbstractItemModelTester.FailureReportingMode.Fatal, table)
     QAbstractItemModelTester(table.proxy, QAbstractItemModelTester.FailureReportingMode.Fatal, table)
     yield table
-    table.close_model()
+    table.disconnect_model()
 
 
 def show(model, *runs):
@@ -74,10 +74,10 @@ def test_the_selected_row_is_in_focus_and_the_focus_is_selected(model, table):
 def test_an_eye_is_a_check_box(model, table):
     one = summary("a")
     show(model, one)
-    index = table.rows.index(0, EYE)
+    index = table.rows.index(0, OVERLAY)
     assert table.rows.data(index, Qt.ItemDataRole.CheckStateRole) == Qt.CheckState.Unchecked
     assert table.rows.setData(index, Qt.CheckState.Checked, Qt.ItemDataRole.CheckStateRole)
-    assert model.eyes == [one.folder]
+    assert model.overlaid == [one.folder]
     assert table.rows.data(index, Qt.ItemDataRole.CheckStateRole) == Qt.CheckState.Checked
     assert not table.rows.setData(table.rows.index(0, RUN), Qt.CheckState.Checked, Qt.ItemDataRole.CheckStateRole)
 
@@ -96,7 +96,7 @@ def test_rows_are_filtered_as_one_types_and_sorted_by_what_cells_mean(model, tab
 
 def test_cells_say_what_is_known_and_nothing_where_it_is_not():
     run = summary("a", state="running", completed=2.5, seconds_left=61.0, density=0.00345)
-    assert [text_of(run, column) for column in range(1, 9)] == [
+    assert [cell_text(run, column) for column in range(1, 9)] == [
         "a",
         "▶ running",
         "2.5/10",
@@ -107,8 +107,8 @@ def test_cells_say_what_is_known_and_nothing_where_it_is_not():
         "3",
     ]
     bare = summary("a", trainings=None, level=None, density=None, accuracy=None, nll=None)
-    assert [text_of(bare, column) for column in range(3, 9)] == [""] * 6
-    assert all(sort_key(bare, column) == -1.0 for column in (PROGRESS, run_rows.LEVEL, run_rows.NLL, EYE))
+    assert [cell_text(bare, column) for column in range(3, 9)] == [""] * 6
+    assert all(sort_key(bare, column) == -1.0 for column in (PROGRESS, run_rows.LEVEL, run_rows.NLL, OVERLAY))
 
 
 def test_every_cell_has_a_name_for_those_who_do_not_see_it(model, table):
@@ -162,7 +162,7 @@ def test_a_selected_row_shows_its_colour_and_its_bar(model, table, qtbot):
 
 
 def test_no_word_for_a_state_is_cut(model, table, qtbot):
-    show(model, *(summary(f"{state}-run", state=state) for state in SIGNS))
+    show(model, *(summary(f"{state}-run", state=state) for state in STATE_SYMBOLS))
     table.show()
     qtbot.waitExposed(table)
     assert table.view.sizeHintForColumn(STATE) <= table.view.columnWidth(STATE)

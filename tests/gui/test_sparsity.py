@@ -57,13 +57,13 @@ def tab(model, qtbot):
 
 def test_lines_are_the_reports_numbers(model, runs):
     cells = [cell for cell in summarise(rows_of(read_run(runs[0]))) if cell.arm.key == "ticket"]
-    model.change(split="test")
+    model.set_options(split="test")
     line = model.lines("accuracy")[runs[0].name, TICKET]
     assert line.name == "IMP ticket"
     assert line.means == [cell.test["accuracy"].mean for cell in cells]
     assert line.densities == [cell.density for cell in cells]
     assert list(zip(line.lows, line.highs, strict=True)) == [cell.test_range["accuracy"] for cell in cells]
-    model.change(spread="interval")
+    model.set_options(spread="interval")
     line = model.lines("accuracy")[runs[0].name, TICKET]
     assert line.lows == [cell.test["accuracy"].low for cell in cells]
     assert model.spread_text == "mean and 95 % t interval of 2 seeds"
@@ -83,7 +83,7 @@ def test_the_papers_numbers_are_beside_where_network_and_data_match(model):
     model.set_hidden(REINITIALISED, True)
     assert "reinitialise" not in {one.arm.key for one in model.references("accuracy")[0].numbers}
     assert model.references("mace") == []
-    model.change(reported=False)
+    model.set_options(reported=False)
     assert model.references("accuracy") == []
 
 
@@ -105,7 +105,7 @@ def test_only_what_is_new_is_read(model, runs, monkeypatch):
 def test_several_runs_have_a_colour_each_and_lines_by_arm(model, runs):
     model.show(runs, {runs[0]: "#112233", runs[1]: "#445566"})
     looks = {key: line.style for key, line in model.lines("accuracy").items()}
-    assert model.several
+    assert model.has_several_runs
     assert {run: look["color"] for (run, _), look in looks.items()} == {
         runs[0].name: "#112233",
         runs[1].name: "#445566",
@@ -213,8 +213,8 @@ def test_controls_change_what_is_drawn(tab, model):
     tab.split.setCurrentIndex(tab.split.findData("test"))
     tab.split.activated.emit(1)
     assert tab.plots.axes[0].get_ylabel().startswith("test accuracy")
-    tab.beside.setCurrentIndex(tab.beside.findData("mace"))
-    tab.beside.activated.emit(1)
+    tab.metric_box.setCurrentIndex(tab.metric_box.findData("mace"))
+    tab.metric_box.activated.emit(1)
     assert "MACE" in tab.plots.axes[1].get_ylabel()
     tab.spread.setCurrentIndex(tab.spread.findData("interval"))
     tab.spread.activated.emit(1)
@@ -238,7 +238,7 @@ def test_the_users_view_stays_until_another_run_or_metric_is_shown(tab, model, r
     assert zoomed != whole
     model.changed.emit()
     tab.resize(800, 500)
-    model.change(spread="interval")
+    model.set_options(spread="interval")
     model.show(runs)
     assert (axes.get_xlim(), axes.get_ylim()) == zoomed
     model.show(runs[:1])
@@ -246,10 +246,10 @@ def test_the_users_view_stays_until_another_run_or_metric_is_shown(tab, model, r
     assert axes.get_xlim() == pytest.approx(whole[0])
     zoom()
     model.show(runs[1:])
-    assert not tab.canvas.moved
+    assert not tab.canvas.has_user_view
     zoom()
-    model.change(metric="mace")
-    assert not tab.canvas.moved
+    model.set_options(metric="mace")
+    assert not tab.canvas.has_user_view
 
 
 def test_names_of_stars_move_and_vanish_with_them(tab):
@@ -285,7 +285,7 @@ def test_a_hidden_tab_draws_when_it_is_shown_again(model, qtbot, monkeypatch):
     tabs.show()
     updates = []
     monkeypatch.setattr(tab.plots, "update", lambda model: updates.append(model))
-    model.change(metric="mace")
+    model.set_options(metric="mace")
     assert updates == []
     tabs.setCurrentIndex(1)
     assert updates
@@ -335,7 +335,7 @@ def test_the_axis_of_a_single_round_of_pruning_says_both_ends(runs, size, qtbot)
         record["result"]["density"] = 0.631 if record["result"]["level"] else 1.0
         write_result(path.parent, {key: record[key] for key in record if key != "checksum"}, record["files"])
     model = SparsityModel()
-    model.change(reported=False)
+    model.set_options(reported=False)
     model.show(runs[:1])
     tab = SparsityTab(model)
     qtbot.addWidget(tab)

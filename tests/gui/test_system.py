@@ -17,7 +17,7 @@ def linux(monkeypatch):
 
 
 def test_without_a_display_it_says_what_to_do(linux):
-    assert "There is no display" in system.complaint({})
+    assert "There is no display" in system.missing_requirement({})
 
 
 @pytest.mark.parametrize(
@@ -31,15 +31,15 @@ def test_without_a_display_it_says_what_to_do(linux):
 )
 def test_missing_libraries_are_named_by_their_packages(environment, library, package, linux, monkeypatch):
     monkeypatch.setattr(system, "_loads", lambda name: name != library)
-    assert system.complaint(environment).endswith(f"sudo apt-get install {package}")
+    assert system.missing_requirement(environment).endswith(f"sudo apt-get install {package}")
     monkeypatch.setattr(system, "_loads", lambda name: True)
-    assert system.complaint(environment) is None
+    assert system.missing_requirement(environment) is None
 
 
 def test_what_only_x11_needs_is_not_asked_for_elsewhere(linux, monkeypatch):
     monkeypatch.setattr(system, "_loads", lambda name: "xcb" not in name)
-    assert system.complaint({"WAYLAND_DISPLAY": "wayland-0"}) is None
-    assert "libxcb-icccm4 " in system.complaint({"DISPLAY": ":0"})
+    assert system.missing_requirement({"WAYLAND_DISPLAY": "wayland-0"}) is None
+    assert "libxcb-icccm4 " in system.missing_requirement({"DISPLAY": ":0"})
 
 
 def test_a_library_is_there_or_not():
@@ -51,7 +51,7 @@ def test_bad_input_ends_with_code_2_before_a_window(tmp_path, monkeypatch, capsy
     (tmp_path / "file").touch()
     assert app.main([str(tmp_path / "file")]) == 2
     assert "a workspace is a folder" in capsys.readouterr().err
-    monkeypatch.setattr(system, "complaint", lambda: "no display")
+    monkeypatch.setattr(system, "missing_requirement", lambda: "no display")
     assert app.main([]) == 2
     assert capsys.readouterr().err == "Error: no display\n"
 
@@ -82,22 +82,22 @@ def test_a_configuration_opens_in_the_form_and_sigterm_closes_at_once_with_the_d
 
 def test_a_configuration_that_is_not_there_is_refused(tmp_path, capsys):
     assert app.main([str(tmp_path / "not.yaml")]) == 2
-    assert "is not there" in capsys.readouterr().err
+    assert "There is no file" in capsys.readouterr().err
 
 
 def test_a_window_opens_on_a_workspace_and_is_left_without_a_question(tmp_path, qapp, monkeypatch):
     QSettings.setPath(QSettings.Format.NativeFormat, QSettings.Scope.UserScope, str(tmp_path))
     monkeypatch.setattr(QMessageBox, "question", lambda *_: pytest.fail("it asks"))
-    monkeypatch.setattr(MainWindow, "_sure_to_close", lambda *_: pytest.fail("it asks"))
+    monkeypatch.setattr(MainWindow, "_confirm_close", lambda *_: pytest.fail("it asks"))
     monkeypatch.setattr(signal, "signal", lambda *_: None)
     seen = []
 
     def look():
         (window,) = (one for one in qapp.topLevelWidgets() if isinstance(one, MainWindow) and one.isVisible())
         seen.append((window.model.folder, window.width()))
-        monkeypatch.setattr(type(window.launcher), "beginning", 1)  # as while a run goes on
+        monkeypatch.setattr(type(window.launcher), "running_count", 1)  # as while a run goes on
         window.resize(777, 600)
-        window.leave()
+        window.close_without_asking()
 
     for _ in range(2):
         QTimer.singleShot(0, look)

@@ -8,12 +8,12 @@ import pytest
 import yaml
 
 from gui.models import actions
-from gui.models.colours import colour_of, colours_of
-from gui.models.desk import Desk
+from gui.models.colours import distinct_colours, run_colour
 from gui.models.differences import differences
-from gui.models.preset_list import matching, offers, values_of
+from gui.models.draft import DraftModel
+from gui.models.preset_list import matching_presets, preset_entries, preset_values
 from gui.models.signal import Signal
-from gui.models.workspace import SIGNS, WorkspaceModel, matches, problem_of
+from gui.models.workspace import STATE_SYMBOLS, WorkspaceModel, matches_filter, run_problem
 from tfticket.errors import InputError
 from tfticket.presets import presets
 from tfticket.runs.files import write_json
@@ -34,7 +34,7 @@ def make(workspace):
     def make(name, state="done", started=None, **status):
         folder = workspace / "runs" / name
         folder.mkdir(parents=True, exist_ok=True)
-        values = values_of("quickstart-smoke") | {"name": name.rpartition("-")[0]}
+        values = preset_values("quickstart-smoke") | {"name": name.rpartition("-")[0]}
         (folder / "config.yaml").write_text(yaml.safe_dump(values))
         record = {"state": state, "experiment": "imp", "started": started or 1000.0, "updated": 1000.0}
         write_json(folder / "status.json", record | status)
@@ -70,8 +70,8 @@ def test_a_run_that_vanishes_is_neither_in_focus_nor_overlaid_any_more(workspace
     model.open(workspace)
     model.poll()
     model.focus(first)
-    model.set_eye(first, True)
-    model.set_eye(second, True)
+    model.set_overlaid(first, True)
+    model.set_overlaid(second, True)
     assert model.shown == [first, second]
     told = []
     model.problem_found.connect(told.append)
@@ -80,12 +80,12 @@ def test_a_run_that_vanishes_is_neither_in_focus_nor_overlaid_any_more(workspace
     assert model.focused is None
     assert model.shown == [second]
     assert [problem.title for problem in told] == ["The run's folder is gone: a-11111111"]
-    assert model.has_lost
+    assert model.focus_is_lost
     model.focus(second)
-    assert not model.has_lost
+    assert not model.focus_is_lost
     shutil.rmtree(second)
     model.poll()
-    assert not model.has_lost, "there is none to choose; the next that comes may be in focus"
+    assert not model.focus_is_lost, "there is none to choose; the next that comes may be in focus"
 
 
 def test_only_runs_that_fail_while_one_looks_are_told(workspace, make, model):
@@ -120,7 +120,7 @@ def test_a_problem_of_a_folder_that_is_gone_still_says_something(workspace, make
     model.open(workspace)
     model.poll()
     shutil.rmtree(folder)
-    assert "a: " in problem_of(model.runs[0]).title
+    assert "a: " in run_problem(model.runs[0]).title
 
 
 def test_a_runs_colour_stays_when_other_runs_come_and_go_and_in_the_next_session(workspace, make, model):
@@ -149,10 +149,10 @@ def test_runs_that_are_shown_together_have_colours_of_their_own(workspace, make,
     assert len({model.colour(folder) for folder in folders}) == 24
     first, again = folders[1], folders[25]
     assert model.colour(first) == model.colour(again)
-    model.set_eye(first, True)
+    model.set_overlaid(first, True)
     model.focus(again)
-    assert model.colour(first) == colour_of(1) != model.colour(again)
-    assert colours_of(range(24)) == [colour_of(number) for number in range(24)]
+    assert model.colour(first) == run_colour(1) != model.colour(again)
+    assert distinct_colours(range(24)) == [run_colour(number) for number in range(24)]
 
 
 def test_runs_of_one_name_are_told_apart_by_their_hashes(workspace, make, model):
@@ -172,13 +172,13 @@ def test_focus_and_eyes_tell_only_changes(workspace, make, model):
     model.poll()
     told = []
     model.focus_changed.connect(lambda: told.append("focus"))
-    model.eyes_changed.connect(lambda: told.append("eyes"))
+    model.overlay_changed.connect(lambda: told.append("overlaid"))
     for _ in range(2):
         model.focus(folder)
-        model.set_eye(folder, True)
-    model.clear_eyes()
-    model.clear_eyes()
-    assert told == ["focus", "eyes", "eyes"]
+        model.set_overlaid(folder, True)
+    model.clear_overlay()
+    model.clear_overlay()
+    assert told == ["focus", "overlaid", "overlaid"]
 
 
 def test_the_status_line_counts_runs_and_names_the_last_to_end(workspace, make, model):
@@ -186,14 +186,14 @@ def test_the_status_line_counts_runs_and_names_the_last_to_end(workspace, make, 
     make("b-22222222", "failed", message="m", traceback="t")
     model.open(workspace)
     model.poll()
-    assert model.status().startswith("1 done, 1 failed  |  ")
-    assert "GB free" in model.status()
+    assert model.status_line().startswith("1 done, 1 failed  |  ")
+    assert "GB free" in model.status_line()
     moment = time.time()
     write_progress(folder, Progress(trainings=10, done=5, computed=5, began=moment - 60, updated=moment))
     model.poll()
     running = replace(model.run_at(folder), state="running", seconds_left=60.0)
     model.runs = [running]
-    assert "1 running  |  ETA 1:00" in model.status()
+    assert "1 running  |  ETA 1:00" in model.status_line()
 
 
 def test_a_file_is_no_workspace(tmp_path, model):
@@ -206,7 +206,7 @@ def test_a_folder_that_is_not_there_is_an_empty_workspace(tmp_path, model):
     model.open(tmp_path / "not" / "there")
     assert not model.poll()
     assert model.runs == []
-    assert "no runs yet" in model.status()
+    assert "no runs yet" in model.status_line()
 
 
 @pytest.mark.parametrize(
@@ -228,12 +228,12 @@ def test_a_filter_is_words_and_fields(text, fits, workspace, make, model):
     make("quickstart-11111111")
     model.open(workspace)
     model.poll()
-    assert matches(replace(model.runs[0], level=3), text) is fits
+    assert matches_filter(replace(model.runs[0], level=3), text) is fits
 
 
 def test_every_state_has_a_sign_and_no_two_the_same():
-    assert set(SIGNS) == {"running", "done", "stopped", "failed", "killed", "damaged"}
-    assert len(set(SIGNS.values())) == len(SIGNS)
+    assert set(STATE_SYMBOLS) == {"running", "done", "stopped", "failed", "killed", "damaged"}
+    assert len(set(STATE_SYMBOLS.values())) == len(STATE_SYMBOLS)
 
 
 def test_actions_have_names_of_their_own_and_shortcuts_too():
@@ -247,84 +247,84 @@ def test_actions_have_names_of_their_own_and_shortcuts_too():
 
 
 def test_the_palette_offers_what_can_be_done_now(workspace, make, model):
-    assert "stop_run" not in {action.id for action in actions.matching("", model)}
+    assert "stop_run" not in {action.id for action in actions.matching_actions("", model)}
     make("a-11111111", "stopped")
     model.open(workspace)
     model.poll()
     model.focus(model.runs[0].folder)
-    assert {action.id for action in actions.matching("go on", model)} >= {"resume_run"}
-    assert "start_run" in {action.id for action in actions.matching("", model)}
+    assert {action.id for action in actions.matching_actions("continue", model)} >= {"resume_run"}
+    assert "start_run" in {action.id for action in actions.matching_actions("", model)}
 
 
 def test_every_preset_is_offered_and_found_by_its_words():
-    assert [offer.name for offer in offers()] == list(presets())
-    found = matching("lenet mnist desk")
+    assert [offer.name for offer in preset_entries()] == list(presets())
+    found = matching_presets("lenet mnist desk")
     assert found
     assert all({"lenet", "mnist", "desk"} <= set(offer.name.split("-")) for offer in found)
 
 
 def test_a_draft_comes_from_a_preset_a_file_or_a_run(tmp_path, make):
-    desk, told = Desk(), []
-    desk.form.changed.connect(lambda: told.append(desk.form.origin))
-    desk.take_preset("quickstart-smoke")
+    draft, told = DraftModel(), []
+    draft.form.changed.connect(lambda: told.append(draft.form.origin))
+    draft.load_preset("quickstart-smoke")
     path = tmp_path / "mine.yaml"
     path.write_text("extends: quickstart-smoke\nname: mine\nseeds: [7]\n")
-    desk.take_file(path)
-    assert desk.form.values["seeds"] == [7]
+    draft.load_file(path)
+    assert draft.form.values["seeds"] == [7]
     folder = make("a-11111111")
-    desk.take_run(folder)
+    draft.load_run(folder)
     assert told == ["from the preset quickstart-smoke", "from mine.yaml", "as the run a-11111111"]
-    assert desk.form.values == read_configuration(folder)
-    assert desk.form.differing == []
-    assert not desk.needs_trust
+    assert draft.form.values == read_configuration(folder)
+    assert draft.form.differing == []
+    assert not draft.needs_trust
 
 
 def test_what_takes_a_drafts_place_is_undone_as_an_edit(make):
-    desk = Desk()
-    desk.form.set("seeds", "7")
-    desk.take_preset("quickstart-smoke")
-    desk.take_run(make("a-11111111"))
-    desk.form.undo()
-    assert desk.form.origin == "from the preset quickstart-smoke"
-    desk.form.undo()
-    assert (desk.form.values["seeds"], desk.form.differing) == ([7], ["seeds"])
-    desk.form.redo()
-    assert desk.form.origin == "from the preset quickstart-smoke"
+    draft = DraftModel()
+    draft.form.set("seeds", "7")
+    draft.load_preset("quickstart-smoke")
+    draft.load_run(make("a-11111111"))
+    draft.form.undo()
+    assert draft.form.origin == "from the preset quickstart-smoke"
+    draft.form.undo()
+    assert (draft.form.values["seeds"], draft.form.differing) == ([7], ["seeds"])
+    draft.form.redo()
+    assert draft.form.origin == "from the preset quickstart-smoke"
 
 
 def test_a_draft_is_kept_with_its_marks_and_its_errors():
-    desk = Desk()
-    desk.take_preset("quickstart-smoke")
-    desk.form.set("seeds", "7, 8")
-    desk.form.set("train.batch_size", "12.5")
-    again = Desk(desk.save())
-    assert again.form.values == desk.form.values
-    assert again.form.origin == desk.form.origin
-    assert again.form.differing == desk.form.differing == ["train.batch_size", "seeds"]
-    assert again.form.errors == desk.form.errors
+    draft = DraftModel()
+    draft.load_preset("quickstart-smoke")
+    draft.form.set("seeds", "7, 8")
+    draft.form.set("train.batch_size", "12.5")
+    again = DraftModel(draft.save())
+    assert again.form.values == draft.form.values
+    assert again.form.origin == draft.form.origin
+    assert again.form.differing == draft.form.differing == ["train.batch_size", "seeds"]
+    assert again.form.errors == draft.form.errors
     again.form.reset("")
-    assert again.form.yaml() == Desk(again.save()).form.yaml()
+    assert again.form.yaml() == DraftModel(again.save()).form.yaml()
 
 
 @pytest.mark.parametrize(
     "kept", ["", "{", "[]", "{}", '{"values": {"experiment": "other"}, "base": null, "origin": ""}']
 )
 def test_a_draft_that_is_not_understood_counts_as_none(kept):
-    assert Desk(kept).form.yaml() == Desk().form.yaml()
+    assert DraftModel(kept).form.yaml() == DraftModel().form.yaml()
 
 
 def test_a_draft_of_a_run_that_cannot_be_read_is_refused_and_the_old_one_stays(make):
-    desk, folder = Desk(), make("a-11111111")
-    before = desk.form.values
+    draft, folder = DraftModel(), make("a-11111111")
+    before = draft.form.values
     for text in ("[1", "just a word"):
         (folder / "config.yaml").write_text(text)
         with pytest.raises(InputError, match=r"config\.yaml"):
-            desk.take_run(folder)
+            draft.load_run(folder)
     (folder / "config.yaml").write_text("{experiment: other, name: a}")
     with pytest.raises(InputError, match="other"):
-        desk.take_run(folder)
-    assert desk.form.values == before
-    assert not desk.form.can_undo
+        draft.load_run(folder)
+    assert draft.form.values == before
+    assert not draft.form.can_undo
 
 
 def test_only_fields_that_differ_are_shown():
@@ -371,9 +371,9 @@ def test_eyes_of_runs_that_vanish_are_told(workspace, make, model):
     folder = make("a-11111111")
     model.open(workspace)
     model.poll()
-    model.set_eye(folder, True)
+    model.set_overlaid(folder, True)
     told = []
-    model.eyes_changed.connect(lambda: told.append(list(model.eyes)))
+    model.overlay_changed.connect(lambda: told.append(list(model.overlaid)))
     shutil.rmtree(folder)
     model.poll()
     assert told == [[]]

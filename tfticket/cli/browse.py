@@ -13,7 +13,7 @@ from tfticket.cli import completion
 from tfticket.cli.console import echo, say, show_table, when
 from tfticket.cli.options import AnyWorkspace, DataDir, Debug, Json, Options, Quiet, Workspace, app
 from tfticket.errors import InputError, TfticketError, unknown
-from tfticket.registry import DATA_SETS, DEFAULT_WORKSPACE, LISTS
+from tfticket.registry import DATA_SETS, DEFAULT_WORKSPACE, LISTS, THEMES
 from tfticket.text import one_line
 
 if TYPE_CHECKING:
@@ -131,18 +131,21 @@ def data(
     epilog="Examples:\n\n  tfticket gui\n\n  tfticket gui /data/tickets --theme dark\n\n  tfticket gui mine.yaml"
 )
 def gui(
-    workspace: Annotated[
+    path: Annotated[
         Path | None,
         typer.Argument(
-            help="Folder of all runs and steps, or a run's folder; default: ./workspace. Or a YAML file, for the form."
+            metavar="WORKSPACE|RUN|YAML",
+            help="Workspace or run to show (default: ./workspace), or a YAML file to fill the form from.",
         ),
     ] = None,
-    theme: Annotated[str | None, typer.Option(help="light, dark or system.")] = None,
+    theme: Annotated[str | None, typer.Option(metavar="|".join(THEMES), help="Colours of the window.")] = None,
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Open the window: configure runs, watch them live, see what came out."""
-    options = ([str(workspace)] if workspace else []) + (["--theme", theme] if theme else [])
+    """Open the window: configure runs, follow them live, compare results."""
+    if theme and theme not in THEMES:
+        raise InputError(unknown("theme", theme, THEMES))
+    options = ([str(path)] if path else []) + (["--theme", theme] if theme else [])
     os.execv(sys.executable, [sys.executable, "-P", "-m", "tfticket._gui", *options])  # noqa: S606 -- the library never imports the window
 
 

@@ -1,4 +1,4 @@
-"""What a run's arms are called in the window: as its report calls them."""
+"""Display names of a run's arms, as in its report."""
 
 from pathlib import Path
 from typing import Any
@@ -10,14 +10,14 @@ from tfticket.runs.run_folder import read_configuration
 
 
 class ArmNames:
-    """Names of a run's arms, from its configuration, which is read once; without it where it cannot be read."""
+    """Names of a run's arms by its configuration, which is read once; the arms' own names where it cannot be read."""
 
     def __init__(self, run: Path) -> None:
         self._run = run
         self._configuration: dict[str, Any] | None = None
 
     def __call__(self, arm: Arm) -> str:
-        """What an arm is called."""
+        """Return the display name of an arm."""
         try:
             if self._configuration is None:
                 self._configuration = read_configuration(self._run)

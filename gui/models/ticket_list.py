@@ -1,4 +1,4 @@
-"""The tickets of a run, from its manifest."""
+"""Tickets of a run, read from its manifest."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,12 +11,12 @@ from tfticket.runs.run_folder import Step, read_steps
 
 @dataclass(frozen=True)
 class TicketEntry:
-    """A ticket of the run.
+    """A ticket of a run.
 
     Attributes:
-        arm, seed, replicate, level: Which.
-        density: Fraction of the prunable weights that survive.
-        folder: Its step's.
+        arm, seed, replicate, level: Identity of the ticket within the run.
+        density: Surviving fraction of the prunable weights.
+        folder: Folder of the step that holds the ticket.
     """
 
     arm: Arm
@@ -32,20 +32,20 @@ class TicketEntry:
         return self.arm, self.seed, self.replicate
 
 
-def tickets_of(run: Path, known: Mapping[str, TicketEntry]) -> tuple[dict[str, TicketEntry], int]:
-    """A run's tickets, and how many of its steps cannot be read.
+def read_tickets(run: Path, known: Mapping[str, TicketEntry]) -> tuple[dict[str, TicketEntry], int]:
+    """Read the tickets of a run.
 
     Args:
-        run: Its folder.
-        known: Step -> ticket, of those found before.
+        run: Folder of the run.
+        known: Step -> ticket from an earlier call, which are not read again.
 
     Returns:
-        Step -> ticket, in the run's order; the number of steps that cannot be read.
+        Step -> ticket in the run's order, and the number of unreadable steps.
 
     Raises:
         InputError: The manifest cannot be read.
     """
-    found: dict[str, TicketEntry] = {}
+    tickets: dict[str, TicketEntry] = {}
     damaged = 0
     for step in read_steps(run):
         try:
@@ -54,12 +54,12 @@ def tickets_of(run: Path, known: Mapping[str, TicketEntry]) -> tuple[dict[str, T
             damaged += 1
             continue
         if entry is not None:
-            found[step.path.name] = entry
-    return found, damaged
+            tickets[step.path.name] = entry
+    return tickets, damaged
 
 
 def _entry(step: Step) -> TicketEntry | None:
-    """The ticket that a step evaluates or makes; what has an arm of its own is known by its evaluation only."""
+    """Return the ticket that a step evaluates or creates; tickets of further arms are listed by their evaluations."""
     label = step.label
     if step.kind == "evaluate":
         folder = step.inputs["ticket"]
@@ -67,6 +67,6 @@ def _entry(step: Step) -> TicketEntry | None:
             label["arm"], label["seed"], label.get("replicate", 0), label["level"], label["density"], folder
         )
     if step.kind in ("start", "prune") and "arm" not in label:
-        whose = (TICKET, label["seed"], 0)
-        return TicketEntry(*whose, step.result.get("level", 0), step.result.get("density", 1.0), step.path)
+        level, density = step.result.get("level", 0), step.result.get("density", 1.0)
+        return TicketEntry(TICKET, label["seed"], 0, level, density, step.path)
     return None

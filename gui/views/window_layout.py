@@ -1,0 +1,108 @@
+"""Widgets of the main window: docks around tabs. Their behaviour is in ``main_window``."""
+
+from typing import Any
+
+from PySide6.QtCore import QSettings, Qt
+from PySide6.QtWidgets import QDockWidget, QMainWindow, QStackedWidget, QTabWidget, QVBoxLayout, QWidget
+
+from ..models.draft import DraftModel
+from ..models.live import LiveModel
+from ..models.masks import MasksModel
+from ..models.sparsity import SparsityModel
+from ..models.workspace import WorkspaceModel
+from .dock import Dock, WidthKeeper
+from .form import ConfigForm
+from .live import LiveTab
+from .masks import MasksTab
+from .problems import NotificationBar, ProblemsView
+from .run_table import RunTable
+from .sparsity import SparsityTab
+from .texts import text_label
+from .welcome import WelcomePage
+from .window_settings import WindowSettings
+
+
+class WindowLayout(QMainWindow):
+    """The models of the window and the widgets that show them.
+
+    Args:
+        settings: Storage of what lasts until the next session.
+    """
+
+    def __init__(self, settings: QSettings) -> None:
+        super().__init__()
+        self.settings = WindowSettings(settings)
+        self.model, self.draft = WorkspaceModel(), DraftModel(self.settings.text("draft"))
+        self.live, self.sparsity, self.masks = LiveModel(), SparsityModel(), MasksModel()
+        self.setWindowTitle("tfticket")
+        self.setAcceptDrops(True)
+        self._add_centre()
+        self._add_docks()
+
+    def _add_centre(self) -> None:
+        self.notification = NotificationBar(self)
+        self.welcome = WelcomePage(self)
+        self.tabs = QTabWidget(self)
+        self.tabs.setDocumentMode(True)
+        self.tabs.addTab(LiveTab(self.live), "Live")
+        self.tabs.addTab(SparsityTab(self.sparsity), "Sparsity")
+        self.tabs.addTab(MasksTab(self.masks), "Masks")
+        self.pages = QStackedWidget(self)
+        self.pages.addWidget(self.welcome)
+        self.pages.addWidget(self.tabs)
+        centre = QWidget(self)
+        layout = QVBoxLayout(centre)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        layout.addWidget(self.notification)
+        layout.addWidget(self.pages, 1)
+        self.setCentralWidget(centre)
+
+    def _add_docks(self) -> None:
+        self.runs = RunTable(self.model, self)
+        self.form = ConfigForm(self.draft.form, parent=self)
+        self.problems = ProblemsView(self)
+        self.setCorner(Qt.Corner.BottomLeftCorner, Qt.DockWidgetArea.LeftDockWidgetArea)
+        self.runs_dock = self._dock("Runs", self.runs, Qt.DockWidgetArea.LeftDockWidgetArea)
+        self.config_dock = self._dock("Configuration", self.form, Qt.DockWidgetArea.LeftDockWidgetArea)
+        self.problems_dock = self._dock("Problems", self.problems, Qt.DockWidgetArea.BottomDockWidgetArea)
+        self.problems_dock.hide()
+        self.resizeDocks([self.runs_dock, self.config_dock], [330, 470], Qt.Orientation.Vertical)
+        self.resizeDocks([self.runs_dock], [480], Qt.Orientation.Horizontal)
+        self.docks_width = WidthKeeper(self, self.runs_dock)
+        self.status = text_label(self)
+        self.statusBar().addPermanentWidget(self.status)
+
+    def _dock(self, title: str, widget: QWidget, area: Qt.DockWidgetArea) -> QDockWidget:
+        dock = Dock(title, widget, self)
+        self.addDockWidget(area, dock)
+        return dock
+
+    @property
+    def tab(self) -> Any:
+        """The tab shown."""
+        return self.tabs.currentWidget()
+
+    def restore(self) -> None:
+        """Apply the settings of the last session."""
+        settings = self.settings
+        settings.restore_geometry(self)
+        width = settings.text("docks/width")
+        self.docks_width.width = int(width) if width.isdecimal() else 0
+        if (columns := settings.data("runs/columns")) is not None:
+            self.runs.view.restore_columns(columns)
+        self.runs.filter.setText(settings.text("runs/filter"))
+        self.live.set_options(axis="time" if settings.text("live/axis") == "time" else "iteration")
+        titles = [self.tabs.tabText(number) for number in range(self.tabs.count())]
+        tab = settings.text("tab")
+        self.tabs.setCurrentIndex(titles.index(tab) if tab in titles else 0)
+
+    def save(self) -> None:
+        """Store the settings for the next session."""
+        self.settings.save_geometry(self)
+        self.settings.set("docks/width", self.docks_width.width)
+        self.settings.set("runs/columns", self.runs.view.save_columns())
+        self.settings.set("runs/filter", self.runs.filter.text())
+        self.settings.set("live/axis", self.live.axis)
+        self.settings.set("tab", self.tabs.tabText(self.tabs.currentIndex()))
+        self.settings.set("draft", self.draft.save())
