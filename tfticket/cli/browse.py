@@ -11,7 +11,7 @@ import typer
 
 from tfticket.cli import completion
 from tfticket.cli.console import echo, say, show_table, when
-from tfticket.cli.options import AnyWorkspace, DataDir, Debug, Json, Options, Quiet, Workspace, app
+from tfticket.cli.options import AnyWorkspace, DataDir, Json, Options, Workspace, command
 from tfticket.errors import InputError, TfticketError, unknown
 from tfticket.registry import DATA_SETS, DEFAULT_WORKSPACE, LISTS, THEMES
 from tfticket.text import one_line
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tfticket.runs.run_folder import RunFolder
 
 
-@app.command(
+@command(
     "list",
     epilog="Examples:\n\n  tfticket list\n\n  tfticket list presets\n\n  tfticket list runs --json",
 )
@@ -30,8 +30,6 @@ def list_(
     ] = "runs",
     workspace: Workspace = DEFAULT_WORKSPACE,
     as_json: Json = False,
-    quiet: Quiet = False,
-    debug: Debug = False,
 ) -> None:
     """List the runs of a workspace, or what the program has by name."""
     if what == "runs":
@@ -86,7 +84,7 @@ def _message(run: "RunFolder") -> str:
     return one_line(run.status.get("message", ""))
 
 
-@app.command(
+@command(
     epilog="Examples:\n\n  tfticket data\n\n  tfticket data mnist cifar-10-small\n\n  tfticket data ~/digits.npz --json"
 )
 def data(
@@ -100,8 +98,6 @@ def data(
     ] = None,
     data_dir: DataDir = None,
     as_json: Json = False,
-    quiet: Quiet = False,
-    debug: Debug = False,
 ) -> None:
     """Show data sets: which have a name and where they lie, or what some of them hold."""
     from tfticket.data.dataset_summary import summary
@@ -127,9 +123,7 @@ def data(
         say(f"{name:15} {label}\n{'':15} {path or f'not here. {how}'}")
 
 
-@app.command(
-    epilog="Examples:\n\n  tfticket gui\n\n  tfticket gui /data/tickets --theme dark\n\n  tfticket gui mine.yaml"
-)
+@command(epilog="Examples:\n\n  tfticket gui\n\n  tfticket gui /data/tickets --theme dark\n\n  tfticket gui mine.yaml")
 def gui(
     path: Annotated[
         Path | None,
@@ -139,8 +133,6 @@ def gui(
         ),
     ] = None,
     theme: Annotated[str | None, typer.Option(metavar="|".join(THEMES), help="Colours of the window.")] = None,
-    quiet: Quiet = False,
-    debug: Debug = False,
 ) -> None:
     """Open the window: configure runs, follow them live, compare results."""
     if theme and theme not in THEMES:
@@ -149,13 +141,11 @@ def gui(
     os.execv(sys.executable, [sys.executable, "-P", "-m", "tfticket._gui", *options])  # noqa: S606 -- the library never imports the window
 
 
-@app.command(epilog="Examples:\n\n  tfticket doctor\n\n  tfticket doctor --workspace /data/tickets --json")
+@command(epilog="Examples:\n\n  tfticket doctor\n\n  tfticket doctor --workspace /data/tickets --json")
 def doctor(
     workspace: AnyWorkspace = DEFAULT_WORKSPACE,
     data_dir: DataDir = None,
     as_json: Json = False,
-    quiet: Quiet = False,
-    debug: Debug = False,
 ) -> None:
     """Examine this machine: versions, devices, data, disk; what is missing, and how to get it."""
     from tfticket.cli.doctor import examine

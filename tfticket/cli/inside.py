@@ -14,7 +14,7 @@ import typer
 from tfticket.arms import TICKET, Arm
 from tfticket.cli import completion
 from tfticket.cli.console import say, show_table
-from tfticket.cli.options import Debug, Json, Options, Quiet, Workspace, app, named_run
+from tfticket.cli.options import Json, Options, Workspace, command, named_run
 from tfticket.cli.run import numbers_in
 from tfticket.errors import InputError
 from tfticket.registry import DEFAULT_WORKSPACE
@@ -48,7 +48,7 @@ class Chosen:
         return ", ".join(self.words)
 
 
-@app.command(
+@command(
     epilog="Examples:\n\n"
     "  tfticket inspect ticket.safetensors --out inside\n\n"
     "  tfticket inspect quickstart --level 10 --seed 0\n\n"
@@ -77,8 +77,6 @@ def inspect(
     ] = None,
     workspace: Workspace = DEFAULT_WORKSPACE,
     as_json: Json = False,
-    quiet: Quiet = False,
-    debug: Debug = False,
 ) -> None:
     """Look into a ticket: layers, weights, dead inputs and units, paths, cost; or compare several."""
     from tfticket.runs.files import check_writable

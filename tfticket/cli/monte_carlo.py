@@ -11,7 +11,7 @@ import typer
 
 from tfticket.cli import completion
 from tfticket.cli.console import say, show_table
-from tfticket.cli.options import DataDir, Debug, Json, Options, Quiet, Workspace, app, named_run
+from tfticket.cli.options import DataDir, Json, Options, Workspace, command, named_run
 from tfticket.errors import InputError
 from tfticket.registry import DEFAULT_WORKSPACE
 
@@ -36,7 +36,7 @@ TrainRows = Annotated[int | None, typer.Option(min=1, help="Training rows; defau
 Seed = Annotated[int, typer.Option(min=0, help="Of weights, masks, and the choice of images.")]
 
 
-@app.command(
+@command(
     "mc-fit",
     epilog="Examples:\n\n  tfticket mc-fit ticket.safetensors --data cifar-10 --out sampler.json\n\n"
     "  tfticket mc-fit ticket.safetensors --data cifar-10 --images 5000 --out sampler.json",
@@ -50,8 +50,6 @@ def mc_fit(
     seed: Seed = 0,
     data_dir: DataDir = None,
     as_json: Json = False,
-    quiet: Quiet = False,
-    debug: Debug = False,
 ) -> None:
     """Learn from a ticket what Monte Carlo tickets are to be like: which weights survive, by what they are."""
     from tfticket.runs.files import check_writable
@@ -91,7 +89,7 @@ def mc_fit(
         say(f"Survival model of {source.name}, level {source.level}: {out}")
 
 
-@app.command(
+@command(
     "mc-ticket",
     epilog="Examples:\n\n  tfticket mc-ticket sampler.json --model conv-6 --data cifar-10\n\n"
     "  tfticket mc-ticket my-run --model conv-4 --data cifar-10 --by magnitude --seed 3 --out ticket.safetensors\n\n"
@@ -118,8 +116,6 @@ def mc_ticket(
     workspace: Workspace = DEFAULT_WORKSPACE,
     data_dir: DataDir = None,
     as_json: Json = False,
-    quiet: Quiet = False,
-    debug: Debug = False,
 ) -> None:
     """Draw a sparse network from a sampler, on new weights; nothing is trained."""
     from tfticket.config import ModelConfig

@@ -1,8 +1,11 @@
 """The program itself, and the options that several of its commands have."""
 
+import functools
+import inspect
 import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -90,6 +93,27 @@ Version = Annotated[bool, typer.Option("--version", callback=_show_version, is_e
 @app.callback()
 def options(quiet: Quiet = False, debug: Debug = False, version: Version = False) -> None:
     """Options of every command."""
+
+
+def command(name: str | None = None, **options: Any) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Return a decorator that registers a command, with the options of every command."""
+
+    def register(function: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(function)
+        def call(*arguments: Any, quiet: bool, debug: bool, **values: Any) -> None:
+            function(*arguments, **values)
+
+        added = {"quiet": Quiet, "debug": Debug}
+        signature = inspect.signature(function)
+        parameters = [
+            inspect.Parameter(n, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=a) for n, a in added.items()
+        ]
+        call.__signature__ = signature.replace(parameters=[*signature.parameters.values(), *parameters])  # type: ignore[attr-defined]
+        call.__annotations__ = function.__annotations__ | added
+        app.command(name, **options)(call)
+        return function
+
+    return register
 
 
 def named_run(workspace: Path, name: str) -> "RunFolder":

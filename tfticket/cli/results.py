@@ -21,23 +21,19 @@ from tfticket.cli.console import (
     show_uncertainty,
     when,
 )
-from tfticket.cli.options import Debug, Json, Options, Quiet, Workspace, app, named_run
+from tfticket.cli.options import Json, Options, Workspace, command, named_run
 from tfticket.errors import InputError
 from tfticket.registry import DEFAULT_WORKSPACE
 from tfticket.text import counted
 
 
-@app.command(
-    epilog="Examples:\n\n  tfticket show quickstart\n\n  tfticket show workspace/runs/quickstart-1a2b3c4d --json"
-)
+@command(epilog="Examples:\n\n  tfticket show quickstart\n\n  tfticket show workspace/runs/quickstart-1a2b3c4d --json")
 def show(
     run: Annotated[
         str, typer.Argument(autocompletion=completion.runs, help="A run's name, the beginning of it, or its folder.")
     ],
     workspace: Workspace = DEFAULT_WORKSPACE,
     as_json: Json = False,
-    quiet: Quiet = False,
-    debug: Debug = False,
 ) -> None:
     """Show a run: its state, its configuration, its results so far."""
     shown = named_run(workspace, run)
@@ -78,9 +74,7 @@ def show(
         show_chains(pools_of(shown))
 
 
-@app.command(
-    epilog="Examples:\n\n  tfticket report quickstart\n\n  tfticket report quickstart other-run --out comparison"
-)
+@command(epilog="Examples:\n\n  tfticket report quickstart\n\n  tfticket report quickstart other-run --out comparison")
 def report(
     runs: Annotated[
         list[str], typer.Argument(autocompletion=completion.runs, help="Runs: names, beginnings of names, or folders.")
@@ -88,8 +82,6 @@ def report(
     out: Annotated[Path | None, typer.Option(help="Folder to write to; a single run's own report/ by default.")] = None,
     workspace: Workspace = DEFAULT_WORKSPACE,
     as_json: Json = False,
-    quiet: Quiet = False,
-    debug: Debug = False,
 ) -> None:
     """Write the figures, the table, the claims and the CSV of runs, from their folders alone."""
     folders = [named_run(workspace, run) for run in runs]
@@ -98,7 +90,7 @@ def report(
     show_report(write_report(folders, out), as_json, Options.quiet)
 
 
-@app.command(
+@command(
     epilog="Examples:\n\n  tfticket export my-run --out chains.nc\n\n"
     "  tfticket export workspace/steps/sample-0123456789abcdef\n\n"
     "In Python:  arviz.from_netcdf('chains.nc')"
@@ -117,8 +109,6 @@ def export(
         Literal["netcdf"], typer.Option(help="netcdf: as ArviZ reads it, with its names.")
     ] = "netcdf",
     workspace: Workspace = DEFAULT_WORKSPACE,
-    quiet: Quiet = False,
-    debug: Debug = False,
 ) -> None:
     """Write chains for other programs: draws of the surviving weights, and what was told of each draw."""
     from tfticket.export import chains_of, to_netcdf

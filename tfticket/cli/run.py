@@ -13,7 +13,7 @@ import typer
 
 from tfticket.cli import completion
 from tfticket.cli.console import say, show_report, show_table
-from tfticket.cli.options import DataDir, Debug, Json, Options, Quiet, Workspace, app, named_run
+from tfticket.cli.options import DataDir, Json, Options, Workspace, command, named_run
 from tfticket.errors import InputError, shortened
 from tfticket.registry import DEFAULT_WORKSPACE, EXPERIMENTS, check_name
 from tfticket.text import plain
@@ -29,7 +29,7 @@ MOST = 100_000
 Trust = Annotated[bool, typer.Option("--trust", help="Load a .keras file without asking; such a file can run code.")]
 
 
-@app.command(
+@command(
     epilog="Examples:\n\n"
     "  tfticket run quickstart\n\n"
     "  tfticket run quickstart -o train.epochs=3 -o 'seeds=[0,1,2,3,4]'\n\n"
@@ -65,8 +65,6 @@ def run(
         ),
     ] = False,
     as_json: Json = False,
-    quiet: Quiet = False,
-    debug: Debug = False,
 ) -> None:
     """Run an experiment, or go on with it, and report what came out."""
     from tfticket.presets import experiment_of, load_sourced
@@ -88,7 +86,7 @@ def run(
         _propose(workspace, *commands)
 
 
-@app.command(
+@command(
     epilog="Examples:\n\n"
     "  tfticket branch quickstart --levels 0-5,8 --control shuffle-layerwise --replicates 3\n\n"
     "  tfticket branch quickstart --control keep-signs --control '{name: reinitialise, initialiser: he_normal}'\n\n"
@@ -123,8 +121,6 @@ def branch(
         bool, typer.Option("--dry-run", help="Only say what it costs, with what RUN has already.")
     ] = False,
     as_json: Json = False,
-    quiet: Quiet = False,
-    debug: Debug = False,
 ) -> None:
     """Train controls of a finished run's tickets, as a run of its own that shares its steps."""
     from tfticket.arms import TICKET, Arm

@@ -6,13 +6,13 @@ import typer
 
 from tfticket.cli import completion
 from tfticket.cli.console import say, show_table
-from tfticket.cli.options import Debug, Json, Options, Quiet, Workspace, app
+from tfticket.cli.options import Json, Options, Workspace, command
 from tfticket.errors import InputError, TfticketError
 from tfticket.registry import DEFAULT_WORKSPACE
 from tfticket.text import counted
 
 
-@app.command(
+@command(
     epilog="Examples:\n\n  tfticket verify\n\n  tfticket verify quickstart\n\n"
     "Do so after copying a workspace. `tfticket run` verifies the steps that it finds done, too."
 )
@@ -22,8 +22,6 @@ def verify(
     ] = None,
     workspace: Workspace = DEFAULT_WORKSPACE,
     as_json: Json = False,
-    quiet: Quiet = False,
-    debug: Debug = False,
 ) -> None:
     """Verify that files of runs and finished steps are those that were written: none missing, changed or exchanged."""
     from tfticket.runs.artefacts import verify_step
