@@ -219,7 +219,7 @@ def _quoted(text: str) -> str:
 def _unquoted(text: str) -> str:
     """Return what a word of a key says; one that is not quoted as JSON does says itself."""
     try:
-        said = json.loads(text) if text.startswith('"') else text
+        value = json.loads(text) if text.startswith('"') else text
     except ValueError:
         return text
-    return str(said)
+    return str(value)

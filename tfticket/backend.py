@@ -220,10 +220,10 @@ def leave_gpus_alone() -> None:
 
 
 def _threads() -> int:
-    said = os.environ.get("TF_NUM_INTRAOP_THREADS", "")  # TensorFlow hears it where nothing else is set
+    variable = os.environ.get("TF_NUM_INTRAOP_THREADS", "")  # TensorFlow hears it where nothing else is set
     return (
         tf.config.threading.get_intra_op_parallelism_threads()
-        or (int(said) if said.isdecimal() else 0)
+        or (int(variable) if variable.isdecimal() else 0)
         or usable_cpus()
     )
 
@@ -232,9 +232,9 @@ def _processor() -> str:
     """Return the processor's name and its vector instructions: libraries choose their code by them."""
     with suppress(OSError):
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
-        said = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in reversed(lines))}
-        instructions = _VECTOR_INSTRUCTIONS & set(said.get("flags", said.get("Features", "")).split())
-        return ", ".join([said.get("model name", platform.machine()), *sorted(instructions)])
+        info = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in reversed(lines))}
+        instructions = _VECTOR_INSTRUCTIONS & set(info.get("flags", info.get("Features", "")).split())
+        return ", ".join([info.get("model name", platform.machine()), *sorted(instructions)])
     return platform.processor() or platform.machine()
 
 

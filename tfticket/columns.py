@@ -53,8 +53,8 @@ def _widths(
     from rich.cells import cell_len
 
     texts = [[*name.split("\n"), *column] for name, column in zip(header, columns, strict=True)]
-    widest = [max(map(cell_len, each)) for each in texts]
-    words = [max(cell_len(word) for text in each for word in text.split() or [""]) for each in texts]
+    widest = [max(map(cell_len, column)) for column in texts]
+    words = [max(cell_len(word) for text in column for word in text.split() or [""]) for column in texts]
     narrow = [word if is_number else min(word, _LEAST_TEXT) for word, is_number in zip(words, numeric, strict=True)]
     for least in (words, narrow):
         if sum(least) <= spare:
@@ -64,11 +64,11 @@ def _widths(
 
 def _shrunk(widths: Sequence[int], least: Sequence[int], spare: int) -> list[int]:
     """Widths that fit: the widest column that still can gives way."""
-    found = list(widths)
-    while sum(found) > spare:
-        number = max((n for n in range(len(found)) if found[n] > least[n]), key=lambda n: found[n])
-        found[number] -= 1
-    return found
+    shrunk = list(widths)
+    while sum(shrunk) > spare:
+        number = max((n for n in range(len(shrunk)) if shrunk[n] > least[n]), key=lambda n: shrunk[n])
+        shrunk[number] -= 1
+    return shrunk
 
 
 def _table(

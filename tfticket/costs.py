@@ -122,10 +122,10 @@ def _alike(step: PlannedStep) -> tuple[Any, ...]:
 
 def _sum(seconds: Iterable[float | None]) -> float | None:
     total = 0.0
-    for one in seconds:
-        if one is None:
+    for part in seconds:
+        if part is None:
             return None
-        total += one
+        total += part
     return total
 
 
@@ -171,7 +171,7 @@ def _chain_seconds(step: PlannedStep) -> float | None:
             measured[float(density)] = seconds / count
     if sample.engine == "keras" or not measured:
         return None
-    nearest = min((each for each in measured if each >= 0.99 * left), default=max(measured))
+    nearest = min((sparsity for sparsity in measured if sparsity >= 0.99 * left), default=max(measured))
     row = measured[nearest] * max(1.0, left / nearest)
     return float(BESIDE_GRADIENTS * sample.most_gradients * _rows(step.config.data)[0] * row)
 
@@ -222,9 +222,9 @@ def _measured() -> tuple[dict[tuple[str, int], float], str]:
     Of a variational network it is a draw's share of the step. Of a network 'gradient at' a density they are those of a
     chain's gradient, by rows.
     """
-    found = json.loads((files("tfticket._experiments.presets") / "costs.json").read_text(encoding="utf-8"))
-    rows = [(*row["name"].rsplit(" x ", 1), row["value"]) for row in found["benchmarks"]["costs"]["rows"]]
-    return {(name, int(batch)): seconds for name, batch, seconds in rows}, f"{found['machine']['threads']} cores"
+    record = json.loads((files("tfticket._experiments.presets") / "costs.json").read_text(encoding="utf-8"))
+    rows = [(*row["name"].rsplit(" x ", 1), row["value"]) for row in record["benchmarks"]["costs"]["rows"]]
+    return {(name, int(batch)): seconds for name, batch, seconds in rows}, f"{record['machine']['threads']} cores"
 
 
 def duration_text(seconds: float) -> str:

@@ -142,11 +142,11 @@ def load_sourced(source: str, overrides: Sequence[str] = ()) -> Sourced:
     values: dict[str, Any] = functools.reduce(merge, (layer.values for layer in layers), {})
     config: ExperimentConfig = validate(config_class, values, where=source, yaml=True)
     kept = {field for field, _ in _leaves(values)}
-    said = {
+    sources = {
         field: _source(layer.sources, field) for layer in layers for field, _ in _leaves(layer.values) if field in kept
     }
     fields = {
-        field: (value, _of_field(said, field))
+        field: (value, _of_field(sources, field))
         for field, value in _leaves_of(config)
         if field.partition(".")[0] not in ExperimentConfig.model_fields
     }
@@ -183,10 +183,10 @@ def _source(sources: Mapping[str, str], field: str) -> str:
     return next((sources[name] for name in (*candidates, "*") if name in sources), "")
 
 
-def _of_field(said: Mapping[str, str], field: str) -> str:
+def _of_field(sources: Mapping[str, str], field: str) -> str:
     """Return the source of a field; for a table of the user's keys, such as rates by layer, that of its last key."""
-    found = [source for name, source in said.items() if name == field or name.startswith(f"{field}.")]
-    return found[-1] if found else DEFAULT
+    matches = [source for name, source in sources.items() if name == field or name.startswith(f"{field}.")]
+    return matches[-1] if matches else DEFAULT
 
 
 def _leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -51,15 +51,15 @@ def load_yaml(text: str | bytes, where: str) -> Any:
             builder.take(event)
         return builder.value
     except _Refused as refused:
-        place, said = refused.place, str(refused)
+        place, reason = refused.place, str(refused)
     except UnicodeError:
-        place, said = "", "not readable as YAML: it is not text in UTF-8"
+        place, reason = "", "not readable as YAML: it is not text in UTF-8"
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f"line {min(mark.line + 1, max(1, len(text.splitlines())))}: " if mark else ""  # the end is on the last
-        said = f"not readable as YAML: {getattr(error, 'problem', None) or getattr(error, 'reason', None) or error}"
+        reason = f"not readable as YAML: {getattr(error, 'problem', None) or getattr(error, 'reason', None) or error}"
     prefix = f"{where}: " if where else ""
-    raise InputError(f"{prefix}{place}{said}.")
+    raise InputError(f"{prefix}{place}{reason}.")
 
 
 def read_yaml(path: Path) -> Any:
@@ -111,8 +111,8 @@ _Writer.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(f"(?:{_FLOAT
 class _Refused(Exception):
     """YAML that a configuration does not hold."""
 
-    def __init__(self, said: str, event: Any = None) -> None:
-        super().__init__(said)
+    def __init__(self, reason: str, event: Any = None) -> None:
+        super().__init__(reason)
         self.place = "" if event is None else f"line {event.start_mark.line + 1}: "
 
 

@@ -53,18 +53,19 @@ def list_(
         from tfticket.costs import cost_of
         from tfticket.presets import planned, presets
 
-        costs = [(one, cost_of(planned(one.name).distinct)) for one in presets().values()]
+        costs = [(preset, cost_of(planned(preset.name).distinct)) for preset in presets().values()]
         if as_json:
             records = [
-                {"preset": one.name, "about": one.about, "budget": one.budget} | asdict(cost) for one, cost in costs
+                {"preset": preset.name, "about": preset.about, "budget": preset.budget} | asdict(cost)
+                for preset, cost in costs
             ]
             typer.echo(json.dumps(records))
             return
-        for about in dict.fromkeys(one.about for one, _ in costs):
+        for about in dict.fromkeys(preset.about for preset, _ in costs):
             say(about)
-            mine = [(one.name, cost) for one, cost in costs if one.about == about]
+            priced = [(preset.name, cost) for preset, cost in costs if preset.about == about]
             rows = [
-                [name, f"{cost.trainings} x {cost.iterations:,}", cost.time, cost.chains or ""] for name, cost in mine
+                [name, f"{cost.trainings} x {cost.iterations:,}", cost.time, cost.chains or ""] for name, cost in priced
             ]
             show_table(["preset", "trainings x\niterations", "time", "chains"], rows)
         say(
@@ -105,11 +106,11 @@ def data(
     from tfticket.data.sources import user_datasets
 
     if sources:
-        found = [summary(source) for source in sources]
+        summaries = [summary(source) for source in sources]
         if as_json:
-            typer.echo(json.dumps([{**asdict(one), "path": str(one.path)} for one in found]))
+            typer.echo(json.dumps([{**asdict(described), "path": str(described.path)} for described in summaries]))
         else:
-            say("\n".join(map(str, found)))
+            say("\n".join(map(str, summaries)))
         return
     rows: list[tuple[str, str, Path | None, str]] = [
         (source.name, source.label, source.find(), source.how) for source in registered()

@@ -130,8 +130,8 @@ def _data() -> Iterator[Finding]:
         except InputError as error:
             yield Finding(f"data {source.name}", "broken", str(error))
             continue
-        state, found = ("ok", str(path)) if path is not None else ("note", "not on this machine")
-        yield Finding(f"data {source.name}", state, found, "" if path is not None else source.how)
+        state, where = ("ok", str(path)) if path is not None else ("note", "not on this machine")
+        yield Finding(f"data {source.name}", state, where, "" if path is not None else source.how)
     for name, path in own.items():
         if name not in DATA_SETS:
             yield Finding(f"data {name}", "ok", str(path))

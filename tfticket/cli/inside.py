@@ -184,21 +184,21 @@ def _look_into(chosen: Chosen, folder: Path | None, as_json: bool) -> None:
     from tfticket.inspection.ticket import inspect_ticket
 
     ticket = chosen.ticket
-    found = inspect_ticket(ticket, chosen.trained, chosen.before)
+    inspection = inspect_ticket(ticket, chosen.trained, chosen.before)
     if folder is not None:
-        write_inspection(folder, found)
-        _draw(folder, _figures(found, f"{ticket.name}: {chosen.name}"))
+        write_inspection(folder, inspection)
+        _draw(folder, _figures(inspection, f"{ticket.name}: {chosen.name}"))
     if as_json:
-        made = {"iteration": ticket.iteration, "model": ticket.model, "provenance": ticket.provenance}
-        typer.echo(json.dumps({**numbers_of(found), **made, "folder": str(folder) if folder else None}))
+        origin = {"iteration": ticket.iteration, "model": ticket.model, "provenance": ticket.provenance}
+        typer.echo(json.dumps({**numbers_of(inspection), **origin, "folder": str(folder) if folder else None}))
         return
     say(f"{chosen.name}\n{ticket.name}, level {ticket.level}, {ticket.density:.3%} of the prunable weights remain")
     say(f"start: weights of iteration {ticket.iteration:,}")
     if ticket.is_variational:
         stored = sum(array.size for array in ticket.start.values())
         say(f"variational: each weight a mean and a deviation, below counted as one; {stored:,} numbers stored")
-    show_table(*_layers(found))
-    for line in _summary(found):
+    show_table(*_layers(inspection))
+    for line in _summary(inspection):
         say(line)
     say("made by: " + ", ".join(f"{key} {_short(value)}" for key, value in ticket.provenance.items() if value))
 
@@ -208,7 +208,7 @@ def _short(value: Any) -> str:
     if isinstance(value, list | tuple):
         return "+".join(map(_short, value))
     if isinstance(value, dict):
-        return " ".join(_short(each) for each in value.values())
+        return " ".join(_short(inner) for inner in value.values())
     return f"{value:.4g}" if isinstance(value, float) else str(value)[:12] if len(str(value)) == 64 else str(value)
 
 
@@ -269,16 +269,16 @@ def _compare(chosen: Sequence[Chosen], folder: Path | None, as_json: bool) -> No
     from tfticket.reports.figures import ticket_layers
     from tfticket.runs.files import write_json
 
-    shared, names = _shortened([each.words for each in chosen])
-    found = compare_tickets({name: each.ticket for name, each in zip(names, chosen, strict=True)})
-    record = {key: value.tolist() if hasattr(value, "tolist") else value for key, value in asdict(found).items()}
+    shared, names = _shortened([ticket.words for ticket in chosen])
+    comparison = compare_tickets({name: ticket.ticket for name, ticket in zip(names, chosen, strict=True)})
+    record = {key: value.tolist() if hasattr(value, "tolist") else value for key, value in asdict(comparison).items()}
     if folder is not None:
         title = ": ".join(filter(None, [chosen[0].ticket.name, shared]))
-        looked = {name: inspect_ticket(each.ticket) for name, each in zip(names, chosen, strict=True)}
+        inspections = {name: inspect_ticket(ticket.ticket) for name, ticket in zip(names, chosen, strict=True)}
         write_json(folder / "comparison.json", record)
         layers, overlap = (
-            partial(ticket_layers.layers_figure, looked, title),
-            partial(ticket_layers.overlap_figure, found, title),
+            partial(ticket_layers.layers_figure, inspections, title),
+            partial(ticket_layers.overlap_figure, comparison, title),
         )
         _draw(folder, {"layers": layers, "overlap": overlap})
     if as_json:
@@ -286,7 +286,7 @@ def _compare(chosen: Sequence[Chosen], folder: Path | None, as_json: bool) -> No
         return
     if shared:
         say(shared)
-    show_table(*_overlaps(found))
+    show_table(*_overlaps(comparison))
     say("Jaccard: survivors of both over survivors of either. By chance: of masks with the same density in each layer.")
 
 

@@ -176,8 +176,8 @@ def _show(ticket: Any, out: Path, as_json: bool) -> None:
     elif not Options.quiet:
         header = ["layer", "density", "ticket's", "KS of weights", "KS of connectivity"]
         cells = [
-            [f"{one['density']:.2%}", _share(one["ticket_density"]), *map(_number, list(one.values())[2:])]
-            for one in layers.values()
+            [f"{layer['density']:.2%}", _share(layer["ticket_density"]), *map(_number, list(layer.values())[2:])]
+            for layer in layers.values()
         ]
         show_table(header, [[name, *row] for name, row in zip(layers, cells, strict=True)])
         say("KS: Kolmogorov-Smirnov distances of survivors to those of the ticket that was learnt from.")

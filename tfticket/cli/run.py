@@ -166,7 +166,7 @@ def numbers_in(text: str, option: str) -> list[int]:
     for part in text.split(","):
         first, dash, last = (piece.strip() for piece in part.partition("-"))
         digits = (first, last) if dash else (first,)
-        if not all(re.fullmatch("[0-9]{1,9}", one) for one in digits) or (dash and int(last) < int(first)):
+        if not all(re.fullmatch("[0-9]{1,9}", digit) for digit in digits) or (dash and int(last) < int(first)):
             raise InputError(
                 f"{option} '{shortened(text)}' was not understood. Write numbers and ranges, such as 0-5,8."
             )

@@ -40,7 +40,7 @@ def absolute_path(path: str) -> str:
 
 
 def _classes(value: object) -> object:
-    if not isinstance(value, list | tuple) or not all(type(one) in (int, str) for one in value):
+    if not isinstance(value, list | tuple) or not all(type(name) in (int, str) for name in value):
         raise ValueError("expected a list of numbers or names, such as [3, 5] or ['cat', 'dog']")
     return tuple(value)
 

@@ -18,11 +18,11 @@ LONGEST = 2**31 - 1
 def _duration(value: object) -> object:
     if isinstance(value, bool) or not isinstance(value, int | str):
         raise ValueError("expected a duration such as '40ep' (epochs) or '2000it' (iterations)")
-    found = re.fullmatch(r"([0-9]{1,1000})(ep|it)?", value) if isinstance(value, str) else None
+    match = re.fullmatch(r"([0-9]{1,1000})(ep|it)?", value) if isinstance(value, str) else None
     if isinstance(value, int) and value >= 0:
         count, unit = value, "ep"
-    elif found is not None:
-        count, unit = int(found[1]), found[2] or "ep"
+    elif match is not None:
+        count, unit = int(match[1]), match[2] or "ep"
     else:
         raise ValueError(f"{given(value)} is not a duration; write '40ep' (epochs) or '2000it' (iterations)")
     if count > LONGEST:

@@ -24,8 +24,8 @@ class MonteCarlo(Config):
     def arm(self) -> Arm:
         """The arm's options in reports."""
         statistic = "connectivity" if self.connectivity else "magnitude"
-        said = [statistic, *["as printed"] * self.as_printed, *[f"{self.images} images"] * (self.images is not None)]
-        return Arm(control="monte-carlo", options=", ".join(said))
+        options = [statistic, *["as printed"] * self.as_printed, *[f"{self.images} images"] * (self.images is not None)]
+        return Arm(control="monte-carlo", options=", ".join(options))
 
 
 class FitStep(Config):

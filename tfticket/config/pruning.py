@@ -175,11 +175,11 @@ class Control(Config):
     @property
     def arm(self) -> Arm:
         """Its arm in reports: the name and the options."""
-        said: list[str] = [self.initialiser] if self.initialiser else []
+        options: list[str] = [self.initialiser] if self.initialiser else []
         if isinstance(self.densities, dict):
-            said += [f"{layer}={share:g}" for layer, share in self.densities.items()]
+            options += [f"{layer}={share:g}" for layer, share in self.densities.items()]
         elif self.densities is not None:
-            said.append(f"{self.densities:g}")
+            options.append(f"{self.densities:g}")
         if self.path is not None:
-            said.append(Path(self.path).stem)
-        return Arm(control=self.name, options=" ".join(said))
+            options.append(Path(self.path).stem)
+        return Arm(control=self.name, options=" ".join(options))

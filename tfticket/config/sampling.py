@@ -34,9 +34,9 @@ class PriorConfig(Config):
     def _written(cls, values: Any) -> Any:
         if not isinstance(values, str):
             return values
-        if not (found := _WRITTEN.fullmatch(values.strip())):
+        if not (match := _WRITTEN.fullmatch(values.strip())):
             return {"name": values.strip()}
-        name, first, second = found.groups()
+        name, first, second = match.groups()
         try:
             numbers = [float(number) for number in (first, second) if number is not None]
         except ValueError:

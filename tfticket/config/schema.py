@@ -81,8 +81,8 @@ class Config(BaseModel):
     def _check_size(cls, value: Any, info: ValidationInfo) -> Any:
         value = _without_minus_zero(value)
         limit = LARGEST_SEED if "seed" in (info.field_name or "") else LARGEST_INTEGER
-        for one in value if isinstance(value, tuple) else (value,):
-            if isinstance(one, int) and abs(one) > limit:
+        for item in value if isinstance(value, tuple) else (value,):
+            if isinstance(item, int) and abs(item) > limit:
                 raise ValueError(f"must be at most {limit:,}")
         return value
 
@@ -105,8 +105,8 @@ def plain(value: Any) -> Any:
     if hasattr(value, "tolist"):
         value = value.tolist()
     if isinstance(value, dict):
-        return {key: plain(one) for key, one in value.items()}
-    return tuple(plain(one) for one in value) if isinstance(value, list | tuple) else value
+        return {key: plain(item) for key, item in value.items()}
+    return tuple(plain(item) for item in value) if isinstance(value, list | tuple) else value
 
 
 def _without_minus_zero(value: Any) -> Any:
@@ -114,7 +114,7 @@ def _without_minus_zero(value: Any) -> Any:
     if isinstance(value, float):
         return value + 0.0
     if isinstance(value, dict):
-        return {key: _without_minus_zero(one) for key, one in value.items()}
+        return {key: _without_minus_zero(item) for key, item in value.items()}
     return tuple(map(_without_minus_zero, value)) if isinstance(value, tuple) else value
 
 
@@ -177,7 +177,7 @@ def _line(cls: type["Config"], problem: dict[str, Any], yaml: bool) -> str:
         return f"{path}: {words}{_got(value)}. Keys: {', '.join(keys)}."
     if kind == "union_tag_not_found":
         tag = problem["ctx"]["discriminator"].strip("'")
-        tags = [str(one) for option in held for one in get_args(option.model_fields[tag].annotation)]
+        tags = [str(name) for option in held for name in get_args(option.model_fields[tag].annotation)]
         return f"{path}: needs {tag}, which says what kind it is; expected {' or '.join(tags)}."
     if kind == "union_tag_invalid":
         path += f".{str(problem['ctx']['discriminator']).strip(chr(39))}"

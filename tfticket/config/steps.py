@@ -89,7 +89,7 @@ def scientific_fields(config: Config) -> dict[str, Any]:
                 result[key] = inner
             continue
         if isinstance(value, tuple) and value != field.get_default():
-            value = tuple(scientific_fields(one) if isinstance(one, Config) else one for one in value)
+            value = tuple(scientific_fields(item) if isinstance(item, Config) else item for item in value)
         discriminator = get_origin(field.annotation) is Literal and len(get_args(field.annotation)) == 1
         if discriminator or field.is_required() or value != field.get_default():
             result[key] = value

@@ -74,7 +74,7 @@ def problem_words(problem: Mapping[str, Any], *, yaml: bool) -> str:
 
 def _yaml_hint(kind: str, value: Any) -> str:
     """Say how YAML came to read a text as something else, where that may be the reason."""
-    if kind == "value_error" and isinstance(value, list | tuple) and any(isinstance(one, bool) for one in value):
+    if kind == "value_error" and isinstance(value, list | tuple) and any(isinstance(item, bool) for item in value):
         return f"{_TRUTHS}: put them in quotes"
     if kind not in _SCALARS or not isinstance(value, bool):
         return ""

@@ -106,7 +106,7 @@ def _header(path: Path, texts: dict[str, str], kind: str | None) -> dict[str, An
     """A file's metadata, checked."""
     try:
         header = json.loads(texts["tfticket"])
-        found, version = header["kind"], header["format"]
+        held, version = header["kind"], header["format"]
     except (KeyError, ValueError, TypeError, RecursionError):
         expected = f"a {kind} with its metadata" if kind else "its metadata"
         raise Damaged(path, f"was not written by tfticket; expected {expected}") from None
@@ -123,8 +123,8 @@ def _header(path: Path, texts: dict[str, str], kind: str | None) -> dict[str, An
             raise Damaged(path, f"is a file {of}, not of the one whose folder it lies in")
         if listed(path) not in (None, own):
             raise Damaged(path, "is not the file that this step wrote")
-    if kind is not None and found != kind:
-        raise InputError(f"{path} holds a {found}; expected a {kind}.")
+    if kind is not None and held != kind:
+        raise InputError(f"{path} holds a {held}; expected a {kind}.")
     return dict(header)
 
 
@@ -190,13 +190,13 @@ def checksum(tensors: dict[str, np.ndarray]) -> str:
 def versions() -> dict[str, str]:
     """Versions of what decides bits, and the commit where the program runs from a checkout."""
     names = ("tfticket", "tensorflow", "tf-keras", "tensorflow-model-optimization", "numpy", "scipy")
-    found = {name: importlib.metadata.version(name) for name in names}
+    installed = {name: importlib.metadata.version(name) for name in names}
     root = Path(__file__).parents[2]
     if (root / ".git").exists():
         command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
-            found["commit"] = done.stdout.strip()
+            installed["commit"] = done.stdout.strip()
         except (OSError, subprocess.SubprocessError):
             pass  # no git: the version numbers must do
-    return found
+    return installed

@@ -36,7 +36,7 @@ __all__ = ["FILE", "Index", "RunSummary"]
 
 FILE = "index.sqlite"
 
-Seen = dict[str, list[int]]
+Stamps = dict[str, list[int]]
 """File -> what its last change is known by. Files that are not there are left out."""
 
 _READERS = {STATUS: status_facts, CONFIG: config_facts, PROGRESS: progress_facts}
@@ -47,15 +47,15 @@ _WATCHED = (*_READERS, MANIFEST, "lease.json")
 class _Entry:
     """A run in the index: the stamps of its files, their contents, and its state."""
 
-    seen: Seen
+    stamps: Stamps
     facts: dict[str, Facts]
     state: str
     summary: RunSummary
 
     @classmethod
-    def make(cls, folder: Path, seen: Seen, facts: dict[str, Facts], state: str) -> "_Entry":
-        changed = max(times[0] for times in seen.values()) / 1e9
-        return cls(seen, facts, state, summarise(folder, changed, state, facts))
+    def make(cls, folder: Path, stamps: Stamps, facts: dict[str, Facts], state: str) -> "_Entry":
+        changed = max(times[0] for times in stamps.values()) / 1e9
+        return cls(stamps, facts, state, summarise(folder, changed, state, facts))
 
 
 class Index:
@@ -88,9 +88,9 @@ class Index:
         for name in self._entries.keys() - folders.keys():
             del self._entries[name]
             self._unsaved.add(name)
-        for name, seen in folders.items():
+        for name, stamps in folders.items():
             old = self._entries.get(name)
-            new = self._again(self._runs / name, seen, old)
+            new = self._again(self._runs / name, stamps, old)
             if new is not old:
                 self._entries[name] = new
                 self._unsaved.add(name)
@@ -134,13 +134,13 @@ class Index:
 
     def _decoded(self, rows: Iterable[Row]) -> dict[str, _Entry]:
         entries = {}
-        for name, seen, facts, state, counted in rows:
+        for name, stamps, facts, state, counted in rows:
             # What is not ours is read again.
             with suppress(AttributeError, InputError, KeyError, TypeError, ValueError, OverflowError, RecursionError):
                 known = checked(json.loads(name), FolderName, FILE)
                 number = checked(counted, Count, FILE)
                 if known not in self._unsaved:
-                    times = checked(json.loads(seen), Seen, FILE)
+                    times = checked(json.loads(stamps), Stamps, FILE)
                     contents = checked(json.loads(facts), dict[str, Facts], FILE)
                     entries[known] = _Entry.make(self._runs / known, times, contents, state)
                 self._numbers[known] = number
@@ -151,23 +151,25 @@ class Index:
         rows: list[Row] = []
         for name in self._unsaved & self._entries.keys():
             entry = self._entries[name]
-            rows.append((_key(name), json.dumps(entry.seen), json.dumps(entry.facts), entry.state, self._numbers[name]))
+            rows.append(
+                (_key(name), json.dumps(entry.stamps), json.dumps(entry.facts), entry.state, self._numbers[name])
+            )
         if self._database.save(rows, [_key(name) for name in self._unsaved - self._entries.keys()]):
             self._unsaved.clear()
 
-    def _again(self, folder: Path, seen: Seen, old: _Entry | None) -> _Entry:
+    def _again(self, folder: Path, stamps: Stamps, old: _Entry | None) -> _Entry:
         """A run as it is now; the same object where nothing changed."""
         if old is not None and _has_arrived(folder, old.facts[MANIFEST].get("missing")):
             old = None
-        if old is not None and old.seen == seen:
+        if old is not None and old.stamps == stamps:
             # A killed run goes on only with a new lease, which would have been seen.
             state = state_of(folder, old.state)
-            return old if state == old.state else _Entry.make(folder, seen, old.facts, state)
+            return old if state == old.state else _Entry.make(folder, stamps, old.facts, state)
         facts = {}
         for name, read in {**_READERS, MANIFEST: self._outcome}.items():
-            same = old is not None and old.seen.get(name) == seen.get(name)
+            same = old is not None and old.stamps.get(name) == stamps.get(name)
             facts[name] = old.facts[name] if old is not None and same else facts_of(read, folder, name)
-        return _Entry.make(folder, seen, facts, state_of(folder, facts[STATUS].get("state", "running")))
+        return _Entry.make(folder, stamps, facts, state_of(folder, facts[STATUS].get("state", "running")))
 
     def _outcome(self, folder: Path) -> Facts:
         """The sparsest evaluated ticket: its level; density, accuracy and NLL as means over seeds.
@@ -213,24 +215,24 @@ def _has_arrived(folder: Path, step: str | None) -> bool:
     return step is not None and (steps_of(folder) / step / RESULT).exists()
 
 
-def _look(runs: str) -> dict[str, Seen] | None:
+def _look(runs: str) -> dict[str, Stamps] | None:
     """The run folders, with their files as they are now; a folder without any of a run's files is none.
 
     None: they cannot be looked at now.
     """
-    found = {}
+    runs_found = {}
     try:
         with os.scandir(runs) as folders:
             for folder in folders:
                 files = {name: last_change(f"{folder.path}/{name}") for name in _WATCHED}
-                seen = {name: times for name, times in files.items() if times}
-                if seen.keys() - {"lease.json"}:
-                    found[folder.name] = seen
+                stamps = {name: times for name, times in files.items() if times}
+                if stamps.keys() - {"lease.json"}:
+                    runs_found[folder.name] = stamps
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except OSError:  # a disk that does not answer: nothing is known of it
         return None
-    return found
+    return runs_found
 
 
 def _key(name: str) -> str:

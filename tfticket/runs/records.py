@@ -119,8 +119,8 @@ def _in_words(error: ErrorDetails) -> str:
         expected = f"{words[next(name for name in words if name in limits)]} {limit:,g}"
     else:
         expected = _EXPECTED.get(first, "another value")
-    said = f"'{place}' is" if place else "it is"
-    return f"{said} {_shown(error['input'])}; expected {expected}"
+    subject = f"'{place}' is" if place else "it is"
+    return f"{subject} {_shown(error['input'])}; expected {expected}"
 
 
 def _shown(value: Any) -> str:
