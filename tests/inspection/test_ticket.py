@@ -100,7 +100,7 @@ def test_weights_of_another_network_are_refused(name, prune):
     ticket = prune(tt.build_model("lenet-300-100", input_shape=(4, 4, 1), num_classes=3))
     with pytest.raises(InputError, match=rf"dense_1/kernel is \(2,\) in the weights '{name}'"):
         inspect_ticket(ticket, **{name: ticket.start | {"dense_1/kernel": np.zeros(2, np.float32)}})
-    with pytest.raises(InputError, match="dense_1/kernel is not there"):
+    with pytest.raises(InputError, match="dense_1/kernel is missing"):
         inspect_ticket(ticket, **{name: {}})
 
 
