@@ -300,4 +300,6 @@ class FormModel:
         if not issubclass(self.config_class, ExperimentConfig):
             return ""
         ours, theirs = self.get("experiment"), flat["experiment"]
-        return "" if ours == theirs else f"The form is for '{ours}'. For '{theirs}' choose one of its presets."
+        if ours == theirs:
+            return ""
+        return f"This form is for the experiment '{ours}'. For '{theirs}', choose one of its presets."

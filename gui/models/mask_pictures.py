@@ -90,7 +90,7 @@ def draw_mask(
         lost_fields = None if lost is None else receptive_fields("", lost, image)
         values, cell = _mosaic(fields.fields, _max_cells(pixels, _TILED_CELL))
         tiles = None if lost_fields is None else _mosaic(lost_fields.fields, _max_cells(pixels, _TILED_CELL))[0]
-        return MaskPicture(values, tiles, cell, True, "", "one tile per unit: its receptive field")
+        return MaskPicture(values, tiles, cell, True, "", "one tile per unit: its receptive field in the image")
     gone = None
     if kept.ndim == 4 and (grid := _grid(kept.shape, pixels)) is not None:
         if lost is not None:

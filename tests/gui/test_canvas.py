@@ -37,7 +37,7 @@ def canvas(qtbot, monkeypatch):
     axes = made.figure.subplots()
     (made.line,) = axes.plot([1, 2, 3], [1, 4, 9], animated=True)
     axes.set(xlabel="x", ylabel="y")
-    made.moving = [made.line]
+    made.animated = [made.line]
     return made
 
 

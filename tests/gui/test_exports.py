@@ -60,7 +60,7 @@ def test_the_folder_of_the_last_export_is_where_the_next_begins(parent, choose, 
 
 def test_what_cannot_be_written_is_told(parent, choose, tmp_path):
     choose(tmp_path / "figure.gif")
-    with pytest.raises(InputError, match=r"figure\.gif: it is written as \.png\."):
+    with pytest.raises(InputError, match=r"figure\.gif: the file is saved as \.png\."):
         save_as(parent, "Export", "live", {"png": words("")})
     choose(tmp_path / "not" / "there.png")
     with pytest.raises(InputError, match="cannot be written: No such file"):

@@ -357,7 +357,7 @@ def test_yaml_that_is_not_understood_is_an_error_and_changes_nothing(model):
         ("name: x\n---\nname: y", "Line 2: a second document"),
         ("nam: x", "Did you mean 'name'?"),
         ("- 1", "Expected keys and values"),
-        ("experiment: other\nname: x", "of the experiment 'imp'"),
+        ("experiment: other\nname: x", "for the experiment 'imp'"),
         ("data: 3", "data: expected keys and values"),
         ("experiment: imp\ntrain: {optimiser: {name: sgdd}}", "Did you mean 'sgd'?"),
     ]:
@@ -391,7 +391,7 @@ def test_help_has_choices_bounds_and_what_null_means(model):
     assert model.field("prune.score").choices[0].about == "absolute value of the trained weight"
     assert model.field("train.optimiser.beta_1").bounds == "at least 0, less than 1"
     assert (
-        model.field("data.validation_rows").null
+        model.field("data.validation_rows").null_meaning
         == "the data's own validation rows, else 5,000, or a tenth of under 50,000"
     )
     assert "reinitialise" in [choice.value for choice in model.field("controls").choices]
@@ -450,7 +450,7 @@ def test_a_configuration_of_any_other_experiment():
         "sampler.method": "choice", "sampler.depth": "integer", "prior": "choice", "start": "choice",
         "scale": "yaml", "score": "choice",
     }  # fmt: skip
-    assert model.field("prior").others
+    assert model.field("prior").allows_other
     assert [choice.value for choice in model.field("start").choices] == [None, "map", "prior"]
     model.set("sampler.method", "sgld")
     model.set("sampler.step", "1e-5")

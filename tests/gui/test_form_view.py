@@ -84,7 +84,7 @@ def test_typing_shows_the_error_below_the_field_and_the_mark(form, qtbot):
     assert row.mark.text() == "●"
     assert row.mark.toolTip() == "Differs. Preset: 128"
     assert form.footer.problems.text() == "1 error"
-    assert form.sections["train"].note.text() == "1 wrong, 1 changed"
+    assert form.sections["train"].note.text() == "1 error, 1 changed"
     row.button.click()
     assert control(form, "train.batch_size").text() == "128"
     assert row.mark.text() == ""
@@ -265,7 +265,7 @@ def test_another_configuration_is_shown_in_the_same_form_and_undone_as_an_edit(f
     retype(qtbot, control(form, "seeds"), "7")
     config = load_experiment("quickstart-smoke")
     values = config.model_dump(mode="json")
-    form.model.take(type(config), values, values, "from elsewhere")
+    form.model.load(type(config), values, values, "from elsewhere")
     assert control(form, "train.epochs").text() == "1ep"
     assert (form.model.differing, form.model.origin) == ([], "from elsewhere")
     retype(qtbot, control(form, "train.epochs"), "3ep")
@@ -350,7 +350,7 @@ def test_the_help_follows_another_preset_and_a_reset(form):
     assert "Preset: 6ep." in form.footer.help.text()
     config = load_experiment("quickstart-smoke")
     values = config.model_dump(mode="json")
-    form.model.take(type(config), values, values, "from elsewhere")
+    form.model.load(type(config), values, values, "from elsewhere")
     assert "Preset: 1ep." in form.footer.help.text()
     form.model.undo()
     assert "Preset: 6ep." in form.footer.help.text()

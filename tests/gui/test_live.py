@@ -107,7 +107,7 @@ def test_training_time_is_an_x_axis_where_the_diaries_tell_it(model, run):
         diary.write_text("".join(line for line in lines if '"begin"' not in line))
     fresh = LiveModel()
     fresh.show(run)
-    fresh.change(axis="time")
+    fresh.set_options(axis="time")
     assert fresh.axes == ["iteration"]
     assert fresh.shown_axis == "iteration"
     assert np.array_equal(fresh.curves("loss")[0].raw, ticket.raw, equal_nan=True)

@@ -193,7 +193,7 @@ def test_kernels_are_square_tiles_in_a_grid(shape):
     assert np.array_equal(picture.kept[: shape[0], : shape[1]], kept[:, :, 0, 0])
     if shape[2:] == (1, 20):
         assert picture.kept.shape in [(23, 29), (29, 23)]
-        assert "a row" in picture.columns
+        assert "per row" in picture.columns
 
 
 @pytest.mark.parametrize("pixels", [(250, 250), (400, 330), (700, 900)])
@@ -236,14 +236,14 @@ def test_a_ticket_just_pruned_is_there_before_its_training(model, run, monkeypat
     assert [one.level for one in model.levels] == [0, 1]
     assert not model.poll()
     (run / "manifest.json").unlink()
-    monkeypatch.setattr("gui.models.ended.state_of", lambda folder, state: "running")
+    monkeypatch.setattr("gui.models.empty_state.state_of", lambda folder, state: "running")
     assert model.poll()
     assert model.message == WAITING
 
 
 def test_a_step_that_could_not_be_read_is_tried_again_later(model, run, monkeypatch):
     now = [0.0]
-    monkeypatch.setattr("gui.models.patience.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("gui.models.backoff.time.monotonic", lambda: now[0])
     (start, *_) = (run.parents[1] / "steps").glob("start-*/result.json")
     whole = start.read_text()
     start.write_text("{")

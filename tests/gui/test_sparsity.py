@@ -140,7 +140,7 @@ def test_damaged_and_vanished_folders_are_told_and_the_rest_is_shown(model, runs
 
 def test_what_could_not_be_read_is_tried_again_later(model, runs, monkeypatch):
     now = [0.0]
-    monkeypatch.setattr("gui.models.patience.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("gui.models.backoff.time.monotonic", lambda: now[0])
     steps = runs[0].parents[1] / "steps"
     manifest = json.loads((runs[0] / "manifest.json").read_text())
     broken = next(step["folder"] for step in manifest["steps"] if step["kind"] == "evaluate")
@@ -161,7 +161,7 @@ def test_a_run_without_evaluations_says_why(model, runs, monkeypatch):
     fresh = SparsityModel()
     fresh.show(runs[:1])
     assert "measured nothing" in fresh.message
-    monkeypatch.setattr("gui.models.ended.state_of", lambda folder, state: "running")
+    monkeypatch.setattr("gui.models.empty_state.state_of", lambda folder, state: "running")
     assert fresh.poll()
     assert fresh.message == WAITING
     monkeypatch.undo()
