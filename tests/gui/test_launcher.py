@@ -154,9 +154,9 @@ def test_a_process_has_a_run_if_it_holds_its_folder_on_this_machine(tmp_path, dr
     launched = launcher.start(tmp_path, draft.form.yaml())
     holder = {"host": platform.node(), "pid": launched.process.pid}
     monkeypatch.setattr("gui.models.launcher.holder_of", lambda run: holder)
-    assert launched.computes(tmp_path)
+    assert launched.holds(tmp_path)
     holder["host"] = "another"
-    assert not launched.computes(tmp_path)
+    assert not launched.holds(tmp_path)
     launched.process.wait(DEADLINE)
 
 
