@@ -32,6 +32,9 @@ class Listener:
     def waiting(self, reason: str) -> None:
         """Another process computes the next step; the run waits for it."""
 
+    def stopping(self) -> None:
+        """The user asked to stop; called in a thread."""
+
     def progress(self, done: int, total: int, first: int = 0) -> None:
         """How far the step is; of several that are computed together, their sums.
 
@@ -156,6 +159,9 @@ class Recorder(Tally):
 
     def waiting(self, reason: str) -> None:
         self._other.waiting(reason)
+
+    def stopping(self) -> None:
+        self._other.stopping()
 
     def progress(self, done: int, total: int, first: int = 0) -> None:
         super().progress(done, total, first)
