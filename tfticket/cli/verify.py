@@ -35,7 +35,7 @@ def verify(
     sound = [each for each in runs if each.status["state"] != "damaged"]
     steps = [step.path for each in sound for step in each.steps()]
     if run is None:  # also those that no run names any more
-        steps += sorted(path.parent for path in (workspace / "steps").glob(f"*-*/{RESULT}"))
+        steps += sorted(path.parent for path in (workspace.resolve() / "steps").glob(f"*-*/{RESULT}"))
     steps = list(dict.fromkeys(steps))
     old = sum(not each.has_checksums for each in sound)
     for folder in steps:
