@@ -266,7 +266,7 @@ def test_data_of_one_class_are_refused(tmp_path, call):
     np.savez(tmp_path / "one.npz", x_train=images, y_train=labels, x_test=images, y_test=labels)
     code, _, err = call("run", "quickstart-smoke", "-o", f"data.path={tmp_path / 'one.npz'}")
     assert code == 2
-    assert "one.npz holds one class only; expected at least two" in err
+    assert "one.npz holds one class only, " in err
 
 
 def test_an_override_without_a_value_is_refused(call):

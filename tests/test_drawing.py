@@ -27,6 +27,8 @@ def test_figures_are_drawn_whatever_backend_and_style_are_asked_for(backend, tmp
     (tmp_path / "matplotlibrc").write_text("text.usetex: True\nfont.size: 30\nnonsense\n")
     done = drawn(tmp_path, monkeypatch, MPLBACKEND=backend, MPLCONFIGDIR="/proc/nothing")
     assert done.returncode == 0, done.stderr
+    assert "font_manager" not in done.stderr
+    assert "temporary" not in done.stderr
     size, theirs = done.stdout.split()
     assert size == "30.0"
     assert theirs == "svg" or backend == "nonsense"

@@ -138,6 +138,7 @@ def test_another_listener_hears_everything(tmp_path):
         ("started", "train", "train-1", LABEL, [("train-2", LABEL)]),
         ("note", "n"),
         ("waiting", "w"),
+        ("stopping",),
         ("progress", 1, 2, 1),
         ("finished", "train", True),
     ]
@@ -192,6 +193,12 @@ def test_the_line_keeps_count_and_time_left_where_the_terminal_is_narrow(chains,
     assert line.startswith("member · seed 0 · popula" if not chains else "sample · seed 0")
     assert f" 1.2/115 {counted}" in line
     assert ("ETA 1:34:50" in line) == (not chains)  # of trainings nothing is known where chains come first
+
+
+def test_a_stop_request_is_confirmed():
+    console = Console(width=80, record=True, file=io.StringIO())
+    ProgressBar(console).stopping()
+    assert console.export_text() == "Stopping at the next checkpoint; again: at once\n"
 
 
 def test_the_line_says_what_is_evaluated():

@@ -108,7 +108,16 @@ BAD = {
         ["mc-ticket", "other.json", *NETWORK],
         "other.json is no survival model. `tfticket mc-fit`",
     ),
-    "a ticket for a sampler": (["mc-ticket", TICKET, *NETWORK], "not readable as JSON"),
+    "a ticket for a sampler": (
+        ["mc-ticket", TICKET, *NETWORK],
+        "is a ticket or weights; expected a sampler. `tfticket mc-fit",
+    ),
+    "an unknown choice": (
+        ["mc-ticket", SAMPLER, *NETWORK, "--by", "arrow"],
+        "'--by': 'arrow' is not one of 'magnitude'",
+    ),
+    "no whole number": (["mc-ticket", SAMPLER, *NETWORK, "--seed", "a"], "'a'; expected a whole number, such as 128."),
+    "a negative number": (["mc-ticket", SAMPLER, *NETWORK, "--seed", "-1"], "'-1'; must be at least 0."),
     "wrong suffix": (["mc-ticket", SAMPLER, *NETWORK, "--out", "ticket.npz"], "ends in .safetensors"),
     "no folder": (["mc-ticket", SAMPLER, *NETWORK, "--out", "file/a.safetensors"], "Choose another folder with --out"),
     "density of 0": (["mc-ticket", SAMPLER, *NETWORK, "--density", "0"], "The density is 0.0; expected 0 < density"),

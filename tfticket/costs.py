@@ -61,7 +61,7 @@ class Cost:
 
     def _on_machine(self, seconds: float | None, before: str = "") -> str:
         if seconds is None:
-            return "its time was not measured" if not before else "their time was not measured"
+            return "their time was not measured"
         return f"{before}{duration_text(seconds)} on {self.machine}"
 
     @property

@@ -1,5 +1,6 @@
 """matplotlib in the program's own style, whatever a matplotlibrc, a notebook or MPLBACKEND says."""
 
+import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -17,14 +18,19 @@ def import_matplotlib() -> Any:
     """
     first = "matplotlib" not in sys.modules
     backend = os.environ.pop("MPLBACKEND", None)  # matplotlib does not start where it names none
+    logger = logging.getLogger("matplotlib")
+    level = logger.level
+    logger.setLevel(max(level, logging.ERROR))  # where it has no folder for its cache it works, and warns
     try:
         import matplotlib
+        import matplotlib.font_manager
     except Exception as error:  # whatever its settings make it raise
         raise InputError(
             f"matplotlib does not start: {error}. Look for a file matplotlibrc in this folder, in $MATPLOTLIBRC or in "
             "~/.config/matplotlib, and mend or remove it."
         ) from None
     finally:
+        logger.setLevel(level)
         if backend is not None:
             os.environ["MPLBACKEND"] = backend
     if backend is not None and first:

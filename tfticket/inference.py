@@ -12,7 +12,7 @@ from tfticket.config.schema import check_seed, validate
 from tfticket.data import Dataset
 from tfticket.errors import Diverged, InputError, unknown
 from tfticket.models import model_from_spec, to_variational
-from tfticket.tickets.ticket import Ticket, check_ticket
+from tfticket.tickets.ticket import Ticket, check_class_names, check_ticket
 from tfticket.tickets.transplant import transplant
 from tfticket.training.exploit_explore import Child, population_based_training
 from tfticket.training.gradient import train_weights
@@ -146,5 +146,6 @@ def _variational_ticket(
         raise InputError(
             f"{function} takes a ticket of a deterministic network; {ticket.name} is variational. Use train."
         )
+    check_class_names(ticket, data)
     network = to_variational(model_from_spec(ticket.model), variational)
     return transplant(ticket, Ticket.dense(network, seed, data=data), carried)

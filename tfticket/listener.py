@@ -32,6 +32,9 @@ class Listener:
     def waiting(self, reason: str) -> None:
         """Another process computes the next step; the run waits for it."""
 
+    def stopping(self) -> None:
+        """The user asked to stop; called in a thread."""
+
     def progress(self, done: int, total: int, first: int = 0) -> None:
         """The step has made progress; for concurrent steps, in sum.
 
@@ -158,6 +161,9 @@ class Recorder(ProgressCounter):
 
     def waiting(self, reason: str) -> None:
         self._other.waiting(reason)
+
+    def stopping(self) -> None:
+        self._other.stopping()
 
     def progress(self, done: int, total: int, first: int = 0) -> None:
         super().progress(done, total, first)

@@ -115,11 +115,12 @@ class MaskedNetwork:
             )
         shape, classes = tuple(self.model.input_shape[1:]), int(self.model.output_shape[-1])
         if shape != data.input_shape or classes < data.num_classes:
+            needed = [f"takes {describe_shape(data.input_shape)}"] * (shape != data.input_shape)
+            needed += [f"ends in Dense({data.num_classes})"] * (classes < data.num_classes)
             raise InputError(
                 f"The network takes {describe_shape(shape)} and has {classes} classes; {data.name} has "
-                f"{describe_shape(data.input_shape)} of {data.num_classes} classes. Use the ticket's own data, "
-                f"or make one with Ticket.dense(model, data=data), of a model that ends in "
-                f"Dense({data.num_classes})."
+                f"{describe_shape(data.input_shape)} of {data.num_classes} classes. Use the ticket's own data, or make "
+                f"one with Ticket.dense(model, data=data), of a model that {' and '.join(needed)}."
             )
 
     def check_rows(self, rows: Any) -> np.ndarray:

@@ -68,9 +68,9 @@ def open_run(workspace: Path, config: ExperimentConfig, listener: Listener | Non
                 "Wait for it, stop it, or give the new run another name. "
                 f"If that process is no more, delete {folder / 'lease.json'}."
             ) from None
-        should_stop = stack.enter_context(stop_requests(folder))
         recorder = Recorder(folder, listener or Listener())
         stack.callback(recorder.close)
+        should_stop = stack.enter_context(stop_requests(folder, recorder.stopping))
         lab = Lab(workspace, config.execution, recorder, should_stop, folder)
         text = write_yaml(config.model_dump(mode="json"))
         atomic_write(folder / CONFIG, lambda file: file.write_text(text, encoding="utf-8"))

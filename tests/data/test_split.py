@@ -38,7 +38,7 @@ def test_each_split_has_the_classes_in_their_proportions(counts, share, kept, sp
     try:
         data = load_data("own", **given, **options)
     except InputError as error:
-        assert "no training row is of class" in str(error) and train_rows < rows - validation_rows  # noqa: PT017, PT018
+        assert "no training row is of class" in str(error) and train_rows < len(counts)  # noqa: PT017, PT018
         return
     lonely = (whole == 1).sum()  # each may have changed places with a row of the largest class
     for split, size in (("train", train_rows), ("validation", validation_rows)):
@@ -92,9 +92,29 @@ def test_a_class_without_a_training_row_is_refused_and_the_advice_helps():
     }
     assert 2 in split(stratify=True).y_train
     assert split(classes=[0, 1]).num_classes == 2
-    assert "rows. Take fewer validation_rows" in split(stratify=True, train_rows=2)
+    assert "rows. Take at least 3 training rows" in split(stratify=True, train_rows=2)
     with pytest.raises(InputError, match="no training row is of class"):
         own(**{**RARE, **VALIDATION}, validation_rows=None, train_rows=2)
+
+
+def test_a_stratified_split_with_few_training_rows_keeps_a_row_of_each_class():
+    labels = np.array([0] * 30 + [1] * 28 + [2] * 2)
+    for seed, validation_rows in itertools.product(range(5), (1, 15, 30)):
+        options = {"stratify": True, "train_rows": 20, "validation_rows": validation_rows, "split_seed": seed}
+        data = own(60, y_train=labels, **options)
+        assert np.bincount(data.y_train, minlength=3).min() >= 1
+        both = [*numbers(data.x_train), *numbers(data.x_validation)]
+        assert len({*both}) == len(both) == 20 + validation_rows
+
+
+def test_the_advice_for_as_many_rows_as_classes_helps():
+    options = {"validation_rows": None, "stratify": True}
+    with pytest.raises(InputError, match=r"among 2 training rows\. Add rows of these .* validation rows of your own"):
+        own(3, **options)
+    data = own(3, **options, x_validation=numbered(3), y_validation=[0, 1, 2])
+    assert data.num_classes == 3
+    with pytest.raises(InputError, match=r"among 1 training row\."):
+        own(4, validation_rows=3, stratify=True)
 
 
 def test_fewer_training_rows_are_the_first_of_more():
@@ -162,11 +182,11 @@ def test_own_validation_rows_in_a_file_and_in_folders_are_the_same_data(tmp_path
         ({"validation_rows": 10}, "validation rows of its own, and validation_rows asks for 10.*Leave validation_rows"),
         ({"x_validation": None}, "both x_validation and y_validation"),
         ({"y_validation": None}, "both x_validation and y_validation"),
-        ({"x_validation": numbered(39)}, "y_validation has 40 labels, own: x_validation 39 rows"),
+        ({"x_validation": numbered(39)}, "y_validation has 40 labels, x_validation 39 rows"),
         ({"x_validation": np.zeros((40, 3, 1), np.uint8)}, r"x_validation has images of \(3, 1, 1\)"),
-        ({"x_validation": np.zeros((40, 2, 1, 1))}, "x_validation is float64, own: x_train is uint8"),
+        ({"x_validation": np.zeros((40, 2, 1, 1))}, "x_validation is float64, x_train is uint8"),
         ({"y_validation": np.full(40, 3)}, r"y_validation holds the label 3 \(row 0\), which no training row has"),
-        ({"y_validation": np.full(40, "a")}, "y_validation holds texts, own: y_train holds numbers"),
+        ({"y_validation": np.full(40, "a")}, "y_validation holds texts, y_train holds numbers"),
         ({"y_validation": np.full(40, 0), "classes": [1, 2]}, r"no validation rows of the classes \[1, 2\]"),
         ({"train_rows": 41}, "40 training rows: 0 for validation and 41 for training do not fit"),
     ],
@@ -192,9 +212,20 @@ def test_half_of_validation_rows_in_a_file_are_refused(tmp_path, writers, digits
     members = {f"{split}/{label}/0.png": image for split in ("train", "test", "val") for label in "ab"}
     with pytest.raises(InputError, match=r"has val/ and validation/; expected one folder"):
         load_data(path=writers.folder({**members, "validation/a/0.png": image}, tmp_path / "both"))
-    for name in ("Validation", "dev", "Test"):
+    for name in ("Validation", "dev", "Test", "eval", "holdout", "validate", "hold-out", "val2017"):
         with pytest.raises(InputError, match=rf"has {name}/, which would not be read; expected train/"):
             load_data(path=writers.folder({**members, f"{name}/a/0.png": image}, tmp_path / name))
+    for keys in (["val_x", "val_y"], ["xval"], ["valid_images"], ["validation_x"], ["X_VAL"], ["held_out"]):
+        np.savez(tmp_path / "own.npz", **arrays(), **dict.fromkeys(keys, numbered(4)))
+        with pytest.raises(InputError, match=rf"has '{keys[0]}'.*, which would not be read; .*x_val and y_val"):
+            load_data(path=tmp_path / "own.npz")
+    idx["val-labels-idx1-ubyte"] = idx["train-labels-idx1-ubyte"]
+    for name in ("dev", "Validation", "VAL", "holdout", "validation", "t10k"):
+        path = writers.folder(idx | {f"{name}-images-idx3-ubyte": b""}, tmp_path / f"{name} idx")
+        with pytest.raises(InputError, match=rf"has {name}-images-idx3-ubyte, which would not be read|test-images"):
+            load_data(path=path)
+    np.savez(tmp_path / "own.npz", **arrays(), evaluator=np.array(["a"]), devices=np.array(["b"]))
+    assert len(load_data(path=tmp_path / "own.npz").x_train)
     with pytest.raises(InputError, match=r"validation/ has the class 'c', train/ has not"):
         load_data(path=writers.folder({**members, "val/c/0.png": image}, tmp_path / "class"))
 

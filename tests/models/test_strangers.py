@@ -261,14 +261,17 @@ def test_networks_that_are_larger_than_their_tickets_are_refused_before_they_tak
     assert all("or more, but holds 266,610. It is damaged or made to fill the memory" in line for line in lines)
 
 
-@pytest.mark.parametrize("name", ["a b", "[red]a[/]", "\x1b[31m", "_a", "é", "", 3])
-@pytest.mark.parametrize("place", ["model", "layer", "inner model"])
+@pytest.mark.parametrize("name", ["a b", "[red]a[/]", "\x1b[31m", "_a", "é", "", "a\\b", 3])
+@pytest.mark.parametrize("place", ["model", "layer", "inner model", "wrapped layer"])
 def test_a_name_that_tensorflow_does_not_take_is_refused_when_a_ticket_is_read(name, place):
-    inner = keras.Sequential([keras.Input((4,)), layers.Dense(3)], name="inner")
-    ticket = tt.Ticket.dense(keras.Sequential([keras.Input((4,)), inner, layers.Dense(2)], name="outer"))
+    inner = keras.Sequential([keras.Input((2, 4)), layers.Dense(3)], name="inner")
+    wrapped = [layers.TimeDistributed(layers.Dense(3)), layers.Flatten()]
+    stack = [keras.Input((2, 4)), inner, *wrapped, layers.Dense(2)]
+    ticket = tt.Ticket.dense(keras.Sequential(stack, name="outer"))
     spec = copy.deepcopy(ticket.model)
-    parts = spec["keras"]["config"]
-    entry = {"model": spec["keras"], "layer": parts["layers"][2], "inner model": parts["layers"][1]}[place]
+    parts = spec["keras"]["config"]["layers"]
+    wrapped_layer = parts[2]["config"]["layer"]
+    entry = {"model": spec["keras"], "layer": parts[4], "inner model": parts[1], "wrapped layer": wrapped_layer}[place]
     entry["config"]["name"] = name
     with pytest.raises(tt.InputError, match=r"is named .*, which TensorFlow does not accept; expected letters"):
         replace(ticket, model=spec)

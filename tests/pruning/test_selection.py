@@ -212,18 +212,38 @@ def test_layerwise_the_check_foresees_what_the_levels_will_refuse(sizes, rate, l
     config = PruneConfig(rate=rate, levels=levels, scope="layerwise", allow_empty=allow_empty)
     dense = mask = dense_mask({f"{layer}/kernel": (size,) for layer, size in zip(LAYERS, sizes, strict=False)})
     scores = {path: np.arange(kept.size) for path, kept in mask.items()}
-    refused_at = None
-    for level in range(1, levels + 1):
+    refused = False
+    for _ in range(levels):
+        before = mask
         try:
             mask = prune_mask(mask, scores, rate, scope="layerwise", allow_empty=allow_empty)
         except InputError:
-            refused_at = level
+            refused = True
             break
-    if refused_at is None and any(map(np.any, mask.values())):
-        check_levels(dense, config)
-    else:
-        with pytest.raises(InputError, match="would empty"):
+        refused |= survivors(mask) == survivors(before) or not any(map(np.any, mask.values()))
+    if refused:
+        with pytest.raises(InputError, match=r"would empty|would prune nothing"):
             check_levels(dense, config)
+    else:
+        check_levels(dense, config)
+
+
+@pytest.mark.parametrize(
+    ("options", "level"),
+    [
+        ({"sparsity": 1e-6, "levels": 2}, 1),
+        ({"rate": 1e-3, "levels": 2}, 1),
+        ({"rate": 1e-3, "levels": 2, "rates": {"b": 0.01}, "scope": "layerwise"}, 1),
+        ({"rate": 0.3, "levels": 11, "allow_empty": True}, 11),
+        ({"rate": 1e-3, "levels": 2, "rates": {"b": 0.1}}, None),
+        ({"rate": 0.01, "levels": 2}, None),
+    ],
+)
+def test_a_level_that_would_prune_nothing_is_refused(options, level):
+    mask = dense_mask({"a/kernel": (4, 10), "b/kernel": (2, 8)})
+    expected = pytest.raises(InputError, match=f"^Level {level} would prune nothing: .* Take a higher sparsity or rate")
+    with contextlib.nullcontext() if level is None else expected:
+        check_levels(mask, PruneConfig(**options))
 
 
 def test_the_check_says_which_layer_and_which_level():

@@ -117,12 +117,14 @@ def test_a_run_refuses_weights_of_another_training(workspace, call):
     assert (run / "report" / "results.csv").read_text() == before
 
 
-def test_verify_names_damaged_steps(workspace, call):
+def test_verify_names_damaged_steps(workspace, call, monkeypatch):
     (run,) = (workspace / "runs").iterdir()
-    assert call("verify", "-w", workspace)[:2] == (
-        0,
-        f"No damaged file in 1 run and {len(steps_of(workspace))} finished steps.\n",
-    )
+    monkeypatch.chdir(workspace.parent)
+    for name in (workspace, workspace.name):
+        assert call("verify", "-w", name)[:2] == (
+            0,
+            f"No damaged file in 1 run and {len(steps_of(workspace))} finished steps.\n",
+        )
     victim = steps_of(workspace, "prune")[0]
     (victim / "ticket.safetensors").unlink()
     code, out, err = call("verify", run.name, "-w", workspace, "--json")

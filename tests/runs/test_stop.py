@@ -54,18 +54,61 @@ with stop_requests(Path(sys.argv[1])) as should_stop:
     signal.raise_signal(int(sys.argv[3]))
     print("lives on", flush=True)
 """
+LATER = """
+import signal, sys, time
+from pathlib import Path
+from tfticket.runs import stop
+stop.SAME_REQUEST = 0.3
+with stop.stop_requests(Path(sys.argv[1])) as should_stop:
+    signal.raise_signal(int(sys.argv[2]))
+    print(should_stop(), flush=True)
+    end = time.monotonic() + 20
+    while time.monotonic() < end:
+        signal.raise_signal(int(sys.argv[3]))
+    print("lives on", flush=True)
+"""
+IN_COMPILED_WORK = """
+import hashlib, os, subprocess, sys, threading
+from pathlib import Path
+from tfticket.runs import stop
+stop.SAME_REQUEST = 0.3
+asked = threading.Event()
+with stop.stop_requests(Path(sys.argv[1]), asked.set):
+    send = "kill -TERM $0; sleep 0.1; kill -TERM $0; sleep 1; kill -TERM $0"
+    subprocess.Popen(["sh", "-c", send, str(os.getpid())])
+    asked.wait()
+    print("asked", flush=True)
+    hashlib.pbkdf2_hmac("sha256", b"", b"", 10**9)  # no handler of Python's is called meanwhile
+"""
 
 
-def twice(folder, first, second, **options):
-    command = [sys.executable, "-c", TWICE, str(folder), str(int(first)), str(int(second))]
+def twice(folder, first, second, program=TWICE, **options):
+    command = [sys.executable, "-c", program, str(folder), str(int(first)), str(int(second))]
     return execute(command, check=False, **options)
 
 
-@pytest.mark.parametrize(("first", "second"), list(product(SIGNALS, SIGNALS[:2])))
-def test_a_second_signal_ends_the_process_at_once(tmp_path, first, second):
+@pytest.mark.parametrize(("first", "second"), [(a, b) for a, b in product(SIGNALS, SIGNALS[:2]) if a != b])
+def test_a_second_signal_of_another_kind_ends_the_process_at_once(tmp_path, first, second):
     done = twice(tmp_path, first, second)
     assert done.stdout == "True\n"
     assert done.returncode == -second
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_second_signal_of_the_kind_is_the_same_request(tmp_path, number):
+    done = twice(tmp_path, number, number)
+    assert (done.stdout, done.returncode) == ("True\nlives on\n", 0)
+
+
+@pytest.mark.parametrize("number", SIGNALS[:2])
+def test_a_later_signal_of_the_kind_ends_the_process_at_once(tmp_path, number):
+    done = twice(tmp_path, number, number, LATER)
+    assert (done.stdout, done.returncode) == ("True\n", -number)
+
+
+def test_a_later_signal_ends_the_process_in_compiled_work_and_the_first_is_reported(tmp_path):
+    done = execute([sys.executable, "-c", IN_COMPILED_WORK, str(tmp_path)], check=False)
+    assert (done.stdout, done.returncode) == ("asked\n", -signal.SIGTERM)
 
 
 @pytest.mark.parametrize("first", SIGNALS)

@@ -322,8 +322,48 @@ def test_the_same_classes_fewer_in_their_order_or_without_names_are_evaluated(da
         assert 0 <= tt.evaluate(of_flowers[found], data)["accuracy"] <= 1
 
 
+@pytest.mark.parametrize(
+    ("ours", "theirs", "refused"),
+    [
+        ([3, 8], [0, 1], "label 0 is the class '0', and for the ticket it is '3'"),
+        (None, [3, 8], "label 0 is the class '3', and for the ticket it is '0'"),
+        ([1, 0], [0, 1], "label 0 is the class '0', and for the ticket it is '1'"),
+        ([0, 1], [1, 0], r"'0'.*Load them with classes=\['0', '1'\] \(data.classes in a configuration\)"),
+        ([3, 8], [3, 8], None),
+        (None, [0, 1], None),
+    ],
+)
+def test_numbered_classes_are_compared(ours, theirs, refused):
+    train, test = tt.Ticket.dense(tt.build_model("lenet-300-100", of := coded(ours)), data=of), coded(theirs)
+    assert train.provenance["class_names"] == list(of.class_names)
+    if refused is None:
+        evaluate_weights(train, train.start, test, EvaluateStep(seed=0))
+    else:
+        with pytest.raises(tt.InputError, match=refused):
+            evaluate_weights(train, train.start, test, EvaluateStep(seed=0))
+    of_before = replace(train, provenance={"seed": 0})
+    evaluate_weights(of_before, train.start, test, EvaluateStep(seed=0))
+
+
+def coded(classes):
+    """Rows of ten classes without names, of which some are chosen."""
+    codes = np.arange(200) % 10
+    rows = np.random.default_rng(0).normal(codes[:, None], 0.1, (200, 4))
+    constants = {"x_train": rows, "y_train": codes, "x_test": rows, "y_test": codes, "normalise": "none"}
+    return tt.load_data("codes", classes=classes, **constants)
+
+
+def test_data_of_other_classes_and_another_size_get_advice_that_can_be_followed(of_flowers):
+    wine = {"x_train": np.random.default_rng(0).normal(size=(60, 13)), "y_train": np.arange(60) % 3}
+    other = tt.load_data("wine", **wine, x_test=wine["x_train"], y_test=wine["y_train"])
+    with pytest.raises(tt.InputError, match=r"of a model that takes rows of 13 features\.$"):
+        tt.evaluate(of_flowers["trained"], other)
+    with pytest.raises(tt.InputError, match=r"Give data of the classes .*; or make"):
+        tt.evaluate(of_flowers["trained"], flowers(names=["a", "b", "c"]))
+
+
 def test_names_of_classes_are_kept_with_the_ticket(of_flowers, tmp_path):
-    assert "class_names" not in of_flowers["without"].provenance
+    assert of_flowers["without"].provenance["class_names"] == ["0", "1", "2"]
     for ticket in (of_flowers["dense"], of_flowers["trained"].ticket, of_flowers["sampled"].ticket):
         ticket.save(tmp_path / "ticket.safetensors")
         assert tt.Ticket.load(tmp_path / "ticket.safetensors").provenance["class_names"] == NAMES

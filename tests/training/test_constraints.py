@@ -163,6 +163,25 @@ def test_a_function_as_a_constraint_is_refused_since_keras_does_not_keep_it(data
         tt.Ticket.dense(dense(kernel_constraint=shifted), data=data)
 
 
+MISTAKES = {
+    "None": lambda w: None,
+    "a part": lambda w: w[:1],
+    "a part of unknown size": lambda w: tf.boolean_mask(w, w[:, 0] > 1e9),
+    "NaN": lambda w: w * np.nan,
+    "infinity": lambda w: w / 0.0,
+    "NumPy": lambda w: np.clip(w, -1, 1),
+    "numpy()": lambda w: tf.constant(w.numpy()),
+    "a list": lambda w: [w],
+    "an array": lambda w: np.zeros(w.shape, np.float32),
+    "float64": lambda w: tf.cast(w, tf.float64),
+    "int32": lambda w: tf.cast(w, tf.int32),
+    "bool": lambda w: w > 0,
+    "string": lambda w: tf.fill(tf.shape(w), "a"),
+    "ragged": lambda w: tf.RaggedTensor.from_tensor(w),
+    "sparse": lambda w: tf.sparse.from_dense(w),
+}
+
+
 class Returning(keras.constraints.Constraint):
     """Returns what a user's mistake may."""
 
@@ -174,7 +193,12 @@ class Returning(keras.constraints.Constraint):
             raise RuntimeError("not here")
         if self.what == "NaN of the trained":
             return tf.where(w > 1e-3, w, tf.sqrt(w))
-        return {"None": None, "a part": w[:1], "NaN": w * np.nan, "infinity": w / 0.0}[self.what]
+        if self.what == "None from the second call on":
+            self.calls = getattr(self, "calls", 0) + 1
+            return w if self.calls == 1 else None
+        if self.what == "an if":
+            return w if tf.reduce_sum(w) > 0 else -w
+        return MISTAKES[self.what](w)
 
     def get_config(self):
         return {"what": self.what}
@@ -185,6 +209,19 @@ class Returning(keras.constraints.Constraint):
     [
         ("None", r"Returning, the constraint of c/kernel, returned None; expected a tensor of .* \(36, 8\)"),
         ("a part", r"the constraint of c/kernel, returned the shape \(1, 8\); expected"),
+        ("a part of unknown size", r"returned the shape \(0, 8\); expected|fails with .*; expected a tensor"),
+        ("NumPy", r"fails with .*; expected a tensor .* without NumPy, \.numpy\(\) or an if about weights"),
+        ("numpy()", "fails with .*; expected a tensor"),
+        ("an if", "fails with .*; expected a tensor"),
+        ("None from the second call on", "returned None; expected a tensor .* at each call"),
+        ("a list", "returned (List|list).*; expected"),
+        ("an array", "returned ndarray; expected"),
+        ("float64", "returned float64; expected a tensor of the weights' type and shape, float32"),
+        ("int32", "returned int32; expected"),
+        ("bool", "returned bool; expected"),
+        ("string", "returned string; expected"),
+        ("ragged", "returned RaggedTensor; expected"),
+        ("sparse", "returned SparseTensor; expected"),
         ("an error", r"the constraint of c/kernel, fails with RuntimeError: not here; expected"),
         ("NaN", r"^The constraint of c/kernel returned values that are not finite; expected finite ones"),
         ("infinity", r"^The constraint of c/kernel returned values that are not finite"),

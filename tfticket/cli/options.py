@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from tfticket.errors import InputError
 from tfticket.registry import DATA_DIR
@@ -15,8 +16,26 @@ from tfticket.registry import DATA_DIR
 if TYPE_CHECKING:
     from tfticket.runs.run_folder import RunFolder
 
+
+class _Commands(TyperGroup):
+    """Commands that answer a wrong value in our words, not in those of the library that reads it."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except typer.BadParameter as error:
+            problems: list[Any] = getattr(error.__cause__, "errors", list)()
+            if problems:
+                from tfticket.config.wording import given, problem_words
+
+                words, value = problem_words(problems[0], yaml=False), problems[0].get("input")
+                error.message = words if problems[0]["type"] == "value_error" else f"{given(value)}; {words}."
+            raise
+
+
 app = typer.Typer(
     name="tfticket",
+    cls=_Commands,
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,

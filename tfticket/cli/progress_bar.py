@@ -62,6 +62,9 @@ class ProgressBar(ProgressCounter):
     def waiting(self, reason: str) -> None:
         self._progress.console.print(Text(plain(reason)))
 
+    def stopping(self) -> None:
+        self._progress.console.print("Stopping at the next checkpoint; again: at once")
+
     def note(self, text: str) -> None:
         self._progress.console.print(Text(plain(text)))
 

@@ -33,7 +33,7 @@ def verify(
     problems = [[read.folder.name, read.status["message"]] for read in damaged]
     steps = [step.path for read in runs for step in read.steps()]
     if run is None:  # also those that no run names any more
-        steps += sorted(path.parent for path in (workspace / "steps").glob(f"*-*/{RESULT}"))
+        steps += sorted(path.parent for path in (workspace.resolve() / "steps").glob(f"*-*/{RESULT}"))
     steps = list(dict.fromkeys(steps))
     old = sum(not read.has_checksums for read in runs)
     for folder in steps:

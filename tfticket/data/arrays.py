@@ -2,6 +2,7 @@
 
 import numbers
 from collections.abc import Mapping
+from pathlib import PurePath
 from typing import Any
 
 import numpy as np
@@ -48,6 +49,12 @@ def _columns(name: str, given: Mapping[str, Any]) -> tuple[str, ...]:
             continue
         if first is None:
             first = list(columns)
+        names = [*map(str, columns)]
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise InputError(
+                f"{name}: two columns of {key} are called {twice[0]!r}; expected a name for each. Rename one, or leave "
+                f"it out: {key}.loc[:, ~{key}.columns.duplicated()]."
+            )
         if list(columns) != first:
             raise InputError(
                 f"{name}: {key} has other columns than x_train, or in another order: {list(columns)[:8]} and "
@@ -74,6 +81,11 @@ def as_numbers(where: str, value: Any, columns: tuple[str, ...] = ()) -> np.ndar
     """Return rows as an array of numbers, also from Python numbers."""
     if isinstance(value, list | tuple) and any(getattr(item, "mode", None) in PALETTES for item in value):
         raise InputError(f"{where} holds pictures with palettes, whose pixels are indices. Convert them to RGB or L.")
+    if isinstance(value, str | bytes | PurePath):
+        raise InputError(
+            f"{where} is {str(value)!r:.80}; expected an array of numbers [rows, ...]. Give a file of a known "
+            "format, such as an npz, as path=...; read others first, such as a CSV by pandas.read_csv."
+        )
     array = _array(where, value)
     if array.dtype != object:
         return array

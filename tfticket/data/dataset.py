@@ -83,11 +83,6 @@ class Dataset:
         return len(self.class_names)
 
     @property
-    def known_class_names(self) -> tuple[str, ...]:
-        """Names of the classes if they say more than the labels; () for '0', '1', ..."""
-        return self.class_names if self.class_names != tuple(map(str, range(self.num_classes))) else ()
-
-    @property
     def input_shape(self) -> tuple[int, ...]:
         """Shape of one row, (height, width, channels) or (features,)."""
         return tuple(self.x_train.shape[1:])

@@ -19,6 +19,7 @@ from tfticket.data.identity import Identity, check_contents, class_names_of, ide
 from tfticket.data.normalisation import check_overflow, normalisation_for
 from tfticket.data.split import split_positions, split_sizes
 from tfticket.errors import InputError, unknown
+from tfticket.text import counted
 
 COLUMNS = 256
 """Values per row that are moved at once; limits the memory for rearranging rows."""
@@ -53,7 +54,8 @@ def load_data(
             rows, else 5,000, or a tenth where there are fewer than 50,000.
         train_rows: Number of the remaining rows to keep; None: all.
         split_seed: Seed of the split.
-        stratify: Give training and validation rows the classes in the same proportions.
+        stratify: Give training and validation rows the classes in the same proportions, to within a row or two; where
+            there are many small classes, large ones deviate by more. Each class keeps a training row.
         normalise: Input of the network: 'unit' is pixels / 255, for uint8; 'standard' has mean 0 and standard
             deviation 1 in each channel or feature over the training rows; 'none' takes floats as they are; 'auto' is
             'unit' for uint8 and 'standard' for floats.
@@ -127,12 +129,17 @@ def _dataset(raw: Raw, config: DataConfig, where: str, *, owned: bool) -> Datase
     class_names = class_names_of(raw, identity.contents)
     chosen = _chosen(config, class_names)
     if len(chosen) < 2:
-        raise InputError(f"{where} holds one class only; expected at least two, numbered from 0.")
+        named = where if owned else config.name
+        raise InputError(
+            f"{named} holds one class only, {class_names[0]!r}; expected at least two. Add rows of another class."
+        )
     renumbered = np.full(len(class_names), -1, np.int32)
     renumbered[chosen] = np.arange(len(chosen))
 
     parts = _parts(raw, config, identity, renumbered, owned)
-    _check_classes(config, parts["train"][1], [class_names[number] for number in chosen])
+    available = int((renumbered[raw.y_train] >= 0).sum()) - (raw.x_validation is None)
+    _check_classes(config, parts["train"][1], [class_names[number] for number in chosen], available)
+    _check_varies(config.name, parts["train"][0])
     word, normalisation = normalisation_for(config.normalise, parts["train"][0], config.name)
     for rows, _ in parts.values():
         check_overflow(normalisation, rows, config.name, raw.feature_names)
@@ -183,16 +190,39 @@ def _parts(
     return parts
 
 
-def _check_classes(config: DataConfig, labels: np.ndarray, class_names: list[str]) -> None:
-    """Check that each class has a training row, without which it cannot be learnt."""
+def _check_classes(config: DataConfig, labels: np.ndarray, class_names: list[str], available: int) -> None:
+    """Check that each class has a training row, without which it cannot be learnt.
+
+    Args:
+        config: The split.
+        labels: Of the training rows.
+        class_names: All classes.
+        available: Largest possible number of training rows.
+    """
     missing = [class_names[label] for label in np.setdiff1d(np.arange(len(class_names)), labels)]
     if missing:
         named = ", ".join(map(repr, missing[:8])) + (", ..." if len(missing) > 8 else "")
-        mend = "Take" if config.stratify else "Set stratify to true, or take"
+        if available < len(class_names):
+            mend = "Add rows of these classes, or give validation rows of your own, so that none is taken from these"
+        elif config.stratify:
+            mend = f"Take at least {len(class_names)} training rows, by fewer validation_rows or more train_rows"
+        else:
+            mend = (
+                "Set stratify to true, or take fewer validation_rows, more train_rows or another split_seed; or add "
+                "rows of the class"
+            )
         raise InputError(
             f"{config.name}: after the split, no training row is of class {named}; expected one of each class at "
-            f"least, among {len(labels):,} training rows. {mend} fewer validation_rows, more train_rows "
-            "or another split_seed; or add rows of the class."
+            f"least, among {counted(len(labels), 'training row')}. {mend}."
+        )
+
+
+def _check_varies(name: str, rows: np.ndarray) -> None:
+    """Check that a feature of a table has more than one value in the training rows."""
+    if rows.ndim == 2 and len(rows) > 1 and np.array_equal(rows.min(axis=0), rows.max(axis=0)):
+        raise InputError(
+            f"{name}: every feature has the same value in all {len(rows):,} training rows; expected one at least that "
+            "varies. Give features that differ between the classes, or other training rows."
         )
 
 

@@ -102,6 +102,12 @@ def entries_of(config: Any) -> Iterator[dict[str, Any]]:
             left.extend(reversed(part))
 
 
+def is_layer(entry: dict[str, Any]) -> bool:
+    """Return True if a part of a config builds a layer or a model."""
+    config = entry.get("config")
+    return str(entry["class_name"]) in _LAYERS | _MODELS or (isinstance(config, dict) and "trainable" in config)
+
+
 def is_harmless(entry: dict[str, Any]) -> bool:
     """Return True if a part of a config builds an allowed class or names an allowed function, and no more."""
     module, name, config = str(entry.get("module") or ""), str(entry["class_name"]), entry.get("config")

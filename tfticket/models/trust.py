@@ -10,7 +10,7 @@ from typing import Any
 from tfticket.backend import keras
 from tfticket.config.wording import given
 from tfticket.errors import InputError
-from tfticket.models.allow_list import entries_of, is_harmless
+from tfticket.models.allow_list import entries_of, is_harmless, is_layer
 from tfticket.text import one_line
 
 _OP_LAYERS = ("TFOpLambda", "SlicingOpLambda", "ClassMethod", "InstanceMethod", "InstanceProperty", "TensorFlowOpLayer")
@@ -18,7 +18,7 @@ _OP_FIELDS = ("function", "cls_symbol", "method_name", "attr_name", "node_def")
 _MOST_PARTS = 20_000
 """Layers, initialisers and the like; more than any sensible network has."""
 
-_SCOPE = re.compile(r"[A-Za-z0-9.][A-Za-z0-9_.\\/>-]*")
+_SCOPE = re.compile(r"[A-Za-z0-9.][A-Za-z0-9_./>-]*")
 """A name that TensorFlow accepts for a scope."""
 
 _TRUSTED: set[tuple[str, str, str]] = set()
@@ -96,16 +96,16 @@ def refuse_untrusted(config: Any) -> None:
 
 
 def check_names(config: Any) -> None:
-    """Check that TensorFlow accepts the names of a config's models and layers.
+    """Check that TensorFlow accepts the names of a config's models and layers, also of layers inside layers.
 
     Raises:
         InputError: It does not.
     """
     for entry in entries_of(config):
         inner = entry.get("config")
-        if isinstance(inner, dict) and isinstance(inner.get("layers"), list):
-            for part in (entry, *inner["layers"]):
-                _check_name(part)
+        layers = inner.get("layers") if isinstance(inner, dict) else None
+        for part in [entry] * is_layer(entry) + (layers if isinstance(layers, list) else []):
+            _check_name(part)
 
 
 def _check_name(part: Any) -> None:

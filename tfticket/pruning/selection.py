@@ -66,20 +66,29 @@ def prune_mask(
 
 
 def check_levels(mask: Mask, config: PruneConfig) -> None:
-    """Check, before any training, that a pruning's layers exist and that each can keep a weight.
+    """Check, before any training, that a pruning's layers exist, that each level prunes, and that each layer keeps one.
 
     Args:
         mask: The dense mask.
         config: The planned pruning.
 
     Raises:
-        InputError: An unknown exempt layer, or layers that would collapse; names them and the level.
+        InputError: An unknown exempt layer, a level that would prune nothing, or layers that would collapse; names them
+            and the level.
     """
     prunable = prunable_part(mask, config.exempt)
     groups = _groups(prunable, config.rate_per_level, config.scope, config.rates)
     left = [sum(kept.size for kept in group.values()) for group, _ in groups]
     for level in range(1, config.levels + 1):
-        left = [count - round(rate * count) for count, (_, rate) in zip(left, groups, strict=True)]
+        pruned = [round(rate * count) for count, (_, rate) in zip(left, groups, strict=True)]
+        if not any(pruned):
+            largest = max(rate for _, rate in groups)
+            raise InputError(
+                f"Level {level:,} would prune nothing: a rate of {largest:.3g} rounds to no weight of the "
+                f"{counted(sum(left), 'weight')} left; expected one at least. Take a higher sparsity or rate, or fewer "
+                "levels (prune.levels)."
+            )
+        left = [count - gone for count, gone in zip(left, pruned, strict=True)]
         if not config.allow_empty:
             _refuse_too_few(groups, left, level)
         if not any(left):

@@ -140,8 +140,14 @@ class SurvivalModel:
         Raises:
             InputError: No such file, or not a survival model.
         """
-        check_bytes(Path(path))
-        record = read_json(Path(path))
+        path = Path(path)
+        check_bytes(path)
+        if path.suffix == ".safetensors" and path.is_file():
+            raise InputError(
+                f"{path} is a ticket or weights; expected a sampler. `tfticket mc-fit {path} --out sampler.json` fits "
+                "one to a ticket."
+            )
+        record = read_json(path)
         if not isinstance(record, dict) or record.get("kind") != "sampler":
             raise InputError(
                 f"{path} is no survival model. `tfticket mc-fit` writes one, and a run with Monte Carlo tickets."

@@ -1,6 +1,7 @@
 """The ticket: mask, start weights, description of the network, provenance."""
 
 import functools
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -194,31 +195,50 @@ def check_ticket(value: object, function: str) -> None:
 
 
 def with_class_names(ticket: Ticket, data: Dataset) -> Ticket:
-    """Return the ticket with the names of the classes of its outputs; unchanged if it has them.
+    """Return the ticket with the names of the classes of its outputs; unchanged if it has names that say as much.
 
     Args:
         ticket: Made for, trained or sampled on these data.
-        data: Class names '0', '1', ... carry no information and are not stored.
+        data: The data; texts replace the numbers 0, 1, ..., which may be codes.
     """
-    if not data.known_class_names or CLASS_NAMES in ticket.provenance:
+    names = ticket.provenance.get(CLASS_NAMES)
+    if names is not None and not (_are_codes(names) and not _are_numbers(data.class_names)):
         return ticket
-    return replace(ticket, provenance=ticket.provenance | {CLASS_NAMES: list(data.known_class_names)})
+    return replace(ticket, provenance=ticket.provenance | {CLASS_NAMES: list(data.class_names)})
 
 
 def check_class_names(ticket: Ticket, data: Dataset) -> None:
-    """Check that labels stand for the same classes in the data as for the ticket, if names are known.
+    """Check that labels stand for the same classes in the data as for the ticket.
+
+    A ticket without names is taken as it is, and so are the numbers 0, 1, ... for texts, whose codes they may be.
 
     Raises:
         InputError: They stand for others.
     """
-    expected, names = ticket.provenance.get(CLASS_NAMES, ()), data.known_class_names
-    for label, (wanted, given_name) in enumerate(zip(expected, names, strict=False)):
-        if wanted != given_name:
+    expected, names = ticket.provenance.get(CLASS_NAMES, ()), data.class_names
+    if any(_are_codes(one) and not _are_numbers(other) for one, other in ((expected, names), (names, expected))):
+        return
+    for label, (wanted, name) in enumerate(zip(expected, names, strict=False)):
+        if wanted != name:
+            listed = shortened(repr(list(expected)))
+            alike = set(expected) & set(names) or (_are_numbers(expected) and _are_numbers(names))
+            same = data.contents == ticket.provenance.get("data_contents")
+            at_hand = set(expected) <= set(names) or (same and alike)
+            load = f"Load them with classes={listed} (data.classes in a configuration)"
             raise InputError(
-                f"{data.name}: label {label} is the class {given_name!r}, and for the ticket {wanted!r}; expected the "
-                f"ticket's classes in their order. Load the data with classes={shortened(repr(list(expected)))}; or "
+                f"{data.name}: label {label} is the class {name!r}, and for the ticket it is {wanted!r}; expected the "
+                f"ticket's classes in their order. {load if at_hand else f'Give data of the classes {listed}'}; or "
                 "make a ticket for these data by Ticket.dense(model, data=data), and transplant the mask to it."
             )
+
+
+def _are_codes(names: Sequence[str]) -> bool:
+    """Return True for '0', '1', ..., which may stand for classes of any name."""
+    return [*names] == [str(label) for label in range(len(names))]
+
+
+def _are_numbers(names: Sequence[str]) -> bool:
+    return all(name.removeprefix("-").isdecimal() for name in names)
 
 
 def _validate(ticket: Ticket) -> None:

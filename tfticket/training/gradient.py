@@ -165,6 +165,7 @@ def _build_loop(spec: Spec, config: TrainConfig, schedule: _Schedule, data: Data
     loop.network.check_data(data)
     check_augment(config.augment, data.input_shape)
     check_objective(config.objective, loop.network.variational)
+    check_constraints(loop.network)
     return loop
 
 
@@ -208,7 +209,6 @@ class _Run:
 
 def _begin(loop: GradientLoop, mask: Mask, start: Weights, iteration: int) -> _Run:
     loop.start(mask, start)
-    check_constraints(loop.network)
     return _Run(iteration, loop.network.read())
 
 

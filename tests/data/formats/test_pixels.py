@@ -281,3 +281,18 @@ def test_whole_pictures_of_a_kind_that_is_not_read_are_not_called_damaged(kind, 
     with pytest.raises(InputError, match=rf"its kind is {kind}; expected PNG, JPEG, .*\. Save it as PNG\.") as caught:
         read(folder(tmp_path / "images", saved(np.arange(256, dtype=np.uint8).reshape(16, 16), saved_as)))
     assert "again" not in str(caught.value)
+
+
+KINDS = {
+    "JPEG XL": b"\xff\n",
+    "PCX": b"\n\5\1\b",
+    "DICOM": bytes(128) + b"DICM",
+    "TGA": bytes(30) + b"TRUEVISION-XFILE.\0",
+    "HEIF or AVIF": b"\0\0\0\x18ftypheic",
+    "a film": b"\0\0\0\x18ftypisom",
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_kinds_that_are_not_read_are_told_by_their_first_bytes(kind, tmp_path):
+    refused(folder(tmp_path, KINDS[kind] + bytes(40) * (kind != "TGA")), f"its kind is {kind}; expected PNG")

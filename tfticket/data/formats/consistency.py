@@ -8,7 +8,7 @@ import numpy as np
 
 from tfticket.data.formats.floats import TILE, as_float32
 from tfticket.data.formats.labels import check_label_shape, number_classes
-from tfticket.data.formats.raw import Raw
+from tfticket.data.formats.raw import Raw, without_source
 from tfticket.errors import InputError
 from tfticket.text import counted
 
@@ -88,8 +88,9 @@ def make_raw(
     for part in parts.values():
         check_label_shape(part.labels_where, part.labels.dtype, part.labels.shape)
         if len(part.rows) != len(part.labels):
+            rows_name = without_source(part.rows_where)
             raise InputError(
-                f"{part.labels_where} has {len(part.labels):,} labels, {part.rows_where} {len(part.rows):,} rows; "
+                f"{part.labels_where} has {len(part.labels):,} labels, {rows_name} {len(part.rows):,} rows; "
                 "expected one label a row. Take both from the same source."
             )
     labels = {split: (part.labels_where, part.labels) for split, part in parts.items()}
@@ -123,18 +124,19 @@ def _rows(parts: Mapping[str, Part], feature_names: tuple[str, ...]) -> dict[str
     """Return images with channels, or features, of one size and type in all splits."""
     train = parts["train"]
     rows: dict[str, np.ndarray] = {}
+    first = without_source(train.rows_where)
     for split, part in parts.items():
         check_rows(part.rows_where, part.rows.dtype, part.rows.shape)
         rows[split] = part.rows[..., None] if part.rows.ndim == 3 else part.rows
         if rows[split].shape[1:] != rows["train"].shape[1:]:
             raise InputError(
-                f"{part.rows_where} has {_size(rows[split])}, {train.rows_where} has {_size(rows['train'])}; expected "
-                "one size. Scale images to it, give tables the same columns."
+                f"{part.rows_where} has {_size(rows[split])}, {first} has {_size(rows['train'])}; "
+                "expected one size. Scale images to it, give tables the same columns."
             )
         if rows[split].ndim == 4 and (rows[split].dtype == np.uint8) != (train.rows.dtype == np.uint8):
             raise InputError(
-                f"{part.rows_where} is {part.rows.dtype}, {train.rows_where} is {train.rows.dtype}; expected uint8 in "
-                "all splits, or floats of one scale in all. Pixels / 255 become uint8 by "
+                f"{part.rows_where} is {part.rows.dtype}, {first} is {train.rows.dtype}; expected "
+                "uint8 in all splits, or floats of one scale in all. Pixels / 255 become uint8 by "
                 "np.rint(255 * x).astype(np.uint8)."
             )
     for split, array in rows.items():
@@ -148,7 +150,7 @@ def _check_scales(parts: Mapping[str, Part], rows: Mapping[str, np.ndarray]) -> 
     """Check that images of floats have one scale in all splits, such as 0..1; single outliers are accepted."""
     if rows["train"].ndim != 4 or rows["train"].dtype == np.uint8:
         return
-    train, first = parts["train"].rows_where, _magnitudes(rows["train"])
+    train, first = without_source(parts["train"].rows_where), _magnitudes(rows["train"])
     for split, part in parts.items():
         other = _magnitudes(rows[split])
         if all(max(pair) > SCALES * min(pair) > 0 for pair in zip(first, other, strict=True)):

@@ -1,6 +1,7 @@
 """Conversion of numbers to float32; refuses losses, naming the entry or column."""
 
 import math
+import sys
 from typing import Any
 
 import numpy as np
@@ -88,5 +89,6 @@ def _mend(low: Any, high: Any) -> str:
     """Return advice for a column of this range, so that float32 holds it."""
     span = float(high.item() - low.item())
     if span < STEPS * float(np.finfo(np.float32).smallest_subnormal):
-        return f"Multiply this column by the same number, such as {10.0 ** -math.floor(math.log10(span)):g},"
+        exponent = min(-math.floor(math.log10(span)), sys.float_info.max_10_exp) if span else sys.float_info.max_10_exp
+        return f"Multiply this column by the same number, such as {10.0**exponent:g},"
     return f"Subtract the same number from this column, such as {low},"

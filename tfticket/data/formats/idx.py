@@ -9,13 +9,14 @@ import numpy as np
 
 from tfticket.data.formats.consistency import Part, make_raw
 from tfticket.data.formats.raw import AGAIN, Raw, as_input_error, check_expansion, decompressed, read_exactly
+from tfticket.data.formats.splits import VALIDATION, means_validation, refuse_unread
 from tfticket.errors import InputError
 
-NAME = re.compile(r"(train|t10k|test|val|valid|validation)-(images|labels)[-.]idx\d-ubyte(\.gz)?")
-SPLITS = {"train": "train", "t10k": "test", "test": "test"} | dict.fromkeys(
-    ("val", "valid", "validation"), "validation"
-)
+SPLITS = {"train": "train", "t10k": "test", "test": "test"} | dict.fromkeys(VALIDATION, "validation")
 """Prefix of a file's name -> its split."""
+NAME = re.compile(rf"({'|'.join(SPLITS)})-(images|labels)[-.]idx\d-ubyte(\.gz)?")
+_ROWS = re.compile("images|labels|idx|ubyte", re.IGNORECASE)
+"""Part of the name of a file of rows or labels."""
 EXPECTED = (
     "train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte, each with "
     "or without .gz"
@@ -26,9 +27,15 @@ TYPES = {0x09: "int8", 0x0B: "int16", 0x0C: "int32", 0x0D: "float32", 0x0E: "flo
 def read(folder: Path) -> Raw:
     """Read the four files, and two of validation rows if present; prefer a file to its gzipped copy."""
     paths: dict[tuple[str, str], Path] = {}
+    names: dict[str, str] = {}
     for path in sorted(folder.iterdir()):
         if match := NAME.fullmatch(path.name):
             paths.setdefault((SPLITS[match[1]], match[2]), path)
+            if names.setdefault(SPLITS[match[1]], match[1]) != match[1]:
+                refuse_unread(folder, [path.name], f"one name for its split, as in {names[SPLITS[match[1]]]}-images")
+    others = [path.name for path in folder.iterdir() if not (path.name.startswith(".") or NAME.fullmatch(path.name))]
+    if unread := [name for name in others if _ROWS.search(name) and means_validation(name)]:
+        refuse_unread(folder, unread, "val-images-idx3-ubyte and val-labels-idx1-ubyte for validation rows")
     has_validation = any(split == "validation" for split, _ in paths)
     splits = ("train", "validation", "test") if has_validation else ("train", "test")
     expected = [(split, kind) for split in splits for kind in ("images", "labels")]

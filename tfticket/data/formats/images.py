@@ -16,24 +16,23 @@ import numpy as np
 from PIL import Image
 
 from tfticket.data.formats.consistency import Part, make_raw
-from tfticket.data.formats.labels import class_order
+from tfticket.data.formats.labels import check_spaces, class_order
 from tfticket.data.formats.pixels import START, decode
 from tfticket.data.formats.raw import AGAIN, Raw, aligned_empty, as_input_error, check_expansion, error_line
+from tfticket.data.formats.splits import VALIDATION, means_validation, refuse_unread
 from tfticket.errors import InputError
 
 SPLITS = ("train", "test")
-VALIDATION = ("validation", "val", "valid")
-"""Possible names of the folder of validation images."""
 EXPECTED = "images train/<class>/<name>.png and test/<class>/<name>.png (or jpg, bmp, gif, webp, ppm)"
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "PPM")
 """No others: EPS would start a program, and TIFF's library writes to the terminal at damaged files."""
 MOST_PIXELS = 2**24
 MOST_BYTES = 2**26
-UNREAD = {*SPLITS, *VALIDATION, "dev"}
-"""Folders that would be ignored silently if their names are capitalised differently."""
 KINDS = (
     *(("TIFF", start) for start in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")),
     *(("JPEG 2000", start) for start in (b"\0\0\0\x0cjP  \r\n\x87\n", b"\xffO\xffQ")),
+    *(("JPEG XL", start) for start in (b"\xff\n", b"\0\0\0\x0cJXL \r\n\x87\n")),
+    *(("PCX", bytes((10, version, 1))) for version in (0, 2, 3, 4, 5)),
     ("ICO", b"\0\0\1\0"),
     ("PSD", b"8BPS"),
     ("EPS", b"%!PS"),
@@ -43,7 +42,11 @@ KINDS = (
 )
 """Formats of pictures that are not read, by the first bytes of their files."""
 BOXES = b"ftyp"
-"""Fifth to eighth byte of HEIF and AVIF."""
+"""Fifth to eighth byte of HEIF, AVIF and films; the next four bytes say which."""
+STILL = (b"avi", b"hei", b"hev", b"mif", b"msf")
+"""First of these in HEIF and AVIF."""
+DICOM = slice(128, 132)
+TGA_END = b"TRUEVISION-XFILE.\0"
 JUNK = {"Thumbs.db", "desktop.ini", "__MACOSX"}
 
 
@@ -109,6 +112,7 @@ def _junk(entry: Entry) -> bool:
 def _read(path: Path, entries: list[Entry], file: Callable[[Entry], Path]) -> Raw:
     splits = _by_class(path, entries)
     names = sorted(splits["train"], key=class_order)
+    check_spaces(f"{path}: train", names)
     for split, classes in splits.items():
         unknown = sorted({*classes} - {*names})
         if unknown:
@@ -142,12 +146,10 @@ def _by_class(path: Path, entries: list[Entry]) -> dict[str, dict[str, list[Entr
         raise InputError(f"{path} has {own[0]}/ and {own[1]}/; expected one folder of validation images. Join them.")
     splits |= {split: {} for split in own}
     folders = {entry.parts[0] for entry in entries if entry.folder or len(entry.parts) > 1}
-    unread = sorted(name for name in folders - {*SPLITS, *VALIDATION} if name.lower() in UNREAD)
+    others = folders - {*SPLITS, *VALIDATION}
+    unread = [f"{name}/" for name in others if name.lower() in SPLITS or means_validation(name)]
     if unread and folders >= {*SPLITS}:
-        raise InputError(
-            f"{path} has {unread[0]}/, which would not be read; expected train/, test/ and, for validation images, "
-            "validation/. Rename or remove it."
-        )
+        refuse_unread(path, unread, "train/, test/ and, for validation images, validation/")
     for entry in sorted(entries, key=lambda entry: entry.parts):
         if entry.parts[0] not in splits or (len(entry.parts) == 1 and entry.folder):
             continue
@@ -204,8 +206,9 @@ def _opened(entry: Entry) -> Iterator[tuple[Image.Image, bytes]]:
         )
     with as_input_error(entry.where, EXPECTED):
         stream = io.BytesIO(entry.content())
-    start = bytes(stream.getbuffer()[:START])
-    _check_kind(entry, start)
+    content = stream.getvalue()
+    start = content[:START]
+    _check_kind(entry, content)
     try:
         with Image.open(stream, formats=FORMATS) as image:
             yield image, start
@@ -218,11 +221,15 @@ def _opened(entry: Entry) -> Iterator[tuple[Image.Image, bytes]]:
         ) from None
 
 
-def _check_kind(entry: Entry, start: bytes) -> None:
+def _check_kind(entry: Entry, content: bytes) -> None:
     """Refuse formats of pictures that are never read."""
-    kind = next((kind for kind, first in KINDS if start.startswith(first)), None)
-    if start[4:].startswith(BOXES):
-        kind = "HEIF or AVIF"
+    kind = next((kind for kind, first in KINDS if content.startswith(first)), None)
+    if content[4:8] == BOXES:
+        kind = "HEIF or AVIF" if content[8:12].startswith(STILL) else "a film"
+    elif content[DICOM] == b"DICM":
+        kind = "DICOM"
+    elif content.endswith(TGA_END) or (content[1:2] in (b"\0", b"\1") and entry.parts[-1].lower().endswith(".tga")):
+        kind = "TGA"
     if kind is not None:
         raise InputError(
             f"{entry.where} is not read: its kind is {kind}; expected {', '.join(FORMATS)}. Save it as PNG."

@@ -1,11 +1,13 @@
 """Labels of any hashable kind, numbered as classes."""
 
 import datetime
-from collections.abc import Mapping
+import numbers
+from collections.abc import Mapping, Sequence
 from typing import Any, Never
 
 import numpy as np
 
+from tfticket.data.formats.raw import without_source
 from tfticket.errors import InputError
 
 MISSING = ("NAType", "NaTType")
@@ -40,10 +42,12 @@ def number_classes(
     for split, (other, _) in values.items():
         if other != kind:
             raise InputError(
-                f"{labels[split][0]} holds {other}, {labels['train'][0]} holds {kind}; expected labels of one kind. "
-                "Convert them alike."
+                f"{labels[split][0]} holds {other}, {without_source(labels['train'][0])} holds {kind}; expected labels "
+                "of one kind. Convert them alike."
             )
     where, train = labels["train"][0], values["train"][1]
+    if train and type(train[0]) is tuple:
+        _refuse_numeric_tuples(where, train)
     classes = sorted(set(train), key=None if kind == "numbers" else lambda label: class_order(str(label)))
     names = tuple(map(str, classes))
     hidden = next((name for name in names if not name.isprintable()), None)
@@ -51,6 +55,7 @@ def number_classes(
         raise InputError(f"{where} holds the label {hidden!r}, which cannot be printed. Clean it, such as by strip().")
     if len(set(names)) < len(names):
         raise InputError(f"{where} holds different labels of one name, {_twice(names)!r}. Give the names instead.")
+    check_spaces(where, names)
     plain = kind == "numbers" and classes == list(range(len(classes)))
     rows_per_class = ROWS_PER_PLAIN_CLASS if plain else ROWS_PER_CLASS
     if kind == "numbers" and len(classes) > max(FEW, len(train) / rows_per_class):
@@ -69,6 +74,17 @@ def number_classes(
                 )
     numbered = {split: np.array([numbers[label] for label in given], np.int32) for split, (_, given) in values.items()}
     return numbered, None if plain else names
+
+
+def check_spaces(where: object, names: Sequence[str]) -> None:
+    """Refuse classes that differ in spaces around their names alone."""
+    alike: dict[str, str] = {}
+    for name in names:
+        if (other := alike.setdefault(name.strip(), name)) != name:
+            raise InputError(
+                f"{where} holds the labels {other!r} and {name!r}, which differ in spaces alone; expected one label a "
+                "class. Take the spaces away, such as by strip()."
+            )
 
 
 def class_order(name: str) -> tuple[int, str]:
@@ -131,7 +147,27 @@ def _whole(where: object, row: int, value: float) -> int:
     return int(value)
 
 
-def _refuse_columns(where: object, labels: np.ndarray) -> Never:
+def _refuse_numeric_tuples(where: object, labels: list[Any]) -> None:
+    """Refuse tuples that are rows of a table, one-hot or of floats; other tuples are labels."""
+    items = [item for label in labels for item in label]
+    if (
+        not items
+        or len({*map(len, labels)}) > 1
+        or not all(isinstance(item, numbers.Real | np.bool_) for item in items)
+    ):
+        return
+    table = np.array(labels, object)
+    if np.all(np.sort(table) == np.eye(table.shape[1])[-1]):
+        _refuse_columns(where, table, "np.argmax([*y], axis=1)")
+    if not all(isinstance(item, numbers.Integral | np.bool_) for item in items):
+        raise InputError(
+            f"{where}[0] is {labels[0]}: targets of regression. tfticket learns classes, whose labels are texts, whole "
+            "numbers or tuples of these. Cut the numbers into classes, by np.digitize(y, edges). If they are classes, "
+            "give them as text: [*map(str, y)]."
+        )
+
+
+def _refuse_columns(where: object, labels: np.ndarray, argmax: str = "y.argmax(axis=1)") -> Never:
     """Refuse labels of several columns, with advice."""
     message = f"{where} has the shape {labels.shape}; expected [rows], one label a row. "
     try:
@@ -141,10 +177,10 @@ def _refuse_columns(where: object, labels: np.ndarray) -> Never:
     if np.any(others):
         raise InputError(
             message + "Take the column that holds the classes; the class of the highest score is "
-            "y.argmax(axis=1). Targets of regression cannot be learnt."
+            f"{argmax}. Targets of regression cannot be learnt."
         )
     if np.all(ones.sum(axis=1) == 1):
-        raise InputError(message + "It is one-hot: give y.argmax(axis=1).")
+        raise InputError(message + f"It is one-hot: give {argmax}.")
     raise InputError(message + "Rows of several classes, or of none, cannot be learnt: choose one column, y[:, 0].")
 
 

@@ -10,10 +10,9 @@ import numpy as np
 from tfticket.data.formats.consistency import Part, check_rows, make_raw
 from tfticket.data.formats.labels import check_label_shape
 from tfticket.data.formats.raw import AGAIN, Raw, Stream, error_line, read_exactly
+from tfticket.data.formats.splits import VALIDATION, means_validation, refuse_unread
 from tfticket.errors import InputError
 
-VALIDATION = (("x_val", "y_val"), ("x_valid", "y_valid"), ("x_validation", "y_validation"))
-"""Possible names of validation arrays."""
 KEYS = ("x_train", "y_train", "x_test", "y_test")
 EXPECTED = f"an npz with the arrays {', '.join(KEYS)}"
 
@@ -40,22 +39,20 @@ def read(path: Path, archive: zipfile.ZipFile) -> Raw:
 
 def _validation(path: Path, members: Mapping[str, object]) -> dict[str, tuple[str, str]]:
     """Return the keys of the validation rows, if any."""
-    given = [key for pair in VALIDATION for key in pair if f"{key}.npy" in members]
-    pair = next((pair for pair in VALIDATION if given == [*pair]), None)
+    pairs = [(f"x_{name}", f"y_{name}") for name in VALIDATION]
+    given = [key for pair in pairs for key in pair if f"{key}.npy" in members]
+    pair = next((pair for pair in pairs if given == [*pair]), None)
     if given and pair is None:
         raise InputError(f"{path} has {', '.join(given)}; expected x_val and y_val, or neither. Add or rename one.")
     return {} if pair is None else {"validation": pair}
 
 
 def _check_all_are_read(path: Path, members: Mapping[str, object], keys: set[str]) -> None:
-    """Refuse rows or labels under unknown names, such as x_dev; other arrays are ignored."""
-    names = [name.removesuffix(".npy") for name in members if name.endswith(".npy")]
-    others = [name for name in names if name.lower().startswith(("x_", "y_")) and name not in keys]
-    if others:
-        raise InputError(
-            f"{path} has {', '.join(map(repr, others[:8]))}, which would not be read; expected {', '.join(KEYS)}, and "
-            "x_val and y_val for validation rows. Rename the arrays, or save the file without them."
-        )
+    """Refuse rows or labels under unknown names, such as x_dev or val_images; other arrays are ignored."""
+    others = {name.removesuffix(".npy") for name in members if name.endswith(".npy")} - keys
+    unread = [repr(name) for name in others if name.lower().startswith(("x_", "y_")) or means_validation(name)]
+    if unread:
+        refuse_unread(path, unread, f"{', '.join(KEYS)}, and x_val and y_val for validation rows")
 
 
 def _array(

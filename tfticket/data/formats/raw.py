@@ -76,6 +76,11 @@ class Stream(Protocol):
         ...
 
 
+def without_source(where: object) -> str:
+    """Return 'y_train' of 'iris: y_train', for a message that begins with another part of the same source."""
+    return str(where).rpartition(": ")[2]
+
+
 def error_line(error: Exception) -> str:
     """Return an error's message, as one short line."""
     return " ".join(str(error).split())[:200] or type(error).__name__
