@@ -82,7 +82,7 @@ class MasksTab(Tab):
         self.table = QWidget()
         self._form = QFormLayout(self.table)
         self._form.setContentsMargins(4, 4, 4, 4)
-        self.table.setFixedWidth(190)
+        self.table.setFixedWidth(225)
         content = QWidget()
         row = QHBoxLayout(content)
         row.setContentsMargins(0, 0, 0, 0)
