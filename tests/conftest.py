@@ -32,6 +32,7 @@ def pytest_report_header() -> str:
 processes.mark()
 # As Ctrl-C does: the test that is under way ends, and what it started with it.
 signal.signal(signal.SIGTERM, signal.default_int_handler)
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell ignores in the background
 signal.signal(signal.SIGHUP, signal.SIG_DFL)  # which nohup ignores
 settings.register_profile("tfticket", derandomize=True, deadline=None, database=None)
 settings.load_profile("tfticket")

@@ -61,7 +61,7 @@ def test_an_old_run_goes_on_from_the_steps_that_it_has(workspace, name, call, tm
     before, steps = table(folder), read_run(folder).steps()
     lost = [step for step in steps if step.kind == "evaluate"][-1]
     shutil.rmtree(lost.path)
-    code, _, err = call("run", folder / "config.yaml", "-w", tmp_path / "w")
+    code, _, err = call("run", folder / "config.yaml", "-w", tmp_path / "w", "-o", "execution.threads=null")
     assert code == 0, err
     assert [step.entry for step in read_run(folder).steps()] == [step.entry for step in steps]
     assert lost.is_done

@@ -497,7 +497,7 @@ def test_what_a_strangers_config_would_run_is_refused(name, stranger):
 def test_a_damaged_config_is_refused(stranger):
     spec = json.loads(json.dumps(spec_of(shared())))
     del spec["keras"]["config"]["layers"][2]["config"]["units"]
-    with pytest.raises(tt.InputError, match="not made again from its Keras config"):
+    with pytest.raises(tt.InputError, match="cannot be rebuilt from its Keras config"):
         model_from_spec(spec)
 
 

@@ -160,7 +160,7 @@ def test_a_parent_of_another_iteration_is_refused(ticket, tmp_path):
     trained(tmp_path / "parent", ticket, 0, 4)
     with pytest.raises(InputError, match="state is of iteration 4; expected 6"):
         trained(tmp_path / "child", ticket, 6, 12, tmp_path / "parent")
-    with pytest.raises(InputError, match="go on at iteration 6 from a state of iteration 0"):
+    with pytest.raises(InputError, match="state is of iteration 0; expected 6"):
         trained(tmp_path / "orphan", ticket, 6, 12)
     with pytest.raises(InputError, match=r"end at iteration 13; expected one from 1 to 12\."):
         trained(tmp_path / "late", ticket, 0, 13)
