@@ -175,7 +175,10 @@ def find_run(workspace: Path, name: str) -> RunFolder:
     """
     if not name.strip():
         raise InputError("The run's name is empty. `tfticket list runs` shows the runs.")
-    return read_run(Path(name) if _is_run_folder(name) else _by_name(workspace, name).folder)
+    if _is_run_folder(name):
+        return read_run(Path(name))
+    run = _by_name(workspace, name)
+    return read_run(run.folder) if run.state == "damaged" else run
 
 
 def _by_name(workspace: Path, name: str) -> RunFolder:
