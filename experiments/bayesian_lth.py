@@ -24,7 +24,7 @@ from tfticket.config import Carried, TrainConfig, Variational, check_augment
 from tfticket.config.names import known
 from tfticket.config.schema import Config as Part
 from tfticket.config.schema import validate
-from tfticket.errors import InputError, unknown
+from tfticket.errors import unknown
 from tfticket.lab import Lab
 from tfticket.procedures.trained_arm import TrainedArm
 from tfticket.procedures.variational_training import (
@@ -143,7 +143,7 @@ class BayesianLth(imp.Imp[Config]):
             config = validate(Config, run, where="branch")
             trunks = {Arm(trunk=trunk.value): trunk for trunk in config.trunks}
             if of not in trunks:
-                raise InputError(f"branch: {unknown('tickets', of, map(str, [TICKET, *trunks]))}")
+                raise unknown("tickets", of, map(str, [TICKET, *trunks]), field="of", where="branch")
             run = _imp_config(config, trunks[of]).model_dump(mode="json") | {"name": f"{config.name}-{of}"}
         return super().branch(run, controls, levels, replicates, name)
 

@@ -76,7 +76,7 @@ class Imp(Experiment[AnyConfig]):
         A branch has no Monte Carlo tickets.
         """
         if of != TICKET:
-            raise InputError(f"branch: {unknown('tickets', of, [TICKET.key])}")
+            raise unknown("tickets", of, [TICKET.key], field="of", where="branch")
         if run["experiment"] != "imp":
             run = {key: value for key, value in run.items() if key in Config.model_fields} | {"experiment": "imp"}
         changes = {

@@ -21,7 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Open the window and return the exit code when it is closed; runs continue."""
     options = _parser().parse_args(arguments)
     if options.theme and options.theme not in THEMES:
-        return _refuse(unknown("theme", options.theme, THEMES))
+        return _refuse(str(unknown("theme", options.theme, THEMES)))
     if problem := system.missing_requirement():
         return _refuse(problem)
     path = options.path or options.default

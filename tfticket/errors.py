@@ -11,9 +11,20 @@ class TfticketError(Exception):
 
 
 class InputError(TfticketError):
-    """Bad input: the message says what happened, what was expected, how to mend it (exit code 2)."""
+    """Bad input (exit code 2).
+
+    Args:
+        message: What happened, what was expected, how to mend it.
+        field: The field, argument or option that is wrong: 'train.epochs', 'x_train'; the first if several are.
+        suggestion: What to write instead, where one name or value is likely to be meant.
+    """
 
     exit_code = 2
+
+    def __init__(self, message: str, *, field: str | None = None, suggestion: str | None = None) -> None:
+        super().__init__(message)
+        self.field = field
+        self.suggestion = suggestion
 
 
 class Diverged(TfticketError):
@@ -36,13 +47,27 @@ def shortened(text: str, longest: int = 80) -> str:
     return line if len(line) <= longest else f"{line[: longest - 3]}..."
 
 
-def unknown(what: str, name: object, known: Iterable[str]) -> str:
-    """A message for a name that is not among the known ones, with the nearest of them, or all if they are not many."""
+def unknown(
+    what: str, name: object, known: Iterable[str], *, field: str | None = None, where: str = "", advice: str = ""
+) -> InputError:
+    """Return the error for a name that is not among the known ones, with the nearest of them.
+
+    All known names are listed if they are not many.
+
+    Args:
+        what: The kind of thing that has the name, 'model'.
+        name: What was given.
+        known: The names that are taken.
+        field: See ``InputError``.
+        where: The message's beginning, such as a file's name.
+        advice: Its end.
+    """
     names = sorted(known)
     name = shortened(str(name))
     near = difflib.get_close_matches(name, names, n=4, cutoff=0.5)
     hint = f" Did you mean '{near[0]}'?" if near else ""
-    if len(names) <= MANY:
-        return f"Unknown {what} '{name}'.{hint} Known: {', '.join(names)}."
     others = f" Near it: {', '.join(near[1:])}." if near[1:] else ""
-    return f"Unknown {what} '{name}'.{hint}{others} There are {len(names)}."
+    rest = f" Known: {', '.join(names)}." if len(names) <= MANY else f"{others} There are {len(names)}."
+    suggestion = near[0] if near else None
+    prefix, end = f"{where}: " if where else "", f" {advice}" if advice else ""
+    return InputError(f"{prefix}Unknown {what} '{name}'.{hint}{rest}{end}", field=field, suggestion=suggestion)

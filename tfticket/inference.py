@@ -54,7 +54,7 @@ def svi(
     way: Way = "tuned"
     if isinstance(kl_weights, str):
         if kl_weights not in ("default", "unscaled"):
-            raise InputError(unknown("KL weights", kl_weights, ("default", "unscaled")))
+            raise unknown("KL weights", kl_weights, ("default", "unscaled"), field="kl_weights")
         way, kl_weights = kl_weights, {}
     training = with_kl_weights(training_config(train), way, kl_weights, len(data.x_train))
     return api.train(onto, data, train=validate(TrainConfig, training.model_dump(), where="svi"), seed=seed)

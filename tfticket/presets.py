@@ -247,10 +247,8 @@ def _file(source: str, files: Sequence[Path]) -> Path:
         raise InputError(f"{where}{path} is not a file. Expected a preset's name or the path of a YAML file.")
     if path.suffix in (".yaml", ".yml") and not files:
         raise InputError(f"There is no file {path}.")
-    raise InputError(
-        f"{where}{unknown('preset', source, presets())} `tfticket list presets` shows "
-        "them. Or give the path of a YAML file."
-    )
+    advice = "`tfticket list presets` shows them. Or give the path of a YAML file."
+    raise unknown("preset", source, presets(), where=where.removesuffix(": "), advice=advice)
 
 
 def _values_of(path: Path) -> tuple[dict[str, Any], Any]:

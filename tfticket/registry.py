@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tfticket.errors import InputError, unknown
+from tfticket.errors import unknown
 
 
 class Entry(NamedTuple):
@@ -195,7 +195,7 @@ def check_name(kind: str, name: str, table: Mapping[str, object]) -> str:
         InputError: It is not; the message suggests the nearest.
     """
     if name not in table:
-        raise InputError(unknown(kind, name, table))
+        raise unknown(kind, name, table)
     return name
 
 

@@ -57,7 +57,7 @@ def _flatten(
     cls: type[Config], values: Mapping[str, Any], path: str, flat: dict[str, Any], kinds: dict[str, str], bad: list[str]
 ) -> None:
     bad += [
-        unknown("key", join_path(path, str(key)), [join_path(path, name) for name in cls.model_fields])
+        str(unknown("key", join_path(path, str(key)), [join_path(path, name) for name in cls.model_fields]))
         for key in values
         if key not in cls.model_fields
     ]
@@ -89,7 +89,7 @@ def _chosen(
         return _first(options)
     name = value.get(str(info.discriminator), next(iter(options)))
     if not isinstance(name, str) or name not in options:
-        bad.append(f"{child}.{info.discriminator}: " + unknown("kind", name, options))
+        bad.append(str(unknown("kind", name, options, where=f"{child}.{info.discriminator}")))
         return _first(options)
     kinds[child] = name
     return options[name]

@@ -12,7 +12,7 @@ import typer
 from tfticket.cli import completion
 from tfticket.cli.console import echo, say, show_table, when
 from tfticket.cli.options import AnyWorkspace, DataDir, Json, Options, Workspace, command
-from tfticket.errors import InputError, TfticketError, unknown
+from tfticket.errors import TfticketError, unknown
 from tfticket.registry import DATA_SETS, DEFAULT_WORKSPACE, LISTS, THEMES
 from tfticket.text import one_line
 
@@ -77,7 +77,7 @@ def list_(
     elif what in LISTS:
         show_table([what, "what it is"], [[name, entry.about] for name, entry in LISTS[what].items()], as_json)
     else:
-        raise InputError(unknown("list", what, ["runs", "presets", *LISTS]))
+        raise unknown("list", what, ["runs", "presets", *LISTS], field="what")
 
 
 def _message(run: "RunFolder") -> str:
@@ -137,7 +137,7 @@ def gui(
 ) -> None:
     """Open the window: configure runs, follow them live, compare results."""
     if theme and theme not in THEMES:
-        raise InputError(unknown("theme", theme, THEMES))
+        raise unknown("theme", theme, THEMES, field="--theme")
     options = ([str(path)] if path else []) + (["--theme", theme] if theme else [])
     os.execv(sys.executable, [sys.executable, "-P", "-m", "tfticket._gui", *options])  # noqa: S606 -- the library never imports the window
 

@@ -21,7 +21,7 @@ def _model(name: str) -> str:
         return absolute_path(name)
     if name in MODELS or re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", name):
         return name
-    raise ValueError(unknown("model", name, MODELS) + " Own networks: package.module:function, or a .keras file.")
+    raise ValueError(unknown("model", name, MODELS, advice="Own networks: package.module:function, or a .keras file."))
 
 
 ENDINGS = (".npz", ".zip", ".tar.gz")

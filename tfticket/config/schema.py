@@ -6,7 +6,7 @@ from typing import Any, ClassVar, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator, model_validator
 
-from tfticket.config.wording import given, is_key, problem_words
+from tfticket.config.wording import given, is_key, problem_words, suggested
 from tfticket.errors import InputError, shortened, unknown
 from tfticket.yaml_text import read_yaml
 
@@ -48,7 +48,7 @@ class Config(BaseModel):
         try:
             super().__init__(**data)
         except ValidationError as error:
-            raise InputError(explained(type(self), error, type(self).__name__)) from None
+            raise explained(type(self), error, type(self).__name__) from None
 
     __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]  # else it is also called for nested ones
 
@@ -133,7 +133,7 @@ def validate(cls: type[ConfigType], values: Any, where: str, *, yaml: bool = Fal
     try:
         return cls.model_validate(values)
     except ValidationError as error:
-        raise InputError(explained(cls, error, where, yaml=yaml)) from None
+        raise explained(cls, error, where, yaml=yaml) from None
 
 
 def check_seed(seed: Any) -> int:
@@ -144,17 +144,18 @@ def check_seed(seed: Any) -> int:
     """
     value = plain(seed)
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= LARGEST_SEED:
-        raise InputError(f"The seed is {given(seed)}; expected an integer from 0 to 2^128 - 1.")
+        raise InputError(f"The seed is {given(seed)}; expected an integer from 0 to 2^128 - 1.", field="seed")
     return value
 
 
-def explained(cls: type["Config"], error: ValidationError, where: str, *, yaml: bool = False) -> str:
-    """Return what is wrong with values of a configuration, a line for each: field, what was expected, the value."""
+def explained(cls: type["Config"], error: ValidationError, where: str, *, yaml: bool = False) -> InputError:
+    """Return the error for values of a configuration, with a line for each: field, what was expected, the value."""
     problems: list[dict[str, Any]] = [dict(problem) for problem in error.errors()]
     places = [tuple(problem["loc"]) for problem in problems]
     problems = [problem for problem in problems if not _counts_refused(problem, places)]
-    lines = [_line(cls, problem, yaml).removeprefix(": ") for problem in problems]
-    return f"{where}: " + "\n".join(dict.fromkeys(lines))
+    lines = [_refusal(cls, problem, yaml) for problem in problems]
+    message = "\n".join(dict.fromkeys(str(line).removeprefix(": ") for line in lines))
+    return InputError(f"{where}: {message}", field=lines[0].field, suggestion=lines[0].suggestion)
 
 
 def _counts_refused(problem: dict[str, Any], places: list[tuple[int | str, ...]]) -> bool:
@@ -163,29 +164,30 @@ def _counts_refused(problem: dict[str, Any], places: list[tuple[int | str, ...]]
     return problem["type"] == "too_short" and any(place[: len(here)] == here != place for place in places)
 
 
-def _line(cls: type["Config"], problem: dict[str, Any], yaml: bool) -> str:
+def _refusal(cls: type["Config"], problem: dict[str, Any], yaml: bool) -> InputError:
+    """Return the error for one problem of pydantic's; its message is one line."""
     kind, location, value = str(problem["type"]), tuple(problem["loc"]), problem["input"]
     path, holders = _place(cls, location)
     if kind == "extra_forbidden":
         prefix = path.removesuffix(str(location[-1]))
-        return unknown("key", path, [prefix + name for name in _keys(holders)])
+        return unknown("key", path, [prefix + name for name in _keys(holders)], field=path)
     _, held = _place(cls, (*location, ""))
     got = "" if isinstance(value, dict) and kind not in ("string_type", "tuple_type") else _got(value)
     if kind in ("model_type", "model_attributes_type") and held:
         keys = _keys(held)
         words = f"expected a table such as {{{keys[0]}: ...}}, or {{}} for the defaults"
-        return f"{path}: {words}{_got(value)}. Keys: {', '.join(keys)}."
+        return InputError(f"{path}: {words}{_got(value)}. Keys: {', '.join(keys)}.", field=path)
     if kind == "union_tag_not_found":
         tag = problem["ctx"]["discriminator"].strip("'")
         tags = [str(name) for option in held for name in get_args(option.model_fields[tag].annotation)]
-        return f"{path}: needs {tag}, which says what kind it is; expected {' or '.join(tags)}."
+        return InputError(f"{path}: needs {tag}, which says what kind it is; expected {' or '.join(tags)}.", field=path)
     if kind == "union_tag_invalid":
         path += f".{str(problem['ctx']['discriminator']).strip(chr(39))}"
     if kind == "tuple_type":
-        return f"{path}: expected a list{_example(held, value)}{got}."
+        return InputError(f"{path}: expected a list{_example(held, value)}{got}.", field=path)
     words = problem_words(problem, yaml=yaml)
-    got = "" if value is None else got
-    return f"{path}: {words}" if words.endswith(".") else f"{path}: {words}{got}."
+    end = "" if words.endswith(".") else "." if value is None else f"{got}."
+    return InputError(f"{path}: {words}{end}", field=path or None, suggestion=suggested(problem))
 
 
 def _got(value: Any) -> str:

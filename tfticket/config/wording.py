@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from tfticket.errors import shortened, unknown
+from tfticket.errors import InputError, shortened, unknown
 
 _WHOLE = "expected a whole number, such as 128"
 _NUMBER = "expected a number, such as 0.1 or 1e-3"
@@ -67,9 +67,22 @@ def problem_words(problem: Mapping[str, Any], *, yaml: bool) -> str:
     if problem["loc"] and problem["loc"][-1] == "[key]":
         kind = "invalid_key"
     if kind == "union_tag_invalid":
-        return unknown("kind", context["tag"], [tag.strip(" '") for tag in context["expected_tags"].split(",")])
+        return str(_unknown_tag(context))
     words = _WORDS.get(kind, "not a value that this field takes").format(**context)
     return words + (_yaml_hint(kind, value) if yaml else "")
+
+
+def suggested(problem: Mapping[str, Any]) -> str | None:
+    """Return the name that a wrong one was probably meant to be."""
+    context = problem.get("ctx", {})
+    if problem["type"] == "union_tag_invalid":
+        return _unknown_tag(context).suggestion
+    causes = getattr(context.get("error"), "args", ())
+    return causes[0].suggestion if causes and isinstance(causes[0], InputError) else None
+
+
+def _unknown_tag(context: Mapping[str, Any]) -> InputError:
+    return unknown("kind", context["tag"], [tag.strip(" '") for tag in context["expected_tags"].split(",")])
 
 
 def _yaml_hint(kind: str, value: Any) -> str:

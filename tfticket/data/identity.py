@@ -57,10 +57,8 @@ def locate(name: str) -> Path:
     if path is None and Path(name).is_file():
         raise InputError(f"'{name}' is a file or folder, not the name of a data set: give it as path (data.path).")
     if path is None:
-        raise InputError(
-            f"{unknown('data set', name, DATA_SETS)} Own data: give their file or folder as data.path, or their folder "
-            f"by --data-dir or {DATA_DIR}."
-        )
+        advice = f"Own data: give their file or folder as data.path, or their folder by --data-dir or {DATA_DIR}."
+        raise unknown("data set", name, DATA_SETS, field="data.name", advice=advice)
     return path
 
 

@@ -237,10 +237,8 @@ def _chosen(config: DataConfig, class_names: tuple[str, ...]) -> list[int]:
         elif isinstance(requested, int) and 0 <= requested < len(class_names):
             chosen.append(requested)
         else:
-            raise InputError(
-                f"{config.name}: {unknown('class', str(requested), class_names)} "
-                f"Or a number, 0 to {len(class_names) - 1}."
-            )
+            advice = f"Or a number, 0 to {len(class_names) - 1}."
+            raise unknown("class", requested, class_names, field="data.classes", where=config.name, advice=advice)
     if len(set(chosen)) < len(chosen):
         raise InputError(f"{config.name}: the classes {list(config.classes)} name one of them twice.")
     return chosen

@@ -40,7 +40,7 @@ def transplant(ticket: Ticket, onto: Ticket, carried: Carried = "start", trained
     check_ticket(ticket, "transplant")
     check_ticket(onto, "transplant")
     if carried not in get_args(Carried):
-        raise InputError(unknown("weights to carry", str(carried), get_args(Carried)))
+        raise unknown("weights to carry", str(carried), get_args(Carried), field="carried")
     check_same_architecture(ticket, onto)
     if not all(kept.all() for kept in onto.mask.values()):
         raise InputError("The network to transplant onto is pruned; give the unpruned one, Ticket.dense(model).")

@@ -1,0 +1,18 @@
+"""The one way in which tests expect bad input to be refused."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from tfticket.errors import InputError
+
+
+@contextmanager
+def refused(field: str | None = None, suggestion: str | None = None, *mentions: str) -> Iterator[None]:
+    """Expect an ``InputError`` about a field, with a suggestion and with these facts (names, values) in its message."""
+    with pytest.raises(InputError) as error:
+        yield
+    assert (error.value.field, error.value.suggestion) == (field, suggestion), error.value
+    for mention in mentions:
+        assert mention in str(error.value)
