@@ -13,17 +13,19 @@ References:
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
 from tfticket.arms import TICKET, Arm
-from tfticket.config import MOST, EnsembleStep, PoolStep, SampleConfig, SampleStep, check_augment
+from tfticket.config import MOST, PART, EnsembleStep, PoolStep, SampleConfig, SampleStep, check_augment
 from tfticket.lab import Handle, Lab, Request
 from tfticket.procedures.svi import Svi, check_inference_lengths, infer, tune_kl_weights
 from tfticket.procedures.trained_arm import TrainedArm
 from tfticket.procedures.variational_training import check_variational_training
 from tfticket.reports.tables.chain_diagnostics import verdict_text
+from tfticket.runs.step import chain_input
+from tfticket.sampling.stopping import UNTIL, is_enough
 
 from . import checks, imp
 from .imp_config import Config as ImpConfig
@@ -37,6 +39,12 @@ class Config(ImpConfig):
 
     sample: SampleConfig = Field(SampleConfig(), description="The chains")
     chains: int = Field(4, ge=0, le=MOST, description="Of each ticket, from independent starts; 0: none")
+    until: str | None = Field(
+        None,
+        pattern=f"^({UNTIL})$",
+        description="Chains end before sample.draws once they are 'converged', have '400 effective draws', any number, "
+        "or their mean prediction gets 'no better' on validation rows; null: after sample.draws",
+    )
     sampled_levels: tuple[Annotated[int, Field(ge=0)], ...] | None = Field(
         None, description="Levels whose tickets are sampled, 0 is dense; null: the last"
     )
@@ -59,9 +67,9 @@ class Config(ImpConfig):
         for text, arm in zip(self.sampled_arms, self.arms_sampled, strict=True):
             if arm not in known:
                 raise ValueError(f"sampled_arms: '{text}' is none of {', '.join(map(str, known))}")
-            if self.sample.start == "prior" and arm.control in _OF_ONE_MASK:
+            if self.sample.start != "ticket" and arm.control in _OF_ONE_MASK:
                 raise ValueError(
-                    f"sampled_arms: '{arm}' has the ticket's mask, and chains that begin at draws of the prior are the "
+                    f"sampled_arms: '{arm}' has the ticket's mask, and chains that do not begin at its weights are the "
                     "ticket's own; leave it out, or set sample.start to ticket"
                 )
             if self.svi is not None and self.svi.carried == "mask" and arm.control in _OF_ONE_MASK:
@@ -158,20 +166,33 @@ def average_replicates(lab: Lab, config: Config, arms: Sequence[TrainedArm]) -> 
 
 
 def sample(lab: Lab, config: Config, seed: int, trained: TrainedArm) -> Handle:
-    """Draw a ticket's chains, pool them, and notify the user of the verdict."""
+    """Draw a ticket's chains part by part, pool them, and notify the user of the verdict.
+
+    With ``until``, chains are pooled after each part, and end once they are good enough.
+    """
     arm = replace(trained.arm, method=config.sample.method)
     label = trained.label | {"arm": arm}
-    requests = [
-        Request(
-            SampleStep(data=config.data, sample=config.sample, seed=seed, chain=chain),
-            {"ticket": trained.ticket},
-            label | {"chain": chain},
-        )
-        for chain in range(config.chains)
-    ]
-    chains = lab.steps("sample", requests)
-    inputs = {"ticket": trained.ticket} | {f"chain {number}": chain for number, chain in enumerate(chains)}
-    pooled = lab.step("pool", PoolStep(data=config.data), inputs, label)
-    diagnostics = pooled.result()["diagnostics"]
-    lab.listener.note(verdict_text(f"seed {seed}, level {trained.level}, {arm}", diagnostics))
+    parts: dict[str, Handle] = {}  # by their names as inputs of the pool
+    pools: list[dict[str, Any]] = []
+    before: list[dict[str, Handle]] = [{} for _ in range(config.chains)]
+    for first in range(0, config.sample.draws, PART):
+        options = config.sample.model_copy(update={"draws": min(first + PART, config.sample.draws)})
+        requests = [
+            Request(
+                SampleStep(data=config.data, sample=options, seed=seed, chain=chain, first=first),
+                {"ticket": trained.ticket, **before[chain]},
+                label | {"chain": chain, "draws": options.draws},
+            )
+            for chain in range(config.chains)
+        ]
+        for chain, part in enumerate(lab.steps("sample", requests)):
+            before[chain] = {"before": part}
+            parts[chain_input(chain, first)] = part
+        if config.until is None and options.draws < config.sample.draws:
+            continue
+        pooled = lab.step("pool", PoolStep(data=config.data), {"ticket": trained.ticket, **parts}, label)
+        pools.append(pooled.result())
+        if config.until is not None and is_enough(config.until, pools):
+            break
+    lab.listener.note(verdict_text(f"seed {seed}, level {trained.level}, {arm}", pools[-1]["diagnostics"]))
     return pooled

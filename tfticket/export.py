@@ -8,7 +8,7 @@ import numpy as np
 
 from tfticket.drawing import import_matplotlib
 from tfticket.errors import InputError
-from tfticket.reports import chain_pools
+from tfticket.runs import step as steps
 from tfticket.runs.files import atomic_write, check_writable
 from tfticket.runs.run_folder import inputs_of
 from tfticket.runs.step import CHAIN
@@ -22,20 +22,23 @@ _EXPORTED_AS = {"log_density": "lp", "log_likelihood": "log_likelihood_sum"}
 _TYPES = {"tree_depth": np.int64, "n_steps": np.int64, "diverging": np.bool_, "reached_max_treedepth": np.bool_}
 
 
-def chains_of(target: Path) -> list[Path]:
-    """Return the chain folders of a step: a chain's own, or those of a pool.
+def chains_of(target: Path) -> list[list[Path]]:
+    """Return the folders of each chain's parts: those of a pool, or of a step of sampling its own and those before it.
 
     Raises:
         InputError: Another step, or an unfinished chain.
     """
     if target.name.startswith("pool-"):
-        return chain_pools.chains_of(inputs_of(target))
+        return steps.chains_of(inputs_of(target))
     if not (target / CHAIN).is_file():
         raise InputError(f"{target} holds no finished chain: it has no {CHAIN}. Give a step of sampling, or a run.")
-    return [target]
+    parts = [target]
+    while (before := inputs_of(parts[0]).get("before")) is not None:
+        parts.insert(0, before)
+    return [parts]
 
 
-def to_netcdf(folders: Sequence[Path], path: Path) -> dict[str, int]:
+def to_netcdf(chains: Sequence[Sequence[Path]], path: Path) -> dict[str, int]:
     """Write chains as ArviZ's InferenceData.
 
     The group 'posterior' has one variable per tensor, [chain, draw, survivors]. Its coordinate is the survivor's index
@@ -43,7 +46,7 @@ def to_netcdf(folders: Sequence[Path], path: Path) -> dict[str, int]:
     ``thinning``-th is stored. 'sample_stats' and 'warmup_sample_stats' hold the per-draw statistics.
 
     Args:
-        folders: Of finished chains of one ticket.
+        chains: Folders of the parts of each finished chain, of one ticket.
         path: The file, written atomically.
 
     Returns:
@@ -59,14 +62,13 @@ def to_netcdf(folders: Sequence[Path], path: Path) -> dict[str, int]:
     import_matplotlib()  # which ArviZ imports
     import arviz_base
 
-    from tfticket.sampling.chain_files import read_chain, read_draws
+    from tfticket.sampling.chain_files import read_draws_of_parts, read_parts
 
-    chains, layouts, described = zip(*(read_chain(folder) for folder in folders), strict=True)
-    thetas = [
-        np.concatenate(list(read_draws(folder, chain.kept))) for folder, chain in zip(folders, chains, strict=True)
-    ]
+    folders = [parts[0] for parts in chains]
+    wholes, layouts, described = zip(*map(read_parts, chains), strict=True)
+    thetas = [read_draws_of_parts(parts) for parts in chains]
     shapes = []
-    for folder, chain, other, theta in zip(folders, chains, described, thetas, strict=True):
+    for folder, chain, other, theta in zip(folders, wholes, described, thetas, strict=True):
         if other["ticket"] != described[0]["ticket"]:
             raise InputError(
                 f"{folder.name} and {folders[0].name} are chains of different tickets: export them separately."
@@ -76,7 +78,7 @@ def to_netcdf(folders: Sequence[Path], path: Path) -> dict[str, int]:
             raise InputError(f"{folder.name} and {folders[0].name} have different draws: export them separately.")
     draws = np.stack(thetas)
     names = {tensor: tensor.replace("/", ".") for tensor in layouts[0].slices}
-    warmup, drawn = _statistics(chains, every=shapes[0][-1])
+    warmup, drawn = _statistics(wholes, every=shapes[0][-1])
     data = arviz_base.from_dict(
         {
             "posterior": {names[tensor]: draws[..., part] for tensor, part in layouts[0].slices.items()},

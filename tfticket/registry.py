@@ -156,8 +156,12 @@ SAMPLERS = Table(
     "tfticket.samplers",
     {
         "nuts": Entry("tfticket.sampling.nuts:build", "No-U-Turn sampler (Hoffman and Gelman, 2014), by tfp.mcmc"),
-        "hmc": Entry(
-            "tfticket.sampling.hmc:build", "Hamiltonian Monte Carlo with a fixed number of steps, by tfp.mcmc"
+        "hmc": Entry("tfticket.sampling.hmc:build", "Hamiltonian Monte Carlo, trajectories of one length, by tfp.mcmc"),
+        "mams": Entry(
+            "tfticket.sampling.mams:build", "Metropolis-adjusted microcanonical sampler (Robnik et al., 2025)"
+        ),
+        "mclmc": Entry(
+            "tfticket.sampling.mclmc:build", "Microcanonical Langevin, unadjusted: biased a little, and cheap"
         ),
     },
 )
@@ -183,7 +187,7 @@ STEPS = {
     "draw": StepKind("tfticket.steps:draw", 1),
     "evaluate": StepKind("tfticket.steps:evaluate", 4),
     "ensemble": StepKind("tfticket.steps:ensemble", 3),
-    "sample": StepKind("tfticket.sampling.chain_steps:sample", 2),
+    "sample": StepKind("tfticket.sampling.chain_steps:sample", 3),
     "pool": StepKind("tfticket.sampling.chain_steps:pool", 1),
 }
 

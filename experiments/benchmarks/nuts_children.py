@@ -256,16 +256,16 @@ def _drawing(
     """Return the posterior of a ticket, and a function that draws once and returns the number of gradients."""
     from tfticket.sampling.build import build_posterior
     from tfticket.sampling.nuts import build
+    from tfticket.sampling.posterior import Whitened
 
     loaded, config = Ticket.load(ticket), SampleConfig(engine="sparse", max_tree_depth=depth)
     posterior = build_posterior(loaded, whole_mnist(rows), config, threads)
-    sampler = build(posterior.target(), config, warming_up=False)
-    state, number = sampler.init(posterior.layout.pack(loaded.start)), 0
+    sampler = build(Whitened(posterior), config)
+    state, random = sampler.init(posterior.layout.pack(loaded.start)), np.random.default_rng(SEED)
 
     def draw() -> int:
-        nonlocal state, number
-        state, stats = sampler.step(state, step_size, np.ones(posterior.size), (SEED, number))
-        number += 1
+        nonlocal state
+        state, stats = sampler.step(state, step_size, random)
         return stats.n_steps
 
     return posterior, draw

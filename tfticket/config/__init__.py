@@ -9,7 +9,7 @@ from tfticket.config.experiment import Execution, ExperimentConfig
 from tfticket.config.monte_carlo import DrawStep, FitStep, MonteCarlo
 from tfticket.config.population import MemberStep, Population
 from tfticket.config.pruning import Control, PruneConfig, PruneStep
-from tfticket.config.sampling import SHORTEST_WARMUP, PriorConfig, SampleConfig, SampleStep
+from tfticket.config.sampling import PART, SHORTEST_WARMUP, PriorConfig, SampleConfig, SampleStep
 from tfticket.config.schema import MOST
 from tfticket.config.steps import (
     ControlStep,
@@ -27,6 +27,7 @@ from tfticket.config.variational import Carried, Objective, Variational
 __all__ = [
     "ENDINGS",
     "MOST",
+    "PART",
     "SHORTEST_WARMUP",
     "Adam",
     "Augment",

@@ -98,14 +98,32 @@ class SampleConfig(Config):
     )
     other_prior: PriorConfig = Field(PriorConfig(), description="Of biases and the like")
     likelihood_power: Float32 = Field(1.0, gt=0, description="The likelihood is raised to this; 1 is Bayes")
-    start: Literal["prior", "ticket"] = Field(
-        "prior", description="The chain begins at a draw from the prior, or at the ticket's start weights"
+    start: Literal["prior", "trained", "ticket"] = Field(
+        "prior",
+        description="The chain begins at a draw from the prior, at weights that gradient ascent of the posterior finds "
+        "from such a draw, or at the ticket's start weights",
+    )
+    start_gradients: int = Field(1500, ge=1, le=LONGEST, description="Of start: trained: full-batch steps of Adam")
+    metric: Literal["diagonal", "low-rank"] = Field(
+        "diagonal", description="The mass that the warm-up learns: of independent variables, or with correlations"
+    )
+    trajectory_length: float | None = Field(
+        None,
+        gt=0,
+        description="In whitened deviations. Of hmc and mams: mean length of a draw's trajectory, jittered; of nuts: "
+        "longest tree, so that the cap follows the step size; of mclmc: over which a direction is forgotten. "
+        "Null: hmc takes leapfrog_steps, nuts max_tree_depth, mams pi / 2, mclmc 1",
     )
     max_tree_depth: int = Field(10, ge=1, le=20, description="Of nuts: at most 2^this - 1 gradients a draw")
     warmup_tree_depth: int | None = Field(
         None, ge=1, le=20, description="Of nuts: the same in the warm-up; null: as max_tree_depth"
     )
-    leapfrog_steps: int = Field(50, ge=1, le=LONGEST, description="Of hmc: gradients a draw")
+    leapfrog_steps: int = Field(
+        50, ge=1, le=LONGEST, description="Of hmc without a trajectory_length: gradients a draw"
+    )
+    steps_per_draw: int | None = Field(
+        None, ge=1, le=LONGEST, description="Of mclmc: gradients a draw; null: as many as cover the trajectory length"
+    )
     target_acceptance: float = Field(0.8, gt=0, lt=1, description="Acceptance rate that the step size is tuned for")
     evaluate_every: int = Field(10, ge=1, description="Draws between two evaluations of the posterior predictive")
     thinning: int = Field(1, ge=1, description="Save every n-th draw; predictions use all draws")
@@ -127,16 +145,27 @@ class SampleConfig(Config):
 
     @property
     def most_gradients(self) -> int:
-        """Gradients of a chain, at most."""
-        if self.method == "hmc":
-            return (self.warmup + self.draws) * self.leapfrog_steps
-        return int(self.warmup * (2**self.depth_in_warmup - 1) + self.draws * (2**self.max_tree_depth - 1))
+        """Gradients of a chain, at most; where the step size decides their number, what LeNet-300-100 takes."""
+        if self.method == "nuts":
+            return int(self.warmup * (2**self.depth_in_warmup - 1) + self.draws * (2**self.max_tree_depth - 1))
+        steps = self.steps_per_draw or _TYPICAL_STEPS[self.method]
+        if self.method == "hmc" and self.trajectory_length is None:
+            steps = self.leapfrog_steps
+        return (self.warmup + self.draws) * steps + self.start_gradients * (self.start == "trained")
+
+
+_TYPICAL_STEPS = {"hmc": 300, "mams": 300, "mclmc": 100}
+"""Gradients a draw where the step size decides."""
+
+PART = 200
+"""Draws of a part of a chain: a longer chain goes on from the parts of a shorter one."""
 
 
 class SampleStep(Config):
-    """One chain of a ticket."""
+    """A part of a chain of a ticket: ``sample.draws`` is where it ends."""
 
     data: DataConfig = DataConfig()
     sample: SampleConfig = SampleConfig()
     seed: int = Field(ge=0)
     chain: int = Field(ge=0, description="Chains of one seed differ in their draws")
+    first: int = Field(0, ge=0, description="Draws after the warm-up that earlier parts have")

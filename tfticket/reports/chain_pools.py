@@ -1,6 +1,6 @@
 """Pooled chains of tickets: diagnostics, evaluation and traces."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ import numpy as np
 
 from tfticket.runs.artefacts import load_tensors
 from tfticket.runs.run_folder import RunFolder
+from tfticket.runs.step import CHAIN, chains_of
 from tfticket.runs.step_files import read_result
 
 _TRACED = ("log_likelihood", "n_steps", "step_size", "acceptance_rate")
@@ -37,7 +38,7 @@ class Pool:
 
     Attributes:
         folder: The step's folder.
-        chains: The folders of its chains.
+        chains: The folders of each chain's parts.
         label: arm, seed, level, density.
         diagnostics: See ``tfticket.sampling.diagnostics``.
         result: Evaluation of the pooled prediction.
@@ -46,7 +47,7 @@ class Pool:
     """
 
     folder: Path
-    chains: list[Path]
+    chains: list[list[Path]]
     label: Mapping[str, Any]
     diagnostics: dict[str, Any]
     result: dict[str, Any]
@@ -74,22 +75,18 @@ def pools_of(run: RunFolder) -> list[Pool]:
     for step in run.steps("pool"):
         chains = chains_of(step.inputs)
         with step.advice():
-            means = [read_result(chain)["result"]["mean_weights"]["test"] for chain in chains]
-            traces = [_trace(chain) for chain in chains]
+            means = [read_result(parts[-1])["result"]["mean_weights"]["test"] for parts in chains]
+            traces = [_trace(parts) for parts in chains]
         pools.append(Pool(step.path, chains, step.label, step.result["diagnostics"], step.result, means, traces))
     return pools
 
 
-def chains_of(inputs: Mapping[str, Path]) -> list[Path]:
-    """Return the folders of the chains among the inputs of a step that pools them."""
-    return [folder for name, folder in inputs.items() if name != "ticket"]
-
-
-def _trace(folder: Path) -> Trace:
-    path = folder / "chain.safetensors"
-    tensors, header = load_tensors(path, "chain", [f"told/{name}" for name in _TRACED])
-    windows = header["windows"]
+def _trace(parts: Sequence[Path]) -> Trace:
+    names = [f"told/{name}" for name in _TRACED]
+    tensors, headers = zip(*(load_tensors(folder / CHAIN, "chain", names) for folder in parts), strict=True)
+    windows = headers[0]["windows"]
     ends = windows["first"] + np.cumsum(windows["slow"])
     warmup = windows["first"] + sum(windows["slow"]) + windows["last"]
-    sample_stats = {name.removeprefix("told/"): values for name, values in tensors.items()}
-    return Trace(sample_stats, header["history"], warmup, [int(end) for end in ends])
+    sample_stats = {name.removeprefix("told/"): np.concatenate([part[name] for part in tensors]) for name in names}
+    history = [row for header in headers for row in header["history"]]
+    return Trace(sample_stats, history, warmup, [int(end) for end in ends])

@@ -19,7 +19,21 @@ CHAIN = "chain.safetensors"
 """What a finished chain has found, but for its draws."""
 
 STATE = "state.safetensors"
-"""What a member of a population leaves to go on from: a checkpoint that stays."""
+"""What a member of a population, or a part of a chain, leaves to go on from: a checkpoint that stays."""
+
+
+def chain_input(chain: int, first: int) -> str:
+    """Return the name under which a step that pools chains has a part of one: 'chain 0', 'chain 0 from 200'."""
+    return f"chain {chain}" + f" from {first}" * (first > 0)
+
+
+def chains_of(inputs: Mapping[str, Path]) -> list[list[Path]]:
+    """Return the folders of each chain's parts among the inputs of a step that pools them."""
+    chains: dict[str, list[Path]] = {}
+    for name, folder in inputs.items():
+        if name.startswith("chain "):
+            chains.setdefault(name.partition(" from ")[0], []).append(folder)
+    return list(chains.values())
 
 
 @dataclass(frozen=True)

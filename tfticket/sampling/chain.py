@@ -8,7 +8,6 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
@@ -18,9 +17,10 @@ from tfticket.config import SampleConfig
 from tfticket.errors import InputError, Stopped, TfticketError
 from tfticket.evaluation.metrics import all_metrics, log_of, log_probabilities
 from tfticket.registry import SAMPLERS, resolve
-from tfticket.sampling.posterior import Posterior
+from tfticket.sampling.posterior import Posterior, Whitened
 from tfticket.sampling.protocol import SampleStats, State
-from tfticket.sampling.warmup import Adaptation, reasonable_step_size
+from tfticket.sampling.starts import ascend
+from tfticket.sampling.warmup import Adaptation, reasonable_step_size, stable_step_size
 
 PROBES = 20
 """Number of rows whose logits are recorded at every draw, to compare chains in function space."""
@@ -33,9 +33,13 @@ Split = tuple[np.ndarray, np.ndarray]
 class Chain:
     """State and results of a chain; a checkpoint holds these, the position and the kernel results.
 
+    A long chain is computed in parts, each of which goes on where the one before it ended. Numbers of draws and sums
+    count from the chain's beginning; lists hold this part's own.
+
     Attributes:
-        adaptation: State of the warm-up; later draws use its final mass and step size.
+        adaptation: State of the warm-up; later draws use its final metric and step size.
         done: Draws so far, including the warm-up.
+        first: Draws before this part.
         sample_stats: Name -> one number per draw, including the warm-up: the fields of ``SampleStats``,
             log_likelihood and seconds.
         probes: Logits of the probe rows, float32 [classes * rows], for each draw after the warm-up.
@@ -49,6 +53,7 @@ class Chain:
 
     adaptation: Adaptation
     done: int = 0
+    first: int = 0
     sample_stats: dict[str, list[float]] = field(default_factory=dict)
     probes: list[np.ndarray] = field(default_factory=list)
     sums: dict[str, np.ndarray] = field(default_factory=dict)
@@ -64,6 +69,15 @@ class Chain:
     def draws(self) -> int:
         """Draws after the warm-up."""
         return max(0, self.done - self.adaptation.total)
+
+    @property
+    def begin(self) -> int:
+        """Index in ``sample_stats`` of the first draw after the warm-up."""
+        return max(0, self.adaptation.total - self.first)
+
+    def next_part(self) -> "Chain":
+        """Return the chain that goes on from here."""
+        return Chain(self.adaptation, self.done, self.done, sums=dict(self.sums), mean=self.mean.copy())
 
     def probabilities(self, split: str) -> np.ndarray:
         """Return the mean over draws of the predicted probabilities, float64 [rows, classes]."""
@@ -109,7 +123,7 @@ def run_chain(
         seed: Root of all randomness.
         chain: Number of the chain; chains with the same seed differ in their draws.
         splits: Name, such as 'validation' -> rows that are predicted at every draw.
-        start: Initial theta, float64 [size]; None: a draw from the prior.
+        start: Initial theta, float64 [size]; None: as ``config.start`` says, a draw from the prior or an ascent.
         hooks: Checkpoints, stop requests and progress.
 
     Raises:
@@ -135,24 +149,22 @@ class _Run:
         self._images = {name: posterior.engine.prepare(images) for name, (images, _) in splits.items()}
         first = next(iter(splits.values()))[0]
         self._probes = posterior.engine.prepare(first[:PROBES])
-        self._build = resolve(SAMPLERS[config.method].target)
-        self._target = posterior.target()
+        self._density = Whitened(posterior)
+        self._sampler = resolve(SAMPLERS[config.method].target)(self._density, config)
         self._unsaved: list[np.ndarray] = []
+        self._state: State
         self._total = config.warmup + config.draws
-        self._sampler: Any
         if hooks.resume is None:
-            self.chain = Chain(Adaptation.begin(config.warmup, posterior.size, config.target_acceptance))
+            low_rank = config.metric == "low-rank"
+            self.chain = Chain(Adaptation.begin(config.warmup, posterior.size, config.target_acceptance, low_rank))
             self.chain.mean = np.zeros(posterior.size)
-            position = self._start(start)
-            self._choose_sampler()
-            self._state: State = self._sampler.init(position)
-            self._find_step_size(position)
+            self._begin_anew(self._start(start))
         else:
             self.chain, position, results = hooks.resume
-            self._choose_sampler()
-            pattern = self._sampler.init(position).results
-            packed = tf.nest.pack_sequence_as(pattern, list(map(tf.constant, results)), expand_composites=True)
-            self._state = State(tf.constant(position), packed)
+            self._density.metric = self.chain.adaptation.metric
+            pattern = self._sampler.init(position)
+            tensors = map(tf.constant if tf.is_tensor(pattern.position) else np.asarray, (position, *results))
+            self._state = tf.nest.pack_sequence_as(pattern, list(tensors), expand_composites=True)
 
     def run(self) -> Chain:
         """Draw until the chain is complete."""
@@ -170,40 +182,47 @@ class _Run:
 
     def _start(self, start: np.ndarray | None) -> np.ndarray:
         """Return the initial position."""
-        prior = self._posterior.prior
-        position = prior.draw(seeds.generator(*self._names, "start")) if start is None else prior.unconstrain(start)
+        prior, random = self._posterior.prior, seeds.generator(*self._names, "start")
+        if start is not None:
+            position = prior.unconstrain(start)
+        elif self._config.start == "trained":
+            position = ascend(self._posterior, random, self._config.start_gradients)
+        else:
+            position = prior.draw(random)
         log_density, gradient = self._posterior.log_density_and_gradient(position)
         if not (math.isfinite(log_density) and np.isfinite(gradient).all()):
             raise InputError(_not_finite(self._posterior, position, log_density, of_ticket=start is not None))
         return position
 
-    def _choose_sampler(self) -> None:
-        """Choose the sampler of the warm-up, or of the draws after it."""
-        warming_up = self.chain.done < self._config.warmup
-        self._sampler = self._build(self._target, self._config, warming_up)
-        same_depth = self._config.depth_in_warmup == self._config.max_tree_depth  # one sampler, compiled once
-        self._phases_of_sampler = (True, False) if same_depth else (warming_up,)
-
-    def _find_step_size(self, position: np.ndarray) -> None:
-        random = seeds.generator(*self._names, "step size", self.chain.done)
-        adaptation = self.chain.adaptation
-        density = self._posterior.log_density_and_gradient
-        adaptation.dual.restart(reasonable_step_size(density, position, adaptation.inverse_mass_sqrt, random))
+    def _begin_anew(self, position: np.ndarray) -> None:
+        """Take the metric of the warm-up from a position u on, and search for a step size."""
+        adaptation, random = self.chain.adaptation, seeds.generator(*self._names, "step size", self.chain.done)
+        self._density.metric = adaptation.metric
+        whitened = adaptation.metric.to_whitened(position)
+        self._state = self._sampler.init(whitened)
+        if not self._sampler.adjusted:
+            step_size = stable_step_size(self._sampler, whitened, random, math.exp(adaptation.dual.log_step_size))
+        else:
+            step_size = reasonable_step_size(self._density, whitened, random)
+        adaptation.dual.restart(step_size)
 
     def _draw(self) -> None:
         chain, adaptation = self.chain, self.chain.adaptation
-        if (chain.done < self._config.warmup) not in self._phases_of_sampler:
-            self._choose_sampler()
-        number = seeds.derive(*self._names, "draw", chain.done)
-        seed = (number & 0x7FFFFFFF, (number >> 31) & 0x7FFFFFFF)
-        began = time.perf_counter()
-        self._state, stats = self._sampler.step(self._state, adaptation.step_size, adaptation.inverse_mass_sqrt, seed)
-        seconds = time.perf_counter() - began
-        position = self._state.position.numpy()
         warming_up = chain.done < self._config.warmup
+        random = seeds.generator(*self._names, "draw", chain.done)
+        began = time.perf_counter()
+        self._state, stats = self._sampler.step(
+            self._state, adaptation.step_size, random, adaptation.most_steps if warming_up else None
+        )
+        seconds = time.perf_counter() - began
+        metric = self._density.metric
+        position = metric.to_position(np.asarray(self._state.position))
         chain.done += 1
-        if warming_up and adaptation.update(position, self._sampler.gradient(self._state), stats.acceptance_rate):
-            self._find_step_size(position)
+        if warming_up:
+            gradient = metric.unwhiten_gradient(self._sampler.gradient(self._state))
+            acceptance_rate = stats.acceptance_rate if self._sampler.adjusted else None
+            if adaptation.update(position, gradient, stats.log_density, acceptance_rate):
+                self._begin_anew(position)
         row = self._record(stats, position, seconds)
         theta = self._posterior.prior.constrain(position)
         if not warming_up:
@@ -252,7 +271,7 @@ class _Run:
 
     def _sampler_diagnostics(self, warming_up: bool) -> dict[str, float]:
         """Summarise the statistics of the draws of the warm-up, or of those after it."""
-        begin = 0 if warming_up else self.chain.adaptation.total
+        begin = 0 if warming_up else self.chain.begin
         stats = {name: np.array(values[begin:]) for name, values in self.chain.sample_stats.items()}
         energy = stats["energy"]
         row = {"divergences": int(stats["diverging"].sum()), "capped": float(stats["reached_max_treedepth"].mean())}
@@ -265,8 +284,8 @@ class _Run:
     def _save(self) -> None:
         draws = np.array(self._unsaved, np.float32).reshape(-1, self._posterior.size)
         self.chain.kept += len(draws)
-        results = [part.numpy() for part in tf.nest.flatten(self._state.results, expand_composites=True)]
-        self._hooks.save(self.chain, self._state.position.numpy(), results, draws)
+        results = [np.asarray(part) for part in tf.nest.flatten(self._state.results, expand_composites=True)]
+        self._hooks.save(self.chain, np.asarray(self._state.position), results, draws)
         self._unsaved = []
 
 

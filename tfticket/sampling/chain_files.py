@@ -4,8 +4,8 @@
 ``chain.safetensors`` holds the rest and is written last.
 """
 
-from collections.abc import Iterator
-from dataclasses import astuple
+from collections.abc import Iterator, Sequence
+from dataclasses import astuple, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,19 @@ from tfticket.runs.step import CHAIN
 from tfticket.runs.step_files import Damaged
 from tfticket.sampling.chain import Chain
 from tfticket.sampling.layout import Layout
-from tfticket.sampling.warmup import Adaptation, DualAveraging, RunningVariance, Windows
+from tfticket.sampling.metric import Metric
+from tfticket.sampling.warmup import Adaptation, DualAveraging, Windows
 
 DRAWS = "draws"
 
 _DUAL = ("target", "centre", "count", "error", "log_step", "log_mean")
 """Keys in files of the fields of ``DualAveraging``, in order."""
+
+_WINDOWS = ("first", "slow", "last")
+"""The same of ``Windows``."""
+
+_WARMUP = ("total", "done", "low_rank", "settled")
+"""Numbers of ``Adaptation`` that files keep as they are."""
 
 _RENAMED = {"reached_cap": "reached_max_treedepth", "keep_every": "thinning"}
 """Names in files of earlier versions -> names now."""
@@ -140,14 +147,41 @@ def read_chain(folder: Path) -> tuple[Chain, Layout, dict[str, Any]]:
     return _chain(tensors, header), Layout(shapes, mask), _with_current_names(header["described"])
 
 
+def read_parts(folders: Sequence[Path]) -> tuple[Chain, Layout, dict[str, Any]]:
+    """Return a chain of several parts as one; see ``read_chain``.
+
+    Args:
+        folders: Of its parts, in order.
+
+    Raises:
+        InputError: No finished part there, or parts that do not follow one another.
+    """
+    parts, layouts, described = zip(*map(read_chain, folders), strict=True)
+    whole = parts[0]
+    for folder, part in zip(folders[1:], parts[1:], strict=True):
+        if part.first != whole.done:
+            raise Damaged(folder / CHAIN, f"goes on from draw {part.first}; expected {whole.done}")
+        stats = {name: values + part.sample_stats[name] for name, values in whole.sample_stats.items()}
+        probes, history = whole.probes + part.probes, whole.history + part.history
+        whole = replace(part, first=0, sample_stats=stats, probes=probes, history=history, kept=whole.kept + part.kept)
+    return whole, layouts[0], described[0]
+
+
+def read_draws_of_parts(folders: Sequence[Path]) -> np.ndarray:
+    """Return the saved draws of a chain of several parts, theta float32 [n, size]."""
+    return np.concatenate([draws for folder in folders for draws in read_draws(folder, read_chain(folder)[0].kept)])
+
+
 def _parts(chain: Chain) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    adaptation, windows = chain.adaptation, chain.adaptation.windows
+    adaptation, metric, windows = chain.adaptation, chain.adaptation.metric, chain.adaptation.windows
+    size = len(metric.scale)
     tensors = {
-        "scale": adaptation.inverse_mass_sqrt,
-        "draws/mean": adaptation.draws.mean,
-        "draws/squares": adaptation.draws.squares,
-        "gradients/mean": adaptation.gradients.mean,
-        "gradients/squares": adaptation.gradients.squares,
+        "scale": metric.scale,
+        "metric/vectors": metric.vectors,
+        "metric/eigenvalues": metric.eigenvalues,
+        "window/draws": np.array(adaptation.draws).reshape(-1, size),
+        "window/gradients": np.array(adaptation.gradients).reshape(-1, size),
+        "log_densities": np.array(adaptation.log_densities),
         "mean": chain.mean,
         "probes": np.array(chain.probes, np.float32),
     }
@@ -155,12 +189,12 @@ def _parts(chain: Chain) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     tensors |= {f"sums/{name}": values for name, values in chain.sums.items()}
     metadata = {
         "done": chain.done,
+        "first": chain.first,
         "kept": chain.kept,
         "history": chain.history,
-        "windows": {"first": windows.init_buffer, "slow": windows.slow, "last": windows.term_buffer},
+        "windows": windows and dict(zip(_WINDOWS, astuple(windows), strict=True)),
         "dual": dict(zip(_DUAL, astuple(adaptation.dual), strict=True)),
-        "window_count": adaptation.draws.count,
-        "adapted": adaptation.done,
+        "warmup": {name: getattr(adaptation, name) for name in _WARMUP},
     }
     return tensors, metadata
 
@@ -170,22 +204,21 @@ def _chain(tensors: dict[str, np.ndarray], header: dict[str, Any]) -> Chain:
         return {name.removeprefix(prefix): array for name, array in tensors.items() if name.startswith(prefix)}
 
     try:
-        windows = header["windows"]
-        draws, gradients = (
-            RunningVariance(header["window_count"], tensors[f"{name}/mean"], tensors[f"{name}/squares"])
-            for name in ("draws", "gradients")
-        )
-        adaptation = Adaptation(
-            Windows(windows["first"], tuple(windows["slow"]), windows["last"]),
-            DualAveraging(*(header["dual"][key] for key in _DUAL)),
-            draws,
-            gradients,
-            tensors["scale"],
-            header["adapted"],
-        )
+        windows = header["windows"] and Windows(*(_frozen(header["windows"][key]) for key in _WINDOWS))
+        metric = Metric.diagonal(tensors["scale"])
+        warmup: dict[str, Any] = header.get("warmup", {})  # of an earlier version, whose finished chains are read alone
+        if warmup:
+            metric = Metric(tensors["scale"], tensors["metric/vectors"], tensors["metric/eigenvalues"])
+            warmup |= {name: list(tensors[f"window/{name}"]) for name in ("draws", "gradients")}
+            warmup |= {"log_densities": tensors["log_densities"].tolist()}
+        else:
+            warmup = {"total": windows.total, "done": header["adapted"], "settled": True}
+        dual = DualAveraging(*(header["dual"][key] for key in _DUAL))
+        adaptation = Adaptation(dual=dual, metric=metric, windows=windows, **warmup)
         return Chain(
             adaptation=adaptation,
             done=header["done"],
+            first=header.get("first", 0),
             sample_stats=_with_current_names({name: values.tolist() for name, values in named("told/").items()}),
             probes=list(tensors["probes"]),
             sums=named("sums/"),
@@ -197,6 +230,10 @@ def _chain(tensors: dict[str, np.ndarray], header: dict[str, Any]) -> Chain:
         raise InputError(
             f"The file of a chain lacks {error}. Delete the folder of the chain and run it again."
         ) from None
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _with_current_names(values: dict[str, Any]) -> dict[str, Any]:

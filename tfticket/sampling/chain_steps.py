@@ -1,5 +1,6 @@
-"""Lab steps of sampling: run a chain, pool chains."""
+"""Lab steps of sampling: run a part of a chain, pool chains."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +11,15 @@ from tfticket.config import PoolStep, SampleStep
 from tfticket.data import load_dataset
 from tfticket.errors import InputError
 from tfticket.evaluation.metrics import log_of
-from tfticket.runs.step import CHAIN, CHECKPOINT, TICKET, StepContext
+from tfticket.runs.step import CHAIN, CHECKPOINT, STATE, TICKET, StepContext, chains_of
 from tfticket.sampling.build import build_posterior
 from tfticket.sampling.chain import Chain, Hooks, run_chain
 from tfticket.sampling.chain_files import (
     check_draws,
     draw_files,
-    read_chain,
     read_checkpoint,
-    read_draws,
+    read_draws_of_parts,
+    read_parts,
     write_chain,
     write_checkpoint,
     write_draws,
@@ -30,20 +31,25 @@ from tfticket.training.checkpoints import discard_checkpoint
 
 
 def sample(context: StepContext, config: SampleStep) -> dict[str, Any]:
-    """Sample one chain, resuming from its checkpoint: input 'ticket' -> draws, chain.safetensors."""
+    """Sample a part of a chain: inputs 'ticket', and 'before' but for the first -> draws, chain and state; resumes."""
     ticket = to_deterministic(Ticket.load(context.inputs["ticket"] / TICKET))
     data = load_dataset(config.data)
     posterior = build_posterior(ticket, data, config.sample, context.execution.threads)
     context.events.write("engine", name=posterior.engine.name, reason=posterior.engine_reason)
     path = context.folder / CHECKPOINT
     resume, files, environments = _resume_chain(context, path)
+    if resume is None and (before := context.inputs.get("before")) is not None:
+        resume = read_checkpoint(before / STATE)[:3]
     environment = backend.environment()
     environments += [environment] * (environment not in environments)
     context.events.write("begin", iteration=resume[0].done if resume else 0)
     total = config.sample.warmup + config.sample.draws
 
+    last: tuple[np.ndarray, list[np.ndarray]]
+
     def save(chain: Chain, position: np.ndarray, results: list[np.ndarray], draws: np.ndarray) -> None:
-        nonlocal files
+        nonlocal files, last
+        last = position, results
         if len(draws):
             files += 1
             write_draws(context.folder, files, draws, chain.kept)
@@ -71,12 +77,15 @@ def sample(context: StepContext, config: SampleStep) -> dict[str, Any]:
         "thinning": config.sample.thinning,
     }
     write_chain(context.folder / CHAIN, chain, posterior.layout, described)
+    write_checkpoint(context.folder / STATE, chain.next_part(), *last, 0, {"environments": environments})
     means = posterior.layout.unpack(chain.mean) | posterior.fixed
     return {
         "density": ticket.density,
         "engine": posterior.engine.name,
         "dimensions": posterior.size,
         "windows": str(chain.adaptation.windows),
+        "settled": chain.adaptation.settled,
+        "rank": chain.adaptation.metric.rank,
         "step_size": chain.adaptation.step_size,
         "history": chain.history,
         "mean_weights": evaluation_record(ticket, data, predict_splits(ticket, means, data)),
@@ -87,7 +96,7 @@ def sample(context: StepContext, config: SampleStep) -> dict[str, Any]:
 
 
 def pool(context: StepContext, config: PoolStep) -> dict[str, Any]:
-    """Evaluate and diagnose pooled chains: inputs 'ticket' and 'chain 0', 'chain 1', ...
+    """Evaluate and diagnose pooled chains: inputs 'ticket' and 'chain 0', 'chain 0 from 200', 'chain 1', ...
 
     Raises:
         InputError: A chain of another ticket or other data, or a damaged file.
@@ -96,25 +105,22 @@ def pool(context: StepContext, config: PoolStep) -> dict[str, Any]:
 
     ticket = to_deterministic(Ticket.load(context.inputs["ticket"] / TICKET))
     data = load_dataset(config.data)
-    folders = [folder for name, folder in context.inputs.items() if name != "ticket"]
-    chains = [_chain_of(folder, context.inputs["ticket"].name, data.checksum) for folder in folders]
+    groups = chains_of(context.inputs)
+    chains = [_chain_of(folders, context.inputs["ticket"].name, data.checksum) for folders in groups]
     draws = sum(chain.draws for chain in chains)
     predictions = {split: log_of(np.sum([chain.sums[split] for chain in chains], axis=0) / draws) for split in SPLITS}
     entries = monitored_entries(len(chains[0].mean))
-    weights = [
-        np.concatenate([theta[:, entries] for theta in read_draws(folder, chain.kept)])
-        for folder, chain in zip(folders, chains, strict=True)
-    ]
+    weights = [read_draws_of_parts(folders)[:, entries] for folders in groups]
     return evaluation_record(ticket, data, predictions) | {"diagnostics": diagnose(chains, weights)}
 
 
-def _chain_of(folder: Path, ticket: str, data: str) -> Chain:
+def _chain_of(folders: Sequence[Path], ticket: str, data: str) -> Chain:
     """Read a finished chain and check that its ticket and data are these."""
-    chain, _, described = read_chain(folder)
+    chain, _, described = read_parts(folders)
     for key, expected in (("ticket", ticket), ("data", data)):
         if described[key] != expected:
             raise InputError(
-                f"{folder.name} is a chain of the {key} {described[key]}; expected {expected}. Pool chains of one "
+                f"{folders[0].name} is a chain of the {key} {described[key]}; expected {expected}. Pool chains of one "
                 "ticket and the same data."
             )
     return chain

@@ -72,7 +72,7 @@ def diagnose(chains: Sequence[Chain], weights: Sequence[np.ndarray]) -> dict[str
         'e_bfmi' of each chain, 'divergences', 'capped' (share of trees), 'gradients', 'seconds', 'verdict', 'reasons'.
     """
     stats = [
-        {name: np.array(values[chain.adaptation.total :], float) for name, values in chain.sample_stats.items()}
+        {name: np.array(values[chain.begin :], float) for name, values in chain.sample_stats.items()}
         for chain in chains
     ]
     log_likelihood, energy = (_stacked([series[name] for series in stats]) for name in ("log_likelihood", "energy"))

@@ -1,7 +1,7 @@
-"""Hamiltonian Monte Carlo with trajectories of a fixed number of steps, by ``tfp.mcmc``.
+"""Hamiltonian Monte Carlo with trajectories of a jittered or a fixed number of steps, by ``tfp.mcmc``.
 
 References:
-    Neal (2011), "MCMC using Hamiltonian dynamics", section 3. The mass enters as in ``nuts``.
+    Neal (2011), "MCMC using Hamiltonian dynamics", section 3.
 """
 
 import math
@@ -12,25 +12,25 @@ import tensorflow_probability as tfp
 
 from tfticket.backend import tf
 from tfticket.config import SampleConfig
-from tfticket.sampling.protocol import LogDensity, SampleStats, State
-
-DIVERGENCE = 1000.0
-"""Growth of the energy, in nats, beyond which a trajectory has diverged, as in NUTS."""
+from tfticket.sampling.protocol import DIVERGENCE, Density, SampleStats, State, jittered_steps
 
 
 class Hmc:
     """Hamiltonian Monte Carlo.
 
     Args:
-        log_density: Of the variables that the sampler moves.
-        leapfrog_steps: Per draw; each takes one gradient.
+        density: Of the variables that the sampler moves.
+        trajectory_length: Mean length of a trajectory, in whitened deviations; None: always ``leapfrog_steps``.
+        leapfrog_steps: Per draw, where the length is not given; each takes one gradient.
     """
 
-    def __init__(self, log_density: LogDensity, leapfrog_steps: int) -> None:
+    adjusted = True
+
+    def __init__(self, density: Density, trajectory_length: float | None = None, leapfrog_steps: int = 50) -> None:
         self._kernel = tfp.mcmc.HamiltonianMonteCarlo(
-            log_density, np.float64(1.0), leapfrog_steps, store_parameters_in_results=True
+            density.as_tensor(), np.float64(1.0), leapfrog_steps, store_parameters_in_results=True
         )  # without it the kernel ignores the step size in the results
-        self._leapfrog_steps = leapfrog_steps
+        self._length, self._steps = trajectory_length, leapfrog_steps
         self._init = tf.function(self._kernel.bootstrap_results, autograph=False)
         self._step = tf.function(self._one_step, autograph=False)
 
@@ -45,11 +45,17 @@ class Hmc:
         return gradient
 
     def step(
-        self, state: State, step_size: float, inverse_mass_sqrt: np.ndarray, seed: tuple[int, int]
+        self, state: State, step_size: float, random: np.random.Generator, most_steps: int | None = None
     ) -> tuple[State, SampleStats]:
         """Draw once; see ``protocol.Sampler``."""
-        step_sizes = tf.constant(step_size * inverse_mass_sqrt)
-        position, results = self._step(state.position, state.results, step_sizes, tf.constant(seed))
+        if self._length is None:
+            steps = self._steps if most_steps is None else min(self._steps, most_steps)
+        else:
+            steps = jittered_steps(self._length, step_size, random, most_steps)
+        seed = tf.constant(random.integers(2**31, size=2).astype(np.int32))
+        position, results = self._step(
+            state.position, state.results, tf.constant(step_size, tf.float64), tf.constant(steps), seed
+        )
         proposal = results.proposed_results
         momentum = proposal.final_momentum if results.is_accepted else proposal.initial_momentum
         log_density = float(results.accepted_results.target_log_prob)
@@ -59,22 +65,22 @@ class Hmc:
             energy=-log_density + 0.5 * float(tf.reduce_sum(tf.square(momentum))),
             acceptance_rate=math.exp(min(0.0, log_ratio)) if math.isfinite(log_ratio) else 0.0,
             step_size=step_size,
-            tree_depth=0,
-            n_steps=self._leapfrog_steps,
+            n_steps=steps,
             diverging=not log_ratio >= -DIVERGENCE,
-            reached_max_treedepth=False,
         )
         return State(position, results), stats
 
-    def _one_step(self, position: Any, results: Any, step_size: Any, seed: Any) -> tuple[Any, Any]:
+    def _one_step(self, position: Any, results: Any, step_size: Any, steps: Any, seed: Any) -> tuple[Any, Any]:
         accepted = results.accepted_results
-        position, after = self._kernel.one_step(
-            position, results._replace(accepted_results=accepted._replace(step_size=step_size)), seed=seed
+        own = {"step_size": accepted.step_size, "num_leapfrog_steps": accepted.num_leapfrog_steps}
+        given = accepted._replace(step_size=step_size, num_leapfrog_steps=steps)
+        position, after = self._kernel.one_step(position, results._replace(accepted_results=given), seed=seed)
+        return position, after._replace(
+            accepted_results=after.accepted_results._replace(**own),
+            proposed_results=after.proposed_results._replace(**own),
         )
-        restored = after.accepted_results._replace(step_size=accepted.step_size)
-        return position, after._replace(accepted_results=restored)
 
 
-def build(log_density: LogDensity, config: SampleConfig, warming_up: bool) -> Hmc:
+def build(density: Density, config: SampleConfig) -> Hmc:
     """Return the sampler of a configuration."""
-    return Hmc(log_density, config.leapfrog_steps)
+    return Hmc(density, config.trajectory_length, config.leapfrog_steps)

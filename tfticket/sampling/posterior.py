@@ -6,14 +6,15 @@ Two engines compute the first sum: ``sparse`` over the surviving weights alone, 
 any model, dense and masked. Both sum the rows of a tile in float32, and tiles in float64.
 """
 
-from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
 
 from tfticket.backend import tf
 from tfticket.sampling.layout import Layout
+from tfticket.sampling.metric import Metric
 from tfticket.sampling.priors import Prior
+from tfticket.sampling.protocol import LogDensity
 from tfticket.types import Weights
 
 
@@ -78,41 +79,64 @@ class Posterior:
         Returns:
             The log density, and float64 [size].
         """
-        return self._combined(u, *self.engine.log_likelihood_and_gradient(self.prior.constrain(u)))
+        return self.combined(u, *self.engine.log_likelihood_and_gradient(self.prior.constrain(u)))
 
     def log_likelihood(self, u: np.ndarray, log_density: float) -> float:
         """Return the log likelihood of the training rows, at power 1, from the log density."""
         return (log_density - self.prior.log_density_and_gradient(u)[0]) / self.power
 
     @np.errstate(over="ignore", invalid="ignore")  # of a diverging trajectory
-    def _combined(self, u: np.ndarray, likelihood: float, gradient: np.ndarray) -> tuple[float, np.ndarray]:
+    def combined(self, u: np.ndarray, likelihood: float, gradient: np.ndarray) -> tuple[float, np.ndarray]:
+        """Return the log density and its gradient in u, from those of the likelihood in theta."""
         log_prior, prior_gradient = self.prior.log_density_and_gradient(u)
         slope = self.prior.slope(u) if self.prior.bounded.any() else 1.0
         return self.power * float(likelihood) + log_prior, prior_gradient + self.power * gradient * slope
 
-    def target(self) -> Callable[[Any], Any]:
-        """Return the log density as a function of tensors, for ``tfp.mcmc``."""
+    def weights(self, u: np.ndarray) -> Weights:
+        """Return all weights of the network at u, 0 where pruned."""
+        return self.fixed | self.layout.unpack(self.prior.constrain(u))
 
-        def combined(u: Any, likelihood: Any, gradient: Any) -> tuple[Any, Any]:
-            value, combined_gradient = self._combined(u, likelihood, gradient)
-            return np.float64(value), combined_gradient
+
+class Whitened:
+    """A posterior seen through a metric: see ``protocol.Density``.
+
+    Attributes:
+        posterior: Of the variables u.
+        metric: From the whitened variables y to u.
+    """
+
+    def __init__(self, posterior: Posterior) -> None:
+        self.posterior, self.metric = posterior, Metric.diagonal(np.ones(posterior.size))
+
+    def log_density_and_gradient(self, whitened: np.ndarray) -> tuple[float, np.ndarray]:
+        """Return the log density up to a constant, and its gradient in y, float64 [size]."""
+        value, gradient = self.posterior.log_density_and_gradient(self.metric.to_position(whitened))
+        return value, self.metric.whiten_gradient(gradient)
+
+    def as_tensor(self) -> LogDensity:
+        """Return the log density of y as a function of tensors, for ``tfp.mcmc``."""
+        posterior = self.posterior
+
+        def to_theta(whitened: Any) -> Any:
+            return posterior.prior.constrain(self.metric.to_position(whitened))
+
+        def combined(whitened: Any, likelihood: Any, gradient: Any) -> tuple[Any, Any]:
+            u = self.metric.to_position(whitened)
+            value, combined_gradient = posterior.combined(u, likelihood, gradient)
+            return np.float64(value), self.metric.whiten_gradient(combined_gradient)
 
         @tf.custom_gradient  # type: ignore[untyped-decorator]
-        def log_density(u: Any) -> tuple[Any, Any]:
-            theta = tf.numpy_function(self.prior.constrain, [u], tf.float64) if self.prior.bounded.any() else u
-            theta = tf.ensure_shape(theta, [self.size])
-            value, gradient = tf.numpy_function(combined, [u, *self.engine.as_tensors(theta)], (tf.float64, tf.float64))
-            value, gradient = tf.ensure_shape(value, []), tf.ensure_shape(gradient, [self.size])
+        def log_density(whitened: Any) -> tuple[Any, Any]:
+            theta = tf.ensure_shape(tf.numpy_function(to_theta, [whitened], tf.float64), [posterior.size])
+            parts = posterior.engine.as_tensors(theta)
+            value, gradient = tf.numpy_function(combined, [whitened, *parts], (tf.float64, tf.float64))
+            value, gradient = tf.ensure_shape(value, []), tf.ensure_shape(gradient, [posterior.size])
 
             def pulled_back(upstream: Any, variables: Any = ()) -> Any:
-                """Return the gradient in u; ``variables`` of the Keras engine hold theta and need none."""
+                """Return the gradient in y; ``variables`` of the Keras engine hold theta and need none."""
                 return (upstream * gradient, [None] * len(variables)) if variables else upstream * gradient
 
             return value, pulled_back
 
-        target: Callable[[Any], Any] = log_density
+        target: LogDensity = log_density
         return target
-
-    def weights(self, u: np.ndarray) -> Weights:
-        """Return all weights of the network at u, 0 where pruned."""
-        return self.fixed | self.layout.unpack(self.prior.constrain(u))

@@ -1,19 +1,28 @@
-"""The interface of all samplers: a state, per-draw statistics, and three functions."""
+"""The interface of all samplers: a state of whitened variables, per-draw statistics, and three functions."""
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from tfticket.sampling.metric import Metric
+
 LogDensity = Callable[[Any], Any]
 """A float64 tensor [size] -> its log density, a float64 tensor []; differentiable."""
+
+DIVERGENCE = 1000.0
+"""Growth of the energy, in nats, beyond which a trajectory has diverged, as in Stan."""
+
+JITTER = (0.6, 1.4)
+"""Range of a trajectory's length over its mean: a fixed length may come back to where it began."""
 
 
 class State(NamedTuple):
     """State of a chain, as the next step needs it.
 
     Attributes:
-        position: float64 tensor [size].
+        position: Whitened variables, float64 [size].
         results: Kernel results: log density, gradient and the like.
     """
 
@@ -27,26 +36,50 @@ class SampleStats(NamedTuple):
     Attributes:
         log_density: At the new position, up to a constant.
         energy: Of the Hamiltonian system after the step: -log density + kinetic energy.
-        acceptance_rate: Mean of min(1, e^(energy at the start - energy)) over the trajectory.
-        step_size: In units of ``inverse_mass_sqrt``.
-        tree_depth: Doublings of the trajectory; 0 for a trajectory of fixed length.
-        n_steps: Leapfrog steps, one gradient each.
+        acceptance_rate: Mean of min(1, e^(energy at the start - energy)) over the trajectory; 1 where all is accepted.
+        step_size: Of the integrator, in whitened variables.
+        n_steps: Integrator steps, one gradient each.
         diverging: Whether the energy error grew beyond bounds.
+        tree_depth: Doublings of the trajectory; 0 for a trajectory of fixed length.
         reached_max_treedepth: Whether the trajectory was cut off before it turned.
+        energy_error: Mean over steps of the squared energy error, a variable; 0 where the error is corrected for.
     """
 
     log_density: float
     energy: float
     acceptance_rate: float
     step_size: float
-    tree_depth: int
     n_steps: int
     diverging: bool
-    reached_max_treedepth: bool
+    tree_depth: int = 0
+    reached_max_treedepth: bool = False
+    energy_error: float = 0.0
+
+
+class Density(Protocol):
+    """A log density that a metric whitens.
+
+    Attributes:
+        metric: From whitened variables to those of the density; samplers begin anew when it is replaced.
+    """
+
+    metric: Metric
+
+    def log_density_and_gradient(self, whitened: np.ndarray) -> tuple[float, np.ndarray]:
+        """Return the log density up to a constant, and its gradient in whitened variables, float64 [size]."""
+
+    def as_tensor(self) -> LogDensity:
+        """Return the log density of whitened variables as a function of tensors, for ``tfp.mcmc``."""
 
 
 class Sampler(Protocol):
-    """A Markov chain's transition."""
+    """A Markov chain's transition, in whitened variables.
+
+    Attributes:
+        adjusted: Whether proposals are accepted or rejected, so that the posterior is exact at any step size.
+    """
+
+    adjusted: bool
 
     def init(self, position: np.ndarray) -> State:
         """Return the state at a position, float64 [size]."""
@@ -55,13 +88,19 @@ class Sampler(Protocol):
         """Return the gradient of the log density at a state, float64 [size]."""
 
     def step(
-        self, state: State, step_size: float, inverse_mass_sqrt: np.ndarray, seed: tuple[int, int]
+        self, state: State, step_size: float, random: np.random.Generator, most_steps: int | None = None
     ) -> tuple[State, SampleStats]:
         """Make one transition.
 
         Args:
             state: The current state.
-            step_size: Of the leapfrog integrator, in units of ``inverse_mass_sqrt``.
-            inverse_mass_sqrt: float64 [size]: one over the root of the diagonal mass.
-            seed: Of this step's randomness.
+            step_size: Of the integrator, in whitened variables.
+            random: Source of this transition's randomness.
+            most_steps: Most integrator steps, as in a warm-up; None: as the sampler's options say.
         """
+
+
+def jittered_steps(length: float, step_size: float, random: np.random.Generator, most: int | None = None) -> int:
+    """Return the number of steps of a trajectory of a mean length, at least 1 and at most ``most``."""
+    steps = math.ceil(random.uniform(*JITTER) * length / step_size)
+    return max(1, steps if most is None else min(steps, most))

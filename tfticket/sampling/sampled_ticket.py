@@ -93,7 +93,7 @@ class SampledTicket:
     @property
     def sample_stats(self) -> Mapping[str, np.ndarray]:
         """Statistics of each draw after the warm-up, by name, float64 [chains, draws]."""
-        begin, names = self.chains[0].adaptation.total, self.chains[0].sample_stats
+        begin, names = self.chains[0].begin, self.chains[0].sample_stats
         return {name: np.stack([np.array(chain.sample_stats[name][begin:]) for chain in self.chains]) for name in names}
 
 

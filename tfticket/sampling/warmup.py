@@ -1,25 +1,46 @@
-"""Warm-up in windows: the step size by dual averaging, the diagonal mass by the variances of draws and gradients.
+"""Warm-up: the chain settles, then windows end with a new metric each, then the step size is tuned.
 
-An initial buffer moves from the start to the typical set; slow windows, each twice as long as the one before, end with
-a new mass; a terminal buffer tunes the step size. The schedule and the shrinkage are Stan's.
+A metric that is learnt while the log density still drifts is worse than none. So the chain moves by short trajectories
+until a test finds no drift, for half the warm-up at most. Then follow slow windows, each twice as long as the one
+before, as in Stan, with trajectories that may be twice as long; a metric comes from a window's draws and gradients. A
+terminal buffer tunes the step size by full trajectories.
 
-One over the mass is sqrt(variance of the draws / variance of the gradients). It equals the variance of the draws where
-the posterior is normal, and settles earlier than that while a chain still climbs, since gradients show at once how
-steep a coordinate is.
+Where proposals are accepted or rejected, the step size follows the acceptance rate, by dual averaging. An unadjusted
+sampler has none: its step size is searched at the end of each window, each candidate held fixed, by the variance of the
+energy error.
 
 References:
     Hoffman and Gelman (2014), section 3.2 (dual averaging); Stan reference manual, "Automatic parameter tuning".
-    Seyboldt, Carlson and Carpenter (2025), "Preconditioning Hamiltonian Monte Carlo by minimizing Fisher divergence".
 """
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 
-BASE_WINDOW = 10
+from tfticket.sampling.metric import MOST_DRAWS, MOST_NUMBERS, Metric, fit_metric
+from tfticket.sampling.protocol import Density, Sampler
+
+BASE_WINDOW = 20
 """Draws of the first slow window."""
+
+FIRST_STEPS = 32
+"""Integrator steps of a draw, at most, while the chain settles; twice as many in each window after that."""
+
+DRIFT_DRAWS = 20
+"""Draws over which a drift is tested."""
+
+DRIFT = 2.0
+"""Deviations by which the log density changes over those draws where it is said to drift."""
+
+ENERGY_ERROR = 5e-4
+"""Largest mean squared energy error, a variable, of an unadjusted sampler's step."""
+
+LEAP = 50.0
+"""Growth of the energy error over a step size a quarter larger that marks the edge of stability."""
+
+FROM_EDGE = 0.6
+"""Fraction of the largest stable step size that is taken where the edge, not the energy error, bounds it."""
 
 SHORTEST_TERM_BUFFER = 7
 """Fewest draws in which a step size settles."""
@@ -30,7 +51,7 @@ class Windows:
     """Schedule of a warm-up.
 
     Attributes:
-        init_buffer: Draws of the initial buffer.
+        init_buffer: Draws until the chain has settled.
         slow: Draws of each slow window.
         term_buffer: Draws of the terminal buffer.
     """
@@ -40,11 +61,11 @@ class Windows:
     term_buffer: int
 
     @classmethod
-    def of(cls, draws: int) -> "Windows":
-        """Return the windows of a warm-up of at least 20 draws: 15 %, doubling ones, 10 % or the shortest buffer."""
-        init_buffer, term_buffer = round(0.15 * draws), max(SHORTEST_TERM_BUFFER, round(0.1 * draws))
+    def of(cls, draws: int, init_buffer: int) -> "Windows":
+        """Return the windows of a warm-up of some draws that has settled after ``init_buffer`` of them."""
+        term_buffer = min(max(SHORTEST_TERM_BUFFER, round(0.1 * draws)), draws - init_buffer)
         remaining, length = draws - init_buffer - term_buffer, BASE_WINDOW
-        slow = []
+        slow: list[int] = []
         while remaining:
             if remaining < length + 2 * length:  # the next window would not fit
                 length = remaining
@@ -102,45 +123,19 @@ class DualAveraging:
         self.log_step_size_bar = weight * self.log_step_size + (1 - weight) * self.log_step_size_bar
 
 
-@dataclass
-class RunningVariance:
-    """Mean and sum of squared deviations, draw by draw (Welford, 1962)."""
+def drifts(log_densities: np.ndarray, size: int) -> bool:
+    """Return whether log densities over ``size`` variables still climb, or fall.
 
-    count: int
-    mean: np.ndarray
-    squares: np.ndarray
-
-    @classmethod
-    def of(cls, size: int) -> "RunningVariance":
-        """Return the variance of no draws."""
-        return cls(0, np.zeros(size), np.zeros(size))
-
-    def update(self, draw: np.ndarray) -> None:
-        """Add a draw, float64 [size]."""
-        self.count += 1
-        deviation = draw - self.mean
-        self.mean += deviation / self.count
-        self.squares += deviation * (draw - self.mean)
-
-    @property
-    def variance(self) -> np.ndarray:
-        """Variances, float64 [size]; 0 for fewer than two draws."""
-        return self.squares / max(1, self.count - 1)
-
-
-def estimate_inverse_mass_sqrt(draws: RunningVariance, gradients: RunningVariance) -> np.ndarray:
-    """Return one over the root of the mass, float64 [size].
-
-    It is shrunk a little towards 1e-3, as in Stan, so that it is never 0, even for a chain that stood still.
-
-    Args:
-        draws: Of a window.
-        gradients: Of the log density at these draws.
+    Their last ``DRIFT_DRAWS`` change by more than ``DRIFT`` deviations: those around a line, or sqrt(size / 2), which
+    are a normal posterior's, if that is more.
     """
-    n = draws.count
-    ratio = np.divide(draws.variance, gradients.variance, out=np.zeros_like(draws.mean), where=gradients.variance > 0)
-    inverse_mass_sqrt: np.ndarray = np.sqrt(n / (n + 5) * np.sqrt(ratio) + 1e-3 * 5 / (n + 5))
-    return inverse_mass_sqrt
+    recent = log_densities[-DRIFT_DRAWS:]
+    if len(recent) < DRIFT_DRAWS:
+        return True
+    draws = np.arange(len(recent)) - (len(recent) - 1) / 2
+    slope = float(draws @ recent) / float(draws @ draws)
+    deviation = float(np.std(recent - recent.mean() - slope * draws, ddof=2))
+    return abs(slope) * len(recent) > DRIFT * max(deviation, math.sqrt(size / 2))
 
 
 @dataclass
@@ -148,78 +143,99 @@ class Adaptation:
     """State of a warm-up.
 
     Attributes:
-        windows: Schedule.
-        dual: Dual averaging of the step size.
-        draws: Variance of the draws of the current slow window.
-        gradients: Variance of the log density's gradients at these draws.
-        inverse_mass_sqrt: float64 [size], one over the root of the mass.
+        total: Draws of the whole warm-up.
+        dual: Adaptation of the step size; of an unadjusted sampler its ``log_step_size`` alone is used.
+        metric: Of the next draws.
+        low_rank: Whether the metric has a low-rank correction.
+        windows: None until the chain has settled.
+        settled: Whether the log density had stopped drifting when the windows began.
         done: Draws so far.
+        log_densities: Of the draws until the chain settles.
+        draws, gradients: Of the present window, float64 [size] each.
     """
 
-    windows: Windows
+    total: int
     dual: DualAveraging
-    draws: RunningVariance
-    gradients: RunningVariance
-    inverse_mass_sqrt: np.ndarray
-    done: int = field(default=0)
+    metric: Metric
+    low_rank: bool = False
+    windows: Windows | None = None
+    settled: bool = False
+    done: int = 0
+    log_densities: list[float] = field(default_factory=list)
+    draws: list[np.ndarray] = field(default_factory=list)
+    gradients: list[np.ndarray] = field(default_factory=list)
 
     @classmethod
-    def begin(cls, draws: int, size: int, target: float) -> "Adaptation":
-        """Return the state before the first draw."""
-        variances = RunningVariance.of(size), RunningVariance.of(size)
-        return cls(Windows.of(draws), DualAveraging(target), *variances, np.ones(size))
+    def begin(cls, total: int, size: int, target: float, low_rank: bool = False) -> "Adaptation":
+        """Return the warm-up of a chain over ``size`` variables, with a target acceptance rate."""
+        return cls(total, DualAveraging(target), Metric.diagonal(np.ones(size)), low_rank)
 
     @property
     def step_size(self) -> float:
         """Step size of the next draw."""
-        return math.exp(self.dual.log_step_size_bar if self.done >= self.total else self.dual.log_step_size)
+        averaged = self.done >= self.total and self.dual.count
+        return math.exp(self.dual.log_step_size_bar if averaged else self.dual.log_step_size)
 
     @property
-    def total(self) -> int:
-        """Draws of the whole warm-up."""
-        return self.windows.total
+    def most_steps(self) -> int | None:
+        """Most integrator steps of the next draw; None once the metric is final."""
+        if self.windows is None:
+            return FIRST_STEPS
+        window = sum(self.done >= end for end in self.windows.ends)
+        return None if window == len(self.windows.slow) else FIRST_STEPS * 2 ** (window + 1)
 
-    def update(self, position: np.ndarray, gradient: np.ndarray, acceptance_rate: float) -> bool:
-        """Learn from a draw and its gradient; return True if the mass is new and the step size must be searched."""
+    def update(
+        self, position: np.ndarray, gradient: np.ndarray, log_density: float, acceptance_rate: float | None
+    ) -> bool:
+        """Learn from a draw; return True if a window begins: the metric is new, and the step size is searched anew.
+
+        Args:
+            position: u, float64 [size].
+            gradient: Of the log density in u, float64 [size].
+            log_density: At the draw.
+            acceptance_rate: Of the draw; None of an unadjusted sampler.
+        """
         self.done += 1
-        self.dual.update(acceptance_rate)
-        if not self.windows.init_buffer < self.done <= self.windows.init_buffer + sum(self.windows.slow):
+        if acceptance_rate is not None:
+            self.dual.update(acceptance_rate)
+        if self.windows is None:
+            self.log_densities.append(log_density)
+            self.settled = not drifts(np.array(self.log_densities), len(position))
+            if self.settled or self.done >= self.total // 2:
+                self.windows = Windows.of(self.total, self.done)
+            return self.windows is not None
+        if self.done > self.windows.init_buffer + sum(self.windows.slow):
             return False
-        self.draws.update(position)
-        self.gradients.update(gradient)
+        keep = max(SHORTEST_TERM_BUFFER, min(MOST_DRAWS, MOST_NUMBERS // len(position)))
+        self.draws, self.gradients = [*self.draws, position][-keep:], [*self.gradients, gradient][-keep:]
         if self.done not in self.windows.ends:
             return False
-        self.inverse_mass_sqrt = estimate_inverse_mass_sqrt(self.draws, self.gradients)
-        self.draws, self.gradients = (RunningVariance.of(len(position)) for _ in range(2))
+        self.metric = fit_metric(np.array(self.draws), np.array(self.gradients), self.low_rank)
+        self.draws, self.gradients = [], []
         return True
 
 
 def reasonable_step_size(
-    density: Callable[[np.ndarray], tuple[float, np.ndarray]],
-    position: np.ndarray,
-    inverse_mass_sqrt: np.ndarray,
-    random: np.random.Generator,
-    step_size: float = 0.1,
+    density: Density, position: np.ndarray, random: np.random.Generator, step_size: float = 0.1
 ) -> float:
     """Return a step size at which a single step is accepted with a probability near 0.8.
 
     Args:
-        density: Position -> log density and gradient.
-        position: float64 [size].
-        inverse_mass_sqrt: float64 [size].
+        density: Of whitened variables.
+        position: Whitened, float64 [size].
         random: Source of the momentum.
         step_size: Where the search begins.
 
     References:
         Hoffman and Gelman (2014), algorithm 4, with Stan's 0.8.
     """
-    log_density, gradient = density(position)
+    log_density, gradient = density.log_density_and_gradient(position)
     momentum = random.normal(size=position.shape)
 
     def log_acceptance(step: float) -> float:
-        half = momentum + 0.5 * step * inverse_mass_sqrt * gradient
-        proposed_density, proposed_gradient = density(position + step * inverse_mass_sqrt * half)
-        end = half + 0.5 * step * inverse_mass_sqrt * proposed_gradient
+        half = momentum + 0.5 * step * gradient
+        proposed_density, proposed_gradient = density.log_density_and_gradient(position + step * half)
+        end = half + 0.5 * step * proposed_gradient
         difference = proposed_density - log_density - 0.5 * float(end @ end - momentum @ momentum)
         return difference if math.isfinite(difference) else -math.inf
 
@@ -230,3 +246,35 @@ def reasonable_step_size(
             return step_size * factor if factor < 1 else step_size
         step_size *= factor
     return step_size
+
+
+def stable_step_size(sampler: Sampler, position: np.ndarray, random: np.random.Generator, step_size: float) -> float:
+    """Return the step size of an unadjusted sampler: the largest whose energy error is at most ``ENERGY_ERROR``.
+
+    Each candidate is held fixed while the sampler moves from the position; the chain itself does not move. Published
+    tuners extrapolate the energy error by the sixth power of the step size; near the edge of stability it leaps, and
+    they end beyond it. Here, where the error leaps beyond the step size found, ``FROM_EDGE`` of it is taken.
+
+    Args:
+        sampler: The sampler, at the metric that is to be used.
+        position: Whitened, float64 [size].
+        random: Source of the trials' randomness.
+        step_size: Where the search begins.
+    """
+    start = sampler.init(position)
+
+    def energy_error(candidate: float) -> float:
+        _, stats = sampler.step(start, candidate, random, FIRST_STEPS)
+        return math.inf if stats.diverging else stats.energy_error
+
+    stable, unstable = 0.0, math.inf
+    for _ in range(60):
+        if energy_error(step_size) <= ENERGY_ERROR:
+            stable = step_size
+        else:
+            unstable = step_size
+        if stable and unstable / stable < 1.1:
+            break
+        step_size = 2 * stable if math.isinf(unstable) else unstable / 2 if not stable else math.sqrt(stable * unstable)
+    leaps = energy_error(1.25 * stable) > LEAP * max(energy_error(stable), 1e-300)
+    return stable * (FROM_EDGE if leaps else 1.0)

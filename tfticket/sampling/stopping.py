@@ -1,0 +1,34 @@
+"""When chains are long enough: a rule that a run names, checked after each part of its chains."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+UNTIL = r"converged|no better|[1-9]\d{0,8} effective draws"
+"""What a rule may say, as a regular expression."""
+
+BETTER = 0.005
+"""Fraction of the validation NLL by which a part must improve the mean prediction to count as better."""
+
+
+def is_enough(until: str, pools: Sequence[Mapping[str, Any]]) -> bool:
+    """Return whether chains may end.
+
+    Args:
+        until: 'converged': the verdict says so; '400 effective draws': of the log likelihood and all probe logits, of
+            bulk and tails; 'no better': the last part improved the validation NLL of the mean prediction by less than
+            ``BETTER`` of it.
+        pools: Results of the pool after each part, at least one.
+    """
+    diagnostics = pools[-1]["diagnostics"]
+    if until == "converged":
+        return bool(diagnostics["verdict"] == "converged")
+    if match := re.match(r"(\d+) effective", until):
+        sizes = (
+            [diagnostics["function"][name] for name in ("ess_bulk", "ess_tail")] if "function" in diagnostics else []
+        )
+        return bool(sizes) and all(size is not None and size >= int(match[1]) for size in sizes)
+    if len(pools) < 2:
+        return False
+    before, now = (pool["validation"]["nll"] for pool in pools[-2:])
+    return bool(now > before * (1 - BETTER))
