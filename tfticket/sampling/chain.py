@@ -22,7 +22,7 @@ from tfticket.sampling.protocol import SampleStats, State
 from tfticket.sampling.starts import ascend
 from tfticket.sampling.warmup import Adaptation, reasonable_step_size, stable_step_size
 
-PROBES = 20
+PROBES = 50
 """Number of rows whose logits are recorded at every draw, to compare chains in function space."""
 
 Split = tuple[np.ndarray, np.ndarray]
@@ -234,7 +234,7 @@ class _Run:
     def _record(self, stats: SampleStats, position: np.ndarray, seconds: float) -> dict[str, float]:
         if not math.isfinite(stats.log_density):
             raise TfticketError(f"The log density is {stats.log_density} at draw {self.chain.done}.")
-        row = {name: float(value) for name, value in stats._asdict().items()}
+        row = {name: float(value) for name, value in stats._asdict().items() if value is not None}
         row |= {"log_likelihood": self._posterior.log_likelihood(position, stats.log_density), "seconds": seconds}
         for name, value in row.items():
             self.chain.sample_stats.setdefault(name, []).append(value)
@@ -273,10 +273,10 @@ class _Run:
         """Summarise the statistics of the draws of the warm-up, or of those after it."""
         begin = 0 if warming_up else self.chain.begin
         stats = {name: np.array(values[begin:]) for name, values in self.chain.sample_stats.items()}
-        energy = stats["energy"]
         row = {"divergences": int(stats["diverging"].sum()), "capped": float(stats["reached_max_treedepth"].mean())}
-        deviations = np.square(energy - energy.mean()).sum()
-        if len(energy) >= 3 and deviations > 0:
+        energy = stats.get("energy", np.zeros(0))
+        deviations = np.square(energy - energy.mean()).sum() if len(energy) >= 3 else 0.0
+        if deviations > 0:
             row["e_bfmi"] = float(np.square(np.diff(energy)).sum() / deviations)
         row["gradients_per_second"] = float(stats["n_steps"].sum() / stats["seconds"].sum())
         return row

@@ -111,7 +111,9 @@ def pool(context: StepContext, config: PoolStep) -> dict[str, Any]:
     predictions = {split: log_of(np.sum([chain.sums[split] for chain in chains], axis=0) / draws) for split in SPLITS}
     entries = monitored_entries(len(chains[0].mean))
     weights = [read_draws_of_parts(folders)[:, entries] for folders in groups]
-    return evaluation_record(ticket, data, predictions) | {"diagnostics": diagnose(chains, weights)}
+    return evaluation_record(ticket, data, predictions) | {
+        "diagnostics": diagnose(chains, weights, len(data.class_names))
+    }
 
 
 def _chain_of(folders: Sequence[Path], ticket: str, data: str) -> Chain:

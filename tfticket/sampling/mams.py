@@ -57,7 +57,6 @@ class Mams:
             state = State(particle.position, (np.float64(particle.log_density), particle.gradient))
         stats = SampleStats(
             log_density=float(state.results[0]),
-            energy=-float(state.results[0]),
             acceptance_rate=acceptance_rate,
             step_size=step_size,
             n_steps=taken,

@@ -64,7 +64,6 @@ class Mclmc:
             particle = moved._replace(direction=refresh(moved.direction, step_size, length, random))
         stats = SampleStats(
             log_density=particle.log_density,
-            energy=-particle.log_density,
             acceptance_rate=1.0,
             step_size=step_size,
             n_steps=steps,

@@ -35,25 +35,25 @@ class SampleStats(NamedTuple):
 
     Attributes:
         log_density: At the new position, up to a constant.
-        energy: Of the Hamiltonian system after the step: -log density + kinetic energy.
         acceptance_rate: Mean of min(1, e^(energy at the start - energy)) over the trajectory; 1 where all is accepted.
         step_size: Of the integrator, in whitened variables.
         n_steps: Integrator steps, one gradient each.
         diverging: Whether the energy error grew beyond bounds.
         tree_depth: Doublings of the trajectory; 0 for a trajectory of fixed length.
         reached_max_treedepth: Whether the trajectory was cut off before it turned.
-        energy_error: Mean over steps of the squared energy error, a variable; 0 where the error is corrected for.
+        energy: Of the Hamiltonian system after the step: -log density + kinetic energy; None: microcanonical.
+        energy_error: Mean over steps of the squared energy error, a variable; None where it is corrected for.
     """
 
     log_density: float
-    energy: float
     acceptance_rate: float
     step_size: float
     n_steps: int
     diverging: bool
     tree_depth: int = 0
     reached_max_treedepth: bool = False
-    energy_error: float = 0.0
+    energy: float | None = None
+    energy_error: float | None = None
 
 
 class Density(Protocol):

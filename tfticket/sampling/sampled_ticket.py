@@ -88,7 +88,8 @@ class SampledTicket:
         """Diagnose convergence: see ``tfticket.sampling.diagnostics``."""
         from tfticket.sampling.diagnostics import diagnose, monitored_entries
 
-        return diagnose(self.chains, list(self.theta[..., monitored_entries(self.theta.shape[-1])]))
+        weights = list(self.theta[..., monitored_entries(self.theta.shape[-1])])
+        return diagnose(self.chains, weights, network_of(self.ticket.model).model.output_shape[-1])
 
     @property
     def sample_stats(self) -> Mapping[str, np.ndarray]:

@@ -24,10 +24,8 @@ def is_enough(until: str, pools: Sequence[Mapping[str, Any]]) -> bool:
     if until == "converged":
         return bool(diagnostics["verdict"] == "converged")
     if match := re.match(r"(\d+) effective", until):
-        sizes = (
-            [diagnostics["function"][name] for name in ("ess_bulk", "ess_tail")] if "function" in diagnostics else []
-        )
-        return bool(sizes) and all(size is not None and size >= int(match[1]) for size in sizes)
+        function = diagnostics.get("function", {})
+        return min(function.get(name) or 0.0 for name in ("ess_bulk", "ess_tail")) >= int(match[1])
     if len(pools) < 2:
         return False
     before, now = (pool["validation"]["nll"] for pool in pools[-2:])

@@ -265,7 +265,7 @@ def stable_step_size(sampler: Sampler, position: np.ndarray, random: np.random.G
 
     def energy_error(candidate: float) -> float:
         _, stats = sampler.step(start, candidate, random, FIRST_STEPS)
-        return math.inf if stats.diverging else stats.energy_error
+        return math.inf if stats.diverging or stats.energy_error is None else stats.energy_error
 
     stable, unstable = 0.0, math.inf
     for _ in range(60):

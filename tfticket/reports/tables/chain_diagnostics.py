@@ -26,7 +26,7 @@ def _row(pool: Pool) -> list[str]:
         _text(function["r_hat"], ".4g"),
         _text(diagnostics["weights"]["r_hat"], ".4g"),
         _text(None if function["r_hat"] is None else min(function["ess_bulk"], function["ess_tail"]), ".0f"),
-        _text(None if None in diagnostics["e_bfmi"] else min(diagnostics["e_bfmi"]), ".2f"),
+        _text(None if None in diagnostics["e_bfmi"] else min(diagnostics["e_bfmi"], default=None), ".2f"),
         f"{diagnostics['capped']:.0%}",
         str(diagnostics["divergences"]),
     ]
