@@ -40,8 +40,8 @@ LIMITS = {
     "capped": 0.05,
 }
 """Limits of the verdict 'converged': fewest chains; of the log likelihood the largest R-hat and the fewest effective
-draws; of the probes' probabilities the largest median R-hat and 95 % quantile; split R-hat within a chain beyond which it
-is not stationary; most divergences, lowest E-BFMI, largest share of capped trees."""
+draws; of the probes' probabilities the largest median R-hat and 95 % quantile; largest split R-hat within a stationary
+chain; most divergences, lowest E-BFMI, largest share of capped trees."""
 
 DRIFT = 3.0
 """Standard errors between the means of a chain's first and last third beyond which it drifts."""
@@ -136,7 +136,7 @@ def _stacked(series: Sequence[np.ndarray]) -> np.ndarray:
 def _probabilities(logits: np.ndarray, classes: int) -> np.ndarray:
     """Return the probabilities of probe logits [chains, draws, rows * classes], of the same shape."""
     with np.errstate(all="ignore"):
-        return np.exp(log_probabilities(logits.reshape(-1, classes))).reshape(logits.shape)
+        return np.asarray(np.exp(log_probabilities(logits.reshape(-1, classes))).reshape(logits.shape))
 
 
 def _each_chain(log_likelihood: np.ndarray) -> dict[str, list[float | None]]:
@@ -152,12 +152,10 @@ def _each_chain(log_likelihood: np.ndarray) -> dict[str, list[float | None]]:
             continue
         within.append(_finite(stats.rhat(values[None, :, None], **_AXES, method="split")[0]))
         parts = values[:third], values[-third:]
-        errors = [
-            part.var(ddof=1) / max(1.0, float(stats.ess(part[None, :, None], **_AXES, method="mean")[0]))
-            for part in parts
-        ]
+        ess = [max(1.0, float(stats.ess(part[None, :, None], **_AXES, method="mean")[0])) for part in parts]
+        error = math.sqrt(sum(part.var(ddof=1) / count for part, count in zip(parts, ess, strict=True)))
         change = float(parts[1].mean() - parts[0].mean())
-        drift.append(change if abs(change) > DRIFT * math.sqrt(sum(errors)) else 0.0)
+        drift.append(change if abs(change) > DRIFT * error else 0.0)
     return {"within": within, "drift": drift}
 
 
@@ -250,7 +248,7 @@ def _reasons(diagnostics: dict[str, Any]) -> list[str]:
 def _why_chains_disagree(diagnostics: dict[str, Any]) -> list[str]:
     """Tell chains that still climb or fall from stationary ones whose modes differ."""
     drifting = [
-        f"chain {number} still {'climbs' if change > 0 else 'falls'}: {abs(change):.3g} nats from its first third to its last"
+        f"chain {number} still {'climbs' if change > 0 else 'falls'}, by {abs(change):.3g} nats since its first third"
         for number, change in enumerate(diagnostics["drift"])
         if change
     ]
@@ -276,4 +274,4 @@ def _remaining(diagnostics: dict[str, Any]) -> int | None:
     factors += [(r_hat**2 - 1) / (LIMITS[limit] ** 2 - 1) for r_hat, limit in pairs if r_hat is not None]
     if not factors or max(factors) <= 1:
         return None
-    return math.ceil((max(factors) - 1) * min(diagnostics["draws"]))
+    return int(math.ceil((max(factors) - 1) * min(diagnostics["draws"])))
