@@ -263,7 +263,7 @@ def _why_chains_disagree(diagnostics: dict[str, Any]) -> list[str]:
 def _remaining(diagnostics: dict[str, Any]) -> int | None:
     """Estimate how many more draws each chain needs: effective draws grow, and R-hat^2 - 1 falls, with their number."""
     function, probes = diagnostics["function"], diagnostics["probes"]
-    factors = []
+    factors: list[float] = []
     if function["ess_bulk"]:
         factors.append(LIMITS["ess"] / max(1e-9, min(function["ess_bulk"], function["ess_tail"])))
     pairs = [
@@ -274,4 +274,5 @@ def _remaining(diagnostics: dict[str, Any]) -> int | None:
     factors += [(r_hat**2 - 1) / (LIMITS[limit] ** 2 - 1) for r_hat, limit in pairs if r_hat is not None]
     if not factors or max(factors) <= 1:
         return None
-    return int(math.ceil((max(factors) - 1) * min(diagnostics["draws"])))
+    draws: int = min(diagnostics["draws"])
+    return math.ceil((max(factors) - 1) * draws)
