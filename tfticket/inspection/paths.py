@@ -100,6 +100,32 @@ def reach(graph: Graph, mask: Mask) -> Reach:
     return Reach(live, fed, continuing[graph.image])
 
 
+def unused_units(graph: Graph, mask: Mask) -> dict[str, np.ndarray]:
+    """Return the units that no path leaves: layer with a kernel -> bool [units]; {} with an unknown layer.
+
+    Whatever their weights and biases are, they change no output.
+
+    Args:
+        graph: A network.
+        mask: Its mask.
+    """
+    if graph.unknown:
+        return {}
+    continuing = _backward(
+        graph,
+        lambda operation, gradient, shape, call: operation.backward(
+            gradient, shape, mask[_kernel_path(call)].astype(np.float32)
+        ),
+        bool,
+    )
+    unused: dict[str, np.ndarray] = {}
+    for call in graph.calls:
+        if isinstance(call.operation, KernelOperation):
+            leaves = continuing[call.output].reshape(-1, continuing[call.output].shape[-1]).any(axis=0)
+            unused[call.layer] = np.logical_and(unused.get(call.layer, True), ~leaves)
+    return unused
+
+
 def count_paths(graph: Graph, mask: Mask) -> np.ndarray:
     """Return the number of paths from each input, float64 of the image's shape; not finite if too many for float64.
 

@@ -7,6 +7,8 @@ from tfticket.config import SampleConfig
 from tfticket.config.experiment import usable_cpus
 from tfticket.data import Dataset
 from tfticket.errors import InputError
+from tfticket.inspection.graph import graph_of
+from tfticket.inspection.paths import unused_units
 from tfticket.models import kernel_shapes, model_from_spec, named_variables, normalisation_of
 from tfticket.models.variables import constraints
 from tfticket.network import MaskedNetwork
@@ -63,7 +65,8 @@ def build_posterior(ticket: Ticket, data: Dataset, config: SampleConfig, threads
         engine = SparseEngine(compiled, layout.size, data.x_train, data.y_train, threads or usable_cpus())
     else:
         engine = KerasEngine(network, layout, ticket.start, data.x_train, data.y_train)
-    return Posterior(engine, layout, prior, config.likelihood_power, fixed, reason)
+    unused = layout.of_units(unused_units(graph_of(model), ticket.mask))
+    return Posterior(engine, layout, prior, config.likelihood_power, fixed, reason, unused)
 
 
 def check_engine(model: Any, config: SampleConfig, kept: float) -> str:

@@ -156,7 +156,8 @@ class _Run:
         self._total = config.warmup + config.draws
         if hooks.resume is None:
             low_rank = config.metric == "low-rank"
-            self.chain = Chain(Adaptation.begin(config.warmup, posterior.size, config.target_acceptance, low_rank))
+            size = len(self._density.moving)
+            self.chain = Chain(Adaptation.begin(config.warmup, size, config.target_acceptance, low_rank))
             self.chain.mean = np.zeros(posterior.size)
             self._begin_anew(self._start(start))
         else:
@@ -198,7 +199,7 @@ class _Run:
         """Take the metric of the warm-up from a position u on, and search for a step size."""
         adaptation, random = self.chain.adaptation, seeds.generator(*self._names, "step size", self.chain.done)
         self._density.metric = adaptation.metric
-        whitened = adaptation.metric.to_whitened(position)
+        whitened = self._density.to_whitened(position)
         self._state = self._sampler.init(whitened)
         if not self._sampler.adjusted:
             step_size = stable_step_size(self._sampler, whitened, random, math.exp(adaptation.dual.log_step_size))
@@ -215,16 +216,16 @@ class _Run:
             self._state, adaptation.step_size, random, adaptation.most_steps if warming_up else None
         )
         seconds = time.perf_counter() - began
-        metric = self._density.metric
-        position = metric.to_position(np.asarray(self._state.position))
+        density = self._density
+        position = density.to_position(np.asarray(self._state.position))
         chain.done += 1
         if warming_up:
-            gradient = metric.unwhiten_gradient(self._sampler.gradient(self._state))
+            gradient = density.metric.unwhiten_gradient(self._sampler.gradient(self._state))
             acceptance_rate = stats.acceptance_rate if self._sampler.adjusted else None
-            if adaptation.update(position, gradient, stats.log_density, acceptance_rate):
+            if adaptation.update(position[density.moving], gradient, stats.log_density, acceptance_rate):
                 self._begin_anew(position)
         row = self._record(stats, position, seconds)
-        theta = self._posterior.prior.constrain(position)
+        theta = self._posterior.prior.constrain(density.with_unused(position, random))
         if not warming_up:
             self._add_draw(theta)
         self._hooks.on_draw(chain.done, row)

@@ -60,6 +60,19 @@ class Layout:
         """Length of theta."""
         return sum(len(entries) for entries in self.indices.values())
 
+    def of_units(self, units: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Return the variables of some units, bool [size]: the kernel weights that lead to them, and their biases.
+
+        Args:
+            units: Layer -> bool [units].
+        """
+        chosen = np.zeros(self.size, bool)
+        for layer, of_layer in units.items():
+            for path in (f"{layer}/kernel", f"{layer}/bias"):
+                if path in self.shapes and self.shapes[path][-1] == len(of_layer):
+                    chosen[self.slices[path]] = of_layer[self.indices[path] % len(of_layer)]
+        return chosen
+
     def pack(self, weights: Weights) -> np.ndarray:
         """Return theta of weights, float64 [size]."""
         return np.concatenate([weights[path].ravel()[entries] for path, entries in self.indices.items()]).astype(float)

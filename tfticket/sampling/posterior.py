@@ -52,13 +52,22 @@ class Posterior:
         power: Exponent of the likelihood; 1 is Bayes.
         fixed: Weights that are not sampled.
         engine_reason: A sentence on why this engine was chosen.
+        unused: bool [size]: variables that change no output, so that their posterior is the prior; None: none.
     """
 
     def __init__(
-        self, engine: Engine, layout: Layout, prior: Prior, power: float, fixed: Weights, engine_reason: str = ""
+        self,
+        engine: Engine,
+        layout: Layout,
+        prior: Prior,
+        power: float,
+        fixed: Weights,
+        engine_reason: str = "",
+        unused: np.ndarray | None = None,
     ) -> None:
         self.engine, self.layout, self.prior, self.power = engine, layout, prior, power
         self.fixed, self.engine_reason = fixed, engine_reason
+        self.unused = np.zeros(layout.size, bool) if unused is None else unused
 
     @property
     def size(self) -> int:
@@ -100,37 +109,57 @@ class Posterior:
 class Whitened:
     """A posterior seen through a metric: see ``protocol.Density``.
 
+    Variables that change no output rest at the prior's centre: a sampler does not move them, and a draw takes them from
+    the prior.
+
     Attributes:
-        posterior: Of the variables u.
-        metric: From the whitened variables y to u.
+        posterior: Of the variables u, float64 [size].
+        moving: Indices of the variables that a sampler moves, int64 [n].
+        metric: From the whitened variables y to these.
     """
 
     def __init__(self, posterior: Posterior) -> None:
-        self.posterior, self.metric = posterior, Metric.diagonal(np.ones(posterior.size))
+        self.posterior, self.moving = posterior, np.flatnonzero(~posterior.unused)
+        self.metric = Metric.diagonal(np.ones(len(self.moving)))
+        self._rest = np.where(posterior.prior.bounded, 0.0, posterior.prior.centre)
+
+    def to_position(self, whitened: np.ndarray) -> np.ndarray:
+        """Return u of y [n], float64 [size]."""
+        position = self._rest.copy()
+        position[self.moving] = self.metric.to_position(whitened)
+        return position
+
+    def to_whitened(self, position: np.ndarray) -> np.ndarray:
+        """Return y of u, float64 [n]."""
+        return self.metric.to_whitened(position[self.moving])
+
+    def with_unused(self, position: np.ndarray, random: np.random.Generator) -> np.ndarray:
+        """Return u with the variables that change no output drawn from the prior, float64 [size]."""
+        unused = self.posterior.unused
+        return np.where(unused, self.posterior.prior.draw(random), position) if unused.any() else position
 
     def log_density_and_gradient(self, whitened: np.ndarray) -> tuple[float, np.ndarray]:
-        """Return the log density up to a constant, and its gradient in y, float64 [size]."""
-        value, gradient = self.posterior.log_density_and_gradient(self.metric.to_position(whitened))
-        return value, self.metric.whiten_gradient(gradient)
+        """Return the log density up to a constant, and its gradient in y, float64 [n]."""
+        value, gradient = self.posterior.log_density_and_gradient(self.to_position(whitened))
+        return value, self.metric.whiten_gradient(gradient[self.moving])
 
     def as_tensor(self) -> LogDensity:
         """Return the log density of y as a function of tensors, for ``tfp.mcmc``."""
         posterior = self.posterior
 
         def to_theta(whitened: Any) -> Any:
-            return posterior.prior.constrain(self.metric.to_position(whitened))
+            return posterior.prior.constrain(self.to_position(whitened))
 
         def combined(whitened: Any, likelihood: Any, gradient: Any) -> tuple[Any, Any]:
-            u = self.metric.to_position(whitened)
-            value, combined_gradient = posterior.combined(u, likelihood, gradient)
-            return np.float64(value), self.metric.whiten_gradient(combined_gradient)
+            value, combined_gradient = posterior.combined(self.to_position(whitened), likelihood, gradient)
+            return np.float64(value), self.metric.whiten_gradient(combined_gradient[self.moving])
 
         @tf.custom_gradient  # type: ignore[untyped-decorator]
         def log_density(whitened: Any) -> tuple[Any, Any]:
             theta = tf.ensure_shape(tf.numpy_function(to_theta, [whitened], tf.float64), [posterior.size])
             parts = posterior.engine.as_tensors(theta)
             value, gradient = tf.numpy_function(combined, [whitened, *parts], (tf.float64, tf.float64))
-            value, gradient = tf.ensure_shape(value, []), tf.ensure_shape(gradient, [posterior.size])
+            value, gradient = tf.ensure_shape(value, []), tf.ensure_shape(gradient, [len(self.moving)])
 
             def pulled_back(upstream: Any, variables: Any = ()) -> Any:
                 """Return the gradient in y; ``variables`` of the Keras engine hold theta and need none."""
