@@ -26,18 +26,15 @@ def steps_of(run, kind):
 
 
 def in_manifest(**changes):
-    def alter(run):
-        change(run / "manifest.json", lambda found: {"steps": [step | changes for step in found["steps"]]})
-
-    return alter
+    return lambda run: change(
+        run / "manifest.json", lambda values: {"steps": [step | changes for step in values["steps"]]}
+    )
 
 
 def in_results(kind, value):
-    def alter(run):
-        for step in steps_of(run, kind):
-            change(step / "result.json", lambda found: found | {"result": value})
-
-    return alter
+    return lambda run: [
+        change(step / "result.json", lambda values: values | {"result": value}) for step in steps_of(run, kind)
+    ]
 
 
 def in_diaries(*lines):
@@ -49,10 +46,16 @@ def in_diaries(*lines):
     return alter
 
 
+def pipe(name):
+    return lambda run: fifo(run / name)
+
+
 EVENT = {"event": "evaluation", "attempt": 1, "time": 1.0, "iteration": 1}
+METRICS = {"density": 1.0, "level": 0, "validation": {"accuracy": "x"}, "test": {"accuracy": HUGE}}
+FAILED = {"state": "failed", "message": MARKUP, "experiment": MARKUP}
 HARMS = {
     "texts": lambda run: (
-        change(run / "status.json", lambda found: found | {"state": "failed", "message": MARKUP, "experiment": MARKUP}),
+        change(run / "status.json", lambda values: values | FAILED),
         (run / "config.yaml").write_text((run / "config.yaml").read_text() + json.dumps(MARKUP).join(["x: ", "\n"])),
     ),
     "arms": in_manifest(label={"arm": MARKUP, "seed": 0, "level": 1, "density": 0.5}),
@@ -62,21 +65,19 @@ HARMS = {
     "folders elsewhere": in_manifest(folder="../../../etc"),
     "kinds": in_manifest(kind=3),
     "a deep manifest": lambda run: (run / "manifest.json").write_text("[" * 100_000),
-    "a manifest that is a pipe": lambda run: fifo(run / "manifest.json"),
-    "a status that is a pipe": lambda run: fifo(run / "status.json"),
-    "a configuration that is a pipe": lambda run: fifo(run / "config.yaml"),
-    "progress that is a pipe": lambda run: fifo(run / "progress.json"),
-    "a lease that is a pipe": lambda run: fifo(run / "lease.json"),
+    "a manifest that is a pipe": pipe("manifest.json"),
+    "a status that is a pipe": pipe("status.json"),
+    "a configuration that is a pipe": pipe("config.yaml"),
+    "progress that is a pipe": pipe("progress.json"),
+    "a lease that is a pipe": pipe("lease.json"),
     "a lease of process 0": lambda run: (
-        change(run / "lease.json", lambda found: found | {"pid": 0, "held": True}),
-        change(run / "status.json", lambda found: found | {"state": "running"}),
+        change(run / "lease.json", lambda values: values | {"pid": 0, "held": True}),
+        change(run / "status.json", lambda values: values | {"state": "running"}),
     ),
-    "a status of another time": lambda run: change(run / "status.json", lambda found: found | {"started": 1e300}),
+    "a status of another time": lambda run: change(run / "status.json", lambda values: values | {"started": 1e300}),
     "results of another shape": in_results("evaluate", []),
     "results without metrics": in_results("evaluate", {"density": 1.0, "level": 0}),
-    "metrics that are none": in_results(
-        "evaluate", {"density": 1.0, "level": 0, "validation": {"accuracy": "x"}, "test": {"accuracy": HUGE}}
-    ),
+    "metrics that are none": in_results("evaluate", METRICS),
     "results that are pipes": lambda run: [fifo(step / "result.json") for step in steps_of(run, "evaluate")],
     "diaries that are pipes": lambda run: [fifo(step / "events.jsonl") for step in steps_of(run, "train")],
     "events": in_diaries(
@@ -92,7 +93,5 @@ HARMS = {
         "\\udcff" * 3,
     ),
     "a configuration without fields": lambda run: (run / "config.yaml").write_text("name: x\n"),
-    "a configuration of lists": lambda run: (run / "config.yaml").write_text(
-        "name: x\nmodel: []\ndata: 3\nprune: [1]\n"
-    ),
+    "a configuration of lists": lambda run: (run / "config.yaml").write_text("name: x\nmodel: []\ndata: 3\n"),
 }

@@ -3,8 +3,6 @@
 import functools
 import json
 import math
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -15,25 +13,8 @@ from pydantic_core._pydantic_core import list_all_errors
 
 from tests.refusals import refused
 from tests.tables import refusals, rows
-from tfticket import config as module
+from tfticket import config as c
 from tfticket._experiments import bayes_always_wins, bayesian_lth, imp
-from tfticket.config import (
-    Adam,
-    Augment,
-    Control,
-    DataConfig,
-    Objective,
-    Population,
-    PriorConfig,
-    PruneConfig,
-    PruneStep,
-    SampleConfig,
-    Sgd,
-    StartStep,
-    TrainConfig,
-    check_lengths,
-    scientific_fields,
-)
 from tfticket.config.durations import LONGEST, Moments, iterations_in
 from tfticket.config.schema import LARGEST_SEED, Config, check_seed, config_classes, validate
 from tfticket.config.wording import problem_words
@@ -53,32 +34,22 @@ def quick(**values):
     return validate(imp.Config, {"experiment": "imp", "name": "run", **values}, where="here")
 
 
-# Durations
+# Lengths
 
 
-def test_a_duration_has_one_spelling():
+def test_a_duration_has_one_spelling_and_a_length():
     for written, meant in ((40, "40ep"), ("40", "40ep"), ("40ep", "40ep"), ("2000it", "2000it"), ("007ep", "7ep")):
-        assert TrainConfig(epochs=written).epochs == meant
-
-
-UNENDING = [f"{LONGEST + 1}it", f"{LONGEST + 1}ep", LONGEST + 1, "9" * 500, 10**400, "1" * 2000]
-NO_DURATION = ["", "ep", "40 ep", "-3it", -3, "1.5ep", 1.5, "2000iter", "2000it\n", True, None, [1], *UNENDING]
-
-
-@pytest.mark.parametrize("field", ["epochs", "evaluate_every", "warmup"])
-def test_what_is_no_duration_is_refused(field):
-    for value in NO_DURATION:
-        with refused(field):
-            validate(TrainConfig, {field: value}, where="here")
-        with refused("rewind"):
-            validate(PruneConfig, {"rate": 0.5, "rewind": value}, where="here")
-    for nothing in (0, "0ep", "0it", "00ep") if field != "warmup" else ():
-        with refused(field):
-            validate(TrainConfig, {field: nothing}, where="here")
-
-
-def test_iterations_of_mnist():
+        assert c.TrainConfig(epochs=written).epochs == meant
     assert [iterations_in(text, 55_000, 128) for text in ("1ep", "6ep", "2000it")] == [430, 2578, 2000]
+    wrong = ["", "ep", "40 ep", "-3it", -3, "1.5ep", 1.5, "2000iter", "2000it\n", True, None, [1]]
+    for value in [*wrong, f"{LONGEST + 1}it", f"{LONGEST + 1}ep", LONGEST + 1, "9" * 500, 10**400, "1" * 2000]:
+        for cls, field in ((c.TrainConfig, "epochs"), (c.TrainConfig, "warmup"), (c.PruneConfig, "rewind")):
+            with refused(field):
+                validate(cls, ({"rate": 0.5} if field == "rewind" else {}) | {field: value}, where="here")
+    for field in ("epochs", "evaluate_every"):
+        for nothing in (0, "0ep", "0it", "00ep"):
+            with refused(field):
+                validate(c.TrainConfig, {field: nothing}, where="here")
 
 
 ROWS, BATCH, COUNT = st.integers(1, 300), st.integers(1, 60), st.integers(1, 20)
@@ -103,119 +74,77 @@ def test_moments_are_every_multiple_of_the_duration_and_the_last_iteration(count
     assert [moments.after(now) for now in range(total)] == [min(x for x in expected if x > now) for now in range(total)]
 
 
-def test_the_longest_training_is_planned_in_bounded_memory_however_often_it_is_evaluated():
-    code = f"""import resource; resource.setrlimit(resource.RLIMIT_DATA, (2**30, 2**30))
-from tfticket.config.durations import Moments
-for often in ("1it", "3it", "1ep", "{LONGEST}ep"):
-    moments = Moments(often, 55_000, 128, {LONGEST})
-    print(len(moments), moments.longest, moments.after(0), moments.after({LONGEST - 2}), 10 in moments)
-"""
-    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=60)
-    assert done.stdout.splitlines() == [
-        f"{LONGEST} 1 1 {LONGEST - 1} True",
-        f"715827883 3 3 {LONGEST - 1} False",
-        f"4997781 430 430 {LONGEST} False",
-        f"1 {LONGEST} {LONGEST} {LONGEST} False",
-    ]
+def test_the_longest_training_is_planned_at_once_however_often_it_is_evaluated():
+    for often, number, longest in (("1it", LONGEST, 1), ("3it", 715_827_883, 3), ("1ep", 4_997_781, 430)):
+        moments = Moments(often, 55_000, 128, LONGEST)
+        assert (len(moments), moments.longest, moments.after(0)) == (number, longest, longest)
+        assert moments.after(LONGEST - 2) in (LONGEST - 1, LONGEST)
     assert cost_of(planned("quickstart", [f"train.epochs={LONGEST}it"]).distinct).iterations == LONGEST
 
 
 # Of 1,000 rows in batches of 100, in 60 iterations
 LENGTHS = """
 {batch_size: 1001}               | 0it   | batch_size          | 1,001; 1,000
-{batch_size: 1000000000000000}   | 0it   | batch_size          | 1,000
 {milestones: [1ep, 60it]}        | 0it   | milestones          | 60it; iteration 60
-{milestones: [1ep, 61it]}        | 0it   | milestones          | 61it; iteration 61
-{milestones: [1ep, 6ep]}         | 0it   | milestones          | 6ep; iteration 60
 {milestones: [1ep, 7ep]}         | 0it   | milestones          | 7ep; iteration 70; has 60
 {milestones: [2147483647it]}     | 0it   | milestones          | 2,147,483,647
-{milestones: [1ep, 0it]}         | 0it   | milestones          | 0it
 {milestones: [1ep, 0ep]}         | 0it   | milestones          | 0ep
 {milestones: [1ep, 30it, 3ep]}   | 0it   | milestones          | 30it and 3ep; iteration 30
-{batch_size: 1, epochs: 2147483647}                 | 0it | epochs | 2,147,483,647,000
-{batch_size: 1, warmup: 2147483647}                 | 0it | warmup | 2,147,483,647,000
-{batch_size: 1, objective: {kl_warmup: 2147483647}} | 0it | objective.kl_warmup | 2,147,483,647,000
+{batch_size: 1, epochs: 2147483647} | 0it | epochs             | 2,147,483,647,000
+{batch_size: 1, warmup: 2147483647} | 0it | warmup             | 2,147,483,647,000
 {warmup: 60it}                   | 0it   | warmup              | 60
 {objective: {kl_warmup: 6ep}}    | 0it   | objective.kl_warmup | 60
 {}                               | 60it  | epochs              | 60it; iteration 60
-{}                               | 6ep   | epochs              | 6ep; iteration 60
 {}                               | 100ep | epochs              | 100ep; iteration 1,000
 """
 
 
-@pytest.mark.parametrize(("train", "rewind", "field", "facts"), rows(LENGTHS, 4))
-def test_lengths_that_do_not_fit_the_training_are_refused(train, rewind, field, facts):
-    config = TrainConfig(**{"batch_size": 100} | yaml.safe_load(train))
-    with refused(f"svi.train.{field}", None, *facts.split("; ")):
-        check_lengths(config, rewind, 1000, "svi.train")
-
-
-def test_lengths_at_their_limits_fit():
-    check_lengths(TrainConfig(batch_size=1000, warmup="5it", objective={"kl_warmup": "5it"}), "5it", 1000)
-    check_lengths(TrainConfig(batch_size=100, milestones=["59it", "1it"]), "59it", 1000)
-
-
-PLANS = """
-train.batch_size=60000                 | | | 55,000
-train.milestones=[6ep]
-train.epochs=2147483647
-prune.rewind=6ep                       | train.epochs
-keep=[7ep]                             | keep
-variational_train={batch_size: 9000}   | variational_train.batch_size
-svi.train={batch_size: 9000}           | svi.train.batch_size
-"""
-
-
-@pytest.mark.parametrize(("option", "field", "suggestion", "facts"), refusals(PLANS))
-def test_a_plan_that_cannot_be_carried_out_is_refused(option, field, suggestion, facts):
-    kind = {"svi.train": "bayes-always-wins", "variational_train": "bayesian-lth"}.get(field.rpartition(".")[0])
-    with refused(field, suggestion, *facts):
-        planned(PRESETS[kind] if kind else "quickstart", [option])
+def test_lengths_that_do_not_fit_the_training_are_refused():
+    for train, rewind, field, facts in rows(LENGTHS, 4):
+        config = c.TrainConfig(**{"batch_size": 100} | yaml.safe_load(train))
+        with refused(f"svi.train.{field}", None, *facts.split("; ")):
+            c.check_lengths(config, rewind, 1000, "svi.train")
+    c.check_lengths(c.TrainConfig(batch_size=1000, warmup="5it", objective={"kl_warmup": "5it"}), "5it", 1000)
+    c.check_lengths(c.TrainConfig(batch_size=100, milestones=["59it", "1it"]), "59it", 1000)
+    for kind, option, field in (
+        ("imp", "train.batch_size=60000", "train.batch_size"),
+        ("imp", "prune.rewind=6ep", "train.epochs"),
+        ("imp", "keep=[7ep]", "keep"),
+        ("bayesian-lth", "variational_train={batch_size: 9000}", "variational_train.batch_size"),
+        ("bayes-always-wins", "svi.train={batch_size: 9000}", "svi.train.batch_size"),
+    ):
+        with refused(field):
+            planned(PRESETS[kind], [option])
 
 
 # Keys and values
 
-UNKNOWN = """
-trian={}                                 | | train
+REFUSED = """
 train.epoch=3                            | | train.epochs
-train={epoch: 3}                         | train.epoch | train.epochs
 train.optimiser.learning_rte=1           | | train.optimiser.learning_rate
 train.optimiser={name: sgd, momentun: 0} | train.optimiser.momentun | train.optimiser.momentum
 train.optimiser={name: sgd, beta_1: 0.9} | train.optimiser.beta_1 | train.optimiser.name | momentum
 train.optimiser.name=sgdd                | | sgd
-data.normalize=unit                      | | data.normalise
-1=2                                      | | | '1'
 null=1                                   | | | 'null'
 model.name=lenet-300                     | | lenet-300-100
-prune.score=magnitud                     | | magnitude
 controls=[keep-sgns]                     | controls.0.name | keep-signs
 sample.method=nutz                       | | nuts
 experiment=inp                           | | imp
-"""
-WITH_FACTS = """
-prune.levels=10001                       | | | 10000
 prune={exempt: [x], rates: {x: 0.5}}     | prune.exempt | | x
 control_levels=[11]                      | | | 11; 10
 controls=[{name: keep-signs, densities: 0.5}] | controls.0.densities | | random-mask
-train.epochs=soon                        | | | 'soon'
 train.milestones=[1ep, 2ep, 01ep]        | | | 1ep, 2ep, 1ep
 train=null                               | | | epochs
 data=mnist                               | | | name; 'mnist'
 data.path=yes                            | | | yes; quotes; True
-data.train_rows=yes                      | | | yes; True
-data.classes=[3, true]                   | | | [3, True]
 data.classes=[yes, no]                   | | | yes; quotes
 data.classes=[cat, dog, cat]             | | | 'cat', 'dog', 'cat'
 model={initialiser: he_normal, name: "a:b"} | model.initialiser | | a:b
 model.start=current                      | | | lenet-300-100
 seeds=5                                  | | | [5]
-seeds=[0, 0]                             | | | 0, 0
 seeds=["017"]                            | seeds.0 | | '017'
-seeds=[340282366920938463463374607431768211456] | | | 340,282,366,920,938,463,463,374,607,431,768,211,455
 train.batch_size=9223372036854775808     | | | 9,223,372,036,854,775,807
 controls=keep-signs                      | | | [keep-signs]
-controls=keep                            | | | name
-sample.warmup=19                         | | | 20
 sample={keep_every: 5, thinning: 5}      | sample.thinning | | keep_every
 train.optimiser={name: adam, learning_rate: 1e-46} | train.optimiser.learning_rate | | 0 in float32
 train.optimiser={name: sgd, learning_rate: 1e39}   | train.optimiser.learning_rate | | infinite in float32
@@ -223,35 +152,22 @@ train.optimiser.beta_1=0.99999999999     | | | 1 in float32
 train={milestones: [1ep, 2ep], gamma: 1e-30} | train.gamma | | milestone 2ep; 1.2e-63
 train.objective={temperature: 1e-30, kl_weights: {dense: 1e-30}} | train.objective.kl_weights.dense | | 1e-60
 """
-
-
-@pytest.mark.parametrize(("option", "field", "suggestion", "facts"), [*refusals(UNKNOWN), *refusals(WITH_FACTS)])
-def test_a_wrong_key_or_value_is_refused_by_its_field(option, field, suggestion, facts):
-    with refused(field, suggestion, *facts):
-        load_experiment(SAMPLING if option.startswith("sample") else "quickstart", [option])
-
-
 # Field, within the key before ':' | values
-REFUSED = """
-prune.sparsity             | -0.1  1.0  .nan  most
-prune:.sparsity             | {sparsity: null}  {sparsity: 0.9, rate: 0.2}  {sparsity: 0.0, rate: null}
+OUT_OF_BOUNDS = """
+prune.sparsity             | -0.1  1.0
+prune:.sparsity            | {sparsity: null}  {sparsity: 0.9, rate: 0.2}  {sparsity: 0.0, rate: null}
 prune:.rate                | {sparsity: null, rate: -0.1}  {sparsity: null, rate: 0.0}  {sparsity: null, rate: 1.0}
-prune.levels               | 0  1.0  '1'
-prune.rewind               | soon  -1it
+prune.levels               | 0  10001
+prune.rates:.dense_1       | {dense_1: yes}  {dense_1: 1.0}
 keep                       | [0it]  [0ep]  [none]
-keep:.0                    | [on]
 controls                   | [reinitialise, reinitialise]  {name: keep-signs}  3
 controls:.0.densities      | [random-mask]  [{name: random-mask, densities: 2}]  [{name: random-mask, densities: 0}]
 controls:.0.path           | [{name: own-mask}]
-controls:.0.name           | [{}]
-train.batch_size           | 0  null  1.5
+train.batch_size           | 0  64.0  6.4e1  .5
 train.weight_decay         | -1  1e39  .inf
 train.gamma                | 0  1e-39
 train:.milestones          | {schedule: cosine, milestones: [1ep]}
-train.milestones:.0        | [yes]
 train.augment.crop         | -1
-train.augment.flip         | sometimes  1  'yes'
-train.decoupled            | 1
 train.optimiser.beta_1     | 1  -0.1
 train.optimiser.beta_2     | 1  1e-39
 train.optimiser.epsilon    | 0  1e-40
@@ -259,26 +175,21 @@ train.optimiser:.learning_rate | {name: sgd, learning_rate: 0}  {name: adam, lea
 train.optimiser:.momentum  | {name: sgd, momentum: 0.999999999}  {name: sgd, momentum: 1}
 train.objective.temperature | -1  1e-39
 train.objective.kl_weights:.dense | {dense: 1e39}  {dense: -1}  {dense: '1'}
-data.name                  | ''  [1]  {a: 1}  7  true
-data.path                  | 3  ''
+data.name                  | ''  [1]  {a: 1}
 data.train_rows            | 0
-data.validation_rows       | 0
 data.split_seed            | -1
-data.normalise             | z-score
 data.classes               | 37  3  [1.5, 2]  [1.0, 2]  [null, 1]  [false, 2]  []  [3]  [cat]  [3, 3]  [3, '3']
 execution.threads          | 0  10001
-seeds                      | []  null  true  {a: 1}
+seeds                      | []  null  true  {a: 1}  [0, 0]  [340282366920938463463374607431768211456]
 seeds:.0                   | [-1]  [1.5]  [[1]]  [yes]
 monte_carlo                | true  [{}, {}]
 monte_carlo:.0.images      | [{images: yes}]  [{images: 0}]
-monte_carlo:.0.connectivity | [{connectivity: 1}]
 replicates                 | 0  10001
 control_densities:.0       | [on]  [0.0]  [1.5]
-prune.rates:.dense_1       | {dense_1: yes}  {dense_1: 1.0}
-prune.exempt:.0            | [5]
 svi.population.perturb:.0  | [1e-39]  [0.0]
 svi.population.high        | 1e39
 svi.population:.low        | {low: 2, high: 1}
+sample.warmup              | 19
 sample.prior               | uniform(yes, 1)  normal(1, 1)  normal(1)
 sample.prior:.low          | uniform(1, 0)  {name: uniform, low: -1e39}
 sample.prior:.deviation    | normal(0, inf)  {deviation: 1e39}  {deviation: 0}
@@ -288,17 +199,17 @@ sample.likelihood_power    | 1e-39  0
 """
 
 
-@pytest.mark.parametrize(("key", "values"), rows(REFUSED, 2))
-def test_values_out_of_bounds_or_of_another_type_are_refused_by_their_field(key, values):
-    key, _, inner = key.partition(":")
-    for value in values.split("  "):
-        with refused(f"{key}.{inner.lstrip('.')}".removesuffix(".")):
-            load_experiment(SAMPLING if key.startswith("s") and key != "seeds" else "quickstart", [f"{key}={value}"])
-
-
-def test_numbers_at_the_ends_of_float32_are_taken():
-    assert Adam(learning_rate=2.0**-126, beta_1=1 - 2.0**-24, beta_2=0).beta_1 < 1
-    assert TrainConfig(weight_decay=3.4e38).weight_decay == 3.4e38
+def test_wrong_keys_and_values_are_refused_by_their_field():
+    for option, field, suggestion, facts in refusals(REFUSED):
+        with refused(field, suggestion, *facts):
+            load_experiment(SAMPLING if option.startswith("sample") else "quickstart", [option])
+    for keys, values in rows(OUT_OF_BOUNDS, 2):
+        key, _, inner = keys.partition(":")
+        for value in values.split("  "):
+            with refused(key + inner):
+                load_experiment(SAMPLING if key[:3] in ("sam", "svi") else "quickstart", [f"{key}={value}"])
+    assert c.Adam(learning_rate=2.0**-126, beta_1=1 - 2.0**-24, beta_2=0).beta_1 < 1
+    assert c.TrainConfig(weight_decay=3.4e38).weight_decay == 3.4e38
 
 
 # What every field refuses
@@ -315,53 +226,53 @@ WRONG = [
     "\ud800", [], [None], [True], ["x"], [1], [1.5], [[1]], [{}], {1}, {}, {"a": 1}, {1: 2}, {"a": None}, {"a": True},
     {"name": "zz"}, {"name": 5}, [{"name": "zz"}], 2**63, -(2**63), "a" * 5000,
 ]  # fmt: skip
-WRITTEN = [
-    "yes", "off", "~", "'5'", "1.5", "-1", "017", "1:30", "1_000", "0x10", ".nan", "-.inf", "1e400", "[]", "[[1]]",
-    "{a: 1}", "{1: yes}", "[on]", "2026-11-30", "1" + "0" * 400, "9" * 5000, "'a: b'",
+NO_NUMBERS = [
+    "yes", "off", "'5'", "017", "0o17", "1:30", "1_000", "0x10", "[]", "[[1]]", "{a: 1}", "{1: yes}", "[on]", "y", "1e",
+    "\u0665", "2026-11-30", "'a: b'", "9" * 5000,
 ]  # fmt: skip
+WRITTEN = [*NO_NUMBERS, "~", "1.5", "-1", ".nan", "-.inf", "1e400", "1" + "0" * 400]
 
 
 def paths_of(cls, prefix=""):
-    """Every field, those of tables within lists included, as if the list were a table."""
+    """Every field and its type, those of tables within lists included, as if the list were a table."""
     for name, field in cls.model_fields.items():
-        yield prefix + name
+        yield prefix + name, field.annotation
         for inner in config_classes(field.annotation):
             yield from paths_of(inner, f"{prefix}{name}.")
 
 
 CLASSES = {kind: experiment_of(kind).config_class for kind in PRESETS}
-FIELDS = {path: kind for kind in reversed(PRESETS) for path in paths_of(CLASSES[kind])}
-"""Each field, and the first experiment that has it."""
-
-
-def test_every_experiment_is_tried():
-    assert {name for name, entry in EXPERIMENTS.items() if "tfticket._experiments." in entry.target} == {*PRESETS}
+FIELDS = {path: (kind, of) for kind in reversed(PRESETS) for path, of in paths_of(CLASSES[kind])}
+"""Each field, with the first experiment that has it."""
 
 
 def refusal(read, *arguments, **options):
-    """The message of the error with which a function refuses its input; '' where it takes it."""
+    """The error with which a function refuses its input; None where it takes it."""
     try:
         read(*arguments, **options)
     except InputError as error:
-        return str(error)
-    return ""
+        return error
+    return None
 
 
 @pytest.mark.parametrize("kind", PRESETS)
 def test_every_field_refuses_wrong_values_in_words(kind):
     base = load_experiment(PRESETS[kind]).model_dump(mode="json")
-    for path in (path for path, of in FIELDS.items() if of == kind):
+    for path, annotation in ((path, of) for path, (owner, of) in FIELDS.items() if owner == kind):
         trees = [functools.reduce(lambda node, part: {part: node}, reversed(path.split(".")), value) for value in WRONG]
         by_value = [refusal(validate, CLASSES[kind], merge(base, tree), where="here") for tree in trees]
         by_option = [refusal(load_experiment, PRESETS[kind], [f"{path}={text}"]) for text in WRITTEN]
-        for messages in (by_value, by_option):
-            assert sum(map(bool, messages)) > len(messages) / 2, path
-            assert not [message for message in messages if any(word in message for word in FOREIGN)], path
-        assert all(message.startswith("here: ") for message in by_value if message), path
-        assert max(len(line) for message in by_value for line in message.splitlines()) < 1000, path
+        for errors in (by_value, by_option):
+            assert sum(map(bool, errors)) > len(errors) / 2, path
+            assert not [error for error in errors if any(word in str(error) for word in FOREIGN)], path
+        if annotation in (int, float, int | None, float | None):
+            assert all(error and error.field == path for error in by_option[: len(NO_NUMBERS)]), path
+        assert all(str(error).startswith("here: ") for error in by_value if error), path
+        assert max(len(line) for error in by_value for line in str(error).splitlines()) < 1000, path
 
 
-def test_no_kind_of_error_is_in_pydantics_words_nor_in_pythons():
+def test_every_experiment_is_tried_and_no_kind_of_error_is_in_pydantics_words_nor_in_pythons():
+    assert {name for name, entry in EXPERIMENTS.items() if "tfticket._experiments." in entry.target} == {*PRESETS}
     for error in list_all_errors():
         context = error.get("example_context") or {}
         context |= {"error": "ours"} if "error" in context else {}
@@ -371,41 +282,16 @@ def test_no_kind_of_error_is_in_pydantics_words_nor_in_pythons():
         assert not [word for word in FOREIGN[:-1] if word in words]
     for field in ("epochs", "batch_size", "weight_decay", "milestones", "schedule", "augment"):
         for value in (10**5000, [10**5000], -(10**5000)):  # Python writes no number of so many digits
-            assert "Exceeds the limit" not in (refusal(TrainConfig, **{field: value}) or "Exceeds the limit")
+            assert field in str(refusal(c.TrainConfig, **{field: value}))
 
 
-# Types are strict
-
-NUMBERS = [
-    "train.optimiser.learning_rate", "train.weight_decay", "train.gamma", "train.batch_size", "train.augment.crop",
-    "train.objective.temperature", "prune.levels", "prune.sparsity", "data.train_rows", "data.split_seed", "replicates",
-    "execution.threads", "execution.checkpoint_seconds", "evaluation_passes",
-]  # fmt: skip
-NO_NUMBERS = ["'1'", "017", "0o17", "0x10", "1_0", "0:1", "y", "one", "1e", "\u0665"]
+# Types
 
 
-def test_neither_texts_nor_truth_values_are_numbers():
-    for path in [*NUMBERS, "train.epochs", "train.warmup", "prune.rewind"]:
-        for text, value in (("yes", True), ("on", True), ("true", True), ("no", False), ("off", False)):
-            with refused(path, None, f"(got {value})"):
-                load_experiment("quickstart-smoke", [f"{path}={text}"])
-    for path in NUMBERS:
-        for text in NO_NUMBERS:
-            with refused(path):
-                load_experiment("quickstart-smoke", [f"{path}={text}"])
-    for text in ("64.0", "6.4e1", "1e3", ".5"):
-        with refused("train.batch_size", None, str(float(text))):
-            load_experiment("quickstart-smoke", [f"train.batch_size={text}"])
-
-
-def test_a_number_may_be_written_in_any_decimal_way():
-    texts = {"1e-3": 0.001, "1e0": 1.0, "+.5": 0.5, "5.": 5.0, "1": 1.0, "1.5E-2": 0.015}
-    for text, rate in texts.items():
+def test_values_mean_what_is_written():
+    for text, rate in {"1e-3": 0.001, "1e0": 1.0, "+.5": 0.5, "5.": 5.0, "1": 1.0, "1.5E-2": 0.015}.items():
         config = load_experiment("quickstart-smoke", [f"train.optimiser.learning_rate={text}"])
-        assert config.train.optimiser == Adam(learning_rate=rate)
-
-
-def test_names_and_classes_are_the_texts_that_were_written():
+        assert config.train.optimiser == c.Adam(learning_rate=rate)
     for name in ("2026-11-30", "007", "1e", "y", "0x10", "1_000"):
         assert load_experiment("quickstart-smoke", [f"name={name}"]).name == name
     options = ["data.path=rows.npz", "data.classes=[007, 1_0, 3, '4', 2026-11-30]"]
@@ -413,111 +299,71 @@ def test_names_and_classes_are_the_texts_that_were_written():
 
 
 def test_numbers_and_arrays_of_numpy_are_as_good_as_pythons():
-    train = TrainConfig(
+    train = c.TrainConfig(
         batch_size=np.int64(4), weight_decay=np.float32(0.5), gamma=np.float64(0.25), decoupled=np.bool_(True),
         epochs=np.int32(3), milestones=np.array(["1ep", "2ep"]), objective={"kl_weights": {"dense": np.float16(2)}},
     )  # fmt: skip
-    assert train == TrainConfig(
+    assert train == c.TrainConfig(
         batch_size=4, weight_decay=0.5, gamma=0.25, decoupled=True, epochs="3ep", milestones=("1ep", "2ep"),
         objective={"kl_weights": {"dense": 2.0}},
     )  # fmt: skip
     assert {type(value) for value in (train.batch_size, train.weight_decay, train.decoupled)} == {int, float, bool}
-    config = imp.Config(experiment="imp", name="x", seeds=np.arange(3), control_densities=np.array([0.5, 0.25]))
+    config = quick(seeds=np.arange(3), control_densities=np.array([0.5, 0.25]))
     assert (config.seeds, config.control_densities) == ((0, 1, 2), (0.5, 0.25))
-    assert DataConfig(classes=np.array([3, 5])).classes == (3, 5)
-    assert Control(name="random-mask", densities=np.float64(0.5)).densities == 0.5
-    assert PriorConfig(deviation=np.array(2)).deviation == 2.0
+    assert c.Control(name="random-mask", densities=np.float64(0.5)).densities == 0.5
+    assert c.PriorConfig(deviation=np.array(2)).deviation == 2.0
+    for values in ({"batch_size": True}, {"batch_size": np.bool_(True)}, {"batch_size": np.float64(4)}):
+        with refused("batch_size", None, "TrainConfig"):
+            c.TrainConfig(**values)
+    with refused("batch_sise", "batch_size", "TrainConfig"):
+        c.TrainConfig(batch_sise=4)
 
 
-@pytest.mark.parametrize(
-    ("cls", "values", "field", "suggestion"),
-    [
-        *((TrainConfig, {"batch_size": value}, "batch_size", None) for value in (True, np.bool_(True), np.float64(4))),
-        (TrainConfig, {"batch_sise": 4}, "batch_sise", "batch_size"),
-        (TrainConfig, {"optimiser": {"learning_rate": 1.0}}, "optimiser", None),
-        (PruneConfig, {}, "sparsity", None),
-        (Population, {"generations": 10**9}, "generations", None),
-    ],
-)
-def test_a_configuration_made_by_hand_is_refused_by_its_class(cls, values, field, suggestion):
-    with refused(field, suggestion, f"{cls.__name__}: "):
-        cls(**values)
-
-
-def test_a_seed_is_any_whole_number_up_to_128_bits():
+def test_seeds_have_up_to_128_bits_and_runs_the_names_that_folders_may_have():
     for seed in (0, 5, LARGEST_SEED, np.int64(7), np.uint8(3)):
-        assert check_seed(seed) == int(seed)
-        assert type(check_seed(seed)) is int
+        assert (check_seed(seed), type(check_seed(seed))) == (int(seed), int)
         assert load_experiment("quickstart-smoke", [f"seeds=[{seed}]"]).seeds == (int(seed),)
     for seed in (-1, True, 1.0, "1", None, LARGEST_SEED + 1, 10**5000, np.float64(1), [1]):
         with refused("seed"):
             check_seed(seed)
-
-
-def test_a_run_has_a_name_that_a_folder_may_have():
     for name in ("a" * 201, "", "a b", "a/b", "../up", "..", ".a", "a\n", "a\u0000", "\u00e9", "-a", "*"):
         with refused("name"):
             quick(name=name)
     quick(name="a" * 200)
 
 
-# Pruning rates
-
-
 @given(st.floats(1e-9, 0.9999), st.integers(1, 40))
 def test_the_rates_of_all_levels_make_the_target(sparsity, levels):
-    rate = PruneConfig(sparsity=sparsity, levels=levels).rate_per_level
+    rate = c.PruneConfig(sparsity=sparsity, levels=levels).rate_per_level
     assert (1 - rate) ** levels == pytest.approx(1 - sparsity)
+    few, many = (c.PruneConfig(rate=0.2, levels=number, exempt=["dense_3"]) for number in (3, 9))
+    assert few.step(seed=5) == many.step(seed=5) == c.PruneStep(rate=0.2, exempt=["dense_3"], seed=5)
 
 
-def test_more_levels_at_one_rate_have_the_same_steps():
-    few, many = (PruneConfig(rate=0.2, levels=levels, exempt=["dense_3"]) for levels in (3, 9))
-    assert few.step(seed=5) == many.step(seed=5) == PruneStep(rate=0.2, exempt=["dense_3"], seed=5)
+OWN_DATA = c.DataConfig(path="rows.npz", classes=[3, "cat", "3e"], normalise="standard")
+AUGMENTED = c.TrainConfig(augment={"flip": True, "crop": 4}, milestones=["10it"])
+EXAMPLES = [c.Adam(), c.Sgd(), c.DataConfig(), OWN_DATA, c.Augment(), c.TrainConfig(), AUGMENTED, quick()]
 
 
-# A configuration as a value
-
-OWN_DATA = DataConfig(path="rows.npz", classes=[3, "cat"], normalise="standard")
-AUGMENTED = TrainConfig(augment={"flip": True, "crop": 4})
-
-
-@pytest.mark.parametrize(
-    "config",
-    [Adam(), Sgd(), DataConfig(), OWN_DATA, Augment(), PruneConfig(rate=0.2), TrainConfig(), AUGMENTED, quick()],
-)
-def test_a_configuration_is_frozen_and_a_default_that_is_spelt_out_counts_no_more(config):
+@pytest.mark.parametrize("config", [*EXAMPLES, c.PruneConfig(rate=0.2, rewind="5it")])
+def test_a_configuration_is_frozen_and_read_back_and_defaults_that_are_spelt_out_count_no_more(config):
     for field in type(config).model_fields:
         with refused(None, None, f"{field}=..."):
             setattr(config, field, getattr(config, field))
-    spelt_out = type(config).model_validate(config.model_dump())
-    assert len({config, spelt_out}) == 1
-    assert scientific_fields(spelt_out) == scientific_fields(config)
-
-
-def test_what_is_written_down_is_read_back_the_same():
-    config = quick(
-        train={"optimiser": {"name": "sgd"}, "milestones": ["10it"], "augment": {"crop": 4}},
-        prune={"rate": 0.2, "rewind": "5it"},
-        data={"path": "rows.npz", "classes": ["cat", 3, "3e"]},
-    )
-    again = imp.Config.model_validate(json.loads(json.dumps(config.model_dump(mode="json"))))
-    assert (again, again.data.classes) == (config, ("cat", 3, "3e"))
+    again = type(config).model_validate(json.loads(json.dumps(config.model_dump(mode="json"))))
+    assert len({config, again}) == 1
+    assert scientific(again) == scientific(config)
 
 
 def test_a_configuration_is_shown_by_what_differs_from_the_defaults():
-    for cls in (Normalisation, Adam, TrainConfig, DataConfig):
+    for cls in (Normalisation, c.Adam, c.TrainConfig, c.DataConfig):
         assert str(cls()) == repr(cls()) == f"{cls.__name__}()"
-    assert repr(TrainConfig(epochs="2it", batch_size=20)) == "TrainConfig(epochs='2it', batch_size=20)"
     shown = "SampleConfig(draws=7, prior=PriorConfig(name='uniform'))"
-    assert repr(SampleConfig(draws=7, prior="uniform(-1, 1)")) == shown
+    assert repr(c.SampleConfig(draws=7, prior="uniform(-1, 1)")) == shown
 
-
-# Which data
 
 NAMES = """
 {}                                  | mnist
-{path: null}                        | mnist
-{path: digits.npz}                  | digits
 {path: some/folder/digits.tar.gz}   | digits
 {path: /some/digits/}               | digits
 {path: /some/digits.1890.zip}       | digits.1890
@@ -526,16 +372,12 @@ NAMES = """
 {path: /}                           | own data
 {path: digits.npz, name: null}      | digits
 {path: digits.npz, name: mine}      | mine
-{name: mine}                        | mine
 """
 
 
-@pytest.mark.parametrize(("values", "name"), rows(NAMES, 2))
-def test_own_data_are_named_after_their_file_where_nobody_names_them(values, name):
-    assert validate(DataConfig, yaml.safe_load(values), where="here").name == name
-
-
-def test_a_path_is_absolute_so_that_it_means_the_same_elsewhere(tmp_path, monkeypatch):
+def test_own_data_are_named_after_their_file_whose_path_is_absolute(tmp_path, monkeypatch):
+    for values, name in rows(NAMES, 2):
+        assert c.DataConfig(**yaml.safe_load(values)).name == name
     here, home = tmp_path, tmp_path / "home"
     monkeypatch.setenv("HOME", str(home))
     for path, absolute in (
@@ -545,34 +387,39 @@ def test_a_path_is_absolute_so_that_it_means_the_same_elsewhere(tmp_path, monkey
         ("~nosuchuser/digits.npz", here / "~nosuchuser" / "digits.npz"),
     ):
         monkeypatch.chdir(here)
-        config = DataConfig(path=path)
+        config = c.DataConfig(path=path)
         assert (config.name, config.path) == ("digits", str(absolute))
         monkeypatch.chdir("/")
-        assert DataConfig.model_validate(config.model_dump()) == config
+        assert c.DataConfig.model_validate(config.model_dump()) == config
 
 
 # What counts in a fingerprint
 
-
-def test_defaults_do_not_count_and_discriminators_do():
-    assert scientific_fields(TrainConfig()) == {"optimiser": {"name": "adam"}}
-    assert scientific_fields(TrainConfig(optimiser=Sgd(momentum=0))) == {"optimiser": {"name": "sgd", "momentum": 0.0}}
-    assert scientific_fields(AUGMENTED) == {"optimiser": {"name": "adam"}, "augment": {"flip": True, "crop": 4}}
-    assert scientific_fields(TrainConfig(augment=Augment())) == scientific_fields(TrainConfig())
-    assert scientific_fields(StartStep(seed=0)) == {"seed": 0}
-    assert scientific_fields(StartStep(seed=0, data=DataConfig(train_rows=9))) == {"seed": 0, "data": {"train_rows": 9}}
+scientific = c.scientific_fields
 
 
-def test_execution_and_the_runs_name_never_count():
+def test_what_differs_from_the_defaults_and_discriminators_count():
+    assert scientific(c.TrainConfig(optimiser=c.Sgd(momentum=0))) == {"optimiser": {"name": "sgd", "momentum": 0.0}}
+    train = c.TrainConfig(augment={"flip": True, "crop": 4})
+    assert scientific(train) == {"optimiser": {"name": "adam"}, "augment": {"flip": True, "crop": 4}}
+    assert scientific(c.TrainConfig(augment=c.Augment())) == scientific(c.TrainConfig())
+    assert scientific(c.StartStep(seed=0)) == {"seed": 0}
+    assert scientific(c.StartStep(seed=0, data=c.DataConfig(train_rows=9))) == {"seed": 0, "data": {"train_rows": 9}}
     changed = quick(name="another", execution={"threads": 1, "checkpoint_seconds": 1, "segment_seconds": 1})
-    assert scientific_fields(changed) == scientific_fields(quick())
-    assert scientific_fields(quick(seeds=[5])) != scientific_fields(quick())
+    assert scientific(changed) == scientific(quick()) != scientific(quick(seeds=[5]))
+    for minus, plus in (  # minus 0 counts as 0
+        (c.PriorConfig(name="uniform", low=-0.0), c.PriorConfig(name="uniform", low=0.0)),
+        (c.Objective(kl_weights={"dense": -0.0}), c.Objective(kl_weights={"dense": 0.0})),
+        (c.TrainConfig(optimiser=c.Sgd(momentum=-0.0)), c.TrainConfig(optimiser=c.Sgd(momentum=0.0))),
+        (c.PriorConfig.model_validate("uniform(-0.0, 1)"), c.PriorConfig(name="uniform", low=0.0)),
+    ):
+        assert json.dumps(scientific(minus)) == json.dumps(scientific(plus))
 
 
 def test_a_renamed_key_is_read_under_its_former_name_by_which_it_counts(tmp_path):
-    config = validate(SampleConfig, {"keep_every": 5}, where="here")
+    config = validate(c.SampleConfig, {"keep_every": 5}, where="here")
     assert config.model_dump()["thinning"] == 5
-    assert scientific_fields(config) == {"keep_every": 5}
+    assert scientific(config) == {"keep_every": 5}
     file = tmp_path / "old.yaml"
     file.write_text(f"extends: {SAMPLING}\nname: old\nsample: {{keep_every: 5}}\n")
     assert load_experiment(str(file)).sample.thinning == 5
@@ -580,21 +427,9 @@ def test_a_renamed_key_is_read_under_its_former_name_by_which_it_counts(tmp_path
     assert load_experiment(str(file), ["sample.keep_every=3"]).sample.thinning == 3
 
 
-def test_minus_0_counts_as_0():
-    for minus, plus in (
-        (PriorConfig(name="uniform", low=-0.0), PriorConfig(name="uniform", low=0.0)),
-        (Objective(kl_weights={"dense": -0.0}), Objective(kl_weights={"dense": 0.0})),
-        (TrainConfig(optimiser=Sgd(momentum=-0.0)), TrainConfig(optimiser=Sgd(momentum=0.0))),
-        (PriorConfig.model_validate("uniform(-0.0, 1)"), PriorConfig(name="uniform", low=0.0)),
-    ):
-        assert json.dumps(scientific_fields(minus)) == json.dumps(scientific_fields(plus))
-
-
 # Frozen: a nested configuration appears as its class and what differs from the defaults of that class
 
-CHANGED = (
-    "a default or the fingerprint changed: raise the step's version in tfticket/registry.py and renew this literal"
-)
+CHANGED = "a default or the fingerprint changed: raise the step's version in tfticket/registry.py and renew this text"
 DEFAULTS = """
 Adam: {name: adam, learning_rate: 0.0012, beta_1: 0.9, beta_2: 0.999, epsilon: 1.0e-07}
 Augment: {flip: false, crop: 0}
@@ -649,31 +484,22 @@ bayesian_lth: {variational: {Variational: {}}, variational_train: null, trunks: 
 
 
 def default_of(field):
-    if field.is_required():
-        return "<required>"
-    default = field.get_default()
+    default = "<required>" if field.is_required() else field.get_default()
     if isinstance(default, tuple):
         return [item.model_dump(mode="json") if isinstance(item, Config) else item for item in default]
-    return {type(default).__name__: scientific_fields(default)} if isinstance(default, Config) else default
+    return {type(default).__name__: scientific(default)} if isinstance(default, Config) else default
 
 
 def test_the_defaults_are_frozen():
-    classes = [
-        cls
-        for namespace in (vars(module), vars(imp))
-        for cls in namespace.values()
-        if isinstance(cls, type) and issubclass(cls, Config) and cls is not Config
-    ]
+    every = [*vars(c).values(), *vars(imp).values()]
+    classes = {cls for cls in every if isinstance(cls, type) and issubclass(cls, Config) and cls is not Config}
     defaults = {cls.__name__: {name: default_of(field) for name, field in cls.model_fields.items()} for cls in classes}
     assert json.loads(json.dumps(defaults)) == yaml.safe_load(DEFAULTS), CHANGED
-    beyond = {
-        experiment.__name__.rpartition(".")[2]: {
-            name: default_of(field)
-            for name, field in experiment.Config.model_fields.items()
-            if name not in imp.Config.model_fields
-        }
-        for experiment in (bayes_always_wins, bayesian_lth)
-    }
+    beyond = {}
+    for experiment in (bayes_always_wins, bayesian_lth):
+        fields = experiment.Config.model_fields
+        own = {name: default_of(field) for name, field in fields.items() if name not in imp.Config.model_fields}
+        beyond[experiment.__name__.rpartition(".")[2]] = own
     assert beyond == yaml.safe_load(BUILT_ON_PRUNING), CHANGED
 
 
@@ -711,7 +537,7 @@ pool       | a6e13570e48cbe65eb64934030a396c0ac99a2604125081d7ab51731ae5215ff
 def test_the_fingerprint_of_each_kind_of_step_is_frozen():
     fingerprints = {}
     for kind, values, inputs in rows(FROZEN_STEPS, 3):
-        config = getattr(module, f"{kind.title()}Step").model_validate(yaml.safe_load(values))
+        config = getattr(c, f"{kind.title()}Step").model_validate(yaml.safe_load(values))
         inputs = {name: 64 * letter for name, letter in yaml.safe_load(inputs).items()}
         fingerprints[kind] = fingerprint(kind, config, inputs)
     assert fingerprints == dict(rows(FINGERPRINTS, 2)), CHANGED

@@ -27,12 +27,8 @@ def blocks(page: str) -> list[tuple[str, str]]:
 
 def commands(page: str) -> list[tuple[list[str], str]]:
     """Every command that a page shows with a prompt, and what it prints there."""
-    found = []
-    for language, text in blocks(page):
-        if language == "console":
-            command, _, printed = text.partition("\n")
-            found.append((shlex.split(command.removeprefix("$ ")), printed))
-    return found
+    shown = [text.removeprefix("$ ").partition("\n") for language, text in blocks(page) if language == "console"]
+    return [(shlex.split(command), printed) for command, _, printed in shown]
 
 
 def run_page(page: str, folder: Path) -> tuple[dict, list[tuple[str, str]]]:
@@ -65,11 +61,6 @@ def assert_alike(shown: str, printed: str, tolerance: float = 0.0) -> None:
     assert numbers[1] == pytest.approx(numbers[0], abs=tolerance)
 
 
-def results(folder: Path) -> list[dict[str, str]]:
-    (path,) = folder.glob("workspace/runs/digits-*/report/results.csv")
-    return list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
-
-
 def table(text: str) -> list[tuple[float, str, float, float, float]]:
     """A report's rows: weights remaining (%), arm, accuracy (%), difference and half its interval, 0 where none."""
     row = re.compile(r"^ *([\d.]+)% +(.+?) +([\d.]+)%(?: +([+-][\d.]+) ± ([\d.]+))?", re.MULTILINE)
@@ -83,22 +74,12 @@ def tutorial(tmp_path_factory):
     return folder, *run_page("tutorial.md", folder)
 
 
-def test_the_tutorial_has_ten_lines_from_the_csv_to_the_ticket():
-    code = next(text for language, text in blocks("tutorial.md") if language == "python")
-    assert len([line for line in code.splitlines() if line and "import" not in line]) == 10
-
-
 @pytest.mark.slow
-def test_the_tutorials_python_prints_what_the_page_shows(tutorial):
-    outputs = tutorial[2]
+def test_the_tutorials_python_prints_what_the_page_shows_and_its_words_hold(tutorial):
+    folder, names, outputs = tutorial
     assert len(outputs) == 3
     for shown, printed in outputs:
         assert_alike(shown, printed, tolerance=5.0)  # points of accuracy, on another processor
-
-
-@pytest.mark.slow
-def test_the_tutorials_words_hold(tutorial):
-    folder, names, outputs = tutorial
     tickets, data = names["tickets"], names["data"]
     assert (len(names["train"]), len(names["test"]), len(data.x_validation)) == (1297, 500, 129)
     assert (names["x"].min(), names["x"].max()) == (0, 240)
@@ -118,10 +99,12 @@ def test_the_command_lines_tickets_are_the_librarys_to_the_bit(tutorial):
     folder, names, _ = tutorial
     command, _ = commands("tutorial.md")[0]
     run_command([*command, "-o", "seeds=[0]", "-o", "control_densities=[0.04]"], folder)
-    rows = {row["arm"]: row for row in results(folder) if row["level"] == "7"}
+    (path,) = folder.glob("workspace/runs/digits-*/report/results.csv")
+    lines = path.read_text(encoding="utf-8").splitlines()
+    rows = {row["arm"]: row for row in csv.DictReader(lines) if row["level"] == "7"}
     assert set(rows) == {"ticket", "reinitialise", "shuffle-layerwise"}
-    found = {metric: float(rows["ticket"][f"test_{metric}"]) for metric in METRICS}
-    assert found == tt.evaluate(names["trained"], names["data"])
+    measured = {metric: float(rows["ticket"][f"test_{metric}"]) for metric in METRICS}
+    assert measured == tt.evaluate(names["trained"], names["data"])
 
 
 @pytest.mark.slow
@@ -151,7 +134,9 @@ def test_own_data_in_every_format(tmp_path):
     assert_alike(shown, run_command(command, tmp_path))
 
 
-def test_the_reference_has_every_public_name():
+def test_the_reference_has_every_public_name_and_the_tutorial_takes_ten_lines_to_a_ticket():
     page = (DOCS / "reference" / "api.md").read_text(encoding="utf-8")
     named = re.findall(r"auto(?:function|class|exception):: (\w+)", page)
     assert sorted(named) == sorted(tt.__all__)
+    code = next(text for language, text in blocks("tutorial.md") if language == "python")
+    assert len([line for line in code.splitlines() if line and "import" not in line]) == 10

@@ -6,6 +6,7 @@ import sys
 import tarfile
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,22 +16,8 @@ pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[1]
 ASSETS = {"mnist.npz", "cifar-10-small.zip"}
-SDIST = {
-    ".gitignore",
-    "CHANGELOG.md",
-    "LICENSE",
-    "Makefile",
-    "PKG-INFO",
-    "README.md",
-    "assets",
-    "docs",
-    "experiments",
-    "gui",
-    "pyproject.toml",
-    "requirements.lock",
-    "tests",
-    "tfticket",
-}
+SDIST = {".gitignore", "CHANGELOG.md", "LICENSE", "Makefile", "PKG-INFO", "README.md", "pyproject.toml"}
+SDIST |= {"requirements.lock", "assets", "docs", "experiments", "gui", "tests", "tfticket"}
 
 READ_BUNDLED = """
 from tfticket.data.formats import read
@@ -41,9 +28,9 @@ for name in ("mnist.npz", "cifar-10-small.zip"):
 """
 
 
-def run(*command: object, cwd: Path | None = None, env: dict[str, str] | None = None) -> str:
-    """What a command prints; if it fails, the test fails with all that it said."""
-    return processes.execute(command, cwd=cwd, env=env).stdout
+def run(*command: object, **options: Any) -> str:
+    """What a command prints."""
+    return processes.execute(command, **options).stdout
 
 
 def build(root: Path, folder: Path) -> tuple[Path, Path]:
@@ -72,26 +59,21 @@ def test_the_wheel_holds_the_program_its_presets_and_its_data_and_no_tests(built
         names = {name for name in wheel.namelist() if ".dist-info/" not in name}
         for asset in ASSETS:
             assert wheel.read(f"tfticket/_assets/{asset}") == (ROOT / "assets" / asset).read_bytes()
+        for folder in ("experiments", "gui"):
+            assert wheel.read(f"tfticket/_{folder}/__init__.py") == (ROOT / folder / "__init__.py").read_bytes()
+        texts = {name.partition(".dist-info/")[2]: wheel.read(name) for name in wheel.namelist()}
+    assert texts["licenses/LICENSE"] == (ROOT / "LICENSE").read_bytes()
+    assert (ROOT / "README.md").read_bytes() in texts["METADATA"]
     assert {name.partition("/")[0] for name in names} == {"tfticket"}
     kinds = {Path(name).suffix for name in names if not name.startswith("tfticket/_assets/")}
     assert kinds == {".json", ".py", ".yaml"}
     assert {name for name in names if "_assets" in name} == {f"tfticket/_assets/{asset}" for asset in ASSETS}
     assert not [name for name in names if "benchmarks" in name or "screenshots" in name]
-    for folder in ("experiments", "gui"):
-        with zipfile.ZipFile(built[0]) as wheel:
-            assert wheel.read(f"tfticket/_{folder}/__init__.py") == (ROOT / folder / "__init__.py").read_bytes()
     inside = {"tfticket": "tfticket", "experiments": "tfticket/_experiments", "gui": "tfticket/_gui"}
     kinds = "tfticket/**/*.py", "experiments/*.py", "experiments/presets/*.*", "gui/**/*.py"
     shipped = {path.relative_to(ROOT) for kind in kinds for path in ROOT.glob(kind) if path.suffix != ".pyc"}
     shipped -= {Path("experiments/screenshots.py")}
     assert names >= {f"{inside[path.parts[0]]}/{'/'.join(path.parts[1:])}" for path in shipped}
-
-
-def test_the_wheel_carries_the_licence_and_the_readme(built):
-    with zipfile.ZipFile(built[0]) as wheel:
-        texts = {name.partition(".dist-info/")[2]: wheel.read(name) for name in wheel.namelist()}
-    assert texts["licenses/LICENSE"] == (ROOT / "LICENSE").read_bytes()
-    assert (ROOT / "README.md").read_bytes() in texts["METADATA"]
 
 
 def test_the_sdist_holds_what_builds_and_tests_the_program_and_no_more(built):
@@ -114,7 +96,6 @@ def test_the_sdist_builds_the_wheel_to_the_byte(built, tmp_path):
     assert again.read_bytes() == wheel.read_bytes()
 
 
-@pytest.mark.slow
 def test_the_wheel_works_in_an_empty_venv_away_from_the_checkout(built, venv, tmp_path):
     (pip,) = (ROOT / "assets" / "bootstrap").glob("pip-*.whl")
     run(venv / "bin" / "python", pip / "pip", "--disable-pip-version-check", "install", "--quiet", built[0])

@@ -14,7 +14,7 @@ import yaml
 from tests.refusals import refused
 from tests.tables import refusals, rows
 from tfticket import build_model
-from tfticket.config import Adam, DataConfig, ModelConfig, Sgd
+from tfticket.config import Adam, DataConfig, Sgd
 from tfticket.costs import cost_of
 from tfticket.data.identity import source_by_name
 from tfticket.models import kernel_shapes
@@ -83,14 +83,11 @@ def test_the_budgets_of_a_paper_differ_in_what_is_ours_alone():
             paper, cheaper = load_sourced(name.removesuffix(preset.budget) + "paper"), load_sourced(name)
             for field, (value, where) in cheaper.fields.items():
                 assert value == paper.fields[field][0] or where.startswith("ours"), f"{name} {field}"
-    changes = difference(load_experiment("quickstart"), load_experiment("quickstart-smoke"))
-    assert [key for key in changes if key.startswith("train.")] == ["train.epochs"]
-
-
-def test_every_network_that_the_papers_train_has_a_smoke_and_a_paper_preset():
-    for budget in ("smoke", "paper"):
+    for budget in ("smoke", "paper"):  # and every network has both
         names = [name for name, preset in presets().items() if preset.budget == budget]
         assert {load_experiment(name).model.name for name in names} == {*MODELS}
+    changes = difference(load_experiment("quickstart"), load_experiment("quickstart-smoke"))
+    assert [key for key in changes if key.startswith("train.")] == ["train.epochs"]
 
 
 @pytest.mark.slow
@@ -107,32 +104,17 @@ def test_every_presets_network_can_be_pruned_so():
 # extends
 
 
-def test_extends_is_relative_to_the_file_that_says_it(write, tmp_path, monkeypatch):
-    write("base.yaml", RUN + "seeds: [5]\ntrain: {batch_size: 32, gamma: 0.5}\n")
-    write("inner/middle.yaml", "extends: ../base.yaml\ntrain: {gamma: 0.2}\n")
-    config = load_experiment(write("top.yaml", "extends: inner/middle.yaml\nname: top\n"))
-    assert (config.experiment, config.name, config.seeds) == ("imp", "top", (5,))
-    assert (config.train.batch_size, config.train.gamma) == (32, 0.2)
+def test_a_file_is_laid_over_what_it_extends_which_is_relative_to_it(write, tmp_path, monkeypatch):
+    write("base.yaml", "extends: quickstart\nseeds: [5]\ntrain: {batch_size: 32, gamma: 0.5}\n")
+    write("inner/middle.yaml", "extends: ../base.yaml\ntrain: {gamma: 0.2}\nmodel: {initialiser: he_normal}\n")
+    config = load_experiment(write("top.yaml", "extends: inner/middle.yaml\nname: top\nmodel: {name: conv-2}\n"))
+    changes = {"name": "top", "seeds": [5], "train.batch_size": 32, "train.gamma": 0.2}
+    changes |= {"model.name": "conv-2", "model.initialiser": "he_normal"}
+    assert difference(load_experiment("quickstart"), config) == changes
     monkeypatch.chdir(tmp_path)
     assert load_experiment("top.yaml") == config
-
-
-def test_two_files_may_extend_the_same_preset_in_turn(write):
-    write("below.yaml", "extends: quickstart\nseeds: [5]\n")
-    above = load_experiment(write("above.yaml", "extends: below.yaml\ntrain: {batch_size: 32}\n"))
-    assert difference(load_experiment("quickstart"), above) == {"seeds": [5], "train.batch_size": 32}
-
-
-def test_naming_a_model_loses_no_field_of_the_table(write):
-    write("below.yaml", RUN + "model: {name: lenet-300-100, initialiser: he_normal}\n")
-    for name in ("lenet-300-100", "conv-2"):
-        above = write("above.yaml", f"extends: below.yaml\nmodel: {{name: {name}}}\n")
-        assert load_experiment(above).model == ModelConfig(name=name, initialiser="he_normal")
-
-
-def test_a_merge_key_lays_a_table_under_another(write):
     text = "train: &t {epochs: 3, gamma: 0.5}\nvariational_train: {<<: *t, gamma: 0.25}\n"
-    config = load_experiment(write("mine.yaml", "extends: bayesian-lth-lenet-300-100-smoke\nname: mine\n" + text))
+    config = load_experiment(write("merged.yaml", "extends: bayesian-lth-lenet-300-100-smoke\nname: mine\n" + text))
     assert (config.train.epochs, config.train.gamma) == ("3ep", 0.5)
     assert (config.variational_train.epochs, config.variational_train.gamma) == ("3ep", 0.25)
 
@@ -147,93 +129,71 @@ def test_a_long_chain_is_followed_and_an_endless_one_refused(write):
     config = load_experiment(chain(MOST_FILES))
     assert (config.seeds, config.train.gamma) == ((5,), 0.5)
     with refused("extends", None, f"{MOST_FILES} files"):
-        load_experiment(chain(sys.getrecursionlimit() * 2))
+        load_experiment(chain(2 * sys.getrecursionlimit()))
 
 
 EXTENDED = """
-"a\\0b"                 | extends |            | 'a\\x00b'; null
-"a\\nb"                 | extends |            | 'a\\nb'
-.                       | extends |            | is not a file
-..                      | extends |            | is not a file
-""                      | extends |            | is not a file
-/dev/zero               | extends |            | /dev/zero is not a file
-/dev/null               | extends |            | /dev/null is not a file
-pipe                    | extends |            | pipe is not a file
-loop                    | extends |            | loop
-[quickstart]            | extends |            | ['quickstart']
-5                       | extends |            | 5
-yes                     | extends |            | True
-nowhere.yaml            | extends |            | nowhere.yaml
-quick*                  | extends | quickstart | 'quick*'
-mine.yaml               | extends |            | circle
-./mine.yaml             | extends |            | circle
-link.yaml               | extends |            | circle
-../{folder}/mine.yaml   | extends |            | circle
-second.yaml             | extends |            | circle
-../{folder}/second.yaml | extends |            | circle
+"a\\0b"                 | 'a\\x00b'
+"a\\nb"                 | 'a\\nb'
+..                      | is not a file
+""                      | is not a file
+/dev/zero               | /dev/zero
+pipe                    | pipe
+loop                    | loop
+[quickstart]            | ['quickstart']
+5                       | 5
+yes                     | True
+nowhere.yaml            | nowhere.yaml
+link.yaml               | circle
+../{folder}/mine.yaml   | circle
+../{folder}/second.yaml | circle
 """
 
 
-@pytest.mark.parametrize(
-    ("name", "field", "suggestion", "facts"), [*refusals(EXTENDED), ("a" * 999, "extends", None, ())]
-)
-def test_what_cannot_be_extended_is_refused(write, tmp_path, name, field, suggestion, facts):
+def test_what_cannot_be_extended_is_refused(write, tmp_path):
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
     (tmp_path / "link.yaml").symlink_to(tmp_path / "mine.yaml")
     write("second.yaml", "extends: mine.yaml")
-    path = write("mine.yaml", f"extends: {name.replace('{folder}', tmp_path.name)}\nname: mine\n")
-    with refused(field, suggestion, *facts) as error:
-        load_experiment(path)
-    assert str(error.value).isprintable()
-    assert len(str(error.value)) < 1500
-
-
-def test_what_names_neither_a_preset_nor_a_file_is_refused(tmp_path):
-    os.mkfifo(tmp_path / "pipe.yaml")
-    pipe, folder = str(tmp_path / "pipe.yaml"), str(tmp_path)
-    for source in ("", ".", "..", "/", "/dev/zero", "a" * 3000, "a\0b", "a\nb.yaml", pipe, folder, "nowhere.yaml"):
+    for name, fact in [*rows(EXTENDED, 2), ("a" * 999, "aaa")]:
+        path = write("mine.yaml", f"extends: {name.replace('{folder}', tmp_path.name)}\nname: mine\n")
+        with refused("extends", None, fact) as error:
+            load_experiment(path)
+        assert str(error.value).isprintable()
+        assert len(str(error.value)) < 1500
+    with refused("extends", "quickstart", "mine.yaml"):
+        load_experiment(write("mine.yaml", "extends: quick*\nname: mine\n"))
+    for source in ("", ".", "/", "/dev/zero", "a" * 3000, "a\0b", "a\nb.yaml", f"{tmp_path}/pipe", "nowhere.yaml"):
         with refused("source"):
             load_experiment(source)
-    for typo, meant in (("quikstart", "quickstart"), ("quickstart-smok", "quickstart-smoke")):
-        with refused("source", meant, typo):
-            load_experiment(typo)
+    with refused("source", "quickstart", "quikstart"):
+        load_experiment("quikstart")
 
 
 # Files
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "\ufeff" + RUN + "seeds: [5]",
-        (RUN + "seeds: [5]").encode("utf-16"),
-        RUN.replace("\n", "\r\n") + "seeds: [5]\r\n",
-        "---\n" + RUN + "seeds: [5]\n...\n",
-        RUN + "execution: &e {threads: 1}\nseeds: [5]",
-    ],
-    ids=["mark", "utf-16", "windows", "one document", "anchor"],
-)
-def test_a_file_may_come_from_another_editor(write, text):
-    assert load_experiment(write("mine.yaml", text)).seeds == (5,)
+def test_a_file_may_come_from_another_editor(write):
+    text = RUN + "execution: &e {threads: 1}\nseeds: [5]\n"
+    for written in ("\ufeff" + text, text.encode("utf-16"), text.replace("\n", "\r\n"), f"---\n{text}...\n"):
+        assert load_experiment(write("mine.yaml", written)).seeds == (5,)
 
 
 @pytest.mark.parametrize(
     ("text", "field", "fact"),
     [
-        ("", None, "mine.yaml"),
-        ("- 1", None, "mine.yaml"),
-        ("train: [1", None, "line 1"),
-        (b"name: \xff\xfe", None, "mine.yaml"),
-        (RUN + "train: {epochs: 1}\ntrain: {gamma: 1}\n", None, "line 4: the key 'train'"),
-        ("name: mine", "experiment", "mine.yaml"),
-        ("experiment: imp", "name", "mine.yaml"),
-        (RUN + "train: {batch_size: }", "train.batch_size", "mine.yaml"),
-        (RUN + "data: {classes: [yes, no]}", "data.classes", "put them in quotes"),
+        ("", None, ""),
+        ("- 1", None, ""),
+        (b"name: \xff\xfe", None, ""),
+        (RUN + "train: {epochs: 1}\ntrain: {gamma: 1}\n", None, ": line 4: the key 'train'"),
+        ("name: mine", "experiment", ""),
+        ("experiment: imp", "name", ""),
+        (RUN + "train: {batch_size: }", "train.batch_size", ""),
+        (RUN + "data: {classes: [yes, no]}", "data.classes", ": data.classes: "),
     ],
 )
 def test_a_wrong_file_is_refused_by_its_name(write, text, field, fact):
-    with refused(field, None, fact):
+    with refused(field, None, f"mine.yaml{fact}"):
         load_experiment(write("mine.yaml", text))
 
 
@@ -241,14 +201,10 @@ def test_a_wrong_file_is_refused_by_its_name(write, text, field, fact):
 
 OVERRIDES = """
 name=mine                                                       | {name: mine}
-train.epochs=5                                                  | {train.epochs: 5ep}
-train.epochs=200it                                              | {train.epochs: 200it}
 train.epochs=5  train.epochs=7                                  | {train.epochs: 7ep}
 train.optimiser.learning_rate=1e-2                              | {train.optimiser.learning_rate: 0.01}
 seeds=[4, 5]                                                    | {seeds: [4, 5]}
-data.train_rows=100                                             | {data.train_rows: 100}
 data.train_rows=9  data.train_rows=null                         | {}
-execution={threads: 1}                                          | {execution.threads: 1}
 prune={rate: 0.2, sparsity: null}                               | {prune.rate: 0.2, prune.sparsity: null}
 train={epochs: 5, gamma: 0.5}  train.epochs=7                   | {train.epochs: 7ep, train.gamma: 0.5}
 train.epochs=7  train={epochs: 5, gamma: 0.5}                   | {train.epochs: 5ep, train.gamma: 0.5}
@@ -256,29 +212,23 @@ train={batch_size: 32}  train={gamma: 0.5}                      | {train.gamma: 
 train.augment={flip: true}  train.augment.crop=4                | {train.augment.flip: true, train.augment.crop: 4}
 train.augment.crop=4  train={augment: {flip: true}}             | {train.augment.flip: true, train.augment.crop: 4}
 """
+ANY_ORDER = """
+train.optimiser.name=sgd  train.optimiser.momentum=0.5  train.optimiser.learning_rate=0.2
+prune.rate=0.2  prune.sparsity=null  train.batch_size=32
+data.path=rows.npz  data.name=mine  data.train_rows=9
+data.classes=[1, 2]  data.path=rows.npz  data.validation_rows=7
+"""
 
 
-@pytest.mark.parametrize(("overrides", "changes"), rows(OVERRIDES, 2))
-def test_overrides_change_their_fields_and_no_others(write, overrides, changes):
+def test_overrides_change_their_fields_and_no_others(write):
     base = load_experiment("quickstart")
-    assert difference(base, load_experiment("quickstart", overrides.split("  "))) == yaml.safe_load(changes)
-    if overrides.startswith(("prune=", "execution=")):  # as in a file
-        above = write("above.yaml", f"extends: quickstart\n{overrides.replace('=', ': ')}\n")
-        assert difference(base, load_experiment(above)) == yaml.safe_load(changes)
-
-
-@pytest.mark.parametrize(
-    "overrides",
-    [
-        ["train.optimiser.name=sgd", "train.optimiser.momentum=0.5", "train.optimiser.learning_rate=0.2"],
-        ["prune.rate=0.2", "prune.sparsity=null", "train.batch_size=32"],
-        ["data.path=rows.npz", "data.name=mine", "data.train_rows=9"],
-        ["data.classes=[1, 2]", "data.path=rows.npz", "data.validation_rows=7"],
-    ],
-)
-def test_the_order_of_overrides_of_different_fields_is_no_matter(overrides):
-    orders = itertools.permutations(overrides)
-    assert len({load_experiment("quickstart", order) for order in orders}) == 1
+    for overrides, changes in rows(OVERRIDES, 2):
+        assert difference(base, load_experiment("quickstart", overrides.split("  "))) == yaml.safe_load(changes)
+    above = write("above.yaml", "extends: quickstart\nprune: {rate: 0.2, sparsity: null}\n")  # as in a file
+    assert difference(base, load_experiment(above)) == {"prune.rate": 0.2, "prune.sparsity": None}
+    for (overrides,) in rows(ANY_ORDER, 1):
+        orders = itertools.permutations(overrides.split("  "))
+        assert len({load_experiment("quickstart", order) for order in orders}) == 1
 
 
 BELOW = RUN + "train: {optimiser: {name: adam, learning_rate: 0.5, beta_1: 0.5}}\n"
@@ -289,7 +239,6 @@ SGD = "train.optimiser={name: sgd, momentum: 0.5}"
     ("overrides", "expected"),
     [
         (["train.optimiser={name: sgd}"], Sgd()),
-        (["train.optimiser.name=sgd"], Sgd()),
         (["train.optimiser.name=sgd", "train.optimiser.momentum=0.5"], Sgd(momentum=0.5)),
         (["train.optimiser.name=adam"], Adam(learning_rate=0.5, beta_1=0.5)),
         (["train.optimiser.beta_1=0.8"], Adam(learning_rate=0.5, beta_1=0.8)),
@@ -300,8 +249,6 @@ SGD = "train.optimiser={name: sgd, momentum: 0.5}"
 )
 def test_another_optimizer_brings_its_own_defaults_and_the_same_one_keeps_its_fields(write, overrides, expected):
     assert load_experiment(write("below.yaml", BELOW), overrides).train.optimiser == expected
-    above = write("above.yaml", "extends: below.yaml\ntrain: {optimiser: {name: sgd}}\n")
-    assert load_experiment(above).train.optimiser == Sgd()
 
 
 def test_what_a_user_changes_is_said_to_be_theirs(write):
@@ -310,7 +257,6 @@ def test_what_a_user_changes_is_said_to_be_theirs(write):
     assert fields["train.epochs"] == ("3ep", "yours: mine.yaml")
     assert fields["seeds"] == ([7], "yours: -o")
     assert fields["train.batch_size"] == (128, "inferred: open_lth")
-    assert fields["train.optimiser.name"] == ("sgd", "yours: -o")
     assert fields["train.optimiser.learning_rate"] == (0.1, "ours: the default")  # Adam's is gone with its table
 
 
@@ -318,18 +264,15 @@ WRONG_OVERRIDES = """
 train.epochs                             | overrides | | 'train.epochs'
 =3                                       | overrides
 train..epochs=3                          | overrides
-.epochs=3                                | overrides
 data.path=                               | overrides
 {deep}                                   | overrides
 seeds=[1                                 | - | | 'seeds=[1'
 train={epochs: 1ep, epochs: 2ep}         | - | | 'epochs'
-train.gamma=!!float 1                    | - | | !!float
 train.gamma=*x                           | - | | *x
-train={nested}                           | -
+{nested}                                 | -
 data.path=/my #1/rows.npz                | | | #
 data.path=#rows.npz                      | | | #
 seeds=[1, 2] # two                       | | | #
-seeds.0=3                                | seeds
 train.epochs.it=3                        | train.epochs
 train=3  train.gamma=0.25                | train.gamma | | 3
 train=null  train.gamma=0.25             | train.gamma | | null
@@ -338,19 +281,14 @@ seeds=[1, 2]  seeds.0=3                  | seeds.0 | | [1, 2]
 """
 
 
-@pytest.mark.parametrize(("overrides", "field", "suggestion", "facts"), refusals(WRONG_OVERRIDES))
-def test_an_override_that_is_ambiguous_or_broken_is_refused(overrides, field, suggestion, facts):
-    long = {"{deep}": "a." * 5000 + "b=1", "train={nested}": "train=" + "[" * 50_000}
-    options = [long.get(text, text) for text in overrides.split("  ")]
-    with refused(field, suggestion, *facts) as error:
-        load_experiment("quickstart-smoke", options)
-    assert len(str(error.value)) < 1500
-
-
-def test_a_sign_in_quotes_or_within_a_word_begins_no_comment():
-    texts = {"'/my #1/a.npz'": "/my #1/a.npz", '"/my #1/a.npz"': "/my #1/a.npz", "/my#1/a.npz": "/my#1/a.npz"}
-    for text, path in texts.items():
-        assert load_experiment("quickstart-smoke", [f"data.path={text}"]).data.path == path
+def test_an_override_that_is_ambiguous_or_broken_is_refused():
+    long = {"{deep}": "a." * 5000 + "b=1", "{nested}": "train=" + "[" * 50_000}
+    for overrides, field, suggestion, facts in refusals(WRONG_OVERRIDES):
+        with refused(field, suggestion, *facts) as error:
+            load_experiment("quickstart-smoke", [long.get(text, text) for text in overrides.split("  ")])
+        assert len(str(error.value)) < 1500
+    for text in ("'/my #1/a.npz'", '"/my #1/a.npz"', "/my#1/a.npz"):  # begins no comment
+        assert load_experiment("quickstart-smoke", [f"data.path={text}"]).data.path == text.strip("'\"")
     assert load_experiment("quickstart-smoke", ["data={path: '/my #1/a.npz'}"]).data.path == "/my #1/a.npz"
 
 
@@ -366,16 +304,17 @@ def home(monkeypatch, tmp_path):
     return tmp_path
 
 
-@pytest.mark.parametrize("start", [".", "inner", "here"])
-def test_a_path_is_seen_from_the_file_that_says_it(start, write, home, monkeypatch):
+def test_a_path_is_seen_from_the_file_that_says_it(write, home, monkeypatch):
     write("inner/below.yaml", RUN + "data: {path: rows.npz}\n")
     write("middle.yaml", "extends: inner/below.yaml\n")
     write("here/above.yaml", "extends: ../middle.yaml\ndata: {train_rows: 9}\n")
     write("here/other.yaml", "extends: ../middle.yaml\ndata: {path: ../data/rows}\n")
-    monkeypatch.chdir(home / start)
-    for name in ("inner/below.yaml", "middle.yaml", "here/above.yaml"):
-        assert Path(load_experiment(os.path.relpath(home / name)).data.path).resolve() == home / "inner" / "rows.npz"
-    assert Path(load_experiment(str(home / "here/other.yaml")).data.path).resolve() == home / "data" / "rows"
+    for start in (".", "inner", "here"):
+        monkeypatch.chdir(home / start)
+        for name in ("inner/below.yaml", "middle.yaml", "here/above.yaml"):
+            path = Path(load_experiment(os.path.relpath(home / name)).data.path)
+            assert path.resolve() == home / "inner" / "rows.npz"
+        assert Path(load_experiment(str(home / "here/other.yaml")).data.path).resolve() == home / "data" / "rows"
 
 
 def test_a_path_on_the_command_line_is_seen_from_where_the_user_is(write, home):
@@ -394,23 +333,17 @@ KEPT = {"train_rows": 9, "validation_rows": 7, "split_seed": 3, "normalise": "st
 OTHER_DATA = """
 {name: cifar-10}                | {path: /d/rows.npz}             | {name: rows, path: /d/rows.npz}
 {path: /d/old.npz}              | {path: /d/rows.npz}             | {name: rows, path: /d/rows.npz}
-{path: /d/old.npz, name: old}   | {path: /d/rows.npz}             | {name: rows, path: /d/rows.npz}
 {path: /d/old.npz}              | {name: cifar-10}                | {name: cifar-10}
-{path: /d/old.npz, name: old}   | {name: cifar-10}                | {name: cifar-10}
 {path: /d/old.npz}              | {path: /d/a.b.zip, name: mine}  | {path: /d/a.b.zip, name: mine}
 {name: cifar-10}                | {path: /d/a.b.zip}              | {path: /d/a.b.zip, name: a.b}
 {path: /d/old.npz}              | {name: mine}                    | {path: /d/old.npz, name: mine}
-{path: /d/old.npz, name: old}   | {name: mine}                    | {path: /d/old.npz, name: mine}
 {path: /d/old.npz}              | {name: mine, path: null}        | {name: mine}
 {name: cifar-10}                | {name: mine}                    | {name: mine}
 {path: /d/old.npz}              | {}                              | {name: old, path: /d/old.npz}
 {path: /d/old.npz}              | {path: null}                    | {}
 {path: /d/old.npz}              | {path: null, name: cifar-10}    | {name: cifar-10}
 {path: /d/old.npz, name: old}   | {path: null}                    | {name: old}
-{name: cifar-10}                | {path: null}                    | {name: cifar-10}
 {name: cifar-10, path: null}    | {path: /d/rows.npz}             | {name: rows, path: /d/rows.npz}
-{path: null, name: null}        | {path: /d/rows.npz, name: null} | {name: rows, path: /d/rows.npz}
-{name: cifar-10}                | {}                              | {name: cifar-10}
 """
 
 
