@@ -9,22 +9,14 @@ from typing import NamedTuple
 
 from tests.processes import execute
 
-SLOW = [
-    "tensorflow",
-    "tf_keras",
-    "tensorflow_probability",
-    "tensorflow_model_optimization",
-    "arviz",
-    "matplotlib",
-    "numba",
-]
+SLOW = "tensorflow tf_keras tensorflow_probability tensorflow_model_optimization arviz matplotlib numba"
 """Packages whose import takes seconds."""
 
 PROGRAM = """
 import contextlib, io, json, os, sys
 from unittest import mock
 from tfticket import cli
-calls, slow = json.load(open(sys.argv[1]))
+calls, slow = json.load(open(sys.argv[1])), sys.argv[2].split()
 answers = []
 for arguments, environment in calls:
     out, err = io.StringIO(), io.StringIO()
@@ -49,12 +41,10 @@ class Answer(NamedTuple):
     imported: list[str]
 
 
-def answers(
-    calls: Iterable[tuple[Sequence[str], Mapping[str, str]]], folder: Path, slow: Sequence[str] = SLOW
-) -> list[Answer]:
+def answers(calls: Iterable[tuple[Sequence[str], Mapping[str, str]]], folder: Path) -> list[Answer]:
     """Return the answers to commands, given by their arguments and environments, that are called in a folder."""
     written = folder.with_name(f"{folder.name}-calls.json")
-    written.write_text(json.dumps([list(calls), slow]))
+    written.write_text(json.dumps(list(calls)))
     nowhere = {"TFTICKET_WORKSPACE": "", "TFTICKET_DATA": "", "XDG_DATA_HOME": "/nowhere", "KERAS_HOME": "/nowhere"}
-    done = execute([sys.executable, "-c", PROGRAM, written], cwd=folder, env=os.environ | nowhere)
+    done = execute([sys.executable, "-c", PROGRAM, written, SLOW], cwd=folder, env=os.environ | nowhere)
     return [Answer(*answer) for answer in json.loads(done.stdout)]

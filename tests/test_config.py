@@ -3,6 +3,7 @@
 import functools
 import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -28,6 +29,7 @@ from tfticket.registry import EXPERIMENTS, STEPS
 SAMPLING = "bayes-always-wins-lenet-300-100-mnist-smoke"
 PRESETS = {"imp": "quickstart-smoke", "bayesian-lth": "bayesian-lth-lenet-300-100-smoke", "bayes-always-wins": SAMPLING}
 """One of each experiment."""
+scientific = c.scientific_fields
 
 
 def quick(**values):
@@ -124,7 +126,6 @@ train.epoch=3                            | | train.epochs
 train.optimiser.learning_rte=1           | | train.optimiser.learning_rate
 train.optimiser={name: sgd, momentun: 0} | train.optimiser.momentun | train.optimiser.momentum
 train.optimiser={name: sgd, beta_1: 0.9} | train.optimiser.beta_1 | train.optimiser.name | momentum
-train.optimiser.name=sgdd                | | sgd
 null=1                                   | | | 'null'
 model.name=lenet-300                     | | lenet-300-100
 controls=[keep-sgns]                     | controls.0.name | keep-signs
@@ -137,14 +138,11 @@ train.milestones=[1ep, 2ep, 01ep]        | | | 1ep, 2ep, 1ep
 train=null                               | | | epochs
 data=mnist                               | | | name; 'mnist'
 data.path=yes                            | | | yes; quotes; True
-data.classes=[yes, no]                   | | | yes; quotes
 data.classes=[cat, dog, cat]             | | | 'cat', 'dog', 'cat'
 model={initialiser: he_normal, name: "a:b"} | model.initialiser | | a:b
-model.start=current                      | | | lenet-300-100
 seeds=5                                  | | | [5]
 seeds=["017"]                            | seeds.0 | | '017'
 train.batch_size=9223372036854775808     | | | 9,223,372,036,854,775,807
-controls=keep-signs                      | | | [keep-signs]
 sample={keep_every: 5, thinning: 5}      | sample.thinning | | keep_every
 train.optimiser={name: adam, learning_rate: 1e-46} | train.optimiser.learning_rate | | 0 in float32
 train.optimiser={name: sgd, learning_rate: 1e39}   | train.optimiser.learning_rate | | infinite in float32
@@ -395,8 +393,6 @@ def test_own_data_are_named_after_their_file_whose_path_is_absolute(tmp_path, mo
 
 # What counts in a fingerprint
 
-scientific = c.scientific_fields
-
 
 def test_what_differs_from_the_defaults_and_discriminators_count():
     assert scientific(c.TrainConfig(optimiser=c.Sgd(momentum=0))) == {"optimiser": {"name": "sgd", "momentum": 0.0}}
@@ -427,60 +423,10 @@ def test_a_renamed_key_is_read_under_its_former_name_by_which_it_counts(tmp_path
     assert load_experiment(str(file), ["sample.keep_every=3"]).sample.thinning == 3
 
 
-# Frozen: a nested configuration appears as its class and what differs from the defaults of that class
+# Frozen
 
-CHANGED = "a default or the fingerprint changed: raise the step's version in tfticket/registry.py and renew this text"
-DEFAULTS = """
-Adam: {name: adam, learning_rate: 0.0012, beta_1: 0.9, beta_2: 0.999, epsilon: 1.0e-07}
-Augment: {flip: false, crop: 0}
-Config: {experiment: <required>, name: <required>, execution: {Execution: {}}, data: {DataConfig: {}}, model:
-  {ModelConfig: {}}, train: {TrainConfig: {optimiser: {name: adam}}}, prune: {PruneConfig: {sparsity: 0.99}}, keep: [],
-  seeds: [0, 1, 2], control_densities: [0.25, 0.1, 0.04, 0.01], control_levels: null, controls: [reinitialise,
-  shuffle-layerwise], monte_carlo: [], replicates: 1, evaluation_passes: 5, out_of_distribution: null}
-Control: {name: <required>, initialiser: null, densities: null, path: null, allow_empty: true}
-ControlStep: {control: <required>, seed: <required>}
-DataConfig: {name: mnist, path: null, classes: null, validation_rows: null, train_rows: null, split_seed: 0, stratify:
-  false, normalise: auto}
-DrawStep: {data: {DataConfig: {}}, draw: {MonteCarlo: {}}, seed: <required>}
-EvaluateStep: {data: {DataConfig: {}}, draws: 10, seed: 0, passes: 5, out_of_distribution: null}
-FitStep: {data: {DataConfig: {}}, images: null, seed: <required>}
-MonteCarlo: {connectivity: true, as_printed: false, images: null}
-Execution: {threads: null, processes: null, checkpoint_seconds: 30.0, segment_seconds: 5.0}
-ExperimentConfig: {experiment: <required>, name: <required>, execution: {Execution: {}}}
-ModelConfig: {name: lenet-300-100, initialiser: glorot_normal, start: seed, variational: null}
-PruneConfig: {levels: 10, sparsity: null, rate: null, score: magnitude, scope: global, exempt: [], rates: {}, rewind:
-  "0it", allow_empty: false}
-PruneStep: {rate: <required>, score: magnitude, scope: global, exempt: [], rates: {}, rewind: "0it", allow_empty: false,
-  seed: <required>}
-Sgd: {name: sgd, learning_rate: 0.1, momentum: 0.9, nesterov: false}
-StartStep: {data: {DataConfig: {}}, model: {ModelConfig: {}}, seed: <required>}
-TrainConfig: {epochs: "6ep", batch_size: 128, optimiser: {Adam: {name: adam}}, weight_decay: 0.0, decoupled: false,
-  augment: {Augment: {}}, milestones: [], gamma: 0.1, schedule: steps, warmup: "0it", precision: float32, objective:
-  {Objective: {}}, evaluate_every: "1ep", evaluate_test: false}
-TrainStep: {data: {DataConfig: {}}, train: {TrainConfig: {optimiser: {name: adam}}}, seed: <required>, keep: []}
-PriorConfig: {name: normal, deviation: 1.0, low: -1.0, high: 1.0, factor: 1.44, fan: surviving}
-SampleConfig: {method: nuts, draws: 1400, warmup: 200, prior: {PriorConfig: {}}, other_prior: {PriorConfig: {}},
-  likelihood_power: 1.0, start: prior, max_tree_depth: 10, warmup_tree_depth: null, leapfrog_steps: 50,
-  target_acceptance: 0.8, evaluate_every: 10, thinning: 1, engine: auto, freeze_batch_norm: false}
-SampleStep: {data: {DataConfig: {}}, sample: {SampleConfig: {}}, seed: <required>, chain: <required>}
-Variational: {prior: 1.0, deviation: 0.01, means: fan-in}
-Objective: {estimator: flipout, draws: 1, loss: elbo, scaled: false, temperature: 1.0, kl_weights: {}, kl_warmup: "0it",
-  evaluation_draws: 10}
-EnsembleStep: {data: {DataConfig: {}}, draws: 10, seed: 0}
-TransplantStep: {carried: start}
-PoolStep: {data: {DataConfig: {}}}
-Population: {members: 50, generations: 10, truncation: 0.2, perturb: [0.8, 1.25], resample: 0.25, low: 0.0001, high:
-  10.0, metric: nll}
-MemberStep: {data: {DataConfig: {}}, train: {TrainConfig: {optimiser: {name: adam}}}, seed: <required>, first:
-  <required>, last: <required>}
-"""
-BUILT_ON_PRUNING = """
-bayes_always_wins: {svi: null, sample: {SampleConfig: {}}, chains: 4, sampled_levels: null, sampled_arms: [ticket],
-  ensemble: true}
-bayesian_lth: {variational: {Variational: {}}, variational_train: null, trunks: [{variational: true, score: snr,
-  rewind: null, controls: true}], transplants: [start]}
-"""
-"""Of experiments that build on iterative pruning: what they have beyond it."""
+CHANGED = "a default or the fingerprint changed: raise the step's version in tfticket/registry.py and renew frozen.yaml"
+FROZEN = yaml.safe_load(Path(__file__).with_name("frozen.yaml").read_text())
 
 
 def default_of(field):
@@ -494,51 +440,18 @@ def test_the_defaults_are_frozen():
     every = [*vars(c).values(), *vars(imp).values()]
     classes = {cls for cls in every if isinstance(cls, type) and issubclass(cls, Config) and cls is not Config}
     defaults = {cls.__name__: {name: default_of(field) for name, field in cls.model_fields.items()} for cls in classes}
-    assert json.loads(json.dumps(defaults)) == yaml.safe_load(DEFAULTS), CHANGED
+    assert json.loads(json.dumps(defaults)) == FROZEN["defaults"], CHANGED
     beyond = {}
     for experiment in (bayes_always_wins, bayesian_lth):
         fields = experiment.Config.model_fields
         own = {name: default_of(field) for name, field in fields.items() if name not in imp.Config.model_fields}
         beyond[experiment.__name__.rpartition(".")[2]] = own
-    assert beyond == yaml.safe_load(BUILT_ON_PRUNING), CHANGED
-
-
-# Kind | configuration | inputs
-FROZEN_STEPS = """
-start      | {seed: 3}                              | {}
-train      | {seed: 3, keep: [500it]}               | {ticket: a}
-prune      | {seed: 3, rate: 0.2}                   | {ticket: a, trained: b}
-control    | {seed: 3, control: shuffle-layerwise}  | {ticket: a}
-fit        | {seed: 3}                              | {ticket: a}
-draw       | {seed: 3}                              | {ticket: a, sampler: d}
-evaluate   | {}                                     | {ticket: a, trained: b}
-ensemble   | {}                                     | {ticket: a, member 0: b}
-sample     | {seed: 3, chain: 1}                    | {ticket: a}
-transplant | {carried: trained}                     | {ticket: a, onto: c, trained: b}
-member     | {seed: 3, first: 40, last: 80}         | {ticket: a, parent: e}
-pool       | {}                                     | {ticket: a, chain 0: c}
-"""
-FINGERPRINTS = """
-start      | df9f6cb56cde32db691f13f109a9a2ae38789dbe32261e7699fecbb611103efd
-train      | 6115820a3379e8c95df25ae538a3e071da80867d2176e350dde194a1b5167201
-prune      | 4a9a8879fbf09082f2123dc43166e9419e1b6ed33220fcbf884387f90206397a
-control    | 09791b275f32ced2abeb302ee2a236c98aca52e93396215d5fa63420e36d18f9
-fit        | 2af4dd31d62b90134a49f2bf9f242d50f1abe80d21346f1d7086ac45181fe52d
-draw       | 4409f7846a847cee596f9e2cce93c1edd56cdf0f9cd60fff74d638563f8ab067
-evaluate   | 29ddb7a211866ee8c3ce0b373d6fc77a04d078435b9eb9efeea0c7037a430861
-ensemble   | 17164d00d0bdcd93e84e8d965e65f6d9731cba45862ba21c856baeda02b1d758
-sample     | 3acf1b389298376f01b7f943cb147219ff251ef42e37466ff8d56fbbe0c1d9bf
-transplant | 4ed5484c503802532eff7591794bf5aadc00ea46b48347a70c0587c27f111a93
-member     | 97858dc15ef3875e954c7e2c4331c3ca837fc70613390535cec427db764fb4d7
-pool       | a6e13570e48cbe65eb64934030a396c0ac99a2604125081d7ab51731ae5215ff
-"""
+    assert beyond == FROZEN["experiments"], CHANGED
 
 
 def test_the_fingerprint_of_each_kind_of_step_is_frozen():
-    fingerprints = {}
-    for kind, values, inputs in rows(FROZEN_STEPS, 3):
-        config = getattr(c, f"{kind.title()}Step").model_validate(yaml.safe_load(values))
-        inputs = {name: 64 * letter for name, letter in yaml.safe_load(inputs).items()}
-        fingerprints[kind] = fingerprint(kind, config, inputs)
-    assert fingerprints == dict(rows(FINGERPRINTS, 2)), CHANGED
-    assert {*fingerprints} == {*STEPS}
+    assert {*FROZEN["steps"]} == {*STEPS}
+    for kind, step in FROZEN["steps"].items():
+        config = getattr(c, f"{kind.title()}Step").model_validate(step["config"])
+        inputs = {name: 64 * letter for name, letter in step["inputs"].items()}
+        assert fingerprint(kind, config, inputs) == step["fingerprint"], CHANGED
