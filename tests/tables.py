@@ -1,4 +1,6 @@
-"""Tables of test cases, written as lines of a text."""
+"""Tables of test cases, written as lines of a text, and tables of values."""
+
+from typing import Any
 
 
 def rows(text: str, width: int) -> list[tuple[str, ...]]:
@@ -17,3 +19,11 @@ def refusals(text: str) -> list[tuple[str, str | None, str | None, tuple[str, ..
         meant = None if field == "-" else field or given.partition("=")[0]
         table.append((given, meant, suggestion or None, tuple(facts.split("; "))))
     return table
+
+
+def flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return the leaves of nested values by their dotted keys."""
+    leaves = {}
+    for key, value in values.items():
+        leaves |= flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+    return leaves

@@ -43,16 +43,10 @@ def test_every_run_has_its_line_and_its_state(workspace, call, monkeypatch):
         listed = [word for word in listed if word in states]
         assert (len(listed), {*listed}) == (len(HARMS) + 1, states)
         assert run_of(workspace, "a deep manifest").name in "".join(out.split())
-
-
-def test_as_json_every_run_says_what_is_wrong_with_it(workspace, call):
-    code, out, _ = call("list", "runs", "-w", workspace, "--json")
-    runs = {run["run"]: run for run in json.loads(out)}
-    assert (code, len(runs)) == (0, len(HARMS) + 1)
+    runs = {run["run"]: run for run in json.loads(call("list", "runs", "-w", workspace, "--json")[1])}
     damaged = runs[run_of(workspace, "a status of another time").name]
-    assert damaged["state"] == "damaged"
+    assert (len(runs), damaged["state"]) == (len(HARMS) + 1, "damaged")
     assert all(part in damaged["message"] for part in ("status.json", "'started'", "1e+300"))
-    assert is_harmless(out)
 
 
 @pytest.mark.parametrize("harm", HARMS)

@@ -40,17 +40,14 @@ def test_a_sampler_is_fitted(made, tmp_path, call):
     assert sampler == SurvivalModel.load(made / SAMPLER)
     fit = sampler.fits["dense"]["magnitude"]
     row = next(line.split() for line in printed.splitlines() if line.split()[:2] == ["dense", "magnitude"])
-    numbers = [f"{fit.intercept:.3g}", f"{fit.slopes[0]:.3g}", "-", "266,200", f"{fit.survivors / 266_200:.1%}"]
-    assert row[2:] == numbers
+    assert row[2:5] == [f"{fit.intercept:.3g}", f"{fit.slopes[0]:.3g}", "-"]
     code, printed, _ = call("mc-fit", made, *DATA, "--images", 100, "--out", out, "--json")
-    assert code == 0
     fits = {(fit["layers"], fit["by"]): fit for fit in json.loads(printed)}
     kinds = ("magnitude", "magnitude as printed", "connectivity", "connectivity as printed")
     assert [*fits] == [("dense", by) for by in kinds]
-    slopes = list(SurvivalModel.load(out).fits["dense"]["connectivity"].slopes)
-    assert fits["dense", "connectivity"]["slopes"] == slopes
-    assert fits["dense", "magnitude"]["weights"] == 266_200
-    assert SurvivalModel.load(out).provenance["images"] == 100
+    sampler = SurvivalModel.load(out)
+    assert fits["dense", "connectivity"]["slopes"] == list(sampler.fits["dense"]["connectivity"].slopes)
+    assert (fits["dense", "magnitude"]["weights"], sampler.provenance["images"]) == (266_200, 100)
 
 
 def test_a_ticket_is_drawn(made, tmp_path, call):
@@ -68,7 +65,6 @@ def test_a_ticket_is_drawn(made, tmp_path, call):
     shares, distances = list(layer.values())[:2], list(layer.values())[2:]
     assert row == ["dense_1", *(f"{share:.2%}" for share in shares), *(f"{distance:.3f}" for distance in distances)]
     code, printed, _ = call("mc-ticket", made, *NETWORK, "--seed", 4, "--out", out, "--json")  # the folder of a step
-    assert code == 0
     described = json.loads(printed)
     assert (described["ticket"], described["density"]) == (str(out), ticket.density)
     assert described["layers"] == ticket.provenance["monte_carlo"]["layers"]

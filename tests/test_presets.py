@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from tests.refusals import refused
-from tests.tables import refusals, rows
+from tests.tables import flat, refusals, rows
 from tfticket import build_model
 from tfticket.config import Adam, DataConfig, Sgd
 from tfticket.costs import cost_of
@@ -35,15 +35,6 @@ def write(tmp_path):
         return str(path)
 
     return write
-
-
-def flat(values, prefix=""):
-    """Dotted key -> value."""
-    return dict(
-        leaf
-        for key, value in values.items()
-        for leaf in (flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}).items()
-    )
 
 
 def difference(config, other):
