@@ -26,24 +26,21 @@ def steps_of(run, kind):
 
 
 def in_manifest(**changes):
-    return lambda run: change(
-        run / "manifest.json", lambda values: {"steps": [step | changes for step in values["steps"]]}
-    )
+    changed = lambda values: {"steps": [step | changes for step in values["steps"]]}  # noqa: E731
+    return lambda run: change(run / "manifest.json", changed)
 
 
-def in_results(kind, value):
-    return lambda run: [
-        change(step / "result.json", lambda values: values | {"result": value}) for step in steps_of(run, kind)
-    ]
+def in_steps(kind, name, alter):
+    return lambda run: [alter(step / name) for step in steps_of(run, kind)]
 
 
-def in_diaries(*lines):
-    def alter(run):
-        for step in steps_of(run, "train"):
-            with (step / "events.jsonl").open("a", encoding="utf-8") as diary:
-                diary.write("".join(f"{line}\n" for line in lines))
+def in_results(value):
+    return in_steps("evaluate", "result.json", lambda file: change(file, lambda values: values | {"result": value}))
 
-    return alter
+
+def in_events(*lines):
+    text = "".join(f"{line}\n" for line in lines)
+    return in_steps("train", "events.jsonl", lambda file: file.write_text(file.read_text() + text))
 
 
 def pipe(name):
@@ -53,6 +50,8 @@ def pipe(name):
 EVENT = {"event": "evaluation", "attempt": 1, "time": 1.0, "iteration": 1}
 METRICS = {"density": 1.0, "level": 0, "validation": {"accuracy": "x"}, "test": {"accuracy": HUGE}}
 FAILED = {"state": "failed", "message": MARKUP, "experiment": MARKUP}
+EVENTS = [{"loss": HUGE, "accuracy": "x", "nll": None}, {"loss": float("nan"), "accuracy": [1], MARKUP: MARKUP}]
+EVENTS += [{"iteration": HUGE}, {"time": "now"}]
 HARMS = {
     "texts": lambda run: (
         change(run / "status.json", lambda values: values | FAILED),
@@ -75,22 +74,15 @@ HARMS = {
         change(run / "status.json", lambda values: values | {"state": "running"}),
     ),
     "a status of another time": lambda run: change(run / "status.json", lambda values: values | {"started": 1e300}),
-    "results of another shape": in_results("evaluate", []),
-    "results without metrics": in_results("evaluate", {"density": 1.0, "level": 0}),
-    "metrics that are none": in_results("evaluate", METRICS),
-    "results that are pipes": lambda run: [fifo(step / "result.json") for step in steps_of(run, "evaluate")],
-    "diaries that are pipes": lambda run: [fifo(step / "events.jsonl") for step in steps_of(run, "train")],
-    "events": in_diaries(
-        "[" * 100_000,
-        "null",
-        "[1]",
-        json.dumps({**EVENT, "loss": HUGE, "accuracy": "x", "nll": None}),
-        json.dumps({**EVENT, "loss": float("nan"), "accuracy": [1], MARKUP: MARKUP}),
-        json.dumps({**EVENT, "iteration": HUGE}),
-        json.dumps({**EVENT, "time": "now"}),
-        json.dumps({"event": "evaluation", "loss": 1.0}),
-        json.dumps({"event": MARKUP, "reason": MARKUP}),
-        "\\udcff" * 3,
+    "results of another shape": in_results([]),
+    "results without metrics": in_results({"density": 1.0, "level": 0}),
+    "metrics that are none": in_results(METRICS),
+    "results that are pipes": in_steps("evaluate", "result.json", fifo),
+    "diaries that are pipes": in_steps("train", "events.jsonl", fifo),
+    "events": in_events(
+        *["[" * 100_000, "null", "[1]", "\\udcff" * 3],
+        *(json.dumps(EVENT | changes) for changes in EVENTS),
+        *(json.dumps(event) for event in ({"event": "evaluation", "loss": 1.0}, {"event": MARKUP, "reason": MARKUP})),
     ),
     "a configuration without fields": lambda run: (run / "config.yaml").write_text("name: x\n"),
     "a configuration of lists": lambda run: (run / "config.yaml").write_text("name: x\nmodel: []\ndata: 3\n"),

@@ -45,15 +45,6 @@ def built(tmp_path_factory):
     return build(ROOT, tmp_path_factory.mktemp("dist"))
 
 
-@pytest.fixture
-def venv(tmp_path):
-    """A venv without a package in it; removed afterwards, for it grows to two gigabytes."""
-    folder = tmp_path / "venv"
-    run(sys.executable, "-m", "venv", "--without-pip", folder)
-    yield folder
-    shutil.rmtree(folder)
-
-
 def test_the_wheel_holds_the_program_its_presets_and_its_data_and_no_tests(built):
     with zipfile.ZipFile(built[0]) as wheel:
         names = {name for name in wheel.namelist() if ".dist-info/" not in name}
@@ -96,11 +87,11 @@ def test_the_sdist_builds_the_wheel_to_the_byte(built, tmp_path):
     assert again.read_bytes() == wheel.read_bytes()
 
 
-def test_the_wheel_works_in_an_empty_venv_away_from_the_checkout(built, venv, tmp_path):
+def test_the_wheel_works_in_an_empty_venv_away_from_the_checkout(built, tmp_path):
     (pip,) = (ROOT / "assets" / "bootstrap").glob("pip-*.whl")
+    venv, home, elsewhere, workspace = (tmp_path / name for name in ("venv", "home", "elsewhere", "workspace"))
+    run(sys.executable, "-m", "venv", "--without-pip", venv)
     run(venv / "bin" / "python", pip / "pip", "--disable-pip-version-check", "install", "--quiet", built[0])
-
-    home, elsewhere, workspace = tmp_path / "home", tmp_path / "elsewhere", tmp_path / "workspace"
     home.mkdir()
     elsewhere.mkdir()
     own = ("PYTHON", "TFTICKET", "XDG_")
@@ -109,12 +100,14 @@ def test_the_wheel_works_in_an_empty_venv_away_from_the_checkout(built, venv, tm
     def installed(program: str, *arguments: object) -> str:
         return run(venv / "bin" / program, *arguments, cwd=elsewhere, env=env)
 
-    assert installed("python", "-c", "import tfticket; print(tfticket.__file__)").startswith(str(venv))
-    assert "tfticket run quickstart" in installed("tfticket", "--help")
-    assert "quickstart" in installed("tfticket", "list", "presets").split()
-    assert installed("python", "-c", READ_BUNDLED).split() == ["60000", "10000", "5000", "1000"]
-    shorter = ("-o", "seeds=[0]", "-o", "train.epochs=1")
-    installed("tfticket", "run", "quickstart", *shorter, "--workspace", workspace)
-    (report,) = workspace.glob("runs/*/report")
-    assert {"results.csv", "accuracy.png"} <= {path.name for path in report.iterdir()}
-    assert list(elsewhere.iterdir()) == []
+    try:
+        assert installed("python", "-c", "import tfticket; print(tfticket.__file__)").startswith(str(venv))
+        assert "quickstart" in installed("tfticket", "list", "presets").split()
+        assert installed("python", "-c", READ_BUNDLED).split() == ["60000", "10000", "5000", "1000"]
+        shorter = ("-o", "seeds=[0]", "-o", "train.epochs=1")
+        installed("tfticket", "run", "quickstart", *shorter, "--workspace", workspace)
+        (report,) = workspace.glob("runs/*/report")
+        assert {"results.csv", "accuracy.png"} <= {path.name for path in report.iterdir()}
+        assert list(elsewhere.iterdir()) == []
+    finally:
+        shutil.rmtree(venv)  # two gigabytes

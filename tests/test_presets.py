@@ -23,6 +23,8 @@ from tfticket.pruning.mask import dense_mask
 from tfticket.pruning.selection import check_levels
 from tfticket.registry import MODELS
 
+OURS = {"experiment", "name", "execution"}
+"""Fields that no paper states."""
 RUN = "experiment: imp\nname: mine\n"
 
 
@@ -51,11 +53,7 @@ def test_every_preset_loads_with_the_source_and_the_cost_of_what_it_says():
         sourced = load_sourced(name)
         config = sourced.config.model_dump(mode="json")
         assert sourced.config.name == name == preset.name
-        assert {field.partition(".")[0] for field in sourced.fields} == set(config) - {
-            "experiment",
-            "name",
-            "execution",
-        }
+        assert {field.partition(".")[0] for field in sourced.fields} | OURS == {*config}
         for field, (value, where) in sourced.fields.items():
             mark, _, words = where.partition(": ")
             assert mark in ("stated", "inferred", "ours"), (name, field)
@@ -161,31 +159,20 @@ def test_what_cannot_be_extended_is_refused(write, tmp_path):
         load_experiment("quikstart")
 
 
-# Files
+WRONG_FILES = [
+    *[("", None, ""), ("- 1", None, ""), (b"name: \xff\xfe", None, ""), ("name: mine", "experiment", "")],
+    *[("experiment: imp", "name", ""), (RUN + "train: {batch_size: }", "train.batch_size", "")],
+    (RUN + "train: {epochs: 1}\ntrain: {gamma: 1}\n", None, ": line 4: the key 'train'"),
+]
 
 
-def test_a_file_may_come_from_another_editor(write):
+def test_a_wrong_file_is_refused_by_its_name_and_one_may_come_from_another_editor(write):
+    for text, field, fact in WRONG_FILES:
+        with refused(field, None, f"mine.yaml{fact}"):
+            load_experiment(write("mine.yaml", text))
     text = RUN + "execution: &e {threads: 1}\nseeds: [5]\n"
     for written in ("\ufeff" + text, text.encode("utf-16"), text.replace("\n", "\r\n"), f"---\n{text}...\n"):
         assert load_experiment(write("mine.yaml", written)).seeds == (5,)
-
-
-@pytest.mark.parametrize(
-    ("text", "field", "fact"),
-    [
-        ("", None, ""),
-        ("- 1", None, ""),
-        (b"name: \xff\xfe", None, ""),
-        (RUN + "train: {epochs: 1}\ntrain: {gamma: 1}\n", None, ": line 4: the key 'train'"),
-        ("name: mine", "experiment", ""),
-        ("experiment: imp", "name", ""),
-        (RUN + "train: {batch_size: }", "train.batch_size", ""),
-        (RUN + "data: {classes: [yes, no]}", "data.classes", ": data.classes: "),
-    ],
-)
-def test_a_wrong_file_is_refused_by_its_name(write, text, field, fact):
-    with refused(field, None, f"mine.yaml{fact}"):
-        load_experiment(write("mine.yaml", text))
 
 
 # Overrides: two spaces separate one from the next
@@ -226,27 +213,23 @@ BELOW = RUN + "train: {optimiser: {name: adam, learning_rate: 0.5, beta_1: 0.5}}
 SGD = "train.optimiser={name: sgd, momentum: 0.5}"
 
 
-@pytest.mark.parametrize(
-    ("overrides", "expected"),
-    [
-        (["train.optimiser={name: sgd}"], Sgd()),
-        (["train.optimiser.name=sgd", "train.optimiser.momentum=0.5"], Sgd(momentum=0.5)),
-        (["train.optimiser.name=adam"], Adam(learning_rate=0.5, beta_1=0.5)),
-        (["train.optimiser.beta_1=0.8"], Adam(learning_rate=0.5, beta_1=0.8)),
-        ([SGD, "train.optimiser.learning_rate=0.2"], Sgd(momentum=0.5, learning_rate=0.2)),
-        (["train.optimiser.learning_rate=0.2", SGD], Sgd(momentum=0.5, learning_rate=0.2)),
-        ([SGD, "train={optimiser: {name: sgd}}"], Sgd(momentum=0.5)),
-    ],
-)
-def test_another_optimizer_brings_its_own_defaults_and_the_same_one_keeps_its_fields(write, overrides, expected):
-    assert load_experiment(write("below.yaml", BELOW), overrides).train.optimiser == expected
+OPTIMISERS = [
+    (["train.optimiser={name: sgd}"], Sgd()),
+    (["train.optimiser.name=sgd", "train.optimiser.momentum=0.5"], Sgd(momentum=0.5)),
+    (["train.optimiser.name=adam"], Adam(learning_rate=0.5, beta_1=0.5)),
+    (["train.optimiser.beta_1=0.8"], Adam(learning_rate=0.5, beta_1=0.8)),
+    ([SGD, "train.optimiser.learning_rate=0.2"], Sgd(momentum=0.5, learning_rate=0.2)),
+    (["train.optimiser.learning_rate=0.2", SGD], Sgd(momentum=0.5, learning_rate=0.2)),
+    ([SGD, "train={optimiser: {name: sgd}}"], Sgd(momentum=0.5)),
+]
 
 
-def test_what_a_user_changes_is_said_to_be_theirs(write):
+def test_another_optimizer_brings_its_own_defaults_and_the_same_one_keeps_its_fields(write):
+    for overrides, expected in OPTIMISERS:
+        assert load_experiment(write("below.yaml", BELOW), overrides).train.optimiser == expected
     path = write("mine.yaml", "extends: bayesian-lth-resnet-20-paper\nname: mine\ntrain: {epochs: 3ep}\n")
     fields = load_sourced(path, ["seeds=[7]", "train.optimiser.name=sgd"]).fields
-    assert fields["train.epochs"] == ("3ep", "yours: mine.yaml")
-    assert fields["seeds"] == ([7], "yours: -o")
+    assert (fields["train.epochs"], fields["seeds"]) == (("3ep", "yours: mine.yaml"), ([7], "yours: -o"))
     assert fields["train.batch_size"] == (128, "inferred: open_lth")
     assert fields["train.optimiser.learning_rate"] == (0.1, "ours: the default")  # Adam's is gone with its table
 
@@ -286,16 +269,9 @@ def test_an_override_that_is_ambiguous_or_broken_is_refused():
 # Which data
 
 
-@pytest.fixture
-def home(monkeypatch, tmp_path):
-    """The user's home and, below it, the folder that the program is started in."""
-    monkeypatch.setenv("HOME", str(tmp_path))
-    (tmp_path / "here").mkdir()
-    monkeypatch.chdir(tmp_path / "here")
-    return tmp_path
-
-
-def test_a_path_is_seen_from_the_file_that_says_it(write, home, monkeypatch):
+def test_a_path_is_seen_from_the_file_or_the_folder_where_it_is_said(write, tmp_path, monkeypatch):
+    home = tmp_path
+    monkeypatch.setenv("HOME", str(home))
     write("inner/below.yaml", RUN + "data: {path: rows.npz}\n")
     write("middle.yaml", "extends: inner/below.yaml\n")
     write("here/above.yaml", "extends: ../middle.yaml\ndata: {train_rows: 9}\n")
@@ -306,12 +282,8 @@ def test_a_path_is_seen_from_the_file_that_says_it(write, home, monkeypatch):
             path = Path(load_experiment(os.path.relpath(home / name)).data.path)
             assert path.resolve() == home / "inner" / "rows.npz"
         assert Path(load_experiment(str(home / "here/other.yaml")).data.path).resolve() == home / "data" / "rows"
-
-
-def test_a_path_on_the_command_line_is_seen_from_where_the_user_is(write, home):
-    path = write("inner/mine.yaml", RUN + "data: {path: rows.npz}\n")
-    assert load_experiment(path, ["data.path=other.npz"]).data.path == str(home / "here" / "other.npz")
     for given, in_file, on_line in (
+        ("rows.npz", home / "inner/rows.npz", home / "here/rows.npz"),
         ("~nosuchuser/rows.npz", home / "inner/~nosuchuser/rows.npz", home / "here/~nosuchuser/rows.npz"),
         ("~/rows.npz", home / "rows.npz", home / "rows.npz"),
         (f"{home}/rows.npz", home / "rows.npz", home / "rows.npz"),
