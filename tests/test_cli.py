@@ -53,7 +53,7 @@ WRONG = """
 nope                                                 | nope
 list nope                                            | nope
 list runs -w damaged.safetensors                     | damaged.safetensors; --workspace
-show nope                                            | nope; none yet
+show nope                                            | nope; bare
 show ''                                              | name
 report bare                                          | bare
 export bare                                          | bare; chains
@@ -270,16 +270,15 @@ def test_a_diverging_run_exits_1_and_says_where(tmp_path, call):
     assert (code, "at iteration" in out) == (0, True)
 
 
-def test_a_keras_file_is_loaded_only_with_trust(tmp_path, call):
+def test_a_keras_file_is_loaded_only_with_trust(tmp_path, monkeypatch, call):
     model = tt.build_model("lenet-300-100", input_shape=(28, 28, 1), num_classes=10)
     model.save(tmp_path / "mine.keras")
     run = ["run", "quickstart-smoke", "-w", tmp_path / "ws", *options(f"model={{name: {tmp_path / 'mine.keras'}}}")]
     code, _, err = call(*run)
     assert (code, "mine.keras" in err, "--trust" in err) == (2, True, True)
     assert not (tmp_path / "ws").exists()
-    short = options("seeds=[0]", "prune.levels=1", "train.epochs=3it", "control_densities=[]")
-    code, out, _ = call(*run, "--trust", *short)
-    assert (code, "IMP ticket" in out) == (0, True)
+    monkeypatch.setattr("tfticket._experiments.imp.Imp.main", ctrl_c)
+    assert call(*run, "--trust")[0] == 130  # it began
 
 
 # A finished run
@@ -316,6 +315,7 @@ def test_a_second_run_computes_nothing_and_reports_the_same(finished, call):
     before = {path: path.stat().st_mtime_ns for path in workspace.glob("steps/*/*")}
     (table,) = workspace.glob("runs/*/report/results.csv")
     text = table.read_text()
+    table.unlink()
     printed = json.loads(call("run", "quickstart-smoke", "-w", workspace, "--json")[1])
     assert {path: path.stat().st_mtime_ns for path in workspace.glob("steps/*/*")} == before
     assert table.read_text() == text
@@ -371,11 +371,6 @@ def test_the_library_finds_the_tickets_that_the_lab_finds(finished, data):
 def test_runs_are_shown_reported_and_inspected_from_their_folders(finished, tmp_path, call):
     workspace, _ = finished
     before = {path.name for path in workspace.glob("steps/*")}
-    (run,) = workspace.glob("runs/*")
-    code, out, _ = call("report", run, "--out", tmp_path / "out", "-w", tmp_path / "elsewhere")
-    assert (code, TITLE in out, "10.0%" in out) == (0, True, True)
-    assert (tmp_path / "out" / "results.csv").read_text() == (run / "report" / "results.csv").read_text()
-
     again = ["-q", "run", "quickstart-smoke", "-w", workspace, *options("control_densities=[0.1]")]
     assert call(*again)[0] == 0  # one field changed recomputes only what it reaches: here nothing
     assert {path.name for path in workspace.glob("steps/*")} == before
@@ -396,7 +391,7 @@ def test_the_api_example_of_the_readme_runs(tmp_path, monkeypatch, capsys):
     """The README's code block, with a shorter training."""
     text = (Path(__file__).parents[1] / "README.md").read_text()
     code = text.split("```python\n")[1].split("```")[0]
-    short = code.replace('tt.load_data("mnist")', 'tt.load_data("mnist", train_rows=1000)')
+    short = code.replace('tt.load_data("mnist")', 'tt.load_data("mnist", train_rows=200, validation_rows=200)')
     assert short != code
     monkeypatch.chdir(tmp_path)
     exec(compile(short, "README.md", "exec"), {})
@@ -408,8 +403,10 @@ def test_the_api_example_of_the_readme_runs(tmp_path, monkeypatch, capsys):
 
 def test_data_sets_are_listed_with_where_they_lie_or_how_to_get_them(letters, folders, tmp_path, monkeypatch, call):
     monkeypatch.delenv("TFTICKET_DATA")
+    mine = tmp_path / "mine"
+    mine.mkdir()
     for name in ("letters.npz", "mnist.npz", "cifar-10-jpeg.npz"):
-        (tmp_path / name).symlink_to(letters)
+        (mine / name).symlink_to(letters)
     listed = {row.pop("name"): row for row in json.loads(call("data", "--json")[1])}
     assert [*listed] == [*DATA_SETS]
     assert listed["mnist"] == {"label": "MNIST", "path": str(asset("mnist.npz")), "how": source_by_name("mnist").how}
@@ -418,21 +415,18 @@ def test_data_sets_are_listed_with_where_they_lie_or_how_to_get_them(letters, fo
     assert call("data", "mnist")[:2] == (0, f"{summary('mnist')}\n")
     (described,) = json.loads(call("data", letters, "--json")[1])
     assert (described["name"], described["train_rows"], described["shape"]) == ("letters", 700, [28, 28, 1])
-    paths = {row["name"]: row["path"] for row in json.loads(call("data", "--data-dir", tmp_path, "--json")[1])}
+    paths = {row["name"]: row["path"] for row in json.loads(call("data", "--data-dir", mine, "--json")[1])}
     assert [*paths] == [*DATA_SETS, "letters"]
-    assert (paths["mnist"], paths["letters"]) == (str(asset("mnist.npz")), str(tmp_path / "letters.npz"))
-    assert paths["cifar-10-jpeg"] == str(tmp_path / "cifar-10-jpeg.npz")
+    assert (paths["mnist"], paths["letters"]) == (str(asset("mnist.npz")), str(mine / "letters.npz"))
+    assert paths["cifar-10-jpeg"] == str(mine / "cifar-10-jpeg.npz")
 
 
 def test_a_users_own_file_is_run_by_its_folder_and_named_in_the_report(letters, tmp_path, call):
     changes = ["seeds=[0]", "prune.levels=1", "data.train_rows=500", "data.validation_rows=100", "train.epochs=3it"]
-    run = ["run", "quickstart-smoke", "-w", tmp_path, *options(*changes)]
-    code, out, _ = call(*run, *options("data.name=letters"), "--data-dir", letters.parent)
+    changes += ["control_densities=[]"]
+    run = ["run", "quickstart-smoke", "-w", tmp_path, *options(*changes, "data.name=letters")]
+    code, out, _ = call(*run, "--data-dir", letters.parent)
     assert code == 0
     proposed = next(shlex.split(line) for line in out.splitlines() if " run quickstart-smoke " in line)
     assert f"--data-dir={letters.parent}" in proposed
-    made = find_run(tmp_path, "quickstart-smoke")
-    assert {row.data for row in rows_of(made)} == {"letters, 500 training rows"}
-    other_name = options(f"data.path={letters}", "data.name=My letters", "name=renamed")
-    assert call("-q", *run, *other_name)[0] == 0
-    assert {row.data for row in rows_of(find_run(tmp_path, "renamed"))} == {"My letters, 500 training rows"}
+    assert {row.data for row in rows_of(find_run(tmp_path, "quickstart-smoke"))} == {"letters, 500 training rows"}
