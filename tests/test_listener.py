@@ -41,6 +41,11 @@ def test_trainings_and_parts_of_them_are_counted_and_the_time_left_is_estimated(
     counter.finished("train", computed=True)
     assert state().step is None
     assert (state().done, state().computed, state().fraction) == (2, 1, 0.0)
+    counter.started("fit", "fit-1", LABEL)  # no training
+    counter.progress(3, 4)
+    assert (state().iteration, state().iterations, state().completed) == (3, 4, 2)
+    counter.finished("fit", computed=True)
+    assert (state().step, state().iterations) == (None, 0)
 
 
 def test_the_time_left_counts_chains_apart_from_trainings(clocked):
@@ -101,15 +106,6 @@ def test_chains_that_are_drawn_at_once_count_each(clocked):
     assert state().chains_computed == pytest.approx(2.1)
 
 
-def test_passes_of_other_steps_are_no_trainings():
-    counter, state = expecting(1)
-    counter.started("fit", "fit-1", LABEL)
-    counter.progress(3, 4)
-    assert (state().iteration, state().iterations, state().completed) == (3, 4, 0)
-    counter.finished("fit", computed=True)
-    assert (state().step, state().iterations) == (None, 0)
-
-
 def test_a_runs_folder_says_how_far_it_is(tmp_path, clocked):
     recorder = Recorder(tmp_path, Listener())
     recorder.expect(2)
@@ -151,8 +147,7 @@ def test_progress_is_read_as_it_was_written_and_damaged_progress_is_none(tmp_pat
     write_progress(tmp_path, progress)
     assert read_progress(tmp_path) == progress
     whole = '{"step": {"kind": "train", "folder": "train-1", "label": {}}, "beside": [3]}'
-    texts = ["", "{", "[1]", '{"step": 3}', '{"trainings": "x"}', '{"step": {"kind": "train"}}', '{"beside": 3}', whole]
-    for text in texts:
+    for text in ("", "{", "[1]", '{"step": 3}', '{"trainings": "x"}', '{"step": {"kind": "train"}}', whole):
         (tmp_path / "progress.json").write_text(text)
         assert read_progress(tmp_path) is None, text
 
