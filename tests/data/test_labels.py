@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.refusals import refused
 from tfticket.data import load_data
-from tfticket.errors import InputError
 
 ROWS = 30
 CODES = np.arange(ROWS) % 3
@@ -31,11 +31,6 @@ def classes(data):
         for image, label in zip(*data.split(split), strict=True)
     ]
     return [name for _, name in sorted(rows)]
-
-
-def refused(labels, message, test_labels=None):
-    with pytest.raises(InputError, match=message):
-        loaded(labels, test_labels)
 
 
 class Animal(enum.Enum):
@@ -99,9 +94,8 @@ def test_numbers_and_truth_values_are_classes_in_their_order(kind):
     labels, names = NUMBERS[kind]
     data = loaded(labels)
     assert data.class_names == tuple(names)
-    plain = [*labels]
-    order = sorted({*plain})
-    assert classes(data) == [data.class_names[order.index(label)] for label in plain]
+    order = sorted({*labels})
+    assert classes(data) == [data.class_names[order.index(label)] for label in labels]
     assert data.y_train.dtype == np.int32
 
 
@@ -114,8 +108,9 @@ def test_numbers_and_truth_values_are_classes_in_their_order(kind):
         (tuple(("ab"[code], code) for code in (CODES > 0).tolist()), ("('a', False)", "('b', True)")),
         ([(0,) * code for code in CODES.tolist()], ("()", "(0, 0)", "(0,)")),
         (pd.Series([frozenset({int(code)}) for code in CODES]), ("frozenset({0})", "frozenset({1})", "frozenset({2})")),
+        (np.array(["10", "9", "b"])[CODES], ("b", "9", "10")),
     ],
-    ids=["members of an enumeration", "intervals", "tuples", "a tuple of tuples", "tuples of several lengths", "sets"],
+    ids=["an enumeration", "intervals", "tuples", "a tuple of tuples", "tuples of several lengths", "sets", "digits"],
 )
 def test_other_hashable_values_are_classes_by_their_text(labels, names):
     data = loaded(labels)
@@ -123,139 +118,118 @@ def test_other_hashable_values_are_classes_by_their_text(labels, names):
     assert classes(data) == [str(label) for label in labels]
 
 
-def test_names_that_are_numbers_go_by_their_number_as_in_folders():
-    assert loaded(np.array(["10", "9", "b"])[CODES]).class_names == ("b", "9", "10")
-
-
-def test_classes_are_chosen_by_the_labels_that_users_know():
-    data = loaded(NAMES, classes=["dog", "cat"])
-    assert data.class_names == ("dog", "cat")
-    assert loaded(CODES + 1, classes=[3, 1]).class_names == ("3", "1")
-
-
 @given(st.permutations(range(3)), st.sampled_from(["text", "number"]))
-def test_which_row_has_which_class_does_not_depend_on_the_order(order, kind):
+def test_the_class_of_a_row_does_not_depend_on_the_order(order, kind):
     rows = np.concatenate([np.flatnonzero(code == CODES) for code in order])
     labels = NAMES if kind == "text" else CODES * 3
     shuffled = load_data("own", x_train=IMAGES[rows], y_train=labels[rows], x_test=IMAGES, y_test=labels)
     assert shuffled.checksum == loaded(labels).checksum
 
 
-def test_labels_are_kept_in_a_file(tmp_path):
-    for labels in (NAMES, CODES + 1, CODES.astype(float), CODES > 0, NAMES.astype("S")):
+def test_classes_are_chosen_by_the_labels_that_users_know():
+    assert loaded(NAMES, classes=["dog", "cat"]).class_names == ("dog", "cat")
+    assert loaded(CODES + 1, classes=[3, 1]).class_names == ("3", "1")
+
+
+def test_labels_are_kept_in_a_file_and_objects_refused_with_advice_that_keeps_them(tmp_path):
+    def from_file(labels):
         np.savez(tmp_path / "own.npz", x_train=IMAGES, y_train=labels, x_test=IMAGES, y_test=labels)
-        there, here = load_data(path=tmp_path / "own.npz"), loaded(labels)
+        return load_data(path=tmp_path / "own.npz")
+
+    objects = NAMES.astype(object)
+    for labels in (NAMES, CODES + 1, CODES.astype(float), CODES > 0, NAMES.astype("S"), np.asarray(objects, str)):
+        there, here = from_file(labels), loaded(labels)
         assert (there.class_names, there.checksum) == (here.class_names, here.checksum)
+    with refused(None, None, "y_train holds pickled Python objects", "np.asarray(array, str)"):
+        from_file(objects)
 
 
-def test_objects_in_a_file_are_not_read_and_the_advice_keeps_them(tmp_path):
-    np.savez(tmp_path / "own.npz", x_train=IMAGES, y_train=NAMES.astype(object), x_test=IMAGES, y_test=NAMES)
-    with pytest.raises(InputError, match=r"y_train holds pickled Python objects.*np\.asarray\(array, str\)"):
-        load_data(path=tmp_path / "own.npz")
-    kept = np.asarray(NAMES.astype(object), str)
-    np.savez(tmp_path / "own.npz", x_train=IMAGES, y_train=kept, x_test=IMAGES, y_test=kept)
-    assert classes(load_data(path=tmp_path / "own.npz")) == NAMES.tolist()
+REFUSED = [
+    (np.linspace(0, 1, ROWS), "y_train[1] is 0.03", "np.digitize"),
+    (np.arange(ROWS) * 7.0, "30 different numbers in 30 rows", "np.digitize"),
+    (np.arange(ROWS) * 7, "30 different numbers in 30 rows", "y.astype(str)"),
+    (np.arange(ROWS), "30 different numbers in 30 rows"),
+    (CODES * 1e300, "y_train[1] is 1e+300", "regression"),
+    (np.where(CODES == 1, np.inf, 0), "y_train[1] is inf", "regression"),
+    (np.where(CODES == 1, np.nan, 0), "y_train[1] is nan", "without a label"),
+    ([None, *NAMES[1:]], "y_train[0] is None", "without a label"),
+    (pd.Series([pd.NA, *CODES[1:]]), "y_train[0] is <NA>", "without a label"),
+    (pd.Series(["cat", None] * 15), "y_train[1] is nan", "without a label"),
+    (pd.Series(NAMES).astype("category").cat.remove_categories("cow"), "y_train[2] is nan", "without a label"),
+    (["cat", " "] * 15, "y_train[1] is an empty text"),
+    ([b"cat", b""] * 15, "y_train[1] is an empty text"),
+    (["cat", 1] * 15, "'cat' (str, row 0) and 1 (int, row 1)"),
+    ([True, 0] * 15, "True (bool, row 0) and 0 (int, row 1)"),
+    (["cat", b"cow"] * 15, "several kinds"),
+    (pd.Series(["a", 1, 2.0] * 10), "several kinds"),
+    ([("a", 1), "b"] * 15, "several kinds"),
+    ([Fraction(1, 2), "a"] * 15, "several kinds"),
+    ([1, 2.5] * 15, "y_train[1] is 2.5", "regression"),
+    ([[1], [2, 3]] * 15, "y_train[0] is of type list"),
+    ([{"a": 1}] * ROWS, "y_train[0] is of type dict"),
+    ([("a", [1]), ("b", [2])] * 15, "of type tuple"),
+    (np.ma.masked_equal(CODES, 1), "10 masked values"),
+    (pd.Series(pd.date_range("2020-01-01", periods=ROWS)), "holds times"),
+    ([datetime.date(2020, 1, 1 + int(code)) for code in CODES], "holds times", "y.astype(str)"),
+    (CODES.astype("m8[s]"), "holds times"),
+    (CODES * 1j, "complex128"),
+    (np.array([(1, 2)] * ROWS, "i4,i4"), "expected one label a row"),
+    (np.eye(3)[CODES], "(30, 3)", "one-hot: give y.argmax(axis=1)"),
+    (pd.get_dummies(pd.Series(NAMES)), "one-hot: give y.argmax(axis=1)"),
+    (np.eye(3)[CODES] * 0.9, "highest score is y.argmax"),
+    (np.ones((ROWS, 2), int), "Rows of several classes"),
+    ([(0, 0, 1), (0, 1, 0), (1, 0, 0)] * 10, "one-hot: give np.argmax([*y], axis=1)"),
+    ([(1.0, 0.0), (0.0, 1.0)] * 15, "one-hot: give np.argmax"),
+    (pd.Series([(True, False), (False, True)] * 15), "one-hot: give np.argmax"),
+    ([(10**400, 0.5)] * ROWS, "regression"),
+    ([(0.5, 1.5), (2.5, 0.5)] * 15, "y_train[0] is (0.5, 1.5)", "regression"),
+    ([(np.float32(0.1 * row), 1) for row in range(ROWS)], "regression"),
+    ("cat", "y_train is str"),
+    (3, "y_train is int"),
+    (iter(CODES), "iterator; expected one label a row"),
+    ({"cat", "dog"}, "y_train is set", "in the order of the rows"),
+    (dict(enumerate(CODES)).values(), "y_train is dict_values"),
+    (np.zeros(ROWS), "one class only, '0'"),
+    (["cat"] * ROWS, "one class only, 'cat'"),
+    (["cat", "cat "] * 15, "'cat' and 'cat '"),
+    (["cat", "dog\n"] * 15, r"'dog\n', which cannot be printed", "strip"),
+    (["cat", "\x1b[31mdog"] * 15, r"'\x1b[31mdog', which cannot be printed"),
+]
 
 
-# What is no label
-
-
-@pytest.mark.parametrize(
-    ("labels", "message"),
-    [
-        (np.linspace(0, 1, ROWS), r"y_train\[1\] is 0\.03.*: a target of regression.*np\.digitize"),
-        (np.arange(ROWS) * 7.0, "30 different numbers in 30 rows: a target of regression"),
-        (np.arange(ROWS) * 7, "30 different numbers in 30 rows: a target of regression.*y.astype"),
-        (CODES * 1e300, r"y_train\[1\] is 1e\+300: a target of regression"),
-        (np.where(CODES == 1, np.inf, 0), r"y_train\[1\] is inf: a target of regression"),
-        (np.where(CODES == 1, np.nan, 0), r"y_train\[1\] is nan: a row without a label"),
-        ([None, *NAMES[1:]], r"y_train\[0\] is None: a row without a label"),
-        (pd.Series([pd.NA, *CODES[1:]]), r"y_train\[0\] is <NA>: a row without a label"),
-        (pd.Series(["cat", None] * 15), r"y_train\[1\] is nan: a row without a label"),
-        (
-            pd.Series(NAMES).astype("category").cat.remove_categories("cow"),
-            r"y_train\[2\] is nan: a row without a label",
-        ),
-        (["cat", " "] * 15, r"y_train\[1\] is an empty text"),
-        ([b"cat", b""] * 15, r"y_train\[1\] is an empty text"),
-        (["cat", 1] * 15, r"'cat' \(str, row 0\) and 1 \(int, row 1\); expected one"),
-        ([True, 0] * 15, r"True \(bool, row 0\) and 0 \(int, row 1\); expected one"),
-        (["cat", b"cow"] * 15, "of several kinds"),
-        ([1, 2.5] * 15, r"y_train\[1\] is 2\.5: a target of regression"),
-        (pd.Series(["a", 1, 2.0] * 10), "of several kinds"),
-        ([[1], [2, 3]] * 15, r"y_train\[0\] is of type list; expected one label a row"),
-        ([{"a": 1}] * ROWS, r"y_train\[0\] is of type dict"),
-        (np.ma.masked_equal(CODES, 1), "masked array of 10 masked values, which NumPy would unmask"),
-        (pd.Series(pd.date_range("2020-01-01", periods=ROWS)), "holds times; expected classes"),
-        ([datetime.date(2020, 1, 1 + int(code)) for code in CODES], r"holds times; .*y\.astype\(str\)"),
-        (CODES.astype("m8[s]"), "holds times"),
-        (CODES * 1j, "is complex128; expected one label a row"),
-        (np.array([(1, 2)] * ROWS, "i4,i4"), "expected one label a row"),
-        (np.eye(3)[CODES], r"shape \(30, 3\); .* one-hot: give y\.argmax\(axis=1\)"),
-        (pd.get_dummies(pd.Series(NAMES)), r"one-hot: give y\.argmax\(axis=1\)"),
-        (np.eye(3)[CODES] * 0.9, "class of the highest score is y.argmax"),
-        (np.ones((ROWS, 2), int), "Rows of several classes"),
-        ("cat", "y_train is str; expected one label a row"),
-        (3, "y_train is int; expected one label a row"),
-        (iter(CODES), r"y_train is .*iterator; expected one label a row\. Give a list"),
-        ({"cat", "dog"}, r"y_train is set; .*in the order of the rows"),
-        (dict(enumerate(CODES)).values(), "y_train is dict_values; expected one label a row"),
-        ([("a", [1]), ("b", [2])] * 15, "of type tuple; expected one label a row"),
-        ([("a", 1), "b"] * 15, "of several kinds"),
-        (np.arange(ROWS), "30 different numbers in 30 rows: a target of regression"),
-        (np.zeros(ROWS), "own holds one class only, '0'; expected at least two"),
-        (["cat"] * ROWS, "own holds one class only, 'cat'"),
-        ([(0, 0, 1), (0, 1, 0), (1, 0, 0)] * 10, r"one-hot: give np\.argmax\(\[\*y\], axis=1\)"),
-        ([(1.0, 0.0), (0.0, 1.0)] * 15, "one-hot: give np.argmax"),
-        (pd.Series([(True, False), (False, True)] * 15), "one-hot: give np.argmax"),
-        ([(10**400, 0.5)] * ROWS, "targets of regression"),
-        ([(0.5, 1.5), (2.5, 0.5)] * 15, r"y_train\[0\] is \(0\.5, 1\.5\): targets of regression"),
-        ([(np.float32(0.1 * row), 1) for row in range(ROWS)], "targets of regression"),
-        (["cat", "cat "] * 15, "the labels 'cat' and 'cat ', which differ in spaces alone"),
-        ([Fraction(1, 2), "a"] * 15, "of several kinds"),
-        (["cat", "dog\n"] * 15, r"the label 'dog\\n', which cannot be printed.*strip"),
-        (["cat", "\x1b[31mdog"] * 15, r"'\\x1b\[31mdog', which cannot be printed"),
-    ],
-    ids=lambda value: value if isinstance(value, str) else type(value).__name__,
-)
-def test_what_is_no_label_is_refused_with_its_place(labels, message):
-    refused(labels, message)
-
-
-def test_many_classes_may_be_numbers_if_they_are_plain_or_have_rows_or_are_called_texts():
-    plain = np.repeat(np.arange(25), 2)
-    images = np.arange(50, dtype=np.uint8).reshape(50, 1, 1)
-    data = load_data("own", x_train=images, y_train=plain, x_test=images, y_test=plain, stratify=True)
-    assert data.num_classes == 25, "0, 1, 2, ..., two rows each"
-    twenty = (np.arange(ROWS) % 20) * 3
-    assert loaded(twenty, x_validation=IMAGES, y_validation=twenty).num_classes == 20
-    texts = (np.arange(ROWS) * 7).astype(str)
-    assert loaded(texts, x_validation=IMAGES, y_validation=texts).num_classes == ROWS, "as the message says"
-    rows = 10 * 21
-    images = np.arange(rows, dtype=np.uint8).reshape(rows, 1, 1)
-    labels = np.arange(rows) % 21 * 7
-    assert load_data("own", x_train=images, y_train=labels, x_test=images, y_test=labels).num_classes == 21
+@pytest.mark.parametrize(("labels", "mentions"), [(labels, mentions) for labels, *mentions in REFUSED])
+def test_labels_of_no_class_are_refused_with_their_place(labels, mentions):
+    with refused("y_train", None, *mentions):
+        loaded(labels)
 
 
 @pytest.mark.parametrize(
-    ("labels", "test_labels", "message"),
+    ("labels", "test_labels", "mention"),
     [
-        (
-            NAMES,
-            np.where(NAMES == "dog", "Dog", NAMES),
-            r"y_test holds the label Dog \(row 0\), which no training row has",
-        ),
-        (CODES, CODES + 1, r"y_test holds the label 3 \(row 2\)"),
-        (CODES > 0, CODES, "y_test holds numbers, y_train holds truth values"),
-        (CODES, CODES.astype(str), "y_test holds texts, y_train holds numbers"),
-        (CODES, CODES + 0.5, r"y_test\[0\] is 0\.5: a target of regression"),
+        (NAMES, np.where(NAMES == "dog", "Dog", NAMES), "the label Dog (row 0)"),
+        (CODES, CODES + 1, "the label 3 (row 2)"),
+        (CODES > 0, CODES, "numbers, y_train holds truth values"),
+        (CODES, CODES.astype(str), "texts, y_train holds numbers"),
+        (CODES, CODES + 0.5, "y_test[0] is 0.5"),
     ],
 )
-def test_labels_that_no_training_row_has_or_of_another_kind_are_refused(labels, test_labels, message):
-    refused(labels, message, test_labels)
+def test_labels_that_no_training_row_has_or_of_another_kind_are_refused(labels, test_labels, mention):
+    with refused("y_test", None, mention):
+        loaded(labels, test_labels)
 
 
-def test_labels_of_one_kind_may_be_of_other_types():
-    data = loaded(CODES.astype(float), CODES.astype(np.uint8))
-    assert data.contents == loaded(CODES).contents
+def test_numbers_of_many_classes_are_labels_if_plain_or_with_rows_or_given_as_texts():
+    def count(labels, **options):
+        images = np.arange(len(labels), dtype=np.uint8).reshape(-1, 1, 1)
+        own = options if options else {"x_validation": images, "y_validation": labels}
+        return load_data("own", x_train=images, y_train=labels, x_test=images, y_test=labels, **own).num_classes
+
+    assert count(np.repeat(np.arange(25), 2), stratify=True) == 25, "0, 1, 2, ..., two rows each"
+    assert count(np.arange(ROWS) % 20 * 3) == 20, "few"
+    assert count((np.arange(ROWS) * 7).astype(str)) == ROWS, "as the message says"
+    assert count(np.arange(210) % 21 * 7) == 21, "ten rows each"
+
+
+def test_labels_of_equal_kinds_may_be_of_other_types():
+    assert loaded(CODES.astype(float), CODES.astype(np.uint8)).contents == loaded(CODES).contents
     assert loaded(NAMES.astype(object), NAMES.astype("S")).contents == loaded(NAMES).contents
