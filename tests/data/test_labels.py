@@ -33,12 +33,7 @@ def classes(data):
     return [name for _, name in sorted(rows)]
 
 
-class Animal(enum.Enum):
-    CAT = 1
-    COW = 2
-    DOG = 3
-
-
+Animal = enum.Enum("Animal", ["CAT", "COW", "DOG"])
 NAMES = np.array(["dog", "cat", "cow"])[CODES]
 TEXTS = {
     "NumPy's texts": NAMES,
@@ -58,14 +53,6 @@ TEXTS = {
     "a frame": pd.DataFrame({"animal": NAMES}),
     "a mask that hides nothing": np.ma.MaskedArray(NAMES, mask=False),
 }
-
-
-@pytest.mark.parametrize("kind", TEXTS)
-def test_texts_are_classes_in_the_order_of_the_alphabet(kind):
-    data = loaded(TEXTS[kind])
-    assert data.class_names == ("cat", "cow", "dog")
-    assert classes(data) == NAMES.tolist()
-    assert data.contents == loaded(NAMES).contents
 
 
 NUMBERS = {
@@ -89,33 +76,30 @@ NUMBERS = {
 }
 
 
-@pytest.mark.parametrize("kind", NUMBERS)
-def test_numbers_and_truth_values_are_classes_in_their_order(kind):
-    labels, names = NUMBERS[kind]
-    data = loaded(labels)
-    assert data.class_names == tuple(names)
-    order = sorted({*labels})
-    assert classes(data) == [data.class_names[order.index(label)] for label in labels]
-    assert data.y_train.dtype == np.int32
+OTHERS = [
+    ([[*Animal][code] for code in CODES], ("Animal.CAT", "Animal.COW", "Animal.DOG")),
+    (pd.Series(pd.cut([1, 2, 3] * 10, [0, 1, 2, 3])), ("(0, 1]", "(1, 2]", "(2, 3]")),
+    ([("abc"[code], int(code)) for code in CODES], ("('a', 0)", "('b', 1)", "('c', 2)")),
+    (tuple(("ab"[code], code) for code in (CODES > 0).tolist()), ("('a', False)", "('b', True)")),
+    ([(0,) * code for code in CODES.tolist()], ("()", "(0, 0)", "(0,)")),
+    (pd.Series([frozenset({int(code)}) for code in CODES]), ("frozenset({0})", "frozenset({1})", "frozenset({2})")),
+    (np.array(["10", "9", "b"])[CODES], ("b", "9", "10")),
+]
 
 
-@pytest.mark.parametrize(
-    ("labels", "names"),
-    [
-        ([[*Animal][code] for code in CODES], ("Animal.CAT", "Animal.COW", "Animal.DOG")),
-        (pd.Series(pd.cut([1, 2, 3] * 10, [0, 1, 2, 3])), ("(0, 1]", "(1, 2]", "(2, 3]")),
-        ([("abc"[code], int(code)) for code in CODES], ("('a', 0)", "('b', 1)", "('c', 2)")),
-        (tuple(("ab"[code], code) for code in (CODES > 0).tolist()), ("('a', False)", "('b', True)")),
-        ([(0,) * code for code in CODES.tolist()], ("()", "(0, 0)", "(0,)")),
-        (pd.Series([frozenset({int(code)}) for code in CODES]), ("frozenset({0})", "frozenset({1})", "frozenset({2})")),
-        (np.array(["10", "9", "b"])[CODES], ("b", "9", "10")),
-    ],
-    ids=["an enumeration", "intervals", "tuples", "a tuple of tuples", "tuples of several lengths", "sets", "digits"],
-)
-def test_other_hashable_values_are_classes_by_their_text(labels, names):
-    data = loaded(labels)
-    assert data.class_names == names
-    assert classes(data) == [str(label) for label in labels]
+def test_texts_numbers_and_other_values_are_classes_in_their_order():
+    for kind, labels in TEXTS.items():
+        data = loaded(labels)
+        assert (data.class_names, classes(data)) == (("cat", "cow", "dog"), NAMES.tolist()), kind
+        assert data.contents == loaded(NAMES).contents
+    for kind, (labels, names) in NUMBERS.items():
+        data, order = loaded(labels), sorted({*labels})
+        assert data.class_names == tuple(names), kind
+        assert classes(data) == [names[order.index(label)] for label in labels], kind
+        assert data.y_train.dtype == np.int32
+    for labels, names in OTHERS:
+        data = loaded(labels)
+        assert (data.class_names, classes(data)) == (names, [str(label) for label in labels])
 
 
 @given(st.permutations(range(3)), st.sampled_from(["text", "number"]))
@@ -124,11 +108,6 @@ def test_the_class_of_a_row_does_not_depend_on_the_order(order, kind):
     labels = NAMES if kind == "text" else CODES * 3
     shuffled = load_data("own", x_train=IMAGES[rows], y_train=labels[rows], x_test=IMAGES, y_test=labels)
     assert shuffled.checksum == loaded(labels).checksum
-
-
-def test_classes_are_chosen_by_the_labels_that_users_know():
-    assert loaded(NAMES, classes=["dog", "cat"]).class_names == ("dog", "cat")
-    assert loaded(CODES + 1, classes=[3, 1]).class_names == ("3", "1")
 
 
 def test_labels_are_kept_in_a_file_and_objects_refused_with_advice_that_keeps_them(tmp_path):
@@ -178,6 +157,8 @@ REFUSED = [
     (pd.get_dummies(pd.Series(NAMES)), "one-hot: give y.argmax(axis=1)"),
     (np.eye(3)[CODES] * 0.9, "highest score is y.argmax"),
     (np.ones((ROWS, 2), int), "Rows of several classes"),
+    (np.zeros((ROWS, 3), bool), "Rows of several classes"),
+    (np.array([["a", "b"]] * ROWS), "the column that holds the classes"),
     ([(0, 0, 1), (0, 1, 0), (1, 0, 0)] * 10, "one-hot: give np.argmax([*y], axis=1)"),
     ([(1.0, 0.0), (0.0, 1.0)] * 15, "one-hot: give np.argmax"),
     (pd.Series([(True, False), (False, True)] * 15), "one-hot: give np.argmax"),
@@ -203,19 +184,16 @@ def test_labels_of_no_class_are_refused_with_their_place(labels, mentions):
         loaded(labels)
 
 
-@pytest.mark.parametrize(
-    ("labels", "test_labels", "mention"),
-    [
+def test_labels_that_no_training_row_has_or_of_another_kind_are_refused():
+    for labels, test_labels, mention in (
         (NAMES, np.where(NAMES == "dog", "Dog", NAMES), "the label Dog (row 0)"),
         (CODES, CODES + 1, "the label 3 (row 2)"),
         (CODES > 0, CODES, "numbers, y_train holds truth values"),
         (CODES, CODES.astype(str), "texts, y_train holds numbers"),
         (CODES, CODES + 0.5, "y_test[0] is 0.5"),
-    ],
-)
-def test_labels_that_no_training_row_has_or_of_another_kind_are_refused(labels, test_labels, mention):
-    with refused("y_test", None, mention):
-        loaded(labels, test_labels)
+    ):
+        with refused("y_test", None, mention):
+            loaded(labels, test_labels)
 
 
 def test_numbers_of_many_classes_are_labels_if_plain_or_with_rows_or_given_as_texts():
@@ -230,6 +208,8 @@ def test_numbers_of_many_classes_are_labels_if_plain_or_with_rows_or_given_as_te
     assert count(np.arange(210) % 21 * 7) == 21, "ten rows each"
 
 
-def test_labels_of_equal_kinds_may_be_of_other_types():
+def test_labels_of_equal_kinds_may_be_of_other_types_and_chosen_as_users_know_them():
+    assert loaded(NAMES, classes=["dog", "cat"]).class_names == ("dog", "cat")
+    assert loaded(CODES + 1, classes=[3, 1]).class_names == ("3", "1")
     assert loaded(CODES.astype(float), CODES.astype(np.uint8)).contents == loaded(CODES).contents
     assert loaded(NAMES.astype(object), NAMES.astype("S")).contents == loaded(NAMES).contents

@@ -3,7 +3,6 @@
 import itertools
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -150,9 +149,8 @@ def test_own_validation_rows_in_files_are_the_same_data(tmp_path, digits):
     assert_equal(load_data("own", path=tmp_path / "val"), expected)
 
 
-@pytest.mark.parametrize(
-    ("changes", "field", "mention"),
-    [
+def test_own_validation_rows_that_do_not_fit_are_refused():
+    for changes, field, mention in (
         ({"validation_rows": 10}, "data.validation_rows", "10"),
         ({"x_validation": None}, "x_validation", "both"),
         ({"y_validation": None}, "y_validation", "both"),
@@ -163,12 +161,9 @@ def test_own_validation_rows_in_files_are_the_same_data(tmp_path, digits):
         ({"y_validation": np.full(40, "a")}, "y_validation", "texts, y_train holds numbers"),
         ({"y_validation": np.full(40, 0), "classes": [1, 2]}, "data.classes", "no validation rows"),
         ({"train_rows": 41}, "data.train_rows", "0 for validation and 41 for training"),
-    ],
-    ids=str,
-)
-def test_own_validation_rows_that_do_not_fit_are_refused(changes, field, mention):
-    with refused(field, None, mention):
-        own(**{**VALIDATION, **changes})
+    ):
+        with refused(field, None, mention):
+            own(**{**VALIDATION, **changes})
 
 
 def test_validation_rows_in_files_that_would_not_be_read_are_refused(tmp_path, digits):
@@ -206,10 +201,14 @@ def test_validation_rows_in_files_that_would_not_be_read_are_refused(tmp_path, d
 
 
 def test_rows_are_counted_and_refused_as_they_are_loaded():
-    for options in ({}, {"validation_rows": 59_000}, {"train_rows": 70}):
-        data = load_dataset(DataConfig(**options))
-        assert split_rows(DataConfig(**options)) == (len(data.x_train), len(data.x_validation), len(data.x_test))
-    for options in ({"validation_rows": 60_000}, {"validation_rows": 10**7}, {"train_rows": 55_001}):
-        for count in (split_rows, load_dataset):
+    assert split_rows(DataConfig()) == (55_000, 5000, 10_000)
+    config = DataConfig(validation_rows=59_000, train_rows=70)
+    data = load_dataset(config)
+    assert split_rows(config) == (len(data.x_train), len(data.x_validation), len(data.x_test))
+    for options, *counts in (
+        ({"validation_rows": 60_000}, split_rows, load_dataset),
+        ({"train_rows": 55_001}, split_rows),
+    ):
+        for count in counts:
             with refused(f"data.{next(iter(options))}", None, "mnist has 60,000 training rows"):
                 count(DataConfig(**options))

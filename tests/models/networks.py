@@ -55,32 +55,19 @@ def ending(*last, name="refused"):
 
 
 def shared():
-    images = keras.Input(IMAGE)
-    twice = layers.Dense(8, activation="relu", name="twice")
-    x = twice(twice(layers.Reshape((8, 8))(images)))
-    return keras.Model(images, layers.Dense(10, name="out")(layers.Flatten()(x)), name="shared")
+    """A kernel used twice, and a layer without weights used in two sizes."""
+    images, twice, relu = keras.Input(IMAGE), layers.Dense(8, name="twice"), layers.ReLU(name="relu")
+    x = relu(layers.Flatten()(twice(relu(twice(layers.Reshape((8, 8))(images))))))
+    return keras.Model(images, layers.Dense(10, name="out")(x), name="shared")
 
 
 def nested():
-    inside = keras.Input(IMAGE)
+    inside, images = keras.Input(IMAGE), keras.Input(IMAGE)
     x = layers.Conv2D(3, 3, name="conv")(inside)
-    x = layers.SeparableConv2D(2, 3, name="separable")(x)
+    x = layers.BatchNormalization(name="norm")(layers.SeparableConv2D(2, 3, name="separable")(x))
     encoder = keras.Model(inside, layers.Dense(6, name="dense")(layers.Flatten()(x)), name="encoder")
     head = keras.Sequential([keras.Input((6,)), layers.Dense(10, name="dense")], name="head")
-    images = keras.Input(IMAGE)
     return keras.Model(images, head(encoder(images)), name="nested")
-
-
-def custom():
-    return ending(Scaling(0.5, name="half"), layers.Dense(10, name="out"), name="custom")
-
-
-def mixed():
-    images = keras.Input(IMAGE)
-    x = layers.SeparableConv2D(4, 3, strides=3, name="separable")(images)
-    x = layers.BatchNormalization(name="norm")(x)
-    x = layers.LSTM(5, name="memory")(layers.Reshape((2, 8))(x))
-    return keras.Model(images, layers.Dense(10, name="out")(x), name="mixed")
 
 
 def attentive():
@@ -91,13 +78,6 @@ def attentive():
     return keras.Model(images, layers.Dense(10, name="out")(Holding(name="holding")(x)), name="attentive")
 
 
-def several_sizes():
-    images = keras.Input(IMAGE)
-    relu = layers.ReLU(name="relu")
-    x = relu(layers.Dense(20, name="dense")(relu(layers.Flatten()(images))))
-    return keras.Model(images, layers.Dense(10, name="out")(x), name="several_sizes")
-
-
 def operations():
     images = keras.Input(IMAGE)
     x = tf.nn.relu(tf.reshape(images, (-1, 64))[:, :60] * 2.0 - 0.1)
@@ -106,17 +86,15 @@ def operations():
 
 def own_parts():
     images = keras.Input(IMAGE)
-    x = layers.Dense(20, activation=cubed, kernel_initializer=Tenth(), name="dense")(layers.Flatten()(images))
+    x = Scaling(0.5, name="half")(layers.Flatten()(images))
+    x = layers.Dense(20, activation=cubed, kernel_initializer=Tenth(), name="dense")(x)
     return Mine(images, layers.Dense(10, name="out")(x), name="own_parts")
 
 
 KERNELS = {
     shared: {"twice/kernel": (8, 8), "out/kernel": (64, 10)},
     nested: {"encoder/conv/kernel": (3, 3, 1, 3), "encoder/dense/kernel": (32, 6), "head/dense/kernel": (6, 10)},
-    custom: {"out/kernel": (64, 10)},
-    mixed: {"out/kernel": (5, 10)},
     attentive: {"out/kernel": (3, 10)},
-    several_sizes: {"dense/kernel": (64, 20), "out/kernel": (20, 10)},
     operations: {"out/kernel": (60, 10)},
     own_parts: {"dense/kernel": (64, 20), "out/kernel": (20, 10)},
 }

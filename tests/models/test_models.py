@@ -21,32 +21,22 @@ from tfticket.training.batches import RowOrder
 from tfticket.training.gradient import train_weights
 
 layers = keras.layers
-PARAMETERS = {
-    "lenet-300-100": {(28, 28, 1): 266_610, (32, 32, 3): 953_010},
-    "lenet-5": {(28, 28, 1): 431_080, (32, 32, 3): 657_080},
-    "conv-2": {(32, 32, 3): 4_301_642, (28, 28, 1): 3_317_450},
-    "conv-4": {(32, 32, 3): 2_425_930, (28, 28, 1): 1_933_258},
-    "conv-6": {(32, 32, 3): 2_262_602, (28, 28, 1): 1_802_698},
-    "resnet-18": {(32, 32, 3): 11_173_962},
-    "resnet-20": {(32, 32, 3): 272_474},
-    "resnet-110": {(32, 32, 3): 1_730_714},
-    "vgg-11": {(32, 32, 3): 9_228_362},
-    "vgg-16": {(32, 32, 3): 14_724_042},
-    "vgg-19": {(32, 32, 3): 20_035_018},
-    "vit-tiny": {(32, 32, 3): 5_362_762},
-    "vit-base": {(32, 32, 3): 85_152_010},
+GREY, COLOUR = (28, 28, 1), (32, 32, 3)
+SIZES = {  # kernels; trainable parameters by the shape of an image, of the papers or PyTorch's networks of that name
+    "lenet-300-100": (3, {GREY: 266_610, COLOUR: 953_010}),
+    "lenet-5": (4, {GREY: 431_080, COLOUR: 657_080}),
+    "conv-2": (5, {COLOUR: 4_301_642, GREY: 3_317_450}),
+    "conv-4": (7, {COLOUR: 2_425_930, GREY: 1_933_258}),
+    "conv-6": (9, {COLOUR: 2_262_602, GREY: 1_802_698}),
+    "resnet-18": (1 + 16 + 3 + 1, {COLOUR: 11_173_962}),  # stem, convolutions, shortcuts, the last layer
+    "resnet-20": (1 + 18 + 2 + 1, {COLOUR: 272_474}),
+    "resnet-110": (1 + 108 + 2 + 1, {COLOUR: 1_730_714}),
+    "vgg-11": (8 + 1, {COLOUR: 9_228_362}),
+    "vgg-16": (13 + 1, {COLOUR: 14_724_042}),
+    "vgg-19": (16 + 1, {COLOUR: 20_035_018}),
+    "vit-tiny": (1 + 12 * 6 + 1, {COLOUR: 5_362_762}),  # patches, attention and dense layers, the last layer
+    "vit-base": (1 + 12 * 6 + 1, {COLOUR: 85_152_010}),
 }
-"""Trainable parameters; of the papers, or of PyTorch's networks of that name."""
-KERNEL_COUNT = {"lenet-300-100": 3, "lenet-5": 4, "conv-2": 5, "conv-4": 7, "conv-6": 9}
-KERNEL_COUNT |= {"resnet-18": 1 + 16 + 3 + 1, "resnet-20": 1 + 18 + 2 + 1, "resnet-110": 1 + 108 + 2 + 1}
-KERNEL_COUNT |= {
-    "vgg-11": 8 + 1,
-    "vgg-16": 13 + 1,
-    "vgg-19": 16 + 1,
-    "vit-tiny": 1 + 12 * 6 + 1,
-    "vit-base": 1 + 72 + 1,
-}
-"""Stem, convolutions of the blocks, shortcuts, the last layer; patches, attention and dense layers, the last layer."""
 DEEP = ("vgg-11", "vgg-16", "vgg-19", "resnet-18", "resnet-110", "vit-tiny", "vit-base")
 """Ten seconds to half a minute each to trace; a smaller one of each family is quick."""
 LAST = {"dense_2/kernel": (256, 256), "dense_3/kernel": (256, 10)}
@@ -68,17 +58,16 @@ def build(name, shape=(32, 32, 3), classes=10, **options):
 
 @pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow if n in DEEP else ()) for n in MODELS])
 def test_registered_networks_have_the_published_size_and_are_built_again_from_their_name(name):
-    for classes, (shape, count) in zip((10, 7), PARAMETERS[name].items(), strict=False):
+    kernels, parameters = SIZES[name]
+    for classes, (shape, count) in zip((10, 7), parameters.items(), strict=False):
         model = build(name, shape, classes, initialiser="he_uniform")
         features = kernel_shapes(model)[list(kernel_shapes(model))[-1]][0]
-        parameters = sum(math.prod(variable.shape) for variable in model.trainable_weights)
-        assert parameters == count - (10 - classes) * (features + 1)
-        assert len(kernel_shapes(model)) == KERNEL_COUNT[name]
+        size = sum(math.prod(variable.shape) for variable in model.trainable_weights)
+        assert (len(kernel_shapes(model)), size) == (kernels, count - (10 - classes) * (features + 1))
         assert unprunable_layers(model) in ({}, {"class": "ClassToken", "positions": "Positions"})
         assert model.output_shape == (None, classes)
-    spec = spec_of(model)
-    expected = {"name": name, "input_shape": [*shape], "num_classes": classes, "initialiser": "he_uniform"}
-    assert spec == expected
+    spec = {"name": name, "input_shape": [*shape], "num_classes": classes, "initialiser": "he_uniform"}
+    assert spec_of(model) == spec
     again = model_from_spec(spec)
     assert list(named_variables(again)) == list(named_variables(model))
     for each in (model, again):

@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 import tfticket as tt
-from tests.models.networks import IMAGE, KERNELS, custom, ending, operations, own_parts, shared
+from tests.models.networks import IMAGE, KERNELS, attentive, ending, operations, own_parts, shared
 from tests.refusals import refused
 from tfticket.backend import keras
 from tfticket.models import allow_list, kernel_shapes, model_from_spec, named_variables, spec_of, trust
@@ -163,18 +163,17 @@ def stranger(monkeypatch):
     return describe
 
 
-@pytest.mark.parametrize("build", [custom, own_parts])
-def test_a_class_of_a_stranger_is_refused_until_a_model_with_it_was_built_here(build, tmp_path, monkeypatch):
-    tt.Ticket.dense(build()).save(tmp_path / "ticket.safetensors")
+def test_a_class_of_a_stranger_is_refused_until_a_model_with_it_was_built_here(tmp_path, monkeypatch):
+    tt.Ticket.dense(own_parts()).save(tmp_path / "ticket.safetensors")
     monkeypatch.setattr(trust, "_TRUSTED", set())
     loaded = tt.Ticket.load(tmp_path / "ticket.safetensors")
     with refused(None, None, "would run code"):
         loaded.build_model()
-    spec_of(build())
+    spec_of(own_parts())
     assert list(named_variables(loaded.build_model())) == list(loaded.start)
 
 
-@pytest.mark.parametrize("build", [b for b in KERNELS if b not in (custom, own_parts) and b.__name__ != "attentive"])
+@pytest.mark.parametrize("build", [build for build in KERNELS if build not in (own_parts, attentive)])
 def test_a_ticket_of_keras_own_layers_is_built_whoever_wrote_it(build, stranger):
     assert kernel_shapes(model_from_spec(stranger(build()))) == KERNELS[build]
 

@@ -12,9 +12,7 @@ from tests.data.writers import folder, formats, idx, npy, png, zipped
 from tests.refusals import refused
 from tfticket.data.formats import read
 
-LABELS = np.repeat(np.arange(10, dtype=np.uint8), 2)
 IMAGES = np.zeros((20, 28, 28), np.uint8)
-TRUNCATED = 3, 30, 1000, 0.5, -1
 
 
 def check(path, *mentions):
@@ -65,59 +63,20 @@ def test_a_file_that_may_not_be_read_is_refused(write, monkeypatch):
 # npz
 
 
-@pytest.mark.parametrize(
-    ("key", "array", "mentions"),
-    [
-        ("x_train", IMAGES[..., None].astype(np.float32), ["x_test is uint8", "float32", "np.rint(255 * x)"]),
-        ("x_test", np.full((10, 28, 28, 1), np.nan), ["x_test is float64", "x_train is uint8"]),
-        ("x_train", IMAGES.astype(np.float32), ["x_train is float32 [20, 28, 28]", "x[..., None]"]),
-        ("x_train", IMAGES.astype(np.int64), ["int64 [20, 28, 28]", "x.astype(np.uint8)"]),
-        ("x_train", IMAGES.astype(np.uint16), ["uint16 [20, 28, 28]", "x.astype(np.float32)"]),
-        ("x_train", IMAGES > 0, ["bool [20, 28, 28]", "255 * x.astype(np.uint8)"]),
-        ("x_train", IMAGES.view([("a", "u1")]), ["[('a', 'u1')]", "fields as columns"]),
-        ("x_train", IMAGES.reshape(20, 784), ["x_train has 784 features", "(28, 28, 1)"]),
-        ("x_train", IMAGES.reshape(-1), ["x_train has the shape (15680,)"]),
-        ("x_train", np.uint8(3), ["x_train has the shape ()"]),
-        ("x_test", IMAGES[:0], ["x_test has the shape (0, 28, 28)"]),
-        ("x_train", np.zeros((20, 3, 32, 32), np.uint8), ["channels first", "transpose(0, 2, 3, 1)"]),
-        ("x_test", np.zeros((10, 28, 27), np.uint8), ["(28, 27, 1)", "(28, 28, 1)"]),
-        ("x_test", np.zeros((10, 28, 28, 3), np.uint8), ["(28, 28, 3)", "(28, 28, 1)"]),
-        ("y_train", LABELS[:19], ["y_train has 19 labels", "x_train 20 rows"]),
-        ("y_test", LABELS[:11], ["y_test has 11 labels", "x_test 10 rows"]),
-        ("y_train", LABELS / 2, ["y_train[2] is 0.5", "np.digitize"]),
-        ("y_train", np.eye(10, dtype=int)[LABELS], ["(20, 10)", "one-hot", "argmax"]),
-        ("y_train", np.eye(10)[LABELS] / 2, ["highest score", "argmax"]),
-        ("y_train", np.ones((20, 3), int), ["Rows of several classes"]),
-        ("y_train", np.zeros((20, 3), bool), ["Rows of several classes"]),
-        ("y_train", np.array([["a", "b"]] * 20), ["the column that holds the classes"]),
-        ("y_train", LABELS[:, None, None], ["(20, 1, 1)"]),
-        ("y_train", LABELS + np.int64(4_000_000_000), ["4000000000, 4"]),
-        ("y_test", np.full(10, 10), ["the label 10 (row 0)"]),
-        ("y_test", np.full(10, -1), ["the label -1 (row 0)"]),
-        ("y_train", np.where(LABELS == 3, 4, LABELS), ["y_test holds the label 3 (row "]),
-    ],
-    ids=str,
-)
-def test_arrays_in_a_file_that_do_not_fit_are_refused_by_their_key(key, array, mentions, write):
-    check(write("npz", {f"{key}.npy": npy(array)}), *mentions)
+def test_arrays_in_a_file_that_do_not_fit_are_refused_by_their_key(write):
+    path = write("npz", {"x_train.npy": npy(IMAGES.astype(np.int64))})
+    check(path, f"{path}: x_train is int64 [20, 28, 28]", "x.astype(np.uint8)")
+    path = write("npz", {"y_test.npy": npy(np.full(10, 10))})
+    check(path, f"{path}: y_test holds the label 10 (row 0)")
 
 
-def cut(content, length):
-    return content[: int(len(content) * length) if isinstance(length, float) else length]
-
-
-@pytest.mark.parametrize("name", ["npz", "npz compressed", "cifar binary tar", "cifar python tar"])
-def test_truncated_archives_are_refused(name, write):
+@pytest.mark.parametrize("name", ["cifar binary tar", "cifar python tar"])
+def test_tar_files_that_are_truncated_before_they_are_gzipped_are_refused(name, write):
     path = write(name)
-    whole = path.read_bytes()
-    for length in (0, *TRUNCATED):
-        path.write_bytes(cut(whole, length))
+    plain = gzip.decompress(path.read_bytes())
+    for length in (600, 1024, len(plain) // 2 // 512 * 512, len(plain) // 2 + 1):
+        path.write_bytes(gzip.compress(plain[:length]))
         check(path, "xpected")
-    if path.suffix == ".gz":
-        plain = gzip.decompress(whole)
-        for length in (600, 1024, len(plain) // 2 // 512 * 512, len(plain) // 2 + 1):
-            path.write_bytes(gzip.compress(plain[:length]))
-            check(path, "xpected")
 
 
 @pytest.mark.parametrize("name", ["npz", "npz compressed"])

@@ -158,12 +158,6 @@ def test_pictures_transparent_in_parts_are_refused_and_the_same_alpha_everywhere
         assert images.shape[-1] == colour.shape[-1]
 
 
-def test_the_advice_on_transparency_keeps_the_shape(pixels):
-    image = Image.fromarray(np.concatenate([0 * COLOUR, PARTLY[..., None]], axis=-1))
-    image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
-    np.testing.assert_allclose(pixels(png(image))[0], 255 - np.repeat(PARTLY[..., None], 3, axis=-1), atol=1)
-
-
 def test_a_colour_that_stands_for_transparent_is_transparent(check):
     for image, colour in ((COLOUR[..., 0], 40), (COLOUR, (40, 18, 2))):
         check(png(image, transparency=colour), "transparent in parts")
@@ -185,12 +179,11 @@ def png_16(pixels):
 
 
 @pytest.mark.parametrize("channels", [2, 3, 4])
-def test_colours_of_16_bits_which_pillow_cuts_off_are_refused(channels, check, tmp_path):
+def test_colours_of_16_bits_which_pillow_cuts_off_are_refused(channels, check):
     content = png_16(np.repeat(DEEP[..., None], channels, axis=-1))
     assert Image.open(io.BytesIO(content)).mode in ("LA", "RGB", "RGBA")
     check(content, "more than 8 bits a channel", "keeps the upper 8", "arrays of floats")
-    Image.open(io.BytesIO(content)).save(tmp_path / "again.png")
-    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "again.png"))[..., 0], DEEP >> 8)
+    check(png(DEEP), "I;16", "from 0 to 55000", "np.asarray(image) / 257")
 
 
 PPM = {
@@ -209,17 +202,12 @@ def test_portable_maps_are_scaled_up_to_8_bits_and_refused_beyond(pixels, check)
         check({"0.ppm": content}, "0.ppm ", "8 bits a channel", "arrays of floats")
 
 
-def test_the_advice_on_grey_of_16_bits_keeps_the_picture(pixels, check):
-    check(png(DEEP), "I;16", "from 0 to 55000", "np.asarray(image) / 257")
-    images = pixels(png((np.asarray(Image.open(io.BytesIO(png(DEEP)))) / 257).astype(np.uint8)))
-    np.testing.assert_allclose(images[0, ..., 0] / 255, DEEP / 65535, atol=1 / 255)
-
-
 # Modes and kinds
 
 
 def test_pictures_of_several_modes_go_together(pixels):
     grey = Image.fromarray(COLOUR[..., 0])
+    np.testing.assert_array_equal(pixels(png(PARTLY > 99))[0, ..., 0], np.where(PARTLY > 99, 255, 0))
     cmyk = png(grey.convert("CMYK"), format="JPEG")
     images = pixels({"0.png": png(grey), "1.png": png(grey.convert("RGB")), "2.jpg": cmyk})
     assert images.shape == (6, 3, 4, 3)

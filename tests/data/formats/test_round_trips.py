@@ -5,7 +5,6 @@ import pickle
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from tests.data.writers import folder, formats, idx, image_members, names, npy, png, python2_pickle, zipped
 from tfticket.data.formats import read
@@ -113,13 +112,6 @@ def test_images_of_lossless_kinds_come_back_as_they_were(kind, digits, colour, t
             assert_same(read(folder(members, tmp_path / name)), rows.by_class())
 
 
-def test_jpeg_images_are_near_their_originals(colour, tmp_path):
-    rows = colour.few(2, 1)
-    members = image_members(rows, lambda image: png(image, format="JPEG", quality=100, subsampling=0))
-    images = read(folder(members, tmp_path / "images")).x_train
-    assert np.abs(images.astype(float) - rows.by_class().x_train).mean() < 2
-
-
 def test_classes_are_alphabetical_and_junk_is_passed_over(tmp_path, digits):
     image = png(digits.x_train[0])
     members = {
@@ -165,25 +157,3 @@ def test_a_single_image_with_colour_gives_all_three_channels(tmp_path, digits):
         raw = read(folder({**members, f"{split}/a/{number}.png": png(coloured)}, tmp_path / f"{split} {number}"))
         np.testing.assert_array_equal(raw.x_train, expected["train"])
         np.testing.assert_array_equal(raw.x_test, expected["test"])
-
-
-def test_palettes_are_looked_up_and_alpha_that_is_the_same_everywhere_is_dropped(tmp_path, colour):
-    image = Image.fromarray(colour.x_train[0]).quantize(16)
-    rgb = np.asarray(image.convert("RGB"))
-    members = {
-        "train/a/1.png": png(rgb),
-        "train/a/2.png": png(image, transparency=b"\x07" * 16),
-        "test/a/1.png": png(np.concatenate([rgb, np.full((32, 32, 1), 7, np.uint8)], axis=-1)),
-    }
-    raw = read(folder(members, tmp_path / "images"))
-    for pixels in (*raw.x_train, *raw.x_test):
-        np.testing.assert_array_equal(pixels, rgb)
-
-
-def test_grey_with_alpha_and_black_and_white_stay_grey(tmp_path, digits):
-    image = Image.fromarray(digits.x_train[0])
-    members = {"train/a/1.png": png(image.convert("LA")), "test/a/1.png": png(image.convert("1"))}
-    raw = read(folder(members, tmp_path / "images"))
-    np.testing.assert_array_equal(raw.x_train[0, ..., 0], digits.x_train[0])
-    assert raw.x_test.shape == (1, 28, 28, 1)
-    assert {*np.unique(raw.x_test)} == {0, 255}
