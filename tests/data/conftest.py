@@ -15,6 +15,13 @@ def mnist():
     return read(asset("mnist.npz"))
 
 
+@pytest.fixture(scope="session")
+def photographs():
+    """The bundled part of CIFAR-10 as arrays."""
+    raw = read(asset("cifar-10-small.zip"))
+    return {name: getattr(raw, name) for name in ("x_train", "y_train", "x_test", "y_test")}
+
+
 @pytest.fixture
 def few_of_cifar(monkeypatch, colour):
     """CIFAR-10, which is known by its size alone, in the size of our rows."""

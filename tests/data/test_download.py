@@ -1,5 +1,6 @@
 """Keras' own downloader against a server of this machine. Needs TensorFlow."""
 
+import functools
 import hashlib
 import io
 import os
@@ -8,7 +9,7 @@ import socket
 import sys
 import threading
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -22,41 +23,17 @@ pytestmark = pytest.mark.slow
 IDX = tuple(f"{split}-{kind}-ubyte.gz" for split in ("train", "t10k") for kind in ("images-idx3", "labels-idx1"))
 
 
-class Server(ThreadingHTTPServer):
-    """Serves files by name and remembers what it was asked for.
+class Handler(SimpleHTTPRequestHandler):
+    """Serves files, or half of each, remembers what it was asked for, and lets something happen meanwhile."""
 
-    Attributes:
-        files: Name -> content.
-        asked: Names in the order of requests.
-        cut_short: Send only half of each file.
-        meanwhile: What happens at each request.
-    """
-
-    daemon_threads = True
-
-    def __init__(self):
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.files, self.asked, self.cut_short, self.meanwhile = {}, [], False, lambda: None
-
-    def remote(self, name, algorithm="sha256"):
-        """What to download, with the right hash."""
-        digest = hashlib.new(algorithm, self.files.get(name, b"")).hexdigest()
-        return Remote(f"http://127.0.0.1:{self.server_address[1]}/some/{name}", digest)
-
-
-class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
-        name = self.path.rpartition("/")[2]
-        self.server.asked.append(name)
+        self.server.asked.append(self.path.strip("/"))
         self.server.meanwhile()
-        content = self.server.files.get(name)
-        if content is None:
-            self.send_error(404, "Gone for ever")
-            return
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content[: len(content) // 2] if self.server.cut_short else content)
+        super().do_GET()
+
+    def copyfile(self, source, outputfile):
+        content = source.read()
+        outputfile.write(content[: len(content) // 2] if self.server.cut_short else content)
 
     def log_message(self, text, *values):
         pass
@@ -66,11 +43,11 @@ class Handler(BaseHTTPRequestHandler):
 def server(monkeypatch, digits, tmp_path):
     """A server of few rows of MNIST, in a file and in four."""
     monkeypatch.setenv("no_proxy", "*")
-    with Server() as server:
-        for kind in ("npz", "idx gzipped"):
-            path = formats[kind].write(digits, tmp_path / "served" / kind)
-            files = [path] if path.is_file() else path.iterdir()
-            server.files |= {file.name: file.read_bytes() for file in files}
+    folder = tmp_path / "served"
+    for kind in ("npz", "idx gzipped"):
+        formats[kind].write(digits, folder)
+    with ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=folder)) as server:
+        server.folder, server.asked, server.cut_short, server.meanwhile = folder, [], False, lambda: None
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         yield server
@@ -78,19 +55,30 @@ def server(monkeypatch, digits, tmp_path):
         thread.join()
 
 
+@pytest.fixture
+def remote(server):
+    """Describe what to download, with the right hash."""
+
+    def remote(name, algorithm="sha256"):
+        digest = hashlib.new(algorithm, (server.folder / name).read_bytes()).hexdigest()
+        return Remote(f"http://127.0.0.1:{server.server_address[1]}/{name}", digest)
+
+    return remote
+
+
 both = pytest.mark.parametrize("files", [("data.npz",), IDX], ids=["one", "several"])
 
 
 @both
 @pytest.mark.parametrize("algorithm", ["sha256", "md5"])
-def test_files_come_as_they_are_and_their_progress_on_stderr(files, algorithm, server, tmp_path, capfd):
+def test_files_come_as_they_are_and_their_progress_on_stderr(files, algorithm, server, remote, tmp_path, capfd):
     from tfticket.backend import keras
 
     target = tmp_path / "new" / "folder" / files[0]
-    assert download([server.remote(name, algorithm) for name in files], target) == target
+    assert download([remote(name, algorithm) for name in files], target) == target
     assert [*target.parent.iterdir()] == [target]
     received = {path.name: path.read_bytes() for path in ([target] if target.is_file() else target.iterdir())}
-    assert received == {name: server.files[name] for name in files}
+    assert received == {name: (server.folder / name).read_bytes() for name in files}
     assert server.asked == [*files]
     out, err = capfd.readouterr()
     assert (out, "Downloading data from http://127.0.0.1" in err) == ("", True)
@@ -98,15 +86,15 @@ def test_files_come_as_they_are_and_their_progress_on_stderr(files, algorithm, s
 
 
 @both
-@pytest.mark.parametrize("fault", ["does not match", "404 -- Gone for ever", "cut short"])
-def test_a_file_that_does_not_come_whole_leaves_nothing(fault, files, server, tmp_path, capfd):
-    remotes = [*map(server.remote, files)]
+@pytest.mark.parametrize("fault", ["does not match", "404 -- File not found", "cut short"])
+def test_a_file_that_does_not_come_whole_leaves_nothing(fault, files, server, remote, tmp_path, capfd):
+    remotes = [*map(remote, files)]
     if fault.startswith("404"):
-        del server.files[files[-1]]
+        (server.folder / files[-1]).unlink()
     elif fault == "cut short":
         server.cut_short, fault = True, "does not match"
     else:
-        server.files[files[-1]] = server.files[files[-1]][:-1] + b"?"
+        (server.folder / files[-1]).write_bytes((server.folder / files[-1]).read_bytes()[:-1] + b"?")
     with pytest.raises(OSError, match=fault):
         download(remotes, tmp_path / "data" / files[0])
     assert not [*(tmp_path / "data").iterdir()]
@@ -127,17 +115,17 @@ class ImpatientUser(io.StringIO):
 
 
 @both
-def test_an_interruption_in_the_middle_leaves_nothing(files, server, tmp_path, monkeypatch):
+def test_an_interruption_in_the_middle_leaves_nothing(files, server, remote, tmp_path, monkeypatch):
     files = files[::-1]  # the largest last
     monkeypatch.setattr(sys, "stderr", ImpatientUser(files[-1]))
     with pytest.raises(KeyboardInterrupt):
-        download([server.remote(name) for name in files], tmp_path / "data" / "digits")
+        download([remote(name) for name in files], tmp_path / "data" / "digits")
     assert server.asked == [*files]
     assert not [*(tmp_path / "data").iterdir()]
 
 
 @both
-def test_the_files_of_another_process_that_was_faster_stay(files, server, tmp_path):
+def test_the_files_of_another_process_that_was_faster_stay(files, server, remote, tmp_path):
     target = tmp_path / "data" / files[0]
 
     def meanwhile():
@@ -148,42 +136,45 @@ def test_the_files_of_another_process_that_was_faster_stay(files, server, tmp_pa
             (target / "theirs").touch()
 
     server.meanwhile = meanwhile
-    assert download([server.remote(name) for name in files], target) == target
+    assert download([remote(name) for name in files], target) == target
     assert [*target.parent.iterdir()] == [target]
     if len(files) > 1:
         assert [path.name for path in target.iterdir()] == ["theirs"]
     else:
-        assert target.read_bytes() == server.files["data.npz"], "a file takes the place of another at once"
+        assert target.read_bytes() == (server.folder / "data.npz").read_bytes(), (
+            "a file takes the place of another at once"
+        )
 
 
 # By name
 
 
 @pytest.fixture
-def remote(fashion, server):
+def known(fashion, remote):
     """Fashion-MNIST of few rows on the server; the keyword arguments change it further."""
-    fashion(remote=tuple(map(server.remote, IDX)))
-    return lambda **changes: fashion(**{"remote": tuple(map(server.remote, IDX)), **changes})
+    files = tuple(map(remote, IDX))
+    fashion(remote=files)
+    return lambda **changes: fashion(**{"remote": files, **changes})
 
 
-def test_a_data_set_is_downloaded_once_and_refused_if_it_is_another(remote, server, folders, digits):
+def test_a_data_set_is_downloaded_once_and_refused_if_it_is_another(known, server, folders, digits):
     data = load_data("fashion-mnist")
     assert data.label == "Fashion-MNIST"
     assert data.checksum == load_data("rows", **digits._asdict()).checksum
     assert [path.name for path in folders[0].iterdir()] == ["fashion-mnist"]
     assert load_data("fashion-mnist").checksum == data.checksum
     assert server.asked == [*IDX]
-    remote(contents="0" * 64)
+    known(contents="0" * 64)
     with refused("data.name", None, "fashion-mnist"):
         load_data("fashion-mnist")
 
 
 def test_a_data_set_of_a_single_file_keeps_the_name_of_the_file(
-    monkeypatch, server, few_of_cifar, folders, colour, tmp_path
+    monkeypatch, server, remote, few_of_cifar, folders, colour
 ):
     name = "cifar-10-python.tar.gz"
-    server.files[name] = formats["cifar python tar"].write(colour, tmp_path / "made").read_bytes()
-    monkeypatch.setattr(sources, "cifar_10", replace(sources.cifar_10, remote=(server.remote(name),)))
+    formats["cifar python tar"].write(colour, server.folder)
+    monkeypatch.setattr(sources, "cifar_10", replace(sources.cifar_10, remote=(remote(name),)))
     assert load_data("cifar-10").class_names == names
     assert [*folders[0].iterdir()] == [folders[0] / name] == [sources.cifar_10.find()]
 
@@ -200,7 +191,7 @@ def lock(monkeypatch):
     ("is_named", "locked", "target"), [(True, [], 0), (True, [0], 1), (False, [], 1), (False, [1], 2)]
 )
 def test_downloads_go_to_the_first_folder_that_may_be_written(
-    is_named, locked, target, remote, folders, lock, monkeypatch
+    is_named, locked, target, known, folders, lock, monkeypatch
 ):
     if not is_named:
         monkeypatch.delenv("TFTICKET_DATA")
@@ -212,7 +203,7 @@ def test_downloads_go_to_the_first_folder_that_may_be_written(
     assert sources.fashion_mnist.find() == folders[target] / "fashion-mnist"
 
 
-def test_a_folder_that_cannot_be_written_is_named(remote, folders, lock, monkeypatch, server):
+def test_a_folder_that_cannot_be_written_is_named(known, folders, lock, monkeypatch, server):
     def refuse(path, *arguments, **options):
         raise PermissionError(13, "Permission denied", str(path))
 
@@ -231,12 +222,12 @@ def test_a_folder_that_cannot_be_written_is_named(remote, folders, lock, monkeyp
 
 
 @pytest.mark.parametrize("get", ["Ask at the library.", ""])
-def test_without_a_network_the_message_says_what_was_looked_for_and_what_to_do(get, monkeypatch, remote, folders):
+def test_without_a_network_the_message_says_what_was_looked_for_and_what_to_do(get, monkeypatch, known, folders):
     monkeypatch.setenv("no_proxy", "*")
     with socket.socket() as bound:  # nobody listens there
         bound.bind(("127.0.0.1", 0))
         unreachable = [Remote(f"http://127.0.0.1:{bound.getsockname()[1]}/{name}", "0" * 64) for name in IDX]
-        remote(remote=tuple(unreachable), get=get)
+        known(remote=tuple(unreachable), get=get)
         by_hand = [get] if get else [file.url for file in unreachable]
         with refused("data.name", None, "Connection refused", "--data-dir", *map(str, folders), *by_hand):
             load_data("fashion-mnist")

@@ -267,12 +267,11 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("rows", "mentions"), [(rows, mentions) for rows, *mentions in REFUSED], ids=[case[1] for case in REFUSED]
-)
-def test_rows_of_no_numbers_are_refused_with_their_place(rows, mentions):
+@pytest.mark.parametrize("case", REFUSED, ids=lambda case: case[1])
+def test_rows_of_no_numbers_are_refused_with_their_place(case):
+    rows, *mentions = case
     with refused("x_train", None, *mentions):
-        load_data("own", x_train=rows, y_train=LABELS, x_test=TABLE, y_test=LABELS)
+        load_data("own", x_train=rows, y_train=LABELS, x_test=rows, y_test=LABELS)
 
 
 def test_test_rows_are_checked_too():

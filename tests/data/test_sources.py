@@ -13,7 +13,6 @@ from tests.data.writers import formats, names
 from tests.refusals import refused
 from tfticket.data import load_data, sources
 from tfticket.data.dataset_summary import summary
-from tfticket.data.formats import read
 from tfticket.data.identity import label_of, locate, registered, source_by_contents, source_by_name
 from tfticket.data.sources import asset
 from tfticket.errors import InputError
@@ -68,30 +67,26 @@ def test_a_path_is_no_name(name, folders):
         load_data(name.format(folder=folders[0]))
 
 
-@pytest.mark.parametrize(
-    ("where", "name", "kinds"),
-    [
-        (0, "FashionMNIST/raw", ["idx"]),
-        (0, "FashionMNIST/raw", ["idx gzipped", "idx"]),  # as torchvision leaves it
-        (0, "fashion-mnist", ["idx gzipped"]),
-        (1, "fashion-mnist", ["idx gzipped"]),
-        (2, "fashion-mnist", ["idx gzipped"]),
-        (None, "share", ["idx gzipped"]),  # as Debian's package installs it
-    ],
-)
-def test_fashion_mnist_is_found_where_others_put_it(where, name, kinds, folders, fashion, digits, tmp_path):
-    assert sources.fashion_mnist.find() is None
-    path = (tmp_path if where is None else folders[where]) / name
-    for kind in kinds:
-        formats[kind].write(digits, path)
-    if where is None:
-        fashion(installed=path)
-    data = load_data("fashion-mnist")
-    assert (data.label, sources.fashion_mnist.find()) == ("Fashion-MNIST", path)
-    assert data.checksum == load_data("rows", **digits._asdict()).checksum
-    if where is None:
-        first = formats["idx"].write(digits, folders[2] / "fashion-mnist")
-        assert sources.fashion_mnist.find() == first, "folders come first"
+def test_fashion_mnist_is_found_where_others_put_it(folders, fashion, digits, tmp_path):
+    contents = load_data("rows", **digits._asdict()).contents
+    for folder, name, *kinds in (
+        (folders[0], "FashionMNIST/raw", "idx gzipped", "idx"),  # as torchvision leaves it, or may
+        (folders[0], "FashionMNIST/raw", "idx"),
+        *((folder, "fashion-mnist", "idx gzipped") for folder in folders),
+        (tmp_path, "share", "idx gzipped"),  # as Debian's package installs it
+    ):
+        fashion(installed=tmp_path / "share")
+        assert sources.fashion_mnist.find() is None
+        for kind in kinds:
+            formats[kind].write(digits, folder / name)
+        data = load_data("fashion-mnist")
+        assert (data.label, sources.fashion_mnist.find()) == ("Fashion-MNIST", folder / name)
+        assert data.contents == contents
+        if folder == tmp_path:
+            first = formats["idx"].write(digits, folders[2] / "fashion-mnist")
+            assert sources.fashion_mnist.find() == first, "folders come first"
+        else:
+            shutil.rmtree(folder / name)
 
 
 @pytest.mark.parametrize("name", ["cifar-10-python.tar.gz", "cifar-10-batches-py.tar.gz", "cifar-10-batches-py"])
@@ -161,26 +156,24 @@ def test_known_data_are_known_by_name_and_by_contents():
         assert label_of(name, contents) == label
 
 
-def test_known_data_keep_their_label_and_class_names_by_path_and_as_arrays(mnist, tmp_path):
+def test_known_data_keep_their_label_and_class_names_by_path_and_as_arrays(photographs, tmp_path):
     data = load_data("my digits", path=asset("mnist.npz"))
     assert (data.name, data.label, data.contents) == ("my digits", "MNIST", sources.mnist.contents)
-    rows = {name: getattr(mnist, name) for name in arrays()}
-    assert load_data("my digits", **rows, train_rows=10, validation_rows=10, classes=[7, 1]).label == "MNIST"
-    small = read(asset("cifar-10-small.zip"))
-    rows = {name: getattr(small, name) for name in arrays()}
-    expected = load_data("cifar-10-small", classes=["dog", "cat"])
-    for source in (rows, {"path": saved(tmp_path / "photographs.npz", **rows)}):
-        data = load_data("photographs", **source, classes=["dog", "cat"])
-        assert data.label == expected.label
-        assert_equal(data, expected)
-    other = load_data("photographs", **{**rows, "y_train": rows["y_train"][::-1]})
-    assert other.class_names == tuple("0123456789"), "they are not known"
+    path = saved(tmp_path / "photographs.npz", **photographs)
+    ours, theirs = (load_data("mine", **source, classes=["dog", "cat"]) for source in (photographs, {"path": path}))
+    assert_equal(ours, theirs)
+    assert (ours.label, ours.class_names) == (sources.cifar_10_small.label, ("dog", "cat"))
+    others = load_data("mine", **{**photographs, "y_train": photographs["y_train"][::-1]})
+    assert others.class_names == tuple("0123456789"), "they are not known"
 
 
-def test_data_under_the_name_of_others_are_refused(folders, tmp_path, monkeypatch):
-    for name, known in (("fashion-mnist", "mnist"), ("cifar-10", "cifar-10-small")):
+def test_data_under_the_name_of_others_are_refused(folders, tmp_path, monkeypatch, photographs):
+    for name, known, source in (
+        ("fashion-mnist", "mnist", {"path": asset("mnist.npz")}),
+        ("cifar-10", "cifar-10-small", photographs),
+    ):
         with refused("data.name", known, f"is called {name}"):
-            load_data(name, path=source_by_name(known).bundled_path)
+            load_data(name, **source)
     path = saved(tmp_path / "mnist.npz")
     for options in ({"path": path}, {"name": "mnist", **arrays()}):
         with refused("data.name", None, "is called mnist", "another name"):
@@ -218,7 +211,9 @@ def test_data_whose_contents_are_not_published_are_known_by_their_size(colour, f
 
 
 @pytest.mark.parametrize("source", registered(), ids=lambda source: source.name)
-def test_every_registered_data_set_has_its_label_licence_and_a_way_to_get_it(source):
+def test_every_registered_data_set_has_its_label_licence_and_a_way_to_get_it(source, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path(source.name).write_text("something else")
     assert source.label and source.licence  # noqa: PT018
     if source.bundled is None:
         assert source.how and source.files  # noqa: PT018
@@ -288,13 +283,12 @@ def test_a_path_that_exists_or_looks_like_one_comes_before_a_name(name, folders,
 
 def test_sources_of_no_data_set_have_no_summary(folders, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    for name in ("notes.txt", "cifar-10-small"):
+    for name in ("notes.txt", "mnist"):
         Path(name).write_text("remember the milk")
-    assert summary("cifar-10-small").known_as == "cifar-10-small"
     for source, field, suggestion, mention in (
         ("mnits", "data.name", "mnist", ""),
         ("", "data.name", None, "''"),
-        ("./cifar-10-small", None, None, "no known format"),
+        ("./mnist", None, None, "no known format"),
         ("notes.txt", None, None, "notes.txt is of no known format"),
         ("nothing.npz", None, None, "nothing.npz does not exist"),
         ("~nosuchuser/rows.npz", None, None, "does not exist"),

@@ -217,7 +217,7 @@ HOSTILE = {
 
 @pytest.mark.parametrize("what", HOSTILE)
 def test_hostile_pickles_are_refused_within_5_s_and_500_mb(what, write, refused_in_limits):
-    mention = "nothing was executed" if what.startswith("a call of ") and "|" in what else "xpected"
+    mention = "nothing was executed" if "|" in what else "xpected"
     refused_in_limits(write("cifar python", {"data_batch_1": HOSTILE[what]}), "data_batch_1", mention)
 
 
@@ -227,33 +227,29 @@ def test_a_huge_pickle_is_refused_by_its_size(write, refused_in_limits):
     refused_in_limits(path, "about 31 MB")
 
 
-@pytest.mark.parametrize(
-    ("change", "mention"),
-    [
-        (lambda batch: {**batch, b"labels": batch[b"labels"][:-1]}, "3 labels and 4 images"),
-        (lambda batch: {**batch, b"labels": [10] * 4}, "the label 10; expected 0 to 9"),
-        (lambda batch: {**batch, b"labels": [-1] * 4}, "labels is no list of numbers"),
-        (lambda batch: {**batch, b"labels": b"abcd"}, "labels is no list of numbers"),
-        (lambda batch: {**batch, b"labels": [b"a"] * 4}, "labels is no list of numbers"),
-        (lambda batch: {**batch, b"data": batch[b"data"][:, 1:]}, "(4, 3071)"),
-        (lambda batch: {**batch, b"data": batch[b"data"][:0]}, "(0, 3072)"),
-        (lambda batch: {**batch, b"data": batch[b"data"].ravel()}, "no uint8 array"),
-        (lambda batch: {**batch, b"data": batch[b"data"].astype(np.float32)}, "no uint8 array"),
-        (lambda batch: {**batch, b"data": b"none"}, "no uint8 array"),
-        (lambda batch: {b"fine_labels": batch[b"labels"], b"data": batch[b"data"]}, "no labels, but 'fine_labels'"),
-        (lambda batch: {b"labels": batch[b"labels"]}, "no data, but 'labels'"),
-        (lambda batch: [1, 2], "holds no dict"),
-    ],
-)
-def test_batches_that_do_not_fit_are_refused(change, mention, write):
-    def dumps(content):
-        return python2_pickle(change(content) if content.get(b"batch_label") == b"data_batch_3" else content)
-
-    check(write("cifar python", dumps=dumps), "data_batch_3", mention)
+BATCHES = [
+    (lambda batch: {**batch, b"labels": batch[b"labels"][:-1]}, "3 labels and 4 images"),
+    (lambda batch: {**batch, b"labels": [10] * 4}, "the label 10; expected 0 to 9"),
+    *((lambda batch, labels=labels: {**batch, b"labels": labels}, "labels is no list of numbers")
+      for labels in ([-1] * 4, b"abcd", [b"a"] * 4)),
+    (lambda batch: {**batch, b"data": batch[b"data"][:, 1:]}, "(4, 3071)"),
+    (lambda batch: {**batch, b"data": batch[b"data"][:0]}, "(0, 3072)"),
+    (lambda batch: {**batch, b"data": batch[b"data"].ravel()}, "no uint8 array"),
+    (lambda batch: {**batch, b"data": batch[b"data"].astype(np.float32)}, "no uint8 array"),
+    (lambda batch: {**batch, b"data": b"none"}, "no uint8 array"),
+    (lambda batch: {b"fine_labels": batch[b"labels"], b"data": batch[b"data"]}, "no labels, but 'fine_labels'"),
+    (lambda batch: {b"labels": batch[b"labels"]}, "no data, but 'labels'"),
+    (lambda batch: [1, 2], "holds no dict"),
+]  # fmt: skip
 
 
-@pytest.mark.parametrize("names", [[b"cat"] * 10, [b"cat"], [1] * 10, 5, None])
-def test_class_names_that_are_not_ten_are_refused(names, write):
-    check(
-        write("cifar python", {"batches.meta": python2_pickle({b"label_names": names})}), "batches.meta", "10 classes"
-    )
+def test_batches_and_class_names_that_do_not_fit_are_refused(write):
+    for change, mention in BATCHES:
+
+        def dumps(content, change=change):
+            return python2_pickle(change(content) if content.get(b"batch_label") == b"data_batch_3" else content)
+
+        check(write("cifar python", dumps=dumps), "data_batch_3", mention)
+    for names in ([b"cat"] * 10, [b"cat"], [1] * 10, 5, None):
+        meta = python2_pickle({b"label_names": names})
+        check(write("cifar python", {"batches.meta": meta}), "batches.meta", "10 classes")
