@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import itertools
 import os
 import pickle
 import struct
@@ -42,15 +43,12 @@ def test_tar_files_that_escape_or_hold_links_or_too_many_members_are_refused(tmp
         refused_in_limits(path, mention)
 
 
-@pytest.mark.parametrize("kind", [tarfile.REGTYPE, tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME])
-def test_tar_members_that_explode_are_refused_by_their_size(kind, tmp_path, refused_in_limits):
-    for size in (2**28 + 1, 8 * 2**30, 2**70):
+def test_tar_members_that_explode_are_refused_by_their_size_and_bombs_behind_the_end(tmp_path, refused_in_limits):
+    kinds = (tarfile.REGTYPE, tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME)
+    for kind, size in itertools.product(kinds, (2**28 + 1, 8 * 2**30, 2**70)):
         header = tar_entry("readme.html", type=kind, size=size).tobuf(tarfile.GNU_FORMAT)
         (tmp_path / "bomb.tar").write_bytes(header + b"\0" * 10_000)
         refused_in_limits(tmp_path / "bomb.tar", "at most 268,435,456")
-
-
-def test_a_gzip_bomb_behind_the_end_of_a_tar_file_is_refused(tmp_path, refused_in_limits):
     with gzip.open(tmp_path / "bomb.tar.gz", "wb", 9) as file:
         file.write(tarfile.TarInfo("readme.html").tobuf())
         for _ in range(100):
@@ -70,10 +68,10 @@ def test_extended_headers_of_a_tar_file_are_passed_over(write, tmp_path):
 # Zip
 
 
-@pytest.mark.parametrize("name", ["../x.png", "/x.png", "train/../../x.png", "c:/x.png", "train\\..\\..\\x.png"])
-def test_zips_that_escape_are_refused(name, write, tmp_path):
+def test_zips_that_escape_are_refused(write, tmp_path):
     before = {*tmp_path.parent.rglob("*")}
-    for form in ("npz", "images zip"):
+    names = ("../x.png", "/x.png", "train/../../x.png", "c:/x.png", "train\\..\\..\\x.png")
+    for name, form in itertools.product(names, ("npz", "images zip")):
         check(write(form, {name: b"x"}), repr(name), "outside the archive's folder")
     written = {path.name for path in {*tmp_path.parent.rglob("*")} - before}
     assert written == {"npz", "data.npz", "images zip", "images.zip"}
