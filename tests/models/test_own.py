@@ -17,16 +17,8 @@ from tfticket.backend import keras, tf
 from tfticket.config import ModelConfig, StartStep
 from tfticket.config.schema import validate
 from tfticket.fingerprint import fingerprint
-from tfticket.models import (
-    initial_weights,
-    kernel_shapes,
-    model_from_spec,
-    named_variables,
-    spec_of,
-    trust,
-    unprunable_layers,
-)
-from tfticket.models.variables import canonical_names
+from tfticket.models import initial_weights, kernel_shapes, model_from_spec, named_variables, spec_of, trust
+from tfticket.models.variables import canonical_names, unprunable_layers
 from tfticket.network import network_of
 from tfticket.presets import load_experiment
 from tfticket.registry import MODELS, Entry

@@ -108,13 +108,11 @@ REFUSED = [
     *({"kernel_initializer": name} for name in ("mine>Init", "Foreign")),
     {"kernel_initializer": part("Init", {}, "mine")},
     {"kernel_initializer": part("Zeros", {}, "keras.initializers") | {"registered_name": "mine>Zeros"}},
-    {"kernel_initializer": as_json(Init())},
-    {"kernel_regularizer": "foreign"},
+    {"kernel_initializer": as_json(Init())}, {"kernel_regularizer": "foreign"},
     {"kernel_constraint": part("Lookup", {}, "keras.constraints")},
-    *({"path": value} for value in ("/etc/passwd", "~/file")),
-    {"url": "http://localhost/x"},
+    *({"path": value} for value in ("/etc/passwd", "~/file")), {"url": "http://localhost/x"},
     {"deep": {"in": ["file:///x"]}},
-]
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("options", REFUSED, ids=str)

@@ -205,17 +205,11 @@ def test_half_a_picture_is_refused(check):
 
 SQUARE = np.arange(256, dtype=np.uint8).reshape(16, 16)
 KINDS = {
-    "TIFF": png(SQUARE, format="TIFF"),
-    "JPEG 2000": png(SQUARE, format="JPEG2000"),
-    "ICO": png(SQUARE, format="ICO"),
-    "HEIF or AVIF": png(SQUARE, format="AVIF"),
-    "JPEG XL": b"\xff\n" + bytes(40),
-    "PCX": b"\n\5\1\b" + bytes(40),
-    "DICOM": bytes(128) + b"DICM" + bytes(40),
-    "TGA": bytes(30) + b"TRUEVISION-XFILE.\0",
-    "HEIF or AVIF ": b"\0\0\0\x18ftypheic" + bytes(40),
-    "a film": b"\0\0\0\x18ftypisom" + bytes(40),
-}
+    "TIFF": png(SQUARE, format="TIFF"), "JPEG 2000": png(SQUARE, format="JPEG2000"), "ICO": png(SQUARE, format="ICO"),
+    "HEIF or AVIF": png(SQUARE, format="AVIF"), "JPEG XL": b"\xff\n" + bytes(40), "PCX": b"\n\5\1\b" + bytes(40),
+    "DICOM": bytes(128) + b"DICM" + bytes(40), "TGA": bytes(30) + b"TRUEVISION-XFILE.\0",
+    "HEIF or AVIF ": b"\0\0\0\x18ftypheic" + bytes(40), "a film": b"\0\0\0\x18ftypisom" + bytes(40),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", KINDS)
