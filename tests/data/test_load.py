@@ -22,7 +22,7 @@ def sha256(array):
     return hashlib.sha256(array.tobytes()).hexdigest()
 
 
-def test_the_bundled_mnist_is_the_real_one_and_its_split_is_frozen(mnist):
+def test_the_bundled_data_are_the_real_ones_and_their_split_is_frozen(mnist):
     assert (mnist.x_train.shape, mnist.x_test.shape) == ((60_000, 28, 28, 1), (10_000, 28, 28, 1))
     assert np.bincount(mnist.y_train).tolist() == [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
     assert np.bincount(mnist.y_test).tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
@@ -44,9 +44,6 @@ def test_the_bundled_mnist_is_the_real_one_and_its_split_is_frozen(mnist):
     order = by_hash(mnist.x_test, mnist.y_test)
     np.testing.assert_array_equal(data.x_test, mnist.x_test[order])
     np.testing.assert_array_equal(data.y_test, mnist.y_test[order])
-
-
-def test_the_bundled_cifar_10_is_small_and_balanced():
     data = load_data("cifar-10-small")
     assert [len(data.split(name)[0]) for name in SPLITS] == [4500, 500, 1000]
     assert (data.input_shape, data.class_names, data.contents) == ((32, 32, 3), names, sources.cifar_10_small.contents)
@@ -132,7 +129,7 @@ def test_rows_in_another_order_are_the_same_data(tmp_path_factory, train, test, 
     assert_equal(load_data("own", **source, **options), load_data("own", **arrays(), **options))
 
 
-def test_each_row_counts_with_its_label_split_shape_and_number():
+def test_each_row_counts_with_its_label_split_shape_number_and_choice():
     rows = arrays()
     swapped = {**rows, "y_train": rows["y_train"][::-1]}
     moved = dict(zip(rows, (rows["x_test"], rows["y_test"], rows["x_train"], rows["y_train"] % 2), strict=True))
@@ -142,9 +139,6 @@ def test_each_row_counts_with_its_label_split_shape_and_number():
     assert len({*others}) == 5
     data = own(**twice)
     assert sorted([*numbers(data.x_train), *numbers(data.x_validation)]) == sorted([*range(20)] * 2)
-
-
-def test_equal_data_have_equal_checksums_and_others_have_not():
     changed = numbered(40).copy()
     changed[7, 0, 0] ^= 1
     changes = [{}, {"x_train": changed}, {"y_train": np.arange(40)[::-1] % 3}, {"x_test": numbered(6)[::-1]}]

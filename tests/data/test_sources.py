@@ -58,13 +58,13 @@ def test_the_contents_of_the_users_folders_are_listed_by_name(folders):
     assert "more" not in sources.user_datasets()
 
 
-@pytest.mark.parametrize("name", ["inner/own", "../own/own", "{folder}/own", "./own", "..", ".", "/", "own.npz"])
-def test_a_path_is_no_name(name, folders):
+def test_a_path_is_no_name(folders):
     (folders[0] / "inner").mkdir()
     for folder in (folders[0], folders[0] / "inner"):
         saved(folder / "own.npz")
-    with pytest.raises(InputError, match=r"data\.path"):
-        load_data(name.format(folder=folders[0]))
+    for name in ("inner/own", "../own/own", str(folders[0] / "own"), "./own", "..", ".", "/", "own.npz"):
+        with pytest.raises(InputError, match=r"data\.path"):
+            load_data(name)
 
 
 def test_fashion_mnist_is_found_where_others_put_it(folders, fashion, digits, tmp_path):
@@ -89,13 +89,14 @@ def test_fashion_mnist_is_found_where_others_put_it(folders, fashion, digits, tm
             shutil.rmtree(folder / name)
 
 
-@pytest.mark.parametrize("name", ["cifar-10-python.tar.gz", "cifar-10-batches-py.tar.gz", "cifar-10-batches-py"])
-def test_cifar_10_is_found_where_keras_put_it(name, folders, colour, few_of_cifar, tmp_path):
-    form = formats["cifar python tar" if name.endswith("gz") else "cifar python"]
-    shutil.move(form.write(colour, tmp_path / "made"), folders[2] / name)
-    data = load_data("cifar-10")
-    assert (data.label, data.class_names) == ("CIFAR-10", names)
-    assert data.checksum == load_data("rows", **colour._asdict()).checksum
+def test_cifar_10_is_found_where_keras_put_it(folders, colour, few_of_cifar, tmp_path):
+    contents = load_data("rows", **colour._asdict()).contents
+    for name in ("cifar-10-python.tar.gz", "cifar-10-batches-py.tar.gz", "cifar-10-batches-py"):
+        form = formats["cifar python tar" if name.endswith("gz") else "cifar python"]
+        path = Path(shutil.move(form.write(colour, tmp_path / "made" / name), folders[2] / name))
+        data = load_data("cifar-10")
+        assert (data.label, data.class_names, data.contents) == ("CIFAR-10", names, contents)
+        path.rename(tmp_path / f"used {name}")
 
 
 def test_bundled_data_are_taken_whatever_the_folders_hold(folders):
@@ -235,9 +236,7 @@ def test_every_registered_data_set_has_its_label_licence_and_a_way_to_get_it(sou
 def test_summaries_of_bundled_data(folders):
     (folders[0] / "digits of mine.npz").symlink_to(asset("mnist.npz"))
     mine = summary("digits of mine")
-    assert (mine.name, mine.label, mine.known_as, mine.licence) == (
-        *("digits of mine", "MNIST", "mnist", sources.mnist.licence),
-    )
+    assert (mine.name, mine.label, mine.known_as) == ("digits of mine", "MNIST", "mnist")
     assert list(mine.train_counts.values())[:3] == [5923, 6742, 5958]
     assert list(mine.test_counts.values())[:3] == [980, 1135, 1032]
     assert str(mine).splitlines() == [

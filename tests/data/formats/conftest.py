@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from tests.data import writers as every_writer
-from tests.data.writers import PICTURES, Rows, formats
+from tests.data.writers import Rows, formats
 from tests.processes import DEADLINE
 from tfticket.data.formats import read
 from tfticket.data.sources import asset
@@ -45,12 +45,6 @@ def colour(digits):
 def form(request):
     """Each format in turn."""
     return formats[request.param]
-
-
-@pytest.fixture(scope="session", params=[*formats, PICTURES.name])
-def any_form(request):
-    """Each format in turn, and lossy images."""
-    return formats.get(request.param, PICTURES)
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.data.writers import PICTURES, formats
+
 EXTREMES = [
     b"\0", b"\xff", b"\x7f", b"\x80", b"\xff" * 4, b"\x7f\xff\xff\xff", b"\xff\xff\xff\x7f", b"\xff" * 8, bytes(8),
 ]  # fmt: skip
@@ -60,18 +62,19 @@ def corrupted(form, members, inside, renames, outside, folder):
     return path
 
 
+@pytest.mark.parametrize("form", [*formats.values(), PICTURES], ids=lambda form: form.name)
 @pytest.mark.parametrize("cases", [60, pytest.param(2000, marks=pytest.mark.slow)])
-def test_corrupted_files_are_refused_or_read(any_form, cases, request, tmp_path_factory, limited_read):
-    members = any_form.members(request.getfixturevalue(any_form.rows).few(1, 1))
+def test_corrupted_files_are_refused_or_read(form, cases, request, tmp_path_factory, limited_read):
+    members = form.members(request.getfixturevalue(form.rows).few(1, 1))
     root = tmp_path_factory.mktemp("fuzz")
     outcomes = Counter()
-    assert limited_read(any_form.pack(members, root / "whole"))[0] == "read"
+    assert limited_read(form.pack(members, root / "whole"))[0] == "read"
 
     @settings(max_examples=cases, suppress_health_check=[HealthCheck.too_slow])
     @given(edits, renames, edits)
     def check(*corruption):
         shutil.rmtree(root / "case", ignore_errors=True)
-        outcomes[limited_read(corrupted(any_form, members, *corruption, root / "case"))[0]] += 1
+        outcomes[limited_read(corrupted(form, members, *corruption, root / "case"))[0]] += 1
 
     check()
     assert outcomes.total() >= cases
