@@ -287,7 +287,6 @@ def test_options_that_named_data_do_not_have_are_refused():
         ({"name": "mnits"}, "data.name", "mnist", "--data-dir"),
         ({"path": "no/such/file.npz"}, None, None, "no/such/file.npz does not exist"),
         ({"train_rows": 56_000}, "data.train_rows", None, "60,000"),
-        ({"validation_rows": 60_000}, "data.validation_rows", None, "60,000"),
         ({"train_rows": 0}, "train_rows", None, "0"),
     ):
         with refused(field, suggestion, mention):
