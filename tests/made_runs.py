@@ -151,5 +151,3 @@ def _add_step(run: Path, steps, kind, label, inputs, result, mask=None, events="
 
 def _digest(*parts) -> str:
     return hashlib.sha256("/".join(map(str, parts)).encode()).hexdigest()
-
-

@@ -106,7 +106,9 @@ def of_metadata(metadata):
 
 
 HOSTILE = {
-    **{f"metadata {text[:9]}": of_metadata({"tfticket": text}) for text in ("", "[]", "3", "null", "{}", "[" * 100_000)},
+    **{
+        f"metadata {text[:9]}": of_metadata({"tfticket": text}) for text in ("", "[]", "3", "null", "{}", "[" * 100_000)
+    },
     "no format": of_metadata({"tfticket": '{"kind": "ticket"}'}),
     "no metadata": of_metadata(None),
     "another program's": of_metadata({"format": "pt"}),

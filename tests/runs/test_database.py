@@ -31,7 +31,9 @@ DAMAGES = {
     "of another version": partial(execute, "DROP TABLE runs; CREATE TABLE runs (a); PRAGMA user_version = 99"),
     "without a table": partial(execute, "DROP TABLE results"),
     "of other rows": partial(execute, "UPDATE runs SET facts = '{}'; UPDATE runs SET seen = '[' WHERE rowid = 1"),
-    "of other numbers": partial(execute, "UPDATE runs SET number = -1; UPDATE runs SET name = '\"..\"' WHERE rowid = 1"),
+    "of other numbers": partial(
+        execute, "UPDATE runs SET number = -1; UPDATE runs SET name = '\"..\"' WHERE rowid = 1"
+    ),
     "of other results": partial(execute, "DELETE FROM runs; UPDATE results SET nll = 'x', accuracy = NULL"),
     "no database": lambda path: path.write_text("something else"),
     "empty": lambda path: path.write_bytes(b""),

@@ -218,7 +218,9 @@ def test_a_training_that_arms_and_runs_share_is_listed_for_each_and_logged_once(
     assert follower.poll() is True
     listed = [(training.folder, training.label, training.done) for training in follower.trainings]
     assert listed == [("train-a", arm, True) for arm in arms]
-    assert {(training.points, training.seconds)[1] for training in follower.trainings} == {follower.trainings[0].seconds}
+    assert {(training.points, training.seconds)[1] for training in follower.trainings} == {
+        follower.trainings[0].seconds
+    }
     assert iterations(follower) == [[10]] * 3
     assert sum("iteration 10" in line for line in follower.log) == 1
     before = list(map(id, follower.trainings))

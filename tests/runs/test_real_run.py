@@ -111,7 +111,10 @@ def test_its_tickets_are_inspected_with_their_weights(run):
         assert inspection.paths > 0
     config = tickets_of(run)[0].ticket / "config.json"
     config = run.steps("evaluate")[0].path / "config.json"
-    for damage in (lambda: config.write_text(json.dumps({**json.loads(config.read_text()), "inputs": {}})), config.unlink):
+    for damage in (
+        lambda: config.write_text(json.dumps({**json.loads(config.read_text()), "inputs": {}})),
+        config.unlink,
+    ):
         damage()
         with refused(None, None, str(config)):
             tickets_of(run)

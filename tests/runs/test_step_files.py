@@ -191,7 +191,9 @@ def test_a_file_of_another_step_or_of_none_is_refused(workspace, tmp_path):
     with refused(None, None, str(second / "ticket.safetensors"), first.name):
         load_tensors(second / "ticket.safetensors", "ticket")
     shutil.copy(first / "ticket.safetensors", tmp_path / "mine.safetensors")
-    assert load_tensors(tmp_path / "mine.safetensors", "ticket", ()) == load_tensors(first / "ticket.safetensors", "ticket", ())
+    assert load_tensors(tmp_path / "mine.safetensors", "ticket", ()) == load_tensors(
+        first / "ticket.safetensors", "ticket", ()
+    )
     save_tensors(tmp_path / "free.safetensors", "ticket", {}, {})
     shutil.copy(tmp_path / "free.safetensors", second / "ticket.safetensors")
     with refused(None, None, str(second / "ticket.safetensors"), "no step"):

@@ -79,7 +79,13 @@ def test_the_remaining_time_is_that_of_trainings_and_chains_apart(progress, left
 
 
 def test_a_length_of_time_is_written_as_on_a_clock():
-    assert [clock(seconds) for seconds in (0, 59.6, 3599.4, 3600, 36_061)] == ["0:00", "1:00", "59:59", "1:00:00", "10:01:01"]
+    assert [clock(seconds) for seconds in (0, 59.6, 3599.4, 3600, 36_061)] == [
+        "0:00",
+        "1:00",
+        "59:59",
+        "1:00:00",
+        "10:01:01",
+    ]
 
 
 def test_a_run_without_its_process_is_killed_and_may_come_back(workspace, opened):
@@ -205,7 +211,16 @@ def test_a_damaged_folder_is_listed_as_damaged_until_it_is_mended(workspace, ope
 def test_damaged_progress_damages_no_run_and_a_damaged_lease_holds_none(workspace, opened):
     folder, other = folders(workspace)[:2]
     change(other / "status.json", state="running")
-    texts = ["", "[]", "{}", "{", '{"done": "x"}', '{"updated": null, "step": 3}', '{"step": {"a": 1}}', '{"held": true}']
+    texts = [
+        "",
+        "[]",
+        "{}",
+        "{",
+        '{"done": "x"}',
+        '{"updated": null, "step": 3}',
+        '{"step": {"a": 1}}',
+        '{"held": true}',
+    ]
     for text in texts:
         (folder / "progress.json").write_text(text)
         (other / "lease.json").write_text(text)
@@ -263,7 +278,11 @@ def test_runs_are_found_by_folder_name_or_beginning(workspace, opened):
         middle.name: [str(middle / "config.yaml")],
         str(middle): [str(middle / "config.yaml")],
     }.items():
-        with refused("run", None, *mentions) if name not in (middle.name, str(middle)) else refused(None, None, *mentions):
+        with (
+            refused("run", None, *mentions)
+            if name not in (middle.name, str(middle))
+            else refused(None, None, *mentions)
+        ):
             find_run(workspace, name)
     with refused("run", "synthetic-0002", "No run"):
         find_run(workspace, "sinthetic-0002")
