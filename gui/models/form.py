@@ -249,7 +249,7 @@ class FormModel:
         """
         if self._errors:
             lines = (f"{path}: {message}" if path else message for path, message in self._errors.items())
-            raise InputError("The configuration has errors. " + "\n".join(lines))
+            raise InputError("The configuration has errors. " + "\n".join(lines), field=next(iter(self._errors)))
         return self.config_class.model_validate(self.values)
 
     @property

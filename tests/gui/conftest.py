@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import NO_WINDOW
+from tests.made_runs import make_run
 from tests.processes import DEADLINE
-from tests.real_run import make_run
 
 _OF_WINDOWS = ("PySide6", "gui.views")
 _FILES = Path(__file__).parent.glob("test_*.py")
@@ -26,18 +26,12 @@ def qtbot(qtbot, monkeypatch):
 
 
 @pytest.fixture(autouse=True)
-def no_thread_is_left_over():
-    """A test that leaves a thread behind fails."""
+def nothing_is_left_going(request):
+    """A test that leaves a thread or a timer going fails; windows that it closed are gone, and their timers with them."""
     before = set(threading.enumerate())
     yield
     left = [thread for thread in threading.enumerate() if thread not in before and thread.is_alive()]
     assert not left, f"threads left over: {left}"
-
-
-@pytest.fixture(autouse=True)
-def no_timer_and_no_thread_of_qt_is_left_over(request):
-    """A test that leaves one going fails; windows that it closed are gone, and their timers with them."""
-    yield
     if "qtbot" not in request.fixturenames:  # no window was made, and to look at all objects takes a while
         return
     import shiboken6
@@ -48,19 +42,29 @@ def no_timer_and_no_thread_of_qt_is_left_over(request):
     own = application.thread() if application else None
     kinds = {QTimer, QThread, *QTimer.__subclasses__(), *QThread.__subclasses__()}
     # By type: isinstance asks weak references of others for what they no longer hold, and takes long of all objects.
-    objects = [one for one in gc.get_objects() if type(one) in kinds and shiboken6.isValid(one)]
-    left = [one for one in objects if (one.isActive() if isinstance(one, QTimer) else one != own and one.isRunning())]
-    assert not left, f"left going: {left}"
+    objects = [part for part in gc.get_objects() if type(part) in kinds and shiboken6.isValid(part)]
+    going = [
+        part for part in objects if (part.isActive() if isinstance(part, QTimer) else part != own and part.isRunning())
+    ]
+    assert not going, f"left going: {going}"
 
 
 @pytest.fixture(scope="session")
 def made(tmp_path_factory):
-    """A run of seeds 0 and 1, alone in its workspace; modules may have another."""
-    return make_run(tmp_path_factory.mktemp("made"))
+    """Two finished runs in one workspace, the second of another batch size."""
+    workspace = tmp_path_factory.mktemp("made")
+    return [make_run(workspace), make_run(workspace, "other", train={"batch_size": 10})]
 
 
 @pytest.fixture
-def run(made, tmp_path):
-    """A copy of the run ``made``, to be changed."""
-    shutil.copytree(made.parents[1], tmp_path / "workspace")
-    return tmp_path / "workspace" / "runs" / made.name
+def runs(made, tmp_path):
+    """A copy of these runs, to be changed."""
+    workspace = shutil.copytree(made[0].parents[1], tmp_path / "workspace")
+    return [workspace / "runs" / run.name for run in made]
+
+
+@pytest.fixture
+def run(runs):
+    """A run that is alone in its workspace."""
+    shutil.rmtree(runs[1])
+    return runs[0]

@@ -265,7 +265,7 @@ def test_the_log_has_the_events_in_order_of_time(run, follower):
 
 
 def test_the_log_keeps_the_last_lines_of_a_long_run(tmp_path):
-    follower = RunFollower(make_run(tmp_path, 0, "done", 2 * LOG_LINES))
+    follower = RunFollower(make_run(tmp_path, 0, "done", LOG_LINES * 3 // 2))
     follower.poll()
     assert len(follower.log) == LOG_LINES
-    assert sum(len(training.points) for training in follower.trainings) == 2 * LOG_LINES
+    assert sum(len(training.points) for training in follower.trainings) == LOG_LINES * 3 // 2

@@ -33,8 +33,7 @@ REINITIALISED = Arm(control="reinitialise")
 @pytest.fixture(scope="module")
 def original(tmp_path_factory):
     workspace = tmp_path_factory.mktemp("original")
-    options = ["seeds=[3]", "train.evaluate_every=2it", "prune.rewind=2it"]
-    make_run(workspace, *options)
+    make_run(workspace, "seeds=[3]", "prune.rewind=2it", "prune.levels=1")
     return workspace
 
 
@@ -63,12 +62,12 @@ def test_index_follower_and_the_windows_models_have_its_numbers(workspace, run):
     rows = rows_of(run)
     tickets = [row for row in rows if row.arm == TICKET]
     assert (summary.name, summary.experiment, summary.state, summary.doing) == ("quickstart-smoke", "imp", "done", "")
-    assert summary.completed == summary.trainings == 5
-    assert (summary.level, summary.density) == (2, tickets[-1].density)
+    assert summary.completed == summary.trainings == 3
+    assert (summary.level, summary.density) == (1, tickets[-1].density)
     assert summary.accuracy == tickets[-1].validation["accuracy"]
     follower = RunFollower(run.folder)
     assert follower.poll() is True
-    assert [training.label["arm"] for training in follower.trainings] == [TICKET] * 3 + [REINITIALISED] * 2
+    assert [training.label["arm"] for training in follower.trainings] == [TICKET, TICKET, REINITIALISED]
     for training in follower.trainings:
         history = read_result(workspace / "steps" / training.folder)["result"]["history"]
         points = [{name: point[name] for name in row} for point, row in zip(training.points, history, strict=True)]
@@ -81,7 +80,7 @@ def test_index_follower_and_the_windows_models_have_its_numbers(workspace, run):
     masks.show(run.folder)
     assert live.message == sparsity.message == sparsity.problem == masks.message == masks.problem == ""
     assert live.axes == ["iteration", "time"]
-    values = [point["loss"] for training in follower.trainings[:3] for point in training.points]
+    values = [point["loss"] for training in follower.trainings[:2] for point in training.points]
     assert live.curves("loss")[0].raw[np.isfinite(live.curves("loss")[0].raw)].tolist() == values
     line = sparsity.lines("accuracy")[run.folder.name, TICKET]
     assert line.means == [row.validation["accuracy"] for row in tickets]
@@ -109,7 +108,6 @@ def test_its_tickets_are_inspected_with_their_weights(run):
         inspection = inspect_ticket(ticket, trained, before)
         assert inspection.notes == ()
         assert inspection.paths > 0
-    config = tickets_of(run)[0].ticket / "config.json"
     config = run.steps("evaluate")[0].path / "config.json"
     for damage in (
         lambda: config.write_text(json.dumps({**json.loads(config.read_text()), "inputs": {}})),
