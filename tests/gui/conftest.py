@@ -27,7 +27,7 @@ def qtbot(qtbot, monkeypatch):
 
 @pytest.fixture(autouse=True)
 def nothing_is_left_going(request):
-    """A test that leaves a thread or a timer going fails; windows that it closed are gone, and their timers with them."""
+    """A test that leaves a thread or a timer going fails; windows that it closed are gone with their timers."""
     before = set(threading.enumerate())
     yield
     left = [thread for thread in threading.enumerate() if thread not in before and thread.is_alive()]
