@@ -12,9 +12,10 @@ from tests.conftest import NO_WINDOW
 from tests.made_runs import make_run
 from tests.processes import DEADLINE
 
-_OF_WINDOWS = ("PySide6", "gui.views")
 _FILES = Path(__file__).parent.glob("test_*.py")
-collect_ignore = [path.name for path in _FILES if NO_WINDOW and any(word in path.read_text() for word in _OF_WINDOWS)]
+collect_ignore = [
+    path.name for path in _FILES if NO_WINDOW and any(word in path.read_text() for word in ("PySide6", "gui.views"))
+]
 
 
 @pytest.fixture
@@ -39,14 +40,11 @@ def nothing_is_left_going(request):
 
     application = QCoreApplication.instance()
     QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
-    own = application.thread() if application else None
     kinds = {QTimer, QThread, *QTimer.__subclasses__(), *QThread.__subclasses__()}
     # By type: isinstance asks weak references of others for what they no longer hold, and takes long of all objects.
-    objects = [part for part in gc.get_objects() if type(part) in kinds and shiboken6.isValid(part)]
-    going = [
-        part for part in objects if (part.isActive() if isinstance(part, QTimer) else part != own and part.isRunning())
-    ]
-    assert not going, f"left going: {going}"
+    parts = [part for part in gc.get_objects() if type(part) in kinds and shiboken6.isValid(part)]
+    going = [part for part in parts if (part.isActive() if isinstance(part, QTimer) else part.isRunning())]
+    assert not [part for part in going if part != application.thread()], f"left going: {going}"
 
 
 @pytest.fixture(scope="session")

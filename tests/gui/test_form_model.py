@@ -1,18 +1,16 @@
 """The configuration form without its window: what is typed, what is wrong with it, and the way back."""
 
 import random
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import pytest
 import yaml
-from pydantic import Field, model_validator
 
 from gui.models.form import FormModel
 from gui.models.form_search import closeness
 from tests.refusals import refused
 from tfticket.config import DataConfig
-from tfticket.config.names import Suggested, known
-from tfticket.config.schema import Config, field_names
+from tfticket.config.schema import field_names
 from tfticket.presets import experiment_of, load_experiment, presets
 
 Imp = experiment_of("imp").config_class
@@ -290,65 +288,7 @@ def test_fields_know_their_choices_bounds_and_what_null_means(model):
     assert model.fields[-1].group == "execution"
 
 
-class _Nuts(Config):
-    """Without U-turns."""
-
-    method: Literal["nuts"] = "nuts"
-    depth: int = Field(8, ge=1, description="Deepest tree")
-
-
-class _Sgld(Config):
-    """With noise."""
-
-    method: Literal["sgld"] = "sgld"
-    step: float = Field(1e-4, gt=0, description="Step size")
-
-
-class _Other(Config):
-    """Another experiment's."""
-
-    sampler: Annotated[_Nuts | _Sgld, Field(discriminator="method")] = Field(_Nuts(), description="Which sampler")
-    prior: Annotated[str, Suggested({"normal": 1, "laplace": 2})] = Field("normal", description="Prior of the weights")
-    start: Literal["map", "prior"] | None = Field(None, description="Start of the chain; null: the ticket's")
-    scale: float | dict[str, float] = Field(1.0, description="Of the prior, one or one a layer")
-    score: Annotated[str, known("score", {"snr": 1})] | None = Field(None, description="What ranks; null: nothing")
-
-    @model_validator(mode="after")
-    def _check(self):
-        if self.start == "map" and self.prior == "laplace":
-            raise ValueError("no start is known for it")
-        return self
-
-
-def test_a_configuration_of_any_other_experiment():
-    model = FormModel(_Other, {})
-    kinds = {field.path: field.kind for field in model.fields}
-    choices = dict.fromkeys(("sampler.method", "prior", "start", "score"), "choice")
-    assert kinds == {**choices, "sampler.depth": "integer", "scale": "yaml"}
-    assert model.field("prior").allows_other
-    assert [choice.value for choice in model.field("start").choices] == [None, "map", "prior"]
-    typed = {"sampler.method": "sgld", "sampler.step": "1e-5", "prior": "student", "scale": "{dense_1: 0.5}"}
-    for path, text in (*typed.items(), ("start", "map"), ("start", None)):
-        model.set(path, text)
-    assert model.config() == _Other(sampler=_Sgld(step=1e-5), prior="student", scale={"dense_1": 0.5})
-    model.set("scale", "wide")
-    assert list(model.errors) == ["scale"]
-
-
-@pytest.mark.parametrize(
-    ("text", "path", "expected"),
-    [
-        ("seeds", "seeds", 0),
-        ("Learning rate", "train.optimiser.learning_rate", 0),
-        ("learning_rate", "train.optimiser.learning_rate", 0),
-        ("learn", "train.optimiser.learning_rate", 1),
-        ("rate", "train.optimiser.learning_rate", 2),
-        ("optimiser rate", "train.optimiser.learning_rate", 3),
-        ("decay moment", "train.optimiser.beta_1", 4),
-        ("0.0012", "train.optimiser.learning_rate", 5),
-        ("", "seeds", 1),
-        ("no such thing", "seeds", None),
-    ],
-)
-def test_how_well_a_field_fits_what_is_typed(text, path, expected, model):
-    assert closeness(model.field(path), model.text(path), text) == expected
+def test_how_well_a_field_fits_what_is_typed(model):
+    texts = ("learning_rate", "learn", "rate", "optimiser rate", "decay moment", "0.0012", "no such thing")
+    paths = {**dict.fromkeys(texts, "train.optimiser.learning_rate"), "decay moment": "train.optimiser.beta_1"}
+    assert [closeness(model.field(paths[text]), model.text(paths[text]), text) for text in texts] == [*range(6), None]

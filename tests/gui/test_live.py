@@ -8,7 +8,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from PySide6.QtWidgets import QStackedWidget, QWidget
 
 from gui.models.followed import smoothed
 from gui.models.live import NO_RUN, WAITING, LiveModel
@@ -29,6 +28,10 @@ def model_of(run):
     return model
 
 
+def rows_of(model):
+    return list(csv.DictReader(io.StringIO(model.csv())))
+
+
 @pytest.fixture
 def model(run):
     return model_of(run)
@@ -41,16 +44,6 @@ def tab(model, qtbot):
     tab.resize(900, 600)
     tab.show()
     return tab
-
-
-def measure_again(model):
-    """Add another evaluation of the ticket's last training, which goes on."""
-    training = [training for training in model.trainings if training.label["arm"] == TICKET][-1]
-    step = {"kind": "train", "folder": training.folder, "label": training.label}
-    write_progress(model.run, replace(read_progress(model.run), step=step))
-    path = model.run.parents[1] / "steps" / training.folder / "events.jsonl"
-    with path.open("a") as file:
-        file.write(json.dumps({**training.points[-1], "iteration": 8}) + "\n")
 
 
 @pytest.mark.parametrize(
@@ -66,9 +59,8 @@ def test_arms_are_called_as_the_runs_report_calls_them(text, name, run):
     (run / "config.yaml").unlink() if text is None else (run / "config.yaml").write_text(text)
     live, masks = model_of(run), MasksModel()
     masks.show(run)
-    named = {TICKET: name, REINITIALISED: "re-initialised"}
-    assert live.arm_names == masks.arm_names == named
-    assert [curve.name for curve in live.curves("loss")] == list(named.values())
+    assert live.arm_names == masks.arm_names == {TICKET: name, REINITIALISED: "re-initialised"}
+    assert [curve.name for curve in live.curves("loss")] == [name, "re-initialised"]
     assert f", {name}, seed 0" in masks.title
 
 
@@ -76,50 +68,54 @@ def test_curves_follow_one_another_level_by_level_over_iterations_or_time(model,
     assert (model.message, model.seeds, model.seed, model.follows_current) == ("", [0, 1], 1, True)
     assert (model.arms, model.metrics) == ([TICKET, REINITIALISED], ["accuracy", "nll", "mace"])
     assert model.axes == ["iteration", "time"]
-    lengths = {"iteration": ITERATIONS[-1], "time": ITERATIONS[-1]}  # an iteration a second
-    for axis, length in lengths.items():
+    for axis in model.axes:  # an iteration a second
         model.set_options(axis=axis)
-        assert [(band.level, band.density) for band in model.bands] == [(0, 1.0), (1, 0.5), (2, 0.25)]
-        assert [(band.begin, band.end) for band in model.bands] == [(n * length, (n + 1) * length) for n in range(3)]
+        bands = [(band.level, band.density, band.begin, band.end) for band in model.bands]
+        assert bands == [(0, 1.0, 0, 6), (1, 0.5, 6, 12), (2, 0.25, 12, 18)]
         ticket, control = model.curves("loss")
-        expected = [level * length + iteration for level in range(3) for iteration in ITERATIONS]
+        expected = [level * 6 + iteration for level in range(3) for iteration in ITERATIONS]
         assert ticket.x[np.isfinite(ticket.x)].tolist() == expected
         assert control.x[np.isfinite(control.x)].tolist() == expected[3:]
         assert np.flatnonzero(np.isnan(ticket.raw)).tolist() == [3, 7]
-    values = [
-        point["loss"] for training in model.trainings if training.label["arm"] == TICKET for point in training.points
-    ]
-    assert ticket.raw[np.isfinite(ticket.raw)].tolist() == values[9:]
-    for diary in (run.parents[1] / "steps").glob("train-*/events.jsonl"):
-        lines = diary.read_text().splitlines(keepends=True)
-        diary.write_text("".join(line for line in lines if '"begin"' not in line))
-    fresh = model_of(run)
-    fresh.set_options(axis="time")
-    assert (fresh.axes, fresh.shown_axis) == (["iteration"], "iteration")
+    points = [point["loss"] for step in model.trainings if step.label["arm"] == TICKET for point in step.points]
+    assert ticket.raw[np.isfinite(ticket.raw)].tolist() == points[9:]
+    for events in (run.parents[1] / "steps").glob("train-*/events.jsonl"):
+        lines = events.read_text().splitlines(keepends=True)
+        events.write_text("".join(line for line in lines if '"begin"' not in line))
+    without_times = model_of(run)
+    without_times.set_options(axis="time")
+    assert (without_times.axes, without_times.shown_axis) == (["iteration"], "iteration")
 
 
-def test_tickets_of_other_runs_are_overlaid_and_arms_hidden(model, run):
-    other = shutil.copytree(run, run.with_name("other-12345678"))
-    gone = run.with_name("gone-12345678")
+def test_tickets_of_other_runs_are_overlaid_in_their_colours_and_arms_hidden(tab, model, run):
+    other, gone = shutil.copytree(run, run.with_name("other-12345678")), run.with_name("gone-12345678")
+    steps = read_steps(other)
+    first = next(step for step in steps if step.kind == "train" and step.label["seed"] == 1)
+    long = shutil.copytree(first.path, first.path.with_name("train-long"))
+    events = (long / "events.jsonl").read_text()
+    (long / "events.jsonl").write_text(events.replace('"iteration": 6', '"iteration": 6000'))
+    write_manifest(other, [replace(step, path=long) if step is first else step for step in steps])
     model.choose_seed(0)
-    model.show(run, [run, other, gone], {run: "#111111", other: "#222222"})
-    assert model.seed == 0  # it is the same run
-    assert model.overlaid == [other, gone]
-    assert (model.colours[run], model.colours[other]) == ("#111111", "#222222")
+    model.show(run, [run, other, gone], {run: "#AA3377", other: "#228833"})
+    assert (model.seed, model.overlaid) == (0, [other, gone])
+    theirs = (other.name, TICKET, 0)
     curves = {curve.key: curve for curve in model.curves("loss")}
-    assert list(curves) == [MINE, ("", REINITIALISED, 0), (other.name, TICKET, 0)]
-    assert curves[other.name, TICKET, 0].name == "other-12345678, seed 1"
-    rows = list(csv.DictReader(io.StringIO(model.csv())))
-    assert {(row["run"], row["arm"], row["seed"]) for row in rows} == {
+    assert list(curves) == [MINE, ("", REINITIALISED, 0), theirs]
+    assert curves[theirs].name == "other-12345678, seed 1"
+    assert np.nanmax(curves[theirs].x) >= 6000
+    assert tab.plots.axes[0].get_xlim()[1] < 20, "the scale is that of the run in focus"
+    colours = [tab.plots.lines[0, key][1].get_color().lower() for key in (MINE, theirs)]
+    assert colours == ["#aa3377", "#228833"]
+    assert {(row["run"], row["arm"], row["seed"]) for row in rows_of(model)} == {
         *((run.name, arm, "0") for arm in ("ticket", "reinitialise")),
         (other.name, "ticket", "1"),
     }
-    assert {float(row["seconds"]) for row in rows} == {*ITERATIONS}
     model.set_hidden(TICKET, True)
-    assert [curve.key[0] for curve in model.curves("loss")] == ["", other.name]
+    assert [curve.key for curve in model.curves("loss")] == [("", REINITIALISED, 0), theirs]
     assert len(model.bands) == 3
     model.show(run)
     assert [curve.key for curve in model.curves("loss")] == [("", REINITIALISED, 0)]
+    assert {float(row["seconds"]) for row in rows_of(model)} == {*ITERATIONS}
 
 
 @pytest.mark.parametrize(
@@ -128,11 +124,9 @@ def test_tickets_of_other_runs_are_overlaid_and_arms_hidden(model, run):
 )
 def test_a_run_that_ended_before_it_measured_anything_has_the_reason(run, state, words):
     change_json(run / "status.json", state=state, message="boom")
-    (run / "manifest.json").unlink()
-    (run / "progress.json").unlink()
-    message = model_of(run).message
-    assert words in message
-    assert WAITING not in message
+    for name in ("manifest.json", "progress.json"):
+        (run / name).unlink()
+    assert words in model_of(run).message != WAITING
 
 
 def test_the_seed_and_all_steps_that_are_computed_are_followed_until_a_seed_is_chosen(model, monkeypatch):
@@ -141,11 +135,9 @@ def test_the_seed_and_all_steps_that_are_computed_are_followed_until_a_seed_is_c
     progress = Progress(10, 2, 2, step=step, iteration=3, iterations=6, began=0.0, updated=60.0)
     write_progress(model.run, progress)
     assert model.poll()
-    assert model.seed == 0
-    assert model.doing == "seed 0 · ticket · level 1 · iteration 3 of 6"
+    assert (model.seed, model.doing) == (0, "seed 0 · ticket · level 1 · iteration 3 of 6")
     model.set_seconds_left(progress.seconds_left)
-    assert model.eta == "ETA 4:00"
-    assert model.fraction == pytest.approx(0.2)
+    assert (model.eta, model.fraction) == ("ETA 4:00", pytest.approx(0.2))
     model.choose_seed(1)
     assert (model.seed, model.follows_current) == (1, False)
     model.choose_seed(None)
@@ -153,28 +145,27 @@ def test_the_seed_and_all_steps_that_are_computed_are_followed_until_a_seed_is_c
     write_progress(model.run, Progress(10, step=chains[0], concurrent_steps=chains[1:], iteration=3, iterations=600))
     assert model.poll()
     assert model.doing == "sample · seed 0 · nuts · level 1 · chain 0 · draw 3 of 600 · and 1 more"
-    arm = Arm("nuts")
-    assert [training.label["chain"] for training in model.trainings if training.label["arm"] == arm] == [0, 1]
-    (band,) = [band for band in model.bands if band.level == 1]
-    assert band.end - band.begin == 600
+    assert [step.label["chain"] for step in model.trainings if step.label["arm"] == Arm("nuts")] == [0, 1]
+    assert [band.end - band.begin for band in model.bands if band.level == 1] == [600]
 
 
 def test_chains_are_named_and_numbered(run):
     steps = read_steps(run)
+    controls = [step for step in steps if step.label.get("arm") == REINITIALISED]
     chains = [
         replace(step, kind="sample", label=step_label(step.label["level"], "nuts", chain=step.label["seed"]))
-        for step in steps
-        if step.kind == "train" and step.label["arm"] == REINITIALISED
+        for step in controls
+        if step.kind == "train"
     ]
-    write_manifest(run, [step for step in steps if step.label.get("arm") != REINITIALISED] + chains)
+    write_manifest(run, [step for step in steps if step not in controls] + chains)
     model = model_of(run)
     model.choose_seed(0)
     curves = model.curves("loss")[1:]
     assert [curve.name for curve in curves] == ["NUTS, chain 1", "NUTS, chain 2"]
     assert {curve.group_name for curve in curves} == {"NUTS, 2 chains"}
     assert model.has_chains
-    rows = [row for row in csv.DictReader(io.StringIO(model.csv())) if row["arm"] == "nuts"]
-    assert {(row["replicate"], row["chain"]) for row in rows} == {("", "0"), ("", "1")}
+    numbers = {(row["replicate"], row["chain"]) for row in rows_of(model) if row["arm"] == "nuts"}
+    assert numbers == {("", "0"), ("", "1")}
 
 
 def test_smoothing_begins_without_bias_and_leaves_what_is_not_finite():
@@ -197,7 +188,7 @@ def test_damaged_and_vanished_folders_become_a_message(model, run):
     assert model.message == NO_RUN
 
 
-def test_new_points_stream_into_the_same_artists(tab, model):
+def test_new_points_stream_into_the_same_artists_and_the_log(tab, model):
     changes = []
     model.changed.connect(lambda: changes.append(1))
     lines, log = dict(tab.plots.lines), tab.log.toPlainText().splitlines()
@@ -205,7 +196,11 @@ def test_new_points_stream_into_the_same_artists(tab, model):
     assert log == list(model.log)
     tab.refresh()
     assert changes == []
-    measure_again(model)
+    training = [training for training in model.trainings if training.label["arm"] == TICKET][-1]
+    step = {"kind": "train", "folder": training.folder, "label": training.label}
+    write_progress(model.run, replace(read_progress(model.run), step=step))
+    with (model.run.parents[1] / "steps" / training.folder / "events.jsonl").open("a") as events:
+        events.write(json.dumps({**training.points[-1], "iteration": 8}) + "\n")
     tab.refresh()
     assert changes
     assert tab.plots.lines == lines
@@ -213,79 +208,23 @@ def test_new_points_stream_into_the_same_artists(tab, model):
     assert tab.log.toPlainText().splitlines() == list(model.log) != log
 
 
-def test_a_hidden_tab_draws_when_it_is_shown_again(model, qtbot, monkeypatch):
-    tab, tabs = LiveTab(model), QStackedWidget()
-    qtbot.addWidget(tabs)
-    tabs.addWidget(QWidget())
-    tabs.addWidget(tab)
-    tabs.show()
-    updates = []
-    monkeypatch.setattr(tab.plots, "update", updates.append)
-    measure_again(model)
-    model.poll()
-    assert updates == []
-    tabs.setCurrentIndex(1)
-    assert updates == [model]
-
-
 def test_controls_change_what_is_shown(tab, model, tmp_path, qtbot):
     tab.smoothing.setValue(60)
-    assert model.smoothing == 0.6
-    raw, smooth = tab.plots.lines[0, MINE]
-    assert len(raw.get_xdata()) == len(smooth.get_xdata()) > 0
     tab.log_loss.setChecked(False)
-    assert tab.plots.axes[0].get_yscale() == "linear"
-    tab.metric_box.setCurrentIndex(tab.metric_box.findData("nll"))
-    tab.metric_box.activated.emit(0)
-    assert "NLL" in tab.plots.axes[1].get_ylabel()
     tab.arms.boxes[REINITIALISED].setChecked(False)
-    assert (0, ("", REINITIALISED, 0)) not in tab.plots.lines
-    tab.seed_box.setCurrentIndex(tab.seed_box.findData(0))
-    tab.seed_box.activated.emit(0)
     tab.x_axis.buttons["time"].click()
-    assert (model.seed, model.shown_axis) == (0, "time")
-    assert "seed 0" in tab.plots.axes[0].get_xlabel()
+    for box, data in ((tab.metric_box, "nll"), (tab.seed_box, 0)):
+        box.setCurrentIndex(box.findData(data))
+        box.activated.emit(0)
+    assert (model.smoothing, model.metric, model.seed, model.shown_axis) == (0.6, "nll", 0, "time")
+    assert tab.plots.axes[0].get_yscale() == "linear"
+    assert {key for _, key in tab.plots.lines} == {MINE}
     tab.export_csv(tmp_path / "live.csv")
     assert len((tmp_path / "live.csv").read_text().splitlines()) == 1 + 3 * len(ITERATIONS)
-    tab.export_figure(tmp_path / "live.png")
-    assert (tmp_path / "live.png").stat().st_size > 5000
-    assert not tab.traceback_button.isVisible()
+    assert tab.bar.value() == 100
     change_json(model.run / "status.json", state="failed", message="boom")
     tab.refresh()
     assert "boom" in tab.doing.text()
     with qtbot.waitSignal(tab.action_requested) as requested:
         tab.traceback_button.click()
     assert requested.args == ["show_traceback"]
-
-
-def test_overlaid_runs_have_their_colours_and_leave_the_scale_to_the_run_in_focus(tab, model, run):
-    other = shutil.copytree(run, run.with_name("other-12345678"))
-    steps = read_steps(other)
-    first = next(step for step in steps if step.kind == "train" and step.label["seed"] == 1)
-    long = shutil.copytree(first.path, first.path.with_name("train-long"))
-    (long / "events.jsonl").write_text(
-        (long / "events.jsonl").read_text().replace('"iteration": 6', '"iteration": 6000')
-    )
-    write_manifest(other, [replace(step, path=long) if step is first else step for step in steps])
-    model.show(run, [other], {run: "#AA3377", other: "#228833"})
-    mine, theirs = (tab.plots.lines[0, (name, TICKET, 0)][1] for name in ("", other.name))
-    assert (mine.get_color().lower(), theirs.get_color().lower()) == ("#aa3377", "#228833")
-    assert np.nanmax(model.curves("loss")[-1].x) >= 6000
-    assert tab.plots.axes[0].get_xlim()[1] < 1.1 * model.bands[-1].end == 1.1 * 18
-    assert len({text.get_text() for text in tab.canvas.figure.legends[0].get_texts()}) == 3
-    model.show(run)
-    assert mine.get_color() == tab.plots.colours[TICKET] != "#aa3377"
-    assert len(tab.canvas.figure.legends[0].get_texts()) == 2
-
-
-def test_without_a_run_there_is_a_text(tab, model, run, qtbot):
-    model.show(None)
-    assert tab.stack.currentIndex() == 0
-    assert tab.message.text() == NO_RUN
-    assert not tab.export.isEnabled()
-    assert tab.log.toPlainText() == ""
-    model.show(run)
-    assert tab.stack.currentIndex() == 1
-    assert tab.plots.lines
-    assert tab.bar.value() == 100
-    assert tab.doing.text().startswith("done")

@@ -8,28 +8,12 @@ import sys
 import pytest
 from PySide6.QtCore import QMimeData, QPointF, QSettings, Qt, QUrl
 from PySide6.QtGui import QDropEvent
-from PySide6.QtWidgets import (
-    QAbstractButton,
-    QAbstractItemView,
-    QAbstractSlider,
-    QAbstractSpinBox,
-    QApplication,
-    QComboBox,
-    QDialog,
-    QFileDialog,
-    QLineEdit,
-    QMessageBox,
-    QPlainTextEdit,
-    QScrollBar,
-    QToolButton,
-    QWidget,
-)
+from PySide6.QtWidgets import QApplication, QDialog, QFileDialog, QMessageBox, QToolButton
 
 from gui.models.actions import ACTIONS
 from gui.models.launcher import LAUNCH_FOLDER
 from gui.models.workspace import Problem
 from gui.views.commands import Commands
-from gui.views.dialogs import shortcuts_dialog
 from gui.views.differences import DifferencesDialog
 from gui.views.main_window import STARTING, MainWindow
 from gui.views.palette import CommandPalette
@@ -38,9 +22,8 @@ from gui.views.welcome import RUN as PRESET_RUN
 from gui.views.welcome import PresetDialog
 from tests.made_runs import change_json
 from tests.processes import started, wait_for
-from tests.real_run import tfticket
+from tests.real_run import make_run, tfticket
 from tfticket.presets import presets
-from tfticket.runs.progress import Progress, write_progress
 
 YES, NO = QMessageBox.StandardButton.Yes, QMessageBox.StandardButton.No
 
@@ -116,6 +99,7 @@ def answer_files(monkeypatch, path):
 
 WINDOW = """
 import sys
+from pathlib import Path
 from PySide6.QtCore import QSettings
 from PySide6.QtWidgets import QApplication
 from gui.views.commands import Commands
@@ -163,14 +147,11 @@ def test_a_run_outlives_its_killed_window_and_another_watches_stops_resumes_and_
 
 @pytest.mark.slow
 def test_a_branch_resumes_in_its_own_folder(window, qtbot, tmp_path):
-    from tests.real_run import make_run
-
-    run = make_run(tmp_path / "workspace", "seeds=[0]")
-    tfticket("branch", run.name, "-w", tmp_path / "workspace", "-c", "keep-signs", "--levels", "0")
+    run = make_run(tmp_path, "seeds=[0]")
+    tfticket("branch", run.name, "-w", tmp_path, "-c", "keep-signs", "--levels", "0")
     (branch,) = set(run.parent.iterdir()) - {run}
     change_json(branch / "status.json", state="stopped")
     window.open_folder(branch)
-    assert state_of(window) == "stopped"
     window.do("resume_run")
     until(qtbot, window, "done")
     assert set(run.parent.iterdir()) == {run, branch}
@@ -212,7 +193,7 @@ def test_a_failed_run_shows_its_traceback_in_one_click(opened, qtbot, run):
     qtbot.waitUntil(lambda: 0 < bar.maximum() == bar.value())
 
 
-def test_a_configuration_with_an_error_is_not_started_and_told_until_it_is_mended(window, tmp_path):
+def test_a_configuration_with_an_error_is_not_started_but_reported_until_it_is_mended(window, tmp_path):
     window.open_folder(tmp_path)
     window.draft.form.set("prune.levels", "none")
     window.do("start_run")
@@ -271,18 +252,6 @@ def test_a_renamed_folder_is_reported_and_resumes_elsewhere_only_if_the_user_is_
     assert launched == [(run.with_name("best") / "config.yaml").read_text()]
 
 
-def test_the_tab_and_the_status_bar_show_the_same_remaining_time(window, run, monkeypatch):
-    for module in ("gui.models.followed", "tfticket.runs.index"):
-        monkeypatch.setattr(f"{module}.state_of", lambda folder, state: "running")
-    window.timer.stop()
-    for done in (1, 2, 4):
-        write_progress(run, Progress(trainings=10, done=done, computed=done, began=0.0, updated=60.0))
-        window.open_folder(run.parents[1]) if done == 1 else window.tick()
-        assert f"{window.tab.eta.text()}  |  " in window.status.text()
-    window.tick()
-    assert window.tab.eta.text() == "ETA 1:30"
-
-
 def test_a_finished_run_is_shown_in_every_tab_exported_duplicated_and_compared(opened, run, tmp_path, monkeypatch):
     changes = []
     opened.model.runs_changed.connect(lambda: changes.append(1))
@@ -323,22 +292,11 @@ def test_runs_are_overlaid_in_the_table_and_their_differences_copied(window, run
     window.model.focus(runs[0])
     index = window.runs.rows.index(window.runs.rows.row_of(runs[1]), OVERLAY)
     window.runs.rows.setData(index, Qt.CheckState.Checked, Qt.ItemDataRole.CheckStateRole)
-    assert window.model.shown == runs
     look_at_every_tab(window)
     assert (window.live.overlaid, window.sparsity.runs) == (runs[1:], runs)
-    copied = []
-
-    def copy(dialog):
-        dialog.copy()
-        copied.extend(QApplication.clipboard().text().splitlines())
-        dialog.table.selectColumn(1)
-        dialog.copy_selected()
-        copied.extend(QApplication.clipboard().text().splitlines())
-
-    monkeypatch.setattr(DifferencesDialog, "exec", copy)
+    monkeypatch.setattr(DifferencesDialog, "exec", lambda dialog: dialog.copy())
     window.do("show_differences")
-    assert copied[1] == "name\tmade\tother"
-    assert "other" in copied
+    assert "name\tmade\tother" in QApplication.clipboard().text().splitlines()
     window.do("clear_overlay")
     assert window.model.shown == runs[:1]
 
@@ -432,32 +390,26 @@ def test_presets_fill_the_form_or_run_at_once(window, launched, qtbot, tmp_path,
     def choose(dialog):
         dialog.show()
         tree = dialog.presets.tree
-        tree.setFocus()
+        if fill:
+            dialog.presets.filter.setText("lenet-5 mnist smoke")
+            qtbot.keyClick(dialog.presets.filter, Qt.Key.Key_Return)
+            return dialog.result()
         passed = []
         while dialog.presets.current not in passed:  # the keyboard passes over the groups
             passed.append(dialog.presets.current)
             qtbot.keyClick(tree, Qt.Key.Key_Down)
         assert set(passed) == set(presets())
-        for key in (Qt.Key.Key_Home, Qt.Key.Key_PageDown, Qt.Key.Key_PageUp, Qt.Key.Key_Left, Qt.Key.Key_End):
-            qtbot.keyClick(tree, key)
-            assert dialog.presets.current is not None
-        if now:
-            (row,) = tree.findItems(last, Qt.MatchFlag.MatchExactly | Qt.MatchFlag.MatchRecursive, 0)
-            tree.scrollToItem(row)
-            place = tree.visualRect(tree.indexFromItem(row, PRESET_RUN)).center()
-            qtbot.mouseClick(tree.viewport(), Qt.MouseButton.LeftButton, pos=place)
-        else:
-            dialog.presets.filter.setText("lenet-5 mnist smoke")
-            qtbot.keyClick(dialog.presets.filter, Qt.Key.Key_Return)
+        (row,) = tree.findItems(last, Qt.MatchFlag.MatchExactly | Qt.MatchFlag.MatchRecursive, 0)
+        tree.scrollToItem(row)
+        place = tree.visualRect(tree.indexFromItem(row, PRESET_RUN)).center()
+        qtbot.mouseClick(tree.viewport(), Qt.MouseButton.LeftButton, pos=place)
         return dialog.result()
 
     monkeypatch.setattr(PresetDialog, "exec", choose)
-    for now in (False, True):
+    for fill in (True, False):
         window.do("new_run")
-        assert len(launched) == now
-        assert now or window.draft.form.values["model"]["name"] == "lenet-5"
+        assert fill == (launched == []) == (window.draft.form.values["model"]["name"] == "lenet-5")
     assert f"name: {last}\n" in launched[0]
-    assert not PresetDialog(can_run=False, parent=window).run_button.isEnabled()
 
 
 def test_a_duplicate_with_another_field_runs_in_three_clicks(opened, launched, qtbot):
@@ -485,42 +437,3 @@ def test_every_action_has_a_method_and_runs_their_menu_and_the_palette_finds_the
     for key in (Qt.Key.Key_Down, Qt.Key.Key_Return):
         qtbot.keyClick(palette.text, key)
     assert palette.chosen == "theme_dark"
-
-
-def test_the_keyboard_reaches_every_part_and_every_control_has_a_name(opened):
-    opened.problems_dock.show()
-    opened.activateWindow()
-    opened.do("find_run")
-    assert opened.focusWidget() is opened.runs.filter
-    reached = set()
-    for _ in range(200):
-        opened.focusNextChild()
-        parts = (opened.runs_dock, opened.config_dock, opened.tabs)
-        reached |= {part for part in parts if part.isAncestorOf(opened.focusWidget())}
-    assert len(reached) == 3
-    dialogs = [CommandPalette(opened.model, opened), PresetDialog(True, opened), shortcuts_dialog(opened)]
-    dialogs.append(DifferencesDialog([("a-1", "#112233")], [], opened))
-    look_at_every_tab(opened)
-    parts = [part for top in (opened, *dialogs) for part in top.findChildren(QWidget)]
-    assert [(part, part.parent()) for part in parts if not _has_name(part)] == []
-
-
-def _has_name(part):
-    """Whether a screen reader can name it; parts of Qt's own, and what takes no keyboard, need no name."""
-    kinds = (
-        QLineEdit,
-        QPlainTextEdit,
-        QAbstractButton,
-        QComboBox,
-        QAbstractSlider,
-        QAbstractSpinBox,
-        QAbstractItemView,
-    )
-    above = part.parent()
-    while above is not None and not isinstance(above, (QComboBox, QAbstractSpinBox, QAbstractItemView)):
-        above = above.parent()
-    if not isinstance(part, kinds) or isinstance(part, QScrollBar) or above is not None:
-        return True
-    if part.focusPolicy() == Qt.FocusPolicy.NoFocus or part.objectName().startswith("qt_"):
-        return True
-    return bool(part.accessibleName() or (isinstance(part, QAbstractButton) and part.text()))

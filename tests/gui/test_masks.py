@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.backend_bases import MouseEvent
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QStackedWidget, QWidget
 
 from gui.models.mask_pictures import draw_mask
 from gui.models.masks import NO_RUN, WAITING, MasksModel
@@ -24,12 +23,17 @@ from tfticket.runs.artefacts import load_tensors
 from tfticket.runs.run_folder import read_steps, write_manifest
 
 REINITIALISED = Arm(control="reinitialise")
+COUNTS = ("just pruned", "units without inputs", "unused inputs")
 
 
 def model_of(run):
     model = MasksModel()
     model.show(run)
     return model
+
+
+def rows_of(model):
+    return list(csv.DictReader(io.StringIO(model.csv())))
 
 
 @pytest.fixture
@@ -48,6 +52,10 @@ def tab(model, qtbot):
 
 def mask_of(ticket, layer):
     return load_tensors(ticket.folder / "ticket.safetensors", "ticket")[0][f"mask/{layer}"]
+
+
+def drawn(shape, density):
+    return np.random.default_rng(0).random(shape) < density
 
 
 def test_networks_of_monte_carlo_tickets_are_no_tickets_of_the_run(tmp_path):
@@ -72,12 +80,9 @@ def test_tickets_are_chosen_by_arm_seed_level_and_layer(model):
     assert model.groups == [(arm, seed, 0) for arm in (TICKET, REINITIALISED) for seed in (0, 1)]
     assert [ticket.level for ticket in model.levels] == [0, 1, 2]
     assert model.layers == [f"{layer}/kernel" for layer in LAYERS]
-    model.step(levels=5)
-    assert model.ticket.level == 2
-    model.step(levels=-1, layers=-3)
-    assert (model.ticket.level, model.layer) == (1, model.layers[0])
-    model.step(levels=-7, layers=9)
-    assert (model.ticket.level, model.layer) == (0, model.layers[-1])
+    for levels, layers, shown in ((5, 0, (2, 0)), (-1, -3, (1, 0)), (-7, 9, (0, 3))):  # it stops at the ends
+        model.step(levels, layers)
+        assert (model.ticket.level, model.layers.index(model.layer)) == shown
     assert model.before is None
     model.choose_group((REINITIALISED, 1, 0))
     assert (model.ticket.arm, model.ticket.level, model.before) == (REINITIALISED, 1, None)
@@ -85,48 +90,39 @@ def test_tickets_are_chosen_by_arm_seed_level_and_layer(model):
 
 def test_numbers_and_pictures_are_those_of_the_whole_ticket(model):
     model.set_options(difference=True)
-    table = list(csv.DictReader(io.StringIO(model.csv())))
-    assert [row["level"] for row in table] == [str(level) for level in range(3) for _ in LAYERS]
-    assert {row["just pruned"] for row in table[: len(LAYERS)]} == {""}
-    for row in table[-len(LAYERS) :]:
-        kept, before, numbers = (
-            mask_of(model.ticket, model.layer),
-            mask_of(model.before, model.layer),
-            dict(model.numbers()),
-        )
-        just_pruned, picture = (before & ~kept).sum(), model.picture()
+    rows = rows_of(model)
+    assert [row["level"] for row in rows] == [str(level) for level in range(3) for _ in LAYERS]
+    assert {row["just pruned"] for row in rows[: len(LAYERS)]} == {""}
+    for row in rows[-len(LAYERS) :]:
+        kept, before = mask_of(model.ticket, model.layer), mask_of(model.before, model.layer)
+        numbers, picture, just_pruned = dict(model.numbers()), model.picture(), (before & ~kept).sum()
         assert (np.nansum(picture.kept), np.nansum(picture.lost)) == pytest.approx((kept.sum(), just_pruned))
-        unfed = int((~kept.reshape(-1, kept.shape[-1]).any(axis=0)).sum())
-        unused = int((~kept.any(axis=(*range(kept.ndim - 2), kept.ndim - 1))).sum())
+        pairs = kept.reshape(-1, *kept.shape[-2:]).any(axis=0)
+        unfed, unused = (~pairs.any(axis=0)).sum(), (~pairs.any(axis=1)).sum()
         assert numbers["shape"] == row["shape"] == " x ".join(map(str, kept.shape))
         assert (numbers["survivors"], numbers["just pruned"]) == (f"{kept.sum():,}", f"{just_pruned:,}")
         assert numbers["units without inputs"] == f"{unfed:,} of {kept.shape[-1]:,}"
         assert (row["layer"], int(row["survivors"]), float(row["density"])) == (model.layer, kept.sum(), kept.mean())
-        counts = ("just pruned", "units without inputs", "unused inputs")
-        assert [int(row[name]) for name in counts] == [just_pruned, unfed, unused]
+        assert [int(row[name]) for name in COUNTS] == [just_pruned, unfed, unused]
         model.step(layers=1)
     model.choose_level(0)
     assert model.picture().lost is None
     model.choose_group((REINITIALISED, 1, 0))
-    assert {row["just pruned"] for row in csv.DictReader(io.StringIO(model.csv()))} == {""}
+    assert {row["just pruned"] for row in rows_of(model)} == {""}
 
 
 def test_only_the_layer_shown_is_read_and_the_first_as_receptive_fields(model, monkeypatch):
     names = []
-
-    def read(path, kind, wanted=None):
-        names.append(wanted)
-        return load_tensors(path, kind, wanted)
-
-    monkeypatch.setattr("gui.models.masks.load_tensors", read)
+    monkeypatch.setattr(
+        "gui.models.masks.load_tensors",
+        lambda path, kind, wanted=None: names.append(wanted) or load_tensors(path, kind, wanted),
+    )
     model.choose_level(1)
     for _ in range(2):
         model.picture()
     assert names == [(), (f"mask/{model.layer}",)]
-    model.choose_layer(0)
-    assert model.has_fields
     model.set_options(fields=True)
-    assert model.picture().square
+    assert (model.has_fields, model.picture().square) == (True, True)
     assert np.nansum(model.picture().kept) == mask_of(model.ticket, model.layer).sum()
     model.step(layers=1)
     assert not model.has_fields
@@ -135,7 +131,7 @@ def test_only_the_layer_shown_is_read_and_the_first_as_receptive_fields(model, m
 
 @given(st.tuples(*[st.integers(1, 5)] * 2, *[st.integers(1, 60)] * 2), st.floats(0, 1))
 def test_any_convolution_has_a_picture_of_its_density(shape, density):
-    kept = np.random.default_rng(0).random(shape) < density
+    kept = drawn(shape, density)
     picture = draw_mask(kept, kept, None)
     assert max(picture.kept.shape) <= LARGEST
     assert np.nanmean(picture.kept) == pytest.approx(kept.mean(), abs=1e-9)
@@ -144,37 +140,36 @@ def test_any_convolution_has_a_picture_of_its_density(shape, density):
 
 @pytest.mark.parametrize("shape", [(3, 3, 512, 512), (1, 1, 600, 500), (3072, 300), (5, 7)])
 def test_large_masks_are_local_densities(shape):
-    kept = np.random.default_rng(0).random(shape) < 0.3
+    kept = drawn(shape, 0.3)
     picture = draw_mask(kept, None, (8, 8, 3))
     assert max(picture.kept.shape) <= LARGEST
     assert (picture.weights_per_cell > 1) == (max(shape) > LARGEST)
     assert picture.kept.mean() == pytest.approx(kept.mean(), abs=0.02)
 
 
-@pytest.mark.parametrize("shape", [(784, 300), (3, 3, 512, 256), (300, 10)])
 @pytest.mark.parametrize("pixels", [(300, 400), (90, 2000), (10, 10)])
-def test_a_single_survivor_can_be_seen_however_small_the_picture_is(shape, pixels):
-    kept = np.zeros(shape, bool)
-    kept[..., 2, 3] = kept[..., -1, :] = True
-    picture = draw_mask(kept, None, None, pixels)
-    assert picture.kept.shape <= (pixels[0] / 3, pixels[1] / 3) or picture.weights_per_cell == 1
-    strengths = picture.strengths[picture.strengths > 0]
-    assert len(strengths) > picture.kept.shape[1] - 1
-    assert strengths.min() >= (picture.faintest if len(shape) == 2 else 0.08)
-    assert strengths.max() <= 1.0
-    for density in (0.0996, 0.3, 0.8):  # others look about as dense as they are
-        picture = draw_mask(np.random.default_rng(0).random((784, 300)) < density, None, None, (300, 400))
+def test_single_survivors_can_be_seen_and_others_look_as_dense_as_they_are(pixels):
+    for shape in ((784, 300), (3, 3, 512, 256), (300, 10)):
+        kept = np.zeros(shape, bool)
+        kept[..., 2, 3] = kept[..., -1, :] = True
+        picture = draw_mask(kept, None, None, pixels)
+        assert picture.kept.shape <= (pixels[0] / 3, pixels[1] / 3) or picture.weights_per_cell == 1
+        strengths = picture.strengths[picture.strengths > 0]
+        assert len(strengths) > picture.kept.shape[1] - 1
+        assert strengths.min() >= (picture.faintest if len(shape) == 2 else 0.08)
+        assert strengths.max() <= 1.0
+    for density in (0.0996, 0.3, 0.8):
+        picture = draw_mask(drawn((784, 300), density), None, None, (300, 400))
         assert density <= picture.strengths.mean() <= density + 0.1
         assert np.all(np.diff(picture.strengths.ravel()[np.argsort(picture.kept, axis=None)]) >= 0)
 
 
 @pytest.mark.parametrize("shape", [(5, 5, 1, 20), (3, 3, 3, 64), (5, 5, 20, 1), (3, 3, 2, 7), (7, 7, 1, 1)])
 def test_kernels_are_square_tiles_in_a_grid(shape):
-    kept = np.random.default_rng(0).random(shape) < 0.5
+    kept = drawn(shape, 0.5)
     picture = draw_mask(kept, kept, None, (500, 600))
-    rows, columns = picture.kept.shape
     assert (picture.square, picture.weights_per_cell) == (True, 1)
-    assert max(rows, columns) <= 4 * min(rows, columns)
+    assert max(picture.kept.shape) <= 4 * min(picture.kept.shape)
     assert np.nansum(picture.kept) == np.nansum(picture.lost) == kept.sum()
     assert np.isfinite(picture.kept).sum() == kept.size
     assert np.array_equal(picture.kept[: shape[0], : shape[1]], kept[:, :, 0, 0])
@@ -182,13 +177,12 @@ def test_kernels_are_square_tiles_in_a_grid(shape):
 
 @pytest.mark.parametrize("pixels", [(250, 250), (400, 330), (700, 900), None])
 def test_dense_units_that_see_an_image_are_tiles_of_blocks(pixels):
-    kept = np.random.default_rng(0).random((784, 100)) < 0.2
+    kept = drawn((784, 100), 0.2)
     picture = draw_mask(kept, None, (28, 28, 1), pixels)
     between = np.isnan(picture.kept)
     rows, columns = (np.flatnonzero(between.all(axis=axis)) for axis in (1, 0))
     side = rows[0]
-    assert np.all(np.diff(rows) == side + 1)
-    assert np.all(np.diff(columns) == side + 1)
+    assert {*np.diff(rows), *np.diff(columns)} == {side + 1}
     first, block = kept[:, 0].reshape(28, 28), -(-28 // side)
     assert picture.weights_per_cell == block**2
     assert picture.kept[0, 0] == pytest.approx(first[:block, :block].mean())
@@ -215,43 +209,42 @@ def test_a_ticket_just_pruned_is_shown_before_its_training_and_a_run_without_has
     assert "cannot be read" in fresh.message
 
 
-def test_what_could_not_be_read_is_a_problem_and_tried_again_later(model, run, monkeypatch):
+def test_what_could_not_be_read_is_a_problem_and_tried_again_later(run, monkeypatch):
     now = [0.0]
     monkeypatch.setattr("gui.models.backoff.time.monotonic", lambda: now[0])
     start = next((run.parents[1] / "steps").glob("start-*")) / "result.json"
     whole = start.read_text()
     start.write_text("{")
-    fresh = model_of(run)
-    assert fresh.problem.startswith("1 ")
-    for moment, due in ((1.9, False), (2.1, True), (6.0, False), (6.2, True)):  # twice as long each time
+    model = model_of(run)
+    for moment in (1.9, 2.1, 6.0, 6.2):  # twice as long each time
+        assert model.problem.startswith("1 ")
         now[0] = moment
-        start.write_text(whole if moment == 6.2 else "{")
-        fresh.poll()
-        assert (fresh.problem == "") == (moment == 6.2), due
-    file = fresh.ticket.folder / "ticket.safetensors"
+        start.write_text(whole if moment > 3 else "{")
+        model.poll()
+    assert model.problem == ""
+    file = model.ticket.folder / "ticket.safetensors"
     file.write_bytes(file.read_bytes()[:100])
-    damaged = model_of(run)
-    assert (damaged.picture(), damaged.numbers()) == (None, [])
-    assert "cannot be read" in damaged.problem
-    damaged.choose_level(1)
-    assert damaged.picture() is not None
-    assert damaged.problem == ""
+    model = model_of(run)
+    assert (model.picture(), model.numbers()) == (None, [])
+    assert "cannot be read" in model.problem
+    model.choose_level(1)
+    assert model.picture() is not None
+    assert model.problem == ""
     shutil.rmtree(run.parents[1])
-    assert damaged.poll()
-    assert "gone" in damaged.problem
-    damaged.choose_level(0)
-    assert damaged.picture() is None
-    damaged.show(None)
-    assert damaged.message == NO_RUN
+    assert model.poll()
+    assert "gone" in model.problem
+    model.choose_level(0)
+    assert model.picture() is None
+    model.show(None)
+    assert model.message == NO_RUN
 
 
 def test_arrow_keys_move_through_levels_and_layers_from_every_control(tab, model, qtbot):
     assert tab.focusWidget() is tab.canvas
     for control in (tab.canvas, tab.fields, tab.difference, tab.layer, tab.arm):
-        qtbot.keyClick(control, Qt.Key.Key_Left)
-        assert model.ticket.level == tab.slider.value() == 1
-        qtbot.keyClick(control, Qt.Key.Key_Right)
-        assert model.ticket.level == tab.slider.value() == 2
+        for key, level in ((Qt.Key.Key_Left, 1), (Qt.Key.Key_Right, 2)):
+            qtbot.keyClick(control, key)
+            assert model.ticket.level == tab.slider.value() == level
     for key, layer in ((Qt.Key.Key_Down, 1), (Qt.Key.Key_Up, 0)):
         qtbot.keyClick(tab.canvas, key)
         assert (model.layer, tab.layer.currentIndex()) == (model.layers[layer], layer)
@@ -261,62 +254,30 @@ def test_who_comes_nearer_sees_single_weights(tab, model):
     tab.resize(500, 400)
     model.step(layers=2)
     coarse = tab.image.get_array().shape
-    x, y = tab.axes.transAxes.transform((0.5, 0.5))
     for _ in range(16):
-        MouseEvent("scroll_event", tab.canvas, x, y, step=1)._process()
+        MouseEvent("scroll_event", tab.canvas, *tab.axes.transAxes.transform((0.5, 0.5)), step=1)._process()
     near = tab.axes.get_ylim()
     assert tab.image.get_array().shape[:2] == mask_of(model.ticket, model.layer).shape != coarse[:2]
     model.step(levels=-1)
     assert tab.axes.get_ylim() == near
     tab.canvas.reset_view()
-    assert tab.image.get_array().shape == coarse
-    assert tab.axes.get_ylim() == (1, 0)
+    assert (tab.image.get_array().shape, tab.axes.get_ylim()) == (coarse, (1, 0))
 
 
-def choose(box, place):
-    box.setCurrentIndex(place)
-    box.activated.emit(place)
-
-
-def test_the_slider_and_boxes_choose(tab, model, tmp_path):
+def test_the_slider_and_boxes_choose(tab, model):
     tab.slider.setValue(0)
-    assert model.ticket.level == 0
-    assert not tab.difference.isEnabled()
+    assert (model.ticket.level, tab.difference.isEnabled()) == (0, False)
     tab.slider.setValue(2)
     tab.difference.setChecked(True)
-    assert len(tab.canvas.figure.legends[0].get_texts()) == 3
     tab.fields.setChecked(True)
     assert (model.difference, model.fields) == (True, True)
-    choose(tab.layer, 3)
-    assert model.layer == model.layers[3]
+    for box, place in ((tab.layer, 3), (tab.arm, 1), (tab.seed_box, 1)):
+        box.setCurrentIndex(place)
+        box.activated.emit(place)
+    assert (model.layer, model.group) == (model.layers[3], (REINITIALISED, 1, 0))
     assert not tab.fields.isEnabled()
-    choose(tab.arm, 1)
-    assert model.group == (REINITIALISED, 0, 0)
     assert not tab.difference.isEnabled()
-    choose(tab.seed_box, 1)
-    assert model.group == (REINITIALISED, 1, 0)
-    tab.export_figure(tmp_path / "mask.png")
-    assert (tmp_path / "mask.png").stat().st_size > 3000
-    choose(tab.arm, 0)
     (model.levels[0].folder / "ticket.safetensors").write_bytes(b"nothing")
-    tab.slider.setValue(0)
-    assert tab.problem.isVisible()
-    tab.slider.setValue(2)
-    assert not tab.problem.isVisible()
-    model.show(None)
-    assert (tab.stack.currentIndex(), tab.message.text()) == (0, NO_RUN)
-
-
-def test_a_hidden_tab_draws_when_it_is_shown_again(model, qtbot, monkeypatch):
-    tab, tabs = MasksTab(model), QStackedWidget()
-    qtbot.addWidget(tabs)
-    tabs.addWidget(QWidget())
-    tabs.addWidget(tab)
-    tabs.show()
-    pictures = []
-    picture = model.picture
-    monkeypatch.setattr(model, "picture", lambda *pixels: pictures.append(1) or picture(*pixels))
-    model.choose_level(0)
-    assert pictures == []
-    tabs.setCurrentIndex(1)
-    assert pictures
+    for level in (1, 2):
+        tab.slider.setValue(level)
+        assert tab.problem.isVisible() == (level == 1)

@@ -3,23 +3,11 @@
 from dataclasses import replace
 
 import pytest
-from PySide6.QtCore import QModelIndex, Qt
+from PySide6.QtCore import Qt
 from PySide6.QtTest import QAbstractItemModelTester
 
 from gui.models.workspace import WorkspaceModel
-from gui.views.run_rows import (
-    ACCURACY,
-    FRACTION,
-    LEVEL,
-    OVERLAY,
-    PROGRESS,
-    RUN,
-    STARTED,
-    STATE,
-    TITLES,
-    cell_text,
-    sort_key,
-)
+from gui.views.run_rows import ACCURACY, OVERLAY, RUN, STARTED, TITLES, cell_text, sort_key
 from gui.views.run_table import RunTable
 from tests.gui.summaries import summary
 
@@ -59,9 +47,8 @@ def test_runs_come_go_and_change_where_they_are(model, table, qtbot):
     assert [index.row() for index in changed.args[:2]] == [1, 1]
     for runs in ((CCC, BB, A), (CCC, A), (A, CCC), ()):  # at last the first began again, and all are gone
         show(model, *runs)
-        assert [table.rows.run(row).name for row in range(len(runs))] == [run.name for run in runs]
+        assert [table.rows.run(row).name for row in range(table.rows.rowCount())] == [run.name for run in runs]
         assert sorted(names(table)) == sorted(run.name for run in runs)
-    assert table.rows.rowCount(QModelIndex()) == 0
 
 
 def test_the_selected_row_is_in_focus_and_neither_a_filter_nor_a_new_run_moves_the_focus(model, table, qtbot):
@@ -69,7 +56,6 @@ def test_the_selected_row_is_in_focus_and_neither_a_filter_nor_a_new_run_moves_t
     table.view.selectRow(1)
     assert model.focused == A
     model.focus(BB.folder)
-    assert table.selected() == [BB.folder]
     show(model, CCC, BB, A)
     assert (model.focused, table.selected()) == (BB, [BB.folder])
     for text in ("ccc", "nothing"):
@@ -78,31 +64,26 @@ def test_the_selected_row_is_in_focus_and_neither_a_filter_nor_a_new_run_moves_t
         assert model.focused == BB
     qtbot.keyClick(table.view, Qt.Key.Key_Escape)
     assert (names(table), table.selected()) == (["ccc", "bb", "a"], [BB.folder])
-    qtbot.keyClick(table.view, Qt.Key.Key_End)
-    assert model.focused == A
-    qtbot.keyClick(table.view, Qt.Key.Key_Home)
-    assert model.focused == CCC
+    for key, run in ((Qt.Key.Key_End, A), (Qt.Key.Key_Home, CCC)):
+        qtbot.keyClick(table.view, key)
+        assert model.focused == run
 
 
-def test_an_overlay_is_a_check_box(model, table):
-    show(model, A)
-    index, role = table.rows.index(0, OVERLAY), Qt.ItemDataRole.CheckStateRole
-    assert table.rows.data(index, role) == Qt.CheckState.Unchecked
-    assert table.rows.setData(index, Qt.CheckState.Checked, role)
-    assert model.overlaid == [A.folder]
-    assert table.rows.data(index, role) == Qt.CheckState.Checked
-    assert not table.rows.setData(table.rows.index(0, RUN), Qt.CheckState.Checked, role)
-
-
-def test_rows_are_filtered_as_one_types_and_sorted_by_what_cells_mean(model, table, qtbot):
+def test_rows_are_filtered_as_one_types_sorted_by_what_cells_mean_and_overlaid(model, table, qtbot):
     show(model, replace(CCC, accuracy=0.11, state="failed"), replace(BB, accuracy=None), replace(A, accuracy=0.9))
     qtbot.keyClicks(table.filter, "state=fail")
     assert names(table) == ["ccc"]
-    qtbot.keyClick(table.filter, Qt.Key.Key_Escape)
+    table.filter.clear()
     table.view.sortByColumn(ACCURACY, Qt.SortOrder.AscendingOrder)
     assert names(table) == ["bb", "ccc", "a"]
     table.view.sortByColumn(STARTED, Qt.SortOrder.DescendingOrder)
     assert names(table) == ["ccc", "bb", "a"]
+    index, role = table.rows.index(0, OVERLAY), Qt.ItemDataRole.CheckStateRole
+    assert table.rows.data(index, role) == Qt.CheckState.Unchecked
+    assert table.rows.setData(index, Qt.CheckState.Checked, role)
+    assert table.rows.data(index, role) == Qt.CheckState.Checked
+    assert model.overlaid == [CCC.folder]
+    assert not table.rows.setData(table.rows.index(0, RUN), Qt.CheckState.Checked, role)
 
 
 def test_cells_have_what_is_known_and_a_name_for_those_who_do_not_see_them(model, table):
@@ -111,19 +92,7 @@ def test_cells_have_what_is_known_and_a_name_for_those_who_do_not_see_them(model
     assert [cell_text(run, column) for column in range(1, 9)] == texts
     bare = summary("a", trainings=None, level=None, density=None, accuracy=None, nll=None)
     assert [cell_text(bare, column) for column in range(3, 9)] == [""] * 6
-    assert all(sort_key(bare, column) == -1.0 for column in (PROGRESS, LEVEL, ACCURACY, OVERLAY))
+    assert sort_key(bare, ACCURACY) == -1.0
     show(model, A)
     role = Qt.ItemDataRole.AccessibleTextRole
-    spoken = [table.rows.data(table.rows.index(0, column), role) for column in range(len(TITLES))]
-    assert "done" in spoken[STATE]
-    assert all(spoken)
-    assert table.rows.data(table.rows.index(0, PROGRESS), FRACTION) == 1.0
-
-
-def test_a_wide_table_is_remembered_with_the_width_that_the_user_gave_the_names(table):
-    table.resize(1400, 200)
-    table.view.horizontalHeader().resizeSection(RUN, 222)
-    state = table.view.save_columns()
-    table.resize(400, 200)
-    table.view.restore_columns(state)
-    assert table.view.columnWidth(RUN) == 222
+    assert all(table.rows.data(table.rows.index(0, column), role) for column in range(len(TITLES)))

@@ -7,13 +7,11 @@ from dataclasses import replace
 
 import pytest
 from matplotlib.backend_bases import MouseEvent
-from PySide6.QtWidgets import QStackedWidget, QWidget
 
 from gui.models.sparsity import NO_RUN, WAITING, SparsityModel
 from gui.views.figure_theme import readable
 from gui.views.sparsity import SparsityTab
 from tests.made_runs import change_json
-from tests.refusals import refused
 from tfticket.arms import TICKET, Arm
 from tfticket.reports.rows import rows_of
 from tfticket.reports.tables.cells import summarise
@@ -182,14 +180,8 @@ def test_the_plots_show_lines_and_the_papers_numbers_as_controls_have_it(tab, mo
     tab.export_csv(tmp_path / "shown.csv")
     rows = list(csv.DictReader(io.StringIO((tmp_path / "shown.csv").read_text())))
     assert [row["arm"] for row in rows] == ["ticket"] * 6
-    tab.export_figure(tmp_path / "shown.png")
-    assert (tmp_path / "shown.png").stat().st_size > 3000
-    with refused(None, None, "shown.gif"):
-        tab.export_figure(tmp_path / "shown.gif")
     tab.arms.boxes[TICKET].setChecked(False)
     assert accuracy.get_lines() == []
-    model.show([])
-    assert (tab.stack.currentIndex(), tab.message.text(), tab.export.isEnabled()) == (0, NO_RUN, False)
 
 
 def test_the_users_view_stays_until_another_run_or_metric_is_shown(tab, model, runs):
@@ -215,17 +207,3 @@ def test_the_users_view_stays_until_another_run_or_metric_is_shown(tab, model, r
         zoom()
         change()
         assert not tab.canvas.has_user_view
-
-
-def test_a_hidden_tab_draws_when_it_is_shown_again(model, qtbot, monkeypatch):
-    tab, tabs = SparsityTab(model), QStackedWidget()
-    qtbot.addWidget(tabs)
-    tabs.addWidget(QWidget())
-    tabs.addWidget(tab)
-    tabs.show()
-    updates = []
-    monkeypatch.setattr(tab.plots, "update", updates.append)
-    model.set_options(metric="mace")
-    assert updates == []
-    tabs.setCurrentIndex(1)
-    assert updates

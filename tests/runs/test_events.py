@@ -29,40 +29,21 @@ def diary(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("events")
-
-
-@pytest.fixture(scope="module")
-def fresh(folder):
+def fresh(tmp_path_factory):
     """Returns the path of a diary that is not there yet, at each call."""
-
-    def fresh():
-        (folder / "events.jsonl").unlink(missing_ok=True)
-        return folder / "events.jsonl"
-
-    return fresh
+    path = tmp_path_factory.mktemp("events") / "events.jsonl"
+    return lambda: path.unlink(missing_ok=True) or path
 
 
 def test_events_come_back_in_order_with_their_values(diary):
-    assert read_events(diary) == []
-    writer = EventWriter(diary, attempt=1)
-    assert read_events(diary) == []
+    for _ in range(2):
+        assert read_events(diary) == []
+        writer = EventWriter(diary, attempt=1)
     writer.write("start")
     writer.write("evaluation", iteration=430, accuracy=0.97, note="größer\n")
     first, second = read_events(diary)
     assert first["time"] <= second.pop("time")
     assert second == {"attempt": 1, "event": "evaluation", "iteration": 430, "accuracy": 0.97, "note": "größer\n"}
-
-
-def test_what_came_after_the_checkpoint_is_superseded_by_the_attempt_that_resumes(diary):
-    first = write(diary, 1, ("start", None), ("evaluation", 10), ("evaluation", 20), ("evaluation", 30))
-    second = write(diary, 2, ("start", None), ("begin", 20), ("evaluation", 30), ("done", None))
-    assert (first.first, second.first) == (0, 20)
-    assert counting(diary) == [
-        *[(1, "start", None), (1, "evaluation", 10), (1, "evaluation", 20)],
-        *[(2, "start", None), (2, "begin", 20), (2, "evaluation", 30), (2, "done", None)],
-    ]
 
 
 @given(st.lists(st.tuples(st.integers(0, 10), st.integers(0, 10)), max_size=5))
@@ -73,11 +54,15 @@ def test_each_iteration_counts_once_by_the_last_attempt_to_reach_it(fresh, attem
         first = min(checkpoint, reached)
         reached = first + length
         evaluations = range(first + 1, reached + 1)
-        write(diary, attempt, ("begin", first), *[("evaluation", iteration) for iteration in evaluations])
+        writer = write(diary, attempt, ("start", None), ("begin", first), *[("evaluation", n) for n in evaluations])
+        assert writer.first == first
         expected = {iteration: by for iteration, by in expected.items() if iteration <= first}
         expected |= dict.fromkeys(evaluations, attempt)
-    evaluated = [(iteration, attempt) for attempt, event, iteration in counting(diary) if event == "evaluation"]
-    assert evaluated == list(expected.items())
+    events = counting(diary)
+    assert [(iteration, attempt) for attempt, event, iteration in events if event == "evaluation"] == [
+        *expected.items()
+    ]
+    assert [attempt for attempt, event, _ in events if event == "start"] == [n + 1 for n in range(len(attempts))]
 
 
 WHOLE = [json.dumps({"attempt": 1, "event": "evaluation", "iteration": n, "note": "größer"}) + "\n" for n in (1, 2, 3)]
@@ -123,28 +108,19 @@ def test_a_reader_leaves_out_what_is_no_event(fresh, lines):
     assert reader.poll() is False
 
 
-def test_a_line_torn_in_a_character_or_too_long_is_left_out(diary):
+def test_lines_torn_in_a_character_or_too_long_and_files_that_are_no_diary_are_not_read(diary, tmp_path):
     diary.write_bytes(b'{"attempt": 1, "event": "start"}\n{"attempt": 1, "note": "\xc3')
     EventWriter(diary, attempt=2).write("start")
     assert counting(diary) == [(1, "start", None), (2, "start", None)]
     reader = EventReader(diary)
-    reader.poll()
     whole = diary.read_bytes() + event_line(2, "long", 1.0, note="x" * 2**20).encode()
     for text in (whole[:-1], whole + event_line(2, "end", 1.0).encode()):
         diary.write_bytes(text)
         reader.poll()
     assert [event["event"] for event in reader.events] == ["start", "start", "end"]
-
-
-def test_what_is_no_diary_is_not_read(diary, tmp_path):
+    os.truncate(diary, 2**31)
+    assert [reader.poll(), reader.events, reader.poll()] == [True, [], False]
     os.mkfifo(tmp_path / "pipe")
+    assert read_events(tmp_path / "pipe") == []
     with refused(None, None, "pipe"):
         EventWriter(tmp_path / "pipe", attempt=1)
-    assert read_events(tmp_path / "pipe") == []
-    write(diary, 1, ("start", None))
-    reader = EventReader(diary)
-    assert reader.poll()
-    os.truncate(diary, 2**31)
-    assert reader.poll()
-    assert reader.events == []
-    assert not reader.poll()

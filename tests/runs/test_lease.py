@@ -39,9 +39,15 @@ def other_process(folder):
         yield process
 
 
-def ask(process):
+def say_go(process):
     process.stdin.write("go\n")
     process.stdin.flush()
+
+
+def ask(process):
+    """Let it ask for the lease; return what it prints."""
+    say_go(process)
+    return process.stdout.readline()
 
 
 def attempt_at(folder):
@@ -73,29 +79,27 @@ def test_a_folder_is_held_within_and_free_after_however_it_ends(tmp_path):
 
 def test_a_live_process_holds_up_others_until_it_lets_go_or_is_killed(tmp_path):
     with other_process(tmp_path) as process:
-        ask(process)
-        assert process.stdout.readline() == "held 1\n"
+        assert ask(process) == "held 1\n"
         with pytest.raises(InUse, match=f"{process.pid} on {platform.node()}") as error, lease(tmp_path):
             pass
         assert error.value.holder["pid"] == process.pid
         process.communicate("")
         assert attempt_at(tmp_path) == 2
     with other_process(tmp_path) as process:
-        ask(process)
-        assert process.stdout.readline() == "held 3\n"
+        assert ask(process) == "held 3\n"
         process.send_signal(signal.SIGKILL)
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # until it has ended; it stays a zombie
         assert holder_of(tmp_path) is None
         assert attempt_at(tmp_path) == 4
 
 
-def test_of_two_that_meet_a_dead_process_s_lease_only_one_takes_it(tmp_path, monkeypatch):
+def test_of_two_that_meet_a_dead_processs_lease_only_one_takes_it(tmp_path, monkeypatch):
     forge(tmp_path, started=0.0)
     with other_process(tmp_path) as process:
 
         def look(folder):
             holder = holder_of(folder)
-            ask(process)
+            say_go(process)
             select.select([process.stdout], [], [], 0.3)  # time enough to slip in between look and take
             return holder
 

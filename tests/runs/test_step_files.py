@@ -19,7 +19,7 @@ from tfticket.runs.events import EventWriter
 from tfticket.runs.files import read_json, write_json
 from tfticket.runs.run_folder import read_run, read_steps, write_manifest
 from tfticket.runs.step import CHECKPOINT, STATE, StepContext
-from tfticket.runs.step_files import read_config, read_result
+from tfticket.runs.step_files import read_config, read_result, write_result
 from tfticket.training.checkpoints import load_checkpoint, read_checkpoint, write_checkpoint
 from tfticket.training.hooks import Checkpoint
 
@@ -156,27 +156,24 @@ def test_only_a_run_of_an_older_version_may_lack_a_manifest_until_it_is_done(run
             read_run(run)
 
 
-def test_a_damaged_or_missing_step_is_reported_with_one_remedy(workspace, run, call):
+def test_a_damaged_or_missing_step_is_reported_with_one_remedy(workspace, run):
     steps = read_run(run).steps("evaluate")
-    whole = (steps[0].path / "result.json").read_bytes()
-    (steps[0].path / "result.json").write_text("{")
-    code, _, err = call("report", run.name, "-w", workspace)
-    message = " ".join(err.split())
-    assert (code, "Put it back from a copy, or delete" in message, "tfticket run" in message) == (2, True, False)
-    (steps[0].path / "result.json").write_bytes(whole)
-    for damage in ({"result": []}, {"result": {"level": 0}}):  # not as this kind of step writes them
-        write_json(steps[0].path / "result.json", json.loads(whole) | damage)
-        with pytest.raises(InputError):
-            _ = read_run(run).steps("evaluate")[0].result
+    path = steps[0].path / "result.json"
+    whole = json.loads(path.read_text())
+    without = {name: value for name, value in whole.items() if name != "checksum"}
+    write_result(path.parent, without | {"result": {"level": 0}}, whole["files"])  # as no evaluation writes it
+    with refused(None, None, str(path), "'density'", f"tfticket run {run / 'config.yaml'}"):
+        _ = read_run(run).steps("evaluate")[0].result
+    path.write_text("{")
+    with pytest.raises(InputError, match=f"or delete {path.parent}") as error:
+        _ = read_run(run).steps("evaluate")[0].result
+    assert "tfticket run" not in str(error.value)
     for step in steps[:3]:
         shutil.rmtree(step.path)
-    with refused(None, None, str(workspace / "steps"), "3 steps", f"tfticket run {run / 'config.yaml'} --workspace"):
-        _ = read_run(run).steps("evaluate")[0].result
-    with refused(None, None, "3 steps"):
-        _ = read_run(run).steps("evaluate")[1].inputs
-    shutil.rmtree(workspace / "steps")
-    code, out, _ = call("verify", run.name, "-w", workspace, "--json")
-    assert (code, {row["run or step"] for row in json.loads(out)}) == (1, {step.path.name for step in read_steps(run)})
+    command = f"tfticket run {run / 'config.yaml'} --workspace {workspace}"
+    for read in (lambda step: step.result, lambda step: step.inputs):
+        with refused(None, None, str(workspace / "steps"), "3 steps", command):
+            read(read_run(run).steps("evaluate")[0])
 
 
 def test_a_file_of_another_step_or_of_none_is_refused(workspace, tmp_path):

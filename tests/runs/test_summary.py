@@ -2,23 +2,21 @@
 
 import json
 import os
-import sys
 from contextlib import closing
 from functools import partial
-from subprocess import PIPE
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.made_runs import step_label
-from tests.processes import started
 from tests.refusals import refused
 from tests.runs.conftest import anew, by_name, change, folders
+from tests.runs.test_lease import ask, other_process
 from tfticket.arms import Arm
 from tfticket.runs.index import Index
 from tfticket.runs.lease import lease
-from tfticket.runs.progress import Progress, clock, read_progress, write_progress
+from tfticket.runs.progress import Progress, write_progress
 from tfticket.runs.run_folder import find_run, list_runs, read_run
 from tfticket.runs.summary import step_words
 
@@ -51,58 +49,17 @@ def test_a_run_that_computes_is_listed_with_its_progress(workspace, opened):
         assert (shown.level, shown.density, shown.accuracy) == (3, 0.125, None)
 
 
-@pytest.mark.parametrize(
-    ("progress", "left"),
-    [
-        (Progress(began=1.0, updated=2.0), None),
-        (Progress(10, 2, 2, updated=100.0), None),
-        (Progress(10, 5, 0, began=0.0, updated=100.0), None),
-        (Progress(10, 5, 0, fraction=0.5, before=0.5, began=0.0, updated=100.0), None),
-        (Progress(10, 2, 2, began=0.0, updated=100.0), 8 * 50),
-        (Progress(10, 10, 2, began=0.0, updated=100.0), 0),
-        (Progress(10, 5, 1, fraction=0.5, before=0.25, began=10.0, updated=110.0), 4.5 * 100 / 1.25),
-        (Progress(10, 2, 2, fraction=0.5, began=0.0, updated=100.0, step=STEP, concurrent_steps=[STEP]), 7 * 100 / 3),
-        # Chains take another time: 4 of 10 trainings are chains.
-        (Progress(10, 6, 6, began=0.0, updated=60.0, chains=4), None),
-        (Progress(10, 7, 7, began=0.0, updated=360.0, chains=4, chains_done=1, chains_computed=1, chain_seconds=300.0),
-         3 * 300),
-        (Progress(10, 4, 4, began=0.0, updated=350.0, chains=4, chains_done=1, chains_computed=1, chain_seconds=300.0),
-         3 * 300 + 3 * 50 / 3),
-        (Progress(10, 6, 6, fraction=0.5, before=0.25, began=0.0, updated=160.0, chains=4, chain_began=60.0),
-         3.5 * 100 / 0.25),
-    ],
-)  # fmt: skip
-def test_the_remaining_time_is_that_of_trainings_and_chains_apart(progress, left, tmp_path):
-    assert progress.seconds_left == (None if left is None else pytest.approx(left))
-    write_progress(tmp_path, progress)
-    assert read_progress(tmp_path) == progress
-
-
-def test_a_length_of_time_is_written_as_on_a_clock():
-    assert [clock(seconds) for seconds in (0, 59.6, 3599.4, 3600, 36_061)] == [
-        "0:00",
-        "1:00",
-        "59:59",
-        "1:00:00",
-        "10:01:01",
-    ]
-
-
 def test_a_run_without_its_process_is_killed_and_may_come_back(workspace, opened):
     folder = folders(workspace)[0]
     change(folder / "status.json", state="running")
     write_progress(folder, Progress(12, 1, step=STEP))
-    hold = (
-        "import sys, pathlib\nfrom tfticket.runs.lease import lease\n"
-        "with lease(pathlib.Path(sys.argv[1])):\n    print('held', flush=True)\n    sys.stdin.read()"
-    )
     index = opened(workspace)
 
     def shown():
         return by_name(index.refresh())["synthetic-0000"]
 
-    with started([sys.executable, "-c", hold, folder], stdin=PIPE, stdout=PIPE, text=True) as process:
-        assert process.stdout.readline() == "held\n"
+    with other_process(folder) as process:
+        assert ask(process).startswith("held")
         assert shown().state == "running"
         process.kill()
         process.wait()
@@ -264,43 +221,31 @@ def test_runs_are_found_by_folder_name_or_beginning(workspace, opened):
     runs = opened(workspace).refresh()
     assert [run.state for run in runs] == ["done", "damaged", "killed"]
     assert {run.folder: run.state for run in list_runs(workspace)} == {run.folder: run.state for run in runs}
+    (oldest / "config.yaml").write_text((newest / "config.yaml").read_text())  # of two of a name the newest
     for name in (str(newest), newest.name, "synthetic-0002", "synthetic-0002-"):
         run = find_run(workspace, name)
         assert (run.folder, run.workspace) == (newest, workspace)
-    (oldest / "config.yaml").write_text((newest / "config.yaml").read_text())  # of two of a name the newest
-    assert find_run(workspace, "synthetic-0002").folder == newest
-    for name, mentions in {
-        " ": ["empty"],
-        "synthetic-000": ["3 runs", oldest.name],
-        "other": ["No run", "other", newest.name],
-        "x" * 5000: ["No run"],
-        "\0": ["No run"],
-        middle.name: [str(middle / "config.yaml")],
-        str(middle): [str(middle / "config.yaml")],
-    }.items():
-        with (
-            refused("run", None, *mentions)
-            if name not in (middle.name, str(middle))
-            else refused(None, None, *mentions)
-        ):
+    for name, field, suggestion, mention in (
+        (" ", "run", None, "empty"),
+        ("synthetic-000", "run", None, "3 runs"),
+        ("other", "run", None, oldest.name),
+        ("sinthetic-0002", "run", "synthetic-0002", "No run"),
+        ("x" * 5000, "run", None, "No run"),
+        ("\0", "run", None, "No run"),
+        (middle.name, None, None, str(middle / "config.yaml")),
+        (str(middle), None, None, str(middle / "config.yaml")),
+    ):
+        with refused(field, suggestion, mention):
             find_run(workspace, name)
-    with refused("run", "synthetic-0002", "No run"):
-        find_run(workspace, "sinthetic-0002")
     with refused(None, None, str(workspace), "status.json"):
         read_run(workspace)
 
 
-@pytest.mark.parametrize(
-    ("label", "kind", "words"),
-    [
-        (step_label(3), "train", "seed 0 · ticket · level 3"),
-        (
-            {**step_label(3), "arm": Arm(control="reinitialise", options="he_normal"), "replicate": 2},
-            *("train", "seed 0 · reinitialise he_normal · level 3 · replicate 2"),
-        ),
-        ({"seed": 1, "member": 2, "generation": 3}, "prune", "prune · seed 1 · member 2 · generation 3"),
-        ({}, "train", ""),
-    ],
-)
-def test_a_steps_label_in_words(label, kind, words):
-    assert step_words(label, kind) == words
+def test_labels_in_words():
+    control = Arm(control="reinitialise", options="he_normal")
+    assert step_words(step_label(3)) == "seed 0 · ticket · level 3"
+    words = "seed 0 · reinitialise he_normal · level 3 · replicate 2"
+    assert step_words({**step_label(3), "arm": control, "replicate": 2}) == words
+    label = {"seed": 1, "chain": 0, "member": 2, "generation": 3}
+    assert step_words(label, "prune") == "prune · seed 1 · chain 0 · member 2 · generation 3"
+    assert step_words({}) == ""
