@@ -112,21 +112,6 @@ def test_the_wheel_zooms_dragging_moves_and_a_double_click_shows_all(canvas, sca
     assert not canvas.has_user_view
 
 
-def test_what_is_drawn_anew_keeps_the_users_limits_until_all_is_wanted(canvas):
-    axes, limits = canvas.figure.axes[0], []
-    for last in (3, 5, 9):
-        with canvas.keeping_view():
-            axes.clear()
-            axes.plot([1, last], [1, 2])
-        limits.append(axes.get_xlim())
-        if last == 5:
-            scroll(canvas)
-            limits.append(axes.get_xlim())
-    assert limits[0] != limits[1] != limits[2] == limits[3]
-    canvas.reset_view()
-    assert axes.get_xlim()[1] > 9
-
-
 def test_the_window_draws_in_its_own_style_without_tensorflow_or_not_at_all(tmp_path):
     (tmp_path / "matplotlibrc").write_text("text.usetex: True\nfont.size: 30\n")
     code = """

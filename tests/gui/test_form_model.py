@@ -172,7 +172,7 @@ def test_what_does_not_go_together_is_an_error_of_the_group_and_hides_no_field(m
     model.reset("prune")
     model.set("seeds", "0, 0")
     assert list(model.errors) == [""]
-    with refused("", None, "seeds"):
+    with refused("", None, "repeat"):
         model.config()
 
 

@@ -1,9 +1,7 @@
 """The configuration form in its window: typed into, read, and gone through with the keyboard."""
 
 import pytest
-from PySide6.QtCore import QPoint, QPointF, Qt
-from PySide6.QtGui import QWheelEvent
-from PySide6.QtWidgets import QApplication
+from PySide6.QtCore import Qt
 
 from gui.models.form import FormModel
 from gui.views.form import ConfigForm
@@ -95,39 +93,6 @@ def test_undo_and_redo_by_keyboard(form, qtbot):
         assert form.model.get("replicates") == value
 
 
-def test_another_optimiser_brings_its_fields_and_keeps_the_keyboard(form, qtbot):
-    combo = control(form, "train.optimiser.name")
-    combo.setFocus()
-    qtbot.keyClick(combo, Qt.Key.Key_Down)
-    assert form.model.get("train.optimiser.name") == "sgd"
-    assert "train.optimiser.momentum" in form.rows
-    assert "train.optimiser.beta_1" not in form.rows
-    for focused in (combo, form.rows["train.optimiser.name"].button):
-        assert focused.hasFocus()
-        qtbot.keyClick(focused, Qt.Key.Key_Tab)
-    assert control(form, "train.optimiser.learning_rate").hasFocus()
-    form.undo()
-    assert control(form, "train.optimiser.beta_1").text() == "0.9"
-
-
-def test_tab_goes_from_top_to_bottom_and_skips_what_is_folded(form, qtbot):
-    form.filter.setFocus()
-    passed = []
-    while (focus := QApplication.focusWidget()) not in passed and focus is not form.footer.problems:
-        passed.append(focus)
-        qtbot.keyClick(focus, Qt.Key.Key_Tab)
-    controls = [control(form, path) for path in form.rows if not path.startswith(("execution", "experiment"))]
-    assert [widget for widget in passed if widget in controls] == controls
-    below = [widget.mapTo(form.inner, QPoint(0, 0)).y() for widget in controls]
-    assert below == sorted(below)
-    head, folded = form.sections["execution"].head, control(form, "execution.threads")
-    assert head in passed
-    assert folded not in passed
-    for visible in (True, False):
-        qtbot.keyClick(head, Qt.Key.Key_Space)
-        assert folded.isVisible() == visible
-
-
 def test_the_yaml_page_is_edited_into_the_form(form):
     form.show_yaml()
     page = form.yaml.text
@@ -176,7 +141,7 @@ def test_fields_are_filtered_and_gone_to_by_typing(form, qtbot):
     assert form.model.get("seeds") == [3], "what is typed takes the place of the old value"
 
 
-def test_controls_files_and_choices_are_chosen_on_purpose(form, monkeypatch):
+def test_controls_and_files_are_chosen_from_menus(form, monkeypatch):
     add, remove = form.rows["controls"].editor.controls[1:]
     next(action for action in add.menu().actions() if action.text() == "keep-signs").trigger()
     assert form.model.get("controls") == ["reinitialise", "shuffle-layerwise", "keep-signs"]
@@ -188,13 +153,6 @@ def test_controls_files_and_choices_are_chosen_on_purpose(form, monkeypatch):
     for action in form.rows["data.path"].editor.controls[1].menu().actions():  # the second is cancelled
         action.trigger()
     assert control(form, "data.path").text() == "/data/a.npz"
-    combo = control(form, "prune.scope")
-    for focused, expected in ((form.filter, "global"), (combo, "layerwise")):  # the wheel may only pass over it
-        focused.setFocus()
-        middle, down = QPointF(5, 5), QPoint(0, -120)
-        button, keys, phase = Qt.MouseButton.NoButton, Qt.KeyboardModifier.NoModifier, Qt.ScrollPhase.NoScrollPhase
-        QApplication.sendEvent(combo, QWheelEvent(middle, middle, down, down, button, keys, phase, False))
-        assert form.model.get("prune.scope") == expected
 
 
 def test_another_configuration_is_shown_in_the_same_form_and_undone_as_an_edit(form, qtbot):

@@ -6,9 +6,8 @@ import signal
 import sys
 
 import pytest
-from PySide6.QtCore import QMimeData, QPointF, QSettings, Qt, QUrl
-from PySide6.QtGui import QDropEvent
-from PySide6.QtWidgets import QApplication, QDialog, QFileDialog, QMessageBox, QToolButton
+from PySide6.QtCore import QSettings, Qt
+from PySide6.QtWidgets import QApplication, QDialog, QFileDialog, QMessageBox
 
 from gui.models.actions import ACTIONS
 from gui.models.launcher import LAUNCH_FOLDER
@@ -23,7 +22,6 @@ from gui.views.welcome import PresetDialog
 from tests.made_runs import change_json
 from tests.processes import started, wait_for
 from tests.real_run import make_run, tfticket
-from tfticket.presets import presets
 
 YES, NO = QMessageBox.StandardButton.Yes, QMessageBox.StandardButton.No
 
@@ -301,15 +299,14 @@ def test_runs_are_overlaid_in_the_table_and_their_differences_copied(window, run
     assert window.model.shown == runs[:1]
 
 
-@pytest.mark.parametrize("damage", ["status.json", "config.yaml", "manifest.json"])
-def test_a_damaged_or_vanishing_run_is_a_row_and_no_dead_window(damage, opened, qtbot, run):
-    change = run / damage
-    whole = change.read_text()
-    change.write_text("{")
-    until(qtbot, opened, "damaged")
-    look_at_every_tab(opened)
-    change.write_text(whole)
-    until(qtbot, opened, "done")
+def test_a_damaged_killed_or_vanishing_run_is_a_row_and_no_dead_window(opened, qtbot, run):
+    for name in ("status.json", "config.yaml", "manifest.json"):
+        whole = (run / name).read_text()
+        (run / name).write_text("{")
+        until(qtbot, opened, "damaged")
+        look_at_every_tab(opened)
+        (run / name).write_text(whole)
+        until(qtbot, opened, "done")
     change_json(run / "status.json", state="running")
     until(qtbot, opened, "killed")
     shutil.rmtree(run.parents[1] / "steps")
@@ -320,26 +317,18 @@ def test_a_damaged_or_vanishing_run_is_a_row_and_no_dead_window(damage, opened, 
     assert "Error in the window" not in opened.notification.text.text()
 
 
-def test_a_folder_a_run_or_a_configuration_is_dropped_and_undone(window, run, tmp_path):
+def test_a_run_or_a_configuration_is_opened_and_undone(window, run, tmp_path):
     window.draft.form.set("seeds", "7")
     (tmp_path / "mine.yaml").write_text("extends: quickstart-smoke\nname: mine\n")
-
-    def drop(path):
-        data = QMimeData()
-        data.setUrls([QUrl.fromLocalFile(str(path))])
-        button, keys = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
-        window.dropEvent(QDropEvent(QPointF(1, 1), Qt.DropAction.CopyAction, data, button, keys))
-
-    drop(run)
+    window.open_path(run)
     assert (window.model.folder, window.model.focused.folder) == (run.parents[1], run)
-    drop(tmp_path / "mine.yaml")
-    assert window.draft.form.values["name"] == "mine"
+    window.open_path(tmp_path / "mine.yaml")
     assert "mine.yaml" in window.form.origin.text()
     window.do("undo")
     assert window.draft.form.differing == ["seeds"]
     window.do("redo")
     assert window.draft.form.values["name"] == "mine"
-    drop(tmp_path / "other.txt")
+    window.open_path(tmp_path / "other.txt")
     assert "other.txt" in window.notification.text.text()
 
 
@@ -385,45 +374,26 @@ def test_what_lasts_until_the_next_session(make, settings, qtbot, run):
 
 def test_presets_fill_the_form_or_run_at_once(window, launched, qtbot, tmp_path, monkeypatch):
     window.open_folder(tmp_path)
-    last = list(presets())[-1]
 
     def choose(dialog):
         dialog.show()
         tree = dialog.presets.tree
-        if fill:
-            dialog.presets.filter.setText("lenet-5 mnist smoke")
+        dialog.presets.filter.setText("lenet-5 mnist smoke")
+        name = dialog.presets.current
+        if not runs_at_once:
             qtbot.keyClick(dialog.presets.filter, Qt.Key.Key_Return)
-            return dialog.result()
-        passed = []
-        while dialog.presets.current not in passed:  # the keyboard passes over the groups
-            passed.append(dialog.presets.current)
-            qtbot.keyClick(tree, Qt.Key.Key_Down)
-        assert set(passed) == set(presets())
-        (row,) = tree.findItems(last, Qt.MatchFlag.MatchExactly | Qt.MatchFlag.MatchRecursive, 0)
-        tree.scrollToItem(row)
-        place = tree.visualRect(tree.indexFromItem(row, PRESET_RUN)).center()
-        qtbot.mouseClick(tree.viewport(), Qt.MouseButton.LeftButton, pos=place)
+        else:
+            (row,) = tree.findItems(name, Qt.MatchFlag.MatchExactly | Qt.MatchFlag.MatchRecursive, 0)
+            place = tree.visualRect(tree.indexFromItem(row, PRESET_RUN)).center()
+            qtbot.mouseClick(tree.viewport(), Qt.MouseButton.LeftButton, pos=place)
         return dialog.result()
 
     monkeypatch.setattr(PresetDialog, "exec", choose)
-    for fill in (True, False):
+    for runs_at_once in (False, True):
         window.do("new_run")
-        assert fill == (launched == []) == (window.draft.form.values["model"]["name"] == "lenet-5")
-    assert f"name: {last}\n" in launched[0]
-
-
-def test_a_duplicate_with_another_field_runs_in_three_clicks(opened, launched, qtbot):
-    opened.activateWindow()
-    buttons = {button.text(): button for button in opened.findChildren(QToolButton)}
-    qtbot.mouseClick(buttons["Duplicate"], Qt.MouseButton.LeftButton)
-    qtbot.keyClicks(opened.focusWidget(), "seeds")
-    line = opened.form.rows["seeds"].editor.control
-    qtbot.mouseClick(line, Qt.MouseButton.LeftButton)
-    qtbot.keyClick(line, Qt.Key.Key_A, Qt.KeyboardModifier.ControlModifier)
-    qtbot.keyClicks(line, "5")
-    qtbot.mouseClick(buttons["Run"], Qt.MouseButton.LeftButton)
-    (text,) = launched
-    assert "seeds: [5]" in text
+        assert window.draft.form.values["model"]["name"] == "lenet-5"
+        assert launched == [window.draft.form.yaml()] * runs_at_once
+        window.draft.load_preset("quickstart")
 
 
 def test_every_action_has_a_method_and_runs_their_menu_and_the_palette_finds_them(window, qtbot):

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from matplotlib.backend_bases import MouseEvent
 from PySide6.QtCore import Qt
 
 from gui.models.mask_pictures import draw_mask
@@ -248,20 +247,6 @@ def test_arrow_keys_move_through_levels_and_layers_from_every_control(tab, model
     for key, layer in ((Qt.Key.Key_Down, 1), (Qt.Key.Key_Up, 0)):
         qtbot.keyClick(tab.canvas, key)
         assert (model.layer, tab.layer.currentIndex()) == (model.layers[layer], layer)
-
-
-def test_who_comes_nearer_sees_single_weights(tab, model):
-    tab.resize(500, 400)
-    model.step(layers=2)
-    coarse = tab.image.get_array().shape
-    for _ in range(16):
-        MouseEvent("scroll_event", tab.canvas, *tab.axes.transAxes.transform((0.5, 0.5)), step=1)._process()
-    near = tab.axes.get_ylim()
-    assert tab.image.get_array().shape[:2] == mask_of(model.ticket, model.layer).shape != coarse[:2]
-    model.step(levels=-1)
-    assert tab.axes.get_ylim() == near
-    tab.canvas.reset_view()
-    assert (tab.image.get_array().shape, tab.axes.get_ylim()) == (coarse, (1, 0))
 
 
 def test_the_slider_and_boxes_choose(tab, model):

@@ -12,7 +12,6 @@ from gui.models.colours import distinct_colours, run_colour
 from gui.models.differences import differences
 from gui.models.draft import DraftModel
 from gui.models.preset_list import matching_presets, preset_entries, preset_values
-from gui.models.signal import Signal
 from gui.models.workspace import STATE_SYMBOLS, WorkspaceModel, matches_filter, run_problem
 from tests.gui.summaries import summary
 from tests.refusals import refused
@@ -251,17 +250,3 @@ def test_only_fields_that_differ_are_shown():
         ("more", ["{}", "-"]),
         ("controls", ["[{name: x, levels: [0, 1]}]", "-"]),
     ]
-
-
-def test_a_signal_calls_what_is_connected_when_it_is_emitted():
-    signal, calls = Signal(), []
-
-    def once(value):
-        calls.append(value)
-        signal.disconnect(once)
-
-    for slot in (once, once, calls.append):
-        signal.connect(slot)
-    signal.emit(1)
-    signal.emit(2)
-    assert calls == [1, 1, 2]
