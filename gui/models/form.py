@@ -235,12 +235,6 @@ class FormModel:
         """Why the YAML typed last is invalid; '' if it is valid, or an edit has replaced it since."""
         return self._yaml_problem
 
-    def discard_yaml(self) -> None:
-        """Discard invalid YAML; the values are those before it."""
-        self._yaml_problem = ""
-        self._revalidate()
-        self.changed.emit()
-
     def config(self) -> Config:
         """Return the configuration.
 
