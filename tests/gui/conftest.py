@@ -49,20 +49,26 @@ def nothing_is_left_going(request):
 
 @pytest.fixture(scope="session")
 def made(tmp_path_factory):
-    """Two finished runs in one workspace, the second of another batch size."""
-    workspace = tmp_path_factory.mktemp("made")
-    return [make_run(workspace), make_run(workspace, "other", train={"batch_size": 10})]
+    """Workspaces of one and of two finished runs, the second of another batch size."""
+    folder = tmp_path_factory.mktemp("made")
+    make_run(folder / "1")
+    shutil.copytree(folder / "1", folder / "2")
+    make_run(folder / "2", "other", train={"batch_size": 10})
+    return folder
+
+
+def _copy(workspace, to):
+    shutil.copytree(workspace, to / "workspace")
+    return sorted((to / "workspace" / "runs").iterdir())
+
+
+@pytest.fixture
+def run(made, tmp_path):
+    """A finished run alone in its workspace, to be changed."""
+    return _copy(made / "1", tmp_path)[0]
 
 
 @pytest.fixture
 def runs(made, tmp_path):
-    """A copy of these runs, to be changed."""
-    workspace = shutil.copytree(made[0].parents[1], tmp_path / "workspace")
-    return [workspace / "runs" / run.name for run in made]
-
-
-@pytest.fixture
-def run(runs):
-    """A run that is alone in its workspace."""
-    shutil.rmtree(runs[1])
-    return runs[0]
+    """Two finished runs in a workspace, to be changed."""
+    return _copy(made / "2", tmp_path)

@@ -262,7 +262,8 @@ def test_the_slider_and_boxes_choose(tab, model):
     assert (model.layer, model.group) == (model.layers[3], (REINITIALISED, 1, 0))
     assert not tab.fields.isEnabled()
     assert not tab.difference.isEnabled()
+    model.choose_group((TICKET, 0, 0))
     (model.levels[0].folder / "ticket.safetensors").write_bytes(b"nothing")
-    for level in (1, 2):
+    for level in (0, 2):
         tab.slider.setValue(level)
-        assert tab.problem.isVisible() == (level == 1)
+        assert tab.problem.isVisible() == (level == 0)

@@ -86,7 +86,7 @@ def test_index_follower_and_the_windows_models_have_its_numbers(workspace, run):
     assert line.means == [row.validation["accuracy"] for row in tickets]
     assert masks.groups == [(TICKET, 3, 0), (REINITIALISED, 3, 0)]
     kept = load_tensors(masks.ticket.folder / "ticket.safetensors", "ticket")[0][f"mask/{masks.layer}"]
-    assert np.nansum(masks.picture((2000, 2000)).kept) == kept.sum()
+    assert np.nansum(masks.picture((4000, 4000)).kept) == kept.sum()
 
 
 def test_its_tickets_are_inspected_with_their_weights(run):
