@@ -40,7 +40,8 @@ def check_moments(config: Config, train: TrainConfig, where: str) -> None:
         if (iteration := iterations_in(moment, rows, train.batch_size)) > last:
             raise InputError(
                 f"keep: {moment} is iteration {iteration:,}; training for {train.epochs} ends after {last:,}. Name an "
-                f"earlier moment, or train longer ({where}.epochs)."
+                f"earlier moment, or train longer ({where}.epochs).",
+                field="keep",
             )
 
 
