@@ -10,6 +10,7 @@ import pytest
 from tfticket.config import ExperimentConfig
 from tfticket.dry_lab import DryLab, PlannedStep
 from tfticket.experiment import Experiment
+from tfticket.listener import Listener
 from tfticket.presets import experiment_of
 from tfticket.run import open_run, run_folder
 from tfticket.runs.files import read_json
@@ -18,6 +19,10 @@ from tfticket.runs.step import TICKET, WEIGHTS
 from tfticket.tickets import Ticket
 from tfticket.tickets.weight_files import load_weights
 
+DIGITS = {"path": str(Path(__file__).with_name("digits.npz")), "train_rows": 300, "validation_rows": 60}
+"""420 of scikit-learn's digits, 8x8 pixels: 300 for training, 60 each for validation and test."""
+OPTIONS_OF_DIGITS = [f"data.{name}={value}" for name, value in DIGITS.items()]
+
 
 def key_of(label: Mapping[str, Any]) -> tuple[str, int, int, int]:
     """Arm, seed, level and replicate."""
@@ -25,10 +30,13 @@ def key_of(label: Mapping[str, Any]) -> tuple[str, int, int, int]:
 
 
 class Run:
-    """A run that is computed here: its workspace, its steps, and what the listener counted."""
+    """A run that is computed here: its workspace and steps, what was counted and noted."""
 
     def __init__(self, workspace: Path, experiment: Experiment[Any], config: Any) -> None:
-        with open_run(workspace, config) as lab:
+        self.notes: list[str] = []
+        listener = Listener()
+        listener.note = self.notes.append  # type: ignore[method-assign]
+        with open_run(workspace, config, listener) as lab:
             experiment.run(lab, config)
         self.workspace, self.counted = workspace.absolute(), lab.listener.state
         self.steps: list[Step] = read_steps(run_folder(self.workspace, config))
