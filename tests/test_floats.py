@@ -135,7 +135,7 @@ def test_a_ticket_of_floats_is_saved_with_what_its_rows_are_normalised_by(featur
 
 
 def test_floats_and_tickets_of_other_inputs_are_refused(features, both):
-    (data, ticket), (pixels, of_pixels) = features, both[1]
+    (data, ticket), (pixels, _) = features, both[1]
     plain = tt.Ticket.dense(tt.build_model("lenet-300-100", data))
     for use in (tt.train, tt.sample, lambda ticket, data: tt.evaluate(untrained(ticket), data)):
         with refused("data", None, "float32", "uint8"):

@@ -20,8 +20,8 @@ from tfticket.runs.files import read_json
 OPTIONS = [
     *OPTIONS_OF_DIGITS,
     "seeds=[3]",
-    "train.epochs=400it",
-    "train.evaluate_every=100it",
+    "train.epochs=4000it",
+    "train.evaluate_every=1000it",
     "prune.rewind=50it",
     "control_densities=[0.1]",
     "execution.checkpoint_seconds=0",
@@ -79,7 +79,7 @@ def disturb(workspace, number, how, delay=0.0):
 def limit_files():
     """Limit the size of files, so that tickets and weights fit and checkpoints do not."""
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (450_000, 450_000))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (550_000, 550_000))
 
 
 @pytest.mark.parametrize("ends", [ENDS[:1], pytest.param(ENDS, marks=pytest.mark.slow)], ids=["one end", "all ends"])

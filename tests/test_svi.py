@@ -4,13 +4,13 @@ import itertools
 from collections import Counter
 
 import pytest
+from tfticket._experiments.bayes_always_wins import Config
 
 from tests.plans import trainings
 from tests.refusals import refused
 from tests.test_bayes_always_wins import EXPERIMENT
 from tests.test_bayes_always_wins import VALUES as SAMPLED
 from tfticket import seeds
-from tfticket._experiments.bayes_always_wins import Config
 from tfticket.arms import Arm
 from tfticket.config.schema import validate
 from tfticket.costs import cost_of
