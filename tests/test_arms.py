@@ -118,11 +118,8 @@ def test_the_arms_of_every_preset_are_read_as_they_were_written():
 
 def rows_of_arms(*arms):
     metrics = [{"accuracy": 0.9 - 0.01 * number, "nll": 0.3} for number in range(len(arms))]
-    return [
-        Row("r-1", arm, arm.name, seed, 1, 0.5, "MNIST", values, values)
-        for arm, values in zip(arms, metrics, strict=True)
-        for seed in range(3)
-    ]
+    pairs = [(arm, values, seed) for arm, values in zip(arms, metrics, strict=True) for seed in range(3)]
+    return [Row("r-1", arm, arm.name, seed, 1, 0.5, "MNIST", values, values) for arm, values, seed in pairs]
 
 
 def test_reports_tell_a_packages_arms_from_known_ones_of_like_names():

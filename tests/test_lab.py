@@ -4,13 +4,11 @@ import importlib.metadata
 import os
 import shutil
 import signal
-import sys
+from contextlib import ExitStack
 from pathlib import Path
-from subprocess import PIPE
 
 import pytest
 
-from tests.processes import started
 from tests.refusals import refused
 from tfticket import lab as lab_module
 from tfticket.arms import TICKET, Arm
@@ -24,6 +22,7 @@ from tfticket.presets import load_experiment
 from tfticket.registry import CONTROLS, MODELS, SCORES, STEPS, Entry, StepKind
 from tfticket.run import open_run, run_folder
 from tfticket.runs.files import read_json, write_json
+from tfticket.runs.lease import lease
 from tfticket.runs.step import CHECKPOINT
 from tfticket.runs.step_files import read_result, write_result
 
@@ -161,30 +160,22 @@ def test_a_failed_step_leaves_its_traceback_and_no_result(tmp_path):
     assert not (folder / "result.json").exists()
 
 
-WAIT = """
-import sys
-from pathlib import Path
-from tfticket.runs.files import write_json
-from tfticket.runs.lease import lease
-folder, fingerprint = Path(sys.argv[1]), sys.argv[2]
-folder.mkdir(parents=True)
-with lease(folder):
-    print("held", flush=True)
-    sys.stdin.readline()
-    write_json(folder / "result.json", {"fingerprint": fingerprint, "result": {"value": 7}})
-"""
-
-
-def test_a_step_that_another_process_computes_is_waited_for_and_not_computed_again(tmp_path):
+def test_a_step_that_another_lab_computes_is_waited_for_and_not_computed_again(tmp_path):
     full = fingerprint("echo", Echo(value=7), {})
     folder = tmp_path / "steps" / f"echo-{full[:16]}"
-    with started([sys.executable, "-c", WAIT, folder, full], stdin=PIPE, stdout=PIPE, text=True) as other:
-        assert other.stdout.readline() == "held\n"
-        listener = Recording(lambda: print("go on", file=other.stdin, flush=True))
+    folder.mkdir(parents=True)
+    with ExitStack() as other:
+
+        def finish():
+            write_json(folder / "result.json", {"fingerprint": full, "result": {"value": 7}})
+            other.close()
+
+        other.enter_context(lease(folder))
+        listener = Recording(finish)
         handle = Lab(tmp_path, listener=listener).step("echo", Echo(value=7))
     assert (handle.result(), calls) == ({"value": 7}, [])
     (reason,) = listener.waits
-    assert f"process {other.pid}" in reason
+    assert f"process {os.getpid()}" in reason
     assert str(folder / "lease.json") in reason
 
 
@@ -323,11 +314,14 @@ def test_a_run_of_before_goes_on_with_each_step_once(config, tmp_path):
     ("error", "state"),
     [(TfticketError("no luck"), "failed"), (Stopped("enough"), "stopped"), (OSError(28, "full"), "failed")],
 )
-def test_a_run_that_ends_early_says_so(error, state, config, tmp_path):
-    with pytest.raises(type(error)), open_run(tmp_path, config):
+def test_a_run_is_held_while_it_is_running_and_keeps_how_it_ended(error, state, config, tmp_path):
+    path = run_folder(tmp_path, config) / "status.json"
+    with pytest.raises(type(error)), open_run(tmp_path, config):  # noqa: PT012
+        with refused(None, None, f"process {os.getpid()}"), open_run(tmp_path, config):
+            pass
+        assert read_json(path)["state"] == "running"
         raise error
-    status = read_json(run_folder(tmp_path, config) / "status.json")
-    assert (status["state"], "traceback" in status) == (state, state == "failed")
+    assert (read_json(path)["state"], "traceback" in read_json(path)) == (state, state == "failed")
 
 
 def test_a_stop_file_stops_before_the_next_step(config, tmp_path):
@@ -339,30 +333,6 @@ def test_a_stop_file_stops_before_the_next_step(config, tmp_path):
     with open_run(tmp_path, config) as lab:
         lab.step("echo", Echo(value=2))
     assert calls == [1, 2]
-
-
-HOLD = """
-import sys
-from pathlib import Path
-from tfticket.run import open_run
-from tfticket.presets import load_experiment
-with open_run(Path(sys.argv[1]), load_experiment("quickstart")):
-    print("held", flush=True)
-    sys.stdin.read()
-"""
-
-
-def test_a_run_held_by_a_live_process_is_refused_and_taken_over_after_its_death(config, tmp_path):
-    status = run_folder(tmp_path, config) / "status.json"
-    with started([sys.executable, "-c", HOLD, tmp_path], stdin=PIPE, stdout=PIPE, text=True) as holder:
-        assert holder.stdout.readline() == "held\n"
-        with refused(None, None, f"process {holder.pid}"), open_run(tmp_path, config):
-            pass
-        assert read_json(status)["state"] == "running"
-        holder.kill()
-    with open_run(tmp_path, config):
-        pass
-    assert read_json(status)["state"] == "done"
 
 
 # Steps in processes of their own
