@@ -50,14 +50,8 @@ def test_a_model_made_from_the_description_takes_the_same_draws(name):
     again = model_from_spec(spec_of(model))
     for path, (_, variable) in named_variables(again).items():
         variable.assign(weights_of(model)[path])
-    configs, layers = zip(
-        *(
-            ([layer.get_config() for layer in variational_layers(m).values()], [*variational_layers(m)])
-            for m in (model, again)
-        ),
-        strict=True,
-    )
-    assert (configs[0], layers[0]) == (configs[1], layers[1])
+    configs = [{p: layer.get_config() for p, layer in variational_layers(each).items()} for each in (model, again)]
+    assert configs[0] == configs[1]
     images = images_for(model)
     np.testing.assert_array_equal(draw_of(again, images), draw_of(model, images))
 
