@@ -23,7 +23,8 @@ def check_data(config: Config) -> None:
             outside_data = load_dataset(outside)
         except InputError as error:
             where = f"out_of_distribution.{'name' if outside.path is None else 'path'}"
-            raise InputError(f"{where}: {str(error).replace('data.path', 'out_of_distribution.path')}") from None
+            message = f"{where}: {str(error).replace('data.path', 'out_of_distribution.path')}"
+            raise InputError(message, field=where, suggestion=error.suggestion) from None
         check_alike(data, outside_data)
     if is_user_defined(config.model.name):
         source_file(config.model.name)

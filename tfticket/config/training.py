@@ -115,7 +115,7 @@ def check_lengths(train: "TrainConfig", rewind: str, rows: int, where: str = "tr
             + f" In Python: train={{'batch_size': {rows}}}." * (where == "train"),
             field=f"{where}.batch_size",
         )
-    total = iterations_in(train.epochs, rows, train.batch_size)
+    total = iterations_in(train.epochs, rows, train.batch_size, field=f"{where}.epochs")
     first = iterations_in(rewind, rows, train.batch_size) if rewinds_later(rewind) else 0
     if total <= first:
         begin = f", but it begins at iteration {first:,} (rewind {rewind})" if first else ""
@@ -126,7 +126,7 @@ def check_lengths(train: "TrainConfig", rewind: str, rows: int, where: str = "tr
             field=f"{where}.epochs",
         )
     _check_milestones(train, rows, total, where)
-    rising = iterations_in(train.objective.kl_warmup, rows, train.batch_size)
+    rising = iterations_in(train.objective.kl_warmup, rows, train.batch_size, field=f"{where}.objective.kl_warmup")
     if rising >= total:
         raise InputError(
             f"A {where}.objective.kl_warmup of {train.objective.kl_warmup} is {rising:,} iterations; training for "
@@ -134,7 +134,7 @@ def check_lengths(train: "TrainConfig", rewind: str, rows: int, where: str = "tr
             "longer.",
             field=f"{where}.objective.kl_warmup",
         )
-    warmup = iterations_in(train.warmup, rows, train.batch_size)
+    warmup = iterations_in(train.warmup, rows, train.batch_size, field=f"{where}.warmup")
     if warmup >= total:
         raise InputError(
             f"A warm-up of {train.warmup} is {warmup:,} iterations; training for {train.epochs} ends after {total:,}, "
@@ -147,7 +147,7 @@ def _check_milestones(train: "TrainConfig", rows: int, total: int, where: str) -
     """Refuse a milestone that no iteration follows, one at the start, and two of one iteration."""
     there: dict[int, str] = {}
     for milestone in train.milestones:
-        iteration = iterations_in(milestone, rows, train.batch_size)
+        iteration = iterations_in(milestone, rows, train.batch_size, field=f"{where}.milestones")
         if not 0 < iteration < total:
             raise InputError(
                 f"{where}.milestones: {milestone} is iteration {iteration:,}; training for {train.epochs} has "
