@@ -129,7 +129,7 @@ NOTHING = ["monte_carlo=[{connectivity: false}]", "control_levels=[1]"]
         (["train.optimiser=sgd"], "train.optimiser", None, "Keys: name, learning_rate, beta_1, beta_2"),
         ([DUPLICATE], "controls", None, "keep-signs, keep-signs"),
         (["controls=[{name: shuffle-even, allow_emty: true}]"], "controls.0.allow_emty", "controls.0.allow_empty", ""),
-        (["controls=[random-mask]"], "controls.0", None, "random-mask needs densities"),
+        (["controls=[random-mask]"], "controls.0.densities", None, "random-mask"),
         (["controls=[{name: random-mask, densities: {}}]"], "controls.0.densities", None, "fraction"),
         (["controls=[{name: random-mask, densities: 0}]"], "controls.0.densities", None, "0"),
         (["controls=[3]"], "controls.0", None, "3"),

@@ -42,6 +42,11 @@ def echo(context, config):
     return {"value": config.value + sum(values)}
 
 
+def resolving(step, configure=lambda threads: None):
+    """Return a function that finds a step for its kind's target, and one that sets threads without TensorFlow."""
+    return lambda target: configure if target == "tfticket.backend:configure" else step
+
+
 class Recording(Listener):
     """Records what it hears."""
 
@@ -70,7 +75,7 @@ class Recording(Listener):
 def echo_steps(monkeypatch):
     calls.clear()
     monkeypatch.setitem(STEPS, "echo", StepKind("echo", 1))
-    monkeypatch.setattr(lab_module, "resolve", lambda target: echo)
+    monkeypatch.setattr(lab_module, "resolve", resolving(echo))
 
 
 @pytest.fixture
@@ -130,7 +135,7 @@ def test_steps_from_before_checksums_are_found_with_one_note(tmp_path):
 
 
 def test_a_checkpoint_stands_until_the_result_does_and_execution_reaches_the_step(tmp_path, monkeypatch):
-    executions = []
+    executions, threads = [], []
 
     def leave_a_checkpoint(context, config):
         executions.append(context.execution)
@@ -140,7 +145,7 @@ def test_a_checkpoint_stands_until_the_result_does_and_execution_reaches_the_ste
     def fill_the_disk(folder, record, files):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(lab_module, "resolve", lambda target: leave_a_checkpoint)
+    monkeypatch.setattr(lab_module, "resolve", resolving(leave_a_checkpoint, threads.append))
     with monkeypatch.context() as full:
         full.setattr(lab_module, "write_result", fill_the_disk)
         with pytest.raises(OSError, match="No space left"):
@@ -149,7 +154,7 @@ def test_a_checkpoint_stands_until_the_result_does_and_execution_reaches_the_ste
     assert (folder / CHECKPOINT).exists()
     Lab(tmp_path).step("echo", Echo())
     assert not (folder / CHECKPOINT).exists()
-    assert executions == [Execution(threads=1), Execution()]
+    assert (executions, threads) == ([Execution(threads=1), Execution()], [1])
 
 
 def test_a_failed_step_leaves_its_traceback_and_no_result(tmp_path):
@@ -362,6 +367,7 @@ def chain(context, config):
 def compute_chain(job, send, should_stop):
     """As the lab's, in a process that does not know this kind of step."""
     STEPS["chain"] = StepKind(f"{__name__}:chain", 1)
+    lab_module.resolve = resolving(chain)
     _compute_one(job, send, should_stop)
 
 
@@ -380,7 +386,7 @@ TWO = Execution(processes=2)
 def test_a_step_has_as_many_threads_whichever_others_are_done(tmp_path, chains, monkeypatch):
     requests = chains(*[Chain(value=n) for n in range(3)])
     with monkeypatch.context() as before:
-        before.setattr(lab_module, "resolve", lambda target: lambda context, config: {"threads": "before"})
+        before.setattr(lab_module, "resolve", resolving(lambda context, config: {"threads": "before"}))
         for number in (0, 2):
             Lab(tmp_path).step("chain", requests[number].config)
     results = [handle.result() for handle in Lab(tmp_path, TWO).steps("chain", requests)]
