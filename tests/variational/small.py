@@ -134,23 +134,6 @@ def weights_of(model):
     return {path: variable.numpy() for path, (_, variable) in named_variables(model).items()}
 
 
-def torch_blue_layer(layer):
-    """torch-blue's layer of the same posterior and prior, N(0, 0.7)."""
-    import torch
-    from torch_blue import vi
-
-    normal = vi.distributions.MeanFieldNormal
-    theirs = vi.VILinear(*layer.kernel.shape, variational_distribution=normal(), prior=normal(0.0, 0.7))
-    values = {
-        "_weight_mean": layer.kernel.numpy().T,
-        "_weight_log_std": np.log(softplus(layer.kernel_rho.numpy())).T,
-        "_bias_mean": layer.bias.numpy(),
-        "_bias_log_std": np.log(softplus(layer.bias_rho.numpy())),
-    }
-    theirs.load_state_dict({name: torch.tensor(array) for name, array in values.items()})
-    return theirs
-
-
 def softplus(values):
     return np.logaddexp(0.0, values)
 

@@ -16,7 +16,6 @@ from tests.variational.small import (
     images_for,
     own_model,
     softplus,
-    torch_blue_layer,
 )
 from tfticket.backend import keras, tf
 from tfticket.models import variational_layers
@@ -202,10 +201,3 @@ def test_divergence_is_that_of_normals(kind):
             posterior = tfp.distributions.Normal(mean, tf.nn.softplus(rho))
             by_tfp += tf.reduce_sum(tfp.distributions.kl_divergence(posterior, tfp.distributions.Normal(0.0, 0.7)))
     assert [float(kl_divergence(layer))] * 2 == pytest.approx([expected, float(by_tfp)], rel=1e-5)
-
-
-def test_divergence_is_torch_blues():
-    vi = pytest.importorskip("torch_blue.vi", reason="a peer, never needed")
-    layer, _ = layer_of("dense")
-    loss = vi.AnalyticalKullbackLeiblerLoss(torch_blue_layer(layer), vi.distributions.Categorical(), dataset_size=10)
-    assert float(kl_divergence(layer)) == pytest.approx(loss.prior_matching().item(), rel=1e-5)

@@ -5,7 +5,7 @@ import pytest
 from scipy.special import log_softmax, logsumexp
 
 from tests.refusals import refused
-from tests.variational.small import SEED, broad, divergence_by_hand, own_model, softplus, torch_blue_layer, weights_of
+from tests.variational.small import SEED, broad, divergence_by_hand, own_model, softplus, weights_of
 from tfticket.backend import keras, tf
 from tfticket.config import TrainConfig
 from tfticket.config.variational import Objective
@@ -50,8 +50,16 @@ def test_the_loss_is_torch_blues(logits):
     vi = pytest.importorskip("torch_blue.vi", reason="a peer, never needed")
     torch = pytest.importorskip("torch")
     layer = variational_layers(broad(own_model("dense"), prior=0.7))["logits"]
-    categorical = vi.distributions.Categorical()
-    loss = vi.AnalyticalKullbackLeiblerLoss(torch_blue_layer(layer), categorical, dataset_size=900, heat=0.1)
+    normal, categorical = vi.distributions.MeanFieldNormal, vi.distributions.Categorical()
+    theirs = vi.VILinear(*layer.kernel.shape, variational_distribution=normal(), prior=normal(0.0, 0.7))
+    values = {
+        "_weight_mean": layer.kernel.numpy().T,
+        "_weight_log_std": np.log(softplus(layer.kernel_rho.numpy())).T,
+        "_bias_mean": layer.bias.numpy(),
+        "_bias_log_std": np.log(softplus(layer.bias_rho.numpy())),
+    }
+    theirs.load_state_dict({name: torch.tensor(array) for name, array in values.items()})
+    loss = vi.AnalyticalKullbackLeiblerLoss(theirs, categorical, dataset_size=900, heat=0.1)
     samples = logits[0] / 3  # no probability near 1e-5
     expected = loss(torch.tensor(samples), torch.tensor(logits[1])).item()
     config = TrainConfig(objective={"temperature": 0.1, "loss": "predictive"})
