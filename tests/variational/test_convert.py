@@ -56,10 +56,16 @@ def test_a_model_made_from_the_description_takes_the_same_draws(name):
     np.testing.assert_array_equal(draw_of(again, images), draw_of(model, images))
 
 
-def test_registered_networks_and_the_places_of_layers():
+def test_a_registered_network_and_the_places_of_layers():
     lenet = to_variational(build_model("lenet-5", **LENET))
     assert list(variational_layers(lenet)) == [path.removesuffix("/kernel") for path in kernel_shapes(lenet)]
     assert (len(variational_layers(lenet)), spec_of(lenet)["name"]) == (4, "lenet-5")
+    layers = variational_layers(to_variational(own_model("nested"))).values()
+    assert len({layer.place for layer in layers}) == len(layers) == 2
+
+
+@pytest.mark.slow
+def test_deep_networks():
     resnet = to_variational(build_model("resnet-20", input_shape=(32, 32, 3), num_classes=10))
     weights = weights_of(resnet)
     assert len(variational_layers(resnet)) == 22
@@ -67,12 +73,6 @@ def test_registered_networks_and_the_places_of_layers():
     norms = {path.rpartition("/")[2] for path in weights if "_norm/" in path}
     assert norms == {"gamma", "beta", "moving_mean", "moving_variance"}
     assert [path for path, layer in variational_layers(resnet).items() if layer.first] == ["stem"]
-    layers = variational_layers(to_variational(own_model("nested"))).values()
-    assert len({layer.place for layer in layers}) == len(layers) == 2
-
-
-@pytest.mark.slow
-def test_a_vision_transformer():
     vit = to_variational(build_model("vit-tiny", input_shape=(32, 32, 3), num_classes=10))
     weights = weights_of(vit)
     assert len(variational_layers(vit)) == 12 * 6 + 2

@@ -18,7 +18,7 @@ from tests.variational.small import (
     softplus,
 )
 from tfticket.backend import keras, tf
-from tfticket.models import variational_layers
+from tfticket.models import to_variational, variational_layers
 from tfticket.variational.layers import VariationalConv1D, VariationalConv2D, VariationalDense
 from tfticket.variational.noise import BIAS, KERNEL, SIGNS_IN, Draw, drawing, noise_seeds, normals_from
 from tfticket.variational.objective import kl_divergence
@@ -159,7 +159,7 @@ FIRST |= {"twice": [], "twice unlike": [], "nested": []}
 
 def test_only_what_no_draw_reaches_counts_as_first():
     for name, expected in FIRST.items():
-        layers = variational_layers(broad(own_model(name)))
+        layers = variational_layers(to_variational(own_model(name)))
         assert [path for path, layer in layers.items() if layer.first] == expected, name
 
 

@@ -70,7 +70,7 @@ def divergence_of(layer, kept):
     return each
 
 
-@settings(max_examples=5)
+@settings(max_examples=3)
 @given(densities=DENSITIES, seed=st.integers(0, 99))
 @pytest.mark.parametrize(("name", "estimator"), WAYS)
 def test_nothing_depends_on_what_is_pruned(networks, name, estimator, densities, seed):
