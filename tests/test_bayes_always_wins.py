@@ -20,6 +20,7 @@ from tests.processes import execute, started, wait_for
 from tests.refusals import refused
 from tfticket import build_model, load_data
 from tfticket.config.schema import validate
+from tfticket.errors import InputError
 from tfticket.evaluation.predictive import predict
 from tfticket.presets import load_experiment, merge, presets
 from tfticket.reports.rows import rows_of
@@ -265,12 +266,17 @@ def test_what_cannot_be_sampled_is_refused_before_it_begins(changes, field, ment
         validate(Config, VALUES | changes, where="here")
 
 
-def test_a_network_with_batch_statistics_is_refused_before_it_begins(tmp_path, call):
-    file = tmp_path / "resnet.yaml"
-    changes = {"data": {"name": "cifar-10-small", "path": None}, "model": {"name": "resnet-20"}, "svi": None}
-    file.write_text(yaml.safe_dump(merge(VALUES, changes)))
-    code, _, err = call("run", file, "-w", tmp_path / "workspace")
-    assert (code, "freeze_batch_norm" in err, (tmp_path / "workspace").exists()) == (2, True, False)
+BATCH_STATISTICS = """from tf_keras import Sequential, layers
+def build(shape, classes):
+    return Sequential([layers.Input(shape), layers.Flatten(), layers.BatchNormalization(), layers.Dense(classes)])
+"""
+
+
+def test_a_network_with_batch_statistics_is_refused_before_it_begins(tmp_path, monkeypatch):
+    (tmp_path / "with_statistics.py").write_text(BATCH_STATISTICS)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(InputError, match="freeze_batch_norm"):
+        EXPERIMENT.check_model(config_of({"model": {"name": "with_statistics:build"}, "svi": None}))
 
 
 def test_chains_are_counted_by_seeds_tickets_and_levels():
@@ -285,6 +291,7 @@ def test_chains_are_counted_by_seeds_tickets_and_levels():
     assert chains_of(control | drawn) == (2 + 1) * 2 * 2  # none is drawn at level 0; replicates, chains
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in presets() if re.match("bayes-always-wins.*-desk", name)])
 def test_every_preset_that_samples_has_a_network_that_can_be_sampled(name):
     config = load_experiment(name)
