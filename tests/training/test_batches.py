@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tfticket as tt
@@ -34,6 +34,7 @@ def test_every_row_is_seen_once_in_each_epoch(seed, rows, batch_size, iterations
     assert np.isin(rest, range(rows)).all()
 
 
+@settings(max_examples=30)
 @given(SEEDS, ROWS, BATCH, SEGMENTS)
 def test_a_segment_depends_neither_on_the_cut_nor_on_earlier_segments(seed, rows, batch_size, segments):
     for kind, options in ((RowOrder, ()), (Augmentations, (BOTH,))):
