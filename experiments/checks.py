@@ -107,7 +107,8 @@ def _check_random_mask(control: Control, dense: Mask, exempt: tuple[str, ...]) -
     collapsed = [layer_of(path) for path, count in counts.items() if not count]
     if collapsed and not control.allow_empty:
         raise InputError(
-            f"The control {control.arm} leaves no weight in {', '.join(collapsed)}. Give it a larger density."
+            f"The control {control.arm} leaves no weight in {', '.join(collapsed)}. Give it a larger density.",
+            field="controls",
         )
 
 

@@ -164,7 +164,8 @@ def experiment_of(name: str) -> Experiment[Any]:
     if not (isinstance(registered, type) and issubclass(registered, Experiment)):
         raise InputError(
             f"The experiment {name} ({entry.about}) cannot be used: {entry.target} is no subclass of "
-            "tfticket.experiment.Experiment. Make its functions methods of one, and name that in the entry point."
+            "tfticket.experiment.Experiment. Make its functions methods of one, and name that in the entry point.",
+            field="experiment",
         )
     experiment: Experiment[Any] = registered()
     return experiment

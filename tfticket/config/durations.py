@@ -151,7 +151,8 @@ def generation_bounds(first: int, last: int, generations: int) -> list[tuple[int
     """
     if last - first < generations:
         raise InputError(
-            f"{last - first:,} iterations cannot be cut in {generations:,} generations. Train longer, or take fewer."
+            f"{last - first:,} iterations cannot be cut in {generations:,} generations. Train longer, or take fewer.",
+            field="population.generations",
         )
     ends = [first + round(part * (last - first) / generations) for part in range(generations + 1)]
     return list(itertools.pairwise(ends))
