@@ -1,31 +1,35 @@
+"""Shuffled masks: counts by layer, and which weights are drawn."""
+
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from scipy.stats import chi2_contingency
 
-from tfticket.pruning.mask import survivors
-from tfticket.pruning.shuffles import draw_survivors, even_counts, global_counts
+from tests.refusals import refused
+from tfticket.pruning.mask import dense_mask, survivors
+from tfticket.pruning.shuffles import draw_survivors, even_counts, global_counts, survivors_at
 
-SEEDS = st.integers(0, 3)
-
-
-@st.composite
-def masks(draw):
-    """Kernels of one to three layers."""
-    shapes = draw(st.lists(array_shapes(max_dims=4, max_side=5), min_size=1, max_size=3))
-    return {f"layer_{number}/kernel": draw(arrays(bool, shape)) for number, shape in enumerate(shapes)}
+MASKS = st.lists(
+    array_shapes(max_dims=4, max_side=5).flatmap(lambda shape: arrays(bool, shape)), min_size=1, max_size=3
+)
 
 
-def shapes(mask):
-    return {path: kept.shape for path, kept in mask.items()}
-
-
-@given(masks(), SEEDS)
-def test_global_counts_add_up_to_the_masks_and_fit_the_layers(mask, seed):
-    counts = global_counts(mask, seed, 1)
-    assert sum(counts.values()) == sum(survivors(mask).values())
-    assert all(0 <= counts[path] <= kept.size for path, kept in mask.items())
+@given(MASKS, st.integers(0, 3), st.data())
+def test_counts_add_up_and_that_many_survivors_are_drawn(kernels, seed, data):
+    mask = {f"layer_{number}/kernel": kept for number, kept in enumerate(kernels)}
+    whole, size = sum(survivors(mask).values()), sum(kept.size for kept in kernels)
+    shuffled, even = global_counts(mask, seed, 1), even_counts(mask)
+    assert sum(shuffled.values()) == sum(even.values()) == whole
+    for path, kept in mask.items():
+        assert 0 <= shuffled[path] <= kept.size
+        assert 0 <= even[path] <= kept.size
+        assert abs(even[path] - kept.size * whole / size) < 1
+    counts = {path: data.draw(st.integers(0, kept.size)) for path, kept in mask.items()}
+    drawn = draw_survivors(mask, counts, seed, "test", 1, {path: path for path in mask})
+    assert survivors(drawn) == counts
+    assert [kept.shape for kept in drawn.values()] == [kept.shape for kept in kernels]
 
 
 def test_global_counts_are_distributed_as_those_of_a_permutation():
@@ -39,31 +43,46 @@ def test_global_counts_are_distributed_as_those_of_a_permutation():
     assert chi2_contingency(np.transpose(common)).pvalue > 1e-3
 
 
-@given(masks())
-def test_even_counts_are_the_mean_density_within_one_weight_and_add_up_exactly(mask):
-    counts = even_counts(mask)
-    total = sum(survivors(mask).values())
-    assert sum(counts.values()) == total
-    for path, kept in mask.items():
-        assert abs(counts[path] - kept.size * total / sum(kept.size for kept in mask.values())) < 1
-        assert 0 <= counts[path] <= kept.size
+def test_even_counts_give_the_rest_to_the_largest_remainders():
+    mask = dense_mask({"a/kernel": (10,), "b/kernel": (7,), "c/kernel": (3,)}) | {"a/kernel": np.zeros(10, bool)}
+    assert list(even_counts(mask).values()) == [5, 4, 1]  # of 5, 3.5 and 1.5
+    thirds = dense_mask({"a/kernel": (4,), "b/kernel": (5,)}) | {"b/kernel": np.zeros(5, bool)}
+    assert list(even_counts(thirds).values()) == [2, 2]  # of 1.78 and 2.22
 
 
-@given(masks(), SEEDS, st.data())
-def test_just_so_many_survivors_are_chosen(mask, seed, data):
-    counts = {path: data.draw(st.integers(0, kept.size)) for path, kept in mask.items()}
-    made = draw_survivors(mask, counts, seed, "test", 1, {path: path for path in mask})
-    assert survivors(made) == counts
-    assert shapes(made) == shapes(mask)
-
-
-def test_every_weight_is_chosen_equally_often():
+def test_every_weight_is_drawn_equally_often_and_each_level_and_layer_by_itself():
     mask = {"a/kernel": np.zeros((4, 5), bool), "b/kernel": np.zeros(7, bool)}
     counts, names = {"a/kernel": 5, "b/kernel": 2}, {path: path for path in mask}
-    drawn = [
-        np.concatenate([kept.ravel() for kept in draw_survivors(mask, counts, seed, "test", 1, names).values()])
-        for seed in range(2000)
-    ]
-    np.testing.assert_allclose(
-        np.mean(drawn, axis=0), np.repeat([5 / 20, 2 / 7], [20, 7]), atol=5 * np.sqrt(0.25 / 2000)
-    )
+
+    def drawn(seed, level=1, names=names):
+        kernels = draw_survivors(mask, counts, seed, "test", level, names).values()
+        return np.concatenate([kept.ravel() for kept in kernels])
+
+    mean = np.mean([drawn(seed) for seed in range(2000)], axis=0)
+    np.testing.assert_allclose(mean, np.repeat([5 / 20, 2 / 7], [20, 7]), atol=5 * np.sqrt(0.25 / 2000))
+    others = drawn(0, level=2), drawn(0, names={"a/kernel": "b/kernel", "b/kernel": "a/kernel"}), drawn(1)
+    assert all((other != drawn(0)).any() for other in others)
+    half = mask | {"a/kernel": np.ones((4, 5), bool)}
+    assert len({tuple(global_counts(half, 0, level).values()) for level in range(9)}) > 1
+
+
+LAYERS = dense_mask({"dense_1/kernel": (10, 10), "dense_2/kernel": (10,), "out/kernel": (3,)})
+
+
+def test_survivors_at_densities():
+    assert survivors_at(LAYERS, 0.25, ["out"]) == {"dense_1/kernel": 25, "dense_2/kernel": 2}
+    assert survivors_at(LAYERS, {"dense_2": 1.0, "out": 0.0}, []) == {"dense_2/kernel": 10, "out/kernel": 0}
+
+
+@pytest.mark.parametrize(
+    ("densities", "suggestion", "mention"),
+    [
+        ({"dense_2": -0.1}, None, "dense_2 is -0.1"),
+        (1.01, None, "1.01"),
+        ({"dense2": 0.1}, "dense_2", "dense2"),
+        ({"out": 0.1}, None, "out"),
+    ],
+)
+def test_densities_are_fractions_of_pruned_layers(densities, suggestion, mention):
+    with refused("densities", suggestion, mention):
+        survivors_at(LAYERS, densities, ["out"])
