@@ -9,9 +9,9 @@ import time
 from pathlib import Path
 from subprocess import DEVNULL
 
-import arviz
 import numpy as np
 import pytest
+import xarray
 from pydantic import ValidationError
 from safetensors.numpy import load_file
 from tfticket._experiments.bayes_always_wins import BayesAlwaysWins, Config
@@ -194,7 +194,7 @@ def test_chains_open_in_arviz_with_the_standard_names(undisturbed, tmp_path, cal
     out = tmp_path / "chains.nc"
     code, _, err = call("export", PRESET, "-w", workspace, "--out", out)
     assert code == 0, err
-    data = arviz.from_netcdf(out)
+    data = xarray.open_datatree(out)
     names = {"diverging", "energy", "tree_depth", "n_steps", "acceptance_rate", "step_size", "lp"}
     assert names <= set(data.sample_stats)
     assert data.sample_stats.sizes == {"chain": 2, "draw": 16}

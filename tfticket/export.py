@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tfticket.drawing import import_matplotlib
 from tfticket.errors import InputError
 from tfticket.reports import chain_pools
 from tfticket.runs.files import atomic_write, check_writable
@@ -55,10 +56,11 @@ def to_netcdf(folders: Sequence[Path], path: Path) -> dict[str, int]:
     check_writable(path.absolute().parent, "--out")
     if path.is_dir():
         raise InputError(f"{path} is a folder; expected the name of a file to write. Name one with --out.")
-    from tfticket.sampling.chain_files import read_chain, read_draws
-    from tfticket.sampling.diagnostics import arviz_quietly  # TensorFlow and ArviZ
+    import_matplotlib()  # which ArviZ imports
+    import arviz_base
 
-    arviz = arviz_quietly()
+    from tfticket.sampling.chain_files import read_chain, read_draws
+
     chains, layouts, described = zip(*(read_chain(folder) for folder in folders), strict=True)
     thetas = [
         np.concatenate(list(read_draws(folder, chain.kept))) for folder, chain in zip(folders, chains, strict=True)
@@ -75,20 +77,22 @@ def to_netcdf(folders: Sequence[Path], path: Path) -> dict[str, int]:
     draws = np.stack(thetas)
     names = {tensor: tensor.replace("/", ".") for tensor in layouts[0].slices}
     warmup, drawn = _statistics(chains, every=shapes[0][-1])
-    data = arviz.from_dict(
-        posterior={names[tensor]: draws[..., part] for tensor, part in layouts[0].slices.items()},
-        sample_stats=drawn,
-        warmup_sample_stats=warmup,
+    data = arviz_base.from_dict(
+        {
+            "posterior": {names[tensor]: draws[..., part] for tensor, part in layouts[0].slices.items()},
+            "sample_stats": drawn,
+            "warmup_sample_stats": warmup,
+        },
         save_warmup=True,
         coords={f"{names[tensor]}_place": places for tensor, places in layouts[0].indices.items()},
         dims={name: [f"{name}_place"] for name in names.values()},
-        posterior_attrs={"ticket": described[0]["ticket"], "data": described[0]["data"]},
+        attrs={"posterior": {"ticket": described[0]["ticket"], "data": described[0]["data"]}},
     )
     kept = np.arange(0, shapes[0][1], shapes[0][-1])
     for group in ("posterior", "sample_stats"):
         data[group] = data[group].assign_coords(draw=kept)
     for tensor, name in names.items():
-        data.posterior[name].attrs["shape"] = list(layouts[0].shapes[tensor])
+        data["posterior"][name].attrs["shape"] = list(layouts[0].shapes[tensor])
     atomic_write(path, lambda file: data.to_netcdf(str(file), engine="h5netcdf"))
     return {"chains": draws.shape[0], "draws": draws.shape[1], "weights": draws.shape[2]}
 

@@ -240,7 +240,10 @@ class Lab:
             events.write("start")
             began = time.perf_counter()
             try:
-                result = resolve(STEPS[handle.kind].target)(context, config)
+                run_step = resolve(STEPS[handle.kind].target)  # imports TensorFlow
+                if self._execution.threads is not None:
+                    resolve("tfticket.backend:configure")(self._execution.threads)
+                result = run_step(context, config)
             except Stopped:
                 raise
             except Exception:

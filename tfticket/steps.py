@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tfticket import backend, seeds
+from tfticket import seeds
 from tfticket.config import (
     Adam,
     ControlStep,
@@ -49,7 +49,6 @@ from tfticket.training.optimisers import learning_rates
 
 def start(context: StepContext, config: StartStep) -> dict[str, Any]:
     """Build the dense ticket of a seed -> ticket.safetensors."""
-    backend.configure(context.execution.threads)
     data = load_dataset(config.data)
     model = network_of_config(config.model, data)
     return _write_ticket(context, Ticket.dense(model, config.seed, config.model.start, data))
@@ -57,8 +56,7 @@ def start(context: StepContext, config: StartStep) -> dict[str, Any]:
 
 def prune(context: StepContext, config: PruneStep) -> dict[str, Any]:
     """Prune one level: inputs 'ticket' and 'trained' -> ticket.safetensors."""
-    backend.configure(context.execution.threads)
-    ticket = Ticket.load(context.inputs["ticket"] / TICKET)
+    ticket = _ticket(context)
     folder = context.inputs["trained"]
     trained, _ = load_weights(folder / WEIGHTS)
     rewound = load_weights(folder / _kept_name(config.rewind)) if needs_rewinding(ticket, config.rewind) else None
@@ -67,24 +65,21 @@ def prune(context: StepContext, config: PruneStep) -> dict[str, Any]:
 
 def control(context: StepContext, config: ControlStep) -> dict[str, Any]:
     """Make a control of a ticket: input 'ticket' -> ticket.safetensors."""
-    backend.configure(context.execution.threads)
-    ticket = Ticket.load(context.inputs["ticket"] / TICKET)
+    ticket = _ticket(context)
     variant = resolve(CONTROLS[config.control.name].target)(ticket, config.seed, **config.control.options)
     return _write_ticket(context, variant) | {"emptied": collapsed_layers(ticket.mask, variant.mask)}
 
 
 def transplant(context: StepContext, config: TransplantStep) -> dict[str, Any]:
     """Carry a ticket to another network: inputs 'ticket', 'onto', and 'trained' if needed -> ticket.safetensors."""
-    backend.configure(context.execution.threads)
-    ticket, onto = (Ticket.load(context.inputs[name] / TICKET) for name in ("ticket", "onto"))
+    ticket, onto = _ticket(context), _ticket(context, "onto")
     trained = load_weights(context.inputs["trained"] / WEIGHTS)[0] if config.carried == "trained" else None
     return _write_ticket(context, transplant_ticket(ticket, onto, config.carried, trained))
 
 
 def fit(context: StepContext, config: FitStep) -> dict[str, Any]:
     """Fit a ticket's survival model: input 'ticket' -> sampler.json."""
-    backend.configure(context.execution.threads)
-    ticket = Ticket.load(context.inputs["ticket"] / TICKET)
+    ticket = _ticket(context)
     data = load_dataset(config.data)
     hooks: dict[str, Any] = {"on_progress": over_passes(context.progress, 2), "should_stop": context.should_stop}
     images = subsample_images(data, config.images, config.seed)
@@ -108,8 +103,7 @@ def fit(context: StepContext, config: FitStep) -> dict[str, Any]:
 
 def draw(context: StepContext, config: DrawStep) -> dict[str, Any]:
     """Draw a Monte Carlo ticket: inputs 'sampler' and the unpruned 'ticket' to be masked -> ticket.safetensors."""
-    backend.configure(context.execution.threads)
-    dense = Ticket.load(context.inputs["ticket"] / TICKET)
+    dense = _ticket(context)
     model = SurvivalModel.load(context.inputs["sampler"] / SAMPLER)
     options = config.draw
     drawn = draw_mc_ticket(
@@ -130,8 +124,7 @@ def draw(context: StepContext, config: DrawStep) -> dict[str, Any]:
 
 def train(context: StepContext, config: TrainStep) -> dict[str, Any]:
     """Train a ticket from its own start: input 'ticket' -> weights.safetensors; resumes from its checkpoint."""
-    backend.configure(context.execution.threads)
-    ticket = Ticket.load(context.inputs["ticket"] / TICKET)
+    ticket = _ticket(context)
     data = load_dataset(config.data)
     check_class_names(ticket, data)
     resume, environments = load_checkpoint(context)
@@ -174,8 +167,7 @@ def _deviations_at_bound(ticket: Ticket, trained: TrainingResult, config: TrainC
 
 def evaluate(context: StepContext, config: EvaluateStep) -> dict[str, Any]:
     """Evaluate trained weights on validation and test rows: inputs 'ticket' and 'trained'."""
-    backend.configure(context.execution.threads)
-    ticket = Ticket.load(context.inputs["ticket"] / TICKET)
+    ticket = _ticket(context)
     weights, _ = load_weights(context.inputs["trained"] / WEIGHTS)
     outside = config.out_of_distribution
 
@@ -190,8 +182,7 @@ def evaluate(context: StepContext, config: EvaluateStep) -> dict[str, Any]:
 
 def ensemble(context: StepContext, config: EnsembleStep) -> dict[str, Any]:
     """Average the predictions of replicates' trainings: inputs 'ticket' (the first's), 'member 0', 'member 1', ..."""
-    backend.configure(context.execution.threads)
-    ticket = Ticket.load(context.inputs["ticket"] / TICKET)
+    ticket = _ticket(context)
     data = load_dataset(config.data)
     members = [folder for name, folder in context.inputs.items() if name != "ticket"]
     log_probs = []
@@ -207,6 +198,10 @@ def ensemble(context: StepContext, config: EnsembleStep) -> dict[str, Any]:
         for split in log_probs[0]
     }
     return evaluation_record(ticket, data, means) | {"members": len(members)}
+
+
+def _ticket(context: StepContext, name: str = "ticket") -> Ticket:
+    return Ticket.load(context.inputs[name] / TICKET)
 
 
 def _write_ticket(context: StepContext, ticket: Ticket) -> dict[str, Any]:

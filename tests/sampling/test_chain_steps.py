@@ -4,9 +4,9 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-import arviz
 import numpy as np
 import pytest
+import xarray
 
 from tests.sampling.problems import L, network
 from tfticket.config import DataConfig, Execution, PoolStep, SampleConfig, SampleStep
@@ -163,7 +163,7 @@ def test_what_is_told_of_a_draw_is_exported_beside_it(sampled, tmp_path):
     _, chains = sampled
     assert to_netcdf(chains, tmp_path / "chains.nc") == {"chains": 2, "draws": 3, "weights": 170}
     assert [path.name for path in tmp_path.iterdir()] == ["chains.nc"]
-    data = arviz.from_netcdf(tmp_path / "chains.nc")
+    data = xarray.open_datatree(tmp_path / "chains.nc")
     for number, folder in enumerate(chains):
         told = read_chain(folder)[0].sample_stats
         for name, called in (("log_likelihood", "log_likelihood_sum"), ("energy", "energy")):
@@ -207,7 +207,7 @@ def test_a_file_that_could_not_be_written_whole_leaves_the_one_before(sampled, t
         Path(file).write_bytes(b"half")
         raise OSError("no space left")
 
-    monkeypatch.setattr(arviz.InferenceData, "to_netcdf", fail)
+    monkeypatch.setattr(xarray.DataTree, "to_netcdf", fail)
     with pytest.raises(OSError, match="no space left"):
         to_netcdf(sampled[1], path)
     assert [(one.name, one.read_bytes()) for one in tmp_path.iterdir()] == [("chains.nc", b"before")]

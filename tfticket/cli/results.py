@@ -93,7 +93,7 @@ def report(
 @command(
     epilog="Examples:\n\n  tfticket export my-run --out chains.nc\n\n"
     "  tfticket export workspace/steps/sample-0123456789abcdef\n\n"
-    "In Python:  arviz.from_netcdf('chains.nc')"
+    "In Python:  xarray.open_datatree('chains.nc')"
 )
 def export(
     chain: Annotated[

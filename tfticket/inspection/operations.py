@@ -5,6 +5,7 @@ backward, the number of paths that continue from it. With booleans it is True if
 """
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -29,17 +30,18 @@ class Operation:
     keeps_image: bool = False
 
 
-class KernelOperation:
+class KernelOperation(ABC):
     """A layer with a kernel, whose entries are those of the mask, 0 or 1, as floating point."""
 
+    @abstractmethod
     def forward(self, value: np.ndarray, kernel: np.ndarray) -> np.ndarray:
         """Return the paths that reach the output."""
-        raise NotImplementedError
 
+    @abstractmethod
     def backward(self, gradient: np.ndarray, shape: Shape, kernel: np.ndarray) -> np.ndarray:
         """Return the paths that continue from the input, which has this shape."""
-        raise NotImplementedError
 
+    @abstractmethod
     def through(self, value: np.ndarray, gradient: np.ndarray, shape: Shape) -> np.ndarray:
         """Return the paths through each weight if it were kept, of the kernel's shape.
 
@@ -48,7 +50,6 @@ class KernelOperation:
             gradient: Paths that continue from the output.
             shape: Shape of the kernel.
         """
-        raise NotImplementedError
 
 
 SAME = Operation(lambda values: values[0], lambda gradient, shapes: [gradient], keeps_image=True)

@@ -31,7 +31,6 @@ from tfticket.training.checkpoints import discard_checkpoint
 
 def sample(context: StepContext, config: SampleStep) -> dict[str, Any]:
     """Sample one chain, resuming from its checkpoint: input 'ticket' -> draws, chain.safetensors."""
-    backend.configure(context.execution.threads)
     ticket = to_deterministic(Ticket.load(context.inputs["ticket"] / TICKET))
     data = load_dataset(config.data)
     posterior = build_posterior(ticket, data, config.sample, context.execution.threads)
@@ -95,7 +94,6 @@ def pool(context: StepContext, config: PoolStep) -> dict[str, Any]:
     """
     from tfticket.sampling.diagnostics import diagnose, monitored_entries  # ArviZ takes seconds to import
 
-    backend.configure(context.execution.threads)
     ticket = to_deterministic(Ticket.load(context.inputs["ticket"] / TICKET))
     data = load_dataset(config.data)
     folders = [folder for name, folder in context.inputs.items() if name != "ticket"]

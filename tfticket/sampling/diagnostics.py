@@ -35,20 +35,23 @@ _FEWEST_CORRELATED = 20
 _FEWEST_DRAWS = 4
 """Fewest draws for which ArviZ estimates anything."""
 
+_AXES: dict[str, Any] = {"chain_axis": 0, "draw_axis": 1}
+_TAILS = (0.05, 0.95)
+"""Quantiles of the tails' effective draws (Vehtari et al. 2021)."""
+
 CAUTION = "Agreement in function space does not prove convergence in weight space."
 
 
-def arviz_quietly() -> Any:
-    """Import ArviZ, which takes seconds, without its daily notice.
+def _array_stats() -> Any:
+    """Import ArviZ's statistics of arrays, which takes seconds.
 
     Raises:
-        InputError: matplotlib, which ArviZ imports, does not start.
+        InputError: matplotlib, which it imports, does not start.
     """
     import_matplotlib()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)
-        import arviz
-    return arviz
+    from arviz_stats.base import array_stats
+
+    return array_stats
 
 
 def monitored_entries(size: int) -> np.ndarray:
@@ -168,12 +171,11 @@ def _correlated(first: np.ndarray, second: np.ndarray) -> bool:
 
 def _e_bfmi(energy: np.ndarray) -> list[float | None]:
     """Return the E-BFMI of each chain [chains, draws]; None with too few draws, or constant or infinite energy."""
-    arviz = arviz_quietly()
     if energy.shape[1] < _FEWEST_DRAWS:
         return [None] * len(energy)
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore", RuntimeWarning)
-        e_bfmi = arviz.bfmi(energy)
+        e_bfmi = _array_stats().bfmi(energy)
     return [float(value) if np.isfinite(value) else None for value in e_bfmi]
 
 
@@ -183,7 +185,7 @@ def _worst(groups: dict[str, np.ndarray]) -> dict[str, Any]:
     Quantities that are equal in all draws of all chains, such as the logit of a disconnected unit, have no R-hat and
     are counted as 'constant'. Quantities that are not finite are left out, since ``_undefined`` reports them.
     """
-    arviz = arviz_quietly()
+    stats = _array_stats()
     names = ("r_hat", "ess_bulk", "ess_tail")
     worst: dict[str, Any] = dict.fromkeys(names) | {"constant": 0}
     for name, values in groups.items():
@@ -194,12 +196,11 @@ def _worst(groups: dict[str, np.ndarray]) -> dict[str, Any]:
         worst["constant"] += finite.shape[2] - moving.shape[2]
         if not moving.shape[2]:
             continue
-        data = arviz.convert_to_dataset({"x": moving})
         with warnings.catch_warnings(), np.errstate(all="ignore"):  # of constant quantities
             warnings.simplefilter("ignore", RuntimeWarning)
             single = values.shape[0] < 2  # ArviZ would warn
-            r_hat = np.nan * np.zeros(1) if single else arviz.rhat(data, method="rank")["x"].values
-            bulk, tail = (arviz.ess(data, method=method)["x"].values for method in ("bulk", "tail"))
+            r_hat = np.nan * np.zeros(1) if single else stats.rhat(moving, **_AXES)
+            bulk, tail = stats.ess(moving, **_AXES), stats.ess(moving, method="tail", prob=_TAILS, **_AXES)
         group = {
             "r_hat": float(np.where(np.isnan(r_hat), np.inf, r_hat).max()),
             "ess_bulk": float(np.nan_to_num(bulk).min()),

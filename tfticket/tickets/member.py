@@ -3,7 +3,6 @@
 from dataclasses import replace
 from typing import Any
 
-from tfticket import backend
 from tfticket.config import MemberStep
 from tfticket.data import load_dataset
 from tfticket.errors import Diverged, InputError
@@ -23,7 +22,6 @@ def member(context: StepContext, config: MemberStep) -> dict[str, Any]:
         InputError: The parent, or without one the ticket, is at another iteration than the generation's first, or left
             no state.
     """
-    backend.configure(context.execution.threads)
     ticket = Ticket.load(context.inputs["ticket"] / TICKET)
     data = load_dataset(config.data)
     parent = None
