@@ -34,18 +34,12 @@ def convolutional():
 
 
 def residual():
+    """A branch in which one layer is called twice."""
     images = keras.Input(IMAGE)
     x = L.ReLU()(L.BatchNormalization(name="norm")(L.Conv2D(4, 3, padding="same", name="conv_1")(images)))
-    branch = L.Conv2D(4, 3, padding="same", activation="relu", name="conv_2")(x)
-    x = L.GlobalAveragePooling2D()(L.Add()([branch, L.Conv2D(4, 1, name="shortcut")(x)]))
-    return of_calls(images, L.Dense(3, name="dense_1")(x))
-
-
-def shared():
-    images = keras.Input(IMAGE)
-    twice = L.Dense(8, activation="relu", name="twice")
-    x = L.Dense(6, activation="relu", name="pixels")(twice(twice(L.Reshape((8, 8))(images))))
-    return of_calls(images, L.Dense(3, name="out")(L.Flatten()(x)))
+    twice = L.Conv2D(4, 3, padding="same", activation="relu", name="twice")
+    x = L.Add()([twice(twice(x)), L.Conv2D(4, 1, name="shortcut")(x)])
+    return of_calls(images, L.Dense(3, name="dense_1")(L.GlobalAveragePooling2D()(x)))
 
 
 def nested():
@@ -98,7 +92,7 @@ def small_tiles(monkeypatch, without_xla):
     monkeypatch.setattr("tfticket.network.TILE", TILE)
 
 
-@pytest.mark.parametrize("build", [convolutional, residual, shared, nested], ids=lambda build: build.__name__)
+@pytest.mark.parametrize("build", [convolutional, residual, nested], ids=lambda build: build.__name__)
 def test_mean_inputs_over_rows_positions_and_calls_at_once_and_layer_by_layer(build, monkeypatch):
     """Layer by layer, as a ticket is drawn: a layer's mask is chosen after its inputs are known."""
     problem = Problem(build)
@@ -118,8 +112,7 @@ def test_mean_inputs_over_rows_positions_and_calls_at_once_and_layer_by_layer(bu
 def test_of_a_variational_network_they_are_those_of_the_network_of_means():
     problem = Problem(rows=20)
     variational = to_variational(problem.model)
-    weights = problem.weights | {path: np.ones_like(array) for path, array in initial_weights(variational, 0).items()
-                                 if path.endswith("_rho")}  # fmt: skip
+    weights = initial_weights(variational, 0) | problem.weights
     means = Connectivity(spec_of(variational), weights, problem.images).of(list(problem.mask), problem.mask)
     for path, mean in means.items():
         assert_close(mean, problem.expected(path))
@@ -162,11 +155,11 @@ def test_progress_is_reported_by_tiles_and_the_user_can_stop():
     assert passes == [(40, 180), (60, 180), (100, 180), (120, 180), (160, 180), (180, 180)]
 
 
-@pytest.mark.parametrize("images", [np.zeros((5, 9, 9, 1), np.uint8), np.zeros((5, *IMAGE), np.float32)])
-def test_images_that_the_network_does_not_take_are_refused(images):
+def test_images_that_the_network_does_not_take_are_refused():
     problem = Problem(rows=5)
-    with refused(None, None, "uint8 [rows, 8, 8, 1]", str(images.dtype)):
-        Connectivity(problem.spec, problem.weights, images)
+    for images in (np.zeros((5, 9, 9, 1), np.uint8), np.zeros((5, *IMAGE), np.float32)):
+        with refused(None, None, "uint8 [rows, 8, 8, 1]", str(images.dtype), str(images.shape)):
+            Connectivity(problem.spec, problem.weights, images)
 
 
 @pytest.mark.parametrize("groups", [1, 2, 3])

@@ -1,7 +1,7 @@
 """Data, networks and masks for the tests of sampling; references in NumPy, float64, and in plain Keras."""
 
-import arviz
 import numpy as np
+from arviz_stats.base import array_stats
 from scipy.special import log_softmax
 
 from tfticket.backend import keras, tf
@@ -131,46 +131,31 @@ def central_differences(function, at, coordinates, step=1e-5):
 # Chains
 
 
-def sample(sampler, density, start, warmup, draws, seed, warmed=None):
-    """Warm up, then draw, with a sampler alone.
-
-    Args:
-        sampler: What is stepped.
-        density: Position -> log density and gradient, NumPy.
-        start: float64 [size].
-        warmup: Draws of the warm-up.
-        draws: Draws after it.
-        seed: Of everything.
-        warmed: A warm-up that is over, to be taken instead of a new one.
-
-    Returns:
-        Draws [draws, size], their statistics, and the warm-up.
-    """
+def sample(sampler, density, start, warmup, draws, seed):
+    """Warm up, then draw, with a sampler alone; return draws [draws, size], their statistics, and the warm-up."""
     random = np.random.default_rng(seed)
-    adaptation = warmed or Adaptation.begin(warmup, len(start), 0.8)
+    adaptation = Adaptation.begin(warmup, len(start), 0.8)
 
     def find_step_size(position):
         adaptation.dual.restart(reasonable_step_size(density, position, adaptation.inverse_mass_sqrt, random))
 
     state, positions, stats = sampler.init(start), [], []
-    if warmed is None:
-        find_step_size(start)
-    for _ in range((0 if warmed else warmup) + draws):
-        seeds = tuple(int(number) for number in random.integers(2**31, size=2))
+    find_step_size(start)
+    for number in range(warmup + draws):
+        seeds = tuple(random.integers(2**31, size=2).tolist())
         state, info = sampler.step(state, adaptation.step_size, adaptation.inverse_mass_sqrt, seeds)
         position = state.position.numpy()
-        if adaptation.done < adaptation.total:
-            if adaptation.update(position, sampler.gradient(state), info.acceptance_rate):
-                find_step_size(position)
-            continue
-        positions.append(position)
-        stats.append(info)
+        if number >= warmup:
+            positions.append(position)
+            stats.append(info)
+        elif adaptation.update(position, sampler.gradient(state), info.acceptance_rate):
+            find_step_size(position)
     return np.array(positions), stats, adaptation
 
 
 def effective(draws):
-    """Effective number of draws for the mean of each column, by ArviZ."""
-    return arviz.ess(arviz.convert_to_dataset({"x": draws[None]}), method="mean")["x"].values
+    """Effective number of draws for the mean of each column."""
+    return array_stats.ess(draws[None], chain_axis=0, draw_axis=1, method="mean")
 
 
 def worst_difference(draws, means, errors=0.0):

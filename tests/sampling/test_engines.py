@@ -7,22 +7,8 @@ from hypothesis import strategies as st
 from numpy.lib.stride_tricks import sliding_window_view
 
 import tfticket as tt
-from tests.sampling.problems import (
-    L,
-    by_plain_keras,
-    central_differences,
-    dataset,
-    label_log_likelihood,
-    network,
-    normal_log_density,
-    posterior_of,
-    random_data,
-    random_floats,
-    random_mask,
-    random_weights,
-    small_network,
-    ticket_of,
-)
+from tests.sampling import problems
+from tests.sampling.problems import L, by_plain_keras, network, posterior_of, random_data, random_mask, ticket_of
 from tfticket.backend import tf
 from tfticket.data import Normalisation
 
@@ -38,7 +24,7 @@ def check_engine(model, data, random, densities, gain=1.0):
         mask = random_mask(random, model, density)
         posterior = posterior_of(ticket_of(model, data, mask), data, threads=1 + number % 2)
         layout, engine, gaps = posterior.layout, posterior.engine, []
-        for weights in (random_weights(random, model, mask, gain) for _ in range(2)):
+        for weights in (problems.random_weights(random, model, mask, gain) for _ in range(2)):
             theta = layout.pack(weights)
             log_likelihood, gradient = engine.log_likelihood_and_gradient(theta)
             theirs, gradients, logits = by_plain_keras(model, data, weights)
@@ -97,74 +83,57 @@ def test_the_engines_agree_on_random_networks(case, floats, rows, density, seed)
     classes = model.output_shape[-1]
     scale, shift = random.uniform(0.005, 0.05, shape[-1]).tolist(), random.uniform(-3, 3, shape[-1]).tolist()
     pixels = Normalisation(scale=tuple(scale), shift=tuple(shift))
-    data = random_floats(random, shape, classes, rows) if floats else random_data(random, shape, classes, rows, pixels)
+    data = (
+        problems.random_floats(random, shape, classes, rows)
+        if floats
+        else random_data(random, shape, classes, rows, pixels)
+    )
     check_engine(model, data, random, (density, 0.3))
 
 
 # Networks that are worth their own case
 
 
-def conv(units, size, stride=1, padding="valid", activation=None, **options):
-    return L.Conv2D(units, size, stride, padding, activation=activation, **options)
+def conv(units, size, stride=1, padding="valid", activation=None, bias=True):
+    return L.Conv2D(units, size, stride, padding, activation=activation, use_bias=bias)
 
 
-CASES = {
-    "strides 1 to 3": ((13, 9, 2), [conv(4, 3, 2, "same", "relu"), conv(5, 3, 3), L.Flatten(), L.Dense(3)]),
-    "another stride down than right": (
-        (9, 11, 3), [conv(4, (2, 3), (2, 1), activation="tanh"), conv(3, 3, (1, 2), "same"), L.Flatten(), L.Dense(3)]
-    ),
-    "one window that does not see all": (
-        (6, 7, 2), [conv(4, 2, 2, activation="tanh"), conv(6, 2, 3, activation="relu"), L.Flatten(), L.Dense(4)]
-    ),
-    "one window of the image's size": ((4, 5, 3), [conv(6, (4, 5), activation="relu"), L.Flatten(), L.Dense(3)]),
-    "a kernel larger than its padded image": (
-        (4, 4, 2), [L.MaxPooling2D(), conv(4, 3, 2, "same", "tanh"), L.Flatten(), L.Dense(3)]
-    ),
-    "the same in the first layer": ((2, 1, 2), [conv(4, (3, 2), 2, "same", "tanh"), L.Flatten(), L.Dense(3)]),
-    "pools that overlap, padded": (
-        (11, 8, 1), [conv(3, 3, activation="tanh"), L.MaxPooling2D(3, 2, "same"), conv(4, 2, activation="relu"),
-                     L.AveragePooling2D(3, 1, "same"), L.Flatten(), L.Dense(6, activation="tanh"), L.Dense(3)]
-    ),
-    "pools that leave a rest": (
-        (10, 7, 2), [L.AveragePooling2D(2), conv(3, 2), L.MaxPooling2D((2, 1), (3, 1)), L.Flatten(), L.Dense(3)]
-    ),
+POOL, MEAN, TANH = L.MaxPooling2D, L.AveragePooling2D, lambda: L.Activation("tanh")
+CASES = {  # before flattening and a last dense layer
+    "strides 1 to 3": ((13, 9, 2), [conv(4, 3, 2, "same", "relu"), conv(5, 3, 3)]),
+    "strides apart": ((9, 11, 3), [conv(4, (2, 3), (2, 1), activation="tanh"), conv(3, 3, (1, 2), "same")]),
+    "one window that does not see all": ((6, 7, 2), [conv(4, 2, 2, "valid", "tanh"), conv(6, 2, 3, "valid", "relu")]),
+    "one window of the image's size": ((4, 5, 3), [conv(6, (4, 5), activation="relu")]),
+    "a kernel larger than its padded image": ((4, 4, 2), [POOL(), conv(4, 3, 2, "same", "tanh")]),
+    "the same in the first layer": ((2, 1, 2), [conv(4, (3, 2), 2, "same", "tanh")]),
+    "pools that overlap": ((11, 8, 1), [conv(3, 3), POOL(3, 2, "same"), conv(4, 2), MEAN(3, 1, "same")]),
+    "pools that leave a rest": ((10, 7, 2), [MEAN(2), conv(3, 2), POOL((2, 1), (3, 1))]),
     "activations after pools": (
-        (8, 8, 2), [conv(4, 3), L.AveragePooling2D(), L.Activation("tanh"), conv(3, 2, padding="same"),
-                    L.MaxPooling2D(), L.ReLU(), L.Activation("tanh"), L.Flatten(), L.Dense(3)]
+        (8, 8, 2), [conv(4, 3), MEAN(), TANH(), conv(3, 2, padding="same"), POOL(), L.ReLU(), TANH()]
     ),
-    "activations first, and twice": (
-        (5, 5, 1), [L.Activation("tanh"), conv(3, 3, activation="relu"), L.Activation("tanh"), L.Flatten(), L.Dense(3)]
-    ),
-    "a mean over the image": ((7, 6, 2), [conv(6, 3, 1, "same", "relu"), L.GlobalAveragePooling2D(), L.Dense(3)]),
-    "no biases": (
-        (6, 6, 1), [conv(5, 3, activation="relu", use_bias=False), L.Flatten(),
-                    L.Dense(7, "tanh", use_bias=False), L.Dense(3, use_bias=False)]
-    ),
-    "a convolution over what a dense layer would see": (
-        (9, 9, 1), [conv(3, 5, 4, activation="relu"), conv(5, 2, 1, "same"), L.MaxPooling2D(), L.Flatten(), L.Dense(3)]
-    ),
-    "a single dense layer": ((3, 4, 4), [L.Flatten(), L.Dense(5)]),
-    "features": ((11,), [L.Dense(3)]),
-    "flat features": ((11,), [L.Flatten(), L.Dense(7, activation="tanh"), L.Dense(3, use_bias=False)]),
-    "features, rectified": (
-        (11,), [L.ReLU(), L.Dense(20), L.Activation("relu"), L.Dense(5, activation="tanh"), L.Dense(2)]
-    ),
+    "activations first, and twice": ((5, 5, 1), [TANH(), conv(3, 3, activation="relu"), TANH()]),
+    "a mean over the image": ((7, 6, 2), [conv(6, 3, 1, "same", "relu"), L.GlobalAveragePooling2D()]),
+    "no biases": ((6, 6, 1), [conv(5, 3, bias=False), L.Flatten(), L.Dense(7, "tanh", use_bias=False)]),
+    "what a dense layer would see": ((9, 9, 1), [conv(3, 5, 4, activation="relu"), conv(5, 2, 1, "same"), POOL()]),
+    "a single dense layer": ((3, 4, 4), []),
+    "features": ((11,), []),
+    "features, rectified": ((11,), [L.ReLU(), L.Dense(20), L.Activation("relu"), L.Dense(5, "tanh")]),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_the_engines_agree(case):
     shape, layers = CASES[case]
-    model, random = network(shape, *layers), np.random.default_rng(len(case))
+    model, random = network(shape, *layers, L.Flatten(), L.Dense(3)), np.random.default_rng(len(case))
     normalisation = Normalisation(scale=(0.01,) * shape[-1], shift=tuple(np.linspace(-1, 0.5, shape[-1]).tolist()))
-    make, options = (random_floats, {}) if len(shape) == 1 else (random_data, {"normalisation": normalisation})
-    check_engine(model, make(random, shape, model.output_shape[-1], 262, **options), random, (0.6, 0.1))
+    pixels = random_data(random, shape, 3, 262, normalisation)
+    check_engine(model, pixels if len(shape) > 1 else problems.random_floats(random, shape, 3, 262), random, (0.6, 0.1))
 
 
 @pytest.mark.parametrize(("name", "rows"), [("lenet-300-100", 600), ("lenet-5", 130)])
 def test_the_engines_agree_on_the_lenets_and_real_digits(name, rows, data):
     model = tt.build_model(name, input_shape=(28, 28, 1), num_classes=10)
-    digits = dataset(data.x_train[:rows], data.y_train[:rows], data.x_test[:50], data.y_test[:50], classes=10)
+    digits = problems.dataset(data.x_train[:rows], data.y_train[:rows], data.x_test[:50], data.y_test[:50], classes=10)
     check_engine(model, digits, np.random.default_rng(3), (0.3, 0.002), gain=1.5)
 
 
@@ -174,7 +143,7 @@ def test_the_engines_agree_on_the_lenets_and_real_digits(name, rows, data):
 def test_equal_numbers_of_threads_give_equal_bits_and_others_hardly_differ():
     random = np.random.default_rng(0)
     data = random_data(random, (4, 4, 1), rows=2000)
-    ticket = ticket_of(small_network(), data)
+    ticket = ticket_of(problems.small_network(), data)
     theta = random.normal(size=posterior_of(ticket, data).size)
     first, first_gradient = posterior_of(ticket, data).engine.log_likelihood_and_gradient(theta)
     for threads in (2, 3, 20):  # of 8 tiles
@@ -202,7 +171,7 @@ def test_a_diverged_trajectory_leaves_nothing_behind_and_warns_of_nothing(activa
 
 
 def test_a_row_that_is_surely_wrong_costs_its_distance():
-    data = dataset(np.full((3, 1, 1, 1), 255, np.uint8), np.array([0, 1, 0]))
+    data = problems.dataset(np.full((3, 1, 1, 1), 255, np.uint8), np.array([0, 1, 0]))
     ticket = ticket_of(network((1, 1, 1), L.Flatten(), L.Dense(2, use_bias=False)), data)
     engine = posterior_of(ticket, data).engine
     log_likelihood, gradient = engine.log_likelihood_and_gradient(np.array([0.0, 1000.0]))
@@ -226,7 +195,7 @@ def log_likelihood_of(layout, data):
         x = np.tanh(np.einsum("nyxcij,ijco->nyxo", windows, weights[0]) + weights[1])[:, :2, :4]
         x = x.reshape(len(images), 1, 2, 2, 2, 3).mean(axis=(2, 4)).reshape(len(images), -1)
         x = np.tanh(x @ weights[2] + weights[3])
-        return label_log_likelihood(x @ weights[4] + weights[5], data.y_train)
+        return problems.label_log_likelihood(x @ weights[4] + weights[5], data.y_train)
 
     return log_likelihood
 
@@ -254,20 +223,20 @@ def test_the_log_density_and_its_gradient_are_those_of_float64_and_finite_differ
 
     def exact(u):
         """By the logistic function, and the density of its argument, where weights are bounded."""
-        theta, log_prior = u.copy(), normal_log_density(u[~kernels], 1.5)
+        theta, log_prior = u.copy(), problems.normal_log_density(u[~kernels], 1.5)
         if prior == "uniform":
             share = 1 / (1 + np.exp(-u[kernels]))
             theta[kernels] = -0.5 + 2 * share
             log_prior += float(np.log(share * (1 - share)).sum())
         else:
-            log_prior += normal_log_density(u[kernels], 0.7)
+            log_prior += problems.normal_log_density(u[kernels], 0.7)
         return 0.6 * log_likelihood(theta) + log_prior
 
     for _ in range(2):
         u = posterior.prior.draw(random)
         log_density, gradient = posterior.log_density_and_gradient(u)
         assert log_density == pytest.approx(exact(u), abs=1e-4)
-        differences = central_differences(exact, u, np.arange(len(u)))
+        differences = problems.central_differences(exact, u, np.arange(len(u)))
         assert np.linalg.norm(gradient - differences) <= 1e-5 * np.linalg.norm(differences)
         theta = posterior.prior.constrain(u)
         likelihood, _ = posterior.engine.log_likelihood_and_gradient(theta)

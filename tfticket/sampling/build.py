@@ -119,11 +119,14 @@ def _check_model(model: Any, frozen: bool) -> None:
         raise InputError(
             f"{model.name} normalises by the statistics of a batch ({layers[0]}{more}): rows "
             "have no likelihoods of their own. Take a network without batch normalisation, or set freeze_batch_norm: "
-            "true to keep the statistics of the ticket's start."
+            "true to keep the statistics of the ticket's start.",
+            field="sample.freeze_batch_norm",
+            suggestion="true",
         )
     if constrained := constraints(model):
         listed = ", ".join(f"{path} ({constraint})" for path, constraint in constrained.items())
         raise InputError(
             f"{model.name} has constraints on weights, which a chain would ignore: {listed}. Remove them from the "
-            "layers; a prior such as uniform(-1, 1) bounds weights."
+            "layers; a prior such as uniform(-1, 1) bounds weights.",
+            field="model",
         )
