@@ -50,6 +50,8 @@ def test_edges_and_extremes():
     sure = all_metrics(log_probabilities(np.array([[0.0, 900.0], [900.0, 0.0]])), np.array([1, 0]))
     assert sure == {"accuracy": 1, "nll": 0, "brier": 0, "ece": 0, "mace": 0}
     np.testing.assert_array_equal(metrics.log_of(np.array([0.0, 1.0])), [np.log(np.finfo(float).tiny), 0])
+    values = [0.3, np.nan, 0.1, 0.3, -np.inf, 0.2]
+    assert [metrics.ranking(values, name) for name in ("accuracy", "nll")] == [[0, 3, 5, 2, 1, 4], [2, 5, 0, 3, 1, 4]]
 
 
 LOGITS = arrays(np.float32, st.tuples(st.integers(1, 6), st.integers(2, 5)), elements=st.floats(-50, 50, width=32))

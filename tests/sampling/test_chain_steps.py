@@ -136,6 +136,7 @@ def test_statistics_are_exported_beside_their_draws(sampled, tmp_path, monkeypat
     _, chains = sampled
     assert to_netcdf(chains, tmp_path / "chains.nc") == {"chains": 2, "draws": 3, "weights": 170}
     data = xarray.open_datatree(tmp_path / "chains.nc")
+    assert data.posterior.draw.values.tolist() == data.sample_stats.draw.values.tolist() == [0, 5, 10]
     for number, folder in enumerate(chains):
         stats = read_chain(folder)[0].sample_stats
         for name, exported in (("log_likelihood", "log_likelihood_sum"), ("energy", "energy")):

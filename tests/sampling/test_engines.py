@@ -11,6 +11,11 @@ from tests.sampling import problems
 from tests.sampling.problems import L, by_plain_keras, network, posterior_of, random_data, random_mask, ticket_of
 from tfticket.backend import tf
 from tfticket.data import Normalisation
+from tfticket.models import named_variables
+from tfticket.sampling.layout import Layout
+from tfticket.sampling.program import compile_network
+from tfticket.sampling.reader import sparse_layers
+from tfticket.sampling.sparse_engine import SparseEngine
 
 DENSITIES = (1.0, 0.3, 0.08, 0.02, 0.0)
 """Of 0, one weight is left."""
@@ -18,12 +23,19 @@ NATS, RELATIVE = 0.05, 1e-4
 """How far the sparse engine may be from Keras: differences of the log density, and the gradient by its norm."""
 
 
+def sparse(model, mask, data, threads=1):
+    """The layout of theta, and the sparse engine."""
+    weights = {path: variable.numpy() for path, (_, variable) in named_variables(model).items()}
+    layout = Layout.of(weights, mask, weights)
+    compiled = compile_network(*sparse_layers(model, layout), data.normalisation)
+    return layout, SparseEngine(compiled, layout.size, data.x_train, data.y_train, threads)
+
+
 def check_engine(model, data, random, densities, gain=1.0):
     """Likelihood, gradient and logits of the sparse engine, on 1 thread or 2, are those of Keras."""
     for number, density in enumerate(densities):
         mask = random_mask(random, model, density)
-        posterior = posterior_of(ticket_of(model, data, mask), data, threads=1 + number % 2)
-        layout, engine, gaps = posterior.layout, posterior.engine, []
+        (layout, engine), gaps = sparse(model, mask, data, 1 + number % 2), []
         for weights in (problems.random_weights(random, model, mask, gain) for _ in range(2)):
             theta = layout.pack(weights)
             log_likelihood, gradient = engine.log_likelihood_and_gradient(theta)
@@ -126,8 +138,11 @@ def test_the_engines_agree(case):
     shape, layers = CASES[case]
     model, random = network(shape, *layers, L.Flatten(), L.Dense(3)), np.random.default_rng(len(case))
     normalisation = Normalisation(scale=(0.01,) * shape[-1], shift=tuple(np.linspace(-1, 0.5, shape[-1]).tolist()))
-    pixels = random_data(random, shape, 3, 262, normalisation)
-    check_engine(model, pixels if len(shape) > 1 else problems.random_floats(random, shape, 3, 262), random, (0.6, 0.1))
+    if len(shape) > 1:
+        data = random_data(random, shape, 3, 262, normalisation)
+    else:
+        data = problems.random_floats(random, shape, 3, 262)
+    check_engine(model, data, random, (0.6, 0.1))
 
 
 @pytest.mark.parametrize(("name", "rows"), [("lenet-300-100", 600), ("lenet-5", 130)])
@@ -141,13 +156,13 @@ def test_the_engines_agree_on_the_lenets_and_real_digits(name, rows, data):
 
 
 def test_equal_numbers_of_threads_give_equal_bits_and_others_hardly_differ():
-    random = np.random.default_rng(0)
-    data = random_data(random, (4, 4, 1), rows=2000)
-    ticket = ticket_of(problems.small_network(), data)
-    theta = random.normal(size=posterior_of(ticket, data).size)
-    first, first_gradient = posterior_of(ticket, data).engine.log_likelihood_and_gradient(theta)
+    random, model = np.random.default_rng(0), problems.small_network()
+    data, mask = random_data(random, (4, 4, 1), rows=2000), random_mask(random, model, 0.9)
+    layout, engine = sparse(model, mask, data)
+    theta = random.normal(size=layout.size)
+    first, first_gradient = engine.log_likelihood_and_gradient(theta)
     for threads in (2, 3, 20):  # of 8 tiles
-        results = [posterior_of(ticket, data, threads).engine.log_likelihood_and_gradient(theta) for _ in range(2)]
+        results = [sparse(model, mask, data, threads)[1].log_likelihood_and_gradient(theta) for _ in range(2)]
         assert results[0][0] == results[1][0] == pytest.approx(first, rel=1e-12)
         np.testing.assert_array_equal(results[0][1], results[1][1])
         np.testing.assert_allclose(results[0][1], first_gradient, rtol=1e-9, atol=1e-9)
@@ -171,9 +186,9 @@ def test_a_diverged_trajectory_leaves_nothing_behind_and_warns_of_nothing(activa
 
 
 def test_a_row_that_is_surely_wrong_costs_its_distance():
+    model = network((1, 1, 1), L.Flatten(), L.Dense(2, use_bias=False))
     data = problems.dataset(np.full((3, 1, 1, 1), 255, np.uint8), np.array([0, 1, 0]))
-    ticket = ticket_of(network((1, 1, 1), L.Flatten(), L.Dense(2, use_bias=False)), data)
-    engine = posterior_of(ticket, data).engine
+    _, engine = sparse(model, random_mask(np.random.default_rng(0), model, 1.0), data)
     log_likelihood, gradient = engine.log_likelihood_and_gradient(np.array([0.0, 1000.0]))
     assert log_likelihood == -2000.0  # where exp(-1000) is 0
     np.testing.assert_allclose(gradient, [2.0, -2.0], atol=1e-6)

@@ -46,7 +46,7 @@ def sampler(request):
 
 def test_draws_have_the_moments_and_energies_of_the_gaussian(sampler):
     start = 10 * np.random.default_rng(1).normal(size=SIZE)
-    draws, stats, adaptation = sample(sampler, density, start, warmup=200, draws=500, seed=2)
+    draws, stats, adaptation = sample(sampler, density, start, warmup=150, draws=400, seed=2)
     residual, variance = draws - MEAN, np.diag(COVARIANCE)
     log_density, energy, rate, *_, diverging, _ = np.array(stats, float).T
     np.testing.assert_allclose(log_density, [density(draw)[0] for draw in draws], rtol=1e-9, atol=1e-9)

@@ -37,9 +37,10 @@ def test_windows_fill_any_warm_up_and_grow():
 def test_dual_averaging_is_that_of_the_papers_equation_6():
     """Without recursion: log x = mu - sqrt(t) / gamma * sum of errors / (t + t0), and its mean by weights t^-kappa."""
     rates, dual = np.random.default_rng(0).uniform(0.01, 1.0, 40), DualAveraging(target=0.8)
-    dual.update(0.5)  # which is forgotten
+    dual.update(0.5)
+    assert dual.log_step_size == pytest.approx(-(0.8 - 0.5) / 11 / 0.05)
     dual.restart(0.3)
-    assert (dual.count, math.exp(dual.log_step_size)) == (0, pytest.approx(0.3))
+    assert dual == DualAveraging(0.8, math.log(3.0), 0, 0.0, math.log(0.3), 0.0)
     times = np.arange(1, 41)
     steps = math.log(3.0) - np.sqrt(times) / 0.05 * np.cumsum(0.8 - rates) / (times + 10)
     for count, rate in enumerate(rates, 1):
