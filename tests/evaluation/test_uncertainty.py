@@ -121,16 +121,13 @@ def test_extreme_weights_stay_finite():
     json.dumps(summarise_posterior({"a/kernel": np.ones((1, 2), bool)}, weights, 1.0), allow_nan=False)
 
 
-@pytest.mark.parametrize(
-    ("kernel", "bias", "share"),
-    [
-        ([0.5, 0.1, 0.0, 9.0], [0.0], 0.25),  # the last entry is pruned and does not count
-        ([0.46, -0.5, 0.44, 0.0], [0.45], 0.75),  # up or down, and from 90 % of the way on
-        ([0.0, 0.0], [0.0, 0.0], 0.0),
-        ([0.6], [], 0.0),  # nothing survives
-        ([0.5, 0.5, 0.0], None, 1.0),  # without a bias
-    ],
-)
+@pytest.mark.parametrize(("kernel", "bias", "share"), [
+    ([0.5, 0.1, 0.0, 9.0], [0.0], 0.25),  # the last entry is pruned and does not count
+    ([0.46, -0.5, 0.44, 0.0], [0.45], 0.75),  # up or down, and from 90 % of the way on
+    ([0.0, 0.0], [0.0, 0.0], 0.0),
+    ([0.6], [], 0.0),  # nothing survives
+    ([0.5, 0.5, 0.0], None, 1.0),  # without a bias
+])  # fmt: skip
 def test_deviations_at_the_bound_moved_nearly_as_far_as_all_learning_rates_together(kernel, bias, share):
     after = {"a/kernel_rho": np.array([kernel], np.float32)}
     after |= {} if bias is None else {"a/bias_rho": np.array(bias, np.float32)}

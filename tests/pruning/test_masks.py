@@ -93,21 +93,18 @@ def test_every_weight_is_drawn_equally_often_by_seed_level_and_layer():
 SMALL = dense_mask({"dense_1/kernel": (3,), "out/kernel": (3,)})
 
 
-@pytest.mark.parametrize(
-    ("call", "field", "suggestion", "mentions"),
-    [
-        *[
-            (lambda other=other: overlap(SMALL, other), "masks", None, ["dense_1/kernel (3,)", *other])
-            for other in (SMALL | {"out/kernel": np.ones(4, bool)}, dense_mask({"b/kernel": (3,)}), {})
-        ],
-        (lambda: prunable_part(SMALL, ["dense1"]), "prune.exempt", "dense_1", ["'dense1'", "dense_1, out"]),
-        (lambda: prunable_part(SMALL, ["dense_1", "out"]), "prune.exempt", None, []),
-        (lambda: survivors_at(SMALL, {"out": -0.1}, []), "densities", None, ["out is -0.1"]),
-        (lambda: survivors_at(SMALL, 1.01, []), "densities", None, ["1.01"]),
-        (lambda: survivors_at(SMALL, {"ou": 0.1}, []), "densities", "out", ["ou:"]),
-        (lambda: survivors_at(SMALL, {"out": 0.1}, ["out"]), "densities", None, ["out"]),
+@pytest.mark.parametrize(("call", "field", "suggestion", "mentions"), [
+    *[
+        (lambda other=other: overlap(SMALL, other), "masks", None, ["dense_1/kernel (3,)", *other])
+        for other in (SMALL | {"out/kernel": np.ones(4, bool)}, dense_mask({"b/kernel": (3,)}), {})
     ],
-)
+    (lambda: prunable_part(SMALL, ["dense1"]), "prune.exempt", "dense_1", ["'dense1'", "dense_1, out"]),
+    (lambda: prunable_part(SMALL, ["dense_1", "out"]), "prune.exempt", None, []),
+    (lambda: survivors_at(SMALL, {"out": -0.1}, []), "densities", None, ["out is -0.1"]),
+    (lambda: survivors_at(SMALL, 1.01, []), "densities", None, ["1.01"]),
+    (lambda: survivors_at(SMALL, {"ou": 0.1}, []), "densities", "out", ["ou:"]),
+    (lambda: survivors_at(SMALL, {"out": 0.1}, ["out"]), "densities", None, ["out"]),
+])  # fmt: skip
 def test_layers_of_other_networks_and_impossible_densities_are_refused(call, field, suggestion, mentions):
     with refused(field, suggestion, *mentions):
         call()

@@ -138,19 +138,16 @@ def test_equal_scores_are_pruned_at_random_by_the_seed_at_the_rate_in_every_part
 SMALL, FIRST = dense(a=2, b=8), {"a/kernel": np.zeros(2), "b/kernel": np.ones(8)}
 
 
-@pytest.mark.parametrize(
-    ("options", "field", "suggestion", "mentions"),
-    [
-        *[({"rate": rate}, "prune.rate", None, [str(rate)]) for rate in (-0.1, 1.0, 1.5, float("nan"))],
-        ({"rate": 0.2}, "prune.rate", None, ["20.0%", "global", "empty a."]),
-        ({"rates": {"a": 0.8}}, "prune.rate", None, ["80.0%", "empty a."]),
-        ({"rates": {"a": 1.0}}, "prune.rates", None, ["a is 1.0"]),
-        ({"rates": {"a": -0.1}}, "prune.rates", None, ["a is -0.1"]),
-        ({"rates": {"bb": 0.1}}, "prune.rates", "b", ["'bb'", "a, b"]),
-        ({"exempt": ["bb"]}, "prune.exempt", "b", ["'bb'", "a, b"]),
-        ({"scope": "layer-wise"}, "prune.scope", "layerwise", ["layer-wise"]),
-    ],
-)
+@pytest.mark.parametrize(("options", "field", "suggestion", "mentions"), [
+    *[({"rate": rate}, "prune.rate", None, [str(rate)]) for rate in (-0.1, 1.0, 1.5, float("nan"))],
+    ({"rate": 0.2}, "prune.rate", None, ["20.0%", "global", "empty a."]),
+    ({"rates": {"a": 0.8}}, "prune.rate", None, ["80.0%", "empty a."]),
+    ({"rates": {"a": 1.0}}, "prune.rates", None, ["a is 1.0"]),
+    ({"rates": {"a": -0.1}}, "prune.rates", None, ["a is -0.1"]),
+    ({"rates": {"bb": 0.1}}, "prune.rates", "b", ["'bb'", "a, b"]),
+    ({"exempt": ["bb"]}, "prune.exempt", "b", ["'bb'", "a, b"]),
+    ({"scope": "layer-wise"}, "prune.scope", "layerwise", ["layer-wise"]),
+])  # fmt: skip
 def test_bad_options_and_emptied_layers_are_refused(options, field, suggestion, mentions):
     with refused(field, suggestion, *mentions):
         prune_mask(SMALL, FIRST, **{"rate": 0.1, **options})
@@ -186,29 +183,26 @@ TWO, UNEVEN, THREE = dense(a=40, b=16), dense(big=1000, small=4), dense(a=600, b
 EACH, EMPTY = {"scope": "layerwise"}, {"allow_empty": True}
 
 
-@pytest.mark.parametrize(
-    ("mask", "options", "mentions"),
-    [
-        # A level that would prune nothing
-        (TWO, {"sparsity": 1e-6, "levels": 2}, ["Level 1 ", "5e-07", "56 weights"]),
-        (TWO, EACH | {"rate": 1e-3, "levels": 2, "rates": {"b": 0.01}}, ["Level 1 ", "0.01"]),
-        (TWO, EMPTY | {"rate": 0.3, "levels": 11}, ["Level 11 ", "0.3", "1 weight left"]),
-        (TWO, {"rate": 1e-3, "levels": 2, "rates": {"b": 0.1}}, None),
-        # A layer that would lose its last weight
-        (UNEVEN, EACH | {"rate": 0.75, "levels": 3}, ["small (4 weights)", "level 2"]),
-        (UNEVEN, EACH | {"rate": 0.75, "levels": 1}, None),
-        (UNEVEN, EACH | {"rate": 0.75, "levels": 3, "exempt": ["small"]}, None),
-        (UNEVEN, {"rate": 0.1, "levels": 3, "rates": {"small": 0.75}}, ["small (4 weights)", "level 2"]),
-        (UNEVEN, {"rate": 0.1, "levels": 3, "rates": {"small": 0.2}}, None),
-        # Fewer weights than layers that are ranked together
-        (THREE, {"sparsity": 0.998, "levels": 1}, ["2 weights", "level 1", "3 layers a, b, c"]),
-        (THREE, {"sparsity": 0.9999, "levels": 1}, ["0 weights", "level 1"]),
-        (THREE, {"sparsity": 0.999, "levels": 1, "exempt": ["c"]}, ["1 weight ", "level 1", "2 layers a, b"]),
-        (THREE, EMPTY | {"sparsity": 0.9999, "levels": 1}, ["all layers", "level 1"]),
-        (THREE, {"sparsity": 0.997, "levels": 1}, None),
-        (THREE, EMPTY | {"sparsity": 0.998, "levels": 1}, None),
-    ],
-)
+@pytest.mark.parametrize(("mask", "options", "mentions"), [
+    # A level that would prune nothing
+    (TWO, {"sparsity": 1e-6, "levels": 2}, ["Level 1 ", "5e-07", "56 weights"]),
+    (TWO, EACH | {"rate": 1e-3, "levels": 2, "rates": {"b": 0.01}}, ["Level 1 ", "0.01"]),
+    (TWO, EMPTY | {"rate": 0.3, "levels": 11}, ["Level 11 ", "0.3", "1 weight left"]),
+    (TWO, {"rate": 1e-3, "levels": 2, "rates": {"b": 0.1}}, None),
+    # A layer that would lose its last weight
+    (UNEVEN, EACH | {"rate": 0.75, "levels": 3}, ["small (4 weights)", "level 2"]),
+    (UNEVEN, EACH | {"rate": 0.75, "levels": 1}, None),
+    (UNEVEN, EACH | {"rate": 0.75, "levels": 3, "exempt": ["small"]}, None),
+    (UNEVEN, {"rate": 0.1, "levels": 3, "rates": {"small": 0.75}}, ["small (4 weights)", "level 2"]),
+    (UNEVEN, {"rate": 0.1, "levels": 3, "rates": {"small": 0.2}}, None),
+    # Fewer weights than layers that are ranked together
+    (THREE, {"sparsity": 0.998, "levels": 1}, ["2 weights", "level 1", "3 layers a, b, c"]),
+    (THREE, {"sparsity": 0.9999, "levels": 1}, ["0 weights", "level 1"]),
+    (THREE, {"sparsity": 0.999, "levels": 1, "exempt": ["c"]}, ["1 weight ", "level 1", "2 layers a, b"]),
+    (THREE, EMPTY | {"sparsity": 0.9999, "levels": 1}, ["all layers", "level 1"]),
+    (THREE, {"sparsity": 0.997, "levels": 1}, None),
+    (THREE, EMPTY | {"sparsity": 0.998, "levels": 1}, None),
+])  # fmt: skip
 def test_each_level_prunes_something_and_leaves_each_layer_a_weight(mask, options, mentions):
     with contextlib.nullcontext() if mentions is None else refused("prune.levels", None, *mentions):
         check_levels(mask, PruneConfig(**options))

@@ -79,19 +79,16 @@ def swap(files):
     files[1].write_bytes(first)
 
 
-@pytest.mark.parametrize(
-    ("damage", "mentions"),
-    [
-        (swap, ["000001", "5 to 10"]),
-        (lambda files: files[1].unlink(), ["000002", "000003"]),
-        (lambda files: files[0].unlink(), ["000001"]),
-        (lambda files: files[2].unlink(), ["10 draws", "15"]),
-        (lambda files: shutil.copy(files[1], files[2]), ["000003", "5 to 10"]),
-        (lambda files: write_draws(files[0].parent.parent, 4, np.zeros((5, 4)), 20), ["20 draws", "15"]),
-        (lambda files: save_tensors(files[1], "draws", {"theta": np.zeros((50, 4))}, {"last": 7}), ["-43 to 7"]),
-        (lambda files: save_tensors(files[0], "draws", {}, {}), ["000001"]),
-    ],
-)
+@pytest.mark.parametrize(("damage", "mentions"), [
+    (swap, ["000001", "5 to 10"]),
+    (lambda files: files[1].unlink(), ["000002", "000003"]),
+    (lambda files: files[0].unlink(), ["000001"]),
+    (lambda files: files[2].unlink(), ["10 draws", "15"]),
+    (lambda files: shutil.copy(files[1], files[2]), ["000003", "5 to 10"]),
+    (lambda files: write_draws(files[0].parent.parent, 4, np.zeros((5, 4)), 20), ["20 draws", "15"]),
+    (lambda files: save_tensors(files[1], "draws", {"theta": np.zeros((50, 4))}, {"last": 7}), ["-43 to 7"]),
+    (lambda files: save_tensors(files[0], "draws", {}, {}), ["000001"]),
+])  # fmt: skip
 def test_draws_are_read_in_order_and_files_of_other_draws_refused(tmp_path, damage, mentions):
     for number in range(1, 4):
         write_draws(tmp_path, number, np.full((5, 4), number, np.float32), 5 * number)

@@ -84,17 +84,14 @@ def test_figures_are_arvizs_over_the_draws_after_the_warm_up(good):
     assert {name: diagnostics[name] for name in expected} == expected
 
 
-@pytest.mark.parametrize(
-    ("options", "facts"),
-    [
-        ({"shift": [0, 0, 0, 1.0]}, ["R-hat", "function space"]),
-        ({"draws": 60}, ["effective draws", "400"]),
-        ({"count": 1, "draws": 2000}, ["single chain"]),
-        ({"count": 2, "draws": 2000}, ["2 chains", "4"]),
-        ({"count": 3, "draws": 2000}, ["3 chains", "4"]),
-        *[({"draws": draws}, []) for draws in (0, 1, 3, 7)],
-    ],
-)
+@pytest.mark.parametrize(("options", "facts"), [
+    ({"shift": [0, 0, 0, 1.0]}, ["R-hat", "function space"]),
+    ({"draws": 60}, ["effective draws", "400"]),
+    ({"count": 1, "draws": 2000}, ["single chain"]),
+    ({"count": 2, "draws": 2000}, ["2 chains", "4"]),
+    ({"count": 3, "draws": 2000}, ["3 chains", "4"]),
+    *[({"draws": draws}, []) for draws in (0, 1, 3, 7)],
+])  # fmt: skip
 def test_chains_that_are_too_few_too_short_or_apart_have_not_converged(options, facts):
     assert any(all(fact in reason for fact in facts) for reason in reasons(*chains_of(**options)))
 
@@ -108,16 +105,13 @@ def test_weights_apart_do_not_count_and_chains_are_compared_over_the_shortest(go
     assert (diagnostics["draws"], diagnostics["verdict"]) == ([DRAWS] * 3 + [DRAWS + 50], "converged")
 
 
-@pytest.mark.parametrize(
-    ("name", "values", "fact"),
-    [
-        ("diverging", [1.0, *[0.0] * (DRAWS - 1)], "1 divergence"),
-        ("diverging", [1.0, *[0.0] * (DRAWS - 2), np.nan], "2 divergences"),
-        ("reached_max_treedepth", np.arange(DRAWS) < 0.21 * DRAWS, "5%"),
-        ("reached_max_treedepth", np.arange(DRAWS) < 0.19 * DRAWS, None),
-        ("energy", np.cumsum(np.random.default_rng(1).normal(size=DRAWS)), "E-BFMI"),
-    ],
-)
+@pytest.mark.parametrize(("name", "values", "fact"), [
+    ("diverging", [1.0, *[0.0] * (DRAWS - 1)], "1 divergence"),
+    ("diverging", [1.0, *[0.0] * (DRAWS - 2), np.nan], "2 divergences"),
+    ("reached_max_treedepth", np.arange(DRAWS) < 0.21 * DRAWS, "5%"),
+    ("reached_max_treedepth", np.arange(DRAWS) < 0.19 * DRAWS, None),
+    ("energy", np.cumsum(np.random.default_rng(1).normal(size=DRAWS)), "E-BFMI"),
+])  # fmt: skip
 def test_statistics_of_one_chain_count_beyond_their_limits_after_the_warm_up(good, name, values, fact):
     chains, thetas = good
     set_to(chains[2], name, values)
@@ -127,12 +121,7 @@ def test_statistics_of_one_chain_count_beyond_their_limits_after_the_warm_up(goo
 
 @pytest.mark.parametrize("where", ["log likelihood", "probe logits", "energy", "weights"])
 def test_infinite_undefined_or_correlated_quantities_are_named(where):
-    for value, draws in (
-        (np.nan, slice(None)),
-        (np.nan, slice(-1, None)),
-        (-np.inf, slice(None)),
-        (np.inf, slice(0, 1)),
-    ):
+    for value, draws in ((np.nan, slice(-1, None)), (-np.inf, slice(None)), (np.inf, slice(0, 1))):
         chains, thetas = chains_of()
         values = quantity(chains, thetas, 1, where)
         values.reshape(DRAWS, -1)[draws, -1] = value

@@ -46,7 +46,7 @@ def sampler(request):
 
 def test_draws_have_the_moments_and_energies_of_the_gaussian(sampler):
     start = 10 * np.random.default_rng(1).normal(size=SIZE)
-    draws, stats, adaptation = sample(sampler, density, start, warmup=150, draws=400, seed=2)
+    draws, stats, adaptation = sample(sampler, density, start, warmup=200, draws=400, seed=2)
     residual, variance = draws - MEAN, np.diag(COVARIANCE)
     log_density, energy, rate, *_, diverging, _ = np.array(stats, float).T
     np.testing.assert_allclose(log_density, [density(draw)[0] for draw in draws], rtol=1e-9, atol=1e-9)
@@ -125,11 +125,10 @@ def test_a_fixed_trajectory_follows_leapfrog_steps(steps, step_size, accepted):
 
 
 def test_a_tree_is_cut_off_at_its_largest_depth_unless_it_turns():
-    for depth in (1, 4):
-        _, info = Nuts(target, depth).step(Nuts(target, depth).init(MEAN), 1e-4, np.ones(SIZE), (1, 2))
-        assert (info.tree_depth, info.n_steps, info.reached_max_treedepth) == (depth, 2**depth - 1, True)
-    sampler = build("nuts")
-    _, info = sampler.step(sampler.init(MEAN), 0.3, SCALE, (1, 2))
+    sampler = Nuts(target, 4)
+    _, info = sampler.step(sampler.init(MEAN), 1e-4, np.ones(SIZE), (1, 2))
+    assert (info.tree_depth, info.n_steps, info.reached_max_treedepth) == (4, 15, True)
+    _, info = sampler.step(sampler.init(MEAN), 0.7, SCALE, (1, 2))
     assert not info.reached_max_treedepth
-    assert 1 <= info.tree_depth < CONFIG.max_tree_depth
-    assert 2 ** (info.tree_depth - 1) <= info.n_steps <= 2**info.tree_depth - 1
+    assert 1 <= info.tree_depth < 4
+    assert 2 ** (info.tree_depth - 1) <= info.n_steps < 2**info.tree_depth
