@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import tfticket as tt
+from tests.refusals import refused
 from tfticket.backend import keras
 from tfticket.config import PruneStep
 from tfticket.models import to_variational
@@ -120,10 +121,10 @@ def test_learning_rate_rewinding_keeps_the_trained_weights(model, rows):
 
 def test_a_users_model_gets_tickets(data):
     layers = keras.layers
-    stack = [keras.Input((28, 28, 1)), layers.Conv2D(4, 5, 4, activation="relu"), layers.Flatten()]
+    stack = [keras.Input((28, 28, 1)), layers.Conv2D(4, 5, 3, activation="relu"), layers.Flatten()]
     own = keras.Sequential([*stack, layers.BatchNormalization(), layers.Dense(10)])
     tickets = tt.find_tickets(own, data, rate=0.5, levels=1, train=SHORT)
-    point = tt.train(tickets[1], data, train={"epochs": 10})
+    point = tt.train(tickets[1], data, train={"epochs": 20})
     assert tt.evaluate(point, data)["accuracy"] > 0.6
     np.testing.assert_allclose(point.predict(data.x_test[:7]).sum(axis=1), 1.0)
     assert not any(point.weights[path][~kept].any() for path, kept in tickets[1].mask.items())
@@ -141,11 +142,11 @@ WRONG = [
 ]
 UNFIT = [
     # options, facts in the message
-    ({"sparsity": 0.5, "rate": 0.5}, "sparsity.*rate"), ({"exempt": ["dense_9"]}, "dense_9"), ({"model": None}, "NoneType"),
-    ({"rewind": "50it"}, "rewind 50it"), ({"rewind": np.int64(50)}, "rewind 50it"), ({"train": 0}, "train: "),
+    ({"sparsity": 0.5, "rate": 0.5}, "sparsity.*rate"), ({"exempt": ["dense_9"]}, "dense_9"),
+    ({"rewind": "50it"}, "rewind 50it"), ({"rewind": np.int64(50)}, "rewind 50it"),
+    ({"train": 0}, "train: "), ({"model": None}, "NoneType"), ({"train": {"batch_size": True}}, "batch_size: "),
     ({"rate": 0.9, "levels": 5, "scope": "layerwise"}, "empty dense_3"), ({"train": {"epoch": 3}}, "'epochs'"),
-    ({"train": {"batch_size": True}}, "batch_size: "), ({"train": {"batch_size": np.int64(3000)}}, r"3,000.* 2,000.*2000"),
-    ({"train": {"epochs": 1, "milestones": ["1ep"]}}, r"train\.milestones"),
+    ({"train": {"batch_size": np.int64(3000)}}, r"3,000.*2000"), ({"train": {"milestones": ["1ep"]}}, "milestones"),
     ({"train": {"batch_size": 3000}, "seed": "a"}, "seed"),  # arguments before the budget
 ]
 # fmt: on

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from functools import partial
 from unittest.mock import ANY
 
 import numpy as np
@@ -239,18 +240,19 @@ def other_start(ticket, **changes):
 
 
 def test_of_rewound_tickets_the_start_weights_are_modelled_unless_trained(small, rows):
-    late, plain = other_start(small, iteration=9), fit_survival_model(small, rows)
-    expected = fit_survival_model(replace(small, start=late.start, initial=late.start), rows)
-    fitted = fit_survival_model(late, rows)
+    fit = partial(fit_survival_model, data=rows, images=20)
+    late, plain = other_start(small, iteration=9), fit(small)
+    expected = fit(replace(small, start=late.start, initial=late.start))
+    fitted = fit(late)
     assert fitted.fits == expected.fits != plain.fits
     assert (fitted.provenance["iteration"], expected.provenance["iteration"]) == (9, 0)
-    trained = fit_survival_model(other_start(small, iteration=9, provenance={"rewind": "none"}), rows)
+    trained = fit(other_start(small, iteration=9, provenance={"rewind": "none"}))
     assert (trained.fits, trained.provenance["iteration"]) == (plain.fits, 0)
     later = draw_mc_ticket(fitted, unpruned(small), rows, 5, connectivity=False, images=20)
     assert (later.iteration, later.provenance["monte_carlo"]["sampler"]["iteration"]) == (0, 9)
     late = other_start(unpruned(small), iteration=9)
     ours, same, other = (
-        draw_mc_ticket(plain, dense, rows, 5)
+        draw_mc_ticket(plain, dense, rows, 5, images=20)
         for dense in (late, replace(late, initial=late.start, iteration=0), unpruned(small))
     )
     assert_same_masks(ours, same)
@@ -343,15 +345,16 @@ def test_a_chosen_density_is_that_of_every_layer(model, rows):
 def test_exempt_layers_stay_whole_and_empty_ones_empty(small, rows):
     whole, empty = (small.mask | {"dense_2/kernel": np.full((100, 10), kept)} for kept in (True, False))
     exempt = replace(small, mask=whole, provenance=small.provenance | {"exempt": ["dense_2"]})
-    model = fit_survival_model(exempt, rows)
+    model = fit_survival_model(exempt, rows, images=20)
     assert model.fits["dense"]["magnitude"].weights == whole["hidden/kernel"].size
     assert model.density("dense_9/kernel", "dense") == whole["hidden/kernel"].mean()
     for density in (None, 0.7):
-        ours = draw_mc_ticket(model, unpruned(small), rows, 5, density=density)
+        ours = draw_mc_ticket(model, unpruned(small), rows, 5, density=density, images=20)
         assert ours.mask["dense_2/kernel"].all()
         assert ours.provenance["exempt"] == ["dense_2"]
         assert ours.density == pytest.approx(density or exempt.density, abs=0.02)
-    ours = draw_mc_ticket(fit_survival_model(replace(small, mask=empty), rows), unpruned(small), rows, 5)
+    model = fit_survival_model(replace(small, mask=empty), rows, images=20)
+    ours = draw_mc_ticket(model, unpruned(small), rows, 5, images=20)
     assert not ours.mask["dense_2/kernel"].any()
     assert ours.provenance["monte_carlo"]["emptied"] == ["dense_2"]
     assert layers_of(ours)["dense_2"] == {"density": 0.0, "ticket_density": 0.0} | dict.fromkeys(DISTANCES)

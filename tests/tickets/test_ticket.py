@@ -10,7 +10,7 @@ from safetensors.numpy import load_file, save_file
 
 import tfticket as tt
 from tests.refusals import refused
-from tfticket.runs.artefacts import checksum, save_tensors
+from tfticket.runs.artefacts import save_tensors
 
 MODEL = {"input_shape": (4, 4, 1), "num_classes": 3}
 
@@ -58,14 +58,14 @@ def test_density_leaves_exempt_layers_out(ticket):
     assert ticket.sparsity == pytest.approx(1 - ticket.density)
 
 
-def rewrite(source, target, change):
-    """Write the ticket at ``source`` again with its tensors or its header changed."""
-    with safe_open(source, framework="numpy") as file:
+def rewrite(ticket, path, change, kind="ticket"):
+    """Write a ticket with its tensors or its header changed, as if it had been so."""
+    ticket.save(path)
+    with safe_open(path, framework="numpy") as file:
         header = json.loads(file.metadata()["tfticket"])
-    tensors = load_file(source)
+    tensors = load_file(path)
     change(tensors, header)
-    header["sha256"] = checksum(tensors)
-    save_file(tensors, target, metadata={"tfticket": json.dumps(header)})
+    save_tensors(path, kind, tensors, header)
 
 
 # fmt: off
@@ -100,8 +100,7 @@ CORRUPTIONS = [
 
 @pytest.mark.parametrize(("field", "change"), CORRUPTIONS)
 def test_a_ticket_that_does_not_fit_together_is_refused_with_its_file(field, change, ticket, tmp_path):
-    ticket.save(tmp_path / "good.safetensors")
-    rewrite(tmp_path / "good.safetensors", tmp_path / "bad.safetensors", change)
+    rewrite(ticket, tmp_path / "bad.safetensors", change)
     with refused(field, None, "bad.safetensors"):
         tt.Ticket.load(tmp_path / "bad.safetensors")
 
@@ -116,15 +115,13 @@ def test_damaged_foreign_and_hostile_files_are_refused(ticket, tmp_path):
         bad.write_bytes(damaged)
         with pytest.raises(tt.InputError, match=r"bad\.safetensors"):
             tt.Ticket.load(bad)
-    for change in (
-        lambda t, h: h["model"].update(name="my_networks:build"),  # names of code or files in place of a network's
-        lambda t, h: h["model"].update(name="mine.keras"),
-        lambda t, h: h.update(format=99),
-        lambda t, h: h.update(kind="weights"),
-    ):
-        rewrite(good, bad, change)
-        with pytest.raises(tt.InputError, match=r"bad\.safetensors"):
+    for name in ("my_networks:build", "mine.keras"):  # code or a file in place of a network
+        rewrite(ticket, bad, lambda t, h, name=name: h["model"].update(name=name))
+        with pytest.raises(tt.InputError, match=rf"bad\.safetensors.*{name}"):
             tt.Ticket.load(bad)
+    rewrite(ticket, bad, lambda t, h: None, kind="weights")
+    with pytest.raises(tt.InputError, match=r"bad\.safetensors"):
+        tt.Ticket.load(bad)
     save_tensors(tmp_path / "weights.safetensors", "weights", {"a": np.zeros(2)}, {})
     save_file({"a": np.zeros(2)}, tmp_path / "foreign.safetensors")
     for name in ("weights.safetensors", "foreign.safetensors", "none.safetensors", "."):
