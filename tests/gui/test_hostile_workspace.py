@@ -26,9 +26,11 @@ def test_every_run_is_a_row_and_can_be_looked_at(qtbot, tmp_path):
     window.notification.show_problem = lambda problem, *rest: faults.append(problem.title)
     window.open_folder(tmp_path / "workspace")
     qtbot.waitUntil(lambda: len(window.model.runs) == len(runs))
+    tabs = list(range(window.tabs.count()))
     for run in runs:
         window.model.focus(run)
-        for index in range(window.tabs.count()):
+        tabs.reverse()  # the present one first
+        for index in tabs:
             window.tabs.setCurrentIndex(index)
             window.tick()
     assert not [title for title in faults if title.startswith("Error in the window")]

@@ -7,7 +7,7 @@ import shutil
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from PySide6.QtCore import Qt
 
@@ -129,21 +129,16 @@ def test_only_the_layer_shown_is_read_and_the_first_as_receptive_fields(model, m
 
 
 @given(st.tuples(*[st.integers(1, 5)] * 2, *[st.integers(1, 60)] * 2), st.floats(0, 1))
-def test_any_convolution_has_a_picture_of_its_density(shape, density):
+@example((3, 3, 512, 512), 0.3)
+@example((1, 1, 600, 500), 0.3)
+@example((3072, 300), 0.3)
+def test_any_mask_has_a_picture_of_its_density(shape, density):
     kept = drawn(shape, density)
     picture = draw_mask(kept, kept, None)
     assert max(picture.kept.shape) <= LARGEST
-    assert np.nanmean(picture.kept) == pytest.approx(kept.mean(), abs=1e-9)
+    assert (picture.weights_per_cell > 1) >= (max(shape) > LARGEST)
+    assert np.nanmean(picture.kept) == pytest.approx(kept.mean(), abs=1e-9 if max(shape) <= 60 else 0.02)
     np.testing.assert_array_equal(picture.kept, picture.lost)
-
-
-@pytest.mark.parametrize("shape", [(3, 3, 512, 512), (1, 1, 600, 500), (3072, 300), (5, 7)])
-def test_large_masks_are_local_densities(shape):
-    kept = drawn(shape, 0.3)
-    picture = draw_mask(kept, None, (8, 8, 3))
-    assert max(picture.kept.shape) <= LARGEST
-    assert (picture.weights_per_cell > 1) == (max(shape) > LARGEST)
-    assert picture.kept.mean() == pytest.approx(kept.mean(), abs=0.02)
 
 
 @pytest.mark.parametrize("pixels", [(300, 400), (90, 2000), (10, 10)])

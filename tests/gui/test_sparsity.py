@@ -3,13 +3,11 @@
 import csv
 import io
 import shutil
-from dataclasses import replace
 
 import pytest
 from matplotlib.backend_bases import MouseEvent
 
 from gui.models.sparsity import NO_RUN, WAITING, SparsityModel
-from gui.views.figure_theme import readable
 from gui.views.sparsity import SparsityTab
 from tests.made_runs import change_json
 from tfticket.arms import TICKET, Arm
@@ -104,20 +102,6 @@ def test_several_runs_have_a_colour_each_and_lines_by_arm(tab, model, runs):
     legend = [text.get_text() for text in tab.canvas.figure.legends[0].get_texts()]
     assert legend[2:] == ["IMP ticket", "re-initialised"]
     assert all(name.endswith(run.name[-8:]) for name, run in zip(legend, runs, strict=False))
-
-
-def test_options_of_a_control_differ_and_keep_their_looks_when_others_are_hidden(model):
-    rows = model._read[model.runs[0]].rows
-    arms = [Arm(control="random-mask", options=f"0.{n}") for n in range(1, 7)]
-    rows += [replace(row, arm=arm) for row in rows if row.arm == REINITIALISED for arm in arms]
-    styles = {arm: line.style for (_, arm), line in model.lines("nll").items() if arm in arms}
-    for part in ("color", "marker"):
-        assert len({style[part] for style in styles.values()}) == 6
-    for background in ("#ffffff", "#202020"):
-        assert len({readable(style["color"], background) for style in styles.values()}) == 6
-    model.set_hidden(arms[0], True)
-    del styles[arms[0]]
-    assert {arm: line.style for (_, arm), line in model.lines("nll").items() if arm in arms} == styles
 
 
 def test_damage_is_a_problem_the_rest_is_shown_and_tried_again_later(model, runs, monkeypatch):

@@ -121,22 +121,19 @@ def test_a_training_that_is_computed_anew_is_followed_though_it_was_done(run, fo
 
 
 def test_training_time_is_summed_over_attempts(run, follower):
-    lines = [
-        event_line(attempt, event, moment, **({} if iteration is None else {"iteration": iteration}))
-        for attempt, event, moment, iteration in [
-            *[(1, "start", 100.0, None), (1, "evaluation", 101.0, 5), (1, "begin", 102.0, 0)],
-            *[(1, "evaluation", 103.0, 10), (1, "evaluation", 105.5, 20), (1, "evaluation", 109.0, 30)],
-            *[(2, "begin", 500.0, 20), (2, "evaluation", 502.0, 30), (2, "evaluation", 499.0, 40)],
-        ]
-    ]
+    def write(*events):
+        lines = (event_line(1, event, moment, iteration=iteration) for event, moment, iteration in events)
+        run.events("train-a").write_text("".join(lines))
+        follower.poll()
+
     run.start("train-a", step_label(0))
-    run.events("train-a").write_text("".join(lines))
-    follower.poll()
+    first = ("evaluation", 103.0, 10), ("evaluation", 105.5, 20)
+    resumed = ("begin", 500.0, 20), ("evaluation", 502.0, 30), ("evaluation", 499.0, 40)
+    write(("evaluation", 101.0, 5), ("begin", 102.0, 0), *first, ("evaluation", 109.0, 30), *resumed)
     (training,) = follower.trainings
     assert [point["iteration"] for point in training.points] == [10, 20, 30, 40]
-    assert training.seconds == (1.0, 3.5, 5.5, 3.5)  # the last after the clock was set back
-    run.events("train-a").write_text("".join(lines[3:5]))
-    follower.poll()
+    assert training.seconds == (1.0, 3.5, 5.5, 3.5)  # at last the clock was set back
+    write(*first)
     assert np.isnan(follower.trainings[0].seconds).tolist() == [True, True]
 
 

@@ -59,6 +59,11 @@ def flip(path: Path, random: np.random.Generator) -> None:
     path.write_bytes(content)
 
 
+def check_refused(path: Path, *mentions: str, names: list[str] | None = None) -> None:
+    with refused(None, None, str(path), *mentions):
+        load_tensors(path, None, names)
+
+
 def test_random_damage_is_noticed(workspace):
     """Fifty times: a bit flipped, a file deleted, or exchanged with one of its kind, of another step or of the same."""
     files = sorted(file for file in (workspace / "steps").rglob("*") if file.is_file() and file.stat().st_size)
@@ -180,23 +185,19 @@ def test_a_file_of_another_step_or_of_none_is_refused(workspace, tmp_path):
     first, second = steps_of(workspace, "prune")[:2]
     (second / "result.json").unlink()  # not done: nothing lists its files
     shutil.copy(first / "ticket.safetensors", second / "ticket.safetensors")
-    with refused(None, None, str(second / "ticket.safetensors"), first.name):
-        load_tensors(second / "ticket.safetensors", "ticket")
+    check_refused(second / "ticket.safetensors", first.name)
     shutil.copy(first / "ticket.safetensors", tmp_path / "mine.safetensors")
     assert load_tensors(tmp_path / "mine.safetensors", "ticket", ()) == load_tensors(
         first / "ticket.safetensors", "ticket", ()
     )
     save_tensors(tmp_path / "free.safetensors", "ticket", {}, {})
     shutil.copy(tmp_path / "free.safetensors", second / "ticket.safetensors")
-    with refused(None, None, str(second / "ticket.safetensors"), "no step"):
-        load_tensors(second / "ticket.safetensors", "ticket")
+    check_refused(second / "ticket.safetensors", "no step")
     (folder, *_) = steps_of(workspace, "evaluate")
     save_tensors(folder / "weights.safetensors", "weights", {}, {})
-    with refused(None, None, str(folder / "weights.safetensors"), "not written by this step"):
-        load_tensors(folder / "weights.safetensors", "weights")
+    check_refused(folder / "weights.safetensors", "not written by this step")
     save_tensors(first / "ticket.safetensors", "ticket", {}, {"level": 1})  # whole, of this step, but another
-    with refused(None, None, str(first / "ticket.safetensors"), "not the file that this step wrote"):
-        load_tensors(first / "ticket.safetensors", "ticket")
+    check_refused(first / "ticket.safetensors", "not the file that this step wrote")
 
 
 def test_the_metadata_and_the_tensors_that_are_read_are_verified(tmp_path):
@@ -204,17 +205,14 @@ def test_the_metadata_and_the_tensors_that_are_read_are_verified(tmp_path):
     save_tensors(path, "weights", {"a": np.arange(4.0), "b": np.arange(4.0)}, {"iteration": 100})
     content = path.read_bytes()
     path.write_bytes(content.replace(b'iteration\\": 100', b'iteration\\": 900'))
-    with refused(None, None, str(path), "metadata"):
-        load_tensors(path, "weights", ())
+    check_refused(path, "metadata", names=())
     path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))  # the last byte of b
     assert list(load_tensors(path, "weights", ["a"])[0]) == ["a"]
-    with refused(None, None, str(path), "bytes of b"):
-        load_tensors(path, "weights", ["b"])
+    check_refused(path, "bytes of b", names=["b"])
     with safetensors.safe_open(tmp_path / "weights.safetensors", framework="numpy") as file:
         metadata = file.metadata()
     safetensors.numpy.save_file({"a": np.arange(4.0)}, path, metadata=metadata)  # b is gone
-    with refused(None, None, str(path), "tensors"):
-        load_tensors(path, "weights")
+    check_refused(path, "tensors")
 
 
 def test_a_result_that_was_renamed_or_changed_is_refused(workspace):
@@ -248,16 +246,14 @@ def test_files_of_before_checksums_are_read_and_distinguished_from_those_of_now(
         safetensors.numpy.save_file(tensors, folder / "ticket.safetensors", metadata=texts)
 
     write_old(tensors, checksum(tensors))
-    with refused(None, None, "not the file that this step wrote"):
-        load_tensors(folder / "ticket.safetensors", "ticket")
+    check_refused(folder / "ticket.safetensors", "not the file that this step wrote")
     record = read_result(folder)
     write_json(folder / "result.json", {key: record[key] for key in record if key not in ("files", "checksum")})
     read, old = load_tensors(folder / "ticket.safetensors", "ticket")
     assert (read.keys(), old) == (tensors.keys(), header | {"format": 1})
     assert not verify_step(folder)
     write_old(tensors, "0")
-    with refused(None, None, "tensors are not those"):
-        load_tensors(folder / "ticket.safetensors", "ticket")
+    check_refused(folder / "ticket.safetensors", "tensors are not those")
 
 
 def test_checkpoints_and_states_of_another_step_are_not_resumed_from(tmp_path):
