@@ -29,11 +29,18 @@ def means(claim):
 
 
 def text_of(some):
-    """Write every claim: number, kind, margin and unit, then a line for each member with its mean and seeds."""
+    """Write every claim: number, kind, margin and unit; then each member's mean, of several densities in one line."""
     lines = []
     for claim in claims_of(some):
+        members = {}
+        for label, mean in means(claim).items():
+            name, at, density = label.partition(" at ")
+            members.setdefault(name, []).append(f"{mean:g}{at}{density}")
         lines.append(f"{number_of(claim)} {claim.kind} {claim.margin:g} {claim.unit}")
-        lines += [f"  {name}: {mean:g}" for name, mean in means(claim).items()]
+        for name, values in members.items():
+            lines[-1] += f" | {name}: {', '.join(values)}"
+            lines.append("   ")
+        lines.pop()
     return "\n".join(lines) + "\n"
 
 
@@ -65,16 +72,18 @@ def paper_a(network="lenet-300-100", data_set="mnist", level=1):
     return changed(some, lambda row: row.arm.method.startswith("svi"), extra=tuning)
 
 
+PAPER_A_CLAIMS = """\
+A1-A3 reaches 0.005 points | NUTS - IMP ticket: 0.01 at 1.0 %
+A4 beats 0.005 points | NUTS - re-initialised: 0.11 at 1.0 %
+A5 beats 0.005 points | re-initialised: 0.1 at 1.0 %
+B5 reaches 0.005 points | re-initialised: 0.1 at 1.0 %
+A6 matches 0.005 points | SVI, tuned - IMP ticket: 0 at 1.0 %
+A7 beats 0.005 points | SVI, tuned - SVI: 0.02 at 1.0 %
+"""
+
+
 def test_claims_of_paper_a():
-    at = "at 1.0 %"
-    assert text_of(paper_a()) == (
-        f"A1-A3 reaches 0.005 points\n  NUTS - IMP ticket {at}: 0.01\n"
-        f"A4 beats 0.005 points\n  NUTS - re-initialised {at}: 0.11\n"
-        f"A5 beats 0.005 points\n  re-initialised {at}: 0.1\n"
-        f"B5 reaches 0.005 points\n  re-initialised {at}: 0.1\n"
-        f"A6 matches 0.005 points\n  SVI, tuned - IMP ticket {at}: 0\n"
-        f"A7 beats 0.005 points\n  SVI, tuned - SVI {at}: 0.02\n"
-    )
+    assert text_of(paper_a()) == PAPER_A_CLAIMS
     assert withheld(paper_a()) == {}
 
 
@@ -168,7 +177,6 @@ def test_chains_of_one_seed_or_of_unknown_convergence():
 
 # Paper B, and controls
 
-
 LEVELS = {0: 1.0, 1: 0.5, 2: 0.1, 3: 0.05, 4: 0.02}
 PAPER_B = {
     "ticket": 0.70,
@@ -201,41 +209,20 @@ def paper_b_rows(network="resnet-20", arms=PAPER_B, levels=LEVELS):
 
 
 PAPER_B_CLAIMS = """\
-B5 reaches 0.005 points
-  Bayesian, SNR, re-initialised at 50.0 %: 0.06
-  Bayesian, SNR, re-initialised at 10.0 %: 0.06
-  Bayesian, SNR, re-initialised at 5.0 %: 0.06
-  Bayesian, SNR, re-initialised at 2.0 %: 0.06
-B1 reaches 0.005 points
-  Bayesian, SNR - its dense network at 50 %: -0.01
-  Bayesian, SNR - its dense network at 10 %: -0.02
-B2a matches 0.005 points
-  Bayesian, abs(mu) - Bayesian, SNR at 50 %: -0.005
-  Bayesian, abs(mu) - Bayesian, SNR at 10 %: -0.005
-  Bayesian, abs(mu) - Bayesian, SNR at 5 %: -0.005
-  IMP ticket - Bayesian, SNR at 50 %: -0.01
-  IMP ticket - Bayesian, SNR at 10 %: -0.01
-  IMP ticket - Bayesian, SNR at 5 %: -0.01
-B2b beats 0.005 points
-  Bayesian, SNR - Bayesian, square at 2 %: 0.11
-  Bayesian, abs(mu) - Bayesian, square at 2 %: 0.105
-B3 beats 0.005 points
-  its dense network - Bayesian, SNR at 2 %: 0.08
-B4a beats 0.005 rho
-  Bayesian, SNR: 0.8
-  IMP ticket: 0.52
-B4b beats 0.005 rho
-  Bayesian, SNR - IMP ticket at 2 %: 0.28
-B8 matches 0.005 points
-  transplanted - Bayesian, SNR at 50 %: -0.002
-  transplanted - Bayesian, SNR at 10 %: -0.002
-  transplanted - Bayesian, SNR at 5 %: -0.002
-  transplanted - Bayesian, SNR at 2 %: -0.002
-B9 matches 2 times
-  Bayesian (10 draws) / deterministic - 5: 1.2
-B10 reaches 0.005 points
-  Bayesian, SNR, rate rewound - Bayesian, SNR at 2 %: 0.02
-  magnitude, rate rewound - IMP ticket at 2 %: 0.02
+B5 reaches 0.005 points | Bayesian, SNR, re-initialised: 0.06 at 50.0 %, 0.06 at 10.0 %, 0.06 at 5.0 %, 0.06 at 2.0 %
+B1 reaches 0.005 points | Bayesian, SNR - its dense network: -0.01 at 50 %, -0.02 at 10 %
+B2a matches 0.005 points | Bayesian, abs(mu) - Bayesian, SNR: -0.005 at 50 %, -0.005 at 10 %, -0.005 at 5 %
+    | IMP ticket - Bayesian, SNR: -0.01 at 50 %, -0.01 at 10 %, -0.01 at 5 %
+B2b beats 0.005 points | Bayesian, SNR - Bayesian, square: 0.11 at 2 %
+    | Bayesian, abs(mu) - Bayesian, square: 0.105 at 2 %
+B3 beats 0.005 points | its dense network - Bayesian, SNR: 0.08 at 2 %
+B4a beats 0.005 rho | Bayesian, SNR: 0.8
+    | IMP ticket: 0.52
+B4b beats 0.005 rho | Bayesian, SNR - IMP ticket: 0.28 at 2 %
+B8 matches 0.005 points | transplanted - Bayesian, SNR: -0.002 at 50 %, -0.002 at 10 %, -0.002 at 5 %, -0.002 at 2 %
+B9 matches 2 times | Bayesian (10 draws) / deterministic - 5: 1.2
+B10 reaches 0.005 points | Bayesian, SNR, rate rewound - Bayesian, SNR: 0.02 at 2 %
+    | magnitude, rate rewound - IMP ticket: 0.02 at 2 %
 """
 
 
@@ -402,16 +389,7 @@ def test_tickets_by_another_score_decide_nothing():
     assert claims_of([]) == []
 
 
-def test_only_seeds_that_have_both_arms_count_and_replicates_are_averaged():
-    some = [row(seed=seed) for seed in (0, 1, 2)]
-    some += [row("reinitialise", 1, accuracy=accuracy, replicate=n) for n, accuracy in enumerate((0.7, 0.8, 0.6))]
-    some += [row("reinitialise", 7, accuracy=0.1), row("reinitialise", 2, accuracy=0.8)]
-    (differences,) = claims(some)["A5"].differences.values()
-    assert differences == pytest.approx([0.2, 0.1])
-
-
 # Paper C
-
 
 MAGNITUDE, CONNECTIVITY, PRINTED = (
     f"monte-carlo {how}" for how in ("magnitude", "connectivity, 5000 images", "magnitude, as printed")
@@ -429,27 +407,30 @@ def paper_c(network="conv-4"):
     return changed(some, "ticket", extra={"relative_magnitude": 1.3})
 
 
+PAPER_C_CLAIMS = """\
+B5 reaches 0.005 points | shuffled layerwise: 0.04 at 25.0 %
+    | random mask (0.2): 0.05 at 25.0 %
+C1 matches 0.005 points | Monte Carlo (magnitude) - IMP ticket: -0.01 at 25.0 %
+    | Monte Carlo (connectivity, 5000 images) - IMP ticket: -0.005 at 25.0 %
+C2 beats 0.005 points | Monte Carlo (magnitude) - shuffled layerwise: 0.03 at 25.0 %
+    | Monte Carlo (magnitude) - random mask (0.2): 0.04 at 25.0 %
+    | Monte Carlo (connectivity, 5000 images) - shuffled layerwise: 0.035 at 25.0 %
+    | Monte Carlo (connectivity, 5000 images) - random mask (0.2): 0.045 at 25.0 %
+C3 beats 0.005 points | Monte Carlo (magnitude) - IMP ticket: -0.01 at 25.0 %
+    | Monte Carlo (connectivity, 5000 images) - IMP ticket: -0.005 at 25.0 %
+C4 matches 0.005 points | Monte Carlo (connectivity, 5000 images) - Monte Carlo (magnitude): 0.005 at 25.0 %
+C5 beats 0.005 % | survivors / all - 1: 0.3 at 25.0 %
+C6 beats 0.005 % | Monte Carlo (magnitude) - unpruned: 0.5 at 25.0 %
+    | Monte Carlo (magnitude) - shuffled layerwise: 0.5 at 25.0 %
+    | Monte Carlo (magnitude) - random mask (0.2): 0.5 at 25.0 %
+    | Monte Carlo (connectivity, 5000 images) - unpruned: 0.5 at 25.0 %
+    | Monte Carlo (connectivity, 5000 images) - shuffled layerwise: 0.5 at 25.0 %
+    | Monte Carlo (connectivity, 5000 images) - random mask (0.2): 0.5 at 25.0 %
+"""
+
+
 def test_claims_of_paper_c():
-    ours, at = {"magnitude": 0.69, "connectivity, 5000 images": 0.695}, "at 25.0 %"
-    others = ("unpruned", "shuffled layerwise", "random mask (0.2)")
-
-    def lines(values):
-        return "".join(f"  Monte Carlo ({how}) - {other} {at}: {value:g}\n" for how, other, value in values)
-
-    over_ticket = lines((how, "IMP ticket", round(accuracy - 0.7, 4)) for how, accuracy in ours.items())
-    over_random = lines(
-        (how, other, round(accuracy - theirs, 4))
-        for how, accuracy in ours.items()
-        for other, theirs in ((others[1], 0.66), (others[2], 0.65))
-    )
-    text = text_of(paper_c())
-    assert text.partition("C1")[2] == (
-        f" matches 0.005 points\n{over_ticket}C2 beats 0.005 points\n{over_random}"
-        f"C3 beats 0.005 points\n{over_ticket}C4 matches 0.005 points\n"
-        f"  Monte Carlo (connectivity, 5000 images) - Monte Carlo (magnitude) {at}: 0.005\n"
-        f"C5 beats 0.005 %\n  survivors / all - 1 {at}: 0.3\n"
-        f"C6 beats 0.005 %\n{lines((how, other, 0.5) for how in ours for other in others)}"
-    )
+    assert text_of(paper_c()) == PAPER_C_CLAIMS
     assert_withheld(paper_c(), "")
 
 
@@ -483,24 +464,21 @@ def test_iterations_saved_are_averaged_over_replicates_that_all_have_settled():
 
 def test_the_claims_of_all_runs_are_decided_together_each_by_its_own_rows():
     good = {("ticket", 1): 0.9, ("reinitialise", 1): 0.8, ("shuffle-even", 1): 0.7}
-    bad = good | {("shuffle-even", 1): 0.95}
-    some = rows(good, run="good") + rows(bad, run="bad") + rows({("ticket", 0): 0.9}, run="none")
-    decisions = decisions_of(some)
+    some = rows(good, run="good") + rows(good | {("shuffle-even", 1): 0.95}, run="bad")
+    decisions = decisions_of(some + rows({("ticket", 0): 0.9}, run="none"))
     verdicts = {run: [decision.verdict for decision in of_run] for run, of_run in decisions.items()}
     assert verdicts == {"good": ["holds", "holds"], "bad": ["holds", "contradicted"]}
-    assert decisions["bad"][1].member == "shuffled evenly at 50.0 %"
-    alone = decisions_of([row for row in some if row.run == "bad"])["bad"]
-    assert decisions["bad"][0].p == pytest.approx(2 * alone[0].p)  # of 4 claims, not of 2
-    record = json.loads(json.dumps(records(decisions)))[3]
-    assert (record["run"], record["kind"], record["verdict"]) == ("bad", "reaches", "contradicted")
-    assert (record["claim"][:2], record["unit"], record["margin"]) == ("B5", "points", 0.005)
-    assert record["differences"]["re-initialised at 50.0 %"] == pytest.approx([0.1] * 5, abs=1e-5)
-    decision = decisions["bad"][1]
-    assert [record[name] for name in ("p", "p_against", "p_signs", "p_signs_against")] == [
-        decision.p, decision.p_against, decision.p_signs, decision.p_signs_against,
-    ]  # fmt: skip
-    assert (record["difference"]["count"], record["reasons"]) == (5, [])
-    assert record["scope"] == vars(decision.comparison.scope)
+    (first, decision), (alone, _) = decisions["bad"], decisions_of(some[15:])["bad"]
+    assert first.p == pytest.approx(2 * alone.p)  # of 4 claims, not of 2
+    assert decision.member == "shuffled evenly at 50.0 %"
+    record, claim = json.loads(json.dumps(records(decisions)))[3], decision.comparison
+    assert record == {
+        **{"run": "bad", "claim": claim.claim, "kind": "reaches", "margin": 0.005, "unit": "points", "reasons": []},
+        **{"scope": vars(claim.scope), "preconditions": [{"needs": need.needs, "failure": ""} for need in claim.needs]},
+        **{"differences": {label: list(values) for label, values in claim.differences.items()}},
+        **{"verdict": "contradicted", "member": decision.member, "difference": vars(decision.difference)},
+        **{name: getattr(decision, name) for name in ("p", "p_against", "p_signs", "p_signs_against")},
+    }
     few = records(decisions_of(rows(good, seeds=[0])))[0]
     assert (few["verdict"], few["p"], few["difference"]["low"]) == ("withheld", None, None)
     assert {"needs": "5 seeds", "failure": "1 seed; 5 needed"} in few["preconditions"]
@@ -522,28 +500,26 @@ def test_reported_numbers_are_of_known_networks_data_and_arms_in_our_units():
     assert len(set(keys)) == len(keys) == 30 + 4 + 6 + 15
 
 
-@pytest.mark.parametrize(
-    ("network", "data", "metric", "expected"),
-    [
-        ("lenet-300-100", "mnist", "accuracy", {"hmc": 0.9779, "ticket": 0.9705, "svi": 0.97, "reinitialise": 0.9685}),
-        ("lenet-300-100", "cifar-10", "nll", {"hmc": 1.2519, "ticket": 1.4559, "svi": 1.4092, "reinitialise": 1.376}),
-        ("resnet-18", "cifar-10", "accuracy", {"ticket": 0.8079, "svi": 0.8604, "reinitialise": 0.7859}),  # no HMC
-        ("conv-2", "cifar-10", "accuracy", {"dense": 0.672, "ticket": 0.7042, "shuffle-layerwise": 0.669,
-            "monte-carlo magnitude": 0.6947, "monte-carlo connectivity": 0.684}),
-        ("vit-tiny", "cifar-10", "minutes", {"deterministic": 9.0, "bayesian": 51.0}),
-        ("lenet-300-100", "digits", "accuracy", {}),
-    ],
-)  # fmt: skip
-def test_numbers_are_as_printed(network, data, metric, expected):
-    numbers = reported_for(network, data, metric)
-    assert {number.arm.key: number.value for number in numbers if number.table == "table 1"} == expected
+# fmt: off
+PRINTED_NUMBERS = [
+    ("lenet-300-100 cifar-10 nll", {"hmc": 1.2519, "ticket": 1.4559, "svi": 1.4092, "reinitialise": 1.376}),
+    ("resnet-18 cifar-10 accuracy", {"ticket": 0.8079, "svi": 0.8604, "reinitialise": 0.7859}),  # no HMC
+    ("conv-2 cifar-10 accuracy", {"dense": 0.672, "ticket": 0.7042, "shuffle-layerwise": 0.669,
+                                  "monte-carlo magnitude": 0.6947, "monte-carlo connectivity": 0.684}),
+    ("vit-tiny cifar-10 minutes", {"deterministic": 9.0, "bayesian": 51.0}),
+    ("lenet-300-100 digits accuracy", {}),
+]
+# fmt: on
 
 
-def test_spreads_and_numbers_that_only_the_text_gives():
+def test_numbers_are_as_printed_and_those_of_the_text_beside_those_of_the_table():
+    for key, values in PRINTED_NUMBERS:
+        assert {number.arm.key: number.value for number in reported_for(*key.split())} == values
     spreads = {number.arm.key: number.spread for number in reported_for("lenet-5", "mnist", "accuracy")}
     assert spreads == {"hmc": None, "ticket": None, "svi": None, "reinitialise": 0.0139}
-    text = {number.arm: number for number in REPORTED if number.table == "section 5" and number.data == "mnist"}
-    assert {arm.key: (number.value, number.name) for arm, number in text.items()} == {
-        "svi": (0.9674, "SVI"),
-        "svi-default": (0.965, "SVI, default KL weights"),
-    }
+    numbers = reported_for("lenet-300-100", "mnist", "accuracy")
+    assert [(number.table, number.name, number.value) for number in numbers if number.arm.method.startswith("svi")] == [
+        ("table 1", "SVI", 0.97),
+        ("section 5", "SVI", 0.9674),
+    ]
+    assert [number.value for number in numbers if number.name == "SVI, default KL weights"] == [0.965]

@@ -38,7 +38,7 @@ def drawn(figure):
 
 
 def lines_of(axes):
-    return {line.get_label(): line for line in axes.get_lines()}
+    return {line.get_label(): line for line in axes.get_lines() if not line.get_label().startswith("_")}
 
 
 def test_layers_of_tickets_with_live_weights_and_the_whole_network():
@@ -56,7 +56,7 @@ def test_layers_of_tickets_with_live_weights_and_the_whole_network():
     assert list(crosses[0].get_xdata()) == [2]
     (several,) = drawn(layers_figure({f"level {n}": inspection(layers=40) for n in range(11)}, "small"))
     assert list(lines_of(several)) == [f"level {n}" for n in range(11)]
-    assert len({(line.get_color(), line.get_marker()) for line in several.get_lines()}) == 11
+    assert len({(line.get_color(), line.get_marker()) for line in lines_of(several).values()}) == 11
 
 
 def test_weights_and_masks_have_a_row_for_each_layer_and_of_many_layers_six_are_shown():

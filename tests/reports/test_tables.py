@@ -74,31 +74,25 @@ def test_seeds_without_a_partner_are_left_out_of_differences_only():
 def test_controls_keep_the_order_of_the_run_and_runs_are_never_mixed():
     arms = ["shuffle-even", "ticket", "mine", "reinitialise he_normal", "reinitialise"]
     some = [row(arm, level=2) for arm in arms] + [row(arm, level=1) for arm in arms[::-1]]
-    expected = ["ticket", "shuffle-even", "mine", "reinitialise he_normal", "reinitialise"]
-    assert [(cell.level, cell.arm.key) for cell in summarise(some)] == [(n, arm) for n in (1, 2) for arm in expected]
+    expected = [(level, arm) for level in (1, 2) for arm in ("ticket", arms[0], *arms[2:])]
+    assert [(cell.level, cell.arm.key) for cell in summarise(some)] == expected
     two = summarise([row(), row(accuracy=0.7, run="r-2"), row("random-mask", run="r-2")])
     assert [(cell.run, cell.test["accuracy"].mean) for cell in two] == [("r-1", 0.9), ("r-2", 0.7), ("r-2", 0.9)]
+    empty = [row("mine", seed, replicate=n, collapsed_layers=("a", "b")[: seed + n]) for seed in (0, 1) for n in (0, 1)]
+    assert summarise([row(), *empty])[1].emptied == {"a": [0, 1], "b": [1]}
 
 
-def test_layers_that_collapsed_are_listed_with_their_seeds():
-    some = [row("mine", seed, replicate=n, collapsed_layers=("a", "b")[: seed + n]) for seed in (0, 1) for n in (0, 1)]
-    assert summarise([row(), *some])[1].emptied == {"a": [0, 1], "b": [1]}
-
-
-@pytest.mark.parametrize(
-    ("replicates", "text"),
-    [
+def test_the_number_of_seeds_and_replicates():
+    for replicates, text in (
         ({}, "2 seeds"),
         ({0: 1, 1: 1}, "2 seeds"),
         ({0: 3, 1: 3}, "2 seeds, 3 replicates of each control"),
         ({0: 3, 1: 1}, "2 seeds, 1 to 3 replicates of each control"),
         ({0: 2}, "1 to 2 seeds, 2 replicates of each control"),
-    ],
-)
-def test_the_number_of_seeds_and_replicates(replicates, text):
-    some = [row(arm, seed) for seed in (0, 1) for arm in ("ticket", "nuts")]  # chains are no controls
-    some += [row("mine", seed, replicate=n) for seed, count in replicates.items() for n in range(count)]
-    assert seeds_text(summarise(some)) == text
+    ):
+        some = [row(arm, seed) for seed in (0, 1) for arm in ("ticket", "nuts")]  # chains are no controls
+        some += [row("mine", seed, replicate=n) for seed, count in replicates.items() for n in range(count)]
+        assert seeds_text(summarise(some)) == text
 
 
 # Tables of arms
@@ -164,22 +158,19 @@ def test_a_control_is_compared_with_its_own_ticket_and_a_ticket_with_the_runs(ca
         assert ("the ticket that it alters" in " ".join(capsys.readouterr().out.split())) is is_explained
 
 
-def test_an_unpruned_network_that_ways_of_pruning_share_has_one_row():
-    _, table = metrics_table(summarise(of_trunks()))
+def test_tables_show_a_shared_unpruned_network_once_and_figures_no_controls():
+    cells = summarise(of_trunks())
+    _, table = metrics_table(cells)
     assert [line[:2] for line in table if line[0] == "100.0%"] == [["100.0%", "dense"], ["100.0%", "dense, Bayesian"]]
     assert len([line for line in table if line[0] == "25.0%"]) == len(TRUNKS) + len(CONTROLS)
-    assert shown_levels(summarise(of_trunks())) == [0, 2]
+    assert shown_levels(cells) == [0, 2]
     assert shown_levels(summarise(of_trunks(()))) == [0, 1, 2]
-
-
-def test_figures_of_runs_with_several_ways_of_pruning_leave_controls_out():
-    arms = {cell.arm.key for cell in without_controls(summarise(of_trunks()))}
-    assert arms == {*TRUNKS, "transplant-start"}
-    single = [cell for cell in summarise(of_trunks()) if cell.arm.trunk is None]
+    assert {cell.arm.key for cell in without_controls(cells)} == {*TRUNKS, "transplant-start"}
+    single = [cell for cell in cells if cell.arm.trunk is None]
     assert without_controls(single) == single
-    parsed = [replace(each, arm=Arm.parse(each.arm.key.replace("-snr", "-mine"))) for each in of_trunks()]
-    own = {cell.arm.key for cell in without_controls(summarise(parsed))}  # a score of the user's
-    assert own == {"ticket", "bayesian-mine", "bayesian-mu", "bayesian-mine-lrr", "transplant-start"}
+    own = [replace(cell, arm=Arm.parse(cell.arm.key.replace("-snr", "-mine"))) for cell in cells]  # the user's score
+    shown = {"ticket", "bayesian-mine", "bayesian-mu", "bayesian-mine-lrr", "transplant-start"}
+    assert {cell.arm.key for cell in without_controls(own)} == shown
 
 
 # The table of claims
@@ -213,14 +204,12 @@ def test_reasons_of_one_kind_share_a_line():
         needs = tuple(Precondition("it is so", failure) for failure in failures)
         return Comparison(f"{claim}: so", "beats", {"it": [1.0] * 5}, preconditions=needs)
 
-    decisions = decide(
-        [
-            withheld("B1", "trainings still rise: 2 points of one", "2 draws; the claim is about ten"),
-            withheld("B2", "trainings still rise: 3 points of another"),
-            withheld("B3", "trainings still rise: 2 points of one"),
-        ]
-    )
-    assert claims_notes(decisions) == [
+    claims = [
+        withheld("B1", "trainings still rise: 2 points of one", "2 draws; the claim is about ten"),
+        withheld("B2", "trainings still rise: 3 points of another"),
+        withheld("B3", "trainings still rise: 2 points of one"),
+    ]
+    assert claims_notes(decide(claims)) == [
         "Withheld (B1, B2, B3): trainings still rise: 2 points of one (B1, B3); 3 points of another (B2).",
         "Withheld (B1): 2 draws; the claim is about ten.",
     ]

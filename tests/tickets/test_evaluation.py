@@ -1,6 +1,7 @@
 """Evaluation of tickets: records, draws of variational networks, classes that data and ticket must share."""
 
 import json
+from contextlib import nullcontext
 from dataclasses import replace
 
 import numpy as np
@@ -13,14 +14,13 @@ from tfticket.config import DataConfig, EnsembleStep, EvaluateStep, Execution
 from tfticket.data import load_dataset
 from tfticket.errors import Stopped
 from tfticket.evaluation.metrics import METRICS, all_metrics
-from tfticket.evaluation.predictive import predictions, seed_of_pass
+from tfticket.evaluation.predictive import predict, predictions, seed_of_pass
 from tfticket.evaluation.predictive_uncertainty import PosteriorPredictive, auroc, ood_scores
 from tfticket.models import to_variational
 from tfticket.network import network_of
 from tfticket.runs.events import EventWriter
 from tfticket.runs.step import TICKET, WEIGHTS, StepContext
 from tfticket.steps import ensemble, evaluate
-from tfticket.tickets import evaluation
 from tfticket.tickets.evaluation import evaluate_weights, evaluation_record, predict_splits
 from tfticket.tickets.mc_tickets import draw_mc_ticket
 from tfticket.tickets.weight_files import save_weights
@@ -84,48 +84,39 @@ def each_draw(trained, images, seed, draws=DRAWS):
 # Deterministic networks
 
 
-def test_probabilities_sum_to_one_and_do_not_depend_on_other_rows(trained, data):
+def test_probabilities_sum_to_one_and_images_of_another_type_or_shape_are_refused(trained, data, rows):
     images = data.x_test[:1001, ::4, ::4]  # more than fit in one piece
     whole = trained.predict(images)
     np.testing.assert_allclose(whole.sum(axis=1), 1)
     np.testing.assert_allclose(whole[-3:], trained.predict(images[998:]), rtol=1e-6)
-
-
-@pytest.mark.parametrize(
-    ("change", "shape"),
-    [
-        (lambda images: images / 255, r"float64 \(9, 7, 7, 1\)"),
-        (lambda images: images.astype(np.int32), r"int32 \(9, 7, 7, 1\)"),
-        (lambda images: images[..., 0], r"uint8 \(9, 7, 7\)"),
-        (lambda images: images[0], r"uint8 \(7, 7, 1\)"),
-        (lambda images: images[:, :5], r"uint8 \(9, 5, 7, 1\)"),
-        (lambda images: np.repeat(images, 3, axis=-1), r"uint8 \(9, 7, 7, 3\)"),
-    ],
-)
-def test_images_of_another_type_or_shape_are_refused(change, shape, trained, rows):
-    with pytest.raises(tt.InputError, match=rf"uint8 \[rows, 7, 7, 1\].*{shape}"):
-        trained.predict(change(rows.x_test[:9]))
+    nine = rows.x_test[:9]
+    for others, shape in (
+        *((nine / 255, r"float64 \(9, 7, 7, 1\)"), (nine.astype(np.int32), r"int32 \(9, 7, 7, 1\)")),
+        *(
+            (nine[..., 0], r"uint8 \(9, 7, 7\)"),
+            (nine[0], r"uint8 \(7, 7, 1\)"),
+            (nine[:, :5], r"uint8 \(9, 5, 7, 1\)"),
+        ),
+    ):
+        with pytest.raises(tt.InputError, match=rf"uint8 \[rows, 7, 7, 1\].*{shape}"):
+            trained.predict(others)
 
 
 def test_data_of_another_shape_or_of_more_classes_are_refused(trained, rows, data):
     ticket = tt.Ticket.dense(tt.build_model("lenet-300-100", input_shape=(7, 7, 1), num_classes=9))
     for point, others in ((trained, data), (tt.TrainedTicket(ticket, ticket.start, []), rows)):
-        with pytest.raises(tt.InputError, match=others.name):
-            tt.evaluate(point, others)
-        with pytest.raises(tt.InputError, match=others.name):
-            predict_splits(point.ticket, point.weights, others)
+        for use in (lambda: tt.evaluate(point, others), lambda: predict_splits(point.ticket, point.weights, others)):  # noqa: B023
+            with pytest.raises(tt.InputError, match=others.name):
+                use()
     with pytest.raises(tt.InputError, match=r"mnist.*\(28, 28, 1\).*digits.*\(7, 7, 1\)"):
         evaluate_weights(trained.ticket, trained.weights, rows, CONFIG, data)
 
 
-def test_a_record_has_metrics_and_reliability_of_both_splits(trained, rows):
-    record = evaluation_record(trained.ticket, rows, predict_splits(trained.ticket, trained.weights, rows))
-    assert set(record) == USUAL
+def test_a_record_of_a_deterministic_network_has_metrics_and_reliability_and_no_draws(trained, rows, noise):
+    ticket, weights, progress = trained.ticket, trained.weights, []
+    record = evaluation_record(ticket, rows, predict_splits(ticket, weights, rows))
     assert (record["density"], record["level"], record["emptied"]) == (1.0, 0, [])
     assert record["data"] == {"contents": rows.contents, "training_rows": 300}
-    empty = {"dense_2/kernel": np.zeros_like(trained.ticket.mask["dense_2/kernel"])}
-    pruned = replace(trained.ticket, mask=trained.ticket.mask | empty, level=3)
-    assert evaluation_record(pruned, rows, {})["emptied"] == ["dense_2"]
     for split, count in (("validation", 150), ("test", 400)):
         assert record[split] == tt.evaluate(trained, rows, split)
         assert set(record[split]) == set(METRICS) >= set(record["intervals"][split])
@@ -133,27 +124,20 @@ def test_a_record_has_metrics_and_reliability_of_both_splits(trained, rows):
         assert sum(bins["count"]) == count
         right = sum(held * accuracy for held, accuracy in zip(bins["count"], bins["accuracy"], strict=True) if held)
         assert right / count == pytest.approx(record[split]["accuracy"])
-
-
-def test_a_deterministic_network_has_neither_draws_nor_epistemic_scores(trained, rows, noise):
-    plain = evaluate_weights(trained.ticket, trained.weights, rows, EvaluateStep())
-    assert plain == evaluation_record(trained.ticket, rows, predict_splits(trained.ticket, trained.weights, rows))
-    progress = []
-    record = evaluate_weights(
-        trained.ticket, trained.weights, rows, EvaluateStep(), noise, lambda *done: progress.append(done)
-    )
-    assert progress == []
-    assert set(record) - set(plain) == {"out_of_distribution"}
-    network = (trained.ticket.model, trained.ticket.mask, trained.weights)
-    inside, outside = (ood_scores(evaluation.predict(*network, each.x_test)) for each in (rows, noise))
+    empty = {"dense_2/kernel": np.zeros_like(ticket.mask["dense_2/kernel"])}
+    assert evaluation_record(replace(ticket, mask=ticket.mask | empty), rows, {})["emptied"] == ["dense_2"]
+    assert evaluate_weights(ticket, weights, rows, EvaluateStep()) == record
+    more = evaluate_weights(ticket, weights, rows, EvaluateStep(), noise, lambda *done: progress.append(done))
+    assert (progress, set(more) - set(record), set(record)) == ([], {"out_of_distribution"}, USUAL)
+    inside, outside = (ood_scores(predict(ticket.model, ticket.mask, weights, each.x_test)) for each in (rows, noise))
     expected = {name: auroc(inside[name], outside[name]) for name in ("confidence", "entropy")}
-    assert record["out_of_distribution"]["auroc"] == expected
+    assert more["out_of_distribution"]["auroc"] == expected
 
 
 # Variational networks
 
 
-def test_reported_numbers_are_those_of_the_pooled_draws(unsure, rows, record):
+def test_reported_numbers_are_those_of_the_pooled_draws(unsure, rows, noise, record):
     assert set(record) == USUAL | {"uncertainty", "passes", "posterior", "out_of_distribution"}
     json.dumps(record)
     assert record["test"] == tt.evaluate(unsure, rows, draws=DRAWS, seed=5)
@@ -165,9 +149,19 @@ def test_reported_numbers_are_those_of_the_pooled_draws(unsure, rows, record):
     pooled = np.exp(each_draw(unsure, images, 0, draws=2)).mean(axis=0)
     np.testing.assert_allclose(unsure.predict(images, draws=2, seed=0), pooled, rtol=1e-9)
     assert np.abs(unsure.predict(images, draws=2, seed=1) - pooled).max() > 0
-    for evaluated in (lambda: unsure.predict(images, draws=0), lambda: tt.evaluate(unsure, rows, draws=0)):
-        with pytest.raises(tt.InputError, match="draws is 0"):
-            evaluated()
+    with pytest.raises(tt.InputError, match="draws is 0"):
+        tt.evaluate(unsure, rows, draws=0)
+    network = network_of(unsure.ticket.model)
+    network.assign(unsure.ticket.mask, unsure.weights)
+    divergences = {name: float(kl_divergence(layer)) for name, layer in network.variational.items()}
+    posterior = {name: layer["divergence"] for name, layer in record["posterior"].items()}
+    assert posterior == pytest.approx(divergences, rel=1e-4)  # as training computes it
+    scored = record["out_of_distribution"]
+    assert (scored["rows"], scored["data"]) == (40, {"name": "nothing", "contents": noise.contents})
+    assert set(scored["auroc"]) == {"confidence", "entropy", "epistemic"}
+    inside, outside = (PosteriorPredictive(each_draw(unsure, each.x_test, 5)).uncertainty for each in (rows, noise))
+    for score in ("entropy", "epistemic"):
+        assert scored["auroc"][score] == pytest.approx(auroc(getattr(inside, score), getattr(outside, score)))
 
 
 def test_passes_are_evaluations_by_other_draws_and_change_no_other_number(unsure, rows, record):
@@ -180,23 +174,6 @@ def test_passes_are_evaluations_by_other_draws_and_change_no_other_number(unsure
     single = evaluate_weights(unsure.ticket, unsure.weights, rows, EvaluateStep(draws=DRAWS, seed=5, passes=1))
     assert all(len(values) == 1 for values in single.pop("passes").values())
     assert single == {name: record[name] for name in single}
-
-
-def test_the_posterior_of_a_layer_has_the_divergence_of_training(unsure, record):
-    network = network_of(unsure.ticket.model)
-    network.assign(unsure.ticket.mask, unsure.weights)
-    assert list(record["posterior"]) == list(network.variational)
-    for name, layer in network.variational.items():
-        assert record["posterior"][name]["divergence"] == pytest.approx(float(kl_divergence(layer)), rel=1e-4)
-
-
-def test_out_of_distribution_rows_are_scored_by_confidence_and_entropies(unsure, rows, noise, record):
-    scored = record["out_of_distribution"]
-    assert (scored["rows"], scored["data"]) == (40, {"name": "nothing", "contents": noise.contents})
-    assert set(scored["auroc"]) == {"confidence", "entropy", "epistemic"}
-    inside, outside = (PosteriorPredictive(each_draw(unsure, each.x_test, 5)).uncertainty for each in (rows, noise))
-    for score in ("entropy", "epistemic"):
-        assert scored["auroc"][score] == pytest.approx(auroc(getattr(inside, score), getattr(outside, score)))
 
 
 def test_steps_report_progress_and_stop_between_draws(tmp_path, unsure, digits, rows):
@@ -229,7 +206,7 @@ SHORT = {"train": {"epochs": 1, "batch_size": 10}}
 
 def flowers(classes=None, names=NAMES):
     """Rows of four features, of named classes in an order."""
-    codes = np.arange(60) % 3
+    codes = np.arange(60) % len(names)
     rows, labels = np.random.default_rng(0).normal(codes[:, None], 0.1, (60, 4)), np.array(names)[codes]
     return tt.load_data("flowers", x_train=rows, y_train=labels, x_test=rows, y_test=labels, classes=classes)
 
@@ -261,12 +238,12 @@ USES = {
 
 @pytest.mark.parametrize("use", USES)
 def test_classes_in_another_order_or_of_other_names_are_refused(use, of_flowers):
-    for classes, names, facts in (
-        (NAMES[::-1], NAMES, ("'virginica'", "'setosa'", str(NAMES))),
-        (NAMES[1:], NAMES, ("'versicolor'", "'setosa'", str(NAMES))),
-        (None, ["a", "b", "c"], ("'a'", "'setosa'", str(NAMES))),
+    for classes, names, first in (
+        (NAMES[::-1], NAMES, NAMES[2]),
+        (NAMES[1:], NAMES, NAMES[1]),
+        (None, ["a", "b"], "a"),
     ):
-        with refused("data.classes", None, "label 0", *facts):
+        with refused("data.classes", None, "label 0", f"'{first}'", "'setosa'", str(NAMES)):
             USES[use](of_flowers, flowers(classes, names))
 
 
@@ -284,27 +261,21 @@ def coded(classes):
     return tt.load_data("codes", classes=classes, **parts)
 
 
-@pytest.mark.parametrize(
-    ("ours", "theirs", "facts"),
-    [
+def test_numbered_classes_are_compared():
+    for ours, theirs, facts in (
         ([3, 8], [0, 1], ("'0'", "'3'")),
         (None, [3, 8], ("'3'", "'0'")),
         ([1, 0], [0, 1], ("'0'", "'1'")),
         ([0, 1], [1, 0], ("classes=['0', '1']", "data.classes")),
         ([3, 8], [3, 8], None),
         (None, [0, 1], None),
-    ],
-)
-def test_numbered_classes_are_compared(ours, theirs, facts):
-    data, others = coded(ours), coded(theirs)
-    ticket = tt.Ticket.dense(tt.build_model("lenet-300-100", data), data=data)
-    assert ticket.provenance["class_names"] == list(data.class_names)
-    if facts is None:
-        predict_splits(ticket, ticket.start, others)
-    else:
-        with refused("data.classes", None, *facts):
+    ):
+        data, others = coded(ours), coded(theirs)
+        ticket = tt.Ticket.dense(tt.build_model("lenet-300-100", data), data=data)
+        assert ticket.provenance["class_names"] == list(data.class_names)
+        with refused("data.classes", None, *facts) if facts else nullcontext():
             predict_splits(ticket, ticket.start, others)
-    predict_splits(replace(ticket, provenance={"seed": 0}), ticket.start, others)  # of a former version
+        predict_splits(replace(ticket, provenance={"seed": 0}), ticket.start, others)  # of a former version
 
 
 def test_names_of_classes_are_kept_with_the_ticket(of_flowers, tmp_path):
@@ -312,5 +283,4 @@ def test_names_of_classes_are_kept_with_the_ticket(of_flowers, tmp_path):
     for ticket in (of_flowers["dense"], of_flowers["trained"].ticket, of_flowers["sampled"].ticket):
         ticket.save(tmp_path / "ticket.safetensors")
         assert tt.Ticket.load(tmp_path / "ticket.safetensors").provenance["class_names"] == NAMES
-    moved = tt.transplant(of_flowers["dense"], of_flowers["without"], "mask")
-    tt.train(moved, flowers(NAMES[::-1]), **SHORT)
+    tt.train(tt.transplant(of_flowers["dense"], of_flowers["without"], "mask"), flowers(NAMES[::-1]), **SHORT)

@@ -1,7 +1,6 @@
 """Iterative pruning: the procedure, one step of it, and series of tickets on real data."""
 
 import itertools
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -35,11 +34,6 @@ def series(model, rows):
     return tt.find_tickets(model, rows, sparsity=0.9, levels=3, train=SHORT, seed=5)
 
 
-def joined(masks, values):
-    """Return the values that survive, and the others, of all layers together."""
-    return tuple(np.concatenate([values[path][kept ^ lost] for path, kept in masks.items()]) for lost in (False, True))
-
-
 def test_the_procedure_trains_prunes_and_hands_on():
     calls = []
 
@@ -55,36 +49,21 @@ def test_the_procedure_trains_prunes_and_hands_on():
     assert calls == ["train 0", "prune 0'", "train 1", "prune 1'"]
 
 
-def test_pruning_keeps_the_largest_scores_and_the_first_start(model):
-    dense, random = tt.Ticket.dense(model, seed=0), np.random.default_rng(0)
-    trained = {path: random.normal(size=array.shape).astype(np.float32) for path, array in dense.start.items()}
-    magnitudes = {path: np.abs(array) for path, array in trained.items()}
-    pruned = prune_ticket(dense, trained, PruneStep(rate=0.3, scope="global", seed=0))
-    kept, lost = joined(pruned.mask, magnitudes)
+def test_a_step_prunes_by_the_trained_weights_and_rewinds_to_the_start(model):
+    dense, random = tt.Ticket.dense(to_variational(model), seed=0), np.random.default_rng(0)
+    trained = {path: random.normal(size=array.shape) for path, array in dense.start.items()}
+    pruned = prune_ticket(dense, trained, PruneStep(rate=0.9, score="snr", seed=0))
+    ratios = {path: np.abs(trained[path]) / np.logaddexp(0, trained[f"{path}_rho"]) for path in pruned.mask}
+    kept = np.concatenate([ratios[path][kept] for path, kept in pruned.mask.items()])
+    lost = np.concatenate([ratios[path][~kept] for path, kept in pruned.mask.items()])
     assert kept.min() > lost.max()
-    assert (pruned.start is dense.start, pruned.level) == (True, 1)
-    for path, kept in prune_ticket(dense, trained, PruneStep(rate=0.3, scope="layerwise", seed=0)).mask.items():
-        assert magnitudes[path][kept].min() > magnitudes[path][~kept].max()
-    variational = tt.Ticket.dense(to_variational(model), seed=0)
-    trained = {path: random.normal(size=array.shape) for path, array in variational.start.items()}
-    pruned = prune_ticket(variational, trained, PruneStep(rate=0.9, score="snr", seed=0))
-    sigma = {path: np.logaddexp(0, trained[f"{path}_rho"]) for path in pruned.mask}
-    kept, lost = joined(pruned.mask, {path: np.abs(trained[path]) / sigma[path] for path in sigma})
-    assert kept.min() > lost.max()
+    assert (pruned.start is dense.start, pruned.level) == (True, 1)  # scales too
     assert pruned.density == pytest.approx(0.1, abs=1e-4)
-    assert pruned.start is variational.start  # scales too
-
-
-def test_equal_scores_are_pruned_by_the_seed_and_random_ones_ignore_the_weights(model):
-    dense = tt.Ticket.dense(model, seed=0)
-    flat = {path: np.ones_like(array) for path, array in dense.start.items()}
-    first, same, other = (prune_ticket(dense, flat, PruneStep(rate=0.5, seed=seed)).mask for seed in (1, 1, 2))
+    first, same, other = (
+        prune_ticket(dense, trained, PruneStep(rate=0.5, score="random", seed=n)).mask for n in (1, 1, 2)
+    )
     assert all(np.array_equal(first[path], same[path]) for path in first)
-    assert not all(np.array_equal(first[path], other[path]) for path in first)
-    assert replace(dense, mask=first).density == 0.5
-    random = prune_ticket(dense, dense.start, PruneStep(rate=0.5, score="random", seed=1)).mask
-    kept, lost = joined(random, {path: np.abs(array) for path, array in dense.start.items()})
-    assert abs(kept.mean() / lost.mean() - 1) < 0.05
+    assert not any(np.array_equal(first[path], other[path]) for path in first)
 
 
 def test_tickets_have_the_densities_of_the_target_and_shrink(series):
@@ -146,7 +125,7 @@ UNFIT = [
     ({"rewind": "50it"}, "rewind 50it"), ({"rewind": np.int64(50)}, "rewind 50it"),
     ({"train": 0}, "train: "), ({"model": None}, "NoneType"), ({"train": {"batch_size": True}}, "batch_size: "),
     ({"rate": 0.9, "levels": 5, "scope": "layerwise"}, "empty dense_3"), ({"train": {"epoch": 3}}, "'epochs'"),
-    ({"train": {"batch_size": np.int64(3000)}}, r"3,000.*2000"), ({"train": {"milestones": ["1ep"]}}, "milestones"),
+    ({"train": {"batch_size": np.int64(3000)}}, r"3,000.*1800"), ({"train": {"milestones": ["1ep"]}}, "milestones"),
     ({"train": {"batch_size": 3000}, "seed": "a"}, "seed"),  # arguments before the budget
 ]
 # fmt: on

@@ -248,16 +248,15 @@ def test_of_rewound_tickets_the_start_weights_are_modelled_unless_trained(small,
     assert (fitted.provenance["iteration"], expected.provenance["iteration"]) == (9, 0)
     trained = fit(other_start(small, iteration=9, provenance={"rewind": "none"}))
     assert (trained.fits, trained.provenance["iteration"]) == (plain.fits, 0)
-    later = draw_mc_ticket(fitted, unpruned(small), rows, 5, connectivity=False, images=20)
-    assert (later.iteration, later.provenance["monte_carlo"]["sampler"]["iteration"]) == (0, 9)
     late = other_start(unpruned(small), iteration=9)
     ours, same, other = (
-        draw_mc_ticket(plain, dense, rows, 5, images=20)
+        draw_mc_ticket(fitted, dense, rows, 5, connectivity=False, images=20)
         for dense in (late, replace(late, initial=late.start, iteration=0), unpruned(small))
     )
     assert_same_masks(ours, same)
     assert not np.array_equal(ours.mask["conv_2/kernel"], other.mask["conv_2/kernel"])
-    assert (ours.iteration, ours.start is late.start) == (9, True)
+    assert (ours.start is late.start, ours.iteration, other.iteration) == (True, 9, 0)
+    assert other.provenance["monte_carlo"]["sampler"]["iteration"] == 9
 
 
 def test_images_are_sampled_by_the_seed_each_once(rows):

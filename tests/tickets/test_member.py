@@ -5,18 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from tfticket.config import (
-    DataConfig,
-    Execution,
-    MemberStep,
-    ModelConfig,
-    Objective,
-    Population,
-    StartStep,
-    TrainConfig,
-    TrainStep,
-    Variational,
-)
+from tfticket import config
 from tfticket.data import load_dataset
 from tfticket.errors import InputError, Stopped
 from tfticket.lab import Lab
@@ -36,13 +25,13 @@ from tfticket.training.gradient import train_weights
 from tfticket.training.hooks import Hooks
 
 pytestmark = pytest.mark.usefixtures("without_xla")
-DATA = DataConfig(train_rows=300, validation_rows=100)
+DATA = config.DataConfig(train_rows=300, validation_rows=100)
 KL_WEIGHTS = {"dense_1": 0.5, "dense_2": 0.01, "dense_3": 2.0}
-OBJECTIVE = Objective(kl_weights=KL_WEIGHTS, kl_warmup="9it", evaluation_draws=2)
+OBJECTIVE = config.Objective(kl_weights=KL_WEIGHTS, kl_warmup="9it", evaluation_draws=2)
 LENGTH = {"epochs": "12it", "batch_size": 32, "milestones": ("7it",), "evaluate_every": "4it"}
-TRAIN = TrainConfig(**LENGTH, objective=OBJECTIVE)
+TRAIN = config.TrainConfig(**LENGTH, objective=OBJECTIVE)
 NETWORK = "tests.old_runs.tiny:build"
-MODEL = ModelConfig(name=NETWORK, variational=Variational())
+MODEL = config.ModelConfig(name=NETWORK, variational=config.Variational())
 
 
 def context(folder, *, execution=None, stop=None, progress=None, **inputs):
@@ -50,19 +39,19 @@ def context(folder, *, execution=None, stop=None, progress=None, **inputs):
     events = EventWriter(folder / "events.jsonl", 1)
     progress = [] if progress is None else progress
     report = lambda done, total: progress.append((done, total, events.first))  # noqa: E731
-    return StepContext(folder, inputs, events, execution or Execution(), stop or (lambda: False), report)
+    return StepContext(folder, inputs, events, execution or config.Execution(), stop or (lambda: False), report)
 
 
 @pytest.fixture(scope="module")
 def ticket(tmp_path_factory):
     """The folder of a variational start ticket."""
     folder = tmp_path_factory.mktemp("steps") / "start-0"
-    start(context(folder), StartStep(data=DATA, model=MODEL, seed=1))
+    start(context(folder), config.StartStep(data=DATA, model=MODEL, seed=1))
     return folder
 
 
-def trained(folder, ticket, first, last, parent=None, config=TRAIN, **options):
-    step = MemberStep(data=DATA, train=config, seed=3, first=first, last=last)
+def trained(folder, ticket, first, last, parent=None, training=TRAIN, **options):
+    step = config.MemberStep(data=DATA, train=training, seed=3, first=first, last=last)
     return member(context(folder, ticket=ticket, **({"parent": parent} if parent else {}), **options), step)
 
 
@@ -80,7 +69,7 @@ def assert_same(ours, theirs, **tolerance):
 
 
 def test_a_member_that_continues_itself_ends_with_the_bits_of_one_training(ticket, tmp_path):
-    whole = train(context(tmp_path / "train", ticket=ticket), TrainStep(data=DATA, train=TRAIN, seed=3))
+    whole = train(context(tmp_path / "train", ticket=ticket), config.TrainStep(data=DATA, train=TRAIN, seed=3))
     weights, _ = load_weights(tmp_path / "train" / WEIGHTS)
     own, checkpoints = Ticket.load(ticket / TICKET), []
     hooks = Hooks(checkpoint=checkpoints.append)
@@ -103,7 +92,7 @@ def test_a_copy_with_other_weights_continues_from_its_parents_state(ticket, tmp_
     trained(tmp_path / "parent", ticket, 0, 6)
     trained(tmp_path / "same", ticket, 6, 12, tmp_path / "parent")
     perturbed = OBJECTIVE.model_copy(update={"kl_weights": KL_WEIGHTS | {"dense_2": 50.0}})
-    trained(tmp_path / "other", ticket, 6, 12, tmp_path / "parent", TrainConfig(**LENGTH, objective=perturbed))
+    trained(tmp_path / "other", ticket, 6, 12, tmp_path / "parent", config.TrainConfig(**LENGTH, objective=perturbed))
     same, other = (state(tmp_path / name)[0]["state/weights/dense_2/kernel_rho"] for name in ("same", "other"))
     assert np.any(same != other)
 
@@ -111,7 +100,7 @@ def test_a_copy_with_other_weights_continues_from_its_parents_state(ticket, tmp_
 def test_a_member_that_was_stopped_resumes_to_the_same_bits_and_counts_its_generation_alone(ticket, tmp_path):
     trained(tmp_path / "parent", ticket, 0, 4)
     undisturbed = trained(tmp_path / "undisturbed", ticket, 4, 12, tmp_path / "parent")
-    folder, progress, short = tmp_path / "stopped", [], Execution(segment_seconds=1e-6)
+    folder, progress, short = tmp_path / "stopped", [], config.Execution(segment_seconds=1e-6)
     with pytest.raises(Stopped):
         trained(folder, ticket, 4, 12, tmp_path / "parent", execution=short, stop=lambda: True, progress=progress)
     assert ((folder / CHECKPOINT).exists(), (folder / STATE).exists()) == (True, False)
@@ -129,7 +118,7 @@ def test_a_member_that_was_stopped_resumes_to_the_same_bits_and_counts_its_gener
 
 def test_a_member_that_diverges_leaves_no_state(ticket, tmp_path):
     huge = OBJECTIVE.model_copy(update={"kl_weights": dict.fromkeys(KL_WEIGHTS, 1e38)})
-    result = trained(tmp_path / "member", ticket, 0, 6, config=TrainConfig(**LENGTH, objective=huge))
+    result = trained(tmp_path / "member", ticket, 0, 6, training=config.TrainConfig(**LENGTH, objective=huge))
     assert result["validation"] == {}
     assert "at iteration" in result["diverged"]
     assert not (tmp_path / "member" / STATE).exists()
@@ -164,7 +153,7 @@ class Counting(Listener):
         return self.computed >= self.most
 
 
-POPULATION = Population(members=3, generations=2, high=1e38)
+POPULATION = config.Population(members=3, generations=2, high=1e38)
 """The highest KL weights make a loss that is no number."""
 SEED = 242
 """One with which one member of the first generation has such weights."""
@@ -175,10 +164,10 @@ def tuned(workspace, counting, processes=1, model=MODEL, population=POPULATION):
     run = workspace / "runs" / "a"
     run.mkdir(parents=True, exist_ok=True)
     (run / "config.yaml").write_text("name: a\n")
-    lab = Lab(workspace, Execution(processes=processes), counting, counting.should_stop, run)
+    lab = Lab(workspace, config.Execution(processes=processes), counting, counting.should_stop, run)
 
     def start_of_member(member):
-        return lab.step("start", StartStep(data=DATA, model=model, seed=member), label={"seed": member})
+        return lab.step("start", config.StartStep(data=DATA, model=model, seed=member), label={"seed": member})
 
     return tune(lab, DATA, TRAIN, population, start_of_member, SEED, LABEL)
 
@@ -198,8 +187,8 @@ def population(tmp_path_factory, without_xla):
 
 def test_the_winner_is_the_best_on_validation_rows_and_members_that_diverged_are_replaced(population):
     workspace, weights = population
-    folder, config = workspace / "runs" / "a", {"svi": {"population": POPULATION.model_dump(mode="json")}}
-    (lineage,) = lineages_of(RunFolder(folder, config, {}, tuple(read_steps(folder))))
+    folder, svi = workspace / "runs" / "a", {"population": POPULATION.model_dump(mode="json")}
+    (lineage,) = lineages_of(RunFolder(folder, {"svi": svi}, {}, tuple(read_steps(folder))))
     assert (lineage.label, lineage.metric) == (LABEL, "nll")
     first, last = lineage.members
     diverged = [number for number, each in first.items() if not each.validation]
@@ -212,10 +201,10 @@ def test_the_winner_is_the_best_on_validation_rows_and_members_that_diverged_are
     steps = [step for step in read_steps(folder) if step.kind == "member"]
     folders = {(step.label["generation"], step.label["member"]): step.path for step in steps}
     for (generation, number), path in folders.items():
-        each, config = lineage.members[generation][number], read_json(path / "config.json")
-        assert each.weights == config["config"]["train"]["objective"]["kl_weights"]
+        each, record = lineage.members[generation][number], read_json(path / "config.json")
+        assert each.weights == record["config"]["train"]["objective"]["kl_weights"]
         parent = None if each.parent is None else folders[generation - 1, each.parent].name
-        assert config["inputs"].get("parent") == parent
+        assert record["inputs"].get("parent") == parent
 
 
 def test_a_population_that_was_stopped_resumes_where_it_was(population, tmp_path):
@@ -245,6 +234,6 @@ def test_members_in_processes_of_their_own_find_the_same(population, tmp_path):
 
 def test_a_deterministic_network_and_too_many_generations_are_refused(tmp_path):
     with pytest.raises(InputError, match=r"deterministic network.*model\.variational"):
-        tuned(tmp_path, Counting(), model=ModelConfig(name=NETWORK))
+        tuned(tmp_path, Counting(), model=config.ModelConfig(name=NETWORK))
     with pytest.raises(InputError, match=r"12 iterations.*13 generations"):
         tuned(tmp_path, Counting(), population=POPULATION.model_copy(update={"generations": 13}))

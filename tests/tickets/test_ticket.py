@@ -62,7 +62,8 @@ def rewrite(ticket, path, change, kind="ticket"):
     """Write a ticket with its tensors or its header changed, as if it had been so."""
     ticket.save(path)
     with safe_open(path, framework="numpy") as file:
-        header = json.loads(file.metadata()["tfticket"])
+        written = json.loads(file.metadata()["tfticket"])
+    header = {name: written[name] for name in ("model", "kernels", "weights", "level", "iteration", "provenance")}
     tensors = load_file(path)
     change(tensors, header)
     save_tensors(path, kind, tensors, header)
