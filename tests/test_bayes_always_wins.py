@@ -99,6 +99,13 @@ def test_tickets_are_sampled_beside_trainings_an_ensemble_and_inference(run):
     assert (diagnostics["chains"], diagnostics["draws"], len(diagnostics["e_bfmi"])) == (2, [16, 16], 2)
 
 
+def test_the_report_draws_the_chains_and_prints_their_verdict(run, call):
+    code, out, err = call("report", "bayes", "-w", run.workspace)
+    assert (code, "not converged" in " ".join(out.split())) == (0, True), err
+    figure = find_run(run.workspace, "bayes").folder / "report" / "chains-nuts-seed-0-level-1.png"
+    assert figure.stat().st_size > 10_000
+
+
 def test_a_plan_lists_the_steps_that_a_run_takes_and_counts_its_trainings(run):
     assert_planned(run.workspace, config_of())
     expected = {"train": 2 + 4 + 3, "member": 4, "sample": 2}  # levels, controls, SVI; members x generations; chains
