@@ -18,6 +18,7 @@ from tfticket._experiments.bayes_always_wins import BayesAlwaysWins, Config
 from tests.plans import DIGITS, Run, assert_planned, assert_same, differ, key_of
 from tests.processes import execute, started, wait_for
 from tests.refusals import refused
+from tests.tables import refusals
 from tfticket import build_model, load_data
 from tfticket.config.schema import validate
 from tfticket.errors import InputError
@@ -96,6 +97,13 @@ def test_tickets_are_sampled_beside_trainings_an_ensemble_and_inference(run):
     (pool,) = run.workspace.glob("steps/pool-*/result.json")
     diagnostics = read_json(pool)["result"]["diagnostics"]
     assert (diagnostics["chains"], diagnostics["draws"], len(diagnostics["e_bfmi"])) == (2, [16, 16], 2)
+
+
+def test_the_report_draws_the_chains_and_prints_their_verdict(run, call):
+    code, out, err = call("report", "bayes", "-w", run.workspace)
+    assert (code, "not converged" in " ".join(out.split())) == (0, True), err
+    figure = find_run(run.workspace, "bayes").folder / "report" / "chains-nuts-seed-0-level-1.png"
+    assert figure.stat().st_size > 10_000
 
 
 def test_a_plan_lists_the_steps_that_a_run_takes_and_counts_its_trainings(run):
@@ -228,42 +236,36 @@ def test_killed_and_stopped_chains_go_on_to_the_same_bits(undisturbed, command, 
     assert reached == 2, "the runs ended before they could be disturbed"
     assert_same_chains(tmp_path, chains(undisturbed))
     assert not list(tmp_path.glob("steps/*/checkpoint.safetensors"))
-
-
-@pytest.mark.slow  # a chain, and TensorFlow started twice
-def test_a_chain_that_alone_is_left_is_drawn_to_the_same_bits(undisturbed, command, tmp_path):
-    workspace = shutil.copytree(undisturbed, tmp_path / "workspace")
-    *_, last = sorted(workspace.glob("steps/sample-*"))
+    *_, last = sorted(tmp_path.glob("steps/sample-*"))
+    environments = read_json(last / "result.json")["result"]["environments"]
     shutil.rmtree(last)
-    execute(command(workspace))
-    result = read_json(undisturbed / "steps" / last.name / "result.json")["result"]
-    assert read_json(last / "result.json")["result"]["environments"] == result["environments"]
-    assert_same_chains(workspace, chains(undisturbed))
+    execute(command(tmp_path))  # the chain that is left is drawn alone, to the same bits
+    assert read_json(last / "result.json")["result"]["environments"] == environments
+    assert_same_chains(tmp_path, chains(undisturbed))
 
 
 # Refusals
 
-MONTE_CARLO = {"monte_carlo": [{"connectivity": False}], "control_levels": [0, 1]}
+MONTE_CARLO = {"monte_carlo": [{"connectivity": False}], "control_levels": [0, 2]}
+DRAWN = "monte_carlo: [{connectivity: false}], control_levels: [0, 1], sampled_arms: [monte-carlo magnitude]"
+REFUSED = f"""
+{{sampled_levels: [3]}}                  | sampled_levels | | no level 3; the last is 1
+{{sampled_arms: [shuffle-even]}}         | sampled_arms   | | ticket, reinitialise, shuffle-layerwise
+{{sampled_arms: [ticket, reinitialise]}} | sampled_arms   | | 'reinitialise'
+{{sampled_arms: []}}                     | sampled_arms
+{{sampled_arms: [shuffle-layerwise], sampled_levels: [0]}} | sampled_arms | | control_levels
+{{{DRAWN}, sampled_levels: [0]}}         | sampled_arms   | | control_levels
+{{sample: {{warmup: 19}}}}               | sample.warmup  | | 20
+{{sample: {{max_tree_depth: 0}}}}        | sample.max_tree_depth
+{{sample: {{prior: cauchy}}}}            | sample.prior.name | | normal
+{{sample: {{prior: "uniform(1, -1)"}}}}  | sample.prior.low
+"""
 
 
-@pytest.mark.parametrize(
-    ("changes", "field", "mention"),
-    [
-        ({"sampled_levels": [3]}, "sampled_levels", "no level 3; the last is 1"),
-        ({"sampled_arms": ["shuffle-even"]}, "sampled_arms", "ticket, reinitialise, shuffle-layerwise"),
-        ({"sampled_arms": ["ticket", "reinitialise"]}, "sampled_arms", "'reinitialise'"),
-        ({"sampled_arms": []}, "sampled_arms", ""),
-        ({"sampled_arms": ["shuffle-layerwise"], "sampled_levels": [0]}, "sampled_arms", "control_levels"),
-        (MONTE_CARLO | {"sampled_arms": ["monte-carlo magnitude"], "sampled_levels": [0]}, "sampled_arms", "levels"),
-        ({"sample": {"warmup": 19}}, "sample.warmup", "20"),
-        ({"sample": {"max_tree_depth": 0}}, "sample.max_tree_depth", "1"),
-        ({"sample": {"prior": "cauchy"}}, "sample.prior.name", "normal"),
-        ({"sample": {"prior": "uniform(1, -1)"}}, "sample.prior.low", "1"),
-    ],
-)
-def test_what_cannot_be_sampled_is_refused_before_it_begins(changes, field, mention):
-    with refused(field, None, mention):
-        validate(Config, VALUES | changes, where="here")
+def test_what_cannot_be_sampled_is_refused_before_it_begins():
+    for changes, field, suggestion, facts in refusals(REFUSED):
+        with refused(field, suggestion, *facts):
+            validate(Config, VALUES | yaml.safe_load(changes), where="here")
 
 
 BATCH_STATISTICS = """from tf_keras import Sequential, layers
@@ -287,8 +289,7 @@ def test_chains_are_counted_by_seeds_tickets_and_levels():
     arms = {"sampled_arms": ["ticket", "shuffle-layerwise"], "control_levels": [2], "sampled_levels": [1, 2]}
     assert chains_of(arms | {"seeds": [0, 1]}) == 2 * (2 + 2) * 2  # seeds; tickets, and shuffled at level 2; chains
     drawn = {"sampled_arms": ["shuffle-layerwise", "monte-carlo magnitude"], "sampled_levels": [0, 2]}
-    control = MONTE_CARLO | {"control_levels": [0, 2]}
-    assert chains_of(control | drawn) == (2 + 1) * 2 * 2  # none is drawn at level 0; replicates, chains
+    assert chains_of(MONTE_CARLO | drawn) == (2 + 1) * 2 * 2  # none is drawn at level 0; replicates, chains
 
 
 @pytest.mark.slow

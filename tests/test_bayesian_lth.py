@@ -1,20 +1,20 @@
 """The experiment of the Bayesian lottery ticket hypothesis: its plan, and a run on real data. Needs TensorFlow."""
 
 import json
-from collections import Counter
 
 import numpy as np
 import pytest
+import yaml
 from tfticket._experiments.bayesian_lth import BayesianLth, Config
 
 from tests.plans import DIGITS, Run, assert_planned, assert_same, differ, trainings
 from tests.refusals import refused
+from tests.tables import refusals
 from tfticket import seeds
 from tfticket._experiments import imp
 from tfticket.arms import Arm
 from tfticket.config import Objective
 from tfticket.config.schema import validate
-from tfticket.costs import cost_of
 from tfticket.presets import merge
 from tfticket.runs.files import read_json
 
@@ -117,25 +117,6 @@ def test_a_transplant_takes_the_ticket_and_its_replicates_have_seeds_of_their_ow
         assert (onto.kind, onto.is_variational) == ("start", True)
         assert transplant.inputs["ticket"] == trained["ticket", 0, 1, 0].inputs["ticket"]
         assert transplant.inputs.get("trained") == (trained["ticket", 0, 1, 0] if carried == "trained" else None)
-
-
-def test_trainings_are_counted_by_seeds_levels_and_kind():
-    changes = {
-        "seeds": [3, 4, 5],
-        "prune": {"levels": 4},
-        "control_levels": [0, 2],
-        "controls": ["reinitialise", "shuffle-layerwise"],
-        "transplants": ["start", "mask"],
-        "trunks": [{"score": "snr"}, {"variational": False, "score": "magnitude", "rewind": "none", "controls": False}],
-        "variational_train": INFERENCE | {"epochs": "7it"},
-    }
-    plan, controls = plan_of(changes), 2 * 2 * 2  # controls, levels, replicates
-    # The deterministic trunk shares the unpruned network's training with the run's own.
-    deterministic, variational = 3 * (5 + controls + 5 - 1), 3 * (5 + controls + 2 * 2 * 2)
-    steps = [step for step in plan.distinct if step.kind == "train"]
-    expected = {(False, "6it"): deterministic, (True, "7it"): variational}
-    assert Counter((step.is_variational, step.config.train.epochs) for step in steps) == expected
-    assert plan.trainings == deterministic + variational == cost_of(plan.distinct).trainings
 
 
 RATE_REWOUND = [{}, {"rewind": "none"}, {"variational": False, "score": "magnitude", "rewind": "none"}]
@@ -242,30 +223,39 @@ def test_a_branch_says_whose_controls_it_has(run, call):
 
 # Refusals and notes
 
-REPEATED = {"trunks": [{}, {"score": "snr", "controls": False}]}
-OWN = {"trunks": [{"variational": False, "score": "magnitude"}]}
+REFUSED = """
+{trunks: [{}, {score: snr, controls: false}]} | trunks             | | bayesian-snr, bayesian-snr
+{transplants: [start, start]}                 | transplants        | | start, start
+{trunks: [{variational: false}]}              | trunks.0.score     | magnitude | snr
+{trunks: [{variational: false, score: magnitude}]} | trunks        | | give it rewind: none
+{trunks: [{variational: false, score: magnitude}], prune: {rewind: none}} | trunks | | magnitude
+{trunks: [{score: sn}]}                       | trunks.0.score     | snr | 'sn'
+{model: {variational: {}}}                    | model.variational  | | deterministic
+{prune: {rewind: none}}                       | trunks             | | prune.rewind
+{trunks: [{rewind: 0it}]}                     | trunks.0.rewind    | | 0it
+{keep: [none]}                                | keep               | | 'none'
+{keep: [0ep]}                                 | keep               | | '0it'
+{transplants: [weights]}                      | transplants.0      | | weights
+{train: {objective: {kl_warmup: 6it}}}        | train.objective.kl_warmup | | ends after 6
+{variational_train: {epochs: 6it, batch_size: 50, objective: {kl_warmup: 1ep}}} | variational_train.objective.kl_warmup
+{variational_train: {epochs: 1ep, batch_size: 1000}} | variational_train.batch_size | | at most 300
+{keep: [6it, 7it]}                            | keep               | | 7it is iteration 7; training for 6it
+{keep: [6it], variational_train: {epochs: 5it, batch_size: 50}} | keep | | variational_train.epochs
+{train: {precision: bfloat16}}                | train.precision    | float32 |
+{variational_train: {epochs: 6it, batch_size: 50, precision: bfloat16}}             | train.precision | float32 |
+{variational_train: {epochs: 6it, batch_size: 50, precision: bfloat16}, trunks: []} | train.precision | float32 |
+{train: {objective: {kl_weights: {dense_9: 0.5}}}} | train.objective.kl_weights | | 'dense_9'; dense_1, dense_2, dense_3
+{train: {objective: {kl_weights: {dense: 0.5}}}, transplants: []} | train.objective.kl_weights | | 'dense'
+{variational_train: {epochs: 6it, objective: {kl_weights: {dense: 1}}}, trunks: []} | train.objective.kl_weights
+"""
 
 
-@pytest.mark.parametrize(
-    ("changes", "field", "suggestion", "mention"),
-    [
-        (REPEATED, "trunks", None, "bayesian-snr, bayesian-snr"),
-        ({"transplants": ["start", "start"]}, "transplants", None, "start, start"),
-        ({"trunks": [{"variational": False}]}, "trunks.0.score", "magnitude", "snr"),
-        (OWN, "trunks", None, "give it rewind: none"),
-        (OWN | {"prune": {"rewind": "none"}}, "trunks", None, "magnitude"),
-        ({"trunks": [{"score": "sn"}]}, "trunks.0.score", "snr", "'sn'"),
-        ({"model": {"variational": {}}}, "model.variational", None, "deterministic"),
-        ({"prune": {"rewind": "none"}}, "trunks", None, "prune.rewind"),
-        ({"trunks": [{"rewind": "0it"}]}, "trunks.0.rewind", None, "0it"),
-        ({"keep": ["none"]}, "keep", None, "'none'"),
-        ({"keep": ["0ep"]}, "keep", None, "'0it'"),
-        ({"transplants": ["weights"]}, "transplants.0", None, "weights"),
-    ],
-)
-def test_what_cannot_be_is_refused(changes, field, suggestion, mention):
-    with refused(field, suggestion, mention):
-        config_of(changes)
+def test_what_cannot_be_is_refused_before_anything_begins():
+    for changes, field, suggestion, facts in refusals(REFUSED):
+        with refused(field, suggestion, *facts):
+            config = config_of(yaml.safe_load(changes))
+            EXPERIMENT.check_data(config)
+            EXPERIMENT.check_model(config)
 
 
 def test_ways_that_differ_in_rewinding_or_kind_do_not_repeat():
@@ -276,37 +266,8 @@ def test_ways_that_differ_in_rewinding_or_kind_do_not_repeat():
     assert config_of({"prune": {"rewind": "none"}, "trunks": [{"score": "snr"}]}).prune.rewind == "none"
 
 
-def objective(**values):
-    return {"train": {"objective": values}}
-
-
 def inference(**values):
     return {"variational_train": INFERENCE | values}
-
-
-WEIGHTS = "train.objective.kl_weights"
-
-
-@pytest.mark.parametrize(
-    ("changes", "field", "mention"),
-    [
-        (objective(kl_warmup="6it"), "train.objective.kl_warmup", "ends after 6"),
-        (inference(objective={"kl_warmup": "1ep"}), "variational_train.objective.kl_warmup", "1ep is 6 iterations"),
-        (inference(epochs="1ep", batch_size=1000), "variational_train.batch_size", "at most 300"),
-        ({"keep": ["6it", "7it"]}, "keep", "7it is iteration 7; training for 6it"),
-        (inference(epochs="5it") | {"keep": ["6it"]}, "keep", "variational_train.epochs"),
-        ({"train": {"precision": "bfloat16"}}, "train.precision", "bfloat16"),
-        (inference(precision="bfloat16"), "train.precision", "bfloat16"),
-        (inference(precision="bfloat16") | {"trunks": []}, "train.precision", "bfloat16"),
-        (objective(kl_weights={"dense_9": 0.5}), WEIGHTS, "'dense_9'. Known: dense_1, dense_2, dense_3"),
-        (objective(kl_weights={"dense": 0.5}) | {"transplants": []}, WEIGHTS, "'dense'"),
-        (inference(objective={"kl_weights": {"dense_9": 0.5}}) | {"trunks": []}, WEIGHTS, "'dense_9'"),
-    ],
-)
-def test_what_cannot_be_trained_is_refused_before_anything_begins(changes, field, mention):
-    with refused(field, "float32" if field == "train.precision" else None, mention):
-        EXPERIMENT.check_data(config_of(changes))
-        EXPERIMENT.check_model(config_of(changes))
 
 
 WITHOUT_EFFECT = "train.objective has no effect"
@@ -315,7 +276,7 @@ WITHOUT_EFFECT = "train.objective has no effect"
 @pytest.mark.parametrize(
     ("changes", "notes"),
     [
-        (objective(kl_warmup="5it", kl_weights={"dense_1": 0.5}), []),
+        ({"train": {"objective": {"kl_warmup": "5it", "kl_weights": {"dense_1": 0.5}}}}, []),
         (inference(objective={"kl_warmup": "5it", "kl_weights": {"dense_3": 0.5}}), [WITHOUT_EFFECT]),
         ({"train": {"precision": "bfloat16"}} | inference(), [WITHOUT_EFFECT]),
         ({"control_densities": [0.5, 0.01], "controls": [], "trunks": []}, ["density 0.01 (the nearest is level 1"]),

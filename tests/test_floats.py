@@ -23,7 +23,7 @@ from tfticket.registry import MODELS
 from tfticket.tickets.mc_tickets import draw_mc_ticket, fit_survival_model
 from tfticket.tickets.transplant import transplant
 
-TRAIN = {"epochs": "10it", "batch_size": 50}
+TRAIN = {"epochs": "40it", "batch_size": 50, "evaluate_every": "40it"}
 
 
 def as_floats(data, shape):

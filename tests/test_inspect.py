@@ -101,7 +101,7 @@ def test_what_a_run_has_not_is_refused(arguments, mentions, finished, call):
     assert (code, [mention for mention in mentions if mention not in err]) == (2, []), err
 
 
-def test_variational_tickets_say_so_and_tickets_of_two_networks_cannot_be_compared(tmp_path, call):
+def test_bayesian_tickets_say_so_and_tickets_of_two_networks_cannot_be_compared(tmp_path, call):
     models = {"plain": small_model(), "bayesian": tt.to_variational(small_model()), "large": small_model(5)}
     for name, model in models.items():
         ticket = tt.Ticket.dense(model, seed=0)

@@ -8,12 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.refusals import refused
 from tests.rounding import EPS
 from tfticket.backend import keras, tf
-from tfticket.config import Adam, Sgd, TrainConfig, check_lengths
+from tfticket.config import Adam, Sgd, TrainConfig
 from tfticket.config.durations import iterations_in
-from tfticket.config.schema import validate
 from tfticket.training.optimisers import learning_rates, make_optimiser
 
 
@@ -90,28 +88,3 @@ def test_the_rate_depends_on_the_iteration_and_not_on_the_cut(milestones, rows, 
     passed = [sum(now >= iterations_in(m, rows, batch_size) for m in milestones) for now in range(60)]
     np.testing.assert_allclose(np.concatenate(parts), 1.2e-3 * 0.1 ** np.array(passed), rtol=1e-6)
     np.testing.assert_array_equal(np.concatenate(parts), learning_rates(config, rows, 0, 60))
-
-
-@pytest.mark.parametrize(
-    ("changes", "rows", "rewind", "field", "mentions"),
-    [
-        *(({"warmup": warmup}, 100, "0it", "train.warmup", [warmup]) for warmup in ("100it", "101it", "10ep")),
-        ({"warmup": "99it"}, 100, "0it", None, []),
-        ({"objective": {"kl_warmup": "10ep"}}, 100, "0it", "train.objective.kl_warmup", ["ends after 100"]),
-        ({"objective": {"kl_warmup": "10ep"}}, 90, "0it", None, []),
-        ({"epochs": "1500it", "warmup": "2578it"}, 1000, "0it", "train.warmup", ["2,578", "1,500"]),
-        ({"epochs": "1500it"}, 1000, "2578it", "train.epochs", ["1,500", "2,578"]),
-    ],
-)
-def test_warm_ups_and_rewinding_that_leave_no_iteration_are_refused(changes, rows, rewind, field, mentions):
-    config = TrainConfig(**{"epochs": "100it", "batch_size": 10} | changes)
-    if field is None:
-        check_lengths(config, rewind, rows)
-    else:
-        with refused(field, None, *mentions):
-            check_lengths(config, rewind, rows)
-
-
-def test_a_cosine_has_no_milestones():
-    with refused("milestones", None):
-        validate(TrainConfig, {"schedule": "cosine", "milestones": ["3ep"]}, where="here")

@@ -144,20 +144,6 @@ def test_a_scaled_loss_has_gradients_of_all_rows_and_all_but_deviations_decays(u
 # Refusals
 
 
-@pytest.mark.parametrize(
-    ("options", "field"),
-    [
-        ({"draws": 0}, "draws"),
-        ({"temperature": -0.1}, "temperature"),
-        ({"kl_weights": {"dense": -1}}, "kl_weights.dense"),
-        ({"evaluation_draws": 0}, "evaluation_draws"),
-    ],
-)
-def test_bad_options_are_refused(options, field):
-    with refused(field, None):
-        Objective(**options)
-
-
 def used_twice():
     images, again = keras.Input((4,)), keras.layers.Dense(4, name="again")
     inner = keras.Sequential([keras.layers.Dense(4, name="inner")], name="nested")
