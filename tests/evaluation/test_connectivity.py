@@ -1,5 +1,7 @@
 """Mean inputs against models of plain Keras that end where a layer begins. Needs TensorFlow."""
 
+import functools
+
 import numpy as np
 import pytest
 
@@ -82,6 +84,9 @@ class Problem:
         return Connectivity(self.spec, self.weights, self.images, **hooks)
 
 
+problem_of = functools.cache(Problem)
+
+
 def assert_close(means, expected):
     assert means.dtype == np.float64
     np.testing.assert_allclose(means, expected, rtol=1e-5, atol=1e-6)
@@ -95,7 +100,7 @@ def small_tiles(monkeypatch, without_xla):
 @pytest.mark.parametrize("build", [convolutional, residual, nested], ids=lambda build: build.__name__)
 def test_mean_inputs_over_rows_positions_and_calls_at_once_and_layer_by_layer(build):
     """Layer by layer, as a ticket is drawn: a layer's mask is chosen after its inputs are known."""
-    problem = Problem(build)
+    problem = problem_of(build)
     means = problem.connectivity().of(list(problem.mask), problem.mask)
     assert list(means) == list(problem.mask)
     layerwise, mask = problem.connectivity(), {path: np.ones_like(kept) for path, kept in problem.mask.items()}
@@ -106,7 +111,7 @@ def test_mean_inputs_over_rows_positions_and_calls_at_once_and_layer_by_layer(bu
 
 
 def test_of_a_variational_network_they_are_those_of_the_network_of_means():
-    problem = Problem(rows=20)
+    problem = problem_of()
     variational = to_variational(problem.model)
     weights = initial_weights(variational, 0) | problem.weights
     means = Connectivity(spec_of(variational), weights, problem.images).of(list(problem.mask), problem.mask)
@@ -116,7 +121,7 @@ def test_of_a_variational_network_they_are_those_of_the_network_of_means():
 
 @pytest.mark.parametrize("rows", [1, TILE])
 def test_each_row_counts_once(rows):
-    problem = Problem(rows=rows)
+    problem = problem_of(rows=rows)
     last = list(problem.mask)[-1]
     assert_close(problem.connectivity().of([last], problem.mask)[last], problem.expected(last))
 
@@ -128,7 +133,7 @@ CACHED = 4 * (TILE + 7) * 2 * 2 * 6
 @pytest.mark.parametrize("room", [CACHED, CACHED - 1])
 def test_layers_before_cached_inputs_are_not_computed_again_if_there_is_room(room, monkeypatch):
     monkeypatch.setattr(connectivity, "CACHE_BYTES", room)
-    problem = Problem()
+    problem = problem_of()
     first, _, third, last = problem.mask
     inputs = problem.connectivity()
     inputs.of([third], problem.mask, keep=True)
@@ -139,11 +144,11 @@ def test_layers_before_cached_inputs_are_not_computed_again_if_there_is_room(roo
 
 
 def test_progress_is_reported_by_tiles_and_the_user_can_stop():
-    problem, done = Problem(rows=2 * TILE + 7), []
+    problem, done = problem_of(), []
     hooks = {"on_progress": lambda *images: done.append(images), "should_stop": lambda: len(done) == 2}
     with pytest.raises(Stopped):
         problem.connectivity(**hooks).of(list(problem.mask), problem.mask)
-    assert done == [(TILE, 2 * TILE + 7), (2 * TILE, 2 * TILE + 7)]
+    assert done == [(TILE, TILE + 7), (TILE + 7, TILE + 7)]
     passes = []
     on_progress = over_passes(lambda *images: passes.append(images), 3)
     for images in (40, 60) * 3:
@@ -152,7 +157,7 @@ def test_progress_is_reported_by_tiles_and_the_user_can_stop():
 
 
 def test_images_that_the_network_does_not_take_are_refused():
-    problem = Problem(rows=5)
+    problem = problem_of()
     for images in (np.zeros((5, 9, 9, 1), np.uint8), np.zeros((5, *IMAGE), np.float32)):
         with refused(None, None, "uint8 [rows, 8, 8, 1]", str(images.dtype), str(images.shape)):
             Connectivity(problem.spec, problem.weights, images)

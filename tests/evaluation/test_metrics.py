@@ -45,6 +45,7 @@ def test_a_case_worked_by_hand():
 def test_edges_and_extremes():
     edges = np.log(np.array([[0.8, 0.2], [0.75, 0.25], [0.81, 0.19]]))
     assert [*reliability(edges, np.zeros(3, int), bins=5).count] == [2, 1]  # an edge belongs to the bin below it
+    assert [*reliability(np.log(np.full((1, 20), 0.05)), np.array([0])).index] == [0]
     extreme = log_probabilities(np.array([[1e30, 0.0], [-1e4, 1e4]], np.float32))
     np.testing.assert_allclose(extreme, [[0.0, -1e30], [-2e4, 0.0]], rtol=1e-6)
     sure = all_metrics(log_probabilities(np.array([[0.0, 900.0], [900.0, 0.0]])), np.array([1, 0]))

@@ -10,11 +10,10 @@ from tfticket.backend import tf
 from tfticket.config import SampleConfig
 from tfticket.registry import SAMPLERS, resolve
 from tfticket.sampling.hmc import Hmc
-from tfticket.sampling.nuts import Nuts
 from tfticket.sampling.protocol import SampleStats, State
 
-SIZE, ERRORS = 20, 4.5
-"""Standard errors that 20 means, or variances, may be off at most: by chance once in 7,000 times."""
+SIZE, ERRORS = 10, 4.5
+"""Standard errors that 10 means, or variances, may be off at most: by chance once in 15,000 times."""
 RANDOM = np.random.default_rng(0)
 FACTOR = np.eye(SIZE) + 0.6 * RANDOM.normal(size=(SIZE, SIZE)) / math.sqrt(SIZE)
 SCALE = np.geomspace(0.1, 10, SIZE)
@@ -46,7 +45,7 @@ def sampler(request):
 
 def test_draws_have_the_moments_and_energies_of_the_gaussian(sampler):
     start = 10 * np.random.default_rng(1).normal(size=SIZE)
-    draws, stats, adaptation = sample(sampler, density, start, warmup=200, draws=400, seed=2)
+    draws, stats, adaptation = sample(sampler, density, start, warmup=150, draws=400, seed=2)
     residual, variance = draws - MEAN, np.diag(COVARIANCE)
     log_density, energy, rate, *_, diverging, _ = np.array(stats, float).T
     np.testing.assert_allclose(log_density, [density(draw)[0] for draw in draws], rtol=1e-9, atol=1e-9)
@@ -125,10 +124,10 @@ def test_a_fixed_trajectory_follows_leapfrog_steps(steps, step_size, accepted):
 
 
 def test_a_tree_is_cut_off_at_its_largest_depth_unless_it_turns():
-    sampler = Nuts(target, 4)
+    sampler = build("nuts")
     _, info = sampler.step(sampler.init(MEAN), 1e-4, np.ones(SIZE), (1, 2))
-    assert (info.tree_depth, info.n_steps, info.reached_max_treedepth) == (4, 15, True)
-    _, info = sampler.step(sampler.init(MEAN), 0.7, SCALE, (1, 2))
+    assert (info.tree_depth, info.n_steps, info.reached_max_treedepth) == (6, 63, True)
+    _, info = sampler.step(sampler.init(MEAN), 0.3, SCALE, (1, 2))
     assert not info.reached_max_treedepth
-    assert 1 <= info.tree_depth < 4
+    assert 1 <= info.tree_depth < 6
     assert 2 ** (info.tree_depth - 1) <= info.n_steps < 2**info.tree_depth
