@@ -1,5 +1,7 @@
 """Children that run tests in a copy of the tree: forked from a process that has imported TensorFlow already."""
 
+import compileall
+import gc
 import importlib
 import importlib.util
 import json
@@ -19,6 +21,12 @@ from typing import Any
 
 ROOT = Path(__file__).parents[2]
 
+LIBRARIES = [
+    *("tfticket.backend", "arviz", "sklearn.linear_model", "matplotlib.figure", "PySide6.QtTest"),
+    *("hypothesis.extra.numpy", "_hypothesis_pytestplugin", "pytestqt.plugin", "pytest_timeout", "xdist.plugin"),
+]
+"""What most tests import."""
+
 WALL_LIMIT = 1800
 """Seconds after which a child is killed that neither ends nor computes."""
 
@@ -37,9 +45,10 @@ class Job:
 def preload() -> None:
     """Import the libraries that most tests need, but neither tests nor what they test."""
     os.environ["QT_QPA_PLATFORM"] = "offscreen"
-    for name in ("tfticket.backend", "arviz", "sklearn.linear_model", "matplotlib.figure", "PySide6.QtWidgets"):
+    for name in LIBRARIES:
         importlib.import_module(name)
     _forget()
+    gc.freeze()  # a child's collections leave these objects alone
 
 
 def _forget() -> None:
@@ -56,6 +65,7 @@ def copy_tree(folder: Path) -> Path:
         if not line.startswith(("assets/", "docs/")) and (ROOT / line).is_file():
             (folder / line).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / line, folder / line)
+    compileall.compile_dir(folder, quiet=2)
     return folder
 
 

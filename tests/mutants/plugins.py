@@ -7,6 +7,7 @@ from typing import Any
 
 import coverage
 import pytest
+from hypothesis import Phase, settings
 
 TIMEOUT = 900
 """Seconds of a test that waits instead of computing."""
@@ -20,8 +21,6 @@ class Reporter:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection(self) -> None:  # after tests/conftest.py, which loads a profile
-        from hypothesis import Phase, settings  # before pytest has started, this import is a warning
-
         settings.register_profile("mutants", settings(), phases=[Phase.explicit, Phase.generate])
         settings.load_profile("mutants")
 
@@ -33,7 +32,7 @@ class Reporter:
 
     def run(self, *paths: str) -> int:
         """Run tests in this process until one fails."""
-        options = ["-x", "-q", "-p", "no:cacheprovider", "-m", "not slow", f"--timeout={TIMEOUT}"]
+        options = ["-x", "-q", "-p", "no:cacheprovider", "-m", "not slow", "--assert=plain", f"--timeout={TIMEOUT}"]
         return int(pytest.main([*options, *paths], [self]))
 
 
