@@ -27,8 +27,8 @@ LIBRARIES = [
 ]
 """What most tests import."""
 
-WALL_LIMIT = 1800
-"""Seconds after which a child is killed that neither ends nor computes."""
+SECONDS_PER_CPU_SECOND = 20
+"""Factor from the limit of a child in CPU seconds to one in seconds, for children that wait instead of computing."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def run_jobs(jobs: Iterable[Job], folders: Sequence[Path]) -> Iterator[tuple[Job
             time.sleep(0.1)
             for pid, (job, folder, began) in list(running.items()):
                 done, status, usage = os.wait4(pid, os.WNOHANG)
-                if done or time.monotonic() - began > WALL_LIMIT:
+                if done or time.monotonic() - began > SECONDS_PER_CPU_SECOND * job.limit:
                     _kill(pid)  # or what the tests left of it
                 if done:
                     del running[pid]
