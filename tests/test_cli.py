@@ -203,7 +203,7 @@ def test_options_of_every_command_stand_before_or_after_it_and_debug_raises(tmp_
         code, out, _ = call(*arguments)
         assert (code, "lenet-300-100" in out) == (0, True)
     monkeypatch.setattr(sys, "argv", ["tfticket", "--debug", "show", "nothing", "-w", str(tmp_path)])
-    with refused(None, None, "nothing"):
+    with refused("run", None, "nothing"):
         cli.main()
 
 

@@ -52,6 +52,9 @@ def test_a_layer_a_function_that_builds_a_model_and_a_file_are_refused(models, t
     __import__("builds_keras_3")
     sys.modules["builds_keras_3"].model = models[0]
     models[0].save(tmp_path / "mine.keras")
-    for name, fact in (("builds_keras_3:build", "builds_keras_3:build"), (str(tmp_path / "mine.keras"), "mine.keras")):
-        with refused(None, None, fact, WAY_OUT):
+    for name, fact, field in (
+        ("builds_keras_3:build", "builds_keras_3:build", None),
+        (str(tmp_path / "mine.keras"), "mine.keras", "model.name"),
+    ):
+        with refused(field, None, fact, WAY_OUT):
             tt.build_model(name, input_shape=IMAGE, num_classes=10)

@@ -159,7 +159,7 @@ def test_progress_is_reported_by_tiles_and_the_user_can_stop():
 def test_images_that_the_network_does_not_take_are_refused():
     problem = problem_of()
     for images in (np.zeros((5, 9, 9, 1), np.uint8), np.zeros((5, *IMAGE), np.float32)):
-        with refused(None, None, "uint8 [rows, 8, 8, 1]", str(images.dtype), str(images.shape)):
+        with refused("rows", None, "uint8 [rows, 8, 8, 1]", str(images.dtype), str(images.shape)):
             Connectivity(problem.spec, problem.weights, images)
 
 

@@ -108,14 +108,14 @@ def test_a_step_and_a_run_are_identified_by_what_the_mask_holds(file, tmp_path):
     assert len({*first, *(identity for arrays in masks for identity in identities(file, **arrays))}) == 12
 
 
-@pytest.mark.parametrize(("control", "mentions"), [
-    ("own-mask", ["path"]),
-    ({"name": "shuffle-even", "path": "mask.npz"}, ["path", "shuffle-even", "own-mask"]),
-    ({"name": "own-mask", "path": "mask.npz", "densities": 0.2}, ["densities", "own-mask"]),
+@pytest.mark.parametrize(("control", "field", "mentions"), [
+    ("own-mask", "control.path", []),
+    ({"name": "shuffle-even", "path": "mask.npz"}, "control.path", ["shuffle-even", "own-mask"]),
+    ({"name": "own-mask", "path": "mask.npz", "densities": 0.2}, "control.densities", ["own-mask"]),
 ])  # fmt: skip
-def test_a_path_belongs_to_own_masks_which_need_one_each_of_another_name(control, mentions):
-    with refused("control", None, *mentions):
+def test_a_path_belongs_to_own_masks_which_need_one_each_of_another_name(control, field, mentions):
+    with refused(field, None, *mentions):
         validate(ControlStep, {"control": control, "seed": 1}, where="test")
     assert [Control(name="own-mask", path=f"masks/{name}.npz").arm.key for name in "ab"] == ["own-mask a", "own-mask b"]
-    with refused(None, None, "own-mask mask, own-mask mask"):
+    with refused("controls", None, "own-mask mask, own-mask mask"):
         config("a/mask.npz", "b/mask.npz")

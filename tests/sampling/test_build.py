@@ -129,7 +129,7 @@ def test_other_data_and_masks_without_survivors_are_refused():
     data = random_data(random, (4, 4, 1))
     ticket = ticket_of(small_network(), data)
     for other in (random_data(random, (5, 4, 1)), random_data(random, (4, 4, 1), classes=4)):
-        with refused(None, None, "The network takes images"):
+        with refused("data", None, "The network takes images"):
             posterior_of(ticket, other)
     nothing = {path: np.zeros_like(kept) for path, kept in ticket.mask.items()}
     for engine in ("sparse", "keras"):

@@ -54,7 +54,7 @@ def test_bad_arguments_are_refused(sampled):
         with refused(next(iter(options)), None, mention):
             chains.predict(data.x_test, **options)
     for images in (np.zeros((3, 5)), np.zeros((3, 2, 3, 1)), [[0]]):
-        with refused(None, None, "uint8 [rows, 2, 3, 1]"):
+        with refused("rows", None, "uint8 [rows, 2, 3, 1]"):
             chains.predict(images)
     for seed in ("x", -1, True):
         with refused("seed", None, repr(seed)):

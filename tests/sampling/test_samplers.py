@@ -58,7 +58,7 @@ def test_draws_have_the_moments_and_energies_of_the_gaussian(sampler):
     assert worst_difference(sums, SIZE) < ERRORS
     ratio = adaptation.inverse_mass_sqrt / SCALE
     assert 0.4 < ratio.min() <= ratio.max() < 2.5
-    assert 0.7 < rate.mean() < 0.95
+    assert 0.7 < rate.mean() < 0.97
     assert not diverging.any()
 
 
