@@ -125,7 +125,8 @@ UNFIT = [
     ({"rewind": "50it"}, "rewind 50it"), ({"rewind": np.int64(50)}, "rewind 50it"),
     ({"train": 0}, "train: "), ({"model": None}, "NoneType"), ({"train": {"batch_size": True}}, "batch_size: "),
     ({"rate": 0.9, "levels": 5, "scope": "layerwise"}, "empty dense_3"), ({"train": {"epoch": 3}}, "'epochs'"),
-    ({"train": {"batch_size": np.int64(3000)}}, r"3,000.*1800"), ({"train": {"epochs": 1, "milestones": ["1ep"]}}, "mile"),
+    ({"train": {"batch_size": np.int64(3000)}}, r"3,000.*1800"),
+    ({"train": {"epochs": 1, "milestones": ["1ep"]}}, "milestones"),
     ({"train": {"batch_size": 3000}, "seed": "a"}, "seed"),  # arguments before the budget
 ]
 # fmt: on
