@@ -19,6 +19,7 @@ from pydantic import Field, model_validator
 
 from tfticket.arms import TICKET, Arm
 from tfticket.config import MOST, PART, EnsembleStep, PoolStep, SampleConfig, SampleStep, check_augment
+from tfticket.config.wording import field_error
 from tfticket.lab import Handle, Lab, Request
 from tfticket.procedures.svi import Svi, check_inference_lengths, infer, tune_kl_weights
 from tfticket.procedures.trained_arm import TrainedArm
@@ -62,23 +63,27 @@ class Config(ImpConfig):
     def _check_sampling(self) -> Self:
         for level in self.sampled_levels or ():
             if level > self.prune.levels:
-                raise ValueError(f"sampled_levels: there is no level {level}; the last is {self.prune.levels}")
+                message = f"sampled_levels: there is no level {level}; the last is {self.prune.levels}"
+                raise field_error("sampled_levels", message)
         known = [TICKET, *(control.arm for control in self.controls), *(mc.arm for mc in self.monte_carlo)]
         for text, arm in zip(self.sampled_arms, self.arms_sampled, strict=True):
             if arm not in known:
-                raise ValueError(f"sampled_arms: '{text}' is none of {', '.join(map(str, known))}")
+                raise field_error("sampled_arms", f"sampled_arms: '{text}' is none of {', '.join(map(str, known))}")
             if self.sample.start != "ticket" and arm.control in _OF_ONE_MASK:
-                raise ValueError(
-                    f"sampled_arms: '{arm}' has the ticket's mask, and chains that do not begin at its weights are the "
-                    "ticket's own; leave it out, or set sample.start to ticket"
+                raise field_error(
+                    "sampled_arms",
+                    f"sampled_arms: '{arm}' has the ticket's mask, and chains that do not begin at its weights are "
+                    "the ticket's own; leave it out, or set sample.start to ticket",
                 )
             if self.svi is not None and self.svi.carried == "mask" and arm.control in _OF_ONE_MASK:
-                raise ValueError(
+                raise field_error(
+                    "sampled_arms",
                     f"sampled_arms: '{arm}' has the ticket's mask, and SVI on a mask alone is the ticket's own; leave "
-                    "it out, or set svi.carried to start"
+                    "it out, or set svi.carried to start",
                 )
             if arm != TICKET and not self.levels_of(arm):
-                raise ValueError(f"sampled_arms: '{arm}' is at none of the levels that are sampled; see control_levels")
+                message = f"sampled_arms: '{arm}' is at none of the levels that are sampled; see control_levels"
+                raise field_error("sampled_arms", message)
         return self
 
     @property

@@ -24,7 +24,8 @@ from tfticket.config import Carried, TrainConfig, Variational, check_augment
 from tfticket.config.names import known
 from tfticket.config.schema import Config as Part
 from tfticket.config.schema import validate
-from tfticket.errors import unknown
+from tfticket.config.wording import field_error
+from tfticket.errors import InputError, unknown
 from tfticket.lab import Lab
 from tfticket.procedures.trained_arm import TrainedArm
 from tfticket.procedures.variational_training import (
@@ -58,7 +59,8 @@ class Trunk(Part):
     @model_validator(mode="after")
     def _check(self) -> Self:
         if not self.variational and self.score in ("snr", "mu", "square"):
-            raise ValueError(f"the score {self.score} is of variational networks; take magnitude")
+            message = f"the score {self.score} is of variational networks; take magnitude"
+            raise ValueError(InputError(message, field="score", suggestion="magnitude"))
         return self
 
     @property
@@ -86,21 +88,18 @@ class Config(ImpConfig):
     def _check_trunks(self) -> Self:
         for name, keys in (("trunks", [trunk.value.key for trunk in self.trunks]), ("transplants", self.transplants)):
             if len(set(keys)) < len(keys):
-                raise ValueError(f"the {name} {', '.join(keys)} repeat; each counts once")
+                raise field_error(name, f"the {name} {', '.join(keys)} repeat; each counts once")
         if self.prune.rewind == "none" and any(trunk.rewind for trunk in self.trunks):
-            raise ValueError("trunks: prune.rewind is 'none' for all; leave `rewind` out of the trunks")
+            raise field_error("trunks", "trunks: prune.rewind is 'none' for all; leave `rewind` out of the trunks")
         if any(
             not trunk.variational and (trunk.score, trunk.rewind) == (self.prune.score, None) for trunk in self.trunks
         ):
             alternative = ", or give it rewind: none" if self.prune.rewind != "none" else ""
-            raise ValueError(
-                f"trunks: deterministic tickets by {self.prune.score} are the run's own; leave that trunk out"
-                + alternative
-            )
+            message = f"trunks: deterministic tickets by {self.prune.score} are the run's own; leave that trunk out"
+            raise field_error("trunks", message + alternative)
         if self.model.variational is not None:
-            raise ValueError(
-                "model.variational: the base is the deterministic network here; `variational` is the other's"
-            )
+            message = "model.variational: the base is the deterministic network here; `variational` is the other's"
+            raise field_error("model.variational", message)
         return self
 
     @property

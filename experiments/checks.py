@@ -23,7 +23,8 @@ def check_data(config: Config) -> None:
             outside_data = load_dataset(outside)
         except InputError as error:
             where = f"out_of_distribution.{'name' if outside.path is None else 'path'}"
-            raise InputError(f"{where}: {str(error).replace('data.path', 'out_of_distribution.path')}") from None
+            message = f"{where}: {str(error).replace('data.path', 'out_of_distribution.path')}"
+            raise InputError(message, field=where, suggestion=error.suggestion) from None
         check_alike(data, outside_data)
     if is_user_defined(config.model.name):
         source_file(config.model.name)
@@ -40,7 +41,8 @@ def check_moments(config: Config, train: TrainConfig, where: str) -> None:
         if (iteration := iterations_in(moment, rows, train.batch_size)) > last:
             raise InputError(
                 f"keep: {moment} is iteration {iteration:,}; training for {train.epochs} ends after {last:,}. Name an "
-                f"earlier moment, or train longer ({where}.epochs)."
+                f"earlier moment, or train longer ({where}.epochs).",
+                field="keep",
             )
 
 
@@ -105,7 +107,8 @@ def _check_random_mask(control: Control, dense: Mask, exempt: tuple[str, ...]) -
     collapsed = [layer_of(path) for path, count in counts.items() if not count]
     if collapsed and not control.allow_empty:
         raise InputError(
-            f"The control {control.arm} leaves no weight in {', '.join(collapsed)}. Give it a larger density."
+            f"The control {control.arm} leaves no weight in {', '.join(collapsed)}. Give it a larger density.",
+            field="controls",
         )
 
 

@@ -90,7 +90,8 @@ class Imp(Experiment[AnyConfig]):
         )
         if not config.controlled:
             last = config.prune.levels
-            raise InputError(f"branch: {run['name']} has controls at no level. Say at which, e.g. --levels 0-{last}.")
+            message = f"branch: {run['name']} has controls at no level. Say at which, e.g. --levels 0-{last}."
+            raise InputError(message, field="--levels", suggestion=f"0-{last}")
         return config.model_copy(update={"train": config.training})
 
     def main(self, lab: Lab, config: AnyConfig) -> None:

@@ -18,6 +18,7 @@ from tfticket.config import (
     TrainConfig,
 )
 from tfticket.config.durations import Rewind, rewinds_later
+from tfticket.config.wording import field_error
 
 Density = Annotated[float, Field(gt=0, le=1)]
 
@@ -75,17 +76,18 @@ class Config(ExperimentConfig):
         for name, values in named.items():
             if len(set(values)) < len(values):
                 mend = self._masks_of_one_name() if name == "controls" else ""
-                raise ValueError(f"the {name} {', '.join(map(str, values))} repeat; each counts once{mend}")
+                raise field_error(name, f"the {name} {', '.join(map(str, values))} repeat; each counts once{mend}")
         for moment in self.keep:
             if not rewinds_later(moment):
-                raise ValueError(
-                    f"keep: '{moment}' is no moment within a training; expected one such as '1ep' or '500it'"
-                )
+                message = f"keep: '{moment}' is no moment within a training; expected one such as '1ep' or '500it'"
+                raise field_error("keep", message)
         for level in self.control_levels or ():
             if level > self.prune.levels:
-                raise ValueError(f"control_levels: there is no level {level}; the last is {self.prune.levels}")
+                message = f"control_levels: there is no level {level}; the last is {self.prune.levels}"
+                raise field_error("control_levels", message)
         if self.monte_carlo and self.control_levels and not self.drawn_levels:
-            raise ValueError("monte_carlo: level 0 has nothing to learn from; name a level above 0 in control_levels")
+            message = "monte_carlo: level 0 has nothing to learn from; name a level above 0 in control_levels"
+            raise field_error("monte_carlo", message)
         return self
 
     def _masks_of_one_name(self) -> str:

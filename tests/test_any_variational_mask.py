@@ -4,130 +4,95 @@ import numpy as np
 import pytest
 
 import tfticket as tt
+from tests.plans import DIGITS, assert_same
 from tfticket.tickets.transplant import is_rho
 
 PLAIN = {"epochs": "4it", "batch_size": 50}
 TRAIN = {**PLAIN, "objective": {"draws": 2}}
 PRUNE = {"sparsity": 0.9, "levels": 2}
-DRAWS = 3
+FIRST = "dense_1/kernel"
+pytestmark = pytest.mark.usefixtures("without_xla")
 
 
 @pytest.fixture(scope="module")
-def few(without_xla):
-    return tt.load_data("mnist", train_rows=200, validation_rows=50)
+def data():
+    return tt.load_data(**DIGITS)
 
 
 @pytest.fixture(scope="module")
-def model(few):
-    return tt.build_model("lenet-300-100", few)
+def model(data):
+    return tt.build_model("lenet-300-100", data)
 
 
 @pytest.fixture(scope="module")
-def onto(few, model):
-    """An unpruned variational network of another seed."""
-    return tt.Ticket.dense(tt.to_variational(model), seed=5, data=few)
+def bayesian(data, model, without_xla):
+    return tt.find_tickets(tt.to_variational(model), data, score="snr", **PRUNE, train=TRAIN)[-1]
 
 
 @pytest.fixture(scope="module")
-def bayesian(few, model):
-    return tt.find_tickets(tt.to_variational(model), few, score="snr", **PRUNE, train=TRAIN)[-1]
+def tickets(bayesian, data, model):
+    """Tickets of variational networks, the IMP ticket, and an unpruned variational network of another seed."""
+    onto = tt.Ticket.dense(tt.to_variational(model), seed=5, data=data)
+    imp = tt.find_tickets(model, data, **PRUNE, train=PLAIN)[-1]
+    sampler = tt.fit_survival_model(tt.to_deterministic(bayesian), data, images=20)
+    return {
+        "shuffled": tt.control(bayesian, "shuffle-layerwise"),
+        "initialised anew": tt.transplant(bayesian, onto, "mask"),
+        "drawn": tt.transplant(tt.draw_mc_ticket(sampler, tt.to_deterministic(onto), data, 2, images=20), onto),
+        "start": tt.transplant(imp, onto),
+        "trained": tt.transplant(imp, onto, "trained", tt.train(imp, data, train=PLAIN).weights),
+        "mask": tt.transplant(imp, onto, "mask"),
+        "imp": imp,
+        "onto": onto,
+    }
 
 
-@pytest.fixture(scope="module")
-def imp(few, model):
-    return tt.find_tickets(model, few, **PRUNE, train=PLAIN)[-1]
-
-
-def drawn(bayesian, onto, few):
-    sampler = tt.fit_survival_model(tt.to_deterministic(bayesian), few, images=20)
-    mask_only = tt.draw_mc_ticket(sampler, tt.to_deterministic(onto), few, 2, images=20)
-    return tt.transplant(mask_only, onto)
-
-
-def trained(imp, onto, few):
-    return tt.transplant(imp, onto, "trained", tt.train(imp, few, train=PLAIN).weights)
-
-
-TICKETS = {
-    "Bayesian IMP": lambda bayesian, imp, onto, few: bayesian,
-    "Bayesian IMP, shuffled": lambda bayesian, imp, onto, few: tt.control(bayesian, "shuffle-layerwise"),
-    "Bayesian IMP, initialised anew": lambda bayesian, imp, onto, few: tt.transplant(bayesian, onto, "mask"),
-    "Bayesian IMP, drawn by Monte Carlo": lambda bayesian, imp, onto, few: drawn(bayesian, onto, few),
-    "IMP, its start": lambda bayesian, imp, onto, few: tt.transplant(imp, onto),
-    "IMP, its trained weights": lambda bayesian, imp, onto, few: trained(imp, onto, few),
-    "IMP, its mask": lambda bayesian, imp, onto, few: tt.transplant(imp, onto, "mask"),
-}
-"""What a ticket's mask and weights are -> the ticket, of a variational network."""
-QUICK = ("Bayesian IMP",)
-
-
-@pytest.fixture(
-    scope="module",
-    params=[pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in TICKETS],
-)
-def ticket(request, bayesian, imp, onto, few):
-    """Each ticket in turn."""
-    return TICKETS[request.param](bayesian, imp, onto, few)
-
-
-def check(found, few):
-    metrics = tt.evaluate(found, few, "validation")
-    assert np.isfinite(list(metrics.values())).all()
-    assert 0 <= metrics["accuracy"] <= 1
-
-
-def test_it_is_trained_variationally(ticket, few):
-    found = tt.train(ticket, few, train=TRAIN)
-    check(found, few)
-    for path, kept in ticket.mask.items():
-        scale = f"{path}_rho"
-        assert not found.weights[path][~kept].any()
-        np.testing.assert_array_equal(found.weights[scale][~kept], ticket.start[scale][~kept])
-        for name in (path, scale):
-            assert np.mean(found.weights[name][kept] != ticket.start[name][kept]) > 0.5
-
-
-def test_it_is_trained_deterministically_from_its_means(ticket, few):
+def check_methods(ticket, data):
+    """A ticket is trained variationally, deterministically from its means, and sampled: under its mask each time."""
     plain = tt.to_deterministic(ticket)
-    found = tt.train(plain, few, train=PLAIN)
-    check(found, few)
-    assert not any(is_rho(ticket.model, path) for path in found.weights)
+    variational, deterministic = tt.train(ticket, data, train=TRAIN), tt.train(plain, data, train=PLAIN)
+    chain = tt.sample(ticket, data, warmup=20, draws=3, max_tree_depth=2)
+    for result in (variational, deterministic, chain):
+        metrics = tt.evaluate(result, data, "validation")
+        assert np.isfinite(list(metrics.values())).all()
+    assert not any(is_rho(ticket.model, path) for path in deterministic.weights)
+    assert chain.theta.shape == (1, 3, sum(ticket.survivors.values()) + 300 + 100 + 10)
     for path, kept in ticket.mask.items():
+        rho = f"{path}_rho"
+        np.testing.assert_array_equal(variational.weights[rho][~kept], ticket.start[rho][~kept])
         np.testing.assert_array_equal(plain.start[path], ticket.start[path])
-        assert not found.weights[path][~kept].any()
-        assert np.mean(found.weights[path][kept] != ticket.start[path][kept]) > 0.5
-
-
-def test_it_is_sampled_under_its_mask(ticket, few):
-    sampled = tt.sample(ticket, few, warmup=20, draws=DRAWS, max_tree_depth=2)
-    check(sampled, few)
-    assert sampled.theta.shape == (1, DRAWS, sum(ticket.survivors.values()) + 300 + 100 + 10)
-    for path, kept in ticket.mask.items():
-        draws = sampled.kernel_draws(path.removesuffix("/kernel"))
+        for result in (variational, deterministic):
+            assert not result.weights[path][~kept].any()
+            assert np.mean(result.weights[path][kept] != ticket.start[path][kept]) > 0.5
+        assert np.mean(variational.weights[rho][kept] != ticket.start[rho][kept]) > 0.5
+        draws = chain.kernel_draws(path.removesuffix("/kernel"))
         assert not draws[:, ~kept].any()
         assert (draws[:, kept] != 0).all()
 
 
-@pytest.mark.slow
-def test_their_masks_and_means_are_what_they_are_called(bayesian, imp, onto, few):
-    made = {name: make(bayesian, imp, onto, few) for name, make in TICKETS.items()}
-    first = "dense_1/kernel"
-    for name, one in made.items():
-        assert one.density == pytest.approx(0.1, abs=0.01), name
-    for name in ("IMP, its start", "IMP, its trained weights", "IMP, its mask"):
-        np.testing.assert_array_equal(made[name].mask[first], imp.mask[first], err_msg=name)
-    np.testing.assert_array_equal(made["Bayesian IMP, initialised anew"].mask[first], bayesian.mask[first])
-    assert made["Bayesian IMP, shuffled"].survivors == bayesian.survivors
-    own = [made["Bayesian IMP, shuffled"], made["Bayesian IMP, drawn by Monte Carlo"], imp]
-    assert all(np.mean(one.mask[first] != bayesian.mask[first]) > 0.02 for one in own)
-    for name in ("Bayesian IMP, initialised anew", "IMP, its mask"):
-        np.testing.assert_array_equal(made[name].start[first], onto.start[first], err_msg=name)
+def test_a_bayesian_ticket_is_trained_either_way_and_sampled_under_its_mask(bayesian, data):
+    check_methods(bayesian, data)
 
 
 @pytest.mark.slow
-def test_a_transplanted_ticket_is_trained_deterministically_as_if_it_had_stayed(imp, onto, few):
-    expected = tt.train(imp, few, train=PLAIN).weights
-    found = tt.train(tt.to_deterministic(tt.transplant(imp, onto)), few, train=PLAIN).weights
-    assert list(found) == list(expected)
-    for path, array in expected.items():
-        np.testing.assert_array_equal(found[path], array, err_msg=path)
+@pytest.mark.parametrize("name", ["shuffled", "initialised anew", "drawn", "start", "trained", "mask"])
+def test_any_other_ticket_is_trained_either_way_and_sampled_under_its_mask(name, tickets, data):
+    check_methods(tickets[name], data)
+
+
+@pytest.mark.slow
+def test_masks_and_means_are_what_they_are_called(bayesian, tickets, data):
+    imp, onto = tickets["imp"], tickets["onto"]
+    assert all(tickets[name].density == pytest.approx(0.1, abs=0.01) for name in tickets if name != "onto")
+    for name in ("start", "trained", "mask"):
+        assert_same(tickets[name].mask, imp.mask)
+    assert_same(tickets["initialised anew"].mask, bayesian.mask)
+    assert tickets["shuffled"].survivors == bayesian.survivors
+    for ticket in (tickets["shuffled"], tickets["drawn"], imp):
+        assert np.mean(ticket.mask[FIRST] != bayesian.mask[FIRST]) > 0.02
+    for name in ("initialised anew", "mask"):
+        np.testing.assert_array_equal(tickets[name].start[FIRST], onto.start[FIRST])
+    expected = tt.train(imp, data, train=PLAIN).weights
+    transplanted = tt.train(tt.to_deterministic(tickets["start"]), data, train=PLAIN).weights
+    assert list(transplanted) == list(expected)
+    assert_same(transplanted, expected)

@@ -18,6 +18,7 @@ from tfticket.reports.figures.arm_styles import arm_styles
 from tfticket.reports.rows import Row
 from tfticket.reports.tables.cells import summarise
 
+PRINTED = "magnitude, as printed, 5000 images"
 OLD = {
     "ticket": TICKET,
     "reinitialise": Arm(control="reinitialise"),
@@ -25,9 +26,7 @@ OLD = {
     "random-mask dense_1=0.1 dense_2=0.5": Arm(control="random-mask", options="dense_1=0.1 dense_2=0.5"),
     "own-mask my own": Arm(control="own-mask", options="my own"),
     "monte-carlo dense": Arm(control="monte-carlo", options="dense"),
-    "monte-carlo magnitude, as printed, 5000 images": Arm(
-        control="monte-carlo", options="magnitude, as printed, 5000 images"
-    ),
+    f"monte-carlo {PRINTED}": Arm(control="monte-carlo", options=PRINTED),
     "bayesian-snr": Arm(trunk=Trunk(True, "snr")),
     "bayesian-snr-lrr": Arm(trunk=Trunk(True, "snr", True)),
     "deterministic-magnitude-lrr": Arm(trunk=Trunk(False, "magnitude", True)),
@@ -44,9 +43,7 @@ OLD = {
 
 MISREAD = ["", "ticket", "train", "snr", "snr-lrr", "-lrr", "bayesian-dropout", "bayesian-", "deterministic-x-lrr", '"']
 MISREAD += ['"a"', '"a" b', "method=", 'method="x"', "a b", " ", "\\", "\n"]
-NAMES = st.one_of(
-    st.sampled_from([*MISREAD, *METHODS, *CONTROLS]), st.text('ab- "\\\n=', max_size=6), st.text(max_size=6)
-)
+NAMES = st.sampled_from([*MISREAD, *METHODS, *CONTROLS]) | st.text('ab- "\\\n=', max_size=6) | st.text(max_size=6)
 TRUNKS = st.none() | st.builds(Trunk, st.booleans(), NAMES, st.booleans())
 ARMS = st.builds(Arm, st.just("train") | NAMES, TRUNKS, NAMES, NAMES)
 
@@ -57,28 +54,14 @@ def test_the_text_of_old_manifests_is_the_key(text):
     assert OLD[text].key == str(OLD[text]) == text
 
 
-@given(ARMS)
-def test_a_key_tells_the_arm(arm):
+@given(ARMS, ARMS, NAMES)
+def test_keys_and_labels_stand_for_one_arm_each_and_any_text_is_a_key(arm, other, text):
     assert Arm.parse(arm.key) == arm
-
-
-@given(NAMES)
-def test_any_text_is_a_key(text):
-    arm = Arm.parse(text)
-    assert Arm.parse(arm.key) == arm
-
-
-@given(ARMS)
-def test_a_label_tells_the_arm(arm):
     label = json.loads(json.dumps(written_label({"arm": arm, "seed": 0})))
-    assert label["seed"] == 0
-    assert Arm.from_label(label["arm"]) == arm
-
-
-@given(ARMS, ARMS)
-def test_no_two_arms_share_a_key(one, other):
-    assert (one.key == other.key) == (one == other) == (one.to_label() == other.to_label())
-    assert (one < other) == (one.key < other.key)
+    assert (Arm.from_label(label["arm"]), label["seed"]) == (arm, 0)
+    assert (arm.key == other.key) == (arm == other) == (arm.to_label() == other.to_label())
+    assert (arm < other) == (arm.key < other.key)
+    assert Arm.parse(Arm.parse(text).key) == Arm.parse(text)
 
 
 @pytest.mark.parametrize("control", ["bayesian-dropout", "nuts", "ticket", 'method="x"', "own mask", '"'])
@@ -88,13 +71,17 @@ def test_the_name_of_a_packages_control_is_never_read_as_something_else(control)
     assert (arm.trunk, arm.method, arm.name) == (None, "train", control)
 
 
-def test_scores_and_samplers_of_packages_have_keys_of_their_own():
-    rewound, packages = Arm(trunk=Trunk(True, "snr", True)), Arm(trunk=Trunk(True, "snr-lrr"))
-    assert (rewound.key, packages.key) == ("bayesian-snr-lrr", 'bayesian-"snr-lrr"')
-    assert (rewound.name, packages.name) == ("Bayesian, SNR, rate rewound", "Bayesian, snr-lrr")
-    sampled, altered = Arm("gibbs", control="mine"), Arm(control="gibbs", options="mine")
-    assert (sampled.key, altered.key) == ('method="gibbs" mine', "gibbs mine")
-    assert (sampled.name, altered.name) == ("gibbs, mine", "gibbs mine")
+@pytest.mark.parametrize(
+    ("arm", "key", "name"),
+    [
+        (Arm(trunk=Trunk(True, "snr", True)), "bayesian-snr-lrr", "Bayesian, SNR, rate rewound"),
+        (Arm(trunk=Trunk(True, "snr-lrr")), 'bayesian-"snr-lrr"', "Bayesian, snr-lrr"),
+        (Arm("gibbs", control="mine"), 'method="gibbs" mine', "gibbs, mine"),
+        (Arm(control="gibbs", options="mine"), "gibbs mine", "gibbs mine"),
+    ],
+)
+def test_scores_and_samplers_of_packages_have_keys_of_their_own(arm, key, name):
+    assert (arm.key, arm.name) == (key, name)
 
 
 NO_LABELS = [3, None, [], {"name": "ticket"}, {"method": 3}, {"control": None}, {"trunk": {}}, {"trunk": "snr"}]
@@ -109,45 +96,38 @@ def test_what_is_no_arm_is_refused(label):
 
 def arms_of(config):
     """Return the arms that a configuration asks for."""
-    altered = [TICKET, *(one.arm for one in (*config.controls, *config.monte_carlo))]
+    altered = [TICKET, *(options.arm for options in (*config.controls, *config.monte_carlo))]
     trunks = [None, *(trunk.value for trunk in getattr(config, "trunks", ()))]
-    found = [replace(arm, trunk=trunk) for trunk in trunks for arm in altered]
-    found += [Arm(f"transplant-{carried}") for carried in getattr(config, "transplants", ())]
+    arms = [replace(arm, trunk=trunk) for trunk in trunks for arm in altered]
+    arms += [Arm(f"transplant-{carried}") for carried in getattr(config, "transplants", ())]
     if hasattr(config, "sample"):
         ways = config.svi.ways if config.svi is not None else ()
         methods = (config.sample.method, "ensemble", *(svi.METHODS[way] for way in ways))
-        found += [replace(arm, method=method) for method in methods for arm in altered]
-    return found
+        arms += [replace(arm, method=method) for method in methods for arm in altered]
+    return arms
 
 
-@pytest.mark.parametrize("preset", presets())
-def test_the_arms_of_every_preset_are_read_as_they_were_written(preset):
-    arms = arms_of(load_experiment(preset))
-    assert len({arm.key for arm in arms}) == len(arms) > 1
-    for arm in arms:
-        assert Arm.parse(arm.key) == Arm.from_label(arm.to_label()) == Arm.from_label(arm.key) == arm
-        assert '"' not in arm.key
+def test_the_arms_of_every_preset_are_read_as_they_were_written():
+    for preset in presets():
+        arms = arms_of(load_experiment(preset))
+        assert len({arm.key for arm in arms}) == len(arms) > 1
+        for arm in arms:
+            assert Arm.parse(arm.key) == Arm.from_label(arm.to_label()) == Arm.from_label(arm.key) == arm
+            assert '"' not in arm.key
 
 
-def rows_of_arms(*arms, seeds=range(3)):
-    return [
-        Row("r-1", arm, arm.name, seed, 1, 0.5, "MNIST", metrics, metrics)
-        for number, arm in enumerate(arms)
-        for seed in seeds
-        for metrics in [{"accuracy": 0.9 - 0.01 * number, "nll": 0.3}]
-    ]
+def rows_of_arms(*arms):
+    metrics = [{"accuracy": 0.9 - 0.01 * number, "nll": 0.3} for number in range(len(arms))]
+    pairs = [(arm, values, seed) for arm, values in zip(arms, metrics, strict=True) for seed in range(3)]
+    return [Row("r-1", arm, arm.name, seed, 1, 0.5, "MNIST", values, values) for arm, values, seed in pairs]
 
 
-def test_a_packages_control_that_is_called_as_a_trunk_would_be_stays_in_its_claim():
+def test_reports_tell_a_packages_arms_from_known_ones_of_like_names():
     rows = rows_of_arms(TICKET, Arm(control="bayesian-dropout"), Arm(control="nuts"))
-    (claim,) = (one for one in claims_of(rows) if one.claim == B5)
+    (claim,) = (claim for claim in claims_of(rows) if claim.claim == B5)
     assert list(claim.differences) == ["bayesian-dropout at 50.0 %", "nuts at 50.0 %"]
-
-
-def test_a_packages_score_that_is_called_as_a_rewound_one_is_another_arm():
-    packages = bayesian_lth.Trunk.model_construct(score="snr-lrr").value
-    rewound = bayesian_lth.Trunk(score="snr", rewind="none").value
-    cells = summarise(rows_of_arms(TICKET, Arm(trunk=packages), Arm(trunk=rewound)))
+    trunks = [bayesian_lth.Trunk.model_construct(score="snr-lrr"), bayesian_lth.Trunk(score="snr", rewind="none")]
+    cells = summarise(rows_of_arms(TICKET, *(Arm(trunk=trunk.value) for trunk in trunks)))
     assert [cell.arm.key for cell in cells] == ["ticket", 'bayesian-"snr-lrr"', "bayesian-snr-lrr"]
-    looks = arm_styles([("r-1", cell.arm) for cell in cells])
-    assert len({(look["color"], look["marker"]) for look in looks.values()}) == 3
+    styles = arm_styles([("r-1", cell.arm) for cell in cells]).values()
+    assert len({(style["color"], style["marker"]) for style in styles}) == 3

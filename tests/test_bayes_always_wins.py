@@ -1,31 +1,32 @@
-"""The experiment of "Bayes always wins the lottery in Monte Carlo", on real data. Needs TensorFlow."""
+"""The experiment of "Bayes always wins the lottery in Monte Carlo": a run on real data. Needs TensorFlow."""
 
-import json
 import re
 import shutil
 import signal
 import sys
 import time
-from pathlib import Path
+from collections import Counter
 from subprocess import DEVNULL
 
 import numpy as np
 import pytest
 import xarray
-from pydantic import ValidationError
+import yaml
 from safetensors.numpy import load_file
 from tfticket._experiments.bayes_always_wins import BayesAlwaysWins, Config
-from typer.testing import CliRunner
 
-from tests.plans import assert_planned
+from tests.plans import DIGITS, Run, assert_planned, assert_same, differ, key_of
 from tests.processes import execute, started, wait_for
+from tests.refusals import refused
+from tests.tables import refusals
 from tfticket import build_model, load_data
-from tfticket.cli import app
-from tfticket.cli.options import Options
+from tfticket.config.schema import validate
+from tfticket.errors import InputError
 from tfticket.evaluation.predictive import predict
-from tfticket.presets import load_experiment, planned, presets
+from tfticket.presets import load_experiment, merge, presets
 from tfticket.reports.rows import rows_of
 from tfticket.runs.files import read_json
+from tfticket.runs.lease import holder_of
 from tfticket.runs.run_folder import find_run
 from tfticket.runs.step import TICKET, WEIGHTS
 from tfticket.sampling.build import check_engine
@@ -33,59 +34,52 @@ from tfticket.sampling.chain_files import draw_files
 from tfticket.tickets import Ticket
 from tfticket.tickets.weight_files import load_weights
 
-PRESET = "bayes-always-wins-lenet-300-100-mnist-smoke"
-OPTIONS = [
-    "replicates=2",
-    "controls=[reinitialise, shuffle-layerwise]",
-    "chains=2",
-    "sample.warmup=20",
-    "sample.draws=16",
-    "sample.evaluate_every=4",
-    "svi=null",
-    "execution.checkpoint_seconds=0",
-]
+VALUES = {
+    "experiment": "bayes-always-wins",
+    "name": "bayes",
+    "data": DIGITS,
+    "model": {"name": "lenet-300-100"},
+    "train": {"epochs": "5it", "batch_size": 50},
+    "prune": {"levels": 1, "rate": 0.9},
+    "controls": ["reinitialise", "shuffle-layerwise"],
+    "control_densities": [0.1],
+    "replicates": 2,
+    "seeds": [0],
+    "evaluation_passes": 1,
+    "chains": 2,
+    "sample": {"warmup": 20, "draws": 16, "evaluate_every": 4, "max_tree_depth": 3},
+    "svi": {
+        "train": {"epochs": "6it", "batch_size": 50, "objective": {"draws": 2, "evaluation_draws": 2}},
+        "population": {"members": 2, "generations": 2},
+    },
+    "execution": {"processes": 1, "checkpoint_seconds": 0},
+}
+EXPERIMENT = BayesAlwaysWins()
 
 
-def arguments(workspace: Path, *options: str) -> list[str]:
-    given = [text for option in [*OPTIONS, *options] for text in ("-o", option)]
-    return ["run", PRESET, "-w", str(workspace), *given]
+def config_of(changes=None):
+    return validate(Config, merge(VALUES, dict(changes or {})), where="here")
 
 
-def command(workspace: Path) -> list[str]:
-    return [sys.executable, "-m", "tfticket", *arguments(workspace)]
-
-
-def chains(workspace: Path) -> dict[str, dict[str, np.ndarray]]:
-    """Of each chain everything but times: its draws as one array, what was told of them, its prediction."""
-    found = {}
+def chains(workspace):
+    """Everything but times of each chain: its draws as one array, its statistics, its predictions."""
+    tensors = {}
     for folder in sorted((workspace / "steps").glob("sample-*")):
-        tensors = load_file(folder / "chain.safetensors")
-        tensors.pop("told/seconds")
+        chain = load_file(folder / "chain.safetensors")
+        chain.pop("told/seconds")
         draws = [load_file(file)["theta"] for file in draw_files(folder)]
         assert [file.name for file in draw_files(folder)] == [f"{n + 1:06d}.safetensors" for n in range(len(draws))]
-        found[folder.name] = tensors | {"draws": np.concatenate(draws)}
-    return found
-
-
-def drawn(workspace: Path, since: float) -> bool:
-    """Whether a chain has kept a draw since then and is not done."""
-    running = [path.parents[1] for path in workspace.glob("steps/sample-*/draws/*") if path.stat().st_mtime > since]
-    return any(not (folder / "result.json").exists() for folder in running)
+        tensors[folder.name] = chain | {"draws": np.concatenate(draws)}
+    return tensors
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory):
-    workspace = tmp_path_factory.mktemp("undisturbed")
-    Options.quiet = False  # a test before may have been quiet
-    done = CliRunner().invoke(app, arguments(workspace))
-    assert done.exit_code == 0, done.output
-    return workspace, " ".join(done.output.split())
+def run(tmp_path_factory, without_xla):
+    return Run(tmp_path_factory.mktemp("workspace"), EXPERIMENT, config_of())
 
 
-def test_tickets_are_sampled_beside_trainings_and_an_ensemble(undisturbed):
-    workspace, said = undisturbed
-    run = find_run(workspace, PRESET)
-    rows = {row.arm.key: row for row in rows_of(run) if row.level == 2}
+def test_tickets_are_sampled_beside_trainings_an_ensemble_and_inference(run):
+    rows = {row.arm.key: row for row in rows_of(find_run(run.workspace, "bayes")) if row.level == 1}
     assert {arm: row.name for arm, row in rows.items()} == {
         "ticket": "IMP ticket",
         "reinitialise": "re-initialised",
@@ -93,60 +87,141 @@ def test_tickets_are_sampled_beside_trainings_and_an_ensemble(undisturbed):
         "ensemble reinitialise": "ensemble, re-initialised",
         "ensemble shuffle-layerwise": "ensemble, shuffled layerwise",
         "nuts": "NUTS",
+        "svi": "SVI",
+        "svi-tuned": "SVI, tuned",
+        "svi-unscaled": "SVI, unscaled",
     }
-    densities = {row.density for row in rows.values()}
-    assert len(densities) == 1
-    assert "not converged" in said
-    assert "does not prove convergence in weight space" in said
-    assert len(re.findall(r"of the network of each chain's mean weights [0-9.]+ %, [0-9.]+ %, NLL", said)) == 1
-    assert (run.folder / "report" / "chains-nuts-seed-0-level-2.png").stat().st_size > 10_000
-    assert len(list(workspace.glob("steps/sample-*"))) == 2
-    (pool,) = workspace.glob("steps/pool-*/result.json")
-    found = read_json(pool)["result"]["diagnostics"]
-    assert (found["chains"], found["draws"]) == (2, [16, 16])
-    assert len(found["e_bfmi"]) == 2
+    assert len({row.density for row in rows.values()}) == 1
+    (verdict,) = [note for note in run.notes if "seed 0, level 1, nuts" in note]
+    assert "not converged" in verdict
+    (pool,) = run.workspace.glob("steps/pool-*/result.json")
+    diagnostics = read_json(pool)["result"]["diagnostics"]
+    assert (diagnostics["chains"], diagnostics["draws"], len(diagnostics["e_bfmi"])) == (2, [16, 16], 2)
 
 
-def test_the_pooled_prediction_is_the_mean_of_all_draws(undisturbed):
-    workspace, _ = undisturbed
-    each = chains(workspace).values()
-    mean = sum(chain["sums/test"] for chain in each) / 32
+def test_the_report_draws_the_chains_and_prints_their_verdict(run, call):
+    code, out, err = call("report", "bayes", "-w", run.workspace)
+    assert (code, "not converged" in " ".join(out.split())) == (0, True), err
+    figure = find_run(run.workspace, "bayes").folder / "report" / "chains-nuts-seed-0-level-1.png"
+    assert figure.stat().st_size > 10_000
+
+
+def test_a_plan_lists_the_steps_that_a_run_takes_and_counts_its_trainings(run):
+    assert_planned(run.workspace, config_of())
+    expected = {"train": 2 + 4 + 3, "member": 4, "sample": 2}  # levels, controls, SVI; members x generations; chains
+    kinds = Counter(step.kind for step in run.steps)
+    assert {kind: kinds[kind] for kind in expected} == expected
+    assert run.counted.trainings == run.counted.done == sum(expected.values()) == EXPERIMENT.plan(config_of()).trainings
+
+
+def test_the_pooled_prediction_is_the_mean_of_all_draws(run):
+    mean = sum(chain["sums/test"] for chain in chains(run.workspace).values()) / 32
     np.testing.assert_allclose(mean.sum(axis=1), 1.0)
-    (pool,) = workspace.glob("steps/pool-*/result.json")
-    labels = load_data("mnist", train_rows=500, validation_rows=100).y_test
-    accuracy = (mean.argmax(axis=1) == labels).mean()
+    (pool,) = run.workspace.glob("steps/pool-*/result.json")
+    accuracy = (mean.argmax(axis=1) == load_data(**DIGITS).y_test).mean()
     assert read_json(pool)["result"]["test"]["accuracy"] == pytest.approx(accuracy)
 
 
-def test_an_ensemble_is_the_mean_of_its_members_each_under_its_own_mask(undisturbed):
-    workspace, _ = undisturbed
-    data = load_data("mnist", train_rows=500, validation_rows=100)
-    for row in (row for row in rows_of(find_run(workspace, PRESET)) if row.arm.method == "ensemble"):
-        (entry,) = (step for step in find_run(workspace, PRESET).steps() if step.label.get("arm") == row.arm)
-        members = read_json(entry.path / "config.json")["inputs"]
+def test_an_ensemble_is_the_mean_of_its_members_each_under_its_own_mask(run):
+    data = load_data(**DIGITS)
+    rows = {row.arm.key: row for row in rows_of(find_run(run.workspace, "bayes"))}
+    for control in ("reinitialise", "shuffle-layerwise"):
+        inputs = read_json(run.folder("ensemble", f"ensemble {control}") / "config.json")["inputs"]
+        members = [run.workspace / "steps" / name for role, name in inputs.items() if role != "ticket"]
         probabilities = []
-        for name in (folder for role, folder in members.items() if role != "ticket"):
-            ticket = read_json(workspace / "steps" / name / "config.json")["inputs"]["ticket"]
-            weights, _ = load_weights(workspace / "steps" / name / WEIGHTS)
-            its = Ticket.load(workspace / "steps" / ticket / TICKET)
-            probabilities.append(np.exp(predict(its.model, its.mask, weights, data.x_test)))
-        assert len(probabilities) == 2
-        mean = np.mean(probabilities, axis=0)
+        for folder in members:
+            ticket = Ticket.load(run.input("ticket", folder) / TICKET)
+            weights, _ = load_weights(folder / WEIGHTS)
+            probabilities.append(np.exp(predict(ticket.model, ticket.mask, weights, data.x_test)))
+        assert len(members) == 2
+        mean, row = np.mean(probabilities, axis=0), rows[f"ensemble {control}"]
         assert row.test["accuracy"] == pytest.approx((mean.argmax(axis=1) == data.y_test).mean())
         likelihoods = mean[np.arange(len(mean)), data.y_test]
         assert row.test["nll"] == pytest.approx(-np.log(likelihoods).mean(), rel=1e-6)
 
 
-def test_a_second_run_computes_nothing(undisturbed, call):
-    workspace, _ = undisturbed
-    before = {path: path.stat().st_mtime_ns for path in workspace.glob("steps/*/result.json")}
-    code, _, err = call(*arguments(workspace))
+def test_inference_trains_the_tickets_mask_with_the_winners_kl_weights(run):
+    last = [step for step in run.steps if step.kind == "member" and step.label["generation"] == 1]
+    scores = {
+        read_json(step.path / "result.json")["result"]["validation"]["nll"]: step.label["weights"] for step in last
+    }
+    assert len(scores) == len(last) == 2
+    ticket, weights = run.ticket("ticket"), []
+    for arm, expected in {"svi": {}, "svi-tuned": scores[min(scores)], "svi-unscaled": {}}.items():
+        training = read_json(run.folder("train", arm) / "config.json")["config"]["train"]
+        assert training["objective"]["kl_weights"] == expected
+        assert_same(run.ticket(arm).mask, ticket.mask)
+        assert differ(ticket.start, run.ticket(arm).start)
+        assert differ(run.weights("ticket"), run.ticket(arm).start)
+        weights.append(run.weights(arm))
+    assert sorted(scores[min(scores)]) == ["dense_1", "dense_2", "dense_3"]
+    assert all(differ(weights[one], weights[other]) for one, other in ((0, 1), (0, 2), (1, 2)))
+    starts = [run.input("ticket", step.path) for step in last]
+    assert differ(*(Ticket.load(folder / TICKET).start for folder in starts))
+    for folder in starts:
+        assert_same(Ticket.load(folder / TICKET).mask, ticket.mask)
+
+
+def test_a_second_run_computes_nothing(run):
+    before = {path: path.stat().st_mtime_ns for path in run.workspace.glob("steps/*/result.json")}
+    again = Run(run.workspace, EXPERIMENT, config_of())
+    assert [key_of(step.label) for step in again.steps if "arm" in step.label and "level" in step.label]
+    assert {path: path.stat().st_mtime_ns for path in run.workspace.glob("steps/*/result.json")} == before
+
+
+def test_chains_open_in_arviz_with_the_standard_names(run, tmp_path, call):
+    out = tmp_path / "chains.nc"
+    code, _, err = call("export", "bayes", "-w", run.workspace, "--out", out)
     assert code == 0, err
-    assert {path: path.stat().st_mtime_ns for path in workspace.glob("steps/*/result.json")} == before
+    data = xarray.open_datatree(out)
+    names = {"diverging", "energy", "tree_depth", "n_steps", "acceptance_rate", "step_size", "lp"}
+    assert names <= set(data.sample_stats)
+    assert data.sample_stats.sizes == {"chain": 2, "draw": 16}
+    assert data.warmup_sample_stats.sizes == {"chain": 2, "draw": 20}
+    draws = [chain["draws"] for chain in chains(run.workspace).values()]
+    values = np.concatenate([data.posterior[name].values for name in data.posterior], axis=-1)
+    np.testing.assert_array_equal(np.sort(values, axis=None), np.sort(np.stack(draws), axis=None))
+    last = data.posterior["dense_3.kernel"]
+    assert (last.dims, last.attrs["shape"].tolist()) == (("chain", "draw", "dense_3.kernel_place"), [100, 10])
+    for source, mention in (("no-such-run", "no-such-run"), (next(run.workspace.glob("steps/train-*")), "chain")):
+        code, _, err = call("export", source, "-w", run.workspace, "--out", tmp_path / "x.nc")
+        assert (code, mention in err, (tmp_path / "x.nc").exists()) == (2, True, False), err
 
 
-@pytest.mark.slow  # a minute; what a chain needs to go on is tested in tests/sampling/test_chain.py
-def test_killed_and_stopped_chains_go_on_to_the_same_bits(undisturbed, tmp_path):
+# Killed and stopped
+
+
+@pytest.fixture(scope="module")
+def command(tmp_path_factory):
+    """The command that makes a run of two chains in processes of their own."""
+    file = tmp_path_factory.mktemp("config") / "chains.yaml"
+    values = config_of({"svi": None, "controls": [], "execution": {"processes": 2}})
+    file.write_text(yaml.safe_dump(values.model_dump(mode="json")))
+    return lambda workspace: [sys.executable, "-m", "tfticket", "run", file, "-w", workspace]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory, command):
+    workspace = tmp_path_factory.mktemp("undisturbed")
+    execute(command(workspace))
+    return workspace
+
+
+def drawn(workspace, since):
+    """Return True if a chain has saved a draw since then and is not done."""
+    running = [path.parents[1] for path in workspace.glob("steps/sample-*/draws/*") if path.stat().st_mtime > since]
+    return any(not (folder / "result.json").exists() for folder in running)
+
+
+def assert_same_chains(workspace, expected):
+    tensors = chains(workspace)
+    assert list(tensors) == list(expected)
+    for name, chain in expected.items():
+        assert_same(tensors[name], chain)
+
+
+@pytest.mark.slow  # a minute; what a chain needs to resume is tested in tests/sampling/test_chain.py
+def test_killed_and_stopped_chains_go_on_to_the_same_bits(undisturbed, command, tmp_path):
     reached = 0
     for how in (signal.SIGKILL, signal.SIGTERM):
         since = time.time()
@@ -156,124 +231,68 @@ def test_killed_and_stopped_chains_go_on_to_the_same_bits(undisturbed, tmp_path)
             reached += process.poll() is None
             process.send_signal(how)
             process.wait()
-            wait_for(lambda: not _children(tmp_path))  # orphans notice within a draw
+            wait_for(lambda: not any(map(holder_of, tmp_path.glob("steps/sample-*"))))  # orphans notice within a draw
     execute(command(tmp_path))
     assert reached == 2, "the runs ended before they could be disturbed"
-    expected = chains(undisturbed[0])
-    found = chains(tmp_path)
-    assert list(found) == list(expected)
-    for name, tensors in expected.items():
-        for tensor, values in tensors.items():
-            np.testing.assert_array_equal(found[name][tensor], values, err_msg=f"{name} {tensor}")
+    assert_same_chains(tmp_path, chains(undisturbed))
     assert not list(tmp_path.glob("steps/*/checkpoint.safetensors"))
-
-
-@pytest.mark.slow  # a chain, and TensorFlow begun twice
-def test_a_chain_that_alone_is_left_is_drawn_to_the_same_bits(undisturbed, tmp_path):
-    workspace = shutil.copytree(undisturbed[0], tmp_path / "workspace")
-    *_, last = sorted(workspace.glob("steps/sample-*"))
+    *_, last = sorted(tmp_path.glob("steps/sample-*"))
+    environments = read_json(last / "result.json")["result"]["environments"]
     shutil.rmtree(last)
-    execute(command(workspace))
-    result = read_json(undisturbed[0] / "steps" / last.name / "result.json")["result"]
-    assert read_json(last / "result.json")["result"]["environments"] == result["environments"]
-    expected, found = chains(undisturbed[0]), chains(workspace)
-    for tensor, values in expected[last.name].items():
-        np.testing.assert_array_equal(found[last.name][tensor], values, err_msg=tensor)
+    execute(command(tmp_path))  # the chain that is left is drawn alone, to the same bits
+    assert read_json(last / "result.json")["result"]["environments"] == environments
+    assert_same_chains(tmp_path, chains(undisturbed))
 
 
-def _children(workspace: Path) -> list[int]:
-    """Processes that hold a step of a workspace."""
-    from tfticket.runs.lease import holder_of
-
-    holders = [holder_of(folder) for folder in workspace.glob("steps/sample-*")]
-    return [holder["pid"] for holder in holders if holder]
-
-
-def test_chains_open_in_arviz_with_the_standard_names(undisturbed, tmp_path, call):
-    workspace, _ = undisturbed
-    out = tmp_path / "chains.nc"
-    code, _, err = call("export", PRESET, "-w", workspace, "--out", out)
-    assert code == 0, err
-    data = xarray.open_datatree(out)
-    names = {"diverging", "energy", "tree_depth", "n_steps", "acceptance_rate", "step_size", "lp"}
-    assert names <= set(data.sample_stats)
-    assert data.sample_stats.sizes == {"chain": 2, "draw": 16}
-    assert data.warmup_sample_stats.sizes == {"chain": 2, "draw": 20}
-    draws = [chain["draws"] for chain in chains(workspace).values()]
-    values = np.concatenate([data.posterior[name].values for name in data.posterior], axis=-1)
-    np.testing.assert_array_equal(np.sort(values, axis=None), np.sort(np.stack(draws), axis=None))
-    ticket = load_file(next(iter(workspace.glob("steps/prune-*/ticket.safetensors"))))
-    assert "mask/dense_1/kernel" in ticket
-    lowest = data.posterior["dense_3.kernel"]
-    assert lowest.dims == ("chain", "draw", "dense_3.kernel_place")
-    assert lowest.attrs["shape"].tolist() == [100, 10]
-
-
-@pytest.mark.parametrize(
-    ("what", "message"),
-    [
-        ("no-such-run", "No run is named"),
-        ("steps", "holds no finished chain"),
-    ],
-)
-def test_what_cannot_be_exported_is_refused(undisturbed, tmp_path, what, message, call):
-    workspace, _ = undisturbed
-    if what == "steps":
-        what = next(iter(workspace.glob("steps/train-*")))
-    code, _, err = call("export", what, "-w", workspace, "--out", tmp_path / "x.nc")
-    assert (code, message in err) == (2, True), err
-    assert not (tmp_path / "x.nc").exists()
-
+# Refusals
 
 MONTE_CARLO = {"monte_carlo": [{"connectivity": False}], "control_levels": [0, 2]}
+DRAWN = "monte_carlo: [{connectivity: false}], control_levels: [0, 1], sampled_arms: [monte-carlo magnitude]"
+REFUSED = f"""
+{{sampled_levels: [3]}}                  | sampled_levels | | no level 3; the last is 1
+{{sampled_arms: [shuffle-even]}}         | sampled_arms   | | ticket, reinitialise, shuffle-layerwise
+{{sampled_arms: [ticket, reinitialise]}} | sampled_arms   | | 'reinitialise'
+{{sampled_arms: []}}                     | sampled_arms
+{{sampled_arms: [shuffle-layerwise], sampled_levels: [0]}} | sampled_arms | | control_levels
+{{{DRAWN}, sampled_levels: [0]}}         | sampled_arms   | | control_levels
+{{sample: {{warmup: 19}}}}               | sample.warmup  | | 20
+{{sample: {{max_tree_depth: 0}}}}        | sample.max_tree_depth
+{{sample: {{prior: cauchy}}}}            | sample.prior.name | | normal
+{{sample: {{prior: "uniform(1, -1)"}}}}  | sample.prior.low
+"""
 
 
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"sampled_levels": [3]}, "no level 3; the last is 2"),
-        ({"sampled_arms": ["shuffle-even"]}, "is none of ticket, reinitialise, shuffle-layerwise"),
-        ({"sampled_arms": ["ticket", "reinitialise"]}, "'reinitialise' has the ticket's mask"),
-        ({"sampled_arms": []}, "at least 1 item"),
-        ({"sampled_arms": ["shuffle-layerwise"], "sampled_levels": [0]}, "at none of the levels that are sampled"),
-        (MONTE_CARLO | {"sampled_arms": ["monte-carlo magnitude"], "sampled_levels": [0]}, "none of the levels"),
-        ({"sample": {"warmup": 19}}, "greater than or equal to 20"),
-        ({"sample": {"max_tree_depth": 0}}, "greater than or equal to 1"),
-        ({"sample": {"prior": "cauchy"}}, "normal"),
-        ({"sample": {"prior": "uniform(1, -1)"}}, "is not below"),
-    ],
-)
-def test_what_cannot_be_sampled_is_refused_before_it_begins(changes, message):
-    values = load_experiment(PRESET).model_dump(mode="json")
-    with pytest.raises(ValidationError, match=message):
-        Config.model_validate(values | changes)
+def test_what_cannot_be_sampled_is_refused_before_it_begins():
+    for changes, field, suggestion, facts in refusals(REFUSED):
+        with refused(field, suggestion, *facts):
+            validate(Config, VALUES | yaml.safe_load(changes), where="here")
 
 
-def test_a_network_with_batch_statistics_is_refused_before_it_begins(tmp_path, call):
-    code, _, err = call(*arguments(tmp_path, "model.name=resnet-20", "data.name=cifar-10-small"))
-    assert code == 2
-    assert "freeze_batch_norm" in err
-    assert not list(tmp_path.iterdir())
+BATCH_STATISTICS = """from tf_keras import Sequential, layers
+def build(shape, classes):
+    return Sequential([layers.Input(shape), layers.Flatten(), layers.BatchNormalization(), layers.Dense(classes)])
+"""
 
 
-def test_the_number_of_trainings_counts_chains():
-    plan = planned(PRESET, OPTIONS)
-    assert (plan.trainings, plan.chains) == (3 + 4 + 2, 2)
-    more = ["sampled_arms=[ticket, shuffle-layerwise]", "sampled_levels=[1, 2]", "seeds=[0, 1]"]
-    # seeds, two tickets and two shuffled at level 2 alone, chains
-    assert planned(PRESET, [*OPTIONS, *more]).chains == 2 * (2 + 2) * 2
-    config = load_experiment(PRESET, OPTIONS)
-    assert json.loads(json.dumps(config.model_dump(mode="json")))["sample"]["draws"] == 16
-    arms = {"sampled_arms": ["shuffle-layerwise", "monte-carlo magnitude"], "sampled_levels": [0, 2]}
-    drawn = Config.model_validate(config.model_dump(mode="json") | MONTE_CARLO | arms)
-    assert BayesAlwaysWins().plan(drawn).chains == (2 + 1) * 2 * 2  # none is drawn at level 0; replicates, chains
+def test_a_network_with_batch_statistics_is_refused_before_it_begins(tmp_path, monkeypatch):
+    (tmp_path / "with_statistics.py").write_text(BATCH_STATISTICS)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(InputError, match="freeze_batch_norm"):
+        EXPERIMENT.check_model(config_of({"model": {"name": "with_statistics:build"}, "svi": None}))
 
 
-def test_a_plan_lists_the_steps_that_a_run_takes(undisturbed):
-    workspace, _ = undisturbed
-    assert_planned(workspace, load_experiment(PRESET, OPTIONS))
+def test_chains_are_counted_by_seeds_tickets_and_levels():
+    def chains_of(changes):
+        return EXPERIMENT.plan(config_of({"svi": None, "prune": {"levels": 2}} | changes)).chains
+
+    assert chains_of({}) == 2
+    arms = {"sampled_arms": ["ticket", "shuffle-layerwise"], "control_levels": [2], "sampled_levels": [1, 2]}
+    assert chains_of(arms | {"seeds": [0, 1]}) == 2 * (2 + 2) * 2  # seeds; tickets, and shuffled at level 2; chains
+    drawn = {"sampled_arms": ["shuffle-layerwise", "monte-carlo magnitude"], "sampled_levels": [0, 2]}
+    assert chains_of(MONTE_CARLO | drawn) == (2 + 1) * 2 * 2  # none is drawn at level 0; replicates, chains
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in presets() if re.match("bayes-always-wins.*-desk", name)])
 def test_every_preset_that_samples_has_a_network_that_can_be_sampled(name):
     config = load_experiment(name)

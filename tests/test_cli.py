@@ -1,501 +1,222 @@
-"""The command line as a user meets it. Bad input is tried in this process, the rest in one of its own."""
+"""The command line as a user meets it."""
 
+import io
 import json
-import os
 import re
+import shlex
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 import tfticket as tt
+from tests.answers import answers
 from tests.plans import assert_planned
 from tests.processes import execute
+from tests.refusals import refused
+from tests.tables import rows
 from tfticket import cli
-from tfticket.cli.doctor import MARKS
-from tfticket.presets import load_experiment
-from tfticket.registry import LISTS
+from tfticket.data.dataset_summary import summary
+from tfticket.data.identity import source_by_name
+from tfticket.data.sources import asset
+from tfticket.presets import experiment_of, load_experiment, presets
+from tfticket.registry import DATA_SETS, LISTS
+from tfticket.reports.rows import rows_of
+from tfticket.runs.run_folder import find_run
 
-pytestmark = pytest.mark.usefixtures("no_data_folder")
-
-
-def fresh(code: str) -> str:
-    """What a new Python prints."""
-    return execute([sys.executable, "-c", code]).stdout
-
-
-INVOKE = "import typer.testing; from tfticket.cli import app; assert typer.testing.CliRunner().invoke"
+pytestmark = pytest.mark.usefixtures("no_data_folder", "without_xla")
 
 
-@pytest.mark.parametrize(
-    "doing",
-    [
-        "import tfticket",
-        "import tfticket.lab, tfticket.reports.report, tfticket._experiments.imp",
-        f"{INVOKE}(app, ['--help']).exit_code == 0",
-        f"{INVOKE}(app, ['list', 'models']).exit_code == 0",
-        f"{INVOKE}(app, ['list', 'presets']).exit_code == 0",
-        f"{INVOKE}(app, ['run', 'quickstart', '--dry-run']).exit_code == 0",
-        f"{INVOKE}(app, ['doctor', '--help']).exit_code == 0",
-        f"{INVOKE}(app, ['data']).exit_code == 0",
-        f"{INVOKE}(app, ['data', 'cifar-10-small']).exit_code == 0",
-    ],
-)
-def test_these_do_without_tensorflow(doing):
-    assert fresh(f"{doing}\nimport sys; print('tensorflow' in sys.modules)").split()[-1] == "False"
-
-
-@pytest.mark.parametrize(
-    ("arguments", "printed"),
-    [
-        (["-m", "tfticket", "list", "presets"], "quickstart"),
-        (["-m", "tfticket", "run", "quickstart", "--dry-run"], "lenet-300-100"),
-        (["-c", "import experiments, gui, tfticket.presets as found; print(*found.presets())"], "quickstart"),
-    ],
-)
-def test_packages_of_ones_own_may_be_named_experiments_and_gui(arguments, printed, tmp_path):
-    for name in ("experiments", "gui", "benchmarks", "presets"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "__init__.py").write_text("")
-    assert printed in execute([sys.executable, *arguments], cwd=tmp_path).stdout
-
-
-def test_a_window_opens_beside_a_package_named_gui(tmp_path):
-    (tmp_path / "gui.py").write_text("raise SystemExit('not the window')")
-    found = execute([sys.executable, "-m", "tfticket._gui", "--help"], cwd=tmp_path)
-    assert "workspace" in found.stdout
-
-
-COMMANDS = [command.name or command.callback.__name__ for command in cli.app.registered_commands]
-
-
-@pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_teaches_by_example(command, call):
-    code, out, _ = call(command, "--help")
-    assert code == 0
-    assert f"tfticket {command}" in out.split("Examples:")[1]
-
-
-BAD = {
-    "unknown key": (["run", "quickstart", "-o", "train.epoch=5"], "Did you mean 'train.epochs'"),
-    "unknown optimiser key": (["run", "quickstart", "-o", "train.optimiser.rate=1"], "learning_rate"),
-    "unknown model": (["run", "quickstart", "-o", "model.name=lenet"], "lenet-300-100"),
-    "unknown preset": (["run", "quickstar"], "Did you mean 'quickstart'"),
-    "unknown score": (["run", "quickstart", "-o", "prune.score=size"], "magnitude"),
-    "unknown data": (["run", "quickstart", "-o", "data.name=minst"], "Did you mean 'mnist'"),
-    "sparsity of 1": (["run", "quickstart", "-o", "prune.sparsity=1.0"], "prune.sparsity"),
-    "negative sparsity": (["run", "quickstart", "-o", "prune.sparsity=-0.5"], "prune.sparsity"),
-    "no levels": (["run", "quickstart", "-o", "prune.levels=0"], "prune.levels"),
-    "a duration": (["run", "quickstart", "-o", "train.epochs=long"], "'40ep'"),
-    "not an override": (["run", "quickstart", "-o", "train.epochs"], "key=value"),
-    "too many rows": (["run", "quickstart", "-o", "data.validation_rows=60000"], "validation_rows"),
-    "rewinding to the end": (["run", "quickstart", "-o", "prune.rewind=6ep"], "rewind"),
-    "rewinding beyond the end": (["run", "quickstart", "-o", "prune.rewind=50000it"], "Train longer"),
-    "batch beyond the rows": (["run", "quickstart", "-o", "data.train_rows=100"], "train.batch_size is 128"),
-    "the same of a plan": (["run", "quickstart", "-o", "data.train_rows=10", "--dry-run"], "train.batch_size is 128"),
-    "milestone at the end": (["run", "quickstart", "-o", "train.milestones=[6ep]", "--dry-run"], "train.milestones"),
-    "training without end": (
-        ["run", "quickstart", "-o", "train.epochs=2147483647", "--dry-run"],
-        "iterations; expected",
-    ),
-    "run without a name": (["run", ""], "is not a file"),
-    "show of no name": (["show", ""], "name is empty"),
-    "report of no name": (["report", " "], "name is empty"),
-    "branch of no name": (["branch", "", "-c", "shuffle-even"], "name is empty"),
-    "export of no name": (["export", ""], "name is empty"),
-    "inspection of no name": (["inspect", ""], "name is empty"),
-    "name with a wildcard": (["show", "*"], "No run is named '*'"),
-    "name longer than a file's": (["show", "a" * 3000], "No run is named 'aaa"),
-    "control with a key twice": (["branch", "x", "-c", "{name: a, name: b}"], "No run is named 'x'"),
-    "a seed twice": (["run", "quickstart", "-o", "seeds=[1,1]"], "repeat"),
-    "exempt layer": (["run", "quickstart", "-o", "prune.exempt=[dense_7]"], "dense_7"),
-    "emptied layer": (
-        ["run", "quickstart", "-o", "prune.scope=layerwise", "-o", "prune.sparsity=0.9999"],
-        "would empty dense_3 (1,000 weights) at level",
-    ),
-    "no such file of data": (["run", "quickstart", "-o", "data.path=nowhere.npz"], "nowhere.npz does not exist"),
-    "too few classes": (["run", "quickstart", "-o", "data.classes=[1]"], "classes must be at least two, got [1]"),
-    "unknown class": (["run", "quickstart", "-o", "data.classes=[1,17]"], "0 to 9"),
-    "data that are not here": (["run", "quickstart", "-o", "data.name=cifar-10-jpeg"], "cifar-10-small, which is bun"),
-    "no folder of data": (
-        ["run", "quickstart", "-o", "data.name=letters", "--data-dir", "nowhere"],
-        "The data folder nowhere does not exist",
-    ),
-    "no folder of data to look in": (["data", "--data-dir", "nowhere"], "The data folder nowhere does not exist"),
-    "unknown data to show": (["data", "minst"], "Did you mean 'mnist'"),
-    "data to show that are not here": (["data", "cifar-10-jpeg"], "cifar-10-jpeg is not on this machine; looked for"),
-    "no such list": (["list", "model"], "Did you mean 'models'"),
-    "the data themselves": (["run", "quickstart", "-o", "out_of_distribution={}"], "so no row is outside"),
-    "some of the data themselves": (
-        ["run", "quickstart", "-o", "out_of_distribution.classes=[3,4]", "-o", "data.classes=[1,3]"],
-        "so no row is outside",
-    ),
-    "unknown data outside": (
-        ["run", "quickstart", "-o", "out_of_distribution.name=minst"],
-        "out_of_distribution.name: Unknown data set 'minst'. Did you mean 'mnist'",
-    ),
-    "no such file of data outside": (
-        ["run", "quickstart", "-o", "out_of_distribution.path=nowhere.npz"],
-        "nowhere.npz does not exist",
-    ),
-    "no such run": (["show", "nothing"], "Runs there: none yet"),
-    "no such ticket": (["inspect", "nothing.safetensors"], "There is no file"),
-}
-
-
-@pytest.mark.parametrize("name", BAD)
-def test_bad_input_is_one_message_exit_code_2_and_no_folder(name, tmp_path, monkeypatch, call):
-    arguments, message = BAD[name]
-    monkeypatch.chdir(tmp_path)
-    code, out, err = call(*arguments)
-    assert code == 2
-    assert message in err
-    assert "Traceback" not in err
-    assert out == ""
-    assert not any(tmp_path.iterdir())
-
-
-def test_a_folder_that_cannot_be_written_is_refused(tmp_path, call):
-    (tmp_path / "file").touch()
-    code, _, err = call("run", "quickstart-smoke", "-w", tmp_path / "file" / "workspace")
-    assert code == 2
-    assert "is not a folder" in err
-
-
-def test_a_corrupted_ticket_is_refused(tmp_path, call):
-    path = tmp_path / "ticket.safetensors"
-    path.write_bytes(np.random.default_rng(0).bytes(1000))
-    code, _, err = call("inspect", path)
-    assert code == 2
-    assert str(path) in err
-
-
-def test_global_pruning_that_empties_a_layer_names_it_and_keeps_what_is_done(tmp_path, call):
-    options = ["prune.sparsity=0.99999", "prune.levels=1", "seeds=[0]", "train.epochs=5it"]
-    arguments = [part for option in options for part in ("-o", option)]
-    code, _, err = call("-q", "run", "quickstart-smoke", "-w", tmp_path, *arguments)
-    assert code == 1
-    assert "Failed: Pruning 100.0% of the survivors (global) would empty dense_" in err
-    assert "allow_empty. The finished steps are kept; a run with other options uses" in err
-    assert len(list(tmp_path.glob("steps/train-*/result.json"))) == 1
-
-
-@pytest.mark.parametrize("columns", ["0", "-5", "wide", "\u00b2", "1" * 5000, "8"])
-def test_a_width_that_no_terminal_has_is_ignored_and_a_narrow_one_is_24(columns, call, monkeypatch):
-    monkeypatch.setenv("COLUMNS", columns)
-    code, out, err = call("list", "controls")
-    assert (code, err) == (0, "")
-    longest = max(map(len, out.splitlines()))
-    assert 12 < longest <= 24 if columns == "8" else 24 < longest <= 80
-    assert "reinitialise" in out
-
-
-def test_a_diverging_run_exits_1_and_says_where(tmp_path, call):
-    options = ["train.optimiser={name: sgd, learning_rate: 1.0e+25}", "seeds=[0]"]
-    arguments = [part for option in options for part in ("-o", option)]
-    code, _, err = call("-q", "run", "quickstart-smoke", "-w", tmp_path, *arguments)
-    assert code == 1
-    assert "at iteration" in err
-    code, out, _ = call("show", "quickstart-smoke", "-w", tmp_path)
-    assert code == 0
-    assert "failed" in out
-    assert "at iteration" in out
-    assert "lenet-300-100 on" not in out, "nothing was evaluated"
-    code, out, _ = call("show", "quickstart-smoke", "-w", tmp_path, "--json")
-    assert (code, json.loads(out)["title"], json.loads(out)["results"]) == (0, "", [])
-
-
-def ctrl_c(*arguments, **options):
-    raise KeyboardInterrupt
-
-
-@pytest.mark.parametrize(
-    ("where", "command"),
-    [
-        ("tfticket.presets.load_sourced", ["run", "quickstart-smoke"]),
-        ("tfticket._experiments.imp.Imp.check_data", ["run", "quickstart-smoke"]),
-        ("tfticket._experiments.imp.Imp.check_model", ["-q", "run", "quickstart-smoke"]),
-        ("tfticket.data.dataset_summary.summary", ["data", "mnist"]),
-    ],
-)
-def test_a_ctrl_c_before_a_run_begins_leaves_nothing(where, command, tmp_path, monkeypatch, call):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(where, ctrl_c)
-    code, out, err = call(*command)
-    assert (code, out) == (130, "")
-    assert err.splitlines()[-1] == "Stopped; nothing was written."
-    assert "Traceback" not in err
-    assert not any(tmp_path.iterdir())
-
-
-def test_a_ctrl_c_after_a_run_began_is_told_as_such(tmp_path, monkeypatch, call):
-    monkeypatch.setattr("tfticket._experiments.imp.Imp.main", ctrl_c)
-    code, _, err = call("-q", "run", "quickstart-smoke", "-w", tmp_path)
-    assert code == 130
-    assert err == "Stopped at once; the last checkpoint stands. Run the same command again to go on.\n"
-    _, out, _ = call("show", "quickstart-smoke", "-w", tmp_path)
-    assert out.splitlines()[1].startswith("stopped, started ")
-
-
-def test_debug_shows_the_traceback(tmp_path):
-    done = execute([sys.executable, "-m", "tfticket", "--debug", "show", "nothing", "-w", tmp_path], check=False)
-    assert "Traceback" in done.stderr
+def options(*changes):
+    return [part for change in changes for part in ("-o", change)]
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory):
-    """A workspace with one finished smoke run, and what the command printed."""
-    workspace = tmp_path_factory.mktemp("finished")
-    return workspace, execute([sys.executable, "-m", "tfticket", "run", "quickstart-smoke", "-w", workspace])
+def letters(tmp_path_factory):
+    """A user's own file, of 900 rows of MNIST, in a folder of their own."""
+    random = np.random.default_rng(0)
+    train, test = random.permutation(60_000)[:700], random.permutation(10_000)[:200]
+    with np.load(asset("mnist.npz")) as mnist:
+        arrays = {name: mnist[name][train if name.endswith("train") else test] for name in mnist.files}
+    path = tmp_path_factory.mktemp("mine") / "letters.npz"
+    np.savez_compressed(path, **arrays)
+    return path
 
 
-def test_a_run_says_what_it_does_and_where_everything_is(finished):
-    workspace, done = finished
-    (run,) = (workspace / "runs").iterdir()
-    assert "14/14 trainings" in done.stderr
-    assert "WARNING" not in done.stderr
-    figures = [f"{name}.{kind}" for name in ("accuracy", "calibration", "reliability") for kind in ("png", "pdf")]
-    names = [*figures, "results.csv", "summary.json", "claims.json"]
-    said = " ".join(done.stdout.split())  # it is wrapped
-    assert f"Figures, CSV, summary and claims in {run / 'report'}: {', '.join(names)} " in said
-    assert all((run / "report" / name).stat().st_size > 500 for name in names)
-    assert done.stderr.startswith(f"quickstart-smoke: {run}\nStarting TensorFlow ...\n")
-    assert done.stdout.startswith("lenet-300-100 on MNIST, 2,000 training rows\n")
-    assert "IMP ticket" in done.stdout
-    assert "Means over 2 seeds" in done.stdout
-    assert "ETA" in done.stderr
-    proposed = [line.split("Next:")[-1].strip() for line in done.stdout.splitlines() if "tfticket" in line]
-    shown = execute([sys.executable, *proposed[-2].split()[1:]], cwd=workspace)
-    assert "done, started" in shown.stdout
-    assert "-o 'seeds=[0,1,2,3]'" in proposed[-1]
+# Answered before TensorFlow, or anything else that takes seconds, is imported: command | facts
+
+WRONG = """
+nope                                                 | nope
+list nope                                            | nope
+list runs -w damaged.safetensors                     | damaged.safetensors; --workspace
+show nope                                            | nope; bare
+show ''                                              | name
+report bare                                          | bare
+export bare                                          | bare; chains
+inspect damaged.safetensors                          | damaged.safetensors
+inspect evaluated --arm nope                         | 'nope'; ticket
+inspect evaluated --level 9                          | 9; ticket
+inspect evaluated --level x                          | --level; 'x'
+run ''                                               | preset
+run quickstar                                        | 'quickstart'
+run quickstart -o train.epoch=1                      | 'train.epochs'
+run quickstart -o model.name=nope:build              | 'nope'
+run quickstart -o model.name=nope.keras              | nope.keras
+run quickstart -o data.name=minst                    | 'mnist'
+run quickstart -o data.path=damaged.npz              | damaged.npz
+run quickstart -o data.name=letters --data-dir none  | none; --data-dir
+run quickstart -o 'data={name: mnist, path: letters.npz}' | letters.npz; mnist
+run quickstart -w damaged.safetensors/below          | damaged.safetensors; --workspace
+branch nope --control keep-signs                     | nope
+branch bare --control keep-signs                     | bare; stopped
+branch evaluated --control '{name: a, name: b}'      | 'name'
+branch evaluated --control keep-signs --levels x     | --levels; 'x'
+mc-fit damaged.safetensors --out s.json              | damaged.safetensors
+mc-fit nope.safetensors --out s.txt                  | .json
+mc-fit nope.safetensors --out damaged.npz/s.json     | damaged.npz; --out
+mc-ticket nope.json --model nope:build               | 'nope'
+mc-ticket nope.json --model conv-2 --initialiser nope | initialiser
+mc-ticket nope.json --model conv-2 --out t.json      | .safetensors
+data cifar-10-jpeg                                   | cifar-10-jpeg
+data damaged.npz                                     | damaged.npz
+data mnist --data-dir none                           | none
+gui --theme darc                                     | 'dark'
+doctor --nope                                        | --nope
+"""
+RIGHT = ["--help", "run quickstart --dry-run", "data", "data cifar-10-small", "list presets", "list runs --json"]
+RIGHT += [f"list {what}" for what in LISTS]
+RIGHT += [f"{command.name or command.callback.__name__} --help" for command in cli.app.registered_commands]
 
 
-def test_a_second_run_computes_nothing_and_reports_the_same(finished, call):
-    workspace, _ = finished
-    before = {path: path.stat().st_mtime_ns for path in workspace.glob("steps/*/*")}
-    (table,) = workspace.glob("runs/*/report/results.csv")
-    text = table.read_text()
-    code, out, _ = call("run", "quickstart-smoke", "-w", workspace, "--json")
-    assert code == 0
-    assert {path: path.stat().st_mtime_ns for path in workspace.glob("steps/*/*")} == before
-    assert table.read_text() == text
-    printed = json.loads(out)
-    assert {cell["arm"] for cell in printed["results"]} == {"ticket", "reinitialise", "shuffle-layerwise"}
-    assert printed["title"] == "lenet-300-100 on MNIST, 2,000 training rows"
-    assert {Path(file).parent for file in printed["files"]} == {table.parent}
-    assert all(Path(file).is_file() for file in printed["files"])
+@pytest.fixture(scope="module")
+def answered(tmp_path_factory, letters):
+    """The answer to each of the commands; they leave nothing behind."""
+    folder = tmp_path_factory.mktemp("typos")
+    steps = {name: folder / "workspace" / "steps" / f"{name}-0" / "config.json" for name in ("start", "evaluate")}
+    described = {"kind": "evaluate", "inputs": {"ticket": "start-0", "trained": "train-0"}}
+    evaluation = {"kind": "evaluate", "folder": "evaluate-0", "fingerprint": "0"}
+    evaluation["label"] = {"arm": "ticket", "seed": 0, "level": 1}
+    files = {steps["start"]: {"kind": "start", "inputs": {}}, steps["evaluate"]: described}
+    for name, state, entries in (("bare", "stopped", []), ("evaluated", "done", [evaluation])):
+        run = folder / "workspace" / "runs" / name
+        files[run / "status.json"] = {"state": state, "started": 0.0, "experiment": "imp"}
+        files |= {run / "config.yaml": {"name": name, "experiment": "imp"}, run / "manifest.json": {"steps": entries}}
+    for file, values in files.items():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(values))
+    (folder / "damaged.safetensors").write_bytes(b"x" * 100)
+    (folder / "damaged.npz").write_bytes(letters.read_bytes()[:9000])
+    (folder / "letters.npz").symlink_to(letters)
+    before = sorted(folder.rglob("*"))
+    lines = [line for line, _ in rows(WRONG, 2)] + RIGHT
+    calls = [(shlex.split(line), {"COLUMNS": "200"}) for line in lines]
+    answer = dict(zip(lines, answers(calls, folder), strict=True))
+    assert sorted(folder.rglob("*")) == before
+    return answer
 
 
-def test_a_plan_lists_the_steps_that_a_run_takes(finished):
-    assert_planned(finished[0], load_experiment("quickstart-smoke"))
+@pytest.mark.parametrize(("line", "facts"), rows(WRONG, 2))
+def test_bad_input_is_one_message_at_once_exit_code_2_and_no_file(line, facts, answered):
+    code, out, err, imported = answered[line]
+    assert (code, out, imported) == (2, "", [])
+    message = " ".join(re.sub("[│╭╰─╮╯]", " ", err).split())
+    assert all(fact in message for fact in facts.split("; ")), message
+    assert "Traceback" not in err and "fault of tfticket" not in err  # noqa: PT018
 
 
-def test_a_dry_run_counts_the_steps_that_are_there(finished, tmp_path, call):
-    def said(*options):
-        code, out, err = call("run", "quickstart-smoke", "-w", tmp_path, "--dry-run", *options)
-        assert code == 0, err
-        return " ".join(out.split())
-
-    shutil.copytree(finished[0] / "steps", tmp_path / "steps")
-    total = len(list(tmp_path.glob("steps/*")))
-    assert f"has {total} of its {total} steps. Nothing was begun." in said()
-    evaluations = list(tmp_path.glob("steps/evaluate-*"))
-    for folder in evaluations:
-        (folder / "result.json").unlink()
-    left = total - len(evaluations)
-    assert f"has {left} of its {total} steps." in said()
-    assert f"has {left} of its {total * 3 // 2} steps." in said("-o", "seeds=[0,1,2]")  # instead of two
-    assert f"has none of its {total} steps." in said("-o", "data.split_seed=1")
-    assert json.loads(said("--json"))["steps"] == {"planned": total, "done": left}
+def test_what_needs_no_tensorflow_imports_none_and_every_command_teaches_by_example(answered):
+    for line in RIGHT:
+        code, out, err, imported = answered[line]
+        assert (code, err, "tensorflow" in imported) == (0, "", False), line
+        assert len(out.splitlines()) > 3 or line == "list runs --json", line
+        if line.endswith(" --help"):
+            assert f"tfticket {line.removesuffix(' --help')}" in out.split("Examples:")[1]
+    assert {run["run"] for run in json.loads(answered["list runs --json"].out)} == {"bare", "evaluated"}
+    listed = answered["list presets"].out
+    assert {*presets()} <= {*listed.split()}
+    assert "not measured" not in listed, "no measured step: renew experiments/presets/costs.json"
+    code = "import tfticket.lab, tfticket.reports.report, tfticket._experiments.imp as imp; import sys; "
+    code += "print('tensorflow' in sys.modules)"
+    assert execute([sys.executable, "-c", code]).stdout == "False\n"
 
 
-def test_a_dry_run_downloads_nothing(finished, folders, call):
-    code, out, _ = call("run", "quickstart-smoke", "-w", finished[0], "--dry-run", "-o", "data.name=cifar-10")
-    assert code == 0
-    said = f"steps {finished[0]} has is not known: cifar-10 is not on this machine. Downloaded when"
-    assert said in " ".join(out.split())
-
-
-def test_one_field_changed_recomputes_only_what_it_reaches(finished, call):
-    workspace, _ = finished
-    before = {path.name for path in workspace.glob("steps/*")}
-    code, _, _ = call("-q", "run", "quickstart-smoke", "-w", workspace, "-o", "control_densities=[0.1]")
-    assert code == 0
-    assert {path.name for path in workspace.glob("steps/*")} == before
-    assert len(list(workspace.glob("runs/*"))) == 2
-
-
-def test_the_library_finds_the_tickets_that_the_lab_finds(finished, data):
-    workspace, _ = finished
-    model = tt.build_model("lenet-300-100", data)
-    series = tt.find_tickets(model, data, sparsity=0.9, levels=2, train={"epochs": 1}, seed=1)
-    labs = [tt.Ticket.load(path) for path in workspace.glob("steps/prune-*/ticket.safetensors")]
-    found = {ticket.level: ticket for ticket in labs if ticket.provenance["seed"] == 1}
-    for level in (1, 2):
-        for path, kept in series[level].mask.items():
-            np.testing.assert_array_equal(kept, found[level].mask[path])
-            np.testing.assert_array_equal(series[level].start[path], found[level].start[path])
-
-
-def test_reports_come_from_folders_alone(finished, tmp_path, call):
-    workspace, _ = finished
-    run = next(path for path in sorted(workspace.glob("runs/*")) if (path / "report").exists())
-    code, out, _ = call("report", run, "--out", tmp_path / "out", "-w", tmp_path / "elsewhere")
-    assert code == 0
-    assert out.startswith("lenet-300-100 on MNIST, 2,000 training rows\n")
-    assert "10.0%" in out
-    assert (tmp_path / "out" / "results.csv").read_text() == (run / "report" / "results.csv").read_text()
-
-
-def test_two_runs_make_one_report_where_it_is_told_to(finished, tmp_path, call):
-    workspace, _ = finished
-    runs = [path.name for path in workspace.glob("runs/*")]
-    assert len(runs) == 2
-    assert call("report", *runs, "-w", workspace)[0] == 2
-    code, out, _ = call("report", *runs, "-w", workspace, "--out", tmp_path / "both", "--json")
-    assert code == 0
-    assert {cell["run"] for cell in json.loads(out)["results"]} == set(runs)
-    assert json.loads(out)["title"] == "lenet-300-100 on MNIST, 2,000 training rows"
-    assert (tmp_path / "both" / "accuracy.png").stat().st_size > 10_000
-
-
-def test_the_newest_run_of_a_name_is_meant(finished, call):
-    workspace, _ = finished
-    _, out, _ = call("list", "runs", "-w", workspace, "--json")
-    newest = json.loads(out)[0]["run"]
-    code, out, _ = call("show", "quickstart-smoke", "-w", workspace)
-    assert code == 0
-    assert newest in out.splitlines()[0]
-
-
-@pytest.mark.parametrize(
-    "arguments", [["-q", "list", "models"], ["list", "models", "-q"], ["list", "models", "--debug"]]
-)
-def test_what_holds_for_every_command_is_said_before_or_after_it(arguments, call):
-    code, out, _ = call(*arguments)
-    assert code == 0
-    assert "lenet-300-100" in out
-
-
-def shown_in(encoding, *arguments):
-    """What a terminal of this encoding shows."""
-    environment = {**os.environ, "PYTHONIOENCODING": encoding}
-    done = execute([sys.executable, "-m", "tfticket", *arguments], env=environment, text=False)
-    assert done.stderr == b""
-    return done.stdout.decode(encoding)
-
-
-def test_a_terminal_without_our_signs_is_written_to_all_the_same(finished, tmp_path):
-    (tmp_path / "runs" / "größer").mkdir(parents=True)
-    (tmp_path / "runs" / "größer" / "status.json").touch()
-    assert "gr??er" in shown_in("ascii", "list", "runs", "-w", tmp_path)
-    workspace, _ = finished
-    shown = shown_in("iso8859-2", "show", "quickstart-smoke", "-w", workspace)
-    assert "Means over 2 seeds; ? is the unadjusted 95 % interval" in shown
-
-
-def test_list_show_and_inspect_what_is_there(finished, call):
-    workspace, _ = finished
-    code, out, _ = call("list", "runs", "-w", workspace, "--json")
-    assert code == 0
-    assert {run["state"] for run in json.loads(out)} == {"done"}
-    name = json.loads(out)[-1]["run"]
-    code, out, _ = call("show", name, "-w", workspace, "--json")
-    assert code == 0
-    assert json.loads(out)["config"]["train"]["epochs"] == "1ep"
-    assert json.loads(out)["title"] == "lenet-300-100 on MNIST, 2,000 training rows"
-    code, out, _ = call("show", name, "-w", workspace)
-    assert code == 0
-    assert "\n\nlenet-300-100 on MNIST, 2,000 training rows\n" in out
-    folder = next(workspace.glob("steps/prune-*"))
-    code, out, _ = call("inspect", folder, "--json")
-    assert code == 0
-    ticket = tt.Ticket.load(folder / "ticket.safetensors")
-    assert [kernel["survivors"] for kernel in json.loads(out)["kernels"]] == list(ticket.survivors.values())
-
-
-def test_a_dry_run_shows_where_each_field_comes_from_and_begins_nothing(tmp_path, monkeypatch, call):
+def test_wrong_data_outside_the_distribution_are_refused(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    run = ["run", "bayesian-lth-resnet-20-paper", "-o", "train.epochs=3", "-o", "train.milestones=[1,2]", "--dry-run"]
-    code, out, err = call(*run)
-    assert (code, err) == (0, "")
-    assert re.search(r"train.epochs +\"3ep\" +yours: -o", out)
-    assert re.search(r"prune.rate +0.2 +stated: section 4", out)
-    cost = r"880 trainings of up to 1,055 iterations: .* on \d+ cores, with evaluations, without compiling\. "
-    assert re.search(cost + r"workspace has none of its 2,640 steps\. Nothing was begun\.", " ".join(out.split()))
-    code, out, _ = call(*run, "--json")
-    assert json.loads(out)["fields"]["train.epochs"] == {"value": "3ep", "source": "yours: -o"}
-    assert json.loads(out)["cost"]["trainings"] == 880
-    assert json.loads(out)["steps"]["done"] == 0
-    assert not any(tmp_path.iterdir())
+    for values, field, suggestion in (("{name: minst}", "name", "mnist"), ("{path: nope.npz}", "path", None)):
+        config = load_experiment("quickstart", [f"out_of_distribution={values}"])
+        with refused(f"out_of_distribution.{field}", suggestion):
+            experiment_of("imp").check_data(config)
 
 
-@pytest.mark.parametrize("what", ["presets", *LISTS])
-def test_everything_that_has_a_name_is_listed(what, call):
-    code, out, _ = call("list", what)
-    assert code == 0
-    assert len(out.splitlines()) > 3
+# How the program is called
 
 
-def test_the_doctor_finds_what_the_program_needs_on_this_machine(tmp_path, call):
-    code, out, _ = call("doctor", "--json", "-w", tmp_path)
-    assert code == 0
-    findings = {row["what"]: row for row in json.loads(out)}
-    assert set(findings["Python"]) == {"what", "state", "found", "mend"}
-    assert {row["state"] for row in findings.values()} <= {"ok", "note"}
-    for what in ("tfticket", "packages", "memory", "workspace", "data mnist", "data cifar-10-small"):
-        assert findings[what]["state"] == "ok"
-    assert "tensorflow 2." in findings["packages"]["found"]
-    code, out, err = call("doctor", "-w", tmp_path)
-    assert code == 0
-    assert [line.split()[:2] for line in out.splitlines() if "packages" in line] == [[MARKS["ok"], "packages"]]
-    assert f"{MARKS['note']} data cifar-10-jpeg: It is CIFAR-10 as lossy JPEG" in out
-    assert err == "Starting TensorFlow ...\n"
+def test_packages_of_ones_own_may_be_named_as_ours(tmp_path):
+    for name in ("experiments", "gui", "benchmarks", "presets"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text("")
+    code = "import experiments, gui, tfticket.presets as presets; print(*presets.presets())"
+    for arguments, fact in (
+        (["-m", "tfticket", "run", "quickstart", "--dry-run"], "lenet-300-100"),
+        (["-c", code], "quickstart"),
+        (["-m", "tfticket._gui", "--help"], "workspace"),
+    ):
+        assert fact in execute([sys.executable, *arguments], cwd=tmp_path).stdout
 
 
-def test_the_doctor_exits_1_where_the_program_cannot_work_and_says_what_to_do(tmp_path, call):
-    (tmp_path / "file").touch()
-    workspace = tmp_path / "file" / "w"
-    code, out, err = call("doctor", "--json", "-w", workspace, "--data-dir", tmp_path / "none")
-    assert code == 1
-    assert [row["what"] for row in json.loads(out) if row["state"] == "broken"] == ["workspace", "data folder"]
-    said = [
-        f"workspace: {workspace}: {tmp_path / 'file'} cannot be written. Use --workspace.",
-        f"data folder: The data folder {tmp_path / 'none'} does not exist. Mend --data-dir or TFTICKET_DATA.",
-    ]
-    assert err.splitlines() == [f"Failed: {said[0]}", said[1]]
-    code, out, err = call("doctor", "-w", workspace)
-    assert code == 1
-    assert [line.split()[:2] for line in out.splitlines() if " workspace " in line] == [[MARKS["broken"], "workspace"]]
-    assert err.splitlines() == ["Starting TensorFlow ...", f"Failed: {said[0]}"]
-    assert not workspace.exists()
+CLOSED = """
+import os, sys
+for stream in map(int, sys.argv[2:]):
+    os.close(stream)
+from tfticket import cli
+log, sys.argv = sys.argv[1], ["tfticket", "list", "samplers"]
+try:
+    cli.main()
+except SystemExit as end:
+    null = os.stat(os.devnull).st_rdev
+    open(log, "w").write(f"{end.code} {[os.fstat(stream).st_rdev == null for stream in range(3)]}")
+"""
 
 
-def test_the_api_example_of_the_readme_runs(tmp_path, monkeypatch, capsys):
-    """The README's code block, with a shorter training."""
-    text = (Path(__file__).parents[1] / "README.md").read_text()
-    code = text.split("```python\n")[1].split("```")[0]
-    short = code.replace('tt.load_data("mnist")', 'tt.load_data("mnist", train_rows=1000)')
-    assert short != code
-    monkeypatch.chdir(tmp_path)
-    exec(compile(short, "README.md", "exec"), {})
-    assert "accuracy" in capsys.readouterr().out
+def test_the_numbers_of_closed_streams_are_not_given_to_other_files(tmp_path):
+    for closed in ([0, 1], [0, 1, 2]):
+        execute([sys.executable, "-c", CLOSED, tmp_path / "log", *closed], stdin=subprocess.DEVNULL)
+        assert (tmp_path / "log").read_text() == f"0 {[stream in closed for stream in range(3)]}"
 
 
-def test_a_keras_file_is_loaded_only_with_trust(tmp_path, call):
-    model = tt.build_model("lenet-300-100", input_shape=(28, 28, 1), num_classes=10)
-    model.save(tmp_path / "mine.keras")
-    options = ["-o", f"model={{name: {tmp_path / 'mine.keras'}}}", "-w", tmp_path / "ws", "-o", "seeds=[0]"]
-    code, _, err = call("run", "quickstart-smoke", *options)
-    assert code == 2
-    assert "mine.keras can run code when it is loaded. If you trust it, say so: --trust" in err
-    assert not (tmp_path / "ws").exists()
-    short = ["-o", "prune.levels=1", "-o", "train.epochs=3it", "-o", "control_densities=[]"]
-    code, out, _ = call("run", "quickstart-smoke", "--trust", *options, *short)
-    assert code == 0
-    assert "IMP ticket" in out
+def test_widths_that_no_terminal_has_are_ignored_and_a_narrow_one_is_24(call, monkeypatch):
+    for columns in ("0", "-5", "wide", "\u00b2", "1" * 5000, "8"):
+        monkeypatch.setenv("COLUMNS", columns)
+        code, out, err = call("list", "controls")
+        assert (code, err) == (0, "")
+        longest = max(map(len, out.splitlines()))
+        assert 12 < longest <= 24 if columns == "8" else 24 < longest <= 80
+        assert "reinitialise" in out
+
+
+def test_options_of_every_command_stand_before_or_after_it_and_debug_raises(tmp_path, monkeypatch, call):
+    for arguments in (["-q", "list", "models"], ["list", "models", "-q"], ["list", "models", "--debug"]):
+        code, out, _ = call(*arguments)
+        assert (code, "lenet-300-100" in out) == (0, True)
+    monkeypatch.setattr(sys, "argv", ["tfticket", "--debug", "show", "nothing", "-w", str(tmp_path)])
+    with refused("run", None, "nothing"):
+        cli.main()
+
+
+def test_a_terminal_without_our_signs_is_written_to_all_the_same(tmp_path, monkeypatch):
+    (tmp_path / "runs" / "größer ±").mkdir(parents=True)
+    (tmp_path / "runs" / "größer ±" / "status.json").touch()
+    monkeypatch.setattr(sys, "argv", ["tfticket", "list", "runs", "-w", str(tmp_path)])
+    for encoding, shown in (("ascii", b"gr??er ?"), ("iso8859-2", "größer ?".encode("iso8859-2"))):
+        monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), encoding=encoding))
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        assert not end.value.code
+        assert shown in sys.stdout.buffer.getvalue()
 
 
 def test_the_window_is_opened_by_a_process_of_its_own(monkeypatch, call):
@@ -505,3 +226,211 @@ def test_the_window_is_opened_by_a_process_of_its_own(monkeypatch, call):
     assert call("gui", "somewhere", "--theme", "dark")[0] == 0
     begin = [sys.executable, "-P", "-m", "tfticket._gui"]
     assert started == [(sys.executable, begin), (sys.executable, [*begin, "somewhere", "--theme", "dark"])]
+
+
+def ctrl_c(*arguments, **named):
+    raise KeyboardInterrupt
+
+
+def test_a_ctrl_c_leaves_nothing_before_a_run_begins_and_stops_it_afterwards(tmp_path, monkeypatch, call):
+    monkeypatch.chdir(tmp_path)
+    run = ["-q", "run", "quickstart-smoke"]
+    for where, command in (
+        ("tfticket.presets.load_sourced", run[1:]),
+        ("tfticket._experiments.imp.Imp.check_data", run[1:]),
+        ("tfticket._experiments.imp.Imp.check_model", run),
+        ("tfticket.data.dataset_summary.summary", ["data", "mnist"]),
+        ("tfticket._experiments.imp.Imp.main", run),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setattr(where, ctrl_c)
+            code, out, err = call(*command)
+        assert (code, out, "Traceback" in err) == (130, "", False)
+        assert err.splitlines()[-1].startswith("Stopped")
+        assert any(tmp_path.iterdir()) == where.endswith("main")
+    assert json.loads(call("show", "quickstart-smoke", "--json")[1])["state"] == "stopped"
+
+
+# Runs that fail
+
+
+def test_networks_that_cannot_be_pruned_so_are_refused_and_what_is_done_is_kept(tmp_path, call):
+    run = ["-q", "run", "quickstart-smoke", "-w", tmp_path / "ws"]
+    code, _, err = call(*run, *options("prune.exempt=[dense_7]"))
+    assert (code, "dense_7" in err, list(tmp_path.iterdir())) == (2, True, [])
+    changes = options("prune.sparsity=0.99999", "prune.levels=1", "seeds=[0]", "train.epochs=5it")
+    code, _, err = call(*run, *changes)
+    assert (code, "dense_" in err, "allow_empty" in err) == (1, True, True)
+    assert len(list(tmp_path.glob("ws/steps/train-*/result.json"))) == 1
+
+
+def test_a_diverging_run_exits_1_and_says_where(tmp_path, call):
+    changes = options("train.optimiser={name: sgd, learning_rate: 1.0e+25}", "seeds=[0]")
+    code, _, err = call("-q", "run", "quickstart-smoke", "-w", tmp_path, *changes)
+    assert (code, "at iteration" in err) == (1, True)
+    shown = json.loads(call("show", "quickstart-smoke", "-w", tmp_path, "--json")[1])
+    assert (shown["state"], shown["title"], shown["results"]) == ("failed", "", [])
+    code, out, _ = call("show", "quickstart-smoke", "-w", tmp_path)
+    assert (code, "at iteration" in out) == (0, True)
+
+
+def test_a_keras_file_is_loaded_only_with_trust(tmp_path, monkeypatch, call):
+    model = tt.build_model("lenet-300-100", input_shape=(28, 28, 1), num_classes=10)
+    model.save(tmp_path / "mine.keras")
+    run = ["run", "quickstart-smoke", "-w", tmp_path / "ws", *options(f"model={{name: {tmp_path / 'mine.keras'}}}")]
+    code, _, err = call(*run)
+    assert (code, "mine.keras" in err, "--trust" in err) == (2, True, True)
+    assert not (tmp_path / "ws").exists()
+    monkeypatch.setattr("tfticket._experiments.imp.Imp.main", ctrl_c)
+    assert call(*run, "--trust")[0] == 130  # it began
+
+
+# A finished run
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A workspace with one finished smoke run, and what the command printed."""
+    workspace = tmp_path_factory.mktemp("finished")
+    return workspace, CliRunner().invoke(cli.app, ["run", "quickstart-smoke", "-w", str(workspace)])
+
+
+TITLE = "lenet-300-100 on MNIST, 2,000 training rows"
+
+
+def test_a_run_says_what_it_does_and_where_everything_is(finished):
+    workspace, done = finished
+    (run,) = (workspace / "runs").iterdir()
+    assert (done.exit_code, str(run) in done.stderr, "WARNING" in done.stderr) == (0, True, False)
+    figures = [f"{name}.{kind}" for name in ("accuracy", "calibration", "reliability") for kind in ("png", "pdf")]
+    names = [*figures, "results.csv", "summary.json", "claims.json"]
+    assert f"{run / 'report'}: {', '.join(names)} " in " ".join(done.stdout.split())
+    assert all((run / "report" / name).stat().st_size > 500 for name in names)
+    assert all(part in done.stdout for part in (TITLE, "IMP ticket", "Means over 2 seeds"))
+    assert "14/14 trainings" in done.stderr
+    proposed = [line.split("Next:")[-1] for line in done.stdout.splitlines() if f"--workspace {workspace}" in line]
+    assert "show" in shlex.split(proposed[0])
+    assert "seeds=[0,1,2,3]" in shlex.split(proposed[1])
+
+
+def test_a_second_run_computes_nothing_and_reports_the_same(finished, call):
+    workspace, _ = finished
+    assert_planned(workspace, load_experiment("quickstart-smoke"))
+    before = {path: path.stat().st_mtime_ns for path in workspace.glob("steps/*/*")}
+    (table,) = workspace.glob("runs/*/report/results.csv")
+    text = table.read_text()
+    table.unlink()
+    printed = json.loads(call("run", "quickstart-smoke", "-w", workspace, "--json")[1])
+    assert {path: path.stat().st_mtime_ns for path in workspace.glob("steps/*/*")} == before
+    assert table.read_text() == text
+    assert {cell["arm"] for cell in printed["results"]} == {"ticket", "reinitialise", "shuffle-layerwise"}
+    assert (printed["title"], {Path(file).parent for file in printed["files"]}) == (TITLE, {table.parent})
+    assert all(Path(file).is_file() for file in printed["files"])
+
+
+def test_a_dry_run_counts_the_steps_that_are_there_and_downloads_nothing(finished, folders, tmp_path, call):
+    def steps(*changes):
+        code, out, err = call("run", "quickstart-smoke", "-w", tmp_path, "--dry-run", "--json", *options(*changes))
+        assert code == 0, err
+        return json.loads(out)["steps"]
+
+    shutil.copytree(finished[0] / "steps", tmp_path / "steps")
+    total = len(list(tmp_path.glob("steps/*")))
+    assert steps() == {"planned": total, "done": total}
+    evaluations = list(tmp_path.glob("steps/evaluate-*/result.json"))
+    for file in evaluations:
+        file.unlink()
+    left = total - len(evaluations)
+    assert steps() == {"planned": total, "done": left}
+    assert steps("seeds=[0,1,2]") == {"planned": total * 3 // 2, "done": left}  # instead of two
+    assert steps("data.split_seed=1") == {"planned": total, "done": 0}
+    unknown = steps("data.name=cifar-10")
+    assert (unknown["done"], "cifar-10" in unknown["unknown"]) == (None, True)
+
+
+def test_a_dry_run_shows_where_each_field_comes_from_and_begins_nothing(tmp_path, monkeypatch, call):
+    monkeypatch.chdir(tmp_path)
+    run = ["run", "bayesian-lth-resnet-20-paper", *options("train.epochs=3", "train.milestones=[1,2]"), "--dry-run"]
+    code, out, err = call(*run)
+    assert (code, err) == (0, "")
+    for row in (r"train.epochs +\"3ep\" +yours: -o", r"prune.rate +0.2 +stated: section 4", r"880\s+trainings"):
+        assert re.search(row, out)
+    described = json.loads(call(*run, "--json")[1])
+    assert described["fields"]["train.epochs"] == {"value": "3ep", "source": "yours: -o"}
+    assert (described["cost"]["trainings"], described["steps"]) == (880, {"planned": 2640, "done": 0})
+    assert not any(tmp_path.iterdir())
+
+
+def test_the_library_finds_the_tickets_that_the_lab_finds(finished, data):
+    workspace, _ = finished
+    model = tt.build_model("lenet-300-100", data)
+    series = tt.find_tickets(model, data, sparsity=0.9, levels=2, train={"epochs": 1}, seed=1)
+    labs = [tt.Ticket.load(path) for path in workspace.glob("steps/prune-*/ticket.safetensors")]
+    for ticket in (ticket for ticket in labs if ticket.provenance["seed"] == 1):
+        for path, kept in series[ticket.level].mask.items():
+            np.testing.assert_array_equal(kept, ticket.mask[path])
+            np.testing.assert_array_equal(series[ticket.level].start[path], ticket.start[path])
+
+
+def test_runs_are_shown_reported_and_inspected_from_their_folders(finished, tmp_path, call):
+    workspace, _ = finished
+    before = {path.name for path in workspace.glob("steps/*")}
+    again = ["-q", "run", "quickstart-smoke", "-w", workspace, *options("control_densities=[0.1]")]
+    assert call(*again)[0] == 0  # one field changed recomputes only what it reaches: here nothing
+    assert {path.name for path in workspace.glob("steps/*")} == before
+    listed = json.loads(call("list", "runs", "-w", workspace, "--json")[1])
+    assert [run["state"] for run in listed] == ["done", "done"]
+    names = [run["run"] for run in listed]
+    assert call("report", *names, "-w", workspace)[0] == 2  # of two runs, where to?
+    both = json.loads(call("report", *names, "-w", workspace, "--out", tmp_path / "both", "--json")[1])
+    assert ({cell["run"] for cell in both["results"]}, both["title"]) == ({*names}, TITLE)
+    assert (tmp_path / "both" / "accuracy.png").stat().st_size > 10_000
+    code, out, _ = call("show", "quickstart-smoke", "-w", workspace)
+    assert (code, TITLE in out, names[0] in out.splitlines()[0]) == (0, True, True), "the newest run of a name is meant"
+    shown = json.loads(call("show", names[-1], "-w", workspace, "--json")[1])
+    assert (shown["config"]["train"]["epochs"], shown["title"]) == ("1ep", TITLE)
+
+
+def test_the_api_example_of_the_readme_runs(tmp_path, monkeypatch, capsys):
+    """The README's code block, with a shorter training."""
+    text = (Path(__file__).parents[1] / "README.md").read_text()
+    code = text.split("```python\n")[1].split("```")[0]
+    short = code.replace('tt.load_data("mnist")', 'tt.load_data("mnist", train_rows=200, validation_rows=200)')
+    assert short != code
+    monkeypatch.chdir(tmp_path)
+    exec(compile(short, "README.md", "exec"), {})
+    assert "accuracy" in capsys.readouterr().out
+
+
+# Data
+
+
+def test_data_sets_are_listed_with_where_they_lie_or_how_to_get_them(letters, folders, tmp_path, monkeypatch, call):
+    monkeypatch.delenv("TFTICKET_DATA")
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    for name in ("letters.npz", "mnist.npz", "cifar-10-jpeg.npz"):
+        (mine / name).symlink_to(letters)
+    listed = {row.pop("name"): row for row in json.loads(call("data", "--json")[1])}
+    assert [*listed] == [*DATA_SETS]
+    assert listed["mnist"] == {"label": "MNIST", "path": str(asset("mnist.npz")), "how": source_by_name("mnist").how}
+    assert listed["cifar-10"] == {"label": "CIFAR-10", "path": None, "how": source_by_name("cifar-10").how}
+    assert source_by_name("cifar-10").how in call("data")[1]
+    assert call("data", "mnist")[:2] == (0, f"{summary('mnist')}\n")
+    (described,) = json.loads(call("data", letters, "--json")[1])
+    assert (described["name"], described["train_rows"], described["shape"]) == ("letters", 700, [28, 28, 1])
+    paths = {row["name"]: row["path"] for row in json.loads(call("data", "--data-dir", mine, "--json")[1])}
+    assert [*paths] == [*DATA_SETS, "letters"]
+    assert (paths["mnist"], paths["letters"]) == (str(asset("mnist.npz")), str(mine / "letters.npz"))
+    assert paths["cifar-10-jpeg"] == str(mine / "cifar-10-jpeg.npz")
+
+
+def test_a_users_own_file_is_run_by_its_folder_and_named_in_the_report(letters, tmp_path, call):
+    changes = ["seeds=[0]", "prune.levels=1", "data.train_rows=500", "data.validation_rows=100", "train.epochs=3it"]
+    changes += ["control_densities=[]"]
+    run = ["run", "quickstart-smoke", "-w", tmp_path, *options(*changes, "data.name=letters")]
+    code, out, _ = call(*run, "--data-dir", letters.parent)
+    assert code == 0
+    proposed = next(shlex.split(line) for line in out.splitlines() if " run quickstart-smoke " in line)
+    assert f"--data-dir={letters.parent}" in proposed
+    assert {row.data for row in rows_of(find_run(tmp_path, "quickstart-smoke"))} == {"letters, 500 training rows"}

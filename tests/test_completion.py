@@ -1,165 +1,104 @@
-"""Completion through the protocol that the shells speak: a process for every press of the tab key."""
+"""Completion through the protocol that the shells speak."""
 
 import os
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from tests.answers import answers
 from tests.processes import execute
-from tfticket.config import scientific_fields
+from tests.tables import flat, rows
+from tfticket import cli
+from tfticket.cli import completion
 from tfticket.presets import load_experiment, presets
 from tfticket.registry import DATA_SETS, LISTS
 
-SCRIPT = Path(sys.executable).with_name("tfticket")
-PROGRAM = """
-import sys
-sys.argv = ["tfticket"]
-from tfticket.cli import main
-try:
-    main()
-finally:
-    print("tensorflow" in sys.modules, file=sys.stderr)
+# What is typed | what is offered | TFTICKET_DATA or TFTICKET_WORKSPACE, if any
+OFFERED = """
+doctor --w                                                  | --workspace |
+run quick                                                   | quickstart-smoke quickstart |
+run quick.                                                  | |
+run ~/                                                      | |
+run quickstart -o train.epochs=2 --override train.e         | train.epochs= train.evaluate_every= train.evaluate_test= |
+show {}                                                     | quick-1 slow-1 |
+report quick-1 s                                            | slow-1 |
+show --workspace other q                                    | quick-2 quick-3 |
+report -w other quick-2 {}                                  | quick-2 quick-3 |
+show /                                                      | |
+show q                                                      | quick-2 quick-3 | TFTICKET_WORKSPACE=other
+list m                                                      | models |
+data m                                                      | mnist | TFTICKET_DATA=nowhere
+data mnist m                                                | mnist mine mnist-too | TFTICKET_DATA=.
+data --data-dir . mi                                        | mine |
+data [o                                                     | [odd] | TFTICKET_DATA=.
+data ./mi                                                   | | TFTICKET_DATA=.
+data nothing-of-this-name                                   | | TFTICKET_DATA=.
 """
+ALL = ["", "run {}", "run quickstart -o {}", "list {}", "data {}"]
 
 
-@pytest.fixture
-def complete(tmp_path):
-    """Completes the last word of a line as bash does; the line is typed in ``tmp_path``."""
-
-    nowhere = {"TFTICKET_WORKSPACE": "", "TFTICKET_DATA": "", "XDG_DATA_HOME": str(tmp_path / "nothing")}
-
-    def ask(line, **environment):
-        words = line.split(" ")
-        protocol = {
-            "_TFTICKET_COMPLETE": "complete_bash",
-            "COMP_WORDS": "\n".join(words),
-            "COMP_CWORD": str(len(words) - 1),
-        }
-        done = execute(
-            [sys.executable, "-c", PROGRAM],
-            cwd=tmp_path,
-            env={**os.environ, **nowhere, **protocol, **environment},
-        )
-        assert done.stderr == "False\n", "it wrote into the user's line, or imported TensorFlow"
-        return done.stdout.split()
-
-    return ask
+@pytest.fixture(scope="module")
+def complete(tmp_path_factory):
+    """What completes a line, given with the environment, as bash asks for it."""
+    folder = tmp_path_factory.mktemp("typed")
+    for name in ("mine.npz", "mnist-too.zip", "[odd].npz", "m.txt", "quick.yaml"):
+        (folder / name).touch()
+    for run in ("workspace/runs/quick-1", "workspace/runs/slow-1", "other/runs/quick-2", "other/runs/quick-3"):
+        (folder / run).mkdir(parents=True)
+    lines = [(line, setting) for line, _, setting in rows(OFFERED, 3)] + [(line, "") for line in ALL]
+    calls = []
+    for line, setting in lines:
+        words = ["tfticket", *line.replace("{}", "").split(" ")]
+        protocol = {"_TFTICKET_COMPLETE": "complete_bash", "COMP_WORDS": "\n".join(words)}
+        name, _, value = setting.partition("=")
+        calls.append(([], protocol | {"COMP_CWORD": str(len(words) - 1)} | ({name: value} if name else {})))
+    made = answers(calls, folder)
+    assert not [answer for answer in made if answer.err or answer.imported], "written into the line, or slow"
+    return dict(zip(lines, (answer.out.split() for answer in made), strict=True))
 
 
-def test_commands_and_their_options_are_completed(complete):
-    assert {
-        "run",
-        "branch",
-        "list",
-        "data",
-        "doctor",
-        "show",
-        "report",
-        "export",
-        "inspect",
-        "mc-fit",
-        "mc-ticket",
-        "verify",
-        "gui",
-    } == set(complete("tfticket "))
-    assert complete("tfticket doctor --w") == ["--workspace"]
+@pytest.mark.parametrize(("line", "offered", "setting"), rows(OFFERED, 3))
+def test_what_is_typed_is_completed_and_files_are_left_to_the_shell(line, offered, setting, complete):
+    assert complete[line, setting] == offered.split()
 
 
-def test_run_takes_presets_and_leaves_files_to_the_shell(complete, tmp_path):
-    (tmp_path / "quick.yaml").touch()
-    assert complete("tfticket run ") == [*presets()]
-    assert complete("tfticket run quick") == ["quickstart-smoke", "quickstart"]
-    assert complete("tfticket run quickstart-") == ["quickstart-smoke"]
-    for nothing in ("quick.", "./quick", f"{tmp_path}/", "~/"):
-        assert complete(f"tfticket run {nothing}") == []
+def test_everything_is_offered_where_nothing_is_typed(complete):
+    commands, names, fields, lists, data = (complete[line, ""] for line in ALL)
+    assert {*commands} == {command.name or command.callback.__name__ for command in cli.app.registered_commands}
+    assert names == [*presets()]
+    assert lists == ["runs", "presets", *LISTS]
+    assert data == [*DATA_SETS]
+    assert {f"{key}=" for key in flat(load_experiment("quickstart").model_dump())} <= {*fields}
+    assert {"train.optimiser.learning_rate=", "train.optimiser.nesterov=", "data.path="} <= {*fields}
+    assert fields == sorted({*fields})
 
 
-def fields_of(values, prefix=""):
-    """Every key of a configuration, dotted."""
-    for name, value in values.items():
-        if isinstance(value, dict):
-            yield from fields_of(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}="
-
-
-def test_overrides_take_the_fields_of_a_configuration(complete):
-    config = load_experiment("quickstart")
-    every = complete("tfticket run quickstart -o ")
-    assert set(fields_of(config.model_dump())) <= set(every)
-    assert set(fields_of(scientific_fields(config))) <= set(every)
-    assert {"train.optimiser.learning_rate=", "train.optimiser.nesterov=", "data.path="} <= set(every)
-    assert every == sorted(set(every))
-    again = complete("tfticket run quickstart -o train.epochs=2 --override train.e")
-    assert again == ["train.epochs=", "train.evaluate_every=", "train.evaluate_test="]
-
-
-@pytest.fixture
-def runs(tmp_path):
-    """The default workspace has two runs, another has three."""
-    for workspace, names in (("workspace", ("quick-1", "slow-1")), ("other", ("quick-2", "quick-3", "slow-2"))):
-        for name in names:
-            (tmp_path / workspace / "runs" / name).mkdir(parents=True)
-
-
-@pytest.mark.parametrize(
-    ("line", "found"),
-    [
-        ("tfticket show ", ["quick-1", "slow-1"]),
-        ("tfticket report quick-1 s", ["slow-1"]),
-        ("tfticket show --workspace other q", ["quick-2", "quick-3"]),
-        ("tfticket report -w other quick-2 ", ["quick-2", "quick-3", "slow-2"]),
-        ("tfticket show --workspace nowhere ", []),
-        ("tfticket show /", []),
-        ("tfticket show **", []),
-    ],
-)
-def test_runs_are_those_of_the_workspace_that_the_line_names(line, found, runs, complete):
-    assert complete(line) == found
-
-
-def test_runs_are_those_of_the_workspace_that_the_environment_names(runs, complete):
-    assert complete("tfticket show s", TFTICKET_WORKSPACE="other") == ["slow-2"]
-
-
-def test_what_can_be_listed_is_completed(complete):
-    assert complete("tfticket list ") == ["runs", "presets", *LISTS]
-    assert complete("tfticket list m") == ["models"]
-
-
-def test_data_sets_are_completed_also_the_users_own_and_files_are_left_to_the_shell(complete, tmp_path):
-    for name in ("mine.npz", "mnist-too.zip", "[odd].npz", "m.txt"):
-        (tmp_path / name).touch()
-    assert complete("tfticket data cif") == [name for name in DATA_SETS if name.startswith("cif")]
-    assert complete("tfticket data m") == ["mnist"]
-    own = {"TFTICKET_DATA": str(tmp_path)}
-    assert complete("tfticket data ", **own) == [*DATA_SETS, "[odd]", "mine", "mnist-too"]
-    assert complete("tfticket data mnist m", **own) == ["mnist", "mine", "mnist-too"]
-    assert complete(f"tfticket data --data-dir {tmp_path} mi") == ["mine"]
-    assert complete("tfticket data [o", **own) == ["[odd]"]
-    assert complete("tfticket data m", TFTICKET_DATA="nowhere") == ["mnist"], "no place to say that it is not there"
-    for nothing in (f"{tmp_path}/mi", "./", "nothing-of-this-name"):
-        assert complete(f"tfticket data {nothing}", **own) == []
+def test_no_name_that_a_terminal_would_obey_is_offered(tmp_path, monkeypatch):
+    for name in ("good-1", "bad-\x1b[31m", "bad\nline", "bad-\u202e"):
+        (tmp_path / "runs" / name).mkdir(parents=True)
+    monkeypatch.setenv("TFTICKET_WORKSPACE", str(tmp_path))
+    assert completion.runs(SimpleNamespace(params={}), "") == ["good-1"]
 
 
 def test_completion_is_installed_for_the_shell_that_it_is_called_from_and_works_in_it(tmp_path):
+    script = Path(sys.executable).with_name("tfticket")
     environment = {**os.environ, "HOME": str(tmp_path)}
-    command = ["bash", "--norc", "-c", f"{SCRIPT} --install-completion || exit 1; true"]  # bash stays its parent
+    command = ["bash", "--norc", "-c", f"{script} --install-completion || exit 1; true"]  # bash stays its parent
     done = execute(command, env=environment)
-    (script,) = (path for path in tmp_path.glob(".bash_completions/*") if path.is_file())
-    assert str(script) in done.stdout
-    assert "restart the terminal" in done.stdout
-    assert str(script) in (tmp_path / ".bashrc").read_text()
+    (written,) = (path for path in tmp_path.glob(".bash_completions/*") if path.is_file())
+    assert str(written) in done.stdout
+    assert str(written) in (tmp_path / ".bashrc").read_text()
     assert {path.name for path in tmp_path.iterdir()} == {".bashrc", ".bash_completions"}
     typed = (
         f"source {tmp_path}/.bashrc\n"
-        f"COMP_WORDS=({SCRIPT} list mod) COMP_CWORD=2\n"
-        f"_tfticket_completion {SCRIPT}\n"
+        f"COMP_WORDS=({script} list mod) COMP_CWORD=2\n"
+        f"_tfticket_completion {script}\n"
         'printf "%s\\n" "${COMPREPLY[@]}"\n'
         "complete -p tfticket\n"
     )
     pressed = execute(["bash", "--norc", "-c", typed], env=environment)
-    assert pressed.stdout.splitlines()[0] == "models"
     # -o default: where it offers nothing, bash completes files
-    assert pressed.stdout.splitlines()[1] == "complete -o default -F _tfticket_completion tfticket"
+    shown = ["models", "complete -o default -F _tfticket_completion tfticket"]
+    assert pressed.stdout.splitlines() == shown

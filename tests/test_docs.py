@@ -27,12 +27,8 @@ def blocks(page: str) -> list[tuple[str, str]]:
 
 def commands(page: str) -> list[tuple[list[str], str]]:
     """Every command that a page shows with a prompt, and what it prints there."""
-    found = []
-    for language, text in blocks(page):
-        if language == "console":
-            command, _, printed = text.partition("\n")
-            found.append((shlex.split(command.removeprefix("$ ")), printed))
-    return found
+    shown = [text.removeprefix("$ ").partition("\n") for language, text in blocks(page) if language == "console"]
+    return [(shlex.split(command), printed) for command, _, printed in shown]
 
 
 def run_page(page: str, folder: Path) -> tuple[dict, list[tuple[str, str]]]:
@@ -52,9 +48,8 @@ def run_page(page: str, folder: Path) -> tuple[dict, list[tuple[str, str]]]:
 
 
 def run_command(command: list[str], folder: Path) -> str:
-    assert command[0] == "tfticket"
-    env = {name: value for name, value in os.environ.items() if not name.startswith("TFTICKET")}
-    return execute([sys.executable, "-m", "tfticket", *command[1:]], cwd=folder, env=env | {"COLUMNS": "100"}).stdout
+    env = {name: value for name, value in os.environ.items() if not name.startswith("TFTICKET")} | {"COLUMNS": "100"}
+    return execute([sys.executable, "-m", *command], cwd=folder, env=env).stdout
 
 
 def assert_alike(shown: str, printed: str, tolerance: float = 0.0) -> None:
@@ -63,11 +58,6 @@ def assert_alike(shown: str, printed: str, tolerance: float = 0.0) -> None:
     assert words[0] == words[1]
     numbers = [[float(number.replace(",", "")) for number in NUMBER.findall(text)] for text in (shown, printed)]
     assert numbers[1] == pytest.approx(numbers[0], abs=tolerance)
-
-
-def results(folder: Path) -> list[dict[str, str]]:
-    (path,) = folder.glob("workspace/runs/digits-*/report/results.csv")
-    return list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
 
 
 def table(text: str) -> list[tuple[float, str, float, float, float]]:
@@ -83,22 +73,12 @@ def tutorial(tmp_path_factory):
     return folder, *run_page("tutorial.md", folder)
 
 
-def test_the_tutorial_has_ten_lines_from_the_csv_to_the_ticket():
-    code = next(text for language, text in blocks("tutorial.md") if language == "python")
-    assert len([line for line in code.splitlines() if line and "import" not in line]) == 10
-
-
 @pytest.mark.slow
-def test_the_tutorials_python_prints_what_the_page_shows(tutorial):
-    outputs = tutorial[2]
+def test_the_tutorials_python_prints_what_the_page_shows_and_its_words_hold(tutorial):
+    folder, names, outputs = tutorial
     assert len(outputs) == 3
     for shown, printed in outputs:
         assert_alike(shown, printed, tolerance=5.0)  # points of accuracy, on another processor
-
-
-@pytest.mark.slow
-def test_the_tutorials_words_hold(tutorial):
-    folder, names, outputs = tutorial
     tickets, data = names["tickets"], names["data"]
     assert (len(names["train"]), len(names["test"]), len(data.x_validation)) == (1297, 500, 129)
     assert (names["x"].min(), names["x"].max()) == (0, 240)
@@ -114,19 +94,9 @@ def test_the_tutorials_words_hold(tutorial):
 
 
 @pytest.mark.slow
-def test_the_command_lines_tickets_are_the_librarys_to_the_bit(tutorial):
+def test_the_tutorials_commands_print_what_the_page_shows_and_find_the_librarys_tickets(tutorial, tmp_path):
     folder, names, _ = tutorial
-    command, _ = commands("tutorial.md")[0]
-    run_command([*command, "-o", "seeds=[0]", "-o", "control_densities=[0.04]"], folder)
-    rows = {row["arm"]: row for row in results(folder) if row["level"] == "7"}
-    assert set(rows) == {"ticket", "reinitialise", "shuffle-layerwise"}
-    found = {metric: float(rows["ticket"][f"test_{metric}"]) for metric in METRICS}
-    assert found == tt.evaluate(names["trained"], names["data"])
-
-
-@pytest.mark.slow
-def test_the_tutorials_commands_print_what_the_page_shows(tutorial, tmp_path):
-    shutil.copy(tutorial[0] / "digits.npz", tmp_path)
+    shutil.copy(folder / "digits.npz", tmp_path)
     (first, shown), (second, _) = commands("tutorial.md")
     printed = run_command(first, tmp_path)
     assert_alike(shown.strip().rpartition("\n")[2], next(line for line in printed.split("\n") if "Means" in line))
@@ -135,8 +105,12 @@ def test_the_tutorials_commands_print_what_the_page_shows(tutorial, tmp_path):
         assert there[2] == pytest.approx(here[2], abs=10.0 if here[0] == 1.0 else 2.0)  # on another processor
         if here[0] in (4.0, 1.0) and here[1] != "IMP ticket":  # the ticket is better, and the interval leaves out 0
             assert there[3] > there[4]
-    (figure,) = tmp_path.glob("workspace/runs/digits-*/report/accuracy.png")
-    assert figure.stat().st_size > 50_000
+    (report,) = tmp_path.glob("workspace/runs/digits-*/report")
+    assert (report / "accuracy.png").stat().st_size > 50_000
+    rows = list(csv.DictReader((report / "results.csv").read_text(encoding="utf-8").splitlines()))
+    (row,) = (row for row in rows if (row["arm"], row["level"], row["seed"]) == ("ticket", "7", "0"))
+    measured = {metric: float(row[f"test_{metric}"]) for metric in METRICS}
+    assert measured == tt.evaluate(names["trained"], names["data"])  # to the bit
     before = set(tmp_path.glob("workspace/steps/train-*"))
     run_command(second, tmp_path)
     assert len({*tmp_path.glob("workspace/steps/train-*")} - before) == 2 * len(before) // 3
@@ -151,7 +125,9 @@ def test_own_data_in_every_format(tmp_path):
     assert_alike(shown, run_command(command, tmp_path))
 
 
-def test_the_reference_has_every_public_name():
+def test_the_reference_has_every_public_name_and_the_tutorial_takes_ten_lines_to_a_ticket():
     page = (DOCS / "reference" / "api.md").read_text(encoding="utf-8")
     named = re.findall(r"auto(?:function|class|exception):: (\w+)", page)
     assert sorted(named) == sorted(tt.__all__)
+    code = next(text for language, text in blocks("tutorial.md") if language == "python")
+    assert len([line for line in code.splitlines() if line and "import" not in line]) == 10

@@ -1,4 +1,4 @@
-"""What the doctor says of machines that this one is not."""
+"""The doctor's findings on this machine, and on machines that this one is not."""
 
 import importlib.metadata
 import json
@@ -15,18 +15,13 @@ from tfticket.cli import doctor
 from tfticket.data import sources
 from tfticket.registry import DATA_DIR, DATA_SETS
 
+pytestmark = pytest.mark.usefixtures("no_data_folder")
+
 
 @pytest.fixture
-def findings(tmp_path, monkeypatch):
+def findings(tmp_path):
     """Examines this machine, by default with an empty workspace and no data folder."""
-    for name in ("XDG_DATA_HOME", "KERAS_HOME"):
-        monkeypatch.setenv(name, str(tmp_path / "nothing"))
-    monkeypatch.setenv(DATA_DIR, "")
-
-    def examine(workspace=tmp_path / "workspace"):
-        return {finding.what: finding for finding in doctor.examine(workspace)}
-
-    return examine
+    return lambda workspace=tmp_path / "workspace": {row.what: row for row in doctor.examine(workspace)}
 
 
 def package(monkeypatch, name, version):
@@ -34,163 +29,102 @@ def package(monkeypatch, name, version):
     installed = importlib.metadata.version
 
     def pretended(asked):
-        if asked != name:
-            return installed(asked)
-        if version is None:
+        if asked == name and version is None:
             raise importlib.metadata.PackageNotFoundError(name)
-        return version
+        return version if asked == name else installed(asked)
 
     monkeypatch.setattr(importlib.metadata, "version", pretended)
 
 
-def tensorflow_that_does_not_start(monkeypatch):
+def without_tensorflow(monkeypatch):
     monkeypatch.delattr(tfticket, "backend")
     monkeypatch.setitem(sys.modules, "tfticket.backend", None)
 
 
-def gpu(monkeypatch, tmp_path, driver, seen):
-    path = tmp_path / "nvidiactl"
-    if driver:
-        path.touch()
-    monkeypatch.setattr(doctor, "GPU_DRIVER", path)
-    monkeypatch.setattr(backend, "has_gpu", lambda: seen)
-
-
-def test_every_package_that_is_needed_is_looked_at(findings):
-    found = findings()
-    needed = [Requirement(text) for text in importlib.metadata.requires("tfticket")]
-    always = {one.name for one in needed if one.marker is None}
-    assert {"numpy", "tensorflow", "typer"} < always
-    assert found["packages"].state == "ok"
-    fitting = found["packages"].found.split(", ")
-    assert {f"{name} {importlib.metadata.version(name)}" for name in always} <= {*fitting}
-    assert not {"torch", "pytest"} & {text.split()[0] for text in fitting}, "only some work needs these"
-    assert not {text.split()[0] for text in fitting} & {*found}, "what fits has no row of its own"
-
-
-def test_whatever_does_not_fit_has_a_row_of_its_own(findings, monkeypatch):
-    package(monkeypatch, "safetensors", None)
-    package(monkeypatch, "numpy", "1.26.4")
-    found = findings()
-    assert {name: found[name].state for name in ("safetensors", "numpy")} == dict.fromkeys(
-        ("safetensors", "numpy"), "broken"
-    )
-    assert found["packages"].state == "ok"
-    assert not {"safetensors", "numpy"} & {text.split()[0] for text in found["packages"].found.split(", ")}
-    assert "tensorflow" in found["packages"].found
-
-
-def test_every_data_set_is_looked_for(findings):
-    found = findings()
-    assert [what.removeprefix("data ") for what in found if what.startswith("data ")] == list(DATA_SETS)
-    assert found["data mnist"].state == found["data cifar-10-small"].state == "ok"
-    jpeg = found["data cifar-10-jpeg"]
-    assert (jpeg.state, jpeg.found, jpeg.mend) == ("note", "not on this machine", sources.cifar_10_jpeg.how)
-    assert "--data-dir" in jpeg.mend
-
-
-def test_data_that_are_there_need_no_mending_and_the_users_own_come_last(findings, tmp_path, monkeypatch):
+def test_every_data_set_is_looked_for_and_the_users_own_come_last(findings, tmp_path, monkeypatch):
+    rows = findings()
+    assert [what.removeprefix("data ") for what in rows if what.startswith("data ")] == list(DATA_SETS)
+    assert rows["data mnist"].state == rows["data cifar-10-small"].state == "ok"
+    jpeg = rows["data cifar-10-jpeg"]
+    assert (jpeg.state, jpeg.mend) == ("note", sources.cifar_10_jpeg.how)
     monkeypatch.setenv(DATA_DIR, str(tmp_path))
     for name in ("cifar-10-jpeg.zip", "letters.npz", "mnist.npz"):
         (tmp_path / name).touch()
-    found = {what: finding for what, finding in findings().items() if what.startswith("data ")}
-    assert [*found] == [f"data {name}" for name in (*DATA_SETS, "letters")]
+    rows = {what: row for what, row in findings().items() if what.startswith("data ")}
+    assert [*rows] == [f"data {name}" for name in (*DATA_SETS, "letters")]
     for name, file in (("cifar-10-jpeg", "cifar-10-jpeg.zip"), ("letters", "letters.npz")):
-        finding = found[f"data {name}"]
-        assert (finding.state, finding.found, finding.mend) == ("ok", str(tmp_path / file), "")
+        row = rows[f"data {name}"]
+        assert (row.state, row.found, row.mend) == ("ok", str(tmp_path / file), "")
 
 
-BROKEN = {
-    "package missing": (
-        lambda monkeypatch: package(monkeypatch, "safetensors", None),
-        "safetensors",
-        "not installed",
-        "pip install 'safetensors",
-    ),
-    "package too old": (
-        lambda monkeypatch: package(monkeypatch, "numpy", "1.26.4"),
-        "numpy",
-        "1.26.4",
-        "Expected <2.5,>=2.0: pip install 'numpy",
-    ),
-    "package too new": (
-        lambda monkeypatch: package(monkeypatch, "tensorflow", "2.30.0"),
-        "tensorflow",
-        "2.30.0",
-        "Expected <2.22,>=2.21: pip install 'tensorflow",
-    ),
-    "tfticket not installed": (
-        lambda monkeypatch: package(monkeypatch, "tfticket", None),
-        "tfticket",
-        "not installed",
-        "make setup",
-    ),
-    "TensorFlow does not start": (
-        tensorflow_that_does_not_start,
-        "TensorFlow",
-        "does not start: ",
-        "Install tfticket again",
-    ),
-    "no folder of data": (
-        lambda monkeypatch: monkeypatch.setenv(DATA_DIR, "nowhere"),
-        "data folder",
-        "The data folder nowhere does not exist",
-        "",
-    ),
-}
+BREAKING = [
+    (lambda patch: package(patch, "safetensors", None), "safetensors", "", "pip install 'safetensors"),
+    (lambda patch: package(patch, "numpy", "1.26.4"), "numpy", "1.26.4", "<2.5,>=2.0: pip install 'numpy"),
+    (lambda patch: package(patch, "tensorflow", "2.30.0"), "tensorflow", "2.30.0", "<2.22,>=2.21: pip install"),
+    (lambda patch: package(patch, "tfticket", None), "tfticket", "", "make setup"),
+    (without_tensorflow, "TensorFlow", "", "tfticket"),
+    (lambda patch: patch.setenv(DATA_DIR, "nowhere"), "data folder", "nowhere", ""),
+]
 
 
-@pytest.mark.parametrize("name", BROKEN)
-def test_what_the_program_cannot_do_without_is_broken_and_everything_else_is_looked_at(name, findings, monkeypatch):
-    breaking, what, found, mend = BROKEN[name]
+@pytest.mark.parametrize(("breaking", "what", "value", "mend"), BREAKING)
+def test_what_the_program_needs_is_broken_and_all_else_is_looked_at(breaking, what, value, mend, findings, monkeypatch):
     breaking(monkeypatch)
-    every = findings()
-    assert [finding.what for finding in every.values() if finding.state == "broken"] == [what]
-    assert found in every[what].found
-    assert mend in every[what].mend
-    assert {"Python", "memory", "workspace", "free disk"} < set(every)
+    rows = findings()
+    assert [row.what for row in rows.values() if row.state == "broken"] == [what]
+    assert (value in rows[what].found, mend in rows[what].mend) == (True, True)
+    assert {"Python", "memory", "workspace", "free disk"} < set(rows)
 
 
-def test_a_workspace_that_cannot_be_written_is_broken(findings, tmp_path):
-    (tmp_path / "file").touch()
-    found = findings(tmp_path / "file" / "workspace")
-    assert found["workspace"].state == "broken"
-    assert f"{tmp_path / 'file'} cannot be written" in found["workspace"].found
-
-
-def test_a_workspace_is_not_made_by_looking_and_its_runs_are_counted(findings, tmp_path):
+def test_a_workspace_is_not_made_by_looking_its_runs_are_counted_and_little_disk_is_noted(
+    findings, tmp_path, monkeypatch
+):
     assert findings()["workspace"].found == f"{tmp_path / 'workspace'}, 0 runs"
     assert not (tmp_path / "workspace").exists()
     run = tmp_path / "workspace" / "runs" / "a-1"
     run.mkdir(parents=True)
     (run / "status.json").write_text(json.dumps({"state": "done"}))
     assert findings()["workspace"].found == f"{tmp_path / 'workspace'}, 1 run"
+    for free, state in ((doctor.LITTLE_DISK - 1, "note"), (doctor.LITTLE_DISK, "ok")):
+        monkeypatch.setattr(shutil, "disk_usage", lambda path, free=free: SimpleNamespace(free=free))
+        row = findings()["free disk"]
+        assert (row.state, row.found, "--workspace" in row.mend) == (state, "2.0 GB", state == "note")
 
 
-@pytest.mark.parametrize(("free", "state"), [(doctor.LITTLE_DISK - 1, "note"), (doctor.LITTLE_DISK, "ok")])
-def test_little_disk_is_told_and_breaks_nothing(free, state, findings, monkeypatch):
-    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=free))
-    found = findings()["free disk"]
-    assert (found.state, found.found) == (state, "2.0 GB")
-    assert ("--workspace" in found.mend) == (state == "note")
+def test_a_gpu_is_used_or_it_is_said_why_not(findings, tmp_path, monkeypatch):
+    monkeypatch.setattr(doctor, "GPU_DRIVER", tmp_path / "nvidiactl")
+    for driver, seen, state, mend in ((0, 0, "note", ""), (1, 0, "note", "'tfticket[gpu]'"), (1, 1, "ok", "")):
+        if driver:
+            (tmp_path / "nvidiactl").touch()
+        monkeypatch.setattr(backend, "has_gpu", lambda seen=seen: seen)
+        row = findings()["GPU"]
+        assert (row.state, mend in row.mend, bool(row.mend)) == (state, True, bool(mend))
 
 
-@pytest.mark.parametrize(
-    ("driver", "seen", "state", "found", "mend"),
-    [
-        (False, False, "note", "none: everything runs on the CPU", ""),
-        (True, False, "note", "TensorFlow does not see it", "pip install 'tfticket[gpu]'"),
-        (True, True, "ok", "", ""),
-    ],
-)
-def test_a_gpu_is_used_or_it_is_said_why_not(driver, seen, state, found, mend, findings, tmp_path, monkeypatch):
-    gpu(monkeypatch, tmp_path, driver, seen)
-    gpu_found = findings()["GPU"]
-    assert gpu_found.state == state
-    assert found in gpu_found.found
-    assert (mend in gpu_found.mend) if mend else gpu_found.mend == ""
+def test_the_command_finds_what_the_program_needs_on_this_machine(tmp_path, call):
+    code, out, err = call("doctor", "--json", "-w", tmp_path)
+    assert (code, err) == (0, "")
+    rows = {row["what"]: row for row in json.loads(out)}
+    assert {row["state"] for row in rows.values()} <= {"ok", "note"}
+    assert {"tfticket", "packages", "memory"} <= {what for what, row in rows.items() if row["state"] == "ok"}
+    code, out, _ = call("doctor", "-w", tmp_path)
+    needed = [Requirement(text) for text in importlib.metadata.requires("tfticket")]
+    always = {requirement.name for requirement in needed if requirement.marker is None}
+    fitting = rows["packages"]["found"].split(", ")
+    assert {f"{name} {importlib.metadata.version(name)}" for name in always} <= {*fitting}
+    assert not {"torch", "pytest", *rows} & {text.split()[0] for text in fitting}
+    assert code == 0
+    assert [line.split()[0] for line in out.splitlines() if " packages " in line] == [doctor.MARKS["ok"]]
+    assert rows["data cifar-10-jpeg"]["mend"] in out
+    assert len({*doctor.MARKS.values()}) == 3
 
 
-def test_each_state_has_a_mark_of_its_own(findings):
-    assert len({doctor.Finding("", state, "").mark for state in ("ok", "note", "broken")}) == 3
-    assert {finding.state for finding in findings().values()} <= {"ok", "note"}
+def test_the_command_exits_1_where_the_program_cannot_work(tmp_path, call):
+    (tmp_path / "file").touch()
+    workspace = tmp_path / "file" / "w"
+    code, out, err = call("doctor", "--json", "-w", workspace, "--data-dir", tmp_path / "none")
+    assert code == 1
+    assert [row["what"] for row in json.loads(out) if row["state"] == "broken"] == ["workspace", "data folder"]
+    for fact in (f"{tmp_path / 'file'} cannot be written", "--workspace", str(tmp_path / "none"), "--data-dir"):
+        assert fact in err
+    assert not workspace.exists()

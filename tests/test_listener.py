@@ -20,102 +20,100 @@ def clocked(monkeypatch):
     return time
 
 
-def test_trainings_and_parts_of_them_are_counted_and_the_time_left_told(clocked):
-    tally = ProgressCounter()
-    tally.expect(4)
-    assert tally.state.seconds_left is None
-    tally.finished("train", computed=False)
-    tally.finished("evaluate", computed=False)
-    assert (tally.state.done, tally.state.seconds_left) == (1, None)
-    tally.started("train", "train-1", LABEL)
+def expecting(trainings, chains=0):
+    """A counter, and a function that returns its state."""
+    counter = ProgressCounter()
+    counter.expect(trainings, chains)
+    return counter, lambda: counter.state
+
+
+def test_trainings_and_parts_of_them_are_counted_and_the_time_left_is_estimated(clocked):
+    counter, state = expecting(4)
+    assert state().seconds_left is None
+    counter.finished("train", computed=False)
+    counter.finished("evaluate", computed=False)
+    assert (state().done, state().seconds_left) == (1, None)
+    counter.started("train", "train-1", LABEL)
     clocked[0] += 10
-    tally.progress(50, 200)
-    assert tally.state.completed == 1.25
-    assert tally.state.seconds_left == pytest.approx(10 / 0.25 * 2.75)
-    tally.finished("train", computed=True)
-    assert tally.state.step is None
-    assert (tally.state.done, tally.state.computed, tally.state.fraction) == (2, 1, 0.0)
+    counter.progress(50, 200)
+    assert state().completed == 1.25
+    assert state().seconds_left == pytest.approx(10 / 0.25 * 2.75)
+    counter.finished("train", computed=True)
+    assert state().step is None
+    assert (state().done, state().computed, state().fraction) == (2, 1, 0.0)
+    counter.started("fit", "fit-1", LABEL)  # no training
+    counter.progress(3, 4)
+    assert (state().iteration, state().iterations, state().completed) == (3, 4, 2)
+    counter.finished("fit", computed=True)
+    assert (state().step, state().iterations) == (None, 0)
 
 
 def test_the_time_left_counts_chains_apart_from_trainings(clocked):
-    tally = ProgressCounter()
-    tally.expect(4, chains=2)
-    tally.started("train", "train-1", LABEL)
+    counter, state = expecting(4, chains=2)
+    counter.started("train", "train-1", LABEL)
     clocked[0] += 10
-    tally.finished("train", computed=True)
-    assert tally.state.seconds_left is None  # nothing is known of chains
-    tally.started("sample", "sample-1", LABEL)
+    counter.finished("train", computed=True)
+    assert state().seconds_left is None  # nothing is known of chains
+    counter.started("sample", "sample-1", LABEL)
     clocked[0] += 60
-    tally.progress(50, 100)
-    assert tally.state.seconds_left == pytest.approx(1 * 10 + 1.5 * 120)
-    tally.finished("sample", computed=True)
+    counter.progress(50, 100)
+    assert state().seconds_left == pytest.approx(1 * 10 + 1.5 * 120)
+    counter.finished("sample", computed=True)
     clocked[0] += 5
-    tally.started("train", "train-2", LABEL)
+    counter.started("train", "train-2", LABEL)
     clocked[0] += 5
-    tally.progress(1, 2)
-    assert tally.state.completed == 2.5
-    assert tally.state.seconds_left == pytest.approx(0.5 * 20 / 1.5 + 1 * 60)
-    tally.finished("train", computed=False)
-    tally.finished("sample", computed=False)
-    assert (tally.state.done, tally.state.chains_done, tally.state.seconds_left) == (4, 2, 0.0)
+    counter.progress(1, 2)
+    assert state().completed == 2.5
+    assert state().seconds_left == pytest.approx(0.5 * 20 / 1.5 + 1 * 60)
+    counter.finished("train", computed=False)
+    counter.finished("sample", computed=False)
+    assert (state().done, state().chains_done, state().seconds_left) == (4, 2, 0.0)
 
 
 @pytest.mark.parametrize("kind", ["train", "sample"])
-def test_what_was_done_before_a_run_went_on_tells_nothing_of_the_time_left(kind, clocked):
-    tally = ProgressCounter()
-    tally.expect(2, chains=2 if kind == "sample" else 0)
-    tally.started(kind, f"{kind}-1", LABEL)
+def test_what_was_done_before_a_run_went_on_counts_not_for_the_time_left(kind, clocked):
+    counter, state = expecting(2, chains=2 if kind == "sample" else 0)
+    counter.started(kind, f"{kind}-1", LABEL)
     clocked[0] += 10
-    tally.progress(400, 600, 400)
-    assert tally.state.seconds_left is None
+    counter.progress(400, 600, 400)
+    assert state().seconds_left is None
     clocked[0] += 10
-    tally.progress(420, 600, 400)
-    assert tally.state.completed == pytest.approx(0.7)
-    assert tally.state.seconds_left == pytest.approx((180 + 600) * 1)
-    tally.finished(kind, computed=True)
-    assert (tally.state.done, tally.state.computed) == (1, pytest.approx(1 / 3))
-    assert tally.state.seconds_left == pytest.approx(20 * 3)
-    tally.started(kind, f"{kind}-2", LABEL)
+    counter.progress(420, 600, 400)
+    assert state().completed == pytest.approx(0.7)
+    assert state().seconds_left == pytest.approx((180 + 600) * 1)
+    counter.finished(kind, computed=True)
+    assert (state().done, state().computed) == (1, pytest.approx(1 / 3))
+    assert state().seconds_left == pytest.approx(20 * 3)
+    counter.started(kind, f"{kind}-2", LABEL)
     clocked[0] += 10
-    tally.progress(300, 600)
-    assert tally.state.seconds_left == pytest.approx(0.5 * 30 / (1 / 3 + 1 / 2))
+    counter.progress(300, 600)
+    assert state().seconds_left == pytest.approx(0.5 * 30 / (1 / 3 + 1 / 2))
 
 
 def test_chains_that_are_drawn_at_once_count_each(clocked):
-    tally = ProgressCounter()
-    tally.expect(4, chains=4)
-    tally.finished("sample", computed=False)
-    tally.started("sample", "sample-1", LABEL, [("sample-2", LABEL), ("sample-3", LABEL)])
-    assert [step["folder"] for step in tally.state.steps] == ["sample-1", "sample-2", "sample-3"]
+    counter, state = expecting(4, chains=4)
+    counter.finished("sample", computed=False)
+    counter.started("sample", "sample-1", LABEL, [("sample-2", LABEL), ("sample-3", LABEL)])
+    assert [step["folder"] for step in state().steps] == ["sample-1", "sample-2", "sample-3"]
     clocked[0] += 10
-    tally.progress(100 + 40 + 10, 300, 90)
-    assert (tally.state.fraction, tally.state.iteration, tally.state.iterations) == (0.5, 50, 100)
-    assert tally.state.completed == 2.5
-    assert tally.state.seconds_left == pytest.approx(10 * 1.5 / 0.6)
+    counter.progress(100 + 40 + 10, 300, 90)
+    assert (state().fraction, state().iteration, state().iterations) == (0.5, 50, 100)
+    assert state().completed == 2.5
+    assert state().seconds_left == pytest.approx(10 * 1.5 / 0.6)
     for _ in range(3):
-        tally.finished("sample", computed=True)
-    assert (tally.state.completed, tally.state.steps) == (4, [])
-    assert tally.state.chains_computed == pytest.approx(2.1)
+        counter.finished("sample", computed=True)
+    assert (state().completed, state().steps) == (4, [])
+    assert state().chains_computed == pytest.approx(2.1)
 
 
-def test_passes_of_other_steps_are_told_and_are_no_trainings(clocked):
-    tally = ProgressCounter()
-    tally.expect(1)
-    tally.started("fit", "fit-1", LABEL)
-    tally.progress(3, 4)
-    assert (tally.state.iteration, tally.state.iterations, tally.state.completed) == (3, 4, 0)
-    tally.finished("fit", computed=True)
-    assert (tally.state.step, tally.state.iterations) == (None, 0)
-
-
-def test_a_run_that_is_watched_by_its_folder_says_how_far_it_is(tmp_path, clocked):
+def test_a_runs_folder_says_how_far_it_is(tmp_path, clocked):
     recorder = Recorder(tmp_path, Listener())
     recorder.expect(2)
     recorder.started("train", "train-1", LABEL)
-    found = read_progress(tmp_path)
-    assert found.step == {"kind": "train", "folder": "train-1", "label": LABEL}
+    first = read_progress(tmp_path)
+    assert first.step == {"kind": "train", "folder": "train-1", "label": LABEL}
     recorder.progress(1, 10)  # too soon
-    assert read_progress(tmp_path) == found
+    assert read_progress(tmp_path) == first
     clocked[0] += 1
     recorder.progress(2, 10)
     assert (read_progress(tmp_path).iteration, read_progress(tmp_path).iterations) == (2, 10)
@@ -133,83 +131,44 @@ def test_another_listener_hears_everything(tmp_path):
             return lambda *values, **named: heard.append((name, *values, *named.values()))
 
     recorder = Recorder(tmp_path, Ears())
-    calls = [
-        ("expect", 3, 1),
-        ("started", "train", "train-1", LABEL, [("train-2", LABEL)]),
-        ("note", "n"),
-        ("waiting", "w"),
-        ("stopping",),
-        ("progress", 1, 2, 1),
-        ("finished", "train", True),
-    ]
+    others = [("train-2", LABEL)]
+    calls = [("expect", 3, 1), ("started", "train", "train-1", LABEL, others), ("note", "n"), ("waiting", "w")]
+    calls += [("stopping",), ("progress", 1, 2, 1), ("finished", "train", True)]
     for name, *values in calls:
         getattr(recorder, name)(*values)
     assert heard == calls
     assert {name for name in vars(Listener) if not name.startswith("_")} == {name for name, *_ in calls}
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "{",
-        "[1]",
-        '{"step": 3}',
-        '{"trainings": "x"}',
-        '{"step": {"kind": "train"}}',
-        '{"beside": 3}',
-        '{"step": {"kind": "train", "folder": "train-1", "label": {}}, "beside": [3]}',
-    ],
-)
-def test_progress_that_cannot_be_read_is_none(text, tmp_path):
+def test_progress_is_read_as_it_was_written_and_damaged_progress_is_none(tmp_path):
     assert read_progress(tmp_path) is None
-    (tmp_path / "progress.json").write_text(text)
-    assert read_progress(tmp_path) is None
-
-
-def test_progress_is_read_as_it_was_written(tmp_path):
     step = {"kind": "train", "folder": "train-1", "label": LABEL}
     progress = Progress(trainings=3, done=1, step=step, began=1.5, concurrent_steps=[step | {"folder": "train-2"}])
     write_progress(tmp_path, progress)
     assert read_progress(tmp_path) == progress
+    whole = '{"step": {"kind": "train", "folder": "train-1", "label": {}}, "beside": [3]}'
+    for text in ("", "{", "[1]", '{"step": 3}', '{"trainings": "x"}', '{"step": {"kind": "train"}}', whole):
+        (tmp_path / "progress.json").write_text(text)
+        assert read_progress(tmp_path) is None, text
 
 
-@pytest.mark.parametrize(("seconds", "text"), [(0, "0:00"), (61.6, "1:02"), (3599.6, "1:00:00"), (7322, "2:02:02")])
-def test_a_time_as_a_clock_shows_it(seconds, text):
-    assert clock(seconds) == text
-
-
-@pytest.mark.parametrize(("chains", "counted"), [(0, "trainings"), (2, "trainings and chains")])
-def test_the_line_keeps_count_and_time_left_where_the_terminal_is_narrow(chains, counted, clocked):
-    console = Console(width=80, record=True, file=io.StringIO())
-    bar = ProgressBar(console)
-    bar.expect(115, chains)
-    label = {"seed": 0, "arm": Arm("population"), "level": 10, "density": 0.01, "member": 0, "generation": 1}
-    bar.started("sample" if chains else "member", "member-1", label, [("member-2", label)])
-    clocked[0] += 60
-    bar.progress(60, 100)
-    console.print(bar._progress.get_renderable())
-    (line,) = console.export_text().splitlines()
-    assert line.startswith("member · seed 0 · popula" if not chains else "sample · seed 0")
-    assert f" 1.2/115 {counted}" in line
-    assert ("ETA 1:34:50" in line) == (not chains)  # of trainings nothing is known where chains come first
-
-
-def test_a_stop_request_is_confirmed():
-    console = Console(width=80, record=True, file=io.StringIO())
-    ProgressBar(console).stopping()
-    assert console.export_text() == "Stopping at the next checkpoint; again: at once\n"
-
-
-def test_the_line_says_what_is_evaluated():
-    console = Console(width=80, record=True, file=io.StringIO())
-    bar = ProgressBar(console)
-    bar.expect(2)
-    for number in range(2):
-        bar.started("train", f"train-{number}", {"seed": number, "arm": TICKET, "level": 0})
-        bar.finished("train", computed=True)
-    bar.started("evaluate", "evaluate-1", {"seed": 1, "arm": TICKET, "level": 0})
-    console.print(bar._progress.get_renderable())
-    line = console.export_text()
-    assert line.startswith("evaluate · seed 1 · ticket · level 0")
-    assert " 2/2 trainings" in line
+@pytest.mark.parametrize("chains", [0, 2])
+def test_the_bar_keeps_count_and_time_left_where_the_terminal_is_narrow(chains, clocked):
+    output = io.StringIO()
+    bar = ProgressBar(Console(width=80, file=output, force_terminal=True))
+    with bar:
+        bar.expect(115, chains)
+        label = {"seed": 0, "arm": Arm("population"), "level": 10, "density": 0.01, "member": 0, "generation": 1}
+        bar.started("sample" if chains else "member", "member-1", label, [("member-2", label)])
+        clocked[0] += 60
+        bar.progress(60, 100)
+        bar.stopping()
+    with bar:
+        bar.started("evaluate", "evaluate-1", LABEL)
+    shown = output.getvalue()
+    assert ("sample · seed 0" if chains else "member · seed 0") in shown
+    assert f"1.2/115 {'trainings and chains' if chains else 'trainings'}" in shown
+    assert ("ETA 1:34:50" in shown) == (not chains)  # of trainings nothing is known where chains come first
+    assert "evaluate · seed 0 · ticket · level 1" in shown
+    assert "Stopping" in shown
+    assert [clock(seconds) for seconds in (0, 61.6, 3599.6, 7322)] == ["0:00", "1:02", "1:00:00", "2:02:02"]

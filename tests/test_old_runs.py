@@ -1,6 +1,7 @@
 """Runs that an earlier version wrote: they open, report and resume.
 
-``tests/old_runs/workspace.tar.xz`` holds two runs of tfticket at commit cdddb673e441, without figures and leases.
+``tests/old_runs/workspace.tar.xz`` holds two runs of tfticket at commit cdddb673e441, without figures and leases: of
+`bayes-always-wins` and `bayesian-lth`, which between them have every kind of step.
 """
 
 import csv
@@ -14,7 +15,6 @@ import pytest
 from tfticket.runs.run_folder import list_runs, read_run
 
 RUNS = ("sampled", "variational")
-"""The runs of `bayes-always-wins` and `bayesian-lth`: between them they have every kind of step."""
 
 
 @pytest.fixture(scope="module")
@@ -30,27 +30,22 @@ def folder_of(workspace, name):
     return folder
 
 
-def table(folder):
-    return list(csv.reader((folder / "report" / "results.csv").read_text().splitlines()))
-
-
 def test_old_runs_are_done_and_undamaged(workspace, call):
     assert {run.config["name"]: run.state for run in list_runs(workspace)} == dict.fromkeys(RUNS, "done")
     code, out, err = call("verify", "-w", workspace)
-    assert (code, err) == (0, "")
-    assert out.startswith("No damaged file in 2 runs")
+    assert (code, err, out.startswith("No damaged file in 2 runs")) == (0, "", True)
 
 
 @pytest.mark.parametrize("name", RUNS)
 def test_an_old_run_is_reported_as_it_was(workspace, name, call):
-    folder = folder_of(workspace, name)
-    before = {file.name: file.read_text() for file in (folder / "report").iterdir()}
+    report = folder_of(workspace, name) / "report"
+    before = {file.name: file.read_text() for file in report.iterdir()}
     assert len(before) >= 5
     summary = json.loads(before.pop("summary.json"))
-    code, _, err = call("report", folder.name, "-w", workspace)
+    code, _, err = call("report", report.parent.name, "-w", workspace)
     assert code == 0, err
-    assert {name: (folder / "report" / name).read_text() for name in before} == before
-    for row, expected in zip(json.loads((folder / "report" / "summary.json").read_text()), summary, strict=True):
+    assert {name: (report / name).read_text() for name in before} == before
+    for row, expected in zip(json.loads((report / "summary.json").read_text()), summary, strict=True):
         assert row | expected == row  # later versions add fields
 
 
@@ -58,13 +53,13 @@ def test_an_old_run_is_reported_as_it_was(workspace, name, call):
 def test_an_old_run_goes_on_from_the_steps_that_it_has(workspace, name, call, tmp_path):
     shutil.copytree(workspace, tmp_path / "w")
     folder = folder_of(tmp_path / "w", name)
-    before, steps = table(folder), read_run(folder).steps()
+    results = folder / "report" / "results.csv"
+    before, steps = results.read_text(), read_run(folder).steps()
     lost = [step for step in steps if step.kind == "evaluate"][-1]
     shutil.rmtree(lost.path)
     code, _, err = call("run", folder / "config.yaml", "-w", tmp_path / "w", "-o", "execution.threads=null")
     assert code == 0, err
-    assert [step.entry for step in read_run(folder).steps()] == [step.entry for step in steps]
-    assert lost.is_done
-    for row, expected in zip(table(folder), before, strict=True):
+    assert ([step.entry for step in read_run(folder).steps()], lost.is_done) == ([step.entry for step in steps], True)
+    for row, expected in zip(*(csv.reader(text.splitlines()) for text in (results.read_text(), before)), strict=True):
         for value, number in zip(row, expected, strict=True):
             assert value == number or float(value) == pytest.approx(float(number), rel=1e-4)

@@ -6,6 +6,7 @@ import sys
 import tarfile
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,22 +16,8 @@ pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[1]
 ASSETS = {"mnist.npz", "cifar-10-small.zip"}
-SDIST = {
-    ".gitignore",
-    "CHANGELOG.md",
-    "LICENSE",
-    "Makefile",
-    "PKG-INFO",
-    "README.md",
-    "assets",
-    "docs",
-    "experiments",
-    "gui",
-    "pyproject.toml",
-    "requirements.lock",
-    "tests",
-    "tfticket",
-}
+SDIST = {".gitignore", "CHANGELOG.md", "LICENSE", "Makefile", "PKG-INFO", "README.md", "pyproject.toml"}
+SDIST |= {"requirements.lock", "assets", "docs", "experiments", "gui", "tests", "tfticket"}
 
 READ_BUNDLED = """
 from tfticket.data.formats import read
@@ -41,9 +28,9 @@ for name in ("mnist.npz", "cifar-10-small.zip"):
 """
 
 
-def run(*command: object, cwd: Path | None = None, env: dict[str, str] | None = None) -> str:
-    """What a command prints; if it fails, the test fails with all that it said."""
-    return processes.execute(command, cwd=cwd, env=env).stdout
+def run(*command: object, **options: Any) -> str:
+    """What a command prints."""
+    return processes.execute(command, **options).stdout
 
 
 def build(root: Path, folder: Path) -> tuple[Path, Path]:
@@ -58,40 +45,26 @@ def built(tmp_path_factory):
     return build(ROOT, tmp_path_factory.mktemp("dist"))
 
 
-@pytest.fixture
-def venv(tmp_path):
-    """A venv without a package in it; removed afterwards, for it grows to two gigabytes."""
-    folder = tmp_path / "venv"
-    run(sys.executable, "-m", "venv", "--without-pip", folder)
-    yield folder
-    shutil.rmtree(folder)
-
-
 def test_the_wheel_holds_the_program_its_presets_and_its_data_and_no_tests(built):
     with zipfile.ZipFile(built[0]) as wheel:
         names = {name for name in wheel.namelist() if ".dist-info/" not in name}
         for asset in ASSETS:
             assert wheel.read(f"tfticket/_assets/{asset}") == (ROOT / "assets" / asset).read_bytes()
+        for folder in ("experiments", "gui"):
+            assert wheel.read(f"tfticket/_{folder}/__init__.py") == (ROOT / folder / "__init__.py").read_bytes()
+        texts = {name.partition(".dist-info/")[2]: wheel.read(name) for name in wheel.namelist()}
+    assert texts["licenses/LICENSE"] == (ROOT / "LICENSE").read_bytes()
+    assert (ROOT / "README.md").read_bytes() in texts["METADATA"]
     assert {name.partition("/")[0] for name in names} == {"tfticket"}
     kinds = {Path(name).suffix for name in names if not name.startswith("tfticket/_assets/")}
     assert kinds == {".json", ".py", ".yaml"}
     assert {name for name in names if "_assets" in name} == {f"tfticket/_assets/{asset}" for asset in ASSETS}
     assert not [name for name in names if "benchmarks" in name or "screenshots" in name]
-    for folder in ("experiments", "gui"):
-        with zipfile.ZipFile(built[0]) as wheel:
-            assert wheel.read(f"tfticket/_{folder}/__init__.py") == (ROOT / folder / "__init__.py").read_bytes()
     inside = {"tfticket": "tfticket", "experiments": "tfticket/_experiments", "gui": "tfticket/_gui"}
     kinds = "tfticket/**/*.py", "experiments/*.py", "experiments/presets/*.*", "gui/**/*.py"
     shipped = {path.relative_to(ROOT) for kind in kinds for path in ROOT.glob(kind) if path.suffix != ".pyc"}
     shipped -= {Path("experiments/screenshots.py")}
     assert names >= {f"{inside[path.parts[0]]}/{'/'.join(path.parts[1:])}" for path in shipped}
-
-
-def test_the_wheel_carries_the_licence_and_the_readme(built):
-    with zipfile.ZipFile(built[0]) as wheel:
-        texts = {name.partition(".dist-info/")[2]: wheel.read(name) for name in wheel.namelist()}
-    assert texts["licenses/LICENSE"] == (ROOT / "LICENSE").read_bytes()
-    assert (ROOT / "README.md").read_bytes() in texts["METADATA"]
 
 
 def test_the_sdist_holds_what_builds_and_tests_the_program_and_no_more(built):
@@ -114,12 +87,11 @@ def test_the_sdist_builds_the_wheel_to_the_byte(built, tmp_path):
     assert again.read_bytes() == wheel.read_bytes()
 
 
-@pytest.mark.slow
-def test_the_wheel_works_in_an_empty_venv_away_from_the_checkout(built, venv, tmp_path):
+def test_the_wheel_works_in_an_empty_venv_away_from_the_checkout(built, tmp_path):
     (pip,) = (ROOT / "assets" / "bootstrap").glob("pip-*.whl")
+    venv, home, elsewhere, workspace = (tmp_path / name for name in ("venv", "home", "elsewhere", "workspace"))
+    run(sys.executable, "-m", "venv", "--without-pip", venv)
     run(venv / "bin" / "python", pip / "pip", "--disable-pip-version-check", "install", "--quiet", built[0])
-
-    home, elsewhere, workspace = tmp_path / "home", tmp_path / "elsewhere", tmp_path / "workspace"
     home.mkdir()
     elsewhere.mkdir()
     own = ("PYTHON", "TFTICKET", "XDG_")
@@ -128,12 +100,14 @@ def test_the_wheel_works_in_an_empty_venv_away_from_the_checkout(built, venv, tm
     def installed(program: str, *arguments: object) -> str:
         return run(venv / "bin" / program, *arguments, cwd=elsewhere, env=env)
 
-    assert installed("python", "-c", "import tfticket; print(tfticket.__file__)").startswith(str(venv))
-    assert "tfticket run quickstart" in installed("tfticket", "--help")
-    assert "quickstart" in installed("tfticket", "list", "presets").split()
-    assert installed("python", "-c", READ_BUNDLED).split() == ["60000", "10000", "5000", "1000"]
-    shorter = ("-o", "seeds=[0]", "-o", "train.epochs=1")
-    installed("tfticket", "run", "quickstart", *shorter, "--workspace", workspace)
-    (report,) = workspace.glob("runs/*/report")
-    assert {"results.csv", "accuracy.png"} <= {path.name for path in report.iterdir()}
-    assert list(elsewhere.iterdir()) == []
+    try:
+        assert installed("python", "-c", "import tfticket; print(tfticket.__file__)").startswith(str(venv))
+        assert "quickstart" in installed("tfticket", "list", "presets").split()
+        assert installed("python", "-c", READ_BUNDLED).split() == ["60000", "10000", "5000", "1000"]
+        shorter = ("-o", "seeds=[0]", "-o", "train.epochs=1")
+        installed("tfticket", "run", "quickstart", *shorter, "--workspace", workspace)
+        (report,) = workspace.glob("runs/*/report")
+        assert {"results.csv", "accuracy.png"} <= {path.name for path in report.iterdir()}
+        assert list(elsewhere.iterdir()) == []
+    finally:
+        shutil.rmtree(venv)  # two gigabytes

@@ -1,31 +1,35 @@
-"""Text from files and users, made safe to show."""
+"""Text from files and users, made safe to show, and tables of it on a terminal."""
 
-import csv
 import io
 import unicodedata
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 
+from tfticket.columns import layout
 from tfticket.text import for_csv, for_figure, one_line, plain
 
+HOSTILE = "\x1b]0;OWNED\x07\x1b[31m[/red][link=http://x]y\u202e\x9b2J\nx  done"
 
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        ("Zürich ✓ 名 👨‍👩‍👧", "Zürich ✓ 名 👨‍👩‍👧"),
-        ("two\n\tlines", "two\n\tlines"),
-        ("\x1b[31mred", r"\x1b[31mred"),
-        ("\x9b31m\x7f\x00\r", r"\x9b31m\x7f\x00\r"),
-        ("abc\u202edcba\u2066", r"abc\u202edcba\u2066"),
-        ("a\u2028b\u200bc\ufeff\U000e0041", r"a\u2028b\u200bc\ufeff\U000e0041"),
-        ("\udcff.txt", r"\udcff.txt"),
-        (3.5, "3.5"),
-    ],
-)
-def test_control_characters_are_spelt_out_and_all_else_stays(text, shown):
-    assert plain(text) == shown
+
+def test_control_characters_are_spelt_out_and_all_else_stays():
+    for text, shown in {
+        "Zürich ✓ 名 👨‍👩‍👧\n\tx": "Zürich ✓ 名 👨‍👩‍👧\n\tx",
+        "\x1b[31m\x9b31m\x7f\x00\r": r"\x1b[31m\x9b31m\x7f\x00\r",
+        "abc\u202edcba\u2066": r"abc\u202edcba\u2066",
+        "a\u2028b\u200bc\ufeff\U000e0041": r"a\u2028b\u200bc\ufeff\U000e0041",
+        "\udcff.txt": r"\udcff.txt",
+        3.5: "3.5",
+    }.items():
+        assert plain(text) == shown
+    assert one_line("a\n  b\tc\x1b") == r"a b c\x1b"
+    assert (one_line("abcdef", 4), one_line("abcd", 4)) == ("abc…", "abcd")
+    assert for_figure("$x^2$\x1b") == r"\$x^2\$\x1b"
+    formulas = {"=HYPERLINK(1)": "'=HYPERLINK(1)", "@x": "'@x", "+1+2": "'+1+2", "a\x1b": r"a\x1b"}
+    for value in (*formulas, "-1.5e-3", "-", -3, None, "IMP ticket"):  # in a spreadsheet
+        assert for_csv(value) == formulas.get(value, value)
 
 
 @given(st.text())
@@ -35,30 +39,54 @@ def test_whatever_a_text_holds_no_control_character_is_left(text):
     plain(text).encode()
 
 
-def test_one_line_has_no_break_and_its_length():
-    assert one_line("a\n  b\tc\x1b") == r"a b c\x1b"
-    assert one_line("abcdef", 4) == "abc…"
-    assert one_line("abcd", 4) == "abcd"
+# Tables
+
+HEADER = ["run", "state", "experiment", "started", "steps"]
+ROWS = [
+    ["bayes-always-wins-lenet-300-100-mnist-smoke-91d9fbbb", "killed", "bayes-always-wins", "2026-11-30 07:38", 22],
+    ["quickstart-smoke-dd4c364c", "done", "imp", "2026-11-30 07:37", 1042],
+]
 
 
-def test_a_figures_text_is_no_formula():
-    assert for_figure("$x^2$\x1b") == r"\$x^2\$\x1b"
+def shown(header, rows, width):
+    """The lines that a terminal of a width gets."""
+    console = Console(file=io.StringIO(), width=width, force_terminal=False)
+    console.print(layout(header, rows, width))
+    lines = console.file.getvalue().splitlines()
+    assert max(map(len, lines)) <= width
+    return lines
 
 
-@pytest.mark.parametrize(
-    ("value", "cell"),
-    [
-        ("=HYPERLINK(1)", "'=HYPERLINK(1)"),
-        ("@x", "'@x"),
-        ("+1+2", "'+1+2"),
-        ("-1.5e-3", "-1.5e-3"),
-        ("-", "-"),
-        (-3, -3),
-        (None, None),
-        ("IMP ticket", "IMP ticket"),
-        ("a\x1b", r"a\x1b"),
-    ],
-)
-def test_a_cell_is_no_formula_of_a_spreadsheet(value, cell):
-    assert for_csv(value) == cell
-    csv.writer(io.StringIO()).writerow([for_csv(value)])
+@pytest.mark.parametrize("width", [200, 120, 100, 80, 60, 40, 24])
+def test_no_column_is_lost_and_every_cell_is_there_to_its_last_letter(width):
+    lines = shown(HEADER, ROWS, width)
+    text = "".join("".join(lines).split())
+    assert all(name in text for name in HEADER)
+    assert "1,042" in text
+    first = [line.split()[0] for line in lines if line.split()]
+    if "state" in first:  # blocks
+        assert first.count("state") == len(ROWS)
+        assert all(str(cell).replace(" ", "") in text for row in ROWS for cell in (row[0], row[1], row[3]))
+    else:
+        begins = [lines[1].index(name) for name in HEADER]
+        for column in (0, 1):
+            cells = "".join(line[begins[column] : begins[column + 1]].strip() for line in lines[3:])
+            assert cells == "".join(row[column] for row in ROWS)
+    for row in ROWS if 40 <= width <= 80 else ():  # the state stands in one piece beside its run
+        begin = next(number for number, line in enumerate(lines) if row[0][:10] in line)
+        assert any(row[1] in line.split() for line in lines[begin : begin + 4])
+
+
+def test_what_fits_is_one_line_a_row_and_wide_tables_of_numbers_become_blocks():
+    lines = [line.split() for line in shown(["field", "value"], [["a", 5], ["b", 12345]], 40) if line.strip()]
+    assert [line for line in lines if "─" not in line[0]] == [["field", "value"], ["a", "5"], ["b", "12,345"]]
+    header = [f"number {n}" for n in range(12)]
+    blocks = shown(header, [[f"{n}.25 ± 0.01" for n in range(12)]], 60)
+    assert [line.split()[:3] for line in blocks] == [["number", str(n), f"{n}.25"] for n in range(12)]
+
+
+def test_nothing_in_a_cell_is_obeyed():
+    text = "\n".join(shown(["a", "b"], [[HOSTILE, "[bold]z[/bold]"]], 200))
+    assert r"\x1b]0;OWNED\x07\x1b[31m[/red][link=http://x]y\u202e\x9b2J x  done" in text
+    assert "[bold]z[/bold]" in text
+    assert all(letter.isprintable() for letter in text if letter != "\n")

@@ -262,7 +262,7 @@ def check_dataset(data: Any) -> None:
 
 def _check_draws(draws: int) -> None:
     if isinstance(draws, bool) or not isinstance(draws, int | np.integer) or draws < 1:
-        raise InputError(f"draws is {draws!r}; expected an integer >= 1.")
+        raise InputError(f"draws is {draws!r}; expected an integer >= 1.", field="draws")
 
 
 def training_config(train: TrainConfig | dict[str, Any] | None) -> TrainConfig:
@@ -278,7 +278,8 @@ def _train(ticket: Ticket, data: Dataset, config: TrainConfig, seed: int, keep: 
     if not ticket.is_variational and config.objective != Objective():
         raise InputError(
             "train.objective is of variational networks, and the network is deterministic. Leave it out, or make the "
-            "network variational: to_variational(model)."
+            "network variational: to_variational(model).",
+            field="train.objective",
         )
     check_class_names(ticket, data)
     return train_weights(

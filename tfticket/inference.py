@@ -144,7 +144,9 @@ def _variational_ticket(
     check_dataset(data)
     if ticket.is_variational:
         raise InputError(
-            f"{function} takes a ticket of a deterministic network; {ticket.name} is variational. Use train."
+            f"{function} takes a ticket of a deterministic network; {ticket.name} is variational. Use train.",
+            field="ticket",
+            suggestion="train",
         )
     check_class_names(ticket, data)
     network = to_variational(model_from_spec(ticket.model), variational)

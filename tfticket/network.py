@@ -57,7 +57,8 @@ class MaskedNetwork:
         if len(normalisation.scale) not in (1, channels):
             raise InputError(
                 f"{model.name} takes {describe_shape(model.input_shape[1:])}; the ticket's normalisation is for "
-                f"{len(normalisation.scale)} channels. Make the ticket for data of its shape."
+                f"{len(normalisation.scale)} channels. Make the ticket for data of its shape.",
+                field="normalisation",
             )
         self._normalisation = normalisation
         self.jit = jit_policy(model)
@@ -70,7 +71,8 @@ class MaskedNetwork:
             cast = " or cast its constants to its input's type" if precision != "float32" else ""
             raise InputError(
                 f"{model.name} cannot be computed in {precision}: {textwrap.shorten(str(error), 300)} "
-                f"Mend the layer{cast}."
+                f"Mend the layer{cast}.",
+                field="model" if precision == "float32" else "precision",
             ) from None
         self.variables = {path: variable for path, (_, variable) in named_variables(self.model).items()}
         self.masked = mask_variables(self.model)
@@ -90,10 +92,14 @@ class MaskedNetwork:
             InputError: Other paths or shapes than this network's.
         """
         if set(weights) != set(self.variables):
-            raise InputError(f"The weights are {', '.join(weights)}; the network's are {', '.join(self.variables)}.")
+            raise InputError(
+                f"The weights are {', '.join(weights)}; the network's are {', '.join(self.variables)}.", field="weights"
+            )
         for path, variable in self.variables.items():
             if weights[path].shape != tuple(variable.shape):
-                raise InputError(f"{path} is {weights[path].shape}; the network's is {tuple(variable.shape)}.")
+                raise InputError(
+                    f"{path} is {weights[path].shape}; the network's is {tuple(variable.shape)}.", field="weights"
+                )
             variable.assign(weights[path])
         assign_mask(self.model, mask)
 
@@ -106,12 +112,15 @@ class MaskedNetwork:
         if data.dtype != self._normalisation.dtype:
             raise InputError(
                 f"{data.name} has {data.things} of {data.dtype}, and this ticket takes {self._normalisation.dtype}. "
-                "Make it for these data, by find_tickets or Ticket.dense(model, data=data)."
+                "Make it for these data, by find_tickets or Ticket.dense(model, data=data).",
+                field="data",
             )
         if data.normalisation != UNIT and self._normalisation == UNIT:
             raise InputError(
                 f"{data.name} was loaded with other inputs than pixels / 255, which this ticket takes. Make it for "
-                "these data, by find_tickets or Ticket.dense(model, data=data), or load them by normalise='unit'."
+                "these data, by find_tickets or Ticket.dense(model, data=data), or load them by normalise='unit'.",
+                field="data.normalise",
+                suggestion="unit",
             )
         shape, classes = tuple(self.model.input_shape[1:]), int(self.model.output_shape[-1])
         if shape != data.input_shape or classes < data.num_classes:
@@ -120,7 +129,8 @@ class MaskedNetwork:
             raise InputError(
                 f"The network takes {describe_shape(shape)} and has {classes} classes; {data.name} has "
                 f"{describe_shape(data.input_shape)} of {data.num_classes} classes. Use the ticket's own data, or make "
-                f"one with Ticket.dense(model, data=data), of a model that {' and '.join(needed)}."
+                f"one with Ticket.dense(model, data=data), of a model that {' and '.join(needed)}.",
+                field="data",
             )
 
     def check_rows(self, rows: Any) -> np.ndarray:
@@ -138,12 +148,12 @@ class MaskedNetwork:
         """
         takes_floats = self._normalisation.dtype == "float32"
         if not takes_floats and not hasattr(rows, "__array__"):
-            raise InputError(f"{self._expected()}; got {type(rows).__name__}.")
+            raise InputError(f"{self._expected()}; got {type(rows).__name__}.", field="rows")
         array = as_numbers("rows", rows) if takes_floats else np.asarray(rows)
         shape = tuple(self.model.input_shape[1:])
         kinds = "fiub" if len(shape) == 1 else "f"
         if array.shape[1:] != shape or (array.dtype.kind not in kinds if takes_floats else array.dtype != np.uint8):
-            raise InputError(f"{self._expected()}; got {array.dtype} {array.shape}.")
+            raise InputError(f"{self._expected()}; got {array.dtype} {array.shape}.", field="rows")
         if takes_floats and not (array.dtype == np.float32 and np.isfinite(array).all()):
             return as_float32("rows", array)
         return array

@@ -135,8 +135,8 @@ def load_sourced(source: str, overrides: Sequence[str] = ()) -> Sourced:
     layers = [*_read(source), Layer(_overrides(overrides), {"*": "yours: -o"})]
     name = next((layer.values["experiment"] for layer in reversed(layers) if "experiment" in layer.values), None)
     if name is None:
-        raise InputError(f"{source}: no 'experiment:' key. Say which, e.g. 'experiment: imp'.")
-    check_name("experiment", str(name), EXPERIMENTS)
+        raise InputError(f"{source}: no 'experiment:' key. Say which, e.g. 'experiment: imp'.", field="experiment")
+    check_name("experiment", str(name), EXPERIMENTS, field="experiment")
     config_class = experiment_of(str(name)).config_class
     layers = [Layer(current_names(config_class, layer.values), layer.sources) for layer in layers]
     values: dict[str, Any] = functools.reduce(merge, (layer.values for layer in layers), {})
@@ -164,7 +164,8 @@ def experiment_of(name: str) -> Experiment[Any]:
     if not (isinstance(registered, type) and issubclass(registered, Experiment)):
         raise InputError(
             f"The experiment {name} ({entry.about}) cannot be used: {entry.target} is no subclass of "
-            "tfticket.experiment.Experiment. Make its functions methods of one, and name that in the entry point."
+            "tfticket.experiment.Experiment. Make its functions methods of one, and name that in the entry point.",
+            field="experiment",
         )
     experiment: Experiment[Any] = registered()
     return experiment
@@ -218,7 +219,8 @@ def _read(source: str) -> list[Layer]:
         if parent is None:
             return layers
         if not isinstance(parent, str):
-            raise InputError(f"{path}: extends: expected a preset's name or the path of a YAML file, got {parent!r}.")
+            message = f"{path}: extends: expected a preset's name or the path of a YAML file, got {parent!r}."
+            raise InputError(message, field="extends")
         files.append(path)
         source = parent
     return [*presets()[source].layers, *layers]
@@ -230,25 +232,28 @@ def _file(source: str, files: Sequence[Path]) -> Path:
     Raises:
         InputError: There is none; it is one of them; they are too many.
     """
-    where = f"{files[-1]}: extends: " if files else ""
+    where, field = (f"{files[-1]}: extends: ", "extends") if files else ("", "source")
     try:
         path = ((files[-1].parent if files else Path()) / source).resolve()
         there, regular = path.exists(), path.is_file()
     except (OSError, ValueError, RuntimeError) as error:  # a name too long, with a NUL; links in a circle
         why = getattr(error, "strerror", None) or error
-        raise InputError(f"{where}'{shortened(source)}' cannot be the name of a file: {why}.") from None
+        message = f"{where}'{shortened(source)}' cannot be the name of a file: {why}."
+        raise InputError(message, field=field) from None
     if path in files:
-        raise InputError(f"'extends' goes in a circle: {' -> '.join(map(str, (*files, path)))}.")
+        raise InputError(f"'extends' goes in a circle: {' -> '.join(map(str, (*files, path)))}.", field=field)
     if len(files) >= MOST_FILES:
-        raise InputError(f"{files[0]}: more than {MOST_FILES} files extend one another. Put them together in fewer.")
+        message = f"{files[0]}: more than {MOST_FILES} files extend one another. Put them together in fewer."
+        raise InputError(message, field=field)
     if regular:
         return path
     if there:
-        raise InputError(f"{where}{path} is not a file. Expected a preset's name or the path of a YAML file.")
+        message = f"{where}{path} is not a file. Expected a preset's name or the path of a YAML file."
+        raise InputError(message, field=field)
     if path.suffix in (".yaml", ".yml") and not files:
-        raise InputError(f"There is no file {path}.")
+        raise InputError(f"There is no file {path}.", field=field)
     advice = "`tfticket list presets` shows them. Or give the path of a YAML file."
-    raise unknown("preset", source, presets(), where=where.removesuffix(": "), advice=advice)
+    raise unknown("preset", source, presets(), field=field, where=where.removesuffix(": "), advice=advice)
 
 
 def _values_of(path: Path) -> tuple[dict[str, Any], Any]:
@@ -302,13 +307,15 @@ def _overrides(texts: Sequence[str]) -> dict[str, Any]:
         if not equals or not all(keys) or len(keys) > DEEPEST or not value.strip():
             raise InputError(
                 f"Override '{shortened(text)}' does not have the form key=value, with at most {DEEPEST} parts in the "
-                "key and none of them empty. Write for example -o train.epochs=5, or key=null to empty a field."
+                "key and none of them empty. Write for example -o train.epochs=5, or key=null to empty a field.",
+                field="overrides",
             )
         node = load_yaml(value, f"Override '{shortened(text)}'")
         if _ends_in_comment(value, node):
             raise InputError(
                 f"Override '{shortened(text)}': what follows # is a comment in YAML and would be lost. Leave it out, "
-                "or put the value in quotes."
+                "or put the value in quotes.",
+                field=key.strip(),
             )
         _check_within_tables(tree, keys, text)
         for part in reversed(keys):
@@ -325,7 +332,8 @@ def _check_within_tables(tree: Any, keys: Sequence[str], text: str) -> None:
             whole = ".".join(keys[:depth])
             raise InputError(
                 f"Override '{shortened(text)}' sets a key within {whole}, and an earlier override sets {whole} itself "
-                f"to {shortened(json.dumps(tree, default=str))}. Leave one of them out."
+                f"to {shortened(json.dumps(tree, default=str))}. Leave one of them out.",
+                field=".".join(keys),
             )
 
 

@@ -192,14 +192,14 @@ STEPS = {
 }
 
 
-def check_name(kind: str, name: str, table: Mapping[str, object]) -> str:
-    """Return a name that is in the table.
+def check_name(kind: str, name: str, table: Mapping[str, object], *, field: str | None = None) -> str:
+    """Return a name that is in the table; ``field`` holds it.
 
     Raises:
         InputError: It is not; the message suggests the nearest.
     """
     if name not in table:
-        raise unknown(kind, name, table)
+        raise unknown(kind, name, table, field=field)
     return name
 
 

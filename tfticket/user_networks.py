@@ -55,11 +55,18 @@ def import_builder(name: str) -> Callable[..., Any]:
     try:
         function = getattr(importlib.import_module(module_name), function_name)
     except AttributeError:
-        raise InputError(f"model: {module_name} has no '{function_name}'. Write the name of its function.") from None
+        raise InputError(
+            f"model: {module_name} has no '{function_name}'. Write the name of its function.", field="model.name"
+        ) from None
     except Exception as error:  # the user's code
-        raise InputError(f"model: {module_name} cannot be imported: {type(error).__name__}: {error}") from None
+        raise InputError(
+            f"model: {module_name} cannot be imported: {type(error).__name__}: {error}", field="model.name"
+        ) from None
     if not callable(function):
-        raise InputError(f"model: {name} is {type(function).__name__}; expected a function (input_shape, num_classes).")
+        raise InputError(
+            f"model: {name} is {type(function).__name__}; expected a function (input_shape, num_classes).",
+            field="model.name",
+        )
     builder: Callable[..., Any] = function
     return builder
 
@@ -72,7 +79,7 @@ def source_file(name: str) -> Path:
     """
     if is_keras_file(name):
         if not Path(name).is_file():
-            raise InputError(f"model: there is no file {name}.")
+            raise InputError(f"model: there is no file {name}.", field="model.name")
         return Path(name)
     if (folder := str(Path.cwd())) not in sys.path:
         sys.path.insert(0, folder)  # as `python -m` does
@@ -84,11 +91,15 @@ def source_file(name: str) -> Path:
     if spec is None or spec.origin is None or not Path(spec.origin).is_file():
         if module.endswith(".py"):
             raise InputError(
-                f"model: there is no module '{module}'. Write it without .py: {name.replace('.py:', ':')}."
+                f"model: there is no module '{module}'. Write it without .py: {name.replace('.py:', ':')}.",
+                field="model.name",
+                suggestion=name.replace(".py:", ":"),
             )
         if spec is not None:
-            raise InputError(f"model: {module} has no source file of its own. Name a function in a .py file.")
-        raise InputError(f"model: there is no module '{module}'. Install it, or run in its folder.")
+            raise InputError(
+                f"model: {module} has no source file of its own. Name a function in a .py file.", field="model.name"
+            )
+        raise InputError(f"model: there is no module '{module}'. Install it, or run in its folder.", field="model.name")
     return Path(spec.origin)
 
 
@@ -106,10 +117,14 @@ def intact_keras_file(name: str) -> Path:
     except (zipfile.BadZipFile, zlib.error, EOFError):
         intact = False
     if not intact:
-        raise InputError(f"model: {name} is damaged, or no .keras file. Write it again: model.save('{path.name}').")
+        raise InputError(
+            f"model: {name} is damaged, or no .keras file. Write it again: model.save('{path.name}').",
+            field="model.name",
+        )
     if re.search(rb'"keras_version"\s*:\s*"[3-9]\.', metadata):
         raise InputError(
             f"model: {name} was written by Keras 3; tfticket takes models of Keras 2. Build it with `import tf_keras "
-            "as keras`, and save that."
+            "as keras`, and save that.",
+            field="model.name",
         )
     return path

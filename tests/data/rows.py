@@ -31,10 +31,9 @@ def own(rows=40, **changes):
     return load_data("own", **{"validation_rows": 10, **arrays(rows), **changes})
 
 
-def saved(folder, **changes):
-    """The same in a file, whose images are rearranged where they lie in memory."""
-    folder.mkdir(exist_ok=True)
-    path = folder / f"{len(list(folder.iterdir()))}.npz"
+def saved(path, **changes):
+    """The same in a file; a folder's next one if the path is a folder."""
+    path = path / f"{len([*path.iterdir()])}.npz" if path.is_dir() else path
     np.savez(path, **{**arrays(), **changes})
     return path
 
@@ -46,9 +45,10 @@ def by_hash(images, labels):
 
 
 def assert_equal(ours, theirs):
-    """The same rows in the same order."""
+    """The same rows in the same order, and the same identity."""
     for split in SPLITS:
         for one, two in zip(ours.split(split), theirs.split(split), strict=True):
             np.testing.assert_array_equal(one, two)
             assert one.dtype == two.dtype
-    assert (ours.contents, ours.checksum) == (theirs.contents, theirs.checksum)
+    fields = ("contents", "checksum", "class_names", "normalisation")
+    assert [getattr(ours, field) for field in fields] == [getattr(theirs, field) for field in fields]

@@ -1,55 +1,48 @@
-"""Where data are found by name."""
+"""Data sets by name: where they are found, what they are called, what they are, and their summaries."""
 
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
+import PIL
 import pytest
 
-from tests.data.rows import arrays, saved
+from tests.data.rows import arrays, assert_equal, saved
+from tests.data.writers import formats, names
+from tests.refusals import refused
 from tfticket.data import load_data, sources
+from tfticket.data.dataset_summary import summary
+from tfticket.data.identity import label_of, locate, registered, source_by_contents, source_by_name
 from tfticket.data.sources import asset
 from tfticket.errors import InputError
+from tfticket.registry import DATA_SETS
+
+# Where data are found
 
 
-@pytest.fixture
-def fashion(monkeypatch, digits):
-    """Fashion-MNIST, of which we have few rows, and they are digits."""
-
-    def change(rows=digits, **changes):
-        contents = load_data("rows", **rows._asdict()).contents
-        made = replace(sources.fashion_mnist, contents=contents, **{"installed": None, "remote": (), **changes})
-        monkeypatch.setattr(sources, "fashion_mnist", made)
-
-    change()
-    return change
-
-
-@pytest.mark.parametrize("kind", ["npz", "images zip", "cifar python tar", "idx gzipped"])
 @pytest.mark.parametrize("where", [0, 1])
-def test_own_data_are_found_by_name(kind, where, folders, writers, request, tmp_path):
-    form = writers.formats[kind]
-    rows = request.getfixturevalue(form.rows)
-    path = form.pack(form.members(rows), tmp_path / "made")
+@pytest.mark.parametrize("kind", ["npz", "images zip", "cifar python tar", "idx gzipped"])
+def test_own_data_are_found_by_name(kind, where, folders, request, tmp_path):
+    path = formats[kind].write(request.getfixturevalue(formats[kind].rows), tmp_path / "made")
     ending = "" if path.is_dir() else "." + path.name.partition(".")[2]
-    shutil.move(path, folders[where] / f"my digits{ending}")
+    there = Path(shutil.move(path, folders[where] / f"my digits{ending}"))
     data = load_data("my digits")
-    assert (data.name, data.label) == ("my digits", "my digits")
-    assert data.checksum == load_data(path=folders[where] / f"my digits{ending}").checksum
-    assert len(data.x_train) + len(data.x_validation) == len(rows.x_train)
+    assert (data.name, data.label, data.checksum) == ("my digits", "my digits", load_data(path=there).checksum)
+    assert locate("my digits") == there
 
 
-def test_own_data_are_looked_for_in_the_users_folder_first_and_never_in_keras(folders):
+def test_own_data_are_found_in_the_users_folder_first_and_never_in_keras(folders):
     for folder, rows in zip(folders, (40, 30, 20), strict=True):
-        np.savez(folder / "own.npz", **arrays(rows))
+        saved(folder / "own.npz", **arrays(rows))
     for folder, rows in zip(folders[:2], (40, 30), strict=True):
         assert len(load_data("own").x_train) == rows - rows // 10
         (folder / "own.npz").unlink()
-    with pytest.raises(InputError, match="Unknown data set 'own'"):
+    with refused("data.name", None, "'own'"):
         load_data("own")
 
 
-def test_what_the_users_folders_hold_is_listed_by_name(folders):
+def test_the_contents_of_the_users_folders_are_listed_by_name(folders):
     own_folder, program, _ = folders
     for name in ("letters.npz", "both.zip", "Both.tar.gz", "notes.txt", ".npz", ".hidden.npz", "archive.gz"):
         (own_folder / name).touch()
@@ -57,122 +50,247 @@ def test_what_the_users_folders_hold_is_listed_by_name(folders):
         (own_folder / name).mkdir()
     for name in ("letters.npz", "more.npz"):
         (program / name).touch()
-    names = {"Both": "Both.tar.gz", "both": "both.zip", "images": "images", "letters": "letters.npz", "old": "old.npz"}
-    expected = {name: own_folder / file for name, file in names.items()} | {"more": program / "more.npz"}
+    files = {"Both": "Both.tar.gz", "both": "both.zip", "images": "images", "letters": "letters.npz", "old": "old.npz"}
+    expected = {name: own_folder / file for name, file in files.items()} | {"more": program / "more.npz"}
     assert sources.user_datasets() == expected
     assert {name: sources.user_dataset(name) for name in expected} == expected
     shutil.rmtree(program)
     assert "more" not in sources.user_datasets()
 
 
-@pytest.mark.parametrize("name", ["inner/own", "../own/own", "{folder}/own", "./own", "..", ".", "/", "own.npz"])
-def test_a_path_is_no_name(name, folders):
+def test_a_path_is_no_name(folders):
     (folders[0] / "inner").mkdir()
     for folder in (folders[0], folders[0] / "inner"):
-        np.savez(folder / "own.npz", **arrays())
-    assert sources.user_dataset("own") == folders[0] / "own.npz"
-    with pytest.raises(InputError, match=r"Unknown data set .*data\.path"):
-        load_data(name.format(folder=folders[0]))
+        saved(folder / "own.npz")
+    for name in ("inner/own", "../own/own", str(folders[0] / "own"), "./own", "..", ".", "/", "own.npz"):
+        with pytest.raises(InputError, match=r"data\.path"):
+            load_data(name)
 
 
-def idx_folder(writers, rows, path, kind="idx"):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    form = writers.formats[kind]
-    return form.pack(form.members(rows), path)
+def test_fashion_mnist_is_found_where_others_put_it(folders, fashion, digits, tmp_path):
+    contents = load_data("rows", **digits._asdict()).contents
+    for folder, name, *kinds in (
+        (folders[0], "FashionMNIST/raw", "idx gzipped", "idx"),  # as torchvision leaves it, or may
+        (folders[0], "FashionMNIST/raw", "idx"),
+        *((folder, "fashion-mnist", "idx gzipped") for folder in folders),
+        (tmp_path, "share", "idx gzipped"),  # as Debian's package installs it
+    ):
+        fashion(installed=tmp_path / "share")
+        assert sources.fashion_mnist.find() is None
+        for kind in kinds:
+            formats[kind].write(digits, folder / name)
+        data = load_data("fashion-mnist")
+        assert (data.label, sources.fashion_mnist.find()) == ("Fashion-MNIST", folder / name)
+        assert data.contents == contents
+        if folder == tmp_path:
+            first = formats["idx"].write(digits, folders[2] / "fashion-mnist")
+            assert sources.fashion_mnist.find() == first, "folders come first"
+        else:
+            shutil.rmtree(folder / name)
 
 
-@pytest.mark.parametrize(
-    ("where", "name", "kind"),
-    [
-        (0, "FashionMNIST/raw", "idx"),
-        (0, "fashion-mnist", "idx gzipped"),
-        (1, "fashion-mnist", "idx gzipped"),
-        (2, "fashion-mnist", "idx gzipped"),
-    ],
-)
-def test_fashion_mnist_is_found_where_others_put_it(where, name, kind, folders, fashion, writers, digits):
-    path = idx_folder(writers, digits, folders[where] / name, kind)
-    data = load_data("fashion-mnist")
-    assert data.label == "Fashion-MNIST"
-    assert data.checksum == load_data(path=path).checksum
+def test_cifar_10_is_found_where_keras_put_it(folders, colour, few_of_cifar, tmp_path):
+    contents = load_data("rows", **colour._asdict()).contents
+    for name in ("cifar-10-python.tar.gz", "cifar-10-batches-py.tar.gz", "cifar-10-batches-py"):
+        form = formats["cifar python tar" if name.endswith("gz") else "cifar python"]
+        path = Path(shutil.move(form.write(colour, tmp_path / "made" / name), folders[2] / name))
+        data = load_data("cifar-10")
+        assert (data.label, data.class_names, data.contents) == ("CIFAR-10", names, contents)
+        path.rename(tmp_path / f"used {name}")
 
 
-def test_torchvisions_folder_holds_each_file_twice(folders, fashion, writers, digits):
-    idx_folder(writers, digits, folders[0] / "FashionMNIST" / "raw", "idx gzipped")
-    path = idx_folder(writers, digits, folders[0] / "FashionMNIST" / "raw")
-    assert len({*path.iterdir()}) == 8
-    assert load_data("fashion-mnist").checksum == load_data("rows", **digits._asdict()).checksum
+def test_bundled_data_are_taken_whatever_the_folders_hold(folders):
+    saved(folders[0] / "mnist.npz")
+    assert locate("mnist") == asset("mnist.npz")
+    with refused(None, None, "'none.npz'"):
+        asset("none.npz")
 
 
-def test_debians_package_is_found_after_the_folders(folders, fashion, writers, digits, tmp_path):
-    installed = idx_folder(writers, digits, tmp_path / "usr" / "share", "idx gzipped")
-    fashion(installed=installed)
-    assert sources.fashion_mnist.find() == installed
-    assert load_data("fashion-mnist").checksum == load_data(path=installed).checksum
-    path = idx_folder(writers, digits, folders[2] / "fashion-mnist")
-    assert sources.fashion_mnist.find() == path
-    fashion(installed=tmp_path / "not installed")
-    shutil.rmtree(path)
-    assert sources.fashion_mnist.find() is None
-
-
-@pytest.mark.parametrize("name", ["cifar-10-python.tar.gz", "cifar-10-batches-py.tar.gz", "cifar-10-batches-py"])
-def test_cifar_10_is_found_where_keras_put_it(name, folders, writers, colour, few_of_cifar, tmp_path):
-    form = writers.formats["cifar python tar" if name.endswith("gz") else "cifar python"]
-    shutil.move(form.pack(form.members(colour), tmp_path / "made"), folders[2] / name)
-    data = load_data("cifar-10")
-    assert (data.label, data.class_names) == ("CIFAR-10", writers.names)
-    assert data.checksum == load_data("rows", **colour._asdict()).checksum
-
-
-def test_a_bundled_data_set_is_the_bundled_one_whatever_lies_in_the_folders(folders):
-    np.savez(folders[0] / "mnist.npz", **arrays())
-    assert load_data("mnist").contents == sources.mnist.contents
-
-
-def test_a_data_set_that_lies_nowhere_and_cannot_be_downloaded_says_how_to_get_it(folders):
-    with pytest.raises(InputError, match="cifar-10-jpeg is not on this machine; looked for") as refused:
+def test_data_that_cannot_be_downloaded_are_refused_with_how_to_get_them(folders):
+    with refused("data.name", None, *map(str, folders), "cifar-10-jpeg.zip", "--data-dir", "cifar-10-small"):
         load_data("cifar-10-jpeg")
-    for said in (*map(str, folders), "cifar-10-jpeg.zip", "--data-dir", "TFTICKET_DATA", "cifar-10-small"):
-        assert said in str(refused.value)
 
 
-def test_without_a_folder_of_the_users_own_the_others_are_looked_into(folders, monkeypatch):
+def test_the_users_folder_is_named_in_any_way(folders, monkeypatch):
+    monkeypatch.chdir(folders[0].parent)
+    monkeypatch.setenv("HOME", str(folders[0].parent))
+    for value in ("own", "~/own", str(folders[0])):
+        monkeypatch.setenv("TFTICKET_DATA", value)
+        assert sources.data_folders() == [*folders]
     monkeypatch.delenv("TFTICKET_DATA")
     assert sources.data_folders() == [*folders[1:]]
     monkeypatch.delenv("KERAS_HOME")
-    assert sources.data_folders()[1].parts[-2:] == (".keras", "datasets")
+    assert sources.data_folders()[1] == folders[0].parent / ".keras" / "datasets"
 
 
-def test_the_users_folder_may_be_named_from_here(folders, monkeypatch):
-    monkeypatch.chdir(folders[0].parent)
-    monkeypatch.setenv("TFTICKET_DATA", "own")
-    assert sources.data_folders() == [*folders]
+@pytest.mark.parametrize("value", ["{folder}/gone", "~/gone", "~nosuchuser/gone", "{folder}/own.npz"])
+def test_a_data_folder_that_is_none_is_refused_even_where_it_is_not_needed(value, folders, monkeypatch):
+    saved(folders[0] / "own.npz")
+    monkeypatch.setenv("TFTICKET_DATA", value.format(folder=folders[0]))
+    for name in ("fashion-mnist", "own", "mnist"):
+        with refused("--data-dir", None, value.rpartition("/")[2], "file" if "npz" in value else "does not exist"):
+            load_data(name)
 
 
-def test_the_users_folder_may_be_named_from_home(folders, monkeypatch):
-    monkeypatch.setenv("HOME", str(folders[0].parent))
-    monkeypatch.setenv("TFTICKET_DATA", "~/own")
-    np.savez(folders[0] / "mine.npz", **arrays())
-    assert sources.data_folders() == [*folders]
-    assert load_data("mine").name == "mine"
+# What data are
 
 
-@pytest.mark.parametrize("name", ["fashion-mnist", "own", "mnist"])
-@pytest.mark.parametrize("gone", ["{folder}/gone", "~/gone", "~nosuchuser/gone"])
-def test_a_folder_of_data_that_does_not_exist_is_refused_even_where_it_is_not_needed(name, gone, folders, monkeypatch):
-    monkeypatch.setenv("TFTICKET_DATA", gone.format(folder=folders[0]))
-    with pytest.raises(InputError, match=r"The data folder .*gone does not exist\. Mend --data-dir or TFTICKET_DATA"):
-        load_data(name)
+def test_known_data_are_known_by_name_and_by_contents():
+    assert [source.name for source in registered()] == [*DATA_SETS]
+    for source in registered():
+        assert source_by_name(source.name) is source
+        assert source.contents is None or source_by_contents(source.contents) is source
+    assert source_by_name("letters") is source_by_contents("0" * 64) is source_by_contents("") is None
+    for field in ("label", "contents"):
+        known = [getattr(source, field) for source in registered() if getattr(source, field)]
+        assert len({*known}) == len(known)
+    mnist, small = sources.mnist.contents, sources.cifar_10_small.contents
+    for name, contents, label in (
+        ("mnist", mnist, "MNIST"),
+        ("my digits", mnist, "MNIST"),
+        ("mnist", small, sources.cifar_10_small.label),
+        ("cifar-10", "0" * 64, "CIFAR-10"),
+        ("mnist", "", "MNIST"),
+        ("my digits", "0" * 64, "my digits"),
+        ("my digits", "", "my digits"),
+    ):
+        assert label_of(name, contents) == label
 
 
-@pytest.mark.parametrize("name", ["fashion-mnist", "own", "mnist"])
-def test_a_file_in_the_place_of_the_folder_of_data_is_refused_as_one(name, folders, monkeypatch):
-    monkeypatch.setenv("TFTICKET_DATA", str(saved(folders[0])))
-    with pytest.raises(InputError, match=r"The data folder .*npz is a file; for a single file there is data\.path\."):
-        load_data(name)
+def test_known_data_keep_their_label_and_class_names_by_path_and_as_arrays(photographs, tmp_path):
+    data = load_data("my digits", path=asset("mnist.npz"))
+    assert (data.name, data.label, data.contents) == ("my digits", "MNIST", sources.mnist.contents)
+    path = saved(tmp_path / "photographs.npz", **photographs)
+    ours, theirs = (load_data("mine", **source, classes=["dog", "cat"]) for source in (photographs, {"path": path}))
+    assert_equal(ours, theirs)
+    assert (ours.label, ours.class_names) == (sources.cifar_10_small.label, ("dog", "cat"))
+    others = load_data("mine", **{**photographs, "y_train": photographs["y_train"][::-1]})
+    assert others.class_names == tuple("0123456789"), "they are not known"
 
 
-def test_a_missing_asset_is_refused():
-    with pytest.raises(InputError, match=r"'none\.npz' is missing"):
-        asset("none.npz")
+def test_data_under_the_name_of_others_are_refused(folders, tmp_path, monkeypatch, photographs):
+    for name, known, source in (
+        ("fashion-mnist", "mnist", {"path": asset("mnist.npz")}),
+        ("cifar-10", "cifar-10-small", photographs),
+    ):
+        with refused("data.name", known, f"is called {name}"):
+            load_data(name, **source)
+    path = saved(tmp_path / "mnist.npz")
+    for options in ({"path": path}, {"name": "mnist", **arrays()}):
+        with refused("data.name", None, "is called mnist", "another name"):
+            load_data(**options)
+    assert load_data("mine", path=path).label == "mine"
+    for name in ("fashion-mnist", "cifar-10", "cifar-10-jpeg"):
+        saved(folders[0] / f"{name}.npz")
+        for use in (load_data, summary):
+            with refused("data.name", None, f"{folders[0]}/{name}.npz is called {name}"):
+                use(name)
+    monkeypatch.setattr(sources, "cifar_10_small", replace(sources.cifar_10_small, contents="0" * 64))
+    with refused("data.name", None, "small.zip", f"Pillow {PIL.__version__}"):  # decoded otherwise
+        load_data("cifar-10-small")
+
+
+def test_data_whose_contents_are_not_published_are_known_by_their_size(colour, few_of_cifar, folders, monkeypatch):
+    few = colour.few(2, 1)._asdict()
+    path = saved(folders[2] / "cifar10.npz", **few)
+    sizes = "20 + 10 images of 32x32x3", "300 + 100 images of 32x32x3"
+    for options in (few, {}):
+        with refused("data.name", None, "is called cifar-10", *sizes):
+            load_data("cifar-10", **options)
+    assert load_data("my photographs", path=path).label == "my photographs"
+    table = {"x_train": np.eye(6), "y_train": [0, 1] * 3, "x_test": np.eye(6)[:2], "y_test": [0, 1]}
+    upright = {"x_train": colour.x_train[:, :28], "x_test": colour.x_test[:, :28]}
+    for changes, mention in ((upright, "images of 28x32x3"), (table, "6 + 2 rows of 6 features")):
+        with refused("data.name", None, mention):
+            load_data("cifar-10", **{**colour._asdict(), **changes})
+    data = load_data("cifar-10", **colour._asdict())
+    assert (data.name, data.label) == ("cifar-10", "CIFAR-10")
+    monkeypatch.setattr(sources, "cifar_10_jpeg", replace(sources.cifar_10_jpeg, contents=data.contents))
+    with refused("data.name", "cifar-10-jpeg"):
+        load_data("cifar-10", **colour._asdict())
+    assert load_data("cifar-10-jpeg", **colour._asdict()).label == "CIFAR-10 (re-encoded as JPEG)"
+
+
+@pytest.mark.parametrize("source", registered(), ids=lambda source: source.name)
+def test_every_registered_data_set_has_its_label_licence_and_a_way_to_get_it(source, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path(source.name).write_text("something else")
+    assert source.label and source.licence  # noqa: PT018
+    if source.bundled is None:
+        assert source.how and source.files  # noqa: PT018
+    else:
+        assert source.find() == source.bundled_path == asset(source.bundled)
+        described = summary(source.name)
+        assert (described.contents, described.licence) == (source.contents, source.licence)
+        assert (described.train_rows, described.test_rows, described.shape) == source.size
+    for remote in source.remote:
+        assert remote.url.startswith("https://")
+        assert len(remote.hash) in (32, 64)
+        assert set(remote.hash) <= {*"0123456789abcdef"}
+        assert (remote.name if len(source.remote) == 1 else source.name) in source.files, "found again"
+
+
+# Summaries
+
+
+def test_summaries_of_bundled_data(folders):
+    (folders[0] / "digits of mine.npz").symlink_to(asset("mnist.npz"))
+    mine = summary("digits of mine")
+    assert (mine.name, mine.label, mine.known_as) == ("digits of mine", "MNIST", "mnist")
+    assert list(mine.train_counts.values())[:3] == [5923, 6742, 5958]
+    assert list(mine.test_counts.values())[:3] == [980, 1135, 1032]
+    assert str(mine).splitlines() == [
+        "digits of mine: MNIST (CC BY-SA 3.0, LeCun, Cortes and Burges)",
+        f"  file      {folders[0] / 'digits of mine.npz'}",
+        "  images    28x28x1, 10 classes",
+        "  training   60,000 images, 5,421 to 6,742 of each class",
+        "  test       10,000 images, 892 to 1,135 of each class",
+        f"  SHA-256   {sources.mnist.contents}",
+        "            as known of mnist",
+    ]
+
+
+def test_the_summary_of_unknown_data_counts_classes_without_test_rows(tmp_path):
+    path = saved(tmp_path / "mnist.npz")
+    described, data = summary(str(path)), load_data("mine", path=path)  # looking at data is no use of their name
+    assert (described.name, described.label, described.known_as, described.licence) == ("mnist", "mnist", None, None)
+    assert (described.path, described.contents, described.shape) == (path, data.contents, data.input_shape)
+    assert (described.train_rows, described.test_rows) == (40, 6)
+    assert described.train_counts == {"0": 14, "1": 13, "2": 13}
+    assert described.test_counts == {"0": 3, "1": 3, "2": 0}
+    assert str(described).splitlines()[6].strip() == "of no data set that we know"
+
+
+@pytest.mark.parametrize("name", ["digits.npz", "./digits", "{folder}/digits", "~/digits", "digits"])
+def test_a_path_that_exists_or_looks_like_one_comes_before_a_name(name, folders, monkeypatch, tmp_path):
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    monkeypatch.setenv("HOME", str(here))
+    saved(folders[0] / "digits.npz")
+    path = here / ("digits.npz" if name.endswith("npz") else "digits")
+    saved(here / "made.npz").rename(path)
+    described = summary(name.format(folder=here))
+    assert (described.name, described.path.resolve()) == ("digits", path)
+    path.unlink()
+    if name == "digits":
+        assert summary(name).path == folders[0] / "digits.npz"
+    else:
+        with refused(None, None, "does not exist"):
+            summary(name.format(folder=here))
+
+
+def test_sources_of_no_data_set_have_no_summary(folders, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    for name in ("notes.txt", "mnist"):
+        Path(name).write_text("remember the milk")
+    for source, field, suggestion, mention in (
+        ("mnits", "data.name", "mnist", ""),
+        ("", "data.name", None, "''"),
+        ("./mnist", None, None, "no known format"),
+        ("notes.txt", None, None, "notes.txt is of no known format"),
+        ("nothing.npz", None, None, "nothing.npz does not exist"),
+        ("~nosuchuser/rows.npz", None, None, "does not exist"),
+    ):
+        with refused(field, suggestion, mention):
+            summary(source)

@@ -1,4 +1,4 @@
-"""Needs TensorFlow."""
+"""Optimisers and learning rates. Needs TensorFlow."""
 
 from itertools import pairwise
 from typing import get_args
@@ -10,10 +10,8 @@ from hypothesis import strategies as st
 
 from tests.rounding import EPS
 from tfticket.backend import keras, tf
-from tfticket.config import Adam, Sgd, TrainConfig, check_lengths
+from tfticket.config import Adam, Sgd, TrainConfig
 from tfticket.config.durations import iterations_in
-from tfticket.config.schema import validate
-from tfticket.errors import InputError
 from tfticket.training.optimisers import learning_rates, make_optimiser
 
 
@@ -45,13 +43,9 @@ CASES = [
 ]
 
 
-def test_every_optimiser_has_a_case():
-    union = get_args(TrainConfig.model_fields["optimiser"].annotation)
-    assert {type(config) for config, _ in CASES} == set(union)
-
-
 @pytest.mark.parametrize(("config", "by_hand"), CASES)
 def test_updates_are_those_of_the_papers(config, by_hand):
+    assert {type(case) for case, _ in CASES} == set(get_args(TrainConfig.model_fields["optimiser"].annotation))
     random = np.random.default_rng(0)
     weight, gradients = random.normal(size=(3, 2)), random.normal(size=(4, 3, 2))
     variable = tf.Variable(weight.astype(np.float32))
@@ -61,20 +55,29 @@ def test_updates_are_those_of_the_papers(config, by_hand):
     np.testing.assert_allclose(variable.numpy(), by_hand(config, weight, gradients), rtol=1e-5, atol=1e-6)
 
 
-def test_the_rate_falls_by_gamma_from_each_milestone_on():
+def rates(**values):
+    config = TrainConfig(optimiser={"name": "sgd", "learning_rate": 0.2}, batch_size=10, **values)
+    return learning_rates(config, 100, 0, iterations_in(config.epochs, 100, 10))
+
+
+def test_the_rate_falls_at_milestones_rises_in_a_warm_up_and_follows_a_cosine_to_0():
     config = TrainConfig(optimiser=Sgd(learning_rate=0.8), milestones=["3it", "1ep"], gamma=0.5, batch_size=10)
-    found = learning_rates(config, rows=50, first=0, last=7)
-    assert found.dtype == np.float32
-    np.testing.assert_allclose(found, [0.8, 0.8, 0.8, 0.4, 0.4, 0.2, 0.2])
-
-
-def test_without_milestones_the_rate_is_constant():
+    falling = learning_rates(config, rows=50, first=0, last=7)
+    assert falling.dtype == np.float32
+    np.testing.assert_allclose(falling, [0.8, 0.8, 0.8, 0.4, 0.4, 0.2, 0.2])
     np.testing.assert_array_equal(learning_rates(TrainConfig(), 50, 3, 6), np.full(3, 1.2e-3, np.float32))
+    warm, cold = rates(epochs="100it", warmup="10it", milestones=("50it",)), rates(epochs="100it", milestones=("50it",))
+    cosine = rates(epochs="110it", warmup="1ep", schedule="cosine")
+    for rising in (warm, cosine):
+        np.testing.assert_allclose(rising[:10], 0.2 * np.arange(1, 11) / 10, rtol=1e-6)
+    np.testing.assert_array_equal(warm[10:], cold[10:])
+    expected = [float(keras.optimizers.schedules.CosineDecay(0.2, 100)(step)) for step in range(100)]
+    # Keras' float32 1 + cos(x) is off by an eps, be it 2 or nearly 0.
+    np.testing.assert_allclose(cosine[10:], expected, rtol=0, atol=0.2 * EPS)
 
 
-MILESTONES = st.lists(
-    st.tuples(st.integers(0, 5), st.sampled_from(["ep", "it"])).map(lambda m: f"{m[0]}{m[1]}"), max_size=3, unique=True
-)
+MOMENTS = st.tuples(st.integers(0, 5), st.sampled_from(["ep", "it"])).map(lambda moment: f"{moment[0]}{moment[1]}")
+MILESTONES = st.lists(MOMENTS, max_size=3, unique=True)
 
 
 @given(MILESTONES, st.integers(1, 40), st.integers(1, 10), st.lists(st.integers(0, 60), min_size=1, max_size=4))
@@ -85,53 +88,3 @@ def test_the_rate_depends_on_the_iteration_and_not_on_the_cut(milestones, rows, 
     passed = [sum(now >= iterations_in(m, rows, batch_size) for m in milestones) for now in range(60)]
     np.testing.assert_allclose(np.concatenate(parts), 1.2e-3 * 0.1 ** np.array(passed), rtol=1e-6)
     np.testing.assert_array_equal(np.concatenate(parts), learning_rates(config, rows, 0, 60))
-
-
-# Warm-up and cosine
-
-
-def rates(**values):
-    config = TrainConfig(optimiser={"name": "sgd", "learning_rate": 0.2}, batch_size=10, **values)
-    return learning_rates(config, 100, 0, iterations_in(config.epochs, 100, 10))
-
-
-def test_a_warm_up_rises_linearly_and_then_leaves_the_schedule_as_it_is():
-    warm, cold = rates(epochs="100it", warmup="10it", milestones=("50it",)), rates(epochs="100it", milestones=("50it",))
-    np.testing.assert_allclose(warm[:10], 0.2 * np.arange(1, 11) / 10, rtol=1e-6)
-    np.testing.assert_array_equal(warm[10:], cold[10:])
-
-
-def test_a_cosine_falls_from_the_warm_ups_end_to_0_at_the_end():
-    found = rates(epochs="110it", warmup="1ep", schedule="cosine")
-    np.testing.assert_allclose(found[:10], 0.2 * np.arange(1, 11) / 10, rtol=1e-6)
-    keras_cosine = keras.optimizers.schedules.CosineDecay(0.2, 100)
-    # Keras' float32 1 + cos(x) is off by an eps, be it 2 or nearly 0.
-    np.testing.assert_allclose(found[10:], [float(keras_cosine(step)) for step in range(100)], rtol=0, atol=0.2 * EPS)
-
-
-def test_a_cosine_has_no_milestones():
-    with pytest.raises(InputError, match="a cosine schedule has no milestones"):
-        validate(TrainConfig, {"schedule": "cosine", "milestones": ["3ep"]}, where="here")
-
-
-def test_a_rise_of_the_divergence_that_does_not_end_is_refused():
-    config = TrainConfig(epochs="100it", batch_size=10, objective={"kl_warmup": "10ep"})
-    with pytest.raises(InputError, match=r"before the KL divergence counts in full"):
-        check_lengths(config, "0it", rows=100)
-    check_lengths(config, "0it", rows=90)
-
-
-def test_iterations_in_messages_have_separators():
-    for field in ({"warmup": "2578it"}, {"objective": {"kl_warmup": "2578it"}}):
-        with pytest.raises(InputError, match=r"is 2,578 iterations; training for 1500it ends after 1,500,"):
-            check_lengths(TrainConfig(epochs="1500it", batch_size=10, **field), "0it", rows=1000)
-    with pytest.raises(InputError, match=r"is 1,500 iterations, but it begins at iteration 2,578"):
-        check_lengths(TrainConfig(epochs="1500it", batch_size=10), "2578it", rows=1000)
-
-
-@pytest.mark.parametrize("warmup", ["100it", "101it", "10ep"])
-def test_a_warm_up_that_does_not_end_is_refused(warmup):
-    config = TrainConfig(epochs="100it", batch_size=10, warmup=warmup)
-    with pytest.raises(InputError, match=r"Shorten train\.warmup, or train longer"):
-        check_lengths(config, "0it", 100)
-    check_lengths(config.model_copy(update={"warmup": "99it"}), "0it", 100)

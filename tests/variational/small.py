@@ -130,6 +130,10 @@ def draw_of(model, inputs, estimator="flipout", index=0, seed=SEED, **options):
         return model(inputs, **options).numpy()
 
 
+def weights_of(model):
+    return {path: variable.numpy() for path, (_, variable) in named_variables(model).items()}
+
+
 def softplus(values):
     return np.logaddexp(0.0, values)
 

@@ -165,7 +165,7 @@ def _check_out(out: Path, suffix: str) -> None:
     from tfticket.runs.files import check_place
 
     if out.suffix != suffix:
-        raise InputError(f"--out is {out}; expected a name that ends in {suffix}.")
+        raise InputError(f"--out is {out}; expected a name that ends in {suffix}.", field="--out")
     check_place(out.parent, "--out")
 
 

@@ -51,7 +51,8 @@ def _check_workspace(value: Path) -> Path:
     if not there.is_dir():
         raise InputError(
             f"The workspace is {value}, but {there} is not a folder. Name a folder with --workspace or "
-            "TFTICKET_WORKSPACE."
+            "TFTICKET_WORKSPACE.",
+            field="--workspace",
         )
     return value
 

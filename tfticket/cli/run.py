@@ -131,7 +131,9 @@ def branch(
         again = _said(["run", str(parent.folder / "config.yaml"), "--workspace", str(parent.workspace)])
         why = f" ({parent.status['message'].splitlines()[0]})" if parent.status.get("message") else ""
         raise InputError(f"{parent.folder.name} is {parent.state}{why}; a branch needs its tickets. Finish it: {again}")
-    experiment = experiment_of(check_name("experiment", str(parent.config.get("experiment")), EXPERIMENTS))
+    experiment = experiment_of(
+        check_name("experiment", str(parent.config.get("experiment")), EXPERIMENTS, field="experiment")
+    )
     chosen, whose = None if levels is None else numbers_in(levels, "--levels"), Arm.parse(of)
     config = experiment.branch(parent.config, [_control(text) for text in control], chosen, replicates, name, whose)
     others = sorted({step.label.get("arm", TICKET).ticket for step in parent.steps()} - {whose})
@@ -168,12 +170,12 @@ def numbers_in(text: str, option: str) -> list[int]:
         digits = (first, last) if dash else (first,)
         if not all(re.fullmatch("[0-9]{1,9}", digit) for digit in digits) or (dash and int(last) < int(first)):
             raise InputError(
-                f"{option} '{shortened(text)}' was not understood. Write numbers and ranges, such as 0-5,8."
+                f"{option} '{shortened(text)}' was not understood. Write numbers and ranges, such as 0-5,8.",
+                field=option,
             )
         if int(last or first) > MOST:
-            raise InputError(
-                f"{option} '{shortened(text)}': {last or first} is more than {MOST:,}; there are no so many."
-            )
+            message = f"{option} '{shortened(text)}': {last or first} is more than {MOST:,}; there are no so many."
+            raise InputError(message, field=option)
         numbers += range(int(first), int(last or first) + 1)
     return list(dict.fromkeys(numbers))
 
@@ -259,7 +261,9 @@ def _ask_for_trust(model: Any, trust: bool, can_ask: bool) -> None:
     if model is None or trust or not is_keras_file(model.name):
         return
     if not can_ask:
-        raise InputError(f"{model.name} can run code when it is loaded. If you trust it, say so: --trust.")
+        raise InputError(
+            f"{model.name} can run code when it is loaded. If you trust it, say so: --trust.", field="--trust"
+        )
     if not typer.confirm(f"{plain(model.name)} can run code when it is loaded. Load it?"):
         raise InputError("Not loaded. Nothing was begun.")
 

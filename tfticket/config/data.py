@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from tfticket.config.names import Suggested
 from tfticket.config.schema import Config
 from tfticket.config.variational import Variational
+from tfticket.config.wording import field_error
 from tfticket.errors import unknown
 from tfticket.registry import DATA_SETS, MODELS
 from tfticket.user_networks import is_keras_file, is_user_defined
@@ -87,9 +88,9 @@ class DataConfig(Config):
     @model_validator(mode="after")
     def _check_classes(self) -> Self:
         if self.classes is not None and len(self.classes) < 2:
-            raise ValueError(f"classes must be at least two, got {list(self.classes)}")
+            raise field_error("classes", f"classes must be at least two, got {list(self.classes)}")
         if len(set(map(str, self.classes or ()))) < len(self.classes or ()):
-            raise ValueError(f"the classes {list(self.classes or ())} repeat")
+            raise field_error("classes", f"the classes {list(self.classes or ())} repeat")
         return self
 
 
@@ -126,7 +127,8 @@ class ModelConfig(Config):
     def _check(self) -> Self:
         own = is_user_defined(self.name)
         if own and self.initialiser != "glorot_normal":
-            raise ValueError(f"initialiser has no say in an own network such as {self.name}; set it there")
+            advice = f"initialiser has no say in an own network such as {self.name}; set it there"
+            raise field_error("initialiser", advice)
         if not own and self.start == "current":
-            raise ValueError(f"start: current is for own networks; {self.name} comes with no weights")
+            raise field_error("start", f"start: current is for own networks; {self.name} comes with no weights")
         return self

@@ -44,7 +44,7 @@ Rewind = Annotated[str, BeforeValidator(_rewind)]
 """Where survivors start again: a duration from the start of training, or 'none' to keep the trained weights."""
 
 
-def iterations_in(duration: str, rows: int, batch_size: int) -> int:
+def iterations_in(duration: str, rows: int, batch_size: int, *, field: str | None = None) -> int:
     """Return a duration in iterations.
 
     An epoch is rows / batch_size iterations, a fraction where the batch does not divide the rows, and k
@@ -55,6 +55,7 @@ def iterations_in(duration: str, rows: int, batch_size: int) -> int:
         duration: '40ep' or '2000it'.
         rows: Training rows after the split.
         batch_size: Rows per iteration.
+        field: The field that holds the duration, for the error.
 
     Raises:
         InputError: More than ``LONGEST``.
@@ -63,7 +64,8 @@ def iterations_in(duration: str, rows: int, batch_size: int) -> int:
     if iterations > LONGEST:
         raise InputError(
             f"{duration} of {rows:,} rows in batches of {batch_size:,} is {iterations:,} iterations; expected at most "
-            f"{LONGEST:,}. Take a shorter one."
+            f"{LONGEST:,}. Take a shorter one.",
+            field=field,
         )
     return iterations
 
@@ -149,7 +151,8 @@ def generation_bounds(first: int, last: int, generations: int) -> list[tuple[int
     """
     if last - first < generations:
         raise InputError(
-            f"{last - first:,} iterations cannot be cut in {generations:,} generations. Train longer, or take fewer."
+            f"{last - first:,} iterations cannot be cut in {generations:,} generations. Train longer, or take fewer.",
+            field="population.generations",
         )
     ends = [first + round(part * (last - first) / generations) for part in range(generations + 1)]
     return list(itertools.pairwise(ends))

@@ -8,6 +8,7 @@ from tfticket.config.data import DataConfig
 from tfticket.config.float32 import Float32
 from tfticket.config.schema import MOST, Config
 from tfticket.config.training import TrainConfig
+from tfticket.config.wording import field_error
 
 
 class Population(Config):
@@ -39,7 +40,8 @@ class Population(Config):
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.low >= self.high:
-            raise ValueError(f"the lowest first weight, {self.low:g}, is not below the highest, {self.high:g}")
+            message = f"the lowest first weight, {self.low:g}, is not below the highest, {self.high:g}"
+            raise field_error("low", message)
         return self
 
     @property
@@ -60,5 +62,6 @@ class MemberStep(Config):
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.first >= self.last:
-            raise ValueError(f"the first iteration, {self.first:,}, is not before the last, {self.last:,}")
+            message = f"the first iteration, {self.first:,}, is not before the last, {self.last:,}"
+            raise field_error("first", message)
         return self

@@ -17,6 +17,7 @@ from tfticket.config.data import Initialiser, absolute_path
 from tfticket.config.durations import Rewind
 from tfticket.config.names import known
 from tfticket.config.schema import MOST, Config
+from tfticket.config.wording import field_error
 from tfticket.registry import CONTROLS, SCORES
 
 
@@ -57,22 +58,24 @@ class PruneConfig(Config):
     @classmethod
     def _one_amount(cls, values: Any) -> Any:
         if isinstance(values, dict) and (values.get("sparsity") is None) == (values.get("rate") is None):
-            raise ValueError("give either sparsity (the target) or rate (per level); set the other to null")
+            message = "give either sparsity (the target) or rate (per level); set the other to null"
+            raise field_error("sparsity", message)
         return values
 
     @model_validator(mode="after")
     def _prunes(self) -> Self:
         if not any((self.rate_per_level, *self.rates.values())):
-            raise ValueError(
+            raise field_error(
+                "sparsity",
                 f"sparsity is {self.sparsity:g}, so nothing would be pruned; expected more than 0, or rates of layers. "
-                "The dense network is level 0 of every run"
+                "The dense network is level 0 of every run",
             )
         return self
 
     @model_validator(mode="after")
     def _exempt_or_pruned(self) -> Self:
         if both := sorted(set(self.exempt) & set(self.rates)):
-            raise ValueError(f"{', '.join(both)} cannot be both in exempt, never pruned, and in rates")
+            raise field_error("exempt", f"{', '.join(both)} cannot be both in exempt, never pruned, and in rates")
         return self
 
     @property
@@ -152,14 +155,16 @@ class Control(Config):
     def _check(self) -> Self:
         for option in self.options:
             if self.name not in _OPTIONS[option]:
-                raise ValueError(f"{option} has no say in {self.name}; it is of {', '.join(_OPTIONS[option])}")
+                message = f"{option} has no say in {self.name}; it is of {', '.join(_OPTIONS[option])}"
+                raise field_error(option, message)
         if self.name == "random-mask" and self.densities in (None, {}):
-            raise ValueError(
+            raise field_error(
+                "densities",
                 "random-mask needs densities, e.g. {name: random-mask, densities: 0.2}; "
-                "shuffle-layerwise takes the ticket's own"
+                "shuffle-layerwise takes the ticket's own",
             )
         if self.name == "own-mask" and self.path is None:
-            raise ValueError("own-mask needs path, e.g. {name: own-mask, path: mask.npz}")
+            raise field_error("path", "own-mask needs path, e.g. {name: own-mask, path: mask.npz}")
         return self
 
     @model_serializer(mode="wrap")

@@ -10,6 +10,7 @@ from tfticket.config.durations import LONGEST
 from tfticket.config.float32 import Float32
 from tfticket.config.names import known
 from tfticket.config.schema import Config
+from tfticket.config.wording import field_error
 from tfticket.registry import SAMPLERS
 
 _WRITTEN = re.compile(r"([a-z-]+)\(\s*([^,()]+?)\s*(?:,\s*([^,()]+?)\s*)?\)")
@@ -50,7 +51,7 @@ class PriorConfig(Config):
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.low >= self.high:
-            raise ValueError(f"the lower bound {self.low:g} is not below the upper one, {self.high:g}")
+            raise field_error("low", f"the lower bound {self.low:g} is not below the upper one, {self.high:g}")
         return self
 
     @property
@@ -135,7 +136,8 @@ class SampleConfig(Config):
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.other_prior.is_glorot:
-            raise ValueError("other_prior: biases have no fans for a Glorot prior; expected normal or uniform")
+            message = "other_prior: biases have no fans for a Glorot prior; expected normal or uniform"
+            raise field_error("other_prior", message)
         return self
 
     @property

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator, model_validator
 
-from tfticket.config.wording import given, is_key, problem_words, suggested
+from tfticket.config.wording import cause_of, field_error, given, is_key, problem_words
 from tfticket.errors import InputError, shortened, unknown
 from tfticket.yaml_text import read_yaml
 
@@ -72,7 +72,7 @@ class Config(BaseModel):
         values = plain(values)
         for name, former in cls.former_names.items() if isinstance(values, dict) else ():
             if former in values and name in values:
-                raise ValueError(f"{former} is the former name of {name}: give one of them")
+                raise field_error(name, f"{former} is the former name of {name}: give one of them")
             values = {name if key == former else key: value for key, value in values.items()}
         return values
 
@@ -187,7 +187,9 @@ def _refusal(cls: type["Config"], problem: dict[str, Any], yaml: bool) -> InputE
         return InputError(f"{path}: expected a list{_example(held, value)}{got}.", field=path)
     words = problem_words(problem, yaml=yaml)
     end = "" if words.endswith(".") else "." if value is None else f"{got}."
-    return InputError(f"{path}: {words}{end}", field=path or None, suggestion=suggested(problem))
+    cause = cause_of(problem)
+    field = ".".join(part for part in (path, cause.field if cause else None) if part)
+    return InputError(f"{path}: {words}{end}", field=field or None, suggestion=cause.suggestion if cause else None)
 
 
 def _got(value: Any) -> str:

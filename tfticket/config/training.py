@@ -9,6 +9,7 @@ from tfticket.config.durations import Duration, iterations_in, rewinds_later
 from tfticket.config.float32 import Decay, Float32, check_float32
 from tfticket.config.schema import Config
 from tfticket.config.variational import Objective
+from tfticket.config.wording import field_error
 from tfticket.errors import InputError
 
 
@@ -72,11 +73,12 @@ class TrainConfig(Config):
     def _check(self) -> Self:
         for name in ("epochs", "evaluate_every"):
             if getattr(self, name) in ("0ep", "0it"):
-                raise ValueError(f"{name} must be longer than '{getattr(self, name)}'")
+                raise field_error(name, f"{name} must be longer than '{getattr(self, name)}'")
         if len(set(self.milestones)) < len(self.milestones):
-            raise ValueError(f"the milestones {', '.join(self.milestones)} repeat; each counts once")
+            raise field_error("milestones", f"the milestones {', '.join(self.milestones)} repeat; each counts once")
         if self.schedule == "cosine" and self.milestones:
-            raise ValueError("a cosine schedule has no milestones; take them out, or take schedule: steps")
+            message = "a cosine schedule has no milestones; take them out, or take schedule: steps"
+            raise field_error("milestones", message)
         self._check_last_rate()
         return self
 
@@ -88,9 +90,10 @@ class TrainConfig(Config):
             try:
                 check_float32(rate)
             except ValueError as error:
-                raise ValueError(
+                raise field_error(
+                    "gamma",
                     f"from the milestone {milestone} on, the learning rate is {rate:g}, {error}. Take a gamma nearer "
-                    "1, or fewer milestones"
+                    "1, or fewer milestones",
                 ) from None
 
 
@@ -109,30 +112,34 @@ def check_lengths(train: "TrainConfig", rewind: str, rows: int, where: str = "tr
     if train.batch_size > rows:
         raise InputError(
             f"{where}.batch_size is {train.batch_size:,}, but there are {rows:,} training rows. Take at most {rows:,}."
-            + f" In Python: train={{'batch_size': {rows}}}." * (where == "train")
+            + f" In Python: train={{'batch_size': {rows}}}." * (where == "train"),
+            field=f"{where}.batch_size",
         )
-    total = iterations_in(train.epochs, rows, train.batch_size)
+    total = iterations_in(train.epochs, rows, train.batch_size, field=f"{where}.epochs")
     first = iterations_in(rewind, rows, train.batch_size) if rewinds_later(rewind) else 0
     if total <= first:
         begin = f", but it begins at iteration {first:,} (rewind {rewind})" if first else ""
         raise InputError(
             f"Training for {train.epochs} of {rows:,} rows in batches of {train.batch_size:,} is {total:,} "
             f"iterations{begin}. Train longer ({where}.epochs), in smaller batches ({where}.batch_size)"
-            f"{', or rewind to an earlier moment' if first else ''}."
+            f"{', or rewind to an earlier moment' if first else ''}.",
+            field=f"{where}.epochs",
         )
     _check_milestones(train, rows, total, where)
-    rising = iterations_in(train.objective.kl_warmup, rows, train.batch_size)
+    rising = iterations_in(train.objective.kl_warmup, rows, train.batch_size, field=f"{where}.objective.kl_warmup")
     if rising >= total:
         raise InputError(
             f"A {where}.objective.kl_warmup of {train.objective.kl_warmup} is {rising:,} iterations; training for "
             f"{train.epochs} ends after {total:,}, before the KL divergence counts in full. Shorten it, or train "
-            "longer."
+            "longer.",
+            field=f"{where}.objective.kl_warmup",
         )
-    warmup = iterations_in(train.warmup, rows, train.batch_size)
+    warmup = iterations_in(train.warmup, rows, train.batch_size, field=f"{where}.warmup")
     if warmup >= total:
         raise InputError(
             f"A warm-up of {train.warmup} is {warmup:,} iterations; training for {train.epochs} ends after {total:,}, "
-            f"before the learning rate is reached. Shorten {where}.warmup, or train longer."
+            f"before the learning rate is reached. Shorten {where}.warmup, or train longer.",
+            field=f"{where}.warmup",
         )
 
 
@@ -140,17 +147,19 @@ def _check_milestones(train: "TrainConfig", rows: int, total: int, where: str) -
     """Refuse a milestone that no iteration follows, one at the start, and two of one iteration."""
     there: dict[int, str] = {}
     for milestone in train.milestones:
-        iteration = iterations_in(milestone, rows, train.batch_size)
+        iteration = iterations_in(milestone, rows, train.batch_size, field=f"{where}.milestones")
         if not 0 < iteration < total:
             raise InputError(
                 f"{where}.milestones: {milestone} is iteration {iteration:,}; training for {train.epochs} has "
                 f"{total:,}. Name a moment after its start and before its end, leave this one out, or train longer "
-                f"({where}.epochs)."
+                f"({where}.epochs).",
+                field=f"{where}.milestones",
             )
         if iteration in there:
             raise InputError(
                 f"{where}.milestones: {there[iteration]} and {milestone} are both iteration {iteration:,}; the "
-                "learning rate would change twice there. Leave one out."
+                "learning rate would change twice there. Leave one out.",
+                field=f"{where}.milestones",
             )
         there[iteration] = milestone
 
@@ -170,11 +179,13 @@ def check_augment(augment: Augment, shape: Sequence[int], where: str = "train") 
         return
     if len(shape) != 3:
         raise InputError(
-            f"{where}.augment moves and mirrors images; the data are rows of {shape[0]} features. Leave it out."
+            f"{where}.augment moves and mirrors images; the data are rows of {shape[0]} features. Leave it out.",
+            field=f"{where}.augment",
         )
     height, width, _ = shape
     if augment.crop >= min(height, width):
         raise InputError(
             f"augment.crop is {augment.crop:,} pixels on images of {height}x{width}; expected fewer than their height "
-            "and width."
+            "and width.",
+            field=f"{where}.augment.crop",
         )

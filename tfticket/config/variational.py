@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from tfticket.config.durations import Duration
 from tfticket.config.float32 import Float32, check_float32
 from tfticket.config.schema import MOST, Config
+from tfticket.config.wording import field_error
 
 Carried = Literal["mask", "start", "trained"]
 """What of a ticket a transplant carries: its mask alone, or also its start weights, or those that training gave it."""
@@ -58,7 +59,6 @@ class Objective(Config):
             try:
                 check_float32(self.temperature * weight)
             except ValueError as error:
-                raise ValueError(
-                    f"temperature x kl_weights.{layer} is {self.temperature * weight:g}, {error}"
-                ) from None
+                product = f"temperature x kl_weights.{layer} is {self.temperature * weight:g}"
+                raise field_error(f"kl_weights.{layer}", f"{product}, {error}") from None
         return self

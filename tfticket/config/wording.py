@@ -72,13 +72,18 @@ def problem_words(problem: Mapping[str, Any], *, yaml: bool) -> str:
     return words + (_yaml_hint(kind, value) if yaml else "")
 
 
-def suggested(problem: Mapping[str, Any]) -> str | None:
-    """Return the name that a wrong one was probably meant to be."""
+def field_error(field: str, message: str) -> ValueError:
+    """Return what the validator of a whole configuration raises about one of its fields."""
+    return ValueError(InputError(message, field=field))
+
+
+def cause_of(problem: Mapping[str, Any]) -> InputError | None:
+    """Return the error that knows the field or the name that was probably meant; None if there is none."""
     context = problem.get("ctx", {})
     if problem["type"] == "union_tag_invalid":
-        return _unknown_tag(context).suggestion
+        return _unknown_tag(context)
     causes = getattr(context.get("error"), "args", ())
-    return causes[0].suggestion if causes and isinstance(causes[0], InputError) else None
+    return causes[0] if causes and isinstance(causes[0], InputError) else None
 
 
 def _unknown_tag(context: Mapping[str, Any]) -> InputError:

@@ -54,23 +54,29 @@ class Dataset:
             if not fits or images.shape[1:] != self.input_shape:
                 raise InputError(
                     f"{self.name}: {split} rows are {images.dtype} {images.shape}; expected uint8 or float32 [rows, "
-                    "height, width, channels] or float32 [rows, features], of one type and size in all splits."
+                    "height, width, channels] or float32 [rows, features], of one type and size in all splits.",
+                    field=f"x_{split}",
                 )
             if self.dtype == "float32" and not np.isfinite(images).all():
-                raise InputError(f"{self.name}: {split} rows hold NaN or infinite values; expected finite ones.")
+                raise InputError(
+                    f"{self.name}: {split} rows hold NaN or infinite values; expected finite ones.", field=f"x_{split}"
+                )
             if labels.dtype != np.int32 or labels.shape != (len(images),) or not len(labels):
                 raise InputError(
-                    f"{self.name}: {split} labels are {labels.dtype} {labels.shape}; expected int32 [{len(images)}]."
+                    f"{self.name}: {split} labels are {labels.dtype} {labels.shape}; expected int32 [{len(images)}].",
+                    field=f"y_{split}",
                 )
             if labels.min() < 0 or labels.max() >= self.num_classes:
                 raise InputError(
                     f"{self.name}: {split} labels go from {labels.min()} to {labels.max()}; expected 0 to "
-                    f"{self.num_classes - 1}, for {self.num_classes} classes."
+                    f"{self.num_classes - 1}, for {self.num_classes} classes.",
+                    field=f"y_{split}",
                 )
         if self.normalisation.dtype != self.dtype or len(self.normalisation.scale) not in (1, self.input_shape[-1]):
             raise InputError(
                 f"{self.name}: the normalisation is for {self.normalisation.dtype} of {len(self.normalisation.scale)} "
-                f"channels; the rows are {self.dtype} {self.input_shape}."
+                f"channels; the rows are {self.dtype} {self.input_shape}.",
+                field="normalisation",
             )
 
     def __repr__(self) -> str:
@@ -100,7 +106,7 @@ class Dataset:
     def split(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         """Return images and labels of 'train', 'validation' or 'test'."""
         if name not in ("train", "validation", "test"):
-            raise InputError(f"Unknown split '{name}'. Known: train, validation, test.")
+            raise InputError(f"Unknown split '{name}'. Known: train, validation, test.", field="split")
         return getattr(self, f"x_{name}"), getattr(self, f"y_{name}")
 
 
@@ -118,7 +124,8 @@ def check_alike(data: Dataset, others: Dataset) -> None:
     if others.contents == data.contents and set(others.class_names) & set(data.class_names):
         raise InputError(
             f"out_of_distribution: {others.name} is what the network is trained on, so no row is outside. Name other "
-            "data, such as {name: fashion-mnist} beside mnist, or other classes of these."
+            "data, such as {name: fashion-mnist} beside mnist, or other classes of these.",
+            field="out_of_distribution",
         )
     if (others.input_shape, others.dtype) != (data.input_shape, data.dtype):
         theirs, ours = (
@@ -127,5 +134,6 @@ def check_alike(data: Dataset, others: Dataset) -> None:
         )
         raise InputError(
             f"out_of_distribution: {others.name} has {theirs}, and {data.name} has {ours}. Only rows of one shape and "
-            "type can be told apart by one network; give other data."
+            "type can be told apart by one network; give other data.",
+            field="out_of_distribution",
         )

@@ -55,7 +55,9 @@ def locate(name: str) -> Path:
     source = source_by_name(name)
     path = user_dataset(name) if source is None else source.path()
     if path is None and Path(name).is_file():
-        raise InputError(f"'{name}' is a file or folder, not the name of a data set: give it as path (data.path).")
+        raise InputError(
+            f"'{name}' is a file or folder, not the name of a data set: give it as path (data.path).", field="data.name"
+        )
     if path is None:
         advice = f"Own data: give their file or folder as data.path, or their folder by --data-dir or {DATA_DIR}."
         raise unknown("data set", name, DATA_SETS, field="data.name", advice=advice)
@@ -70,7 +72,7 @@ def check_on_disk(config: DataConfig) -> None:
     """
     source = source_by_name(config.name) if config.path is None else None
     if source is not None and source.find() is None:
-        raise InputError(f"{config.name} is not on this machine. {source.how}")
+        raise InputError(f"{config.name} is not on this machine. {source.how}", field="data.name")
 
 
 def check_contents(name: str, raw: "Raw", contents: str, where: str) -> None:
@@ -102,7 +104,11 @@ def check_contents(name: str, raw: "Raw", contents: str, where: str) -> None:
         mend = f"Call it {known.name}."
     elif named.bundled is not None and where == str(named.find()):
         mend = f"Another JPEG decoder may be the reason: Pillow {PIL.__version__} here. Install tfticket again."
-    raise InputError(f"{where} is called {name}, but {problem}. {mend}")
+    raise InputError(
+        f"{where} is called {name}, but {problem}. {mend}",
+        field="data.name",
+        suggestion=None if known is None else known.name,
+    )
 
 
 def _rows_of(size: tuple[int, int, tuple[int, ...]]) -> str:

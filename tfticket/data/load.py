@@ -90,15 +90,19 @@ def load_data(
     }
     if all(array is None for array in given.values()):
         return _load(_config(values))  # not cached: a notebook's file may have changed
-    if any(given[key] is None for key in ("x_train", "y_train", "x_test", "y_test")):
+    if missing := [key for key in ("x_train", "y_train", "x_test", "y_test") if given[key] is None]:
         raise InputError(
             "Own data need all four arrays: x_train, y_train, x_test, y_test. Where there are no test rows, take some "
-            "of the others, such as every fifth."
+            "of the others, such as every fifth.",
+            field=missing[0],
         )
     if (x_validation is None) != (y_validation is None):
-        raise InputError("Validation rows need both x_validation and y_validation. Give both, or neither.")
+        raise InputError(
+            "Validation rows need both x_validation and y_validation. Give both, or neither.",
+            field="y_validation" if y_validation is None else "x_validation",
+        )
     if path is not None:
-        raise InputError("Give either a path or arrays.")
+        raise InputError("Give either a path or arrays.", field="path")
     config = _config({**values, "name": name or "own data"})
     return _dataset(read_arrays(config.name, given), config, "This data set", owned=False)
 
@@ -131,7 +135,8 @@ def _dataset(raw: Raw, config: DataConfig, where: str, *, owned: bool) -> Datase
     if len(chosen) < 2:
         named = where if owned else config.name
         raise InputError(
-            f"{named} holds one class only, {class_names[0]!r}; expected at least two. Add rows of another class."
+            f"{named} holds one class only, {class_names[0]!r}; expected at least two. Add rows of another class.",
+            field=None if owned else "y_train",
         )
     renumbered = np.full(len(class_names), -1, np.int32)
     renumbered[chosen] = np.arange(len(chosen))
@@ -171,7 +176,9 @@ def _parts(
     def of_chosen_classes(labels: np.ndarray, order: np.ndarray, split: str) -> np.ndarray:
         rows: np.ndarray = order[renumbered[labels[order]] >= 0]
         if not len(rows):
-            raise InputError(f"{config.name} has no {split} rows of the classes {list(config.classes or ())}.")
+            raise InputError(
+                f"{config.name} has no {split} rows of the classes {list(config.classes or ())}.", field="data.classes"
+            )
         return rows
 
     rows = of_chosen_classes(raw.y_train, identity.train_order, "training")
@@ -202,18 +209,23 @@ def _check_classes(config: DataConfig, labels: np.ndarray, class_names: list[str
     missing = [class_names[label] for label in np.setdiff1d(np.arange(len(class_names)), labels)]
     if missing:
         named = ", ".join(map(repr, missing[:8])) + (", ..." if len(missing) > 8 else "")
+        field, suggestion = "data.train_rows", None
         if available < len(class_names):
+            field = "x_validation"
             mend = "Add rows of these classes, or give validation rows of your own, so that none is taken from these"
         elif config.stratify:
             mend = f"Take at least {len(class_names)} training rows, by fewer validation_rows or more train_rows"
         else:
+            field, suggestion = "data.stratify", "true"
             mend = (
                 "Set stratify to true, or take fewer validation_rows, more train_rows or another split_seed; or add "
                 "rows of the class"
             )
         raise InputError(
             f"{config.name}: after the split, no training row is of class {named}; expected one of each class at "
-            f"least, among {counted(len(labels), 'training row')}. {mend}."
+            f"least, among {counted(len(labels), 'training row')}. {mend}.",
+            field=field,
+            suggestion=suggestion,
         )
 
 
@@ -222,7 +234,8 @@ def _check_varies(name: str, rows: np.ndarray) -> None:
     if rows.ndim == 2 and len(rows) > 1 and np.array_equal(rows.min(axis=0), rows.max(axis=0)):
         raise InputError(
             f"{name}: every feature has the same value in all {len(rows):,} training rows; expected one at least that "
-            "varies. Give features that differ between the classes, or other training rows."
+            "varies. Give features that differ between the classes, or other training rows.",
+            field="x_train",
         )
 
 
@@ -240,7 +253,9 @@ def _chosen(config: DataConfig, class_names: tuple[str, ...]) -> list[int]:
             advice = f"Or a number, 0 to {len(class_names) - 1}."
             raise unknown("class", requested, class_names, field="data.classes", where=config.name, advice=advice)
     if len(set(chosen)) < len(chosen):
-        raise InputError(f"{config.name}: the classes {list(config.classes)} name one of them twice.")
+        raise InputError(
+            f"{config.name}: the classes {list(config.classes)} name one of them twice.", field="data.classes"
+        )
     return chosen
 
 

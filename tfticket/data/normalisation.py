@@ -109,7 +109,9 @@ def normalisation_for(word: str, rows: np.ndarray, name: str) -> tuple[str, Norm
     if word == ("none" if pixels else "unit"):
         raise InputError(
             f"{name}: normalise: {word} is for {'floats' if pixels else 'uint8 pixels, which it divides by 255'}, and "
-            f"the rows are {rows.dtype}. Take standard, or {'unit' if pixels else 'none'}."
+            f"the rows are {rows.dtype}. Take standard, or {'unit' if pixels else 'none'}.",
+            field="data.normalise",
+            suggestion="standard",
         )
     if word == "standard":
         return word, standard(rows) if pixels else standard_floats(rows)
@@ -128,7 +130,8 @@ def check_constants(normalisation: Normalisation) -> None:
                 raise InputError(
                     f"The ticket's normalisation: {name} holds {number:g}; expected at most {LARGEST:.2g} as float32 "
                     f"has it, and of a scale at least {SMALLEST:.2g}. Make the ticket anew, for data as load_data "
-                    "returns them."
+                    "returns them.",
+                    field=f"normalisation.{name}",
                 )
 
 
@@ -149,5 +152,6 @@ def check_overflow(normalisation: Normalisation, rows: np.ndarray, name: str, fe
         title = f" ({feature_names[column]!r})" if feature_names else ""
         raise InputError(
             f"{name}: column {column}{title} leaves float32 when it is scaled to deviation 1 over the training rows. "
-            "Scale it, or take its logarithm; or leave it out."
+            "Scale it, or take its logarithm; or leave it out.",
+            field="data.normalise",
         )

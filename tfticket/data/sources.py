@@ -74,7 +74,7 @@ class Source:
             return path
         looked = f"{' or '.join(self.files)} in {' or '.join(map(str, data_folders()))}"
         if not self.remote:
-            raise InputError(f"{self.name} is not on this machine; looked for {looked}. {self.get}")
+            raise InputError(f"{self.name} is not on this machine; looked for {looked}. {self.get}", field="data.name")
         try:
             target = self.remote[0].name if len(self.remote) == 1 else self.name
             folder = next(filter(_writable, data_folders()), data_folders()[0])
@@ -83,7 +83,8 @@ class Source:
             raise InputError(
                 f"{self.name} is not on this machine (looked for {looked}) and could not be downloaded: {error}. "
                 f"{self.get or 'Download ' + ' '.join(file.url for file in self.remote)}, and name the folder it is "
-                f"in by --data-dir or {DATA_DIR}."
+                f"in by --data-dir or {DATA_DIR}.",
+                field="data.name",
             ) from None
 
 
@@ -101,7 +102,7 @@ def data_folders() -> list[Path]:
     folder = os.path.expanduser(os.environ.get(DATA_DIR, ""))
     if folder and not Path(folder).is_dir():
         problem = "is a file; for a single file there is data.path" if Path(folder).exists() else "does not exist"
-        raise InputError(f"The data folder {folder} {problem}. Mend --data-dir or {DATA_DIR}.")
+        raise InputError(f"The data folder {folder} {problem}. Mend --data-dir or {DATA_DIR}.", field="--data-dir")
     keras = Path(os.environ.get("KERAS_HOME") or os.path.expanduser("~/.keras")) / "datasets"
     return [*([Path(folder).absolute()] if folder else []), platformdirs.user_data_path("tfticket") / "data", keras]
 

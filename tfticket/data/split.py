@@ -23,7 +23,8 @@ def split_sizes(config: DataConfig, rows: int, *, own_validation: bool) -> tuple
     if own_validation and config.validation_rows is not None:
         raise InputError(
             f"{config.name} has validation rows of its own, and validation_rows asks for {config.validation_rows:,} of "
-            "the training rows. Leave validation_rows out (null), or take the data's own rows away."
+            "the training rows. Leave validation_rows out (null), or take the data's own rows away.",
+            field="data.validation_rows",
         )
     usual = max(1, min(USUAL_VALIDATION_ROWS, rows // 10))
     validation = 0 if own_validation else config.validation_rows or usual
@@ -33,7 +34,8 @@ def split_sizes(config: DataConfig, rows: int, *, own_validation: bool) -> tuple
         raise InputError(
             f"{config.name} has {rows:,} training rows{' of these classes' if config.classes else ''}: "
             f"{validation:,} for validation and {max(train, 1):,} for training do not fit. Lower validation_rows or "
-            "train_rows."
+            "train_rows.",
+            field="data.validation_rows" if available < 1 or config.train_rows is None else "data.train_rows",
         )
     return train, validation
 

@@ -55,7 +55,9 @@ def initial_weights(model: Any, seed: int, initialiser: str | None = None) -> We
         elif variable.trainable:
             raise InputError(
                 f"{model.name}: the layer {layer.name} names no initialiser for {path}, so it cannot be drawn from a "
-                "seed. Take the model's own weights, start='current', and leave out controls that draw weights anew."
+                "seed. Take the model's own weights, start='current', and leave out controls that draw weights anew.",
+                field="start",
+                suggestion="current",
             )
         else:
             weights[path] = variable.numpy()

@@ -66,11 +66,14 @@ def build_model(
             if len(shape) == 1:
                 raise InputError(
                     f"{name} takes images [height, width, channels]; these are {describe_shape(shape)}. Take "
-                    "lenet-300-100, or a network of your own."
+                    "lenet-300-100, or a network of your own.",
+                    field="model.name",
+                    suggestion="lenet-300-100",
                 ) from None
             remedy = "Take larger images, or another network." if _has_too_few_pixels(error) else ""
             raise InputError(
-                f"{name} cannot be built for images of {shape}: {_reason(error)}. {remedy}".strip()
+                f"{name} cannot be built for images of {shape}: {_reason(error)}. {remedy}".strip(),
+                field="model.name",
             ) from None
     spec = {"name": name, "input_shape": list(shape), "num_classes": classes, "initialiser": config.initialiser}
     _BUILT[model] = (spec, _keras_config(model))
@@ -91,36 +94,43 @@ def spec_of(model: Any, normalisation: Normalisation | None = None) -> Spec:
     """
     check_no_keras_3(model, "The model")
     if not isinstance(model, keras.Model):
-        raise InputError(f"Expected a tf_keras model, got {type(model).__name__}.")
+        raise InputError(f"Expected a tf_keras model, got {type(model).__name__}.", field="model")
     if not isinstance(model, keras.Sequential) and not model._is_graph_network:
-        raise InputError(f"{model.name} is a subclassed model, which cannot be cloned. Write it as a functional model.")
+        raise InputError(
+            f"{model.name} is a subclassed model, which cannot be cloned. Write it as a functional model.",
+            field="model",
+        )
     if not model.built:
-        raise InputError(f"{model.name} is not built: give it an input shape.")
+        raise InputError(f"{model.name} is not built: give it an input shape.", field="model")
     if len(model.inputs) != 1 or len(model.outputs) != 1 or len(model.output_shape) != 2:
-        raise InputError(f"{model.name}: expected one input and one output of shape [rows, classes].")
+        raise InputError(f"{model.name}: expected one input and one output of shape [rows, classes].", field="model")
     if None in model.input_shape[1:]:
         raise InputError(
-            f"{model.name} leaves sizes of its input open, {model.input_shape[1:]}. Give Input the shape of a row."
+            f"{model.name} leaves sizes of its input open, {model.input_shape[1:]}. Give Input the shape of a row.",
+            field="model",
         )
     classes = model.output_shape[-1]
     if classes is None or classes < 2:
         raise InputError(
             f"{model.name} has {classes or 'an open number of'} outputs; expected a logit for each of 2 or more "
-            "classes. End it in Dense(number of classes)."
+            "classes. End it in Dense(number of classes).",
+            field="model",
         )
     for layer in all_layers(model):
         if isinstance(layer, keras.__internal__.layers.BaseRandomLayer) and _draws(layer):
             raise InputError(
                 f"{model.name}: the layer {layer.name} ({type(layer).__name__}) draws random numbers that a resumed "
-                "training could not repeat. Leave it out."
+                "training could not repeat. Leave it out.",
+                field="model",
             )
     if model.losses:
         raise InputError(
             f"{model.name} has layers with regularisers, which training would leave out. Take them off; weight_decay "
-            "is an option of the training."
+            "is an option of the training.",
+            field="model",
         )
     if not _is_linear(_last_layer(model.outputs[0])):
-        raise InputError(f"{model.name} does not end in logits. Leave the last layer's activation out.")
+        raise InputError(f"{model.name} does not end in logits. Leave the last layer's activation out.", field="model")
     constants: Spec = {}
     if normalisation is not None and normalisation != Normalisation():
         constants = {"normalisation": normalisation.model_dump(mode="json")}
@@ -130,7 +140,8 @@ def spec_of(model: Any, normalisation: Normalisation | None = None) -> Spec:
     if layers := variational_layers(model):
         raise InputError(
             f"{model.name}: {', '.join(layers)} are variational, but the model is not a result of to_variational. "
-            "Build the network from plain layers, then call to_variational."
+            "Build the network from plain layers, then call to_variational.",
+            field="model",
         )
     return {"keras": _checked_config(model)} | constants
 
@@ -171,7 +182,7 @@ def to_variational(model: Any, config: Variational | dict[str, Any] | None = Non
         else validate(Variational, {} if config is None else config, where="to_variational")
     )
     if isinstance(model, keras.Model) and variational_layers(model):
-        raise InputError(f"{model.name} is variational already.")
+        raise InputError(f"{model.name} is variational already.", field="model")
     spec = spec_of(model)
     with keras.saving.custom_object_scope(user_code()):
         variational = convert_layers(model, config)
@@ -228,7 +239,7 @@ def check_fits(model: Any, label: str, data: Dataset) -> None:
     Raises:
         InputError: It does not.
     """
-    _check_sizes(model, label, data.input_shape, data.num_classes)
+    _check_sizes(model, label, data.input_shape, data.num_classes, field="model")
 
 
 def describe_shape(shape: Sequence[int]) -> str:
@@ -260,19 +271,23 @@ def _sizes(
     shape: Any = data.input_shape if input_shape is None and data is not None else input_shape
     classes = data.num_classes if num_classes is None and data is not None else num_classes
     if shape is None or classes is None:
-        raise InputError("build_model needs data, or both input_shape and num_classes.")
+        raise InputError("build_model needs data, or both input_shape and num_classes.", field="data")
     known = isinstance(shape, Sequence) and len(shape) in (1, 3)
     if not known or not all(_is_whole(size) and size > 0 for size in shape):
         raise InputError(
             f"input_shape is {shape!r}; expected height, width and channels as whole numbers above 0, such as "
-            "(28, 28, 1), or the number of features, such as (30,)."
+            "(28, 28, 1), or the number of features, such as (30,).",
+            field="input_shape",
         )
     if not _is_whole(classes) or classes < 2:
-        raise InputError(f"num_classes is {classes!r}; expected a whole number of 2 or more, such as 10.")
+        raise InputError(
+            f"num_classes is {classes!r}; expected a whole number of 2 or more, such as 10.", field="num_classes"
+        )
     if data is not None and (tuple(shape), classes) != (data.input_shape, data.num_classes):
         raise InputError(
             f"{data.name} has {describe_shape(data.input_shape)} of {data.num_classes} classes; given are "
-            f"input_shape={tuple(shape)} and num_classes={classes}. Leave them out if you give data."
+            f"input_shape={tuple(shape)} and num_classes={classes}. Leave them out if you give data.",
+            field="input_shape" if tuple(shape) != data.input_shape else "num_classes",
         )
     return tuple(map(int, shape)), int(classes)
 
@@ -295,7 +310,7 @@ def _user_model(name: str, input_shape: tuple[int, ...], num_classes: int) -> An
     except InputError:
         raise
     except Exception as error:  # the user's code, or what Keras raises at a damaged file
-        raise InputError(f"{label} fails with {type(error).__name__}: {_reason(error)}") from None
+        raise InputError(f"{label} fails with {type(error).__name__}: {_reason(error)}", field="model.name") from None
     _check_is_model(model, label)
     spec_of(model)
     _check_sizes(model, label, input_shape, num_classes)
@@ -315,7 +330,8 @@ def _package_model(name: str, target: str, input_shape: tuple[int, ...], num_cla
     except Exception as error:  # the package's code
         raise InputError(
             f"{label} fails with {type(error).__name__}: {_reason(error)}. Expected a function (input_shape, "
-            "num_classes, initialiser). Update or reinstall the package, or correct its entry point."
+            "num_classes, initialiser). Update or reinstall the package, or correct its entry point.",
+            field="model.name",
         ) from None
     _check_is_model(model, label)
     _check_sizes(model, label, input_shape, num_classes)
@@ -326,19 +342,23 @@ def _check_is_model(model: Any, label: str) -> None:
     check_no_keras_3(model, label)
     if not isinstance(model, keras.Model) or not model.built:
         kind = "a model without an input shape" if isinstance(model, keras.Model) else type(model).__name__
-        raise InputError(f"{label} returns {kind}; expected a tf_keras model, built.")
+        raise InputError(f"{label} returns {kind}; expected a tf_keras model, built.", field="model.name")
 
 
-def _check_sizes(model: Any, label: str, input_shape: tuple[int, ...], num_classes: int) -> None:
+def _check_sizes(
+    model: Any, label: str, input_shape: tuple[int, ...], num_classes: int, field: str = "model.name"
+) -> None:
     if tuple(model.input_shape[1:]) != input_shape:
         raise InputError(
             f"{label} takes {describe_shape(model.input_shape[1:])}; the data have {describe_shape(input_shape)}. "
-            f"Build it with Input({input_shape})."
+            f"Build it with Input({input_shape}).",
+            field=field,
         )
     if model.output_shape[-1] != num_classes:
         raise InputError(
             f"{label} has {model.output_shape[-1]} outputs; the data have {num_classes} classes. End it in "
-            f"Dense({num_classes})."
+            f"Dense({num_classes}).",
+            field=field,
         )
 
 
@@ -353,26 +373,28 @@ def _checked_config(model: Any) -> dict[str, Any]:
         if not variable.dtype.is_floating:
             raise InputError(
                 f"{model.name}: {path} ({type(layer).__name__}) is {variable.dtype.name}; a ticket holds floating "
-                "point. Leave the layer out; Normalization(mean=..., variance=...) does without adapt()."
+                "point. Leave the layer out; Normalization(mean=..., variance=...) does without adapt().",
+                field="model",
             )
         shapes[path] = variable.shape
     check_no_lambda(model)
     try:
         config = _keras_config(model)
     except Exception as error:  # the user's code
-        raise InputError(f"{model.name} cannot be cloned: {_culprit(model) or _reason(error)}") from None
+        raise InputError(f"{model.name} cannot be cloned: {_culprit(model) or _reason(error)}", field="model") from None
     check_names(config)
     trust(model, config)
     try:
         rebuilt = named_variables(model_from_spec({"keras": config}))
         copied = {path: variable.shape for path, (_, variable) in rebuilt.items()}
     except Exception as error:  # Keras' or the user's code
-        raise InputError(f"{model.name} cannot be cloned: {_culprit(model) or _reason(error)}") from None
+        raise InputError(f"{model.name} cannot be cloned: {_culprit(model) or _reason(error)}", field="model") from None
     if copied != shapes:
         different = [path for path, shape in shapes.items() if copied.get(path) != shape]
         raise InputError(
             f"{model.name} cannot be cloned: a copy has not the same {', '.join(different) or 'weights, but more'}. "
-            "Give the layer a get_config that returns what its __init__ takes, its name too."
+            "Give the layer a get_config that returns what its __init__ takes, its name too.",
+            field="model",
         )
     return config
 

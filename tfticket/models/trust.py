@@ -44,7 +44,8 @@ def check_no_lambda(model: Any) -> None:
         if isinstance(layer, keras.layers.Lambda) or any(getattr(v, "__name__", "") == "<lambda>" for v in held):
             raise InputError(
                 f"{model.name}: the layer {layer.name} holds a lambda, whose code a ticket cannot keep. Write it with "
-                "TensorFlow's functions, as a layer of your own, or as a function that has a name."
+                "TensorFlow's functions, as a layer of your own, or as a function that has a name.",
+                field="model",
             )
 
 
@@ -65,7 +66,8 @@ def trust(model: Any, config: dict[str, Any]) -> None:
             ):
                 raise InputError(
                     f"{model.name}: the layer {layer.name} holds {name} from {thing.__module__}, but there is another "
-                    "of this name. Give it a name of its own."
+                    "of this name. Give it a name of its own.",
+                    field="model",
                 )
             if name in named:
                 _USER_CODE[name] = thing

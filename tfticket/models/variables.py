@@ -61,11 +61,12 @@ def named_variables(model: Any) -> dict[str, tuple[Any, Any]]:
         for name, owner, variable in _variables_of(inner_layer(outer)):
             full = f"{path}/{name}"
             if full in variables:
-                raise InputError(f"{model.name}: two weights are called {full}; give each its own name.")
+                raise InputError(f"{model.name}: two weights are called {full}; give each its own name.", field="model")
             if paths.setdefault(id(variable), full) != full:
                 raise InputError(
                     f"{model.name}: {paths[id(variable)]} and {full} are one weight, which a ticket would untie. Use "
-                    "a layer in one model only, as often as you like."
+                    "a layer in one model only, as often as you like.",
+                    field="model",
                 )
             variables[full] = (owner, variable)
     return variables
@@ -129,7 +130,7 @@ def kernel_shapes(model: Any) -> dict[str, tuple[int, ...]]:
     layers = [(path, inner_layer(layer)) for path, layer in layers_by_path(model)]
     shapes = {f"{path}/kernel": tuple(layer.kernel.shape) for path, layer in layers if is_prunable(layer)}
     if not shapes:
-        raise InputError(f"{model.name} has no Dense, Conv1D or Conv2D layer to prune.")
+        raise InputError(f"{model.name} has no Dense, Conv1D or Conv2D layer to prune.", field="model")
     return shapes
 
 

@@ -94,7 +94,8 @@ def _vit(
     if height % PATCH or breadth % PATCH:
         raise InputError(
             f"{name} cuts images into patches of {PATCH}x{PATCH}; {height}x{breadth} is no multiple of that. Pad the "
-            "images, or take another network."
+            "images, or take another network.",
+            field="model.name",
         )
     tokens = 1 + (height // PATCH) * (breadth // PATCH)
 

@@ -85,7 +85,8 @@ def _layers_and_iteration(ticket: Handle) -> tuple[list[str], int]:
     if not layers:
         raise InputError(
             f"{ticket.path.name} is a ticket of a deterministic network; expected a variational one, whose layers have "
-            "KL weights. Set model.variational."
+            "KL weights. Set model.variational.",
+            field="model.variational",
         )
     return layers, header["iteration"]
 

@@ -16,6 +16,7 @@ from tfticket.arms import Arm
 from tfticket.config import MOST, Carried, Population, TrainConfig, Variational, check_lengths
 from tfticket.config.durations import generation_bounds, iterations_in
 from tfticket.config.schema import Config
+from tfticket.config.wording import field_error
 from tfticket.lab import Handle, Lab
 from tfticket.procedures.kl_tuning import tune
 from tfticket.procedures.trained_arm import RunConfig, TrainedArm
@@ -45,7 +46,7 @@ class Svi(Config):
     @model_validator(mode="after")
     def _check(self) -> Self:
         if len(set(self.ways)) < len(self.ways):
-            raise ValueError(f"the ways {', '.join(self.ways)} repeat; each counts once")
+            raise field_error("ways", f"the ways {', '.join(self.ways)} repeat; each counts once")
         return self
 
 

@@ -32,9 +32,11 @@ def check_constraints(network: MaskedNetwork) -> None:
                 raise
             except Exception as error:  # the user's code
                 reason = f"{type(error).__name__}: {shortened(str(error), 200)}"
-                raise InputError(f"{constraint} fails with {reason}; {_expected(variable)}") from None
+                raise InputError(f"{constraint} fails with {reason}; {_expected(variable)}", field="model") from None
         if np.shape(returned) != tuple(variable.shape):
-            raise InputError(f"{constraint} returned the shape {np.shape(returned)}; {_expected(variable)}")
+            raise InputError(
+                f"{constraint} returned the shape {np.shape(returned)}; {_expected(variable)}", field="model"
+            )
 
 
 def _call(variable: Any, constraint: str) -> Any:
@@ -42,13 +44,17 @@ def _call(variable: Any, constraint: str) -> Any:
     returned = variable.constraint(variable)
     kind = type(returned).__name__
     if returned is None:
-        raise InputError(f"{constraint} returned None; {_expected(variable)}")
+        raise InputError(f"{constraint} returned None; {_expected(variable)}", field="model")
     if not isinstance(returned, tf.Tensor | tf.Variable):
-        raise InputError(f"{constraint} returned {kind}; {_expected(variable)}")
+        raise InputError(f"{constraint} returned {kind}; {_expected(variable)}", field="model")
     if returned.dtype.base_dtype != variable.dtype.base_dtype:
-        raise InputError(f"{constraint} returned {returned.dtype.base_dtype.name}; {_expected(variable)}")
+        raise InputError(
+            f"{constraint} returned {returned.dtype.base_dtype.name}; {_expected(variable)}", field="model"
+        )
     if not returned.shape.is_compatible_with(variable.shape):
-        raise InputError(f"{constraint} returned the shape {tuple(returned.shape)}; {_expected(variable)}")
+        raise InputError(
+            f"{constraint} returned the shape {tuple(returned.shape)}; {_expected(variable)}", field="model"
+        )
     return tf.convert_to_tensor(returned)
 
 

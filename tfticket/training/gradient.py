@@ -220,7 +220,8 @@ def _resume(loop: GradientLoop, mask: Mask, checkpoint: Checkpoint) -> _Run:
 
 def _check_until(until: int, first: int, total: int) -> None:
     if not first < until <= total:
-        raise InputError(f"Training is to end at iteration {until:,}; expected one from {first + 1:,} to {total:,}.")
+        message = f"Training is to end at iteration {until:,}; expected one from {first + 1:,} to {total:,}."
+        raise InputError(message, field="until")
 
 
 def _check_kept(moments: set[int], total: int, config: TrainConfig) -> None:
@@ -228,7 +229,8 @@ def _check_kept(moments: set[int], total: int, config: TrainConfig) -> None:
     if late:
         raise InputError(
             f"Weights of iteration {min(late):,} are to be kept, but training ends at {total:,} ({config.epochs}). "
-            "Rewind to an earlier moment, or train longer."
+            "Rewind to an earlier moment, or train longer.",
+            field="keep",
         )
 
 
@@ -248,7 +250,8 @@ def _check_finite(losses: np.ndarray, weights: Weights, first: int, undefined: C
     if paths := undefined():
         raise InputError(
             f"The constraint of {', '.join(paths)} returned values that are not finite; expected finite ones, of the "
-            "weights' shape. Mend the constraint."
+            "weights' shape. Mend the constraint.",
+            field="model",
         )
     raise Diverged(f"The {problem} at iteration {iteration:,}. Lower the learning rate, or look at the data.")
 

@@ -31,7 +31,8 @@ def convert_layers(model: Any, config: Variational) -> Any:
         if layer.compute_dtype != "float32":
             raise InputError(
                 f"{model.name}: the layer {layer.name} computes in {layer.compute_dtype}; expected float32 for a "
-                "layer that becomes variational. Leave its dtype out."
+                "layer that becomes variational. Leave its dtype out.",
+                field="model",
             )
         nonlocal swapped
         swapped = True
@@ -48,7 +49,8 @@ def convert_layers(model: Any, config: Variational) -> Any:
 
     copy = keras.models.clone_model(model, clone_function=convert)
     if not swapped:
-        raise InputError(f"{model.name} has no Dense, Conv1D or Conv2D layer that could become variational.")
+        message = f"{model.name} has no Dense, Conv1D or Conv2D layer that could become variational."
+        raise InputError(message, field="model")
     return copy
 
 

@@ -118,7 +118,8 @@ def check_precision(config: TrainConfig, variational: bool) -> None:
         InputError: A variational network in another precision than float32.
     """
     if variational and config.precision != "float32":
-        raise InputError(f"train.precision {config.precision} is not for variational networks. Take float32.")
+        message = f"train.precision {config.precision} is not for variational networks. Take float32."
+        raise InputError(message, field="train.precision", suggestion="float32")
 
 
 def check_objective(objective: Objective, layers: Mapping[str, Any]) -> None:
@@ -134,9 +135,12 @@ def check_objective(objective: Objective, layers: Mapping[str, Any]) -> None:
     for name in objective.kl_weights:
         if name not in layers:
             known = ", ".join(layers) or "none, the network is deterministic; set model.variational"
-            raise InputError(f"objective.kl_weights: there is no variational layer '{name}'. Known: {known}.")
+            message = f"objective.kl_weights: there is no variational layer '{name}'. Known: {known}."
+            raise InputError(message, field="train.objective.kl_weights")
     if objective.estimator == "local" and (others := [path for path, layer in layers.items() if not layer.is_local]):
         raise InputError(
             "objective.estimator local is for dense layers of one vector a row; each weight acts in several places in "
-            f"{', '.join(others)}. Take flipout."
+            f"{', '.join(others)}. Take flipout.",
+            field="train.objective.estimator",
+            suggestion="flipout",
         )

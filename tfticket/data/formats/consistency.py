@@ -46,20 +46,26 @@ def check_rows(where: object, dtype: np.dtype, shape: tuple[int, ...]) -> None:
     if dtype.kind not in "biuf" or (len(shape) in (3, 4) and dtype.kind != "f" and dtype != np.uint8):
         raise InputError(
             f"{where} is {dtype} {list(shape)}; expected images as uint8 0..255 or as floats, tables as numbers. "
-            f"{KINDS[dtype.kind]}"
+            f"{KINDS[dtype.kind]}",
+            field=without_source(where),
         )
     if len(shape) not in (2, 3, 4) or min(shape) < 1:
-        raise InputError(f"{where} has the shape {shape}; expected {SHAPES}, none of them 0. Reshape it.")
+        raise InputError(
+            f"{where} has the shape {shape}; expected {SHAPES}, none of them 0. Reshape it.",
+            field=without_source(where),
+        )
     if len(shape) == 3 and dtype.kind == "f":
         raise InputError(
             f"{where} is {dtype} {list(shape)}: grey images, or a table for each row; expected [rows, height, width, "
             "channels] for images, [rows, features] for tables. Give grey images as x[..., None], and sequences as "
-            "x.reshape(len(x), -1)."
+            "x.reshape(len(x), -1).",
+            field=without_source(where),
         )
     if len(shape) == 4 and shape[1] in (1, 3) and shape[3] > 4:
         raise InputError(
             f"{where} has the shape {shape}, channels first; expected [rows, height, width, channels]. "
-            "Save x.transpose(0, 2, 3, 1)."
+            "Save x.transpose(0, 2, 3, 1).",
+            field=without_source(where),
         )
 
 
@@ -91,7 +97,8 @@ def make_raw(
             rows_name = without_source(part.rows_where)
             raise InputError(
                 f"{part.labels_where} has {len(part.labels):,} labels, {rows_name} {len(part.rows):,} rows; "
-                "expected one label a row. Take both from the same source."
+                "expected one label a row. Take both from the same source.",
+                field=without_source(part.labels_where),
             )
     labels = {split: (part.labels_where, part.labels) for split, part in parts.items()}
     if classes is None:
@@ -116,7 +123,8 @@ def check_range(where: object, labels: np.ndarray, classes: int) -> None:
     low, high = int(labels.min()), int(labels.max())
     if low < 0 or high >= classes:
         raise InputError(
-            f"{where} holds the label {low if low < 0 else high}; expected 0 to {classes - 1}. Number the classes so."
+            f"{where} holds the label {low if low < 0 else high}; expected 0 to {classes - 1}. Number the classes so.",
+            field=without_source(where),
         )
 
 
@@ -131,13 +139,15 @@ def _rows(parts: Mapping[str, Part], feature_names: tuple[str, ...]) -> dict[str
         if rows[split].shape[1:] != rows["train"].shape[1:]:
             raise InputError(
                 f"{part.rows_where} has {_size(rows[split])}, {first} has {_size(rows['train'])}; "
-                "expected one size. Scale images to it, give tables the same columns."
+                "expected one size. Scale images to it, give tables the same columns.",
+                field=without_source(part.rows_where),
             )
         if rows[split].ndim == 4 and (rows[split].dtype == np.uint8) != (train.rows.dtype == np.uint8):
             raise InputError(
                 f"{part.rows_where} is {part.rows.dtype}, {first} is {train.rows.dtype}; expected "
                 "uint8 in all splits, or floats of one scale in all. Pixels / 255 become uint8 by "
-                "np.rint(255 * x).astype(np.uint8)."
+                "np.rint(255 * x).astype(np.uint8).",
+                field=without_source(part.rows_where),
             )
     for split, array in rows.items():
         if array.ndim == 2 or array.dtype != np.uint8:
@@ -156,7 +166,8 @@ def _check_scales(parts: Mapping[str, Part], rows: Mapping[str, np.ndarray]) -> 
         if all(max(pair) > SCALES * min(pair) > 0 for pair in zip(first, other, strict=True)):
             raise InputError(
                 f"{part.rows_where} has values up to {other[0]:.4g}, {train} up to {first[0]:.4g}; expected floats of "
-                "one scale in all splits. Scale them alike, such as both by 1 / 255."
+                "one scale in all splits. Scale them alike, such as both by 1 / 255.",
+                field=without_source(part.rows_where),
             )
 
 
@@ -184,6 +195,7 @@ def _in_range(
     if len(empty):
         name = f"{empty[0]}" if class_names is None else f"{empty[0]} ('{class_names[empty[0]]}')"
         raise InputError(
-            f"{where} has no row of class {name}; expected every label from 0 to {classes - 1}. Add images of it."
+            f"{where} has no row of class {name}; expected every label from 0 to {classes - 1}. Add images of it.",
+            field=without_source(where),
         )
     return {split: values.astype(np.int32) for split, (_, values) in labels.items()}

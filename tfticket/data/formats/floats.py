@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tfticket.data.formats.raw import aligned_empty
+from tfticket.data.formats.raw import aligned_empty, without_source
 from tfticket.errors import InputError
 
 TILE = 4096
@@ -56,13 +56,18 @@ def _refuse(where: object, rows: np.ndarray, position: tuple[np.intp, ...], name
     if np.isnan(value):
         raise InputError(
             f"{entry} is NaN; expected numbers. Leave such rows out, or fill the gaps in, by the column's median of "
-            "the training rows for example."
+            "the training rows for example.",
+            field=without_source(where),
         )
     if np.isinf(value):
         raise InputError(
-            f"{entry} is {value}; expected finite numbers. Leave such rows out, or cut them off by np.clip."
+            f"{entry} is {value}; expected finite numbers. Leave such rows out, or cut them off by np.clip.",
+            field=without_source(where),
         )
-    raise InputError(f"{entry} is {value}; expected at most {np.finfo(np.float32).max:.3g}, as float32. Scale it down.")
+    raise InputError(
+        f"{entry} is {value}; expected at most {np.finfo(np.float32).max:.3g}, as float32. Scale it down.",
+        field=without_source(where),
+    )
 
 
 def _check_precision(where: object, rows: np.ndarray, result: np.ndarray, names: tuple[str, ...]) -> None:
@@ -81,7 +86,8 @@ def _check_precision(where: object, rows: np.ndarray, result: np.ndarray, names:
         raise InputError(
             f"{where}: float32 cannot tell the values of column {column}{name} apart, which go from {low[column]} to "
             f"{high[column]}. {_mend(low[column], high[column])} in all rows, before they are converted; or leave the "
-            "column out."
+            "column out.",
+            field=without_source(where),
         )
 
 

@@ -43,7 +43,8 @@ def number_classes(
         if other != kind:
             raise InputError(
                 f"{labels[split][0]} holds {other}, {without_source(labels['train'][0])} holds {kind}; expected labels "
-                "of one kind. Convert them alike."
+                "of one kind. Convert them alike.",
+                field=without_source(labels[split][0]),
             )
     where, train = labels["train"][0], values["train"][1]
     if train and type(train[0]) is tuple:
@@ -52,16 +53,23 @@ def number_classes(
     names = tuple(map(str, classes))
     hidden = next((name for name in names if not name.isprintable()), None)
     if hidden is not None:
-        raise InputError(f"{where} holds the label {hidden!r}, which cannot be printed. Clean it, such as by strip().")
+        raise InputError(
+            f"{where} holds the label {hidden!r}, which cannot be printed. Clean it, such as by strip().",
+            field=without_source(where),
+        )
     if len(set(names)) < len(names):
-        raise InputError(f"{where} holds different labels of one name, {_twice(names)!r}. Give the names instead.")
+        raise InputError(
+            f"{where} holds different labels of one name, {_twice(names)!r}. Give the names instead.",
+            field=without_source(where),
+        )
     check_spaces(where, names)
     plain = kind == "numbers" and classes == list(range(len(classes)))
     rows_per_class = ROWS_PER_PLAIN_CLASS if plain else ROWS_PER_CLASS
     if kind == "numbers" and len(classes) > max(FEW, len(train) / rows_per_class):
         raise InputError(
             f"{where} holds {len(classes):,} different numbers in {len(train):,} rows: a target of regression. "
-            f"tfticket learns classes. Cut the numbers into classes, by np.digitize(y, edges). {AS_TEXT}"
+            f"tfticket learns classes. Cut the numbers into classes, by np.digitize(y, edges). {AS_TEXT}",
+            field=without_source(where),
         )
     numbers = {label: number for number, label in enumerate(classes)}
     for split, (_, given) in values.items():
@@ -70,7 +78,8 @@ def number_classes(
                 known = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
                 raise InputError(
                     f"{labels[split][0]} holds the label {label!s} (row {row}), which no training row has; expected "
-                    f"one of {known}. Leave such rows out, or add training rows of the class."
+                    f"one of {known}. Leave such rows out, or add training rows of the class.",
+                    field=without_source(labels[split][0]),
                 )
     numbered = {split: np.array([numbers[label] for label in given], np.int32) for split, (_, given) in values.items()}
     return numbered, None if plain else names
@@ -83,7 +92,8 @@ def check_spaces(where: object, names: Sequence[str]) -> None:
         if (other := alike.setdefault(name.strip(), name)) != name:
             raise InputError(
                 f"{where} holds the labels {other!r} and {name!r}, which differ in spaces alone; expected one label a "
-                "class. Take the spaces away, such as by strip()."
+                "class. Take the spaces away, such as by strip().",
+                field=without_source(where),
             )
 
 
@@ -97,9 +107,14 @@ def check_label_shape(where: object, dtype: np.dtype, shape: tuple[int, ...]) ->
     if dtype.kind in "mM":
         _refuse_times(where)
     if dtype.kind in "cV":
-        raise InputError(f"{where} is {dtype}; expected one label a row: whole numbers, texts or truth values.")
+        raise InputError(
+            f"{where} is {dtype}; expected one label a row: whole numbers, texts or truth values.",
+            field=without_source(where),
+        )
     if len(shape) not in (1, 2) or min(shape) < 1:
-        raise InputError(f"{where} has the shape {shape}; expected [rows], at least one. Reshape it.")
+        raise InputError(
+            f"{where} has the shape {shape}; expected [rows], at least one. Reshape it.", field=without_source(where)
+        )
 
 
 def _values(where: object, labels: np.ndarray) -> tuple[str, list[Any]]:
@@ -111,9 +126,14 @@ def _values(where: object, labels: np.ndarray) -> tuple[str, list[Any]]:
     given = [value.item() if isinstance(value, np.generic) else value for value in labels.reshape(-1).tolist()]
     for row, value in enumerate(given):
         if value is None or (isinstance(value, float) and value != value) or type(value).__name__ in MISSING:
-            raise InputError(f"{where}[{row}] is {value}: a row without a label. Leave such rows out.")
+            raise InputError(
+                f"{where}[{row}] is {value}: a row without a label. Leave such rows out.", field=without_source(where)
+            )
         if isinstance(value, str | bytes) and not value.strip():
-            raise InputError(f"{where}[{row}] is an empty text: a row without a label. Leave such rows out.")
+            raise InputError(
+                f"{where}[{row}] is an empty text: a row without a label. Leave such rows out.",
+                field=without_source(where),
+            )
     types = {type(value): row for row, value in reversed([*enumerate(given)])}
     if types.keys() <= {int, float}:
         return "numbers", [_whole(where, row, value) for row, value in enumerate(given)]
@@ -121,7 +141,8 @@ def _values(where: object, labels: np.ndarray) -> tuple[str, list[Any]]:
         (kind, first), (other, second), *_ = sorted(types.items(), key=lambda item: item[1])
         raise InputError(
             f"{where} holds labels of several kinds: {given[first]!r} ({kind.__name__}, row {first}) and "
-            f"{given[second]!r} ({other.__name__}, row {second}); expected one. Convert them alike, such as to text."
+            f"{given[second]!r} ({other.__name__}, row {second}); expected one. Convert them alike, such as to text.",
+            field=without_source(where),
         )
     (only,) = types
     if issubclass(only, datetime.date | datetime.timedelta):
@@ -132,7 +153,9 @@ def _values(where: object, labels: np.ndarray) -> tuple[str, list[Any]]:
         set(given)
     except TypeError:
         raise InputError(
-            f"{where}[0] is of type {only.__name__}; expected one label a row: a whole number, a text or a truth value."
+            f"{where}[0] is of type {only.__name__}; expected one label a row: a whole number, a text or a truth "
+            "value.",
+            field=without_source(where),
         ) from None
     kinds = {str: "texts", bool: "truth values"}
     return kinds.get(only, f"values of type {only.__name__}"), given
@@ -142,7 +165,8 @@ def _whole(where: object, row: int, value: float) -> int:
     if isinstance(value, float) and not (value.is_integer() and abs(value) <= EXACT):
         raise InputError(
             f"{where}[{row}] is {value}: a target of regression. tfticket learns classes, whose labels are texts or "
-            f"whole numbers. Cut the numbers into classes, by np.digitize(y, edges). {AS_TEXT}"
+            f"whole numbers. Cut the numbers into classes, by np.digitize(y, edges). {AS_TEXT}",
+            field=without_source(where),
         )
     return int(value)
 
@@ -163,7 +187,8 @@ def _refuse_numeric_tuples(where: object, labels: list[Any]) -> None:
         raise InputError(
             f"{where}[0] is {labels[0]}: targets of regression. tfticket learns classes, whose labels are texts, whole "
             "numbers or tuples of these. Cut the numbers into classes, by np.digitize(y, edges). If they are classes, "
-            "give them as text: [*map(str, y)]."
+            "give them as text: [*map(str, y)].",
+            field=without_source(where),
         )
 
 
@@ -177,15 +202,22 @@ def _refuse_columns(where: object, labels: np.ndarray, argmax: str = "y.argmax(a
     if np.any(others):
         raise InputError(
             message + "Take the column that holds the classes; the class of the highest score is "
-            f"{argmax}. Targets of regression cannot be learnt."
+            f"{argmax}. Targets of regression cannot be learnt.",
+            field=without_source(where),
         )
     if np.all(ones.sum(axis=1) == 1):
-        raise InputError(message + f"It is one-hot: give {argmax}.")
-    raise InputError(message + "Rows of several classes, or of none, cannot be learnt: choose one column, y[:, 0].")
+        raise InputError(message + f"It is one-hot: give {argmax}.", field=without_source(where))
+    raise InputError(
+        message + "Rows of several classes, or of none, cannot be learnt: choose one column, y[:, 0].",
+        field=without_source(where),
+    )
 
 
 def _refuse_times(where: object) -> Never:
-    raise InputError(f"{where} holds times; expected classes: whole numbers, texts or truth values. {AS_TEXT}")
+    raise InputError(
+        f"{where} holds times; expected classes: whole numbers, texts or truth values. {AS_TEXT}",
+        field=without_source(where),
+    )
 
 
 def _twice(names: tuple[str, ...]) -> str:
