@@ -104,7 +104,7 @@ class Sghmc:
         return State(position, results), stats
 
 
-LEARNING_RATE = 0.003
+LEARNING_RATE = 0.03
 """Default of ``learning_rate``."""
 
 PRECONDITIONED_LEARNING_RATE = 3e-4

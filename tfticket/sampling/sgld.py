@@ -98,10 +98,10 @@ class Sgld:
         return State(position, (np.int64(number + 1), preconditioner, np.float64(log_density), gradient)), stats
 
 
-LEARNING_RATE = 0.01
+LEARNING_RATE = 0.3
 """Default of ``learning_rate``."""
 
-PRECONDITIONED_LEARNING_RATE = 1e-3
+PRECONDITIONED_LEARNING_RATE = 3e-3
 """The same with a preconditioner: the step of a gradient of root mean square 1."""
 
 

@@ -70,7 +70,7 @@ class Schedule:
         if self.cycle is None:
             yield from ((1.0, True) for _ in range(self.steps))
             return
-        total = math.ceil(self.cycle * self.steps / (1 - EXPLORATION))
+        total = round(self.cycle * self.steps / (1 - EXPLORATION))
         explored, place = total - self.cycle * self.steps, (number - self.warmup) % self.cycle
         for step in range(explored + place * self.steps if place else 0, explored + (place + 1) * self.steps):
             yield 0.5 * (math.cos(math.pi * step / total) + 1), step >= explored
