@@ -145,7 +145,7 @@ class SampleConfig(Config):
         ge=1,
         le=LONGEST,
         description="Of sgld and sghmc: draws of a cycle, whose step size falls to 0 as half a cosine; the first "
-        "quarter of its steps explores without noise and give no draws. Null: a constant step size",
+        "quarter of its steps explores without noise and gives no draws. Null: a constant step size",
     )
     target_acceptance: float = Field(0.8, gt=0, lt=1, description="Acceptance rate that the step size is tuned for")
     evaluate_every: int = Field(10, ge=1, description="Draws between two evaluations of the posterior predictive")

@@ -249,8 +249,10 @@ def _reasons(diagnostics: dict[str, Any]) -> list[str]:
         reasons.append(f"{diagnostics['capped']:.0%} of the trees reached the cap on their depth, not under 5 %")
     temperature = diagnostics["temperature"]
     if temperature is not None and not abs(temperature - 1) <= LIMITS["temperature"]:
-        bias = "the step or the noise of minibatches biases draws" if temperature > 1 else "variables are at rest"
-        reasons.append(f"temperature {temperature:.3g}, not within {LIMITS['temperature']} of 1: {bias}")
+        spread = "more than the posterior: take a smaller step size or larger minibatches"
+        if temperature < 1:
+            spread = "less than the posterior: the chain has not spread yet, or its cycles end too cold"
+        reasons.append(f"temperature {temperature:.3g}, not within {LIMITS['temperature']} of 1: draws spread {spread}")
     return reasons
 
 
