@@ -94,7 +94,7 @@ def cost_of(steps: Iterable[PlannedStep]) -> Cost:
         number = 1 + len(others)
         if step.kind == "sample":
             chains += number
-            gradients = max(gradients, step.config.sample.most_gradients)
+            gradients = max(gradients, step.config.sample.most_gradients(_rows(step.config.data)[0]))
             chain_seconds.append(_times(number, _chain_seconds(step)))
         elif step.kind == "evaluate":
             training_seconds.append(_times(number, _evaluation_seconds(step)))
@@ -173,7 +173,8 @@ def _chain_seconds(step: PlannedStep) -> float | None:
         return None
     nearest = min((sparsity for sparsity in measured if sparsity >= 0.99 * left), default=max(measured))
     row = measured[nearest] * max(1.0, left / nearest)
-    return float(BESIDE_GRADIENTS * sample.most_gradients * _rows(step.config.data)[0] * row)
+    rows = _rows(step.config.data)[0]
+    return float(BESIDE_GRADIENTS * sample.most_gradients(rows) * rows * row)
 
 
 def _measured_iteration(step: PlannedStep) -> tuple[int, float] | None:

@@ -114,9 +114,9 @@ def _statistics(chains: "Sequence[Chain]", every: int) -> tuple[dict[str, Any], 
     begin = chains[0].adaptation.total
     warmup, saved = {}, {}
     for name in chains[0].sample_stats:
-        values: np.ndarray = np.array([chain.sample_stats[name] for chain in chains]).astype(
-            _TYPES.get(name, np.float64)
-        )
+        numbers = np.array([chain.sample_stats[name] for chain in chains], np.float64)
+        whole = (numbers % 1 == 0).all()  # minibatches count as shares of a gradient
+        values: np.ndarray = numbers.astype(_TYPES.get(name, np.float64) if whole else np.float64)
         exported = _EXPORTED_AS.get(name, name)
         warmup[exported], saved[exported] = values[:, :begin], values[:, begin::every]
     return warmup, saved

@@ -163,6 +163,13 @@ SAMPLERS = Table(
         "mclmc": Entry(
             "tfticket.sampling.mclmc:build", "Microcanonical Langevin, unadjusted: biased a little, and cheap"
         ),
+        "sgld": Entry(
+            "tfticket.sampling.sgld:build",
+            "Langevin dynamics by stochastic gradients of minibatches (Welling and Teh, 2011)",
+        ),
+        "sghmc": Entry(
+            "tfticket.sampling.sghmc:build", "HMC with friction by stochastic gradients (Chen et al., 2014)"
+        ),
     },
 )
 

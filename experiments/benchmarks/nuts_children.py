@@ -266,7 +266,7 @@ def _drawing(
     def draw() -> int:
         nonlocal state
         state, stats = sampler.step(state, step_size, random)
-        return stats.n_steps
+        return int(stats.n_steps)
 
     return posterior, draw
 

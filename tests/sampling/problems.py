@@ -162,3 +162,31 @@ def worst_difference(draws, means, errors=0.0):
     """The largest distance between the means of draws [draws, quantities] and those given, in standard errors."""
     own = draws.var(axis=0) / effective(draws)
     return float((np.abs(draws.mean(axis=0) - means) / np.sqrt(own + np.square(errors))).max())
+
+
+# A posterior in closed form, by rows
+
+
+class Regression:
+    """500 outputs of one input over 40 rows, noise 1, prior N(0, 1): normal posteriors of one precision."""
+
+    def __init__(self):
+        random = np.random.default_rng(0)
+        self.rows, self.x = 40, random.normal(size=40) / 4
+        self.y = np.outer(self.x, random.normal(size=500)) + random.normal(size=(40, 500))
+        self.precision = self.x @ self.x + 1
+        self.mean = self.x @ self.y / self.precision
+
+    def log_density_and_gradient(self, at):
+        gradient = self.precision * (self.mean - at)
+        return 0.5 * float((at - self.mean) @ gradient), gradient
+
+    def minibatch_gradient(self, at, minibatch):
+        x = self.x[minibatch]
+        return self.rows / len(x) * (x @ self.y[minibatch] - x @ x * at) - at
+
+    def noise(self, size):
+        """Variance of a minibatch's precision, and that of its gradient at the mean: of a sample of rows."""
+        factor = self.rows**2 / size * (1 - size / self.rows)
+        gradients = self.x[:, None] * (self.y - self.x[:, None] * self.mean)
+        return factor * (self.x**2).var(ddof=1), factor * gradients.var(axis=0, ddof=1).mean()

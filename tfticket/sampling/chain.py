@@ -156,8 +156,8 @@ class _Run:
         self._total = config.warmup + config.draws
         if hooks.resume is None:
             low_rank = config.metric == "low-rank"
-            size = len(self._density.moving)
-            self.chain = Chain(Adaptation.begin(config.warmup, size, config.target_acceptance, low_rank))
+            size, tuning = len(self._density.moving), self._sampler.tuning
+            self.chain = Chain(Adaptation.begin(config.warmup, size, config.target_acceptance, low_rank, tuning))
             self.chain.mean = np.zeros(posterior.size)
             self._begin_anew(self._start(start))
         else:
@@ -201,7 +201,9 @@ class _Run:
         self._density.metric = adaptation.metric
         whitened = self._density.to_whitened(position)
         self._state = self._sampler.init(whitened)
-        if not self._sampler.adjusted:
+        if adaptation.tuning == "fixed":
+            step_size = self._sampler.step_size
+        elif adaptation.tuning == "energy error":
             step_size = stable_step_size(self._sampler, whitened, random, math.exp(adaptation.dual.log_step_size))
         else:
             step_size = reasonable_step_size(self._density, whitened, random)
@@ -221,8 +223,7 @@ class _Run:
         chain.done += 1
         if warming_up:
             gradient = density.metric.unwhiten_gradient(self._sampler.gradient(self._state))
-            acceptance_rate = stats.acceptance_rate if self._sampler.adjusted else None
-            if adaptation.update(position[density.moving], gradient, stats.log_density, acceptance_rate):
+            if adaptation.update(position[density.moving], gradient, stats.log_density, stats.acceptance_rate):
                 self._begin_anew(position)
         row = self._record(stats, position, seconds)
         theta = self._posterior.prior.constrain(density.with_unused(position, random))

@@ -28,8 +28,8 @@ _DUAL = ("target", "centre", "count", "error", "log_step", "log_mean")
 _WINDOWS = ("first", "slow", "last")
 """The same of ``Windows``."""
 
-_WARMUP = ("total", "done", "low_rank", "settled")
-"""Numbers of ``Adaptation`` that files keep as they are."""
+_WARMUP = ("total", "done", "low_rank", "tuning", "settled")
+"""Values of ``Adaptation`` that files keep as they are."""
 
 _RENAMED = {"reached_cap": "reached_max_treedepth", "keep_every": "thinning"}
 """Names in files of earlier versions -> names now."""

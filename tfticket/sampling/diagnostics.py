@@ -38,10 +38,11 @@ LIMITS = {
     "divergences": 0,
     "e_bfmi": 0.3,
     "capped": 0.05,
+    "temperature": 0.1,
 }
 """Limits of the verdict 'converged': fewest chains; of the log likelihood the largest R-hat and the fewest effective
 draws; of the probes' probabilities the largest median R-hat and 95 % quantile; largest split R-hat within a stationary
-chain; most divergences, lowest E-BFMI, largest share of capped trees."""
+chain; most divergences, lowest E-BFMI, largest share of capped trees; largest distance of the temperature from 1."""
 
 DRIFT = 3.0
 """Standard errors between the means of a chain's first and last third beyond which it drifts."""
@@ -85,8 +86,9 @@ def diagnose(chains: Sequence[Chain], weights: Sequence[np.ndarray], classes: in
         and of weights; 'within': for each chain its split R-hat of the log likelihood, and 'drift', the change of the
         log likelihood from its first to its last third, in nats, 0 where that is within ``DRIFT`` standard errors;
         'e_bfmi' of each chain, of the energy without its trend, [] for samplers without one; 'divergences'; 'capped'
-        (share of trees); 'energy_error' (of unadjusted samplers, else None); 'gradients' and 'seconds', warm-up
-        included; 'per_1000_gradients' and 'per_minute' (effective draws of the log likelihood, after the warm-up);
+        (share of trees); 'energy_error' (of mclmc, else None); 'temperature' (mean over draws, of samplers by
+        stochastic gradients, else None); 'gradients' and 'seconds', warm-up included; 'per_1000_gradients' and
+        'per_minute' (effective draws of the log likelihood, after the warm-up);
         'remaining' (draws a chain still to come until 'converged', an estimate; None where there is none); 'verdict',
         'reasons', 'caution'.
     """
@@ -111,9 +113,7 @@ def diagnose(chains: Sequence[Chain], weights: Sequence[np.ndarray], classes: in
         "e_bfmi": _e_bfmi(others["energy"][..., 0]) if "energy" in others else [],
         "divergences": int(np.count_nonzero(np.concatenate([series["diverging"] for series in stats]))),  # NaN counts
         "capped": float(np.mean(capped != 0)) if len(capped) else 0.0,
-        "energy_error": float(np.mean([series["energy_error"].mean() for series in stats]))
-        if "energy_error" in stats[0]
-        else None,
+        **{name: _mean_over_chains(stats, name) for name in ("energy_error", "temperature")},
         "gradients": int(sum(sum(chain.sample_stats["n_steps"]) for chain in chains)),
         "seconds": float(sum(sum(chain.sample_stats["seconds"]) for chain in chains)),
     }
@@ -125,6 +125,11 @@ def diagnose(chains: Sequence[Chain], weights: Sequence[np.ndarray], classes: in
     verdict = "not converged" if reasons else "converged"
     remaining = 0 if not reasons else _remaining(diagnostics)
     return diagnostics | {"remaining": remaining, "verdict": verdict, "reasons": reasons, "caution": CAUTION}
+
+
+def _mean_over_chains(stats: Sequence[dict[str, np.ndarray]], name: str) -> float | None:
+    """Return the mean of a statistic that some samplers have, else None."""
+    return float(np.mean([series[name].mean() for series in stats])) if name in stats[0] else None
 
 
 def _stacked(series: Sequence[np.ndarray]) -> np.ndarray:
@@ -242,6 +247,12 @@ def _reasons(diagnostics: dict[str, Any]) -> list[str]:
         reasons.append(f"E-BFMI {min(e_bfmi):.2g}, not above {LIMITS['e_bfmi']}")
     if not diagnostics["capped"] < LIMITS["capped"]:
         reasons.append(f"{diagnostics['capped']:.0%} of the trees reached the cap on their depth, not under 5 %")
+    temperature = diagnostics["temperature"]
+    if temperature is not None and not abs(temperature - 1) <= LIMITS["temperature"]:
+        spread = "more than the posterior: take a smaller step size or larger minibatches"
+        if temperature < 1:
+            spread = "less than the posterior: the chain has not spread yet, or its cycles end too cold"
+        reasons.append(f"temperature {temperature:.3g}, not within {LIMITS['temperature']} of 1: draws spread {spread}")
     return reasons
 
 

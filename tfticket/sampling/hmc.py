@@ -12,7 +12,7 @@ import tensorflow_probability as tfp
 
 from tfticket.backend import tf
 from tfticket.config import SampleConfig
-from tfticket.sampling.protocol import DIVERGENCE, Density, SampleStats, State, jittered_steps
+from tfticket.sampling.protocol import DIVERGENCE, Density, SampleStats, State, Tuning, jittered_steps
 
 
 class Hmc:
@@ -24,7 +24,7 @@ class Hmc:
         leapfrog_steps: Per draw, where the length is not given; each takes one gradient.
     """
 
-    adjusted = True
+    tuning: Tuning = "acceptance"
 
     def __init__(self, density: Density, trajectory_length: float | None = None, leapfrog_steps: int = 50) -> None:
         self._kernel = tfp.mcmc.HamiltonianMonteCarlo(

@@ -11,7 +11,7 @@ import numpy as np
 
 from tfticket.config import SampleConfig
 from tfticket.sampling.microcanonical import Particle, leapfrog, random_direction
-from tfticket.sampling.protocol import DIVERGENCE, Density, SampleStats, State, jittered_steps
+from tfticket.sampling.protocol import DIVERGENCE, Density, SampleStats, State, Tuning, jittered_steps
 
 LENGTH = math.pi / 2
 """Default of ``trajectory_length``: a quarter of a period of a whitened normal."""
@@ -25,7 +25,7 @@ class Mams:
         trajectory_length: Mean length of a trajectory, in whitened deviations of all variables: over sqrt(d).
     """
 
-    adjusted = True
+    tuning: Tuning = "acceptance"
 
     def __init__(self, density: Density, trajectory_length: float = LENGTH) -> None:
         self._density, self._length = density, trajectory_length

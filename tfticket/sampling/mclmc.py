@@ -11,7 +11,7 @@ import numpy as np
 
 from tfticket.config import SampleConfig
 from tfticket.sampling.microcanonical import Particle, leapfrog, random_direction, refresh
-from tfticket.sampling.protocol import DIVERGENCE, Density, SampleStats, State
+from tfticket.sampling.protocol import DIVERGENCE, Density, SampleStats, State, Tuning
 
 LENGTH = 1.0
 """Default of ``trajectory_length``: the root of the sum of whitened variances, over the root of their number."""
@@ -26,7 +26,7 @@ class Mclmc:
         steps: Integrator steps, so gradients, a draw; None: as many as cover the trajectory length.
     """
 
-    adjusted = False
+    tuning: Tuning = "energy error"
 
     def __init__(self, density: Density, trajectory_length: float = LENGTH, steps: int | None = None) -> None:
         self._density, self._length, self._steps = density, trajectory_length, steps

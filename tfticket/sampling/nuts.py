@@ -14,7 +14,7 @@ import tensorflow_probability as tfp
 
 from tfticket.backend import tf
 from tfticket.config import SampleConfig
-from tfticket.sampling.protocol import Density, SampleStats, State
+from tfticket.sampling.protocol import Density, SampleStats, State, Tuning
 
 
 class Nuts:
@@ -27,7 +27,7 @@ class Nuts:
             None: ``max_tree_depth`` alone.
     """
 
-    adjusted = True
+    tuning: Tuning = "acceptance"
 
     def __init__(self, density: Density, max_tree_depth: int, trajectory_length: float | None = None) -> None:
         self._target = density.as_tensor()

@@ -29,11 +29,18 @@ class Engine(Protocol):
     name: str
     rows: int
 
-    def log_likelihood_and_gradient(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
-        """Return the log likelihood of the training rows and its gradient, both for theta float64 [size]."""
+    def log_likelihood_and_gradient(
+        self, theta: np.ndarray, minibatch: np.ndarray | None = None
+    ) -> tuple[float, np.ndarray]:
+        """Return the log likelihood of training rows and its gradient, float64 [size].
+
+        Args:
+            theta: float64 [size].
+            minibatch: Indices of rows, int [any]; None: all rows. Sums are not scaled to all rows.
+        """
 
     def as_tensors(self, theta: Any) -> tuple[Any, Any]:
-        """Return ``log_likelihood_and_gradient`` as graph operations, float64 tensors [] and [size]."""
+        """Return the log likelihood of all rows and its gradient as graph operations, float64 [] and [size]."""
 
     def prepare(self, images: np.ndarray) -> Any:
         """Lay out images or features, uint8 or float32 [rows, ...], for repeated prediction."""
@@ -79,16 +86,20 @@ class Posterior:
         """Number of training rows."""
         return self.engine.rows
 
-    def log_density_and_gradient(self, u: np.ndarray) -> tuple[float, np.ndarray]:
+    def log_density_and_gradient(self, u: np.ndarray, minibatch: np.ndarray | None = None) -> tuple[float, np.ndarray]:
         """Return the log density up to a constant, and its gradient.
 
         Args:
             u: float64 [size].
+            minibatch: Indices of rows, int [any], whose likelihood is scaled to all rows: an estimate, without bias if
+                all rows are drawn alike. None: all rows.
 
         Returns:
             The log density, and float64 [size].
         """
-        return self.combined(u, *self.engine.log_likelihood_and_gradient(self.prior.constrain(u)))
+        likelihood, gradient = self.engine.log_likelihood_and_gradient(self.prior.constrain(u), minibatch)
+        scale = 1.0 if minibatch is None else self.rows / len(minibatch)
+        return self.combined(u, scale * likelihood, scale * gradient)
 
     def log_likelihood(self, u: np.ndarray, log_density: float) -> float:
         """Return the log likelihood of the training rows, at power 1, from the log density."""
@@ -138,10 +149,20 @@ class Whitened:
         unused = self.posterior.unused
         return np.where(unused, self.posterior.prior.draw(random), position) if unused.any() else position
 
+    @property
+    def rows(self) -> int:
+        """Number of training rows."""
+        return self.posterior.rows
+
     def log_density_and_gradient(self, whitened: np.ndarray) -> tuple[float, np.ndarray]:
         """Return the log density up to a constant, and its gradient in y, float64 [n]."""
         value, gradient = self.posterior.log_density_and_gradient(self.to_position(whitened))
         return value, self.metric.whiten_gradient(gradient[self.moving])
+
+    def minibatch_gradient(self, whitened: np.ndarray, minibatch: np.ndarray) -> np.ndarray:
+        """Return an estimate of the gradient in y, float64 [n], from some rows; see ``protocol.MinibatchDensity``."""
+        _, gradient = self.posterior.log_density_and_gradient(self.to_position(whitened), minibatch)
+        return self.metric.whiten_gradient(gradient[self.moving])
 
     def as_tensor(self) -> LogDensity:
         """Return the log density of y as a function of tensors, for ``tfp.mcmc``."""

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 
@@ -16,6 +16,10 @@ DIVERGENCE = 1000.0
 
 JITTER = (0.6, 1.4)
 """Range of a trajectory's length over its mean: a fixed length may come back to where it began."""
+
+
+Tuning = Literal["acceptance", "energy error", "fixed"]
+"""How a step size is found: by the acceptance rate, by the energy error of a step, or it is an option."""
 
 
 class State(NamedTuple):
@@ -37,23 +41,25 @@ class SampleStats(NamedTuple):
         log_density: At the new position, up to a constant.
         acceptance_rate: Mean of min(1, e^(energy at the start - energy)) over the trajectory; 1 where all is accepted.
         step_size: Of the integrator, in whitened variables.
-        n_steps: Integrator steps, one gradient each.
+        n_steps: Cost in gradients over all rows: integrator steps, one gradient each; a minibatch counts as its share.
         diverging: Whether the energy error grew beyond bounds.
         tree_depth: Doublings of the trajectory; 0 for a trajectory of fixed length.
         reached_max_treedepth: Whether the trajectory was cut off before it turned.
         energy: Of the Hamiltonian system after the step: -log density + kinetic energy; None: microcanonical.
         energy_error: Mean over steps of the squared energy error, a variable; None where it is corrected for.
+        temperature: Of stochastic gradients: -position . gradient / size, 1 on average where no bias is left.
     """
 
     log_density: float
     acceptance_rate: float
     step_size: float
-    n_steps: int
+    n_steps: float
     diverging: bool
     tree_depth: int = 0
     reached_max_treedepth: bool = False
     energy: float | None = None
     energy_error: float | None = None
+    temperature: float | None = None
 
 
 class Density(Protocol):
@@ -72,14 +78,35 @@ class Density(Protocol):
         """Return the log density of whitened variables as a function of tensors, for ``tfp.mcmc``."""
 
 
+class MinibatchDensity(Density, Protocol):
+    """A log density that is a sum over rows.
+
+    Attributes:
+        rows: Number of rows.
+    """
+
+    @property
+    def rows(self) -> int: ...
+
+    def minibatch_gradient(self, whitened: np.ndarray, minibatch: np.ndarray) -> np.ndarray:
+        """Return an unbiased estimate of the gradient in whitened variables, float64 [size].
+
+        Args:
+            whitened: float64 [size].
+            minibatch: Indices of rows, int [any]; their sum is scaled to all rows.
+        """
+
+
 class Sampler(Protocol):
     """A Markov chain's transition, in whitened variables.
 
     Attributes:
-        adjusted: Whether proposals are accepted or rejected, so that the posterior is exact at any step size.
+        tuning: How the warm-up finds the step size: 'acceptance', of samplers that accept or reject proposals, so that
+            the posterior is exact at any step size; 'energy error', of unadjusted ones; 'fixed': the sampler is a
+            ``FixedStepSampler``, and neither step size nor metric are tuned.
     """
 
-    adjusted: bool
+    tuning: Tuning
 
     def init(self, position: np.ndarray) -> State:
         """Return the state at a position, float64 [size]."""
@@ -98,6 +125,16 @@ class Sampler(Protocol):
             random: Source of this transition's randomness.
             most_steps: Most integrator steps, as in a warm-up; None: as the sampler's options say.
         """
+
+
+class FixedStepSampler(Sampler, Protocol):
+    """A sampler whose step size is an option.
+
+    Attributes:
+        step_size: In whitened variables.
+    """
+
+    step_size: float
 
 
 def jittered_steps(length: float, step_size: float, random: np.random.Generator, most: int | None = None) -> int:

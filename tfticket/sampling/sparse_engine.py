@@ -46,6 +46,7 @@ class SparseEngine:
         self.rows = len(images)
         self._pool = ThreadPoolExecutor(threads)
         self._buffers = [self._new_buffers() for _ in range(threads)]
+        self._images, self._labels = images, labels
         self._training = self.prepare(images, labels)
 
     def _new_buffers(self) -> tuple[np.ndarray, np.ndarray]:
@@ -90,9 +91,13 @@ class SparseEngine:
         return tensors
 
     @np.errstate(over="ignore", invalid="ignore")  # of a diverging trajectory
-    def log_likelihood_and_gradient(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
-        """Return the log likelihood of the training rows, and its gradient, float64 [size]."""
+    def log_likelihood_and_gradient(
+        self, theta: np.ndarray, minibatch: np.ndarray | None = None
+    ) -> tuple[float, np.ndarray]:
+        """Return the log likelihood and its gradient, float64 [size]: see ``posterior.Engine``."""
         program, width, rows = self._compiled.program, self._compiled.width, self._training
+        if minibatch is not None:
+            rows = self.prepare(self._images[minibatch], self._labels[minibatch])
         theta32 = theta.astype(np.float32)
         weights = theta32[program.product_weights]
 

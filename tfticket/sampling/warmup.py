@@ -7,7 +7,8 @@ terminal buffer tunes the step size by full trajectories.
 
 Where proposals are accepted or rejected, the step size follows the acceptance rate, by dual averaging. An unadjusted
 sampler has none: its step size is searched at the end of each window, each candidate held fixed, by the variance of the
-energy error.
+energy error. Where the step size is fixed, the chain only settles, in one window with the metric of independent
+variables of scale 1, since in those the step size is given.
 
 References:
     Hoffman and Gelman (2014), section 3.2 (dual averaging); Stan reference manual, "Automatic parameter tuning".
@@ -19,7 +20,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tfticket.sampling.metric import MOST_DRAWS, MOST_NUMBERS, Metric, fit_metric
-from tfticket.sampling.protocol import Density, Sampler
+from tfticket.sampling.protocol import Density, Sampler, Tuning
 
 BASE_WINDOW = 20
 """Draws of the first slow window."""
@@ -75,7 +76,8 @@ class Windows:
         return cls(init_buffer, tuple(slow), term_buffer)
 
     def __str__(self) -> str:
-        return f"{self.init_buffer} / {' + '.join(map(str, self.slow))} / {self.term_buffer}"
+        parts = (str(self.init_buffer), " + ".join(map(str, self.slow)), str(self.term_buffer or ""))
+        return " / ".join(filter(None, parts))
 
     @property
     def total(self) -> int:
@@ -144,9 +146,10 @@ class Adaptation:
 
     Attributes:
         total: Draws of the whole warm-up.
-        dual: Adaptation of the step size; of an unadjusted sampler its ``log_step_size`` alone is used.
+        dual: Adaptation of the step size; where ``tuning`` is not by acceptance, its ``log_step_size`` alone is used.
         metric: Of the next draws.
         low_rank: Whether the metric has a low-rank correction.
+        tuning: How the step size is found; see ``protocol.Sampler``.
         windows: None until the chain has settled.
         settled: Whether the log density had stopped drifting when the windows began.
         done: Draws so far.
@@ -158,6 +161,7 @@ class Adaptation:
     dual: DualAveraging
     metric: Metric
     low_rank: bool = False
+    tuning: Tuning = "acceptance"
     windows: Windows | None = None
     settled: bool = False
     done: int = 0
@@ -166,9 +170,11 @@ class Adaptation:
     gradients: list[np.ndarray] = field(default_factory=list)
 
     @classmethod
-    def begin(cls, total: int, size: int, target: float, low_rank: bool = False) -> "Adaptation":
+    def begin(
+        cls, total: int, size: int, target: float, low_rank: bool = False, tuning: Tuning = "acceptance"
+    ) -> "Adaptation":
         """Return the warm-up of a chain over ``size`` variables, with a target acceptance rate."""
-        return cls(total, DualAveraging(target), Metric.diagonal(np.ones(size)), low_rank)
+        return cls(total, DualAveraging(target), Metric.diagonal(np.ones(size)), low_rank, tuning)
 
     @property
     def step_size(self) -> float:
@@ -179,28 +185,31 @@ class Adaptation:
     @property
     def most_steps(self) -> int | None:
         """Most integrator steps of the next draw; None once the metric is final."""
+        if self.tuning == "fixed":
+            return None
         if self.windows is None:
             return FIRST_STEPS
         window = sum(self.done >= end for end in self.windows.ends)
         return None if window == len(self.windows.slow) else FIRST_STEPS * 2 ** (window + 1)
 
-    def update(
-        self, position: np.ndarray, gradient: np.ndarray, log_density: float, acceptance_rate: float | None
-    ) -> bool:
+    def update(self, position: np.ndarray, gradient: np.ndarray, log_density: float, acceptance_rate: float) -> bool:
         """Learn from a draw; return True if a window begins: the metric is new, and the step size is searched anew.
 
         Args:
             position: u, float64 [size].
             gradient: Of the log density in u, float64 [size].
             log_density: At the draw.
-            acceptance_rate: Of the draw; None of an unadjusted sampler.
+            acceptance_rate: Of the draw.
         """
         self.done += 1
-        if acceptance_rate is not None:
+        if self.tuning == "acceptance":
             self.dual.update(acceptance_rate)
         if self.windows is None:
             self.log_densities.append(log_density)
             self.settled = not drifts(np.array(self.log_densities), len(position))
+            if self.tuning == "fixed":
+                self.windows = Windows(self.total, (), 0) if self.done == self.total else None
+                return False
             if self.settled or self.done >= self.total // 2:
                 self.windows = Windows.of(self.total, self.done)
             return self.windows is not None
