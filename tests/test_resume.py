@@ -20,8 +20,8 @@ from tfticket.runs.files import read_json
 OPTIONS = [
     *OPTIONS_OF_DIGITS,
     "seeds=[3]",
-    "train.epochs=4000it",
-    "train.evaluate_every=1000it",
+    "train.epochs=1000it",
+    "train.evaluate_every=250it",
     "prune.rewind=50it",
     "control_densities=[0.1]",
     "execution.checkpoint_seconds=0",
