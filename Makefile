@@ -1,6 +1,6 @@
 # Needs only make and Python 3.11, 3.12 or 3.13: neither pip nor venv's ensurepip.
 #   make setup PYTHON=python3.12    take another Python than python3
-#   make test ARGS="-k mask"        pass options on (run, test, test-all, bench)
+#   make test ARGS="-k mask"        pass options on (run, test, test-all, bench, mutants)
 
 PYTHON   ?= python3
 VENV     := .venv
@@ -17,14 +17,16 @@ SPHINX := $(BIN)/python -m sphinx -E -W --keep-going -d docs/_build/doctrees
 DOCS   := docs docs/_build/html
 
 # Of tests: one a core, four at most, for each starts TensorFlow. A file's tests stay together, as they share what they train.
-WORKERS := -n logical --maxprocesses 4 --dist loadfile
+WORKERS := -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 UV    := uv==0.13.9
 TORCH := torch==2.13.0
 
+COSMIC_RAY := cosmic-ray==8.7.0 coverage==7.17.5
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run gui screenshots test test-all lint docs bench hooks lock clean FORCE
+.PHONY: help setup run gui screenshots test test-all lint docs bench mutants hooks lock clean FORCE
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' Makefile
@@ -62,6 +64,11 @@ bench: $(STAMP) ## Run the benchmarks (the first time, install PyTorch for them)
 	    assert "torch==" + version("torch").split("+")[0] == "$(TORCH)"' 2>/dev/null \
 	    || { echo "Installing $(TORCH) and torch-blue"; $(PIP) install $(TORCH) torch-blue; }
 	$(BIN)/python -m experiments.benchmarks $(ARGS)
+
+mutants: $(STAMP) ## Mutate the core and count what the tests catch (slow; the first time, install Cosmic Ray)
+	@$(BIN)/python -c 'import cosmic_ray, coverage' 2>/dev/null \
+	    || { echo "Installing $(COSMIC_RAY)"; $(PIP) install $(COSMIC_RAY); }
+	$(BIN)/python -m tests.mutants $(ARGS)
 
 hooks: $(STAMP) ## Install the git pre-commit hooks
 	$(BIN)/pre-commit install

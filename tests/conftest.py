@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+from pathlib import Path
 from unittest import mock
 
 import psutil
@@ -36,6 +37,11 @@ signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell ignore
 signal.signal(signal.SIGHUP, signal.SIG_DFL)  # which nohup ignores
 settings.register_profile("tfticket", derandomize=True, deadline=None, database=None)
 settings.load_profile("tfticket")
+
+
+def pytest_collection_modifyitems(items):
+    """Put the files of whole runs first, so that no worker is alone with a long one at the end."""
+    items.sort(key=lambda item: item.path.parent != Path(__file__).parent)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -49,6 +49,7 @@ def pipe(name):
 
 EVENT = {"event": "evaluation", "attempt": 1, "time": 1.0, "iteration": 1}
 METRICS = {"density": 1.0, "level": 0, "validation": {"accuracy": "x"}, "test": {"accuracy": HUGE}}
+LISTED = "name: x\nmodel: []\ndata: 3\nprune: [1]\n"
 FAILED = {"state": "failed", "message": MARKUP, "experiment": MARKUP}
 EVENTS = [{"loss": HUGE, "accuracy": "x", "nll": None}, {"loss": float("nan"), "accuracy": [1], MARKUP: MARKUP}]
 EVENTS += [{"iteration": HUGE}, {"time": "now"}]
@@ -85,5 +86,5 @@ HARMS = {
         *(json.dumps(event) for event in ({"event": "evaluation", "loss": 1.0}, {"event": MARKUP, "reason": MARKUP})),
     ),
     "a configuration without fields": lambda run: (run / "config.yaml").write_text("name: x\n"),
-    "a configuration of lists": lambda run: (run / "config.yaml").write_text("name: x\nmodel: []\ndata: 3\n"),
+    "a configuration of lists": lambda run: (run / "config.yaml").write_text(LISTED),
 }

@@ -15,6 +15,7 @@ def refused(
     """Expect an ``InputError`` about a field, with a suggestion and with these facts (names, values) in its message."""
     with pytest.raises(InputError) as error:
         yield error
-    assert (error.value.field, error.value.suggestion) == (field, suggestion), error.value
+    actual = (error.value.field, error.value.suggestion)
+    assert actual == (field, suggestion), f"{actual} of: {error.value}"
     for mention in mentions:
         assert mention in str(error.value)

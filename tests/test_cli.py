@@ -23,7 +23,7 @@ from tfticket import cli
 from tfticket.data.dataset_summary import summary
 from tfticket.data.identity import source_by_name
 from tfticket.data.sources import asset
-from tfticket.presets import experiment_of, load_experiment
+from tfticket.presets import experiment_of, load_experiment, presets
 from tfticket.registry import DATA_SETS, LISTS
 from tfticket.reports.rows import rows_of
 from tfticket.runs.run_folder import find_run
@@ -113,7 +113,8 @@ def answered(tmp_path_factory, letters):
     (folder / "letters.npz").symlink_to(letters)
     before = sorted(folder.rglob("*"))
     lines = [line for line, _ in rows(WRONG, 2)] + RIGHT
-    answer = dict(zip(lines, answers([(shlex.split(line), {}) for line in lines], folder), strict=True))
+    calls = [(shlex.split(line), {"COLUMNS": "200"}) for line in lines]
+    answer = dict(zip(lines, answers(calls, folder), strict=True))
     assert sorted(folder.rglob("*")) == before
     return answer
 
@@ -135,6 +136,9 @@ def test_what_needs_no_tensorflow_imports_none_and_every_command_teaches_by_exam
         if line.endswith(" --help"):
             assert f"tfticket {line.removesuffix(' --help')}" in out.split("Examples:")[1]
     assert {run["run"] for run in json.loads(answered["list runs --json"].out)} == {"bare", "evaluated"}
+    listed = answered["list presets"].out
+    assert {*presets()} <= {*listed.split()}
+    assert "not measured" not in listed, "no measured step: renew experiments/presets/costs.json"
     code = "import tfticket.lab, tfticket.reports.report, tfticket._experiments.imp as imp; import sys; "
     code += "print('tensorflow' in sys.modules)"
     assert execute([sys.executable, "-c", code]).stdout == "False\n"
@@ -199,7 +203,7 @@ def test_options_of_every_command_stand_before_or_after_it_and_debug_raises(tmp_
         code, out, _ = call(*arguments)
         assert (code, "lenet-300-100" in out) == (0, True)
     monkeypatch.setattr(sys, "argv", ["tfticket", "--debug", "show", "nothing", "-w", str(tmp_path)])
-    with refused(None, None, "nothing"):
+    with refused("run", None, "nothing"):
         cli.main()
 
 

@@ -29,11 +29,9 @@ def package(monkeypatch, name, version):
     installed = importlib.metadata.version
 
     def pretended(asked):
-        if asked != name:
-            return installed(asked)
-        if version is None:
+        if asked == name and version is None:
             raise importlib.metadata.PackageNotFoundError(name)
-        return version
+        return version if asked == name else installed(asked)
 
     monkeypatch.setattr(importlib.metadata, "version", pretended)
 

@@ -23,31 +23,23 @@ def models():
     return functional, sequential, keras.layers.Dense(3)
 
 
-USES = {
-    "find_tickets": tt.find_tickets,
-    "Ticket.dense": lambda model, data: tt.Ticket.dense(model),
-    "Ticket.dense with current weights": lambda model, data: tt.Ticket.dense(model, start="current", data=data),
-    "to_variational": lambda model, data: tt.to_variational(model),
-    "train": tt.train,
-    "evaluate": tt.evaluate,
-    "control": lambda model, data: tt.control(model, "reinitialise"),
-    "sample": tt.sample,
-    "transplant": lambda model, data: tt.transplant(model, model),
-    "to_deterministic": lambda model, data: tt.to_deterministic(model),
-    "fit_survival_model": tt.fit_survival_model,
-    "draw_mc_ticket": lambda model, data: tt.draw_mc_ticket(None, model, data, 0),
-    "spec_of": lambda model, data: spec_of(model),
-    "named_variables": lambda model, data: named_variables(model),
-    "kernel_shapes": lambda model, data: kernel_shapes(model),
-    "initial_weights": lambda model, data: initial_weights(model, 0),
-}
+USES = [
+    *[tt.find_tickets, tt.train, tt.evaluate, tt.sample, tt.fit_survival_model],
+    *[lambda model, data, use=use: use(model) for use in (tt.Ticket.dense, tt.to_variational, tt.to_deterministic)],
+    *[lambda model, data, use=use: use(model) for use in (spec_of, named_variables, kernel_shapes)],
+    lambda model, data: tt.Ticket.dense(model, start="current", data=data),
+    lambda model, data: tt.control(model, "reinitialise"),
+    lambda model, data: tt.transplant(model, model),
+    lambda model, data: tt.draw_mc_ticket(None, model, data, 0),
+    lambda model, data: initial_weights(model, 0),
+]
 
 
 @pytest.mark.parametrize("use", USES)
 def test_a_model_is_refused_with_the_way_out(use, models, data):
     for model in models[:2]:
         with refused(None, None, type(model).__name__, WAY_OUT):
-            USES[use](model, data)
+            use(model, data)
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras 3's own
@@ -60,6 +52,9 @@ def test_a_layer_a_function_that_builds_a_model_and_a_file_are_refused(models, t
     __import__("builds_keras_3")
     sys.modules["builds_keras_3"].model = models[0]
     models[0].save(tmp_path / "mine.keras")
-    for name, fact in (("builds_keras_3:build", "builds_keras_3:build"), (str(tmp_path / "mine.keras"), "mine.keras")):
-        with refused(None, None, fact, WAY_OUT):
+    for name, fact, field in (
+        ("builds_keras_3:build", "builds_keras_3:build", None),
+        (str(tmp_path / "mine.keras"), "mine.keras", "model.name"),
+    ):
+        with refused(field, None, fact, WAY_OUT):
             tt.build_model(name, input_shape=IMAGE, num_classes=10)

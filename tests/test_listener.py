@@ -155,14 +155,16 @@ def test_progress_is_read_as_it_was_written_and_damaged_progress_is_none(tmp_pat
 @pytest.mark.parametrize("chains", [0, 2])
 def test_the_bar_keeps_count_and_time_left_where_the_terminal_is_narrow(chains, clocked):
     output = io.StringIO()
-    with ProgressBar(Console(width=80, file=output, force_terminal=True)) as bar:
+    bar = ProgressBar(Console(width=80, file=output, force_terminal=True))
+    with bar:
         bar.expect(115, chains)
         label = {"seed": 0, "arm": Arm("population"), "level": 10, "density": 0.01, "member": 0, "generation": 1}
         bar.started("sample" if chains else "member", "member-1", label, [("member-2", label)])
         clocked[0] += 60
         bar.progress(60, 100)
-        bar.started("evaluate", "evaluate-1", LABEL)
         bar.stopping()
+    with bar:
+        bar.started("evaluate", "evaluate-1", LABEL)
     shown = output.getvalue()
     assert ("sample · seed 0" if chains else "member · seed 0") in shown
     assert f"1.2/115 {'trainings and chains' if chains else 'trainings'}" in shown

@@ -47,6 +47,11 @@ def shortened(text: str, longest: int = 80) -> str:
     return line if len(line) <= longest else f"{line[: longest - 3]}..."
 
 
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """Return the known name that a wrong one was probably meant to be."""
+    return next(iter(difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)), None)
+
+
 def unknown(
     what: str, name: object, known: Iterable[str], *, field: str | None = None, where: str = "", advice: str = ""
 ) -> InputError:

@@ -90,7 +90,7 @@ def to_netcdf(folders: Sequence[Path], path: Path) -> dict[str, int]:
     )
     kept = np.arange(0, shapes[0][1], shapes[0][-1])
     for group in ("posterior", "sample_stats"):
-        data[group] = data[group].assign_coords(draw=kept)
+        data[group].dataset = data[group].to_dataset().assign_coords(draw=kept)
     for tensor, name in names.items():
         data["posterior"][name].attrs["shape"] = list(layouts[0].shapes[tensor])
     atomic_write(path, lambda file: data.to_netcdf(str(file), engine="h5netcdf"))

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from experiments.benchmarks.process import peak_memory
+from experiments.benchmarks.torch_training import time_step
 from tfticket.config import Adam, TrainConfig
 from tfticket.data import load_data
 from tfticket.tickets import Ticket
@@ -40,21 +41,11 @@ def step_pytorch(network: str, batch_size: int, iterations: int, threads: int) -
     """Measure a step of eager PyTorch, dense."""
     torch, model = _pytorch(network, threads)
     data = load_data("cifar-10-small", validation_rows=100)
-    images = torch.from_numpy(data.x_train.transpose(0, 3, 1, 2).astype(np.float32) / 255)
-    labels = torch.from_numpy(data.y_train.astype(np.int64))
-    adam = torch.optim.Adam(model.parameters(), 1e-3, fused=True)
 
-    def train(count: int) -> None:
-        for batch in torch.randperm(len(images))[: count * batch_size].split(batch_size):
-            loss = torch.nn.functional.cross_entropy(model(images[batch]), labels[batch])
-            adam.zero_grad()
-            loss.backward()
-            adam.step()
+    def loss_of(images: Any, labels: Any) -> Any:
+        return torch.nn.functional.cross_entropy(model(images), labels)
 
-    train(2)
-    began = time.perf_counter()
-    train(iterations)
-    return {"seconds": (time.perf_counter() - began) / iterations, "peak": peak_memory()}
+    return time_step(torch, model, loss_of, data, batch_size, iterations)
 
 
 def evaluate_tfticket(network: str, threads: int) -> dict[str, Any]:

@@ -1,12 +1,10 @@
 """Subprocesses of the ``vi_step`` benchmark; see ``children.py``."""
 
 import importlib
-import time
 from typing import Any
 
-import numpy as np
-
 from experiments.benchmarks.process import peak_memory
+from experiments.benchmarks.torch_training import time_step
 from tfticket.config import Adam, Objective, TrainConfig
 from tfticket.config.schema import validate
 from tfticket.data import load_data
@@ -61,23 +59,13 @@ def vi_step_torch_blue(network: str, draws: int, iterations: int, threads: int) 
     torch.set_num_threads(threads)
     torch.manual_seed(0)
     data = load_data(DATA[network], validation_rows=100)
-    images = torch.from_numpy(data.x_train.transpose(0, 3, 1, 2).astype(np.float32) / 255)
-    labels = torch.from_numpy(data.y_train.astype(np.int64))
     model = _model(network, torch, vi)
-    loss_of = vi.KullbackLeiblerLoss(distributions.Categorical(), dataset_size=len(images), heat=1.0)
-    adam = torch.optim.Adam(model.parameters(), 1e-3, fused=True)
+    loss = vi.KullbackLeiblerLoss(distributions.Categorical(), dataset_size=len(data.x_train), heat=1.0)
 
-    def train(count: int) -> None:
-        for batch in torch.randperm(len(images))[: count * BATCH_SIZE].split(BATCH_SIZE):
-            loss = loss_of(model(images[batch], samples=draws), labels[batch])
-            adam.zero_grad()
-            loss.backward()
-            adam.step()
+    def loss_of(images: Any, labels: Any) -> Any:
+        return loss(model(images, samples=draws), labels)
 
-    train(2)
-    began = time.perf_counter()
-    train(iterations)
-    return {"seconds": (time.perf_counter() - began) / iterations, "peak": peak_memory()}
+    return time_step(torch, model, loss_of, data, BATCH_SIZE, iterations)
 
 
 def _model(network: str, torch: Any, vi: Any) -> Any:

@@ -235,12 +235,6 @@ class FormModel:
         """Why the YAML typed last is invalid; '' if it is valid, or an edit has replaced it since."""
         return self._yaml_problem
 
-    def discard_yaml(self) -> None:
-        """Discard invalid YAML; the values are those before it."""
-        self._yaml_problem = ""
-        self._revalidate()
-        self.changed.emit()
-
     def config(self) -> Config:
         """Return the configuration.
 
@@ -249,7 +243,7 @@ class FormModel:
         """
         if self._errors:
             lines = (f"{path}: {message}" if path else message for path, message in self._errors.items())
-            raise InputError("The configuration has errors. " + "\n".join(lines))
+            raise InputError("The configuration has errors. " + "\n".join(lines), field=next(iter(self._errors)))
         return self.config_class.model_validate(self.values)
 
     @property

@@ -70,7 +70,7 @@ class WorkspaceModel:
         """
         folder = folder.absolute()
         if folder.exists() and not folder.is_dir():
-            raise InputError(f"{folder} is a file; a workspace is a folder.")
+            raise InputError(f"{folder} is a file; a workspace is a folder.", field="folder")
         self.close()
         self.folder, self._index = folder, Index(folder)
         self._set_runs(self._index.runs(), self._index.numbers)

@@ -245,11 +245,6 @@ class Section(QWidget):
         layout.addWidget(self.body)
         self.error.setContentsMargins(INDENT, 0, 0, 0)
 
-    @property
-    def is_expanded(self) -> bool:
-        """True if the rows are shown."""
-        return self._expanded
-
     def expand(self, on: bool = True) -> None:
         """Show or fold the rows."""
         self._expanded = on

@@ -196,8 +196,15 @@ def test_classes_that_are_missing_or_no_choice_are_refused():
     one_class = {"y_test": np.zeros(6, int)}
     for field, cases in {
         "data.classes": [(["0", "3"], "'3'"), ([0, 3], "0 to 2"), ([-4, 0], "'-4'"), ([1, 2], "no test rows")],
-        None: [([1, 1], "repeat"), ([1, "1"], "repeat"), ([1], "[1]"), ([], "[]")],
-        "classes": [("01", "list"), (7, "list"), *(([v, 2], "numbers or names") for v in (0.5, 1.0, True, None, b"1"))],
+        "classes": [
+            ([1, 1], "repeat"),
+            ([1, "1"], "repeat"),
+            ([1], "[1]"),
+            ([], "[]"),
+            ("01", "list"),
+            (7, "list"),
+            *(([v, 2], "numbers or names") for v in (0.5, 1.0, True, None, b"1")),
+        ],
     }.items():
         for classes, mention in cases:
             with refused(field, None, mention):
@@ -287,7 +294,6 @@ def test_options_that_named_data_do_not_have_are_refused():
         ({"name": "mnits"}, "data.name", "mnist", "--data-dir"),
         ({"path": "no/such/file.npz"}, None, None, "no/such/file.npz does not exist"),
         ({"train_rows": 56_000}, "data.train_rows", None, "60,000"),
-        ({"validation_rows": 60_000}, "data.validation_rows", None, "60,000"),
         ({"train_rows": 0}, "train_rows", None, "0"),
     ):
         with refused(field, suggestion, mention):

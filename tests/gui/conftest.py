@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import NO_WINDOW
+from tests.made_runs import make_run
 from tests.processes import DEADLINE
-from tests.real_run import make_run
 
-_OF_WINDOWS = ("PySide6", "gui.views")
 _FILES = Path(__file__).parent.glob("test_*.py")
-collect_ignore = [path.name for path in _FILES if NO_WINDOW and any(word in path.read_text() for word in _OF_WINDOWS)]
+collect_ignore = [
+    path.name for path in _FILES if NO_WINDOW and any(word in path.read_text() for word in ("PySide6", "gui.views"))
+]
 
 
 @pytest.fixture
@@ -26,18 +27,12 @@ def qtbot(qtbot, monkeypatch):
 
 
 @pytest.fixture(autouse=True)
-def no_thread_is_left_over():
-    """A test that leaves a thread behind fails."""
+def nothing_is_left_going(request):
+    """A test that leaves a thread or a timer going fails; windows that it closed are gone with their timers."""
     before = set(threading.enumerate())
     yield
     left = [thread for thread in threading.enumerate() if thread not in before and thread.is_alive()]
     assert not left, f"threads left over: {left}"
-
-
-@pytest.fixture(autouse=True)
-def no_timer_and_no_thread_of_qt_is_left_over(request):
-    """A test that leaves one going fails; windows that it closed are gone, and their timers with them."""
-    yield
     if "qtbot" not in request.fixturenames:  # no window was made, and to look at all objects takes a while
         return
     import shiboken6
@@ -45,22 +40,35 @@ def no_timer_and_no_thread_of_qt_is_left_over(request):
 
     application = QCoreApplication.instance()
     QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
-    own = application.thread() if application else None
     kinds = {QTimer, QThread, *QTimer.__subclasses__(), *QThread.__subclasses__()}
     # By type: isinstance asks weak references of others for what they no longer hold, and takes long of all objects.
-    objects = [one for one in gc.get_objects() if type(one) in kinds and shiboken6.isValid(one)]
-    left = [one for one in objects if (one.isActive() if isinstance(one, QTimer) else one != own and one.isRunning())]
-    assert not left, f"left going: {left}"
+    parts = [part for part in gc.get_objects() if type(part) in kinds and shiboken6.isValid(part)]
+    going = [part for part in parts if (part.isActive() if isinstance(part, QTimer) else part.isRunning())]
+    assert not [part for part in going if part != application.thread()], f"left going: {going}"
 
 
 @pytest.fixture(scope="session")
 def made(tmp_path_factory):
-    """A run of seeds 0 and 1, alone in its workspace; modules may have another."""
-    return make_run(tmp_path_factory.mktemp("made"))
+    """Workspaces of one and of two finished runs, the second of another batch size."""
+    folder = tmp_path_factory.mktemp("made")
+    make_run(folder / "1")
+    shutil.copytree(folder / "1", folder / "2")
+    make_run(folder / "2", "other", train={"batch_size": 10})
+    return folder
+
+
+def _copy(workspace, to):
+    shutil.copytree(workspace, to / "workspace")
+    return sorted((to / "workspace" / "runs").iterdir())
 
 
 @pytest.fixture
 def run(made, tmp_path):
-    """A copy of the run ``made``, to be changed."""
-    shutil.copytree(made.parents[1], tmp_path / "workspace")
-    return tmp_path / "workspace" / "runs" / made.name
+    """A finished run alone in its workspace, to be changed."""
+    return _copy(made / "1", tmp_path)[0]
+
+
+@pytest.fixture
+def runs(made, tmp_path):
+    """Two finished runs in a workspace, to be changed."""
+    return _copy(made / "2", tmp_path)

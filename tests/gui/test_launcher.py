@@ -1,4 +1,4 @@
-"""Runs as processes of their own, at the smoke budget, without Qt. Needs TensorFlow (in the processes)."""
+"""Runs as processes of their own, without Qt; test_main_window has those that compute."""
 
 import os
 import platform
@@ -9,30 +9,24 @@ from pathlib import Path
 
 import pytest
 
-from gui.models.draft import DraftModel
 from gui.models.launcher import LAUNCH_FOLDER, MAX_FAILURES, Launcher, kill, request_stop, resume_folder_name
-from gui.models.workspace import WorkspaceModel
+from gui.models.preset_list import preset_values
 from tests.gui.summaries import summary
-from tests.processes import DEADLINE, started, wait_for
-from tfticket.errors import InputError
+from tests.made_runs import change_json
+from tests.processes import DEADLINE, started
+from tests.refusals import refused
+from tfticket.runs.files import write_json
 from tfticket.runs.lease import lease
+from tfticket.yaml_text import write_yaml
 
-
-@pytest.fixture
-def draft():
-    """A run of seconds, long enough to be stopped."""
-    draft = DraftModel()
-    draft.load_preset("quickstart-smoke")
-    draft.form.set("seeds", [0])
-    draft.form.set("train.epochs", "20000ep")
-    draft.form.set("prune.levels", 1)
-    draft.form.set("execution.segment_seconds", 0.2)
-    return draft
+TEXT = write_yaml(preset_values("quickstart-smoke"))
 
 
 @pytest.fixture
 def launcher():
     launcher = Launcher()
+    launcher.problems = []
+    launcher.failed.connect(launcher.problems.append)
     yield launcher
     for launched in launcher._launched:
         if launched.process.poll() is None:
@@ -40,135 +34,82 @@ def launcher():
             launched.process.wait()
 
 
-@pytest.fixture
-def model(tmp_path):
-    model = WorkspaceModel()
-    model.open(tmp_path)
-    yield model
-    model.close()
-
-
-def run_in(model, state):
-    """The one run, once it is in a state."""
-
-    def there():
-        model.poll()
-        return next((run for run in model.runs if run.state == state), None)
-
-    return wait_for(there)
-
-
-def test_a_run_is_started_found_stopped_goes_on_and_is_killed(tmp_path, draft, launcher, model):
-    launched = launcher.start(tmp_path, draft.form.yaml())
-    assert launched.configuration.parent == tmp_path / LAUNCH_FOLDER
+def test_a_refused_configuration_is_reported_in_the_programs_own_words(tmp_path, launcher, monkeypatch):
+    (tmp_path / "tfticket.py").write_text("raise SystemExit(7)")  # is not taken for the program
+    monkeypatch.chdir(tmp_path)
+    launched = launcher.start(tmp_path, TEXT.replace("levels: 2", "levels: none"))
     assert os.getsid(launched.process.pid) == launched.process.pid  # it outlives the window
-    run = run_in(model, "running")
-    wait_for(lambda: model.poll() and model.runs[0].completed > 0)
-    assert model.runs[0].doing.startswith("seed 0")
-    request_stop(run.folder)
-    with pytest.raises(InputError, match=r"was already asked|is not running"):
-        request_stop(run.folder)  # a second signal would end it without a checkpoint
-    run_in(model, "stopped")
-    launched.process.wait(DEADLINE)
-    with pytest.raises(InputError, match="is not running"):
-        request_stop(run.folder)
-
-    again = launcher.start(tmp_path, (run.folder / "config.yaml").read_text())
-    assert run_in(model, "running").folder == run.folder
-    kill(run.folder)
-    assert run_in(model, "killed").folder == run.folder
-    again.process.wait(DEADLINE)
-    told = []
-    launcher.failed.connect(told.append)
-    launcher.poll()
-    assert launcher.running_count == 0
-    assert told == []  # it was asked for
-    assert list((tmp_path / LAUNCH_FOLDER).iterdir()) == []
-
-
-def test_a_refused_configuration_is_told_in_the_programs_own_words(tmp_path, draft, launcher):
-    told = []
-    launcher.failed.connect(told.append)
-    launched = launcher.start(tmp_path, draft.form.yaml().replace("levels: 1", "levels: none"))
-    launched.process.wait(DEADLINE)
-    launcher.poll()
-    launcher.poll()
-    (problem,) = told
+    assert launcher.is_running(launched.text) == launcher.is_starting is True
+    assert launched.process.wait(DEADLINE) == 2
+    for _ in range(2):
+        launcher.poll()
+    (problem,) = launcher.problems
     assert "prune.levels" in problem.title
     assert problem.title.startswith("quickstart-smoke: "), "the run's name, not that of a log"
-    assert "Error" in problem.details
     assert "Traceback" not in problem.details
+    assert launcher.is_running(launched.text) == launcher.is_starting is False
 
 
-def test_a_workspace_that_cannot_be_written_is_refused(tmp_path, draft, launcher):
+def test_failures_without_a_run_are_reported_and_the_last_are_kept(tmp_path, launcher, monkeypatch):
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    for _ in range(MAX_FAILURES + 3):
+        launcher.start(tmp_path, TEXT).process.wait(DEADLINE)
+        launcher.poll()
+    assert len(launcher.problems) == MAX_FAILURES + 3
+    last = launcher.start(tmp_path, TEXT)
+    last.process.wait(DEADLINE)
+    for ending in ("yaml", "log"):
+        assert len(list((tmp_path / LAUNCH_FOLDER).glob(f"*.{ending}"))) == MAX_FAILURES + 1
+    assert last.configuration.exists()
+    (tmp_path / "runs" / "a").mkdir(parents=True)
+    status = {"state": "failed", "started": last.started, "updated": last.started + 1}
+    write_json(tmp_path / "runs" / "a" / "status.json", status)
+    launcher.poll()
+    assert len(launcher.problems) == MAX_FAILURES + 3, "the run has the reason"
     (tmp_path / "file").touch()
-    with pytest.raises(InputError, match="Cannot write in"):
-        launcher.start(tmp_path / "file" / "workspace", draft.form.yaml())
+    with refused("File > Open workspace", None, str(tmp_path / "file")):
+        launcher.start(tmp_path / "file" / "workspace", TEXT)
     assert launcher.running_count == 0
 
 
-def test_a_process_of_another_start_time_is_never_killed(tmp_path):
+def test_a_process_has_a_run_if_it_holds_its_folder_on_this_machine(tmp_path, launcher, monkeypatch):
+    (tmp_path / "sleeps").write_text("#!/bin/sh\nexec sleep infinity\n")
+    (tmp_path / "sleeps").chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "sleeps"))
+    launched = launcher.start(tmp_path, TEXT)
+    holder = {"host": "another", "pid": launched.process.pid}
+    monkeypatch.setattr("gui.models.launcher.holder_of", lambda run: holder)
+    run = summary("a", state="running")
+    assert launcher.newly_started([run]) == []
+    holder["host"] = platform.node()
+    for started_runs in ([(launched, run)], []):
+        assert launcher.newly_started([run]) == started_runs
+    assert launcher.running_count == 1
+
+
+def test_a_process_is_asked_once_and_one_of_another_start_time_never_killed(tmp_path):
     folder = tmp_path / "runs" / "a-12345678"
     folder.mkdir(parents=True)
+    for act in (kill, request_stop):
+        with refused(None, None, folder.name):
+            act(folder)
     with started(["sleep", "infinity"]) as other:
         with lease(folder):
-            text = (folder / "lease.json").read_text()
-        text = text.replace(f'"pid": {os.getpid()}', f'"pid": {other.pid}').replace('"held": false', '"held": true')
-        (folder / "lease.json").write_text(text)
-        with pytest.raises(InputError, match="is not running"):
+            pass
+        change_json(folder / "lease.json", pid=other.pid, held=True)
+        with refused(None, None, folder.name):
+            kill(folder)
+        change_json(folder / "lease.json", host="elsewhere")  # it cannot be signalled, but reads the file
+        request_stop(folder)
+        assert (folder / "STOP").exists()
+        with refused(None, None, folder.name):
+            request_stop(folder)  # a second signal would end it without a checkpoint
+        with refused(None, None, "elsewhere", str(other.pid)):
             kill(folder)
         assert other.poll() is None
 
 
-def test_a_process_that_ends_before_it_has_a_run_is_told(tmp_path, draft, launcher, monkeypatch):
-    told = []
-    launcher.failed.connect(told.append)
-    monkeypatch.setattr(sys, "executable", "/bin/false")
-    launched = launcher.start(tmp_path, draft.form.yaml())
-    launched.process.wait(DEADLINE)
-    launcher.poll()
-    assert len(told) == 1
-
-
-def test_a_module_in_the_folder_one_is_in_is_not_taken_for_a_librarys(tmp_path, draft, launcher, monkeypatch):
-    (tmp_path / "tfticket.py").write_text("raise SystemExit(7)")
-    monkeypatch.chdir(tmp_path)
-    launched = launcher.start(tmp_path, draft.form.yaml().replace("levels: 1", "levels: none"))
-    assert launched.process.wait(DEADLINE) == 2
-
-
-def test_the_last_failures_are_kept_and_what_still_runs(tmp_path, draft, launcher, monkeypatch):
-    monkeypatch.setattr(sys, "executable", "/bin/false")
-    place = tmp_path / LAUNCH_FOLDER
-    for _ in range(MAX_FAILURES + 3):
-        launcher.start(tmp_path, draft.form.yaml()).process.wait(DEADLINE)
-        launcher.poll()
-    last = launcher.start(tmp_path, draft.form.yaml())
-    assert len(list(place.glob("*.yaml"))) == len(list(place.glob("*.log"))) == MAX_FAILURES + 1
-    assert last.configuration.exists()
-    last.process.wait(DEADLINE)
-
-
-def test_a_process_has_a_run_if_it_holds_its_folder_on_this_machine(tmp_path, draft, launcher, monkeypatch):
-    monkeypatch.setattr(sys, "executable", "/bin/cat")  # waits for nothing that comes
-    launched = launcher.start(tmp_path, draft.form.yaml())
-    holder = {"host": platform.node(), "pid": launched.process.pid}
-    monkeypatch.setattr("gui.models.launcher.holder_of", lambda run: holder)
-    assert launched.holds(tmp_path)
-    holder["host"] = "another"
-    assert not launched.holds(tmp_path)
-    launched.process.wait(DEADLINE)
-
-
-@pytest.mark.parametrize(
-    ("folder", "there"),
-    [
-        ("imp-1234abcd", "imp-1234abcd"),
-        ("imp-1234abcd (copy)", "imp-1234abcd"),
-        ("old-imp-1234abcd", "imp-1234abcd"),
-        ("best", "imp-…"),
-        ("imp-best", "imp-…"),
-    ],
-)
-def test_a_run_goes_on_in_the_folder_of_its_name_and_hash(folder, there):
-    assert resume_folder_name(replace(summary("imp"), folder=Path("/ws/runs") / folder)) == there
+def test_a_run_resumes_in_the_folder_of_its_name_and_hash():
+    names = dict.fromkeys(("imp-1234abcd", "imp-1234abcd (copy)", "old-imp-1234abcd"), "imp-1234abcd")
+    for name, resumed in (names | dict.fromkeys(("best", "imp-best"), "imp-…")).items():
+        assert resume_folder_name(replace(summary("imp"), folder=Path("/ws/runs") / name)) == resumed

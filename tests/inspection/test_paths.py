@@ -1,6 +1,7 @@
 """Paths, live survivors and what is dead, against counts by hand, by loops and by TensorFlow."""
 
 import dataclasses
+import itertools
 
 import numpy as np
 import pytest
@@ -17,58 +18,12 @@ from tfticket.registry import MODELS
 layers = keras.layers
 
 
-def dense_net(widths=(4, 3, 2), image=(2, 2, 1)):
-    x = images = keras.Input(image)
+def dense_net():
+    x = images = keras.Input((2, 2, 1))
     x = layers.Flatten()(x)
-    for number, width in enumerate(widths, 1):
-        x = layers.Dense(width, activation="relu" if number < len(widths) else None, name=f"dense_{number}")(x)
+    for number, width in enumerate((4, 3, 2), 1):
+        x = layers.Dense(width, activation="relu" if number < 3 else None, name=f"dense_{number}")(x)
     return keras.Model(images, x)
-
-
-def test_paths_of_a_dense_network_are_the_product_of_its_masks(prune):
-    ticket = prune(dense_net())
-    first, second, third = (ticket.mask[f"dense_{number}/kernel"].astype(int) for number in (1, 2, 3))
-    found = inspect_ticket(ticket)
-    assert found.paths == (first @ second @ third).sum()
-    assert found.dense_paths == 4 * 4 * 3 * 2
-    assert found.path_ratio == found.paths / 96
-    assert np.array_equal(found.input_paths.ravel(), (first @ second @ third).sum(axis=1))
-
-
-def test_what_is_dead_in_a_mask_by_hand(prune):
-    # Pixel 3 has no weight. Unit 0 of dense_1 leads nowhere, unit 1 is reached by none, unit 2 works, unit 3 leads to
-    # unit 2 of dense_2, which leads nowhere.
-    masks = {
-        "dense_1/kernel": [[1, 0, 1, 0], [1, 0, 0, 0], [0, 0, 0, 1], [0, 0, 0, 0]],
-        "dense_2/kernel": [[0, 0, 0], [0, 1, 0], [1, 0, 0], [0, 0, 1]],
-        "dense_3/kernel": [[1, 1], [1, 0], [0, 0]],
-    }
-    found = inspect_ticket(prune(dense_net(), masks))
-    assert found.paths == 2
-    assert found.dead_inputs.ravel().tolist() == [False, True, True, True]
-    assert found.dead_input_count == 3
-    assert [kernel.live for kernel in found.kernels] == [1, 1, 2]
-    assert [kernel.survivors for kernel in found.kernels] == [4, 3, 3]
-    assert [kernel.dead_units.tolist() for kernel in found.kernels] == [
-        [True, True, False, True],
-        [False, True, True],
-        [False, False],
-    ]
-    assert [kernel.fed_inputs for kernel in found.kernels] == [4, 3, 2]
-    assert [kernel.used_inputs for kernel in found.kernels] == [1, 1, 1]
-    assert found.receptive_fields.per_pixel.ravel().tolist() == [2, 1, 1, 0]
-    assert np.array_equal(found.receptive_fields.fields[2].ravel(), np.array(masks["dense_1/kernel"], bool)[:, 2])
-
-
-def test_a_unit_that_only_a_shortcut_feeds_is_dead(prune):
-    images = keras.Input((1, 1, 2))
-    x = layers.Flatten()(images)
-    x = layers.Add()([x, layers.Dense(2, name="branch")(x)])
-    model = keras.Model(images, layers.Dense(2, name="out")(x))
-    found = inspect_ticket(prune(model, {"branch/kernel": [[1, 0], [0, 0]], "out/kernel": [[1, 1], [1, 1]]}))
-    assert found.kernel("branch/kernel").dead_units.tolist() == [False, True]
-    assert found.kernel("out/kernel").fed_inputs == 2
-    assert found.paths == 4 + 2
 
 
 def residual_net():
@@ -80,16 +35,67 @@ def residual_net():
     return keras.Model(images, layers.Dense(2, name="dense")(layers.Flatten()(x)))
 
 
+GRAPH = graph_of(residual_net())
+SHAPES = tt.models.kernel_shapes(residual_net())
+
+
+def test_paths_of_a_dense_network_are_the_product_of_its_masks(prune):
+    ticket = prune(dense_net())
+    first, second, third = (ticket.mask[f"dense_{number}/kernel"].astype(int) for number in (1, 2, 3))
+    inspection = inspect_ticket(ticket)
+    assert inspection.paths == (first @ second @ third).sum()
+    assert inspection.dense_paths == 4 * 4 * 3 * 2
+    assert inspection.path_ratio == inspection.paths / 96
+    assert np.array_equal(inspection.input_paths.ravel(), (first @ second @ third).sum(axis=1))
+
+
+def test_what_is_dead_in_a_mask_by_hand(prune):
+    # Pixel 3 has no weight. Unit 0 of dense_1 leads nowhere, unit 1 is reached by none, unit 2 works, unit 3 leads to
+    # unit 2 of dense_2, which leads nowhere.
+    masks = {
+        "dense_1/kernel": [[1, 0, 1, 0], [1, 0, 0, 0], [0, 0, 0, 1], [0, 0, 0, 0]],
+        "dense_2/kernel": [[0, 0, 0], [0, 1, 0], [1, 0, 0], [0, 0, 1]],
+        "dense_3/kernel": [[1, 1], [1, 0], [0, 0]],
+    }
+    inspection = inspect_ticket(prune(dense_net(), masks))
+    kernels, fields = inspection.kernels, inspection.receptive_fields
+    assert (inspection.paths, inspection.dead_input_count) == (2, 3)
+    assert inspection.dead_inputs.ravel().tolist() == [False, True, True, True]
+    assert [kernel.live for kernel in kernels] == [1, 1, 2]
+    assert [kernel.survivors for kernel in kernels] == [4, 3, 3]
+    dead = [[True, True, False, True], [False, True, True], [False, False]]
+    assert [kernel.dead_units.tolist() for kernel in kernels] == dead
+    assert [kernel.fed_inputs for kernel in kernels] == [4, 3, 2]
+    assert [kernel.used_inputs for kernel in kernels] == [1, 1, 1]
+    assert fields.per_pixel.ravel().tolist() == [2, 1, 1, 0]
+    assert np.array_equal(fields.fields[2].ravel(), np.array(masks["dense_1/kernel"], bool)[:, 2])
+    empty = inspect_ticket(prune(dense_net(), {path: np.zeros_like(kept) for path, kept in masks.items()}))
+    assert empty.paths == empty.path_ratio == 0
+    assert empty.dead_inputs.all()
+    assert [kernel.dead for kernel in empty.kernels] == [kernel.units for kernel in empty.kernels]
+
+
+def test_a_unit_that_only_a_shortcut_feeds_is_dead(prune):
+    images = keras.Input((1, 1, 2))
+    x = layers.Flatten()(images)
+    x = layers.Add()([x, layers.Dense(2, name="branch")(x)])
+    model = keras.Model(images, layers.Dense(2, name="out")(x))
+    inspection = inspect_ticket(prune(model, {"branch/kernel": [[1, 0], [0, 0]], "out/kernel": [[1, 1], [1, 1]]}))
+    assert inspection.kernel("branch/kernel").dead_units.tolist() == [False, True]
+    assert inspection.kernel("out/kernel").fed_inputs == 2
+    assert inspection.paths == 4 + 2
+
+
 def convolved(values, kernel):
-    """A convolution with padding 'same' and stride 1, by loops."""
+    """Convolve with padding 'same' and stride 1, by loops."""
     height, width, _ = values.shape
-    found = np.zeros((height, width, kernel.shape[-1]))
-    for row, column, unit in np.ndindex(found.shape):
+    output = np.zeros((height, width, kernel.shape[-1]))
+    for row, column, unit in np.ndindex(output.shape):
         for down, across, channel in np.ndindex(kernel.shape[:-1]):
             y, x = row + down - 1, column + across - 1
             if 0 <= y < height and 0 <= x < width:
-                found[row, column, unit] += values[y, x, channel] * kernel[down, across, channel, unit]
-    return found
+                output[row, column, unit] += values[y, x, channel] * kernel[down, across, channel, unit]
+    return output
 
 
 def paths_by_loops(mask, image):
@@ -99,30 +105,23 @@ def paths_by_loops(mask, image):
     return (x.ravel() @ mask["dense/kernel"]).sum()
 
 
-def test_paths_of_a_residual_network_as_loops_count_them(prune):
-    ticket = prune(residual_net(), density=0.3)
-    found = inspect_ticket(ticket)
-    assert found.paths == paths_by_loops(ticket.mask, np.ones((5, 4, 2)))
-    dense = {path: np.ones_like(kept) for path, kept in ticket.mask.items()}
-    assert found.dense_paths == paths_by_loops(dense, np.ones((5, 4, 2)))
-    for pixel in np.ndindex(5, 4, 2):
-        one = np.zeros((5, 4, 2))
-        one[pixel] = 1
-        assert found.input_paths[pixel] == paths_by_loops(ticket.mask, one)
-    assert found.dead_inputs[4].all() == (found.input_paths[4].sum() == 0)
-
-
-@pytest.mark.parametrize("weight", [0, 7, 20])
-def test_a_live_survivor_is_one_whose_loss_takes_paths_away(weight, prune):
+def test_paths_and_live_survivors_of_a_residual_network_as_loops_count_them(prune):
+    ones = np.ones((5, 4, 2))
     ticket = prune(residual_net(), density=0.15, seed=3)
-    live = reach(graph_of(tt.models.model_from_spec(ticket.model)), ticket.mask).live
+    inspection = inspect_ticket(ticket)
+    whole = paths_by_loops(ticket.mask, ones)
+    assert inspection.paths == whole
+    assert inspection.dense_paths == paths_by_loops({path: np.ones(shape) for path, shape in SHAPES.items()}, ones)
+    for pixel in np.ndindex(5, 4, 2):
+        image = np.zeros((5, 4, 2))
+        image[pixel] = 1
+        assert inspection.input_paths[pixel] == paths_by_loops(ticket.mask, image)
+    live = reach(GRAPH, ticket.mask).live
     for path, kept in ticket.mask.items():
-        places = np.argwhere(kept)
-        place = tuple(places[weight % len(places)])
-        less = {name: each.copy() for name, each in ticket.mask.items()}
-        less[path][place] = False
-        image = np.ones((5, 4, 2))
-        assert live[path][place] == (paths_by_loops(less, image) < paths_by_loops(ticket.mask, image))
+        for place in np.argwhere(kept)[:: max(1, kept.sum() // 4)]:  # one is live if its loss takes paths away
+            less = {name: mask.copy() for name, mask in ticket.mask.items()}
+            less[path][tuple(place)] = False
+            assert live[path][tuple(place)] == (paths_by_loops(less, ones) < whole)
 
 
 def linear(x, kind):
@@ -142,9 +141,8 @@ def linear(x, kind):
         x = layers.Permute((2, 1))(layers.Dense(5, name="c", **options)(x))
     elif kind == "branches":
         x = layers.ZeroPadding2D(((1, 0), (2, 1)))(x)
-        one = layers.Conv2D(3, 1, name="a", **options)(x)
-        two = layers.Conv2D(2, 3, padding="same", name="b", **options)(one)
-        x = layers.Concatenate()([one, two, x])
+        first = layers.Conv2D(3, 1, name="a", **options)(x)
+        x = layers.Concatenate()([first, layers.Conv2D(2, 3, padding="same", name="b", **options)(first), x])
         x = layers.Cropping2D(((0, 1), (1, 2)))(x)
         x = x + layers.Conv2D(8, 1, name="c", **options)(x)
     elif kind == "shared":
@@ -161,7 +159,7 @@ def linear(x, kind):
 def test_paths_are_tensorflows_gradients_of_the_linear_network(kind, prune):
     images = keras.Input((7, 6, 3))
     ticket = prune(keras.Model(images, linear(images, kind)), density=0.4)
-    found = inspect_ticket(ticket)
+    inspection = inspect_ticket(ticket)
     model = ticket.build_model()
     variables = {path: variable for path, (_, variable) in tt.models.named_variables(model).items()}
     for path, kept in ticket.mask.items():
@@ -171,13 +169,13 @@ def test_paths_are_tensorflows_gradients_of_the_linear_network(kind, prune):
         tape.watch(image)
         total = tf.reduce_sum(model(image))
     gradient, through = tape.gradient(total, (image, [variables[path] for path in ticket.mask]))
-    assert found.paths == float(total) > 0
-    assert np.array_equal(found.input_paths, gradient[0])
-    for kernel, each in zip(found.kernels, through, strict=True):
-        assert kernel.live == np.count_nonzero((each.numpy() > 0) & ticket.mask[kernel.path])
+    assert inspection.paths == float(total) > 0
+    assert np.array_equal(inspection.input_paths, gradient[0])
+    for kernel, paths in zip(inspection.kernels, through, strict=True):
+        assert kernel.live == np.count_nonzero((paths.numpy() > 0) & ticket.mask[kernel.path])
 
 
-def test_pooling_adds_up_its_cells_and_padding_is_none(prune):
+def test_pooling_adds_up_its_cells_without_padding(prune):
     images = keras.Input((3, 3, 1))
     x = layers.AveragePooling2D(2, padding="same")(images)
     model = keras.Model(images, layers.Dense(2, name="dense")(layers.GlobalMaxPooling2D()(x)))
@@ -186,15 +184,14 @@ def test_pooling_adds_up_its_cells_and_padding_is_none(prune):
 
 def test_attention_as_its_docstring_says(prune):
     model = tt.models.vit._vit("small", 4, 2, (4, 8, 1), 2, "zeros", depth=1)
-    tokens, width, head = 3, 4, 2
-    shapes = {path: kept.shape for path, kept in prune(model).mask.items()}
-    dense = {path: np.ones(shape, bool) for path, shape in shapes.items()}
+    width, head = 4, 2
+    dense = {path: np.ones(kept.shape, bool) for path, kept in prune(model).mask.items()}
     hidden = 2 * (16 * width) * width  # paths to the keys of both patches, and as many to their values
     # To the class token: its own query, which no pixel reaches; the keys and values of both patches.
     keys, values = hidden * head, hidden
     attended = (keys + values) * width
-    assert tokens == model.get_layer("class").output_shape[1]
     expected = (attended + attended * 16 * width) * 2
+    assert model.get_layer("class").output_shape[1] == 3
     assert inspect_ticket(prune(model, dense)).paths == expected
     without = dense | {"block_1_key/kernel": np.zeros((4, 4), bool)}
     assert inspect_ticket(prune(model, without)).paths == expected * values / (keys + values)
@@ -205,17 +202,12 @@ def test_attention_as_its_docstring_says(prune):
 def test_live_survivors_are_survivors_and_the_others_are_on_no_path(density, seed):
     rng = np.random.default_rng(seed)
     mask = {path: rng.random(shape) < density for path, shape in SHAPES.items()}
-    found = reach(GRAPH, mask)
-    for path, kept in mask.items():
-        assert not np.any(found.live[path] & ~kept)
+    on_path = reach(GRAPH, mask)
+    assert not any(np.any(on_path.live[path] & ~kept) for path, kept in mask.items())
     paths = count_paths(GRAPH, mask)
-    assert np.array_equal(paths, count_paths(GRAPH, found.live))
-    assert np.array_equal(paths > 0, found.inputs)
-    assert all(np.array_equal(found.live[path], kept) for path, kept in reach(GRAPH, found.live).live.items())
-
-
-GRAPH = graph_of(residual_net())
-SHAPES = tt.models.kernel_shapes(residual_net())
+    assert np.array_equal(paths, count_paths(GRAPH, on_path.live))
+    assert np.array_equal(paths > 0, on_path.inputs)
+    assert all(np.array_equal(on_path.live[path], kept) for path, kept in reach(GRAPH, on_path.live).live.items())
 
 
 @keras.saving.register_keras_serializable(package="tests")
@@ -224,59 +216,47 @@ class Doubled(layers.Layer):
         return 2 * x
 
 
-@pytest.mark.parametrize(
-    ("layer", "named"),
-    [
-        (Doubled(name="mine"), "mine (Doubled)"),
-        (layers.LSTM(3, name="memory"), "memory (LSTM)"),
-        (layers.Dense(3, "softmax", name="share"), "share (Dense)"),
-        (layers.Softmax(name="share"), "share (Softmax)"),
-        (layers.Conv1D(2, 1, groups=2, name="grouped"), "grouped (Conv1D)"),
-    ],
-)
-def test_a_layer_that_is_not_known_is_named_and_nothing_guessed(layer, named, prune):
-    images = keras.Input((4, 2, 1))
-    x = layer(layers.Reshape((4, 2))(images))
-    model = keras.Model(images, layers.Dense(2, name="dense")(layers.Flatten()(x)))
-    found = inspect_ticket(prune(model))
-    assert len(found.notes) == 1
-    assert named in found.notes[0]
-    for name in ("paths", "dense_paths", "path_ratio", "input_paths", "dead_inputs", "dead_input_count"):
-        assert getattr(found, name) is None
-    for kernel in found.kernels:
-        assert [kernel.live, kernel.dead_units, kernel.dead, kernel.fed_inputs, kernel.used_inputs] == [None] * 5
-        assert kernel.survivors > 0
+def test_a_layer_that_is_not_known_is_named_and_nothing_guessed(prune):
+    for layer in (
+        Doubled(name="mine"),
+        layers.LSTM(3, name="memory"),
+        layers.Dense(3, "softmax", name="share"),
+        layers.Softmax(name="soft"),
+        layers.Conv1D(2, 1, groups=2, name="grouped"),
+    ):
+        images = keras.Input((4, 2, 1))
+        x = layer(layers.Reshape((4, 2))(images))
+        inspection = inspect_ticket(prune(keras.Model(images, layers.Dense(2, name="dense")(layers.Flatten()(x)))))
+        (note,) = inspection.notes
+        assert f"{layer.name} ({type(layer).__name__})" in note
+        for name in ("paths", "dense_paths", "path_ratio", "input_paths", "dead_inputs", "dead_input_count"):
+            assert getattr(inspection, name) is None
+        for kernel in inspection.kernels:
+            assert {kernel.live, kernel.dead_units, kernel.dead, kernel.fed_inputs, kernel.used_inputs} == {None}
+            assert kernel.survivors > 0
 
 
-def test_too_many_paths_are_told_and_the_rest_is_there(prune):
+def test_too_many_paths_are_noted_and_the_rest_is_there(prune, monkeypatch):
     images = keras.Input((10, 10, 1))
-    again = layers.Dense(100, name="again")
-    x = layers.Flatten()(images)
-    for _ in range(155):
-        x = again(x)
+    x = layers.Dense(100, name="again")(layers.Flatten()(images))
     model = keras.Model(images, layers.Dense(2, name="dense")(x))
+    graph = graph_of(model)
+    flatten, again, last = graph.calls
+    values = [again.inputs[0], *range(len(graph.shapes), len(graph.shapes) + 154), again.output]  # 155 calls of a layer
+    repeated = [dataclasses.replace(again, inputs=(a,), output=b) for a, b in itertools.pairwise(values)]
+    shapes = graph.shapes + ((100,),) * 154
+    long = dataclasses.replace(graph, shapes=shapes, calls=(flatten, *repeated, last))
+    monkeypatch.setattr("tfticket.inspection.ticket.graph_of", lambda model: long)
     masks = {path: np.ones(shape, bool) for path, shape in tt.models.kernel_shapes(model).items()}
     masks["again/kernel"][0] = masks["again/kernel"][:, 0] = False
-    found = inspect_ticket(prune(model, masks))
-    assert found.paths is found.dense_paths is found.input_paths is found.path_ratio is None
-    assert len(found.notes) == 2
-    assert "more paths than the largest float64" in found.notes[0]
-    assert found.dead_inputs.ravel().tolist() == [True] + [False] * 99
-    assert found.kernel("again/kernel").live == 99 * 99
+    inspection = inspect_ticket(prune(model, masks))
+    assert inspection.paths is inspection.dense_paths is inspection.input_paths is inspection.path_ratio is None
+    assert len(inspection.notes) == 2
+    assert inspection.dead_inputs.ravel().tolist() == [True] + [False] * 99
+    assert inspection.kernel("again/kernel").live == 99 * 99
 
 
-def test_where_nothing_survives_there_is_no_path(prune):
-    ticket = prune(residual_net())
-    ticket = dataclasses.replace(ticket, mask={path: np.zeros_like(kept) for path, kept in ticket.mask.items()})
-    found = inspect_ticket(ticket)
-    assert found.paths == found.path_ratio == 0
-    assert found.dead_inputs.all()
-    assert [kernel.dead for kernel in found.kernels] == [kernel.units for kernel in found.kernels]
-
-
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name not in ("conv-2", "resnet-20"))) for name in MODELS]
-)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.slow] * (name != "conv-2")) for name in MODELS])
 def test_every_registered_network_gives_its_paths(name):
     shape = (28, 28, 1) if name.startswith("lenet") else (32, 32, 3)
     shapes = tt.models.kernel_shapes(tt.build_model(name, input_shape=shape, num_classes=10))
@@ -284,8 +264,8 @@ def test_every_registered_network_gives_its_paths(name):
     mask = {path: rng.random(size) < 0.2 for path, size in shapes.items()}
     weights = {path: np.broadcast_to(np.float32(1), size) for path, size in shapes.items()}
     spec = {"name": name, "input_shape": list(shape), "num_classes": 10, "initialiser": "glorot_normal"}
-    found = inspect_ticket(tt.Ticket(spec, mask, weights, weights))
-    assert found.notes == ()
-    assert 0 < found.paths < found.dense_paths
-    assert found.receptive_fields is not None
-    assert all(0 < kernel.live <= kernel.survivors for kernel in found.kernels)
+    inspection = inspect_ticket(tt.Ticket(spec, mask, weights, weights))
+    assert inspection.notes == ()
+    assert 0 < inspection.paths < inspection.dense_paths
+    assert inspection.receptive_fields is not None
+    assert all(0 < kernel.live <= kernel.survivors for kernel in inspection.kernels)

@@ -74,7 +74,7 @@ def attentive():
     images = keras.Input(IMAGE)
     rows = layers.Reshape((8, 8))(images)
     x = layers.MultiHeadAttention(2, 3, name="attention")(rows, rows)
-    x = layers.Bidirectional(layers.LSTM(4), name="both")(layers.TimeDistributed(layers.Dense(6), name="each")(x))
+    x = layers.Bidirectional(layers.SimpleRNN(4), name="both")(layers.TimeDistributed(layers.Dense(6), name="each")(x))
     return keras.Model(images, layers.Dense(10, name="out")(Holding(name="holding")(x)), name="attentive")
 
 

@@ -164,10 +164,10 @@ def test_a_ticket_of_keras_own_layers_is_built_whoever_wrote_it(build, stranger)
     assert kernel_shapes(model_from_spec(stranger(build()))) == KERNELS[build]
 
 
-@pytest.mark.parametrize("name", ["my_networks:build", "mine.keras"])
+@pytest.mark.parametrize("name", ["strangers_networks:build", "mine.keras"])
 def test_a_ticket_names_registered_networks_only(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "my_networks.py").write_text("raise SystemExit\n")
+    (tmp_path / "strangers_networks.py").write_text("raise SystemExit\n")
     ending(layers.Dense(10)).save("mine.keras")
     ticket = tt.Ticket.dense(tt.build_model("lenet-300-100", input_shape=IMAGE, num_classes=10))
     ticket.model["name"] = name
@@ -175,7 +175,7 @@ def test_a_ticket_names_registered_networks_only(name, tmp_path, monkeypatch):
     for use in (lambda: tt.Ticket.load(tmp_path / "ticket.safetensors"), lambda: model_from_spec(ticket.model)):
         with pytest.raises(tt.InputError, match="network"):
             use()
-    assert "my_networks" not in sys.modules
+    assert "strangers_networks" not in sys.modules
 
 
 FOREIGN = [

@@ -1,224 +1,249 @@
+"""Cells over seeds, the tables of arms and claims, and the CSV of rows."""
+
 import csv
 import io
 from dataclasses import replace
 
 import pytest
 
+from tests.reports.conftest import row, rows
 from tfticket.arms import TICKET, Arm
-from tfticket.cli.console import show_cells
-from tfticket.reports.grouping import by_seed, density_of, paired
-from tfticket.reports.rows import Row
+from tfticket.cli.console import show_cells, show_claims
+from tfticket.reports.claims.decision import Comparison, Precondition, decide
+from tfticket.reports.claims.papers import decisions_of
+from tfticket.reports.grouping import by_seed, density_of, paired, without_controls
 from tfticket.reports.statistics import mean_interval
 from tfticket.reports.tables.arms import metrics_table
 from tfticket.reports.tables.cells import seeds_text, shown_levels, summarise
+from tfticket.reports.tables.claims_table import claims_notes, claims_table
 from tfticket.reports.tables.csv_files import rows_csv
 
-DATA = "MNIST, 100 training rows"
-
-
-def row(arm="ticket", seed=0, level=0, accuracy=0.9, nll=0.3, run="r-1", data=DATA, replicate=0, density=None):
-    density = 0.5**level if density is None else density
-    test, validation = {"accuracy": accuracy, "nll": nll}, {"accuracy": 0.8, "nll": 0.4}
-    arm = Arm.parse(arm)
-    return Row(run, arm, arm.name, seed, level, density, data, test, validation, replicate)
-
-
 ROWS = [
-    row("reinitialise", level=1, accuracy=0.91, nll=0.25),
-    row(level=1, accuracy=0.96, nll=0.2),
-    row("reinitialise", seed=1, level=1, accuracy=0.95, nll=0.5),
-    row(seed=1, level=1, accuracy=0.98, nll=0.1),
-    row(seed=1, accuracy=0.97),
-    row(accuracy=0.95),
-    row(level=2, accuracy=0.8),
+    row("reinitialise", accuracy=0.91, nll=0.25),
+    row(accuracy=0.96, nll=0.2),
+    row("reinitialise", 1, accuracy=0.95, nll=0.5),
+    row(seed=1, accuracy=0.98, nll=0.1),
+    row(seed=1, level=0, accuracy=0.97),
+    row(level=0, accuracy=0.95),
+    row(level=2, accuracy=0.8, density=0.3),
+]
+REPLICATES = [
+    *(row(accuracy=0.9), row(seed=1, accuracy=0.8)),
+    *(row("reinitialise", accuracy=0.7, nll=0.5), row("reinitialise", accuracy=0.5, nll=0.7, replicate=1)),
+    row("reinitialise", 1, accuracy=0.75, nll=0.4),
 ]
 
 
-def test_cells_go_by_level_with_the_ticket_first():
-    order = [(cell.level, cell.arm.key) for cell in summarise(ROWS)]
-    assert order == [(0, "ticket"), (1, "ticket"), (1, "reinitialise"), (2, "ticket")]
-    assert order == [(cell.level, cell.arm.key) for cell in summarise(ROWS[::-1])]
+# Cells
 
 
-def test_a_cell_is_the_mean_and_range_over_its_seeds():
-    dense, ticket, _, last = summarise(ROWS)
-    assert dense.test["accuracy"] == mean_interval([0.95, 0.97])
-    assert dense.test["nll"] == mean_interval([0.3, 0.3])
-    assert dense.test_range == {"accuracy": (0.95, 0.97), "nll": (0.3, 0.3)}
-    assert (dense.density, ticket.density, last.density) == (1.0, 0.5, 0.25)
-    assert last.test["accuracy"] == mean_interval([0.8])
-
-
-def test_a_control_is_paired_with_the_ticket_of_its_own_seed():
+def test_a_cell_is_the_mean_and_range_over_its_seeds_and_a_control_is_paired_with_its_ticket():
+    for some in (ROWS, ROWS[::-1]):
+        order = [(cell.level, cell.arm.key) for cell in summarise(some)]
+        assert order == [(0, "ticket"), (1, "ticket"), (1, "reinitialise"), (2, "ticket")]
     dense, ticket, control, last = summarise(ROWS)
-    assert control.ticket_minus["accuracy"].mean == pytest.approx((0.05 + 0.03) / 2)
-    assert control.ticket_minus["nll"].mean == pytest.approx((-0.05 - 0.4) / 2)
+    assert dense.test == {"accuracy": mean_interval([0.97, 0.95]), "nll": mean_interval([0.3, 0.3])}
+    assert dense.test_range == {"accuracy": (0.95, 0.97), "nll": (0.3, 0.3)}
+    assert [cell.density for cell in (dense, ticket, last)] == [1.0, 0.5, 0.3]
     assert control.ticket_minus["accuracy"] == mean_interval([0.96 - 0.91, 0.98 - 0.95])
+    assert control.ticket_minus["nll"] == mean_interval([0.2 - 0.25, 0.1 - 0.5])
     assert dense.ticket_minus == ticket.ticket_minus == last.ticket_minus == {}
 
 
-def test_controls_come_in_the_order_in_which_the_run_has_them():
+def test_replicates_of_a_seed_are_averaged_first_and_count_once():
+    _, control = summarise(REPLICATES)
+    assert control.test == {"accuracy": mean_interval([0.6, 0.75]), "nll": mean_interval([0.6, 0.4])}
+    assert control.test_range["accuracy"] == (0.6, 0.75)
+    assert control.ticket_minus["accuracy"] == mean_interval([0.9 - 0.6, 0.8 - 0.75])
+    assert control.replicates == (1, 2)
+    assert summarise([*REPLICATES, *REPLICATES]) == summarise(REPLICATES)
+    densities = [row(density=0.2, replicate=n) for n in range(3)] + [row(seed=1, density=0.4)]
+    assert density_of(by_seed(densities)["r-1", 1, TICKET]) == pytest.approx(0.3)
+
+
+def test_seeds_without_a_partner_are_left_out_of_differences_only():
+    _, control = summarise([row(), row("random-mask", accuracy=0.8), row("random-mask", 5, accuracy=0.2)])
+    assert control.test["accuracy"].mean == pytest.approx(0.5)
+    assert control.ticket_minus["accuracy"] == mean_interval([0.9 - 0.8])
+    assert summarise([row("random-mask")])[0].ticket_minus == {}
+    groups = by_seed([row("a"), row("a", 1, accuracy=0.8), row("b", 1, accuracy=0.5), row("b", 2)])
+    ours, theirs = (groups["r-1", 1, Arm(control=name)] for name in "ab")
+    assert paired(ours, theirs, "accuracy") == [pytest.approx(0.3)]
+
+
+def test_controls_keep_the_order_of_the_run_and_runs_are_never_mixed():
     arms = ["shuffle-even", "ticket", "mine", "reinitialise he_normal", "reinitialise"]
     some = [row(arm, level=2) for arm in arms] + [row(arm, level=1) for arm in arms[::-1]]
-    expected = ["ticket", "shuffle-even", "mine", "reinitialise he_normal", "reinitialise"]
-    assert [(cell.level, cell.arm.key) for cell in summarise(some)] == [(n, arm) for n in (1, 2) for arm in expected]
+    expected = [(level, arm) for level in (1, 2) for arm in ("ticket", arms[0], *arms[2:])]
+    assert [(cell.level, cell.arm.key) for cell in summarise(some)] == expected
+    two = summarise([row(), row(accuracy=0.7, run="r-2"), row("random-mask", run="r-2")])
+    assert [(cell.run, cell.test["accuracy"].mean) for cell in two] == [("r-1", 0.9), ("r-2", 0.7), ("r-2", 0.9)]
+    empty = [row("mine", seed, replicate=n, collapsed_layers=("a", "b")[: seed + n]) for seed in (0, 1) for n in (0, 1)]
+    assert summarise([row(), *empty])[1].emptied == {"a": [0, 1], "b": [1]}
 
 
-REPLICATES = [
-    row(level=1, accuracy=0.9),
-    row(seed=1, level=1, accuracy=0.8),
-    *(
-        row("reinitialise", level=1, accuracy=a, nll=b, replicate=n)
-        for n, (a, b) in enumerate([(0.7, 0.5), (0.5, 0.7)])
-    ),
-    row("reinitialise", seed=1, level=1, accuracy=0.75, nll=0.4),
-]
-
-
-def test_the_replicates_of_a_seed_are_averaged_before_anything_else():
-    _, control = summarise(REPLICATES)
-    assert control.test["accuracy"] == mean_interval([0.6, 0.75])
-    assert control.test["nll"] == mean_interval([0.6, 0.4])
-    assert control.test_range == {"accuracy": (0.6, 0.75), "nll": (0.4, 0.6)}
-    assert control.ticket_minus["accuracy"] == mean_interval([0.9 - 0.6, 0.8 - 0.75])
-    assert (control.ticket_minus["accuracy"].count, control.replicates) == (2, (1, 2))
-
-
-def test_more_replicates_do_not_make_more_seeds():
-    one, three = (
-        [row("mine", seed, 1, 0.8 + 0.01 * seed, replicate=n) for seed in range(4) for n in range(k)] for k in (1, 3)
-    )
-    first, second = (summarise([*[row(seed=seed, level=1) for seed in range(4)], *some])[1] for some in (one, three))
-    for name in ("accuracy", "nll"):
-        for found, expected in ((second.test, first.test), (second.ticket_minus, first.ticket_minus)):
-            assert vars(found[name]) == pytest.approx(vars(expected[name]))
-
-
-def test_an_evaluation_that_is_listed_twice_counts_once():
-    assert summarise([*REPLICATES, *REPLICATES]) == summarise(REPLICATES)
-
-
-def test_differences_of_two_controls_are_paired_by_seed_too():
-    some = [row("a", 0, accuracy=0.9), row("a", 1, accuracy=0.8), row("b", 1, accuracy=0.5), row("b", 2)]
-    groups = by_seed(some)
-    assert paired(groups["r-1", 0, Arm(control="a")], groups["r-1", 0, Arm(control="b")], "accuracy") == [
-        pytest.approx(0.3)
-    ]
-
-
-def test_the_density_is_the_mean_over_seeds():
-    some = [row(seed=0, density=0.2, replicate=n) for n in range(3)] + [row(seed=1, density=0.4)]
-    assert density_of(by_seed(some)["r-1", 0, TICKET]) == pytest.approx(0.3)
-
-
-@pytest.mark.parametrize(
-    ("replicates", "said"),
-    [
+def test_the_number_of_seeds_and_replicates():
+    for replicates, text in (
         ({}, "2 seeds"),
         ({0: 1, 1: 1}, "2 seeds"),
         ({0: 3, 1: 3}, "2 seeds, 3 replicates of each control"),
         ({0: 3, 1: 1}, "2 seeds, 1 to 3 replicates of each control"),
         ({0: 2}, "1 to 2 seeds, 2 replicates of each control"),
-    ],
-)
-def test_it_is_said_how_many_seeds_and_replicates_there_are(capsys, replicates, said):
-    some = [row(seed=0), row(seed=1)]
-    some += [row("mine", seed, replicate=n) for seed, count in replicates.items() for n in range(count)]
-    some += [row("nuts", seed) for seed in (0, 1)]  # no control, and of one replicate
-    cells = summarise(some)
-    assert seeds_text(cells) == said
-    show_cells(cells)
-    assert f"Means over {said}; " in " ".join(capsys.readouterr().out.split())
+    ):
+        some = [row(arm, seed) for seed in (0, 1) for arm in ("ticket", "nuts")]  # chains are no controls
+        some += [row("mine", seed, replicate=n) for seed, count in replicates.items() for n in range(count)]
+        assert seeds_text(summarise(some)) == text
 
 
-def test_seeds_without_a_partner_are_left_out_of_the_difference_only():
-    (_, control) = summarise([row(level=1), row("random-mask", 0, 1, 0.8), row("random-mask", 5, 1, 0.2)])
-    assert control.test["accuracy"].mean == pytest.approx(0.5)
-    assert control.ticket_minus["accuracy"] == mean_interval([0.9 - 0.8])
-    (alone,) = summarise([row("random-mask", level=1)])
-    assert alone.ticket_minus == {}
+# Tables of arms
 
 
-def test_runs_are_never_mixed():
-    cells = summarise([row(accuracy=0.9), row(accuracy=0.7, run="r-2"), row("random-mask", level=0, run="r-2")])
-    assert [(cell.run, cell.test["accuracy"].mean) for cell in cells] == [("r-1", 0.9), ("r-2", 0.7), ("r-2", 0.9)]
-
-
-def test_the_table_shows_dense_and_the_levels_with_controls():
-    header, rows = metrics_table(summarise(ROWS))
-    assert [name.replace("\n", " ") for name in header] == [
-        "weights remaining",
-        "arm",
-        "test accuracy",
-        "ticket - arm (points)",
-        "test NLL",
-        "ticket - arm (nats)",
-    ]
-    assert rows[0] == ["100.0%", "dense", "96.00%", "", "0.300", ""]
-    assert rows[1] == ["50.0%", "IMP ticket", "97.00%", "", "0.150", ""]
+def test_the_table_shows_dense_networks_and_the_levels_with_controls():
+    header, table = metrics_table(summarise(ROWS))
+    assert len(header) == 6
     # 12.706 is the 97.5 % point of Student's t with 1 degree of freedom; two values d apart have sd d / sqrt(2).
     accuracy, nll = f"+4.00 ± {12.7062 * 2 / 2:.2f}", f"-0.225 ± {12.7062 * 0.35 / 2:.3f}"
-    assert rows[2:] == [["50.0%", "re-initialised", "93.00%", accuracy, "0.375", nll]]
+    assert table == [
+        ["100.0%", "dense", "96.00%", "", "0.300", ""],
+        ["50.0%", "IMP ticket", "97.00%", "", "0.150", ""],
+        ["50.0%", "re-initialised", "93.00%", accuracy, "0.375", nll],
+    ]
+    _, single = metrics_table(summarise([row(), row("random-mask", accuracy=0.85, nll=0.31)]))
+    assert single[1] == ["50.0%", "random mask", "85.00%", "+5.00", "0.310", "-0.010"]
+    _, uncontrolled = metrics_table(summarise([row(level=level) for level in range(4)]))
+    assert [line[0] for line in uncontrolled] == ["100.0%", "50.0%", "25.0%", "12.5%"]
+    of_dense = summarise([row(level=0), row("reinitialise he_normal", level=0), row()])
+    assert [line[1] for line in metrics_table(of_dense)[1]] == ["dense", "re-initialised (he_normal)"]
+    assert shown_levels(of_dense) == [0]
 
 
-def test_one_seed_shows_a_difference_and_no_interval():
-    _, rows = metrics_table(summarise([row(level=1), row("random-mask", level=1, accuracy=0.85, nll=0.31)]))
-    assert rows[1] == ["50.0%", "random mask", "85.00%", "+5.00", "0.310", "-0.010"]
-
-
-def test_without_controls_the_table_shows_every_level():
-    _, rows = metrics_table(summarise([row(level=level) for level in range(4)]))
-    assert [line[0] for line in rows] == ["100.0%", "50.0%", "25.0%", "12.5%"]
-
-
-def test_a_control_of_the_dense_network_is_called_by_its_name():
-    cells = summarise([row(), row("reinitialise he_normal", accuracy=0.8), row(level=1)])
-    assert [line[1] for line in metrics_table(cells)[1]] == ["dense", "re-initialised (he_normal)"]
-    assert shown_levels(cells) == [0]
-
-
-def test_rows_of_different_seeds_say_how_many_they_have(capsys):
-    whole = [row(seed=seed, level=1) for seed in (0, 1)] + [row("mine", seed, 1) for seed in (0, 1)]
+def test_rows_of_different_numbers_of_seeds_have_a_column_of_them(capsys):
+    whole = [row(arm, seed) for seed in (0, 1) for arm in ("ticket", "mine")]
     assert "n" not in metrics_table(summarise(whole))[0]
-    show_cells(summarise(whole))
-    assert "\nn: " not in capsys.readouterr().out
-    header, rows = metrics_table(summarise(whole[:-1]))
-    assert header[:3] == ["weights\nremaining", "arm", "n"]
-    assert [line[1:3] for line in rows] == [["IMP ticket", "2"], ["mine", "1"]]
-    assert {len(line) for line in rows} == {len(header)}
-    show_cells(summarise(whole[:-1]))
-    assert "\nn: number of seeds in the mean" in capsys.readouterr().out
-
-
-def test_several_runs_have_a_table_each_under_their_names(capsys):
-    show_cells(summarise([row(), row(run="r-2", accuracy=0.5)]))
+    header, table = metrics_table(summarise(whole[:-1]))
+    assert header[2] == "n"
+    assert [line[1:3] for line in table] == [["IMP ticket", "2"], ["mine", "1"]]
+    assert {len(line) for line in table} == {len(header)}
+    show_cells(summarise([*whole[:-1], *rows({("ticket", 1): 0.5}, run="r-2")]))
     first, second = capsys.readouterr().out.split("\nr-1\n")[1].split("\nr-2\n")
-    assert "50.00%" not in first
-    assert "50.00%" in second
-    assert first.count("accuracy") == second.count("accuracy") == 1
+    assert ("50.20%" in first, "50.20%" in second, "\nn: " in first, "\nn: " in second) == (False, True, True, False)
 
 
-def test_the_csv_ends_with_the_bootstrap_intervals_of_test_metrics_where_there_are_any():
-    told = replace(row(), intervals={"accuracy": (0.96, 0.98), "nll": (0.09, 0.125)})
-    header, first, second = csv.reader(io.StringIO(rows_csv([told, row(seed=1)])))
-    assert header[-4:] == ["test_accuracy_low", "test_accuracy_high", "test_nll_low", "test_nll_high"]
-    assert first[-4:] == ["0.96", "0.98", "0.09", "0.125"]
-    assert second[-4:] == ["", "", "", ""]
-    assert "test_accuracy_low" not in rows_csv([row()])
+TRUNKS = {"ticket": 0.95, "bayesian-snr": 0.96, "bayesian-mu": 0.955, "bayesian-snr-lrr": 0.97}
+CONTROLS = {"reinitialise": 0.9, "shuffle-even": 0.1, "bayesian-snr reinitialise": 0.93, "transplant-start": 0.94}
+
+
+def of_trunks(controls=CONTROLS):
+    """Tickets of several ways of pruning at three levels, controls at the last."""
+    accuracies = {(arm, level): accuracy for arm, accuracy in TRUNKS.items() for level in (0, 1, 2)}
+    return rows(accuracies | {(arm, 2): CONTROLS[arm] for arm in controls}, seeds=(0, 1))
+
+
+def test_a_control_is_compared_with_its_own_ticket_and_a_ticket_with_the_runs(capsys):
+    cells = summarise(of_trunks())
+    minus = {
+        cell.arm.key: cell.ticket_minus["accuracy"].mean for cell in cells if cell.level == 2 and cell.ticket_minus
+    }
+    assert minus == pytest.approx(
+        {arm: 0.95 - accuracy for arm, accuracy in (TRUNKS | CONTROLS).items() if arm != "ticket"}
+        | {"bayesian-snr reinitialise": 0.96 - 0.93},
+        abs=1e-5,
+    )
+    for some, is_explained in (
+        (of_trunks(), True),
+        (of_trunks(("reinitialise", "transplant-start")), False),
+        ([each for each in of_trunks() if each.level < 2], False),
+    ):
+        show_cells(summarise(some))
+        assert ("the ticket that it alters" in " ".join(capsys.readouterr().out.split())) is is_explained
+
+
+def test_tables_show_a_shared_unpruned_network_once_and_figures_no_controls():
+    cells = summarise(of_trunks())
+    _, table = metrics_table(cells)
+    assert [line[:2] for line in table if line[0] == "100.0%"] == [["100.0%", "dense"], ["100.0%", "dense, Bayesian"]]
+    assert len([line for line in table if line[0] == "25.0%"]) == len(TRUNKS) + len(CONTROLS)
+    assert shown_levels(cells) == [0, 2]
+    assert shown_levels(summarise(of_trunks(()))) == [0, 1, 2]
+    assert {cell.arm.key for cell in without_controls(cells)} == {*TRUNKS, "transplant-start"}
+    single = [cell for cell in cells if cell.arm.trunk is None]
+    assert without_controls(single) == single
+    own = [replace(cell, arm=Arm.parse(cell.arm.key.replace("-snr", "-mine"))) for cell in cells]  # the user's score
+    shown = {"ticket", "bayesian-mine", "bayesian-mu", "bayesian-mine-lrr", "transplant-start"}
+    assert {cell.arm.key for cell in without_controls(own)} == shown
+
+
+# The table of claims
+
+
+GOOD = {("ticket", 1): 0.9, ("reinitialise", 1): 0.8, ("shuffle-even", 1): 0.7}
+BAD = GOOD | {("shuffle-even", 1): 0.95}
+
+
+def test_the_table_of_claims_has_what_is_claimed_the_deciding_member_and_both_tests():
+    (decisions,) = decisions_of(rows(BAD)).values()
+    assert claims_table(decisions)[1] == [
+        ["A5", "above 0", "re-initialised at 50.0 %", "+10.00 ± 0.00", "holds", "< 0.001", "0.031"],
+        ["B5", "all 2 above -0.5", "shuffled evenly at 50.0 %", "-5.00 ± 0.00", "contradicted", "< 0.001", "0.031"],
+    ]
+    differences = {"a": [1.1, 1.2, 1.3, 1.4, 1.5]}
+    units = [Comparison("A: so", "matches", differences, margin=2.0, unit=unit) for unit in ("times", "%", "rho")]
+    cells = [(line[1], line[3]) for line in claims_table(decide(units))[1]]
+    assert cells == [
+        ("within ±2 times", "+1.30 ± 0.20 times"),
+        ("within ±200 %", "+130.00 ± 19.63 %"),
+        ("within ±2 rho", "+1.30 ± 0.20 rho"),
+    ]
+    (few,) = decisions_of(rows(GOOD, seeds=[0])).values()
+    assert claims_table(few)[1][0][3:] == ["+10.00", "withheld", "", ""]
+    assert claims_notes(few) == ["Withheld (A5, B5): 1 seed; 5 needed."]
+
+
+def test_reasons_of_one_kind_share_a_line():
+    def withheld(claim, *failures):
+        needs = tuple(Precondition("it is so", failure) for failure in failures)
+        return Comparison(f"{claim}: so", "beats", {"it": [1.0] * 5}, preconditions=needs)
+
+    claims = [
+        withheld("B1", "trainings still rise: 2 points of one", "2 draws; the claim is about ten"),
+        withheld("B2", "trainings still rise: 3 points of another"),
+        withheld("B3", "trainings still rise: 2 points of one"),
+    ]
+    assert claims_notes(decide(claims)) == [
+        "Withheld (B1, B2, B3): trainings still rise: 2 points of one (B1, B3); 3 points of another (B2).",
+        "Withheld (B1): 2 draws; the claim is about ten.",
+    ]
+
+
+def test_claims_are_printed_by_run_and_fit_a_narrow_screen(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    some = rows(GOOD) + rows(BAD, run="r-2")
+    show_claims(decisions_of(some))
+    printed = capsys.readouterr().out
+    first, second = printed.split("\nr-1\n")[1].split("\nr-2\n")
+    assert ("contradicted" in first, "contradicted" in second) == (False, True)
+    assert printed.count("A5: ") == 1
+    assert "…" not in printed
+    assert "arXiv:2602.18825" in printed
+    show_claims(decisions_of(rows({("ticket", 1): 0.9})))
+    assert capsys.readouterr().out == ""
+
+
+# The CSV of rows
 
 
 def test_the_csv_has_every_row_to_the_last_digit():
-    rows = [
-        *ROWS,
-        *REPLICATES,
-        row(accuracy=1 / 3, run='odd, "name"', data='my "letters", classes a, b, 7 training rows'),
-    ]
-    lines = list(csv.DictReader(io.StringIO(rows_csv(rows))))
-    assert len(lines) == len(rows)
-    for line, one in zip(lines, rows, strict=True):
-        assert (line["run"], line["data"], line["arm"]) == (one.run, one.data, one.arm.key)
-        assert [int(line[name]) for name in ("seed", "replicate", "level")] == [one.seed, one.replicate, one.level]
-        assert float(line["density"]) == one.density
-        assert float(line["sparsity"]) == 1.0 - one.density
+    odd = row(accuracy=1 / 3, run='odd, "name"', data='my "letters", classes a, b, 7 training rows')
+    resampled = row(seed=3, intervals={"accuracy": (0.96, 0.98), "nll": (0.09, 0.125)})
+    some = [*ROWS, *REPLICATES, odd, resampled]
+    lines = list(csv.DictReader(io.StringIO(rows_csv(some))))
+    for line, each in zip(lines, some, strict=True):
+        assert (line["run"], line["data"], line["arm"]) == (each.run, each.data, each.arm.key)
+        assert [int(line[name]) for name in ("seed", "replicate", "level")] == [each.seed, each.replicate, each.level]
+        assert (float(line["density"]), float(line["sparsity"])) == (each.density, 1.0 - each.density)
         for split in ("test", "validation"):
-            assert {name: float(line[f"{split}_{name}"]) for name in ("accuracy", "nll")} == getattr(one, split)
+            assert {name: float(line[f"{split}_{name}"]) for name in ("accuracy", "nll")} == getattr(each, split)
+    assert list(lines[-1])[-4:] == ["test_accuracy_low", "test_accuracy_high", "test_nll_low", "test_nll_high"]
+    assert list(lines[-1].values())[-4:] == ["0.96", "0.98", "0.09", "0.125"]
+    assert list(lines[0].values())[-4:] == [""] * 4
+    assert "test_accuracy_low" not in rows_csv(ROWS)

@@ -1,42 +1,45 @@
-"""Workspaces and indices of them."""
+"""Workspaces, and indices of them."""
 
-import json
+import shutil
 from contextlib import closing
 
 import pytest
 
 from experiments.benchmarks.workspaces import make_workspace
-from tfticket.runs.files import write_json
+from tests.made_runs import change_json as change  # noqa: F401 -- for tests here
 from tfticket.runs.index import FILE, Index
 
 
+@pytest.fixture(scope="session")
+def three_runs(tmp_path_factory):
+    """Three short runs, done."""
+    workspace = tmp_path_factory.mktemp("runs") / "workspace"
+    make_workspace(workspace, runs=3, events=20)
+    return workspace
+
+
 @pytest.fixture
-def workspace(tmp_path):
-    """Three short runs: done, done, done."""
-    make_workspace(tmp_path, runs=3, events=20)
-    return tmp_path
+def workspace(three_runs, tmp_path):
+    """A copy of three short runs, to be changed."""
+    return shutil.copytree(three_runs, tmp_path, dirs_exist_ok=True)
 
 
 @pytest.fixture
 def opened():
     """Opens indices and closes them in the end."""
-    found = []
+    indices = []
 
     def open_index(workspace):
-        found.append(Index(workspace))
-        return found[-1]
+        indices.append(Index(workspace))
+        return indices[-1]
 
     yield open_index
-    for one in found:
-        one.close()
+    for index in indices:
+        index.close()
 
 
 def folders(workspace):
     return sorted((workspace / "runs").iterdir())
-
-
-def change(path, **values):
-    write_json(path, json.loads(path.read_text()) | values)
 
 
 def by_name(runs):
@@ -44,7 +47,7 @@ def by_name(runs):
 
 
 def anew(workspace):
-    """What an index without a past says."""
+    """Return the runs in an index without a past."""
     (workspace / FILE).unlink(missing_ok=True)
-    with closing(Index(workspace)) as fresh:
-        return fresh.refresh()
+    with closing(Index(workspace)) as index:
+        return index.refresh()

@@ -4,6 +4,7 @@ import shutil
 import sqlite3
 import sys
 from contextlib import ExitStack, closing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,123 +16,106 @@ from tfticket.runs import database
 from tfticket.runs.index import FILE, Index
 
 
-def corrupt(path):
-    path.write_bytes(b"SQLite format 3\x00" + b"\xff" * 5000)
-
-
 def truncate(path):
     path.write_bytes(path.read_bytes()[: 4096 + 100])
 
 
-def other_version(path):
+def execute(script, path):
     with closing(sqlite3.connect(path)) as connection, connection:
-        connection.executescript("DROP TABLE runs; CREATE TABLE runs (a); PRAGMA user_version = 99")
+        connection.executescript(script)
 
 
-def other_tables(path):
-    with closing(sqlite3.connect(path)) as connection, connection:
-        connection.executescript("DROP TABLE results")
+DAMAGES = {
+    "corrupt": lambda path: path.write_bytes(b"SQLite format 3\x00" + b"\xff" * 5000),
+    "truncated": truncate,
+    "of another version": partial(execute, "DROP TABLE runs; CREATE TABLE runs (a); PRAGMA user_version = 99"),
+    "without a table": partial(execute, "DROP TABLE results"),
+    "of other rows": partial(execute, "UPDATE runs SET facts = '{}'; UPDATE runs SET seen = '[' WHERE rowid = 1"),
+    "of other numbers": partial(
+        execute, "UPDATE runs SET number = -1; UPDATE runs SET name = '\"..\"' WHERE rowid = 1"
+    ),
+    "of other results": partial(execute, "DELETE FROM runs; UPDATE results SET nll = 'x', accuracy = NULL"),
+    "no database": lambda path: path.write_text("something else"),
+    "empty": lambda path: path.write_bytes(b""),
+    "deleted": Path.unlink,
+}
 
 
-def other_rows(path):
-    with closing(sqlite3.connect(path)) as connection, connection:
-        connection.executescript("UPDATE runs SET facts = '{}'; UPDATE runs SET seen = '[' WHERE rowid = 1")
-
-
-def no_database(path):
-    path.write_text("something else")
-
-
-def empty(path):
-    path.write_bytes(b"")
-
-
-DAMAGES = [corrupt, truncate, other_version, other_tables, other_rows, no_database, empty, Path.unlink]
-
-
-@pytest.mark.parametrize("damage", DAMAGES)
-def test_a_damaged_index_is_made_anew(workspace, opened, damage):
-    with closing(Index(workspace)) as found:
-        expected = found.refresh()
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_an_index_that_is_damaged_is_made_anew_open_or_closed(workspace, opened, damage):
+    index = opened(workspace)
+    index.refresh()
     damage(workspace / FILE)
-    assert opened(workspace).refresh() == expected
-    assert opened(workspace).runs() == expected
-
-
-@pytest.mark.parametrize("damage", DAMAGES)
-def test_an_index_may_be_damaged_or_deleted_while_it_is_open(workspace, opened, damage):
-    found = opened(workspace)
-    found.refresh()
-    damage(workspace / FILE)
-    assert len(found.runs()) in (0, 3)
+    assert len(index.runs()) in (0, 2, 3)
     shutil.rmtree(folders(workspace)[0])
     make_run(workspace, 7, "stopped", 5)
-    found.refresh()
-    runs = found.refresh()
+    index.refresh()
+    runs = index.refresh()
     assert [run.name for run in runs] == ["synthetic-0007", "synthetic-0002", "synthetic-0001"]
+    assert opened(workspace).runs() == runs
+    index.close()
+    damage(workspace / FILE)
+    assert opened(workspace).refresh() == runs
     assert opened(workspace).runs() == runs
 
 
 def test_where_no_file_can_be_written_the_index_lives_in_memory(workspace, opened):
     (workspace / FILE).mkdir()
-    found = opened(workspace)
-    runs = found.refresh()
+    index = opened(workspace)
+    runs = index.refresh()
     assert len(runs) == 3
-    assert found.runs() == runs
+    assert index.runs() == runs
     (workspace / FILE).rmdir()
-    found.refresh()
+    index.refresh()
     assert opened(workspace).runs() == runs
 
 
-def test_two_indices_at_once_tell_the_same(workspace, opened):
-    one, other = opened(workspace), opened(workspace)
-    assert one.refresh() == other.runs()
+def test_what_another_process_writes_is_followed(workspace, opened):
+    first, second = opened(workspace), opened(workspace)
+    assert first.refresh() == second.runs()
     make_run(workspace, 5, "done", 5)
-    assert other.refresh() == one.runs() == one.refresh()
+    assert second.refresh() == first.runs() == first.refresh()
     shutil.rmtree(folders(workspace)[0])
-    assert one.refresh() == other.refresh() == other.runs()
-    assert len(other.runs()) == 3
-
-
-def test_an_index_that_another_process_made_anew_is_followed(workspace, opened):
-    found = opened(workspace)
-    found.refresh()
-    (workspace / FILE).unlink()
-    make_run(workspace, 5, "done", 5)
-    assert found.refresh() == opened(workspace).refresh()
-    (workspace / FILE).unlink()
+    assert first.refresh() == second.refresh() == second.runs()
+    assert len(second.runs()) == 3
+    (workspace / FILE).unlink()  # and made anew by another
     make_run(workspace, 6, "done", 5)
     opened(workspace).refresh()
-    assert "synthetic-0006" in {run.name for run in found.runs()}
+    assert "synthetic-0006" in {run.name for run in first.runs()}
 
 
-def test_an_index_that_another_process_holds_up_goes_on_in_memory_and_writes_later(workspace, opened, monkeypatch):
+def test_while_another_process_locks_the_file_the_index_lives_in_memory_and_writes_later(
+    workspace, opened, monkeypatch
+):
     monkeypatch.setattr(database.Database, "WAIT_SECONDS", 0.0)
-    found = opened(workspace)
-    found.refresh()
+    index = opened(workspace)
+    index.refresh()
     shutil.rmtree(folders(workspace)[0])
     with closing(sqlite3.connect(workspace / FILE, isolation_level=None)) as busy:
         busy.execute("BEGIN EXCLUSIVE")
-        runs = found.refresh()
-        assert len(runs) == 2
-        assert len(opened(workspace).refresh()) == 2
+        runs = index.refresh()
+        assert len(runs) == len(opened(workspace).refresh()) == 2
         busy.execute("ROLLBACK")
-    found.refresh()
+    index.refresh()
     assert opened(workspace).runs() == runs
 
 
 def test_many_processes_leave_a_whole_index(workspace):
-    code = (
-        "import sys, pathlib\nfrom tfticket.runs.index import Index\n"
-        "for _ in range(30):\n    found = Index(pathlib.Path(sys.argv[1]))\n"
-        "    assert len(found.refresh()) == 3\n    found.close()\n"
-        "    (pathlib.Path(sys.argv[1]) / 'index.sqlite').unlink(missing_ok=True) if _ % 10 == 5 else None"
-    )
+    code = """
+import sys, pathlib
+from tfticket.runs.index import Index
+for number in range(20):
+    index = Index(pathlib.Path(sys.argv[1]))
+    assert len(index.refresh()) == 3
+    index.close()
+    if number % 10 == 5:
+        (pathlib.Path(sys.argv[1]) / 'index.sqlite').unlink(missing_ok=True)
+"""
     with ExitStack() as stack:
-        processes = [stack.enter_context(started([sys.executable, "-c", code, workspace])) for _ in range(3)]
-        assert [process.wait() for process in processes] == [0, 0, 0]
-    with closing(Index(workspace)) as found:
-        runs = found.refresh()
-    assert runs == anew(workspace)
+        processes = [stack.enter_context(started([sys.executable, "-c", code, workspace])) for _ in range(2)]
+        assert [process.wait() for process in processes] == [0, 0]
+    with closing(Index(workspace)) as index:
+        runs = index.refresh()
     with closing(sqlite3.connect(workspace / FILE)) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    assert runs == anew(workspace)

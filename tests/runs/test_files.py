@@ -1,12 +1,14 @@
-import json
+"""Files that are whole or not there, and readers that nothing can hold up."""
+
+import errno
 import os
 import sys
 
 import pytest
 
 from tests.processes import execute
-from tfticket.errors import InputError
-from tfticket.runs.files import atomic_write, check_writable, read_json, write_json
+from tests.refusals import refused
+from tfticket.runs.files import atomic_write, check_place, check_writable, read_json, write_json
 
 
 @pytest.mark.parametrize("sync", [True, False])
@@ -16,10 +18,12 @@ def test_the_old_file_stands_until_the_new_one_is_whole(tmp_path, sync):
 
     def write(part):
         part.write_text("new")
+        part.chmod(0o600)
         assert path.read_text() == "old"
 
     atomic_write(path, write, sync=sync)
     assert path.read_text() == "new"
+    assert path.stat().st_mode & 0o777 == 0o644
     assert list(tmp_path.iterdir()) == [path]
 
 
@@ -30,25 +34,23 @@ def test_a_write_that_fails_leaves_what_was_there(tmp_path, old):
 
     def write(part):
         part.write_text("half")
-        raise OSError("the disk is full")
+        raise OSError(errno.ENOSPC, "the disk is full")
 
     with pytest.raises(OSError, match="full"):
         atomic_write(tmp_path / "file", write)
+    with pytest.raises(TypeError):
+        write_json(tmp_path / "file", {"a": object()})
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == old
-
-
-DIE = """
-import os, sys
-from pathlib import Path
-from tfticket.runs.files import atomic_write
-atomic_write(Path(sys.argv[1]), lambda part: (part.write_text("half"), os._exit(1)))
-"""
 
 
 def test_a_process_that_dies_while_it_writes_leaves_the_old_file_and_the_next_write_clears_up(tmp_path):
     path = tmp_path / "file"
     path.write_text("old")
-    assert execute([sys.executable, "-c", DIE, path], check=False).returncode == 1
+    code = (
+        "import os, sys, pathlib; from tfticket.runs.files import atomic_write\n"
+        "atomic_write(pathlib.Path(sys.argv[1]), lambda part: (part.write_text('half'), os._exit(1)))"
+    )
+    assert execute([sys.executable, "-c", code, path], check=False).returncode == 1
     assert path.read_text() == "old"
     atomic_write(path, lambda part: part.write_text("new"))
     assert path.read_text() == "new"
@@ -59,53 +61,45 @@ def test_json_comes_back(tmp_path):
     value = {"a": [1, 2.5, None, True], "name": "Zürich ✓", "nested": {"1": []}}
     write_json(tmp_path / "file.json", value)
     assert read_json(tmp_path / "file.json") == value
-
-
-def test_what_is_no_json_writes_nothing(tmp_path):
-    with pytest.raises(TypeError):
-        write_json(tmp_path / "file.json", {"a": object()})
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe\x00"])
-def test_a_file_that_is_no_json_is_refused_by_name(tmp_path, content):
-    (tmp_path / "file.json").write_bytes(content)
-    with pytest.raises(InputError, match=r"file\.json is not readable as JSON"):
-        read_json(tmp_path / "file.json")
-
-
-def test_a_missing_file_and_a_folder_are_refused_by_name(tmp_path):
-    with pytest.raises(InputError, match=r"no file .*file\.json"):
-        read_json(tmp_path / "file.json")
-    with pytest.raises(InputError, match="is a folder; expected a file"):
-        read_json(tmp_path)
+    size = (tmp_path / "file.json").stat().st_size
+    assert read_json(tmp_path / "file.json", size) == value
+    with refused(None, None, "file.json", str(size), str(size - 1)):
+        read_json(tmp_path / "file.json", size - 1)
 
 
 @pytest.mark.parametrize(
-    ("make", "message"),
+    ("make", "words"),
     [
-        (os.mkfifo, "is a named pipe; expected a file"),
-        (lambda path: path.symlink_to("/dev/zero"), "is a device; expected a file"),
-        (lambda path: path.symlink_to(path), "not readable: Too many levels"),
-        (lambda path: os.truncate(os.open(path, os.O_CREAT | os.O_RDWR), 2**40), "has 1,099,511,627,776 bytes"),
-        (lambda path: path.write_text("[" * 100_000), "nested too deep"),
-        (lambda path: path.write_text("1" * 5_000), "not readable as JSON"),
+        (lambda path: None, "no file"),
+        (os.mkdir, "folder"),
+        (os.mkfifo, "named pipe"),
+        (lambda path: path.symlink_to("/dev/zero"), "device"),
+        (lambda path: path.symlink_to(path), "Too many levels"),
+        (lambda path: os.truncate(os.open(path, os.O_CREAT | os.O_RDWR), 2**40), "1,099,511,627,776"),
+        *((lambda path, text=text: path.write_bytes(text), "JSON") for text in (b"", b"{", b"\xff\xfe\x00")),
+        (lambda path: path.write_text("[" * 100_000), "deep"),
+        (lambda path: path.write_text("1" * 5_000), "JSON"),
     ],
 )
-def test_what_is_no_file_of_ours_is_refused_at_once(make, message, tmp_path):
+def test_what_is_no_json_file_is_refused_at_once(make, words, tmp_path):
     make(tmp_path / "file.json")
-    with pytest.raises(InputError, match=message):
+    with refused(None, None, str(tmp_path / "file.json"), words):
         read_json(tmp_path / "file.json")
+    with refused(None, None, "not readable"):
+        read_json(tmp_path / "\0")
 
 
 def test_a_folder_that_can_be_written_is_made_and_left_empty(tmp_path):
-    check_writable(tmp_path / "a" / "b", "--workspace")
-    assert list((tmp_path / "a" / "b").iterdir()) == []
-    check_writable(tmp_path / "a" / "b", "--workspace")
+    check_place(tmp_path / "a" / "b", "--workspace")
+    assert list(tmp_path.iterdir()) == []
+    for _ in range(2):
+        check_writable(tmp_path / "a" / "b", "--workspace")
+        assert list((tmp_path / "a" / "b").iterdir()) == []
 
 
-@pytest.mark.parametrize("below", ["", "inner"])
+@pytest.mark.parametrize("below", ["", "inner/more"])
 def test_a_file_where_the_folder_should_be_is_refused(tmp_path, below):
-    (tmp_path / "file").write_text(json.dumps(1))
-    with pytest.raises(InputError, match=r"Cannot write in .*--workspace"):
-        check_writable(tmp_path / "file" / below, "--workspace")
+    (tmp_path / "file").touch()
+    for check in (check_place, check_writable):
+        with refused("--workspace", None, str(tmp_path / "file" / below)):
+            check(tmp_path / "file" / below, "--workspace")

@@ -1,3 +1,5 @@
+"""One live process a folder: leases that end with their process, however it ends."""
+
 import json
 import os
 import platform
@@ -43,7 +45,7 @@ def say_go(process):
 
 
 def ask(process):
-    """Let it ask for the lease; what it was told."""
+    """Let it ask for the lease; return what it prints."""
     say_go(process)
     return process.stdout.readline()
 
@@ -54,96 +56,85 @@ def attempt_at(folder):
 
 
 def forge(folder, **values):
-    """A lease that this very process holds, but for some values."""
+    """Write a lease that this very process holds, but for some values."""
     path = folder / "lease.json"
     with lease(folder):
         held = json.loads(path.read_text())
     path.write_text(json.dumps({**held, **values}))
 
 
-def test_a_folder_is_held_within_and_free_after(tmp_path):
+def test_a_folder_is_held_within_and_free_after_however_it_ends(tmp_path):
     assert holder_of(tmp_path) is None
-    with lease(tmp_path):
+    with lease(tmp_path) as attempt:
+        assert attempt == 1
         assert holder_of(tmp_path)["pid"] == os.getpid()
+        with pytest.raises(InUse), lease(tmp_path):
+            pass
     assert holder_of(tmp_path) is None
-
-
-def test_attempts_count_up_however_they_end(tmp_path):
-    assert attempt_at(tmp_path) == 1
     with pytest.raises(ValueError, match="failed"), lease(tmp_path):
         raise ValueError("failed")
     assert holder_of(tmp_path) is None
-    with other_process(tmp_path) as process:
-        assert ask(process) == "held 3\n"
-        process.kill()
-        process.wait()
-    assert attempt_at(tmp_path) == 4
+    assert attempt_at(tmp_path) == 3
 
 
-def test_a_second_live_process_is_refused_until_the_first_lets_go(tmp_path):
+def test_a_live_process_holds_up_others_until_it_lets_go_or_is_killed(tmp_path):
     with other_process(tmp_path) as process:
         assert ask(process) == "held 1\n"
-        with pytest.raises(InUse, match=f"process {process.pid} on {platform.node()}") as refused, lease(tmp_path):
+        with pytest.raises(InUse, match=f"{process.pid} on {platform.node()}") as error, lease(tmp_path):
             pass
-        assert refused.value.holder["pid"] == process.pid
+        assert error.value.holder["pid"] == process.pid
         process.communicate("")
         assert attempt_at(tmp_path) == 2
+    with other_process(tmp_path) as process:
+        assert ask(process) == "held 3\n"
+        process.send_signal(signal.SIGKILL)
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # until it has ended; it stays a zombie
+        assert holder_of(tmp_path) is None
+        assert attempt_at(tmp_path) == 4
 
 
-def test_of_two_that_find_a_dead_ones_lease_one_gets_it(tmp_path, monkeypatch):
+def test_of_two_that_meet_a_dead_processs_lease_only_one_takes_it(tmp_path, monkeypatch):
     forge(tmp_path, started=0.0)
     with other_process(tmp_path) as process:
 
         def look(folder):
-            found = holder_of(folder)
+            holder = holder_of(folder)
             say_go(process)
             select.select([process.stdout], [], [], 0.3)  # time enough to slip in between look and take
-            return found
+            return holder
 
         monkeypatch.setattr(module, "holder_of", look)
         with lease(tmp_path):
             assert process.stdout.readline() == "refused\n"
 
 
-def test_a_live_holder_is_known_by_host_boot_pid_and_start(tmp_path):
-    forge(tmp_path)
-    assert holder_of(tmp_path)["pid"] == os.getpid()
-    with pytest.raises(InUse), lease(tmp_path):
-        pass
+def test_a_live_holder_is_recognised_by_host_boot_pid_and_start(tmp_path):
+    now = module._me()["started"]
+    for values, alive in (
+        ({}, True),
+        ({"started": now - 0.9}, True),  # clocks are not exact
+        ({"started": now - 1.1}, False),  # the pid was given to another process
+        ({"started": now + 1.1}, False),
+        ({"boot_id": "another"}, False),
+        ({"pid": 2**22 + 1}, False),  # beyond what Linux gives
+        ({"held": False}, False),
+        ({"host": "elsewhere", "boot_id": "another", "pid": 2**22 + 1}, True),  # nobody here can know
+        ({"host": "elsewhere", "held": False}, False),
+    ):
+        folder = tmp_path / str(values)[:40].replace("/", "")
+        folder.mkdir()
+        forge(folder, **values)
+        holder = holder_of(folder)
+        assert (holder is not None) == alive, values
+        if not alive:
+            assert attempt_at(folder) == 2, values
+            continue
+        with pytest.raises(InUse, match=f"on {holder['host']}"), lease(folder):
+            pass
 
 
-@pytest.mark.parametrize(
-    "values",
-    [
-        {"started": module._me()["started"] - 60},  # the pid was given to another process
-        {"started": module._me()["started"] + 60},
-        {"boot_id": "another"},
-        {"pid": 2**22 + 1},  # beyond what Linux gives
-        {"held": False},
-    ],
-)
-def test_the_lease_of_a_process_that_is_gone_holds_nobody_up(tmp_path, values):
-    forge(tmp_path, **values)
-    assert holder_of(tmp_path) is None
-    assert attempt_at(tmp_path) == 2
-
-
-def test_a_process_on_another_host_is_taken_for_alive(tmp_path):
-    forge(tmp_path, host="elsewhere", boot_id="another", pid=2**22 + 1)
-    with pytest.raises(InUse, match="on elsewhere"), lease(tmp_path):
-        pass
-
-
-def test_a_killed_process_that_nobody_has_waited_for_is_gone(tmp_path):
-    with other_process(tmp_path) as process:
-        ask(process)
-        process.send_signal(signal.SIGKILL)
-        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # until it has ended; it stays a zombie
-        assert holder_of(tmp_path) is None
-
-
-@pytest.mark.parametrize("content", ["", "{"])
-def test_a_lease_that_a_power_cut_left_torn_holds_nobody_up(tmp_path, content):
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"held": true, "host": 3, "pid": "x"}'])
+def test_a_damaged_lease_holds_nobody_up(tmp_path, content):
     (tmp_path / "lease.json").write_text(content)
     assert holder_of(tmp_path) is None
     assert attempt_at(tmp_path) == 1

@@ -1,4 +1,7 @@
+"""Stop requests: the first asks, a second of another kind or a later one ends the process."""
+
 import fcntl
+import json
 import os
 import signal
 import sys
@@ -10,30 +13,26 @@ import pytest
 from tests.processes import execute, started
 from tfticket.runs.stop import stop_requests
 
-SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+INT, TERM, HUP = SIGNALS = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
 
 
-def test_nobody_has_asked(tmp_path):
-    with stop_requests(tmp_path) as should_stop:
-        assert not should_stop()
+def handlers():
+    return [signal.getsignal(number) for number in SIGNALS]
 
 
 @pytest.mark.parametrize("number", SIGNALS)
 def test_a_signal_asks_and_the_old_handlers_come_back(tmp_path, number):
-    before = [signal.getsignal(each) for each in SIGNALS]
-    with stop_requests(tmp_path) as should_stop:
-        signal.raise_signal(number)
-        assert should_stop()
-    assert [signal.getsignal(each) for each in SIGNALS] == before
+    before = handlers()
     with stop_requests(tmp_path) as should_stop:
         assert not should_stop()
-
-
-def test_the_old_handlers_come_back_after_an_error(tmp_path):
-    before = [signal.getsignal(each) for each in SIGNALS]
+        signal.raise_signal(number)
+        assert should_stop()
+    assert handlers() == before
+    with stop_requests(tmp_path) as should_stop:
+        assert not should_stop()
     with pytest.raises(ValueError, match="failed"), stop_requests(tmp_path):
         raise ValueError("failed")
-    assert [signal.getsignal(each) for each in SIGNALS] == before
+    assert handlers() == before
 
 
 def test_a_stop_file_asks_and_one_from_before_does_not(tmp_path):
@@ -44,29 +43,52 @@ def test_a_stop_file_asks_and_one_from_before_does_not(tmp_path):
         assert should_stop()
 
 
-TWICE = """
-import signal, sys
-from pathlib import Path
-from tfticket.runs.stop import stop_requests
-with stop_requests(Path(sys.argv[1])) as should_stop:
-    signal.raise_signal(int(sys.argv[2]))
-    print(should_stop(), flush=True)
-    signal.raise_signal(int(sys.argv[3]))
-    print("lives on", flush=True)
-"""
-LATER = """
-import signal, sys, time
+TWO_SIGNALS = """
+import json, os, signal, sys, time
 from pathlib import Path
 from tfticket.runs import stop
-stop.SAME_REQUEST = 0.3
-with stop.stop_requests(Path(sys.argv[1])) as should_stop:
-    signal.raise_signal(int(sys.argv[2]))
-    print(should_stop(), flush=True)
-    end = time.monotonic() + 20
-    while time.monotonic() < end:
-        signal.raise_signal(int(sys.argv[3]))
-    print("lives on", flush=True)
+
+def outcome(first, second, later=False, ignored=False):
+    '''What a process that gets two signals prints, and how it ends.'''
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.dup2(writing, 1)
+        if ignored:
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        if later:
+            stop.SAME_REQUEST = 0.3
+        with stop.stop_requests(Path(sys.argv[1])) as should_stop:
+            signal.raise_signal(first)
+            os.write(1, f"{should_stop()}".encode())
+            end = time.monotonic() + 20 * later
+            signal.raise_signal(second)
+            while time.monotonic() < end:
+                signal.raise_signal(second)
+            os.write(1, b", lives on")
+        os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as file:
+        printed = file.read()
+    return printed, os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+print(json.dumps([outcome(*case) for case in json.loads(sys.argv[2])]))
 """
+
+
+def test_what_a_second_signal_does(tmp_path):
+    another = [(first, second) for first, second in product(SIGNALS, (INT, TERM)) if first != second]
+    cases = {
+        **{(first, second): ["True", -second] for first, second in another},  # it ends the process at once
+        **{(number, number): ["True, lives on", 0] for number in SIGNALS},  # it is the same request
+        **{(number, number, True): ["True", -number] for number in (INT, TERM)},  # later it is another request
+        **{(first, HUP): ["True, lives on", 0] for first in (INT, TERM)},  # a terminal that closes sends two
+        (HUP, HUP, False, True): ["False, lives on", 0],  # under nohup
+    }
+    done = execute([sys.executable, "-c", TWO_SIGNALS, tmp_path, json.dumps(list(cases))])
+    assert dict(zip(cases, json.loads(done.stdout), strict=True)) == cases
+
+
 IN_COMPILED_WORK = """
 import hashlib, os, subprocess, sys, threading
 from pathlib import Path
@@ -82,47 +104,9 @@ with stop.stop_requests(Path(sys.argv[1]), asked.set):
 """
 
 
-def twice(folder, first, second, program=TWICE, **options):
-    command = [sys.executable, "-c", program, str(folder), str(int(first)), str(int(second))]
-    return execute(command, check=False, **options)
-
-
-@pytest.mark.parametrize(("first", "second"), [(a, b) for a, b in product(SIGNALS, SIGNALS[:2]) if a != b])
-def test_a_second_signal_of_another_kind_ends_the_process_at_once(tmp_path, first, second):
-    done = twice(tmp_path, first, second)
-    assert done.stdout == "True\n"
-    assert done.returncode == -second
-
-
-@pytest.mark.parametrize("number", SIGNALS)
-def test_a_second_signal_of_the_kind_is_the_same_request(tmp_path, number):
-    done = twice(tmp_path, number, number)
-    assert (done.stdout, done.returncode) == ("True\nlives on\n", 0)
-
-
-@pytest.mark.parametrize("number", SIGNALS[:2])
-def test_a_later_signal_of_the_kind_ends_the_process_at_once(tmp_path, number):
-    done = twice(tmp_path, number, number, LATER)
-    assert (done.stdout, done.returncode) == ("True\n", -number)
-
-
 def test_a_later_signal_ends_the_process_in_compiled_work_and_the_first_is_reported(tmp_path):
     done = execute([sys.executable, "-c", IN_COMPILED_WORK, str(tmp_path)], check=False)
     assert (done.stdout, done.returncode) == ("asked\n", -signal.SIGTERM)
-
-
-@pytest.mark.parametrize("first", SIGNALS)
-def test_a_hang_up_that_comes_second_changes_nothing(tmp_path, first):
-    done = twice(tmp_path, first, signal.SIGHUP)
-    assert (done.stdout, done.returncode) == ("True\nlives on\n", 0)
-
-
-def test_under_nohup_a_hang_up_is_no_request(tmp_path):
-    def nohup():
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)
-
-    done = twice(tmp_path, signal.SIGHUP, signal.SIGHUP, preexec_fn=nohup)
-    assert (done.stdout, done.returncode) == ("False\nlives on\n", 0)
 
 
 IN_A_TERMINAL = """

@@ -1,17 +1,15 @@
-"""Data, networks and masks for the tests of sampling; a network in NumPy, float64, that shares no line with ours."""
+"""Data, networks and masks for the tests of sampling; references in NumPy, float64, and in plain Keras."""
 
 import numpy as np
+from arviz_stats.base import array_stats
 from scipy.special import log_softmax
 
-from tfticket.backend import keras
+from tfticket.backend import keras, tf
 from tfticket.config import SampleConfig
 from tfticket.data import Dataset, Normalisation
 from tfticket.data.normalisation import standard_floats
-from tfticket.models import kernel_shapes, model_from_spec, named_variables, normalisation_of
-from tfticket.network import MaskedNetwork
+from tfticket.models import kernel_shapes, named_variables
 from tfticket.sampling.build import build_posterior
-from tfticket.sampling.keras_engine import KerasEngine
-from tfticket.sampling.layout import Layout
 from tfticket.sampling.warmup import Adaptation, reasonable_step_size
 from tfticket.tickets.ticket import Ticket
 
@@ -49,6 +47,17 @@ def inputs_of(data, rows):
     return ((rows.astype(np.float64) - offset.astype(np.float32)) * scale + shift).reshape(len(rows), -1)
 
 
+def mnist_of_three(data, rows):
+    """Real digits 0, 1 and 2 at 7x7 pixels: training rows and 40 others."""
+    parts = []
+    for split, count in (("train", rows), ("validation", 40)):
+        images, labels = data.split(split)
+        chosen = np.flatnonzero(labels < 3)[:count]
+        means = images[chosen].reshape(count, 7, 4, 7, 4, 1).mean(axis=(2, 4))
+        parts += [means.round().astype(np.uint8), labels[chosen]]
+    return dataset(*parts)
+
+
 def network(shape, *layers):
     """A chain of layers over images or features."""
     return keras.Sequential([keras.Input(shape), *layers])
@@ -67,61 +76,42 @@ def random_mask(random, model, density):
     return mask
 
 
+def random_weights(random, model, mask, gain=1.0):
+    """Weights whose activations neither vanish nor grow, whatever survives; path -> float32."""
+    weights = {}
+    for path, (_, variable) in named_variables(model).items():
+        kept = mask.get(path, np.ones(variable.shape, bool))
+        fan = max(1.0, kept.reshape(-1, kept.shape[-1]).sum(axis=0).mean()) if path in mask else 4.0
+        weights[path] = (gain * random.normal(size=kept.shape) / np.sqrt(fan)).astype(np.float32) * kept
+    return weights
+
+
 def ticket_of(model, data, mask=None, start=None):
     """A ticket of this model, dense unless a mask is given."""
     dense = Ticket.dense(model, data=data)
     return Ticket(dense.model, mask or dense.mask, start or dense.start, start or dense.initial)
 
 
-def random_weights(random, model, mask, gain=1.0):
-    """Weights whose activations neither vanish nor grow, whatever survives; path -> float32."""
-    found = {}
-    for path, (_, variable) in named_variables(model).items():
-        shape = tuple(variable.shape)
-        kept = mask.get(path)
-        fan = 4.0 if kept is None else max(1.0, kept.reshape(-1, shape[-1]).sum(axis=0).mean())
-        drawn = (gain * random.normal(size=shape) / np.sqrt(fan)).astype(np.float32)
-        found[path] = drawn if kept is None else drawn * kept
-    return found
-
-
 def posterior_of(ticket, data, threads=1, engine="sparse", **values):
     return build_posterior(ticket, data, SampleConfig(engine=engine, **values), threads)
 
 
-def keras_engine(ticket, data):
-    """The keras engine over every weight of the network, pruned or not: one compilation for all masks."""
-    model = model_from_spec(ticket.model)
-    layout = Layout.of(ticket.start, Ticket.dense(model).mask, ticket.start)
-    wrapped = MaskedNetwork(model, normalisation_of(ticket.model))
-    return layout, KerasEngine(wrapped, layout, ticket.start, data.x_train, data.y_train)
+# References
 
 
-def mnist_of_three(data, rows):
-    """Real digits 0, 1 and 2 at 7x7 pixels: training rows and 40 others."""
-    found = []
-    for split, count in (("train", rows), ("validation", 40)):
-        images, labels = data.split(split)
-        chosen = np.flatnonzero(labels < 3)[:count]
-        means = images[chosen].reshape(count, 7, 4, 7, 4, 1).mean(axis=(2, 4))
-        found += [means.round().astype(np.uint8), labels[chosen]]
-    return dataset(*found)
-
-
-# A network in NumPy
-
-
-def convolve(images, kernel, bias, stride):
-    """A convolution without padding, [rows, height, width, channels]."""
-    windows = np.lib.stride_tricks.sliding_window_view(images, kernel.shape[:2], axis=(1, 2))
-    return np.einsum("nyxcij,ijco->nyxo", windows[:, ::stride, ::stride], kernel) + bias
-
-
-def average(images, size):
-    """Means of squares that do not overlap, what is left over cut off."""
-    rows, height, width, channels = images.shape
-    images = images[:, : height // size * size, : width // size * size]
-    return images.reshape(rows, height // size, size, width // size, size, channels).mean(axis=(2, 4))
+def by_plain_keras(model, data, weights):
+    """Log likelihood of the training rows, its gradient (path -> array), and the logits of the other rows."""
+    variables = {path: variable for path, (_, variable) in named_variables(model).items()}
+    for path, variable in variables.items():
+        variable.assign(weights[path])
+    train, others = (
+        inputs_of(data, rows).reshape(rows.shape).astype(np.float32) for rows in (data.x_train, data.x_validation)
+    )
+    with tf.GradientTape() as tape:
+        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(data.y_train, model(train, training=False))
+        log_likelihood = -tf.reduce_sum(losses)
+    gradients = tape.gradient(log_likelihood, variables, unconnected_gradients="zero")
+    return float(log_likelihood), {path: each.numpy() for path, each in gradients.items()}, model(others).numpy()
 
 
 def normal_log_density(values, deviation):
@@ -134,68 +124,41 @@ def label_log_likelihood(logits, labels):
 
 def central_differences(function, at, coordinates, step=1e-5):
     """The gradient in some coordinates, by differences of both sides."""
-    found = []
-    for coordinate in coordinates:
-        there = np.zeros_like(at)
-        there[coordinate] = step
-        found.append((function(at + there) - function(at - there)) / (2 * step))
-    return np.array(found)
+    steps = step * np.eye(len(at))[coordinates]
+    return np.array([(function(at + there) - function(at - there)) / (2 * step) for there in steps])
 
 
-# A chain without its trimmings
+# Chains
 
 
-def sample(sampler, density, start, warmup, draws, seed, warmed=None):
-    """Warm up, then draw.
-
-    Args:
-        sampler: What is stepped.
-        density: Position -> log density and gradient, NumPy.
-        start: float64 [size].
-        warmup: Draws of the warm-up.
-        draws: Draws after it.
-        seed: Of everything.
-        warmed: A warm-up that is over, to be taken instead of one's own.
-
-    Returns:
-        Draws [draws, size], what was told of each, and the warm-up.
-    """
+def sample(sampler, density, start, warmup, draws, seed):
+    """Warm up, then draw, with a sampler alone; return draws [draws, size], their statistics, and the warm-up."""
     random = np.random.default_rng(seed)
-    adaptation = warmed or Adaptation.begin(warmup, len(start), 0.8)
+    adaptation = Adaptation.begin(warmup, len(start), 0.8)
 
     def find_step_size(position):
         adaptation.dual.restart(reasonable_step_size(density, position, adaptation.inverse_mass_sqrt, random))
 
-    state, found, told = sampler.init(start), [], []
-    if warmed is None:
-        find_step_size(start)
-    for _ in range((0 if warmed else warmup) + draws):
-        seeds = tuple(int(each) for each in random.integers(2**31, size=2))
+    state, positions, stats = sampler.init(start), [], []
+    find_step_size(start)
+    for number in range(warmup + draws):
+        seeds = tuple(random.integers(2**31, size=2).tolist())
         state, info = sampler.step(state, adaptation.step_size, adaptation.inverse_mass_sqrt, seeds)
         position = state.position.numpy()
-        if adaptation.done < adaptation.total:
-            if adaptation.update(position, sampler.gradient(state), info.acceptance_rate):
-                find_step_size(position)
-            continue
-        found.append(position)
-        told.append(info)
-    return np.array(found), told, adaptation
+        if number >= warmup:
+            positions.append(position)
+            stats.append(info)
+        elif adaptation.update(position, sampler.gradient(state), info.acceptance_rate):
+            find_step_size(position)
+    return np.array(positions), stats, adaptation
 
 
 def effective(draws):
-    """Effective number of draws for the mean of each column, by ArviZ."""
-    import arviz
-
-    return arviz.ess(arviz.convert_to_dataset({"x": draws[None]}), method="mean")["x"].values
+    """Effective number of draws for the mean of each column."""
+    return array_stats.ess(draws[None], chain_axis=0, draw_axis=1, method="mean")
 
 
 def worst_difference(draws, means, errors=0.0):
-    """The largest distance between the draws' means and those given, in standard errors.
-
-    Args:
-        draws: float [draws, quantities].
-        means: float [quantities].
-        errors: Standard errors of those means.
-    """
+    """The largest distance between the means of draws [draws, quantities] and those given, in standard errors."""
     own = draws.var(axis=0) / effective(draws)
     return float((np.abs(draws.mean(axis=0) - means) / np.sqrt(own + np.square(errors))).max())

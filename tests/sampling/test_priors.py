@@ -1,51 +1,81 @@
-"""Priors and their bijector, against TensorFlow Probability."""
+"""The layout of theta, and priors against TensorFlow Probability."""
 
 import math
 
 import numpy as np
 import pytest
 import tensorflow_probability as tfp
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
 from scipy.stats import kstest
 
+from tests.refusals import refused
 from tests.sampling.problems import central_differences
 from tfticket.config import PriorConfig, SampleConfig
 from tfticket.config.schema import validate
-from tfticket.errors import InputError
 from tfticket.sampling.layout import Layout
 from tfticket.sampling.priors import Prior
 
 tfd, tfb = tfp.distributions, tfp.bijectors
 
+
+@given(st.data(), st.sampled_from([(), (2,), (3, 2)]))
+def test_theta_holds_the_survivors_tensor_by_tensor_and_unpacks_to_0_where_pruned(data, batch):
+    """Of some kernels, each with its mask and its bias; not all biases are sampled."""
+    weights, mask = {}, {}
+    for number in range(data.draw(st.integers(1, 3))):
+        mask[f"{number}/kernel"] = kept = data.draw(arrays(bool, array_shapes(min_dims=2, max_dims=4, max_side=4)))
+        weights |= {f"{number}/kernel": np.zeros(kept.shape), f"{number}/bias": np.zeros(kept.shape[-1:])}
+    mask["0/kernel"].flat[-1] = True
+    layout = Layout.of(weights, mask, [path for path in weights if path in mask or data.draw(st.booleans())])
+    theta = np.random.default_rng(0).normal(size=(*batch, layout.size)).astype(np.float32)
+    unpacked, begin = layout.unpack(theta), 0
+    assert list(unpacked) == list(layout.shapes)
+    for path, array in unpacked.items():
+        kept = mask.get(path, np.ones(layout.shapes[path], bool))
+        assert array.shape == (*batch, *kept.shape)
+        assert not array[..., ~kept].any()
+        np.testing.assert_array_equal(array[..., kept], theta[..., begin : begin + kept.sum()])
+        assert layout.slices[path] == slice(begin, begin + kept.sum())
+        begin += kept.sum()
+    assert begin == layout.size
+    if not batch:
+        packed = layout.pack(unpacked)
+        assert packed.dtype == np.float64
+        np.testing.assert_array_equal(packed, theta)
+
+
+def test_a_mask_without_survivors_is_refused():
+    weights = {"dense/kernel": np.zeros((3, 2)), "dense/bias": np.zeros(2)}
+    with refused("mask"):
+        Layout.of(weights, {"dense/kernel": np.zeros((3, 2), bool)}, weights)
+
+
+# Priors
+
 SHAPES = {"conv/kernel": (3, 3, 2, 4), "conv/bias": (4,), "dense/kernel": (10, 5), "norm/gamma": (5,)}
+RANDOM = np.random.default_rng(0)
+MASK = {path: RANDOM.random(shape) < 0.5 for path, shape in SHAPES.items() if path.endswith("kernel")}
+LAYOUT = Layout.of({path: np.zeros(shape) for path, shape in SHAPES.items()}, MASK, SHAPES)
 
 
-def layout(density=0.5):
-    random = np.random.default_rng(0)
-    mask = {path: random.random(shape) < density for path, shape in SHAPES.items() if path.endswith("kernel")}
-    return Layout.of({path: np.zeros(shape, np.float32) for path, shape in SHAPES.items()}, mask, SHAPES)
+def prior_of(kernels, others="normal(0, 1)", layout=LAYOUT):
+    return Prior.of(layout, PriorConfig.model_validate(kernels), PriorConfig.model_validate(others))
 
 
-def prior_of(kernels, others="normal(0, 1)", where=None):
-    return Prior.of(where or layout(), PriorConfig.model_validate(kernels), PriorConfig.model_validate(others))
-
-
-def by_tfp(config, where, path):
-    """TFP's distribution of one tensor's weights; None where the prior is normal, else also the bounds."""
-    centre = 1.0 if path.endswith("gamma") else 0.0
-    if config.name == "normal":
-        return tfd.Normal(np.float64(centre), config.deviation), None
-    if config.name == "uniform":
-        low, high = config.low + centre, config.high + centre
-        return tfd.Uniform(np.float64(low), high), (low, high)
-    shape = SHAPES[path]
-    fan = math.prod(shape[:-2]) * (shape[-2] + shape[-1])
-    if config.fan == "surviving":
-        fan *= where.mask[path].sum() / where.mask[path].size
-    deviation = math.sqrt(2 * config.factor / fan)
-    if config.name == "glorot-normal":
-        return tfd.Normal(np.float64(0), deviation), None
-    low, high = -math.sqrt(3) * deviation, math.sqrt(3) * deviation
-    return tfd.Uniform(np.float64(low), high), (low, high)
+def by_tfp(config, path):
+    """TFP's distribution of a tensor's weights, and its bounds, None where it is normal."""
+    centre, deviation = 1.0 if path.endswith("gamma") else 0.0, config.deviation
+    low, high = config.low + centre, config.high + centre
+    if config.name.startswith("glorot"):
+        shape = SHAPES[path]
+        fan = math.prod(shape[:-2]) * (shape[-2] + shape[-1]) * (MASK[path].mean() if config.fan == "surviving" else 1)
+        deviation = math.sqrt(2 * config.factor / fan)
+        low, high = -math.sqrt(3) * deviation, math.sqrt(3) * deviation
+    if config.name.endswith("normal"):
+        return tfd.Normal(np.float64(centre), deviation), None
+    return tfd.Uniform(np.float64(low), high), (np.float64(low), np.float64(high))
 
 
 CASES = [
@@ -55,135 +85,85 @@ CASES = [
     ("glorot-normal", "normal(0, 1)"),
     ("glorot-uniform", "uniform(-1, 1)"),
     ({"name": "glorot-uniform", "fan": "dense", "factor": 0.7}, "normal(0, 1)"),
-    ({"name": "glorot-normal", "fan": "dense"}, "normal(0, 1)"),
 ]
 
 
 @pytest.mark.parametrize(("kernels", "others"), CASES)
-def test_densities_and_bijectors_are_those_of_tfp(kernels, others):
-    where = layout()
-    prior = prior_of(kernels, others, where)
-    random = np.random.default_rng(1)
-    for u in (prior.draw(random), 3 * random.normal(size=where.size), np.zeros(where.size)):
-        weights = prior.constrain(u)
-        expected = 0.0
-        for path, part in where.slices.items():
-            config = PriorConfig.model_validate(kernels if path in where.mask else others)
-            distribution, bounds = by_tfp(config, where, path)
+def test_densities_bijectors_and_draws_are_those_of_tfp(kernels, others):
+    prior, random = prior_of(kernels, others), np.random.default_rng(1)
+    by_path = {
+        path: by_tfp(PriorConfig.model_validate(kernels if path in MASK else others), path) for path in LAYOUT.slices
+    }
+    for u in (prior.draw(random), 3 * random.normal(size=LAYOUT.size), np.zeros(LAYOUT.size)):
+        weights, expected = prior.constrain(u), 0.0
+        np.testing.assert_allclose(prior.unconstrain(weights), u, rtol=1e-6, atol=1e-6)
+        for path, part in LAYOUT.slices.items():
+            distribution, bounds = by_path[path]
             if bounds is None:
                 np.testing.assert_array_equal(weights[part], u[part])
             else:
-                bijector = tfb.Sigmoid(*(np.float64(bound) for bound in bounds))
+                bijector = tfb.Sigmoid(*bounds)
                 np.testing.assert_allclose(weights[part], bijector(u[part]).numpy(), rtol=1e-12, atol=1e-14)
                 distribution = tfd.TransformedDistribution(distribution, tfb.Invert(bijector))
                 slope = np.exp(bijector.forward_log_det_jacobian(u[part]).numpy())
                 np.testing.assert_allclose(prior.slope(u)[part], slope, rtol=1e-10)
             expected += float(np.sum(distribution.log_prob(u[part])))
-        found, gradient = prior.log_density_and_gradient(u)
-        assert found == pytest.approx(expected, rel=1e-10)
-        some = np.arange(0, where.size, 7)
+        log_density, gradient = prior.log_density_and_gradient(u)
+        assert log_density == pytest.approx(expected, rel=1e-10)
+        some = np.arange(0, LAYOUT.size, 7)
         differences = central_differences(lambda at: prior.log_density_and_gradient(at)[0], u, some)
         np.testing.assert_allclose(gradient[some], differences, rtol=1e-5, atol=1e-5)
+    draws = np.stack([prior.draw(random) for _ in range(200)])
+    weights = prior.constrain(draws)  # all at once
+    np.testing.assert_array_equal(weights[7], prior.constrain(draws[7]))
+    for path, part in LAYOUT.slices.items():
+        assert kstest(weights[:, part].ravel(), lambda at, of=by_path[path][0]: of.cdf(at).numpy()).pvalue > 1e-3, path
 
 
-@pytest.mark.parametrize(("kernels", "others"), CASES)
-def test_what_is_constrained_comes_back(kernels, others):
-    prior = prior_of(kernels, others)
-    u = prior.draw(np.random.default_rng(2))
-    np.testing.assert_allclose(prior.unconstrain(prior.constrain(u)), u, rtol=1e-6, atol=1e-6)
-    for at in (np.full_like(u, 800.0), np.full_like(u, -800.0)):  # a trajectory far out
-        found, gradient = prior.log_density_and_gradient(at)
-        assert np.isfinite(found)
-        assert np.isfinite(gradient).all()
-        assert np.isfinite(prior.slope(at)).all()
-
-
-def test_weights_on_or_beyond_a_bound_come_to_lie_inside():
+def test_extremes_stay_finite():
     prior = prior_of("uniform(-1, 1)")
-    weights = np.full(len(prior.centre), 5.0)
-    u = prior.unconstrain(weights)
-    assert np.isfinite(u).all()
+    for far in (800.0, -800.0):  # of a diverging trajectory
+        u = np.full(LAYOUT.size, far)
+        log_density, gradient = prior.log_density_and_gradient(u)
+        assert np.isfinite([log_density, *gradient, *prior.slope(u)]).all()
+    u = prior.unconstrain(np.full(LAYOUT.size, 5.0))  # beyond a bound
     inside = prior.constrain(u)[prior.bounded]
     assert (inside < 1).all()
     np.testing.assert_allclose(inside, 1, atol=1e-8)
     np.testing.assert_array_equal(u[~prior.bounded], 5.0)
-
-
-def test_many_draws_at_once_are_constrained_as_one_by_one():
-    prior = prior_of("uniform(-1, 3)")
-    random = np.random.default_rng(0)
-    draws = np.stack([prior.draw(random) for _ in range(3)])
-    np.testing.assert_array_equal(prior.constrain(draws), [prior.constrain(draw) for draw in draws])
-
-
-@pytest.mark.parametrize(("kernels", "others"), CASES)
-def test_draws_have_the_priors_distribution(kernels, others):
-    where = layout()
-    prior = prior_of(kernels, others, where)
-    random = np.random.default_rng(3)
-    draws = prior.constrain(np.stack([prior.draw(random) for _ in range(200)]))
-    for path, part in where.slices.items():
-        config = PriorConfig.model_validate(kernels if path in where.mask else others)
-        distribution, _ = by_tfp(config, where, path)
-        found = draws[:, part].ravel()
-        assert kstest(found, lambda at, of=distribution: of.cdf(at).numpy()).pvalue > 1e-3, path
-
-
-def test_fans_of_an_empty_layer_do_not_divide_by_0():
-    where = layout()
-    where.mask["dense/kernel"][:] = False
-    prior = Prior.of(Layout(where.shapes, where.mask), PriorConfig(name="glorot-normal"), PriorConfig())
-    assert np.isfinite(prior.scale).all()
+    emptied = Layout(SHAPES, MASK | {"dense/kernel": np.zeros((10, 5), bool)})
+    assert np.isfinite(prior_of("glorot-normal", layout=emptied).scale).all()
 
 
 # How priors are written
 
-
-@pytest.mark.parametrize(
-    ("written", "expected"),
-    [
-        ("normal(0, 1)", PriorConfig(name="normal", deviation=1.0)),
-        (" normal( 0 ,0.25 ) ", PriorConfig(name="normal", deviation=0.25)),
-        ("normal(0.0, 1e-2)", PriorConfig(name="normal", deviation=0.01)),
-        ("normal", PriorConfig()),
-        ("uniform(-1, 1)", PriorConfig(name="uniform")),
-        ("uniform(-0.5,2)", PriorConfig(name="uniform", low=-0.5, high=2.0)),
-        ("glorot-normal", PriorConfig(name="glorot-normal")),
-        ("glorot-uniform", PriorConfig(name="glorot-uniform", factor=1.44, fan="surviving")),
-    ],
-)
-def test_priors_can_be_written_as_in_a_paper(written, expected):
-    assert validate(SampleConfig, {"prior": written}, where="sample").prior == expected
+WRITTEN = {
+    "normal": {},
+    "normal(0, 1)": {"name": "normal", "deviation": 1.0},
+    " normal( 0 ,0.25 ) ": {"deviation": 0.25},
+    "normal(0.0, 1e-2)": {"deviation": 0.01},
+    "uniform(-1, 1)": {"name": "uniform"},
+    "uniform(-0.5,2)": {"name": "uniform", "low": -0.5, "high": 2.0},
+    "glorot-normal": {"name": "glorot-normal"},
+    "glorot-uniform": {"name": "glorot-uniform", "factor": 1.44, "fan": "surviving"},
+}
 
 
-@pytest.mark.parametrize(
-    ("written", "message"),
-    [
-        ("normal(1, 1)", r"expected normal\(0, deviation\)"),
-        ("normal(0)", r"expected normal\(0, deviation\)"),
-        ("normal(0, a)", "expected numbers in the brackets"),
-        ("normal(0, -1)", "deviation"),
-        ("normal(0, 0)", "deviation"),
-        ("uniform(1, -1)", "the lower bound 1 is not below the upper one, -1"),
-        ("uniform(2, 2)", "the lower bound 2 is not below"),
-        ("uniform(-1)", r"expected normal\(0, deviation\)"),
-        ("glorot-normal(0, 1)", r"expected normal\(0, deviation\)"),
-        ("laplace", "laplace"),
-        ("normal(0, 1", "normal"),
-        ("normal(0, nan)", "deviation|finite"),
-        ("normal(0, inf)", "deviation|finite"),
-        ("uniform(-inf, 1)", "low|finite"),
-        ("uniform(nan, 1)", "low|finite"),
-        ({"name": "normal", "sd": 2}, "sd"),
-        ({"name": "glorot-normal", "fan": "sparse"}, "fan"),
-    ],
-)
-def test_other_priors_are_refused(written, message):
-    with pytest.raises(InputError, match=message):
-        validate(SampleConfig, {"prior": written}, where="sample")
+def test_priors_are_written_as_in_a_paper():
+    for text, fields in WRITTEN.items():
+        assert validate(SampleConfig, {"prior": text}, where="sample").prior == PriorConfig(**fields), text
 
 
-@pytest.mark.parametrize("written", ["glorot-normal", "glorot-uniform"])
-def test_biases_have_no_fans(written):
-    with pytest.raises(InputError, match=r"(?i)glorot"):
-        validate(SampleConfig, {"other_prior": written}, where="sample")
+@pytest.mark.parametrize(("field", "priors"), [
+    ("prior", ["normal(1, 1)", "normal(0)", "normal(0, a)", "uniform(-1)"]),
+    ("prior.name", ["laplace", "normal(0, 1"]),
+    ("prior.deviation", ["normal(0, 0)", "normal(0, -1)", "normal(0, nan)", "normal(0, inf)"]),
+    ("prior.low", ["uniform(-inf, 1)", "uniform(nan, 1)", "uniform(2, 2)", "uniform(1, -1)"]),
+    ("prior.fan", [{"name": "glorot-normal", "fan": "sparse"}]),
+])  # fmt: skip
+def test_other_priors_are_refused(field, priors):
+    for prior in priors:
+        with refused(field, None, str(prior) if field == "prior" else ""):
+            validate(SampleConfig, {"prior": prior}, where="sample")
+    with refused("other_prior", None, "Glorot"):
+        validate(SampleConfig, {"other_prior": "glorot-normal"}, where="sample")

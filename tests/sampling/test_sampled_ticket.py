@@ -5,13 +5,13 @@ import pytest
 from scipy.special import softmax
 
 import tfticket as tt
+from tests.refusals import refused
 from tests.sampling.problems import L, network, random_data, random_mask, ticket_of
-from tfticket.sampling.diagnostics import monitored_entries
 
 
 @pytest.fixture(scope="module")
-def found():
-    """Two short chains over a masked dense layer, and the data."""
+def sampled():
+    """Two short chains over a masked dense layer."""
     random = np.random.default_rng(0)
     data, model = random_data(random, (2, 3, 1), rows=30), network((2, 3, 1), L.Flatten(), L.Dense(3, name="only"))
     ticket = ticket_of(model, data, random_mask(random, model, 0.6))
@@ -27,85 +27,54 @@ def by_hand(theta, sampled, images):
     return softmax(images.reshape(len(images), -1) / 255 @ kernel + theta[mask.sum() :], axis=1)
 
 
-def test_the_prediction_is_the_mean_over_all_draws_of_all_chains(found):
-    sampled, data = found
-    expected = np.mean([by_hand(draw, sampled, data.x_test) for draw in sampled.theta.reshape(12, -1)], axis=0)
-    np.testing.assert_allclose(sampled.predict(data.x_test), expected, atol=1e-6)
+def test_predictions_are_means_over_all_draws_or_of_the_mean_weights_of_one_chain(sampled):
+    chains, data = sampled
+    expected = np.mean([by_hand(draw, chains, data.x_test) for draw in chains.theta.reshape(12, -1)], axis=0)
+    np.testing.assert_allclose(chains.predict(data.x_test), expected, atol=1e-6)
+    for number, theta in enumerate(chains.theta):
+        by_mean = chains.predict(data.x_test, by="mean weights", chain=number)
+        np.testing.assert_allclose(by_mean, by_hand(theta.mean(axis=0, dtype=float), chains, data.x_test), atol=1e-6)
+        assert np.abs(expected - by_mean).max() > 1e-3
+    for by in ("draws", "mean weights"):
+        assert chains.predict(data.x_test[:0], by=by).shape == (0, 3)
 
 
-@pytest.mark.parametrize("chain", [0, 1])
-def test_the_network_of_mean_weights_is_that_of_one_chain(found, chain):
-    sampled, data = found
-    expected = by_hand(sampled.theta[chain].mean(axis=0, dtype=float), sampled, data.x_test)
-    np.testing.assert_allclose(sampled.predict(data.x_test, by="mean weights", chain=chain), expected, atol=1e-6)
-    assert np.abs(expected - sampled.predict(data.x_test)).max() > 1e-3
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"by": "median"}, "by is 'median'; expected 'draws' or 'mean weights'"),
-        ({"by": "mean weights", "chain": 2}, "chain is 2; expected a number from 0 to 1"),
-        ({"by": "mean weights", "chain": -1}, "chain is -1; expected a number from 0 to 1"),
-    ],
-)
-def test_what_there_is_no_prediction_of_is_refused(found, options, message):
-    sampled, data = found
-    with pytest.raises(tt.InputError, match=message):
-        sampled.predict(data.x_test, **options)
-
-
-@pytest.mark.parametrize("by", ["draws", "mean weights"])
-def test_no_rows_have_no_predictions_of_chains(found, by):
-    sampled, data = found
-    assert sampled.predict(data.x_test[:0], by=by).shape == (0, 3)
-
-
-@pytest.mark.parametrize("network", ["deterministic", "variational"])
-def test_no_rows_have_no_predictions_of_a_trained_network(found, network):
-    ticket, data = found[0].ticket, found[1]
-    if network == "variational":
+@pytest.mark.parametrize("variational", [False, True])
+def test_no_rows_have_no_predictions_of_a_trained_network(sampled, variational):
+    ticket, data = sampled[0].ticket, sampled[1]
+    if variational:
         ticket = tt.Ticket.dense(tt.to_variational(ticket.build_model()), data=data)
     probabilities = tt.TrainedTicket(ticket, ticket.start, []).predict(data.x_test[:0])
     assert (probabilities.shape, probabilities.dtype) == ((0, 3), np.float64)
 
 
-@pytest.mark.parametrize("images", [np.zeros((3, 5)), np.zeros((3, 2, 3, 1)), [[0]]])
-def test_images_of_another_shape_or_type_are_refused(found, images):
-    with pytest.raises(tt.InputError, match=r"^Expected images uint8 \[rows, 2, 3, 1\]; got "):
-        found[0].predict(images)
+def test_bad_arguments_are_refused(sampled):
+    chains, data = sampled
+    for options, mention in (({"by": "median"}, "'median'"), ({"chain": 2}, "0 to 1"), ({"chain": -1}, "-1")):
+        with refused(next(iter(options)), None, mention):
+            chains.predict(data.x_test, **options)
+    for images in (np.zeros((3, 5)), np.zeros((3, 2, 3, 1)), [[0]]):
+        with refused("rows", None, "uint8 [rows, 2, 3, 1]"):
+            chains.predict(images)
+    for seed in ("x", -1, True):
+        with refused("seed", None, repr(seed)):
+            tt.sample(chains.ticket, data, seed=seed)
+    for number in (0, True, 1.5):
+        with refused("chains", None, repr(number)):
+            tt.sample(chains.ticket, data, chains=number)
+    with refused("layer", "only", "onli"):
+        chains.kernel_draws("onli")
+    with refused("data", None, "ndarray"):
+        tt.sample(chains.ticket, data.x_train)
 
 
-@pytest.mark.parametrize("seed", ["x", -1, True])
-def test_a_seed_is_a_number_from_0(found, seed):
-    with pytest.raises(tt.InputError, match=r"^The seed is "):
-        tt.sample(found[0].ticket, found[1], seed=seed)
-
-
-def test_kernels_of_all_draws_are_0_where_pruned(found):
-    sampled, _ = found
-    (mask,) = sampled.ticket.mask.values()
-    kernels = sampled.kernel_draws("only")
+def test_kernels_of_all_draws_are_0_where_pruned(sampled):
+    chains, _ = sampled
+    (mask,) = chains.ticket.mask.values()
+    kernels = chains.kernel_draws("only")
     assert kernels.shape == (12, 6, 3)
-    np.testing.assert_array_equal(kernels[:, mask], sampled.theta.reshape(12, -1)[:, : mask.sum()])
+    np.testing.assert_array_equal(kernels[:, mask], chains.theta.reshape(12, -1)[:, : mask.sum()])
     assert not kernels[:, ~mask].any()
-    with pytest.raises(tt.InputError, match="no prunable layer 'other'"):
-        sampled.kernel_draws("other")
-
-
-def test_it_says_what_it_is_and_which_engine_computed_it(found):
-    sampled, _ = found
-    assert repr(sampled).endswith(f"2 x 6 draws of {sampled.theta.shape[-1]} weights, sparse engine)")
-    assert sampled.posterior.engine_reason == "Gradients over the surviving weights alone, on the CPU."
-    assert sampled.diagnostics()["verdict"] == "not converged"
-
-
-@pytest.mark.parametrize("size", [1, 7, 200, 201, 399, 599, 266_610])
-def test_the_weights_looked_at_lie_evenly_over_theta(size):
-    places = monitored_entries(size)
-    assert len(places) == min(size, 200)
-    assert (places[0], places[-1]) == (0, size - 1)
-    gaps = np.diff(places)
-    if size > 1:
-        assert gaps.min() >= 1
-        assert gaps.max() - gaps.min() <= 1
+    assert "2 x 6 draws" in repr(chains)
+    assert chains.posterior.engine.name == "sparse"
+    assert chains.diagnostics()["verdict"] == "not converged"

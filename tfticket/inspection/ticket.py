@@ -80,7 +80,9 @@ def _check_weights(ticket: Ticket, name: str, weights: Weights) -> None:
         if path not in weights or weights[path].shape != kept.shape:
             shape = weights[path].shape if path in weights else "missing"
             raise InputError(
-                f"{path} is {shape} in the weights '{name}'; the ticket's is {kept.shape}. Give weights of its network."
+                f"{path} is {shape} in the weights '{name}'; the ticket's is {kept.shape}. Give weights of its "
+                "network.",
+                field=name,
             )
 
 

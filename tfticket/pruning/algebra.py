@@ -83,6 +83,7 @@ def _combine(operation: Callable[[np.ndarray, np.ndarray], np.ndarray], masks: t
         if {path: kept.shape for path, kept in mask.items()} != {path: kept.shape for path, kept in first.items()}:
             raise InputError(
                 f"The masks are of different networks: {', '.join(f'{p} {k.shape}' for p, k in first.items())} and "
-                f"{', '.join(f'{p} {k.shape}' for p, k in mask.items())}. Take tickets of one network."
+                f"{', '.join(f'{p} {k.shape}' for p, k in mask.items())}. Take tickets of one network.",
+                field="masks",
             )
     return {path: reduce(operation, (mask[path] for mask in masks)).copy() for path in first}

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 
 import numpy as np
 
-from tfticket.errors import InputError
+from tfticket.errors import InputError, nearest
 from tfticket.types import Mask
 
 
@@ -39,10 +39,14 @@ def prunable_part(mask: Mask, exempt: Collection[str]) -> Mask:
     layers = [layer_of(path) for path in mask]
     for name in exempt:
         if name not in layers:
-            raise InputError(f"The exempt layer '{name}' is not among the prunable ones: {', '.join(layers)}.")
+            raise InputError(
+                f"The exempt layer '{name}' is not among the prunable ones: {', '.join(layers)}.",
+                field="prune.exempt",
+                suggestion=nearest(name, layers),
+            )
     prunable = {path: kept for path, kept in mask.items() if layer_of(path) not in exempt}
     if not prunable:
-        raise InputError("Every layer is exempt, so there is nothing to prune.")
+        raise InputError("Every layer is exempt, so there is nothing to prune.", field="prune.exempt")
     return prunable
 
 

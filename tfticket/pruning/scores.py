@@ -48,7 +48,9 @@ def _posteriors(weights: Mapping[str, np.ndarray], mask: Mask, score: str) -> di
             raise InputError(
                 f"The score {score} ranks by a variational network's posteriors; {path} has none, the network is "
                 "deterministic. Make it variational (model.variational: {}, or to_variational(model)), or take "
-                "the score magnitude."
+                "the score magnitude.",
+                field="prune.score",
+                suggestion="magnitude",
             )
     return {path: (weights[path].astype(np.float64), posterior_stddev(weights[f"{path}_rho"])) for path in mask}
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from tfticket import seeds
 from tfticket.config import PruneConfig
-from tfticket.errors import InputError
+from tfticket.errors import InputError, nearest, unknown
 from tfticket.pruning.mask import collapsed_layers, layer_of, prunable_part, split_like
 from tfticket.pruning.scores import Scores
 from tfticket.text import counted
@@ -52,7 +52,9 @@ def prune_mask(
             collapse.
     """
     if not 0 <= rate < 1:
-        raise InputError(f"The rate is {rate}; expected a fraction of the survivors, 0 <= rate < 1.")
+        raise InputError(
+            f"The rate is {rate}; expected a fraction of the survivors, 0 <= rate < 1.", field="prune.rate"
+        )
     prunable = prunable_part(mask, exempt)
     for path, kept in prunable.items():
         if not np.all(np.isfinite(scores[path][kept])):
@@ -86,13 +88,17 @@ def check_levels(mask: Mask, config: PruneConfig) -> None:
             raise InputError(
                 f"Level {level:,} would prune nothing: a rate of {largest:.3g} rounds to no weight of the "
                 f"{counted(sum(left), 'weight')} left; expected one at least. Take a higher sparsity or rate, or fewer "
-                "levels (prune.levels)."
+                "levels (prune.levels).",
+                field="prune.levels",
             )
         left = [count - gone for count, gone in zip(left, pruned, strict=True)]
         if not config.allow_empty:
             _refuse_too_few(groups, left, level)
         if not any(left):
-            raise InputError(f"Pruning would empty all layers at level {level:,}. Take a lower sparsity or rate.")
+            raise InputError(
+                f"Pruning would empty all layers at level {level:,}. Take a lower sparsity or rate.",
+                field="prune.levels",
+            )
 
 
 def _refuse_too_few(groups: Sequence[Group], left: Sequence[int], level: int) -> None:
@@ -104,26 +110,37 @@ def _refuse_too_few(groups: Sequence[Group], left: Sequence[int], level: int) ->
         if len(group) == 1 and not count
     ]
     if collapsed:
-        raise InputError(f"Pruning layer by layer would empty {', '.join(collapsed)} at level {level:,}. {_MEND}")
+        raise InputError(
+            f"Pruning layer by layer would empty {', '.join(collapsed)} at level {level:,}. {_MEND}",
+            field="prune.levels",
+        )
     for (group, _), count in zip(groups, left, strict=True):
         if count < len(group):
             layers = ", ".join(map(layer_of, group))
             raise InputError(
                 f"Pruning would leave {counted(count, 'weight')} at level {level:,} for the {len(group):,} "
-                f"layers {layers}, of which each needs one. {_MEND}"
+                f"layers {layers}, of which each needs one. {_MEND}",
+                field="prune.levels",
             )
 
 
 def _groups(mask: Mask, rate: float, scope: str, rates: Mapping[str, float]) -> list[Group]:
     """Return masks that are ranked together, with their rates; layers with their own rate are separate."""
     if scope not in ("global", "layerwise"):
-        raise InputError(f"Unknown scope '{scope}'. Known: global, layerwise.")
+        raise unknown("scope", scope, ("global", "layerwise"), field="prune.scope")
     layers = {layer_of(path): path for path in mask}
     for name, layer_rate in rates.items():
         if name not in layers:
-            raise InputError(f"rates: '{name}' is not among the layers that are pruned: {', '.join(layers)}.")
+            raise InputError(
+                f"rates: '{name}' is not among the layers that are pruned: {', '.join(layers)}.",
+                field="prune.rates",
+                suggestion=nearest(name, layers),
+            )
         if not 0 <= layer_rate < 1:
-            raise InputError(f"rates: {name} is {layer_rate}; expected a fraction of its survivors, 0 <= rate < 1.")
+            raise InputError(
+                f"rates: {name} is {layer_rate}; expected a fraction of its survivors, 0 <= rate < 1.",
+                field="prune.rates",
+            )
     separate = {
         path: rates.get(layer, rate) for layer, path in layers.items() if layer in rates or scope == "layerwise"
     }
@@ -149,4 +166,7 @@ def _refuse_collapsed(before: Mask, after: Mask, rate: float, scope: str, rates:
     if collapsed := collapsed_layers(before, after):
         if collapsed[0] in rates:
             rate, scope = rates[collapsed[0]], "its own rate"
-        raise InputError(f"Pruning {rate:.1%} of the survivors ({scope}) would empty {', '.join(collapsed)}. " + _MEND)
+        raise InputError(
+            f"Pruning {rate:.1%} of the survivors ({scope}) would empty {', '.join(collapsed)}. {_MEND}",
+            field="prune.rate",
+        )

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 import numpy as np
 
 from tfticket import seeds
-from tfticket.errors import InputError
+from tfticket.errors import InputError, nearest
 from tfticket.pruning.mask import layer_of, prunable_part, survivors
 from tfticket.types import Mask
 
@@ -51,9 +51,12 @@ def survivors_at(mask: Mask, densities: float | Mapping[str, float], exempt: Col
     for layer, share in by_layer.items():
         if layer not in known:
             why = "it is exempt" if layer in exempt else f"there is no such layer to mask. Known: {', '.join(known)}"
-            raise InputError(f"densities: {layer}: {why}.")
+            near = None if layer in exempt else nearest(layer, known)
+            raise InputError(f"densities: {layer}: {why}.", field="densities", suggestion=near)
         if not 0 <= share <= 1:
-            raise InputError(f"densities: {layer} is {share}; expected a fraction of its weights, 0 to 1.")
+            raise InputError(
+                f"densities: {layer} is {share}; expected a fraction of its weights, 0 to 1.", field="densities"
+            )
     return {known[layer]: round(share * mask[known[layer]].size) for layer, share in by_layer.items()}
 
 

@@ -93,9 +93,13 @@ def assign_mask(masked: Any, mask: Mask) -> None:
     """
     variables = mask_variables(masked)
     if set(mask) != set(variables):
-        raise InputError(f"The mask is over {', '.join(mask)}; the model's kernels are {', '.join(variables)}.")
+        raise InputError(
+            f"The mask is over {', '.join(mask)}; the model's kernels are {', '.join(variables)}.", field="mask"
+        )
     for path, (kernel, kernel_mask) in variables.items():
         if mask[path].shape != tuple(kernel.shape):
-            raise InputError(f"The mask of {path} is {mask[path].shape}; the kernel is {tuple(kernel.shape)}.")
+            raise InputError(
+                f"The mask of {path} is {mask[path].shape}; the kernel is {tuple(kernel.shape)}.", field="mask"
+            )
         kernel_mask.assign(mask[path].astype(np.float32))
         kernel.assign(kernel * kernel_mask)

@@ -96,7 +96,7 @@ def write_report(runs: Sequence[RunFolder], folder: Path | None = None) -> Repor
     runs = list({run.folder: run for run in runs}.values())
     if folder is None:
         if len(runs) != 1:
-            raise InputError("A report of several runs has no default folder. Name one: --out FOLDER.")
+            raise InputError("A report of several runs has no default folder. Name one: --out FOLDER.", field="--out")
         folder = runs[0].folder / "report"
     names = [run.folder.name for run in runs]
     if len(set(names)) < len(names):

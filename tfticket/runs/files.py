@@ -117,7 +117,7 @@ def check_place(folder: Path, option: str) -> None:
     there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
         why = os.strerror(errno.EACCES if there.is_dir() else errno.ENOTDIR)
-        raise InputError(f"Cannot write in {folder} ({why}). Choose another folder with {option}.")
+        raise InputError(f"Cannot write in {folder} ({why}). Choose another folder with {option}.", field=option)
 
 
 def check_writable(folder: Path, option: str) -> None:
@@ -136,4 +136,5 @@ def check_writable(folder: Path, option: str) -> None:
         probe.touch()
         probe.unlink()
     except OSError as error:
-        raise InputError(f"Cannot write in {folder} ({error.strerror}). Choose another folder with {option}.") from None
+        message = f"Cannot write in {folder} ({error.strerror}). Choose another folder with {option}."
+        raise InputError(message, field=option) from None

@@ -3,6 +3,7 @@
 Reading is strict, for work; ``list_runs`` is lenient, for lists: a folder that cannot be read has the state 'damaged'.
 """
 
+import difflib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -174,7 +175,7 @@ def find_run(workspace: Path, name: str) -> RunFolder:
         InputError: None, or several that begin so; damaged.
     """
     if not name.strip():
-        raise InputError("The run's name is empty. `tfticket list runs` shows the runs.")
+        raise InputError("The run's name is empty. `tfticket list runs` shows the runs.", field="run")
     if _is_run_folder(name):
         return read_run(Path(name))
     run = _by_name(workspace, name)
@@ -188,7 +189,10 @@ def _by_name(workspace: Path, name: str) -> RunFolder:
     if len(matches) != 1:
         known = ", ".join(run.folder.name for run in runs) or "none yet"
         what = "No run is" if not matches else f"{len(matches)} runs are"
-        raise InputError(f"{what} named '{shortened(name)}' in {workspace}. Runs there: {known}.")
+        names = [str(name) for run in runs for name in (run.config.get("name", ""), run.folder.name)]
+        near = [] if matches else difflib.get_close_matches(shortened(name), names, n=1)
+        message = f"{what} named '{shortened(name)}' in {workspace}. Runs there: {known}."
+        raise InputError(message, field="run", suggestion=next(iter(near), None))
     return matches[0]
 
 

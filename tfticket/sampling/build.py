@@ -46,9 +46,7 @@ def build_posterior(ticket: Ticket, data: Dataset, config: SampleConfig, threads
     network = MaskedNetwork(model, normalisation)
     network.check_data(data)
     check_class_names(ticket, data)
-    trained = {id(variable) for variable in model.trainable_weights}  # a frozen layer's are not
-    sampled = [path for path, (_, variable) in named_variables(model).items() if id(variable) in trained]
-    layout = Layout.of(ticket.start, ticket.mask, sampled)
+    layout = Layout.of(ticket.start, ticket.mask, _sampled_paths(model))
     prior = Prior.of(layout, config.prior, config.other_prior)
     fixed = {
         path: array * ticket.mask[path] if path in ticket.mask else array
@@ -79,7 +77,7 @@ def check_engine(model: Any, config: SampleConfig, kept: float) -> str:
     """
     _check_model(model, config.freeze_batch_norm)
     weights = {path: variable.numpy() for path, (_, variable) in named_variables(model).items()}
-    layout = Layout.of(weights, dense_mask(kernel_shapes(model)), weights)
+    layout = Layout.of(weights, dense_mask(kernel_shapes(model)), _sampled_paths(model))
     return choose_engine(config.engine, model, layout, kept)[1]
 
 
@@ -111,6 +109,12 @@ def choose_engine(requested: str, model: Any, layout: Layout, kept: float) -> tu
     return "sparse", "Gradients over the surviving weights alone, on the CPU."
 
 
+def _sampled_paths(model: Any) -> list[str]:
+    """Return the paths of the trained weights; those of a frozen layer stay fixed."""
+    trained = {id(variable) for variable in model.trainable_weights}
+    return [path for path, (_, variable) in named_variables(model).items() if id(variable) in trained]
+
+
 def _check_model(model: Any, frozen: bool) -> None:
     """Refuse a model that has no posterior to sample."""
     layers = [layer.name for layer in model.submodules if isinstance(layer, BATCH_NORMALISATION)]
@@ -119,11 +123,14 @@ def _check_model(model: Any, frozen: bool) -> None:
         raise InputError(
             f"{model.name} normalises by the statistics of a batch ({layers[0]}{more}): rows "
             "have no likelihoods of their own. Take a network without batch normalisation, or set freeze_batch_norm: "
-            "true to keep the statistics of the ticket's start."
+            "true to keep the statistics of the ticket's start.",
+            field="sample.freeze_batch_norm",
+            suggestion="true",
         )
     if constrained := constraints(model):
         listed = ", ".join(f"{path} ({constraint})" for path, constraint in constrained.items())
         raise InputError(
             f"{model.name} has constraints on weights, which a chain would ignore: {listed}. Remove them from the "
-            "layers; a prior such as uniform(-1, 1) bounds weights."
+            "layers; a prior such as uniform(-1, 1) bounds weights.",
+            field="model",
         )

@@ -174,7 +174,7 @@ class _Run:
         position = prior.draw(seeds.generator(*self._names, "start")) if start is None else prior.unconstrain(start)
         log_density, gradient = self._posterior.log_density_and_gradient(position)
         if not (math.isfinite(log_density) and np.isfinite(gradient).all()):
-            raise InputError(_not_finite(self._posterior, position, log_density, of_ticket=start is not None))
+            raise _not_finite(self._posterior, position, log_density, of_ticket=start is not None)
         return position
 
     def _choose_sampler(self) -> None:
@@ -270,8 +270,8 @@ class _Run:
         self._unsaved = []
 
 
-def _not_finite(posterior: Posterior, position: np.ndarray, log_density: float, of_ticket: bool) -> str:
-    """Return the message of a bad start: the tensors at fault, as far as they are known, and a remedy."""
+def _not_finite(posterior: Posterior, position: np.ndarray, log_density: float, of_ticket: bool) -> InputError:
+    """Return the error for a bad start: the tensors at fault, as far as they are known, and a remedy."""
     theta, parts = posterior.prior.constrain(position), posterior.layout.slices.items()
     bad = [path for path, part in parts if not np.isfinite(theta[part]).all()]
     if bad:
@@ -287,4 +287,5 @@ def _not_finite(posterior: Posterior, position: np.ndarray, log_density: float, 
     what = "gradient of the log density at the chain's start is not finite"
     if not math.isfinite(log_density):
         what = f"log density at the chain's start is {log_density}"
-    return f"The {what}: {where}. {remedy}"
+    suggestion = "prior" if of_ticket else "ticket"
+    return InputError(f"The {what}: {where}. {remedy}", field="sample.start", suggestion=suggestion)

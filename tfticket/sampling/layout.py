@@ -34,7 +34,9 @@ class Layout:
         """
         if not any(kept.any() for kept in mask.values()):
             raise InputError(
-                "The mask leaves no weight in any layer, so there is nothing to sample. Take a ticket of a lower level."
+                "The mask leaves no weight in any layer, so there is nothing to sample. Take a ticket of a lower "
+                "level.",
+                field="mask",
             )
         return cls({path: weights[path].shape for path in sampled}, mask)
 

@@ -17,6 +17,13 @@ _ACTIVATIONS = {"linear": NONE, "relu": RELU, "tanh": TANH}
 class CannotRun(InputError):
     """A model that the sparse engine does not support."""
 
+    def __init__(self, reason: str) -> None:
+        message = (
+            f"The sparse engine cannot run this network: {reason}. It supports chains of Dense, Conv2D, max and "
+            "average pooling, Flatten, ReLU and tanh. Use engine: keras."
+        )
+        super().__init__(message, field="sample.engine", suggestion="keras")
+
 
 def sparse_layers(model: Any, layout: Layout) -> tuple[Shape, list[Layer]]:
     """Return (channels, height, width) of the image, or (features, 1, 1), and the layers up to the logits.
@@ -40,7 +47,7 @@ def sparse_layers(model: Any, layout: Layout) -> tuple[Shape, list[Layer]]:
         last = translated[-1] if translated else None
         if kind is keras.layers.Flatten:
             if layer.data_format != "channels_last":
-                raise CannotRun(_refusal(f"{layer.name} has its channels first"))
+                raise CannotRun(f"{layer.name} has its channels first")
             is_flat = True
         elif kind in (keras.layers.Dense, keras.layers.Conv2D):
             translated.append(_linear(layer, shape, is_flat, layout))
@@ -49,7 +56,7 @@ def sparse_layers(model: Any, layout: Layout) -> tuple[Shape, list[Layer]]:
             translated.append(_pool(layer, shape))
         elif kind is keras.layers.GlobalAveragePooling2D:
             if layer.data_format != "channels_last":
-                raise CannotRun(_refusal(f"{layer.name} has its channels first"))
+                raise CannotRun(f"{layer.name} has its channels first")
             translated.append(Pool(AVERAGE_POOL, shape[1:], shape[1:], (0, 0), (shape[0], 1, 1)))
             is_flat = not layer.keepdims
         elif kind in (keras.layers.Activation, keras.layers.ReLU):
@@ -59,19 +66,12 @@ def sparse_layers(model: Any, layout: Layout) -> tuple[Shape, list[Layer]]:
             elif activation != NONE:
                 translated.append(Activation(activation, shape))
         else:
-            raise CannotRun(_refusal(f"{layer.name} is a {kind.__name__}"))
+            raise CannotRun(f"{layer.name} is a {kind.__name__}")
         shape = translated[-1].shape if translated else image
     last = translated[-1] if translated else None
     if not isinstance(last, Linear) or last.activation != NONE or shape[1:] != (1, 1):
-        raise CannotRun(_refusal(f"{model.name} does not end in a layer that gives logits"))
+        raise CannotRun(f"{model.name} does not end in a layer that gives logits")
     return image, translated
-
-
-def _refusal(reason: str) -> str:
-    return (
-        f"The sparse engine cannot run this network: {reason}. It supports chains of Dense, Conv2D, max and average "
-        "pooling, Flatten, ReLU and tanh. Use engine: keras."
-    )
 
 
 def _chain(model: Any) -> list[Any]:
@@ -84,10 +84,10 @@ def _chain(model: Any) -> list[Any]:
     before = model.inputs[0] if len(model.inputs) == 1 else None
     for layer in layers:
         if len(layer.inbound_nodes) != 1 or layer.input is not before:
-            raise CannotRun(_refusal(f"{model.name} is not a chain of layers at {layer.name}"))
+            raise CannotRun(f"{model.name} is not a chain of layers at {layer.name}")
         before = layer.output
     if len(model.input_shape) not in (2, 4):
-        raise CannotRun(_refusal(f"{model.name} takes neither images [height, width, channels] nor [features]"))
+        raise CannotRun(f"{model.name} takes neither images [height, width, channels] nor [features]")
     return layers
 
 
@@ -98,14 +98,14 @@ def _activation(layer: Any) -> int:
     else:
         name = getattr(layer.activation, "__name__", "custom")
     if name not in _ACTIVATIONS:
-        raise CannotRun(_refusal(f"{layer.name} has the activation {name}"))
+        raise CannotRun(f"{layer.name} has the activation {name}")
     return _ACTIVATIONS[name]
 
 
 def _linear(layer: Any, shape: Shape, is_flat: bool, layout: Layout) -> Linear:
     path = f"{layer.name}/kernel"
     if path not in layout.slices:
-        raise CannotRun(_refusal(f"{layer.name} is not trained"))
+        raise CannotRun(f"{layer.name} is not trained")
     kept, part = layout.mask[path], layout.slices[path]
     activation = _activation(layer)
     units = kept.shape[-1]
@@ -114,11 +114,11 @@ def _linear(layer: Any, shape: Shape, is_flat: bool, layout: Layout) -> Linear:
     kernel = np.arange(part.start, part.stop)
     if type(layer) is keras.layers.Dense:
         if not is_flat:
-            raise CannotRun(_refusal(f"{layer.name} is applied to each pixel of an image"))
+            raise CannotRun(f"{layer.name} is applied to each pixel of an image")
         whole = kept.reshape(*shape[1:], shape[0], units)
         return Linear(whole, kernel, biases, (units, 1, 1), activation)
     if layer.data_format != "channels_last" or layer.groups != 1 or tuple(layer.dilation_rate) != (1, 1):
-        raise CannotRun(_refusal(f"{layer.name} is grouped, dilated or has its channels first"))
+        raise CannotRun(f"{layer.name} is grouped, dilated or has its channels first")
     sizes, padding = _window(shape, layer.kernel_size, layer.strides, layer.padding)
     if padding == (0, 0):  # the part of a kernel outside the image has no effect
         down, right = np.nonzero(kept)[:2]
@@ -128,7 +128,7 @@ def _linear(layer: Any, shape: Shape, is_flat: bool, layout: Layout) -> Linear:
 
 def _pool(layer: Any, shape: Shape) -> Pool:
     if layer.data_format != "channels_last":
-        raise CannotRun(_refusal(f"{layer.name} has its channels first"))
+        raise CannotRun(f"{layer.name} has its channels first")
     kind = MAX_POOL if type(layer) is keras.layers.MaxPooling2D else AVERAGE_POOL
     sizes, padding = _window(shape, layer.pool_size, layer.strides, layer.padding)
     return Pool(kind, tuple(layer.pool_size), tuple(layer.strides), padding, (shape[0], *sizes))

@@ -10,7 +10,7 @@ import numpy as np
 from tfticket.config import SampleConfig
 from tfticket.config.schema import check_seed, validate
 from tfticket.data import Dataset
-from tfticket.errors import InputError
+from tfticket.errors import InputError, nearest
 from tfticket.evaluation.metrics import log_probabilities
 from tfticket.network import network_of
 from tfticket.pruning.mask import layer_of
@@ -58,9 +58,9 @@ class SampledTicket:
             InputError: An unknown ``by`` or chain, or rows of another type or shape.
         """
         if by not in ("draws", "mean weights"):
-            raise InputError(f"by is {by!r}; expected 'draws' or 'mean weights'.")
+            raise InputError(f"by is {by!r}; expected 'draws' or 'mean weights'.", field="by")
         if chain not in range(len(self.chains)):
-            raise InputError(f"chain is {chain!r}; expected a number from 0 to {len(self.chains) - 1}.")
+            raise InputError(f"chain is {chain!r}; expected a number from 0 to {len(self.chains) - 1}.", field="chain")
         engine, network = self.posterior.engine, network_of(self.ticket.model)
         rows = network.check_rows(images)
         if not len(rows):
@@ -80,8 +80,12 @@ class SampledTicket:
         """
         path = f"{layer}/kernel"
         if path not in self.ticket.mask:
-            known = ", ".join(map(layer_of, self.ticket.mask))
-            raise InputError(f"There is no prunable layer '{layer}'. The layers are {known}.")
+            layers = [layer_of(path) for path in self.ticket.mask]
+            raise InputError(
+                f"There is no prunable layer '{layer}'. The layers are {', '.join(layers)}.",
+                field="layer",
+                suggestion=nearest(layer, layers),
+            )
         return self.posterior.layout.unpack_tensor(self.theta.reshape(-1, self.theta.shape[-1]), path)
 
     def diagnostics(self) -> dict[str, Any]:
@@ -122,10 +126,10 @@ def sample(
         InputError: Bad options or seed, a mask without survivors, a model with batch statistics.
     """
     if not isinstance(data, Dataset):
-        raise InputError(f"The data are {type(data).__name__}; expected what load_data returns.")
+        raise InputError(f"The data are {type(data).__name__}; expected what load_data returns.", field="data")
     check_ticket(ticket, "sample")
     if isinstance(chains, bool) or not isinstance(chains, int | np.integer) or chains < 1:
-        raise InputError(f"chains is {chains!r}; expected an integer >= 1.")
+        raise InputError(f"chains is {chains!r}; expected an integer >= 1.", field="chains")
     seed = check_seed(seed)
     config = validate(SampleConfig, options, where="sample")
     ticket = to_deterministic(ticket)

@@ -160,7 +160,8 @@ def _with_mask(ticket: Ticket, part: Mask, control: str, seed: int, allow_empty:
     if collapsed and not allow_empty:
         raise InputError(
             f"The control {control} (seed {seed}) leaves no weight in {', '.join(collapsed)}. Set allow_empty, as the "
-            "papers have it, or take a denser ticket."
+            "papers have it, or take a denser ticket.",
+            field="allow_empty",
         )
     start = ticket.unmasked_start
     iteration = ticket.iteration if start is ticket.start else 0

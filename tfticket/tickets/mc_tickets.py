@@ -96,7 +96,10 @@ def fit_survival_model(
     check_class_names(ticket, data)
     pruned = [path for path, kept in ticket.mask.items() if not kept.all()]
     if not pruned:
-        raise InputError("The ticket is dense; expected a pruned one, from which survival is learnt. See find_tickets.")
+        raise InputError(
+            "The ticket is dense; expected a pruned one, from which survival is learnt. See find_tickets.",
+            field="ticket",
+        )
     features = features or layer_features(ticket, subsample_images(data, images, seed), **hooks)
     first = next(iter(ticket.mask))
     fits: dict[str, dict[str, Logistic]] = {}
@@ -166,7 +169,8 @@ def draw_mc_ticket(
     check_density(density, as_printed)
     if not all(kept.all() for kept in dense.mask.values()):
         raise InputError(
-            f"{dense.name} is pruned, to {dense.density:.1%}; expected an unpruned network: Ticket.dense(model)."
+            f"{dense.name} is pruned, to {dense.density:.1%}; expected an unpruned network: Ticket.dense(model).",
+            field="dense",
         )
     weights, names = dense.unmasked_start, stream_names(dense)
     families = {path: layer_family(weights[path]) for path in dense.mask}

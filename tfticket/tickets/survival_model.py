@@ -176,10 +176,11 @@ class SurvivalModel:
 def check_density(density: float | None, as_printed: bool) -> None:
     """Refuse a density at which no ticket can be drawn; None is the genuine ticket's."""
     if density is not None and not 0 < density <= 1:
-        raise InputError(f"The density is {density}; expected 0 < density <= 1.")
+        raise InputError(f"The density is {density}; expected 0 < density <= 1.", field="density")
     if density is not None and as_printed:
         raise InputError(
-            "density cannot be set with as_printed: the formula as printed decides it. Leave out one of the two."
+            "density cannot be set with as_printed: the formula as printed decides it. Leave out one of the two.",
+            field="density",
         )
 
 
@@ -193,7 +194,9 @@ def subsample_images(data: Dataset, images: int | None, seed: int) -> np.ndarray
     if images is None:
         return data.x_train
     if not 1 <= images <= rows:
-        raise InputError(f"images is {images}; expected 1 to {rows}, the training {data.things} of {data.name}.")
+        raise InputError(
+            f"images is {images}; expected 1 to {rows}, the training {data.things} of {data.name}.", field="images"
+        )
     sample = seeds.generator(seed, "connectivity images").permutation(rows)[:images]
     return data.x_train[np.sort(sample)]
 
@@ -209,7 +212,8 @@ def _check_values(model: SurvivalModel, path: str | Path) -> None:
         if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
             raise InputError(
                 f"{path}: {field} is {value!r}; expected a number from {low:g} to {high:g}. The file was altered; fit "
-                "the model again, `tfticket mc-fit`."
+                "the model again, `tfticket mc-fit`.",
+                field=field,
             )
 
     check(model.level, 0, _LARGEST, "level")

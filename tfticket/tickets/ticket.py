@@ -13,7 +13,7 @@ from tfticket.config.schema import validate
 from tfticket.config.wording import given
 from tfticket.data import Dataset, Normalisation
 from tfticket.data.normalisation import check_constants
-from tfticket.errors import InputError, shortened
+from tfticket.errors import InputError, shortened, unknown
 from tfticket.keras_versions import check_no_keras_3
 from tfticket.pruning.mask import density, layer_of, survivors
 from tfticket.registry import MODELS, check_name
@@ -79,7 +79,7 @@ class Ticket:
         elif start == "current":
             weights = {path: variable.numpy() for path, (_, variable) in named_variables(model).items()}
         else:
-            raise InputError(f"Unknown start '{start}'. Known: seed, current.")
+            raise unknown("start", start, ("seed", "current"), field="start")
         provenance: dict[str, Any] = {"seed": seed, "start": start}
         if unprunable := unprunable_layers(model):
             provenance["left_alone"] = unprunable
@@ -180,7 +180,7 @@ class Ticket:
         try:
             return cls(*ticket, provenance=provenance)
         except InputError as error:
-            raise InputError(f"{path}: {error}") from None
+            raise InputError(f"{path}: {error}", field=error.field, suggestion=error.suggestion) from None
 
 
 def check_ticket(value: object, function: str) -> None:
@@ -191,7 +191,9 @@ def check_ticket(value: object, function: str) -> None:
     """
     if not isinstance(value, Ticket):
         check_no_keras_3(value, function)
-        raise InputError(f"{function} takes a ticket, not {type(value).__name__}; Ticket.dense(model) makes one.")
+        raise InputError(
+            f"{function} takes a ticket, not {type(value).__name__}; Ticket.dense(model) makes one.", field="ticket"
+        )
 
 
 def with_class_names(ticket: Ticket, data: Dataset) -> Ticket:
@@ -228,7 +230,8 @@ def check_class_names(ticket: Ticket, data: Dataset) -> None:
             raise InputError(
                 f"{data.name}: label {label} is the class {name!r}, and for the ticket it is {wanted!r}; expected the "
                 f"ticket's classes in their order. {load if at_hand else f'Give data of the classes {listed}'}; or "
-                "make a ticket for these data by Ticket.dense(model, data=data), and transplant the mask to it."
+                "make a ticket for these data by Ticket.dense(model, data=data), and transplant the mask to it.",
+                field="data.classes",
             )
 
 
@@ -243,36 +246,48 @@ def _are_numbers(names: Sequence[str]) -> bool:
 
 def _validate(ticket: Ticket) -> None:
     if not ticket.mask:
-        raise InputError("The ticket has no mask.")
+        raise InputError("The ticket has no mask.", field="mask")
     for name in ("level", "iteration"):
         value = getattr(ticket, name)
         if type(value) is not int or not 0 <= value <= MOST_COUNT:
-            raise InputError(f"The ticket's {name} is {given(value)}; expected an integer from 0 to {MOST_COUNT:,}.")
+            raise InputError(
+                f"The ticket's {name} is {given(value)}; expected an integer from 0 to {MOST_COUNT:,}.", field=name
+            )
     _validate_model(ticket.model)
     names = ticket.provenance.get(CLASS_NAMES, []) if isinstance(ticket.provenance, dict) else []
     if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
-        raise InputError(f"The ticket's class names are {one_line(repr(names), 200)}; expected a list of texts.")
+        raise InputError(
+            f"The ticket's class names are {one_line(repr(names), 200)}; expected a list of texts.", field=CLASS_NAMES
+        )
     exempt = ticket.provenance.get("exempt", []) if isinstance(ticket.provenance, dict) else None
     layers = {layer_of(path) for path in ticket.mask}
     if not isinstance(exempt, list | tuple) or not set(map(str, exempt)) < layers:
-        raise InputError(f"The ticket's exempt layers are {exempt!r}; expected some of {', '.join(sorted(layers))}.")
+        raise InputError(
+            f"The ticket's exempt layers are {exempt!r}; expected some of {', '.join(sorted(layers))}.", field="exempt"
+        )
     for path, kept in ticket.mask.items():
         if kept.dtype != np.bool_:
-            raise InputError(f"The mask of {path} is {kept.dtype}; expected bool.")
+            raise InputError(f"The mask of {path} is {kept.dtype}; expected bool.", field="mask")
         if path not in ticket.start:
-            raise InputError(f"There is a mask for {path} but no start weights.")
+            raise InputError(f"There is a mask for {path} but no start weights.", field="start")
         if ticket.start[path].shape != kept.shape:
-            raise InputError(f"The mask of {path} is {kept.shape}, its weights are {ticket.start[path].shape}.")
+            raise InputError(
+                f"The mask of {path} is {kept.shape}, its weights are {ticket.start[path].shape}.", field="mask"
+            )
     if list(ticket.start) != list(ticket.initial):
-        raise InputError("The ticket's start and initial weights are not over the same paths.")
+        raise InputError("The ticket's start and initial weights are not over the same paths.", field="initial")
     for name, weights in (("start", ticket.start), ("initial", ticket.initial)):
         for path, array in weights.items():
             if not np.issubdtype(array.dtype, np.floating):
-                raise InputError(f"The {name} weights of {path} are {array.dtype}; expected floating point.")
+                raise InputError(
+                    f"The {name} weights of {path} are {array.dtype}; expected floating point.", field=name
+                )
             if array.shape != ticket.start[path].shape:
-                raise InputError(f"The {name} weights of {path} are {array.shape}, not {ticket.start[path].shape}.")
+                raise InputError(
+                    f"The {name} weights of {path} are {array.shape}, not {ticket.start[path].shape}.", field=name
+                )
             if not np.all(np.isfinite(array)):
-                raise InputError(f"The {name} weights of {path} are not all finite.")
+                raise InputError(f"The {name} weights of {path} are not all finite.", field=name)
 
 
 def _validate_model(model: Any) -> None:
@@ -289,7 +304,8 @@ def _validate_model(model: Any) -> None:
     )
     if not known:
         raise InputError(
-            f"The ticket's model is {one_line(repr(model), 200)}; expected {', '.join(registered)}, or a Keras config."
+            f"The ticket's model is {one_line(repr(model), 200)}; expected {', '.join(registered)}, or a Keras config.",
+            field="model",
         )
     if "keras" not in model:
         check_name("network", model["name"], MODELS)

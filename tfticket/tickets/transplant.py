@@ -43,19 +43,26 @@ def transplant(ticket: Ticket, onto: Ticket, carried: Carried = "start", trained
         raise unknown("weights to carry", str(carried), get_args(Carried), field="carried")
     check_same_architecture(ticket, onto)
     if not all(kept.all() for kept in onto.mask.values()):
-        raise InputError("The network to transplant onto is pruned; give the unpruned one, Ticket.dense(model).")
+        raise InputError(
+            "The network to transplant onto is pruned; give the unpruned one, Ticket.dense(model).", field="onto"
+        )
     if carried != "trained" and trained is not None:
         raise InputError(
-            f"Trained weights are carried by 'trained' alone, not by '{carried}'. Leave them out, or say 'trained'."
+            f"Trained weights are carried by 'trained' alone, not by '{carried}'. Leave them out, or say 'trained'.",
+            field="trained",
         )
     if carried == "trained" and not isinstance(trained, Mapping):
-        raise InputError("To carry trained weights, give them: transplant(ticket, onto, 'trained', trained.weights).")
+        raise InputError(
+            "To carry trained weights, give them: transplant(ticket, onto, 'trained', trained.weights).",
+            field="trained",
+        )
     weights = {"mask": {}, "start": ticket.start, "trained": trained or {}}[carried]
     for path, array in plain_weights(ticket).items() if weights else ():
         if path not in weights or np.shape(weights[path]) != array.shape:
             problem = f"of shape {np.shape(weights[path])}, not {array.shape}" if path in weights else "missing"
             raise InputError(
-                f"The trained weights are not of {ticket.name}: {path} is {problem}. Give those of the ticket."
+                f"The trained weights are not of {ticket.name}: {path} is {problem}. Give those of the ticket.",
+                field="trained",
             )
     start = {path: weights.get(path, array) for path, array in onto.start.items()}
     provenance = onto.provenance | {"transplanted": carried, "from": ticket.provenance}
@@ -84,14 +91,18 @@ def check_same_architecture(ticket: Ticket, onto: Ticket) -> None:
             here, there = (f"shape {shapes[path]}" if path in shapes else "missing" for shapes in (first, second))
             raise InputError(
                 f"A ticket of {ticket.name} cannot be transplanted onto {onto.name}: {path} is {here} in the first and "
-                f"{there} in the second. Take two networks of one architecture."
+                f"{there} in the second. Take two networks of one architecture.",
+                field="onto",
             )
     if list(ticket.mask) != list(onto.mask):
-        raise InputError(f"{ticket.name} and {onto.name} do not prune the same layers, so no mask fits both.")
+        raise InputError(
+            f"{ticket.name} and {onto.name} do not prune the same layers, so no mask fits both.", field="onto"
+        )
     if difference := _first_difference(ticket.model, onto.model):
         raise InputError(
             f"A ticket of {ticket.name} cannot be transplanted onto {onto.name}: {difference}. Take two networks of "
-            "one architecture, for data normalised alike."
+            "one architecture, for data normalised alike.",
+            field="onto",
         )
 
 

@@ -72,9 +72,9 @@ def test_corrupted_files_are_refused_or_read(form, cases, request, tmp_path_fact
 
     @settings(max_examples=cases, suppress_health_check=[HealthCheck.too_slow])
     @given(edits, renames, edits)
-    def check(*corruption):
+    def check(inside, renames, outside):
         shutil.rmtree(root / "case", ignore_errors=True)
-        outcomes[limited_read(corrupted(form, members, *corruption, root / "case"))[0]] += 1
+        outcomes[limited_read(corrupted(form, members, inside, renames, outside, root / "case"))[0]] += 1
 
     check()
     assert outcomes.total() >= cases
