@@ -74,11 +74,15 @@ def without_xla():
     from tfticket import network  # TensorFlow, which not every test needs
     from tfticket.training import loop
 
+    def forget():
+        network._network.cache_clear()
+        loop._loop.cache_clear()
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(network, "jit_policy", lambda model: False)
+        forget()  # networks of modules before, which XLA compiles
         yield
-    network._network.cache_clear()
-    loop._loop.cache_clear()
+    forget()
 
 
 @pytest.fixture(scope="session")
