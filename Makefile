@@ -17,7 +17,7 @@ SPHINX := $(BIN)/python -m sphinx -E -W --keep-going -d docs/_build/doctrees
 DOCS   := docs docs/_build/html
 
 # Of tests: one a core, four at most, for each starts TensorFlow. A file's tests stay together, as they share what they train.
-WORKERS := -n logical --maxprocesses 4 --dist loadfile
+WORKERS := -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 UV    := uv==0.13.9
 TORCH := torch==2.13.0

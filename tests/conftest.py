@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+from pathlib import Path
 from unittest import mock
 
 import psutil
@@ -38,6 +39,11 @@ settings.register_profile("tfticket", derandomize=True, deadline=None, database=
 settings.load_profile("tfticket")
 
 
+def pytest_collection_modifyitems(items):
+    """Put the files of whole runs first, so that no worker is alone with a long one at the end."""
+    items.sort(key=lambda item: item.path.parent != Path(__file__).parent)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def no_child_is_left_at_the_end():
     """A session that leaves a process below it fails, with the test that started it; this fixture ends last."""
@@ -68,11 +74,15 @@ def without_xla():
     from tfticket import network  # TensorFlow, which not every test needs
     from tfticket.training import loop
 
+    def forget():
+        network._network.cache_clear()
+        loop._loop.cache_clear()
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(network, "jit_policy", lambda model: False)
+        forget()  # networks of modules before, which XLA compiles
         yield
-    network._network.cache_clear()
-    loop._loop.cache_clear()
+    forget()
 
 
 @pytest.fixture(scope="session")

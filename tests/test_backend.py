@@ -68,7 +68,8 @@ images, labels = np.zeros((20, 4, 4, 1), "uint8"), np.arange(20) % 2
 data = tt.load_data(x_train=images, y_train=labels, x_test=images, y_test=labels)
 layers = [tf_keras.Input((4, 4, 1)), tf_keras.layers.Conv2D(1, 3), tf_keras.layers.Flatten(), tf_keras.layers.Dense(2)]
 model = tt.to_variational(tf_keras.Sequential(layers))
-tt.train(tt.Ticket.dense(model, data=data), data, train={"epochs": "1it", "batch_size": 10})
+ticket = tt.Ticket.dense(model, data=data)
+assert tt.TrainedTicket(ticket, ticket.start, []).predict(images, draws=2).shape == (20, 2)
 """
 
 

@@ -10,6 +10,7 @@ from tfticket.config import (
     Control,
     ControlStep,
     DataConfig,
+    Execution,
     ModelConfig,
     Population,
     StartStep,
@@ -58,7 +59,11 @@ def test_svi_trains_the_transplanted_mask(data, ticket, kl_weights, objective):
 
 
 def test_tune_finds_the_weights_of_the_lab(data, ticket, tmp_path):
-    lab, config, label = Lab(tmp_path), DataConfig(**DIGITS), {"seed": SEED, "level": 0, "density": 0.5}
+    lab, config, label = (
+        Lab(tmp_path, Execution(processes=1)),
+        DataConfig(**DIGITS),
+        {"seed": SEED, "level": 0, "density": 0.5},
+    )
     control = ControlStep(control=Control(name="random-mask", densities=0.5), seed=0)
     masked = lab.step("control", control, {"ticket": lab.step("start", StartStep(data=config, seed=0), label=label)})
 

@@ -49,7 +49,7 @@ def test_an_old_run_is_reported_as_it_was(workspace, name, call):
         assert row | expected == row  # later versions add fields
 
 
-@pytest.mark.parametrize("name", RUNS)
+@pytest.mark.parametrize("name", ["variational", pytest.param("sampled", marks=pytest.mark.slow)])
 def test_an_old_run_goes_on_from_the_steps_that_it_has(workspace, name, call, tmp_path):
     shutil.copytree(workspace, tmp_path / "w")
     folder = folder_of(tmp_path / "w", name)

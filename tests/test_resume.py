@@ -20,8 +20,8 @@ from tfticket.runs.files import read_json
 OPTIONS = [
     *OPTIONS_OF_DIGITS,
     "seeds=[3]",
-    "train.epochs=4000it",
-    "train.evaluate_every=1000it",
+    "train.epochs=1000it",
+    "train.evaluate_every=250it",
     "prune.rewind=50it",
     "control_densities=[0.1]",
     "execution.checkpoint_seconds=0",
@@ -30,6 +30,9 @@ OPTIONS = [
 ]
 ENDS = (signal.SIGKILL, "STOP", signal.SIGTERM, signal.SIGKILL, signal.SIGINT)
 """How a run ends, one after another; after the third it finds the disk full. Each end takes ten seconds."""
+
+
+FEWER = ["controls=[]", "prune.levels=1"]
 
 
 def command(workspace):
@@ -83,7 +86,8 @@ def limit_files():
 
 
 @pytest.mark.parametrize("ends", [ENDS[:1], pytest.param(ENDS, marks=pytest.mark.slow)], ids=["one end", "all ends"])
-def test_killed_stopped_and_out_of_disk_it_ends_with_the_bits_of_an_undisturbed_run(ends, tmp_path):
+def test_killed_stopped_and_out_of_disk_it_ends_with_the_bits_of_an_undisturbed_run(ends, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys.modules[__name__], "OPTIONS", OPTIONS + FEWER * (len(ends) == 1))
     undisturbed, workspace = tmp_path / "undisturbed", tmp_path / "disturbed"
     execute(command(undisturbed))
 

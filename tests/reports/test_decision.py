@@ -75,27 +75,20 @@ def test_verdicts_on_clear_differences(kind, differences):
 def test_the_rule_is_frozen():
     """A later version of the program must not decide otherwise."""
     assert (LEVEL, MARGIN, FEWEST_SEEDS) == (0.05, 0.005, 5)
-    decisions = decide(
-        [
-            Comparison("A", "beats", {"a": 0.003 + SPREAD, "b": 0.002 + 2 * SPREAD}),
-            Comparison("B", "reaches", {"a": -0.001 + SPREAD, "b": -0.002 + SPREAD}),
-            Comparison("C", "matches", {"a": 0.008 + SPREAD, "b": 0.001 + SPREAD}),
-        ]
+    members = (
+        ("beats", {"a": 0.003 + SPREAD, "b": 0.002 + 2 * SPREAD}),
+        ("reaches", {"a": -0.001 + SPREAD, "b": -0.002 + SPREAD}),
+        ("matches", {"a": 0.008 + SPREAD, "b": 0.001 + SPREAD}),
     )
-    assert [(decision.verdict, decision.member) for decision in decisions] == [
-        ("not decided", "b"),
-        ("holds", "b"),
-        ("contradicted", "a"),
-    ]
+    decisions = decide([Comparison("A", kind, differences) for kind, differences in members])
+    verdicts = [(decision.verdict, decision.member) for decision in decisions]
+    assert verdicts == [("not decided", "b"), ("holds", "b"), ("contradicted", "a")]
     # By hand, with 4 degrees of freedom: t = 2 has p 0.0580583 and t = 6 has 0.00194127. Holm doubles A's and trebles
     # B's; the evidence against C is of 2 sides, 2 members and 3 claims.
     p = 0.00194127
     p_values = [(decision.p, decision.p_against) for decision in decisions]
     np.testing.assert_allclose(p_values, [(2 * 0.0580583, 1), (3 * p, 1), (1 - p, 12 * p)], rtol=1e-5)
     assert decide([]) == []
-
-
-# Claims of several members
 
 
 def test_every_member_must_hold_so_that_the_largest_p_counts():
@@ -131,9 +124,6 @@ def test_a_member_of_too_few_seeds_withholds_the_whole_claim_and_is_shown():
     assert (decision.verdict, decision.member, decision.difference.count) == ("withheld", "few and worse", 3)
     members = {"near": SPREAD[:4], "far": -0.02 + SPREAD[:4], "farther": 0.03 + SPREAD[:4]}
     assert decision_of("matches", members).member == "farther"
-
-
-# The sign-flip test beside t
 
 
 @pytest.mark.parametrize("count", [2, 5, 12])
@@ -188,9 +178,6 @@ def test_skewed_differences_err_as_often_as_documented(sign, t, both):
     assert np.mean([decision.verdict == "holds" for decision in decisions]) == pytest.approx(both, abs=0.03)
 
 
-# Preconditions
-
-
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_withheld_claim_shows_its_difference_and_weighs_on_no_other(kind):
     met, failed, second = Precondition("this"), Precondition("that", "not so"), Precondition("third", "nor this")
@@ -210,9 +197,6 @@ def test_a_withheld_claim_shows_its_difference_and_weighs_on_no_other(kind):
         assert [getattr(decision, name) for name in p_values] == [None] * 4
     assert decisions[0].difference == mean_interval(0.02 + SPREAD)
     assert decisions[2].difference == mean_interval(few.differences["member"])
-
-
-# Means and intervals
 
 
 @given(st.lists(st.floats(-100, 100), min_size=2, max_size=12).filter(lambda values: np.std(values) > 1e-3))

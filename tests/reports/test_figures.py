@@ -60,9 +60,6 @@ def diagrams_of(some):
     return {title: axes for axes in figure.axes if (title := axes.get_title(loc="left"))}
 
 
-# Metrics against weights remaining
-
-
 def test_lines_have_the_means_of_each_arm_and_bands_the_range_over_seeds():
     axes = axes_of(rows())
     lines = lines_of(axes)
@@ -192,9 +189,6 @@ def test_figures_of_a_report_share_styles_and_names_and_leave_controls_to_their_
     assert style(metric, "dense") != style(metric, "dense, Bayesian")
     own, theirs = style(above, "re-initialised"), style(beside, "Bayesian, SNR, re-initialised")
     assert (own[:2] == theirs[:2], own[2] == theirs[2]) == (True, False)
-
-
-# Reliability diagrams
 
 
 def test_diagrams_pool_the_bins_of_seeds_and_leave_out_bins_of_few_rows():

@@ -34,9 +34,6 @@ REPLICATES = [
 ]
 
 
-# Cells
-
-
 def test_a_cell_is_the_mean_and_range_over_its_seeds_and_a_control_is_paired_with_its_ticket():
     for some in (ROWS, ROWS[::-1]):
         order = [(cell.level, cell.arm.key) for cell in summarise(some)]
@@ -93,9 +90,6 @@ def test_the_number_of_seeds_and_replicates():
         some = [row(arm, seed) for seed in (0, 1) for arm in ("ticket", "nuts")]  # chains are no controls
         some += [row("mine", seed, replicate=n) for seed, count in replicates.items() for n in range(count)]
         assert seeds_text(summarise(some)) == text
-
-
-# Tables of arms
 
 
 def test_the_table_shows_dense_networks_and_the_levels_with_controls():
@@ -173,9 +167,6 @@ def test_tables_show_a_shared_unpruned_network_once_and_figures_no_controls():
     assert {cell.arm.key for cell in without_controls(own)} == shown
 
 
-# The table of claims
-
-
 GOOD = {("ticket", 1): 0.9, ("reinitialise", 1): 0.8, ("shuffle-even", 1): 0.7}
 BAD = GOOD | {("shuffle-even", 1): 0.95}
 
@@ -227,9 +218,6 @@ def test_claims_are_printed_by_run_and_fit_a_narrow_screen(capsys, monkeypatch):
     assert "arXiv:2602.18825" in printed
     show_claims(decisions_of(rows({("ticket", 1): 0.9})))
     assert capsys.readouterr().out == ""
-
-
-# The CSV of rows
 
 
 def test_the_csv_has_every_row_to_the_last_digit():

@@ -1,8 +1,8 @@
 """Tables, CSV and figures of variational networks: uncertainty, posteriors, the best epochs of trainings."""
 
 import csv
-import dataclasses
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -121,31 +121,24 @@ def test_csv_files_have_every_network_and_layer_and_are_empty_where_nothing_was_
     assert next(lines, None) is None
 
 
-def test_the_figure_of_entropies_has_means_and_bars_over_seeds(folder):
+def test_figures_have_means_and_bars_over_seeds_and_gaps_where_a_layer_is_empty(folder):
     networks = uncertainties_of(read_run(folder))
-    figure = uncertainty_figure(networks, "title")
-    for axes, means, spread in zip(figure.axes, ([0.25] * 3, [0.01, 0.02, 0.03]), (0.05, 0.0), strict=True):
-        assert (axes.get_yscale(), axes.get_ylim()[0]) == ("linear", 0)
-        line, _, (bars,) = axes.containers[0]
+    axes = uncertainty_figure(networks, "title").axes
+    for each, means, spread in zip(axes, ([0.25] * 3, [0.01, 0.02, 0.03]), (0.05, 0.0), strict=True):
+        assert (each.get_yscale(), each.get_ylim()[0]) == ("linear", 0)
+        line, _, (bars,) = each.containers[0]
         np.testing.assert_allclose(line.get_xydata(), list(zip((100, 50, 25), means, strict=True)))
         ends = [segment[:, 1] for segment in bars.get_segments()]
         np.testing.assert_allclose(ends, [[mean - spread, mean + spread] for mean in means])
-    assert names_in(figure) == ["IMP ticket", "re-initialised"]
-    wide = [
-        dataclasses.replace(network, values=network.values | {"epistemic": 100.0**-network.level})
-        for network in networks
-        if "epistemic" in network.values
-    ]
-    assert [axes.get_yscale() for axes in uncertainty_figure(wide, "title").axes] == ["linear", "log"]
-
-
-def test_the_figure_of_posteriors_has_some_layers_and_a_gap_where_one_is_empty(folder):
-    figure = posterior_figure(uncertainties_of(read_run(folder)), "title")
-    assert [axes.get_title(loc="left") for axes in figure.axes[:6]] == [LAYERS[n] for n in (0, 1, 3, 4, 6, 7)]
-    ticket, control = figure.axes[6].get_lines()
+    drawn = [network for network in networks if "epistemic" in network.values]
+    wide = [replace(each, values=each.values | {"epistemic": 100.0**-each.level}) for each in drawn]
+    assert [each.get_yscale() for each in uncertainty_figure(wide, "title").axes] == ["linear", "log"]
+    axes = posterior_figure(networks, "title").axes
+    assert [each.get_title(loc="left") for each in axes[:6]] == [LAYERS[n] for n in (0, 1, 3, 4, 6, 7)]
+    ticket, control = axes[6].get_lines()
     np.testing.assert_allclose(ticket.get_ydata(), [3, 6, np.nan])
     np.testing.assert_allclose(control.get_xydata(), [[50, 6]])
-    np.testing.assert_allclose(figure.axes[7].get_lines()[0].get_ydata(), [3, 6, 9])
+    np.testing.assert_allclose(axes[7].get_lines()[0].get_ydata(), [3, 6, 9])
 
 
 def test_tables_and_figures_name_tickets_alike_and_leave_controls_of_many_arms_out(make_run):

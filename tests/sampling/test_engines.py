@@ -103,11 +103,17 @@ CASES = {  # before flattening and a last dense layer
     "activations after pools": ((8, 8, 2), [conv(4, 3), MEAN(), TANH(), conv(3, 2), POOL(), L.ReLU(), TANH()]),
     "activations first, and twice": ((5, 5, 1), [TANH(), conv(3, 3, activation="relu"), TANH()]),
     "a mean over the image": ((7, 6, 2), [conv(6, 3, 1, "same", "relu"), L.GlobalAveragePooling2D()]),
-    "no biases": ((6, 6, 1), [conv(5, 3, bias=False), L.Flatten(), L.Dense(7, "tanh", use_bias=False)]),
+    "no biases": (
+        (6, 6, 1),
+        [conv(5, 3, bias=False), L.Flatten(name="flat"), L.Dense(7, "tanh", use_bias=False, name="inner")],
+    ),
     "what a dense layer would see": ((9, 9, 1), [conv(3, 5, 4, activation="relu"), conv(5, 2, 1, "same"), POOL()]),
     "a single dense layer": ((3, 4, 4), []),
     "features": ((11,), []),
-    "features, rectified": ((11,), [L.ReLU(), L.Dense(20), L.Activation("relu"), L.Dense(5, "tanh")]),
+    "features, rectified": (
+        (11,),
+        [L.ReLU(), L.Dense(20, name="a"), L.Activation("relu"), L.Dense(5, "tanh", name="b")],
+    ),
 }
 
 

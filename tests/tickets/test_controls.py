@@ -2,6 +2,7 @@
 
 import itertools
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -13,16 +14,10 @@ from tfticket.backend import keras
 from tfticket.config import Control
 from tfticket.pruning.mask import survivors
 from tfticket.registry import CONTROLS, resolve
-from tfticket.tickets.controls import (
-    keep_signs,
-    random_mask,
-    reinitialise,
-    shuffle_even,
-    shuffle_global,
-    shuffle_layerwise,
-)
+from tfticket.tickets import controls
+from tfticket.tickets.controls import keep_signs, random_mask, reinitialise, shuffle_even, shuffle_layerwise
 
-SHUFFLES = [shuffle_global, shuffle_even, shuffle_layerwise]
+SHUFFLES = [controls.shuffle_global, shuffle_even, shuffle_layerwise]
 
 
 @pytest.fixture(scope="module")
@@ -38,9 +33,6 @@ def ticket():
     dense = tt.Ticket.dense(tt.build_model("lenet-300-100", input_shape=(8, 8, 1), num_classes=10), seed=4)
     random = np.random.default_rng(0)
     return replace(dense, mask={path: random.random(kept.shape) < 0.3 for path, kept in dense.mask.items()}, level=3)
-
-
-# Weights drawn anew
 
 
 @pytest.mark.parametrize("control", [reinitialise, keep_signs])
@@ -73,18 +65,10 @@ class Constant(keras.layers.Layer):
 
 
 def test_reinitialising_keeps_the_tickets_constants():
-    layers = [
-        keras.Input((2, 2, 1)),
-        keras.layers.Flatten(),
-        Constant(name="constant"),
-        keras.layers.Dense(3, name="out"),
-    ]
-    model = keras.Sequential(layers)
+    layers = keras.layers
+    model = keras.Sequential([keras.Input((2, 2, 1)), layers.Flatten(), Constant(name="constant"), layers.Dense(3)])
     model.get_layer("constant").number.assign(5.0)
     assert reinitialise(tt.Ticket.dense(model, seed=1), seed=2).start["constant/number"] == 5
-
-
-# Survivors moved about
 
 
 @pytest.mark.parametrize("shuffle", SHUFFLES)
@@ -127,7 +111,7 @@ def test_a_random_mask_has_the_density_of_all_layers_or_of_each(ticket):
 def test_exempt_layers_keep_their_mask(ticket):
     mask = ticket.mask | {"dense_3/kernel": np.ones_like(ticket.mask["dense_3/kernel"])}
     exempt = replace(ticket, mask=mask, provenance={"exempt": ["dense_3"]})
-    for control in (*SHUFFLES, lambda ticket, seed: random_mask(ticket, seed, densities=0.5)):
+    for control in (*SHUFFLES, partial(random_mask, densities=0.5)):
         altered = control(exempt, 4).mask
         assert altered["dense_3/kernel"].all()
         assert np.any(altered["dense_1/kernel"] != mask["dense_1/kernel"])
@@ -140,29 +124,22 @@ def test_an_empty_layer_is_recorded_or_refused(ticket):
     only[3, 4] = True
     mask = {path: np.zeros_like(kept) for path, kept in ticket.mask.items()} | {"dense_3/kernel": only}
     sparse = replace(ticket, mask=mask)
-    control = shuffle_global(sparse, seed=4)
+    control = controls.shuffle_global(sparse, seed=4)
     assert control.provenance["controls"] == [{"control": "shuffle-global", "seed": 4, "emptied": ["dense_3"]}]
     with refused("allow_empty", None, "shuffle-global", "seed 4", "dense_3"):
-        shuffle_global(sparse, seed=4, allow_empty=False)
+        controls.shuffle_global(sparse, seed=4, allow_empty=False)
     with refused("allow_empty", None, "random-mask", "dense_3"):
         random_mask(sparse, seed=4, densities={"dense_3": 0.0}, allow_empty=False)
     assert shuffle_layerwise(sparse, seed=4, allow_empty=False).survivors == sparse.survivors
 
 
 def test_draws_of_other_controls_levels_seeds_and_replicates_are_independent(ticket):
-    draws = [
-        (shuffle_layerwise, 0, 3, {}),
-        (shuffle_layerwise, 0, 4, {}),
-        (shuffle_layerwise, 1, 3, {}),
-        (shuffle_layerwise, seeds.derive(0, "replicate", 1), 3, {}),
-        (shuffle_even, 0, 3, {}),
-        (shuffle_global, 0, 3, {}),
-        (random_mask, 0, 3, {"densities": 0.3}),
+    replicate = seeds.derive(0, "replicate", 1)
+    draws = [(shuffle_layerwise, seed, level) for seed, level in ((0, 3), (0, 4), (1, 3), (replicate, 3))]
+    draws += [
+        (control, 0, 3) for control in (shuffle_even, controls.shuffle_global, partial(random_mask, densities=0.3))
     ]
-    masks = [
-        control(replace(ticket, level=level), seed, **options).mask["dense_1/kernel"]
-        for control, seed, level, options in draws
-    ]
+    masks = [control(replace(ticket, level=level), seed).mask["dense_1/kernel"] for control, seed, level in draws]
     for first, second in itertools.combinations(masks, 2):
         expected = first.mean() * second.mean()
         assert np.mean(first & second) == pytest.approx(expected, abs=5 * np.sqrt(expected / first.size))
@@ -170,9 +147,6 @@ def test_draws_of_other_controls_levels_seeds_and_replicates_are_independent(tic
     magnitudes = [np.abs(control.start["dense_1/kernel"]).ravel() for control in weights]
     for first, second in itertools.combinations(magnitudes, 2):
         assert np.corrcoef(first, second)[0, 1] == pytest.approx(0, abs=5 / np.sqrt(first.size))
-
-
-# All of them
 
 
 @pytest.mark.parametrize("name", CONTROLS)

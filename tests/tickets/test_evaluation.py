@@ -1,6 +1,7 @@
 """Evaluation of tickets: records, draws of variational networks, classes that data and ticket must share."""
 
 import json
+import re
 from contextlib import nullcontext
 from dataclasses import replace
 
@@ -81,24 +82,14 @@ def each_draw(trained, images, seed, draws=DRAWS):
     return np.array(list(predictions(network, images, draws, seed)))
 
 
-# Deterministic networks
-
-
 def test_probabilities_sum_to_one_and_images_of_another_type_or_shape_are_refused(trained, data, rows):
     images = data.x_test[:1001, ::4, ::4]  # more than fit in one piece
     whole = trained.predict(images)
     np.testing.assert_allclose(whole.sum(axis=1), 1)
     np.testing.assert_allclose(whole[-3:], trained.predict(images[998:]), rtol=1e-6)
     nine = rows.x_test[:9]
-    for others, shape in (
-        *((nine / 255, r"float64 \(9, 7, 7, 1\)"), (nine.astype(np.int32), r"int32 \(9, 7, 7, 1\)")),
-        *(
-            (nine[..., 0], r"uint8 \(9, 7, 7\)"),
-            (nine[0], r"uint8 \(7, 7, 1\)"),
-            (nine[:, :5], r"uint8 \(9, 5, 7, 1\)"),
-        ),
-    ):
-        with pytest.raises(tt.InputError, match=rf"uint8 \[rows, 7, 7, 1\].*{shape}"):
+    for others in (nine / 255, nine.astype(np.int32), nine[..., 0], nine[0], nine[:, :5], nine.repeat(3, axis=-1)):
+        with pytest.raises(tt.InputError, match=rf"\[rows, 7, 7, 1\].*{others.dtype} {re.escape(str(others.shape))}"):
             trained.predict(others)
 
 
@@ -132,9 +123,6 @@ def test_a_record_of_a_deterministic_network_has_metrics_and_reliability_and_no_
     inside, outside = (ood_scores(predict(ticket.model, ticket.mask, weights, each.x_test)) for each in (rows, noise))
     expected = {name: auroc(inside[name], outside[name]) for name in ("confidence", "entropy")}
     assert more["out_of_distribution"]["auroc"] == expected
-
-
-# Variational networks
 
 
 def test_reported_numbers_are_those_of_the_pooled_draws(unsure, rows, noise, record):
@@ -238,12 +226,8 @@ USES = {
 
 @pytest.mark.parametrize("use", USES)
 def test_classes_in_another_order_or_of_other_names_are_refused(use, of_flowers):
-    for classes, names, first in (
-        (NAMES[::-1], NAMES, NAMES[2]),
-        (NAMES[1:], NAMES, NAMES[1]),
-        (None, ["a", "b"], "a"),
-    ):
-        with refused("data.classes", None, "label 0", f"'{first}'", "'setosa'", str(NAMES)):
+    for classes, names in ((NAMES[::-1], NAMES), (NAMES[1:], NAMES), (None, ["a", "b"])):
+        with refused("data.classes", None, "label 0", f"'{(classes or names)[0]}'", "'setosa'", str(NAMES)):
             USES[use](of_flowers, flowers(classes, names))
 
 
@@ -263,12 +247,8 @@ def coded(classes):
 
 def test_numbered_classes_are_compared():
     for ours, theirs, facts in (
-        ([3, 8], [0, 1], ("'0'", "'3'")),
-        (None, [3, 8], ("'3'", "'0'")),
-        ([1, 0], [0, 1], ("'0'", "'1'")),
-        ([0, 1], [1, 0], ("classes=['0', '1']", "data.classes")),
-        ([3, 8], [3, 8], None),
-        (None, [0, 1], None),
+        *(([3, 8], [0, 1], ("'0'", "'3'")), (None, [3, 8], ("'3'", "'0'")), ([1, 0], [0, 1], ("'0'", "'1'"))),
+        *(([0, 1], [1, 0], ("classes=['0', '1']", "data.classes")), ([3, 8], [3, 8], None), (None, [0, 1], None)),
     ):
         data, others = coded(ours), coded(theirs)
         ticket = tt.Ticket.dense(tt.build_model("lenet-300-100", data), data=data)

@@ -59,9 +59,8 @@ def test_a_step_prunes_by_the_trained_weights_and_rewinds_to_the_start(model):
     assert kept.min() > lost.max()
     assert (pruned.start is dense.start, pruned.level) == (True, 1)  # scales too
     assert pruned.density == pytest.approx(0.1, abs=1e-4)
-    first, same, other = (
-        prune_ticket(dense, trained, PruneStep(rate=0.5, score="random", seed=n)).mask for n in (1, 1, 2)
-    )
+    steps = [PruneStep(rate=0.5, score="random", seed=seed) for seed in (1, 1, 2)]
+    first, same, other = (prune_ticket(dense, trained, step).mask for step in steps)
     assert all(np.array_equal(first[path], same[path]) for path in first)
     assert not any(np.array_equal(first[path], other[path]) for path in first)
 

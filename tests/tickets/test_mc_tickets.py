@@ -19,19 +19,12 @@ from tfticket.backend import keras
 from tfticket.errors import InputError
 from tfticket.evaluation.connectivity import Connectivity, by_weight
 from tfticket.pruning.mask import layer_of
+from tfticket.tickets import mc_tickets
 from tfticket.tickets.controls import shuffle_layerwise
-from tfticket.tickets.mc_tickets import (
-    LayerFeatures,
-    closeness,
-    draw_mc_ticket,
-    fit_survival_model,
-    histograms,
-    layer_features,
-    logistic,
-    offset,
-)
+from tfticket.tickets.mc_tickets import draw_mc_ticket, fit_survival_model, layer_features, logistic, offset
 from tfticket.tickets.survival_model import Logistic, SurvivalModel, TicketLayer, subsample_images
 
+pytestmark = pytest.mark.usefixtures("without_xla")
 layers = keras.layers
 
 TRUTH = {"conv": (-3.2, 1.0, 0.9), "dense": (-3.5, 1.4, 0.6)}
@@ -44,13 +37,8 @@ DISTANCES = ("ks_weights", "ks_connectivity")
 @pytest.fixture(scope="module")
 def rows(data):
     """The middle of MNIST's images."""
-    images = data.x_train[:400, 4:24, 4:24]
-    parts = {
-        "x_train": images[:350],
-        "y_train": data.y_train[:350],
-        "x_test": images[350:],
-        "y_test": data.y_train[350:400],
-    }
+    parts = {"x_train": data.x_train[:350, 4:24, 4:24], "y_train": data.y_train[:350]}
+    parts |= {"x_test": data.x_test[:50, 4:24, 4:24], "y_test": data.y_test[:50]}
     return tt.load_data("digits", **parts, train_rows=300, validation_rows=50)
 
 
@@ -131,9 +119,6 @@ def assert_densities(ticket, expected):
         assert kept.mean() == pytest.approx(density, abs=5 * np.sqrt(density * (1 - density) / kept.size)), path
 
 
-# Logistic models
-
-
 @pytest.mark.parametrize("intercept", [True, False])
 @pytest.mark.parametrize("scales", [(1.0,), (0.02, 300.0)])
 def test_coefficients_are_those_of_statsmodels(intercept, scales):
@@ -194,9 +179,6 @@ def test_survivors_that_no_logistic_model_fits_are_refused():
 def test_the_offset_meets_the_density(logits, density):
     assert expit(logits + offset(logits, density)).mean() == pytest.approx(density, abs=1e-6)
     assert not expit(logits + offset(logits, 0.0)).any()
-
-
-# Fitting
 
 
 @pytest.mark.parametrize(("family", "paths"), [("conv", ["conv_2"]), ("dense", ["dense_1", "dense_2"])])
@@ -268,9 +250,6 @@ def test_images_are_sampled_by_the_seed_each_once(rows):
     assert subsample_images(rows, None, seed=0) is rows.x_train
 
 
-# Drawing
-
-
 @pytest.mark.parametrize("connectivity", [True, False])
 def test_a_drawn_ticket_has_the_tickets_densities_and_weights(connectivity, drawn, ticket, rows):
     ours = drawn[connectivity, False]
@@ -287,7 +266,7 @@ def test_a_drawn_ticket_has_the_tickets_densities_and_weights(connectivity, draw
 def test_drawn_tickets_are_closer_than_shuffled_ones_and_by_connectivity_closer_in_it(drawn, model, rows):
     by_both, by_magnitude = (layers_of(drawn[how, False])["dense_1"] for how in (True, False))
     shuffled = layer_features(shuffle_layerwise(drawn[True, False], seed=0), rows.x_train)
-    assert closeness(model, shuffled, "dense_1/kernel")["ks_weights"] > 5 * by_both["ks_weights"]
+    assert mc_tickets.closeness(model, shuffled, "dense_1/kernel")["ks_weights"] > 5 * by_both["ks_weights"]
     assert by_both["ks_connectivity"] < 0.5 * by_magnitude["ks_connectivity"]
 
 
@@ -395,19 +374,16 @@ def test_a_family_without_a_model_is_refused_and_magnitude_is_offered(model, row
     assert ours.density == pytest.approx(0.2, abs=0.05)
 
 
-# Closeness and histograms
-
-
 def test_distances_are_those_of_the_full_samples_and_histograms_count_every_survivor(model, ticket, drawn, rows):
     theirs = layer_features(ticket, rows.x_train)
     for each in (drawn[True, False], shuffle_layerwise(ticket, seed=0)):
         ours = layer_features(each, rows.x_train)
         for path in ticket.mask:
-            distances = closeness(model, ours, path)
+            distances = mc_tickets.closeness(model, ours, path)
             for number, name in enumerate(DISTANCES):
                 samples = [features.features(path)[number][features.mask[path]] for features in (ours, theirs)]
                 assert distances[name] == pytest.approx(ks_2samp(*samples, method="asymp").statistic, abs=0.005)
-    for path, counts in zip(ticket.mask, histograms(theirs).values(), strict=True):
+    for path, counts in zip(ticket.mask, mc_tickets.histograms(theirs).values(), strict=True):
         assert sum(counts["weights"]) == sum(counts["connectivity"]) == ticket.survivors[path]
 
 
@@ -415,7 +391,9 @@ def test_histograms_are_in_standard_deviations_and_means_and_the_outer_bins_are_
     kernel = np.array([*[[-1.0, 1.0]] * 5, [-70.0, 1.0]])
     reached = np.array([0.05, 0.05, 0.05, 0.05, 0.05, 10.0])
     mask = np.array([[True, True]] * 4 + [[False, False], [True, False]])
-    counts = histograms(LayerFeatures({"a/kernel": mask}, {"a/kernel": kernel}, {"a/kernel": reached}))["a"]
+    counts = mc_tickets.histograms(
+        mc_tickets.LayerFeatures({"a/kernel": mask}, {"a/kernel": kernel}, {"a/kernel": reached})
+    )["a"]
     filled = {name: [(at, count) for at, count in enumerate(values) if count] for name, values in counts.items()}
     assert filled == {"weights": [(0, 1), (29, 4), (30, 4)], "connectivity": [(0, 8), (39, 1)]}
     assert [len(counts[name]) for name in ("weights", "connectivity")] == [60, 40]

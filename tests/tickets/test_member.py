@@ -136,9 +136,6 @@ def test_a_parent_of_another_iteration_is_refused(ticket, tmp_path):
             trained(tmp_path / f"child-{facts}", ticket, first, last, parent)
 
 
-# Populations
-
-
 class Counting(Listener):
     """Counts the members that are computed, and stops after so many."""
 
