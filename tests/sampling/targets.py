@@ -187,7 +187,7 @@ def stochastic_volatility():
     shock ~ cauchy(0, 2).
 
     Variables: logit((persistence + 1) / 2), mean, log shock, shocks in units of their scale [100].
-    Quantities: persistence, mean, shock, h [100].
+    Quantities: persistence, mean, shock, h [100]; mean has heavy tails, where persistence is near 1.
     """
     returns = np.diff(stored("stochastic_volatility")["closing_prices"])
     returns -= returns.mean()
