@@ -10,7 +10,8 @@ from tfticket.data import Dataset, Normalisation
 from tfticket.data.normalisation import standard_floats
 from tfticket.models import kernel_shapes, named_variables
 from tfticket.sampling.build import build_posterior
-from tfticket.sampling.warmup import Adaptation, reasonable_step_size
+from tfticket.sampling.metric import Metric
+from tfticket.sampling.tuned_sampler import TunedSampler
 from tfticket.tickets.ticket import Ticket
 
 L = keras.layers
@@ -131,26 +132,44 @@ def central_differences(function, at, coordinates, step=1e-5):
 # Chains
 
 
-def sample(sampler, density, start, warmup, draws, seed):
-    """Warm up, then draw, with a sampler alone; return draws [draws, size], their statistics, and the warm-up."""
-    random = np.random.default_rng(seed)
-    adaptation = Adaptation.begin(warmup, len(start), 0.8)
+class Target:
+    """A density of a function's, u float64 [size] -> (log density, gradient): see ``protocol.Density``."""
 
-    def find_step_size(position):
-        adaptation.dual.restart(reasonable_step_size(density, position, adaptation.inverse_mass_sqrt, random))
+    def __init__(self, size, log_density_and_gradient):
+        self.size, self.metric, self._function = size, Metric.diagonal(np.ones(size)), log_density_and_gradient
 
-    state, positions, stats = sampler.init(start), [], []
-    find_step_size(start)
-    for number in range(warmup + draws):
-        seeds = tuple(random.integers(2**31, size=2).tolist())
-        state, info = sampler.step(state, adaptation.step_size, adaptation.inverse_mass_sqrt, seeds)
-        position = state.position.numpy()
-        if number >= warmup:
-            positions.append(position)
-            stats.append(info)
-        elif adaptation.update(position, sampler.gradient(state), info.acceptance_rate):
-            find_step_size(position)
-    return np.array(positions), stats, adaptation
+    @np.errstate(all="ignore")  # of a diverging trajectory
+    def log_density_and_gradient(self, whitened):
+        value, gradient = self._function(self.metric.to_position(whitened))
+        return float(value), self.metric.whiten_gradient(gradient)
+
+    def as_tensor(self):
+        def both(whitened):
+            value, gradient = self.log_density_and_gradient(whitened)
+            return np.float64(value), gradient
+
+        @tf.custom_gradient
+        def log_density(whitened):
+            value, gradient = tf.numpy_function(both, [whitened], (tf.float64, tf.float64))
+            gradient = tf.ensure_shape(gradient, whitened.shape)
+            return tf.ensure_shape(value, []), lambda upstream: upstream * gradient
+
+        return log_density
+
+
+def sample(density, start, config, seed=0):
+    """Warm up, then draw, with a sampler alone; return draws [draws, size], their statistics, and the sampler."""
+    random, sampler = np.random.default_rng(seed), TunedSampler(density, len(start), config)
+    sampler.begin(start, random)
+    draws, stats = [], []
+    for number in range(config.warmup + config.draws):
+        drawn = sampler.step(random)
+        if number < config.warmup:
+            sampler.learn(drawn, random)
+        else:
+            draws.append(sampler.variables)
+            stats.append(drawn)
+    return np.array(draws), stats, sampler
 
 
 def effective(draws):

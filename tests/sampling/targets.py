@@ -8,8 +8,8 @@ it has digits enough.
 
 - ``eight_schools``: eight_schools-eight_schools_noncentered; deviations: eight_schools-eight_schools_centered, which
   is the same posterior. Data: Rubin (1981).
-- ``kidscore_momiq``: kidiq-kidscore_momiq. Data: ``kidiq`` of the R package rstanarm 2.21.3.
-- ``nes1996``: nes1996-nes. Data: github.com/stan-dev/example-models, ``ARM/Ch.4/nes1996.data.json``.
+- ``kidscore_momiq``, ``kidscore_interaction``: kidiq-kidscore_momiq and kidiq-kidscore_interaction. Data: ``kidiq`` of
+  the R package rstanarm 2.21.3.
 - ``sblrc``: sblrc-blr. Data: github.com/twiecki/posteriordb, ``benchmark_results/blr_data.json``.
 
 Inference Gym 0.0.5 (PyPI: inference-gym), ``targets/ground_truth/*.py``; data ``internal/datasets/*.py``.
@@ -34,34 +34,7 @@ import numpy as np
 from scipy.signal import lfilter
 from scipy.special import expit, log_expit
 
-from tfticket.backend import tf
-from tfticket.sampling.metric import Metric
-
-
-class Target:
-    """A density with a public reference posterior; see ``protocol.Density``."""
-
-    def __init__(self, size, log_density_and_gradient):
-        self.size, self.metric = size, Metric.diagonal(np.ones(size))
-        self._log_density_and_gradient = log_density_and_gradient
-
-    @np.errstate(all="ignore")  # of a diverging trajectory
-    def log_density_and_gradient(self, whitened):
-        value, gradient = self._log_density_and_gradient(self.metric.to_position(whitened))
-        return float(value), self.metric.whiten_gradient(gradient)
-
-    def as_tensor(self):
-        def in_numpy(whitened):
-            value, gradient = self.log_density_and_gradient(whitened)
-            return np.float64(value), gradient
-
-        @tf.custom_gradient
-        def log_density(whitened):
-            value, gradient = tf.numpy_function(in_numpy, [whitened], (tf.float64, tf.float64))
-            value, gradient = tf.ensure_shape(value, []), tf.ensure_shape(gradient, [self.size])
-            return value, lambda upstream: upstream * gradient
-
-        return log_density
+from tests.sampling.problems import Target
 
 
 @dataclass(frozen=True)
@@ -116,17 +89,19 @@ def regression(name, beta_deviation=np.inf, log_prior_of_sigma=lambda sigma: (0.
     return reference(name, len(gram), log_density_and_gradient, to_quantities)
 
 
+def cauchy(sigma):
+    """Log density of cauchy(0, 2.5) at sigma, and its slope."""
+    return -np.log1p((sigma / 2.5) ** 2), -2 * sigma / (2.5**2 + sigma**2)
+
+
 def kidscore_momiq():
     """kid_score ~ normal(beta[1] + beta[2] * mom_iq, sigma); sigma ~ cauchy(0, 2.5)."""
-    return regression(
-        "kidscore_momiq",
-        log_prior_of_sigma=lambda sigma: (-np.log1p((sigma / 2.5) ** 2), -2 * sigma / (2.5**2 + sigma**2)),
-    )
+    return regression("kidscore_momiq", log_prior_of_sigma=cauchy)
 
 
-def nes1996():
-    """partyid7 ~ normal((1, real_ideo, race_adj, age30_44, age45_64, age65up, educ1, gender, income) * beta, sigma)."""
-    return regression("nes1996")
+def kidscore_interaction():
+    """kid_score ~ normal((1, mom_hs, mom_iq, mom_hs * mom_iq) * beta, sigma); sigma ~ cauchy(0, 2.5)."""
+    return regression("kidscore_interaction", log_prior_of_sigma=cauchy)
 
 
 def sblrc():
@@ -281,7 +256,7 @@ REFERENCES = {
     for build in (
         eight_schools,
         kidscore_momiq,
-        nes1996,
+        kidscore_interaction,
         sblrc,
         item_response,
         stochastic_volatility,

@@ -6,16 +6,18 @@ import functools
 import numpy as np
 import pytest
 from arviz_stats.base import array_stats
+from scipy import stats
 from scipy.special import softmax
+from sklearn.linear_model import LogisticRegression
 
 from tests.sampling import problems
 from tests.sampling.problems import L, dataset, network, posterior_of, random_data, ticket_of
 from tfticket.config import SampleConfig
 from tfticket.errors import InputError, Stopped
 from tfticket.evaluation.metrics import log_probabilities
-from tfticket.sampling import hmc
 from tfticket.sampling.chain import PROBES, Hooks, run_chain
 from tfticket.sampling.chain_files import read_checkpoint, write_checkpoint
+from tfticket.sampling.starts import ascend
 
 WARMUP, DRAWS = 20, 12
 
@@ -54,12 +56,11 @@ def run(posed, chain=0, seed=3, start=None, saved=None, **hooks):
 def parts(chain):
     """All of a chain but the clock."""
     values = vars(copy.deepcopy(chain))
-    del values["sample_stats"]["seconds"]
+    del values["sample_stats"]["seconds"], values["tuning_seconds"]
     for row in values["history"]:
         del row["gradients_per_second"]
     adaptation = vars(values.pop("adaptation"))
-    adaptation |= {name: vars(adaptation[name]) for name in ("draws", "gradients")}
-    return values | {"adaptation": adaptation}
+    return values | {"adaptation": adaptation | {"metric": vars(adaptation["metric"])}}
 
 
 @functools.cache
@@ -140,23 +141,62 @@ def test_the_records_of_a_chain_are_those_of_its_draws(whole):
         assert row["gradients_per_second"] == pytest.approx(phase["n_steps"].sum() / phase["seconds"].sum())
     assert len({*stats["step_size"][WARMUP:]}) == 1  # which hold after the warm-up, as does the mass
     assert len({*stats["step_size"][:WARMUP]}) > 10
-    mass = saved.states[WARMUP][0].adaptation.inverse_mass_sqrt
-    np.testing.assert_array_equal(mass, chain.adaptation.inverse_mass_sqrt)
+    metric = saved.states[WARMUP][0].adaptation.metric
+    np.testing.assert_array_equal(metric.scale, chain.adaptation.metric.scale)
     if config.method == "nuts":  # whose trees may have another depth in the warm-up
         assert (stats["tree_depth"][:WARMUP].max(), stats["tree_depth"].max()) == (3, 4)
 
 
-@pytest.mark.parametrize(("depth", "samplers"), [(None, [True]), (3, [True, False])])
-def test_a_sampler_is_built_again_after_the_warm_up_only_for_another_depth(monkeypatch, depth, samplers):
-    built = []
+def test_a_trained_start_is_the_mode_that_scikit_learn_finds_and_its_gradients_count():
+    """Of logistic regression, whose posterior has one mode; without biases, which scikit-learn gives no prior."""
+    posed = logistic()
+    posterior, config, splits = posed
+    u = ascend(posterior, np.random.default_rng(0), 1500)
+    x = splits["validation"][0].reshape(-1, 4) / 255
+    reference = LogisticRegression(fit_intercept=False, tol=1e-10, max_iter=10_000).fit(x, splits["validation"][1])
+    np.testing.assert_allclose(softmax(x @ u.reshape(4, 3), axis=1), reference.predict_proba(x), atol=2e-3)
+    gradients = []
+    for start in ("prior", "trained"):
+        options = config.model_copy(update={"start": start, "start_gradients": 300})
+        chain, saved = run((posterior, options, splits))
+        first = saved.states[WARMUP + DRAWS][0].tuning_gradients
+        assert chain.gradients == first + sum(chain.sample_stats["n_steps"])
+        gradients.append(first)
+    assert 300 <= gradients[1] <= 300 + gradients[0] + 20
 
-    def build(log_density, config, warming_up):
-        built.append(warming_up)
-        return hmc.build(log_density, config, warming_up)
 
-    monkeypatch.setattr("tfticket.sampling.chain.resolve", lambda target: build)
-    run(problem(warmup_tree_depth=depth))
-    assert built == samplers
+def logistic():
+    random = np.random.default_rng(0)
+    labels = random.integers(0, 3, 30)
+    images = np.clip(random.integers(0, 120, (30, 4)) + 50 * (labels[:, None] == np.arange(4)), 0, 255)
+    data = dataset(images.reshape(30, 2, 2, 1).astype(np.uint8), labels, classes=3)
+    ticket = ticket_of(network((2, 2, 1), L.Flatten(), L.Dense(3, use_bias=False)), data)
+    config = SampleConfig(method="hmc", warmup=WARMUP, draws=DRAWS, leapfrog_steps=5)
+    return posterior_of(ticket, data), config, {"validation": data.split("validation")}
+
+
+def test_weights_that_change_no_output_are_drawn_from_the_prior_and_others_are_not():
+    """Two of five hidden units lead nowhere: their biases and what feeds them."""
+    random, model = np.random.default_rng(0), problems.small_network()
+    data = random_data(random, (4, 4, 1))
+    ticket = ticket_of(model, data)
+    first, last = ticket.mask
+    mask = {first: ticket.mask[first], last: ticket.mask[last].copy()}
+    mask[last][:2] = False
+    ticket = ticket_of(model, data, mask, ticket.start)
+    config = SampleConfig(method="hmc", warmup=20, draws=400, leapfrog_steps=2, other_prior="normal(0, 3)")
+    posterior = posterior_of(ticket, data, other_prior="normal(0, 3)")
+    assert posterior.unused.sum() == 2 * (16 + 1)
+    chain, saved = run((posterior, config, {"validation": data.split("validation")}))
+    theta = saved.theta.astype(float)
+    scale = posterior.layout.pack(
+        {path: 1.0 + 2.0 * (path not in mask) + 0 * array for path, array in ticket.start.items()}
+    )
+    unused = (theta / scale)[:, posterior.unused]
+    assert stats.kstest(unused.ravel(), "norm").pvalue > 1e-4
+    assert np.abs(np.corrcoef(unused[1:, 0], unused[:-1, 0])[0, 1]) < 0.2
+    likelihoods = [posterior.engine.log_likelihood_and_gradient(draw)[0] for draw in theta[:3]]
+    np.testing.assert_allclose(chain.sample_stats["log_likelihood"][20:23], likelihoods, rtol=1e-5)
 
 
 def test_a_chain_by_the_keras_engine_follows_that_by_the_sparse_one():

@@ -16,8 +16,15 @@ from tfticket.export import to_netcdf
 from tfticket.runs.artefacts import load_tensors, save_tensors
 from tfticket.runs.events import EventWriter, read_events
 from tfticket.runs.files import write_json
-from tfticket.runs.step import CHAIN, TICKET, StepContext
-from tfticket.sampling.chain_files import draw_files, read_chain, read_draws, write_draws
+from tfticket.runs.step import CHAIN, TICKET, StepContext, chain_input
+from tfticket.sampling.chain_files import (
+    draw_files,
+    read_chain,
+    read_draws,
+    read_draws_of_parts,
+    read_parts,
+    write_draws,
+)
 from tfticket.sampling.chain_steps import pool, sample
 from tfticket.tickets.ticket import Ticket
 
@@ -71,6 +78,53 @@ def test_chains_of_one_ticket_and_the_same_data_are_pooled(sampled, tmp_path):
     with refused(None, None, "sample-0", "data"):
         fewer = DataConfig(train_rows=200, validation_rows=50)
         pool(context(tmp_path / "pool-1", ticket=ticket, **inputs), PoolStep(data=fewer))
+
+
+@pytest.fixture(scope="module")
+def parts(sampled, tmp_path_factory):
+    """The folders of the second chain in two parts, of 7 and 5 draws."""
+    steps, folders = tmp_path_factory.mktemp("parts"), []
+    for first, draws in ((0, 7), (7, DRAWS)):
+        options = SAMPLE.model_copy(update={"draws": draws})
+        step = SampleStep(data=DATA, sample=options, seed=0, chain=1, first=first)
+        inputs = {"ticket": sampled[0][0]} | ({"before": folders[0]} if folders else {})
+        folder = steps / f"sample-from-{first}"
+        result = sample(context(folder, **inputs), step)
+        write_json(folder / "result.json", {"result": result})
+        write_json(folder / "config.json", {"inputs": {name: str(path) for name, path in inputs.items()}})
+        folders.append(folder)
+    return folders
+
+
+def test_a_chain_in_parts_is_the_chain_in_one(sampled, parts, tmp_path):
+    (ticket, _), (_, whole) = sampled
+    chain, layout, described = read_parts(parts)
+    expected = read_chain(whole)
+    for stats in (chain.sample_stats, expected[0].sample_stats):
+        del stats["seconds"]
+    assert chain.sample_stats == expected[0].sample_stats
+    assert (chain.done, chain.kept, chain.gradients) == tuple(
+        getattr(expected[0], name) for name in ("done", "kept", "gradients")
+    )
+    np.testing.assert_array_equal(chain.mean, expected[0].mean)
+    np.testing.assert_array_equal(chain.probes, expected[0].probes)
+    for split, values in expected[0].sums.items():
+        np.testing.assert_array_equal(chain.sums[split], values)
+    np.testing.assert_array_equal(read_draws_of_parts(parts), np.concatenate(list(read_draws(whole))))
+    assert (layout.shapes, described) == (expected[1].shapes, expected[2])
+    pooled = [
+        pool(context(tmp_path / name, ticket=ticket, **inputs), PoolStep(data=DATA))
+        for name, inputs in (
+            ("one", {"chain 0": whole}),
+            ("two", {chain_input(0, 0): parts[0], chain_input(0, 7): parts[1]}),
+        )
+    ]
+    for result in pooled:
+        for name in ("seconds", "per_minute"):
+            result["diagnostics"].pop(name, None)
+    assert pooled[0] == pooled[1]
+    with refused(None, None, "sample-from-7", "expected 32"):
+        read_parts([whole, parts[1]])
 
 
 def swap(files):
@@ -131,7 +185,7 @@ def test_a_chain_of_an_earlier_version_is_read_by_the_present_names(sampled, tmp
 
 def test_statistics_are_exported_beside_their_draws(sampled, tmp_path, monkeypatch, call):
     _, chains = sampled
-    assert to_netcdf(chains, tmp_path / "chains.nc") == {"chains": 2, "draws": 3, "weights": 170}
+    assert to_netcdf([[chain] for chain in chains], tmp_path / "chains.nc") == {"chains": 2, "draws": 3, "weights": 170}
     data = xarray.open_datatree(tmp_path / "chains.nc")
     assert data.posterior.draw.values.tolist() == data.sample_stats.draw.values.tolist() == [0, 5, 10]
     for number, folder in enumerate(chains):
@@ -153,9 +207,9 @@ def test_an_export_that_is_refused_or_fails_leaves_the_file_before(sampled, tmp_
     old = altered(first, tmp_path / "sample-old", lambda tensors, described: described.pop("thinning"))
     other = altered(first, tmp_path / "sample-other", lambda tensors, described: described.update(ticket="prune-b"))
     for chains, to, mentions in (
-        ([old], path, ["3 of 12 draws"]),
-        ([first, other], path, ["sample-other", "sample-0"]),
-        ([first], tmp_path, [str(tmp_path), "--out"]),
+        ([[old]], path, ["3 of 12 draws"]),
+        ([[first], [other]], path, ["sample-other", "sample-0"]),
+        ([[first]], tmp_path, [str(tmp_path), "--out"]),
     ):
         with refused(None, None, *mentions):
             to_netcdf(chains, to)
@@ -166,5 +220,5 @@ def test_an_export_that_is_refused_or_fails_leaves_the_file_before(sampled, tmp_
 
     monkeypatch.setattr(xarray.DataTree, "to_netcdf", fail)
     with pytest.raises(OSError, match="no space left"):
-        to_netcdf([first], path)
+        to_netcdf([[first]], path)
     assert [(file.name, file.read_bytes()) for file in path.parent.iterdir()] == [("chains.nc", b"before")]

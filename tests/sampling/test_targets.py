@@ -17,7 +17,7 @@ BUILT = pytest.mark.parametrize("reference", [build() for build in REFERENCES.va
 SCALES = {
     "eight_schools": ([9], [np.linspace(-8, 4, 60)]),
     "kidscore_momiq": ([2], [np.linspace(2.7, 3.1, 20)]),
-    "nes1996": ([9], [np.linspace(0.4, 0.64, 20)]),
+    "kidscore_interaction": ([4], [np.linspace(2.7, 3.1, 20)]),
     "sblrc": ([5], [np.linspace(-0.35, 0.5, 20)]),
     "brownian_motion": ([], []),
     "radon_minnesota": ([86, 87], [np.linspace(-3.8, -1.2, 9), np.linspace(-0.35, -0.19, 6)]),

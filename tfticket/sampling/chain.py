@@ -6,21 +6,22 @@ bits.
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from tfticket import seeds
-from tfticket.backend import own_settings, tf
+from tfticket.backend import own_settings
 from tfticket.config import SampleConfig
 from tfticket.errors import InputError, Stopped, TfticketError
 from tfticket.evaluation.metrics import all_metrics, log_of, log_probabilities
-from tfticket.registry import SAMPLERS, resolve
 from tfticket.sampling.posterior import Posterior, Whitened
-from tfticket.sampling.protocol import SampleStats, State
+from tfticket.sampling.protocol import SampleStats
 from tfticket.sampling.starts import ascend
-from tfticket.sampling.warmup import Adaptation, reasonable_step_size, stable_step_size
+from tfticket.sampling.tuned_sampler import TunedSampler
+from tfticket.sampling.warmup import Adaptation
 
 PROBES = 50
 """Number of rows whose logits are recorded at every draw, to compare chains in function space."""
@@ -49,6 +50,8 @@ class Chain:
             divergences, capped (share of trees at the largest depth), e_bfmi (absent with fewer than 3 draws or
             constant energy), gradients_per_second.
         kept: Number of draws already saved.
+        tuning_gradients: Gradients of the start and of searches for a step size, in this part.
+        tuning_seconds: The same in seconds.
     """
 
     adaptation: Adaptation
@@ -60,6 +63,8 @@ class Chain:
     mean: np.ndarray = field(default_factory=lambda: np.zeros(0))
     history: list[dict[str, float]] = field(default_factory=list)
     kept: int = 0
+    tuning_gradients: float = 0.0
+    tuning_seconds: float = 0.0
 
     def __repr__(self) -> str:
         warmup = min(self.done, self.adaptation.total)
@@ -78,6 +83,16 @@ class Chain:
     def next_part(self) -> "Chain":
         """Return the chain that goes on from here."""
         return Chain(self.adaptation, self.done, self.done, sums=dict(self.sums), mean=self.mean.copy())
+
+    @property
+    def gradients(self) -> float:
+        """Gradients over all rows that this part took."""
+        return self.tuning_gradients + sum(self.sample_stats.get("n_steps", ()))
+
+    @property
+    def seconds(self) -> float:
+        """Seconds that its draws, its start and its searches for a step size took."""
+        return self.tuning_seconds + sum(self.sample_stats.get("seconds", ()))
 
     def probabilities(self, split: str) -> np.ndarray:
         """Return the mean over draws of the predicted probabilities, float64 [rows, classes]."""
@@ -150,22 +165,17 @@ class _Run:
         first = next(iter(splits.values()))[0]
         self._probes = posterior.engine.prepare(first[:PROBES])
         self._density = Whitened(posterior)
-        self._sampler = resolve(SAMPLERS[config.method].target)(self._density, config)
+        self._sampler = TunedSampler(self._density, len(self._density.moving), config)
         self._unsaved: list[np.ndarray] = []
-        self._state: State
         self._total = config.warmup + config.draws
         if hooks.resume is None:
-            low_rank = config.metric == "low-rank"
-            size, tuning = len(self._density.moving), self._sampler.tuning
-            self.chain = Chain(Adaptation.begin(config.warmup, size, config.target_acceptance, low_rank, tuning))
-            self.chain.mean = np.zeros(posterior.size)
-            self._begin_anew(self._start(start))
+            self.chain = Chain(self._sampler.adaptation, mean=np.zeros(posterior.size))
+            with self._tuning():
+                random = seeds.generator(*self._names, "start")
+                self._sampler.begin(self._start(start, random)[self._density.moving], random)
         else:
-            self.chain, position, results = hooks.resume
-            self._density.metric = self.chain.adaptation.metric
-            pattern = self._sampler.init(position)
-            tensors = map(tf.constant if tf.is_tensor(pattern.position) else np.asarray, (position, *results))
-            self._state = tf.nest.pack_sequence_as(pattern, list(tensors), expand_composites=True)
+            self.chain, whitened, results = hooks.resume
+            self._sampler.restore(self.chain.adaptation, whitened, results)
 
     def run(self) -> Chain:
         """Draw until the chain is complete."""
@@ -181,9 +191,9 @@ class _Run:
         self._save()
         return self.chain
 
-    def _start(self, start: np.ndarray | None) -> np.ndarray:
+    def _start(self, start: np.ndarray | None, random: np.random.Generator) -> np.ndarray:
         """Return the initial position."""
-        prior, random = self._posterior.prior, seeds.generator(*self._names, "start")
+        prior = self._posterior.prior
         if start is not None:
             position = prior.unconstrain(start)
         elif self._config.start == "trained":
@@ -195,38 +205,28 @@ class _Run:
             raise _not_finite(self._posterior, position, log_density, of_ticket=start is not None)
         return position
 
-    def _begin_anew(self, position: np.ndarray) -> None:
-        """Take the metric of the warm-up from a position u on, and search for a step size."""
-        adaptation, random = self.chain.adaptation, seeds.generator(*self._names, "step size", self.chain.done)
-        self._density.metric = adaptation.metric
-        whitened = self._density.to_whitened(position)
-        self._state = self._sampler.init(whitened)
-        if adaptation.tuning == "fixed":
-            step_size = self._sampler.step_size
-        elif adaptation.tuning == "energy error":
-            step_size = stable_step_size(self._sampler, whitened, random, math.exp(adaptation.dual.log_step_size))
-        else:
-            step_size = reasonable_step_size(self._density, whitened, random)
-        adaptation.dual.restart(step_size)
+    @contextmanager
+    def _tuning(self) -> Iterator[None]:
+        """Add gradients and seconds that are not a draw's own."""
+        began, before = time.perf_counter(), self._posterior.gradients
+        yield
+        self.chain.tuning_seconds += time.perf_counter() - began
+        self.chain.tuning_gradients += self._posterior.gradients - before
 
     def _draw(self) -> None:
-        chain, adaptation = self.chain, self.chain.adaptation
+        chain = self.chain
         warming_up = chain.done < self._config.warmup
         random = seeds.generator(*self._names, "draw", chain.done)
         began = time.perf_counter()
-        self._state, stats = self._sampler.step(
-            self._state, adaptation.step_size, random, adaptation.most_steps if warming_up else None
-        )
+        stats = self._sampler.step(random)
         seconds = time.perf_counter() - began
-        density = self._density
-        position = density.to_position(np.asarray(self._state.position))
         chain.done += 1
-        if warming_up:
-            gradient = density.metric.unwhiten_gradient(self._sampler.gradient(self._state))
-            if adaptation.update(position[density.moving], gradient, stats.log_density, stats.acceptance_rate):
-                self._begin_anew(position)
+        position = self._density.complete(self._sampler.variables)
         row = self._record(stats, position, seconds)
-        theta = self._posterior.prior.constrain(density.with_unused(position, random))
+        if warming_up:
+            with self._tuning():
+                self._sampler.learn(stats, random)
+        theta = self._posterior.prior.constrain(self._density.with_unused(position, random))
         if not warming_up:
             self._add_draw(theta)
         self._hooks.on_draw(chain.done, row)
@@ -286,8 +286,8 @@ class _Run:
     def _save(self) -> None:
         draws = np.array(self._unsaved, np.float32).reshape(-1, self._posterior.size)
         self.chain.kept += len(draws)
-        results = [np.asarray(part) for part in tf.nest.flatten(self._state.results, expand_composites=True)]
-        self._hooks.save(self.chain, np.asarray(self._state.position), results, draws)
+        whitened = np.asarray(self._sampler.state.position)
+        self._hooks.save(self.chain, whitened, self._sampler.results, draws)
         self._unsaved = []
 
 

@@ -162,8 +162,16 @@ def read_parts(folders: Sequence[Path]) -> tuple[Chain, Layout, dict[str, Any]]:
         if part.first != whole.done:
             raise Damaged(folder / CHAIN, f"goes on from draw {part.first}; expected {whole.done}")
         stats = {name: values + part.sample_stats[name] for name, values in whole.sample_stats.items()}
-        probes, history = whole.probes + part.probes, whole.history + part.history
-        whole = replace(part, first=0, sample_stats=stats, probes=probes, history=history, kept=whole.kept + part.kept)
+        whole = replace(
+            part,
+            first=0,
+            sample_stats=stats,
+            probes=whole.probes + part.probes,
+            history=whole.history + part.history,
+            kept=whole.kept + part.kept,
+            tuning_gradients=whole.tuning_gradients + part.tuning_gradients,
+            tuning_seconds=whole.tuning_seconds + part.tuning_seconds,
+        )
     return whole, layouts[0], described[0]
 
 
@@ -191,6 +199,7 @@ def _parts(chain: Chain) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         "done": chain.done,
         "first": chain.first,
         "kept": chain.kept,
+        "tuning": [chain.tuning_gradients, chain.tuning_seconds],
         "history": chain.history,
         "windows": windows and dict(zip(_WINDOWS, astuple(windows), strict=True)),
         "dual": dict(zip(_DUAL, astuple(adaptation.dual), strict=True)),
@@ -215,6 +224,7 @@ def _chain(tensors: dict[str, np.ndarray], header: dict[str, Any]) -> Chain:
             warmup = {"total": windows.total, "done": header["adapted"], "settled": True}
         dual = DualAveraging(*(header["dual"][key] for key in _DUAL))
         adaptation = Adaptation(dual=dual, metric=metric, windows=windows, **warmup)
+        gradients, seconds = header.get("tuning", (0.0, 0.0))
         return Chain(
             adaptation=adaptation,
             done=header["done"],
@@ -225,6 +235,8 @@ def _chain(tensors: dict[str, np.ndarray], header: dict[str, Any]) -> Chain:
             mean=tensors["mean"],
             history=header["history"],
             kept=header["kept"],
+            tuning_gradients=gradients,
+            tuning_seconds=seconds,
         )
     except (KeyError, TypeError) as error:
         raise InputError(

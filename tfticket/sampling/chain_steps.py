@@ -89,8 +89,8 @@ def sample(context: StepContext, config: SampleStep) -> dict[str, Any]:
         "step_size": chain.adaptation.step_size,
         "history": chain.history,
         "mean_weights": evaluation_record(ticket, data, predict_splits(ticket, means, data)),
-        "seconds": sum(chain.sample_stats["seconds"]),
-        "gradients": int(sum(chain.sample_stats["n_steps"])),
+        "seconds": chain.seconds,
+        "gradients": round(chain.gradients),
         "environments": environments,
     }
 

@@ -87,7 +87,7 @@ def diagnose(chains: Sequence[Chain], weights: Sequence[np.ndarray], classes: in
         log likelihood from its first to its last third, in nats, 0 where that is within ``DRIFT`` standard errors;
         'e_bfmi' of each chain, of the energy without its trend, [] for samplers without one; 'divergences'; 'capped'
         (share of trees); 'energy_error' (of mclmc, else None); 'temperature' (mean over draws, of samplers by
-        stochastic gradients, else None); 'gradients' and 'seconds', warm-up included; 'per_1000_gradients' and
+        stochastic gradients, else None); 'gradients' and 'seconds', of start and warm-up too; 'per_1000_gradients' and
         'per_minute' (effective draws of the log likelihood, after the warm-up);
         'remaining' (draws a chain still to come until 'converged', an estimate; None where there is none); 'verdict',
         'reasons', 'caution'.
@@ -114,8 +114,8 @@ def diagnose(chains: Sequence[Chain], weights: Sequence[np.ndarray], classes: in
         "divergences": int(np.count_nonzero(np.concatenate([series["diverging"] for series in stats]))),  # NaN counts
         "capped": float(np.mean(capped != 0)) if len(capped) else 0.0,
         **{name: _mean_over_chains(stats, name) for name in ("energy_error", "temperature")},
-        "gradients": int(sum(sum(chain.sample_stats["n_steps"]) for chain in chains)),
-        "seconds": float(sum(sum(chain.sample_stats["seconds"]) for chain in chains)),
+        "gradients": round(sum(chain.gradients for chain in chains)),
+        "seconds": float(sum(chain.seconds for chain in chains)),
     }
     if (ess := diagnostics["function"]["ess_bulk"]) is not None:
         gradients, seconds = (sum(float(series[name].sum()) for series in stats) for name in ("n_steps", "seconds"))
@@ -155,7 +155,8 @@ def _each_chain(log_likelihood: np.ndarray) -> dict[str, list[float | None]]:
             within.append(None)
             drift.append(None)
             continue
-        within.append(_finite(stats.rhat(values[None, :, None], **_AXES, method="split")[0]))
+        halves = values[len(values) % 2 :].reshape(2, -1, 1)
+        within.append(_finite(stats.rhat(halves, **_AXES, method="identity")[0]))
         parts = values[:third], values[-third:]
         ess = [max(1.0, float(stats.ess(part[None, :, None], **_AXES, method="mean")[0])) for part in parts]
         error = math.sqrt(sum(part.var(ddof=1) / count for part, count in zip(parts, ess, strict=True)))

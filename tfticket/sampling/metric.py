@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 GAMMA = 1e-5
-"""Regularisation of the covariances within the span, relative to the unit variance of scaled variables."""
+"""Added to the sums of squares within the span, of scaled variables, as nutpie does."""
 
 CUTOFF = 2.0
 """Eigenvalues between 1 / this and this are taken as 1."""
@@ -78,18 +78,15 @@ class Metric:
 
 
 def fisher_scale(draws: np.ndarray, gradients: np.ndarray) -> np.ndarray:
-    """Return the scale of a diagonal metric, shrunk towards 1 as a few draws demand.
+    """Return the scale of a diagonal metric; 1 for variables that stand still.
 
     Args:
         draws: float64 [n, size].
         gradients: Of the log density at the draws, float64 [n, size].
     """
-    count = len(draws)
     with np.errstate(divide="ignore", invalid="ignore"):
-        variance = np.sqrt(draws.var(axis=0) / gradients.var(axis=0))
-    variance = np.where(np.isfinite(variance) & (variance > 0), variance, 1.0)
-    weight = count / (count + 5.0)
-    return np.sqrt(np.exp(weight * np.log(variance)))
+        scale = (draws.var(axis=0) / gradients.var(axis=0)) ** 0.25
+    return np.where(np.isfinite(scale) & (scale > 0), scale, 1.0)
 
 
 def fit_metric(draws: np.ndarray, gradients: np.ndarray, low_rank: bool = True) -> Metric:
@@ -100,7 +97,7 @@ def fit_metric(draws: np.ndarray, gradients: np.ndarray, low_rank: bool = True) 
     scaled_draws = (draws - draws.mean(axis=0)) / scale
     scaled_gradients = (gradients - gradients.mean(axis=0)) * scale
     basis = _span(scaled_draws, scaled_gradients)
-    of_draws, of_gradients = (_covariance(rows @ basis) for rows in (scaled_draws, scaled_gradients))
+    of_draws, of_gradients = (_products(rows @ basis) for rows in (scaled_draws, scaled_gradients))
     eigenvalues, vectors = np.linalg.eigh(_geometric_mean(of_draws, of_gradients))
     kept = (eigenvalues > CUTOFF) | (eigenvalues < 1 / CUTOFF)
     return Metric(scale, basis @ vectors[:, kept], eigenvalues[kept])
@@ -113,8 +110,9 @@ def _span(*parts: np.ndarray) -> np.ndarray:
     return np.asarray(basis[singular > 1e-10 * singular[0]].T)
 
 
-def _covariance(rows: np.ndarray) -> np.ndarray:
-    return np.asarray(rows.T @ rows / len(rows) + GAMMA * np.eye(rows.shape[1]))
+def _products(rows: np.ndarray) -> np.ndarray:
+    """Return sums of products of centred rows [n, rank], regularised: float64 [rank, rank]."""
+    return np.asarray(rows.T @ rows + GAMMA * np.eye(rows.shape[1]))
 
 
 def _geometric_mean(covariance: np.ndarray, precision: np.ndarray) -> np.ndarray:

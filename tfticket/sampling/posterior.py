@@ -60,6 +60,9 @@ class Posterior:
         fixed: Weights that are not sampled.
         engine_reason: A sentence on why this engine was chosen.
         unused: bool [size]: variables that change no output, so that their posterior is the prior; None: none.
+
+    Attributes:
+        gradients: Number of gradients over all rows so far, except those as tensors; a minibatch counts as its share.
     """
 
     def __init__(
@@ -75,6 +78,7 @@ class Posterior:
         self.engine, self.layout, self.prior, self.power = engine, layout, prior, power
         self.fixed, self.engine_reason = fixed, engine_reason
         self.unused = np.zeros(layout.size, bool) if unused is None else unused
+        self.gradients = 0.0
 
     @property
     def size(self) -> int:
@@ -99,6 +103,7 @@ class Posterior:
         """
         likelihood, gradient = self.engine.log_likelihood_and_gradient(self.prior.constrain(u), minibatch)
         scale = 1.0 if minibatch is None else self.rows / len(minibatch)
+        self.gradients += 1 / scale
         return self.combined(u, scale * likelihood, scale * gradient)
 
     def log_likelihood(self, u: np.ndarray, log_density: float) -> float:
@@ -134,15 +139,15 @@ class Whitened:
         self.metric = Metric.diagonal(np.ones(len(self.moving)))
         self._rest = np.where(posterior.prior.bounded, 0.0, posterior.prior.centre)
 
-    def to_position(self, whitened: np.ndarray) -> np.ndarray:
-        """Return u of y [n], float64 [size]."""
+    def complete(self, variables: np.ndarray) -> np.ndarray:
+        """Return u, float64 [size], of the variables that move, float64 [n]."""
         position = self._rest.copy()
-        position[self.moving] = self.metric.to_position(whitened)
+        position[self.moving] = variables
         return position
 
-    def to_whitened(self, position: np.ndarray) -> np.ndarray:
-        """Return y of u, float64 [n]."""
-        return self.metric.to_whitened(position[self.moving])
+    def to_position(self, whitened: np.ndarray) -> np.ndarray:
+        """Return u of y [n], float64 [size]."""
+        return self.complete(self.metric.to_position(whitened))
 
     def with_unused(self, position: np.ndarray, random: np.random.Generator) -> np.ndarray:
         """Return u with the variables that change no output drawn from the prior, float64 [size]."""

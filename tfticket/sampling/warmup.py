@@ -43,6 +43,9 @@ LEAP = 50.0
 FROM_EDGE = 0.6
 """Fraction of the largest stable step size that is taken where the edge, not the energy error, bounds it."""
 
+TRIAL_STEPS = 50
+"""Integrator steps, at least, of the trial of an unadjusted sampler's step size."""
+
 SHORTEST_TERM_BUFFER = 7
 """Fewest draws in which a step size settles."""
 
@@ -273,8 +276,13 @@ def stable_step_size(sampler: Sampler, position: np.ndarray, random: np.random.G
     start = sampler.init(position)
 
     def energy_error(candidate: float) -> float:
-        _, stats = sampler.step(start, candidate, random, FIRST_STEPS)
-        return math.inf if stats.diverging or stats.energy_error is None else stats.energy_error
+        state, total, steps = start, 0.0, 0.0
+        while steps < TRIAL_STEPS:
+            state, stats = sampler.step(state, candidate, random, TRIAL_STEPS)
+            if stats.diverging or stats.energy_error is None:
+                return math.inf
+            total, steps = total + stats.n_steps * stats.energy_error, steps + stats.n_steps
+        return total / steps
 
     stable, unstable = 0.0, math.inf
     for _ in range(60):
