@@ -52,7 +52,7 @@ def sampled(tmp_path_factory):
     for number, folder in enumerate(chains):
         step = SampleStep(data=DATA, sample=SAMPLE, seed=0, chain=number)
         write_json(folder / "result.json", {"result": sample(context(folder, ticket=tickets[0]), step)})
-        write_json(folder / "config.json", {"inputs": {"ticket": tickets[0].name}})
+        write_json(folder / "config.json", {"kind": "sample", "inputs": {"ticket": tickets[0].name}})
     return tickets, chains
 
 
@@ -91,12 +91,13 @@ def parts(sampled, tmp_path_factory):
         folder = steps / f"sample-from-{first}"
         result = sample(context(folder, **inputs), step)
         write_json(folder / "result.json", {"result": result})
-        write_json(folder / "config.json", {"inputs": {name: str(path) for name, path in inputs.items()}})
+        named = {name: path.name for name, path in inputs.items()}
+        write_json(folder / "config.json", {"kind": "sample", "inputs": named})
         folders.append(folder)
     return folders
 
 
-def test_a_chain_in_parts_is_the_chain_in_one(sampled, parts, tmp_path):
+def test_a_chain_in_parts_is_the_chain_in_one(sampled, parts, tmp_path, call):
     (ticket, _), (_, whole) = sampled
     chain, layout, described = read_parts(parts)
     expected = read_chain(whole)
@@ -125,6 +126,8 @@ def test_a_chain_in_parts_is_the_chain_in_one(sampled, parts, tmp_path):
     assert pooled[0] == pooled[1]
     with refused(None, None, "sample-from-7", "expected 32"):
         read_parts([whole, parts[1]])
+    assert call("export", parts[1], "--out", tmp_path / "parts.nc")[0] == 0
+    assert xarray.open_datatree(tmp_path / "parts.nc").posterior.sizes["draw"] == 3
 
 
 def swap(files):

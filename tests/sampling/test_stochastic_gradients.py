@@ -115,7 +115,10 @@ def test_the_gradient_of_a_minibatch_is_the_same_by_both_engines_and_sums_to_tha
     ticket = problems.ticket_of(
         problems.network((3, 3, 1), L.Flatten(), L.Dense(4, activation="tanh"), L.Dense(3)), data
     )
-    posterior, keras = problems.posterior_of(ticket, data, threads=2), problems.keras_engine(ticket, data)[1]
+    posterior, keras = (
+        problems.posterior_of(ticket, data, threads=2),
+        problems.posterior_of(ticket, data, engine="keras").engine,
+    )
     theta, order = random.normal(size=posterior.size), random.permutation(1300)
     for engine in (posterior.engine, keras):
         value, gradient = engine.log_likelihood_and_gradient(theta)
