@@ -24,9 +24,9 @@ from .dialogs import about_text, save_as, shortcuts_dialog
 from .differences import DifferencesDialog
 from .main_window import STARTING, MainWindow
 from .palette import CommandPalette
-from .texts import tip
 from .theme import set_theme
 from .welcome import PresetDialog
+from .widgets import tip
 
 
 class Commands:

@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
 from tfticket.errors import InputError
 
 from ..models.actions import ACTIONS, MENUS
-from .texts import tip
+from .widgets import tip
 
 PACKAGES = (
     "tfticket",

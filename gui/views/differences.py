@@ -16,8 +16,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from .texts import tip
 from .theme import swatch
+from .widgets import tip
 
 LETTERS = 28
 """Letters per line of a run's name."""

@@ -4,7 +4,7 @@ from PySide6.QtCore import QPoint, QRect, QSize, Qt
 from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QLabel, QLayout, QLayoutItem
 
-from .texts import tip
+from .widgets import tip
 
 ACROSS, DOWN = 10, 6
 """Pixels between items and between lines."""

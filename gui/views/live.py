@@ -29,7 +29,7 @@ from .flow import ElidedLabel, FlowLayout
 from .live_plots import AXES, LivePlots
 from .plot_controls import ArmBoxes, SegmentedControl, fill_box, labelled, named, set_row_height
 from .tab import Tab
-from .texts import text_label, tip
+from .widgets import text_label, tip
 
 _MIN_HEIGHT_WITH_LOG = 400
 """Height of the tab in pixels below which the log is hidden."""

@@ -30,7 +30,7 @@ from .flow import FlowLayout
 from .legends import legend_below
 from .plot_controls import fill_box, labelled, named, set_row_height
 from .tab import Tab
-from .texts import text_label
+from .widgets import text_label
 
 _KEPT, _LOST = ("#0072B2", "#5CB8FF"), ("#D55E00", "#FF9340")
 """Colours on a light and on a dark background."""

@@ -10,8 +10,8 @@ from PySide6.QtWidgets import QButtonGroup, QCheckBox, QComboBox, QHBoxLayout, Q
 from tfticket.arms import Arm
 from tfticket.text import one_line
 
-from .texts import tip
 from .theme import swatch
+from .widgets import tip
 
 AnyWidget = TypeVar("AnyWidget", bound=QWidget)
 

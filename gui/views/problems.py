@@ -22,7 +22,7 @@ from tfticket.text import one_line, plain
 
 from ..models.signal import Signal
 from ..models.workspace import Problem
-from .texts import text_label, tip
+from .widgets import text_label, tip
 
 MAX_PROBLEMS = 200
 """Number of problems kept."""

@@ -11,8 +11,8 @@ from tfticket.runs.index import RunSummary
 from tfticket.runs.progress import clock
 
 from ..models.workspace import STATE_SYMBOLS, WorkspaceModel
-from .texts import tip
 from .theme import swatch
+from .widgets import tip
 
 Index = QModelIndex | QPersistentModelIndex
 

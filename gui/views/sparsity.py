@@ -19,7 +19,7 @@ from .flow import FlowLayout
 from .plot_controls import ArmBoxes, fill_box, labelled, named, set_row_height
 from .sparsity_plots import SparsityPlots
 from .tab import Tab
-from .texts import text_label
+from .widgets import text_label
 
 
 class SparsityTab(Tab):

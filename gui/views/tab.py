@@ -13,7 +13,7 @@ from tfticket.text import plain
 
 from .canvas import FigureCanvas
 from .plot_controls import named, set_row_height
-from .texts import text_label
+from .widgets import text_label
 
 EXPORTS = (
     ("&Figure…", "export_figure", "As PNG, PDF or SVG, in the light theme"),

@@ -25,7 +25,7 @@ from PySide6.QtWidgets import (
 from tfticket.text import plain
 
 from ..models.preset_list import PresetEntry, matching_presets
-from .texts import text_label, tip
+from .widgets import text_label, tip
 
 RECENT = 4
 """Visible lines of the list of recent workspaces."""

@@ -17,8 +17,8 @@ from .masks import MasksTab
 from .problems import NotificationBar, ProblemsView
 from .run_table import RunTable
 from .sparsity import SparsityTab
-from .texts import text_label
 from .welcome import WelcomePage
+from .widgets import text_label
 from .window_settings import WindowSettings
 
 
