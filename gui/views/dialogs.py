@@ -1,34 +1,20 @@
 """Dialogs: file to save, shortcuts, versions."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from PySide6.QtWidgets import (
-    QDialog,
-    QDialogButtonBox,
-    QFileDialog,
-    QHeaderView,
-    QMessageBox,
-    QTableWidget,
-    QTableWidgetItem,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtWidgets import QDialog, QDialogButtonBox, QFileDialog, QMessageBox, QVBoxLayout, QWidget
 
 from tfticket.errors import InputError
+from tfticket.text import plain
 
 from ..models.actions import ACTIONS, MENUS
-from .widgets import tip
+from .widgets import fill, fixed_table, tip
 
 PACKAGES = (
-    "tfticket",
-    "tensorflow",
-    "tf-keras",
-    "tensorflow-model-optimization",
-    "pyside6-essentials",
-    "matplotlib",
-    "numpy",
+    *("tfticket", "tensorflow", "tf-keras", "tensorflow-model-optimization"),
+    *("pyside6-essentials", "matplotlib", "numpy"),
 )
 
 _LAST_FOLDER = "last folder"
@@ -57,8 +43,9 @@ def save_as(
     Raises:
         InputError: A file cannot be written.
     """
-    dialog = QFileDialog(parent, title, parent.window().property(_LAST_FOLDER) or "")
-    dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+    dialog = QFileDialog(
+        parent, title, parent.window().property(_LAST_FOLDER) or "", acceptMode=QFileDialog.AcceptMode.AcceptSave
+    )
     dialog.setNameFilters([f"{ending.upper()} (*.{ending})" for ending in write])
     dialog.setDefaultSuffix(next(iter(write)))
     dialog.filterSelected.connect(lambda chosen: dialog.setDefaultSuffix(chosen.partition("*.")[2].rstrip(")")))
@@ -71,49 +58,38 @@ def save_as(
     ending = path.suffix.removeprefix(".").lower()
     if ending not in write:
         raise InputError(f"{path.name}: the file is saved as {', '.join('.' + suffix for suffix in write)}.")
-    files = {path: write[ending]} | {path.with_suffix(f".{other}"): fill for other, fill in (further or {}).items()}
-    if not _may_replace([file for file in files if file != path and file.exists()], parent):
+    files = {path: write[ending]} | {path.with_suffix(f".{other}"): more for other, more in (further or {}).items()}
+    taken = ", ".join(file.name for file in files if file != path and file.exists())
+    if taken and not confirmed(parent, "Replace?", f"Already there: {taken}. Replace?"):
         return []
     parent.window().setProperty(_LAST_FOLDER, str(path.parent))
-    for file, fill in files.items():
+    for file, write_file in files.items():
         try:
-            fill(file)
+            write_file(file)
         except OSError as error:
             raise InputError(f"{file} cannot be written: {error.strerror or error}.") from None
     return list(files)
 
 
-def _may_replace(files: Sequence[Path], parent: QWidget) -> bool:
-    """Return True if no file is replaced or the user agrees."""
-    question = f"Already there: {', '.join(file.name for file in files)}. Replace?"
+def confirmed(parent: QWidget, title: str, question: str) -> bool:
+    """Ask a yes-no question, with no as the default; return True for yes."""
     yes, no = QMessageBox.StandardButton.Yes, QMessageBox.StandardButton.No
-    return not files or QMessageBox.question(parent, "Replace?", tip(question), yes | no, no) == yes
+    return QMessageBox.question(parent, plain(title), tip(question), yes | no, no) == yes
 
 
 def shortcuts_dialog(parent: QWidget | None = None) -> QDialog:
     """Return a table of all actions and their keys."""
     dialog = QDialog(parent)
     dialog.setWindowTitle("Shortcuts")
-    header = ["menu", "action", "keys", "description"]
-    table = QTableWidget(len(ACTIONS), len(header), dialog)
-    table.setAccessibleName("Shortcuts")
-    table.setHorizontalHeaderLabels(header)
+    rows = [(MENUS[action.menu].replace("&", ""), action.name, action.keys, action.about) for action in ACTIONS]
+    table = fixed_table("Shortcuts", rows, 4)
+    table.setHorizontalHeaderLabels(["menu", "action", "keys", "description"])
     table.verticalHeader().hide()
-    table.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
-    table.setAlternatingRowColors(True)
-    for row, action in enumerate(ACTIONS):
-        texts = (MENUS[action.menu].replace("&", ""), action.name, action.keys, action.about)
-        for column, text in enumerate(texts):
-            item = QTableWidgetItem(text)
-            item.setToolTip(text)
-            table.setItem(row, column, item)
     table.resizeColumnsToContents()
-    table.horizontalHeader().setSectionResizeMode(len(header) - 1, QHeaderView.ResizeMode.Stretch)
+    table.horizontalHeader().setStretchLastSection(True)
     buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close, dialog)
     buttons.rejected.connect(dialog.reject)
-    layout = QVBoxLayout(dialog)
-    layout.addWidget(table)
-    layout.addWidget(buttons)
+    fill(QVBoxLayout(dialog), table, buttons)
     dialog.resize(640, 420)
     return dialog
 

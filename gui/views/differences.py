@@ -5,19 +5,10 @@ from collections.abc import Sequence
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication, QKeySequence, QShortcut
-from PySide6.QtWidgets import (
-    QAbstractItemView,
-    QDialog,
-    QDialogButtonBox,
-    QLabel,
-    QTableWidget,
-    QTableWidgetItem,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtWidgets import QDialog, QDialogButtonBox, QTableWidgetItem, QVBoxLayout, QWidget
 
 from .theme import swatch
-from .widgets import tip
+from .widgets import fill, fixed_table, text_label, tip
 
 LETTERS = 28
 """Letters per line of a run's name."""
@@ -42,10 +33,7 @@ class DifferencesDialog(QDialog):
         super().__init__(parent)
         self.setWindowTitle("Configuration differences")
         self._lines = [["field", *(name for name, _ in runs)], *([field, *values] for field, values in rows)]
-        self.table = QTableWidget(len(rows), len(runs), self)
-        self.table.setAccessibleName("Fields that differ")
-        self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        self.table.setAlternatingRowColors(True)
+        self.table = fixed_table("Fields that differ", [values for _, values in rows], len(runs))
         self.table.setVerticalHeaderLabels([field for field, _ in rows])
         for column, (name, colour) in enumerate(runs):
             stem, _, hashed = name.rpartition("-")
@@ -53,16 +41,8 @@ class DifferencesDialog(QDialog):
             head.setTextAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
             head.setToolTip(tip(name))
             self.table.setHorizontalHeaderItem(column, head)
-        for row, (_, values) in enumerate(rows):
-            for column, text in enumerate(values):
-                item = QTableWidgetItem(text)
-                item.setToolTip(tip(text))
-                self.table.setItem(row, column, item)
-        self._lay_out(len(runs))
-
-    def _lay_out(self, runs: int) -> None:
-        text = "Select or overlay two or more runs." if runs < 2 else "No differences."
-        empty = QLabel(text, self, alignment=Qt.AlignmentFlag.AlignCenter)
+        text = "Select or overlay two or more runs." if len(runs) < 2 else "No differences."
+        empty = text_label(text, alignment=Qt.AlignmentFlag.AlignCenter)
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close, self)
         copy = buttons.addButton("&Copy all", QDialogButtonBox.ButtonRole.ActionRole)
         copy.setToolTip("Tab-separated, for a spreadsheet; Ctrl+C copies the selected cells")
@@ -70,20 +50,17 @@ class DifferencesDialog(QDialog):
         buttons.button(QDialogButtonBox.StandardButton.Close).setDefault(True)
         buttons.rejected.connect(self.reject)
         QShortcut(QKeySequence.StandardKey.Copy, self.table, self.copy_selected)
-        layout = QVBoxLayout(self)
-        for widget in (empty, self.table, buttons):
-            layout.addWidget(widget)
-        has_rows = self.table.rowCount() > 0
-        empty.setVisible(not has_rows)
-        self.table.setVisible(has_rows)
-        copy.setVisible(has_rows)
-        self._fit(has_rows)
-
-    def _fit(self, has_rows: bool) -> None:
-        """Fit the dialog to its table, within the screen."""
-        if not has_rows:
+        fill(QVBoxLayout(self), empty, self.table, buttons)
+        empty.setVisible(not rows)
+        self.table.setVisible(bool(rows))
+        copy.setVisible(bool(rows))
+        if rows:
+            self._fit()
+        else:
             self.resize(360, 110)
-            return
+
+    def _fit(self) -> None:
+        """Fit the dialog to its table, within the screen."""
         self.table.resizeColumnsToContents()
         for column in range(self.table.columnCount()):
             self.table.setColumnWidth(column, min(WIDEST, self.table.columnWidth(column) + 12))

@@ -15,6 +15,7 @@ from PySide6.QtWidgets import (
 
 from ..models.actions import MENUS, matching_actions
 from ..models.workspace import WorkspaceModel
+from .widgets import build, fill
 
 
 class CommandPalette(QDialog):
@@ -25,22 +26,17 @@ class CommandPalette(QDialog):
         self.setWindowTitle("Command palette")
         self._model = model
         self.chosen: str | None = None
-        self.text = QLineEdit(self, placeholderText="search for an action")
-        self.text.setAccessibleName("Search for an action")
+        self.text = build(QLineEdit, placeholderText="search for an action", accessibleName="Search for an action")
         self.text.installEventFilter(self)
-        self.results = QTreeWidget(self)
+        self.results = build(QTreeWidget, rootIsDecorated=False, uniformRowHeights=True, alternatingRowColors=True)
         self.results.setAccessibleName("Actions")
         self.results.setHeaderLabels(["action", "menu", "keys"])
-        self.results.setRootIsDecorated(False)
-        self.results.setUniformRowHeights(True)
-        self.results.setAlternatingRowColors(True)
-        self.results.header().setStretchLastSection(False)
-        self.results.header().setMinimumSectionSize(90)
-        self.results.header().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        self.results.header().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
-        layout = QVBoxLayout(self)
-        layout.addWidget(self.text)
-        layout.addWidget(self.results)
+        header = self.results.header()
+        header.setStretchLastSection(False)
+        header.setMinimumSectionSize(90)
+        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        fill(QVBoxLayout(self), self.text, self.results)
         self.resize(560, 420)
         self.text.textChanged.connect(self.fill)
         self.text.returnPressed.connect(lambda: self._choose(self.results.currentItem()))

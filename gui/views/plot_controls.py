@@ -1,7 +1,7 @@
 """Controls of the plots: labelled boxes, segmented controls, and coloured boxes of the arms."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtGui import QIcon
@@ -11,9 +11,7 @@ from tfticket.arms import Arm
 from tfticket.text import one_line
 
 from .theme import swatch
-from .widgets import tip
-
-AnyWidget = TypeVar("AnyWidget", bound=QWidget)
+from .widgets import AnyWidget, build, fill, tip
 
 
 def named(widget: AnyWidget, name: str, tip: str = "") -> AnyWidget:
@@ -25,13 +23,9 @@ def named(widget: AnyWidget, name: str, tip: str = "") -> AnyWidget:
 
 def labelled(text: str, widget: QWidget) -> QWidget:
     """Return a control with a label before it."""
-    holder = QWidget()
-    row = QHBoxLayout(holder)
-    row.setContentsMargins(0, 0, 8, 0)
-    label = QLabel(text)
+    holder, label = QWidget(), QLabel(text)
     label.setBuddy(widget)
-    row.addWidget(label)
-    row.addWidget(widget)
+    fill(QHBoxLayout(holder), label, widget, margins=(0, 0, 8, 0))
     set_row_height(holder)
     return holder
 
@@ -70,8 +64,7 @@ class SegmentedControl(QWidget):
         named(self, name, tip)
         self.buttons: dict[Any, QToolButton] = {}
         self._row = QHBoxLayout(self)
-        self._row.setContentsMargins(0, 0, 0, 0)
-        self._row.setSpacing(0)
+        fill(self._row, margins=(0, 0, 0, 0), spacing=0)
         self._group = QButtonGroup(self)
 
     def fill(self, items: Sequence[tuple[str, Any]], current: Any) -> None:
@@ -86,9 +79,8 @@ class SegmentedControl(QWidget):
             button.setEnabled(len(items) > 1)
 
     def _button(self, text: str, value: Any) -> QToolButton:
-        button = named(QToolButton(), f"{self.accessibleName()}: {text}", self.toolTip())
-        button.setText(text)
-        button.setCheckable(True)
+        name = f"{self.accessibleName()}: {text}"
+        button = named(build(QToolButton, text=text, checkable=True), name, self.toolTip())
         button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         button.clicked.connect(lambda: self.chosen.emit(value))
         set_row_height(button)

@@ -1,11 +1,11 @@
 """Widgets and layouts in one call; texts from files and users are never rendered as rich text."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from html import escape
 from typing import Any, TypeVar
 
 from PySide6.QtGui import QFontDatabase, Qt
-from PySide6.QtWidgets import QBoxLayout, QLabel, QLayout, QPlainTextEdit, QWidget
+from PySide6.QtWidgets import QBoxLayout, QLabel, QLayout, QPlainTextEdit, QTableWidget, QTableWidgetItem, QWidget
 
 from tfticket.text import plain
 
@@ -56,6 +56,19 @@ def code_box(**properties: Any) -> QPlainTextEdit:
     box = build(QPlainTextEdit, lineWrapMode=QPlainTextEdit.LineWrapMode.NoWrap, **properties)
     box.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
     return box
+
+
+def fixed_table(name: str, rows: Sequence[Sequence[str]], columns: int) -> QTableWidget:
+    """Return a table that cannot be edited, with the text of each cell as its tooltip."""
+    table = QTableWidget(len(rows), columns, editTriggers=QTableWidget.EditTrigger.NoEditTriggers)
+    table.setAccessibleName(name)
+    table.setAlternatingRowColors(True)
+    for row, texts in enumerate(rows):
+        for column, text in enumerate(texts):
+            item = QTableWidgetItem(text)
+            item.setToolTip(tip(text))
+            table.setItem(row, column, item)
+    return table
 
 
 def tip(text: str) -> str:
