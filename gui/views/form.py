@@ -246,7 +246,8 @@ class ConfigForm(QWidget):
             row.set_width(label - INDENT * max(depth, 0), room > (40 if row.editor.prefers_own_line else 20) * letter)
 
     def _recolour(self) -> None:
-        for part in (*self.rows.values(), *self.sections.values()):
+        parts: list[Row | Section] = [*self.rows.values(), *self.sections.values()]
+        for part in parts:
             part.recolour(self.palette())
         for label in (self.footer.banner, self.yaml.error, self.footer.problems):
             set_text_colour(label, error_colour(self.palette()))

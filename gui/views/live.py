@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from PySide6.QtCore import QSignalBlocker, Qt
-from PySide6.QtGui import QFontDatabase, QResizeEvent
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -20,16 +20,15 @@ from PySide6.QtWidgets import (
 
 from tfticket.arms import TICKET
 from tfticket.reports.figures.arm_styles import arm_styles
-from tfticket.reports.figures.metrics import axis_of
 from tfticket.text import for_figure, one_line
 
 from ..models.live import LiveModel
 from .figure_theme import readable
 from .flow import ElidedLabel, FlowLayout
 from .live_plots import AXES, LivePlots
-from .plot_controls import ArmBoxes, SegmentedControl, fill_box, labelled, named, set_row_height
+from .plot_controls import ArmBoxes, SegmentedControl, fill_box, labelled, metric_items, named, set_row_height
 from .tab import Tab
-from .widgets import text_label, tip
+from .widgets import build, code_box, fill, text_label, tip
 
 _MIN_HEIGHT_WITH_LOG = 400
 """Height of the tab in pixels below which the log is hidden."""
@@ -43,38 +42,31 @@ class LiveTab(Tab):
         self._run: Path | None = None
         self._log: list[str] = []
         self.plots = LivePlots(self.canvas)
-        self.doing, self.eta, self.bar = ElidedLabel(), text_label(), QProgressBar()
+        self.doing, self.eta = named(ElidedLabel(), "Present step"), text_label()
+        self.bar = build(QProgressBar, maximumWidth=220, accessibleName="Progress of the run")
         self.seed_box = named(QComboBox(), "Seed")
         self.metric_box = named(QComboBox(), "Metric of the second plot")
         self.x_axis = SegmentedControl("X axis", "Iterations or training time of one seed")
-        self.smoothing = named(QSlider(Qt.Orientation.Horizontal), "Smoothing")
-        self.log_loss = QCheckBox("log loss")
+        about = "Exponential smoothing within each training; measured values stay visible, faint"
+        self.smoothing = named(build(QSlider, Qt.Orientation.Horizontal, maximum=99), "Smoothing", about)
+        self.log_loss = build(QCheckBox, "log loss", toolTip="Logarithmic axis for the loss")
         self.traceback_button = named(QPushButton("Show &traceback"), "Show traceback", "Show why the run failed")
-        self.log = LogView()
+        self.log = code_box(LogView, readOnly=True, accessibleName="Log of the run", maximumBlockCount=2000)
         self._lay_out()
         self._connect()
 
     def _lay_out(self) -> None:
         status = QHBoxLayout()
-        self.bar.setMaximumWidth(220)
-        self.bar.setAccessibleName("Progress of the run")
-        self.doing.setAccessibleName("Present step")
-        status.addWidget(self.doing, 1)
-        status.addWidget(self.traceback_button)
-        status.addWidget(self.bar)
-        status.addWidget(self.eta)
-        self._controls = FlowLayout()
-        self.smoothing.setRange(0, 99)
+        fill(status, self.doing, self.traceback_button, self.bar, self.eta, stretch=self.doing)
+        controls = FlowLayout()
         self.smoothing.setFixedWidth(110)
-        self.log_loss.setToolTip("Logarithmic axis for the loss")
-        self.smoothing.setToolTip("Exponential smoothing within each training; measured values stay visible, faint")
         boxes = {"Seed": self.seed_box, "Metric": self.metric_box, "x": self.x_axis, "Smoothing": self.smoothing}
         for text, widget in boxes.items():
-            self._controls.addWidget(labelled(text, widget))
+            controls.addWidget(labelled(text, widget))
         set_row_height(self.log_loss)
         for control in (self.log_loss, self.export):
-            self._controls.addWidget(control)
-        self.arms = ArmBoxes(self._controls, self.model.set_hidden)
+            controls.addWidget(control)
+        self.arms = ArmBoxes(controls, self.model.set_hidden)
         self.stack.addWidget(self.canvas)
         splitter = QSplitter(Qt.Orientation.Vertical)
         splitter.addWidget(self.stack)
@@ -82,10 +74,7 @@ class LiveTab(Tab):
         splitter.setStretchFactor(0, 5)
         splitter.setStretchFactor(1, 1)
         splitter.setSizes([500, 100])
-        layout = QVBoxLayout(self)
-        layout.addLayout(status)
-        layout.addLayout(self._controls)
-        layout.addWidget(splitter, 1)
+        fill(QVBoxLayout(self), status, controls, splitter, stretch=splitter)
 
     def _connect(self) -> None:
         self.seed_box.activated.connect(lambda: self.model.choose_seed(self.seed_box.currentData()))
@@ -126,8 +115,7 @@ class LiveTab(Tab):
         latest = "Current seed" if model.state == "running" else "Latest seed"
         seeds = [(f"{latest} ({model.seed})", None), *((str(seed), seed) for seed in model.seeds)]
         fill_box(self.seed_box, seeds if model.seeds else [], None if model.follows_current else model.seed)
-        names = [(axis_of(metric)[1].removeprefix("test ").partition(" (")[0], metric) for metric in model.metrics]
-        fill_box(self.metric_box, names, model.metric)
+        fill_box(self.metric_box, metric_items(model.metrics), model.metric)
         self.x_axis.fill([(AXES[axis], axis) for axis in model.axes], model.shown_axis)
         with QSignalBlocker(self.smoothing), QSignalBlocker(self.log_loss):
             self.smoothing.setValue(round(100 * model.smoothing))
@@ -166,14 +154,6 @@ class LiveTab(Tab):
 
 class LogView(QPlainTextEdit):
     """The last lines of a log; shows the end unless the user scrolled up."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.setReadOnly(True)
-        self.setAccessibleName("Log of the run")
-        self.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
-        self.setMaximumBlockCount(2000)
-        self.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         bar = self.verticalScrollBar()

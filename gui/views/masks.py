@@ -21,7 +21,7 @@ from PySide6.QtWidgets import (
 )
 
 from tfticket.arms import TICKET, Arm
-from tfticket.text import for_figure, plain
+from tfticket.text import for_figure
 
 from ..models.mask_pictures import MEANINGS, MaskPicture
 from ..models.masks import CONTROL, MasksModel
@@ -30,7 +30,7 @@ from .flow import FlowLayout
 from .legends import legend_below
 from .plot_controls import fill_box, labelled, named, set_row_height
 from .tab import Tab
-from .widgets import text_label
+from .widgets import build, fill, text_label
 
 _KEPT, _LOST = ("#0072B2", "#5CB8FF"), ("#D55E00", "#FF9340")
 """Colours on a light and on a dark background."""
@@ -54,14 +54,11 @@ class MasksTab(Tab):
         self._pixels = (0.0, 0.0)
         self.arm, self.seed_box = named(QComboBox(), "Arm"), named(QComboBox(), "Seed")
         self.layer = named(QComboBox(), "Layer")
-        self.slider = named(QSlider(Qt.Orientation.Horizontal), "Level")
-        self.difference = named(QCheckBox("difference"), "difference", "Highlight weights pruned at this level")
-        self.fields = named(
-            QCheckBox("receptive fields"),
-            "receptive fields",
-            "Show the receptive field of each unit of the first layer",
-        )
-        self.problem = text_label(wordWrap=True)
+        ticks = QSlider.TickPosition.TicksBelow
+        self.slider = build(QSlider, Qt.Orientation.Horizontal, pageStep=1, tickPosition=ticks)
+        named(self.slider, "Level", "Left and right change the level, up and down the layer")
+        self.difference, self.fields = named(QCheckBox("difference"), "difference"), QCheckBox("receptive fields")
+        named(self.fields, "receptive fields", "Show the receptive field of each unit of the first layer")
         self._numbers: dict[str, QLabel] = {}
         self._lay_out()
         self._connect()
@@ -69,9 +66,6 @@ class MasksTab(Tab):
     def _lay_out(self) -> None:
         controls = FlowLayout()
         self.slider.setFixedWidth(150)
-        self.slider.setPageStep(1)
-        self.slider.setTickPosition(QSlider.TickPosition.TicksBelow)
-        self.slider.setToolTip("Left and right change the level, up and down the layer")
         boxes = {"Arm": self.arm, "Seed": self.seed_box, "Layer": self.layer, "Level": self.slider}
         for text, widget in boxes.items():
             controls.addWidget(labelled(text, widget))
@@ -84,15 +78,9 @@ class MasksTab(Tab):
         self._form.setContentsMargins(4, 4, 4, 4)
         self.table.setFixedWidth(225)
         content = QWidget()
-        row = QHBoxLayout(content)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.addWidget(self.canvas, 1)
-        row.addWidget(self.table)
+        fill(QHBoxLayout(content), self.canvas, self.table, margins=(0, 0, 0, 0), stretch=self.canvas)
         self.stack.addWidget(content)
-        layout = QVBoxLayout(self)
-        layout.addLayout(controls)
-        layout.addWidget(self.problem)
-        layout.addWidget(self.stack, 1)
+        fill(QVBoxLayout(self), controls, self.problem, self.stack, stretch=self.stack)
 
     def _connect(self) -> None:
         model = self.model
@@ -128,14 +116,13 @@ class MasksTab(Tab):
             self.canvas.setFocus()  # so that arrow keys work immediately
 
     def _update(self) -> None:
-        model, self._stale = self.model, False
+        self._stale = False
         self._show_message()
         self._fill_controls()
-        if not model.message:
+        if not self.model.message:
             self._paint()
             self._fill_numbers()
-        self.problem.setText(plain(model.problem))
-        self.problem.setVisible(bool(model.problem and not model.message))
+        self._show_message()  # a mask may prove unreadable
 
     def _fill_controls(self) -> None:
         model, group = self.model, self.model.group
@@ -165,10 +152,8 @@ class MasksTab(Tab):
         if list(self._numbers) != [name for name, _ in numbers]:
             while self._form.rowCount():
                 self._form.removeRow(0)
-            self._numbers = {
-                name: text_label(textInteractionFlags=Qt.TextInteractionFlag.TextSelectableByMouse)
-                for name, _ in numbers
-            }
+            flags = Qt.TextInteractionFlag.TextSelectableByMouse
+            self._numbers = {name: text_label(textInteractionFlags=flags) for name, _ in numbers}
             for name, label in self._numbers.items():
                 label.setToolTip(MEANINGS.get(name, ""))
                 self._form.addRow(name, label)
@@ -214,14 +199,13 @@ class MasksTab(Tab):
 
     def _colours(self, picture: MaskPicture) -> np.ndarray:
         """Return the image in colours, float [rows, columns, 3]."""
-        background = self.canvas.theme.background
         kept, lost, pruned = (np.array(to_rgb(colour)) for colour in (*self._hues, self._pruned))
         shares = np.nan_to_num(picture.kept)
         lost_shares = np.zeros_like(shares) if picture.lost is None else np.nan_to_num(picture.lost)
         part = (lost_shares / np.maximum(shares + lost_shares, 1e-9))[..., None]
         strength = picture.strengths[..., None]
         colours: np.ndarray = np.clip(pruned + strength * (kept + part * (lost - kept) - pruned), 0.0, 1.0)
-        colours[np.isnan(picture.kept)] = to_rgb(background)
+        colours[np.isnan(picture.kept)] = to_rgb(self.canvas.theme.background)
         return colours
 
     @property

@@ -8,6 +8,7 @@ from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QButtonGroup, QCheckBox, QComboBox, QHBoxLayout, QLabel, QLayout, QToolButton, QWidget
 
 from tfticket.arms import Arm
+from tfticket.reports.figures.metrics import axis_of
 from tfticket.text import one_line
 
 from .theme import swatch
@@ -33,6 +34,11 @@ def labelled(text: str, widget: QWidget) -> QWidget:
 def set_row_height(widget: QWidget) -> None:
     """Give a control the height of a combo box, so that a row of different controls is level."""
     widget.setFixedHeight(QComboBox().sizeHint().height())
+
+
+def metric_items(metrics: Sequence[str]) -> list[tuple[str, str]]:
+    """Return the items (text, metric) of a combo box of metrics."""
+    return [(axis_of(metric)[1].removeprefix("test ").partition(" (")[0], metric) for metric in metrics]
 
 
 def fill_box(box: QComboBox, items: Sequence[tuple[str, Any]], current: Any) -> None:

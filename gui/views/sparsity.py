@@ -3,23 +3,16 @@
 from typing import Any
 
 from PySide6.QtCore import QSignalBlocker
-from PySide6.QtWidgets import (
-    QCheckBox,
-    QComboBox,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtWidgets import QCheckBox, QComboBox, QVBoxLayout, QWidget
 
 from tfticket.reports.claims.reported import CITATIONS
-from tfticket.reports.figures.metrics import axis_of
-from tfticket.text import plain
 
 from ..models.sparsity import SparsityModel
 from .flow import FlowLayout
-from .plot_controls import ArmBoxes, fill_box, labelled, named, set_row_height
+from .plot_controls import ArmBoxes, fill_box, labelled, metric_items, named, set_row_height
 from .sparsity_plots import SparsityPlots
 from .tab import Tab
-from .widgets import text_label
+from .widgets import fill
 
 
 class SparsityTab(Tab):
@@ -36,25 +29,15 @@ class SparsityTab(Tab):
         tip = f"The papers' numbers for this network and data, as stars\n{papers}"
         self.reported = named(QCheckBox("reported"), "reported", tip)
         self._drawn: tuple[Any, ...] = ()
-        self.problem = text_label(wordWrap=True)
-        self._lay_out()
-        self._connect()
-
-    def _lay_out(self) -> None:
-        self._controls = FlowLayout()
+        controls = FlowLayout()
         for text, widget in (("Metric", self.metric_box), ("Rows", self.split), ("Band", self.spread)):
-            self._controls.addWidget(labelled(text, widget))
+            controls.addWidget(labelled(text, widget))
         for control in (self.log_axis, self.reported, self.export):
             set_row_height(control)
-            self._controls.addWidget(control)
-        self.arms = ArmBoxes(self._controls, self.model.set_hidden)
+            controls.addWidget(control)
+        self.arms = ArmBoxes(controls, self.model.set_hidden)
         self.stack.addWidget(self.canvas)
-        layout = QVBoxLayout(self)
-        layout.addLayout(self._controls)
-        layout.addWidget(self.problem)
-        layout.addWidget(self.stack, 1)
-
-    def _connect(self) -> None:
+        fill(QVBoxLayout(self), controls, self.problem, self.stack, stretch=self.stack)
         self.metric_box.activated.connect(lambda: self.model.set_options(metric=self.metric_box.currentData()))
         self.split.activated.connect(lambda: self.model.set_options(split=self.split.currentData()))
         self.spread.activated.connect(lambda: self.model.set_options(spread=self.spread.currentData()))
@@ -64,17 +47,14 @@ class SparsityTab(Tab):
 
     def _update(self) -> None:
         model, self._stale = self.model, False
-        metrics = [metric for metric in model.metrics if metric != "accuracy"]
-        names = [(axis_of(metric)[1].removeprefix("test ").partition(" (")[0], metric) for metric in metrics]
-        fill_box(self.metric_box, names, model.metric)
+        items = metric_items([metric for metric in model.metrics if metric != "accuracy"])
+        fill_box(self.metric_box, items, model.metric)
         fill_box(self.split, [("validation", "validation"), ("test", "test")], model.split)
         fill_box(self.spread, [("range of seeds", "range"), ("95 % t interval", "interval")], model.spread)
         for box, on in ((self.log_axis, model.log), (self.reported, model.reported)):
             with QSignalBlocker(box):
                 box.setChecked(on)
         self.arms.update(model.arms, model.hidden)
-        self.problem.setText(plain(model.problem))
-        self.problem.setVisible(bool(model.problem and not model.message))
         self._show_message()
         drawn = (model.runs[:1], model.shown_metrics, model.log)
         if drawn != self._drawn:

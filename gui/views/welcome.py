@@ -25,7 +25,7 @@ from PySide6.QtWidgets import (
 from tfticket.text import plain
 
 from ..models.preset_list import PresetEntry, matching_presets
-from .widgets import text_label, tip
+from .widgets import build, fill, text_label, tip
 
 RECENT = 4
 """Visible lines of the list of recent workspaces."""
@@ -78,17 +78,12 @@ class PresetTree(QWidget):
     def __init__(self, can_run: bool, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._can_run = can_run
-        self.filter = QLineEdit(placeholderText="filter presets: lenet mnist desk", clearButtonEnabled=True)
+        self.filter = build(QLineEdit, placeholderText="filter presets: lenet mnist desk", clearButtonEnabled=True)
         self.filter.setAccessibleName("Filter of the presets")
-        self.tree = _Tree(self)
-        self.tree.setIndentation(12)
-        self.tree.setAccessibleName("Presets")
+        self.tree = build(_Tree, indentation=12, accessibleName="Presets")
         self.tree.setHeaderLabels(["preset", "trainings", "time on 2 cores", ""])
         self.tree.header().setStretchLastSection(False)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self.filter)
-        layout.addWidget(self.tree)
+        fill(QVBoxLayout(self), self.filter, self.tree, margins=(0, 0, 0, 0))
         self.filter.textChanged.connect(self.fill)
         self.filter.returnPressed.connect(self._choose_first)
         self.tree.itemActivated.connect(self._choose)
@@ -172,16 +167,14 @@ class PresetDialog(QDialog):
         self.presets = PresetTree(can_run, self)
         self.run_now = False
         buttons = QDialogButtonBox(self)
-        fill = buttons.addButton("&Fill the form", QDialogButtonBox.ButtonRole.AcceptRole)
+        fill_form = buttons.addButton("&Fill the form", QDialogButtonBox.ButtonRole.AcceptRole)
         self.run_button = buttons.addButton("&Run now", QDialogButtonBox.ButtonRole.AcceptRole)
         self.run_button.setEnabled(can_run)
         buttons.addButton(QDialogButtonBox.StandardButton.Cancel)
-        fill.setDefault(True)
-        layout = QVBoxLayout(self)
-        layout.addWidget(self.presets)
-        layout.addWidget(buttons)
+        fill_form.setDefault(True)
+        fill(QVBoxLayout(self), self.presets, buttons)
         self.resize(680, 480)
-        fill.clicked.connect(self._accept)
+        fill_form.clicked.connect(self._accept)
         buttons.rejected.connect(self.reject)
         self.run_button.clicked.connect(self._run)
         self.presets.chosen.connect(self._accept)
@@ -210,29 +203,20 @@ class WelcomePage(QWidget):
         font.setPointSizeF(1.9 * font.pointSizeF())
         font.setBold(True)
         title.setFont(font)
-        self.where = text_label(self)
-        self.where.setWordWrap(True)
+        self.where = text_label(self, wordWrap=True)
         open_button = QPushButton("&Open workspace...", self)
         open_button.clicked.connect(self.open_requested)
-        self.recent = QListWidget(self)
-        self.recent.setAccessibleName("Recent workspaces")
+        self.recent = build(QListWidget, self, accessibleName="Recent workspaces")
         self.recent.itemActivated.connect(lambda item: self.folder_chosen.emit(item.text()))
         self.recent.itemClicked.connect(lambda item: self.folder_chosen.emit(item.text()))
         self.presets = PresetTree(can_run=False, parent=self)
         self.recent.setMaximumHeight(RECENT * (self.fontMetrics().height() + 3))
-        top = QHBoxLayout()
-        top.addWidget(QLabel("Recent workspaces", self), 1)
-        top.addWidget(open_button)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(24, 18, 24, 18)
-        layout.addWidget(title)
-        layout.addWidget(self.where)
-        layout.addSpacing(8)
-        layout.addLayout(top)
-        layout.addWidget(self.recent)
-        layout.addSpacing(8)
-        layout.addWidget(QLabel("Start from a preset: a double click fills the form", self))
-        layout.addWidget(self.presets, 1)
+        top, heading = QHBoxLayout(), QLabel("Recent workspaces", self)
+        fill(top, heading, open_button, margins=(0, 8, 0, 0), stretch=heading)
+        start = QLabel("Start from a preset: a double click fills the form", self)
+        start.setContentsMargins(0, 8, 0, 0)
+        parts = (title, self.where, top, self.recent, start, self.presets)
+        fill(QVBoxLayout(self), *parts, margins=(24, 18, 24, 18), stretch=self.presets)
 
     def set_recent(self, folders: Sequence[str]) -> None:
         """List the recent workspaces."""

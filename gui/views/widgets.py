@@ -51,17 +51,17 @@ def text_label(*arguments: Any, **properties: Any) -> QLabel:
     return build(QLabel, *arguments, textFormat=Qt.TextFormat.PlainText, **properties)
 
 
-def code_box(**properties: Any) -> QPlainTextEdit:
+def code_box(kind: type[QPlainTextEdit] = QPlainTextEdit, **properties: Any) -> QPlainTextEdit:
     """Return a box of text in a fixed-width font, without line breaks of its own."""
-    box = build(QPlainTextEdit, lineWrapMode=QPlainTextEdit.LineWrapMode.NoWrap, **properties)
+    box = build(kind, lineWrapMode=QPlainTextEdit.LineWrapMode.NoWrap, **properties)
     box.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
     return box
 
 
 def fixed_table(name: str, rows: Sequence[Sequence[str]], columns: int) -> QTableWidget:
     """Return a table that cannot be edited, with the text of each cell as its tooltip."""
-    table = QTableWidget(len(rows), columns, editTriggers=QTableWidget.EditTrigger.NoEditTriggers)
-    table.setAccessibleName(name)
+    table = build(QTableWidget, len(rows), columns, accessibleName=name)
+    table.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
     table.setAlternatingRowColors(True)
     for row, texts in enumerate(rows):
         for column, text in enumerate(texts):

@@ -18,7 +18,7 @@ from .problems import NotificationBar, ProblemsView
 from .run_table import RunTable
 from .sparsity import SparsityTab
 from .welcome import WelcomePage
-from .widgets import text_label
+from .widgets import fill, text_label
 from .window_settings import WindowSettings
 
 
@@ -42,8 +42,7 @@ class WindowLayout(QMainWindow):
     def _add_centre(self) -> None:
         self.notification = NotificationBar(self)
         self.welcome = WelcomePage(self)
-        self.tabs = QTabWidget(self)
-        self.tabs.setDocumentMode(True)
+        self.tabs = QTabWidget(self, documentMode=True)
         self.tabs.addTab(LiveTab(self.live), "Live")
         self.tabs.addTab(SparsityTab(self.sparsity), "Sparsity")
         self.tabs.addTab(MasksTab(self.masks), "Masks")
@@ -51,11 +50,8 @@ class WindowLayout(QMainWindow):
         self.pages.addWidget(self.welcome)
         self.pages.addWidget(self.tabs)
         centre = QWidget(self)
-        layout = QVBoxLayout(centre)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(0)
-        layout.addWidget(self.notification)
-        layout.addWidget(self.pages, 1)
+        parts = (self.notification, self.pages)
+        fill(QVBoxLayout(centre), *parts, margins=(0, 0, 0, 0), spacing=0, stretch=self.pages)
         self.setCentralWidget(centre)
 
     def _add_docks(self) -> None:
