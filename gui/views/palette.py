@@ -50,7 +50,8 @@ class CommandPalette(QDialog):
         for action in matching_actions(text, self._model):
             if action.id == "show_palette":
                 continue
-            keys = QKeySequence(action.keys).toString(QKeySequence.SequenceFormat.NativeText)
+            shortcuts = QKeySequence.listFromString(action.keys)
+            keys = QKeySequence.listToString(shortcuts, QKeySequence.SequenceFormat.NativeText)
             item = QTreeWidgetItem(self.results, [action.name, MENUS[action.menu].replace("&", ""), keys])
             item.setSizeHint(0, QSize(0, self.fontMetrics().height() + 8))
             item.setData(0, Qt.ItemDataRole.UserRole, action.id)
