@@ -1,6 +1,5 @@
 """Images of a run's masks by level and layer."""
 
-import io
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any
@@ -10,16 +9,15 @@ import numpy as np
 from tfticket.arms import TICKET, Arm
 from tfticket.errors import InputError
 from tfticket.inspection.pictures import receptive_fields
+from tfticket.reports.tables.csv_files import csv_text
 from tfticket.runs.artefacts import load_tensors
 from tfticket.runs.records import is_one
+from tfticket.runs.run_folder import MANIFEST
 from tfticket.runs.schemas import Count
 from tfticket.runs.step import TICKET as TICKET_FILE
-from tfticket.text import CsvWriter
 
-from .arm_names import ArmNames
-from .backoff import Backoff
-from .empty_state import NO_RUN, empty_folder_message
 from .mask_pictures import COUNTS, MaskPicture, count_mask, draw_mask, summarise_mask
+from .reading import NO_RUN, ArmNames, ChangingFiles, empty_folder_message
 from .signal import Signal
 from .ticket_list import TicketEntry, read_tickets
 
@@ -48,9 +46,8 @@ class MasksModel:
         self.run = run
         self._name_of = ArmNames(run) if run is not None else lambda arm: arm.name
         self.tickets: list[TicketEntry] = []
-        self._problem = self._read_error = self._waiting = ""
-        self._stamp: Any = None
-        self._backoff = Backoff()
+        self._read_error = self._waiting = ""
+        self._manifest = ChangingFiles(run or Path(), (MANIFEST,), self._read_manifest)
         self._entries: dict[str, TicketEntry] = {}
         self._selected_group: tuple[Arm, int, int] | None = None
         self._level: int | None = None
@@ -64,34 +61,18 @@ class MasksModel:
         """Read new tickets; return True if anything changed."""
         if self.run is None:
             return False
-        before = (self._stamp, self.tickets, self._problem, self._waiting)
-        self._refresh(self.run)
+        before = (self.tickets, self._manifest.problem, self._waiting)
+        self._manifest.poll()
         self._waiting = "" if self.tickets else empty_folder_message(self.run, WAITING)
-        if before == (self._stamp, self.tickets, self._problem, self._waiting):
+        if before == (self.tickets, self._manifest.problem, self._waiting):
             return False
         self.changed.emit()
         return True
 
-    def _refresh(self, run: Path) -> None:
-        """Read the run's manifest if it changed."""
-        try:
-            stat = (run / "manifest.json").stat()
-            stamp: Any = (stat.st_mtime_ns, stat.st_size)
-        except OSError:
-            stamp = "no tickets" if run.is_dir() else "gone"
-        if stamp == self._stamp and not self._backoff.is_due:
-            return
-        self._stamp = stamp
-        if stamp == "gone":
-            self._problem = "The run's folder is gone."
-        else:
-            self._read_manifest()
-        self._backoff.record(failed=bool(self._problem))
-
     @property
     def problem(self) -> str:
         """What cannot be read; ''."""
-        return self._read_error or self._problem
+        return self._read_error or self._manifest.problem
 
     @property
     def message(self) -> str:
@@ -191,9 +172,7 @@ class MasksModel:
     def has_fields(self) -> bool:
         """True if the layer reads the input image."""
         mask = self._mask(self.ticket)
-        return (
-            mask is not None and receptive_fields("", mask[:0] if mask.ndim == 0 else mask, self._image()) is not None
-        )
+        return mask is not None and receptive_fields("", mask, self._image()) is not None
 
     def picture(self, pixels: tuple[float, float] | None = None) -> MaskPicture | None:
         """Return the image of the layer; None if it cannot be read, and ``problem`` says why.
@@ -223,11 +202,8 @@ class MasksModel:
         Raises:
             InputError: A ticket cannot be read.
         """
-        buffer = io.StringIO()
-        writer = CsvWriter(buffer)
-        writer.writerow(
-            ["run", "arm", "seed", "replicate", "level", "network_density", "layer", "shape", "density", *COUNTS]
-        )
+        header = ["run", "arm", "seed", "replicate", "level", "network_density", "layer", "shape", "density", *COUNTS]
+        rows = []
         before: dict[str, np.ndarray] = {}
         for ticket in self.levels:
             masks, _ = load_tensors(ticket.folder / TICKET_FILE, "ticket", [f"mask/{layer}" for layer in self.layers])
@@ -238,20 +214,16 @@ class MasksModel:
                 counts = count_mask(kept, before.get(f"mask/{layer}"))
                 shape = " x ".join(map(str, kept.shape))
                 density = counts["survivors"] / counts["weights"]
-                writer.writerow([*identity, layer, shape, density, *(counts.get(name, "") for name in COUNTS)])
+                rows.append([*identity, layer, shape, density, *(counts.get(name) for name in COUNTS)])
             before = masks if ticket.arm == TICKET else {}
-        return buffer.getvalue()
+        return csv_text(header, rows)
 
-    def _read_manifest(self) -> None:
+    def _read_manifest(self) -> str:
         """Read the tickets from the manifest; unreadable steps are skipped and counted."""
         assert self.run is not None
-        try:
-            self._entries, damaged = read_tickets(self.run, self._entries)
-        except InputError as error:
-            self._problem = str(error)
-            return
+        self._entries, damaged = read_tickets(self.run, self._entries)
         self.tickets = list({entry.folder: entry for entry in self._entries.values()}.values())
-        self._problem = f"{damaged} of its steps cannot be read." if damaged else ""
+        return f"{damaged} of its steps cannot be read." if damaged else ""
 
     def _header(self) -> dict[str, Any] | None:
         ticket = self.ticket

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tfticket.arms import TICKET, Arm
-from tfticket.errors import InputError
 from tfticket.reports.claims.reported import Reported, reported_for
 from tfticket.reports.figures.arm_styles import arm_styles
 from tfticket.reports.figures.metrics import Line
@@ -16,10 +15,9 @@ from tfticket.reports.tables.cells import Cell, seeds_text, summarise
 from tfticket.reports.tables.csv_files import rows_csv
 from tfticket.runs.run_folder import CONFIG, EVALUATIONS, MANIFEST, Step, read_run
 
-from .backoff import Backoff
 from .colours import run_colour
-from .empty_state import NO_RUN, UNREADABLE, empty_folder_message
 from .followed import METRICS
+from .reading import NO_RUN, READ_ERRORS, ChangingFiles, empty_folder_message
 from .signal import Signal
 
 WAITING = "No evaluations yet. The first point appears when the dense network is trained."
@@ -44,61 +42,39 @@ class Reference:
 
 
 class _RunRows:
-    """Rows of one run, read again when its folder changes; failed reads are tried again later."""
+    """Rows of one run, read again when its folder changes."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.rows: list[Row] = []
-        self.problem = self.waiting = ""
-        self.model = self.data = ""
-        self._stamps: tuple[Any, ...] = ()
+        self.waiting = self.model = self.data = ""
+        self._files = ChangingFiles(folder, (CONFIG, MANIFEST), self._read)
         self._evaluations: dict[Step, Step] = {}  # steps that have cached their results
-        self._backoff = Backoff()
+
+    @property
+    def problem(self) -> str:
+        return self._files.problem
 
     def poll(self) -> bool:
         """Read new evaluations; return True if anything changed."""
         before = (self.rows, self.problem, self.waiting)
-        self._refresh()
+        self._files.poll()
         self.waiting = "" if self.rows else empty_folder_message(self.folder, WAITING)
         return before != (self.rows, self.problem, self.waiting)
 
-    def _refresh(self) -> None:
-        try:
-            stamps: tuple[Any, ...] = tuple(self._stamp(name) for name in (CONFIG, MANIFEST))
-        except OSError:
-            stamps = ("gone" if not self.folder.is_dir() else "damaged",)
-        if stamps == self._stamps and not self._backoff.is_due:
-            return
-        self._stamps = stamps
-        try:
-            self.problem = "" if self.folder.is_dir() else "The run's folder is gone."
-            if not self.problem:
-                self._read()
-        except (InputError, OSError, KeyError, TypeError, ValueError, AttributeError) as error:
-            self.problem = UNREADABLE.format(why=error)
-        self._backoff.record(failed=bool(self.problem))
-
-    def _stamp(self, name: str) -> tuple[int, int]:
-        path = self.folder / name
-        if not path.exists() and name == MANIFEST:
-            return (0, 0)
-        stat = path.stat()
-        return (stat.st_mtime_ns, stat.st_size)
-
-    def _read(self) -> None:
+    def _read(self) -> str:
         run = read_run(self.folder)
         rows, damaged = [], 0
         for step in run.steps(*EVALUATIONS):
             try:
                 rows.append(row_of(run, self._evaluations.setdefault(step, step)))
-            except (InputError, OSError, KeyError, TypeError, ValueError, AttributeError):
+            except READ_ERRORS:
                 damaged += 1
         self.rows = rows
         self.model = str(run.config["model"]["name"])
         names = {row.data_set for row in rows}
         self.data = names.pop() if len(names) == 1 else ""
-        if damaged:
-            self.problem = f"{damaged} of its evaluations cannot be read."
+        return f"{damaged} of its evaluations cannot be read." if damaged else ""
 
 
 class SparsityModel:

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tfticket.arms import TICKET, Arm
-from tfticket.errors import InputError
 from tfticket.runs.run_folder import Step, read_steps
+
+from .reading import READ_ERRORS
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ def read_tickets(run: Path, known: Mapping[str, TicketEntry]) -> tuple[dict[str,
     for step in read_steps(run):
         try:
             entry = known.get(step.path.name) or _entry(step)
-        except (InputError, OSError, KeyError, TypeError, ValueError, AttributeError):
+        except READ_ERRORS:
             damaged += 1
             continue
         if entry is not None:

@@ -100,23 +100,23 @@ class LiveTab(Tab):
         self._fill_controls()
         self.doing.setText(one_line(model.doing))
         self.doing.setToolTip(tip(model.doing))
-        self.traceback_button.setVisible(model.state == "failed")
+        self.traceback_button.setVisible(model.focus.state == "failed")
         self.eta.setText(model.eta)
         fraction = model.fraction
         self.bar.setVisible(fraction is not None)
         self.bar.setValue(round(100 * (fraction or 0)))
-        self._append_log(model.log)
+        self._append_log(model.focus.log)
         self._show_message()
         if not model.message:
             self.plots.update(model)
 
     def _fill_controls(self) -> None:
         model = self.model
-        latest = "Current seed" if model.state == "running" else "Latest seed"
-        seeds = [(f"{latest} ({model.seed})", None), *((str(seed), seed) for seed in model.seeds)]
-        fill_box(self.seed_box, seeds if model.seeds else [], None if model.follows_current else model.seed)
+        latest = "Current seed" if model.focus.state == "running" else "Latest seed"
+        seeds = [(f"{latest} ({model.seed})", None), *((str(seed), seed) for seed in model.focus.seeds)]
+        fill_box(self.seed_box, seeds if model.focus.seeds else [], None if model.follows_current else model.seed)
         fill_box(self.metric_box, metric_items(model.metrics), model.metric)
-        self.x_axis.fill([(AXES[axis], axis) for axis in model.axes], model.shown_axis)
+        self.x_axis.fill([(AXES[axis], axis) for axis in model.focus.axes], model.shown_axis)
         with QSignalBlocker(self.smoothing), QSignalBlocker(self.log_loss):
             self.smoothing.setValue(round(100 * model.smoothing))
             self.log_loss.setChecked(model.log_loss)

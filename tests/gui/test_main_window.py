@@ -124,8 +124,8 @@ def test_a_run_outlives_its_killed_window_and_another_watches_stops_resumes_and_
     assert "seed 0" in window.model.focused.doing
     counts = []
     for _ in range(2):
-        qtbot.waitUntil(lambda: sum(len(training.points) for training in window.live.trainings) > sum(counts))
-        counts.append(sum(len(training.points) for training in window.live.trainings))
+        qtbot.waitUntil(lambda: sum(len(training.points) for training in window.live.focus.trainings) > sum(counts))
+        counts.append(sum(len(training.points) for training in window.live.focus.trainings))
     assert not window.actions_by_id["resume_run"].isEnabled()
     window.do("stop_run")
     until(qtbot, window, "stopped")

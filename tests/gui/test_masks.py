@@ -192,7 +192,7 @@ def test_a_ticket_just_pruned_is_shown_before_its_training_and_a_run_without_has
     assert not model.poll()
     (run / "manifest.json").unlink()
     with monkeypatch.context() as patch:
-        patch.setattr("gui.models.empty_state.state_of", lambda folder, state: "running")
+        patch.setattr("gui.models.reading.state_of", lambda folder, state: "running")
         assert model.poll()
         assert model.message == WAITING
     change_json(run / "status.json", state="failed", message="boom")
@@ -205,7 +205,7 @@ def test_a_ticket_just_pruned_is_shown_before_its_training_and_a_run_without_has
 
 def test_what_could_not_be_read_is_a_problem_and_tried_again_later(run, monkeypatch):
     now = [0.0]
-    monkeypatch.setattr("gui.models.backoff.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("gui.models.reading.time.monotonic", lambda: now[0])
     start = next((run.parents[1] / "steps").glob("start-*")) / "result.json"
     whole = start.read_text()
     start.write_text("{")

@@ -106,7 +106,7 @@ def test_several_runs_have_a_colour_each_and_lines_by_arm(tab, model, runs):
 
 def test_damage_is_a_problem_the_rest_is_shown_and_tried_again_later(model, runs, monkeypatch):
     now = [0.0]
-    monkeypatch.setattr("gui.models.backoff.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("gui.models.reading.time.monotonic", lambda: now[0])
     result = read_run(runs[1]).steps("evaluate")[0].path / "result.json"
     whole = result.read_text()
     result.write_text("{")
@@ -134,7 +134,7 @@ def test_a_run_without_evaluations_has_the_reason(runs, monkeypatch):
     model = model_of(runs[0])
     assert "measured nothing" in model.message
     with monkeypatch.context() as patch:
-        patch.setattr("gui.models.empty_state.state_of", lambda folder, state: "running")
+        patch.setattr("gui.models.reading.state_of", lambda folder, state: "running")
         assert model.poll()
         assert model.message == WAITING
     change_json(runs[0] / "status.json", state="failed", message="boom")
