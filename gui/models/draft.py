@@ -36,7 +36,6 @@ class DraftModel:
         self.form = _restore(saved) or FormModel(_config_class(values), values, values, _preset_origin(FIRST_PRESET))
 
     def load_preset(self, name: str) -> None:
-        """Start from a preset."""
         self._load(preset_values(name), _preset_origin(name))
 
     def load_file(self, path: Path) -> None:

@@ -109,7 +109,6 @@ class FollowedRun:
 
     @property
     def log(self) -> Sequence[str]:
-        """Lines of the log, newest last."""
         return [] if self.run is None else self._follower.log
 
     @property
@@ -172,7 +171,6 @@ class FollowedRun:
         return curves
 
     def of_seed(self, seed: int | None) -> list[Training]:
-        """Return the trainings of a seed."""
         return [training for training in self.trainings if training.label["seed"] == seed]
 
     def _length(self, training: Training, axis: Axis) -> float:

@@ -80,12 +80,10 @@ class FormModel:
 
     @property
     def config_class(self) -> type[Config]:
-        """Class of the configuration."""
         return self._snapshot.config_class
 
     @property
     def origin(self) -> str:
-        """Source of the configuration, in words."""
         return self._snapshot.origin
 
     @property
@@ -100,11 +98,9 @@ class FormModel:
 
     @property
     def fields(self) -> list[Field]:
-        """All fields, in form order."""
         return list(self._fields.values())
 
     def field(self, path: str) -> Field:
-        """Return the field with this path."""
         return self._fields[path]
 
     def get(self, path: str) -> Any:
@@ -117,7 +113,6 @@ class FormModel:
         return write_text(self._fields[path], entry.value) if entry.text is None else entry.text
 
     def describe(self, path: str) -> str:
-        """Return a field's value in words."""
         return describe(self._fields[path], self.get(path))
 
     def set(self, path: str, value: Any) -> None:
@@ -159,7 +154,6 @@ class FormModel:
 
     @property
     def is_valid(self) -> bool:
-        """True if there are no errors."""
         return not self._errors
 
     def differs(self, path: str) -> bool:
@@ -189,12 +183,10 @@ class FormModel:
 
     @property
     def can_undo(self) -> bool:
-        """True if there is an edit to undo."""
         return bool(self._past)
 
     @property
     def can_redo(self) -> bool:
-        """True if there is an undone edit."""
         return bool(self._future)
 
     def undo(self) -> str:
@@ -207,7 +199,6 @@ class FormModel:
 
     @property
     def values(self) -> dict[str, Any]:
-        """Values as nested dictionaries."""
         return self._state.plain
 
     @property
@@ -216,7 +207,6 @@ class FormModel:
         return self._base.plain if self.has_preset else None
 
     def yaml(self) -> str:
-        """Return all values as YAML."""
         return write_yaml(self._state.tree)
 
     def set_yaml(self, text: str) -> None:
@@ -258,7 +248,6 @@ class FormModel:
         self._record(replace(self._snapshot, state=state), merging)
 
     def _record(self, snapshot: Snapshot, merging: str | None) -> None:
-        """Record an edit for undo; continued typing is one edit."""
         if merging is None or merging != self._merging:
             self._past = [*self._past, self._snapshot][-MAX_UNDO_STEPS:]
         self._future = []
@@ -282,7 +271,6 @@ class FormModel:
         self.changed.emit()
 
     def _revalidate(self) -> None:
-        """Update the fields, the preset's values and the errors."""
         self._fields = {field.path: field for field in self.root.fields}
         self._reference = {field.path: reference_value(field, self._state, self._base) for field in self.root.fields}
         self._errors = find_errors(self.config_class, self._state)

@@ -106,7 +106,6 @@ def _chosen(
     kinds: dict[str, str],
     bad: list[str],
 ) -> type[Config]:
-    """Return the class of a table."""
     if not info.discriminator:
         return _first(options)
     name = value.get(str(info.discriminator), next(iter(options)))
@@ -154,6 +153,5 @@ def _group(
 
 
 def _switch(chosen: type[Config], name: str, path: str, options: Mapping[str, type[Config]]) -> Field:
-    """Return the discriminator field of a table."""
     choices = tuple(Choice(tag, (cls.__doc__ or "").partition("\n")[0]) for tag, cls in options.items())
     return field_of(chosen, name, path, choices)

@@ -59,7 +59,6 @@ class LaunchedProcess:
         return self.resumes.name if self.resumes else run_name(self.text)
 
     def output(self) -> str:
-        """Return the output so far."""
         with suppress(OSError):
             return self.log.read_text(encoding="utf-8", errors="replace")
         return ""
@@ -70,7 +69,6 @@ class LaunchedProcess:
         return holder is not None and (holder["host"], holder["pid"]) == (platform.node(), self.process.pid)
 
     def delete_files(self) -> None:
-        """Delete its files."""
         for path in (self.configuration, self.log):
             path.unlink(missing_ok=True)
 
@@ -135,7 +133,6 @@ class Launcher:
 
     @property
     def running_count(self) -> int:
-        """Number of running processes of this window."""
         return sum(launched.process.poll() is None for launched in self._launched)
 
     def newly_started(self, runs: Sequence[RunSummary]) -> list[tuple[LaunchedProcess, RunSummary]]:

@@ -79,12 +79,10 @@ class LiveModel:
 
     @property
     def run(self) -> Path | None:
-        """Folder of the run in focus."""
         return self.focus.run
 
     @property
     def overlaid(self) -> list[Path]:
-        """Folders of the overlaid runs."""
         return list(self._followed)[1:]
 
     @property
@@ -103,7 +101,6 @@ class LiveModel:
         self.changed.emit()
 
     def set_hidden(self, arm: Arm, hidden: bool) -> None:
-        """Hide or show an arm."""
         (self.hidden.add if hidden else self.hidden.discard)(arm)
         self.changed.emit()
 
@@ -115,7 +112,6 @@ class LiveModel:
 
     @property
     def arm_names(self) -> dict[Arm, str]:
-        """Arm -> display name."""
         return {arm: self.focus.name_of(arm) for arm in self.focus.arms}
 
     @property
@@ -142,7 +138,6 @@ class LiveModel:
 
     @property
     def title(self) -> str:
-        """Run and seed, for exported figures."""
         return "" if self.run is None else f"{self.run.name}, seed {self.seed}"
 
     def curves(self, metric: str) -> list[Curve]:

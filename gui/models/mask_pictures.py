@@ -139,7 +139,6 @@ def summarise_mask(kept: np.ndarray, before: np.ndarray | None) -> list[tuple[st
 
 
 def _max_cells(pixels: tuple[float, float] | None, cell: float) -> tuple[int, int]:
-    """Return the largest number of rows and columns for cells of this size."""
     if pixels is None:
         return LARGEST, LARGEST
     rows, columns = (max(1, min(_MAX_SIDE, int(side / cell))) for side in pixels)
@@ -193,7 +192,6 @@ def _tiles(mask: np.ndarray, down: int, across: int) -> np.ndarray:
 
 
 def _grid_words(shape: tuple[int, ...], down: int, across: int, tile: str) -> tuple[str, str]:
-    """Return the axis labels of a grid of tiles."""
     inputs, units = shape[2:]
     if (down, across) == (inputs, units):
         return "input channels", f"output channels, {tile}"

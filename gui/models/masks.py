@@ -42,7 +42,6 @@ class MasksModel:
         self.show(None)
 
     def show(self, run: Path | None) -> None:
-        """Show another run, or none."""
         self.run = run
         self._name_of = ArmNames(run) if run is not None else lambda arm: arm.name
         self.tickets: list[TicketEntry] = []
@@ -71,7 +70,6 @@ class MasksModel:
 
     @property
     def problem(self) -> str:
-        """What cannot be read; ''."""
         return self._read_error or self._manifest.problem
 
     @property
@@ -94,7 +92,6 @@ class MasksModel:
 
     @property
     def arm_names(self) -> dict[Arm, str]:
-        """Arm -> display name."""
         return {arm: self._name_of(arm) for arm, _, _ in self.groups}
 
     @property
@@ -127,17 +124,14 @@ class MasksModel:
 
     @property
     def layer(self) -> str | None:
-        """Kernel shown."""
         layers = self.layers
         return layers[min(self._layer, len(layers) - 1)] if layers else None
 
     def choose_group(self, group: tuple[Arm, int, int]) -> None:
-        """Show another arm, seed or replicate."""
         self._selected_group = group
         self.changed.emit()
 
     def choose_level(self, level: int) -> None:
-        """Show another level."""
         self._level = level
         self.changed.emit()
 
@@ -155,7 +149,6 @@ class MasksModel:
         self.choose_layer(self._layer + layers)
 
     def set_options(self, **options: bool) -> None:
-        """Set difference or fields."""
         for name, value in options.items():
             setattr(self, name, value)
         self.changed.emit()

@@ -127,7 +127,6 @@ class SparsityModel:
         self.changed.emit()
 
     def set_hidden(self, arm: Arm, hidden: bool) -> None:
-        """Hide or show an arm."""
         (self.hidden.add if hidden else self.hidden.discard)(arm)
         self.changed.emit()
 
@@ -148,7 +147,6 @@ class SparsityModel:
 
     @property
     def rows(self) -> list[Row]:
-        """All evaluations of the runs shown."""
         return [row for read in self._read.values() for row in read.rows]
 
     @property
@@ -176,7 +174,6 @@ class SparsityModel:
 
     @property
     def title(self) -> str:
-        """Networks and data of the runs, one per line."""
         names = [f"{read.model} on {row.data}" for read in self._read.values() for row in read.rows]
         return "\n".join(dict.fromkeys(names))
 

@@ -79,7 +79,6 @@ class WorkspaceModel:
         self.overlay_changed.emit()
 
     def close(self) -> None:
-        """Show nothing."""
         if self._index is not None:
             self._index.close()
         self.folder, self._index, self._focus, self._states = None, None, None, None
@@ -122,27 +121,22 @@ class WorkspaceModel:
 
     @property
     def focused(self) -> RunSummary | None:
-        """The run in focus, or None."""
         return self.run_at(self._focus)
 
     def run_at(self, folder: Path | None) -> RunSummary | None:
-        """Return the run in a folder, or None."""
         return next((run for run in self.runs if run.folder == folder), None)
 
     def focus(self, folder: Path | None) -> None:
-        """Focus a run, or none."""
         if folder != self._focus:
             self._focus, self.focus_is_lost = folder, False
             self.focus_changed.emit()
 
     def set_overlaid(self, folder: Path, shown: bool) -> None:
-        """Overlay a run, or remove it from the overlay."""
         if shown != (folder in self.overlaid):
             self.overlaid = [*self.overlaid, folder] if shown else [run for run in self.overlaid if run != folder]
             self.overlay_changed.emit()
 
     def clear_overlay(self) -> None:
-        """Remove all runs from the overlay."""
         if self.overlaid:
             self.overlaid = []
             self.overlay_changed.emit()

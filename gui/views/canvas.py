@@ -127,14 +127,12 @@ class FigureCanvas(FigureCanvasQTAgg):
             atomic_write(path, lambda file: self._write(file, kind))
 
     def copy(self) -> None:
-        """Copy the figure to the clipboard, in the light theme."""
         buffer = io.BytesIO()
         with self._light():
             self._write(buffer, "png")
         QGuiApplication.clipboard().setImage(QImage.fromData(buffer.getvalue()))
 
     def _write(self, file: Any, kind: str) -> None:
-        """Write the figure without empty margins."""
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", _NO_ROOM)
             self.figure.savefig(file, format=kind, dpi=200, bbox_inches="tight")
@@ -230,7 +228,6 @@ class FigureCanvas(FigureCanvasQTAgg):
         menu.deleteLater()
 
     def menu(self) -> QMenu:
-        """Return the context menu of the figure."""
         menu = QMenu(self)
         menu.addAction("&Copy figure", self.copy)
         menu.addAction("&Save figure…", lambda: self.action_requested.emit("export_figure"))

@@ -101,7 +101,6 @@ class Commands:
                 self.window.draft.load_preset(dialog.presets.current)
 
     def run_preset(self, name: str) -> None:
-        """Fill the form from a preset and start a run."""
         self.window.draft.load_preset(name)
         self.start_run()
 

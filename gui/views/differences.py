@@ -72,11 +72,9 @@ class DifferencesDialog(QDialog):
         self.resize(min(max(width, 420), room.width()), min(max(height, 160), room.height()))
 
     def copy(self) -> None:
-        """Copy the table with the names of runs and fields."""
         self._put(self._lines)
 
     def copy_selected(self) -> None:
-        """Copy the selected cells."""
         lines: dict[int, list[str]] = {}
         for index in sorted(self.table.selectedIndexes(), key=lambda index: (index.row(), index.column())):
             lines.setdefault(index.row(), []).append(str(index.data()))

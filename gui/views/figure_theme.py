@@ -24,7 +24,6 @@ class Theme:
 
     @property
     def dark(self) -> bool:
-        """True if the background is dark."""
         return _luminance(self.background) < 0.2
 
 

@@ -33,15 +33,12 @@ class ConfigForm(QWidget):
         self.refresh()
 
     def undo(self) -> None:
-        """Undo the last edit and move to its field."""
         self._go_to_change(self.model.undo())
 
     def redo(self) -> None:
-        """Redo an undone edit and move to its field."""
         self._go_to_change(self.model.redo())
 
     def show_yaml(self, on: bool = True) -> None:
-        """Show the YAML page, or the fields."""
         self.pages.setCurrentIndex(YAML if on else FORM)
 
     def find_field(self) -> None:
@@ -51,7 +48,6 @@ class ConfigForm(QWidget):
         self.filter.setFocus(Qt.FocusReason.OtherFocusReason)
 
     def show_all(self) -> None:
-        """Clear all filters."""
         self.only.setChecked(False)
         self.filter.clear()
 
@@ -84,7 +80,6 @@ class ConfigForm(QWidget):
         self._enter(row)
 
     def refresh(self) -> None:
-        """Show the present model."""
         if self.model.root is not self._root:
             self._build()
         for row in self.rows.values():

@@ -57,7 +57,6 @@ class Editor(QWidget):
         return [self.control]
 
     def refresh(self, model: FormModel) -> None:
-        """Show the field's value."""
         raise NotImplementedError
 
 
@@ -224,7 +223,6 @@ class ItemsEditor(Editor):
 
     @property
     def lines(self) -> list[str]:
-        """Lines that are not empty."""
         return [line for line in self._text.toPlainText().splitlines() if line.strip()]
 
     def refresh(self, model: FormModel) -> None:

@@ -31,7 +31,6 @@ class Footer(QFrame):
             self.help.show()
 
     def show_errors(self, model: FormModel) -> None:
-        """Show the errors of a configuration."""
         self.problems.setVisible(bool(model.errors))
         self.problems.setText(counted(len(model.errors), "error"))
         hint = " The next edit discards it." * bool(model.yaml_problem)
@@ -60,7 +59,6 @@ class YamlPage(QWidget):
             self.write()
 
     def write(self) -> None:
-        """Show the values."""
         text = self.model.yaml()
         if text != self.text.toPlainText():
             with QSignalBlocker(self.text):

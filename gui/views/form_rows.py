@@ -133,7 +133,6 @@ class Row(QWidget):
 
     @property
     def help(self) -> str:
-        """Help text of the field."""
         field = self.field
         parts = [sentence(field.description), sentence(field.bounds)]
         if preset := self.model.preset_text(field.path):
@@ -147,7 +146,6 @@ class Row(QWidget):
         self._set_names()
 
     def refresh(self) -> None:
-        """Show the value, the mark and the error."""
         path, model = self.field.path, self.model
         self.editor.refresh(model)
         differs = model.differs(path)
@@ -165,7 +163,6 @@ class Row(QWidget):
         self.editor.control.setAccessibleDescription(" ".join(filter(None, (self.error.text(), tip, help_text))))
 
     def recolour(self, palette: QPalette) -> None:
-        """Apply the window's palette."""
         set_text_colour(self.mark, mark_colour(palette))
         set_text_colour(self.error, error_colour(palette))
 
@@ -219,7 +216,6 @@ class Section(QWidget):
         self._fold()
 
     def expand(self, on: bool = True) -> None:
-        """Show or fold the rows."""
         self._expanded = on
         self._fold()
 
@@ -229,7 +225,6 @@ class Section(QWidget):
         self._fold()
 
     def refresh(self, model: FormModel) -> None:
-        """Show the number of errors and changes, and errors of the group."""
         paths = [field.path for field in self.group.fields]
         inside = {*paths, *(group.path for group in self.group.groups if group.path)}
         errors = sum(path in inside for path in model.errors)
@@ -244,7 +239,6 @@ class Section(QWidget):
             self.recolour(self.palette())
 
     def recolour(self, palette: QPalette) -> None:
-        """Apply the window's palette."""
         set_text_colour(self.error, error_colour(palette))
         set_text_colour(self.note, (error_colour if self._has_errors else mark_colour)(palette))
 

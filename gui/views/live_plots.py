@@ -68,7 +68,6 @@ class LivePlots:
             top.tick_params(length=0, pad=1)
 
     def clear(self) -> None:
-        """Remove all curves."""
         for pair in self.lines.values():
             for line in pair:
                 line.remove()
@@ -77,14 +76,12 @@ class LivePlots:
         self.canvas.forget_view()
 
     def arrange(self) -> None:
-        """Place the plots side by side, or stacked on a high canvas."""
         self._narrow = self.canvas.arrange(self.axes)
         self._place_ticks()
         self._legend()
         self.canvas.request(layout=True)
 
     def update(self, model: LiveModel) -> None:
-        """Show the model."""
         metrics = ("loss", model.metric if model.metric in model.metrics else next(iter(model.metrics), "accuracy"))
         factors = (1.0, axis_of(metrics[1])[0])
         curves_by_plot = [model.curves(metric) for metric in metrics]
@@ -119,7 +116,6 @@ class LivePlots:
         self.canvas.request(layout=changed or moved, animated=not (changed or moved))
 
     def _place_ticks(self) -> None:
-        """Set the number of ticks by the width; iterations are whole numbers."""
         room = self.canvas.width() / (1 if self._narrow else 2) - 90
         count = int(min(5, max(2, room / (7 * self.canvas.points))))
         for axes in self.axes:
@@ -132,7 +128,6 @@ class LivePlots:
         return f"{AXES[model.shown_axis]} of {seed}{unit}{draws}"
 
     def colour(self) -> None:
-        """Apply the theme's colours to lines and bands."""
         for (_, key), pair in self.lines.items():
             for line in pair:
                 line.set_color(self._colour_of(key))
@@ -177,7 +172,6 @@ class LivePlots:
         raw.set_data(*(decimate(x, factor * curve.raw) if faint else ([], [])))
 
     def _style_line(self, line: Any, key: tuple[str, Arm, int]) -> None:
-        """Apply an arm's marker and dashes to a line."""
         look = self.looks.get(key[1], {})
         hollow = look.get("mfc") == "white"
         face = self.canvas.theme.background if hollow else self._colour_of(key)

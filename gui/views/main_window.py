@@ -182,7 +182,6 @@ class MainWindow(WindowLayout):
         return True
 
     def do(self, action: str) -> None:
-        """Run an action by its id."""
         self._run_guarded(getattr(self.commands, action))
 
     def open_folder(self, folder: Path) -> None:

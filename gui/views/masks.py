@@ -198,7 +198,6 @@ class MasksTab(Tab):
             self._paint()
 
     def _colours(self, picture: MaskPicture) -> np.ndarray:
-        """Return the image in colours, float [rows, columns, 3]."""
         kept, lost, pruned = (np.array(to_rgb(colour)) for colour in (*self._hues, self._pruned))
         shares = np.nan_to_num(picture.kept)
         lost_shares = np.zeros_like(shares) if picture.lost is None else np.nan_to_num(picture.lost)
@@ -210,7 +209,6 @@ class MasksTab(Tab):
 
     @property
     def _hues(self) -> tuple[str, str]:
-        """Colours of surviving and of just pruned weights."""
         dark = self.canvas.theme.dark
         return _KEPT[dark], _LOST[dark]
 

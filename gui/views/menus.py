@@ -61,13 +61,11 @@ class Menus:
         return qt_action
 
     def draw_icons(self) -> None:
-        """Draw the toolbar's icons in the window's present colours."""
         for action in ACTIONS:
             if action.symbol:
                 self.actions[action.id].setIcon(icon(action.symbol))
 
     def add_to_view(self, actions: Sequence[QAction]) -> None:
-        """Append actions to the View menu."""
         self._menus["view"].addSeparator()
         self._menus["view"].addActions(list(actions))
 
@@ -83,7 +81,6 @@ class Menus:
             menu = action.menu
 
     def show_recent(self, folders: Sequence[str], open_folder: Callable[[Path], None]) -> None:
-        """List recent workspaces."""
         self.recent.clear()
         for folder in folders:
             self.recent.addAction(folder.replace("&", "&&"), functools.partial(open_folder, Path(folder)))

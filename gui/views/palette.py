@@ -45,7 +45,6 @@ class CommandPalette(QDialog):
         self.fill("")
 
     def fill(self, text: str) -> None:
-        """Show the actions that match a text."""
         self.results.clear()
         for action in matching_actions(text, self._model):
             if action.id == "show_palette":

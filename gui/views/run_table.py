@@ -30,7 +30,6 @@ class RunFilter(QSortFilterProxyModel):
         self.setSortRole(SORT)
 
     def set_text(self, text: str) -> None:
-        """Show the rows that match."""
         self.beginFilterChange()
         self._text = text
         self.endFilterChange()
@@ -99,7 +98,6 @@ class RunsView(QTableView):
         self.fit()
 
     def fit(self) -> None:
-        """Widen the names to fill the table."""
         head = self.horizontalHeader()
         self._set_name_width(max(self._name_width, self.viewport().width() - head.length() + head.sectionSize(RUN)))
 
@@ -207,7 +205,6 @@ class RunTable(QWidget):
             self._model.focus(self.rows.run(self.proxy.mapToSource(current).row()).folder)
 
     def _select(self) -> None:
-        """Select the model's run in focus."""
         focused = self._model.focused
         row = self.rows.row_of(focused.folder if focused else None)
         index = QModelIndex() if row is None else self.proxy.mapFromSource(self.rows.index(row, RUN))

@@ -35,7 +35,6 @@ class SparsityPlots:
         self.axes = list(canvas.figure.subplots(1, 2))
 
     def update(self, model: SparsityModel) -> None:
-        """Draw the model."""
         self._narrow = self.canvas.arrange(self.axes)
         self.colours = {}
         metrics = model.shown_metrics
@@ -105,7 +104,6 @@ class SparsityPlots:
                 axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
 
     def _on_background(self, line: Line) -> Line:
-        """Return a line in a colour that is legible on the background."""
         background = self.canvas.theme.background
         colour = readable(line.style["color"], background)
         hollow = line.style.get("mfc") in ("white", "none")

@@ -66,7 +66,6 @@ class Tab(QWidget):
         self.canvas.save(path)
 
     def export_csv(self, path: Path) -> None:
-        """Save the numbers shown as CSV."""
         text = self.model.csv()
         atomic_write(path, lambda file: file.write_text(text, encoding="utf-8"))
 

@@ -96,7 +96,6 @@ class PresetTree(QWidget):
             self.fill(self.filter.text())
 
     def fill(self, text: str) -> None:
-        """Show the presets that match a text."""
         self._filled = True
         self.tree.clear()
         groups: dict[str, QTreeWidgetItem] = {}
@@ -115,7 +114,6 @@ class PresetTree(QWidget):
         self.tree.fit()
 
     def set_can_run(self, on: bool) -> None:
-        """Enable or disable running presets."""
         if on != self._can_run:
             self._can_run = on
             self.fill(self.filter.text())
@@ -135,7 +133,6 @@ class PresetTree(QWidget):
 
     @property
     def current(self) -> str | None:
-        """The selected preset."""
         item = self.tree.currentItem()
         return item.data(0, Qt.ItemDataRole.UserRole) if item is not None else None
 
@@ -219,14 +216,12 @@ class WelcomePage(QWidget):
         fill(QVBoxLayout(self), *parts, margins=(24, 18, 24, 18), stretch=self.presets)
 
     def set_recent(self, folders: Sequence[str]) -> None:
-        """List the recent workspaces."""
         self.recent.clear()
         for folder in folders:
             item = QListWidgetItem(folder, self.recent)
             item.setToolTip(tip(folder if Path(folder).is_dir() else f"{folder} no longer exists"))
 
     def set_workspace(self, folder: Path | None) -> None:
-        """Show which workspace is open."""
         self.presets.set_can_run(folder is not None)
         if folder is None:
             self.where.setText("Open a workspace, or drop its folder here. A YAML file fills the form.")

@@ -76,11 +76,9 @@ class WindowLayout(QMainWindow):
 
     @property
     def tab(self) -> Any:
-        """The tab shown."""
         return self.tabs.currentWidget()
 
     def restore(self) -> None:
-        """Apply the settings of the last session."""
         settings = self.settings
         settings.restore_geometry(self)
         width = settings.text("docks/width")
@@ -94,7 +92,6 @@ class WindowLayout(QMainWindow):
         self.tabs.setCurrentIndex(titles.index(tab) if tab in titles else 0)
 
     def save(self) -> None:
-        """Store the settings for the next session."""
         self.settings.save_geometry(self)
         self.settings.set("docks/width", self.docks_width.width)
         self.settings.set("runs/columns", self.runs.view.save_columns())

@@ -21,7 +21,6 @@ class WindowSettings:
         self._settings = settings
 
     def text(self, key: str, default: str = "") -> str:
-        """Return a setting as text."""
         return str(self._settings.value(key, default))
 
     def data(self, key: str) -> QByteArray | None:
@@ -30,7 +29,6 @@ class WindowSettings:
         return value if isinstance(value, QByteArray) else None
 
     def set(self, key: str, value: object) -> None:
-        """Store a setting."""
         self._settings.setValue(key, value)
 
     @property

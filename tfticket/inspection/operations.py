@@ -185,7 +185,6 @@ class Convolution(KernelOperation):
         return _through(self._windows_of(value), _flat(gradient)).reshape(shape)
 
     def _windows_of(self, value: np.ndarray) -> np.ndarray:
-        """Return the cells of each window, [windows, positions x channels]."""
         cells, channels = value.shape[:-1], value.shape[-1]
         padded = self.windows.padded(value)
         windows = np.empty((*self.windows.counts(cells), *self.windows.size, channels), value.dtype)

@@ -34,7 +34,6 @@ class RunTicket:
 
     @property
     def name(self) -> str:
-        """Its words as one text: 'ticket, seed 0, level 3'."""
         return ", ".join(self.words)
 
 

@@ -146,7 +146,6 @@ def _kernels(
 
 
 def _live_fields(path: str, on_path: Reach | None) -> dict[str, Any]:
-    """Return what of a kernel lies on a path."""
     if on_path is None:
         return {"live": None, "dead_units": None, "fed_inputs": None, "used_inputs": None}
     live = on_path.live[path]

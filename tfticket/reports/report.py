@@ -152,7 +152,6 @@ def _remove_former(folder: Path, names: Sequence[str]) -> None:
 
 
 def _metric_figures(rows: Sequence[Row], cells: Sequence[Cell], title: str, styles: Styles) -> Figures:
-    """Return the figures of the rows; evaluations of former versions have fewer."""
     seeds = seeds_text(cells)
     spread = seeds if seeds == "1 seed" else f"mean and range of {seeds}"
     shown, one_run = without_controls(cells), len({row.run for row in rows}) == 1
@@ -169,7 +168,6 @@ def _metric_figures(rows: Sequence[Row], cells: Sequence[Cell], title: str, styl
 
 
 def _step_figures(run: RunFolder, title: str, styles: Styles) -> Figures:
-    """Return the figures of a run's trainings and Monte Carlo tickets."""
     figures: Figures = {}
     curves = shown_curves(curves_of(run))
     if any(curve.level for curve in curves) and max(len(curve.iterations) for curve in curves) > 1:
@@ -182,7 +180,6 @@ def _step_figures(run: RunFolder, title: str, styles: Styles) -> Figures:
 
 
 def _variational_figures(networks: Sequence[NetworkUncertainty], title: str, styles: Styles) -> Figures:
-    """Return the figures of a run's variational networks."""
     figures: Figures = {"uncertainty": partial(uncertainty_figure, networks, title, styles)} if networks else {}
     if any(network.posterior for network in networks):
         figures["posterior"] = partial(posterior_figure, networks, title, styles)
@@ -190,7 +187,6 @@ def _variational_figures(networks: Sequence[NetworkUncertainty], title: str, sty
 
 
 def _chain_figures(pools: Mapping[str, Sequence[Pool]], rows: Sequence[Row], styles: Styles) -> Figures:
-    """Return the figure of each ticket's chains."""
     figures: Figures = {}
     for run, of_run in pools.items():
         for pool in of_run:
@@ -209,7 +205,6 @@ def _csv_files(
     best_epochs: Sequence[RecordedTraining],
     lineages: Sequence[Lineage],
 ) -> dict[str, str]:
-    """Return file name -> text."""
     tables = {"results.csv": rows_csv(rows)}
     if uncertainty:
         tables["uncertainty.csv"] = uncertainty_csv(uncertainty)

@@ -60,7 +60,6 @@ _MOST_EXACT = 12
 
 
 def _student(freedom: int) -> float:
-    """Return the 97.5 % point of Student's t distribution."""
     if freedom <= len(_STUDENT):
         return _STUDENT[freedom - 1]
     from scipy.special import stdtrit

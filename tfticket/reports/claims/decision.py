@@ -255,7 +255,6 @@ def _p_values(kind: Kind, differences: Sequence[float], margin: float) -> tuple[
 
 
 def _above(values: np.ndarray, bound: float) -> float:
-    """Return the p value of the one-sided t-test that the mean is above a bound."""
     from scipy.stats import t  # a second to import
 
     distance = values.mean() - bound

@@ -190,7 +190,6 @@ def _minus(groups: Groups, ours: tuple[int, Arm], theirs: tuple[int, Arm], metri
 
 
 def _merged(members: Iterable[Members]) -> Members:
-    """Return the members of one claim together."""
     return {label: member for some in members for label, member in some.items()}
 
 

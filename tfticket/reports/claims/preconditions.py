@@ -102,7 +102,6 @@ def trained_out(arms: Iterable[Seeds]) -> Precondition:
 
 
 def _rise(arm: Seeds) -> float:
-    """Return the mean rise over seeds."""
     return float(np.mean([np.mean([row.extra_metrics["rise"] for row in replicates]) for replicates in arm.values()]))
 
 

@@ -72,12 +72,10 @@ class Reported:
 
     @property
     def name(self) -> str:
-        """Name of its arm."""
         return NAMES.get(self.arm, self.arm.name)
 
     @property
     def source(self) -> str:
-        """Paper and table."""
         return f"{self.paper}, {self.table}"
 
 

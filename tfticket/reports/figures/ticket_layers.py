@@ -179,7 +179,6 @@ def _percent_ticks(axes: Any) -> None:
 
 
 def _layer_axis(axes: Any, paths: Sequence[str]) -> None:
-    """Write the names of few layers, the numbers of many."""
     if len(paths) <= 24:
         names = [for_figure(layer_name(path)) for path in paths]
         options = {"rotation": 40 if len(paths) < 12 else 60, "ha": "right", "rotation_mode": "anchor"}
@@ -199,7 +198,6 @@ def _legend(figure: Any, axes: Any, lines: int) -> None:
 
 
 def _density(axes: Any, histogram: Histogram) -> None:
-    """Draw kept and pruned weights, each as a density of area 1."""
     width = np.diff(histogram.edges)
     for counts, colour, name in ((histogram.pruned, _PRUNED, "pruned"), (histogram.kept, KEPT, "kept")):
         if total := counts.sum():
