@@ -10,10 +10,10 @@ from tfticket.reports.tables.csv_files import csv_text
 from tfticket.runs.progress import clock
 from tfticket.runs.summary import step_words
 
-from .colours import run_colour
 from .followed import METRICS, Axis, Band, Curve, FollowedRun, arm_of, is_chain, level_of, number_of
 from .reading import NO_RUN, empty_message
 from .signal import Signal
+from .workspace import run_colour
 
 WAITING = "No measurements yet. The first values appear at the first evaluation."
 

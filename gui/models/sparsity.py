@@ -15,10 +15,10 @@ from tfticket.reports.tables.cells import Cell, seeds_text, summarise
 from tfticket.reports.tables.csv_files import rows_csv
 from tfticket.runs.run_folder import CONFIG, EVALUATIONS, MANIFEST, Step, read_run
 
-from .colours import run_colour
 from .followed import METRICS
 from .reading import NO_RUN, READ_ERRORS, ChangingFiles, empty_folder_message
 from .signal import Signal
+from .workspace import run_colour
 
 WAITING = "No evaluations yet. The first point appears when the dense network is trained."
 STYLES = ("-", "--", ":", "-.")

@@ -13,8 +13,7 @@ from tfticket.config import ExperimentConfig
 from tfticket.errors import InputError
 from tfticket.runs.run_folder import read_configuration
 
-from ..models.differences import differences
-from ..models.done import done_run
+from ..models.configurations import differences, done_run
 from ..models.draft import needs_trust
 from ..models.launcher import kill, request_stop, resume_folder_name
 from ..models.workspace import Problem, run_problem
@@ -119,7 +118,7 @@ class Commands:
                 f"Already done: {done.folder.name}. Change a field or the name to run again."
             )
             return
-        self._launch(form.yaml(), self.window.draft.needs_trust)
+        self._launch(form.yaml(), needs_trust(form.values))
 
     def _launch(self, text: str, needs_trust: bool, resumes: Path | None = None) -> None:
         assert self.window.model.folder is not None

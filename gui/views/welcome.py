@@ -24,7 +24,7 @@ from PySide6.QtWidgets import (
 
 from tfticket.text import plain
 
-from ..models.preset_list import PresetEntry, matching_presets
+from ..models.draft import PresetEntry, matching_presets
 from .widgets import build, fill, text_label, tip
 
 RECENT = 4
