@@ -15,9 +15,8 @@ from gui.models.sparsity import SparsityModel
 from tests.real_run import make_run
 from tests.refusals import refused
 from tfticket.arms import TICKET, Arm
-from tfticket.inspection.load import load
 from tfticket.inspection.run_tickets import tickets_of
-from tfticket.inspection.ticket import inspect_ticket
+from tfticket.inspection.ticket import inspect_ticket, load
 from tfticket.reports.rows import rows_of
 from tfticket.runs.artefacts import load_tensors, verify_step
 from tfticket.runs.follow import RunFollower

@@ -1,6 +1,5 @@
 """A Keras model as a graph of calls."""
 
-import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,11 +34,6 @@ def graph_of(model: Any) -> Graph:
     image = builder.add_value(_shape(model.inputs[0]))
     (logits,) = builder.open(model, [image], "")
     return Graph(tuple(builder.shapes), tuple(builder.calls), image, logits)
-
-
-def positions(graph: Graph, call: Call, units: int) -> int:
-    """Return the number of positions in an image that a kernel is applied to in one call."""
-    return math.prod(graph.shapes[call.output]) // units
 
 
 @dataclass

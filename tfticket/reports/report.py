@@ -17,8 +17,7 @@ from tfticket.reports.figures.learning_curves import curves_of, learning_figure,
 from tfticket.reports.figures.lineage import lineage_figures
 from tfticket.reports.figures.metrics import controls_figure, has_controls, metric_figure
 from tfticket.reports.figures.reliability import reliability_figure
-from tfticket.reports.figures.saving import save_figures
-from tfticket.reports.figures.style import Figures
+from tfticket.reports.figures.style import Figures, save_figures
 from tfticket.reports.figures.survivors import connectivity_figure, survivor_histograms, weights_figure
 from tfticket.reports.figures.uncertainty import posterior_figure, uncertainty_figure
 from tfticket.reports.grouping import without_controls
@@ -33,18 +32,8 @@ from tfticket.runs.files import atomic_write, check_writable, write_json
 from tfticket.runs.run_folder import RunFolder
 
 _FIGURES = (  # patterns of file names
-    "accuracy",
-    "calibration",
-    "controls",
-    "reliability",
-    "learning",
-    "start-weights",
-    "connectivity",
-    "uncertainty",
-    "posterior",
-    "lineage",
-    "lineage-seed-*",
-    "chains-*-seed-*",
+    *("accuracy", "calibration", "controls", "reliability", "learning", "start-weights", "connectivity"),
+    *("uncertainty", "posterior", "lineage", "lineage-seed-*", "chains-*-seed-*"),
 )
 _TABLES = ("uncertainty.csv", "posterior.csv", "moments.csv", "lineage.csv")
 """Tables that only some runs have."""
@@ -55,7 +44,6 @@ class Report:
     """A written report.
 
     Attributes:
-        folder: Its folder.
         files: The names of its files.
         title: Networks and data.
         cells: The summary of ``rows``.
@@ -117,8 +105,11 @@ def write_report(runs: Sequence[RunFolder], folder: Path | None = None) -> Repor
     styles = arm_styles(arms_of(runs))
     figures = _metric_figures(rows, cells, title, styles)
     if single:
-        figures |= _step_figures(single, title, styles) | _variational_figures(uncertainty, title, styles)
-        figures |= lineage_figures(lineages, title)
+        figures |= _step_figures(single, title, styles) | lineage_figures(lineages, title)
+    if uncertainty:
+        figures["uncertainty"] = partial(uncertainty_figure, uncertainty, title, styles)
+    if any(network.posterior for network in uncertainty):
+        figures["posterior"] = partial(posterior_figure, uncertainty, title, styles)
     figures |= _chain_figures(pools, rows, styles)
     tables = _csv_files(rows, uncertainty, best_epochs, lineages)
     _remove_former(folder, [*tables, *(f"{name}.{kind}" for name in figures for kind in ("png", "pdf"))])
@@ -127,10 +118,11 @@ def write_report(runs: Sequence[RunFolder], folder: Path | None = None) -> Repor
     write_json(folder / "summary.json", [record_of(cell) for cell in cells])
     write_json(folder / "claims.json", records(decisions))
     files, notes = save_figures(folder, figures)
-    all_files = [*files, *tables, "summary.json", "claims.json"]
+    files += [*tables, "summary.json", "claims.json"]
     all_pools = [pool for of_run in pools.values() for pool in of_run]
-    findings = (all_pools, fits, closeness, uncertainty, best_epochs)
-    return Report(folder, all_files, title, cells, rows, decisions, *findings, notes)
+    return Report(
+        *(folder, files, title, cells, rows, decisions, all_pools, fits, closeness, uncertainty, best_epochs, notes)
+    )
 
 
 def arms_of(runs: Sequence[RunFolder]) -> list[tuple[str, Arm]]:
@@ -176,13 +168,6 @@ def _step_figures(run: RunFolder, title: str, styles: Styles) -> Figures:
         figures["start-weights"] = partial(weights_figure, histograms, title, styles)
         if len({histogram.layer for histogram in histograms}) > 1:
             figures["connectivity"] = partial(connectivity_figure, histograms, title, styles)
-    return figures
-
-
-def _variational_figures(networks: Sequence[NetworkUncertainty], title: str, styles: Styles) -> Figures:
-    figures: Figures = {"uncertainty": partial(uncertainty_figure, networks, title, styles)} if networks else {}
-    if any(network.posterior for network in networks):
-        figures["posterior"] = partial(posterior_figure, networks, title, styles)
     return figures
 
 

@@ -38,14 +38,9 @@ class Row:
 
     Attributes:
         run: Name of the run's folder.
-        arm: The arm that was trained or sampled.
-        name: Name of the arm in tables and figures.
-        seed: The IMP seed.
-        level: Rounds of pruning.
-        density: Fraction of the prunable weights that survive.
+        arm, name, seed, level, density, replicate, variational: See ``Network``.
         data: Name of the data in figures, and the number of training rows.
         test, validation: Metric name -> value.
-        replicate: Number among the replicates of one IMP seed, which differ by a seed of their own.
         reliability: count, confidence and accuracy of each bin of the test rows; None if not recorded.
         collapsed_layers: Layers without a survivor.
         network: The network's name.
@@ -63,7 +58,6 @@ class Row:
             Of chains: 'prior_start' (1: they begin at draws from the prior).
         convergence_problems: Reasons why the chains of the prediction have not converged; () if they have, None if
             there are no chains.
-        variational: True if the run's own network is variational.
     """
 
     run: str

@@ -13,22 +13,9 @@
   epochs and population, and means begin as the deterministic network's do.
 """
 
-from collections.abc import Callable
-
 from tfticket.arms import TICKET, Arm
 from tfticket.reports.claims.decision import Comparison
-from tfticket.reports.claims.members import (
-    Groups,
-    Member,
-    Members,
-    controls_in,
-    first_row,
-    label_at,
-    pairwise,
-    sparsest_density,
-    sparsest_only,
-    ticket_minus,
-)
+from tfticket.reports.claims.members import Groups, controls_in, pairwise, sparsest_density, sparsest_only, ticket_minus
 from tfticket.reports.claims.preconditions import (
     Check,
     as_long_as_paper_a,
@@ -40,7 +27,6 @@ from tfticket.reports.claims.preconditions import (
     sound,
     sound_on,
 )
-from tfticket.reports.grouping import paired
 
 A1 = "A1-A3: NUTS reaches or beats the ticket, within half a point"
 A4 = "A4: NUTS beats random initialisations"
@@ -63,8 +49,10 @@ def chain_claims(groups: Groups, network: str) -> list[Comparison]:
     data = sound_on("mnist") if network == "lenet-5" else sound
     lenets = in_scope(network, "lenet-300-100", "lenet-5")
     checks: tuple[Check, ...] = (lenets, sparse, as_long_as_paper_a, converged, data)
-    over_ticket = _nuts_minus(groups, level, lambda arm: arm == TICKET)
-    over_reinitialised = _nuts_minus(groups, level, lambda arm: arm.kind == _REINITIALISED)
+    nuts = [groups[level, _NUTS]]
+    over_ticket = pairwise(nuts, [groups[level, TICKET]] if (level, TICKET) in groups else [])
+    reinitialised = [key for key in groups if key[0] == level and key[1].kind == _REINITIALISED]
+    over_reinitialised = pairwise(nuts, [groups[key] for key in reinitialised])
     return [
         *comparison(A1, "reaches", over_ticket, f"{_LENETS}; 1 % of the weights", *checks),
         *comparison(A4, "beats", over_reinitialised, f"{_LENETS}; 1 % of the weights", *checks),
@@ -74,17 +62,6 @@ def chain_claims(groups: Groups, network: str) -> list[Comparison]:
 def _densities(groups: Groups, network: str) -> tuple[float, float]:
     """Return the density of table 1, and the sparsest of this run."""
     return (0.08 if network == "resnet-18" else 0.01), sparsest_density(groups)
-
-
-def _nuts_minus(groups: Groups, level: int, is_other: Callable[[Arm], bool]) -> Members:
-    """Return a member for each other arm of a level: NUTS on the ticket's mask - the other, by seed."""
-    members = {}
-    for other_level, arm in groups:
-        if other_level == level and is_other(arm):
-            nuts, other = groups[level, _NUTS], groups[level, arm]
-            if differences := paired(nuts, other, "accuracy"):
-                members[label_at(other, f"NUTS - {first_row(other).name}")] = Member(differences, (nuts, other))
-    return members
 
 
 def initialisation_claims(groups: Groups) -> list[Comparison]:

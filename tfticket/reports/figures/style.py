@@ -1,10 +1,14 @@
-"""The style of all figures: sizes, titles, grids, legends. The one place that decides it."""
+"""The style of all figures: sizes, titles, grids, legends, and files. The one place that decides it."""
 
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from tfticket.drawing import own_style
+from tfticket.runs.files import atomic_write
 from tfticket.text import for_figure
 
 TITLE, PANEL_TITLE, SMALL = 11, 9, 8
@@ -125,3 +129,35 @@ Figures = dict[str, Callable[[], Any]]
 def evenly(items: Sequence[Any], most: int) -> list[Any]:
     """Return at most so many items, evenly between the first and the last."""
     return [items[round(at)] for at in np.linspace(0, len(items) - 1, min(len(items), most))]
+
+
+def save_figures(folder: Path, figures: Mapping[str, Callable[[], Any]]) -> tuple[list[str], list[str]]:
+    """Draw figures in the program's own style and write each as PNG and PDF, atomically.
+
+    Args:
+        folder: The folder to write to.
+        figures: Name -> function that draws it.
+
+    Returns:
+        The files' names, and a note on each figure that fails: results do not depend on figures.
+    """
+    files, notes = [], []
+    for name, draw in figures.items():
+        written = [f"{name}.png", f"{name}.pdf"]
+        try:
+            with own_style():
+                figure = draw()
+                for file in written:
+                    _save(figure, folder / file)
+            files += written
+        except Exception as error:  # whatever matplotlib, its fonts or the disk raise
+            for file in written:  # those of an earlier report too
+                (folder / file).unlink(missing_ok=True)
+            reason = textwrap.shorten(str(error), 300)
+            notes.append(f"{name}.png and {name}.pdf are not drawn: {type(error).__name__}: {reason}")
+    return files, notes
+
+
+def _save(figure: Any, path: Path) -> None:
+    kind = path.suffix.removeprefix(".")
+    atomic_write(path, lambda file: figure.savefig(file, format=kind, dpi=200))
