@@ -78,7 +78,7 @@ def test_index_follower_and_the_windows_models_have_its_numbers(workspace, run):
     sparsity.show([run.folder])
     masks.show(run.folder)
     assert live.message == sparsity.message == sparsity.problem == masks.message == masks.problem == ""
-    assert live.axes == ["iteration", "time"]
+    assert live.focus.axes == ["iteration", "time"]
     values = [point["loss"] for training in follower.trainings[:2] for point in training.points]
     assert live.curves("loss")[0].raw[np.isfinite(live.curves("loss")[0].raw)].tolist() == values
     line = sparsity.lines("accuracy")[run.folder.name, TICKET]
