@@ -28,7 +28,6 @@ class DraftModel:
         saved: Return value of ``save``; text that this version does not understand is ignored.
 
     Attributes:
-        form: The draft's form.
         replaced: Emitted when another draft replaces this one.
     """
 

@@ -27,7 +27,6 @@ class Band:
     """Interval of a level on the x axis.
 
     Attributes:
-        level: Number of the level.
         density: Remaining fraction of the weights; None if unknown.
         begin, end: Iterations or seconds since the seed's start.
     """
@@ -44,7 +43,6 @@ class Curve:
 
     Attributes:
         key: Name of an overlaid run, '' for the run in focus; arm; replicate or chain.
-        name: Display name.
         group_name: Display name of all curves of the arm: 'NUTS, 2 chains'.
         x: Iterations or seconds since the seed's start, float [points].
         raw: Measured values, in the metric's unit, float [points].
@@ -64,11 +62,8 @@ class FollowedRun:
 
     Attributes:
         run: Folder of the run; None for no run, of which everything is empty.
-        state: Present state.
         message: Message of a failed or stopped run; ''.
         problem: Why the folder cannot be read; ''.
-        progress: Progress of the run; None if unknown.
-        name_of: Display name of an arm.
     """
 
     def __init__(self, run: Path | None) -> None:

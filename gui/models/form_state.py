@@ -26,7 +26,6 @@ class Entry:
     """Content of a field.
 
     Attributes:
-        value: Parsed value.
         text: Typed text; None if the value was not typed.
         parse_error: Why the text was not understood; ''.
         value_error: Why the value is invalid; ''.
@@ -69,8 +68,6 @@ class Snapshot:
     """Content of a form, as undo keeps it.
 
     Attributes:
-        config_class: Class of the configuration.
-        state: Values.
         base: Values of the preset, with which marks and resets compare.
         has_preset: Whether ``base`` is a preset, not the defaults.
         origin: Source of the values, in words.

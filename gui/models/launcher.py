@@ -37,11 +37,9 @@ class LaunchedProcess:
     """A process that this window started.
 
     Attributes:
-        workspace: Workspace of its run.
         started: Start time, seconds since 1970.
         text: Configuration as YAML.
         configuration, log: Files with the configuration and with the output.
-        process: The process.
         resumes: Folder of the run to resume, if any.
     """
 

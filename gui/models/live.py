@@ -22,13 +22,9 @@ class LiveModel:
     """Follows a run's trainings. ``changed`` is emitted when anything shown is new.
 
     Attributes:
-        focus: The run in focus.
-        colours: Run -> colour.
         axis: Requested x axis; see ``shown_axis``.
         smoothing: From 0 (measured values) to below 1.
         log_loss: Whether the loss has a logarithmic axis.
-        metric: Metric of the second plot.
-        hidden: Arms that are not shown.
         seconds_left: Remaining time of the run in focus, from the list of runs; None if unknown.
     """
 
@@ -44,13 +40,7 @@ class LiveModel:
         self._followed: dict[Path, FollowedRun] = {}
 
     def show(self, run: Path | None, overlaid: Sequence[Path] = (), colours: Mapping[Path, str] | None = None) -> None:
-        """Follow another run, or none.
-
-        Args:
-            run: Folder of the run.
-            overlaid: Folders of the runs whose tickets are overlaid.
-            colours: Run -> colour.
-        """
+        """Follow another run, or none, and the tickets of the overlaid runs, in these colours."""
         if run != self.run:
             self._selected_seed = None
         folders = list(dict.fromkeys([run, *overlaid])) if run is not None else []

@@ -33,7 +33,6 @@ class MaskPicture:
         kept: float [rows, columns], surviving fraction of each cell's weights; NaN between tiles.
         lost: Fraction pruned at this level, of the same shape; None without a previous level.
         weights_per_cell: Largest number of weights per cell.
-        square: Whether cells are square.
         rows, columns: Axis labels.
     """
 

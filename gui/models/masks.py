@@ -30,8 +30,6 @@ class MasksModel:
     """Tickets of a run and the layer shown. ``changed`` is emitted when anything shown is new.
 
     Attributes:
-        run: Folder of the run, or None.
-        tickets: Tickets in the order of the run.
         difference: Whether weights pruned at this level are highlighted.
         fields: Whether the first layer is shown as receptive fields.
     """

@@ -84,9 +84,6 @@ class SparsityModel:
         runs: Folders, the run in focus first.
         metric: Metric of the second plot, one of ``METRICS``.
         split, spread: See ``Split`` and ``Spread``.
-        log: Whether the x axis is logarithmic.
-        reported: Whether the papers' numbers are shown.
-        hidden: Arms that are not shown.
     """
 
     def __init__(self) -> None:

@@ -17,7 +17,6 @@ class TicketEntry:
     Attributes:
         arm, seed, replicate, level: Identity of the ticket within the run.
         density: Surviving fraction of the prunable weights.
-        folder: Folder of the step that holds the ticket.
     """
 
     arm: Arm

@@ -34,7 +34,6 @@ class Problem:
     """Something that went wrong.
 
     Attributes:
-        title: One line.
         details: Full report, such as a traceback.
         run: Folder of the run, if a run failed.
     """
@@ -48,9 +47,7 @@ class WorkspaceModel:
     """Runs of a folder, updated by ``poll``.
 
     Attributes:
-        folder: The workspace, or None.
         runs: Runs, newest first.
-        overlaid: Folders of the overlaid runs.
         runs_changed: Emitted when the list or one of its rows changes.
         focus_changed: Emitted when another run, or none, is in focus.
         overlay_changed: Emitted when other runs are overlaid.

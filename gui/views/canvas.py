@@ -41,7 +41,6 @@ class FigureCanvas(FigureCanvasQTAgg):
     Attributes:
         animated: Artists of live data, created with ``animated=True``. If only they change, the rest of the figure
             is not drawn again.
-        theme: Present colours of the figure.
         has_user_view: Whether the user zoomed or panned, so that the axes' limits are the user's.
         saving: Whether the figure is drawn for a file or the clipboard.
     """

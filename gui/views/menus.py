@@ -17,10 +17,6 @@ class Menus:
     Args:
         window: Owner of the menu bar and toolbar.
         do: Function called with an action's id.
-
-    Attributes:
-        actions: Id -> action.
-        recent: Menu of recent workspaces.
     """
 
     def __init__(self, window: QMainWindow, do: Callable[[str], None]) -> None:

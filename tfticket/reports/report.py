@@ -45,11 +45,8 @@ class Report:
 
     Attributes:
         files: The names of its files.
-        title: Networks and data.
         cells: The summary of ``rows``.
-        rows: The evaluations of all runs.
         decisions: Run -> verdicts on the papers' claims.
-        pools: Chains of tickets.
         fits: Of a single run: models of survival of Monte Carlo tickets.
         closeness: Of a single run: distances of Monte Carlo tickets to its tickets.
         uncertainty: Of a single run with variational tickets: uncertainty of its networks.

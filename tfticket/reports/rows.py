@@ -43,7 +43,6 @@ class Row:
         test, validation: Metric name -> value.
         reliability: count, confidence and accuracy of each bin of the test rows; None if not recorded.
         collapsed_layers: Layers without a survivor.
-        network: The network's name.
         data_set: The registered data set with these contents, e.g. 'mnist'; '' for other data, or for some classes.
         intervals: Test metric -> (low, high), its 95 % bootstrap interval over the test rows; {} if not recorded.
         extra_metrics: Metrics for claims and for the preconditions of verdicts, where they are recorded.

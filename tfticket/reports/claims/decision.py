@@ -1,30 +1,17 @@
-"""The rule that decides claims, the same for every table.
+"""The rule that decides claims, the same for every table; ``docs/howto/read-results.md`` explains it to readers.
 
-The unit is the IMP seed: each has its own mask and the arms that belong to it. A claim is about means of differences
-paired by seed; replicates of one seed are averaged first. ``beats``: the mean is above 0, by a one-sided
-paired t-test. ``matches``: it lies within the margin, by two one-sided tests (Schuirmann 1987). ``reaches``: it is
-above minus the margin, one-sided. The opposite: below 0, outside the margin, below minus the margin.
+A claim is about means of differences paired by IMP seed; replicates of one seed are averaged first. ``beats``: the mean
+is above 0, by a one-sided paired t-test. ``matches``: it lies within the margin, by two one-sided tests. ``reaches``:
+it is above minus the margin, one-sided. The opposite: below 0, outside the margin, below minus the margin.
 
-A claim may have several members: it is true if each of them is. It holds where every member's test rejects: its p
-value is the largest of theirs (Berger 1982). It is contradicted where the opposite test of any member rejects: p is
-then their number times the smallest (Bonferroni), at most 1.
+A claim with several members is true if each of them is. It holds where every member's test rejects: its p value is the
+largest of theirs. It is contradicted where the opposite test of any member rejects: p is then their number times the
+smallest (Bonferroni), at most 1. Each test is at 5 %, Holm-adjusted over the claims that are tested together, and
+separately over their opposites. A verdict also needs an unadjusted sign-flip test of the deciding member at 5 %, a
+veto.
 
-Each test is at 5 %, Holm-adjusted over the claims that are tested together, and separately over their opposites. If
-seeds are independent and differences normal, the probability that any false claim holds is at most 5 %, and so is the
-probability that any true claim is contradicted. Five seeds cannot show normality. Therefore a verdict also needs a
-sign-flip test of the deciding member at 5 %, unadjusted, which assumes symmetry alone: of five seeds its smallest p is
-1/32, which no adjustment for several claims would let pass. This test is a veto: it makes verdicts rarer and gives no
-second guarantee. Where a few large differences contradict the claim and many small ones support it, both tests err more
-often than 5 % (of five differences 1 - Exp(1), 16 % by t alone and 10 % by both). Where neither the claim nor its
-opposite passes both tests, the claim is not decided.
-
-A claim is withheld, and not tested, where a precondition fails: too few seeds, trainings that still rise, networks
-outside the paper's claim. Its differences are shown all the same. Preconditions ignore the sign and size of the
-differences. A withheld claim does not enter the adjustment of the others.
-
-Further assumptions: the number of seeds is chosen in advance; adding seeds until a claim is decided errs more often.
-One split of the data serves all seeds, so a verdict applies to that split, and nothing is chosen on the rows that the
-metric is computed on.
+A claim is withheld, and not tested, where a precondition fails; its differences are shown all the same. Preconditions
+ignore the sign and size of the differences. A withheld claim does not enter the adjustment of the others.
 
 References:
     Berger (1982), "Multiparameter hypothesis testing and acceptance sampling": the intersection-union test.

@@ -1,16 +1,9 @@
 """The claims of paper A, "Bayes Always Wins the Lottery in Monte Carlo", by test accuracy.
 
-- A1 to A3 (table 1, one for each network), of LeNets: NUTS on the ticket's mask against the ticket, at the sparsest
-  level that was sampled. ``reaches``: NUTS may be up to half a point below. Withheld unless that level keeps 1 %, the
-  ticket is trained for the paper's epochs, and the chains have converged.
-- A4 (table 1): NUTS against the mask with re-initialised weights, there. ``beats``. Withheld as A1.
-- A5 (training by gradients): the ticket against its mask with re-initialised weights, at the sparsest level that has
-  this control, since the paper's claim is about its highest sparsity. ``beats``.
-- A6 (table 1), of LeNet-300-100: variational inference with tuned KL weights on the ticket's mask against the ticket,
-  at the sparsest level that has it. ``matches``. A7 (section 6): tuned KL weights against weights of 1. ``beats``. A8
-  (table 1), of LeNet-5 and ResNet-18: as A6. ``beats``. One population tunes the weights for all seeds, on the first
-  seed's ticket, as in the paper: seeds repeat the trainings, not the tuning. Withheld unless trainings have the paper's
-  epochs and population, and means begin as the deterministic network's do.
+What each compares, and when, is in ``docs/howto/read-results.md``. A1 to A4, A6 and A8 are of table 1, A7 of section 6.
+A5 is about the sparsest level with its control, since the paper's claim is about its highest sparsity. One population
+tunes the KL weights for all seeds, on the first seed's ticket, as in the paper: seeds repeat the trainings, not the
+tuning.
 """
 
 from tfticket.arms import TICKET, Arm

@@ -48,14 +48,11 @@ class Reported:
     """One number that a paper reports.
 
     Attributes:
-        paper: Its short title.
         table: 'table 1', or the section of the text.
         network, data: Names of this program's network and data set.
         arm: An arm of runs, or one of ``NAMES``.
         density: Fraction of the weights that remain; None for a running time, which is a mean over levels.
         metric: 'accuracy' (a fraction), 'nll' (nats), or 'minutes' of one level's training.
-        value: The number.
-        spread: The number printed after ±, or None.
         rows: The rows that it was measured on.
     """
 

@@ -28,9 +28,6 @@ class Curve:
     """The learning curve of one training.
 
     Attributes:
-        arm, name: Arm of the training, and its name in figures.
-        seed, level: The IMP seed, and rounds of pruning.
-        iterations: Iterations of its evaluations.
         accuracies: Accuracies on validation rows, fractions.
     """
 

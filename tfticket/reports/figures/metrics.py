@@ -40,7 +40,6 @@ class Line:
     """A line of a metric against weights remaining, with its band; the metric in its own unit (fractions, nats).
 
     Attributes:
-        name: Name in the legend.
         densities, means, lows, highs: One number a level; low and high equal the mean where there is no band.
         style: Arguments of matplotlib's ``plot``.
     """

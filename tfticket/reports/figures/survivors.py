@@ -26,11 +26,8 @@ class SurvivorHistograms:
 
     Attributes:
         arm: The ticket, a Monte Carlo arm, ``ALL`` or ``UNIFORM``.
-        layer: Name of the layer.
-        level: Rounds of pruning.
         weights: Counts in bins of start weights, in the layer's standard deviations, from -3 to 3.
         connectivity: Counts in bins of mean inputs, in the layer's mean, from 0 to 4.
-        name: Name of the arm in figures.
     """
 
     arm: Arm

@@ -21,8 +21,6 @@ class ArmRow:
     Attributes:
         name: See ``name_at``.
         level, density: As of a ``Cell``.
-        seeds: Number of seeds in the mean.
-        values: The columns of this table.
     """
 
     name: str

@@ -21,7 +21,6 @@ class Fit:
         intercept: Mean over seeds; 0 as printed.
         magnitude, connectivity: Slopes, means over seeds; None without connectivity.
         survivors: Share of the weights that survive.
-        seeds: Number of seeds.
     """
 
     layers: str
@@ -77,12 +76,10 @@ class Closeness:
 
     Attributes:
         arm: The Monte Carlo tickets.
-        layer: Name of the layer.
         density: Fraction of its weights that survive.
         ticket_density: The same of the tickets; None if they have no such layer.
         ks_weights, ks_connectivity: Kolmogorov-Smirnov distances of survivors' magnitudes and connectivities to those
             of the tickets; None if some seed has none to compare.
-        seeds: Number of seeds.
     """
 
     arm: Arm
