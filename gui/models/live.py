@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from tfticket.arms import TICKET, Arm
 from tfticket.reports.tables.csv_files import csv_text
@@ -12,14 +11,14 @@ from tfticket.runs.summary import step_words
 
 from .followed import METRICS, Axis, Band, Curve, FollowedRun, arm_of, is_chain, level_of, number_of
 from .reading import NO_RUN, empty_message
-from .signal import Signal
+from .signal import PlotModel
 from .workspace import run_colour
 
 WAITING = "No measurements yet. The first values appear at the first evaluation."
 
 
-class LiveModel:
-    """Follows a run's trainings. ``changed`` is emitted when anything shown is new.
+class LiveModel(PlotModel):
+    """Follows a run's trainings.
 
     Attributes:
         axis: Requested x axis; see ``shown_axis``.
@@ -29,10 +28,9 @@ class LiveModel:
     """
 
     def __init__(self) -> None:
-        self.changed = Signal()
+        super().__init__()
         self.axis: Axis = "iteration"
         self.smoothing, self.log_loss, self.metric = 0.0, True, "accuracy"
-        self.hidden: set[Arm] = set()
         self.focus = FollowedRun(None)
         self.colours: dict[Path, str] = {}
         self.seconds_left: float | None = None
@@ -88,16 +86,6 @@ class LiveModel:
     def choose_seed(self, seed: int | None) -> None:
         """Show a seed; None follows the one that trains."""
         self._selected_seed = seed
-        self.changed.emit()
-
-    def set_hidden(self, arm: Arm, hidden: bool) -> None:
-        (self.hidden.add if hidden else self.hidden.discard)(arm)
-        self.changed.emit()
-
-    def set_options(self, **options: Any) -> None:
-        """Set axis, smoothing, log_loss or metric."""
-        for name, value in options.items():
-            setattr(self, name, value)
         self.changed.emit()
 
     @property

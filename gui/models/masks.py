@@ -18,7 +18,7 @@ from tfticket.runs.step import TICKET as TICKET_FILE
 
 from .mask_pictures import COUNTS, MaskPicture, count_mask, draw_mask, summarise_mask
 from .reading import NO_RUN, ArmNames, ChangingFiles, empty_folder_message
-from .signal import Signal
+from .signal import PlotModel
 from .ticket_list import TicketEntry, read_tickets
 
 WAITING = "No tickets yet. The first appears when the network is initialised."
@@ -26,8 +26,8 @@ CONTROL = "Each level has its own control, without a previous level."
 _KEPT_MASKS = 64
 
 
-class MasksModel:
-    """Tickets of a run and the layer shown. ``changed`` is emitted when anything shown is new.
+class MasksModel(PlotModel):
+    """Tickets of a run and the layer shown.
 
     Attributes:
         difference: Whether weights pruned at this level are highlighted.
@@ -35,7 +35,7 @@ class MasksModel:
     """
 
     def __init__(self) -> None:
-        self.changed = Signal()
+        super().__init__()
         self.difference = self.fields = False
         self.show(None)
 
@@ -145,11 +145,6 @@ class MasksModel:
             tickets = self.levels
             self._level = tickets[max(0, min(tickets.index(ticket) + levels, len(tickets) - 1))].level
         self.choose_layer(self._layer + layers)
-
-    def set_options(self, **options: bool) -> None:
-        for name, value in options.items():
-            setattr(self, name, value)
-        self.changed.emit()
 
     @property
     def title(self) -> str:

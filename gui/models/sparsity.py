@@ -1,7 +1,7 @@
 """Metrics against weights remaining, of the run in focus and overlaid runs."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,7 +17,7 @@ from tfticket.runs.run_folder import CONFIG, EVALUATIONS, MANIFEST, Step, read_r
 
 from .followed import METRICS
 from .reading import NO_RUN, READ_ERRORS, ChangingFiles, empty_folder_message
-from .signal import Signal
+from .signal import PlotModel
 from .workspace import run_colour
 
 WAITING = "No evaluations yet. The first point appears when the dense network is trained."
@@ -26,19 +26,6 @@ _WIDTHS, _SIZES = (3.6, 1.2), (8.5, 4.5)
 """Widths of lines and sizes of markers, from the first run to the last, so that equal curves stay visible."""
 Split = Literal["validation", "test"]
 Spread = Literal["range", "interval"]
-
-
-@dataclass(frozen=True)
-class Reference:
-    """Reported numbers of a paper, for comparison.
-
-    Attributes:
-        numbers: Numbers of one table.
-        source: Paper, table and rows.
-    """
-
-    numbers: tuple[Reported, ...]
-    source: str
 
 
 class _RunRows:
@@ -77,8 +64,8 @@ class _RunRows:
         return f"{damaged} of its evaluations cannot be read." if damaged else ""
 
 
-class SparsityModel:
-    """Summaries of the runs shown. ``changed`` is emitted when anything shown is new.
+class SparsityModel(PlotModel):
+    """Summaries of the runs shown.
 
     Attributes:
         runs: Folders, the run in focus first.
@@ -87,12 +74,11 @@ class SparsityModel:
     """
 
     def __init__(self) -> None:
-        self.changed = Signal()
+        super().__init__()
         self.runs: list[Path] = []
         self.metric, self.log, self.reported = "nll", True, True
         self.split: Split = "validation"
         self.spread: Spread = "range"
-        self.hidden: set[Arm] = set()
         self._colours: Mapping[Path, str] = {}
         self._read: dict[Path, _RunRows] = {}
 
@@ -116,16 +102,6 @@ class SparsityModel:
         if new:
             self.changed.emit()
         return bool(new)
-
-    def set_options(self, **options: Any) -> None:
-        """Set metric, split, spread, log or reported."""
-        for name, value in options.items():
-            setattr(self, name, value)
-        self.changed.emit()
-
-    def set_hidden(self, arm: Arm, hidden: bool) -> None:
-        (self.hidden.add if hidden else self.hidden.discard)(arm)
-        self.changed.emit()
 
     @property
     def message(self) -> str:
@@ -212,15 +188,15 @@ class SparsityModel:
         """Return the metric of the dense network of the run in focus, mean over seeds."""
         return next((cell.test[metric].mean for cell in self._cells() if (cell.level, cell.arm) == (0, TICKET)), None)
 
-    def references(self, metric: str) -> list[Reference]:
-        """Return the papers' numbers for the networks and data of the runs shown, one reference per table."""
+    def references(self, metric: str) -> dict[str, list[Reported]]:
+        """Return the papers' numbers for the networks and data of the runs shown: paper, table and rows -> numbers."""
         tables: dict[str, dict[Reported, None]] = {}
         for read in self._read.values() if self.reported else ():
             if read.rows:
                 for number in reported_for(read.model, read.data, metric):
                     if number.arm not in self.hidden and number.table.startswith("table"):
                         tables.setdefault(f"{number.source} ({number.rows})", {})[number] = None
-        return [Reference(tuple(numbers), source) for source, numbers in tables.items()]
+        return {source: list(numbers) for source, numbers in tables.items()}
 
     def csv(self) -> str:
         """Return all evaluations of the arms shown, on both splits, as CSV."""
@@ -233,10 +209,10 @@ class SparsityModel:
         return summarise(rows)
 
     def _ends(self, cell: Cell, metric: str) -> tuple[float, float]:
-        estimate = cell.test[metric]
-        if self.spread == "range" or estimate.low is None or estimate.high is None:
-            return cell.test_range[metric] if self.spread == "range" else (estimate.mean, estimate.mean)
-        return estimate.low, estimate.high
+        if self.spread == "range":
+            return cell.test_range[metric]
+        mean, low, high = (getattr(cell.test[metric], name) for name in ("mean", "low", "high"))
+        return (mean, mean) if low is None else (low, high)
 
     def _looks(self, keys: list[tuple[str, Arm]]) -> dict[tuple[str, Arm], dict[str, Any]]:
         all_keys = list(dict.fromkeys([*((row.run, row.arm) for row in self.rows), *keys]))  # also hidden ones

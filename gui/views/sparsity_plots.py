@@ -63,7 +63,7 @@ class SparsityPlots:
             return
         if not model.has_several_runs:
             self.colours = {arm: line.style["color"] for (_, arm), line in lines.items()}
-        numbers = [number for reference in model.references(metric) for number in reference.numbers]
+        numbers = [number for table in model.references(metric).values() for number in table]
         colours = self._star_colours(numbers, model.has_several_runs)
         stars = [_star(number, colours[number.arm]) for number in numbers]
         draw_metric(axes, [*lines.values(), *stars], metric, model.split)
@@ -87,13 +87,8 @@ class SparsityPlots:
         """Shorten labels and reduce ticks in a small plot."""
         label = axes.get_ylabel()
         brief = label.removeprefix(f"{model.split} ")
-        choices = [
-            label,
-            label.replace(", ", "\n"),
-            brief.replace(", ", "\n"),
-            brief.partition(", ")[0],
-            brief.partition(" (")[0],
-        ]
+        two_lines = [label.replace(", ", "\n"), brief.replace(", ", "\n")]
+        choices = [label, *two_lines, brief.partition(", ")[0], brief.partition(" (")[0]]
         axes.set_ylabel(first_fitting(choices, self._height, self.canvas.points))
         across = [axes.get_xlabel(), "weights (%)", "%"]
         axes.set_xlabel(first_fitting(across, self._width - 6 * self._pixels, self.canvas.points))
@@ -122,35 +117,23 @@ class SparsityPlots:
         """Label the stars with their arms, without overlaps; labels move and vanish with their stars."""
         gap = 1.25 * self._pixels / self._height
         to_axes = axes.transData + axes.transAxes.inverted()
-        places = [
-            (*to_axes.transform((100 * (number.density or 1), factor * number.value)), number) for number in numbers
-        ]
+        points = {number: (100 * (number.density or 1), factor * number.value) for number in numbers}
+        places = [(*to_axes.transform(point), number) for number, point in points.items()]
         before: dict[float, float] = {}
         for x, y, number in sorted(places, key=lambda place: place[1]):
             at = max(y, before.get(round(x, 2), -1.0) + gap)
             before[round(x, 2)] = at
-            axes.annotate(
-                number.name,
-                xy=(100 * (number.density or 1), factor * number.value),
-                xytext=(1.4 * self.canvas.points, 0.75 * (at - y) * self._height),
-                textcoords="offset points",
-                va="center",
-                annotation_clip=True,
-                arrowprops={
-                    "arrowstyle": "-",
-                    "lw": 0.6,
-                    "color": colours[number.arm],
-                    "shrinkB": 4,
-                    "shrinkA": 0,
-                    "relpos": (0, 0.5),
-                },
-            )
+            arrow = {"arrowstyle": "-", "lw": 0.6, "color": colours[number.arm], "shrinkB": 4, "shrinkA": 0}
+            options = {"textcoords": "offset points", "va": "center", "annotation_clip": True}
+            options["arrowprops"] = {**arrow, "relpos": (0, 0.5)}
+            offset = (1.4 * self.canvas.points, 0.75 * (at - y) * self._height)
+            axes.annotate(number.name, xy=points[number], xytext=offset, **options)
 
     def _legend(self, model: SparsityModel) -> float:
         """Draw the legend of lines, bands and stars; return its height in pixels."""
         handles = self._handles(model)
-        references = dict.fromkeys(ref for metric in model.shown_metrics for ref in model.references(metric))
-        title = [model.spread_text, *dict.fromkeys(f"☆ reported: {reference.source}" for reference in references)]
+        sources = dict.fromkeys(source for metric in model.shown_metrics for source in model.references(metric))
+        title = [model.spread_text, *(f"☆ reported: {source}" for source in sources)]
         return legend_below(self.canvas, list(handles.values()), list(handles), "\n".join(title))
 
     def _handles(self, model: SparsityModel) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from PySide6.QtCore import QSettings, Qt
+from PySide6.QtCore import QByteArray, QSettings, Qt
+from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QDockWidget, QMainWindow, QStackedWidget, QTabWidget, QVBoxLayout, QWidget
 
 from ..models.draft import DraftModel
@@ -19,7 +20,41 @@ from .run_table import RunTable
 from .sparsity import SparsityTab
 from .welcome import WelcomePage
 from .widgets import fill, text_label
-from .window_settings import WindowSettings
+
+MAX_RECENT = 10
+"""Number of recent workspaces kept."""
+
+
+class WindowSettings:
+    """Typed access to the settings of a window.
+
+    Args:
+        settings: Storage, which Qt writes as a whole, also while the window is open.
+    """
+
+    def __init__(self, settings: QSettings) -> None:
+        self._settings = settings
+
+    def text(self, key: str, default: str = "") -> str:
+        return str(self._settings.value(key, default))
+
+    def data(self, key: str) -> QByteArray | None:
+        """Return a setting that Qt encoded, such as the state of a table's columns."""
+        value = self._settings.value(key)
+        return value if isinstance(value, QByteArray) else None
+
+    def set(self, key: str, value: object) -> None:
+        self._settings.setValue(key, value)
+
+    @property
+    def recent(self) -> list[str]:
+        """Recent workspaces, the last first."""
+        folders: Any = self._settings.value("recent", [])
+        return [folders] if isinstance(folders, str) else list(folders or [])
+
+    def add_recent(self, folder: str) -> None:
+        """Put a workspace at the top of the recent ones."""
+        self.set("recent", list(dict.fromkeys([folder, *self.recent]))[:MAX_RECENT])
 
 
 class WindowLayout(QMainWindow):
@@ -80,7 +115,14 @@ class WindowLayout(QMainWindow):
 
     def restore(self) -> None:
         settings = self.settings
-        settings.restore_geometry(self)
+        self.resize(1280, 860)
+        if (geometry := settings.data("geometry")) is not None:
+            self.restoreGeometry(geometry)
+            screens = [screen.availableGeometry() for screen in QGuiApplication.screens()]
+            if not any(screen.intersects(self.frameGeometry()) for screen in screens):  # one that is gone
+                self.setGeometry(screens[0].adjusted(40, 40, -40, -40))
+        if (state := settings.data("state")) is not None:
+            self.restoreState(state)
         width = settings.text("docks/width")
         self.docks_width.width = int(width) if width.isdecimal() else 0
         if (columns := settings.data("runs/columns")) is not None:
@@ -92,7 +134,8 @@ class WindowLayout(QMainWindow):
         self.tabs.setCurrentIndex(titles.index(tab) if tab in titles else 0)
 
     def save(self) -> None:
-        self.settings.save_geometry(self)
+        self.settings.set("geometry", self.saveGeometry())
+        self.settings.set("state", self.saveState())
         self.settings.set("docks/width", self.docks_width.width)
         self.settings.set("runs/columns", self.runs.view.save_columns())
         self.settings.set("runs/filter", self.runs.filter.text())
