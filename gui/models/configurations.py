@@ -26,18 +26,14 @@ def done_run(config: ExperimentConfig, runs: Sequence[RunSummary]) -> RunSummary
     if getattr(data, "path", None) is not None or is_user_defined(getattr(model, "name", "")):
         return None
     same_name = (run for run in runs if run.state == "done" and run.name == config.name)
-    return next((run for run in same_name if _has_config(run.folder, config) and _is_complete(run.folder)), None)
+    return next((run for run in same_name if _has_computed(run.folder, config)), None)
 
 
-def _has_config(folder: Path, config: ExperimentConfig) -> bool:
+def _has_computed(folder: Path, config: ExperimentConfig) -> bool:
     with suppress(InputError, ValidationError):
-        return scientific_fields(type(config).model_validate(read_configuration(folder))) == scientific_fields(config)
-    return False
-
-
-def _is_complete(folder: Path) -> bool:
-    with suppress(InputError):
-        return all(step.is_done for step in read_steps(folder))
+        its_config = type(config).model_validate(read_configuration(folder))
+        same = scientific_fields(its_config) == scientific_fields(config)
+        return same and all(step.is_done for step in read_steps(folder))
     return False
 
 

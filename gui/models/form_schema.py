@@ -146,12 +146,8 @@ def _group(
             parts.append(_group(_first(options), child, label_of(name), info.description or "", kinds))
         else:
             chosen = options[kinds[child]]
-            switch = _switch(chosen, str(info.discriminator), child, options)
+            choices = tuple(Choice(tag, (other.__doc__ or "").partition("\n")[0]) for tag, other in options.items())
+            switch = field_of(chosen, str(info.discriminator), child, choices)
             parts.append(_group(chosen, child, label_of(name), info.description or "", kinds, switch))
     parts.sort(key=lambda part: part.path == "execution")
     return Group(path, label, description, tuple(parts), tagged=choose is not None)
-
-
-def _switch(chosen: type[Config], name: str, path: str, options: Mapping[str, type[Config]]) -> Field:
-    choices = tuple(Choice(tag, (cls.__doc__ or "").partition("\n")[0]) for tag, cls in options.items())
-    return field_of(chosen, name, path, choices)

@@ -66,10 +66,6 @@ class LaunchedProcess:
         holder = holder_of(run)
         return holder is not None and (holder["host"], holder["pid"]) == (platform.node(), self.process.pid)
 
-    def delete_files(self) -> None:
-        for path in (self.configuration, self.log):
-            path.unlink(missing_ok=True)
-
 
 class Launcher:
     """Starts and stops runs.
@@ -149,7 +145,8 @@ class Launcher:
                 continue
             self._launched.remove(launched)
             if code in (0, Stopped.exit_code, -signal.SIGKILL):
-                launched.delete_files()
+                launched.configuration.unlink(missing_ok=True)
+                launched.log.unlink(missing_ok=True)
             elif not _failure_is_recorded(launched):
                 output = launched.output().strip()
                 last = output.splitlines()[-1] if output and code > 0 else f"ended by signal {-code}"

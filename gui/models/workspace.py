@@ -113,7 +113,10 @@ class WorkspaceModel:
         for run in failed:
             self.problem_found.emit(run_problem(run, self.title(run)))
         if lost is not None:
-            self.problem_found.emit(_gone(lost))
+            details = (
+                f"It was renamed, moved or deleted outside this window:\n{lost.folder}\nSelect a run in the table."
+            )
+            self.problem_found.emit(Problem(f"The run's folder is gone: {lost.folder.name}", details))
         return changed
 
     def _set_runs(self, runs: list[RunSummary], numbers: dict[Path, int]) -> None:
@@ -196,12 +199,6 @@ def run_problem(run: RunSummary, title: str = "") -> Problem:
         message, details = status.get("message", ""), status.get("traceback", "")
     message = message or run.message or run.state
     return Problem(f"{title or run.name}: {one_line(message.splitlines()[0])}", plain(details or message), run.folder)
-
-
-def _gone(run: RunSummary) -> Problem:
-    """Return the problem of a run that was renamed, moved or deleted while in focus."""
-    details = f"It was renamed, moved or deleted outside this window:\n{run.folder}\nSelect a run in the table."
-    return Problem(f"The run's folder is gone: {run.folder.name}", details)
 
 
 def matches_filter(run: RunSummary, text: str) -> bool:

@@ -94,7 +94,9 @@ class ConfigForm(QWidget):
 
     def focusNextPrevChild(self, forward: bool) -> bool:
         """Move the focus from top to bottom; Qt's own order puts fields created later last."""
-        stops = [stop for stop in self._stops(self._root) if stop.isVisible() and stop.isEnabled() and _takes_tab(stop)]
+        tab = Qt.FocusPolicy.TabFocus
+        shown = (stop for stop in self._stops(self._root) if stop.isVisible() and stop.isEnabled())
+        stops = [stop for stop in shown if stop.focusPolicy() & tab]
         focused = self.focusWidget()
         index = next((i for i, stop in enumerate(stops) if stop is focused or stop.isAncestorOf(focused)), None)
         target = None if index is None else index + (1 if forward else -1)
@@ -285,7 +287,3 @@ class ConfigForm(QWidget):
         self.model.end_edit()
         if page == YAML and not self.model.yaml_problem:
             self.yaml.write()
-
-
-def _takes_tab(widget: QWidget) -> bool:
-    return bool(widget.focusPolicy() & Qt.FocusPolicy.TabFocus)

@@ -26,7 +26,7 @@ from ..models.live import LiveModel
 from .figure_theme import readable
 from .flow import ElidedLabel, FlowLayout
 from .live_plots import AXES, LivePlots
-from .plot_controls import ArmBoxes, SegmentedControl, fill_box, labelled, metric_items, named, set_row_height
+from .plot_controls import ArmBoxes, fill_box, labelled, metric_items, named, set_row_height
 from .tab import Tab
 from .widgets import build, code_box, fill, text_label, tip
 
@@ -46,7 +46,7 @@ class LiveTab(Tab):
         self.bar = build(QProgressBar, maximumWidth=220, accessibleName="Progress of the run")
         self.seed_box = named(QComboBox(), "Seed")
         self.metric_box = named(QComboBox(), "Metric of the second plot")
-        self.x_axis = SegmentedControl("X axis", "Iterations or training time of one seed")
+        self.x_axis = named(QComboBox(), "X axis", "Iterations or training time of one seed")
         about = "Exponential smoothing within each training; measured values stay visible, faint"
         self.smoothing = named(build(QSlider, Qt.Orientation.Horizontal, maximum=99), "Smoothing", about)
         self.log_loss = build(QCheckBox, "log loss", toolTip="Logarithmic axis for the loss")
@@ -79,7 +79,7 @@ class LiveTab(Tab):
     def _connect(self) -> None:
         self.seed_box.activated.connect(lambda: self.model.choose_seed(self.seed_box.currentData()))
         self.metric_box.activated.connect(lambda: self.model.set_options(metric=self.metric_box.currentData()))
-        self.x_axis.chosen.connect(lambda axis: self.model.set_options(axis=axis))
+        self.x_axis.activated.connect(lambda: self.model.set_options(axis=self.x_axis.currentData()))
         self.traceback_button.clicked.connect(lambda: self.action_requested.emit("show_traceback"))
         self.smoothing.valueChanged.connect(lambda value: self.model.set_options(smoothing=value / 100))
         self.log_loss.toggled.connect(lambda on: self.model.set_options(log_loss=on))
@@ -116,7 +116,7 @@ class LiveTab(Tab):
         seeds = [(f"{latest} ({model.seed})", None), *((str(seed), seed) for seed in model.focus.seeds)]
         fill_box(self.seed_box, seeds if model.focus.seeds else [], None if model.follows_current else model.seed)
         fill_box(self.metric_box, metric_items(model.metrics), model.metric)
-        self.x_axis.fill([(AXES[axis], axis) for axis in model.focus.axes], model.shown_axis)
+        fill_box(self.x_axis, [(AXES[axis], axis) for axis in model.focus.axes], model.shown_axis)
         with QSignalBlocker(self.smoothing), QSignalBlocker(self.log_loss):
             self.smoothing.setValue(round(100 * model.smoothing))
             self.log_loss.setChecked(model.log_loss)

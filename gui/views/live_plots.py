@@ -221,7 +221,7 @@ class LivePlots:
         names: list[str] = []
         for band in self._bands if self._height >= _MIN_HEIGHT_WITH_LEVELS else []:
             at = (max(left, band.begin) + min(right, band.end)) / 2
-            density = "" if band.density is None else _percent(band.density)
+            density = "" if band.density is None else f"{100 * band.density:.3g} %"
             name = f"{'' if names else 'level '}{band.level}"
             half = letter * max(len(name), len(density)) / 2
             if band.end > left and band.begin < right and scale * at - half >= free:
@@ -253,10 +253,6 @@ def _end(bands: Sequence[Band], curves: Sequence[Curve]) -> float:
     if bands:
         return bands[-1].end
     return max((float(np.nanmax(curve.x)) for curve in curves if np.isfinite(curve.x).any()), default=0.0)
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.3g} %"
 
 
 def _roomy(values: np.ndarray, low: float, high: float) -> tuple[float, float]:

@@ -1,18 +1,18 @@
-"""Controls of the plots: labelled boxes, segmented controls, and coloured boxes of the arms."""
+"""Controls of the plots: labelled boxes, and coloured boxes of the arms."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
-from PySide6.QtCore import QSignalBlocker, Qt, Signal
+from PySide6.QtCore import QSignalBlocker
 from PySide6.QtGui import QIcon
-from PySide6.QtWidgets import QButtonGroup, QCheckBox, QComboBox, QHBoxLayout, QLabel, QLayout, QToolButton, QWidget
+from PySide6.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QLabel, QLayout, QWidget
 
 from tfticket.arms import Arm
 from tfticket.reports.figures.metrics import axis_of
 from tfticket.text import one_line
 
 from .theme import swatch
-from .widgets import AnyWidget, build, fill, tip
+from .widgets import AnyWidget, fill, tip
 
 
 def named(widget: AnyWidget, name: str, tip: str = "") -> AnyWidget:
@@ -52,47 +52,6 @@ def fill_box(box: QComboBox, items: Sequence[tuple[str, Any]], current: Any) -> 
         values = [value for _, value in items]
         box.setCurrentIndex(values.index(current) if current in values else 0)
         box.setEnabled(len(items) > 1)
-
-
-class SegmentedControl(QWidget):
-    """Exclusive buttons side by side.
-
-    Args:
-        name: Accessible name.
-        tip: Tooltip.
-    """
-
-    chosen = Signal(object)
-    """The value chosen by the user."""
-
-    def __init__(self, name: str, tip: str = "") -> None:
-        super().__init__()
-        named(self, name, tip)
-        self.buttons: dict[Any, QToolButton] = {}
-        self._row = QHBoxLayout(self)
-        fill(self._row, margins=(0, 0, 0, 0), spacing=0)
-        self._group = QButtonGroup(self)
-
-    def fill(self, items: Sequence[tuple[str, Any]], current: Any) -> None:
-        """Set the items (text, value) and select one, without emitting signals."""
-        if [(button.text(), value) for value, button in self.buttons.items()] != list(items):
-            for button in self.buttons.values():
-                self._row.removeWidget(button)
-                button.deleteLater()
-            self.buttons = {value: self._button(text, value) for text, value in items}
-        for value, button in self.buttons.items():
-            button.setChecked(value == current)
-            button.setEnabled(len(items) > 1)
-
-    def _button(self, text: str, value: Any) -> QToolButton:
-        name = f"{self.accessibleName()}: {text}"
-        button = named(build(QToolButton, text=text, checkable=True), name, self.toolTip())
-        button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        button.clicked.connect(lambda: self.chosen.emit(value))
-        set_row_height(button)
-        self._group.addButton(button)
-        self._row.addWidget(button)
-        return button
 
 
 class ArmBoxes:

@@ -1,6 +1,6 @@
 """Welcome page: open a workspace or start from a preset. Qt view for recent folders and presets."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from PySide6.QtCore import QModelIndex, QSize, Qt
@@ -41,14 +41,10 @@ class _Tree(QTreeWidget):
         """Fit the first column to the widest name and the available width."""
         header = self.header()
         others = sum(header.sectionSize(column) for column in range(1, header.count()))
-        widest = max((self.fontMetrics().horizontalAdvance(name) for name in self._names()), default=0)
+        items = self.findItems("", Qt.MatchFlag.MatchContains | Qt.MatchFlag.MatchRecursive)
+        names = (item.text(0) for item in items if item.parent() is not None)
+        widest = max(map(self.fontMetrics().horizontalAdvance, names), default=0)
         header.resizeSection(0, max(widest + 2 * self.indentation() + 10, self.viewport().width() - others))
-
-    def _names(self) -> Iterator[str]:
-        model = self.model()
-        for row in range(model.rowCount()):
-            group = model.index(row, 0)
-            yield from (str(model.index(child, 0, group).data()) for child in range(model.rowCount(group)))
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
@@ -85,7 +81,7 @@ class PresetTree(QWidget):
         self.tree.header().setStretchLastSection(False)
         fill(QVBoxLayout(self), self.filter, self.tree, margins=(0, 0, 0, 0))
         self.filter.textChanged.connect(self.fill)
-        self.filter.returnPressed.connect(self._choose_first)
+        self.filter.returnPressed.connect(lambda: self._choose(self.tree.currentItem()))
         self.tree.itemActivated.connect(self._choose)
         self.tree.itemClicked.connect(self._run)
         self._filled = False  # reading the presets is the slowest part of opening a window
@@ -136,17 +132,13 @@ class PresetTree(QWidget):
         item = self.tree.currentItem()
         return item.data(0, Qt.ItemDataRole.UserRole) if item is not None else None
 
-    def _choose(self, item: QTreeWidgetItem) -> None:
-        if name := item.data(0, Qt.ItemDataRole.UserRole):
+    def _choose(self, item: QTreeWidgetItem | None) -> None:
+        if item is not None and (name := item.data(0, Qt.ItemDataRole.UserRole)):
             self.chosen.emit(name)
 
     def _run(self, item: QTreeWidgetItem, column: int) -> None:
         if column == RUN and self._can_run and (name := item.data(0, Qt.ItemDataRole.UserRole)):
             self.run_requested.emit(name)
-
-    def _choose_first(self) -> None:
-        if self.current:
-            self.chosen.emit(self.current)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if event.key() == Qt.Key.Key_Down and self.filter.hasFocus():

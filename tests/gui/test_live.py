@@ -212,7 +212,8 @@ def test_controls_change_what_is_shown(tab, model, tmp_path, qtbot):
     tab.smoothing.setValue(60)
     tab.log_loss.setChecked(False)
     tab.arms.boxes[REINITIALISED].setChecked(False)
-    tab.x_axis.buttons["time"].click()
+    tab.x_axis.setCurrentIndex(tab.x_axis.findData("time"))
+    tab.x_axis.activated.emit(tab.x_axis.currentIndex())
     for box, data in ((tab.metric_box, "nll"), (tab.seed_box, 0)):
         box.setCurrentIndex(box.findData(data))
         box.activated.emit(0)

@@ -98,7 +98,7 @@ class Comparison:
     @property
     def needs(self) -> tuple[Precondition, ...]:
         """Every precondition of a verdict, seeds and finite differences among them."""
-        seeds = fewest_seeds(self)
+        seeds = min(map(len, self.differences.values()))
         few = f"{counted(seeds, 'seed')}; {FEWEST_SEEDS} needed" if seeds < FEWEST_SEEDS else ""
         broken = [label for label, values in self.differences.items() if not np.isfinite(values).all()]
         return (
@@ -146,7 +146,9 @@ def decide(comparisons: Sequence[Comparison]) -> list[Decision]:
     adjusted = [holm([getattr(test, side) for test in tests.values()]) for side in ("p", "p_against")]
     p_values = dict(zip(tests, np.transpose(adjusted).tolist(), strict=True))
     return [
-        _decision(comparison, tests[index], *p_values[index]) if index in tests else _withheld(comparison)
+        _decision(comparison, tests[index], *p_values[index])
+        if index in tests
+        else Decision(comparison, "withheld", *_weakest_member(comparison), None, None)
         for index, comparison in enumerate(comparisons)
     ]
 
@@ -160,16 +162,6 @@ def _decision(comparison: Comparison, test: "_Test", p: float, p_against: float)
     member = test.against if verdict == "contradicted" else test.weakest
     difference = mean_interval(comparison.differences[member])
     return Decision(comparison, verdict, member, difference, p, p_against, test.signs, test.signs_against)
-
-
-def _withheld(comparison: Comparison) -> Decision:
-    member = _weakest_member(comparison)
-    return Decision(comparison, "withheld", member, mean_interval(comparison.differences[member]), None, None)
-
-
-def fewest_seeds(comparison: Comparison) -> int:
-    """Return the number of seeds of the member that has the fewest."""
-    return min(map(len, comparison.differences.values()))
 
 
 def holm(p_values: Sequence[float]) -> np.ndarray:
@@ -219,15 +211,16 @@ def _sides(comparison: Comparison, differences: Sequence[float]) -> list[np.ndar
     return [np.where(np.abs(side) < _DIGITS, 0.0, side) for side in sides]
 
 
-def _weakest_member(comparison: Comparison) -> str:
-    """Return the member whose mean supports the claim least, among those with the fewest seeds."""
+def _weakest_member(comparison: Comparison) -> tuple[str, Estimate]:
+    """Return the member whose mean supports the claim least, among those with the fewest seeds, and its mean."""
 
     def support(values: Sequence[float]) -> float:
         mean = float(np.mean(values))
         return -abs(mean) if comparison.kind == "matches" else mean
 
     differences = comparison.differences
-    return min(differences, key=lambda label: (len(differences[label]), support(differences[label])))
+    member = min(differences, key=lambda label: (len(differences[label]), support(differences[label])))
+    return member, mean_interval(differences[member])
 
 
 def _p_values(kind: Kind, differences: Sequence[float], margin: float) -> tuple[float, float]:

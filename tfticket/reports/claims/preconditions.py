@@ -91,17 +91,16 @@ def trained_out(arms: Iterable[Seeds]) -> Precondition:
     if undefined:
         diverged = f"the validation accuracy of {name_of(undefined[0])} is not finite"
         return Precondition(needs, f"whether trainings still rise is not known: {diverged}")
-    rises = sorted(((_rise(arm), name_of(arm)) for arm in trained), reverse=True)
+    means = [
+        np.mean([np.mean([row.extra_metrics["rise"] for row in rows]) for rows in arm.values()]) for arm in trained
+    ]
+    rises = sorted(zip(map(float, means), map(name_of, trained), strict=True), reverse=True)
     rising = [(mean, name) for mean, name in rises if mean > LARGEST_RISE]
     if not rising:
         return Precondition(needs)
     more = f", and {len(rising) - 1} more" if len(rising) > 1 else ""
     gain = f"{100 * rising[0][0]:.2g} points in the last quarter of {rising[0][1]}"
     return Precondition(needs, f"trainings still rise: {gain}{more}")
-
-
-def _rise(arm: Seeds) -> float:
-    return float(np.mean([np.mean([row.extra_metrics["rise"] for row in replicates]) for replicates in arm.values()]))
 
 
 def free_deviations(arms: Iterable[Seeds]) -> Precondition:
