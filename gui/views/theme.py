@@ -16,9 +16,8 @@ def set_theme(name: str) -> None:
     QApplication.setStyle("Fusion")  # follows the scheme on every platform
     QGuiApplication.styleHints().setColorScheme(SCHEMES.get(name, Qt.ColorScheme.Unknown))
     QApplication.setPalette(QPalette())
-    if name in ("light", "dark") and (QGuiApplication.palette().window().color().lightness() < 128) != (
-        name == "dark"
-    ):  # a desktop without schemes
+    is_dark = QGuiApplication.palette().window().color().lightness() < 128
+    if name in ("light", "dark") and is_dark != (name == "dark"):  # a desktop without schemes
         QApplication.setPalette(_dark() if name == "dark" else QPalette(QColor("#efefef")))
 
 
