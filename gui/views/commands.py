@@ -18,10 +18,8 @@ from ..models.draft import needs_trust
 from ..models.launcher import kill, request_stop, resume_folder_name
 from ..models.workspace import Problem, run_problem
 from .canvas import FORMATS
-from .dialogs import about_text, confirmed, save_as, shortcuts_dialog
-from .differences import DifferencesDialog
+from .dialogs import CommandPalette, DifferencesDialog, about_text, confirmed, save_as, shortcuts_dialog
 from .main_window import STARTING, MainWindow
-from .palette import CommandPalette
 from .theme import set_theme
 from .welcome import PresetDialog
 

@@ -1,16 +1,34 @@
-"""Dialogs: file to save, shortcuts, versions."""
+"""Dialogs: file to save, shortcuts, versions, differences of configurations, command palette."""
 
-from collections.abc import Callable, Mapping
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from PySide6.QtWidgets import QDialog, QDialogButtonBox, QFileDialog, QMessageBox, QVBoxLayout, QWidget
+from PySide6.QtCore import QEvent, QObject, QSize, Qt
+from PySide6.QtGui import QGuiApplication, QKeyEvent, QKeySequence, QShortcut
+from PySide6.QtWidgets import (
+    QApplication,
+    QDialog,
+    QDialogButtonBox,
+    QFileDialog,
+    QHeaderView,
+    QLineEdit,
+    QMessageBox,
+    QTableWidgetItem,
+    QTreeWidget,
+    QTreeWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
 
 from tfticket.errors import InputError
 from tfticket.text import plain
 
-from ..models.actions import ACTIONS, MENUS
-from .widgets import fill, fixed_table, tip
+from ..models.actions import ACTIONS, MENUS, matching_actions
+from ..models.workspace import WorkspaceModel
+from .theme import swatch
+from .widgets import build, fill, fixed_table, text_label, tip
 
 PACKAGES = (
     *("tfticket", "tensorflow", "tf-keras", "tensorflow-model-optimization"),
@@ -103,3 +121,131 @@ def about_text() -> str:
         except PackageNotFoundError:
             lines.append(f"{package}: not installed")
     return "\n".join(lines)
+
+
+LETTERS = 28
+"""Letters per line of a run's name."""
+WIDEST = 260
+"""Initial width of a column with long texts, in pixels."""
+
+
+class DifferencesDialog(QDialog):
+    """A table with a row per field and a column per run; the names of the fields do not scroll.
+
+    Args:
+        runs: Folder name and colour of each run.
+        rows: From ``differences``: a field and its value in each run.
+    """
+
+    def __init__(
+        self,
+        runs: Sequence[tuple[str, str]],
+        rows: Sequence[tuple[str, Sequence[str]]],
+        parent: QWidget | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self.setWindowTitle("Configuration differences")
+        self._lines = [["field", *(name for name, _ in runs)], *([field, *values] for field, values in rows)]
+        self.table = fixed_table("Fields that differ", [values for _, values in rows], len(runs))
+        self.table.setVerticalHeaderLabels([field for field, _ in rows])
+        for column, (name, colour) in enumerate(runs):
+            stem, _, hashed = name.rpartition("-")
+            head = QTableWidgetItem(swatch(colour), "\n".join([*textwrap.wrap(stem, LETTERS), hashed]))
+            head.setTextAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+            head.setToolTip(tip(name))
+            self.table.setHorizontalHeaderItem(column, head)
+        text = "Select or overlay two or more runs." if len(runs) < 2 else "No differences."
+        empty = text_label(text, alignment=Qt.AlignmentFlag.AlignCenter)
+        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close, self)
+        copy = buttons.addButton("&Copy all", QDialogButtonBox.ButtonRole.ActionRole)
+        copy.setToolTip("Tab-separated, for a spreadsheet; Ctrl+C copies the selected cells")
+        copy.clicked.connect(self.copy)
+        buttons.button(QDialogButtonBox.StandardButton.Close).setDefault(True)
+        buttons.rejected.connect(self.reject)
+        QShortcut(QKeySequence.StandardKey.Copy, self.table, self.copy_selected)
+        fill(QVBoxLayout(self), empty, self.table, buttons)
+        empty.setVisible(not rows)
+        self.table.setVisible(bool(rows))
+        copy.setVisible(bool(rows))
+        if rows:
+            self._fit()
+        else:
+            self.resize(360, 110)
+
+    def _fit(self) -> None:
+        """Fit the dialog to its table, within the screen."""
+        self.table.resizeColumnsToContents()
+        for column in range(self.table.columnCount()):
+            self.table.setColumnWidth(column, min(WIDEST, self.table.columnWidth(column) + 12))
+        self.table.resizeRowsToContents()
+        across, down = self.table.horizontalHeader(), self.table.verticalHeader()
+        room = QGuiApplication.primaryScreen().availableSize() * 0.8
+        width = down.sizeHint().width() + across.length() + 60
+        height = across.sizeHint().height() + down.length() + 90
+        self.resize(min(max(width, 420), room.width()), min(max(height, 160), room.height()))
+
+    def copy(self) -> None:
+        self._put(self._lines)
+
+    def copy_selected(self) -> None:
+        lines: dict[int, list[str]] = {}
+        for index in sorted(self.table.selectedIndexes(), key=lambda index: (index.row(), index.column())):
+            lines.setdefault(index.row(), []).append(str(index.data()))
+        self._put(list(lines.values()))
+
+    def _put(self, lines: Sequence[Sequence[str]]) -> None:
+        QGuiApplication.clipboard().setText("\n".join("\t".join(line) for line in lines))
+
+
+class CommandPalette(QDialog):
+    """Search for an action by words and choose it with Enter; ``chosen`` is then its id."""
+
+    def __init__(self, model: WorkspaceModel, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setWindowTitle("Command palette")
+        self._model = model
+        self.chosen: str | None = None
+        self.text = build(QLineEdit, placeholderText="search for an action", accessibleName="Search for an action")
+        self.text.installEventFilter(self)
+        self.results = build(QTreeWidget, rootIsDecorated=False, uniformRowHeights=True, alternatingRowColors=True)
+        self.results.setAccessibleName("Actions")
+        self.results.setHeaderLabels(["action", "menu", "keys"])
+        header = self.results.header()
+        header.setStretchLastSection(False)
+        header.setMinimumSectionSize(90)
+        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        fill(QVBoxLayout(self), self.text, self.results)
+        self.resize(560, 420)
+        self.text.textChanged.connect(self.fill)
+        self.text.returnPressed.connect(lambda: self._choose(self.results.currentItem()))
+        self.results.itemActivated.connect(self._choose)
+        self.results.itemClicked.connect(self._choose)
+        self.fill("")
+
+    def fill(self, text: str) -> None:
+        self.results.clear()
+        for action in matching_actions(text, self._model):
+            if action.id == "show_palette":
+                continue
+            shortcuts = QKeySequence.listFromString(action.keys)
+            keys = QKeySequence.listToString(shortcuts, QKeySequence.SequenceFormat.NativeText)
+            item = QTreeWidgetItem(self.results, [action.name, MENUS[action.menu].replace("&", ""), keys])
+            item.setSizeHint(0, QSize(0, self.fontMetrics().height() + 8))
+            item.setData(0, Qt.ItemDataRole.UserRole, action.id)
+            for column in range(self.results.columnCount()):
+                item.setToolTip(column, action.about)
+        if (first := self.results.topLevelItem(0)) is not None:
+            self.results.setCurrentItem(first)
+
+    def _choose(self, item: QTreeWidgetItem | None) -> None:
+        if item is not None:
+            self.chosen = item.data(0, Qt.ItemDataRole.UserRole)
+            self.accept()
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Let up and down move in the list while typing."""
+        moves = (Qt.Key.Key_Down, Qt.Key.Key_Up, Qt.Key.Key_PageDown, Qt.Key.Key_PageUp)
+        if isinstance(event, QKeyEvent) and event.type() == QEvent.Type.KeyPress and event.key() in moves:
+            return QApplication.sendEvent(self.results, event)
+        return super().eventFilter(watched, event)

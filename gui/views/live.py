@@ -24,11 +24,10 @@ from tfticket.text import for_figure, one_line
 
 from ..models.live import LiveModel
 from .figure_theme import readable
-from .flow import ElidedLabel, FlowLayout
 from .live_plots import AXES, LivePlots
 from .plot_controls import ArmBoxes, fill_box, labelled, metric_items, named, set_row_height
 from .tab import Tab
-from .widgets import build, code_box, fill, text_label, tip
+from .widgets import ElidedLabel, FlowLayout, build, code_box, fill, text_label, tip
 
 _MIN_HEIGHT_WITH_LOG = 400
 """Height of the tab in pixels below which the log is hidden."""

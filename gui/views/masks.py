@@ -26,11 +26,10 @@ from tfticket.text import for_figure
 from ..models.mask_pictures import MEANINGS, MaskPicture
 from ..models.masks import CONTROL, MasksModel
 from .figure_theme import mix
-from .flow import FlowLayout
 from .legends import legend_below
 from .plot_controls import fill_box, labelled, named, set_row_height
 from .tab import Tab
-from .widgets import build, fill, text_label
+from .widgets import FlowLayout, build, fill, text_label
 
 _KEPT, _LOST = ("#0072B2", "#5CB8FF"), ("#D55E00", "#FF9340")
 """Colours on a light and on a dark background."""

@@ -13,9 +13,8 @@ from gui.models.actions import ACTIONS
 from gui.models.launcher import LAUNCH_FOLDER
 from gui.models.workspace import Problem
 from gui.views.commands import Commands
-from gui.views.differences import DifferencesDialog
+from gui.views.dialogs import CommandPalette, DifferencesDialog
 from gui.views.main_window import STARTING, MainWindow
-from gui.views.palette import CommandPalette
 from gui.views.run_rows import ACCURACY, OVERLAY, RUN
 from gui.views.welcome import RUN as PRESET_RUN
 from gui.views.welcome import PresetDialog
