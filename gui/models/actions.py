@@ -92,7 +92,6 @@ ACTIONS = (
     Action("show_shortcuts", "help", "&Shortcuts", "F1", "List every action and its keys"),
     Action("show_about", "help", "&About tfticket", "", "Show the versions of the program and its libraries"),
 )
-"""All actions, in menu order."""
 
 
 def matching_actions(text: str, model: WorkspaceModel) -> list[Action]:

@@ -19,7 +19,6 @@ __all__ = ["Field", "FormModel", "Group"]
 
 Values = Mapping[str, Any]
 MAX_UNDO_STEPS = 500
-"""Number of edits that can be undone."""
 
 
 class FormModel:

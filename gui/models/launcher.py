@@ -29,7 +29,6 @@ LAUNCH_FOLDER = "desktop"
 """Folder of the workspace with the configurations that windows started and the output of their processes."""
 
 MAX_FAILURES = 20
-"""Number of failed launches kept in that folder."""
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,6 @@ MEANINGS = {
 }
 """Tooltips of the counts."""
 COUNTS = ("weights", "survivors", "units", "units without inputs", "inputs", "unused inputs", "just pruned")
-"""Keys of ``count_mask``."""
 _MAX_ASPECT = 4
 """Largest ratio of the sides of an image of square cells."""
 _CELL, _TILED_CELL = 3.0, 2.0

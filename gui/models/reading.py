@@ -12,7 +12,6 @@ from tfticket.runs.run_folder import STATUS, read_configuration, state_of
 from tfticket.runs.summary import facts_of, last_change, status_facts
 
 READ_ERRORS = (InputError, OSError, KeyError, TypeError, ValueError, AttributeError)
-"""Errors that damaged files of a run raise."""
 NO_RUN = "Select a run in the list, or start one."
 UNREADABLE = "This run cannot be read: {why}"
 GONE = "The run's folder is gone."

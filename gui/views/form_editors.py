@@ -260,7 +260,6 @@ EDITORS: dict[str, Callable[[Field], Editor]] = {
     **dict.fromkeys(("text", "integer", "number", "list", "table", "yaml"), LineEditor),
     **{"path": PathEditor, "switch": SwitchEditor, "choice": ChoiceEditor, "configs": ItemsEditor},
 }
-"""Kind of field -> editor."""
 
 
 def make_editor(field: Field) -> Editor:

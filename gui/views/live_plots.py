@@ -28,7 +28,6 @@ _MARGIN = 0.02
 _MIN_HEIGHT_WITH_LEVELS = 80
 """Height of a plot in pixels below which levels are not labelled."""
 AXES = {"iteration": "iterations", "time": "training time"}
-"""X axis -> label."""
 _UNITS = ((7200, 3600, "h"), (120, 60, "min"), (0, 1, "s"))
 """Units of training time: smallest duration and size in seconds, and name."""
 

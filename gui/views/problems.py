@@ -24,7 +24,6 @@ from ..models.workspace import Problem
 from .widgets import code_box, fill, text_label, tip
 
 MAX_PROBLEMS = 200
-"""Number of problems kept."""
 
 
 class ProblemsView(QWidget):

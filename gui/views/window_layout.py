@@ -30,7 +30,6 @@ from .welcome import WelcomePage
 from .widgets import fill, text_label
 
 MAX_RECENT = 10
-"""Number of recent workspaces kept."""
 
 
 class WindowSettings:
