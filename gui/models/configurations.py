@@ -38,11 +38,7 @@ def _has_computed(folder: Path, config: ExperimentConfig) -> bool:
 
 
 def differences(configurations: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, list[str]]]:
-    """Return (dotted field, its value in every configuration) for the fields that are not equal in all.
-
-    Args:
-        configurations: Name -> plain values.
-    """
+    """Return (dotted field, its value in every configuration) for the fields that are not equal in all."""
     flat = [_flat(values) for values in configurations.values()]
     fields = dict.fromkeys(field for values in flat for field in values)
     rows = [(one_line(field), [_text(values.get(field)) for values in flat]) for field in fields]

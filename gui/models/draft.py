@@ -22,13 +22,10 @@ FIRST_PRESET = "quickstart"
 
 
 class DraftModel:
-    """The draft; replacing it by another can be undone like any edit.
+    """The draft; replacing it by another, which emits ``replaced``, can be undone like any edit.
 
     Args:
         saved: Return value of ``save``; text that this version does not understand is ignored.
-
-    Attributes:
-        replaced: Emitted when another draft replaces this one.
     """
 
     def __init__(self, saved: str = "") -> None:

@@ -14,12 +14,7 @@ from .form_fields import MISSING, Choice, Field, Group, default_of, field_of, jo
 
 @functools.lru_cache(maxsize=64)
 def read_schema(cls: type[Config], kinds: tuple[tuple[str, str], ...]) -> Group:
-    """Return the form of a configuration.
-
-    Args:
-        cls: Class of the configuration.
-        kinds: (path, name of the kind) for every table of several kinds.
-    """
+    """Return the form of a configuration, with (path, name of the kind) for every table of several kinds."""
     return _group(cls, "", cls.__name__, (cls.__doc__ or "").partition("\n")[0], dict(kinds))
 
 

@@ -235,12 +235,7 @@ def check_value(field: Field, value: Any) -> tuple[Any, str]:
 
 
 def _describe_problem(problem: Mapping[str, Any], within: tuple[int | str, ...] = ()) -> str:
-    """Return a pydantic error in words.
-
-    Args:
-        problem: One of ``ValidationError.errors()``.
-        within: Location within the field's value: indices of lists, and keys.
-    """
+    """Return one of pydantic's errors in words, with its location within the field's value."""
     numbers = [f"number {part + 1}" if isinstance(part, int) else part for part in within if is_key(part)]
     return "".join(f"{part}: " for part in numbers) + problem_words(problem, yaml=True)
 

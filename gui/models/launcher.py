@@ -81,13 +81,7 @@ class Launcher:
     def start(
         self, workspace: Path, text: str, options: Sequence[str] = (), resumes: Path | None = None
     ) -> LaunchedProcess:
-        """Start a run of a configuration.
-
-        Args:
-            workspace: Workspace of the run.
-            text: Configuration as YAML.
-            options: Further command-line options, such as '--trust'.
-            resumes: Folder of the run to resume, if any.
+        """Start a run of a configuration as YAML, with further command-line options; or resume one in its folder.
 
         Raises:
             InputError: The workspace is not writable.

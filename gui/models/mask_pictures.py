@@ -103,12 +103,7 @@ def draw_mask(
 
 
 def count_mask(kept: np.ndarray, before: np.ndarray | None) -> dict[str, int]:
-    """Return the counts of a layer's mask, named as in ``COUNTS``.
-
-    Args:
-        kept: bool, mask of the layer.
-        before: Mask of the previous level; None if there is none, which leaves out 'just pruned'.
-    """
+    """Return the counts of a layer's mask by ``COUNTS``, 'just pruned' only given the mask of the previous level."""
     fed = np.any(kept.reshape(-1, kept.shape[-1]), axis=0)
     used = np.any(np.moveaxis(kept, -2, 0).reshape(kept.shape[-2], -1), axis=1)
     numbers = [kept.size, np.count_nonzero(kept), fed.size, np.sum(~fed), used.size, np.sum(~used)]
@@ -118,12 +113,7 @@ def count_mask(kept: np.ndarray, before: np.ndarray | None) -> dict[str, int]:
 
 
 def summarise_mask(kept: np.ndarray, before: np.ndarray | None) -> list[tuple[str, str]]:
-    """Return (name, value) pairs that describe a layer's mask.
-
-    Args:
-        kept: bool, mask of the layer.
-        before: Mask of the previous level; None if there is none.
-    """
+    """Return (name, value) pairs that describe a layer's mask, given that of the previous level."""
     counts = count_mask(kept, before)
     pairs = [
         ("shape", " x ".join(map(str, kept.shape))),

@@ -161,11 +161,7 @@ class MasksModel(PlotModel):
         return mask is not None and receptive_fields("", mask, self._image()) is not None
 
     def picture(self, pixels: tuple[float, float] | None = None) -> MaskPicture | None:
-        """Return the image of the layer; None if it cannot be read, and ``problem`` says why.
-
-        Args:
-            pixels: Height and width of the image on the screen, which limit the number of cells.
-        """
+        """Return the image of the layer, for its height and width in pixels; None if unreadable: see ``problem``."""
         self._read_error = ""
         kept = self._mask(self.ticket)
         if kept is None:

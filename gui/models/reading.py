@@ -46,12 +46,7 @@ class ChangingFiles:
     """Files of a run's folder that are read again when one of them changes, or some time after they could not be.
 
     Args:
-        run: The folder.
-        names: The files.
-        read: Reads them; returns a problem, or ''.
-
-    Attributes:
-        problem: Why they cannot be read; ''.
+        read: Reads them; returns a problem, or ''. It is kept as ``problem``.
     """
 
     def __init__(self, run: Path, names: tuple[str, ...], read: Callable[[], str]) -> None:
@@ -78,13 +73,7 @@ class ChangingFiles:
 
 
 def empty_message(state: str, reason: str, waiting: str) -> str:
-    """Return why a run has nothing to show.
-
-    Args:
-        state: State of the run.
-        reason: Error message of a failed run; '' if it left none.
-        waiting: Message for a run that still computes.
-    """
+    """Return why a run of this state has nothing to show: its error message, or ``waiting`` while it computes."""
     return _MESSAGES.get(state, waiting).format(reason=reason or "no reason was recorded")
 
 

@@ -83,12 +83,7 @@ class SparsityModel(PlotModel):
         self._read: dict[Path, _RunRows] = {}
 
     def show(self, runs: Sequence[Path], colours: Mapping[Path, str] | None = None) -> None:
-        """Show other runs.
-
-        Args:
-            runs: Folders, the run in focus first.
-            colours: Run -> colour, used if several are shown.
-        """
+        """Show other runs, the one in focus first, in these colours if there are several."""
         self.runs = list(runs)
         self._colours = colours or {}
         self._read = {run: self._read.get(run) or _RunRows(run) for run in self.runs}

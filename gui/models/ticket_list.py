@@ -33,14 +33,7 @@ class TicketEntry:
 
 
 def read_tickets(run: Path, known: Mapping[str, TicketEntry]) -> tuple[dict[str, TicketEntry], int]:
-    """Read the tickets of a run.
-
-    Args:
-        run: Folder of the run.
-        known: Step -> ticket from an earlier call, which are not read again.
-
-    Returns:
-        Step -> ticket in the run's order, and the number of unreadable steps.
+    """Return step -> ticket in the run's order, and the number of unreadable steps; those ``known`` are not read again.
 
     Raises:
         InputError: The manifest cannot be read.

@@ -134,7 +134,7 @@ class DifferencesDialog(QDialog):
 
     Args:
         runs: Folder name and colour of each run.
-        rows: From ``differences``: a field and its value in each run.
+        rows: From ``differences``.
     """
 
     def __init__(

@@ -32,7 +32,6 @@ class Editor(QWidget):
     """Shows a field's value and emits the user's edits.
 
     Args:
-        field: The field.
         control: Widget that takes the keyboard focus.
         prefers_own_line: Whether a narrow form puts it below its label.
     """

@@ -19,18 +19,9 @@ _LINE = 1.6
 
 
 def legend_below(canvas: FigureCanvas, handles: Sequence[Any], names: Sequence[str], title: str = "") -> float:
-    """Replace the legend below a figure's plots.
+    """Replace the legend below a figure's plots; return its height in pixels.
 
-    The width determines the number of columns. A legend that would take too much height is left out.
-
-    Args:
-        canvas: Canvas of the figure.
-        handles: Artists.
-        names: Names of the artists; long ones are elided in the middle.
-        title: Lines above the names.
-
-    Returns:
-        Height of the legend, in pixels.
+    The width determines the number of columns. One that would take too much height is left out; long names are elided.
     """
     figure = canvas.figure
     for legend in list(figure.legends):
@@ -54,13 +45,7 @@ def legend_below(canvas: FigureCanvas, handles: Sequence[Any], names: Sequence[s
 
 
 def first_fitting(choices: Sequence[str], pixels: float, points: float) -> str:
-    """Return the first text that fits, otherwise the last.
-
-    Args:
-        choices: Texts, the preferred first.
-        pixels: Available length.
-        points: Text size.
-    """
+    """Return the first text that fits into a length in pixels at this text size, otherwise the last."""
     letters = pixels / (0.8 * points)
     return next((text for text in choices if max(map(len, text.split("\n"))) <= letters), choices[-1])
 

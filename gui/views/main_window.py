@@ -30,12 +30,7 @@ STARTING = "Starting TensorFlow..."
 
 
 class MainWindow(WindowLayout):
-    """The program's only window.
-
-    Args:
-        settings: Storage of what lasts until the next session.
-        commands: Creates the object with a method for each action's id, ``Commands``.
-    """
+    """The program's only window; ``commands`` creates the object with a method for each action's id, ``Commands``."""
 
     def __init__(self, settings: QSettings, commands: Callable[["MainWindow"], object]) -> None:
         super().__init__(settings)

@@ -12,12 +12,7 @@ from .theme import icon
 
 
 class Menus:
-    """The actions of a window, each created once and shared by all menus.
-
-    Args:
-        window: Owner of the menu bar and toolbar.
-        do: Function called with an action's id.
-    """
+    """The actions of a window, each created once and shared by all menus; ``do`` is called with an action's id."""
 
     def __init__(self, window: QMainWindow, do: Callable[[str], None]) -> None:
         self.actions: dict[str, QAction] = {}

@@ -55,12 +55,7 @@ def fill_box(box: QComboBox, items: Sequence[tuple[str, Any]], current: Any) -> 
 
 
 class ArmBoxes:
-    """A check box per arm.
-
-    Args:
-        layout: Layout of the boxes.
-        toggled: Function called with (arm, hidden).
-    """
+    """A check box per arm; ``toggled`` is called with (arm, hidden)."""
 
     def __init__(self, layout: QLayout, toggled: Callable[[Arm, bool], None]) -> None:
         self.boxes: dict[Arm, QCheckBox] = {}

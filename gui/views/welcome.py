@@ -62,11 +62,7 @@ class _Tree(QTreeWidget):
 
 
 class PresetTree(QWidget):
-    """The presets by experiment, with a filter. Enter or a double click chooses one, a click on Run starts it.
-
-    Args:
-        can_run: Whether presets can be run, which needs a workspace.
-    """
+    """The presets by experiment, with a filter. Enter or a double click chooses one, a click on Run starts it."""
 
     chosen = QtSignal(str)
     run_requested = QtSignal(str)

@@ -33,11 +33,7 @@ MAX_RECENT = 10
 
 
 class WindowSettings:
-    """Typed access to the settings of a window.
-
-    Args:
-        settings: Storage, which Qt writes as a whole, also while the window is open.
-    """
+    """Typed access to the settings of a window, which Qt writes as a whole, also while the window is open."""
 
     def __init__(self, settings: QSettings) -> None:
         self._settings = settings
@@ -65,11 +61,7 @@ class WindowSettings:
 
 
 class WindowLayout(QMainWindow):
-    """The models of the window and the widgets that show them.
-
-    Args:
-        settings: Storage of what lasts until the next session.
-    """
+    """The models of the window and the widgets that show them."""
 
     def __init__(self, settings: QSettings) -> None:
         super().__init__()
@@ -156,12 +148,7 @@ SYMBOLS = {"qt_dockwidget_closebutton": "✕", "qt_dockwidget_floatbutton": "❐
 
 
 class Dock(QDockWidget):
-    """A dock.
-
-    Args:
-        title: Title, by which its place is restored.
-        widget: Content.
-    """
+    """A dock, whose place is restored by its title."""
 
     def __init__(self, title: str, widget: QWidget, parent: QWidget | None = None) -> None:
         super().__init__(title, parent)
@@ -182,13 +169,7 @@ class Dock(QDockWidget):
 
 
 class WidthKeeper(QObject):
-    """Restores the width of a side dock that a narrow window had squeezed.
-
-    Args:
-        window: Window of the dock.
-        dock: The dock; those above and below have the same width.
-        width: Width in pixels; 0 for the width when the window is first shown.
-    """
+    """Restores the width of a side dock, and of those above and below it, that a narrow window had squeezed."""
 
     def __init__(self, window: QMainWindow, dock: QDockWidget, width: int = 0) -> None:
         super().__init__(window)

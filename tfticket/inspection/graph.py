@@ -27,11 +27,7 @@ def network_for_inspection(spec: Spec) -> Any:
 
 
 def graph_of(model: Any) -> Graph:
-    """Return the calls of a functional or Sequential model; nested models are opened.
-
-    Args:
-        model: A ``tf_keras`` model with one input and one output.
-    """
+    """Return the calls of a functional or Sequential model of one input and output; nested models are opened."""
     builder = _Builder()
     image = builder.add_value(_shape(model.inputs[0]))
     (logits,) = builder.open(model, [image], "")
@@ -92,17 +88,9 @@ _SUMS = ("Add", "Average", "Maximum", "Minimum", "Subtract")
 
 
 def operation_of(layer: Any, inputs: list[Shape], output: Shape) -> Operation | KernelOperation | None:
-    """Return the operation of a layer on paths.
+    """Return the operation of a layer on paths, given shapes without rows; None if it is unknown.
 
     Activations are taken to act on every entry by itself; softmax does not, and is unknown.
-
-    Args:
-        layer: The layer.
-        inputs: Shapes of its inputs, without rows.
-        output: Shape of its output.
-
-    Returns:
-        The operation; None if it is unknown.
     """
     if getattr(layer, "activation", None) is keras.activations.softmax:
         return None

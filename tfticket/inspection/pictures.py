@@ -13,11 +13,7 @@ BINS = 80
 
 
 def picture(kept: np.ndarray) -> Picture:
-    """Return a kernel's mask as a picture: a row for each input of a unit, a column for each unit; binned if large.
-
-    Args:
-        kept: Boolean array, the last dimension over units.
-    """
+    """Return a kernel's mask as a picture: a row for each input of a unit, a column for each unit; binned if large."""
     flat = kept.reshape(-1, kept.shape[-1])
     if max(flat.shape) <= LARGEST:
         return Picture(flat.copy(), binned=False)

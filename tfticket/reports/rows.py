@@ -105,11 +105,7 @@ def name_in(config: Mapping[str, Any], arm: Arm) -> str:
 def name_at(name: str, arm: Arm, level: int, variational: bool) -> str:
     """Return the name of an arm at a level: tickets of level 0 are an unpruned network, which several arms may share.
 
-    Args:
-        name: Its name at other levels.
-        arm: The arm.
-        level: Rounds of pruning.
-        variational: True if the run's own network is variational.
+    ``name`` is its name at other levels; ``variational`` tells if the run's own network is.
     """
     if level or not arm.is_ticket:
         return name
@@ -153,12 +149,7 @@ def _key(step: Step) -> Key:
 
 
 def row_of(run: RunFolder, step: Step, training: Mapping[str, float] | None = None) -> Row:
-    """Return the row of a finished evaluation.
-
-    Args:
-        run: The run.
-        step: The evaluation.
-        training: Metrics of the training: see ``training_metrics``.
+    """Return the row of a finished evaluation, with the metrics of its training: see ``training_metrics``.
 
     Raises:
         InputError: The step's folder is damaged or missing.

@@ -177,12 +177,7 @@ sound = sound_on(*_DATA)
 
 
 def down_to(density: float, reached: float) -> Check:
-    """Require that the sparsest arm keeps this density, or at most one level more.
-
-    Args:
-        density: Density of the claim.
-        reached: Density of the run's last level.
-    """
+    """Require that the sparsest arm keeps this density, or one level more; the run's last level has ``reached``."""
 
     def check(members: Members) -> tuple[Precondition, ...]:
         sparsest = min(density_of(arm) for arm in arms_of(members))
