@@ -55,11 +55,6 @@ class LaunchedProcess:
         """Folder name of the resumed run, otherwise the name in the configuration."""
         return self.resumes.name if self.resumes else run_name(self.text)
 
-    def output(self) -> str:
-        with suppress(OSError):
-            return self.log.read_text(encoding="utf-8", errors="replace")
-        return ""
-
     def holds(self, run: Path) -> bool:
         """Return True if this process, not one of the same number on another machine, holds the lease of a run."""
         holder = holder_of(run)
@@ -141,7 +136,9 @@ class Launcher:
                 launched.configuration.unlink(missing_ok=True)
                 launched.log.unlink(missing_ok=True)
             elif not _failure_is_recorded(launched):
-                output = launched.output().strip()
+                output = ""
+                with suppress(OSError):
+                    output = launched.log.read_text(encoding="utf-8", errors="replace").strip()
                 last = output.splitlines()[-1] if output and code > 0 else f"ended by signal {-code}"
                 self.failed.emit(Problem(f"{launched.name}: {last.removeprefix('Error: ')}", output or last))
 

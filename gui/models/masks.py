@@ -1,6 +1,8 @@
 """Images of a run's masks by level and layer."""
 
 from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +14,72 @@ from tfticket.inspection.pictures import receptive_fields
 from tfticket.reports.tables.csv_files import csv_text
 from tfticket.runs.artefacts import load_tensors
 from tfticket.runs.records import is_one
-from tfticket.runs.run_folder import MANIFEST
+from tfticket.runs.run_folder import MANIFEST, Step, read_steps
 from tfticket.runs.schemas import Count
 from tfticket.runs.step import TICKET as TICKET_FILE
 
 from .mask_pictures import COUNTS, MaskPicture, count_mask, draw_mask, summarise_mask
-from .reading import NO_RUN, ArmNames, ChangingFiles, empty_folder_message
+from .reading import NO_RUN, READ_ERRORS, ArmNames, ChangingFiles, empty_folder_message
 from .signal import PlotModel
-from .ticket_list import TicketEntry, read_tickets
 
 WAITING = "No tickets yet. The first appears when the network is initialised."
 CONTROL = "Each level has its own control, without a previous level."
 _KEPT_MASKS = 64
+
+
+@dataclass(frozen=True)
+class TicketEntry:
+    """A ticket of a run.
+
+    Attributes:
+        arm, seed, replicate, level: Identity of the ticket within the run.
+        density: Surviving fraction of the prunable weights.
+    """
+
+    arm: Arm
+    seed: int
+    replicate: int
+    level: int
+    density: float
+    folder: Path
+
+    @property
+    def group(self) -> tuple[Arm, int, int]:
+        """Arm, seed and replicate."""
+        return self.arm, self.seed, self.replicate
+
+
+def read_tickets(run: Path, known: Mapping[str, TicketEntry]) -> tuple[dict[str, TicketEntry], int]:
+    """Return step -> ticket in the run's order, and the number of unreadable steps; those ``known`` are not read again.
+
+    Raises:
+        InputError: The manifest cannot be read.
+    """
+    tickets: dict[str, TicketEntry] = {}
+    damaged = 0
+    for step in read_steps(run):
+        try:
+            entry = known.get(step.path.name) or _entry(step)
+        except READ_ERRORS:
+            damaged += 1
+            continue
+        if entry is not None:
+            tickets[step.path.name] = entry
+    return tickets, damaged
+
+
+def _entry(step: Step) -> TicketEntry | None:
+    """Return the ticket that a step evaluates or creates; tickets of further arms are listed by their evaluations."""
+    label = step.label
+    if step.kind == "evaluate":
+        folder = step.inputs["ticket"]
+        return TicketEntry(
+            label["arm"], label["seed"], label.get("replicate", 0), label["level"], label["density"], folder
+        )
+    if step.kind in ("start", "prune") and "arm" not in label:
+        level, density = step.result.get("level", 0), step.result.get("density", 1.0)
+        return TicketEntry(TICKET, label["seed"], 0, level, density, step.path)
+    return None
 
 
 class MasksModel(PlotModel):

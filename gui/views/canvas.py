@@ -13,9 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpec
 from PySide6.QtCore import QEvent, QTimer, Signal
 from PySide6.QtGui import QContextMenuEvent, QGuiApplication, QHideEvent, QImage, QPalette, QResizeEvent, QShowEvent
-from PySide6.QtWidgets import QMenu, QWidget
+from PySide6.QtWidgets import QMenu
 
-from tfticket.errors import InputError
 from tfticket.runs.files import atomic_write
 
 from .figure_theme import LIGHT, Theme, apply_theme, theme_of, zoom
@@ -54,9 +53,8 @@ class FigureCanvas(FigureCanvasQTAgg):
     action_requested = Signal(str)
     """The user asked for an action of the window, by its id."""
 
-    def __init__(self, name: str, parent: QWidget | None = None) -> None:
+    def __init__(self, name: str) -> None:
         super().__init__(Figure(layout="constrained"))
-        self.setParent(parent)
         self.setPalette(QPalette())  # the window's; matplotlib's is white
         self.setAccessibleName(name)
         self.setMinimumSize(*_SMALLEST)
@@ -114,16 +112,9 @@ class FigureCanvas(FigureCanvasQTAgg):
             artist.draw(self.get_renderer())
 
     def save(self, path: Path) -> None:
-        """Save the figure in the light theme.
-
-        Raises:
-            InputError: The suffix is not .png, .pdf or .svg.
-        """
-        kind = path.suffix.lower().removeprefix(".")
-        if kind not in FORMATS:
-            raise InputError(f"{path.name}: figures are saved as {', '.join('.' + suffix for suffix in FORMATS)}.")
+        """Save the figure in the light theme, as one of ``FORMATS`` by the suffix."""
         with self._light():
-            atomic_write(path, lambda file: self._write(file, kind))
+            atomic_write(path, lambda file: self._write(file, path.suffix.lower().removeprefix(".")))
 
     def copy(self) -> None:
         buffer = io.BytesIO()

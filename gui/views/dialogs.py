@@ -5,22 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from PySide6 import QtWidgets
 from PySide6.QtCore import QEvent, QObject, QSize, Qt
 from PySide6.QtGui import QGuiApplication, QKeyEvent, QKeySequence, QShortcut
-from PySide6.QtWidgets import (
-    QApplication,
-    QDialog,
-    QDialogButtonBox,
-    QFileDialog,
-    QHeaderView,
-    QLineEdit,
-    QMessageBox,
-    QTableWidgetItem,
-    QTreeWidget,
-    QTreeWidgetItem,
-    QVBoxLayout,
-    QWidget,
-)
 
 from tfticket.errors import InputError
 from tfticket.text import plain
@@ -28,7 +15,7 @@ from tfticket.text import plain
 from ..models.actions import ACTIONS, MENUS, matching_actions
 from ..models.workspace import WorkspaceModel
 from .theme import swatch
-from .widgets import build, fill, fixed_table, text_label, tip
+from .widgets import build, fill, filter_box, fixed_table, text_label, tip
 
 PACKAGES = (
     *("tfticket", "tensorflow", "tf-keras", "tensorflow-model-optimization"),
@@ -40,7 +27,7 @@ _LAST_FOLDER = "last folder"
 
 
 def save_as(
-    parent: QWidget,
+    parent: QtWidgets.QWidget,
     title: str,
     name: str,
     write: Mapping[str, Callable[[Path], object]],
@@ -61,14 +48,13 @@ def save_as(
     Raises:
         InputError: A file cannot be written.
     """
-    dialog = QFileDialog(
-        parent, title, parent.window().property(_LAST_FOLDER) or "", acceptMode=QFileDialog.AcceptMode.AcceptSave
-    )
+    dialog = QtWidgets.QFileDialog(parent, title, parent.window().property(_LAST_FOLDER) or "")
+    dialog.setAcceptMode(QtWidgets.QFileDialog.AcceptMode.AcceptSave)
     dialog.setNameFilters([f"{ending.upper()} (*.{ending})" for ending in write])
     dialog.setDefaultSuffix(next(iter(write)))
     dialog.filterSelected.connect(lambda chosen: dialog.setDefaultSuffix(chosen.partition("*.")[2].rstrip(")")))
     dialog.selectFile(f"{name}.{next(iter(write))}")
-    accepted = dialog.exec() == QDialog.DialogCode.Accepted
+    accepted = dialog.exec() == QtWidgets.QDialog.DialogCode.Accepted
     path = Path(dialog.selectedFiles()[0]) if accepted else None
     dialog.deleteLater()
     if path is None:
@@ -89,15 +75,15 @@ def save_as(
     return list(files)
 
 
-def confirmed(parent: QWidget, title: str, question: str) -> bool:
+def confirmed(parent: QtWidgets.QWidget, title: str, question: str) -> bool:
     """Ask a yes-no question, with no as the default; return True for yes."""
-    yes, no = QMessageBox.StandardButton.Yes, QMessageBox.StandardButton.No
-    return QMessageBox.question(parent, plain(title), tip(question), yes | no, no) == yes
+    yes, no = QtWidgets.QMessageBox.StandardButton.Yes, QtWidgets.QMessageBox.StandardButton.No
+    return QtWidgets.QMessageBox.question(parent, plain(title), tip(question), yes | no, no) == yes
 
 
-def shortcuts_dialog(parent: QWidget | None = None) -> QDialog:
+def shortcuts_dialog(parent: QtWidgets.QWidget | None = None) -> QtWidgets.QDialog:
     """Return a table of all actions and their keys."""
-    dialog = QDialog(parent)
+    dialog = QtWidgets.QDialog(parent)
     dialog.setWindowTitle("Shortcuts")
     rows = [(MENUS[action.menu].replace("&", ""), action.name, action.keys, action.about) for action in ACTIONS]
     table = fixed_table("Shortcuts", rows, 4)
@@ -105,9 +91,9 @@ def shortcuts_dialog(parent: QWidget | None = None) -> QDialog:
     table.verticalHeader().hide()
     table.resizeColumnsToContents()
     table.horizontalHeader().setStretchLastSection(True)
-    buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close, dialog)
+    buttons = QtWidgets.QDialogButtonBox(QtWidgets.QDialogButtonBox.StandardButton.Close, dialog)
     buttons.rejected.connect(dialog.reject)
-    fill(QVBoxLayout(dialog), table, buttons)
+    fill(QtWidgets.QVBoxLayout(dialog), table, buttons)
     dialog.resize(640, 420)
     return dialog
 
@@ -129,7 +115,7 @@ WIDEST = 260
 """Initial width of a column with long texts, in pixels."""
 
 
-class DifferencesDialog(QDialog):
+class DifferencesDialog(QtWidgets.QDialog):
     """A table with a row per field and a column per run; the names of the fields do not scroll.
 
     Args:
@@ -141,7 +127,7 @@ class DifferencesDialog(QDialog):
         self,
         runs: Sequence[tuple[str, str]],
         rows: Sequence[tuple[str, Sequence[str]]],
-        parent: QWidget | None = None,
+        parent: QtWidgets.QWidget | None = None,
     ) -> None:
         super().__init__(parent)
         self.setWindowTitle("Configuration differences")
@@ -150,20 +136,20 @@ class DifferencesDialog(QDialog):
         self.table.setVerticalHeaderLabels([field for field, _ in rows])
         for column, (name, colour) in enumerate(runs):
             stem, _, hashed = name.rpartition("-")
-            head = QTableWidgetItem(swatch(colour), "\n".join([*textwrap.wrap(stem, LETTERS), hashed]))
+            head = QtWidgets.QTableWidgetItem(swatch(colour), "\n".join([*textwrap.wrap(stem, LETTERS), hashed]))
             head.setTextAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
             head.setToolTip(tip(name))
             self.table.setHorizontalHeaderItem(column, head)
         text = "Select or overlay two or more runs." if len(runs) < 2 else "No differences."
         empty = text_label(text, alignment=Qt.AlignmentFlag.AlignCenter)
-        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close, self)
-        copy = buttons.addButton("&Copy all", QDialogButtonBox.ButtonRole.ActionRole)
+        buttons = QtWidgets.QDialogButtonBox(QtWidgets.QDialogButtonBox.StandardButton.Close, self)
+        copy = buttons.addButton("&Copy all", QtWidgets.QDialogButtonBox.ButtonRole.ActionRole)
         copy.setToolTip("Tab-separated, for a spreadsheet; Ctrl+C copies the selected cells")
         copy.clicked.connect(self.copy)
-        buttons.button(QDialogButtonBox.StandardButton.Close).setDefault(True)
+        buttons.button(QtWidgets.QDialogButtonBox.StandardButton.Close).setDefault(True)
         buttons.rejected.connect(self.reject)
         QShortcut(QKeySequence.StandardKey.Copy, self.table, self.copy_selected)
-        fill(QVBoxLayout(self), empty, self.table, buttons)
+        fill(QtWidgets.QVBoxLayout(self), empty, self.table, buttons)
         empty.setVisible(not rows)
         self.table.setVisible(bool(rows))
         copy.setVisible(bool(rows))
@@ -197,25 +183,26 @@ class DifferencesDialog(QDialog):
         QGuiApplication.clipboard().setText("\n".join("\t".join(line) for line in lines))
 
 
-class CommandPalette(QDialog):
+class CommandPalette(QtWidgets.QDialog):
     """Search for an action by words and choose it with Enter; ``chosen`` is then its id."""
 
-    def __init__(self, model: WorkspaceModel, parent: QWidget | None = None) -> None:
+    def __init__(self, model: WorkspaceModel, parent: QtWidgets.QWidget | None = None) -> None:
         super().__init__(parent)
         self.setWindowTitle("Command palette")
         self._model = model
         self.chosen: str | None = None
-        self.text = build(QLineEdit, placeholderText="search for an action", accessibleName="Search for an action")
+        self.text = filter_box("search for an action", "Search for an action")
         self.text.installEventFilter(self)
-        self.results = build(QTreeWidget, rootIsDecorated=False, uniformRowHeights=True, alternatingRowColors=True)
+        self.results = build(QtWidgets.QTreeWidget, rootIsDecorated=False, uniformRowHeights=True)
+        self.results.setAlternatingRowColors(True)
         self.results.setAccessibleName("Actions")
         self.results.setHeaderLabels(["action", "menu", "keys"])
         header = self.results.header()
         header.setStretchLastSection(False)
         header.setMinimumSectionSize(90)
-        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
-        fill(QVBoxLayout(self), self.text, self.results)
+        header.setSectionResizeMode(QtWidgets.QHeaderView.ResizeMode.ResizeToContents)
+        header.setSectionResizeMode(0, QtWidgets.QHeaderView.ResizeMode.Stretch)
+        fill(QtWidgets.QVBoxLayout(self), self.text, self.results)
         self.resize(560, 420)
         self.text.textChanged.connect(self.fill)
         self.text.returnPressed.connect(lambda: self._choose(self.results.currentItem()))
@@ -230,7 +217,7 @@ class CommandPalette(QDialog):
                 continue
             shortcuts = QKeySequence.listFromString(action.keys)
             keys = QKeySequence.listToString(shortcuts, QKeySequence.SequenceFormat.NativeText)
-            item = QTreeWidgetItem(self.results, [action.name, MENUS[action.menu].replace("&", ""), keys])
+            item = QtWidgets.QTreeWidgetItem(self.results, [action.name, MENUS[action.menu].replace("&", ""), keys])
             item.setSizeHint(0, QSize(0, self.fontMetrics().height() + 8))
             item.setData(0, Qt.ItemDataRole.UserRole, action.id)
             for column in range(self.results.columnCount()):
@@ -238,7 +225,7 @@ class CommandPalette(QDialog):
         if (first := self.results.topLevelItem(0)) is not None:
             self.results.setCurrentItem(first)
 
-    def _choose(self, item: QTreeWidgetItem | None) -> None:
+    def _choose(self, item: QtWidgets.QTreeWidgetItem | None) -> None:
         if item is not None:
             self.chosen = item.data(0, Qt.ItemDataRole.UserRole)
             self.accept()
@@ -247,5 +234,5 @@ class CommandPalette(QDialog):
         """Let up and down move in the list while typing."""
         moves = (Qt.Key.Key_Down, Qt.Key.Key_Up, Qt.Key.Key_PageDown, Qt.Key.Key_PageUp)
         if isinstance(event, QKeyEvent) and event.type() == QEvent.Type.KeyPress and event.key() in moves:
-            return QApplication.sendEvent(self.results, event)
+            return QtWidgets.QApplication.sendEvent(self.results, event)
         return super().eventFilter(watched, event)

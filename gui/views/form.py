@@ -5,14 +5,14 @@ from typing import Any
 
 from PySide6.QtCore import QEvent, QObject, Qt
 from PySide6.QtGui import QKeyEvent, QKeySequence, QResizeEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLineEdit, QScrollArea, QTabWidget, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QTabWidget, QToolButton, QVBoxLayout, QWidget
 
 from ..models.form import Field, FormModel, Group
 from ..models.form_schema import closeness, sections
 from .form_parts import Footer, YamlPage
-from .form_rows import INDENT, Row, Section, error_colour, sentence, set_text_colour, show_text, wrapped_label
+from .form_rows import ERROR, INDENT, Row, Section, sentence, set_text_colour, show_text, wrapped_label
 from .theme import CheckBox
-from .widgets import build, fill
+from .widgets import build, fill, filter_box
 
 FORM, YAML = 0, 1
 """Indices of the pages."""
@@ -156,8 +156,7 @@ class ConfigForm(QWidget):
         fill(QVBoxLayout(self), *parts, margins=(0, 0, 0, 0), spacing=4, stretch=self.pages)
 
     def _form_page(self) -> QWidget:
-        self.filter = build(QLineEdit, placeholderText="Filter fields", clearButtonEnabled=True)
-        self.filter.setAccessibleName("Show only fields with these words")
+        self.filter = filter_box("Filter fields", "Show only fields with these words")
         self.filter.installEventFilter(self)
         self.filter.textChanged.connect(self._apply_filter)
         self.filter.returnPressed.connect(self._go_to_match)
@@ -247,7 +246,7 @@ class ConfigForm(QWidget):
         for part in parts:
             part.recolour(self.palette())
         for label in (self.footer.banner, self.yaml.error, self.footer.problems):
-            set_text_colour(label, error_colour(self.palette()))
+            set_text_colour(label, ERROR, self.palette())
 
     def _apply_filter(self) -> None:
         filtered = bool(self.filter.text().strip()) or self.only.isChecked()

@@ -25,19 +25,13 @@ INDENT = 14
 _STRONG = Qt.FocusPolicy.StrongFocus
 
 
-def error_colour(palette: QPalette) -> QColor:
-    """Return a red that is legible on the palette's background."""
-    return QColor("#ff8f85" if palette.window().color().lightness() < 128 else "#b3261e")
+ERROR, MARK = ("#b3261e", "#ff8f85"), ("#1f66c1", "#7fb8ff")
+"""A red and a blue, each for a light and for a dark background."""
 
 
-def mark_colour(palette: QPalette) -> QColor:
-    """Return a blue that is legible on the palette's background."""
-    return QColor("#7fb8ff" if palette.window().color().lightness() < 128 else "#1f66c1")
-
-
-def set_text_colour(label: QWidget, colour: QColor) -> None:
-    """Set the text colour of a label."""
-    palette = label.palette()
+def set_text_colour(label: QWidget, colours: tuple[str, str], window: QPalette) -> None:
+    """Set the text colour of a label, on the background of the window's palette."""
+    palette, colour = label.palette(), QColor(colours[window.window().color().lightness() < 128])
     if palette.color(QPalette.ColorRole.WindowText) != colour:
         for role in (QPalette.ColorRole.WindowText, QPalette.ColorRole.ButtonText):
             palette.setColor(role, colour)
@@ -163,8 +157,8 @@ class Row(QWidget):
         self.editor.control.setAccessibleDescription(" ".join(filter(None, (self.error.text(), tip, help_text))))
 
     def recolour(self, palette: QPalette) -> None:
-        set_text_colour(self.mark, mark_colour(palette))
-        set_text_colour(self.error, error_colour(palette))
+        set_text_colour(self.mark, MARK, palette)
+        set_text_colour(self.error, ERROR, palette)
 
     def set_width(self, label: int, wide: bool) -> None:
         """Place the editor beside the label if there is room (``wide``); ``label`` is the labels' width in pixels."""
@@ -239,8 +233,8 @@ class Section(QWidget):
             self.recolour(self.palette())
 
     def recolour(self, palette: QPalette) -> None:
-        set_text_colour(self.error, error_colour(palette))
-        set_text_colour(self.note, (error_colour if self._has_errors else mark_colour)(palette))
+        set_text_colour(self.error, ERROR, palette)
+        set_text_colour(self.note, ERROR if self._has_errors else MARK, palette)
 
     def put(self, widgets: list[QWidget]) -> None:
         """Replace the rows; those that stay keep the focus."""

@@ -33,7 +33,8 @@ def legend_below(canvas: FigureCanvas, handles: Sequence[Any], names: Sequence[s
     room = float(figure.bbox.width) - 2.5 * em
     letters = int(room / (0.62 * em))
     names = [for_figure(elide(name, max(28, letters // 3 - 5))) for name in names]
-    width = max(_width(canvas, name, size) for name in names) + 3.2 * em
+    measure, font = canvas.get_renderer().get_text_width_height_descent, FontProperties(size=size)
+    width = max(float(measure(name, font, False)[0]) for name in names) + 3.2 * em
     columns = max(1, min(6, len(names), int((room + 2 * em) // (width + 2 * em))))
     rows = -(-len(names) // columns) + (title.count("\n") + 1 if title else 0)
     height = (_LINE * rows + 1) * em
@@ -48,8 +49,3 @@ def first_fitting(choices: Sequence[str], pixels: float, points: float) -> str:
     """Return the first text that fits into a length in pixels at this text size, otherwise the last."""
     letters = pixels / (0.8 * points)
     return next((text for text in choices if max(map(len, text.split("\n"))) <= letters), choices[-1])
-
-
-def _width(canvas: FigureCanvas, text: str, size: float) -> float:
-    renderer = canvas.get_renderer()
-    return float(renderer.get_text_width_height_descent(text, FontProperties(size=size), False)[0])

@@ -3,20 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from PySide6 import QtWidgets
 from PySide6.QtCore import QSignalBlocker, Qt
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import (
-    QCheckBox,
-    QComboBox,
-    QHBoxLayout,
-    QPlainTextEdit,
-    QProgressBar,
-    QPushButton,
-    QSlider,
-    QSplitter,
-    QVBoxLayout,
-    QWidget,
-)
 
 from tfticket.arms import TICKET
 from tfticket.reports.figures.arm_styles import arm_styles
@@ -36,26 +25,27 @@ _MIN_HEIGHT_WITH_LOG = 400
 class LiveTab(Tab):
     """Curves of one seed of the run in focus, by level, as they grow."""
 
-    def __init__(self, model: LiveModel, parent: QWidget | None = None) -> None:
-        super().__init__(model, "Live curves", parent)
+    def __init__(self, model: LiveModel) -> None:
+        super().__init__(model, "Live curves")
         self._run: Path | None = None
         self._log: list[str] = []
         self.plots = LivePlots(self.canvas)
         self.doing, self.eta = named(ElidedLabel(), "Present step"), text_label()
-        self.bar = build(QProgressBar, maximumWidth=220, accessibleName="Progress of the run")
-        self.seed_box = named(QComboBox(), "Seed")
-        self.metric_box = named(QComboBox(), "Metric of the second plot")
-        self.x_axis = named(QComboBox(), "X axis", "Iterations or training time of one seed")
+        self.bar = build(QtWidgets.QProgressBar, maximumWidth=220, accessibleName="Progress of the run")
+        self.seed_box = named(QtWidgets.QComboBox(), "Seed")
+        self.metric_box = named(QtWidgets.QComboBox(), "Metric of the second plot")
+        self.x_axis = named(QtWidgets.QComboBox(), "X axis", "Iterations or training time of one seed")
         about = "Exponential smoothing within each training; measured values stay visible, faint"
-        self.smoothing = named(build(QSlider, Qt.Orientation.Horizontal, maximum=99), "Smoothing", about)
-        self.log_loss = build(QCheckBox, "log loss", toolTip="Logarithmic axis for the loss")
-        self.traceback_button = named(QPushButton("Show &traceback"), "Show traceback", "Show why the run failed")
+        self.smoothing = named(build(QtWidgets.QSlider, Qt.Orientation.Horizontal, maximum=99), "Smoothing", about)
+        self.log_loss = build(QtWidgets.QCheckBox, "log loss", toolTip="Logarithmic axis for the loss")
+        traceback = QtWidgets.QPushButton("Show &traceback")
+        self.traceback_button = named(traceback, "Show traceback", "Show why the run failed")
         self.log = code_box(LogView, readOnly=True, accessibleName="Log of the run", maximumBlockCount=2000)
         self._lay_out()
         self._connect()
 
     def _lay_out(self) -> None:
-        status = QHBoxLayout()
+        status = QtWidgets.QHBoxLayout()
         fill(status, self.doing, self.traceback_button, self.bar, self.eta, stretch=self.doing)
         controls = FlowLayout()
         self.smoothing.setFixedWidth(110)
@@ -67,13 +57,13 @@ class LiveTab(Tab):
             controls.addWidget(control)
         self.arms = ArmBoxes(controls, self.model.set_hidden)
         self.stack.addWidget(self.canvas)
-        splitter = QSplitter(Qt.Orientation.Vertical)
+        splitter = QtWidgets.QSplitter(Qt.Orientation.Vertical)
         splitter.addWidget(self.stack)
         splitter.addWidget(self.log)
         splitter.setStretchFactor(0, 5)
         splitter.setStretchFactor(1, 1)
         splitter.setSizes([500, 100])
-        fill(QVBoxLayout(self), status, controls, splitter, stretch=splitter)
+        fill(QtWidgets.QVBoxLayout(self), status, controls, splitter, stretch=splitter)
 
     def _connect(self) -> None:
         self.seed_box.activated.connect(lambda: self.model.choose_seed(self.seed_box.currentData()))
@@ -151,7 +141,7 @@ class LiveTab(Tab):
         self._log = new
 
 
-class LogView(QPlainTextEdit):
+class LogView(QtWidgets.QPlainTextEdit):
     """The last lines of a log; shows the end unless the user scrolled up."""
 
     def resizeEvent(self, event: QResizeEvent) -> None:

@@ -5,20 +5,9 @@ from typing import Any
 import numpy as np
 from matplotlib.colors import to_rgb
 from matplotlib.patches import Patch
+from PySide6 import QtWidgets
 from PySide6.QtCore import QEvent, QObject, QSignalBlocker, Qt
 from PySide6.QtGui import QKeyEvent, QShowEvent
-from PySide6.QtWidgets import (
-    QApplication,
-    QCheckBox,
-    QComboBox,
-    QFormLayout,
-    QHBoxLayout,
-    QLabel,
-    QSlider,
-    QTabBar,
-    QVBoxLayout,
-    QWidget,
-)
 
 from tfticket.arms import TICKET, Arm
 from tfticket.text import for_figure
@@ -44,21 +33,22 @@ _STEPS = {
 class MasksTab(Tab):
     """Mask of a ticket's layer; left and right change the level, up and down the layer."""
 
-    def __init__(self, model: MasksModel, parent: QWidget | None = None) -> None:
-        super().__init__(model, "Mask of a layer", parent)
+    def __init__(self, model: MasksModel) -> None:
+        super().__init__(model, "Mask of a layer")
         self._drawn: tuple[Any, ...] = ()
         self.canvas.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.axes = self.canvas.figure.subplots()
         self.image = self.axes.imshow(np.zeros((1, 1, 3)), aspect="auto", extent=(0, 1, 1, 0), interpolation="nearest")
         self._pixels = (0.0, 0.0)
-        self.arm, self.seed_box = named(QComboBox(), "Arm"), named(QComboBox(), "Seed")
-        self.layer = named(QComboBox(), "Layer")
-        ticks = QSlider.TickPosition.TicksBelow
-        self.slider = build(QSlider, Qt.Orientation.Horizontal, pageStep=1, tickPosition=ticks)
+        self.arm, self.seed_box = named(QtWidgets.QComboBox(), "Arm"), named(QtWidgets.QComboBox(), "Seed")
+        self.layer = named(QtWidgets.QComboBox(), "Layer")
+        ticks = QtWidgets.QSlider.TickPosition.TicksBelow
+        self.slider = build(QtWidgets.QSlider, Qt.Orientation.Horizontal, pageStep=1, tickPosition=ticks)
         named(self.slider, "Level", "Left and right change the level, up and down the layer")
-        self.difference, self.fields = named(QCheckBox("difference"), "difference"), QCheckBox("receptive fields")
+        self.difference = named(QtWidgets.QCheckBox("difference"), "difference")
+        self.fields = QtWidgets.QCheckBox("receptive fields")
         named(self.fields, "receptive fields", "Show the receptive field of each unit of the first layer")
-        self._numbers: dict[str, QLabel] = {}
+        self._numbers: dict[str, QtWidgets.QLabel] = {}
         self._lay_out()
         self._connect()
 
@@ -72,14 +62,14 @@ class MasksTab(Tab):
             set_row_height(box)
             controls.addWidget(box)
         controls.addWidget(self.export)
-        self.table = QWidget()
-        self._form = QFormLayout(self.table)
+        self.table = QtWidgets.QWidget()
+        self._form = QtWidgets.QFormLayout(self.table)
         self._form.setContentsMargins(4, 4, 4, 4)
         self.table.setFixedWidth(225)
-        content = QWidget()
-        fill(QHBoxLayout(content), self.canvas, self.table, margins=(0, 0, 0, 0), stretch=self.canvas)
+        content = QtWidgets.QWidget()
+        fill(QtWidgets.QHBoxLayout(content), self.canvas, self.table, margins=(0, 0, 0, 0), stretch=self.canvas)
         self.stack.addWidget(content)
-        fill(QVBoxLayout(self), controls, self.problem, self.stack, stretch=self.stack)
+        fill(QtWidgets.QVBoxLayout(self), controls, self.problem, self.stack, stretch=self.stack)
 
     def _connect(self) -> None:
         model = self.model
@@ -104,14 +94,14 @@ class MasksTab(Tab):
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         if event.type() == QEvent.Type.KeyPress and isinstance(event, QKeyEvent) and event.key() in _STEPS:
             up_or_down = event.key() in (Qt.Key.Key_Up, Qt.Key.Key_Down)
-            if not (isinstance(watched, QComboBox) and up_or_down):  # which changes the selection of a box
+            if not (isinstance(watched, QtWidgets.QComboBox) and up_or_down):  # which changes the selection of a box
                 self.model.step(**_STEPS[Qt.Key(event.key())])
                 return True
         return super().eventFilter(watched, event)
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
-        if not event.spontaneous() and not isinstance(QApplication.focusWidget(), QTabBar):
+        if not event.spontaneous() and not isinstance(QtWidgets.QApplication.focusWidget(), QtWidgets.QTabBar):
             self.canvas.setFocus()  # so that arrow keys work immediately
 
     def _update(self) -> None:

@@ -7,7 +7,6 @@ from PySide6.QtGui import QColor, QKeyEvent, QPainter, QPalette, QResizeEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QHeaderView,
-    QLineEdit,
     QStyle,
     QStyledItemDelegate,
     QStyleOptionViewItem,
@@ -18,7 +17,7 @@ from PySide6.QtWidgets import (
 
 from ..models.workspace import STATE_SYMBOLS, WorkspaceModel, matches_filter
 from .run_rows import FRACTION, OVERLAY, PROGRESS, RUN, SORT, STARTED, STATE, Index, RunTableModel, state_text
-from .widgets import build, fill
+from .widgets import fill, filter_box
 
 
 class RunFilter(QSortFilterProxyModel):
@@ -132,8 +131,7 @@ class RunTable(QWidget):
         super().__init__(parent)
         self._model = model
         self._filtering = False
-        self.filter = build(QLineEdit, placeholderText="filter: a word, or state=failed", clearButtonEnabled=True)
-        self.filter.setAccessibleName("Filter of the runs")
+        self.filter = filter_box("filter: a word, or state=failed", "Filter of the runs")
         self.filter.setToolTip(
             "Words in a run's name, state or step; name=, state=, experiment= and level= select the field"
         )

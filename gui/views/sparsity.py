@@ -6,7 +6,7 @@ from typing import Any
 
 from matplotlib.lines import Line2D
 from PySide6.QtCore import QSignalBlocker
-from PySide6.QtWidgets import QCheckBox, QComboBox, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QCheckBox, QComboBox, QVBoxLayout
 
 from tfticket.arms import TICKET, Arm
 from tfticket.reports.claims.reported import CITATIONS, Reported
@@ -26,8 +26,8 @@ from .widgets import FlowLayout, fill
 class SparsityTab(Tab):
     """Accuracy and another metric against weights remaining, of the run in focus and overlaid runs."""
 
-    def __init__(self, model: SparsityModel, parent: QWidget | None = None) -> None:
-        super().__init__(model, "Metrics against weights remaining", parent)
+    def __init__(self, model: SparsityModel) -> None:
+        super().__init__(model, "Metrics against weights remaining")
         self.plots = SparsityPlots(self.canvas)
         self.metric_box = named(QComboBox(), "Metric of the second plot")
         self.split = named(QComboBox(), "Rows evaluated")

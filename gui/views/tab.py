@@ -34,8 +34,8 @@ class Tab(QWidget):
     action_requested = Signal(str)
     """The user asked for an action of the window, by its id."""
 
-    def __init__(self, model: Any, name: str, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, model: Any, name: str) -> None:
+        super().__init__()
         self.model = model
         self.canvas = FigureCanvas(name)
         self.canvas.action_requested.connect(self.action_requested)

@@ -12,6 +12,7 @@ from PySide6.QtWidgets import (
     QLabel,
     QLayout,
     QLayoutItem,
+    QLineEdit,
     QPlainTextEdit,
     QTableWidget,
     QTableWidgetItem,
@@ -60,6 +61,11 @@ def fill(
 def text_label(*arguments: Any, **properties: Any) -> QLabel:
     """Return a label that shows its text verbatim, including any markup."""
     return build(QLabel, *arguments, textFormat=Qt.TextFormat.PlainText, **properties)
+
+
+def filter_box(placeholder: str, name: str) -> QLineEdit:
+    """Return a line for words to search for."""
+    return build(QLineEdit, placeholderText=placeholder, accessibleName=name, clearButtonEnabled=True)
 
 
 def code_box(kind: type[QPlainTextEdit] = QPlainTextEdit, **properties: Any) -> QPlainTextEdit:

@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from PySide6.QtCore import Qt
 
 from gui.models.mask_pictures import draw_mask
-from gui.models.masks import NO_RUN, WAITING, MasksModel
-from gui.models.ticket_list import read_tickets
+from gui.models.masks import NO_RUN, WAITING, MasksModel, read_tickets
 from gui.views.masks import MasksTab
 from tests.made_runs import LAYERS, change_json
 from tfticket.arms import TICKET, Arm

@@ -38,11 +38,7 @@ class RunTicket:
 
 
 def tickets_of(run: RunFolder) -> list[RunTicket]:
-    """Return the tickets of a run's finished evaluations, in its order.
-
-    Raises:
-        InputError: A step's folder is damaged or missing.
-    """
+    """Return the tickets of a run's finished evaluations, in its order."""
     tickets = []
     for step in run.steps("evaluate"):
         with step.advice():

@@ -113,11 +113,7 @@ def name_at(name: str, arm: Arm, level: int, variational: bool) -> str:
 
 
 def rows_of(run: RunFolder) -> list[Row]:
-    """Return one row for each finished evaluation of a run, in the order of the run.
-
-    Raises:
-        InputError: Its configuration, or a step's folder, is damaged.
-    """
+    """Return one row for each finished evaluation of a run, in the order of the run."""
     evaluations = run.steps(*EVALUATIONS)
     if evaluations:
         checked(run.config, RunConfiguration, str(run.folder / CONFIG))
@@ -149,13 +145,13 @@ def _key(step: Step) -> Key:
 
 
 def row_of(run: RunFolder, step: Step, training: Mapping[str, float] | None = None) -> Row:
-    """Return the row of a finished evaluation, with the metrics of its training: see ``training_metrics``.
-
-    Raises:
-        InputError: The step's folder is damaged or missing.
-    """
+    """Return the row of a finished evaluation, with the metrics of its training: see ``training_metrics``."""
     result = step.result
     extra_metrics, diagnostics = dict(training or {}), result.get("diagnostics")
+    problems = None  # without chains
+    if diagnostics is not None:
+        withheld = tuple(diagnostics["reasons"]) or (diagnostics["verdict"],)
+        problems = () if diagnostics["verdict"] == "converged" else withheld
     iterations, batch_size = extra_metrics.pop("iterations", None), extra_metrics.pop("batch_size", None)
     if iterations and batch_size and (rows := result.get("data", {}).get("training_rows")):
         extra_metrics["epochs"] = iterations * batch_size / rows
@@ -173,7 +169,7 @@ def row_of(run: RunFolder, step: Step, training: Mapping[str, float] | None = No
         data_set=_data_set(run.config["data"], result.get("data", {}).get("contents", "")),
         intervals={metric: (low, high) for metric, (low, high) in result.get("intervals", {}).get("test", {}).items()},
         extra_metrics=extra_metrics,
-        convergence_problems=None if diagnostics is None else _convergence_problems(diagnostics),
+        convergence_problems=problems,
     )
 
 
@@ -189,9 +185,3 @@ def network_fields(run: RunFolder, step: Step) -> dict[str, Any]:
         "density": result["density"],
         "variational": bool(run.config["model"].get("variational")),
     }
-
-
-def _convergence_problems(diagnostics: Mapping[str, Any]) -> tuple[str, ...]:
-    if diagnostics["verdict"] == "converged":
-        return ()
-    return tuple(diagnostics["reasons"]) or (diagnostics["verdict"],)

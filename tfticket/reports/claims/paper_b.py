@@ -28,7 +28,7 @@ from tfticket.reports.claims.members import (
     sparsest_density,
     ticket_minus,
 )
-from tfticket.reports.claims.preconditions import Check, comparison, down_to, enough_layers, in_scope, sound, ten_draws
+from tfticket.reports.claims.preconditions import comparison, down_to, enough_layers, in_scope, sound, ten_draws
 from tfticket.reports.grouping import Seeds, density_of, paired
 
 B1 = "B1: Bayesian tickets match or surpass their dense network down to 10 % of the weights, within half a point"
@@ -102,16 +102,22 @@ def variational_claims(groups: Groups, network: str) -> list[Comparison]:
     rewound = _merged(members for arm, rewinding in _REWOUND for members in both(arm, rewinding)[-1:])
     times = _times(groups, levels)
     scope = in_scope(network, "resnet", "vit")
+    mace = _merged(_minus(groups, (0, BAYESIAN), (level, BAYESIAN), "mace") for level in levels[-1:])
+    moved, short = _merged(both(_TRANSPLANT, BAYESIAN)), _merged(both(TICKET, _TRANSPLANT))
+    calibration = comparison(B3_FALLS, "beats", mace, _scope("2 %"), scope, high, sound)
+    if family == "vgg":
+        calibration = comparison(B3_FLAT, "matches", mace, _scope("all levels"), sound)
+    transplants = comparison(B8, "matches", moved, _scope("all levels"), in_scope(network, "resnet", "vgg"), sound)
+    if family == "vit":
+        transplants = comparison(B8_SHORT, "beats", short, _scope("all levels"), sound)
     return [
         *comparison(B1, "reaches", dense, _scope("down to 10 %"), tenth, sound),
         *comparison(B2A, "matches", scores, _scope("down to 5 %"), twentieth, sound),
         *comparison(B2B, "beats", square, _scope("2 %, of ViT-tiny all levels"), scope, *sparse_square, sound),
-        *_calibration(
-            _merged(_minus(groups, (0, BAYESIAN), (level, BAYESIAN), "mace") for level in levels[-1:]), network, high
-        ),
+        *calibration,
         *comparison(B4A, "beats", depths, _scope("1.2 %"), enough_layers, sound, unit="rho"),
         *comparison(B4B, "beats", deeper, _scope("1.2 %"), enough_layers, sound, unit="rho"),
-        *_transplants(_merged(both(_TRANSPLANT, BAYESIAN)), _merged(both(TICKET, _TRANSPLANT)), network),
+        *transplants,
         *comparison(B9, "matches", times, _scope("all levels"), ten_draws, margin=2.0, unit="times"),
         *comparison(B10, "reaches", rewound, _scope("2 %"), high, sound),
     ]
@@ -119,20 +125,6 @@ def variational_claims(groups: Groups, network: str) -> list[Comparison]:
 
 def _scope(densities: str) -> str:
     return f"{_NETWORKS}; {densities} of the weights; 10 draws"
-
-
-def _calibration(members: Members, network: str, high: Check) -> list[Comparison]:
-    """Return B3: of VGGs that MACE is flat, of any other network that it falls."""
-    if network.startswith("vgg"):
-        return comparison(B3_FLAT, "matches", members, _scope("all levels"), sound)
-    return comparison(B3_FALLS, "beats", members, _scope("2 %"), in_scope(network, "resnet", "vit"), high, sound)
-
-
-def _transplants(moved: Members, short: Members, network: str) -> list[Comparison]:
-    """Return B8: of ViTs that transplants fall short, of any other network that they match."""
-    if network.startswith("vit"):
-        return comparison(B8_SHORT, "beats", short, _scope("all levels"), sound)
-    return comparison(B8, "matches", moved, _scope("all levels"), in_scope(network, "resnet", "vgg"), sound)
 
 
 _REWOUND = (

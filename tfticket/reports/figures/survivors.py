@@ -39,11 +39,7 @@ class SurvivorHistograms:
 
 
 def survivor_histograms(run: RunFolder) -> list[SurvivorHistograms]:
-    """Return the histograms of a run's fitted tickets and Monte Carlo tickets, at the last level that has any.
-
-    Raises:
-        InputError: A step's folder is damaged or missing.
-    """
+    """Return the histograms of a run's fitted tickets and Monte Carlo tickets, at the last level that has any."""
     histograms: dict[tuple[int, Arm, str], SurvivorHistograms] = {}
 
     def add(level: int, arm: Arm, layers: Mapping[str, Mapping[str, Sequence[int]]]) -> None:

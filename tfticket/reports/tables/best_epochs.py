@@ -30,11 +30,7 @@ class RecordedTraining(Network):
 
 
 def recorded_trainings(run: RunFolder) -> list[RecordedTraining]:
-    """Return the trainings of a run that have an arm and recorded test metrics, in the run's order.
-
-    Raises:
-        InputError: A step's folder is damaged or missing.
-    """
+    """Return the trainings of a run that have an arm and recorded test metrics, in the run's order."""
     return [
         RecordedTraining(**network_fields(run, step), moments=moments)
         for step in run.steps("train")
