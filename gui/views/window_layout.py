@@ -93,20 +93,17 @@ class WindowLayout(QMainWindow):
         self.form = ConfigForm(self.draft.form, parent=self)
         self.problems = ProblemsView(self)
         self.setCorner(Qt.Corner.BottomLeftCorner, Qt.DockWidgetArea.LeftDockWidgetArea)
-        self.runs_dock = self._dock("Runs", self.runs, Qt.DockWidgetArea.LeftDockWidgetArea)
-        self.config_dock = self._dock("Configuration", self.form, Qt.DockWidgetArea.LeftDockWidgetArea)
-        self.problems_dock = self._dock("Problems", self.problems, Qt.DockWidgetArea.BottomDockWidgetArea)
+        self.runs_dock, self.config_dock = Dock("Runs", self.runs, self), Dock("Configuration", self.form, self)
+        self.problems_dock = Dock("Problems", self.problems, self)
+        for dock in (self.runs_dock, self.config_dock):
+            self.addDockWidget(Qt.DockWidgetArea.LeftDockWidgetArea, dock)
+        self.addDockWidget(Qt.DockWidgetArea.BottomDockWidgetArea, self.problems_dock)
         self.problems_dock.hide()
         self.resizeDocks([self.runs_dock, self.config_dock], [330, 470], Qt.Orientation.Vertical)
         self.resizeDocks([self.runs_dock], [480], Qt.Orientation.Horizontal)
         self.docks_width = WidthKeeper(self, self.runs_dock)
         self.status = text_label(self)
         self.statusBar().addPermanentWidget(self.status)
-
-    def _dock(self, title: str, widget: QWidget, area: Qt.DockWidgetArea) -> QDockWidget:
-        dock = Dock(title, widget, self)
-        self.addDockWidget(area, dock)
-        return dock
 
     @property
     def tab(self) -> Any:
@@ -171,9 +168,9 @@ class Dock(QDockWidget):
 class WidthKeeper(QObject):
     """Restores the width of a side dock, and of those above and below it, that a narrow window had squeezed."""
 
-    def __init__(self, window: QMainWindow, dock: QDockWidget, width: int = 0) -> None:
+    def __init__(self, window: QMainWindow, dock: QDockWidget) -> None:
         super().__init__(window)
-        self.width = width
+        self.width = 0  # in pixels; that when the window is first shown
         self._window, self._dock = window, dock
         self._last_width = window.width()
         for watched in (window, dock):

@@ -78,17 +78,9 @@ def legend_below(figure: Any, lines: Mapping[str, Any], title: str = "") -> None
     width, height = figure.get_size_inches()
     columns = max(1, min(4, len(lines), int(16 * width) // (max(map(len, lines)) + 11)))  # 16 letters an inch
     figure.set_size_inches(width, height + 0.18 * -(-len(lines) // columns) + 0.3)
-    figure.legend(
-        list(lines.values()),
-        [for_figure(name) for name in lines],
-        loc="outside lower left",
-        ncols=columns,
-        frameon=False,
-        fontsize=9,
-        title=title or None,
-        alignment="left",
-        title_fontsize=9,
-    )
+    options = {"loc": "outside lower left", "ncols": columns, "frameon": False, "alignment": "left"}
+    names = [for_figure(name) for name in lines]
+    figure.legend(list(lines.values()), names, title=title or None, fontsize=9, title_fontsize=9, **options)
 
 
 def lines_in(axes: Any) -> dict[str, Any]:

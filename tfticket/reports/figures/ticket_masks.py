@@ -105,12 +105,8 @@ def _survivors_panel(figure: Any, axes: Any, inspection: Inspection) -> None:
             title += f"\ngrey: no path begins here ({np.count_nonzero(dead):,} of {dead.size:,})" if dead.any() else ""
     from matplotlib import colormaps
 
-    image = axes.imshow(
-        counts,
-        cmap=colormaps["viridis"].with_extremes(bad="0.8"),
-        vmin=0,
-        vmax=max(1.0, float(np.max(counts, initial=1, where=counts > 0))),
-    )
+    most = max(1.0, float(np.max(counts, initial=1, where=counts > 0)))
+    image = axes.imshow(counts, cmap=colormaps["viridis"].with_extremes(bad="0.8"), vmin=0, vmax=most)
     figure.colorbar(image, ax=axes, shrink=0.75)
     axes.set_title(title, fontsize=10)
 
