@@ -84,7 +84,7 @@ def test_curves_follow_one_another_level_by_level_over_iterations_or_time(model,
         events.write_text("".join(line for line in lines if '"begin"' not in line))
     without_times = model_of(run)
     without_times.set_options(axis="time")
-    assert (without_times.axes, without_times.shown_axis) == (["iteration"], "iteration")
+    assert (without_times.focus.axes, without_times.shown_axis) == (["iteration"], "iteration")
 
 
 def test_tickets_of_other_runs_are_overlaid_in_their_colours_and_arms_hidden(tab, model, run):
