@@ -15,6 +15,7 @@ from PySide6.QtCore import QEvent, QTimer, Signal
 from PySide6.QtGui import QContextMenuEvent, QGuiApplication, QHideEvent, QImage, QPalette, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QMenu
 
+from tfticket.errors import InputError
 from tfticket.runs.files import atomic_write
 
 from .figure_theme import LIGHT, Theme, apply_theme, theme_of, zoom
@@ -112,9 +113,12 @@ class FigureCanvas(FigureCanvasQTAgg):
             artist.draw(self.get_renderer())
 
     def save(self, path: Path) -> None:
-        """Save the figure in the light theme, as one of ``FORMATS`` by the suffix."""
+        """Save the figure in the light theme; a suffix that is none of ``FORMATS`` is an ``InputError``."""
+        kind = path.suffix.lower().removeprefix(".")
+        if kind not in FORMATS:
+            raise InputError(f"{path.name}: figures are saved as {', '.join('.' + suffix for suffix in FORMATS)}.")
         with self._light():
-            atomic_write(path, lambda file: self._write(file, path.suffix.lower().removeprefix(".")))
+            atomic_write(path, lambda file: self._write(file, kind))
 
     def copy(self) -> None:
         buffer = io.BytesIO()

@@ -33,7 +33,7 @@ class ProblemsView(QWidget):
         super().__init__(parent)
         self.titles = QListWidget(self)
         self.titles.setAccessibleName("Problems")
-        self.details = code_box(readOnly=True, placeholderText="No problems so far.")
+        self.details = code_box(parent=self, readOnly=True, placeholderText="No problems so far.")
         self.details.setAccessibleName("Details of the problem")
         split = QSplitter(self)
         split.addWidget(self.titles)

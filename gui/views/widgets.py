@@ -70,8 +70,9 @@ def filter_box(placeholder: str, name: str) -> QLineEdit:
 
 def code_box(kind: type[QPlainTextEdit] = QPlainTextEdit, **properties: Any) -> QPlainTextEdit:
     """Return a box of text in a fixed-width font, without line breaks of its own."""
-    box = build(kind, lineWrapMode=QPlainTextEdit.LineWrapMode.NoWrap, **properties)
+    box = build(kind, **properties)
     box.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
+    box.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
     return box
 
 

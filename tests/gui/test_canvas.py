@@ -12,6 +12,7 @@ from gui.views import canvas as canvas_module
 from gui.views.canvas import FigureCanvas
 from gui.views.figure_theme import decimate, readable, theme_of
 from tests.processes import DEADLINE, execute
+from tests.refusals import refused
 
 DARK = QPalette(QColor("#303030"))
 DARK.setColor(QPalette.ColorRole.Base, QColor("#202020"))
@@ -82,6 +83,8 @@ def test_themes_follow_the_palette_and_files_and_copies_are_light(canvas, qtbot,
         canvas.save(tmp_path / f"figure.{kind}")
         assert (tmp_path / f"figure.{kind}").stat().st_size > 1000
     assert imread(tmp_path / "figure.png")[0, 0, :3].tolist() == [1.0, 1.0, 1.0]
+    with refused(None, None, "figure.doc", ".png", ".pdf", ".svg"):
+        canvas.save(tmp_path / "figure.doc")
     canvas.copy()
     assert QGuiApplication.clipboard().image().pixelColor(0, 0).name() == "#ffffff"
     assert canvas.theme.dark
