@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import tfticket as tt
-from gui.models.ticket_list import read_tickets
+from gui.models.masks import read_tickets
 from tests.plans import OPTIONS_OF_DIGITS
 from tfticket.arms import Arm
 from tfticket.reports.rows import rows_of

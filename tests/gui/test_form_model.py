@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from gui.models.form import FormModel
-from gui.models.form_search import closeness
+from gui.models.form_schema import closeness
 from tests.refusals import refused
 from tfticket.config import DataConfig
 from tfticket.config.schema import field_names

@@ -6,7 +6,7 @@ from PySide6.QtWidgets import QLabel
 from experiments.benchmarks.workspaces import make_workspace
 from gui.views.commands import Commands
 from gui.views.main_window import MainWindow
-from gui.views.texts import text_label, tip
+from gui.views.widgets import text_label, tip
 from tests.harms import HARMS, MARKUP
 
 DAMAGED = {"labels", "no labels", "huge labels", "folders elsewhere", "kinds", "a deep manifest"}

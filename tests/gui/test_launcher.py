@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from gui.models.draft import preset_values
 from gui.models.launcher import LAUNCH_FOLDER, MAX_FAILURES, Launcher, kill, request_stop, resume_folder_name
-from gui.models.preset_list import preset_values
 from tests.gui.summaries import summary
 from tests.made_runs import change_json
 from tests.processes import DEADLINE, started

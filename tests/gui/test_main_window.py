@@ -13,9 +13,8 @@ from gui.models.actions import ACTIONS
 from gui.models.launcher import LAUNCH_FOLDER
 from gui.models.workspace import Problem
 from gui.views.commands import Commands
-from gui.views.differences import DifferencesDialog
+from gui.views.dialogs import CommandPalette, DifferencesDialog
 from gui.views.main_window import STARTING, MainWindow
-from gui.views.palette import CommandPalette
 from gui.views.run_rows import ACCURACY, OVERLAY, RUN
 from gui.views.welcome import RUN as PRESET_RUN
 from gui.views.welcome import PresetDialog
@@ -124,8 +123,8 @@ def test_a_run_outlives_its_killed_window_and_another_watches_stops_resumes_and_
     assert "seed 0" in window.model.focused.doing
     counts = []
     for _ in range(2):
-        qtbot.waitUntil(lambda: sum(len(training.points) for training in window.live.trainings) > sum(counts))
-        counts.append(sum(len(training.points) for training in window.live.trainings))
+        qtbot.waitUntil(lambda: sum(len(training.points) for training in window.live.focus.trainings) > sum(counts))
+        counts.append(sum(len(training.points) for training in window.live.focus.trainings))
     assert not window.actions_by_id["resume_run"].isEnabled()
     window.do("stop_run")
     until(qtbot, window, "stopped")

@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from PySide6.QtCore import Qt
 
 from gui.models.mask_pictures import draw_mask
-from gui.models.masks import NO_RUN, WAITING, MasksModel
-from gui.models.ticket_list import read_tickets
+from gui.models.masks import NO_RUN, WAITING, MasksModel, read_tickets
 from gui.views.masks import MasksTab
 from tests.made_runs import LAYERS, change_json
 from tfticket.arms import TICKET, Arm
@@ -192,7 +191,7 @@ def test_a_ticket_just_pruned_is_shown_before_its_training_and_a_run_without_has
     assert not model.poll()
     (run / "manifest.json").unlink()
     with monkeypatch.context() as patch:
-        patch.setattr("gui.models.empty_state.state_of", lambda folder, state: "running")
+        patch.setattr("gui.models.reading.state_of", lambda folder, state: "running")
         assert model.poll()
         assert model.message == WAITING
     change_json(run / "status.json", state="failed", message="boom")
@@ -205,7 +204,7 @@ def test_a_ticket_just_pruned_is_shown_before_its_training_and_a_run_without_has
 
 def test_what_could_not_be_read_is_a_problem_and_tried_again_later(run, monkeypatch):
     now = [0.0]
-    monkeypatch.setattr("gui.models.backoff.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("gui.models.reading.time.monotonic", lambda: now[0])
     start = next((run.parents[1] / "steps").glob("start-*")) / "result.json"
     whole = start.read_text()
     start.write_text("{")

@@ -64,14 +64,14 @@ def test_lines_are_the_reports_numbers(model, runs):
 
 
 def test_the_papers_numbers_are_beside_where_network_and_data_match(model):
-    (table,) = model.references("accuracy")
-    assert "table 1" in table.source
-    assert {number.arm.key for number in table.numbers} == {"hmc", "ticket", "svi", "reinitialise"}
+    ((source, numbers),) = model.references("accuracy").items()
+    assert "table 1" in source
+    assert {number.arm.key for number in numbers} == {"hmc", "ticket", "svi", "reinitialise"}
     model.set_hidden(REINITIALISED, True)
-    assert "reinitialise" not in {number.arm.key for number in model.references("accuracy")[0].numbers}
-    assert model.references("mace") == []
+    assert "reinitialise" not in {number.arm.key for number in model.references("accuracy")[source]}
+    assert model.references("mace") == {}
     model.set_options(reported=False)
-    assert model.references("accuracy") == []
+    assert model.references("accuracy") == {}
 
 
 def test_only_what_is_new_is_read(model, runs, monkeypatch):
@@ -106,7 +106,7 @@ def test_several_runs_have_a_colour_each_and_lines_by_arm(tab, model, runs):
 
 def test_damage_is_a_problem_the_rest_is_shown_and_tried_again_later(model, runs, monkeypatch):
     now = [0.0]
-    monkeypatch.setattr("gui.models.backoff.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("gui.models.reading.time.monotonic", lambda: now[0])
     result = read_run(runs[1]).steps("evaluate")[0].path / "result.json"
     whole = result.read_text()
     result.write_text("{")
@@ -134,7 +134,7 @@ def test_a_run_without_evaluations_has_the_reason(runs, monkeypatch):
     model = model_of(runs[0])
     assert "measured nothing" in model.message
     with monkeypatch.context() as patch:
-        patch.setattr("gui.models.empty_state.state_of", lambda folder, state: "running")
+        patch.setattr("gui.models.reading.state_of", lambda folder, state: "running")
         assert model.poll()
         assert model.message == WAITING
     change_json(runs[0] / "status.json", state="failed", message="boom")

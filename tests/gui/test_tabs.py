@@ -4,9 +4,9 @@ import pytest
 from PySide6.QtGui import QColor, QPalette
 from PySide6.QtWidgets import QStackedWidget, QWidget
 
-from gui.models.empty_state import NO_RUN
 from gui.models.live import LiveModel
 from gui.models.masks import MasksModel
+from gui.models.reading import NO_RUN
 from gui.models.sparsity import SparsityModel
 from gui.views.live import LiveTab
 from gui.views.masks import MasksTab

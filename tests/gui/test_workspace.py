@@ -8,11 +8,16 @@ import pytest
 import yaml
 
 from gui.models import actions
-from gui.models.colours import distinct_colours, run_colour
-from gui.models.differences import differences
-from gui.models.draft import DraftModel
-from gui.models.preset_list import matching_presets, preset_entries, preset_values
-from gui.models.workspace import STATE_SYMBOLS, WorkspaceModel, matches_filter, run_problem
+from gui.models.configurations import differences
+from gui.models.draft import DraftModel, matching_presets, needs_trust, preset_entries, preset_values
+from gui.models.workspace import (
+    STATE_SYMBOLS,
+    WorkspaceModel,
+    distinct_colours,
+    matches_filter,
+    run_colour,
+    run_problem,
+)
 from tests.gui.summaries import summary
 from tests.refusals import refused
 from tfticket.presets import presets
@@ -208,7 +213,7 @@ def test_a_draft_comes_from_a_preset_a_file_or_a_run_and_is_undone_as_an_edit(tm
     assert [origin.split()[-1] for origin in origins] == ["quickstart-smoke", "mine.yaml", "a-11111111"]
     assert draft.form.values == read_configuration(folder)
     assert draft.form.differing == []
-    assert not draft.needs_trust
+    assert not needs_trust(draft.form.values)
     for text, mention in (("[1", "config.yaml"), ("just a word", "config.yaml"), ("{experiment: o, name: a}", "'o'")):
         (folder / "config.yaml").write_text(text)
         with refused(None, None, mention):
@@ -221,7 +226,7 @@ def test_a_draft_comes_from_a_preset_a_file_or_a_run_and_is_undone_as_an_edit(tm
     draft.form.redo()
     assert draft.form.origin == "from the preset quickstart-smoke"
     draft.form.set("model.name", "mine.keras")
-    assert draft.needs_trust
+    assert needs_trust(draft.form.values)
 
 
 def test_a_draft_is_kept_with_its_marks_and_its_errors():

@@ -5,8 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tfticket.inspection.histograms import BINS, histogram
-from tfticket.inspection.pictures import LARGEST, picture, receptive_fields
+from tfticket.inspection.pictures import BINS, LARGEST, histogram, picture, receptive_fields
 
 
 @given(

@@ -6,8 +6,7 @@ import io
 import numpy as np
 import pytest
 
-from tfticket.inspection.histograms import histogram
-from tfticket.inspection.pictures import picture, receptive_fields
+from tfticket.inspection.pictures import histogram, picture, receptive_fields
 from tfticket.inspection.result import Inspection, KernelInspection, TicketComparison
 from tfticket.reports.figures.ticket_layers import layers_figure, overlap_figure, weights_figure
 from tfticket.reports.figures.ticket_masks import masks_figure, receptive_fields_figure

@@ -14,7 +14,7 @@ from tfticket.cli.console import show_report
 from tfticket.data import sources
 from tfticket.reports import report
 from tfticket.reports.claims.papers import records
-from tfticket.reports.figures.saving import save_figures
+from tfticket.reports.figures.style import save_figures
 from tfticket.reports.tables.cells import record_of
 from tfticket.runs.run_folder import read_run
 

@@ -15,9 +15,8 @@ from gui.models.sparsity import SparsityModel
 from tests.real_run import make_run
 from tests.refusals import refused
 from tfticket.arms import TICKET, Arm
-from tfticket.inspection.load import load
 from tfticket.inspection.run_tickets import tickets_of
-from tfticket.inspection.ticket import inspect_ticket
+from tfticket.inspection.ticket import inspect_ticket, load
 from tfticket.reports.rows import rows_of
 from tfticket.runs.artefacts import load_tensors, verify_step
 from tfticket.runs.follow import RunFollower
@@ -79,7 +78,7 @@ def test_index_follower_and_the_windows_models_have_its_numbers(workspace, run):
     sparsity.show([run.folder])
     masks.show(run.folder)
     assert live.message == sparsity.message == sparsity.problem == masks.message == masks.problem == ""
-    assert live.axes == ["iteration", "time"]
+    assert live.focus.axes == ["iteration", "time"]
     values = [point["loss"] for training in follower.trainings[:2] for point in training.points]
     assert live.curves("loss")[0].raw[np.isfinite(live.curves("loss")[0].raw)].tolist() == values
     line = sparsity.lines("accuracy")[run.folder.name, TICKET]

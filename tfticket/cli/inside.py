@@ -137,7 +137,7 @@ def _folder_name(names: Sequence[str]) -> str:
 
 
 def _loaded(ticket: "RunTicket", before_name: str) -> Chosen:
-    from tfticket.inspection.load import load
+    from tfticket.inspection.ticket import load
 
     first, *rest = ticket.words
     return Chosen((before_name + first, *rest), *load(ticket))
@@ -240,7 +240,7 @@ def _summary(inspection: "Inspection") -> list[str]:
 
 def _draw(folder: Path, figures: dict[str, Callable[[], Any]]) -> None:
     """Write figures; say which could not be drawn."""
-    from tfticket.reports.figures.saving import save_figures
+    from tfticket.reports.figures.style import save_figures
 
     _, notes = save_figures(folder, figures)
     for note in notes:
