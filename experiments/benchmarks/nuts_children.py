@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.benchmarks.process import peak_memory
+from experiments.benchmarks.measure import peak_memory
 from tfticket.config import SampleConfig
 from tfticket.config.schema import validate
 from tfticket.data import Dataset, load_data

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from experiments.benchmarks.measure import without_op_determinism
 from experiments.benchmarks.nuts_children import time_gradient, whole_mnist
-from experiments.benchmarks.process import without_op_determinism
 from tfticket.sampling.layout import Layout
 from tfticket.tickets import Ticket
 

@@ -23,7 +23,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from experiments.benchmarks.measure import Benchmark, Report, Row, child, command, figure, say, threads
+from experiments.benchmarks.measure import Benchmark, Report, Row, child, figure, say
 from tfticket.runs.files import read_json
 
 PRESET = "quickstart"
@@ -69,7 +69,7 @@ def overhead_of(parts: Parts) -> float:
 def measure_loop() -> tuple[float, Parts]:
     """Return the wall time of one loop, in seconds, and its parts."""
     with tempfile.TemporaryDirectory() as workspace:
-        times = child("level_loop", workspace=workspace, preset=PRESET, overrides=OVERRIDES, threads=threads())
+        times = child("level_loop", workspace=workspace, preset=PRESET, overrides=OVERRIDES)
         records = [read_json(path) for path in sorted(Path(workspace).glob("steps/*/result.json"))]
     return times["wall"], parts_of(times["wall"], times["evaluation"], records)
 
@@ -86,11 +86,3 @@ def measure_overhead(rounds: int) -> Report:
 
 
 BENCHMARK = Benchmark("overhead", measure_overhead, rounds=3)
-
-
-def main() -> None:
-    command([BENCHMARK])
-
-
-if __name__ == "__main__":
-    main()

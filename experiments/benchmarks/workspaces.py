@@ -2,12 +2,10 @@
 
 The workspace is synthetic: the files that the window reads, without a training. These are the configuration, status,
 progress, manifest and lease of a run, the events of its trainings and the results of its evaluations.
-``python -m experiments.benchmarks.workspaces make FOLDER`` writes one.
 """
 
 import hashlib
 import random
-import sys
 import tempfile
 from contextlib import closing
 from functools import cache
@@ -16,8 +14,7 @@ from typing import Any
 
 import yaml
 
-from experiments.benchmarks.measure import Benchmark, Report, command, figure, say
-from experiments.benchmarks.process import seconds_of
+from experiments.benchmarks.measure import Benchmark, Report, figure, say, seconds_of
 from tfticket.arms import TICKET
 from tfticket.presets import load_experiment
 from tfticket.runs.events import event_line
@@ -141,16 +138,14 @@ def measure_workspace(rounds: int) -> Report:
             follower = RunFollower(runs[0])
             followed.append(seconds_of(follower.poll))
             idle.append(seconds_of(follower.poll))
-    return Report(
-        [
-            figure("open and look, no index yet", cold, "s"),
-            figure("open and look, warm index", warm, "s", at_most=1.0),
-            figure("look again, nothing changed", unchanged, "s", at_most=0.05),
-            figure(f"read a run's {EVENTS:,} events", followed, "s", at_most=0.3),
-            figure("look at it again, nothing appended", idle, "s"),
-        ],
-        [f"{RUNS} runs of {EVENTS:,} events each; the files are in the page cache."],
-    )
+    rows = [
+        figure("open and look, no index yet", cold, "s"),
+        figure("open and look, warm index", warm, "s", at_most=1.0),
+        figure("look again, nothing changed", unchanged, "s", at_most=0.05),
+        figure(f"read a run's {EVENTS:,} events", followed, "s", at_most=0.3),
+        figure("look at it again, nothing appended", idle, "s"),
+    ]
+    return Report(rows, [f"{RUNS} runs of {EVENTS:,} events each; the files are in the page cache."])
 
 
 def _open(workspace: Path) -> None:
@@ -159,14 +154,3 @@ def _open(workspace: Path) -> None:
 
 
 BENCHMARK = Benchmark("workspaces", measure_workspace, rounds=5)
-
-
-def main() -> None:
-    if sys.argv[1:2] == ["make"] and len(sys.argv) == 3:
-        make_workspace(Path(sys.argv[2]))
-    else:
-        command([BENCHMARK])
-
-
-if __name__ == "__main__":
-    main()
