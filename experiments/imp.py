@@ -101,14 +101,7 @@ class Imp(Experiment[AnyConfig]):
 
 
 def run_seed(lab: Lab, config: Config, seed: int, trunk: Trunk | None = None) -> list[TrainedArm]:
-    """Find the tickets of an IMP seed and train them and their controls; return all, in the order of their training.
-
-    Args:
-        lab: Where steps are computed.
-        config: Data, network, training, pruning, controls.
-        seed: Root of all draws.
-        trunk: The way of pruning, if a run prunes in several ways; None: the run's own.
-    """
+    """Find the tickets of an IMP seed and train them and their controls; return all, in the order of their training."""
     return SeedRun(lab, config, seed, trunk).run()
 
 

@@ -251,11 +251,7 @@ def evaluate(
 
 
 def check_dataset(data: Any) -> None:
-    """Check that a function of the API was given a data set.
-
-    Raises:
-        InputError: It was given something else.
-    """
+    """Check that a function of the API was given a data set."""
     if not isinstance(data, Dataset):
         raise InputError(f"The data are {type(data).__name__}; expected what load_data returns.")
 

@@ -199,11 +199,7 @@ def _set(values: Mapping[str, Any]) -> None:
 
 
 def configure(threads: int | None) -> None:
-    """Set the number of CPU threads; None leaves TensorFlow's own choice, all CPUs that this process may use.
-
-    Raises:
-        InputError: TensorFlow already runs with another number, which it cannot change.
-    """
+    """Set the number of CPU threads; None leaves TensorFlow's own choice, all CPUs that this process may use."""
     if threads is None or tf.config.threading.get_intra_op_parallelism_threads() == threads:
         return
     try:

@@ -21,13 +21,7 @@ LEAST_WIDTH = 24
 
 
 def layout(header: Sequence[str], rows: Sequence[Sequence[Any]], width: int) -> "RenderableType":
-    """Return a table, or a block for each row, that is no wider than the terminal.
-
-    Args:
-        header: Names of the columns; a line break may stand in one.
-        rows: Cells; integers get thousands separators.
-        width: Of the terminal, in characters.
-    """
+    """Return a table, or a block for each row, that is no wider than the terminal."""
     cells = [[_shown(value) for value in row] for row in rows]
     columns = list(zip(*cells, strict=True))
     numeric = [all(text[:1] in "+-<0123456789" for text in column if text) for column in columns]

@@ -1,4 +1,7 @@
-"""The errors a user can meet. Each carries the exit code of the command line."""
+"""The errors a user can meet. Each carries the exit code of the command line.
+
+Whatever takes something of a user may raise ``InputError``; docstrings of internal functions do not repeat that.
+"""
 
 import difflib
 from collections.abc import Iterable

@@ -17,14 +17,7 @@ class Listener:
     def started(
         self, kind: str, folder: str, label: Mapping[str, Any], others: Sequence[tuple[str, Mapping[str, Any]]] = ()
     ) -> None:
-        """A step begins to compute, in a folder of this name; ``others``: steps of the kind that are computed with it.
-
-        Args:
-            kind: A name in ``tfticket.registry.STEPS``.
-            folder: Its folder's name.
-            label: What the run's report calls it.
-            others: Folder and label of each other step.
-        """
+        """A step begins to compute, in a folder of this name; ``others``: folder and label of concurrent steps."""
 
     def note(self, text: str) -> None:
         """Something that a user should know of a result."""
@@ -36,13 +29,7 @@ class Listener:
         """The user asked to stop; called in a thread."""
 
     def progress(self, done: int, total: int, first: int = 0) -> None:
-        """The step has made progress; for concurrent steps, in sum.
-
-        Args:
-            done: Iterations done.
-            total: Iterations in all.
-            first: Iterations that were done before the run went on.
-        """
+        """The step has made progress; for concurrent steps, in sum."""
 
     def finished(self, kind: str, computed: bool) -> None:
         """A step is done; ``computed`` is False where it was found finished."""

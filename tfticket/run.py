@@ -45,9 +45,6 @@ def open_run(workspace: Path, config: ExperimentConfig, listener: Listener | Non
     """Open the run of a configuration, new or to be resumed, and give it a lab.
 
     Keeps ``status.json`` true: running, then done, stopped or failed (with the traceback).
-
-    Raises:
-        InputError: The workspace cannot be written, or a live process holds this run.
     """
     workspace = workspace.absolute()
     folder = run_folder(workspace, config)

@@ -99,11 +99,7 @@ def measure_gradients(rounds: int, tickets: str, data: str, figure: str) -> Repo
 
 
 def check_data(name: str) -> None:
-    """Check that CIFAR-10 is on this machine before anything is measured.
-
-    Raises:
-        InputError: It is not.
-    """
+    """Check that CIFAR-10 is on this machine before anything is measured."""
     source = source_by_name(name)
     if source is None or source.size[0] != 50_000:
         raise InputError(f"--data is '{name}'; expected cifar-10 or cifar-10-jpeg.")

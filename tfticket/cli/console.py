@@ -197,11 +197,7 @@ def show_closeness(closeness: "Sequence[Closeness]") -> None:
 
 
 def show_claims(decisions: "Mapping[str, Sequence[Decision]]") -> None:
-    """Print the verdicts on the papers' claims and the rule behind them; nothing where no claim is tested.
-
-    Args:
-        decisions: Run -> its decisions, from ``decisions_of``.
-    """
+    """Print the verdicts on the papers' claims and the rule behind them; nothing where no claim is tested."""
     from tfticket.reports.claims.reported import CITATIONS
     from tfticket.reports.tables.claims_table import claims_notes, claims_table
 

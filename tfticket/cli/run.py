@@ -155,15 +155,7 @@ def branch(
 
 
 def numbers_in(text: str, option: str) -> list[int]:
-    """The numbers that a text such as '0-5,8' names.
-
-    Args:
-        text: What the user wrote.
-        option: Where, for the message.
-
-    Raises:
-        InputError: It names none.
-    """
+    """The numbers that a text such as '0-5,8' names."""
     numbers: list[int] = []
     for part in text.split(","):
         first, dash, last = (piece.strip() for piece in part.partition("-"))

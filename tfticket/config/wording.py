@@ -53,12 +53,7 @@ _WORDS = {
 
 
 def problem_words(problem: Mapping[str, Any], *, yaml: bool) -> str:
-    """Return what was expected, in words.
-
-    Args:
-        problem: One of ``ValidationError.errors()``.
-        yaml: Whether a person wrote the value as YAML, which may have changed its type.
-    """
+    """Return what was expected, in words."""
     kind, context, value = str(problem["type"]), problem.get("ctx", {}), problem.get("input")
     if kind in ("value_error", "assertion_error"):
         return str(context["error"]) + (_yaml_hint(kind, value) if yaml else "")

@@ -153,12 +153,7 @@ METRICS: dict[str, Metric] = {"accuracy": accuracy, "nll": nll, "brier": brier, 
 
 
 def all_metrics(log_probs: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-    """Return every metric by name.
-
-    Args:
-        log_probs: [rows, classes].
-        labels: Integers [rows].
-    """
+    """Return every metric by name."""
     return {name: metric(log_probs, labels) for name, metric in METRICS.items()}
 
 

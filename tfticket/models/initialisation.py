@@ -38,9 +38,6 @@ def initial_weights(model: Any, seed: int, initialiser: str | None = None) -> We
 
     Returns:
         Path -> array. Weights that are not trained and have no initialiser keep their present values.
-
-    Raises:
-        InputError: A trainable weight whose layer names no initialiser for it.
     """
     weights: Weights = {}
     names = names_for_draws(model)

@@ -82,16 +82,7 @@ def build_model(
 
 @own_settings()
 def spec_of(model: Any, normalisation: Normalisation | None = None) -> Spec:
-    """Describe a model: by name where a registered builder makes just this model, else by its Keras config.
-
-    Args:
-        model: A functional or Sequential ``tf_keras`` model that returns logits.
-        normalisation: Of pixels or features to its input; None is pixels / 255.
-
-    Raises:
-        InputError: Not a functional or Sequential model, not built, not one input, random or regularised
-            layers, or it does not end in logits.
-    """
+    """Describe a model: by name where a registered builder makes just this model, else by its Keras config."""
     check_no_keras_3(model, "The model")
     if not isinstance(model, keras.Model):
         raise InputError(f"Expected a tf_keras model, got {type(model).__name__}.", field="model")
@@ -147,11 +138,7 @@ def spec_of(model: Any, normalisation: Normalisation | None = None) -> Spec:
 
 
 def network_of_config(config: ModelConfig, data: Dataset) -> Any:
-    """Build the network that a configuration names, variational or not, for some data.
-
-    Raises:
-        InputError: As ``build_model`` and ``to_variational``.
-    """
+    """Build the network that a configuration names, variational or not, for some data."""
     model = build_model(config.name, data, initialiser=config.initialiser)
     return model if config.variational is None else to_variational(model, config.variational)
 
@@ -196,11 +183,7 @@ def to_variational(model: Any, config: Variational | dict[str, Any] | None = Non
 
 @own_settings()
 def model_from_spec(spec: Spec) -> Any:
-    """Build the model that a spec describes, with arbitrary weights. No import depends on the spec.
-
-    Raises:
-        InputError: No registered name, or a Keras config that is damaged or would run code from outside Keras.
-    """
+    """Build the model that a spec describes, with arbitrary weights. No import depends on the spec."""
     if "variational" in spec:
         plain = model_from_spec({key: value for key, value in spec.items() if key != "variational"})
         return to_variational(plain, spec["variational"])
@@ -234,11 +217,7 @@ def _keras_model(config: dict[str, Any]) -> Any:
 
 
 def check_fits(model: Any, label: str, data: Dataset) -> None:
-    """Check that a model takes the data's rows and has an output for each of their classes.
-
-    Raises:
-        InputError: It does not.
-    """
+    """Check that a model takes the data's rows and has an output for each of their classes."""
     _check_sizes(model, label, data.input_shape, data.num_classes, field="model")
 
 
@@ -363,11 +342,7 @@ def _check_sizes(
 
 
 def _checked_config(model: Any) -> dict[str, Any]:
-    """Return a model's Keras config, after checking that a copy built from it has the same weights.
-
-    Raises:
-        InputError: It cannot be copied; the message names the layer.
-    """
+    """Return a model's Keras config, after checking that a copy built from it has the same weights."""
     shapes = {}
     for path, (layer, variable) in named_variables(model).items():
         if not variable.dtype.is_floating:

@@ -38,12 +38,6 @@ def save_tensors(path: Path, kind: str, tensors: dict[str, np.ndarray], metadata
     """Write tensors and metadata in one file, atomically.
 
     The metadata name the step in whose folder the file lies, and have a checksum of each tensor and of themselves.
-
-    Args:
-        path: Where to.
-        kind: What it holds ('ticket', 'weights', 'checkpoint'); checked on reading.
-        tensors: Name -> array.
-        metadata: JSON values.
     """
     if not path.parent.is_dir():
         raise InputError(f"There is no folder {path.parent} to write {path.name} in. Make it first.")
@@ -69,10 +63,6 @@ def load_tensors(
         path: The file.
         kind: What it must hold; None: anything.
         names: Read these tensors alone; () reads the metadata alone. None: everything.
-
-    Raises:
-        InputError: No such file, truncated or damaged, written by another program, of another kind, of a newer
-            format, or of another step.
     """
     if path.is_dir():
         raise InputError(f"{path} is a folder; expected a {kind or 'tensor'} file (.safetensors).")
@@ -129,11 +119,7 @@ def _header(path: Path, texts: dict[str, str], kind: str | None) -> dict[str, An
 
 
 def identity(path: Path) -> str:
-    """Return the checksum that ``result.json`` lists for a file: of a tensor file's metadata, else of its bytes.
-
-    Raises:
-        InputError: It cannot be read.
-    """
+    """Return the checksum that ``result.json`` lists for a file: of a tensor file's metadata, else of its bytes."""
     if path.suffix != ".safetensors":
         return checksum_of_bytes(path)
     with safetensors.safe_open(path, framework="numpy") as file:
@@ -156,11 +142,7 @@ _UNLISTED = {RESULT, CHECKPOINT, "lease.json"}
 
 
 def verify_step(folder: Path) -> bool:
-    """See that each file of a finished step is what the step wrote; False of a step from before checksums.
-
-    Raises:
-        InputError: The first file that is missing, damaged or another one.
-    """
+    """See that each file of a finished step is what the step wrote; False of a step from before checksums."""
     files = read_result(folder).get(FILES)
     for name in files or ():
         path = folder / name

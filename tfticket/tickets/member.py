@@ -17,10 +17,6 @@ def member(context: StepContext, config: MemberStep) -> dict[str, Any]:
     """Train for one generation: inputs 'ticket' and, after the first, 'parent' -> state.safetensors; resumes.
 
     A member that diverges leaves no state; its result holds the reason in place of metrics.
-
-    Raises:
-        InputError: The parent, or without one the ticket, is at another iteration than the generation's first, or left
-            no state.
     """
     ticket = Ticket.load(context.inputs["ticket"] / TICKET)
     data = load_dataset(config.data)

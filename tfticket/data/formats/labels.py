@@ -32,10 +32,6 @@ def number_classes(
 
     Returns:
         int32 [rows] of each split, and the names of the classes: None where labels are 0, 1, ... already.
-
-    Raises:
-        InputError: Missing, mixed or unhashable labels, several a row, targets of regression, or a label that no
-            training row has.
     """
     values = {split: _values(where, array) for split, (where, array) in labels.items()}
     kind, _ = values["train"]
