@@ -20,16 +20,7 @@ from typing import Any, TypeVar
 
 from tfticket import seeds
 from tfticket.arms import TICKET, Arm, Trunk
-from tfticket.config import (
-    Control,
-    ControlStep,
-    DrawStep,
-    FitStep,
-    MonteCarlo,
-    PruneStep,
-    StartStep,
-    TrainStep,
-)
+from tfticket.config import Control, ControlStep, DrawStep, FitStep, MonteCarlo, PruneStep, StartStep, TrainStep
 from tfticket.config.durations import rewinds_later
 from tfticket.config.schema import validate
 from tfticket.errors import InputError, unknown

@@ -27,16 +27,7 @@ from tfticket.types import Weights
 if TYPE_CHECKING:
     from tfticket.sampling.sampled_ticket import SampledTicket
 
-__all__ = [
-    "TicketSeries",
-    "TrainedTicket",
-    "build_model",
-    "control",
-    "evaluate",
-    "find_tickets",
-    "load_data",
-    "train",
-]
+__all__ = ["TicketSeries", "TrainedTicket", "build_model", "control", "evaluate", "find_tickets", "load_data", "train"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -279,12 +270,5 @@ def _train(ticket: Ticket, data: Dataset, config: TrainConfig, seed: int, keep: 
         )
     check_class_names(ticket, data)
     return train_weights(
-        ticket.model,
-        ticket.mask,
-        ticket.start,
-        data,
-        config,
-        seed,
-        first_iteration=ticket.iteration,
-        keep=keep,
+        ticket.model, ticket.mask, ticket.start, data, config, seed, first_iteration=ticket.iteration, keep=keep
     )

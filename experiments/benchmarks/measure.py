@@ -202,10 +202,7 @@ def without_op_determinism() -> None:
 
 
 def in_turn(
-    contenders: Mapping[str, dict[str, Any]],
-    rounds: int,
-    measure: Callable[..., dict[str, Any]] = child,
-    **shared: Any,
+    contenders: Mapping[str, dict[str, Any]], rounds: int, measure: Callable[..., dict[str, Any]] = child, **shared: Any
 ) -> dict[str, list[dict[str, Any]]]:
     """Measure each contender once per round, A B C A B C ..., so that disturbances affect all of them."""
     results: dict[str, list[dict[str, Any]]] = {name: [] for name in contenders}

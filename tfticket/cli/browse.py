@@ -20,10 +20,7 @@ if TYPE_CHECKING:
     from tfticket.runs.run_folder import RunFolder
 
 
-@command(
-    "list",
-    epilog="Examples:\n\n  tfticket list\n\n  tfticket list presets\n\n  tfticket list runs --json",
-)
+@command("list", epilog="Examples:\n\n  tfticket list\n\n  tfticket list presets\n\n  tfticket list runs --json")
 def list_(
     what: Annotated[
         str, typer.Argument(autocompletion=completion.lists, help=f"runs, presets, {', '.join(LISTS)}.")
@@ -143,11 +140,7 @@ def gui(
 
 
 @command(epilog="Examples:\n\n  tfticket doctor\n\n  tfticket doctor --workspace /data/tickets --json")
-def doctor(
-    workspace: AnyWorkspace = DEFAULT_WORKSPACE,
-    data_dir: DataDir = None,
-    as_json: Json = False,
-) -> None:
+def doctor(workspace: AnyWorkspace = DEFAULT_WORKSPACE, data_dir: DataDir = None, as_json: Json = False) -> None:
     """Examine this machine: versions, devices, data, disk; what is missing, and how to get it."""
     from tfticket.cli.doctor import examine
 

@@ -69,8 +69,7 @@ def inspect(
     level: Annotated[str | None, typer.Option(help="Of a run: levels, such as 3 or 0-10; default: the last.")] = None,
     seed: Annotated[str | None, typer.Option(help="Of a run: IMP seeds, such as 0 or 0-4; default: the first.")] = None,
     arm: Annotated[
-        list[str] | None,
-        typer.Option(help="Of a run: 'ticket', or a control's name; repeatable. Default: ticket."),
+        list[str] | None, typer.Option(help="Of a run: 'ticket', or a control's name; repeatable. Default: ticket.")
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder for figures and data; default: in the report of a run that is named.")

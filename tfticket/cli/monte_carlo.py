@@ -97,8 +97,7 @@ def mc_fit(
 )
 def mc_ticket(
     sampler: Annotated[
-        str,
-        typer.Argument(autocompletion=completion.runs, help="A sampler's file, the step that fitted it, or a run."),
+        str, typer.Argument(autocompletion=completion.runs, help="A sampler's file, the step that fitted it, or a run.")
     ],
     model: Annotated[str, typer.Option(help="The network, a name or a function or file of your own.")],
     data: DataName = "mnist",

@@ -50,12 +50,7 @@ def show(
     rows = rows_of(shown)
     cells, title, decisions = summarise(rows), title_of([shown], rows), decisions_of(rows)
     if as_json:
-        summary = {
-            "folder": str(shown.folder),
-            "state": shown.state,
-            "status": shown.status,
-            "config": shown.config,
-        }
+        summary = {"folder": str(shown.folder), "state": shown.state, "status": shown.status, "config": shown.config}
         results = {"title": title, "results": [asdict(cell) for cell in cells], "claims": records(decisions)}
         typer.echo(json.dumps({**summary, "steps": [step.entry for step in shown.steps()], **results}))
         return

@@ -72,8 +72,7 @@ def build_model(
                 ) from None
             remedy = "Take larger images, or another network." if _has_too_few_pixels(error) else ""
             raise InputError(
-                f"{name} cannot be built for images of {shape}: {_reason(error)}. {remedy}".strip(),
-                field="model.name",
+                f"{name} cannot be built for images of {shape}: {_reason(error)}. {remedy}".strip(), field="model.name"
             ) from None
     spec = {"name": name, "input_shape": list(shape), "num_classes": classes, "initialiser": config.initialiser}
     _BUILT[model] = (spec, _keras_config(model))

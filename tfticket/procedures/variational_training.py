@@ -3,15 +3,7 @@
 from collections.abc import Collection
 from typing import Any
 
-from tfticket.config import (
-    Carried,
-    ModelConfig,
-    StartStep,
-    TrainConfig,
-    TrainStep,
-    TransplantStep,
-    Variational,
-)
+from tfticket.config import Carried, ModelConfig, StartStep, TrainConfig, TrainStep, TransplantStep, Variational
 from tfticket.lab import Handle, Lab
 from tfticket.procedures.trained_arm import RunConfig, TrainedArm
 

@@ -35,12 +35,7 @@ def _started(process: psutil.Process) -> float:
 
 
 def _me() -> dict[str, Any]:
-    return {
-        "host": platform.node(),
-        "boot_id": _boot_id(),
-        "pid": os.getpid(),
-        "started": _started(psutil.Process()),
-    }
+    return {"host": platform.node(), "boot_id": _boot_id(), "pid": os.getpid(), "started": _started(psutil.Process())}
 
 
 def is_alive(holder: dict[str, Any]) -> bool:

@@ -27,13 +27,7 @@ from tfticket.variational.noise import Draw, drawing
 
 
 def variational_loss(
-    model: Any,
-    layers: Collection[Any],
-    inputs: Any,
-    labels: Any,
-    noise: Any,
-    coefficients: Any,
-    objective: Objective,
+    model: Any, layers: Collection[Any], inputs: Any, labels: Any, noise: Any, coefficients: Any, objective: Objective
 ) -> Any:
     """Return the loss of a batch."""
     shared: dict[Any, Any] = {}
