@@ -155,8 +155,8 @@ def _refusal(cls: type["Config"], problem: dict[str, Any], yaml: bool) -> InputE
     kind, location, value = str(problem["type"]), tuple(problem["loc"]), problem["input"]
     path, holders = _place(cls, location)
     if kind == "extra_forbidden":
-        prefix = path.removesuffix(str(location[-1]))
-        return unknown("key", path, [prefix + name for name in _keys(holders)], field=path)
+        last = str(location[-1])
+        return unknown("key", last, _keys(holders), field=path, prefix=path.removesuffix(last))
     _, held = _place(cls, (*location, ""))
     got = "" if isinstance(value, dict) and kind not in ("string_type", "tuple_type") else _got(value)
     if kind in ("model_type", "model_attributes_type") and held:
