@@ -254,11 +254,7 @@ def _check_draws(draws: int) -> None:
 
 def training_config(train: TrainConfig | dict[str, Any] | None) -> TrainConfig:
     """Return a training's configuration, from a config or its fields."""
-    return (
-        train
-        if isinstance(train, TrainConfig)
-        else validate(TrainConfig, {} if train is None else train, where="train")
-    )
+    return validate(TrainConfig, {} if train is None else train, where="train")
 
 
 def _train(ticket: Ticket, data: Dataset, config: TrainConfig, seed: int, keep: tuple[str, ...] = ()) -> TrainingResult:

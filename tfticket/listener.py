@@ -1,11 +1,13 @@
 """Listeners of a run's progress: a silent one, a counter, and one that writes to the run's folder."""
 
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tfticket.runs.progress import COUNTED, Progress, now, write_progress
+from tfticket.runs.progress import COUNTED, Progress, write_progress
 
 
 class Listener:
@@ -47,7 +49,7 @@ class ProgressCounter(Listener):
         """The state is new."""
 
     def _set(self, **changes: Any) -> None:
-        self.state = self.state.at(now(), **changes)
+        self.state = replace(self.state, updated=time.time(), **changes)
         self.changed()
 
     def expect(self, trainings: int, chains: int = 0) -> None:
@@ -58,7 +60,7 @@ class ProgressCounter(Listener):
     ) -> None:
         present: dict[str, Any] = {}
         if kind in COUNTED:
-            moment = now()
+            moment = time.time()
             present["began"] = self.state.began or moment
             present["chain_began"] = moment if kind == "sample" else None
         step, *concurrent = [
@@ -90,7 +92,7 @@ class ProgressCounter(Listener):
         """The present chain is over."""
         if self.state.chain_began is None:
             return {}
-        return {"chain_seconds": self.state.chain_seconds + now() - self.state.chain_began, "chain_began": None}
+        return {"chain_seconds": self.state.chain_seconds + time.time() - self.state.chain_began, "chain_began": None}
 
 
 _NOTHING: dict[str, Any] = {

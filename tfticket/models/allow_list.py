@@ -25,16 +25,8 @@ _REGULARISERS = frozenset(["L1", "L1L2", "L2", "OrthogonalRegularizer"])
 _CONSTRAINTS = frozenset(["MaxNorm", "MinMaxNorm", "NonNeg", "RadialConstraint", "UnitNorm"])
 _LAYERS = frozenset(
     [
-        *(
-            "InputLayer",
-            "Dense",
-            "EinsumDense",
-            "Embedding",
-            "Activation",
-            "Masking",
-            "Identity",
-            "ActivityRegularization",
-        ),
+        *("InputLayer", "Dense", "EinsumDense", "Embedding", "Activation", "ActivityRegularization"),
+        *("Masking", "Identity"),
         *(f"{kind}Conv{n}D" for kind in ("", "Depthwise", "Separable") for n in (1, 2)),
         *("Conv3D", "Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose"),
         *(f"{kind}{n}D" for kind in ("Cropping", "UpSampling", "ZeroPadding") for n in (1, 2, 3)),

@@ -5,7 +5,7 @@ import json
 import re
 import textwrap
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from numbers import Integral
 from typing import Any
 
@@ -162,11 +162,7 @@ def to_variational(model: Any, config: Variational | dict[str, Any] | None = Non
     """
     from tfticket.variational.convert import convert_layers
 
-    config = (
-        config
-        if isinstance(config, Variational)
-        else validate(Variational, {} if config is None else config, where="to_variational")
-    )
+    config = validate(Variational, {} if config is None else config, where="to_variational")
     if isinstance(model, keras.Model) and variational_layers(model):
         raise InputError(f"{model.name} is variational already.", field="model")
     spec = spec_of(model)
@@ -277,19 +273,10 @@ def _is_whole(number: Any) -> bool:
 def _user_model(name: str, input_shape: tuple[int, ...], num_classes: int) -> Any:
     """Build a user's own network and check that it fits the data."""
     label = f"model: {name}"
-    try:
-        if is_keras_file(name):
-            model = keras.models.load_model(intact_keras_file(name), compile=False)
-        else:
-            keras.backend.reset_uids()  # automatic names seed draws and must not depend on earlier networks
-            build = import_builder(name)
-            with own_settings():  # again, since its module may have changed settings
-                model = build(input_shape, num_classes)
-    except InputError:
-        raise
-    except Exception as error:  # the user's code, or what Keras raises at a damaged file
-        raise InputError(f"{label} fails with {type(error).__name__}: {_reason(error)}", field="model.name") from None
-    _check_is_model(model, label)
+    if is_keras_file(name):
+        model = _built(label, "", lambda: keras.models.load_model(intact_keras_file(name), compile=False))
+    else:
+        model = _built(label, "", lambda: import_builder(name), input_shape, num_classes)
     spec_of(model)
     _check_sizes(model, label, input_shape, num_classes)
     return model
@@ -298,29 +285,34 @@ def _user_model(name: str, input_shape: tuple[int, ...], num_classes: int) -> An
 def _package_model(name: str, target: str, input_shape: tuple[int, ...], num_classes: int, initialiser: Any) -> Any:
     """Build a network that an installed package registers and check that it fits the data."""
     label = f"The network {name} of an installed package, {target},"
-    keras.backend.reset_uids()  # as for a user's function
-    try:
-        build = resolve(target)
-        with own_settings():  # again, since its module may have changed settings
-            model = build(input_shape, num_classes, initialiser)
-    except InputError:
-        raise
-    except Exception as error:  # the package's code
-        raise InputError(
-            f"{label} fails with {type(error).__name__}: {_reason(error)}. Expected a function (input_shape, "
-            "num_classes, initialiser). Update or reinstall the package, or correct its entry point.",
-            field="model.name",
-        ) from None
-    _check_is_model(model, label)
+    advice = (
+        ". Expected a function (input_shape, num_classes, initialiser). Update or reinstall the package, or correct "
+        "its entry point."
+    )
+    model = _built(label, advice, lambda: resolve(target), input_shape, num_classes, initialiser)
     _check_sizes(model, label, input_shape, num_classes)
     return model
 
 
-def _check_is_model(model: Any, label: str) -> None:
+def _built(label: str, advice: str, load: Callable[[], Any], *arguments: Any) -> Any:
+    """Return a model of others' code: what ``load`` returns, called if there are arguments."""
+    try:
+        if arguments:
+            keras.backend.reset_uids()  # automatic names seed draws and must not depend on earlier networks
+        model = load()
+        if arguments:
+            with own_settings():  # again, since its module may have changed settings
+                model = model(*arguments)
+    except InputError:
+        raise
+    except Exception as error:  # the user's or a package's code, or what Keras raises at a damaged file
+        problem = f"{label} fails with {type(error).__name__}: {_reason(error)}{advice}"
+        raise InputError(problem, field="model.name") from None
     check_no_keras_3(model, label)
     if not isinstance(model, keras.Model) or not model.built:
         kind = "a model without an input shape" if isinstance(model, keras.Model) else type(model).__name__
         raise InputError(f"{label} returns {kind}; expected a tf_keras model, built.", field="model.name")
+    return model
 
 
 def _check_sizes(

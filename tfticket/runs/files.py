@@ -47,7 +47,7 @@ MOST_BYTES = 2**28
 def read_file(path: Path, most_bytes: int = MOST_BYTES) -> bytes:
     """Read a regular file of a bounded size. A named pipe or a device is not waited for."""
     try:
-        with open(path, "rb", opener=_open_at_once) as file:
+        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 raise InputError(f"{path} is {_kind_of(status.st_mode)}; expected a file. Remove it.")
@@ -63,10 +63,6 @@ def read_file(path: Path, most_bytes: int = MOST_BYTES) -> bytes:
         raise InputError(f"{path} is a folder; expected a file. Remove it.") from None
     except (OSError, ValueError) as error:  # ValueError: a NUL in its name
         raise InputError(f"{path} is not readable: {getattr(error, 'strerror', None) or error}.") from None
-
-
-def _open_at_once(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def check_file(path: Path, most_bytes: int | None = None) -> None:
