@@ -84,15 +84,11 @@ class ProgressCounter(Listener):
             if kind == "sample":
                 counts["chains_done"] = self.state.chains_done + 1
                 counts["chains_computed"] = self.state.chains_computed + new
-            self._set(**_NOTHING | counts | self._spent())
+            if self.state.chain_began is not None:
+                counts["chain_seconds"] = self.state.chain_seconds + time.time() - self.state.chain_began
+            self._set(**_NOTHING | counts, chain_began=None)
         elif computed:
             self._set(**_NOTHING)
-
-    def _spent(self) -> dict[str, Any]:
-        """The present chain is over."""
-        if self.state.chain_began is None:
-            return {}
-        return {"chain_seconds": self.state.chain_seconds + time.time() - self.state.chain_began, "chain_began": None}
 
 
 _NOTHING: dict[str, Any] = {

@@ -85,13 +85,7 @@ class Report:
 
 @dataclass(frozen=True)
 class Option:
-    """An option of benchmarks on the command line.
-
-    Attributes:
-        name: Of the flag, and of the argument of ``Benchmark.run``.
-        default: Default value.
-        help: One-line description.
-    """
+    """An option of benchmarks on the command line, and argument of ``Benchmark.run``."""
 
     name: str
     default: str
@@ -100,14 +94,7 @@ class Option:
 
 @dataclass(frozen=True)
 class Benchmark:
-    """A benchmark.
-
-    Attributes:
-        name: Name on the command line.
-        run: Measures, given the number of rounds and the options.
-        rounds: Default number of rounds.
-        options: Options besides the common ones.
-    """
+    """A benchmark: ``run`` measures, given the number of rounds and the options besides the common ones."""
 
     name: str
     run: Callable[..., Report]
@@ -123,16 +110,7 @@ def figure(
     summary: Summary = statistics.median,
     at_least: float | None = None,
 ) -> Row:
-    """Return the row of repeated measurements.
-
-    Args:
-        name: Name of the measurement.
-        values: One per round.
-        unit: Of the values.
-        at_most: The target, if less is better.
-        summary: Reduces the values to the figure.
-        at_least: The target, if more is better.
-    """
+    """Return the row of repeated measurements; a target is ``at_most`` or ``at_least``."""
     value = float(summary(values))
     row = Row(name, value, unit, tuple(values))
     if at_least is not None:
@@ -251,12 +229,7 @@ def run_and_watch_cpus(benchmark: Benchmark, rounds: int, chosen: Mapping[str, s
 
 
 def command(benchmarks: Sequence[Benchmark], arguments: Sequence[str] | None = None) -> None:
-    """Run the command line for some benchmarks.
-
-    Args:
-        benchmarks: All of them run if none is named.
-        arguments: By default those of the process.
-    """
+    """Run the command line for some benchmarks; all of them run if none is named."""
     names = [benchmark.name for benchmark in benchmarks]
     parser = argparse.ArgumentParser(
         prog="python -m experiments.benchmarks", description="Measure, and compare with targets."
@@ -310,7 +283,9 @@ def print_report(name: str, report: Report) -> None:
     for column in ("what", "figure", "min - max", "target", "met"):
         table.add_column(column, justify="left" if column in ("what", "met") else "right")
     for row in report.rows:
-        table.add_row(row.name, _value(row), _spread(row), row.target, "" if row.met is None else _yes(row.met))
+        value = _yes(row.value) if isinstance(row.value, bool) else f"{_number(row.value)} {row.unit}".rstrip()
+        spread = f"{_number(min(row.values))} - {_number(max(row.values))}" if len(row.values) > 1 else ""
+        table.add_row(row.name, value, spread, row.target, "" if row.met is None else _yes(row.met))
     console = Console()
     console.print(table)
     for note in report.notes:
@@ -322,14 +297,6 @@ def _foreign_seconds() -> float:
     busy, own = psutil.cpu_times(), os.times()
     ours = own.user + own.system + own.children_user + own.children_system
     return float(busy.user + busy.nice + busy.system) - ours
-
-
-def _value(row: Row) -> str:
-    return _yes(row.value) if isinstance(row.value, bool) else f"{_number(row.value)} {row.unit}".rstrip()
-
-
-def _spread(row: Row) -> str:
-    return f"{_number(min(row.values))} - {_number(max(row.values))}" if len(row.values) > 1 else ""
 
 
 def _number(value: float) -> str:

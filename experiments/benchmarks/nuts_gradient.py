@@ -177,13 +177,7 @@ def measure_conv(data: str) -> tuple[list[Row], str]:
 
 @dataclass(frozen=True)
 class Cost:
-    """Seconds of a gradient against density or rows.
-
-    Attributes:
-        against: 'density' or 'rows'.
-        x: Densities, or numbers of rows.
-        seconds: One per value of ``x``.
-    """
+    """Seconds of a gradient against 'density' or 'rows', one per value of ``x``."""
 
     against: str
     x: Sequence[float]
@@ -205,11 +199,7 @@ _AXES = {
 
 
 def cost_figure(costs: Sequence[Cost]) -> Any:
-    """Plot points and their line, one panel per cost.
-
-    Returns:
-        A ``matplotlib.figure.Figure``.
-    """
+    """Plot points and their line, one panel per cost."""
     from matplotlib.figure import Figure
 
     result = Figure(figsize=(3.6 * len(costs), 3.4), layout="constrained")

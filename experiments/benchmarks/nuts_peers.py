@@ -23,12 +23,7 @@ def gradient_jax(
 ) -> dict[str, Any]:
     """Time log density and gradient by compiled JAX, dense kernels with zeros, all rows as float32 in memory.
 
-    Args:
-        tickets: Name -> file.
-        tile: Rows per call; None: all rows.
-        threads: Unused: JAX takes all CPUs of the process.
-        calls: Fewest timed calls.
-        rows: Number of rows; None: 60,000.
+    ``tile`` is the number of rows per call. ``threads`` is unused: JAX takes all CPUs of the process.
     """
     jax: Any = importlib.import_module("jax")
     jnp: Any = importlib.import_module("jax.numpy")
@@ -61,11 +56,7 @@ def gradient_tensorflow(
 ) -> dict[str, Any]:
     """Time log density and gradient by TensorFlow, dense kernels without dead inputs and units, all rows in one call.
 
-    Args:
-        tickets: Name -> file; networks of dense layers alone.
-        compile_: Whether to compile by XLA.
-        threads: Number of threads.
-        rows: Number of rows; None: 60,000.
+    The networks have dense layers alone; ``compile_`` is by XLA.
     """
     without_op_determinism()
     from tfticket import backend

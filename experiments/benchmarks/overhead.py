@@ -34,16 +34,10 @@ Parts = dict[str, float]
 
 
 def parts_of(wall: float, evaluating: float, records: Sequence[dict[str, Any]]) -> Parts:
-    """Split the wall time, in seconds.
+    """Split the wall time of a loop, in seconds.
 
-    Args:
-        wall: Of the whole loop.
-        evaluating: Within the metrics of the evaluate steps.
-        records: The steps' ``result.json``.
-
-    Returns:
-        'training', 'evaluation', 'first compilation'; then the parts of the overhead: time in step functions by kind,
-        and 'lab' for the time outside of them.
+    ``evaluating`` is spent in the metrics of the evaluate steps; ``records`` are the steps' ``result.json``. The
+    overhead has parts for the step functions by kind, and for the lab outside of them.
     """
     trainings = [record["result"]["seconds"] for record in records if record["kind"] == "train"]
     counted = {name: sum(training[name] for training in trainings) for name in ("training", "evaluation", "first_call")}

@@ -79,16 +79,7 @@ def _step(
 def _time_torch_step(
     torch: Any, model: Any, loss_of: Callable[[Any, Any], Any], data: Dataset, batch_size: int, iterations: int
 ) -> dict[str, Any]:
-    """Measure seconds of a step of fused Adam, after two to warm up, and the peak memory of the process in GB.
-
-    Args:
-        torch: The module.
-        model: What is trained.
-        loss_of: Images, float [batch, channels, height, width], and labels -> the loss.
-        data: Its training rows are used, pixels from 0 to 1.
-        batch_size: Rows of a step.
-        iterations: Steps that are timed.
-    """
+    """Measure seconds of a step of fused Adam, after two to warm up, and the peak memory of the process in GB."""
     images = torch.from_numpy(data.x_train.transpose(0, 3, 1, 2).astype(np.float32) / 255)
     labels = torch.from_numpy(data.y_train.astype(np.int64))
     adam = torch.optim.Adam(model.parameters(), 1e-3, fused=True)

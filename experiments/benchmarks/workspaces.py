@@ -33,16 +33,7 @@ MESSAGE = "The loss is not finite at iteration 4,300. Lower train.optimiser.lear
 
 
 def make_workspace(workspace: Path, runs: int = RUNS, events: int = EVENTS) -> list[Path]:
-    """Fill a folder with runs that have ended.
-
-    Args:
-        workspace: The folder; it is created if it does not exist.
-        runs: Number of runs; they take the ``STATES`` in turn.
-        events: Evaluations per run, spread over its trainings.
-
-    Returns:
-        The runs' folders, the newest last.
-    """
+    """Fill a folder with runs that have ended, with so many evaluations each; return their folders, the newest last."""
     return [make_run(workspace, number, STATES[number % len(STATES)], events) for number in range(runs)]
 
 
@@ -55,7 +46,8 @@ def make_run(workspace: Path, number: int, state: str, events: int) -> Path:
     trainings = SEEDS * (1 + LEVELS)
     done = trainings if state == "done" else trainings - 2
     places = [(seed, level) for seed in range(SEEDS) for level in range(1 + LEVELS)][:done]
-    steps = [_start(workspace, name, seed) for seed in range(SEEDS)]
+    dense = {"density": 1.0, "level": 0}
+    steps = [_step(workspace, name, "start", {"seed": seed}, dense, _event_log(0)) for seed in range(SEEDS)]
     for seed, level in places:
         steps += _level(workspace, name, seed, level, events // done + (level < events % done))
     write_json(folder / "manifest.json", {"steps": steps}, sync=False)
@@ -77,10 +69,6 @@ def _digest(*parts: object) -> str:
 def _config() -> dict[str, Any]:
     overrides = [f"seeds={list(range(SEEDS))}".replace(" ", ""), f"prune.levels={LEVELS}", "control_densities=[]"]
     return load_experiment(PRESET, overrides).model_dump(mode="json")
-
-
-def _start(workspace: Path, run: str, seed: int) -> dict[str, Any]:
-    return _step(workspace, run, "start", {"seed": seed}, {"density": 1.0, "level": 0}, _event_log(0))
 
 
 def _level(workspace: Path, run: str, seed: int, level: int, events: int) -> list[dict[str, Any]]:

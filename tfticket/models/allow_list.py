@@ -158,9 +158,5 @@ def _is_harmless_value(key: str, value: Any) -> bool:
     if key == "name":
         return True
     if known := _BY_NAME.get(key.rpartition("_")[2]):
-        return value in known or value in {_snake(name) for name in known}
+        return value in known or value in {re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower() for name in known}
     return (_EQUATION if key == "equation" else _WORD).fullmatch(value) is not None
-
-
-def _snake(name: str) -> str:
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()

@@ -405,7 +405,8 @@ def _last_layer(output: Any) -> Any:
     layer, node, _ = output._keras_history
     if isinstance(layer, keras.Model):
         return _last_layer(layer.outputs[0])
-    if isinstance(layer, _RESHAPING) or getattr(layer, "symbol", None) in _RESHAPING_OPS or _is_identity(layer):
+    is_identity = isinstance(layer, keras.layers.Activation) and _is_linear(layer)
+    if isinstance(layer, _RESHAPING) or getattr(layer, "symbol", None) in _RESHAPING_OPS or is_identity:
         return _last_layer(layer.inbound_nodes[node].keras_inputs[0])
     return layer
 
@@ -419,10 +420,6 @@ _NON_LINEAR_OPS = {
     *("nn.elu", "nn.gelu", "nn.leaky_relu", "nn.relu", "nn.relu6", "nn.selu", "nn.silu", "nn.softmax", "nn.softsign"),
     *("math.sigmoid", "math.softplus", "math.tanh"),
 }
-
-
-def _is_identity(layer: Any) -> bool:
-    return isinstance(layer, keras.layers.Activation) and _is_linear(layer)
 
 
 def _is_linear(layer: Any) -> bool:

@@ -44,7 +44,8 @@ def save_tensors(path: Path, kind: str, tensors: dict[str, np.ndarray], metadata
     if path.is_dir():
         raise InputError(f"{path} is a folder; expected the name of a file to write.")
     arrays = {name: np.asarray(array, order="C") for name, array in tensors.items()}
-    header = {**metadata, "format": FORMAT_VERSION, "kind": kind, "versions": versions(), "step": _step_name(path)}
+    header = {**metadata, "format": FORMAT_VERSION, "kind": kind, "versions": versions()}
+    header["step"] = getattr(step_of(path), "name", None)
     header["tensors"] = {name: checksum({"": array}) for name, array in arrays.items()}
     header[CHECKSUM] = checksum_of(json.loads(json.dumps(header)))
     texts = {"tfticket": json.dumps(header)}
@@ -107,7 +108,7 @@ def _header(path: Path, texts: dict[str, str], kind: str | None) -> dict[str, An
         own = header.pop(CHECKSUM, None)
         if own != checksum_of(header) or not isinstance(header.get("tensors"), dict):
             raise Damaged(path, "is damaged: its metadata are not those that were written")
-        step, here = header.pop("step", None), _step_name(path)
+        step, here = header.pop("step", None), getattr(step_of(path), "name", None)
         if here is not None and step != here:
             of = f"of the step {step}" if step else "of no step"
             raise Damaged(path, f"is a file {of}, not of the one whose folder it lies in")
@@ -151,11 +152,6 @@ def verify_step(folder: Path) -> bool:
         else:
             check_bytes(path)
     return files is not None
-
-
-def _step_name(path: Path) -> str | None:
-    step = step_of(path)
-    return None if step is None else step.name
 
 
 def checksum(tensors: dict[str, np.ndarray]) -> str:

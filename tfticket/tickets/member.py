@@ -23,7 +23,11 @@ def member(context: StepContext, config: MemberStep) -> dict[str, Any]:
     parent = None
     if "parent" in context.inputs:
         parent, _ = read_checkpoint(context.inputs["parent"] / STATE)
-    _check_first(config, ticket.iteration if parent is None else parent.iteration)
+    iteration = ticket.iteration if parent is None else parent.iteration
+    if iteration != config.first:
+        raise InputError(
+            f"The member's state is of iteration {iteration:,}; expected {config.first:,}, the generation's first."
+        )
     checkpoint, environments = load_checkpoint(context)
     resume = checkpoint or parent
     context.events.write("begin", iteration=config.first if resume is None else resume.iteration)
@@ -58,10 +62,3 @@ def member(context: StepContext, config: MemberStep) -> dict[str, Any]:
     metrics = {name: value for name, value in last.items() if name not in ("iteration", "loss", "test")}
     history = [row for row in trained.history if row["iteration"] > config.first]
     return result | {"validation": metrics, "history": history, "seconds": trained.seconds, "jit": trained.jit}
-
-
-def _check_first(config: MemberStep, iteration: int) -> None:
-    if iteration != config.first:
-        raise InputError(
-            f"The member's state is of iteration {iteration:,}; expected {config.first:,}, the generation's first."
-        )

@@ -54,8 +54,9 @@ def number_classes(
             field=without_source(where),
         )
     if len(set(names)) < len(names):
+        twice = next(name for number, name in enumerate(names) if name in names[:number])
         raise InputError(
-            f"{where} holds different labels of one name, {_twice(names)!r}. Give the names instead.",
+            f"{where} holds different labels of one name, {twice!r}. Give the names instead.",
             field=without_source(where),
         )
     check_spaces(where, names)
@@ -214,7 +215,3 @@ def _refuse_times(where: object) -> Never:
         f"{where} holds times; expected classes: whole numbers, texts or truth values. {AS_TEXT}",
         field=without_source(where),
     )
-
-
-def _twice(names: tuple[str, ...]) -> str:
-    return next(name for number, name in enumerate(names) if name in names[:number])
