@@ -1,10 +1,10 @@
 """Listeners of a run's progress: a silent one, a counter, and one that writes to the run's folder."""
 
-import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from time import time as now
 from typing import Any
 
 from tfticket.runs.progress import COUNTED, Progress, write_progress
@@ -49,7 +49,7 @@ class ProgressCounter(Listener):
         """The state is new."""
 
     def _set(self, **changes: Any) -> None:
-        self.state = replace(self.state, updated=time.time(), **changes)
+        self.state = replace(self.state, updated=now(), **changes)
         self.changed()
 
     def expect(self, trainings: int, chains: int = 0) -> None:
@@ -60,7 +60,7 @@ class ProgressCounter(Listener):
     ) -> None:
         present: dict[str, Any] = {}
         if kind in COUNTED:
-            moment = time.time()
+            moment = now()
             present["began"] = self.state.began or moment
             present["chain_began"] = moment if kind == "sample" else None
         step, *concurrent = [
@@ -85,7 +85,7 @@ class ProgressCounter(Listener):
                 counts["chains_done"] = self.state.chains_done + 1
                 counts["chains_computed"] = self.state.chains_computed + new
             if self.state.chain_began is not None:
-                counts["chain_seconds"] = self.state.chain_seconds + time.time() - self.state.chain_began
+                counts["chain_seconds"] = self.state.chain_seconds + now() - self.state.chain_began
             self._set(**_NOTHING | counts, chain_began=None)
         elif computed:
             self._set(**_NOTHING)
