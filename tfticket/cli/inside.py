@@ -100,7 +100,6 @@ def _choose(
     what: Sequence[str], workspace: Path, level: str | None, seed: str | None, arms: list[Arm]
 ) -> tuple[list[Chosen], Path | None]:
     """The tickets that are meant, and the folder of a run's report for what is found."""
-    from tfticket.inspection.load import load
     from tfticket.runs.step import TICKET as TICKET_FILE
     from tfticket.runs.step_files import RESULT
     from tfticket.tickets import Ticket
@@ -118,9 +117,7 @@ def _choose(
         run = named_run(workspace, name)
         tickets = _of_run(run, level, seed, arms)
         several = f"{run.folder.name}: " if len(what) > 1 else ""
-        for ticket in tickets:
-            first, *rest = ticket.words
-            chosen.append(Chosen((several + first, *rest), *load(ticket)))
+        chosen += [_loaded(ticket, several) for ticket in tickets]
         if folder is None:
             folder = run.folder / "report"
     names = [ticket.name for ticket in chosen]
@@ -137,6 +134,13 @@ def _folder_name(names: Sequence[str]) -> str:
     if len(names) == 1:
         return f"inside-{words}"
     return f"compared-{words}-and-{len(names) - 1}-{hashlib.sha256(json.dumps(names).encode()).hexdigest()[:8]}"
+
+
+def _loaded(ticket: "RunTicket", before_name: str) -> Chosen:
+    from tfticket.inspection.load import load
+
+    first, *rest = ticket.words
+    return Chosen((before_name + first, *rest), *load(ticket))
 
 
 def _of_run(run: Any, level: str | None, seed: str | None, asked: Sequence[Arm]) -> list["RunTicket"]:
