@@ -64,7 +64,7 @@ def test_xla_compiles_everything_on_a_gpu_and_dense_networks_on_a_cpu(gpu, layer
 KERAS_FIRST = """
 import tf_keras
 import numpy as np, tfticket as tt
-images, labels = np.zeros((20, 4, 4, 1), "uint8"), np.arange(20) % 2
+images, labels = np.arange(320).astype("uint8").reshape(20, 4, 4, 1), np.arange(20) % 2
 data = tt.load_data(x_train=images, y_train=labels, x_test=images, y_test=labels)
 layers = [tf_keras.Input((4, 4, 1)), tf_keras.layers.Conv2D(1, 3), tf_keras.layers.Flatten(), tf_keras.layers.Dense(2)]
 model = tt.to_variational(tf_keras.Sequential(layers))

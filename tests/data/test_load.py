@@ -218,7 +218,7 @@ def test_own_arrays_keep_their_name_shape_and_classes():
     data = own(y_train=np.arange(40)[:, None] % 7, x_test=numbered(6)[..., None])
     assert (data.name, data.label, data.input_shape, data.class_names) == ("own", "own", (2, 1, 1), tuple("0123456"))
     assert dict(zip(numbers(data.x_test), data.y_test, strict=True)) == {row: row % 2 for row in range(6)}
-    coloured = np.zeros((40, 4, 5, 3), np.uint8)
+    coloured = np.arange(2400, dtype=np.uint16).astype(np.uint8).reshape(40, 4, 5, 3)
     assert own(x_train=coloured, x_test=coloured[:6]).input_shape == (4, 5, 3)
     assert load_data(**arrays()).name == "own data"
     assert repr(own(train_rows=7, classes=[0, 2])) == "Dataset(own, 7 + 10 + 3 images of 2x1x1, 2 classes)"
@@ -250,6 +250,7 @@ REFUSED = {
         ({"x_train": GREY > 0}, "255 * x.astype(np.uint8)"), ({"x_train": GREY.ravel()}, "(800,)"),
         ({"x_train": GREY.view([("a", "u1")])}, "fields as columns"),
         ({"x_train": np.zeros((40, 3, 32, 32), np.uint8)}, "transpose(0, 2, 3, 1)"),
+        ({"x_train": np.full((40, 2, 1), 7, np.uint8)}, "every pixel has the same value"),
     ],
     "x_test": [
         ({"x_test": None}, "all four arrays"), ({"x_train": FLOATS}, "uint8, x_train is float32"),

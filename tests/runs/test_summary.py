@@ -3,6 +3,7 @@
 import json
 import os
 from contextlib import closing
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -40,7 +41,7 @@ def test_a_run_that_computes_is_listed_with_its_progress(workspace, opened):
         assert (shown.level, shown.density) == (5, 0.5**5), "of the ticket whose accuracy stands beside"
         assert (shown.completed, shown.seconds_left) == (3.5, pytest.approx(170))
         assert shown.accuracy is not None
-        shown = run(progress.at(1e9 + 71, step=PRUNE))
+        shown = run(replace(progress, updated=1e9 + 71, step=PRUNE))
         assert (shown.doing, shown.level) == ("prune · seed 0", 5)
         shown = run(Progress(trainings=12))
         assert (shown.doing, shown.completed, shown.seconds_left) == ("", 0.0, None)

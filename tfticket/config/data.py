@@ -95,12 +95,7 @@ class DataConfig(Config):
 
 
 Initialiser = Literal[
-    "glorot_normal",
-    "glorot_uniform",
-    "glorot_untruncated",
-    "he_normal",
-    "he_uniform",
-    "he_untruncated",
+    "glorot_normal", "glorot_uniform", "glorot_untruncated", "he_normal", "he_uniform", "he_untruncated"
 ]
 """Of kernels. 'normal' is cut off at two standard deviations, as Keras has it; 'untruncated' is not. He is Kaiming."""
 
