@@ -93,7 +93,9 @@ def test_a_tenth_is_for_validation_but_never_more_than_5_000_and_never_none():
 # Equal rows are equal data
 
 
-def test_in_every_format_equal_rows_are_equal_data(form, request, tmp_path):
+@pytest.mark.parametrize("name", ["npz compressed", "idx gzipped", "cifar python tar", "images zip"])
+def test_in_any_format_equal_rows_are_equal_data(name, request, tmp_path):
+    form = formats[name]
     rows = request.getfixturevalue(form.rows)
     path = form.write(rows, tmp_path / "in.this.folder")
     has_names = form.name.startswith(("cifar", "images"))
@@ -105,7 +107,7 @@ def test_in_every_format_equal_rows_are_equal_data(form, request, tmp_path):
         assert_equal(replace(ours, class_names=theirs.class_names), theirs)
         assert ours.x_train.ctypes.data % 64 == 0, "where TensorFlow can use them"
     expected = {"data.npz": "data", "images.zip": "images", "in.this.folder": "in.this.folder"}
-    expected |= {f"cifar-10-{kind}.tar.gz": f"cifar-10-{kind}" for kind in ("python", "binary")}
+    expected |= {"cifar-10-python.tar.gz": "cifar-10-python"}
     assert ours.name == ours.label == expected[path.name]
 
 
@@ -165,10 +167,9 @@ def test_a_file_that_changed_is_read_anew_and_the_data_of_a_run_are_read_once(fo
 
 def test_classes_are_chosen_by_name_or_number(colour, tmp_path):
     path = formats["cifar python"].write(colour, tmp_path / "data")
-    for classes, kept in ((("cat", "dog"), [3, 5]), (["truck", 0, "frog"], [9, 0, 6])):
-        by_name, by_number = (load_data(path=path, classes=c, validation_rows=20) for c in (classes, kept))
-        assert_equal(by_name, by_number)
-        assert by_name.class_names == tuple(names[label] for label in kept)
+    by_name, by_number = (load_data(path=path, classes=c) for c in (["truck", 0, "frog"], [9, 0, 6]))
+    assert_equal(by_name, by_number)
+    assert by_name.class_names == ("truck", "airplane", "frog")
     assert own(classes=["2", "1"]).class_names == own(classes=(2, 1)).class_names == ("2", "1")
     with refused("data.classes", None, "twice"):
         load_data(path=path, classes=[3, "cat"])
@@ -181,10 +182,9 @@ def test_names_that_are_numbers_count_before_numbers(digits, tmp_path):
     path = folder({f"{split}/{n}/0.png": png(images[n]) for n in images for split in ("train", "test")}, tmp_path / "i")
     extra = {f"train/{name}/1.png": png(image) for name, image in images.items()}
     path = folder({**extra, "train/1/2.png": png(images["1"])}, path)
-    for classes in ([1, 2], ["1", "2"], [1, "2"]):
-        data = load_data(path=path, classes=classes, stratify=True)
-        assert data.class_names == ("1", "2")
-        np.testing.assert_array_equal(data.x_test[data.y_test == 0][0, ..., 0], images["1"])
+    data = load_data(path=path, classes=[1, "2"], stratify=True)
+    assert data.class_names == ("1", "2")
+    np.testing.assert_array_equal(data.x_test[data.y_test == 0][0, ..., 0], images["1"])
     assert load_data(path=path, classes=[0, 3], stratify=True).class_names == ("1", "3"), "no class is called 0"
     with refused("data.classes", None, "twice"):
         load_data(path=path, classes=[0, 1])
@@ -194,18 +194,9 @@ def test_names_that_are_numbers_count_before_numbers(digits, tmp_path):
 
 def test_classes_that_are_missing_or_no_choice_are_refused():
     one_class = {"y_test": np.zeros(6, int)}
-    for field, cases in {
-        "data.classes": [(["0", "3"], "'3'"), ([0, 3], "0 to 2"), ([-4, 0], "'-4'"), ([1, 2], "no test rows")],
-        "classes": [
-            ([1, 1], "repeat"),
-            ([1, "1"], "repeat"),
-            ([1], "[1]"),
-            ([], "[]"),
-            ("01", "list"),
-            (7, "list"),
-            *(([v, 2], "numbers or names") for v in (0.5, 1.0, True, None, b"1")),
-        ],
-    }.items():
+    known = [(["0", "3"], "'3'"), ([0, 3], "0 to 2"), ([-4, 0], "'-4'"), ([1, 2], "no test rows")]
+    wrong = [([1, "1"], "repeat"), ([1], "[1]"), ("01", "list"), *(([v, 2], "numbers or") for v in (1.0, True, None))]
+    for field, cases in {"data.classes": known, "classes": wrong}.items():
         for classes, mention in cases:
             with refused(field, None, mention):
                 own(classes=classes, **one_class)
@@ -218,14 +209,12 @@ def test_own_arrays_keep_their_name_shape_and_classes():
     data = own(y_train=np.arange(40)[:, None] % 7, x_test=numbered(6)[..., None])
     assert (data.name, data.label, data.input_shape, data.class_names) == ("own", "own", (2, 1, 1), tuple("0123456"))
     assert dict(zip(numbers(data.x_test), data.y_test, strict=True)) == {row: row % 2 for row in range(6)}
-    coloured = np.zeros((40, 4, 5, 3), np.uint8)
-    assert own(x_train=coloured, x_test=coloured[:6]).input_shape == (4, 5, 3)
     assert load_data(**arrays()).name == "own data"
     assert repr(own(train_rows=7, classes=[0, 2])) == "Dataset(own, 7 + 10 + 3 images of 2x1x1, 2 classes)"
 
 
 def test_own_arrays_are_left_as_they_were_and_data_share_nothing_and_cannot_be_written(tmp_path):
-    layouts = (np.copy, np.asfortranarray, lambda array: np.repeat(array, 2, axis=0)[::2], lambda array: array[::-1])
+    layouts = (np.copy, np.asfortranarray, lambda array: array[::-1])
     for layout, options in itertools.product(layouts, ({}, {"classes": [2, 0]}, {"train_rows": 20})):
         theirs = {name: layout(array) for name, array in arrays().items()}
         before = {name: array.copy() for name, array in theirs.items()}
@@ -247,26 +236,21 @@ REFUSED = {
     "path": [({"path": "mnist.npz"}, "either a path or arrays")],
     "x_train": [
         ({"x_train": None}, "all four arrays"), ({"x_train": GREY.astype(np.uint16)}, "x.astype(np.float32)"),
-        ({"x_train": GREY > 0}, "255 * x.astype(np.uint8)"), ({"x_train": GREY.ravel()}, "(800,)"),
-        ({"x_train": GREY.view([("a", "u1")])}, "fields as columns"),
-        ({"x_train": np.zeros((40, 3, 32, 32), np.uint8)}, "transpose(0, 2, 3, 1)"),
+        ({"x_train": GREY > 0}, "255 * x.astype(np.uint8)"),
     ],
     "x_test": [
-        ({"x_test": None}, "all four arrays"), ({"x_train": FLOATS}, "uint8, x_train is float32"),
+        ({"x_train": FLOATS}, "uint8, x_train is float32"),
         ({"x_test": np.full((6, 2, 1, 1), np.nan)}, "float64, x_train is uint8"),
         ({"x_test": numbered(6)[..., 0]}, "2 features, x_train has images of (2, 1, 1)"),
         ({"x_test": np.zeros((6, 3, 1), np.uint8)}, "(3, 1, 1)"),
-        ({"x_test": numbered(0), "y_test": np.zeros(0, int)}, "(0, 2, 1)"),
     ],
     "y_train": [
-        ({"y_train": None}, "all four arrays"), ({"y_train": np.arange(39)}, "39 labels, x_train 40 rows"),
+        ({"y_train": np.arange(39)}, "39 labels, x_train 40 rows"),
         ({"y_train": CODES[:, None, None]}, "(40, 1, 1)"),
     ],
     "y_test": [
-        ({"y_test": None}, "all four arrays"), ({"y_test": CODES[:7]}, "7 labels, x_test 6 rows"),
-        ({"y_test": np.zeros((6, 2), int)}, "(6, 2)"), ({"y_test": np.int64(3)}, "int64"),
+        ({"y_test": None}, "all four arrays"), ({"y_test": np.zeros((6, 2), int)}, "(6, 2)"),
         ({"y_train": 2 * CODES}, "the label 1 (row 1)"), ({"y_test": np.full(6, 3)}, "one of 0, 1, 2"),
-        ({"y_train": CODES + 4_000_000_000}, "4000000000, 4000000001"), ({"y_test": np.full(6, -1)}, "-1 (row 0)"),
     ],
     "y_validation": [({"x_validation": numbered(5)}, "both")],
     "data.validation_rows": [({"validation_rows": 40}, "40 training rows: 40 for validation")],
@@ -288,29 +272,20 @@ def test_own_arrays_that_do_not_fit_are_refused(field):
             own(**changes)
 
 
-def test_options_that_named_data_do_not_have_are_refused():
-    for options, field, suggestion, mention in (
-        ({"name": 3}, "name", None, "3"),
-        ({"name": "mnits"}, "data.name", "mnist", "--data-dir"),
-        ({"path": "no/such/file.npz"}, None, None, "no/such/file.npz does not exist"),
-        ({"train_rows": 56_000}, "data.train_rows", None, "60,000"),
-        ({"train_rows": 0}, "train_rows", None, "0"),
-    ):
-        with refused(field, suggestion, mention):
-            load_data(**options)
-
-
-def test_parts_that_do_not_fit_make_no_data_set():
+def test_parts_that_do_not_fit_make_no_data_set_and_an_unknown_name_is_none():
     for changes, field, mention in (
         ({"x_validation": np.zeros((10, 2, 1, 1), np.float32)}, "x_validation", "float32"),
         ({"x_test": np.zeros((6, 1, 2, 1), np.uint8)}, "x_test", "(6, 1, 2, 1)"),
         ({"y_test": np.zeros(6, np.int64)}, "y_test", "int64"),
         ({"y_test": np.zeros(5, np.int32)}, "y_test", "int32 [6]"),
         ({"y_train": np.full(30, 3, np.int32)}, "y_train", "0 to 2"),
-        ({"y_train": np.full(30, -1, np.int32)}, "y_train", "0 to 2"),
         ({"x_test": np.zeros((0, 2, 1, 1), np.uint8), "y_test": np.zeros(0, np.int32)}, "y_test", "[0]"),
     ):
         with refused(field, None, mention):
             replace(own(), **changes)
     with refused("split", None, "validation"):
         own().split("dev")
+    with refused("name", None, "3"):
+        load_data(3)
+    with refused("data.name", "mnist", "--data-dir"):
+        load_data("mnits")
