@@ -10,9 +10,8 @@ from gui.views.texts import text_label, tip
 from tests.harms import HARMS, MARKUP
 
 DAMAGED = {"labels", "no labels", "huge labels", "folders elsewhere", "kinds", "a deep manifest"}
-DAMAGED |= {f"a {name} that is a pipe" for name in ("manifest", "status", "configuration")} | {
-    "a status of another time"
-}
+DAMAGED |= {"a manifest that is a pipe", "a status that is a pipe", "a configuration that is a pipe"}
+DAMAGED |= {"a status of another time"}
 
 
 def test_every_run_is_a_row_and_can_be_looked_at(qtbot, tmp_path):
@@ -47,6 +46,5 @@ def test_a_text_with_markup_is_shown_as_it_stands(qtbot):
     label = text_label(MARKUP)
     qtbot.addWidget(label)
     assert label.textFormat() == Qt.TextFormat.PlainText
-    assert tip("plain & <simple") == "plain & <simple"
-    assert "&lt;b&gt;bold&lt;/b&gt;" in tip("<b>bold</b>")
+    assert "&lt;img" in tip(MARKUP)
     assert "\x1b" not in tip(MARKUP)
