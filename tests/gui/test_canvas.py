@@ -10,7 +10,7 @@ from PySide6.QtGui import QColor, QGuiApplication, QPalette
 
 from gui.views import canvas as canvas_module
 from gui.views.canvas import FigureCanvas
-from gui.views.figure_theme import decimate, readable, theme_of
+from gui.views.figure_theme import decimate, theme_of
 from tests.processes import DEADLINE, execute
 from tests.refusals import refused
 
@@ -71,28 +71,20 @@ def test_themes_follow_the_palette_and_files_and_copies_are_light(canvas, qtbot,
     canvas.copy()
     assert QGuiApplication.clipboard().image().pixelColor(0, 0).name() == "#ffffff"
     assert canvas.theme.dark
-    for background, colour in (("#ffffff", "#ffffff"), ("#202020", "#000000"), ("#202020", "#332288")):
-        shown = [np.mean(QColor(name).getRgbF()[:3]) for name in (readable(colour, background), background)]
-        assert abs(shown[1] - shown[0]) > 0.15
 
 
 @pytest.mark.parametrize("scale", ["linear", "log"])
-def test_the_wheel_zooms_dragging_moves_and_a_double_click_shows_all(canvas, scale):
+def test_the_wheel_zooms_and_a_double_click_shows_all(canvas, scale):
     axes = canvas.figure.axes[0]
     axes.set_xscale(scale)
     axes.invert_xaxis()
     canvas.draw()
     before, (x, y) = axes.get_xlim(), axes.transAxes.transform((0.5, 0.5))
     MouseEvent("scroll_event", canvas, x, y, step=1)._process()
-    zoomed = axes.get_xlim()
-    assert before[0] > zoomed[0] > zoomed[1] > before[1]
-    for kind, moved in (("button_press", 0), ("motion_notify", 30), ("button_release", 30)):
-        MouseEvent(f"{kind}_event", canvas, x + moved, y, button=1)._process()
-    assert axes.get_xlim() != zoomed
+    assert before[0] > axes.get_xlim()[0] > axes.get_xlim()[1] > before[1]
     assert canvas.has_user_view
     MouseEvent("button_press_event", canvas, x, y, button=1, dblclick=True)._process()
-    assert axes.get_xlim() == pytest.approx(before)
-    assert not canvas.has_user_view
+    assert (axes.get_xlim(), canvas.has_user_view) == (pytest.approx(before), False)
 
 
 def test_the_window_draws_in_its_own_style_without_tensorflow_or_not_at_all(tmp_path):

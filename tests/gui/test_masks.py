@@ -2,8 +2,8 @@
 
 import csv
 import io
-import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from PySide6.QtCore import Qt
 
 from gui.models.mask_pictures import draw_mask
-from gui.models.masks import NO_RUN, WAITING, MasksModel
-from gui.models.ticket_list import read_tickets
+from gui.models.masks import WAITING, MasksModel
 from gui.views.masks import MasksTab
 from tests.made_runs import LAYERS, change_json
 from tfticket.arms import TICKET, Arm
@@ -57,21 +56,13 @@ def drawn(shape, density):
     return np.random.default_rng(0).random(shape) < density
 
 
-def test_networks_of_monte_carlo_tickets_are_no_tickets_of_the_run(tmp_path):
+def test_networks_of_monte_carlo_tickets_are_no_tickets_of_the_run(run):
     """Where tickets are rewound later, these have a level as the run's own tickets have."""
-    steps = []
-    for label in ({"seed": 0}, {"seed": 0, "arm": "monte-carlo dense", "replicate": 0}):
-        for level, kind in enumerate(("start", "prune")):
-            folder = tmp_path / "steps" / f"{kind}-{len(steps)}"
-            folder.mkdir(parents=True)
-            (folder / "result.json").write_text(json.dumps({"result": {"level": level, "density": 1.0}}))
-            steps.append({"kind": kind, "folder": folder.name, "fingerprint": folder.name, "label": label})
-    run = tmp_path / "runs" / "a-1"
-    run.mkdir(parents=True)
-    (run / "manifest.json").write_text(json.dumps({"steps": steps}))
-    tickets, damaged = read_tickets(run, {})
-    assert [(ticket.group, ticket.level) for ticket in tickets.values()] == [((TICKET, 0, 0), n) for n in (0, 1)]
-    assert damaged == 0
+    steps, own = read_steps(run), model_of(run).groups
+    prune = next(step for step in steps if step.kind == "prune")
+    label = {"seed": 0, "arm": Arm.parse("monte-carlo dense"), "replicate": 0}
+    write_manifest(run, [*steps, replace(prune, label=label)])
+    assert model_of(run).groups == own
 
 
 def test_tickets_are_chosen_by_arm_seed_level_and_layer(model):
@@ -135,17 +126,12 @@ def test_any_mask_has_a_picture_of_its_density(shape, density):
     np.testing.assert_array_equal(picture.kept, picture.lost)
 
 
-@pytest.mark.parametrize("pixels", [(300, 400), (10, 10)])
-def test_single_survivors_can_be_seen(pixels):
-    for shape in ((784, 300), (3, 3, 512, 256)):
-        kept = np.zeros(shape, bool)
-        kept[..., 2, 3] = True
-        picture = draw_mask(kept, None, None, pixels)
-        assert picture.kept.shape <= (pixels[0] / 3, pixels[1] / 3) or picture.weights_per_cell == 1
-        strengths = picture.strengths[picture.strengths > 0]
-        assert strengths.min() >= (picture.faintest if len(shape) == 2 else 0.08)
+def test_a_sparse_mask_can_be_seen_and_a_denser_cell_is_no_fainter():
+    kept = np.zeros((784, 300), bool)
+    kept[2, 3] = True
+    picture = draw_mask(kept, None, None, (10, 10))
+    assert picture.strengths[picture.strengths > 0].min() >= picture.faintest
     picture = draw_mask(drawn((784, 300), 0.3), None, None, (300, 400))
-    assert 0.3 <= picture.strengths.mean() <= 0.4
     assert np.all(np.diff(picture.strengths.ravel()[np.argsort(picture.kept, axis=None)]) >= 0)
 
 
@@ -217,8 +203,6 @@ def test_what_could_not_be_read_is_a_problem_and_tried_again_later(run, monkeypa
     shutil.rmtree(run.parents[1])
     assert model.poll()
     assert "gone" in model.problem
-    model.show(None)
-    assert model.message == NO_RUN
 
 
 def test_the_keys_the_slider_and_boxes_choose(tab, model, qtbot):
