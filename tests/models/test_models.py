@@ -23,33 +23,30 @@ from tfticket.training.gradient import train_weights
 layers = keras.layers
 GREY, COLOUR = (28, 28, 1), (32, 32, 3)
 SIZES = {  # kernels; trainable parameters by the shape of an image, of the papers or PyTorch's networks of that name
-    "lenet-300-100": (3, {GREY: 266_610, COLOUR: 953_010}),
-    "lenet-5": (4, {GREY: 431_080, COLOUR: 657_080}),
-    "conv-2": (5, {COLOUR: 4_301_642, GREY: 3_317_450}),
-    "conv-4": (7, {COLOUR: 2_425_930, GREY: 1_933_258}),
+    "lenet-300-100": (3, {GREY: 266_610, COLOUR: 953_010}), "lenet-5": (4, {GREY: 431_080, COLOUR: 657_080}),
+    "conv-2": (5, {COLOUR: 4_301_642, GREY: 3_317_450}), "conv-4": (7, {COLOUR: 2_425_930, GREY: 1_933_258}),
     "conv-6": (9, {COLOUR: 2_262_602, GREY: 1_802_698}),
     "resnet-18": (1 + 16 + 3 + 1, {COLOUR: 11_173_962}),  # stem, convolutions, shortcuts, the last layer
-    "resnet-20": (1 + 18 + 2 + 1, {COLOUR: 272_474}),
-    "resnet-110": (1 + 108 + 2 + 1, {COLOUR: 1_730_714}),
-    "vgg-11": (8 + 1, {COLOUR: 9_228_362}),
-    "vgg-16": (13 + 1, {COLOUR: 14_724_042}),
+    "resnet-20": (1 + 18 + 2 + 1, {COLOUR: 272_474}), "resnet-110": (1 + 108 + 2 + 1, {COLOUR: 1_730_714}),
+    "vgg-11": (8 + 1, {COLOUR: 9_228_362}), "vgg-16": (13 + 1, {COLOUR: 14_724_042}),
     "vgg-19": (16 + 1, {COLOUR: 20_035_018}),
     "vit-tiny": (1 + 12 * 6 + 1, {COLOUR: 5_362_762}),  # patches, attention and dense layers, the last layer
     "vit-base": (1 + 12 * 6 + 1, {COLOUR: 85_152_010}),
-}
+}  # fmt: skip
 DEEP = ("vgg-11", "vgg-16", "vgg-19", "resnet-18", "resnet-110", "vit-tiny", "vit-base")
 """Ten seconds to half a minute each to trace; a smaller one of each family is quick."""
-LAST = {"dense_2/kernel": (256, 256), "dense_3/kernel": (256, 10)}
-BLOCK_1 = {"conv_1/kernel": (3, 3, 3, 64), "conv_2/kernel": (3, 3, 64, 64)}
-BLOCK_2 = BLOCK_1 | {"conv_3/kernel": (3, 3, 64, 128), "conv_4/kernel": (3, 3, 128, 128)}
 KERNELS = {
     "lenet-300-100": {"dense_1/kernel": (3072, 300), "dense_2/kernel": (300, 100), "dense_3/kernel": (100, 10)},
-    "conv-4": BLOCK_2 | {"dense_1/kernel": (8 * 8 * 128, 256)} | LAST,
-}
+    "conv-4": {
+        "conv_1/kernel": (3, 3, 3, 64), "conv_2/kernel": (3, 3, 64, 64), "conv_3/kernel": (3, 3, 64, 128),
+        "conv_4/kernel": (3, 3, 128, 128), "dense_1/kernel": (8 * 8 * 128, 256), "dense_2/kernel": (256, 256),
+        "dense_3/kernel": (256, 10),
+    },
+}  # fmt: skip
 KEPT = 0.3
 
 
-def build(name, shape=(32, 32, 3), classes=10, **options):
+def build(name, shape=COLOUR, classes=10, **options):
     return tt.build_model(name, input_shape=shape, num_classes=classes, **options)
 
 
@@ -113,6 +110,12 @@ def masked(model):
     return replace(dense, mask={path: random.random(kept.shape) < KEPT for path, kept in dense.mask.items()})
 
 
+def assert_only_survivors_move(trained, ticket):
+    for path, kept in ticket.mask.items():
+        assert np.all(trained.weights[path][~kept] == 0)
+        assert np.any(trained.weights[path][kept] != ticket.start[path][kept])
+
+
 @pytest.mark.parametrize("name", ["lenet-5", "conv-2", "resnet", "vit"])
 def test_a_step_of_a_ticket_is_the_masked_gradient_of_the_plain_network(name, few, monkeypatch, without_xla):
     monkeypatch.setattr("tfticket.network.TILE", 8)  # images in one evaluation
@@ -139,9 +142,7 @@ def test_a_step_of_a_ticket_is_the_masked_gradient_of_the_plain_network(name, fe
         step = 0.5 * gradient.numpy() * ticket.mask.get(path, True)
         difference = np.linalg.norm(start[path] - trained.weights[path] - step)
         assert difference < 1e-3 * max(np.linalg.norm(step), 1e-3 * largest), path
-    for path, kept in ticket.mask.items():
-        assert np.all(trained.weights[path][~kept] == 0)
-        assert np.any(trained.weights[path][kept] != ticket.start[path][kept])
+    assert_only_survivors_move(trained, ticket)
 
 
 @pytest.mark.slow
@@ -152,39 +153,29 @@ def test_deep_networks_are_trained_under_a_mask(name, few, monkeypatch):
     config = TrainConfig(epochs="2it", batch_size=2)
     trained = train_weights(ticket.model, ticket.mask, ticket.start, few[32], config, seed=0)
     assert np.isfinite(trained.history[0]["loss"])
-    for path, kept in ticket.mask.items():
-        assert np.all(trained.weights[path][~kept] == 0)
-        assert np.any(trained.weights[path][kept] != ticket.start[path][kept])
+    assert_only_survivors_move(trained, ticket)
 
 
 # Refusals
 
 
-@pytest.mark.parametrize(
-    ("name", "shape", "classes", "field", "suggestion", "mention"),
-    [
-        ("lenet300", (28, 28, 1), 10, "name", "lenet-300-100", ""),
-        ("lenet-5", (30,), 10, "model.name", "lenet-300-100", "30 features"),
-        ("conv-6", (7, 9, 1), 10, "model.name", None, "its layer pool_"),
-        ("lenet-5", (3, 3, 1), 10, "model.name", None, "its layer conv_1"),
-        ("vit-tiny", (30, 32, 3), 10, "model.name", None, "30x32"),
-        *(("lenet-300-100", shape, 10, "input_shape", None, repr(shape)) for shape in (
-            (0, 28, 1), 28, (28.5, 28, 1), (28, 28), (True, 28, 1))),
-        *(("lenet-300-100", (28, 28, 1), n, "num_classes", None, repr(n)) for n in (1, 2.5, True, "10")),
-    ],
-    ids=str,
-)  # fmt: skip
-def test_networks_that_cannot_be_built_are_refused(name, shape, classes, field, suggestion, mention):
-    with refused(field, suggestion, mention):
-        build(name, shape, classes)
-    if field == "num_classes":
-        spec = {"name": "lenet-5", "input_shape": [28, 28, 1], "num_classes": classes, "initialiser": "he_normal"}
+def test_networks_that_cannot_be_built_are_refused(data, monkeypatch):
+    for name, shape, field, suggestion, mention in (
+        ("lenet300", GREY, "name", "lenet-300-100", ""),
+        ("lenet-5", (30,), "model.name", "lenet-300-100", "30 features"),
+        ("conv-6", (7, 9, 1), "model.name", None, "its layer pool_"),
+        ("lenet-5", (3, 3, 1), "model.name", None, "its layer conv_1"),
+        ("vit-tiny", (30, 32, 3), "model.name", None, "30x32"),
+        *(("lenet-5", shape, "input_shape", None, repr(shape)) for shape in ((0, 28, 1), 28, (28, 28), (True, 28, 1))),
+    ):
         with refused(field, suggestion, mention):
-            model_from_spec(spec)
-
-
-def test_sizes_that_contradict_the_data_and_other_faults_are_refused(data, monkeypatch):
-    for sizes in ({"input_shape": (32, 32, 3)}, {"num_classes": 5}):
+            build(name, shape)
+    for classes in (1, 2.5, True, "10"):
+        spec = {"name": "lenet-5", "input_shape": [28, 28, 1], "num_classes": classes, "initialiser": "he_normal"}
+        for call in (lambda classes=classes: build("lenet-5", GREY, classes), lambda spec=spec: model_from_spec(spec)):
+            with refused("num_classes", None, repr(classes)):
+                call()
+    for sizes in ({"input_shape": COLOUR}, {"num_classes": 5}):
         with refused(*sizes):
             tt.build_model("lenet-300-100", data, **sizes)
     assert tt.build_model("lenet-300-100", data, input_shape=[28, 28, 1], num_classes=10)
@@ -218,20 +209,17 @@ def test_kernels_are_drawn_from_the_initialiser_of_their_layer_as_keras_draws_th
     conv = [layers.Conv2D(40, 5, padding="same", kernel_initializer=initialiser, name=f"conv_{n}") for n in (1, 2)]
     model = keras.Sequential([keras.Input((8, 8, 40)), *conv, layers.Flatten(), layers.Dense(3, name="out")])
     assert np.any(model.layers[0].kernel != model.layers[1].kernel), "equal layers begin apart"
-    ours, same = (initial_weights(model, 0) for _ in range(2))
-    drawn = ours["conv_1/kernel"]
-    np.testing.assert_array_equal(drawn, same["conv_1/kernel"])
+    drawn = initial_weights(model, 0)["conv_1/kernel"]
     expected = keras.initializers.get(initialiser)
     theirs = type(expected).from_config({**expected.get_config(), "seed": 3})((5, 5, 40, 40)).numpy()
     assert ks_2samp(drawn.ravel(), theirs.ravel()).pvalue > 1e-3
     if not any(word in str(kind) for word in ("untruncated", "RandomNormal", "Orthogonal")):
         assert np.abs(drawn).max() <= np.abs(theirs).max() * 1.05
-    assert not ours["conv_1/bias"].any()
 
 
 def test_untruncated_initialisers_are_normal_distributions_of_the_seed_alone():
     for name, scale, fan in (("glorot_untruncated", 1.0, (784 + 300) / 2), ("he_untruncated", 2.0, 784)):
-        kernel = initial_weights(build("lenet-300-100", (28, 28, 1), initialiser=name), 0)["dense_1/kernel"]
+        kernel = initial_weights(build("lenet-300-100", GREY, initialiser=name), 0)["dense_1/kernel"]
         assert kstest(kernel.ravel() / math.sqrt(scale / fan), "norm").pvalue > 1e-3
     separable = layers.SeparableConv2D(3, 3, name="separable")
     model = keras.Sequential([keras.Input((8, 8, 2)), separable, layers.Flatten(), layers.Dense(3, name="out")])
