@@ -45,13 +45,10 @@ def test_the_constants_of_floats_are_those_of_numpy(features, rows, mean, seed):
     assert (constants.dtype, constants.shift) == ("float32", (0.0,) * features)
 
 
-def test_the_constants_of_mnist_are_the_usual_ones(mnist):
+def test_constants_of_mnist_of_constant_channels_of_floats_far_from_0_and_of_many_tiles(mnist, colour):
     constants = standard(mnist.x_train)  # whose sums leave int64
     assert 1 / (255 * constants.scale[0]) == pytest.approx(0.3081, abs=1e-4)
     assert -constants.shift[0] / (255 * constants.scale[0]) == pytest.approx(0.1307, abs=1e-4)
-
-
-def test_a_constant_channel_or_feature_is_only_shifted(colour):
     images = colour.x_train.copy()
     images[..., 1] = 7
     constants = standard(images)
@@ -61,9 +58,6 @@ def test_a_constant_channel_or_feature_is_only_shifted(colour):
         values = np.stack([np.full(999, value), np.arange(999)], axis=1).astype(np.float32)
         constants = standard_floats(values)
         assert (constants.offset[0], constants.scale[0]) == (np.float32(value), 1)
-
-
-def test_floats_far_from_0_and_in_many_tiles_lose_no_digits():
     values = (1e6 + np.random.default_rng(0).integers(-8, 9, (1000, 1))).astype(np.float32)
     constants = standard_floats(values)
     inputs = (values - np.float32(constants.offset)) * np.float32(constants.scale)
@@ -86,21 +80,15 @@ def test_constants_are_written_and_read_back_to_the_bit(parts):
         assert Normalisation.model_validate(json.loads(json.dumps(there.model_dump(mode="json")))) == there
 
 
-def test_fields_for_floats_are_written_of_floats_alone_and_defaults_are_pixels_by_255():
-    assert UNIT.model_dump() == {"scale": (1 / 255,), "shift": (0.0,)}
-    assert IDENTITY.model_dump(mode="json") == {"scale": [1], "shift": [0], "dtype": "float32", "offset": [0]}
-    assert validate(Normalisation, {"shift": [-1]}, where="here") == Normalisation(scale=(1 / 255,), shift=(-1.0,))
-    assert validate(Normalisation, {"scale": [1]}, where="here") == Normalisation(scale=(1.0,), shift=(0.0,))
-
-
 REFUSED = [None, {"scale": [True], "shift": [0.0]}, {"scale": "1", "shift": "0"}, {"scale": [1], "shift": ["0"]}]
 REFUSED += [{"scale": [1.0, 1.0]}, {"scale": [], "shift": []}, {"offset": [1.0]}, {"scale": [1.0], "mean": [0.0]}]
 REFUSED += [{"offset": [0.0, 0.0], "dtype": "float32"}, {"dtype": "float64"}, {"scale": [float("nan")]}]
-REFUSED += [{"shift": [float("inf")]}, {"scale": [10**400]}]
 
 
-def test_values_that_are_no_normalisation_are_refused():
-    for values in REFUSED:
+def test_defaults_are_pixels_by_255_and_values_that_are_no_normalisation_are_refused():
+    assert UNIT.model_dump() == {"scale": (1 / 255,), "shift": (0.0,)}
+    assert IDENTITY.model_dump(mode="json") == {"scale": [1], "shift": [0], "dtype": "float32", "offset": [0]}
+    for values in (*REFUSED, {"scale": [10**400]}):
         with pytest.raises(InputError, match=r"^here: "):
             validate(Normalisation, values, where="here")
 
@@ -158,8 +146,9 @@ def test_a_ticket_is_trained_on_the_inputs_of_its_data(loaded):
     np.testing.assert_allclose(moved, -0.1 * gradient, atol=1e-5)
 
 
-def test_a_ticket_for_pixels_by_255_refuses_data_of_other_inputs(loaded):
-    ticket = tt.Ticket.dense(small_model())
+def test_a_ticket_for_pixels_by_255_names_no_normalisation_and_refuses_data_of_other_inputs(loaded):
+    ticket = tt.Ticket.dense(small_model(), data=loaded["unit"])
+    assert ticket.model.keys() == {"keras"}
     for use in (tt.train, lambda ticket, data: tt.evaluate(untrained(ticket), data)):
         with refused("data.normalise", "unit", "Ticket.dense(model, data=data)"):
             use(ticket, loaded["standard"])
@@ -167,32 +156,22 @@ def test_a_ticket_for_pixels_by_255_refuses_data_of_other_inputs(loaded):
     assert tt.evaluate(constants, loaded["unit"]) == tt.evaluate(constants, loaded["standard"]), "it brings its own"
 
 
-def test_constants_are_for_each_channel_or_for_all(loaded):
+def test_constants_are_for_each_channel_or_for_all_and_damaged_ones_are_refused(loaded):
     ticket = tt.Ticket.dense(small_model(), data=loaded["standard"])
 
     def predict(number):
-        constants = {"scale": [1.0] * number, "shift": [0.5] * number}
-        other = replace(ticket, model={**ticket.model, "normalisation": constants})
-        return untrained(other).predict(loaded["unit"].x_test[:9])
+        other = {**ticket.model, "normalisation": {"scale": [1.0] * number, "shift": [0.5] * number}}
+        return untrained(replace(ticket, model=other)).predict(loaded["unit"].x_test[:9])
 
     np.testing.assert_array_equal(predict(1), predict(3))
     with refused("normalisation", None, "(32, 32, 3)", "2 channels"):
         predict(2)
-
-
-def test_pixels_by_255_leave_no_trace_in_a_ticket(loaded):
-    assert tt.Ticket.dense(small_model(), data=loaded["unit"]).model.keys() == {"keras"}
-
-
-def test_a_damaged_normalisation_in_a_ticket_is_refused(loaded):
-    ticket = tt.Ticket.dense(small_model(), data=loaded["standard"])
     for values, mention in (
         ({"scale": [1.0, 2.0]}, "one number a channel"),
         ({"scale": [1e40]}, "scale holds 1e+40; expected at most 3.4e+38"),
         ({"scale": [1e-46]}, "scale holds 1e-46"),
         ({"shift": [-1e40]}, "shift holds -1e+40"),
         ({"dtype": "float32", "offset": [1e40]}, "offset holds 1e+40"),
-        (7, "7"),
     ):
         with pytest.raises(InputError, match=r"^The ticket's normalisation: ") as error:
             replace(ticket, model={**ticket.model, "normalisation": values})
