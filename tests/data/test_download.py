@@ -2,11 +2,8 @@
 
 import functools
 import hashlib
-import io
 import os
-import signal
 import socket
-import sys
 import threading
 from dataclasses import replace
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -96,29 +93,6 @@ def test_a_file_that_does_not_come_whole_leaves_nothing(fault, files, server, re
         (server.folder / files[-1]).write_bytes((server.folder / files[-1]).read_bytes()[:-1] + b"?")
     with pytest.raises(OSError, match=fault):
         download(remotes, tmp_path / "data" / files[0])
-    assert not [*(tmp_path / "data").iterdir()]
-
-
-class ImpatientUser(io.StringIO):
-    """Presses Ctrl-C at the first sight of the progress of a file."""
-
-    def __init__(self, name):
-        super().__init__()
-        self.name = name
-
-    def write(self, text):
-        super().write(text)
-        if "ETA" in text and self.name in self.getvalue():
-            signal.raise_signal(signal.SIGINT)
-
-
-@both
-def test_an_interruption_in_the_middle_leaves_nothing(files, server, remote, tmp_path, monkeypatch):
-    files = files[::-1]  # the largest last
-    monkeypatch.setattr(sys, "stderr", ImpatientUser(files[-1]))
-    with pytest.raises(KeyboardInterrupt):
-        download([remote(name) for name in files], tmp_path / "data" / "digits")
-    assert server.asked == [*files]
     assert not [*(tmp_path / "data").iterdir()]
 
 

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from matplotlib.backend_bases import MouseEvent
 from matplotlib.image import imread
 from PySide6.QtGui import QColor, QGuiApplication, QPalette
 
@@ -71,20 +70,6 @@ def test_themes_follow_the_palette_and_files_and_copies_are_light(canvas, qtbot,
     canvas.copy()
     assert QGuiApplication.clipboard().image().pixelColor(0, 0).name() == "#ffffff"
     assert canvas.theme.dark
-
-
-@pytest.mark.parametrize("scale", ["linear", "log"])
-def test_the_wheel_zooms_and_a_double_click_shows_all(canvas, scale):
-    axes = canvas.figure.axes[0]
-    axes.set_xscale(scale)
-    axes.invert_xaxis()
-    canvas.draw()
-    before, (x, y) = axes.get_xlim(), axes.transAxes.transform((0.5, 0.5))
-    MouseEvent("scroll_event", canvas, x, y, step=1)._process()
-    assert before[0] > axes.get_xlim()[0] > axes.get_xlim()[1] > before[1]
-    assert canvas.has_user_view
-    MouseEvent("button_press_event", canvas, x, y, button=1, dblclick=True)._process()
-    assert (axes.get_xlim(), canvas.has_user_view) == (pytest.approx(before), False)
 
 
 def test_the_window_draws_in_its_own_style_without_tensorflow_or_not_at_all(tmp_path):

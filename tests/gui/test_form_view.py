@@ -7,8 +7,6 @@ from gui.models.form import FormModel
 from gui.views.form import ConfigForm
 from tfticket.presets import load_experiment
 
-CONTROL, SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
-
 
 def values_of(preset):
     config = load_experiment(preset)
@@ -63,22 +61,6 @@ def test_typing_shows_the_error_below_the_field_and_the_mark(form, qtbot):
     form.sections["prune"].expand(False)
     form.footer.problems.click()
     assert control(form, "prune.levels").hasFocus()
-
-
-def test_undo_and_redo_by_keyboard(form, qtbot):
-    line, other = control(form, "train.batch_size"), control(form, "replicates")
-    for field, text in ((line, "64"), (other, "2"), (line, "32")):  # three steps, since fields were left
-        retype(qtbot, field, text)
-    qtbot.keyClick(line, Qt.Key.Key_Z, CONTROL)
-    assert line.text() == "64"
-    for _ in range(2):
-        qtbot.keyClick(other, Qt.Key.Key_Z, CONTROL)
-    assert (line.text(), other.text(), line.hasFocus()) == ("128", "1", True)
-    qtbot.keyClick(line, Qt.Key.Key_Z, CONTROL | SHIFT)
-    assert line.text() == "64"
-    for key, value in ((Qt.Key.Key_Up, 2), (Qt.Key.Key_Down, 1), (Qt.Key.Key_Down, 1)):  # within its bounds
-        qtbot.keyClick(other, key)
-        assert form.model.get("replicates") == value
 
 
 def test_the_yaml_page_is_edited_into_the_form(form):

@@ -7,9 +7,8 @@ import shutil
 import pytest
 from matplotlib.backend_bases import MouseEvent
 
-from gui.models.sparsity import NO_RUN, WAITING, SparsityModel
+from gui.models.sparsity import NO_RUN, SparsityModel
 from gui.views.sparsity import SparsityTab
-from tests.made_runs import change_json
 from tfticket.arms import TICKET, Arm
 from tfticket.reports.rows import rows_of
 from tfticket.reports.tables.cells import summarise
@@ -106,24 +105,14 @@ def test_damage_is_a_problem_the_rest_is_shown_and_tried_again_later(model, runs
     shutil.rmtree(runs[1])
     assert fresh.poll()
     assert ("gone" in fresh.problem, fresh.message) == (True, "")
+    write_manifest(runs[0], [])
+    assert fresh.poll()
+    assert "measured nothing" in fresh.message
     (runs[0] / "manifest.json").write_text("[]")
     assert fresh.poll()
     assert "cannot be read" in fresh.problem
     fresh.show([])
     assert (fresh.message, fresh.lines("accuracy"), fresh.spread_text) == (NO_RUN, {}, "")
-
-
-def test_a_run_without_evaluations_has_the_reason(runs, monkeypatch):
-    write_manifest(runs[0], [])
-    model = model_of(runs[0])
-    assert "measured nothing" in model.message
-    with monkeypatch.context() as patch:
-        patch.setattr("gui.models.empty_state.state_of", lambda folder, state: "running")
-        assert model.poll()
-        assert model.message == WAITING
-    change_json(runs[0] / "status.json", state="failed", message="boom")
-    assert model.poll()
-    assert "boom" in model.message
 
 
 def test_the_plots_show_lines_and_the_papers_numbers_as_controls_have_it(tab, model, tmp_path):

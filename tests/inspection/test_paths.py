@@ -51,12 +51,10 @@ def test_what_is_dead_in_a_mask_by_hand(prune):
     kernels, fields = inspection.kernels, inspection.receptive_fields
     assert (inspection.paths, inspection.dead_input_count) == (2, 3)
     assert inspection.dead_inputs.ravel().tolist() == [False, True, True, True]
-    assert [kernel.live for kernel in kernels] == [1, 1, 2]
-    assert [kernel.survivors for kernel in kernels] == [4, 3, 3]
+    numbers = [(k.live, k.survivors, k.fed_inputs, k.used_inputs) for k in kernels]
+    assert numbers == [(1, 4, 4, 1), (1, 3, 3, 1), (2, 3, 2, 1)]
     dead = [[True, True, False, True], [False, True, True], [False, False]]
     assert [kernel.dead_units.tolist() for kernel in kernels] == dead
-    assert [kernel.fed_inputs for kernel in kernels] == [4, 3, 2]
-    assert [kernel.used_inputs for kernel in kernels] == [1, 1, 1]
     assert fields.per_pixel.ravel().tolist() == [2, 1, 1, 0]
     assert np.array_equal(fields.fields[2].ravel(), np.array(masks["dense_1/kernel"], bool)[:, 2])
     empty = inspect_ticket(prune(dense_net(), {path: np.zeros_like(kept) for path, kept in masks.items()}))
@@ -176,7 +174,6 @@ def test_attention_as_its_docstring_says(prune):
     keys, values = hidden * head, hidden
     attended = (keys + values) * width
     expected = (attended + attended * 16 * width) * 2
-    assert model.get_layer("class").output_shape[1] == 3
     assert inspect_ticket(prune(model, dense)).paths == expected
     without = dense | {"block_1_key/kernel": np.zeros((4, 4), bool)}
     assert inspect_ticket(prune(model, without)).paths == expected * values / (keys + values)
