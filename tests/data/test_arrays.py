@@ -122,15 +122,10 @@ def test_labels_that_no_training_row_has_or_of_another_kind_are_refused():
 
 
 def test_numbers_of_many_classes_are_labels_if_plain_or_with_rows_or_given_as_texts():
-    def count(labels, **options):
+    plain, few, many = np.repeat(np.arange(25), 2), np.arange(ROWS) % 20 * 3, np.arange(210) % 21 * 7
+    for labels, count in ((plain, 25), (few, 20), (many, 21), ((np.arange(ROWS) * 7).astype(str), ROWS)):
         images = np.arange(len(labels), dtype=np.uint8).reshape(-1, 1, 1)
-        options = options or {"x_validation": images, "y_validation": labels}
-        return loaded(images, None, labels, **options).num_classes
-
-    assert count(np.repeat(np.arange(25), 2), stratify=True) == 25, "0, 1, 2, ..., two rows each"
-    assert count(np.arange(ROWS) % 20 * 3) == 20, "few"
-    assert count((np.arange(ROWS) * 7).astype(str)) == ROWS, "as the message says"
-    assert count(np.arange(210) % 21 * 7) == 21, "ten rows each"
+        assert loaded(images, None, labels, x_validation=images, y_validation=labels).num_classes == count
 
 
 # Rows of floats

@@ -4,7 +4,6 @@ import random
 from typing import Any
 
 import pytest
-import yaml
 
 from gui.models.form import FormModel
 from gui.models.form_search import closeness
@@ -63,14 +62,17 @@ def model():
 
 
 def test_every_preset_is_shown_as_it_is():
+    retyped = set()
     for name in presets():
         config = load_experiment(name)
         values = config.model_dump(mode="json")
         model = FormModel(type(config), values, values)
         assert (model.errors, model.differing, model.config()) == ({}, [], config), name
-        assert type(config).model_validate(yaml.safe_load(model.yaml())) == config, name
         for field in model.fields:  # a text is read as the value that it was written from
             value = model.get(field.path)
+            if (field.path, repr(value)) in retyped:
+                continue
+            retyped.add((field.path, repr(value)))
             model.set(field.path, model.text(field.path))
             assert model.get(field.path) == value, (name, field.path)
 

@@ -38,12 +38,8 @@ def model(run):
 
 
 @pytest.fixture
-def tab(model, qtbot):
-    tab = LiveTab(model)
-    qtbot.addWidget(tab)
-    tab.resize(900, 600)
-    tab.show()
-    return tab
+def tab(model, show):
+    return show(LiveTab(model))
 
 
 def test_arms_are_called_as_the_runs_report_calls_them(run):

@@ -1,7 +1,6 @@
 """The window on workspaces, and with runs of its own. Needs TensorFlow (in the runs' processes)."""
 
 import os
-import shutil
 import signal
 import sys
 
@@ -73,12 +72,6 @@ def launched(window, monkeypatch):
 
 def until(qtbot, window, state):
     qtbot.waitUntil(lambda: window.model.focused is not None and window.model.focused.state == state)
-
-
-def look_at_every_tab(window):
-    for index in range(window.tabs.count()):
-        window.tabs.setCurrentIndex(index)
-        window.tick()
 
 
 def answer_files(monkeypatch, path):
@@ -231,30 +224,15 @@ def test_runs_are_overlaid_in_the_table_and_their_differences_copied(window, run
     window.model.focus(runs[0])
     index = window.runs.rows.index(window.runs.rows.row_of(runs[1]), OVERLAY)
     window.runs.rows.setData(index, Qt.CheckState.Checked, Qt.ItemDataRole.CheckStateRole)
-    look_at_every_tab(window)
+    for index in range(window.tabs.count()):
+        window.tabs.setCurrentIndex(index)
+        window.tick()
     assert (window.live.overlaid, window.sparsity.runs) == (runs[1:], runs)
     monkeypatch.setattr(DifferencesDialog, "exec", lambda dialog: dialog.copy())
     window.do("show_differences")
     assert "name\tmade\tother" in QApplication.clipboard().text().splitlines()
     window.do("clear_overlay")
     assert window.model.shown == runs[:1]
-
-
-def test_a_damaged_killed_or_vanishing_run_is_a_row_and_no_dead_window(opened, qtbot, run):
-    whole = (run / "status.json").read_text()
-    (run / "status.json").write_text("{")
-    until(qtbot, opened, "damaged")
-    look_at_every_tab(opened)
-    (run / "status.json").write_text(whole)
-    until(qtbot, opened, "done")
-    change_json(run / "status.json", state="running")
-    until(qtbot, opened, "killed")
-    shutil.rmtree(run.parents[1] / "steps")
-    look_at_every_tab(opened)
-    shutil.rmtree(run.parents[1] / "runs")
-    qtbot.waitUntil(lambda: not opened.model.runs)
-    assert opened.pages.currentWidget() is opened.welcome
-    assert "Error in the window" not in opened.notification.text.text()
 
 
 def test_a_run_or_a_configuration_is_opened_and_a_fault_reported(window, run, tmp_path):

@@ -40,12 +40,8 @@ def model(run):
 
 
 @pytest.fixture
-def tab(model, qtbot):
-    tab = MasksTab(model)
-    qtbot.addWidget(tab)
-    tab.resize(900, 600)
-    tab.show()
-    return tab
+def tab(model, show):
+    return show(MasksTab(model))
 
 
 def mask_of(ticket, layer):

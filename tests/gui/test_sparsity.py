@@ -30,12 +30,8 @@ def model(runs):
 
 
 @pytest.fixture
-def tab(model, qtbot):
-    tab = SparsityTab(model)
-    qtbot.addWidget(tab)
-    tab.resize(900, 600)
-    tab.show()
-    return tab
+def tab(model, show):
+    return show(SparsityTab(model))
 
 
 def test_lines_are_the_reports_numbers_and_the_papers_are_beside(model, runs):

