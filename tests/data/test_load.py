@@ -87,20 +87,6 @@ def test_a_tenth_is_for_validation_but_never_more_than_5_000_and_never_none():
 # Equal rows are equal data
 
 
-@pytest.mark.parametrize("name", ["npz compressed", "idx gzipped", "cifar python tar"])
-def test_in_any_format_equal_rows_are_equal_data(name, request, tmp_path):
-    rows = request.getfixturevalue(formats[name].rows)
-    path = formats[name].write(rows, tmp_path / "in.this.folder")
-    for classes in (None, [3, 7, 1]):
-        options = {"validation_rows": 40, "split_seed": 3, "classes": classes}
-        ours, theirs = load_data(path=path, **options), load_data("rows", **rows._asdict(), **options)
-        kept = classes or range(10)
-        assert ours.class_names == tuple(names[label] if "cifar" in name else str(label) for label in kept)
-        assert_equal(replace(ours, class_names=theirs.class_names), theirs)
-        assert ours.x_train.ctypes.data % 64 == 0, "where TensorFlow can use them"
-    assert ours.name == {"data.npz": "data", "cifar-10-python.tar.gz": "cifar-10-python"}.get(path.name, path.name)
-
-
 @settings(max_examples=60)
 @given(st.permutations(range(40)), st.permutations(range(6)), st.booleans())
 def test_rows_in_another_order_are_the_same_data(tmp_path_factory, train, test, from_file):
@@ -142,6 +128,7 @@ def test_a_file_that_changed_is_read_anew_and_the_data_of_a_run_are_read_once(fo
 def test_classes_are_chosen_by_name_or_number(colour, digits, tmp_path):
     path = formats["cifar python"].write(colour, tmp_path / "data")
     by_name, by_number = (load_data(path=path, classes=c) for c in (["truck", 0, "frog"], [9, 0, 6]))
+    assert (by_name.name, load_data(path=path).class_names) == ("data", names)
     assert_equal(by_name, by_number)
     assert by_name.class_names == ("truck", "airplane", "frog")
     with refused("data.classes", None, "twice"):
