@@ -3,12 +3,11 @@
 import gzip
 import os
 import struct
-import zlib
 
 import numpy as np
 import pytest
 
-from tests.data.writers import folder, formats, idx, npy, png, zipped
+from tests.data.writers import folder, formats, idx, npy, png, raw_png, zipped
 from tests.refusals import refused
 from tfticket.data.formats import read
 
@@ -179,18 +178,10 @@ def test_images_that_do_not_fit_and_empty_classes_are_refused(tmp_path):
     check(path, "0.png is neither file nor folder")
 
 
-def png_header(width, height):
-    """A PNG whose header declares this size."""
-    chunks = (b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0), b"IDAT" + zlib.compress(b"\0" * 1000))
-    return b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk)) for chunk in chunks
-    )
-
-
 def test_images_that_declare_a_huge_size_or_have_more_bytes_than_any_are_refused(tmp_path, refused_in_limits):
     huge = (2**31 - 1, 2**31 - 1, "can be decoded"), (20_000, 20_000, "exceeds limit of")
     for width, height, mention in (*huge, (4097, 4096, "at most 16,777,216"), (4096, 4096, "would unpack")):
-        image = png_header(width, height)
+        image = raw_png(width, height, 8, 2, bytes(1000))
         members = {f"{split}/a/{number}.png": image for split in ("train", "test") for number in "012"}
         refused_in_limits(folder(members, tmp_path / str(width)), mention)
     path = formats["images"].pack(MEMBERS, tmp_path / "images")
