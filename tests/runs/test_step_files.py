@@ -22,12 +22,16 @@ from tfticket.training.checkpoints import load_checkpoint, read_checkpoint, writ
 from tfticket.training.hooks import Checkpoint
 
 
-@pytest.fixture
-def workspace(tmp_path):
+@pytest.fixture(scope="module")
+def original(tmp_path_factory):
     """Two finished runs."""
-    for name in ("made", "other"):
-        make_run(tmp_path / "w", name)
-    return tmp_path / "w"
+    folder = tmp_path_factory.mktemp("original")
+    return [make_run(folder, name) for name in ("made", "other")][0].parents[1]
+
+
+@pytest.fixture
+def workspace(original, tmp_path):
+    return shutil.copytree(original, tmp_path / "w")
 
 
 @pytest.fixture
