@@ -5,16 +5,7 @@ import pytest
 from scipy import stats
 
 from tests.rounding import assert_equal_but_for_rounding
-from tests.variational.small import (
-    ESTIMATORS,
-    SEED,
-    broad,
-    draw_of,
-    drawn,
-    images_for,
-    own_model,
-    softplus,
-)
+from tests.variational.small import ESTIMATORS, SEED, broad, draw_of, drawn, images_for, own_model, softplus
 from tfticket.backend import keras, tf
 from tfticket.models import to_variational, variational_layers
 from tfticket.variational.layers import VariationalConv1D, VariationalConv2D, VariationalDense
