@@ -1,7 +1,6 @@
 """Models of Keras 3, wherever one is given."""
 
-import sys
-from types import SimpleNamespace
+import importlib
 
 import pytest
 
@@ -42,7 +41,9 @@ def test_a_model_a_layer_a_function_that_builds_one_and_a_file_are_refused(model
                 use(model, data)
     with refused(None, None, "Dense", WAY_OUT):
         tt.Ticket.dense(models[2])
-    monkeypatch.setitem(sys.modules, "builds_keras_3", SimpleNamespace(build=lambda shape, classes: models[0]))
+    (tmp_path / "builds_keras_3.py").write_text("def build(input_shape, num_classes):\n    return model\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    importlib.import_module("builds_keras_3").model = models[0]
     models[0].save(tmp_path / "mine.keras")
     for name, field in (("builds_keras_3:build", None), (str(tmp_path / "mine.keras"), "model.name")):
         with refused(field, None, name, WAY_OUT):
