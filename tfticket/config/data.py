@@ -81,8 +81,9 @@ class DataConfig(Config):
     @model_validator(mode="before")
     @classmethod
     def _named_after_path(cls, values: Any) -> Any:
-        if isinstance(values, dict) and values.get("path") and values.get("name") is None:
-            return {**values, "name": name_of(Path(absolute_path(str(values["path"]))))}
+        path = values.get("path") if isinstance(values, dict) else None
+        if isinstance(path, str | Path) and path and values.get("name") is None:
+            return {**values, "name": name_of(Path(absolute_path(str(path))))}
         return values
 
     @model_validator(mode="after")
