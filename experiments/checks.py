@@ -47,16 +47,7 @@ def check_moments(config: Config, train: TrainConfig, where: str) -> None:
 
 
 def check_model(config: Config, *, compares: bool, infers: bool = False) -> list[str]:
-    """Refuse, before any folder is made, a network that cannot be pruned as configured.
-
-    Args:
-        config: The run's.
-        compares: True if the run has controls or the like at the controlled levels.
-        infers: True if `train` also trains variational networks other than the run's own.
-
-    Returns:
-        Notes for the user.
-    """
+    """Refuse, before any folder is made, a network that cannot be pruned as configured."""
     from tfticket.backend import configure
     from tfticket.data import load_dataset
     from tfticket.models import (

@@ -20,16 +20,7 @@ from typing import Any, TypeVar
 
 from tfticket import seeds
 from tfticket.arms import TICKET, Arm, Trunk
-from tfticket.config import (
-    Control,
-    ControlStep,
-    DrawStep,
-    FitStep,
-    MonteCarlo,
-    PruneStep,
-    StartStep,
-    TrainStep,
-)
+from tfticket.config import Control, ControlStep, DrawStep, FitStep, MonteCarlo, PruneStep, StartStep, TrainStep
 from tfticket.config.durations import rewinds_later
 from tfticket.config.schema import validate
 from tfticket.errors import InputError, unknown
@@ -101,14 +92,7 @@ class Imp(Experiment[AnyConfig]):
 
 
 def run_seed(lab: Lab, config: Config, seed: int, trunk: Trunk | None = None) -> list[TrainedArm]:
-    """Find the tickets of an IMP seed and train them and their controls; return all, in the order of their training.
-
-    Args:
-        lab: Where steps are computed.
-        config: Data, network, training, pruning, controls.
-        seed: Root of all draws.
-        trunk: The way of pruning, if a run prunes in several ways; None: the run's own.
-    """
+    """Find the tickets of an IMP seed and train them and their controls; return all, in the order of their training."""
     return SeedRun(lab, config, seed, trunk).run()
 
 

@@ -32,11 +32,7 @@ _ON_X11 = {
 
 
 def missing_requirement(environment: Mapping[str, str] = os.environ) -> str | None:
-    """Return why no window can open and how to mend it; None if it can.
-
-    Args:
-        environment: Environment of the process, which names the display.
-    """
+    """Return why no window can open in this environment and how to mend it; None if it can."""
     if not sys.platform.startswith("linux"):
         return None
     platform = environment.get("QT_QPA_PLATFORM", "")

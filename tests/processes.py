@@ -13,10 +13,8 @@ import psutil
 
 DEADLINE = 300
 """Seconds after which a wait is given up: fifty times what it takes alone, for a CPU may be starved."""
-
 LIFE = 6 * DEADLINE
-"""Seconds that a process has: half of the time limit of a test (pyproject.toml), so that the failure says which it was.
-"""
+"""Seconds that a process has: half of a test's time limit (pyproject.toml), so that the failure says which it was."""
 
 _MARK = "TFTICKET_TESTS"
 """Environment variable that all processes inherit which this process, or one of them, executes."""
@@ -52,13 +50,7 @@ def started(command: Sequence[object], *, seconds: float = LIFE, **options: Any)
 
 
 def execute(command: Sequence[object], *, check: bool = True, **options: Any) -> "subprocess.CompletedProcess[Any]":
-    """Run a command to its end, and catch what it writes; as ``subprocess.run``, but that no descendant is left.
-
-    Args:
-        command: What to run.
-        check: Whether an exit code other than 0 fails the test, which then shows what it wrote.
-        options: Those of ``started``.
-    """
+    """Run a command to its end, and catch what it writes; as ``subprocess.run``, but that no descendant is left."""
     with started(command, **{"text": True, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options) as process:
         out, err = process.communicate()
     assert process.returncode == 0 or not check, f"exit code {process.returncode}\n{out}\n{err}"
@@ -76,11 +68,7 @@ def mark() -> None:
 
 
 def executed(after: set[int]) -> dict[psutil.Process, str]:
-    """Processes that live and were executed by this one or its descendants, orphans too, each with the test it is of.
-
-    Args:
-        after: Process ids that were there before.
-    """
+    """Processes since then that this one or its descendants executed, orphans too, each with the test it is of."""
     found = {}
     for number in set(psutil.pids()) - after - {os.getpid()}:
         with suppress(psutil.Error):

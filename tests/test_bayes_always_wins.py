@@ -15,7 +15,7 @@ import yaml
 from safetensors.numpy import load_file
 from tfticket._experiments.bayes_always_wins import BayesAlwaysWins, Config
 
-from tests.plans import DIGITS, Run, assert_planned, assert_same, differ, key_of
+from tests.plans import DIGITS, Run, assert_planned, assert_same, differ
 from tests.processes import execute, started, wait_for
 from tests.refusals import refused
 from tests.tables import refusals
@@ -55,6 +55,7 @@ VALUES = {
     "execution": {"processes": 1, "checkpoint_seconds": 0},
 }
 EXPERIMENT = BayesAlwaysWins()
+SVI = ("svi", "svi-tuned", "svi-unscaled")
 
 
 def config_of(changes=None):
@@ -78,28 +79,16 @@ def run(tmp_path_factory, without_xla):
     return Run(tmp_path_factory.mktemp("workspace"), EXPERIMENT, config_of())
 
 
-def test_tickets_are_sampled_beside_trainings_an_ensemble_and_inference(run):
+def test_tickets_are_sampled_beside_trainings_an_ensemble_and_inference(run, call):
     rows = {row.arm.key: row for row in rows_of(find_run(run.workspace, "bayes")) if row.level == 1}
-    assert {arm: row.name for arm, row in rows.items()} == {
-        "ticket": "IMP ticket",
-        "reinitialise": "re-initialised",
-        "shuffle-layerwise": "shuffled layerwise",
-        "ensemble reinitialise": "ensemble, re-initialised",
-        "ensemble shuffle-layerwise": "ensemble, shuffled layerwise",
-        "nuts": "NUTS",
-        "svi": "SVI",
-        "svi-tuned": "SVI, tuned",
-        "svi-unscaled": "SVI, unscaled",
-    }
+    trained = {"ticket", "reinitialise", "shuffle-layerwise"}
+    assert {*rows} == trained | {"ensemble reinitialise", "ensemble shuffle-layerwise", "nuts", *SVI}
     assert len({row.density for row in rows.values()}) == 1
     (verdict,) = [note for note in run.notes if "seed 0, level 1, nuts" in note]
     assert "not converged" in verdict
     (pool,) = run.workspace.glob("steps/pool-*/result.json")
     diagnostics = read_json(pool)["result"]["diagnostics"]
     assert (diagnostics["chains"], diagnostics["draws"], len(diagnostics["e_bfmi"])) == (2, [16, 16], 2)
-
-
-def test_the_report_draws_the_chains_and_prints_their_verdict(run, call):
     code, out, err = call("report", "bayes", "-w", run.workspace)
     assert (code, "not converged" in " ".join(out.split())) == (0, True), err
     figure = find_run(run.workspace, "bayes").folder / "report" / "chains-nuts-seed-0-level-1.png"
@@ -114,12 +103,15 @@ def test_a_plan_lists_the_steps_that_a_run_takes_and_counts_its_trainings(run):
     assert run.counted.trainings == run.counted.done == sum(expected.values()) == EXPERIMENT.plan(config_of()).trainings
 
 
+def accuracy_of(probabilities):
+    return pytest.approx((probabilities.argmax(axis=1) == load_data(**DIGITS).y_test).mean())
+
+
 def test_the_pooled_prediction_is_the_mean_of_all_draws(run):
     mean = sum(chain["sums/test"] for chain in chains(run.workspace).values()) / 32
     np.testing.assert_allclose(mean.sum(axis=1), 1.0)
     (pool,) = run.workspace.glob("steps/pool-*/result.json")
-    accuracy = (mean.argmax(axis=1) == load_data(**DIGITS).y_test).mean()
-    assert read_json(pool)["result"]["test"]["accuracy"] == pytest.approx(accuracy)
+    assert read_json(pool)["result"]["test"]["accuracy"] == accuracy_of(mean)
 
 
 def test_an_ensemble_is_the_mean_of_its_members_each_under_its_own_mask(run):
@@ -127,46 +119,36 @@ def test_an_ensemble_is_the_mean_of_its_members_each_under_its_own_mask(run):
     rows = {row.arm.key: row for row in rows_of(find_run(run.workspace, "bayes"))}
     for control in ("reinitialise", "shuffle-layerwise"):
         inputs = read_json(run.folder("ensemble", f"ensemble {control}") / "config.json")["inputs"]
-        members = [run.workspace / "steps" / name for role, name in inputs.items() if role != "ticket"]
         probabilities = []
-        for folder in members:
+        for folder in (run.workspace / "steps" / name for role, name in inputs.items() if role != "ticket"):
             ticket = Ticket.load(run.input("ticket", folder) / TICKET)
             weights, _ = load_weights(folder / WEIGHTS)
             probabilities.append(np.exp(predict(ticket.model, ticket.mask, weights, data.x_test)))
-        assert len(members) == 2
+        assert len(probabilities) == 2
         mean, row = np.mean(probabilities, axis=0), rows[f"ensemble {control}"]
-        assert row.test["accuracy"] == pytest.approx((mean.argmax(axis=1) == data.y_test).mean())
+        assert row.test["accuracy"] == accuracy_of(mean)
         likelihoods = mean[np.arange(len(mean)), data.y_test]
         assert row.test["nll"] == pytest.approx(-np.log(likelihoods).mean(), rel=1e-6)
 
 
 def test_inference_trains_the_tickets_mask_with_the_winners_kl_weights(run):
     last = [step for step in run.steps if step.kind == "member" and step.label["generation"] == 1]
-    scores = {
-        read_json(step.path / "result.json")["result"]["validation"]["nll"]: step.label["weights"] for step in last
-    }
-    assert len(scores) == len(last) == 2
+    results = [read_json(step.path / "result.json")["result"]["validation"]["nll"] for step in last]
+    winner = last[np.argmin(results)].label["weights"]
+    assert (len(last), sorted(winner)) == (2, ["dense_1", "dense_2", "dense_3"])
     ticket, weights = run.ticket("ticket"), []
-    for arm, expected in {"svi": {}, "svi-tuned": scores[min(scores)], "svi-unscaled": {}}.items():
+    for arm, expected in {"svi": {}, "svi-tuned": winner, "svi-unscaled": {}}.items():
         training = read_json(run.folder("train", arm) / "config.json")["config"]["train"]
         assert training["objective"]["kl_weights"] == expected
         assert_same(run.ticket(arm).mask, ticket.mask)
         assert differ(ticket.start, run.ticket(arm).start)
         assert differ(run.weights("ticket"), run.ticket(arm).start)
         weights.append(run.weights(arm))
-    assert sorted(scores[min(scores)]) == ["dense_1", "dense_2", "dense_3"]
     assert all(differ(weights[one], weights[other]) for one, other in ((0, 1), (0, 2), (1, 2)))
-    starts = [run.input("ticket", step.path) for step in last]
-    assert differ(*(Ticket.load(folder / TICKET).start for folder in starts))
-    for folder in starts:
-        assert_same(Ticket.load(folder / TICKET).mask, ticket.mask)
-
-
-def test_a_second_run_computes_nothing(run):
-    before = {path: path.stat().st_mtime_ns for path in run.workspace.glob("steps/*/result.json")}
-    again = Run(run.workspace, EXPERIMENT, config_of())
-    assert [key_of(step.label) for step in again.steps if "arm" in step.label and "level" in step.label]
-    assert {path: path.stat().st_mtime_ns for path in run.workspace.glob("steps/*/result.json")} == before
+    starts = [Ticket.load(run.input("ticket", step.path) / TICKET) for step in last]
+    assert differ(*(start.start for start in starts))
+    for start in starts:
+        assert_same(start.mask, ticket.mask)
 
 
 def test_chains_open_in_arviz_with_the_standard_names(run, tmp_path, call):
@@ -188,65 +170,43 @@ def test_chains_open_in_arviz_with_the_standard_names(run, tmp_path, call):
         assert (code, mention in err, (tmp_path / "x.nc").exists()) == (2, True, False), err
 
 
-# Killed and stopped
-
-
-@pytest.fixture(scope="module")
-def command(tmp_path_factory):
-    """The command that makes a run of two chains in processes of their own."""
-    file = tmp_path_factory.mktemp("config") / "chains.yaml"
-    values = config_of({"svi": None, "controls": [], "execution": {"processes": 2}})
-    file.write_text(yaml.safe_dump(values.model_dump(mode="json")))
-    return lambda workspace: [sys.executable, "-m", "tfticket", "run", file, "-w", workspace]
-
-
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory, command):
-    workspace = tmp_path_factory.mktemp("undisturbed")
-    execute(command(workspace))
-    return workspace
-
-
 def drawn(workspace, since):
     """Return True if a chain has saved a draw since then and is not done."""
     running = [path.parents[1] for path in workspace.glob("steps/sample-*/draws/*") if path.stat().st_mtime > since]
     return any(not (folder / "result.json").exists() for folder in running)
 
 
-def assert_same_chains(workspace, expected):
-    tensors = chains(workspace)
-    assert list(tensors) == list(expected)
-    for name, chain in expected.items():
-        assert_same(tensors[name], chain)
-
-
 @pytest.mark.slow  # a minute; what a chain needs to resume is tested in tests/sampling/test_chain.py
-def test_killed_and_stopped_chains_go_on_to_the_same_bits(undisturbed, command, tmp_path):
-    reached = 0
+def test_killed_and_stopped_chains_go_on_to_the_same_bits(tmp_path):
+    file, undisturbed, disturbed = (tmp_path / name for name in ("chains.yaml", "undisturbed", "disturbed"))
+    values = config_of({"svi": None, "controls": [], "execution": {"processes": 2}})  # two chains in processes
+    file.write_text(yaml.safe_dump(values.model_dump(mode="json")))
+    command = [sys.executable, "-m", "tfticket", "run", file, "-w"]
+    execute([*command, undisturbed])
+    expected, reached = chains(undisturbed), 0
     for how in (signal.SIGKILL, signal.SIGTERM):
         since = time.time()
-        with started(command(tmp_path), stdout=DEVNULL, stderr=DEVNULL) as process:
-            while process.poll() is None and not drawn(tmp_path, since):
+        with started([*command, disturbed], stdout=DEVNULL, stderr=DEVNULL) as process:
+            while process.poll() is None and not drawn(disturbed, since):
                 time.sleep(0.005)
             reached += process.poll() is None
             process.send_signal(how)
             process.wait()
-            wait_for(lambda: not any(map(holder_of, tmp_path.glob("steps/sample-*"))))  # orphans notice within a draw
-    execute(command(tmp_path))
+            wait_for(lambda: not any(map(holder_of, disturbed.glob("steps/sample-*"))))  # orphans notice within a draw
     assert reached == 2, "the runs ended before they could be disturbed"
-    assert_same_chains(tmp_path, chains(undisturbed))
-    assert not list(tmp_path.glob("steps/*/checkpoint.safetensors"))
-    *_, last = sorted(tmp_path.glob("steps/sample-*"))
-    environments = read_json(last / "result.json")["result"]["environments"]
-    shutil.rmtree(last)
-    execute(command(tmp_path))  # the chain that is left is drawn alone, to the same bits
-    assert read_json(last / "result.json")["result"]["environments"] == environments
-    assert_same_chains(tmp_path, chains(undisturbed))
+    for alone in (False, True):
+        execute([*command, disturbed])
+        made = chains(disturbed)
+        assert list(made) == list(expected)
+        for name, chain in expected.items():
+            assert_same(made[name], chain)
+        assert not list(disturbed.glob("steps/*/checkpoint.safetensors"))
+        if not alone:  # the chain that is left is drawn alone next, to the same bits
+            shutil.rmtree(sorted(disturbed.glob("steps/sample-*"))[-1])
 
 
 # Refusals
 
-MONTE_CARLO = {"monte_carlo": [{"connectivity": False}], "control_levels": [0, 2]}
 DRAWN = "monte_carlo: [{connectivity: false}], control_levels: [0, 1], sampled_arms: [monte-carlo magnitude]"
 REFUSED = f"""
 {{sampled_levels: [3]}}                  | sampled_levels | | no level 3; the last is 1
@@ -289,7 +249,8 @@ def test_chains_are_counted_by_seeds_tickets_and_levels():
     arms = {"sampled_arms": ["ticket", "shuffle-layerwise"], "control_levels": [2], "sampled_levels": [1, 2]}
     assert chains_of(arms | {"seeds": [0, 1]}) == 2 * (2 + 2) * 2  # seeds; tickets, and shuffled at level 2; chains
     drawn = {"sampled_arms": ["shuffle-layerwise", "monte-carlo magnitude"], "sampled_levels": [0, 2]}
-    assert chains_of(MONTE_CARLO | drawn) == (2 + 1) * 2 * 2  # none is drawn at level 0; replicates, chains
+    drawn |= {"monte_carlo": [{"connectivity": False}], "control_levels": [0, 2]}
+    assert chains_of(drawn) == (2 + 1) * 2 * 2  # none is drawn at level 0; replicates, chains
 
 
 @pytest.mark.slow

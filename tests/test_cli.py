@@ -23,7 +23,7 @@ from tfticket import cli
 from tfticket.data.dataset_summary import summary
 from tfticket.data.identity import source_by_name
 from tfticket.data.sources import asset
-from tfticket.presets import experiment_of, load_experiment, presets
+from tfticket.presets import load_experiment, presets
 from tfticket.registry import DATA_SETS, LISTS
 from tfticket.reports.rows import rows_of
 from tfticket.runs.run_folder import find_run
@@ -35,16 +35,8 @@ def options(*changes):
     return [part for change in changes for part in ("-o", change)]
 
 
-@pytest.fixture(scope="module")
-def letters(tmp_path_factory):
-    """A user's own file, of 900 rows of MNIST, in a folder of their own."""
-    random = np.random.default_rng(0)
-    train, test = random.permutation(60_000)[:700], random.permutation(10_000)[:200]
-    with np.load(asset("mnist.npz")) as mnist:
-        arrays = {name: mnist[name][train if name.endswith("train") else test] for name in mnist.files}
-    path = tmp_path_factory.mktemp("mine") / "letters.npz"
-    np.savez_compressed(path, **arrays)
-    return path
+LETTERS = Path(__file__).with_name("digits.npz")
+"""A user's own file, as letters.npz."""
 
 
 # Answered before TensorFlow, or anything else that takes seconds, is imported: command | facts
@@ -52,37 +44,24 @@ def letters(tmp_path_factory):
 WRONG = """
 nope                                                 | nope
 list nope                                            | nope
-list runs -w damaged.safetensors                     | damaged.safetensors; --workspace
 show nope                                            | nope; bare
-show ''                                              | name
 report bare                                          | bare
 export bare                                          | bare; chains
 inspect damaged.safetensors                          | damaged.safetensors
-inspect evaluated --arm nope                         | 'nope'; ticket
-inspect evaluated --level 9                          | 9; ticket
-inspect evaluated --level x                          | --level; 'x'
-run ''                                               | preset
 run quickstar                                        | 'quickstart'
 run quickstart -o train.epoch=1                      | 'train.epochs'
 run quickstart -o model.name=nope:build              | 'nope'
-run quickstart -o model.name=nope.keras              | nope.keras
 run quickstart -o data.name=minst                    | 'mnist'
 run quickstart -o data.path=damaged.npz              | damaged.npz
-run quickstart -o data.name=letters --data-dir none  | none; --data-dir
+run quickstart -o out_of_distribution.name=minst     | out_of_distribution; 'mnist'
 run quickstart -o 'data={name: mnist, path: letters.npz}' | letters.npz; mnist
 run quickstart -w damaged.safetensors/below          | damaged.safetensors; --workspace
-branch nope --control keep-signs                     | nope
 branch bare --control keep-signs                     | bare; stopped
-branch evaluated --control '{name: a, name: b}'      | 'name'
-branch evaluated --control keep-signs --levels x     | --levels; 'x'
-mc-fit damaged.safetensors --out s.json              | damaged.safetensors
 mc-fit nope.safetensors --out s.txt                  | .json
 mc-fit nope.safetensors --out damaged.npz/s.json     | damaged.npz; --out
 mc-ticket nope.json --model nope:build               | 'nope'
 mc-ticket nope.json --model conv-2 --initialiser nope | initialiser
-mc-ticket nope.json --model conv-2 --out t.json      | .safetensors
 data cifar-10-jpeg                                   | cifar-10-jpeg
-data damaged.npz                                     | damaged.npz
 data mnist --data-dir none                           | none
 gui --theme darc                                     | 'dark'
 doctor --nope                                        | --nope
@@ -93,39 +72,31 @@ RIGHT += [f"{command.name or command.callback.__name__} --help" for command in c
 
 
 @pytest.fixture(scope="module")
-def answered(tmp_path_factory, letters):
+def answered(tmp_path_factory):
     """The answer to each of the commands; they leave nothing behind."""
     folder = tmp_path_factory.mktemp("typos")
-    steps = {name: folder / "workspace" / "steps" / f"{name}-0" / "config.json" for name in ("start", "evaluate")}
-    described = {"kind": "evaluate", "inputs": {"ticket": "start-0", "trained": "train-0"}}
-    evaluation = {"kind": "evaluate", "folder": "evaluate-0", "fingerprint": "0"}
-    evaluation["label"] = {"arm": "ticket", "seed": 0, "level": 1}
-    files = {steps["start"]: {"kind": "start", "inputs": {}}, steps["evaluate"]: described}
-    for name, state, entries in (("bare", "stopped", []), ("evaluated", "done", [evaluation])):
-        run = folder / "workspace" / "runs" / name
-        files[run / "status.json"] = {"state": state, "started": 0.0, "experiment": "imp"}
-        files |= {run / "config.yaml": {"name": name, "experiment": "imp"}, run / "manifest.json": {"steps": entries}}
-    for file, values in files.items():
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(values))
+    run = folder / "workspace" / "runs" / "bare"
+    run.mkdir(parents=True)
+    (run / "status.json").write_text('{"state": "stopped", "started": 0.0, "experiment": "imp"}')
+    (run / "config.yaml").write_text("{name: bare, experiment: imp}")
+    (run / "manifest.json").write_text('{"steps": []}')
     (folder / "damaged.safetensors").write_bytes(b"x" * 100)
-    (folder / "damaged.npz").write_bytes(letters.read_bytes()[:9000])
-    (folder / "letters.npz").symlink_to(letters)
+    (folder / "damaged.npz").write_bytes(LETTERS.read_bytes()[:9000])
+    (folder / "letters.npz").symlink_to(LETTERS)
     before = sorted(folder.rglob("*"))
     lines = [line for line, _ in rows(WRONG, 2)] + RIGHT
-    calls = [(shlex.split(line), {"COLUMNS": "200"}) for line in lines]
-    answer = dict(zip(lines, answers(calls, folder), strict=True))
+    made = answers([(shlex.split(line), {"COLUMNS": "200"}) for line in lines], folder)
     assert sorted(folder.rglob("*")) == before
-    return answer
+    return dict(zip(lines, made, strict=True))
 
 
-@pytest.mark.parametrize(("line", "facts"), rows(WRONG, 2))
-def test_bad_input_is_one_message_at_once_exit_code_2_and_no_file(line, facts, answered):
-    code, out, err, imported = answered[line]
-    assert (code, out, imported) == (2, "", [])
-    message = " ".join(re.sub("[│╭╰─╮╯]", " ", err).split())
-    assert all(fact in message for fact in facts.split("; ")), message
-    assert "Traceback" not in err and "fault of tfticket" not in err  # noqa: PT018
+def test_bad_input_is_one_message_at_once_exit_code_2_and_no_file(answered):
+    for line, facts in rows(WRONG, 2):
+        code, out, err, imported = answered[line]
+        assert (code, out, imported) == (2, "", []), line
+        message = " ".join(re.sub("[│╭╰─╮╯]", " ", err).split())
+        assert all(fact in message for fact in facts.split("; ")), message
+        assert "Traceback" not in err and "fault of tfticket" not in err, err  # noqa: PT018
 
 
 def test_what_needs_no_tensorflow_imports_none_and_every_command_teaches_by_example(answered):
@@ -135,21 +106,13 @@ def test_what_needs_no_tensorflow_imports_none_and_every_command_teaches_by_exam
         assert len(out.splitlines()) > 3 or line == "list runs --json", line
         if line.endswith(" --help"):
             assert f"tfticket {line.removesuffix(' --help')}" in out.split("Examples:")[1]
-    assert {run["run"] for run in json.loads(answered["list runs --json"].out)} == {"bare", "evaluated"}
+    assert {run["run"] for run in json.loads(answered["list runs --json"].out)} == {"bare"}
     listed = answered["list presets"].out
     assert {*presets()} <= {*listed.split()}
     assert "not measured" not in listed, "no measured step: renew experiments/presets/costs.json"
     code = "import tfticket.lab, tfticket.reports.report, tfticket._experiments.imp as imp; import sys; "
     code += "print('tensorflow' in sys.modules)"
     assert execute([sys.executable, "-c", code]).stdout == "False\n"
-
-
-def test_wrong_data_outside_the_distribution_are_refused(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    for values, field, suggestion in (("{name: minst}", "name", "mnist"), ("{path: nope.npz}", "path", None)):
-        config = load_experiment("quickstart", [f"out_of_distribution={values}"])
-        with refused(f"out_of_distribution.{field}", suggestion):
-            experiment_of("imp").check_data(config)
 
 
 # How the program is called
@@ -188,20 +151,11 @@ def test_the_numbers_of_closed_streams_are_not_given_to_other_files(tmp_path):
         assert (tmp_path / "log").read_text() == f"0 {[stream in closed for stream in range(3)]}"
 
 
-def test_widths_that_no_terminal_has_are_ignored_and_a_narrow_one_is_24(call, monkeypatch):
-    for columns in ("0", "-5", "wide", "\u00b2", "1" * 5000, "8"):
-        monkeypatch.setenv("COLUMNS", columns)
-        code, out, err = call("list", "controls")
-        assert (code, err) == (0, "")
-        longest = max(map(len, out.splitlines()))
-        assert 12 < longest <= 24 if columns == "8" else 24 < longest <= 80
-        assert "reinitialise" in out
-
-
 def test_options_of_every_command_stand_before_or_after_it_and_debug_raises(tmp_path, monkeypatch, call):
-    for arguments in (["-q", "list", "models"], ["list", "models", "-q"], ["list", "models", "--debug"]):
+    for columns, arguments in (("0", ["-q", "list", "models"]), ("\u00b2", ["list", "models", "--debug"])):
+        monkeypatch.setenv("COLUMNS", columns)  # a width that no terminal has
         code, out, _ = call(*arguments)
-        assert (code, "lenet-300-100" in out) == (0, True)
+        assert (code, "lenet-300-100" in out, max(map(len, out.splitlines())) <= 80) == (0, True, True)
     monkeypatch.setattr(sys, "argv", ["tfticket", "--debug", "show", "nothing", "-w", str(tmp_path)])
     with refused("run", None, "nothing"):
         cli.main()
@@ -222,10 +176,9 @@ def test_a_terminal_without_our_signs_is_written_to_all_the_same(tmp_path, monke
 def test_the_window_is_opened_by_a_process_of_its_own(monkeypatch, call):
     started = []
     monkeypatch.setattr("os.execv", lambda program, arguments: started.append((program, arguments)))
-    assert call("gui")[0] == 0
     assert call("gui", "somewhere", "--theme", "dark")[0] == 0
-    begin = [sys.executable, "-P", "-m", "tfticket._gui"]
-    assert started == [(sys.executable, begin), (sys.executable, [*begin, "somewhere", "--theme", "dark"])]
+    command = [sys.executable, "-P", "-m", "tfticket._gui", "somewhere", "--theme", "dark"]
+    assert started == [(sys.executable, command)]
 
 
 def ctrl_c(*arguments, **named):
@@ -237,7 +190,6 @@ def test_a_ctrl_c_leaves_nothing_before_a_run_begins_and_stops_it_afterwards(tmp
     run = ["-q", "run", "quickstart-smoke"]
     for where, command in (
         ("tfticket.presets.load_sourced", run[1:]),
-        ("tfticket._experiments.imp.Imp.check_data", run[1:]),
         ("tfticket._experiments.imp.Imp.check_model", run),
         ("tfticket.data.dataset_summary.summary", ["data", "mnist"]),
         ("tfticket._experiments.imp.Imp.main", run),
@@ -270,8 +222,7 @@ def test_a_diverging_run_exits_1_and_says_where(tmp_path, call):
     assert (code, "at iteration" in err) == (1, True)
     shown = json.loads(call("show", "quickstart-smoke", "-w", tmp_path, "--json")[1])
     assert (shown["state"], shown["title"], shown["results"]) == ("failed", "", [])
-    code, out, _ = call("show", "quickstart-smoke", "-w", tmp_path)
-    assert (code, "at iteration" in out) == (0, True)
+    assert "at iteration" in call("show", "quickstart-smoke", "-w", tmp_path)[1]
 
 
 def test_a_keras_file_is_loaded_only_with_trust(tmp_path, monkeypatch, call):
@@ -279,8 +230,7 @@ def test_a_keras_file_is_loaded_only_with_trust(tmp_path, monkeypatch, call):
     model.save(tmp_path / "mine.keras")
     run = ["run", "quickstart-smoke", "-w", tmp_path / "ws", *options(f"model={{name: {tmp_path / 'mine.keras'}}}")]
     code, _, err = call(*run)
-    assert (code, "mine.keras" in err, "--trust" in err) == (2, True, True)
-    assert not (tmp_path / "ws").exists()
+    assert (code, "mine.keras" in err, "--trust" in err, (tmp_path / "ws").exists()) == (2, True, True, False)
     monkeypatch.setattr("tfticket._experiments.imp.Imp.main", ctrl_c)
     assert call(*run, "--trust")[0] == 130  # it began
 
@@ -325,7 +275,6 @@ def test_a_second_run_computes_nothing_and_reports_the_same(finished, call):
     assert table.read_text() == text
     assert {cell["arm"] for cell in printed["results"]} == {"ticket", "reinitialise", "shuffle-layerwise"}
     assert (printed["title"], {Path(file).parent for file in printed["files"]}) == (TITLE, {table.parent})
-    assert all(Path(file).is_file() for file in printed["files"])
 
 
 def test_a_dry_run_counts_the_steps_that_are_there_and_downloads_nothing(finished, folders, tmp_path, call):
@@ -335,9 +284,7 @@ def test_a_dry_run_counts_the_steps_that_are_there_and_downloads_nothing(finishe
         return json.loads(out)["steps"]
 
     shutil.copytree(finished[0] / "steps", tmp_path / "steps")
-    total = len(list(tmp_path.glob("steps/*")))
-    assert steps() == {"planned": total, "done": total}
-    evaluations = list(tmp_path.glob("steps/evaluate-*/result.json"))
+    total, evaluations = len(list(tmp_path.glob("steps/*"))), list(tmp_path.glob("steps/evaluate-*/result.json"))
     for file in evaluations:
         file.unlink()
     left = total - len(evaluations)
@@ -357,30 +304,28 @@ def test_a_dry_run_shows_where_each_field_comes_from_and_begins_nothing(tmp_path
         assert re.search(row, out)
     described = json.loads(call(*run, "--json")[1])
     assert described["fields"]["train.epochs"] == {"value": "3ep", "source": "yours: -o"}
-    assert (described["cost"]["trainings"], described["steps"]) == (880, {"planned": 2640, "done": 0})
-    assert not any(tmp_path.iterdir())
+    assert (described["steps"], any(tmp_path.iterdir())) == ({"planned": 2640, "done": 0}, False)
 
 
 def test_the_library_finds_the_tickets_that_the_lab_finds(finished, data):
-    workspace, _ = finished
     model = tt.build_model("lenet-300-100", data)
     series = tt.find_tickets(model, data, sparsity=0.9, levels=2, train={"epochs": 1}, seed=1)
-    labs = [tt.Ticket.load(path) for path in workspace.glob("steps/prune-*/ticket.safetensors")]
+    labs = [tt.Ticket.load(path) for path in finished[0].glob("steps/prune-*/ticket.safetensors")]
     for ticket in (ticket for ticket in labs if ticket.provenance["seed"] == 1):
         for path, kept in series[ticket.level].mask.items():
             np.testing.assert_array_equal(kept, ticket.mask[path])
             np.testing.assert_array_equal(series[ticket.level].start[path], ticket.start[path])
 
 
-def test_runs_are_shown_reported_and_inspected_from_their_folders(finished, tmp_path, call):
+def test_runs_are_listed_shown_and_reported_together(finished, tmp_path, call):
     workspace, _ = finished
     before = {path.name for path in workspace.glob("steps/*")}
     again = ["-q", "run", "quickstart-smoke", "-w", workspace, *options("control_densities=[0.1]")]
     assert call(*again)[0] == 0  # one field changed recomputes only what it reaches: here nothing
     assert {path.name for path in workspace.glob("steps/*")} == before
     listed = json.loads(call("list", "runs", "-w", workspace, "--json")[1])
-    assert [run["state"] for run in listed] == ["done", "done"]
-    names = [run["run"] for run in listed]
+    names = [run["run"] for run in listed if run["state"] == "done"]
+    assert len(names) == 2
     assert call("report", *names, "-w", workspace)[0] == 2  # of two runs, where to?
     both = json.loads(call("report", *names, "-w", workspace, "--out", tmp_path / "both", "--json")[1])
     assert ({cell["run"] for cell in both["results"]}, both["title"]) == ({*names}, TITLE)
@@ -392,7 +337,6 @@ def test_runs_are_shown_reported_and_inspected_from_their_folders(finished, tmp_
 
 
 def test_the_api_example_of_the_readme_runs(tmp_path, monkeypatch, capsys):
-    """The README's code block, with a shorter training."""
     text = (Path(__file__).parents[1] / "README.md").read_text()
     code = text.split("```python\n")[1].split("```")[0]
     short = code.replace('tt.load_data("mnist")', 'tt.load_data("mnist", train_rows=200, validation_rows=200)')
@@ -405,32 +349,31 @@ def test_the_api_example_of_the_readme_runs(tmp_path, monkeypatch, capsys):
 # Data
 
 
-def test_data_sets_are_listed_with_where_they_lie_or_how_to_get_them(letters, folders, tmp_path, monkeypatch, call):
+def test_data_sets_are_listed_with_where_they_lie_or_how_to_get_them(folders, tmp_path, monkeypatch, call):
     monkeypatch.delenv("TFTICKET_DATA")
     mine = tmp_path / "mine"
     mine.mkdir()
     for name in ("letters.npz", "mnist.npz", "cifar-10-jpeg.npz"):
-        (mine / name).symlink_to(letters)
-    listed = {row.pop("name"): row for row in json.loads(call("data", "--json")[1])}
-    assert [*listed] == [*DATA_SETS]
-    assert listed["mnist"] == {"label": "MNIST", "path": str(asset("mnist.npz")), "how": source_by_name("mnist").how}
-    assert listed["cifar-10"] == {"label": "CIFAR-10", "path": None, "how": source_by_name("cifar-10").how}
-    assert source_by_name("cifar-10").how in call("data")[1]
+        (mine / name).symlink_to(LETTERS)
+    listed = {row["name"]: row for row in json.loads(call("data", "--json")[1])}
+    assert (listed["mnist"]["path"], listed["cifar-10"]["path"]) == (str(asset("mnist.npz")), None)
+    how = source_by_name("cifar-10").how
+    assert (listed["cifar-10"]["how"], how in call("data")[1]) == (how, True)
     assert call("data", "mnist")[:2] == (0, f"{summary('mnist')}\n")
-    (described,) = json.loads(call("data", letters, "--json")[1])
-    assert (described["name"], described["train_rows"], described["shape"]) == ("letters", 700, [28, 28, 1])
+    (described,) = json.loads(call("data", mine / "letters.npz", "--json")[1])
+    assert (described["name"], described["train_rows"], described["shape"]) == ("letters", 360, [8, 8, 1])
     paths = {row["name"]: row["path"] for row in json.loads(call("data", "--data-dir", mine, "--json")[1])}
     assert [*paths] == [*DATA_SETS, "letters"]
     assert (paths["mnist"], paths["letters"]) == (str(asset("mnist.npz")), str(mine / "letters.npz"))
     assert paths["cifar-10-jpeg"] == str(mine / "cifar-10-jpeg.npz")
 
 
-def test_a_users_own_file_is_run_by_its_folder_and_named_in_the_report(letters, tmp_path, call):
-    changes = ["seeds=[0]", "prune.levels=1", "data.train_rows=500", "data.validation_rows=100", "train.epochs=3it"]
-    changes += ["control_densities=[]"]
-    run = ["run", "quickstart-smoke", "-w", tmp_path, *options(*changes, "data.name=letters")]
-    code, out, _ = call(*run, "--data-dir", letters.parent)
-    assert code == 0
+def test_a_users_own_file_is_run_by_its_folder_and_named_in_the_report(tmp_path, call):
+    (tmp_path / "letters.npz").symlink_to(LETTERS)
+    changes = ["seeds=[0]", "prune.levels=1", "data.train_rows=300", "data.validation_rows=60", "train.epochs=3it"]
+    run = ["run", "quickstart-smoke", "-w", tmp_path, *options(*changes, "control_densities=[]", "data.name=letters")]
+    code, out, err = call(*run, "--data-dir", tmp_path)
+    assert code == 0, err
     proposed = next(shlex.split(line) for line in out.splitlines() if " run quickstart-smoke " in line)
-    assert f"--data-dir={letters.parent}" in proposed
-    assert {row.data for row in rows_of(find_run(tmp_path, "quickstart-smoke"))} == {"letters, 500 training rows"}
+    assert f"--data-dir={tmp_path}" in proposed
+    assert {row.data for row in rows_of(find_run(tmp_path, "quickstart-smoke"))} == {"letters, 300 training rows"}

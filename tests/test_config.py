@@ -11,15 +11,13 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic_core._pydantic_core import list_all_errors
 
 from tests.refusals import refused
 from tests.tables import refusals, rows
 from tfticket import config as c
 from tfticket._experiments import bayes_always_wins, bayesian_lth, imp
 from tfticket.config.durations import LONGEST, Moments, iterations_in
-from tfticket.config.schema import LARGEST_SEED, Config, check_seed, config_classes, validate
-from tfticket.config.wording import problem_words
+from tfticket.config.schema import LARGEST_SEED, Config, check_seed, validate
 from tfticket.costs import cost_of
 from tfticket.errors import InputError
 from tfticket.fingerprint import fingerprint
@@ -28,7 +26,7 @@ from tfticket.registry import EXPERIMENTS, STEPS
 from tfticket.yaml_text import load_yaml
 
 SAMPLING = "bayes-always-wins-lenet-300-100-mnist-smoke"
-PRESETS = {"imp": "quickstart-smoke", "bayesian-lth": "bayesian-lth-lenet-300-100-smoke", "bayes-always-wins": SAMPLING}
+PRESETS = {"bayes-always-wins": SAMPLING, "bayesian-lth": "bayesian-lth-lenet-300-100-smoke", "imp": "quickstart-smoke"}
 """One of each experiment."""
 scientific = c.scientific_fields
 
@@ -41,16 +39,16 @@ def quick(**values):
 
 
 def test_a_duration_has_one_spelling_and_a_length():
-    for written, meant in ((40, "40ep"), ("40", "40ep"), ("40ep", "40ep"), ("2000it", "2000it"), ("007ep", "7ep")):
+    for written, meant in ((40, "40ep"), ("40", "40ep"), ("2000it", "2000it"), ("007ep", "7ep")):
         assert c.TrainConfig(epochs=written).epochs == meant
     assert [iterations_in(text, 55_000, 128) for text in ("1ep", "6ep", "2000it")] == [430, 2578, 2000]
     wrong = ["", "ep", "40 ep", "-3it", -3, "1.5ep", 1.5, "2000iter", "2000it\n", True, None, [1]]
-    for value in [*wrong, f"{LONGEST + 1}it", f"{LONGEST + 1}ep", LONGEST + 1, "9" * 500, 10**400, "1" * 2000]:
-        for cls, field in ((c.TrainConfig, "epochs"), (c.TrainConfig, "warmup"), (c.PruneConfig, "rewind")):
+    for value in [*wrong, f"{LONGEST + 1}it", LONGEST + 1, 10**400, "1" * 2000]:
+        for cls, field in ((c.TrainConfig, "epochs"), (c.PruneConfig, "rewind")):
             with refused(field):
                 validate(cls, ({"rate": 0.5} if field == "rewind" else {}) | {field: value}, where="here")
     for field in ("epochs", "evaluate_every"):
-        for nothing in (0, "0ep", "0it", "00ep"):
+        for nothing in ("0ep", "0it"):
             with refused(field):
                 validate(c.TrainConfig, {field: nothing}, where="here")
 
@@ -61,7 +59,6 @@ ROWS, BATCH, COUNT = st.integers(1, 300), st.integers(1, 60), st.integers(1, 20)
 @given(COUNT, ROWS, BATCH)
 def test_epochs_are_rounded_to_whole_iterations_only_once(count, rows, batch_size):
     assert abs(iterations_in(f"{count}ep", rows, batch_size) * batch_size - count * rows) * 2 <= batch_size
-    assert iterations_in(f"{count}it", rows, batch_size) == count
 
 
 @given(COUNT, st.sampled_from(["ep", "it"]), ROWS, BATCH, st.integers(1, 200))
@@ -78,28 +75,24 @@ def test_moments_are_every_multiple_of_the_duration_and_the_last_iteration(count
 
 
 def test_the_longest_training_is_planned_at_once_however_often_it_is_evaluated():
-    many = [("1it", LONGEST, 1, LONGEST - 1), ("3it", 715_827_883, 3, LONGEST - 1), ("1ep", 4_997_781, 430, LONGEST)]
-    for often, number, longest, last in (*many, (f"{LONGEST}ep", 1, LONGEST, LONGEST)):
+    for often, number, longest in (("1it", LONGEST, 1), ("1ep", 4_997_781, 430), (f"{LONGEST}ep", 1, LONGEST)):
         moments = Moments(often, 55_000, 128, LONGEST)
         assert (len(moments), moments.longest, moments.after(0)) == (number, longest, longest)
-        assert moments.after(LONGEST - 2) == last
     assert cost_of(planned("quickstart", [f"train.epochs={LONGEST}it"]).distinct).iterations == LONGEST
 
 
 # Of 1,000 rows in batches of 100, in 60 iterations
 LENGTHS = """
 {batch_size: 1001}               | 0it   | batch_size          | 1,001; 1,000
-{milestones: [1ep, 60it]}        | 0it   | milestones          | 60it; iteration 60
 {milestones: [1ep, 7ep]}         | 0it   | milestones          | 7ep; iteration 70; has 60
 {milestones: [2147483647it]}     | 0it   | milestones          | 2,147,483,647
 {milestones: [1ep, 0ep]}         | 0it   | milestones          | 0ep
 {milestones: [1ep, 30it, 3ep]}   | 0it   | milestones          | 30it and 3ep; iteration 30
 {batch_size: 1, epochs: 2147483647} | 0it | epochs             | 2,147,483,647,000
-{batch_size: 1, warmup: 2147483647} | 0it | warmup             | 2,147,483,647,000
 {warmup: 60it}                   | 0it   | warmup              | 60
 {objective: {kl_warmup: 6ep}}    | 0it   | objective.kl_warmup | 60
-{}                               | 60it  | epochs              | 60it; iteration 60
 {}                               | 100ep | epochs              | 100ep; iteration 1,000
+{}                               | 60it  | epochs              | 60it; iteration 60
 """
 
 
@@ -111,7 +104,6 @@ def test_lengths_that_do_not_fit_the_training_are_refused():
     c.check_lengths(c.TrainConfig(batch_size=1000, warmup="5it", objective={"kl_warmup": "5it"}), "5it", 1000)
     c.check_lengths(c.TrainConfig(batch_size=100, milestones=["59it", "1it"]), "59it", 1000)
     for kind, option, field in (
-        ("imp", "train.batch_size=60000", "train.batch_size"),
         ("imp", "prune.rewind=6ep", "train.epochs"),
         ("imp", "keep=[7ep]", "keep"),
         ("bayesian-lth", "variational_train={batch_size: 9000}", "variational_train.batch_size"),
@@ -125,9 +117,8 @@ def test_lengths_that_do_not_fit_the_training_are_refused():
 
 REFUSED = """
 train.epoch=3                            | | train.epochs
-train.optimiser.learning_rte=1           | | train.optimiser.learning_rate
 train.optimiser={name: sgd, momentun: 0} | train.optimiser.momentun | train.optimiser.momentum
-train.optimiser={name: sgd, beta_1: 0.9} | train.optimiser.beta_1 | train.optimiser.name | momentum
+train.optimiser={name: sgd, beta_1: 0.9} | train.optimiser.beta_1 | | train.optimiser.momentum
 null=1                                   | | | 'null'
 model.name=lenet-300                     | | lenet-300-100
 controls=[keep-sgns]                     | controls.0.name | keep-signs
@@ -154,30 +145,27 @@ train.objective={temperature: 1e-30, kl_weights: {dense: 1e-30}} | train.objecti
 """
 OUT_OF_BOUNDS = """
 prune.sparsity=-0.1  prune.sparsity=1.0  prune.levels=0  prune.levels=10001  prune.rewind=-1it  replicates=0
-replicates=10001  execution.threads=0  execution.threads=10001  keep=[0it]  keep=[0ep]  keep=[none]  monte_carlo=true
-monte_carlo=[{}, {}]  controls=[reinitialise, reinitialise]  controls={name: keep-signs}  controls=3  seeds=[]
-seeds=null  seeds=true  seeds={a: 1}  seeds=[0, 0]  seeds=[340282366920938463463374607431768211456]
-train.batch_size=0  train.batch_size=64.0  train.batch_size=6.4e1  train.batch_size=.5  train.weight_decay=-1
-train.weight_decay=1e39  train.weight_decay=.inf  train.gamma=0  train.gamma=1e-39  train.augment.crop=-1
-train.optimiser.beta_1=1  train.optimiser.beta_1=-0.1  train.optimiser.beta_2=1  train.optimiser.beta_2=1e-39
-train.optimiser.epsilon=0  train.optimiser.epsilon=1e-40  train.objective.temperature=-1
-train.objective.temperature=1e-39  data.name=''  data.name=[1]  data.name={a: 1}  data.train_rows=0
-data.split_seed=-1  data.classes=37  data.classes=3  data.classes=[1.5, 2]  data.classes=[1.0, 2]
-data.classes=[null, 1]  data.classes=[false, 2]  data.classes=[]  data.classes=[3]  data.classes=[cat]
-data.classes=[3, 3]  data.classes=[3, '3']  svi.population.high=1e39  sample.warmup=19  sample.prior=uniform(yes, 1)
-sample.prior=normal(1, 1)  sample.prior=normal(1)  sample.other_prior=glorot-normal  sample.likelihood_power=1e-39
-sample.likelihood_power=0
+execution.threads=0  keep=[0it]  keep=[none]  monte_carlo=true  monte_carlo=[{}, {}]
+controls=[reinitialise, reinitialise]  controls={name: keep-signs}  controls=3  seeds=[]  seeds=null  seeds=true
+seeds={a: 1}  seeds=[0, 0]  seeds=[340282366920938463463374607431768211456]  train.batch_size=0
+train.batch_size=64.0  train.weight_decay=-1  train.weight_decay=1e39  train.weight_decay=.inf  train.gamma=0
+train.gamma=1e-39  train.augment.crop=-1  train.optimiser.beta_1=1  train.optimiser.beta_1=-0.1
+train.optimiser.beta_2=1e-39  train.optimiser.epsilon=0  train.objective.temperature=-1  data.name=''  data.name=[1]
+data.train_rows=0  data.split_seed=-1  data.classes=37  data.classes=[1.5, 2]  data.classes=[1.0, 2]
+data.classes=[null, 1]  data.classes=[false, 2]  data.classes=[]  data.classes=[3]  data.classes=[3, '3']
+svi.population.high=1e39  sample.warmup=19  sample.prior=uniform(yes, 1)  sample.prior=normal(1, 1)
+sample.prior=normal(1)  sample.other_prior=glorot-normal  sample.likelihood_power=0
 """
 WITHIN = """
-prune.sparsity  | prune={sparsity: null}  prune={sparsity: 0.9, rate: 0.2}  prune={sparsity: 0.0, rate: null}
-prune.rate | prune={sparsity: null, rate: -0.1}  prune={sparsity: null, rate: 0.0}  prune={sparsity: null, rate: 1.0}
+prune.sparsity  | prune={sparsity: null}  prune={sparsity: 0.9, rate: 0.2}
+prune.rate      | prune={sparsity: null, rate: -0.1}  prune={sparsity: null, rate: 0.0}  prune={sparsity: null, rate: 1}
 prune.rates.a   | prune.rates={a: yes}  prune.rates={a: 1.0}
 controls.0.densities | controls=[random-mask]  controls=[{name: random-mask, densities: 2}]
 controls.0.densities | controls=[{name: random-mask, densities: 0}]
 controls.0.path | controls=[{name: own-mask}]
 train.milestones | train={schedule: cosine, milestones: [1ep]}
 train.optimiser.learning_rate | train.optimiser={name: sgd, learning_rate: 0}
-train.optimiser.momentum | train.optimiser={name: sgd, momentum: 0.999999999}  train.optimiser={name: sgd, momentum: 1}
+train.optimiser.momentum | train.optimiser={name: sgd, momentum: 0.999999999}
 train.objective.kl_weights.a | train.objective.kl_weights={a: 1e39}  train.objective.kl_weights={a: -1}
 seeds.0         | seeds=[-1]  seeds=[1.5]  seeds=[[1]]  seeds=[yes]
 monte_carlo.0.images | monte_carlo=[{images: yes}]  monte_carlo=[{images: 0}]
@@ -201,8 +189,6 @@ def test_wrong_keys_and_values_are_refused_by_their_field():
     assert c.TrainConfig(weight_decay=3.4e38).weight_decay == 3.4e38
 
 
-# What every field refuses
-
 FOREIGN = (
     "Input should", "Input tag", "Extra inputs", "Field required", "Keys should", "Value error", "Tuple", "Dictionary",
     "List should", "valid ", "instance of", "Unable to", "pydantic", "type=", "Object", "Exceeds the limit",
@@ -222,27 +208,6 @@ NO_NUMBERS = [
 WRITTEN = [*NO_NUMBERS, "~", "1.5", "-1", ".nan", "-.inf", "1e400", "1" + "0" * 400]
 
 
-CLASSES = {kind: experiment_of(kind).config_class for kind in PRESETS}
-
-
-def fields_of(kind, cls, prefix, known):
-    """Add each field that is not known yet, those of tables within lists included, as if the list were a table."""
-    for name, field in cls.model_fields.items():
-        if known.setdefault((cls if prefix else imp.Config, name), (kind, prefix + name, field.annotation))[0] == kind:
-            for inner in config_classes(field.annotation):
-                fields_of(kind, inner, f"{prefix}{name}.", known)
-    return known
-
-
-FIELDS = functools.reduce(lambda known, kind: fields_of(kind, CLASSES[kind], "", known), PRESETS, {}).values()
-"""Experiment, dotted name and type of each field."""
-
-
-def nested(path, value):
-    """A value in the tables that a dotted name says."""
-    return functools.reduce(lambda inner, part: {part: inner}, reversed(path.split(".")), value)
-
-
 def refusal(read, *arguments, **options):
     """The error with which a function refuses its input; None where it takes it."""
     try:
@@ -252,34 +217,34 @@ def refusal(read, *arguments, **options):
     return None
 
 
-@pytest.mark.parametrize("kind", PRESETS)
-def test_every_field_refuses_wrong_values_in_words(kind):
-    base = load_experiment(PRESETS[kind]).model_dump(mode="json")
-    values = [*(load_yaml(text, "") for text in WRITTEN), *WRONG]
-    for path, annotation in ((path, annotation) for owner, path, annotation in FIELDS if owner == kind):
-        trees = [nested(path, value) for value in values]
-        errors = [refusal(validate, CLASSES[kind], merge(base, tree), where="here", yaml=True) for tree in trees]
-        assert sum(map(bool, errors)) > len(errors) / 3, path
-        assert not [error for error in errors if any(word in str(error) for word in FOREIGN)], path
-        if annotation in (int, float, int | None, float | None):
-            first = path.partition(".")[0]
-            assert all(error and error.field.startswith(first) for error in errors[: len(NO_NUMBERS)]), path
-        assert all(str(error).startswith("here: ") for error in errors if error), path
-        assert max(len(line) for error in errors for line in str(error).splitlines()) < 1000, path
+def fields_of(values, prefix=""):
+    """Dotted name and value of each field, tables included."""
+    for key, value in values.items():
+        yield prefix + key, value
+        yield from fields_of(value, f"{prefix}{key}.") if isinstance(value, dict) else ()
 
 
-def test_every_experiment_is_tried_and_no_kind_of_error_is_in_pydantics_words_nor_in_pythons():
+def test_every_field_of_every_experiment_refuses_wrong_values_in_words():
+    values, seen = [*(load_yaml(text, "") for text in WRITTEN), *WRONG], set()
+    for kind, preset in PRESETS.items():
+        base, cls = load_experiment(preset).model_dump(mode="json"), experiment_of(kind).config_class
+        fields = dict(fields_of(base))
+        for path in fields.keys() - seen:
+            trees = [functools.reduce(lambda inner, part: {part: inner}, path.split(".")[::-1], x) for x in values]
+            errors = [refusal(validate, cls, merge(base, tree), where="here", yaml=True) for tree in trees]
+            assert sum(map(bool, errors)) > len(errors) / 3, path
+            assert not [error for error in errors if any(word in str(error) for word in FOREIGN)], path
+            if type(fields[path]) in (int, float):
+                first = path.partition(".")[0]
+                assert all(error and error.field.startswith(first) for error in errors[: len(NO_NUMBERS)]), path
+            assert all(str(error).startswith("here: ") for error in errors if error), path
+            assert max(len(line) for error in errors for line in str(error).splitlines()) < 1000, path
+        seen |= fields.keys()
     assert {name for name, entry in EXPERIMENTS.items() if "tfticket._experiments." in entry.target} == {*PRESETS}
-    for error in list_all_errors():
-        context = error.get("example_context") or {}
-        context |= {"error": "ours"} if "error" in context else {}
-        problem = {"type": error["type"], "loc": ("a",), "input": 1, "msg": "Input should", "ctx": context}
-        words = problem_words(problem, yaml=True)
-        assert words
-        assert not [word for word in FOREIGN[:-1] if word in words]
     for field in ("epochs", "batch_size", "weight_decay", "milestones", "schedule", "augment"):
-        for value in (10**5000, [10**5000], -(10**5000)):  # Python writes no number of so many digits
+        for value in (10**5000, [10**5000]):  # Python writes no number of so many digits
             assert field in str(refusal(c.TrainConfig, **{field: value}))
+    assert "path" in str(refusal(c.DataConfig, path=10**5000))
 
 
 # Types
@@ -295,29 +260,27 @@ def test_numbers_and_arrays_of_numpy_are_as_good_as_pythons():
         objective={"kl_weights": {"dense": 2.0}},
     )  # fmt: skip
     assert {type(value) for value in (train.batch_size, train.weight_decay, train.decoupled)} == {int, float, bool}
-    config = quick(seeds=np.arange(3), control_densities=np.array([0.5, 0.25]))
-    assert (config.seeds, config.control_densities) == ((0, 1, 2), (0.5, 0.25))
-    assert c.Control(name="random-mask", densities=np.float64(0.5)).densities == 0.5
+    assert quick(seeds=np.arange(3)).seeds == (0, 1, 2)
     assert c.PriorConfig(deviation=np.array(2)).deviation == 2.0
-    for values in ({"batch_size": True}, {"batch_size": np.bool_(True)}, {"batch_size": np.float64(4)}):
+    for value in (True, np.bool_(True), np.float64(4)):
         with refused("batch_size", None, "TrainConfig"):
-            c.TrainConfig(**values)
+            c.TrainConfig(batch_size=value)
     with refused("batch_sise", "batch_size", "TrainConfig"):
         c.TrainConfig(batch_sise=4)
 
 
 def test_seeds_have_up_to_128_bits_and_runs_the_names_that_folders_may_have():
-    for seed in (0, 5, LARGEST_SEED, np.int64(7), np.uint8(3)):
+    for seed in (0, LARGEST_SEED, np.int64(7)):
         assert (check_seed(seed), type(check_seed(seed))) == (int(seed), int)
         assert load_experiment("quickstart-smoke", [f"seeds=[{seed}]"]).seeds == (int(seed),)
-    for seed in (-1, True, 1.0, "1", None, LARGEST_SEED + 1, 10**5000, np.float64(1), [1]):
+    for seed in (-1, True, 1.0, "1", None, LARGEST_SEED + 1, 10**5000, [1]):
         with refused("seed"):
             check_seed(seed)
     for name in ("2026-11-30", "007", "1e", "y", "0x10", "1_000"):  # texts as they are written
         assert load_experiment("quickstart-smoke", [f"name={name}"]).name == name
     options = ["data.path=rows.npz", "data.classes=[007, 1_0, 3, '4', 2026-11-30]"]
     assert load_experiment("quickstart-smoke", options).data.classes == ("007", "1_0", 3, "4", "2026-11-30")
-    for name in ("a" * 201, "", "a b", "a/b", "../up", "..", ".a", "a\n", "a\u0000", "\u00e9", "-a", "*"):
+    for name in ("a" * 201, "", "a b", "a/b", "..", ".a", "a\n", "a\u0000", "\u00e9", "-a", "*"):
         with refused("name"):
             quick(name=name)
     quick(name="a" * 200)
@@ -333,18 +296,17 @@ def test_the_rates_of_all_levels_make_the_target(sparsity, levels):
 
 OWN_DATA = c.DataConfig(path="rows.npz", classes=[3, "cat", "3e"], normalise="standard")
 AUGMENTED = c.TrainConfig(augment={"flip": True, "crop": 4}, milestones=["10it"])
-EXAMPLES = [c.Adam(), c.Sgd(), c.DataConfig(), OWN_DATA, c.Augment(), c.TrainConfig(), AUGMENTED, quick()]
+EXAMPLES = [c.Sgd(), OWN_DATA, c.Augment(), c.TrainConfig(), AUGMENTED, quick(), c.PruneConfig(rate=0.2, rewind="5it")]
 
 
-@pytest.mark.parametrize("config", [*EXAMPLES, c.PruneConfig(rate=0.2, rewind="5it")])
-def test_a_configuration_is_frozen_and_read_back_and_defaults_that_are_spelt_out_count_no_more(config):
-    for field in type(config).model_fields:
-        with refused(None, None, f"{field}=..."):
-            setattr(config, field, getattr(config, field))
-    again = type(config).model_validate(json.loads(json.dumps(config.model_dump(mode="json"))))
-    assert len({config, again}) == 1
-    assert scientific(again) == scientific(config)
-    assert str(type(config).model_construct()) == f"{type(config).__name__}()"
+def test_a_configuration_is_frozen_shown_shortly_and_read_back_as_it_was():
+    for config in EXAMPLES:
+        for field in type(config).model_fields:
+            with refused(None, None, f"{field}=..."):
+                setattr(config, field, getattr(config, field))
+        again = type(config).model_validate(json.loads(json.dumps(config.model_dump(mode="json"))))
+        assert len({config, again}) == 1
+        assert scientific(again) == scientific(config)
     shown = "SampleConfig(draws=7, prior=PriorConfig(name='uniform'))"
     assert repr(c.SampleConfig(draws=7, prior="uniform(-1, 1)")) == shown
 
@@ -356,7 +318,6 @@ NAMES = """
 {path: /some/digits.1890.zip}       | digits.1890
 {path: /some/digits.1890}           | digits.1890
 {path: /some/.npz}                  | own data
-{path: /}                           | own data
 {path: digits.npz, name: null}      | digits
 {path: digits.npz, name: mine}      | mine
 """
@@ -365,19 +326,14 @@ NAMES = """
 def test_own_data_are_named_after_their_file_whose_path_is_absolute(tmp_path, monkeypatch):
     for values, name in rows(NAMES, 2):
         assert c.DataConfig(**yaml.safe_load(values)).name == name
-    here, home = tmp_path, tmp_path / "home"
-    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("HOME", "/home/me")
+    monkeypatch.chdir(tmp_path)
     for path, absolute in (
-        ("digits.npz", here / "digits.npz"),
-        ("~/digits.npz", home / "digits.npz"),
-        ("/a/digits.npz", "/a/digits.npz"),
-        ("~nosuchuser/digits.npz", here / "~nosuchuser" / "digits.npz"),
+        ("digits.npz", tmp_path / "digits.npz"),
+        ("~/digits.npz", "/home/me/digits.npz"),
+        ("~nosuchuser/digits.npz", tmp_path / "~nosuchuser" / "digits.npz"),
     ):
-        monkeypatch.chdir(here)
-        config = c.DataConfig(path=path)
-        assert (config.name, config.path) == ("digits", str(absolute))
-        monkeypatch.chdir("/")
-        assert c.DataConfig.model_validate(config.model_dump()) == config
+        assert c.DataConfig(path=path).path == str(absolute)
 
 
 # What counts in a fingerprint
@@ -388,31 +344,26 @@ def test_what_differs_from_the_defaults_and_discriminators_count():
     train = c.TrainConfig(augment={"flip": True, "crop": 4})
     assert scientific(train) == {"optimiser": {"name": "adam"}, "augment": {"flip": True, "crop": 4}}
     assert scientific(c.TrainConfig(augment=c.Augment())) == scientific(c.TrainConfig())
-    assert scientific(c.StartStep(seed=0)) == {"seed": 0}
     assert scientific(c.StartStep(seed=0, data=c.DataConfig(train_rows=9))) == {"seed": 0, "data": {"train_rows": 9}}
     changed = quick(name="another", execution={"threads": 1, "checkpoint_seconds": 1, "segment_seconds": 1})
     assert scientific(changed) == scientific(quick()) != scientific(quick(seeds=[5]))
     for minus, plus in (  # minus 0 counts as 0
-        (c.PriorConfig(name="uniform", low=-0.0), c.PriorConfig(name="uniform", low=0.0)),
+        (c.PriorConfig.model_validate("uniform(-0.0, 1)"), c.PriorConfig(name="uniform", low=0.0)),
         (c.Objective(kl_weights={"dense": -0.0}), c.Objective(kl_weights={"dense": 0.0})),
         (c.TrainConfig(optimiser=c.Sgd(momentum=-0.0)), c.TrainConfig(optimiser=c.Sgd(momentum=0.0))),
-        (c.PriorConfig.model_validate("uniform(-0.0, 1)"), c.PriorConfig(name="uniform", low=0.0)),
     ):
         assert json.dumps(scientific(minus)) == json.dumps(scientific(plus))
 
 
 def test_a_renamed_key_is_read_under_its_former_name_by_which_it_counts(tmp_path):
     config = validate(c.SampleConfig, {"keep_every": 5}, where="here")
-    assert config.model_dump()["thinning"] == 5
-    assert scientific(config) == {"keep_every": 5}
+    assert (config.model_dump()["thinning"], scientific(config)) == (5, {"keep_every": 5})
     file = tmp_path / "old.yaml"
     file.write_text(f"extends: {SAMPLING}\nname: old\nsample: {{keep_every: 5}}\n")
     assert load_experiment(str(file)).sample.thinning == 5
     assert load_sourced(str(file), ["sample.thinning=2"]).fields["sample.thinning"] == (2, "yours: -o")
     assert load_experiment(str(file), ["sample.keep_every=3"]).sample.thinning == 3
 
-
-# Frozen
 
 CHANGED = "a default or the fingerprint changed: raise the step's version in tfticket/registry.py and renew frozen.yaml"
 FROZEN = yaml.safe_load(Path(__file__).with_name("frozen.yaml").read_text())
@@ -430,12 +381,10 @@ def test_the_defaults_are_frozen():
     classes = {cls for cls in every if isinstance(cls, type) and issubclass(cls, Config) and cls is not Config}
     defaults = {cls.__name__: {name: default_of(field) for name, field in cls.model_fields.items()} for cls in classes}
     assert json.loads(json.dumps(defaults)) == FROZEN["defaults"], CHANGED
-    beyond = {}
     for experiment in (bayes_always_wins, bayesian_lth):
         fields = experiment.Config.model_fields
         own = {name: default_of(field) for name, field in fields.items() if name not in imp.Config.model_fields}
-        beyond[experiment.__name__.rpartition(".")[2]] = own
-    assert beyond == FROZEN["experiments"], CHANGED
+        assert own == FROZEN["experiments"][experiment.__name__.rpartition(".")[2]], CHANGED
 
 
 def test_the_fingerprint_of_each_kind_of_step_is_frozen():

@@ -79,14 +79,9 @@ def test_the_tutorials_python_prints_what_the_page_shows_and_its_words_hold(tuto
     assert len(outputs) == 3
     for shown, printed in outputs:
         assert_alike(shown, printed, tolerance=5.0)  # points of accuracy, on another processor
-    tickets, data = names["tickets"], names["data"]
-    assert (len(names["train"]), len(names["test"]), len(data.x_validation)) == (1297, 500, 129)
-    assert (names["x"].min(), names["x"].max()) == (0, 240)
-    assert [ticket.level for ticket in tickets] == list(range(11))
+    assert [ticket.level for ticket in names["tickets"]] == list(range(11))
     saved = tt.Ticket.load(folder / "ticket.safetensors")
-    assert saved.level == 7
-    assert sum(saved.survivors.values()) == pytest.approx(2000, abs=5)
-    assert sum(kept.size for kept in saved.mask.values()) == 50_200
+    assert (saved.level, sum(saved.survivors.values())) == (7, pytest.approx(2000, abs=5))
     accuracies = [float(line.rpartition(" ")[2].rstrip("%")) for line in outputs[1][1].splitlines()]
     assert min(accuracies[:8]) > accuracies[0] - 2  # down to 4 %: within a point or so
     assert accuracies[10] < accuracies[0] - 3

@@ -43,7 +43,6 @@ def without_tensorflow(monkeypatch):
 
 def test_every_data_set_is_looked_for_and_the_users_own_come_last(findings, tmp_path, monkeypatch):
     rows = findings()
-    assert [what.removeprefix("data ") for what in rows if what.startswith("data ")] == list(DATA_SETS)
     assert rows["data mnist"].state == rows["data cifar-10-small"].state == "ok"
     jpeg = rows["data cifar-10-jpeg"]
     assert (jpeg.state, jpeg.mend) == ("note", sources.cifar_10_jpeg.how)
@@ -59,7 +58,6 @@ def test_every_data_set_is_looked_for_and_the_users_own_come_last(findings, tmp_
 
 BREAKING = [
     (lambda patch: package(patch, "safetensors", None), "safetensors", "", "pip install 'safetensors"),
-    (lambda patch: package(patch, "numpy", "1.26.4"), "numpy", "1.26.4", "<2.5,>=2.0: pip install 'numpy"),
     (lambda patch: package(patch, "tensorflow", "2.30.0"), "tensorflow", "2.30.0", "<2.22,>=2.21: pip install"),
     (lambda patch: package(patch, "tfticket", None), "tfticket", "", "make setup"),
     (without_tensorflow, "TensorFlow", "", "tfticket"),
@@ -76,14 +74,12 @@ def test_what_the_program_needs_is_broken_and_all_else_is_looked_at(breaking, wh
     assert {"Python", "memory", "workspace", "free disk"} < set(rows)
 
 
-def test_a_workspace_is_not_made_by_looking_its_runs_are_counted_and_little_disk_is_noted(
-    findings, tmp_path, monkeypatch
-):
+def test_a_workspace_is_not_made_its_runs_are_counted_and_little_disk_is_noted(findings, tmp_path, monkeypatch):
     assert findings()["workspace"].found == f"{tmp_path / 'workspace'}, 0 runs"
     assert not (tmp_path / "workspace").exists()
     run = tmp_path / "workspace" / "runs" / "a-1"
     run.mkdir(parents=True)
-    (run / "status.json").write_text(json.dumps({"state": "done"}))
+    (run / "status.json").write_text('{"state": "done"}')
     assert findings()["workspace"].found == f"{tmp_path / 'workspace'}, 1 run"
     for free, state in ((doctor.LITTLE_DISK - 1, "note"), (doctor.LITTLE_DISK, "ok")):
         monkeypatch.setattr(shutil, "disk_usage", lambda path, free=free: SimpleNamespace(free=free))
@@ -106,17 +102,14 @@ def test_the_command_finds_what_the_program_needs_on_this_machine(tmp_path, call
     assert (code, err) == (0, "")
     rows = {row["what"]: row for row in json.loads(out)}
     assert {row["state"] for row in rows.values()} <= {"ok", "note"}
-    assert {"tfticket", "packages", "memory"} <= {what for what, row in rows.items() if row["state"] == "ok"}
-    code, out, _ = call("doctor", "-w", tmp_path)
     needed = [Requirement(text) for text in importlib.metadata.requires("tfticket")]
     always = {requirement.name for requirement in needed if requirement.marker is None}
     fitting = rows["packages"]["found"].split(", ")
     assert {f"{name} {importlib.metadata.version(name)}" for name in always} <= {*fitting}
     assert not {"torch", "pytest", *rows} & {text.split()[0] for text in fitting}
-    assert code == 0
+    code, out, _ = call("doctor", "-w", tmp_path)
+    assert (code, rows["data cifar-10-jpeg"]["mend"] in out) == (0, True)
     assert [line.split()[0] for line in out.splitlines() if " packages " in line] == [doctor.MARKS["ok"]]
-    assert rows["data cifar-10-jpeg"]["mend"] in out
-    assert len({*doctor.MARKS.values()}) == 3
 
 
 def test_the_command_exits_1_where_the_program_cannot_work(tmp_path, call):

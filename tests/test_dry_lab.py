@@ -22,10 +22,7 @@ from tfticket.runs.run_folder import read_steps
 
 
 def test_every_preset_is_planned_without_reading_data(monkeypatch):
-    def fail(config):
-        raise AssertionError("read")
-
-    monkeypatch.setattr(data.load, "load_dataset", fail)
+    monkeypatch.setattr(data.load, "load_dataset", None)
     assert all(planned(name).distinct for name in presets())
 
 
@@ -68,20 +65,14 @@ class Mine(Experiment[Config]):
             lab.step("start", StartStep(data=DataConfig(**DIGITS), seed=seed), label={"seed": seed})
 
 
-@pytest.fixture
-def package(monkeypatch):
-    """An installed package with an experiment, and one with an experiment of the old kind, a function."""
-    module = types.ModuleType("their_package")
-    module.Mine, module.main, module.Config = Mine, lambda lab, config: None, Config
+def test_a_packages_experiment_is_planned_run_and_counted_and_one_of_the_old_kind_refused(tmp_path, monkeypatch, call):
+    module = types.SimpleNamespace(Mine=Mine, main=lambda lab, config: None, Config=Config)
     monkeypatch.setitem(sys.modules, "their_package", module)
     targets = {"mine": "their_package:Mine", "old": "their_package:main"}
     points = [importlib.metadata.EntryPoint(name, target, EXPERIMENTS.group) for name, target in targets.items()]
     monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: points)
     entries = {name: Entry(target, "from their-package") for name, target in targets.items()}
     monkeypatch.setitem(vars(EXPERIMENTS), "_all", {**EXPERIMENTS, **entries})
-
-
-def test_a_packages_experiment_is_planned_run_and_counted(package, tmp_path, call):
     file = tmp_path / "mine.yaml"
     file.write_text("experiment: mine\nname: theirs\n")
     dry = ["run", file, "-w", tmp_path, "--dry-run", "-o", "seeds=[3]"]
@@ -97,8 +88,5 @@ def test_a_packages_experiment_is_planned_run_and_counted(package, tmp_path, cal
     assert "1 of its 1 steps" in " ".join(call(*dry)[1].split())
     code, _, err = call("branch", "theirs", "-w", tmp_path, "-c", "shuffle-even")
     assert (code, "a run of mine, which has no branches" in err) == (2, True)
-
-
-def test_a_packages_experiment_of_the_old_kind_is_refused(package):
     with refused("experiment", None, "old", "from their-package", "their_package:main"):
         experiment_of("old")

@@ -14,14 +14,10 @@ import tfticket as tt
 from tests.plans import DIGITS, assert_same
 from tests.real_run import make_run, tfticket
 from tests.refusals import refused
-from tests.sampling.problems import L, inputs_of, network, posterior_of, random_floats
-from tfticket.config import Augment, check_augment
+from tests.sampling.problems import L, network, posterior_of, random_floats
 from tfticket.data.normalisation import IDENTITY
-from tfticket.evaluation.connectivity import Connectivity
 from tfticket.inspection.ticket import inspect_ticket
 from tfticket.registry import MODELS
-from tfticket.tickets.mc_tickets import draw_mc_ticket, fit_survival_model
-from tfticket.tickets.transplant import transplant
 
 TRAIN = {"epochs": "40it", "batch_size": 50, "evaluate_every": "40it"}
 
@@ -87,7 +83,7 @@ def variational(data, ticket):
 
 def drawn(data, ticket):
     dense = tt.Ticket.dense(ticket.build_model(), seed=5, data=data)
-    return draw_mc_ticket(fit_survival_model(ticket, data), dense, data, 3).mask
+    return tt.draw_mc_ticket(tt.fit_survival_model(ticket, data), dense, data, 3).mask
 
 
 def augmented(data, ticket):
@@ -100,16 +96,6 @@ def test_what_is_made_of_floats_is_that_of_the_same_pixels(make, both):
     ours, theirs = (make(*pair) for pair in both)
     assert list(ours) == list(theirs)
     assert_same(ours, theirs)
-
-
-def test_connectivity_of_standardised_features_is_their_mean_absolute_input():
-    data = random_floats(np.random.default_rng(0), (6,), rows=500)
-    ticket = tt.Ticket.dense(tt.build_model("lenet-300-100", data), data=data)
-    of = Connectivity(ticket.model, ticket.start, data.x_train).of(["dense_1/kernel", "dense_2/kernel"], ticket.mask)
-    inputs = inputs_of(data, data.x_train)
-    hidden = np.maximum(inputs @ ticket.start["dense_1/kernel"] + ticket.start["dense_1/bias"], 0)
-    np.testing.assert_allclose(of["dense_1/kernel"], np.abs(inputs).mean(axis=0), rtol=1e-4, atol=1e-6)
-    np.testing.assert_allclose(of["dense_2/kernel"], hidden.mean(axis=0), rtol=1e-4, atol=1e-5)
 
 
 # Refusals
@@ -146,22 +132,19 @@ def test_floats_and_tickets_of_other_inputs_are_refused(features, both):
         tt.train(ticket, random_floats(np.random.default_rng(0), (6,), rows=150))
     other = random_floats(np.random.default_rng(0), (5,), rows=70)
     with pytest.raises(tt.InputError, match="normalisation"):
-        transplant(ticket, tt.Ticket.dense(tt.build_model("lenet-300-100", other), data=other))
+        tt.transplant(ticket, tt.Ticket.dense(tt.build_model("lenet-300-100", other), data=other))
     for augment in ({"flip": True}, {"crop": 1}):
         with refused("train.augment", None, "5 features"):
             tt.train(ticket, data, train={"augment": augment})
-    check_augment(Augment(), data.input_shape)
     for name in MODELS:
         if name != "lenet-300-100":
             with refused("model.name", "lenet-300-100", name, "30 features"):
                 tt.build_model(name, input_shape=(30,), num_classes=2)
 
 
-@pytest.mark.parametrize(
-    ("rows", "mention"),
-    [
+def test_features_are_predicted_in_any_form_in_which_they_are_loaded_and_what_is_none_is_refused(features, both):
+    for rows, mention in (
         (np.zeros((3, 6)), "float32 [rows, 5]; got float64 (3, 6)"),
-        (np.zeros(5), "float64 (5,)"),
         (np.zeros((3, 5), complex), "complex128 (3, 5)"),
         (np.full((3, 5), "1.5"), "<U3 (3, 5)"),
         (np.full((3, 5), "1.5", object), "rows[0, 0] is '1.5'"),
@@ -169,14 +152,9 @@ def test_floats_and_tickets_of_other_inputs_are_refused(features, both):
         (None, "NoneType"),
         (np.full((3, 5), np.nan), "rows[0, 0] is NaN"),
         (np.full((3, 5), 1e39), "rows[0, 0] is 1e+39"),
-    ],
-)
-def test_rows_that_are_no_features_of_the_network_are_refused(rows, mention, features):
-    with refused("rows", None, mention):
-        untrained(features[1]).predict(rows)
-
-
-def test_features_are_predicted_in_any_form_in_which_they_are_loaded_and_pixels_are_no_floats(features, both):
+    ):
+        with refused("rows", None, mention):
+            untrained(features[1]).predict(rows)
     rows, trained = np.arange(15.0).reshape(3, 5), untrained(features[1])
     for form in (rows.tolist(), rows.astype(np.uint8), rows.astype(object)):
         np.testing.assert_array_equal(trained.predict(form), trained.predict(rows))
@@ -195,18 +173,11 @@ def test_an_inspection_of_features_says_that_they_have_no_picture(features):
 # From a file of a table to its report
 
 
-@pytest.fixture(scope="module")
-def tumours(tmp_path_factory):
-    """A file of 569 tumours with 30 features each, of very different scales."""
-    x, y = load_breast_cancer(return_X_y=True)
+def test_a_run_on_a_table_finds_tickets_as_good_as_regression(tmp_path, call):
+    x, y = load_breast_cancer(return_X_y=True)  # 30 features of very different scales
     order = np.random.default_rng(0).permutation(len(x))
-    x, y = x[order], np.array(["malignant", "benign"])[y[order]]
-    path = tmp_path_factory.mktemp("tumours") / "tumours.npz"
-    np.savez(path, x_train=x[:400], y_train=y[:400], x_test=x[400:], y_test=y[400:])
-    return path
-
-
-def test_a_run_on_a_table_finds_tickets_as_good_as_regression(tumours, tmp_path, call):
+    x, y, tumours = x[order], np.array(["malignant", "benign"])[y[order]], tmp_path / "tumours.npz"
+    np.savez(tumours, x_train=x[:400], y_train=y[:400], x_test=x[400:], y_test=y[400:])
     data = ["data.train_rows=null", "data.validation_rows=null", f"data.path={tumours}"]
     changes = ["seeds=[0]", "train.epochs=10ep", "train.batch_size=32", "train.evaluate_every=10ep"]
     run = make_run(tmp_path, *data, "data.stratify=true", *changes, "monte_carlo=[{}]", "controls=[]")

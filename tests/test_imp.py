@@ -1,7 +1,5 @@
 """Plans of iterative pruning, without a training."""
 
-import pytest
-
 from tests.refusals import refused
 from tfticket._experiments import imp
 from tfticket.arms import Arm
@@ -34,26 +32,16 @@ def test_every_seed_has_its_levels_and_two_controls_at_some():
     assert lab.trainings == 3 * (11 + 2 * 4)
     levels = plan("control_levels=[7,0,7]", "replicates=4", CONTROLS, "seeds=[3]")
     assert (controlled(levels), levels.trainings) == ({0, 7}, 11 + 2 * 4)
-
-
-@pytest.mark.parametrize(
-    ("densities", "levels"),
-    [
-        ([0.5, 0.25, 0.125], {1, 2, 3}),
+    three = ["prune={rate: 0.5, sparsity: null, levels: 3}", "seeds=[4]"]
+    for densities, expected in (
         ([0.26, 0.24], {2}),
         ([0.125, 0.01], {3}),
         ([0.12, 0.09], {3}),  # half a level beyond the last one, 0.0884, still belongs to it
-        ([0.088], set()),
-        ([0.01, 1e-9], set()),
-        ([1.0], set()),  # the dense level has no controls
-        ([0.8], set()),
+        ([0.088, 1e-9], set()),
+        ([1.0, 0.8], set()),  # the dense level has no controls
         ([0.7], {1}),
-        ([], set()),
-    ],
-)
-def test_controls_are_trained_at_the_nearest_level_and_beyond_the_last_one_not_at_all(densities, levels):
-    lab = plan("prune={rate: 0.5, sparsity: null, levels: 3}", f"control_densities={densities}", "seeds=[4]")
-    assert (controlled(lab), lab.trainings) == (levels, 4 + 2 * len(levels))
+    ):
+        assert controlled(plan(*three, f"control_densities={densities}")) == expected
 
 
 def test_monte_carlo_tickets_are_drawn_at_controlled_levels_above_0():
@@ -87,9 +75,9 @@ def test_steps_of_independent_networks_are_labelled_apart_and_collapsed_layers_a
     drawn = ("monte-carlo magnitude", "monte-carlo connectivity, 50 images")
     assert arms == [("ticket", 0, 0), ("ticket", 1, 0), *((arm, 1, n) for arm in drawn for n in (0, 1))]
     labels = {kind: [step.label for step in lab.entries if step.kind == kind] for kind in ("start", "prune", "train")}
+    expected = [{"arm": dense, "seed": 4, "replicate": replicate} for replicate in (0, 1)]
     for kind in ("start", "prune"):
         assert [label for label in labels[kind] if "arm" not in label] == [{"seed": 4}]
-        expected = [{"arm": dense, "seed": 4, "replicate": replicate} for replicate in (0, 1)]
         assert [label for label in labels[kind] if "arm" in label] == expected
     assert {(label["level"], label["density"]) for label in labels["train"] if label["arm"] == dense} == {(0, 1.0)}
     assert [step.label.get("images") for step in lab.entries if step.kind == "fit"] == [None, 50]
@@ -97,34 +85,27 @@ def test_steps_of_independent_networks_are_labelled_apart_and_collapsed_layers_a
     assert all(fact in lab.notes[0] for fact in ("seed 4", drawn[0], "dense_3", "level 1"))
 
 
-FAR = "control_densities=[1e-9]"
-NEAREST, WITHOUT_EFFECT = "No level lies near the control density 1e-09", "train.objective has no effect"
-
-
-@pytest.mark.parametrize(
-    ("overrides", "notes"),
-    [
+def test_what_has_no_effect_is_noted():
+    far, without_effect = "control_densities=[1e-9]", ["train.objective has no effect"]
+    nearest = ["No level lies near the control density 1e-09"]
+    for overrides, notes in (
         ([], []),
-        ([KINDS, FAR, "controls=[]"], [NEAREST]),
-        (["controls=[keep-signs]", FAR], [NEAREST]),
-        (["controls=[]", FAR], []),
-        (["train.objective.draws=2"], [WITHOUT_EFFECT]),
+        ([KINDS, far, "controls=[]"], nearest),
+        (["controls=[keep-signs]", far], nearest),
+        (["controls=[]", far], []),
+        (["train.objective.draws=2"], without_effect),
         (["train.objective.draws=2", "model.variational={}"], []),
-    ],
-)
-def test_what_has_no_effect_is_noted(overrides, notes):
-    for note, mention in zip(IMP.check_model(load(*overrides)), notes, strict=True):
-        assert mention in note
-
-
-NOTHING = ["monte_carlo=[{connectivity: false}]", "control_levels=[1]"]
+    ):
+        for note, mention in zip(IMP.check_model(load(*overrides)), notes, strict=True):
+            assert mention in note
 
 
 def test_a_run_that_prunes_nothing_and_misspelt_options_are_refused():
-    for sparsity in ("0", "-0.0", "1e-17"):
-        for rates in ([], ["prune.rates={dense_1: 0}"]):
-            with refused("prune.sparsity", None, "more than 0"):
-                load(*NOTHING, f"prune.sparsity={sparsity}", *rates)
+    nothing = ["monte_carlo=[{connectivity: false}]", "control_levels=[1]"]
+    for overrides in (["prune.sparsity=-0.0"], ["prune.sparsity=1e-17", "prune.rates={dense_1: 0}"]):
+        with refused("prune.sparsity", None, "more than 0"):
+            load(*nothing, *overrides)
+    assert load(*nothing, "prune.sparsity=0", "prune.rates={dense_1: 0.5}").drawn_levels == [1]
     with refused("monte_carlo", None, "level 0"):
         load("control_levels=[0]", "monte_carlo=[{connectivity: true}]")
     with refused("controls.0.allow_emty", "controls.0.allow_empty"):
@@ -134,31 +115,22 @@ def test_a_run_that_prunes_nothing_and_misspelt_options_are_refused():
             load(f"{field}={value}")
 
 
-def test_rates_of_layers_may_prune_alone_and_controls_differ_by_options():
-    assert load(*NOTHING, "prune.sparsity=0", "prune.rates={dense_1: 0.5}").drawn_levels == [1]
-    config = load("controls=[reinitialise, {name: reinitialise, initialiser: he_normal}]")
-    assert [control.arm.key for control in config.controls] == ["reinitialise", "reinitialise he_normal"]
-
-
 def test_a_branch_is_the_run_with_other_controls_and_without_monte_carlo_tickets():
     config = load(CONTROLS, "seeds=[5]", "monte_carlo=[{connectivity: true}]", "control_levels=[7]")
     run = config.model_dump(mode="json")
-    branch = IMP.branch(run, ["keep-signs"], [2, 3], 3, None)
+    controls = ["keep-signs", {"name": "reinitialise", "initialiser": "he_normal"}]
+    branch = IMP.branch(run, controls, [2, 3], 3, None)
     assert (branch.name, branch.controlled, branch.monte_carlo) == ("quickstart-branch", [2, 3], ())
-    assert [control.arm.key for control in branch.controls] == ["keep-signs"]
+    assert [control.arm.key for control in branch.controls] == ["keep-signs", "reinitialise he_normal"]
     same = ("data", "model", "train", "prune", "seeds", "execution")
     assert branch.model_dump(include=set(same), mode="json") == {name: run[name] for name in same}
-    assert IMP.plan(branch).trainings == 11 + 2 * 3
+    assert IMP.plan(branch).trainings == 11 + 2 * 2 * 3
     again = IMP.branch(branch.model_dump(mode="json"), ["shuffle-even"], None, 1, None)
     assert (again.name, again.controlled) == ("quickstart-branch", [2, 3])
     assert IMP.branch(run, ["keep-signs"], None, 1, "mine").name == "mine"
-
-
-def test_a_branch_of_deterministic_tickets_has_no_objective_and_one_without_a_level_is_refused():
     run = load("train.objective.draws=2").model_dump(mode="json")
-    for variational, draws in ((None, 1), ({}, 2)):
+    for variational, draws in ((None, 1), ({}, 2)):  # deterministic tickets have no objective
         run["model"]["variational"] = variational
         assert IMP.branch(run, ["keep-signs"], None, 1, None).train.objective.draws == draws
-    run = load("control_densities=[]").model_dump(mode="json")
     with refused("--levels", "0-10", "quickstart"):
-        IMP.branch(run, ["keep-signs"], None, 1, None)
+        IMP.branch(load("control_densities=[]").model_dump(mode="json"), ["keep-signs"], None, 1, None)

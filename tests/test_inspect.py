@@ -10,6 +10,7 @@ import pytest
 import tfticket as tt
 from tests.plans import OPTIONS_OF_DIGITS
 from tests.real_run import make_run
+from tests.tables import rows
 from tfticket.inspection.files import read_inspection
 
 RUN = "quickstart-smoke"
@@ -36,9 +37,8 @@ def test_a_run_shows_the_inside_of_its_sparsest_ticket_and_writes_figures_and_da
     assert code == 0, err
     folder = folder_of(out)
     assert folder.name == "inside-ticket-seed-0-level-2"
-    figures = {
-        f"{name}.{kind}" for name in ("layers", "weights", "masks", "receptive-fields") for kind in ("png", "pdf")
-    }
+    names = ("layers", "weights", "masks", "receptive-fields")
+    figures = {f"{name}.{kind}" for name in names for kind in ("png", "pdf")}
     assert {path.name for path in folder.iterdir()} == figures | {"inspection.json", "inspection.safetensors"}
     inside = read_inspection(folder)
     assert (inside.network, inside.level, "before" in inside.kernels[0].histograms) == ("lenet-300-100", 2, True)
@@ -59,21 +59,21 @@ def test_a_tickets_file_is_looked_into_without_a_run_and_writes_nothing_unasked(
     assert (record["provenance"]["seed"], (tmp_path / "inside" / "inspection.json").is_file()) == (0, True)
 
 
-@pytest.mark.parametrize(
-    ("arguments", "names", "shared"),
-    [
-        (["--seed", "0,4"], ["seed 0", "seed 4"], "ticket, level 2"),
-        (["--level", "0-2"], ["level 0", "level 1", "level 2"], "ticket, seed 0"),
-        (["--arm", "ticket", "--arm", "shuffle-even"], ["ticket", "shuffle-even"], "seed 0, level 2"),
-    ],
-)
-def test_several_tickets_of_a_run_are_compared_by_what_they_do_not_share(arguments, names, shared, finished, call):
-    code, out, _ = call("inspect", RUN, "-w", finished, *arguments)
-    assert (code, out.splitlines()[0]) == (0, shared)
-    record = json.loads((folder_of(out) / "comparison.json").read_text())
-    assert record["names"] == names
-    assert np.shape(record["total_jaccard"]) == (len(names), len(names))
-    assert {"layers.png", "overlap.pdf"} <= {path.name for path in folder_of(out).iterdir()}
+COMPARED = [
+    (["--seed", "0,4"], ["seed 0", "seed 4"], "ticket, level 2"),
+    (["--level", "0-2"], ["level 0", "level 1", "level 2"], "ticket, seed 0"),
+    (["--arm", "ticket", "--arm", "shuffle-even"], ["ticket", "shuffle-even"], "seed 0, level 2"),
+]
+
+
+def test_several_tickets_of_a_run_are_compared_by_what_they_do_not_share(finished, call):
+    for arguments, names, shared in COMPARED:
+        code, out, _ = call("inspect", RUN, "-w", finished, *arguments)
+        assert (code, out.splitlines()[0]) == (0, shared)
+        record = json.loads((folder_of(out) / "comparison.json").read_text())
+        assert record["names"] == names
+        assert np.shape(record["total_jaccard"]) == (len(names), len(names))
+        assert {"layers.png", "overlap.pdf"} <= {path.name for path in folder_of(out).iterdir()}
 
 
 def test_tickets_of_files_and_runs_are_compared(finished, call, tmp_path):
@@ -84,21 +84,20 @@ def test_tickets_of_files_and_runs_are_compared(finished, call, tmp_path):
     assert record["total_jaccard"][0][1] == pytest.approx(0.1, abs=1e-3)
 
 
-@pytest.mark.parametrize(
-    ("arguments", "mentions"),
-    [
-        (["--level", "3"], ["level 3", "0, 1, 2"]),
-        (["--seed", "7-9"], ["seed 7, 8, 9", "0, 4"]),
-        (["--seed", "x"], ["--seed", "'x'"]),
-        (["--arm", "reinitialise"], ["'reinitialise'", "shuffle-even, ticket"]),
-        (["--arm", "shuffle-even", "--level", "0"], ["level 0 of shuffle-even"]),
-        (["--level", "0-9"], ["level 3, 4, 5, 6, 7, 8, 9"]),
-        ([RUN], ["same ticket"]),
-    ],
-)
-def test_what_a_run_has_not_is_refused(arguments, mentions, finished, call):
-    code, _, err = call("inspect", RUN, "-w", finished, *arguments)
-    assert (code, [mention for mention in mentions if mention not in err]) == (2, []), err
+REFUSED = f"""
+--level 3                      | level 3; 0, 1, 2
+--seed 7-9                     | seed 7, 8, 9; 0, 4
+--seed x                       | --seed; 'x'
+--arm reinitialise             | 'reinitialise'; shuffle-even, ticket
+--arm shuffle-even --level 0   | level 0 of shuffle-even
+{RUN}                          | same ticket
+"""
+
+
+def test_what_a_run_has_not_is_refused(finished, call):
+    for arguments, mentions in rows(REFUSED, 2):
+        code, _, err = call("inspect", RUN, "-w", finished, *arguments.split())
+        assert (code, [mention for mention in mentions.split("; ") if mention not in err]) == (2, []), err
 
 
 def test_bayesian_tickets_say_so_and_tickets_of_two_networks_cannot_be_compared(tmp_path, call):

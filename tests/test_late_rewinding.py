@@ -1,14 +1,10 @@
 """Monte Carlo tickets where tickets are rewound to a later iteration. Slow: half a minute, four trainings."""
 
-import json
-
 import numpy as np
 import pytest
 
 import tfticket as tt
-from gui.models.ticket_list import read_tickets
 from tests.plans import OPTIONS_OF_DIGITS
-from tfticket.arms import Arm
 from tfticket.reports.rows import rows_of
 from tfticket.runs.run_folder import find_run
 from tfticket.runs.step import SAMPLER, TICKET
@@ -28,7 +24,7 @@ OPTIONS = [
 ]
 
 
-def test_a_late_rewound_run_its_window_and_its_report(tmp_path, call):
+def test_monte_carlo_tickets_of_a_late_rewound_run(tmp_path, call):
     options = [text for option in OPTIONS for text in ("-o", option)]
     code, _, err = call("-q", "run", "quickstart-smoke", "-w", tmp_path, *options)
     assert code == 0, err
@@ -54,34 +50,16 @@ def test_a_late_rewound_run_its_window_and_its_report(tmp_path, call):
     assert drawn.density == pytest.approx(0.2, abs=0.02)
     assert (drawn.provenance["exempt"], bool(drawn.mask["dense_3/kernel"].all())) == (["dense_3"], True)
 
-    # An exempt layer says nothing about which weights survive; a training's record is what its history says.
+    # An exempt layer says nothing about which weights survive.
     (fit,), rows = run.steps("fit"), {row.level: row for row in rows_of(run) if row.arm.key == "ticket"}
     relative = fit.result["relative_magnitude"]
     assert relative["dense_3"] == 1.0
     mean = (relative["dense_1"] + relative["dense_2"]) / 2
     assert rows[1].beside["relative_magnitude"] == pytest.approx(mean)
-    for step, level in zip(steps_of("train", "ticket"), (0, 1), strict=True):
-        history = json.loads((step / "result.json").read_text())["result"]["history"]
-        last = [row["accuracy"] for row in history if row["iteration"] > 22]
-        reached = [row["iteration"] for row in history if row["accuracy"] >= 0.97 * np.mean(last)]
-        assert rows[level].beside["rise"] == pytest.approx(np.polyfit(range(len(last)), last, 1)[0] * 30 / 4)
-        assert reached[0] - 1 < rows[level].beside["settled"] <= reached[0]
-        assert rows[level].beside["epochs"] == pytest.approx(30 * 128 / 300)
+    assert rows[1].beside["epochs"] == pytest.approx(30 * 128 / 300)
 
-    # The window shows the tickets, and not the network on which they are drawn.
-    tickets, damaged = read_tickets(run.folder, {})
-    arm = Arm(control="monte-carlo", options="connectivity, 50 images")
-    groups = {((Arm(), 4, 0), 0), ((Arm(), 4, 0), 1), ((arm, 4, 0), 1)}
-    assert (damaged, {(ticket.group, ticket.level) for ticket in tickets.values()}) == (0, groups)
-
-    # A sampler of another iteration than the weights is noted; the report says how close drawn tickets are.
+    # A sampler of another iteration than the weights is noted.
     options = ["--model", "lenet-300-100", "--by", "magnitude", "--images", 50, "--out", tmp_path / "drawn.safetensors"]
     data = ["--data", OPTIONS_OF_DIGITS[0].partition("=")[2], "--train-rows", 100]
     code, _, err = call("mc-ticket", steps_of("fit")[0] / SAMPLER, *data, *options)
     assert (code, "iteration 2" in err) == (0, True), err
-    code, out, err = call("report", "quickstart-smoke", "-w", tmp_path, "--json")
-    assert code == 0, err
-    closeness = {row["layer"]: row for row in json.loads(out)["closeness"]}
-    assert list(closeness) == ["dense_1", "dense_2", "dense_3"]
-    assert closeness["dense_3"]["density"] == closeness["dense_3"]["ticket_density"] == 1.0
-    assert 0 <= closeness["dense_1"]["ks_weights"] < 0.1

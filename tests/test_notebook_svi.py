@@ -39,31 +39,22 @@ def ticket(data):
     return tt.control(tt.Ticket.dense(tt.build_model("lenet-300-100", data), data=data), "random-mask", densities=0.5)
 
 
-@pytest.mark.parametrize(
-    ("kl_weights", "objective"),
-    [
-        ("default", {}),
-        ("unscaled", {"temperature": 300.0}),
-        ({"dense_1": 0.01}, {"kl_weights": {"dense_1": 0.01}}),
-    ],
-)
-def test_svi_trains_the_transplanted_mask(data, ticket, kl_weights, objective):
-    trained = tt.svi(ticket, data, kl_weights=kl_weights, train=TRAIN, seed=SEED)
+def test_svi_trains_the_transplanted_mask(data, ticket):
     network = tt.to_variational(tt.build_model("lenet-300-100", data))
     onto = transplant(ticket, tt.Ticket.dense(network, SEED, data=data), "mask")
-    config = TRAIN.model_copy(update={"objective": TRAIN.objective.model_copy(update=objective)})
-    expected = tt.train(onto, data, train=config, seed=SEED)
-    assert trained.ticket.is_variational
-    assert_same(trained.weights, expected.weights)
-    assert trained.history == expected.history
+    for kl_weights, objective in (("unscaled", {"temperature": 300.0}), ({"dense_1": 0.01}, None)):
+        trained = tt.svi(ticket, data, kl_weights=kl_weights, train=TRAIN, seed=SEED)
+        config = TRAIN.objective.model_copy(update=objective or {"kl_weights": kl_weights})
+        expected = tt.train(onto, data, train=TRAIN.model_copy(update={"objective": config}), seed=SEED)
+        assert trained.ticket.is_variational
+        assert_same(trained.weights, expected.weights)
+        assert trained.history == expected.history
 
 
+@pytest.mark.slow
 def test_tune_finds_the_weights_of_the_lab(data, ticket, tmp_path):
-    lab, config, label = (
-        Lab(tmp_path, Execution(processes=1)),
-        DataConfig(**DIGITS),
-        {"seed": SEED, "level": 0, "density": 0.5},
-    )
+    lab, config = Lab(tmp_path, Execution(processes=1)), DataConfig(**DIGITS)
+    label = {"seed": SEED, "level": 0, "density": 0.5}
     control = ControlStep(control=Control(name="random-mask", densities=0.5), seed=0)
     masked = lab.step("control", control, {"ticket": lab.step("start", StartStep(data=config, seed=0), label=label)})
 
@@ -77,20 +68,14 @@ def test_tune_finds_the_weights_of_the_lab(data, ticket, tmp_path):
     assert tt.tune(ticket, data, population=POPULATION, train=TRAIN, seed=SEED) == expected
 
 
-@pytest.mark.parametrize(
-    ("options", "field", "suggestion"),
-    [
+def test_what_cannot_be_inferred_is_refused(data, ticket):
+    for options, field, suggestion in (
         ({"kl_weights": "tuned"}, "kl_weights", "unscaled"),
         ({"kl_weights": {"dense_9": 1.0}}, "train.objective.kl_weights", None),
         ({"variational": {"prior": -1}}, "prior", None),
-    ],
-)
-def test_svi_refuses_unknown_weights_and_bad_priors(data, ticket, options, field, suggestion):
-    with refused(field, suggestion):
-        tt.svi(ticket, data, train=TRAIN, **options)
-
-
-def test_variational_tickets_trained_weights_and_short_trainings_are_refused(data, ticket):
+    ):
+        with refused(field, suggestion):
+            tt.svi(ticket, data, train=TRAIN, **options)
     variational = tt.Ticket.dense(tt.to_variational(tt.build_model("lenet-300-100", data)), data=data)
     for function in (tt.svi, tt.tune):
         with refused("ticket", "train", function.__name__):

@@ -30,10 +30,9 @@ RUN = "experiment: imp\nname: mine\n"
 @pytest.fixture
 def write(tmp_path):
     def write(name, text):
-        path = tmp_path / name
-        path.parent.mkdir(exist_ok=True)
-        path.write_bytes(text if isinstance(text, bytes) else text.encode())
-        return str(path)
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(text if isinstance(text, bytes) else text.encode())
+        return str(tmp_path / name)
 
     return write
 
@@ -119,17 +118,13 @@ def test_a_long_chain_is_followed_and_an_endless_one_refused(write):
 EXTENDED = """
 "a\\0b"                 | 'a\\x00b'
 "a\\nb"                 | 'a\\nb'
-..                      | is not a file
 ""                      | is not a file
-/dev/zero               | /dev/zero
 pipe                    | pipe
 loop                    | loop
 [quickstart]            | ['quickstart']
-5                       | 5
 yes                     | True
 nowhere.yaml            | nowhere.yaml
 link.yaml               | circle
-../{folder}/mine.yaml   | circle
 ../{folder}/second.yaml | circle
 """
 
@@ -147,7 +142,7 @@ def test_what_cannot_be_extended_is_refused(write, tmp_path):
         assert len(str(error.value)) < 1500
     with refused("extends", "quickstart", "mine.yaml"):
         load_experiment(write("mine.yaml", "extends: quick*\nname: mine\n"))
-    for source in ("", ".", "/", "/dev/zero", "a" * 3000, "a\0b", "a\nb.yaml", f"{tmp_path}/pipe", "nowhere.yaml"):
+    for source in ("", "/dev/zero", "a" * 3000, "a\0b", "a\nb.yaml", f"{tmp_path}/pipe", "nowhere.yaml"):
         with refused("source"):
             load_experiment(source)
     with refused("source", "quickstart", "quikstart"):
@@ -175,21 +170,17 @@ def test_a_wrong_file_is_refused_by_its_name_and_one_may_come_from_another_edito
 OVERRIDES = """
 name=mine                                                       | {name: mine}
 train.epochs=5  train.epochs=7                                  | {train.epochs: 7ep}
-train.optimiser.learning_rate=1e-2                              | {train.optimiser.learning_rate: 0.01}
 seeds=[4, 5]                                                    | {seeds: [4, 5]}
 data.train_rows=9  data.train_rows=null                         | {}
 prune={rate: 0.2, sparsity: null}                               | {prune.rate: 0.2, prune.sparsity: null}
 train={epochs: 5, gamma: 0.5}  train.epochs=7                   | {train.epochs: 7ep, train.gamma: 0.5}
-train.epochs=7  train={epochs: 5, gamma: 0.5}                   | {train.epochs: 5ep, train.gamma: 0.5}
 train={batch_size: 32}  train={gamma: 0.5}                      | {train.gamma: 0.5, train.batch_size: 32}
-train.augment={flip: true}  train.augment.crop=4                | {train.augment.flip: true, train.augment.crop: 4}
 train.augment.crop=4  train={augment: {flip: true}}             | {train.augment.flip: true, train.augment.crop: 4}
 """
 ANY_ORDER = """
 train.optimiser.name=sgd  train.optimiser.momentum=0.5  train.optimiser.learning_rate=0.2
 prune.rate=0.2  prune.sparsity=null  train.batch_size=32
 data.path=rows.npz  data.name=mine  data.train_rows=9
-data.classes=[1, 2]  data.path=rows.npz  data.validation_rows=7
 """
 
 
@@ -206,14 +197,10 @@ def test_overrides_change_their_fields_and_no_others(write):
 
 BELOW = RUN + "train: {optimiser: {name: adam, learning_rate: 0.5, beta_1: 0.5}}\n"
 SGD = "train.optimiser={name: sgd, momentum: 0.5}"
-
-
 OPTIMISERS = [
     (["train.optimiser={name: sgd}"], Sgd()),
     (["train.optimiser.name=sgd", "train.optimiser.momentum=0.5"], Sgd(momentum=0.5)),
     (["train.optimiser.name=adam"], Adam(learning_rate=0.5, beta_1=0.5)),
-    (["train.optimiser.beta_1=0.8"], Adam(learning_rate=0.5, beta_1=0.8)),
-    ([SGD, "train.optimiser.learning_rate=0.2"], Sgd(momentum=0.5, learning_rate=0.2)),
     (["train.optimiser.learning_rate=0.2", SGD], Sgd(momentum=0.5, learning_rate=0.2)),
     ([SGD, "train={optimiser: {name: sgd}}"], Sgd(momentum=0.5)),
 ]
@@ -232,19 +219,15 @@ def test_another_optimizer_brings_its_own_defaults_and_the_same_one_keeps_its_fi
 WRONG_OVERRIDES = """
 train.epochs                             | overrides | | 'train.epochs'
 =3                                       | overrides
-train..epochs=3                          | overrides
-data.path=                               | overrides
 {deep}                                   | overrides
 seeds=[1                                 | - | | 'seeds=[1'
 train={epochs: 1ep, epochs: 2ep}         | - | | 'epochs'
 train.gamma=*x                           | - | | *x
 {nested}                                 | -
 data.path=/my #1/rows.npz                | | | #
-data.path=#rows.npz                      | | | #
 seeds=[1, 2] # two                       | | | #
 train.epochs.it=3                        | train.epochs
 train=3  train.gamma=0.25                | train.gamma | | 3
-train=null  train.gamma=0.25             | train.gamma | | null
 train.optimiser=adam  train.optimiser.name=sgd | train.optimiser.name | | "adam"
 seeds=[1, 2]  seeds.0=3                  | seeds.0 | | [1, 2]
 """
@@ -256,9 +239,8 @@ def test_an_override_that_is_ambiguous_or_broken_is_refused():
         with refused(field, suggestion, *facts) as error:
             load_experiment("quickstart-smoke", [long.get(text, text) for text in overrides.split("  ")])
         assert len(str(error.value)) < 1500
-    for text in ("'/my #1/a.npz'", '"/my #1/a.npz"', "/my#1/a.npz"):  # begins no comment
-        assert load_experiment("quickstart-smoke", [f"data.path={text}"]).data.path == text.strip("'\"")
-    assert load_experiment("quickstart-smoke", ["data={path: '/my #1/a.npz'}"]).data.path == "/my #1/a.npz"
+    for text in ("'/my #1/a.npz'", "/my#1/a.npz"):  # begins no comment
+        assert load_experiment("quickstart-smoke", [f"data.path={text}"]).data.path == text.strip("'")
 
 
 # Which data
@@ -270,13 +252,11 @@ def test_a_path_is_seen_from_the_file_or_the_folder_where_it_is_said(write, tmp_
     write("inner/below.yaml", RUN + "data: {path: rows.npz}\n")
     write("middle.yaml", "extends: inner/below.yaml\n")
     write("here/above.yaml", "extends: ../middle.yaml\ndata: {train_rows: 9}\n")
-    write("here/other.yaml", "extends: ../middle.yaml\ndata: {path: ../data/rows}\n")
-    for start in (".", "inner", "here"):
+    for start in (".", "here"):
         monkeypatch.chdir(home / start)
         for name in ("inner/below.yaml", "middle.yaml", "here/above.yaml"):
             path = Path(load_experiment(os.path.relpath(home / name)).data.path)
             assert path.resolve() == home / "inner" / "rows.npz"
-        assert Path(load_experiment(str(home / "here/other.yaml")).data.path).resolve() == home / "data" / "rows"
     for given, in_file, on_line in (
         ("rows.npz", home / "inner/rows.npz", home / "here/rows.npz"),
         ("~nosuchuser/rows.npz", home / "inner/~nosuchuser/rows.npz", home / "here/~nosuchuser/rows.npz"),
@@ -292,26 +272,21 @@ OTHER_DATA = """
 {name: cifar-10}                | {path: /d/rows.npz}             | {name: rows, path: /d/rows.npz}
 {path: /d/old.npz}              | {path: /d/rows.npz}             | {name: rows, path: /d/rows.npz}
 {path: /d/old.npz}              | {name: cifar-10}                | {name: cifar-10}
-{path: /d/old.npz}              | {path: /d/a.b.zip, name: mine}  | {path: /d/a.b.zip, name: mine}
 {name: cifar-10}                | {path: /d/a.b.zip}              | {path: /d/a.b.zip, name: a.b}
 {path: /d/old.npz}              | {name: mine}                    | {path: /d/old.npz, name: mine}
 {path: /d/old.npz}              | {name: mine, path: null}        | {name: mine}
-{name: cifar-10}                | {name: mine}                    | {name: mine}
 {path: /d/old.npz}              | {}                              | {name: old, path: /d/old.npz}
-{path: /d/old.npz}              | {path: null}                    | {}
 {path: /d/old.npz}              | {path: null, name: cifar-10}    | {name: cifar-10}
-{path: /d/old.npz, name: old}   | {path: null}                    | {name: old}
 {name: cifar-10, path: null}    | {path: /d/rows.npz}             | {name: rows, path: /d/rows.npz}
 """
 
 
-@pytest.mark.parametrize("line", rows(OTHER_DATA, 3))
-def test_other_data_replace_name_and_path_and_keep_the_rest(line, write):
-    below, above, expected = map(yaml.safe_load, line)
-    whole = DataConfig(**KEPT, **expected)
-    path = write("below.yaml", RUN + f"data: {json.dumps({**KEPT, **below})}\n")
-    each = [f"data.{key}={json.dumps(value)}" for key, value in above.items()]
-    for order in itertools.permutations(each):
-        assert load_experiment(path, order).data == whole
-    assert load_experiment(path, [f"data={json.dumps(above)}"]).data == whole
-    assert load_experiment(write("above.yaml", f"extends: below.yaml\ndata: {json.dumps(above)}\n")).data == whole
+def test_other_data_replace_name_and_path_and_keep_the_rest(write):
+    for line in rows(OTHER_DATA, 3):
+        below, above, expected = map(yaml.safe_load, line)
+        whole = DataConfig(**KEPT, **expected)
+        path = write("below.yaml", RUN + f"data: {json.dumps({**KEPT, **below})}\n")
+        for order in itertools.permutations([f"data.{key}={json.dumps(value)}" for key, value in above.items()]):
+            assert load_experiment(path, order).data == whole
+        assert load_experiment(path, [f"data={json.dumps(above)}"]).data == whole
+        assert load_experiment(write("above.yaml", f"extends: below.yaml\ndata: {json.dumps(above)}\n")).data == whole

@@ -48,11 +48,6 @@ def kill_later():
     threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGKILL)).start()
 
 
-def send_half_a_message(send):
-    pipe = send.__closure__[0].cell_contents
-    os.write(pipe.fileno(), struct.pack("!i", 1000) + b"half of a message")
-
-
 def work(job, send, should_stop):
     """Do what a test asks for."""
     if isinstance(job, KilledAtItsStart):
@@ -75,7 +70,8 @@ def work(job, send, should_stop):
             while not should_stop():
                 pass
         case "killed while it sends":
-            send_half_a_message(send)
+            pipe = send.__closure__[0].cell_contents
+            os.write(pipe.fileno(), struct.pack("!i", 1000) + b"half of a message")
             os.kill(os.getpid(), signal.SIGKILL)
         case "killed beneath a flood":
             kill_later()
@@ -106,10 +102,9 @@ def apart(*whats, on_message=lambda number, message: None, at_once=10, path=Path
 
 def test_each_job_ends_as_it_does_whatever_happens_to_its_siblings():
     killed = ("killed while it asks", "killed while it sends", "killed beneath a flood", "killed", KilledAtItsStart())
-    failing = ("fails", "fails locally", "fails speechless", "sends what cannot be sent")
-    messages = []
-    number_of_the_flood = len(killed) + len(failing)
-    record = lambda number, message: messages.append(message) if number == number_of_the_flood else None  # noqa: E731
+    failing, messages = ("fails", "fails locally", "fails speechless", "sends what cannot be sent"), []
+    flood = len(killed) + len(failing)
+    record = lambda number, message: messages.append(message) if number == flood else None  # noqa: E731
     ends = apart(*killed, *failing, "floods", on_message=record)
     assert [end.code for end in ends] == [-signal.SIGKILL] * len(killed) + [0] * (len(failing) + 1)
     assert [end.words for end in ends[4:6]] == ["was killed by SIGKILL", "ended with exit code 0"]

@@ -1,4 +1,4 @@
-"""kill -9 at any moment, start again: the same bits as an undisturbed run. Needs TensorFlow, in subprocesses."""
+"""Stopped or killed at any moment, a run goes on to the bits of an undisturbed one. Needs TensorFlow."""
 
 import resource
 import signal
@@ -13,6 +13,10 @@ from safetensors.numpy import load_file
 
 from tests.plans import OPTIONS_OF_DIGITS
 from tests.processes import execute, started
+from tfticket.errors import Stopped
+from tfticket.listener import Listener
+from tfticket.presets import experiment_of, load_experiment
+from tfticket.run import open_run, run_folder
 from tfticket.runs.events import read_events
 from tfticket.runs.files import read_json
 
@@ -24,20 +28,8 @@ OPTIONS = [
     "train.evaluate_every=250it",
     "prune.rewind=50it",
     "control_densities=[0.1]",
-    "execution.checkpoint_seconds=0",
-    "execution.segment_seconds=0.05",
-    "execution.threads=1",
+    "execution={checkpoint_seconds: 0, segment_seconds: 0.05, threads: 1}",
 ]
-ENDS = (signal.SIGKILL, "STOP", signal.SIGTERM, signal.SIGKILL, signal.SIGINT)
-"""How a run ends, one after another; after the third it finds the disk full. Each end takes ten seconds."""
-
-
-FEWER = ["controls=[]", "prune.levels=1"]
-
-
-def command(workspace):
-    options = [text for option in OPTIONS for text in ("-o", option)]
-    return [sys.executable, "-m", "tfticket", "--quiet", "run", "quickstart-smoke", "-w", str(workspace), *options]
 
 
 def results(workspace):
@@ -51,6 +43,59 @@ def results(workspace):
         events = [{key: value for key, value in event.items() if key not in ("attempt", "time")} for event in events]
         results[folder.name] = result, tensors, events
     return results
+
+
+def assert_same_results(disturbed, undisturbed):
+    made, expected = results(disturbed), results(undisturbed)
+    assert list(made) == list(expected)
+    for name, (result, tensors, events) in made.items():
+        assert (result, events, tensors.keys()) == (expected[name][0], expected[name][2], expected[name][1].keys())
+        for path, array in tensors.items():
+            np.testing.assert_array_equal(array, expected[name][1][path], err_msg=f"{name} {path}")
+    assert not [*disturbed.glob("**/.*.part"), *disturbed.glob("steps/*/checkpoint.safetensors")]
+
+
+def resumed(workspace):
+    """Return how often a training went on from a checkpoint."""
+    logs = [read_events(path) for path in workspace.glob("steps/train-*/events.jsonl")]
+    begins = [[event["iteration"] for event in log if event["event"] == "begin"] for log in logs]
+    return sum(iteration > first for first, *later in begins for iteration in later)
+
+
+class Stopping(Listener):
+    """Asks a run to stop within the training of a level."""
+
+    def __init__(self, folder, level):
+        self.folder, self.level, self.here = folder, level, False
+
+    def started(self, kind, folder, label, others=()):
+        self.here = kind == "train" and label["level"] == self.level
+
+    def progress(self, done, total, first=0):
+        if self.here and done >= 20:
+            (self.folder / "STOP").touch()
+
+
+def test_a_run_that_is_stopped_in_its_trainings_goes_on_to_the_same_bits(tmp_path, without_xla):
+    short = ["train.epochs=60it", "train.evaluate_every=10it", "prune={rewind: 5it, levels: 1}", "controls=[]"]
+    config, undisturbed = load_experiment("quickstart-smoke", [*OPTIONS, *short]), tmp_path / "undisturbed"
+
+    def run(workspace, listener=None):
+        with open_run(workspace, config, listener) as lab:
+            experiment_of("imp").run(lab, config)
+
+    run(undisturbed)
+    for level in (0, 1):
+        with pytest.raises(Stopped):
+            run(tmp_path, Stopping(run_folder(tmp_path, config), level))
+    run(tmp_path)
+    assert_same_results(tmp_path, undisturbed)
+    assert resumed(tmp_path) == 2
+
+
+def command(workspace):
+    options = [text for option in OPTIONS for text in ("-o", option)]
+    return [sys.executable, "-m", "tfticket", "--quiet", "run", "quickstart-smoke", "-w", str(workspace), *options]
 
 
 def is_training(number, workspace, since):
@@ -85,9 +130,8 @@ def limit_files():
     resource.setrlimit(resource.RLIMIT_FSIZE, (550_000, 550_000))
 
 
-@pytest.mark.parametrize("ends", [ENDS[:1], pytest.param(ENDS, marks=pytest.mark.slow)], ids=["one end", "all ends"])
-def test_killed_stopped_and_out_of_disk_it_ends_with_the_bits_of_an_undisturbed_run(ends, tmp_path, monkeypatch):
-    monkeypatch.setattr(sys.modules[__name__], "OPTIONS", OPTIONS + FEWER * (len(ends) == 1))
+@pytest.mark.slow  # each end takes ten seconds
+def test_killed_stopped_and_out_of_disk_it_ends_with_the_bits_of_an_undisturbed_run(tmp_path):
     undisturbed, workspace = tmp_path / "undisturbed", tmp_path / "disturbed"
     execute(command(undisturbed))
 
@@ -96,7 +140,7 @@ def test_killed_stopped_and_out_of_disk_it_ends_with_the_bits_of_an_undisturbed_
         return read_json(run / "status.json")["state"]
 
     kept = 0
-    for number, how in enumerate(ends):
+    for number, how in enumerate((signal.SIGKILL, "STOP", signal.SIGTERM, signal.SIGKILL, signal.SIGINT)):
         delay = 0.3 if how == signal.SIGKILL and number > 1 else 0.0
         expected = -signal.SIGKILL if how == signal.SIGKILL else 130
         assert disturb(workspace, number, how, delay) == expected, f"{how} came too late"
@@ -109,16 +153,7 @@ def test_killed_stopped_and_out_of_disk_it_ends_with_the_bits_of_an_undisturbed_
         done = len(list(workspace.glob("steps/*/result.json")))
         assert done >= kept
         kept = done
-
     execute(command(workspace))
     assert state() == "done"
-    disturbed, expected = results(workspace), results(undisturbed)
-    assert list(disturbed) == list(expected)
-    for name, (result, tensors, events) in disturbed.items():
-        assert (result, events, tensors.keys()) == (expected[name][0], expected[name][2], expected[name][1].keys())
-        for path, array in tensors.items():
-            np.testing.assert_array_equal(array, expected[name][1][path], err_msg=f"{name} {path}")
-    logs = [read_events(path) for path in workspace.glob("steps/train-*/events.jsonl")]
-    resumed = sum(event["event"] == "begin" and event["iteration"] > 0 for log in logs for event in log)
-    assert resumed >= max(1, len(ends) - 1), "too few trainings went on from a checkpoint"
-    assert not [*workspace.glob("**/.*.part"), *workspace.glob("steps/*/checkpoint.safetensors")]
+    assert_same_results(workspace, undisturbed)
+    assert resumed(workspace) >= 3, "too few trainings went on from a checkpoint"

@@ -21,28 +21,22 @@ if TYPE_CHECKING:
     from tfticket.tickets.transplant import to_deterministic, transplant
 
 _WHERE = {
-    "Dataset": "tfticket.data",
-    "SampledTicket": "tfticket.sampling.sampled_ticket",
-    "SurvivalModel": "tfticket.tickets.survival_model",
-    "Ticket": "tfticket.tickets",
-    "TicketSeries": "tfticket.api",
-    "TrainConfig": "tfticket.config",
-    "TrainedTicket": "tfticket.api",
-    "build_model": "tfticket.api",
-    "control": "tfticket.api",
-    "draw_mc_ticket": "tfticket.tickets.mc_tickets",
-    "evaluate": "tfticket.api",
-    "find_tickets": "tfticket.api",
-    "fit_survival_model": "tfticket.tickets.mc_tickets",
-    "load_data": "tfticket.data",
-    "sample": "tfticket.sampling.sampled_ticket",
-    "svi": "tfticket.inference",
-    "to_deterministic": "tfticket.tickets.transplant",
-    "to_variational": "tfticket.models",
-    "train": "tfticket.api",
-    "transplant": "tfticket.tickets.transplant",
-    "tune": "tfticket.inference",
+    name: module
+    for module, names in {
+        "tfticket.data": "Dataset load_data",
+        "tfticket.sampling.sampled_ticket": "SampledTicket sample",
+        "tfticket.tickets.survival_model": "SurvivalModel",
+        "tfticket.tickets": "Ticket",
+        "tfticket.api": "TicketSeries TrainedTicket build_model control evaluate find_tickets train",
+        "tfticket.config": "TrainConfig",
+        "tfticket.tickets.mc_tickets": "draw_mc_ticket fit_survival_model",
+        "tfticket.inference": "svi tune",
+        "tfticket.tickets.transplant": "to_deterministic transplant",
+        "tfticket.models": "to_variational",
+    }.items()
+    for name in names.split()
 }
+"""Public name -> module."""
 
 __all__ = [
     "Dataset",

@@ -27,16 +27,7 @@ from tfticket.types import Weights
 if TYPE_CHECKING:
     from tfticket.sampling.sampled_ticket import SampledTicket
 
-__all__ = [
-    "TicketSeries",
-    "TrainedTicket",
-    "build_model",
-    "control",
-    "evaluate",
-    "find_tickets",
-    "load_data",
-    "train",
-]
+__all__ = ["TicketSeries", "TrainedTicket", "build_model", "control", "evaluate", "find_tickets", "load_data", "train"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -251,11 +242,7 @@ def evaluate(
 
 
 def check_dataset(data: Any) -> None:
-    """Check that a function of the API was given a data set.
-
-    Raises:
-        InputError: It was given something else.
-    """
+    """Check that a function of the API was given a data set."""
     if not isinstance(data, Dataset):
         raise InputError(f"The data are {type(data).__name__}; expected what load_data returns.")
 
@@ -267,11 +254,7 @@ def _check_draws(draws: int) -> None:
 
 def training_config(train: TrainConfig | dict[str, Any] | None) -> TrainConfig:
     """Return a training's configuration, from a config or its fields."""
-    return (
-        train
-        if isinstance(train, TrainConfig)
-        else validate(TrainConfig, {} if train is None else train, where="train")
-    )
+    return validate(TrainConfig, {} if train is None else train, where="train")
 
 
 def _train(ticket: Ticket, data: Dataset, config: TrainConfig, seed: int, keep: tuple[str, ...] = ()) -> TrainingResult:
@@ -283,12 +266,5 @@ def _train(ticket: Ticket, data: Dataset, config: TrainConfig, seed: int, keep: 
         )
     check_class_names(ticket, data)
     return train_weights(
-        ticket.model,
-        ticket.mask,
-        ticket.start,
-        data,
-        config,
-        seed,
-        first_iteration=ticket.iteration,
-        keep=keep,
+        ticket.model, ticket.mask, ticket.start, data, config, seed, first_iteration=ticket.iteration, keep=keep
     )

@@ -146,11 +146,7 @@ def _policy() -> Any:
 _SETTINGS: dict[str, tuple[Callable[[], Any], Callable[[Any], None], Any]] = {
     "precision policy": (_policy, keras.mixed_precision.set_global_policy, "float32"),  # before floatx, which it reads
     "floatx": (keras.backend.floatx, keras.backend.set_floatx, "float32"),
-    "image_data_format": (
-        keras.backend.image_data_format,
-        keras.backend.set_image_data_format,
-        "channels_last",
-    ),
+    "image_data_format": (keras.backend.image_data_format, keras.backend.set_image_data_format, "channels_last"),
     "epsilon": (keras.backend.epsilon, keras.backend.set_epsilon, 1e-7),
     "eager functions": (tf.config.functions_run_eagerly, tf.config.run_functions_eagerly, False),
     "autoclustering": (lambda: bool(tf.config.optimizer.get_jit()), tf.config.optimizer.set_jit, False),
@@ -199,11 +195,7 @@ def _set(values: Mapping[str, Any]) -> None:
 
 
 def configure(threads: int | None) -> None:
-    """Set the number of CPU threads; None leaves TensorFlow's own choice, all CPUs that this process may use.
-
-    Raises:
-        InputError: TensorFlow already runs with another number, which it cannot change.
-    """
+    """Set the number of CPU threads; None leaves TensorFlow's own choice, all CPUs that this process may use."""
     if threads is None or tf.config.threading.get_intra_op_parallelism_threads() == threads:
         return
     try:

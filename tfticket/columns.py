@@ -21,14 +21,9 @@ LEAST_WIDTH = 24
 
 
 def layout(header: Sequence[str], rows: Sequence[Sequence[Any]], width: int) -> "RenderableType":
-    """Return a table, or a block for each row, that is no wider than the terminal.
-
-    Args:
-        header: Names of the columns; a line break may stand in one.
-        rows: Cells; integers get thousands separators.
-        width: Of the terminal, in characters.
-    """
-    cells = [[_shown(value) for value in row] for row in rows]
+    """Return a table, or a block for each row, that is no wider than the terminal."""
+    texts = [[f"{value:,}" if type(value) is int else str(value) for value in row] for row in rows]
+    cells = [[plain(text.replace("\n", " ")) for text in row] for row in texts]
     columns = list(zip(*cells, strict=True))
     numeric = [all(text[:1] in "+-<0123456789" for text in column if text) for column in columns]
     paths = [any(os.sep in text for text in column) for column in columns]
@@ -39,11 +34,6 @@ def layout(header: Sequence[str], rows: Sequence[Sequence[Any]], width: int) -> 
         return _blocks(header, cells, width)
     right = [is_number and not is_path for is_number, is_path in zip(numeric, paths, strict=True)]
     return _table(header, cells, widths, right)
-
-
-def _shown(value: Any) -> str:
-    text = f"{value:,}" if type(value) is int else str(value)
-    return plain(text.replace("\n", " "))
 
 
 def _widths(

@@ -11,11 +11,7 @@ from tfticket.errors import InputError
 
 
 def import_matplotlib() -> Any:
-    """Import matplotlib, also where MPLBACKEND names no backend: figures are written to files.
-
-    Raises:
-        InputError: It does not start, as with a matplotlibrc that is no text.
-    """
+    """Import matplotlib, also where MPLBACKEND names no backend: figures are written to files."""
     first = "matplotlib" not in sys.modules
     backend = os.environ.pop("MPLBACKEND", None)  # matplotlib does not start where it names none
     logger = logging.getLogger("matplotlib")

@@ -97,11 +97,7 @@ class DryLab(Lab):
         return sum(step.kind == "sample" for step in self.distinct)
 
     def step(
-        self,
-        kind: str,
-        config: Config,
-        inputs: Mapping[str, Any] | None = None,
-        label: Mapping[str, Any] | None = None,
+        self, kind: str, config: Config, inputs: Mapping[str, Any] | None = None, label: Mapping[str, Any] | None = None
     ) -> PlannedStep:
         """List a step; see ``Lab.step``."""
         inputs, label = inputs or {}, label or {}

@@ -1,4 +1,7 @@
-"""The errors a user can meet. Each carries the exit code of the command line."""
+"""The errors a user can meet. Each carries the exit code of the command line.
+
+Whatever takes something of a user may raise ``InputError``; docstrings of internal functions do not repeat that.
+"""
 
 import difflib
 from collections.abc import Iterable
@@ -53,7 +56,14 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
 
 
 def unknown(
-    what: str, name: object, known: Iterable[str], *, field: str | None = None, where: str = "", advice: str = ""
+    what: str,
+    name: object,
+    known: Iterable[str],
+    *,
+    field: str | None = None,
+    where: str = "",
+    advice: str = "",
+    prefix: str = "",
 ) -> InputError:
     """Return the error for a name that is not among the known ones, with the nearest of them.
 
@@ -66,13 +76,15 @@ def unknown(
         field: See ``InputError``.
         where: The message's beginning, such as a file's name.
         advice: Its end.
+        prefix: What all names begin with: shown, not compared.
     """
-    names = sorted(known)
-    name = shortened(str(name))
-    near = difflib.get_close_matches(name, names, n=4, cutoff=0.5)
+    short = sorted(known)
+    names = [prefix + name for name in short]
+    near = [prefix + match for match in difflib.get_close_matches(shortened(str(name)), short, n=4, cutoff=0.5)]
     hint = f" Did you mean '{near[0]}'?" if near else ""
     others = f" Near it: {', '.join(near[1:])}." if near[1:] else ""
     rest = f" Known: {', '.join(names)}." if len(names) <= MANY else f"{others} There are {len(names)}."
     suggestion = near[0] if near else None
-    prefix, end = f"{where}: " if where else "", f" {advice}" if advice else ""
-    return InputError(f"{prefix}Unknown {what} '{name}'.{hint}{rest}{end}", field=field, suggestion=suggestion)
+    begin, end = f"{where}: " if where else "", f" {advice}" if advice else ""
+    message = f"{begin}Unknown {what} '{shortened(f'{prefix}{name}')}'.{hint}{rest}{end}"
+    return InputError(message, field=field, suggestion=suggestion)

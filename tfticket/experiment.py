@@ -38,25 +38,13 @@ class Experiment(ABC, Generic[ConfigType]):
         """
 
     def check_lengths(self, config: ConfigType) -> None:
-        """Refuse trainings that cannot be carried out on so many rows, without reading a data set that has a name.
-
-        Raises:
-            InputError: A training is too short, too long or of too large batches.
-        """
+        """Refuse trainings that cannot be carried out on so many rows, without reading a data set that has a name."""
 
     def check_data(self, config: ConfigType) -> None:
-        """Refuse, before TensorFlow starts, data that do not fit.
-
-        Raises:
-            InputError: They do not, or cannot be read.
-        """
+        """Refuse, before TensorFlow starts, data that do not fit."""
 
     def check_model(self, config: ConfigType) -> list[str]:
-        """Refuse, before any folder is made, a network that does not fit; return notes for the user.
-
-        Raises:
-            InputError: It does not.
-        """
+        """Refuse, before any folder is made, a network that does not fit; return notes for the user."""
         return []
 
     def next_step(self, config: ConfigType) -> tuple[str, str] | None:
@@ -72,31 +60,11 @@ class Experiment(ABC, Generic[ConfigType]):
         name: str | None,
         of: Arm = TICKET,
     ) -> ExperimentConfig:
-        """Return the configuration of a run with the same tickets and other controls.
-
-        Args:
-            run: A run's configuration, as plain values.
-            controls: Names, or names with options.
-            levels: Whose tickets are altered; None: the run's own.
-            replicates: How many of each.
-            name: Of the new run; None: after the old one.
-            of: Which tickets are altered.
-
-        Raises:
-            InputError: The experiment has no branches, or not such ones.
-        """
+        """Return the configuration of a run with the same tickets and other controls."""
         raise InputError(f"{run['name']} is a run of {run['experiment']}, which has no branches.")
 
     def plan(self, config: ConfigType, workspace: Path | None = None) -> DryLab:
-        """List the steps that a run asks for, without computing any.
-
-        Args:
-            config: The run's.
-            workspace: Where finished steps are looked up, for which data are read; None: nowhere.
-
-        Raises:
-            InputError: See ``check_lengths``. To look up steps: data are not on this machine or cannot be read.
-        """
+        """List the steps that a run asks for, without computing any."""
         if workspace is not None:
             for value in vars(config).values():
                 if isinstance(value, DataConfig):

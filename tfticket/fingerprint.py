@@ -25,12 +25,7 @@ def fingerprint(kind: str, config: Config, inputs: Mapping[str, str]) -> str:
         config: The step's configuration.
         inputs: Name -> fingerprint of each step that it reads.
     """
-    parts = {
-        "kind": kind,
-        "version": STEPS[kind].version,
-        "config": fingerprint_fields(config),
-        "inputs": dict(inputs),
-    }
+    parts = {"kind": kind, "version": STEPS[kind].version, "config": fingerprint_fields(config), "inputs": dict(inputs)}
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 

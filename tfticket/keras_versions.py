@@ -4,15 +4,7 @@ from tfticket.errors import InputError
 
 
 def check_no_keras_3(value: object, what: str) -> None:
-    """See that a value is nothing of Keras 3.
-
-    Args:
-        value: A model, a layer, or anything else.
-        what: Where it was given, for the message.
-
-    Raises:
-        InputError: It is; the message says how to build a model that is taken.
-    """
+    """See that a value is nothing of Keras 3."""
     kinds = {kind.__module__.partition(".")[0] for kind in type(value).__mro__}
     if "keras" in kinds and "tf_keras" not in kinds:
         raise InputError(

@@ -227,7 +227,10 @@ class Lab:
                 raise Stopped("stopped before a step began")
             self.listener.started(handle.kind, handle.path.name, label)
             events = EventWriter(handle.path / "events.jsonl", attempt)
-            write_json(handle.path / "config.json", _describe(handle, config, inputs))
+            known = {"kind": handle.kind, "version": STEPS[handle.kind].version, "fingerprint": handle.fingerprint}
+            names = {name: source.path.name for name, source in inputs.items()}
+            values = config.model_dump(mode="json")
+            write_json(handle.path / "config.json", {**known, "config": values, "inputs": names})
             context = StepContext(
                 folder=handle.path,
                 inputs={name: source.path for name, source in inputs.items()},
@@ -310,13 +313,3 @@ def _steps_before(folder: Path) -> dict[str, Step]:
 
 def _key_of(step: Step) -> str:
     return f"{step.fingerprint} {json.dumps(written_label(step.label), sort_keys=True)}"
-
-
-def _describe(handle: Handle, config: Config, inputs: Mapping[str, Handle]) -> dict[str, Any]:
-    return {
-        "kind": handle.kind,
-        "version": STEPS[handle.kind].version,
-        "fingerprint": handle.fingerprint,
-        "config": config.model_dump(mode="json"),
-        "inputs": {name: source.path.name for name, source in inputs.items()},
-    }

@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
+from time import time as now
 from typing import Any
 
-from tfticket.runs.progress import COUNTED, Progress, now, write_progress
+from tfticket.runs.progress import COUNTED, Progress, write_progress
 
 
 class Listener:
@@ -17,14 +19,7 @@ class Listener:
     def started(
         self, kind: str, folder: str, label: Mapping[str, Any], others: Sequence[tuple[str, Mapping[str, Any]]] = ()
     ) -> None:
-        """A step begins to compute, in a folder of this name; ``others``: steps of the kind that are computed with it.
-
-        Args:
-            kind: A name in ``tfticket.registry.STEPS``.
-            folder: Its folder's name.
-            label: What the run's report calls it.
-            others: Folder and label of each other step.
-        """
+        """A step begins to compute, in a folder of this name; ``others``: folder and label of concurrent steps."""
 
     def note(self, text: str) -> None:
         """Something that a user should know of a result."""
@@ -36,13 +31,7 @@ class Listener:
         """The user asked to stop; called in a thread."""
 
     def progress(self, done: int, total: int, first: int = 0) -> None:
-        """The step has made progress; for concurrent steps, in sum.
-
-        Args:
-            done: Iterations done.
-            total: Iterations in all.
-            first: Iterations that were done before the run went on.
-        """
+        """The step has made progress; for concurrent steps, in sum."""
 
     def finished(self, kind: str, computed: bool) -> None:
         """A step is done; ``computed`` is False where it was found finished."""
@@ -60,7 +49,7 @@ class ProgressCounter(Listener):
         """The state is new."""
 
     def _set(self, **changes: Any) -> None:
-        self.state = self.state.at(now(), **changes)
+        self.state = replace(self.state, updated=now(), **changes)
         self.changed()
 
     def expect(self, trainings: int, chains: int = 0) -> None:
@@ -95,15 +84,11 @@ class ProgressCounter(Listener):
             if kind == "sample":
                 counts["chains_done"] = self.state.chains_done + 1
                 counts["chains_computed"] = self.state.chains_computed + new
-            self._set(**_NOTHING | counts | self._spent())
+            if self.state.chain_began is not None:
+                counts["chain_seconds"] = self.state.chain_seconds + now() - self.state.chain_began
+            self._set(**_NOTHING | counts, chain_began=None)
         elif computed:
             self._set(**_NOTHING)
-
-    def _spent(self) -> dict[str, Any]:
-        """The present chain is over."""
-        if self.state.chain_began is None:
-            return {}
-        return {"chain_seconds": self.state.chain_seconds + now() - self.state.chain_began, "chain_began": None}
 
 
 _NOTHING: dict[str, Any] = {

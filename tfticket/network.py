@@ -86,11 +86,7 @@ class MaskedNetwork:
         self._forward_sampled = tf.function(functools.partial(self._sampled_logits), **options)
 
     def assign(self, mask: Mask, weights: Weights) -> None:
-        """Put a mask and weights in; pruned weights become 0.
-
-        Raises:
-            InputError: Other paths or shapes than this network's.
-        """
+        """Put a mask and weights in; pruned weights become 0."""
         if set(weights) != set(self.variables):
             raise InputError(
                 f"The weights are {', '.join(weights)}; the network's are {', '.join(self.variables)}.", field="weights"
@@ -104,11 +100,7 @@ class MaskedNetwork:
         assign_mask(self.model, mask)
 
     def check_data(self, data: Dataset) -> None:
-        """Check that the data's type, shape and classes fit.
-
-        Raises:
-            InputError: They do not.
-        """
+        """Check that the data's type, shape and classes fit."""
         if data.dtype != self._normalisation.dtype:
             raise InputError(
                 f"{data.name} has {data.things} of {data.dtype}, and this ticket takes {self._normalisation.dtype}. "
@@ -142,9 +134,6 @@ class MaskedNetwork:
 
         Returns:
             uint8 or float32 [rows, ...].
-
-        Raises:
-            InputError: Another type or shape than the network's data, or values that float32 does not hold.
         """
         takes_floats = self._normalisation.dtype == "float32"
         if not takes_floats and not hasattr(rows, "__array__"):
@@ -178,9 +167,6 @@ class MaskedNetwork:
 
         Returns:
             float32 [rows, classes].
-
-        Raises:
-            InputError: As ``check_rows``.
         """
         images = self.check_rows(images)
         if not len(images):
@@ -216,12 +202,7 @@ class MaskedNetwork:
 
 
 def network_of(spec: Spec, precision: str = "float32") -> MaskedNetwork:
-    """Return the network of a spec; the last four stay compiled for further levels, seeds and replicates.
-
-    Args:
-        spec: The network.
-        precision: 'float32', or 'bfloat16' for its layers' arithmetic; weights are float32.
-    """
+    """Return the network of a spec; the last four stay compiled for further levels, seeds and replicates."""
     return _network(json.dumps(spec, sort_keys=True), precision)
 
 

@@ -123,9 +123,6 @@ def load_experiment(source: str, overrides: Sequence[str] = ()) -> ExperimentCon
         source: A preset's name, or the path of a YAML file. A file may say ``extends: <preset or path>``:
             its keys are laid over the other's.
         overrides: ``key.key=value`` as on the command line; the value is read as YAML.
-
-    Raises:
-        InputError: No such preset or file, not YAML, an unknown key or a wrong value.
     """
     return load_sourced(source, overrides).config
 
@@ -154,11 +151,7 @@ def load_sourced(source: str, overrides: Sequence[str] = ()) -> Sourced:
 
 
 def experiment_of(name: str) -> Experiment[Any]:
-    """Return a registered experiment.
-
-    Raises:
-        InputError: What an installed package registers is none.
-    """
+    """Return a registered experiment."""
     entry = EXPERIMENTS[name]
     registered = resolve(entry.target)
     if not (isinstance(registered, type) and issubclass(registered, Experiment)):
@@ -227,11 +220,7 @@ def _read(source: str) -> list[Layer]:
 
 
 def _file(source: str, files: Sequence[Path]) -> Path:
-    """The file that is meant, as seen from the last of those that lead to it.
-
-    Raises:
-        InputError: There is none; it is one of them; they are too many.
-    """
+    """The file that is meant, as seen from the last of those that lead to it."""
     where, field = (f"{files[-1]}: extends: ", "extends") if files else ("", "source")
     try:
         path = ((files[-1].parent if files else Path()) / source).resolve()

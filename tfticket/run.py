@@ -16,7 +16,7 @@ from tfticket.lab import Lab
 from tfticket.listener import Listener, Recorder
 from tfticket.runs.files import atomic_write, check_writable, write_json
 from tfticket.runs.lease import InUse, lease
-from tfticket.runs.records import read_record
+from tfticket.runs.records import record_or_problem
 from tfticket.runs.run_folder import CONFIG, STATUS
 from tfticket.runs.schemas import Status
 from tfticket.runs.stop import stop_requests
@@ -32,27 +32,17 @@ def run_folder(workspace: Path, config: ExperimentConfig) -> Path:
     return workspace / "runs" / f"{config.name}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
-def _first_start(status: Path) -> float:
-    """Return when the run first began, in seconds since 1970, before any interruption."""
-    try:
-        return read_record(status, Status)["started"]
-    except InputError:
-        return time.time()
-
-
 @contextmanager
 def open_run(workspace: Path, config: ExperimentConfig, listener: Listener | None = None) -> Iterator[Lab]:
     """Open the run of a configuration, new or to be resumed, and give it a lab.
 
     Keeps ``status.json`` true: running, then done, stopped or failed (with the traceback).
-
-    Raises:
-        InputError: The workspace cannot be written, or a live process holds this run.
     """
     workspace = workspace.absolute()
     folder = run_folder(workspace, config)
     check_writable(folder, "--workspace")
-    started = _first_start(folder / STATUS)
+    earlier, _ = record_or_problem(folder / STATUS, Status)
+    started = time.time() if earlier is None else earlier["started"]
 
     def status(state: str, **values: Any) -> None:
         record = {"format": 1, "state": state, "experiment": config.experiment, "started": started}

@@ -21,7 +21,10 @@ def plain(text: object) -> str:
     text = str(text)
     if text.isascii() and text.isprintable():  # nearly always
         return text
-    return "".join(_spelt_out(letter) if _is_control(letter) else letter for letter in text)
+    return "".join(
+        letter.encode("unicode_escape", "surrogatepass").decode("ascii") if _is_control(letter) else letter
+        for letter in text
+    )
 
 
 def one_line(text: object, most: int | None = None) -> str:
@@ -61,10 +64,6 @@ class CsvWriter:
 
 def _is_control(letter: str) -> bool:
     return letter not in f"\n\t{_JOINERS}" and unicodedata.category(letter) in ("Cc", "Cf", "Cs", "Zl", "Zp")
-
-
-def _spelt_out(letter: str) -> str:
-    return letter.encode("unicode_escape", "surrogatepass").decode("ascii")
 
 
 def _is_number(text: str) -> bool:

@@ -28,9 +28,6 @@ def source_checksum(name: str) -> str:
     """Return the SHA-256 of a network's definition: the .keras file, or the source of the function's module.
 
     Of an imported module the source at its import counts: Python ignores later edits.
-
-    Raises:
-        InputError: The file or module is missing.
     """
     path = source_file(name)
     checksum = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -45,11 +42,7 @@ _CHECKSUMS: dict[Path, str] = {}
 
 
 def import_builder(name: str) -> Callable[..., Any]:
-    """Import the function of a name; runs the user's code.
-
-    Raises:
-        InputError: No such module or function, or its import fails.
-    """
+    """Import the function of a name; runs the user's code."""
     module_name, _, function_name = name.partition(":")
     source_checksum(name)  # stored before the import
     try:
@@ -72,11 +65,7 @@ def import_builder(name: str) -> Callable[..., Any]:
 
 
 def source_file(name: str) -> Path:
-    """Return the path of the .keras file, or of the source of the function's module.
-
-    Raises:
-        InputError: The file or module is missing.
-    """
+    """Return the path of the .keras file, or of the source of the function's module."""
     if is_keras_file(name):
         if not Path(name).is_file():
             raise InputError(f"model: there is no file {name}.", field="model.name")
@@ -104,11 +93,7 @@ def source_file(name: str) -> Path:
 
 
 def intact_keras_file(name: str) -> Path:
-    """Return the path of a .keras file after checking that it is undamaged.
-
-    Raises:
-        InputError: It is missing, damaged, or of Keras 3.
-    """
+    """Return the path of a .keras file after checking that it is undamaged."""
     path = source_file(name)
     try:
         with zipfile.ZipFile(path) as archive:

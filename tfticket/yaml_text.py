@@ -38,10 +38,6 @@ def load_yaml(text: str | bytes, where: str) -> Any:
     Args:
         text: One document; bytes are UTF-8, or UTF-16 if they begin with its mark.
         where: The file or option that holds it, for the message; '' for none.
-
-    Raises:
-        InputError: It is not YAML, or holds what a configuration does not: a key twice or one that is not a text, a
-            tag, several documents, too many values.
     """
     try:
         if len(text) > LARGEST:
@@ -63,11 +59,7 @@ def load_yaml(text: str | bytes, where: str) -> Any:
 
 
 def read_yaml(path: Path) -> Any:
-    """Read a YAML file as plain values.
-
-    Raises:
-        InputError: It cannot be read, or see ``load_yaml``.
-    """
+    """Read a YAML file as plain values."""
     try:
         if not path.is_file():  # a pipe or a device may never end
             raise InputError(f"{path} is not a file." if path.exists() else f"There is no file {path}.")
@@ -91,12 +83,7 @@ def scalar(text: str) -> Any:
 
 
 def write_yaml(values: Any, **options: Any) -> str:
-    """Write plain values as YAML; texts that some reader takes for something else are in quotes.
-
-    Args:
-        values: Tables, lists, texts, numbers, true, false, null.
-        **options: Of ``yaml.dump``.
-    """
+    """Write plain values as YAML; texts that some reader takes for something else are in quotes."""
     text: str = yaml.dump(values, Dumper=_Writer, sort_keys=False, **options)
     return text
 

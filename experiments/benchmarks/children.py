@@ -4,11 +4,11 @@ Prints the result of the function as one line of JSON. TensorFlow and PyTorch ar
 process imports only the library that it measures.
 """
 
-import functools
 import hashlib
 import importlib
 import json
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -19,16 +19,10 @@ from unittest.mock import patch
 import numpy as np
 import psutil
 
-from experiments.benchmarks import (
-    monte_carlo_children,
-    network_children,
-    nuts_children,
-    nuts_peers,
-    variational_children,
-)
-from experiments.benchmarks.process import without_op_determinism
+from experiments.benchmarks import inside, nuts_children, nuts_peers, step_children
+from experiments.benchmarks.measure import peak_memory, without_op_determinism
 from tfticket.config import Adam, Augment, TrainConfig
-from tfticket.data import load_data
+from tfticket.data import Dataset, load_data
 from tfticket.data.normalisation import UNIT
 from tfticket.tickets import Ticket
 
@@ -193,10 +187,10 @@ def level_loop(workspace: str, preset: str, overrides: list[str], threads: int) 
 
     evaluation = 0.0
 
-    def timed(work: Callable[..., Any], *arguments: Any) -> Any:
+    def timed(*arguments: Any) -> Any:
         nonlocal evaluation
         began = time.perf_counter()
-        result = work(*arguments)
+        result = evaluate_weights(*arguments)
         evaluation += time.perf_counter() - began
         return result
 
@@ -204,7 +198,7 @@ def level_loop(workspace: str, preset: str, overrides: list[str], threads: int) 
     backend.configure(threads)
     experiment = experiment_of(config.experiment)
     experiment.check_data(config)  # loads the data
-    with patch("tfticket.steps.evaluate_weights", functools.partial(timed, evaluate_weights)):
+    with patch("tfticket.steps.evaluate_weights", timed):
         began = time.perf_counter()
         with open_run(Path(workspace), config) as lab:
             experiment.run(lab, config)
@@ -255,18 +249,45 @@ def augment_conv_2(rounds: int, iterations: int, threads: int) -> dict[str, Any]
     seconds: dict[str, list[float]] = {"augmented": [], "plain": []}
     for round_ in range(rounds + 1):
         for name, augment in (("augmented", Augment(flip=True, crop=4)), ("plain", Augment())):
-            length = f"{iterations}it"
-            config = TrainConfig(
-                epochs=length,
-                evaluate_every=length,
-                batch_size=60,
-                optimiser=Adam(learning_rate=2e-4),
-                augment=augment,
-            )
+            length, adam = f"{iterations}it", Adam(learning_rate=2e-4)
+            config = TrainConfig(epochs=length, evaluate_every=length, batch_size=60, optimiser=adam, augment=augment)
             trained = train_weights(ticket.model, ticket.mask, ticket.start, data, config, SEED)
             if round_:  # the first one compiles
                 seconds[name].append(trained.seconds["training"] / iterations)
     return seconds
+
+
+def fit_conv_6(data: str, sampler: str, threads: int) -> dict[str, Any]:
+    """Write a sampler of a ticket of Conv-6 that keeps 20 % in every layer, after a few steps of training."""
+    import tfticket as tt
+    from tfticket import backend
+
+    backend.configure(threads)
+    rows = _rows(data)
+    model = tt.build_model("conv-6", rows)
+    train = {"epochs": "20it", "evaluate_every": "20it", "optimiser": {"name": "adam", "learning_rate": 3e-4}}
+    tickets = tt.find_tickets(model, rows, sparsity=0.8, levels=1, scope="layerwise", train=train, seed=SEED)
+    tt.fit_survival_model(tickets[-1], rows, images=1000).save(sampler)
+    return {"density": tickets[-1].density}
+
+
+def draw_conv_6(data: str, sampler: str, images: int, threads: int) -> dict[str, Any]:
+    """Write a Monte Carlo ticket for Conv-6, connectivity over ``images``; return memory and distances by layer."""
+    import tfticket as tt
+    from tfticket import backend
+
+    backend.configure(threads)
+    rows = _rows(data)
+    dense = tt.Ticket.dense(tt.build_model("conv-6", rows), SEED + 1, data=rows)
+    drawn = tt.draw_mc_ticket(tt.SurvivalModel.load(sampler), dense, rows, SEED, images=images)
+    with tempfile.TemporaryDirectory() as folder:
+        drawn.save(Path(folder) / "ticket.safetensors")
+    return {"peak": peak_memory(), "layers": drawn.provenance["monte_carlo"]["layers"]}
+
+
+def _rows(data: str) -> Dataset:
+    """Return 45,000 training rows, as in the paper."""
+    return load_data(data, validation_rows=5000, train_rows=45_000)
 
 
 def _time_and_memory(work: Callable[[], tuple[Any, int]]) -> dict[str, Any]:
@@ -292,14 +313,7 @@ def _time_and_memory(work: Callable[[], tuple[Any, int]]) -> dict[str, Any]:
     return {"seconds": seconds, "memory": (peak - before) / size}
 
 
-MODULES = (
-    sys.modules[__name__],
-    monte_carlo_children,
-    network_children,
-    nuts_children,
-    nuts_peers,
-    variational_children,
-)
+MODULES = (sys.modules[__name__], inside, nuts_children, nuts_peers, step_children)
 
 
 def main() -> None:

@@ -4,7 +4,7 @@
 `tfticket list presets` and `tfticket run --dry-run`.
 """
 
-from experiments.benchmarks.measure import Benchmark, Report, child, command, figure, say, threads
+from experiments.benchmarks.measure import Benchmark, Report, child, figure, say
 
 GREY, COLOUR = ("mnist", "28x28x1"), ("cifar-10-small", "32x32x3")
 
@@ -58,18 +58,18 @@ def measure_costs(rounds: int) -> Report:
     rows = []
     for network, (data, shape), batch_size, iterations in WORK:
         arguments = {"network": network, "batch_size": batch_size, "iterations": iterations, "data": data}
-        steps = [child("step_tfticket", **arguments, threads=threads())["seconds"] for _ in range(rounds)]
+        steps = [child("step_tfticket", **arguments)["seconds"] for _ in range(rounds)]
         say(f"  {network}, {shape}, a step of {batch_size}: {steps}")
         rows.append(figure(f"{network} {shape} x {batch_size}", steps, "s"))
     for network, (data, shape), batch_size, iterations in VARIATIONAL:
         arguments = {"network": network, "batch_size": batch_size, "iterations": iterations, "data": data}
         arguments |= {"estimator": "independent", "draws": DRAWS}
-        steps = [child("vi_step_tfticket", **arguments, threads=threads())["seconds"] / DRAWS for _ in range(rounds)]
+        steps = [child("vi_step_tfticket", **arguments)["seconds"] / DRAWS for _ in range(rounds)]
         say(f"  {network}, {shape}, a variational step per draw, batch {batch_size}: {steps}")
         rows.append(figure(f"{network} {shape} variational x {batch_size}", steps, "s"))
     for network, (data, shape) in SAMPLED:
         arguments = {"network": network, "data": data, "densities": DENSITIES, "rows": ROWS}
-        gradients = [child("gradient_costs", **arguments, threads=threads())["seconds"] for _ in range(rounds)]
+        gradients = [child("gradient_costs", **arguments)["seconds"] for _ in range(rounds)]
         say(f"  {network}, {shape}, a gradient over {ROWS} rows at {DENSITIES}: {gradients}")
         for density, seconds in zip(DENSITIES, zip(*gradients, strict=True), strict=True):
             rows.append(figure(f"{network} {shape} gradient at {density} x {ROWS}", seconds, "s"))
@@ -77,11 +77,3 @@ def measure_costs(rounds: int) -> Report:
 
 
 BENCHMARK = Benchmark("costs", measure_costs, rounds=3)
-
-
-def main() -> None:
-    command([BENCHMARK])
-
-
-if __name__ == "__main__":
-    main()

@@ -12,8 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.benchmarks.epoch import in_turn, series
-from experiments.benchmarks.measure import Benchmark, Report, child, command, figure, ratios, threads
+from experiments.benchmarks.measure import Benchmark, Report, figure, in_turn, ratios, series
 from experiments.benchmarks.nuts_children import first_rows
 from tfticket.data import load_data
 from tfticket.data.identity import source_by_name
@@ -27,7 +26,7 @@ CONTENDERS = {"tfticket": {"name": "data_tfticket"}, "numpy.load": {"name": "dat
 def measure_data(rounds: int) -> Report:
     with tempfile.TemporaryDirectory() as folder:
         path, name = _npz(Path(folder))
-        results = in_turn(CONTENDERS, rounds, lambda contender: child(**contender, path=str(path), threads=threads()))
+        results = in_turn(CONTENDERS, rounds, path=str(path))
     seconds, memory = series(results, "seconds"), series(results, "memory")
     rows = [
         figure("tfticket", seconds["tfticket"], "s", at_most=AT_MOST_SECONDS),
@@ -58,11 +57,3 @@ def _npz(folder: Path) -> tuple[Path, str]:
 
 
 BENCHMARK = Benchmark("data", measure_data, rounds=5)
-
-
-def main() -> None:
-    command([BENCHMARK])
-
-
-if __name__ == "__main__":
-    main()

@@ -12,11 +12,11 @@ of the target.
 import importlib.util
 import statistics
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from experiments.benchmarks.measure import Benchmark, Report, Row, child, command, figure, ratios, say, threads
+from experiments.benchmarks.measure import Benchmark, Report, Row, child, figure, in_turn, ratios, series
 
 EPOCHS = 6
 OURS = "tfticket"
@@ -32,23 +32,6 @@ CONTENDERS: dict[str, dict[str, Any]] = {
     "PyTorch, masked gradients, fused Adam": {"name": "train_pytorch", "masked": "gradient", "fused": True},
     FIT: {"name": "train_fit"},
 }
-
-Measure = Callable[[dict[str, Any]], dict[str, Any]]
-
-
-def in_turn(contenders: Mapping[str, dict[str, Any]], rounds: int, measure: Measure) -> dict[str, list[dict[str, Any]]]:
-    """Measure each contender once per round, A B C A B C ..., so that disturbances affect all of them."""
-    results: dict[str, list[dict[str, Any]]] = {name: [] for name in contenders}
-    for number in range(rounds):
-        for name, contender in contenders.items():
-            results[name].append(measure(contender))
-            say(f"  round {number + 1} of {rounds}: {name} {results[name][-1]['seconds']:.3f} s")
-    return results
-
-
-def series(results: Mapping[str, Sequence[Mapping[str, Any]]], key: str) -> dict[str, list[Any]]:
-    """Return one result of all rounds, by contender."""
-    return {name: [result[key] for result in rounds] for name, rounds in results.items()}
 
 
 def compare(seconds: Mapping[str, Sequence[float]]) -> list[Row]:
@@ -69,9 +52,9 @@ def measure_epoch(rounds: int) -> Report:
     have_torch = importlib.util.find_spec("torch") is not None
     contenders = {name: run for name, run in CONTENDERS.items() if have_torch or not name.startswith("PyTorch")}
     with tempfile.TemporaryDirectory() as folder:
-        shared: dict[str, Any] = {"ticket": str(Path(folder) / "ticket.safetensors"), "threads": threads()}
-        child("make_ticket", path=shared["ticket"], threads=shared["threads"])
-        results = in_turn(contenders, rounds, lambda contender: child(**contender, **shared, epochs=EPOCHS))
+        ticket = str(Path(folder) / "ticket.safetensors")
+        child("make_ticket", path=ticket)
+        results = in_turn(contenders, rounds, ticket=ticket, epochs=EPOCHS)
     rows = compare(series(results, "seconds"))
     rows += [figure(f"loss, {name}", losses) for name, losses in series(results, "loss").items()]
     notes = [f"Seconds per epoch, medians; ratios round by round; mean training loss over epoch {EPOCHS}."]
@@ -81,11 +64,3 @@ def measure_epoch(rounds: int) -> Report:
 
 
 BENCHMARK = Benchmark("epoch", measure_epoch, rounds=7)
-
-
-def main() -> None:
-    command([BENCHMARK])
-
-
-if __name__ == "__main__":
-    main()

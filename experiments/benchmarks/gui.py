@@ -19,7 +19,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from experiments.benchmarks.measure import Benchmark, Report, command, figure, say
+from experiments.benchmarks.measure import Benchmark, Report, figure, say
 from experiments.benchmarks.workspaces import EVENTS, RUNS, make_workspace
 
 START, STALL, IDLE, OPEN = 1.5, 50.0, 0.05, 1.0
@@ -67,11 +67,3 @@ def _has_display() -> bool:
 
 
 BENCHMARK = Benchmark("gui", measure_gui, rounds=3)
-
-
-def main() -> None:
-    command([BENCHMARK])
-
-
-if __name__ == "__main__":
-    main()

@@ -68,11 +68,7 @@ def run_event_loop(seconds: float) -> float:
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = 120.0) -> None:
-    """Process events until a condition holds.
-
-    Raises:
-        TimeoutError: It did not hold in time.
-    """
+    """Process events until a condition holds."""
     end = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > end:

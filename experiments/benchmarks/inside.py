@@ -7,14 +7,10 @@ keep the 10 % of weights that were largest at initialisation.
 """
 
 import functools
-import json
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
-from experiments.benchmarks.measure import Benchmark, Report, command, figure, say
-from experiments.benchmarks.process import seconds_of
+from experiments.benchmarks.measure import Benchmark, Report, child, figure, say, seconds_of
 
 AT_MOST_SECONDS = 1.0
 DENSITY = 0.1
@@ -24,9 +20,9 @@ SHAPE, CLASSES = (32, 32, 3), 10
 def measure_inside(rounds: int) -> Report:
     measured: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as folder:
-        _in_a_process("make_tickets", folder)
+        child("make_tickets", folder=folder)
         for number in range(rounds):
-            seconds = _in_a_process("time_inspection", folder) | _in_a_process("time_masks", folder)
+            seconds = child("time_inspection", folder=folder) | child("time_masks", folder=folder)
             for name, value in seconds.items():
                 measured.setdefault(name, []).append(value)
             slowest = max(seconds, key=lambda name: seconds[name])
@@ -35,7 +31,7 @@ def measure_inside(rounds: int) -> Report:
     return Report(rows, ["ResNet-18 for images of 32x32: 11,159,232 prunable weights, of which 10 % remain."])
 
 
-def make_tickets(folder: str) -> dict[str, float]:
+def make_tickets(folder: str, threads: int) -> dict[str, float]:
     """Write two tickets of ResNet-18 to files."""
     from dataclasses import replace
 
@@ -53,7 +49,7 @@ def make_tickets(folder: str) -> dict[str, float]:
     return {}
 
 
-def time_inspection(folder: str) -> dict[str, float]:
+def time_inspection(folder: str, threads: int) -> dict[str, float]:
     """Time an inspection with trained weights and start weights."""
     from tfticket.inspection.ticket import inspect_ticket  # TensorFlow, too
     from tfticket.tickets import Ticket
@@ -63,7 +59,7 @@ def time_inspection(folder: str) -> dict[str, float]:
     return {"inspection": seconds_of(lambda: inspect_ticket(ticket, trained, ticket.start))}
 
 
-def time_masks(folder: str) -> dict[str, float]:
+def time_masks(folder: str, threads: int) -> dict[str, float]:
     """Time mask algebra, a comparison and every control."""
     import tfticket.backend  # noqa: F401 -- TensorFlow, before the clock starts
     from tfticket.inspection.comparison import compare_tickets
@@ -84,22 +80,4 @@ def time_masks(folder: str) -> dict[str, float]:
     return seconds
 
 
-def _in_a_process(function: str, folder: str) -> dict[str, float]:
-    """Call a function of this module in a fresh process and return its result."""
-    code = f"import json; from {__spec__.name} import {function}; print(json.dumps({function}({folder!r})))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    if done.returncode != 0:
-        raise RuntimeError(f"The measurement '{function}' failed:\n{done.stderr[-2000:]}")
-    result: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return result
-
-
 BENCHMARK = Benchmark("inside", measure_inside, rounds=5)
-
-
-def main() -> None:
-    command([BENCHMARK])
-
-
-if __name__ == "__main__":
-    main()

@@ -13,8 +13,7 @@ from pathlib import Path
 
 import psutil
 
-from experiments.benchmarks.measure import Benchmark, Report, command, figure, say
-from experiments.benchmarks.process import KERNEL_UNIT
+from experiments.benchmarks.measure import KERNEL_UNIT, Benchmark, Report, figure, say
 
 PRESET = "quickstart"
 AT_MOST_MINUTES = 10.0
@@ -72,11 +71,3 @@ def measure_main_job(rounds: int) -> Report:
 
 
 BENCHMARK = Benchmark("main_job", measure_main_job, rounds=1)
-
-
-def main() -> None:
-    command([BENCHMARK])
-
-
-if __name__ == "__main__":
-    main()

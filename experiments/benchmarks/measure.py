@@ -5,10 +5,12 @@ figures of another, and all get the same number of threads.
 """
 
 import argparse
+import importlib
 import importlib.metadata
 import json
 import os
 import platform
+import resource
 import statistics
 import subprocess
 import sys
@@ -42,6 +44,7 @@ LIBRARIES = (
 )
 
 Summary = Callable[[Sequence[float]], float]
+KERNEL_UNIT = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss, in bytes
 
 
 @dataclass(frozen=True)
@@ -82,13 +85,7 @@ class Report:
 
 @dataclass(frozen=True)
 class Option:
-    """An option of benchmarks on the command line.
-
-    Attributes:
-        name: Of the flag, and of the argument of ``Benchmark.run``.
-        default: Default value.
-        help: One-line description.
-    """
+    """An option of benchmarks on the command line, and argument of ``Benchmark.run``."""
 
     name: str
     default: str
@@ -97,14 +94,7 @@ class Option:
 
 @dataclass(frozen=True)
 class Benchmark:
-    """A benchmark.
-
-    Attributes:
-        name: Name on the command line.
-        run: Measures, given the number of rounds and the options.
-        rounds: Default number of rounds.
-        options: Options besides the common ones.
-    """
+    """A benchmark: ``run`` measures, given the number of rounds and the options besides the common ones."""
 
     name: str
     run: Callable[..., Report]
@@ -120,30 +110,19 @@ def figure(
     summary: Summary = statistics.median,
     at_least: float | None = None,
 ) -> Row:
-    """Return the row of repeated measurements.
-
-    Args:
-        name: Name of the measurement.
-        values: One per round.
-        unit: Of the values.
-        at_most: The target, if less is better.
-        summary: Reduces the values to the figure.
-        at_least: The target, if more is better.
-    """
+    """Return the row of repeated measurements; a target is ``at_most`` or ``at_least``."""
     value = float(summary(values))
+    row = Row(name, value, unit, tuple(values))
     if at_least is not None:
-        return Row(name, value, unit, tuple(values), f">= {_number(at_least)} {unit}".rstrip(), value >= at_least)
-    if at_most is None:
-        return Row(name, value, unit, tuple(values))
-    target = f"<= {_number(at_most)} {unit}".rstrip()
-    return Row(name, value, unit, tuple(values), target, value <= at_most)
+        return replace(row, target=f">= {_number(at_least)} {unit}".rstrip(), met=value >= at_least)
+    if at_most is not None:
+        return replace(row, target=f"<= {_number(at_most)} {unit}".rstrip(), met=value <= at_most)
+    return row
 
 
 def fact(name: str, value: bool, wanted: bool | None = None) -> Row:
     """Return the row of a fact, yes or no."""
-    if wanted is None:
-        return Row(name, value)
-    return Row(name, value, target=_yes(wanted), met=value == wanted)
+    return Row(name, value) if wanted is None else Row(name, value, target=_yes(wanted), met=value == wanted)
 
 
 def ratios(ours: Sequence[float], theirs: Sequence[float]) -> list[float]:
@@ -157,19 +136,64 @@ def threads() -> int:
 
 
 def child(name: str, **arguments: Any) -> dict[str, Any]:
-    """Call a function of ``experiments.benchmarks.children`` in a fresh process; return its result.
+    """Call a function of ``experiments.benchmarks.children`` in a fresh process, with this machine's number of threads.
 
     Raises:
         RuntimeError: It failed; the message ends with its stderr.
     """
-    command = [sys.executable, "-m", "experiments.benchmarks.children", name, json.dumps(arguments)]
-    count = str(threads())
-    environment = {**os.environ, "OMP_NUM_THREADS": count, "MKL_NUM_THREADS": count}
+    count = threads()
+    command = [
+        sys.executable,
+        "-m",
+        "experiments.benchmarks.children",
+        name,
+        json.dumps({"threads": count, **arguments}),
+    ]
+    environment = {**os.environ, "OMP_NUM_THREADS": str(count), "MKL_NUM_THREADS": str(count)}
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     if done.returncode != 0:
         raise RuntimeError(f"The measurement '{name}' failed:\n{done.stderr[-2000:]}")
     result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return result
+
+
+def peak_memory() -> float:
+    """Return the peak resident memory of this process, in GB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * KERNEL_UNIT / 1e9
+
+
+def seconds_of(work: Callable[[], object]) -> float:
+    """Return the wall time of a call."""
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def without_op_determinism() -> None:
+    """Import the backend with ``enable_op_determinism`` replaced by a no-op."""
+    os.environ["TF_USE_LEGACY_KERAS"] = "1"
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    import tensorflow as tf
+
+    tf.config.experimental.enable_op_determinism = lambda: None
+    importlib.import_module("tfticket.backend")
+
+
+def in_turn(
+    contenders: Mapping[str, dict[str, Any]], rounds: int, measure: Callable[..., dict[str, Any]] = child, **shared: Any
+) -> dict[str, list[dict[str, Any]]]:
+    """Measure each contender once per round, A B C A B C ..., so that disturbances affect all of them."""
+    results: dict[str, list[dict[str, Any]]] = {name: [] for name in contenders}
+    for number in range(rounds):
+        for name, contender in contenders.items():
+            results[name].append(measure(**contender, **shared))
+            say(f"  round {number + 1} of {rounds}: {name} {results[name][-1]['seconds']:.3f} s")
+    return results
+
+
+def series(results: Mapping[str, Sequence[Mapping[str, Any]]], key: str) -> dict[str, list[Any]]:
+    """Return one result of all rounds, by contender."""
+    return {name: [result[key] for result in rounds] for name, rounds in results.items()}
 
 
 def machine() -> dict[str, Any]:
@@ -196,21 +220,16 @@ def run_and_watch_cpus(benchmark: Benchmark, rounds: int, chosen: Mapping[str, s
     A busy machine does not slow all contenders alike: OpenMP threads spin while they wait for one that is not running,
     so PyTorch may take ten times as long, in favour of tfticket.
     """
-    began, busy, own = time.perf_counter(), _busy_seconds(), _own_seconds()
+    began, before = time.perf_counter(), _foreign_seconds()
     report = benchmark.run(rounds, **chosen)
-    foreign = (_busy_seconds() - busy) - (_own_seconds() - own)
-    others = max(0.0, foreign / (time.perf_counter() - began) / (psutil.cpu_count() or 1))
+    seconds = time.perf_counter() - began
+    others = max(0.0, (_foreign_seconds() - before) / seconds / (psutil.cpu_count() or 1))
     warning = f"Other processes took {others:.0%} of the CPUs meanwhile: do not trust these figures."
     return replace(report, others=round(others, 3), notes=report.notes + [warning] * (others > DISTURBED))
 
 
 def command(benchmarks: Sequence[Benchmark], arguments: Sequence[str] | None = None) -> None:
-    """Run the command line for some benchmarks.
-
-    Args:
-        benchmarks: All of them run if none is named.
-        arguments: By default those of the process.
-    """
+    """Run the command line for some benchmarks; all of them run if none is named."""
     names = [benchmark.name for benchmark in benchmarks]
     parser = argparse.ArgumentParser(
         prog="python -m experiments.benchmarks", description="Measure, and compare with targets."
@@ -230,7 +249,8 @@ def command(benchmarks: Sequence[Benchmark], arguments: Sequence[str] | None = N
     if options.rounds is not None and options.rounds < 1:
         parser.error("--rounds must be at least 1")
     if options.list:
-        print_list(names)
+        for name in names:
+            print(f"{name:13} {BENCHMARKS[name]}")
         return
     this_machine = machine()
     if not options.json:
@@ -248,12 +268,6 @@ def command(benchmarks: Sequence[Benchmark], arguments: Sequence[str] | None = N
         print(json.dumps({"machine": this_machine, "benchmarks": records}, indent=1))
 
 
-def print_list(names: Sequence[str]) -> None:
-    """Print the benchmarks with a line about each."""
-    for name in names:
-        print(f"{name:13} {BENCHMARKS[name]}")
-
-
 def print_machine(values: dict[str, Any]) -> None:
     """Print the machine and the versions of libraries in two lines."""
     versions = ", ".join(f"{name} {values[name] or 'absent'}" for name in LIBRARIES)
@@ -269,31 +283,20 @@ def print_report(name: str, report: Report) -> None:
     for column in ("what", "figure", "min - max", "target", "met"):
         table.add_column(column, justify="left" if column in ("what", "met") else "right")
     for row in report.rows:
-        table.add_row(row.name, _value(row), _spread(row), row.target, "" if row.met is None else _yes(row.met))
+        value = _yes(row.value) if isinstance(row.value, bool) else f"{_number(row.value)} {row.unit}".rstrip()
+        spread = f"{_number(min(row.values))} - {_number(max(row.values))}" if len(row.values) > 1 else ""
+        table.add_row(row.name, value, spread, row.target, "" if row.met is None else _yes(row.met))
     console = Console()
     console.print(table)
     for note in report.notes:
         console.print(f"- {note}", markup=False, highlight=False)
 
 
-def _busy_seconds() -> float:
-    """Return the CPU seconds of all processes since the machine started."""
-    times = psutil.cpu_times()
-    return float(times.user + times.nice + times.system)
-
-
-def _own_seconds() -> float:
-    """Return the CPU seconds of this process and of its children that have ended."""
-    times = os.times()
-    return times.user + times.system + times.children_user + times.children_system
-
-
-def _value(row: Row) -> str:
-    return _yes(row.value) if isinstance(row.value, bool) else f"{_number(row.value)} {row.unit}".rstrip()
-
-
-def _spread(row: Row) -> str:
-    return f"{_number(min(row.values))} - {_number(max(row.values))}" if len(row.values) > 1 else ""
+def _foreign_seconds() -> float:
+    """Return the CPU seconds since the machine started, without those of this process and of its ended children."""
+    busy, own = psutil.cpu_times(), os.times()
+    ours = own.user + own.system + own.children_user + own.children_system
+    return float(busy.user + busy.nice + busy.system) - ours
 
 
 def _number(value: float) -> str:

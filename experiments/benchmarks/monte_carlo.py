@@ -15,8 +15,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from experiments.benchmarks.epoch import in_turn, series
-from experiments.benchmarks.measure import Benchmark, Option, Report, child, command, figure, ratios, threads
+from experiments.benchmarks.measure import Benchmark, Option, Report, child, figure, in_turn, ratios, series
 from experiments.benchmarks.nuts_gradient import check_data
 
 IMAGES = {5_000: 60.0, 45_000: 600.0}
@@ -28,26 +27,19 @@ def measure_monte_carlo(rounds: int, data: str) -> Report:
     check_data(data)
     with tempfile.TemporaryDirectory() as folder:
         sampler = str(Path(folder) / "sampler.json")
-        child("fit_conv_6", data=data, sampler=sampler, threads=threads())
+        child("fit_conv_6", data=data, sampler=sampler)
         contenders: dict[str, dict[str, Any]] = {
-            f"ticket_{images}": {"name": "draw_conv_6", "data": data, "sampler": sampler, "images": images}
-            for images in IMAGES
+            f"ticket_{images}": {"name": "draw_conv_6", "sampler": sampler, "images": images} for images in IMAGES
         }
-        contenders["training"] = {
-            "name": "step_tfticket",
-            "network": "conv-6",
-            "batch_size": 60,
-            "iterations": 60,
-            "data": data,
-        }
+        contenders["training"] = {"name": "step_tfticket", "network": "conv-6", "batch_size": 60, "iterations": 60}
 
-        def measure(contender: dict[str, Any]) -> dict[str, Any]:
+        def measure(name: str, **arguments: Any) -> dict[str, Any]:
             began = time.perf_counter()
-            result = child(**contender, threads=threads())
+            result = child(name, **arguments)
             wall = time.perf_counter() - began
-            return result | {"seconds": STEPS * result["seconds"] if contender["name"] == "step_tfticket" else wall}
+            return result | {"seconds": STEPS * result["seconds"] if name == "step_tfticket" else wall}
 
-        results = in_turn(contenders, rounds, measure)
+        results = in_turn(contenders, rounds, measure, data=data)
     times = series(results, "seconds")
     training = times["training"]
     rows = [figure("training_s", training, "s")]
@@ -63,17 +55,5 @@ def measure_monte_carlo(rounds: int, data: str) -> Report:
     return Report(rows, [f"Kolmogorov-Smirnov distances of weights / connectivity, 5,000 images: {distances}."])
 
 
-BENCHMARK = Benchmark(
-    "monte_carlo",
-    measure_monte_carlo,
-    rounds=3,
-    options=(Option("data", "cifar-10", "cifar-10 or cifar-10-jpeg"),),
-)
-
-
-def main() -> None:
-    command([BENCHMARK])
-
-
-if __name__ == "__main__":
-    main()
+DATA = Option("data", "cifar-10", "cifar-10 or cifar-10-jpeg")
+BENCHMARK = Benchmark("monte_carlo", measure_monte_carlo, rounds=3, options=(DATA,))

@@ -8,8 +8,7 @@ iterations after the first one; evaluation is of 10,000 images, warm. Peak memor
 
 from typing import Any
 
-from experiments.benchmarks.epoch import in_turn, series
-from experiments.benchmarks.measure import Benchmark, Report, child, command, figure, ratios, threads
+from experiments.benchmarks.measure import Benchmark, Report, Row, figure, in_turn, ratios, series
 
 STEPS: dict[str, dict[str, Any]] = {
     "conv-2": {"batch_size": 60, "iterations": 20, "at_most": 0.7},
@@ -24,43 +23,32 @@ MEMORY_MEASURED = "resnet-18"
 def measure_networks(rounds: int) -> Report:
     rows = []
     for name, work in STEPS.items():
-        arguments = {"network": name, "batch_size": work["batch_size"], "iterations": work["iterations"]}
-        ours, theirs = _against_pytorch("step", rounds, arguments)
-        rows += [
-            figure(f"{name}: a step of {work['batch_size']}, tfticket", ours, "s"),
-            figure(f"{name}: PyTorch", theirs, "s"),
-            figure(f"{name}: tfticket / PyTorch", ratios(ours, theirs), at_most=work["at_most"]),
-        ]
-    ours, theirs = _against_pytorch("evaluate", rounds, {"network": EVALUATED})
-    rows += [
-        figure(f"{EVALUATED}: evaluation of 10,000 images, tfticket", ours, "s"),
-        figure(f"{EVALUATED}: PyTorch", theirs, "s"),
-        figure(f"{EVALUATED}: tfticket / PyTorch", ratios(ours, theirs), at_most=1.0),
-    ]
-    arguments = {"network": MEMORY_MEASURED, "batch_size": 128, "iterations": 2}
-    ours, theirs = _against_pytorch("step", 1, arguments, "peak")
-    rows += [
-        figure(f"{MEMORY_MEASURED}: peak memory at batch 128, tfticket", ours, "GB"),
-        figure(f"{MEMORY_MEASURED}: PyTorch", theirs, "GB"),
-        figure(f"{MEMORY_MEASURED}: tfticket / PyTorch", ratios(ours, theirs), at_most=1.2),
-    ]
+        arguments = {"batch_size": work["batch_size"], "iterations": work["iterations"]}
+        what = f"a step of {work['batch_size']}"
+        rows += _against_pytorch(name, what, "step", rounds, arguments, work["at_most"])
+    rows += _against_pytorch(EVALUATED, "evaluation of 10,000 images", "evaluate", rounds, {}, at_most=1.0)
+    arguments = {"batch_size": 128, "iterations": 2}
+    rows += _against_pytorch(MEMORY_MEASURED, "peak memory at batch 128", "step", 1, arguments, 1.2, "peak", "GB")
     return Report(rows, ["PyTorch trains without a mask; tfticket applies one in every step."])
 
 
 def _against_pytorch(
-    work: str, rounds: int, arguments: dict[str, Any], key: str = "seconds"
-) -> tuple[list[float], list[float]]:
+    network: str,
+    what: str,
+    work: str,
+    rounds: int,
+    arguments: dict[str, Any],
+    at_most: float | None,
+    key: str = "seconds",
+    unit: str = "s",
+) -> list[Row]:
     contenders = {library: {"name": f"{work}_{library}"} for library in ("tfticket", "pytorch")}
-    results = in_turn(contenders, rounds, lambda contender: child(**contender, **arguments, threads=threads()))
-    return series(results, key)["tfticket"], series(results, key)["pytorch"]
+    ours, theirs = series(in_turn(contenders, rounds, network=network, **arguments), key).values()
+    return [
+        figure(f"{network}: {what}, tfticket", ours, unit),
+        figure(f"{network}: PyTorch", theirs, unit),
+        figure(f"{network}: tfticket / PyTorch", ratios(ours, theirs), at_most=at_most),
+    ]
 
 
 BENCHMARK = Benchmark("networks", measure_networks, rounds=3)
-
-
-def main() -> None:
-    command([BENCHMARK])
-
-
-if __name__ == "__main__":
-    main()

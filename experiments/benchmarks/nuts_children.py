@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.benchmarks.process import peak_memory
+from experiments.benchmarks.measure import peak_memory
 from tfticket.config import SampleConfig
 from tfticket.config.schema import validate
 from tfticket.data import Dataset, load_data
@@ -64,16 +64,7 @@ def whole_mnist(rows: int | None = None) -> Dataset:
 def time_gradient(
     gradient: Callable[[np.ndarray], tuple[float, np.ndarray]], theta: np.ndarray, calls: int = 3
 ) -> dict[str, float]:
-    """Time warm calls of a log density and gradient, for at least two seconds.
-
-    Args:
-        gradient: Theta -> log density, gradient.
-        theta: Point of evaluation.
-        calls: Fewest calls.
-
-    Returns:
-        'seconds' of a call, the median; 'log_density'; 'gradient_norm'.
-    """
+    """Time at least so many warm calls of a log density and gradient, for at least two seconds; return the median."""
     value, slope = gradient(theta)
     seconds: list[float] = []
     while len(seconds) < calls or sum(seconds) < 2.0:
@@ -120,14 +111,7 @@ def conv_net(input_shape: Sequence[int], num_classes: int) -> Any:
 def gradient_conv(data: str, engine: str, sparsity: int, threads: int) -> dict[str, Any]:
     """Measure a gradient of the convolutional network over all training rows of CIFAR-10, under a random mask.
 
-    Args:
-        data: Name of the data set.
-        engine: 'sparse' or 'keras'.
-        sparsity: In percent.
-        threads: Number of threads.
-
-    Returns:
-        'seconds'; 'peak' memory of the process in GB; 'rows'; 'layers': (name, parameters) of each.
+    ``engine`` is 'sparse' or 'keras', ``sparsity`` in percent; 'peak' is the memory of the process in GB.
     """
     from tfticket import backend
     from tfticket.sampling.build import build_posterior

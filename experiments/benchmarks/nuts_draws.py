@@ -16,8 +16,7 @@ import importlib.util
 import tempfile
 from typing import Any
 
-from experiments.benchmarks.epoch import in_turn, series
-from experiments.benchmarks.measure import Benchmark, Report, child, command, figure, ratios, threads
+from experiments.benchmarks.measure import Benchmark, Report, figure, in_turn, ratios, series
 from experiments.benchmarks.nuts_children import ticket_file
 from experiments.benchmarks.nuts_gradient import TICKETS, find_tickets
 
@@ -42,12 +41,8 @@ def measure_draws(rounds: int, tickets: str) -> Report:
     with tempfile.TemporaryDirectory() as folder:
         ticket_folder = tickets or folder
         find_tickets(ticket_folder, "lenet-300-100")
-        shared: dict[str, Any] = {
-            "ticket": ticket_file(ticket_folder, "lenet-300-100", 99),
-            "depth": DEPTH,
-            "step_size": STEP_SIZE,
-        }
-        results = in_turn(contenders, rounds, lambda contender: child(**contender, **shared, threads=threads()))
+        ticket = ticket_file(ticket_folder, "lenet-300-100", 99)
+        results = in_turn(contenders, rounds, ticket=ticket, depth=DEPTH, step_size=STEP_SIZE)
     overhead = results.pop(OVERHEAD)
     steps = full_trees(results)
     per_minute = {name: [60 / seconds for seconds in times] for name, times in series(results, "seconds").items()}
@@ -55,9 +50,8 @@ def measure_draws(rounds: int, tickets: str) -> Report:
     rows += [figure(f"{name}_draws_per_minute", values) for name, values in per_minute.items()]
     notes = [f"Trees of depth {DEPTH}; medians, ratios round by round; {ROWS:,} rows unless stated otherwise."]
     if have_numpyro:
-        rows.append(
-            figure("sparse_over_numpyro", ratios(per_minute[OURS], per_minute[THEIRS]), at_least=AT_LEAST_RATIO)
-        )
+        faster = ratios(per_minute[OURS], per_minute[THEIRS])
+        rows.append(figure("sparse_over_numpyro", faster, at_least=AT_LEAST_RATIO))
     else:
         notes.append("NumPyro is not installed: no figures of it.")
     rows += [
@@ -82,11 +76,3 @@ def full_trees(results: dict[str, list[dict[str, Any]]]) -> int:
 
 
 BENCHMARK = Benchmark("nuts_draws", measure_draws, rounds=5, options=(TICKETS,))
-
-
-def main() -> None:
-    command([BENCHMARK])
-
-
-if __name__ == "__main__":
-    main()

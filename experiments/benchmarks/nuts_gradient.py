@@ -27,27 +27,15 @@ import importlib.util
 import statistics
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from experiments.benchmarks.epoch import in_turn, series
-from experiments.benchmarks.measure import (
-    Benchmark,
-    Option,
-    Report,
-    Row,
-    child,
-    command,
-    figure,
-    ratios,
-    say,
-    threads,
-)
+from experiments.benchmarks.measure import Benchmark, Option, Report, Row, child, figure, in_turn, ratios, say, series
 from experiments.benchmarks.nuts_children import ticket_file
-from experiments.benchmarks.nuts_figure import Cost, cost_figure
 from tfticket.data.identity import source_by_name
 from tfticket.errors import InputError
 from tfticket.registry import DATA_DIR
@@ -90,15 +78,10 @@ def measure_gradients(rounds: int, tickets: str, data: str, figure: str) -> Repo
     check_data(data)
     with tempfile.TemporaryDirectory() as folder:
         ticket_folder = tickets or folder
-        densities = {
-            "": find_tickets(ticket_folder, "lenet-300-100"),
-            "lenet_5_": find_tickets(ticket_folder, "lenet-5"),
-        }
-        rows = [
-            Row(f"density_{prefix}{sparsity}", density)
-            for prefix, by_sparsity in densities.items()
-            for sparsity, density in by_sparsity.items()
-        ]
+        rows = []
+        for prefix, network in (("", "lenet-300-100"), ("lenet_5_", "lenet-5")):
+            densities = find_tickets(ticket_folder, network)
+            rows += [Row(f"density_{prefix}{sparsity}", density) for sparsity, density in densities.items()]
         files = {str(sparsity): ticket_file(ticket_folder, "lenet-300-100", sparsity) for sparsity in SPARSITIES}
         rows += compare(_in_turn(DENSE, rounds, files))
         files = {"lenet_5_99": ticket_file(ticket_folder, "lenet-5", 99)}
@@ -109,17 +92,14 @@ def measure_gradients(rounds: int, tickets: str, data: str, figure: str) -> Repo
         plot = cost_figure(costs)
         atomic_write(Path(figure), lambda file: plot.savefig(file, format="png", dpi=200))
     rows += convolutional + [row for cost in costs for row in fit_rows(cost)]
-    return Report(
-        rows, ["Medians; ratios round by round, seconds of the peer over those of tfticket.", note, *_absent()]
-    )
+    notes = ["Medians; ratios round by round, seconds of the peer over those of tfticket.", note]
+    if not _has_jax():
+        notes.append("JAX is not installed: no figures of it. Install NumPyro, which depends on it.")
+    return Report(rows, notes)
 
 
 def check_data(name: str) -> None:
-    """Check that CIFAR-10 is on this machine before anything is measured.
-
-    Raises:
-        InputError: It is not.
-    """
+    """Check that CIFAR-10 is on this machine before anything is measured."""
     source = source_by_name(name)
     if source is None or source.size[0] != 50_000:
         raise InputError(f"--data is '{name}'; expected cifar-10 or cifar-10-jpeg.")
@@ -133,7 +113,7 @@ def check_data(name: str) -> None:
 def find_tickets(folder: str, network: str) -> dict[str, float]:
     """Find the tickets of a network, unless they are in the folder; return sparsity in percent -> density."""
     say(f"  tickets of {network}")
-    return child("find_benchmark_tickets", folder=folder, network=network, threads=threads())
+    return child("find_benchmark_tickets", folder=folder, network=network)
 
 
 def _in_turn(
@@ -141,12 +121,12 @@ def _in_turn(
 ) -> dict[str, list[dict[str, Any]]]:
     """Return the results by contender and round, each by ticket."""
 
-    def measure(contender: dict[str, Any]) -> dict[str, Any]:
-        results = child(**contender, tickets=files, threads=threads())
+    def measure(**arguments: Any) -> dict[str, Any]:
+        results = child(**arguments)
         return {"seconds": results[next(iter(files))]["seconds"], "tickets": results}
 
     installed = {name: run for name, run in contenders.items() if _has_jax() or not name.startswith("jax")}
-    return series(in_turn(installed, rounds, measure), "tickets")
+    return series(in_turn(installed, rounds, measure, tickets=files), "tickets")
 
 
 def compare(results: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[Row]:
@@ -163,8 +143,10 @@ def compare(results: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[Row]:
         for peer in ("jax", "tensorflow"):
             variants = [name for name in seconds if name.startswith(peer)]
             for rank, name in enumerate(sorted(variants, key=lambda name: statistics.median(seconds[name]))):
-                target = TARGETS.get((peer, ticket), (None, None)) if rank == 0 else (None, None)
-                rows.append(with_aim(f"{name}_over_{OURS}_{ticket}", ratios(seconds[name], seconds[OURS]), *target))
+                at_least, aim = TARGETS.get((peer, ticket), (None, None)) if rank == 0 else (None, None)
+                faster = ratios(seconds[name], seconds[OURS])
+                row = figure(f"{name}_over_{OURS}_{ticket}", faster, at_least=at_least)
+                rows.append(row if aim is None else replace(row, target=f"{row.target} (aim {aim})"))
         for quantity in ("log_density", "gradient_norm"):
             first = {name: values[0] for name, values in series(by_ticket, quantity).items()}
             errors = [abs(value / first[OURS] - 1) for name, value in first.items() if name != OURS]
@@ -173,19 +155,13 @@ def compare(results: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[Row]:
     return rows
 
 
-def with_aim(name: str, values: Sequence[float], at_least: float | None, aim: float | None) -> Row:
-    """Return the row of a ratio with its target and the aim beyond it."""
-    row = figure(name, values, at_least=at_least)
-    return row if aim is None else replace(row, target=f"{row.target} (aim {aim})")
-
-
 def measure_conv(data: str) -> tuple[list[Row], str]:
     """Return rows of the gradient of the convolutional network, and a note on its layers."""
     rows: list[Row] = []
     result: dict[str, Any] = {}
     for engine in ("sparse", "keras"):
         for sparsity in (0, 90):
-            result = child("gradient_conv", data=data, engine=engine, sparsity=sparsity, threads=threads())
+            result = child("gradient_conv", data=data, engine=engine, sparsity=sparsity)
             say(f"  {engine}, {sparsity} %: {result['seconds']:.1f} s, {result['peak']:.2f} GB")
             name = f"conv_{engine}_{sparsity}"
             rows.append(figure(f"{name}_s", [result["seconds"]], "s"))
@@ -199,13 +175,63 @@ def measure_conv(data: str) -> tuple[list[Row], str]:
     )
 
 
+@dataclass(frozen=True)
+class Cost:
+    """Seconds of a gradient against 'density' or 'rows', one per value of ``x``."""
+
+    against: str
+    x: Sequence[float]
+    seconds: Sequence[float]
+
+    @cached_property
+    def line(self) -> Any:
+        """Least-squares line."""
+        from scipy.stats import linregress
+
+        return linregress(self.x, self.seconds)
+
+
+_AXES = {
+    "density": (100.0, "weights remaining (%)", "random masks, 60,000 rows", "per 1 %"),
+    "rows": (1e-3, "rows (thousands)", "the ticket of 99 % sparsity", "per 1,000 rows"),
+}
+"""Variable -> factor and label of the axis, title of the panel, unit of the slope."""
+
+
+def cost_figure(costs: Sequence[Cost]) -> Any:
+    """Plot points and their line, one panel per cost."""
+    from matplotlib.figure import Figure
+
+    result = Figure(figsize=(3.6 * len(costs), 3.4), layout="constrained")
+    for axes, cost in zip(result.subplots(1, len(costs), squeeze=False)[0], costs, strict=True):
+        factor, label, title, unit = _AXES[cost.against]
+        x, line = np.asarray(cost.x), cost.line
+        ends = np.array([0.0, x.max()])
+        equation = (
+            f"{1e3 * line.intercept:.1f} ms + {1e3 * line.slope / factor:.2g} ms {unit}\nR² = {line.rvalue**2:.4f}"
+        )
+        axes.plot(
+            factor * ends, 1e3 * (line.intercept + line.slope * ends), color="0.45", lw=1, ls="--", label=equation
+        )
+        axes.plot(factor * x, 1e3 * np.asarray(cost.seconds), "o", color="#0072B2", ms=5, clip_on=False)
+        axes.set_xlim(0, 1.03 * factor * x.max())
+        axes.set_ylim(0, 1.25e3 * max(cost.seconds))
+        axes.set_xlabel(label)
+        axes.set_ylabel("a gradient (ms)")
+        axes.set_title(title, fontsize=10, loc="left")
+        axes.legend(loc="upper left", frameon=False, fontsize=8)
+        axes.grid(alpha=0.25, lw=0.6)
+        axes.spines[["top", "right"]].set_visible(False)
+    result.suptitle("LeNet-300-100 on MNIST: exact gradients", fontsize=11, x=0.01, ha="left")
+    return result
+
+
 def measure_costs(rounds: int, ticket: str) -> list[Cost]:
     """Measure seconds of a gradient against density and against rows, medians over the rounds."""
-    shared = {"calls": CALLS, "threads": threads()}
     results: dict[str, list[dict[str, Any]]] = {"density": [], "rows": []}
     for number in range(rounds):
-        results["density"].append(child("scale_density", densities=DENSITIES, **shared))
-        results["rows"].append(child("scale_rows", ticket=ticket, rows=ROWS, **shared))
+        results["density"].append(child("scale_density", densities=DENSITIES, calls=CALLS))
+        results["rows"].append(child("scale_rows", ticket=ticket, rows=ROWS, calls=CALLS))
         say(f"  round {number + 1} of {rounds}: cost against density and rows")
     return [
         Cost(against, results[against][0]["x"], np.median(seconds, axis=0).tolist())
@@ -227,10 +253,6 @@ def _has_jax() -> bool:
     return importlib.util.find_spec("jax") is not None
 
 
-def _absent() -> list[str]:
-    return [] if _has_jax() else ["JAX is not installed: no figures of it. Install NumPyro, which depends on it."]
-
-
 BENCHMARK = Benchmark(
     "nuts_gradient",
     measure_gradients,
@@ -241,11 +263,3 @@ BENCHMARK = Benchmark(
         Option("figure", "", "PNG to write of cost against density and rows"),
     ),
 )
-
-
-def main() -> None:
-    command([BENCHMARK])
-
-
-if __name__ == "__main__":
-    main()

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from experiments.benchmarks.measure import without_op_determinism
 from experiments.benchmarks.nuts_children import time_gradient, whole_mnist
-from experiments.benchmarks.process import without_op_determinism
 from tfticket.sampling.layout import Layout
 from tfticket.tickets import Ticket
 
@@ -23,12 +23,7 @@ def gradient_jax(
 ) -> dict[str, Any]:
     """Time log density and gradient by compiled JAX, dense kernels with zeros, all rows as float32 in memory.
 
-    Args:
-        tickets: Name -> file.
-        tile: Rows per call; None: all rows.
-        threads: Unused: JAX takes all CPUs of the process.
-        calls: Fewest timed calls.
-        rows: Number of rows; None: 60,000.
+    ``tile`` is the number of rows per call. ``threads`` is unused: JAX takes all CPUs of the process.
     """
     jax: Any = importlib.import_module("jax")
     jnp: Any = importlib.import_module("jax.numpy")
@@ -61,11 +56,7 @@ def gradient_tensorflow(
 ) -> dict[str, Any]:
     """Time log density and gradient by TensorFlow, dense kernels without dead inputs and units, all rows in one call.
 
-    Args:
-        tickets: Name -> file; networks of dense layers alone.
-        compile_: Whether to compile by XLA.
-        threads: Number of threads.
-        rows: Number of rows; None: 60,000.
+    The networks have dense layers alone; ``compile_`` is by XLA.
     """
     without_op_determinism()
     from tfticket import backend

@@ -23,7 +23,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from experiments.benchmarks.measure import Benchmark, Report, Row, child, command, figure, say, threads
+from experiments.benchmarks.measure import Benchmark, Report, Row, child, figure, say
 from tfticket.runs.files import read_json
 
 PRESET = "quickstart"
@@ -34,16 +34,10 @@ Parts = dict[str, float]
 
 
 def parts_of(wall: float, evaluating: float, records: Sequence[dict[str, Any]]) -> Parts:
-    """Split the wall time, in seconds.
+    """Split the wall time of a loop, in seconds.
 
-    Args:
-        wall: Of the whole loop.
-        evaluating: Within the metrics of the evaluate steps.
-        records: The steps' ``result.json``.
-
-    Returns:
-        'training', 'evaluation', 'first compilation'; then the parts of the overhead: time in step functions by kind,
-        and 'lab' for the time outside of them.
+    ``evaluating`` is spent in the metrics of the evaluate steps; ``records`` are the steps' ``result.json``. The
+    overhead has parts for the step functions by kind, and for the lab outside of them.
     """
     trainings = [record["result"]["seconds"] for record in records if record["kind"] == "train"]
     counted = {name: sum(training[name] for training in trainings) for name in ("training", "evaluation", "first_call")}
@@ -69,7 +63,7 @@ def overhead_of(parts: Parts) -> float:
 def measure_loop() -> tuple[float, Parts]:
     """Return the wall time of one loop, in seconds, and its parts."""
     with tempfile.TemporaryDirectory() as workspace:
-        times = child("level_loop", workspace=workspace, preset=PRESET, overrides=OVERRIDES, threads=threads())
+        times = child("level_loop", workspace=workspace, preset=PRESET, overrides=OVERRIDES)
         records = [read_json(path) for path in sorted(Path(workspace).glob("steps/*/result.json"))]
     return times["wall"], parts_of(times["wall"], times["evaluation"], records)
 
@@ -86,11 +80,3 @@ def measure_overhead(rounds: int) -> Report:
 
 
 BENCHMARK = Benchmark("overhead", measure_overhead, rounds=3)
-
-
-def main() -> None:
-    command([BENCHMARK])
-
-
-if __name__ == "__main__":
-    main()

@@ -9,8 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from experiments.benchmarks.measure import Benchmark, Report, command, fact, figure
-from experiments.benchmarks.process import seconds_of
+from experiments.benchmarks.measure import Benchmark, Report, fact, figure, seconds_of
 
 AT_MOST_SECONDS = 0.4
 IMPORT = ["-c", "import tfticket"]
@@ -49,11 +48,3 @@ def measure_startup(rounds: int) -> Report:
 
 
 BENCHMARK = Benchmark("startup", measure_startup, rounds=5)
-
-
-def main() -> None:
-    command([BENCHMARK])
-
-
-if __name__ == "__main__":
-    main()

@@ -10,9 +10,11 @@ Module: Any = nn.Module
 
 def build(name: str) -> Any:
     """Build a network for 32x32x3 images and 10 classes, [rows, channels, height, width] -> logits."""
-    return {"conv-2": conv_2, "resnet-20": resnet_20, "resnet-18": resnet_18, "vgg-11": vgg_11, "vit-tiny": vit_tiny}[
-        name
-    ]()
+    if name == "resnet-20":
+        return resnet((16, 32, 64), 3)
+    if name == "resnet-18":
+        return resnet((64, 128, 256, 512), 2)
+    return {"conv-2": conv_2, "vgg-11": vgg_11, "vit-tiny": Transformer}[name]()
 
 
 def conv_2() -> Any:
@@ -49,7 +51,7 @@ class Block(Module):
         return torch.relu(self.norm_2(self.conv_2(y)) + self.shortcut(x))
 
 
-def _resnet(widths: tuple[int, ...], blocks: int) -> Any:
+def resnet(widths: tuple[int, ...], blocks: int) -> Any:
     parts = [nn.Conv2d(3, widths[0], 3, padding=1, bias=False), nn.BatchNorm2d(widths[0]), nn.ReLU()]
     before = widths[0]
     for stage, width in enumerate(widths):
@@ -57,14 +59,6 @@ def _resnet(widths: tuple[int, ...], blocks: int) -> Any:
             parts.append(Block(before, width, 2 if stage and not number else 1))
             before = width
     return nn.Sequential(*parts, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(before, 10))
-
-
-def resnet_20() -> Any:
-    return _resnet((16, 32, 64), 3)
-
-
-def resnet_18() -> Any:
-    return _resnet((64, 128, 256, 512), 2)
 
 
 def vgg_11() -> Any:
@@ -96,7 +90,3 @@ class Transformer(Module):
         x: Any = self.patches(images).flatten(2).transpose(1, 2)
         x = torch.cat([self.token.expand(len(x), -1, -1), x], 1) + self.positions
         return self.head(self.blocks(x)[:, 0])
-
-
-def vit_tiny() -> Any:
-    return Transformer()

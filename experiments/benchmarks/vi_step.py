@@ -7,11 +7,9 @@ each row. In each round, each of them runs once, in turn, in a separate process;
 after the first ones.
 """
 
-import functools
 from typing import Any
 
-from experiments.benchmarks.epoch import in_turn, series
-from experiments.benchmarks.measure import Benchmark, Report, child, command, figure, ratios, threads
+from experiments.benchmarks.measure import Benchmark, Report, figure, in_turn, ratios, series
 
 DRAWS = 10
 DENSE = {"independent": 0.6, "flipout": 0.5, "local": None}
@@ -28,11 +26,11 @@ def measure_vi_step(rounds: int) -> Report:
     rows = []
     for network, estimators, iterations in (("lenet-300-100", DENSE, 60), ("lenet-5", CONVOLUTIONAL, 20)):
         contenders: dict[str, dict[str, Any]] = {
-            estimator: {"name": "vi_step_tfticket", "network": network, "estimator": estimator}
-            for estimator in estimators
+            estimator: {"name": "vi_step_tfticket", "estimator": estimator} for estimator in estimators
         }
-        contenders["torch-blue"] = {"name": "vi_step_torch_blue", "network": network}
-        seconds = series(in_turn(contenders, rounds, functools.partial(_child, iterations=iterations)), "seconds")
+        contenders["torch-blue"] = {"name": "vi_step_torch_blue"}
+        results = in_turn(contenders, rounds, network=network, draws=DRAWS, iterations=iterations)
+        seconds = series(results, "seconds")
         theirs = seconds["torch-blue"]
         rows.append(figure(f"{network}: a step, torch-blue", theirs, "s"))
         for estimator, at_most in estimators.items():
@@ -45,10 +43,10 @@ def measure_vi_step(rounds: int) -> Report:
 def _against_deterministic(rounds: int) -> list[Any]:
     network = "resnet-20"
     contenders: dict[str, dict[str, Any]] = {
-        "independent": {"name": "vi_step_tfticket", "network": network, "estimator": "independent"},
-        "deterministic": {"name": "vi_step_tfticket", "network": network, "estimator": ""},
+        "independent": {"estimator": "independent"},
+        "deterministic": {"estimator": ""},
     }
-    results = in_turn(contenders, rounds, functools.partial(_child, iterations=6))
+    results = in_turn(contenders, rounds, name="vi_step_tfticket", network=network, draws=DRAWS, iterations=6)
     ours, theirs = series(results, "seconds").values()
     scaled = [DRAWS * seconds for seconds in theirs]
     memory = series(results, "peak")
@@ -66,16 +64,4 @@ def _against_deterministic(rounds: int) -> list[Any]:
     ]
 
 
-def _child(contender: dict[str, Any], iterations: int) -> dict[str, Any]:
-    return child(**contender, draws=DRAWS, iterations=iterations, threads=threads())
-
-
 BENCHMARK = Benchmark("vi_step", measure_vi_step, rounds=3)
-
-
-def main() -> None:
-    command([BENCHMARK])
-
-
-if __name__ == "__main__":
-    main()

@@ -2,12 +2,10 @@
 
 The workspace is synthetic: the files that the window reads, without a training. These are the configuration, status,
 progress, manifest and lease of a run, the events of its trainings and the results of its evaluations.
-``python -m experiments.benchmarks.workspaces make FOLDER`` writes one.
 """
 
 import hashlib
 import random
-import sys
 import tempfile
 from contextlib import closing
 from functools import cache
@@ -16,8 +14,7 @@ from typing import Any
 
 import yaml
 
-from experiments.benchmarks.measure import Benchmark, Report, command, figure, say
-from experiments.benchmarks.process import seconds_of
+from experiments.benchmarks.measure import Benchmark, Report, figure, say, seconds_of
 from tfticket.arms import TICKET
 from tfticket.presets import load_experiment
 from tfticket.runs.events import event_line
@@ -36,16 +33,7 @@ MESSAGE = "The loss is not finite at iteration 4,300. Lower train.optimiser.lear
 
 
 def make_workspace(workspace: Path, runs: int = RUNS, events: int = EVENTS) -> list[Path]:
-    """Fill a folder with runs that have ended.
-
-    Args:
-        workspace: The folder; it is created if it does not exist.
-        runs: Number of runs; they take the ``STATES`` in turn.
-        events: Evaluations per run, spread over its trainings.
-
-    Returns:
-        The runs' folders, the newest last.
-    """
+    """Fill a folder with runs that have ended, with so many evaluations each; return their folders, the newest last."""
     return [make_run(workspace, number, STATES[number % len(STATES)], events) for number in range(runs)]
 
 
@@ -58,7 +46,8 @@ def make_run(workspace: Path, number: int, state: str, events: int) -> Path:
     trainings = SEEDS * (1 + LEVELS)
     done = trainings if state == "done" else trainings - 2
     places = [(seed, level) for seed in range(SEEDS) for level in range(1 + LEVELS)][:done]
-    steps = [_start(workspace, name, seed) for seed in range(SEEDS)]
+    dense = {"density": 1.0, "level": 0}
+    steps = [_step(workspace, name, "start", {"seed": seed}, dense, _event_log(0)) for seed in range(SEEDS)]
     for seed, level in places:
         steps += _level(workspace, name, seed, level, events // done + (level < events % done))
     write_json(folder / "manifest.json", {"steps": steps}, sync=False)
@@ -80,10 +69,6 @@ def _digest(*parts: object) -> str:
 def _config() -> dict[str, Any]:
     overrides = [f"seeds={list(range(SEEDS))}".replace(" ", ""), f"prune.levels={LEVELS}", "control_densities=[]"]
     return load_experiment(PRESET, overrides).model_dump(mode="json")
-
-
-def _start(workspace: Path, run: str, seed: int) -> dict[str, Any]:
-    return _step(workspace, run, "start", {"seed": seed}, {"density": 1.0, "level": 0}, _event_log(0))
 
 
 def _level(workspace: Path, run: str, seed: int, level: int, events: int) -> list[dict[str, Any]]:
@@ -141,16 +126,14 @@ def measure_workspace(rounds: int) -> Report:
             follower = RunFollower(runs[0])
             followed.append(seconds_of(follower.poll))
             idle.append(seconds_of(follower.poll))
-    return Report(
-        [
-            figure("open and look, no index yet", cold, "s"),
-            figure("open and look, warm index", warm, "s", at_most=1.0),
-            figure("look again, nothing changed", unchanged, "s", at_most=0.05),
-            figure(f"read a run's {EVENTS:,} events", followed, "s", at_most=0.3),
-            figure("look at it again, nothing appended", idle, "s"),
-        ],
-        [f"{RUNS} runs of {EVENTS:,} events each; the files are in the page cache."],
-    )
+    rows = [
+        figure("open and look, no index yet", cold, "s"),
+        figure("open and look, warm index", warm, "s", at_most=1.0),
+        figure("look again, nothing changed", unchanged, "s", at_most=0.05),
+        figure(f"read a run's {EVENTS:,} events", followed, "s", at_most=0.3),
+        figure("look at it again, nothing appended", idle, "s"),
+    ]
+    return Report(rows, [f"{RUNS} runs of {EVENTS:,} events each; the files are in the page cache."])
 
 
 def _open(workspace: Path) -> None:
@@ -159,14 +142,3 @@ def _open(workspace: Path) -> None:
 
 
 BENCHMARK = Benchmark("workspaces", measure_workspace, rounds=5)
-
-
-def main() -> None:
-    if sys.argv[1:2] == ["make"] and len(sys.argv) == 3:
-        make_workspace(Path(sys.argv[2]))
-    else:
-        command([BENCHMARK])
-
-
-if __name__ == "__main__":
-    main()

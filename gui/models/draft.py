@@ -1,33 +1,31 @@
-"""The draft of a run in the configuration dock: its values, its origin, and the preset it is compared with."""
+"""The draft of a run in the configuration dock, and the presets to begin from."""
 
+import functools
 import json
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tfticket.config.schema import Config
+from tfticket.costs import cost_of
 from tfticket.errors import InputError
-from tfticket.presets import experiment_of, load_experiment
+from tfticket.presets import experiment_of, load_experiment, planned, presets
 from tfticket.registry import EXPERIMENTS, check_name
 from tfticket.runs.run_folder import read_configuration
 
 from .form import FormModel
-from .preset_list import preset_values
 from .signal import Signal
 
 FIRST_PRESET = "quickstart"
 
 
 class DraftModel:
-    """The draft; replacing it by another can be undone like any edit.
+    """The draft; replacing it by another, which emits ``replaced``, can be undone like any edit.
 
     Args:
         saved: Return value of ``save``; text that this version does not understand is ignored.
-
-    Attributes:
-        form: The draft's form.
-        replaced: Emitted when another draft replaces this one.
     """
 
     def __init__(self, saved: str = "") -> None:
@@ -36,7 +34,6 @@ class DraftModel:
         self.form = _restore(saved) or FormModel(_config_class(values), values, values, _preset_origin(FIRST_PRESET))
 
     def load_preset(self, name: str) -> None:
-        """Start from a preset."""
         self._load(preset_values(name), _preset_origin(name))
 
     def load_file(self, path: Path) -> None:
@@ -64,10 +61,46 @@ class DraftModel:
         form = self.form
         return json.dumps({"values": form.values, "base": form.base, "origin": form.origin}, default=str)
 
+
+@dataclass(frozen=True)
+class PresetEntry:
+    """A preset in the list.
+
+    Attributes:
+        about: The experiment in one line.
+        time: Estimated duration on 2 cores, in words.
+    """
+
+    name: str
+    about: str
+    time: str
+    trainings: int
+    chains: int
+
     @property
-    def needs_trust(self) -> bool:
-        """True if the draft's network is a .keras file, which can run code when it is loaded."""
-        return needs_trust(self.form.values)
+    def work(self) -> str:
+        """Number of trainings and chains: '57', '5 + 2 chains'."""
+        chains = f"{self.chains:,} chain{'s' * (self.chains > 1)}" if self.chains else ""
+        trainings = f"{self.trainings:,}" if self.trainings or not chains else ""
+        return " + ".join(filter(None, (trainings, chains)))
+
+
+@functools.lru_cache(maxsize=1)
+def preset_entries() -> tuple[PresetEntry, ...]:
+    """Return every preset, in the order of `tfticket list presets`."""
+    costs = [(preset, cost_of(planned(preset.name).distinct)) for preset in presets().values()]
+    return tuple(PresetEntry(p.name, p.about, cost.time, cost.trainings, cost.chains) for p, cost in costs)
+
+
+def matching_presets(text: str) -> list[PresetEntry]:
+    """Return the presets whose name or description contains every word of a text."""
+    words = text.casefold().split()
+    return [e for e in preset_entries() if all(word in f"{e.name} {e.about}".casefold() for word in words)]
+
+
+def preset_values(name: str) -> dict[str, Any]:
+    """Return a preset's configuration as plain values."""
+    return load_experiment(name).model_dump(mode="json")
 
 
 def needs_trust(values: Mapping[str, Any]) -> bool:

@@ -14,8 +14,7 @@ from tfticket.runs.progress import Progress, read_progress
 from tfticket.runs.run_folder import state_of
 from tfticket.runs.summary import status_facts
 
-from .arm_names import ArmNames
-from .empty_state import UNREADABLE
+from .reading import GONE, UNREADABLE, ArmNames
 
 METRICS = ("accuracy", "nll", "mace", "ece", "brier")
 """Metrics to choose from, in this order."""
@@ -28,7 +27,6 @@ class Band:
     """Interval of a level on the x axis.
 
     Attributes:
-        level: Number of the level.
         density: Remaining fraction of the weights; None if unknown.
         begin, end: Iterations or seconds since the seed's start.
     """
@@ -45,7 +43,6 @@ class Curve:
 
     Attributes:
         key: Name of an overlaid run, '' for the run in focus; arm; replicate or chain.
-        name: Display name.
         group_name: Display name of all curves of the arm: 'NUTS, 2 chains'.
         x: Iterations or seconds since the seed's start, float [points].
         raw: Measured values, in the metric's unit, float [points].
@@ -64,24 +61,24 @@ class FollowedRun:
     """Reads a run's folder as it grows.
 
     Attributes:
-        run: Folder of the run.
-        state: Present state.
+        run: Folder of the run; None for no run, of which everything is empty.
         message: Message of a failed or stopped run; ''.
         problem: Why the folder cannot be read; ''.
-        progress: Progress of the run; None if unknown.
-        name_of: Display name of an arm.
     """
 
-    def __init__(self, run: Path) -> None:
+    def __init__(self, run: Path | None) -> None:
         self.run = run
         self.state = self.message = self.problem = ""
         self.progress: Progress | None = None
-        self.name_of = ArmNames(run)
-        self._follower = RunFollower(run)
+        if run is not None:
+            self.name_of = ArmNames(run)
+            self._follower = RunFollower(run)
         self._arrays: dict[str, tuple[Any, dict[str, np.ndarray]]] = {}
 
     def poll(self) -> bool:
         """Read new data; return True if there are any. A damaged or missing folder sets ``problem``."""
+        if self.run is None:
+            return False
         before = (self.progress, self.state, self.message, self.problem)
         new = False
         try:
@@ -94,19 +91,20 @@ class FollowedRun:
             self.problem = ""
         except (InputError, OSError, ValueError, KeyError, TypeError) as error:
             gone = not self.run.is_dir()
-            self.problem = "The run's folder is gone." if gone else UNREADABLE.format(why=error)
+            self.problem = GONE if gone else UNREADABLE.format(why=error)
             self.state = "" if gone else "damaged"
         return new or before != (self.progress, self.state, self.message, self.problem)
 
     @property
     def trainings(self) -> Sequence[Training]:
         """Trainings so far."""
+        if self.run is None:
+            return []
         return [training for training in self._follower.trainings if "seed" in training.label]
 
     @property
     def log(self) -> Sequence[str]:
-        """Lines of the log, newest last."""
-        return self._follower.log
+        return [] if self.run is None else self._follower.log
 
     @property
     def seeds(self) -> list[int]:
@@ -168,7 +166,6 @@ class FollowedRun:
         return curves
 
     def of_seed(self, seed: int | None) -> list[Training]:
-        """Return the trainings of a seed."""
         return [training for training in self.trainings if training.label["seed"] == seed]
 
     def _length(self, training: Training, axis: Axis) -> float:

@@ -8,29 +8,17 @@ from tfticket.config import ExperimentConfig
 from tfticket.config.schema import Config
 from tfticket.errors import InputError
 
+from . import form_state as states
 from .form_fields import MISSING, Field, Group
 from .form_schema import flatten, read_schema
-from .form_state import (
-    Snapshot,
-    State,
-    displaced_fields,
-    find_errors,
-    keep_typed_text,
-    make_entry,
-    make_snapshot,
-    make_state_from_flat,
-    parse_entry,
-    reference_value,
-    restore_group,
-    switch_kind,
-)
+from .form_state import Snapshot, State
 from .form_text import describe, read_yaml, write_text, write_yaml
 from .signal import Signal
 
 __all__ = ["Field", "FormModel", "Group"]
 
+Values = Mapping[str, Any]
 MAX_UNDO_STEPS = 500
-"""Number of edits that can be undone."""
 
 
 class FormModel:
@@ -50,42 +38,30 @@ class FormModel:
     """
 
     def __init__(
-        self,
-        config_class: type[Config],
-        values: Mapping[str, Any],
-        base: Mapping[str, Any] | None = None,
-        origin: str = "",
+        self, config_class: type[Config], values: Values, base: Values | None = None, origin: str = ""
     ) -> None:
         self.changed = Signal()
-        self._snapshot = make_snapshot(config_class, values, base, origin)
+        self._snapshot = states.make_snapshot(config_class, values, base, origin)
         self._past: list[Snapshot] = []
         self._future: list[Snapshot] = []
         self._merging: str | None = None  # field whose typing is merged into one edit
         self._yaml_problem = ""
         self._revalidate()
 
-    def load(
-        self,
-        config_class: type[Config],
-        values: Mapping[str, Any],
-        base: Mapping[str, Any] | None = None,
-        origin: str = "",
-    ) -> None:
+    def load(self, config_class: type[Config], values: Values, base: Values | None = None, origin: str = "") -> None:
         """Replace the configuration; undo restores the previous one.
 
         Raises:
             InputError: A key is unknown; the previous configuration stays.
         """
-        self._record(make_snapshot(config_class, values, base, origin), None)
+        self._record(states.make_snapshot(config_class, values, base, origin), None)
 
     @property
     def config_class(self) -> type[Config]:
-        """Class of the configuration."""
         return self._snapshot.config_class
 
     @property
     def origin(self) -> str:
-        """Source of the configuration, in words."""
         return self._snapshot.origin
 
     @property
@@ -100,11 +76,9 @@ class FormModel:
 
     @property
     def fields(self) -> list[Field]:
-        """All fields, in form order."""
         return list(self._fields.values())
 
     def field(self, path: str) -> Field:
-        """Return the field with this path."""
         return self._fields[path]
 
     def get(self, path: str) -> Any:
@@ -117,7 +91,6 @@ class FormModel:
         return write_text(self._fields[path], entry.value) if entry.text is None else entry.text
 
     def describe(self, path: str) -> str:
-        """Return a field's value in words."""
         return describe(self._fields[path], self.get(path))
 
     def set(self, path: str, value: Any) -> None:
@@ -134,14 +107,16 @@ class FormModel:
         if field.is_discriminator:
             if value == self.get(path):
                 return
-            self._edit(switch_kind(self.config_class, self._state, self._base, field, value), None)
+            self._edit(states.switch_kind(self.config_class, self._state, self._base, field, value), None)
             return
         typed = isinstance(value, str) and (field.kind != "choice" or field.allows_other)
-        entry = parse_entry(field, value) if typed else make_entry(field, value)
+        entry = states.parse_entry(field, value) if typed else states.make_entry(field, value)
         if entry != self._state.entries[path] or self._yaml_problem:
             entries = {**self._state.entries, path: entry}
-            for other in displaced_fields(self._state, path, entry.value):  # such as data.name, replaced by data.path
-                entries[other] = parse_entry(self._fields[other], "")
+            for other in states.displaced_fields(
+                self._state, path, entry.value
+            ):  # such as data.name, replaced by data.path
+                entries[other] = states.parse_entry(self._fields[other], "")
             self._edit(State(entries, self._state.kinds), path if typed else None)
 
     def end_edit(self) -> None:
@@ -159,7 +134,6 @@ class FormModel:
 
     @property
     def is_valid(self) -> bool:
-        """True if there are no errors."""
         return not self._errors
 
     def differs(self, path: str) -> bool:
@@ -181,20 +155,18 @@ class FormModel:
         """Reset a field, or all fields of a group ('' for all), to the preset's value."""
         field = self._fields.get(path)
         if field is not None and not field.is_discriminator:
-            entry = make_entry(field, self._reference[path])
+            entry = states.make_entry(field, self._reference[path])
             self._edit(State({**self._state.entries, path: entry}, self._state.kinds), None)
         else:
             group = path if field is None else field.group
-            self._edit(restore_group(self.config_class, self._state, self._base, group), None)
+            self._edit(states.restore_group(self.config_class, self._state, self._base, group), None)
 
     @property
     def can_undo(self) -> bool:
-        """True if there is an edit to undo."""
         return bool(self._past)
 
     @property
     def can_redo(self) -> bool:
-        """True if there is an undone edit."""
         return bool(self._future)
 
     def undo(self) -> str:
@@ -207,7 +179,6 @@ class FormModel:
 
     @property
     def values(self) -> dict[str, Any]:
-        """Values as nested dictionaries."""
         return self._state.plain
 
     @property
@@ -216,7 +187,6 @@ class FormModel:
         return self._base.plain if self.has_preset else None
 
     def yaml(self) -> str:
-        """Return all values as YAML."""
         return write_yaml(self._state.tree)
 
     def set_yaml(self, text: str) -> None:
@@ -228,7 +198,9 @@ class FormModel:
             self._revalidate()
             self.changed.emit()
             return
-        self._edit(keep_typed_text(self._state, make_state_from_flat(self.config_class, flat, kinds)), "yaml")
+        self._edit(
+            states.keep_typed_text(self._state, states.make_state_from_flat(self.config_class, flat, kinds)), "yaml"
+        )
 
     @property
     def yaml_problem(self) -> str:
@@ -246,19 +218,10 @@ class FormModel:
             raise InputError("The configuration has errors. " + "\n".join(lines), field=next(iter(self._errors)))
         return self.config_class.model_validate(self.values)
 
-    @property
-    def _state(self) -> State:
-        return self._snapshot.state
-
-    @property
-    def _base(self) -> State:
-        return self._snapshot.base
-
     def _edit(self, state: State, merging: str | None) -> None:
         self._record(replace(self._snapshot, state=state), merging)
 
     def _record(self, snapshot: Snapshot, merging: str | None) -> None:
-        """Record an edit for undo; continued typing is one edit."""
         if merging is None or merging != self._merging:
             self._past = [*self._past, self._snapshot][-MAX_UNDO_STEPS:]
         self._future = []
@@ -282,10 +245,12 @@ class FormModel:
         self.changed.emit()
 
     def _revalidate(self) -> None:
-        """Update the fields, the preset's values and the errors."""
+        self._state, self._base = self._snapshot.state, self._snapshot.base
         self._fields = {field.path: field for field in self.root.fields}
-        self._reference = {field.path: reference_value(field, self._state, self._base) for field in self.root.fields}
-        self._errors = find_errors(self.config_class, self._state)
+        self._reference = {
+            field.path: states.reference_value(field, self._state, self._base) for field in self.root.fields
+        }
+        self._errors = states.find_errors(self.config_class, self._state)
         if self._yaml_problem:
             self._errors = {"": f"The YAML is invalid. {self._yaml_problem}"} | self._errors
 
@@ -294,6 +259,8 @@ class FormModel:
         if not issubclass(self.config_class, ExperimentConfig):
             return ""
         ours, theirs = self.get("experiment"), flat["experiment"]
-        if ours == theirs:
-            return ""
-        return f"This form is for the experiment '{ours}'. For '{theirs}', choose one of its presets."
+        return (
+            ""
+            if ours == theirs
+            else f"This form is for the experiment '{ours}'. For '{theirs}', choose one of its presets."
+        )

@@ -40,18 +40,12 @@ class Field:
     Attributes:
         path: 'train.optimiser.learning_rate'.
         group: Path of its group, '' for the outermost.
-        label: 'Learning rate'.
-        description: Help text.
         kind: Editor of the field.
-        choices: Values to choose from; for 'configs' the names that can be added.
         allows_other: Whether texts other than the choices are valid.
-        optional: Whether the value may be null.
-        null_meaning: Meaning of null, in words.
         bounds: Range of numbers, in words; '' for any.
         minimum: Smallest whole number; None for any.
         default: Plain value; MISSING if the field is required.
         is_discriminator: Whether the value selects the kind of its group, and thereby the group's fields.
-        read_only: Whether the value cannot be edited.
         adapter: Validates a single value.
     """
 
@@ -78,8 +72,6 @@ class Group:
 
     Attributes:
         path: 'train.optimiser'; '' for the whole.
-        label: 'Optimiser'.
-        description: Help text.
         parts: Fields and groups, in the order of the class; 'execution' comes last.
         tagged: Whether a discriminator selects its kind.
     """

@@ -14,12 +14,7 @@ from .form_fields import MISSING, Choice, Field, Group, default_of, field_of, jo
 
 @functools.lru_cache(maxsize=64)
 def read_schema(cls: type[Config], kinds: tuple[tuple[str, str], ...]) -> Group:
-    """Return the form of a configuration.
-
-    Args:
-        cls: Class of the configuration.
-        kinds: (path, name of the kind) for every table of several kinds.
-    """
+    """Return the form of a configuration, with (path, name of the kind) for every table of several kinds."""
     return _group(cls, "", cls.__name__, (cls.__doc__ or "").partition("\n")[0], dict(kinds))
 
 
@@ -53,6 +48,28 @@ def sections(root: Group) -> list[Group]:
     return groups
 
 
+def closeness(field: Field, value: str, text: str) -> int | None:
+    """Return how closely a field, with its value as text, matches the words of a search text.
+
+    Returns:
+        0 if the text is the field's label or name, 1 if it is the beginning of one, 2 if the label contains every
+        word, 3 if label and path do, 4 if these and the help do, 5 if these and the value do; None for no match.
+    """
+    words = text.casefold().split()
+    query, label, path = " ".join(words), field.label.casefold(), field.path.casefold()
+    names = (label, path.rpartition(".")[2], path)
+    if query in names:
+        return 0
+    if any(name.startswith(query) for name in names):
+        return 1
+    searched = label
+    for rank, more in enumerate((path, field.description.casefold(), value.casefold(), ""), 2):
+        if all(word in searched for word in words):
+            return rank
+        searched = f"{searched} {more}"
+    return None
+
+
 def _flatten(
     cls: type[Config], values: Mapping[str, Any], path: str, flat: dict[str, Any], kinds: dict[str, str], bad: list[str]
 ) -> None:
@@ -84,7 +101,6 @@ def _chosen(
     kinds: dict[str, str],
     bad: list[str],
 ) -> type[Config]:
-    """Return the class of a table."""
     if not info.discriminator:
         return _first(options)
     name = value.get(str(info.discriminator), next(iter(options)))
@@ -125,13 +141,8 @@ def _group(
             parts.append(_group(_first(options), child, label_of(name), info.description or "", kinds))
         else:
             chosen = options[kinds[child]]
-            switch = _switch(chosen, str(info.discriminator), child, options)
+            choices = tuple(Choice(tag, (other.__doc__ or "").partition("\n")[0]) for tag, other in options.items())
+            switch = field_of(chosen, str(info.discriminator), child, choices)
             parts.append(_group(chosen, child, label_of(name), info.description or "", kinds, switch))
     parts.sort(key=lambda part: part.path == "execution")
     return Group(path, label, description, tuple(parts), tagged=choose is not None)
-
-
-def _switch(chosen: type[Config], name: str, path: str, options: Mapping[str, type[Config]]) -> Field:
-    """Return the discriminator field of a table."""
-    choices = tuple(Choice(tag, (cls.__doc__ or "").partition("\n")[0]) for tag, cls in options.items())
-    return field_of(chosen, name, path, choices)

@@ -8,12 +8,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from tfticket.config.schema import Config
+from tfticket.config.schema import Config, plain
+from tfticket.config.wording import is_key, problem_words
 from tfticket.errors import InputError
 from tfticket.presets import merge
 
-from .form_errors import check_value, errors_by_path
-from .form_fields import MISSING, Field
+from .form_fields import MISSING, Field, Group, join_path
 from .form_schema import flatten, read_schema
 from .form_text import Table, read_text
 
@@ -26,7 +26,6 @@ class Entry:
     """Content of a field.
 
     Attributes:
-        value: Parsed value.
         text: Typed text; None if the value was not typed.
         parse_error: Why the text was not understood; ''.
         value_error: Why the value is invalid; ''.
@@ -69,8 +68,6 @@ class Snapshot:
     """Content of a form, as undo keeps it.
 
     Attributes:
-        config_class: Class of the configuration.
-        state: Values.
         base: Values of the preset, with which marks and resets compare.
         has_preset: Whether ``base`` is a preset, not the defaults.
         origin: Source of the values, in words.
@@ -191,7 +188,7 @@ def find_errors(cls: type[Config], state: State) -> dict[str, str]:
     try:
         cls.model_validate(state.tree)
     except ValidationError as error:
-        reported = errors_by_path(error, root)
+        reported = _errors_by_path(error, root)
         groups = [path for path in reported if path not in entries]
         hidden = {  # pydantic reports no field of a group that it refuses as a whole
             path: entry.value_error
@@ -217,3 +214,41 @@ def _has(values: Any, path: str) -> bool:
 
 def _plain(tree: dict[str, Any]) -> dict[str, Any]:
     return {key: _plain(value) if isinstance(value, dict) else value for key, value in tree.items()}
+
+
+def _errors_by_path(error: ValidationError, root: Group) -> dict[str, str]:
+    """Return path -> message; conflicts between the fields of a group are under the group's path."""
+    groups = {group.path: group for group in root.groups}
+    messages: dict[str, list[str]] = {}
+    for problem in error.errors():
+        path, within = _locate(problem["loc"], groups)
+        messages.setdefault(path, []).append(_describe_problem(problem, within))
+    return {path: "; ".join(dict.fromkeys(texts)) for path, texts in messages.items()}
+
+
+def check_value(field: Field, value: Any) -> tuple[Any, str]:
+    """Return a value as in the configuration and '', or the unchanged value and its error."""
+    try:
+        return field.adapter.dump_python(field.adapter.validate_python(plain(value)), mode="json"), ""
+    except ValidationError as error:
+        return value, "; ".join(dict.fromkeys(_describe_problem(problem, problem["loc"]) for problem in error.errors()))
+
+
+def _describe_problem(problem: Mapping[str, Any], within: tuple[int | str, ...] = ()) -> str:
+    """Return one of pydantic's errors in words, with its location within the field's value."""
+    numbers = [f"number {part + 1}" if isinstance(part, int) else part for part in within if is_key(part)]
+    return "".join(f"{part}: " for part in numbers) + problem_words(problem, yaml=True)
+
+
+def _locate(location: tuple[int | str, ...], groups: Mapping[str, Group]) -> tuple[str, tuple[int | str, ...]]:
+    """Return the field or group of a location, and the rest of the location."""
+    path, is_tag = "", False
+    for number, part in enumerate(location):
+        if path not in groups:
+            return path, location[number:]
+        if is_tag:
+            is_tag = False
+            continue
+        path = join_path(path, str(part))
+        is_tag = path in groups and groups[path].tagged
+    return path, ()

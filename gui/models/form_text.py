@@ -18,12 +18,12 @@ def read_text(field: Field, text: str) -> tuple[Any, str]:
         The value (the text itself if it is not a number), and an error message or ''.
     """
     stripped = text.strip()
-    if not stripped and field.kind not in ("list", "table", "configs"):
-        return None, ""
-    if not stripped and field.optional:
+    if not stripped and (field.optional or field.kind not in ("list", "table", "configs")):
         return None, ""
     if field.kind in ("list", "table"):
-        return _read(_enclosed(stripped, *_BRACKETS[field.kind]), _EXPECTED[field.kind])
+        opening, closing = _BRACKETS[field.kind]
+        enclosed = stripped if stripped.startswith(opening) else f"{opening}{stripped}{closing}"
+        return _read(enclosed, _EXPECTED[field.kind])
     if field.kind == "configs":
         return _read_lines(stripped)
     if field.kind in ("integer", "number", "switch"):
@@ -89,10 +89,6 @@ _EXPECTED = {
     "configs": "expected one per line: a name, or {name: ..., option: ...}",
     "yaml": "invalid; put texts with colons or brackets in quotes",
 }
-
-
-def _enclosed(text: str, opening: str, closing: str) -> str:
-    return text if text.startswith(opening) else f"{opening}{text}{closing}"
 
 
 def _read(text: str, expected: str) -> tuple[Any, str]:

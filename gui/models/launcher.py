@@ -29,7 +29,6 @@ LAUNCH_FOLDER = "desktop"
 """Folder of the workspace with the configurations that windows started and the output of their processes."""
 
 MAX_FAILURES = 20
-"""Number of failed launches kept in that folder."""
 
 
 @dataclass(frozen=True)
@@ -37,11 +36,9 @@ class LaunchedProcess:
     """A process that this window started.
 
     Attributes:
-        workspace: Workspace of its run.
         started: Start time, seconds since 1970.
         text: Configuration as YAML.
         configuration, log: Files with the configuration and with the output.
-        process: The process.
         resumes: Folder of the run to resume, if any.
     """
 
@@ -58,21 +55,10 @@ class LaunchedProcess:
         """Folder name of the resumed run, otherwise the name in the configuration."""
         return self.resumes.name if self.resumes else run_name(self.text)
 
-    def output(self) -> str:
-        """Return the output so far."""
-        with suppress(OSError):
-            return self.log.read_text(encoding="utf-8", errors="replace")
-        return ""
-
     def holds(self, run: Path) -> bool:
         """Return True if this process, not one of the same number on another machine, holds the lease of a run."""
         holder = holder_of(run)
         return holder is not None and (holder["host"], holder["pid"]) == (platform.node(), self.process.pid)
-
-    def delete_files(self) -> None:
-        """Delete its files."""
-        for path in (self.configuration, self.log):
-            path.unlink(missing_ok=True)
 
 
 class Launcher:
@@ -90,13 +76,7 @@ class Launcher:
     def start(
         self, workspace: Path, text: str, options: Sequence[str] = (), resumes: Path | None = None
     ) -> LaunchedProcess:
-        """Start a run of a configuration.
-
-        Args:
-            workspace: Workspace of the run.
-            text: Configuration as YAML.
-            options: Further command-line options, such as '--trust'.
-            resumes: Folder of the run to resume, if any.
+        """Start a run of a configuration as YAML, with further command-line options; or resume one in its folder.
 
         Raises:
             InputError: The workspace is not writable.
@@ -135,7 +115,6 @@ class Launcher:
 
     @property
     def running_count(self) -> int:
-        """Number of running processes of this window."""
         return sum(launched.process.poll() is None for launched in self._launched)
 
     def newly_started(self, runs: Sequence[RunSummary]) -> list[tuple[LaunchedProcess, RunSummary]]:
@@ -154,9 +133,12 @@ class Launcher:
                 continue
             self._launched.remove(launched)
             if code in (0, Stopped.exit_code, -signal.SIGKILL):
-                launched.delete_files()
+                launched.configuration.unlink(missing_ok=True)
+                launched.log.unlink(missing_ok=True)
             elif not _failure_is_recorded(launched):
-                output = launched.output().strip()
+                output = ""
+                with suppress(OSError):
+                    output = launched.log.read_text(encoding="utf-8", errors="replace").strip()
                 last = output.splitlines()[-1] if output and code > 0 else f"ended by signal {-code}"
                 self.failed.emit(Problem(f"{launched.name}: {last.removeprefix('Error: ')}", output or last))
 

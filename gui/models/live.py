@@ -1,64 +1,49 @@
 """The run in focus, live: curves of one seed by level, the present step, and overlaid runs."""
 
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from tfticket.arms import TICKET, Arm
-from tfticket.runs.follow import Training
+from tfticket.reports.tables.csv_files import csv_text
 from tfticket.runs.progress import clock
 from tfticket.runs.summary import step_words
-from tfticket.text import CsvWriter
 
-from .colours import run_colour
-from .empty_state import NO_RUN, empty_message
 from .followed import METRICS, Axis, Band, Curve, FollowedRun, arm_of, is_chain, level_of, number_of
-from .signal import Signal
+from .reading import NO_RUN, empty_message
+from .signal import PlotModel
+from .workspace import run_colour
 
 WAITING = "No measurements yet. The first values appear at the first evaluation."
 
 
-class LiveModel:
-    """Follows a run's trainings. ``changed`` is emitted when anything shown is new.
+class LiveModel(PlotModel):
+    """Follows a run's trainings.
 
     Attributes:
-        run: Folder of the run in focus, or None.
-        colours: Run -> colour.
         axis: Requested x axis; see ``shown_axis``.
         smoothing: From 0 (measured values) to below 1.
         log_loss: Whether the loss has a logarithmic axis.
-        metric: Metric of the second plot.
-        hidden: Arms that are not shown.
         seconds_left: Remaining time of the run in focus, from the list of runs; None if unknown.
     """
 
     def __init__(self) -> None:
-        self.changed = Signal()
+        super().__init__()
         self.axis: Axis = "iteration"
         self.smoothing, self.log_loss, self.metric = 0.0, True, "accuracy"
-        self.hidden: set[Arm] = set()
-        self.run: Path | None = None
+        self.focus = FollowedRun(None)
         self.colours: dict[Path, str] = {}
         self.seconds_left: float | None = None
         self._selected_seed: int | None = None
         self._followed: dict[Path, FollowedRun] = {}
 
     def show(self, run: Path | None, overlaid: Sequence[Path] = (), colours: Mapping[Path, str] | None = None) -> None:
-        """Follow another run, or none.
-
-        Args:
-            run: Folder of the run.
-            overlaid: Folders of the runs whose tickets are overlaid.
-            colours: Run -> colour.
-        """
+        """Follow another run, or none, and the tickets of the overlaid runs, in these colours."""
         if run != self.run:
             self._selected_seed = None
-        self.run = run
-        others = [folder for folder in dict.fromkeys(overlaid) if folder != run] if run is not None else []
-        folders = [run, *others] if run is not None else []
+        folders = list(dict.fromkeys([run, *overlaid])) if run is not None else []
         self._followed = {folder: self._followed.get(folder) or FollowedRun(folder) for folder in folders}
+        self.focus = FollowedRun(None) if run is None else self._followed[run]
         self.colours = {folder: (colours or {}).get(folder, run_colour(n)) for n, folder in enumerate(folders)}
         for followed in self._followed.values():
             followed.poll()
@@ -74,47 +59,24 @@ class LiveModel:
     @property
     def message(self) -> str:
         """Reason why no plot is shown; '' if one is."""
-        if self._focus is None:
+        if self.run is None:
             return NO_RUN
-        if any(training.points for training in self.trainings):
+        if any(training.points for training in self.focus.trainings):
             return ""
-        return self._focus.problem or empty_message(self.state, self._focus.message, WAITING)
+        return self.focus.problem or empty_message(self.focus.state, self.focus.message, WAITING)
 
     @property
-    def _focus(self) -> FollowedRun | None:
-        return None if self.run is None else self._followed[self.run]
+    def run(self) -> Path | None:
+        return self.focus.run
 
     @property
     def overlaid(self) -> list[Path]:
-        """Folders of the overlaid runs."""
         return list(self._followed)[1:]
-
-    @property
-    def state(self) -> str:
-        """State of the run."""
-        return "" if self._focus is None else self._focus.state
-
-    @property
-    def trainings(self) -> Sequence[Training]:
-        """Trainings so far."""
-        return () if self._focus is None else self._focus.trainings
-
-    @property
-    def log(self) -> Sequence[str]:
-        """Lines of the log, newest last."""
-        return () if self._focus is None else self._focus.log
-
-    @property
-    def seeds(self) -> list[int]:
-        """Seeds that have started."""
-        return [] if self._focus is None else self._focus.seeds
 
     @property
     def seed(self) -> int | None:
         """Seed shown: the selected one, otherwise the one that trains or trained last."""
-        if self._focus is None:
-            return None
-        return self._selected_seed if self._selected_seed in self.seeds else self._focus.seed
+        return self._selected_seed if self._selected_seed in self.focus.seeds else self.focus.seed
 
     @property
     def follows_current(self) -> bool:
@@ -126,57 +88,34 @@ class LiveModel:
         self._selected_seed = seed
         self.changed.emit()
 
-    def set_hidden(self, arm: Arm, hidden: bool) -> None:
-        """Hide or show an arm."""
-        (self.hidden.add if hidden else self.hidden.discard)(arm)
-        self.changed.emit()
-
-    def set_options(self, **options: Any) -> None:
-        """Set axis, smoothing, log_loss or metric."""
-        for name, value in options.items():
-            setattr(self, name, value)
-        self.changed.emit()
-
-    @property
-    def arms(self) -> list[Arm]:
-        """Arms of the run, the ticket first."""
-        return [] if self._focus is None else self._focus.arms
-
     @property
     def arm_names(self) -> dict[Arm, str]:
-        """Arm -> display name."""
-        return {} if self._focus is None else {arm: self._focus.name_of(arm) for arm in self.arms}
+        return {arm: self.focus.name_of(arm) for arm in self.focus.arms}
 
     @property
     def metrics(self) -> list[str]:
         """Measured metrics, for the second plot."""
-        names = {name for training in self.trainings for point in training.points[:1] for name in point}
+        names = {name for training in self.focus.trainings for point in training.points[:1] for name in point}
         return [name for name in METRICS if name in names]
-
-    @property
-    def axes(self) -> list[Axis]:
-        """Available x axes."""
-        return ["iteration"] if self._focus is None else self._focus.axes
 
     @property
     def shown_axis(self) -> Axis:
         """X axis shown: the requested one if the run records it."""
-        return self.axis if self.axis in self.axes else "iteration"
+        return self.axis if self.axis in self.focus.axes else "iteration"
 
     @property
     def bands(self) -> list[Band]:
         """Levels of the seed shown, in order."""
-        return [] if self._focus is None else self._focus.bands(self.seed, self.shown_axis)
+        return self.focus.bands(self.seed, self.shown_axis)
 
     @property
     def has_chains(self) -> bool:
         """True if chains of samplers, whose iterations are draws, are shown."""
-        trainings = [] if self._focus is None else self._focus.of_seed(self.seed)
-        return any(is_chain(training) for training in trainings if arm_of(training) not in self.hidden)
+        shown = (step for step in self.focus.of_seed(self.seed) if arm_of(step) not in self.hidden)
+        return any(map(is_chain, shown))
 
     @property
     def title(self) -> str:
-        """Run and seed, for exported figures."""
         return "" if self.run is None else f"{self.run.name}, seed {self.seed}"
 
     def curves(self, metric: str) -> list[Curve]:
@@ -184,10 +123,8 @@ class LiveModel:
 
         The tickets of the overlaid runs follow, with the seed that trains or trained last.
         """
-        if self._focus is None:
-            return []
         options: tuple[Axis, float] = (self.shown_axis, self.smoothing)
-        curves = [c for c in self._focus.curves(metric, self.seed, *options) if c.key[1] not in self.hidden]
+        curves = [c for c in self.focus.curves(metric, self.seed, *options) if c.key[1] not in self.hidden]
         for run in self.overlaid:
             other = self._followed[run]
             if self.shown_axis in other.axes and TICKET in other.arms:
@@ -199,14 +136,12 @@ class LiveModel:
     @property
     def doing(self) -> str:
         """Present step of the run, in words."""
-        if self._focus is None:
-            return ""
-        if self._focus.problem:
-            return self._focus.problem
-        progress = self._focus.progress
-        if self.state != "running" or progress is None:
+        focus, progress = self.focus, self.focus.progress
+        if focus.problem:
+            return focus.problem
+        if focus.state != "running" or progress is None:
             done = f", {progress.done} of {progress.trainings} trainings" if progress and progress.trainings else ""
-            return f"{self.state}{done}" + (f": {self._focus.message}" if self._focus.message else "")
+            return f"{focus.state}{done}" + (f": {focus.message}" if focus.message else "")
         if progress.step is None:
             return "running, between steps"
         words = step_words(progress.step.get("label", {}), progress.step.get("kind", "train"))
@@ -220,15 +155,15 @@ class LiveModel:
     @property
     def fraction(self) -> float | None:
         """Finished fraction of the run; None if unknown."""
-        if self.state == "done":
+        if self.focus.state == "done":
             return 1.0
-        progress = None if self._focus is None else self._focus.progress
+        progress = self.focus.progress
         return min(1.0, progress.completed / progress.trainings) if progress and progress.trainings else None
 
     @property
     def eta(self) -> str:
         """Remaining time: 'ETA 12:30'; '' if the run does not run or there is no estimate."""
-        return "" if self.seconds_left is None or self.state != "running" else f"ETA {clock(self.seconds_left)}"
+        return "" if self.seconds_left is None or self.focus.state != "running" else f"ETA {clock(self.seconds_left)}"
 
     def set_seconds_left(self, seconds: float | None) -> None:
         """Set the remaining time: the same number as in the list of runs, which is read at other moments."""
@@ -238,11 +173,9 @@ class LiveModel:
 
     def csv(self) -> str:
         """Return the measured values of what is shown as CSV, one row per evaluation."""
-        buffer = io.StringIO()
-        writer = CsvWriter(buffer)
         measured = ["iteration", "loss", *METRICS]
         names = ["iteration", "training_loss", *(f"validation_{metric}" for metric in METRICS)]
-        writer.writerow(["run", "arm", "seed", "replicate", "chain", "level", "density", "seconds", *names])
+        rows = []
         for run, followed in self._followed.items():
             focus = run == self.run
             for training in followed.of_seed(self.seed if focus else followed.seed):
@@ -252,5 +185,5 @@ class LiveModel:
                     identity = [run.name, arm.key, label["seed"], *number, level_of(training)]
                     for point, second in zip(training.points, training.seconds, strict=True):
                         values = [point.get(name, "") for name in measured]
-                        writer.writerow([*identity, label.get("density", ""), f"{second:.3f}", *values])
-        return buffer.getvalue()
+                        rows.append([*identity, label.get("density", ""), f"{second:.3f}", *values])
+        return csv_text(["run", "arm", "seed", "replicate", "chain", "level", "density", "seconds", *names], rows)

@@ -16,7 +16,6 @@ MEANINGS = {
 }
 """Tooltips of the counts."""
 COUNTS = ("weights", "survivors", "units", "units without inputs", "inputs", "unused inputs", "just pruned")
-"""Keys of ``count_mask``."""
 _MAX_ASPECT = 4
 """Largest ratio of the sides of an image of square cells."""
 _CELL, _TILED_CELL = 3.0, 2.0
@@ -33,7 +32,6 @@ class MaskPicture:
         kept: float [rows, columns], surviving fraction of each cell's weights; NaN between tiles.
         lost: Fraction pruned at this level, of the same shape; None without a previous level.
         weights_per_cell: Largest number of weights per cell.
-        square: Whether cells are square.
         rows, columns: Axis labels.
     """
 
@@ -105,12 +103,7 @@ def draw_mask(
 
 
 def count_mask(kept: np.ndarray, before: np.ndarray | None) -> dict[str, int]:
-    """Return the counts of a layer's mask, named as in ``COUNTS``.
-
-    Args:
-        kept: bool, mask of the layer.
-        before: Mask of the previous level; None if there is none, which leaves out 'just pruned'.
-    """
+    """Return the counts of a layer's mask by ``COUNTS``, 'just pruned' only given the mask of the previous level."""
     fed = np.any(kept.reshape(-1, kept.shape[-1]), axis=0)
     used = np.any(np.moveaxis(kept, -2, 0).reshape(kept.shape[-2], -1), axis=1)
     numbers = [kept.size, np.count_nonzero(kept), fed.size, np.sum(~fed), used.size, np.sum(~used)]
@@ -120,12 +113,7 @@ def count_mask(kept: np.ndarray, before: np.ndarray | None) -> dict[str, int]:
 
 
 def summarise_mask(kept: np.ndarray, before: np.ndarray | None) -> list[tuple[str, str]]:
-    """Return (name, value) pairs that describe a layer's mask.
-
-    Args:
-        kept: bool, mask of the layer.
-        before: Mask of the previous level; None if there is none.
-    """
+    """Return (name, value) pairs that describe a layer's mask, given that of the previous level."""
     counts = count_mask(kept, before)
     pairs = [
         ("shape", " x ".join(map(str, kept.shape))),
@@ -139,7 +127,6 @@ def summarise_mask(kept: np.ndarray, before: np.ndarray | None) -> list[tuple[st
 
 
 def _max_cells(pixels: tuple[float, float] | None, cell: float) -> tuple[int, int]:
-    """Return the largest number of rows and columns for cells of this size."""
     if pixels is None:
         return LARGEST, LARGEST
     rows, columns = (max(1, min(_MAX_SIDE, int(side / cell))) for side in pixels)
@@ -193,7 +180,6 @@ def _tiles(mask: np.ndarray, down: int, across: int) -> np.ndarray:
 
 
 def _grid_words(shape: tuple[int, ...], down: int, across: int, tile: str) -> tuple[str, str]:
-    """Return the axis labels of a grid of tiles."""
     inputs, units = shape[2:]
     if (down, across) == (inputs, units):
         return "input channels", f"output channels, {tile}"

@@ -1,7 +1,8 @@
 """Images of a run's masks by level and layer."""
 
-import io
 from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,47 +11,96 @@ import numpy as np
 from tfticket.arms import TICKET, Arm
 from tfticket.errors import InputError
 from tfticket.inspection.pictures import receptive_fields
+from tfticket.reports.tables.csv_files import csv_text
 from tfticket.runs.artefacts import load_tensors
 from tfticket.runs.records import is_one
+from tfticket.runs.run_folder import MANIFEST, Step, read_steps
 from tfticket.runs.schemas import Count
 from tfticket.runs.step import TICKET as TICKET_FILE
-from tfticket.text import CsvWriter
 
-from .arm_names import ArmNames
-from .backoff import Backoff
-from .empty_state import NO_RUN, empty_folder_message
 from .mask_pictures import COUNTS, MaskPicture, count_mask, draw_mask, summarise_mask
-from .signal import Signal
-from .ticket_list import TicketEntry, read_tickets
+from .reading import NO_RUN, READ_ERRORS, ArmNames, ChangingFiles, empty_folder_message
+from .signal import PlotModel
 
 WAITING = "No tickets yet. The first appears when the network is initialised."
 CONTROL = "Each level has its own control, without a previous level."
 _KEPT_MASKS = 64
 
 
-class MasksModel:
-    """Tickets of a run and the layer shown. ``changed`` is emitted when anything shown is new.
+@dataclass(frozen=True)
+class TicketEntry:
+    """A ticket of a run.
 
     Attributes:
-        run: Folder of the run, or None.
-        tickets: Tickets in the order of the run.
+        arm, seed, replicate, level: Identity of the ticket within the run.
+        density: Surviving fraction of the prunable weights.
+    """
+
+    arm: Arm
+    seed: int
+    replicate: int
+    level: int
+    density: float
+    folder: Path
+
+    @property
+    def group(self) -> tuple[Arm, int, int]:
+        """Arm, seed and replicate."""
+        return self.arm, self.seed, self.replicate
+
+
+def read_tickets(run: Path, known: Mapping[str, TicketEntry]) -> tuple[dict[str, TicketEntry], int]:
+    """Return step -> ticket in the run's order, and the number of unreadable steps; those ``known`` are not read again.
+
+    Raises:
+        InputError: The manifest cannot be read.
+    """
+    tickets: dict[str, TicketEntry] = {}
+    damaged = 0
+    for step in read_steps(run):
+        try:
+            entry = known.get(step.path.name) or _entry(step)
+        except READ_ERRORS:
+            damaged += 1
+            continue
+        if entry is not None:
+            tickets[step.path.name] = entry
+    return tickets, damaged
+
+
+def _entry(step: Step) -> TicketEntry | None:
+    """Return the ticket that a step evaluates or creates; tickets of further arms are listed by their evaluations."""
+    label = step.label
+    if step.kind == "evaluate":
+        folder = step.inputs["ticket"]
+        return TicketEntry(
+            label["arm"], label["seed"], label.get("replicate", 0), label["level"], label["density"], folder
+        )
+    if step.kind in ("start", "prune") and "arm" not in label:
+        level, density = step.result.get("level", 0), step.result.get("density", 1.0)
+        return TicketEntry(TICKET, label["seed"], 0, level, density, step.path)
+    return None
+
+
+class MasksModel(PlotModel):
+    """Tickets of a run and the layer shown.
+
+    Attributes:
         difference: Whether weights pruned at this level are highlighted.
         fields: Whether the first layer is shown as receptive fields.
     """
 
     def __init__(self) -> None:
-        self.changed = Signal()
+        super().__init__()
         self.difference = self.fields = False
         self.show(None)
 
     def show(self, run: Path | None) -> None:
-        """Show another run, or none."""
         self.run = run
         self._name_of = ArmNames(run) if run is not None else lambda arm: arm.name
         self.tickets: list[TicketEntry] = []
-        self._problem = self._read_error = self._waiting = ""
-        self._stamp: Any = None
-        self._backoff = Backoff()
+        self._read_error = self._waiting = ""
+        self._manifest = ChangingFiles(run or Path(), (MANIFEST,), self._read_manifest)
         self._entries: dict[str, TicketEntry] = {}
         self._selected_group: tuple[Arm, int, int] | None = None
         self._level: int | None = None
@@ -64,34 +114,17 @@ class MasksModel:
         """Read new tickets; return True if anything changed."""
         if self.run is None:
             return False
-        before = (self._stamp, self.tickets, self._problem, self._waiting)
-        self._refresh(self.run)
+        before = (self.tickets, self._manifest.problem, self._waiting)
+        self._manifest.poll()
         self._waiting = "" if self.tickets else empty_folder_message(self.run, WAITING)
-        if before == (self._stamp, self.tickets, self._problem, self._waiting):
+        if before == (self.tickets, self._manifest.problem, self._waiting):
             return False
         self.changed.emit()
         return True
 
-    def _refresh(self, run: Path) -> None:
-        """Read the run's manifest if it changed."""
-        try:
-            stat = (run / "manifest.json").stat()
-            stamp: Any = (stat.st_mtime_ns, stat.st_size)
-        except OSError:
-            stamp = "no tickets" if run.is_dir() else "gone"
-        if stamp == self._stamp and not self._backoff.is_due:
-            return
-        self._stamp = stamp
-        if stamp == "gone":
-            self._problem = "The run's folder is gone."
-        else:
-            self._read_manifest()
-        self._backoff.record(failed=bool(self._problem))
-
     @property
     def problem(self) -> str:
-        """What cannot be read; ''."""
-        return self._read_error or self._problem
+        return self._read_error or self._manifest.problem
 
     @property
     def message(self) -> str:
@@ -113,7 +146,6 @@ class MasksModel:
 
     @property
     def arm_names(self) -> dict[Arm, str]:
-        """Arm -> display name."""
         return {arm: self._name_of(arm) for arm, _, _ in self.groups}
 
     @property
@@ -146,17 +178,14 @@ class MasksModel:
 
     @property
     def layer(self) -> str | None:
-        """Kernel shown."""
         layers = self.layers
         return layers[min(self._layer, len(layers) - 1)] if layers else None
 
     def choose_group(self, group: tuple[Arm, int, int]) -> None:
-        """Show another arm, seed or replicate."""
         self._selected_group = group
         self.changed.emit()
 
     def choose_level(self, level: int) -> None:
-        """Show another level."""
         self._level = level
         self.changed.emit()
 
@@ -173,12 +202,6 @@ class MasksModel:
             self._level = tickets[max(0, min(tickets.index(ticket) + levels, len(tickets) - 1))].level
         self.choose_layer(self._layer + layers)
 
-    def set_options(self, **options: bool) -> None:
-        """Set difference or fields."""
-        for name, value in options.items():
-            setattr(self, name, value)
-        self.changed.emit()
-
     @property
     def title(self) -> str:
         """Run, arm and seed, for exported figures."""
@@ -191,16 +214,10 @@ class MasksModel:
     def has_fields(self) -> bool:
         """True if the layer reads the input image."""
         mask = self._mask(self.ticket)
-        return (
-            mask is not None and receptive_fields("", mask[:0] if mask.ndim == 0 else mask, self._image()) is not None
-        )
+        return mask is not None and receptive_fields("", mask, self._image()) is not None
 
     def picture(self, pixels: tuple[float, float] | None = None) -> MaskPicture | None:
-        """Return the image of the layer; None if it cannot be read, and ``problem`` says why.
-
-        Args:
-            pixels: Height and width of the image on the screen, which limit the number of cells.
-        """
+        """Return the image of the layer, for its height and width in pixels; None if unreadable: see ``problem``."""
         self._read_error = ""
         kept = self._mask(self.ticket)
         if kept is None:
@@ -223,11 +240,8 @@ class MasksModel:
         Raises:
             InputError: A ticket cannot be read.
         """
-        buffer = io.StringIO()
-        writer = CsvWriter(buffer)
-        writer.writerow(
-            ["run", "arm", "seed", "replicate", "level", "network_density", "layer", "shape", "density", *COUNTS]
-        )
+        header = ["run", "arm", "seed", "replicate", "level", "network_density", "layer", "shape", "density", *COUNTS]
+        rows = []
         before: dict[str, np.ndarray] = {}
         for ticket in self.levels:
             masks, _ = load_tensors(ticket.folder / TICKET_FILE, "ticket", [f"mask/{layer}" for layer in self.layers])
@@ -238,20 +252,16 @@ class MasksModel:
                 counts = count_mask(kept, before.get(f"mask/{layer}"))
                 shape = " x ".join(map(str, kept.shape))
                 density = counts["survivors"] / counts["weights"]
-                writer.writerow([*identity, layer, shape, density, *(counts.get(name, "") for name in COUNTS)])
+                rows.append([*identity, layer, shape, density, *(counts.get(name) for name in COUNTS)])
             before = masks if ticket.arm == TICKET else {}
-        return buffer.getvalue()
+        return csv_text(header, rows)
 
-    def _read_manifest(self) -> None:
+    def _read_manifest(self) -> str:
         """Read the tickets from the manifest; unreadable steps are skipped and counted."""
         assert self.run is not None
-        try:
-            self._entries, damaged = read_tickets(self.run, self._entries)
-        except InputError as error:
-            self._problem = str(error)
-            return
+        self._entries, damaged = read_tickets(self.run, self._entries)
         self.tickets = list({entry.folder: entry for entry in self._entries.values()}.values())
-        self._problem = f"{damaged} of its steps cannot be read." if damaged else ""
+        return f"{damaged} of its steps cannot be read." if damaged else ""
 
     def _header(self) -> dict[str, Any] | None:
         ticket = self.ticket

@@ -1,7 +1,9 @@
-"""Observer pattern without Qt: models emit signals, views connect to them."""
+"""Observer pattern without Qt: models emit signals, views connect to them; and what the models of tabs share."""
 
 from collections.abc import Callable
 from typing import Any
+
+from tfticket.arms import Arm
 
 
 class Signal:
@@ -24,3 +26,27 @@ class Signal:
         """Call every function that is connected now, even if one of them disconnects another."""
         for slot in tuple(self._slots):
             slot(*values)
+
+
+class PlotModel:
+    """Model of a tab.
+
+    Attributes:
+        changed: Emitted when anything shown is new.
+        hidden: Arms that are not shown.
+    """
+
+    def __init__(self) -> None:
+        self.changed = Signal()
+        self.hidden: set[Arm] = set()
+
+    def set_options(self, **options: Any) -> None:
+        """Set attributes of these names."""
+        for name, value in options.items():
+            setattr(self, name, value)
+        self.changed.emit()
+
+    def set_hidden(self, arm: Arm, hidden: bool) -> None:
+        """Hide or show an arm."""
+        (self.hidden.add if hidden else self.hidden.discard)(arm)
+        self.changed.emit()

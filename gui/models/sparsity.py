@@ -1,12 +1,11 @@
 """Metrics against weights remaining, of the run in focus and overlaid runs."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 from tfticket.arms import TICKET, Arm
-from tfticket.errors import InputError
 from tfticket.reports.claims.reported import Reported, reported_for
 from tfticket.reports.figures.arm_styles import arm_styles
 from tfticket.reports.figures.metrics import Line
@@ -16,11 +15,10 @@ from tfticket.reports.tables.cells import Cell, seeds_text, summarise
 from tfticket.reports.tables.csv_files import rows_csv
 from tfticket.runs.run_folder import CONFIG, EVALUATIONS, MANIFEST, Step, read_run
 
-from .backoff import Backoff
-from .colours import run_colour
-from .empty_state import NO_RUN, UNREADABLE, empty_folder_message
 from .followed import METRICS
-from .signal import Signal
+from .reading import NO_RUN, READ_ERRORS, ChangingFiles, empty_folder_message
+from .signal import PlotModel
+from .workspace import run_colour
 
 WAITING = "No evaluations yet. The first point appears when the dense network is trained."
 STYLES = ("-", "--", ":", "-.")
@@ -30,106 +28,62 @@ Split = Literal["validation", "test"]
 Spread = Literal["range", "interval"]
 
 
-@dataclass(frozen=True)
-class Reference:
-    """Reported numbers of a paper, for comparison.
-
-    Attributes:
-        numbers: Numbers of one table.
-        source: Paper, table and rows.
-    """
-
-    numbers: tuple[Reported, ...]
-    source: str
-
-
 class _RunRows:
-    """Rows of one run, read again when its folder changes; failed reads are tried again later."""
+    """Rows of one run, read again when its folder changes."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.rows: list[Row] = []
-        self.problem = self.waiting = ""
-        self.model = self.data = ""
-        self._stamps: tuple[Any, ...] = ()
+        self.waiting = self.model = self.data = ""
+        self._files = ChangingFiles(folder, (CONFIG, MANIFEST), self._read)
         self._evaluations: dict[Step, Step] = {}  # steps that have cached their results
-        self._backoff = Backoff()
+
+    @property
+    def problem(self) -> str:
+        return self._files.problem
 
     def poll(self) -> bool:
         """Read new evaluations; return True if anything changed."""
         before = (self.rows, self.problem, self.waiting)
-        self._refresh()
+        self._files.poll()
         self.waiting = "" if self.rows else empty_folder_message(self.folder, WAITING)
         return before != (self.rows, self.problem, self.waiting)
 
-    def _refresh(self) -> None:
-        try:
-            stamps: tuple[Any, ...] = tuple(self._stamp(name) for name in (CONFIG, MANIFEST))
-        except OSError:
-            stamps = ("gone" if not self.folder.is_dir() else "damaged",)
-        if stamps == self._stamps and not self._backoff.is_due:
-            return
-        self._stamps = stamps
-        try:
-            self.problem = "" if self.folder.is_dir() else "The run's folder is gone."
-            if not self.problem:
-                self._read()
-        except (InputError, OSError, KeyError, TypeError, ValueError, AttributeError) as error:
-            self.problem = UNREADABLE.format(why=error)
-        self._backoff.record(failed=bool(self.problem))
-
-    def _stamp(self, name: str) -> tuple[int, int]:
-        path = self.folder / name
-        if not path.exists() and name == MANIFEST:
-            return (0, 0)
-        stat = path.stat()
-        return (stat.st_mtime_ns, stat.st_size)
-
-    def _read(self) -> None:
+    def _read(self) -> str:
         run = read_run(self.folder)
         rows, damaged = [], 0
         for step in run.steps(*EVALUATIONS):
             try:
                 rows.append(row_of(run, self._evaluations.setdefault(step, step)))
-            except (InputError, OSError, KeyError, TypeError, ValueError, AttributeError):
+            except READ_ERRORS:
                 damaged += 1
         self.rows = rows
         self.model = str(run.config["model"]["name"])
         names = {row.data_set for row in rows}
         self.data = names.pop() if len(names) == 1 else ""
-        if damaged:
-            self.problem = f"{damaged} of its evaluations cannot be read."
+        return f"{damaged} of its evaluations cannot be read." if damaged else ""
 
 
-class SparsityModel:
-    """Summaries of the runs shown. ``changed`` is emitted when anything shown is new.
+class SparsityModel(PlotModel):
+    """Summaries of the runs shown.
 
     Attributes:
         runs: Folders, the run in focus first.
         metric: Metric of the second plot, one of ``METRICS``.
         split, spread: See ``Split`` and ``Spread``.
-        log: Whether the x axis is logarithmic.
-        reported: Whether the papers' numbers are shown.
-        hidden: Arms that are not shown.
     """
 
     def __init__(self) -> None:
-        self.changed = Signal()
+        super().__init__()
         self.runs: list[Path] = []
         self.metric, self.log, self.reported = "nll", True, True
         self.split: Split = "validation"
         self.spread: Spread = "range"
-        self.hidden: set[Arm] = set()
         self._colours: Mapping[Path, str] = {}
         self._read: dict[Path, _RunRows] = {}
 
     def show(self, runs: Sequence[Path], colours: Mapping[Path, str] | None = None) -> None:
-        """Show other runs.
-
-        Args:
-            runs: Folders, the run in focus first.
-            colours: Run -> colour, used if several are shown.
-        """
+        """Show other runs, the one in focus first, in these colours if there are several."""
         self.runs = list(runs)
         self._colours = colours or {}
         self._read = {run: self._read.get(run) or _RunRows(run) for run in self.runs}
@@ -143,17 +97,6 @@ class SparsityModel:
         if new:
             self.changed.emit()
         return bool(new)
-
-    def set_options(self, **options: Any) -> None:
-        """Set metric, split, spread, log or reported."""
-        for name, value in options.items():
-            setattr(self, name, value)
-        self.changed.emit()
-
-    def set_hidden(self, arm: Arm, hidden: bool) -> None:
-        """Hide or show an arm."""
-        (self.hidden.add if hidden else self.hidden.discard)(arm)
-        self.changed.emit()
 
     @property
     def message(self) -> str:
@@ -172,7 +115,6 @@ class SparsityModel:
 
     @property
     def rows(self) -> list[Row]:
-        """All evaluations of the runs shown."""
         return [row for read in self._read.values() for row in read.rows]
 
     @property
@@ -200,7 +142,6 @@ class SparsityModel:
 
     @property
     def title(self) -> str:
-        """Networks and data of the runs, one per line."""
         names = [f"{read.model} on {row.data}" for read in self._read.values() for row in read.rows]
         return "\n".join(dict.fromkeys(names))
 
@@ -242,15 +183,15 @@ class SparsityModel:
         """Return the metric of the dense network of the run in focus, mean over seeds."""
         return next((cell.test[metric].mean for cell in self._cells() if (cell.level, cell.arm) == (0, TICKET)), None)
 
-    def references(self, metric: str) -> list[Reference]:
-        """Return the papers' numbers for the networks and data of the runs shown, one reference per table."""
+    def references(self, metric: str) -> dict[str, list[Reported]]:
+        """Return the papers' numbers for the networks and data of the runs shown: paper, table and rows -> numbers."""
         tables: dict[str, dict[Reported, None]] = {}
         for read in self._read.values() if self.reported else ():
             if read.rows:
                 for number in reported_for(read.model, read.data, metric):
                     if number.arm not in self.hidden and number.table.startswith("table"):
                         tables.setdefault(f"{number.source} ({number.rows})", {})[number] = None
-        return [Reference(tuple(numbers), source) for source, numbers in tables.items()]
+        return {source: list(numbers) for source, numbers in tables.items()}
 
     def csv(self) -> str:
         """Return all evaluations of the arms shown, on both splits, as CSV."""
@@ -263,10 +204,10 @@ class SparsityModel:
         return summarise(rows)
 
     def _ends(self, cell: Cell, metric: str) -> tuple[float, float]:
-        estimate = cell.test[metric]
-        if self.spread == "range" or estimate.low is None or estimate.high is None:
-            return cell.test_range[metric] if self.spread == "range" else (estimate.mean, estimate.mean)
-        return estimate.low, estimate.high
+        if self.spread == "range":
+            return cell.test_range[metric]
+        mean, low, high = (getattr(cell.test[metric], name) for name in ("mean", "low", "high"))
+        return (mean, mean) if low is None else (low, high)
 
     def _looks(self, keys: list[tuple[str, Arm]]) -> dict[tuple[str, Arm], dict[str, Any]]:
         all_keys = list(dict.fromkeys([*((row.run, row.arm) for row in self.rows), *keys]))  # also hidden ones

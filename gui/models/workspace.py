@@ -2,6 +2,7 @@
 
 import shutil
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +15,18 @@ from tfticket.runs.run_folder import STATUS
 from tfticket.runs.schemas import Status
 from tfticket.text import one_line, plain
 
-from .colours import distinct_colours, run_colour
 from .signal import Signal
 
 STATE_SYMBOLS = {"running": "▶", "done": "✓", "stopped": "■", "failed": "✗", "killed": "⚡", "damaged": "?"}
 """Symbol of each state, shown beside the word."""
+
+_COLOURS = (
+    "#4477AA", "#EE6677", "#228833", "#AA7700", "#AA3377", "#2299BB",
+    "#8833FF", "#CC3311", "#009988", "#882255", "#6655CC", "#99AA00",
+    "#FF33BB", "#5522EE", "#999955", "#9911BB", "#995533", "#5599FF",
+    "#DD77DD", "#FF1177", "#775599", "#BB7799", "#1155FF", "#E06600",
+)  # fmt: skip
+"""Visible on white and on dark grey. The first twelve are safe for colour-blind readers (Tol, some darkened)."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +34,6 @@ class Problem:
     """Something that went wrong.
 
     Attributes:
-        title: One line.
         details: Full report, such as a traceback.
         run: Folder of the run, if a run failed.
     """
@@ -40,9 +47,7 @@ class WorkspaceModel:
     """Runs of a folder, updated by ``poll``.
 
     Attributes:
-        folder: The workspace, or None.
         runs: Runs, newest first.
-        overlaid: Folders of the overlaid runs.
         runs_changed: Emitted when the list or one of its rows changes.
         focus_changed: Emitted when another run, or none, is in focus.
         overlay_changed: Emitted when other runs are overlaid.
@@ -79,7 +84,6 @@ class WorkspaceModel:
         self.overlay_changed.emit()
 
     def close(self) -> None:
-        """Show nothing."""
         if self._index is not None:
             self._index.close()
         self.folder, self._index, self._focus, self._states = None, None, None, None
@@ -109,7 +113,10 @@ class WorkspaceModel:
         for run in failed:
             self.problem_found.emit(run_problem(run, self.title(run)))
         if lost is not None:
-            self.problem_found.emit(_gone(lost))
+            details = (
+                f"It was renamed, moved or deleted outside this window:\n{lost.folder}\nSelect a run in the table."
+            )
+            self.problem_found.emit(Problem(f"The run's folder is gone: {lost.folder.name}", details))
         return changed
 
     def _set_runs(self, runs: list[RunSummary], numbers: dict[Path, int]) -> None:
@@ -122,27 +129,22 @@ class WorkspaceModel:
 
     @property
     def focused(self) -> RunSummary | None:
-        """The run in focus, or None."""
         return self.run_at(self._focus)
 
     def run_at(self, folder: Path | None) -> RunSummary | None:
-        """Return the run in a folder, or None."""
         return next((run for run in self.runs if run.folder == folder), None)
 
     def focus(self, folder: Path | None) -> None:
-        """Focus a run, or none."""
         if folder != self._focus:
             self._focus, self.focus_is_lost = folder, False
             self.focus_changed.emit()
 
     def set_overlaid(self, folder: Path, shown: bool) -> None:
-        """Overlay a run, or remove it from the overlay."""
         if shown != (folder in self.overlaid):
             self.overlaid = [*self.overlaid, folder] if shown else [run for run in self.overlaid if run != folder]
             self.overlay_changed.emit()
 
     def clear_overlay(self) -> None:
-        """Remove all runs from the overlay."""
         if self.overlaid:
             self.overlaid = []
             self.overlay_changed.emit()
@@ -175,6 +177,20 @@ class WorkspaceModel:
         return "  |  ".join(parts)
 
 
+def run_colour(number: int) -> str:
+    """Return the colour of the run with this number, '#rrggbb'; colours repeat after twenty-four runs."""
+    return _COLOURS[number % len(_COLOURS)]
+
+
+def distinct_colours(numbers: Sequence[int]) -> list[str]:
+    """Return the colours of runs shown together; a run whose colour is taken gets the next free one."""
+    colours: list[str] = []
+    for number in numbers:
+        candidates = [run_colour(number + step) for step in range(len(_COLOURS))]
+        colours.append(next((colour for colour in candidates if colour not in colours), candidates[0]))
+    return colours
+
+
 def run_problem(run: RunSummary, title: str = "") -> Problem:
     """Return why a run failed, with its traceback; the title begins with ``title`` or the run's name."""
     status, problem = record_or_problem(run.folder / STATUS, Status)
@@ -183,12 +199,6 @@ def run_problem(run: RunSummary, title: str = "") -> Problem:
         message, details = status.get("message", ""), status.get("traceback", "")
     message = message or run.message or run.state
     return Problem(f"{title or run.name}: {one_line(message.splitlines()[0])}", plain(details or message), run.folder)
-
-
-def _gone(run: RunSummary) -> Problem:
-    """Return the problem of a run that was renamed, moved or deleted while in focus."""
-    details = f"It was renamed, moved or deleted outside this window:\n{run.folder}\nSelect a run in the table."
-    return Problem(f"The run's folder is gone: {run.folder.name}", details)
 
 
 def matches_filter(run: RunSummary, text: str) -> bool:

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpec
 from PySide6.QtCore import QEvent, QTimer, Signal
 from PySide6.QtGui import QContextMenuEvent, QGuiApplication, QHideEvent, QImage, QPalette, QResizeEvent, QShowEvent
-from PySide6.QtWidgets import QMenu, QWidget
+from PySide6.QtWidgets import QMenu
 
 from tfticket.errors import InputError
 from tfticket.runs.files import atomic_write
@@ -41,7 +41,6 @@ class FigureCanvas(FigureCanvasQTAgg):
     Attributes:
         animated: Artists of live data, created with ``animated=True``. If only they change, the rest of the figure
             is not drawn again.
-        theme: Present colours of the figure.
         has_user_view: Whether the user zoomed or panned, so that the axes' limits are the user's.
         saving: Whether the figure is drawn for a file or the clipboard.
     """
@@ -55,9 +54,8 @@ class FigureCanvas(FigureCanvasQTAgg):
     action_requested = Signal(str)
     """The user asked for an action of the window, by its id."""
 
-    def __init__(self, name: str, parent: QWidget | None = None) -> None:
+    def __init__(self, name: str) -> None:
         super().__init__(Figure(layout="constrained"))
-        self.setParent(parent)
         self.setPalette(QPalette())  # the window's; matplotlib's is white
         self.setAccessibleName(name)
         self.setMinimumSize(*_SMALLEST)
@@ -115,11 +113,7 @@ class FigureCanvas(FigureCanvasQTAgg):
             artist.draw(self.get_renderer())
 
     def save(self, path: Path) -> None:
-        """Save the figure in the light theme.
-
-        Raises:
-            InputError: The suffix is not .png, .pdf or .svg.
-        """
+        """Save the figure in the light theme; a suffix that is none of ``FORMATS`` is an ``InputError``."""
         kind = path.suffix.lower().removeprefix(".")
         if kind not in FORMATS:
             raise InputError(f"{path.name}: figures are saved as {', '.join('.' + suffix for suffix in FORMATS)}.")
@@ -127,14 +121,12 @@ class FigureCanvas(FigureCanvasQTAgg):
             atomic_write(path, lambda file: self._write(file, kind))
 
     def copy(self) -> None:
-        """Copy the figure to the clipboard, in the light theme."""
         buffer = io.BytesIO()
         with self._light():
             self._write(buffer, "png")
         QGuiApplication.clipboard().setImage(QImage.fromData(buffer.getvalue()))
 
     def _write(self, file: Any, kind: str) -> None:
-        """Write the figure without empty margins."""
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", _NO_ROOM)
             self.figure.savefig(file, format=kind, dpi=200, bbox_inches="tight")
@@ -230,7 +222,6 @@ class FigureCanvas(FigureCanvasQTAgg):
         menu.deleteLater()
 
     def menu(self) -> QMenu:
-        """Return the context menu of the figure."""
         menu = QMenu(self)
         menu.addAction("&Copy figure", self.copy)
         menu.addAction("&Save figure…", lambda: self.action_requested.emit("export_figure"))

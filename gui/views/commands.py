@@ -12,19 +12,14 @@ from PySide6.QtWidgets import QFileDialog, QMessageBox
 from tfticket.config import ExperimentConfig
 from tfticket.errors import InputError
 from tfticket.runs.run_folder import read_configuration
-from tfticket.text import plain
 
-from ..models.differences import differences
-from ..models.done import done_run
+from ..models.configurations import differences, done_run
 from ..models.draft import needs_trust
 from ..models.launcher import kill, request_stop, resume_folder_name
 from ..models.workspace import Problem, run_problem
 from .canvas import FORMATS
-from .dialogs import about_text, save_as, shortcuts_dialog
-from .differences import DifferencesDialog
+from .dialogs import CommandPalette, DifferencesDialog, about_text, confirmed, save_as, shortcuts_dialog
 from .main_window import STARTING, MainWindow
-from .palette import CommandPalette
-from .texts import tip
 from .theme import set_theme
 from .welcome import PresetDialog
 
@@ -36,33 +31,27 @@ class Commands:
         self.window = window
 
     def open_workspace(self) -> None:
-        """Ask for a folder and open it."""
         current = str(self.window.model.folder or Path.cwd())
         if folder := QFileDialog.getExistingDirectory(self.window, "Open workspace", current):
             self.window.open_folder(Path(folder))
 
     def open_yaml(self) -> None:
-        """Ask for a YAML file and fill the form from it."""
         if path := QFileDialog.getOpenFileName(self.window, "Open configuration", "", "YAML (*.yaml *.yml)")[0]:
             self.window.draft.load_file(Path(path))
 
     def save_yaml(self) -> None:
-        """Ask for a file and save the form to it."""
         if problem := self.window.draft.form.yaml_problem:
             raise InputError(f"The YAML is invalid and was not saved: {problem}")
         text = self.window.draft.form.yaml()
         self._save("Save configuration", "config", {"yaml": lambda path: path.write_text(text, "utf-8")})
 
     def export_figure(self) -> None:
-        """Ask for a file and write the tab's figure to it."""
         self._save("Export figure", self._export_name(), dict.fromkeys(FORMATS, self.window.tab.export_figure))
 
     def export_csv(self) -> None:
-        """Ask for a file and write the tab's numbers to it."""
         self._save("Export CSV", self._export_name(), {"csv": self.window.tab.export_csv})
 
     def export_all(self) -> None:
-        """Ask for a name and write the tab's figure, its numbers and the configuration of the run in focus."""
         name, run, tab = self._export_name(), self.window.model.focused, self.window.tab
         further = {"csv": tab.export_csv}
         if run is not None:
@@ -101,7 +90,6 @@ class Commands:
         self.window.runs.filter.selectAll()
 
     def new_run(self) -> None:
-        """Choose a preset, to fill the form or to run it unchanged."""
         dialog = PresetDialog(can_run=self.window.model.folder is not None, parent=self.window)
         if dialog.exec() and dialog.presets.current:
             if dialog.run_now:
@@ -110,7 +98,6 @@ class Commands:
                 self.window.draft.load_preset(dialog.presets.current)
 
     def run_preset(self, name: str) -> None:
-        """Fill the form from a preset and start a run."""
         self.window.draft.load_preset(name)
         self.start_run()
 
@@ -129,13 +116,13 @@ class Commands:
                 f"Already done: {done.folder.name}. Change a field or the name to run again."
             )
             return
-        self._launch(form.yaml(), self.window.draft.needs_trust)
+        self._launch(form.yaml(), needs_trust(form.values))
 
     def _launch(self, text: str, needs_trust: bool, resumes: Path | None = None) -> None:
         assert self.window.model.folder is not None
         if needs_trust:
             question = "The network is a .keras file, which can run code when it is loaded. Load it?"
-            if not self._confirm("Load the network?", question):
+            if not confirmed(self.window, "Load the network?", question):
                 return
         if self.window.launcher.is_running(text):
             raise InputError("Already running. Change a field or the name to start another run.")
@@ -145,7 +132,6 @@ class Commands:
         self.window.statusBar().showMessage(STARTING)
 
     def stop_run(self) -> None:
-        """Ask the run in focus to write a checkpoint and stop."""
         if run := self.window.model.focused:
             request_stop(run.folder)
             self.window.statusBar().showMessage(f"{self.window.model.title(run)} stops at its next checkpoint", 5000)
@@ -160,7 +146,7 @@ class Commands:
             f"This folder was renamed or copied: {run.folder.name}. A run continues in the folder of its name and "
             f"hash, {name}, and uses the finished steps of the workspace. Continue there?"
         )
-        if name != run.folder.name and not self._confirm("Resume elsewhere?", question):
+        if name != run.folder.name and not confirmed(self.window, "Resume elsewhere?", question):
             return
         text = (run.folder / "config.yaml").read_text(encoding="utf-8")
         self._launch(text, needs_trust(read_configuration(run.folder)), run.folder)
@@ -173,16 +159,10 @@ class Commands:
             self.window.form.find_field()
 
     def kill_run(self) -> None:
-        """Kill the process of the run in focus after a question."""
         run = self.window.model.focused
         question = "End its process immediately? Work since its last checkpoint is lost."
-        if run and self._confirm(f"Kill {self.window.model.title(run)}?", question):
+        if run and confirmed(self.window, f"Kill {self.window.model.title(run)}?", question):
             kill(run.folder)
-
-    def _confirm(self, title: str, question: str) -> bool:
-        """Ask a yes-no question, with no as the default; return True for yes."""
-        yes, no = QMessageBox.StandardButton.Yes, QMessageBox.StandardButton.No
-        return QMessageBox.question(self.window, plain(title), tip(question), yes | no, no) == yes
 
     def show_folder(self) -> None:
         if run := self.window.model.focused:
@@ -197,11 +177,10 @@ class Commands:
         if palette.exec() and palette.chosen:
             self.window.do(palette.chosen)
 
-    def next_tab(self) -> None:
-        self.window.tabs.setCurrentIndex((self.window.tabs.currentIndex() + 1) % self.window.tabs.count())
+    def _turn_tabs(self, step: int) -> None:
+        self.window.tabs.setCurrentIndex((self.window.tabs.currentIndex() + step) % self.window.tabs.count())
 
-    def previous_tab(self) -> None:
-        self.window.tabs.setCurrentIndex((self.window.tabs.currentIndex() - 1) % self.window.tabs.count())
+    next_tab, previous_tab = partialmethod(_turn_tabs, 1), partialmethod(_turn_tabs, -1)
 
     def _set_theme(self, name: str) -> None:
         self.window.settings.set("theme", name)

@@ -24,7 +24,6 @@ class Theme:
 
     @property
     def dark(self) -> bool:
-        """True if the background is dark."""
         return _luminance(self.background) < 0.2
 
 
@@ -73,13 +72,7 @@ def _luminance(colour: str) -> float:
 
 
 def decimate(x: np.ndarray, y: np.ndarray, max_points: int = MAX_POINTS) -> tuple[np.ndarray, np.ndarray]:
-    """Return fewer points that draw the same line: minimum and maximum of each bin, and its gap if it has one.
-
-    Args:
-        x: float [points].
-        y: float [points]; NaN is a gap.
-        max_points: Largest number of points returned, at least 3.
-    """
+    """Return fewer points that draw the same line: minimum and maximum of each bin, and its gap (NaN) if it has one."""
     count = len(y)
     if count <= max_points:
         return x, y

@@ -5,24 +5,14 @@ from typing import Any
 
 from PySide6.QtCore import QEvent, QObject, Qt
 from PySide6.QtGui import QKeyEvent, QKeySequence, QResizeEvent
-from PySide6.QtWidgets import (
-    QFrame,
-    QHBoxLayout,
-    QLineEdit,
-    QScrollArea,
-    QTabWidget,
-    QToolButton,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QTabWidget, QToolButton, QVBoxLayout, QWidget
 
 from ..models.form import Field, FormModel, Group
-from ..models.form_schema import sections
-from ..models.form_search import closeness
-from .form_footer import Footer
-from .form_rows import INDENT, Row, Section, error_colour, sentence, set_text_colour, show_text, wrapped_label
-from .form_yaml import YamlPage
+from ..models.form_schema import closeness, sections
+from .form_parts import Footer, YamlPage
+from .form_rows import ERROR, INDENT, Row, Section, sentence, set_text_colour, show_text, wrapped_label
 from .theme import CheckBox
+from .widgets import build, fill, filter_box
 
 FORM, YAML = 0, 1
 """Indices of the pages."""
@@ -43,15 +33,12 @@ class ConfigForm(QWidget):
         self.refresh()
 
     def undo(self) -> None:
-        """Undo the last edit and move to its field."""
         self._go_to_change(self.model.undo())
 
     def redo(self) -> None:
-        """Redo an undone edit and move to its field."""
         self._go_to_change(self.model.redo())
 
     def show_yaml(self, on: bool = True) -> None:
-        """Show the YAML page, or the fields."""
         self.pages.setCurrentIndex(YAML if on else FORM)
 
     def find_field(self) -> None:
@@ -61,18 +48,15 @@ class ConfigForm(QWidget):
         self.filter.setFocus(Qt.FocusReason.OtherFocusReason)
 
     def show_all(self) -> None:
-        """Clear all filters."""
         self.only.setChecked(False)
         self.filter.clear()
 
     def _go_to_match(self) -> None:
-        """Move to the closest match of the filter."""
         ranks = {path: rank for path in self.rows if (rank := self._closeness(path)) is not None}
         if ranks:
             self._enter(self.rows[min(ranks, key=lambda path: ranks[path])])
 
     def _closeness(self, path: str) -> int | None:
-        """Return how closely a field matches the filter; None if it is filtered out."""
         if self.only.isChecked() and not self.model.differs(path):
             return None
         return closeness(self.model.field(path), self.model.text(path), self.filter.text())
@@ -96,7 +80,6 @@ class ConfigForm(QWidget):
         self._enter(row)
 
     def refresh(self) -> None:
-        """Show the present model."""
         if self.model.root is not self._root:
             self._build()
         for row in self.rows.values():
@@ -111,7 +94,9 @@ class ConfigForm(QWidget):
 
     def focusNextPrevChild(self, forward: bool) -> bool:
         """Move the focus from top to bottom; Qt's own order puts fields created later last."""
-        stops = [stop for stop in self._stops(self._root) if stop.isVisible() and stop.isEnabled() and _takes_tab(stop)]
+        tab = Qt.FocusPolicy.TabFocus
+        shown = (stop for stop in self._stops(self._root) if stop.isVisible() and stop.isEnabled())
+        stops = [stop for stop in shown if stop.focusPolicy() & tab]
         focused = self.focusWidget()
         index = next((i for i, stop in enumerate(stops) if stop is focused or stop.isAncestorOf(focused)), None)
         target = None if index is None else index + (1 if forward else -1)
@@ -159,62 +144,40 @@ class ConfigForm(QWidget):
 
     def _add_widgets(self) -> None:
         self.yaml = YamlPage(self.model)
-        self.pages = QTabWidget()
-        self.pages.setDocumentMode(True)
+        self.pages = QTabWidget(documentMode=True)
         self.pages.addTab(self._form_page(), "Form")
         self.pages.addTab(self.yaml, "YAML")
         self.pages.currentChanged.connect(self._page_changed)
         self.origin = wrapped_label()
         self.origin.setContentsMargins(8, 4, 8, 0)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(4)
-        layout.addWidget(self.origin)
-        layout.addWidget(self.pages, 1)
         self.footer = Footer()
         self.footer.problems.clicked.connect(lambda: self.go_to(next(iter(self.model.errors), "")))
-        layout.addWidget(self.footer)
+        parts = (self.origin, self.pages, self.footer)
+        fill(QVBoxLayout(self), *parts, margins=(0, 0, 0, 0), spacing=4, stretch=self.pages)
 
     def _form_page(self) -> QWidget:
-        self.filter = QLineEdit()
-        self.filter.setPlaceholderText("Filter fields")
-        self.filter.setAccessibleName("Show only fields with these words")
-        self.filter.setClearButtonEnabled(True)
+        self.filter = filter_box("Filter fields", "Show only fields with these words")
         self.filter.installEventFilter(self)
         self.filter.textChanged.connect(self._apply_filter)
         self.filter.returnPressed.connect(self._go_to_match)
-        self.only = CheckBox("Only changed")
-        self.only.setToolTip("Show only fields that differ from the preset")
+        self.only = build(CheckBox, "Only changed", toolTip="Show only fields that differ from the preset")
         self.only.toggled.connect(self._apply_filter)
-        self.all_reset = QToolButton()
-        self.all_reset.setText("Reset all")
-        self.all_reset.setToolTip("Reset every field to the preset's value; can be undone")
-        self.all_reset.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.all_reset.clicked.connect(lambda: self.model.reset(""))
+        reset = build(QToolButton, text="Reset all", focusPolicy=Qt.FocusPolicy.StrongFocus)
+        reset.setToolTip("Reset every field to the preset's value; can be undone")
+        reset.clicked.connect(lambda: self.model.reset(""))
         top = QHBoxLayout()
-        for widget in (self.filter, self.only, self.all_reset):
-            top.addWidget(widget)
+        fill(top, self.filter, self.only, reset)
         self.nothing = wrapped_label()
-        page = QWidget()
-        layout = QVBoxLayout(page)
-        layout.setContentsMargins(6, 6, 6, 0)
-        layout.addLayout(top)
-        layout.addWidget(self.nothing)
-        layout.addWidget(self._scrolled(), 1)
-        return page
-
-    def _scrolled(self) -> QScrollArea:
-        self.inner = QWidget()
-        self._lines = QVBoxLayout(self.inner)
-        self._lines.setContentsMargins(0, 0, 4, 0)
-        self._lines.setSpacing(4)
-        self.area = QScrollArea()
+        inner = QWidget()
+        self._lines = QVBoxLayout(inner)
+        fill(self._lines, margins=(0, 0, 4, 0), spacing=4)
+        self.area = build(QScrollArea, frameShape=QFrame.Shape.NoFrame, focusPolicy=Qt.FocusPolicy.NoFocus)
         self.area.setWidgetResizable(True)
-        self.area.setFrameShape(QFrame.Shape.NoFrame)
         self.area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self.area.setWidget(self.inner)
-        return self.area
+        self.area.setWidget(inner)
+        page = QWidget()
+        fill(QVBoxLayout(page), top, self.nothing, self.area, margins=(6, 6, 6, 0), stretch=self.area)
+        return page
 
     def _build(self) -> None:
         """Create the sections and rows of the model; existing ones are reused."""
@@ -226,9 +189,7 @@ class ConfigForm(QWidget):
                 section.deleteLater()
         while self._lines.count():
             self._lines.takeAt(0)
-        for section in tops:
-            self._lines.addWidget(section)
-        self._lines.addStretch()
+        fill(self._lines, *tops, None)
         self._recolour()
         self._arrange()
 
@@ -285,7 +246,7 @@ class ConfigForm(QWidget):
         for part in parts:
             part.recolour(self.palette())
         for label in (self.footer.banner, self.yaml.error, self.footer.problems):
-            set_text_colour(label, error_colour(self.palette()))
+            set_text_colour(label, ERROR, self.palette())
 
     def _apply_filter(self) -> None:
         filtered = bool(self.filter.text().strip()) or self.only.isChecked()
@@ -307,14 +268,14 @@ class ConfigForm(QWidget):
         return next((row for row in self.rows.values() if control in row.controls), None)
 
     def _help(self) -> str:
-        """Return the help of the field or section that has or last had the focus."""
         if row := self._row_of(self._last_focused):
             return row.help
         heads = (section for section in self.sections.values() if section.head is self._last_focused)
         return sentence(next((section.group.description for section in heads), ""))
 
     def _reveal(self, row: Row) -> None:
-        self.footer.settle(self)
+        if (layout := self.layout()) is not None and self.isVisible():
+            layout.activate()
         self.area.ensureWidgetVisible(row, 0, 8)
 
     def _go_to_change(self, path: str) -> None:
@@ -325,7 +286,3 @@ class ConfigForm(QWidget):
         self.model.end_edit()
         if page == YAML and not self.model.yaml_problem:
             self.yaml.write()
-
-
-def _takes_tab(widget: QWidget) -> bool:
-    return bool(widget.focusPolicy() & Qt.FocusPolicy.TabFocus)

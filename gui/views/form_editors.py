@@ -1,10 +1,10 @@
 """Editors of a form's fields, one per kind of field."""
 
-import functools
 from collections.abc import Callable
+from functools import partial
 
 from PySide6.QtCore import QSignalBlocker, Qt, Signal
-from PySide6.QtGui import QAction, QFocusEvent, QFontDatabase, QKeyEvent, QWheelEvent
+from PySide6.QtGui import QFocusEvent, QKeyEvent, QWheelEvent
 from PySide6.QtWidgets import (
     QBoxLayout,
     QComboBox,
@@ -12,7 +12,6 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLineEdit,
     QMenu,
-    QPlainTextEdit,
     QPushButton,
     QSizePolicy,
     QWidget,
@@ -20,6 +19,7 @@ from PySide6.QtWidgets import (
 
 from ..models.form import Field, FormModel
 from .theme import CheckBox
+from .widgets import build, code_box, fill
 
 MIN_CHARACTERS = 6
 """Characters that a combo box shows at least."""
@@ -32,7 +32,6 @@ class Editor(QWidget):
     """Shows a field's value and emits the user's edits.
 
     Args:
-        field: The field.
         control: Widget that takes the keyboard focus.
         prefers_own_line: Whether a narrow form puts it below its label.
     """
@@ -49,9 +48,7 @@ class Editor(QWidget):
         self.prefers_own_line = prefers_own_line
         self.setFocusProxy(control)
         self._layout = QHBoxLayout(self)
-        self._layout.setContentsMargins(0, 0, 0, 0)
-        self._layout.setSpacing(2)
-        self._layout.addWidget(control)
+        fill(self._layout, control, margins=(0, 0, 0, 0), spacing=2)
 
     @property
     def controls(self) -> list[QWidget]:
@@ -59,7 +56,6 @@ class Editor(QWidget):
         return [self.control]
 
     def refresh(self, model: FormModel) -> None:
-        """Show the field's value."""
         raise NotImplementedError
 
 
@@ -73,7 +69,7 @@ class _Line(QLineEdit):
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         step = {Qt.Key.Key_Up: 1, Qt.Key.Key_Down: -1}.get(Qt.Key(event.key()), 0)
-        if step and self._field.kind == "integer" and _is_whole(self.text()):
+        if step and self._field.kind == "integer" and self.text().strip().removeprefix("-").isdecimal():
             number = int(self.text()) + step
             self.setText(str(number if self._field.minimum is None else max(self._field.minimum, number)))
             self.textEdited.emit(self.text())
@@ -92,10 +88,6 @@ def _show_start(line: QLineEdit) -> None:
 
 
 _EMPTY = {"list": "none", "table": "none, e.g. dense_1: 0.2"}
-
-
-def _is_whole(text: str) -> bool:
-    return text.strip().removeprefix("-").isdecimal()
 
 
 class LineEditor(Editor):
@@ -118,21 +110,20 @@ class PathEditor(LineEditor):
 
     def __init__(self, field: Field) -> None:
         super().__init__(field)
-        self._browse = QPushButton("Browse")
-        self._browse.setToolTip("Choose a file or folder")
+        self._browse = build(QPushButton, "Browse", toolTip="Choose a file or folder")
         self._browse.setAccessibleName(f"{field.label}: choose a file or folder")
-        self._menu = QMenu(self)
-        self._menu.addAction("File…", lambda: self._choose(lambda: QFileDialog.getOpenFileName(self)[0]))
-        self._menu.addAction("Folder…", lambda: self._choose(lambda: QFileDialog.getExistingDirectory(self)))
-        self._browse.setMenu(self._menu)
+        menu = QMenu(self)
+        menu.addAction("File…", lambda: self._choose(QFileDialog.getOpenFileName(self)[0]))
+        menu.addAction("Folder…", lambda: self._choose(QFileDialog.getExistingDirectory(self)))
+        self._browse.setMenu(menu)
         self._layout.addWidget(self._browse)
 
     @property
     def controls(self) -> list[QWidget]:
         return [self.control, self._browse]
 
-    def _choose(self, ask: Callable[[], str]) -> None:
-        if path := ask():
+    def _choose(self, path: str) -> None:
+        if path:
             self.edited.emit(path)
 
 
@@ -163,15 +154,20 @@ class ChoiceEditor(Editor):
     """Editor for one of several values; editable if the field allows other values."""
 
     def __init__(self, field: Field) -> None:
-        self._combo = _ComboBox()
+        self._combo = build(
+            _ComboBox,
+            focusPolicy=Qt.FocusPolicy.StrongFocus,
+            editable=field.allows_other,
+            insertPolicy=QComboBox.InsertPolicy.NoInsert,
+            sizeAdjustPolicy=QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon,
+            minimumContentsLength=MIN_CHARACTERS,
+        )
         super().__init__(field, self._combo, prefers_own_line=field.allows_other)
-        self._combo.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self._combo.setEditable(field.allows_other)
-        self._combo.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
-        self._combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self._combo.setMinimumContentsLength(MIN_CHARACTERS)
         self._combo.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self._add_choices(field)
+        for index, choice in enumerate(field.choices):
+            text = f"({field.null_meaning})" if choice.value is None else str(choice.value)
+            self._combo.addItem(text, choice.value)
+            self._combo.setItemData(index, choice.about or None, Qt.ItemDataRole.ToolTipRole)
         self._combo.activated.connect(lambda index: self.edited.emit(self._combo.itemData(index)))
         if (line := self._combo.lineEdit()) is not None:
             line.textEdited.connect(self.edited.emit)
@@ -194,12 +190,6 @@ class ChoiceEditor(Editor):
             if (line := self._combo.lineEdit()) is not None and line.text() != before:
                 _show_start(line)
 
-    def _add_choices(self, field: Field) -> None:
-        for index, choice in enumerate(field.choices):
-            text = f"({field.null_meaning})" if choice.value is None else str(choice.value)
-            self._combo.addItem(text, choice.value)
-            self._combo.setItemData(index, choice.about or None, Qt.ItemDataRole.ToolTipRole)
-
 
 class ItemsEditor(Editor):
     """Editor for names with options, one per line, with buttons to add and remove lines."""
@@ -207,24 +197,24 @@ class ItemsEditor(Editor):
     is_multiline = True
 
     def __init__(self, field: Field) -> None:
-        self._text = QPlainTextEdit()
-        super().__init__(field, self._text, prefers_own_line=True)
-        self._text.setTabChangesFocus(True)
-        self._text.setUndoRedoEnabled(False)
-        self._text.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
-        self._text.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
+        self._text = code_box(tabChangesFocus=True, undoRedoEnabled=False)
         self._text.setPlaceholderText("none; one per line: a name, or {name: ..., option: ...}")
+        super().__init__(field, self._text, prefers_own_line=True)
         self._text.textChanged.connect(self._typed)
-        self._add = self._button("Add", f"{field.label}: add")
-        self._remove = self._button("Remove", f"{field.label}: remove")
+        self._add = build(QPushButton, "Add", accessibleName=f"{field.label}: add")
+        self._remove = build(QPushButton, "Remove", accessibleName=f"{field.label}: remove")
+        for button in (self._add, self._remove):
+            button.setMenu(QMenu(button))
         self._remove.menu().aboutToShow.connect(self._list_lines)
-        self._list_names()
+        self._add.menu().setToolTipsVisible(True)
+        for choice in field.choices:
+            add = partial(self._add_line, str(choice.value))
+            self._add.menu().addAction(str(choice.value), add).setToolTip(choice.about)
+        self._add.setVisible(bool(field.choices))
         self._layout.setDirection(QBoxLayout.Direction.TopToBottom)
         buttons = QHBoxLayout()
-        buttons.addWidget(self._add)
-        buttons.addWidget(self._remove)
-        buttons.addStretch()
-        self._layout.addLayout(buttons)
+        fill(buttons, self._add, self._remove, None)
+        fill(self._layout, buttons)
 
     @property
     def controls(self) -> list[QWidget]:
@@ -232,7 +222,6 @@ class ItemsEditor(Editor):
 
     @property
     def lines(self) -> list[str]:
-        """Lines that are not empty."""
         return [line for line in self._text.toPlainText().splitlines() if line.strip()]
 
     def refresh(self, model: FormModel) -> None:
@@ -242,26 +231,14 @@ class ItemsEditor(Editor):
                 self._text.setPlainText(text)
         self._fit()
 
-    def _button(self, text: str, name: str) -> QPushButton:
-        button = QPushButton(text)
-        button.setAccessibleName(name)
-        button.setMenu(QMenu(button))
-        return button
-
-    def _list_names(self) -> None:
-        self._add.menu().setToolTipsVisible(True)
-        for choice in self.field.choices:
-            action = QAction(str(choice.value), self._add)
-            action.setToolTip(choice.about)
-            action.triggered.connect(lambda _=False, name=choice.value: self._set_lines([*self.lines, str(name)]))
-            self._add.menu().addAction(action)
-        self._add.setVisible(bool(self.field.choices))
+    def _add_line(self, line: str) -> None:
+        self._set_lines([*self.lines, line])
 
     def _list_lines(self) -> None:
         self._remove.menu().clear()
         for index, line in enumerate(lines := self.lines):
             rest = lines[:index] + lines[index + 1 :]
-            self._remove.menu().addAction(line.replace("&", "&&"), functools.partial(self._set_lines, rest))
+            self._remove.menu().addAction(line.replace("&", "&&"), partial(self._set_lines, rest))
 
     def _set_lines(self, lines: list[str]) -> None:
         """Replace the lines, as an edit separate from typing."""
@@ -273,25 +250,15 @@ class ItemsEditor(Editor):
         self.edited.emit(self._text.toPlainText())
 
     def _fit(self) -> None:
-        """Fit the height to the lines."""
         lines = min(max(self._text.document().blockCount(), 2), MAX_LINES) + 1
         frame = 2 * (self._text.frameWidth() + round(self._text.document().documentMargin()))
         self._text.setFixedHeight(lines * self._text.fontMetrics().lineSpacing() + frame)
 
 
 EDITORS: dict[str, Callable[[Field], Editor]] = {
-    "text": LineEditor,
-    "integer": LineEditor,
-    "number": LineEditor,
-    "list": LineEditor,
-    "table": LineEditor,
-    "yaml": LineEditor,
-    "path": PathEditor,
-    "switch": SwitchEditor,
-    "choice": ChoiceEditor,
-    "configs": ItemsEditor,
+    **dict.fromkeys(("text", "integer", "number", "list", "table", "yaml"), LineEditor),
+    **{"path": PathEditor, "switch": SwitchEditor, "choice": ChoiceEditor, "configs": ItemsEditor},
 }
-"""Kind of field -> editor."""
 
 
 def make_editor(field: Field) -> Editor:

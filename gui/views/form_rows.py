@@ -17,27 +17,21 @@ from tfticket.text import counted
 
 from ..models.form import Field, FormModel, Group
 from .form_editors import make_editor
+from .widgets import build, fill, text_label
 
 INDENT = 14
 """Indentation of a section's rows, in pixels."""
 
-DARK = 128
-"""Lightness below which a background counts as dark."""
+_STRONG = Qt.FocusPolicy.StrongFocus
 
 
-def error_colour(palette: QPalette) -> QColor:
-    """Return a red that is legible on the palette's background."""
-    return QColor("#ff8f85" if palette.color(QPalette.ColorRole.Window).lightness() < DARK else "#b3261e")
+ERROR, MARK = ("#b3261e", "#ff8f85"), ("#1f66c1", "#7fb8ff")
+"""A red and a blue, each for a light and for a dark background."""
 
 
-def mark_colour(palette: QPalette) -> QColor:
-    """Return a blue that is legible on the palette's background."""
-    return QColor("#7fb8ff" if palette.color(QPalette.ColorRole.Window).lightness() < DARK else "#1f66c1")
-
-
-def set_text_colour(label: QWidget, colour: QColor) -> None:
-    """Set the text colour of a label."""
-    palette = label.palette()
+def set_text_colour(label: QWidget, colours: tuple[str, str], window: QPalette) -> None:
+    """Set the text colour of a label, on the background of the window's palette."""
+    palette, colour = label.palette(), QColor(colours[window.window().color().lightness() < 128])
     if palette.color(QPalette.ColorRole.WindowText) != colour:
         for role in (QPalette.ColorRole.WindowText, QPalette.ColorRole.ButtonText):
             palette.setColor(role, colour)
@@ -64,10 +58,7 @@ class _WrappedLabel(QLabel):
 
 def wrapped_label() -> QLabel:
     """Return a label that wraps its text and is hidden while empty."""
-    label = _WrappedLabel()
-    label.setWordWrap(True)
-    label.setTextFormat(Qt.TextFormat.PlainText)
-    label.setVisible(False)
+    label = build(_WrappedLabel, wordWrap=True, textFormat=Qt.TextFormat.PlainText, visible=False)
     label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
     return label
 
@@ -101,15 +92,11 @@ class Row(QWidget):
         self._set_names()
 
     def _add_widgets(self) -> None:
-        self.label = QLabel(self.field.label)
-        self.label.setTextFormat(Qt.TextFormat.PlainText)
+        self.label = text_label(self.field.label)
         self.label.setBuddy(self.editor.control)
         self.mark = QLabel()
         self.mark.setFixedWidth(self.fontMetrics().horizontalAdvance("●") + 2)
-        self.button = QToolButton()
-        self.button.setText("↺")
-        self.button.setAutoRaise(True)
-        self.button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.button = build(QToolButton, text="↺", autoRaise=True, focusPolicy=Qt.FocusPolicy.TabFocus)
         self.button.clicked.connect(lambda: self.reset.emit(self.field.path))
         policy = self.button.sizePolicy()
         policy.setRetainSizeWhenHidden(True)
@@ -140,7 +127,6 @@ class Row(QWidget):
 
     @property
     def help(self) -> str:
-        """Help text of the field."""
         field = self.field
         parts = [sentence(field.description), sentence(field.bounds)]
         if preset := self.model.preset_text(field.path):
@@ -154,7 +140,6 @@ class Row(QWidget):
         self._set_names()
 
     def refresh(self) -> None:
-        """Show the value, the mark and the error."""
         path, model = self.field.path, self.model
         self.editor.refresh(model)
         differs = model.differs(path)
@@ -172,17 +157,11 @@ class Row(QWidget):
         self.editor.control.setAccessibleDescription(" ".join(filter(None, (self.error.text(), tip, help_text))))
 
     def recolour(self, palette: QPalette) -> None:
-        """Apply the window's palette."""
-        set_text_colour(self.mark, mark_colour(palette))
-        set_text_colour(self.error, error_colour(palette))
+        set_text_colour(self.mark, MARK, palette)
+        set_text_colour(self.error, ERROR, palette)
 
     def set_width(self, label: int, wide: bool) -> None:
-        """Place the editor beside the label or below it.
-
-        Args:
-            label: Width of the column of labels, in pixels.
-            wide: Whether there is room beside the label.
-        """
+        """Place the editor beside the label if there is room (``wide``); ``label`` is the labels' width in pixels."""
         self.label.setMinimumWidth(label if wide else 0)
         if wide == self._wide:
             return
@@ -211,13 +190,9 @@ class Section(QWidget):
     def __init__(self, group: Group, expanded: bool) -> None:
         super().__init__()
         self.group = group
-        self.head = QToolButton()
-        self.head.setText(group.label)
-        self.head.setAutoRaise(True)
+        about = {"toolTip": group.description, "whatsThis": group.description}
+        self.head = build(QToolButton, text=group.label, autoRaise=True, focusPolicy=_STRONG, **about)
         self.head.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
-        self.head.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.head.setToolTip(group.description)
-        self.head.setWhatsThis(group.description)
         font = self.head.font()
         font.setBold(True)
         self.head.setFont(font)
@@ -225,28 +200,16 @@ class Section(QWidget):
         self.error = wrapped_label()
         self.body = QWidget()
         self.lines = QVBoxLayout(self.body)
-        self.lines.setContentsMargins(INDENT, 0, 0, 4)
-        self.lines.setSpacing(3)
-        self._lay_out()
+        fill(self.lines, margins=(INDENT, 0, 0, 4), spacing=3)
+        top = QHBoxLayout()
+        fill(top, self.head, self.note, None)
+        fill(QVBoxLayout(self), top, self.error, self.body, margins=(0, 2, 0, 0), spacing=2)
+        self.error.setContentsMargins(INDENT, 0, 0, 0)
         self._expanded, self._shown_whole, self._has_errors = expanded, False, False
         self.head.clicked.connect(lambda: self.expand(not self._expanded))
         self._fold()
 
-    def _lay_out(self) -> None:
-        top = QHBoxLayout()
-        top.addWidget(self.head)
-        top.addWidget(self.note)
-        top.addStretch()
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 2, 0, 0)
-        layout.setSpacing(2)
-        layout.addLayout(top)
-        layout.addWidget(self.error)
-        layout.addWidget(self.body)
-        self.error.setContentsMargins(INDENT, 0, 0, 0)
-
     def expand(self, on: bool = True) -> None:
-        """Show or fold the rows."""
         self._expanded = on
         self._fold()
 
@@ -256,7 +219,6 @@ class Section(QWidget):
         self._fold()
 
     def refresh(self, model: FormModel) -> None:
-        """Show the number of errors and changes, and errors of the group."""
         paths = [field.path for field in self.group.fields]
         inside = {*paths, *(group.path for group in self.group.groups if group.path)}
         errors = sum(path in inside for path in model.errors)
@@ -271,9 +233,8 @@ class Section(QWidget):
             self.recolour(self.palette())
 
     def recolour(self, palette: QPalette) -> None:
-        """Apply the window's palette."""
-        set_text_colour(self.error, error_colour(palette))
-        set_text_colour(self.note, (error_colour if self._has_errors else mark_colour)(palette))
+        set_text_colour(self.error, ERROR, palette)
+        set_text_colour(self.note, ERROR if self._has_errors else MARK, palette)
 
     def put(self, widgets: list[QWidget]) -> None:
         """Replace the rows; those that stay keep the focus."""
@@ -283,8 +244,7 @@ class Section(QWidget):
             if widget is not None and widget not in widgets:
                 widget.hide()
                 widget.deleteLater()
-        for widget in widgets:
-            self.lines.addWidget(widget)
+        fill(self.lines, *widgets)
 
     def _fold(self) -> None:
         shown = self._expanded or self._shown_whole

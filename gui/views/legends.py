@@ -19,18 +19,9 @@ _LINE = 1.6
 
 
 def legend_below(canvas: FigureCanvas, handles: Sequence[Any], names: Sequence[str], title: str = "") -> float:
-    """Replace the legend below a figure's plots.
+    """Replace the legend below a figure's plots; return its height in pixels.
 
-    The width determines the number of columns. A legend that would take too much height is left out.
-
-    Args:
-        canvas: Canvas of the figure.
-        handles: Artists.
-        names: Names of the artists; long ones are elided in the middle.
-        title: Lines above the names.
-
-    Returns:
-        Height of the legend, in pixels.
+    The width determines the number of columns. One that would take too much height is left out; long names are elided.
     """
     figure = canvas.figure
     for legend in list(figure.legends):
@@ -42,7 +33,8 @@ def legend_below(canvas: FigureCanvas, handles: Sequence[Any], names: Sequence[s
     room = float(figure.bbox.width) - 2.5 * em
     letters = int(room / (0.62 * em))
     names = [for_figure(elide(name, max(28, letters // 3 - 5))) for name in names]
-    width = max(_width(canvas, name, size) for name in names) + 3.2 * em
+    measure, font = canvas.get_renderer().get_text_width_height_descent, FontProperties(size=size)
+    width = max(float(measure(name, font, False)[0]) for name in names) + 3.2 * em
     columns = max(1, min(6, len(names), int((room + 2 * em) // (width + 2 * em))))
     rows = -(-len(names) // columns) + (title.count("\n") + 1 if title else 0)
     height = (_LINE * rows + 1) * em
@@ -54,17 +46,6 @@ def legend_below(canvas: FigureCanvas, handles: Sequence[Any], names: Sequence[s
 
 
 def first_fitting(choices: Sequence[str], pixels: float, points: float) -> str:
-    """Return the first text that fits, otherwise the last.
-
-    Args:
-        choices: Texts, the preferred first.
-        pixels: Available length.
-        points: Text size.
-    """
+    """Return the first text that fits into a length in pixels at this text size, otherwise the last."""
     letters = pixels / (0.8 * points)
     return next((text for text in choices if max(map(len, text.split("\n"))) <= letters), choices[-1])
-
-
-def _width(canvas: FigureCanvas, text: str, size: float) -> float:
-    renderer = canvas.get_renderer()
-    return float(renderer.get_text_width_height_descent(text, FontProperties(size=size), False)[0])

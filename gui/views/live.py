@@ -3,33 +3,20 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from PySide6 import QtWidgets
 from PySide6.QtCore import QSignalBlocker, Qt
-from PySide6.QtGui import QFontDatabase, QResizeEvent
-from PySide6.QtWidgets import (
-    QCheckBox,
-    QComboBox,
-    QHBoxLayout,
-    QPlainTextEdit,
-    QProgressBar,
-    QPushButton,
-    QSlider,
-    QSplitter,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtGui import QResizeEvent
 
 from tfticket.arms import TICKET
 from tfticket.reports.figures.arm_styles import arm_styles
-from tfticket.reports.figures.metrics import axis_of
 from tfticket.text import for_figure, one_line
 
 from ..models.live import LiveModel
 from .figure_theme import readable
-from .flow import ElidedLabel, FlowLayout
 from .live_plots import AXES, LivePlots
-from .plot_controls import ArmBoxes, SegmentedControl, fill_box, labelled, named, set_row_height
+from .plot_controls import ArmBoxes, fill_box, labelled, metric_items, named, set_row_height
 from .tab import Tab
-from .texts import text_label, tip
+from .widgets import ElidedLabel, FlowLayout, build, code_box, fill, text_label, tip
 
 _MIN_HEIGHT_WITH_LOG = 400
 """Height of the tab in pixels below which the log is hidden."""
@@ -38,59 +25,50 @@ _MIN_HEIGHT_WITH_LOG = 400
 class LiveTab(Tab):
     """Curves of one seed of the run in focus, by level, as they grow."""
 
-    def __init__(self, model: LiveModel, parent: QWidget | None = None) -> None:
-        super().__init__(model, "Live curves", parent)
+    def __init__(self, model: LiveModel) -> None:
+        super().__init__(model, "Live curves")
         self._run: Path | None = None
         self._log: list[str] = []
         self.plots = LivePlots(self.canvas)
-        self.doing, self.eta, self.bar = ElidedLabel(), text_label(), QProgressBar()
-        self.seed_box = named(QComboBox(), "Seed")
-        self.metric_box = named(QComboBox(), "Metric of the second plot")
-        self.x_axis = SegmentedControl("X axis", "Iterations or training time of one seed")
-        self.smoothing = named(QSlider(Qt.Orientation.Horizontal), "Smoothing")
-        self.log_loss = QCheckBox("log loss")
-        self.traceback_button = named(QPushButton("Show &traceback"), "Show traceback", "Show why the run failed")
-        self.log = LogView()
+        self.doing, self.eta = named(ElidedLabel(), "Present step"), text_label()
+        self.bar = build(QtWidgets.QProgressBar, maximumWidth=220, accessibleName="Progress of the run")
+        self.seed_box = named(QtWidgets.QComboBox(), "Seed")
+        self.metric_box = named(QtWidgets.QComboBox(), "Metric of the second plot")
+        self.x_axis = named(QtWidgets.QComboBox(), "X axis", "Iterations or training time of one seed")
+        about = "Exponential smoothing within each training; measured values stay visible, faint"
+        self.smoothing = named(build(QtWidgets.QSlider, Qt.Orientation.Horizontal, maximum=99), "Smoothing", about)
+        self.log_loss = build(QtWidgets.QCheckBox, "log loss", toolTip="Logarithmic axis for the loss")
+        traceback = QtWidgets.QPushButton("Show &traceback")
+        self.traceback_button = named(traceback, "Show traceback", "Show why the run failed")
+        self.log = code_box(LogView, readOnly=True, accessibleName="Log of the run", maximumBlockCount=2000)
         self._lay_out()
         self._connect()
 
     def _lay_out(self) -> None:
-        status = QHBoxLayout()
-        self.bar.setMaximumWidth(220)
-        self.bar.setAccessibleName("Progress of the run")
-        self.doing.setAccessibleName("Present step")
-        status.addWidget(self.doing, 1)
-        status.addWidget(self.traceback_button)
-        status.addWidget(self.bar)
-        status.addWidget(self.eta)
-        self._controls = FlowLayout()
-        self.smoothing.setRange(0, 99)
+        status = QtWidgets.QHBoxLayout()
+        fill(status, self.doing, self.traceback_button, self.bar, self.eta, stretch=self.doing)
+        controls = FlowLayout()
         self.smoothing.setFixedWidth(110)
-        self.log_loss.setToolTip("Logarithmic axis for the loss")
-        self.smoothing.setToolTip("Exponential smoothing within each training; measured values stay visible, faint")
         boxes = {"Seed": self.seed_box, "Metric": self.metric_box, "x": self.x_axis, "Smoothing": self.smoothing}
         for text, widget in boxes.items():
-            self._controls.addWidget(labelled(text, widget))
+            controls.addWidget(labelled(text, widget))
         set_row_height(self.log_loss)
         for control in (self.log_loss, self.export):
-            self._controls.addWidget(control)
-        self.arms = ArmBoxes(self._controls, self.model.set_hidden)
+            controls.addWidget(control)
+        self.arms = ArmBoxes(controls, self.model.set_hidden)
         self.stack.addWidget(self.canvas)
-        splitter = QSplitter(Qt.Orientation.Vertical)
+        splitter = QtWidgets.QSplitter(Qt.Orientation.Vertical)
         splitter.addWidget(self.stack)
         splitter.addWidget(self.log)
         splitter.setStretchFactor(0, 5)
         splitter.setStretchFactor(1, 1)
         splitter.setSizes([500, 100])
-        layout = QVBoxLayout(self)
-        layout.addLayout(status)
-        layout.addLayout(self._controls)
-        layout.addWidget(splitter, 1)
+        fill(QtWidgets.QVBoxLayout(self), status, controls, splitter, stretch=splitter)
 
     def _connect(self) -> None:
         self.seed_box.activated.connect(lambda: self.model.choose_seed(self.seed_box.currentData()))
         self.metric_box.activated.connect(lambda: self.model.set_options(metric=self.metric_box.currentData()))
-        self.x_axis.chosen.connect(lambda axis: self.model.set_options(axis=axis))
+        self.x_axis.activated.connect(lambda: self.model.set_options(axis=self.x_axis.currentData()))
         self.traceback_button.clicked.connect(lambda: self.action_requested.emit("show_traceback"))
         self.smoothing.valueChanged.connect(lambda value: self.model.set_options(smoothing=value / 100))
         self.log_loss.toggled.connect(lambda on: self.model.set_options(log_loss=on))
@@ -111,24 +89,23 @@ class LiveTab(Tab):
         self._fill_controls()
         self.doing.setText(one_line(model.doing))
         self.doing.setToolTip(tip(model.doing))
-        self.traceback_button.setVisible(model.state == "failed")
+        self.traceback_button.setVisible(model.focus.state == "failed")
         self.eta.setText(model.eta)
         fraction = model.fraction
         self.bar.setVisible(fraction is not None)
         self.bar.setValue(round(100 * (fraction or 0)))
-        self._append_log(model.log)
+        self._append_log(model.focus.log)
         self._show_message()
         if not model.message:
             self.plots.update(model)
 
     def _fill_controls(self) -> None:
         model = self.model
-        latest = "Current seed" if model.state == "running" else "Latest seed"
-        seeds = [(f"{latest} ({model.seed})", None), *((str(seed), seed) for seed in model.seeds)]
-        fill_box(self.seed_box, seeds if model.seeds else [], None if model.follows_current else model.seed)
-        names = [(axis_of(metric)[1].removeprefix("test ").partition(" (")[0], metric) for metric in model.metrics]
-        fill_box(self.metric_box, names, model.metric)
-        self.x_axis.fill([(AXES[axis], axis) for axis in model.axes], model.shown_axis)
+        latest = "Current seed" if model.focus.state == "running" else "Latest seed"
+        seeds = [(f"{latest} ({model.seed})", None), *((str(seed), seed) for seed in model.focus.seeds)]
+        fill_box(self.seed_box, seeds if model.focus.seeds else [], None if model.follows_current else model.seed)
+        fill_box(self.metric_box, metric_items(model.metrics), model.metric)
+        fill_box(self.x_axis, [(AXES[axis], axis) for axis in model.focus.axes], model.shown_axis)
         with QSignalBlocker(self.smoothing), QSignalBlocker(self.log_loss):
             self.smoothing.setValue(round(100 * model.smoothing))
             self.log_loss.setChecked(model.log_loss)
@@ -164,16 +141,8 @@ class LiveTab(Tab):
         self._log = new
 
 
-class LogView(QPlainTextEdit):
+class LogView(QtWidgets.QPlainTextEdit):
     """The last lines of a log; shows the end unless the user scrolled up."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.setReadOnly(True)
-        self.setAccessibleName("Log of the run")
-        self.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
-        self.setMaximumBlockCount(2000)
-        self.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         bar = self.verticalScrollBar()

@@ -28,7 +28,6 @@ _MARGIN = 0.02
 _MIN_HEIGHT_WITH_LEVELS = 80
 """Height of a plot in pixels below which levels are not labelled."""
 AXES = {"iteration": "iterations", "time": "training time"}
-"""X axis -> label."""
 _UNITS = ((7200, 3600, "h"), (120, 60, "min"), (0, 1, "s"))
 """Units of training time: smallest duration and size in seconds, and name."""
 
@@ -68,7 +67,6 @@ class LivePlots:
             top.tick_params(length=0, pad=1)
 
     def clear(self) -> None:
-        """Remove all curves."""
         for pair in self.lines.values():
             for line in pair:
                 line.remove()
@@ -77,14 +75,12 @@ class LivePlots:
         self.canvas.forget_view()
 
     def arrange(self) -> None:
-        """Place the plots side by side, or stacked on a high canvas."""
         self._narrow = self.canvas.arrange(self.axes)
         self._place_ticks()
         self._legend()
         self.canvas.request(layout=True)
 
     def update(self, model: LiveModel) -> None:
-        """Show the model."""
         metrics = ("loss", model.metric if model.metric in model.metrics else next(iter(model.metrics), "accuracy"))
         factors = (1.0, axis_of(metrics[1])[0])
         curves_by_plot = [model.curves(metric) for metric in metrics]
@@ -119,7 +115,6 @@ class LivePlots:
         self.canvas.request(layout=changed or moved, animated=not (changed or moved))
 
     def _place_ticks(self) -> None:
-        """Set the number of ticks by the width; iterations are whole numbers."""
         room = self.canvas.width() / (1 if self._narrow else 2) - 90
         count = int(min(5, max(2, room / (7 * self.canvas.points))))
         for axes in self.axes:
@@ -132,7 +127,6 @@ class LivePlots:
         return f"{AXES[model.shown_axis]} of {seed}{unit}{draws}"
 
     def colour(self) -> None:
-        """Apply the theme's colours to lines and bands."""
         for (_, key), pair in self.lines.items():
             for line in pair:
                 line.set_color(self._colour_of(key))
@@ -177,7 +171,6 @@ class LivePlots:
         raw.set_data(*(decimate(x, factor * curve.raw) if faint else ([], [])))
 
     def _style_line(self, line: Any, key: tuple[str, Arm, int]) -> None:
-        """Apply an arm's marker and dashes to a line."""
         look = self.looks.get(key[1], {})
         hollow = look.get("mfc") == "white"
         face = self.canvas.theme.background if hollow else self._colour_of(key)
@@ -227,7 +220,7 @@ class LivePlots:
         names: list[str] = []
         for band in self._bands if self._height >= _MIN_HEIGHT_WITH_LEVELS else []:
             at = (max(left, band.begin) + min(right, band.end)) / 2
-            density = "" if band.density is None else _percent(band.density)
+            density = "" if band.density is None else f"{100 * band.density:.3g} %"
             name = f"{'' if names else 'level '}{band.level}"
             half = letter * max(len(name), len(density)) / 2
             if band.end > left and band.begin < right and scale * at - half >= free:
@@ -259,10 +252,6 @@ def _end(bands: Sequence[Band], curves: Sequence[Curve]) -> float:
     if bands:
         return bands[-1].end
     return max((float(np.nanmax(curve.x)) for curve in curves if np.isfinite(curve.x).any()), default=0.0)
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.3g} %"
 
 
 def _roomy(values: np.ndarray, low: float, high: float) -> tuple[float, float]:

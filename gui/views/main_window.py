@@ -30,12 +30,7 @@ STARTING = "Starting TensorFlow..."
 
 
 class MainWindow(WindowLayout):
-    """The program's only window.
-
-    Args:
-        settings: Storage of what lasts until the next session.
-        commands: Creates the object with a method for each action's id, ``Commands``.
-    """
+    """The program's only window; ``commands`` creates the object with a method for each action's id, ``Commands``."""
 
     def __init__(self, settings: QSettings, commands: Callable[["MainWindow"], object]) -> None:
         super().__init__(settings)
@@ -182,7 +177,6 @@ class MainWindow(WindowLayout):
         return True
 
     def do(self, action: str) -> None:
-        """Run an action by its id."""
         self._run_guarded(getattr(self.commands, action))
 
     def open_folder(self, folder: Path) -> None:
@@ -234,9 +228,12 @@ class MainWindow(WindowLayout):
 
     def closeEvent(self, event: QCloseEvent) -> None:
         running = self.launcher.running_count
-        if running and self._asks_before_closing and self.isVisible() and not self._confirm_close(running):
-            event.ignore()
-            return
+        if running and self._asks_before_closing and self.isVisible():
+            runs = "A run continues" if running == 1 else f"{running} runs continue"
+            question = f"{runs} without the window and will be listed when it is opened again. Close it?"
+            if QMessageBox.question(self, "Close the window?", question) != QMessageBox.StandardButton.Yes:
+                event.ignore()
+                return
         self.timer.stop()
         self.save()
         if sys.excepthook == self._handle_exception:
@@ -244,8 +241,3 @@ class MainWindow(WindowLayout):
         self.runs.disconnect_model()
         self.model.close()
         event.accept()
-
-    def _confirm_close(self, running: int) -> bool:
-        runs = "A run continues" if running == 1 else f"{running} runs continue"
-        question = f"{runs} without the window and will be listed when it is opened again. Close it?"
-        return QMessageBox.question(self, "Close the window?", question) == QMessageBox.StandardButton.Yes

@@ -5,32 +5,20 @@ from typing import Any
 import numpy as np
 from matplotlib.colors import to_rgb
 from matplotlib.patches import Patch
+from PySide6 import QtWidgets
 from PySide6.QtCore import QEvent, QObject, QSignalBlocker, Qt
 from PySide6.QtGui import QKeyEvent, QShowEvent
-from PySide6.QtWidgets import (
-    QApplication,
-    QCheckBox,
-    QComboBox,
-    QFormLayout,
-    QHBoxLayout,
-    QLabel,
-    QSlider,
-    QTabBar,
-    QVBoxLayout,
-    QWidget,
-)
 
 from tfticket.arms import TICKET, Arm
-from tfticket.text import for_figure, plain
+from tfticket.text import for_figure
 
 from ..models.mask_pictures import MEANINGS, MaskPicture
 from ..models.masks import CONTROL, MasksModel
 from .figure_theme import mix
-from .flow import FlowLayout
 from .legends import legend_below
 from .plot_controls import fill_box, labelled, named, set_row_height
 from .tab import Tab
-from .texts import text_label
+from .widgets import FlowLayout, build, fill, text_label
 
 _KEPT, _LOST = ("#0072B2", "#5CB8FF"), ("#D55E00", "#FF9340")
 """Colours on a light and on a dark background."""
@@ -45,33 +33,28 @@ _STEPS = {
 class MasksTab(Tab):
     """Mask of a ticket's layer; left and right change the level, up and down the layer."""
 
-    def __init__(self, model: MasksModel, parent: QWidget | None = None) -> None:
-        super().__init__(model, "Mask of a layer", parent)
+    def __init__(self, model: MasksModel) -> None:
+        super().__init__(model, "Mask of a layer")
         self._drawn: tuple[Any, ...] = ()
         self.canvas.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.axes = self.canvas.figure.subplots()
         self.image = self.axes.imshow(np.zeros((1, 1, 3)), aspect="auto", extent=(0, 1, 1, 0), interpolation="nearest")
         self._pixels = (0.0, 0.0)
-        self.arm, self.seed_box = named(QComboBox(), "Arm"), named(QComboBox(), "Seed")
-        self.layer = named(QComboBox(), "Layer")
-        self.slider = named(QSlider(Qt.Orientation.Horizontal), "Level")
-        self.difference = named(QCheckBox("difference"), "difference", "Highlight weights pruned at this level")
-        self.fields = named(
-            QCheckBox("receptive fields"),
-            "receptive fields",
-            "Show the receptive field of each unit of the first layer",
-        )
-        self.problem = text_label(wordWrap=True)
-        self._numbers: dict[str, QLabel] = {}
+        self.arm, self.seed_box = named(QtWidgets.QComboBox(), "Arm"), named(QtWidgets.QComboBox(), "Seed")
+        self.layer = named(QtWidgets.QComboBox(), "Layer")
+        ticks = QtWidgets.QSlider.TickPosition.TicksBelow
+        self.slider = build(QtWidgets.QSlider, Qt.Orientation.Horizontal, pageStep=1, tickPosition=ticks)
+        named(self.slider, "Level", "Left and right change the level, up and down the layer")
+        self.difference = named(QtWidgets.QCheckBox("difference"), "difference")
+        self.fields = QtWidgets.QCheckBox("receptive fields")
+        named(self.fields, "receptive fields", "Show the receptive field of each unit of the first layer")
+        self._numbers: dict[str, QtWidgets.QLabel] = {}
         self._lay_out()
         self._connect()
 
     def _lay_out(self) -> None:
         controls = FlowLayout()
         self.slider.setFixedWidth(150)
-        self.slider.setPageStep(1)
-        self.slider.setTickPosition(QSlider.TickPosition.TicksBelow)
-        self.slider.setToolTip("Left and right change the level, up and down the layer")
         boxes = {"Arm": self.arm, "Seed": self.seed_box, "Layer": self.layer, "Level": self.slider}
         for text, widget in boxes.items():
             controls.addWidget(labelled(text, widget))
@@ -79,20 +62,14 @@ class MasksTab(Tab):
             set_row_height(box)
             controls.addWidget(box)
         controls.addWidget(self.export)
-        self.table = QWidget()
-        self._form = QFormLayout(self.table)
+        self.table = QtWidgets.QWidget()
+        self._form = QtWidgets.QFormLayout(self.table)
         self._form.setContentsMargins(4, 4, 4, 4)
         self.table.setFixedWidth(225)
-        content = QWidget()
-        row = QHBoxLayout(content)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.addWidget(self.canvas, 1)
-        row.addWidget(self.table)
+        content = QtWidgets.QWidget()
+        fill(QtWidgets.QHBoxLayout(content), self.canvas, self.table, margins=(0, 0, 0, 0), stretch=self.canvas)
         self.stack.addWidget(content)
-        layout = QVBoxLayout(self)
-        layout.addLayout(controls)
-        layout.addWidget(self.problem)
-        layout.addWidget(self.stack, 1)
+        fill(QtWidgets.QVBoxLayout(self), controls, self.problem, self.stack, stretch=self.stack)
 
     def _connect(self) -> None:
         model = self.model
@@ -117,25 +94,24 @@ class MasksTab(Tab):
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         if event.type() == QEvent.Type.KeyPress and isinstance(event, QKeyEvent) and event.key() in _STEPS:
             up_or_down = event.key() in (Qt.Key.Key_Up, Qt.Key.Key_Down)
-            if not (isinstance(watched, QComboBox) and up_or_down):  # which changes the selection of a box
+            if not (isinstance(watched, QtWidgets.QComboBox) and up_or_down):  # which changes the selection of a box
                 self.model.step(**_STEPS[Qt.Key(event.key())])
                 return True
         return super().eventFilter(watched, event)
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
-        if not event.spontaneous() and not isinstance(QApplication.focusWidget(), QTabBar):
+        if not event.spontaneous() and not isinstance(QtWidgets.QApplication.focusWidget(), QtWidgets.QTabBar):
             self.canvas.setFocus()  # so that arrow keys work immediately
 
     def _update(self) -> None:
-        model, self._stale = self.model, False
+        self._stale = False
         self._show_message()
         self._fill_controls()
-        if not model.message:
+        if not self.model.message:
             self._paint()
             self._fill_numbers()
-        self.problem.setText(plain(model.problem))
-        self.problem.setVisible(bool(model.problem and not model.message))
+        self._show_message()  # a mask may prove unreadable
 
     def _fill_controls(self) -> None:
         model, group = self.model, self.model.group
@@ -165,10 +141,8 @@ class MasksTab(Tab):
         if list(self._numbers) != [name for name, _ in numbers]:
             while self._form.rowCount():
                 self._form.removeRow(0)
-            self._numbers = {
-                name: text_label(textInteractionFlags=Qt.TextInteractionFlag.TextSelectableByMouse)
-                for name, _ in numbers
-            }
+            flags = Qt.TextInteractionFlag.TextSelectableByMouse
+            self._numbers = {name: text_label(textInteractionFlags=flags) for name, _ in numbers}
             for name, label in self._numbers.items():
                 label.setToolTip(MEANINGS.get(name, ""))
                 self._form.addRow(name, label)
@@ -213,20 +187,17 @@ class MasksTab(Tab):
             self._paint()
 
     def _colours(self, picture: MaskPicture) -> np.ndarray:
-        """Return the image in colours, float [rows, columns, 3]."""
-        background = self.canvas.theme.background
         kept, lost, pruned = (np.array(to_rgb(colour)) for colour in (*self._hues, self._pruned))
         shares = np.nan_to_num(picture.kept)
         lost_shares = np.zeros_like(shares) if picture.lost is None else np.nan_to_num(picture.lost)
         part = (lost_shares / np.maximum(shares + lost_shares, 1e-9))[..., None]
         strength = picture.strengths[..., None]
         colours: np.ndarray = np.clip(pruned + strength * (kept + part * (lost - kept) - pruned), 0.0, 1.0)
-        colours[np.isnan(picture.kept)] = to_rgb(background)
+        colours[np.isnan(picture.kept)] = to_rgb(self.canvas.theme.background)
         return colours
 
     @property
     def _hues(self) -> tuple[str, str]:
-        """Colours of surviving and of just pruned weights."""
         dark = self.canvas.theme.dark
         return _KEPT[dark], _LOST[dark]
 

@@ -10,33 +10,14 @@ from PySide6.QtWidgets import QMainWindow, QMenu, QToolBar, QWidget
 from ..models.actions import ACTIONS, MENUS, Action
 from .theme import icon
 
-SYMBOLS = {
-    "new_run": "+",
-    "start_run": "▶",
-    "stop_run": "■",
-    "resume_run": "»",
-    "duplicate_run": "❐",
-    "show_differences": "≠",
-}
-"""Symbols on the toolbar."""
-
 
 class Menus:
-    """The actions of a window, each created once and shared by all menus.
-
-    Args:
-        window: Owner of the menu bar and toolbar.
-        do: Function called with an action's id.
-
-    Attributes:
-        actions: Id -> action.
-        recent: Menu of recent workspaces.
-    """
+    """The actions of a window, each created once and shared by all menus; ``do`` is called with an action's id."""
 
     def __init__(self, window: QMainWindow, do: Callable[[str], None]) -> None:
         self.actions: dict[str, QAction] = {}
         self._window, self._do = window, do
-        self._groups: dict[str, QActionGroup] = {}
+        self._themes = QActionGroup(window)
         self._menus = {key: window.menuBar().addMenu(title) for key, title in MENUS.items()}
         for menu in self._menus.values():
             menu.setToolTipsVisible(True)
@@ -51,7 +32,7 @@ class Menus:
                 self._menus[action.menu].addSeparator()
             qt_action = self._create(action)
             self._menus[action.menu].addAction(qt_action)
-            if action.on_toolbar:
+            if action.symbol:
                 toolbar.addAction(qt_action)
             if action.id == "open_yaml":
                 self._menus["file"].addMenu(self.recent)
@@ -59,36 +40,30 @@ class Menus:
 
     def _create(self, action: Action) -> QAction:
         qt_action = QAction(action.title, self._window)
-        if action.keys:
-            qt_action.setShortcuts([QKeySequence(keys) for keys in (action.keys, *action.more_keys)])
+        qt_action.setShortcuts(QKeySequence.listFromString(action.keys))
         if action.short:
             qt_action.setIconText(action.short)
         qt_action.setToolTip(f"{action.about} ({action.keys})" if action.keys else action.about)
         qt_action.triggered.connect(lambda: self._do(action.id))
-        if action.group:
+        if action.is_theme:
             qt_action.setCheckable(True)
-            if action.group not in self._groups:
-                self._groups[action.group] = QActionGroup(self._window)
-            self._groups[action.group].addAction(qt_action)
+            self._themes.addAction(qt_action)
         self.actions[action.id] = qt_action
         return qt_action
 
     def draw_icons(self) -> None:
-        """Draw the toolbar's icons in the window's present colours."""
-        for name, symbol in SYMBOLS.items():
-            self.actions[name].setIcon(icon(symbol))
+        for action in ACTIONS:
+            if action.symbol:
+                self.actions[action.id].setIcon(icon(action.symbol))
 
     def add_to_view(self, actions: Sequence[QAction]) -> None:
-        """Append actions to the View menu."""
         self._menus["view"].addSeparator()
         self._menus["view"].addActions(list(actions))
 
     def add_to_run(self, widget: QWidget) -> None:
         """Add a run's context menu to a widget."""
         menu = None
-        for action in ACTIONS:
-            if not action.for_run:
-                continue
+        for action in (action for action in ACTIONS if action.for_run):
             if menu is not None and (action.separator or action.menu != menu):
                 line = QAction(widget)
                 line.setSeparator(True)
@@ -97,7 +72,6 @@ class Menus:
             menu = action.menu
 
     def show_recent(self, folders: Sequence[str], open_folder: Callable[[Path], None]) -> None:
-        """List recent workspaces."""
         self.recent.clear()
         for folder in folders:
             self.recent.addAction(folder.replace("&", "&&"), functools.partial(open_folder, Path(folder)))

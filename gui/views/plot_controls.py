@@ -1,19 +1,18 @@
-"""Controls of the plots: labelled boxes, segmented controls, and coloured boxes of the arms."""
+"""Controls of the plots: labelled boxes, and coloured boxes of the arms."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
-from PySide6.QtCore import QSignalBlocker, Qt, Signal
+from PySide6.QtCore import QSignalBlocker
 from PySide6.QtGui import QIcon
-from PySide6.QtWidgets import QButtonGroup, QCheckBox, QComboBox, QHBoxLayout, QLabel, QLayout, QToolButton, QWidget
+from PySide6.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QLabel, QLayout, QWidget
 
 from tfticket.arms import Arm
+from tfticket.reports.figures.metrics import axis_of
 from tfticket.text import one_line
 
-from .texts import tip
 from .theme import swatch
-
-AnyWidget = TypeVar("AnyWidget", bound=QWidget)
+from .widgets import AnyWidget, fill, tip
 
 
 def named(widget: AnyWidget, name: str, tip: str = "") -> AnyWidget:
@@ -25,13 +24,9 @@ def named(widget: AnyWidget, name: str, tip: str = "") -> AnyWidget:
 
 def labelled(text: str, widget: QWidget) -> QWidget:
     """Return a control with a label before it."""
-    holder = QWidget()
-    row = QHBoxLayout(holder)
-    row.setContentsMargins(0, 0, 8, 0)
-    label = QLabel(text)
+    holder, label = QWidget(), QLabel(text)
     label.setBuddy(widget)
-    row.addWidget(label)
-    row.addWidget(widget)
+    fill(QHBoxLayout(holder), label, widget, margins=(0, 0, 8, 0))
     set_row_height(holder)
     return holder
 
@@ -39,6 +34,11 @@ def labelled(text: str, widget: QWidget) -> QWidget:
 def set_row_height(widget: QWidget) -> None:
     """Give a control the height of a combo box, so that a row of different controls is level."""
     widget.setFixedHeight(QComboBox().sizeHint().height())
+
+
+def metric_items(metrics: Sequence[str]) -> list[tuple[str, str]]:
+    """Return the items (text, metric) of a combo box of metrics."""
+    return [(axis_of(metric)[1].removeprefix("test ").partition(" (")[0], metric) for metric in metrics]
 
 
 def fill_box(box: QComboBox, items: Sequence[tuple[str, Any]], current: Any) -> None:
@@ -54,56 +54,8 @@ def fill_box(box: QComboBox, items: Sequence[tuple[str, Any]], current: Any) -> 
         box.setEnabled(len(items) > 1)
 
 
-class SegmentedControl(QWidget):
-    """Exclusive buttons side by side.
-
-    Args:
-        name: Accessible name.
-        tip: Tooltip.
-    """
-
-    chosen = Signal(object)
-    """The value chosen by the user."""
-
-    def __init__(self, name: str, tip: str = "") -> None:
-        super().__init__()
-        named(self, name, tip)
-        self.buttons: dict[Any, QToolButton] = {}
-        self._row = QHBoxLayout(self)
-        self._row.setContentsMargins(0, 0, 0, 0)
-        self._row.setSpacing(0)
-        self._group = QButtonGroup(self)
-
-    def fill(self, items: Sequence[tuple[str, Any]], current: Any) -> None:
-        """Set the items (text, value) and select one, without emitting signals."""
-        if [(button.text(), value) for value, button in self.buttons.items()] != list(items):
-            for button in self.buttons.values():
-                self._row.removeWidget(button)
-                button.deleteLater()
-            self.buttons = {value: self._button(text, value) for text, value in items}
-        for value, button in self.buttons.items():
-            button.setChecked(value == current)
-            button.setEnabled(len(items) > 1)
-
-    def _button(self, text: str, value: Any) -> QToolButton:
-        button = named(QToolButton(), f"{self.accessibleName()}: {text}", self.toolTip())
-        button.setText(text)
-        button.setCheckable(True)
-        button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        button.clicked.connect(lambda: self.chosen.emit(value))
-        set_row_height(button)
-        self._group.addButton(button)
-        self._row.addWidget(button)
-        return button
-
-
 class ArmBoxes:
-    """A check box per arm.
-
-    Args:
-        layout: Layout of the boxes.
-        toggled: Function called with (arm, hidden).
-    """
+    """A check box per arm; ``toggled`` is called with (arm, hidden)."""
 
     def __init__(self, layout: QLayout, toggled: Callable[[Arm, bool], None]) -> None:
         self.boxes: dict[Arm, QCheckBox] = {}

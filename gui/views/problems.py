@@ -5,13 +5,12 @@ from collections.abc import Callable
 from types import TracebackType
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QFontDatabase, QShowEvent, QTextCursor
+from PySide6.QtGui import QShowEvent, QTextCursor
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
     QListWidget,
     QListWidgetItem,
-    QPlainTextEdit,
     QPushButton,
     QSplitter,
     QVBoxLayout,
@@ -22,10 +21,9 @@ from tfticket.text import one_line, plain
 
 from ..models.signal import Signal
 from ..models.workspace import Problem
-from .texts import text_label, tip
+from .widgets import code_box, fill, text_label, tip
 
 MAX_PROBLEMS = 200
-"""Number of problems kept."""
 
 
 class ProblemsView(QWidget):
@@ -35,18 +33,13 @@ class ProblemsView(QWidget):
         super().__init__(parent)
         self.titles = QListWidget(self)
         self.titles.setAccessibleName("Problems")
-        self.details = QPlainTextEdit(self, readOnly=True)
+        self.details = code_box(parent=self, readOnly=True, placeholderText="No problems so far.")
         self.details.setAccessibleName("Details of the problem")
-        self.details.setPlaceholderText("No problems so far.")
-        self.details.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
-        self.details.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
         split = QSplitter(self)
         split.addWidget(self.titles)
         split.addWidget(self.details)
         split.setStretchFactor(1, 2)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(4, 4, 4, 4)
-        layout.addWidget(split)
+        fill(QVBoxLayout(self), split, margins=(4, 4, 4, 4))
         self.titles.currentItemChanged.connect(self._show)
 
     def add(self, problem: Problem) -> None:
@@ -92,23 +85,13 @@ class NotificationBar(QFrame):
         self._is_over: Callable[[], bool] | None = None
         self.setFrameShape(QFrame.Shape.StyledPanel)
         self.setAutoFillBackground(True)
-        self.text = text_label(self)
-        self.text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.text.setWordWrap(True)
+        self.text = text_label(self, textInteractionFlags=Qt.TextInteractionFlag.TextSelectableByMouse, wordWrap=True)
         self.show_button = QPushButton("&Details", self)
         close = QPushButton("&Dismiss", self)
-        layout = QHBoxLayout(self)
-        layout.setContentsMargins(8, 4, 4, 4)
-        layout.addWidget(self.text, 1)
-        layout.addWidget(self.show_button)
-        layout.addWidget(close)
-        self.show_button.clicked.connect(self._request_details)
+        fill(QHBoxLayout(self), self.text, self.show_button, close, margins=(8, 4, 4, 4), stretch=self.text)
+        self.show_button.clicked.connect(lambda: self.details_requested.emit(self._problem))
         close.clicked.connect(self.hide)
         self.hide()
-
-    def _request_details(self) -> None:
-        if self._problem is not None:
-            self.details_requested.emit(self._problem)
 
     def show_problem(self, problem: Problem, is_over: Callable[[], bool] | None = None) -> None:
         """Show a problem until another one, its dismissal, or a call of ``hide_if_over`` when ``is_over``."""

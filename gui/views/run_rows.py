@@ -11,8 +11,8 @@ from tfticket.runs.index import RunSummary
 from tfticket.runs.progress import clock
 
 from ..models.workspace import STATE_SYMBOLS, WorkspaceModel
-from .texts import tip
 from .theme import swatch
+from .widgets import tip
 
 Index = QModelIndex | QPersistentModelIndex
 
@@ -43,7 +43,6 @@ class RunTableModel(QAbstractTableModel):
         self.update()
 
     def disconnect_model(self) -> None:
-        """Disconnect from the model."""
         self._model.runs_changed.disconnect(self.update)
         self._model.overlay_changed.disconnect(self._refresh_overlay)
 
@@ -128,11 +127,9 @@ class RunTableModel(QAbstractTableModel):
         return True
 
     def run(self, row: int) -> RunSummary:
-        """Return the run in a row."""
         return self._rows[row]
 
     def row_of(self, folder: Path | None) -> int | None:
-        """Return the row of a run."""
         return next((row for row, run in enumerate(self._rows) if run.folder == folder), None)
 
 

@@ -7,7 +7,6 @@ from PySide6.QtGui import QColor, QKeyEvent, QPainter, QPalette, QResizeEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QHeaderView,
-    QLineEdit,
     QStyle,
     QStyledItemDelegate,
     QStyleOptionViewItem,
@@ -17,18 +16,8 @@ from PySide6.QtWidgets import (
 )
 
 from ..models.workspace import STATE_SYMBOLS, WorkspaceModel, matches_filter
-from .run_rows import (
-    FRACTION,
-    OVERLAY,
-    PROGRESS,
-    RUN,
-    SORT,
-    STARTED,
-    STATE,
-    Index,
-    RunTableModel,
-    state_text,
-)
+from .run_rows import FRACTION, OVERLAY, PROGRESS, RUN, SORT, STARTED, STATE, Index, RunTableModel, state_text
+from .widgets import fill, filter_box
 
 
 class RunFilter(QSortFilterProxyModel):
@@ -40,7 +29,6 @@ class RunFilter(QSortFilterProxyModel):
         self.setSortRole(SORT)
 
     def set_text(self, text: str) -> None:
-        """Show the rows that match."""
         self.beginFilterChange()
         self._text = text
         self.endFilterChange()
@@ -97,21 +85,18 @@ class RunsView(QTableView):
         self.horizontalHeader().sectionResized.connect(self._resized)
 
     def save_columns(self) -> QByteArray:
-        """Return the order and widths of the columns."""
         self._set_name_width(self._name_width)
         state = self.horizontalHeader().saveState()
         self.fit()
         return state
 
     def restore_columns(self, state: QByteArray) -> None:
-        """Restore the saved order and widths of the columns."""
         self.horizontalHeader().restoreState(state)
         self.horizontalHeader().setStretchLastSection(False)
         self._name_width = self.horizontalHeader().sectionSize(RUN)
         self.fit()
 
     def fit(self) -> None:
-        """Widen the names to fill the table."""
         head = self.horizontalHeader()
         self._set_name_width(max(self._name_width, self.viewport().width() - head.length() + head.sectionSize(RUN)))
 
@@ -146,8 +131,7 @@ class RunTable(QWidget):
         super().__init__(parent)
         self._model = model
         self._filtering = False
-        self.filter = QLineEdit(placeholderText="filter: a word, or state=failed", clearButtonEnabled=True)
-        self.filter.setAccessibleName("Filter of the runs")
+        self.filter = filter_box("filter: a word, or state=failed", "Filter of the runs")
         self.filter.setToolTip(
             "Words in a run's name, state or step; name=, state=, experiment= and level= select the field"
         )
@@ -156,10 +140,7 @@ class RunTable(QWidget):
         self.proxy.setSourceModel(self.rows)
         self.view = RunsView(self)
         self._set_up_view()
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(4, 4, 4, 4)
-        layout.addWidget(self.filter)
-        layout.addWidget(self.view)
+        fill(QVBoxLayout(self), self.filter, self.view, margins=(4, 4, 4, 4))
         QWidget.setTabOrder(self.filter, self.view)
         self.filter.textChanged.connect(self._filter)
         self.view.selectionModel().selectionChanged.connect(self._focus)
@@ -194,7 +175,6 @@ class RunTable(QWidget):
         header.resizeSection(STATE, widest + 14)
 
     def disconnect_model(self) -> None:
-        """Disconnect from the model."""
         self._model.focus_changed.disconnect(self._select)
         self._model.runs_changed.disconnect(self._select)
         self.rows.disconnect_model()
@@ -206,7 +186,6 @@ class RunTable(QWidget):
             super().keyPressEvent(event)
 
     def selected(self) -> list[Path]:
-        """Return the folders of the selected runs."""
         rows = (self.proxy.mapToSource(index).row() for index in self.view.selectionModel().selectedRows())
         return [self.rows.run(row).folder for row in rows]
 
@@ -220,13 +199,10 @@ class RunTable(QWidget):
     def _focus(self) -> None:
         current = self.view.currentIndex()
         selected = current.isValid() and self.view.selectionModel().isRowSelected(current.row(), QModelIndex())
-        if (
-            selected and not self._filtering
-        ):  # Qt makes the first row current, without selecting it, when the table gets the focus
+        if selected and not self._filtering:  # when the table gets the focus, Qt makes its first row current only
             self._model.focus(self.rows.run(self.proxy.mapToSource(current).row()).folder)
 
     def _select(self) -> None:
-        """Select the model's run in focus."""
         focused = self._model.focused
         row = self.rows.row_of(focused.folder if focused else None)
         index = QModelIndex() if row is None else self.proxy.mapFromSource(self.rows.index(row, RUN))

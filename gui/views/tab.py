@@ -13,7 +13,7 @@ from tfticket.text import plain
 
 from .canvas import FigureCanvas
 from .plot_controls import named, set_row_height
-from .texts import text_label
+from .widgets import build, text_label
 
 EXPORTS = (
     ("&Figure…", "export_figure", "As PNG, PDF or SVG, in the light theme"),
@@ -34,47 +34,38 @@ class Tab(QWidget):
     action_requested = Signal(str)
     """The user asked for an action of the window, by its id."""
 
-    def __init__(self, model: Any, name: str, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, model: Any, name: str) -> None:
+        super().__init__()
         self.model = model
         self.canvas = FigureCanvas(name)
         self.canvas.action_requested.connect(self.action_requested)
         self.message = text_label(alignment=Qt.AlignmentFlag.AlignCenter, wordWrap=True)
+        self.problem = text_label(wordWrap=True)
         self.stack = QStackedWidget()
         self.stack.addWidget(self.message)
-        self.export = self._export_button()
-        self._stale = True
-        model.changed.connect(self._changed)
-        self.destroyed.connect(lambda: model.changed.disconnect(self._changed))
-
-    def _export_button(self) -> QToolButton:
-        button = named(QToolButton(), "Export", "Save figure or numbers")
-        button.setText("Export")
-        button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
-        menu = QMenu(button)
+        self.export = named(build(QToolButton, text="Export"), "Export", "Save figure or numbers")
+        self.export.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        menu = QMenu(self.export)
         menu.setToolTipsVisible(True)
         for text, action, tip in EXPORTS:
             menu.addAction(text, partial(self.action_requested.emit, action)).setToolTip(tip)
-        button.setMenu(menu)
-        set_row_height(button)
-        return button
+        self.export.setMenu(menu)
+        set_row_height(self.export)
+        self._stale = True
+        model.changed.connect(self._changed)
+        self.destroyed.connect(lambda: model.changed.disconnect(self._changed))
 
     def refresh(self) -> None:
         """Poll the model; called by the window's timer while the tab is visible."""
         self.model.poll()
 
     def export_figure(self, path: Path) -> None:
-        """Save the figure in the light theme.
-
-        Raises:
-            InputError: The suffix is not .png, .pdf or .svg.
-        """
+        """Save the figure: see ``FigureCanvas.save``."""
         if self._stale:
             self._update()
         self.canvas.save(path)
 
     def export_csv(self, path: Path) -> None:
-        """Save the numbers shown as CSV."""
         text = self.model.csv()
         atomic_write(path, lambda file: file.write_text(text, encoding="utf-8"))
 
@@ -93,8 +84,10 @@ class Tab(QWidget):
             self._update()
 
     def _show_message(self) -> None:
-        """Show the model's message, if it has one, in place of the plot."""
-        message = self.model.message
+        """Show the model's message, if it has one, in place of the plot, or else its problem above the plot."""
+        message, problem = self.model.message, getattr(self.model, "problem", "")
+        self.problem.setText(plain(problem))
+        self.problem.setVisible(bool(problem and not message))
         self.message.setText(plain(message))
         self.stack.setCurrentIndex(0 if message else 1)
         self.export.setEnabled(not message)

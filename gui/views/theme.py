@@ -16,7 +16,8 @@ def set_theme(name: str) -> None:
     QApplication.setStyle("Fusion")  # follows the scheme on every platform
     QGuiApplication.styleHints().setColorScheme(SCHEMES.get(name, Qt.ColorScheme.Unknown))
     QApplication.setPalette(QPalette())
-    if name in ("light", "dark") and is_dark() != (name == "dark"):  # a desktop without schemes
+    is_dark = QGuiApplication.palette().window().color().lightness() < 128
+    if name in ("light", "dark") and is_dark != (name == "dark"):  # a desktop without schemes
         QApplication.setPalette(_dark() if name == "dark" else QPalette(QColor("#efefef")))
 
 
@@ -30,10 +31,8 @@ def icon(symbol: str) -> QIcon:
     """Return a character as an icon in the text colour, unlike the style's icons in dark themes."""
     result, size = QIcon(), 64
     palette = QGuiApplication.palette()
-    for mode, group in (
-        (QIcon.Mode.Normal, QPalette.ColorGroup.Active),
-        (QIcon.Mode.Disabled, QPalette.ColorGroup.Disabled),
-    ):
+    groups = {QIcon.Mode.Normal: QPalette.ColorGroup.Active, QIcon.Mode.Disabled: QPalette.ColorGroup.Disabled}
+    for mode, group in groups.items():
         pixmap = QPixmap(size, size)
         pixmap.fill(Qt.GlobalColor.transparent)
         painter = QPainter(pixmap)
@@ -77,30 +76,18 @@ class CheckBox(QCheckBox):
         painter.end()
 
 
-def is_dark() -> bool:
-    """Return True if the present palette is dark."""
-    return QGuiApplication.palette().window().color().lightness() < 128
-
-
 def _dark() -> QPalette:
     palette = QPalette(QColor("#323232"))
+    role = QPalette.ColorRole
+    texts = (role.WindowText, role.Text, role.ButtonText)
     colours = {
-        QPalette.ColorRole.Window: "#363636",
-        QPalette.ColorRole.WindowText: "#e6e6e6",
-        QPalette.ColorRole.Base: "#202020",
-        QPalette.ColorRole.AlternateBase: "#282828",
-        QPalette.ColorRole.Text: "#e6e6e6",
-        QPalette.ColorRole.Button: "#464646",
-        QPalette.ColorRole.ButtonText: "#e6e6e6",
-        QPalette.ColorRole.ToolTipBase: "#3a3a3a",
-        QPalette.ColorRole.ToolTipText: "#e6e6e6",
-        QPalette.ColorRole.PlaceholderText: "#8c8c8c",
-        QPalette.ColorRole.Highlight: "#2f6da8",
-        QPalette.ColorRole.HighlightedText: "#ffffff",
-        QPalette.ColorRole.Link: "#6cb2f0",
+        **{role.Window: "#363636", role.Base: "#202020", role.AlternateBase: "#282828", role.Button: "#464646"},
+        **{role.ToolTipBase: "#3a3a3a", role.ToolTipText: "#e6e6e6", role.PlaceholderText: "#8c8c8c"},
+        **{role.Highlight: "#2f6da8", role.HighlightedText: "#ffffff", role.Link: "#6cb2f0"},
+        **dict.fromkeys(texts, "#e6e6e6"),
     }
-    for role, colour in colours.items():
-        palette.setColor(role, QColor(colour))
-    for role in (QPalette.ColorRole.WindowText, QPalette.ColorRole.Text, QPalette.ColorRole.ButtonText):
-        palette.setColor(QPalette.ColorGroup.Disabled, role, QColor("#7a7a7a"))
+    for part, colour in colours.items():
+        palette.setColor(part, QColor(colour))
+    for part in texts:
+        palette.setColor(QPalette.ColorGroup.Disabled, part, QColor("#7a7a7a"))
     return palette

@@ -19,12 +19,8 @@ def numbers(images):
 
 
 def arrays(rows=40):
-    return {
-        "x_train": numbered(rows),
-        "y_train": np.arange(rows) % 3,
-        "x_test": numbered(6),
-        "y_test": np.arange(6) % 2,
-    }
+    train = {"x_train": numbered(rows), "y_train": np.arange(rows) % 3}
+    return {**train, "x_test": numbered(6), "y_test": np.arange(6) % 2}
 
 
 def own(rows=40, **changes):

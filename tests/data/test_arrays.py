@@ -3,7 +3,6 @@
 import datetime
 import enum
 import re
-from fractions import Fraction
 
 import numpy as np
 import pandas as pd
@@ -13,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays as float_arrays
 from PIL import Image
-from sklearn.datasets import load_breast_cancer, load_digits
 
 from tests.data.rows import SPLITS, assert_equal
 from tests.refusals import refused
@@ -51,112 +49,62 @@ def saved(path, rows, labels=CODES, **more):
 # Labels
 
 
-def classes(data):
-    """The class of each image, by the image's first pixel."""
-    rows = [
-        (int(image.flat[0]) // 4, data.class_names[label])
-        for split in ("train", "validation")
-        for image, label in zip(*data.split(split), strict=True)
-    ]
-    return [name for _, name in sorted(rows)]
-
-
 Animal = enum.Enum("Animal", ["CAT", "COW", "DOG"])
-OBJECTS = NAMES.astype(object)
+Nameless = enum.Enum("Nameless", {"A": 1, "B": 2}, type=type("Mixin", (), {"__str__": lambda self: "it"}))
 TEXTS = [
-    NAMES, NAMES.tolist(), list(NAMES), tuple(NAMES.tolist()), OBJECTS, NAMES.astype("S"), NAMES[:, None],
-    OBJECTS[:, None], [[name] for name in NAMES.tolist()], [(name,) for name in NAMES.tolist()], pd.Series(NAMES),
-    pd.Series(OBJECTS, index=np.arange(ROWS)[::-1]), pd.Series(NAMES, dtype="string"),
-    pd.Series(pd.Categorical(NAMES, ["whale", "dog", "cow", "cat"])), pd.DataFrame({"animal": NAMES}),
-    np.ma.MaskedArray(NAMES, mask=False),
+    NAMES, NAMES.tolist(), NAMES.astype(object)[:, None], NAMES.astype("S"), [(name,) for name in NAMES.tolist()],
+    pd.Series(NAMES, dtype="string"), pd.Series(pd.Categorical(NAMES, ["whale", "dog", "cow", "cat"])),
+    pd.DataFrame({"animal": NAMES}), np.ma.MaskedArray(NAMES, mask=False),
 ]  # fmt: skip
-NUMBERS = [
-    (CODES + 1, "123"), (2 * (CODES % 2) - 1, ("-1", "1")), (CODES * 5 + 3, ("3", "8", "13")),
-    (CODES.astype(float), "012"), (CODES.astype(np.float16) + 1, "123"), (CODES.astype(np.longdouble) + 1, "123"),
-    (CODES + 2**62, tuple(str(2**62 + code) for code in range(3))), (CODES.astype(">i4") + 7, "789"),
-    (CODES.astype(np.uint64) + np.uint64(2**63), tuple(str(2**63 + code) for code in range(3))),
-    ([int(code) * 10**30 for code in CODES], ("0", str(10**30), str(2 * 10**30))),
-    (CODES.astype(np.int8) - np.int8(127) - np.int8(1), ("-128", "-127", "-126")),
-    (np.array([*map(int, CODES)], dtype=object), "012"), (pd.Series(CODES, dtype="Int64"), "012"),
-    (np.array([*map(np.int32, CODES), None], dtype=object)[:-1], "012"), (CODES > 0, ("False", "True")),
-    ((CODES > 0).astype(object), ("False", "True")), (pd.Series(CODES > 0, dtype="boolean"), ("False", "True")),
+CLASSES = [  # labels, the names of their classes, and which of them the codes 0, 1 and 2 are
+    *((labels, ("cat", "cow", "dog"), (2, 0, 1)) for labels in TEXTS),
+    (CODES * 5 - 1, ("-1", "4", "9"), (0, 1, 2)), (CODES.astype(np.longdouble) + 1, "123", (0, 1, 2)),
+    (CODES.astype(np.uint64) + np.uint64(2**63), tuple(str(2**63 + code) for code in range(3)), (0, 1, 2)),
+    ([int(code) * 10**30 for code in CODES], ("0", str(10**30), str(2 * 10**30)), (0, 1, 2)),
+    (pd.Series(CODES, dtype="Int64"), "012", (0, 1, 2)), (CODES > 0, ("False", "True"), (0, 1, 1)),
+    (np.array([*map(np.int32, CODES), None], dtype=object)[:-1], "012", (0, 1, 2)),
+    ([[*Animal][code] for code in CODES], ("Animal.CAT", "Animal.COW", "Animal.DOG"), (0, 1, 2)),
+    ([("abc"[code], int(code)) for code in CODES], ("('a', 0)", "('b', 1)", "('c', 2)"), (0, 1, 2)),
+    ([(0,) * code for code in CODES.tolist()], ("()", "(0, 0)", "(0,)"), (0, 2, 1)),
+    (np.array(["10", "9", "b"])[CODES], ("b", "9", "10"), (2, 1, 0)),
 ]  # fmt: skip
-OTHERS = [
-    ([[*Animal][code] for code in CODES], ("Animal.CAT", "Animal.COW", "Animal.DOG")),
-    (pd.Series(pd.cut([1, 2, 3] * 10, [0, 1, 2, 3])), ("(0, 1]", "(1, 2]", "(2, 3]")),
-    ([("abc"[code], int(code)) for code in CODES], ("('a', 0)", "('b', 1)", "('c', 2)")),
-    (tuple(("ab"[code], code) for code in (CODES > 0).tolist()), ("('a', False)", "('b', True)")),
-    ([(0,) * code for code in CODES.tolist()], ("()", "(0, 0)", "(0,)")),
-    (pd.Series([frozenset({int(code)}) for code in CODES]), ("frozenset({0})", "frozenset({1})", "frozenset({2})")),
-    (np.array(["10", "9", "b"])[CODES], ("b", "9", "10")),
-]
 
 
 def test_texts_numbers_and_other_values_are_classes_in_their_order():
-    for number, labels in enumerate(TEXTS):
+    for labels, names, codes in CLASSES:
         data = labelled(labels)
-        assert (data.class_names, classes(data)) == (("cat", "cow", "dog"), NAMES.tolist()), number
-        assert data.contents == labelled(NAMES).contents
-    for labels, names in NUMBERS:
-        data, order = labelled(labels), sorted({*labels})
         assert data.class_names == tuple(names)
-        assert classes(data) == [names[order.index(label)] for label in labels]
-        assert data.y_train.dtype == np.int32
-    for labels, names in OTHERS:
-        data = labelled(labels)
-        assert (data.class_names, classes(data)) == (names, [str(label) for label in labels])
-
-
-@given(st.permutations(range(3)), st.sampled_from(["text", "number"]))
-def test_the_class_of_a_row_does_not_depend_on_the_order(order, kind):
-    rows = np.concatenate([np.flatnonzero(code == CODES) for code in order])
-    labels = NAMES if kind == "text" else CODES * 3
-    shuffled = loaded(PIXELS[rows], PIXELS, labels[rows], labels)
-    assert shuffled.checksum == labelled(labels).checksum
-
-
-def test_labels_of_equal_kinds_may_be_of_other_types_in_a_file_and_chosen_as_users_know_them(tmp_path):
+        assert data.contents == labelled(np.array(codes)[CODES]).contents, names
     assert labelled(NAMES, classes=["dog", "cat"]).class_names == ("dog", "cat")
     assert labelled(CODES + 1, classes=[3, 1]).class_names == ("3", "1")
+
+
+def test_labels_of_equal_kinds_may_be_of_other_types_in_a_file(tmp_path):
     assert labelled(CODES.astype(float), CODES.astype(np.uint8)).contents == labelled(CODES).contents
-    assert labelled(OBJECTS, NAMES.astype("S")).contents == labelled(NAMES).contents
-    for labels in (NAMES, CODES + 1, CODES.astype(float), CODES > 0, NAMES.astype("S"), np.asarray(OBJECTS, str)):
+    for labels in (NAMES, CODES.astype(float), CODES > 0, NAMES.astype("S")):
         there, here = load_data(path=saved(tmp_path, PIXELS, labels)), loaded(PIXELS, PIXELS[:9], labels)
         assert (there.class_names, there.checksum) == (here.class_names, here.checksum)
     with refused(None, None, "y_train holds pickled Python objects", "np.asarray(array, str)"):
-        load_data(path=saved(tmp_path, PIXELS, OBJECTS))
+        load_data(path=saved(tmp_path, PIXELS, NAMES.astype(object)))
 
 
 REFUSED_LABELS = [
-    (np.linspace(0, 1, ROWS), "y_train[1] is 0.03", "np.digitize"), (np.arange(ROWS) * 7.0, "30 different numbers"),
+    (np.linspace(0, 1, ROWS), "y_train[1] is 0.03", "np.digitize"), (CODES * 1e300, "y_train[1] is 1e+300"),
     (np.arange(ROWS) * 7, "30 different numbers in 30 rows", "y.astype(str)"), (np.arange(ROWS), "30 different"),
-    (CODES * 1e300, "y_train[1] is 1e+300", "regression"), ([1, 2.5] * 15, "y_train[1] is 2.5", "regression"),
-    (np.where(CODES == 1, np.inf, 0), "y_train[1] is inf"), (np.where(CODES == 1, np.nan, 0), "y_train[1] is nan"),
-    ([None, *NAMES[1:]], "y_train[0] is None", "without a label"), (pd.Series([pd.NA, *CODES[1:]]), "is <NA>"),
-    (pd.Series(["cat", None] * 15), "y_train[1] is nan", "without a label"),
-    (pd.Series(NAMES).astype("category").cat.remove_categories("cow"), "y_train[2] is nan", "without a label"),
-    (["cat", " "] * 15, "y_train[1] is an empty text"), ([b"cat", b""] * 15, "y_train[1] is an empty text"),
+    (np.where(CODES == 1, np.nan, 0), "y_train[1] is nan"), ([None, *NAMES[1:]], "y_train[0] is None"),
+    (pd.Series([pd.NA, *CODES[1:]]), "is <NA>"), (["cat", " "] * 15, "y_train[1] is an empty text"),
     (["cat", 1] * 15, "'cat' (str, row 0) and 1 (int, row 1)"), ([True, 0] * 15, "True (bool, row 0) and 0 (int"),
-    (["cat", b"cow"] * 15, "several kinds"), (pd.Series(["a", 1, 2.0] * 10), "several kinds"),
-    ([("a", 1), "b"] * 15, "several kinds"), ([Fraction(1, 2), "a"] * 15, "several kinds"),
-    ([[1], [2, 3]] * 15, "y_train[0] is of type list"), ([{"a": 1}] * ROWS, "y_train[0] is of type dict"),
-    ([("a", [1]), ("b", [2])] * 15, "of type tuple"), (np.ma.masked_equal(CODES, 1), "10 masked values"),
-    (pd.Series(pd.date_range("2020-01-01", periods=ROWS)), "holds times"), (CODES.astype("m8[s]"), "holds times"),
+    ([[1], [2, 3]] * 15, "y_train[0] is of type list"), (np.ma.masked_equal(CODES, 1), "10 masked values"),
+    (pd.Series(pd.date_range("2020-01-01", periods=ROWS)), "holds times"), (CODES * 1j, "complex128"),
     ([datetime.date(2020, 1, 1 + int(code)) for code in CODES], "holds times", "y.astype(str)"),
-    (CODES * 1j, "complex128"), (np.array([(1, 2)] * ROWS, "i4,i4"), "expected one label a row"),
     (np.eye(3)[CODES], "(30, 3)", "one-hot: give y.argmax(axis=1)"),
-    (pd.get_dummies(pd.Series(NAMES)), "one-hot: give y.argmax(axis=1)"),
     (np.eye(3)[CODES] * 0.9, "highest score is y.argmax"), (np.ones((ROWS, 2), int), "Rows of several classes"),
     (np.zeros((ROWS, 3), bool), "Rows of several classes"), (np.array([["a", "b"]] * ROWS), "the column that holds"),
     ([(0, 0, 1), (0, 1, 0), (1, 0, 0)] * 10, "one-hot: give np.argmax([*y], axis=1)"),
-    ([(1.0, 0.0), (0.0, 1.0)] * 15, "one-hot: give np.argmax"), ([(10**400, 0.5)] * ROWS, "regression"),
-    (pd.Series([(True, False), (False, True)] * 15), "one-hot: give np.argmax"),
-    ([(0.5, 1.5), (2.5, 0.5)] * 15, "y_train[0] is (0.5, 1.5)", "regression"),
-    ([(np.float32(0.1 * row), 1) for row in range(ROWS)], "regression"), ("cat", "is str"), (3, "y_train is int"),
-    (iter(CODES), "iterator; expected one label a row"), ({"cat", "dog"}, "y_train is set", "in the order of the rows"),
-    (dict(enumerate(CODES)).values(), "y_train is dict_values"), (np.zeros(ROWS), "one class only, '0'"),
-    (["cat"] * ROWS, "one class only, 'cat'"), (["cat", "cat "] * 15, "'cat' and 'cat '"),
-    (["cat", "dog\n"] * 15, r"'dog\n', which cannot be printed"), (["cat", "\x1b[31mdog"] * 15, r"'\x1b[31mdog'"),
+    ([(0.5, 1.5), (2.5, 0.5)] * 15, "y_train[0] is (0.5, 1.5)", "regression"), ("cat", "is str"),
+    ({"cat", "dog"}, "y_train is set", "in the order of the rows"), (np.zeros(ROWS), "one class only, '0'"),
+    (["cat", "cat "] * 15, "'cat' and 'cat '"), (["cat", "\x1b[31mdog"] * 15, r"'\x1b[31mdog', which cannot be"),
+    ([*Nameless] * 15, "different labels of one name, 'it'"),
 ]  # fmt: skip
 
 
@@ -168,27 +116,16 @@ def test_labels_of_no_class_are_refused_with_their_place(case):
 
 
 def test_labels_that_no_training_row_has_or_of_another_kind_are_refused():
-    for labels, test_labels, mention in (
-        (NAMES, np.where(NAMES == "dog", "Dog", NAMES), "the label Dog (row 0)"),
-        (CODES, CODES + 1, "the label 3 (row 2)"),
-        (CODES > 0, CODES, "numbers, y_train holds truth values"),
-        (CODES, CODES.astype(str), "texts, y_train holds numbers"),
-        (CODES, CODES + 0.5, "y_test[0] is 0.5"),
-    ):
+    for other, mention in ((CODES.astype(str), "texts, y_train holds numbers"), (CODES + 1, "the label 3 (row 2)")):
         with refused("y_test", None, mention):
-            labelled(labels, test_labels)
+            labelled(CODES, other)
 
 
 def test_numbers_of_many_classes_are_labels_if_plain_or_with_rows_or_given_as_texts():
-    def count(labels, **options):
+    plain, few, many = np.repeat(np.arange(25), 2), np.arange(ROWS) % 20 * 3, np.arange(210) % 21 * 7
+    for labels, count in ((plain, 25), (few, 20), (many, 21), ((np.arange(ROWS) * 7).astype(str), ROWS)):
         images = np.arange(len(labels), dtype=np.uint8).reshape(-1, 1, 1)
-        options = options or {"x_validation": images, "y_validation": labels}
-        return loaded(images, None, labels, **options).num_classes
-
-    assert count(np.repeat(np.arange(25), 2), stratify=True) == 25, "0, 1, 2, ..., two rows each"
-    assert count(np.arange(ROWS) % 20 * 3) == 20, "few"
-    assert count((np.arange(ROWS) * 7).astype(str)) == ROWS, "as the message says"
-    assert count(np.arange(210) % 21 * 7) == 21, "ten rows each"
+        assert loaded(images, None, labels, x_validation=images, y_validation=labels).num_classes == count
 
 
 # Rows of floats
@@ -200,70 +137,46 @@ def kept_rows(data):
     return rows[np.lexsort(rows.T)]
 
 
-def assert_rows(data, expected):
-    expected = np.asarray(expected, np.float32).reshape(ROWS, -1)
-    np.testing.assert_array_equal(kept_rows(data), expected[np.lexsort(expected.T)])
-
-
 TABLES = [
-    TABLE, TABLE.astype(np.float32), TABLE.astype(np.float16), TABLE.astype(np.longdouble), TABLE.astype(">f8"),
-    np.rint(TABLE * 1000).astype(np.int64), np.rint(TABLE * 10).astype(np.uint8), TABLE > 5, TABLE.tolist(),
-    np.rint(TABLE * 1000).astype(np.uint16), TABLE.astype(object), np.asfortranarray(TABLE), np.asmatrix(TABLE),
-    np.repeat(TABLE, 2, axis=0)[::2], FRAME, FRAME.assign(age=np.arange(ROWS), pulse=TABLE[:, 3] > 5),
-    FRAME.astype("Float64"), np.ma.MaskedArray(TABLE, mask=False),
+    TABLE, TABLE.astype(np.float32), TABLE.astype(np.longdouble), np.rint(TABLE * 1000).astype(np.int64),
+    np.rint(TABLE * 10).astype(np.uint8), TABLE > 5, TABLE.tolist(), TABLE.astype(object), np.asfortranarray(TABLE),
+    FRAME.assign(age=np.arange(ROWS), pulse=TABLE[:, 3] > 5), FRAME.astype("Float64"),
+    np.ma.MaskedArray(TABLE, mask=False),
 ]  # fmt: skip
 
 
-def test_a_table_of_numbers_becomes_float32():
-    for table in TABLES:
-        data = loaded(table)
-        assert data.input_shape == (4,)
+def test_tables_and_images_of_numbers_become_float32():
+    for rows in (*TABLES, IMAGES, IMAGES.astype(np.float64).reshape(ROWS, 4, 15, 1)):
+        data = loaded(rows)
+        assert data.input_shape == np.shape(rows)[1:]
         for split in SPLITS:
-            assert data.split(split)[0].dtype == np.float32
-            assert not data.split(split)[0].flags.writeable
-            assert not np.shares_memory(table, data.split(split)[0])
+            part = data.split(split)[0]
+            assert (part.dtype, part.flags.writeable, np.shares_memory(rows, part)) == (np.float32, False, False)
         assert data.x_train.ctypes.data % 64 == 0
-        assert_rows(data, np.array(table, float))
+        expected = np.array(rows, np.float64).astype(np.float32).reshape(ROWS, -1)
+        np.testing.assert_array_equal(kept_rows(data), expected[np.lexsort(expected.T)])
         assert data.normalisation == standard_floats(data.x_train)
-
-
-@pytest.mark.parametrize("kind", [np.float16, np.float32, np.float64])
-def test_images_of_floats_become_float32_and_need_four_dimensions(kind, tmp_path):
-    for shape in ((4, 5, 3), (4, 15, 1), (60, 1, 1)):
-        images = IMAGES.reshape(ROWS, *shape).astype(kind)
-        data = loaded(images)
-        assert data.input_shape == shape
-        assert_rows(data, images)
-        assert len(data.normalisation.offset) == shape[-1]
-    rows = IMAGES.reshape(ROWS, 20, 3).astype(kind)
+    assert loaded([Image.new("L", (5, 4), row) for row in range(ROWS)]).input_shape == (4, 5, 1)
+    rows = IMAGES.reshape(ROWS, 20, 3)
     with refused("x_train", None, "[30, 20, 3]", "x[..., None]", "x.reshape(len(x), -1)"):
         loaded(rows)
-    with refused(None, None, "x_train", "[30, 20, 3]"):
-        load_data(path=saved(tmp_path, rows))
-    assert loaded(rows[..., None]).input_shape == (20, 3, 1)
-    assert loaded(rows.reshape(ROWS, -1)).input_shape == (60,)
 
 
-@pytest.mark.parametrize("split", ["test", "validation"])
-def test_images_of_floats_have_equal_scales_in_all_splits(split):
-    def load(rows):
-        own = {"x_test": UNIT_IMAGES, "y_test": CODES, "x_validation": UNIT_IMAGES, "y_validation": CODES}
-        load_data(
-            "own", x_train=UNIT_IMAGES, y_train=CODES, **own | {f"x_{split}": rows, f"y_{split}": CODES[: len(rows)]}
-        )
-
+def test_images_of_floats_have_equal_scales_in_all_splits():
     for factor in (255, 1 / 255):
-        with refused(f"x_{split}", None, "values up to"):
-            load(factor * UNIT_IMAGES)
+        with refused("x_test", None, "values up to"):
+            loaded(UNIT_IMAGES, factor * UNIT_IMAGES)
+    with refused("x_validation", None, "values up to"):
+        loaded(UNIT_IMAGES, x_validation=255 * UNIT_IMAGES, y_validation=CODES)
     outlier = UNIT_IMAGES.copy()
     outlier[0, 0, 0, 0] = 255
-    for rows in (UNIT_IMAGES * 5, UNIT_IMAGES - 0.5, UNIT_IMAGES[:1], outlier, UNIT_IMAGES * 0):
-        load(rows)
+    for rows in (UNIT_IMAGES * 5, UNIT_IMAGES - 0.5, outlier, UNIT_IMAGES * 0):
+        loaded(UNIT_IMAGES, rows)
     loaded(TABLE, TABLE / 1000)  # a table's columns have scales of their own
 
 
 def test_floats_in_a_file_are_the_same_data_and_texts_are_refused(tmp_path):
-    for rows in (TABLE, IMAGES, np.asfortranarray(TABLE), TABLE.astype(np.float16), np.rint(TABLE).astype(int)):
+    for rows in (TABLE, IMAGES, np.asfortranarray(TABLE), np.rint(TABLE).astype(int)):
         there = load_data("own", path=saved(tmp_path, rows))
         assert_equal(there, loaded(rows, rows[:9]))
         assert there.x_train.ctypes.data % 64 == 0
@@ -274,20 +187,16 @@ def test_floats_in_a_file_are_the_same_data_and_texts_are_refused(tmp_path):
 
 def test_a_summary_describes_floats_and_notes_whether_they_are_pixels(tmp_path):
     table = summary(str(saved(tmp_path, TABLE, x_val=TABLE[:6], y_val=CODES[:6])))
-    assert str(table).splitlines()[2:6] == [
-        "  rows      4 features of float32, 3 classes",
-        "  training       30 rows, 10 of each class",
-        "  validation      6 rows, 2 of each class",
-        "  test            9 rows, 3 of each class",
-    ]
+    assert "  rows      4 features of float32, 3 classes\n" in str(table)
+    assert "  validation      6 rows, 2 of each class\n" in str(table)
     assert (table.dtype, table.validation_rows, table.note) == ("float32", 6, None)
     pixels = np.random.default_rng(0).integers(0, 256, (ROWS, 4, 5, 3)).astype(np.uint8)
     pixels[0, 0, 0] = 0, 255, 128
-    for floats in (pixels / 255, (pixels / 255).astype(np.float32), pixels * np.float32(1 / 255), pixels.astype(float)):
+    for floats in (pixels / 255, pixels * np.float32(1 / 255), pixels.astype(float)):
         note = summary(str(saved(tmp_path, floats))).note
         advice = re.search(r"pixels: (\S+(?: \S+)*) loses", note)[1]
         np.testing.assert_array_equal(eval(advice, {"np": np, "x": floats}), pixels)
-    for floats in (pixels + 0.5, pixels / 254, pixels - 1.0, IMAGES):
+    for floats in (pixels + 0.5, pixels / 254, pixels - 1.0):
         assert summary(str(saved(tmp_path, floats))).note is None
 
 
@@ -297,16 +206,14 @@ def test_numbers_type_and_shape_count_but_no_order():
     zeros, signed = TABLE.copy(), TABLE.copy()
     zeros[::2, 0], signed[::2, 0] = 0.0, -0.0
     assert loaded(zeros).contents == loaded(signed).contents
-    whole = np.rint(TABLE)
-    assert len({loaded(whole.astype(kind)).contents for kind in (float, np.float16, int, np.uint8)}) == 1
+    assert len({loaded(np.rint(TABLE).astype(kind)).contents for kind in (float, np.float16, int, np.uint8)}) == 1
     pixels = np.rint(IMAGES * 10 + 100).clip(0, 255).astype(np.uint8)
     rows = [pixels, pixels.astype(float), pixels.reshape(ROWS, -1), pixels.reshape(ROWS, 5, 4, 3)]
     assert len({loaded(each).contents for each in rows}) == 4
-    for data, others in ((IMAGES, pixels), (TABLE, IMAGES), (TABLE, TABLE)):
+    for others in (pixels, TABLE, IMAGES):
         with refused("out_of_distribution"):
-            check_alike(loaded(data), loaded(others))
+            check_alike(loaded(IMAGES), loaded(others))
     check_alike(loaded(TABLE), loaded(TABLE + 1))
-    assert repr(loaded(TABLE)) == "Dataset(own, 27 + 3 + 30 rows of 4 features, 3 classes)"
     assert repr(loaded(TABLE[:, :1])) == "Dataset(own, 27 + 3 + 30 rows of 1 feature, 3 classes)"
 
 
@@ -314,34 +221,25 @@ def test_normalise_is_for_its_type_and_fits_the_training_rows():
     for rows, word in ((TABLE, "unit"), (PIXELS, "none")):
         with refused("data.normalise", "standard"):
             loaded(rows, normalise=word)
-    assert loaded(TABLE, normalise="none").normalisation == IDENTITY
     assert loaded(PIXELS).checksum == loaded(PIXELS, normalise="unit").checksum
     assert len({loaded(TABLE, normalise=word).checksum for word in ("auto", "standard", "none")}) == 2
     data = loaded(TABLE, TABLE + 100, validation_rows=10)
     assert data.normalisation == standard_floats(data.x_train)
-    wide = np.column_stack([TABLE, np.where(CODES > 0, 3e38, -3e38)])
-    narrow = TABLE * [1, 1e-3, 1, 1]
-    for rows, test_rows, mention in (
-        (np.column_stack([TABLE[:, 0] * 1e-43, TABLE]), None, "column 0"),
-        (wide, None, "column 4"),
-        (FRAME.assign(pulse=wide[:, 4]), None, "column 3 ('pulse')"),
-        (narrow, np.where(np.arange(4) == 1, 3.4e38, narrow), "column 1"),
-    ):
-        with refused("data.normalise", None, f"{mention} leaves float32"):
-            loaded(rows, test_rows)
+    wide, narrow = FRAME.assign(pulse=np.where(CODES > 0, 3e38, -3e38)), TABLE * [1, 1e-3, 1, 1]
+    with refused("data.normalise", None, "column 3 ('pulse') leaves float32"):
+        loaded(wide)
+    with refused("data.normalise", None, "column 1 leaves float32"):
+        loaded(narrow, np.where(np.arange(4) == 1, 3.4e38, narrow))
     assert loaded(wide, normalise="none").normalisation == IDENTITY
 
 
 def test_the_names_of_columns_are_kept_and_must_be_the_same():
     assert loaded(FRAME).feature_names == ("age", "height", "weight", "pulse")
-    assert loaded(TABLE).feature_names == ()
     assert loaded(FRAME, TABLE).contents == loaded(TABLE).contents
-    others = FRAME.iloc[:, ::-1], FRAME.rename(columns={"age": "Age"}), FRAME.iloc[:, :3]
-    for test_rows in others:
-        with refused("x_test", None, "other columns than x_train", "x_test[x_train.columns]"):
-            loaded(FRAME, test_rows)
+    with refused("x_test", None, "other columns than x_train", "x_test[x_train.columns]"):
+        loaded(FRAME, FRAME.iloc[:, ::-1])
     with refused("x_validation", None, "other columns"):
-        loaded(FRAME, x_validation=others[0], y_validation=CODES)
+        loaded(FRAME, x_validation=FRAME.rename(columns={"age": "Age"}), y_validation=CODES)
 
 
 class Tensor:
@@ -364,12 +262,10 @@ REFUSED_ROWS = [
     (FRAME.astype("Float64").mask(FRAME.iloc[3, 1] == FRAME), "x_train[3, 1] (column 'height') is <NA>"),
     (FRAME.assign(pulse=None), "(column 'pulse') is None"),
     (FRAME.assign(sex="male"), "x_train[0, 4] (column 'sex') is 'male'", "pandas.get_dummies"),
-    (FRAME.assign(day=pd.Timestamp("2020-01-01")), "x_train[0, 4] (column 'day') is Timestamp"),
     (TABLE.astype(str), "<U32 [30, 4]", "x.astype(float)"), (TABLE * 1j, "complex128"), ({"a": 1}, "dict"),
     (np.rint(TABLE).astype("M8[D]"), "datetime64", "days since"), (np.rint(TABLE).astype("m8[D]"), "np.timedelta64"),
     (np.array([*map(tuple, TABLE)], "f4,f4,f4,f4"), "a structured array's fields as columns"),
-    (scipy.sparse.csr_matrix(TABLE), "csr_matrix", "x.toarray()"), (scipy.sparse.coo_array(TABLE), "coo_array"),
-    (np.ma.masked_greater(TABLE, 7), "masked values"), ([[1.0], [2.0, 3.0]] * 15, "rows of one length"),
+    (scipy.sparse.csr_matrix(TABLE), "csr_matrix", "x.toarray()"), ([[1.0], [2.0, 3.0]] * 15, "rows of one length"),
     (np.array([np.zeros(1), np.zeros(2)] * 15, object), "different kinds or lengths"),
     (TABLE[:, 0], "(30,)", "[rows, features]"), (TABLE[:, :0], "(30, 0)", "none of them 0"),
     (TABLE.reshape(ROWS, 1, 1, 2, 2), "(30, 1, 1, 2, 2)"),
@@ -388,20 +284,12 @@ def test_rows_of_no_numbers_are_refused_with_their_place(case):
         loaded(rows)
 
 
-def test_test_rows_are_checked_too_and_rounded_by_the_measure_of_the_training_rows():
-    for rows, test_rows, mention in (
-        (TABLE, changed(np.nan), "x_test[7, 2] is NaN"),
-        (TABLE, TABLE[:, :3], "3 features, x_train has 4 features"),
-        (IMAGES, np.zeros((ROWS, 4, 5, 3), np.uint8), "uint8, x_train is float32"),
-    ):
-        with refused("x_test", None, mention):
-            loaded(rows, test_rows)
+def test_values_that_float32_cannot_tell_apart_are_refused_and_the_advice_keeps_them():
+    with refused("x_test", None, "x_test[7, 2] is NaN"):
+        loaded(TABLE, changed(np.nan))
     near = TABLE[:2].copy()
     near[1] = near[0] * (1 + 1e-12)
-    assert loaded(TABLE, near).x_test.shape == (2, 4)
-
-
-def test_values_that_float32_cannot_tell_apart_are_refused_and_the_advice_keeps_them():
+    assert loaded(TABLE, near).x_test.shape == (2, 4), "the training rows have the measure"
     for column in (1.7e9 + np.arange(ROWS) * 0.5, 2**60 + np.arange(ROWS), 1 + np.arange(ROWS) * 1e-12):
         frame = pd.DataFrame({"when": column}) if column.dtype.kind == "i" else FRAME.assign(when=column)
         with refused("x_train", None, "('when')", "Subtract the same number"):
@@ -409,7 +297,7 @@ def test_values_that_float32_cannot_tell_apart_are_refused_and_the_advice_keeps_
         data = loaded(frame.assign(when=column - column[0]))
         assert len(np.unique(kept_rows(data)[:, -1])) == ROWS
     count = np.arange(ROWS)[:, None]
-    for rows, kept in ((TABLE * 1e-46, ROWS), (TABLE * 1e-300, ROWS), (count * 1e-309, 2), (count % 2 * 5e-324, 2)):
+    for rows, kept in ((TABLE * 1e-46, ROWS), (count * 1e-309, 2), (count % 2 * 5e-324, 2)):
         with pytest.raises(InputError, match="column 0 apart") as error:
             loaded(rows)
         factor = re.search(r"Multiply this column by the same number, such as (\S+),", str(error.value))[1]
@@ -427,17 +315,3 @@ def test_a_table_is_refused_or_kept_to_a_thousandth_of_its_range(rows):
     for column in range(2):
         kept = np.sort(kept_rows(data)[:, column].astype(float))
         assert np.abs(kept - np.sort(rows[:, column])).max() <= max(span[column] / 1000, 1e-4 * (span[column] == 0))
-
-
-def test_lists_of_pictures_and_tables_of_scikit_learn_are_loaded_in_a_line():
-    assert loaded([Image.new("L", (5, 4), row) for row in range(ROWS)]).input_shape == (4, 5, 1)
-    x, y = load_breast_cancer(return_X_y=True, as_frame=True)
-    data = load_data("cancer", x_train=x[:400], y_train=y[:400], x_test=x[400:], y_test=y[400:], stratify=True)
-    assert repr(data) == "Dataset(cancer, 360 + 40 + 169 rows of 30 features, 2 classes)"
-    inputs = (data.x_train - np.float32(data.normalisation.offset)) * np.float32(data.normalisation.scale)
-    np.testing.assert_allclose(inputs.mean(axis=0), 0, atol=1e-5)
-    np.testing.assert_allclose(inputs.std(axis=0), 1, rtol=1e-5)
-    x, y = load_digits(return_X_y=True)
-    data = load_data("digits", x_train=x[:1297], y_train=y[:1297], x_test=x[1297:], y_test=y[1297:])
-    assert data.input_shape == (64,)
-    assert data.normalisation.scale[0] == 1, "a pixel that is always 0"

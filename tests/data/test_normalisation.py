@@ -45,30 +45,19 @@ def test_the_constants_of_floats_are_those_of_numpy(features, rows, mean, seed):
     assert (constants.dtype, constants.shift) == ("float32", (0.0,) * features)
 
 
-def test_the_constants_of_mnist_are_the_usual_ones_in_any_order(mnist):
-    constants = standard(mnist.x_train)
+def test_constants_of_mnist_of_constant_channels_of_floats_far_from_0_and_of_many_tiles(mnist, colour):
+    constants = standard(mnist.x_train)  # whose sums leave int64
     assert 1 / (255 * constants.scale[0]) == pytest.approx(0.3081, abs=1e-4)
     assert -constants.shift[0] / (255 * constants.scale[0]) == pytest.approx(0.1307, abs=1e-4)
-    images = np.roll(mnist.x_train, 1, axis=0)
-    assert standard(images[::-1]) == constants
-    assert 1 / (255 * constants.scale[0]) == pytest.approx((images.astype(np.float64) / 255).std(), rel=1e-9)
-
-
-def test_a_constant_channel_or_feature_is_only_shifted(colour):
-    for pixel in (0, 7, 255):
-        images = colour.x_train.copy()
-        images[..., 1] = pixel
-        constants = standard(images)
-        assert constants.scale[1] == 1 / 255
-        np.testing.assert_allclose(applied(constants, images)[..., 1], 0, atol=1e-15)
-        np.testing.assert_allclose(applied(constants, images)[..., [0, 2]].std(axis=(0, 1, 2)), 1, rtol=1e-12)
-    for value in (0, 0.1, -1e30, 1e-40):
+    images = colour.x_train.copy()
+    images[..., 1] = 7
+    constants = standard(images)
+    assert constants.scale[1] == 1 / 255
+    np.testing.assert_allclose(applied(constants, images)[..., 1], 0, atol=1e-15)
+    for value in (0.1, -1e30):
         values = np.stack([np.full(999, value), np.arange(999)], axis=1).astype(np.float32)
         constants = standard_floats(values)
         assert (constants.offset[0], constants.scale[0]) == (np.float32(value), 1)
-
-
-def test_floats_far_from_0_and_in_many_tiles_lose_no_digits():
     values = (1e6 + np.random.default_rng(0).integers(-8, 9, (1000, 1))).astype(np.float32)
     constants = standard_floats(values)
     inputs = (values - np.float32(constants.offset)) * np.float32(constants.scale)
@@ -91,23 +80,15 @@ def test_constants_are_written_and_read_back_to_the_bit(parts):
         assert Normalisation.model_validate(json.loads(json.dumps(there.model_dump(mode="json")))) == there
 
 
-def test_fields_for_floats_are_written_of_floats_alone_and_defaults_are_pixels_by_255():
+REFUSED = [None, {"scale": [True], "shift": [0.0]}, {"scale": "1", "shift": "0"}, {"scale": [1], "shift": ["0"]}]
+REFUSED += [{"scale": [1.0, 1.0]}, {"scale": [], "shift": []}, {"offset": [1.0]}, {"scale": [1.0], "mean": [0.0]}]
+REFUSED += [{"offset": [0.0, 0.0], "dtype": "float32"}, {"dtype": "float64"}, {"scale": [float("nan")]}]
+
+
+def test_defaults_are_pixels_by_255_and_values_that_are_no_normalisation_are_refused():
     assert UNIT.model_dump() == {"scale": (1 / 255,), "shift": (0.0,)}
     assert IDENTITY.model_dump(mode="json") == {"scale": [1], "shift": [0], "dtype": "float32", "offset": [0]}
-    assert validate(Normalisation, {"shift": [-1]}, where="here") == Normalisation(scale=(1 / 255,), shift=(-1.0,))
-    assert validate(Normalisation, {"scale": [1]}, where="here") == Normalisation(scale=(1.0,), shift=(0.0,))
-
-
-REFUSED = [None, [], "scale", 1, {"scale": [True], "shift": [0.0]}, {"scale": "1", "shift": "0"}]
-REFUSED += [{"scale": [1], "shift": ["0"]}, {"scale": [1.0, 1.0]}, {"shift": []}, {"offset": [1.0]}]
-REFUSED += [{"scale": [1.0], "shift": [0.0], "mean": [0.0]}, {"offset": [0.0, 0.0], "dtype": "float32"}]
-REFUSED += [{"offset": [], "dtype": "float32"}, {"dtype": "float64"}, {"scale": 1.0, "shift": 0.0}]
-REFUSED += [{"scale": [], "shift": []}, {"scale": ["much"]}, {"scale": [None]}, {"scale": [[1.0]], "shift": [[0.0]]}]
-REFUSED += [{"scale": [float("nan")]}, {"shift": [float("inf")]}, {"scale": [10**400]}]
-
-
-def test_values_that_are_no_normalisation_are_refused():
-    for values in REFUSED:
+    for values in (*REFUSED, {"scale": [10**400]}):
         with pytest.raises(InputError, match=r"^here: "):
             validate(Normalisation, values, where="here")
 
@@ -139,10 +120,8 @@ def softmax(logits):
     return exponentials / exponentials.sum(axis=1, keepdims=True)
 
 
-@pytest.mark.parametrize("make", ["small", "lenet-300-100"])
-def test_a_loaded_ticket_predicts_as_a_plain_model_does_on_normalised_images(make, loaded, tmp_path):
-    data = loaded["standard"]
-    model = small_model() if make == "small" else tt.build_model(make, data)
+def test_a_loaded_ticket_predicts_as_a_plain_model_does_on_normalised_images(loaded, tmp_path):
+    data, model = loaded["standard"], small_model()
     tt.Ticket.dense(model, data=data).save(tmp_path / "ticket.safetensors")
     ticket = tt.Ticket.load(tmp_path / "ticket.safetensors")
     assert ticket.model["normalisation"] == data.normalisation.model_dump(mode="json")
@@ -167,49 +146,32 @@ def test_a_ticket_is_trained_on_the_inputs_of_its_data(loaded):
     np.testing.assert_allclose(moved, -0.1 * gradient, atol=1e-5)
 
 
-def test_a_ticket_for_pixels_by_255_refuses_data_of_other_inputs(loaded):
-    ticket = tt.Ticket.dense(small_model())
-    for use in (
-        lambda: tt.train(ticket, loaded["standard"]),
-        lambda: tt.evaluate(untrained(ticket), loaded["standard"]),
-    ):
+def test_a_ticket_for_pixels_by_255_names_no_normalisation_and_refuses_data_of_other_inputs(loaded):
+    ticket = tt.Ticket.dense(small_model(), data=loaded["unit"])
+    assert ticket.model.keys() == {"keras"}
+    for use in (tt.train, lambda ticket, data: tt.evaluate(untrained(ticket), data)):
         with refused("data.normalise", "unit", "Ticket.dense(model, data=data)"):
-            use()
+            use(ticket, loaded["standard"])
     constants = untrained(tt.Ticket.dense(small_model(), data=loaded["standard"]))
     assert tt.evaluate(constants, loaded["unit"]) == tt.evaluate(constants, loaded["standard"]), "it brings its own"
 
 
-def test_constants_are_for_each_channel_or_for_all(loaded):
+def test_constants_are_for_each_channel_or_for_all_and_damaged_ones_are_refused(loaded):
     ticket = tt.Ticket.dense(small_model(), data=loaded["standard"])
 
     def predict(number):
-        constants = {"scale": [1.0] * number, "shift": [0.5] * number}
-        other = replace(ticket, model={**ticket.model, "normalisation": constants})
-        return untrained(other).predict(loaded["unit"].x_test[:9])
+        other = {**ticket.model, "normalisation": {"scale": [1.0] * number, "shift": [0.5] * number}}
+        return untrained(replace(ticket, model=other)).predict(loaded["unit"].x_test[:9])
 
     np.testing.assert_array_equal(predict(1), predict(3))
     with refused("normalisation", None, "(32, 32, 3)", "2 channels"):
         predict(2)
-
-
-def test_pixels_by_255_leave_no_trace_in_a_ticket(loaded):
-    without, with_data = (tt.Ticket.dense(small_model(), data=data) for data in (None, loaded["unit"]))
-    assert without.model.keys() == with_data.model.keys() == {"keras"}
-    registered = tt.Ticket.dense(tt.build_model("lenet-300-100", loaded["unit"]), data=loaded["unit"])
-    assert registered.model.keys() == {"name", "input_shape", "num_classes", "initialiser"}
-
-
-def test_a_damaged_normalisation_in_a_ticket_is_refused(loaded):
-    ticket = tt.Ticket.dense(small_model(), data=loaded["standard"])
     for values, mention in (
         ({"scale": [1.0, 2.0]}, "one number a channel"),
-        ({"scale": ["1"]}, "scale.0"),
         ({"scale": [1e40]}, "scale holds 1e+40; expected at most 3.4e+38"),
         ({"scale": [1e-46]}, "scale holds 1e-46"),
         ({"shift": [-1e40]}, "shift holds -1e+40"),
         ({"dtype": "float32", "offset": [1e40]}, "offset holds 1e+40"),
-        ({"scales": [1.0]}, "Did you mean 'scale'"),
-        (7, "7"),
     ):
         with pytest.raises(InputError, match=r"^The ticket's normalisation: ") as error:
             replace(ticket, model={**ticket.model, "normalisation": values})

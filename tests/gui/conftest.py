@@ -47,6 +47,19 @@ def nothing_is_left_going(request):
     assert not [part for part in going if part != application.thread()], f"left going: {going}"
 
 
+@pytest.fixture
+def show(qtbot):
+    """Show a tab in a window of its own."""
+
+    def show(tab):
+        qtbot.addWidget(tab)
+        tab.resize(900, 600)
+        tab.show()
+        return tab
+
+    return show
+
+
 @pytest.fixture(scope="session")
 def made(tmp_path_factory):
     """Workspaces of one and of two finished runs, the second of another batch size."""

@@ -4,18 +4,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from matplotlib.backend_bases import MouseEvent
 from matplotlib.image import imread
 from PySide6.QtGui import QColor, QGuiApplication, QPalette
 
 from gui.views import canvas as canvas_module
 from gui.views.canvas import FigureCanvas
-from gui.views.figure_theme import decimate, readable, theme_of
+from gui.views.figure_theme import decimate, theme_of
 from tests.processes import DEADLINE, execute
 from tests.refusals import refused
-
-DARK = QPalette(QColor("#303030"))
-DARK.setColor(QPalette.ColorRole.Base, QColor("#202020"))
 
 
 @pytest.fixture
@@ -25,15 +21,8 @@ def canvas(qtbot, monkeypatch):
     canvas = FigureCanvas("Test")
     qtbot.addWidget(canvas)
     canvas.resize(400, 300)
-    (canvas.line,) = canvas.figure.subplots().plot([1, 2, 3], [1, 4, 9], animated=True)
-    canvas.animated = [canvas.line]
+    canvas.figure.subplots().plot([1, 2, 3], [1, 4, 9])
     return canvas
-
-
-def scroll(canvas):
-    x, y = canvas.figure.axes[0].transAxes.transform((0.5, 0.5))
-    MouseEvent("scroll_event", canvas, x, y, step=1)._process()
-    return x, y
 
 
 @given(st.integers(1, 40_000), st.integers(3, 2000), st.booleans())
@@ -51,9 +40,7 @@ def test_decimation_keeps_extremes_ends_of_gaps_and_order(count, most, gaps):
         assert np.isnan(less).sum() >= np.isnan(y).sum() - 1
 
 
-def test_nothing_is_drawn_while_hidden_many_requests_are_one_drawing_and_what_streams_in_is_drawn_alone(
-    canvas, qtbot, monkeypatch
-):
+def test_nothing_is_drawn_while_hidden_and_many_requests_are_one_drawing(canvas, qtbot, monkeypatch):
     drawings = []
     draw = canvas_module.FigureCanvasQTAgg.draw
     monkeypatch.setattr(canvas_module.FigureCanvasQTAgg, "draw", lambda self: (drawings.append(1), draw(self)))
@@ -65,20 +52,15 @@ def test_nothing_is_drawn_while_hidden_many_requests_are_one_drawing_and_what_st
             canvas.request(layout=True)
             QGuiApplication.processEvents()
         assert len(drawings) == shown
-    canvas.request(at_once=True)
-    QGuiApplication.processEvents()
-    before, picture = len(drawings), np.array(canvas.buffer_rgba())
-    canvas.line.set_data([1, 2, 3], [9, 1, 5])
-    canvas.request(animated=True, at_once=True)
-    assert len(drawings) == before
-    assert not np.array_equal(picture, np.array(canvas.buffer_rgba()))
 
 
 def test_themes_follow_the_palette_and_files_and_copies_are_light(canvas, qtbot, tmp_path):
     canvas.show()
+    dark = QPalette(QColor("#303030"))
+    dark.setColor(QPalette.ColorRole.Base, QColor("#202020"))
     with qtbot.waitSignal(canvas.theme_changed):
-        canvas.setPalette(DARK)
-    assert canvas.theme == theme_of(DARK)
+        canvas.setPalette(dark)
+    assert canvas.theme == theme_of(dark)
     for kind in ("png", "pdf", "svg"):
         canvas.save(tmp_path / f"figure.{kind}")
         assert (tmp_path / f"figure.{kind}").stat().st_size > 1000
@@ -88,28 +70,6 @@ def test_themes_follow_the_palette_and_files_and_copies_are_light(canvas, qtbot,
     canvas.copy()
     assert QGuiApplication.clipboard().image().pixelColor(0, 0).name() == "#ffffff"
     assert canvas.theme.dark
-    for background in ("#ffffff", "#202020"):
-        for colour in ("#000000", "#ffffff", "#332288", "#56B4E9"):
-            shown = [np.mean(QColor(name).getRgbF()[:3]) for name in (readable(colour, background), background)]
-            assert abs(shown[1] - shown[0]) > 0.15
-
-
-@pytest.mark.parametrize("scale", ["linear", "log"])
-def test_the_wheel_zooms_dragging_moves_and_a_double_click_shows_all(canvas, scale):
-    axes = canvas.figure.axes[0]
-    axes.set_xscale(scale)
-    axes.invert_xaxis()
-    canvas.draw()
-    before, (x, y) = axes.get_xlim(), scroll(canvas)
-    zoomed = axes.get_xlim()
-    assert before[0] > zoomed[0] > zoomed[1] > before[1]
-    for kind, moved in (("button_press", 0), ("motion_notify", 30), ("button_release", 30)):
-        MouseEvent(f"{kind}_event", canvas, x + moved, y, button=1)._process()
-    assert axes.get_xlim() != zoomed
-    assert canvas.has_user_view
-    MouseEvent("button_press_event", canvas, x, y, button=1, dblclick=True)._process()
-    assert axes.get_xlim() == pytest.approx(before)
-    assert not canvas.has_user_view
 
 
 def test_the_window_draws_in_its_own_style_without_tensorflow_or_not_at_all(tmp_path):
@@ -121,5 +81,4 @@ print([name for name in ("tensorflow", "tf_keras", "arviz") if name in sys.modul
     assert execute([sys.executable, "-c", code], cwd=tmp_path).stdout.split() == ["False", "10.0", "[]"]
     (tmp_path / "matplotlibrc").write_bytes(b"font.family: \xff")
     done = execute([sys.executable, "-m", "gui", tmp_path], cwd=tmp_path, check=False)
-    assert done.returncode == 2
-    assert "Error: matplotlib" in done.stderr
+    assert (done.returncode, "Error: matplotlib" in done.stderr) == (2, True)

@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 import yaml
 
-from gui.models.done import done_run
-from gui.models.preset_list import preset_values
+from gui.models.configurations import done_run
+from gui.models.draft import preset_values
 from tests.gui.summaries import summary
 from tfticket.presets import load_experiment
 

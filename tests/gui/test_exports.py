@@ -29,6 +29,5 @@ def test_a_file_is_written_by_its_ending_and_files_beside_replaced_only_if_the_u
     assert [path.name for path in written] == (["a.svg", "a.csv", "a.yaml"] if yes else [])
     assert (tmp_path / "a.yaml").exists() == (tmp_path / "a.svg").exists() == yes
     assert (tmp_path / "a.csv").read_text() == ("new" if yes else "old")
-    for name, fact in (("figure.gif", ".png"), ("not/there.png", "No such file")):
-        with refused(None, None, name, fact):
-            save(name)
+    with refused(None, None, "not/there.png", "No such file"):
+        save("not/there.png")

@@ -7,7 +7,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QAbstractItemModelTester
 
 from gui.models.workspace import WorkspaceModel
-from gui.views.run_rows import ACCURACY, OVERLAY, RUN, STARTED, TITLES, cell_text, sort_key
+from gui.views.run_rows import ACCURACY, OVERLAY, RUN, STARTED, cell_text
 from gui.views.run_table import RunTable
 from tests.gui.summaries import summary
 
@@ -48,7 +48,6 @@ def test_runs_come_go_and_change_where_they_are(model, table, qtbot):
     for runs in ((CCC, BB, A), (CCC, A), (A, CCC), ()):  # at last the first began again, and all are gone
         show(model, *runs)
         assert [table.rows.run(row).name for row in range(table.rows.rowCount())] == [run.name for run in runs]
-        assert sorted(names(table)) == sorted(run.name for run in runs)
 
 
 def test_the_selected_row_is_in_focus_and_neither_a_filter_nor_a_new_run_moves_the_focus(model, table, qtbot):
@@ -58,15 +57,11 @@ def test_the_selected_row_is_in_focus_and_neither_a_filter_nor_a_new_run_moves_t
     model.focus(BB.folder)
     show(model, CCC, BB, A)
     assert (model.focused, table.selected()) == (BB, [BB.folder])
-    for text in ("ccc", "nothing"):
-        table.filter.setText(text)
-        table.view.setFocus()
-        assert model.focused == BB
+    table.filter.setText("nothing")
+    table.view.setFocus()
+    assert model.focused == BB
     qtbot.keyClick(table.view, Qt.Key.Key_Escape)
     assert (names(table), table.selected()) == (["ccc", "bb", "a"], [BB.folder])
-    for key, run in ((Qt.Key.Key_End, A), (Qt.Key.Key_Home, CCC)):
-        qtbot.keyClick(table.view, key)
-        assert model.focused == run
 
 
 def test_rows_are_filtered_as_one_types_sorted_by_what_cells_mean_and_overlaid(model, table, qtbot):
@@ -79,17 +74,8 @@ def test_rows_are_filtered_as_one_types_sorted_by_what_cells_mean_and_overlaid(m
     table.view.sortByColumn(STARTED, Qt.SortOrder.DescendingOrder)
     assert names(table) == ["ccc", "bb", "a"]
     index, role = table.rows.index(0, OVERLAY), Qt.ItemDataRole.CheckStateRole
-    assert table.rows.data(index, role) == Qt.CheckState.Unchecked
     assert table.rows.setData(index, Qt.CheckState.Checked, role)
-    assert table.rows.data(index, role) == Qt.CheckState.Checked
-    assert model.overlaid == [CCC.folder]
+    assert (table.rows.data(index, role), model.overlaid) == (Qt.CheckState.Checked, [CCC.folder])
     assert not table.rows.setData(table.rows.index(0, RUN), Qt.CheckState.Checked, role)
-
-
-def test_cells_have_what_is_known_and_a_name_for_those_who_do_not_see_them(model, table):
     bare = summary("a", trainings=None, level=None, density=None, accuracy=None, nll=None)
     assert [cell_text(bare, column) for column in range(3, 9)] == [""] * 6
-    assert sort_key(bare, ACCURACY) == -1.0
-    show(model, A)
-    role = Qt.ItemDataRole.AccessibleTextRole
-    assert all(table.rows.data(table.rows.index(0, column), role) for column in range(len(TITLES)))

@@ -7,9 +7,8 @@ import shutil
 import pytest
 from matplotlib.backend_bases import MouseEvent
 
-from gui.models.sparsity import NO_RUN, WAITING, SparsityModel
+from gui.models.sparsity import NO_RUN, SparsityModel
 from gui.views.sparsity import SparsityTab
-from tests.made_runs import change_json
 from tfticket.arms import TICKET, Arm
 from tfticket.reports.rows import rows_of
 from tfticket.reports.tables.cells import summarise
@@ -31,20 +30,11 @@ def model(runs):
 
 
 @pytest.fixture
-def tab(model, qtbot):
-    tab = SparsityTab(model)
-    qtbot.addWidget(tab)
-    tab.resize(900, 600)
-    tab.show()
-    return tab
+def tab(model, show):
+    return show(SparsityTab(model))
 
 
-def choose(box, data):
-    box.setCurrentIndex(box.findData(data))
-    box.activated.emit(1)
-
-
-def test_lines_are_the_reports_numbers(model, runs):
+def test_lines_are_the_reports_numbers_and_the_papers_are_beside(model, runs):
     rows = rows_of(read_run(runs[0]))
     dense = [row.validation["accuracy"] for row in rows if (row.arm, row.level) == (TICKET, 0)]
     assert model.lines("accuracy")[runs[0].name, TICKET].means[0] == pytest.approx(sum(dense) / 2)
@@ -60,18 +50,13 @@ def test_lines_are_the_reports_numbers(model, runs):
     line = model.lines("accuracy")[runs[0].name, TICKET]
     assert line.lows == [cell.test["accuracy"].low for cell in cells]
     assert line.highs == [cell.test["accuracy"].high for cell in cells]
-    assert model.spread_text == "mean and 95 % t interval of 2 seeds"
-
-
-def test_the_papers_numbers_are_beside_where_network_and_data_match(model):
-    (table,) = model.references("accuracy")
-    assert "table 1" in table.source
-    assert {number.arm.key for number in table.numbers} == {"hmc", "ticket", "svi", "reinitialise"}
+    ((source, numbers),) = model.references("accuracy").items()
+    assert {number.arm.key for number in numbers} == {"hmc", "ticket", "svi", "reinitialise"}
     model.set_hidden(REINITIALISED, True)
-    assert "reinitialise" not in {number.arm.key for number in model.references("accuracy")[0].numbers}
-    assert model.references("mace") == []
+    assert "reinitialise" not in {number.arm.key for number in model.references("accuracy")[source]}
+    assert model.references("mace") == {}
     model.set_options(reported=False)
-    assert model.references("accuracy") == []
+    assert model.references("accuracy") == {}
 
 
 def test_only_what_is_new_is_read(model, runs, monkeypatch):
@@ -86,18 +71,13 @@ def test_only_what_is_new_is_read(model, runs, monkeypatch):
 
 
 def test_several_runs_have_a_colour_each_and_lines_by_arm(tab, model, runs):
-    colours = {runs[0]: "#112233", runs[1]: "#445566"}
-    model.show(runs, colours)
+    model.show(runs, colours := {runs[0]: "#112233", runs[1]: "#445566"})
     styles = {key: line.style for key, line in model.lines("accuracy").items()}
-    assert model.has_several_runs
-    assert {run: style["color"] for (run, _), style in styles.items()} == {
-        run.name: colour for run, colour in colours.items()
-    }
+    assert {(run, style["color"]) for (run, _), style in styles.items()} == {(r.name, c) for r, c in colours.items()}
     for arm in (TICKET, REINITIALISED):
         first, second = (styles[run.name, arm] for run in runs)
         assert (first["ls"], first["marker"]) == (second["ls"], second["marker"])
         assert first["lw"] > second["lw"]  # equal lines do not hide each other
-        assert first["zorder"] < second["zorder"]
     assert styles[runs[0].name, TICKET]["ls"] != styles[runs[0].name, REINITIALISED]["ls"]
     legend = [text.get_text() for text in tab.canvas.figure.legends[0].get_texts()]
     assert legend[2:] == ["IMP ticket", "re-initialised"]
@@ -106,7 +86,7 @@ def test_several_runs_have_a_colour_each_and_lines_by_arm(tab, model, runs):
 
 def test_damage_is_a_problem_the_rest_is_shown_and_tried_again_later(model, runs, monkeypatch):
     now = [0.0]
-    monkeypatch.setattr("gui.models.backoff.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("gui.models.reading.time.monotonic", lambda: now[0])
     result = read_run(runs[1]).steps("evaluate")[0].path / "result.json"
     whole = result.read_text()
     result.write_text("{")
@@ -120,8 +100,9 @@ def test_damage_is_a_problem_the_rest_is_shown_and_tried_again_later(model, runs
     assert len(fresh.rows) == 2 * len(model.rows)
     shutil.rmtree(runs[1])
     assert fresh.poll()
-    assert "gone" in fresh.problem
-    assert fresh.message == ""
+    assert ("gone" in fresh.problem, fresh.message) == (True, "")
+    write_manifest(runs[0], [])
+    assert "measured nothing" in model_of(runs[0]).message
     (runs[0] / "manifest.json").write_text("[]")
     assert fresh.poll()
     assert "cannot be read" in fresh.problem
@@ -129,38 +110,20 @@ def test_damage_is_a_problem_the_rest_is_shown_and_tried_again_later(model, runs
     assert (fresh.message, fresh.lines("accuracy"), fresh.spread_text) == (NO_RUN, {}, "")
 
 
-def test_a_run_without_evaluations_has_the_reason(runs, monkeypatch):
-    write_manifest(runs[0], [])
-    model = model_of(runs[0])
-    assert "measured nothing" in model.message
-    with monkeypatch.context() as patch:
-        patch.setattr("gui.models.empty_state.state_of", lambda folder, state: "running")
-        assert model.poll()
-        assert model.message == WAITING
-    change_json(runs[0] / "status.json", state="failed", message="boom")
-    assert model.poll()
-    assert "boom" in model.message
-
-
 def test_the_plots_show_lines_and_the_papers_numbers_as_controls_have_it(tab, model, tmp_path):
     accuracy, nll = tab.plots.axes
-    assert accuracy.get_ylabel().startswith("validation accuracy")
-    assert "NLL" in nll.get_ylabel()
     stars = [line for line in accuracy.get_lines() if line.get_marker() == "*"]
     assert [round(line.get_xdata()[0], 6) for line in stars] == [1.0] * 4
-    assert [text.get_text() for text in tab.canvas.figure.legends[0].get_texts()] == ["IMP ticket", "re-initialised"]
     assert accuracy.get_xscale() == "log"
     tab.log_axis.setChecked(False)
     assert accuracy.get_xscale() == "linear"
     assert accuracy.get_xlim()[0] > 100 > 0 >= accuracy.get_xlim()[1]
-    choose(tab.split, "test")
+    for box, data in ((tab.split, "test"), (tab.metric_box, "mace"), (tab.spread, "interval")):
+        box.setCurrentIndex(box.findData(data))
+        box.activated.emit(1)
     assert accuracy.get_ylabel().startswith("test accuracy")
-    choose(tab.metric_box, "mace")
-    assert "MACE" in nll.get_ylabel()
-    choose(tab.spread, "interval")
-    assert model.spread == "interval"
+    assert ("MACE" in nll.get_ylabel(), model.spread) == (True, "interval")
     tab.arms.boxes[REINITIALISED].setChecked(False)
-    assert list(tab.plots.colours) == [TICKET]
     tab.export_csv(tmp_path / "shown.csv")
     rows = list(csv.DictReader(io.StringIO((tmp_path / "shown.csv").read_text())))
     assert [row["arm"] for row in rows] == ["ticket"] * 6
@@ -171,13 +134,12 @@ def test_the_plots_show_lines_and_the_papers_numbers_as_controls_have_it(tab, mo
 def test_the_users_view_stays_until_another_run_or_metric_is_shown(tab, model, runs):
     axes = tab.plots.axes[0]
     tab.canvas.draw()
-    for changes, stays in (
-        ((model.changed.emit, lambda: model.set_options(spread="interval"), lambda: model.show(runs)), True),
-        ((lambda: model.show(runs[1:]),), False),
-        ((lambda: model.set_options(metric="mace"),), False),
+    for change, stays in (
+        (lambda: model.set_options(spread="interval"), True),
+        (lambda: model.show(runs[1:]), False),
+        (lambda: model.set_options(metric="mace"), False),
     ):
         MouseEvent("scroll_event", tab.canvas, *axes.transAxes.transform((0.5, 0.5)), step=1)._process()
         zoomed = axes.get_xlim(), axes.get_ylim()
-        for change in changes:
-            change()
+        change()
         assert tab.canvas.has_user_view == stays == ((axes.get_xlim(), axes.get_ylim()) == zoomed)

@@ -3,29 +3,19 @@ import signal
 import sys
 
 import pytest
-from PySide6.QtCore import QSettings, QTimer
-from PySide6.QtWidgets import QMessageBox
 
 from gui import app, system
-from gui.views.main_window import MainWindow
 from tests.processes import started, wait_for
 
+X11, WAYLAND, OFFSCREEN = {"DISPLAY": ":0"}, {"WAYLAND_DISPLAY": "wayland-0"}, {"QT_QPA_PLATFORM": "offscreen"}
+MISSING = [({}, "", "There is no display"), (X11, "libxcb-cursor.so.0", "libxcb-cursor0"), (X11, "", None)]
+MISSING += [(WAYLAND, "libxcb-cursor.so.0", None), (OFFSCREEN, "libEGL.so.1", "libegl1")]
 
-@pytest.mark.parametrize(
-    ("environment", "missing", "package"),
-    [
-        ({}, (), "There is no display"),
-        ({"DISPLAY": ":0"}, ("libxcb-cursor.so.0",), "libxcb-cursor0"),
-        ({"DISPLAY": ":0"}, ("libGL.so.1",), "libgl1"),
-        ({"WAYLAND_DISPLAY": "wayland-0"}, ("libEGL.so.1",), "libegl1"),
-        ({"QT_QPA_PLATFORM": "offscreen"}, ("libEGL.so.1",), "libegl1"),
-        ({"WAYLAND_DISPLAY": "wayland-0"}, ("libxcb-cursor.so.0",), None),  # which X11 alone needs
-        ({"DISPLAY": ":0"}, (), None),
-    ],
-)
+
+@pytest.mark.parametrize(("environment", "missing", "package"), MISSING)
 def test_missing_libraries_are_named_by_their_packages(environment, missing, package, monkeypatch):
     monkeypatch.setattr(system.sys, "platform", "linux")
-    monkeypatch.setattr(system, "_loads", lambda name: name not in missing)
+    monkeypatch.setattr(system, "_loads", lambda name: name != missing)
     requirement = system.missing_requirement(environment)
     assert requirement is None if package is None else package in requirement
 
@@ -44,30 +34,10 @@ def test_a_configuration_opens_in_the_form_and_sigterm_closes_at_once_with_the_d
     (tmp_path / "mine.yaml").write_text("extends: quickstart-smoke\nname: mine\n")
     kept = tmp_path / "tfticket" / "tfticket.conf"
     environment = os.environ | {"QT_QPA_PLATFORM": "offscreen", "XDG_CONFIG_HOME": str(tmp_path)}
-    command = [sys.executable, "-m", "gui", tmp_path / "mine.yaml"]
+    command = [sys.executable, "-m", "gui", tmp_path / "mine.yaml", "--theme", "light"]
     with started(command, env=environment, cwd=tmp_path) as program:
         wait_for(lambda: kept.exists() and "from mine.yaml" in kept.read_text())  # the window is there
         program.send_signal(signal.SIGTERM)
         assert program.wait() == 0
     assert "geometry" in kept.read_text()
     assert str(tmp_path / "workspace") in kept.read_text()
-
-
-def test_a_window_opens_on_a_workspace_and_is_left_without_a_question(tmp_path, qapp, monkeypatch):
-    QSettings.setPath(QSettings.Format.NativeFormat, QSettings.Scope.UserScope, str(tmp_path))
-    monkeypatch.setattr(QMessageBox, "question", lambda *_: pytest.fail("it asks"))
-    monkeypatch.setattr(signal, "signal", lambda *_: None)
-    seen = []
-
-    def look():
-        (window,) = (part for part in qapp.topLevelWidgets() if isinstance(part, MainWindow) and part.isVisible())
-        seen.append((window.model.folder, window.width()))
-        monkeypatch.setattr(type(window.launcher), "running_count", 1)  # as while a run goes on
-        window.resize(777, 600)
-        window.close_without_asking()
-
-    for _ in range(2):
-        QTimer.singleShot(0, look)
-        assert app.main([str(tmp_path / "runs-of-mine"), "--theme", "light"]) == 0
-    assert seen[0][0] == tmp_path / "runs-of-mine"
-    assert seen[1][1] == 777 != seen[0][1]

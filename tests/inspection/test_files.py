@@ -50,12 +50,9 @@ def test_an_inspection_is_read_as_it_was_written_and_without_tensorflow(inspecti
     assert (numbers["format"], numbers["kind"], numbers["network"]) == (1, "inspection", "lenet-300-100")
     ratio = inspection.paths / 235_200_000
     assert numbers["paths"] == {"dense": 235_200_000, "surviving": inspection.paths, "ratio": ratio}
-    assert numbers["inputs"] == {"count": 784, "dead": inspection.dead_input_count}
-    assert numbers["multiplies"]["dense"] == 266_200
     first = numbers["kernels"][0]
     assert (first["weights"], first["units"], first["inputs"]) == (235_200, 300, 784)
     assert first["dead_units"] == inspection.kernels[0].dead > 0
-    assert (first["histograms"], first["picture"]) == (["initial", "trained", "before"], {"binned": True})
     code = (
         "import sys, pathlib; from tfticket.inspection.files import read_inspection; "
         "import tfticket.reports.figures.ticket_layers, tfticket.inspection.run_tickets; "
@@ -69,18 +66,13 @@ def test_a_damaged_inspection_is_refused(inspection, without_paths, tmp_path):
         read_inspection(tmp_path)
     write_inspection(tmp_path, inspection)
     numbers = json.loads((tmp_path / NUMBERS).read_text())
+    other = {**numbers["kernels"][0], "path": "other/kernel"}
     for change, fact in (
-        ({"format": 2}, "format 2"),
-        ({"kind": "ticket"}, "not an inspection"),
-        ({"arrays": "other"}, ARRAYS),
-        ({"kernels": [{"path": "dense_1/kernel"}]}, "'kind' in kernels.0"),
-        ({"kernels": {"a": 1}}, "'kernels'"),
-        ({"kernels": [{**numbers["kernels"][0], "path": "other/kernel"}]}, "other/kernel"),
-        ({"level": "3"}, "'level' is '3'"),
-        ({"density": float("nan")}, "'density' is nan"),
-        ({"parameters": [1]}, "'parameters'"),
-        ({"receptive_fields": {}}, "'path' in receptive_fields"),
-    ):
+        ({"format": 2}, "format 2"), ({"kind": "ticket"}, "not an inspection"), ({"arrays": "other"}, ARRAYS),
+        ({"kernels": [{"path": "dense_1/kernel"}]}, "'kind' in kernels.0"), ({"kernels": {"a": 1}}, "'kernels'"),
+        ({"kernels": [other]}, "other/kernel"), ({"level": "3"}, "'level' is '3'"),
+        ({"density": float("nan")}, "'density' is nan"), ({"receptive_fields": {}}, "'path' in receptive_fields"),
+    ):  # fmt: skip
         (tmp_path / NUMBERS).write_text(json.dumps(numbers | change))
         with refused(None, None, str(tmp_path), fact):
             read_inspection(tmp_path)

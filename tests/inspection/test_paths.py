@@ -39,16 +39,6 @@ GRAPH = graph_of(residual_net())
 SHAPES = tt.models.kernel_shapes(residual_net())
 
 
-def test_paths_of_a_dense_network_are_the_product_of_its_masks(prune):
-    ticket = prune(dense_net())
-    first, second, third = (ticket.mask[f"dense_{number}/kernel"].astype(int) for number in (1, 2, 3))
-    inspection = inspect_ticket(ticket)
-    assert inspection.paths == (first @ second @ third).sum()
-    assert inspection.dense_paths == 4 * 4 * 3 * 2
-    assert inspection.path_ratio == inspection.paths / 96
-    assert np.array_equal(inspection.input_paths.ravel(), (first @ second @ third).sum(axis=1))
-
-
 def test_what_is_dead_in_a_mask_by_hand(prune):
     # Pixel 3 has no weight. Unit 0 of dense_1 leads nowhere, unit 1 is reached by none, unit 2 works, unit 3 leads to
     # unit 2 of dense_2, which leads nowhere.
@@ -61,21 +51,17 @@ def test_what_is_dead_in_a_mask_by_hand(prune):
     kernels, fields = inspection.kernels, inspection.receptive_fields
     assert (inspection.paths, inspection.dead_input_count) == (2, 3)
     assert inspection.dead_inputs.ravel().tolist() == [False, True, True, True]
-    assert [kernel.live for kernel in kernels] == [1, 1, 2]
-    assert [kernel.survivors for kernel in kernels] == [4, 3, 3]
+    numbers = [(k.live, k.survivors, k.fed_inputs, k.used_inputs) for k in kernels]
+    assert numbers == [(1, 4, 4, 1), (1, 3, 3, 1), (2, 3, 2, 1)]
     dead = [[True, True, False, True], [False, True, True], [False, False]]
     assert [kernel.dead_units.tolist() for kernel in kernels] == dead
-    assert [kernel.fed_inputs for kernel in kernels] == [4, 3, 2]
-    assert [kernel.used_inputs for kernel in kernels] == [1, 1, 1]
     assert fields.per_pixel.ravel().tolist() == [2, 1, 1, 0]
     assert np.array_equal(fields.fields[2].ravel(), np.array(masks["dense_1/kernel"], bool)[:, 2])
     empty = inspect_ticket(prune(dense_net(), {path: np.zeros_like(kept) for path, kept in masks.items()}))
-    assert empty.paths == empty.path_ratio == 0
-    assert empty.dead_inputs.all()
-    assert [kernel.dead for kernel in empty.kernels] == [kernel.units for kernel in empty.kernels]
+    assert (empty.paths, empty.path_ratio, empty.dense_paths) == (0, 0, 4 * 4 * 3 * 2)
 
 
-def test_a_unit_that_only_a_shortcut_feeds_is_dead(prune):
+def test_a_unit_that_only_a_shortcut_feeds_is_dead_and_pooling_adds_up_its_cells(prune):
     images = keras.Input((1, 1, 2))
     x = layers.Flatten()(images)
     x = layers.Add()([x, layers.Dense(2, name="branch")(x)])
@@ -84,6 +70,10 @@ def test_a_unit_that_only_a_shortcut_feeds_is_dead(prune):
     assert inspection.kernel("branch/kernel").dead_units.tolist() == [False, True]
     assert inspection.kernel("out/kernel").fed_inputs == 2
     assert inspection.paths == 4 + 2
+    images = keras.Input((3, 3, 1))
+    x = layers.AveragePooling2D(2, padding="same")(images)
+    model = keras.Model(images, layers.Dense(2, name="dense")(layers.GlobalMaxPooling2D()(x)))
+    assert inspect_ticket(prune(model, {"dense/kernel": [[1, 1]]})).paths == 9 * 2
 
 
 def convolved(values, kernel):
@@ -175,13 +165,6 @@ def test_paths_are_tensorflows_gradients_of_the_linear_network(kind, prune):
         assert kernel.live == np.count_nonzero((paths.numpy() > 0) & ticket.mask[kernel.path])
 
 
-def test_pooling_adds_up_its_cells_without_padding(prune):
-    images = keras.Input((3, 3, 1))
-    x = layers.AveragePooling2D(2, padding="same")(images)
-    model = keras.Model(images, layers.Dense(2, name="dense")(layers.GlobalMaxPooling2D()(x)))
-    assert inspect_ticket(prune(model, {"dense/kernel": [[1, 1]]})).paths == 9 * 2
-
-
 def test_attention_as_its_docstring_says(prune):
     model = tt.models.vit._vit("small", 4, 2, (4, 8, 1), 2, "zeros", depth=1)
     width, head = 4, 2
@@ -191,7 +174,6 @@ def test_attention_as_its_docstring_says(prune):
     keys, values = hidden * head, hidden
     attended = (keys + values) * width
     expected = (attended + attended * 16 * width) * 2
-    assert model.get_layer("class").output_shape[1] == 3
     assert inspect_ticket(prune(model, dense)).paths == expected
     without = dense | {"block_1_key/kernel": np.zeros((4, 4), bool)}
     assert inspect_ticket(prune(model, without)).paths == expected * values / (keys + values)
@@ -217,13 +199,8 @@ class Doubled(layers.Layer):
 
 
 def test_a_layer_that_is_not_known_is_named_and_nothing_guessed(prune):
-    for layer in (
-        Doubled(name="mine"),
-        layers.LSTM(3, name="memory"),
-        layers.Dense(3, "softmax", name="share"),
-        layers.Softmax(name="soft"),
-        layers.Conv1D(2, 1, groups=2, name="grouped"),
-    ):
+    unknown = Doubled(name="mine"), layers.Dense(3, "softmax", name="share"), layers.Softmax(name="soft")
+    for layer in (*unknown, layers.LSTM(3, name="memory"), layers.Conv1D(2, 1, groups=2, name="grouped")):
         images = keras.Input((4, 2, 1))
         x = layer(layers.Reshape((4, 2))(images))
         inspection = inspect_ticket(prune(keras.Model(images, layers.Dense(2, name="dense")(layers.Flatten()(x)))))
@@ -265,7 +242,5 @@ def test_every_registered_network_gives_its_paths(name):
     weights = {path: np.broadcast_to(np.float32(1), size) for path, size in shapes.items()}
     spec = {"name": name, "input_shape": list(shape), "num_classes": 10, "initialiser": "glorot_normal"}
     inspection = inspect_ticket(tt.Ticket(spec, mask, weights, weights))
-    assert inspection.notes == ()
     assert 0 < inspection.paths < inspection.dense_paths
-    assert inspection.receptive_fields is not None
     assert all(0 < kernel.live <= kernel.survivors for kernel in inspection.kernels)

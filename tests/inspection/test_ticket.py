@@ -14,11 +14,6 @@ layers = keras.layers
 
 LENET = [784 * 300, 300 * 100, 100 * 10]
 CONV_2 = [32 * 32 * 27 * 64, 32 * 32 * 576 * 64, 16 * 16 * 64 * 256, 256 * 256, 256 * 10]
-RESNET_20 = [32 * 32 * 27 * 16]
-for width, size, before in ((16, 32, 16), (32, 16, 16), (64, 8, 32)):  # of its stages
-    RESNET_20 += [size**2 * 9 * before * width, size**2 * 9 * width**2] + [size**2 * before * width] * (width > 16)
-    RESNET_20 += [size**2 * 9 * width**2] * 4
-RESNET_20 += [64 * 10]
 VIT_BLOCK = [65 * 192 * 192] * 4 + [65 * 192 * 768] * 2
 VIT_TINY = [64 * 48 * 192, *VIT_BLOCK * 12, 192 * 10]
 
@@ -28,12 +23,10 @@ VIT_TINY = [64 * 48 * 192, *VIT_BLOCK * 12, 192 * 10]
     [
         ("lenet-300-100", (28, 28, 1), LENET, 266_610),
         ("conv-2", (32, 32, 3), CONV_2, 4_301_642),
-        pytest.param("resnet-20", (32, 32, 3), RESNET_20, 272_474, marks=pytest.mark.slow),
         pytest.param("vit-tiny", (32, 32, 3), VIT_TINY, 5_362_762, marks=pytest.mark.slow),
     ],
 )
 def test_multiplies_and_parameters_as_worked_by_hand(name, shape, multiplies, parameters):
-    assert sum(RESNET_20) == pytest.approx(41e6, rel=0.01), "as published"
     inspection = inspect_ticket(tt.Ticket.dense(tt.build_model(name, input_shape=shape, num_classes=10)))
     assert sorted(kernel.multiplies for kernel in inspection.kernels) == sorted(multiplies)
     assert inspection.multiplies == inspection.surviving_multiplies == sum(multiplies)
@@ -56,7 +49,6 @@ def test_a_shared_layer_counts_at_each_call_and_survivors_where_they_are(prune):
     assert (kernel.multiplies, kernel.surviving_multiplies) == ((16 + 4) * 9, (16 + 4) * 6)
     assert (inspection.multiplies, inspection.surviving_multiplies) == (180 + 24, 120 + 24)
     assert (inspection.parameters, inspection.surviving_parameters) == (9 + 3 + 6 + 24 + 2, 6 + 3 + 6 + 24 + 2)
-    assert (kernel.weights, kernel.survivors, kernel.density, kernel.units, kernel.inputs) == (9, 6, 6 / 9, 3, 3)
     assert (inspection.density, inspection.exempt, kernel.kind) == (6 / 9, ("dense",), "Conv2D")
     assert inspection.receptive_fields.path == "shared/kernel"
     assert np.array_equal(inspection.receptive_fields.fields, half.transpose(3, 0, 1, 2))
@@ -85,10 +77,10 @@ def test_histograms_count_every_weight_once_and_what_was_pruned_before_not_at_al
             assert {int(histogram.kept.sum()) for histogram in kernel.histograms.values()} == {kernel.survivors}
 
 
-@pytest.mark.parametrize("name", ["trained", "before"])
-def test_weights_of_another_network_are_refused(name, prune):
+def test_weights_of_another_network_are_refused(prune):
     ticket = prune(tt.build_model("lenet-300-100", input_shape=(4, 4, 1), num_classes=3))
-    for weights, shape in ((ticket.start | {"dense_1/kernel": np.zeros(2, np.float32)}, "(2,)"), ({}, "missing")):
+    other = ticket.start | {"dense_1/kernel": np.zeros(2, np.float32)}
+    for name, weights, shape in (("trained", other, "(2,)"), ("before", {}, "missing")):
         with refused(name, None, "dense_1/kernel", shape, "(16, 300)"):
             inspect_ticket(ticket, **{name: weights})
 

@@ -36,10 +36,10 @@ def of_layer(weights, path):
     """A layer's weights as PyTorch calls them."""
     names = {"bias": "bias", "gamma": "weight", "beta": "bias"}
     names |= {"moving_mean": "running_mean", "moving_variance": "running_var"}
-    found = {name: weights[f"{path}/{ours}"] for ours, name in names.items() if f"{path}/{ours}" in weights}
+    named = {name: weights[f"{path}/{ours}"] for ours, name in names.items() if f"{path}/{ours}" in weights}
     if (kernel := weights.get(f"{path}/kernel")) is not None:
-        found["weight"] = kernel.T if kernel.ndim == 2 else kernel.transpose(3, 2, 0, 1)
-    return found
+        named["weight"] = kernel.T if kernel.ndim == 2 else kernel.transpose(3, 2, 0, 1)
+    return named
 
 
 def in_order(name, weights, theirs):
@@ -88,13 +88,9 @@ def test_logits_are_pytorchs(pair, training):
     theirs.train(training)
     with torch.no_grad():
         expected = theirs(torch.tensor(images.transpose(0, 3, 1, 2))).numpy()
-    found = ours(images, training=training).numpy()
-    np.testing.assert_allclose(found, expected, atol=1e-4 * np.abs(expected).max())
+    logits = ours(images, training=training).numpy()
+    np.testing.assert_allclose(logits, expected, atol=1e-4 * np.abs(expected).max())
     if training:  # the running statistics: PyTorch's variance is the unbiased one
-        running = dict(theirs.named_buffers())
-        means = [
-            variable.numpy() for path, (_, variable) in named_variables(ours).items() if path.endswith("moving_mean")
-        ]
-        assert sorted(float(mean.sum()) for mean in means) == pytest.approx(
-            sorted(float(value.sum()) for name, value in running.items() if name.endswith("running_mean")), abs=1e-3
-        )
+        means = [float(v.numpy().sum()) for path, (_, v) in named_variables(ours).items() if "moving_mean" in path]
+        running = [float(value.sum()) for name, value in theirs.named_buffers() if name.endswith("running_mean")]
+        assert sorted(means) == pytest.approx(sorted(running), abs=1e-3)

@@ -23,36 +23,30 @@ from tfticket.training.gradient import train_weights
 layers = keras.layers
 GREY, COLOUR = (28, 28, 1), (32, 32, 3)
 SIZES = {  # kernels; trainable parameters by the shape of an image, of the papers or PyTorch's networks of that name
-    "lenet-300-100": (3, {GREY: 266_610, COLOUR: 953_010}),
-    "lenet-5": (4, {GREY: 431_080, COLOUR: 657_080}),
-    "conv-2": (5, {COLOUR: 4_301_642, GREY: 3_317_450}),
-    "conv-4": (7, {COLOUR: 2_425_930, GREY: 1_933_258}),
+    "lenet-300-100": (3, {GREY: 266_610, COLOUR: 953_010}), "lenet-5": (4, {GREY: 431_080, COLOUR: 657_080}),
+    "conv-2": (5, {COLOUR: 4_301_642, GREY: 3_317_450}), "conv-4": (7, {COLOUR: 2_425_930, GREY: 1_933_258}),
     "conv-6": (9, {COLOUR: 2_262_602, GREY: 1_802_698}),
     "resnet-18": (1 + 16 + 3 + 1, {COLOUR: 11_173_962}),  # stem, convolutions, shortcuts, the last layer
-    "resnet-20": (1 + 18 + 2 + 1, {COLOUR: 272_474}),
-    "resnet-110": (1 + 108 + 2 + 1, {COLOUR: 1_730_714}),
-    "vgg-11": (8 + 1, {COLOUR: 9_228_362}),
-    "vgg-16": (13 + 1, {COLOUR: 14_724_042}),
+    "resnet-20": (1 + 18 + 2 + 1, {COLOUR: 272_474}), "resnet-110": (1 + 108 + 2 + 1, {COLOUR: 1_730_714}),
+    "vgg-11": (8 + 1, {COLOUR: 9_228_362}), "vgg-16": (13 + 1, {COLOUR: 14_724_042}),
     "vgg-19": (16 + 1, {COLOUR: 20_035_018}),
     "vit-tiny": (1 + 12 * 6 + 1, {COLOUR: 5_362_762}),  # patches, attention and dense layers, the last layer
     "vit-base": (1 + 12 * 6 + 1, {COLOUR: 85_152_010}),
-}
+}  # fmt: skip
 DEEP = ("vgg-11", "vgg-16", "vgg-19", "resnet-18", "resnet-110", "vit-tiny", "vit-base")
 """Ten seconds to half a minute each to trace; a smaller one of each family is quick."""
-LAST = {"dense_2/kernel": (256, 256), "dense_3/kernel": (256, 10)}
-BLOCK_1 = {"conv_1/kernel": (3, 3, 3, 64), "conv_2/kernel": (3, 3, 64, 64)}
-BLOCK_2 = BLOCK_1 | {"conv_3/kernel": (3, 3, 64, 128), "conv_4/kernel": (3, 3, 128, 128)}
-BLOCK_3 = BLOCK_2 | {"conv_5/kernel": (3, 3, 128, 256), "conv_6/kernel": (3, 3, 256, 256)}
 KERNELS = {
     "lenet-300-100": {"dense_1/kernel": (3072, 300), "dense_2/kernel": (300, 100), "dense_3/kernel": (100, 10)},
-    "conv-2": BLOCK_1 | {"dense_1/kernel": (16 * 16 * 64, 256)} | LAST,
-    "conv-4": BLOCK_2 | {"dense_1/kernel": (8 * 8 * 128, 256)} | LAST,
-    "conv-6": BLOCK_3 | {"dense_1/kernel": (4 * 4 * 256, 256)} | LAST,
-}
+    "conv-4": {
+        "conv_1/kernel": (3, 3, 3, 64), "conv_2/kernel": (3, 3, 64, 64), "conv_3/kernel": (3, 3, 64, 128),
+        "conv_4/kernel": (3, 3, 128, 128), "dense_1/kernel": (8 * 8 * 128, 256), "dense_2/kernel": (256, 256),
+        "dense_3/kernel": (256, 10),
+    },
+}  # fmt: skip
 KEPT = 0.3
 
 
-def build(name, shape=(32, 32, 3), classes=10, **options):
+def build(name, shape=COLOUR, classes=10, **options):
     return tt.build_model(name, input_shape=shape, num_classes=classes, **options)
 
 
@@ -74,11 +68,10 @@ def test_registered_networks_have_the_published_size_and_are_built_again_from_th
         assert names_for_draws(each) == {path: path for path in named_variables(model)}
 
 
-@pytest.mark.parametrize("name", [*KERNELS, "lenet-5"])
+@pytest.mark.parametrize("name", [*KERNELS, "conv-6", "lenet-5"])
 def test_plain_networks_have_the_published_kernels_and_a_relu_after_all_but_the_last(name):
     model = build(name)
-    if name in KERNELS:
-        assert list(kernel_shapes(model).items()) == list(KERNELS[name].items())
+    assert name not in KERNELS or list(kernel_shapes(model).items()) == list(KERNELS[name].items())
     activations = [layer.activation.__name__ for layer in model.layers if layer.weights]
     assert activations == ["relu"] * (len(activations) - 1) + ["linear"]
 
@@ -117,6 +110,12 @@ def masked(model):
     return replace(dense, mask={path: random.random(kept.shape) < KEPT for path, kept in dense.mask.items()})
 
 
+def assert_only_survivors_move(trained, ticket):
+    for path, kept in ticket.mask.items():
+        assert np.all(trained.weights[path][~kept] == 0)
+        assert np.any(trained.weights[path][kept] != ticket.start[path][kept])
+
+
 @pytest.mark.parametrize("name", ["lenet-5", "conv-2", "resnet", "vit"])
 def test_a_step_of_a_ticket_is_the_masked_gradient_of_the_plain_network(name, few, monkeypatch, without_xla):
     monkeypatch.setattr("tfticket.network.TILE", 8)  # images in one evaluation
@@ -143,54 +142,40 @@ def test_a_step_of_a_ticket_is_the_masked_gradient_of_the_plain_network(name, fe
         step = 0.5 * gradient.numpy() * ticket.mask.get(path, True)
         difference = np.linalg.norm(start[path] - trained.weights[path] - step)
         assert difference < 1e-3 * max(np.linalg.norm(step), 1e-3 * largest), path
-    for path, kept in ticket.mask.items():
-        assert np.all(trained.weights[path][~kept] == 0)
-        assert np.any(trained.weights[path][kept] != ticket.start[path][kept])
+    assert_only_survivors_move(trained, ticket)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [*DEEP, "conv-4", "conv-6", "resnet-20"])
+@pytest.mark.parametrize("name", [*DEEP, "conv-6", "resnet-20"])
 def test_deep_networks_are_trained_under_a_mask(name, few, monkeypatch):
     monkeypatch.setattr("tfticket.network.TILE", 8)
     ticket = masked(tt.build_model(name, few[32]))
     config = TrainConfig(epochs="2it", batch_size=2)
     trained = train_weights(ticket.model, ticket.mask, ticket.start, few[32], config, seed=0)
     assert np.isfinite(trained.history[0]["loss"])
-    for path, kept in ticket.mask.items():
-        assert np.all(trained.weights[path][~kept] == 0)
-        assert np.any(trained.weights[path][kept] != ticket.start[path][kept])
+    assert_only_survivors_move(trained, ticket)
 
 
 # Refusals
 
 
-@pytest.mark.parametrize(
-    ("name", "shape", "classes", "field", "suggestion", "mention"),
-    [
-        ("lenet300", (28, 28, 1), 10, "name", "lenet-300-100", ""),
-        ("lenet-5", (30,), 10, "model.name", "lenet-300-100", "30 features"),
-        *((n, s, 10, "model.name", None, "its layer pool_") for n, s in (
-            ("conv-6", (7, 9, 1)), ("conv-6", (28, 4, 1)), ("conv-4", (3, 3, 3)), ("conv-2", (1, 32, 3)),
-            ("vgg-11", (7, 9, 3)))),
-        ("lenet-5", (3, 3, 1), 10, "model.name", None, "its layer conv_1"),
-        ("vit-tiny", (30, 32, 3), 10, "model.name", None, "30x32"),
-        *(("lenet-300-100", shape, 10, "input_shape", None, repr(shape)) for shape in (
-            (0, 28, 1), 28, (28.5, 28, 1), (None, None, 1), (28, 28), "abc", (True, 28, 1))),
-        *(("lenet-300-100", (28, 28, 1), n, "num_classes", None, repr(n)) for n in (0, 1, 2.5, True, "10", -3)),
-    ],
-    ids=str,
-)  # fmt: skip
-def test_networks_that_cannot_be_built_are_refused(name, shape, classes, field, suggestion, mention):
-    with refused(field, suggestion, mention):
-        build(name, shape, classes)
-    if field == "num_classes":
-        spec = {"name": "lenet-5", "input_shape": [28, 28, 1], "num_classes": classes, "initialiser": "he_normal"}
+def test_networks_that_cannot_be_built_are_refused(data, monkeypatch):
+    for name, shape, field, suggestion, mention in (
+        ("lenet300", GREY, "name", "lenet-300-100", ""),
+        ("lenet-5", (30,), "model.name", "lenet-300-100", "30 features"),
+        ("conv-6", (7, 9, 1), "model.name", None, "its layer pool_"),
+        ("lenet-5", (3, 3, 1), "model.name", None, "its layer conv_1"),
+        ("vit-tiny", (30, 32, 3), "model.name", None, "30x32"),
+        *(("lenet-5", shape, "input_shape", None, repr(shape)) for shape in ((0, 28, 1), 28, (28, 28), (True, 28, 1))),
+    ):
         with refused(field, suggestion, mention):
-            model_from_spec(spec)
-
-
-def test_sizes_that_contradict_the_data_and_other_faults_are_refused(data, monkeypatch):
-    for sizes in ({"input_shape": (32, 32, 3)}, {"num_classes": 5}, {"num_classes": 1}):
+            build(name, shape)
+    for classes in (1, 2.5, True, "10"):
+        spec = {"name": "lenet-5", "input_shape": [28, 28, 1], "num_classes": classes, "initialiser": "he_normal"}
+        for call in (lambda classes=classes: build("lenet-5", GREY, classes), lambda spec=spec: model_from_spec(spec)):
+            with refused("num_classes", None, repr(classes)):
+                call()
+    for sizes in ({"input_shape": COLOUR}, {"num_classes": 5}):
         with refused(*sizes):
             tt.build_model("lenet-300-100", data, **sizes)
     assert tt.build_model("lenet-300-100", data, input_shape=[28, 28, 1], num_classes=10)
@@ -212,7 +197,7 @@ def test_sizes_that_contradict_the_data_and_other_faults_are_refused(data, monke
 
 
 KINDS = [*get_args(Initialiser), ("RandomNormal", 0.5, 0.1), ("TruncatedNormal", 0.5, 0.1), ("Orthogonal",)]
-KINDS += [("RandomUniform", -0.2, 0.4), ("VarianceScaling", 3.0, "fan_out", "untruncated_normal"), ("LecunUniform",)]
+KINDS += [("RandomUniform", -0.2, 0.4), ("VarianceScaling", 3.0, "fan_out", "untruncated_normal")]
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=str)
@@ -224,24 +209,18 @@ def test_kernels_are_drawn_from_the_initialiser_of_their_layer_as_keras_draws_th
     conv = [layers.Conv2D(40, 5, padding="same", kernel_initializer=initialiser, name=f"conv_{n}") for n in (1, 2)]
     model = keras.Sequential([keras.Input((8, 8, 40)), *conv, layers.Flatten(), layers.Dense(3, name="out")])
     assert np.any(model.layers[0].kernel != model.layers[1].kernel), "equal layers begin apart"
-    ours, same = (initial_weights(model, 0) for _ in range(2))
-    drawn = ours["conv_1/kernel"]
-    np.testing.assert_array_equal(drawn, same["conv_1/kernel"])
+    drawn = initial_weights(model, 0)["conv_1/kernel"]
     expected = keras.initializers.get(initialiser)
     theirs = type(expected).from_config({**expected.get_config(), "seed": 3})((5, 5, 40, 40)).numpy()
     assert ks_2samp(drawn.ravel(), theirs.ravel()).pvalue > 1e-3
     if not any(word in str(kind) for word in ("untruncated", "RandomNormal", "Orthogonal")):
         assert np.abs(drawn).max() <= np.abs(theirs).max() * 1.05
-    assert not ours["conv_1/bias"].any()
 
 
-def test_untruncated_initialisers_are_normal_distributions():
+def test_untruncated_initialisers_are_normal_distributions_of_the_seed_alone():
     for name, scale, fan in (("glorot_untruncated", 1.0, (784 + 300) / 2), ("he_untruncated", 2.0, 784)):
-        kernel = initial_weights(build("lenet-300-100", (28, 28, 1), initialiser=name), 0)["dense_1/kernel"]
+        kernel = initial_weights(build("lenet-300-100", GREY, initialiser=name), 0)["dense_1/kernel"]
         assert kstest(kernel.ravel() / math.sqrt(scale / fan), "norm").pvalue > 1e-3
-
-
-def test_initial_weights_come_from_the_seed_alone():
     separable = layers.SeparableConv2D(3, 3, name="separable")
     model = keras.Sequential([keras.Input((8, 8, 2)), separable, layers.Flatten(), layers.Dense(3, name="out")])
     first, same, other = (initial_weights(model, seed) for seed in (1, 1, 2))
@@ -269,18 +248,3 @@ def test_recurrent_layers_are_drawn_as_keras_draws_them(forget):
             np.testing.assert_allclose(drawn[path] @ drawn[path].T, theirs @ theirs.T, atol=1e-4)
         else:
             assert ks_2samp(drawn[path].ravel(), theirs.ravel()).pvalue > 1e-3
-
-
-class Scaled(layers.Layer):
-    def build(self, shape):
-        self.factor = self.add_weight("factor", shape[-1:], initializer="ones")
-
-    def call(self, inputs):
-        return inputs * self.factor
-
-
-def test_a_weight_without_a_known_initialiser_is_refused_unless_the_model_s_own_is_taken():
-    model = keras.Sequential([keras.Input((4,)), Scaled(name="scaled"), layers.Dense(3, name="out")])
-    with refused("start", "current", "scaled"):
-        tt.Ticket.dense(model)
-    assert tt.Ticket.dense(model, start="current").start["scaled/factor"].tolist() == [1.0] * 4

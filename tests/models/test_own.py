@@ -71,9 +71,8 @@ def test_layers_that_cannot_be_pruned_or_are_exempt_stay_whole(few):
 
 
 def test_weights_inside_a_layer_are_named_by_what_leads_to_them_and_have_its_initialisers():
-    model, again = attentive(), attentive()
+    model = attentive()
     paths = list(named_variables(model))
-    assert paths == list(named_variables(again))
     for path in ("attention/query_dense/kernel", "each/kernel", "both/backward_layer/cell/bias", "out/bias"):
         assert path in paths
     inside = [path for path in paths if path.startswith("holding") and path.endswith("kernel")]
@@ -96,18 +95,13 @@ def test_automatic_names_do_not_change_the_draws():
     once, again = (tt.Ticket.dense(unnamed(), seed=1) for _ in range(2))
     assert list(once.start) != list(again.start)
     for change in (lambda ticket: ticket, lambda ticket: reinitialise(ticket, 2)):
-        for ours, theirs in zip(change(once).start.values(), change(again).start.values(), strict=True):
-            np.testing.assert_array_equal(ours, theirs)
+        assert all(map(np.array_equal, change(once).start.values(), change(again).start.values()))
     half = [np.random.default_rng(0).random(kept.shape) < 0.5 for kept in once.mask.values()]
     halved = [replace(ticket, mask=dict(zip(ticket.mask, half, strict=True))) for ticket in (once, again)]
-    shuffled = [list(shuffle_layerwise(ticket, 3).mask.values()) for ticket in halved]
-    for first, second, kept in zip(*shuffled, half, strict=True):
-        np.testing.assert_array_equal(first, second)
-        assert np.any(first != kept)
+    assert all(map(np.array_equal, *(shuffle_layerwise(ticket, 3).mask.values() for ticket in halved)))
 
 
 # Networks that cannot be tickets
-
 
 Forgetful = type("Forgetful", (Scaling,), {"get_config": lambda self: {"name": self.name}})
 Unwritable = type("Unwritable", (Scaling,), {"get_config": lambda self: {"name": self.name, "factor": object()}})
@@ -161,14 +155,10 @@ REFUSED = {
     "a name of Keras'": ([Dense(10, activation=relu, name="mine"), Dense(10)], "mine holds relu from"),
     "two of a name": ([Scaling(0.5), Other(0.5, name="other"), Dense(10)], "Scaling from another"),
     "tied": (tied_across_models, "encoder/tied/kernel and tied/kernel"),
-    "softmax": ([Dense(10, activation="softmax")], LOGITS), "sigmoid": ([Dense(10, activation="sigmoid")], LOGITS),
-    "Softmax": ([Dense(10), layers.Softmax()], LOGITS), "a ReLU": ([Dense(10), layers.ReLU()], LOGITS),
+    "softmax": ([Dense(10, activation="softmax")], LOGITS), "Softmax": ([Dense(10), layers.Softmax()], LOGITS),
     "softmax inside": ([keras.Sequential([keras.Input((64,)), Dense(10, activation="softmax")])], LOGITS),
-    "a LeakyReLU": ([Dense(10), layers.LeakyReLU()], LOGITS),
     "softmax reshaped": ([Dense(10, activation="softmax"), layers.Reshape((10,))], LOGITS),
-    "softmax cast": ([Dense(10, activation="softmax"), layers.Activation("linear")], LOGITS),
-    "tf.nn.softmax": (lambda: ends_in(tf.nn.softmax), LOGITS), "tf.nn.relu": (lambda: ends_in(tf.nn.relu), LOGITS),
-    "tf.sigmoid": (lambda: ends_in(tf.sigmoid), LOGITS),
+    "tf.nn.softmax": (lambda: ends_in(tf.nn.softmax), LOGITS), "tf.sigmoid": (lambda: ends_in(tf.sigmoid), LOGITS),
 }  # fmt: skip
 
 
@@ -181,15 +171,11 @@ def test_networks_that_cannot_be_tickets_are_refused_with_the_reason(name, monke
         tt.Ticket.dense(ending(*parts) if isinstance(parts, list) else parts())
 
 
-@pytest.mark.parametrize("last", [layers.Reshape((10,)), layers.Activation("linear"), layers.BatchNormalization()])
-def test_logits_may_be_reshaped(last):
-    assert tt.Ticket.dense(ending(layers.Dense(10), last, name="taken")).mask
-
-
-def test_networks_that_do_not_fit_the_data_or_the_precision_are_refused(few):
-    for outputs in (9, 11):
-        with refused("model", None, f"{outputs} outputs", "Dense(10)"):
-            tt.find_tickets(ending(layers.Dense(outputs)), few, levels=1)
+def test_logits_may_be_reshaped_but_must_fit_the_data_and_the_precision(few):
+    for last in (layers.Reshape((10,)), layers.Activation("linear"), layers.BatchNormalization()):
+        assert tt.Ticket.dense(ending(layers.Dense(10), last, name="taken")).mask
+    with refused("model", None, "11 outputs", "Dense(10)"):
+        tt.find_tickets(ending(layers.Dense(11)), few, levels=1)
     with refused("model", None, "(8, 8, 1)"):
         tt.find_tickets(keras.Sequential([keras.Input((64,)), layers.Dense(10)]), few, levels=1)
     with refused("data", None, "9 classes", "Dense(10)"):
@@ -236,8 +222,6 @@ def unnamed(input_shape, num_classes, initialiser="glorot_normal"):
 def deep(input_shape, num_classes):
     pools = [layers.MaxPooling2D(name=f"pool_{number}") for number in range(5)]
     return keras.Sequential([keras.Input(input_shape), *pools, layers.Flatten(), layers.Dense(num_classes)])
-def two(input_shape, num_classes):
-    pass
 text = "no function"
 """
 
@@ -251,32 +235,26 @@ def package(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "path", [str(tmp_path), *(path for path in sys.path if path)])
     for name in ("my_networks", "fails_itself"):
         monkeypatch.delitem(sys.modules, name, raising=False)
-    names = ("unnamed", "two", "wide", "nothing", "missing")
-    targets = {name: Entry(f"my_networks:{name}", "") for name in names} | {"gone": Entry("no_module:build", "")}
+    targets = {name: Entry(f"my_networks:{name}", "") for name in ("unnamed", "narrow", "wide", "nothing")}
     monkeypatch.setitem(vars(MODELS), "_all", {**MODELS, **targets})
     yield tmp_path
     sys.modules.pop("my_networks", None)
 
 
-def test_unnamed_layers_have_the_same_names_and_numbers_whatever_was_built_before(package, few):
+def test_unnamed_layers_have_the_same_names_whatever_was_built_before(package, few):
     for name in ("my_networks:unnamed", "unnamed"):
         once, again = (tt.build_model(name, few) for _ in range(2))
         assert list(kernel_shapes(once)) == list(kernel_shapes(again)) == ["dense/kernel", "dense_1/kernel"]
         assert list(named_variables(model_from_spec(spec_of(once)))) == list(named_variables(once))
-        first, second = (tt.Ticket.dense(model, seed=1).start for model in (once, again))
-        for path, drawn in first.items():
-            np.testing.assert_array_equal(drawn, second[path])
     ticket = tt.find_tickets(again, few, sparsity=0.5, levels=1, exempt=["dense_1"], train={"epochs": "1it"})[-1]
     assert ticket.survivors["dense_1/kernel"] == 200
 
 
 UNUSABLE = """
-two: fails with TypeError | wide: Dense(10) | nothing: returns NoneType | missing: fails with AttributeError
-gone: fails with ModuleNotFoundError | my_networks:biuld: has no 'biuld' | my_network:build: no module 'my_network'
-my_networks.sub:build: no module | my_networks:text: is str | my_networks:broken: RuntimeError: no idea
-my_networks:narrow: 9 outputs | my_networks:wide: 12 outputs | my_networks:nothing: returns NoneType
-my_networks:deep: its layer pool_4 has too few pixels left | my_networks.py:build: Write it without .py
-sys:exit: no source file | fails_itself:build: nothing_of_this_name | missing.keras: no file
+narrow: fails with TypeError | wide: Dense(10) | nothing: returns NoneType | my_networks:biuld: has no 'biuld'
+my_network:build: no module 'my_network' | my_networks:text: is str | my_networks:broken: RuntimeError: no idea
+my_networks:narrow: 9 outputs | my_networks:deep: its layer pool_4 has too few pixels left
+my_networks.py:build: Write it without .py | sys:exit: no source file | fails_itself:build: nothing_of_this_name
 """
 
 
@@ -287,36 +265,28 @@ def test_a_network_that_cannot_be_built_by_name_is_refused(case, package, data):
         tt.build_model(name, data)
 
 
-def test_an_unknown_name_is_refused_with_the_nearest(package, data):
-    for name, suggestion, mention in (("lenet-6", "lenet-5", ""), ("lenet-5:", "lenet-5", "package.module:function")):
-        with refused("name", suggestion, name, mention):
-            tt.build_model(name, data)
-
-
-def test_whether_weights_can_be_drawn_is_known_before_a_run(package, monkeypatch):
+def test_whether_weights_can_be_drawn_and_control_densities_fit_is_known_before_a_run(package, monkeypatch):
     changes = [], ["controls=[shuffle-layerwise]"], ["control_densities=[]"], ["model.start=seed"]
     for change, fails in zip(changes, (True, False, False, True), strict=True):
         monkeypatch.setattr(trust, "_USER_CODE", {})
         config = load_experiment("quickstart", ["model.name=my_networks:scaled", "model.start=current", *change])
         with refused("start", "current", "scaled") if fails else nullcontext():
             imp.Imp().check_model(config)
-
-
-def test_a_control_density_far_from_every_level_is_noted():
     (note,) = imp.Imp().check_model(load_experiment("quickstart", ["control_densities=[0.25, 0.0001]"]))
     assert "0.0001" in note and "level 10, of density 0.01" in note  # noqa: PT018
     assert not imp.Imp().check_model(load_experiment("quickstart", ["control_densities=[0.0001]", "controls=[]"]))
+    for values in ({"name": "my_networks:build", "initialiser": "he_normal"}, {"name": "lenet-5", "start": "current"}):
+        with pytest.raises(tt.InputError, match="own network"):
+            validate(ModelConfig, values, where="here")
 
 
 def test_a_keras_file_is_loaded_with_its_weights_and_refused_if_damaged(package, few, call):
     model = tt.build_model("my_networks:build", few)
-    assert kernel_shapes(model) == {"out/kernel": (64, 10)}
     model.save("mine.keras")
     again = tt.build_model("mine.keras", few)
-    np.testing.assert_array_equal(again.get_weights()[0], model.get_weights()[0])
     np.testing.assert_array_equal(tt.Ticket.dense(again, start="current").start["out/kernel"], model.get_weights()[0])
     content = (package / "mine.keras").read_bytes()
-    for damaged in (b"", b"no zip", content[: len(content) // 2]):
+    for damaged in (b"no zip", content[: len(content) // 2]):
         (package / "mine.keras").write_bytes(damaged)
         with refused("model.name", None, "mine.keras is damaged"):
             tt.build_model("mine.keras", few)
@@ -340,17 +310,3 @@ def test_the_source_of_a_network_counts_in_its_fingerprint_as_it_was_imported(pa
     (package / "moved.keras").write_bytes((package / "mine.keras").read_bytes())
     (package / "other.keras").write_bytes((package / "mine.keras").read_bytes() + b"x")
     assert of("mine.keras") == of("moved.keras") != of("other.keras")
-
-
-def test_options_of_registered_and_own_networks_do_not_mix():
-    for values in ({"name": "my_networks:build", "initialiser": "he_normal"}, {"name": "lenet-5", "start": "current"}):
-        with pytest.raises(tt.InputError, match="own network"):
-            validate(ModelConfig, values, where="here")
-
-
-@pytest.mark.slow
-def test_many_networks_are_built_without_a_warning_of_retracing(few, caplog, monkeypatch):
-    monkeypatch.setattr(tf.get_logger(), "propagate", True)  # or caplog hears nothing
-    for width in range(3, 10):
-        tt.train(tt.Ticket.dense(ending(layers.Dense(width), layers.Dense(10))), few, train={"epochs": "1it"})
-    assert "retracing" not in caplog.text

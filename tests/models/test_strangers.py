@@ -3,7 +3,6 @@
 import copy
 import json
 import os
-import subprocess
 import sys
 from dataclasses import replace
 
@@ -11,6 +10,7 @@ import pytest
 
 import tfticket as tt
 from tests.models.networks import IMAGE, KERNELS, attentive, ending, operations, own_parts, shared
+from tests.processes import execute
 from tests.refusals import refused
 from tfticket.backend import keras
 from tfticket.models import allow_list, kernel_shapes, model_from_spec, named_variables, spec_of, trust
@@ -31,24 +31,16 @@ def as_json(thing):
     return json.loads(json.dumps(keras.saving.serialize_keras_object(thing)))
 
 
-@pytest.mark.parametrize("name", sorted(allow_list._LAYERS - {"InputLayer"}))
-def test_every_allowed_layer_is_accepted_as_keras_writes_it(name):
-    convolution = (2,) if "Depthwise" in name else (2, 2)
-    arguments = convolution if "Conv" in name else (0.1,) if "Dropout" in name else ()
-    assert all(map(is_harmless, entries_of(as_json(getattr(layers, name)(*ARGUMENTS.get(name, arguments))))))
-
-
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"kernel_initializer": keras.initializers.VarianceScaling(2.0, "fan_in", "untruncated_normal")},
-        {"kernel_initializer": keras.initializers.Constant(0.5), "activation": "gelu"},
-        {"kernel_regularizer": "l2", "bias_constraint": keras.constraints.MaxNorm(2.0)},
-        {"dtype": "mixed_bfloat16", "bias_initializer": "random_normal"},
-    ],
-)
-def test_initialisers_activations_and_the_like_of_keras_are_accepted(options):
-    assert all(map(is_harmless, entries_of(as_json(layers.Dense(3, **options)))))
+def test_every_allowed_layer_and_the_initialisers_and_the_like_of_keras_are_accepted():
+    for name in sorted(allow_list._LAYERS - {"InputLayer"}):
+        convolution = (2,) if "Depthwise" in name else (2, 2)
+        arguments = convolution if "Conv" in name else (0.1,) if "Dropout" in name else ()
+        layer = getattr(layers, name)(*ARGUMENTS.get(name, arguments))
+        assert all(map(is_harmless, entries_of(as_json(layer)))), name
+    drawn = keras.initializers.VarianceScaling(2.0, "fan_in", "untruncated_normal")
+    options = {"kernel_regularizer": "l2", "bias_constraint": keras.constraints.MaxNorm(2.0), "activation": "gelu"}
+    layer = layers.Dense(3, kernel_initializer=drawn, bias_initializer="zeros", dtype="mixed_bfloat16", **options)
+    assert all(map(is_harmless, entries_of(as_json(layer))))
 
 
 def part(kind, config, module="keras.layers"):
@@ -69,10 +61,7 @@ def check(spec, *mentions):
         model_from_spec(spec)
 
 
-LOOKUPS = ["StringLookup", "IntegerLookup", "TextVectorization", "Hashing", "CategoryEncoding", "Discretization"]
-
-
-@pytest.mark.parametrize("kind", [*LOOKUPS, "Lambda", "LocallyConnected1D", "RandomFlip", "Wrapper", "DenseFeatures"])
+@pytest.mark.parametrize("kind", ["StringLookup", "TextVectorization", "Discretization", "Lambda", "RandomFlip"])
 def test_layers_that_may_read_files_or_cost_more_than_their_weights_are_refused(kind, tmp_path):
     os.mkfifo(tmp_path / "fifo")  # to read it would take for ever
     for module in ("keras.layers", None, "keras", "tf_keras.src.layers.preprocessing.string_lookup"):
@@ -91,15 +80,12 @@ def from_keras(name, module):
 
 
 REFUSED = [
-    *({"activation": name} for name in ("get_file", "deserialize", "mine>cubed")),
-    *({"activation": from_keras(*names)} for names in (("deserialize", "builtins"), ("system", "os"))),
-    *({"kernel_initializer": name} for name in ("mine>Init", "Foreign")),
-    {"kernel_initializer": part("Init", {}, "mine")},
+    {"activation": "get_file"}, {"activation": "mine>cubed"}, {"activation": from_keras("deserialize", "builtins")},
+    {"activation": from_keras("system", "os")}, {"kernel_initializer": "Foreign"},
+    {"kernel_initializer": part("Init", {}, "mine")}, {"kernel_initializer": as_json(Init())},
     {"kernel_initializer": part("Zeros", {}, "keras.initializers") | {"registered_name": "mine>Zeros"}},
-    {"kernel_initializer": as_json(Init())}, {"kernel_regularizer": "foreign"},
-    {"kernel_constraint": part("Lookup", {}, "keras.constraints")},
-    *({"path": value} for value in ("/etc/passwd", "~/file")), {"url": "http://localhost/x"},
-    {"deep": {"in": ["file:///x"]}},
+    {"kernel_regularizer": "foreign"}, {"kernel_constraint": part("Lookup", {}, "keras.constraints")},
+    {"path": "/etc/passwd"}, {"path": "~/file"}, {"url": "http://localhost/x"}, {"deep": {"in": ["file:///x"]}},
 ]  # fmt: skip
 
 
@@ -108,26 +94,19 @@ def test_arguments_that_name_code_paths_or_addresses_are_refused(options):
     check(sequential(dense(3, **options)), "would run code")
 
 
-def test_computations_that_grow_or_begin_at_once_are_refused():
-    unrolled = part("LSTM", {"name": "r", "units": 3, "unroll": True})
-    check(sequential(COLUMN, unrolled), "holds LSTM")
+def test_computations_that_grow_or_begin_at_once_or_nest_without_end_are_refused():
+    check(sequential(COLUMN, part("LSTM", {"name": "r", "units": 3, "unroll": True})), "holds LSTM")
     images = part("InputLayer", {"batch_input_shape": [None, 3], "dtype": "float32", "name": "i"})
     ones = part("TFOpLambda", {"name": "o", "function": "broadcast_to"}, "tf_keras.src.layers.core.tf_op_layer")
     constants = ["_CONSTANT_VALUE", -1, 1.0, {"shape": [10**13]}]
     calls = [images | {"name": "i", "inbound_nodes": []}, ones | {"name": "o", "inbound_nodes": [constants]}]
     whole = {"name": "m", "layers": calls, "input_layers": [["i", 0, 0]], "output_layers": [["i", 0, 0]]}
     check({"keras": part("Functional", whole, "tf_keras.src.engine.functional")}, "holds TFOpLambda")
-
-
-@pytest.mark.parametrize("depth", [200, 3000])
-def test_models_within_models_without_end_are_refused(depth):
     inner = dense(3)
-    for _ in range(depth):
+    for depth in range(3000):
         inner = part("Sequential", {"name": "s", "layers": [inner]}, "keras")
-    check(sequential(inner))
-
-
-def test_many_layers_and_outputs_that_fill_the_memory_are_refused():
+        if depth in (199, 2999):
+            check(sequential(inner))
     check(sequential(*[dense(3, f"d{number}") for number in range(20_001)]), "20,000 layers")
     check(sequential(part("RepeatVector", {"name": "r", "n": 10**9})), "layer r gives 784,000,000,000 numbers")
 
@@ -183,10 +162,9 @@ FOREIGN = [
     {"class_name": "ClassMethod", "config": {"cls_symbol": "io.gfile.GFile", "method_name": "write"}},
     {"class_name": "InstanceMethod", "config": {"attr_name": "numpy"}},
     {"class_name": "TensorFlowOpLayer", "config": {"node_def": {"op": "WriteFile"}}},
-    *({"class_name": "Lambda", "module": module} for module in ("keras.layers", None)),
+    {"class_name": "Lambda", "module": None},
     {"class_name": "Other", "module": "tf_keras.src.layers.core.lambda_layer", "registered_name": "Lambda"},
     {"class_name": "function", "config": "get_file", "module": "keras.utils"},
-    {"class_name": "function", "config": "os.system", "module": "tf_keras.src.backend"},
     {"class_name": "TFSMLayer", "config": {"filepath": "x"}, "module": "tf_keras.src.export.export_lib"},
     {"class_name": "Dense", "module": "keras.layers", "registered_name": "mine>Other"},
     {"class_name": "Dense", "module": "os"},
@@ -255,23 +233,19 @@ for spec in json.loads(sys.argv[2]):
 LENET = {"name": "lenet-300-100", "input_shape": [28, 28, 1], "num_classes": 10, "initialiser": "glorot_normal"}
 COLUMN = part("Reshape", {"name": "shape", "target_shape": [784, 1]})
 HUGE = [
-    sequential(dense(4_000_000), dense(10, "e")),
-    LENET | {"num_classes": 4_000_000},
+    sequential(dense(4_000_000), dense(10, "e")), LENET | {"num_classes": 4_000_000},
     LENET | {"name": "conv-2", "input_shape": [4000, 4000, 3]},
     sequential(part("Embedding", {"name": "e", "input_dim": 10**9, "output_dim": 100}), size=1),
     sequential(COLUMN, part("LSTM", {"name": "r", "units": 10**5})),
     sequential(*[dense(300, f"d{number}") for number in range(100)]),
     {**sequential(dense(4_000_000), dense(10, "e")), "variational": {}},
-]
+]  # fmt: skip
 
 
 def test_networks_larger_than_their_tickets_are_refused_before_they_take_memory(tmp_path):
     path = tmp_path / "ticket.safetensors"
     tt.Ticket.dense(model_from_spec(LENET)).save(path)
-    command = [sys.executable, "-c", OVERSIZED, str(path), json.dumps(HUGE)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-2000:]
-    lines = done.stdout.splitlines()
+    lines = execute([sys.executable, "-c", OVERSIZED, path, json.dumps(HUGE)]).stdout.splitlines()
     assert len(lines) == 3 * len(HUGE)
     assert all("or more, but holds 266,610" in line for line in lines)
 
@@ -280,7 +254,7 @@ def test_names_that_tensorflow_does_not_accept_are_refused_before_any_training()
     inner = keras.Sequential([keras.Input((2, 4)), layers.Dense(3)], name="inner")
     stack = [keras.Input((2, 4)), inner, layers.TimeDistributed(layers.Dense(3)), layers.Flatten(), layers.Dense(2)]
     ticket = tt.Ticket.dense(keras.Sequential(stack, name="outer"))
-    for name in ("a b", "[red]a[/]", "\x1b[31m", "_a", "é", "", "a\\b", 3):
+    for name in ("a b", "\x1b[31m", "_a", "", 3):
         for place in range(4):  # the model, a layer, an inner model, a wrapped layer
             spec = copy.deepcopy(ticket.model)
             parts = spec["keras"]["config"]["layers"]

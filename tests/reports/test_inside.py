@@ -1,13 +1,11 @@
 """Figures of inspections made by hand."""
 
-import dataclasses
 import io
 
 import numpy as np
 import pytest
 
-from tfticket.inspection.histograms import histogram
-from tfticket.inspection.pictures import picture, receptive_fields
+from tfticket.inspection.pictures import histogram, picture, receptive_fields
 from tfticket.inspection.result import Inspection, KernelInspection, TicketComparison
 from tfticket.reports.figures.ticket_layers import layers_figure, overlap_figure, weights_figure
 from tfticket.reports.figures.ticket_masks import masks_figure, receptive_fields_figure
@@ -47,59 +45,35 @@ def test_layers_of_tickets_with_live_weights_and_the_whole_network():
     own, live, whole, *_ = (list(line.get_ydata()) for line in axes.get_lines())
     assert own == pytest.approx([100 * kernel.density for kernel in ticket.kernels])
     assert live == pytest.approx([100 * kernel.live / kernel.weights for kernel in ticket.kernels])
-    assert (set(whole), axes.get_yscale()) == ({20}, "log")
-    assert [label.get_text() for label in axes.get_xticklabels()] == ["layer_0", "layer_1", "layer_2"]
-    (near,) = layers_figure({"mine": inspection(densities=(0.5, 0.6, 0.7), live=None)}, "small").axes
-    assert (near.get_yscale(), near.get_ylim()[0], len(lines_of(near))) == ("linear", 0, 2)
-    (empty,) = drawn(layers_figure({"mine": inspection(densities=(0.05, 0, 0.9))}, "small"))
-    crosses = [line for line in empty.get_lines() if line.get_marker() == "x"]
-    assert list(crosses[0].get_xdata()) == [2]
+    assert set(whole) == {20}
+    drawn(weights_figure(inspection(densities=(0.5, 0, 0.5)), "small"))
+    for make, columns in ((weights_figure, 2), (masks_figure, 1)):  # of many layers six are shown
+        axes = make(inspection(layers=20), "small").axes
+        assert len([each for each in axes if each.get_title() or each.texts or each.patches]) == 6 * columns
+    (empty,) = drawn(layers_figure({"mine": inspection(densities=(0.05, 0, 0.9), live=None)}, "small"))
+    assert next(list(line.get_xdata()) for line in empty.get_lines() if line.get_marker() == "x") == [2]
     (several,) = drawn(layers_figure({f"level {n}": inspection(layers=40) for n in range(11)}, "small"))
-    levels = {name: line for name, line in lines_of(several).items() if name != "none"}
-    assert list(levels) == [f"level {n}" for n in range(11)]
-    assert len({(line.get_color(), line.get_marker()) for line in levels.values()}) == 11
-
-
-def test_weights_and_masks_have_a_row_for_each_layer_and_of_many_layers_six_are_shown():
-    axes = drawn(weights_figure(inspection(densities=(0.5, 0, 0.5)), "small"))
-    assert [len(each.patches) for each in axes] == [2, 1, 1, 0, 2, 1]  # kept and pruned, or kept alone
-    assert [text.get_text() for text in axes[3].texts] == ["none"]
-    many = inspection(layers=20)
-    for make, columns in ((weights_figure, 2), (masks_figure, 1)):
-        panels = [axes for axes in make(many, "small").axes if axes.get_title() or axes.texts or axes.patches]
-        assert len(panels) == 6 * columns
-        chosen = make(many, "small", ["layer_4/kernel"]).axes
-        texts = str([[text.get_text() for text in axes.texts] + [axes.get_title()] for axes in chosen])
-        assert f"layer_4: {100 * many.kernels[4].density:.3g} %" in texts
-    large = dataclasses.replace(many, kernels=(*many.kernels[:3], kernel("large/kernel", (700, 500), 0.1, None)))
-    pictures = [image.get_array() for axes in drawn(masks_figure(large, "small")) for image in axes.get_images()]
-    assert [picture.shape for picture in pictures[:4]] == [(20, 7), (7, 7), (7, 7), (200, 200)]
-    assert pictures[3].mean() == pytest.approx(0.1, abs=0.01)  # as local densities
+    assert {f"level {n}" for n in range(11)} <= lines_of(several).keys()
 
 
 @pytest.mark.parametrize(
-    ("image", "units", "window", "live"),
-    [((4, 5, 3), 200, (), 0.9), ((8, 8, 3), 5, (3, 3), 0.9), ((8, 8, 2), 1, (1, 1), None), ((9, 9, 1), 50, (), None)],
+    ("image", "units", "window", "live"), [((4, 5, 3), 200, (), 0.9), ((8, 8, 3), 5, (3, 3), None)]
 )
 def test_receptive_fields_of_every_shape(image, units, window, live):
     figure = receptive_fields_figure(inspection(image=image, units=units, window=window, live=live), "small")
     tiles, survivors, *_ = drawn(figure)
-    assert f"{units} units" in tiles.get_title()
-    assert ("dead" in tiles.get_title()) == (live is not None)
-    assert ("pixel" in survivors.get_title()) == (not window)
+    assert (f"{units} units" in tiles.get_title(), "dead" in tiles.get_title()) == (True, live is not None)
     assert survivors.get_images()[0].get_array().shape == (window or image[:2])
 
 
-@pytest.mark.parametrize(("tickets", "layers"), [(2, 3), (3, 30)])
-def test_overlap_has_a_number_for_each_pair_and_a_line_over_layers(tickets, layers):
-    values = np.random.default_rng(0).random((layers, tickets, tickets))
-    densities = np.full((tickets, layers), 0.5)
+def test_overlap_has_a_number_for_each_pair_and_a_line_over_layers():
+    values = np.random.default_rng(0).random((30, 3, 3))
+    densities = np.full((3, 30), 0.5)
     densities[:, 1] = 0  # empty layers have no overlap
-    names = tuple(f"seed {number}" for number in range(tickets)), tuple(f"layer_{n}/kernel" for n in range(layers))
+    names = ("seed 0", "seed 1", "seed 2"), tuple(f"layer_{n}/kernel" for n in range(30))
     comparison = TicketComparison(*names, densities, *[values] * 4, *[values.mean(axis=0)] * 4)
     heat, lines = drawn(overlap_figure(comparison, "small"))
-    assert len(heat.texts) == tickets**2
-    assert list(lines_of(lines)) == ["tickets", "by chance"]
+    assert (len(heat.texts), list(lines_of(lines))) == (9, ["tickets", "by chance"])
     ours = lines_of(lines)["tickets"].get_ydata()
     assert np.flatnonzero(np.ma.getmaskarray(ours)).tolist() == [1]
-    assert ours[0] == pytest.approx(100 * values[0][np.triu_indices(tickets, 1)].mean())
+    assert ours[0] == pytest.approx(100 * values[0][np.triu_indices(3, 1)].mean())

@@ -26,11 +26,9 @@ def closeness(density, seed, **changes):
 
 def fit_of(seed, slope=1.0):
     fit = {"intercept": -2.0 - seed, "slopes": [slope + seed], "weights": 100, "survivors": 20}
-    return {
-        "fits": {"dense": {"magnitude": fit, "connectivity": fit | {"slopes": [slope + seed, 0.5]}}},
-        "relative_magnitude": {"conv_1": 1.4, "dense_1": 1.2, "dense_2": None, "exempt": 1.0},
-        "histograms": {arm: histogram(("conv_1", "dense_1"), seed) for arm in ("dense", "ticket", "uniform")},
-    }
+    fits = {"dense": {"magnitude": fit, "connectivity": fit | {"slopes": [slope + seed, 0.5]}}}
+    histograms = {arm: histogram(("conv_1", "dense_1"), seed) for arm in ("dense", "ticket", "uniform")}
+    return {"fits": fits, "relative_magnitude": {"conv_1": 1.4}, "histograms": histograms}
 
 
 @pytest.fixture
@@ -53,7 +51,6 @@ def test_models_of_survival_are_means_over_seeds_and_a_ticket_counts_once(folder
     magnitude, connectivity = fits_of(read_run(folder))
     assert (magnitude.layers, magnitude.by, magnitude.seeds) == ("dense", "magnitude", 5)
     assert (magnitude.intercept, magnitude.magnitude, magnitude.connectivity) == (-4.0, 3.0, None)
-    assert (connectivity.connectivity, magnitude.survivors) == (0.5, pytest.approx(0.2))
     assert fits_table([connectivity])[1] == [["dense", "connectivity", "-4", "+3", "+0.5", "20.0%"]]
     histograms = survivor_histograms(read_run(folder))
     for seed in SEEDS:

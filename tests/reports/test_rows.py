@@ -1,7 +1,5 @@
 """Rows of runs: what they take from the run's folder and its steps' results, of this version and of earlier ones."""
 
-import json
-
 import numpy as np
 import pytest
 
@@ -10,12 +8,8 @@ from tfticket.arms import CONTROL_NAMES, TICKET, Arm
 from tfticket.data import sources
 from tfticket.errors import InputError
 from tfticket.registry import CONTROLS
-from tfticket.reports.claims.papers import decisions_of, records
 from tfticket.reports.extra_metrics import rise_of, settled_at
-from tfticket.reports.report import arms_of
 from tfticket.reports.rows import Row, name_at, rows_of
-from tfticket.reports.tables.cells import record_of, summarise
-from tfticket.reports.tables.csv_files import rows_csv
 from tfticket.runs.run_folder import read_run
 
 MNIST, OTHERS = sources.mnist.contents, "0" * 64
@@ -43,15 +37,25 @@ def test_rows_are_the_finished_evaluations_in_the_runs_order(make_run):
         rows_of(read_run(run.folder))
 
 
-@pytest.mark.parametrize(
-    ("score", "variational", "name", "unpruned"),
-    [
-        ("magnitude", None, "IMP ticket", "dense"),
-        ("random", None, "ticket by random score", "dense"),
-        ("snr", {"prior": 1.0}, "Bayesian, SNR", "dense, Bayesian"),
-        ("magnitude", {"prior": 1.0}, "Bayesian, magnitude", "dense, Bayesian"),
-    ],
-)
+# fmt: off
+TICKETS = [
+    ("magnitude", None, "IMP ticket", "dense"),
+    ("random", None, "ticket by random score", "dense"),
+    ("snr", {"prior": 1.0}, "Bayesian, SNR", "dense, Bayesian"),
+]
+DATA = [
+    # configuration, the contents of the evaluation's data, its name, the registered data set
+    ({}, MNIST, "MNIST", "mnist"),
+    ({"name": "my digits", "path": "/my/digits.npz"}, MNIST, "MNIST", "mnist"),
+    ({"name": "my digits", "path": "/my/digits.npz"}, OTHERS, "my digits", ""),
+    ({"name": "cifar-10"}, OTHERS, "CIFAR-10", "cifar-10"),
+    ({"classes": [3, 5]}, MNIST, "MNIST, classes 3, 5", ""),
+    ({"classes": []}, MNIST, "MNIST", "mnist"),
+]
+# fmt: on
+
+
+@pytest.mark.parametrize(("score", "variational", "name", "unpruned"), TICKETS)
 def test_a_runs_own_ticket_is_named_by_network_and_score(make_run, score, variational, name, unpruned):
     folder = make_run("a-1", evaluations=[("ticket", 0, 1), ("reinitialise he_normal", 0, 1)])
     edit_config(folder, model={"name": "lenet-5", "variational": variational}, prune={"score": score})
@@ -62,28 +66,15 @@ def test_a_runs_own_ticket_is_named_by_network_and_score(make_run, score, variat
     assert set(CONTROL_NAMES) == {"monte-carlo", *CONTROLS}
 
 
-@pytest.mark.parametrize(
-    ("data", "contents", "named", "data_set"),
-    [
-        ({}, MNIST, "MNIST", "mnist"),
-        ({"name": "my digits", "path": "/my/digits.npz"}, MNIST, "MNIST", "mnist"),
-        ({"name": "my digits", "path": "/my/digits.npz"}, OTHERS, "my digits", ""),
-        ({"name": "cifar-10"}, OTHERS, "CIFAR-10", "cifar-10"),
-        ({"name": "cifar-10-jpeg"}, sources.cifar_10_jpeg.contents, "CIFAR-10 (re-encoded as JPEG)", "cifar-10-jpeg"),
-        ({"classes": [3, 5]}, MNIST, "MNIST, classes 3, 5", ""),
-        ({"classes": []}, MNIST, "MNIST", "mnist"),
-        ({"name": "pets", "classes": ["dog", 3]}, OTHERS, "pets, classes dog, 3", ""),
-    ],
-)
+@pytest.mark.parametrize(("data", "contents", "named", "data_set"), DATA)
 def test_rows_name_their_data_by_contents_and_number_of_training_rows(make_run, data, contents, named, data_set):
     described = {"data": data, "contents": contents, "training_rows": 55_000}
     folder = make_run("a-1", evaluations=[("ticket", 0, 0)], **described)
     (row,) = rows_of(read_run(folder))
     assert (row.data, row.data_set) == (f"{named}, 55,000 training rows", data_set)
-    if contents in (MNIST, OTHERS):  # evaluations of former versions do not describe their data
-        (row,) = rows_of(edit_results(folder, "evaluate", lambda label, result: result.pop("data")))
-        own_name = named if data.get("path") is None else "my digits"
-        assert (row.data, row.test) == (own_name, METRICS)
+    # Evaluations of former versions do not describe their data.
+    (row,) = rows_of(edit_results(folder, "evaluate", lambda label, result: result.pop("data")))
+    assert (row.data, row.test) == (named if data.get("path") is None else "my digits", METRICS)
 
 
 def test_runs_that_share_an_evaluation_name_its_data_each_by_their_own_name(make_run):
@@ -95,34 +86,11 @@ def test_runs_that_share_an_evaluation_name_its_data_each_by_their_own_name(make
     assert [rows_of(read_run(folder))[0].data[:6] for folder in folders] == ["letter", "glyphs"]
 
 
-ARMS = """\
-ticket|reinitialise he_normal|shuffle-layerwise|bayesian-snr-lrr|bayesian-snr-lrr reinitialise|transplant-start
-svi-tuned|ensemble shuffle-layerwise|monte-carlo magnitude, as printed, 5000 images""".replace("\n", "|").split("|")
-
-
-def test_a_manifest_whose_labels_hold_arms_as_text_is_reported_as_one_of_today(make_run):
-    folder = make_run("a-1", evaluations=[(arm, seed, level) for arm in ARMS for seed in (0, 1) for level in (0, 1)])
-
-    def reported():
-        run = read_run(folder)
-        rows = rows_of(run)
-        return rows_csv(rows), [*map(record_of, summarise(rows))], records(decisions_of(rows)), arms_of([run])
-
-    former = reported()
-    manifest = json.loads((folder / "manifest.json").read_text())
-    for step in manifest["steps"]:
-        if "arm" in step["label"]:
-            step["label"]["arm"] = Arm.parse(step["label"]["arm"]).to_label()
-    (folder / "manifest.json").write_text(json.dumps(manifest))
-    assert reported() == former
-    assert all(f",{arm}," in former[0] or f'"{arm}",' in former[0] for arm in ARMS)
-
-
 def history(accuracies, every=100):
     return [{"iteration": every * number, "accuracy": value} for number, value in enumerate(accuracies, start=1)]
 
 
-def test_the_rise_is_the_slope_over_the_last_quarter():
+def test_the_rise_is_the_slope_over_the_last_quarter_and_settled_97_per_cent_of_the_plateau():
     assert rise_of(history(np.linspace(0.1, 0.5, 41)[1:])) == pytest.approx(0.1)
     assert rise_of(history([0.1 * number for number in range(1, 31)] + [3.0] * 10)) == pytest.approx(0.0)
     assert rise_of(history([0.9, 0.8, 0.7, 0.6])) == pytest.approx(-0.1)  # over the last three
@@ -130,13 +98,9 @@ def test_the_rise_is_the_slope_over_the_last_quarter():
     assert rise_of(unequal) == pytest.approx(0.025)
     for count in (0, 1, 3):
         assert rise_of(history([0.5] * count)) is settled_at(history([0.5] * count)) is None
-
-
-def test_a_training_has_settled_at_97_per_cent_of_its_own_plateau():
     for plateau in (1.0, 0.1):
         assert settled_at(history([0.0, 0.5 * plateau, *[plateau] * 6])) == pytest.approx(294)
-    assert settled_at(history([0.99, 1.0, 1.0, 1.0])) == 100
-    assert settled_at(history([-0.1, -0.2, -0.3, -0.4])) == 100
+    assert settled_at(history([0.99, 1.0, 1.0, 1.0])) == settled_at(history([-0.1, -0.2, -0.3, -0.4])) == 100
 
 
 @pytest.mark.parametrize(("own", "draws"), [({}, 2.0), ({"variational_train": {"objective": {"draws": 7}}}, 7.0)])
@@ -163,11 +127,9 @@ def test_metrics_of_trainings(make_run, own, draws):
 
 
 def test_metrics_of_masks_and_chains(make_run):
-    evaluations = [("ticket", 0, 1), ("bayesian-snr", 0, 1)]
-    folder = make_run("a-1", evaluations=evaluations)
-    edit_config(
-        folder, trunks=[{"score": "snr"}], prune={"scope": "global", "exempt": ["out"]}, sample={"start": "ticket"}
-    )
+    folder = make_run("a-1", evaluations=[("ticket", 0, 1), ("bayesian-snr", 0, 1)])
+    prune = {"scope": "global", "exempt": ["out"]}
+    edit_config(folder, trunks=[{"score": "snr"}], prune=prune, sample={"start": "ticket"})
     paths = ("a/kernel", "b/kernel", "c/kernel", "out/kernel")
     made = {"density": 1.0, "survivors": dict.fromkeys(paths, 100)}
     for arm, survivors in (("ticket", (80, 60, 10, 1)), ("bayesian-snr", (50, 50, 50, 1))):
@@ -177,11 +139,8 @@ def test_metrics_of_masks_and_chains(make_run):
     magnitudes = {"a": 1.4, "b": 1.2, "c": None, "out": 1.0}
     add_step(folder, "fit", {"seed": 0, "level": 1}, {"relative_magnitude": magnitudes})
     pooled = {"level": 1, "density": 0.5, "test": METRICS, "validation": METRICS}
-    for arm, verdict, reasons in (
-        ("nuts", "converged", ["x"]),
-        ("hmc", "not converged", ["R-hat"]),
-        ("nuts a", "short", []),
-    ):
+    verdicts = (("nuts", "converged", ["x"]), ("hmc", "not converged", ["R-hat"]), ("nuts a", "short", []))
+    for arm, verdict, reasons in verdicts:
         diagnostics = {"verdict": verdict, "reasons": reasons}
         add_step(folder, "pool", {"arm": arm, "seed": 0, "level": 1}, pooled | {"diagnostics": diagnostics})
     ticket, bayesian, *chains = rows_of(read_run(folder))

@@ -16,10 +16,6 @@ from tfticket.runs import database
 from tfticket.runs.index import FILE, Index
 
 
-def truncate(path):
-    path.write_bytes(path.read_bytes()[: 4096 + 100])
-
-
 def execute(script, path):
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.executescript(script)
@@ -27,7 +23,7 @@ def execute(script, path):
 
 DAMAGES = {
     "corrupt": lambda path: path.write_bytes(b"SQLite format 3\x00" + b"\xff" * 5000),
-    "truncated": truncate,
+    "truncated": lambda path: path.write_bytes(path.read_bytes()[: 4096 + 100]),
     "of another version": partial(execute, "DROP TABLE runs; CREATE TABLE runs (a); PRAGMA user_version = 99"),
     "without a table": partial(execute, "DROP TABLE results"),
     "of other rows": partial(execute, "UPDATE runs SET facts = '{}'; UPDATE runs SET seen = '[' WHERE rowid = 1"),
@@ -35,7 +31,6 @@ DAMAGES = {
         execute, "UPDATE runs SET number = -1; UPDATE runs SET name = '\"..\"' WHERE rowid = 1"
     ),
     "of other results": partial(execute, "DELETE FROM runs; UPDATE results SET nll = 'x', accuracy = NULL"),
-    "no database": lambda path: path.write_text("something else"),
     "empty": lambda path: path.write_bytes(b""),
     "deleted": Path.unlink,
 }

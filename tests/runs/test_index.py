@@ -58,7 +58,6 @@ def test_runs_are_listed_as_their_folders_say_the_newest_first(tmp_path, opened)
     runs = index.refresh()
     assert index.runs() == runs
     assert [run.state for run in runs] == ["failed", "stopped", "done", "done", "done"]
-    assert [run.started for run in runs] == sorted((run.started for run in runs), reverse=True)
     failed, done = runs[0], runs[-1]
     assert (failed.message, done.message) == (MESSAGE, "")
     assert (failed.trainings, failed.completed, done.completed) == (12, 10.0, 12.0)
@@ -71,16 +70,15 @@ def test_runs_are_listed_as_their_folders_say_the_newest_first(tmp_path, opened)
         for metric in ("accuracy", "nll"):
             expected = sum(row.validation[metric] for row in last) / len(last)
             assert getattr(run, metric) == pytest.approx(expected)
-    assert len([row for row in rows if row.level == runs[-1].level]) == 2
 
 
 def test_controls_do_not_count(tmp_path, opened):
     folder = make_run(tmp_path)
     steps = [step for step in read_steps(folder) if step.label.get("arm") != TICKET or step.label["level"] < 2]
     write_manifest(folder, steps)
-    rows = [row for row in rows_of(find_run(tmp_path, folder.name)) if (row.arm, row.level) == (TICKET, 1)]
     (run,) = opened(tmp_path).refresh()
-    assert (run.level, run.density) == (1, 0.5)
+    rows = [row for row in rows_of(find_run(tmp_path, folder.name)) if (row.arm, row.level) == (TICKET, 1)]
+    assert (run.level, run.density, len(rows)) == (1, 0.5, 2)
     assert run.accuracy == pytest.approx(sum(row.validation["accuracy"] for row in rows) / 2)
 
 
@@ -142,9 +140,6 @@ def test_strange_files_and_folders_among_the_runs(workspace, opened):
     runs = opened(workspace).refresh()
     assert [run.folder for run in runs] == [*reversed(folders(workspace)[-3:]), name]
     assert opened(workspace).runs() == runs
-    shutil.rmtree(workspace / "runs")
-    (workspace / "runs").write_text("")
-    assert opened(workspace).refresh() == []
 
 
 def test_what_vanishes_is_forgotten_also_by_the_database(workspace, opened):
@@ -153,8 +148,10 @@ def test_what_vanishes_is_forgotten_also_by_the_database(workspace, opened):
     shutil.rmtree(folders(workspace)[0])
     assert {run.name for run in index.refresh()} == {"synthetic-0001", "synthetic-0002"}
     assert len(opened(workspace).runs()) == 2
-    shutil.rmtree(workspace / "runs")
-    assert index.refresh() == []
+    for make in (lambda path: None, lambda path: path.write_text("")):
+        shutil.rmtree(workspace / "runs", ignore_errors=True)
+        make(workspace / "runs")
+        assert index.refresh() == []
 
 
 def test_results_that_come_later_than_their_run_are_shown(workspace, opened):

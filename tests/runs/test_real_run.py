@@ -3,8 +3,8 @@
 Needs TensorFlow.
 """
 
-import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,19 +12,18 @@ import pytest
 from gui.models.live import LiveModel
 from gui.models.masks import MasksModel
 from gui.models.sparsity import SparsityModel
+from tests.made_runs import change_json
 from tests.real_run import make_run
 from tests.refusals import refused
 from tfticket.arms import TICKET, Arm
-from tfticket.inspection.load import load
 from tfticket.inspection.run_tickets import tickets_of
-from tfticket.inspection.ticket import inspect_ticket
+from tfticket.inspection.ticket import inspect_ticket, load
 from tfticket.reports.rows import rows_of
 from tfticket.runs.artefacts import load_tensors, verify_step
 from tfticket.runs.follow import RunFollower
 from tfticket.runs.index import Index
-from tfticket.runs.run_folder import find_run, read_run
+from tfticket.runs.run_folder import find_run
 from tfticket.runs.step_files import read_result
-from tfticket.tickets.weight_files import load_weights
 
 pytestmark = pytest.mark.usefixtures("without_xla")
 REINITIALISED = Arm(control="reinitialise")
@@ -49,8 +48,8 @@ def run(workspace):
 
 def test_every_step_can_be_verified(run):
     assert all(verify_step(step.path) for step in run.steps())
-    listed = [set(read_result(step.path)["files"]) for step in run.steps("train")]
     files = {"config.json", "events.jsonl", "weights.safetensors"}
+    listed = [set(read_result(step.path)["files"]) for step in run.steps("train")]
     assert files in listed
     assert files | {"weights-2it.safetensors"} in listed
 
@@ -59,8 +58,7 @@ def test_index_follower_and_the_windows_models_have_its_numbers(workspace, run):
     index = Index(workspace)
     (summary,) = index.refresh()
     index.close()
-    rows = rows_of(run)
-    tickets = [row for row in rows if row.arm == TICKET]
+    tickets = [row for row in rows_of(run) if row.arm == TICKET]
     assert (summary.name, summary.experiment, summary.state, summary.doing) == ("quickstart-smoke", "imp", "done", "")
     assert summary.completed == summary.trainings == 3
     assert (summary.level, summary.density) == (1, tickets[-1].density)
@@ -79,7 +77,7 @@ def test_index_follower_and_the_windows_models_have_its_numbers(workspace, run):
     sparsity.show([run.folder])
     masks.show(run.folder)
     assert live.message == sparsity.message == sparsity.problem == masks.message == masks.problem == ""
-    assert live.axes == ["iteration", "time"]
+    assert live.focus.axes == ["iteration", "time"]
     values = [point["loss"] for training in follower.trainings[:2] for point in training.points]
     assert live.curves("loss")[0].raw[np.isfinite(live.curves("loss")[0].raw)].tolist() == values
     line = sparsity.lines("accuracy")[run.folder.name, TICKET]
@@ -109,32 +107,7 @@ def test_its_tickets_are_inspected_with_their_weights(run):
         assert inspection.notes == ()
         assert inspection.paths > 0
     config = run.steps("evaluate")[0].path / "config.json"
-    for damage in (
-        lambda: config.write_text(json.dumps({**json.loads(config.read_text()), "inputs": {}})),
-        config.unlink,
-    ):
-        damage()
+    for damage in (lambda path: change_json(path, inputs={}), Path.unlink):
+        damage(config)
         with refused(None, None, str(config)):
             tickets_of(run)
-
-
-def test_weights_of_another_training_are_refused_and_recomputed_once_deleted(workspace, run, call):
-    first, second = (step.path for step in run.steps("train")[:2])
-    kept = next(step.path for step in run.steps("train") if (step.path / "weights-2it.safetensors").exists())
-    shutil.copy(kept / "weights-2it.safetensors", kept / "weights.safetensors")
-    with refused(None, None, str(kept / "weights.safetensors"), "not the file that this step wrote"):
-        load_weights(kept / "weights.safetensors")
-    shutil.copy(second / "weights.safetensors", first / "weights.safetensors")
-    for step in run.steps("evaluate"):
-        shutil.rmtree(step.path)
-    command = ("run", run.folder / "config.yaml", "-w", workspace)
-    code, _, err = call(*command)
-    assert code == 1
-    assert f"{first / 'weights.safetensors'} is a file of the step {second.name}" in " ".join(err.split())
-    shutil.rmtree(first)
-    shutil.rmtree(second)
-    (run.folder / "manifest.json").unlink()
-    before = {name: (run.folder / "report" / name).read_text() for name in ("results.csv",)}
-    assert call(*command)[0] == 0
-    assert {name: (run.folder / "report" / name).read_text() for name in before} == before
-    assert [step.entry for step in read_run(run.folder).steps()] == [step.entry for step in run.steps()]

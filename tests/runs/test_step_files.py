@@ -3,7 +3,6 @@
 import json
 import shutil
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +11,6 @@ import safetensors.numpy
 from tests.made_runs import change_json, make_run
 from tests.refusals import refused
 from tfticket.config import Execution
-from tfticket.errors import InputError
 from tfticket.lab import Handle
 from tfticket.runs.artefacts import checksum, load_tensors, save_tensors, verify_step
 from tfticket.runs.events import EventWriter
@@ -26,11 +24,11 @@ from tfticket.training.hooks import Checkpoint
 
 @pytest.fixture(scope="module")
 def original(tmp_path_factory):
-    """A workspace with two finished runs."""
-    workspace = tmp_path_factory.mktemp("original")
+    """Two finished runs."""
+    folder = tmp_path_factory.mktemp("original")
     for name in ("made", "other"):
-        make_run(workspace, name)
-    return workspace
+        make_run(folder, name)
+    return folder
 
 
 @pytest.fixture
@@ -43,23 +41,23 @@ def run(workspace):
     return next((workspace / "runs").glob("made-*"))
 
 
-def steps_of(workspace: Path, kind: str = "*") -> list[Path]:
+def steps_of(workspace, kind="*"):
     return sorted((workspace / "steps").glob(f"{kind}-*"))
 
 
-def swap(first: Path, second: Path) -> None:
+def swap(first, second):
     content = first.read_bytes()
     first.write_bytes(second.read_bytes())
     second.write_bytes(content)
 
 
-def flip(path: Path, random: np.random.Generator) -> None:
+def flip(path, random):
     content = bytearray(path.read_bytes())
     content[random.integers(len(content))] ^= 1 << int(random.integers(8))
     path.write_bytes(content)
 
 
-def check_refused(path: Path, *mentions: str, names: list[str] | None = None) -> None:
+def check_refused(path, *mentions, names=None):
     with refused(None, None, str(path), *mentions):
         load_tensors(path, None, names)
 
@@ -78,27 +76,23 @@ def test_random_damage_is_noticed(workspace):
             swap(victim, others[random.integers(len(others))])
         else:
             flip(victim, random)
-        with pytest.raises(InputError) as error:
+        with refused(None, None, str(victim.parent), f"or delete {victim.parent}"):
             verify_step(victim.parent)
-        assert str(error.value).startswith(str(victim.parent))
-        assert f"or delete {victim.parent}" in str(error.value)
         for file in (victim, *others):
             file.write_bytes(contents[file])
     assert all(verify_step(folder) for folder in steps_of(workspace))
 
 
-def test_verify_names_damaged_steps_and_counts_old_ones(workspace, run, call, monkeypatch):
-    monkeypatch.chdir(workspace.parent)
-    for name in (workspace, workspace.name):
-        code, out, _ = call("verify", "-w", name)
-        assert (code, f"2 runs and {len(steps_of(workspace))} finished steps" in out) == (0, True)
-    victim = read_steps(run)[1].path
-    whole = (victim / "events.jsonl").read_bytes()
-    (victim / "events.jsonl").unlink()
+def test_verify_names_damaged_steps_and_counts_old_ones(workspace, run, call):
+    code, out, _ = call("verify", "-w", workspace)
+    assert (code, f"2 runs and {len(steps_of(workspace))} finished steps" in out) == (0, True)
+    victim = read_steps(run)[1].path / "events.jsonl"
+    whole = victim.read_bytes()
+    victim.unlink()
     code, out, err = call("verify", run.name, "-w", workspace, "--json")
-    assert (code, [row["run or step"] for row in json.loads(out)]) == (1, [victim.name])
+    assert (code, [row["run or step"] for row in json.loads(out)]) == (1, [victim.parent.name])
     assert f"1 of 1 run and {len(read_steps(run))} finished steps" in err
-    (victim / "events.jsonl").write_bytes(whole)
+    victim.write_bytes(whole)
     manifest = json.loads((run / "manifest.json").read_text())
     write_json(run / "manifest.json", {"steps": manifest["steps"]})
     assert not read_run(run).has_checksums
@@ -139,8 +133,6 @@ def test_a_manifest_and_a_configuration_that_do_not_belong_together_are_refused(
     damage(run)
     with refused(None, None, str(run), *mentions):
         read_run(run)
-    code, _, err = call("report", run.name, "-w", workspace)
-    assert (code, str(run) in "".join(err.split())) == (2, True)
     code, out, _ = call("verify", "-w", workspace, "--json")
     assert (code, [row["run or step"] for row in json.loads(out)]) == (1, [run.name])
     if "config.yaml" not in mentions:
@@ -163,41 +155,39 @@ def test_only_a_run_of_an_older_version_may_lack_a_manifest_until_it_is_done(run
 
 def test_a_damaged_or_missing_step_is_reported_with_one_remedy(workspace, run):
     steps = read_run(run).steps("evaluate")
-    path = steps[0].path / "result.json"
+    path, command = steps[0].path / "result.json", f"tfticket run {run / 'config.yaml'}"
     whole = json.loads(path.read_text())
     without = {name: value for name, value in whole.items() if name != "checksum"}
     write_result(path.parent, without | {"result": {"level": 0}}, whole["files"])  # as no evaluation writes it
-    with refused(None, None, str(path), "'density'", f"tfticket run {run / 'config.yaml'}"):
+    with refused(None, None, str(path), "'density'", command):
         _ = read_run(run).steps("evaluate")[0].result
     path.write_text("{")
-    with pytest.raises(InputError, match=f"or delete {path.parent}") as error:
+    with refused(None, None, f"or delete {path.parent}") as error:
         _ = read_run(run).steps("evaluate")[0].result
-    assert "tfticket run" not in str(error.value)
+    assert command not in str(error.value)
     for step in steps[:3]:
         shutil.rmtree(step.path)
-    command = f"tfticket run {run / 'config.yaml'} --workspace {workspace}"
     for read in (lambda step: step.result, lambda step: step.inputs):
-        with refused(None, None, str(workspace / "steps"), "3 steps", command):
+        with refused(None, None, str(workspace / "steps"), "3 steps", f"{command} --workspace {workspace}"):
             read(read_run(run).steps("evaluate")[0])
 
 
 def test_a_file_of_another_step_or_of_none_is_refused(workspace, tmp_path):
-    first, second = steps_of(workspace, "prune")[:2]
-    (second / "result.json").unlink()  # not done: nothing lists its files
-    shutil.copy(first / "ticket.safetensors", second / "ticket.safetensors")
-    check_refused(second / "ticket.safetensors", first.name)
-    shutil.copy(first / "ticket.safetensors", tmp_path / "mine.safetensors")
-    assert load_tensors(tmp_path / "mine.safetensors", "ticket", ()) == load_tensors(
-        first / "ticket.safetensors", "ticket", ()
-    )
-    save_tensors(tmp_path / "free.safetensors", "ticket", {}, {})
-    shutil.copy(tmp_path / "free.safetensors", second / "ticket.safetensors")
-    check_refused(second / "ticket.safetensors", "no step")
+    ours, theirs = (folder / "ticket.safetensors" for folder in steps_of(workspace, "prune")[:2])
+    free = tmp_path / "free.safetensors"
+    (theirs.parent / "result.json").unlink()  # not done: nothing lists its files
+    shutil.copy(ours, theirs)
+    check_refused(theirs, ours.parent.name)
+    shutil.copy(ours, free)
+    assert load_tensors(free, "ticket", ()) == load_tensors(ours, "ticket", ())
+    save_tensors(free, "ticket", {}, {})
+    shutil.copy(free, theirs)
+    check_refused(theirs, "no step")
     (folder, *_) = steps_of(workspace, "evaluate")
     save_tensors(folder / "weights.safetensors", "weights", {}, {})
     check_refused(folder / "weights.safetensors", "not written by this step")
-    save_tensors(first / "ticket.safetensors", "ticket", {}, {"level": 1})  # whole, of this step, but another
-    check_refused(first / "ticket.safetensors", "not the file that this step wrote")
+    save_tensors(ours, "ticket", {}, {"level": 1})  # whole, of this step, but another
+    check_refused(ours, "not the file that this step wrote")
 
 
 def test_the_metadata_and_the_tensors_that_are_read_are_verified(tmp_path):
@@ -269,7 +259,6 @@ def test_checkpoints_and_states_of_another_step_are_not_resumed_from(tmp_path):
     assert load_checkpoint(context)[0] is None
     assert load_checkpoint(replace(context, folder=theirs))[0].iteration == 3
     (note,) = notes
-    assert "checkpoint.safetensors" in note
-    assert theirs.name in note
+    assert ("checkpoint.safetensors" in note, theirs.name in note) == (True, True)
     with refused(None, None, theirs.name):
         read_checkpoint(ours / STATE)

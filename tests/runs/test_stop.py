@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import termios
+from functools import partial
 from itertools import product
 
 import pytest
@@ -16,31 +17,17 @@ from tfticket.runs.stop import stop_requests
 INT, TERM, HUP = SIGNALS = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
 
 
-def handlers():
-    return [signal.getsignal(number) for number in SIGNALS]
-
-
-@pytest.mark.parametrize("number", SIGNALS)
-def test_a_signal_asks_and_the_old_handlers_come_back(tmp_path, number):
-    before = handlers()
+@pytest.mark.parametrize("ask", [*(partial(signal.raise_signal, number) for number in SIGNALS), None])
+def test_a_signal_or_a_stop_file_asks_and_the_old_handlers_come_back(tmp_path, ask):
+    before = [signal.getsignal(number) for number in SIGNALS]
+    (tmp_path / "STOP").touch()  # from before
     with stop_requests(tmp_path) as should_stop:
         assert not should_stop()
-        signal.raise_signal(number)
+        (ask or (tmp_path / "STOP").touch)()
         assert should_stop()
-    assert handlers() == before
-    with stop_requests(tmp_path) as should_stop:
-        assert not should_stop()
-    with pytest.raises(ValueError, match="failed"), stop_requests(tmp_path):
-        raise ValueError("failed")
-    assert handlers() == before
-
-
-def test_a_stop_file_asks_and_one_from_before_does_not(tmp_path):
-    (tmp_path / "STOP").touch()
-    with stop_requests(tmp_path) as should_stop:
-        assert not should_stop()
-        (tmp_path / "STOP").touch()
-        assert should_stop()
+    with pytest.raises(ZeroDivisionError), stop_requests(tmp_path) as should_stop:
+        _ = should_stop() or 1 / 0
+    assert [signal.getsignal(number) for number in SIGNALS] == before
 
 
 TWO_SIGNALS = """

@@ -3,6 +3,7 @@
 import json
 import os
 from contextlib import closing
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -10,14 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.made_runs import step_label
-from tests.refusals import refused
 from tests.runs.conftest import anew, by_name, change, folders
 from tests.runs.test_lease import ask, other_process
-from tfticket.arms import Arm
 from tfticket.runs.index import Index
 from tfticket.runs.lease import lease
 from tfticket.runs.progress import Progress, write_progress
-from tfticket.runs.run_folder import find_run, list_runs, read_run
+from tfticket.runs.run_folder import find_run
 from tfticket.runs.summary import step_words
 
 STEP = {"kind": "train", "folder": "train-1", "label": step_label(3)}
@@ -40,7 +39,7 @@ def test_a_run_that_computes_is_listed_with_its_progress(workspace, opened):
         assert (shown.level, shown.density) == (5, 0.5**5), "of the ticket whose accuracy stands beside"
         assert (shown.completed, shown.seconds_left) == (3.5, pytest.approx(170))
         assert shown.accuracy is not None
-        shown = run(progress.at(1e9 + 71, step=PRUNE))
+        shown = run(replace(progress, updated=1e9 + 71, step=PRUNE))
         assert (shown.doing, shown.level) == ("prune · seed 0", 5)
         shown = run(Progress(trainings=12))
         assert (shown.doing, shown.completed, shown.seconds_left) == ("", 0.0, None)
@@ -56,19 +55,19 @@ def test_a_run_without_its_process_is_killed_and_may_come_back(workspace, opened
     index = opened(workspace)
 
     def shown():
-        return by_name(index.refresh())["synthetic-0000"]
+        run = by_name(index.refresh())["synthetic-0000"]
+        return run.state, run.doing, run.completed
 
     with other_process(folder) as process:
         assert ask(process).startswith("held")
-        assert shown().state == "running"
+        assert shown()[0] == "running"
         process.kill()
         process.wait()
-        run = shown()
-        assert (run.state, run.doing, run.completed) == ("killed", "", 1.0)
+        assert shown() == ("killed", "", 1.0)
     assert by_name(opened(workspace).runs())["synthetic-0000"].state == "killed"
     assert find_run(workspace, folder.name).state == "killed"
     with lease(folder):
-        assert shown().state == "running"
+        assert shown()[0] == "running"
 
 
 def test_a_run_that_is_about_to_begin_is_not_damaged(tmp_path, opened):
@@ -92,8 +91,8 @@ def sparse(path, size=2**40):
         file.truncate(size)
 
 
-def linked(path, to=None):
-    path.symlink_to(to or path)
+def linked(path):
+    path.symlink_to(path)
 
 
 def entry(**values):
@@ -109,33 +108,28 @@ DAMAGE = {
     "status.json": [
         (None, "no status.json"), ('{"state": "do', "JSON"), ("[]", "a list; expected a table"),
         ("null", "null; expected a table"), (b"\xff\xfe", "JSON"), ('{"state": "done"}', "no 'started'"),
-        (status("null"), "'started' is null"), (status('"1"'), "'started' is '1'; expected a number"),
-        (status("true"), "'started' is true"), (status("NaN"), "'started' is nan; expected a finite number"),
-        (status("Infinity"), "'started' is inf"), (status("1e300"), "'started' is 1e+300; expected less than 1e+11"),
+        (status('"1"'), "'started' is '1'; expected a number"), (status("true"), "'started' is true"),
+        (status("NaN"), "'started' is nan; expected a finite number"),
+        (status("1e300"), "'started' is 1e+300; expected less than 1e+11"),
         (status("-1"), "'started' is -1; expected at least 0"), (status(f"1{'0' * 400}"), "'started' is a huge number"),
-        (status(f"1{'0' * 5000}"), "JSON"), (status('1, "message": [1]'), "'message' is a list; expected text"),
+        (status('1, "message": [1]'), "'message' is a list; expected text"),
         ('{"state": "asleep", "started": 1}', "'state' is 'asleep'; expected one of 'running', 'done'"),
-        ("[" * 100_000, "nested too deep"), (os.mkfifo, "a named pipe"), (os.mkdir, "a folder"),
-        (partial(linked, to="/dev/zero"), "a device"), (linked, "Too many levels"), (sparse, "1,099,511,627,776"),
-        (partial(sparse, size=2**24 + 1), "16,777,217"),
+        (os.mkfifo, "a named pipe"), (linked, "Too many levels"), (partial(sparse, size=2**24 + 1), "16,777,217"),
     ],
     "config.yaml": [
         (None, "no config.yaml"), ("name: [", "YAML"), ("!!bool maybe", "line 1"), ("[" * 50_000, "line 1"),
-        ("name: a\nname: b", "line 2"), ("name: \0", "YAML"), ("", "no configuration"), ("name: {a: 1}", "no text"),
-        (os.mkfifo, "a named pipe"), (sparse, "1,099,511,627,776"),
+        ("", "no configuration"), ("name: {a: 1}", "no text"), (os.mkfifo, "a named pipe"),
+        (sparse, "1,099,511,627,776"),
     ],
     "manifest.json": [
-        ('{"steps": [{"kind": "tr', "JSON"), ("{}", "no 'steps'"), ("null", "null"), ("[1]", "a list"),
-        ("[" * 100_000, "nested too deep"), (os.mkfifo, "a named pipe"),
+        ('{"steps": [{"kind": "tr', "JSON"), ("{}", "no 'steps'"), ("[" * 100_000, "nested too deep"),
         ('{"steps": {"0": 1}}', "'steps' is a table; expected a list"),
         ('{"steps": [{"kind": "evaluate"}]}', "no 'folder' in steps.0"),
         (entry(folder="../../etc"), "'steps.0.folder' is '../../etc'; expected the name of a folder"),
         (entry(folder=".."), "'steps.0.folder'"), (entry(folder=""), "'steps.0.folder'"),
-        (entry(label=[]), "'steps.0.label' is a list"), (entry(), "a step whose label has arm, seed and level"),
+        (entry(), "a step whose label has arm, seed and level"),
         (entry(kind="train", label={"arm": "ticket", "seed": 0}), "a step whose label has arm, seed and level"),
-        (entry(label={"level": 10**400}), "'steps.0.label.level' is a huge number"),
         (entry(label={"level": "3"}), "'steps.0.label.level' is '3'; expected a whole number"),
-        (entry(label={"density": "x"}), "'steps.0.label.density' is 'x'"),
         (entry(label={"density": 1.5}), "'steps.0.label.density' is 1.5; expected at most 1"),
     ],
 }  # fmt: skip
@@ -155,10 +149,8 @@ def test_a_damaged_folder_is_listed_as_damaged_until_it_is_mended(workspace, ope
             path.write_bytes(content if isinstance(content, bytes) else content.encode())
         runs = index.refresh()
         (damaged,) = [run for run in runs if run.state == "damaged"]
-        assert damaged.folder == path.parent
-        assert message in damaged.message, message
-        assert "\n" not in damaged.message
-        assert len(damaged.message) <= 500
+        assert (damaged.folder, len(damaged.message) <= 500, "\n" in damaged.message) == (path.parent, True, False)
+        assert message in damaged.message
         assert anew(workspace) == runs
         path.rmdir() if path.is_dir() else path.unlink(missing_ok=True)
         path.write_bytes(whole)
@@ -168,17 +160,15 @@ def test_a_damaged_folder_is_listed_as_damaged_until_it_is_mended(workspace, ope
 def test_damaged_progress_damages_no_run_and_a_damaged_lease_holds_none(workspace, opened):
     folder, other = folders(workspace)[:2]
     change(other / "status.json", state="running")
-    texts = [
+    for text in (
         "",
         "[]",
-        "{}",
         "{",
         '{"done": "x"}',
         '{"updated": null, "step": 3}',
         '{"step": {"a": 1}}',
         '{"held": true}',
-    ]
-    for text in texts:
+    ):
         (folder / "progress.json").write_text(text)
         (other / "lease.json").write_text(text)
         runs = by_name(opened(workspace).refresh())
@@ -214,38 +204,8 @@ def test_whatever_a_folder_holds_it_is_listed(tmp_path_factory, contents):
         assert again.runs() == runs
 
 
-def test_runs_are_found_by_folder_name_or_beginning(workspace, opened):
-    oldest, middle, newest = folders(workspace)
-    change(oldest / "status.json", state="running")
-    (middle / "config.yaml").write_text("[")
-    runs = opened(workspace).refresh()
-    assert [run.state for run in runs] == ["done", "damaged", "killed"]
-    assert {run.folder: run.state for run in list_runs(workspace)} == {run.folder: run.state for run in runs}
-    (oldest / "config.yaml").write_text((newest / "config.yaml").read_text())  # of two of a name the newest
-    for name in (str(newest), newest.name, "synthetic-0002", "synthetic-0002-"):
-        run = find_run(workspace, name)
-        assert (run.folder, run.workspace) == (newest, workspace)
-    for name, field, suggestion, mention in (
-        (" ", "run", None, "empty"),
-        ("synthetic-000", "run", None, "3 runs"),
-        ("other", "run", None, oldest.name),
-        ("sinthetic-0002", "run", "synthetic-0002", "No run"),
-        ("x" * 5000, "run", None, "No run"),
-        ("\0", "run", None, "No run"),
-        (middle.name, None, None, str(middle / "config.yaml")),
-        (str(middle), None, None, str(middle / "config.yaml")),
-    ):
-        with refused(field, suggestion, mention):
-            find_run(workspace, name)
-    with refused(None, None, str(workspace), "status.json"):
-        read_run(workspace)
-
-
 def test_labels_in_words():
-    control = Arm(control="reinitialise", options="he_normal")
-    assert step_words(step_label(3)) == "seed 0 · ticket · level 3"
-    words = "seed 0 · reinitialise he_normal · level 3 · replicate 2"
-    assert step_words({**step_label(3), "arm": control, "replicate": 2}) == words
+    label = {**step_label(3, "reinitialise he_normal"), "replicate": 2}
+    assert step_words(label) == "seed 0 · reinitialise he_normal · level 3 · replicate 2"
     label = {"seed": 1, "chain": 0, "member": 2, "generation": 3}
     assert step_words(label, "prune") == "prune · seed 1 · chain 0 · member 2 · generation 3"
-    assert step_words({}) == ""

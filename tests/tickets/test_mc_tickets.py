@@ -145,9 +145,8 @@ def test_a_constant_feature_has_no_slope_and_serves_as_intercept_where_there_is_
     assert both.slopes[0] == pytest.approx(alone.slopes[0], rel=1e-6)
     assert both.slopes[1] * constant + both.intercept == pytest.approx(alone.intercept, rel=1e-6)
     if intercept:
-        assert both.slopes[1] == 0
         log_odds = np.log(kept.mean() / (~kept).mean())
-        assert logistic(same[None], kept, True).intercept == pytest.approx(log_odds)
+        assert (both.slopes[1], logistic(same[None], kept, True).intercept) == (0, pytest.approx(log_odds))
     zero = logistic(np.zeros((2, 50)), np.arange(50) < 10, intercept=False)
     assert (zero.intercept, zero.slopes, zero.weights, zero.survivors) == (0.0, (0.0, 0.0), 50, 10)
 
@@ -167,13 +166,7 @@ def test_survivors_that_no_logistic_model_fits_are_refused():
             logistic(np.stack([feature, 3 * feature]), random.random(2000) < expit(feature - 2), intercept)
 
 
-@given(
-    logits=st.one_of(
-        st.lists(st.floats(-30, 30), min_size=1, max_size=50).map(np.array),
-        st.floats(-30, 30).map(lambda value: np.full(100, value)),
-    ),
-    density=st.floats(0.001, 0.999),
-)
+@given(st.lists(st.floats(-30, 30), min_size=1, max_size=50).map(np.array), st.floats(0.001, 0.999))
 @example(logits=np.append(np.zeros(999_999), -1e-11), density=0.2)  # all but constant: rounding outweighs the others
 @example(logits=np.append(np.zeros(99_999), 1e-11), density=0.001)
 def test_the_offset_meets_the_density(logits, density):
@@ -193,7 +186,7 @@ def test_the_fit_recovers_how_the_ticket_was_drawn(family, paths, ticket, model,
     assert np.all(np.abs(np.array([fit.intercept, *fit.slopes]) - TRUTH[family]) < 4 * errors)
 
 
-def test_a_model_has_the_statistics_of_its_ticket(ticket, model, rows):
+def test_a_model_has_the_statistics_of_its_ticket_and_as_printed_no_intercept(ticket, model, rows):
     assert set(model.fits["conv"]) == {"magnitude", "magnitude as printed", "connectivity", "connectivity as printed"}
     first, second = (ticket.mask[f"conv_{number}/kernel"].size for number in (1, 2))
     assert model.fits["conv"]["magnitude"].weights == first + second  # the first layer too
@@ -207,10 +200,7 @@ def test_a_model_has_the_statistics_of_its_ticket(ticket, model, rows):
         assert layer.density == ticket.mask[path].mean()
         assert layer.relative_magnitude == pytest.approx(magnitudes[ticket.mask[path]].mean() / magnitudes.mean())
         assert layer.relative_magnitude > 1.1
-
-
-def test_as_printed_there_is_no_intercept_and_small_weights_would_survive(model, ticket):
-    """The finding about the paper's formula: a fifth survives, so the slope is negative, though large ones survived."""
+    # The finding about the paper's formula: a fifth survives, so the slope is negative, though large weights survived.
     assert ticket.density == pytest.approx(0.2, abs=0.05)
     for fits in model.fits.values():
         assert fits["magnitude as printed"].slopes[0] < 0 < fits["magnitude"].slopes[0]
@@ -242,12 +232,10 @@ def test_of_rewound_tickets_the_start_weights_are_modelled_unless_trained(small,
 
 
 def test_images_are_sampled_by_the_seed_each_once(rows):
-    some = subsample_images(rows, 100, seed=0)
-    np.testing.assert_array_equal(some, subsample_images(rows, 100, seed=0))
-    assert not np.array_equal(some, subsample_images(rows, 100, seed=1))
+    some, same, others = (subsample_images(rows, 100, seed) for seed in (0, 0, 1))
+    assert (np.array_equal(some, same), np.array_equal(some, others)) == (True, False)
     assert len(np.unique(some.reshape(100, -1), axis=0)) == 100
     np.testing.assert_array_equal(subsample_images(rows, 300, seed=0), rows.x_train)
-    assert subsample_images(rows, None, seed=0) is rows.x_train
 
 
 @pytest.mark.parametrize("connectivity", [True, False])
@@ -261,13 +249,6 @@ def test_a_drawn_ticket_has_the_tickets_densities_and_weights(connectivity, draw
         assert (layer["density"], layer["ticket_density"]) == (kept.mean(), theirs.mean())
         # Samples of one distribution exceed this once in 10,000 times; 0.004 is of the quantiles.
         assert layer["ks_weights"] < 2.23 * np.sqrt(1 / kept.sum() + 1 / theirs.sum()) + 0.004
-
-
-def test_drawn_tickets_are_closer_than_shuffled_ones_and_by_connectivity_closer_in_it(drawn, model, rows):
-    by_both, by_magnitude = (layers_of(drawn[how, False])["dense_1"] for how in (True, False))
-    shuffled = layer_features(shuffle_layerwise(drawn[True, False], seed=0), rows.x_train)
-    assert mc_tickets.closeness(model, shuffled, "dense_1/kernel")["ks_weights"] > 5 * by_both["ks_weights"]
-    assert by_both["ks_connectivity"] < 0.5 * by_magnitude["ks_connectivity"]
 
 
 def test_one_seed_draws_the_same_bits_also_from_a_saved_model_and_another_others(drawn, model, rows, tmp_path):
@@ -312,12 +293,7 @@ def test_a_ticket_of_another_network_has_the_densities_of_its_layers_or_families
     assert ours.provenance["exempt"] == ["dense_2"]
     assert layers_of(ours)["dense_1"]["ticket_density"] is None
     assert layers_of(ours)["dense_2"]["ticket_density"] == own["dense_2"]
-
-
-def test_a_chosen_density_is_that_of_every_layer(model, rows):
-    for density in (0.4, 1):
-        ours = draw_mc_ticket(model, dense_ticket(rows, 2), rows, 5, connectivity=False, density=density, images=20)
-        assert_densities(ours, dict.fromkeys(map(layer_of, ours.mask), density))
+    assert draw_mc_ticket(model, dense, colours, 1, connectivity=False, density=1, images=20).density == 1
 
 
 def test_exempt_layers_stay_whole_and_empty_ones_empty(small, rows):
@@ -375,6 +351,8 @@ def test_a_family_without_a_model_is_refused_and_magnitude_is_offered(model, row
 
 
 def test_distances_are_those_of_the_full_samples_and_histograms_count_every_survivor(model, ticket, drawn, rows):
+    by_both, by_magnitude = (layers_of(drawn[how, False])["dense_1"] for how in (True, False))
+    assert by_both["ks_connectivity"] < 0.5 * by_magnitude["ks_connectivity"]
     theirs = layer_features(ticket, rows.x_train)
     for each in (drawn[True, False], shuffle_layerwise(ticket, seed=0)):
         ours = layer_features(each, rows.x_train)
@@ -403,23 +381,22 @@ def test_histograms_are_in_standard_deviations_and_means_and_the_outer_bins_are_
 
 FIT = ("fits", "dense", "magnitude", "slopes")
 LAYER = ("layers", "kernel")
+# fmt: off
+ALTERED = [
+    # keys, a value that no fit writes ('missing': none), the field that is named
+    (("format",), 2, None), (("kind",), "run", None), (("fits",), None, None), (("provenance",), {}, None),
+    (("fits",), {"conv": {"magnitude": {}}}, None), (LAYER, {"weights": []}, None),
+    (("layers",), "missing", None), (("sizes",), "missing", None), (("exempt",), "missing", None),
+    ((*LAYER, "density"), -0.2, "layers.kernel.density"), ((*LAYER, "density"), 2.0, "layers.kernel.density"),
+    ((*LAYER, "density"), True, "layers.kernel.density"), ((*LAYER, "weights"), ["x"], "layers.kernel.weights"),
+    (FIT, [float("nan")], "fits.dense.magnitude.slopes"), (FIT, [1e308], "fits.dense.magnitude.slopes"),
+    (FIT, [1.0, 2.0], "the number of fits.dense.magnitude.slopes"), (("layers",), {}, "the number of layers"),
+    (("sizes", "kernel"), 0, "sizes.kernel"), (("level",), -1, "level"),
+]
+# fmt: on
 
 
-@pytest.mark.parametrize(
-    ("keys", "value", "field"),
-    [
-        *((("format",), 2, None), (("kind",), "run", None), (("fits",), None, None), (("provenance",), {}, None)),
-        *((("fits",), {"conv": {"magnitude": {}}}, None), (LAYER, {"weights": []}, None)),
-        *(((name,), "missing", None) for name in ("layers", "sizes", "level", "exempt", "provenance")),
-        *(((*LAYER, "density"), value, "layers.kernel.density") for value in (-0.2, 2.0, True)),
-        *(((*LAYER, "weights"), [value], "layers.kernel.weights") for value in (float("nan"), "x")),
-        *((FIT, [value], "fits.dense.magnitude.slopes") for value in ("a", float("nan"), 1e308)),
-        (FIT, [1.0, 2.0], "the number of fits.dense.magnitude.slopes"),
-        (("layers",), {}, "the number of layers"),
-        (("sizes", "kernel"), 0, "sizes.kernel"),
-        (("level",), -1, "level"),
-    ],
-)
+@pytest.mark.parametrize(("keys", "value", "field"), ALTERED)
 def test_a_model_that_no_fit_writes_is_refused_by_field(tmp_path, keys, value, field):
     fits = {"dense": {"magnitude": Logistic(-1.0, (2.0,), 10, 2)}}
     provenance = {"network": "n", "families": {"kernel": "dense"}}
@@ -430,21 +407,20 @@ def test_a_model_that_no_fit_writes_is_refused_by_field(tmp_path, keys, value, f
     part = record = json.loads(path.read_text())
     for key in keys[:-1]:
         part = part[key]
+    part[keys[-1]] = value
     if value == "missing":
         del part[keys[-1]]
-    else:
-        part[keys[-1]] = value
     path.write_text(json.dumps(record))
     with refused(field, None, "model.json"):
         SurvivalModel.load(path)
 
 
 def test_damaged_and_missing_files_are_refused(model, tmp_path):
-    model.save(tmp_path / "half.json")
-    (tmp_path / "half.json").write_bytes((tmp_path / "half.json").read_bytes()[:-200])
-    (tmp_path / "list.json").write_text("[1]")
-    for name in ("none.json", "half.json", "list.json"):
-        with pytest.raises(InputError, match=name):
+    for name, text in (("half.json", '{"kind": "sampler"'), ("list.json", "[1]"), ("ticket.safetensors", "")):
+        (tmp_path / name).write_text(text)
+        with refused(None, None, name):
             SurvivalModel.load(tmp_path / name)
-    with pytest.raises(InputError, match="no folder"):
+    with refused(None, None, "none.json"):
+        SurvivalModel.load(tmp_path / "none.json")
+    with refused(None, None, "no folder"):
         model.save(tmp_path / "none" / "model.json")

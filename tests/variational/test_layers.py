@@ -2,26 +2,14 @@
 
 import numpy as np
 import pytest
-import tensorflow_probability as tfp
 from scipy import stats
 
 from tests.rounding import assert_equal_but_for_rounding
-from tests.variational.small import (
-    ESTIMATORS,
-    SEED,
-    broad,
-    divergence_by_hand,
-    draw_of,
-    drawn,
-    images_for,
-    own_model,
-    softplus,
-)
+from tests.variational.small import ESTIMATORS, SEED, broad, draw_of, drawn, images_for, own_model, softplus
 from tfticket.backend import keras, tf
 from tfticket.models import to_variational, variational_layers
 from tfticket.variational.layers import VariationalConv1D, VariationalConv2D, VariationalDense
 from tfticket.variational.noise import BIAS, KERNEL, SIGNS_IN, Draw, drawing, noise_seeds, normals_from
-from tfticket.variational.objective import kl_divergence
 
 DRAWS = 2000
 CASES = {
@@ -186,18 +174,3 @@ def test_draws_that_share_what_is_the_same_for_them_are_the_draws_one_by_one(nam
     np.testing.assert_allclose(together, alone, rtol=1e-5, atol=1e-5)
     for gradient, other in zip(gradients, expected, strict=True):
         np.testing.assert_allclose(gradient, other, rtol=1e-3, atol=1e-3 * np.abs(other).max())
-
-
-# Divergence
-
-
-@pytest.mark.parametrize("kind", CASES)
-def test_divergence_is_that_of_normals(kind):
-    layer, _ = layer_of(kind)
-    expected = by_tfp = 0.0
-    for mean, rho in ((layer.kernel, layer.kernel_rho), (layer.bias, layer.bias_rho)):
-        if mean is not None:
-            expected += divergence_by_hand(mean.numpy(), softplus(rho.numpy()), 0.7).sum()
-            posterior = tfp.distributions.Normal(mean, tf.nn.softplus(rho))
-            by_tfp += tf.reduce_sum(tfp.distributions.kl_divergence(posterior, tfp.distributions.Normal(0.0, 0.7)))
-    assert [float(kl_divergence(layer))] * 2 == pytest.approx([expected, float(by_tfp)], rel=1e-5)

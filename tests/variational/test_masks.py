@@ -91,19 +91,6 @@ def test_nothing_depends_on_what_is_pruned(networks, name, estimator, densities,
     assert divergences_again == divergences
 
 
-def test_divergence_has_no_gradient_of_pruned_means_and_posteriors_show_the_mask(networks):
-    wrapped, mask = put(networks, "dense", [0.3, 0.0])
-    with tf.GradientTape() as tape:
-        total = tf.add_n([kl_divergence(layer) for layer in variational_layers(wrapped).values()])
-    kernels = [kernel for kernel, _ in mask_variables(wrapped).values()]
-    for gradient, kept in zip(tape.gradient(total, kernels), mask.values(), strict=True):
-        assert np.all(gradient.numpy()[~kept] == 0)
-    for path, layer in variational_layers(wrapped).items():
-        posterior, kept = layer.kernel_posterior.distribution, mask[f"{path}/kernel"]
-        np.testing.assert_array_equal(posterior.stddev().numpy() != 0, kept)
-        np.testing.assert_array_equal(posterior.mean().numpy() != 0, kept)
-
-
 @pytest.mark.parametrize(("name", "estimator"), WAYS)
 def test_a_layer_wholly_empty_is_its_bias(networks, name, estimator):
     wrapped, _ = put(networks, name, [0.0] * 3)

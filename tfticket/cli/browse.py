@@ -1,4 +1,4 @@
-"""Commands that show what there is."""
+"""Commands that show what there is, and verify it."""
 
 import json
 import os
@@ -12,18 +12,15 @@ import typer
 from tfticket.cli import completion
 from tfticket.cli.console import echo, say, show_table, when
 from tfticket.cli.options import AnyWorkspace, DataDir, Json, Options, Workspace, command
-from tfticket.errors import TfticketError, unknown
+from tfticket.errors import InputError, TfticketError, unknown
 from tfticket.registry import DATA_SETS, DEFAULT_WORKSPACE, LISTS, THEMES
-from tfticket.text import one_line
+from tfticket.text import counted, one_line
 
 if TYPE_CHECKING:
     from tfticket.runs.run_folder import RunFolder
 
 
-@command(
-    "list",
-    epilog="Examples:\n\n  tfticket list\n\n  tfticket list presets\n\n  tfticket list runs --json",
-)
+@command("list", epilog="Examples:\n\n  tfticket list\n\n  tfticket list presets\n\n  tfticket list runs --json")
 def list_(
     what: Annotated[
         str, typer.Argument(autocompletion=completion.lists, help=f"runs, presets, {', '.join(LISTS)}.")
@@ -143,11 +140,7 @@ def gui(
 
 
 @command(epilog="Examples:\n\n  tfticket doctor\n\n  tfticket doctor --workspace /data/tickets --json")
-def doctor(
-    workspace: AnyWorkspace = DEFAULT_WORKSPACE,
-    data_dir: DataDir = None,
-    as_json: Json = False,
-) -> None:
+def doctor(workspace: AnyWorkspace = DEFAULT_WORKSPACE, data_dir: DataDir = None, as_json: Json = False) -> None:
     """Examine this machine: versions, devices, data, disk; what is missing, and how to get it."""
     from tfticket.cli.doctor import examine
 
@@ -164,3 +157,42 @@ def doctor(
     broken = [f"{f.what}: {f.found.removesuffix('.')}. {f.mend}".rstrip() for f in findings if f.state == "broken"]
     if broken:
         raise TfticketError("\n".join(broken))
+
+
+@command(
+    epilog="Examples:\n\n  tfticket verify\n\n  tfticket verify quickstart\n\n"
+    "Do so after copying a workspace. `tfticket run` verifies the steps that it finds done, too."
+)
+def verify(
+    run: Annotated[
+        str | None, typer.Argument(autocompletion=completion.runs, help="A run; without one, the whole workspace.")
+    ] = None,
+    workspace: Workspace = DEFAULT_WORKSPACE,
+    as_json: Json = False,
+) -> None:
+    """Verify that files of runs and finished steps are those that were written: none missing, changed or exchanged."""
+    from tfticket.runs.artefacts import verify_step
+    from tfticket.runs.run_folder import find_run, list_runs
+    from tfticket.runs.step_files import RESULT
+
+    runs = list_runs(workspace) if run is None else [find_run(workspace, run)]
+    damaged = [read for read in runs if read.status["state"] == "damaged"]
+    problems = [[read.folder.name, read.status["message"]] for read in damaged]
+    steps = [step.path for read in runs for step in read.steps()]
+    if run is None:  # also those that no run names any more
+        steps += sorted(path.parent for path in (workspace.resolve() / "steps").glob(f"*-*/{RESULT}"))
+    steps = list(dict.fromkeys(steps))
+    old = sum(not read.has_checksums for read in runs)
+    for folder in steps:
+        try:
+            old += not verify_step(folder)
+        except InputError as error:
+            problems.append([folder.name, str(error)])
+    if as_json or problems:
+        show_table(["run or step", "problem"], problems, as_json)
+    checked = f"{counted(len(runs), 'run')} and {counted(len(steps), 'finished step')}"
+    if problems:
+        raise TfticketError(f"Damaged files in {len(problems):,} of {checked}.")
+    if not (as_json or Options.quiet):
+        without = f" {old:,} of these have no checksums, since an older tfticket wrote them; they were not verified."
+        say(f"No damaged file in {checked}.{without * bool(old)}")

@@ -105,14 +105,41 @@ def show_report(report: "Report", as_json: bool, quiet: bool) -> None:
         typer.echo(json.dumps(record))
     elif not quiet:
         echo(report.title)
-        show_cells(report.cells)
-        show_uncertainty(report.uncertainty, report.cells)
-        show_best_epochs(report.best_epochs, report.cells)
-        show_claims(report.decisions)
-        show_fits(report.fits)
-        show_closeness(report.closeness)
-        show_chains(report.pools)
+        parts = report.cells, report.uncertainty, report.best_epochs, report.decisions, report.fits, report.closeness
+        show_results(*parts, report.pools)
         echo(f"Figures, CSV, summary and claims in {report.folder}: {', '.join(report.files)}")
+
+
+def show_results(
+    cells: "Sequence[Cell]",
+    uncertainty: "Sequence[NetworkUncertainty]",
+    trainings: "Sequence[RecordedTraining]",
+    decisions: "Mapping[str, Sequence[Decision]]",
+    fits: "Sequence[Fit]",
+    closeness: "Sequence[Closeness]",
+    pools: "Sequence[Pool]",
+) -> None:
+    """Print all tables of a run or of several."""
+    from tfticket.reports.tables.best_epochs import NOTE, best_epochs_table
+    from tfticket.reports.tables.cells import shown_levels
+    from tfticket.reports.tables.entropies import uncertainty_tables
+    from tfticket.reports.tables.survival_models import fits_table
+    from tfticket.text import counted
+
+    show_cells(cells)
+    for header, rows, note in uncertainty_tables(uncertainty, shown_levels(cells)):
+        _show_arms(header, rows)
+        echo(note)
+    if trainings:
+        _show_arms(*best_epochs_table(trainings, shown_levels(cells)))
+        echo(NOTE)
+    show_claims(decisions)
+    if fits:
+        show_table(*fits_table(fits))
+        seeds = counted(fits[0].seeds, "seed")
+        echo(f"Logistic models of which weights survive, means over {seeds}; as printed: no intercept.")
+    show_closeness(closeness)
+    show_chains(pools)
 
 
 def show_cells(cells: "Sequence[Cell]") -> None:
@@ -156,37 +183,6 @@ def show_chains(pools: "Sequence[Pool]") -> None:
         echo(cost_text(pool))
 
 
-def show_fits(fits: "Sequence[Fit]") -> None:
-    """Print the models of survival that Monte Carlo tickets were drawn from."""
-    from tfticket.reports.tables.survival_models import fits_table
-    from tfticket.text import counted
-
-    if fits:
-        show_table(*fits_table(fits))
-        seeds = counted(fits[0].seeds, "seed")
-        echo(f"Logistic models of which weights survive, means over {seeds}; as printed: no intercept.")
-
-
-def show_uncertainty(networks: "Sequence[NetworkUncertainty]", cells: "Sequence[Cell]") -> None:
-    """Print the uncertainty of variational networks; nothing where there are none."""
-    from tfticket.reports.tables.cells import shown_levels
-    from tfticket.reports.tables.entropies import uncertainty_tables
-
-    for header, rows, note in uncertainty_tables(networks, shown_levels(cells)):
-        _show_arms(header, rows)
-        echo(note)
-
-
-def show_best_epochs(trainings: "Sequence[RecordedTraining]", cells: "Sequence[Cell]") -> None:
-    """Print test metrics at the last and the best evaluations; nothing where they were not recorded."""
-    from tfticket.reports.tables.best_epochs import NOTE, best_epochs_table
-    from tfticket.reports.tables.cells import shown_levels
-
-    if trainings:
-        _show_arms(*best_epochs_table(trainings, shown_levels(cells)))
-        echo(NOTE)
-
-
 def show_closeness(closeness: "Sequence[Closeness]") -> None:
     """Print the distances of Monte Carlo tickets to the tickets that their model was fitted to, layer by layer."""
     from tfticket.reports.tables.survival_models import closeness_table
@@ -197,11 +193,7 @@ def show_closeness(closeness: "Sequence[Closeness]") -> None:
 
 
 def show_claims(decisions: "Mapping[str, Sequence[Decision]]") -> None:
-    """Print the verdicts on the papers' claims and the rule behind them; nothing where no claim is tested.
-
-    Args:
-        decisions: Run -> its decisions, from ``decisions_of``.
-    """
+    """Print the verdicts on the papers' claims and the rule behind them; nothing where no claim is tested."""
     from tfticket.reports.claims.reported import CITATIONS
     from tfticket.reports.tables.claims_table import claims_notes, claims_table
 

@@ -23,14 +23,7 @@ GPU_DRIVER = Path("/dev/nvidiactl")
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at.
-
-    Attributes:
-        what: It.
-        state: 'ok', 'note' (the program works all the same) or 'broken' (it does not).
-        found: What is there.
-        mend: How to get or mend it; empty where nothing is to be done.
-    """
+    """One thing that was looked at; its state is 'ok', 'note' (the program works all the same) or 'broken'."""
 
     what: str
     state: str
@@ -45,11 +38,12 @@ class Finding:
 
 def examine(workspace: Path) -> list[Finding]:
     """Look at everything. Starts TensorFlow."""
+    memory = psutil.virtual_memory()
     return [
         Finding("Python", "ok", f"{platform.python_version()}, {platform.platform()}"),
         *_packages(),
         *_devices(),
-        _memory(),
+        Finding("memory", "ok", f"{memory.available / 1e9:.1f} GB free of {memory.total / 1e9:.1f} GB"),
         *_workspace(workspace),
         *_data(),
     ]
@@ -95,11 +89,6 @@ def _devices() -> Iterator[Finding]:
     else:
         yield Finding("GPU", "note", "none: everything runs on the CPU")
     yield Finding("CPU threads", "ok", f"{here['threads']} of {os.cpu_count()}")
-
-
-def _memory() -> Finding:
-    memory = psutil.virtual_memory()
-    return Finding("memory", "ok", f"{memory.available / 1e9:.1f} GB free of {memory.total / 1e9:.1f} GB")
 
 
 def _workspace(workspace: Path) -> Iterator[Finding]:

@@ -1,9 +1,10 @@
 """The command that looks into tickets."""
 
 import hashlib
+import itertools
 import json
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -69,8 +70,7 @@ def inspect(
     level: Annotated[str | None, typer.Option(help="Of a run: levels, such as 3 or 0-10; default: the last.")] = None,
     seed: Annotated[str | None, typer.Option(help="Of a run: IMP seeds, such as 0 or 0-4; default: the first.")] = None,
     arm: Annotated[
-        list[str] | None,
-        typer.Option(help="Of a run: 'ticket', or a control's name; repeatable. Default: ticket."),
+        list[str] | None, typer.Option(help="Of a run: 'ticket', or a control's name; repeatable. Default: ticket.")
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder for figures and data; default: in the report of a run that is named.")
@@ -137,7 +137,7 @@ def _folder_name(names: Sequence[str]) -> str:
 
 
 def _loaded(ticket: "RunTicket", before_name: str) -> Chosen:
-    from tfticket.inspection.load import load
+    from tfticket.inspection.ticket import load
 
     first, *rest = ticket.words
     return Chosen((before_name + first, *rest), *load(ticket))
@@ -168,14 +168,10 @@ def _of_run(run: Any, level: str | None, seed: str | None, asked: Sequence[Arm])
         wanted = {default(common)} if text is None else set(numbers_in(text, f"--{key}"))
         for arm, values in of_arm.items():
             if not wanted <= values if len(arms) == 1 else not wanted & values:
-                shown = ", ".join(map(str, sorted(values)))
-                raise InputError(f"{run.folder.name} has no {key} {_span(wanted - values)} of {arm}. It has: {shown}.")
+                lacks, has = (", ".join(map(str, sorted(numbers))) for numbers in (wanted - values, values))
+                raise InputError(f"{run.folder.name} has no {key} {lacks} of {arm}. It has: {has}.")
         chosen = [ticket for ticket in chosen if ticket.label[key] in wanted]
     return chosen
-
-
-def _span(numbers: Iterable[int]) -> str:
-    return ", ".join(map(str, sorted(numbers)))
 
 
 def _look_into(chosen: Chosen, folder: Path | None, as_json: bool) -> None:
@@ -240,7 +236,7 @@ def _summary(inspection: "Inspection") -> list[str]:
 
 def _draw(folder: Path, figures: dict[str, Callable[[], Any]]) -> None:
     """Write figures; say which could not be drawn."""
-    from tfticket.reports.figures.saving import save_figures
+    from tfticket.reports.figures.style import save_figures
 
     _, notes = save_figures(folder, figures)
     for note in notes:
@@ -276,11 +272,8 @@ def _compare(chosen: Sequence[Chosen], folder: Path | None, as_json: bool) -> No
         title = ": ".join(filter(None, [chosen[0].ticket.name, shared]))
         inspections = {name: inspect_ticket(ticket.ticket) for name, ticket in zip(names, chosen, strict=True)}
         write_json(folder / "comparison.json", record)
-        layers, overlap = (
-            partial(ticket_layers.layers_figure, inspections, title),
-            partial(ticket_layers.overlap_figure, comparison, title),
-        )
-        _draw(folder, {"layers": layers, "overlap": overlap})
+        layers = partial(ticket_layers.layers_figure, inspections, title)
+        _draw(folder, {"layers": layers, "overlap": partial(ticket_layers.overlap_figure, comparison, title)})
     if as_json:
         typer.echo(json.dumps(record | {"folder": str(folder) if folder else None}))
         return
@@ -301,10 +294,9 @@ def _shortened(names: Sequence[Sequence[str]]) -> tuple[str, list[str]]:
 def _overlaps(comparison: "TicketComparison") -> tuple[list[str], list[list[Any]]]:
     """A row for each pair."""
     rows = []
-    for first in range(len(comparison.names)):
-        for second in range(first + 1, len(comparison.names)):
-            row: list[Any] = [comparison.names[first], comparison.names[second]]
-            measures = (comparison.total_jaccard, comparison.total_jaccard_by_chance, comparison.total_coefficient)
-            row += [f"{measure[first, second]:.3f}" for measure in measures]
-            rows.append([*row, f"{comparison.total_over_chance[first, second]:.2f}"])
+    measures = (comparison.total_jaccard, comparison.total_jaccard_by_chance, comparison.total_coefficient)
+    for pair in itertools.combinations(range(len(comparison.names)), 2):
+        row: list[Any] = [comparison.names[number] for number in pair]
+        row += [f"{measure[pair]:.3f}" for measure in measures]
+        rows.append([*row, f"{comparison.total_over_chance[pair]:.2f}"])
     return ["ticket", "ticket", "Jaccard", "by chance", "of the\nsparser", "shared\n/ chance"], rows

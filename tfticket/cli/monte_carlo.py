@@ -1,11 +1,10 @@
 """The commands that fit a survival model to a ticket, and draw Monte Carlo tickets from it."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -17,13 +16,6 @@ from tfticket.registry import DEFAULT_WORKSPACE
 
 if TYPE_CHECKING:
     from tfticket.data import Dataset
-
-
-class By(StrEnum):
-    """Features of the survival model."""
-
-    magnitude = "magnitude"
-    connectivity = "connectivity"
 
 
 DataName = Annotated[
@@ -97,12 +89,13 @@ def mc_fit(
 )
 def mc_ticket(
     sampler: Annotated[
-        str,
-        typer.Argument(autocompletion=completion.runs, help="A sampler's file, the step that fitted it, or a run."),
+        str, typer.Argument(autocompletion=completion.runs, help="A sampler's file, the step that fitted it, or a run.")
     ],
     model: Annotated[str, typer.Option(help="The network, a name or a function or file of your own.")],
     data: DataName = "mnist",
-    by: Annotated[By, typer.Option(help="Weights' magnitude alone, or also their mean input.")] = By.connectivity,
+    by: Annotated[
+        Literal["magnitude", "connectivity"], typer.Option(help="Weights' magnitude alone, or also their mean input.")
+    ] = "connectivity",
     as_printed: Annotated[bool, typer.Option(help="The paper's formula as printed, without an intercept.")] = False,
     density: Annotated[float | None, typer.Option(help="Of every layer; default: the ticket's.")] = None,
     initialiser: Annotated[str, typer.Option(help="Of the kernels.")] = "glorot_normal",
@@ -140,13 +133,13 @@ def mc_ticket(
     from tfticket.tickets.mc_tickets import draw_mc_ticket
 
     dense = Ticket.dense(build_model(network.name, rows, initialiser=network.initialiser), seed, data=rows)
-    with _progress("drawing", len(dense.mask) if by == By.connectivity else 1) as on_progress:
+    with _progress("drawing", len(dense.mask) if by == "connectivity" else 1) as on_progress:
         ticket = draw_mc_ticket(
             survival_model,
             dense,
             rows,
             seed,
-            connectivity=by == By.connectivity,
+            connectivity=by == "connectivity",
             as_printed=as_printed,
             density=density,
             images=images,
@@ -175,21 +168,14 @@ def _show(ticket: Any, out: Path, as_json: bool) -> None:
         typer.echo(json.dumps({"ticket": str(out), "density": ticket.density, "layers": layers}))
     elif not Options.quiet:
         header = ["layer", "density", "ticket's", "KS of weights", "KS of connectivity"]
-        cells = [
-            [f"{layer['density']:.2%}", _share(layer["ticket_density"]), *map(_number, list(layer.values())[2:])]
-            for layer in layers.values()
-        ]
-        show_table(header, [[name, *row] for name, row in zip(layers, cells, strict=True)])
+        forms = (".2%", ".2%", ".3f", ".3f")
+        rows = []
+        for name, layer in layers.items():
+            values = zip(layer.values(), forms, strict=True)
+            rows.append([name, *("-" if value is None else f"{value:{form}}" for value, form in values)])
+        show_table(header, rows)
         say("KS: Kolmogorov-Smirnov distances of survivors to those of the ticket that was learnt from.")
         say(f"{ticket!r}: {out}")
-
-
-def _share(value: float | None) -> str:
-    return "-" if value is None else f"{value:.2%}"
-
-
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
 
 
 def _sampler_file(what: str, workspace: Path) -> Path:
@@ -208,15 +194,12 @@ def _sampler_file(what: str, workspace: Path) -> Path:
             f"{what} has none: it has no Monte Carlo tickets; `tfticket mc-fit` fits a sampler to a ticket."
         )
     if len(fits) > 1:
-        which = "".join(f"\n  {folder}: {_of_fit(label)}" for folder, label in fits.items())
+        over = {path: f", {label['images']} images" if "images" in label else "" for path, label in fits.items()}
+        which = "".join(
+            f"\n  {path}: seed {label['seed']}, level {label['level']}{over[path]}" for path, label in fits.items()
+        )
         raise InputError(f"{what} has {len(fits)} samplers. Name the folder of one:{which}")
     return next(iter(fits)) / SAMPLER
-
-
-def _of_fit(label: Mapping[str, Any]) -> str:
-    """Of which ticket a run's sampler is, and over how many images."""
-    over = f", {label['images']} images" if "images" in label else ""
-    return f"seed {label['seed']}, level {label['level']}{over}"
 
 
 def _load(data: str, train_rows: int | None) -> "Dataset":

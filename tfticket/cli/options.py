@@ -137,11 +137,7 @@ def command(name: str | None = None, **options: Any) -> Callable[[Callable[..., 
 
 
 def named_run(workspace: Path, name: str) -> "RunFolder":
-    """The run that a command is about; of one without checksums, a note says so.
-
-    Raises:
-        InputError: As ``tfticket.runs.run_folder.find_run``.
-    """
+    """The run that a command is about; of one without checksums, a note says so."""
     from tfticket.cli.console import say
     from tfticket.runs.run_folder import find_run
 

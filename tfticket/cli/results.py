@@ -8,19 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from tfticket.cli import completion
-from tfticket.cli.console import (
-    echo,
-    say,
-    show_best_epochs,
-    show_cells,
-    show_chains,
-    show_claims,
-    show_closeness,
-    show_fits,
-    show_report,
-    show_uncertainty,
-    when,
-)
+from tfticket.cli.console import echo, say, show_report, show_results, when
 from tfticket.cli.options import Json, Options, Workspace, command, named_run
 from tfticket.errors import InputError
 from tfticket.registry import DEFAULT_WORKSPACE
@@ -50,12 +38,7 @@ def show(
     rows = rows_of(shown)
     cells, title, decisions = summarise(rows), title_of([shown], rows), decisions_of(rows)
     if as_json:
-        summary = {
-            "folder": str(shown.folder),
-            "state": shown.state,
-            "status": shown.status,
-            "config": shown.config,
-        }
+        summary = {"folder": str(shown.folder), "state": shown.state, "status": shown.status, "config": shown.config}
         results = {"title": title, "results": [asdict(cell) for cell in cells], "claims": records(decisions)}
         typer.echo(json.dumps({**summary, "steps": [step.entry for step in shown.steps()], **results}))
         return
@@ -65,13 +48,8 @@ def show(
     say("\n" + write_yaml(shown.config, default_flow_style=None).rstrip() + "\n")
     if cells:
         say(title)
-        show_cells(cells)
-        show_uncertainty(uncertainties_of(shown), cells)
-        show_best_epochs(recorded_trainings(shown), cells)
-        show_claims(decisions)
-        show_fits(fits_of(shown))
-        show_closeness(closeness_of(shown))
-        show_chains(pools_of(shown))
+        networks, trainings, pools = uncertainties_of(shown), recorded_trainings(shown), pools_of(shown)
+        show_results(cells, networks, trainings, decisions, fits_of(shown), closeness_of(shown), pools)
 
 
 @command(epilog="Examples:\n\n  tfticket report quickstart\n\n  tfticket report quickstart other-run --out comparison")

@@ -125,6 +125,7 @@ def branch(
     """Train controls of a finished run's tickets, as a run of its own that shares its steps."""
     from tfticket.arms import TICKET, Arm
     from tfticket.presets import experiment_of
+    from tfticket.yaml_text import load_yaml
 
     parent = named_run(workspace, run)
     if parent.state != "done":
@@ -135,7 +136,8 @@ def branch(
         check_name("experiment", str(parent.config.get("experiment")), EXPERIMENTS, field="experiment")
     )
     chosen, whose = None if levels is None else numbers_in(levels, "--levels"), Arm.parse(of)
-    config = experiment.branch(parent.config, [_control(text) for text in control], chosen, replicates, name, whose)
+    controls = [load_yaml(text, f"--control '{text}'") for text in control]
+    config = experiment.branch(parent.config, controls, chosen, replicates, name, whose)
     others = sorted({step.label.get("arm", TICKET).ticket for step in parent.steps()} - {whose})
     if others and not (Options.quiet or as_json):
         say(f"Controls of the tickets '{of}' alone; --of names others: {', '.join(map(str, others))}.", err=True)
@@ -155,15 +157,7 @@ def branch(
 
 
 def numbers_in(text: str, option: str) -> list[int]:
-    """The numbers that a text such as '0-5,8' names.
-
-    Args:
-        text: What the user wrote.
-        option: Where, for the message.
-
-    Raises:
-        InputError: It names none.
-    """
+    """The numbers that a text such as '0-5,8' names."""
     numbers: list[int] = []
     for part in text.split(","):
         first, dash, last = (piece.strip() for piece in part.partition("-"))
@@ -178,12 +172,6 @@ def numbers_in(text: str, option: str) -> list[int]:
             raise InputError(message, field=option)
         numbers += range(int(first), int(last or first) + 1)
     return list(dict.fromkeys(numbers))
-
-
-def _control(text: str) -> Any:
-    from tfticket.yaml_text import load_yaml
-
-    return load_yaml(text, f"--control '{text}'")
 
 
 def _planned(config: "ExperimentConfig", workspace: Path) -> tuple["Cost", dict[str, Any]]:

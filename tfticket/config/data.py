@@ -81,8 +81,9 @@ class DataConfig(Config):
     @model_validator(mode="before")
     @classmethod
     def _named_after_path(cls, values: Any) -> Any:
-        if isinstance(values, dict) and values.get("path") and values.get("name") is None:
-            return {**values, "name": name_of(Path(absolute_path(str(values["path"]))))}
+        path = values.get("path") if isinstance(values, dict) else None
+        if isinstance(path, str | Path) and path and values.get("name") is None:
+            return {**values, "name": name_of(Path(absolute_path(str(path))))}
         return values
 
     @model_validator(mode="after")
@@ -95,12 +96,7 @@ class DataConfig(Config):
 
 
 Initialiser = Literal[
-    "glorot_normal",
-    "glorot_uniform",
-    "glorot_untruncated",
-    "he_normal",
-    "he_uniform",
-    "he_untruncated",
+    "glorot_normal", "glorot_uniform", "glorot_untruncated", "he_normal", "he_uniform", "he_untruncated"
 ]
 """Of kernels. 'normal' is cut off at two standard deviations, as Keras has it; 'untruncated' is not. He is Kaiming."""
 

@@ -50,15 +50,6 @@ def iterations_in(duration: str, rows: int, batch_size: int, *, field: str | Non
     An epoch is rows / batch_size iterations, a fraction where the batch does not divide the rows, and k
     epochs are that times k, rounded: batches are cut from one stream of permutations (see
     ``tfticket.training.batches``), so none is short.
-
-    Args:
-        duration: '40ep' or '2000it'.
-        rows: Training rows after the split.
-        batch_size: Rows per iteration.
-        field: The field that holds the duration, for the error.
-
-    Raises:
-        InputError: More than ``LONGEST``.
     """
     iterations = _multiple(duration, 1, rows, batch_size)
     if iterations > LONGEST:
@@ -139,16 +130,7 @@ class Moments(Collection[int]):
 
 
 def generation_bounds(first: int, last: int, generations: int) -> list[tuple[int, int]]:
-    """First and last iteration of each generation, of as equal lengths as can be.
-
-    Args:
-        first: Where the schedule begins: k for a ticket rewound to iteration k.
-        last: Where it ends.
-        generations: How many.
-
-    Raises:
-        InputError: Fewer iterations than generations.
-    """
+    """First and last iteration of each generation, of as equal lengths as can be."""
     if last - first < generations:
         raise InputError(
             f"{last - first:,} iterations cannot be cut in {generations:,} generations. Train longer, or take fewer.",

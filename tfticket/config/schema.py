@@ -119,17 +119,7 @@ def _without_minus_zero(value: Any) -> Any:
 
 
 def validate(cls: type[ConfigType], values: Any, where: str, *, yaml: bool = False) -> ConfigType:
-    """Build a configuration from plain values.
-
-    Args:
-        cls: The configuration's class.
-        values: Nested dictionaries, lists and scalars.
-        where: The file or command that the values come from, for the message.
-        yaml: Whether they were written as YAML, for the message.
-
-    Raises:
-        InputError: Unknown key (with the nearest known one), wrong type or value.
-    """
+    """Build a configuration from plain values."""
     try:
         return cls.model_validate(values)
     except ValidationError as error:
@@ -137,11 +127,7 @@ def validate(cls: type[ConfigType], values: Any, where: str, *, yaml: bool = Fal
 
 
 def check_seed(seed: Any) -> int:
-    """Return a root seed that a function was given, as Python's integer.
-
-    Raises:
-        InputError: It is not an integer, or out of range.
-    """
+    """Return a root seed that a function was given, as Python's integer."""
     value = plain(seed)
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= LARGEST_SEED:
         raise InputError(f"The seed is {given(seed)}; expected an integer from 0 to 2^128 - 1.", field="seed")
@@ -169,8 +155,8 @@ def _refusal(cls: type["Config"], problem: dict[str, Any], yaml: bool) -> InputE
     kind, location, value = str(problem["type"]), tuple(problem["loc"]), problem["input"]
     path, holders = _place(cls, location)
     if kind == "extra_forbidden":
-        prefix = path.removesuffix(str(location[-1]))
-        return unknown("key", path, [prefix + name for name in _keys(holders)], field=path)
+        last = str(location[-1])
+        return unknown("key", last, _keys(holders), field=path, prefix=path.removesuffix(last))
     _, held = _place(cls, (*location, ""))
     got = "" if isinstance(value, dict) and kind not in ("string_type", "tuple_type") else _got(value)
     if kind in ("model_type", "model_attributes_type") and held:

@@ -98,17 +98,7 @@ class TrainConfig(Config):
 
 
 def check_lengths(train: "TrainConfig", rewind: str, rows: int, where: str = "train") -> None:
-    """See before any training that its batches, milestones and warm-ups lie within it, and that rewinding leaves some.
-
-    Args:
-        train: The training of a level.
-        rewind: Where survivors start again.
-        rows: Training rows after the split.
-        where: The field that holds the training, for messages.
-
-    Raises:
-        InputError: They do not.
-    """
+    """Check before a training that batches, milestones and warm-ups lie within it, and that rewinding leaves some."""
     if train.batch_size > rows:
         raise InputError(
             f"{where}.batch_size is {train.batch_size:,}, but there are {rows:,} training rows. Take at most {rows:,}."
@@ -165,16 +155,7 @@ def _check_milestones(train: "TrainConfig", rows: int, total: int, where: str) -
 
 
 def check_augment(augment: Augment, shape: Sequence[int], where: str = "train") -> None:
-    """Check that training rows of a shape can be augmented.
-
-    Args:
-        augment: What is to be done to them.
-        shape: Of a row: (height, width, channels), or (features,).
-        where: The field that holds the training, for messages.
-
-    Raises:
-        InputError: They are no images, or too small for the crop.
-    """
+    """Check that training rows of a shape can be augmented."""
     if augment == Augment():
         return
     if len(shape) != 3:

@@ -6,12 +6,6 @@ from typing import Any
 from tfticket.errors import InputError, shortened, unknown
 
 _WHOLE = "expected a whole number, such as 128"
-_NUMBER = "expected a number, such as 0.1 or 1e-3"
-_SWITCH = "expected true or false"
-_TEXT = "expected a text"
-_LIST = "expected a list such as 0, 1, 2"
-_TABLE = "expected names and values such as dense_1: 0.2, dense_3: 0.1"
-_FIELDS = "expected a table of fields"
 _TRUTHS = "; YAML reads yes and on as true, no and off as false"
 _QUOTES = "; in YAML, put it in quotes"
 _SCALARS = ("int_type", "float_type", "string_type")
@@ -28,24 +22,19 @@ _WORDS = {
     "too_short": "needs at least {min_length}, has {actual_length}",
     "too_long": "takes at most {max_length}, has {actual_length}",
     "string_too_long": "must be at most {max_length} characters long",
-    "int_parsing": _WHOLE,
-    "int_parsing_size": _WHOLE,
-    "int_type": _WHOLE,
-    "int_from_float": _WHOLE,
-    "float_parsing": _NUMBER,
-    "float_type": _NUMBER,
+    **dict.fromkeys(
+        ("int_parsing", "int_parsing_size", "int_type", "int_from_float"), "expected a whole number, such as 128"
+    ),
+    **dict.fromkeys(("float_parsing", "float_type"), "expected a number, such as 0.1 or 1e-3"),
     "finite_number": "expected a finite number",
-    "bool_parsing": _SWITCH,
-    "bool_type": _SWITCH,
-    "string_type": _TEXT,
+    **dict.fromkeys(("bool_parsing", "bool_type"), "expected true or false"),
+    "string_type": "expected a text",
     "string_unicode": "expected a text that UTF-8 can hold",
     "invalid_key": "expected a text as key",
     "literal_error": "expected {expected}",
-    "tuple_type": _LIST,
-    "list_type": _LIST,
-    "dict_type": _TABLE,
-    "model_type": _FIELDS,
-    "model_attributes_type": _FIELDS,
+    **dict.fromkeys(("tuple_type", "list_type"), "expected a list such as 0, 1, 2"),
+    "dict_type": "expected names and values such as dense_1: 0.2, dense_3: 0.1",
+    **dict.fromkeys(("model_type", "model_attributes_type"), "expected a table of fields"),
     "string_pattern_mismatch": "not allowed here; the pattern is {pattern}",
     "union_tag_not_found": "needs {discriminator}, which says what kind it is",
 }
@@ -53,12 +42,7 @@ _WORDS = {
 
 
 def problem_words(problem: Mapping[str, Any], *, yaml: bool) -> str:
-    """Return what was expected, in words.
-
-    Args:
-        problem: One of ``ValidationError.errors()``.
-        yaml: Whether a person wrote the value as YAML, which may have changed its type.
-    """
+    """Return what was expected, in words."""
     kind, context, value = str(problem["type"]), problem.get("ctx", {}), problem.get("input")
     if kind in ("value_error", "assertion_error"):
         return str(context["error"]) + (_yaml_hint(kind, value) if yaml else "")

@@ -11,14 +11,8 @@ if TYPE_CHECKING:
     from tfticket.data.load import load_data, load_dataset, split_rows
     from tfticket.data.normalisation import Normalisation
 
-_WHERE = {
-    "Dataset": "tfticket.data.dataset",
-    "Normalisation": "tfticket.data.normalisation",
-    "check_alike": "tfticket.data.dataset",
-    "load_data": "tfticket.data.load",
-    "load_dataset": "tfticket.data.load",
-    "split_rows": "tfticket.data.load",
-}
+_WHERE = {"Dataset": "dataset", "Normalisation": "normalisation", "check_alike": "dataset"}
+_WHERE |= dict.fromkeys(("load_data", "load_dataset", "split_rows"), "load")
 
 __all__ = ["Dataset", "Normalisation", "check_alike", "load_data", "load_dataset", "split_rows"]
 
@@ -26,4 +20,4 @@ __all__ = ["Dataset", "Normalisation", "check_alike", "load_data", "load_dataset
 def __getattr__(name: str) -> Any:
     if name not in _WHERE:
         raise AttributeError(f"module 'tfticket.data' has no attribute '{name}'")
-    return getattr(importlib.import_module(_WHERE[name]), name)
+    return getattr(importlib.import_module(f"tfticket.data.{_WHERE[name]}"), name)

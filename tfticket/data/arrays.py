@@ -17,15 +17,7 @@ PALETTES = ("P", "PA")
 
 
 def read_arrays(name: str, given: Mapping[str, Any]) -> Raw:
-    """Make raw data from arrays.
-
-    Args:
-        name: Name of the data in messages.
-        given: 'x_train', 'y_train', 'x_test', 'y_test'; 'x_validation' and 'y_validation', or None for both.
-
-    Raises:
-        InputError: Values that are no arrays of numbers or labels, or do not fit together.
-    """
+    """Make raw data from arrays."""
     columns = _columns(name, given)
     parts = {
         split: Part(

@@ -116,11 +116,7 @@ def size_of(shape: tuple[int, ...]) -> str:
 
 
 def check_alike(data: Dataset, others: Dataset) -> None:
-    """Check that other data have rows of the same shape and type, and are not the same data.
-
-    Raises:
-        InputError: They differ in shape or type, or are the same.
-    """
+    """Check that other data have rows of the same shape and type, and are not the same data."""
     if others.contents == data.contents and set(others.class_names) & set(data.class_names):
         raise InputError(
             f"out_of_distribution: {others.name} is what the network is trained on, so no row is outside. Name other "

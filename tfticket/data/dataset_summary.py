@@ -80,14 +80,7 @@ class DatasetSummary:
 
 
 def summary(name_or_path: str) -> DatasetSummary:
-    """Summarise a data set, by name or from a file or folder.
-
-    Args:
-        name_or_path: A registered name, else a path if it exists or looks like one.
-
-    Raises:
-        InputError: It is missing, cannot be read, or is not what its name says.
-    """
+    """Summarise a data set, by name or from a file or folder."""
     text = os.path.expanduser(name_or_path)
     like_path = bool(text) and (os.sep in text or bool(Path(text).suffix) or Path(text).exists())
     by_path = name_or_path not in DATA_SETS and like_path

@@ -47,11 +47,7 @@ def class_names_of(raw: "Raw", contents: str) -> tuple[str, ...]:
 
 
 def locate(name: str) -> Path:
-    """Return the path of the data set of a name, downloading it if needed and possible.
-
-    Raises:
-        InputError: An unknown name, or a data set that cannot be downloaded.
-    """
+    """Return the path of the data set of a name, downloading it if needed and possible."""
     source = source_by_name(name)
     path = user_dataset(name) if source is None else source.path()
     if path is None and Path(name).is_file():
@@ -65,28 +61,14 @@ def locate(name: str) -> Path:
 
 
 def check_on_disk(config: DataConfig) -> None:
-    """Refuse a data set that would have to be downloaded.
-
-    Raises:
-        InputError: It is registered but not on this machine.
-    """
+    """Refuse a data set that would have to be downloaded."""
     source = source_by_name(config.name) if config.path is None else None
     if source is not None and source.find() is None:
         raise InputError(f"{config.name} is not on this machine. {source.how}", field="data.name")
 
 
 def check_contents(name: str, raw: "Raw", contents: str, where: str) -> None:
-    """Check that data with the name of a registered data set are that data set.
-
-    Args:
-        name: Their name.
-        raw: The data.
-        contents: Their SHA-256.
-        where: Their path, for the message.
-
-    Raises:
-        InputError: They are other data.
-    """
+    """Check that data with the name of a registered data set are that data set."""
     named, known = source_by_name(name), source_by_contents(contents)
     if named is None or known is named:
         return

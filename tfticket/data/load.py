@@ -109,11 +109,7 @@ def load_data(
 
 @functools.lru_cache(maxsize=2)
 def load_dataset(config: DataConfig) -> Dataset:
-    """Load the data set of a configuration; the last two stay in memory.
-
-    Raises:
-        InputError: It is missing, cannot be read, is not what its name says, or has too few rows.
-    """
+    """Load the data set of a configuration; the last two stay in memory."""
     return _load(config)
 
 
@@ -198,14 +194,7 @@ def _parts(
 
 
 def _check_classes(config: DataConfig, labels: np.ndarray, class_names: list[str], available: int) -> None:
-    """Check that each class has a training row, without which it cannot be learnt.
-
-    Args:
-        config: The split.
-        labels: Of the training rows.
-        class_names: All classes.
-        available: Largest possible number of training rows.
-    """
+    """Check that each class has a training row, without which it cannot be learnt."""
     missing = [class_names[label] for label in np.setdiff1d(np.arange(len(class_names)), labels)]
     if missing:
         named = ", ".join(map(repr, missing[:8])) + (", ..." if len(missing) > 8 else "")
@@ -230,11 +219,12 @@ def _check_classes(config: DataConfig, labels: np.ndarray, class_names: list[str
 
 
 def _check_varies(name: str, rows: np.ndarray) -> None:
-    """Check that a feature of a table has more than one value in the training rows."""
-    if rows.ndim == 2 and len(rows) > 1 and np.array_equal(rows.min(axis=0), rows.max(axis=0)):
+    """Check that a feature, or a pixel, has more than one value in the training rows."""
+    if len(rows) > 1 and np.array_equal(rows[0], rows[-1]) and (rows == rows[0]).all():
+        value = "feature" if rows.ndim == 2 else "pixel"
         raise InputError(
-            f"{name}: every feature has the same value in all {len(rows):,} training rows; expected one at least that "
-            "varies. Give features that differ between the classes, or other training rows.",
+            f"{name}: every {value} has the same value in all {len(rows):,} training rows; expected one at least that "
+            f"varies. Give {value}s that differ between the classes, or other training rows.",
             field="x_train",
         )
 
@@ -260,11 +250,7 @@ def _chosen(config: DataConfig, class_names: tuple[str, ...]) -> list[int]:
 
 
 def split_rows(config: DataConfig) -> tuple[int, int, int]:
-    """Return the numbers of training, validation and test rows, without reading a whole registered data set.
-
-    Raises:
-        InputError: As ``load_dataset``.
-    """
+    """Return the numbers of training, validation and test rows, without reading a whole registered data set."""
     source = source_by_name(config.name)
     if source is None or config.path is not None or config.classes is not None:
         data = load_dataset(config)

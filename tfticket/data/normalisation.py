@@ -93,16 +93,7 @@ def standard_floats(rows: np.ndarray) -> Normalisation:
 
 
 def normalisation_for(word: str, rows: np.ndarray, name: str) -> tuple[str, Normalisation]:
-    """Return the name and the constants of a configured normalisation.
-
-    Args:
-        word: 'unit', 'standard', 'none', or 'auto', which is 'unit' for uint8 and 'standard' for floats.
-        rows: The training rows.
-        name: Name of the data in messages.
-
-    Raises:
-        InputError: The normalisation is not for rows of this type.
-    """
+    """Return the name and the constants of a configured normalisation."""
     pixels = rows.dtype == np.uint8
     if word == "auto":
         word = "unit" if pixels else "standard"
@@ -119,11 +110,7 @@ def normalisation_for(word: str, rows: np.ndarray, name: str) -> tuple[str, Norm
 
 
 def check_constants(normalisation: Normalisation) -> None:
-    """Check that float32 holds the constants of a normalisation read from a file.
-
-    Raises:
-        InputError: A constant becomes infinite, or a scale 0.
-    """
+    """Check that float32 holds the constants of a normalisation read from a file."""
     for name in ("scale", "shift", "offset"):
         for number in getattr(normalisation, name):
             if abs(number) > LARGEST or (name == "scale" and abs(number) < SMALLEST):
@@ -136,11 +123,7 @@ def check_constants(normalisation: Normalisation) -> None:
 
 
 def check_overflow(normalisation: Normalisation, rows: np.ndarray, name: str, feature_names: tuple[str, ...]) -> None:
-    """Check that every normalised input is within float32.
-
-    Raises:
-        InputError: One is not; the message names its column.
-    """
+    """Check that every normalised input is within float32."""
     if normalisation.dtype == "uint8":
         return
     columns = rows.reshape(-1, rows.shape[-1])

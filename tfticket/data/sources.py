@@ -64,11 +64,7 @@ class Source:
         return self.installed if self.installed is not None and self.installed.exists() else None
 
     def path(self) -> Path:
-        """Return its path, downloading it if needed and possible.
-
-        Raises:
-            InputError: It is missing and cannot be downloaded.
-        """
+        """Return its path, downloading it if needed and possible."""
         path = self.find()
         if path is not None:
             return path
@@ -94,11 +90,7 @@ def _writable(folder: Path) -> bool:
 
 
 def data_folders() -> list[Path]:
-    """Return the folders that may hold data sets: the user's, tfticket's for downloads, Keras'.
-
-    Raises:
-        InputError: The user's folder does not exist.
-    """
+    """Return the folders that may hold data sets: the user's, tfticket's for downloads, Keras'."""
     folder = os.path.expanduser(os.environ.get(DATA_DIR, ""))
     if folder and not Path(folder).is_dir():
         problem = "is a file; for a single file there is data.path" if Path(folder).exists() else "does not exist"

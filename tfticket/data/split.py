@@ -10,16 +10,7 @@ USUAL_VALIDATION_ROWS = 5000
 
 
 def split_sizes(config: DataConfig, rows: int, *, own_validation: bool) -> tuple[int, int]:
-    """Return the numbers of training rows and of validation rows.
-
-    Args:
-        config: The requested numbers.
-        rows: Number of available rows.
-        own_validation: True if the data have their own validation rows, so that none is taken here.
-
-    Raises:
-        InputError: Too few rows, or validation rows are requested although the data have their own.
-    """
+    """Return the numbers of training rows and of validation rows."""
     if own_validation and config.validation_rows is not None:
         raise InputError(
             f"{config.name} has validation rows of its own, and validation_rows asks for {config.validation_rows:,} of "
@@ -43,16 +34,8 @@ def split_sizes(config: DataConfig, rows: int, *, own_validation: bool) -> tuple
 def split_positions(config: DataConfig, labels: np.ndarray, *, own_validation: bool) -> tuple[np.ndarray, np.ndarray]:
     """Draw training and validation rows.
 
-    Args:
-        config: Numbers of rows, and seed.
-        labels: Of the rows to choose from, int32 [rows].
-        own_validation: True if the data have their own validation rows, so that none is taken here.
-
     Returns:
         Positions of the training rows and of the validation rows.
-
-    Raises:
-        InputError: As ``split_sizes``.
     """
     rows = len(labels)
     train, validation = split_sizes(config, rows, own_validation=own_validation)

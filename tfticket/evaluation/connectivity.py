@@ -28,15 +28,7 @@ OnProgress = Callable[[int, int], None]
 
 
 def over_passes(on_progress: OnProgress, passes: int) -> OnProgress:
-    """Merge the progress of several passes over images.
-
-    Args:
-        on_progress: Called as if all passes were one.
-        passes: Number of passes.
-
-    Returns:
-        The callback of each pass.
-    """
+    """Merge the progress of several passes over images."""
     done = 0
 
     def on_pass_progress(images: int, total: int) -> None:

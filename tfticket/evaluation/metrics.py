@@ -153,12 +153,7 @@ METRICS: dict[str, Metric] = {"accuracy": accuracy, "nll": nll, "brier": brier, 
 
 
 def all_metrics(log_probs: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-    """Return every metric by name.
-
-    Args:
-        log_probs: [rows, classes].
-        labels: Integers [rows].
-    """
+    """Return every metric by name."""
     return {name: metric(log_probs, labels) for name, metric in METRICS.items()}
 
 
@@ -168,9 +163,5 @@ def ranking(values: Sequence[float], metric: str) -> list[int]:
     Values that are not finite come last; ties keep their order.
     """
     sign = -1 if metric == "accuracy" else 1
-    return sorted(range(len(values)), key=lambda index: _non_finite_last(sign * values[index]))
-
-
-def _non_finite_last(value: float) -> tuple[bool, float]:
-    finite = math.isfinite(value)
-    return not finite, value if finite else 0.0
+    keys = [(False, sign * value) if math.isfinite(value) else (True, 0.0) for value in values]
+    return sorted(range(len(values)), key=keys.__getitem__)

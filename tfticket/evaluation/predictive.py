@@ -20,14 +20,6 @@ def predict(
 ) -> np.ndarray:
     """Return the log probabilities of a trained network.
 
-    Args:
-        spec: The network.
-        mask: Kernel path -> boolean array.
-        weights: Path -> array, trained.
-        images: Like the data of the ticket, uint8 or float32 [rows, ...].
-        draws: Number of draws of a variational network whose predictions are averaged.
-        seed: Of these draws.
-
     Returns:
         float64 [rows, classes].
     """

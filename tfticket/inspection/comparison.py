@@ -30,18 +30,16 @@ def compare_tickets(named: Mapping[str, Ticket]) -> TicketComparison:
     packed = [{path: np.packbits(kept) for path, kept in ticket.mask.items()} for ticket in tickets]
     survivors = [ticket.survivors for ticket in tickets]
     sizes = {path: kept.size for path, kept in tickets[0].mask.items()}
-    layers = np.empty((len(MEASURES), len(paths), len(tickets), len(tickets)))
-    totals = np.empty((len(MEASURES), len(tickets), len(tickets)))
+    layers = np.empty((4, len(paths), len(tickets), len(tickets)))
+    totals = np.empty((4, len(tickets), len(tickets)))
     for i, j in itertools.combinations_with_replacement(range(len(tickets)), 2):
         pair = {}
         for path, size in sizes.items():
             shared = int(np.bitwise_count(packed[i][path] & packed[j][path]).sum())
             pair[path] = Overlap(survivors[i][path], survivors[j][path], shared, size)
-        in_total = _in_total(pair, tickets[i], tickets[j])
-        for number, measure in enumerate(MEASURES):
-            by_layer = [measure({path: overlap}) for path, overlap in pair.items()]
-            layers[number, :, i, j] = layers[number, :, j, i] = by_layer
-            totals[number, i, j] = totals[number, j, i] = measure(in_total)
+        by_layer = np.transpose([_measures({path: overlap}) for path, overlap in pair.items()])
+        layers[:, :, i, j] = layers[:, :, j, i] = by_layer
+        totals[:, i, j] = totals[:, j, i] = _measures(_in_total(pair, tickets[i], tickets[j]))
     densities = np.array([[counts[path] / size for path, size in sizes.items()] for counts in survivors])
     return TicketComparison(tuple(named), tuple(paths), densities, *layers, *totals)
 
@@ -70,29 +68,10 @@ def _in_total(pair: Overlaps, first: Ticket, second: Ticket) -> Overlaps:
     }
 
 
-def _jaccard(pair: Overlaps) -> float:
-    return total(pair).jaccard
-
-
-def _jaccard_by_chance(pair: Overlaps) -> float:
+def _measures(pair: Overlaps) -> tuple[float, float, float, float]:
+    """Return the measures of overlap in the order of ``TicketComparison``."""
     both = total(pair)
-    shared = _shared_by_chance(pair)
-    either = both.first + both.second - shared
-    return shared / either if either else 1.0
-
-
-def _coefficient(pair: Overlaps) -> float:
-    return total(pair).coefficient
-
-
-def _over_chance(pair: Overlaps) -> float:
-    shared = _shared_by_chance(pair)
-    return total(pair).shared / shared if shared else 1.0
-
-
-def _shared_by_chance(pair: Overlaps) -> float:
-    return sum(overlap.expected_overlap for overlap in pair.values())
-
-
-MEASURES = (_jaccard, _jaccard_by_chance, _coefficient, _over_chance)
-"""Measures of overlap, in the order of ``TicketComparison``."""
+    by_chance = sum(overlap.expected_overlap for overlap in pair.values())
+    either = both.first + both.second - by_chance
+    jaccard_by_chance = by_chance / either if either else 1.0
+    return both.jaccard, jaccard_by_chance, both.coefficient, both.shared / by_chance if by_chance else 1.0

@@ -34,12 +34,7 @@ _HISTOGRAM = ("edges", "kept", "pruned")
 
 
 def write_inspection(folder: Path, inspection: Inspection) -> None:
-    """Write an inspection, atomically; ``inspection.json`` comes last.
-
-    Args:
-        folder: The folder to write to; created if it is missing.
-        inspection: The inspection.
-    """
+    """Write an inspection to a folder, which may be missing, atomically; ``inspection.json`` comes last."""
     folder.mkdir(parents=True, exist_ok=True)
     arrays = _arrays(inspection)
     save_tensors(folder / ARRAYS, "inspection", arrays, {})

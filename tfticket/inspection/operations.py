@@ -43,13 +43,7 @@ class KernelOperation(ABC):
 
     @abstractmethod
     def through(self, value: np.ndarray, gradient: np.ndarray, shape: Shape) -> np.ndarray:
-        """Return the paths through each weight if it were kept, of the kernel's shape.
-
-        Args:
-            value: Paths that reach the input.
-            gradient: Paths that continue from the output.
-            shape: Shape of the kernel.
-        """
+        """Return the paths through each weight if it were kept: ``value`` reach it, ``gradient`` continue from it."""
 
 
 SAME = Operation(lambda values: values[0], lambda gradient, shapes: [gradient], keeps_image=True)
@@ -185,7 +179,6 @@ class Convolution(KernelOperation):
         return _through(self._windows_of(value), _flat(gradient)).reshape(shape)
 
     def _windows_of(self, value: np.ndarray) -> np.ndarray:
-        """Return the cells of each window, [windows, positions x channels]."""
         cells, channels = value.shape[:-1], value.shape[-1]
         padded = self.windows.padded(value)
         windows = np.empty((*self.windows.counts(cells), *self.windows.size, channels), value.dtype)

@@ -74,7 +74,6 @@ class KernelInspection:
 
     @property
     def weights(self) -> int:
-        """The number of weights."""
         return math.prod(self.shape)
 
     @property
@@ -178,7 +177,6 @@ class Inspection:
         return None if self.dead_inputs is None else int(np.count_nonzero(self.dead_inputs))
 
     def kernel(self, path: str) -> KernelInspection:
-        """Return a kernel by its path."""
         return next(kernel for kernel in self.kernels if kernel.path == path)
 
 

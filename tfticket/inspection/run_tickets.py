@@ -34,16 +34,11 @@ class RunTicket:
 
     @property
     def name(self) -> str:
-        """Its words as one text: 'ticket, seed 0, level 3'."""
         return ", ".join(self.words)
 
 
 def tickets_of(run: RunFolder) -> list[RunTicket]:
-    """Return the tickets of a run's finished evaluations, in its order.
-
-    Raises:
-        InputError: A step's folder is damaged or missing.
-    """
+    """Return the tickets of a run's finished evaluations, in its order."""
     tickets = []
     for step in run.steps("evaluate"):
         with step.advice():

@@ -7,15 +7,32 @@ from typing import Any
 import numpy as np
 
 from tfticket.errors import InputError
-from tfticket.inspection.graph import graph_of, network_for_inspection, positions
-from tfticket.inspection.histograms import histogram
+from tfticket.inspection.graph import graph_of, network_for_inspection
 from tfticket.inspection.operations import Operation
 from tfticket.inspection.paths import Graph, Reach, count_dense_paths, count_paths, reach
-from tfticket.inspection.pictures import picture, receptive_fields
+from tfticket.inspection.pictures import histogram, picture, receptive_fields
 from tfticket.inspection.result import Histogram, Inspection, KernelInspection, ReceptiveFields
+from tfticket.inspection.run_tickets import RunTicket
 from tfticket.models import named_variables
+from tfticket.runs.step import TICKET, WEIGHTS
 from tfticket.tickets import Ticket
+from tfticket.tickets.weight_files import load_weights
 from tfticket.types import Mask, Weights
+
+
+def load(run_ticket: RunTicket) -> tuple[Ticket, Weights, Weights | None]:
+    """Load the arguments of ``inspect_ticket``: ticket, trained weights, and those from which its mask was chosen.
+
+    Args:
+        run_ticket: One of ``tickets_of(run)``.
+
+    Raises:
+        InputError: An artefact is missing or damaged.
+    """
+    ticket = Ticket.load(run_ticket.ticket / TICKET)
+    trained, _ = load_weights(run_ticket.trained / WEIGHTS)
+    before = None if run_ticket.before is None else load_weights(run_ticket.before / WEIGHTS)[0]
+    return ticket, trained, before
 
 
 def inspect_ticket(ticket: Ticket, trained: Weights | None = None, before: Weights | None = None) -> Inspection:
@@ -126,7 +143,7 @@ def _kernels(
     for call in graph.calls:
         if call.kernel is not None:
             kinds[call.kernel] = call.kind
-            position_counts[call.kernel] += positions(graph, call, ticket.mask[call.kernel].shape[-1])
+            position_counts[call.kernel] += math.prod(graph.shapes[call.output]) // ticket.mask[call.kernel].shape[-1]
 
     def inspect_kernel(path: str) -> KernelInspection:
         kept = ticket.mask[path]
@@ -146,7 +163,6 @@ def _kernels(
 
 
 def _live_fields(path: str, on_path: Reach | None) -> dict[str, Any]:
-    """Return what of a kernel lies on a path."""
     if on_path is None:
         return {"live": None, "dead_units": None, "fed_inputs": None, "used_inputs": None}
     live = on_path.live[path]

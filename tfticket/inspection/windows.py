@@ -26,11 +26,7 @@ class Windows:
     padding: str
 
     def counts(self, shape: Shape) -> Shape:
-        """Return the number of windows along each dimension.
-
-        Args:
-            shape: Cells along each dimension.
-        """
+        """Return the number of windows along each dimension of cells."""
         if self.padding == "valid":
             spans = (self._span(axis) for axis in range(len(self.size)))
             sizes = zip(shape, spans, self.strides, strict=True)
@@ -58,11 +54,7 @@ class Windows:
         return values[tuple(slice(start, start + cells) for start, cells in zip(starts, shape, strict=True))]
 
     def parts(self, shape: Shape) -> Iterator[tuple[Shape, tuple[slice, ...]]]:
-        """Yield each position in a window, and the padded cells at this position in all windows.
-
-        Args:
-            shape: Cells along each dimension, without padding.
-        """
+        """Yield each position in a window, and the padded cells at this position in all windows of unpadded cells."""
         counts = self.counts(shape)
         for position in itertools.product(*map(range, self.size)):
             axes = zip(position, self.dilation, self.strides, counts, strict=True)

@@ -25,16 +25,8 @@ _REGULARISERS = frozenset(["L1", "L1L2", "L2", "OrthogonalRegularizer"])
 _CONSTRAINTS = frozenset(["MaxNorm", "MinMaxNorm", "NonNeg", "RadialConstraint", "UnitNorm"])
 _LAYERS = frozenset(
     [
-        *(
-            "InputLayer",
-            "Dense",
-            "EinsumDense",
-            "Embedding",
-            "Activation",
-            "Masking",
-            "Identity",
-            "ActivityRegularization",
-        ),
+        *("InputLayer", "Dense", "EinsumDense", "Embedding", "Activation", "ActivityRegularization"),
+        *("Masking", "Identity"),
         *(f"{kind}Conv{n}D" for kind in ("", "Depthwise", "Separable") for n in (1, 2)),
         *("Conv3D", "Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose"),
         *(f"{kind}{n}D" for kind in ("Cropping", "UpSampling", "ZeroPadding") for n in (1, 2, 3)),
@@ -166,9 +158,5 @@ def _is_harmless_value(key: str, value: Any) -> bool:
     if key == "name":
         return True
     if known := _BY_NAME.get(key.rpartition("_")[2]):
-        return value in known or value in {_snake(name) for name in known}
+        return value in known or value in {re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower() for name in known}
     return (_EQUATION if key == "equation" else _WORD).fullmatch(value) is not None
-
-
-def _snake(name: str) -> str:
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()

@@ -8,11 +8,6 @@ from tfticket.backend import keras
 def conv_2(input_shape: tuple[int, ...], num_classes: int, initialiser: Any) -> Any:
     """Two 3x3 convolutions of 64, max-pool, dense 256, 256, num_classes: 4,301,642 parameters on CIFAR-10.
 
-    Args:
-        input_shape: Shape of one image, (height, width, channels).
-        num_classes: Width of the last layer, which gives logits.
-        initialiser: Keras' name or config of the kernels' initialiser.
-
     References:
         Frankle and Carbin (2019), figure 2.
     """

@@ -38,9 +38,6 @@ def initial_weights(model: Any, seed: int, initialiser: str | None = None) -> We
 
     Returns:
         Path -> array. Weights that are not trained and have no initialiser keep their present values.
-
-    Raises:
-        InputError: A trainable weight whose layer names no initialiser for it.
     """
     weights: Weights = {}
     names = names_for_draws(model)
@@ -49,7 +46,8 @@ def initial_weights(model: Any, seed: int, initialiser: str | None = None) -> We
     for path, (layer, variable) in named_variables(model).items():
         distribution = kernels if path in prunable else _layer_initialiser(layer, path.rpartition("/")[2])
         if distribution is not None:
-            draw = _draw_forget_bias if _is_forget_bias(layer, path) else _draw
+            forgets = path.endswith("/bias") and getattr(layer, "unit_forget_bias", False)
+            draw = _draw_forget_bias if forgets else _draw
             values = draw(distribution, tuple(variable.shape), seed, names[path])
             weights[path] = values.astype(variable.dtype.as_numpy_dtype)
         elif variable.trainable:
@@ -70,10 +68,6 @@ def _layer_initialiser(layer: Any, name: str) -> Any:
         if getattr(layer, f"{key}_initializer", None) is not None:
             return getattr(layer, f"{key}_initializer")
     return None
-
-
-def _is_forget_bias(layer: Any, path: str) -> bool:
-    return path.endswith("/bias") and getattr(layer, "unit_forget_bias", False)
 
 
 def _draw_forget_bias(initialiser: Any, shape: tuple[int, ...], seed: int, path: str) -> np.ndarray:

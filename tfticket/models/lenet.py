@@ -8,11 +8,6 @@ from tfticket.backend import keras
 def lenet_300_100(input_shape: tuple[int, ...], num_classes: int, initialiser: Any) -> Any:
     """Dense 300, dense 100, dense num_classes, ReLU between: 266,610 parameters on MNIST.
 
-    Args:
-        input_shape: Shape of one image, (height, width, channels), or of a row, (features,).
-        num_classes: Width of the last layer, which gives logits.
-        initialiser: Keras' name or config of the kernels' initialiser.
-
     References:
         LeCun et al. (1998); Frankle and Carbin (2019), section 2.
     """

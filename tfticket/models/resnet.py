@@ -8,11 +8,6 @@ from tfticket.backend import keras
 def resnet_18(input_shape: tuple[int, ...], num_classes: int, initialiser: Any) -> Any:
     """ResNet-18 with the stem of CIFAR-10 (3x3, stride 1, no max-pool): 11,173,962 trainable parameters there.
 
-    Args:
-        input_shape: Shape of one image, (height, width, channels).
-        num_classes: Width of the last layer, which gives logits.
-        initialiser: Keras' name or config of the kernels' initialiser.
-
     References:
         He et al. (2016), "Deep residual learning for image recognition", table 1.
     """

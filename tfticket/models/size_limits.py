@@ -18,11 +18,7 @@ _LARGEST_OUTPUT = 2**28
 
 @contextmanager
 def limit_variables(spec: Spec) -> Iterator[None]:
-    """Refuse, within the context, variables beyond the number of weights in the network's ticket.
-
-    Raises:
-        InputError: The network is larger.
-    """
+    """Refuse, within the context, variables beyond the number of weights in the network's ticket."""
     held = most_weights(spec)
     if held is None:
         yield
@@ -49,11 +45,7 @@ def limit_variables(spec: Spec) -> Iterator[None]:
 
 
 def check_outputs(model: keras.Model) -> None:
-    """Check that no layer's output fills the memory.
-
-    Raises:
-        InputError: A layer's does; the message names it.
-    """
+    """Check that no layer's output fills the memory."""
     for layer in model._flatten_layers():
         for node in layer._inbound_nodes:
             for tensor in tf.nest.flatten(node.outputs):

@@ -5,7 +5,7 @@ import json
 import re
 import textwrap
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from numbers import Integral
 from typing import Any
 
@@ -72,8 +72,7 @@ def build_model(
                 ) from None
             remedy = "Take larger images, or another network." if _has_too_few_pixels(error) else ""
             raise InputError(
-                f"{name} cannot be built for images of {shape}: {_reason(error)}. {remedy}".strip(),
-                field="model.name",
+                f"{name} cannot be built for images of {shape}: {_reason(error)}. {remedy}".strip(), field="model.name"
             ) from None
     spec = {"name": name, "input_shape": list(shape), "num_classes": classes, "initialiser": config.initialiser}
     _BUILT[model] = (spec, _keras_config(model))
@@ -82,16 +81,7 @@ def build_model(
 
 @own_settings()
 def spec_of(model: Any, normalisation: Normalisation | None = None) -> Spec:
-    """Describe a model: by name where a registered builder makes just this model, else by its Keras config.
-
-    Args:
-        model: A functional or Sequential ``tf_keras`` model that returns logits.
-        normalisation: Of pixels or features to its input; None is pixels / 255.
-
-    Raises:
-        InputError: Not a functional or Sequential model, not built, not one input, random or regularised
-            layers, or it does not end in logits.
-    """
+    """Describe a model: by name where a registered builder makes just this model, else by its Keras config."""
     check_no_keras_3(model, "The model")
     if not isinstance(model, keras.Model):
         raise InputError(f"Expected a tf_keras model, got {type(model).__name__}.", field="model")
@@ -147,11 +137,7 @@ def spec_of(model: Any, normalisation: Normalisation | None = None) -> Spec:
 
 
 def network_of_config(config: ModelConfig, data: Dataset) -> Any:
-    """Build the network that a configuration names, variational or not, for some data.
-
-    Raises:
-        InputError: As ``build_model`` and ``to_variational``.
-    """
+    """Build the network that a configuration names, variational or not, for some data."""
     model = build_model(config.name, data, initialiser=config.initialiser)
     return model if config.variational is None else to_variational(model, config.variational)
 
@@ -176,11 +162,7 @@ def to_variational(model: Any, config: Variational | dict[str, Any] | None = Non
     """
     from tfticket.variational.convert import convert_layers
 
-    config = (
-        config
-        if isinstance(config, Variational)
-        else validate(Variational, {} if config is None else config, where="to_variational")
-    )
+    config = validate(Variational, {} if config is None else config, where="to_variational")
     if isinstance(model, keras.Model) and variational_layers(model):
         raise InputError(f"{model.name} is variational already.", field="model")
     spec = spec_of(model)
@@ -196,11 +178,7 @@ def to_variational(model: Any, config: Variational | dict[str, Any] | None = Non
 
 @own_settings()
 def model_from_spec(spec: Spec) -> Any:
-    """Build the model that a spec describes, with arbitrary weights. No import depends on the spec.
-
-    Raises:
-        InputError: No registered name, or a Keras config that is damaged or would run code from outside Keras.
-    """
+    """Build the model that a spec describes, with arbitrary weights. No import depends on the spec."""
     if "variational" in spec:
         plain = model_from_spec({key: value for key, value in spec.items() if key != "variational"})
         return to_variational(plain, spec["variational"])
@@ -234,11 +212,7 @@ def _keras_model(config: dict[str, Any]) -> Any:
 
 
 def check_fits(model: Any, label: str, data: Dataset) -> None:
-    """Check that a model takes the data's rows and has an output for each of their classes.
-
-    Raises:
-        InputError: It does not.
-    """
+    """Check that a model takes the data's rows and has an output for each of their classes."""
     _check_sizes(model, label, data.input_shape, data.num_classes, field="model")
 
 
@@ -299,19 +273,10 @@ def _is_whole(number: Any) -> bool:
 def _user_model(name: str, input_shape: tuple[int, ...], num_classes: int) -> Any:
     """Build a user's own network and check that it fits the data."""
     label = f"model: {name}"
-    try:
-        if is_keras_file(name):
-            model = keras.models.load_model(intact_keras_file(name), compile=False)
-        else:
-            keras.backend.reset_uids()  # automatic names seed draws and must not depend on earlier networks
-            build = import_builder(name)
-            with own_settings():  # again, since its module may have changed settings
-                model = build(input_shape, num_classes)
-    except InputError:
-        raise
-    except Exception as error:  # the user's code, or what Keras raises at a damaged file
-        raise InputError(f"{label} fails with {type(error).__name__}: {_reason(error)}", field="model.name") from None
-    _check_is_model(model, label)
+    if is_keras_file(name):
+        model = _built(label, "", lambda: keras.models.load_model(intact_keras_file(name), compile=False))
+    else:
+        model = _built(label, "", lambda: import_builder(name), input_shape, num_classes)
     spec_of(model)
     _check_sizes(model, label, input_shape, num_classes)
     return model
@@ -320,29 +285,34 @@ def _user_model(name: str, input_shape: tuple[int, ...], num_classes: int) -> An
 def _package_model(name: str, target: str, input_shape: tuple[int, ...], num_classes: int, initialiser: Any) -> Any:
     """Build a network that an installed package registers and check that it fits the data."""
     label = f"The network {name} of an installed package, {target},"
-    keras.backend.reset_uids()  # as for a user's function
-    try:
-        build = resolve(target)
-        with own_settings():  # again, since its module may have changed settings
-            model = build(input_shape, num_classes, initialiser)
-    except InputError:
-        raise
-    except Exception as error:  # the package's code
-        raise InputError(
-            f"{label} fails with {type(error).__name__}: {_reason(error)}. Expected a function (input_shape, "
-            "num_classes, initialiser). Update or reinstall the package, or correct its entry point.",
-            field="model.name",
-        ) from None
-    _check_is_model(model, label)
+    advice = (
+        ". Expected a function (input_shape, num_classes, initialiser). Update or reinstall the package, or correct "
+        "its entry point."
+    )
+    model = _built(label, advice, lambda: resolve(target), input_shape, num_classes, initialiser)
     _check_sizes(model, label, input_shape, num_classes)
     return model
 
 
-def _check_is_model(model: Any, label: str) -> None:
+def _built(label: str, advice: str, load: Callable[[], Any], *arguments: Any) -> Any:
+    """Return a model of others' code: what ``load`` returns, called if there are arguments."""
+    try:
+        if arguments:
+            keras.backend.reset_uids()  # automatic names seed draws and must not depend on earlier networks
+        model = load()
+        if arguments:
+            with own_settings():  # again, since its module may have changed settings
+                model = model(*arguments)
+    except InputError:
+        raise
+    except Exception as error:  # the user's or a package's code, or what Keras raises at a damaged file
+        problem = f"{label} fails with {type(error).__name__}: {_reason(error)}{advice}"
+        raise InputError(problem, field="model.name") from None
     check_no_keras_3(model, label)
     if not isinstance(model, keras.Model) or not model.built:
         kind = "a model without an input shape" if isinstance(model, keras.Model) else type(model).__name__
         raise InputError(f"{label} returns {kind}; expected a tf_keras model, built.", field="model.name")
+    return model
 
 
 def _check_sizes(
@@ -363,11 +333,7 @@ def _check_sizes(
 
 
 def _checked_config(model: Any) -> dict[str, Any]:
-    """Return a model's Keras config, after checking that a copy built from it has the same weights.
-
-    Raises:
-        InputError: It cannot be copied; the message names the layer.
-    """
+    """Return a model's Keras config, after checking that a copy built from it has the same weights."""
     shapes = {}
     for path, (layer, variable) in named_variables(model).items():
         if not variable.dtype.is_floating:
@@ -439,7 +405,8 @@ def _last_layer(output: Any) -> Any:
     layer, node, _ = output._keras_history
     if isinstance(layer, keras.Model):
         return _last_layer(layer.outputs[0])
-    if isinstance(layer, _RESHAPING) or getattr(layer, "symbol", None) in _RESHAPING_OPS or _is_identity(layer):
+    is_identity = isinstance(layer, keras.layers.Activation) and _is_linear(layer)
+    if isinstance(layer, _RESHAPING) or getattr(layer, "symbol", None) in _RESHAPING_OPS or is_identity:
         return _last_layer(layer.inbound_nodes[node].keras_inputs[0])
     return layer
 
@@ -453,10 +420,6 @@ _NON_LINEAR_OPS = {
     *("nn.elu", "nn.gelu", "nn.leaky_relu", "nn.relu", "nn.relu6", "nn.selu", "nn.silu", "nn.softmax", "nn.softsign"),
     *("math.sigmoid", "math.softplus", "math.tanh"),
 }
-
-
-def _is_identity(layer: Any) -> bool:
-    return isinstance(layer, keras.layers.Activation) and _is_linear(layer)
 
 
 def _is_linear(layer: Any) -> bool:

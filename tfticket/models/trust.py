@@ -34,11 +34,7 @@ def user_code() -> dict[str, Any]:
 
 
 def check_no_lambda(model: Any) -> None:
-    """Check that a model's functions can be found by name.
-
-    Raises:
-        InputError: It holds a lambda.
-    """
+    """Check that a model's functions can be found by name."""
     for layer in all_layers(model):
         held = vars(layer).values() if _is_of_keras(type(layer)) else ()
         if isinstance(layer, keras.layers.Lambda) or any(getattr(v, "__name__", "") == "<lambda>" for v in held):
@@ -50,11 +46,7 @@ def check_no_lambda(model: Any) -> None:
 
 
 def trust(model: Any, config: dict[str, Any]) -> None:
-    """Allow configs to name the classes and functions of this model, whose code runs already.
-
-    Raises:
-        InputError: Two classes or functions have one name.
-    """
+    """Allow configs to name the classes and functions of this model, whose code runs already."""
     named = {
         entry["config"] if entry["class_name"] == "function" else entry["class_name"] for entry in entries_of(config)
     }
@@ -75,11 +67,7 @@ def trust(model: Any, config: dict[str, Any]) -> None:
 
 
 def refuse_untrusted(config: Any) -> None:
-    """Refuse configs with code that is neither harmless nor trusted: Keras imports and calls whatever they name.
-
-    Raises:
-        InputError: The config names other code.
-    """
+    """Refuse configs with code that is neither harmless nor trusted: Keras imports and calls whatever they name."""
     entries = list(itertools.islice(entries_of(config), _MOST_PARTS + 1))
     if len(entries) > _MOST_PARTS:
         raise InputError(
@@ -98,11 +86,7 @@ def refuse_untrusted(config: Any) -> None:
 
 
 def check_names(config: Any) -> None:
-    """Check that TensorFlow accepts the names of a config's models and layers, also of layers inside layers.
-
-    Raises:
-        InputError: It does not.
-    """
+    """Check that TensorFlow accepts the names of a config's models and layers, also of layers inside layers."""
     for entry in entries_of(config):
         inner = entry.get("config")
         layers = inner.get("layers") if isinstance(inner, dict) else None

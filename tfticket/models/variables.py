@@ -50,11 +50,7 @@ def layers_by_path(model: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def named_variables(model: Any) -> dict[str, tuple[Any, Any]]:
-    """Return path -> (innermost layer, variable), in the model's order, without variables of TFMOT's wrapper.
-
-    Raises:
-        InputError: Two variables have one path, or two paths lead to one variable.
-    """
+    """Return path -> (innermost layer, variable), in the model's order, without variables of TFMOT's wrapper."""
     variables: dict[str, tuple[Any, Any]] = {}
     paths: dict[int, str] = {}
     for path, outer in layers_by_path(model):
@@ -122,11 +118,7 @@ def canonical_names(model: Any) -> dict[str, str]:
 
 
 def kernel_shapes(model: Any) -> dict[str, tuple[int, ...]]:
-    """Return kernel path -> shape, of every kernel that can be pruned.
-
-    Raises:
-        InputError: There is none.
-    """
+    """Return kernel path -> shape, of every kernel that can be pruned."""
     layers = [(path, inner_layer(layer)) for path, layer in layers_by_path(model)]
     shapes = {f"{path}/kernel": tuple(layer.kernel.shape) for path, layer in layers if is_prunable(layer)}
     if not shapes:

@@ -9,11 +9,6 @@ from tfticket.models.resnet import NORM
 def vgg_11(input_shape: tuple[int, ...], num_classes: int, initialiser: Any) -> Any:
     """VGG-11 with batch normalisation and one dense layer: 9,228,362 trainable parameters on CIFAR-10.
 
-    Args:
-        input_shape: Shape of one image, (height, width, channels).
-        num_classes: Width of the last layer, which gives logits.
-        initialiser: Keras' name or config of the kernels' initialiser.
-
     References:
         Simonyan and Zisserman (2015), table 1, as open_lth has it for CIFAR-10 but for the convolutions' biases.
     """

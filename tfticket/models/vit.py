@@ -69,11 +69,6 @@ class Attend(keras.layers.Layer):
 def vit_tiny(input_shape: tuple[int, ...], num_classes: int, initialiser: Any) -> Any:
     """ViT-tiny with patches of 4x4: width 192, depth 12, 3 heads: 5,362,762 parameters on CIFAR-10.
 
-    Args:
-        input_shape: Shape of one image, (height, width, channels); height and width are multiples of 4.
-        num_classes: Width of the last layer, which gives logits.
-        initialiser: Keras' name or config of the kernels' initialiser.
-
     References:
         Dosovitskiy et al. (2021), "An image is worth 16x16 words"; Touvron et al. (2021), table 1, for its size.
     """

@@ -35,24 +35,18 @@ def tune(
 ) -> dict[str, float]:
     """Return tuned KL weights, layer -> weight. The labels of the steps record the members' descent.
 
-    Args:
-        lab: Computes the members, several at once.
-        data: Their data.
-        train: Their training; each member's KL weights replace its own.
-        population: Sizes, perturbation, metric.
-        start_member: Member -> a step that makes a ticket of a variational network, from the member's initialisation.
-        seed: Of the members' order of rows and noise, and of the evolution.
-        label: Label of the population in reports, e.g. ``{"seed": 0, "level": 3, "density": 0.5}``.
+    ``start_member`` makes a ticket of a variational network, from the member's own initialisation.
 
     Raises:
-        InputError: The tickets are of deterministic networks; fewer iterations than generations.
         TfticketError: Every member diverged.
     """
+    from tfticket.data import split_rows
     from tfticket.training.exploit_explore import population_based_training
 
     tickets = [start_member(member) for member in range(population.members)]
     layers, first_iteration = _layers_and_iteration(tickets[0])
-    bounds = generation_bounds(first_iteration, _iterations(data, train), population.generations)
+    iterations = iterations_in(train.epochs, split_rows(data)[0], train.batch_size)
+    bounds = generation_bounds(first_iteration, iterations, population.generations)
     trained: list[Handle] = []
 
     def request(generation: int, member: int, child: "Child") -> Request:
@@ -89,9 +83,3 @@ def _layers_and_iteration(ticket: Handle) -> tuple[list[str], int]:
             field="model.variational",
         )
     return layers, header["iteration"]
-
-
-def _iterations(data: DataConfig, train: TrainConfig) -> int:
-    from tfticket.data import split_rows
-
-    return iterations_in(train.epochs, split_rows(data)[0], train.batch_size)

@@ -51,16 +51,7 @@ class Svi(Config):
 
 
 def infer(lab: Lab, config: RunConfig, svi: Svi, seed: int, source: TrainedArm, tuned: Mapping[str, float]) -> None:
-    """Train a ticket's mask by variational inference, with each kind of KL weights.
-
-    Args:
-        lab: Where steps are computed.
-        config: The run's.
-        svi: Network, training, KL weights, replicates.
-        seed: The IMP seed.
-        source: The ticket.
-        tuned: KL weights of 'tuned'.
-    """
+    """Train a ticket's mask by variational inference, with each kind of KL weights."""
     rows = _training_rows(config) if "unscaled" in svi.ways else 0
     for way in svi.ways:
         training = with_kl_weights(svi.train or config.train, way, tuned, rows)
@@ -86,11 +77,7 @@ def tune_kl_weights(lab: Lab, config: RunConfig, svi: Svi, seed: int, source: Tr
 
 
 def check_inference_lengths(config: RunConfig, svi: Svi) -> None:
-    """Check that the lengths of trainings and generations fit the data.
-
-    Raises:
-        InputError: A training without an iteration; fewer iterations than generations.
-    """
+    """Check that the lengths of trainings and generations fit the data."""
     train, rows = svi.train or config.train, _training_rows(config)
     check_lengths(train, "0it", rows, "train" if svi.train is None else "svi.train")
     if "tuned" in svi.ways:

@@ -3,15 +3,7 @@
 from collections.abc import Collection
 from typing import Any
 
-from tfticket.config import (
-    Carried,
-    ModelConfig,
-    StartStep,
-    TrainConfig,
-    TrainStep,
-    TransplantStep,
-    Variational,
-)
+from tfticket.config import Carried, ModelConfig, StartStep, TrainConfig, TrainStep, TransplantStep, Variational
 from tfticket.lab import Handle, Lab
 from tfticket.procedures.trained_arm import RunConfig, TrainedArm
 
@@ -25,17 +17,7 @@ def transplant_to_variational(
     source: TrainedArm,
     label: dict[str, Any],
 ) -> Handle:
-    """Transplant a ticket to a variational network.
-
-    Args:
-        lab: Where steps are computed.
-        config: Data and network.
-        variational: Prior and initialisation of the variational network.
-        carried: What is carried besides the mask.
-        seed: Of the network's initialisation.
-        source: The ticket, and its training.
-        label: Label of the steps in reports.
-    """
+    """Transplant a ticket to a variational network."""
     model = variational_model(config.model, variational, (carried,))
     onto = lab.step("start", StartStep(data=config.data, model=model, seed=seed), label=label)
     inputs = {"ticket": source.ticket, "onto": onto} | ({"trained": source.trained} if carried == "trained" else {})
@@ -51,17 +33,7 @@ def train_and_evaluate(
     draws_seed: int,
     label: dict[str, Any],
 ) -> None:
-    """Train a variational ticket and evaluate it.
-
-    Args:
-        lab: Where steps are computed.
-        config: Data and evaluation.
-        training: Its training.
-        ticket: The ticket.
-        seed: Of its training.
-        draws_seed: Of the evaluation's draws.
-        label: Label of the steps in reports.
-    """
+    """Train a variational ticket and evaluate it."""
     step = TrainStep(data=config.data, train=training, seed=seed)
     trained = lab.step("train", step, {"ticket": ticket}, label)
     evaluation = config.evaluation(draws_seed, training.objective)
@@ -76,12 +48,7 @@ def variational_model(model: ModelConfig, variational: Variational, carried: Col
 def check_variational_training(
     config: RunConfig, variational: Variational, carried: Collection[Carried], training: TrainConfig
 ) -> None:
-    """Check that a run's network can be trained by variational inference.
-
-    Raises:
-        InputError: No layer that could become variational; a network without initialisers; a training that does not
-            suit it.
-    """
+    """Check that a run's network can be trained by variational inference."""
     from tfticket.data import load_dataset
     from tfticket.models import initial_weights, network_of_config, variational_layers
     from tfticket.variational.objective import check_objective, check_precision

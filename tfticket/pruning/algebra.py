@@ -54,11 +54,7 @@ def intersection(*masks: Mask) -> Mask:
 
 
 def overlap(first: Mask, second: Mask) -> dict[str, Overlap]:
-    """Return kernel path -> overlap of two masks.
-
-    Raises:
-        InputError: Masks of different networks.
-    """
+    """Return kernel path -> overlap of two masks."""
     both = intersection(first, second)
     return {
         path: Overlap(

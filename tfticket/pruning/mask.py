@@ -20,22 +20,13 @@ def survivors(mask: Mask) -> dict[str, int]:
 
 
 def density(mask: Mask, exempt: Collection[str] = ()) -> float:
-    """Return the fraction of the kernel weights that survive.
-
-    Args:
-        mask: The mask.
-        exempt: Names of layers that are never pruned and do not count.
-    """
+    """Return the fraction of the kernel weights that survive."""
     counted = [kept for path, kept in mask.items() if layer_of(path) not in exempt]
     return sum(int(np.count_nonzero(kept)) for kept in counted) / sum(kept.size for kept in counted)
 
 
 def prunable_part(mask: Mask, exempt: Collection[str]) -> Mask:
-    """Return the masks of the layers that are pruned.
-
-    Raises:
-        InputError: An unknown exempt layer, or no layer left to prune.
-    """
+    """Return the masks of the layers that are pruned."""
     layers = [layer_of(path) for path in mask]
     for name in exempt:
         if name not in layers:

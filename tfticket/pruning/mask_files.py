@@ -18,9 +18,6 @@ def read_mask(path: str | Path, like: Mask) -> Mask:
     Args:
         path: The file. Arrays are boolean, or hold 0 and 1; layers that it lacks keep their mask.
         like: Gives the shapes, and the masks of the layers that the file lacks.
-
-    Raises:
-        InputError: No such file, or damaged; arrays of other names, shapes or values; no weight survives.
     """
     arrays = _arrays(Path(path))
     known = {layer_of(kernel): kernel for kernel in like} | {kernel: kernel for kernel in like}
@@ -45,11 +42,7 @@ def read_mask(path: str | Path, like: Mask) -> Mask:
 
 
 def mask_checksum(path: str | Path) -> str:
-    """Return the SHA-256 of a mask file's arrays, independent of its name and compression.
-
-    Raises:
-        InputError: No such file, or damaged.
-    """
+    """Return the SHA-256 of a mask file's arrays, independent of its name and compression."""
     digest = hashlib.sha256()
     for name, array in sorted(_arrays(Path(path)).items()):
         digest.update(f"{name} {array.shape} ".encode())

@@ -38,11 +38,7 @@ def posterior_stddev(rho: np.ndarray) -> np.ndarray:
 
 
 def _posteriors(weights: Mapping[str, np.ndarray], mask: Mask, score: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Return means and standard deviations of the kernels, float64.
-
-    Raises:
-        InputError: The network is deterministic and has none.
-    """
+    """Return means and standard deviations of the kernels, float64."""
     for path in mask:
         if f"{path}_rho" not in weights:
             raise InputError(

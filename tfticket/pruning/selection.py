@@ -46,10 +46,6 @@ def prune_mask(
 
     Returns:
         The new mask, a subset of the old.
-
-    Raises:
-        InputError: A rate outside [0, 1), an unknown layer, scores that are not finite, or a layer that would
-            collapse.
     """
     if not 0 <= rate < 1:
         raise InputError(
@@ -68,16 +64,7 @@ def prune_mask(
 
 
 def check_levels(mask: Mask, config: PruneConfig) -> None:
-    """Check, before any training, that a pruning's layers exist, that each level prunes, and that each layer keeps one.
-
-    Args:
-        mask: The dense mask.
-        config: The planned pruning.
-
-    Raises:
-        InputError: An unknown exempt layer, a level that would prune nothing, or layers that would collapse; names them
-            and the level.
-    """
+    """Check, before any training, that a pruning's layers exist, each level prunes, and each layer keeps a weight."""
     prunable = prunable_part(mask, config.exempt)
     groups = _groups(prunable, config.rate_per_level, config.scope, config.rates)
     left = [sum(kept.size for kept in group.values()) for group, _ in groups]

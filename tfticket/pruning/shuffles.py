@@ -42,9 +42,6 @@ def survivors_at(mask: Mask, densities: float | Mapping[str, float], exempt: Col
         mask: Gives the shapes.
         densities: Fraction of each layer that survives, in [0, 1]: one for all pruned layers, or by layer's name.
         exempt: Layers that keep every weight.
-
-    Raises:
-        InputError: A density outside [0, 1], or an unknown or exempt layer.
     """
     known = {layer_of(path): path for path in prunable_part(mask, exempt)}
     by_layer = densities if isinstance(densities, Mapping) else dict.fromkeys(known, densities)

@@ -33,9 +33,6 @@ def with_mask(model: Any, mask: Mask, precision: str = "float32") -> Any:
         model: A functional or Sequential ``tf_keras`` model.
         mask: Kernel path -> boolean array, for every prunable layer.
         precision: 'float32', or 'bfloat16' for the layers' arithmetic; variables are float32.
-
-    Raises:
-        InputError: The mask is not for this model.
     """
     policy = {} if precision == "float32" else {"dtype": f"mixed_{precision}"}
 
@@ -86,11 +83,7 @@ def mask_variables(masked: Any) -> dict[str, tuple[Any, Any]]:
 
 
 def assign_mask(masked: Any, mask: Mask) -> None:
-    """Assign a mask to a wrapped model and set pruned weights to 0.
-
-    Raises:
-        InputError: Kernels or shapes differ from the model's.
-    """
+    """Assign a mask to a wrapped model and set pruned weights to 0."""
     variables = mask_variables(masked)
     if set(mask) != set(variables):
         raise InputError(

@@ -22,13 +22,8 @@ Key = tuple[Any, ...]
 def rise_of(history: Sequence[Mapping[str, Any]]) -> float | None:
     """Return the rise of the validation accuracy over the last quarter: least-squares slope times that quarter.
 
-    The fit takes the evaluations of the last quarter of the iterations, and at least the last three.
-
-    Args:
-        history: One row an evaluation: 'iteration', 'accuracy' on validation rows.
-
-    Returns:
-        A fraction; None of fewer than ``FEWEST_EVALUATIONS``.
+    The fit takes the evaluations of the last quarter of the iterations, and at least the last three; None of fewer
+    evaluations than ``FEWEST_EVALUATIONS``.
     """
     if len(history) < FEWEST_EVALUATIONS:
         return None
@@ -59,13 +54,7 @@ def _last_quarter(history: Sequence[Mapping[str, Any]]) -> tuple[np.ndarray, np.
 
 
 def training_metrics(config: Mapping[str, Any], arm: Arm, result: Mapping[str, Any]) -> dict[str, float]:
-    """Return the metrics of a training: see ``tfticket.reports.rows.Row.extra_metrics``.
-
-    Args:
-        config: The run's configuration.
-        arm: The arm of the training.
-        result: Its result.
-    """
+    """Return the metrics of an arm's training, by its result: see ``tfticket.reports.rows.Row.extra_metrics``."""
     history, svi = result.get("history") or (), config.get("svi") or {}
     metrics: dict[str, float | None] = {
         "rise": rise_of(history),
@@ -94,11 +83,8 @@ def depth_metrics(
     """Return 'layers' and 'depth' of each pruned ticket: see ``tfticket.reports.rows.Row.extra_metrics``.
 
     Args:
-        config: The run's configuration.
+        config: The run's configuration; where all layers are pruned alike, there are no such metrics.
         masks: Label and result of each start and pruning.
-
-    Returns:
-        {} where all layers are pruned alike.
     """
     from scipy.stats import spearmanr  # a second to import
 

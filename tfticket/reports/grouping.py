@@ -42,11 +42,7 @@ def by_level_and_arm(networks: Sequence[AnyNetwork]) -> dict[tuple[int, Arm], di
 
 
 def without_controls(results: Sequence[WithArm]) -> list[WithArm]:
-    """Leave out the controls of a run with several ways of iterative pruning: they are too many for one figure.
-
-    Args:
-        results: Rows, cells or curves of one run. Of a run with a single way of pruning all are kept.
-    """
+    """Leave out the controls of a run with several ways of iterative pruning: they are too many for one figure."""
     if all(result.arm.trunk is None for result in results):
         return list(results)
     return [result for result in results if not result.arm.control]
@@ -60,10 +56,7 @@ def density_of(seeds: Seeds) -> float:
 def paired(ours: Seeds, theirs: Seeds, metric: str) -> list[float]:
     """Return ours - theirs, one difference for each seed that both have; replicates are averaged first.
 
-    Args:
-        ours: An arm.
-        theirs: Another.
-        metric: A metric on test rows, or one of ``Row.extra_metrics``.
+    ``metric`` is one on test rows, or one of ``Row.extra_metrics``.
     """
     return [seed_mean(ours[seed], metric) - seed_mean(theirs[seed], metric) for seed in ours if seed in theirs]
 

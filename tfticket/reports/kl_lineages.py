@@ -70,11 +70,7 @@ class Lineage:
 
 
 def lineages_of(run: RunFolder) -> list[Lineage]:
-    """Return the populations of a run, in its order.
-
-    Raises:
-        InputError: A step's folder is damaged or missing.
-    """
+    """Return the populations of a run, in its order."""
     lineages: dict[str, Lineage] = {}
     for step in run.steps("member"):
         label = step.label

@@ -32,11 +32,7 @@ class NetworkUncertainty(Network):
 
 
 def uncertainties_of(run: RunFolder) -> list[NetworkUncertainty]:
-    """Return the evaluated networks of a run in its order; [] if none of them is variational.
-
-    Raises:
-        InputError: A step's folder is damaged or missing.
-    """
+    """Return the evaluated networks of a run in its order; [] if none of them is variational."""
     networks = [
         NetworkUncertainty(
             **network_fields(run, step), values=_values(step.result), posterior=step.result.get("posterior", {})

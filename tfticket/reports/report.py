@@ -17,8 +17,7 @@ from tfticket.reports.figures.learning_curves import curves_of, learning_figure,
 from tfticket.reports.figures.lineage import lineage_figures
 from tfticket.reports.figures.metrics import controls_figure, has_controls, metric_figure
 from tfticket.reports.figures.reliability import reliability_figure
-from tfticket.reports.figures.saving import save_figures
-from tfticket.reports.figures.style import Figures
+from tfticket.reports.figures.style import Figures, save_figures
 from tfticket.reports.figures.survivors import connectivity_figure, survivor_histograms, weights_figure
 from tfticket.reports.figures.uncertainty import posterior_figure, uncertainty_figure
 from tfticket.reports.grouping import without_controls
@@ -33,18 +32,8 @@ from tfticket.runs.files import atomic_write, check_writable, write_json
 from tfticket.runs.run_folder import RunFolder
 
 _FIGURES = (  # patterns of file names
-    "accuracy",
-    "calibration",
-    "controls",
-    "reliability",
-    "learning",
-    "start-weights",
-    "connectivity",
-    "uncertainty",
-    "posterior",
-    "lineage",
-    "lineage-seed-*",
-    "chains-*-seed-*",
+    *("accuracy", "calibration", "controls", "reliability", "learning", "start-weights", "connectivity"),
+    *("uncertainty", "posterior", "lineage", "lineage-seed-*", "chains-*-seed-*"),
 )
 _TABLES = ("uncertainty.csv", "posterior.csv", "moments.csv", "lineage.csv")
 """Tables that only some runs have."""
@@ -55,13 +44,9 @@ class Report:
     """A written report.
 
     Attributes:
-        folder: Its folder.
         files: The names of its files.
-        title: Networks and data.
         cells: The summary of ``rows``.
-        rows: The evaluations of all runs.
         decisions: Run -> verdicts on the papers' claims.
-        pools: Chains of tickets.
         fits: Of a single run: models of survival of Monte Carlo tickets.
         closeness: Of a single run: distances of Monte Carlo tickets to its tickets.
         uncertainty: Of a single run with variational tickets: uncertainty of its networks.
@@ -117,8 +102,11 @@ def write_report(runs: Sequence[RunFolder], folder: Path | None = None) -> Repor
     styles = arm_styles(arms_of(runs))
     figures = _metric_figures(rows, cells, title, styles)
     if single:
-        figures |= _step_figures(single, title, styles) | _variational_figures(uncertainty, title, styles)
-        figures |= lineage_figures(lineages, title)
+        figures |= _step_figures(single, title, styles) | lineage_figures(lineages, title)
+    if uncertainty:
+        figures["uncertainty"] = partial(uncertainty_figure, uncertainty, title, styles)
+    if any(network.posterior for network in uncertainty):
+        figures["posterior"] = partial(posterior_figure, uncertainty, title, styles)
     figures |= _chain_figures(pools, rows, styles)
     tables = _csv_files(rows, uncertainty, best_epochs, lineages)
     _remove_former(folder, [*tables, *(f"{name}.{kind}" for name in figures for kind in ("png", "pdf"))])
@@ -127,10 +115,11 @@ def write_report(runs: Sequence[RunFolder], folder: Path | None = None) -> Repor
     write_json(folder / "summary.json", [record_of(cell) for cell in cells])
     write_json(folder / "claims.json", records(decisions))
     files, notes = save_figures(folder, figures)
-    all_files = [*files, *tables, "summary.json", "claims.json"]
+    files += [*tables, "summary.json", "claims.json"]
     all_pools = [pool for of_run in pools.values() for pool in of_run]
-    findings = (all_pools, fits, closeness, uncertainty, best_epochs)
-    return Report(folder, all_files, title, cells, rows, decisions, *findings, notes)
+    return Report(
+        *(folder, files, title, cells, rows, decisions, all_pools, fits, closeness, uncertainty, best_epochs, notes)
+    )
 
 
 def arms_of(runs: Sequence[RunFolder]) -> list[tuple[str, Arm]]:
@@ -152,7 +141,6 @@ def _remove_former(folder: Path, names: Sequence[str]) -> None:
 
 
 def _metric_figures(rows: Sequence[Row], cells: Sequence[Cell], title: str, styles: Styles) -> Figures:
-    """Return the figures of the rows; evaluations of former versions have fewer."""
     seeds = seeds_text(cells)
     spread = seeds if seeds == "1 seed" else f"mean and range of {seeds}"
     shown, one_run = without_controls(cells), len({row.run for row in rows}) == 1
@@ -169,7 +157,6 @@ def _metric_figures(rows: Sequence[Row], cells: Sequence[Cell], title: str, styl
 
 
 def _step_figures(run: RunFolder, title: str, styles: Styles) -> Figures:
-    """Return the figures of a run's trainings and Monte Carlo tickets."""
     figures: Figures = {}
     curves = shown_curves(curves_of(run))
     if any(curve.level for curve in curves) and max(len(curve.iterations) for curve in curves) > 1:
@@ -181,16 +168,7 @@ def _step_figures(run: RunFolder, title: str, styles: Styles) -> Figures:
     return figures
 
 
-def _variational_figures(networks: Sequence[NetworkUncertainty], title: str, styles: Styles) -> Figures:
-    """Return the figures of a run's variational networks."""
-    figures: Figures = {"uncertainty": partial(uncertainty_figure, networks, title, styles)} if networks else {}
-    if any(network.posterior for network in networks):
-        figures["posterior"] = partial(posterior_figure, networks, title, styles)
-    return figures
-
-
 def _chain_figures(pools: Mapping[str, Sequence[Pool]], rows: Sequence[Row], styles: Styles) -> Figures:
-    """Return the figure of each ticket's chains."""
     figures: Figures = {}
     for run, of_run in pools.items():
         for pool in of_run:
@@ -209,7 +187,6 @@ def _csv_files(
     best_epochs: Sequence[RecordedTraining],
     lineages: Sequence[Lineage],
 ) -> dict[str, str]:
-    """Return file name -> text."""
     tables = {"results.csv": rows_csv(rows)}
     if uncertainty:
         tables["uncertainty.csv"] = uncertainty_csv(uncertainty)

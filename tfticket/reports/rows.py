@@ -38,17 +38,11 @@ class Row:
 
     Attributes:
         run: Name of the run's folder.
-        arm: The arm that was trained or sampled.
-        name: Name of the arm in tables and figures.
-        seed: The IMP seed.
-        level: Rounds of pruning.
-        density: Fraction of the prunable weights that survive.
+        arm, name, seed, level, density, replicate, variational: See ``Network``.
         data: Name of the data in figures, and the number of training rows.
         test, validation: Metric name -> value.
-        replicate: Number among the replicates of one IMP seed, which differ by a seed of their own.
         reliability: count, confidence and accuracy of each bin of the test rows; None if not recorded.
         collapsed_layers: Layers without a survivor.
-        network: The network's name.
         data_set: The registered data set with these contents, e.g. 'mnist'; '' for other data, or for some classes.
         intervals: Test metric -> (low, high), its 95 % bootstrap interval over the test rows; {} if not recorded.
         extra_metrics: Metrics for claims and for the preconditions of verdicts, where they are recorded.
@@ -63,7 +57,6 @@ class Row:
             Of chains: 'prior_start' (1: they begin at draws from the prior).
         convergence_problems: Reasons why the chains of the prediction have not converged; () if they have, None if
             there are no chains.
-        variational: True if the run's own network is variational.
     """
 
     run: str
@@ -112,11 +105,7 @@ def name_in(config: Mapping[str, Any], arm: Arm) -> str:
 def name_at(name: str, arm: Arm, level: int, variational: bool) -> str:
     """Return the name of an arm at a level: tickets of level 0 are an unpruned network, which several arms may share.
 
-    Args:
-        name: Its name at other levels.
-        arm: The arm.
-        level: Rounds of pruning.
-        variational: True if the run's own network is variational.
+    ``name`` is its name at other levels; ``variational`` tells if the run's own network is.
     """
     if level or not arm.is_ticket:
         return name
@@ -124,11 +113,7 @@ def name_at(name: str, arm: Arm, level: int, variational: bool) -> str:
 
 
 def rows_of(run: RunFolder) -> list[Row]:
-    """Return one row for each finished evaluation of a run, in the order of the run.
-
-    Raises:
-        InputError: Its configuration, or a step's folder, is damaged.
-    """
+    """Return one row for each finished evaluation of a run, in the order of the run."""
     evaluations = run.steps(*EVALUATIONS)
     if evaluations:
         checked(run.config, RunConfiguration, str(run.folder / CONFIG))
@@ -160,18 +145,13 @@ def _key(step: Step) -> Key:
 
 
 def row_of(run: RunFolder, step: Step, training: Mapping[str, float] | None = None) -> Row:
-    """Return the row of a finished evaluation.
-
-    Args:
-        run: The run.
-        step: The evaluation.
-        training: Metrics of the training: see ``training_metrics``.
-
-    Raises:
-        InputError: The step's folder is damaged or missing.
-    """
+    """Return the row of a finished evaluation, with the metrics of its training: see ``training_metrics``."""
     result = step.result
     extra_metrics, diagnostics = dict(training or {}), result.get("diagnostics")
+    problems = None  # without chains
+    if diagnostics is not None:
+        withheld = tuple(diagnostics["reasons"]) or (diagnostics["verdict"],)
+        problems = () if diagnostics["verdict"] == "converged" else withheld
     iterations, batch_size = extra_metrics.pop("iterations", None), extra_metrics.pop("batch_size", None)
     if iterations and batch_size and (rows := result.get("data", {}).get("training_rows")):
         extra_metrics["epochs"] = iterations * batch_size / rows
@@ -189,7 +169,7 @@ def row_of(run: RunFolder, step: Step, training: Mapping[str, float] | None = No
         data_set=_data_set(run.config["data"], result.get("data", {}).get("contents", "")),
         intervals={metric: (low, high) for metric, (low, high) in result.get("intervals", {}).get("test", {}).items()},
         extra_metrics=extra_metrics,
-        convergence_problems=None if diagnostics is None else _convergence_problems(diagnostics),
+        convergence_problems=problems,
     )
 
 
@@ -205,9 +185,3 @@ def network_fields(run: RunFolder, step: Step) -> dict[str, Any]:
         "density": result["density"],
         "variational": bool(run.config["model"].get("variational")),
     }
-
-
-def _convergence_problems(diagnostics: Mapping[str, Any]) -> tuple[str, ...]:
-    if diagnostics["verdict"] == "converged":
-        return ()
-    return tuple(diagnostics["reasons"]) or (diagnostics["verdict"],)

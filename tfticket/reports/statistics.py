@@ -50,17 +50,13 @@ def sign_flip_p(values: Sequence[float] | np.ndarray) -> float:
 @lru_cache
 def _sign_patterns(count: int) -> np.ndarray:
     """Return patterns of 1 and -1 [patterns, count]; the first is all 1."""
-    if count <= _MOST_EXACT:
+    if count <= 12:  # all of them
         return np.array(list(itertools.product((1.0, -1.0), repeat=count)))
     drawn = np.random.default_rng(0).choice((1.0, -1.0), (9_999, count))
     return np.concatenate([np.ones((1, count)), drawn])
 
 
-_MOST_EXACT = 12
-
-
 def _student(freedom: int) -> float:
-    """Return the 97.5 % point of Student's t distribution."""
     if freedom <= len(_STUDENT):
         return _STUDENT[freedom - 1]
     from scipy.special import stdtrit

@@ -38,19 +38,14 @@ def save_tensors(path: Path, kind: str, tensors: dict[str, np.ndarray], metadata
     """Write tensors and metadata in one file, atomically.
 
     The metadata name the step in whose folder the file lies, and have a checksum of each tensor and of themselves.
-
-    Args:
-        path: Where to.
-        kind: What it holds ('ticket', 'weights', 'checkpoint'); checked on reading.
-        tensors: Name -> array.
-        metadata: JSON values.
     """
     if not path.parent.is_dir():
         raise InputError(f"There is no folder {path.parent} to write {path.name} in. Make it first.")
     if path.is_dir():
         raise InputError(f"{path} is a folder; expected the name of a file to write.")
     arrays = {name: np.asarray(array, order="C") for name, array in tensors.items()}
-    header = {**metadata, "format": FORMAT_VERSION, "kind": kind, "versions": versions(), "step": _step_name(path)}
+    header = {**metadata, "format": FORMAT_VERSION, "kind": kind, "versions": versions()}
+    header["step"] = getattr(step_of(path), "name", None)
     header["tensors"] = {name: checksum({"": array}) for name, array in arrays.items()}
     header[CHECKSUM] = checksum_of(json.loads(json.dumps(header)))
     texts = {"tfticket": json.dumps(header)}
@@ -69,10 +64,6 @@ def load_tensors(
         path: The file.
         kind: What it must hold; None: anything.
         names: Read these tensors alone; () reads the metadata alone. None: everything.
-
-    Raises:
-        InputError: No such file, truncated or damaged, written by another program, of another kind, of a newer
-            format, or of another step.
     """
     if path.is_dir():
         raise InputError(f"{path} is a folder; expected a {kind or 'tensor'} file (.safetensors).")
@@ -117,7 +108,7 @@ def _header(path: Path, texts: dict[str, str], kind: str | None) -> dict[str, An
         own = header.pop(CHECKSUM, None)
         if own != checksum_of(header) or not isinstance(header.get("tensors"), dict):
             raise Damaged(path, "is damaged: its metadata are not those that were written")
-        step, here = header.pop("step", None), _step_name(path)
+        step, here = header.pop("step", None), getattr(step_of(path), "name", None)
         if here is not None and step != here:
             of = f"of the step {step}" if step else "of no step"
             raise Damaged(path, f"is a file {of}, not of the one whose folder it lies in")
@@ -129,11 +120,7 @@ def _header(path: Path, texts: dict[str, str], kind: str | None) -> dict[str, An
 
 
 def identity(path: Path) -> str:
-    """Return the checksum that ``result.json`` lists for a file: of a tensor file's metadata, else of its bytes.
-
-    Raises:
-        InputError: It cannot be read.
-    """
+    """Return the checksum that ``result.json`` lists for a file: of a tensor file's metadata, else of its bytes."""
     if path.suffix != ".safetensors":
         return checksum_of_bytes(path)
     with safetensors.safe_open(path, framework="numpy") as file:
@@ -156,11 +143,7 @@ _UNLISTED = {RESULT, CHECKPOINT, "lease.json"}
 
 
 def verify_step(folder: Path) -> bool:
-    """See that each file of a finished step is what the step wrote; False of a step from before checksums.
-
-    Raises:
-        InputError: The first file that is missing, damaged or another one.
-    """
+    """See that each file of a finished step is what the step wrote; False of a step from before checksums."""
     files = read_result(folder).get(FILES)
     for name in files or ():
         path = folder / name
@@ -169,11 +152,6 @@ def verify_step(folder: Path) -> bool:
         else:
             check_bytes(path)
     return files is not None
-
-
-def _step_name(path: Path) -> str | None:
-    step = step_of(path)
-    return None if step is None else step.name
 
 
 def checksum(tensors: dict[str, np.ndarray]) -> str:

@@ -15,15 +15,9 @@ Row = tuple[str, str, str, str, int]
 Result = tuple[float, float, float]
 """Density, accuracy and NLL of an evaluation."""
 
-_PASSING = {
-    sqlite3.SQLITE_BUSY,
-    sqlite3.SQLITE_LOCKED,
-    sqlite3.SQLITE_CANTOPEN,
-    sqlite3.SQLITE_READONLY,
-    sqlite3.SQLITE_PERM,
-    sqlite3.SQLITE_IOERR,
-    sqlite3.SQLITE_FULL,
-}
+_IN_USE = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+_PASSING = _IN_USE | {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM}
+_PASSING |= {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL}
 """Failures that say nothing against the file."""
 
 
@@ -144,10 +138,8 @@ class Database:
 
     def _give_up(self, error: sqlite3.Error) -> None:
         """After a failure: a file that others use is tried again later, a damaged one is removed."""
-        code = (
-            getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
-        )  # what the code says in detail is above
-        if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED) and self._inode != -1:
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF  # without the code's details
+        if code in _IN_USE and self._inode != -1:
             return
         self.close()
         if code not in _PASSING:

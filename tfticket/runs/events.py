@@ -4,7 +4,7 @@ import json
 import os
 import time
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from tfticket.errors import InputError
 from tfticket.runs.files import check_file
@@ -28,8 +28,10 @@ class EventWriter:
         self._attempt = attempt
         check_file(path)
         with path.open("ab+") as file:
-            if file.tell() and _last_byte(file) != b"\n":  # the attempt before died in mid-line
-                file.write(b"\n")
+            if file.tell():
+                file.seek(-1, os.SEEK_END)
+                if file.read() != b"\n":  # the attempt before died in mid-line
+                    file.write(b"\n")
 
     def write(self, event: str, **values: Any) -> None:
         """Append one event, e.g. ``write("evaluation", iteration=430, accuracy=0.97)``."""
@@ -37,11 +39,6 @@ class EventWriter:
             self.first = values.get("iteration", 0)
         with self._path.open("a", encoding="utf-8") as file:
             file.write(event_line(self._attempt, event, time.time(), **values))
-
-
-def _last_byte(file: BinaryIO) -> bytes:
-    file.seek(-1, os.SEEK_END)
-    return file.read(1)
 
 
 def event_line(attempt: int, event: str, moment: float, **values: Any) -> str:

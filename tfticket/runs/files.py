@@ -45,13 +45,9 @@ MOST_BYTES = 2**28
 
 
 def read_file(path: Path, most_bytes: int = MOST_BYTES) -> bytes:
-    """Read a regular file of a bounded size. A named pipe or a device is not waited for.
-
-    Raises:
-        InputError: The file is not there, is no regular file, is too large, or cannot be read.
-    """
+    """Read a regular file of a bounded size. A named pipe or a device is not waited for."""
     try:
-        with open(path, "rb", opener=_open_at_once) as file:
+        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 raise InputError(f"{path} is {_kind_of(status.st_mode)}; expected a file. Remove it.")
@@ -69,16 +65,8 @@ def read_file(path: Path, most_bytes: int = MOST_BYTES) -> bytes:
         raise InputError(f"{path} is not readable: {getattr(error, 'strerror', None) or error}.") from None
 
 
-def _open_at_once(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NONBLOCK)
-
-
 def check_file(path: Path, most_bytes: int | None = None) -> None:
-    """See that other libraries can open a file without waiting for ever.
-
-    Raises:
-        InputError: It is no regular file, or too large.
-    """
+    """See that other libraries can open a file without waiting for ever."""
     try:
         status = path.stat()
     except OSError:
@@ -95,11 +83,7 @@ def _kind_of(mode: int) -> str:
 
 
 def read_json(path: Path, most_bytes: int = MOST_BYTES) -> Any:
-    """Read JSON.
-
-    Raises:
-        InputError: The file is not there, or not JSON.
-    """
+    """Read JSON."""
     try:
         return json.loads(read_file(path, most_bytes).decode("utf-8"))
     except RecursionError:
@@ -109,11 +93,7 @@ def read_json(path: Path, most_bytes: int = MOST_BYTES) -> Any:
 
 
 def check_place(folder: Path, option: str) -> None:
-    """See that a folder could be made and written in, without making it.
-
-    Raises:
-        InputError: It could not; the message names the option that names another one.
-    """
+    """See that a folder could be made and written in, without making it."""
     there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
         why = os.strerror(errno.EACCES if there.is_dir() else errno.ENOTDIR)
@@ -121,15 +101,7 @@ def check_place(folder: Path, option: str) -> None:
 
 
 def check_writable(folder: Path, option: str) -> None:
-    """Make a folder and see that it takes files.
-
-    Args:
-        folder: The folder.
-        option: The option that names another one, for the message.
-
-    Raises:
-        InputError: It cannot be made or written.
-    """
+    """Make a folder and see that it takes files."""
     probe = folder / f".probe-{os.getpid()}"
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -159,7 +159,8 @@ class Index:
 
     def _again(self, folder: Path, stamps: Stamps, old: _Entry | None) -> _Entry:
         """A run as it is now; the same object where nothing changed."""
-        if old is not None and _has_arrived(folder, old.facts[MANIFEST].get("missing")):
+        missing = None if old is None else old.facts[MANIFEST].get("missing")
+        if missing is not None and (steps_of(folder) / missing / RESULT).exists():  # as where a workspace is copied
             old = None
         if old is not None and old.stamps == stamps:
             # A killed run goes on only with a new lease, which would have been seen.
@@ -208,11 +209,6 @@ def _evaluations(folder: Path) -> dict[int, list[Step]]:
         if step.kind == "evaluate" and step.label.get("arm") == TICKET and level is not None:
             levels.setdefault(level, []).append(step)
     return levels
-
-
-def _has_arrived(folder: Path, step: str | None) -> bool:
-    """True if a step that had no result has one now, as in a workspace that is being copied."""
-    return step is not None and (steps_of(folder) / step / RESULT).exists()
 
 
 def _look(runs: str) -> dict[str, Stamps] | None:

@@ -35,12 +35,7 @@ def _started(process: psutil.Process) -> float:
 
 
 def _me() -> dict[str, Any]:
-    return {
-        "host": platform.node(),
-        "boot_id": _boot_id(),
-        "pid": os.getpid(),
-        "started": _started(psutil.Process()),
-    }
+    return {"host": platform.node(), "boot_id": _boot_id(), "pid": os.getpid(), "started": _started(psutil.Process())}
 
 
 def is_alive(holder: dict[str, Any]) -> bool:
@@ -59,13 +54,8 @@ def is_alive(holder: dict[str, Any]) -> bool:
 
 def holder_of(folder: Path) -> dict[str, Any] | None:
     """The live process that holds the folder, if one does; nobody holds one whose lease is damaged."""
-    holder = _read(folder / "lease.json")
+    holder, _ = record_or_problem(folder / "lease.json", Lease)
     return dict(holder) if holder is not None and holder["held"] and is_alive(dict(holder)) else None
-
-
-def _read(path: Path) -> Lease | None:
-    """The lease as it was written last; None where there is none, or a power cut left it torn."""
-    return record_or_problem(path, Lease)[0]
 
 
 @contextmanager
@@ -80,7 +70,7 @@ def lease(folder: Path) -> Iterator[int]:
         holder = holder_of(folder)
         if holder is not None:
             raise InUse(folder, holder)
-        before = _read(path)
+        before, _ = record_or_problem(path, Lease)
         attempt = 1 if before is None else 1 + before["attempt"]
         write_json(path, {**_me(), "attempt": attempt, "held": True, "since": time.time()}, sync=False)
     try:

@@ -1,7 +1,6 @@
 """The progress of a run, kept in its folder."""
 
-import time
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -90,10 +89,6 @@ class Progress:
             total += seconds / work * left if left > 0 else 0.0
         return total
 
-    def at(self, now: float, **changes: Any) -> "Progress":
-        """The same later, with some changes."""
-        return replace(self, updated=now, **changes)
-
 
 def read_progress(folder: Path) -> Progress | None:
     """Return the progress in a run's folder; None if it is missing or damaged."""
@@ -111,11 +106,6 @@ def write_progress(folder: Path, progress: Progress) -> None:
     record = {**vars(progress), "step": steps[0] if steps else None, "beside": steps[1:]}
     del record["concurrent_steps"]
     write_json(folder / PROGRESS, record, sync=False)
-
-
-def now() -> float:
-    """Seconds since 1970."""
-    return time.time()
 
 
 def clock(seconds: float) -> str:

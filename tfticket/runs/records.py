@@ -33,15 +33,7 @@ _MOST: dict[Any, int] = {Status: _SHORT_FILE, Lease: _SHORT_FILE, ProgressRecord
 
 
 def read_record(path: Path, schema: type[Schema]) -> Schema:
-    """Read a JSON file of ours.
-
-    Args:
-        path: The file.
-        schema: What it must hold, a class of this module.
-
-    Raises:
-        InputError: It is not there, not readable, or holds something else; the message names file and field.
-    """
+    """Read a JSON file of ours."""
     return checked(read_json(path, _MOST.get(schema, MOST_BYTES)), schema, str(path))
 
 
@@ -54,16 +46,7 @@ def record_or_problem(path: Path, schema: type[Schema]) -> tuple[Schema | None, 
 
 
 def checked(value: Any, schema: type[Schema], where: str) -> Schema:
-    """Return a value that a schema allows.
-
-    Args:
-        value: As JSON has it.
-        schema: What it must hold.
-        where: The file, for the message.
-
-    Raises:
-        InputError: It holds something else.
-    """
+    """Return a value that a schema allows."""
     try:
         valid: Schema = _ADAPTERS(schema).validate_python(value)
         return valid

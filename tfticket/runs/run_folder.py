@@ -62,22 +62,14 @@ class Step:
 
     @cached_property
     def result(self) -> dict[str, Any]:
-        """The result, read once.
-
-        Raises:
-            InputError: The step's folder is damaged or missing.
-        """
+        """The result, read once."""
         with self.advice():
             result: dict[str, Any] = read_result(self.path)["result"]
             return checked(result, _RESULTS[self.kind], str(self.path / RESULT)) if self.kind in _RESULTS else result
 
     @cached_property
     def inputs(self) -> dict[str, Path]:
-        """Name -> folder of each step that this one reads, in order.
-
-        Raises:
-            InputError: The step's folder is damaged or missing.
-        """
+        """Name -> folder of each step that this one reads, in order."""
         with self.advice():
             return inputs_of(self.path)
 
@@ -132,11 +124,7 @@ class RunFolder:
 
 
 def read_run(folder: Path) -> RunFolder:
-    """Read a run folder.
-
-    Raises:
-        InputError: Not a run folder, or damaged; its configuration is not the one that its manifest is of.
-    """
+    """Read a run folder."""
     folder = folder.resolve()
     if not os.path.lexists(folder / STATUS):
         raise InputError(f"{folder} is not a run folder: it has no status.json. `tfticket list runs` shows the runs.")
@@ -169,11 +157,7 @@ def list_runs(workspace: Path) -> list[RunFolder]:
 
 
 def find_run(workspace: Path, name: str) -> RunFolder:
-    """Find a run by its folder or its folder's name; by its configuration's name, the newest; by how its name begins.
-
-    Raises:
-        InputError: None, or several that begin so; damaged.
-    """
+    """Find a run by its folder or its name; by its configuration's name, the newest; by how its name begins."""
     if not name.strip():
         raise InputError("The run's name is empty. `tfticket list runs` shows the runs.", field="run")
     if _is_run_folder(name):
@@ -209,11 +193,7 @@ def state_of(folder: Path, state: str) -> str:
 
 
 def read_configuration(folder: Path) -> dict[str, Any]:
-    """Return a run's configuration as plain values.
-
-    Raises:
-        InputError: It cannot be read.
-    """
+    """Return a run's configuration as plain values."""
     path = folder / CONFIG
     if not os.path.lexists(path):
         raise InputError(f"{folder} has no config.yaml.")
@@ -228,9 +208,6 @@ def read_steps(folder: Path) -> list[Step]:
     """Return the steps of a run so far; [] where there is no manifest.
 
     Labels of earlier versions are read as those of today.
-
-    Raises:
-        InputError: The manifest is damaged, or not the one that was written.
     """
     manifest = _manifest(folder)
     return steps_from(folder, manifest["steps"]) if manifest else []
@@ -272,11 +249,7 @@ def _manifest(folder: Path) -> dict[str, Any] | None:
 
 
 def inputs_of(step: Path) -> dict[str, Path]:
-    """Return name -> folder of each step that a step reads, in order.
-
-    Raises:
-        InputError: Its config.json is missing or damaged.
-    """
+    """Return name -> folder of each step that a step reads, in order."""
     return {name: step.parent / folder for name, folder in read_config(step)["inputs"].items()}
 
 

@@ -52,11 +52,7 @@ def checksum_of(value: Any) -> str:
 
 
 def checksum_of_bytes(path: Path) -> str:
-    """SHA-256 of a file.
-
-    Raises:
-        InputError: It cannot be read.
-    """
+    """SHA-256 of a file."""
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
@@ -67,23 +63,13 @@ def checksum_of_bytes(path: Path) -> str:
 
 
 def write_result(folder: Path, record: Mapping[str, Any], files: Mapping[str, str]) -> None:
-    """Write a step's ``result.json``, which says that the step is done.
-
-    Args:
-        folder: The step's.
-        record: Fingerprint, kind, seconds, attempt, versions and result.
-        files: Path in the folder -> checksum, of every file that stays.
-    """
+    """Write a step's ``result.json``, which says that the step is done."""
     text = json.loads(json.dumps({**record, FILES: dict(files)}))  # what a reader will see
     write_json(folder / RESULT, text | {CHECKSUM: checksum_of(text)})
 
 
 def read_result(folder: Path) -> dict[str, Any]:
-    """Read a finished step's ``result.json``. One written before there were checksums has no key 'files'.
-
-    Raises:
-        InputError: Not there, damaged, or of another step.
-    """
+    """Read a finished step's ``result.json``. One written before there were checksums has no key 'files'."""
     path = folder / RESULT
     try:
         stat = os.stat(path)  # noqa: PTH116 -- often called
@@ -110,11 +96,7 @@ def _read_result(path: Path, *_: int) -> dict[str, Any]:
 
 
 def listed(path: Path) -> str | None:
-    """The checksum that a file's step lists for it; None where the step lists none: not done, or an older one's.
-
-    Raises:
-        InputError: The step is done and has no such file, or its ``result.json`` is damaged.
-    """
+    """The checksum that a file's step lists for it; None where the step lists none: not done, or an older one's."""
     step = step_of(path)
     if step is None or not (step / RESULT).exists():
         return None
@@ -128,22 +110,14 @@ def listed(path: Path) -> str | None:
 
 
 def check_bytes(path: Path) -> None:
-    """See that a file other than of tensors is the one that its step lists.
-
-    Raises:
-        InputError: It is another one.
-    """
+    """See that a file other than of tensors is the one that its step lists."""
     expected = listed(path)
     if expected is not None and checksum_of_bytes(path) != expected:
         raise Damaged(path, "is not the file that this step wrote")
 
 
 def read_config(folder: Path) -> StepConfig:
-    """Read a step's ``config.json``, and see that it is the one that the step lists.
-
-    Raises:
-        InputError: Not there, damaged, or another one.
-    """
+    """Read a step's ``config.json``, and see that it is the one that the step lists."""
     path = folder / CONFIG
     check_bytes(path)
     return read_record(path, StepConfig)

@@ -29,10 +29,6 @@ def stop_requests(folder: Path, on_request: Callable[[], None] = lambda: None) -
     The work looks at it between segments, checkpoints and ends. A second SIGTERM or SIGINT ends the process at once,
     unless it is the same request; the last checkpoint stands. A second SIGHUP does not: a terminal that closes sends
     two, its shell's and its own. Where SIGHUP is ignored, as under nohup, it stays ignored.
-
-    Args:
-        folder: The run's folder.
-        on_request: Called at the first signal, in a thread.
     """
     file = folder / "STOP"
     file.unlink(missing_ok=True)

@@ -32,9 +32,6 @@ def reinitialise(ticket: Ticket, seed: int, initialiser: str | None = None) -> T
         seed: Of the draws.
         initialiser: Distribution of the kernels, as in a network's configuration; None: each layer's own.
 
-    Raises:
-        InputError: A layer of a user's network names no initialiser.
-
     References:
         Frankle and Carbin (2019), section 2, "random reinitialization".
     """
@@ -49,9 +46,6 @@ def keep_signs(ticket: Ticket, seed: int, initialiser: str | None = None) -> Tic
         ticket: Of any level.
         seed: Of the draws.
         initialiser: As for ``reinitialise``; only the magnitudes of its draws are used.
-
-    Raises:
-        InputError: As ``reinitialise``.
 
     References:
         Zhou et al. (2019), "Deconstructing lottery tickets", section 4.
@@ -68,9 +62,6 @@ def shuffle_global(ticket: Ticket, seed: int, allow_empty: bool = True) -> Ticke
         ticket: Of any level.
         seed: Of the permutation.
         allow_empty: Let a layer lose its last weight; the ticket's provenance lists such layers.
-
-    Raises:
-        InputError: A layer collapsed, without ``allow_empty``.
 
     References:
         "Bayesian lottery ticket hypothesis", section 7; Frankle et al. (2021), "Pruning neural networks at
@@ -111,10 +102,6 @@ def random_mask(ticket: Ticket, seed: int, densities: float | Mapping[str, float
         densities: Fraction of each layer that survives, in [0, 1]: one for all layers that are pruned, or by the
             layer's name; other layers keep their mask. round(density x weights) survive.
         allow_empty: As for ``shuffle_global``.
-
-    Raises:
-        InputError: A density outside [0, 1], an unknown or exempt layer, or a layer that collapsed, without
-            ``allow_empty``.
     """
     counts = survivors_at(ticket.mask, densities, ticket.provenance.get("exempt", ()))
     return _with_mask(ticket, _redraw_mask(ticket, counts, seed, "random mask"), "random-mask", seed, allow_empty)
@@ -128,9 +115,6 @@ def own_mask(ticket: Ticket, seed: int, path: str, allow_empty: bool = True) -> 
         seed: Unused, since nothing is drawn: all seeds have the same mask.
         path: See ``tfticket.pruning.mask_files.read_mask``.
         allow_empty: As for ``shuffle_global``.
-
-    Raises:
-        InputError: A file that does not fit, or a layer that collapsed, without ``allow_empty``.
     """
     return _with_mask(ticket, read_mask(path, ticket.mask), "own-mask", seed, allow_empty)
 

@@ -24,11 +24,7 @@ SPLITS = ("validation", "test")
 def predict_splits(
     ticket: Ticket, weights: Weights, data: Dataset, draws: int = DRAWS, seed: int = 0
 ) -> dict[str, np.ndarray]:
-    """Return the predictions of trained weights: split -> log probabilities float64 [rows, classes], as ``predict``.
-
-    Raises:
-        InputError: Data of other shapes, of more classes or of other classes than the network's.
-    """
+    """Return the predictions of trained weights: split -> log probabilities float64 [rows, classes], as ``predict``."""
     network_of(ticket.model).check_data(data)
     check_class_names(ticket, data)
     return {split: predict(ticket.model, ticket.mask, weights, data.split(split)[0], draws, seed) for split in SPLITS}
@@ -36,11 +32,6 @@ def predict_splits(
 
 def evaluation_record(ticket: Ticket, data: Dataset, predictions: Mapping[str, np.ndarray]) -> dict[str, Any]:
     """Return the record of an evaluation.
-
-    Args:
-        ticket: The ticket.
-        data: The rows that were predicted.
-        predictions: Split -> log probabilities float64 [rows, classes].
 
     Returns:
         'density', 'level', 'data'; 'emptied': collapsed layers; split -> every metric by name; 'reliability': split ->
@@ -86,10 +77,6 @@ def evaluate_weights(
         reported (they show the spread due to draws, and are no replicates); 'posterior': layer -> that of
         ``summarise_posterior``.
         With ``outside`` also 'out_of_distribution': 'data', number of 'rows', and 'auroc' by score.
-
-    Raises:
-        InputError: Data of other shapes, of more classes or of other classes than the network's; outside data of
-            another shape.
     """
     network = network_of(ticket.model)
     network.check_data(data)

@@ -59,17 +59,7 @@ def needs_rewinding(ticket: Ticket, rewind: str) -> bool:
 def prune_ticket(
     ticket: Ticket, trained: Weights, config: PruneStep, rewound: tuple[Weights, int] | None = None
 ) -> Ticket:
-    """Return the next level's ticket: prune the mask by the trained weights' scores, rewind the survivors.
-
-    Args:
-        ticket: The ticket that was trained.
-        trained: Its trained weights.
-        config: Rates, score, scope, exempt layers, moment to rewind to, seed.
-        rewound: If ``needs_rewinding``: the weights of that moment, and its iteration.
-
-    Raises:
-        InputError: A layer would collapse; an unknown exempt layer.
-    """
+    """Return the next level's ticket: prune the mask by the trained weights' scores, rewind the survivors."""
     level_seed = seeds.derive(config.seed, "prune", ticket.level)
     mask = prune_mask(
         ticket.mask,

@@ -253,10 +253,6 @@ def logistic(features: np.ndarray, kept: np.ndarray, intercept: bool) -> Logisti
         features: float64 [features, weights].
         kept: Survivors, boolean [weights].
         intercept: Fit an intercept, or set it to 0.
-
-    Raises:
-        InputError: No finite fit: no or every weight survives, a threshold separates the survivors, or features are
-            proportional.
     """
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression  # a second to import

@@ -17,17 +17,17 @@ def member(context: StepContext, config: MemberStep) -> dict[str, Any]:
     """Train for one generation: inputs 'ticket' and, after the first, 'parent' -> state.safetensors; resumes.
 
     A member that diverges leaves no state; its result holds the reason in place of metrics.
-
-    Raises:
-        InputError: The parent, or without one the ticket, is at another iteration than the generation's first, or left
-            no state.
     """
     ticket = Ticket.load(context.inputs["ticket"] / TICKET)
     data = load_dataset(config.data)
     parent = None
     if "parent" in context.inputs:
         parent, _ = read_checkpoint(context.inputs["parent"] / STATE)
-    _check_first(config, ticket.iteration if parent is None else parent.iteration)
+    iteration = ticket.iteration if parent is None else parent.iteration
+    if iteration != config.first:
+        raise InputError(
+            f"The member's state is of iteration {iteration:,}; expected {config.first:,}, the generation's first."
+        )
     checkpoint, environments = load_checkpoint(context)
     resume = checkpoint or parent
     context.events.write("begin", iteration=config.first if resume is None else resume.iteration)
@@ -62,10 +62,3 @@ def member(context: StepContext, config: MemberStep) -> dict[str, Any]:
     metrics = {name: value for name, value in last.items() if name not in ("iteration", "loss", "test")}
     history = [row for row in trained.history if row["iteration"] > config.first]
     return result | {"validation": metrics, "history": history, "seconds": trained.seconds, "jit": trained.jit}
-
-
-def _check_first(config: MemberStep, iteration: int) -> None:
-    if iteration != config.first:
-        raise InputError(
-            f"The member's state is of iteration {iteration:,}; expected {config.first:,}, the generation's first."
-        )

@@ -185,11 +185,7 @@ def check_density(density: float | None, as_printed: bool) -> None:
 
 
 def subsample_images(data: Dataset, images: int | None, seed: int) -> np.ndarray:
-    """Return all training rows, or a seeded sample of them.
-
-    Raises:
-        InputError: A number below 1 or above that of the training rows.
-    """
+    """Return all training rows, or a seeded sample of them."""
     rows = len(data.x_train)
     if images is None:
         return data.x_train

@@ -184,11 +184,7 @@ class Ticket:
 
 
 def check_ticket(value: object, function: str) -> None:
-    """Check that a function of the API was given a ticket.
-
-    Raises:
-        InputError: It was given something else.
-    """
+    """Check that a function of the API was given a ticket."""
     if not isinstance(value, Ticket):
         check_no_keras_3(value, function)
         raise InputError(
@@ -197,12 +193,7 @@ def check_ticket(value: object, function: str) -> None:
 
 
 def with_class_names(ticket: Ticket, data: Dataset) -> Ticket:
-    """Return the ticket with the names of the classes of its outputs; unchanged if it has names that say as much.
-
-    Args:
-        ticket: Made for, trained or sampled on these data.
-        data: The data; texts replace the numbers 0, 1, ..., which may be codes.
-    """
+    """Return the ticket with the names of the classes of its outputs; unchanged if it has names that say as much."""
     names = ticket.provenance.get(CLASS_NAMES)
     if names is not None and not (_are_codes(names) and not _are_numbers(data.class_names)):
         return ticket
@@ -213,9 +204,6 @@ def check_class_names(ticket: Ticket, data: Dataset) -> None:
     """Check that labels stand for the same classes in the data as for the ticket.
 
     A ticket without names is taken as it is, and so are the numbers 0, 1, ... for texts, whose codes they may be.
-
-    Raises:
-        InputError: They stand for others.
     """
     expected, names = ticket.provenance.get(CLASS_NAMES, ()), data.class_names
     if any(_are_codes(one) and not _are_numbers(other) for one, other in ((expected, names), (names, expected))):

@@ -76,15 +76,7 @@ def transplant(ticket: Ticket, onto: Ticket, carried: Carried = "start", trained
 
 
 def check_same_architecture(ticket: Ticket, onto: Ticket) -> None:
-    """Check that two networks differ at most in standard deviations, initialisers and names of layers without weights.
-
-    Args:
-        ticket: Of one network.
-        onto: Of the other.
-
-    Raises:
-        InputError: They differ otherwise; the message names the first difference.
-    """
+    """Check that networks differ at most in standard deviations, initialisers and names of layers without weights."""
     first, second = ({path: array.shape for path, array in plain_weights(t).items()} for t in (ticket, onto))
     for path in [*first, *second]:
         if first.get(path) != second.get(path):

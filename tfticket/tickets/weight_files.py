@@ -12,10 +12,6 @@ def save_weights(path: Path, weights: Weights, iteration: int) -> None:
 
 
 def load_weights(path: Path) -> tuple[Weights, int]:
-    """Read trained weights, in the network's order, and their iteration.
-
-    Raises:
-        InputError: No such file, damaged, or not weights.
-    """
+    """Read trained weights, in the network's order, and their iteration."""
     tensors, header = load_tensors(path, "weights")
     return {name: tensors[name] for name in header["weights"]}, header["iteration"]

@@ -58,11 +58,7 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint, environments: Environme
 
 
 def read_checkpoint(path: Path) -> tuple[Checkpoint, Environments]:
-    """Read a file of ``write_checkpoint``.
-
-    Raises:
-        InputError: No such file, damaged, or not a checkpoint.
-    """
+    """Read a file of ``write_checkpoint``."""
     tensors, header = load_tensors(path, "checkpoint")
     state: State = {}
     kept: dict[int, Weights] = {}

@@ -17,11 +17,7 @@ CALLS = 3
 
 @own_settings()
 def check_constraints(network: MaskedNetwork) -> None:
-    """Check that each constraint, compiled as in training, returns a tensor of its weights' shape and type.
-
-    Raises:
-        InputError: A constraint fails, or returns something else.
-    """
+    """Check that each constraint, compiled as in training, returns a tensor of its weights' shape and type."""
     for path, variable in _constrained(network):
         constraint = f"{type(variable.constraint).__name__}, the constraint of {path},"
         for _ in range(CALLS):
@@ -68,13 +64,7 @@ def _expected(variable: Any) -> str:
 
 
 def undefined_constraints(network: MaskedNetwork, mask: Mask, weights: Weights) -> list[str]:
-    """Return the paths whose constraint maps finite surviving weights to infinity or NaN.
-
-    Args:
-        network: The network.
-        mask: Kernel path -> boolean array.
-        weights: Path -> array, finite.
-    """
+    """Return the paths whose constraint maps finite surviving weights to infinity or NaN."""
     undefined = []
     for path, variable in _constrained(network):
         variable.assign(weights[path])

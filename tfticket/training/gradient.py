@@ -66,7 +66,7 @@ def train_weights(
     schedule = _make_schedule(config, len(data.x_train), first_iteration, until, keep)
     loop = _build_loop(spec, config, schedule, data, clock)
     segment_inputs = _segment_inputs(data, config, seed, loop.network)
-    run = _begin(loop, mask, start, first_iteration) if hooks.resume is None else _resume(loop, mask, hooks.resume)
+    run = _begin(loop, mask, start, first_iteration, hooks.resume)
     saved = time.perf_counter()
     if run.iteration in schedule.kept:
         run.kept[run.iteration] = run.weights
@@ -129,9 +129,16 @@ def _make_schedule(config: TrainConfig, rows: int, first: int, until: int | None
     check_lengths(config, f"{first}it", rows)
     capacity = min(MAX_SEGMENT, evaluations.longest)
     if until is not None:
-        _check_until(until, first, total)
+        if not first < until <= total:
+            message = f"Training is to end at iteration {until:,}; expected one from {first + 1:,} to {total:,}."
+            raise InputError(message, field="until")
         total, evaluations = until, replace(evaluations, total=until)
-    _check_kept(kept, total, config)
+    if late := [moment for moment in kept if moment > total]:
+        raise InputError(
+            f"Weights of iteration {min(late):,} are to be kept, but training ends at {total:,} ({config.epochs}). "
+            "Rewind to an earlier moment, or train longer.",
+            field="keep",
+        )
     return _Schedule(total, evaluations, kept, capacity)
 
 
@@ -207,31 +214,14 @@ class _Run:
         return Checkpoint(self.iteration, loop.state(), dict(self.kept), list(self.history), list(self.losses))
 
 
-def _begin(loop: GradientLoop, mask: Mask, start: Weights, iteration: int) -> _Run:
-    loop.start(mask, start)
-    return _Run(iteration, loop.network.read())
-
-
-def _resume(loop: GradientLoop, mask: Mask, checkpoint: Checkpoint) -> _Run:
-    loop.restore(mask, checkpoint.state)
-    kept, history, losses = dict(checkpoint.kept), list(checkpoint.history), list(checkpoint.losses)
-    return _Run(checkpoint.iteration, loop.network.read(), kept, history, losses)
-
-
-def _check_until(until: int, first: int, total: int) -> None:
-    if not first < until <= total:
-        message = f"Training is to end at iteration {until:,}; expected one from {first + 1:,} to {total:,}."
-        raise InputError(message, field="until")
-
-
-def _check_kept(moments: set[int], total: int, config: TrainConfig) -> None:
-    late = [moment for moment in moments if moment > total]
-    if late:
-        raise InputError(
-            f"Weights of iteration {min(late):,} are to be kept, but training ends at {total:,} ({config.epochs}). "
-            "Rewind to an earlier moment, or train longer.",
-            field="keep",
-        )
+def _begin(loop: GradientLoop, mask: Mask, start: Weights, iteration: int, resume: Checkpoint | None) -> _Run:
+    """Begin a training, or resume it from a checkpoint."""
+    if resume is None:
+        loop.start(mask, start)
+        return _Run(iteration, loop.network.read())
+    loop.restore(mask, resume.state)
+    kept, history, losses = dict(resume.kept), list(resume.history), list(resume.losses)
+    return _Run(resume.iteration, loop.network.read(), kept, history, losses)
 
 
 def _check_finite(losses: np.ndarray, weights: Weights, first: int, undefined: Callable[[], list[str]]) -> None:

@@ -187,11 +187,7 @@ class GradientLoop:
 
 
 def gradient_loop(spec: Spec, train: TrainConfig, capacity: int) -> GradientLoop:
-    """Return the loop for a network and a training configuration; the last four stay compiled.
-
-    Raises:
-        InputError: A variational network in another precision than float32.
-    """
+    """Return the loop for a network and a training configuration; the last four stay compiled."""
     check_precision(train, "variational" in spec)
     compiled = {name: getattr(train, name) for name in COMPILED}
     objective = {name: getattr(train.objective, name) for name in ("estimator", "draws", "loss", "scaled")}

@@ -10,15 +10,7 @@ from tfticket.variational.layers import LAYERS
 
 
 def convert_layers(model: Any, config: Variational) -> Any:
-    """Return a copy of a model, with arbitrary weights, whose dense and convolutional layers are variational.
-
-    Args:
-        model: A functional or Sequential ``tf_keras`` model.
-        config: Prior and initialisation.
-
-    Raises:
-        InputError: No Dense, Conv1D or Conv2D layer, or one that computes in another precision than float32.
-    """
+    """Return a copy of a model, with arbitrary weights, whose dense and convolutional layers are variational."""
     shared_inputs, once = _with_shared_input(model), _used_once(model)
     places = itertools.count()
     swapped = False

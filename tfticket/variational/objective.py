@@ -27,25 +27,9 @@ from tfticket.variational.noise import Draw, drawing
 
 
 def variational_loss(
-    model: Any,
-    layers: Collection[Any],
-    inputs: Any,
-    labels: Any,
-    noise: Any,
-    coefficients: Any,
-    objective: Objective,
+    model: Any, layers: Collection[Any], inputs: Any, labels: Any, noise: Any, coefficients: Any, objective: Objective
 ) -> Any:
-    """Return the loss of a batch.
-
-    Args:
-        model: The network.
-        layers: Its variational layers.
-        inputs: Normalised rows.
-        labels: int32 [rows].
-        noise: int32 [2], seed of the draws.
-        coefficients: float32 [layers], see ``kl_coefficients``.
-        objective: Number of draws, estimator, form of the likelihood.
-    """
+    """Return the loss of a batch."""
     shared: dict[Any, Any] = {}
     logits = []
     for index in range(objective.draws):
@@ -112,26 +96,14 @@ def kl_coefficients(config: TrainConfig, layers: Collection[str], rows: int, fir
 
 
 def check_precision(config: TrainConfig, variational: bool) -> None:
-    """Check that the training's precision suits the network.
-
-    Raises:
-        InputError: A variational network in another precision than float32.
-    """
+    """Check that the training's precision suits the network."""
     if variational and config.precision != "float32":
         message = f"train.precision {config.precision} is not for variational networks. Take float32."
         raise InputError(message, field="train.precision", suggestion="float32")
 
 
 def check_objective(objective: Objective, layers: Mapping[str, Any]) -> None:
-    """Check that an objective suits a network.
-
-    Args:
-        objective: The objective.
-        layers: Path -> variational layer.
-
-    Raises:
-        InputError: A KL weight for an unknown layer; local noise where weights act in several places.
-    """
+    """Check that an objective suits a network."""
     for name in objective.kl_weights:
         if name not in layers:
             known = ", ".join(layers) or "none, the network is deterministic; set model.variational"

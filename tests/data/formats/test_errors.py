@@ -3,12 +3,11 @@
 import gzip
 import os
 import struct
-import zlib
 
 import numpy as np
 import pytest
 
-from tests.data.writers import folder, formats, idx, npy, png, zipped
+from tests.data.writers import folder, formats, idx, npy, png, raw_png, zipped
 from tests.refusals import refused
 from tfticket.data.formats import read
 
@@ -26,17 +25,12 @@ def test_what_is_not_there_or_of_no_known_format_is_refused(tmp_path):
     check(tmp_path, "no known format", "nothing", "train/<class>/<name>.png")
     os.mkfifo(tmp_path / "pipe")
     check(tmp_path / "pipe", "neither file nor folder")
-    for name, content, hint in (
-        ("empty.npz", b"", "is empty"),
-        ("text.csv", b"1,2,3\n", "no known format"),
-        ("x.npy", npy(IMAGES), "np.savez"),
-        ("train-images", idx(IMAGES), "one IDX file"),
-        ("train-images.gz", gzip.compress(idx(IMAGES)), "one IDX file"),
-        ("text.gz", gzip.compress(b"hello"), "no known format"),
-        ("broken.gz", gzip.compress(b"hello")[:12], "cannot be read"),
-    ):
-        (tmp_path / name).write_bytes(content)
-        check(tmp_path / name, hint, "an npz", "IDX", "CIFAR-10", "zip with images")
+    for content, hint in (
+        (b"", "is empty"), (b"1,2,3\n", "no known format"), (npy(IMAGES), "np.savez"), (idx(IMAGES), "one IDX file"),
+        (gzip.compress(idx(IMAGES)), "one IDX file"), (gzip.compress(b"hello")[:12], "cannot be read"),
+    ):  # fmt: skip
+        (tmp_path / "file").write_bytes(content)
+        check(tmp_path / "file", hint, "an npz", "IDX", "CIFAR-10", "zip with images")
 
 
 def test_a_message_is_printable_and_short_whatever_names_a_source_has(tmp_path, write):
@@ -44,8 +38,7 @@ def test_a_message_is_printable_and_short_whatever_names_a_source_has(tmp_path, 
     path.write_bytes(b"hello")
     with refused(None, None, r"caf\udce9\n\x1b[1m.npz"):
         read(path)
-    names = {"x" * 60_000 + f"{number}.npy": b"" for number in range(8)}
-    path = write("npz", {**names, "x_train.npy": None})
+    path = write("npz", {**{"x" * 60_000 + f"{number}.npy": b"" for number in range(8)}, "x_train.npy": None})
     with pytest.raises(Exception, match="no array x_train") as error:
         read(path)
     assert len(str(error.value)) < 1500
@@ -60,35 +53,20 @@ def test_a_file_that_may_not_be_read_is_refused(write, monkeypatch):
     check(path, "permission denied", "Check its permissions")
 
 
-# npz
-
-
-def test_arrays_in_a_file_that_do_not_fit_are_refused_by_their_key(write):
-    path = write("npz", {"x_train.npy": npy(IMAGES.astype(np.int64))})
-    check(path, f"{path}: x_train is int64 [20, 28, 28]", "x.astype(np.uint8)")
-    path = write("npz", {"y_test.npy": npy(np.full(10, 10))})
-    check(path, f"{path}: y_test holds the label 10 (row 0)")
-
-
-@pytest.mark.parametrize("name", ["cifar binary tar", "cifar python tar"])
-def test_tar_files_that_are_truncated_before_they_are_gzipped_are_refused(name, write):
-    path = write(name)
-    plain = gzip.decompress(path.read_bytes())
-    for length in (600, 1024, len(plain) // 2 // 512 * 512, len(plain) // 2 + 1):
-        path.write_bytes(gzip.compress(plain[:length]))
-        check(path, "xpected")
+# npz and tar
 
 
 @pytest.mark.parametrize("name", ["npz", "npz compressed"])
 def test_damaged_npz_files_are_refused(name, write):
     check(write(name, {"x_test.npy": None}), "no array x_test, but 'x_train', 'y_train', 'y_test'")
+    path = write("npz", {"x_train.npy": npy(IMAGES.astype(np.int64))})
+    check(path, f"{path}: x_train is int64 [20, 28, 28]", "x.astype(np.uint8)")
     content = npy(IMAGES)
-    shapes = ("(4294967296, 28, 28)", "(-20, 28, 28)", "((((", "'", "(2**63, 2**63, 4)")
+    shapes = ("(4294967296, 28, 28)", "(-20, 28, 28)", "((((", "(2**63, 2**63, 4)")
     headers = [b"{'descr': '|u1', 'fortran_order': False, 'shape': " + shape.encode() + b", }\n" for shape in shapes]
     for damaged, mention in (
         (content[:-1], "15,679 bytes of data; expected 15,680"),
         (content + b"x", "15,681 bytes of data"),
-        (b"\x93NUMPZ" + content[6:], "no npy header"),
         (b"", "no npy header"),
         (b"\x93NUMPY\x02\x00\xff\xff\xff\x7f" + b"x" * 1000, "2,147,483,647 bytes"),
         *((b"\x93NUMPY\x01\x00" + struct.pack("<H", len(h)) + h + IMAGES.tobytes(), "x_train") for h in headers),
@@ -96,12 +74,18 @@ def test_damaged_npz_files_are_refused(name, write):
         check(write(name, {"x_train.npy": damaged}), "x_train", mention)
 
 
-def test_an_npz_whose_checksum_is_wrong_is_refused(write):
+def test_an_npz_whose_checksum_is_wrong_and_truncated_tar_files_are_refused(write):
     path = write("npz")
     content = bytearray(path.read_bytes())
     content[2000] ^= 1
     path.write_bytes(content)
     check(path, "Bad CRC-32")
+    for name in ("cifar binary tar", "cifar python tar"):
+        path = write(name)
+        plain = gzip.decompress(path.read_bytes())
+        for length in (600, 1024, len(plain) // 2 // 512 * 512, len(plain) // 2 + 1):
+            path.write_bytes(gzip.compress(plain[:length]))
+            check(path, "xpected")
 
 
 # IDX
@@ -115,15 +99,12 @@ def idx_header(*shape):
 def test_idx_files_that_do_not_fit_are_refused(name, write, refused_in_limits):
     for content, mention in (
         (b"", "starts with nothing"),
-        (b"\0\0\x08", "starts with 00 00 08"),
         (b"\x01\0\x08\x03" + b"\0" * 12, "starts with 01 00 08 03"),
         (b"\0\0\x07\x03" + b"\0" * 12, "starts with 00 00 07 03"),
         (b"\0\0\x0d\x03" + b"\0" * 12, "holds float32; expected uint8"),
         (idx_header(1) + b"a", "has 1 dimensions"),
-        (b"\0\0\x08\xff" + b"\0" * 12, "has 255 dimensions"),
         (b"\0\0\x08\x03\0\0\0", "cannot be read"),
         (idx_header(0, 28, 28), "shape (0, 28, 28)"),
-        (idx_header(2**32 - 1, 28, 28) + b"x" * 100, "again"),
         (idx_header(*[2**32 - 1] * 3) + b"x" * 100, "again"),
         (idx_header(10, 28, 28) + b"x" * 7839, "truncated" if name == "idx" else "again"),
         (idx_header(10, 28, 28) + b"x" * 7841, "again"),
@@ -152,9 +133,8 @@ def test_idx_files_that_are_missing_or_damaged_are_refused(write):
 @pytest.mark.parametrize("name", ["cifar binary", "cifar binary tar"])
 def test_binary_batches_that_do_not_fit_are_refused(name, write):
     zeros = {f"data_batch_{number}.bin": b"\0" * 3073 for number in range(1, 6)}
-    sizes = [0, 3072, 3073 * 5 - 1, 3074 * 5, 3073 * 10_001]
     for changes, mentions in (
-        *(({"data_batch_2.bin": b"\0" * size}, ["data_batch_2.bin", f"{size:,} bytes", "3,073"]) for size in sizes),
+        *(({"data_batch_2.bin": b"\0" * size}, [f"{size:,} bytes", "3,073"]) for size in (0, 3072, 3073 * 10_001)),
         ({"data_batch_2.bin": b"\x0a" * 3073}, ["data_batch_2.bin", "the label 10; expected 0 to 9"]),
         (zeros, ["no row of class 1 ('automobile')"]),
         ({"data_batch_3.bin": None, "test_batch.bin": None}, ["no data_batch_3, test_batch"]),
@@ -172,13 +152,11 @@ MEMBERS = {f"{split}/{name}/0.png": WHOLE for split in ("train", "test") for nam
 UNDECODABLE = "no image that can be decoded"
 REFUSED = [
     ({"test/cat/0.png": None, "test/dog/0.png": None}, "no class folder in test/", "'train'"),
-    ({"train/cat/0.png": None, "train/dog/0.png": None}, "no class folder in train/", "'test'"),
     ({"train/cat/0.png": None}, "test/ has the class 'cat'"),
-    ({"train/cat/0.png": b""}, "0.png", UNDECODABLE), ({"train/cat/0.png": b"hello"}, "0.png", UNDECODABLE),
+    ({"train/cat/0.png": b""}, "0.png", UNDECODABLE),
     ({"train/cat/0.png": WHOLE[: len(WHOLE) // 2]}, "0.png", UNDECODABLE),
     ({"train/cat/labels.csv": b"a,b"}, "labels.csv", UNDECODABLE),
     ({"train/cat/x.eps": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n"}, "x.eps", "EPS"),
-    ({"train/cat/0.tif": b"II*\0" + b"\0" * 100}, "0.tif", "TIFF"),
     ({"train/cat/more/0.png": WHOLE}, "in the wrong place", "train/<class>/<name>.png"),
     ({"train/0.png": WHOLE}, "0.png", "is a file in the wrong place"),
     ({"train/cat/1.png": WIDE}, "1.png", "has 29 x 28 pixels", "28 x 28"),
@@ -187,14 +165,11 @@ REFUSED = [
 ]  # fmt: skip
 
 
-def test_images_that_do_not_fit_are_refused(tmp_path):
+def test_images_that_do_not_fit_and_empty_classes_are_refused(tmp_path):
     for number, (changes, *mentions) in enumerate(REFUSED):
         members = {key: content for key, content in (MEMBERS | changes).items() if content is not None}
         check(folder(members, tmp_path / str(number)), *mentions)
         check(zipped(f"{number}.zip")(members, tmp_path), *mentions)
-
-
-def test_an_empty_class_is_refused(tmp_path):
     path = folder(MEMBERS, tmp_path / "images")
     (path / "test" / "pig").mkdir()
     check(path, "'pig' of test/ has no images")
@@ -203,23 +178,12 @@ def test_an_empty_class_is_refused(tmp_path):
     check(path, "0.png is neither file nor folder")
 
 
-def png_header(width, height):
-    """A PNG whose header declares this size."""
-    chunks = (b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0), b"IDAT" + zlib.compress(b"\0" * 1000))
-    return b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk)) for chunk in chunks
-    )
-
-
-def test_images_that_declare_a_huge_size_are_refused(tmp_path, refused_in_limits):
+def test_images_that_declare_a_huge_size_or_have_more_bytes_than_any_are_refused(tmp_path, refused_in_limits):
     huge = (2**31 - 1, 2**31 - 1, "can be decoded"), (20_000, 20_000, "exceeds limit of")
     for width, height, mention in (*huge, (4097, 4096, "at most 16,777,216"), (4096, 4096, "would unpack")):
-        image = png_header(width, height)
+        image = raw_png(width, height, 8, 2, bytes(1000))
         members = {f"{split}/a/{number}.png": image for split in ("train", "test") for number in "012"}
         refused_in_limits(folder(members, tmp_path / str(width)), mention)
-
-
-def test_pictures_of_more_bytes_than_any_image_are_refused_unread(tmp_path):
     path = formats["images"].pack(MEMBERS, tmp_path / "images")
     os.truncate(path / "train" / "cat" / "0.png", 2**26 + 1)
-    check(path, "67,108,865 bytes")
+    check(path, "67,108,865 bytes")  # unread

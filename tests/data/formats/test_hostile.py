@@ -28,8 +28,8 @@ def check(path, *mentions):
 
 def test_tar_files_that_escape_or_hold_links_or_too_many_members_are_refused(tmp_path, refused_in_limits):
     path, name, batch = tmp_path / "cifar-10-binary.tar.gz", "test_batch.bin", b"\0" * 3073
-    escaping = (f"../{name}", f"/{name}", f"a/../../{name}", f"c:/{name}", "a\\b")
-    links = (tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE, tarfile.GNUTYPE_SPARSE)
+    escaping = (f"/{name}", f"a/../../{name}", f"c:/{name}", "a\\b")
+    links = (tarfile.SYMTYPE, tarfile.FIFOTYPE, tarfile.GNUTYPE_SPARSE)
     for entries, mention in (
         *(([(tar_entry(escape), batch)], "lies outside the archive's folder") for escape in escaping),
         *(([(tar_entry(name, type=kind, linkname="/etc/passwd"), b"")], "a link or a device") for kind in links),
@@ -44,8 +44,7 @@ def test_tar_files_that_escape_or_hold_links_or_too_many_members_are_refused(tmp
 
 
 def test_tar_members_that_explode_are_refused_by_their_size_and_bombs_behind_the_end(tmp_path, refused_in_limits):
-    kinds = (tarfile.REGTYPE, tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME)
-    for kind, size in itertools.product(kinds, (2**28 + 1, 8 * 2**30, 2**70)):
+    for kind, size in itertools.product((tarfile.REGTYPE, tarfile.XHDTYPE), (2**28 + 1, 2**70)):
         header = tar_entry("readme.html", type=kind, size=size).tobuf(tarfile.GNU_FORMAT)
         (tmp_path / "bomb.tar").write_bytes(header + b"\0" * 10_000)
         refused_in_limits(tmp_path / "bomb.tar", "at most 268,435,456")
@@ -68,15 +67,6 @@ def test_extended_headers_of_a_tar_file_are_passed_over(write, tmp_path):
 # Zip
 
 
-def test_zips_that_escape_are_refused(write, tmp_path):
-    before = {*tmp_path.parent.rglob("*")}
-    names = ("../x.png", "/x.png", "train/../../x.png", "c:/x.png", "train\\..\\..\\x.png")
-    for name, form in itertools.product(names, ("npz", "images zip")):
-        check(write(form, {name: b"x"}), repr(name), "outside the archive's folder")
-    written = {path.name for path in {*tmp_path.parent.rglob("*")} - before}
-    assert written == {"npz", "data.npz", "images zip", "images.zip"}
-
-
 def zip_file(path, *members, **fields):
     with zipfile.ZipFile(path, "w") as archive:
         for name, content in members:
@@ -87,11 +77,12 @@ def zip_file(path, *members, **fields):
     return path
 
 
-def test_zips_of_links_or_passwords_or_other_methods_or_twice_the_same_are_refused(tmp_path):
+def test_zips_that_escape_or_hold_links_passwords_other_methods_or_a_name_twice_are_refused(write, tmp_path):
+    for name, form in itertools.product(("/x.png", "train/../../x.png", "train\\..\\x.png"), ("npz", "images zip")):
+        check(write(form, {name: b"x"}), repr(name), "outside the archive's folder")
     path = tmp_path / "images.zip"
     check(zip_file(path, ("train/a/0.png", "/etc/passwd"), external_attr=0o120777 << 16), "is a link")
-    for method, number in ((zipfile.ZIP_BZIP2, 12), (zipfile.ZIP_LZMA, 14)):
-        check(zip_file(path, ("a.npy", b"x"), compress_type=method), f"method {number}; expected deflate")
+    check(zip_file(path, ("a.npy", b"x"), compress_type=zipfile.ZIP_BZIP2), "method 12; expected deflate")
     content = bytearray(zip_file(path, ("a.npy", b"x")).read_bytes())
     content[content.index(b"PK\x01\x02") + 8] |= 1
     path.write_bytes(content)
@@ -144,27 +135,19 @@ class Command:
         return os.system, (f"touch '{self.file}'",)
 
 
-@pytest.mark.parametrize("protocol", range(6))
-def test_a_pickle_that_would_run_a_command_is_refused_and_does_not_run(protocol, write, tmp_path):
+def test_pickles_that_would_run_a_command_are_refused_and_do_not_run(write, tmp_path):
     run = tmp_path / "run"
-    hostile = pickle.dumps({b"labels": [0], b"data": Command(run)}, protocol)
-    mention = ".system" if protocol else "is no pickle of plain data"
-    for name in ("cifar python", "cifar python tar"):
-        for member in ("data_batch_2", "batches.meta"):
-            check(write(name, {member: hostile}), member, mention)
+    for protocol, member in itertools.product(range(6), ("data_batch_2", "batches.meta")):
+        hostile = pickle.dumps({b"labels": [0], b"data": Command(run)}, protocol)
+        check(write("cifar python", {member: hostile}), member, ".system" if protocol else "is no pickle of plain data")
+    objects = npy(np.array([Command(run)], dtype=object), allow_pickle=True)
+    for key in ("x_train", "y_test"):
+        check(write("npz", {f"{key}.npy": objects}), f"{key} holds pickled Python objects")
+    (tmp_path / "cifar.pkl").write_bytes(hostile)
+    check(tmp_path / "cifar.pkl", "no known format")
     assert not run.exists()
     pickle.loads(hostile)
     assert run.exists(), "it would have run"
-
-
-def test_pickled_objects_elsewhere_are_refused_and_do_not_run(write, tmp_path):
-    run = tmp_path / "run"
-    hostile = npy(np.array([Command(run)], dtype=object), allow_pickle=True)
-    for key in ("x_train", "y_test"):
-        check(write("npz", {f"{key}.npy": hostile}), f"{key} holds pickled Python objects")
-    (tmp_path / "cifar.pkl").write_bytes(pickle.dumps(Command(run)))
-    check(tmp_path / "cifar.pkl", "no known format")
-    assert not run.exists()
 
 
 def billion_laughs(depth):
@@ -175,12 +158,10 @@ def billion_laughs(depth):
 HOSTILE = {
     **{
         f"a call of {name}": b"\x80\x02c" + name.replace("|", "\n").encode() + b"\nU\x02u1\x85R."
-        for name in ("builtins|eval", "os|system", "numpy.core.multiarray|scalar", "numpy|fromfile",
-                     "numpy.dtype|type", "numpy| dtype")
+        for name in ("builtins|eval", "numpy.core.multiarray|scalar", "numpy.dtype|type", "numpy| dtype")
     },
     "a huge memo index": b"\x80\x02}r\xff\xff\xff\xff.",
     "a huge string": b"\x80\x02T\xff\xff\xff\x7f" + b"x" * 100 + b".",
-    "a string of negative length": b"\x80\x02T\xff\xff\xff\xff.",
     "a huge frame": b"\x80\x04\x95" + b"\xff" * 8 + b"}.",
     "a text of many lists": b"\x80\x04" + billion_laughs(100) + b"\x8c\x01x\x93.",
     "an array of a type with a text of many lists":
@@ -189,25 +170,15 @@ HOSTILE = {
     "a deep list": b"\x80\x02" + b"](" * 90_000 + b"e" * 90_000 + b".",
     "a key of deep tuples": b"\x80\x02})" + b"\x85" * 290_000 + b"K\x01s.",
     "very many instructions": b"\x80\x02" + b"N" * 10_000_000 + b".",
-    "very many dicts": b"\x80\x02" + b"}" * 10_000_000 + b".",
-    "a list in itself": b"\x80\x02]q\x00h\x00a.",
     "a dict in itself": b"\x80\x02}q\x00U\x04datah\x00sU\x06labelsh\x00s.",
     "an array of a huge shape": SHAPED + b"J\xff\xff\xff\x7fM\x00\x0c\x86" + DTYPE + b"\x89U\x01xtbu.",
     "an array of a negative shape":
         SHAPED + b"J\xff\xff\xff\xffJ\xff\xff\xff\xff\x86" + DTYPE + b"\x89U\x01xtbu.",
     "an array without a state": b"\x80\x02}(U\x06labels]U\x04data" + RECONSTRUCT + b")Ru.",
     "a call of an array": b"\x80\x02cnumpy\nndarray\n)R.",
-    "a call of a number": b"\x80\x02K\x01)R.",
-    "a state for a dict": b"\x80\x02}}b.",
     "bytes in UTF-7": b"\x80\x02c_codecs\nencode\nX\x01\x00\x00\x00aX\x05\x00\x00\x00utf-7\x86R.",
     "a name from a registry": b"\x80\x02\x82\x01.",
-    "a persistent object": b"\x80\x02K\x01Q.",
-    "an instance": b"(ios\nsystem\n.",
     "an empty stack": b"\x80\x02.",
-    "no mark": b"\x80\x02]e.",
-    "no end": b"\x80\x02}",
-    "nothing": b"",
-    "no pickle": b"\xff" * 100,
     "no dict": b"\x80\x02]" + b".",
     "an empty dict": b"\x80\x02}.",
 }  # fmt: skip
@@ -219,35 +190,30 @@ def test_hostile_pickles_are_refused_within_5_s_and_500_mb(what, write, refused_
     refused_in_limits(write("cifar python", {"data_batch_1": HOSTILE[what]}), "data_batch_1", mention)
 
 
-def test_a_huge_pickle_is_refused_by_its_size(write, refused_in_limits):
-    path = write("cifar python")
-    os.truncate(path / "data_batch_1", MOST_BYTES + 1)
-    refused_in_limits(path, "about 31 MB")
-
-
 BATCHES = [
     (lambda batch: {**batch, b"labels": batch[b"labels"][:-1]}, "3 labels and 4 images"),
     (lambda batch: {**batch, b"labels": [10] * 4}, "the label 10; expected 0 to 9"),
-    *((lambda batch, labels=labels: {**batch, b"labels": labels}, "labels is no list of numbers")
-      for labels in ([-1] * 4, b"abcd", [b"a"] * 4)),
+    (lambda batch: {**batch, b"labels": [-1] * 4}, "labels is no list of numbers"),
+    (lambda batch: {**batch, b"labels": b"abcd"}, "labels is no list of numbers"),
     (lambda batch: {**batch, b"data": batch[b"data"][:, 1:]}, "(4, 3071)"),
     (lambda batch: {**batch, b"data": batch[b"data"][:0]}, "(0, 3072)"),
     (lambda batch: {**batch, b"data": batch[b"data"].ravel()}, "no uint8 array"),
     (lambda batch: {**batch, b"data": batch[b"data"].astype(np.float32)}, "no uint8 array"),
-    (lambda batch: {**batch, b"data": b"none"}, "no uint8 array"),
     (lambda batch: {b"fine_labels": batch[b"labels"], b"data": batch[b"data"]}, "no labels, but 'fine_labels'"),
-    (lambda batch: {b"labels": batch[b"labels"]}, "no data, but 'labels'"),
     (lambda batch: [1, 2], "holds no dict"),
-]  # fmt: skip
+]
 
 
-def test_batches_and_class_names_that_do_not_fit_are_refused(write):
+def test_batches_and_class_names_that_do_not_fit_or_are_huge_are_refused(write, refused_in_limits):
     for change, mention in BATCHES:
 
         def dumps(content, change=change):
             return python2_pickle(change(content) if content.get(b"batch_label") == b"data_batch_3" else content)
 
         check(write("cifar python", dumps=dumps), "data_batch_3", mention)
-    for names in ([b"cat"] * 10, [b"cat"], [1] * 10, 5, None):
+    for names in ([b"cat"] * 10, [1] * 10, None):
         meta = python2_pickle({b"label_names": names})
         check(write("cifar python", {"batches.meta": meta}), "batches.meta", "10 classes")
+    path = write("cifar python")
+    os.truncate(path / "data_batch_1", MOST_BYTES + 1)
+    refused_in_limits(path, "about 31 MB")

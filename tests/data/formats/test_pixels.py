@@ -1,14 +1,12 @@
 """What lies beside the pixels of a picture: how it is turned, palettes, alpha, more bits, more pictures."""
 
 import io
-import struct
-import zlib
 
 import numpy as np
 import pytest
-from PIL import Image, ImageOps
+from PIL import Image
 
-from tests.data.writers import folder, png
+from tests.data.writers import folder, png, raw_png
 from tests.refusals import refused
 from tfticket.data.formats import read
 from tfticket.errors import InputError
@@ -65,33 +63,25 @@ def turned(shown, orientation, kind="PNG"):
 
 
 @pytest.mark.parametrize("kind", ["PNG", "WEBP", "JPEG"])
-def test_a_turned_picture_is_read_as_it_is_shown(kind, pixels):
+def test_a_turned_picture_is_read_as_it_is_shown_and_exif_data_that_cannot_be_read_are_refused(kind, pixels, check):
     shown = np.repeat(np.repeat(BAR, 8, axis=0), 8, axis=1)
-    for orientation in STORED:
+    for orientation in STORED if kind == "PNG" else (6,):
         content = turned(shown, orientation, kind)
-        viewer = np.asarray(ImageOps.exif_transpose(Image.open(io.BytesIO(content))).convert("RGB"))
         images = pixels(content)
         assert images.shape == (2, 32, 48, 3)
-        np.testing.assert_array_equal(images[0], viewer)
         np.testing.assert_allclose(images[0].astype(int), shown, atol=40 if kind == "JPEG" else 0)
+    for exif in (b"Exif\0\0garbage", b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0"):
+        check(png(BAR, format=kind, exif=exif), "0.png has EXIF data that cannot be read")
 
 
 def test_turned_pictures_go_together_if_their_sizes_as_shown_are_equal_and_other_exif_data_turn_nothing(pixels, check):
     assert (pixels({f"{number}.png": turned(BAR, number) for number in STORED}) == BAR).all()
-    both = {"0.png": png(BAR), "1.png": turned(BAR.swapaxes(0, 1), 6)}
-    check(both, "1.png has 4 x 6 pixels", "0.png 6 x 4")
-    for tag, value in ((0x0112, 0), (0x0112, 9), (0x0112, 65535), (0x010F, "A camera")):
+    check({"0.png": png(BAR), "1.png": turned(BAR.swapaxes(0, 1), 6)}, "1.png has 4 x 6 pixels", "0.png 6 x 4")
+    for tag, value in ((0x0112, 9), (0x010F, "A camera")):
         exif = Image.Exif()
         exif[tag] = value
         assert (pixels(png(BAR, exif=exif.tobytes())) == BAR).all()
-    for exif in (b"", b"Exif\0\0"):
-        assert (pixels(png(BAR, exif=exif)) == BAR).all()
-
-
-@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
-def test_exif_data_that_cannot_be_read_are_refused(kind, check):
-    for exif in (b"Exif\0\0garbage", b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0"):
-        check(png(BAR, format=kind, exif=exif), "0.png has EXIF data that cannot be read")
+    assert (pixels(png(BAR, exif=b"Exif\0\0")) == BAR).all()
 
 
 # Several pictures
@@ -99,9 +89,8 @@ def test_exif_data_that_cannot_be_read_are_refused(kind, check):
 
 def test_a_file_of_several_pictures_is_refused_but_for_the_previews_of_a_camera(pixels, check):
     first, *others = [Image.fromarray(np.full((8, 8, 3), value, np.uint8)) for value in (10, 200, 90)]
-    for kind, options in (("GIF", {}), ("PNG", {}), ("WEBP", {"lossless": True})):
+    for kind in ("GIF", "PNG", "WEBP"):
         check(png(first, format=kind, save_all=True, append_images=others), "holds 3 pictures")
-        assert (pixels(png(first, format=kind, **options)) == 10).all()
     assert (pixels(png(first, format="MPO", save_all=True, append_images=others, quality=100)) == 10).all()
 
 
@@ -132,21 +121,19 @@ PARTLY = np.where(PIXELS > 0, 255, 30).astype(np.uint8)
 COLOUR = np.stack([PIXELS * 20, PIXELS * 9, PIXELS], axis=-1).astype(np.uint8)
 
 
-@pytest.mark.parametrize("kind", ["RGBA", "black RGBA", "LA", "WebP"])
+@pytest.mark.parametrize("kind", ["RGBA", "LA", "WebP"])
 def test_pictures_transparent_in_parts_are_refused_and_the_same_alpha_everywhere_is_dropped(kind, pixels, check):
-    colour = {"LA": COLOUR[..., :1], "black RGBA": 0 * COLOUR}.get(kind, COLOUR)
+    colour = COLOUR[..., :1] if kind == "LA" else COLOUR
     options = {"format": "WEBP", "lossless": True, "exact": True} if kind == "WebP" else {}
 
     def content(alpha):
         return png(np.concatenate([colour, alpha[..., None]], axis=-1), **options)
 
     check(content(PARTLY), "0.png is transparent in parts", "Image.alpha_composite")
-    for alpha in (255, 128):
-        images = pixels(content(np.full_like(PARTLY, alpha)))
-        assert (images[0] == colour).all()
-        assert images.shape[-1] == colour.shape[-1]
-    for image, transparent in ((COLOUR[..., 0], 40), (COLOUR, (40, 18, 2))):
-        check(png(image, transparency=transparent), "transparent in parts")
+    images = pixels(content(np.full_like(PARTLY, 128)))
+    assert (images[0] == colour).all()
+    assert images.shape[-1] == colour.shape[-1]
+    check(png(COLOUR[..., 0], transparency=40), "transparent in parts")
 
 
 # More than 8 bits
@@ -154,19 +141,10 @@ def test_pictures_transparent_in_parts_are_refused_and_the_same_alpha_everywhere
 DEEP = (np.arange(12).reshape(3, 4) * 5000).astype(np.uint16)
 
 
-def png_16(pixels):
-    """A PNG of 16 bits a channel, which Pillow cannot write in colour."""
-    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in pixels.reshape(len(pixels), -1))
-    kind = {1: 0, 2: 4, 3: 2, 4: 6}[pixels.shape[-1]]
-    header = struct.pack(">IIBBBBB", pixels.shape[1], pixels.shape[0], 16, kind, 0, 0, 0)
-    chunks = (b"IHDR" + header, b"IDAT" + zlib.compress(rows), b"IEND")
-    parts = [struct.pack(">I", len(c) - 4) + c + struct.pack(">I", zlib.crc32(c)) for c in chunks]
-    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
-
-
 def test_channels_of_16_bits_which_pillow_cuts_off_are_refused(check):
-    for channels in (2, 3, 4):
-        content = png_16(np.repeat(DEEP[..., None], channels, axis=-1))
+    for channels, kind in ((2, 4), (3, 2), (4, 6)):
+        pixels = np.repeat(DEEP[..., None], channels, axis=-1).astype(">u2")
+        content = raw_png(4, 3, 16, kind, b"".join(b"\0" + row.tobytes() for row in pixels))
         assert Image.open(io.BytesIO(content)).mode in ("LA", "RGB", "RGBA")
         check(content, "more than 8 bits a channel", "keeps the upper 8", "arrays of floats")
     check(png(DEEP), "I;16", "from 0 to 55000", "np.asarray(image) / 257")
@@ -175,32 +153,24 @@ def test_channels_of_16_bits_which_pillow_cuts_off_are_refused(check):
 def test_portable_maps_are_scaled_up_to_8_bits_and_refused_beyond(pixels, check):
     assert pixels({"0.ppm": b"P5 3 1 4\n" + bytes([0, 1, 4])})[0].ravel().tolist() == [0, 64, 255]
     floats = b"Pf 2 1\n-1.0\n" + np.array([0.5, 1], "<f4").tobytes()
-    deep = [
-        b"P5 2 1 65535\n" + bytes([1, 2, 30, 4]),
-        b"P5 2 1 4095\n" + bytes([1, 2, 3, 4]),
-        b"P2 2 1 65535\n1 60000\n",
-    ]
-    deep += [b"P6 1 1 65535\n" + bytes([1, 2, 3, 4, 5, 6]), b"P3 1 1 4095\n1 2 3000\n", floats]
-    for content in deep:
+    deep = b"P5 2 1 65535\n" + bytes([1, 2, 30, 4]), b"P2 2 1 65535\n1 60000\n", b"P3 1 1 4095\n1 2 3000\n"
+    for content in (*deep, floats):
         check({"0.ppm": content}, "0.ppm ", "8 bits a channel", "arrays of floats")
 
 
 # Modes and kinds
 
 
-def test_pictures_of_several_modes_go_together(pixels):
+def test_pictures_of_several_modes_go_together_and_half_a_picture_is_refused(pixels, check):
+    for kind in ("JPEG", "BMP", "WEBP"):
+        content = png(np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8), format=kind)
+        check(content[: len(content) // 2], "no image that can be decoded")
     grey = Image.fromarray(COLOUR[..., 0])
     np.testing.assert_array_equal(pixels(png(PARTLY > 99))[0, ..., 0], np.where(PARTLY > 99, 255, 0))
     cmyk = png(grey.convert("CMYK"), format="JPEG")
     images = pixels({"0.png": png(grey), "1.png": png(grey.convert("RGB")), "2.jpg": cmyk})
     assert images.shape == (6, 3, 4, 3)
     np.testing.assert_array_equal(images[0], images[1])
-
-
-def test_half_a_picture_is_refused(check):
-    for kind in ("PNG", "JPEG", "BMP", "WEBP"):
-        content = png(np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8), format=kind)
-        check(content[: len(content) // 2], "no image that can be decoded")
 
 
 SQUARE = np.arange(256, dtype=np.uint8).reshape(16, 16)

@@ -86,9 +86,6 @@ def make_raw(
         class_names: As in Raw; labels are then 0 to classes - 1.
         classes: Number of classes of the format; None: number labels of any kind.
         feature_names: As in Raw.
-
-    Raises:
-        InputError: They do not fit; the message says which, and how to mend it.
     """
     rows = _rows(parts, feature_names)
     for part in parts.values():

@@ -14,17 +14,7 @@ EXPECTED = (
 
 
 def read(path: Path) -> Raw:
-    """Read raw data, whatever known format they have.
-
-    Args:
-        path: A file or a folder.
-
-    Returns:
-        Images and labels, checked to fit together.
-
-    Raises:
-        InputError: A missing path, an unknown format, or damaged, unfit or hostile files.
-    """
+    """Read raw data, whatever known format they have."""
     try:
         with as_input_error(path, EXPECTED):
             return _read_folder(path) if path.is_dir() else _read_file(path)

@@ -20,17 +20,7 @@ EXACT = 2**53
 def as_float32(
     where: object, rows: np.ndarray, names: tuple[str, ...] = (), *, learnt_from: bool = False
 ) -> np.ndarray:
-    """Return an aligned float32 copy; -0 becomes 0, so that equal numbers have equal bytes.
-
-    Args:
-        where: Name of the rows in messages.
-        rows: Numbers [rows, ..., channels or features].
-        names: Of the features, for messages.
-        learnt_from: True for training rows, whose range decides the required precision.
-
-    Raises:
-        InputError: NaN, infinite or too large values, or a column whose values float32 cannot distinguish.
-    """
+    """Return an aligned float32 copy; -0 becomes 0, so that equal numbers have equal bytes."""
     result = aligned_empty(rows.shape, np.float32)
     with np.errstate(over="ignore"):
         for begin in range(0, len(rows), TILE):

@@ -32,10 +32,6 @@ def number_classes(
 
     Returns:
         int32 [rows] of each split, and the names of the classes: None where labels are 0, 1, ... already.
-
-    Raises:
-        InputError: Missing, mixed or unhashable labels, several a row, targets of regression, or a label that no
-            training row has.
     """
     values = {split: _values(where, array) for split, (where, array) in labels.items()}
     kind, _ = values["train"]
@@ -58,8 +54,9 @@ def number_classes(
             field=without_source(where),
         )
     if len(set(names)) < len(names):
+        twice = next(name for number, name in enumerate(names) if name in names[:number])
         raise InputError(
-            f"{where} holds different labels of one name, {_twice(names)!r}. Give the names instead.",
+            f"{where} holds different labels of one name, {twice!r}. Give the names instead.",
             field=without_source(where),
         )
     check_spaces(where, names)
@@ -218,7 +215,3 @@ def _refuse_times(where: object) -> Never:
         f"{where} holds times; expected classes: whole numbers, texts or truth values. {AS_TEXT}",
         field=without_source(where),
     )
-
-
-def _twice(names: tuple[str, ...]) -> str:
-    return next(name for number, name in enumerate(names) if name in names[:number])

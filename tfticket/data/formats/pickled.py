@@ -104,14 +104,6 @@ class _Unpickler(pickle.Unpickler):
         )
 
 
-def _array(*arguments: Any) -> Rebuilt:
-    return Rebuilt("array", arguments)
-
-
-def _dtype(*arguments: Any) -> Rebuilt:
-    return Rebuilt("dtype", arguments)
-
-
 def _encode(text: str, encoding: str) -> bytes:
     """Return bytes, as Python 3 writes them for protocol 2."""
     if encoding != "latin1":
@@ -124,9 +116,9 @@ def _ndarray(*_: Any) -> None:
 
 
 _STAND_INS: dict[str, Any] = {
-    "numpy.core.multiarray _reconstruct": _array,
-    "numpy._core.multiarray _reconstruct": _array,
-    "numpy dtype": _dtype,
+    "numpy.core.multiarray _reconstruct": lambda *arguments: Rebuilt("array", arguments),
+    "numpy._core.multiarray _reconstruct": lambda *arguments: Rebuilt("array", arguments),
+    "numpy dtype": lambda *arguments: Rebuilt("dtype", arguments),
     "numpy ndarray": _ndarray,
     "_codecs encode": _encode,
 }

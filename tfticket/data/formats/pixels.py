@@ -22,17 +22,8 @@ START = PNG_DEPTH + 1
 def decode(where: str, image: Image.Image, start: bytes) -> np.ndarray:
     """Decode an opened picture.
 
-    Args:
-        where: Its name in messages.
-        image: Opened, not decoded yet; rotated in place.
-        start: The first bytes of its file, at least START.
-
     Returns:
         uint8 [height, width] if it is grey, palettes of greys included, else [height, width, 3].
-
-    Raises:
-        InputError: Several pictures in the file, more than 8 bits a channel, EXIF data that cannot be read, or
-            pixels of which some are more transparent than others.
     """
     frames = getattr(image, "n_frames", 1)
     if frames > 1 and image.format != PHOTOGRAPH:

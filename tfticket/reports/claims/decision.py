@@ -1,30 +1,17 @@
-"""The rule that decides claims, the same for every table.
+"""The rule that decides claims, the same for every table; ``docs/howto/read-results.md`` explains it to readers.
 
-The unit is the IMP seed: each has its own mask and the arms that belong to it. A claim is about means of differences
-paired by seed; replicates of one seed are averaged first. ``beats``: the mean is above 0, by a one-sided
-paired t-test. ``matches``: it lies within the margin, by two one-sided tests (Schuirmann 1987). ``reaches``: it is
-above minus the margin, one-sided. The opposite: below 0, outside the margin, below minus the margin.
+A claim is about means of differences paired by IMP seed; replicates of one seed are averaged first. ``beats``: the mean
+is above 0, by a one-sided paired t-test. ``matches``: it lies within the margin, by two one-sided tests. ``reaches``:
+it is above minus the margin, one-sided. The opposite: below 0, outside the margin, below minus the margin.
 
-A claim may have several members: it is true if each of them is. It holds where every member's test rejects: its p
-value is the largest of theirs (Berger 1982). It is contradicted where the opposite test of any member rejects: p is
-then their number times the smallest (Bonferroni), at most 1.
+A claim with several members is true if each of them is. It holds where every member's test rejects: its p value is the
+largest of theirs. It is contradicted where the opposite test of any member rejects: p is then their number times the
+smallest (Bonferroni), at most 1. Each test is at 5 %, Holm-adjusted over the claims that are tested together, and
+separately over their opposites. A verdict also needs an unadjusted sign-flip test of the deciding member at 5 %, a
+veto.
 
-Each test is at 5 %, Holm-adjusted over the claims that are tested together, and separately over their opposites. If
-seeds are independent and differences normal, the probability that any false claim holds is at most 5 %, and so is the
-probability that any true claim is contradicted. Five seeds cannot show normality. Therefore a verdict also needs a
-sign-flip test of the deciding member at 5 %, unadjusted, which assumes symmetry alone: of five seeds its smallest p is
-1/32, which no adjustment for several claims would let pass. This test is a veto: it makes verdicts rarer and gives no
-second guarantee. Where a few large differences contradict the claim and many small ones support it, both tests err more
-often than 5 % (of five differences 1 - Exp(1), 16 % by t alone and 10 % by both). Where neither the claim nor its
-opposite passes both tests, the claim is not decided.
-
-A claim is withheld, and not tested, where a precondition fails: too few seeds, trainings that still rise, networks
-outside the paper's claim. Its differences are shown all the same. Preconditions ignore the sign and size of the
-differences. A withheld claim does not enter the adjustment of the others.
-
-Further assumptions: the number of seeds is chosen in advance; adding seeds until a claim is decided errs more often.
-One split of the data serves all seeds, so a verdict applies to that split, and nothing is chosen on the rows that the
-metric is computed on.
+A claim is withheld, and not tested, where a precondition fails; its differences are shown all the same. Preconditions
+ignore the sign and size of the differences. A withheld claim does not enter the adjustment of the others.
 
 References:
     Berger (1982), "Multiparameter hypothesis testing and acceptance sampling": the intersection-union test.
@@ -111,7 +98,7 @@ class Comparison:
     @property
     def needs(self) -> tuple[Precondition, ...]:
         """Every precondition of a verdict, seeds and finite differences among them."""
-        seeds = fewest_seeds(self)
+        seeds = min(map(len, self.differences.values()))
         few = f"{counted(seeds, 'seed')}; {FEWEST_SEEDS} needed" if seeds < FEWEST_SEEDS else ""
         broken = [label for label, values in self.differences.items() if not np.isfinite(values).all()]
         return (
@@ -159,7 +146,9 @@ def decide(comparisons: Sequence[Comparison]) -> list[Decision]:
     adjusted = [holm([getattr(test, side) for test in tests.values()]) for side in ("p", "p_against")]
     p_values = dict(zip(tests, np.transpose(adjusted).tolist(), strict=True))
     return [
-        _decision(comparison, tests[index], *p_values[index]) if index in tests else _withheld(comparison)
+        _decision(comparison, tests[index], *p_values[index])
+        if index in tests
+        else Decision(comparison, "withheld", *_weakest_member(comparison), None, None)
         for index, comparison in enumerate(comparisons)
     ]
 
@@ -173,16 +162,6 @@ def _decision(comparison: Comparison, test: "_Test", p: float, p_against: float)
     member = test.against if verdict == "contradicted" else test.weakest
     difference = mean_interval(comparison.differences[member])
     return Decision(comparison, verdict, member, difference, p, p_against, test.signs, test.signs_against)
-
-
-def _withheld(comparison: Comparison) -> Decision:
-    member = _weakest_member(comparison)
-    return Decision(comparison, "withheld", member, mean_interval(comparison.differences[member]), None, None)
-
-
-def fewest_seeds(comparison: Comparison) -> int:
-    """Return the number of seeds of the member that has the fewest."""
-    return min(map(len, comparison.differences.values()))
 
 
 def holm(p_values: Sequence[float]) -> np.ndarray:
@@ -232,15 +211,16 @@ def _sides(comparison: Comparison, differences: Sequence[float]) -> list[np.ndar
     return [np.where(np.abs(side) < _DIGITS, 0.0, side) for side in sides]
 
 
-def _weakest_member(comparison: Comparison) -> str:
-    """Return the member whose mean supports the claim least, among those with the fewest seeds."""
+def _weakest_member(comparison: Comparison) -> tuple[str, Estimate]:
+    """Return the member whose mean supports the claim least, among those with the fewest seeds, and its mean."""
 
     def support(values: Sequence[float]) -> float:
         mean = float(np.mean(values))
         return -abs(mean) if comparison.kind == "matches" else mean
 
     differences = comparison.differences
-    return min(differences, key=lambda label: (len(differences[label]), support(differences[label])))
+    member = min(differences, key=lambda label: (len(differences[label]), support(differences[label])))
+    return member, mean_interval(differences[member])
 
 
 def _p_values(kind: Kind, differences: Sequence[float], margin: float) -> tuple[float, float]:
@@ -255,7 +235,6 @@ def _p_values(kind: Kind, differences: Sequence[float], margin: float) -> tuple[
 
 
 def _above(values: np.ndarray, bound: float) -> float:
-    """Return the p value of the one-sided t-test that the mean is above a bound."""
     from scipy.stats import t  # a second to import
 
     distance = values.mean() - bound

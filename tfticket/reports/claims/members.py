@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from tfticket.arms import TICKET, Arm
 from tfticket.reports.grouping import Seeds, density_of, paired
@@ -53,15 +54,10 @@ def label_at(seeds: Seeds, text: str) -> str:
     return f"{text} at {100 * density_of(seeds):.1f} %"
 
 
-def differences_in_accuracy(ours: Seeds, theirs: Seeds) -> Sequence[float]:
-    """Return ours - theirs, by seed."""
-    return paired(ours, theirs, "accuracy")
-
-
 def pairwise(
     ours: Iterable[Seeds],
     theirs: Sequence[Seeds],
-    compare: Callable[[Seeds, Seeds], Sequence[float]] = differences_in_accuracy,
+    compare: Callable[[Seeds, Seeds], Sequence[float]] = partial(paired, metric="accuracy"),  # noqa: B008 -- constant
 ) -> Members:
     """Return a member for each pair of arms that have differences: ours - theirs, by seed."""
     members = {}
@@ -97,16 +93,11 @@ def controls_in(groups: Groups) -> list[tuple[int, Arm]]:
 
 
 def _is_control(groups: Groups, level: int, arm: Arm) -> bool:
-    ticket = groups.get((level, arm.ticket))
-    if (
-        arm.is_ticket
-        or arm.method != "train"
-        or arm.control in ("monte-carlo", "own-mask")
-        or not ticket
-        or not paired(ticket, groups[level, arm], "accuracy")
-    ):
+    if arm.is_ticket or arm.method != "train" or arm.control in ("monte-carlo", "own-mask"):
         return False
-    return abs(density_of(groups[level, arm]) / density_of(ticket) - 1.0) <= ROUNDING
+    ticket, control = groups.get((level, arm.ticket), {}), groups[level, arm]
+    has_pairs = not ticket.keys().isdisjoint(control)
+    return has_pairs and abs(density_of(control) / density_of(ticket) - 1.0) <= ROUNDING
 
 
 def sparsest_only(keys: Sequence[tuple[int, Arm]]) -> list[tuple[int, Arm]]:

@@ -1,34 +1,14 @@
 """The claims of paper A, "Bayes Always Wins the Lottery in Monte Carlo", by test accuracy.
 
-- A1 to A3 (table 1, one for each network), of LeNets: NUTS on the ticket's mask against the ticket, at the sparsest
-  level that was sampled. ``reaches``: NUTS may be up to half a point below. Withheld unless that level keeps 1 %, the
-  ticket is trained for the paper's epochs, and the chains have converged.
-- A4 (table 1): NUTS against the mask with re-initialised weights, there. ``beats``. Withheld as A1.
-- A5 (training by gradients): the ticket against its mask with re-initialised weights, at the sparsest level that has
-  this control, since the paper's claim is about its highest sparsity. ``beats``.
-- A6 (table 1), of LeNet-300-100: variational inference with tuned KL weights on the ticket's mask against the ticket,
-  at the sparsest level that has it. ``matches``. A7 (section 6): tuned KL weights against weights of 1. ``beats``. A8
-  (table 1), of LeNet-5 and ResNet-18: as A6. ``beats``. One population tunes the weights for all seeds, on the first
-  seed's ticket, as in the paper: seeds repeat the trainings, not the tuning. Withheld unless trainings have the paper's
-  epochs and population, and means begin as the deterministic network's do.
+What each compares, and when, is in ``docs/howto/read-results.md``. A1 to A4, A6 and A8 are of table 1, A7 of section 6.
+A5 is about the sparsest level with its control, since the paper's claim is about its highest sparsity. One population
+tunes the KL weights for all seeds, on the first seed's ticket, as in the paper: seeds repeat the trainings, not the
+tuning.
 """
-
-from collections.abc import Callable
 
 from tfticket.arms import TICKET, Arm
 from tfticket.reports.claims.decision import Comparison
-from tfticket.reports.claims.members import (
-    Groups,
-    Member,
-    Members,
-    controls_in,
-    first_row,
-    label_at,
-    pairwise,
-    sparsest_density,
-    sparsest_only,
-    ticket_minus,
-)
+from tfticket.reports.claims.members import Groups, controls_in, pairwise, sparsest_density, sparsest_only, ticket_minus
 from tfticket.reports.claims.preconditions import (
     Check,
     as_long_as_paper_a,
@@ -40,7 +20,6 @@ from tfticket.reports.claims.preconditions import (
     sound,
     sound_on,
 )
-from tfticket.reports.grouping import paired
 
 A1 = "A1-A3: NUTS reaches or beats the ticket, within half a point"
 A4 = "A4: NUTS beats random initialisations"
@@ -63,8 +42,10 @@ def chain_claims(groups: Groups, network: str) -> list[Comparison]:
     data = sound_on("mnist") if network == "lenet-5" else sound
     lenets = in_scope(network, "lenet-300-100", "lenet-5")
     checks: tuple[Check, ...] = (lenets, sparse, as_long_as_paper_a, converged, data)
-    over_ticket = _nuts_minus(groups, level, lambda arm: arm == TICKET)
-    over_reinitialised = _nuts_minus(groups, level, lambda arm: arm.kind == _REINITIALISED)
+    nuts = [groups[level, _NUTS]]
+    over_ticket = pairwise(nuts, [groups[level, TICKET]] if (level, TICKET) in groups else [])
+    reinitialised = [key for key in groups if key[0] == level and key[1].kind == _REINITIALISED]
+    over_reinitialised = pairwise(nuts, [groups[key] for key in reinitialised])
     return [
         *comparison(A1, "reaches", over_ticket, f"{_LENETS}; 1 % of the weights", *checks),
         *comparison(A4, "beats", over_reinitialised, f"{_LENETS}; 1 % of the weights", *checks),
@@ -74,17 +55,6 @@ def chain_claims(groups: Groups, network: str) -> list[Comparison]:
 def _densities(groups: Groups, network: str) -> tuple[float, float]:
     """Return the density of table 1, and the sparsest of this run."""
     return (0.08 if network == "resnet-18" else 0.01), sparsest_density(groups)
-
-
-def _nuts_minus(groups: Groups, level: int, is_other: Callable[[Arm], bool]) -> Members:
-    """Return a member for each other arm of a level: NUTS on the ticket's mask - the other, by seed."""
-    members = {}
-    for other_level, arm in groups:
-        if other_level == level and is_other(arm):
-            nuts, other = groups[level, _NUTS], groups[level, arm]
-            if differences := paired(nuts, other, "accuracy"):
-                members[label_at(other, f"NUTS - {first_row(other).name}")] = Member(differences, (nuts, other))
-    return members
 
 
 def initialisation_claims(groups: Groups) -> list[Comparison]:

@@ -1,36 +1,15 @@
 """The claims of paper B, "Bayesian Lottery Ticket Hypothesis", about variational networks and about controls.
 
-By test accuracy unless stated otherwise; "Bayesian tickets" are those by signal-to-noise ratio, as in the paper. Every
-claim but B9 is withheld where trainings still rise, or more than a tenth of the deviations end at the optimiser's
-bound.
+What each compares, and when, is in ``docs/howto/read-results.md``. By test accuracy unless stated otherwise; "Bayesian
+tickets" are those by signal-to-noise ratio, as in the paper. B1 is of section 5, B4a of section 6, B5 and B6 of section
+7, B8 of section 8, B9 of table 1, B10 of appendix B. Where the paper says otherwise of some networks:
 
-- B1 (section 5): Bayesian tickets against their dense network, at every level that keeps 10 % or more. ``reaches``: the
-  paper has them "matching and surpassing" it; a ticket may be up to half a point below. Withheld where no level comes
-  near 10 %.
-- B2a: tickets by abs(mu), and deterministic ones by magnitude, against Bayesian tickets at every level that keeps 5 %
-  or more. ``matches``. In the paper the deterministic ones fall behind above 98 % sparsity. Withheld where no level
-  comes near 5 %. B2b: tickets by signal-to-noise ratio and by abs(mu) against those by the square score, at the last
-  level that has both. ``beats``. Of ResNets at 2 %, and of ViTs; of VGGs the paper finds no difference.
-- B3: MACE of the dense Bayesian network less that of its sparsest ticket. For ResNets and ViTs ``beats`` (MACE falls at
-  high sparsity: 2 %), for VGGs ``matches`` (MACE is flat).
-- B4a (section 6): Spearman's correlation of a layer's place with the share pruned in it, over the layers that may be
-  pruned, at the last level. ``beats`` 0, deterministic tickets too. B4b: that of Bayesian tickets less that of
-  deterministic ones, at the last level that has both. ``beats``. Withheld for networks of fewer than five such layers.
-- B5 (section 7): the ticket against every control of as many weights, at every level that was pruned; where a run
-  prunes in several ways, of each way. ``reaches``: a control may be up to half a point of accuracy above its ceiling,
-  as the claim's text states.
-- B6 (section 7) makes two claims about the sparsest level that has all four controls, for each way of pruning. B6a:
-  evenly and globally shuffled tickets fall behind re-initialised and layerwise shuffled ones, which keep each layer's
-  density. ``beats``, of every pair. B6b: the latter two come close to the ticket. ``matches``; of ResNets and VGGs,
-  since the paper claims the opposite for ViTs. That the former "lose every advantage" is not tested.
-- B8 (section 8), of ResNets and VGGs: transplanted start weights against Bayesian tickets, at every level that has
-  both. ``matches``; of ViTs the deterministic ticket against the transplant, which falls short of it. ``beats``. Where
-  tickets are rewound to a later iteration, the transplant trains that much longer than they do.
-- B9 (table 1): the time of an iteration of a Bayesian training over that of a deterministic one, mean over the pruned
-  levels, less 5: within 2 of it, so 3 to 7 times. The number of draws decides it: withheld unless it is the paper's 10.
-  A training that was computed earlier keeps its former time.
-- B10 (appendix B): learning-rate rewinding against rewinding weights, of Bayesian tickets and of deterministic
-  ones, at the last level that has both. ``reaches``. At high sparsity: 2 %.
+- B2a: its deterministic tickets fall behind above 98 % sparsity. B2b: of VGGs it finds no difference.
+- B3 is MACE of the dense Bayesian network less that of its sparsest ticket.
+- B6b: of ViTs it claims the opposite. That the shuffled tickets "lose every advantage" is not tested.
+- B8: where tickets are rewound to a later iteration, the transplant trains that much longer than they do.
+- B9 is the time of an iteration of a Bayesian training over that of a deterministic one, mean over the pruned levels,
+  less 5: within 2 of it. A training that was computed earlier keeps its former time.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -49,7 +28,7 @@ from tfticket.reports.claims.members import (
     sparsest_density,
     ticket_minus,
 )
-from tfticket.reports.claims.preconditions import Check, comparison, down_to, enough_layers, in_scope, sound, ten_draws
+from tfticket.reports.claims.preconditions import comparison, down_to, enough_layers, in_scope, sound, ten_draws
 from tfticket.reports.grouping import Seeds, density_of, paired
 
 B1 = "B1: Bayesian tickets match or surpass their dense network down to 10 % of the weights, within half a point"
@@ -123,16 +102,22 @@ def variational_claims(groups: Groups, network: str) -> list[Comparison]:
     rewound = _merged(members for arm, rewinding in _REWOUND for members in both(arm, rewinding)[-1:])
     times = _times(groups, levels)
     scope = in_scope(network, "resnet", "vit")
+    mace = _merged(_minus(groups, (0, BAYESIAN), (level, BAYESIAN), "mace") for level in levels[-1:])
+    moved, short = _merged(both(_TRANSPLANT, BAYESIAN)), _merged(both(TICKET, _TRANSPLANT))
+    calibration = comparison(B3_FALLS, "beats", mace, _scope("2 %"), scope, high, sound)
+    if family == "vgg":
+        calibration = comparison(B3_FLAT, "matches", mace, _scope("all levels"), sound)
+    transplants = comparison(B8, "matches", moved, _scope("all levels"), in_scope(network, "resnet", "vgg"), sound)
+    if family == "vit":
+        transplants = comparison(B8_SHORT, "beats", short, _scope("all levels"), sound)
     return [
         *comparison(B1, "reaches", dense, _scope("down to 10 %"), tenth, sound),
         *comparison(B2A, "matches", scores, _scope("down to 5 %"), twentieth, sound),
         *comparison(B2B, "beats", square, _scope("2 %, of ViT-tiny all levels"), scope, *sparse_square, sound),
-        *_calibration(
-            _merged(_minus(groups, (0, BAYESIAN), (level, BAYESIAN), "mace") for level in levels[-1:]), network, high
-        ),
+        *calibration,
         *comparison(B4A, "beats", depths, _scope("1.2 %"), enough_layers, sound, unit="rho"),
         *comparison(B4B, "beats", deeper, _scope("1.2 %"), enough_layers, sound, unit="rho"),
-        *_transplants(_merged(both(_TRANSPLANT, BAYESIAN)), _merged(both(TICKET, _TRANSPLANT)), network),
+        *transplants,
         *comparison(B9, "matches", times, _scope("all levels"), ten_draws, margin=2.0, unit="times"),
         *comparison(B10, "reaches", rewound, _scope("2 %"), high, sound),
     ]
@@ -140,20 +125,6 @@ def variational_claims(groups: Groups, network: str) -> list[Comparison]:
 
 def _scope(densities: str) -> str:
     return f"{_NETWORKS}; {densities} of the weights; 10 draws"
-
-
-def _calibration(members: Members, network: str, high: Check) -> list[Comparison]:
-    """Return B3: of VGGs that MACE is flat, of any other network that it falls."""
-    if network.startswith("vgg"):
-        return comparison(B3_FLAT, "matches", members, _scope("all levels"), sound)
-    return comparison(B3_FALLS, "beats", members, _scope("2 %"), in_scope(network, "resnet", "vit"), high, sound)
-
-
-def _transplants(moved: Members, short: Members, network: str) -> list[Comparison]:
-    """Return B8: of ViTs that transplants fall short, of any other network that they match."""
-    if network.startswith("vit"):
-        return comparison(B8_SHORT, "beats", short, _scope("all levels"), sound)
-    return comparison(B8, "matches", moved, _scope("all levels"), in_scope(network, "resnet", "vgg"), sound)
 
 
 _REWOUND = (
@@ -190,7 +161,6 @@ def _minus(groups: Groups, ours: tuple[int, Arm], theirs: tuple[int, Arm], metri
 
 
 def _merged(members: Iterable[Members]) -> Members:
-    """Return the members of one claim together."""
     return {label: member for some in members for label, member in some.items()}
 
 

@@ -1,16 +1,8 @@
 """The claims of paper C, "Monte Carlo Winning Tickets", at the sparsest level with Monte Carlo tickets.
 
-Tickets drawn ``as_printed`` are left out. Differences are of test accuracy unless stated otherwise.
-
-- C1 (table 1): each kind of Monte Carlo ticket against the IMP ticket. ``matches``. C2: each kind against masks that
-  are random in every layer, at the same density. ``beats``. C3, of Conv-4 and Conv-6: each kind against the IMP ticket.
-  ``beats``. C4: with connectivity against magnitude alone. ``matches``.
-- C5 (figure 1): the mean initial magnitude of the ticket's survivors over that of all weights, less 1, mean over the
-  layers that were pruned. ``beats``.
-- C6 (section 3): iterations by which each kind reaches 97 % of its plateau sooner than the unpruned network and random
-  masks reach theirs, in per cent of the latter's. ``beats``. In the paper, performance is near-final after 10 to 20 of
-  300 to 500 epochs. Without a plateau there is no verdict. Where tickets are rewound, iterations count from the
-  beginning of the schedule.
+What each compares, and when, is in ``docs/howto/read-results.md``. Tickets drawn ``as_printed`` are left out. C1 to C4
+are of table 1, C5 of figure 1, C6 of section 3: in the paper, performance is near-final after 10 to 20 of 300 to 500
+epochs. C6 counts iterations from the beginning of the schedule also where tickets are rewound.
 """
 
 import numpy as np

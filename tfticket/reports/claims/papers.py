@@ -1,12 +1,8 @@
 """All claims of the papers that the rows of a run bear on.
 
-Differences are of test accuracy, the ticket's or control's minus the other's, unless stated otherwise. Every claim
-about trained networks is withheld where trainings still rise, or where more than a tenth of a variational network's
-deviations end at the optimiser's bound; see ``tfticket.reports.claims.preconditions``.
-
-Network, data and training are the run's, seldom the paper's: a verdict is about the claim as far as this run tests it,
-and its scope states both. Where the run rewinds to a later iteration, the weights of that iteration take the place of
-the initialisation. The claims are about tickets by magnitude of deterministic networks: a run of other tickets decides
+A verdict is about the claim as far as this run tests it, and its scope states the paper's and the run's networks, data
+and training. Where the run rewinds to a later iteration, the weights of that iteration take the place of the
+initialisation. The claims are about tickets by magnitude of deterministic networks: a run of other tickets decides
 none.
 """
 

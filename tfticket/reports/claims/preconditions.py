@@ -26,15 +26,9 @@ ONE_LEVEL = 0.8
 _ROUNDING = 1.01
 
 FAMILIES = {
-    "resnet": "ResNets",
-    "vgg": "VGGs",
-    "vit": "ViTs",
-    "lenet-300-100": "LeNet-300-100",
-    "lenet-5": "LeNet-5",
-    "resnet-18": "ResNet-18",
-    "conv-2": "Conv-2",
-    "conv-4": "Conv-4",
-    "conv-6": "Conv-6",
+    **{"resnet": "ResNets", "vgg": "VGGs", "vit": "ViTs", "resnet-18": "ResNet-18"},
+    **{"lenet-300-100": "LeNet-300-100", "lenet-5": "LeNet-5"},
+    **{"conv-2": "Conv-2", "conv-4": "Conv-4", "conv-6": "Conv-6"},
 }
 """Network, or prefix of networks' names -> name in texts."""
 
@@ -70,6 +64,11 @@ def _here(arms: Sequence[Seeds]) -> str:
     return "; ".join([*parts, *([f"{', '.join(map(str, draws))} draws"] if draws else [])])
 
 
+def _is_recorded(arm: Seeds, name: str) -> bool:
+    """Return True if every row of an arm has an extra metric."""
+    return len(recorded(arm, name)) == len(rows_in(arm))
+
+
 def name_of(seeds: Seeds) -> str:
     """Return 'IMP ticket at 1 %'; at level 0 'IMP ticket, dense'."""
     row = first_row(seeds)
@@ -84,7 +83,7 @@ def trained_out(arms: Iterable[Seeds]) -> Precondition:
     """
     needs = "trainings no longer rise"
     trained = [arm for arm in arms if first_row(arm).convergence_problems is None]
-    unknown = [arm for arm in trained if len(recorded(arm, "rise")) < len(rows_in(arm))]
+    unknown = [arm for arm in trained if not _is_recorded(arm, "rise")]
     if unknown:
         few = f"fewer than {FEWEST_EVALUATIONS} evaluations of {name_of(unknown[0])}"
         return Precondition(needs, f"whether trainings still rise is not recorded: {few}")
@@ -92,7 +91,10 @@ def trained_out(arms: Iterable[Seeds]) -> Precondition:
     if undefined:
         diverged = f"the validation accuracy of {name_of(undefined[0])} is not finite"
         return Precondition(needs, f"whether trainings still rise is not known: {diverged}")
-    rises = sorted(((_rise(arm), name_of(arm)) for arm in trained), reverse=True)
+    means = [
+        np.mean([np.mean([row.extra_metrics["rise"] for row in rows]) for rows in arm.values()]) for arm in trained
+    ]
+    rises = sorted(zip(map(float, means), map(name_of, trained), strict=True), reverse=True)
     rising = [(mean, name) for mean, name in rises if mean > LARGEST_RISE]
     if not rising:
         return Precondition(needs)
@@ -101,16 +103,11 @@ def trained_out(arms: Iterable[Seeds]) -> Precondition:
     return Precondition(needs, f"trainings still rise: {gain}{more}")
 
 
-def _rise(arm: Seeds) -> float:
-    """Return the mean rise over seeds."""
-    return float(np.mean([np.mean([row.extra_metrics["rise"] for row in replicates]) for replicates in arm.values()]))
-
-
 def free_deviations(arms: Iterable[Seeds]) -> Precondition:
     """Require that at most ``MOST_AT_BOUND`` of a variational network's deviations end at the optimiser's bound."""
     needs = f"at most {100 * MOST_AT_BOUND:.0f} % of the deviations at the optimiser's bound"
     variational = [arm for arm in arms if first_row(arm).arm.is_variational]
-    unknown = [arm for arm in variational if len(recorded(arm, "at_bound")) < len(rows_in(arm))]
+    unknown = [arm for arm in variational if not _is_recorded(arm, "at_bound")]
     if unknown:
         return Precondition(needs, f"deviations at the optimiser's bound: not recorded of {name_of(unknown[0])}")
     shares = {name_of(arm): float(np.mean(recorded(arm, "at_bound"))) for arm in variational}
@@ -180,12 +177,7 @@ sound = sound_on(*_DATA)
 
 
 def down_to(density: float, reached: float) -> Check:
-    """Require that the sparsest arm keeps this density, or at most one level more.
-
-    Args:
-        density: Density of the claim.
-        reached: Density of the run's last level.
-    """
+    """Require that the sparsest arm keeps this density, or one level more; the run's last level has ``reached``."""
 
     def check(members: Members) -> tuple[Precondition, ...]:
         sparsest = min(density_of(arm) for arm in arms_of(members))
@@ -203,7 +195,7 @@ def ten_draws(members: Members) -> tuple[Precondition, ...]:
     """Require that every variational training takes ten draws a batch, as in paper B."""
     needs, about = "10 draws", "the claim is about ten"
     variational = [arm for arm in arms_of(members) if first_row(arm).arm.is_variational]
-    if any(len(recorded(arm, "draws")) < len(rows_in(arm)) for arm in variational):
+    if not all(_is_recorded(arm, "draws") for arm in variational):
         return (Precondition(needs, f"draws not recorded; {about}"),)
     draws = sorted({int(value) for arm in variational for value in recorded(arm, "draws")})
     here = f"{', '.join(map(str, draws))} draw{'s' * (draws != [1])}"
@@ -217,10 +209,9 @@ def as_long_as_paper_a(members: Members) -> tuple[Precondition, ...]:
     if paper is None:
         return ()
     needs = f"trainings of the paper's {paper} epochs"
-    epochs = [value for arm in trained for value in recorded(arm, "epochs")]
-    if len(epochs) < sum(len(rows_in(arm)) for arm in trained):
+    if not all(_is_recorded(arm, "epochs") for arm in trained):
         return (Precondition(needs, f"epochs not recorded; the paper has {paper}"),)
-    shortest = min(epochs)
+    shortest = min(value for arm in trained for value in recorded(arm, "epochs"))
     too_short = f"{shortest:.3g} of the paper's {paper} epochs"
     return (Precondition(needs, too_short if shortest < 0.99 * paper else ""),)
 
@@ -235,7 +226,7 @@ def _paper_a_epochs(row: Row) -> int | None:
 def inferred_as_paper_a(members: Members) -> tuple[Precondition, ...]:
     """Require means initialised as a network, on the mask alone, and KL weights tuned by the paper's population."""
     svi = [arm for arm in arms_of(members) if first_row(arm).arm.method in SVI]
-    own = all(len(recorded(arm, "own_means")) == len(rows_in(arm)) and all(recorded(arm, "own_means")) for arm in svi)
+    own = all(_is_recorded(arm, "own_means") and all(recorded(arm, "own_means")) for arm in svi)
     tuned = [arm for arm in svi if first_row(arm).arm == Arm("svi-tuned")]
     fewest = int(min((value for arm in tuned for value in recorded(arm, "members")), default=0))
     few = f"{counted(fewest, 'member')} of the population; the paper has {_POPULATION}"

@@ -48,14 +48,11 @@ class Reported:
     """One number that a paper reports.
 
     Attributes:
-        paper: Its short title.
         table: 'table 1', or the section of the text.
         network, data: Names of this program's network and data set.
         arm: An arm of runs, or one of ``NAMES``.
         density: Fraction of the weights that remain; None for a running time, which is a mean over levels.
         metric: 'accuracy' (a fraction), 'nll' (nats), or 'minutes' of one level's training.
-        value: The number.
-        spread: The number printed after ±, or None.
         rows: The rows that it was measured on.
     """
 
@@ -72,12 +69,10 @@ class Reported:
 
     @property
     def name(self) -> str:
-        """Name of its arm."""
         return NAMES.get(self.arm, self.arm.name)
 
     @property
     def source(self) -> str:
-        """Paper and table."""
         return f"{self.paper}, {self.table}"
 
 
@@ -121,13 +116,7 @@ _B_TABLE = (("resnet-20", 12.0, 33.0), ("vgg-11", 13.0, 72.0), ("vit-tiny", 9.0,
 
 
 def reported_for(network: str, data: str, metric: str) -> list[Reported]:
-    """Return the numbers that the papers report for a network on data.
-
-    Args:
-        network: Name of the network: 'lenet-300-100'.
-        data: Name of the data set: 'mnist'.
-        metric: 'accuracy', 'nll' or 'minutes'.
-    """
+    """Return the numbers that the papers report: 'accuracy', 'nll' or 'minutes' of a network on a data set."""
     return [number for number in REPORTED if (number.network, number.data, number.metric) == (network, data, metric)]
 
 

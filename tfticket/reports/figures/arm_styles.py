@@ -50,15 +50,12 @@ Styles = Mapping[tuple[str, Arm], Mapping[str, Any]]
 
 
 def arm_styles(arms: Iterable[tuple[str, Arm]]) -> dict[tuple[str, Arm], dict[str, Any]]:
-    """Return the style of each (run, arm); it depends on which arms there are, not on their order.
+    """Return the style of each (run, arm) of a report or a window; it depends on which there are, not on their order.
 
     Colour and marker are the control's: tickets of each way of pruning have their own; a re-initialised ticket has the
     same whichever ticket it alters, and a line of its own where that is not the run's. Arms of one control with other
     options have a shade, a marker and a line each. Those of other runs differ by the line and by hollow markers, and so
     do tickets of learning-rate rewinding from those of weight rewinding.
-
-    Args:
-        arms: All arms of a report or a window, so that its figures agree; runs in their order.
     """
     arms = list(arms)
     runs = list(dict.fromkeys(run for run, _ in arms))

@@ -28,9 +28,6 @@ class Curve:
     """The learning curve of one training.
 
     Attributes:
-        arm, name: Arm of the training, and its name in figures.
-        seed, level: The IMP seed, and rounds of pruning.
-        iterations: Iterations of its evaluations.
         accuracies: Accuracies on validation rows, fractions.
     """
 
@@ -43,11 +40,7 @@ class Curve:
 
 
 def curves_of(run: RunFolder) -> list[Curve]:
-    """Return the curve of every training of a run that has an arm, in the run's order.
-
-    Raises:
-        InputError: A step's folder is damaged or missing.
-    """
+    """Return the curve of every training of a run that has an arm, in the run's order."""
     curves = []
     variational = bool(run.config["model"].get("variational"))
     for step in run.steps("train"):

@@ -118,7 +118,6 @@ def _styles(lineage: Lineage, colour_of: Callable[[float], Any]) -> dict[tuple[i
 
 
 def _panel(axes: Any, lineage: Lineage, layer: str, styles: Mapping[tuple[int, int], Style]) -> None:
-    """Draw a layer's KL weights."""
     from matplotlib.ticker import MaxNLocator
 
     from tfticket.reports.figures.number_axes import log_axis

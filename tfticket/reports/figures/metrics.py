@@ -40,7 +40,6 @@ class Line:
     """A line of a metric against weights remaining, with its band; the metric in its own unit (fractions, nats).
 
     Attributes:
-        name: Name in the legend.
         densities, means, lows, highs: One number a level; low and high equal the mean where there is no band.
         style: Arguments of matplotlib's ``plot``.
     """
@@ -94,12 +93,7 @@ def draw_metric(
 
 
 def weights_axis(axes: Any, densities: Sequence[float]) -> None:
-    """Make the x axis that of weights remaining: logarithmic, the dense network at the left.
-
-    Args:
-        axes: Axes with densities in % as x.
-        densities: All densities drawn, fractions.
-    """
+    """Make the x axis, in %, that of weights remaining: logarithmic, the dense network at the left."""
     axes.set_xscale("log")
     axes.xaxis.set_inverted(True)
     ticks = [tick for tick in _TICKS if 90 * min(densities) <= tick <= 110 * max(densities)]
@@ -188,12 +182,7 @@ def controls_figure(cells: Sequence[Cell], title: str, legend_title: str, styles
 
 
 def spread_errors(axes: Any, accuracies: Sequence[float]) -> None:
-    """Scale the y axis by the logarithm of the error where some arms collapse, so that the others stay apart.
-
-    Args:
-        axes: Axes with accuracies in % as y.
-        accuracies: All accuracies drawn.
-    """
+    """Scale the y axis, in %, by the logarithm of the error where some arms collapse, so that the others stay apart."""
     least, most = (max(0.05, 100 - bound) for bound in (max(accuracies), min(accuracies)))
     if most < 8 * least:
         return

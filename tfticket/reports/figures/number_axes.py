@@ -16,11 +16,7 @@ _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 class Numbers(Formatter):
-    """Formatter that writes all numbers of an axis as decimals, or all as powers of ten.
-
-    Args:
-        large: Smallest number that is written as a power of ten.
-    """
+    """Formatter that writes all numbers of an axis as decimals, or, from ``large`` on, all as powers of ten."""
 
     def __init__(self, large: float = _LARGE) -> None:
         self._large = large

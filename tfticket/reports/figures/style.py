@@ -1,10 +1,14 @@
-"""The style of all figures: sizes, titles, grids, legends. The one place that decides it."""
+"""The style of all figures: sizes, titles, grids, legends, and files. The one place that decides it."""
 
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from tfticket.drawing import own_style
+from tfticket.runs.files import atomic_write
 from tfticket.text import for_figure
 
 TITLE, PANEL_TITLE, SMALL = 11, 9, 8
@@ -18,12 +22,7 @@ def new_figure(
 ) -> tuple[Any, Any]:
     """Return a figure with its title at the left, and its axes.
 
-    Args:
-        width: Width in inches.
-        height: Height in inches, without a legend.
-        title: Written above all panels; network and data.
-        grid: Rows and columns of panels.
-        options: Further arguments of ``Figure.subplots``.
+    ``options`` are further arguments of ``Figure.subplots``; the height, in inches as the width, is without a legend.
     """
     from matplotlib.figure import Figure  # a second to import
 
@@ -35,14 +34,9 @@ def new_figure(
 
 
 def panel_figure(count: int, width: float, height: float, title: str, **options: Any) -> tuple[Any, list[Any], int]:
-    """Return a figure of panels, at most three in a row; its panels; and the number of panels in a row.
+    """Return a figure of panels of this size in inches, at most three in a row; its panels; and the number in a row.
 
-    Args:
-        count: Number of panels.
-        width: Width of a panel in inches.
-        height: Height of a panel in inches.
-        title: See ``new_figure``.
-        options: Further arguments of ``Figure.subplots``.
+    ``options`` are further arguments of ``Figure.subplots``.
     """
     across = min(3, count)
     down = -(-count // across)
@@ -65,12 +59,7 @@ def title_panel(axes: Any, text: str) -> None:
 
 
 def plain_axes(axes: Any, small: bool = False) -> None:
-    """Draw a light grid, and no frame above and at the right.
-
-    Args:
-        axes: The axes.
-        small: True for a panel among others: smaller ticks.
-    """
+    """Draw a light grid, and no frame above and at the right; of a small panel among others, smaller ticks."""
     axes.grid(alpha=0.25, lw=0.6)
     axes.spines[["top", "right"]].set_visible(False)
     if small:
@@ -85,27 +74,13 @@ def density_axes(axes: Any) -> None:
 
 
 def legend_below(figure: Any, lines: Mapping[str, Any], title: str = "") -> None:
-    """Write a legend below the axes, where it hides nothing: the figure grows by its height.
-
-    Args:
-        figure: The figure.
-        lines: Name -> line.
-        title: Written above the entries.
-    """
+    """Write a legend of named lines below the axes, where it hides nothing: the figure grows by its height."""
     width, height = figure.get_size_inches()
     columns = max(1, min(4, len(lines), int(16 * width) // (max(map(len, lines)) + 11)))  # 16 letters an inch
     figure.set_size_inches(width, height + 0.18 * -(-len(lines) // columns) + 0.3)
-    figure.legend(
-        list(lines.values()),
-        [for_figure(name) for name in lines],
-        loc="outside lower left",
-        ncols=columns,
-        frameon=False,
-        fontsize=9,
-        title=title or None,
-        alignment="left",
-        title_fontsize=9,
-    )
+    options = {"loc": "outside lower left", "ncols": columns, "frameon": False, "alignment": "left"}
+    names = [for_figure(name) for name in lines]
+    figure.legend(list(lines.values()), names, title=title or None, fontsize=9, title_fontsize=9, **options)
 
 
 def lines_in(axes: Any) -> dict[str, Any]:
@@ -125,3 +100,31 @@ Figures = dict[str, Callable[[], Any]]
 def evenly(items: Sequence[Any], most: int) -> list[Any]:
     """Return at most so many items, evenly between the first and the last."""
     return [items[round(at)] for at in np.linspace(0, len(items) - 1, min(len(items), most))]
+
+
+def save_figures(folder: Path, figures: Mapping[str, Callable[[], Any]]) -> tuple[list[str], list[str]]:
+    """Draw figures in the program's own style and write each as PNG and PDF, atomically.
+
+    Returns:
+        The files' names, and a note on each figure that fails: results do not depend on figures.
+    """
+    files, notes = [], []
+    for name, draw in figures.items():
+        written = [f"{name}.png", f"{name}.pdf"]
+        try:
+            with own_style():
+                figure = draw()
+                for file in written:
+                    _save(figure, folder / file)
+            files += written
+        except Exception as error:  # whatever matplotlib, its fonts or the disk raise
+            for file in written:  # those of an earlier report too
+                (folder / file).unlink(missing_ok=True)
+            reason = textwrap.shorten(str(error), 300)
+            notes.append(f"{name}.png and {name}.pdf are not drawn: {type(error).__name__}: {reason}")
+    return files, notes
+
+
+def _save(figure: Any, path: Path) -> None:
+    kind = path.suffix.removeprefix(".")
+    atomic_write(path, lambda file: figure.savefig(file, format=kind, dpi=200))

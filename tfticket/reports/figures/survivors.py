@@ -26,11 +26,8 @@ class SurvivorHistograms:
 
     Attributes:
         arm: The ticket, a Monte Carlo arm, ``ALL`` or ``UNIFORM``.
-        layer: Name of the layer.
-        level: Rounds of pruning.
         weights: Counts in bins of start weights, in the layer's standard deviations, from -3 to 3.
         connectivity: Counts in bins of mean inputs, in the layer's mean, from 0 to 4.
-        name: Name of the arm in figures.
     """
 
     arm: Arm
@@ -42,11 +39,7 @@ class SurvivorHistograms:
 
 
 def survivor_histograms(run: RunFolder) -> list[SurvivorHistograms]:
-    """Return the histograms of a run's fitted tickets and Monte Carlo tickets, at the last level that has any.
-
-    Raises:
-        InputError: A step's folder is damaged or missing.
-    """
+    """Return the histograms of a run's fitted tickets and Monte Carlo tickets, at the last level that has any."""
     histograms: dict[tuple[int, Arm, str], SurvivorHistograms] = {}
 
     def add(level: int, arm: Arm, layers: Mapping[str, Mapping[str, Sequence[int]]]) -> None:

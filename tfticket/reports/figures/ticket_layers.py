@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from tfticket.inspection.result import Histogram, Inspection, KernelInspection, TicketComparison
-from tfticket.reports.figures.style import density_axes, lines_in, new_figure, plain_axes
+from tfticket.reports.figures.style import density_axes, evenly, legend_below, lines_in, new_figure, plain_axes
 from tfticket.text import for_figure
 
 # Okabe and Ito's colours, distinct for the colour-blind; a marker each, for print.
@@ -24,6 +24,8 @@ _COLUMNS = {
 
 def layers_figure(tickets: Mapping[str, Inspection], title: str) -> Any:
     """Draw weights remaining by layer of tickets with the same layers; of a single ticket the live ones too."""
+    from tfticket.reports.figures.number_axes import log_axis  # matplotlib takes a second to import
+
     figure, axes = new_figure(7.2, 4.4, title)
     first = next(iter(tickets.values()))
     lines = {for_figure(name): [kernel.density for kernel in ticket.kernels] for name, ticket in tickets.items()}
@@ -41,7 +43,7 @@ def layers_figure(tickets: Mapping[str, Inspection], title: str) -> Any:
     if len(tickets) == 1:
         axes.axhline(100 * first.density, color="0.45", lw=1, ls=":", zorder=0, label="whole network")
     if log:
-        _percent_ticks(axes)
+        log_axis(axes.yaxis)
         if len(positive) < sum(map(len, lines.values())):
             axes.plot([], [], color="0.3", marker="x", ls="none", label="none")
     else:
@@ -72,15 +74,7 @@ def weights_figure(inspection: Inspection, title: str, paths: Sequence[str] | No
         text = f"{layer_name(kernel.path)}: {percent(kernel.density)} kept"
         row[0].text(0, 1.04, for_figure(text), transform=row[0].transAxes, fontsize=9, va="bottom")
     handles = {name: handle for axes in grid.flat for name, handle in lines_in(axes).items()}
-    figure.legend(
-        handles.values(),
-        handles,
-        loc="outside lower center",
-        ncols=2,
-        frameon=False,
-        title="densities, each of area 1",
-        title_fontsize=9,
-    )
+    legend_below(figure, handles, "densities, each of area 1")
     return figure
 
 
@@ -100,13 +94,8 @@ def overlap_figure(comparison: TicketComparison, title: str) -> Any:
     )
     numbers = np.arange(1, len(comparison.paths) + 1)
     for values, colour, marker, name in ((observed, KEPT, "o", "tickets"), (chance, "0.45", "s", "by chance")):
-        style = {
-            "color": colour,
-            "marker": marker,
-            "ms": _marker_size(len(numbers)),
-            "lw": 1.6,
-            "ls": "-" if name == "tickets" else "--",
-        }
+        style = {"color": colour, "marker": marker, "ms": _marker_size(len(numbers)), "lw": 1.6}
+        style["ls"] = "-" if name == "tickets" else "--"
         right.plot(numbers, values.mean(axis=1), label=name, **style)
     if len(pairs[0]) > 1:
         right.fill_between(numbers, observed.min(axis=1), observed.max(axis=1), color=KEPT, alpha=0.18, lw=0)
@@ -134,11 +123,7 @@ def shown_kernels(
 ) -> tuple[list[KernelInspection], str]:
     """Return the kernels of these paths, by default as many as fit, and a title that says if layers are left out."""
     kernels = inspection.kernels
-    if paths is None:
-        last = len(kernels) - 1
-        shown = [kernels[n] for n in np.unique(np.linspace(0, last, min(_PANELS, last + 1)).round().astype(int))]
-    else:
-        shown = [inspection.kernel(path) for path in paths]
+    shown = evenly(kernels, _PANELS) if paths is None else [inspection.kernel(path) for path in paths]
     return shown, title if len(shown) == len(kernels) else f"{title} ({len(shown)} of {len(kernels)} layers)"
 
 
@@ -167,19 +152,7 @@ def _line(axes: Any, name: str, values: np.ndarray, log: bool, style: dict[str, 
         )
 
 
-def _percent_ticks(axes: Any) -> None:
-    """Write plain numbers on a logarithmic axis."""
-    from matplotlib.ticker import FuncFormatter, LogLocator
-
-    low, high = axes.get_ylim()
-    steps = (1, 2, 5) if high < 300 * low else (1,)
-    axes.yaxis.set_major_locator(LogLocator(subs=steps))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.set_yticks([], minor=True)
-
-
 def _layer_axis(axes: Any, paths: Sequence[str]) -> None:
-    """Write the names of few layers, the numbers of many."""
     if len(paths) <= 24:
         names = [for_figure(layer_name(path)) for path in paths]
         options = {"rotation": 40 if len(paths) < 12 else 60, "ha": "right", "rotation_mode": "anchor"}
@@ -199,7 +172,6 @@ def _legend(figure: Any, axes: Any, lines: int) -> None:
 
 
 def _density(axes: Any, histogram: Histogram) -> None:
-    """Draw kept and pruned weights, each as a density of area 1."""
     width = np.diff(histogram.edges)
     for counts, colour, name in ((histogram.pruned, _PRUNED, "pruned"), (histogram.kept, KEPT, "kept")):
         if total := counts.sum():

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tfticket.inspection.result import Inspection, Picture
-from tfticket.reports.figures.style import new_figure
+from tfticket.reports.figures.style import new_figure, panel_figure
 from tfticket.reports.figures.ticket_layers import KEPT, layer_name, percent, shown_kernels
 from tfticket.text import for_figure
 
@@ -46,12 +46,8 @@ def receptive_fields_figure(inspection: Inspection, title: str) -> Any:
 def masks_figure(inspection: Inspection, title: str, paths: Sequence[str] | None = None) -> Any:
     """Draw the layers' masks: a row for each input of a unit, a column for each unit."""
     kernels, title = shown_kernels(inspection, paths, title)
-    columns = min(3, len(kernels))
-    rows = -(-len(kernels) // columns)
-    figure, grid = new_figure(0.6 + 3.1 * columns, 0.7 + 2.9 * rows, title, (rows, columns), squeeze=False)
-    for axes in list(grid.flat)[len(kernels) :]:
-        axes.remove()
-    for axes, kernel in zip(grid.flat, kernels, strict=False):
+    figure, panels, _ = panel_figure(len(kernels), 3.1, 2.9, title)
+    for axes, kernel in zip(panels, kernels, strict=True):
         _mask_panel(figure, axes, kernel.picture)
         inputs = kernel.weights // kernel.units
         axes.set_title(for_figure(f"{layer_name(kernel.path)}: {percent(kernel.density)} kept"), fontsize=9)
@@ -109,12 +105,8 @@ def _survivors_panel(figure: Any, axes: Any, inspection: Inspection) -> None:
             title += f"\ngrey: no path begins here ({np.count_nonzero(dead):,} of {dead.size:,})" if dead.any() else ""
     from matplotlib import colormaps
 
-    image = axes.imshow(
-        counts,
-        cmap=colormaps["viridis"].with_extremes(bad="0.8"),
-        vmin=0,
-        vmax=max(1.0, float(np.max(counts, initial=1, where=counts > 0))),
-    )
+    most = max(1.0, float(np.max(counts, initial=1, where=counts > 0)))
+    image = axes.imshow(counts, cmap=colormaps["viridis"].with_extremes(bad="0.8"), vmin=0, vmax=most)
     figure.colorbar(image, ax=axes, shrink=0.75)
     axes.set_title(title, fontsize=10)
 

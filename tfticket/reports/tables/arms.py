@@ -1,10 +1,12 @@
 """Tables of arms: test accuracy and NLL of each arm at each level, and the frame that other tables of arms share."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from tfticket.arms import TICKET
-from tfticket.reports.rows import name_at
+from tfticket.reports.rows import Network, name_at
 from tfticket.reports.statistics import Estimate
 from tfticket.reports.tables.cells import Cell, shown_levels
 
@@ -19,8 +21,6 @@ class ArmRow:
     Attributes:
         name: See ``name_at``.
         level, density: As of a ``Cell``.
-        seeds: Number of seeds in the mean.
-        values: The columns of this table.
     """
 
     name: str
@@ -43,6 +43,16 @@ def arm_table(header: Sequence[str], rows: Sequence[ArmRow]) -> Table:
         [f"{row.density:.1%}", row.name, *([str(row.seeds)] if differ else []), *row.values] for row in shown.values()
     ]
     return ["weights\nremaining", "arm", *(["n"] if differ else []), *header], cells
+
+
+def network_row(seeds: Mapping[int, Sequence[Network]], values: list[str]) -> ArmRow:
+    """Return the row of the networks of one arm at one level, by seed."""
+    networks = [network for replicates in seeds.values() for network in replicates]
+    first = networks[0]
+    density = float(np.mean([network.density for network in networks]))
+    return ArmRow(
+        name_at(first.name, first.arm, first.level, first.variational), first.level, density, len(seeds), values
+    )
 
 
 def metrics_table(cells: Sequence[Cell]) -> Table:

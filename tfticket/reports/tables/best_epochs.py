@@ -7,8 +7,8 @@ import numpy as np
 
 from tfticket.evaluation.model_selection import CRITERIA, select_evaluations
 from tfticket.reports.grouping import by_level_and_arm
-from tfticket.reports.rows import Network, name_at, network_fields
-from tfticket.reports.tables.arms import ArmRow, Table, arm_table
+from tfticket.reports.rows import Network, network_fields
+from tfticket.reports.tables.arms import Table, arm_table, network_row
 from tfticket.runs.run_folder import RunFolder
 
 NOTE = (
@@ -30,11 +30,7 @@ class RecordedTraining(Network):
 
 
 def recorded_trainings(run: RunFolder) -> list[RecordedTraining]:
-    """Return the trainings of a run that have an arm and recorded test metrics, in the run's order.
-
-    Raises:
-        InputError: A step's folder is damaged or missing.
-    """
+    """Return the trainings of a run that have an arm and recorded test metrics, in the run's order."""
     return [
         RecordedTraining(**network_fields(run, step), moments=moments)
         for step in run.steps("train")
@@ -43,29 +39,16 @@ def recorded_trainings(run: RunFolder) -> list[RecordedTraining]:
 
 
 def best_epochs_table(trainings: Sequence[RecordedTraining], levels: Sequence[int]) -> Table:
-    """Return a table with accuracy and MACE at each of the ``CRITERIA``; a row for each level and arm.
-
-    Args:
-        trainings: From ``recorded_trainings``.
-        levels: The levels to show.
-    """
+    """Return a table with accuracy and MACE at each of the ``CRITERIA``; a row for each of these levels and arm."""
     groups = by_level_and_arm([training for training in trainings if training.level in levels])
     rows = []
-    for (level, arm), seeds in sorted(groups.items(), key=lambda group: group[0][0]):
+    for _, seeds in sorted(groups.items(), key=lambda group: group[0][0]):
         values = []
         for moment in CRITERIA:
-            means = [
-                [
-                    np.mean([training.moments[moment][metric] for training in replicates])
-                    for metric in ("accuracy", "mace")
-                ]
-                for replicates in seeds.values()
-            ]
-            accuracy, mace = np.mean(means, axis=0)
+            accuracy, mace = (
+                np.mean([np.mean([t.moments[moment][metric] for t in replicates]) for replicates in seeds.values()])
+                for metric in ("accuracy", "mace")
+            )
             values.append(f"{accuracy:.2%} {mace:.1%}")
-        group = [training for replicates in seeds.values() for training in replicates]
-        density = float(np.mean([training.density for training in group]))
-        rows.append(
-            ArmRow(name_at(group[0].name, arm, level, group[0].variational), level, density, len(seeds), values)
-        )
+        rows.append(network_row(seeds, values))
     return arm_table([f"{moment}\naccuracy  MACE" for moment in CRITERIA], rows)

@@ -15,15 +15,12 @@ class Cell:
     """One arm of one run at one level, over its seeds. The fields are the keys of ``summary.json``.
 
     Attributes:
-        run, arm, level: The run, its arm, and the rounds of pruning.
         density: Mean over seeds.
-        name: Name of the arm in tables and figures.
         replicates: Fewest and most replicates of a seed.
         test: Metric -> estimate over seeds, on test rows.
         test_range: Metric -> lowest and highest value of a seed.
         ticket_minus: Metric -> estimate of (ticket - this arm), paired by seed; empty for the ticket itself.
         emptied: Layer -> the seeds of which some replicate has no weight left in it.
-        variational: True if the run's own network is variational.
     """
 
     run: str

@@ -37,12 +37,7 @@ def _text(value: float | None, written: str) -> str:
 
 
 def verdict_text(name: str, diagnostics: dict[str, Any]) -> str:
-    """Return the verdict on chains, its reasons and the caution, in a sentence each.
-
-    Args:
-        name: Name of the chains.
-        diagnostics: Their diagnostics.
-    """
+    """Return the verdict on these chains, its reasons and the caution, in a sentence each."""
     reasons = f": {'; '.join(diagnostics['reasons'])}" if diagnostics["reasons"] else ""
     return f"{name}: {diagnostics['verdict']}{reasons}. {diagnostics['caution']}"
 

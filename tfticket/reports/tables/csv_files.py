@@ -25,7 +25,6 @@ _NETWORK = ("arm", "seed", "replicate", "level", "density")
 
 
 def _cells_of(network: Network) -> list[object]:
-    """Return the cells of the columns ``_NETWORK``."""
     return [network.arm.key, network.seed, network.replicate, network.level, network.density]
 
 

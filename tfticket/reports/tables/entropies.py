@@ -7,9 +7,8 @@ from itertools import compress
 import numpy as np
 
 from tfticket.reports.grouping import by_level_and_arm
-from tfticket.reports.network_uncertainty import AUROC, PASSES, NetworkUncertainty, mean_density, seed_means
-from tfticket.reports.rows import name_at
-from tfticket.reports.tables.arms import ArmRow, Table, arm_table
+from tfticket.reports.network_uncertainty import AUROC, PASSES, NetworkUncertainty, seed_means
+from tfticket.reports.tables.arms import Table, arm_table, network_row
 
 _ENTROPIES = "Aleatoric and epistemic entropies in nats per row, means over the test rows and over seeds."
 _DEVIATIONS = (
@@ -53,15 +52,14 @@ def uncertainty_tables(
 
 def _table(networks: Sequence[NetworkUncertainty], levels: Sequence[int], columns: Sequence[_Column]) -> Table:
     rows = []
-    for (level, arm), seeds in sorted(by_level_and_arm(networks).items(), key=lambda group: group[0][0]):
+    for (level, _), seeds in sorted(by_level_and_arm(networks).items(), key=lambda group: group[0][0]):
         group = [network for replicates in seeds.values() for network in replicates]
         values = [
             to_text(float(np.mean(seed_means(seeds, name)))) if all(name in network.values for network in group) else ""
             for name, _, to_text in columns
         ]
         if level in levels and any(values):
-            name = name_at(group[0].name, arm, level, group[0].variational)
-            rows.append(ArmRow(name, level, mean_density(seeds), len(seeds), values))
+            rows.append(network_row(seeds, values))
     used = [any(values) for values in zip(*(row.values for row in rows), strict=True)]
     rows = [replace(row, values=list(compress(row.values, used))) for row in rows]
     return arm_table([header for _, header, _ in compress(columns, used)], rows)

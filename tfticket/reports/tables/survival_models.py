@@ -8,7 +8,7 @@ import numpy as np
 
 from tfticket.arms import Arm
 from tfticket.reports.tables.arms import Table
-from tfticket.runs.run_folder import RunFolder
+from tfticket.runs.run_folder import RunFolder, Step
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,6 @@ class Fit:
         intercept: Mean over seeds; 0 as printed.
         magnitude, connectivity: Slopes, means over seeds; None without connectivity.
         survivors: Share of the weights that survive.
-        seeds: Number of seeds.
     """
 
     layers: str
@@ -34,24 +33,21 @@ class Fit:
 
 
 def fits_of(run: RunFolder) -> list[Fit]:
-    """Return the models of survival of a run's tickets.
-
-    Raises:
-        InputError: A step's folder is damaged or missing.
-    """
-    steps = run.steps("fit")
-    last = max((step.label["level"] for step in steps), default=0)
+    """Return the models of survival of a run's tickets."""
     fits: dict[tuple[str, str], list[dict[str, Any]]] = {}
     seeds: dict[tuple[str, str], set[int]] = {}
-    for step in steps:
-        label = step.label
-        if label["level"] == last:
-            images = f", {label['images']} images" if "images" in label else ""
-            for layers, models in step.result["fits"].items():
-                for by, fit in models.items():
-                    fits.setdefault((layers, by + images), []).append(fit)
-                    seeds.setdefault((layers, by + images), set()).add(label["seed"])
+    for step in _of_last_level(run, "fit"):
+        images = f", {step.label['images']} images" if "images" in step.label else ""
+        for layers, models in step.result["fits"].items():
+            for by, fit in models.items():
+                fits.setdefault((layers, by + images), []).append(fit)
+                seeds.setdefault((layers, by + images), set()).add(step.label["seed"])
     return [_mean_fit(*key, group, len(seeds[key])) for key, group in fits.items()]
+
+
+def _of_last_level(run: RunFolder, kind: str) -> list[Step]:
+    steps = run.steps(kind)
+    return [step for step in steps if step.label["level"] == max(other.label["level"] for other in steps)]
 
 
 def _mean_fit(layers: str, by: str, fits: Sequence[Mapping[str, Any]], seeds: int) -> Fit:
@@ -77,12 +73,10 @@ class Closeness:
 
     Attributes:
         arm: The Monte Carlo tickets.
-        layer: Name of the layer.
         density: Fraction of its weights that survive.
         ticket_density: The same of the tickets; None if they have no such layer.
         ks_weights, ks_connectivity: Kolmogorov-Smirnov distances of survivors' magnitudes and connectivities to those
             of the tickets; None if some seed has none to compare.
-        seeds: Number of seeds.
     """
 
     arm: Arm
@@ -95,18 +89,11 @@ class Closeness:
 
 
 def closeness_of(run: RunFolder) -> list[Closeness]:
-    """Return the distances of Monte Carlo tickets to the tickets at a run's last level; replicates are averaged first.
-
-    Raises:
-        InputError: A step's folder is damaged or missing.
-    """
-    steps = run.steps("draw")
-    last = max((step.label["level"] for step in steps), default=0)
+    """Return the distances of Monte Carlo tickets to the tickets at a run's last level, replicates averaged first."""
     layers: dict[tuple[Arm, str], dict[int, list[dict[str, float | None]]]] = {}
-    for step in steps:
-        if (label := step.label)["level"] == last:
-            for layer, values in step.result["layers"].items():
-                layers.setdefault((label["arm"], layer), {}).setdefault(label["seed"], []).append(values)
+    for step in _of_last_level(run, "draw"):
+        for layer, values in step.result["layers"].items():
+            layers.setdefault((step.label["arm"], layer), {}).setdefault(step.label["seed"], []).append(values)
     return [_mean_closeness(*key, list(seeds.values())) for key, seeds in layers.items()]
 
 
