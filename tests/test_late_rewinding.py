@@ -55,8 +55,8 @@ def test_monte_carlo_tickets_of_a_late_rewound_run(tmp_path, call):
     relative = fit.result["relative_magnitude"]
     assert relative["dense_3"] == 1.0
     mean = (relative["dense_1"] + relative["dense_2"]) / 2
-    assert rows[1].beside["relative_magnitude"] == pytest.approx(mean)
-    assert rows[1].beside["epochs"] == pytest.approx(30 * 128 / 300)
+    assert rows[1].extra_metrics["relative_magnitude"] == pytest.approx(mean)
+    assert rows[1].extra_metrics["epochs"] == pytest.approx(30 * 128 / 300)
 
     # A sampler of another iteration than the weights is noted.
     options = ["--model", "lenet-300-100", "--by", "magnitude", "--images", 50, "--out", tmp_path / "drawn.safetensors"]

@@ -80,7 +80,7 @@ WRONG = """
 mc-ticket other.json {net}                             | other.json; mc-fit
 mc-ticket sampler.json {net} --seed -1                 | --seed; '-1'; 0
 mc-ticket sampler.json {net} --images 201              | 201; 200
-mc-fit ticket.safetensors --data cifar-10-small --train-rows 50 | (28, 28, 1)
+mc-fit ticket.safetensors --data cifar-10-small --train-rows 50 | 28, 28, 1]; (50, 32, 32, 3)
 """
 
 

@@ -23,7 +23,7 @@ from tfticket.procedures.kl_tuning import tune as tune_in_lab
 from tfticket.tickets.transplant import transplant
 
 TRAIN = TrainConfig(epochs="4it", batch_size=32, evaluate_every="4it", objective={"evaluation_draws": 2})
-POPULATION = Population(members=3, generations=2)
+POPULATION = Population(members=2, generations=2)
 SEED = 5
 pytestmark = pytest.mark.usefixtures("without_xla")
 
@@ -51,7 +51,6 @@ def test_svi_trains_the_transplanted_mask(data, ticket):
         assert trained.history == expected.history
 
 
-@pytest.mark.slow
 def test_tune_finds_the_weights_of_the_lab(data, ticket, tmp_path):
     lab, config = Lab(tmp_path, Execution(processes=1)), DataConfig(**DIGITS)
     label = {"seed": SEED, "level": 0, "density": 0.5}

@@ -78,6 +78,7 @@ class Stopping(Listener):
 
 def test_a_run_that_is_stopped_in_its_trainings_goes_on_to_the_same_bits(tmp_path, without_xla):
     short = ["train.epochs=60it", "train.evaluate_every=10it", "prune={rewind: 5it, levels: 1}", "controls=[]"]
+    short += ["execution.threads=null"]  # TensorFlow may run in this process already
     config, undisturbed = load_experiment("quickstart-smoke", [*OPTIONS, *short]), tmp_path / "undisturbed"
 
     def run(workspace, listener=None):
