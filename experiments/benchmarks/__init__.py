@@ -18,6 +18,7 @@ BENCHMARKS = {
     "vi_step": "a step of variational inference, against torch-blue and deterministic steps; memory",
     "nuts_gradient": "exact gradients of tickets' posteriors, against JAX and TensorFlow; memory; cost",
     "nuts_draws": "draws of NUTS against NumPyro; overhead of the sampler over its gradients",
+    "ess": "effective draws per gradient and per minute, by sampler, against NumPyro",
     "gui": "the window: start, opening, stalls, CPU, memory",
     "workspaces": "listing 200 runs of 10,000 events, and reading one",
     "determinism": "cost of op determinism, and whether bits repeat",

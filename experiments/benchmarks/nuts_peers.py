@@ -127,6 +127,33 @@ def _compacted(
     return places, shapes
 
 
+def sample_numpyro(ticket: str, rows: int, warmup: int, draws: int, depth: int, threads: int) -> dict[str, Any]:
+    """Run a chain of NumPyro's NUTS from the prior, with its own warm-up; see ``nuts_children.sample_tfticket``."""
+    jax: Any = importlib.import_module("jax")
+    jnp: Any = importlib.import_module("jax.numpy")
+    infer: Any = importlib.import_module("numpyro.infer")
+    layout, model = _numpyro_model(Ticket.load(ticket))
+    kernel = infer.NUTS(model, max_tree_depth=depth, init_strategy=infer.init_to_sample)
+    chain = infer.MCMC(kernel, num_warmup=warmup, num_samples=draws, progress_bar=False)
+    data = tuple(map(jnp.asarray, _rows(rows)))
+    began = time.perf_counter()
+    chain.warmup(jax.random.PRNGKey(0), *data, extra_fields=("num_steps", "potential_energy"))
+    jax.block_until_ready(chain.last_state)
+    warmed = time.perf_counter()
+    chain.run(jax.random.PRNGKey(1), *data, extra_fields=("num_steps", "potential_energy"))
+    fields = chain.get_extra_fields()
+    thetas = chain.get_samples()["theta"]
+    jax.block_until_ready(thetas)
+    log_prior = -0.5 * jnp.sum(thetas**2, axis=1) - 0.5 * layout.size * math.log(2 * math.pi)
+    seconds = time.perf_counter() - warmed
+    return {
+        "log_likelihood": np.asarray(-fields["potential_energy"] - log_prior, float).tolist(),
+        "drawing_gradients": int(fields["num_steps"].sum()),
+        "drawing_seconds": seconds,
+        "seconds": time.perf_counter() - began,
+    }
+
+
 def draw_numpyro(ticket: str, rows: int, depth: int, step_size: float, draws: int, threads: int) -> dict[str, Any]:
     """Draw full trees by NumPyro's NUTS, float32, from the start weights of a ticket; the first draw compiles.
 
@@ -135,17 +162,9 @@ def draw_numpyro(ticket: str, rows: int, depth: int, step_size: float, draws: in
     """
     jax: Any = importlib.import_module("jax")
     jnp: Any = importlib.import_module("jax.numpy")
-    numpyro: Any = importlib.import_module("numpyro")
     nuts: Any = importlib.import_module("numpyro.infer").NUTS
     loaded = Ticket.load(ticket)
-    layout = Layout.of(loaded.start, loaded.mask, loaded.start)
-    logits_of = _jax_logits(layout)
-
-    def model(images: Any, labels: Any) -> None:
-        prior = numpyro.distributions.Normal(0.0, 1.0).expand([layout.size]).to_event(1)
-        theta = numpyro.sample("theta", prior)
-        numpyro.sample("labels", numpyro.distributions.Categorical(logits=logits_of(theta, images)), obs=labels)
-
+    layout, model = _numpyro_model(loaded)
     kernel = nuts(model, step_size=step_size, adapt_step_size=False, adapt_mass_matrix=False, max_tree_depth=depth)
     data = tuple(map(jnp.asarray, _rows(rows)))
     start = {"theta": jnp.asarray(layout.pack(loaded.start), jnp.float32)}
@@ -159,6 +178,20 @@ def draw_numpyro(ticket: str, rows: int, depth: int, step_size: float, draws: in
             seconds.append(time.perf_counter() - began)
             steps.append(int(state.num_steps))
     return {"seconds": float(np.median(seconds)), "n_steps": steps}
+
+
+def _numpyro_model(ticket: Ticket) -> tuple[Layout, Callable[[Any, Any], None]]:
+    """Return the layout of a ticket's theta, and NumPyro's model of images and labels."""
+    numpyro: Any = importlib.import_module("numpyro")
+    layout = Layout.of(ticket.start, ticket.mask, ticket.start)
+    logits_of = _jax_logits(layout)
+
+    def model(images: Any, labels: Any) -> None:
+        prior = numpyro.distributions.Normal(0.0, 1.0).expand([layout.size]).to_event(1)
+        theta = numpyro.sample("theta", prior)
+        numpyro.sample("labels", numpyro.distributions.Categorical(logits=logits_of(theta, images)), obs=labels)
+
+    return layout, model
 
 
 def _gradients(
