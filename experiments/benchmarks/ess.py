@@ -1,8 +1,8 @@
 """Effective draws of a ticket's posterior per gradient and per minute, by sampler, against NumPyro's NUTS.
 
 LeNet-300-100 at 99 %, the ticket of ``nuts_gradient``, N(0, 1) as prior, 10,000 training rows of MNIST, one chain of
-each sampler in a separate process. Effective draws are of the log likelihood, after the warm-up (ArviZ). NumPyro is used
-as by its users: float32, dense kernels with zeros, its own warm-up, from the prior.
+each sampler in a separate process. Effective draws are of the log likelihood, after the warm-up (ArviZ). NumPyro is
+used as by its users: float32, dense kernels with zeros, its own warm-up, from the prior.
 
 - SAMPLER: effective draws per 1,000 gradients, and per minute; accuracy and NLL of the mean prediction on test rows.
 - mclmc / nuts from the prior, hmc / nuts from the prior: of effective draws per 1,000 gradients.
