@@ -58,7 +58,7 @@ def save_tensors(path: Path, kind: str, tensors: dict[str, np.ndarray], metadata
 def load_tensors(
     path: Path, kind: str | None, names: Sequence[str] | None = None
 ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """Read what ``save_tensors`` wrote, and see that it is: what is read, and that it is of the step it lies in.
+    """Read what ``save_tensors`` wrote, in that order, and see that it is: what is read, and of the step it lies in.
 
     Args:
         path: The file.
@@ -90,7 +90,7 @@ def load_tensors(
     changed = [name for name, array in tensors.items() if checksum({"": array}) != checksums[name]]
     if changed:
         raise Damaged(path, f"is damaged: the bytes of {', '.join(changed[:3])} are not those that were written")
-    return tensors, header
+    return {name: tensors[name] for name in checksums if name in tensors}, header  # safetensors has another order
 
 
 def _header(path: Path, texts: dict[str, str], kind: str | None) -> dict[str, Any]:
