@@ -93,7 +93,7 @@ def cost_of(steps: Iterable[PlannedStep]) -> Cost:
     for step, *others in groups.values():
         number = 1 + len(others)
         if step.kind == "sample":
-            chains += number
+            chains += number * (step.config.first == 0)  # the others go on with it
             gradients = max(gradients, step.config.sample.most_gradients(_rows(step.config.data)[0]))
             chain_seconds.append(_times(number, _chain_seconds(step)))
         elif step.kind == "evaluate":
@@ -113,7 +113,7 @@ def _alike(step: PlannedStep) -> tuple[Any, ...]:
         evaluated = id(config.data), id(config.out_of_distribution), config.draws, config.passes
         return *network, *_alike(step.inputs["trained"]), *evaluated
     if step.kind == "sample":
-        return *network, id(config.data), id(config.sample), step.result()["density"]
+        return *network, id(config.data), id(config.sample), config.first, step.result()["density"]
     train, objective = config.train, config.train.objective
     length = train.epochs, train.batch_size, train.evaluate_every, train.evaluate_test
     bounds = (config.first, config.last) if step.kind == "member" else ()
@@ -174,7 +174,10 @@ def _chain_seconds(step: PlannedStep) -> float | None:
     nearest = min((sparsity for sparsity in measured if sparsity >= 0.99 * left), default=max(measured))
     row = measured[nearest] * max(1.0, left / nearest)
     rows = _rows(step.config.data)[0]
-    return float(BESIDE_GRADIENTS * sample.most_gradients(rows) * rows * row)
+    gradients = sample.most_gradients(rows)
+    if first := step.config.first:
+        gradients -= sample.model_copy(update={"draws": first}).most_gradients(rows)
+    return float(BESIDE_GRADIENTS * gradients * rows * row)
 
 
 def _measured_iteration(step: PlannedStep) -> tuple[int, float] | None:

@@ -13,6 +13,8 @@ from tfticket.backend import tf
 from tfticket.data import Normalisation
 from tfticket.models import named_variables
 from tfticket.sampling.layout import Layout
+from tfticket.sampling.metric import Metric
+from tfticket.sampling.posterior import Whitened
 from tfticket.sampling.program import compile_network
 from tfticket.sampling.reader import sparse_layers
 from tfticket.sampling.sparse_engine import SparseEngine
@@ -207,12 +209,15 @@ def test_the_log_density_and_its_gradient_are_those_of_float64_and_finite_differ
         theta = posterior.prior.constrain(u)
         likelihood, _ = posterior.engine.log_likelihood_and_gradient(theta)
         assert posterior.log_likelihood(u, log_density) == pytest.approx(likelihood, abs=1e-9)
-        at, bits = tf.constant(u), {"rtol": 0 if engine == "sparse" else 1e-5}
+        density, bits = Whitened(posterior), {"rtol": 0 if engine == "sparse" else 1e-5}
+        density.metric = Metric.diagonal(scale := random.uniform(0.5, 2, len(density.moving)))
+        at = tf.constant(density.metric.to_whitened(u[density.moving]))
+        log_density, gradient = posterior.log_density_and_gradient(density.to_position(at.numpy()))
         with tf.GradientTape() as tape:
             tape.watch(at)
-            value = 3.0 * posterior.target()(at)
+            value = 3.0 * density.as_tensor()(at)
         np.testing.assert_allclose(value, 3.0 * log_density, **bits)
-        np.testing.assert_allclose(tape.gradient(value, at), 3.0 * gradient, **bits)
+        np.testing.assert_allclose(tape.gradient(value, at), 3.0 * scale * gradient[density.moving], **bits)
     _, _, logits = by_plain_keras(model, data, posterior.weights(u))
     ours = posterior.engine.logits(theta, posterior.engine.prepare(data.x_validation))
     np.testing.assert_allclose(ours, logits, atol=1e-4)
