@@ -55,6 +55,15 @@ def test_the_metric_of_a_normal_posterior_is_its_covariance():
     assert left[1] < left[0] / 8
 
 
+def test_a_low_rank_metric_of_few_draws_is_positive_definite():
+    random = np.random.default_rng(0)
+    metric = fit_metric(*drawn(normal(random, 400, 3), 25, random))
+    assert metric.rank > 0
+    assert (metric.eigenvalues > 0).all()
+    at = random.normal(size=400)
+    np.testing.assert_allclose(metric.to_whitened(metric.to_position(at)), at, rtol=1e-6)
+
+
 def _factor(metric):
     return np.stack([metric.to_position(row) for row in np.eye(len(metric.scale))], axis=1)
 

@@ -8,6 +8,7 @@ import pytest
 from tests.sampling.problems import Target, sample
 from tfticket.config import SampleConfig
 from tfticket.config.sampling import SHORTEST_WARMUP
+from tfticket.errors import TfticketError
 from tfticket.sampling.mclmc import Mclmc
 from tfticket.sampling.metric import fit_metric
 from tfticket.sampling.warmup import (
@@ -191,6 +192,14 @@ def test_the_step_size_of_an_unadjusted_sampler_has_the_energy_error_that_is_all
     start = np.geomspace(0.3, 3, 200) * np.random.default_rng(0).normal(size=200)
     step_size = stable_step_size(Mclmc(target), start, np.random.default_rng(1), begin)
     assert energy_error(target, start, 0.85 * step_size) < ENERGY_ERROR < energy_error(target, start, 1.25 * step_size)
+
+
+def test_a_density_without_a_stable_step_size_is_refused():
+    def a_point(at):
+        return (0.0, np.ones(3)) if (at == 1).all() else (math.nan, np.full(3, math.nan))
+
+    with pytest.raises(TfticketError, match="stable"):
+        stable_step_size(Mclmc(Target(3, a_point)), np.ones(3), np.random.default_rng(0), 1.0)
 
 
 def test_the_step_size_keeps_away_from_the_edge_of_stability():

@@ -99,6 +99,7 @@ def fit_metric(draws: np.ndarray, gradients: np.ndarray, low_rank: bool = True) 
     basis = _span(scaled_draws, scaled_gradients)
     of_draws, of_gradients = (_products(rows @ basis) for rows in (scaled_draws, scaled_gradients))
     eigenvalues, vectors = np.linalg.eigh(_geometric_mean(of_draws, of_gradients))
+    eigenvalues = np.maximum(eigenvalues, 1e-12 * eigenvalues.max(initial=0))  # rounding makes some negative
     kept = (eigenvalues > CUTOFF) | (eigenvalues < 1 / CUTOFF)
     return Metric(scale, basis @ vectors[:, kept], eigenvalues[kept])
 

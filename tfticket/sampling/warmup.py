@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from tfticket.errors import TfticketError
 from tfticket.sampling.metric import MOST_DRAWS, MOST_NUMBERS, Metric, fit_metric
 from tfticket.sampling.protocol import Density, Sampler, Tuning
 
@@ -38,13 +39,19 @@ ENERGY_ERROR = 5e-4
 """Largest mean squared energy error, a variable, of an unadjusted sampler's step."""
 
 LEAP = 50.0
-"""Growth of the energy error over a step size a quarter larger that marks the edge of stability."""
+"""Growth of the energy error over the next larger step size that marks the edge of stability."""
 
 FROM_EDGE = 0.6
 """Fraction of the largest stable step size that is taken where the edge, not the energy error, bounds it."""
 
 TRIAL_STEPS = 50
 """Integrator steps, at least, of the trial of an unadjusted sampler's step size."""
+
+CONFIRMING_STEPS = 300
+"""The same of the trials that confirm it."""
+
+SMALLER = 0.8
+"""Factor of the next step size where a trial does not confirm one."""
 
 SHORTEST_TERM_BUFFER = 7
 """Fewest draws in which a step size settles."""
@@ -261,11 +268,12 @@ def reasonable_step_size(
 
 
 def stable_step_size(sampler: Sampler, position: np.ndarray, random: np.random.Generator, step_size: float) -> float:
-    """Return the step size of an unadjusted sampler: the largest whose energy error is at most ``ENERGY_ERROR``.
+    """Return the step size of an unadjusted sampler: about the largest whose energy error is at most ``ENERGY_ERROR``.
 
     Each candidate is held fixed while the sampler moves from the position; the chain itself does not move. Published
     tuners extrapolate the energy error by the sixth power of the step size; near the edge of stability it leaps, and
-    they end beyond it. Here, where the error leaps beyond the step size found, ``FROM_EDGE`` of it is taken.
+    they end beyond it. Here a bisection by short trials is confirmed by long ones, in which rare leaps show, and where
+    the error leaps just beyond the step size found, ``FROM_EDGE`` of it is taken.
 
     Args:
         sampler: The sampler, at the metric that is to be used.
@@ -275,10 +283,10 @@ def stable_step_size(sampler: Sampler, position: np.ndarray, random: np.random.G
     """
     start = sampler.init(position)
 
-    def energy_error(candidate: float) -> float:
+    def energy_error(candidate: float, length: int) -> float:
         state, total, steps = start, 0.0, 0.0
-        while steps < TRIAL_STEPS:
-            state, stats = sampler.step(state, candidate, random, TRIAL_STEPS)
+        while steps < length:
+            state, stats = sampler.step(state, candidate, random, length)
             if stats.diverging or stats.energy_error is None:
                 return math.inf
             total, steps = total + stats.n_steps * stats.energy_error, steps + stats.n_steps
@@ -286,12 +294,19 @@ def stable_step_size(sampler: Sampler, position: np.ndarray, random: np.random.G
 
     stable, unstable = 0.0, math.inf
     for _ in range(60):
-        if energy_error(step_size) <= ENERGY_ERROR:
+        if energy_error(step_size, TRIAL_STEPS) <= ENERGY_ERROR:
             stable = step_size
         else:
             unstable = step_size
-        if stable and unstable / stable < 1.1:
+        if stable and unstable / stable < 1.2:
             break
         step_size = 2 * stable if math.isinf(unstable) else unstable / 2 if not stable else math.sqrt(stable * unstable)
-    leaps = energy_error(1.25 * stable) > LEAP * max(energy_error(stable), 1e-300)
+    error = math.inf
+    for _ in range(60):
+        if not stable or (error := energy_error(stable, CONFIRMING_STEPS)) <= ENERGY_ERROR:
+            break
+        stable *= SMALLER
+    if error > ENERGY_ERROR:
+        raise TfticketError("No step size of the sampler is stable: the metric of the warm-up is too ill-conditioned.")
+    leaps = energy_error(stable / SMALLER, CONFIRMING_STEPS) > LEAP * max(error, 1e-300)
     return stable * (FROM_EDGE if leaps else 1.0)
