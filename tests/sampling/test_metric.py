@@ -19,10 +19,10 @@ def inverse_mass(metric):
     return metric.scale[:, None] * low_rank * metric.scale
 
 
-def normal(random, size, rank):
+def normal(random, size, stretches=(30, 8, 0.05)):
     """A factor of a covariance: scales over four decades, and some directions stretched or shrunk."""
-    vectors = np.linalg.qr(random.normal(size=(size, rank)))[0]
-    stretch = np.array([30, 8, 0.05])[:rank] - 1
+    stretch = np.array(stretches) - 1
+    vectors = np.linalg.qr(random.normal(size=(size, len(stretch))))[0]
     return np.geomspace(0.01, 100, size)[:, None] * (np.eye(size) + vectors * stretch @ vectors.T)
 
 
@@ -33,7 +33,7 @@ def drawn(factor, count, random):
 
 def test_a_metric_is_blackjaxs():
     draws, gradients = correlated_draws()
-    metric = fit_metric(draws, gradients)
+    metric = fit_metric(draws, gradients, added_draws=1e-5)  # blackjax's gamma
     assert 0 < metric.rank < len(metric.scale)
     np.testing.assert_allclose(metric.scale, BLACKJAX["scale"], rtol=1e-9)
     np.testing.assert_allclose(inverse_mass(metric), BLACKJAX["inverse_mass"], rtol=1e-6, atol=1e-8)
@@ -43,11 +43,11 @@ def test_a_metric_is_blackjaxs():
 def test_the_metric_of_a_normal_posterior_is_its_covariance():
     """Up to eigenvalues within the cutoff with more draws than variables; with fewer, in the directions that count."""
     random = np.random.default_rng(0)
-    factor = normal(random, 10, 3)
-    metric = fit_metric(*drawn(factor, 30, random))
+    factor = normal(random, 10)
+    metric = fit_metric(*drawn(factor, 30, random), added_draws=1e-5)
     condition = np.linalg.cond(np.linalg.solve(_factor(metric), factor))
     assert condition < 2**0.5 * 1.05  # eigenvalues within the cutoff are left
-    factor = normal(random, 60, 3)
+    factor = normal(random, 60)
     draws, gradients = drawn(factor, 40, random)
     left = [
         np.linalg.cond(np.linalg.solve(_factor(fit_metric(draws, gradients, low_rank)), factor)) for low_rank in (0, 1)
@@ -55,13 +55,18 @@ def test_the_metric_of_a_normal_posterior_is_its_covariance():
     assert left[1] < left[0] / 8
 
 
-def test_a_low_rank_metric_of_few_draws_is_positive_definite():
+@pytest.mark.parametrize("count", [10, 60])
+def test_a_low_rank_metric_of_few_draws_freezes_no_direction(count):
+    """With fewer draws than stretched directions too, and it is rounder than a diagonal one."""
     random = np.random.default_rng(0)
-    metric = fit_metric(*drawn(normal(random, 400, 3), 25, random))
-    assert metric.rank > 0
-    assert (metric.eigenvalues > 0).all()
-    at = random.normal(size=400)
-    np.testing.assert_allclose(metric.to_whitened(metric.to_position(at)), at, rtol=1e-6)
+    factor = normal(random, 400, np.geomspace(0.05, 20, 80))
+    draws, gradients = drawn(factor, count, random)
+    diagonal, low_rank = (
+        np.linalg.svd(np.linalg.solve(_factor(fit_metric(draws, gradients, rank)), factor), compute_uv=False)
+        for rank in (False, True)
+    )
+    assert low_rank.max() < diagonal.max()
+    assert low_rank.max() / low_rank.min() < diagonal.max() / diagonal.min()
 
 
 def _factor(metric):

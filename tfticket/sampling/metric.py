@@ -6,17 +6,20 @@ The diagonal is scale^2 = sqrt(variance of draws / variance of gradients). What 
 span of scaled draws and gradients, the geometric mean of the draws' covariance and of the inverse of the gradients'
 covariance, of which eigenvectors are kept whose eigenvalues are far from 1.
 
+Fewer draws than variables span only some directions, and others of the span have a variance of draws, or of gradients,
+of nearly 0: their scale would be anything. So a few draws of unit variance are added, as Stan does for its covariances.
+
 References:
     Seyboldt, Carlson and Carpenter (2025), "Preconditioning Hamiltonian Monte Carlo by minimizing Fisher divergence",
-    arXiv 2603.18845 (nutpie's metric).
+    arXiv 2603.18845 (nutpie's metric); Stan reference manual, "Euclidean metric" (draws added).
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-GAMMA = 1e-5
-"""Added to the sums of squares within the span, of scaled variables, as nutpie does."""
+ADDED_DRAWS = 5.0
+"""Number of draws, and gradients, of unit variance in all directions that are added to the scaled ones."""
 
 CUTOFF = 2.0
 """Eigenvalues between 1 / this and this are taken as 1."""
@@ -89,7 +92,9 @@ def fisher_scale(draws: np.ndarray, gradients: np.ndarray) -> np.ndarray:
     return np.where(np.isfinite(scale) & (scale > 0), scale, 1.0)
 
 
-def fit_metric(draws: np.ndarray, gradients: np.ndarray, low_rank: bool = True) -> Metric:
+def fit_metric(
+    draws: np.ndarray, gradients: np.ndarray, low_rank: bool = True, added_draws: float = ADDED_DRAWS
+) -> Metric:
     """Return the metric of draws and gradients, float64 [n, size] each, of at least 3 draws."""
     scale = fisher_scale(draws, gradients)
     if not low_rank:
@@ -97,9 +102,9 @@ def fit_metric(draws: np.ndarray, gradients: np.ndarray, low_rank: bool = True) 
     scaled_draws = (draws - draws.mean(axis=0)) / scale
     scaled_gradients = (gradients - gradients.mean(axis=0)) * scale
     basis = _span(scaled_draws, scaled_gradients)
-    of_draws, of_gradients = (_products(rows @ basis) for rows in (scaled_draws, scaled_gradients))
+    added = added_draws * np.eye(basis.shape[1])
+    of_draws, of_gradients = (basis.T @ rows.T @ rows @ basis + added for rows in (scaled_draws, scaled_gradients))
     eigenvalues, vectors = np.linalg.eigh(_geometric_mean(of_draws, of_gradients))
-    eigenvalues = np.maximum(eigenvalues, 1e-12 * eigenvalues.max(initial=0))  # rounding makes some negative
     kept = (eigenvalues > CUTOFF) | (eigenvalues < 1 / CUTOFF)
     return Metric(scale, basis @ vectors[:, kept], eigenvalues[kept])
 
@@ -109,11 +114,6 @@ def _span(*parts: np.ndarray) -> np.ndarray:
     rows = np.concatenate([part / max(np.linalg.norm(part), 1e-300) for part in parts])
     _, singular, basis = np.linalg.svd(rows, full_matrices=False)
     return np.asarray(basis[singular > 1e-10 * singular[0]].T)
-
-
-def _products(rows: np.ndarray) -> np.ndarray:
-    """Return sums of products of centred rows [n, rank], regularised: float64 [rank, rank]."""
-    return np.asarray(rows.T @ rows + GAMMA * np.eye(rows.shape[1]))
 
 
 def _geometric_mean(covariance: np.ndarray, precision: np.ndarray) -> np.ndarray:
