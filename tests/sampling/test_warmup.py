@@ -15,6 +15,7 @@ from tfticket.sampling.warmup import (
     DRIFT_DRAWS,
     ENERGY_ERROR,
     FIRST_STEPS,
+    SMALLER,
     Adaptation,
     DualAveraging,
     Windows,
@@ -76,8 +77,9 @@ def test_trajectories_are_short_while_the_chain_settles_and_may_be_twice_as_long
         most.append(adaptation.most_steps)
         adaptation.update(np.full(2, number), np.full(2, -number), 0.0, 0.9)
     assert most[:DRIFT_DRAWS] == [FIRST_STEPS] * DRIFT_DRAWS
-    windows = [2 * FIRST_STEPS] * 20 + [4 * FIRST_STEPS] * 40 + [8 * FIRST_STEPS] * 100
-    assert most[DRIFT_DRAWS:] == windows + [None] * 20
+    windows = [2 * FIRST_STEPS] * 20 + [4 * FIRST_STEPS] * 40 + [8 * FIRST_STEPS] * 100 + [16 * FIRST_STEPS] * 20
+    assert most[DRIFT_DRAWS:] == windows
+    assert adaptation.most_steps is None
 
 
 def test_a_sampler_of_a_fixed_step_only_settles_in_variables_of_scale_1():
@@ -126,6 +128,15 @@ def test_a_warm_up_that_begins_far_away_learns_the_metric_of_the_place_where_it_
 
 
 # The step size
+
+
+def test_a_draw_with_too_large_an_energy_error_makes_an_unadjusted_samplers_step_smaller():
+    adaptation, steps = Adaptation.begin(200, 2, 0.8, tuning="energy error"), []
+    adaptation.dual.restart(1.0)
+    for error in (0.0, ENERGY_ERROR, 2 * ENERGY_ERROR, math.nan, math.inf):
+        adaptation.update(np.zeros(2), np.zeros(2), 0.0, 1.0, error)
+        steps.append(adaptation.step_size)
+    assert steps == pytest.approx([1, 1, SMALLER, SMALLER**2, SMALLER**3])
 
 
 def test_dual_averaging_is_that_of_the_papers_equation_6():
@@ -191,7 +202,7 @@ def test_the_step_size_of_an_unadjusted_sampler_has_the_energy_error_that_is_all
     target = normal(np.geomspace(0.3, 3, 200))
     start = np.geomspace(0.3, 3, 200) * np.random.default_rng(0).normal(size=200)
     step_size = stable_step_size(Mclmc(target), start, np.random.default_rng(1), begin)
-    assert energy_error(target, start, 0.85 * step_size) < ENERGY_ERROR < energy_error(target, start, 1.25 * step_size)
+    assert energy_error(target, start, 0.85 * step_size) < ENERGY_ERROR < energy_error(target, start, 1.5 * step_size)
 
 
 def test_a_density_without_a_stable_step_size_is_refused():
@@ -206,7 +217,7 @@ def test_the_step_size_keeps_away_from_the_edge_of_stability():
     """A stiff direction of many: the energy error leaps where the integrator of that one becomes unstable."""
     deviations = np.append(0.005, np.ones(2000))
     target, start = normal(deviations), deviations * np.random.default_rng(0).normal(size=2001)
-    edge = 2 * 0.005 * math.sqrt(2001)  # of the leapfrog steps of a harmonic oscillator, whose speed is 1 / sqrt(d)
+    edge = 2 * 0.005  # of the leapfrog steps of a harmonic oscillator
     step_size = stable_step_size(Mclmc(target), start, np.random.default_rng(1), 1.0)
     assert 0.3 * edge < step_size < 0.9 * edge
-    assert energy_error(target, start, step_size) < ENERGY_ERROR
+    assert energy_error(target, start, step_size) < 2 * ENERGY_ERROR  # over more steps than the search has

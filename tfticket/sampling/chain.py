@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from tfticket import seeds
 from tfticket.backend import own_settings
@@ -145,7 +146,8 @@ def run_chain(
         InputError: The log density at the start, or its gradient, is not finite.
         Stopped: The user asked to stop; all draws were saved.
     """
-    return _Run(posterior, config, seed, chain, splits, start, hooks or Hooks()).run()
+    with threadpool_limits(1, "blas"):  # threads wait busily, and products of vectors are too small for them
+        return _Run(posterior, config, seed, chain, splits, start, hooks or Hooks()).run()
 
 
 class _Run:

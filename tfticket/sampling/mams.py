@@ -22,7 +22,7 @@ class Mams:
 
     Args:
         density: Of the variables that the sampler moves; at least 2.
-        trajectory_length: Mean length of a trajectory, in whitened deviations of all variables: over sqrt(d).
+        trajectory_length: Mean length of a trajectory, in whitened deviations.
     """
 
     tuning: Tuning = "acceptance"
@@ -46,7 +46,7 @@ class Mams:
         """Propose the end of a trajectory; see ``protocol.Sampler``."""
         position, (log_density, gradient) = state
         size = len(position)
-        steps = jittered_steps(self._length * math.sqrt(size), step_size, random, most_steps)
+        steps = jittered_steps(self._length, step_size, random, most_steps)
         particle = Particle(position, random_direction(size, random), float(log_density), gradient)
         error, taken = 0.0, 0
         while taken < steps and error < DIVERGENCE:

@@ -14,7 +14,7 @@ from tfticket.sampling.microcanonical import Particle, leapfrog, random_directio
 from tfticket.sampling.protocol import DIVERGENCE, Density, SampleStats, State, Tuning
 
 LENGTH = 1.0
-"""Default of ``trajectory_length``: the root of the sum of whitened variances, over the root of their number."""
+"""Default of ``trajectory_length``: the root of the sum of whitened variances over their number."""
 
 
 class Mclmc:
@@ -22,7 +22,7 @@ class Mclmc:
 
     Args:
         density: Of the variables that the sampler moves; at least 2.
-        trajectory_length: Over which a direction is forgotten, in whitened deviations of all variables: L / sqrt(d).
+        trajectory_length: Over which a direction is forgotten, in whitened deviations.
         steps: Integrator steps, so gradients, a draw; None: as many as cover the trajectory length.
     """
 
@@ -50,8 +50,7 @@ class Mclmc:
         if not direction.any():
             direction = random_direction(size, random)
         particle = Particle(position, direction, float(log_density), gradient)
-        length = self._length * math.sqrt(size)
-        steps = self._steps or max(1, round(length / step_size))
+        steps = self._steps or max(1, round(self._length / step_size))
         steps = steps if most_steps is None else min(steps, most_steps)
         squares, diverging = [], False
         for _ in range(steps):
@@ -61,7 +60,7 @@ class Mclmc:
                 particle = particle._replace(direction=random_direction(size, random))
                 continue
             squares.append(error**2)
-            particle = moved._replace(direction=refresh(moved.direction, step_size, length, random))
+            particle = moved._replace(direction=refresh(moved.direction, step_size, self._length, random))
         stats = SampleStats(
             log_density=particle.log_density,
             acceptance_rate=1.0,

@@ -6,6 +6,9 @@ With g the gradient of the log density, e = g / abs(g) and delta = step / 2 * ab
 
 which changes the kinetic energy by (d - 1) log(cosh(delta) + (e.u) sinh(delta)); the position moves by step * u.
 
+Here steps and lengths are those of the papers over sqrt(d), so that a variable moves by about one step, as with the
+momenta of HMC, and its step sizes and lengths compare.
+
 References:
     Robnik, De Luca, Silverstein and Seljak (2023), "Microcanonical Hamiltonian Monte Carlo", arXiv 2212.08549;
     Robnik and Seljak (2024), "Fluctuation without dissipation: microcanonical Langevin Monte Carlo", arXiv 2303.18221.
@@ -67,10 +70,11 @@ def turn(direction: np.ndarray, gradient: np.ndarray, step_size: float) -> tuple
 
 def leapfrog(density: Density, particle: Particle, step_size: float) -> tuple[Particle, float]:
     """Make one step, by one gradient; return the particle and the change of its energy, in nats."""
-    direction, first = turn(particle.direction, particle.gradient, step_size / 2)
-    position = particle.position + step_size * direction
+    step = step_size * math.sqrt(len(particle.position))
+    direction, first = turn(particle.direction, particle.gradient, step / 2)
+    position = particle.position + step * direction
     log_density, gradient = density.log_density_and_gradient(position)
     if not (math.isfinite(log_density) and np.isfinite(gradient).all()):
         return particle, math.inf
-    direction, second = turn(direction, gradient, step_size / 2)
+    direction, second = turn(direction, gradient, step / 2)
     return Particle(position, direction, log_density, gradient), first + second - (log_density - particle.log_density)

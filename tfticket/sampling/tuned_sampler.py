@@ -1,5 +1,6 @@
 """A sampler together with its warm-up: transitions, and what they teach about the metric and the step size."""
 
+import math
 from typing import Any, cast
 
 import numpy as np
@@ -68,10 +69,9 @@ class TunedSampler:
 
     def step(self, random: np.random.Generator) -> SampleStats:
         """Make one transition, in the warm-up by a trajectory as short as its window allows."""
-        adaptation, most_steps = self.adaptation, None
-        if adaptation.done < adaptation.total:
-            caps = (adaptation.most_steps, self._most_in_warmup)
-            most_steps = min((cap for cap in caps if cap is not None), default=None)
+        adaptation = self.adaptation
+        caps = [adaptation.most_steps, self._most_in_warmup if adaptation.done < adaptation.total else None]
+        most_steps = min((cap for cap in caps if cap is not None), default=None)
         self.state, stats = self._sampler.step(self.state, adaptation.step_size, random, most_steps)
         return stats
 
@@ -79,5 +79,6 @@ class TunedSampler:
         """Teach a transition to the warm-up; where a window begins, take its metric and search for a step size."""
         variables = self.variables
         gradient = self._density.metric.unwhiten_gradient(self._sampler.gradient(self.state))
-        if self.adaptation.update(variables, gradient, stats.log_density, stats.acceptance_rate):
+        error = math.inf if stats.diverging else stats.energy_error or 0.0
+        if self.adaptation.update(variables, gradient, stats.log_density, stats.acceptance_rate, error):
             self.begin(variables, random)

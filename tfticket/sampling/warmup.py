@@ -3,12 +3,13 @@
 A metric that is learnt while the log density still drifts is worse than none. So the chain moves by short trajectories
 until a test finds no drift, for half the warm-up at most. Then follow slow windows, each twice as long as the one
 before, as in Stan, with trajectories that may be twice as long; a metric comes from a window's draws and gradients. A
-terminal buffer tunes the step size by full trajectories.
+terminal buffer tunes the step size.
 
 Where proposals are accepted or rejected, the step size follows the acceptance rate, by dual averaging. An unadjusted
 sampler has none: its step size is searched at the end of each window, each candidate held fixed, by the variance of the
-energy error. Where the step size is fixed, the chain only settles, in one window with the metric of independent
-variables of scale 1, since in those the step size is given.
+energy error, and falls with each draw of the warm-up whose energy error is too large after all. Where the step size is
+fixed, the chain only settles, in one window with the metric of independent variables of scale 1, since in those the
+step size is given.
 
 References:
     Hoffman and Gelman (2014), section 3.2 (dual averaging); Stan reference manual, "Automatic parameter tuning".
@@ -35,7 +36,7 @@ DRIFT_DRAWS = 20
 DRIFT = 2.0
 """Deviations by which the log density changes over those draws where it is said to drift."""
 
-ENERGY_ERROR = 5e-4
+ENERGY_ERROR = 1e-4
 """Largest mean squared energy error, a variable, of an unadjusted sampler's step."""
 
 LEAP = 50.0
@@ -51,7 +52,7 @@ CONFIRMING_STEPS = 300
 """The same of the trials that confirm it."""
 
 SMALLER = 0.8
-"""Factor of the next step size where a trial does not confirm one."""
+"""Factor of the next step size where a trial, or a draw of the warm-up, does not confirm one."""
 
 SHORTEST_TERM_BUFFER = 7
 """Fewest draws in which a step size settles."""
@@ -194,15 +195,21 @@ class Adaptation:
 
     @property
     def most_steps(self) -> int | None:
-        """Most integrator steps of the next draw; None once the metric is final."""
-        if self.tuning == "fixed":
+        """Most integrator steps of the next draw; None: as many as the sampler's options say."""
+        if self.tuning == "fixed" or self.done >= self.total:
             return None
         if self.windows is None:
             return FIRST_STEPS
-        window = sum(self.done >= end for end in self.windows.ends)
-        return None if window == len(self.windows.slow) else FIRST_STEPS * 2 ** (window + 1)
+        return int(FIRST_STEPS * 2 ** (1 + sum(self.done >= end for end in self.windows.ends)))
 
-    def update(self, position: np.ndarray, gradient: np.ndarray, log_density: float, acceptance_rate: float) -> bool:
+    def update(
+        self,
+        position: np.ndarray,
+        gradient: np.ndarray,
+        log_density: float,
+        acceptance_rate: float,
+        energy_error: float = 0.0,
+    ) -> bool:
         """Learn from a draw; return True if a window begins: the metric is new, and the step size is searched anew.
 
         Args:
@@ -210,10 +217,13 @@ class Adaptation:
             gradient: Of the log density in u, float64 [size].
             log_density: At the draw.
             acceptance_rate: Of the draw.
+            energy_error: Of the draw, of unadjusted samplers; infinite if it diverged.
         """
         self.done += 1
         if self.tuning == "acceptance":
             self.dual.update(acceptance_rate)
+        elif self.tuning == "energy error" and not energy_error <= ENERGY_ERROR:
+            self.dual.restart(SMALLER * self.step_size)
         if self.windows is None:
             self.log_densities.append(log_density)
             self.settled = not drifts(np.array(self.log_densities), len(position))
