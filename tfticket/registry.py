@@ -195,7 +195,7 @@ STEPS = {
     "evaluate": StepKind("tfticket.steps:evaluate", 4),
     "ensemble": StepKind("tfticket.steps:ensemble", 3),
     "sample": StepKind("tfticket.sampling.chain_steps:sample", 4),
-    "pool": StepKind("tfticket.sampling.chain_steps:pool", 1),
+    "pool": StepKind("tfticket.sampling.chain_steps:pool", 2),
 }
 
 

@@ -42,6 +42,12 @@ def test_a_case_worked_by_hand():
     assert metrics.mace(log_probs, labels, bins=2, by="mass") == pytest.approx(mass)
 
 
+def test_two_predictions_are_compared():
+    first, second = np.log([[0.5, 0.3, 0.2], [0.1, 0.1, 0.8]]), np.log([[0.2, 0.6, 0.2], [0.1, 0.2, 0.7]])
+    assert metrics.label_agreement(first, second) == 0.5
+    assert metrics.total_variation(first, second) == pytest.approx((0.3 + 0.1) / 2)
+
+
 def test_edges_and_extremes():
     edges = np.log(np.array([[0.8, 0.2], [0.75, 0.25], [0.81, 0.19]]))
     assert [*reliability(edges, np.zeros(3, int), bins=5).count] == [2, 1]  # an edge belongs to the bin below it

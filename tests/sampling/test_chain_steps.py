@@ -71,6 +71,7 @@ def test_chains_of_one_ticket_and_the_same_data_are_pooled(sampled, tmp_path):
     pooled = pool(context(tmp_path / "pool", ticket=ticket, **inputs), PoolStep(data=DATA))
     assert pooled["diagnostics"]["draws"] == [DRAWS, DRAWS]
     assert pooled["diagnostics"]["weights"]["r_hat"] is None  # of three saved draws
+    assert 0 < pooled["between_chains"]["total_variation"] < 1 >= pooled["between_chains"]["label_agreement"] > 0
     (engine,) = [event["name"] for event in read_events(chains[0] / "events.jsonl") if event["event"] == "engine"]
     assert engine == "sparse"
     with refused(None, None, "sample-0", "prune-a", "prune-b"):

@@ -37,6 +37,12 @@ def chains_of(seed=0, count=4, draws=DRAWS, shift=(0, 0, 0, 0), correlation=0.0)
     return chains, thetas
 
 
+def spreads(values):
+    """Each quantity's means in the chains, and its mean variance within them."""
+    for quantity in np.moveaxis(values, 2, 0):
+        yield quantity.mean(axis=1), np.mean([np.cov(chain) for chain in quantity])
+
+
 def reasons(chains, thetas):
     diagnostics = diagnose(chains, thetas, CLASSES)
     assert diagnostics["verdict"] == ("not converged" if diagnostics["reasons"] else "converged")
@@ -83,6 +89,7 @@ def test_figures_are_arvizs_over_the_draws_after_the_warm_up(good):
         tail = array_stats.ess(values, method="tail", prob=(0.05, 0.95), **AXES).min()
         expected = {"r_hat": r_hat.max(), "r_hat_median": np.median(r_hat), "r_hat_95": np.quantile(r_hat, 0.95)}
         expected |= {"ess_bulk": bulk.min(), "ess_median": np.median(bulk), "ess_tail": tail, "constant": 0}
+        expected["between"] = np.median([np.cov(means) / (np.cov(means) + spread) for means, spread in spreads(values)])
         assert diagnostics[group] == pytest.approx(expected, rel=1e-4)
     halves = likelihood.reshape(4, 2, DRAWS // 2)
     between, within = halves.mean(axis=2).var(axis=1, ddof=1), halves.var(axis=2, ddof=1).mean(axis=1)

@@ -173,11 +173,12 @@ def _show_arms(header: list[str], rows: list[list[Any]]) -> None:
 
 def show_chains(pools: "Sequence[Pool]") -> None:
     """Print diagnostics, verdict and cost of chains; nothing without chains."""
-    from tfticket.reports.tables.chain_diagnostics import chains_table, cost_text, verdict_text
+    from tfticket.reports.tables.chain_diagnostics import chains_table, cost_text, efficiency_table, verdict_text
 
     if not pools:
         return
     show_table(*chains_table(pools))
+    show_table(*efficiency_table(pools))
     for pool in pools:
         echo(verdict_text(pool.name, pool.diagnostics))
         echo(cost_text(pool))

@@ -152,6 +152,16 @@ METRICS: dict[str, Metric] = {"accuracy": accuracy, "nll": nll, "brier": brier, 
 """Metrics that every evaluation records."""
 
 
+def label_agreement(log_probs: np.ndarray, others: np.ndarray) -> float:
+    """Fraction of rows to which two predictions, float [rows, classes] each, give the same label."""
+    return float(np.mean(np.argmax(log_probs, axis=1) == np.argmax(others, axis=1)))
+
+
+def total_variation(log_probs: np.ndarray, others: np.ndarray) -> float:
+    """Mean over rows of the total variation distance of two predictions, float [rows, classes] each: 0 to 1."""
+    return float(np.mean(0.5 * np.abs(np.exp(log_probs) - np.exp(others)).sum(axis=1)))
+
+
 def all_metrics(log_probs: np.ndarray, labels: np.ndarray) -> dict[str, float]:
     """Return every metric by name."""
     return {name: metric(log_probs, labels) for name, metric in METRICS.items()}

@@ -1,5 +1,6 @@
 """Lab steps of sampling: run a part of a chain, pool chains."""
 
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from tfticket import backend
 from tfticket.config import PoolStep, SampleStep
 from tfticket.data import load_dataset
 from tfticket.errors import InputError
-from tfticket.evaluation.metrics import log_of
+from tfticket.evaluation.metrics import label_agreement, log_of, total_variation
 from tfticket.runs.step import CHAIN, CHECKPOINT, STATE, TICKET, StepContext, chains_of
 from tfticket.sampling.build import build_posterior
 from tfticket.sampling.chain import Chain, Hooks, run_chain
@@ -98,6 +99,8 @@ def sample(context: StepContext, config: SampleStep) -> dict[str, Any]:
 def pool(context: StepContext, config: PoolStep) -> dict[str, Any]:
     """Evaluate and diagnose pooled chains: inputs 'ticket' and 'chain 0', 'chain 0 from 200', 'chain 1', ...
 
+    'between_chains' compares the chains' mean predictions of the validation rows, on average over pairs of chains.
+
     Raises:
         InputError: A chain of another ticket or other data, or a damaged file.
     """
@@ -109,10 +112,14 @@ def pool(context: StepContext, config: PoolStep) -> dict[str, Any]:
     chains = [_chain_of(folders, context.inputs["ticket"].name, data.checksum) for folders in groups]
     draws = sum(chain.draws for chain in chains)
     predictions = {split: log_of(np.sum([chain.sums[split] for chain in chains], axis=0) / draws) for split in SPLITS}
+    pairs = list(itertools.combinations([log_of(chain.probabilities("validation")) for chain in chains], 2))
+    measures = {"label_agreement": label_agreement, "total_variation": total_variation}
+    between = {name: float(np.mean([of(*pair) for pair in pairs])) if pairs else None for name, of in measures.items()}
     entries = monitored_entries(len(chains[0].mean))
     weights = [read_draws_of_parts(folders)[:, entries] for folders in groups]
     return evaluation_record(ticket, data, predictions) | {
-        "diagnostics": diagnose(chains, weights, len(data.class_names))
+        "between_chains": between,
+        "diagnostics": diagnose(chains, weights, len(data.class_names)),
     }
 
 

@@ -193,10 +193,11 @@ def _summary(values: np.ndarray) -> dict[str, Any]:
 
     Returns:
         'r_hat' (the largest), 'r_hat_median', 'r_hat_95' (95 % quantile), 'ess_bulk', 'ess_tail' (the smallest),
-        'ess_median', each None where no quantity has one; 'constant', the number of quantities without.
+        'ess_median', 'between' (median share of the variance that lies between chains), each None where no quantity has
+        one; 'constant', the number of quantities without.
     """
     stats = _array_stats()
-    names = ("r_hat", "r_hat_median", "r_hat_95", "ess_bulk", "ess_tail", "ess_median")
+    names = ("r_hat", "r_hat_median", "r_hat_95", "ess_bulk", "ess_tail", "ess_median", "between")
     summary: dict[str, Any] = dict.fromkeys(names) | {"constant": 0}
     if values.shape[1] < _FEWEST_DRAWS:
         return summary
@@ -215,6 +216,8 @@ def _summary(values: np.ndarray) -> dict[str, Any]:
             r_hat = np.where(np.isnan(r_hat), np.inf, r_hat)
             summary["r_hat"] = _finite(r_hat.max())
             summary["r_hat_median"], summary["r_hat_95"] = map(_finite, np.quantile(r_hat, (0.5, 0.95)))
+            between, within = moving.mean(axis=1).var(axis=0, ddof=1), moving.var(axis=1, ddof=1).mean(axis=0)
+            summary["between"] = float(np.median(between / (between + within)))
     return summary
 
 

@@ -18,10 +18,43 @@ def chains_table(pools: Sequence[Pool]) -> Table:
     return header, [_row(pool) for pool in pools]
 
 
+def efficiency_table(pools: Sequence[Pool]) -> Table:
+    """Return a table with a row for each ticket's chains: what they cost, and how well they mix.
+
+    Gradients with those of start and warm-up; effective draws of the log likelihood; split R-hat of the log likelihood
+    within the worst chain; of the probabilities of probe rows R-hat, its median and 95 % quantile, and the median share
+    of the variance that lies between chains; an estimate of the draws a chain still needs.
+    """
+    header = ["chains of", "gradients", "ESS per\n1,000", "ESS per\nminute"]
+    header += ["split\nR-hat", "R-hat of\nprobes", "between\nchains", "draws\nto go"]
+    return header, [_efficiency(pool) for pool in pools]
+
+
+def _efficiency(pool: Pool) -> list[str]:
+    diagnostics, probes = pool.diagnostics, pool.diagnostics.get("probes", {})  # none in those of an earlier version
+    within = [value for value in diagnostics.get("within", []) if value is not None]
+    r_hats = [_text(probes.get(name), ".4g") for name in ("r_hat_median", "r_hat_95")]
+    between, remaining = probes.get("between"), diagnostics.get("remaining")
+    return [
+        _name(pool),
+        f"{diagnostics['gradients']:,}",
+        _text(diagnostics.get("per_1000_gradients"), ".2g"),
+        _text(diagnostics.get("per_minute"), ".2g"),
+        _text(max(within, default=None), ".4g"),
+        "\n".join(r_hats),
+        _text(between, ".0%"),
+        _text(remaining, ",d"),
+    ]
+
+
+def _name(pool: Pool) -> str:
+    return "\n".join([*pool.names[:-2], ", ".join(pool.names[-2:])])
+
+
 def _row(pool: Pool) -> list[str]:
     diagnostics, function = pool.diagnostics, pool.diagnostics["function"]
     return [
-        "\n".join([*pool.names[:-2], ", ".join(pool.names[-2:])]),
+        _name(pool),
         f"{diagnostics['chains']} x {min(diagnostics['draws'])}",
         _text(function["r_hat"], ".4g"),
         _text(diagnostics["weights"]["r_hat"], ".4g"),
@@ -51,8 +84,15 @@ def cost_text(pool: Pool) -> str:
         return f"{', '.join(accuracies)}, NLL {', '.join(nlls)}"
 
     seconds, gradients = pool.diagnostics["seconds"], pool.diagnostics["gradients"]
+    between = pool.result.get("between_chains", {})
+    agreement = ""
+    if between.get("label_agreement") is not None:
+        agreement = (
+            f" Two chains' mean predictions give the same label to {100 * between['label_agreement']:.1f} % of the "
+            f"validation rows; their total variation is {between['total_variation']:.3f}."
+        )
     return (
         f"{pool.name}: {clock(seconds)} of sampling, summed over chains, {gradients / seconds:,.0f} gradients a "
         f"second. Test accuracy of the mean prediction {text([pool.result['test']])}; of the network of each chain's "
-        f"mean weights {text(pool.mean_weights)}."
+        f"mean weights {text(pool.mean_weights)}.{agreement}"
     )
