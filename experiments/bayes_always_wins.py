@@ -134,6 +134,8 @@ class BayesAlwaysWins(imp.Imp[Config]):
         if not config.chains:
             return notes
         model = network_of_config(config.model, load_dataset(config.data))
+        if ineffective := config.sample.ineffective:
+            notes.append(f"{config.sample.method} does not read sample.{', sample.'.join(ineffective)}.")
         densities = [(1.0 - config.prune.rate_per_level) ** level for level in config.sampled]
         return [*notes, *dict.fromkeys(check_engine(model, config.sample, density) for density in densities)]
 

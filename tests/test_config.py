@@ -365,6 +365,15 @@ def test_a_renamed_key_is_read_under_its_former_name_by_which_it_counts(tmp_path
     assert load_experiment(str(file), ["sample.keep_every=3"]).sample.thinning == 3
 
 
+def test_options_of_other_samplers_are_named():
+    config = c.SampleConfig(method="sgld", metric="low-rank", max_tree_depth=4, start_gradients=9, batch_size=8)
+    assert config.ineffective == ["metric", "max_tree_depth", "start_gradients"]
+    assert not c.SampleConfig(max_tree_depth=4, metric="low-rank").ineffective
+    assert c.SampleConfig(method="hmc", leapfrog_steps=4, trajectory_length=1.5).ineffective == ["leapfrog_steps"]
+    notes = load_experiment(SAMPLING, ["sample.method=mclmc", "sample.friction=0.5"])
+    assert notes.sample.ineffective == ["max_tree_depth", "friction"]
+
+
 CHANGED = "a default or the fingerprint changed: raise the step's version in tfticket/registry.py and renew frozen.yaml"
 FROZEN = yaml.safe_load(Path(__file__).with_name("frozen.yaml").read_text())
 

@@ -17,7 +17,7 @@ from tfticket.tickets.transplant import transplant
 from tfticket.training.exploit_explore import Child, population_based_training
 from tfticket.training.gradient import train_weights
 from tfticket.training.hooks import Checkpoint, Hooks
-from tfticket.variational.kl_weights import Way, with_kl_weights
+from tfticket.variational.svi_ways import Way, with_kl_weights
 
 
 def svi(

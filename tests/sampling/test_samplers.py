@@ -12,6 +12,7 @@ from tests.sampling import blackjax_reference
 from tests.sampling.problems import Target, sample, worst_difference
 from tfticket.backend import tf
 from tfticket.config import SampleConfig
+from tfticket.config.sampling import READ_BY
 from tfticket.registry import SAMPLERS, resolve
 from tfticket.sampling.hmc import Hmc
 from tfticket.sampling.mclmc import Mclmc
@@ -49,7 +50,7 @@ def build(method, function=density, size=SIZE, **options):
     ("hmc", {"trajectory_length": 1.6, "metric": "low-rank"}),
     ("mams", {}),
     ("mams", {"metric": "low-rank"}),
-    ("mclmc", {"metric": "low-rank"}),
+    ("mclmc", {"metric": "low-rank", "draws": 2000}),
 ])  # fmt: skip
 def test_draws_have_the_moments_and_energies_of_the_gaussian(method, options):
     start, target = 10 * np.random.default_rng(1).normal(size=SIZE), Target(SIZE, density)
@@ -100,6 +101,22 @@ def test_a_step_depends_on_its_state_and_random_numbers_alone_and_survives_a_che
     np.testing.assert_array_equal(results[0][0].position, results[1][0].position)
     assert results[0][1] == results[1][1]
     assert (np.asarray(results[2][0].position) != np.asarray(results[0][0].position)).any()
+
+
+@pytest.mark.parametrize("method", SAMPLERS)
+def test_the_options_that_a_sampler_reads_are_those_of_the_configuration(method):
+    class Recorder:
+        def __getattr__(self, name):
+            read.add(name)
+            return getattr(SampleConfig(method=method), name)
+
+    read = set()
+    target = Target(len(START), density)
+    target.rows = 100
+    resolve(SAMPLERS[method].target)(target, Recorder())
+    by_the_warm_up = {"metric", "target_acceptance", "warmup_tree_depth"}
+    named = {name for name, methods in READ_BY.items() if method in methods}
+    assert read & READ_BY.keys() == named - by_the_warm_up
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -168,6 +168,15 @@ class SampleConfig(Config):
         """The cap on the tree's depth in the warm-up."""
         return self.max_tree_depth if self.warmup_tree_depth is None else self.warmup_tree_depth
 
+    @property
+    def ineffective(self) -> list[str]:
+        """Fields that are set, and that the method does not read."""
+        fields = type(self).model_fields
+        unread = [name for name, methods in READ_BY.items() if self.method not in methods]
+        unread += ["start_gradients"] * (self.start != "trained")
+        unread += ["leapfrog_steps"] * (self.method == "hmc" and self.trajectory_length is not None)
+        return [name for name in unread if getattr(self, name) != fields[name].default]
+
     def most_gradients(self, rows: int) -> int:
         """Return the gradients of a chain, at most; where the step size decides, what LeNet-300-100 takes.
 
@@ -177,7 +186,7 @@ class SampleConfig(Config):
         if self.method == "nuts":
             return int(self.warmup * (2**self.depth_in_warmup - 1) + self.draws * (2**self.max_tree_depth - 1))
         steps: float = self.steps_per_draw or _TYPICAL_STEPS[self.method]
-        if self.method in ("sgld", "sghmc"):
+        if self.method in _STOCHASTIC:
             if self.steps_per_draw:
                 steps *= min(self.batch_size, rows) / rows
             steps = steps / (1 - EXPLORATION if self.draws_per_cycle else 1) + 1
@@ -185,6 +194,20 @@ class SampleConfig(Config):
             steps = self.leapfrog_steps
         return math.ceil((self.warmup + self.draws) * steps) + self.start_gradients * (self.start == "trained")
 
+
+_STOCHASTIC = ("sgld", "sghmc")
+READ_BY = {
+    "metric": ("nuts", "hmc", "mams", "mclmc"),
+    "trajectory_length": ("nuts", "hmc", "mams", "mclmc"),
+    "target_acceptance": ("nuts", "hmc", "mams"),
+    "max_tree_depth": ("nuts",),
+    "warmup_tree_depth": ("nuts",),
+    "leapfrog_steps": ("hmc",),
+    "steps_per_draw": ("mclmc", *_STOCHASTIC),
+    **dict.fromkeys(("batch_size", "learning_rate", "preconditioned", "draws_per_cycle"), _STOCHASTIC),
+    "friction": ("sghmc",),
+}
+"""Field -> the methods that read it; all others are read by all."""
 
 PASSES = 10
 """Passes over the rows a draw of samplers by stochastic gradients, where ``steps_per_draw`` is not given."""

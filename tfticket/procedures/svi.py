@@ -21,7 +21,7 @@ from tfticket.lab import Handle, Lab
 from tfticket.procedures.kl_tuning import tune
 from tfticket.procedures.trained_arm import RunConfig, TrainedArm
 from tfticket.procedures.variational_training import train_and_evaluate, transplant_to_variational
-from tfticket.variational.kl_weights import Way, with_kl_weights
+from tfticket.variational.svi_ways import Way, with_kl_weights
 
 METHODS = {"default": "svi", "tuned": "svi-tuned", "unscaled": "svi-unscaled"}
 """Origin of the KL weights -> method of the trainings' arms."""

@@ -15,9 +15,8 @@ def is_enough(until: str, pools: Sequence[Mapping[str, Any]]) -> bool:
     """Return whether chains may end.
 
     Args:
-        until: 'converged': the verdict says so; '400 effective draws': of the log likelihood and all probe logits, of
-            bulk and tails; 'no better': the last part improved the validation NLL of the mean prediction by less than
-            ``BETTER`` of it.
+        until: 'converged': the verdict says so; '400 effective draws': of the log likelihood, in bulk and tails;
+            'no better': the last part improved the validation NLL of the mean prediction by less than ``BETTER`` of it.
         pools: Results of the pool after each part, at least one.
     """
     diagnostics = pools[-1]["diagnostics"]

@@ -85,14 +85,16 @@ def cost_text(pool: Pool) -> str:
 
     seconds, gradients = pool.diagnostics["seconds"], pool.diagnostics["gradients"]
     between = pool.result.get("between_chains", {})
-    agreement = ""
+    further = ""
+    if (error := pool.diagnostics.get("energy_error")) is not None:
+        further = f" Mean squared energy error of a step, a variable: {error:.2g}."
     if between.get("label_agreement") is not None:
-        agreement = (
+        further += (
             f" Two chains' mean predictions give the same label to {100 * between['label_agreement']:.1f} % of the "
             f"validation rows; their total variation is {between['total_variation']:.3f}."
         )
     return (
         f"{pool.name}: {clock(seconds)} of sampling, summed over chains, {gradients / seconds:,.0f} gradients a "
         f"second. Test accuracy of the mean prediction {text([pool.result['test']])}; of the network of each chain's "
-        f"mean weights {text(pool.mean_weights)}.{agreement}"
+        f"mean weights {text(pool.mean_weights)}.{further}"
     )

@@ -1,4 +1,4 @@
-"""Kinds of KL weights in variational inference."""
+"""Ways of variational inference: which KL weights a training has."""
 
 from collections.abc import Mapping
 from typing import Any, Literal
