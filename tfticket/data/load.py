@@ -219,12 +219,11 @@ def _check_classes(config: DataConfig, labels: np.ndarray, class_names: list[str
 
 
 def _check_varies(name: str, rows: np.ndarray) -> None:
-    """Check that a feature, or a pixel, has more than one value in the training rows."""
-    if len(rows) > 1 and np.array_equal(rows[0], rows[-1]) and (rows == rows[0]).all():
-        value = "feature" if rows.ndim == 2 else "pixel"
+    """Check that a feature has more than one value in the training rows."""
+    if rows.ndim == 2 and len(rows) > 1 and np.array_equal(rows[0], rows[-1]) and (rows == rows[0]).all():
         raise InputError(
-            f"{name}: every {value} has the same value in all {len(rows):,} training rows; expected one at least that "
-            f"varies. Give {value}s that differ between the classes, or other training rows.",
+            f"{name}: every feature has the same value in all {len(rows):,} training rows; expected one at least that "
+            "varies. Give features that differ between the classes, or other training rows.",
             field="x_train",
         )
 
