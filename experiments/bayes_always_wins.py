@@ -122,7 +122,7 @@ class BayesAlwaysWins(imp.Imp[Config]):
     def check_model(self, config: Config) -> list[str]:
         from tfticket.data import load_dataset
         from tfticket.models import network_of_config
-        from tfticket.sampling.build import check_engine
+        from tfticket.sampling.build_posterior import check_engine
 
         infers = config.svi is not None and config.svi.train is None
         notes = checks.check_model(config, compares=bool(config.controls or config.monte_carlo), infers=infers)

@@ -29,7 +29,7 @@ from tfticket.runs.files import read_json
 from tfticket.runs.lease import holder_of
 from tfticket.runs.run_folder import find_run
 from tfticket.runs.step import TICKET, WEIGHTS
-from tfticket.sampling.build import check_engine
+from tfticket.sampling.build_posterior import check_engine
 from tfticket.sampling.chain_files import draw_files
 from tfticket.tickets import Ticket
 from tfticket.tickets.weight_files import load_weights

@@ -9,7 +9,7 @@ import pytest
 import tfticket as tt
 from tests.tables import rows
 from tfticket.runs.step import SAMPLER, TICKET
-from tfticket.tickets.mc_tickets import SurvivalModel
+from tfticket.tickets.monte_carlo_tickets import SurvivalModel
 
 # Slow: most of a minute, as each command starts TensorFlow.
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("no_data_folder")]

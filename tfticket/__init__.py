@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tfticket.models import to_variational
     from tfticket.sampling.sampled_ticket import SampledTicket, sample
     from tfticket.tickets import Ticket
-    from tfticket.tickets.mc_tickets import draw_mc_ticket, fit_survival_model
+    from tfticket.tickets.monte_carlo_tickets import draw_mc_ticket, fit_survival_model
     from tfticket.tickets.survival_model import SurvivalModel
     from tfticket.tickets.transplant import to_deterministic, transplant
 
@@ -29,7 +29,7 @@ _WHERE = {
         "tfticket.tickets": "Ticket",
         "tfticket.api": "TicketSeries TrainedTicket build_model control evaluate find_tickets train",
         "tfticket.config": "TrainConfig",
-        "tfticket.tickets.mc_tickets": "draw_mc_ticket fit_survival_model",
+        "tfticket.tickets.monte_carlo_tickets": "draw_mc_ticket fit_survival_model",
         "tfticket.inference": "svi tune",
         "tfticket.tickets.transplant": "to_deterministic transplant",
         "tfticket.models": "to_variational",

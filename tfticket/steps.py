@@ -36,7 +36,7 @@ from tfticket.tickets import Ticket
 from tfticket.tickets.controls import shuffle_layerwise
 from tfticket.tickets.evaluation import evaluate_weights, evaluation_record, predict_splits
 from tfticket.tickets.iterative import needs_rewinding, prune_ticket
-from tfticket.tickets.mc_tickets import draw_mc_ticket, fit_survival_model, histograms, layer_features
+from tfticket.tickets.monte_carlo_tickets import draw_mc_ticket, fit_survival_model, histograms, layer_features
 from tfticket.tickets.survival_model import SurvivalModel, subsample_images
 from tfticket.tickets.ticket import check_class_names
 from tfticket.tickets.transplant import transplant as transplant_ticket

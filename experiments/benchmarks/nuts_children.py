@@ -78,7 +78,7 @@ def time_gradient(
 def gradient_sparse(tickets: Mapping[str, str], threads: int, rows: int | None = None) -> dict[str, Any]:
     """Time log density and gradient by the sparse engine, for each ticket, over 60,000 or ``rows`` rows."""
     from tfticket import backend
-    from tfticket.sampling.build import build_posterior
+    from tfticket.sampling.build_posterior import build_posterior
 
     backend.configure(threads)
     data, config = whole_mnist(rows), SampleConfig(engine="sparse")
@@ -114,7 +114,7 @@ def gradient_conv(data: str, engine: str, sparsity: int, threads: int) -> dict[s
     ``engine`` is 'sparse' or 'keras', ``sparsity`` in percent; 'peak' is the memory of the process in GB.
     """
     from tfticket import backend
-    from tfticket.sampling.build import build_posterior
+    from tfticket.sampling.build_posterior import build_posterior
 
     backend.configure(threads)
     rows = first_rows(load_data(data))
@@ -151,7 +151,7 @@ def scale_density(densities: Sequence[float], calls: int, threads: int) -> dict[
     """Time a gradient of LeNet-300-100 over 60,000 rows under random masks, one per density, in turn."""
     import tfticket as tt
     from tfticket import backend
-    from tfticket.sampling.build import build_posterior
+    from tfticket.sampling.build_posterior import build_posterior
 
     backend.configure(threads)
     data, config = whole_mnist(), SampleConfig(engine="sparse")
@@ -167,7 +167,7 @@ def gradient_costs(
     """Time a gradient of a network under random masks, one per density."""
     import tfticket as tt
     from tfticket import backend
-    from tfticket.sampling.build import build_posterior
+    from tfticket.sampling.build_posterior import build_posterior
 
     backend.configure(threads)
     dataset = first_rows(load_data(data), rows)
@@ -179,7 +179,7 @@ def gradient_costs(
 def scale_rows(ticket: str, rows: Sequence[int], calls: int, threads: int) -> dict[str, Any]:
     """Time a gradient of a ticket over numbers of rows, in turn."""
     from tfticket import backend
-    from tfticket.sampling.build import build_posterior
+    from tfticket.sampling.build_posterior import build_posterior
 
     backend.configure(threads)
     loaded, config = Ticket.load(ticket), SampleConfig(engine="sparse")
@@ -217,7 +217,7 @@ def sample_tfticket(
         'gradients' and 'seconds' in all; 'accuracy' and 'nll' of the mean prediction on test rows.
     """
     from tfticket import backend
-    from tfticket.sampling.build import build_posterior
+    from tfticket.sampling.build_posterior import build_posterior
     from tfticket.sampling.chain import run_chain
 
     backend.configure(threads)
@@ -268,7 +268,7 @@ def _drawing(
     ticket: str, rows: int | None, depth: int, step_size: float, threads: int
 ) -> tuple[Any, Callable[[], int]]:
     """Return the posterior of a ticket, and a function that draws once and returns the number of gradients."""
-    from tfticket.sampling.build import build_posterior
+    from tfticket.sampling.build_posterior import build_posterior
     from tfticket.sampling.nuts import build
     from tfticket.sampling.posterior import Whitened
 

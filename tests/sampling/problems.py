@@ -9,7 +9,7 @@ from tfticket.config import SampleConfig
 from tfticket.data import Dataset, Normalisation
 from tfticket.data.normalisation import standard_floats
 from tfticket.models import kernel_shapes, named_variables
-from tfticket.sampling.build import build_posterior
+from tfticket.sampling.build_posterior import build_posterior
 from tfticket.sampling.metric import Metric
 from tfticket.sampling.tuned_sampler import TunedSampler
 from tfticket.tickets.ticket import Ticket

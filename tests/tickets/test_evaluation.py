@@ -23,7 +23,7 @@ from tfticket.runs.events import EventWriter
 from tfticket.runs.step import TICKET, WEIGHTS, StepContext
 from tfticket.steps import ensemble, evaluate
 from tfticket.tickets.evaluation import evaluate_weights, evaluation_record, predict_splits
-from tfticket.tickets.mc_tickets import draw_mc_ticket
+from tfticket.tickets.monte_carlo_tickets import draw_mc_ticket
 from tfticket.tickets.weight_files import save_weights
 from tfticket.variational.objective import kl_divergence
 

@@ -21,7 +21,7 @@ from tfticket.evaluation.connectivity import Connectivity, by_weight
 from tfticket.pruning.mask import layer_of
 from tfticket.tickets import mc_tickets
 from tfticket.tickets.controls import shuffle_layerwise
-from tfticket.tickets.mc_tickets import draw_mc_ticket, fit_survival_model, layer_features, logistic, offset
+from tfticket.tickets.monte_carlo_tickets import draw_mc_ticket, fit_survival_model, layer_features, logistic, offset
 from tfticket.tickets.survival_model import Logistic, SurvivalModel, TicketLayer, subsample_images
 
 pytestmark = pytest.mark.usefixtures("without_xla")

@@ -10,7 +10,7 @@ from tests.refusals import refused
 from tfticket.backend import keras, tf
 from tfticket.config import SampleConfig
 from tfticket.errors import Diverged
-from tfticket.sampling.build import check_engine
+from tfticket.sampling.build_posterior import check_engine
 from tfticket.training.batches import RowOrder
 
 L = keras.layers

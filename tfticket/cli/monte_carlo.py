@@ -54,7 +54,9 @@ def mc_fit(
     rows = _load(data, train_rows)
     subsample_images(rows, images, seed)
     check_writable(out.absolute().parent, "--out")
-    from tfticket.tickets.mc_tickets import fit_survival_model  # TensorFlow, after all that it is not needed for
+    from tfticket.tickets.monte_carlo_tickets import (
+        fit_survival_model,  # TensorFlow, after all that it is not needed for
+    )
 
     with _progress("connectivity", 1) as on_progress:
         survival_model = fit_survival_model(source, rows, images, seed, on_progress=on_progress)
@@ -130,7 +132,7 @@ def mc_ticket(
     subsample_images(rows, images, seed)
     check_writable(out.absolute().parent, "--out")
     from tfticket.models import build_model  # TensorFlow, after all that it is not needed for
-    from tfticket.tickets.mc_tickets import draw_mc_ticket
+    from tfticket.tickets.monte_carlo_tickets import draw_mc_ticket
 
     dense = Ticket.dense(build_model(network.name, rows, initialiser=network.initialiser), seed, data=rows)
     with _progress("drawing", len(dense.mask) if by == "connectivity" else 1) as on_progress:

@@ -13,7 +13,7 @@ from tfticket.data import load_dataset
 from tfticket.errors import InputError
 from tfticket.evaluation.metrics import label_agreement, log_of, total_variation
 from tfticket.runs.step import CHAIN, CHECKPOINT, STATE, TICKET, StepContext, chains_of
-from tfticket.sampling.build import build_posterior
+from tfticket.sampling.build_posterior import build_posterior
 from tfticket.sampling.chain import Chain, Hooks, run_chain
 from tfticket.sampling.chain_files import (
     check_draws,

@@ -14,7 +14,7 @@ from tfticket.errors import InputError, nearest
 from tfticket.evaluation.metrics import log_probabilities
 from tfticket.network import network_of
 from tfticket.pruning.mask import layer_of
-from tfticket.sampling.build import build_posterior
+from tfticket.sampling.build_posterior import build_posterior
 from tfticket.sampling.chain import Chain, Hooks, run_chain
 from tfticket.sampling.posterior import Posterior
 from tfticket.tickets.ticket import Ticket, check_ticket, with_class_names

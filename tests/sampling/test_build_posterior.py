@@ -11,7 +11,7 @@ from tests.sampling.problems import L, network, posterior_of, random_data, rando
 from tfticket.backend import keras
 from tfticket.config import SampleConfig
 from tfticket.config.schema import validate
-from tfticket.sampling.build import check_engine
+from tfticket.sampling.build_posterior import check_engine
 
 SHAPE = (6, 6, 2)
 
@@ -76,7 +76,7 @@ def test_auto_takes_the_sparse_engine_where_few_weights_are_left_and_no_gpu(dens
     data = random_data(random, (4, 4, 1))
     ticket = ticket_of(model, data, random_mask(random, model, density))
     assert posterior_of(ticket, data, engine="auto").engine.name == auto
-    monkeypatch.setattr("tfticket.sampling.build.has_gpu", lambda: True)
+    monkeypatch.setattr("tfticket.sampling.build_posterior.has_gpu", lambda: True)
     assert posterior_of(ticket, data, engine="auto").engine.name == "keras"
 
 
