@@ -19,7 +19,7 @@ from tfticket.backend import keras
 from tfticket.errors import InputError
 from tfticket.evaluation.connectivity import Connectivity, by_weight
 from tfticket.pruning.mask import layer_of
-from tfticket.tickets import mc_tickets
+from tfticket.tickets import monte_carlo_tickets
 from tfticket.tickets.controls import shuffle_layerwise
 from tfticket.tickets.monte_carlo_tickets import draw_mc_ticket, fit_survival_model, layer_features, logistic, offset
 from tfticket.tickets.survival_model import Logistic, SurvivalModel, TicketLayer, subsample_images
@@ -357,11 +357,11 @@ def test_distances_are_those_of_the_full_samples_and_histograms_count_every_surv
     for each in (drawn[True, False], shuffle_layerwise(ticket, seed=0)):
         ours = layer_features(each, rows.x_train)
         for path in ticket.mask:
-            distances = mc_tickets.closeness(model, ours, path)
+            distances = monte_carlo_tickets.closeness(model, ours, path)
             for number, name in enumerate(DISTANCES):
                 samples = [features.features(path)[number][features.mask[path]] for features in (ours, theirs)]
                 assert distances[name] == pytest.approx(ks_2samp(*samples, method="asymp").statistic, abs=0.005)
-    for path, counts in zip(ticket.mask, mc_tickets.histograms(theirs).values(), strict=True):
+    for path, counts in zip(ticket.mask, monte_carlo_tickets.histograms(theirs).values(), strict=True):
         assert sum(counts["weights"]) == sum(counts["connectivity"]) == ticket.survivors[path]
 
 
@@ -369,8 +369,8 @@ def test_histograms_are_in_standard_deviations_and_means_and_the_outer_bins_are_
     kernel = np.array([*[[-1.0, 1.0]] * 5, [-70.0, 1.0]])
     reached = np.array([0.05, 0.05, 0.05, 0.05, 0.05, 10.0])
     mask = np.array([[True, True]] * 4 + [[False, False], [True, False]])
-    counts = mc_tickets.histograms(
-        mc_tickets.LayerFeatures({"a/kernel": mask}, {"a/kernel": kernel}, {"a/kernel": reached})
+    counts = monte_carlo_tickets.histograms(
+        monte_carlo_tickets.LayerFeatures({"a/kernel": mask}, {"a/kernel": kernel}, {"a/kernel": reached})
     )["a"]
     filled = {name: [(at, count) for at, count in enumerate(values) if count] for name, values in counts.items()}
     assert filled == {"weights": [(0, 1), (29, 4), (30, 4)], "connectivity": [(0, 8), (39, 1)]}
