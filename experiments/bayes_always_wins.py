@@ -52,7 +52,7 @@ class Config(ImpConfig):
     sampled_arms: tuple[str, ...] = Field(
         ("ticket",),
         min_length=1,
-        description="Which are sampled there: 'ticket', or one of the controls, whose masks are judged so",
+        description="Arms to sample there: 'ticket', or controls, whose masks are then compared",
     )
     svi: Svi | None = Field(
         None, description="Variational inference on the same masks, {} for the paper's ways; null: none"
@@ -103,7 +103,7 @@ class Config(ImpConfig):
 
 
 class BayesAlwaysWins(imp.Imp[Config]):
-    """Tickets by iterative pruning, trained, sampled (NUTS, HMC), inferred (SVI)."""
+    """Tickets by iterative pruning, then trained, sampled by MCMC, or fitted by SVI."""
 
     config_class = Config
 

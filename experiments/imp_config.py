@@ -51,9 +51,10 @@ class Config(ExperimentConfig):
     )
     monte_carlo: tuple[MonteCarlo, ...] = Field(
         (),
-        description="Monte Carlo tickets, drawn from what each controlled ticket is like, e.g. [{connectivity: true}]",
+        description="Monte Carlo tickets, drawn from a survival model of each controlled ticket, such as "
+        "[{connectivity: true}]",
     )
-    replicates: int = Field(1, ge=1, le=MOST, description="How many of each control, with other seeds, of one ticket")
+    replicates: int = Field(1, ge=1, le=MOST, description="Replicates of each control, with other seeds")
     evaluation_passes: int = Field(
         5,
         ge=1,

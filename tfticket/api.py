@@ -178,7 +178,8 @@ def control(ticket: Ticket, name: str, seed: int = 0, **options: Any) -> Ticket:
 
     Args:
         ticket: Of any level.
-        name: 'reinitialise', 'keep-signs', 'shuffle-global', 'shuffle-even', 'shuffle-layerwise' or 'random-mask'.
+        name: 'reinitialise', 'keep-signs', 'shuffle-global', 'shuffle-even', 'shuffle-layerwise', 'random-mask' or
+            'own-mask'.
         seed: Of its draws.
         **options: Of the control: ``initialiser``, ``densities``, ``allow_empty``.
 

@@ -8,6 +8,6 @@ def check_no_keras_3(value: object, what: str) -> None:
     kinds = {kind.__module__.partition(".")[0] for kind in type(value).__mro__}
     if "keras" in kinds and "tf_keras" not in kinds:
         raise InputError(
-            f"{what}: {type(value).__name__} is of Keras 3, as is all that tf.keras builds; tfticket takes models of "
-            "Keras 2. Build it with `import tf_keras as keras`."
+            f"{what}: {type(value).__name__} is a Keras 3 object, as is all that tf.keras builds; tfticket takes "
+            "models of Keras 2. Build it with `import tf_keras as keras`."
         )

@@ -213,7 +213,7 @@ class Lab:
                 self._unprotected = True
                 self.listener.note(
                     "Some steps were written by a tfticket that kept no checksums. Their files are used as they are: "
-                    "nothing would tell if one were changed or exchanged."
+                    "changed files cannot be detected."
                 )
         return True
 
@@ -270,7 +270,7 @@ class Lab:
                 if not announced:
                     self.listener.waiting(
                         f"waiting for process {busy.holder['pid']} on {busy.holder['host']}, which computes "
-                        f"{handle.path.name}; if it is no more, delete {handle.path / 'lease.json'}"
+                        f"{handle.path.name}; if it no longer exists, delete {handle.path / 'lease.json'}"
                     )
                     announced = True
                 if self._should_stop():

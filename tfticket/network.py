@@ -71,7 +71,7 @@ class MaskedNetwork:
             cast = " or cast its constants to its input's type" if precision != "float32" else ""
             raise InputError(
                 f"{model.name} cannot be computed in {precision}: {textwrap.shorten(str(error), 300)} "
-                f"Mend the layer{cast}.",
+                f"Fix the layer{cast}.",
                 field="model" if precision == "float32" else "precision",
             ) from None
         self.variables = {path: variable for path, (_, variable) in named_variables(self.model).items()}

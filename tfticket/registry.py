@@ -76,7 +76,7 @@ EXPERIMENTS = Table(
         ),
         "bayes-always-wins": Entry(
             "tfticket._experiments.bayes_always_wins:BayesAlwaysWins",
-            "tickets by iterative pruning, trained, sampled (NUTS, HMC), inferred (SVI)",
+            "iterative pruning; tickets are then trained, sampled by MCMC, or fitted by SVI",
         ),
     },
 )
@@ -108,19 +108,43 @@ DATA_SETS = Table(
 MODELS = Table(
     "tfticket.models",
     {
-        "lenet-300-100": Entry("tfticket.models.lenet:lenet_300_100", "two hidden dense layers, 266,610 on MNIST"),
-        "lenet-5": Entry("tfticket.models.lenet:lenet_5", "two convolutions, two dense layers, 431,080 on MNIST"),
-        "conv-2": Entry("tfticket.models.conv:conv_2", "2 convolutions, 3 dense layers, 4,301,642 on CIFAR-10"),
-        "conv-4": Entry("tfticket.models.conv:conv_4", "4 convolutions, 3 dense layers, 2,425,930 on CIFAR-10"),
-        "conv-6": Entry("tfticket.models.conv:conv_6", "6 convolutions, 3 dense layers, 2,262,602 on CIFAR-10"),
-        "resnet-18": Entry("tfticket.models.resnet:resnet_18", "residual, widths 64 to 512, 11,173,962 on CIFAR-10"),
-        "resnet-20": Entry("tfticket.models.resnet:resnet_20", "residual, widths 16 to 64, 272,474 on CIFAR-10"),
-        "resnet-110": Entry("tfticket.models.resnet:resnet_110", "residual, widths 16 to 64, 1,730,714 on CIFAR-10"),
-        "vgg-11": Entry("tfticket.models.vgg:vgg_11", "8 convolutions, a dense layer, 9,228,362 on CIFAR-10"),
-        "vgg-16": Entry("tfticket.models.vgg:vgg_16", "13 convolutions, a dense layer, 14,724,042 on CIFAR-10"),
-        "vgg-19": Entry("tfticket.models.vgg:vgg_19", "16 convolutions, a dense layer, 20,035,018 on CIFAR-10"),
-        "vit-tiny": Entry("tfticket.models.vit:vit_tiny", "transformer of width 192, 5,362,762 on CIFAR-10"),
-        "vit-base": Entry("tfticket.models.vit:vit_base", "transformer of width 768, 85,152,010 on CIFAR-10"),
+        "lenet-300-100": Entry(
+            "tfticket.models.lenet:lenet_300_100", "two hidden dense layers, 266,610 parameters on MNIST"
+        ),
+        "lenet-5": Entry(
+            "tfticket.models.lenet:lenet_5", "two convolutions, two dense layers, 431,080 parameters on MNIST"
+        ),
+        "conv-2": Entry(
+            "tfticket.models.conv:conv_2", "2 convolutions, 3 dense layers, 4,301,642 parameters on CIFAR-10"
+        ),
+        "conv-4": Entry(
+            "tfticket.models.conv:conv_4", "4 convolutions, 3 dense layers, 2,425,930 parameters on CIFAR-10"
+        ),
+        "conv-6": Entry(
+            "tfticket.models.conv:conv_6", "6 convolutions, 3 dense layers, 2,262,602 parameters on CIFAR-10"
+        ),
+        "resnet-18": Entry(
+            "tfticket.models.resnet:resnet_18", "residual, widths 64 to 512, 11,173,962 parameters on CIFAR-10"
+        ),
+        "resnet-20": Entry(
+            "tfticket.models.resnet:resnet_20", "residual, widths 16 to 64, 272,474 parameters on CIFAR-10"
+        ),
+        "resnet-110": Entry(
+            "tfticket.models.resnet:resnet_110", "residual, widths 16 to 64, 1,730,714 parameters on CIFAR-10"
+        ),
+        "vgg-11": Entry(
+            "tfticket.models.vgg:vgg_11", "8 convolutions, a dense layer, 9,228,362 parameters on CIFAR-10"
+        ),
+        "vgg-16": Entry(
+            "tfticket.models.vgg:vgg_16", "13 convolutions, a dense layer, 14,724,042 parameters on CIFAR-10"
+        ),
+        "vgg-19": Entry(
+            "tfticket.models.vgg:vgg_19", "16 convolutions, a dense layer, 20,035,018 parameters on CIFAR-10"
+        ),
+        "vit-tiny": Entry("tfticket.models.vit:vit_tiny", "transformer of width 192, 5,362,762 parameters on CIFAR-10"),
+        "vit-base": Entry(
+            "tfticket.models.vit:vit_base", "transformer of width 768, 85,152,010 parameters on CIFAR-10"
+        ),
     },
 )
 
@@ -138,13 +162,17 @@ SCORES = Table(
 CONTROLS = Table(
     "tfticket.controls",
     {
-        "reinitialise": Entry("tfticket.tickets.controls:reinitialise", "the mask kept, weights drawn anew"),
-        "keep-signs": Entry("tfticket.tickets.controls:keep_signs", "the mask and the weights' signs kept"),
-        "shuffle-global": Entry("tfticket.tickets.controls:shuffle_global", "survivors permuted over all layers"),
-        "shuffle-even": Entry(
-            "tfticket.tickets.controls:shuffle_even", "survivors at random, all layers at the mean density"
+        "reinitialise": Entry("tfticket.tickets.controls:reinitialise", "keeps the mask, redraws the weights"),
+        "keep-signs": Entry(
+            "tfticket.tickets.controls:keep_signs", "keeps the mask and the signs, redraws the magnitudes"
         ),
-        "shuffle-layerwise": Entry("tfticket.tickets.controls:shuffle_layerwise", "survivors permuted in each layer"),
+        "shuffle-global": Entry("tfticket.tickets.controls:shuffle_global", "permutes the survivors over all layers"),
+        "shuffle-even": Entry(
+            "tfticket.tickets.controls:shuffle_even", "random survivors, all layers at the mean density"
+        ),
+        "shuffle-layerwise": Entry(
+            "tfticket.tickets.controls:shuffle_layerwise", "permutes the survivors within each layer"
+        ),
         "random-mask": Entry(
             "tfticket.tickets.controls:random_mask", "survivors at random, at densities that you give"
         ),
@@ -156,12 +184,14 @@ SAMPLERS = Table(
     "tfticket.samplers",
     {
         "nuts": Entry("tfticket.sampling.nuts:build", "No-U-Turn sampler (Hoffman and Gelman, 2014), by tfp.mcmc"),
-        "hmc": Entry("tfticket.sampling.hmc:build", "Hamiltonian Monte Carlo, trajectories of one length, by tfp.mcmc"),
+        "hmc": Entry(
+            "tfticket.sampling.hmc:build", "Hamiltonian Monte Carlo, jittered trajectory lengths, by tfp.mcmc"
+        ),
         "mams": Entry(
             "tfticket.sampling.mams:build", "Metropolis-adjusted microcanonical sampler (Robnik et al., 2025)"
         ),
         "mclmc": Entry(
-            "tfticket.sampling.mclmc:build", "Microcanonical Langevin, unadjusted: biased a little, and cheap"
+            "tfticket.sampling.mclmc:build", "Microcanonical Langevin, unadjusted: slightly biased, and cheap"
         ),
         "sgld": Entry(
             "tfticket.sampling.sgld:build",

@@ -56,7 +56,7 @@ def open_run(workspace: Path, config: ExperimentConfig, listener: Listener | Non
             raise InputError(
                 f"{folder} is in use: process {busy.holder['pid']} on {busy.holder['host']} is running it. "
                 "Wait for it, stop it, or give the new run another name. "
-                f"If that process is no more, delete {folder / 'lease.json'}."
+                f"If that process no longer exists, delete {folder / 'lease.json'}."
             ) from None
         recorder = Recorder(folder, listener or Listener())
         stack.callback(recorder.close)
@@ -73,7 +73,7 @@ def open_run(workspace: Path, config: ExperimentConfig, listener: Listener | Non
             status("stopped")
             if isinstance(stopped, Stopped):
                 raise
-            raise Stopped("stopped at once; the last checkpoint stands") from None
+            raise Stopped("stopped at once; the last checkpoint is kept") from None
         except Exception as error:
             status("failed", message=str(error), traceback=traceback.format_exc())
             if isinstance(error, InputError):  # it is no matter of input any more: steps were computed

@@ -167,7 +167,7 @@ class _Builder:
 
     def _begin(self, event: Any) -> None:
         if self._open[-1].wants_key:
-            raise _Refused("a list or table stands as a key; expected a text", event)
+            raise _Refused("a list or table stands as a key; expected a string", event)
         self._count(1, 1, event)
         is_table = isinstance(event, yaml.MappingStartEvent)
         self._open.append(_Open({} if is_table else [], event.anchor, wants_key=is_table))

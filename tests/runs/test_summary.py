@@ -129,7 +129,7 @@ DAMAGE = {
         (entry(folder=".."), "'steps.0.folder'"), (entry(folder=""), "'steps.0.folder'"),
         (entry(), "a step whose label has arm, seed and level"),
         (entry(kind="train", label={"arm": "ticket", "seed": 0}), "a step whose label has arm, seed and level"),
-        (entry(label={"level": "3"}), "'steps.0.label.level' is '3'; expected a whole number"),
+        (entry(label={"level": "3"}), "'steps.0.label.level' is '3'; expected an integer"),
         (entry(label={"density": 1.5}), "'steps.0.label.density' is 1.5; expected at most 1"),
     ],
 }  # fmt: skip

@@ -229,7 +229,7 @@ def test_quantities_that_never_change_are_counted_or_named(good):
     assert any("R-hat of probe rows' probabilities" in reason for reason in apart["reasons"])
     for number, where in enumerate(("log likelihood", "probe logits", "weights")):
         set_to(chains[2], where, np.repeat(quantity(chains, thetas, 2, where)[:1], DRAWS, axis=0), thetas, 2)
-        assert any("chain 2 stands still" in reason for reason in reasons(chains, thetas)) == (number == 2)
+        assert any("chain 2 is stuck" in reason for reason in reasons(chains, thetas)) == (number == 2)
     for chain in chains:
         set_to(chain, "probe logits", np.zeros((DRAWS, 6)))
     assert any("probe logits" in reason for reason in reasons(chains, thetas))

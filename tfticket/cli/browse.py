@@ -28,7 +28,7 @@ def list_(
     workspace: Workspace = DEFAULT_WORKSPACE,
     as_json: Json = False,
 ) -> None:
-    """List the runs of a workspace, or what the program has by name."""
+    """List the runs of a workspace, or the program's presets, models, scores and the like."""
     if what == "runs":
         from tfticket.runs.run_folder import list_runs
 
@@ -67,12 +67,12 @@ def list_(
             show_table(["preset", "trainings x\niterations", "time", "chains"], rows)
         say(
             f"Iterations are of the longest training. Time is that of trainings, their evaluations and chains on "
-            f"{costs[0][1].machine}, beside starting and compiling; of chains at most, all trees being as deep as may "
-            "be.\n"
-            "smoke: shows that all works, its numbers mean nothing. desk: 2 cores. paper: a GPU."
+            f"{costs[0][1].machine}, beside starting and compiling; times of chains are upper bounds, with all trees "
+            "at their largest depth.\n"
+            "smoke: checks that all works; its numbers mean nothing. desk: 2 cores. paper: a GPU."
         )
     elif what in LISTS:
-        show_table([what, "what it is"], [[name, entry.about] for name, entry in LISTS[what].items()], as_json)
+        show_table([what, "description"], [[name, entry.about] for name, entry in LISTS[what].items()], as_json)
     else:
         raise unknown("list", what, ["runs", "presets", *LISTS], field="what")
 
@@ -91,13 +91,13 @@ def data(
         typer.Argument(
             metavar="NAME_OR_PATH",
             autocompletion=completion.data_sets,
-            help="Data sets to read; none lists what there is.",
+            help="Data sets to describe; default: list all.",
         ),
     ] = None,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
-    """Show data sets: which have a name and where they lie, or what some of them hold."""
+    """List known data sets and where they are, or describe some."""
     from tfticket.data.dataset_summary import summary
     from tfticket.data.identity import registered
     from tfticket.data.sources import user_datasets
@@ -170,7 +170,7 @@ def verify(
     workspace: Workspace = DEFAULT_WORKSPACE,
     as_json: Json = False,
 ) -> None:
-    """Verify that files of runs and finished steps are those that were written: none missing, changed or exchanged."""
+    """Verify that no file of a run or a finished step is missing, changed or swapped."""
     from tfticket.runs.artefacts import verify_step
     from tfticket.runs.run_folder import find_run, list_runs
     from tfticket.runs.step_files import RESULT

@@ -1,4 +1,4 @@
-"""``tfticket doctor``: what this machine has for us, what is missing, and how to get it."""
+"""``tfticket doctor``: what this machine has, what is missing, and how to get it."""
 
 import importlib.metadata
 import os

@@ -56,7 +56,7 @@ class Chosen:
     "  tfticket inspect quickstart --level 10 --seed 0-2\n\n"
     "  tfticket inspect quickstart --level 0-10\n\n"
     "  tfticket inspect by-magnitude at-random --level 5\n\n"
-    "One ticket is looked into; several are compared: seeds, levels, arms of a run, or tickets of several runs."
+    "Shows one ticket, or compares several: seeds, levels, arms of a run, or tickets of several runs."
 )
 def inspect(
     what: Annotated[
@@ -67,10 +67,10 @@ def inspect(
             help="Tickets' files, steps' folders, or runs by name or folder.",
         ),
     ],
-    level: Annotated[str | None, typer.Option(help="Of a run: levels, such as 3 or 0-10; default: the last.")] = None,
-    seed: Annotated[str | None, typer.Option(help="Of a run: IMP seeds, such as 0 or 0-4; default: the first.")] = None,
+    level: Annotated[str | None, typer.Option(help="Levels of a run, such as 3 or 0-10; default: the last.")] = None,
+    seed: Annotated[str | None, typer.Option(help="IMP seeds of a run, such as 0 or 0-4; default: the first.")] = None,
     arm: Annotated[
-        list[str] | None, typer.Option(help="Of a run: 'ticket', or a control's name; repeatable. Default: ticket.")
+        list[str] | None, typer.Option(help="Arm of a run: 'ticket', or a control's name; repeatable. Default: ticket.")
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder for figures and data; default: in the report of a run that is named.")
@@ -78,7 +78,7 @@ def inspect(
     workspace: Workspace = DEFAULT_WORKSPACE,
     as_json: Json = False,
 ) -> None:
-    """Look into a ticket: layers, weights, dead inputs and units, paths, cost; or compare several."""
+    """Show the inside of a ticket: layers, weights, dead inputs and units, paths, cost; or compare several."""
     from tfticket.runs.files import check_writable
 
     chosen, folder = _choose(what, workspace, level, seed, [Arm.parse(text) for text in arm or (TICKET.key,)])

@@ -25,17 +25,17 @@ Images = Annotated[
     int | None, typer.Option(min=1, help="Training images over which connectivity is averaged; default: all.")
 ]
 TrainRows = Annotated[int | None, typer.Option(min=1, help="Training rows; default: all but the validation rows.")]
-Seed = Annotated[int, typer.Option(min=0, help="Of weights, masks, and the choice of images.")]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of weights, masks and the choice of images.")]
 
 
 @command(
     "mc-fit",
-    epilog="Examples:\n\n  tfticket mc-fit ticket.safetensors --data cifar-10 --out sampler.json\n\n"
-    "  tfticket mc-fit ticket.safetensors --data cifar-10 --images 5000 --out sampler.json",
+    epilog="Examples:\n\n  tfticket mc-fit ticket.safetensors --data cifar-10 --out survival-model.json\n\n"
+    "  tfticket mc-fit ticket.safetensors --data cifar-10 --images 5000 --out survival-model.json",
 )
 def mc_fit(
     ticket: Annotated[Path, typer.Argument(help="A ticket's file, or the folder of the step that made it.")],
-    out: Annotated[Path, typer.Option(help="The sampler to write, JSON.")],
+    out: Annotated[Path, typer.Option(help="The survival model to write, JSON.")],
     data: DataName = "mnist",
     images: Images = None,
     train_rows: TrainRows = None,
@@ -43,7 +43,7 @@ def mc_fit(
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
-    """Learn from a ticket what Monte Carlo tickets are to be like: which weights survive, by what they are."""
+    """Fit a survival model to a ticket, from which Monte Carlo tickets are drawn."""
     from tfticket.runs.files import check_writable
     from tfticket.runs.step import TICKET
     from tfticket.tickets import Ticket
@@ -85,13 +85,16 @@ def mc_fit(
 
 @command(
     "mc-ticket",
-    epilog="Examples:\n\n  tfticket mc-ticket sampler.json --model conv-6 --data cifar-10\n\n"
+    epilog="Examples:\n\n  tfticket mc-ticket survival-model.json --model conv-6 --data cifar-10\n\n"
     "  tfticket mc-ticket my-run --model conv-4 --data cifar-10 --by magnitude --seed 3 --out ticket.safetensors\n\n"
     "In Python:  tt.train(tt.Ticket.load('ticket.safetensors'), data)",
 )
 def mc_ticket(
     sampler: Annotated[
-        str, typer.Argument(autocompletion=completion.runs, help="A sampler's file, the step that fitted it, or a run.")
+        str,
+        typer.Argument(
+            autocompletion=completion.runs, help="A survival model's file, the step that fitted it, or a run."
+        ),
     ],
     model: Annotated[str, typer.Option(help="The network, a name or a function or file of your own.")],
     data: DataName = "mnist",
@@ -112,7 +115,7 @@ def mc_ticket(
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
-    """Draw a sparse network from a sampler, on new weights; nothing is trained."""
+    """Draw a sparse network from a survival model, with new weights; nothing is trained."""
     from tfticket.config import ModelConfig
     from tfticket.config.schema import validate
     from tfticket.runs.files import check_writable
@@ -150,7 +153,7 @@ def mc_ticket(
     ticket.save(out)
     _show(ticket, out, as_json)
     if (iteration := survival_model.provenance.get("iteration", 0)) and not Options.quiet:
-        say(f"The sampler was fitted to weights of iteration {iteration:,}; these are initial ones.", err=True)
+        say(f"The survival model was fitted to weights of iteration {iteration:,}; these are initial ones.", err=True)
     if (emptied := ticket.provenance["monte_carlo"].get("emptied")) and not Options.quiet:
         say(f"No weight is left in {', '.join(emptied)}; a larger --density leaves some.", err=True)
 
@@ -193,14 +196,14 @@ def _sampler_file(what: str, workspace: Path) -> Path:
     fits = {step.path: step.label for step in run.steps("fit")}
     if not fits:
         raise InputError(
-            f"{what} has none: it has no Monte Carlo tickets; `tfticket mc-fit` fits a sampler to a ticket."
+            f"{what} has none: it has no Monte Carlo tickets; `tfticket mc-fit` fits a survival model to a ticket."
         )
     if len(fits) > 1:
         over = {path: f", {label['images']} images" if "images" in label else "" for path, label in fits.items()}
         which = "".join(
             f"\n  {path}: seed {label['seed']}, level {label['level']}{over[path]}" for path, label in fits.items()
         )
-        raise InputError(f"{what} has {len(fits)} samplers. Name the folder of one:{which}")
+        raise InputError(f"{what} has {len(fits)} survival models. Name the folder of one:{which}")
     return next(iter(fits)) / SAMPLER
 
 

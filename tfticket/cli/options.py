@@ -40,7 +40,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="Find lottery tickets, train them beside their controls, and see what they are worth.",
+    help="Find lottery tickets and compare them with their controls.",
     epilog="First steps:  [bold]tfticket run quickstart[/]  (4 minutes),  then  [bold]tfticket show quickstart[/]",
 )
 
@@ -94,9 +94,9 @@ def _be_open(value: bool) -> None:
 
 
 Quiet = Annotated[
-    bool, typer.Option("--quiet", "-q", callback=_be_quiet, help="Print errors and what was asked for, no more.")
+    bool, typer.Option("--quiet", "-q", callback=_be_quiet, help="Print only errors and requested output.")
 ]
-Debug = Annotated[bool, typer.Option("--debug", callback=_be_open, help="On an error show the whole traceback.")]
+Debug = Annotated[bool, typer.Option("--debug", callback=_be_open, help="Show the full traceback of an error.")]
 
 
 def _show_version(value: bool) -> None:
@@ -145,7 +145,7 @@ def named_run(workspace: Path, name: str) -> "RunFolder":
     if run.steps() and not run.has_checksums:
         say(
             f"{run.folder.name} was written by a tfticket that kept no checksums. Its files are used as they are: "
-            "nothing would tell if one were changed or exchanged.",
+            "changed files cannot be detected.",
             err=True,
         )
     return run

@@ -88,7 +88,7 @@ def export(
     ] = "netcdf",
     workspace: Workspace = DEFAULT_WORKSPACE,
 ) -> None:
-    """Write chains for other programs: draws of the surviving weights, and what was told of each draw."""
+    """Write chains for other programs: draws of the surviving weights, and per-draw statistics."""
     from tfticket.export import chains_of, to_netcdf
     from tfticket.reports.chain_pools import pools_of
     from tfticket.runs.files import check_place

@@ -36,7 +36,7 @@ Trust = Annotated[bool, typer.Option("--trust", help="Load a .keras file without
     "  tfticket run my.yaml --workspace /data/tickets\n\n"
     "  tfticket run bayesian-lth-resnet-20-desk --dry-run\n\n"
     "A YAML file may build on a preset:  extends: quickstart\n\n"
-    "Run the same again and it goes on where it stopped; what is computed is never computed twice."
+    "Run the same command again to resume. Finished steps are used again."
 )
 def run(
     source: Annotated[
@@ -66,7 +66,7 @@ def run(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Run an experiment, or go on with it, and report what came out."""
+    """Run an experiment, or resume it, and write its report."""
     from tfticket.presets import experiment_of, load_sourced
 
     sourced = load_sourced(source, override or ())
@@ -109,20 +109,20 @@ def branch(
     levels: Annotated[
         str | None, typer.Option(help="Levels whose tickets are altered, such as 0-5,8; default: the run's own.")
     ] = None,
-    replicates: Annotated[int, typer.Option(min=1, help="How many of each, with other seeds, of one ticket.")] = 1,
+    replicates: Annotated[int, typer.Option(min=1, help="Replicates of each control, with other seeds.")] = 1,
     of: Annotated[
-        str, typer.Option(help="Whose controls: 'ticket', or of bayesian-lth a trunk's, such as bayesian-snr.")
+        str, typer.Option(help="Tickets to alter: 'ticket', or of bayesian-lth another arm's, such as bayesian-snr.")
     ] = "ticket",
     name: Annotated[str | None, typer.Option(help="Name of the new run; default: RUN's with -branch.")] = None,
     workspace: Workspace = DEFAULT_WORKSPACE,
     data_dir: DataDir = None,
     trust: Trust = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only say what it costs, with what RUN has already.")
+        bool, typer.Option("--dry-run", help="Only show the cost, without the steps that RUN has.")
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Train controls of a finished run's tickets, as a run of its own that shares its steps."""
+    """Train controls of a finished run's tickets, as a new run that uses its steps."""
     from tfticket.arms import TICKET, Arm
     from tfticket.presets import experiment_of
     from tfticket.yaml_text import load_yaml
@@ -144,7 +144,7 @@ def branch(
     there = parent.workspace
     if dry_run:
         cost, steps = _planned(config, there)
-        say(f"{cost}. {_steps_words(steps, there)} Nothing was begun.")
+        say(f"{cost}. {_steps_words(steps, there)} Nothing was run.")
         return
     folder = _carry_out(config, there, trust, as_json)
     if not (Options.quiet or as_json):
@@ -206,8 +206,8 @@ def _show_plan(sourced: "Sourced", workspace: Path, as_json: bool) -> None:
         typer.echo(json.dumps({"name": sourced.config.name, "fields": fields, "cost": asdict(cost), "steps": steps}))
         return
     rows = [[name, json.dumps(value), source] for name, (value, source) in sourced.fields.items()]
-    show_table(["field", "value", "where from"], sorted(rows, key=lambda row: row[2] == DEFAULT))
-    say(f"{cost}. {_steps_words(steps, workspace)} Nothing was begun.")
+    show_table(["field", "value", "source"], sorted(rows, key=lambda row: row[2] == DEFAULT))
+    say(f"{cost}. {_steps_words(steps, workspace)} Nothing was run.")
 
 
 def _carry_out(config: "ExperimentConfig", workspace: Path, trust: bool, as_json: bool) -> Path:
@@ -253,7 +253,7 @@ def _ask_for_trust(model: Any, trust: bool, can_ask: bool) -> None:
             f"{model.name} can run code when it is loaded. If you trust it, say so: --trust.", field="--trust"
         )
     if not typer.confirm(f"{plain(model.name)} can run code when it is loaded. Load it?"):
-        raise InputError("Not loaded. Nothing was begun.")
+        raise InputError("Not loaded. Nothing was run.")
 
 
 def _propose(workspace: Path, *commands: tuple[list[str], str]) -> None:

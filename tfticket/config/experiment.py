@@ -26,8 +26,10 @@ class Execution(Config):
         le=MOST,
         description="Chains or members computed at once, each in a process; null: as many as CPUs, on a GPU one",
     )
-    checkpoint_seconds: float = Field(30.0, ge=0, description="At most so long between two checkpoints")
-    segment_seconds: float = Field(5.0, gt=0, description="Compiled work between two looks at stop requests")
+    checkpoint_seconds: float = Field(30.0, ge=0, description="Longest time between two checkpoints, in seconds")
+    segment_seconds: float = Field(
+        5.0, gt=0, description="Longest compiled work between two checks for stop requests, in seconds"
+    )
 
     @property
     def processes_at_once(self) -> int:

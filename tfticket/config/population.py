@@ -28,13 +28,13 @@ class Population(Config):
         description="Share of the worst members that take state and weights of members of the same share of the best",
     )
     perturb: tuple[Annotated[Float32, Field(gt=0)], ...] = Field(
-        (0.8, 1.25), min_length=1, description="Factors; each weight of a member that was replaced is multiplied by one"
+        (0.8, 1.25), min_length=1, description="Factors, of which one multiplies each KL weight of a replaced member"
     )
     resample: float = Field(
-        0.25, ge=0, le=1, description="Probability that a weight is drawn anew instead, from the range of first ones"
+        0.25, ge=0, le=1, description="Probability that a KL weight is redrawn from the initial range instead"
     )
-    low: Float32 = Field(1e-4, gt=0, description="First weights are log-uniform: the lowest")
-    high: Float32 = Field(10.0, gt=0, description="The highest")
+    low: Float32 = Field(1e-4, gt=0, description="Lower end of the initial KL weights, which are log-uniform")
+    high: Float32 = Field(10.0, gt=0, description="Upper end of the initial KL weights")
     metric: Literal["nll", "accuracy"] = Field("nll", description="What ranks members, on validation rows")
 
     @model_validator(mode="after")

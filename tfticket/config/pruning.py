@@ -30,10 +30,10 @@ class PruneConfig(Config):
 
     levels: int = Field(10, ge=1, le=MOST, description="Rounds of train, prune, rewind after the dense level 0")
     sparsity: float | None = Field(
-        None, ge=0, lt=1, description="Fraction pruned after the last level; null: `rate` says"
+        None, ge=0, lt=1, description="Fraction pruned after the last level; null: follows from `rate`"
     )
     rate: float | None = Field(
-        None, gt=0, lt=1, description="Fraction of the survivors pruned at a level; null: `sparsity` says"
+        None, gt=0, lt=1, description="Fraction of the survivors pruned at a level; null: follows from `sparsity`"
     )
     score: Annotated[str, known("score", SCORES)] = Field(
         "magnitude", description="What ranks the weights; `tfticket list scores` shows them"

@@ -99,7 +99,9 @@ class SampleConfig(Config):
         PriorConfig(), description="Of kernels: normal(0, 1), uniform(-1, 1), glorot-normal, ..."
     )
     other_prior: PriorConfig = Field(PriorConfig(), description="Of biases and the like")
-    likelihood_power: Float32 = Field(1.0, gt=0, description="The likelihood is raised to this; 1 is Bayes")
+    likelihood_power: Float32 = Field(
+        1.0, gt=0, description="The likelihood is raised to this power; 1: the Bayesian posterior"
+    )
     start: Literal["prior", "trained", "ticket"] = Field(
         "prior",
         description="The chain begins at a draw from the prior, at weights that gradient ascent of the posterior finds "
@@ -112,8 +114,8 @@ class SampleConfig(Config):
     trajectory_length: float | None = Field(
         None,
         gt=0,
-        description="In whitened deviations. Of hmc and mams: mean length of a draw's trajectory, jittered; of nuts: "
-        "longest tree, so that the cap follows the step size; of mclmc: over which a direction is forgotten. "
+        description="In whitened standard deviations. hmc, mams: mean length of a trajectory, jittered; nuts: largest "
+        "length of a tree, so that the cap follows the step size; mclmc: over which the direction decorrelates. "
         "Null: hmc takes leapfrog_steps, nuts max_tree_depth, mams pi / 2, mclmc 1",
     )
     max_tree_depth: int = Field(10, ge=1, le=20, description="Of nuts: at most 2^this - 1 gradients a draw")

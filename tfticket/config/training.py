@@ -49,7 +49,8 @@ class TrainConfig(Config):
         0.0, ge=0, description="Decay of every weight: weight_decay x weight is added to its gradient, if not decoupled"
     )
     decoupled: bool = Field(
-        False, description="Decay apart from the gradient, as AdamW: learning rate x weight_decay x weight is taken off"
+        False,
+        description="Decay apart from the gradient, as AdamW: learning rate x weight_decay x weight is subtracted",
     )
     augment: Augment = Field(Augment(), description="Random changes of the training images; never in evaluation")
     milestones: tuple[Duration, ...] = Field((), description="When the learning rate is multiplied by `gamma`")
@@ -57,7 +58,7 @@ class TrainConfig(Config):
     schedule: Literal["steps", "cosine"] = Field(
         "steps", description="Learning rate: constant between milestones, or half a cosine from its start to 0"
     )
-    warmup: Duration = Field("0it", description="The learning rate first rises linearly to its start for so long")
+    warmup: Duration = Field("0it", description="The learning rate first rises linearly to its start for this long")
     precision: Literal["float32", "bfloat16"] = Field(
         "float32", description="Arithmetic of the layers in training; weights, loss and evaluation are float32 anyway"
     )
@@ -65,8 +66,8 @@ class TrainConfig(Config):
     evaluate_every: Duration = Field("1ep", description="How often validation accuracy and NLL are recorded")
     evaluate_test: bool = Field(
         False,
-        description="Also record accuracy, NLL and calibration on the test rows at each evaluation; the paper reports "
-        "its best test accuracy. Nothing is chosen by it",
+        description="Also record accuracy, NLL and calibration on the test rows at each evaluation; paper A reports "
+        "its best test accuracy. Never used for selection",
     )
 
     @model_validator(mode="after")

@@ -23,7 +23,7 @@ class Variational(Config):
         0.01,
         ge=1e-6,
         le=1e3,
-        description="Standard deviations of the posteriors at the start, in units of 1 / sqrt(fan in)",
+        description="Initial standard deviations of the posteriors, in units of 1 / sqrt(fan in)",
     )
     means: Literal["fan-in", "own"] = Field(
         "fan-in", description="Means at the start: U(-b, b) with b = 1 / sqrt(fan in); or as each layer is initialised"
@@ -42,15 +42,15 @@ class Objective(Config):
         "elbo", description="Mean over draws of the log-likelihood, or log-likelihood of the mean prediction"
     )
     scaled: bool = Field(
-        False, description="The loss is of all training rows, not of a mean row; matters beside weight decay"
+        False, description="Sum the loss over all training rows instead of averaging; matters with weight decay"
     )
     temperature: Float32 = Field(
-        1.0, ge=0, description="Factor on the KL divergence; 1 is Bayes, under it a cold posterior"
+        1.0, ge=0, description="Factor on the KL divergence; 1: the Bayesian posterior; below 1: a cold posterior"
     )
     kl_weights: dict[str, Annotated[Float32, Field(ge=0)]] = Field(
         {}, description="Layer -> its factor on the KL divergence, e.g. {dense: 0.1}; 1 for the others"
     )
-    kl_warmup: Duration = Field("0it", description="The KL divergence first rises linearly from 0 for so long")
+    kl_warmup: Duration = Field("0it", description="The KL divergence first rises linearly from 0 for this long")
     evaluation_draws: int = Field(10, ge=1, le=MOST, description="Draws whose mean prediction is evaluated")
 
     @model_validator(mode="after")

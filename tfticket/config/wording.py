@@ -5,7 +5,7 @@ from typing import Any
 
 from tfticket.errors import InputError, shortened, unknown
 
-_WHOLE = "expected a whole number, such as 128"
+_WHOLE = "expected an integer, such as 128"
 _TRUTHS = "; YAML reads yes and on as true, no and off as false"
 _QUOTES = "; in YAML, put it in quotes"
 _SCALARS = ("int_type", "float_type", "string_type")
@@ -23,14 +23,14 @@ _WORDS = {
     "too_long": "takes at most {max_length}, has {actual_length}",
     "string_too_long": "must be at most {max_length} characters long",
     **dict.fromkeys(
-        ("int_parsing", "int_parsing_size", "int_type", "int_from_float"), "expected a whole number, such as 128"
+        ("int_parsing", "int_parsing_size", "int_type", "int_from_float"), "expected an integer, such as 128"
     ),
     **dict.fromkeys(("float_parsing", "float_type"), "expected a number, such as 0.1 or 1e-3"),
     "finite_number": "expected a finite number",
     **dict.fromkeys(("bool_parsing", "bool_type"), "expected true or false"),
-    "string_type": "expected a text",
-    "string_unicode": "expected a text that UTF-8 can hold",
-    "invalid_key": "expected a text as key",
+    "string_type": "expected a string",
+    "string_unicode": "expected a string that UTF-8 can hold",
+    "invalid_key": "expected a string as key",
     "literal_error": "expected {expected}",
     **dict.fromkeys(("tuple_type", "list_type"), "expected a list such as 0, 1, 2"),
     "dict_type": "expected names and values such as dense_1: 0.2, dense_3: 0.1",

@@ -255,7 +255,7 @@ def _sizes(
         )
     if not _is_whole(classes) or classes < 2:
         raise InputError(
-            f"num_classes is {classes!r}; expected a whole number of 2 or more, such as 10.", field="num_classes"
+            f"num_classes is {classes!r}; expected an integer of 2 or more, such as 10.", field="num_classes"
         )
     if data is not None and (tuple(shape), classes) != (data.input_shape, data.num_classes):
         raise InputError(

@@ -38,7 +38,7 @@ class Svi(Config):
         description="KL weights: 1 (default), tuned by a population, or the sum's, not divided by the rows (unscaled)",
     )
     carried: Carried = Field(
-        "mask", description="What of a ticket goes along; by its mask alone, means begin at random initialisations"
+        "mask", description="What is taken from the ticket; with its mask alone, means begin at random initialisations"
     )
     replicates: int = Field(1, ge=1, le=MOST, description="Trainings of each ticket, from initialisations of their own")
     population: Population = Field(Population(), description="How KL weights are tuned, on the first seed's ticket")

@@ -1,4 +1,4 @@
-"""The diary of a step: one JSON object a line, appended as the work goes on."""
+"""The event log of a step: one JSON object a line, appended as the work goes on."""
 
 import json
 import os
@@ -42,12 +42,12 @@ class EventWriter:
 
 
 def event_line(attempt: int, event: str, moment: float, **values: Any) -> str:
-    """One event as a line of a diary; ``moment`` is in seconds since 1970."""
+    """One event as a line of a event log; ``moment`` is in seconds since 1970."""
     return json.dumps({"attempt": attempt, "event": event, "time": round(moment, 3), **values}) + "\n"
 
 
 class EventReader:
-    """Reads a diary as it grows, each time only what was appended.
+    """Reads a event log as it grows, each time only what was appended.
 
     Attributes:
         events: Those that still count, in order: without what a later attempt superseded, which is events of an
@@ -63,7 +63,7 @@ class EventReader:
         self._inode = self._size = 0
 
     def poll(self) -> bool:
-        """Read what was appended; True where events came, or where the diary is another one or gone.
+        """Read what was appended; True where events came, or where the event log is another one or gone.
 
         A last line that lacks its end waits for the rest.
         """
@@ -97,7 +97,7 @@ class EventReader:
         return len(text)
 
     def _appended(self) -> bytes:
-        """The next bytes after those read before; of a diary that was replaced or cut, from its beginning."""
+        """The next bytes after those read before; of a event log that was replaced or cut, from its beginning."""
         with self._path.open("rb") as file:
             stat = os.fstat(file.fileno())
             if stat.st_size < self._size or file.read(len(self._head)) != self._head:
@@ -135,9 +135,9 @@ _LONGEST_LINE = 2**20
 _NO_EVENT = b"\xff"
 """The beginning of a line that is too long."""
 _MOST_BYTES = 2**30
-"""A larger file is no diary, and is not read."""
+"""A larger file is no event log, and is not read."""
 _HEAD = 128
-"""Bytes at a diary's beginning, its first event's time among them, by which it is known for the same one."""
+"""Bytes at a event log's beginning, its first event's time among them, by which it is known for the same one."""
 
 
 def read_events(path: Path) -> list[dict[str, Any]]:

@@ -74,7 +74,7 @@ _EXPECTED = {
     "dict": "a table, {...}",
     "finite": "a finite number",
     "float": "a number",
-    "int": "a whole number",
+    "int": "an integer",
     "list": "a list, [...]",
     "string": "text",
     "is": "text",

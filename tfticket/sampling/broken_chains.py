@@ -49,7 +49,7 @@ def _stuck(function: Mapping[str, np.ndarray], theta: Mapping[str, np.ndarray]) 
     reasons = [f"{' and '.join(constant)} the same in all draws of each chain"] if constant else []
     moved = [changed.any(axis=1) for changed in changes.values()]
     stuck = np.flatnonzero(~np.any(moved, axis=0)).tolist() if moved else []
-    return reasons + [f"chain {number} stands still: all its draws are the same" for number in stuck]
+    return reasons + [f"chain {number} is stuck: all its draws are the same" for number in stuck]
 
 
 def _changes(values: np.ndarray) -> np.ndarray:

@@ -238,7 +238,7 @@ def _reasons(diagnostics: dict[str, Any]) -> list[str]:
     if reasons and chains >= 2:
         reasons += _why_chains_disagree(diagnostics)
     if 2 <= chains < LIMITS["chains"]:
-        reasons.append(f"{chains} chains, not {LIMITS['chains']} at least")
+        reasons.append(f"{chains} chains, of at least {LIMITS['chains']} required")
     if function["ess_bulk"] is not None:
         ess = min(function["ess_bulk"], function["ess_tail"])
         if not ess >= LIMITS["ess"]:
@@ -246,7 +246,7 @@ def _reasons(diagnostics: dict[str, Any]) -> list[str]:
     if count := diagnostics["divergences"]:
         reasons.append(f"{count} divergence{'s' * (count > 1)}")
     if None in e_bfmi:
-        reasons.append("no E-BFMI: too few draws, or an energy that stands still")
+        reasons.append("no E-BFMI: too few draws, or an energy that is constant")
     elif e_bfmi and not min(e_bfmi) > LIMITS["e_bfmi"]:
         reasons.append(f"E-BFMI {min(e_bfmi):.2g}, not above {LIMITS['e_bfmi']}")
     if not diagnostics["capped"] < LIMITS["capped"]:

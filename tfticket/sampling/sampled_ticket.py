@@ -116,12 +116,13 @@ def sample(
     Args:
         ticket: Any ticket. Its start weights are used only with ``start='ticket'``; a variational ticket is reduced
             to the network of its means.
-        data: From ``load_data``; every gradient is over all training rows.
+        data: From ``load_data``; its training rows are conditioned on.
         chains: Number of chains, run one after another from different starts.
         seed: Root of all randomness.
         progress: Called after each draw with the numbers of the chain and of the draw, and the draw's statistics.
-        **options: ``method`` ('nuts' or 'hmc'), ``draws``, ``warmup``, ``prior`` ('normal(0, 1)', 'uniform(-1, 1)',
-            'glorot-normal', ...), ``max_tree_depth`` and the other fields of ``tfticket.config.SampleConfig``.
+        **options: ``method`` ('nuts', 'hmc', 'mams', 'mclmc', 'sgld' or 'sghmc'), ``draws``, ``warmup``, ``prior``
+            ('normal(0, 1)', 'uniform(-1, 1)', 'glorot-normal', ...), ``start`` and the other fields of
+            ``tfticket.config.SampleConfig``.
 
     Raises:
         InputError: Bad options or seed, a mask without survivors, a model with batch statistics.

@@ -144,8 +144,8 @@ class SurvivalModel:
         check_bytes(path)
         if path.suffix == ".safetensors" and path.is_file():
             raise InputError(
-                f"{path} is a ticket or weights; expected a sampler. `tfticket mc-fit {path} --out sampler.json` fits "
-                "one to a ticket."
+                f"{path} is a ticket or weights; expected a survival model. `tfticket mc-fit {path} --out "
+                "survival-model.json` fits one to a ticket."
             )
         record = read_json(path)
         if not isinstance(record, dict) or record.get("kind") != "sampler":

@@ -57,7 +57,7 @@ def _call(variable: Any, constraint: str) -> Any:
 def _expected(variable: Any) -> str:
     expected = f"{variable.dtype.base_dtype.name} {tuple(variable.shape)}"
     return (
-        f"expected a tensor of the weights' type and shape, {expected}, at each call. Mend the constraint; training "
+        f"expected a tensor of the weights' type and shape, {expected}, at each call. Fix the constraint; training "
         "compiles it, so write it in TensorFlow's functions, such as tf.clip_by_value and tf.where, without NumPy, "
         ".numpy() or an if about weights."
     )

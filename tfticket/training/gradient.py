@@ -240,7 +240,7 @@ def _check_finite(losses: np.ndarray, weights: Weights, first: int, undefined: C
     if paths := undefined():
         raise InputError(
             f"The constraint of {', '.join(paths)} returned values that are not finite; expected finite ones, of the "
-            "weights' shape. Mend the constraint.",
+            "weights' shape. Fix the constraint.",
             field="model",
         )
     raise Diverged(f"The {problem} at iteration {iteration:,}. Lower the learning rate, or look at the data.")

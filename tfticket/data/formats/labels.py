@@ -64,7 +64,7 @@ def number_classes(
     rows_per_class = ROWS_PER_PLAIN_CLASS if plain else ROWS_PER_CLASS
     if kind == "numbers" and len(classes) > max(FEW, len(train) / rows_per_class):
         raise InputError(
-            f"{where} holds {len(classes):,} different numbers in {len(train):,} rows: a target of regression. "
+            f"{where} holds {len(classes):,} different numbers in {len(train):,} rows: a regression target. "
             f"tfticket learns classes. Cut the numbers into classes, by np.digitize(y, edges). {AS_TEXT}",
             field=without_source(where),
         )
@@ -150,8 +150,7 @@ def _values(where: object, labels: np.ndarray) -> tuple[str, list[Any]]:
         set(given)
     except TypeError:
         raise InputError(
-            f"{where}[0] is of type {only.__name__}; expected one label a row: a whole number, a text or a truth "
-            "value.",
+            f"{where}[0] is of type {only.__name__}; expected one label a row: an integer, a string or a truth value.",
             field=without_source(where),
         ) from None
     kinds = {str: "texts", bool: "truth values"}
@@ -161,7 +160,7 @@ def _values(where: object, labels: np.ndarray) -> tuple[str, list[Any]]:
 def _whole(where: object, row: int, value: float) -> int:
     if isinstance(value, float) and not (value.is_integer() and abs(value) <= EXACT):
         raise InputError(
-            f"{where}[{row}] is {value}: a target of regression. tfticket learns classes, whose labels are texts or "
+            f"{where}[{row}] is {value}: a regression target. tfticket learns classes, whose labels are texts or "
             f"whole numbers. Cut the numbers into classes, by np.digitize(y, edges). {AS_TEXT}",
             field=without_source(where),
         )

@@ -26,7 +26,7 @@ def efficiency_table(pools: Sequence[Pool]) -> Table:
     of the variance that lies between chains; an estimate of the draws a chain still needs.
     """
     header = ["chains of", "gradients", "ESS per\n1,000", "ESS per\nminute"]
-    header += ["split\nR-hat", "R-hat of\nprobes", "between\nchains", "draws\nto go"]
+    header += ["split\nR-hat", "R-hat of\nprobes", "between\nchains", "draws\nleft"]
     return header, [_efficiency(pool) for pool in pools]
 
 
