@@ -66,7 +66,7 @@ def test_models_of_survival_are_means_over_seeds_and_a_ticket_counts_once(folder
 
 
 def test_samplers_of_a_run_are_listed_where_there_are_several_or_none(folder, make_run, tmp_path):
-    with pytest.raises(InputError, match=r"(?s)5 samplers.*fit-\S+: seed 0, level 2"):
+    with pytest.raises(InputError, match=r"(?s)5 survival models.*fit-\S+: seed 0, level 2"):
         _sampler_file("a-1", tmp_path)
     make_run("b-1", evaluations=[("ticket", 0, 0)])
     with pytest.raises(InputError, match=r"b-1 has none.*tfticket mc-fit"):
