@@ -11,6 +11,7 @@ from scipy.special import softmax
 
 from tfticket.sampling.chain import Chain
 from tfticket.sampling.diagnostics import diagnose, monitored_entries
+from tfticket.sampling.stopping import is_enough
 from tfticket.sampling.warmup import Adaptation
 
 WARMUP, DRAWS, SIZE, CLASSES = 20, 600, 30, 3
@@ -273,3 +274,21 @@ def test_monitored_weights_lie_evenly_over_theta(size):
     assert (len(entries), entries[0], entries[-1]) == (min(size, 200), 0, size - 1)
     gaps = np.diff(entries)
     assert size == 1 or 1 <= gaps.min() <= gaps.max() <= gaps.min() + 1
+
+
+def test_an_unadjusted_chain_with_a_large_energy_error_has_not_converged():
+    chains, thetas = chains_of()
+    for error, converged in ((1e-4, True), (1e-3, False), (math.nan, False)):
+        for chain in chains:
+            chain.sample_stats["energy_error"] = [error] * (WARMUP + DRAWS)
+        assert (reasons(chains, thetas) == []) == converged
+
+
+def test_effective_draws_of_broken_chains_are_never_enough():
+    chains, thetas = chains_of()
+    pool = {"diagnostics": diagnose(chains, thetas, CLASSES)}
+    assert is_enough("400 effective draws", [pool])
+    assert not is_enough("9000 effective draws", [pool])
+    copies = {"diagnostics": diagnose(chains[:1] * 4, thetas[:1] * 4, CLASSES)}
+    assert copies["diagnostics"]["function"]["ess_bulk"] > 400
+    assert not is_enough("400 effective draws", [copies])

@@ -220,6 +220,4 @@ def test_the_step_size_keeps_away_from_the_edge_of_stability():
     edge = 2 * 0.005  # of the leapfrog steps of a harmonic oscillator
     step_size = stable_step_size(Mclmc(target), start, np.random.default_rng(1), 1.0)
     assert 0.3 * edge < step_size < 0.9 * edge
-    assert (
-        energy_error(target, start, step_size) < 5 * ENERGY_ERROR
-    )  # in more steps, some of them hotter
+    assert energy_error(target, start, step_size) < 5 * ENERGY_ERROR  # in more steps, some of them hotter

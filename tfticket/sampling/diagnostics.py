@@ -39,10 +39,12 @@ LIMITS = {
     "e_bfmi": 0.3,
     "capped": 0.05,
     "temperature": 0.1,
+    "energy_error": 5e-4,
 }
 """Limits of the verdict 'converged': fewest chains; of the log likelihood the largest R-hat and the fewest effective
 draws; of the probes' probabilities the largest median R-hat and 95 % quantile; largest split R-hat within a stationary
-chain; most divergences, lowest E-BFMI, largest share of capped trees; largest distance of the temperature from 1."""
+chain; most divergences, lowest E-BFMI, largest share of capped trees; largest distance of the temperature from 1;
+largest mean squared energy error of an unadjusted step, a variable."""
 
 DRIFT = 3.0
 """Standard errors between the means of a chain's first and last third beyond which it drifts."""
@@ -85,7 +87,8 @@ def diagnose(chains: Sequence[Chain], weights: Sequence[np.ndarray], classes: in
         'function', 'probes' and 'weights': see ``_summary``, of the log likelihood, of the probabilities of probe rows,
         and of weights; 'within': for each chain its split R-hat of the log likelihood, and 'drift', the change of the
         log likelihood from its first to its last third, in nats, 0 where that is within ``DRIFT`` standard errors;
-        'e_bfmi' of each chain, of the energy without its trend, [] for samplers without one; 'divergences'; 'capped'
+        'broken', reasons why chains cannot be diagnosed; 'e_bfmi' of each chain, of the energy without its trend, []
+        for samplers without one; 'divergences'; 'capped'
         (share of trees); 'energy_error' (of mclmc, else None); 'temperature' (mean over draws, of samplers by
         stochastic gradients, else None); 'gradients' and 'seconds', of start and warm-up too; 'per_1000_gradients' and
         'per_minute' (effective draws of the log likelihood, after the warm-up);
@@ -121,7 +124,8 @@ def diagnose(chains: Sequence[Chain], weights: Sequence[np.ndarray], classes: in
         gradients, seconds = (sum(float(series[name].sum()) for series in stats) for name in ("n_steps", "seconds"))
         diagnostics["per_1000_gradients"] = 1000 * ess / max(gradients, 1.0)
         diagnostics["per_minute"] = 60 * ess / max(seconds, 1e-9)
-    reasons = broken(function, others, [series["log_likelihood"] for series in stats]) + _reasons(diagnostics)
+    diagnostics["broken"] = broken(function, others, [series["log_likelihood"] for series in stats])
+    reasons = diagnostics["broken"] + _reasons(diagnostics)
     verdict = "not converged" if reasons else "converged"
     remaining = 0 if not reasons else _remaining(diagnostics)
     return diagnostics | {"remaining": remaining, "verdict": verdict, "reasons": reasons, "caution": CAUTION}
@@ -251,6 +255,9 @@ def _reasons(diagnostics: dict[str, Any]) -> list[str]:
         reasons.append(f"E-BFMI {min(e_bfmi):.2g}, not above {LIMITS['e_bfmi']}")
     if not diagnostics["capped"] < LIMITS["capped"]:
         reasons.append(f"{diagnostics['capped']:.0%} of the trees reached the cap on their depth, not under 5 %")
+    error = diagnostics["energy_error"]
+    if error is not None and not error <= LIMITS["energy_error"]:
+        reasons.append(f"energy error {error:.2g} a variable, above {LIMITS['energy_error']}: draws are biased")
     temperature = diagnostics["temperature"]
     if temperature is not None and not abs(temperature - 1) <= LIMITS["temperature"]:
         spread = "more than the posterior: take a smaller step size or larger minibatches"

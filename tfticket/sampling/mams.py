@@ -52,7 +52,7 @@ class Mams:
         while taken < steps and error < DIVERGENCE:
             particle, change = leapfrog(self._density, particle, step_size)
             error, taken = error + change, taken + 1
-        acceptance_rate = math.exp(min(0.0, -error))
+        acceptance_rate = math.exp(min(0.0, -error)) if error < DIVERGENCE else 0.0
         if random.random() < acceptance_rate:
             state = State(particle.position, (np.float64(particle.log_density), particle.gradient))
         stats = SampleStats(

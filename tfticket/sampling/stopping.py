@@ -24,7 +24,8 @@ def is_enough(until: str, pools: Sequence[Mapping[str, Any]]) -> bool:
         return bool(diagnostics["verdict"] == "converged")
     if match := re.match(r"(\d+) effective", until):
         function = diagnostics.get("function", {})
-        return min(function.get(name) or 0.0 for name in ("ess_bulk", "ess_tail")) >= int(match[1])
+        enough = min(function.get(name) or 0.0 for name in ("ess_bulk", "ess_tail")) >= int(match[1])
+        return enough and not diagnostics.get("broken")
     if len(pools) < 2:
         return False
     before, now = (pool["validation"]["nll"] for pool in pools[-2:])
