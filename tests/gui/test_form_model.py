@@ -117,8 +117,8 @@ def test_one_meaning_is_no_difference_and_fields_that_follow_from_others(model):
 
 
 ERRORS = {
-    "train.batch_size": {"12.5": "whole number", "": "needed", "0": "at least 1", "017": "whole",
-                         "1" + "0" * 61: "at most", "9" * 5000: "whole"},
+    "train.batch_size": {"12.5": "an integer", "": "needed", "0": "at least 1", "017": "an integer",
+                         "1" + "0" * 61: "at most", "9" * 5000: "an integer"},
     "train.optimiser.learning_rate": {"fast": "a number", "0": "more than 0"},
     "train.optimiser.beta_1": {"1": "less than 1"},
     "train.optimiser.epsilon": {".inf": "finite", "inf": "a number"},
