@@ -15,6 +15,10 @@ from typing import Any
 METHODS = {
     "nuts": "NUTS",
     "hmc": "HMC",
+    "mams": "MAMS",
+    "mclmc": "MCLMC",
+    "sgld": "SGLD",
+    "sghmc": "SGHMC",
     "ensemble": "ensemble",
     "svi": "SVI",
     "svi-tuned": "SVI, tuned",
