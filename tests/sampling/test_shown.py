@@ -48,4 +48,4 @@ def test_the_table_of_chains_is_whole_in_80_columns(monkeypatch, capsys, arm):
     for fact in ["12 divergences", "12:46:40", "1,234", "97.12 %", "0.0912", "95.00 %, 94.33 %", "0.1503, 0.1600"]:
         assert fact in text
     assert "98.8 % of the validation rows; their total variation is 0.034" in text
-    assert tables[1][0].count(" - ") >= 4
+    assert tables[1][0].count(" - ") == 10

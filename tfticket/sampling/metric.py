@@ -103,7 +103,8 @@ def fit_metric(
     scaled_gradients = (gradients - gradients.mean(axis=0)) * scale
     basis = _span(scaled_draws, scaled_gradients)
     added = added_draws * np.eye(basis.shape[1])
-    of_draws, of_gradients = (basis.T @ rows.T @ rows @ basis + added for rows in (scaled_draws, scaled_gradients))
+    projected = (rows @ basis for rows in (scaled_draws, scaled_gradients))
+    of_draws, of_gradients = (rows.T @ rows + added for rows in projected)
     eigenvalues, vectors = np.linalg.eigh(_geometric_mean(of_draws, of_gradients))
     kept = (eigenvalues > CUTOFF) | (eigenvalues < 1 / CUTOFF)
     return Metric(scale, basis @ vectors[:, kept], eigenvalues[kept])
