@@ -3,7 +3,7 @@
 For each IMP seed: tickets by iterative magnitude pruning, trained from their own start and re-initialised, as in
 ``experiments.imp``. Then, at some levels:
 
-- NUTS: chains over the ticket's surviving weights, each from an independent draw of the prior, pooled;
+- NUTS, or another sampler: chains over the ticket's surviving weights, each from an independent start, pooled;
 - optionally stochastic variational inference on the ticket's mask;
 - the deep ensemble: the mean prediction of the re-initialised trainings, to separate averaging from sampling.
 
@@ -11,11 +11,12 @@ References:
     "Bayes always wins the lottery in Monte Carlo", sections 3 to 5 and table 1.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated, Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from tfticket.arms import TICKET, Arm
 from tfticket.config import MOST, PART, EnsembleStep, PoolStep, SampleConfig, SampleStep, check_augment
@@ -42,7 +43,6 @@ class Config(ImpConfig):
     chains: int = Field(4, ge=0, le=MOST, description="Of each ticket, from independent starts; 0: none")
     until: str | None = Field(
         None,
-        pattern=f"^({UNTIL})$",
         description="Chains end before sample.draws once they are 'converged', have '400 effective draws', any number, "
         "or their mean prediction gets 'no better' on validation rows; null: after sample.draws",
     )
@@ -58,6 +58,25 @@ class Config(ImpConfig):
         None, description="Variational inference on the same masks, {} for the paper's ways; null: none"
     )
     ensemble: bool = Field(True, description="Also the mean prediction of each control's replicates, two or more")
+
+    @field_validator("until")
+    @classmethod
+    def _check_rule(cls, rule: str | None) -> str | None:
+        if rule is not None and not re.fullmatch(UNTIL, rule):
+            raise ValueError("expected 'converged', 'no better', or a number of draws such as '400 effective draws'")
+        return rule
+
+    @property
+    def notes(self) -> list[str]:
+        """Sentences about fields without effect."""
+        if not self.chains:
+            return []
+        notes = [self.sample.ineffective_text] if self.sample.ineffective else []
+        if self.until is not None and self.sample.draws <= PART:
+            notes.append(
+                f"until has no effect: it is checked after each {PART} draws, and sample.draws is {self.sample.draws}."
+            )
+        return notes
 
     @model_validator(mode="after")
     def _check_sampling(self) -> Self:
@@ -134,8 +153,7 @@ class BayesAlwaysWins(imp.Imp[Config]):
         if not config.chains:
             return notes
         model = network_of_config(config.model, load_dataset(config.data))
-        if ineffective := config.sample.ineffective:
-            notes.append(f"{config.sample.method} does not read sample.{', sample.'.join(ineffective)}.")
+        notes += config.notes
         densities = [(1.0 - config.prune.rate_per_level) ** level for level in config.sampled]
         return [*notes, *dict.fromkeys(check_engine(model, config.sample, density) for density in densities)]
 

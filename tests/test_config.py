@@ -369,9 +369,18 @@ def test_options_of_other_samplers_are_named():
     config = c.SampleConfig(method="sgld", metric="low-rank", max_tree_depth=4, start_gradients=9, batch_size=8)
     assert config.ineffective == ["metric", "max_tree_depth", "start_gradients"]
     assert not c.SampleConfig(max_tree_depth=4, metric="low-rank").ineffective
-    assert c.SampleConfig(method="hmc", leapfrog_steps=4, trajectory_length=1.5).ineffective == ["leapfrog_steps"]
+    assert c.SampleConfig(method="hmc", leapfrog_steps=4, trajectory_length=1.5).ineffective == ["trajectory_length"]
     notes = load_experiment(SAMPLING, ["sample.method=mclmc", "sample.friction=0.5"])
     assert notes.sample.ineffective == ["max_tree_depth", "friction"]
+    assert notes.notes == ["mclmc does not read sample.max_tree_depth, sample.friction."]
+
+
+def test_a_rule_to_stop_chains_is_checked_and_named_where_it_has_no_effect():
+    short = ["sample.draws=200", "until=converged"]
+    assert [note[:19] for note in load_experiment(SAMPLING, short).notes] == ["until has no effect"]
+    assert not load_experiment(SAMPLING, ["sample.draws=201", "until=400 effective draws"]).notes
+    with refused("until", None, "converged", "no better", "400 effective draws"):
+        load_experiment(SAMPLING, ["until=soon"])
 
 
 CHANGED = "a default or the fingerprint changed: raise the step's version in tfticket/registry.py and renew frozen.yaml"

@@ -29,6 +29,7 @@ METHODS = {
     "population": "population",
 }
 """Methods other than training by gradients, and their names; packages may register further samplers."""
+SAMPLERS = ("nuts", "hmc", "mams", "mclmc", "sgld", "sghmc")
 SVI = ("svi", "svi-tuned", "svi-unscaled")
 TRANSPLANTS = ("transplant-start", "transplant-trained", "transplant-mask")
 CONTROL_NAMES = {

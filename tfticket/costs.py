@@ -31,7 +31,7 @@ class Cost:
             images that were not measured.
         machine: What the time holds for.
         chains: How many Markov chains.
-        gradients: Of each, over all training rows, at most.
+        gradients: Of each, over all training rows; of trees at most, and without searches for step sizes.
         chain_seconds: Of all of them, at most, by the measured time of a gradient; None where it was not measured.
         seconds: Of all together; None where a part is not known.
     """
@@ -56,7 +56,7 @@ class Cost:
         if not self.chains:
             return said
         chains = f"{self.chains} chain{'s' * (self.chains > 1)}"
-        work = f"{chains} of at most {self.gradients:,} gradients over all training rows"
+        work = f"{chains} of up to about {self.gradients:,} gradients over all training rows"
         return f"{said}; {work}: {self._on_machine(self.chain_seconds, 'up to ')}"
 
     def _on_machine(self, seconds: float | None, before: str = "") -> str:

@@ -224,7 +224,7 @@ STEPS = {
     "draw": StepKind("tfticket.steps:draw", 1),
     "evaluate": StepKind("tfticket.steps:evaluate", 4),
     "ensemble": StepKind("tfticket.steps:ensemble", 3),
-    "sample": StepKind("tfticket.sampling.chain_steps:sample", 4),
+    "sample": StepKind("tfticket.sampling.chain_steps:sample", 5),
     "pool": StepKind("tfticket.sampling.chain_steps:pool", 2),
 }
 

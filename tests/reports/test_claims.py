@@ -62,7 +62,9 @@ def paper_a(network="lenet-300-100", data_set="mnist", level=1):
     some = rows({(arm, level): accuracy for arm, accuracy in accuracies.items()})
     some = changed(some, "*", network=network, data_set=data_set, data="digits, 10 training rows", density=0.01)
     some = changed(some, "*", extra={"epochs": 50.0})
-    some = changed(some, "nuts", convergence_problems=(), extra={"prior_start": 1.0, "rise": None, "epochs": None})
+    some = changed(
+        some, "nuts", convergence_problems=(), extra={"independent_start": 1.0, "rise": None, "epochs": None}
+    )
     tuning = {"own_means": 1.0, "members": 50.0, "at_bound": 0.0}
     return changed(some, lambda row: row.arm.method.startswith("svi"), extra=tuning)
 
@@ -80,6 +82,14 @@ A7 beats 0.005 points | SVI, tuned - SVI: 0.02 at 1.0 %
 def test_claims_of_paper_a():
     assert text_of(paper_a()) == PAPER_A_CLAIMS
     assert withheld(paper_a()) == {}
+
+
+@pytest.mark.parametrize(("method", "name"), [("mclmc", "MCLMC"), ("hmc", "HMC")])
+def test_claims_about_chains_are_decided_by_any_sampler(method, name):
+    some = changed(paper_a(), "nuts", arm=Arm(method), name=name)
+    assert text_of(some) == PAPER_A_CLAIMS.replace("NUTS", name)
+    both = paper_a() + [row for row in some if row.arm == Arm(method)]
+    assert [number_of(claim) for claim in claims_of(both)].count("A4") == 2
 
 
 def test_chains_and_inference_are_compared_at_their_last_level_with_every_reinitialisation():
@@ -114,7 +124,7 @@ PAPER_A = [
     ("svi", {"extra": {"own_means": 0.0}}, "A7", "means: own, carried: mask"),
     ("svi", {"extra": {"own_means": None}}, "A7", "means: own, carried: mask"),
     ("nuts", {"convergence_problems": ("R-hat 1.6", "few draws")}, "A1-A3 A4", "R-hat 1.6 (of 5 of 5 seeds)"),
-    ("nuts", {"extra": {"prior_start": 0.0}}, "A1-A3 A4", "chains begin at the ticket's start"),
+    ("nuts", {"extra": {"independent_start": 0.0}}, "A1-A3 A4", "chains begin at the ticket's start"),
     ("*", {"data_set": "fashion-mnist"}, ALL_OF_A, "digits, 10 training rows; the claim is about MNIST and CIFAR-10"),
     ("*", {"network": "conv-2"}, "A1-A3 A4 A6 A7", "here conv-2; the claim is about LeNet-300-100"),
     ("*", {"density": 0.0127}, "A1-A3 A4 A6", "the run stops at 1.27 % of the weights; the claim is about 1 %"),

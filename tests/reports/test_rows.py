@@ -147,8 +147,8 @@ def test_metrics_of_masks_and_chains(make_run):
     assert ticket.extra_metrics == {"depth": 1.0, "layers": 3.0, "relative_magnitude": pytest.approx(1.3)}
     assert bayesian.extra_metrics == {}  # pruned alike everywhere
     assert [row.convergence_problems for row in chains] == [(), ("R-hat",), ("short",)]
-    assert chains[0].extra_metrics == {"prior_start": 0.0}
+    assert chains[0].extra_metrics == {"independent_start": 0.0}
     edit_config(folder, prune={"scope": "layerwise"}, sample={})
     ticket, *_, chain = rows_of(read_run(folder))
     assert ticket.extra_metrics == {"relative_magnitude": pytest.approx(1.3)}
-    assert chain.extra_metrics == {"prior_start": 1.0}
+    assert chain.extra_metrics == {"independent_start": 1.0}

@@ -62,6 +62,8 @@ def test_bad_arguments_are_refused(sampled):
     for number in (0, True, 1.5):
         with refused("chains", None, repr(number)):
             tt.sample(chains.ticket, data, chains=number)
+    with pytest.warns(UserWarning, match="hmc does not read max_tree_depth"):
+        tt.sample(chains.ticket, data, method="hmc", warmup=20, draws=1, leapfrog_steps=1, max_tree_depth=3)
     with refused("layer", "only", "onli"):
         chains.kernel_draws("onli")
     with refused("data", None, "ndarray"):

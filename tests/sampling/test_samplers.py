@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 
+from tests.refusals import refused
 from tests.sampling import blackjax_reference
 from tests.sampling.problems import Target, sample, worst_difference
 from tfticket.backend import tf
@@ -20,6 +21,7 @@ from tfticket.sampling.metric import Metric
 from tfticket.sampling.microcanonical import Particle, leapfrog, refresh
 from tfticket.sampling.nuts import Nuts
 from tfticket.sampling.protocol import SampleStats, State, jittered_steps
+from tfticket.sampling.tuned_sampler import TunedSampler
 
 SIZE, ERRORS = 10, 4.5
 """Standard errors that 10 means, or variances, may be off at most: by chance once in 15,000 times."""
@@ -114,9 +116,15 @@ def test_the_options_that_a_sampler_reads_are_those_of_the_configuration(method)
     target = Target(len(START), density)
     target.rows = 100
     resolve(SAMPLERS[method].target)(target, Recorder())
-    by_the_warm_up = {"metric", "target_acceptance", "warmup_tree_depth"}
+    by_the_warm_up = {"metric", "target_acceptance", "warmup_tree_depth"}  # and it may tune the trajectory length
     named = {name for name, methods in READ_BY.items() if method in methods}
     assert read & READ_BY.keys() == named - by_the_warm_up
+
+
+@pytest.mark.parametrize("method", ["mams", "mclmc"])
+def test_a_single_variable_has_no_direction_to_turn(method):
+    with refused("sample.method", "nuts", "1 of this ticket's weights", method):
+        TunedSampler(Target(1, lambda at: (0.0, at)), 1, SampleConfig(method=method))
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -17,7 +17,6 @@ from tfticket.sampling.chain_files import read_checkpoint, write_checkpoint
 from tfticket.sampling.metric import Metric
 from tfticket.sampling.posterior import Whitened
 from tfticket.sampling.sghmc import Sghmc
-from tfticket.sampling.sgld import Sgld
 from tfticket.sampling.stochastic_gradients import Schedule, minibatches
 
 METHODS = ["sgld", "sghmc"]
@@ -25,7 +24,7 @@ DENSITY = problems.Regression()
 
 
 def second_moments(h, a, spread):
-    """The map of E[y^2], E[y v], E[v^2] by y <- y + v, v <- (1 - a) v - h P y, where P varies; of SGLD a is 1."""
+    """The map of E[y^2], E[y v], E[v^2] by y <- y + v, v <- (1 - a) v - h P y, where P varies; SGLD has a = 1."""
     (s, t), (u, v) = np.array([[1, 1], [-h * DENSITY.precision, 1 - a - h * DENSITY.precision]])
     moments = np.array([[s * s, 2 * s * t, t * t], [s * u, s * v + t * u, t * v], [u * u, 2 * u * v, v * v]])
     moments[2] += h**2 * spread * np.array([1, 2, 1])
@@ -33,12 +32,11 @@ def second_moments(h, a, spread):
 
 
 @pytest.mark.parametrize("size", [40, 8])
-@pytest.mark.parametrize("friction", [None, 0.3])
-def test_the_stationary_variance_is_that_of_the_closed_form_and_its_bias_falls_with_the_step(size, friction):
-    p, a, biases = DENSITY.precision, friction or 1.0, []
+@pytest.mark.parametrize("a", [1.0, 0.3])
+def test_the_stationary_variance_is_that_of_the_closed_form_and_its_bias_falls_with_the_step(size, a):
+    p, biases = DENSITY.precision, []
     for h in (0.2 / p, 0.1 / p):
-        options = {"learning_rate": h * 40, "batch_size": size, "schedule": Schedule(1)}
-        sampler = Sghmc(DENSITY, friction=a, **options) if friction else Sgld(DENSITY, **options)
+        sampler = Sghmc(DENSITY, h * 40, a, size, Schedule(1))
         random, state, squares, temperatures = np.random.default_rng(0), sampler.init(DENSITY.mean), [], []
         for _ in range(3500):
             state, stats = sampler.step(state, sampler.step_size, random)
@@ -55,22 +53,23 @@ def test_the_stationary_variance_is_that_of_the_closed_form_and_its_bias_falls_w
     assert 1.9 < biases[0] / biases[1] < 2.35
 
 
-@pytest.mark.parametrize("friction", [None, 0.25])
-def test_steps_are_those_of_posteriors_and_blackjax(friction):
+@pytest.mark.parametrize("method", METHODS)
+def test_steps_are_those_of_posteriors_and_blackjax(method):
     """Their momentum is m = v / eps, with the step eps = sqrt(h) and the friction alpha = a / eps."""
-    h, at, random = 0.01, DENSITY.mean + 1, np.random.default_rng(3)
-    options = {"learning_rate": h * 40, "batch_size": 8, "schedule": Schedule(3)}
-    sampler = Sghmc(DENSITY, friction=friction, **options) if friction else Sgld(DENSITY, **options)
+    h, at, friction, random = 0.01, DENSITY.mean + 1, 0.25, np.random.default_rng(3)
+    config = SampleConfig(learning_rate=h * 40, friction=friction, batch_size=8, steps_per_draw=3)
+    sampler = resolve(SAMPLERS[method].target)(DENSITY, config)
     state, stats = sampler.step(sampler.init(at), h, np.random.default_rng(3))
     m, eps = np.zeros_like(at), np.sqrt(h)
     for batch in np.split(random.permutation(40), 5)[:3]:
-        if friction:
+        if method == "sghmc":
             at, alpha = at + eps * m, friction / eps
             noise = np.sqrt(2 * eps * alpha) * random.normal(size=len(at))
             m = m + eps * DENSITY.minibatch_gradient(at, batch) - eps * alpha * m + noise
         else:
             at = at + h * DENSITY.minibatch_gradient(at, batch) + np.sqrt(2 * h) * random.normal(size=len(at))
-    np.testing.assert_allclose(state.position, at)
+    last = state.results[2] if method == "sgld" else 0.0  # the step that the next draw begins with
+    np.testing.assert_allclose(state.position + last, at)
     assert stats.n_steps == pytest.approx(3 * 8 / 40 + 1)
 
 
@@ -89,9 +88,9 @@ def test_a_cycle_follows_half_a_cosine_and_its_draws_come_from_the_end():
     np.testing.assert_allclose(factors, (np.cos(np.pi * k / 16) + 1) / 2)
     assert list(noisy) == [False] * 4 + [True] * 12
     assert [list(schedule.of_draw(number)) for number in (14, 9)] == [steps[0], steps[3]]  # the warm-up ends with one
-    for sampler in (Sgld(DENSITY, 0.4, 40, Schedule(1, 3)), Sghmc(DENSITY, 0.4, 1.0, 40, Schedule(1, 3))):
-        state, stats = sampler.step(sampler.init(DENSITY.mean), 0.01, np.random.default_rng(0))
-        assert (stats.step_size, stats.n_steps) == pytest.approx((0.005 * (np.cos(0.25 * np.pi) + 1), 3))
+    sampler = Sghmc(DENSITY, 0.4, 1.0, 40, Schedule(1, 3))
+    state, stats = sampler.step(sampler.init(DENSITY.mean), 0.01, np.random.default_rng(0))
+    assert (stats.step_size, stats.n_steps) == pytest.approx((0.005 * (np.cos(0.25 * np.pi) + 1), 3))
     noise = state.results[2]  # of the one step with noise, at rest till then
     assert np.var(noise) == pytest.approx(2 * stats.step_size, rel=0.25)
 

@@ -16,6 +16,7 @@ from tfticket.sampling.warmup import (
     ENERGY_ERROR,
     FIRST_STEPS,
     SMALLER,
+    WIDEST,
     Adaptation,
     DualAveraging,
     Windows,
@@ -52,7 +53,10 @@ def test_a_trend_of_more_than_the_noise_drifts(size):
     assert shares[1] < 0.3
     assert min(shares[2:]) > 0.9
     assert drifts(np.zeros(DRIFT_DRAWS - 1), size)  # too few to tell
-    assert not drifts(np.append(1e6 * np.arange(50), np.zeros(DRIFT_DRAWS)), size)  # what was before does not count
+    assert not drifts(np.append(1e6 * np.arange(20), np.zeros(DRIFT_DRAWS)), size)  # the first half does not count
+    slow = 0.5 * trend + deviation * random.normal(size=DRIFT_DRAWS)
+    assert not drifts(slow, size)
+    assert drifts(np.append(np.zeros(200), 4 * deviation * np.linspace(0, 1, 200)), size)  # slower, but over more draws
 
 
 def climbing(adaptation, draws, slope=1e3):
@@ -71,13 +75,34 @@ def test_windows_begin_once_the_chain_has_settled_or_at_half_the_warm_up():
     assert (never.settled, str(never.windows)) == (False, "100 / 20 + 60 / 20")
 
 
+@pytest.mark.parametrize(("deviation", "length"), [(1.0, 1.0), (3.0, 3.0), (30.0, WIDEST)])
+def test_a_trajectory_is_a_quarter_period_of_the_whitened_draws_deviations(deviation, length):
+    """The metric balances draws and gradients: with both wider than a normal's, whitened draws stay as wide."""
+    random, adaptation = np.random.default_rng(0), Adaptation.begin(200, 50, 0.8)
+    scale = np.geomspace(0.1, 10, 50)
+    for _ in range(200):
+        draw, gradient = deviation * scale * random.normal(size=50), deviation / scale * random.normal(size=50)
+        adaptation.update(draw, gradient, 0.0, 0.9)
+    assert adaptation.trajectory_length == pytest.approx(math.pi / 2 * length, rel=0.05)
+
+
+def test_a_climb_that_shows_in_the_last_window_only_is_no_settled_chain():
+    adaptation = Adaptation.begin(200, 2, 0.8)
+    random = np.random.default_rng(0)
+    for number in range(200):
+        adaptation.update(random.normal(size=2), random.normal(size=2), float(max(0, number - 100)), 0.9)
+        assert adaptation.settled == (
+            DRIFT_DRAWS <= number + 1 < adaptation.windows.ends[-1] if adaptation.windows else False
+        )
+
+
 def test_trajectories_are_short_while_the_chain_settles_and_may_be_twice_as_long_in_each_window():
     adaptation, most = Adaptation.begin(200, 2, 0.8), []
     for number in range(200):
         most.append(adaptation.most_steps)
         adaptation.update(np.full(2, number), np.full(2, -number), 0.0, 0.9)
     assert most[:DRIFT_DRAWS] == [FIRST_STEPS] * DRIFT_DRAWS
-    windows = [2 * FIRST_STEPS] * 20 + [4 * FIRST_STEPS] * 40 + [8 * FIRST_STEPS] * 100 + [16 * FIRST_STEPS] * 20
+    windows = [2 * FIRST_STEPS] * 20 + [4 * FIRST_STEPS] * 40 + [8 * FIRST_STEPS] * 100 + [64 * FIRST_STEPS] * 20
     assert most[DRIFT_DRAWS:] == windows
     assert adaptation.most_steps is None
 

@@ -207,6 +207,8 @@ def _show_plan(sourced: "Sourced", workspace: Path, as_json: bool) -> None:
         return
     rows = [[name, json.dumps(value), source] for name, (value, source) in sourced.fields.items()]
     show_table(["field", "value", "source"], sorted(rows, key=lambda row: row[2] == DEFAULT))
+    for note in sourced.config.notes:
+        say(note)
     say(f"{cost}. {_steps_words(steps, workspace)} Nothing was run.")
 
 

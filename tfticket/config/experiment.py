@@ -68,3 +68,8 @@ class ExperimentConfig(Config):
     )
     name: Annotated[str, AfterValidator(_run_name)] = Field(description="Name of the run's folder")
     execution: Execution = Field(Execution(), description="Threads, checkpoints: nothing scientific")
+
+    @property
+    def notes(self) -> list[str]:
+        """Sentences about fields without effect."""
+        return []

@@ -114,16 +114,16 @@ class SampleConfig(Config):
     trajectory_length: float | None = Field(
         None,
         gt=0,
-        description="In whitened standard deviations. hmc, mams: mean length of a trajectory, jittered; nuts: largest "
-        "length of a tree, so that the cap follows the step size; mclmc: over which the direction decorrelates. "
-        "Null: hmc takes leapfrog_steps, nuts max_tree_depth, mams pi / 2, mclmc 1",
+        description="In whitened standard deviations: mean length of a jittered trajectory (hmc, mams), length over "
+        "which the direction decorrelates (mclmc), or largest length of a tree, so that the cap follows the step size "
+        "(nuts). Null: tuned in the warm-up; nuts: max_tree_depth alone",
     )
     max_tree_depth: int = Field(10, ge=1, le=20, description="Of nuts: at most 2^this - 1 gradients a draw")
     warmup_tree_depth: int | None = Field(
         None, ge=1, le=20, description="Of nuts: the same in the warm-up; null: as max_tree_depth"
     )
-    leapfrog_steps: int = Field(
-        50, ge=1, le=LONGEST, description="Of hmc without a trajectory_length: gradients a draw"
+    leapfrog_steps: int | None = Field(
+        None, ge=1, le=LONGEST, description="Leapfrog steps per draw (hmc); null: as the trajectory length needs"
     )
     steps_per_draw: int | None = Field(
         None,
@@ -176,11 +176,23 @@ class SampleConfig(Config):
         fields = type(self).model_fields
         unread = [name for name, methods in READ_BY.items() if self.method not in methods]
         unread += ["start_gradients"] * (self.start != "trained")
-        unread += ["leapfrog_steps"] * (self.method == "hmc" and self.trajectory_length is not None)
+        unread += ["trajectory_length"] * (self.method == "hmc" and self.leapfrog_steps is not None)
         return [name for name in unread if getattr(self, name) != fields[name].default]
 
+    @property
+    def ineffective_text(self) -> str:
+        """A sentence that names the ``ineffective`` fields."""
+        return f"{self.method} does not read sample.{', sample.'.join(self.ineffective)}."
+
+    @property
+    def tunes_trajectory_length(self) -> bool:
+        """True if the warm-up tunes the trajectory length."""
+        return self.trajectory_length is None and (
+            self.method in ("mams", "mclmc") or (self.method == "hmc" and self.leapfrog_steps is None)
+        )
+
     def most_gradients(self, rows: int) -> int:
-        """Return the gradients of a chain, at most; where the step size decides, what LeNet-300-100 takes.
+        """Return the gradients of a chain: of trees at most, and where the step size decides, as LeNet-300-100 takes.
 
         Args:
             rows: Number of training rows; a gradient of a minibatch counts as its share of them.
@@ -192,7 +204,7 @@ class SampleConfig(Config):
             if self.steps_per_draw:
                 steps *= min(self.batch_size, rows) / rows
             steps = steps / (1 - EXPLORATION if self.draws_per_cycle else 1) + 1
-        if self.method == "hmc" and self.trajectory_length is None:
+        if self.method == "hmc" and self.leapfrog_steps is not None:
             steps = self.leapfrog_steps
         return math.ceil((self.warmup + self.draws) * steps) + self.start_gradients * (self.start == "trained")
 

@@ -54,7 +54,7 @@ class Row:
             Of a mask: 'depth', Spearman's correlation of layers' places with the shares pruned in them, over the
             'layers' that may be pruned; 'relative_magnitude', the mean magnitude of a ticket's survivors over that of
             all weights at the rewinding iteration, mean over the layers that were pruned.
-            Of chains: 'prior_start' (1: they begin at draws from the prior).
+            Of chains: 'independent_start' (1: at draws from the prior, or where gradient ascents from such draws end).
         convergence_problems: Reasons why the chains of the prediction have not converged; () if they have, None if
             there are no chains.
     """
@@ -156,7 +156,7 @@ def row_of(run: RunFolder, step: Step, training: Mapping[str, float] | None = No
     if iterations and batch_size and (rows := result.get("data", {}).get("training_rows")):
         extra_metrics["epochs"] = iterations * batch_size / rows
     if diagnostics and "sample" in run.config:
-        extra_metrics["prior_start"] = float(run.config["sample"].get("start", "prior") == "prior")
+        extra_metrics["independent_start"] = float(run.config["sample"].get("start") != "ticket")
     return Row(
         run=run.folder.name,
         **network_fields(run, step),

@@ -28,7 +28,7 @@ _DUAL = ("target", "centre", "count", "error", "log_step", "log_mean")
 _WINDOWS = ("first", "slow", "last")
 """The same of ``Windows``."""
 
-_WARMUP = ("total", "done", "low_rank", "tuning", "settled")
+_WARMUP = ("total", "done", "low_rank", "tuning", "settled", "trajectory_length")
 """Values of ``Adaptation`` that files keep as they are."""
 
 _RENAMED = {"reached_cap": "reached_max_treedepth", "keep_every": "thinning"}

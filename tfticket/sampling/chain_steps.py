@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tfticket import backend
-from tfticket.config import PoolStep, SampleStep
+from tfticket.config import PoolStep, SampleConfig, SampleStep
 from tfticket.data import load_dataset
 from tfticket.errors import InputError
 from tfticket.evaluation.metrics import label_agreement, log_of, total_variation
@@ -88,12 +88,18 @@ def sample(context: StepContext, config: SampleStep) -> dict[str, Any]:
         "settled": chain.adaptation.settled,
         "rank": chain.adaptation.metric.rank,
         "step_size": chain.adaptation.step_size,
+        "trajectory_length": _trajectory_length(config.sample, chain),
         "history": chain.history,
         "mean_weights": evaluation_record(ticket, data, predict_splits(ticket, means, data)),
         "seconds": chain.seconds,
         "gradients": round(chain.gradients),
         "environments": environments,
     }
+
+
+def _trajectory_length(config: SampleConfig, chain: Chain) -> float | None:
+    """Return the trajectory length of a chain's draws, given or tuned; None without one."""
+    return chain.adaptation.trajectory_length if config.tunes_trajectory_length else config.trajectory_length
 
 
 def pool(context: StepContext, config: PoolStep) -> dict[str, Any]:

@@ -12,7 +12,15 @@ import tensorflow_probability as tfp
 
 from tfticket.backend import tf
 from tfticket.config import SampleConfig
-from tfticket.sampling.protocol import DIVERGENCE, Density, SampleStats, State, Tuning, jittered_steps
+from tfticket.sampling.protocol import (
+    DIVERGENCE,
+    QUARTER_PERIOD,
+    Density,
+    SampleStats,
+    State,
+    Tuning,
+    jittered_steps,
+)
 
 
 class Hmc:
@@ -20,17 +28,19 @@ class Hmc:
 
     Args:
         density: Of the variables that the sampler moves.
-        trajectory_length: Mean length of a trajectory, in whitened deviations; None: always ``leapfrog_steps``.
-        leapfrog_steps: Per draw, where the length is not given; each takes one gradient.
+        trajectory_length: Mean length of a trajectory, in whitened deviations.
+        leapfrog_steps: Per draw, each of one gradient; None: as many as the length needs.
     """
 
     tuning: Tuning = "acceptance"
 
-    def __init__(self, density: Density, trajectory_length: float | None = None, leapfrog_steps: int = 50) -> None:
+    def __init__(
+        self, density: Density, trajectory_length: float = QUARTER_PERIOD, leapfrog_steps: int | None = None
+    ) -> None:
         self._kernel = tfp.mcmc.HamiltonianMonteCarlo(
-            density.as_tensor(), np.float64(1.0), leapfrog_steps, store_parameters_in_results=True
-        )  # without it the kernel ignores the step size in the results
-        self._length, self._steps = trajectory_length, leapfrog_steps
+            density.as_tensor(), np.float64(1.0), 1, store_parameters_in_results=True
+        )  # without it the kernel ignores the step size, and the number of steps, in the results
+        self.trajectory_length, self._steps = trajectory_length, leapfrog_steps
         self._init = tf.function(self._kernel.bootstrap_results, autograph=False)
         self._step = tf.function(self._one_step, autograph=False)
 
@@ -48,10 +58,10 @@ class Hmc:
         self, state: State, step_size: float, random: np.random.Generator, most_steps: int | None = None
     ) -> tuple[State, SampleStats]:
         """Draw once; see ``protocol.Sampler``."""
-        if self._length is None:
-            steps = self._steps if most_steps is None else min(self._steps, most_steps)
+        if self._steps is None:
+            steps = jittered_steps(self.trajectory_length, step_size, random, most_steps)
         else:
-            steps = jittered_steps(self._length, step_size, random, most_steps)
+            steps = self._steps if most_steps is None else min(self._steps, most_steps)
         seed = tf.constant(random.integers(2**31, size=2).astype(np.int32))
         position, results = self._step(
             state.position, state.results, tf.constant(step_size, tf.float64), tf.constant(steps), seed
@@ -83,4 +93,4 @@ class Hmc:
 
 def build(density: Density, config: SampleConfig) -> Hmc:
     """Return the sampler of a configuration."""
-    return Hmc(density, config.trajectory_length, config.leapfrog_steps)
+    return Hmc(density, config.trajectory_length or QUARTER_PERIOD, config.leapfrog_steps)

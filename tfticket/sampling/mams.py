@@ -11,10 +11,15 @@ import numpy as np
 
 from tfticket.config import SampleConfig
 from tfticket.sampling.microcanonical import Particle, leapfrog, random_direction
-from tfticket.sampling.protocol import DIVERGENCE, Density, SampleStats, State, Tuning, jittered_steps
-
-LENGTH = math.pi / 2
-"""Default of ``trajectory_length``: a quarter of a period of a whitened normal."""
+from tfticket.sampling.protocol import (
+    DIVERGENCE,
+    QUARTER_PERIOD,
+    Density,
+    SampleStats,
+    State,
+    Tuning,
+    jittered_steps,
+)
 
 
 class Mams:
@@ -27,8 +32,8 @@ class Mams:
 
     tuning: Tuning = "acceptance"
 
-    def __init__(self, density: Density, trajectory_length: float = LENGTH) -> None:
-        self._density, self._length = density, trajectory_length
+    def __init__(self, density: Density, trajectory_length: float = QUARTER_PERIOD) -> None:
+        self._density, self.trajectory_length = density, trajectory_length
 
     def init(self, position: np.ndarray) -> State:
         """Return the state at a position, float64 [size], by one gradient."""
@@ -46,7 +51,7 @@ class Mams:
         """Propose the end of a trajectory; see ``protocol.Sampler``."""
         position, (log_density, gradient) = state
         size = len(position)
-        steps = jittered_steps(self._length, step_size, random, most_steps)
+        steps = jittered_steps(self.trajectory_length, step_size, random, most_steps)
         particle = Particle(position, random_direction(size, random), float(log_density), gradient)
         error, taken = 0.0, 0
         while taken < steps and error < DIVERGENCE:
@@ -67,4 +72,4 @@ class Mams:
 
 def build(density: Density, config: SampleConfig) -> Mams:
     """Return the sampler of a configuration."""
-    return Mams(density, config.trajectory_length or LENGTH)
+    return Mams(density, config.trajectory_length or QUARTER_PERIOD)

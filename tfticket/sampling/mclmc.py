@@ -11,10 +11,7 @@ import numpy as np
 
 from tfticket.config import SampleConfig
 from tfticket.sampling.microcanonical import Particle, leapfrog, random_direction, refresh
-from tfticket.sampling.protocol import DIVERGENCE, Density, SampleStats, State, Tuning
-
-LENGTH = 1.0
-"""Default of ``trajectory_length``: the root of the sum of whitened variances over their number."""
+from tfticket.sampling.protocol import DIVERGENCE, QUARTER_PERIOD, Density, SampleStats, State, Tuning
 
 
 class Mclmc:
@@ -28,8 +25,8 @@ class Mclmc:
 
     tuning: Tuning = "energy error"
 
-    def __init__(self, density: Density, trajectory_length: float = LENGTH, steps: int | None = None) -> None:
-        self._density, self._length, self._steps = density, trajectory_length, steps
+    def __init__(self, density: Density, trajectory_length: float = QUARTER_PERIOD, steps: int | None = None) -> None:
+        self._density, self.trajectory_length, self._steps = density, trajectory_length, steps
 
     def init(self, position: np.ndarray) -> State:
         """Return the state at a position, float64 [size], by one gradient; the first step draws its direction."""
@@ -50,7 +47,7 @@ class Mclmc:
         if not direction.any():
             direction = random_direction(size, random)
         particle = Particle(position, direction, float(log_density), gradient)
-        steps = self._steps or max(1, round(self._length / step_size))
+        steps = self._steps or max(1, round(self.trajectory_length / step_size))
         steps = steps if most_steps is None else min(steps, most_steps)
         squares, diverging = [], False
         for _ in range(steps):
@@ -60,7 +57,7 @@ class Mclmc:
                 particle = particle._replace(direction=random_direction(size, random))
                 continue
             squares.append(error**2)
-            particle = moved._replace(direction=refresh(moved.direction, step_size, self._length, random))
+            particle = moved._replace(direction=refresh(moved.direction, step_size, self.trajectory_length, random))
         stats = SampleStats(
             log_density=particle.log_density,
             acceptance_rate=1.0,
@@ -75,4 +72,4 @@ class Mclmc:
 
 def build(density: Density, config: SampleConfig) -> Mclmc:
     """Return the sampler of a configuration."""
-    return Mclmc(density, config.trajectory_length or LENGTH, config.steps_per_draw)
+    return Mclmc(density, config.trajectory_length or QUARTER_PERIOD, config.steps_per_draw)

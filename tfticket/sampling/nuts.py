@@ -79,7 +79,7 @@ class Nuts:
             tree_depth=math.ceil(math.log2(n_steps + 1)),
             n_steps=n_steps,
             diverging=bool(results.has_divergence),
-            reached_max_treedepth=bool(results.reach_max_depth),
+            reached_max_treedepth=bool(results.reach_max_depth) and depth == self._depth,
         )
         return State(position, results), stats
 

@@ -18,6 +18,9 @@ JITTER = (0.6, 1.4)
 """Range of a trajectory's length over its mean: a fixed length may come back to where it began."""
 
 
+QUARTER_PERIOD = math.pi / 2
+"""Length of a trajectory over which a normal variable of deviation 1 moves furthest on average."""
+
 Tuning = Literal["acceptance", "energy error", "fixed"]
 """How a step size is found: by the acceptance rate, by the energy error of a step, or it is an option."""
 
@@ -135,6 +138,16 @@ class FixedStepSampler(Sampler, Protocol):
     """
 
     step_size: float
+
+
+class TrajectorySampler(Sampler, Protocol):
+    """A sampler whose trajectories have a length that the warm-up may tune.
+
+    Attributes:
+        trajectory_length: Of later draws, in whitened deviations.
+    """
+
+    trajectory_length: float
 
 
 def jittered_steps(length: float, step_size: float, random: np.random.Generator, most: int | None = None) -> int:

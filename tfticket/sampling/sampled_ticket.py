@@ -1,6 +1,7 @@
 """Chains of a ticket in memory, for notebooks."""
 
 import functools
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -126,6 +127,9 @@ def sample(
 
     Raises:
         InputError: Bad options or seed, a mask without survivors, a model with batch statistics.
+
+    Warns:
+        UserWarning: Options that the method does not read.
     """
     if not isinstance(data, Dataset):
         raise InputError(f"The data are {type(data).__name__}; expected what load_data returns.", field="data")
@@ -134,6 +138,8 @@ def sample(
         raise InputError(f"chains is {chains!r}; expected an integer >= 1.", field="chains")
     seed = check_seed(seed)
     config = validate(SampleConfig, options, where="sample")
+    if config.ineffective:
+        warnings.warn(config.ineffective_text.replace("sample.", ""), stacklevel=2)
     ticket = to_deterministic(ticket)
     posterior = build_posterior(ticket, data, config)
     start = posterior.layout.pack(ticket.start) if config.start == "ticket" else None

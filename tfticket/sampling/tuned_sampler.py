@@ -7,8 +7,9 @@ import numpy as np
 
 from tfticket.backend import tf
 from tfticket.config import SampleConfig
+from tfticket.errors import InputError
 from tfticket.registry import SAMPLERS, resolve
-from tfticket.sampling.protocol import Density, FixedStepSampler, Sampler, SampleStats, State
+from tfticket.sampling.protocol import Density, FixedStepSampler, Sampler, SampleStats, State, TrajectorySampler
 from tfticket.sampling.warmup import Adaptation, reasonable_step_size, stable_step_size
 
 
@@ -20,6 +21,9 @@ class TunedSampler:
         size: Number of variables.
         config: Sampler, its options and the length of the warm-up.
 
+    Raises:
+        InputError: A microcanonical sampler of fewer than two variables.
+
     Attributes:
         adaptation: State of the warm-up.
         state: Of the sampler, in whitened variables.
@@ -28,8 +32,16 @@ class TunedSampler:
     state: State
 
     def __init__(self, density: Density, size: int, config: SampleConfig) -> None:
+        if config.method in ("mams", "mclmc") and size < 2:
+            raise InputError(
+                f"The data reach {size} of this ticket's weights; {config.method} turns a direction, so it needs "
+                "at least two. Use method: nuts.",
+                field="sample.method",
+                suggestion="nuts",
+            )
         self._density = density
         self._sampler: Sampler = resolve(SAMPLERS[config.method].target)(density, config)
+        self._tunes_length = config.tunes_trajectory_length
         depth = config.warmup_tree_depth
         self._most_in_warmup = 2**depth - 1 if config.method == "nuts" and depth is not None else None
         low_rank, tuning = config.metric == "low-rank", self._sampler.tuning
@@ -48,7 +60,7 @@ class TunedSampler:
     def begin(self, variables: np.ndarray, random: np.random.Generator) -> None:
         """Take the metric of the warm-up from u on, float64 [size], and search for a step size."""
         adaptation, density = self.adaptation, self._density
-        density.metric = adaptation.metric
+        self._take_over()
         whitened = density.metric.to_whitened(variables)
         self.state = self._sampler.init(whitened)
         if adaptation.tuning == "fixed":
@@ -61,11 +73,18 @@ class TunedSampler:
 
     def restore(self, adaptation: Adaptation, whitened: np.ndarray, results: list[np.ndarray]) -> None:
         """Go on from a checkpoint: the warm-up, the whitened variables, float64 [size], and ``results``."""
-        self.adaptation, self._density.metric = adaptation, adaptation.metric
+        self.adaptation = adaptation
+        self._take_over()
         pattern = self._sampler.init(whitened)
         convert: Any = tf.constant if tf.is_tensor(pattern.position) else np.asarray
         parts = [convert(part) for part in (whitened, *results)]
         self.state = tf.nest.pack_sequence_as(pattern, parts, expand_composites=True)
+
+    def _take_over(self) -> None:
+        """Give the metric and the trajectory length of the warm-up to the density and the sampler."""
+        self._density.metric = self.adaptation.metric
+        if self._tunes_length:
+            cast(TrajectorySampler, self._sampler).trajectory_length = self.adaptation.trajectory_length
 
     def step(self, random: np.random.Generator) -> SampleStats:
         """Make one transition, in the warm-up by a trajectory as short as its window allows."""

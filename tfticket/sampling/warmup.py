@@ -2,7 +2,8 @@
 
 A metric that is learnt while the log density still drifts is worse than none. So the chain moves by short trajectories
 until a test finds no drift, for half the warm-up at most. Then follow slow windows, each twice as long as the one
-before, as in Stan, with trajectories that may be twice as long; a metric comes from a window's draws and gradients. A
+before, as in Stan, with trajectories that may be twice as long. A window's draws and gradients give a metric and, where
+none is given, a trajectory length; its log densities are tested again, since a slow climb may show only there. A
 terminal buffer tunes the step size.
 
 Where proposals are accepted or rejected, the step size follows the acceptance rate, by dual averaging. An unadjusted
@@ -16,13 +17,14 @@ References:
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from tfticket.errors import TfticketError
 from tfticket.sampling.metric import MOST_DRAWS, MOST_NUMBERS, Metric, fit_metric
-from tfticket.sampling.protocol import Density, Sampler, Tuning
+from tfticket.sampling.protocol import QUARTER_PERIOD, Density, Sampler, Tuning
 
 BASE_WINDOW = 20
 """Draws of the first slow window."""
@@ -31,10 +33,10 @@ FIRST_STEPS = 32
 """Integrator steps of a draw, at most, while the chain settles; twice as many in each window after that."""
 
 DRIFT_DRAWS = 20
-"""Draws over which a drift is tested."""
+"""Fewest draws over which a drift is tested."""
 
 DRIFT = 2.0
-"""Deviations by which the log density changes over those draws where it is said to drift."""
+"""Deviations by which the log density changes over the tested draws if it drifts."""
 
 ENERGY_ERROR = 1e-4
 """Largest mean squared energy error, a variable, of an unadjusted sampler's step."""
@@ -53,6 +55,12 @@ CONFIRMING_STEPS = 300
 
 SMALLER = 0.8
 """Factor of the next step size where a trial, or a draw of the warm-up, does not confirm one."""
+
+TERM_BUFFER_FACTOR = 4
+"""Growth of the cap on integrator steps in the terminal buffer, over that of one more window."""
+
+WIDEST = 4.0
+"""Largest root mean square deviation of whitened variables that a trajectory length follows: a drift widens it, too."""
 
 SHORTEST_TERM_BUFFER = 7
 """Fewest draws in which a step size settles."""
@@ -139,10 +147,10 @@ class DualAveraging:
 def drifts(log_densities: np.ndarray, size: int) -> bool:
     """Return whether log densities over ``size`` variables still climb, or fall.
 
-    Their last ``DRIFT_DRAWS`` change by more than ``DRIFT`` deviations: those around a line, or sqrt(size / 2), which
-    are a normal posterior's, if that is more.
+    Their last half, of ``DRIFT_DRAWS`` at least, changes by more than ``DRIFT`` deviations: those around a line, or
+    sqrt(size / 2), which are a normal posterior's, if that is more. Longer chains show slower drifts.
     """
-    recent = log_densities[-DRIFT_DRAWS:]
+    recent = log_densities[-max(DRIFT_DRAWS, len(log_densities) // 2) :]
     if len(recent) < DRIFT_DRAWS:
         return True
     draws = np.arange(len(recent)) - (len(recent) - 1) / 2
@@ -162,9 +170,11 @@ class Adaptation:
         low_rank: Whether the metric has a low-rank correction.
         tuning: How the step size is found; see ``protocol.Sampler``.
         windows: None until the chain has settled.
-        settled: Whether the log density had stopped drifting when the windows began.
+        trajectory_length: ``QUARTER_PERIOD`` times the root mean square deviation of the last window's whitened draws.
+        settled: Whether the log density had stopped drifting in the last slow window; until its end, when the windows
+            began.
         done: Draws so far.
-        log_densities: Of the draws until the chain settles.
+        log_densities: Of the draws until the chain settles, then of the present window.
         draws, gradients: Of the present window, float64 [size] each.
     """
 
@@ -174,6 +184,7 @@ class Adaptation:
     low_rank: bool = False
     tuning: Tuning = "acceptance"
     windows: Windows | None = None
+    trajectory_length: float = QUARTER_PERIOD
     settled: bool = False
     done: int = 0
     log_densities: list[float] = field(default_factory=list)
@@ -200,7 +211,9 @@ class Adaptation:
             return None
         if self.windows is None:
             return FIRST_STEPS
-        return int(FIRST_STEPS * 2 ** (1 + sum(self.done >= end for end in self.windows.ends)))
+        begun = 1 + sum(self.done >= end for end in self.windows.ends)
+        in_term_buffer = begun > len(self.windows.slow)  # where the step size is tuned for trajectories of full length
+        return int(FIRST_STEPS * 2**begun * (TERM_BUFFER_FACTOR if in_term_buffer else 1))
 
     def update(
         self,
@@ -224,14 +237,14 @@ class Adaptation:
             self.dual.update(acceptance_rate)
         elif self.tuning == "energy error" and not energy_error <= ENERGY_ERROR:
             self.dual.restart(SMALLER * self.step_size)
+        self.log_densities.append(log_density)
         if self.windows is None:
-            self.log_densities.append(log_density)
             self.settled = not drifts(np.array(self.log_densities), len(position))
             if self.tuning == "fixed":
                 self.windows = Windows(self.total, (), 0) if self.done == self.total else None
                 return False
             if self.settled or self.done >= self.total // 2:
-                self.windows = Windows.of(self.total, self.done)
+                self.windows, self.log_densities = Windows.of(self.total, self.done), []
             return self.windows is not None
         if self.done > self.windows.init_buffer + sum(self.windows.slow):
             return False
@@ -240,8 +253,21 @@ class Adaptation:
         if self.done not in self.windows.ends:
             return False
         self.metric = fit_metric(np.array(self.draws), np.array(self.gradients), self.low_rank)
-        self.draws, self.gradients = [], []
+        self.trajectory_length = _trajectory_length(self.metric, self.draws)
+        if len(self.log_densities) >= DRIFT_DRAWS:  # a shorter window tells nothing
+            self.settled = not drifts(np.array(self.log_densities), len(position))
+        self.draws, self.gradients, self.log_densities = [], [], []
         return True
+
+
+def _trajectory_length(metric: Metric, draws: Sequence[np.ndarray]) -> float:
+    """Return the trajectory length for a metric and the draws it comes from, [size] each.
+
+    A Fisher metric balances the spread of draws and of gradients. Where the posterior is normal, whitened variables
+    have a deviation of 1; the further it is from that, the larger it is.
+    """
+    variances = np.var([metric.to_whitened(draw) for draw in draws], axis=0)
+    return QUARTER_PERIOD * min(max(1.0, math.sqrt(variances.mean())), WIDEST)
 
 
 def reasonable_step_size(

@@ -6,7 +6,7 @@ tunes the KL weights for all seeds, on the first seed's ticket, as in the paper:
 tuning.
 """
 
-from tfticket.arms import TICKET, Arm
+from tfticket.arms import SAMPLERS, TICKET, Arm
 from tfticket.reports.claims.decision import Comparison
 from tfticket.reports.claims.members import Groups, controls_in, pairwise, sparsest_density, sparsest_only, ticket_minus
 from tfticket.reports.claims.preconditions import (
@@ -21,34 +21,37 @@ from tfticket.reports.claims.preconditions import (
     sound_on,
 )
 
-A1 = "A1-A3: NUTS reaches or beats the ticket, within half a point"
-A4 = "A4: NUTS beats random initialisations"
+A1 = "A1-A3: {} reaches or beats the ticket, within half a point"
+A4 = "A4: {} beats random initialisations"
 A5 = "A5: the ticket's initialisation beats random ones"
 A6 = "A6: tuned SVI matches the ticket, within half a point"
 A7 = "A7: tuned KL weights beat default ones"
 A8 = "A8: SVI beats the ticket"
 
-_REINITIALISED, _NUTS, _SVI, _TUNED = Arm(control="reinitialise"), Arm("nuts"), Arm("svi"), Arm("svi-tuned")
+_CHAINS = [Arm(method) for method in SAMPLERS]
+_REINITIALISED, _SVI, _TUNED = Arm(control="reinitialise"), Arm("svi"), Arm("svi-tuned")
 _NETWORKS = "LeNet-300-100 and LeNet-5 on MNIST and CIFAR-10, ResNet-18 on CIFAR-10"
 _LENETS = "LeNet-300-100 on MNIST and CIFAR-10, LeNet-5 on MNIST"
 
 
 def chain_claims(groups: Groups, network: str) -> list[Comparison]:
-    """Return the claims about chains on tickets' masks, at the last level that was sampled."""
-    level = max((level for level, arm in groups if arm == _NUTS), default=None)
-    if level is None:
-        return []
+    """Return the claims about chains on tickets' masks, by each sampler, at the last level that it has sampled."""
+    samplers = {arm: max(at for at, other in groups if other == arm) for _, arm in groups if arm in _CHAINS}
+    return [claim for arm, level in samplers.items() for claim in _chain_claims(groups, network, arm, level)]
+
+
+def _chain_claims(groups: Groups, network: str, arm: Arm, level: int) -> list[Comparison]:
     sparse = down_to(*_densities(groups, network))
     data = sound_on("mnist") if network == "lenet-5" else sound
     lenets = in_scope(network, "lenet-300-100", "lenet-5")
     checks: tuple[Check, ...] = (lenets, sparse, as_long_as_paper_a, converged, data)
-    nuts = [groups[level, _NUTS]]
-    over_ticket = pairwise(nuts, [groups[level, TICKET]] if (level, TICKET) in groups else [])
+    chains = [groups[level, arm]]
+    over_ticket = pairwise(chains, [groups[level, TICKET]] if (level, TICKET) in groups else [])
     reinitialised = [key for key in groups if key[0] == level and key[1].kind == _REINITIALISED]
-    over_reinitialised = pairwise(nuts, [groups[key] for key in reinitialised])
+    over_reinitialised = pairwise(chains, [groups[key] for key in reinitialised])
     return [
-        *comparison(A1, "reaches", over_ticket, f"{_LENETS}; 1 % of the weights", *checks),
-        *comparison(A4, "beats", over_reinitialised, f"{_LENETS}; 1 % of the weights", *checks),
+        *comparison(A1.format(arm.name), "reaches", over_ticket, f"{_LENETS}; 1 % of the weights", *checks),
+        *comparison(A4.format(arm.name), "beats", over_reinitialised, f"{_LENETS}; 1 % of the weights", *checks),
     ]
 
 

@@ -119,7 +119,7 @@ def free_deviations(arms: Iterable[Seeds]) -> Precondition:
 
 
 def converged(members: Members) -> tuple[Precondition, ...]:
-    """Require that chains have converged, and begin at draws from the prior."""
+    """Require that chains have converged, and use no ticket's start."""
     sampled = [arm for arm in arms_of(members) if first_row(arm).convergence_problems is not None]
     problems = {
         row.seed: row.convergence_problems for arm in sampled for row in rows_in(arm) if row.convergence_problems
@@ -127,12 +127,12 @@ def converged(members: Members) -> tuple[Precondition, ...]:
     seeds = {row.seed for arm in sampled for row in rows_in(arm)}
     reasons = "; ".join(dict.fromkeys(reasons[0] for reasons in problems.values()))
     affected = f" (of {len(problems)} of {len(seeds)} seeds)" if len(seeds) > 1 else ""
-    from_prior = [value for arm in sampled for value in recorded(arm, "prior_start")]
-    start = "" if all(from_prior) else "chains begin at the ticket's start; the claim is about chains that need none"
+    independent = [value for arm in sampled for value in recorded(arm, "independent_start")]
+    start = "" if all(independent) else "chains begin at the ticket's start; the claim is about chains that need none"
     unknown = "" if sampled else "whether chains have converged is not recorded"
     return (
         Precondition("chains have converged", f"chains not converged: {reasons}{affected}" if problems else unknown),
-        Precondition("chains begin at draws from the prior", start),
+        Precondition("chains begin at random, or where ascents from random weights end", start),
     )
 
 

@@ -1,11 +1,15 @@
 """The table of chain diagnostics, and the sentences below it."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 from tfticket.reports.chain_pools import Pool
 from tfticket.reports.tables.arms import Table
 from tfticket.runs.progress import clock
+
+MOST_REMAINING = 10_000_000
+"""From here on, an estimate of the draws still needed is shown as "many"."""
 
 
 def chains_table(pools: Sequence[Pool]) -> Table:
@@ -43,7 +47,7 @@ def _efficiency(pool: Pool) -> list[str]:
         _text(max(within, default=None), ".4g"),
         "\n".join(r_hats),
         _text(between, ".0%"),
-        _text(remaining, ",d"),
+        "many" if remaining is not None and remaining >= MOST_REMAINING else _text(remaining, ",d"),
     ]
 
 
@@ -66,7 +70,7 @@ def _row(pool: Pool) -> list[str]:
 
 
 def _text(value: float | None, written: str) -> str:
-    return "-" if value is None else format(value, written)
+    return "-" if value is None or not math.isfinite(value) else format(value, written)
 
 
 def verdict_text(name: str, diagnostics: dict[str, Any]) -> str:
@@ -80,7 +84,7 @@ def cost_text(pool: Pool) -> str:
 
     def text(evaluations: Sequence[dict[str, float]]) -> str:
         accuracies = (f"{100 * metrics['accuracy']:.2f} %" for metrics in evaluations)
-        nlls = (f"{metrics['nll']:.4f}" for metrics in evaluations)
+        nlls = (_text(metrics["nll"], ".4f") for metrics in evaluations)
         return f"{', '.join(accuracies)}, NLL {', '.join(nlls)}"
 
     seconds, gradients = pool.diagnostics["seconds"], pool.diagnostics["gradients"]
