@@ -11,6 +11,8 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from tfticket.runs.run_folder import run_folders
+
 THEMES, SCALES = ("light", "dark"), (1, 2)
 WIDTH, HEIGHT = 1360, 880
 SETTLE = 1.5
@@ -27,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.child:
         take(options.workspace, options.out, *options.child)
         return 0
-    if not any((options.workspace / "runs").glob("*/status.json")):
+    if not run_folders(options.workspace):
         sys.stderr.write(f"{options.workspace} has no run to take pictures of. Make one: make run\n")
         return 2
     options.out.mkdir(parents=True, exist_ok=True)

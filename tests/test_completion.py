@@ -41,6 +41,7 @@ def complete(tmp_path_factory):
         (folder / name).touch()
     for run in ("workspace/runs/quick-1", "workspace/runs/slow-1", "other/runs/quick-2", "other/runs/quick-3"):
         (folder / run).mkdir(parents=True)
+        (folder / run / "status.json").touch()
     lines = [(line, setting) for line, _, setting in rows(OFFERED, 3)] + [(line, "") for line in ALL]
     calls = []
     for line, setting in lines:
@@ -68,6 +69,7 @@ def test_what_is_typed_is_completed_and_all_is_offered_where_nothing_is(complete
 def test_no_name_that_a_terminal_would_obey_is_offered(tmp_path, monkeypatch):
     for name in ("good-1", "bad-\x1b[31m", "bad\nline", "bad-\u202e"):
         (tmp_path / "runs" / name).mkdir(parents=True)
+        (tmp_path / "runs" / name / "status.json").touch()
     monkeypatch.setenv("TFTICKET_WORKSPACE", str(tmp_path))
     assert completion.runs(SimpleNamespace(params={}), "") == ["good-1"]
 

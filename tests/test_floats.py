@@ -16,7 +16,7 @@ from tests.real_run import make_run, tfticket
 from tests.refusals import refused
 from tests.sampling.problems import L, network, posterior_of, random_floats
 from tfticket.data.normalisation import IDENTITY
-from tfticket.inspection.ticket import inspect_ticket
+from tfticket.inspection.inspect_ticket import inspect_ticket
 from tfticket.registry import MODELS
 
 TRAIN = {"epochs": "40it", "batch_size": 50, "evaluate_every": "40it"}

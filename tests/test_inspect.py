@@ -11,7 +11,7 @@ import tfticket as tt
 from tests.plans import OPTIONS_OF_DIGITS
 from tests.real_run import make_run
 from tests.tables import rows
-from tfticket.inspection.files import read_inspection
+from tfticket.inspection.inspection_files import read_inspection
 
 RUN = "quickstart-smoke"
 

@@ -1,7 +1,9 @@
 import importlib.metadata
+from pathlib import Path
 
 import pytest
 
+import tfticket
 from tests.refusals import refused
 from tfticket.data.sources import Source
 from tfticket.registry import LISTS, Entry, Table, check_name, resolve
@@ -29,3 +31,9 @@ def test_every_registered_name_can_be_resolved():
             target = resolve(entry.target)
             assert callable(target) or isinstance(target, Source), name
             assert entry.about
+
+
+def test_the_library_names_the_experiments_in_the_registry_alone():
+    folder = Path(tfticket.__file__).parent
+    naming = [path.name for path in folder.rglob("*.py") if "tfticket._experiments" in path.read_text()]
+    assert naming == ["registry.py"]

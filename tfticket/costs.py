@@ -12,6 +12,7 @@ from tfticket.config import DataConfig
 from tfticket.config.durations import Moments, iterations_in
 from tfticket.data.identity import source_by_name
 from tfticket.dry_lab import PlannedStep
+from tfticket.registry import PRESETS
 
 EVALUATED = 0.5
 """Time to evaluate a row by a draw, of a training step's time for it; measured of LeNet-300-100."""
@@ -226,7 +227,7 @@ def _measured() -> tuple[dict[tuple[str, int], float], str]:
     Of a variational network it is a draw's share of the step. Of a network 'gradient at' a density they are those of a
     chain's gradient, by rows.
     """
-    record = json.loads((files("tfticket._experiments.presets") / "costs.json").read_text(encoding="utf-8"))
+    record = json.loads((files(PRESETS) / "costs.json").read_text(encoding="utf-8"))
     rows = [(*row["name"].rsplit(" x ", 1), row["value"]) for row in record["benchmarks"]["costs"]["rows"]]
     return {(name, int(batch)): seconds for name, batch, seconds in rows}, f"{record['machine']['threads']} cores"
 

@@ -35,7 +35,7 @@ from tfticket.config.schema import Config, current_names, validate
 from tfticket.dry_lab import DryLab
 from tfticket.errors import InputError, shortened, unknown
 from tfticket.experiment import Experiment
-from tfticket.registry import DATA_SETS, EXPERIMENTS, check_name, resolve
+from tfticket.registry import DATA_SETS, EXPERIMENTS, PRESETS, check_name, resolve
 from tfticket.user_networks import is_keras_file
 from tfticket.yaml_text import DEEPEST, load_yaml, read_yaml
 
@@ -84,7 +84,7 @@ class Sourced:
 @functools.lru_cache(maxsize=1)
 def presets() -> dict[str, Preset]:
     """Every preset that ships with the program."""
-    folder = Path(str(files("tfticket._experiments.presets")))
+    folder = Path(str(files(PRESETS)))
     known = [preset for path in sorted(folder.glob("*.yaml")) for preset in _presets_in(path)]
     return {preset.name: preset for preset in sorted(known, key=lambda preset: bool(preset.budget))}
 

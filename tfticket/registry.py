@@ -81,6 +81,9 @@ EXPERIMENTS = Table(
     },
 )
 
+PRESETS = "tfticket._experiments.presets"
+"""Package of the presets' files. Like the experiments it lies above the library, which names both here alone."""
+
 THEMES = ("light", "dark", "system")
 """Colour themes of the window."""
 

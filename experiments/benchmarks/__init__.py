@@ -13,7 +13,7 @@ BENCHMARKS = {
     "augmentation": "time that flips and crops add to a step of Conv-2",
     "costs": "a training step of every network, for the costs of presets",
     "networks": "a step of Conv-2, ResNet-20, VGG-11, ViT-tiny; evaluation; memory; against PyTorch",
-    "inside": "operations on the mask of ResNet-18: controls, algebra, inspection",
+    "masks": "operations on the mask of ResNet-18: controls, algebra, inspection",
     "monte_carlo": "a Monte Carlo ticket for Conv-6, against a training",
     "vi_step": "a step of variational inference, against torch-blue and deterministic steps; memory",
     "nuts_gradient": "exact gradients of tickets' posteriors, against JAX and TensorFlow; memory; cost",

@@ -19,7 +19,7 @@ from unittest.mock import patch
 import numpy as np
 import psutil
 
-from experiments.benchmarks import inside, nuts_children, nuts_peers, step_children
+from experiments.benchmarks import masks, nuts_children, nuts_peers, step_children
 from experiments.benchmarks.measure import peak_memory, without_op_determinism
 from tfticket.config import Adam, Augment, TrainConfig
 from tfticket.data import Dataset, load_data
@@ -313,7 +313,7 @@ def _time_and_memory(work: Callable[[], tuple[Any, int]]) -> dict[str, Any]:
     return {"seconds": seconds, "memory": (peak - before) / size}
 
 
-MODULES = (sys.modules[__name__], inside, nuts_children, nuts_peers, step_children)
+MODULES = (sys.modules[__name__], masks, nuts_children, nuts_peers, step_children)
 
 
 def main() -> None:

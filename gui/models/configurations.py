@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from tfticket.config import ExperimentConfig
-from tfticket.config.steps import scientific_fields
+from tfticket.config.step_configs import scientific_fields
 from tfticket.errors import InputError
 from tfticket.runs.index import RunSummary
 from tfticket.runs.run_folder import read_configuration, read_steps

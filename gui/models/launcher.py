@@ -20,6 +20,7 @@ from tfticket.runs.files import check_writable
 from tfticket.runs.index import RunSummary
 from tfticket.runs.lease import holder_of
 from tfticket.runs.records import record_or_problem
+from tfticket.runs.run_folder import STATUS, run_folders
 from tfticket.runs.schemas import Status
 
 from .signal import Signal
@@ -169,8 +170,8 @@ def resume_folder_name(run: RunSummary) -> str:
 
 def _failure_is_recorded(launched: LaunchedProcess) -> bool:
     """Return True if a run of its workspace has failed since it started, and records why."""
-    for path in (launched.workspace / "runs").glob("*/status.json"):
-        status, _ = record_or_problem(path, Status)
+    for folder in run_folders(launched.workspace):
+        status, _ = record_or_problem(folder / STATUS, Status)
         if status and status["state"] == "failed" and status.get("updated", 0.0) >= launched.started:
             return True
     return False

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from tfticket.arms import TICKET, Arm
 from tfticket.reports.claims.reported import Reported, reported_for
 from tfticket.reports.figures.arm_styles import arm_styles
-from tfticket.reports.figures.metrics import Line
+from tfticket.reports.figures.metric_curves import Line
 from tfticket.reports.grouping import metrics_of
 from tfticket.reports.rows import Row, row_of
 from tfticket.reports.tables.cells import Cell, seeds_text, summarise

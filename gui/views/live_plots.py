@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator
 
 from tfticket.arms import TICKET, Arm
-from tfticket.reports.figures.metrics import axis_of
+from tfticket.reports.figures.metric_curves import axis_of
 from tfticket.reports.figures.number_axes import Numbers, log_axis
 
 from ..models.followed import Band, Curve

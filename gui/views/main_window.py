@@ -11,6 +11,7 @@ from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QApplication, QMessageBox
 
 from tfticket.errors import InputError
+from tfticket.runs.run_folder import is_run_folder
 from tfticket.text import one_line
 
 from ..models.actions import ACTIONS
@@ -181,7 +182,7 @@ class MainWindow(WindowLayout):
 
     def open_folder(self, folder: Path) -> None:
         """Open a workspace, or the workspace of a run's folder with the run in focus."""
-        run = folder.absolute() if (folder / "status.json").is_file() else None
+        run = folder.absolute() if is_run_folder(folder) else None
         workspace = run.parents[1] if run else folder
         if not self._run_guarded(self.model.open, workspace):
             return

@@ -8,7 +8,7 @@ from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QLabel, QLayout, QWidget
 
 from tfticket.arms import Arm
-from tfticket.reports.figures.metrics import axis_of
+from tfticket.reports.figures.metric_curves import axis_of
 from tfticket.text import one_line
 
 from .theme import swatch

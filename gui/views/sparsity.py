@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QCheckBox, QComboBox, QVBoxLayout
 from tfticket.arms import TICKET, Arm
 from tfticket.reports.claims.reported import CITATIONS, Reported
 from tfticket.reports.figures.arm_styles import arm_styles
-from tfticket.reports.figures.metrics import Line, axis_of, draw_metric
+from tfticket.reports.figures.metric_curves import Line, axis_of, draw_metric
 from tfticket.text import for_figure
 
 from ..models.sparsity import SparsityModel

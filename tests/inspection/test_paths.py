@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 import tfticket as tt
 from tfticket.backend import keras, tf
 from tfticket.inspection.graph import graph_of
+from tfticket.inspection.inspect_ticket import inspect_ticket
 from tfticket.inspection.paths import count_paths, reach
-from tfticket.inspection.ticket import inspect_ticket
 from tfticket.registry import MODELS
 
 layers = keras.layers
@@ -223,7 +223,7 @@ def test_too_many_paths_are_noted_and_the_rest_is_there(prune, monkeypatch):
     repeated = [dataclasses.replace(again, inputs=(a,), output=b) for a, b in itertools.pairwise(values)]
     shapes = graph.shapes + ((100,),) * 154
     long = dataclasses.replace(graph, shapes=shapes, calls=(flatten, *repeated, last))
-    monkeypatch.setattr("tfticket.inspection.ticket.graph_of", lambda model: long)
+    monkeypatch.setattr("tfticket.inspection.inspect_ticket.graph_of", lambda model: long)
     masks = {path: np.ones(shape, bool) for path, shape in tt.models.kernel_shapes(model).items()}
     masks["again/kernel"][0] = masks["again/kernel"][:, 0] = False
     inspection = inspect_ticket(prune(model, masks))

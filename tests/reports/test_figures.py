@@ -13,7 +13,7 @@ from tfticket.arms import CONTROL_NAMES, Arm
 from tfticket.evaluation.metrics import BINS, METRICS
 from tfticket.reports.figures.arm_styles import arm_styles
 from tfticket.reports.figures.learning_curves import Curve, learning_figure, shown_curves
-from tfticket.reports.figures.metrics import controls_figure, has_controls, metric_figure
+from tfticket.reports.figures.metric_curves import controls_figure, has_controls, metric_figure
 from tfticket.reports.figures.number_axes import LogTicks, Numbers
 from tfticket.reports.figures.reliability import reliability_figure
 from tfticket.reports.grouping import without_controls

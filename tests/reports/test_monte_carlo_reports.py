@@ -5,7 +5,7 @@ import pytest
 
 from tests.reports.conftest import add_step
 from tfticket.cli.console import show_closeness
-from tfticket.cli.monte_carlo import _sampler_file
+from tfticket.cli.mc_commands import _sampler_file
 from tfticket.errors import InputError
 from tfticket.reports.figures.learning_curves import curves_of, learning_figure, shown_curves
 from tfticket.reports.figures.survivors import connectivity_figure, survivor_histograms, weights_figure

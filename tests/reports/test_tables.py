@@ -11,7 +11,7 @@ from tfticket.reports.claims.decision import Comparison, Precondition, decide
 from tfticket.reports.claims.papers import decisions_of
 from tfticket.reports.grouping import without_controls
 from tfticket.reports.statistics import mean_interval
-from tfticket.reports.tables.arms import metrics_table
+from tfticket.reports.tables.arms_table import metrics_table
 from tfticket.reports.tables.cells import seeds_text, shown_levels, summarise
 from tfticket.reports.tables.claims_table import claims_notes, claims_table
 from tfticket.reports.tables.csv_files import rows_csv

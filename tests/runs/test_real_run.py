@@ -16,8 +16,8 @@ from tests.made_runs import change_json
 from tests.real_run import make_run
 from tests.refusals import refused
 from tfticket.arms import TICKET, Arm
+from tfticket.inspection.inspect_ticket import inspect_ticket, load
 from tfticket.inspection.run_tickets import tickets_of
-from tfticket.inspection.ticket import inspect_ticket, load
 from tfticket.reports.rows import rows_of
 from tfticket.runs.artefacts import load_tensors, verify_step
 from tfticket.runs.follow import RunFollower

@@ -8,7 +8,7 @@ import io
 import os
 import sys
 
-from tfticket.cli import run, results, inside, monte_carlo, browse  # noqa: F401  # isort: skip -- in the order of the help text
+from tfticket.cli import run, results, inspect_command, mc_commands, browse  # noqa: F401  # isort: skip -- in the order of the help text
 from tfticket.cli.console import bound_columns, say
 from tfticket.cli.options import Options, app
 from tfticket.errors import InputError, Stopped, TfticketError

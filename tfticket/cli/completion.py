@@ -28,8 +28,10 @@ def fields(incomplete: str) -> list[str]:
 
 def runs(context: typer.Context, incomplete: str) -> list[str]:
     """Runs of the workspace."""
+    from tfticket.runs.run_folder import run_folders
+
     folder = context.params.get("workspace") or os.environ.get("TFTICKET_WORKSPACE") or DEFAULT_WORKSPACE
-    names = (path.name for path in Path(folder, "runs").glob("*"))
+    names = (path.name for path in run_folders(Path(folder)))
     return sorted(name for name in names if name.startswith(incomplete) and one_line(name) == name)
 
 

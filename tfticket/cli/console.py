@@ -144,7 +144,7 @@ def show_results(
 
 def show_cells(cells: "Sequence[Cell]") -> None:
     """Print a report's table, and the meaning of its intervals."""
-    from tfticket.reports.tables.arms import metrics_table, references_text
+    from tfticket.reports.tables.arms_table import metrics_table, references_text
     from tfticket.reports.tables.cells import seeds_text
 
     runs, references = list(dict.fromkeys(cell.run for cell in cells)), ""

@@ -13,6 +13,7 @@ from packaging.requirements import Requirement
 
 from tfticket.errors import InputError
 from tfticket.registry import DATA_SETS
+from tfticket.runs.run_folder import run_folders
 from tfticket.text import counted
 
 MARKS = {"ok": "✓", "note": "·", "broken": "✗"}
@@ -96,7 +97,7 @@ def _workspace(workspace: Path) -> Iterator[Finding]:
     if not nearest.is_dir() or not os.access(nearest, os.W_OK):
         yield Finding("workspace", "broken", f"{workspace.absolute()}: {nearest} cannot be written", "Use --workspace.")
         return
-    runs = len(list((workspace / "runs").glob("*/status.json")))
+    runs = len(run_folders(workspace))
     yield Finding("workspace", "ok", f"{workspace.absolute()}, {counted(runs, 'run')}")
     free = shutil.disk_usage(nearest).free
     little = free < LITTLE_DISK

@@ -11,7 +11,7 @@ from tfticket.config.population import MemberStep, Population
 from tfticket.config.pruning import Control, PruneConfig, PruneStep
 from tfticket.config.sampling import PART, SHORTEST_WARMUP, PriorConfig, SampleConfig, SampleStep
 from tfticket.config.schema import MOST
-from tfticket.config.steps import (
+from tfticket.config.step_configs import (
     ControlStep,
     EnsembleStep,
     EvaluateStep,

@@ -15,7 +15,7 @@ from tfticket.reports.figures.arm_styles import Styles, arm_styles
 from tfticket.reports.figures.chain_traces import chains_figure
 from tfticket.reports.figures.learning_curves import curves_of, learning_figure, shown_curves
 from tfticket.reports.figures.lineage import lineage_figures
-from tfticket.reports.figures.metrics import controls_figure, has_controls, metric_figure
+from tfticket.reports.figures.metric_curves import controls_figure, has_controls, metric_figure
 from tfticket.reports.figures.reliability import reliability_figure
 from tfticket.reports.figures.style import Figures, save_figures
 from tfticket.reports.figures.survivors import connectivity_figure, survivor_histograms, weights_figure

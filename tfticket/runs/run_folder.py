@@ -144,10 +144,15 @@ def read_run(folder: Path) -> RunFolder:
     return RunFolder(folder, config, status, tuple(steps), has_checksums=manifest is None or "config" in manifest)
 
 
+def run_folders(workspace: Path) -> list[Path]:
+    """Return the folders of a workspace's runs, readable or not, by name."""
+    return sorted({file.parent for name in (STATUS, CONFIG) for file in (workspace / "runs").glob(f"*/{name}")})
+
+
 def list_runs(workspace: Path) -> list[RunFolder]:
     """Return every run of a workspace, the newest first; a folder that cannot be read has the state 'damaged'."""
     runs = []
-    for path in {file.parent for name in (STATUS, CONFIG) for file in (workspace / "runs").glob(f"*/{name}")}:
+    for path in run_folders(workspace):
         try:
             runs.append(read_run(path))
         except InputError as error:
@@ -160,7 +165,7 @@ def find_run(workspace: Path, name: str) -> RunFolder:
     """Find a run by its folder or its name; by its configuration's name, the newest; by how its name begins."""
     if not name.strip():
         raise InputError("The run's name is empty. `tfticket list runs` shows the runs.", field="run")
-    if _is_run_folder(name):
+    if is_run_folder(name):
         return read_run(Path(name))
     run = _by_name(workspace, name)
     return read_run(run.folder) if run.state == "damaged" else run
@@ -180,7 +185,8 @@ def _by_name(workspace: Path, name: str) -> RunFolder:
     return matches[0]
 
 
-def _is_run_folder(name: str) -> bool:
+def is_run_folder(name: str | Path) -> bool:
+    """Return True if a run's folder has this name."""
     try:
         return os.path.lexists(Path(name) / STATUS)
     except (OSError, ValueError):  # a name too long for a file, or with a NUL

@@ -8,7 +8,7 @@ import numpy as np
 
 from tfticket.arms import TICKET, Arm
 from tfticket.reports.figures.arm_styles import Styles, styles_by_arm
-from tfticket.reports.figures.metrics import UNPRUNED_STYLES, spread_errors
+from tfticket.reports.figures.metric_curves import UNPRUNED_STYLES, spread_errors
 from tfticket.reports.figures.style import (
     BAND_OF_MANY,
     legend_below,

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from tfticket.reports.figures.metrics import axis_of
+from tfticket.reports.figures.metric_curves import axis_of
 from tfticket.reports.figures.style import (
     PANEL_TITLE,
     SMALL,

@@ -8,7 +8,7 @@ import numpy as np
 from tfticket.arms import Arm
 from tfticket.evaluation.posterior_summary import QUANTILES
 from tfticket.reports.figures.arm_styles import Styles, overlapping, styles_by_arm
-from tfticket.reports.figures.metrics import weights_axis
+from tfticket.reports.figures.metric_curves import weights_axis
 from tfticket.reports.figures.style import (
     BAND,
     evenly,

@@ -8,7 +8,7 @@ import numpy as np
 from tfticket.evaluation.model_selection import CRITERIA, select_evaluations
 from tfticket.reports.grouping import by_level_and_arm
 from tfticket.reports.rows import Network, network_fields
-from tfticket.reports.tables.arms import Table, arm_table, network_row
+from tfticket.reports.tables.arms_table import Table, arm_table, network_row
 from tfticket.runs.run_folder import RunFolder
 
 NOTE = (

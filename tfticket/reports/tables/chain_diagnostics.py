@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tfticket.reports.chain_pools import Pool
-from tfticket.reports.tables.arms import Table
+from tfticket.reports.tables.arms_table import Table
 from tfticket.runs.progress import clock
 
 MOST_REMAINING = 10_000_000

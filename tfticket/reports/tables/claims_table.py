@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 from tfticket.reports.claims.decision import Decision
-from tfticket.reports.tables.arms import Table, difference_text
+from tfticket.reports.tables.arms_table import Table, difference_text
 
 
 def claims_table(decisions: Sequence[Decision]) -> Table:

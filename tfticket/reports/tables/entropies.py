@@ -8,7 +8,7 @@ import numpy as np
 
 from tfticket.reports.grouping import by_level_and_arm
 from tfticket.reports.network_uncertainty import AUROC, PASSES, NetworkUncertainty, seed_means
-from tfticket.reports.tables.arms import Table, arm_table, network_row
+from tfticket.reports.tables.arms_table import Table, arm_table, network_row
 
 _ENTROPIES = "Aleatoric and epistemic entropies in nats per row, means over the test rows and over seeds."
 _DEVIATIONS = (

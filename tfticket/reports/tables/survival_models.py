@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tfticket.arms import Arm
-from tfticket.reports.tables.arms import Table
+from tfticket.reports.tables.arms_table import Table
 from tfticket.runs.run_folder import RunFolder, Step
 
 

@@ -17,7 +17,7 @@ DENSITY = 0.1
 SHAPE, CLASSES = (32, 32, 3), 10
 
 
-def measure_inside(rounds: int) -> Report:
+def measure_masks(rounds: int) -> Report:
     measured: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as folder:
         child("make_tickets", folder=folder)
@@ -51,7 +51,7 @@ def make_tickets(folder: str, threads: int) -> dict[str, float]:
 
 def time_inspection(folder: str, threads: int) -> dict[str, float]:
     """Time an inspection with trained weights and start weights."""
-    from tfticket.inspection.ticket import inspect_ticket  # TensorFlow, too
+    from tfticket.inspection.inspect_ticket import inspect_ticket  # TensorFlow, too
     from tfticket.tickets import Ticket
 
     ticket = Ticket.load(Path(folder) / "0.safetensors")
@@ -80,4 +80,4 @@ def time_masks(folder: str, threads: int) -> dict[str, float]:
     return seconds
 
 
-BENCHMARK = Benchmark("inside", measure_inside, rounds=5)
+BENCHMARK = Benchmark("masks", measure_masks, rounds=5)

@@ -137,7 +137,7 @@ def _folder_name(names: Sequence[str]) -> str:
 
 
 def _loaded(ticket: "RunTicket", before_name: str) -> Chosen:
-    from tfticket.inspection.ticket import load
+    from tfticket.inspection.inspect_ticket import load
 
     first, *rest = ticket.words
     return Chosen((before_name + first, *rest), *load(ticket))
@@ -176,8 +176,8 @@ def _of_run(run: Any, level: str | None, seed: str | None, asked: Sequence[Arm])
 
 def _look_into(chosen: Chosen, folder: Path | None, as_json: bool) -> None:
     """Print what is inside one ticket, and write its figures and data."""
-    from tfticket.inspection.files import numbers_of, write_inspection
-    from tfticket.inspection.ticket import inspect_ticket
+    from tfticket.inspection.inspect_ticket import inspect_ticket
+    from tfticket.inspection.inspection_files import numbers_of, write_inspection
 
     ticket = chosen.ticket
     inspection = inspect_ticket(ticket, chosen.trained, chosen.before)
@@ -261,7 +261,7 @@ def _compare(chosen: Sequence[Chosen], folder: Path | None, as_json: bool) -> No
     from dataclasses import asdict
 
     from tfticket.inspection.comparison import compare_tickets
-    from tfticket.inspection.ticket import inspect_ticket
+    from tfticket.inspection.inspect_ticket import inspect_ticket
     from tfticket.reports.figures import ticket_layers
     from tfticket.runs.files import write_json
 

@@ -8,7 +8,7 @@ import pytest
 import tfticket as tt
 from tests.refusals import refused
 from tfticket.backend import keras
-from tfticket.inspection.ticket import inspect_ticket
+from tfticket.inspection.inspect_ticket import inspect_ticket
 
 layers = keras.layers
 

@@ -9,8 +9,8 @@ import tfticket as tt
 from tests.processes import execute
 from tests.refusals import refused
 from tfticket.backend import keras
-from tfticket.inspection.files import ARRAYS, NUMBERS, read_inspection, write_inspection
-from tfticket.inspection.ticket import inspect_ticket
+from tfticket.inspection.inspect_ticket import inspect_ticket
+from tfticket.inspection.inspection_files import ARRAYS, NUMBERS, read_inspection, write_inspection
 
 
 def check_same(first, second):
@@ -54,7 +54,7 @@ def test_an_inspection_is_read_as_it_was_written_and_without_tensorflow(inspecti
     assert (first["weights"], first["units"], first["inputs"]) == (235_200, 300, 784)
     assert first["dead_units"] == inspection.kernels[0].dead > 0
     code = (
-        "import sys, pathlib; from tfticket.inspection.files import read_inspection; "
+        "import sys, pathlib; from tfticket.inspection.inspection_files import read_inspection; "
         "import tfticket.reports.figures.ticket_layers, tfticket.inspection.run_tickets; "
         "read_inspection(pathlib.Path(sys.argv[1])); assert 'tensorflow' not in sys.modules"
     )
