@@ -15,7 +15,7 @@ from experiments.benchmarks.measure import Benchmark, Option, Report, child, fig
 from experiments.benchmarks.nuts_children import random_ticket
 from experiments.benchmarks.nuts_peers import alive_units
 from tests.processes import execute
-from tfticket.sampling.layout import Layout
+from tfticket.sparse.layout import Layout
 
 pytestmark = pytest.mark.slow
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from experiments.benchmarks.measure import without_op_determinism
 from experiments.benchmarks.nuts_children import time_gradient, whole_mnist
-from tfticket.sampling.layout import Layout
+from tfticket.sparse.layout import Layout
 from tfticket.tickets import Ticket
 
 

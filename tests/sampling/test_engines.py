@@ -12,12 +12,12 @@ from tests.sampling.problems import L, by_plain_keras, network, posterior_of, ra
 from tfticket.backend import tf
 from tfticket.data import Normalisation
 from tfticket.models import named_variables
-from tfticket.sampling.layout import Layout
 from tfticket.sampling.metric import Metric
 from tfticket.sampling.posterior import Whitened
-from tfticket.sampling.program import compile_network
-from tfticket.sampling.reader import sparse_layers
 from tfticket.sampling.sparse_engine import SparseEngine
+from tfticket.sparse.layout import Layout
+from tfticket.sparse.program import compile_network
+from tfticket.sparse.reader import sparse_layers
 
 
 def sparse(model, mask, data, threads=1):

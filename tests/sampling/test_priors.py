@@ -14,8 +14,8 @@ from tests.refusals import refused
 from tests.sampling.problems import central_differences
 from tfticket.config import PriorConfig, SampleConfig
 from tfticket.config.schema import validate
-from tfticket.sampling.layout import Layout
 from tfticket.sampling.priors import Prior
+from tfticket.sparse.layout import Layout
 
 tfd, tfb = tfp.distributions, tfp.bijectors
 

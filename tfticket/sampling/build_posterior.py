@@ -14,12 +14,12 @@ from tfticket.models.variables import constraints
 from tfticket.network import MaskedNetwork
 from tfticket.pruning.mask import dense_mask, density
 from tfticket.sampling.keras_engine import KerasEngine
-from tfticket.sampling.layout import Layout
 from tfticket.sampling.posterior import Engine, Posterior
 from tfticket.sampling.priors import Prior
-from tfticket.sampling.program import compile_network
-from tfticket.sampling.reader import CannotRun, sparse_layers
 from tfticket.sampling.sparse_engine import SparseEngine
+from tfticket.sparse.layout import Layout
+from tfticket.sparse.program import compile_network
+from tfticket.sparse.reader import CannotRun, sparse_layers
 from tfticket.tickets.ticket import Ticket, check_class_names
 
 BATCH_NORMALISATION = keras.layers.BatchNormalization.__base__
@@ -105,7 +105,7 @@ def choose_engine(requested: str, model: Any, layout: Layout, kept: float) -> tu
         sparse_layers(model, layout)
     except CannotRun as error:
         if requested == "sparse":
-            raise
+            raise CannotRun(error.reason, "sample.engine") from None
         return "keras", f"{dense}. {error}"
     if requested == "auto" and kept > DENSE_FROM:
         return "keras", f"{dense}: at {kept:.0%} of the weights this is faster than over the surviving weights alone."

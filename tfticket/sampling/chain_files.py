@@ -16,9 +16,9 @@ from tfticket.runs.artefacts import load_tensors, save_tensors
 from tfticket.runs.step import CHAIN
 from tfticket.runs.step_files import Damaged
 from tfticket.sampling.chain import Chain
-from tfticket.sampling.layout import Layout
 from tfticket.sampling.metric import Metric
 from tfticket.sampling.warmup import Adaptation, DualAveraging, Windows
+from tfticket.sparse.layout import Layout
 
 DRAWS = "draws"
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from tfticket.backend import on_device, own_settings, tf
 from tfticket.network import MaskedNetwork
-from tfticket.sampling.layout import Layout
+from tfticket.sparse.layout import Layout
 from tfticket.types import Weights
 
 

@@ -11,10 +11,10 @@ from typing import Any, Protocol
 import numpy as np
 
 from tfticket.backend import tf
-from tfticket.sampling.layout import Layout
 from tfticket.sampling.metric import Metric
 from tfticket.sampling.priors import Prior
 from tfticket.sampling.protocol import LogDensity
+from tfticket.sparse.layout import Layout
 from tfticket.types import Weights
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tfticket.config import PriorConfig
-from tfticket.sampling.layout import Layout
+from tfticket.sparse.layout import Layout
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,7 +2,7 @@
 
 Buffers are ordered by feature, with the rows of a tile side by side, so that a weight acts on a run of contiguous
 numbers: the rows of a tile for a dense unit, a whole row of pixels for a convolution. Tables from
-``tfticket.sampling.program`` map weights to runs; no dense kernel is formed, and pruned weights cost nothing. Sums over
+``tfticket.sparse.program`` map weights to runs; no dense kernel is formed, and pruned weights cost nothing. Sums over
 the rows of a tile are float32, sums over tiles float64.
 """
 
@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import float32
 
-from tfticket.sampling.compiling import compiled, inlined
-from tfticket.sampling.vectors import (
+from tfticket.sparse.compiling import compiled, inlined
+from tfticket.sparse.vectors import (
     LANES,
     add,
     divide,

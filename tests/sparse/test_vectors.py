@@ -3,8 +3,8 @@
 import numpy as np
 from numba import njit
 
-from tfticket.sampling import vectors
-from tfticket.sampling.vectors import LANES, load, store
+from tfticket.sparse import vectors
+from tfticket.sparse.vectors import LANES, load, store
 
 
 def mapped(operation):

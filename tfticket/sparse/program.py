@@ -1,4 +1,4 @@
-"""Compile a masked network into the tables of ``tfticket.sampling.kernels``, keeping only what reaches the logits.
+"""Compile a masked network into the tables of ``tfticket.sparse.kernels``, keeping only what reaches the logits.
 
 A dense layer is a convolution whose window is the whole image. The output of a layer is a region of two buffers, values
 and errors, as [channel, y, x] with the zero padding that convolutions need.
@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tfticket.data import Normalisation
-from tfticket.sampling.kernels import ACTIVATION, LINEAR, NONE, Program
-from tfticket.sampling.vectors import LANES
+from tfticket.sparse.kernels import ACTIVATION, LINEAR, NONE, Program
+from tfticket.sparse.vectors import LANES
 
 CACHE_VALUES = 2**19
 """Values that fit in the processor's cache; they limit the rows of a tile."""

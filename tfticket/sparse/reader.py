@@ -7,9 +7,9 @@ import numpy as np
 
 from tfticket.backend import keras
 from tfticket.errors import InputError
-from tfticket.sampling.kernels import AVERAGE_POOL, MAX_POOL, NONE, RELU, TANH
-from tfticket.sampling.layout import Layout
-from tfticket.sampling.program import Activation, Layer, Linear, Pair, Pool, Shape
+from tfticket.sparse.kernels import AVERAGE_POOL, MAX_POOL, NONE, RELU, TANH
+from tfticket.sparse.layout import Layout
+from tfticket.sparse.program import Activation, Layer, Linear, Pair, Pool, Shape
 
 _ACTIVATIONS = {"linear": NONE, "relu": RELU, "tanh": TANH}
 
@@ -17,12 +17,13 @@ _ACTIVATIONS = {"linear": NONE, "relu": RELU, "tanh": TANH}
 class CannotRun(InputError):
     """A model that the sparse engine does not support."""
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, field: str = "engine") -> None:
+        self.reason = reason
         message = (
             f"The sparse engine cannot run this network: {reason}. It supports chains of Dense, Conv2D, max and "
             "average pooling, Flatten, ReLU and tanh. Use engine: keras."
         )
-        super().__init__(message, field="sample.engine", suggestion="keras")
+        super().__init__(message, field=field, suggestion="keras")
 
 
 def sparse_layers(model: Any, layout: Layout) -> tuple[Shape, list[Layer]]:

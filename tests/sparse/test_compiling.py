@@ -7,8 +7,8 @@ import sys
 import pytest
 from numba.core import caching
 
-from tfticket.sampling import compiling
-from tfticket.sampling.compiling import compiled
+from tfticket.sparse import compiling
+from tfticket.sparse.compiling import compiled
 
 
 def doubled(x):
@@ -79,7 +79,7 @@ def test_damaged_code_is_compiled_again(ending, temporary):
 
 
 CODE = """
-from tfticket.sampling.compiling import compiled
+from tfticket.sparse.compiling import compiled
 def increased(x):
     return x + 1
 kernel = compiled(increased)

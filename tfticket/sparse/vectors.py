@@ -11,7 +11,7 @@ from numba import float32, types
 from numba.core import cgutils
 from numba.extending import intrinsic, models, register_model
 
-from tfticket.sampling.compiling import inlined
+from tfticket.sparse.compiling import inlined
 
 LANES = 16
 """Elements of a vector: one AVX-512 register, two of AVX2."""
