@@ -62,6 +62,7 @@ def check_model(config: Config, *, compares: bool, infers: bool = False) -> list
     from tfticket.pruning.mask_files import read_mask
     from tfticket.pruning.selection import check_levels
     from tfticket.tickets.survival_model import subsample_images
+    from tfticket.training.engine import check_engine
     from tfticket.variational.objective import check_objective, check_precision
 
     configure(config.execution.threads)
@@ -86,6 +87,7 @@ def check_model(config: Config, *, compares: bool, infers: bool = False) -> list
     for options in config.monte_carlo:
         subsample_images(data, options.images, seed=0)
     notes = unmatched_densities(config) if compares else []
+    notes += check_engine(model, config.train, (1.0 - config.prune.rate_per_level) ** config.prune.levels, "train")
     if config.train != config.training and not infers:
         notes.append("train.objective has no effect: no variational network is trained by it.")
     unprunable = ", ".join(f"{path} ({kind})" for path, kind in unprunable_layers(model).items())

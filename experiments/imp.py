@@ -129,7 +129,7 @@ class SeedRun:
 
     def train(self, ticket: Handle, arm: Arm = TICKET, replicate: int = 0) -> Handle:
         """Train a ticket; of the unpruned one, also keep the weights of some moments."""
-        step = self.dense_training if ticket == self.dense else self.training
+        step = self.training(ticket, self.config.kept if ticket == self.dense else ())
         return self.lab.step("train", step, {"ticket": ticket}, self.label(ticket, arm, replicate))
 
     def prune(self, ticket: Handle, trained: Handle) -> Handle:
@@ -172,7 +172,8 @@ class SeedRun:
         if not rewinds_later(rewind):
             return initial
         inputs = {"ticket": initial}
-        trained = self.lab.step("train", self.dense_training, inputs, label | {"level": 0, "density": 1.0})
+        training = self.training(initial, self.config.kept)
+        trained = self.lab.step("train", training, inputs, label | {"level": 0, "density": 1.0})
         unpruned = PruneStep(rate=0.0, rewind=rewind, seed=self.seed)
         return self.lab.step("prune", unpruned, inputs | {"trained": trained}, label)
 
@@ -195,12 +196,7 @@ class SeedRun:
         """Label of the steps that belong to no level."""
         return {"seed": self.seed} | ({} if self.trunk is None else {"arm": Arm(trunk=self.trunk)})
 
-    @property
-    def training(self) -> TrainStep:
-        """Training of pruned tickets and controls."""
-        return TrainStep(data=self.config.data, train=self.config.training, seed=self.seed)
-
-    @property
-    def dense_training(self) -> TrainStep:
-        """Training of unpruned tickets, some of whose weights are kept."""
-        return self.training.model_copy(update={"keep": self.config.kept})
+    def training(self, ticket: Handle, keep: tuple[str, ...]) -> TrainStep:
+        """Return the training of a ticket, some of whose weights are kept."""
+        config = self.config
+        return TrainStep.of_ticket(config.data, config.training, self.seed, ticket.result()["density"], keep)

@@ -96,8 +96,17 @@ def test_what_has_no_effect_is_noted():
         (["train.objective.draws=2"], without_effect),
         (["train.objective.draws=2", "model.variational={}"], []),
     ):
-        for note, mention in zip(IMP.check_model(load(*overrides)), notes, strict=True):
+        for note, mention in zip(IMP.check_model(load(*overrides, "train.engine=keras")), notes, strict=True):
             assert mention in note
+
+
+def test_the_engine_that_trains_sparse_tickets_is_noted_and_one_that_cannot_is_refused():
+    sparse, norm = ["prune.sparsity=0.99"], ["model.name=vgg-11", "data.name=cifar-10-small"]
+    assert any("over the surviving weights alone" in note for note in IMP.check_model(load(*sparse)))
+    assert any("trained by Keras, dense and masked" in note for note in IMP.check_model(load(*sparse, *norm)))
+    assert not any("surviving weights" in note for note in IMP.check_model(load("prune.sparsity=0.5")))
+    with refused("train.engine", "keras", "BatchNormalization"):
+        IMP.check_model(load(*norm, "train.engine=sparse"))
 
 
 def test_a_run_that_prunes_nothing_and_misspelt_options_are_refused():

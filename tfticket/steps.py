@@ -134,7 +134,7 @@ def train(context: StepContext, config: TrainStep) -> dict[str, Any]:
         ticket.mask,
         ticket.start,
         data,
-        config.train,
+        config.train.model_copy(update={"engine": config.engine}),
         config.seed,
         first_iteration=ticket.iteration,
         keep=config.keep,
@@ -150,6 +150,7 @@ def train(context: StepContext, config: TrainStep) -> dict[str, Any]:
         "history": trained.history,
         "seconds": trained.seconds,
         "environments": environments,
+        "engine": trained.engine,
         "jit": trained.jit,
     }
     if "variational" in ticket.model:

@@ -1,6 +1,6 @@
 """Configurations of the lab's steps, and which of their fields decide results."""
 
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal, Self, get_args, get_origin
 
 from pydantic import Field
 
@@ -9,7 +9,7 @@ from tfticket.config.durations import Duration
 from tfticket.config.experiment import Execution, ExperimentConfig
 from tfticket.config.pruning import Control
 from tfticket.config.schema import Config
-from tfticket.config.training import TrainConfig
+from tfticket.config.training import DENSE_FROM, Engine, TrainConfig
 from tfticket.config.variational import Carried
 
 
@@ -28,6 +28,15 @@ class TrainStep(Config):
     train: TrainConfig = TrainConfig()
     seed: int = Field(ge=0, description="Seed of the order of the rows, of augmentation and of the noise")
     keep: tuple[Duration, ...] = Field((), description="Also keep the weights of these moments, for rewinding")
+    engine: Engine = Field("keras", description="Instead of the training's own, which is not part of the fingerprint")
+
+    @classmethod
+    def of_ticket(
+        cls, data: DataConfig, train: TrainConfig, seed: int, density: float, keep: tuple[Duration, ...] = ()
+    ) -> Self:
+        """Return the step that trains a ticket of some density by the engine that the training asks for."""
+        engine = "keras" if train.engine == "auto" and density > DENSE_FROM else train.engine
+        return cls(data=data, train=train.model_copy(update={"engine": "auto"}), seed=seed, keep=keep, engine=engine)
 
 
 class ControlStep(Config):

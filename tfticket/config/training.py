@@ -12,6 +12,12 @@ from tfticket.config.variational import Objective
 from tfticket.config.wording import field_error
 from tfticket.errors import InputError
 
+Engine = Literal["auto", "keras", "sparse"]
+"""Engine of a training."""
+
+DENSE_FROM = 0.1
+"""Density above which Keras trains faster (``benchmarks/sparse_training``)."""
+
 
 class Adam(Config):
     """Adam (Kingma and Ba, 2015)."""
@@ -61,6 +67,11 @@ class TrainConfig(Config):
     warmup: Duration = Field("0it", description="The learning rate first rises linearly to its start for this long")
     precision: Literal["float32", "bfloat16"] = Field(
         "float32", description="Arithmetic of the layers in training; weights, loss and evaluation are float32 anyway"
+    )
+    engine: Engine = Field(
+        "auto",
+        description="sparse: over surviving weights alone, on one CPU thread; keras: any network, dense and masked; "
+        "auto: sparse where that is faster",
     )
     objective: Objective = Field(Objective(), description="Of variational networks: loss, divergence, draws")
     evaluate_every: Duration = Field("1ep", description="How often validation accuracy and NLL are recorded")

@@ -22,6 +22,12 @@ def is_prunable(layer: Any) -> bool:
     return type(layer) in _PRUNABLE or is_variational(layer)
 
 
+def trained_paths(model: Any) -> list[str]:
+    """Return the paths of the trained weights; those of a frozen layer stay fixed."""
+    trained = {id(variable) for variable in model.trainable_weights}
+    return [path for path, (_, variable) in named_variables(model).items() if id(variable) in trained]
+
+
 def is_variational(layer: Any) -> bool:
     """Return True if a layer's weights are normal distributions."""
     return getattr(layer, "is_variational", False) is True

@@ -34,7 +34,7 @@ def train_and_evaluate(
     label: dict[str, Any],
 ) -> None:
     """Train a variational ticket and evaluate it."""
-    step = TrainStep(data=config.data, train=training, seed=seed)
+    step = TrainStep.of_ticket(config.data, training, seed, density=1.0)
     trained = lab.step("train", step, {"ticket": ticket}, label)
     evaluation = config.evaluation(draws_seed, training.objective)
     lab.step("evaluate", evaluation, {"ticket": ticket, "trained": trained}, label)

@@ -10,7 +10,7 @@ from tfticket.errors import InputError
 from tfticket.inspection.graph import graph_of
 from tfticket.inspection.paths import unused_units
 from tfticket.models import kernel_shapes, model_from_spec, named_variables, normalisation_of
-from tfticket.models.variables import constraints
+from tfticket.models.variables import constraints, trained_paths
 from tfticket.network import MaskedNetwork
 from tfticket.pruning.mask import dense_mask, density
 from tfticket.sampling.keras_engine import KerasEngine
@@ -48,7 +48,7 @@ def build_posterior(ticket: Ticket, data: Dataset, config: SampleConfig, threads
     network = MaskedNetwork(model, normalisation)
     network.check_data(data)
     check_class_names(ticket, data)
-    layout = Layout.of(ticket.start, ticket.mask, _sampled_paths(model))
+    layout = Layout.of(ticket.start, ticket.mask, trained_paths(model))
     prior = Prior.of(layout, config.prior, config.other_prior)
     fixed = {
         path: array * ticket.mask[path] if path in ticket.mask else array
@@ -80,7 +80,7 @@ def check_engine(model: Any, config: SampleConfig, kept: float) -> str:
     """
     _check_model(model, config.freeze_batch_norm)
     weights = {path: variable.numpy() for path, (_, variable) in named_variables(model).items()}
-    layout = Layout.of(weights, dense_mask(kernel_shapes(model)), _sampled_paths(model))
+    layout = Layout.of(weights, dense_mask(kernel_shapes(model)), trained_paths(model))
     return choose_engine(config.engine, model, layout, kept)[1]
 
 
@@ -110,12 +110,6 @@ def choose_engine(requested: str, model: Any, layout: Layout, kept: float) -> tu
     if requested == "auto" and kept > DENSE_FROM:
         return "keras", f"{dense}: at {kept:.0%} of the weights this is faster than over the surviving weights alone."
     return "sparse", "Gradients over the surviving weights alone, on the CPU."
-
-
-def _sampled_paths(model: Any) -> list[str]:
-    """Return the paths of the trained weights; those of a frozen layer stay fixed."""
-    trained = {id(variable) for variable in model.trainable_weights}
-    return [path for path, (_, variable) in named_variables(model).items() if id(variable) in trained]
 
 
 def _check_model(model: Any, frozen: bool) -> None:

@@ -113,13 +113,16 @@ class _Region:
         return self.error + (channel * height + y * self.spread[0] + top) * width + x * self.spread[1] + left
 
 
-def compile_network(image: Shape, layers: Sequence[Layer], normalisation: Normalisation) -> Compiled:
+def compile_network(
+    image: Shape, layers: Sequence[Layer], normalisation: Normalisation, most_rows: int = WIDEST
+) -> Compiled:
     """Compile a network.
 
     Args:
         image: (channels, height, width); (features, 1, 1) for rows of features.
         layers: From the image to logits [classes, 1, 1].
         normalisation: Of the rows.
+        most_rows: Number of rows that are computed together: a tile needs no more.
     """
     alive = _alive(image, layers)
     regions = _regions(image, layers)
@@ -137,7 +140,8 @@ def compile_network(image: Shape, layers: Sequence[Layer], normalisation: Normal
 
     values = sum(_numbers(region.shape[0], region.value_size) for region in regions)
     errors = sum(_numbers(region.shape[0], region.error_size) for region in regions)
-    width = int(np.clip(2 ** int(np.log2(CACHE_VALUES / values)), LANES, WIDEST))
+    enough = min(WIDEST, -(-most_rows // LANES) * LANES)
+    width = int(np.clip(2 ** int(np.log2(CACHE_VALUES / values)), LANES, enough))
     program = Program(
         operations=np.array(operations, np.int64),
         runs=tables.of("runs", 6, (0, 1, 4), width),

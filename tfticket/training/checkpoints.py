@@ -8,7 +8,7 @@ from tfticket.errors import InputError
 from tfticket.runs.artefacts import load_tensors, save_tensors
 from tfticket.runs.step import CHECKPOINT, StepContext
 from tfticket.training.hooks import Checkpoint, Hooks
-from tfticket.training.loop import State
+from tfticket.training.segment import State
 from tfticket.types import Weights
 
 Environments = list[dict[str, Any]]

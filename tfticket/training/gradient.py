@@ -9,19 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from tfticket.backend import on_device
 from tfticket.config import TrainConfig, check_augment, check_lengths
 from tfticket.config.durations import Moments, iterations_in
 from tfticket.data import Dataset
 from tfticket.errors import Diverged, InputError, Stopped, TfticketError
 from tfticket.evaluation.metrics import all_metrics, nll
-from tfticket.evaluation.predictive import mean_prediction
-from tfticket.network import MaskedNetwork, network_of
 from tfticket.training.batches import Augmentations, RowOrder
-from tfticket.training.constraints import check_constraints, undefined_constraints
+from tfticket.training.engine import make_loop
 from tfticket.training.hooks import Checkpoint, Hooks, TrainingResult
-from tfticket.training.loop import GradientLoop, Segment, gradient_loop
 from tfticket.training.optimisers import learning_rates
+from tfticket.training.segment import Loop, Segment
 from tfticket.types import Mask, Spec, Weights
 from tfticket.variational.noise import noise_seeds
 from tfticket.variational.objective import check_objective, kl_coefficients
@@ -64,8 +61,8 @@ def train_weights(
     """
     hooks, clock = hooks or Hooks(), _Clock()
     schedule = _make_schedule(config, len(data.x_train), first_iteration, until, keep)
-    loop = _build_loop(spec, config, schedule, data, clock)
-    segment_inputs = _segment_inputs(data, config, seed, loop.network)
+    loop = _build_loop(spec, mask, config, schedule, data, clock)
+    segment_inputs = _segment_inputs(data, config, seed, loop)
     run = _begin(loop, mask, start, first_iteration, hooks.resume)
     saved = time.perf_counter()
     if run.iteration in schedule.kept:
@@ -75,15 +72,14 @@ def train_weights(
         first, last = run.iteration, schedule.end_of_segment(run.iteration, loop.length_for(hooks.segment_seconds))
         with clock.measure("first_call" if loop.fresh else "training", last - first):
             losses = loop.run(segment_inputs(first, last))
-        previous, run.weights, run.iteration = run.weights, loop.network.read(), last
-        _check_finite(losses, run.weights, first, partial(undefined_constraints, loop.network, mask, previous))
+        before, run.weights, run.iteration = run.weights, loop.weights(), last
+        _check_finite(losses, run.weights, first, partial(loop.undefined_constraints, before))
         run.losses.extend(losses.tolist())
         if last in schedule.kept:
             run.kept[last] = run.weights
         if last in schedule.evaluations:
             with clock.measure("evaluation"):
-                network = _in_float32(loop, spec, mask, run.weights)
-                run.history.append(_evaluate(network, data, last, run.losses, config, seed))
+                run.history.append(_evaluate(loop, data, last, run.losses, config, seed))
             run.losses = []
             hooks.evaluated(run.history[-1])
         hooks.progress(last, schedule.last)
@@ -96,7 +92,7 @@ def train_weights(
             raise Stopped(f"stopped at iteration {last:,} of {schedule.last:,}")
 
     _check_pruned(run.weights, mask)
-    return TrainingResult(run.weights, run.kept, run.history, run.iteration, clock.totals(), loop.network.jit)
+    return TrainingResult(run.weights, run.kept, run.history, run.iteration, clock.totals(), loop.engine, loop.jit)
 
 
 @dataclass(frozen=True)
@@ -163,27 +159,24 @@ class _Clock:
         return self.seconds | {"an_iteration": self.seconds["training"] / max(1, self.iterations)}
 
 
-def _build_loop(spec: Spec, config: TrainConfig, schedule: _Schedule, data: Dataset, clock: _Clock) -> GradientLoop:
+def _build_loop(spec: Spec, mask: Mask, config: TrainConfig, schedule: _Schedule, data: Dataset, clock: _Clock) -> Loop:
     """Return the compiled loop, new or reused, after checking that data and configuration fit its network."""
     with clock.measure("first_call"):
-        loop = gradient_loop(spec, config, capacity=schedule.capacity)
+        loop = make_loop(spec, mask, config, schedule.capacity)
     if not loop.fresh:
         clock.seconds["first_call"] = 0.0
-    loop.network.check_data(data)
+    check_objective(config.objective, loop.variational)
     check_augment(config.augment, data.input_shape)
-    check_objective(config.objective, loop.network.variational)
-    check_constraints(loop.network)
+    loop.check(data)
     return loop
 
 
-def _segment_inputs(
-    data: Dataset, config: TrainConfig, seed: int, network: MaskedNetwork
-) -> Callable[[int, int], Segment]:
+def _segment_inputs(data: Dataset, config: TrainConfig, seed: int, loop: Loop) -> Callable[[int, int], Segment]:
     """Return a function (first iteration, iteration after the last) -> inputs of the compiled loop."""
-    rows, layers = len(data.x_train), network.variational
+    rows, layers = len(data.x_train), loop.variational
     order = RowOrder(seed, rows, config.batch_size)
     augmentations = Augmentations(seed, rows, config.batch_size, config.augment)
-    images, labels = _on_device(data)
+    images, labels = loop.load(data)
 
     def segment(first: int, last: int) -> Segment:
         return Segment(
@@ -209,19 +202,19 @@ class _Run:
     history: list[dict[str, Any]] = field(default_factory=list)
     losses: list[float] = field(default_factory=list)
 
-    def checkpoint(self, loop: GradientLoop) -> Checkpoint:
+    def checkpoint(self, loop: Loop) -> Checkpoint:
         """Return a copy that later iterations do not alter."""
         return Checkpoint(self.iteration, loop.state(), dict(self.kept), list(self.history), list(self.losses))
 
 
-def _begin(loop: GradientLoop, mask: Mask, start: Weights, iteration: int, resume: Checkpoint | None) -> _Run:
+def _begin(loop: Loop, mask: Mask, start: Weights, iteration: int, resume: Checkpoint | None) -> _Run:
     """Begin a training, or resume it from a checkpoint."""
     if resume is None:
         loop.start(mask, start)
-        return _Run(iteration, loop.network.read())
+        return _Run(iteration, loop.weights())
     loop.restore(mask, resume.state)
     kept, history, losses = dict(resume.kept), list(resume.history), list(resume.losses)
-    return _Run(resume.iteration, loop.network.read(), kept, history, losses)
+    return _Run(resume.iteration, loop.weights(), kept, history, losses)
 
 
 def _check_finite(losses: np.ndarray, weights: Weights, first: int, undefined: Callable[[], list[str]]) -> None:
@@ -255,33 +248,15 @@ def _check_pruned(weights: Weights, mask: Mask) -> None:
             )
 
 
-def _in_float32(loop: GradientLoop, spec: Spec, mask: Mask, weights: Weights) -> MaskedNetwork:
-    """Return the network to evaluate: the loop's own, or a float32 copy if it computes in another precision."""
-    network = network_of(spec)
-    if network is not loop.network:
-        network.assign(mask, weights)
-    return network
-
-
 def _evaluate(
-    network: MaskedNetwork, data: Dataset, iteration: int, losses: list[float], config: TrainConfig, seed: int
+    loop: Loop, data: Dataset, iteration: int, losses: list[float], config: TrainConfig, seed: int
 ) -> dict[str, Any]:
     draws = config.objective.evaluation_draws
-    log_probs = mean_prediction(network, data.x_validation, draws, seed)
+    log_probs = loop.log_probs(data.x_validation, draws, seed)
     if not np.isfinite(value := nll(log_probs, data.y_validation)):
         raise Diverged(f"The validation NLL became {value} at iteration {iteration:,}. Lower the learning rate.")
     row: dict[str, Any] = {"iteration": iteration, "loss": float(np.mean(losses))}
     row |= all_metrics(log_probs, data.y_validation)
     if config.evaluate_test:
-        row["test"] = all_metrics(mean_prediction(network, data.x_test, draws, seed), data.y_test)
+        row["test"] = all_metrics(loop.log_probs(data.x_test, draws, seed), data.y_test)
     return row
-
-
-_device: list[tuple[np.ndarray, np.ndarray, Any, Any]] = []
-
-
-def _on_device(data: Dataset) -> tuple[Any, Any]:
-    """Training images and labels as tensors; the last ones stay on the device."""
-    if not _device or _device[0][0] is not data.x_train or _device[0][1] is not data.y_train:
-        _device[:] = [(data.x_train, data.y_train, on_device(data.x_train), on_device(data.y_train))]
-    return _device[0][2:]

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from tfticket.training.loop import State
+from tfticket.training.segment import State
 from tfticket.types import Weights
 
 
@@ -21,6 +21,7 @@ class TrainingResult:
         seconds: Wall time: 'first_call' (of a new loop: building the wrapped network, compilation, the first segment),
             'training' (the compiled loop otherwise), 'evaluation'; and 'an_iteration', the mean over the iterations
             timed by 'training', 0 if there are none.
+        engine: 'keras' or 'sparse'.
         jit: True if XLA compiled the loop.
     """
 
@@ -29,6 +30,7 @@ class TrainingResult:
     history: list[dict[str, Any]]
     iterations: int
     seconds: dict[str, float]
+    engine: str
     jit: bool
 
     def __repr__(self) -> str:

@@ -8,45 +8,24 @@ replicates use one compilation.
 import functools
 import json
 import time
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from tfticket.backend import own_settings, tf
+from tfticket.backend import on_device, own_settings, tf
 from tfticket.config import Augment, Objective, TrainConfig
+from tfticket.data import Dataset
+from tfticket.evaluation.predictive import mean_prediction
 from tfticket.network import network_of
 from tfticket.training.augmentation import augment_images
+from tfticket.training.constraints import check_constraints, undefined_constraints
 from tfticket.training.optimisers import make_optimiser
+from tfticket.training.segment import Pace, Segment, State, weights_of
 from tfticket.types import Mask, Spec, Weights
 from tfticket.variational.objective import check_precision, variational_loss
 
 COMPILED = ("batch_size", "optimiser", "weight_decay", "decoupled", "augment", "precision", "objective")
 """Fields of a training's configuration that are compiled into the loop; the others are passed in."""
-
-State = dict[str, np.ndarray]
-"""Everything an iteration changes: 'weights/<path>' and 'optimiser/<index>'."""
-
-
-class Segment(NamedTuple):
-    """Inputs of a segment of iterations.
-
-    Attributes:
-        images: uint8 or float32 tensor [training rows, ...] on the device.
-        labels: int32 tensor [training rows].
-        rows: int32 [iterations, batch_size].
-        moves: int32 [iterations, batch_size, 3], augmentation of each image; the last axis is empty without.
-        rates: float32 [iterations], learning rates.
-        noise: int32 [iterations, 2], seeds of a variational network's draws.
-        kl_coefficients: float32 [iterations, variational layers].
-    """
-
-    images: Any
-    labels: Any
-    rows: np.ndarray
-    moves: np.ndarray
-    rates: np.ndarray
-    noise: np.ndarray
-    kl_coefficients: np.ndarray
 
 
 class GradientLoop:
@@ -64,16 +43,19 @@ class GradientLoop:
     A variational network's loss is ``variational_loss``; its standard deviations do not decay.
 
     Attributes:
-        capacity: Maximum number of iterations in a segment.
-        fresh: True until the first segment, which compiles, has run.
         network: The masked network that is trained.
+        For the others see ``segment.Loop``.
     """
+
+    engine = "keras"
 
     @own_settings()
     def __init__(self, spec: Spec, train: TrainConfig, capacity: int) -> None:
         self.capacity = capacity
         self.fresh = True
-        self._pace = 1.0  # iterations per second, measured as segments run
+        self._spec = spec
+        self._mask: Mask = {}
+        self._pace = Pace()
         self.network = network_of(spec, train.precision)
         self._optimiser = make_optimiser(train.optimiser)
         self._optimiser.build(self.network.model.trainable_variables)
@@ -92,28 +74,62 @@ class GradientLoop:
         # A partial: TensorFlow would take the loops of several networks for one that is retraced again and again.
         self._segment = tf.function(functools.partial(self._run), jit_compile=self.network.jit, autograph=False)
 
+    @property
+    def jit(self) -> bool:
+        return self.network.jit
+
+    @property
+    def variational(self) -> dict[str, Any]:
+        return self.network.variational
+
+    def check(self, data: Dataset) -> None:
+        """Check the data's shape and type, and the constraints of layers."""
+        self.network.check_data(data)
+        check_constraints(self.network)
+
+    def load(self, data: Dataset) -> tuple[Any, Any]:
+        """Put training rows and labels on the device; the last ones stay there."""
+        if not _device or _device[0][0] is not data.x_train or _device[0][1] is not data.y_train:
+            _device[:] = [(data.x_train, data.y_train, on_device(data.x_train), on_device(data.y_train))]
+        return _device[0][2:]
+
     def start(self, mask: Mask, weights: Weights) -> None:
         """Begin a training: assign mask and weights, set optimiser slots to 0."""
+        self._mask = mask
         self.network.assign(mask, weights)
         for slot in self._slots:
             slot.assign(tf.zeros_like(slot))
 
     def state(self) -> State:
         """Return the present weights and optimiser slots."""
-        weights = {f"weights/{path}": array for path, array in self.network.read().items()}
+        weights = {f"weights/{path}": array for path, array in self.weights().items()}
         return weights | {f"optimiser/{index:03d}": slot.numpy() for index, slot in enumerate(self._slots)}
 
     def restore(self, mask: Mask, state: State) -> None:
         """Resume from a state."""
-        prefix = "weights/"
-        weights = {name.removeprefix(prefix): array for name, array in state.items() if name.startswith(prefix)}
-        self.network.assign(mask, weights)
+        self._mask = mask
+        self.network.assign(mask, weights_of(state))
         for index, slot in enumerate(self._slots):
             slot.assign(state[f"optimiser/{index:03d}"])
 
     def length_for(self, seconds: float) -> int:
-        """Return the number of iterations that take about this long, at most ``capacity``. Bits do not depend on it."""
-        return int(min(self.capacity, max(1.0, seconds * self._pace)))
+        """Return the number of iterations that take about this long. Bits do not depend on it."""
+        return self._pace.length(seconds, self.capacity)
+
+    def weights(self) -> Weights:
+        """Return the present weights."""
+        return self.network.read()
+
+    def log_probs(self, images: np.ndarray, draws: int, seed: int) -> np.ndarray:
+        """Return the mean prediction, computed in float32 whatever the precision of training."""
+        network = network_of(self._spec)
+        if network is not self.network:
+            network.assign(self._mask, self.weights())
+        return mean_prediction(network, images, draws, seed)
+
+    def undefined_constraints(self, before: Weights) -> list[str]:
+        """Return the paths of constraints that are to blame."""
+        return undefined_constraints(self.network, self._mask, before)
 
     @own_settings()
     def run(self, segment: Segment) -> np.ndarray:
@@ -128,8 +144,8 @@ class GradientLoop:
         began = time.perf_counter()
         padded = [tf.constant(np.pad(array, ((0, padding), *[(0, 0)] * (array.ndim - 1)))) for array in per_iteration]
         result: np.ndarray = self._segment(images, labels, *padded, tf.constant(count)).numpy()[:count]
-        if not self.fresh:  # the first call also compiles; then at most ten times more iterations each time
-            self._pace = min(count / (time.perf_counter() - began), 10.0 * self._pace)
+        if not self.fresh:  # the first call also compiles
+            self._pace.update(count, time.perf_counter() - began)
         self.fresh = False
         return result
 
@@ -184,6 +200,9 @@ class GradientLoop:
             if kernel.constraint is not None:
                 kernel.assign(tf.where(mask > 0, kernel, 0.0))
         return loss
+
+
+_device: list[tuple[np.ndarray, np.ndarray, Any, Any]] = []
 
 
 def gradient_loop(spec: Spec, train: TrainConfig, capacity: int) -> GradientLoop:

@@ -1,0 +1,149 @@
+"""The loop of the sparse engine: iterations over surviving weights alone, on one CPU thread."""
+
+import time
+from typing import Any
+
+import numpy as np
+
+from tfticket.config import Adam, Augment, Sgd, TrainConfig
+from tfticket.data import Dataset
+from tfticket.evaluation.metrics import log_probabilities
+from tfticket.models import model_from_spec, named_variables, normalisation_of
+from tfticket.models.variables import trained_paths
+from tfticket.network import network_of
+from tfticket.sparse.layout import Layout
+from tfticket.sparse.program import compile_network
+from tfticket.sparse.reader import sparse_layers
+from tfticket.sparse.tiles import Rows, SparseNetwork, aligned_zeros
+from tfticket.sparse.updates import ADAM, NESTEROV, SGD, Buffers, Images, Rule, train_iterations
+from tfticket.training.segment import Pace, Segment, State, weights_of
+from tfticket.types import Mask, Spec, Weights
+
+
+class SparseLoop:
+    """A ticket's surviving weights, an optimiser and their compiled iterations: see ``segment.Loop``.
+
+    The gradient, the decay and the updates are those of ``loop.GradientLoop``. Gradients are summed in float64, the
+    rest is float32.
+    """
+
+    engine = "sparse"
+    jit = False
+
+    def __init__(self, spec: Spec, mask: Mask, train: TrainConfig, capacity: int) -> None:
+        self.capacity, self.fresh = capacity, True
+        self.variational: dict[str, Any] = {}
+        self._pace = Pace()
+        self._spec, self._rule = spec, update_rule(train)
+        self._batch_size, self._augments = train.batch_size, train.augment != Augment()
+        model = model_from_spec(spec)
+        self._layout = layout_of(model, mask)
+        self._layers = sparse_layers(model, self._layout)
+        self._compiled = compile_network(*self._layers, normalisation_of(spec), train.batch_size)
+        self._theta = np.zeros(self._layout.size, np.float32)
+        self._slots = np.zeros((2, self._layout.size), np.float32)
+        self._steps = 0
+        self._buffers: Buffers | None = None
+        self._evaluated: dict[int, tuple[np.ndarray, Rows]] = {}
+        self._network: SparseNetwork | None = None
+
+    def check(self, data: Dataset) -> None:
+        """Check the data's shape and type."""
+        network_of(self._spec).check_data(data)
+
+    def load(self, data: Dataset) -> tuple[Any, Any]:
+        """Return training rows, without augmentation only the numbers that the network reads, and labels."""
+        inputs, width, program = self._compiled.inputs, self._compiled.width, self._compiled.program
+        numbers = data.x_train.reshape(len(data.x_train), -1)
+        shape = data.input_shape if self._augments else (1, 1, len(inputs))
+        self._buffers = Buffers(
+            tile=np.zeros((1, len(inputs) * width), numbers.dtype),
+            labels=np.zeros((1, width), np.int32),
+            weights=np.zeros(len(program.product_weights), np.float32),
+            gradient=np.zeros(self._layout.size),
+            values=aligned_zeros(self._compiled.values),
+            errors=aligned_zeros(self._compiled.errors),
+        )
+        read = np.ascontiguousarray(numbers if self._augments else numbers[:, inputs])
+        labels = data.y_train.astype(np.int32)
+        return Images(read, labels, (shape[0], shape[1], shape[2]), inputs), labels
+
+    def start(self, mask: Mask, weights: Weights) -> None:
+        """Begin a training."""
+        self._theta[:] = self._layout.pack(weights)
+        self._slots[:] = 0.0
+        self._steps = 0
+
+    def state(self) -> State:
+        """Return the present weights, the slots, and the number of updates."""
+        weights = {f"weights/{path}": array for path, array in self.weights().items()}
+        return weights | {"optimiser/slots": self._slots.copy(), "optimiser/steps": np.array(self._steps)}
+
+    def restore(self, mask: Mask, state: State) -> None:
+        """Resume from a state."""
+        self.start(mask, weights_of(state))
+        self._slots[:] = state["optimiser/slots"]
+        self._steps = int(state["optimiser/steps"])
+
+    def length_for(self, seconds: float) -> int:
+        """Return the number of iterations that take about this long."""
+        return self._pace.length(seconds, self.capacity)
+
+    @np.errstate(over="ignore", invalid="ignore")  # of a training that diverges
+    def run(self, segment: Segment) -> np.ndarray:
+        """Run a segment."""
+        losses = np.empty(len(segment.rows), np.float32)
+        began = time.perf_counter()
+        train_iterations(
+            self._compiled.program,
+            self._compiled.width,
+            self._rule,
+            segment.images,
+            segment.rows,
+            segment.moves,
+            segment.rates,
+            self._steps,
+            self._theta,
+            self._slots,
+            self._buffers,
+            losses,
+        )
+        self._steps += len(losses)
+        if not self.fresh:  # the first call may compile
+            self._pace.update(len(losses), time.perf_counter() - began)
+        self.fresh = False
+        return losses
+
+    def weights(self) -> Weights:
+        """Return the present weights."""
+        return self._layout.unpack(self._theta)
+
+    def log_probs(self, images: np.ndarray, draws: int, seed: int) -> np.ndarray:
+        """Return the prediction of the present weights."""
+        if self._network is None:
+            compiled = compile_network(*self._layers, normalisation_of(self._spec))
+            self._network = SparseNetwork(compiled, self._layout.size, threads=1)
+        if id(images) not in self._evaluated:
+            self._evaluated[id(images)] = images, self._network.lay_out(images)
+        return log_probabilities(self._network.logits(self._theta, self._evaluated[id(images)][1]))
+
+    def undefined_constraints(self, before: Weights) -> list[str]:
+        """Return nothing: networks with constraints are trained by Keras."""
+        return []
+
+
+def layout_of(model: Any, mask: Mask) -> Layout:
+    """Return the layout of a network's trained weights."""
+    weights = {path: variable.numpy() for path, (_, variable) in named_variables(model).items()}
+    return Layout.of(weights, mask, trained_paths(model))
+
+
+def update_rule(train: TrainConfig) -> Rule:
+    """Return the update rule of a configuration."""
+    optimiser: Adam | Sgd = train.optimiser
+    decay = np.float32(train.weight_decay)
+    if isinstance(optimiser, Adam):
+        first, second, epsilon = map(np.float32, (optimiser.beta_1, optimiser.beta_2, optimiser.epsilon))
+        return Rule(ADAM, first, second, epsilon, decay, train.decoupled)
+    kind = NESTEROV if optimiser.nesterov else SGD
+    return Rule(kind, np.float32(optimiser.momentum), np.float32(0.0), np.float32(0.0), decay, train.decoupled)
