@@ -160,8 +160,9 @@ class BayesAlwaysWins(imp.Imp[Config]):
     def main(self, lab: Lab, config: Config) -> None:
         """Find tickets, average their controls' replicates, sample and infer at some levels."""
         tuned: dict[int, dict[str, float]] = {}  # KL weights by level, from the first seed's ticket
+        trained_arms = imp.find_and_train(lab, config)
         for seed in config.seeds:
-            arms = imp.run_seed(lab, config, seed)
+            arms = [trained for trained in trained_arms if trained.label["seed"] == seed]
             if config.ensemble:
                 average_replicates(lab, config, arms)
             tickets = {trained.level: trained for trained in arms if trained.arm == TICKET}

@@ -176,14 +176,12 @@ class BayesianLth(imp.Imp[Config]):
 
     def main(self, lab: Lab, config: Config) -> None:
         """Prune deterministic and variational networks of each seed, and transplant the deterministic tickets."""
-        trunks = [(trunk.value, _imp_config(config, trunk)) for trunk in config.trunks]
-        for seed in config.seeds:
-            arms_of_seed = imp.run_seed(lab, config, seed)
-            for trunk, trunk_config in trunks:
-                imp.run_seed(lab, trunk_config, seed, trunk)
-            for trained in arms_of_seed:
-                if trained.arm == TICKET and trained.level in config.controlled:
-                    transplant(lab, config, seed, trained)
+        arms = imp.find_and_train(lab, config)
+        for trunk in config.trunks:
+            imp.find_and_train(lab, _imp_config(config, trunk), trunk.value)
+        for trained in arms:
+            if trained.arm == TICKET and trained.level in config.controlled:
+                transplant(lab, config, trained.label["seed"], trained)
 
 
 def transplant(lab: Lab, config: Config, seed: int, source: TrainedArm) -> None:

@@ -14,9 +14,9 @@ References:
 """
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from tfticket import seeds
 from tfticket.arms import TICKET, Arm, Trunk
@@ -25,7 +25,7 @@ from tfticket.config.durations import rewinds_later
 from tfticket.config.schema import validate
 from tfticket.errors import InputError, unknown
 from tfticket.experiment import Experiment
-from tfticket.lab import Handle, Lab
+from tfticket.lab import Handle, Lab, Request
 from tfticket.procedures.trained_arm import TrainedArm
 
 from . import checks
@@ -86,117 +86,146 @@ class Imp(Experiment[AnyConfig]):
         return config.model_copy(update={"train": config.training})
 
     def main(self, lab: Lab, config: AnyConfig) -> None:
-        """Find the tickets of each seed, and train them and their controls."""
-        for seed in config.seeds:
-            run_seed(lab, config, seed)
+        """Find the tickets of all seeds, and train them and their controls."""
+        find_and_train(lab, config)
 
 
-def run_seed(lab: Lab, config: Config, seed: int, trunk: Trunk | None = None) -> list[TrainedArm]:
-    """Find the tickets of an IMP seed and train them and their controls; return all, in the order of their training."""
-    return SeedRun(lab, config, seed, trunk).run()
+def find_and_train(lab: Lab, config: Config, trunk: Trunk | None = None) -> list[TrainedArm]:
+    """Find the tickets of all seeds, level by level, and train them and their controls; return all in this order."""
+    return Levels(lab, config, trunk).run()
+
+
+class _Arm(NamedTuple):
+    """A ticket that is to be trained: see ``TrainedArm``."""
+
+    seed: int
+    ticket: Handle
+    arm: Arm = TICKET
+    replicate: int = 0
 
 
 @dataclass
-class SeedRun:
-    """The steps of one IMP seed: see ``run_seed``."""
+class Levels:
+    """The steps of all seeds, level by level: see ``find_and_train``.
+
+    The trainings of one level do not depend on one another, so the lab computes several at once.
+    """
 
     lab: Lab
     config: Config
-    seed: int
     trunk: Trunk | None
     trained: list[TrainedArm] = field(default_factory=list)
 
     def run(self) -> list[TrainedArm]:
-        """Prune level by level; evaluate each ticket, its controls and its Monte Carlo tickets."""
+        """Prune level by level; train and evaluate each ticket, its controls and its Monte Carlo tickets."""
         from tfticket.tickets.iterative import iterative_pruning
 
-        config = self.config
-        controlled, drawn_levels, replicates = config.controlled, config.drawn_levels, range(config.replicates)
-        self.dense = self.start(self.seed, self.seed_label)
-        for level, ticket in enumerate(iterative_pruning(self.dense, config.prune.levels, self.train, self.prune)):
-            self.evaluate(ticket)
-            if level in controlled:
-                for control, replicate in itertools.product(config.controls, replicates):
-                    self.evaluate(self.make_control(ticket, control, replicate), control.arm, replicate)
-            if level in drawn_levels:
-                for options, replicate in itertools.product(config.monte_carlo, replicates):
-                    self.evaluate(self.draw_mc_ticket(ticket, options, replicate), options.arm, replicate)
+        self.dense = [_Arm(seed, self.start(seed, self.seed_label(seed))) for seed in self.config.seeds]
+        levels = iterative_pruning(self.dense, self.config.prune.levels, self.train, self.prune)
+        for level, tickets in enumerate(levels):
+            self.evaluate([arm for ticket in tickets for arm in (ticket, *self.variants(ticket, level))])
         return self.trained
+
+    def variants(self, ticket: _Arm, level: int) -> Iterator[_Arm]:
+        """Make the controls and the Monte Carlo tickets of a ticket."""
+        config, replicates = self.config, range(self.config.replicates)
+        if level in config.controlled:
+            for control, replicate in itertools.product(config.controls, replicates):
+                yield _Arm(ticket.seed, self.make_control(ticket, control, replicate), control.arm, replicate)
+        if level in config.drawn_levels:
+            for options, replicate in itertools.product(config.monte_carlo, replicates):
+                yield _Arm(ticket.seed, self.draw_mc_ticket(ticket, options, replicate), options.arm, replicate)
 
     def start(self, seed: int, label: dict[str, Any]) -> Handle:
         """Initialise an unpruned network."""
         return self.lab.step("start", StartStep(data=self.config.data, model=self.config.model, seed=seed), label=label)
 
-    def train(self, ticket: Handle, arm: Arm = TICKET, replicate: int = 0) -> Handle:
-        """Train a ticket; of the unpruned one, also keep the weights of some moments."""
-        step = self.training(ticket, self.config.kept if ticket == self.dense else ())
-        return self.lab.step("train", step, {"ticket": ticket}, self.label(ticket, arm, replicate))
+    def train(self, arms: Sequence[_Arm]) -> list[Handle]:
+        """Train tickets; of the unpruned ones, also keep the weights of some moments."""
+        requests = [
+            Request(self.training(arm, self.config.kept if arm in self.dense else ()), {"ticket": arm.ticket}, label)
+            for arm, label in zip(arms, map(self.label, arms), strict=True)
+        ]
+        return self.lab.steps("train", requests, threads=1)
 
-    def prune(self, ticket: Handle, trained: Handle) -> Handle:
-        """Prune a trained ticket, and rewind it."""
-        pruning = self.config.prune.step(self.seed)
-        return self.lab.step("prune", pruning, {"ticket": ticket, "trained": trained}, self.seed_label)
+    def prune(self, tickets: Sequence[_Arm], trained: Sequence[Handle]) -> list[_Arm]:
+        """Prune trained tickets, and rewind them."""
+        pruned = []
+        for arm, training in zip(tickets, trained, strict=True):
+            step, inputs = self.config.prune.step(arm.seed), {"ticket": arm.ticket, "trained": training}
+            pruned.append(_Arm(arm.seed, self.lab.step("prune", step, inputs, self.seed_label(arm.seed))))
+        return pruned
 
-    def evaluate(self, ticket: Handle, arm: Arm = TICKET, replicate: int = 0) -> None:
-        """Train and evaluate a ticket."""
-        trained, label = self.train(ticket, arm, replicate), self.label(ticket, arm, replicate)
-        evaluation = self.config.evaluation(self.seed, self.config.objective)
-        self.lab.step("evaluate", evaluation, {"ticket": ticket, "trained": trained}, label)
-        self.trained.append(TrainedArm(label["arm"], label["level"], replicate, ticket, trained, label))
+    def evaluate(self, arms: Sequence[_Arm]) -> None:
+        """Train and evaluate tickets."""
+        trained = [
+            TrainedArm(label["arm"], label["level"], arm.replicate, arm.ticket, training, label)
+            for arm, training, label in zip(arms, self.train(arms), map(self.label, arms), strict=True)
+        ]
+        requests = [
+            Request(
+                self.config.evaluation(each.label["seed"], self.config.objective),
+                {"ticket": each.ticket, "trained": each.trained},
+                each.label,
+            )
+            for each in trained
+        ]
+        self.lab.steps("evaluate", requests, threads=1)
+        self.trained += trained
 
-    def make_control(self, ticket: Handle, control: Control, replicate: int) -> Handle:
+    def make_control(self, ticket: _Arm, control: Control, replicate: int) -> Handle:
         """Alter a ticket on purpose."""
-        replicate_seed = seeds.derive(self.seed, "replicate", replicate) if replicate else self.seed
-        altered = self.lab.step("control", ControlStep(control=control, seed=replicate_seed), {"ticket": ticket})
-        self.note_collapsed(altered, control.arm)
+        replicate_seed = seeds.derive(ticket.seed, "replicate", replicate) if replicate else ticket.seed
+        step = ControlStep(control=control, seed=replicate_seed)
+        altered = self.lab.step("control", step, {"ticket": ticket.ticket})
+        self.note_collapsed(altered, control.arm, ticket.seed)
         return altered
 
-    def draw_mc_ticket(self, ticket: Handle, options: MonteCarlo, replicate: int) -> Handle:
+    def draw_mc_ticket(self, ticket: _Arm, options: MonteCarlo, replicate: int) -> Handle:
         """Fit the survival model of a ticket, and draw a ticket of another initialisation from it."""
-        data, result = self.config.data, ticket.result()
-        label = {"seed": self.seed, "level": result["level"], "density": result["density"]}
+        data, seed, result = self.config.data, ticket.seed, ticket.ticket.result()
+        label = {"seed": seed, "level": result["level"], "density": result["density"]}
         images = {} if options.images is None else {"images": options.images}
-        model = self.lab.step("fit", FitStep(data=data, seed=self.seed, **images), {"ticket": ticket}, label | images)
-        step = DrawStep(data=data, draw=options, seed=seeds.derive(self.seed, "draw", result["level"], replicate))
-        inputs = {"sampler": model, "ticket": self.independent_dense_ticket(replicate)}
+        fit = FitStep(data=data, seed=seed, **images)
+        model = self.lab.step("fit", fit, {"ticket": ticket.ticket}, label | images)
+        step = DrawStep(data=data, draw=options, seed=seeds.derive(seed, "draw", result["level"], replicate))
+        inputs = {"sampler": model, "ticket": self.independent_dense_ticket(seed, replicate)}
         drawn = self.lab.step("draw", step, inputs, label | {"arm": options.arm, "replicate": replicate})
-        self.note_collapsed(drawn, options.arm)
+        self.note_collapsed(drawn, options.arm, seed)
         return drawn
 
-    def independent_dense_ticket(self, replicate: int) -> Handle:
+    def independent_dense_ticket(self, seed: int, replicate: int) -> Handle:
         """Initialise another unpruned network, and train it to the moment to which tickets are rewound."""
         rewind = self.config.prune.rewind
         arm = Arm(control="monte-carlo", options="dense")
-        label = {"arm": arm, "seed": self.seed, "replicate": replicate}
-        initial = self.start(seeds.derive(self.seed, "monte carlo", replicate), label)
+        label = {"arm": arm, "seed": seed, "replicate": replicate}
+        initial = self.start(seeds.derive(seed, "monte carlo", replicate), label)
         if not rewinds_later(rewind):
             return initial
-        inputs = {"ticket": initial}
-        training = self.training(initial, self.config.kept)
+        inputs, training = {"ticket": initial}, self.training(_Arm(seed, initial), self.config.kept)
         trained = self.lab.step("train", training, inputs, label | {"level": 0, "density": 1.0})
-        unpruned = PruneStep(rate=0.0, rewind=rewind, seed=self.seed)
+        unpruned = PruneStep(rate=0.0, rewind=rewind, seed=seed)
         return self.lab.step("prune", unpruned, inputs | {"trained": trained}, label)
 
-    def note_collapsed(self, ticket: Handle, arm: Arm) -> None:
+    def note_collapsed(self, ticket: Handle, arm: Arm, seed: int) -> None:
         """Notify the user of layers without survivors."""
         result = ticket.result()
         if collapsed := result["emptied"]:
             where = f"{', '.join(collapsed)} at level {result['level']}"
-            self.lab.listener.note(f"seed {self.seed}: {arm} leaves no weight in {where}.")
+            self.lab.listener.note(f"seed {seed}: {arm} leaves no weight in {where}.")
 
-    def label(self, ticket: Handle, arm: Arm, replicate: int) -> dict[str, Any]:
+    def label(self, arm: _Arm) -> dict[str, Any]:
         """Return the label of a ticket's steps in reports."""
-        result = ticket.result()
-        label = {"arm": replace(arm, trunk=self.trunk), "seed": self.seed}
+        result = arm.ticket.result()
+        label = {"arm": replace(arm.arm, trunk=self.trunk), "seed": arm.seed}
         label |= {"level": result["level"], "density": result["density"]}
-        return label | ({"replicate": replicate} if replicate else {})
+        return label | ({"replicate": arm.replicate} if arm.replicate else {})
 
-    @property
-    def seed_label(self) -> dict[str, Any]:
-        """Label of the steps that belong to no level."""
-        return {"seed": self.seed} | ({} if self.trunk is None else {"arm": Arm(trunk=self.trunk)})
+    def seed_label(self, seed: int) -> dict[str, Any]:
+        """Return the label of the steps that belong to no level."""
+        return {"seed": seed} | ({} if self.trunk is None else {"arm": Arm(trunk=self.trunk)})
 
-    def training(self, ticket: Handle, keep: tuple[str, ...]) -> TrainStep:
+    def training(self, arm: _Arm, keep: tuple[str, ...]) -> TrainStep:
         """Return the training of a ticket, some of whose weights are kept."""
         config = self.config
-        return TrainStep.of_ticket(config.data, config.training, self.seed, ticket.result()["density"], keep)
+        return TrainStep.of_ticket(config.data, config.training, arm.seed, arm.ticket.result()["density"], keep)

@@ -71,7 +71,8 @@ def test_steps_of_independent_networks_are_labelled_apart_and_collapsed_layers_a
     kinds = "monte_carlo=[{connectivity: false}, {connectivity: true, images: 50}]"
     overrides = ["control_levels=[0,1]", "prune.levels=1", "prune.rewind=2it", "controls=[]", kinds, "replicates=2"]
     lab, dense = Collapsing(), Arm(control="monte-carlo", options="dense")
-    arms = [(trained.arm.key, trained.level, trained.replicate) for trained in imp.run_seed(lab, load(*overrides), 4)]
+    trained = imp.find_and_train(lab, load(*overrides, "seeds=[4]"))
+    arms = [(arm.arm.key, arm.level, arm.replicate) for arm in trained]
     drawn = ("monte-carlo magnitude", "monte-carlo connectivity, 50 images")
     assert arms == [("ticket", 0, 0), ("ticket", 1, 0), *((arm, 1, n) for arm in drawn for n in (0, 1))]
     labels = {kind: [step.label for step in lab.entries if step.kind == kind] for kind in ("start", "prune", "train")}

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from tfticket import processes
-from tfticket.processes import run_in_processes
+from tfticket.processes import Workers
 
 
 class Unpicklable(Exception):
@@ -87,6 +87,8 @@ def work(job, send, should_stop):
             for number in processes.STOP_SIGNALS:
                 os.kill(os.getpid(), number)
             send("lives on")
+        case "names its process":
+            send(os.getpid())
         case "waits":
             while not should_stop():
                 threading.Event().wait(0.01)
@@ -97,7 +99,7 @@ def work(job, send, should_stop):
 
 def apart(*whats, on_message=lambda number, message: None, at_once=10, path=Path()):
     jobs = [what if isinstance(what, KilledAtItsStart) else (what, path) for what in whats]
-    return run_in_processes(work, jobs, at_once, on_message, lambda: False)
+    return Workers(work).run(jobs, at_once, on_message, lambda: False)
 
 
 def test_each_job_ends_as_it_does_whatever_happens_to_its_siblings():
@@ -127,9 +129,33 @@ def test_what_a_terminal_sends_to_all_reaches_the_parent_alone():
 def test_a_stop_request_keeps_what_waits_from_beginning(tmp_path):
     messages = []
     jobs = [("waits", tmp_path / "first"), ("waits", tmp_path / "second")]
-    ends = run_in_processes(work, jobs, 1, lambda *message: messages.append(message), lambda: bool(messages))
+    ends = Workers(work).run(jobs, 1, lambda *message: messages.append(message), lambda: bool(messages))
     assert [end.words for end in ends] == ["ended with exit code 0", "never began"]
     assert [path.name for path in tmp_path.iterdir()] == ["first"]
+
+
+def test_workers_stay_for_further_jobs_and_a_killed_one_is_replaced():
+    processes_of_jobs = []
+    workers = Workers(work)
+
+    def run(*whats, at_once=2):
+        jobs = [(what, Path()) for what in whats]
+        return workers.run(jobs, at_once, lambda number, message: processes_of_jobs.append(message), lambda: False)
+
+    run("names its process", "names its process", "names its process")
+    run("names its process")
+    first = {number for number in processes_of_jobs if isinstance(number, int)}
+    assert len(first) <= 2
+    for number in first:
+        os.kill(number, signal.SIGKILL)
+    psutil.wait_procs(map(psutil.Process, first & set(psutil.pids())), timeout=60)
+    (end,) = run("names its process", at_once=1)
+    assert (end.code, end.error) == (0, None)
+    last = processes_of_jobs[-1]
+    assert last not in first
+    assert run("fails")[0].code == 0, "a job that fails leaves its process for others"
+    workers.close()
+    assert not psutil.pid_exists(last)
 
 
 @pytest.mark.parametrize("what", ["waits", "hangs", "floods on"])

@@ -114,7 +114,7 @@ class DryLab(Lab):
         self._entries[key] = step
         return step
 
-    def steps(self, kind: str, requests: Sequence[Request]) -> list[Handle]:
+    def steps(self, kind: str, requests: Sequence[Request], threads: int | None = None) -> list[Handle]:
         """List steps that do not depend on one another."""
         return [self.step(kind, request.config, request.inputs, request.label) for request in requests]
 

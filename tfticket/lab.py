@@ -15,13 +15,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from tfticket.arms import written_label
 from tfticket.config import Execution
 from tfticket.config.schema import Config
 from tfticket.errors import InputError, Stopped, TfticketError
 from tfticket.fingerprint import fingerprint
 from tfticket.listener import Listener
-from tfticket.processes import Send, run_in_processes
+from tfticket.processes import Send, Workers
 from tfticket.registry import STEPS, resolve
 from tfticket.runs.artefacts import files_of, load_tensors, verify_step, versions
 from tfticket.runs.events import EventWriter
@@ -80,6 +82,12 @@ class Lab:
         self._verified: set[str] = set()
         self._entered: set[str] = set()
         self._unprotected = False
+        self._workers = Workers(_compute_one)
+        self._worker_threads: int | None = None
+
+    def close(self) -> None:
+        """End the processes that compute steps side by side."""
+        self._workers.close()
 
     def step(
         self,
@@ -108,12 +116,17 @@ class Lab:
         self._enter(handle, label, computed)
         return handle
 
-    def steps(self, kind: str, requests: Sequence[Request]) -> list[Handle]:
-        """Compute steps that do not depend on one another, several at once in processes of their own.
+    def steps(self, kind: str, requests: Sequence[Request], threads: int | None = None) -> list[Handle]:
+        """Compute steps that do not depend on one another, several at once in other processes.
 
-        How many at once, ``execution.processes`` says. Each has the same share of the CPUs, however many of the steps
-        were done before: the number of threads decides bits. One whose process is killed, as where memory runs out, is
-        computed once more, alone.
+        ``execution.processes`` says how many at once, and free memory may allow fewer. The number of threads, which
+        decides bits, depends on neither: each step has the same share of the CPUs, however many of the steps were done
+        before. A step whose process is killed, as where memory runs out, is computed once more, alone.
+
+        Args:
+            kind: A name in ``tfticket.registry.STEPS``.
+            requests: The steps.
+            threads: Of each step, unless ``execution.threads`` is set; None: its share of the CPUs.
 
         Raises:
             Stopped: The user asked to stop; what was done is kept.
@@ -121,6 +134,7 @@ class Lab:
         """
         handles = [self._handle(kind, request.config, request.inputs) for request in requests]
         processes = min(self._execution.processes_at_once, len(requests))
+        execution = self._execution.share(processes, threads)
         pending = []
         for handle, request in zip(handles, requests, strict=True):
             if self._is_done_and_verified(handle):
@@ -128,18 +142,19 @@ class Lab:
             else:
                 pending.append((handle, request))
         if pending and processes > 1:
-            self._compute_in_processes(kind, pending, processes)
+            self._compute_in_processes(kind, pending, processes, execution)
         for handle, request in pending:
             if not self._done(handle):
                 self._compute(handle, request.config, request.inputs, dict(request.label))
             self._enter(handle, dict(request.label), True)
         return handles
 
-    def _compute_in_processes(self, kind: str, asked: Sequence[tuple[Handle, Request]], processes: int) -> None:
-        """Compute steps in processes of their own, each with what one of so many processes may use."""
+    def _compute_in_processes(
+        self, kind: str, asked: Sequence[tuple[Handle, Request]], processes: int, execution: Execution
+    ) -> None:
+        """Compute steps in other processes, at most so many at once."""
         (folder, label), *others = [(handle.path.name, request.label) for handle, request in asked]
         self.listener.started(kind, folder, label, others)
-        execution = self._execution.share(processes)
         known: dict[int, tuple[int, int, int]] = {}
         left = list(range(len(asked)))
 
@@ -150,9 +165,12 @@ class Lab:
             done, total, first = map(sum, zip(*known.values(), strict=True))
             return self.listener.progress(done, total + (len(asked) - len(known)) * progress[1], first)
 
-        for at_once in (processes, 1):
+        if execution.threads != self._worker_threads:  # TensorFlow's threads are set once in a process
+            self._workers.close()
+            self._workers, self._worker_threads = Workers(_compute_one), execution.threads
+        for at_once in (min(processes, _most_processes()), 1):
             jobs = [(self.workspace, execution, kind, asked[number][1]) for number in left]
-            ends = run_in_processes(_compute_one, jobs, at_once, on_message, self._should_stop)
+            ends = self._workers.run(jobs, at_once, on_message, self._should_stop)
             killed = {}
             for number, end in zip(left, ends, strict=True):
                 handle = asked[number][0]
@@ -291,8 +309,17 @@ class _Sender(Listener):
         self._send((done, total, first))
 
 
+PROCESS_BYTES = 2**30
+"""Memory that a process which computes a step takes at least: TensorFlow, a network and its data."""
+
+
+def _most_processes() -> int:
+    """Return the number of processes for which there is memory, at least one."""
+    return max(1, psutil.virtual_memory().available // PROCESS_BYTES)
+
+
 def _compute_one(job: tuple[Path, Execution, str, Request], send: Send, should_stop: Callable[[], bool]) -> None:
-    """A step in a process of its own."""
+    """Compute a step in a worker process."""
     workspace, execution, kind, request = job
     Lab(workspace, execution, _Sender(send), should_stop).step(kind, request.config, request.inputs, request.label)
 

@@ -62,6 +62,7 @@ def open_run(workspace: Path, config: ExperimentConfig, listener: Listener | Non
         stack.callback(recorder.close)
         should_stop = stack.enter_context(stop_requests(folder, recorder.stopping))
         lab = Lab(workspace, config.execution, recorder, should_stop, folder)
+        stack.callback(lab.close)
         text = write_yaml(config.model_dump(mode="json"))
         atomic_write(folder / CONFIG, lambda file: file.write_text(text, encoding="utf-8"))
         lab.keep_manifest()

@@ -38,9 +38,9 @@ class Execution(Config):
             return self.processes
         return 1 if Path("/dev/nvidiactl").exists() else max(1, usable_cpus() // (self.threads or 1))
 
-    def share(self, processes: int) -> "Execution":
-        """Return the share of each of several processes."""
-        return self.model_copy(update={"threads": self.threads or max(1, usable_cpus() // processes)})
+    def share(self, processes: int, threads: int | None = None) -> "Execution":
+        """Return the share of each of several processes: ``threads``, or an equal part of the CPUs."""
+        return self.model_copy(update={"threads": self.threads or threads or max(1, usable_cpus() // processes)})
 
 
 def usable_cpus() -> int:
