@@ -15,7 +15,7 @@ from tfticket.errors import InputError
 Engine = Literal["auto", "keras", "sparse"]
 """Engine of a training."""
 
-DENSE_FROM = 0.1
+DENSE_FROM = 0.2
 """Density above which Keras trains faster (``benchmarks/sparse_training``)."""
 
 
