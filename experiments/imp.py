@@ -20,9 +20,20 @@ from typing import Any, NamedTuple, TypeVar
 
 from tfticket import seeds
 from tfticket.arms import TICKET, Arm, Trunk
-from tfticket.config import Control, ControlStep, DrawStep, FitStep, MonteCarlo, PruneStep, StartStep, TrainStep
+from tfticket.config import (
+    Control,
+    ControlStep,
+    DrawStep,
+    EvaluateStep,
+    FitStep,
+    MonteCarlo,
+    PruneStep,
+    StartStep,
+    TrainStep,
+)
 from tfticket.config.durations import rewinds_later
 from tfticket.config.schema import validate
+from tfticket.config.training import engine_at
 from tfticket.errors import InputError, unknown
 from tfticket.experiment import Experiment
 from tfticket.lab import Handle, Lab, Request
@@ -163,11 +174,7 @@ class Levels:
             for arm, training, label in zip(arms, self.train(arms), map(self.label, arms), strict=True)
         ]
         requests = [
-            Request(
-                self.config.evaluation(each.label["seed"], self.config.objective),
-                {"ticket": each.ticket, "trained": each.trained},
-                each.label,
-            )
+            Request(self.evaluation(each.label), {"ticket": each.ticket, "trained": each.trained}, each.label)
             for each in trained
         ]
         self.lab.steps("evaluate", requests, threads=1)
@@ -224,6 +231,11 @@ class Levels:
     def seed_label(self, seed: int) -> dict[str, Any]:
         """Return the label of the steps that belong to no level."""
         return {"seed": seed} | ({} if self.trunk is None else {"arm": Arm(trunk=self.trunk)})
+
+    def evaluation(self, label: dict[str, Any]) -> EvaluateStep:
+        """Return the evaluation of a trained ticket."""
+        engine = engine_at(self.config.train.engine, label["density"])
+        return self.config.evaluation(label["seed"], self.config.objective).model_copy(update={"engine": engine})
 
     def training(self, arm: _Arm, keep: tuple[str, ...]) -> TrainStep:
         """Return the training of a ticket, some of whose weights are kept."""

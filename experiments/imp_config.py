@@ -114,7 +114,7 @@ class Config(ExperimentConfig):
 
     def evaluation(self, seed: int, objective: Objective | None = None) -> EvaluateStep:
         """Return the evaluation step of a training; a variational network's takes its objective's number of draws."""
-        draws: dict[str, int] = {}
+        draws: dict[str, Any] = {}
         if objective is not None:
             draws = {"draws": objective.evaluation_draws, "passes": self.evaluation_passes, "seed": seed}
         return EvaluateStep(data=self.data, out_of_distribution=self.out_of_distribution, **draws)

@@ -10,8 +10,11 @@ from tests.plans import DIGITS, assert_same
 from tests.refusals import refused
 from tests.sampling.problems import L, network, random_data, random_floats, random_mask, ticket_of
 from tfticket.backend import keras
-from tfticket.config import TrainConfig
+from tfticket.config import EvaluateStep, TrainConfig
 from tfticket.errors import Diverged, Stopped
+from tfticket.evaluation.predictive import network_with, predict
+from tfticket.network import MaskedNetwork
+from tfticket.tickets.evaluation import evaluate_weights
 from tfticket.training import engine
 from tfticket.training.gradient import train_weights
 from tfticket.training.hooks import Hooks
@@ -126,3 +129,19 @@ def test_digits_are_learnt_from_a_sparse_ticket():
     ]
     assert min(accuracies) > 0.8
     assert accuracies[0] == pytest.approx(accuracies[1], abs=0.03)
+
+
+def test_predictions_over_surviving_weights_are_those_of_keras(images):
+    ticket, data = images
+    trained = run(ticket, data)
+    ours, theirs = (
+        predict(ticket.model, ticket.mask, trained.weights, data.x_test, engine=name) for name in ("sparse", "keras")
+    )
+    np.testing.assert_allclose(ours, theirs, atol=1e-5)
+    assert isinstance(network_with(ticket.model, ticket.mask, trained.weights), MaskedNetwork), "30 % are too many"
+    evaluations = [
+        evaluate_weights(ticket, trained.weights, data, EvaluateStep(engine=name)) for name in ("sparse", "keras")
+    ]
+    assert evaluations[0]["test"] == pytest.approx(evaluations[1]["test"], rel=1e-4)
+    with refused("rows", None, "uint8"):
+        predict(ticket.model, ticket.mask, trained.weights, np.zeros((3, 5)), engine="sparse")

@@ -9,7 +9,7 @@ from tfticket.config.durations import Duration
 from tfticket.config.experiment import Execution, ExperimentConfig
 from tfticket.config.pruning import Control
 from tfticket.config.schema import Config
-from tfticket.config.training import DENSE_FROM, Engine, TrainConfig
+from tfticket.config.training import Engine, TrainConfig, engine_at
 from tfticket.config.variational import Carried
 
 
@@ -35,8 +35,8 @@ class TrainStep(Config):
         cls, data: DataConfig, train: TrainConfig, seed: int, density: float, keep: tuple[Duration, ...] = ()
     ) -> Self:
         """Return the step that trains a ticket of some density by the engine that the training asks for."""
-        engine = "keras" if train.engine == "auto" and density > DENSE_FROM else train.engine
-        return cls(data=data, train=train.model_copy(update={"engine": "auto"}), seed=seed, keep=keep, engine=engine)
+        neutral = train.model_copy(update={"engine": "auto"})
+        return cls(data=data, train=neutral, seed=seed, keep=keep, engine=engine_at(train.engine, density))
 
 
 class ControlStep(Config):
@@ -80,6 +80,7 @@ class EvaluateStep(Config):
     out_of_distribution: DataConfig | None = Field(
         None, description="Data of the same image shape whose test rows are to be told from ours by their uncertainty"
     )
+    engine: Engine = Field("keras", description="Engine of the predictions, as of a training")
 
 
 def scientific_fields(config: Config) -> dict[str, Any]:

@@ -19,6 +19,11 @@ DENSE_FROM = 0.2
 """Density above which Keras trains faster (``benchmarks/sparse_training``)."""
 
 
+def engine_at(engine: Engine, density: float) -> Engine:
+    """Return the engine for a ticket of some density: 'auto' only where the sparse engine may be faster."""
+    return "keras" if engine == "auto" and density > DENSE_FROM else engine
+
+
 class Adam(Config):
     """Adam (Kingma and Ba, 2015)."""
 

@@ -10,7 +10,7 @@ from tfticket.data import Dataset, check_alike
 from tfticket.evaluation.bootstrap import bootstrap_intervals
 from tfticket.evaluation.metrics import METRICS, all_metrics, reliability_record
 from tfticket.evaluation.posterior_summary import summarise_posterior
-from tfticket.evaluation.predictive import DRAWS, predict, predictions, seed_of_pass
+from tfticket.evaluation.predictive import DRAWS, network_with, predict, predictions, seed_of_pass
 from tfticket.evaluation.predictive_uncertainty import PosteriorPredictive, aurocs, ood_scores
 from tfticket.network import network_of
 from tfticket.pruning.mask import layer_of
@@ -27,7 +27,10 @@ def predict_splits(
     """Return the predictions of trained weights: split -> log probabilities float64 [rows, classes], as ``predict``."""
     network_of(ticket.model).check_data(data)
     check_class_names(ticket, data)
-    return {split: predict(ticket.model, ticket.mask, weights, data.split(split)[0], draws, seed) for split in SPLITS}
+    return {
+        split: predict(ticket.model, ticket.mask, weights, data.split(split)[0], draws, seed, "keras")
+        for split in SPLITS
+    }
 
 
 def evaluation_record(ticket: Ticket, data: Dataset, predictions: Mapping[str, np.ndarray]) -> dict[str, Any]:
@@ -78,12 +81,11 @@ def evaluate_weights(
         ``summarise_posterior``.
         With ``outside`` also 'out_of_distribution': 'data', number of 'rows', and 'auroc' by score.
     """
-    network = network_of(ticket.model)
-    network.check_data(data)
+    network_of(ticket.model).check_data(data)
     check_class_names(ticket, data)
     if outside is not None:
         check_alike(data, outside)
-    network.assign(ticket.mask, weights)
+    network = network_with(ticket.model, ticket.mask, weights, config.engine)
     variational = bool(network.variational)
     passes, done = config.passes if variational else 1, 0
     total = config.draws * (len(SPLITS) + passes - 1 + (outside is not None))

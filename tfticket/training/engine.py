@@ -8,10 +8,11 @@ from tfticket.config.training import DENSE_FROM
 from tfticket.models import kernel_shapes, model_from_spec, variational_layers
 from tfticket.models.variables import constraints
 from tfticket.pruning.mask import dense_mask, density
+from tfticket.sparse.build import layout_of
 from tfticket.sparse.reader import CannotRun, sparse_layers
 from tfticket.training.loop import gradient_loop
 from tfticket.training.segment import Loop
-from tfticket.training.sparse_loop import SparseLoop, layout_of
+from tfticket.training.sparse_loop import SparseLoop
 from tfticket.types import Mask, Spec
 
 

@@ -7,14 +7,10 @@ import numpy as np
 
 from tfticket.config import Adam, Augment, Sgd, TrainConfig
 from tfticket.data import Dataset
-from tfticket.evaluation.metrics import log_probabilities
-from tfticket.models import model_from_spec, named_variables, normalisation_of
-from tfticket.models.variables import trained_paths
+from tfticket.evaluation.predictive import SparsePrediction, mean_prediction
 from tfticket.network import network_of
-from tfticket.sparse.layout import Layout
-from tfticket.sparse.program import compile_network
-from tfticket.sparse.reader import sparse_layers
-from tfticket.sparse.tiles import Rows, SparseNetwork, aligned_zeros
+from tfticket.sparse.build import compile_ticket
+from tfticket.sparse.tiles import aligned_zeros
 from tfticket.sparse.updates import ADAM, NESTEROV, SGD, Buffers, Images, Rule, train_iterations
 from tfticket.training.segment import Pace, Segment, State, weights_of
 from tfticket.types import Mask, Spec, Weights
@@ -36,16 +32,13 @@ class SparseLoop:
         self._pace = Pace()
         self._spec, self._rule = spec, update_rule(train)
         self._batch_size, self._augments = train.batch_size, train.augment != Augment()
-        model = model_from_spec(spec)
-        self._layout = layout_of(model, mask)
-        self._layers = sparse_layers(model, self._layout)
-        self._compiled = compile_network(*self._layers, normalisation_of(spec), train.batch_size)
+        self._mask = mask
+        self._layout, self._compiled = compile_ticket(spec, mask, train.batch_size)
         self._theta = np.zeros(self._layout.size, np.float32)
         self._slots = np.zeros((2, self._layout.size), np.float32)
         self._steps = 0
         self._buffers: Buffers | None = None
-        self._evaluated: dict[int, tuple[np.ndarray, Rows]] = {}
-        self._network: SparseNetwork | None = None
+        self._prediction: SparsePrediction | None = None
 
     def check(self, data: Dataset) -> None:
         """Check the data's shape and type."""
@@ -120,22 +113,14 @@ class SparseLoop:
 
     def log_probs(self, images: np.ndarray, draws: int, seed: int) -> np.ndarray:
         """Return the prediction of the present weights."""
-        if self._network is None:
-            compiled = compile_network(*self._layers, normalisation_of(self._spec))
-            self._network = SparseNetwork(compiled, self._layout.size, threads=1)
-        if id(images) not in self._evaluated:
-            self._evaluated[id(images)] = images, self._network.lay_out(images)
-        return log_probabilities(self._network.logits(self._theta, self._evaluated[id(images)][1]))
+        if self._prediction is None:
+            self._prediction = SparsePrediction(self._spec, self._mask)
+        self._prediction.theta = self._theta
+        return mean_prediction(self._prediction, images, draws, seed)
 
     def undefined_constraints(self, before: Weights) -> list[str]:
         """Return nothing: networks with constraints are trained by Keras."""
         return []
-
-
-def layout_of(model: Any, mask: Mask) -> Layout:
-    """Return the layout of a network's trained weights."""
-    weights = {path: variable.numpy() for path, (_, variable) in named_variables(model).items()}
-    return Layout.of(weights, mask, trained_paths(model))
 
 
 def update_rule(train: TrainConfig) -> Rule:

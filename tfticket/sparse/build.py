@@ -1,0 +1,33 @@
+"""Compile a ticket's network."""
+
+from typing import Any
+
+from tfticket.models import model_from_spec, named_variables, normalisation_of
+from tfticket.models.variables import trained_paths
+from tfticket.sparse.layout import Layout
+from tfticket.sparse.program import WIDEST, Compiled, compile_network
+from tfticket.sparse.reader import sparse_layers
+from tfticket.types import Mask, Spec
+
+
+def compile_ticket(spec: Spec, mask: Mask, most_rows: int = WIDEST) -> tuple[Layout, Compiled]:
+    """Return the layout of a ticket's trained weights, and its compiled network.
+
+    Args:
+        spec: The network.
+        mask: Kernel path -> boolean array.
+        most_rows: Number of rows that are computed together.
+
+    Raises:
+        CannotRun: The network has layers that the tables do not support.
+        InputError: No weight survives.
+    """
+    model = model_from_spec(spec)
+    layout = layout_of(model, mask)
+    return layout, compile_network(*sparse_layers(model, layout), normalisation_of(spec), most_rows)
+
+
+def layout_of(model: Any, mask: Mask) -> Layout:
+    """Return the layout of a network's trained weights."""
+    weights = {path: variable.numpy() for path, (_, variable) in named_variables(model).items()}
+    return Layout.of(weights, mask, trained_paths(model))
