@@ -170,6 +170,18 @@ def test_chains_open_in_arviz_with_the_standard_names(run, tmp_path, call):
         assert (code, mention in err, (tmp_path / "x.nc").exists()) == (2, True, False), err
 
 
+def test_a_trained_ticket_and_the_draws_of_its_chains_become_c_files(run, tmp_path, call):
+    training, pool = run.folder("train", "ticket"), next(run.workspace.glob("steps/pool-*"))
+    for what, options, draws in (("bayes", ("--arm", "reinitialise"), 1), (training, (), 1), (pool, ("--draws", 8), 8)):
+        out = tmp_path / "ticket.c"
+        code, said, err = call("export", what, "--format", "c", "-w", run.workspace, "--out", out, *options)
+        assert (code, "cc -O3" in said) == (0, True), err
+        assert f"#define DRAWS {draws}\n" in out.read_text()
+    for options, mention in ((("--level", 9), "level 9"), (("--arm", "random-mask"), "random-mask")):
+        code, _, err = call("export", "bayes", "--format", "c", "-w", run.workspace, *options)
+        assert (code, mention in err) == (2, True), err
+
+
 def drawn(workspace, since):
     """Return True if a chain has saved a draw since then and is not done."""
     running = [path.parents[1] for path in workspace.glob("steps/sample-*/draws/*") if path.stat().st_mtime > since]

@@ -115,7 +115,7 @@ def _choose(
         if (path / RESULT).is_file():
             raise InputError(f"{name} is a step without a ticket. Name one that made a ticket, or the run.")
         run = named_run(workspace, name)
-        tickets = _of_run(run, level, seed, arms)
+        tickets = tickets_of_run(run, level, seed, arms)
         several = f"{run.folder.name}: " if len(what) > 1 else ""
         chosen += [_loaded(ticket, several) for ticket in tickets]
         if folder is None:
@@ -143,7 +143,7 @@ def _loaded(ticket: "RunTicket", before_name: str) -> Chosen:
     return Chosen((before_name + first, *rest), *load(ticket))
 
 
-def _of_run(run: Any, level: str | None, seed: str | None, asked: Sequence[Arm]) -> list["RunTicket"]:
+def tickets_of_run(run: Any, level: str | None, seed: str | None, asked: Sequence[Arm]) -> list["RunTicket"]:
     """A run's tickets of these arms, with whatever options, at these levels, of these seeds.
 
     Unless told: the last level that all the arms have, and the first seed.

@@ -3,10 +3,11 @@
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
+from tfticket.arms import TICKET, Arm
 from tfticket.cli import completion
 from tfticket.cli.console import echo, say, show_report, show_results, when
 from tfticket.cli.options import Json, Options, Workspace, command, named_run
@@ -71,46 +72,92 @@ def report(
 @command(
     epilog="Examples:\n\n  tfticket export my-run --out chains.nc\n\n"
     "  tfticket export workspace/steps/sample-0123456789abcdef\n\n"
+    "  tfticket export quickstart --format c --level 10 --out ticket.c\n\n"
+    "  tfticket export workspace/steps/pool-0123456789abcdef --format c --draws 50\n\n"
     "In Python:  xarray.open_datatree('chains.nc')"
 )
 def export(
-    chain: Annotated[
+    what: Annotated[
         str,
         typer.Argument(
-            autocompletion=completion.runs, help="A run with chains, or the folder of a step: sample, pool."
+            metavar="RUN_OR_STEP",
+            autocompletion=completion.runs,
+            help="A run, or the folder of a step: sample, pool; for c also train.",
         ),
     ],
     out: Annotated[
         Path | None, typer.Option(help="The file to write; by default here, with the name of the run or step.")
     ] = None,
     format: Annotated[  # noqa: A002 -- the option's name
-        Literal["netcdf"], typer.Option(help="netcdf: as ArviZ reads it, with its names.")
+        Literal["netcdf", "c"],
+        typer.Option(
+            help="netcdf: chains, as ArviZ reads them. c: one C file that predicts, from the trained weights of a "
+            "run's ticket or from draws of a sample or pool step."
+        ),
     ] = "netcdf",
+    level: Annotated[int | None, typer.Option(help="c: level of a run's ticket; default: the last.")] = None,
+    seed: Annotated[int | None, typer.Option(help="c: IMP seed of a run's ticket; default: the first.")] = None,
+    arm: Annotated[str, typer.Option(help="c: arm of a run: 'ticket', or a control's name.")] = TICKET.key,
+    draws: Annotated[int, typer.Option(min=1, help="c: largest number of draws, evenly spaced.")] = 100,
     workspace: Workspace = DEFAULT_WORKSPACE,
 ) -> None:
-    """Write chains for other programs: draws of the surviving weights, and per-draw statistics."""
-    from tfticket.export import chains_of, to_netcdf
-    from tfticket.reports.chain_pools import pools_of
+    """Write chains, or a network that predicts, for other programs."""
     from tfticket.runs.files import check_place
 
-    if (Path(chain) / "config.json").is_file():
-        whose = Path(chain).resolve()
+    is_step = (Path(what) / "config.json").is_file()
+    run = None if is_step else named_run(workspace, what)
+    whose = Path(what).resolve() if run is None else run.folder
+    out = out or Path(f"{whose.name}.{'nc' if format == 'netcdf' else 'c'}")
+    check_place(out.parent, "--out")
+    is_c = format == "c"
+    written = _export_c(whose, run, out, (level, seed, arm), draws) if is_c else _export_chains(whose, run, out)
+    if not Options.quiet:
+        say(f"{out}: {written}")
+
+
+def _export_chains(whose: Path, run: Any, out: Path) -> str:
+    """Write the chains of a step or of the run's only sampled ticket; return a description."""
+    from tfticket.export import chains_of, to_netcdf
+    from tfticket.reports.chain_pools import pools_of
+
+    if run is None:
         folders = chains_of(whose)
     else:
-        run = named_run(workspace, chain)
-        whose, pools = run.folder, pools_of(run)
+        pools = pools_of(run)
         if not pools:
             raise InputError(
-                f"{chain} has no tickets whose chains are done. Runs of bayes-always-wins have some, with chains of 1 "
-                "or more; `tfticket show` says how far a run is."
+                f"{whose.name} has no tickets whose chains are done. Runs of bayes-always-wins have some, with chains "
+                "of 1 or more; `tfticket show` says how far a run is."
             )
         if len(pools) > 1:
             which = "".join(f"\n  {pool.folder}: {pool.name}" for pool in pools)
-            raise InputError(f"{chain} has {len(pools)} tickets whose chains are done. Name one step's folder:{which}")
+            raise InputError(
+                f"{whose.name} has {len(pools)} tickets whose chains are done. Name one step's folder:{which}"
+            )
         folders = pools[0].chains
-    out = out or Path(f"{whose.name}.nc")
-    check_place(out.parent, "--out")
     written = to_netcdf(folders, out)
-    if not Options.quiet:
-        chains = counted(written["chains"], "chain")
-        say(f"{out}: {chains}, {written['draws']:,} draws of {written['weights']:,} weights")
+    return f"{counted(written['chains'], 'chain')}, {written['draws']:,} draws of {written['weights']:,} weights"
+
+
+def _export_c(whose: Path, run: Any, out: Path, which: tuple[int | None, int | None, str], most_draws: int) -> str:
+    """Write the C file of a run's trained ticket, of a training, or of draws; return a description."""
+    from tfticket.cli.inspect_command import tickets_of_run
+    from tfticket.export import chains_of
+    from tfticket.runs.run_folder import inputs_of
+    from tfticket.runs.step import WEIGHTS
+
+    if run is not None:
+        level, seed, arm = which
+        level_text, seed_text = (None if number is None else str(number) for number in (level, seed))
+        chosen = tickets_of_run(run, level_text, seed_text, [Arm.parse(arm)])[0]  # the first replicate
+    from tfticket.export_c import drawn_weights, trained_weights, write_c  # TensorFlow, after what does without
+
+    if run is not None:
+        ticket, thetas = trained_weights(chosen.ticket, chosen.trained)
+    elif (whose / WEIGHTS).is_file():
+        ticket, thetas = trained_weights(inputs_of(whose)["ticket"], whose)
+    else:
+        ticket, thetas = drawn_weights(chains_of(whose), most_draws)
+    size = write_c(ticket, thetas, out)
+    kind = "trained weights" if len(thetas) == 1 else f"{len(thetas):,} draws"
+    return f"{kind} at {ticket.density:.2%} of the weights, {size / 1000:,.0f} kB. Compile: cc -O3 -c {out} (-lm)"
