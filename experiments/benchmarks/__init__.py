@@ -15,6 +15,7 @@ BENCHMARKS = {
     "networks": "a step of Conv-2, ResNet-20, VGG-11, ViT-tiny; evaluation; memory; against PyTorch",
     "masks": "operations on the mask of ResNet-18: controls, algebra, inspection",
     "monte_carlo": "a Monte Carlo ticket for Conv-6, against a training",
+    "sparse_training": "training and prediction over surviving weights, against PyTorch, Keras and ONNX Runtime",
     "vi_step": "a step of variational inference, against torch-blue and deterministic steps; memory",
     "nuts_gradient": "exact gradients of tickets' posteriors, against JAX and TensorFlow; memory; cost",
     "nuts_draws": "draws of NUTS against NumPyro; overhead of the sampler over its gradients",

@@ -19,9 +19,10 @@ from unittest.mock import patch
 import numpy as np
 import psutil
 
-from experiments.benchmarks import masks, nuts_children, nuts_peers, step_children
+from experiments.benchmarks import masks, nuts_children, nuts_peers, sparse_children, step_children
 from experiments.benchmarks.measure import peak_memory, without_op_determinism
 from tfticket.config import Adam, Augment, TrainConfig
+from tfticket.config.training import Engine
 from tfticket.data import Dataset, load_data
 from tfticket.data.normalisation import UNIT
 from tfticket.tickets import Ticket
@@ -47,7 +48,14 @@ def make_ticket(path: str, threads: int) -> dict[str, Any]:
     return {"density": tickets[-1].density}
 
 
-def train_tfticket(ticket: str, epochs: int, threads: int, deterministic: bool = True) -> dict[str, Any]:
+def train_tfticket(
+    ticket: str,
+    epochs: int,
+    threads: int,
+    deterministic: bool = True,
+    engine: Engine = "keras",
+    batch_size: int = BATCH_SIZE,
+) -> dict[str, Any]:
     """Train by tfticket, without the time of evaluations, which it records.
 
     A first training of one epoch compiles and warms up.
@@ -61,7 +69,7 @@ def train_tfticket(ticket: str, epochs: int, threads: int, deterministic: bool =
     loaded, data = Ticket.load(ticket), load_data()
 
     def train(count: int) -> Any:
-        config = TrainConfig(epochs=f"{count}ep", batch_size=BATCH_SIZE, optimiser=ADAM)
+        config = TrainConfig(epochs=f"{count}ep", batch_size=batch_size, optimiser=ADAM, engine=engine)
         return train_weights(loaded.model, loaded.mask, loaded.start, data, config, SEED)
 
     train(1)
@@ -74,7 +82,9 @@ def train_tfticket(ticket: str, epochs: int, threads: int, deterministic: bool =
     return {"seconds": seconds / epochs, "loss": trained.history[-1]["loss"], "digest": digest.hexdigest()}
 
 
-def train_pytorch(ticket: str, epochs: int, threads: int, masked: str, fused: bool = False) -> dict[str, Any]:
+def train_pytorch(
+    ticket: str, epochs: int, threads: int, masked: str, fused: bool = False, batch_size: int = BATCH_SIZE
+) -> dict[str, Any]:
     """Train eagerly in PyTorch, all rows as one float32 tensor in memory, a new permutation each epoch.
 
     A first training of one epoch warms up.
@@ -86,6 +96,7 @@ def train_pytorch(ticket: str, epochs: int, threads: int, masked: str, fused: bo
         masked: 'no' trains the dense network; 'forward' multiplies the kernels by the mask in each forward pass;
             'gradient' multiplies them once at the start, and then each gradient.
         fused: Whether to use the fused kernel of Adam instead of the default.
+        batch_size: Rows per iteration.
     """
     torch: Any = importlib.import_module("torch")
     torch.set_num_threads(threads)
@@ -112,7 +123,7 @@ def train_pytorch(ticket: str, epochs: int, threads: int, masked: str, fused: bo
         adam = torch.optim.Adam(parameters, ADAM.learning_rate, betas, ADAM.epsilon, fused=fused or None)
         for _ in range(count):
             total, steps = torch.zeros(()), 0
-            for batch in torch.randperm(len(images)).split(BATCH_SIZE):
+            for batch in torch.randperm(len(images)).split(batch_size):
                 hidden = images[batch]
                 for built, mask in zip(layers, masks, strict=True):
                     kernel = built.weight * mask if masked == "forward" else built.weight
@@ -313,7 +324,7 @@ def _time_and_memory(work: Callable[[], tuple[Any, int]]) -> dict[str, Any]:
     return {"seconds": seconds, "memory": (peak - before) / size}
 
 
-MODULES = (sys.modules[__name__], masks, nuts_children, nuts_peers, step_children)
+MODULES = (sys.modules[__name__], masks, nuts_children, nuts_peers, sparse_children, step_children)
 
 
 def main() -> None:

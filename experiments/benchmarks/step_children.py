@@ -10,6 +10,7 @@ import numpy as np
 from experiments.benchmarks.measure import peak_memory
 from tfticket.config import Adam, Objective, TrainConfig
 from tfticket.config.schema import validate
+from tfticket.config.training import Engine
 from tfticket.data import Dataset, load_data
 from tfticket.tickets import Ticket
 
@@ -24,6 +25,11 @@ def step_tfticket(
     """Measure seconds of a step of tfticket, under a mask of 20 %, and the peak memory of the process in GB."""
     measured = _step(network, batch_size, iterations, threads, data, density=0.2)
     return measured | {"peak": peak_memory()}
+
+
+def step_sparse(network: str, batch_size: int, iterations: int, threads: int, density: float) -> dict[str, Any]:
+    """Measure seconds of a step of the sparse engine."""
+    return _step(network, batch_size, iterations, threads, "cifar-10-small", density=density, engine="sparse")
 
 
 def vi_step_tfticket(
@@ -51,6 +57,7 @@ def _step(
     data: str,
     objective: dict[str, Any] | None = None,
     density: float = 1.0,
+    engine: Engine = "keras",
 ) -> dict[str, Any]:
     import tfticket as tt
     from tfticket import backend
@@ -68,6 +75,7 @@ def _step(
         evaluate_every=length,
         batch_size=batch_size,
         optimiser=Adam(learning_rate=1e-3),
+        engine=engine,
         objective=validate(Objective, objective or {}, where="variational"),
     )
     before = peak_memory()

@@ -1,17 +1,24 @@
-"""A compiled network with its weights as one C file without dependencies beyond the standard library."""
+"""A compiled network with its weights as one C file for GCC or Clang, which needs the C library alone."""
 
+import math
 from collections.abc import Iterable
 
 import numpy as np
 
 from tfticket.sparse.program import Compiled
 
+BLOCK = 64
+"""Numbers of a row that are read together."""
+
+STEP = 64
+"""Largest number of rows whose sums are held in registers."""
+
 COLUMNS = 118
 """Longest line of a table."""
 
 
 def c_source(compiled: Compiled, thetas: np.ndarray, row_type: str, row_length: int, about: str) -> str:
-    """Return a C99 file that computes probabilities of rows.
+    """Return a C file that computes probabilities of rows.
 
     Args:
         compiled: The network.
@@ -30,6 +37,8 @@ def c_source(compiled: Compiled, thetas: np.ndarray, row_type: str, row_length: 
         "TILE": compiled.width,
         "VALUES": compiled.values,
         "INPUTS": len(program.inputs),
+        "STEP": math.gcd(compiled.width, STEP),
+        "BLOCK": BLOCK,
         "PRODUCTS": len(program.product_weights),
         "OPERATIONS": len(program.operations),
     }
@@ -108,24 +117,33 @@ static float activated(float x, int activation) {
 
 /* The rows of a tile lie side by side: values[place + row]. */
 static void read_rows(const row_t *rows, int count, float *values) {
-  for (int n = 0; n < INPUTS; n++)
+  for (int begin = 0; begin < INPUTS; begin += BLOCK) { /* a block of numbers of all rows stays in the cache */
+    int end = begin + BLOCK < INPUTS ? begin + BLOCK : INPUTS;
     for (int r = 0; r < TILE; r++) {
       const row_t *row = rows + (size_t)(r < count ? r : count - 1) * ROW;
-      values[input_value[n] + r] = ((float)row[row_place[n]] - input_offset[n]) * input_scale[n] + input_shift[n];
+      for (int n = begin; n < end; n++)
+        values[input_value[n] + r] = ((float)row[row_place[n]] - input_offset[n]) * input_scale[n] + input_shift[n];
     }
+  }
 }
 
+/* Sums stay in the registers: 16 numbers are one of AVX-512, two of AVX2, four of NEON. */
+typedef float lanes __attribute__((vector_size(64), aligned(4), may_alias));
+
 static void sum_products(const int32_t *run, int activation, const float *theta, const float *weights, float *values) {
-  for (int column = 0; column < run[1]; column += TILE) {
-    float sums[TILE];
-    float bias = run[5] < 0 ? 0.f : theta[run[5]];
-    for (int r = 0; r < TILE; r++) sums[r] = bias;
+  float bias = run[5] < 0 ? 0.f : theta[run[5]];
+  for (int column = 0; column < run[1]; column += STEP) {
+    const float *from = values + run[4] + column;
+    float *to = values + run[0] + column;
+    lanes start = {0.f}, sums[STEP / 16];
+    start += bias;
+    for (int s = 0; s < STEP / 16; s++) sums[s] = start;
     for (int p = run[2]; p < run[3]; p++) {
-      const float *from = values + source[p] + run[4] + column;
-      float weight = weights[p];
-      for (int r = 0; r < TILE; r++) sums[r] += weight * from[r];
+      const lanes *of_source = (const lanes *)(from + source[p]);
+      for (int s = 0; s < STEP / 16; s++) sums[s] += weights[p] * of_source[s];
     }
-    for (int r = 0; r < TILE; r++) values[run[0] + column + r] = activated(sums[r], activation);
+    memcpy(to, sums, sizeof sums);
+    for (int r = 0; r < STEP; r++) to[r] = activated(to[r], activation);
   }
 }
 

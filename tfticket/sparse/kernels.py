@@ -32,8 +32,8 @@ from tfticket.sparse.vectors import (
     where_positive,
 )
 
-BLOCK = 8 * LANES
-"""Numbers of a run that are summed in registers together."""
+BLOCK, HALF = 8 * LANES, 4 * LANES
+"""Numbers of a run that are summed in registers together; short runs take the second."""
 
 LINEAR, MAX_POOL, AVERAGE_POOL, ACTIVATION = range(4)
 """Kinds of operations."""
@@ -117,7 +117,22 @@ def _sum_products(
             store(target, position + 5 * LANES, _activated(f, activation))
             store(target, position + 6 * LANES, _activated(g, activation))
             store(target, position + 7 * LANES, _activated(h, activation))
-        for column in range(whole, length, LANES):
+        half = length - length % HALF
+        for column in range(whole, half, HALF):
+            a = b = c = d = start
+            offset = shift + column
+            for product in range(first, last):
+                weight, place = splat(weights[product]), sources[product] + offset
+                a = multiply_add(a, weight, load(source, place))
+                b = multiply_add(b, weight, load(source, place + LANES))
+                c = multiply_add(c, weight, load(source, place + 2 * LANES))
+                d = multiply_add(d, weight, load(source, place + 3 * LANES))
+            position = at + column
+            store(target, position, _activated(a, activation))
+            store(target, position + LANES, _activated(b, activation))
+            store(target, position + 2 * LANES, _activated(c, activation))
+            store(target, position + 3 * LANES, _activated(d, activation))
+        for column in range(half, length, LANES):
             a = start
             for product in range(first, last):
                 a = multiply_add(a, splat(weights[product]), load(source, sources[product] + shift + column))
@@ -165,6 +180,13 @@ def _propagate_back(
                 load(values, p + 2 * LANES),
                 load(values, p + 3 * LANES),
             )
+            if target < 0:  # the error of an input of the network
+                for product in range(first, last):
+                    q = sources[product] + column
+                    i = multiply_add(multiply(v, load(errors, q)), w, load(errors, q + LANES))
+                    j = multiply_add(multiply(x, load(errors, q + 2 * LANES)), y, load(errors, q + 3 * LANES))
+                    gradient[places[product]] += total(add(i, j))
+                continue
             a = b = c = d = zero
             for product in range(first, last):
                 weight, q = splat(weights[product]), sources[product] + column
@@ -178,12 +200,11 @@ def _propagate_back(
                 c, d = multiply_add(c, weight, g), multiply_add(d, weight, h)
                 i, j = multiply_add(multiply(v, e), w, f), multiply_add(multiply(x, g), y, h)
                 gradient[places[product]] += total(add(i, j))
-            if target >= 0:
-                q = target + column
-                store(errors, q, a)
-                store(errors, q + LANES, b)
-                store(errors, q + 2 * LANES, c)
-                store(errors, q + 3 * LANES, d)
+            q = target + column
+            store(errors, q, a)
+            store(errors, q + LANES, b)
+            store(errors, q + 2 * LANES, c)
+            store(errors, q + 3 * LANES, d)
         for column in range(whole, width, LANES):
             v, a = load(values, value + column), zero
             for product in range(first, last):

@@ -25,9 +25,11 @@ class SparseLoop:
 
     engine = "sparse"
     jit = False
+    _compiled_kernels = False
+    """Whether this process has run the kernels, which compiles them."""
 
     def __init__(self, spec: Spec, mask: Mask, train: TrainConfig, capacity: int) -> None:
-        self.capacity, self.fresh = capacity, True
+        self.capacity, self.fresh = capacity, not SparseLoop._compiled_kernels
         self.variational: dict[str, Any] = {}
         self._pace = Pace()
         self._spec, self._rule = spec, update_rule(train)
@@ -102,9 +104,10 @@ class SparseLoop:
             losses,
         )
         self._steps += len(losses)
-        if not self.fresh:  # the first call may compile
+        if not self.fresh:  # the first call compiles
             self._pace.update(len(losses), time.perf_counter() - began)
         self.fresh = False
+        SparseLoop._compiled_kernels = True
         return losses
 
     def weights(self) -> Weights:
