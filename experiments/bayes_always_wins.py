@@ -1,6 +1,6 @@
 """Bayes always wins the lottery in Monte Carlo: train a pruned network, and sample its posterior.
 
-For each IMP seed: tickets by iterative magnitude pruning, trained from their own start and re-initialised, as in
+For each IMP seed: tickets by iterative magnitude pruning, trained from their start weights and re-initialised, as in
 ``experiments.imp``. Then, at some levels:
 
 - NUTS, or another sampler: chains over the ticket's surviving weights, each from an independent start, pooled;
@@ -32,19 +32,20 @@ from tfticket.sampling.stopping import UNTIL, is_enough
 from . import checks, imp
 from .imp_config import Config as ImpConfig
 
-_OF_ONE_MASK = ("reinitialise", "keep-signs")
-"""Controls with their ticket's mask."""
+_SAME_MASK = ("reinitialise", "keep-signs")
+"""Controls that keep the ticket's mask."""
 
 
 class Config(ImpConfig):
     """Iterative pruning, its controls, and chains over the tickets' weights."""
 
-    sample: SampleConfig = Field(SampleConfig(), description="The chains")
-    chains: int = Field(4, ge=0, le=MOST, description="Of each ticket, from independent starts; 0: none")
+    sample: SampleConfig = Field(SampleConfig(), description="Chains: sampler, priors, number of draws")
+    chains: int = Field(4, ge=0, le=MOST, description="Number of chains per ticket, from independent starts; 0: none")
     until: str | None = Field(
         None,
-        description="Chains end before sample.draws once they are 'converged', have '400 effective draws', any number, "
-        "or their mean prediction gets 'no better' on validation rows; null: after sample.draws",
+        description="Stopping rule, checked between the parts of chains: 'converged', a number such as '400 effective"
+        " draws', or 'no better' (the mean prediction on validation rows no longer improves); null: stop "
+        "after sample.draws",
     )
     sampled_levels: tuple[Annotated[int, Field(ge=0)], ...] | None = Field(
         None, description="Levels whose tickets are sampled, 0 is dense; null: the last"
@@ -52,12 +53,14 @@ class Config(ImpConfig):
     sampled_arms: tuple[str, ...] = Field(
         ("ticket",),
         min_length=1,
-        description="Arms to sample there: 'ticket', or controls, whose masks are then compared",
+        description="Arms to sample at these levels: 'ticket', or controls, whose masks are then compared",
     )
     svi: Svi | None = Field(
-        None, description="Variational inference on the same masks, {} for the paper's ways; null: none"
+        None, description="Stochastic variational inference on the same masks, {} for the paper's settings; null: none"
     )
-    ensemble: bool = Field(True, description="Also the mean prediction of each control's replicates, two or more")
+    ensemble: bool = Field(
+        True, description="Also evaluate the mean prediction of each control's replicates, if there are two or more"
+    )
 
     @field_validator("until")
     @classmethod
@@ -87,21 +90,24 @@ class Config(ImpConfig):
         known = [TICKET, *(control.arm for control in self.controls), *(mc.arm for mc in self.monte_carlo)]
         for text, arm in zip(self.sampled_arms, self.arms_sampled, strict=True):
             if arm not in known:
-                raise field_error("sampled_arms", f"sampled_arms: '{text}' is none of {', '.join(map(str, known))}")
-            if self.sample.start != "ticket" and arm.control in _OF_ONE_MASK:
                 raise field_error(
                     "sampled_arms",
-                    f"sampled_arms: '{arm}' has the ticket's mask, and chains that do not begin at its weights are "
-                    "the ticket's own; leave it out, or set sample.start to ticket",
+                    f"sampled_arms: '{text}' is not an arm of this run; expected one of {', '.join(map(str, known))}",
                 )
-            if self.svi is not None and self.svi.carried == "mask" and arm.control in _OF_ONE_MASK:
+            if self.sample.start != "ticket" and arm.control in _SAME_MASK:
                 raise field_error(
                     "sampled_arms",
-                    f"sampled_arms: '{arm}' has the ticket's mask, and SVI on a mask alone is the ticket's own; leave "
-                    "it out, or set svi.carried to start",
+                    f"sampled_arms: '{arm}' has the ticket's mask, and its chains would equal the ticket's unless they "
+                    "begin at its weights; remove it, or set sample.start to ticket",
+                )
+            if self.svi is not None and self.svi.carried == "mask" and arm.control in _SAME_MASK:
+                raise field_error(
+                    "sampled_arms",
+                    f"sampled_arms: '{arm}' has the ticket's mask, and SVI on the mask alone would equal the ticket's; "
+                    "remove it, or set svi.carried to start",
                 )
             if arm != TICKET and not self.levels_of(arm):
-                message = f"sampled_arms: '{arm}' is at none of the levels that are sampled; see control_levels"
+                message = f"sampled_arms: '{arm}' exists at no sampled level; see control_levels"
                 raise field_error("sampled_arms", message)
         return self
 
@@ -149,7 +155,7 @@ class BayesAlwaysWins(imp.Imp[Config]):
             training = config.svi.train or config.train
             check_variational_training(config, config.svi.variational, (config.svi.carried,), training)
             if training.objective.kl_weights:
-                notes.append("objective.kl_weights have no effect: svi.ways say where KL weights come from.")
+                notes.append("objective.kl_weights have no effect: svi.ways sets the KL weights.")
         if not config.chains:
             return notes
         model = network_of_config(config.model, load_dataset(config.data))
@@ -192,9 +198,9 @@ def average_replicates(lab: Lab, config: Config, arms: Sequence[TrainedArm]) -> 
 
 
 def sample(lab: Lab, config: Config, seed: int, trained: TrainedArm) -> Handle:
-    """Draw a ticket's chains part by part, pool them, and notify the user of the verdict.
+    """Draw a ticket's chains part by part, pool them, and report the verdict.
 
-    With ``until``, chains are pooled after each part, and end once they are good enough.
+    With ``until``, chains are pooled after each part, and stop once the rule is met.
     """
     arm = replace(trained.arm, method=config.sample.method)
     label = trained.label | {"arm": arm}

@@ -7,7 +7,7 @@ For each IMP seed:
 - at the controlled levels the deterministic ticket is transplanted to a variational network, its weights as posterior
   means, and trained by variational inference.
 
-Learning-rate rewinding, which keeps the trained weights, is one more way of pruning.
+Pruning with learning-rate rewinding, which keeps the trained weights, is a further option.
 
 References:
     "Bayesian lottery ticket hypothesis", sections 4 to 8 and appendices.
@@ -40,76 +40,84 @@ from .imp_config import Config as ImpConfig
 
 
 class Trunk(Part):
-    """Another way of iterative pruning, from the same initialisation of the seed."""
+    """A further lineage of iterative pruning, from the same initialisation."""
 
-    variational: bool = Field(True, description="Of the variational network; false: of the deterministic one")
-    score: Annotated[str, known("score", SCORES)] = Field("snr", description="What ranks the weights")
-    rewind: Literal["none"] | None = Field(
-        None, description="'none' for learning-rate rewinding; null: as prune.rewind"
+    variational: bool = Field(True, description="Prune the variational network; false: the deterministic one")
+    score: Annotated[str, known("score", SCORES)] = Field(
+        "snr", description="Score that ranks the weights; `tfticket list scores` shows all"
     )
-    controls: bool = Field(True, description="With controls of its own at the controlled levels")
+    rewind: Literal["none"] | None = Field(
+        None, description="Rewinding: 'none' for learning-rate rewinding; null: same as prune.rewind"
+    )
+    controls: bool = Field(True, description="Train controls for these tickets too, at the controlled levels")
 
     @field_validator("rewind", mode="before")
     @classmethod
     def _check_rewind(cls, value: object) -> object:
         if value not in (None, "none"):
-            raise ValueError("expected 'none' (learning-rate rewinding) or null (as prune.rewind says for all)")
+            raise ValueError("expected 'none' (learning-rate rewinding) or null (same as prune.rewind)")
         return value
 
     @model_validator(mode="after")
     def _check(self) -> Self:
         if not self.variational and self.score in ("snr", "mu", "square"):
-            message = f"the score {self.score} is of variational networks; take magnitude"
+            message = f"the score {self.score} needs a variational network; use magnitude"
             raise ValueError(InputError(message, field="score", suggestion="magnitude"))
         return self
 
     @property
     def value(self) -> arms.Trunk:
-        """The trunk of its arms."""
+        """The trunk of the arms."""
         return arms.Trunk(self.variational, self.score, self.rewind == "none")
 
 
 class Config(ImpConfig):
     """Iterative pruning of deterministic and of variational networks, and transplants."""
 
-    variational: Variational = Field(Variational(), description="How the network is made variational")
+    variational: Variational = Field(Variational(), description="Posteriors and prior of the variational networks")
     variational_train: TrainConfig | None = Field(
-        None, description="The training of variational networks, transplants among them; null: as `train`"
+        None, description="Training of variational networks, including transplants; null: same as `train`"
     )
     trunks: tuple[Trunk, ...] = Field(
-        (Trunk(),), description="Other ways of iterative pruning, e.g. [{score: snr}, {score: mu}, {rewind: none}]"
+        (Trunk(),),
+        description="Further lineages of iterative pruning, e.g. [{score: snr}, {score: mu}, {rewind: none}]",
     )
     transplants: tuple[Carried, ...] = Field(
         ("start",),
-        description="What goes along with a deterministic ticket's mask: its start weights, trained ones, or nothing",
+        description="Weights transplanted with a deterministic ticket's mask: none (mask), start weights (start) or "
+        "trained weights (trained)",
     )
 
     @model_validator(mode="after")
     def _check_trunks(self) -> Self:
         for name, keys in (("trunks", [trunk.value.key for trunk in self.trunks]), ("transplants", self.transplants)):
             if len(set(keys)) < len(keys):
-                raise field_error(name, f"the {name} {', '.join(keys)} repeat; each counts once")
+                raise field_error(name, f"the {name} {', '.join(keys)} repeat; name each only once")
         if self.prune.rewind == "none" and any(trunk.rewind for trunk in self.trunks):
-            raise field_error("trunks", "trunks: prune.rewind is 'none' for all; leave `rewind` out of the trunks")
+            raise field_error("trunks", "trunks: prune.rewind is already 'none'; remove `rewind` from the trunks")
         if any(
             not trunk.variational and (trunk.score, trunk.rewind) == (self.prune.score, None) for trunk in self.trunks
         ):
             alternative = ", or give it rewind: none" if self.prune.rewind != "none" else ""
-            message = f"trunks: deterministic tickets by {self.prune.score} are the run's own; leave that trunk out"
+            message = (
+                f"trunks: the run already prunes the deterministic network by {self.prune.score}; remove that trunk"
+            )
             raise field_error("trunks", message + alternative)
         if self.model.variational is not None:
-            message = "model.variational: the base is the deterministic network here; `variational` is the other's"
+            message = (
+                "model.variational: the base network is deterministic in this experiment; set `variational` instead"
+            )
             raise field_error("model.variational", message)
         return self
 
     @property
     def inference(self) -> TrainConfig:
-        """The training of variational networks."""
+        """Training of variational networks."""
         return self.variational_train or self.train
 
 
 def _imp_config(config: Config, trunk: Trunk) -> ImpConfig:
-    """Return a trunk's configuration as an experiment by itself."""
+    """Return a trunk's configuration as a separate experiment."""
     rewind = config.prune.rewind if trunk.rewind is None else trunk.rewind
     changes: dict[str, Any] = {"prune": config.prune.model_copy(update={"score": trunk.score, "rewind": rewind})}
     if trunk.variational:
@@ -168,7 +176,7 @@ class BayesianLth(imp.Imp[Config]):
             check_variational_training(config, config.variational, config.transplants, config.inference)
         if config.transplants and not config.controlled:
             notes.append(
-                "No level is controlled, so nothing is transplanted: see control_densities and control_levels."
+                "No level is controlled, and nothing is transplanted: see control_densities and control_levels."
             )
         for trunk in config.trunks:
             notes += imp.Imp[ImpConfig]().check_model(_imp_config(config, trunk))

@@ -13,7 +13,7 @@ from .imp_config import Config
 
 
 def check_data(config: Config) -> None:
-    """Refuse, before TensorFlow starts, data that do not fit, and a missing file or module of a network."""
+    """Refuse unsuitable data, and a missing file or module of a network, before TensorFlow starts."""
     from tfticket.data import check_alike, load_dataset
 
     data = load_dataset(config.data)
@@ -31,7 +31,7 @@ def check_data(config: Config) -> None:
 
 
 def check_moments(config: Config, train: TrainConfig, where: str) -> None:
-    """Refuse moments that a training does not reach; ``where`` is its field."""
+    """Refuse moments that training does not reach; ``where`` is the field of the training."""
     from tfticket.data import split_rows
 
     rows = split_rows(config.data)[0]
@@ -71,7 +71,7 @@ def check_model(config: Config, *, compares: bool, infers: bool = False) -> list
     dense = dense_mask(kernel_shapes(model))
     check_levels(dense, config.prune)
     weights = {path: variable.numpy() for path, (_, variable) in named_variables(model).items()}
-    resolve(SCORES[config.prune.score].target)(weights, dense, 0)  # refuses a network that it cannot rank
+    resolve(SCORES[config.prune.score].target)(weights, dense, 0)  # raises for a network without this score
     if not infers:
         check_objective(config.train.objective, variational_layers(model))
     check_precision(config.train, config.model.variational is not None)
@@ -89,9 +89,9 @@ def check_model(config: Config, *, compares: bool, infers: bool = False) -> list
     notes = unmatched_densities(config) if compares else []
     notes += check_engine(model, config.train, (1.0 - config.prune.rate_per_level) ** config.prune.levels, "train")
     if config.train != config.training and not infers:
-        notes.append("train.objective has no effect: no variational network is trained by it.")
+        notes.append("train.objective has no effect: no variational network is trained with it.")
     unprunable = ", ".join(f"{path} ({kind})" for path, kind in unprunable_layers(model).items())
-    return notes + [f"Not pruned, since their kind cannot be: {unprunable}"] * bool(unprunable)
+    return notes + [f"Layers of these kinds are not pruned: {unprunable}"] * bool(unprunable)
 
 
 def _check_random_mask(control: Control, dense: Mask, exempt: tuple[str, ...]) -> None:
@@ -115,6 +115,6 @@ def unmatched_densities(config: Config) -> list[str]:
             nearest = min(levels, key=lambda level: abs(kept**level - density))
             notes.append(
                 f"No level lies near the control density {density:g} (the nearest is level {nearest}, of density "
-                f"{kept**nearest:.3g}), so nothing is compared there; control_levels names levels themselves."
+                f"{kept**nearest:.3g}), so nothing is compared at it; set control_levels to name levels directly."
             )
     return notes

@@ -17,7 +17,7 @@ from tfticket.user_networks import is_keras_file, is_user_defined
 
 
 def _model(name: str) -> str:
-    """A registered name, or how a user names a network of their own."""
+    """Check the name of a registered network or of a user's own."""
     if is_keras_file(name):
         return absolute_path(name)
     if name in MODELS or re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", name):
@@ -26,18 +26,18 @@ def _model(name: str) -> str:
 
 
 ENDINGS = (".npz", ".zip", ".tar.gz")
-"""Of the files that data may lie in."""
+"""Endings of data files."""
 
 
 def name_of(path: Path) -> str:
-    """Return the name of data, from their file or folder."""
+    """Return the name of a data set, taken from its file or folder."""
     ending = next((ending for ending in ENDINGS if path.name.endswith(ending)), "")
     return path.name.removesuffix(ending) or "own data"
 
 
 def absolute_path(path: str) -> str:
-    """A path from the root, '~' being the user's home."""
-    return os.path.abspath(os.path.expanduser(path))  # pathlib raises where there is no such user
+    """Return the absolute path; '~' is the user's home."""
+    return os.path.abspath(os.path.expanduser(path))  # pathlib raises for an unknown user
 
 
 def _classes(value: object) -> object:
@@ -47,35 +47,37 @@ def _classes(value: object) -> object:
 
 
 class DataConfig(Config):
-    """The data and their split, which serves all seeds of a run."""
+    """The data and their split, shared by all seeds of a run."""
 
     name: Annotated[str, Suggested(DATA_SETS)] = Field(
         "mnist",
         min_length=1,
-        description="Data set, `tfticket data` shows them; with `path`, what figures call it (default: its file name)",
+        description="Data set; `tfticket data` shows all. With `path`: the name in figures (default: the file's name)",
     )
     path: Annotated[str, Field(min_length=1), AfterValidator(absolute_path)] | None = Field(
         None,
-        description="File or folder to read: npz, IDX, CIFAR-10's archives, images in folders or zipped; null: by name",
+        description="File or folder to read: npz, IDX, CIFAR-10 archives, or images in a folder or zip file; null: "
+        "the data set called `name`",
     )
     classes: Annotated[tuple[int | str, ...], BeforeValidator(_classes)] | None = Field(
-        None, description="Keep only these classes, by number or name, labelled 0, 1, ... in this order; null: all"
+        None, description="Classes to keep, by number or name, labelled 0, 1, ... in this order; null: all"
     )
     validation_rows: int | None = Field(
         None,
         ge=1,
-        description="Rows taken from the training set for validation; null: the data's own validation rows, "
-        "else 5,000, or a tenth of under 50,000",
+        description="Number of training rows held out for validation; null: the data set's own validation rows or, "
+        "without them, 5,000 (a tenth of fewer than 50,000 rows)",
     )
-    train_rows: int | None = Field(None, ge=1, description="Keep only so many training rows (seeded); null: all")
-    split_seed: int = Field(0, ge=0, description="Seed of the split; independent of the runs' seeds")
-    stratify: bool = Field(
-        False, description="Split so that training and validation rows have the classes in the same proportions"
+    train_rows: int | None = Field(
+        None, ge=1, description="Number of training rows to keep, chosen by the split seed; null: all"
     )
+    split_seed: int = Field(0, ge=0, description="Seed of the split; independent of the run's seeds")
+    stratify: bool = Field(False, description="Give training and validation rows the same class proportions")
     normalise: Literal["auto", "unit", "standard", "none"] = Field(
         "auto",
-        description="Input of the network: unit, pixels / 255; standard, mean 0 and deviation 1 per channel or feature "
-        "over the training rows; none, floats as they are; auto, unit for uint8 and standard for floats",
+        description="Normalisation of the input: unit (pixels / 255), standard (mean 0 and deviation 1 per channel or"
+        " feature over the training rows), none (floats unchanged), or auto (unit for uint8, standard for"
+        " floats)",
     )
 
     @model_validator(mode="before")
@@ -98,7 +100,7 @@ class DataConfig(Config):
 Initialiser = Literal[
     "glorot_normal", "glorot_uniform", "glorot_untruncated", "he_normal", "he_uniform", "he_untruncated"
 ]
-"""Of kernels. 'normal' is cut off at two standard deviations, as Keras has it; 'untruncated' is not. He is Kaiming."""
+"""Kernel initialisers. 'normal' is truncated at two standard deviations, as in Keras. He is also called Kaiming."""
 
 
 class ModelConfig(Config):
@@ -106,25 +108,28 @@ class ModelConfig(Config):
 
     name: Annotated[str, Suggested(MODELS), AfterValidator(_model)] = Field(
         "lenet-300-100",
-        description="Network, `tfticket list models` shows them; or your own, package.module:function or a .keras file",
+        description="Network; `tfticket list models` shows all. Your own: package.module:function, or a .keras file",
     )
     initialiser: Initialiser = Field(
-        "glorot_normal", description="Distribution of the initial kernels; biases are 0. An own network has its own"
+        "glorot_normal",
+        description="Distribution of the initial kernels; biases are 0. Your own network keeps its initialisers",
     )
     start: Literal["seed", "current"] = Field(
-        "seed", description="Start weights: drawn from the seed, or those that an own network comes with"
+        "seed", description="Start weights: drawn from the seed (seed), or those stored in your own network (current)"
     )
 
     variational: Variational | None = Field(
-        None, description="Normal posteriors over the weights, {} for the usual ones; null: a deterministic network"
+        None, description="Normal posteriors over the weights, {} for the defaults; null: a deterministic network"
     )
 
     @model_validator(mode="after")
     def _check(self) -> Self:
         own = is_user_defined(self.name)
         if own and self.initialiser != "glorot_normal":
-            advice = f"initialiser has no say in an own network such as {self.name}; set it there"
+            advice = f"initialiser has no effect on your own network {self.name}; set it in the network"
             raise field_error("initialiser", advice)
         if not own and self.start == "current":
-            raise field_error("start", f"start: current is for own networks; {self.name} comes with no weights")
+            raise field_error(
+                "start", f"start: current needs your own network; {self.name} has no stored weights. Set start: seed"
+            )
         return self

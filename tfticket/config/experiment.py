@@ -15,20 +15,23 @@ from tfticket.registry import EXPERIMENTS
 class Execution(Config):
     """Execution of a run.
 
-    None of it changes a result's bits but ``threads``, which is recorded, and of chains and members of a population
-    ``processes``, among which the threads are shared.
+    Only ``threads``, which is recorded, can change the bits of a result. So can ``processes`` for chains and members of
+    a population, since processes share the threads.
     """
 
-    threads: int | None = Field(None, ge=1, le=MOST, description="CPU threads; null: all that this process may use")
+    threads: int | None = Field(
+        None, ge=1, le=MOST, description="Number of CPU threads; null: all available to this process"
+    )
     processes: int | None = Field(
         None,
         ge=1,
         le=MOST,
-        description="Chains or members computed at once, each in a process; null: as many as CPUs, on a GPU one",
+        description="Number of chains or members computed at once, each in a process; null: as many as CPUs, or one "
+        "on a GPU",
     )
     checkpoint_seconds: float = Field(30.0, ge=0, description="Longest time between two checkpoints, in seconds")
     segment_seconds: float = Field(
-        5.0, gt=0, description="Longest compiled work between two checks for stop requests, in seconds"
+        5.0, gt=0, description="Longest compiled computation between two checks for stop requests, in seconds"
     )
 
     @property
@@ -44,12 +47,12 @@ class Execution(Config):
 
 
 def usable_cpus() -> int:
-    """CPUs that this process may use."""
+    """Return the number of CPUs available to this process."""
     return (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()) or 1
 
 
 LONGEST_NAME = 200
-"""Characters of a run's name; file systems take folders' names of 255."""
+"""Longest name of a run in characters; file systems allow 255 for a folder."""
 
 
 def _run_name(name: str) -> str:
@@ -64,10 +67,12 @@ class ExperimentConfig(Config):
     """The fields that all experiments have."""
 
     experiment: Annotated[str, known("experiment", EXPERIMENTS)] = Field(
-        description="Which experiment; `tfticket list experiments` shows them"
+        description="Experiment; `tfticket list experiments` shows all"
     )
     name: Annotated[str, AfterValidator(_run_name)] = Field(description="Name of the run's folder")
-    execution: Execution = Field(Execution(), description="Threads, checkpoints: nothing scientific")
+    execution: Execution = Field(
+        Execution(), description="Threads, processes and checkpoints; no effect on the science"
+    )
 
     @property
     def notes(self) -> list[str]:

@@ -8,32 +8,33 @@ from tfticket.config.schema import Config
 
 
 class MonteCarlo(Config):
-    """A Monte Carlo ticket: a sparse network drawn from what a ticket is like, on an initialisation of its own."""
+    """A Monte Carlo ticket: a mask drawn from a ticket's survival model, on an independent initialisation."""
 
     connectivity: bool = Field(
-        True, description="By weights' magnitude and connectivity (their mean input); false: by magnitude alone"
+        True,
+        description="Model survival by magnitude and connectivity (a weight's mean input); false: by magnitude alone",
     )
     as_printed: bool = Field(
-        False, description="As the paper prints it: no intercept, nothing standardised, whatever density comes out"
+        False, description="Follow the paper literally: no intercept, no standardisation, no correction of the density"
     )
     images: int | None = Field(
-        None, ge=1, description="Training images over which connectivity is averaged; null: all of them"
+        None, ge=1, description="Number of training images over which connectivity is averaged; null: all"
     )
 
     @property
     def arm(self) -> Arm:
-        """The arm's options in reports."""
+        """The arm in reports."""
         statistic = "connectivity" if self.connectivity else "magnitude"
         options = [statistic, *["as printed"] * self.as_printed, *[f"{self.images} images"] * (self.images is not None)]
         return Arm(control="monte-carlo", options=", ".join(options))
 
 
 class FitStep(Config):
-    """Fit the models of survival to a ticket."""
+    """Fit the survival models of a ticket."""
 
     data: DataConfig = DataConfig()
     images: int | None = None
-    seed: int = Field(ge=0, description="Of the choice of images")
+    seed: int = Field(ge=0, description="Seed that selects the images")
 
 
 class DrawStep(Config):

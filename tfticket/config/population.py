@@ -1,4 +1,4 @@
-"""Configuration of the population that tunes the KL weights of a variational network's layers."""
+"""Configuration of the population that tunes the KL weights of variational layers."""
 
 from typing import Annotated, Literal, Self
 
@@ -12,41 +12,45 @@ from tfticket.config.wording import field_error
 
 
 class Population(Config):
-    """Population-based training of the KL weights, one a layer (Jaderberg et al., 2017)."""
+    """Population-based training of the KL weights, one per layer (Jaderberg et al., 2017)."""
 
-    members: int = Field(50, ge=2, le=MOST, description="Networks that are trained side by side")
+    members: int = Field(50, ge=2, le=MOST, description="Number of networks trained in parallel")
     generations: int = Field(
         10,
         ge=1,
         le=MOST,
-        description="Parts of equal length that their training is cut in; between two, the worst are replaced",
+        description="Number of equal parts of the training; after each but the last, the worst members are replaced",
     )
     truncation: float = Field(
         0.2,
         gt=0,
         le=0.5,
-        description="Share of the worst members that take state and weights of members of the same share of the best",
+        description="Fraction of members replaced: the worst copy state and KL weights from as many of the best",
     )
     perturb: tuple[Annotated[Float32, Field(gt=0)], ...] = Field(
-        (0.8, 1.25), min_length=1, description="Factors, of which one multiplies each KL weight of a replaced member"
+        (0.8, 1.25),
+        min_length=1,
+        description="Factors; the KL weights of a replaced member are each multiplied by one of them, chosen at random",
     )
     resample: float = Field(
         0.25, ge=0, le=1, description="Probability that a KL weight is redrawn from the initial range instead"
     )
-    low: Float32 = Field(1e-4, gt=0, description="Lower end of the initial KL weights, which are log-uniform")
-    high: Float32 = Field(10.0, gt=0, description="Upper end of the initial KL weights")
-    metric: Literal["nll", "accuracy"] = Field("nll", description="What ranks members, on validation rows")
+    low: Float32 = Field(
+        1e-4, gt=0, description="Lower end of the range of the initial KL weights, which are drawn log-uniformly"
+    )
+    high: Float32 = Field(10.0, gt=0, description="Upper end of the range of the initial KL weights")
+    metric: Literal["nll", "accuracy"] = Field("nll", description="Validation metric that ranks the members")
 
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.low >= self.high:
-            message = f"the lowest first weight, {self.low:g}, is not below the highest, {self.high:g}"
+            message = f"the lower end of the initial weights, {self.low:g}, is not below the upper end, {self.high:g}"
             raise field_error("low", message)
         return self
 
     @property
     def replaced(self) -> int:
-        """Number of members that are replaced after a generation; at most half of them."""
+        """Number of members replaced after a generation, at most half."""
         return min(max(1, round(self.truncation * self.members)), self.members // 2)
 
 
@@ -54,10 +58,12 @@ class MemberStep(Config):
     """Train a member of a population for one generation."""
 
     data: DataConfig = DataConfig()
-    train: TrainConfig = Field(TrainConfig(), description="Of the whole schedule; its KL weights are the member's")
-    seed: int = Field(ge=0, description="Seed of the order of the rows, of augmentation and of the noise")
-    first: int = Field(ge=0, description="Iterations of the schedule that are done")
-    last: int = Field(ge=1, description="Iterations that are done at its end")
+    train: TrainConfig = Field(
+        TrainConfig(), description="Training over the whole schedule; its KL weights are those of the member"
+    )
+    seed: int = Field(ge=0, description="Seed for the order of the rows, for augmentation and for noise")
+    first: int = Field(ge=0, description="Iterations of the schedule completed before the generation")
+    last: int = Field(ge=1, description="Iterations completed at the end of the generation")
 
     @model_validator(mode="after")
     def _check(self) -> Self:

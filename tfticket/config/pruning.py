@@ -22,37 +22,42 @@ from tfticket.registry import CONTROLS, SCORES
 
 
 class PruneConfig(Config):
-    """Iterative pruning: which weights go, how many, and where the survivors start again.
+    """Iterative pruning: the weights to prune, how many, and the point to which the survivors are rewound.
 
-    Either ``sparsity`` (the target after all levels: each keeps (1 - sparsity)^(1/levels) of the survivors)
-    or ``rate`` (the fraction of the survivors that goes at each level).
+    Give either ``sparsity`` (the target after all levels: each keeps (1 - sparsity)^(1/levels) of the survivors)
+    or ``rate`` (the fraction of the survivors pruned per level).
     """
 
-    levels: int = Field(10, ge=1, le=MOST, description="Rounds of train, prune, rewind after the dense level 0")
+    levels: int = Field(
+        10, ge=1, le=MOST, description="Number of rounds of training, pruning and rewinding after the dense level 0"
+    )
     sparsity: float | None = Field(
-        None, ge=0, lt=1, description="Fraction pruned after the last level; null: follows from `rate`"
+        None, ge=0, lt=1, description="Fraction of weights pruned after the last level; null: computed from `rate`"
     )
     rate: float | None = Field(
-        None, gt=0, lt=1, description="Fraction of the survivors pruned at a level; null: follows from `sparsity`"
+        None, gt=0, lt=1, description="Fraction of the survivors pruned per level; null: computed from `sparsity`"
     )
     score: Annotated[str, known("score", SCORES)] = Field(
-        "magnitude", description="What ranks the weights; `tfticket list scores` shows them"
+        "magnitude", description="Score that ranks the weights; `tfticket list scores` shows all"
     )
     scope: Literal["global", "layerwise"] = Field(
-        "global", description="Weights are ranked over all layers together, or in each layer apart"
+        "global",
+        description="Whether weights are ranked over all layers together (global) or within each layer (layerwise)",
     )
     exempt: tuple[str, ...] = Field(
-        (), description="Layers never pruned, e.g. ['dense_3']; they do not count in the sparsity"
+        (), description="Layers that are never pruned, e.g. ['dense_3']; their weights do not count in the sparsity"
     )
     rates: dict[str, Annotated[float, Field(ge=0, lt=1)]] = Field(
         {},
-        description="Layers with a rate of their own, e.g. {dense_3: 0.1}: this share of their survivors goes a level, "
-        "ranked in the layer alone; `sparsity` is then the target of the others",
+        description="Separate pruning rates of layers, e.g. {dense_3: 0.1}: this fraction of the layer's survivors is"
+        " pruned per level, ranked within the layer; `sparsity` is then the target for the other layers",
     )
     rewind: Rewind = Field(
-        "0it", description="Where survivors start again: '0it' (initialisation), '500it', 'none' (rate rewinding)"
+        "0it",
+        description="Point in training to which survivors are rewound: '0it' (initialisation), '500it', or 'none' "
+        "(learning-rate rewinding)",
     )
-    allow_empty: bool = Field(False, description="Allow a level to prune a layer to nothing")
+    allow_empty: bool = Field(False, description="Allow a level to prune all weights of a layer")
 
     @model_validator(mode="before")
     @classmethod
@@ -67,7 +72,7 @@ class PruneConfig(Config):
         if not any((self.rate_per_level, *self.rates.values())):
             raise field_error(
                 "sparsity",
-                f"sparsity is {self.sparsity:g}, so nothing would be pruned; expected more than 0, or rates of layers. "
+                f"sparsity is {self.sparsity:g}, so nothing would be pruned; expected more than 0, or rates for layers. "
                 "The dense network is level 0 of every run",
             )
         return self
@@ -75,12 +80,14 @@ class PruneConfig(Config):
     @model_validator(mode="after")
     def _exempt_or_pruned(self) -> Self:
         if both := sorted(set(self.exempt) & set(self.rates)):
-            raise field_error("exempt", f"{', '.join(both)} cannot be both in exempt, never pruned, and in rates")
+            raise field_error(
+                "exempt", f"{', '.join(both)} is in both exempt (never pruned) and rates; remove it from one"
+            )
         return self
 
     @property
     def rate_per_level(self) -> float:
-        """The fraction of the survivors that goes at each level."""
+        """The fraction of the survivors pruned per level."""
         if self.rate is not None:
             return self.rate
         assert self.sparsity is not None
@@ -88,7 +95,7 @@ class PruneConfig(Config):
         return 1.0 - kept
 
     def step(self, seed: int) -> "PruneStep":
-        """One level's step. It knows no number of levels, so that more levels re-use the ones there are."""
+        """Return the step of one level. It holds no number of levels, so runs with more levels re-use existing steps."""
         shared = ("score", "scope", "exempt", "rates", "rewind", "allow_empty")
         return PruneStep(rate=self.rate_per_level, seed=seed, **{name: getattr(self, name) for name in shared})
 
@@ -103,7 +110,7 @@ class PruneStep(Config):
     rates: dict[str, float] = Field({})
     rewind: Rewind = "0it"
     allow_empty: bool = False
-    seed: int = Field(ge=0, description="Seed of ties and of random scores")
+    seed: int = Field(ge=0, description="Seed for ties and for random scores")
 
 
 _OPTIONS = {
@@ -112,13 +119,13 @@ _OPTIONS = {
     "path": ("own-mask",),
     "allow_empty": ("shuffle-global", "shuffle-even", "shuffle-layerwise", "random-mask", "own-mask"),
 }
-"""Which controls an option is of."""
+"""Option -> the controls that it applies to."""
 
 _Share = Annotated[float, Field(ge=0, le=1)]
 
 
 def _shares(value: Any) -> Any:
-    """Say in words of our own what densities are; pydantic has a message for each type that they might be of."""
+    """Check densities with one message, where pydantic would have one for each possible type."""
     shares = value.values() if isinstance(value, dict) and value else [value]
     if value is not None and not all(type(share) in (int, float) and 0 <= share <= 1 for share in shares):
         raise ValueError("expected a fraction, 0 to 1, or a table {layer: fraction}")
@@ -130,18 +137,22 @@ def _shares(value: Any) -> Any:
 class Control(Config):
     """A ticket altered on purpose. A control without options is just its name."""
 
-    name: Annotated[str, known("control", CONTROLS)] = Field(description="Which; `tfticket list controls` shows them")
+    name: Annotated[str, known("control", CONTROLS)] = Field(description="Control; `tfticket list controls` shows all")
     initialiser: Initialiser | None = Field(
-        None, description="Of reinitialise and keep-signs: the kernels' distribution; null: the layers' own"
+        None,
+        description="Distribution of the redrawn kernels (reinitialise, keep-signs); null: the initialiser of each "
+        "layer",
     )
     densities: Annotated[_Share | dict[str, _Share] | None, BeforeValidator(_shares)] = Field(
-        None, description="Of random-mask: the fraction that survives, one for all layers or {layer: fraction}"
+        None, description="Fraction of weights that survive (random-mask): one for all layers, or {layer: fraction}"
     )
     path: Annotated[str, Field(min_length=1), AfterValidator(absolute_path)] | None = Field(
-        None, description="Of own-mask: an .npz with a mask of 0 and 1 for each layer; layers it lacks stay as they are"
+        None,
+        description="An .npz file with a mask of 0 and 1 for each layer (own-mask); layers that it lacks keep their "
+        "mask",
     )
     allow_empty: bool = Field(
-        True, description="Of shuffles and masks: a layer may lose its last weight; else the run fails there"
+        True, description="Allow a layer to lose its last weight (shuffles and masks); otherwise the run fails"
     )
 
     @model_validator(mode="before")
@@ -155,13 +166,13 @@ class Control(Config):
     def _check(self) -> Self:
         for option in self.options:
             if self.name not in _OPTIONS[option]:
-                message = f"{option} has no say in {self.name}; it is of {', '.join(_OPTIONS[option])}"
+                message = f"{option} does not apply to {self.name}; it applies to {', '.join(_OPTIONS[option])}"
                 raise field_error(option, message)
         if self.name == "random-mask" and self.densities in (None, {}):
             raise field_error(
                 "densities",
                 "random-mask needs densities, e.g. {name: random-mask, densities: 0.2}; "
-                "shuffle-layerwise takes the ticket's own",
+                "shuffle-layerwise keeps the ticket's densities",
             )
         if self.name == "own-mask" and self.path is None:
             raise field_error("path", "own-mask needs path, e.g. {name: own-mask, path: mask.npz}")
@@ -173,13 +184,13 @@ class Control(Config):
 
     @property
     def options(self) -> dict[str, Any]:
-        """The options beside the name."""
+        """The options that differ from their defaults."""
         fields = type(self).model_fields
         return {name: getattr(self, name) for name in _OPTIONS if getattr(self, name) != fields[name].default}
 
     @property
     def arm(self) -> Arm:
-        """Its arm in reports: the name and the options."""
+        """The control's arm in reports: its name and options."""
         options: list[str] = [self.initialiser] if self.initialiser else []
         if isinstance(self.densities, dict):
             options += [f"{layer}={share:g}" for layer, share in self.densities.items()]

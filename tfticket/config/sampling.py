@@ -21,14 +21,17 @@ class PriorConfig(Config):
     """A prior, the same for all weights of a kind. Also written 'normal(0, 1)', 'uniform(-1, 1)', 'glorot-normal'."""
 
     name: Literal["normal", "uniform", "glorot-normal", "glorot-uniform"] = Field(
-        "normal", description="The distribution; Glorot's has a variance of its own for each layer"
+        "normal", description="Distribution; a Glorot prior has a different variance for each layer"
     )
-    deviation: Float32 = Field(1.0, gt=0, description="Of normal: standard deviation, around 0")
-    low: Float32 = Field(-1.0, description="Of uniform: lower bound")
-    high: Float32 = Field(1.0, description="Of uniform: upper bound")
-    factor: Float32 = Field(1.44, gt=0, description="Of Glorot's: the variance is this times 2 / (fan in + fan out)")
+    deviation: Float32 = Field(1.0, gt=0, description="Standard deviation of a normal prior, whose mean is 0")
+    low: Float32 = Field(-1.0, description="Lower bound of a uniform prior")
+    high: Float32 = Field(1.0, description="Upper bound of a uniform prior")
+    factor: Float32 = Field(
+        1.44, gt=0, description="Factor of a Glorot prior: the variance is factor x 2 / (fan in + fan out)"
+    )
     fan: Literal["dense", "surviving"] = Field(
-        "surviving", description="Of Glorot's: fans of the dense layer, as printed, or of its surviving weights"
+        "surviving",
+        description="Fans of a Glorot prior: those of the dense layer, as in the paper, or of its surviving weights",
     )
 
     @model_validator(mode="before")
@@ -67,112 +70,126 @@ class PriorConfig(Config):
 
     @property
     def centre(self) -> float:
-        """The middle."""
+        """The centre of the distribution."""
         return (self.low + self.high) / 2 if self.name == "uniform" else 0.0
 
     @property
     def half_width(self) -> float:
-        """Of uniform: half the interval."""
+        """Half the width of a uniform prior's interval."""
         return (self.high - self.low) / 2
 
 
 SHORTEST_WARMUP = 20
-"""Draws that the windows of a warm-up need at least."""
+"""Smallest number of draws for the windows of a warm-up."""
 
 
 class SampleConfig(Config):
-    """A Markov chain over a ticket's surviving weights, biases and the like."""
+    """A Markov chain over a ticket's surviving weights, its biases and its normalisation parameters."""
 
     former_names: ClassVar[dict[str, str]] = {"thinning": "keep_every"}
 
     method: Annotated[str, known("sampler", SAMPLERS)] = Field(
-        "nuts", description="Sampler; `tfticket list samplers` shows them"
+        "nuts", description="Sampler; `tfticket list samplers` shows all"
     )
-    draws: int = Field(1400, ge=1, le=LONGEST, description="Draws after the warm-up")
+    draws: int = Field(1400, ge=1, le=LONGEST, description="Number of draws after the warm-up")
     warmup: int = Field(
         200,
         ge=SHORTEST_WARMUP,
         le=LONGEST,
-        description=f"Draws that tune step size and mass and are thrown away, at least {SHORTEST_WARMUP}",
+        description=f"Number of warm-up draws, which tune step size and mass matrix and are discarded; at least "
+        f"{SHORTEST_WARMUP}",
     )
     prior: PriorConfig = Field(
-        PriorConfig(), description="Of kernels: normal(0, 1), uniform(-1, 1), glorot-normal, ..."
+        PriorConfig(), description="Prior of the kernels: normal(0, 1), uniform(-1, 1), glorot-normal, ..."
     )
-    other_prior: PriorConfig = Field(PriorConfig(), description="Of biases and the like")
+    other_prior: PriorConfig = Field(PriorConfig(), description="Prior of biases and normalisation parameters")
     likelihood_power: Float32 = Field(
-        1.0, gt=0, description="The likelihood is raised to this power; 1: the Bayesian posterior"
+        1.0, gt=0, description="Power to which the likelihood is raised; 1: the Bayesian posterior"
     )
     start: Literal["prior", "trained", "ticket"] = Field(
         "prior",
-        description="The chain begins at a draw from the prior, at weights that gradient ascent of the posterior finds "
-        "from such a draw, or at the ticket's start weights",
+        description="Where a chain begins: a draw from the prior (prior), the weights that gradient ascent of the "
+        "posterior reaches from such a draw (trained), or the ticket's start weights (ticket)",
     )
-    start_gradients: int = Field(1500, ge=1, le=LONGEST, description="Of start: trained: full-batch steps of Adam")
+    start_gradients: int = Field(
+        1500, ge=1, le=LONGEST, description="Full-batch Adam steps of the gradient ascent when start is trained"
+    )
     metric: Literal["diagonal", "low-rank"] = Field(
-        "diagonal", description="The mass that the warm-up learns: of independent variables, or with correlations"
+        "diagonal",
+        description="Mass matrix that the warm-up estimates: diagonal, or low-rank, which includes correlations",
     )
     trajectory_length: float | None = Field(
         None,
         gt=0,
-        description="In whitened standard deviations: mean length of a jittered trajectory (hmc, mams), length over "
-        "which the direction decorrelates (mclmc), or largest length of a tree, so that the cap follows the step size "
-        "(nuts). Null: tuned in the warm-up; nuts: max_tree_depth alone",
+        description="Trajectory length in whitened standard deviations. hmc, mams: mean of the jittered length; "
+        "mclmc: distance over which the direction decorrelates; nuts: largest length of a tree, which "
+        "caps its depth by the step size. Null: tuned in the warm-up; nuts: limited by max_tree_depth "
+        "alone",
     )
-    max_tree_depth: int = Field(10, ge=1, le=20, description="Of nuts: at most 2^this - 1 gradients a draw")
+    max_tree_depth: int = Field(
+        10, ge=1, le=20, description="Largest tree depth (nuts): at most 2^depth - 1 gradients per draw"
+    )
     warmup_tree_depth: int | None = Field(
-        None, ge=1, le=20, description="Of nuts: the same in the warm-up; null: as max_tree_depth"
+        None, ge=1, le=20, description="Largest tree depth in the warm-up (nuts); null: same as max_tree_depth"
     )
     leapfrog_steps: int | None = Field(
-        None, ge=1, le=LONGEST, description="Leapfrog steps per draw (hmc); null: as the trajectory length needs"
+        None, ge=1, le=LONGEST, description="Leapfrog steps per draw (hmc); null: computed from the trajectory length"
     )
     steps_per_draw: int | None = Field(
         None,
         ge=1,
         le=LONGEST,
-        description="Of mclmc: gradients a draw; null: as many as cover the trajectory length. Of sgld and sghmc: "
-        "minibatches a draw; null: 10 passes over the rows",
+        description="Steps per draw: gradients (mclmc) or minibatches (sgld, sghmc). Null: as many as cover the "
+        "trajectory length (mclmc), or 10 passes over the rows (sgld, sghmc)",
     )
-    batch_size: int = Field(512, ge=1, le=LONGEST, description="Of sgld and sghmc: rows of a minibatch")
+    batch_size: int = Field(512, ge=1, le=LONGEST, description="Rows per minibatch (sgld, sghmc)")
     learning_rate: float | None = Field(
         None,
         gt=0,
-        description="Of sgld and sghmc: step along the gradient of the mean log density per row, divided by the "
-        "gradient's root mean square if preconditioned. Null: sgld 0.3, sghmc 0.03; preconditioned 0.003 and 0.0003",
+        description="Step size along the gradient of the mean log density per row (sgld, sghmc); if preconditioned, "
+        "the gradient is divided by its root mean square. Null: 0.3 (sgld) or 0.03 (sghmc), "
+        "preconditioned 0.003 or 0.0003",
     )
-    friction: float = Field(0.1, gt=0, le=1, description="Of sghmc: share of the velocity lost in a step, 1 - momentum")
+    friction: float = Field(0.1, gt=0, le=1, description="Fraction of the velocity lost per step, 1 - momentum (sghmc)")
     preconditioned: bool = Field(
-        False, description="Of sgld and sghmc: scale each variable's step by its gradients in the warm-up (RMSprop)"
+        False,
+        description="Scale the step of each variable by the root mean square of its gradients in the warm-up, as "
+        "RMSprop (sgld, sghmc)",
     )
     draws_per_cycle: int | None = Field(
         None,
         ge=1,
         le=LONGEST,
-        description="Of sgld and sghmc: draws of a cycle, whose step size falls to 0 as half a cosine; the first "
-        "quarter of its steps explores without noise and gives no draws. Null: a constant step size",
+        description="Draws per cycle (sgld, sghmc): the step size falls to 0 along half a cosine; the first quarter "
+        "of the steps explores without noise and yields no draws. Null: constant step size",
     )
-    target_acceptance: float = Field(0.8, gt=0, lt=1, description="Acceptance rate that the step size is tuned for")
-    evaluate_every: int = Field(10, ge=1, description="Draws between two evaluations of the posterior predictive")
+    target_acceptance: float = Field(0.8, gt=0, lt=1, description="Acceptance rate to which the step size is tuned")
+    evaluate_every: int = Field(
+        10, ge=1, description="Number of draws between two evaluations of the posterior predictive"
+    )
     thinning: int = Field(1, ge=1, description="Save every n-th draw; predictions use all draws")
     engine: Literal["auto", "sparse", "keras"] = Field(
-        "auto", description="Computes gradients: over surviving weights on the CPU, or by Keras, dense and masked"
+        "auto",
+        description="Gradient engine: sparse (surviving weights only, CPU), keras (any network, dense and masked), or"
+        " auto, which chooses",
     )
-    freeze_batch_norm: bool = Field(False, description="Let batch statistics stay as in the ticket's start")
+    freeze_batch_norm: bool = Field(False, description="Keep the batch statistics of the ticket's start weights")
 
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.other_prior.is_glorot:
-            message = "other_prior: biases have no fans for a Glorot prior; expected normal or uniform"
+            message = "biases have no fans, which a Glorot prior needs; expected normal or uniform"
             raise field_error("other_prior", message)
         return self
 
     @property
     def depth_in_warmup(self) -> int:
-        """The cap on the tree's depth in the warm-up."""
+        """Largest tree depth in the warm-up."""
         return self.max_tree_depth if self.warmup_tree_depth is None else self.warmup_tree_depth
 
     @property
     def ineffective(self) -> list[str]:
-        """Fields that are set, and that the method does not read."""
+        """Fields that are set although the method does not read them."""
         fields = type(self).model_fields
         unread = [name for name, methods in READ_BY.items() if self.method not in methods]
         unread += ["start_gradients"] * (self.start != "trained")
@@ -192,7 +209,9 @@ class SampleConfig(Config):
         )
 
     def most_gradients(self, rows: int) -> int:
-        """Return the gradients of a chain: of trees at most, and where the step size decides, as LeNet-300-100 takes.
+        """Return the number of gradients of a chain.
+
+        For nuts it is an upper bound; where the step size decides, it is the number that LeNet-300-100 takes.
 
         Args:
             rows: Number of training rows; a gradient of a minibatch counts as its share of them.
@@ -221,29 +240,29 @@ READ_BY = {
     **dict.fromkeys(("batch_size", "learning_rate", "preconditioned", "draws_per_cycle"), _STOCHASTIC),
     "friction": ("sghmc",),
 }
-"""Field -> the methods that read it; all others are read by all."""
+"""Field -> the methods that read it. Every method reads the other fields."""
 
 PASSES = 10
-"""Passes over the rows a draw of samplers by stochastic gradients, where ``steps_per_draw`` is not given."""
+"""Passes over the rows per draw of stochastic-gradient samplers when ``steps_per_draw`` is null."""
 
 EXPLORATION = 0.25
-"""Share of a cycle's steps that climb without noise, before its draws.
+"""Fraction of a cycle's steps that explore without noise, before its draws.
 
-With the 0.8 of networks in the literature, draws stay near a mode: LeNet-300-100 had a temperature of 0.15, not 1.
+With 0.8, usual in the literature, draws stay near a mode: LeNet-300-100 had a temperature of 0.15 instead of 1.
 """
 
 _TYPICAL_STEPS = {"hmc": 300, "mams": 300, "mclmc": 100, "sgld": PASSES, "sghmc": PASSES}
-"""Gradients a draw where the step size decides."""
+"""Gradients per draw when the step size decides."""
 
 PART = 200
-"""Draws of a part of a chain: a longer chain goes on from the parts of a shorter one."""
+"""Draws per part of a chain. A longer chain continues from the parts of a shorter one."""
 
 
 class SampleStep(Config):
-    """A part of a chain of a ticket: ``sample.draws`` is where it ends."""
+    """One part of a chain over a ticket's weights; it ends after ``sample.draws`` draws."""
 
     data: DataConfig = DataConfig()
     sample: SampleConfig = SampleConfig()
     seed: int = Field(ge=0)
-    chain: int = Field(ge=0, description="Chains of one seed differ in their draws")
-    first: int = Field(0, ge=0, description="Draws after the warm-up that earlier parts have")
+    chain: int = Field(ge=0, description="Index of the chain; chains with the same seed make different draws")
+    first: int = Field(0, ge=0, description="Number of draws after the warm-up")

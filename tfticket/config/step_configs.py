@@ -1,4 +1,4 @@
-"""Configurations of the lab's steps, and which of their fields decide results."""
+"""Configurations of the lab's steps, and the fields that enter their fingerprints."""
 
 from typing import Any, Literal, Self, get_args, get_origin
 
@@ -22,13 +22,16 @@ class StartStep(Config):
 
 
 class TrainStep(Config):
-    """Train a ticket from its own start."""
+    """Train a ticket from its start weights."""
 
     data: DataConfig = DataConfig()
     train: TrainConfig = TrainConfig()
-    seed: int = Field(ge=0, description="Seed of the order of the rows, of augmentation and of the noise")
-    keep: tuple[Duration, ...] = Field((), description="Also keep the weights of these moments, for rewinding")
-    engine: Engine = Field("keras", description="Instead of the training's own, which is not part of the fingerprint")
+    seed: int = Field(ge=0, description="Seed for the order of the rows, for augmentation and for noise")
+    keep: tuple[Duration, ...] = Field((), description="Moments at which the weights are also kept, for rewinding")
+    engine: Engine = Field(
+        "keras",
+        description="Engine of the training; replaces `train.engine`, so that auto does not enter the fingerprint",
+    )
 
     @classmethod
     def of_ticket(
@@ -47,46 +50,47 @@ class ControlStep(Config):
 
 
 class TransplantStep(Config):
-    """Put a ticket's mask, and its weights if wanted, on another network."""
+    """Transplant a ticket's mask, and optionally its weights, to another network."""
 
     carried: Carried = "start"
 
 
 class PoolStep(Config):
-    """Measure the pooled prediction of chains, and see whether they may be believed."""
+    """Evaluate the pooled prediction of chains, and diagnose their convergence."""
 
     data: DataConfig = DataConfig()
 
 
 class EnsembleStep(Config):
-    """Measure the mean prediction of several trainings."""
+    """Evaluate the mean prediction of several trained networks."""
 
     data: DataConfig = DataConfig()
-    draws: int = Field(10, ge=1, description="Of each variational network: draws whose mean prediction is its own")
-    seed: int = Field(0, ge=0, description="Of these draws, each network's from one of its own")
+    draws: int = Field(10, ge=1, description="Number of draws averaged in the prediction of each variational network")
+    seed: int = Field(0, ge=0, description="Seed of these draws; each network derives its own from it")
 
 
 class EvaluateStep(Config):
-    """Measure trained weights on the validation and the test rows."""
+    """Evaluate trained weights on the validation and the test rows."""
 
     data: DataConfig = DataConfig()
-    draws: int = Field(10, ge=1, description="Of a variational network: draws whose mean prediction is measured")
-    seed: int = Field(0, ge=0, description="Of these draws")
+    draws: int = Field(10, ge=1, description="Number of draws averaged in the prediction of a variational network")
+    seed: int = Field(0, ge=0, description="Seed of these draws")
     passes: int = Field(
         5,
         ge=1,
-        description="Of a variational network: evaluations on test rows by as many draws of their own; one is reported",
+        description="Number of evaluations of a variational network on the test rows, each with independent draws; "
+        "the first is reported",
     )
     out_of_distribution: DataConfig | None = Field(
-        None, description="Data of the same image shape whose test rows are to be told from ours by their uncertainty"
+        None, description="Data of the same image shape that uncertainty should separate from the test rows; null: none"
     )
     engine: Engine = Field("keras", description="Engine of the predictions, as of a training")
 
 
 def scientific_fields(config: Config) -> dict[str, Any]:
-    """The fields that decide a result: those that differ from the default, and always the discriminators.
+    """Return the fields that decide a result: those that differ from the default, and all discriminators.
 
-    Execution fields and the run's name are left out. So a new option, at its default, changes no fingerprint.
+    Execution fields and the run's name are left out. A new option at its default changes no fingerprint.
     """
     result: dict[str, Any] = {}
     for name, field in type(config).model_fields.items():

@@ -1,4 +1,4 @@
-"""Networks whose weights are normal distributions, and how these are fitted."""
+"""Configuration of variational networks, whose weights are normal distributions, and of their objective."""
 
 from typing import Annotated, Literal, Self
 
@@ -10,14 +10,14 @@ from tfticket.config.schema import MOST, Config
 from tfticket.config.wording import field_error
 
 Carried = Literal["mask", "start", "trained"]
-"""What of a ticket a transplant carries: its mask alone, or also its start weights, or those that training gave it."""
+"""Content of a transplant: a ticket's mask alone, or also its start weights or its trained weights."""
 
 
 class Variational(Config):
     """Mean-field normal posteriors over the kernels and biases of all dense and convolutional layers."""
 
     prior: Float32 = Field(
-        1.0, ge=1e-6, le=1e6, description="Standard deviation of the normal prior of every weight, around 0"
+        1.0, ge=1e-6, le=1e6, description="Standard deviation of the normal prior of every weight, whose mean is 0"
     )
     deviation: Float32 = Field(
         0.01,
@@ -26,7 +26,8 @@ class Variational(Config):
         description="Initial standard deviations of the posteriors, in units of 1 / sqrt(fan in)",
     )
     means: Literal["fan-in", "own"] = Field(
-        "fan-in", description="Means at the start: U(-b, b) with b = 1 / sqrt(fan in); or as each layer is initialised"
+        "fan-in",
+        description="Initial means: U(-b, b) with b = 1 / sqrt(fan in) (fan-in), or each layer's initialiser (own)",
     )
 
 
@@ -35,23 +36,30 @@ class Objective(Config):
 
     estimator: Literal["flipout", "independent", "local"] = Field(
         "flipout",
-        description="Noise of a draw: signs of its own for each row, none, or noise on the outputs (dense layers only)",
+        description="Gradient estimator: random signs per row (flipout), the same draw for all rows (independent), or"
+        " noise on the outputs (local; dense layers only)",
     )
-    draws: int = Field(1, ge=1, le=MOST, description="Draws of all weights in a batch")
+    draws: int = Field(1, ge=1, le=MOST, description="Number of draws of all weights per batch")
     loss: Literal["elbo", "predictive"] = Field(
-        "elbo", description="Mean over draws of the log-likelihood, or log-likelihood of the mean prediction"
+        "elbo",
+        description="Expected log-likelihood: mean over draws of the log-likelihood (elbo), or log-likelihood of the "
+        "mean prediction (predictive)",
     )
     scaled: bool = Field(
-        False, description="Sum the loss over all training rows instead of averaging; matters with weight decay"
+        False, description="Sum the loss over all training rows instead of averaging; this matters with weight decay"
     )
     temperature: Float32 = Field(
-        1.0, ge=0, description="Factor on the KL divergence; 1: the Bayesian posterior; below 1: a cold posterior"
+        1.0, ge=0, description="Factor of the KL divergence; 1: the Bayesian posterior; below 1: a cold posterior"
     )
     kl_weights: dict[str, Annotated[Float32, Field(ge=0)]] = Field(
-        {}, description="Layer -> its factor on the KL divergence, e.g. {dense: 0.1}; 1 for the others"
+        {}, description="Factors of the KL divergence by layer, e.g. {dense: 0.1}; 1 for the other layers"
     )
-    kl_warmup: Duration = Field("0it", description="The KL divergence first rises linearly from 0 for this long")
-    evaluation_draws: int = Field(10, ge=1, le=MOST, description="Draws whose mean prediction is evaluated")
+    kl_warmup: Duration = Field(
+        "0it", description="Length of the linear rise of the KL divergence's factor from 0 at the start of training"
+    )
+    evaluation_draws: int = Field(
+        10, ge=1, le=MOST, description="Number of draws averaged in the predictions of evaluations"
+    )
 
     @model_validator(mode="after")
     def _check_products(self) -> Self:

@@ -30,18 +30,23 @@ METHODS = {"default": "svi", "tuned": "svi-tuned", "unscaled": "svi-unscaled"}
 class Svi(Config):
     """Variational inference on tickets' masks."""
 
-    variational: Variational = Field(Variational(), description="How the network is made variational")
-    train: TrainConfig | None = Field(None, description="The training; null: as the run's `train`")
+    variational: Variational = Field(Variational(), description="Posteriors and prior of the variational network")
+    train: TrainConfig | None = Field(None, description="Training; null: same as the run's `train`")
     ways: tuple[Way, ...] = Field(
         ("default", "tuned", "unscaled"),
         min_length=1,
-        description="KL weights: 1 (default), tuned by a population, or the sum's, not divided by the rows (unscaled)",
+        description="KL weights: 1 (default), tuned by a population (tuned), or not divided by the number of rows "
+        "(unscaled)",
     )
     carried: Carried = Field(
-        "mask", description="What is taken from the ticket; with its mask alone, means begin at random initialisations"
+        "mask", description="Weights taken from the ticket; with its mask alone, means start at random initialisations"
     )
-    replicates: int = Field(1, ge=1, le=MOST, description="Trainings of each ticket, from initialisations of their own")
-    population: Population = Field(Population(), description="How KL weights are tuned, on the first seed's ticket")
+    replicates: int = Field(
+        1, ge=1, le=MOST, description="Number of trainings per ticket, from independent initialisations"
+    )
+    population: Population = Field(
+        Population(), description="Population that tunes the KL weights, on the ticket of the first seed"
+    )
 
     @model_validator(mode="after")
     def _check(self) -> Self:
