@@ -27,7 +27,8 @@ TYPED = {
     "train.weight_decay": ("5e-4", 5e-4), "train.decoupled": (True, True), "train.augment.flip": (True, True),
     "train.augment.crop": ("4", 4), "train.milestones": ("1ep, 500it", ["1ep", "500it"]), "train.gamma": ("0.5", 0.5),
     "train.schedule": ("cosine", "cosine"), "train.warmup": ("100it", "100it"),
-    "train.precision": ("bfloat16", "bfloat16"), "train.objective.estimator": ("independent", "independent"),
+    "train.precision": ("bfloat16", "bfloat16"), "train.engine": ("keras", "keras"),
+    "train.objective.estimator": ("independent", "independent"),
     "train.objective.draws": ("2", 2), "train.objective.loss": ("predictive", "predictive"),
     "train.objective.scaled": (True, True), "train.objective.temperature": ("0.1", 0.1),
     "train.objective.kl_weights": ("dense_1: 0.1, dense_2: 2", {"dense_1": 0.1, "dense_2": 2.0}),
@@ -105,7 +106,7 @@ def test_one_meaning_is_no_difference_and_fields_that_follow_from_others(model):
     model.set("train.epochs", "6")
     assert (model.text("train.epochs"), model.get("train.epochs"), model.differing) == ("6", "6ep", [])
     model.set("model.start", "current")
-    assert "own networks" in model.error("model")
+    assert "own network" in model.error("model")
     model.set("model.name", "package.module:function")
     assert model.is_valid
     model.set("data.path", "/data/digits.npz")

@@ -72,7 +72,7 @@ class PruneConfig(Config):
         if not any((self.rate_per_level, *self.rates.values())):
             raise field_error(
                 "sparsity",
-                f"sparsity is {self.sparsity:g}, so nothing would be pruned; expected more than 0, or rates for layers. "
+                f"sparsity is {self.sparsity:g}, so nothing would be pruned; expected more than 0, or rates of layers. "
                 "The dense network is level 0 of every run",
             )
         return self
@@ -95,7 +95,7 @@ class PruneConfig(Config):
         return 1.0 - kept
 
     def step(self, seed: int) -> "PruneStep":
-        """Return the step of one level. It holds no number of levels, so runs with more levels re-use existing steps."""
+        """Return the step of one level. It holds no number of levels: runs with more levels re-use steps."""
         shared = ("score", "scope", "exempt", "rates", "rewind", "allow_empty")
         return PruneStep(rate=self.rate_per_level, seed=seed, **{name: getattr(self, name) for name in shared})
 

@@ -88,8 +88,8 @@ class TrainConfig(Config):
     )
     engine: Engine = Field(
         "auto",
-        description="sparse: over surviving weights alone, on one CPU thread; keras: any network, dense and masked; "
-        "auto: sparse where that is faster",
+        description="Engine: over surviving weights alone, on one CPU thread (sparse), any network, dense and masked "
+        "(keras), or sparse where that is faster (auto)",
     )
     objective: Objective = Field(
         Objective(), description="Objective of variational networks: loss, KL divergence, draws"
@@ -130,7 +130,7 @@ class TrainConfig(Config):
 
 
 def check_lengths(train: "TrainConfig", rewind: str, rows: int, where: str = "train") -> None:
-    """Check that batches, milestones and warm-ups fit into a training, and that rewinding leaves iterations to train."""
+    """Check that batches, milestones and warm-ups fit into a training, and that rewinding leaves iterations."""
     if train.batch_size > rows:
         raise InputError(
             f"{where}.batch_size is {train.batch_size:,}, but there are {rows:,} training rows. Take at most {rows:,}."
