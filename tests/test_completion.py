@@ -20,7 +20,7 @@ OFFERED = """
 doctor --w                                                  | --workspace |
 run quick                                                   | quickstart-smoke quickstart |
 run ~/                                                      | |
-run quickstart -o train.epochs=2 --override train.e         | train.epochs= train.evaluate_every= train.evaluate_test= |
+run quickstart -o train.epochs=2 --override train.ev        | train.evaluate_every= train.evaluate_test= |
 show {}                                                     | quick-1 slow-1 |
 show --workspace other q                                    | quick-2 quick-3 |
 report -w other quick-2 {}                                  | quick-2 quick-3 |

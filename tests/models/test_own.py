@@ -272,9 +272,10 @@ def test_whether_weights_can_be_drawn_and_control_densities_fit_is_known_before_
         config = load_experiment("quickstart", ["model.name=my_networks:scaled", "model.start=current", *change])
         with refused("start", "current", "scaled") if fails else nullcontext():
             imp.Imp().check_model(config)
-    (note,) = imp.Imp().check_model(load_experiment("quickstart", ["control_densities=[0.25, 0.0001]"]))
+    far, none = (["train.engine=keras", more] for more in ("control_densities=[0.25, 0.0001]", "controls=[]"))
+    (note,) = imp.Imp().check_model(load_experiment("quickstart", far))
     assert "0.0001" in note and "level 10, of density 0.01" in note  # noqa: PT018
-    assert not imp.Imp().check_model(load_experiment("quickstart", ["control_densities=[0.0001]", "controls=[]"]))
+    assert not imp.Imp().check_model(load_experiment("quickstart", [*none, "control_densities=[0.0001]"]))
     for values in ({"name": "my_networks:build", "initialiser": "he_normal"}, {"name": "lenet-5", "start": "current"}):
         with pytest.raises(tt.InputError, match="own network"):
             validate(ModelConfig, values, where="here")

@@ -145,3 +145,20 @@ def test_predictions_over_surviving_weights_are_those_of_keras(images):
     assert evaluations[0]["test"] == pytest.approx(evaluations[1]["test"], rel=1e-4)
     with refused("rows", None, "uint8"):
         predict(ticket.model, ticket.mask, trained.weights, np.zeros((3, 5)), engine="sparse")
+
+
+@pytest.mark.slow
+def test_accuracies_differ_by_less_than_the_spread_of_seeds():
+    data = tt.load_data("mnist")
+    tickets = tt.find_tickets(tt.build_model("lenet-300-100", data), data, sparsity=0.99, levels=8, train={"epochs": 1})
+    training = {"epochs": 4, "batch_size": 60}
+    accuracies = {
+        name: np.array([
+            tt.evaluate(tt.train(ticket, data, train=training | {"engine": name}, seed=seed), data)["accuracy"]
+            for seed in range(5)
+            for ticket in [tt.control(tickets.at(sparsity=0.99), "reinitialise", seed=seed)]
+        ])
+        for name in ("sparse", "keras")
+    }  # fmt: skip
+    assert abs(np.mean(accuracies["sparse"] - accuracies["keras"])) < np.std(accuracies["keras"], ddof=1), accuracies
+    assert accuracies["sparse"].mean() > 0.85

@@ -15,7 +15,8 @@ from tfticket.evaluation.metrics import log_probabilities
 from tfticket.evaluation.predictive_uncertainty import PosteriorPredictive
 from tfticket.network import MaskedNetwork, network_of
 from tfticket.pruning.mask import density
-from tfticket.sparse.build import compile_ticket
+from tfticket.sparse.build import compile_ticket, of_means
+from tfticket.sparse.noise import draw_normals, noise_places
 from tfticket.sparse.tiles import SparseNetwork
 from tfticket.types import Mask, Spec, Weights
 from tfticket.variational.noise import noise_seeds
@@ -35,21 +36,54 @@ class SparsePrediction:
         InputError: The network has layers that the tables do not support, or no weight survives.
 
     Attributes:
-        theta: float [size], its weights.
-        variational: Nothing.
+        variational: Path -> layer, of the variational layers.
     """
 
     def __init__(self, spec: Spec, mask: Mask) -> None:
-        self.layout, compiled = compile_ticket(spec, mask)
-        self.theta: np.ndarray = np.zeros(self.layout.size)
         self.variational: dict[str, Any] = {}
+        self._layout, compiled = compile_ticket(of_means(spec), mask)
+        self._theta = np.zeros(self._layout.size)
         self._spec = spec
-        self._network = SparseNetwork(compiled, self.layout.size, usable_cpus())
+        self._network = SparseNetwork(compiled, self._layout.size, usable_cpus())
+
+    def take(self, weights: Weights) -> None:
+        """Take weights, those of means in a variational network."""
+        self._theta = self._layout.pack(weights)
 
     def logits(self, images: np.ndarray, seed: np.ndarray | None = None, index: int = 0) -> np.ndarray:
         """Return logits, float32 [rows, classes]; see ``MaskedNetwork.logits``."""
-        images = network_of(self._spec).check_rows(images)
-        return self._network.logits(self.theta, self._network.lay_out(images))
+        rows = self._network.lay_out(network_of(self._spec).check_rows(images))
+        return self._network.logits(self._theta if seed is None else self._draw(seed, index), rows)
+
+    def _draw(self, seed: np.ndarray, index: int) -> np.ndarray:
+        return self._theta
+
+
+class SparseVariationalPrediction(SparsePrediction):
+    """The same of a variational network, whose weights are drawn from their posterior."""
+
+    def __init__(self, spec: Spec, mask: Mask) -> None:
+        super().__init__(spec, mask)
+        self.variational = network_of(spec).variational
+        places = {path: layer.place for path, layer in self.variational.items()}
+        self._places = noise_places(self._layout, places)
+        self._deviations = np.zeros(self._layout.size)
+
+    def take(self, weights: Weights) -> None:
+        """Take means and rhos."""
+        super().take(weights)
+        rhos = {path: weights[f"{path}_rho"] for path in self._layout.shapes}
+        self._deviations = np.logaddexp(0.0, self._layout.pack(rhos))
+
+    def _draw(self, seed: np.ndarray, index: int) -> np.ndarray:
+        noise = np.empty(self._layout.size, np.float32)
+        draw_normals(self._places, np.asarray(seed).view(np.uint32), index, noise)
+        return self._theta + self._deviations * noise
+
+
+def sparse_prediction(spec: Spec, mask: Mask) -> SparsePrediction:
+    """Return a network over surviving weights alone."""
+    return (SparseVariationalPrediction if "variational" in spec else SparsePrediction)(spec, mask)
 
 
 Network = MaskedNetwork | SparsePrediction
@@ -59,8 +93,8 @@ def network_with(spec: Spec, mask: Mask, weights: Weights, engine: Engine = "aut
     """Return a network with these weights: over surviving weights alone where that is faster, else dense and masked."""
     if engine == "sparse" or (engine == "auto" and density(mask) <= DENSE_FROM and not has_gpu()):
         with suppress(InputError):
-            prediction = SparsePrediction(spec, mask)
-            prediction.theta = prediction.layout.pack(weights)
+            prediction = sparse_prediction(spec, mask)
+            prediction.take(weights)
             return prediction
     network = network_of(spec)
     network.assign(mask, weights)

@@ -27,6 +27,11 @@ def compile_ticket(spec: Spec, mask: Mask, most_rows: int = WIDEST) -> tuple[Lay
     return layout, compile_network(*sparse_layers(model, layout), normalisation_of(spec), most_rows)
 
 
+def of_means(spec: Spec) -> Spec:
+    """Return the network of a variational network's means; a deterministic one unchanged."""
+    return {name: value for name, value in spec.items() if name != "variational"}
+
+
 def layout_of(model: Any, mask: Mask) -> Layout:
     """Return the layout of a network's trained weights."""
     weights = {path: variable.numpy() for path, (_, variable) in named_variables(model).items()}

@@ -19,7 +19,7 @@ except ValueError as error:
 
 numba.config.DISABLE_JIT = 0  # overrides NUMBA_DISABLE_JIT=1: kernels need the compiler
 
-_SOURCES = ("kernels.py", "updates.py", "vectors.py")
+_SOURCES = ("kernels.py", "noise.py", "updates.py", "variational_updates.py", "vectors.py")
 """Files in this folder that determine the machine code of every kernel; Numba checks the file of the kernel only."""
 
 inlined = numba.njit(inline="always")

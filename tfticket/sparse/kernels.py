@@ -300,7 +300,7 @@ def _fill(program: Any, tile: Any, width: int, values: Any) -> None:
 
 
 @compiled
-def _softmax(program: Any, labels: Any, width: int, values: Any, errors: Any) -> float:
+def softmax(program: Any, labels: Any, width: int, values: Any, errors: Any) -> float:
     """Return the log likelihood of a tile and write its gradient to ``errors``; labels below 0 are padding."""
     logits = program.logits
     classes = len(logits)
@@ -335,7 +335,8 @@ def _softmax(program: Any, labels: Any, width: int, values: Any, errors: Any) ->
 
 
 @compiled
-def _forward(program: Any, theta: Any, weights: Any, tile: Any, width: int, values: Any) -> None:
+def forward(program: Any, theta: Any, weights: Any, tile: Any, width: int, values: Any) -> None:
+    """Compute the values of a tile; see ``sum_tiles``."""
     _fill(program, tile, width, values)
     for number in range(len(program.operations)):
         operation = program.operations[number]
@@ -349,7 +350,8 @@ def _forward(program: Any, theta: Any, weights: Any, tile: Any, width: int, valu
 
 
 @compiled
-def _backward(program: Any, theta: Any, weights: Any, width: int, values: Any, errors: Any, gradient: Any) -> None:
+def backward(program: Any, theta: Any, weights: Any, width: int, values: Any, errors: Any, gradient: Any) -> None:
+    """Add the gradient of a tile, from the errors of the logits; see ``sum_tiles``."""
     for number in range(len(program.operations) - 1, -1, -1):
         operation = program.operations[number]
         kind, activation = operation[0], operation[1]
@@ -395,9 +397,9 @@ def sum_tiles(
     """
     log_likelihood = 0.0
     for number in range(len(tiles)):
-        _forward(program, theta, weights, tiles[number], width, values)
-        log_likelihood += _softmax(program, labels[number], width, values, errors)
-        _backward(program, theta, weights, width, values, errors, gradient)
+        forward(program, theta, weights, tiles[number], width, values)
+        log_likelihood += softmax(program, labels[number], width, values, errors)
+        backward(program, theta, weights, width, values, errors, gradient)
     return log_likelihood
 
 
@@ -405,7 +407,7 @@ def sum_tiles(
 def compute_logits(program: Any, theta: Any, weights: Any, tiles: Any, width: int, values: Any, logits: Any) -> None:
     """Write the logits of tiles to ``logits``, float32 [tiles, classes, width]; see ``sum_tiles`` for the rest."""
     for number in range(len(tiles)):
-        _forward(program, theta, weights, tiles[number], width, values)
+        forward(program, theta, weights, tiles[number], width, values)
         for k in range(logits.shape[1]):
             at = program.logits[k, 0]
             logits[number, k] = values[at : at + width]

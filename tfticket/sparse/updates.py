@@ -95,7 +95,20 @@ def _gather_moved(images: Any, rows: Any, moves: Any, width: int, tile: Any) -> 
 
 
 @compiled
-def _update(rule: Any, rate: float, step: int, scale: float, gradient: Any, theta: Any, slots: Any) -> None:
+def gather(images: Any, rows: Any, moves: Any, width: int, buffers: Any) -> None:
+    """Lay rows and their labels out as the tile of the buffers."""
+    if moves.shape[1]:
+        _gather_moved(images, rows, moves, width, buffers.tile[0])
+    else:
+        _gather(images, rows, width, buffers.tile[0])
+    for place in range(width):
+        buffers.labels[0, place] = images.labels[rows[place]] if place < len(rows) else -1
+
+
+@compiled
+def update(
+    rule: Any, rate: float, step: int, scale: float, gradient: Any, theta: Any, slots: Any, decaying: int
+) -> None:
     """Update weights in place: Keras' Adam and SGD.
 
     Args:
@@ -106,28 +119,30 @@ def _update(rule: Any, rate: float, step: int, scale: float, gradient: Any, thet
         gradient: float64 [size].
         theta: float32 [size].
         slots: float32 [2, size]: Adam's moments, or the velocity.
+        decaying: Number of weights that decay, the first ones.
 
     References:
         Kingma and Ba (2015), algorithm 1 with the order of section 2; Sutskever et al. (2013), equations 1 to 4.
     """
-    coupled = float32(0.0) if rule.decoupled else rule.weight_decay
-    shrink = float32(1.0) - rate * rule.weight_decay if rule.decoupled else float32(1.0)
-    one = float32(1.0)
+    zero, one = float32(0.0), float32(1.0)
+    decay = zero if rule.decoupled else rule.weight_decay
+    subtracted = rate * rule.weight_decay if rule.decoupled else zero
     first, second = rule.first, rule.second
     if rule.kind == ADAM:
         first_power, second_power = np.float64(first) ** (step + 1), np.float64(second) ** (step + 1)
         alpha = float32(rate * np.sqrt(1.0 - second_power) / (1.0 - first_power))
         for k in range(len(theta)):
-            slope = float32(scale * gradient[k]) + coupled * theta[k]
+            slope = float32(scale * gradient[k]) + (decay * theta[k] if k < decaying else zero)
             slots[0, k] += (slope - slots[0, k]) * (one - first)
             slots[1, k] += (slope * slope - slots[1, k]) * (one - second)
-            theta[k] = shrink * theta[k] - alpha * slots[0, k] / (np.sqrt(slots[1, k]) + rule.epsilon)
+            theta[k] -= subtracted * theta[k] if k < decaying else zero
+            theta[k] -= alpha * slots[0, k] / (np.sqrt(slots[1, k]) + rule.epsilon)
     else:
         for k in range(len(theta)):
-            slope = float32(scale * gradient[k]) + coupled * theta[k]
+            slope = float32(scale * gradient[k]) + (decay * theta[k] if k < decaying else zero)
             slots[0, k] = first * slots[0, k] - rate * slope
             move = first * slots[0, k] - rate * slope if rule.kind == NESTEROV else slots[0, k]
-            theta[k] = shrink * theta[k] + move
+            theta[k] += move - (subtracted * theta[k] if k < decaying else zero)
 
 
 @compiled
@@ -169,13 +184,7 @@ def train_iterations(
         log_likelihood = 0.0
         for begin in range(0, count, width):
             end = min(begin + width, count)
-            batch = rows[iteration, begin:end]
-            if moves.shape[2]:
-                _gather_moved(images, batch, moves[iteration, begin:end], width, buffers.tile[0])
-            else:
-                _gather(images, batch, width, buffers.tile[0])
-            for place in range(width):
-                buffers.labels[0, place] = images.labels[batch[place]] if place < len(batch) else -1
+            gather(images, rows[iteration, begin:end], moves[iteration, begin:end], width, buffers)
             log_likelihood += sum_tiles(
                 program,
                 theta,
@@ -188,4 +197,4 @@ def train_iterations(
                 buffers.gradient,
             )
         losses[iteration] = -log_likelihood / count
-        _update(rule, rates[iteration], step + iteration, -1.0 / count, buffers.gradient, theta, slots)
+        update(rule, rates[iteration], step + iteration, -1.0 / count, buffers.gradient, theta, slots, len(theta))

@@ -5,14 +5,15 @@ from typing import Any
 from tfticket.backend import has_gpu
 from tfticket.config import TrainConfig
 from tfticket.config.training import DENSE_FROM
-from tfticket.models import kernel_shapes, model_from_spec, variational_layers
+from tfticket.models import kernel_shapes, model_from_spec, spec_of
 from tfticket.models.variables import constraints
 from tfticket.pruning.mask import dense_mask, density
-from tfticket.sparse.build import layout_of
+from tfticket.sparse.build import layout_of, of_means
 from tfticket.sparse.reader import CannotRun, sparse_layers
 from tfticket.training.loop import gradient_loop
 from tfticket.training.segment import Loop
 from tfticket.training.sparse_loop import SparseLoop
+from tfticket.training.sparse_variational_loop import SparseVariationalLoop
 from tfticket.types import Mask, Spec
 
 
@@ -30,11 +31,11 @@ def make_loop(spec: Spec, mask: Mask, train: TrainConfig, capacity: int) -> Loop
     """
     if train.engine == "keras" or (train.engine == "auto" and (has_gpu() or density(mask) > DENSE_FROM)):
         return gradient_loop(spec, train, capacity)
-    if reason := obstacle(model_from_spec(spec), mask, train):
+    if reason := obstacle(spec, mask, train):
         if train.engine == "sparse":
             raise CannotRun(reason, "train.engine")
         return gradient_loop(spec, train, capacity)
-    return SparseLoop(spec, mask, train, capacity)
+    return (SparseVariationalLoop if "variational" in spec else SparseLoop)(spec, mask, train, capacity)
 
 
 def check_engine(model: Any, train: TrainConfig, sparsest: float, where: str) -> list[str]:
@@ -51,12 +52,12 @@ def check_engine(model: Any, train: TrainConfig, sparsest: float, where: str) ->
     """
     if train.engine == "keras":
         return []
-    reason = obstacle(model, dense_mask(kernel_shapes(model)), train)
+    reason = obstacle(spec_of(model), dense_mask(kernel_shapes(model)), train)
     if train.engine == "sparse":
         if reason:
             raise CannotRun(reason, f"{where}.engine")
         return []
-    if has_gpu() or sparsest > DENSE_FROM or variational_layers(model):
+    if has_gpu() or sparsest > DENSE_FROM:
         return []
     tickets = f"Tickets with at most {DENSE_FROM:.0%} of the weights"
     if reason:
@@ -64,10 +65,11 @@ def check_engine(model: Any, train: TrainConfig, sparsest: float, where: str) ->
     return [f"{tickets} are trained over the surviving weights alone, which is faster (train.engine)."]
 
 
-def obstacle(model: Any, mask: Mask, train: TrainConfig) -> str | None:
+def obstacle(spec: Spec, mask: Mask, train: TrainConfig) -> str | None:
     """Return why the sparse engine cannot train a network; None if it can."""
-    if variational_layers(model):
-        return f"{next(iter(variational_layers(model)))} is variational"
+    if "variational" in spec and train.objective.estimator != "independent":
+        return f"it is variational, with the estimator {train.objective.estimator} instead of independent"
+    model = model_from_spec(of_means(spec))
     if train.precision != "float32":
         return f"it computes in {train.precision}"
     if constrained := constraints(model):

@@ -7,9 +7,9 @@ import numpy as np
 
 from tfticket.config import Adam, Augment, Sgd, TrainConfig
 from tfticket.data import Dataset
-from tfticket.evaluation.predictive import SparsePrediction, mean_prediction
+from tfticket.evaluation.predictive import SparsePrediction, mean_prediction, sparse_prediction
 from tfticket.network import network_of
-from tfticket.sparse.build import compile_ticket
+from tfticket.sparse.build import compile_ticket, of_means
 from tfticket.sparse.tiles import aligned_zeros
 from tfticket.sparse.updates import ADAM, NESTEROV, SGD, Buffers, Images, Rule, train_iterations
 from tfticket.training.segment import Pace, Segment, State, weights_of
@@ -35,7 +35,7 @@ class SparseLoop:
         self._spec, self._rule = spec, update_rule(train)
         self._batch_size, self._augments = train.batch_size, train.augment != Augment()
         self._mask = mask
-        self._layout, self._compiled = compile_ticket(spec, mask, train.batch_size)
+        self._layout, self._compiled = compile_ticket(of_means(spec), mask, train.batch_size)
         self._theta = np.zeros(self._layout.size, np.float32)
         self._slots = np.zeros((2, self._layout.size), np.float32)
         self._steps = 0
@@ -65,7 +65,7 @@ class SparseLoop:
 
     def start(self, mask: Mask, weights: Weights) -> None:
         """Begin a training."""
-        self._theta[:] = self._layout.pack(weights)
+        self._theta[:] = self._pack(weights)
         self._slots[:] = 0.0
         self._steps = 0
 
@@ -89,6 +89,16 @@ class SparseLoop:
         """Run a segment."""
         losses = np.empty(len(segment.rows), np.float32)
         began = time.perf_counter()
+        self._iterate(segment, losses)
+        self._steps += len(losses)
+        if not self.fresh:  # the first call compiles
+            self._pace.update(len(losses), time.perf_counter() - began)
+        self.fresh = False
+        SparseLoop._compiled_kernels = True
+        return losses
+
+    def _iterate(self, segment: Segment, losses: np.ndarray) -> None:
+        """Run a segment and write its losses."""
         train_iterations(
             self._compiled.program,
             self._compiled.width,
@@ -103,12 +113,9 @@ class SparseLoop:
             self._buffers,
             losses,
         )
-        self._steps += len(losses)
-        if not self.fresh:  # the first call compiles
-            self._pace.update(len(losses), time.perf_counter() - began)
-        self.fresh = False
-        SparseLoop._compiled_kernels = True
-        return losses
+
+    def _pack(self, weights: Weights) -> np.ndarray:
+        return self._layout.pack(weights)
 
     def weights(self) -> Weights:
         """Return the present weights."""
@@ -117,8 +124,8 @@ class SparseLoop:
     def log_probs(self, images: np.ndarray, draws: int, seed: int) -> np.ndarray:
         """Return the prediction of the present weights."""
         if self._prediction is None:
-            self._prediction = SparsePrediction(self._spec, self._mask)
-        self._prediction.theta = self._theta
+            self._prediction = sparse_prediction(self._spec, self._mask)
+        self._prediction.take(self.weights())
         return mean_prediction(self._prediction, images, draws, seed)
 
     def undefined_constraints(self, before: Weights) -> list[str]:
