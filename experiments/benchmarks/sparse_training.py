@@ -23,7 +23,7 @@ from experiments.benchmarks.measure import Benchmark, Report, Row, child, figure
 LEVELS = {20: 0.06, 13: 0.15, 10: 0.25, 7: None, 3: None}
 """Level of the ticket -> limit of the ratio to PyTorch. A level keeps 79 % of the weights of the one before."""
 BATCH_SIZE = 60
-EPOCHS = 3
+EPOCHS = 5
 REPLICATES = 10
 REPLICATE_EPOCHS = 20
 CONV_STEPS = 15

@@ -1,5 +1,7 @@
 """Compile a ticket's network."""
 
+import functools
+import json
 from typing import Any
 
 from tfticket.models import model_from_spec, named_variables, normalisation_of
@@ -22,9 +24,19 @@ def compile_ticket(spec: Spec, mask: Mask, most_rows: int = WIDEST) -> tuple[Lay
         CannotRun: The network has layers that the tables do not support.
         InputError: No weight survives.
     """
-    model = model_from_spec(spec)
+    model = plain_model(spec)
     layout = layout_of(model, mask)
     return layout, compile_network(*sparse_layers(model, layout), normalisation_of(spec), most_rows)
+
+
+def plain_model(spec: Spec) -> Any:
+    """Return the model of a spec, without wrappers, to be read only; the last four stay built."""
+    return _model(json.dumps(spec, sort_keys=True))
+
+
+@functools.lru_cache(maxsize=4)
+def _model(spec: str) -> Any:
+    return model_from_spec(json.loads(spec))
 
 
 def of_means(spec: Spec) -> Spec:

@@ -5,10 +5,10 @@ from typing import Any
 from tfticket.backend import has_gpu
 from tfticket.config import TrainConfig
 from tfticket.config.training import DENSE_FROM
-from tfticket.models import kernel_shapes, model_from_spec, spec_of
+from tfticket.models import kernel_shapes, spec_of
 from tfticket.models.variables import constraints
 from tfticket.pruning.mask import dense_mask, density
-from tfticket.sparse.build import layout_of, of_means
+from tfticket.sparse.build import layout_of, of_means, plain_model
 from tfticket.sparse.reader import CannotRun, sparse_layers
 from tfticket.training.loop import gradient_loop
 from tfticket.training.segment import Loop
@@ -69,7 +69,7 @@ def obstacle(spec: Spec, mask: Mask, train: TrainConfig) -> str | None:
     """Return why the sparse engine cannot train a network; None if it can."""
     if "variational" in spec and train.objective.estimator != "independent":
         return f"it is variational, with the estimator {train.objective.estimator} instead of independent"
-    model = model_from_spec(of_means(spec))
+    model = plain_model(of_means(spec))
     if train.precision != "float32":
         return f"it computes in {train.precision}"
     if constrained := constraints(model):

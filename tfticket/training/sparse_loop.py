@@ -59,9 +59,9 @@ class SparseLoop:
             values=aligned_zeros(self._compiled.values),
             errors=aligned_zeros(self._compiled.errors),
         )
-        read = np.ascontiguousarray(numbers if self._augments else numbers[:, inputs])
+        read = numbers if self._augments else _read_numbers(data.x_train, inputs)
         labels = data.y_train.astype(np.int32)
-        return Images(read, labels, (shape[0], shape[1], shape[2]), inputs), labels
+        return Images(np.ascontiguousarray(read), labels, (shape[0], shape[1], shape[2]), inputs), labels
 
     def start(self, mask: Mask, weights: Weights) -> None:
         """Begin a training."""
@@ -131,6 +131,16 @@ class SparseLoop:
     def undefined_constraints(self, before: Weights) -> list[str]:
         """Return nothing: networks with constraints are trained by Keras."""
         return []
+
+
+_last: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+
+
+def _read_numbers(images: np.ndarray, inputs: np.ndarray) -> np.ndarray:
+    """Return the numbers of rows that a network reads; those of the last call are kept, for replicates of one mask."""
+    if not _last or _last[0][0] is not images or not np.array_equal(_last[0][1], inputs):
+        _last[:] = [(images, inputs, np.take(images.reshape(len(images), -1), inputs, axis=1))]
+    return _last[0][2]
 
 
 def update_rule(train: TrainConfig) -> Rule:
