@@ -38,7 +38,7 @@ def main() -> None:
         elif isinstance(error, TfticketError | OSError):
             message = f"{'Error' if code == InputError.exit_code else 'Failed'}: {error}"
         else:
-            message = f"Failed, by a fault of tfticket: {type(error).__name__}: {error} (--debug shows where)"
+            message = f"Failed because of a bug in tfticket: {type(error).__name__}: {error} (--debug shows where)"
         say(message, err=True)
         sys.exit(code)
 

@@ -71,9 +71,7 @@ def _set_data_dir(value: Path | None) -> Path | None:
 
 DataDir = Annotated[
     Path | None,
-    typer.Option(
-        "--data-dir", envvar=DATA_DIR, callback=_set_data_dir, help="Folder in which data sets are looked for."
-    ),
+    typer.Option("--data-dir", envvar=DATA_DIR, callback=_set_data_dir, help="Folder to search for data sets."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 

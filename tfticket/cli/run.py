@@ -168,7 +168,7 @@ def numbers_in(text: str, option: str) -> list[int]:
                 field=option,
             )
         if int(last or first) > MOST:
-            message = f"{option} '{shortened(text)}': {last or first} is more than {MOST:,}; there are no so many."
+            message = f"{option} '{shortened(text)}': {last or first} is too large; expected at most {MOST:,}."
             raise InputError(message, field=option)
         numbers += range(int(first), int(last or first) + 1)
     return list(dict.fromkeys(numbers))

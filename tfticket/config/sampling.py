@@ -153,7 +153,7 @@ class SampleConfig(Config):
     friction: float = Field(0.1, gt=0, le=1, description="Fraction of the velocity lost per step, 1 - momentum (sghmc)")
     preconditioned: bool = Field(
         False,
-        description="Scale the step of each variable by the root mean square of its gradients in the warm-up, as "
+        description="Divide the step of each variable by the root mean square of its gradients in the warm-up, as "
         "RMSprop (sgld, sghmc)",
     )
     draws_per_cycle: int | None = Field(
@@ -265,4 +265,4 @@ class SampleStep(Config):
     sample: SampleConfig = SampleConfig()
     seed: int = Field(ge=0)
     chain: int = Field(ge=0, description="Index of the chain; chains with the same seed make different draws")
-    first: int = Field(0, ge=0, description="Number of draws after the warm-up")
+    first: int = Field(0, ge=0, description="Number of draws after the warm-up that earlier parts computed")
