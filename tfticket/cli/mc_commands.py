@@ -196,7 +196,7 @@ def _sampler_file(what: str, workspace: Path) -> Path:
     fits = {step.path: step.label for step in run.steps("fit")}
     if not fits:
         raise InputError(
-            f"{what} has no survival model, since it has no Monte Carlo tickets; `tfticket mc-fit` fits one to a ticket."
+            f"{what} has no survival model, as it has no Monte Carlo tickets; `tfticket mc-fit` fits one to a ticket."
         )
     if len(fits) > 1:
         over = {path: f", {label['images']} images" if "images" in label else "" for path, label in fits.items()}
