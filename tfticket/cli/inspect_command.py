@@ -224,7 +224,7 @@ def _layers(inspection: "Inspection") -> tuple[list[str], list[list[Any]]]:
 def _summary(inspection: "Inspection") -> list[str]:
     lines = [
         f"parameters: {inspection.surviving_parameters:,} of {inspection.parameters:,}",
-        f"multiplications per image: {inspection.surviving_multiplies:,} of {inspection.multiplies:,} (prunable kernels)",
+        f"multiplies per image: {inspection.surviving_multiplies:,} of {inspection.multiplies:,} (prunable kernels)",
     ]
     if inspection.paths is not None:
         ratio = "" if inspection.path_ratio is None else f", {inspection.path_ratio:.2e} of the dense network's"
