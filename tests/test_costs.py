@@ -38,6 +38,13 @@ def test_the_cost_is_what_the_benchmark_measured(measure):
     assert {time: costs.duration_text(time) for time in texts} == texts
 
 
+def test_sparse_tickets_cost_less_by_the_sparse_engine(measure):
+    measure({("lenet-300-100 28x28x1", 60): 0.06})
+    ticket = [TRAIN, "prune={levels: 1, sparsity: 0.9}", "controls=[]", "seeds=[0]", "chains=0", "svi=null"]
+    saved = cost(SAMPLING, *ticket, "train.engine=keras").seconds - cost(SAMPLING, *ticket).seconds
+    assert saved == pytest.approx(300 * 0.06 * (1 - 0.08 - 3.7 * 0.1))
+
+
 def test_the_cost_counts_the_evaluations_of_members_at_the_ends_of_generations(measure):
     measure({("lenet-300-100 28x28x1", 60): 0.0, ("lenet-300-100 28x28x1 variational", 60): 0.06})
     own = [TRAIN, "prune.levels=1", "controls=[]", "seeds=[0]", "chains=0", "ensemble=false"]
@@ -75,7 +82,7 @@ def test_the_cost_includes_chains_at_most(measure):
 
 def test_the_cost_counts_draws_and_passes_of_evaluations(measure):
     measure({("lenet-300-100 28x28x1", 60): 0.006, ("lenet-300-100 28x28x1 variational", 60): 0.06})
-    own = [TRAIN, "prune.levels=1", "control_levels=[]", "seeds=[0]", "model.variational={}"]
+    own = [TRAIN, "train.engine=keras", "prune.levels=1", "control_levels=[]", "seeds=[0]", "model.variational={}"]
     step, row = 2 * 0.06, 10 * 0.5 * 0.001  # of two draws, and of ten
     whole = 2 * (300 * step + row * (3 * 5000 + 5000 + 5 * 10000))
     for option, expected in {

@@ -10,12 +10,20 @@ from typing import Any
 
 from tfticket.config import DataConfig
 from tfticket.config.durations import Moments, iterations_in
+from tfticket.config.training import CONV_DENSE_FROM, DENSE_FROM
 from tfticket.data.identity import source_by_name
 from tfticket.dry_lab import PlannedStep
 from tfticket.registry import PRESETS
 
 EVALUATED = 0.5
 """Time to evaluate a row by a draw, of a training step's time for it; measured of LeNet-300-100."""
+
+SPARSE = {"lenet-300-100": (DENSE_FROM, 0.08, 3.7)}
+SPARSE |= dict.fromkeys(("lenet-5", "conv-2", "conv-4", "conv-6"), (CONV_DENSE_FROM, 0.2, 3.8))
+"""Network -> largest density that the sparse engine trains, and its time over that of Keras: fixed, and per density.
+
+Measured of LeNet-300-100 and of Conv-2.
+"""
 
 BESIDE_GRADIENTS = 1.1
 """Time of a draw of a chain, its predictions among it, over that of its gradients; measured of LeNet-300-100."""
@@ -118,7 +126,16 @@ def _alike(step: PlannedStep) -> tuple[Any, ...]:
     train, objective = config.train, config.train.objective
     length = train.epochs, train.batch_size, train.evaluate_every, train.evaluate_test
     bounds = (config.first, config.last) if step.kind == "member" else ()
-    return *network, id(config.data), *length, objective.draws, objective.evaluation_draws, *bounds
+    return *network, id(config.data), *length, objective.draws, objective.evaluation_draws, *bounds, _of_keras(step)
+
+
+def _of_keras(step: PlannedStep) -> float:
+    """Return the time of an iteration over that of Keras: less than 1 for a ticket that the sparse engine trains."""
+    if step.kind != "train" or step.model is None or step.is_variational or step.config.engine == "keras":
+        return 1.0
+    density = float(step.result()["density"])
+    largest, fixed, per_density = SPARSE.get(step.model.name, (0.0, 1.0, 0.0))
+    return fixed + per_density * density if density <= largest else 1.0
 
 
 def _sum(seconds: Iterable[float | None]) -> float | None:
@@ -201,7 +218,7 @@ def _training_seconds(step: PlannedStep) -> float | None:
     draws, evaluation_draws = (
         (train.objective.draws, train.objective.evaluation_draws) if step.is_variational else (1, 1)
     )
-    iteration = draws * seconds * max(1.0, train.batch_size / batch)
+    iteration = draws * seconds * max(1.0, train.batch_size / batch) * _of_keras(step)
     until, before = (Moments(train.evaluate_every, rows, train.batch_size, end) for end in (last, first + 1))
     evaluations = len(until) - (len(before) - 1)  # each counts its end
     evaluated = evaluations * evaluation_draws * (validation + test * train.evaluate_test)

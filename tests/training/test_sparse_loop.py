@@ -97,7 +97,7 @@ def test_a_training_that_diverges_says_so(images):
 def test_auto_takes_the_sparse_engine_below_a_density_and_keras_for_networks_that_it_cannot_run(images, monkeypatch):
     ticket, data = images
     assert run(ticket, data, engine="auto").engine == "keras"
-    monkeypatch.setattr(engine, "DENSE_FROM", 0.5)
+    monkeypatch.setattr(engine, "dense_from", lambda mask: 0.5)
     assert run(ticket, data, engine="auto").engine == "sparse"
     assert run(ticket, data, engine="auto", precision="bfloat16").engine == "keras"
     monkeypatch.setattr(engine, "has_gpu", lambda: True)

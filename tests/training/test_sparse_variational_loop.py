@@ -101,7 +101,7 @@ def test_predictions_have_the_draws_of_keras(images):
 
 
 def test_other_estimators_are_trained_by_keras(images, monkeypatch):
-    monkeypatch.setattr("tfticket.training.engine.DENSE_FROM", 0.5)
+    monkeypatch.setattr("tfticket.training.engine.dense_from", lambda mask: 0.5)
     assert run(*images, {"estimator": "flipout"}, engine="auto").engine == "keras"
     assert run(*images, {}, engine="auto").engine == "sparse"
     with refused("train.engine", "keras", "flipout"):

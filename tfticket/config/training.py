@@ -16,7 +16,10 @@ Engine = Literal["auto", "keras", "sparse"]
 """Engine of a training."""
 
 DENSE_FROM = 0.2
-"""Density above which Keras trains faster (``benchmarks/sparse_training``)."""
+"""Density above which Keras trains dense layers faster (``benchmarks/sparse_training``)."""
+
+CONV_DENSE_FROM = 0.1
+"""The same of a network with convolutions."""
 
 
 def engine_at(engine: Engine, density: float) -> Engine:

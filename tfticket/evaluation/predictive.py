@@ -9,13 +9,13 @@ import numpy as np
 from tfticket import seeds
 from tfticket.backend import has_gpu
 from tfticket.config.experiment import usable_cpus
-from tfticket.config.training import DENSE_FROM, Engine
+from tfticket.config.training import Engine
 from tfticket.errors import InputError
 from tfticket.evaluation.metrics import log_probabilities
 from tfticket.evaluation.predictive_uncertainty import PosteriorPredictive
 from tfticket.network import MaskedNetwork, network_of
 from tfticket.pruning.mask import density
-from tfticket.sparse.build import compile_ticket, of_means
+from tfticket.sparse.build import compile_ticket, dense_from, of_means
 from tfticket.sparse.noise import draw_normals, noise_places
 from tfticket.sparse.tiles import SparseNetwork
 from tfticket.types import Mask, Spec, Weights
@@ -91,7 +91,7 @@ Network = MaskedNetwork | SparsePrediction
 
 def network_with(spec: Spec, mask: Mask, weights: Weights, engine: Engine = "auto") -> Network:
     """Return a network with these weights: over surviving weights alone where that is faster, else dense and masked."""
-    if engine == "sparse" or (engine == "auto" and density(mask) <= DENSE_FROM and not has_gpu()):
+    if engine == "sparse" or (engine == "auto" and density(mask) <= dense_from(mask) and not has_gpu()):
         with suppress(InputError):
             prediction = sparse_prediction(spec, mask)
             prediction.take(weights)

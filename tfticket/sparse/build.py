@@ -4,6 +4,7 @@ import functools
 import json
 from typing import Any
 
+from tfticket.config.training import CONV_DENSE_FROM, DENSE_FROM
 from tfticket.models import model_from_spec, named_variables, normalisation_of
 from tfticket.models.variables import trained_paths
 from tfticket.sparse.layout import Layout
@@ -27,6 +28,12 @@ def compile_ticket(spec: Spec, mask: Mask, most_rows: int = WIDEST) -> tuple[Lay
     model = plain_model(spec)
     layout = layout_of(model, mask)
     return layout, compile_network(*sparse_layers(model, layout), normalisation_of(spec), most_rows)
+
+
+def dense_from(mask: Mask) -> float:
+    """Return the density above which a network is computed faster dense than over surviving weights, on a CPU."""
+    has_convolutions = any(kept.ndim > 2 for kept in mask.values())
+    return CONV_DENSE_FROM if has_convolutions else DENSE_FROM
 
 
 def plain_model(spec: Spec) -> Any:

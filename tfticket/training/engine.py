@@ -4,11 +4,10 @@ from typing import Any
 
 from tfticket.backend import has_gpu
 from tfticket.config import TrainConfig
-from tfticket.config.training import DENSE_FROM
 from tfticket.models import kernel_shapes, spec_of
 from tfticket.models.variables import constraints
 from tfticket.pruning.mask import dense_mask, density
-from tfticket.sparse.build import layout_of, of_means, plain_model
+from tfticket.sparse.build import dense_from, layout_of, of_means, plain_model
 from tfticket.sparse.reader import CannotRun, sparse_layers
 from tfticket.training.loop import gradient_loop
 from tfticket.training.segment import Loop
@@ -29,7 +28,7 @@ def make_loop(spec: Spec, mask: Mask, train: TrainConfig, capacity: int) -> Loop
     Raises:
         CannotRun: The sparse engine is asked for and cannot run the network.
     """
-    if train.engine == "keras" or (train.engine == "auto" and (has_gpu() or density(mask) > DENSE_FROM)):
+    if train.engine == "keras" or (train.engine == "auto" and (has_gpu() or density(mask) > dense_from(mask))):
         return gradient_loop(spec, train, capacity)
     if reason := obstacle(spec, mask, train):
         if train.engine == "sparse":
@@ -52,14 +51,15 @@ def check_engine(model: Any, train: TrainConfig, sparsest: float, where: str) ->
     """
     if train.engine == "keras":
         return []
-    reason = obstacle(spec_of(model), dense_mask(kernel_shapes(model)), train)
+    dense = dense_mask(kernel_shapes(model))
+    reason = obstacle(spec_of(model), dense, train)
     if train.engine == "sparse":
         if reason:
             raise CannotRun(reason, f"{where}.engine")
         return []
-    if has_gpu() or sparsest > DENSE_FROM:
+    if has_gpu() or sparsest > dense_from(dense):
         return []
-    tickets = f"Tickets with at most {DENSE_FROM:.0%} of the weights"
+    tickets = f"Tickets with at most {dense_from(dense):.0%} of the weights"
     if reason:
         return [f"{tickets} are trained by Keras, dense and masked: the sparse engine cannot run them ({reason})."]
     return [f"{tickets} are trained over the surviving weights alone, which is faster (train.engine)."]
