@@ -29,12 +29,11 @@ class SparseLoop:
     """Whether this process has run the kernels, which compiles them."""
 
     def __init__(self, spec: Spec, mask: Mask, train: TrainConfig, capacity: int) -> None:
-        self.capacity, self.fresh = capacity, not SparseLoop._compiled_kernels
+        self.capacity, self.fresh = capacity, not type(self)._compiled_kernels
         self.variational: dict[str, Any] = {}
         self._pace = Pace()
         self._spec, self._rule = spec, update_rule(train)
-        self._batch_size, self._augments = train.batch_size, train.augment != Augment()
-        self._mask = mask
+        self._mask, self._augments = mask, train.augment != Augment()
         self._layout, self._compiled = compile_ticket(of_means(spec), mask, train.batch_size)
         self._theta = np.zeros(self._layout.size, np.float32)
         self._slots = np.zeros((2, self._layout.size), np.float32)
@@ -94,7 +93,7 @@ class SparseLoop:
         if not self.fresh:  # the first call compiles
             self._pace.update(len(losses), time.perf_counter() - began)
         self.fresh = False
-        SparseLoop._compiled_kernels = True
+        type(self)._compiled_kernels = True
         return losses
 
     def _iterate(self, segment: Segment, losses: np.ndarray) -> None:

@@ -21,6 +21,8 @@ class SparseVariationalLoop(SparseLoop):
     start, as there.
     """
 
+    _compiled_kernels = False
+
     def __init__(self, spec: Spec, mask: Mask, train: TrainConfig, capacity: int) -> None:
         super().__init__(spec, mask, train, capacity)
         self.variational = network_of(spec).variational
