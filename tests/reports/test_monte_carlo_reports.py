@@ -69,7 +69,7 @@ def test_samplers_of_a_run_are_listed_where_there_are_several_or_none(folder, ma
     with pytest.raises(InputError, match=r"(?s)5 survival models.*fit-\S+: seed 0, level 2"):
         _sampler_file("a-1", tmp_path)
     make_run("b-1", evaluations=[("ticket", 0, 0)])
-    with pytest.raises(InputError, match=r"b-1 has none.*tfticket mc-fit"):
+    with pytest.raises(InputError, match=r"b-1 has no survival model.*tfticket mc-fit"):
         _sampler_file("b-1", tmp_path)
 
 
