@@ -34,7 +34,7 @@ def test_two_levels_of_every_network(name, options, tmp_path):
 
 
 def test_tickets_beat_their_controls_and_match_the_dense_network(tmp_path):
-    """The main job as `make run` does it: four minutes on 2 cores."""
+    """The main job as `make run` does it: two minutes on 2 cores."""
     tfticket("--quiet", "run", "quickstart", "-w", tmp_path)
     (table,) = tmp_path.glob("runs/*/report/results.csv")
     rows = list(csv.DictReader(table.read_text().splitlines()))

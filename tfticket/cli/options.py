@@ -41,7 +41,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Find lottery tickets and compare them with their controls.",
-    epilog="First steps:  [bold]tfticket run quickstart[/]  (4 minutes),  then  [bold]tfticket show quickstart[/]",
+    epilog="First steps:  [bold]tfticket run quickstart[/]  (2 minutes),  then  [bold]tfticket show quickstart[/]",
 )
 
 
